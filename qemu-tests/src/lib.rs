@@ -1,0 +1,1 @@
+//! Boots real machines in QEMU and checks what stayput does on them.

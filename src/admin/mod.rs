@@ -1,0 +1,5 @@
+//! The commands of `stayput`, one file per command.
+
+mod problem;
+
+pub use problem::{Exit, Problem, Result};

@@ -1,0 +1,3 @@
+//! The boot stage.
+
+fn main() {}

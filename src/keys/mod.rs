@@ -1,0 +1,14 @@
+//! The master key, what is derived from it, and how it is wrapped. Pure: no
+//! system call but the one that asks the kernel for random bytes.
+
+mod check;
+mod master;
+mod random;
+mod seal;
+mod stretch;
+
+pub use check::CheckValue;
+pub use master::{MasterKey, Secret32};
+pub use random::random_bytes;
+pub use seal::{OpenError, Sealed, open, seal};
+pub use stretch::{ScryptParams, StretchError};

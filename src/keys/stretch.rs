@@ -1,0 +1,89 @@
+//! scrypt (RFC 7914), with bounds on what a header may ask for.
+
+use scrypt::Params;
+use serde::{Deserialize, Serialize};
+
+use super::Secret32;
+
+/// scrypt's cost, as stored. Read from disks and sticks that may be hostile:
+/// [`ScryptParams::stretch`] refuses what would take more than 512 MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScryptParams {
+    /// N = 2^log_n.
+    pub log_n: u8,
+    /// Block size; memory is 128 * N * r bytes.
+    pub r: u8,
+    /// Parallelism.
+    pub p: u8,
+}
+
+/// The parameters ask for too much or for nothing that scrypt can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StretchError;
+
+impl ScryptParams {
+    /// For what a person remembers: 128 MiB, about a quarter of a second.
+    pub const PASSPHRASE: Self = Self::new(17);
+    /// For a set of soft factors, tried at every boot: 32 MiB.
+    pub const FACTORS: Self = Self::new(15);
+
+    const fn new(log_n: u8) -> Self {
+        Self { log_n, r: 8, p: 1 }
+    }
+
+    fn bounded(self) -> Result<Params, StretchError> {
+        let sane = (10..=19).contains(&self.log_n) && (1..=8).contains(&self.r) && self.p == 1;
+        if !sane {
+            return Err(StretchError);
+        }
+        Params::new(self.log_n, u32::from(self.r), u32::from(self.p)).map_err(|_| StretchError)
+    }
+
+    /// 32 bytes from a secret that may be guessable.
+    ///
+    /// # Errors
+    /// [`StretchError`] when the parameters are out of bounds (N from 2^10 to
+    /// 2^19, r from 1 to 8, p = 1).
+    pub fn stretch(self, password: &[u8], salt: &[u8]) -> Result<Secret32, StretchError> {
+        let params = self.bounded()?;
+        let mut out = Secret32::new([0; 32]);
+        scrypt::scrypt(password, salt, &params, out.expose_mut()).map_err(|_| StretchError)?;
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scrypt_gives_the_published_bytes() {
+        // RFC 7914 section 12: "pleaseletmein", "SodiumChloride",
+        // N=16384, r=8, p=1; the first 32 of its 64 bytes.
+        let expected = [
+            0x70, 0x23, 0xbd, 0xcb, 0x3a, 0xfd, 0x73, 0x48, 0x46, 0x1c, 0x06, 0xcd, 0x81, 0xfd,
+            0x38, 0xeb, 0xfd, 0xa8, 0xfb, 0xba, 0x90, 0x4f, 0x8e, 0x3e, 0xa9, 0xb5, 0x43, 0xf6,
+            0x54, 0x5d, 0xa1, 0xf2,
+        ];
+        let key = ScryptParams::new(14)
+            .stretch(b"pleaseletmein", b"SodiumChloride")
+            .unwrap();
+        assert_eq!(key.expose(), &expected);
+    }
+
+    #[test]
+    fn a_hostile_header_cannot_ask_for_a_terabyte() {
+        for (log_n, r, p) in [
+            (40, 8, 1),
+            (20, 8, 1),
+            (17, 255, 1),
+            (17, 8, 200),
+            (0, 8, 1),
+            (17, 0, 1),
+            (17, 8, 0),
+        ] {
+            let params = ScryptParams { log_n, r, p };
+            assert_eq!(params.stretch(b"x", b"y").err(), Some(StretchError));
+        }
+    }
+}

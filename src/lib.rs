@@ -1,0 +1,19 @@
+//! stayput releases a database key at boot only where the server belongs.
+//!
+//! The rooms, from the top down (imports run downwards only):
+//!
+//! - [`boot`]: the initramfs stage; `admin`: the commands of `stayput`
+//! - [`theft`], [`environment`], [`stick`], [`release`]: what the two share
+//! - [`vault`], [`keys`]: the formats and the secrets
+//! - [`sys`]: one safe wrapper per system facility, the only `unsafe`
+
+#[cfg(feature = "admin")]
+pub mod admin;
+pub mod boot;
+pub mod environment;
+pub mod keys;
+pub mod release;
+pub mod stick;
+pub mod sys;
+pub mod theft;
+pub mod vault;

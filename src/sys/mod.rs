@@ -1,0 +1,4 @@
+//! One safe wrapper per system facility. `unsafe` lives here and nowhere
+//! else, each block with its reason.
+
+pub mod mount;
