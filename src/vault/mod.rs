@@ -6,9 +6,12 @@
 
 mod authenticated;
 mod event;
+pub mod gpt;
 mod header;
 mod layout;
+pub mod locate;
 mod pepper;
+mod place_file;
 mod policy;
 mod record;
 mod slots;
@@ -25,6 +28,7 @@ use core::fmt;
 pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy};
 pub use header::{Header, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
+pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, VaultPlace};
 pub use policy::{MAX_KEY_IDS, MariadbRelease, Policy};
 pub use record::FORMAT_VERSION;
 pub use slots::{
