@@ -209,7 +209,7 @@ impl Table {
                 fmt::write(&mut id, format_args!("{}", partition.guid)).ok()?;
                 Some(id)
             }
-            Self::Mbr(mbr) => gpt::mbr_partition_id(mbr, number),
+            Self::Mbr(mbr) => gpt::mbr_partition_id(&mbr[..], number),
         }
     }
 }
