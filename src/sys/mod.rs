@@ -2,7 +2,9 @@
 //! else, each block with its reason.
 
 pub mod block;
+pub mod clock;
 pub mod interface;
 pub mod mount;
 pub mod packet;
+pub mod partition;
 pub mod sysfs;
