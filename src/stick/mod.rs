@@ -1,1 +1,5 @@
-//! (room to be furnished)
+//! Backup sticks: the key file on them, finding them, reading and writing.
+
+mod file;
+
+pub use file::{PIN_MAX, STICK_FILE_BYTES, StickError, StickFile, file_names};

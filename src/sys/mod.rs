@@ -4,7 +4,11 @@
 pub mod block;
 pub mod clock;
 pub mod interface;
+pub mod kmsg;
+pub mod memory;
 pub mod mount;
 pub mod packet;
 pub mod partition;
 pub mod sysfs;
+pub mod terminal;
+pub mod uevent;
