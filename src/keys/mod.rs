@@ -6,9 +6,11 @@ mod master;
 mod random;
 mod seal;
 mod stretch;
+mod wrap;
 
 pub use check::CheckValue;
 pub use master::{MasterKey, Secret32};
-pub use random::random_bytes;
+pub use random::{fill_random, random_bytes};
 pub use seal::{OpenError, Sealed, open, seal};
 pub use stretch::{ScryptParams, StretchError};
+pub use wrap::WrappedKey;

@@ -5,9 +5,8 @@
 mod check;
 mod key_file;
 
-use serde::{Deserialize, Serialize};
-
 use crate::keys::{MasterKey, Secret32};
+pub use crate::vault::{MAX_KEY_IDS, MariadbRelease};
 
 pub use check::{CheckFile, CheckFileError, KeyFault};
 pub use key_file::{KeyFile, KeyFileError, ReleasedKey};
@@ -15,36 +14,7 @@ pub use key_file::{KeyFile, KeyFileError, ReleasedKey};
 /// The key file's name in the release directory.
 pub const KEY_FILE_NAME: &str = "mariadb.keys";
 
-/// At most this many key ids are released. MariaDB would take more; an id is
-/// added only when keys are rotated.
-pub const MAX_KEY_IDS: usize = 16;
-
-/// The system tablespace, the redo log, the binary log and Aria always use 1;
-/// temporary files use 2.
-pub const DEFAULT_KEY_IDS: [u32; 2] = [1, 2];
-
-/// What the vault's policy says about MariaDB: who reads the key file, and
-/// every key id that was ever released.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MariadbRelease {
-    /// Numeric owner of the key file: the stage that writes it cannot look a
-    /// name up.
-    pub uid: u32,
-    pub gid: u32,
-    pub key_ids: heapless::Vec<u32, MAX_KEY_IDS>,
-}
-
 impl MariadbRelease {
-    /// With the key ids of a new server.
-    pub fn new(uid: u32, gid: u32) -> Self {
-        Self {
-            uid,
-            gid,
-            key_ids: heapless::Vec::from_slice(&DEFAULT_KEY_IDS)
-                .expect("the default ids fit the bound"),
-        }
-    }
-
     /// The key file's whole text.
     pub fn key_file(&self, master_key: &MasterKey) -> KeyFile {
         KeyFile::of(self.keys(master_key))

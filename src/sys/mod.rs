@@ -2,4 +2,10 @@
 //! else, each block with its reason.
 
 pub mod attributes;
+pub mod block;
+pub mod clock;
+pub mod interface;
 pub mod mount;
+pub mod packet;
+pub mod partition;
+pub mod sysfs;

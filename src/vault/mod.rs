@@ -1,1 +1,328 @@
-//! (room to be furnished)
+//! The vault: the small region on the disk that holds the header, the theft
+//! state, the policy, the slots, the pepper and the event log.
+//!
+//! [`Vault`] is the only way in; `layout` says where everything stands and
+//! `docs/format.md` describes every byte.
+
+mod authenticated;
+mod event;
+pub mod gpt;
+mod header;
+mod layout;
+pub mod locate;
+mod pepper;
+mod place_file;
+mod policy;
+mod record;
+mod slots;
+mod sticks;
+mod store;
+
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
+mod replay;
+
+use core::fmt;
+
+pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy};
+pub use header::{Header, NotAServerId, ServerId, ServerName};
+pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
+pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, VaultPlace};
+pub use policy::{DEFAULT_KEY_IDS, MAX_KEY_IDS, MariadbRelease, Policy};
+pub use record::FORMAT_VERSION;
+pub use slots::{
+    EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Row, SealedValues,
+    SlotTable, Thresholds, Value,
+};
+pub use sticks::{KnownStick, MAX_STICKS, StickList};
+
+use crate::keys::{MasterKey, Secret32};
+use crate::theft::TheftState;
+use header::PepperInUse;
+use layout::{Area, HEADER, POLICY, STATE, STICKS};
+use pepper::digest;
+
+/// What the vault is kept on: [`VAULT_BLOCKS`] blocks of [`BLOCK_SIZE`] bytes.
+pub trait BlockDevice {
+    /// # Errors
+    /// [`VaultError::Device`].
+    fn read_block(&self, block: u32, into: &mut [u8]) -> Result<(), VaultError>;
+
+    /// Returns when the device says that it has the block.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`].
+    fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError>;
+
+    /// Returns when what was written would survive a power cut.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`].
+    fn flush(&mut self) -> Result<(), VaultError>;
+}
+
+/// Why the vault does not do what was asked; shown to people as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VaultError {
+    /// The disk does not answer; the number is the system's errno.
+    Device(i32),
+    /// No vault stands there.
+    NotAVault,
+    /// It was a vault and is damaged.
+    Damaged,
+    /// The pepper is damaged: no place opens the vault any more, a stick does.
+    PepperDamaged,
+    /// Written by a newer version of stayput.
+    Newer,
+    /// A record was changed by somebody who does not have the master key.
+    Altered,
+    /// The key is not this server's.
+    WrongKey,
+}
+
+impl fmt::Display for VaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(errno) => write!(
+                f,
+                "The disk that holds the vault does not answer (error {errno})."
+            ),
+            Self::NotAVault => f.write_str("There is no vault."),
+            Self::Damaged => f.write_str("The vault is damaged."),
+            Self::PepperDamaged => f.write_str(
+                "The vault is damaged: the place cannot open it any more. A backup stick can.",
+            ),
+            Self::Newer => f.write_str("The vault was written by a newer version of stayput."),
+            Self::Altered => {
+                f.write_str("The vault was changed by somebody who does not have the key.")
+            }
+            Self::WrongKey => f.write_str("This key is not the key of this server."),
+        }
+    }
+}
+
+/// What the master key proves about the vault.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    pub policy: Policy,
+    pub sticks: StickList,
+}
+
+/// An open vault: its header is known and whole.
+pub struct Vault<D> {
+    device: D,
+    header: Header,
+}
+
+impl<D: BlockDevice> Vault<D> {
+    /// Makes a new vault. The header is written last: until then there is no
+    /// vault.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`].
+    pub fn create(
+        mut device: D,
+        server_id: ServerId,
+        server_name: ServerName,
+        key: &MasterKey,
+        slots: &SlotTable,
+    ) -> Result<Self, VaultError> {
+        // What an earlier vault left must not look like part of this one.
+        let zeros = [0; BLOCK_SIZE];
+        for block in 0..VAULT_BLOCKS {
+            device.write_block(block, &zeros)?;
+        }
+        device.flush()?;
+        let pepper = Secret32::random();
+        let generation = 1;
+        let header = Header {
+            server_id,
+            server_name,
+            generation,
+            check: Header::check_value(key, &server_id, generation),
+            pepper: PepperInUse::new(Area::First, digest(&pepper), false),
+        };
+        let mut vault = Self { device, header };
+        vault.write_area(Area::First, &pepper, slots)?;
+        vault.write_proven(key, &TheftState::Armed)?;
+        vault.write_proven(key, &Policy::default())?;
+        vault.write_proven(key, &StickList::default())?;
+        vault.write_header()?;
+        Ok(vault)
+    }
+
+    /// Reads the header, and finishes what a power cut interrupted: copies
+    /// that differ are made equal, a replaced pepper is destroyed.
+    ///
+    /// # Errors
+    /// [`VaultError::NotAVault`], [`VaultError::Damaged`],
+    /// [`VaultError::Newer`], [`VaultError::Device`].
+    pub fn open(device: D) -> Result<Self, VaultError> {
+        let mut vault = Self::open_as_is(device)?;
+        for region in [HEADER, STATE, POLICY, STICKS] {
+            store::repair(&mut vault.device, region)?;
+        }
+        store::repair(&mut vault.device, vault.header.pepper.area().slots())?;
+        if vault.header.pepper.spare_to_destroy {
+            vault.destroy_spare()?;
+        }
+        Ok(vault)
+    }
+
+    /// Reads the header and writes nothing.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub fn open_as_is(device: D) -> Result<Self, VaultError> {
+        let Some(payload) = store::read(&device, HEADER)? else {
+            return Err(VaultError::NotAVault);
+        };
+        let header = postcard::from_bytes(&payload).map_err(|_| VaultError::Damaged)?;
+        Ok(Self { device, header })
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Whether `key` is this server's: see [`Header::accepts`].
+    pub fn accepts(&self, key: &MasterKey) -> bool {
+        self.header.accepts(key)
+    }
+
+    /// The theft state, not yet proven by the master key.
+    ///
+    /// # Errors
+    /// [`VaultError::Damaged`] when there is none that this version knows.
+    pub fn state(&self) -> Result<TheftState, VaultError> {
+        let payload = store::read(&self.device, STATE)?.ok_or(VaultError::Damaged)?;
+        authenticated::decode_unproven(&payload)
+    }
+
+    /// The slots, through the pepper.
+    ///
+    /// # Errors
+    /// [`VaultError::PepperDamaged`], [`VaultError::Damaged`],
+    /// [`VaultError::Device`].
+    pub fn slots(&self) -> Result<Box<SlotTable>, VaultError> {
+        let area = self.header.pepper.area();
+        let pepper = pepper::read(&self.device, area, &self.header.pepper.digest)?;
+        let payload = store::read(&self.device, area.slots())?.ok_or(VaultError::Damaged)?;
+        SlotTable::open(&payload, &pepper, &self.header.server_id, area)
+    }
+
+    /// Checks that `key` is the master key and that theft state, policy and
+    /// stick list are what somebody with the master key wrote. Nothing is
+    /// released without this.
+    ///
+    /// # Errors
+    /// [`VaultError::WrongKey`], [`VaultError::Altered`],
+    /// [`VaultError::Damaged`], [`VaultError::Device`].
+    pub fn prove(&self, key: &MasterKey) -> Result<Proven, VaultError> {
+        if !self.accepts(key) {
+            return Err(VaultError::WrongKey);
+        }
+        let TheftState::Armed = self.read_proven::<TheftState>(key)?;
+        Ok(Proven {
+            policy: self.read_proven(key)?,
+            sticks: self.read_proven(key)?,
+        })
+    }
+
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::WrongKey`].
+    pub fn set_policy(&mut self, key: &MasterKey, policy: &Policy) -> Result<(), VaultError> {
+        self.write_proven(key, policy)
+    }
+
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::WrongKey`].
+    pub fn set_sticks(&mut self, key: &MasterKey, sticks: &StickList) -> Result<(), VaultError> {
+        self.write_proven(key, sticks)
+    }
+
+    /// Puts `slots` in place of the table there is, under a new pepper, so
+    /// that a removed slot cannot come back from an old copy: the new pepper
+    /// and table go to the spare area, the header names it, then the old area
+    /// is destroyed.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`]. The old table or the new one is in force.
+    pub fn replace_slots(&mut self, slots: &SlotTable) -> Result<(), VaultError> {
+        let spare = self.header.pepper.area().other();
+        let pepper = Secret32::random();
+        self.write_area(spare, &pepper, slots)?;
+        self.header.pepper = PepperInUse::new(spare, digest(&pepper), true);
+        self.write_header()?;
+        self.destroy_spare()
+    }
+
+    /// Adds to the event log.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`].
+    pub fn append(
+        &mut self,
+        time: u64,
+        boot_id: [u8; 16],
+        kind: EventKind,
+    ) -> Result<(), VaultError> {
+        event::append(&mut self.device, time, boot_id, kind)
+    }
+
+    /// The event log, oldest first.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`].
+    pub fn events(&self) -> Result<Vec<Event>, VaultError> {
+        event::read(&self.device)
+    }
+
+    fn destroy_spare(&mut self) -> Result<(), VaultError> {
+        let in_use = self.header.pepper;
+        let spare = in_use.area().other();
+        pepper::destroy(&mut self.device, spare)?;
+        store::write(&mut self.device, spare.slots(), &[])?;
+        self.header.pepper = PepperInUse::new(in_use.area(), in_use.digest, false);
+        self.write_header()
+    }
+
+    fn write_area(
+        &mut self,
+        area: Area,
+        pepper: &Secret32,
+        slots: &SlotTable,
+    ) -> Result<(), VaultError> {
+        pepper::write(&mut self.device, area, pepper)?;
+        let payload = slots.seal(pepper, &self.header.server_id, area);
+        store::write(&mut self.device, area.slots(), &payload)
+    }
+
+    fn write_header(&mut self) -> Result<(), VaultError> {
+        let mut payload = [0; record::capacity(HEADER)];
+        let payload =
+            postcard::to_slice(&self.header, &mut payload).expect("the largest header fits");
+        store::write(&mut self.device, HEADER, payload)
+    }
+
+    fn write_proven<T: authenticated::Authenticated>(
+        &mut self,
+        key: &MasterKey,
+        value: &T,
+    ) -> Result<(), VaultError> {
+        if !self.accepts(key) {
+            return Err(VaultError::WrongKey);
+        }
+        let payload = authenticated::encode(value, key, &self.header);
+        store::write(&mut self.device, T::REGION, &payload)
+    }
+
+    fn read_proven<T: authenticated::Authenticated>(
+        &self,
+        key: &MasterKey,
+    ) -> Result<T, VaultError> {
+        let payload = store::read(&self.device, T::REGION)?.ok_or(VaultError::Damaged)?;
+        authenticated::decode(&payload, key, &self.header)
+    }
+}

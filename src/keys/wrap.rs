@@ -1,0 +1,93 @@
+//! The master key under one slot's key.
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{MasterKey, OpenError, Sealed, Secret32, open, seal};
+
+/// What the 32 bytes in a wrap are. One byte inside the encryption, so that
+/// nothing outside it tells one kind of slot from another.
+const IS_MASTER_KEY: u8 = 1;
+
+/// The wrapped master key: 93 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrappedKey {
+    sealed: Sealed,
+    kind: u8,
+    key: [u8; 32],
+}
+
+impl WrappedKey {
+    /// Wraps `key` under the slot's secret, bound to `label` and to the
+    /// `associated` data, which is not stored here.
+    pub fn wrap(secret: &Secret32, label: &str, associated: &[u8], key: &MasterKey) -> Self {
+        let mut plain = Zeroizing::new([0u8; 33]);
+        plain[0] = IS_MASTER_KEY;
+        plain[1..].copy_from_slice(key.expose());
+        let sealed = seal(secret, label, associated, plain.as_mut_slice());
+        let mut wrapped = [0; 32];
+        wrapped.copy_from_slice(&plain[1..]);
+        Self {
+            sealed,
+            kind: plain[0],
+            key: wrapped,
+        }
+    }
+
+    /// # Errors
+    /// [`OpenError`] when the secret or anything that was bound is not the
+    /// same, or when the wrap holds something other than a master key.
+    pub fn unwrap(
+        &self,
+        secret: &Secret32,
+        label: &str,
+        associated: &[u8],
+    ) -> Result<MasterKey, OpenError> {
+        let mut plain = Zeroizing::new([0u8; 33]);
+        plain[0] = self.kind;
+        plain[1..].copy_from_slice(&self.key);
+        open(
+            secret,
+            label,
+            associated,
+            &self.sealed,
+            plain.as_mut_slice(),
+        )?;
+        if plain[0] != IS_MASTER_KEY {
+            return Err(OpenError);
+        }
+        let mut secret = Secret32::new([0; 32]);
+        secret.expose_mut().copy_from_slice(&plain[1..]);
+        Ok(MasterKey::from_secret(secret))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrap_opens_with_its_own_secret_only() {
+        let key = MasterKey::generate();
+        let secret = Secret32::random();
+        let wrap = WrappedKey::wrap(&secret, "slot", b"server", &key);
+        let again = wrap.unwrap(&secret, "slot", b"server").unwrap();
+        assert_eq!(again.expose(), key.expose());
+        assert!(wrap.unwrap(&Secret32::random(), "slot", b"server").is_err());
+        assert!(wrap.unwrap(&secret, "slot", b"other").is_err());
+        assert!(wrap.unwrap(&secret, "stick", b"server").is_err());
+    }
+
+    #[test]
+    fn bytes_that_are_no_master_key_are_not_taken_for_one() {
+        let secret = Secret32::random();
+        let mut plain = [9u8; 33];
+        let sealed = seal(&secret, "slot", b"", &mut plain);
+        let wrap = WrappedKey {
+            sealed,
+            kind: plain[0],
+            key: plain[1..].try_into().unwrap(),
+        };
+        assert!(wrap.unwrap(&secret, "slot", b"").is_err());
+    }
+}

@@ -1,0 +1,82 @@
+//! Records that carry an HMAC under a key made from the master key.
+//!
+//! Whoever can write the disk can change them; it is noticed when the master
+//! key opens, before anything is released.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::VaultError;
+use super::header::Header;
+use super::layout::{BLOCK_SIZE, POLICY, Region, STATE, STICKS};
+use super::record::HEAD;
+use crate::keys::{CheckValue, MasterKey};
+
+const LABEL: &str = "stayput record authentication v1";
+const MAC: usize = 32;
+
+/// A record's content that is kept this way, and where.
+pub trait Authenticated: Serialize + DeserializeOwned {
+    const REGION: Region;
+}
+
+impl Authenticated for crate::theft::TheftState {
+    const REGION: Region = STATE;
+}
+
+impl Authenticated for super::Policy {
+    const REGION: Region = POLICY;
+}
+
+impl Authenticated for super::StickList {
+    const REGION: Region = STICKS;
+}
+
+/// What the HMAC is over: which record of which server, and its content.
+fn mac_of(key: &MasterKey, header: &Header, kind: u8, content: &[u8]) -> CheckValue {
+    let mut context = Vec::with_capacity(21 + content.len());
+    context.push(kind);
+    context.extend_from_slice(&header.server_id.0);
+    context.extend_from_slice(&header.generation.to_le_bytes());
+    context.extend_from_slice(content);
+    CheckValue::of(&key.derive(LABEL), &context)
+}
+
+/// The payload of the record: the HMAC, then the content.
+pub fn encode<T: Authenticated>(value: &T, key: &MasterKey, header: &Header) -> Vec<u8> {
+    let mut payload = vec![0; T::REGION.blocks as usize * BLOCK_SIZE - HEAD];
+    let length = postcard::to_slice(value, &mut payload[MAC..])
+        .expect("the largest value fits its region")
+        .len();
+    payload.truncate(MAC + length);
+    let mac = mac_of(key, header, T::REGION.kind, &payload[MAC..]);
+    payload[..MAC].copy_from_slice(&mac.0);
+    payload
+}
+
+/// The content, not yet proven.
+///
+/// # Errors
+/// [`VaultError::Damaged`] when it is not such a record's content.
+pub fn decode_unproven<T: Authenticated>(payload: &[u8]) -> Result<T, VaultError> {
+    let content = payload.get(MAC..).ok_or(VaultError::Damaged)?;
+    postcard::from_bytes(content).map_err(|_| VaultError::Damaged)
+}
+
+/// The content, proven to be what somebody with the master key wrote.
+///
+/// # Errors
+/// [`VaultError::Altered`] when the HMAC does not fit.
+pub fn decode<T: Authenticated>(
+    payload: &[u8],
+    key: &MasterKey,
+    header: &Header,
+) -> Result<T, VaultError> {
+    let (mac, content) = payload.split_at_checked(MAC).ok_or(VaultError::Damaged)?;
+    let mac = CheckValue(mac.try_into().map_err(|_| VaultError::Damaged)?);
+    let expected = mac_of(key, header, T::REGION.kind, content);
+    if !bool::from(subtle::ConstantTimeEq::ct_eq(&expected.0[..], &mac.0[..])) {
+        return Err(VaultError::Altered);
+    }
+    decode_unproven(payload)
+}

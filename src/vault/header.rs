@@ -1,0 +1,160 @@
+//! The vault's first record: whose it is and which pepper is in use.
+
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::Area;
+use crate::keys::{CheckValue, MasterKey, random_bytes};
+
+/// A server, for its whole life: 16 random bytes, written as 32 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerId(pub [u8; 16]);
+
+impl ServerId {
+    pub fn random() -> Self {
+        Self(random_bytes())
+    }
+}
+
+impl fmt::Display for ServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Not 32 lower-case hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAServerId;
+
+impl FromStr for ServerId {
+    type Err = NotAServerId;
+
+    fn from_str(text: &str) -> Result<Self, NotAServerId> {
+        let digits = text.as_bytes();
+        if digits.len() != 32 {
+            return Err(NotAServerId);
+        }
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Ok(byte - b'0'),
+            b'a'..=b'f' => Ok(byte - b'a' + 10),
+            _ => Err(NotAServerId),
+        };
+        let mut id = [0; 16];
+        for (byte, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Ok(Self(id))
+    }
+}
+
+/// What people call the server: at most 64 bytes, no control characters.
+pub type ServerName = heapless::String<64>;
+
+/// The stored form of [`Area`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum StoredArea {
+    First,
+    Second,
+}
+
+/// Which pepper is in use, and whether the spare area still holds the one
+/// before it: then its destruction was interrupted and is finished first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PepperInUse {
+    area: StoredArea,
+    pub digest: [u8; 32],
+    pub spare_to_destroy: bool,
+}
+
+impl PepperInUse {
+    pub fn new(area: Area, digest: [u8; 32], spare_to_destroy: bool) -> Self {
+        let area = match area {
+            Area::First => StoredArea::First,
+            Area::Second => StoredArea::Second,
+        };
+        Self {
+            area,
+            digest,
+            spare_to_destroy,
+        }
+    }
+
+    pub fn area(&self) -> Area {
+        match self.area {
+            StoredArea::First => Area::First,
+            StoredArea::Second => Area::Second,
+        }
+    }
+}
+
+/// Not secret and not authenticated: changing it opens nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    pub server_id: ServerId,
+    pub server_name: ServerName,
+    /// Counts the master keys that this server has had, from 1.
+    pub generation: u32,
+    /// Tells the right master key; see [`Header::accepts`].
+    pub check: CheckValue,
+    pub pepper: PepperInUse,
+}
+
+/// What the check value is bound to.
+fn check_context(server_id: &ServerId, generation: u32) -> [u8; 20] {
+    let mut context = [0; 20];
+    context[..16].copy_from_slice(&server_id.0);
+    context[16..].copy_from_slice(&generation.to_le_bytes());
+    context
+}
+
+const CHECK: &str = "stayput master key check v1";
+
+impl Header {
+    /// A header as a new vault has it, without the vault.
+    #[cfg(test)]
+    pub fn of_a_new_server(key: &MasterKey) -> Self {
+        let server_id = ServerId::random();
+        Self {
+            server_id,
+            server_name: "clinic".try_into().unwrap(),
+            generation: 1,
+            check: Self::check_value(key, &server_id, 1),
+            pepper: PepperInUse::new(Area::First, [0; 32], false),
+        }
+    }
+
+    /// The check value of a master key, for this server and generation.
+    pub fn check_value(key: &MasterKey, server_id: &ServerId, generation: u32) -> CheckValue {
+        CheckValue::of(&key.derive(CHECK), &check_context(server_id, generation))
+    }
+
+    /// Whether `key` is this server's master key of this generation. Every
+    /// way in is checked with this before anything is released.
+    pub fn accepts(&self, key: &MasterKey) -> bool {
+        let context = check_context(&self.server_id, self.generation);
+        self.check.matches(&key.derive(CHECK), &context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_id_survives_writing_and_reading() {
+        let id = ServerId::random();
+        let mut text = heapless::String::<32>::new();
+        core::fmt::write(&mut text, format_args!("{id}")).unwrap();
+        assert_eq!(text.parse(), Ok(id));
+        for wrong in [
+            "",
+            "12",
+            "zz112233445566778899aabbccddeeff",
+            "00112233445566778899AABBCCDDEEFF",
+        ] {
+            assert_eq!(wrong.parse::<ServerId>(), Err(NotAServerId), "{wrong}");
+        }
+    }
+}

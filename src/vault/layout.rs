@@ -1,0 +1,108 @@
+//! Where everything stands in the vault. `docs/format.md` says the same.
+
+use static_assertions::const_assert;
+
+/// Everything is read and written in blocks of this many bytes.
+pub const BLOCK_SIZE: usize = 4096;
+
+/// Blocks in each half; copy A of a record is in the first half, copy B at
+/// the same place in the second, 480 KiB further on.
+pub const HALF: u32 = 120;
+
+/// Blocks in a vault: 960 KiB, which fits the gap in front of the first
+/// partition that partitioning tools leave (LBA 40 to 2047: 1004 KiB).
+pub const VAULT_BLOCKS: u32 = 2 * HALF;
+
+/// The same in bytes.
+pub const VAULT_BYTES: u64 = VAULT_BLOCKS as u64 * BLOCK_SIZE as u64;
+
+/// A stretch of blocks that holds one record, at the same place in each half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// Block number within a half.
+    pub start: u32,
+    pub blocks: u32,
+    /// What a record must say it is to be taken for one of this region.
+    pub kind: u8,
+}
+
+impl Region {
+    const fn new(start: u32, blocks: u32, kind: u8) -> Self {
+        Self {
+            start,
+            blocks,
+            kind,
+        }
+    }
+
+    const fn end(self) -> u32 {
+        self.start + self.blocks
+    }
+
+    /// Bytes in one copy, the record's own head included.
+    pub const fn bytes(self) -> usize {
+        self.blocks as usize * BLOCK_SIZE
+    }
+}
+
+pub const HEADER: Region = Region::new(0, 1, 1);
+pub const STATE: Region = Region::new(1, 1, 2);
+pub const POLICY: Region = Region::new(2, 1, 3);
+// Block 3 is free.
+pub const STICKS: Region = Region::new(4, 4, 4);
+
+/// One of the two areas that a pepper and the slots sealed under it live in.
+/// A new pepper goes into the one that is not in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Area {
+    First,
+    Second,
+}
+
+impl Area {
+    pub const fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+
+    /// The slot table: 96 KiB, enough for two places of 256 rows each.
+    pub const fn slots(self) -> Region {
+        match self {
+            Self::First => Region::new(8, 24, 5),
+            Self::Second => Region::new(32, 24, 6),
+        }
+    }
+
+    /// The first block of the split pepper, counted from the vault's start:
+    /// one area in each half, in one copy.
+    pub const fn pepper(self) -> u32 {
+        match self {
+            Self::First => PEPPER,
+            Self::Second => HALF + PEPPER,
+        }
+    }
+}
+
+const PEPPER: u32 = 56;
+/// Blocks of one pepper area; 128,000 of its 131,072 bytes are used.
+pub const PEPPER_BLOCKS: u32 = 32;
+
+/// The event log is a ring of one-block records.
+pub const LOG_BLOCKS: u32 = 16;
+
+/// Block `index` of the ring.
+pub const fn log(index: u32) -> Region {
+    Region::new(88 + index % LOG_BLOCKS, 1, 7)
+}
+
+// Nothing overlaps, and the two copies stand more than 64 KiB apart.
+const_assert!(HEADER.end() <= STATE.start && STATE.end() <= POLICY.start);
+const_assert!(POLICY.end() < STICKS.start && STICKS.end() <= Area::First.slots().start);
+const_assert!(Area::First.slots().end() <= Area::Second.slots().start);
+const_assert!(Area::Second.slots().end() <= PEPPER);
+const_assert!(PEPPER + PEPPER_BLOCKS <= log(0).start);
+const_assert!(log(LOG_BLOCKS - 1).end() <= HALF);
+const_assert!(HALF as usize * BLOCK_SIZE >= 64 * 1024);
+const_assert!(VAULT_BYTES <= (2048 - 40) * 512);

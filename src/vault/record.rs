@@ -1,0 +1,138 @@
+//! One record: a head of 64 bytes and a payload, in one or more blocks.
+
+use sha2::{Digest, Sha256};
+
+use super::layout::{BLOCK_SIZE, Region};
+
+const MAGIC: [u8; 4] = *b"SPUT";
+/// Version of this framing and of every payload in it.
+pub const FORMAT_VERSION: u8 = 1;
+/// Bytes of a record's head.
+pub const HEAD: usize = 64;
+
+/// Why a copy does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// Not a record, torn, or changed.
+    Damaged,
+    /// Whole, but written by a version of stayput that this one is too old for.
+    Newer,
+}
+
+/// A record found whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    pub sequence: u64,
+    pub payload: &'a [u8],
+}
+
+fn digest(head: &[u8], payload: &[u8]) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(head)
+        .chain_update(payload)
+        .finalize()
+        .into()
+}
+
+/// Bytes that a payload may have in `region`.
+pub const fn capacity(region: Region) -> usize {
+    region.bytes() - HEAD
+}
+
+/// Blocks that a payload of `length` bytes takes.
+pub const fn blocks_for(length: usize) -> u32 {
+    (HEAD + length).div_ceil(BLOCK_SIZE) as u32
+}
+
+/// Lays the record out in `buffer`, whose bytes behind it become zero.
+///
+/// # Panics
+/// If the payload is longer than [`capacity`]; the types that are stored are
+/// of fixed capacity and sized to fit.
+pub fn encode(region: Region, sequence: u64, payload: &[u8], buffer: &mut [u8]) {
+    assert!(
+        payload.len() <= capacity(region),
+        "a record fits its region"
+    );
+    buffer.fill(0);
+    let (head, rest) = buffer.split_at_mut(HEAD);
+    head[..4].copy_from_slice(&MAGIC);
+    head[4] = region.kind;
+    head[5] = FORMAT_VERSION;
+    head[8..16].copy_from_slice(&sequence.to_le_bytes());
+    head[16..20].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    rest[..payload.len()].copy_from_slice(payload);
+    let digest = digest(&head[..32], payload);
+    head[32..].copy_from_slice(&digest);
+}
+
+/// Reads the record in `buffer`, which holds one copy of `region`.
+///
+/// # Errors
+/// [`Invalid`]: there is no whole record of this kind.
+pub fn decode(region: Region, buffer: &[u8]) -> Result<Record<'_>, Invalid> {
+    let (head, rest) = buffer.split_at_checked(HEAD).ok_or(Invalid::Damaged)?;
+    let field = |range: core::ops::Range<usize>| &head[range];
+    if field(0..4) != MAGIC || head[4] != region.kind {
+        return Err(Invalid::Damaged);
+    }
+    let length = u32::from_le_bytes(field(16..20).try_into().map_err(|_| Invalid::Damaged)?);
+    let payload = rest.get(..length as usize).ok_or(Invalid::Damaged)?;
+    if digest(field(0..32), payload)[..] != head[32..] {
+        return Err(Invalid::Damaged);
+    }
+    if head[5] != FORMAT_VERSION {
+        return Err(Invalid::Newer);
+    }
+    let sequence = u64::from_le_bytes(field(8..16).try_into().map_err(|_| Invalid::Damaged)?);
+    Ok(Record { sequence, payload })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::{HEADER, STATE, STICKS};
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_record_is_read_back_and_any_bent_byte_is_noticed(
+            payload in proptest::collection::vec(any::<u8>(), 0..8000),
+            sequence: u64,
+            at in any::<prop::sample::Index>(),
+            bit in 0u8..8,
+        ) {
+            let mut buffer = vec![0xff; STICKS.bytes()];
+            encode(STICKS, sequence, &payload, &mut buffer);
+            prop_assert_eq!(
+                decode(STICKS, &buffer),
+                Ok(Record { sequence, payload: &payload })
+            );
+            let at = at.index(HEAD + payload.len());
+            buffer[at] ^= 1 << bit;
+            prop_assert_eq!(decode(STICKS, &buffer), Err(Invalid::Damaged));
+        }
+
+        #[test]
+        fn foreign_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..5000)) {
+            let _ = decode(HEADER, &bytes);
+        }
+    }
+
+    #[test]
+    fn a_record_of_another_region_does_not_count() {
+        let mut buffer = vec![0; BLOCK_SIZE];
+        encode(HEADER, 1, b"x", &mut buffer);
+        assert_eq!(decode(STATE, &buffer), Err(Invalid::Damaged));
+    }
+
+    #[test]
+    fn a_newer_format_is_told_from_damage() {
+        let mut buffer = vec![0; BLOCK_SIZE];
+        encode(HEADER, 1, b"x", &mut buffer);
+        buffer[5] = FORMAT_VERSION + 1;
+        let again = digest(&buffer[..32], b"x");
+        buffer[32..64].copy_from_slice(&again);
+        assert_eq!(decode(HEADER, &buffer), Err(Invalid::Newer));
+    }
+}

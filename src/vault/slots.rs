@@ -1,0 +1,230 @@
+//! The slot table: the ways to the master key, sealed under the pepper.
+
+use heapless::{String, Vec};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::VaultError;
+use super::header::ServerId;
+use super::layout::Area;
+use super::record::{FORMAT_VERSION, capacity};
+use crate::keys::{Sealed, Secret32, WrappedKey, open, seal};
+
+/// Factors of one place and its machine, at most.
+pub const MAX_FACTORS: usize = 32;
+/// Permitted combinations of one place, at most.
+pub const MAX_ROWS: usize = 256;
+/// Places, at most: home and one more.
+pub const MAX_PLACES: usize = 2;
+
+/// Names one observation and says how it is made, for example
+/// `smbios-uuid` or `arp 192.168.1.1`.
+pub type Label = String<64>;
+
+/// The bytes that one observation yields; longer ones are hashed first.
+pub type Value = Vec<u8, 64>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Group {
+    /// What the server is made of.
+    Machine,
+    /// What stands around it.
+    Place,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Factor {
+    pub group: Group,
+    pub label: Label,
+}
+
+/// How many factors of each group must be as they were enrolled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thresholds {
+    pub machine: u8,
+    pub place: u8,
+}
+
+/// One permitted combination: the master key wrapped under its factors'
+/// values together, so that it can only be tested as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Bit i stands for factor i of the slot.
+    pub members: u32,
+    /// scrypt salt.
+    pub salt: [u8; 32],
+    pub wrapped: WrappedKey,
+}
+
+/// A place that opens the vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentSlot {
+    pub id: u32,
+    pub name: String<32>,
+    pub factors: Vec<Factor, MAX_FACTORS>,
+    pub need: Thresholds,
+    pub rows: Vec<Row, MAX_ROWS>,
+    /// The values as enrolled, sealed under the master key: readable only
+    /// after the vault has opened, to name what has changed.
+    pub enrolled: SealedValues,
+}
+
+/// See [`EnvironmentSlot::enrolled`]. Room for 32 values of 64 bytes, each
+/// with its length, and the count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedValues {
+    pub sealed: Sealed,
+    pub bytes: Vec<u8, { MAX_FACTORS * 65 + 1 }>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotTable {
+    /// The id that the next slot gets; ids are never used twice.
+    pub next_id: u32,
+    /// Boxed: a slot is some 45 KiB, too much to pass about on the stack.
+    pub environments: Vec<Box<EnvironmentSlot>, MAX_PLACES>,
+}
+
+const LABEL: &str = "stayput slot table v1";
+
+/// What the table's seal is bound to, besides the pepper.
+fn associated(server_id: &ServerId, area: Area) -> [u8; 18] {
+    let mut data = [0; 18];
+    data[0] = FORMAT_VERSION;
+    data[1] = area.slots().kind;
+    data[2..].copy_from_slice(&server_id.0);
+    data
+}
+
+impl SlotTable {
+    /// The payload of the record: a [`Sealed`] and the encrypted table.
+    pub(super) fn seal(
+        &self,
+        pepper: &Secret32,
+        server_id: &ServerId,
+        area: Area,
+    ) -> Zeroizing<std::vec::Vec<u8>> {
+        let mut table = Zeroizing::new(vec![0; capacity(area.slots())]);
+        let length = postcard::to_slice(self, &mut table[SEALED..])
+            .expect("the largest table fits its region")
+            .len();
+        table.truncate(SEALED + length);
+        let sealed = seal(
+            pepper,
+            LABEL,
+            &associated(server_id, area),
+            &mut table[SEALED..],
+        );
+        table[..32].copy_from_slice(&sealed.salt);
+        table[32..44].copy_from_slice(&sealed.nonce);
+        table[44..SEALED].copy_from_slice(&sealed.tag);
+        table
+    }
+
+    /// # Errors
+    /// [`VaultError::Damaged`] when the seal does not open under this pepper
+    /// or what is in it is not a slot table.
+    pub(super) fn open(
+        payload: &[u8],
+        pepper: &Secret32,
+        server_id: &ServerId,
+        area: Area,
+    ) -> Result<Box<Self>, VaultError> {
+        let (head, table) = payload
+            .split_at_checked(SEALED)
+            .ok_or(VaultError::Damaged)?;
+        let mut sealed = Sealed {
+            salt: [0; 32],
+            nonce: [0; 12],
+            tag: [0; 16],
+        };
+        sealed.salt.copy_from_slice(&head[..32]);
+        sealed.nonce.copy_from_slice(&head[32..44]);
+        sealed.tag.copy_from_slice(&head[44..]);
+        let mut table = Zeroizing::new(table.to_vec());
+        open(
+            pepper,
+            LABEL,
+            &associated(server_id, area),
+            &sealed,
+            &mut table,
+        )
+        .map_err(|_| VaultError::Damaged)?;
+        postcard::from_bytes(&table).map_err(|_| VaultError::Damaged)
+    }
+}
+
+/// Bytes of the table's seal: salt, nonce and tag.
+const SEALED: usize = 32 + 12 + 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::MasterKey;
+
+    /// A table with everything at its largest.
+    fn largest() -> SlotTable {
+        let text = |n: usize| "x".repeat(n);
+        let key = MasterKey::generate();
+        let row = Row {
+            members: u32::MAX,
+            salt: [0xff; 32],
+            wrapped: WrappedKey::wrap(&Secret32::random(), "x", b"", &key),
+        };
+        let slot = EnvironmentSlot {
+            id: u32::MAX,
+            name: text(32).as_str().try_into().unwrap(),
+            factors: (0..MAX_FACTORS)
+                .map(|_| Factor {
+                    group: Group::Place,
+                    label: text(64).as_str().try_into().unwrap(),
+                })
+                .collect(),
+            need: Thresholds {
+                machine: 255,
+                place: 255,
+            },
+            rows: (0..MAX_ROWS).map(|_| row.clone()).collect(),
+            enrolled: SealedValues {
+                sealed: Sealed {
+                    salt: [0xff; 32],
+                    nonce: [0xff; 12],
+                    tag: [0xff; 16],
+                },
+                bytes: (0..MAX_FACTORS * 65 + 1).map(|_| 0xff).collect(),
+            },
+        };
+        SlotTable {
+            next_id: u32::MAX,
+            environments: (0..MAX_PLACES).map(|_| Box::new(slot.clone())).collect(),
+        }
+    }
+
+    #[test]
+    fn the_largest_table_fits_and_is_read_back() {
+        let (pepper, id) = (Secret32::random(), ServerId::random());
+        let table = largest();
+        let payload = table.seal(&pepper, &id, Area::First);
+        let again = SlotTable::open(&payload, &pepper, &id, Area::First).unwrap();
+        assert_eq!(*again, table);
+    }
+
+    #[test]
+    fn without_the_pepper_the_table_stays_shut() {
+        let (pepper, id) = (Secret32::random(), ServerId::random());
+        let payload = SlotTable::default().seal(&pepper, &id, Area::First);
+        let other = ServerId::random();
+        let try_with = |payload: &[u8], pepper: &Secret32, id, area| {
+            SlotTable::open(payload, pepper, id, area).err()
+        };
+        let shut = Some(VaultError::Damaged);
+        assert_eq!(try_with(&payload, &pepper, &id, Area::First), None);
+        assert_eq!(
+            try_with(&payload, &Secret32::random(), &id, Area::First),
+            shut
+        );
+        assert_eq!(try_with(&payload, &pepper, &other, Area::First), shut);
+        assert_eq!(try_with(&payload, &pepper, &id, Area::Second), shut);
+        assert_eq!(try_with(&payload[..20], &pepper, &id, Area::First), shut);
+    }
+}
