@@ -6,6 +6,7 @@ mod enroll;
 mod init;
 mod log;
 mod look_around;
+pub mod mariadb;
 mod problem;
 mod status;
 mod unlock;

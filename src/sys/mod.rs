@@ -1,6 +1,7 @@
 //! One safe wrapper per system facility. `unsafe` lives here and nowhere
 //! else, each block with its reason.
 
+pub mod attributes;
 pub mod block;
 pub mod clock;
 pub mod interface;
