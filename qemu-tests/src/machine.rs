@@ -270,6 +270,12 @@ impl Machine {
                     "device_add",
                     json!({"driver": "scsi-hd", "id": format!("{id}-lun"), "drive": id,
                            "bus": format!("{id}.0"), "removable": true}),
+                )?;
+                // Its guest sees it only now, when the disk is in it.
+                let path = format!("/machine/peripheral/{id}");
+                self.qmp.execute(
+                    "qom-set",
+                    json!({"path": path, "property": "attached", "value": true}),
                 )?
             }
         };
