@@ -112,6 +112,19 @@ fn check_context(server_id: &ServerId, generation: u32) -> [u8; 20] {
 const CHECK: &str = "stayput master key check v1";
 
 impl Header {
+    /// A header as a new vault has it, without the vault.
+    #[cfg(test)]
+    pub fn of_a_new_server(key: &MasterKey) -> Self {
+        let server_id = ServerId::random();
+        Self {
+            server_id,
+            server_name: "clinic".try_into().unwrap(),
+            generation: 1,
+            check: Self::check_value(key, &server_id, 1),
+            pepper: PepperInUse::new(Area::First, [0; 32], false),
+        }
+    }
+
     /// The check value of a master key, for this server and generation.
     pub fn check_value(key: &MasterKey, server_id: &ServerId, generation: u32) -> CheckValue {
         CheckValue::of(&key.derive(CHECK), &check_context(server_id, generation))

@@ -6,9 +6,12 @@
 
 mod authenticated;
 mod event;
+pub mod gpt;
 mod header;
 mod layout;
+pub mod locate;
 mod pepper;
+mod place_file;
 mod policy;
 mod record;
 mod slots;
@@ -25,7 +28,8 @@ use core::fmt;
 pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy};
 pub use header::{Header, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
-pub use policy::{MAX_KEY_IDS, MariadbRelease, Policy};
+pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, VaultPlace};
+pub use policy::{DEFAULT_KEY_IDS, MAX_KEY_IDS, MariadbRelease, Policy};
 pub use record::FORMAT_VERSION;
 pub use slots::{
     EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Row, SealedValues,

@@ -4,15 +4,33 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-/// Key ids that MariaDB was ever given, at most.
+/// At most this many key ids are released. MariaDB would take more; an id is
+/// added only when keys are rotated.
 pub const MAX_KEY_IDS: usize = 16;
 
-/// The keys that MariaDB gets, and the account that may read them.
+/// The system tablespace, the redo log, the binary log and Aria always use 1;
+/// temporary files use 2.
+pub const DEFAULT_KEY_IDS: [u32; 2] = [1, 2];
+
+/// Who reads MariaDB's key file, and every key id that was ever released.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MariadbRelease {
+    /// Numeric owner of the key file: the stage that writes it cannot look a
+    /// name up.
     pub uid: u32,
     pub gid: u32,
     pub key_ids: Vec<u32, MAX_KEY_IDS>,
+}
+
+impl MariadbRelease {
+    /// With the key ids of a new server.
+    pub fn new(uid: u32, gid: u32) -> Self {
+        Self {
+            uid,
+            gid,
+            key_ids: DEFAULT_KEY_IDS.into_iter().collect(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

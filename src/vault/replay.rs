@@ -88,11 +88,7 @@ fn a_replaced_pepper_does_not_come_back_whatever_was_interrupted() {
 fn power_cut_while_changing_the_policy_leaves_the_old_one_or_the_new() {
     let (key, before) = made();
     let new = Policy {
-        mariadb: Some(MariadbRelease {
-            uid: 100,
-            gid: 101,
-            key_ids: [1, 2].into_iter().collect(),
-        }),
+        mariadb: Some(MariadbRelease::new(100, 101)),
     };
     at_every_cut(
         &before,

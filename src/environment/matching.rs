@@ -1,0 +1,229 @@
+//! Recognising a place: which permitted combination to try next, and, once
+//! the vault is open, what has changed since enrolment.
+
+use heapless::Vec;
+use zeroize::Zeroizing;
+
+use super::observed::Observed;
+use crate::keys::{MasterKey, OpenError, ScryptParams, Secret32, open};
+use crate::vault::{
+    Answered, EnvironmentSlot, FORMAT_VERSION, Group, Header, Label, MAX_FACTORS, MAX_ROWS, Row,
+    SealedValues, Value,
+};
+
+pub(super) const ROW_LABEL: &str = "stayput environment row v1";
+const VALUES_LABEL: &str = "stayput enrolled values v1";
+
+/// What a row's wrap is bound to: nothing in it changes by itself.
+pub(super) fn row_associated(header: &Header, slot_id: u32, members: u32) -> [u8; 29] {
+    let mut data = [0; 29];
+    data[0] = FORMAT_VERSION;
+    data[1..17].copy_from_slice(&header.server_id.0);
+    data[17..21].copy_from_slice(&header.generation.to_le_bytes());
+    data[21..25].copy_from_slice(&slot_id.to_le_bytes());
+    data[25..].copy_from_slice(&members.to_le_bytes());
+    data
+}
+
+pub(super) fn has_member(members: u32, factor: usize) -> bool {
+    members & (1 << factor) != 0
+}
+
+/// The secret of a combination: labels and values of its members, each with
+/// its length, in the slot's order, through scrypt.
+pub(super) fn row_secret(
+    labels_and_values: &[(&Label, &Value)],
+    salt: &[u8; 32],
+) -> Result<Secret32, OpenError> {
+    let mut bytes: Zeroizing<Vec<u8, { MAX_FACTORS * 130 }>> = Zeroizing::new(Vec::new());
+    for (label, value) in labels_and_values {
+        for part in [label.as_bytes(), value.as_slice()] {
+            let fits =
+                bytes.push(part.len() as u8).is_ok() && bytes.extend_from_slice(part).is_ok();
+            if !fits {
+                return Err(OpenError);
+            }
+        }
+    }
+    ScryptParams::FACTORS
+        .stretch(&bytes, salt)
+        .map_err(|_| OpenError)
+}
+
+/// Tries the combinations of one place, as the answers come in.
+pub struct Matcher<'a> {
+    header: &'a Header,
+    slot: &'a EnvironmentSlot,
+    /// For each row the newest revision among its members when it was tried.
+    tried: Vec<u32, MAX_ROWS>,
+}
+
+impl<'a> Matcher<'a> {
+    pub fn new(header: &'a Header, slot: &'a EnvironmentSlot) -> Self {
+        let mut tried = Vec::new();
+        // Both have the same capacity.
+        let _ = tried.resize(slot.rows.len(), 0);
+        Self {
+            header,
+            slot,
+            tried,
+        }
+    }
+
+    /// The next combination whose members have all answered and that was not
+    /// tried with these answers.
+    fn next_row(&self, observed: &Observed) -> Option<(usize, u32)> {
+        let revisions: Vec<Option<u32>, MAX_FACTORS> = self
+            .slot
+            .factors
+            .iter()
+            .map(|factor| observed.revision(&factor.label))
+            .collect();
+        let newest = |row: &Row| {
+            revisions
+                .iter()
+                .enumerate()
+                .filter(|(factor, _)| has_member(row.members, *factor))
+                .try_fold(0, |newest, (_, revision)| {
+                    revision.map(|revision| newest.max(revision))
+                })
+        };
+        self.slot.rows.iter().enumerate().find_map(|(at, row)| {
+            let newest = newest(row)?;
+            (newest > self.tried[at]).then_some((at, newest))
+        })
+    }
+
+    /// Whether [`Matcher::try_next`] has something to try.
+    pub fn has_next(&self, observed: &Observed) -> bool {
+        self.next_row(observed).is_some()
+    }
+
+    /// Tries one combination, at the cost of one scrypt (32 MiB, tens of
+    /// milliseconds). `None`: it was not the one, or there is none to try.
+    pub fn try_next(&mut self, observed: &Observed) -> Option<MasterKey> {
+        let (at, revision) = self.next_row(observed)?;
+        self.tried[at] = revision;
+        let row = &self.slot.rows[at];
+        let members = members(self.slot, row.members, observed);
+        let secret = row_secret(&members, &row.salt).ok()?;
+        let associated = row_associated(self.header, self.slot.id, row.members);
+        let key = row.wrapped.unwrap(&secret, ROW_LABEL, &associated).ok()?;
+        self.header.accepts(&key).then_some(key)
+    }
+
+    /// How many factors have answered, right or wrong.
+    pub fn answered(&self, observed: &Observed) -> Answered {
+        count(self.slot, |label| observed.value(label).is_some())
+    }
+
+    /// Whether enough factors of both groups have answered for a combination.
+    pub fn enough_answered(&self, observed: &Observed) -> bool {
+        let answered = self.answered(observed);
+        answered.machine >= self.slot.need.machine && answered.place >= self.slot.need.place
+    }
+}
+
+fn members<'a>(
+    slot: &'a EnvironmentSlot,
+    members: u32,
+    observed: &'a Observed,
+) -> Vec<(&'a Label, &'a Value), MAX_FACTORS> {
+    slot.factors
+        .iter()
+        .enumerate()
+        .filter(|(factor, _)| has_member(members, *factor))
+        .filter_map(|(_, factor)| Some((&factor.label, observed.value(&factor.label)?)))
+        .collect()
+}
+
+fn count(slot: &EnvironmentSlot, counts: impl Fn(&Label) -> bool) -> Answered {
+    let mut answered = Answered::default();
+    for factor in &slot.factors {
+        let (some, all) = match factor.group {
+            Group::Machine => (&mut answered.machine, &mut answered.machine_of),
+            Group::Place => (&mut answered.place, &mut answered.place_of),
+        };
+        *all += 1;
+        *some += u8::from(counts(&factor.label));
+    }
+    answered
+}
+
+/// What is as it was enrolled and what is not.
+pub struct Comparison {
+    pub same: Answered,
+    /// Answered with another value than the enrolled one.
+    pub changed: Vec<Label, MAX_FACTORS>,
+    /// Did not answer (yet).
+    pub silent: Vec<Label, MAX_FACTORS>,
+}
+
+pub(super) fn values_associated(header: &Header, slot_id: u32) -> [u8; 29] {
+    row_associated(header, slot_id, 0)
+}
+
+pub(super) fn seal_values(
+    header: &Header,
+    slot_id: u32,
+    key: &MasterKey,
+    values: &Vec<Value, MAX_FACTORS>,
+) -> SealedValues {
+    let mut bytes = Vec::new();
+    let _ = bytes.resize(bytes.capacity(), 0);
+    let length = postcard::to_slice(values, &mut bytes)
+        .expect("the most values of the greatest length fit")
+        .len();
+    bytes.truncate(length);
+    let sealed = crate::keys::seal(
+        &key.derive(VALUES_LABEL),
+        VALUES_LABEL,
+        &values_associated(header, slot_id),
+        &mut bytes,
+    );
+    SealedValues { sealed, bytes }
+}
+
+/// Compares with the values as enrolled, which only the master key opens.
+///
+/// # Errors
+/// [`OpenError`] when they do not open or are not as many as the factors.
+pub fn compare(
+    header: &Header,
+    slot: &EnvironmentSlot,
+    key: &MasterKey,
+    observed: &Observed,
+) -> Result<Comparison, OpenError> {
+    let mut bytes = Zeroizing::new(slot.enrolled.bytes.clone());
+    open(
+        &key.derive(VALUES_LABEL),
+        VALUES_LABEL,
+        &values_associated(header, slot.id),
+        &slot.enrolled.sealed,
+        &mut bytes,
+    )?;
+    let values: Vec<Value, MAX_FACTORS> = postcard::from_bytes(&bytes).map_err(|_| OpenError)?;
+    if values.len() != slot.factors.len() {
+        return Err(OpenError);
+    }
+    let enrolled = |label: &Label| {
+        let at = slot.factors.iter().position(|f| f.label == *label)?;
+        values.get(at)
+    };
+    let same = |label: &Label| {
+        let value = observed.value(label);
+        value.is_some() && value == enrolled(label)
+    };
+    let labels = || slot.factors.iter().map(|factor| &factor.label);
+    Ok(Comparison {
+        same: count(slot, same),
+        changed: labels()
+            .filter(|label| observed.value(label).is_some() && !same(label))
+            .cloned()
+            .collect(),
+        silent: labels()
+            .filter(|label| observed.value(label).is_none())
+            .cloned()
+            .collect(),
+    })
+}

@@ -1,0 +1,183 @@
+//! A server's days, without a server: what opens and what stays shut.
+
+use super::observed::value_of;
+use super::*;
+use crate::keys::{CheckValue, MasterKey};
+use crate::vault::{EnvironmentSlot, Group, Header, Thresholds};
+
+const MACHINE: [(&str, &[u8]); 3] = [
+    ("smbios-uuid", b"4c4c4544"),
+    ("nic 0000:00:03.0", b"\x00\x1b\x21\x01\x02\x03"),
+    ("disk 0000:00:04.0", b"WD-12345"),
+];
+const PLACE: [(&str, &[u8]); 3] = [
+    ("arp 192.168.1.1", b"\x00\x1b\x21\x10\x00\x01"),
+    ("arp 192.168.1.2", b"\x00\x1b\x21\x10\x00\x02"),
+    ("arp 192.168.1.3", b"\x00\x1b\x21\x10\x00\x03"),
+];
+
+struct Server {
+    header: Header,
+    key: MasterKey,
+    slot: EnvironmentSlot,
+}
+
+/// Two of three of each.
+fn enrolled() -> Server {
+    let key = MasterKey::generate();
+    let header = Header::of_a_new_server(&key);
+    let chosen = |group, list: &[(&str, &[u8])]| {
+        list.iter()
+            .map(|(label, value)| Chosen {
+                group,
+                label: (*label).try_into().unwrap(),
+                value: value_of(value),
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut all = chosen(Group::Machine, &MACHINE);
+    all.extend(chosen(Group::Place, &PLACE));
+    let need = Thresholds {
+        machine: 2,
+        place: 2,
+    };
+    let slot = enrol(
+        &header,
+        &key,
+        1,
+        "home".try_into().unwrap(),
+        &all,
+        need,
+        |_, _| (),
+    )
+    .unwrap();
+    Server { header, key, slot }
+}
+
+fn seen(parts: &[(&str, &[u8])]) -> Observed {
+    let mut observed = Observed::default();
+    for (label, value) in parts {
+        observed.note(&(*label).try_into().unwrap(), &value_of(value));
+    }
+    observed
+}
+
+/// Tries everything there is to try; how many tries it took.
+fn unlock(server: &Server, observed: &Observed) -> (Option<MasterKey>, usize) {
+    let mut matcher = Matcher::new(&server.header, &server.slot);
+    let mut tries = 0;
+    while matcher.has_next(observed) {
+        tries += 1;
+        if let Some(key) = matcher.try_next(observed) {
+            return (Some(key), tries);
+        }
+    }
+    (None, tries)
+}
+
+#[test]
+fn at_home_the_first_try_opens() {
+    let server = enrolled();
+    let (key, tries) = unlock(&server, &seen(&[MACHINE, PLACE].concat()));
+    assert_eq!(key.unwrap().expose(), server.key.expose());
+    assert_eq!(tries, 1);
+}
+
+#[test]
+fn a_new_network_card_and_a_printer_switched_off_do_not_lock_the_owner_out() {
+    let server = enrolled();
+    let parts = [
+        MACHINE[0],
+        (MACHINE[1].0, b"other!"),
+        MACHINE[2],
+        PLACE[0],
+        PLACE[2],
+    ];
+    assert!(unlock(&server, &seen(&parts)).0.is_some());
+}
+
+#[test]
+fn the_same_machine_among_other_neighbours_stays_locked() {
+    let server = enrolled();
+    let foreign = PLACE.map(|(label, _)| (label, &b"\x00\x1b\x21\x99\x99\x99"[..]));
+    let (key, tries) = unlock(&server, &seen(&[MACHINE, foreign].concat()));
+    assert!(key.is_none());
+    assert_eq!(tries, 9, "every combination was tried");
+}
+
+#[test]
+fn one_right_neighbour_of_the_two_needed_is_not_enough() {
+    let server = enrolled();
+    let (key, tries) = unlock(&server, &seen(&[&MACHINE[..], &PLACE[..1]].concat()));
+    assert!(key.is_none());
+    assert_eq!(tries, 0, "nothing can be tried");
+}
+
+#[test]
+fn another_machine_at_the_same_place_stays_locked() {
+    let server = enrolled();
+    let other = MACHINE.map(|(label, _)| (label, &b"another"[..]));
+    assert!(unlock(&server, &seen(&[other, PLACE].concat())).0.is_none());
+}
+
+#[test]
+fn a_late_neighbour_is_enough_and_nothing_is_tried_twice() {
+    let server = enrolled();
+    let mut observed = seen(&[&MACHINE[..], &[PLACE[0], (PLACE[1].0, b"wrong!")]].concat());
+    let mut matcher = Matcher::new(&server.header, &server.slot);
+    while matcher.has_next(&observed) {
+        assert!(matcher.try_next(&observed).is_none());
+    }
+    observed.note(&PLACE[2].0.try_into().unwrap(), &value_of(PLACE[2].1));
+    assert!(matcher.has_next(&observed));
+    let mut tries = 0;
+    while matcher.has_next(&observed) {
+        tries += 1;
+        if matcher.try_next(&observed).is_some() {
+            assert!(tries <= 4, "only rows with the new answer: {tries}");
+            return;
+        }
+    }
+    panic!("stayed locked");
+}
+
+#[test]
+fn a_row_moved_to_another_server_opens_nothing() {
+    let server = enrolled();
+    let mut moved = enrolled();
+    moved.slot = server.slot.clone();
+    assert!(
+        unlock(&moved, &seen(&[MACHINE, PLACE].concat()))
+            .0
+            .is_none()
+    );
+}
+
+#[test]
+fn a_key_that_is_not_the_servers_is_not_released() {
+    let mut server = enrolled();
+    server.header.check = CheckValue([0; 32]);
+    assert!(
+        unlock(&server, &seen(&[MACHINE, PLACE].concat()))
+            .0
+            .is_none()
+    );
+}
+
+#[test]
+fn what_changed_is_named_once_the_vault_is_open() {
+    let server = enrolled();
+    let parts = [
+        MACHINE[0],
+        MACHINE[1],
+        MACHINE[2],
+        PLACE[0],
+        (PLACE[1].0, &b"new..."[..]),
+    ];
+    let compare_with = |key| compare(&server.header, &server.slot, key, &seen(&parts));
+    let comparison = compare_with(&server.key).unwrap();
+    assert_eq!((comparison.same.machine, comparison.same.place), (3, 1));
+    assert_eq!(comparison.changed[..], [PLACE[1].0]);
+    assert_eq!(comparison.silent[..], [PLACE[2].0]);
+    assert!(compare_with(&MasterKey::generate()).is_err());
+}

@@ -1,0 +1,309 @@
+//! The check file: how the gate knows the right keys, without holding them.
+//!
+//! Text, so that a person can read what a server was enrolled with:
+//!
+//! ```text
+//! stayput mariadb check v1
+//! data /var/lib/mysql
+//! 1 <64 hex digits>
+//! 2 <64 hex digits>
+//! ```
+
+use core::fmt::Write;
+
+use super::key_file::{parse_hex, parse_id};
+use super::{MAX_KEY_IDS, ReleasedKey};
+use crate::keys::CheckValue;
+
+const FIRST_LINE: &str = "stayput mariadb check v1";
+
+/// The longest path of a data directory, in bytes.
+const PATH_MAX: usize = 255;
+
+/// What a check value is bound to, beside the key.
+const CONTEXT: &[u8] = b"stayput mariadb check v1";
+
+/// Which data directory was enrolled, and every key id that it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckFile {
+    data_directory: heapless::String<PATH_MAX>,
+    checks: heapless::Vec<KeyCheck, MAX_KEY_IDS>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct KeyCheck {
+    id: u32,
+    value: CheckValue,
+}
+
+/// Why a check file cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckFileError {
+    /// Not a check file, or one of a version that is not known here.
+    Version,
+    /// The line (from 1) makes no sense.
+    Line(usize),
+    /// More than [`MAX_KEY_IDS`] ids.
+    TooMany,
+    /// No id at all, or not id 1, without which MariaDB cannot encrypt.
+    NoFirstKey,
+    /// The data directory's path is relative, too long, or has a line break.
+    Path,
+}
+
+/// What is wrong with the keys at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFault {
+    /// An id that was released before is not there.
+    Missing(u32),
+    /// The key of this id is another one.
+    Wrong(u32),
+    /// An id that was never released.
+    Unknown(u32),
+}
+
+impl CheckFile {
+    /// The longest check file, in bytes.
+    pub const MAX: usize =
+        FIRST_LINE.len() + 1 + 5 + PATH_MAX + 1 + MAX_KEY_IDS * (10 + 1 + 64 + 1);
+
+    pub(super) fn of(
+        data_directory: &str,
+        keys: impl Iterator<Item = ReleasedKey>,
+    ) -> Result<Self, CheckFileError> {
+        let mut checks = heapless::Vec::new();
+        for ReleasedKey { id, key } in keys {
+            let value = CheckValue::of(&key, CONTEXT);
+            checks
+                .push(KeyCheck { id, value })
+                .map_err(|_| CheckFileError::TooMany)?;
+        }
+        Self::checked(path(data_directory)?, checks)
+    }
+
+    fn checked(
+        data_directory: heapless::String<PATH_MAX>,
+        checks: heapless::Vec<KeyCheck, MAX_KEY_IDS>,
+    ) -> Result<Self, CheckFileError> {
+        if checks.iter().all(|check| check.id != 1) {
+            return Err(CheckFileError::NoFirstKey);
+        }
+        Ok(Self {
+            data_directory,
+            checks,
+        })
+    }
+
+    /// Where MariaDB sees its data; never where it lies while closed.
+    pub fn data_directory(&self) -> &str {
+        &self.data_directory
+    }
+
+    /// The text that [`CheckFile::parse`] reads.
+    pub fn to_text(&self) -> heapless::String<{ Self::MAX }> {
+        let mut text = heapless::String::new();
+        self.write(&mut text).expect("the bound counts every line");
+        text
+    }
+
+    fn write(&self, text: &mut impl Write) -> core::fmt::Result {
+        writeln!(text, "{FIRST_LINE}\ndata {}", self.data_directory)?;
+        for KeyCheck { id, value } in &self.checks {
+            write!(text, "{id} ")?;
+            for byte in value.0 {
+                write!(text, "{byte:02x}")?;
+            }
+            writeln!(text)?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// [`CheckFileError`]; the bytes may come from anyone.
+    pub fn parse(text: &[u8]) -> Result<Self, CheckFileError> {
+        let text = core::str::from_utf8(text).map_err(|_| CheckFileError::Version)?;
+        let mut lines = text.lines().zip(1..);
+        if lines.next().is_none_or(|(line, _)| line != FIRST_LINE) {
+            return Err(CheckFileError::Version);
+        }
+        let data_directory = lines
+            .next()
+            .and_then(|(line, _)| line.strip_prefix("data "))
+            .ok_or(CheckFileError::Line(2))?;
+        let data_directory = path(data_directory)?;
+        let mut checks: heapless::Vec<KeyCheck, MAX_KEY_IDS> = heapless::Vec::new();
+        for (line, number) in lines {
+            let check = parse_check(line).ok_or(CheckFileError::Line(number))?;
+            if checks.iter().any(|known| known.id == check.id) {
+                return Err(CheckFileError::Line(number));
+            }
+            checks.push(check).map_err(|_| CheckFileError::TooMany)?;
+        }
+        Self::checked(data_directory, checks)
+    }
+
+    /// Whether these are exactly the keys that the data was written with.
+    ///
+    /// # Errors
+    /// The first [`KeyFault`].
+    pub fn verify(&self, keys: &[ReleasedKey]) -> Result<(), KeyFault> {
+        for check in &self.checks {
+            let found = keys
+                .iter()
+                .find(|key| key.id == check.id)
+                .ok_or(KeyFault::Missing(check.id))?;
+            if !check.value.matches(&found.key, CONTEXT) {
+                return Err(KeyFault::Wrong(check.id));
+            }
+        }
+        let known = |id| self.checks.iter().any(|check| check.id == id);
+        match keys.iter().find(|key| !known(key.id)) {
+            Some(key) => Err(KeyFault::Unknown(key.id)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn parse_check(line: &str) -> Option<KeyCheck> {
+    let (id, hex) = line.split_once(' ')?;
+    let mut value = CheckValue([0; 32]);
+    parse_hex(hex.as_bytes(), &mut value.0)?;
+    Some(KeyCheck {
+        id: parse_id(id.as_bytes())?,
+        value,
+    })
+}
+
+/// An absolute path without a trailing slash.
+fn path(text: &str) -> Result<heapless::String<PATH_MAX>, CheckFileError> {
+    let plain =
+        text.starts_with('/') && !text.ends_with('/') && !text.chars().any(char::is_control);
+    if !plain {
+        return Err(CheckFileError::Path);
+    }
+    heapless::String::try_from(text).map_err(|_| CheckFileError::Path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MariadbRelease;
+    use super::*;
+    use crate::keys::{MasterKey, Secret32};
+    use proptest::prelude::*;
+
+    fn master(byte: u8) -> MasterKey {
+        MasterKey::from_secret(Secret32::new([byte; 32]))
+    }
+
+    fn release(ids: &[u32]) -> MariadbRelease {
+        MariadbRelease {
+            key_ids: heapless::Vec::from_slice(ids).unwrap(),
+            ..MariadbRelease::new(104, 111)
+        }
+    }
+
+    fn keys(ids: &[u32], byte: u8) -> Vec<ReleasedKey> {
+        release(ids).keys(&master(byte)).collect()
+    }
+
+    fn checks(ids: &[u32]) -> CheckFile {
+        release(ids)
+            .check_file(&master(1), "/var/lib/mysql")
+            .unwrap()
+    }
+
+    #[test]
+    fn the_right_keys_pass_in_any_order() {
+        assert_eq!(checks(&[1, 2]).verify(&keys(&[1, 2], 1)), Ok(()));
+        assert_eq!(checks(&[1, 2]).verify(&keys(&[2, 1], 1)), Ok(()));
+    }
+
+    #[test]
+    fn keys_that_would_destroy_data_are_named() {
+        let file = checks(&[1, 2]);
+        assert_eq!(file.verify(&[]), Err(KeyFault::Missing(1)));
+        assert_eq!(file.verify(&keys(&[1], 1)), Err(KeyFault::Missing(2)));
+        assert_eq!(file.verify(&keys(&[2], 1)), Err(KeyFault::Missing(1)));
+        assert_eq!(file.verify(&keys(&[1, 2, 3], 1)), Err(KeyFault::Unknown(3)));
+        // Key 2 wrong is the silent one: MariaDB would start with it.
+        let mut wrong = keys(&[1, 2], 1);
+        wrong[1].key = super::super::key(&master(9), 2);
+        assert_eq!(file.verify(&wrong), Err(KeyFault::Wrong(2)));
+        // Two ids whose keys were exchanged.
+        let mut exchanged = keys(&[1, 2], 1);
+        exchanged[0].id = 2;
+        exchanged[1].id = 1;
+        assert_eq!(file.verify(&exchanged), Err(KeyFault::Wrong(1)));
+    }
+
+    #[test]
+    fn a_check_file_does_not_give_the_key_away() {
+        let text = checks(&[1, 2]).to_text();
+        let file = release(&[1, 2]).key_file(&master(1));
+        let file = core::str::from_utf8(file.as_bytes()).unwrap();
+        for line in file.lines() {
+            let hex = line.split_once(';').unwrap().1;
+            assert!(!text.contains(hex));
+        }
+    }
+
+    #[test]
+    fn a_damaged_check_file_is_refused() {
+        let text = checks(&[1, 2]).to_text();
+        let error = |text: &str| CheckFile::parse(text.as_bytes()).unwrap_err();
+        assert_eq!(error(""), CheckFileError::Version);
+        assert_eq!(error(&text.replace("v1", "v2")), CheckFileError::Version);
+        assert_eq!(
+            error(&text.replace("data /var/lib/mysql\n", "")),
+            CheckFileError::Line(2)
+        );
+        assert_eq!(error(&text.replace("/var", "var")), CheckFileError::Path);
+        let (head, last) = text.trim_end().rsplit_once('\n').unwrap();
+        assert_eq!(error(&text[..text.len() - 2]), CheckFileError::Line(4));
+        assert_eq!(
+            error(&format!("{head}\n{last}\n{last}\n")),
+            CheckFileError::Line(5)
+        );
+        let first_key_gone = text.replace("\n1 ", "\n7 ");
+        assert_eq!(error(&first_key_gone), CheckFileError::NoFirstKey);
+        let many: String = (100..117)
+            .map(|id| format!("{id} {}\n", "0".repeat(64)))
+            .collect();
+        assert_eq!(error(&format!("{text}{many}")), CheckFileError::TooMany);
+    }
+
+    #[test]
+    fn the_longest_check_file_fits() {
+        let ids: Vec<u32> = (0..15).map(|n| u32::MAX - n).chain([1]).collect();
+        let path = format!("/{}", "x".repeat(254));
+        let file = release(&ids).check_file(&master(1), &path).unwrap();
+        assert_eq!(CheckFile::parse(file.to_text().as_bytes()), Ok(file));
+        let longer = format!("{path}x");
+        assert_eq!(
+            release(&ids).check_file(&master(1), &longer),
+            Err(CheckFileError::Path)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_check_file_is_read_back(ids in proptest::collection::hash_set(2..u32::MAX, 0..=15)) {
+            let ids: Vec<u32> = ids.into_iter().chain([1]).collect();
+            let file = checks(&ids);
+            let read = CheckFile::parse(file.to_text().as_bytes()).unwrap();
+            prop_assert_eq!(&read, &file);
+            prop_assert_eq!(read.verify(&keys(&ids, 1)), Ok(()));
+            prop_assert!(read.verify(&keys(&ids, 2)).is_err());
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            let _ = CheckFile::parse(&bytes);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(lines in "(stayput mariadb check v1\n)(data /[a-z]{0,300}\n)?([0-9]{0,11} [0-9a-f]{0,70}\n){0,20}") {
+            let _ = CheckFile::parse(lines.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A block device or a file, read and written past the page cache.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::uio::{pread, pwrite};
+
+/// One aligned buffer: O_DIRECT wants memory, offset and length to be
+/// multiples of the device's block size, which is at most 4096.
+#[repr(C, align(4096))]
+struct Aligned([u8; BLOCK]);
+
+const BLOCK: usize = 4096;
+
+fn offset(block: u64) -> i64 {
+    (block * BLOCK as u64) as i64
+}
+
+/// Opened with O_DIRECT and O_DSYNC: a write has returned when the device
+/// says that it is stored.
+pub struct DirectFile {
+    file: File,
+}
+
+impl DirectFile {
+    /// # Errors
+    /// What open(2) says.
+    pub fn open(path: &Path, writable: bool) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(writable)
+            .custom_flags(libc::O_DIRECT | libc::O_DSYNC | libc::O_CLOEXEC)
+            .open(path)?;
+        Ok(Self { file })
+    }
+
+    /// The length in bytes, of a block device too.
+    ///
+    /// # Errors
+    /// What fstat(2) or lseek(2) says.
+    pub fn length(&self) -> io::Result<u64> {
+        let metadata = self.file.metadata()?;
+        if metadata.file_type().is_block_device() {
+            io::Seek::seek(&mut &self.file, io::SeekFrom::End(0))
+        } else {
+            Ok(metadata.len())
+        }
+    }
+
+    /// Reads block `block` (of 4096 bytes).
+    ///
+    /// # Errors
+    /// What pread(2) says; EIO where the device ends before the block does.
+    ///
+    /// # Panics
+    /// If `into` is not 4096 bytes long.
+    pub fn read(&self, block: u64, into: &mut [u8]) -> Result<(), Errno> {
+        let mut buffer = Aligned([0; BLOCK]);
+        if pread(&self.file, &mut buffer.0, offset(block))? != BLOCK {
+            return Err(Errno::EIO);
+        }
+        into.copy_from_slice(&buffer.0);
+        Ok(())
+    }
+
+    /// Writes block `block` (of 4096 bytes).
+    ///
+    /// # Errors
+    /// What pwrite(2) says; EIO for a short write.
+    ///
+    /// # Panics
+    /// If `bytes` is not 4096 bytes long.
+    pub fn write(&self, block: u64, bytes: &[u8]) -> Result<(), Errno> {
+        let mut buffer = Aligned([0; BLOCK]);
+        buffer.0.copy_from_slice(bytes);
+        if pwrite(&self.file, &buffer.0, offset(block))? != BLOCK {
+            return Err(Errno::EIO);
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// What fdatasync(2) says.
+    pub fn flush(&self) -> Result<(), Errno> {
+        nix::unistd::fdatasync(&self.file)
+    }
+}

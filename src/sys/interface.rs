@@ -1,0 +1,135 @@
+//! Network interfaces: which there are, up or down, their permanent address.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use heapless::String;
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+
+use super::sysfs;
+
+/// `ETH_ALEN`: bytes of an Ethernet address.
+pub type Mac = [u8; 6];
+
+/// A name as the kernel has it: IFNAMSIZ is 16 with the closing NUL.
+pub type Name = String<15>;
+
+/// `ARPHRD_ETHER`, linux/if_arp.h.
+const ETHERNET: &str = "1";
+/// `ETHTOOL_GPERMADDR`, linux/ethtool.h.
+const GET_PERMANENT_ADDRESS: u32 = 0x20;
+/// `SIOCETHTOOL`, linux/sockios.h.
+const SIOCETHTOOL: libc::c_ulong = 0x8946;
+
+/// struct ethtool_perm_addr, linux/ethtool.h, with room for 32 bytes
+/// (MAX_ADDR_LEN).
+#[repr(C)]
+struct PermanentAddress {
+    command: u32,
+    size: u32,
+    data: [u8; 32],
+}
+
+fn class(name: &str) -> PathBuf {
+    Path::new("/sys/class/net").join(name)
+}
+
+/// Wired Ethernet interfaces that are hardware: no bridges, tunnels, VLANs or
+/// wireless ones.
+pub fn wired() -> Vec<Name> {
+    sysfs::list(Path::new("/sys/class/net"))
+        .iter()
+        .filter(|name| {
+            let class = class(name);
+            class.join("device").exists()
+                && !class.join("phy80211").exists()
+                && sysfs::read_text::<8>(&class.join("type")).as_deref() == Some(ETHERNET)
+        })
+        .filter_map(|name| name.as_str().try_into().ok())
+        .collect()
+}
+
+/// The bridge or bond that an interface is part of; it takes the packets.
+pub fn master(name: &str) -> Option<Name> {
+    let link = std::fs::read_link(class(name).join("master")).ok()?;
+    link.file_name()?.to_str()?.try_into().ok()
+}
+
+/// The interface's number.
+pub fn index(name: &str) -> Option<i32> {
+    sysfs::read_text::<12>(&class(name).join("ifindex"))?
+        .parse()
+        .ok()
+}
+
+fn control() -> Result<OwnedFd, Errno> {
+    socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+}
+
+/// A zeroed ifreq for this interface.
+fn request(name: &str) -> libc::ifreq {
+    // SAFETY: ifreq is plain C data; all zeroes is a valid value of it.
+    let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
+    let room = request.ifr_name.len() - 1;
+    for (into, from) in request.ifr_name.iter_mut().zip(name.bytes().take(room)) {
+        *into = from as libc::c_char;
+    }
+    request
+}
+
+fn ioctl(code: libc::c_ulong, request: &mut libc::ifreq) -> Result<(), Errno> {
+    let control = control()?;
+    // SAFETY: each code used here takes a pointer to an ifreq, which lives
+    // until the call returns, as does anything that it points to.
+    let result = unsafe { libc::ioctl(control.as_raw_fd(), code as _, request as *mut _) };
+    Errno::result(result).map(drop)
+}
+
+/// The interface flags (IFF_*, linux/if.h).
+fn flags(name: &str) -> Result<i16, Errno> {
+    let mut request = request(name);
+    ioctl(libc::SIOCGIFFLAGS as _, &mut request)?;
+    // SAFETY: SIOCGIFFLAGS has filled in this member of the union.
+    Ok(unsafe { request.ifr_ifru.ifru_flags })
+}
+
+/// Whether the interface is up (administratively).
+///
+/// # Errors
+/// What ioctl(2) says; ENODEV when the interface has gone.
+pub fn is_up(name: &str) -> Result<bool, Errno> {
+    Ok(flags(name)? & libc::IFF_UP as i16 != 0)
+}
+
+/// Puts the interface up or down and changes nothing else about it.
+///
+/// # Errors
+/// What ioctl(2) says.
+pub fn set_up(name: &str, up: bool) -> Result<(), Errno> {
+    let flags = flags(name)?;
+    let bit = libc::IFF_UP as i16;
+    let mut request = request(name);
+    request.ifr_ifru.ifru_flags = if up { flags | bit } else { flags & !bit };
+    ioctl(libc::SIOCSIFFLAGS as _, &mut request)
+}
+
+/// The address that the hardware came with, whatever it was changed to;
+/// `None` where the driver knows none.
+pub fn permanent_mac(name: &str) -> Option<Mac> {
+    let mut address = PermanentAddress {
+        command: GET_PERMANENT_ADDRESS,
+        size: 32,
+        data: [0; 32],
+    };
+    let mut request = request(name);
+    request.ifr_ifru.ifru_data = (&raw mut address).cast();
+    ioctl(SIOCETHTOOL, &mut request).ok()?;
+    let mac: Mac = address.data[..6].try_into().ok()?;
+    (address.size == 6 && mac != [0; 6]).then_some(mac)
+}

@@ -1,0 +1,243 @@
+//! Finding the vault on this machine's disks, without udev or blkid.
+
+use core::fmt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::gpt::{self, Gpt};
+use super::place_file::{PartitionId, VaultPlace};
+use super::{BLOCK_SIZE, BlockDevice, VAULT_BYTES, Vault, VaultError};
+use crate::sys::block::DirectFile;
+use crate::sys::mount::{Access, mount_device, unmount};
+use crate::sys::sysfs;
+
+/// GPT name of a partition that is a vault.
+pub const PARTITION_NAME: &str = "stayput";
+/// Where a partition that holds the vault as a file is mounted meanwhile.
+const MOUNT_POINT: &str = "/run/stayput-vault";
+
+/// Why the vault could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocateError {
+    /// No partition on any disk has the id that vault.conf names.
+    NoPartition,
+    /// The partition is there; what is in it is not what was expected.
+    Vault(VaultError),
+    /// The partition holds the vault of another server.
+    OtherServer,
+    /// The partition or the file in it cannot be opened; the system's errno.
+    Open(i32),
+}
+
+impl fmt::Display for LocateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPartition => f.write_str("The disk with the vault is not there."),
+            Self::Vault(error) => error.fmt(f),
+            Self::OtherServer => f.write_str("The vault on this disk belongs to another server."),
+            Self::Open(errno) => write!(f, "The vault cannot be opened (error {errno})."),
+        }
+    }
+}
+
+impl From<VaultError> for LocateError {
+    fn from(error: VaultError) -> Self {
+        Self::Vault(error)
+    }
+}
+
+/// A partition as the kernel knows it.
+#[derive(Clone, Debug)]
+pub struct FoundPartition {
+    /// `/dev/...`.
+    pub device: PathBuf,
+    pub id: PartitionId,
+    /// GPT name, where the kernel says one.
+    pub name: Option<heapless::String<63>>,
+}
+
+/// The vault on its partition or in its file; a mount that was made for it
+/// ends when it is dropped.
+pub struct VaultDisk {
+    // Dropped first: an open file would keep the mount busy.
+    file: DirectFile,
+    mounted: Option<Mounted>,
+}
+
+struct Mounted;
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = unmount(Path::new(MOUNT_POINT));
+        let _ = std::fs::remove_dir(MOUNT_POINT);
+    }
+}
+
+impl BlockDevice for VaultDisk {
+    fn read_block(&self, block: u32, into: &mut [u8]) -> Result<(), VaultError> {
+        self.file.read(block.into(), into).map_err(device_error)
+    }
+
+    fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError> {
+        self.file.write(block.into(), bytes).map_err(device_error)
+    }
+
+    fn flush(&mut self) -> Result<(), VaultError> {
+        self.file.flush().map_err(device_error)
+    }
+}
+
+fn device_error(errno: Errno) -> VaultError {
+    VaultError::Device(errno as i32)
+}
+
+/// Finds the vault that `place` names and opens it for reading and writing.
+///
+/// # Errors
+/// [`LocateError`].
+pub fn open(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
+    let vault = Vault::open(open_disk(place)?)?;
+    if vault.header().server_id != place.server_id {
+        return Err(LocateError::OtherServer);
+    }
+    Ok(vault)
+}
+
+/// The disk space of the vault that `place` names, whatever is in it.
+///
+/// # Errors
+/// [`LocateError::NoPartition`], [`LocateError::Open`]; [`VaultError::Damaged`]
+/// where it is too short to be a vault.
+pub fn open_disk(place: &VaultPlace) -> Result<VaultDisk, LocateError> {
+    let partition = partitions()
+        .into_iter()
+        .find(|found| found.id == place.partition)
+        .ok_or(LocateError::NoPartition)?;
+    let disk = match &place.file {
+        None => VaultDisk {
+            file: open_direct(&partition.device)?,
+            mounted: None,
+        },
+        Some(name) => open_in_filesystem(&partition.device, name)?,
+    };
+    let length = disk.file.length().map_err(open_error)?;
+    if length < VAULT_BYTES {
+        return Err(VaultError::Damaged.into());
+    }
+    Ok(disk)
+}
+
+fn open_direct(path: &Path) -> Result<DirectFile, LocateError> {
+    DirectFile::open(path, true).map_err(open_error)
+}
+
+fn open_error(error: std::io::Error) -> LocateError {
+    LocateError::Open(error.raw_os_error().unwrap_or(0))
+}
+
+/// Mounts the partition for as long as the file is open.
+fn open_in_filesystem(device: &Path, name: &str) -> Result<VaultDisk, LocateError> {
+    let target = Path::new(MOUNT_POINT);
+    std::fs::create_dir_all(target).map_err(open_error)?;
+    let mount = |filesystem| mount_device(device, target, filesystem, Access::ReadWrite, "");
+    mount("vfat")
+        .or_else(|_| mount("ext4"))
+        .map_err(|errno| LocateError::Open(errno as i32))?;
+    let mounted = Some(Mounted);
+    let file = open_direct(&target.join(name))?;
+    Ok(VaultDisk { file, mounted })
+}
+
+impl VaultDisk {
+    /// Whether the vault is a file in a filesystem that was mounted for it.
+    pub fn is_in_filesystem(&self) -> bool {
+        self.mounted.is_some()
+    }
+}
+
+/// All partitions of all disks, with their ids.
+pub fn partitions() -> Vec<FoundPartition> {
+    sysfs::list(Path::new("/sys/block"))
+        .iter()
+        .flat_map(|disk| partitions_of(disk))
+        .collect()
+}
+
+/// The partitions of one disk.
+pub fn partitions_of(disk: &str) -> Vec<FoundPartition> {
+    let class = Path::new("/sys/block").join(disk);
+    let numbered: Vec<_> = sysfs::list(&class)
+        .into_iter()
+        .filter_map(|name| {
+            let number = sysfs::read_text::<8>(&class.join(&*name).join("partition"))?;
+            Some((name, number.parse::<u32>().ok()?))
+        })
+        .collect();
+    if numbered.is_empty() {
+        return Vec::new();
+    }
+    let table = read_table(disk);
+    numbered
+        .into_iter()
+        .filter_map(|(name, number)| {
+            let uevent = sysfs::read_text::<1024>(&class.join(&*name).join("uevent"))?;
+            let label = uevent
+                .lines()
+                .find_map(|line| line.strip_prefix("PARTNAME="));
+            Some(FoundPartition {
+                device: Path::new("/dev").join(&*name),
+                id: table.as_ref()?.id(number)?,
+                name: label.and_then(|label| label.try_into().ok()),
+            })
+        })
+        .collect()
+}
+
+/// A disk's partition table, as far as ids need it.
+enum Table {
+    Gpt(Box<Gpt>),
+    Mbr(Box<[u8; 512]>),
+}
+
+impl Table {
+    fn id(&self, number: u32) -> Option<PartitionId> {
+        match self {
+            Self::Gpt(gpt) => {
+                let partition = gpt.partitions().find(|found| found.number == number)?;
+                let mut id = PartitionId::new();
+                fmt::write(&mut id, format_args!("{}", partition.guid)).ok()?;
+                Some(id)
+            }
+            Self::Mbr(mbr) => gpt::mbr_partition_id(&mbr[..], number),
+        }
+    }
+}
+
+/// Bytes of a disk's logical block.
+pub fn sector_size(disk: &str) -> u64 {
+    let path = Path::new("/sys/block")
+        .join(disk)
+        .join("queue/logical_block_size");
+    sysfs::read_text::<8>(&path)
+        .and_then(|text| text.parse().ok())
+        .filter(|size| matches!(size, 512 | 1024 | 2048 | 4096))
+        .unwrap_or(512)
+}
+
+fn read_table(disk: &str) -> Option<Table> {
+    let file = DirectFile::open(&Path::new("/dev").join(disk), false).ok()?;
+    // The header, and the entries where every tool puts them, right behind it.
+    let mut start = vec![0; 8 * BLOCK_SIZE];
+    for (block, bytes) in (0..).zip(start.chunks_exact_mut(BLOCK_SIZE)) {
+        file.read(block, bytes).ok()?;
+    }
+    let sector = usize::try_from(sector_size(disk)).ok()?;
+    if let Ok(at) = gpt::entries_at(&start[sector..2 * sector]) {
+        let from = usize::try_from(at.sector).ok()?.checked_mul(sector)?;
+        let entries = start.get(from..)?;
+        let gpt = Gpt::parse(&start[sector..2 * sector], entries).ok()?;
+        return Some(Table::Gpt(Box::new(gpt)));
+    }
+    Some(Table::Mbr(Box::new(*start.first_chunk()?)))
+}
