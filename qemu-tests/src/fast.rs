@@ -120,7 +120,7 @@ impl FastMachine {
         let scratch = Scratch::new()?;
         let overlay = scratch.join("overlay.cpio");
         std::fs::write(&overlay, archive(&self.files))?;
-        let words = format!("{words} {}", self.kernel_words);
+        let words = format!("quiet {words} {}", self.kernel_words);
         let console = if self.screen {
             "console=tty0 console=ttyS0"
         } else {
