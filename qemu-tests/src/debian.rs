@@ -10,9 +10,10 @@ use crate::{MachineBuilder, Place, Result, Scratch, images_script, minutes};
 /// Where the root partition begins on the disk, in bytes.
 const ROOT_OFFSET: u64 = 1024 * 1024;
 
-/// A full server. Its root shell (`Server::shell`) is there when the real
-/// system has started, not yet in the initramfs; the prompt of the boot stage
-/// is on `Server::console`.
+/// A full server. Its root shell (`Server::shell`) is there in the initramfs,
+/// also while the boot stage holds the boot at its prompt (which is on
+/// `Server::console`), and again in the real system. Between the two call
+/// `Machine::wait_for_system`.
 pub struct DebianMachine {
     server: Server,
     base: PathBuf,
@@ -39,10 +40,11 @@ impl DebianMachine {
         })
     }
 
-    /// Switches it on and waits for the real system's root shell.
+    /// Switches it on and waits for the real system's root shell. MariaDB may
+    /// still be starting: see `wait_for_database`.
     pub fn boot_at(&mut self, place: &Place) -> Result {
         self.switch_on_at(place)?;
-        self.machine()?.wait_for_shell(minutes(4))
+        self.machine()?.wait_for_system(minutes(5))
     }
 
     /// Switches it on and comes back at once: for boots that end elsewhere,
@@ -69,6 +71,33 @@ impl DebianMachine {
         let machine = builder.start(place)?;
         self.server.switched_on(machine);
         Ok(())
+    }
+
+    /// Waits until MariaDB answers; fails as soon as its unit has failed.
+    pub fn wait_for_database(&mut self) -> Result {
+        self.shell_within(
+            "i=0; until mariadb -e 'SELECT 1' >/dev/null 2>&1; do \
+             if systemctl is-failed -q mariadb || [ $i = 360 ]; then \
+             systemctl status mariadb; journalctl -u mariadb | tail -n 40; exit 1; fi; \
+             sleep 0.5; i=$((i+1)); done",
+            minutes(4),
+        )?
+        .success()?;
+        Ok(())
+    }
+
+    /// Runs one SQL statement as root; gives its rows, one a line, columns
+    /// between tabs.
+    pub fn sql(&mut self, statement: &str) -> Result<String> {
+        let quoted = statement.replace('\'', "'\\''");
+        self.shell(&format!("mariadb -N -B -e '{quoted}'"))?
+            .success()
+    }
+
+    /// Switches it off as an owner would, and waits for that.
+    pub fn shut_down(&mut self) -> Result {
+        self.shell("systemctl poweroff --no-block")?.success()?;
+        self.wait_off(minutes(3))
     }
 
     /// Copies a file from the root filesystem of a machine that is off.

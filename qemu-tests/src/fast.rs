@@ -142,7 +142,9 @@ impl FastMachine {
             builder = builder.cable_out();
         }
         let machine = builder.start(place)?;
-        self.server.switched_on(machine).wait_for_shell(minutes(2))
+        self.server
+            .switched_on(machine)
+            .wait_for_initramfs(minutes(2))
     }
 }
 

@@ -227,9 +227,18 @@ impl Machine {
         })
     }
 
-    /// Waits until the root shell is there, after a start or a restart.
-    pub fn wait_for_shell(&mut self, limit: Duration) -> Result {
-        self.shell.wait_ready(limit).map_err(|failure| {
+    /// Waits until the real system's root shell is there.
+    pub fn wait_for_system(&mut self, limit: Duration) -> Result {
+        self.wait_for_stage("system", limit)
+    }
+
+    /// Waits until the initramfs' root shell is there.
+    pub fn wait_for_initramfs(&mut self, limit: Duration) -> Result {
+        self.wait_for_stage("initramfs", limit)
+    }
+
+    fn wait_for_stage(&mut self, stage: &str, limit: Duration) -> Result {
+        self.shell.wait_ready(stage, limit).map_err(|failure| {
             Failure::new(format!(
                 "{failure}\nThe console said:\n{}",
                 self.console.transcript()

@@ -54,8 +54,11 @@ impl Shell {
         }
     }
 
-    pub fn wait_ready(&mut self, limit: Duration) -> Result {
-        self.line.wait_for("guest-shell ready", limit)?;
+    /// Waits until the shell of this stage of the boot is there; an empty
+    /// name is whichever comes first.
+    pub fn wait_ready(&mut self, stage: &str, limit: Duration) -> Result {
+        self.line
+            .wait_for(&format!("guest-shell ready: {stage}"), limit)?;
         self.line.wait_for("\n", limit)?;
         self.ready = true;
         Ok(())
@@ -63,7 +66,7 @@ impl Shell {
 
     pub fn run(&mut self, command: &str, limit: Duration) -> Result<Output> {
         if !self.ready {
-            self.wait_ready(limit)?;
+            self.wait_ready("", limit)?;
         }
         self.count += 1;
         let tag = format!("t{}", self.count);

@@ -15,12 +15,10 @@ fn debian_starts_with_mariadb_and_what_it_wrote_is_on_the_raw_disk() -> Result {
         .shell("ping -c 1 192.168.77.1 && ip neigh")?
         .success()?;
     assert!(neighbours.contains("00:0d:b9:41:7a:01"), "{neighbours}");
-    server
-        .shell(
-            "mariadb -e \"CREATE DATABASE clinic; CREATE TABLE clinic.patient (name TEXT); \
-             INSERT INTO clinic.patient VALUES ('Halima Okello 7731')\"; sync",
-        )?
-        .success()?;
+    server.sql(
+        "CREATE DATABASE clinic; CREATE TABLE clinic.patient (name TEXT); \
+         INSERT INTO clinic.patient VALUES ('Halima Okello 7731')",
+    )?;
     server.power_cut();
     // Nothing is encrypted here: the search must find it, or it proves
     // nothing where it must not.
@@ -30,12 +28,7 @@ fn debian_starts_with_mariadb_and_what_it_wrote_is_on_the_raw_disk() -> Result {
     ];
     assert_eq!(search::found_in(server.disk(), &needles)?, [0]);
     server.boot_at(&home)?;
-    server
-        .shell("until systemctl is-active mariadb; do sleep 0.5; done")?
-        .success()?;
-    let rows = server
-        .shell("mariadb -Ne 'SELECT name FROM clinic.patient'")?
-        .success()?;
-    assert_eq!(rows, "Halima Okello 7731\n");
+    server.wait_for_database()?;
+    assert_eq!(server.sql("SELECT name FROM clinic.patient")?, "Halima Okello 7731\n");
     Ok(())
 }
