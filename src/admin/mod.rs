@@ -1,5 +1,15 @@
 //! The commands of `stayput`, one file per command.
 
+mod ask;
+pub mod cli;
+mod enroll;
+mod init;
+mod log;
+mod look_around;
+pub mod mariadb;
 mod problem;
+mod status;
+mod unlock;
 
 pub use problem::{Exit, Problem, Result};
+pub use unlock::{UnlockOptions, Unlocked, unlock};

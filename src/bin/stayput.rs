@@ -2,6 +2,15 @@
 
 use std::process::ExitCode;
 
+use clap::Parser;
+use stayput::admin::cli::Cli;
+
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    match Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::from(problem.exit as u8)
+        }
+    }
 }

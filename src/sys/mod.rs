@@ -1,8 +1,15 @@
 //! One safe wrapper per system facility. `unsafe` lives here and nowhere
 //! else, each block with its reason.
 
+pub mod attributes;
 pub mod block;
+pub mod clock;
 pub mod interface;
+pub mod kmsg;
+pub mod memory;
 pub mod mount;
 pub mod packet;
+pub mod partition;
 pub mod sysfs;
+pub mod terminal;
+pub mod uevent;

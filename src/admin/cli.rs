@@ -1,0 +1,58 @@
+//! The command line of `stayput`.
+
+use clap::{Parser, Subcommand};
+
+use super::{Result, enroll, init, log, status};
+
+/// Releases the database key at boot only where this server belongs.
+///
+/// Set up once, in this order: init, enroll, stick make, mariadb enable,
+/// install.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Print for scripts (status, log, stick list)
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed; 2 the command line makes no \
+                          sense; 3 the vault did not open; 4 refused, nothing was changed.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the vault and the key, once per server
+    Init(init::InitOptions),
+    /// Remember what this server is made of and what stands around it
+    Enroll(enroll::EnrollOptions),
+    /// Show how things stand
+    Status,
+    /// Show what happened at each boot
+    Log,
+}
+
+impl Cli {
+    /// # Errors
+    /// What the command says.
+    pub fn run(&self) -> Result<()> {
+        match &self.command {
+            Command::Init(options) => init::run(options),
+            Command::Enroll(options) => enroll::run(options),
+            Command::Status => status::run(self.json),
+            Command::Log => log::run(self.json),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,212 @@
+//! `stayput enroll`: what this server looks like at home.
+
+mod candidates;
+mod strength;
+
+use core::net::Ipv4Addr;
+
+use super::ask;
+use super::look_around::look_around;
+use super::unlock::{UnlockOptions, Unlocked, unlock};
+use super::{Exit, Problem, Result};
+use crate::environment::{
+    Chosen, EnrolmentError, Matcher, Observed, enrol, neighbour_label, suits_enrolment,
+};
+use crate::vault::{
+    Answered, EnvironmentSlot, EventKind, Group, Label, MAX_FACTORS, SlotTable, Thresholds, Value,
+};
+
+/// Name of the first place.
+const HOME: &str = "home";
+
+#[derive(clap::Args, Debug)]
+pub struct EnrollOptions {
+    /// A station that is always at this place, by IPv4 address (default: the
+    /// router, name servers and stations this server talks to)
+    #[arg(long, value_name = "IP")]
+    neighbour: Vec<Ipv4Addr>,
+    /// How many factors of the machine must be as they are now
+    #[arg(long, value_name = "K")]
+    machine_need: Option<u8>,
+    /// How many neighbours must be as they are now
+    #[arg(long, value_name = "K")]
+    place_need: Option<u8>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+pub fn run(options: &EnrollOptions) -> Result<()> {
+    let mut unlocked = unlock(&options.unlock)?;
+    println!("Looking around ...");
+    let asked = candidates::neighbours(&options.neighbour);
+    let labels: Vec<Label> = asked.iter().map(|ip| neighbour_label(*ip)).collect();
+    let observed = look_around(labels.iter(), |_| false);
+
+    let chosen = choose(&observed, &labels);
+    refuse_silent(options, &chosen)?;
+    let need = thresholds(options, &chosen)?;
+    strength::explain(&chosen, need);
+    ask::confirm("Enrol this place?", options.yes)?;
+
+    let id = unlocked.vault.slots().map_or(0, |slots| slots.next_id);
+    let slot = make_slot(&unlocked, id, &chosen, need)?;
+    prove_it_opens(&unlocked, &slot, &observed)?;
+    let factors = Answered {
+        machine: need.machine,
+        machine_of: count(&chosen, Group::Machine),
+        place: need.place,
+        place_of: count(&chosen, Group::Place),
+    };
+    let mut slots = SlotTable {
+        next_id: id + 1,
+        ..SlotTable::default()
+    };
+    slots.environments.extend([Box::new(slot)]);
+    unlocked.replace_slots(&slots)?;
+    let place = HOME.try_into().expect("a short name fits");
+    unlocked.log(EventKind::Enrolled { place, factors })?;
+    println!("This place is enrolled.\nNext: stayput stick make DEVICE --label NAME");
+    Ok(())
+}
+
+/// Prints what was seen and takes what binds.
+fn choose(observed: &Observed, neighbours: &[Label]) -> Vec<Chosen> {
+    let mut chosen = Vec::new();
+    println!("\nThe machine:");
+    let machine = observed
+        .iter()
+        .filter(|(label, _)| !neighbours.contains(label));
+    for (label, value) in machine.take(MAX_FACTORS / 2) {
+        println!("  {label}: taken");
+        chosen.push(Chosen {
+            group: Group::Machine,
+            label: label.clone(),
+            value: value.clone(),
+        });
+    }
+    println!("What stands around it:");
+    let mut taken: Vec<Value> = Vec::new();
+    for label in neighbours {
+        let Some(value) = observed.value(label) else {
+            println!("  {label}: no answer, not taken");
+            continue;
+        };
+        let shown = candidates::shown(value);
+        match suits_enrolment(value, &taken) {
+            Ok(()) => {
+                println!("  {label} ({shown}): taken");
+                taken.push(value.clone());
+                chosen.push(Chosen {
+                    group: Group::Place,
+                    label: label.clone(),
+                    value: value.clone(),
+                });
+            }
+            Err(reason) => println!("  {label} ({shown}): not taken, {reason}"),
+        }
+    }
+    chosen
+}
+
+fn count(chosen: &[Chosen], group: Group) -> u8 {
+    // At most 32.
+    chosen.iter().filter(|factor| factor.group == group).count() as u8
+}
+
+/// A neighbour that was asked for by name must be among those taken.
+fn refuse_silent(options: &EnrollOptions, chosen: &[Chosen]) -> Result<()> {
+    for ip in &options.neighbour {
+        let label = neighbour_label(*ip);
+        if !chosen.iter().any(|factor| factor.label == label) {
+            return Err(Problem::refused(
+                format!("{ip} cannot be enrolled (see above)."),
+                "Nothing was changed. Switch it on, or leave it out.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// All of a few, all but one of several machine factors; more than half of
+/// the neighbours: a printer that is switched off must not lock anybody out.
+fn thresholds(options: &EnrollOptions, chosen: &[Chosen]) -> Result<Thresholds> {
+    let machine_of = count(chosen, Group::Machine);
+    let place_of = count(chosen, Group::Place);
+    let need = Thresholds {
+        machine: options
+            .machine_need
+            .unwrap_or(machine_of - u8::from(machine_of > 2)),
+        place: options.place_need.unwrap_or(place_of / 2 + 1),
+    };
+    if need.place > place_of && options.place_need.is_none() {
+        return Err(Problem::refused(
+            "No neighbour answered: a stolen server would open anywhere.",
+            "Connect the server to its network, or name a neighbour with --neighbour IP. \
+             If it has none and shall open anywhere: --place-need 0",
+        ));
+    }
+    if need.machine > machine_of || need.place > place_of {
+        return Err(Problem::new(
+            Exit::Usage,
+            format!("There are {machine_of} machine factors and {place_of} neighbours."),
+            "Ask for no more than that with --machine-need and --place-need.",
+        ));
+    }
+    Ok(need)
+}
+
+fn make_slot(
+    unlocked: &Unlocked,
+    id: u32,
+    chosen: &[Chosen],
+    need: Thresholds,
+) -> Result<EnvironmentSlot> {
+    let name = HOME.try_into().expect("a short name fits");
+    let progress = |done: usize, of: usize| {
+        use std::io::Write;
+        print!("\rComputing the permitted combinations: {done} of {of}");
+        if done == of {
+            println!();
+        }
+        let _ = std::io::stdout().flush();
+    };
+    enrol(
+        unlocked.vault.header(),
+        unlocked.master_key(),
+        id,
+        name,
+        chosen,
+        need,
+        progress,
+    )
+    .map_err(|error| {
+        let what = match error {
+            EnrolmentError::TooManyFactors => "There are more than 32 factors.".to_owned(),
+            EnrolmentError::TooManyCombinations { combinations } => {
+                format!("That would permit {combinations} combinations; 256 are possible.")
+            }
+            EnrolmentError::Threshold => "Nothing at all would be needed to open it.".to_owned(),
+        };
+        Problem::new(
+            Exit::Usage,
+            what,
+            "Name fewer neighbours with --neighbour, or ask for more with --machine-need and \
+             --place-need.",
+        )
+    })
+}
+
+/// The new slot must open here and now, before it replaces what there is.
+fn prove_it_opens(unlocked: &Unlocked, slot: &EnvironmentSlot, observed: &Observed) -> Result<()> {
+    let mut matcher = Matcher::new(unlocked.vault.header(), slot);
+    match matcher.try_next(observed) {
+        Some(_) => Ok(()),
+        None => Err(Problem::failed(
+            "The place that was just enrolled does not open the vault.",
+            "Nothing was changed. Please report this.",
+        )),
+    }
+}

@@ -1,0 +1,260 @@
+//! What has to be right before anything is changed.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::statvfs;
+
+use crate::admin::mariadb::config::Configuration;
+use crate::admin::mariadb::data_directory::DataDirectory;
+use crate::admin::{Problem, Result};
+use crate::sys::attributes;
+
+use super::inventory::unescape;
+use super::private::PrivateServer;
+
+/// What a new, empty data directory takes, in bytes.
+const NEW_SERVER: u64 = 256 << 20;
+
+const UNTOUCHED: &str = "Nothing was changed.";
+
+fn refuse(what: impl Into<String>, next: impl AsRef<str>) -> Problem {
+    Problem::refused(what, format!("{UNTOUCHED} {}", next.as_ref()))
+}
+
+/// The data directory in use, when it is one that can be closed.
+///
+/// # Errors
+/// When the settings or the place stand in the way; nothing was changed.
+pub fn data_directory(config: &Configuration) -> Result<DataDirectory> {
+    if config.knows("file-key-management-filename") {
+        return Err(refuse(
+            "MariaDB is already set up to encrypt with keys of its own.",
+            "Take file_key_management out of /etc/mysql and decrypt the tables first.",
+        ));
+    }
+    if config.value("wsrep-on") == Some("TRUE") {
+        return Err(refuse(
+            "This server is part of a Galera cluster, which is not supported.",
+            "Set wsrep_on = OFF, or leave this server as it is.",
+        ));
+    }
+    let seen = PathBuf::from(
+        config
+            .value("datadir")
+            .unwrap_or_default()
+            .trim_end_matches('/'),
+    );
+    for name in [
+        "innodb-data-home-dir",
+        "innodb-log-group-home-dir",
+        "innodb-undo-directory",
+        "aria-log-dir-path",
+    ] {
+        let place = config.value(name).map(|path| path.trim_end_matches('/'));
+        if place.is_some_and(|place| !["", "."].contains(&place) && Path::new(place) != seen) {
+            return Err(refuse(
+                format!(
+                    "{name} puts a part of the data elsewhere; only {} is closed.",
+                    seen.display()
+                ),
+                format!(
+                    "Stop MariaDB, move that part into {} and remove the option.",
+                    seen.display()
+                ),
+            ));
+        }
+    }
+    place(&seen)?;
+    Ok(DataDirectory::seen_at(&seen))
+}
+
+/// Whether the directory can be renamed away and an immutable one can stand
+/// in its place.
+fn place(seen: &Path) -> Result<()> {
+    let shown = seen.display();
+    let unreadable = |error: io::Error| {
+        refuse(
+            format!("{shown} cannot be read: {error}"),
+            "Is MariaDB installed, and is its disk mounted?",
+        )
+    };
+    let at = fs::symlink_metadata(seen).map_err(unreadable)?;
+    if at.is_symlink() {
+        return Err(refuse(
+            format!("{shown} is a symbolic link."),
+            "Set datadir in /etc/mysql to the directory that it points to, and remove the link.",
+        ));
+    }
+    let parent = seen.parent().unwrap_or(Path::new("/"));
+    if fs::metadata(parent).map_err(unreadable)?.dev() != at.dev() {
+        return Err(refuse(
+            format!("{shown} is a filesystem of its own; it cannot be closed as a whole."),
+            format!(
+                "Mount that filesystem at /srv/mariadb instead (/etc/fstab), move the files into \
+                 /srv/mariadb/mysql and set datadir = /srv/mariadb/mysql; {shown} stays empty."
+            ),
+        ));
+    }
+    one_filesystem(seen, at.dev()).map_err(|error| {
+        refuse(
+            format!("{shown}: {error}"),
+            "Move what lies elsewhere back into the data directory.",
+        )
+    })?;
+    let trial = parent.join(format!(".stayput-trial-{}", std::process::id()));
+    let immutable = fs::create_dir(&trial).and_then(|()| {
+        let directory = File::open(&trial)?;
+        attributes::set_immutable(&directory, true)?;
+        attributes::set_immutable(&directory, false)?;
+        Ok(())
+    });
+    let _ = fs::remove_dir(&trial);
+    immutable.map_err(|error| {
+        refuse(
+            format!(
+                "The filesystem of {} has no immutable directories ({error}), which close the data.",
+                parent.display()
+            ),
+            "Put the data directory on ext4, XFS or btrfs.",
+        )
+    })
+}
+
+/// Refuses links and mounts below: what they lead to would not move along.
+fn one_filesystem(directory: &Path, device: u64) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let at = entry.metadata()?;
+        let path = entry.path();
+        if at.is_symlink() || at.dev() != device {
+            return Err(io::Error::other(format!(
+                "{} leads out of it",
+                path.display()
+            )));
+        }
+        if at.is_dir() {
+            one_filesystem(&path, device)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is room for the data twice.
+///
+/// # Errors
+/// With what is missing.
+pub fn space(data: &DataDirectory) -> Result<u64> {
+    let parent = data.seen().parent().unwrap_or(Path::new("/"));
+    let io = |error: io::Error| refuse(format!("{}: {error}", parent.display()), "");
+    let used = size(data.seen()).map_err(io)?;
+    let free = statvfs(parent).map_err(|errno| io(errno.into()))?;
+    let free = free.blocks_available() as u64 * free.fragment_size() as u64;
+    let needed = needed(used);
+    if free < needed {
+        let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
+        return Err(refuse(
+            format!(
+                "There is too little room: the encrypted copy needs {} MB beside the original, \
+                 {} MB are free.",
+                megabytes(needed),
+                megabytes(free)
+            ),
+            format!(
+                "Free at least {} MB on the filesystem of {}.",
+                megabytes(needed - free),
+                data.seen().display()
+            ),
+        ));
+    }
+    Ok(used)
+}
+
+/// A copy is packed differently: a fifth more is allowed for.
+fn needed(used: u64) -> u64 {
+    used + used / 5 + NEW_SERVER
+}
+
+/// The bytes that the files below take.
+fn size(directory: &Path) -> io::Result<u64> {
+    let mut sum = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let at = entry.metadata()?;
+        sum += if at.is_dir() {
+            size(&entry.path())?
+        } else {
+            at.blocks() * 512
+        };
+    }
+    Ok(sum)
+}
+
+/// What only the server itself can tell about its tables.
+///
+/// # Errors
+/// When something would not survive the copy.
+pub fn tables(server: &PrivateServer) -> Result<()> {
+    for (query, what, next) in [
+        (
+            "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES \
+             WHERE TABLE_TYPE <> 'VIEW' AND ENGINE IS NULL",
+            "These tables cannot be read:",
+            "Repair or drop them first: CHECK TABLE tells what is wrong.",
+        ),
+        (
+            "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES \
+             WHERE CREATE_OPTIONS LIKE '%DATA DIRECTORY%' \
+             OR CREATE_OPTIONS LIKE '%INDEX DIRECTORY%'",
+            "These tables lie outside the data directory:",
+            "Create them anew without DATA DIRECTORY.",
+        ),
+        (
+            "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES \
+             WHERE REPLACE(CREATE_OPTIONS, '`', '') LIKE '%ENCRYPTED=NO%'",
+            "These tables are marked as never to be encrypted:",
+            "Run ALTER TABLE ... ENCRYPTED=DEFAULT for each.",
+        ),
+        (
+            "SELECT CONNECTION_NAME FROM information_schema.SLAVE_STATUS",
+            "This server is a replica:",
+            "Stop the replication and run RESET SLAVE ALL first, then set it up again.",
+        ),
+    ] {
+        // Older servers have no table of replicas; they answer with an error.
+        let found = match server.rows(query) {
+            Err(_) if query.contains("SLAVE_STATUS") => server.rows("SHOW ALL SLAVES STATUS")?,
+            rows => rows?,
+        };
+        if !found.is_empty() {
+            let names: Vec<String> = found.iter().take(10).map(|name| unescape(name)).collect();
+            return Err(refuse(format!("{what} {}.", names.join(", ")), next));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_out_of_the_data_directory_are_found() {
+        let room = tempfile::tempdir().unwrap();
+        let data = room.path().join("mysql");
+        fs::create_dir_all(data.join("clinic")).unwrap();
+        let device = fs::metadata(&data).unwrap().dev();
+        assert!(one_filesystem(&data, device).is_ok());
+        std::os::unix::fs::symlink("/srv/x", data.join("clinic/t.MYD")).unwrap();
+        let error = one_filesystem(&data, device).unwrap_err().to_string();
+        assert!(error.contains("clinic/t.MYD"), "{error}");
+    }
+
+    #[test]
+    fn the_copy_is_given_room_to_grow() {
+        assert_eq!(needed(0), 256 << 20);
+        assert_eq!(needed(10 << 30), (12 << 30) + (256 << 20));
+    }
+}

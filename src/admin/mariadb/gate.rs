@@ -1,0 +1,208 @@
+//! `stayput mariadb gate` and `close`: what stands between a start of MariaDB
+//! and its files.
+//!
+//! The unit runs the gate before everything else of a start. It gathers,
+//! leaves the decision to [`judge`], and only when nothing stands against the
+//! start does it open the data directory.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
+use zeroize::Zeroizing;
+
+use crate::admin::{Problem, Result};
+use crate::release::mariadb::{CheckFile, CheckFileError, KeyFile, ReleasedKey};
+
+use super::config::{Configuration, unit_words};
+use super::data_directory::{DataDirectory, Door};
+use super::judge::judge;
+use super::server::ServiceUser;
+use super::settings::KEY_FILE;
+
+/// Beside the data, where only root may look.
+pub const CHECK_FILE: &str = "/var/lib/stayput/mariadb.check";
+
+/// What the unit adds to mariadbd's arguments, in the unit's order: the
+/// instance's group suffix, the owner's options, Galera's.
+const UNIT_VARIABLES: [&str; 3] = ["MYSQLD_MULTI_INSTANCE", "MYSQLD_OPTS", "_WSREP_NEW_CLUSTER"];
+
+const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
+
+/// Refuses, or opens the data directory.
+pub fn gate() -> Result<()> {
+    let check = read_check_file()?;
+    let data = DataDirectory::seen_at(Path::new(check.data_directory()));
+    look_at(&data)?;
+    let user = ServiceUser::find()?;
+    let keys = read_key_file(Path::new(KEY_FILE), &user)?;
+    let config = effective_configuration(&user)?;
+    let mut faults = judge(&config, &check, &keys).into_iter();
+    if let Some(first) = faults.next() {
+        let problem = stop(first.to_string(), first.next());
+        for also in faults {
+            eprintln!("stayput: also: {also}");
+        }
+        return Err(problem);
+    }
+    data.open().map_err(|error| {
+        stop(
+            format!("{} cannot be opened: {error}", data.real().display()),
+            "Look at the kernel's log (`dmesg`) for a disk that fails.",
+        )
+    })?;
+    println!(
+        "stayput: every key and setting is right; {} is open",
+        data.seen().display()
+    );
+    Ok(())
+}
+
+/// Closes the data directory. Does nothing on a server that was not enrolled.
+pub fn close() -> Result<()> {
+    if !Path::new(CHECK_FILE).exists() {
+        return Ok(());
+    }
+    let check = read_check_file()?;
+    let data = DataDirectory::seen_at(Path::new(check.data_directory()));
+    data.close().map_err(|error| {
+        Problem::failed(
+            format!("{} could not be closed: {error}", data.seen().display()),
+            "Do not start MariaDB by hand; restart the server.",
+        )
+    })
+}
+
+/// Every refusal says the one thing that the reader wants to know first.
+fn stop(what: impl Into<String>, next: impl Into<String>) -> Problem {
+    Problem::refused(
+        format!(
+            "MariaDB was not started, and nothing of its data was touched: {}.",
+            what.into()
+        ),
+        next,
+    )
+}
+
+pub fn read_check_file() -> Result<CheckFile> {
+    let bytes = match File::open(CHECK_FILE) {
+        Ok(file) => read_bounded(file, CheckFile::MAX),
+        Err(error) => Err(error),
+    };
+    let again = "If `stayput mariadb enable` was interrupted, run it again: it goes on or undoes.";
+    let bytes = bytes.map_err(|error| stop(format!("{CHECK_FILE}: {error}"), again))?;
+    CheckFile::parse(&bytes).map_err(|error| {
+        let what = match error {
+            CheckFileError::Version => "is not a check file of this version".into(),
+            CheckFileError::Line(line) => format!("line {line} makes no sense"),
+            CheckFileError::TooMany => "lists too many keys".into(),
+            CheckFileError::NoFirstKey => "does not list key 1".into(),
+            CheckFileError::Path => "names no usable data directory".into(),
+        };
+        stop(
+            format!("{CHECK_FILE} {what}"),
+            "Put it back from a copy of this server's system files.",
+        )
+    })
+}
+
+fn look_at(data: &DataDirectory) -> Result<()> {
+    let seen = data.seen().display();
+    let unreadable = |error: io::Error| {
+        stop(
+            format!("{seen} cannot be read: {error}"),
+            "Look at `dmesg`.",
+        )
+    };
+    let real = fs::read_dir(data.real()).and_then(|mut entries| entries.next().transpose());
+    if !matches!(real, Ok(Some(_))) {
+        return Err(stop(
+            format!("{} is empty or missing", data.real().display()),
+            "Is its disk mounted? Otherwise restore the database from a backup.",
+        ));
+    }
+    match data.door().map_err(unreadable)? {
+        Door::Open | Door::Covered | Door::Bare => Ok(()),
+        Door::Unguarded | Door::Missing => {
+            let owner = fs::metadata(data.real()).map_err(unreadable)?;
+            data.guard(owner.uid(), owner.gid()).map_err(unreadable)
+        }
+        Door::Foreign => Err(stop(
+            format!("{seen} holds files that are not this server's database"),
+            format!("Move them away: `mv {seen} {seen}.foreign`. Then start MariaDB again."),
+        )),
+    }
+}
+
+/// The keys, from a file that only MariaDB can read and that never was on a
+/// disk.
+fn read_key_file(path: &Path, user: &ServiceUser) -> Result<Vec<ReleasedKey>> {
+    let again = "Restart the server and let stayput release the keys again.";
+    let refuse = |what: String| stop(format!("{} {what}", path.display()), again);
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let in_memory = statfs(directory)
+        .is_ok_and(|fs| [TMPFS_MAGIC, RAMFS_MAGIC].contains(&fs.filesystem_type()));
+    let own = |path: &Path| fs::metadata(path).map(|at| at.dev()).ok();
+    if !in_memory || own(directory) == directory.parent().and_then(own) {
+        return Err(stop(
+            format!(
+                "nothing was released: {} is not mounted",
+                directory.display()
+            ),
+            again,
+        ));
+    }
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .map_err(|error| refuse(format!("cannot be read: {error}")))?;
+    let at = file
+        .metadata()
+        .map_err(|error| refuse(format!("cannot be read: {error}")))?;
+    let mode = at.permissions().mode() & 0o7777;
+    if !at.is_file() || at.uid() != user.uid || mode != 0o400 {
+        return Err(refuse(format!(
+            "is owned by {} with mode {mode:04o} instead of {} with mode 0400",
+            at.uid(),
+            user.uid
+        )));
+    }
+    if !user.may_read(path) {
+        return Err(refuse("cannot be read by the user mysql".into()));
+    }
+    let bytes = read_bounded(file, KeyFile::MAX)
+        .map_err(|error| refuse(format!("cannot be read: {error}")))?;
+    let keys = KeyFile::parse(&Zeroizing::new(bytes))
+        .map_err(|error| refuse(format!("is damaged ({error:?})")))?;
+    Ok(keys.into_iter().collect())
+}
+
+/// What mariadbd will see, with what the unit adds.
+fn effective_configuration(user: &ServiceUser) -> Result<Configuration> {
+    let mut words = Vec::new();
+    for name in UNIT_VARIABLES {
+        let Ok(value) = env::var(name) else { continue };
+        words.extend(unit_words(&value).map_err(|_| {
+            stop(
+                format!("{name} holds quotes or other signs that could mean two things"),
+                format!("Set its options in /etc/mysql/mariadb.conf.d instead of in {name}."),
+            )
+        })?);
+    }
+    user.configuration(&words)
+        .map_err(|problem| stop(problem.what, problem.next))
+}
+
+fn read_bounded(file: File, max: usize) -> io::Result<Vec<u8>> {
+    // Room for all of it at once: a buffer that grows leaves copies behind.
+    let mut bytes = Vec::with_capacity(max + 1);
+    file.take(max as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > max {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,147 @@
+//! systemd: the drop-ins that put the gate in front of every start, and the
+//! service itself.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::admin::{Problem, Result};
+
+use super::durable::write_durably;
+
+const DROP_IN: &str = include_str!("../../../systemd/mariadb-stayput.conf");
+const CLOSED: &str = include_str!("../../../systemd/stayput-mariadb-closed.service");
+const CLOSED_UNIT: &str = "stayput-mariadb-closed.service";
+
+const FILES: [(&str, &str); 3] = [
+    (
+        "/etc/systemd/system/mariadb.service.d/stayput.conf",
+        DROP_IN,
+    ),
+    (
+        "/etc/systemd/system/mariadb@.service.d/stayput.conf",
+        DROP_IN,
+    ),
+    ("/etc/systemd/system/stayput-mariadb-closed.service", CLOSED),
+];
+
+/// Puts the gate in front of MariaDB. Until a database is enrolled it lets
+/// nothing pass.
+///
+/// # Errors
+/// What the filesystem or systemd says.
+pub fn put_gate_in_front() -> Result<()> {
+    for (path, text) in FILES {
+        write_durably(Path::new(path), text.as_bytes())
+            .map_err(|error| file_problem(path, &error))?;
+    }
+    reload()?;
+    systemctl(&["enable", CLOSED_UNIT])
+}
+
+/// Undoes [`put_gate_in_front`].
+///
+/// # Errors
+/// What the filesystem or systemd says.
+pub fn take_gate_away() -> Result<()> {
+    if Path::new(FILES[2].0).exists() {
+        systemctl(&["disable", CLOSED_UNIT])?;
+    }
+    for (path, _) in FILES {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(file_problem(path, &error));
+            }
+            _ => {}
+        }
+    }
+    reload()
+}
+
+fn file_problem(path: &str, error: &io::Error) -> Problem {
+    Problem::failed(
+        format!("{path}: {error}"),
+        "Is the disk full or read-only? `df /etc` and `dmesg` tell.",
+    )
+}
+
+/// Whether systemd runs this machine; in an image that is being made it does
+/// not, and units are only written.
+fn running() -> bool {
+    Path::new("/run/systemd/system").exists()
+}
+
+fn reload() -> Result<()> {
+    if running() {
+        systemctl(&["daemon-reload"])
+    } else {
+        Ok(())
+    }
+}
+
+fn systemctl(arguments: &[&str]) -> Result<()> {
+    let output = Command::new("/usr/bin/systemctl")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output();
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(Problem::failed(
+            format!(
+                "systemctl {} failed: {}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr).trim()
+            ),
+            "`journalctl -u mariadb -n 20` shows why.",
+        )),
+        Err(error) => Err(Problem::failed(
+            format!("systemctl cannot be run: {error}"),
+            "stayput needs systemd.",
+        )),
+    }
+}
+
+/// Stops MariaDB, and makes sure that it is stopped.
+///
+/// # Errors
+/// When a mariadbd goes on running.
+pub fn stop_mariadb() -> Result<()> {
+    if running() {
+        systemctl(&["stop", "mariadb.service"])?;
+    }
+    let found = Command::new("/usr/bin/pgrep")
+        .args(["-x", "mariadbd|mysqld"])
+        .output()
+        .map_err(|error| {
+            Problem::failed(
+                format!("pgrep cannot be run: {error}"),
+                "Install it: `apt-get install procps`.",
+            )
+        })?;
+    let pids = String::from_utf8_lossy(&found.stdout);
+    if pids.trim().is_empty() {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        format!(
+            "Another mariadbd is running (process {}). Nothing was changed.",
+            pids.split_whitespace().collect::<Vec<_>>().join(", ")
+        ),
+        "Stop it, then run this command again. Only one server per machine is looked after.",
+    ))
+}
+
+/// Starts MariaDB, through the gate when it is in front; returns when the
+/// server answers.
+///
+/// # Errors
+/// When it does not come up.
+pub fn start_mariadb() -> Result<()> {
+    if !running() {
+        return Ok(());
+    }
+    // A start that failed too often is otherwise refused.
+    let _ = systemctl(&["reset-failed", "mariadb.service"]);
+    systemctl(&["start", "mariadb.service"])
+}

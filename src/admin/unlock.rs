@@ -1,0 +1,187 @@
+//! Opening the vault for a command: by the place itself, else by a stick.
+
+use super::look_around::look_around;
+use super::{Exit, Problem, Result};
+use crate::environment::{Comparison, Matcher, Observed, compare};
+use crate::keys::MasterKey;
+use crate::sys::sysfs;
+use crate::vault::locate::{self, LocateError, VaultDisk};
+use crate::vault::{
+    EventKind, MariadbRelease, PLACE_FILE, PLACE_FILE_BYTES, Proven, SlotTable, StickList, Vault,
+    VaultError, VaultPlace,
+};
+
+/// How a command that needs the master key may get at it.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct UnlockOptions {}
+
+/// The vault and its key, for as long as one command takes.
+pub struct Unlocked {
+    pub vault: Vault<VaultDisk>,
+    key: MasterKey,
+    pub proven: Proven,
+}
+
+/// Where vault.conf says that the vault is.
+///
+/// # Errors
+/// When there is no such file or it makes no sense.
+pub fn vault_place() -> Result<VaultPlace> {
+    let text = sysfs::read_text::<PLACE_FILE_BYTES>(PLACE_FILE.as_ref()).ok_or_else(|| {
+        Problem::failed(
+            format!("This server has no vault yet ({PLACE_FILE} is not there)."),
+            "Run: stayput init",
+        )
+    })?;
+    VaultPlace::parse(&text).map_err(|error| {
+        Problem::failed(
+            format!("{PLACE_FILE} makes no sense (line {}).", error.line),
+            "Put the file back from a backup; the initramfs holds a copy.",
+        )
+    })
+}
+
+/// Opens the vault that vault.conf names.
+///
+/// # Errors
+/// What [`locate::open`] says, in a person's words.
+pub fn open_vault() -> Result<Vault<VaultDisk>> {
+    locate::open(&vault_place()?).map_err(|error| {
+        let next = match error {
+            LocateError::Open(libc::EACCES | libc::EPERM) => "Run the command as root.",
+            LocateError::Vault(VaultError::Newer) => "Install that version of stayput.",
+            _ => "Check the disk; a backup stick holds the key too.",
+        };
+        Problem::failed(error.to_string(), next)
+    })
+}
+
+/// Opens the vault and proves it: by the place, or by the stick that was
+/// named.
+///
+/// # Errors
+/// [`Exit::Locked`] when neither opens it.
+pub fn unlock(_: &UnlockOptions) -> Result<Unlocked> {
+    let vault = open_vault()?;
+    let key = key_from_place(&vault)?;
+    let proven = vault
+        .prove(&key)
+        .map_err(|error| Problem::failed(error.to_string(), "Nothing was changed."))?;
+    Ok(Unlocked { vault, key, proven })
+}
+
+/// What the place says about one enrolled environment.
+pub struct Recognition {
+    pub key: Option<MasterKey>,
+    pub place: String,
+    pub comparison: Option<Comparison>,
+    pub need: crate::vault::Thresholds,
+}
+
+/// Looks around and tries every enrolled place.
+pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognition> {
+    let header = vault.header();
+    let mut matchers: Vec<Matcher<'_>> = slots
+        .environments
+        .iter()
+        .map(|slot| Matcher::new(header, slot))
+        .collect();
+    let mut found: Option<(usize, MasterKey)> = None;
+    let labels = slots
+        .environments
+        .iter()
+        .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
+    let mut try_all = |observed: &Observed| {
+        for (at, matcher) in matchers.iter_mut().enumerate() {
+            while found.is_none() && matcher.has_next(observed) {
+                found = matcher.try_next(observed).map(|key| (at, key));
+            }
+        }
+        // Go on looking for the rest: what has changed is to be named.
+        false
+    };
+    let observed = look_around(labels, &mut try_all);
+    try_all(&observed);
+    let (at, key) = found.map_or((0, None), |(at, key)| (at, Some(key)));
+    let slot = slots.environments.get(at)?;
+    Some(Recognition {
+        place: slot.name.to_string(),
+        comparison: key
+            .as_ref()
+            .and_then(|key| compare(header, slot, key, &observed).ok()),
+        need: slot.need,
+        key,
+    })
+}
+
+fn key_from_place(vault: &Vault<VaultDisk>) -> Result<MasterKey> {
+    let locked = |what: String| {
+        Problem::new(
+            Exit::Locked,
+            what,
+            "Plug in a backup stick and name it: --stick /dev/sdX1",
+        )
+    };
+    let slots = vault.slots().map_err(|error| locked(error.to_string()))?;
+    recognise(vault, &slots)
+        .and_then(|recognition| recognition.key)
+        .ok_or_else(|| locked("The server does not recognise this place.".into()))
+}
+
+impl Unlocked {
+    /// Takes over a vault whose key is known already.
+    pub(super) fn new(vault: Vault<VaultDisk>, key: MasterKey) -> Result<Self> {
+        let proven = vault.prove(&key).map_err(problem)?;
+        Ok(Self { vault, key, proven })
+    }
+
+    pub fn master_key(&self) -> &MasterKey {
+        &self.key
+    }
+
+    /// Notes in the vault what MariaDB is given at each boot from now on.
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub fn set_mariadb(&mut self, release: MariadbRelease) -> Result<()> {
+        let mut policy = self.proven.policy.clone();
+        policy.mariadb = Some(release);
+        self.vault.set_policy(&self.key, &policy).map_err(problem)?;
+        self.proven.policy = policy;
+        self.log(EventKind::MariadbEnabled)
+    }
+
+    /// Puts this list of sticks in place of the one in the vault.
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub fn set_sticks(&mut self, sticks: StickList) -> Result<()> {
+        self.vault.set_sticks(&self.key, &sticks).map_err(problem)?;
+        self.proven.sticks = sticks;
+        Ok(())
+    }
+
+    /// Puts this table of slots in place of the one in the vault.
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub fn replace_slots(&mut self, slots: &SlotTable) -> Result<()> {
+        self.vault.replace_slots(slots).map_err(problem)
+    }
+
+    /// Adds to the vault's event log.
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub fn log(&mut self, kind: EventKind) -> Result<()> {
+        let (time, boot_id) = (crate::sys::clock::now(), crate::sys::clock::boot_id());
+        self.vault.append(time, boot_id, kind).map_err(problem)
+    }
+}
+
+fn problem(error: VaultError) -> Problem {
+    Problem::failed(
+        error.to_string(),
+        "Check the disk that holds the vault, then run the command again.",
+    )
+}

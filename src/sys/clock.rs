@@ -1,0 +1,27 @@
+//! The time, and which boot this is.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::sysfs;
+
+/// Seconds since 1970 (UTC), as far as the machine's clock is right.
+pub fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// The kernel's random id of this boot (random(4)); zeroes where it has none.
+pub fn boot_id() -> [u8; 16] {
+    let mut id = [0; 16];
+    let text = sysfs::read_text::<36>(Path::new("/proc/sys/kernel/random/boot_id"));
+    let digits = text.iter().flat_map(|text| text.chars());
+    let nibbles: heapless::Vec<u8, 32> = digits
+        .filter_map(|digit| Some(digit.to_digit(16)? as u8))
+        .collect();
+    for (byte, pair) in id.iter_mut().zip(nibbles.chunks_exact(2)) {
+        *byte = pair[0] << 4 | pair[1];
+    }
+    id
+}
