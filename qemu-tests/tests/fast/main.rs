@@ -2,3 +2,4 @@
 //! seconds.
 
 mod harness;
+mod network;
