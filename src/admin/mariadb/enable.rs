@@ -8,7 +8,6 @@
 //! the gate.
 
 mod copy;
-mod destroy;
 mod floats;
 mod inventory;
 mod journal;
@@ -31,6 +30,7 @@ use crate::sys::mount;
 use super::data_directory::DataDirectory;
 use super::durable::{sync_directory, write_durably};
 use super::gate::{CHECK_FILE, close, gate, read_check_file};
+use super::overwrite::destroy;
 use super::server::ServiceUser;
 use super::settings::{SETTINGS_FILE, settings_file};
 use super::units;
@@ -287,7 +287,7 @@ fn finish(data: &DataDirectory) -> Result<()> {
     let io = |error: io::Error| io_problem(&error);
     Stage::Destroying.write().map_err(io)?;
     say("MariaDB is encrypted and running. Overwriting the old files.");
-    destroy::destroy(&original(data), &mut |_| {}).map_err(io)?;
+    destroy(&original(data), &mut |_| {}).map_err(io)?;
     Stage::clear().map_err(io)?;
     say(
         "The old files are overwritten and removed. On an SSD, a flash card or a \
