@@ -1,0 +1,323 @@
+//! The key file of a backup stick: the master key of one server, under a PIN.
+//!
+//! It is complete in itself: it opens the server before and after anything
+//! that happens to the vault. `docs/format.md` describes every byte.
+
+use core::fmt;
+
+use heapless::String;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::keys::{MasterKey, ScryptParams, Secret32, WrappedKey, random_bytes};
+use crate::vault::{Header, ServerId, ServerName};
+
+/// Bytes of the file.
+pub const STICK_FILE_BYTES: usize = 4096;
+/// Bytes of a PIN or passphrase, at most.
+pub const PIN_MAX: usize = 128;
+
+const MAGIC: &[u8; 8] = b"STAYPUTK";
+const VERSION: u8 = 1;
+/// Magic, version, length, digest.
+const HEAD: usize = 48;
+const LABEL: &str = "stayput stick v1";
+
+/// Names of the two copies, in the folder `stayput`.
+pub fn file_names(server_id: &ServerId) -> [String<48>; 2] {
+    ["", "-copy"].map(|suffix| {
+        let mut name = String::new();
+        fmt::write(&mut name, format_args!("{server_id}{suffix}.key"))
+            .expect("32 digits and a suffix fit");
+        name
+    })
+}
+
+/// Why a stick does not open this server; shown to people as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StickError {
+    /// No folder or file of stayput on it.
+    NoKey,
+    /// Key files of other servers only.
+    OtherServer,
+    /// Both copies are damaged.
+    Damaged,
+    /// Made by a newer version of stayput.
+    Newer,
+    /// Made before the master key was replaced.
+    Old,
+    /// No filesystem on it that can be read.
+    Unreadable,
+    /// The PIN is wrong, or the file was changed.
+    WrongPin,
+}
+
+impl fmt::Display for StickError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoKey => "This stick has no key on it. Use a backup stick of this server.",
+            Self::OtherServer => "This stick is for another server. Use a stick of this server.",
+            Self::Damaged => "The key on this stick is damaged. Use another backup stick.",
+            Self::Newer => "This stick was made by a newer version of stayput. Use another one.",
+            Self::Old => "This stick is too old: the key was replaced since. Use a newer stick.",
+            Self::Unreadable => "This stick cannot be read. Use a backup stick of this server.",
+            Self::WrongPin => "The PIN is wrong.",
+        })
+    }
+}
+
+/// How the PIN is stretched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stretch {
+    params: ScryptParams,
+    salt: [u8; 32],
+}
+
+/// Everything but the wrapped key; the wrap is bound to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StickInfo {
+    pub server_id: ServerId,
+    pub server_name: ServerName,
+    /// Which master key it wraps.
+    pub generation: u32,
+    /// Random; the vault's list of sticks has it too.
+    pub stick_id: [u8; 8],
+    /// What the owner wrote on the stick.
+    pub label: String<32>,
+    /// Seconds since 1970 (UTC).
+    pub made: u64,
+    /// `None`: whoever has the stick has the key.
+    stretch: Option<Stretch>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StickFile {
+    pub info: StickInfo,
+    wrapped: WrappedKey,
+}
+
+impl StickInfo {
+    pub fn has_pin(&self) -> bool {
+        self.stretch.is_some()
+    }
+
+    fn secret(&self, pin: &[u8]) -> Result<Secret32, StickError> {
+        match self.stretch {
+            // A hostile file may ask for anything; what is out of bounds
+            // counts as damaged.
+            Some(stretch) => stretch
+                .params
+                .stretch(pin, &stretch.salt)
+                .map_err(|_| StickError::Damaged),
+            // The wrap then only protects against damage.
+            None => Ok(Secret32::new([0; 32])),
+        }
+    }
+
+    fn associated<'a>(&self, buffer: &'a mut [u8; 512]) -> &'a [u8] {
+        postcard::to_slice(self, buffer).expect("fields of fixed capacity fit")
+    }
+}
+
+impl StickFile {
+    /// Wraps `key` for a new stick of the server; an empty `pin` means none.
+    pub fn make(
+        header: &Header,
+        key: &MasterKey,
+        label: String<32>,
+        made: u64,
+        pin: &[u8],
+    ) -> Self {
+        let stretch = (!pin.is_empty()).then(|| Stretch {
+            params: ScryptParams::PASSPHRASE,
+            salt: random_bytes(),
+        });
+        let info = StickInfo {
+            server_id: header.server_id,
+            server_name: header.server_name.clone(),
+            generation: header.generation,
+            stick_id: random_bytes(),
+            label,
+            made,
+            stretch,
+        };
+        let secret = info.secret(pin).expect("our own parameters are in bounds");
+        let wrapped = WrappedKey::wrap(&secret, LABEL, info.associated(&mut [0; 512]), key);
+        Self { info, wrapped }
+    }
+
+    /// The key, if the PIN is right and it is the key of this server now.
+    ///
+    /// # Errors
+    /// [`StickError::WrongPin`], [`StickError::Damaged`], [`StickError::Old`].
+    pub fn open(&self, header: &Header, pin: &[u8]) -> Result<MasterKey, StickError> {
+        let secret = self.info.secret(pin)?;
+        let key = self
+            .wrapped
+            .unwrap(&secret, LABEL, self.info.associated(&mut [0; 512]))
+            .map_err(|_| StickError::WrongPin)?;
+        if header.accepts(&key) {
+            Ok(key)
+        } else {
+            Err(StickError::Old)
+        }
+    }
+
+    /// The file's bytes.
+    pub fn encode(&self) -> [u8; STICK_FILE_BYTES] {
+        let mut bytes = [0; STICK_FILE_BYTES];
+        let length = postcard::to_slice(self, &mut bytes[HEAD..])
+            .expect("fields of fixed capacity fit")
+            .len();
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8] = VERSION;
+        bytes[12..16].copy_from_slice(&(length as u32).to_le_bytes());
+        let digest = digest(&bytes, length);
+        bytes[16..HEAD].copy_from_slice(&digest);
+        bytes
+    }
+
+    /// Reads one copy, of the server that the file's name says.
+    ///
+    /// # Errors
+    /// [`StickError::Damaged`], [`StickError::Newer`],
+    /// [`StickError::OtherServer`], [`StickError::Old`].
+    pub fn parse(bytes: &[u8], header: &Header) -> Result<Self, StickError> {
+        let bytes: &[u8; STICK_FILE_BYTES] = bytes.try_into().map_err(|_| StickError::Damaged)?;
+        let length = u32::from_le_bytes(bytes[12..16].try_into().expect("four bytes")) as usize;
+        let whole = bytes.starts_with(MAGIC)
+            && length <= STICK_FILE_BYTES - HEAD
+            && digest(bytes, length)[..] == bytes[16..HEAD];
+        if !whole {
+            return Err(StickError::Damaged);
+        }
+        if bytes[8] != VERSION {
+            return Err(StickError::Newer);
+        }
+        let file: Self =
+            postcard::from_bytes(&bytes[HEAD..HEAD + length]).map_err(|_| StickError::Damaged)?;
+        if file.info.server_id != header.server_id {
+            return Err(StickError::OtherServer);
+        }
+        if file.info.generation < header.generation {
+            return Err(StickError::Old);
+        }
+        Ok(file)
+    }
+}
+
+/// Over the head before it and the payload.
+fn digest(bytes: &[u8; STICK_FILE_BYTES], length: usize) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(&bytes[..16])
+        .chain_update(&bytes[HEAD..HEAD + length])
+        .finalize()
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn server() -> (Header, MasterKey) {
+        let key = MasterKey::generate();
+        (Header::of_a_new_server(&key), key)
+    }
+
+    fn stick(header: &Header, key: &MasterKey, pin: &[u8]) -> StickFile {
+        StickFile::make(header, key, "office".try_into().unwrap(), 7, pin)
+    }
+
+    #[test]
+    fn the_right_pin_opens_and_a_wrong_one_does_not() {
+        let (header, key) = server();
+        let bytes = stick(&header, &key, b"2580").encode();
+        let file = StickFile::parse(&bytes, &header).unwrap();
+        assert!(file.info.has_pin());
+        assert_eq!(file.open(&header, b"2580").unwrap().expose(), key.expose());
+        assert_eq!(
+            file.open(&header, b"2581").err(),
+            Some(StickError::WrongPin)
+        );
+        assert_eq!(file.open(&header, b"").err(), Some(StickError::WrongPin));
+    }
+
+    #[test]
+    fn a_stick_without_a_pin_opens_with_none() {
+        let (header, key) = server();
+        let file = stick(&header, &key, b"");
+        assert!(!file.info.has_pin());
+        assert_eq!(file.open(&header, b"").unwrap().expose(), key.expose());
+    }
+
+    #[test]
+    fn a_stick_of_another_server_says_so() {
+        let (header, key) = server();
+        let (other, _) = server();
+        let bytes = stick(&header, &key, b"").encode();
+        assert_eq!(
+            StickFile::parse(&bytes, &other),
+            Err(StickError::OtherServer)
+        );
+    }
+
+    #[test]
+    fn a_stick_from_before_the_key_was_replaced_says_so() {
+        let (mut header, key) = server();
+        let old = stick(&header, &key, b"");
+        header.generation = 2;
+        assert_eq!(
+            StickFile::parse(&old.encode(), &header),
+            Err(StickError::Old)
+        );
+        // A file that lies about its generation does not open either.
+        let (mut header, _) = server();
+        header.server_id = old.info.server_id;
+        assert_eq!(old.open(&header, b"").err(), Some(StickError::Old));
+    }
+
+    #[test]
+    fn a_hostile_stick_cannot_ask_for_all_memory() {
+        let (header, key) = server();
+        let mut file = stick(&header, &key, b"1");
+        file.info.stretch.as_mut().unwrap().params.log_n = 40;
+        let file = StickFile::parse(&file.encode(), &header).unwrap();
+        assert_eq!(file.open(&header, b"1").err(), Some(StickError::Damaged));
+    }
+
+    #[test]
+    fn a_changed_label_is_noticed() {
+        let (header, key) = server();
+        let mut file = stick(&header, &key, b"");
+        file.info.label = "other".try_into().unwrap();
+        assert_eq!(file.open(&header, b"").err(), Some(StickError::WrongPin));
+    }
+
+    proptest! {
+        #[test]
+        fn a_bent_byte_is_damage(at in 0usize..600, bit in 0u8..8) {
+            let (header, key) = server();
+            let file = stick(&header, &key, b"");
+            let mut bytes = file.encode();
+            bytes[at] ^= 1 << bit;
+            match StickFile::parse(&bytes, &header) {
+                Err(error) => prop_assert_eq!(error, StickError::Damaged),
+                // Behind the payload nothing is read.
+                Ok(same) => prop_assert_eq!(same, file),
+            }
+        }
+
+        #[test]
+        fn foreign_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 4096)) {
+            let (header, _) = server();
+            let _ = StickFile::parse(&bytes, &header);
+            bytes[..8].copy_from_slice(MAGIC);
+            bytes[12..16].copy_from_slice(&300u32.to_le_bytes());
+            let sum = digest(bytes.as_slice().try_into().unwrap(), 300);
+            bytes[16..48].copy_from_slice(&sum);
+            bytes[8] = VERSION;
+            let _ = StickFile::parse(&bytes, &header);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! One volume of a stick: mounted for a moment, read or written, unmounted.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::{Mode, SFlag, fstat};
+
+use super::file::{STICK_FILE_BYTES, StickError, StickFile, file_names};
+use super::filesystem::{Filesystem, START};
+use crate::sys::block::DirectFile;
+use crate::sys::mount::{Access, mount_device, unmount, unmount_lazily};
+use crate::vault::{BLOCK_SIZE, Header};
+
+const MOUNT_POINT: &str = "/run/stayput-stick";
+const FOLDER: &str = "stayput";
+const README: &str = include_str!("readme.txt");
+
+/// A mounted volume; dropping it unmounts.
+struct Mounted;
+
+impl Mounted {
+    fn begin(device: &Path, access: Access) -> Result<Self, StickError> {
+        let filesystem = filesystem_of(device).ok_or(StickError::Unreadable)?;
+        let target = Path::new(MOUNT_POINT);
+        fs::create_dir_all(target).map_err(|_| StickError::Unreadable)?;
+        let options = match access {
+            Access::ReadOnly => filesystem.read_only_options(),
+            Access::ReadWrite => "",
+        };
+        let mount =
+            |access, options| mount_device(device, target, filesystem.name(), access, options);
+        let result = match mount(access, options) {
+            // Mounted elsewhere for writing: the kernel wants the same here.
+            Err(Errno::EBUSY) if access == Access::ReadOnly => mount(Access::ReadWrite, ""),
+            result => result,
+        };
+        result.map_err(|_| StickError::Unreadable)?;
+        Ok(Self)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let target = Path::new(MOUNT_POINT);
+        if unmount(target).is_err() {
+            let _ = unmount_lazily(target);
+        }
+        let _ = fs::remove_dir(target);
+    }
+}
+
+/// The filesystem on a volume, if it is one that is read here.
+pub fn filesystem_of(device: &Path) -> Option<Filesystem> {
+    let file = DirectFile::open(device, false).ok()?;
+    let mut start = [0; START];
+    const { assert!(START == BLOCK_SIZE) };
+    file.read(0, &mut start).ok()?;
+    Filesystem::recognise(&start)
+}
+
+/// Reads this server's key file from a volume. Nothing on the volume is
+/// changed, and nothing on it is followed: no links, pipes or devices.
+///
+/// # Errors
+/// [`StickError`]: what is wrong with it.
+pub fn read(device: &Path, header: &Header) -> Result<StickFile, StickError> {
+    let _mounted = Mounted::begin(device, Access::ReadOnly)?;
+    let folder = open(
+        &Path::new(MOUNT_POINT).join(FOLDER),
+        OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|_| StickError::NoKey)?;
+    let copies: Vec<Result<StickFile, StickError>> = file_names(&header.server_id)
+        .iter()
+        .filter_map(|name| read_file(&folder, name))
+        .map(|bytes| StickFile::parse(&bytes, header))
+        .collect();
+    choose(copies).unwrap_or_else(|| {
+        Err(if has_other_keys() {
+            StickError::OtherServer
+        } else {
+            StickError::NoKey
+        })
+    })
+}
+
+/// The copy that is whole; else what is wrong with the last one. `None` when
+/// there is no copy.
+fn choose(copies: Vec<Result<StickFile, StickError>>) -> Option<Result<StickFile, StickError>> {
+    let (whole, broken): (Vec<_>, Vec<_>) = copies.into_iter().partition(Result::is_ok);
+    whole
+        .into_iter()
+        .next()
+        .or_else(|| broken.into_iter().next_back())
+}
+
+/// A regular file's bytes, at most one more than a key file has.
+fn read_file(folder: &OwnedFd, name: &str) -> Option<Vec<u8>> {
+    // Without O_NONBLOCK a pipe of that name would hold the boot up for ever.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let fd = openat(folder.as_fd(), name, flags, Mode::empty()).ok()?;
+    let kind = SFlag::from_bits_truncate(fstat(&fd).ok()?.st_mode & SFlag::S_IFMT.bits());
+    if kind != SFlag::S_IFREG {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(STICK_FILE_BYTES + 1);
+    let mut file = File::from(fd).take(STICK_FILE_BYTES as u64 + 1);
+    match file.read_to_end(&mut bytes) {
+        Ok(_) => Some(bytes),
+        // A file that cannot be read is a damaged one.
+        Err(_) => Some(Vec::new()),
+    }
+}
+
+fn has_other_keys() -> bool {
+    let Ok(entries) = fs::read_dir(Path::new(MOUNT_POINT).join(FOLDER)) else {
+        return false;
+    };
+    entries.take(256).filter_map(Result::ok).any(|entry| {
+        entry
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == "key")
+    })
+}
+
+/// Writes both copies and the README, each under a temporary name first;
+/// returns when the stick has them.
+///
+/// # Errors
+/// What the filesystem says; ENODEV when there is none that is known.
+pub fn write(device: &Path, file: &StickFile) -> io::Result<()> {
+    let _mounted = Mounted::begin(device, Access::ReadWrite)
+        .map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
+    let folder = Path::new(MOUNT_POINT).join(FOLDER);
+    fs::create_dir_all(&folder)?;
+    let bytes = file.encode();
+    for name in file_names(&file.info.server_id) {
+        write_file(&folder, &name, &bytes)?;
+    }
+    write_file(&folder, "README.txt", README.as_bytes())?;
+    File::open(&folder)?.sync_all()?;
+    File::open(MOUNT_POINT)?.sync_all()
+}
+
+fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let new = folder.join("new.tmp");
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, folder.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_whole_copy_is_enough() {
+        use crate::keys::MasterKey;
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let whole = StickFile::make(&header, &key, "a".try_into().unwrap(), 0, b"");
+        let damaged = || Err(StickError::Damaged);
+        assert_eq!(
+            choose(vec![damaged(), Ok(whole.clone())]),
+            Some(Ok(whole.clone()))
+        );
+        assert_eq!(choose(vec![Ok(whole.clone()), damaged()]), Some(Ok(whole)));
+        assert_eq!(choose(vec![damaged(), damaged()]), Some(damaged()));
+        assert_eq!(choose(vec![]), None);
+    }
+}

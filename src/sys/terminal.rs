@@ -1,0 +1,81 @@
+//! Terminals: each key as it is pressed, nothing echoed by the kernel.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::sys::termios::{
+    InputFlags, LocalFlags, OutputFlags, SetArg, Termios, tcgetattr, tcsetattr,
+};
+
+/// An open terminal in raw input mode. Reading and writing never block;
+/// dropping it puts its settings back.
+pub struct Terminal {
+    file: File,
+    before: Option<Termios>,
+}
+
+impl Terminal {
+    /// # Errors
+    /// What open(2) says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC)
+            .open(path)?;
+        let before = tcgetattr(&file).ok();
+        if let Some(before) = &before {
+            let mut raw = before.clone();
+            raw.local_flags.remove(
+                LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN,
+            );
+            raw.input_flags.remove(
+                InputFlags::IXON | InputFlags::IXOFF | InputFlags::INLCR | InputFlags::IGNCR,
+            );
+            raw.output_flags
+                .insert(OutputFlags::OPOST | OutputFlags::ONLCR);
+            tcsetattr(&file, SetArg::TCSANOW, &raw)?;
+        }
+        Ok(Self { file, before })
+    }
+
+    /// Bytes that were typed; empty when there are none.
+    ///
+    /// # Errors
+    /// What read(2) says: EIO when the terminal has hung up.
+    pub fn read<'a>(&self, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        match (&self.file).read(buffer) {
+            Ok(length) => Ok(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(&[]),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes what it takes now; how many bytes that were.
+    ///
+    /// # Errors
+    /// What write(2) says.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match (&self.file).write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            result => result,
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _ = tcsetattr(&self.file, SetArg::TCSANOW, before);
+        }
+    }
+}
+
+impl AsFd for Terminal {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
