@@ -1,0 +1,84 @@
+//! The words and digits that the prompt takes, and how wrong PINs slow down.
+//! Pure.
+
+use core::time::Duration;
+
+/// What a person can ask for. Each has a digit: digits are where they are on
+/// every keyboard, with or without Shift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    Status,
+    Retry,
+    Reboot,
+    PowerOff,
+    Help,
+}
+
+/// The menu, in its order.
+pub const MENU: [(Command, &str, &str); 5] = [
+    (Command::Status, "status", "what this server sees around it"),
+    (Command::Retry, "retry", "look again, at the place and at the stick"),
+    (Command::Reboot, "reboot", "start the server again"),
+    (Command::PowerOff, "poweroff", "switch the server off"),
+    (Command::Help, "help", "what to do"),
+];
+
+/// What the digit keys give with Shift on a US keyboard, which is what a
+/// French keyboard without Shift gives in an initramfs and the other way
+/// round.
+const DIGITS_WITH_SHIFT: &[u8; 5] = b"!@#$%";
+/// The top row of a French keyboard without Shift, in Latin-1 order of keys.
+const FRENCH_DIGITS: [&str; 5] = ["&", "é", "\"", "'", "("];
+
+impl Command {
+    /// `None` for anything that is not in the menu.
+    pub fn parse(line: &[u8]) -> Option<Self> {
+        let line = core::str::from_utf8(line).ok()?.trim();
+        let by_word = MENU
+            .iter()
+            .position(|(_, word, _)| line.eq_ignore_ascii_case(word));
+        let by_digit = || (1..=MENU.len()).position(|digit| line.parse() == Ok(digit));
+        let by_shifted = || {
+            DIGITS_WITH_SHIFT
+                .iter()
+                .position(|symbol| line.as_bytes() == [*symbol])
+        };
+        let by_french = || FRENCH_DIGITS.iter().position(|symbol| line == *symbol);
+        by_word
+            .or_else(by_digit)
+            .or_else(by_shifted)
+            .or_else(by_french)
+            .map(|at| MENU[at].0)
+    }
+}
+
+/// How long to wait after this many wrong PINs: 1, 2, 4 ... 60 seconds.
+pub fn pause_after(wrong: u32) -> Duration {
+    match wrong {
+        0 => Duration::ZERO,
+        1..=6 => Duration::from_secs(1 << (wrong - 1)),
+        _ => Duration::from_secs(60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_digits_are_understood_on_any_keyboard() {
+        for text in ["reboot", " Reboot ", "REBOOT", "3", "#", "\""] {
+            assert_eq!(Command::parse(text.as_bytes()), Some(Command::Reboot), "{text}");
+        }
+        for text in ["", "0", "6", "rebot", "33", "\u{fffd}"] {
+            assert_eq!(Command::parse(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(Command::parse(b"\xff"), None);
+    }
+
+    #[test]
+    fn wrong_pins_slow_down_to_one_a_minute() {
+        let seconds: Vec<u64> = (0..9).map(|n| pause_after(n).as_secs()).collect();
+        assert_eq!(seconds, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
+    }
+}

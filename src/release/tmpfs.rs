@@ -1,0 +1,114 @@
+//! The filesystem in memory that released keys live in. It never reaches the
+//! disk: a tmpfs that is not swapped, or a ramfs where the kernel is older
+//! than 6.4 and has no such tmpfs.
+
+use core::fmt;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::Path;
+
+use crate::sys::mount::{mount_memory, unmount, unmount_lazily};
+
+/// Where it is mounted. /run moves with it when the root filesystem is
+/// switched.
+pub const RELEASE_FOLDER: &str = "/run/stayput";
+/// Bytes that one released file has, at most: a ramfs has no bound of its own.
+const FILE_MAX: usize = 64 * 1024;
+
+/// What could not be done, with the system's errno.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReleaseError {
+    pub step: &'static str,
+    pub errno: i32,
+}
+
+impl fmt::Display for ReleaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "The key cannot be put in memory: {} (error {}).",
+            self.step, self.errno
+        )
+    }
+}
+
+fn at(step: &'static str) -> impl Fn(std::io::Error) -> ReleaseError {
+    move |error| ReleaseError {
+        step,
+        errno: error.raw_os_error().unwrap_or(0),
+    }
+}
+
+/// Whether it is mounted.
+pub fn is_open() -> bool {
+    let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();
+    let folder = Path::new(RELEASE_FOLDER);
+    device(folder).is_some() && device(folder) != folder.parent().and_then(device)
+}
+
+/// Mounts it, for root and the group `gid`; nothing to do where it is mounted.
+///
+/// # Errors
+/// [`ReleaseError`].
+pub(super) fn open(gid: u32) -> Result<(), ReleaseError> {
+    let folder = Path::new(RELEASE_FOLDER);
+    if !is_open() {
+        fs::create_dir_all(folder).map_err(at("make the folder"))?;
+        mount_memory(folder, "tmpfs", "noswap,size=1m,nr_inodes=64,mode=0700")
+            .or_else(|_| mount_memory(folder, "ramfs", ""))
+            .map_err(|errno| at("mount")(errno.into()))?;
+    }
+    chown(folder, Some(0), Some(gid)).map_err(at("set the owner"))?;
+    fs::set_permissions(folder, Permissions::from_mode(0o750)).map_err(at("set the mode"))
+}
+
+/// Writes a file for one account, under a temporary name first: nobody sees
+/// half a key.
+///
+/// # Errors
+/// [`ReleaseError`]; EFBIG for more than 64 KiB, ENOENT where it is not open.
+pub fn write_file(name: &str, bytes: &[u8], uid: u32, gid: u32) -> Result<(), ReleaseError> {
+    if bytes.len() > FILE_MAX {
+        return Err(ReleaseError {
+            step: "write",
+            errno: libc::EFBIG,
+        });
+    }
+    if !is_open() {
+        return Err(ReleaseError {
+            step: "write",
+            errno: libc::ENOENT,
+        });
+    }
+    let folder = Path::new(RELEASE_FOLDER);
+    let new = folder.join(".new");
+    let write = || {
+        let _ = fs::remove_file(&new);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o400)
+            .open(&new)?;
+        file.write_all(bytes)?;
+        chown(&new, Some(uid), Some(gid))?;
+        fs::rename(&new, folder.join(name))
+    };
+    write().map_err(at("write"))
+}
+
+/// Removes everything and unmounts.
+pub fn take_back() {
+    if !is_open() {
+        return;
+    }
+    let folder = Path::new(RELEASE_FOLDER);
+    if let Ok(entries) = fs::read_dir(folder) {
+        for entry in entries.filter_map(Result::ok) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    if unmount(folder).is_err() {
+        let _ = unmount_lazily(folder);
+    }
+}
