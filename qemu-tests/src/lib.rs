@@ -1,1 +1,74 @@
 //! Boots real machines in QEMU and checks what stayput does on them.
+//!
+//! The pieces, from the bottom up:
+//!
+//! - [`Place`]: a network with neighbours of chosen addresses, made of real
+//!   kernel network devices in a namespace of its own
+//! - [`Machine`]: one running QEMU: consoles, USB sticks, power
+//! - [`Stick`]: the image of a USB stick, vfat or ext4, partitioned or not
+//! - [`FastMachine`]: a server that has only an initramfs; boots in seconds
+//! - [`DebianMachine`]: a server with Debian, systemd and MariaDB
+//! - [`search`]: looks for bytes on a raw disk, as a thief would
+//!
+//! Everything needs root (network namespaces) and the tools that
+//! `images/install-tools` installs; a test fails, and says why, without them.
+//!
+//! ```no_run
+//! use qemu_tests::{DebianMachine, Place, minutes};
+//!
+//! # fn main() -> qemu_tests::Result {
+//! let home = Place::home()?;
+//! let mut server = DebianMachine::fresh()?;
+//! server.boot_at(&home)?;
+//! let answer = server.shell("mariadb -e 'SELECT 1'")?;
+//! assert!(answer.ok(), "{answer}");
+//! server.power_cut();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A test returns [`Result`]; the failure that ends it carries the whole
+//! transcript of the machine's console.
+
+mod accel;
+mod base64;
+mod console;
+mod cpio;
+mod debian;
+mod failure;
+mod fast;
+mod hardware;
+mod machine;
+mod place;
+mod prepared;
+mod qmp;
+mod scratch;
+pub mod search;
+mod server;
+mod shell;
+mod stick;
+
+use std::time::Duration;
+
+pub use console::Console;
+pub use debian::DebianMachine;
+pub use failure::{Failure, Result};
+pub use fast::FastMachine;
+pub use hardware::{Hardware, NicModel, UsbController, UsbModel};
+pub use machine::{Machine, MachineBuilder};
+pub use place::{Neighbour, Place};
+pub use prepared::{images_script, prepared, shipped_binary};
+pub use scratch::Scratch;
+pub use server::Server;
+pub use shell::Output;
+pub use stick::{Filesystem, Stick};
+
+/// A time limit in seconds.
+pub const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A time limit in minutes: emulation on a busy machine is slow.
+pub const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(60 * n)
+}

@@ -1,0 +1,139 @@
+//! A server with Debian 12, systemd and MariaDB.
+
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+
+use crate::failure::run;
+use crate::server::Server;
+use crate::{MachineBuilder, Place, Result, Scratch, images_script, minutes};
+
+/// Where the root partition begins on the disk, in bytes.
+const ROOT_OFFSET: u64 = 1024 * 1024;
+
+/// A full server. Its root shell (`Server::shell`) is there in the initramfs,
+/// also while the boot stage holds the boot at its prompt (which is on
+/// `Server::console`), and again in the real system. Between the two call
+/// `Machine::wait_for_system`.
+pub struct DebianMachine {
+    server: Server,
+    base: PathBuf,
+    /// More disks: raw images, /dev/vdb and on.
+    pub more_disks: Vec<PathBuf>,
+    /// More words for the kernel command line.
+    pub kernel_words: String,
+}
+
+impl DebianMachine {
+    /// Debian as its installer leaves it: MariaDB runs, nothing of stayput.
+    pub fn fresh() -> Result<Self> {
+        let base = PathBuf::from(images_script("build-debian")?);
+        let image = base.join("disk.img");
+        Self::with(base, &image)
+    }
+
+    pub(crate) fn with(base: PathBuf, image: &Path) -> Result<Self> {
+        Ok(Self {
+            server: Server::with_copy_of(image)?,
+            base,
+            more_disks: Vec::new(),
+            kernel_words: String::new(),
+        })
+    }
+
+    /// Switches it on and waits for the real system's root shell. MariaDB may
+    /// still be starting: see `wait_for_database`.
+    pub fn boot_at(&mut self, place: &Place) -> Result {
+        self.switch_on_at(place)?;
+        self.machine()?.wait_for_system(minutes(5))
+    }
+
+    /// Switches it on and comes back at once: for boots that end elsewhere,
+    /// as in the prompt. The kernel and the initramfs are those on its disk.
+    pub fn switch_on_at(&mut self, place: &Place) -> Result {
+        self.power_cut();
+        let scratch = Scratch::new()?;
+        let initrd = scratch.join("initrd.img");
+        let version = std::fs::read_to_string(self.base.join("version"))?;
+        let name = format!("/boot/initrd.img-{}", version.trim());
+        read_from_root(self.disk(), &name, &initrd)?;
+        let root = std::fs::read_to_string(self.base.join("root-partuuid"))?;
+        let mut builder =
+            MachineBuilder::new(self.server.hardware.clone(), &self.base.join("vmlinux"))
+                .initrd(&initrd)
+                .kernel_words("console=ttyS0 quiet loglevel=4")
+                .kernel_words(&format!("root=PARTUUID={} ro", root.trim()))
+                .kernel_words(&self.kernel_words)
+                .disk(self.server.disk())
+                .memory_mib(768);
+        for disk in &self.more_disks {
+            builder = builder.disk(disk);
+        }
+        let machine = builder.start(place)?;
+        self.server.switched_on(machine);
+        Ok(())
+    }
+
+    /// Waits until MariaDB answers; fails as soon as its unit has failed.
+    pub fn wait_for_database(&mut self) -> Result {
+        self.shell_within(
+            "i=0; until mariadb -e 'SELECT 1' >/dev/null 2>&1; do \
+             if systemctl is-failed -q mariadb || [ $i = 360 ]; then \
+             systemctl status mariadb; journalctl -u mariadb | tail -n 40; exit 1; fi; \
+             sleep 0.5; i=$((i+1)); done",
+            minutes(4),
+        )?
+        .success()?;
+        Ok(())
+    }
+
+    /// Runs one SQL statement as root; gives its rows, one a line, columns
+    /// between tabs.
+    pub fn sql(&mut self, statement: &str) -> Result<String> {
+        let quoted = statement.replace('\'', "'\\''");
+        self.shell(&format!("mariadb -N -B -e '{quoted}'"))?
+            .success()
+    }
+
+    /// Switches it off as an owner would, and waits for that.
+    pub fn shut_down(&mut self) -> Result {
+        self.shell("systemctl poweroff --no-block")?.success()?;
+        self.wait_off(minutes(3))
+    }
+
+    /// Copies a file from the root filesystem of a machine that is off.
+    pub fn read_file(&self, path: &str) -> Result<Vec<u8>> {
+        let scratch = Scratch::new()?;
+        let target = scratch.join("file");
+        read_from_root(self.disk(), path, &target)?;
+        Ok(std::fs::read(target)?)
+    }
+}
+
+impl Deref for DebianMachine {
+    type Target = Server;
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl DerefMut for DebianMachine {
+    fn deref_mut(&mut self) -> &mut Server {
+        &mut self.server
+    }
+}
+
+/// debugfs sees the filesystem as the disk has it: what only stands in the
+/// journal yet is not seen, so the guest should have synced or stopped.
+fn read_from_root(disk: &Path, path: &str, target: &Path) -> Result {
+    let image = format!("{}?offset={ROOT_OFFSET}", disk.display());
+    // -c does not read the bitmaps: a disk that crashed can still be read.
+    let request = format!("dump {path} {}", target.display());
+    run("debugfs", &["-c", "-R", &request, &image])?;
+    let length = std::fs::metadata(target).map_or(0, |file| file.len());
+    if length == 0 {
+        return Err(crate::Failure::new(format!(
+            "{path} is not on the disk, or is empty"
+        )));
+    }
+    Ok(())
+}

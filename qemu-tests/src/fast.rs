@@ -1,0 +1,199 @@
+//! A server that has only an initramfs: up in seconds, for all that happens
+//! before the real system starts.
+
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+
+use crate::cpio::{Entry, archive};
+use crate::failure::run;
+use crate::prepared::project;
+use crate::server::Server;
+use crate::{
+    Failure, MachineBuilder, Place, Result, Scratch, Stick, images_script, minutes, prepared,
+    shipped_binary,
+};
+
+/// Where the guest keeps what its initramfs would hold after an install.
+const VAULT_CONF: &str = "/etc/stayput/vault.conf";
+
+/// The boot stage on the smallest machine that can run it. A shell
+/// (`Server::shell`) is there from the start, beside the stage.
+pub struct FastMachine {
+    server: Server,
+    base: PathBuf,
+    files: Vec<Entry>,
+    /// More words for the kernel command line.
+    pub kernel_words: String,
+    /// With a screen and a keyboard, and tty0 as a second console.
+    pub screen: bool,
+    /// Switched on without its network cable.
+    pub cable_out: bool,
+}
+
+impl FastMachine {
+    /// A disk with one partition, the usual gap in front of it, no vault.
+    pub fn blank() -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let image = scratch.join("blank.img");
+        std::fs::File::create(&image)?.set_len(64 * 1024 * 1024)?;
+        run(
+            "sgdisk",
+            &["--clear", "--new=1:2048:0", &image.display().to_string()],
+        )?;
+        Self::with(&image)
+    }
+
+    /// The clinic's server: its vault made, enrolled at `Place::home`.
+    pub fn clinic() -> Result<Self> {
+        let kept = clinic_kept()?;
+        let mut machine = Self::with(&kept.join("disk.img"))?;
+        machine.put(VAULT_CONF, 0o644, std::fs::read(kept.join("vault.conf"))?);
+        Ok(machine)
+    }
+
+    /// The stick that belongs to `clinic`: vfat in a partition, label
+    /// "Halima", no PIN. Each call gives a copy of its own.
+    pub fn clinics_stick() -> Result<Stick> {
+        Stick::from_kept(&clinic_kept()?.join("stick.img"))
+    }
+
+    fn with(image: &Path) -> Result<Self> {
+        let base = PathBuf::from(images_script("build-debian")?);
+        let mut machine = Self {
+            server: Server::with_copy_of(image)?,
+            base,
+            files: Vec::new(),
+            kernel_words: String::new(),
+            screen: false,
+            cable_out: false,
+        };
+        let script = |name: &str| std::fs::read(project().join("images").join(name));
+        machine.put("/init", 0o755, script("fast-init")?);
+        machine.put("/sbin/guest-shell", 0o755, script("guest-shell")?);
+        let binary = |name| shipped_binary(name).and_then(|path| Ok(std::fs::read(path)?));
+        machine.put("/usr/sbin/stayput", 0o755, binary("stayput")?);
+        machine.put(
+            "/usr/lib/stayput/stayput-boot",
+            0o755,
+            binary("stayput-boot")?,
+        );
+        let script = project().join("initramfs-hooks/scripts/init-premount/stayput");
+        if script.exists() {
+            machine.put(
+                "/scripts/init-premount/stayput",
+                0o755,
+                std::fs::read(script)?,
+            );
+        }
+        Ok(machine)
+    }
+
+    /// Puts a file into the initramfs of the next starts.
+    pub fn put(&mut self, path: &str, mode: u32, content: Vec<u8>) {
+        self.files.push(Entry {
+            path: path.into(),
+            mode,
+            content,
+        });
+    }
+
+    /// Switches it on; the boot stage runs, as at every boot.
+    pub fn boot_at(&mut self, place: &Place) -> Result {
+        self.start(place, "")
+    }
+
+    /// Switches it on with nothing but a shell, to set it up.
+    pub fn boot_to_shell_at(&mut self, place: &Place) -> Result {
+        self.start(place, "fast.run=shell")
+    }
+
+    /// Takes over into the next starts what was set up in the running guest,
+    /// as an install would put it into the initramfs.
+    pub fn keep_vault_conf(&mut self) -> Result {
+        let text = self.shell(&format!("cat {VAULT_CONF}"))?.success()?;
+        self.put(VAULT_CONF, 0o644, text.into_bytes());
+        Ok(())
+    }
+
+    fn start(&mut self, place: &Place, words: &str) -> Result {
+        self.power_cut();
+        let scratch = Scratch::new()?;
+        let overlay = scratch.join("overlay.cpio");
+        std::fs::write(&overlay, archive(&self.files))?;
+        let words = format!("quiet {words} {}", self.kernel_words);
+        let console = if self.screen {
+            "console=tty0 console=ttyS0"
+        } else {
+            "console=ttyS0"
+        };
+        let mut builder =
+            MachineBuilder::new(self.server.hardware.clone(), &self.base.join("vmlinux"))
+                .initrd(&self.base.join("fast.cpio"))
+                .initrd(&overlay)
+                .kernel_words(console)
+                .kernel_words(&words)
+                .disk(self.server.disk())
+                .memory_mib(384)
+                .processors(1);
+        if self.screen {
+            builder = builder.screen();
+        }
+        if self.cable_out {
+            builder = builder.cable_out();
+        }
+        let machine = builder.start(place)?;
+        self.server
+            .switched_on(machine)
+            .wait_for_initramfs(minutes(2))
+    }
+}
+
+impl Deref for FastMachine {
+    type Target = Server;
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl DerefMut for FastMachine {
+    fn deref_mut(&mut self) -> &mut Server {
+        &mut self.server
+    }
+}
+
+/// Sets the clinic's server up once for all tests, with the commands that an
+/// owner types.
+fn clinic_kept() -> Result<PathBuf> {
+    let base = images_script("build-debian")?;
+    let command = std::fs::read(shipped_binary("stayput")?)?;
+    let recipe = include_bytes!("fast.rs");
+    prepared(
+        "fast-clinic",
+        &[base.as_bytes(), &command, recipe],
+        |directory| {
+            let home = Place::home()?;
+            let stick = Stick::partitioned(crate::Filesystem::Vfat)?;
+            let mut machine = FastMachine::blank()?;
+            machine.boot_to_shell_at(&home)?;
+            machine.plug(&stick)?;
+            for command in [
+                "stayput init --name clinic --disk /dev/vda --yes",
+                "stayput enroll --yes --neighbour 192.168.77.1 --neighbour 192.168.77.2 \
+             --neighbour 192.168.77.3",
+                "i=0; until [ -e /dev/sda1 ] || [ $i = 60 ]; do sleep 0.5; i=$((i+1)); done",
+                "stayput stick make /dev/sda1 --label Halima --no-pin",
+                "sync",
+            ] {
+                let output = machine.shell(command)?;
+                if !output.ok() {
+                    return Err(Failure::new(format!("setting up, {command}: {output}")));
+                }
+            }
+            let conf = machine.shell(&format!("cat {VAULT_CONF}"))?.success()?;
+            machine.power_cut();
+            std::fs::write(directory.join("vault.conf"), conf)?;
+            crate::server::copy_sparse(machine.disk(), &directory.join("disk.img"))?;
+            crate::server::copy_sparse(stick.image(), &directory.join("stick.img"))
+        },
+    )
+}

@@ -1,0 +1,434 @@
+//! One QEMU: built from parts, switched on, cut off.
+
+use std::fs::File;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::accel::accelerator;
+use crate::console::Console;
+use crate::prepared::cache;
+use crate::qmp::Qmp;
+use crate::shell::{Output, Shell};
+use crate::{Failure, Hardware, Place, Result, Scratch, Stick, UsbController, UsbModel, seconds};
+
+/// What a machine will be when it is switched on.
+pub struct MachineBuilder {
+    hardware: Hardware,
+    kernel: PathBuf,
+    initrds: Vec<PathBuf>,
+    command_line: String,
+    disks: Vec<(PathBuf, String)>,
+    memory_mib: u32,
+    processors: u32,
+    screen: bool,
+    cable_out: bool,
+}
+
+/// A machine that is switched on. Dropping it cuts its power.
+pub struct Machine {
+    child: Child,
+    qmp: Qmp,
+    console: Console,
+    shell: Shell,
+    sticks: u32,
+    _scratch: Scratch,
+    _turn: File,
+}
+
+impl MachineBuilder {
+    pub fn new(hardware: Hardware, kernel: &Path) -> Self {
+        Self {
+            hardware,
+            kernel: kernel.into(),
+            initrds: Vec::new(),
+            command_line: "panic=0".into(),
+            disks: Vec::new(),
+            memory_mib: 512,
+            processors: 2,
+            screen: false,
+            cable_out: false,
+        }
+    }
+
+    /// Adds an initramfs; several are unpacked one over the other.
+    pub fn initrd(mut self, path: &Path) -> Self {
+        self.initrds.push(path.into());
+        self
+    }
+
+    /// Adds words to the kernel command line.
+    pub fn kernel_words(mut self, words: &str) -> Self {
+        self.command_line = format!("{} {words}", self.command_line);
+        self
+    }
+
+    /// Adds a disk (raw image). The first gets the hardware's serial, and is
+    /// /dev/vda.
+    pub fn disk(mut self, image: &Path) -> Self {
+        let serial = match self.disks.len() {
+            0 => self.hardware.disk_serial.clone(),
+            n => format!("disk{n}"),
+        };
+        self.disks.push((image.into(), serial));
+        self
+    }
+
+    pub fn memory_mib(mut self, mib: u32) -> Self {
+        self.memory_mib = mib;
+        self
+    }
+
+    pub fn processors(mut self, count: u32) -> Self {
+        self.processors = count;
+        self
+    }
+
+    /// Adds a screen and a PS/2 keyboard: the guest then has tty1 as well.
+    /// Add `console=tty0` to the kernel's words to make it a console.
+    pub fn screen(mut self) -> Self {
+        self.screen = true;
+        self
+    }
+
+    /// Leaves the network cable out, until `Machine::cable` puts it in.
+    pub fn cable_out(mut self) -> Self {
+        self.cable_out = true;
+        self
+    }
+
+    /// Switches it on.
+    pub fn start(self, place: &Place) -> Result<Machine> {
+        let turn = wait_for_turn()?;
+        let scratch = Scratch::new()?;
+        let listen = |name: &str| UnixListener::bind(scratch.join(name));
+        let (qmp, console, shell) = (listen("qmp")?, listen("console")?, listen("shell")?);
+        let words = self.words(&scratch)?;
+        let log = scratch.join("qemu.log");
+        let mut child = spawn(Some(place), &words, &log)?;
+        let mut connect = |listener: &UnixListener| accept(listener, &mut child, &log);
+        let console_stream = connect(&console);
+        let streams = console_stream.and_then(|c| Ok((c, connect(&shell)?, connect(&qmp)?)));
+        let (console, shell, qmp) = match streams {
+            Ok(streams) => streams,
+            Err(failure) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(failure);
+            }
+        };
+        let mut machine = Machine {
+            qmp: Qmp::new(qmp)?,
+            console: Console::new("the console", console)?,
+            shell: Shell::new(Console::new("the shell's line", shell)?),
+            child,
+            sticks: 0,
+            _scratch: scratch,
+            _turn: turn,
+        };
+        machine.cable(!self.cable_out)?;
+        machine.qmp.execute("cont", json!({}))?;
+        Ok(machine)
+    }
+
+    fn words(&self, scratch: &Scratch) -> Result<Vec<String>> {
+        let hardware = &self.hardware;
+        let initrd = scratch.join("initrd");
+        join_files(&self.initrds, &initrd)?;
+        let mut words: Vec<String> = Vec::new();
+        let mut add = |option: &str, value: String| words.extend([option.to_string(), value]);
+        add("-machine", "q35,vmport=off".into());
+        add("-accel", accelerator().into());
+        add("-cpu", hardware.cpu.clone());
+        add("-smp", self.processors.to_string());
+        add("-m", format!("{}M", self.memory_mib));
+        add("-display", "none".into());
+        add("-uuid", hardware.uuid.clone());
+        add(
+            "-smbios",
+            format!(
+                "type=1,manufacturer=Clinic,serial={}",
+                hardware.system_serial
+            ),
+        );
+        add(
+            "-smbios",
+            format!(
+                "type=2,manufacturer=Clinic,serial={}",
+                hardware.board_serial
+            ),
+        );
+        add("-kernel", self.kernel.display().to_string());
+        add("-initrd", initrd.display().to_string());
+        add("-append", self.command_line.clone());
+        for name in ["console", "shell"] {
+            let socket = scratch.join(name);
+            add(
+                "-chardev",
+                format!("socket,id={name},path={}", socket.display()),
+            );
+            add("-serial", format!("chardev:{name}"));
+        }
+        add("-qmp", format!("unix:{}", scratch.join("qmp").display()));
+        for (i, (image, serial)) in self.disks.iter().enumerate() {
+            let file = image.display();
+            add(
+                "-drive",
+                format!("if=none,id=disk{i},format=raw,cache=writeback,file={file}"),
+            );
+            add(
+                "-device",
+                format!("virtio-blk-pci,drive=disk{i},serial={serial}"),
+            );
+        }
+        add("-device", "qemu-xhci,id=xhci".into());
+        add("-device", "usb-ehci,id=ehci".into());
+        add(
+            "-netdev",
+            "tap,id=cable,ifname=tap,script=no,downscript=no".into(),
+        );
+        let nic = hardware.nic_model.qemu();
+        add(
+            "-device",
+            format!(
+                "{nic},id=nic,netdev=cable,mac={},romfile=",
+                hardware.nic_mac
+            ),
+        );
+        if self.screen {
+            add("-device", "VGA,romfile=".into());
+        }
+        words.extend(["-S", "-nodefaults", "-no-user-config"].map(String::from));
+        Ok(words)
+    }
+}
+
+impl Machine {
+    /// The first serial port: the kernel's console, and the prompt.
+    pub fn console(&mut self) -> &mut Console {
+        &mut self.console
+    }
+
+    /// Runs a command in the guest's root shell on the second serial port.
+    pub fn shell(&mut self, command: &str) -> Result<Output> {
+        self.shell_within(command, seconds(120))
+    }
+
+    /// The same for what takes longer than two minutes.
+    pub fn shell_within(&mut self, command: &str, limit: Duration) -> Result<Output> {
+        self.shell.run(command, limit).map_err(|failure| {
+            Failure::new(format!(
+                "{failure}\nThe console said:\n{}",
+                self.console.transcript()
+            ))
+        })
+    }
+
+    /// Waits until the real system's root shell is there.
+    pub fn wait_for_system(&mut self, limit: Duration) -> Result {
+        self.wait_for_stage("system", limit)
+    }
+
+    /// Waits until the initramfs' root shell is there.
+    pub fn wait_for_initramfs(&mut self, limit: Duration) -> Result {
+        self.wait_for_stage("initramfs", limit)
+    }
+
+    fn wait_for_stage(&mut self, stage: &str, limit: Duration) -> Result {
+        self.shell.wait_ready(stage, limit).map_err(|failure| {
+            Failure::new(format!(
+                "{failure}\nThe console said:\n{}",
+                self.console.transcript()
+            ))
+        })
+    }
+
+    /// Plugs a stick in, as a person would. Gives the name to pull it by.
+    pub fn plug(
+        &mut self,
+        stick: &Stick,
+        controller: UsbController,
+        model: UsbModel,
+    ) -> Result<String> {
+        self.sticks += 1;
+        let id = format!("stick{}", self.sticks);
+        let file = stick.image().display().to_string();
+        self.qmp.execute(
+            "blockdev-add",
+            json!({"node-name": id, "driver": "raw", "file": {"driver": "file", "filename": file}}),
+        )?;
+        let bus = match controller {
+            UsbController::Xhci => "xhci.0",
+            UsbController::Ehci => "ehci.0",
+        };
+        match model {
+            UsbModel::Storage => self.qmp.execute(
+                "device_add",
+                json!({"driver": "usb-storage", "id": id, "bus": bus, "drive": id,
+                       "removable": true, "serial": id}),
+            )?,
+            UsbModel::Uas => {
+                self.qmp.execute(
+                    "device_add",
+                    json!({"driver": "usb-uas", "id": id, "bus": bus}),
+                )?;
+                self.qmp.execute(
+                    "device_add",
+                    json!({"driver": "scsi-hd", "id": format!("{id}-lun"), "drive": id,
+                           "bus": format!("{id}.0"), "removable": true}),
+                )?;
+                // Its guest sees it only now, when the disk is in it.
+                let path = format!("/machine/peripheral/{id}");
+                self.qmp.execute(
+                    "qom-set",
+                    json!({"path": path, "property": "attached", "value": true}),
+                )?
+            }
+        };
+        Ok(id)
+    }
+
+    /// Pulls a stick out, by the name that `plug` gave.
+    pub fn unplug(&mut self, id: &str) -> Result {
+        self.qmp.execute("device_del", json!({"id": id}))?;
+        self.qmp
+            .wait_event("DEVICE_DELETED", seconds(20), |data| data["device"] == id)?;
+        self.qmp.execute("blockdev-del", json!({"node-name": id}))?;
+        Ok(())
+    }
+
+    /// Pulls the network cable (false) or puts it back (true).
+    pub fn cable(&mut self, plugged: bool) -> Result {
+        self.qmp
+            .execute("set_link", json!({"name": "nic", "up": plugged}))?;
+        Ok(())
+    }
+
+    /// Presses and releases one key of the keyboard, by QEMU's name for it.
+    pub fn press(&mut self, key: &str) -> Result {
+        let key = json!({"type": "qcode", "data": key});
+        self.qmp.execute("send-key", json!({"keys": [key]}))?;
+        Ok(())
+    }
+
+    /// The reset button.
+    pub fn reset(&mut self) -> Result {
+        self.qmp.execute("system_reset", json!({}))?;
+        Ok(())
+    }
+
+    /// The power is gone, in the middle of whatever it did.
+    pub fn power_cut(mut self) {
+        self.cut();
+    }
+
+    /// Waits until the guest has switched itself off.
+    pub fn wait_off(mut self, limit: Duration) -> Result {
+        let deadline = Instant::now() + limit;
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > deadline {
+                return Err(Failure::new(format!(
+                    "the machine is still on after {} s. Its console:\n{}",
+                    limit.as_secs(),
+                    self.console.transcript()
+                )));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.cut();
+    }
+}
+
+/// At most this many machines run at once, whatever starts them: with more,
+/// emulation on a small computer only makes time limits pass.
+const MACHINES_AT_ONCE: usize = 2;
+
+/// The lock that is held while a machine runs.
+fn wait_for_turn() -> Result<File> {
+    let cache = cache()?;
+    let turns = (0..MACHINES_AT_ONCE)
+        .map(|n| File::create(cache.join(format!("machine-{n}.lock"))))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    loop {
+        for turn in &turns {
+            if turn.try_lock().is_ok() {
+                return Ok(turn.try_clone()?);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn join_files(parts: &[PathBuf], whole: &Path) -> Result {
+    let mut out = File::create(whole)?;
+    for part in parts {
+        std::io::copy(&mut File::open(part)?, &mut out)?;
+        // Each archive begins on a boundary of four bytes.
+        let padding = out.metadata()?.len().next_multiple_of(4);
+        out.set_len(padding)?;
+        std::io::Seek::seek(&mut out, std::io::SeekFrom::End(0))?;
+    }
+    Ok(())
+}
+
+/// Starts QEMU in the place's network. It dies with the thread that started
+/// it, so that a killed test leaves nothing running.
+fn spawn(place: Option<&Place>, words: &[String], log: &Path) -> Result<Child> {
+    let mut command = match place {
+        Some(place) => {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", place.namespace(), "setpriv"]);
+            command
+        }
+        None => Command::new("setpriv"),
+    };
+    command
+        .args(["--pdeathsig", "KILL", "qemu-system-x86_64"])
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(File::create(log)?)
+        .stderr(File::options().append(true).open(log)?);
+    command
+        .spawn()
+        .map_err(|e| Failure::new(format!("cannot start QEMU: {e} (run images/install-tools)")))
+}
+
+/// QEMU without a place and without a log, for the probe of KVM.
+pub(crate) fn spawn_quiet(words: &[String]) -> Result<Child> {
+    spawn(None, words, Path::new("/dev/null"))
+}
+
+/// Takes QEMU's connection to a socket of ours, or says why QEMU ended.
+pub(crate) fn accept(listener: &UnixListener, child: &mut Child, log: &Path) -> Result<UnixStream> {
+    listener.set_nonblocking(true)?;
+    let deadline = Instant::now() + seconds(60);
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false)?;
+                return Ok(stream);
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(e) => return Err(e.into()),
+        }
+        if child.try_wait()?.is_some() || Instant::now() > deadline {
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            return Err(Failure::new(format!("QEMU did not start: {said}")));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

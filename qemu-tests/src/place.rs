@@ -1,0 +1,162 @@
+//! A place where a server stands: a network with neighbours.
+//!
+//! A network namespace with a bridge; the machine's network card is a tap on
+//! it, and each neighbour is a veth with its own MAC and IP, for which the
+//! host's kernel answers ARP as a real device would.
+
+use std::sync::Mutex;
+
+use crate::failure::run;
+use crate::scratch::next_number;
+use crate::{Failure, Result};
+
+/// A device in the same network as the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    pub ip: String,
+    pub mac: String,
+}
+
+impl Neighbour {
+    pub fn new(ip: &str, mac: &str) -> Self {
+        Self {
+            ip: ip.into(),
+            mac: mac.into(),
+        }
+    }
+}
+
+/// One network. It, and all in it, is removed when this is dropped.
+pub struct Place {
+    namespace: String,
+    /// IP and the name of the veth that answers for it.
+    devices: Mutex<Vec<(String, String)>>,
+}
+
+/// Namespaces of this project are `stayput-<process>-<number>`.
+const PREFIX: &str = "stayput-";
+
+impl Place {
+    /// The clinic: a router and two more devices, in 192.168.77.0/24.
+    pub fn home() -> Result<Self> {
+        Self::with(&Self::home_neighbours())
+    }
+
+    /// The same network plan, as many places have it, but other devices.
+    pub fn elsewhere() -> Result<Self> {
+        Self::with(&[
+            Neighbour::new("192.168.77.1", "00:26:f2:90:00:01"),
+            Neighbour::new("192.168.77.2", "00:26:f2:90:00:02"),
+            Neighbour::new("192.168.77.3", "00:26:f2:90:00:03"),
+        ])
+    }
+
+    /// A table with nothing but a power socket: a cable, and nobody answers.
+    pub fn empty() -> Result<Self> {
+        Self::with(&[])
+    }
+
+    pub fn home_neighbours() -> Vec<Neighbour> {
+        vec![
+            Neighbour::new("192.168.77.1", "00:0d:b9:41:7a:01"),
+            Neighbour::new("192.168.77.2", "00:11:32:8c:20:02"),
+            Neighbour::new("192.168.77.3", "3c:2a:f4:05:60:03"),
+        ]
+    }
+
+    pub fn with(neighbours: &[Neighbour]) -> Result<Self> {
+        remove_left_behind();
+        let namespace = format!("{PREFIX}{}-{}", std::process::id(), next_number());
+        run("ip", &["netns", "add", &namespace])
+            .map_err(|e| Failure::new(format!("no network namespace (this needs root): {e}")))?;
+        let place = Self {
+            namespace,
+            devices: Mutex::new(Vec::new()),
+        };
+        // All neighbours share this kernel: each may answer only for the
+        // address of the device that was asked.
+        place.inside(&[
+            "sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2",
+            "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0",
+            "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1",
+            "ip link set lo up",
+            "ip link add bridge type bridge forward_delay 0 mcast_snooping 0",
+            "ip link set bridge up",
+            "ip tuntap add dev tap mode tap",
+            "ip link set tap master bridge up",
+        ])?;
+        for neighbour in neighbours {
+            place.add(neighbour)?;
+        }
+        Ok(place)
+    }
+
+    /// Switches a neighbour on; also while a machine runs here.
+    pub fn add(&self, neighbour: &Neighbour) -> Result {
+        let host = format!("host{}", next_number());
+        let Neighbour { ip, mac } = neighbour;
+        self.inside(&[
+            &format!("ip link add {host} address {mac} type veth peer name p{host}"),
+            &format!("ip link set p{host} master bridge up"),
+            &format!("ip link set {host} up"),
+            &format!("ip addr add {ip}/24 dev {host}"),
+        ])?;
+        self.devices.lock().unwrap().push((ip.clone(), host));
+        Ok(())
+    }
+
+    /// Switches the neighbour with this address off.
+    pub fn remove(&self, ip: &str) -> Result {
+        let mut devices = self.devices.lock().unwrap();
+        let at = devices
+            .iter()
+            .position(|(known, _)| known == ip)
+            .ok_or_else(|| Failure::new(format!("nobody here has {ip}")))?;
+        let (_, host) = devices.remove(at);
+        self.inside(&[&format!("ip link del {host}")])
+    }
+
+    /// Puts another device in the place of the one with this address.
+    pub fn replace(&self, neighbour: &Neighbour) -> Result {
+        self.remove(&neighbour.ip)?;
+        self.add(neighbour)
+    }
+
+    /// The name of the network namespace, for `ip netns exec`.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    fn inside(&self, commands: &[&str]) -> Result {
+        let script = commands.join(" && ");
+        run(
+            "ip",
+            &["netns", "exec", &self.namespace, "sh", "-c", &script],
+        )?;
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = run("ip", &["netns", "del", &self.namespace]);
+    }
+}
+
+/// Removes the places of test processes that were killed.
+fn remove_left_behind() {
+    let Ok(list) = run("ip", &["netns", "list"]) else {
+        return;
+    };
+    for name in list
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+    {
+        let owner = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split('-').next());
+        if owner.is_some_and(|pid| !std::path::Path::new("/proc").join(pid).exists()) {
+            let _ = run("ip", &["netns", "del", name]);
+        }
+    }
+}

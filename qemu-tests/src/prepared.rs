@@ -1,0 +1,96 @@
+//! What takes long is made once and kept: images, installed guests.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::{Failure, Result};
+
+/// The project's top directory.
+pub(crate) fn project() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// Where kept things are: `$STAYPUT_CACHE`, or images/cache.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let cache = std::env::var_os("STAYPUT_CACHE")
+        .map_or_else(|| project().join("images/cache"), PathBuf::from);
+    std::fs::create_dir_all(&cache)?;
+    Ok(cache)
+}
+
+/// Runs a script of images/ and gives the last line of its output. What it
+/// says about its progress goes to standard error.
+pub fn images_script(name: &str) -> Result<String> {
+    let script = project().join("images").join(name);
+    let output = Command::new(&script)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|e| Failure::new(format!("{}: {e}", script.display())))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        return Err(Failure::new(format!("images/{name} failed: {text}")));
+    }
+    Ok(text.lines().last().unwrap_or_default().to_string())
+}
+
+/// One of the two static binaries as shipped, built by
+/// `images/build-binaries`.
+pub fn shipped_binary(name: &str) -> Result<PathBuf> {
+    static BUILT: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        // `qemu-tests/run` has built them before it starts the tests.
+        if std::env::var_os("STAYPUT_BINARIES_BUILT").is_some() {
+            return Ok(());
+        }
+        images_script("build-binaries")
+            .map(|_| ())
+            .map_err(|e| e.to_string())
+    });
+    built.clone().map_err(Failure::new)?;
+    Ok(project().join("target/static").join(name))
+}
+
+/// The directory of what `make` makes from `inputs`, made now or kept from an
+/// earlier run with the same inputs. Test processes that come at once wait
+/// for the first.
+pub fn prepared(
+    name: &str,
+    inputs: &[&[u8]],
+    make: impl FnOnce(&Path) -> Result,
+) -> Result<PathBuf> {
+    let cache = cache()?;
+    let lock = File::create(cache.join(format!("{name}.lock")))?;
+    lock.lock()?;
+    let result = cache.join(format!("{name}-{:016x}", digest(inputs)));
+    if result.exists() {
+        return Ok(result);
+    }
+    // Only the newest is kept.
+    for old in std::fs::read_dir(&cache)?.flatten() {
+        let old_name = old.file_name();
+        if old_name.to_string_lossy().starts_with(&format!("{name}-")) {
+            std::fs::remove_dir_all(old.path())?;
+        }
+    }
+    let part = cache.join(format!("{name}-part"));
+    std::fs::create_dir(&part)?;
+    make(&part)?;
+    std::fs::rename(&part, &result)?;
+    Ok(result)
+}
+
+/// FNV-1a: tells builds apart, no more.
+fn digest(inputs: &[&[u8]]) -> u64 {
+    inputs.iter().fold(0xcbf2_9ce4_8422_2325, |start, input| {
+        let length = (input.len() as u64).to_le_bytes();
+        length
+            .iter()
+            .chain(input.iter())
+            .fold(start, |hash: u64, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            })
+    })
+}

@@ -1,0 +1,3 @@
+//! What happens on a whole server: Debian, systemd, MariaDB.
+
+mod harness;
