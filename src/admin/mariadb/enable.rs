@@ -48,10 +48,9 @@ const NEW_SETTINGS: &str = "/run/stayput-enable/new.cnf";
 /// What `enable` needs from the rest of stayput.
 pub struct Enrolment<'a> {
     pub master_key: &'a MasterKey,
-    /// Remembers in the vault what is released from now on.
+    /// Notes in the vault what is released from now on, and releases it now
+    /// as the next boot will.
     pub record: &'a mut dyn FnMut(MariadbRelease) -> Result<()>,
-    /// Writes the key file into the release directory, as the next boot will.
-    pub release: &'a dyn Fn(&MariadbRelease, &MasterKey) -> Result<()>,
 }
 
 /// Encrypts this machine's MariaDB, or goes on with an interrupted run.
@@ -65,13 +64,11 @@ pub fn enable(enrolment: Enrolment<'_>) -> Result<()> {
     let release = MariadbRelease::new(user.uid, user.gid);
     if stage.is_none() && Path::new(CHECK_FILE).exists() {
         say("MariaDB is already encrypted on this server; writing its settings again.");
-        (enrolment.record)(release.clone())?;
-        (enrolment.release)(&release, enrolment.master_key)?;
+        (enrolment.record)(release)?;
         write_settings()?;
         return units::put_gate_in_front();
     }
     (enrolment.record)(release.clone())?;
-    (enrolment.release)(&release, enrolment.master_key)?;
     if let Some(stage @ (Stage::Switching | Stage::Destroying)) = stage {
         return resume(&release, enrolment.master_key, &user, stage);
     }

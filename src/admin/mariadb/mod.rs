@@ -6,7 +6,6 @@ mod data_directory;
 mod durable;
 mod enable;
 mod gate;
-mod hand_over;
 mod judge;
 mod overwrite;
 mod server;
@@ -14,7 +13,8 @@ mod settings;
 mod swap;
 mod units;
 
-use crate::admin::{Result, UnlockOptions, ask, unlock};
+use crate::admin::{Problem, Result, UnlockOptions, ask, unlock};
+use crate::release::release;
 
 pub use enable::{Enrolment, enable};
 use swap::{SwapChoice, System};
@@ -75,7 +75,11 @@ fn enable_here(options: &EnableOptions) -> Result<()> {
     let master_key = unlocked.master_key().clone();
     enable(Enrolment {
         master_key: &master_key,
-        record: &mut |release| unlocked.set_mariadb(release),
-        release: &hand_over::hand_over,
+        record: &mut |released| {
+            unlocked.set_mariadb(released)?;
+            release(&master_key, &unlocked.proven.policy).map_err(|error| {
+                Problem::failed(error.to_string(), "Is /run mounted? `findmnt /run` tells.")
+            })
+        },
     })
 }
