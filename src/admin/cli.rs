@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{Result, enroll, init, log, mariadb, status};
+use super::{Result, enroll, init, install, log, mariadb, status};
 
 /// Releases the database key at boot only where this server belongs.
 ///
@@ -30,6 +30,10 @@ enum Command {
     /// Encrypt MariaDB, and guard its starts
     #[command(subcommand)]
     Mariadb(mariadb::MariadbCommand),
+    /// Put the boot stage into the initramfs
+    Install,
+    /// Take the boot stage out of the initramfs
+    Uninstall(install::UninstallOptions),
     /// Show how things stand
     Status,
     /// Show what happened at each boot
@@ -44,6 +48,8 @@ impl Cli {
             Command::Init(options) => init::run(options),
             Command::Enroll(options) => enroll::run(options),
             Command::Mariadb(command) => mariadb::run(command),
+            Command::Install => install::install(),
+            Command::Uninstall(options) => install::uninstall(options),
             Command::Status => status::run(self.json),
             Command::Log => log::run(self.json),
         }

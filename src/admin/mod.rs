@@ -4,6 +4,7 @@ mod ask;
 pub mod cli;
 mod enroll;
 mod init;
+mod install;
 mod log;
 mod look_around;
 pub mod mariadb;
