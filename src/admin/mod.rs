@@ -10,6 +10,7 @@ mod look_around;
 pub mod mariadb;
 mod problem;
 mod status;
+mod stick;
 mod unlock;
 
 pub use problem::{Exit, Problem, Result};
