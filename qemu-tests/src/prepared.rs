@@ -68,7 +68,7 @@ pub fn prepared(
     if result.exists() {
         return Ok(result);
     }
-    // Only the newest is kept.
+    // Only the newest is kept, and nothing of one that was interrupted.
     for old in std::fs::read_dir(&cache)?.flatten() {
         let old_name = old.file_name();
         if old_name.to_string_lossy().starts_with(&format!("{name}-")) {
