@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{Result, enroll, init, log, status};
+use super::{Result, enroll, init, log, mariadb, status};
 
 /// Releases the database key at boot only where this server belongs.
 ///
@@ -27,6 +27,9 @@ enum Command {
     Init(init::InitOptions),
     /// Remember what this server is made of and what stands around it
     Enroll(enroll::EnrollOptions),
+    /// Encrypt MariaDB, and guard its starts
+    #[command(subcommand)]
+    Mariadb(mariadb::MariadbCommand),
     /// Show how things stand
     Status,
     /// Show what happened at each boot
@@ -40,6 +43,7 @@ impl Cli {
         match &self.command {
             Command::Init(options) => init::run(options),
             Command::Enroll(options) => enroll::run(options),
+            Command::Mariadb(command) => mariadb::run(command),
             Command::Status => status::run(self.json),
             Command::Log => log::run(self.json),
         }

@@ -8,7 +8,6 @@
 //! the gate.
 
 mod copy;
-mod destroy;
 mod floats;
 mod inventory;
 mod journal;
@@ -31,6 +30,7 @@ use crate::sys::mount;
 use super::data_directory::DataDirectory;
 use super::durable::{sync_directory, write_durably};
 use super::gate::{CHECK_FILE, close, gate, read_check_file};
+use super::overwrite::destroy;
 use super::server::ServiceUser;
 use super::settings::{SETTINGS_FILE, settings_file};
 use super::units;
@@ -48,10 +48,9 @@ const NEW_SETTINGS: &str = "/run/stayput-enable/new.cnf";
 /// What `enable` needs from the rest of stayput.
 pub struct Enrolment<'a> {
     pub master_key: &'a MasterKey,
-    /// Remembers in the vault what is released from now on.
+    /// Notes in the vault what is released from now on, and releases it now
+    /// as the next boot will.
     pub record: &'a mut dyn FnMut(MariadbRelease) -> Result<()>,
-    /// Writes the key file into the release directory, as the next boot will.
-    pub release: &'a dyn Fn(&MariadbRelease, &MasterKey) -> Result<()>,
 }
 
 /// Encrypts this machine's MariaDB, or goes on with an interrupted run.
@@ -65,13 +64,11 @@ pub fn enable(enrolment: Enrolment<'_>) -> Result<()> {
     let release = MariadbRelease::new(user.uid, user.gid);
     if stage.is_none() && Path::new(CHECK_FILE).exists() {
         say("MariaDB is already encrypted on this server; writing its settings again.");
-        (enrolment.record)(release.clone())?;
-        (enrolment.release)(&release, enrolment.master_key)?;
+        (enrolment.record)(release)?;
         write_settings()?;
         return units::put_gate_in_front();
     }
     (enrolment.record)(release.clone())?;
-    (enrolment.release)(&release, enrolment.master_key)?;
     if let Some(stage @ (Stage::Switching | Stage::Destroying)) = stage {
         return resume(&release, enrolment.master_key, &user, stage);
     }
@@ -287,7 +284,7 @@ fn finish(data: &DataDirectory) -> Result<()> {
     let io = |error: io::Error| io_problem(&error);
     Stage::Destroying.write().map_err(io)?;
     say("MariaDB is encrypted and running. Overwriting the old files.");
-    destroy::destroy(&original(data), &mut |_| {}).map_err(io)?;
+    destroy(&original(data), &mut |_| {}).map_err(io)?;
     Stage::clear().map_err(io)?;
     say(
         "The old files are overwritten and removed. On an SSD, a flash card or a \

@@ -20,7 +20,7 @@ use crate::release::mariadb::{CheckFile, CheckFileError, KeyFile, ReleasedKey};
 use super::config::{Configuration, unit_words};
 use super::data_directory::{DataDirectory, Door};
 use super::judge::judge;
-use super::server::ServiceUser;
+use super::server::{ServiceUser, working_in};
 use super::settings::KEY_FILE;
 
 /// Beside the data, where only root may look.
@@ -61,13 +61,19 @@ pub fn gate() -> Result<()> {
     Ok(())
 }
 
-/// Closes the data directory. Does nothing on a server that was not enrolled.
+/// Closes the data directory. Does nothing on a server that was not enrolled,
+/// nor while a mariadbd works in it: a start of another instance that fails
+/// must not close it under the running one, whose own locks keep others out.
 pub fn close() -> Result<()> {
     if !Path::new(CHECK_FILE).exists() {
         return Ok(());
     }
     let check = read_check_file()?;
     let data = DataDirectory::seen_at(Path::new(check.data_directory()));
+    if let Some(process) = working_in(data.real()) {
+        println!("stayput: mariadbd (process {process}) still works in its data; it stays open");
+        return Ok(());
+    }
     data.close().map_err(|error| {
         Problem::failed(
             format!("{} could not be closed: {error}", data.seen().display()),

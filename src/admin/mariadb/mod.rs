@@ -7,26 +7,79 @@ mod durable;
 mod enable;
 mod gate;
 mod judge;
+mod overwrite;
 mod server;
 mod settings;
+mod swap;
 mod units;
 
-use crate::admin::Result;
+use crate::admin::{Problem, Result, UnlockOptions, ask, unlock};
+use crate::release::release;
 
 pub use enable::{Enrolment, enable};
+use swap::{SwapChoice, System};
 
 /// What `stayput mariadb` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum MariadbCommand {
+    /// Encrypt MariaDB with the keys that stayput releases
+    ///
+    /// An existing database is copied into a new, encrypted data directory.
+    /// The original stays until both were compared; then it is overwritten.
+    /// If it fails or the power goes, run it again.
+    Enable(EnableOptions),
     /// Check every key and setting, then open the data directory (MariaDB's unit runs it)
     Gate,
     /// Close the data directory (MariaDB's unit runs it)
     Close,
 }
 
-pub fn run(command: MariadbCommand) -> Result<()> {
+/// How MariaDB is encrypted.
+#[derive(Clone, Debug, clap::Args)]
+pub struct EnableOptions {
+    /// Do not ask whether to go on
+    #[arg(long)]
+    yes: bool,
+    /// Replace clear swap, in which keys could get onto the disk
+    #[arg(long, value_name = "HOW")]
+    swap: Option<SwapChoice>,
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+/// # Errors
+/// What the command says.
+pub fn run(command: &MariadbCommand) -> Result<()> {
     match command {
+        MariadbCommand::Enable(options) => enable_here(options),
         MariadbCommand::Gate => gate::gate(),
         MariadbCommand::Close => gate::close(),
     }
+}
+
+fn enable_here(options: &EnableOptions) -> Result<()> {
+    let system = System::here();
+    if options.swap.is_none() {
+        swap::refuse_clear_memory(&system)?;
+    }
+    let mut unlocked = unlock(&options.unlock)?;
+    ask::confirm(
+        "MariaDB is stopped while its data is copied, and the clear original is destroyed at the \
+         end. Go on?",
+        options.yes,
+    )?;
+    if let Some(choice) = options.swap {
+        swap::apply(choice, &system)?;
+        swap::refuse_clear_memory(&system)?;
+    }
+    let master_key = unlocked.master_key().clone();
+    enable(Enrolment {
+        master_key: &master_key,
+        record: &mut |released| {
+            unlocked.set_mariadb(released)?;
+            release(&master_key, &unlocked.proven.policy).map_err(|error| {
+                Problem::failed(error.to_string(), "Is /run mounted? `findmnt /run` tells.")
+            })
+        },
+    })
 }

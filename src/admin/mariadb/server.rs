@@ -1,5 +1,7 @@
 //! MariaDB's programs and the user that they run as.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,6 +11,19 @@ use crate::admin::{Problem, Result};
 use super::config::{Configuration, TEXT_MAX};
 
 pub const MARIADBD: &str = "/usr/sbin/mariadbd";
+
+/// The process of a mariadbd that works in this directory.
+pub fn working_in(directory: &Path) -> Option<u32> {
+    let place = |path: &Path| fs::metadata(path).map(|at| (at.dev(), at.ino())).ok();
+    let wanted = place(directory)?;
+    let processes = fs::read_dir("/proc").ok()?;
+    processes.flatten().find_map(|process| {
+        let pid = process.file_name().to_str()?.parse().ok()?;
+        let name = fs::read_to_string(process.path().join("comm")).ok()?;
+        let server = ["mariadbd", "mysqld"].contains(&name.trim());
+        (server && place(&process.path().join("cwd")) == Some(wanted)).then_some(pid)
+    })
+}
 
 /// The user `mysql`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

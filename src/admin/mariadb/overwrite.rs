@@ -1,7 +1,7 @@
-//! The end of the original: overwritten, then removed.
+//! The end of files and swap that hold rows or keys in clear.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -32,7 +32,8 @@ pub fn destroy(directory: &Path, progress: &mut dyn FnMut(u64)) -> io::Result<()
     fs::remove_dir(directory)
 }
 
-/// Overwrites a file in place with zeros and waits until they are on the disk.
+/// Overwrites a file or a block device in place with zeros and waits until
+/// they are on the disk.
 ///
 /// # Errors
 /// What the filesystem says.
@@ -42,7 +43,9 @@ pub fn overwrite(path: &Path, progress: &mut dyn FnMut(u64)) -> io::Result<()> {
         .write(true)
         .custom_flags(libc::O_NOFOLLOW)
         .open(path)?;
-    let mut left = file.metadata()?.len();
+    // A block device has no length of its own.
+    let mut left = file.seek(SeekFrom::End(0))?;
+    file.rewind()?;
     while left > 0 {
         let step = left.min(zeros.len() as u64);
         file.write_all(&zeros[..usize::try_from(step).unwrap_or(zeros.len())])?;
