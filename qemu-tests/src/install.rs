@@ -28,8 +28,7 @@ const STEPS: [(&str, &str); 6] = [
     ),
     (
         "a backup stick is made",
-        "i=0; until [ -e /dev/sda1 ] || [ $i = 60 ]; do sleep 0.5; i=$((i+1)); done; \
-         stayput stick make /dev/sda1 --label Halima --no-pin",
+        "stayput stick make /dev/sda1 --label Halima --no-pin",
     ),
     ("the database is encrypted", "stayput mariadb enable --yes"),
     ("the boot stage goes into the initramfs", "stayput install"),
@@ -57,10 +56,10 @@ fn kept(tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
     let admin = shipped_binary("stayput")?;
     let boot = shipped_binary("stayput-boot")?;
     let inputs = [
-        base.as_os_str().as_encoded_bytes(),
-        &std::fs::read(&admin)?,
-        &std::fs::read(&boot)?,
-        include_bytes!("install.rs"),
+        base.as_os_str().as_encoded_bytes().to_vec(),
+        std::fs::read(&admin)?,
+        std::fs::read(&boot)?,
+        include_bytes!("install.rs").to_vec(),
     ];
     let kept = prepared("debian-installed", &inputs, |directory| {
         tell("  Debian starts for the first time");
@@ -74,6 +73,7 @@ fn kept(tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
         server.boot_at(&home)?;
         server.wait_for_database()?;
         server.plug(&stick)?;
+        server.wait_for_device("/dev/sda1")?;
         for (why, command) in STEPS {
             tell(&format!("  {why}\n    # {command}"));
             let output = server.shell_within(command, minutes(15))?;

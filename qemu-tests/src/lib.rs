@@ -56,7 +56,7 @@ use std::time::Duration;
 
 pub use console::Console;
 pub use debian::DebianMachine;
-pub use failure::{Failure, Result};
+pub use failure::{Failure, Result, run};
 pub use fast::FastMachine;
 pub use hardware::{Hardware, NicModel, UsbController, UsbModel};
 pub use install::Tell;
