@@ -2,17 +2,13 @@
 
 use qemu_tests::{FastMachine, Neighbour, Place, Result};
 
+use crate::seen::card;
+
 const INIT: &str = "stayput init --name clinic --disk /dev/vda --yes";
 /// All must be as they are: one combination, so that it is quick.
 const ENROLL: &str = "stayput enroll --yes --machine-need 6 --place-need 3 \
                       --neighbour 192.168.77.1 --neighbour 192.168.77.2 \
                       --neighbour 192.168.77.3";
-
-/// The state of the network card: flags and addresses.
-fn card(machine: &mut FastMachine) -> Result<String> {
-    let flags_and_addresses = "ip addr show dev eth0 | sed 's/ mtu .*//'";
-    machine.shell(flags_and_addresses)?.success()
-}
 
 #[test]
 fn enrolling_sees_every_neighbour_and_leaves_the_card_as_it_was() -> Result {
