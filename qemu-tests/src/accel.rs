@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::console::Console;
-use crate::machine::{accept, spawn_quiet};
+use crate::process::{accept, spawn_quiet};
 use crate::{Result, Scratch, seconds};
 
 /// A boot sector that writes "KVM" to the first serial port and halts.

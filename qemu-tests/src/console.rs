@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crate::{Failure, Result};
 struct Heard {
     text: Vec<u8>,
     closed: bool,
+    listener: Option<Sender<Vec<u8>>>,
 }
 
 /// One serial line. A thread listens all the time, so nothing is lost between
@@ -35,6 +37,12 @@ impl Console {
                 let mut heard = lock.lock().unwrap();
                 heard.text.extend_from_slice(&buffer[..count]);
                 heard.closed = count == 0;
+                if heard.closed {
+                    heard.listener = None;
+                } else if let Some(listener) = &heard.listener {
+                    // Whoever listened may have gone.
+                    let _ = listener.send(buffer[..count].to_vec());
+                }
                 changed.notify_all();
                 if count == 0 {
                     return;
@@ -120,9 +128,16 @@ impl Console {
         printable(&self.heard.0.lock().unwrap().text)
     }
 
-    /// The stream itself, for a person to sit at.
-    pub fn stream(&self) -> Result<UnixStream> {
-        Ok(self.stream.try_clone()?)
+    /// All that is said from now on, as it comes, for a person to read. Ends
+    /// with the machine, or with `stop_listening`.
+    pub fn listen(&mut self) -> Receiver<Vec<u8>> {
+        let (sender, receiver) = channel();
+        self.heard.0.lock().unwrap().listener = Some(sender);
+        receiver
+    }
+
+    pub fn stop_listening(&mut self) {
+        self.heard.0.lock().unwrap().listener = None;
     }
 }
 

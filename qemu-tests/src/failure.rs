@@ -37,7 +37,7 @@ impl From<std::io::Error> for Failure {
 
 /// Runs a tool of the host and gives its output; its error text is in the
 /// failure.
-pub(crate) fn run(program: &str, args: &[&str]) -> Result<String> {
+pub fn run(program: &str, args: &[&str]) -> Result<String> {
     let output = std::process::Command::new(program)
         .args(args)
         .output()

@@ -9,8 +9,7 @@ use crate::failure::run;
 use crate::prepared::project;
 use crate::server::Server;
 use crate::{
-    Failure, MachineBuilder, Place, Result, Scratch, Stick, images_script, minutes, prepared,
-    shipped_binary,
+    MachineBuilder, Place, Result, Scratch, Stick, images_script, minutes, prepared, shipped_binary,
 };
 
 /// Where the guest keeps what its initramfs would hold after an install.
@@ -51,10 +50,15 @@ impl FastMachine {
         Ok(machine)
     }
 
-    /// The stick that belongs to `clinic`: vfat in a partition, label
-    /// "Halima", no PIN. Each call gives a copy of its own.
+    /// A stick of the server `clinic`: vfat in a partition, label "Halima",
+    /// no PIN. Each call gives a copy of its own.
     pub fn clinics_stick() -> Result<Stick> {
-        Stick::from_kept(&clinic_kept()?.join("stick.img"))
+        Stick::from_kept(&sticks_kept()?.join("halima.img"))
+    }
+
+    /// Another, with the label "Otieno" and the PIN 4711-0815.
+    pub fn clinics_stick_with_pin() -> Result<Stick> {
+        Stick::from_kept(&sticks_kept()?.join("otieno.img"))
     }
 
     fn with(image: &Path) -> Result<Self> {
@@ -105,6 +109,20 @@ impl FastMachine {
     /// Switches it on with nothing but a shell, to set it up.
     pub fn boot_to_shell_at(&mut self, place: &Place) -> Result {
         self.start(place, "fast.run=shell")
+    }
+
+    /// Waits until the boot stage has ended, which only a release does.
+    pub fn wait_for_release(&mut self) -> Result {
+        let limit = minutes(2);
+        self.console()
+            .wait_for("fast-init: the boot stage has ended", limit)?;
+        Ok(())
+    }
+
+    /// Waits for the prompt.
+    pub fn wait_for_prompt(&mut self) -> Result {
+        self.console().wait_for("stayput> ", minutes(2))?;
+        Ok(())
     }
 
     /// Takes over into the next starts what was set up in the running guest,
@@ -161,39 +179,59 @@ impl DerefMut for FastMachine {
     }
 }
 
+/// What decides about a server that is kept: the image, the command, and how
+/// it is set up.
+fn inputs() -> Result<[Vec<u8>; 3]> {
+    let base = images_script("build-debian")?.into_bytes();
+    let command = std::fs::read(shipped_binary("stayput")?)?;
+    Ok([base, command, include_bytes!("fast.rs").to_vec()])
+}
+
 /// Sets the clinic's server up once for all tests, with the commands that an
 /// owner types.
 fn clinic_kept() -> Result<PathBuf> {
-    let base = images_script("build-debian")?;
-    let command = std::fs::read(shipped_binary("stayput")?)?;
-    let recipe = include_bytes!("fast.rs");
-    prepared(
-        "fast-clinic",
-        &[base.as_bytes(), &command, recipe],
-        |directory| {
-            let home = Place::home()?;
-            let stick = Stick::partitioned(crate::Filesystem::Vfat)?;
-            let mut machine = FastMachine::blank()?;
-            machine.boot_to_shell_at(&home)?;
-            machine.plug(&stick)?;
-            for command in [
-                "stayput init --name clinic --disk /dev/vda --yes",
-                "stayput enroll --yes --neighbour 192.168.77.1 --neighbour 192.168.77.2 \
-             --neighbour 192.168.77.3",
-                "i=0; until [ -e /dev/sda1 ] || [ $i = 60 ]; do sleep 0.5; i=$((i+1)); done",
+    prepared("fast-clinic", &inputs()?, |directory| {
+        let home = Place::home()?;
+        let mut machine = FastMachine::blank()?;
+        machine.boot_to_shell_at(&home)?;
+        machine
+            .shell("stayput init --name clinic --disk /dev/vda --yes")?
+            .success()?;
+        let enroll = "stayput enroll --yes --neighbour 192.168.77.1 \
+                      --neighbour 192.168.77.2 --neighbour 192.168.77.3 && sync";
+        machine.shell_within(enroll, minutes(5))?.success()?;
+        let conf = machine.shell(&format!("cat {VAULT_CONF}"))?.success()?;
+        machine.power_cut();
+        std::fs::write(directory.join("vault.conf"), conf)?;
+        crate::server::copy_sparse(machine.disk(), &directory.join("disk.img"))
+    })
+}
+
+/// Makes the clinic's sticks once for all tests.
+fn sticks_kept() -> Result<PathBuf> {
+    prepared("fast-sticks", &inputs()?, |directory| {
+        let home = Place::home()?;
+        let mut machine = FastMachine::clinic()?;
+        machine.boot_to_shell_at(&home)?;
+        for (name, make) in [
+            (
+                "halima.img",
                 "stayput stick make /dev/sda1 --label Halima --no-pin",
-                "sync",
-            ] {
-                let output = machine.shell(command)?;
-                if !output.ok() {
-                    return Err(Failure::new(format!("setting up, {command}: {output}")));
-                }
-            }
-            let conf = machine.shell(&format!("cat {VAULT_CONF}"))?.success()?;
-            machine.power_cut();
-            std::fs::write(directory.join("vault.conf"), conf)?;
-            crate::server::copy_sparse(machine.disk(), &directory.join("disk.img"))?;
-            crate::server::copy_sparse(stick.image(), &directory.join("stick.img"))
-        },
-    )
+            ),
+            (
+                "otieno.img",
+                "echo 4711-0815 | stayput stick make /dev/sda1 --label Otieno --pin-stdin",
+            ),
+        ] {
+            let stick = Stick::partitioned(crate::Filesystem::Vfat)?;
+            let id = machine.plug(&stick)?;
+            machine.wait_for_device("/dev/sda1")?;
+            machine.shell(make)?.success()?;
+            machine.shell("sync")?;
+            machine.unplug(&id)?;
+            machine.shell("while [ -e /dev/sda ]; do sleep 0.1; done")?;
+            crate::server::copy_sparse(stick.image(), &directory.join(name))?;
+        }
+        Ok(())
+    })
 }

@@ -8,6 +8,7 @@
 //! - [`Stick`]: the image of a USB stick, vfat or ext4, partitioned or not
 //! - [`FastMachine`]: a server that has only an initramfs; boots in seconds
 //! - [`DebianMachine`]: a server with Debian, systemd and MariaDB
+//! - [`Story`]: the whole of it, from home to stolen and back
 //! - [`search`]: looks for bytes on a raw disk, as a thief would
 //!
 //! Everything needs root (network namespaces) and the tools that
@@ -38,23 +39,27 @@ mod debian;
 mod failure;
 mod fast;
 mod hardware;
+mod install;
 mod machine;
 mod place;
 mod prepared;
+mod process;
 mod qmp;
 mod scratch;
 pub mod search;
 mod server;
 mod shell;
 mod stick;
+mod story;
 
 use std::time::Duration;
 
 pub use console::Console;
 pub use debian::DebianMachine;
-pub use failure::{Failure, Result};
+pub use failure::{Failure, Result, run};
 pub use fast::FastMachine;
 pub use hardware::{Hardware, NicModel, UsbController, UsbModel};
+pub use install::Tell;
 pub use machine::{Machine, MachineBuilder};
 pub use place::{Neighbour, Place};
 pub use prepared::{images_script, prepared, shipped_binary};
@@ -62,6 +67,7 @@ pub use scratch::Scratch;
 pub use server::Server;
 pub use shell::Output;
 pub use stick::{Filesystem, Stick};
+pub use story::Story;
 
 /// A time limit in seconds.
 pub const fn seconds(n: u64) -> Duration {

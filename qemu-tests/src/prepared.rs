@@ -56,9 +56,9 @@ pub fn shipped_binary(name: &str) -> Result<PathBuf> {
 /// The directory of what `make` makes from `inputs`, made now or kept from an
 /// earlier run with the same inputs. Test processes that come at once wait
 /// for the first.
-pub fn prepared(
+pub fn prepared<I: AsRef<[u8]>>(
     name: &str,
-    inputs: &[&[u8]],
+    inputs: &[I],
     make: impl FnOnce(&Path) -> Result,
 ) -> Result<PathBuf> {
     let cache = cache()?;
@@ -68,7 +68,7 @@ pub fn prepared(
     if result.exists() {
         return Ok(result);
     }
-    // Only the newest is kept.
+    // Only the newest is kept, and nothing of one that was interrupted.
     for old in std::fs::read_dir(&cache)?.flatten() {
         let old_name = old.file_name();
         if old_name.to_string_lossy().starts_with(&format!("{name}-")) {
@@ -83,8 +83,9 @@ pub fn prepared(
 }
 
 /// FNV-1a: tells builds apart, no more.
-fn digest(inputs: &[&[u8]]) -> u64 {
+fn digest<I: AsRef<[u8]>>(inputs: &[I]) -> u64 {
     inputs.iter().fold(0xcbf2_9ce4_8422_2325, |start, input| {
+        let input = input.as_ref();
         let length = (input.len() as u64).to_le_bytes();
         length
             .iter()

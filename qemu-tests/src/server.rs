@@ -74,6 +74,15 @@ impl Server {
         self.machine()?.unplug(id)
     }
 
+    /// Waits until the guest's kernel has made this device.
+    pub fn wait_for_device(&mut self, device: &str) -> Result {
+        let wait = format!(
+            "i=0; until [ -b {device} ]; do [ $i != 300 ] || exit 1; sleep 0.1; i=$((i+1)); done"
+        );
+        self.shell(&wait)?.success()?;
+        Ok(())
+    }
+
     /// The power is gone, in the middle of whatever it did. What the guest
     /// wrote stays, flushed or not: this shows a crash of the system, not
     /// what a disk's own cache can lose.

@@ -55,14 +55,19 @@ impl Stick {
         })
     }
 
+    /// A stick with a copy of this image, whatever is on it.
+    pub fn of_image(image: &Path) -> Result<Self> {
+        let stick = Self::blank()?;
+        std::fs::copy(image, &stick.image)?;
+        Ok(stick)
+    }
+
     /// A copy of a stick that was kept: vfat in a partition.
     pub(crate) fn from_kept(image: &Path) -> Result<Self> {
-        let copy = Self::blank()?;
-        std::fs::copy(image, &copy.image)?;
         Ok(Self {
             offset: PARTITION_OFFSET,
             filesystem: Some(Filesystem::Vfat),
-            ..copy
+            ..Self::of_image(image)?
         })
     }
 

@@ -1,9 +1,13 @@
 //! Opening the vault for a command: by the place itself, else by a stick.
 
+use std::path::{Path, PathBuf};
+
+use super::ask;
 use super::look_around::look_around;
 use super::{Exit, Problem, Result};
 use crate::environment::{Comparison, Matcher, Observed, compare};
 use crate::keys::MasterKey;
+use crate::stick::{self, StickError};
 use crate::sys::sysfs;
 use crate::vault::locate::{self, LocateError, VaultDisk};
 use crate::vault::{
@@ -13,7 +17,14 @@ use crate::vault::{
 
 /// How a command that needs the master key may get at it.
 #[derive(clap::Args, Clone, Debug, Default)]
-pub struct UnlockOptions {}
+pub struct UnlockOptions {
+    /// Open the vault with this backup stick (for example /dev/sdb1)
+    #[arg(long, value_name = "DEVICE")]
+    pub stick: Option<PathBuf>,
+    /// Read the stick's PIN from standard input
+    #[arg(long)]
+    pub pin_stdin: bool,
+}
 
 /// The vault and its key, for as long as one command takes.
 pub struct Unlocked {
@@ -61,9 +72,12 @@ pub fn open_vault() -> Result<Vault<VaultDisk>> {
 ///
 /// # Errors
 /// [`Exit::Locked`] when neither opens it.
-pub fn unlock(_: &UnlockOptions) -> Result<Unlocked> {
+pub fn unlock(options: &UnlockOptions) -> Result<Unlocked> {
     let vault = open_vault()?;
-    let key = key_from_place(&vault)?;
+    let key = match &options.stick {
+        Some(device) => key_from_stick(&vault, device, options.pin_stdin)?,
+        None => key_from_place(&vault)?,
+    };
     let proven = vault
         .prove(&key)
         .map_err(|error| Problem::failed(error.to_string(), "Nothing was changed."))?;
@@ -81,20 +95,18 @@ pub struct Recognition {
 /// Looks around and tries every enrolled place.
 pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognition> {
     let header = vault.header();
-    let mut matchers: Vec<Matcher<'_>> = slots
-        .environments
-        .iter()
-        .map(|slot| Matcher::new(header, slot))
-        .collect();
+    let slots = &slots.environments;
+    let mut matchers: Vec<Matcher> = slots.iter().map(|slot| Matcher::new(slot)).collect();
     let mut found: Option<(usize, MasterKey)> = None;
     let labels = slots
-        .environments
         .iter()
         .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
     let mut try_all = |observed: &Observed| {
-        for (at, matcher) in matchers.iter_mut().enumerate() {
-            while found.is_none() && matcher.has_next(observed) {
-                found = matcher.try_next(observed).map(|key| (at, key));
+        for (at, (matcher, slot)) in matchers.iter_mut().zip(slots).enumerate() {
+            while found.is_none() && matcher.has_next(slot, observed) {
+                found = matcher
+                    .try_next(header, slot, observed)
+                    .map(|key| (at, key));
             }
         }
         // Go on looking for the rest: what has changed is to be named.
@@ -103,7 +115,7 @@ pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognit
     let observed = look_around(labels, &mut try_all);
     try_all(&observed);
     let (at, key) = found.map_or((0, None), |(at, key)| (at, Some(key)));
-    let slot = slots.environments.get(at)?;
+    let slot = slots.get(at)?;
     Some(Recognition {
         place: slot.name.to_string(),
         comparison: key
@@ -126,6 +138,28 @@ fn key_from_place(vault: &Vault<VaultDisk>) -> Result<MasterKey> {
     recognise(vault, &slots)
         .and_then(|recognition| recognition.key)
         .ok_or_else(|| locked("The server does not recognise this place.".into()))
+}
+
+/// The key on the stick that somebody named.
+fn key_from_stick(vault: &Vault<VaultDisk>, device: &Path, pin_stdin: bool) -> Result<MasterKey> {
+    let header = vault.header();
+    let refused = |error: StickError| {
+        Problem::new(
+            Exit::Locked,
+            error.to_string(),
+            "Name a backup stick of this server: --stick /dev/sdX1",
+        )
+    };
+    let file = stick::read(device, header).map_err(refused)?;
+    let pin = if file.info.has_pin() {
+        ask::pin(
+            &format!("PIN of stick \"{}\": ", file.info.label),
+            pin_stdin,
+        )?
+    } else {
+        ask::Pin::default()
+    };
+    file.open(header, &pin).map_err(refused)
 }
 
 impl Unlocked {

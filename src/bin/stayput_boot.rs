@@ -1,3 +1,7 @@
-//! The boot stage.
+//! The boot stage: runs in the initramfs at every boot.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stayput::boot::run()
+}

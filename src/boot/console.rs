@@ -76,7 +76,9 @@ impl Consoles {
 
     /// Whether a console has text that it did not take yet.
     pub fn is_behind(&self) -> bool {
-        self.consoles.iter().any(|console| !console.backlog.is_empty())
+        self.consoles
+            .iter()
+            .any(|console| !console.backlog.is_empty())
     }
 
     /// Goes on with what a console did not take before.
@@ -88,9 +90,9 @@ impl Consoles {
     pub fn read(&mut self) -> std::vec::Vec<Typed> {
         let echo = self.echo;
         let mut typed = std::vec::Vec::new();
-        for console in &mut self.consoles {
-            console.read(echo, &mut typed);
-        }
+        // A terminal that has hung up would be ready for ever.
+        self.consoles
+            .retain_mut(|console| console.read(echo, &mut typed).is_ok());
         typed
     }
 }
@@ -110,19 +112,20 @@ impl Console {
             let (front, _) = self.backlog.as_slices();
             match self.terminal.write(front) {
                 Ok(0) | Err(_) => return,
-                Ok(taken) => (0..taken).for_each(|_| drop(self.backlog.pop_front())),
+                Ok(taken) => {
+                    for _ in 0..taken {
+                        self.backlog.pop_front();
+                    }
+                }
             }
         }
     }
 
-    fn read(&mut self, echo: bool, typed: &mut std::vec::Vec<Typed>) {
+    fn read(&mut self, echo: bool, typed: &mut std::vec::Vec<Typed>) -> std::io::Result<()> {
         let mut buffer = zeroize::Zeroizing::new([0; 128]);
-        // A terminal that has hung up says nothing any more.
-        let Ok(bytes) = self.terminal.read(&mut buffer[..]) else {
-            return;
-        };
+        let bytes = self.terminal.read(&mut buffer[..])?;
         if bytes.is_empty() {
-            return;
+            return Ok(());
         }
         for byte in bytes {
             let (line, shown) = self.editor.key(*byte);
@@ -138,5 +141,6 @@ impl Console {
         }
         typed.extend(self.editor.pause());
         self.send();
+        Ok(())
     }
 }

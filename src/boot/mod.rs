@@ -1,1 +1,48 @@
-//! (room to be furnished)
+//! The initramfs stage: releases the key where the server belongs, and asks
+//! for a backup stick where it does not.
+
+mod console;
+mod figures;
+mod line;
+mod prompt;
+mod screen;
+mod stage;
+mod stick_watch;
+mod uevent;
+mod wait;
+mod words;
+
+use std::process::ExitCode;
+
+use crate::release::take_back;
+use crate::sys::{kmsg, memory, sysfs};
+use crate::vault::{PLACE_FILE, PLACE_FILE_BYTES, VaultPlace};
+
+/// Returns success only after a release; then the boot may go on. Anything
+/// else leaves nothing in memory, and whoever started the stage starts it
+/// again.
+pub fn run() -> ExitCode {
+    kmsg::use_for_logging();
+    if let Err(errno) = memory::keep_private() {
+        log::error!("memory cannot be locked: {errno}");
+        return ExitCode::FAILURE;
+    }
+    // What an earlier run may have left half-way.
+    take_back();
+    match vault_place() {
+        Ok(place) => {
+            stage::Stage::new(place).run();
+            ExitCode::SUCCESS
+        }
+        Err(words) => {
+            log::error!("locked: {words}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn vault_place() -> Result<VaultPlace, String> {
+    let text = sysfs::read_text::<PLACE_FILE_BYTES>(PLACE_FILE.as_ref())
+        .ok_or_else(|| format!("{PLACE_FILE} is not in this initramfs"))?;
+    VaultPlace::parse(&text).map_err(|error| format!("{PLACE_FILE}, line {}: no sense", error.line))
+}

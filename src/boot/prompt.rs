@@ -17,7 +17,11 @@ pub enum Command {
 /// The menu, in its order.
 pub const MENU: [(Command, &str, &str); 5] = [
     (Command::Status, "status", "what this server sees around it"),
-    (Command::Retry, "retry", "look again, at the place and at the stick"),
+    (
+        Command::Retry,
+        "retry",
+        "look again, at the place and at the stick",
+    ),
     (Command::Reboot, "reboot", "start the server again"),
     (Command::PowerOff, "poweroff", "switch the server off"),
     (Command::Help, "help", "what to do"),
@@ -68,7 +72,11 @@ mod tests {
     #[test]
     fn words_and_digits_are_understood_on_any_keyboard() {
         for text in ["reboot", " Reboot ", "REBOOT", "3", "#", "\""] {
-            assert_eq!(Command::parse(text.as_bytes()), Some(Command::Reboot), "{text}");
+            assert_eq!(
+                Command::parse(text.as_bytes()),
+                Some(Command::Reboot),
+                "{text}"
+            );
         }
         for text in ["", "0", "6", "rebot", "33", "\u{fffd}"] {
             assert_eq!(Command::parse(text.as_bytes()), None, "{text}");

@@ -50,31 +50,24 @@ pub(super) fn row_secret(
         .map_err(|_| OpenError)
 }
 
-/// Tries the combinations of one place, as the answers come in.
-pub struct Matcher<'a> {
-    header: &'a Header,
-    slot: &'a EnvironmentSlot,
+/// Tries the combinations of one place, as the answers come in. It remembers
+/// what was tried; the slot is the same at every call.
+pub struct Matcher {
     /// For each row the newest revision among its members when it was tried.
     tried: Vec<u32, MAX_ROWS>,
 }
 
-impl<'a> Matcher<'a> {
-    pub fn new(header: &'a Header, slot: &'a EnvironmentSlot) -> Self {
-        let mut tried = Vec::new();
-        // Both have the same capacity.
-        let _ = tried.resize(slot.rows.len(), 0);
+impl Matcher {
+    pub fn new(slot: &EnvironmentSlot) -> Self {
         Self {
-            header,
-            slot,
-            tried,
+            tried: slot.rows.iter().map(|_| 0).collect(),
         }
     }
 
     /// The next combination whose members have all answered and that was not
     /// tried with these answers.
-    fn next_row(&self, observed: &Observed) -> Option<(usize, u32)> {
-        let revisions: Vec<Option<u32>, MAX_FACTORS> = self
-            .slot
+    fn next_row(&self, slot: &EnvironmentSlot, observed: &Observed) -> Option<(usize, u32)> {
+        let revisions: Vec<Option<u32>, MAX_FACTORS> = slot
             .factors
             .iter()
             .map(|factor| observed.revision(&factor.label))
@@ -88,40 +81,45 @@ impl<'a> Matcher<'a> {
                     revision.map(|revision| newest.max(revision))
                 })
         };
-        self.slot.rows.iter().enumerate().find_map(|(at, row)| {
+        slot.rows.iter().enumerate().find_map(|(at, row)| {
             let newest = newest(row)?;
-            (newest > self.tried[at]).then_some((at, newest))
+            (newest > *self.tried.get(at)?).then_some((at, newest))
         })
     }
 
     /// Whether [`Matcher::try_next`] has something to try.
-    pub fn has_next(&self, observed: &Observed) -> bool {
-        self.next_row(observed).is_some()
+    pub fn has_next(&self, slot: &EnvironmentSlot, observed: &Observed) -> bool {
+        self.next_row(slot, observed).is_some()
     }
 
     /// Tries one combination, at the cost of one scrypt (32 MiB, tens of
     /// milliseconds). `None`: it was not the one, or there is none to try.
-    pub fn try_next(&mut self, observed: &Observed) -> Option<MasterKey> {
-        let (at, revision) = self.next_row(observed)?;
+    pub fn try_next(
+        &mut self,
+        header: &Header,
+        slot: &EnvironmentSlot,
+        observed: &Observed,
+    ) -> Option<MasterKey> {
+        let (at, revision) = self.next_row(slot, observed)?;
         self.tried[at] = revision;
-        let row = &self.slot.rows[at];
-        let members = members(self.slot, row.members, observed);
+        let row = &slot.rows[at];
+        let members = members(slot, row.members, observed);
         let secret = row_secret(&members, &row.salt).ok()?;
-        let associated = row_associated(self.header, self.slot.id, row.members);
+        let associated = row_associated(header, slot.id, row.members);
         let key = row.wrapped.unwrap(&secret, ROW_LABEL, &associated).ok()?;
-        self.header.accepts(&key).then_some(key)
+        header.accepts(&key).then_some(key)
     }
+}
 
-    /// How many factors have answered, right or wrong.
-    pub fn answered(&self, observed: &Observed) -> Answered {
-        count(self.slot, |label| observed.value(label).is_some())
-    }
+/// How many factors have answered, right or wrong.
+pub fn answered(slot: &EnvironmentSlot, observed: &Observed) -> Answered {
+    count(slot, |label| observed.value(label).is_some())
+}
 
-    /// Whether enough factors of both groups have answered for a combination.
-    pub fn enough_answered(&self, observed: &Observed) -> bool {
-        let answered = self.answered(observed);
-        answered.machine >= self.slot.need.machine && answered.place >= self.slot.need.place
-    }
+/// Whether enough factors of both groups have answered for a combination.
+pub fn enough_answered(slot: &EnvironmentSlot, observed: &Observed) -> bool {
+    let answered = answered(slot, observed);
+    answered.machine >= slot.need.machine && answered.place >= slot.need.place
 }
 
 fn members<'a>(

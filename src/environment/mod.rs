@@ -14,6 +14,6 @@ mod scenarios;
 pub use arp::Refused;
 pub use enrolment::{Chosen, EnrolmentError, enrol};
 pub use machine::observe_machine;
-pub use matching::{Comparison, Matcher, compare};
+pub use matching::{Comparison, Matcher, answered, compare, enough_answered};
 pub use neighbours::{Neighbours, neighbour_label, suits_enrolment};
 pub use observed::Observed;

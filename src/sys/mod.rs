@@ -10,6 +10,7 @@ pub mod memory;
 pub mod mount;
 pub mod packet;
 pub mod partition;
+pub mod power;
 pub mod sysfs;
 pub mod terminal;
 pub mod uevent;

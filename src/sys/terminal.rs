@@ -45,9 +45,10 @@ impl Terminal {
     /// Bytes that were typed; empty when there are none.
     ///
     /// # Errors
-    /// What read(2) says: EIO when the terminal has hung up.
+    /// What read(2) says; UnexpectedEof or EIO when the terminal has hung up.
     pub fn read<'a>(&self, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
         match (&self.file).read(buffer) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(length) => Ok(&buffer[..length]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(&[]),
             Err(error) => Err(error),

@@ -104,6 +104,17 @@ pub fn open(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     Ok(vault)
 }
 
+/// The kernel's name of the disk that holds the vault.
+pub fn disk_of(place: &VaultPlace) -> Option<heapless::String<63>> {
+    sysfs::list(Path::new("/sys/block"))
+        .into_iter()
+        .find(|disk| {
+            partitions_of(disk)
+                .iter()
+                .any(|found| found.id == place.partition)
+        })
+}
+
 /// The disk space of the vault that `place` names, whatever is in it.
 ///
 /// # Errors

@@ -29,6 +29,9 @@ fn debian_starts_with_mariadb_and_what_it_wrote_is_on_the_raw_disk() -> Result {
     assert_eq!(search::found_in(server.disk(), &needles)?, [0]);
     server.boot_at(&home)?;
     server.wait_for_database()?;
-    assert_eq!(server.sql("SELECT name FROM clinic.patient")?, "Halima Okello 7731\n");
+    assert_eq!(
+        server.sql("SELECT name FROM clinic.patient")?,
+        "Halima Okello 7731\n"
+    );
     Ok(())
 }

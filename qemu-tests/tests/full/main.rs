@@ -1,3 +1,4 @@
 //! What happens on a whole server: Debian, systemd, MariaDB.
 
 mod harness;
+mod story;

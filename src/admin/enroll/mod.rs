@@ -201,8 +201,7 @@ fn make_slot(
 
 /// The new slot must open here and now, before it replaces what there is.
 fn prove_it_opens(unlocked: &Unlocked, slot: &EnvironmentSlot, observed: &Observed) -> Result<()> {
-    let mut matcher = Matcher::new(unlocked.vault.header(), slot);
-    match matcher.try_next(observed) {
+    match Matcher::new(slot).try_next(unlocked.vault.header(), slot, observed) {
         Some(_) => Ok(()),
         None => Err(Problem::failed(
             "The place that was just enrolled does not open the vault.",

@@ -1,0 +1,109 @@
+//! stayput brought onto a Debian as its owner does it, once for all tests.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::{
+    DebianMachine, Failure, Filesystem, Place, Result, Scratch, Stick, images_script, minutes,
+    prepared, shipped_binary,
+};
+
+/// Hears what is going on, in a line for people.
+pub type Tell<'a> = &'a mut dyn FnMut(&str);
+
+/// What the owner types, and why.
+const STEPS: [(&str, &str); 6] = [
+    (
+        "the two programs are copied in",
+        "tar -x -f /dev/vdb -C / && ls -l /usr/sbin/stayput /usr/lib/stayput/stayput-boot",
+    ),
+    (
+        "the vault gets a small partition in front of the first one",
+        "stayput init --name clinic --disk /dev/vda --yes",
+    ),
+    (
+        "the place is enrolled: this machine, and the three devices around it",
+        "stayput enroll --yes --neighbour 192.168.77.1 --neighbour 192.168.77.2 \
+         --neighbour 192.168.77.3",
+    ),
+    (
+        "a backup stick is made",
+        "stayput stick make /dev/sda1 --label Halima --no-pin",
+    ),
+    ("the database is encrypted", "stayput mariadb enable --yes"),
+    ("the boot stage goes into the initramfs", "stayput install"),
+];
+
+impl DebianMachine {
+    /// A server with stayput installed, at home in `Place::home`, switched
+    /// off. Made once for each build of the programs, then kept; `tell` hears
+    /// about it when it is made now.
+    pub fn installed(tell: Tell<'_>) -> Result<Self> {
+        let (base, kept) = kept(tell)?;
+        Self::with(base, &kept.join("disk.img"))
+    }
+
+    /// The stick that belongs to `installed`: vfat in a partition, label
+    /// "Halima", no PIN. Each call gives a copy of its own.
+    pub fn installed_stick() -> Result<Stick> {
+        let (_, kept) = kept(&mut |_| ())?;
+        Stick::from_kept(&kept.join("stick.img"))
+    }
+}
+
+fn kept(tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
+    let base = PathBuf::from(images_script("build-debian")?);
+    let admin = shipped_binary("stayput")?;
+    let boot = shipped_binary("stayput-boot")?;
+    let inputs = [
+        base.as_os_str().as_encoded_bytes().to_vec(),
+        std::fs::read(&admin)?,
+        std::fs::read(&boot)?,
+        include_bytes!("install.rs").to_vec(),
+    ];
+    let kept = prepared("debian-installed", &inputs, |directory| {
+        tell("  Debian starts for the first time");
+        let scratch = Scratch::new()?;
+        let programs = scratch.join("programs.tar");
+        pack(&admin, &boot, &programs)?;
+        let home = Place::home()?;
+        let stick = Stick::partitioned(Filesystem::Vfat)?;
+        let mut server = DebianMachine::fresh()?;
+        server.more_disks.push(programs);
+        server.boot_at(&home)?;
+        server.wait_for_database()?;
+        server.plug(&stick)?;
+        server.wait_for_device("/dev/sda1")?;
+        for (why, command) in STEPS {
+            tell(&format!("  {why}\n    # {command}"));
+            let output = server.shell_within(command, minutes(15))?;
+            if !output.ok() {
+                return Err(Failure::new(format!("{command}\nended with {output}")));
+            }
+        }
+        server.shut_down()?;
+        crate::server::copy_sparse(server.disk(), &directory.join("disk.img"))?;
+        crate::server::copy_sparse(stick.image(), &directory.join("stick.img"))
+    })?;
+    Ok((base, kept))
+}
+
+/// The programs in an archive, under the paths where they are installed.
+fn pack(admin: &PathBuf, boot: &PathBuf, archive: &PathBuf) -> Result {
+    let status = Command::new("tar")
+        .args(["--create", "--owner=0", "--group=0", "--absolute-names"])
+        .args(["--transform", "s|.*/stayput$|usr/sbin/stayput|"])
+        .args([
+            "--transform",
+            "s|.*/stayput-boot$|usr/lib/stayput/stayput-boot|",
+        ])
+        .arg("--file")
+        .arg(archive)
+        .args([admin, boot])
+        .status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::new("tar could not pack the programs"))
+    }
+}

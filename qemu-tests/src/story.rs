@@ -1,0 +1,233 @@
+//! The story that stayput is for, on a whole server: at home, a power cut,
+//! stolen, and back with the stick. The demo tells it, tests hold it.
+
+use std::time::Duration;
+
+use crate::install::Tell;
+use crate::{DebianMachine, Failure, Place, Result, Stick, minutes, search, seconds};
+
+/// A name that stands in the database, and must not stand on the disk.
+const CANARY: &str = "Halima Okello 7731 malaria";
+/// Something that does stand on the disk, so that the search is known to work.
+const CONTROL: &str = "a note in the clear 4416";
+
+/// One server and what happens to it, in this order or a part of it.
+pub struct Story {
+    pub server: DebianMachine,
+    home: Place,
+    elsewhere: Place,
+    stick: Stick,
+}
+
+impl Story {
+    pub fn begin(tell: Tell<'_>) -> Result<Self> {
+        Ok(Self {
+            server: DebianMachine::installed(tell)?,
+            home: Place::home()?,
+            elsewhere: Place::elsewhere()?,
+            stick: DebianMachine::installed_stick()?,
+        })
+    }
+
+    /// At home the key is released, MariaDB starts, a patient is written, and
+    /// neither the patient nor a key can be read off the raw disk.
+    pub fn at_home(&mut self, tell: Tell<'_>) -> Result {
+        self.server.boot_at(&self.home)?;
+        self.server.wait_for_database()?;
+        tell(&format!("  {}", self.released()?));
+        self.server.sql(&format!(
+            "CREATE DATABASE clinic; USE clinic; \
+             CREATE TABLE patient (id INT PRIMARY KEY AUTO_INCREMENT, note TEXT); \
+             CREATE TABLE visit (id INT PRIMARY KEY, note TEXT) ENGINE=Aria; \
+             INSERT INTO patient (note) VALUES ('{CANARY}'); \
+             INSERT INTO visit VALUES (1, '{CANARY}'); \
+             FLUSH TABLES; FLUSH LOGS"
+        ))?;
+        self.server
+            .shell(&format!("echo '{CONTROL}' >/root/note && sync"))?
+            .success()?;
+        tell("  MariaDB runs; a patient table is written");
+        let keys = self.keys()?;
+        let mut needles = vec![CONTROL.as_bytes().to_vec(), CANARY.as_bytes().to_vec()];
+        needles.extend(keys.iter().flat_map(|key| search::forms_of(key)));
+        let found = search::found_in(self.server.disk(), &needles)?;
+        if found != [0] {
+            return Err(Failure::new(format!(
+                "of the control, the patient and the keys these stand on the raw disk: {found:?} \
+                 (only 0 may)"
+            )));
+        }
+        tell(&format!(
+            "  the raw disk was searched: the patient is not on it, nor one of {} keys",
+            keys.len()
+        ));
+        Ok(())
+    }
+
+    /// The power goes in the middle of writes; at home again every committed
+    /// row is there, and a database user that was made just before.
+    pub fn power_cut(&mut self, tell: Tell<'_>) -> Result {
+        self.server.sql(
+            "CREATE USER nurse IDENTIFIED BY 'x'; \
+             INSERT INTO clinic.visit VALUES (2, 'before the cut')",
+        )?;
+        self.server
+            .shell(
+                "cd /run && nohup sh -c 'i=0; while mariadb clinic -e \
+                 \"INSERT INTO patient (note) VALUES (\\\"row $i\\\")\"; \
+                 do i=$((i+1)); echo $i >committed.new; mv committed.new committed; done' \
+                 >/dev/null 2>&1 &",
+            )?
+            .success()?;
+        let committed = self.wait_for_rows(20)?;
+        self.server.power_cut();
+        tell(&format!(
+            "  the power is cut while rows are written, {committed} are committed"
+        ));
+        self.server.boot_at(&self.home)?;
+        self.server.wait_for_database()?;
+        tell(&format!("  at home again: {}", self.released()?));
+        let rows =
+            self.sql_number("SELECT COUNT(*) FROM clinic.patient WHERE note LIKE 'row %'")?;
+        // One more may have been committed than we were told of.
+        if rows < committed {
+            return Err(Failure::new(format!(
+                "{committed} rows were committed, {rows} are there"
+            )));
+        }
+        self.expect("SELECT COUNT(*) FROM clinic.visit", 2)?;
+        self.expect(
+            "SELECT COUNT(*) FROM mysql.global_priv WHERE User = 'nurse'",
+            1,
+        )?;
+        tell(&format!(
+            "  MariaDB recovered: {rows} rows, and the user made before the cut"
+        ));
+        Ok(())
+    }
+
+    /// Somewhere else it halts in the prompt: no key, no database, no root
+    /// filesystem.
+    pub fn stolen(&mut self, tell: Tell<'_>) -> Result {
+        self.server.power_cut();
+        self.server.switch_on_at(&self.elsewhere)?;
+        self.server.console().wait_for("stayput> ", minutes(4))?;
+        let log = self.server.shell("dmesg")?.text;
+        let locked = log
+            .lines()
+            .find_map(|line| line.find("stayput: locked").map(|at| &line[at..]))
+            .ok_or_else(|| Failure::new(format!("no line about the lock in {log}")))?;
+        tell(&format!("  it halts in the prompt: {locked}"));
+        self.still_locked()?;
+        // And it stays so.
+        std::thread::sleep(seconds(10));
+        self.still_locked()?;
+        tell("  MariaDB was not started, the tmpfs is empty, the disk is not mounted");
+        Ok(())
+    }
+
+    /// The owner's stick is plugged in while the prompt waits: the boot goes
+    /// on, and the same rows are there.
+    pub fn stick_brings_it_back(&mut self, tell: Tell<'_>) -> Result {
+        self.server.plug(&self.stick)?;
+        self.server.machine()?.wait_for_system(minutes(5))?;
+        self.server.wait_for_database()?;
+        tell(&format!("  {}", self.released()?));
+        let note = self
+            .server
+            .sql("SELECT note FROM clinic.patient WHERE id = 1")?;
+        if note.trim_end() != CANARY {
+            return Err(Failure::new(format!("the patient's note is now {note:?}")));
+        }
+        tell(&format!("  MariaDB serves the same rows: {CANARY}"));
+        Ok(())
+    }
+
+    /// The image of the stick, for a person who plugs it in.
+    pub fn stick(&self) -> &Stick {
+        &self.stick
+    }
+
+    fn still_locked(&mut self) -> Result {
+        self.server
+            .shell(
+                "[ -z \"$(ls -A /run/stayput 2>/dev/null)\" ] || { ls -la /run/stayput; exit 1; }; \
+                 ! pidof mariadbd || exit 1; \
+                 ! grep -E ' /root ' /proc/mounts",
+            )?
+            .success()?;
+        Ok(())
+    }
+
+    /// The boot stage's line of figures.
+    fn released(&mut self) -> Result<String> {
+        let log = self.server.shell("dmesg")?.text;
+        log.lines()
+            .find_map(|line| {
+                line.find("stayput: released")
+                    .map(|at| line[at..].to_string())
+            })
+            .ok_or_else(|| {
+                Failure::new(format!("nothing was released, says the kernel log: {log}"))
+            })
+    }
+
+    /// The keys as MariaDB was given them.
+    fn keys(&mut self) -> Result<Vec<Vec<u8>>> {
+        let file = self
+            .server
+            .shell("cat /run/stayput/mariadb.keys")?
+            .success()?;
+        let keys: Vec<Vec<u8>> = file
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split_once(';'))
+            .filter_map(|(_, hex)| bytes_of(hex.trim()))
+            .collect();
+        if keys.is_empty() {
+            return Err(Failure::new("the key file holds no key"));
+        }
+        Ok(keys)
+    }
+
+    fn wait_for_rows(&mut self, at_least: u64) -> Result<u64> {
+        for _ in 0..240 {
+            let text = self
+                .server
+                .shell("cat /run/committed 2>/dev/null || echo 0")?
+                .text;
+            let count = text.trim().parse().unwrap_or(0);
+            if count >= at_least {
+                return Ok(count);
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        Err(Failure::new(
+            "the rows before the power cut were not written",
+        ))
+    }
+
+    fn sql_number(&mut self, statement: &str) -> Result<u64> {
+        let text = self.server.sql(statement)?;
+        text.trim()
+            .parse()
+            .map_err(|_| Failure::new(format!("{statement} gave {text:?}")))
+    }
+
+    fn expect(&mut self, statement: &str, number: u64) -> Result {
+        let found = self.sql_number(statement)?;
+        if found == number {
+            return Ok(());
+        }
+        Err(Failure::new(format!(
+            "{statement} gave {found}, not {number}"
+        )))
+    }
+}
+
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
+        .collect()
+}

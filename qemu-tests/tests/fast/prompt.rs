@@ -1,0 +1,109 @@
+//! A person in front of the locked server.
+
+use qemu_tests::{FastMachine, Place, Result, minutes, seconds};
+
+use crate::seen::{assert_locked, assert_released};
+
+fn locked(place: &Place) -> Result<FastMachine> {
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_at(place)?;
+    machine.wait_for_prompt()?;
+    Ok(machine)
+}
+
+#[test]
+fn the_words_of_the_menu_and_their_digits_do_what_they_say() -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let mut machine = locked(&elsewhere)?;
+    for typed in ["help", "5", "HELP"] {
+        machine.console().type_line(typed)?;
+        machine
+            .console()
+            .wait_for("plug in a backup stick", seconds(20))?;
+        machine.wait_for_prompt()?;
+    }
+    machine.console().type_line("status")?;
+    machine
+        .console()
+        .wait_for("does not recognise", seconds(20))?;
+    machine.wait_for_prompt()?;
+    machine.console().type_line("open sesame")?;
+    machine
+        .console()
+        .wait_for("words of the menu", seconds(20))?;
+    assert_locked(&mut machine)?;
+    machine.console().type_line("reboot")?;
+    machine.machine()?.wait_for_initramfs(minutes(1))?;
+    machine.wait_for_prompt()?;
+    machine.console().type_line("4")?;
+    machine.wait_off(minutes(1))
+}
+
+#[test]
+fn kernel_messages_do_not_write_over_the_prompt() -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let mut machine = locked(&elsewhere)?;
+    machine
+        .shell("echo '<4>usb: a line of noise' >/dev/kmsg")?
+        .success()?;
+    machine
+        .console()
+        .expect_silence_about("a line of noise", seconds(2))?;
+    let log = machine.shell("dmesg")?.text;
+    assert!(
+        log.contains("a line of noise"),
+        "the log still has it: {log}"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_prompt_is_on_the_screen_and_on_the_serial_line_at_once() -> Result {
+    let place = Place::elsewhere()?;
+    let mut machine = FastMachine::clinic()?;
+    machine.screen = true;
+    machine.boot_at(&place)?;
+    machine.wait_for_prompt()?;
+    let screen = machine.shell("cat /dev/vcs1")?.success()?;
+    assert!(screen.contains("stayput> "), "{screen}");
+    for key in ["h", "e", "l", "p", "ret"] {
+        machine.machine()?.press(key)?;
+    }
+    // What the person at the screen asked, the one at the serial line sees.
+    machine
+        .console()
+        .wait_for("No stick at hand", seconds(20))?;
+    let screen = machine.shell("cat /dev/vcs1")?.success()?;
+    assert!(screen.contains("No stick at hand"), "{screen}");
+    Ok(())
+}
+
+#[test]
+fn a_stage_that_is_killed_starts_again_and_leaves_nothing_open() -> Result {
+    let place = Place::elsewhere()?;
+    let mut machine = locked(&place)?;
+    let before = machine.shell("pidof stayput-boot")?.success()?;
+    machine.shell("kill -9 $(pidof stayput-boot)")?.success()?;
+    machine.wait_for_prompt()?;
+    let after = machine.shell("pidof stayput-boot")?.success()?;
+    assert_ne!(before, after);
+    assert_locked(&mut machine)?;
+    // It is a whole stage again: at home it opens.
+    for neighbour in Place::home_neighbours() {
+        place.replace(&neighbour)?;
+    }
+    machine.wait_for_release()?;
+    assert_released(&mut machine)
+}
+
+#[test]
+fn keys_that_are_typed_do_not_stop_the_place_from_opening_the_server() -> Result {
+    let place = Place::elsewhere()?;
+    let mut machine = locked(&place)?;
+    machine.console().type_text("sta")?;
+    for neighbour in Place::home_neighbours() {
+        place.replace(&neighbour)?;
+    }
+    machine.wait_for_release()?;
+    assert_released(&mut machine)
+}

@@ -1,0 +1,97 @@
+//! The prompt on all consoles: hidden until it is needed, then one
+//! conversation that everybody sees.
+
+use core::fmt::Display;
+
+use super::console::Consoles;
+use super::line::Typed;
+use super::words::{PROMPT, Printable};
+use crate::sys::kmsg::QuietConsole;
+
+/// What the next line that is typed will be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Asking {
+    #[default]
+    Command,
+    /// The PIN of the stick with this label.
+    Pin(heapless::String<32>),
+}
+
+#[derive(Default)]
+pub struct Screen {
+    pub consoles: Consoles,
+    open: bool,
+    asking: Asking,
+    quiet: Option<QuietConsole>,
+}
+
+impl Screen {
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Shows the banner; kernel messages stay off the consoles from now on.
+    pub fn open(&mut self, banner: &impl Display) {
+        self.quiet = QuietConsole::begin();
+        self.consoles.open_new();
+        self.consoles.set_echo(true);
+        self.open = true;
+        self.consoles.print(&banner.to_string());
+    }
+
+    /// A console that has turned up gets to see where things stand.
+    pub fn open_new_consoles(&mut self, banner: &impl Display) {
+        if self.open && self.consoles.open_new() {
+            self.consoles.print(&banner.to_string());
+        }
+    }
+
+    /// Says something and asks again.
+    pub fn say(&mut self, text: &impl Display) {
+        if self.open {
+            self.consoles.print(&format!("\n{text}\n"));
+            self.ask();
+        }
+    }
+
+    /// The next line will be a PIN, and is not shown.
+    pub fn ask_for_pin(&mut self, label: &heapless::String<32>) {
+        self.asking = Asking::Pin(label.clone());
+        self.consoles.set_echo(false);
+        self.consoles.print("\n");
+        self.ask();
+    }
+
+    /// The next line will be a command.
+    pub fn ask_for_command(&mut self) {
+        self.asking = Asking::Command;
+        self.consoles.set_echo(true);
+    }
+
+    pub fn typed(&mut self) -> Vec<Typed> {
+        if self.open {
+            self.consoles.read()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The last words before the boot goes on.
+    pub fn close(&mut self, words: &impl Display) {
+        if self.open {
+            self.consoles.print(&format!("\n{words}\n"));
+            self.open = false;
+            self.quiet = None;
+        }
+    }
+
+    fn ask(&mut self) {
+        match &self.asking {
+            Asking::Command => self.consoles.print(PROMPT),
+            Asking::Pin(label) => {
+                let question = format!("PIN of stick \"{}\": ", Printable(label));
+                self.consoles.print(&question);
+            }
+        }
+    }
+}

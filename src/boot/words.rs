@@ -1,0 +1,175 @@
+//! What the prompt says: what happened, what to do next. Pure.
+
+use core::fmt::{self, Display, Formatter};
+
+use super::prompt::MENU;
+use crate::vault::Answered;
+use crate::vault::locate::LocateError;
+use crate::vault::{Thresholds, VaultError};
+
+/// Why the server does not open by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The vault is not to be had.
+    NoVault(LocateError),
+    /// It is there, and the place cannot open it.
+    Fault(VaultError),
+    /// Too few factors have answered to try anything.
+    Silent {
+        answered: Answered,
+        need: Thresholds,
+    },
+    /// Enough have answered, and they are not the enrolled ones.
+    NotRecognised,
+}
+
+impl Display for Reason {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoVault(error) => error.fmt(f),
+            Self::Fault(error) => error.fmt(f),
+            Self::Silent { answered, need } if answered.machine < need.machine => write!(
+                f,
+                "This machine is not as it was: {} of {} parts are there, {} are needed.",
+                answered.machine, answered.machine_of, need.machine
+            ),
+            Self::Silent { answered, need } => write!(
+                f,
+                "The place is silent: {} of {} neighbours answer, {} are needed.",
+                answered.place, answered.place_of, need.place
+            ),
+            Self::NotRecognised => f.write_str("This server does not recognise this place."),
+        }
+    }
+}
+
+impl Reason {
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::NoVault(_) => {
+                "Check that the server's disk is connected.\nThe server goes on by itself when the disk is there."
+            }
+            Self::Fault(VaultError::Altered | VaultError::Damaged | VaultError::Newer) => {
+                "Nothing is released. Keep the backup sticks safe and get help."
+            }
+            Self::Fault(_) | Self::NotRecognised => {
+                "Plug in a backup stick. The server goes on by itself."
+            }
+            Self::Silent { .. } => {
+                "At home: check the network cable, and that the router is on.\nElsewhere: plug in a backup stick. The server goes on by itself."
+            }
+        }
+    }
+}
+
+const RULE: &str = "------------------------------------------------------------------------";
+
+/// What the person sees first.
+pub struct Banner<'a> {
+    /// `None` while the vault is not there to say it.
+    pub server: Option<&'a str>,
+    pub reason: &'a Reason,
+}
+
+impl Display for Banner<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let name = Printable(self.server.unwrap_or("unknown"));
+        writeln!(
+            f,
+            "\n{RULE}\nThe server \"{name}\" is locked. Its data is safe.\n"
+        )?;
+        writeln!(f, "{}\n{}\n", self.reason, self.reason.advice())?;
+        write!(f, "{Menu}{RULE}\n{PROMPT}")
+    }
+}
+
+/// What stands before the place where one types.
+pub const PROMPT: &str = "stayput> ";
+
+struct Menu;
+
+impl Display for Menu {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        (1..)
+            .zip(MENU)
+            .try_for_each(|(digit, (_, word, what))| writeln!(f, "  {digit}  {word:<9} {what}"))
+    }
+}
+
+pub struct Help;
+
+impl Display for Help {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "This server holds a database that opens only where the server belongs.\n\
+             - It was moved on purpose, or the network changed: plug in a backup stick.\n\
+             - A power cut: wait until the router is up. The server goes on by itself.\n\
+             - No stick at hand: switch the server off. No data is lost.\n\
+             Type a word or its digit:\n{Menu}"
+        )
+    }
+}
+
+/// Text that a disk or a stick says: control characters would let it write
+/// over the screen.
+pub struct Printable<'a>(pub &'a str);
+
+impl Display for Printable<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0
+            .chars()
+            .try_for_each(|c| write!(f, "{}", if c.is_control() { '?' } else { c }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn banner(reason: &Reason) -> String {
+        Banner {
+            server: Some("clinic"),
+            reason,
+        }
+        .to_string()
+    }
+
+    #[test]
+    fn the_first_screen_says_what_happened_and_what_to_do() {
+        let text = banner(&Reason::NotRecognised);
+        assert!(text.contains("The server \"clinic\" is locked. Its data is safe."));
+        assert!(text.contains("does not recognise this place"));
+        assert!(text.contains("Plug in a backup stick."));
+        assert!(text.contains("3  reboot"));
+        assert!(text.ends_with("stayput> "));
+        assert!(text.lines().count() <= 24, "one screen");
+        assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");
+    }
+
+    #[test]
+    fn a_silent_place_points_at_the_cable() {
+        let silent = |machine, place| Reason::Silent {
+            answered: Answered {
+                machine,
+                machine_of: 4,
+                place,
+                place_of: 3,
+            },
+            need: Thresholds {
+                machine: 3,
+                place: 2,
+            },
+        };
+        let text = banner(&silent(4, 1));
+        assert!(text.contains("1 of 3 neighbours answer, 2 are needed"));
+        assert!(text.contains("network cable"));
+        assert!(banner(&silent(2, 3)).contains("2 of 4 parts are there, 3 are needed"));
+    }
+
+    #[test]
+    fn a_hostile_name_cannot_write_over_the_screen() {
+        let text = Printable("a\u{1b}[2Jb\n").to_string();
+        assert_eq!(text, "a?[2Jb?");
+    }
+}
