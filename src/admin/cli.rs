@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{Result, enroll, init, log, mariadb, status};
+use super::{Result, enroll, init, install, log, mariadb, status, stick};
 
 /// Releases the database key at boot only where this server belongs.
 ///
@@ -27,9 +27,16 @@ enum Command {
     Init(init::InitOptions),
     /// Remember what this server is made of and what stands around it
     Enroll(enroll::EnrollOptions),
+    /// Make and look after backup sticks
+    #[command(subcommand)]
+    Stick(stick::StickCommand),
     /// Encrypt MariaDB, and guard its starts
     #[command(subcommand)]
     Mariadb(mariadb::MariadbCommand),
+    /// Put the boot stage into the initramfs
+    Install,
+    /// Take the boot stage out of the initramfs
+    Uninstall(install::UninstallOptions),
     /// Show how things stand
     Status,
     /// Show what happened at each boot
@@ -43,7 +50,10 @@ impl Cli {
         match &self.command {
             Command::Init(options) => init::run(options),
             Command::Enroll(options) => enroll::run(options),
+            Command::Stick(command) => stick::run(command, self.json),
             Command::Mariadb(command) => mariadb::run(command),
+            Command::Install => install::install(),
+            Command::Uninstall(options) => install::uninstall(options),
             Command::Status => status::run(self.json),
             Command::Log => log::run(self.json),
         }

@@ -4,11 +4,13 @@ mod ask;
 pub mod cli;
 mod enroll;
 mod init;
+mod install;
 mod log;
 mod look_around;
 pub mod mariadb;
 mod problem;
 mod status;
+mod stick;
 mod unlock;
 
 pub use problem::{Exit, Problem, Result};

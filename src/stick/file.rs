@@ -149,13 +149,17 @@ impl StickFile {
     /// The key, if the PIN is right and it is the key of this server now.
     ///
     /// # Errors
-    /// [`StickError::WrongPin`], [`StickError::Damaged`], [`StickError::Old`].
+    /// [`StickError::WrongPin`], or [`StickError::Damaged`] where no PIN can be
+    /// wrong; [`StickError::Old`].
     pub fn open(&self, header: &Header, pin: &[u8]) -> Result<MasterKey, StickError> {
         let secret = self.info.secret(pin)?;
         let key = self
             .wrapped
             .unwrap(&secret, LABEL, self.info.associated(&mut [0; 512]))
-            .map_err(|_| StickError::WrongPin)?;
+            .map_err(|_| match self.info.stretch {
+                Some(_) => StickError::WrongPin,
+                None => StickError::Damaged,
+            })?;
         if header.accepts(&key) {
             Ok(key)
         } else {
@@ -196,6 +200,9 @@ impl StickFile {
         }
         let file: Self =
             postcard::from_bytes(&bytes[HEAD..HEAD + length]).map_err(|_| StickError::Damaged)?;
+        if !is_text(&file.info.label) || !is_text(&file.info.server_name) {
+            return Err(StickError::Damaged);
+        }
         if file.info.server_id != header.server_id {
             return Err(StickError::OtherServer);
         }
@@ -204,6 +211,12 @@ impl StickFile {
         }
         Ok(file)
     }
+}
+
+/// A label is shown at the prompt and stands in the log: it must not be able
+/// to write over the screen.
+fn is_text(label: &str) -> bool {
+    !label.chars().any(char::is_control)
 }
 
 /// Over the head before it and the payload.
@@ -291,7 +304,29 @@ mod tests {
         let (header, key) = server();
         let mut file = stick(&header, &key, b"");
         file.info.label = "other".try_into().unwrap();
-        assert_eq!(file.open(&header, b"").err(), Some(StickError::WrongPin));
+        assert_eq!(file.open(&header, b"").err(), Some(StickError::Damaged));
+    }
+
+    #[test]
+    fn a_label_that_would_write_over_the_screen_is_damage() {
+        let (header, key) = server();
+        let mut file = stick(&header, &key, b"");
+        file.info.label = "a\u{1b}[2J".try_into().unwrap();
+        assert_eq!(
+            StickFile::parse(&file.encode(), &header),
+            Err(StickError::Damaged)
+        );
+    }
+
+    #[test]
+    fn a_stick_file_has_one_size_with_the_longest_texts_too() {
+        let (mut header, key) = server();
+        header.server_name = "n".repeat(64).as_str().try_into().unwrap();
+        let label = "l".repeat(32).as_str().try_into().unwrap();
+        let file = StickFile::make(&header, &key, label, u64::MAX, b"1");
+        let bytes = file.encode();
+        assert_eq!(bytes.len(), 4096);
+        assert_eq!(StickFile::parse(&bytes, &header), Ok(file));
     }
 
     proptest! {

@@ -7,7 +7,7 @@ mod volume;
 
 pub use file::{PIN_MAX, STICK_FILE_BYTES, StickError, StickFile, StickInfo, file_names};
 pub use find::{Stick, is_on_a_stick, plugged_in};
-pub use volume::{filesystem_of, read, write};
+pub use volume::{Copies, filesystem_of, read, read_copies, write};
 
 use crate::vault::Header;
 

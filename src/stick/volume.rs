@@ -62,12 +62,28 @@ pub fn filesystem_of(device: &Path) -> Option<Filesystem> {
     Filesystem::recognise(&start)
 }
 
-/// Reads this server's key file from a volume. Nothing on the volume is
-/// changed, and nothing on it is followed: no links, pipes or devices.
+/// What a volume has of this server's key.
+#[derive(Debug)]
+pub struct Copies {
+    pub file: StickFile,
+    /// Otherwise one of the two is damaged or missing.
+    pub both_whole: bool,
+}
+
+/// Reads this server's key file from a volume: the copy that is whole.
 ///
 /// # Errors
 /// [`StickError`]: what is wrong with it.
 pub fn read(device: &Path, header: &Header) -> Result<StickFile, StickError> {
+    read_copies(device, header).map(|copies| copies.file)
+}
+
+/// Reads both copies. Nothing on the volume is changed, and nothing on it is
+/// followed: no links, pipes or devices.
+///
+/// # Errors
+/// [`StickError`]: what is wrong with it.
+pub fn read_copies(device: &Path, header: &Header) -> Result<Copies, StickError> {
     let _mounted = Mounted::begin(device, Access::ReadOnly)?;
     let folder = open(
         &Path::new(MOUNT_POINT).join(FOLDER),
@@ -91,12 +107,18 @@ pub fn read(device: &Path, header: &Header) -> Result<StickFile, StickError> {
 
 /// The copy that is whole; else what is wrong with the last one. `None` when
 /// there is no copy.
-fn choose(copies: Vec<Result<StickFile, StickError>>) -> Option<Result<StickFile, StickError>> {
-    let (whole, broken): (Vec<_>, Vec<_>) = copies.into_iter().partition(Result::is_ok);
-    whole
-        .into_iter()
-        .next()
-        .or_else(|| broken.into_iter().next_back())
+fn choose(copies: Vec<Result<StickFile, StickError>>) -> Option<Result<Copies, StickError>> {
+    let error = copies
+        .iter()
+        .rev()
+        .find_map(|copy| copy.as_ref().err().copied());
+    let mut whole = copies.into_iter().flatten();
+    let Some(file) = whole.next() else {
+        return error.map(Err);
+    };
+    // A stick that was pulled while it was renewed holds two kinds.
+    let both_whole = whole.next().is_some_and(|other| other == file);
+    Some(Ok(Copies { file, both_whole }))
 }
 
 /// A regular file's bytes, at most one more than a key file has.
@@ -159,20 +181,31 @@ fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::MasterKey;
 
     #[test]
     fn one_whole_copy_is_enough() {
-        use crate::keys::MasterKey;
         let key = MasterKey::generate();
         let header = Header::of_a_new_server(&key);
-        let whole = StickFile::make(&header, &key, "a".try_into().unwrap(), 0, b"");
+        let stick = || StickFile::make(&header, &key, "a".try_into().unwrap(), 0, b"");
+        let (whole, other) = (stick(), stick());
         let damaged = || Err(StickError::Damaged);
+        let chosen = |copies| {
+            choose(copies).map(|chosen| chosen.map(|copies| (copies.file, copies.both_whole)))
+        };
+        let same = |both_whole| Some(Ok((whole.clone(), both_whole)));
         assert_eq!(
-            choose(vec![damaged(), Ok(whole.clone())]),
-            Some(Ok(whole.clone()))
+            chosen(vec![Ok(whole.clone()), Ok(whole.clone())]),
+            same(true)
         );
-        assert_eq!(choose(vec![Ok(whole.clone()), damaged()]), Some(Ok(whole)));
-        assert_eq!(choose(vec![damaged(), damaged()]), Some(damaged()));
-        assert_eq!(choose(vec![]), None);
+        assert_eq!(chosen(vec![Ok(whole.clone()), Ok(other)]), same(false));
+        assert_eq!(chosen(vec![damaged(), Ok(whole.clone())]), same(false));
+        assert_eq!(chosen(vec![Ok(whole.clone()), damaged()]), same(false));
+        assert_eq!(chosen(vec![Ok(whole.clone())]), same(false));
+        assert_eq!(
+            chosen(vec![damaged(), damaged()]),
+            Some(Err(StickError::Damaged))
+        );
+        assert_eq!(chosen(vec![]), None);
     }
 }

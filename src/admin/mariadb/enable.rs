@@ -144,8 +144,15 @@ fn build(data: &DataDirectory, user: &ServiceUser, used: u64) -> Result<Vec<Left
         ));
     })?;
     say("Comparing the copy with the original, row by row.");
-    let before = Inventory::take(&old, |_, _| {})?;
-    let after = Inventory::take(&new, |_, _| {})?;
+    let told = |whose: &'static str| {
+        move |done: usize, all: usize| {
+            if done > 0 {
+                say(format!("  {whose}: {done} of {all} tables read"));
+            }
+        }
+    };
+    let before = Inventory::take(&old, told("original"))?;
+    let after = Inventory::take(&new, told("copy"))?;
     let differences = before.differences(&after);
     if !differences.is_empty() {
         for difference in differences.iter().take(20) {

@@ -3,7 +3,7 @@
 
 mod config;
 mod data_directory;
-mod durable;
+pub(super) mod durable;
 mod enable;
 mod gate;
 mod judge;
@@ -13,11 +13,14 @@ mod settings;
 mod swap;
 mod units;
 
+use std::path::Path;
+
 use crate::admin::{Problem, Result, UnlockOptions, ask, unlock};
 use crate::release::release;
 
 pub use enable::{Enrolment, enable};
 use swap::{SwapChoice, System};
+pub(super) use units::{put_gate_in_front, take_gate_away};
 
 /// What `stayput mariadb` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -45,6 +48,11 @@ pub struct EnableOptions {
     swap: Option<SwapChoice>,
     #[command(flatten)]
     unlock: UnlockOptions,
+}
+
+/// Whether this server's database is encrypted with keys from here.
+pub fn is_enabled() -> bool {
+    Path::new(gate::CHECK_FILE).exists()
 }
 
 /// # Errors

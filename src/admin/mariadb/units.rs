@@ -102,12 +102,18 @@ fn systemctl(arguments: &[&str]) -> Result<()> {
     }
 }
 
-/// Stops MariaDB, and makes sure that it is stopped.
+/// The newer of Debian's packages start MariaDB when a client knocks, too.
+const SOCKET: &str = "mariadb.socket";
+
+/// Stops MariaDB, and makes sure that it is stopped and stays so.
 ///
 /// # Errors
 /// When a mariadbd goes on running.
 pub fn stop_mariadb() -> Result<()> {
     if running() {
+        if knows(SOCKET) {
+            systemctl(&["stop", SOCKET])?;
+        }
         systemctl(&["stop", "mariadb.service"])?;
     }
     let found = Command::new("/usr/bin/pgrep")
@@ -143,5 +149,43 @@ pub fn start_mariadb() -> Result<()> {
     }
     // A start that failed too often is otherwise refused.
     let _ = systemctl(&["reset-failed", "mariadb.service"]);
-    systemctl(&["start", "mariadb.service"])
+    if knows(SOCKET) {
+        let _ = systemctl(&["reset-failed", SOCKET]);
+        systemctl(&["start", SOCKET])?;
+    }
+    systemctl(&["start", "mariadb.service"]).map_err(|problem| {
+        let why = last_words().unwrap_or_default();
+        Problem::failed(format!("MariaDB did not start: {why}"), problem.next)
+    })
+}
+
+/// Whether a unit is there and enabled.
+fn knows(unit: &str) -> bool {
+    systemctl(&["is-enabled", "--quiet", unit]).is_ok()
+}
+
+/// What MariaDB's unit said last.
+fn last_words() -> Option<String> {
+    let output = Command::new("/usr/bin/journalctl")
+        .args([
+            "--unit=mariadb.service",
+            "--boot",
+            "--output=cat",
+            "--no-pager",
+        ])
+        .arg("--lines=30")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("[ERROR]") || line.contains("not started"))
+        .collect();
+    let lines = if errors.is_empty() {
+        text.lines().collect()
+    } else {
+        errors
+    };
+    Some(lines[lines.len().saturating_sub(4)..].join(" / "))
 }

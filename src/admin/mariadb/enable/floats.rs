@@ -5,7 +5,7 @@
 
 use crate::admin::Result;
 
-use super::inventory::{quote, unescape};
+use super::inventory::{literal, quote, unescape};
 use super::private::PrivateServer;
 
 /// A table whose rows the dump would change.
@@ -93,7 +93,7 @@ impl FloatTable {
         let head = format!("INSERT INTO {table} ({}) VALUES (", names.join(","));
         format!(
             "SELECT CONCAT({}, CONCAT_WS(',', {}), ');') FROM {table}",
-            text(&head),
+            literal(&head),
             values.join(", ")
         )
     }
@@ -118,16 +118,6 @@ impl Column {
         };
         format!("IF({name} IS NULL, 'NULL', {literal})")
     }
-}
-
-/// A string literal, whatever the session's mode says about backslashes.
-fn text(value: &str) -> String {
-    let mut hex = String::from("_utf8mb4 X'");
-    for byte in value.bytes() {
-        hex.push_str(&format!("{byte:02X}"));
-    }
-    hex.push('\'');
-    hex
 }
 
 #[cfg(test)]

@@ -65,6 +65,10 @@ const DEFINITIONS: [&str; 10] = [
      FROM information_schema.EVENTS",
 ];
 
+/// Tables per question: starting a client takes longer than counting a few
+/// small tables.
+const AT_ONCE: usize = 20;
+
 /// Everything that a server holds: what it is about, and its checksum.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
@@ -79,52 +83,18 @@ impl Inventory {
     /// When a table cannot be read.
     pub fn take(server: &PrivateServer, mut progress: impl FnMut(usize, usize)) -> Result<Self> {
         let mut inventory = Self::default();
-        for query in DEFINITIONS {
-            inventory.add(server.rows(&query.replace("$OWN", OWN))?);
-        }
+        let definitions = DEFINITIONS.map(|query| query.replace("$OWN", OWN));
+        inventory.add(server.rows(&definitions.join(";"))?);
         let tables = server.rows(&format!(
             "SELECT TABLE_TYPE, TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
              WHERE TABLE_SCHEMA NOT IN {OWN} AND TABLE_TYPE <> 'VIEW'"
         ))?;
-        for (index, table) in tables.iter().enumerate() {
-            progress(index, tables.len());
-            inventory.add_table(server, table)?;
+        for (index, some) in tables.chunks(AT_ONCE).enumerate() {
+            progress(index * AT_ONCE, tables.len());
+            let questions: Vec<String> = some.iter().filter_map(|row| question(row)).collect();
+            inventory.add(server.rows(&questions.join(";"))?);
         }
-        progress(tables.len(), tables.len());
         Ok(inventory)
-    }
-
-    fn add_table(&mut self, server: &PrivateServer, table: &str) -> Result<()> {
-        let mut fields = table.split('\t');
-        let mut field = || unescape(fields.next().unwrap_or_default());
-        let (kind, schema, name) = (field(), field(), field());
-        if schema == "mysql" && REWRITTEN.contains(&&*name) {
-            return Ok(());
-        }
-        let about = format!("{schema}.{name}");
-        let table = format!("{}.{}", quote(&schema), quote(&name));
-        if kind == "SEQUENCE" {
-            let state = server.rows(&format!("SELECT * FROM {table}"))?;
-            self.lines
-                .insert(format!("sequence\t{about}"), state.join(" "));
-            return Ok(());
-        }
-        // A table that keeps its history is counted and summed with it.
-        let all = if kind == "SYSTEM VERSIONED" {
-            " FOR SYSTEM_TIME ALL"
-        } else {
-            ""
-        };
-        let counted = server.rows(&format!(
-            "SELECT COUNT(*) FROM {table}{all}; CHECKSUM TABLE {table} EXTENDED"
-        ))?;
-        let sum = counted
-            .iter()
-            .map(|line| line.rsplit('\t').next().unwrap_or_default())
-            .collect::<Vec<_>>()
-            .join(" rows, checksum ");
-        self.lines.insert(format!("rows\t{about}"), sum);
-        Ok(())
     }
 
     fn add(&mut self, lines: Vec<String>) {
@@ -135,7 +105,7 @@ impl Inventory {
         }
     }
 
-    /// The tables with rows that were counted.
+    /// The tables whose rows were counted.
     pub fn tables(&self) -> usize {
         let rows = |about: &&String| about.starts_with("rows\t");
         self.lines.keys().filter(rows).count()
@@ -159,6 +129,44 @@ impl Inventory {
         found.extend(more.map(|about| format!("{} was not there before", shown(about))));
         found
     }
+}
+
+/// What is asked about the rows of one table (kind, database, name).
+fn question(table: &str) -> Option<String> {
+    let fields: Vec<String> = table.split('\t').map(unescape).collect();
+    let [kind, schema, name] = &fields[..] else {
+        return None;
+    };
+    if schema == "mysql" && REWRITTEN.contains(&&**name) {
+        return None;
+    }
+    let about = literal(&format!("{schema}.{name}"));
+    let table = format!("{}.{}", quote(schema), quote(name));
+    Some(match &**kind {
+        "SEQUENCE" => format!(
+            "SELECT 'sequence', {about}, CONCAT_WS(' ', next_not_cached_value, minimum_value, \
+             maximum_value, start_value, increment, cache_size, cycle_option, cycle_count) \
+             FROM {table}"
+        ),
+        // A table that keeps its history is counted with it.
+        "SYSTEM VERSIONED" => format!(
+            "SELECT 'rows', {about}, COUNT(*) FROM {table} FOR SYSTEM_TIME ALL; \
+             CHECKSUM TABLE {table} EXTENDED"
+        ),
+        _ => format!(
+            "SELECT 'rows', {about}, COUNT(*) FROM {table}; CHECKSUM TABLE {table} EXTENDED"
+        ),
+    })
+}
+
+/// A string in SQL, whatever the session's mode says about backslashes.
+pub fn literal(value: &str) -> String {
+    let mut hex = String::from("_utf8mb4 X'");
+    for byte in value.bytes() {
+        hex.push_str(&format!("{byte:02X}"));
+    }
+    hex.push('\'');
+    hex
 }
 
 /// A name in SQL.
@@ -210,6 +218,20 @@ mod tests {
                 "event clinic.e was not there before"
             ]
         );
+    }
+
+    #[test]
+    fn every_table_is_counted_and_summed_but_those_that_the_server_rewrites() {
+        assert_eq!(question("BASE TABLE\tmysql\tproc"), None);
+        let asked = question("BASE TABLE\tclinic\tpa`tient").unwrap();
+        assert!(
+            asked.contains("COUNT(*) FROM `clinic`.`pa``tient`;"),
+            "{asked}"
+        );
+        assert!(asked.ends_with("CHECKSUM TABLE `clinic`.`pa``tient` EXTENDED"));
+        assert!(question("BASE TABLE\tmysql\tglobal_priv").is_some());
+        let history = question("SYSTEM VERSIONED\tclinic\tp").unwrap();
+        assert!(history.contains("FOR SYSTEM_TIME ALL"), "{history}");
     }
 
     #[test]

@@ -1,0 +1,84 @@
+//! What a PIN is worth, in plain words. Pure.
+
+/// Seconds that one guess takes on one processor (scrypt with 128 MiB).
+const SECONDS_A_GUESS: f64 = 0.25;
+/// Processors that a determined thief has.
+const PROCESSORS: f64 = 100.0;
+
+/// How long somebody with the stick needs to try all PINs of this kind.
+pub fn explain(pin: &[u8]) -> String {
+    if pin.is_empty() {
+        return "Without a PIN whoever holds this stick and the server reads its data. Keep it \
+                locked away."
+            .into();
+    }
+    let seconds = guesses(pin) * SECONDS_A_GUESS / PROCESSORS;
+    let advice = if seconds < 86_400.0 * 365.0 {
+        " Longer is better: five random words, or fourteen digits."
+    } else {
+        ""
+    };
+    format!(
+        "Whoever holds this stick can try every PIN of this length and kind in about {} with a \
+         hundred processors; sooner if it is a date, a name or a common word.{advice}",
+        duration(seconds)
+    )
+}
+
+/// How many PINs there are of this length, of the kinds of signs used.
+fn guesses(pin: &[u8]) -> f64 {
+    let uses = |kind: fn(&u8) -> bool| pin.iter().any(kind);
+    let kinds = [
+        (uses(u8::is_ascii_digit), 10.0),
+        (uses(u8::is_ascii_lowercase), 26.0),
+        (uses(u8::is_ascii_uppercase), 26.0),
+        (uses(|sign| !sign.is_ascii_alphanumeric()), 33.0),
+    ];
+    let signs: f64 = kinds
+        .iter()
+        .filter(|(used, _)| *used)
+        .map(|(_, signs)| signs)
+        .sum();
+    signs.powi(pin.len() as i32)
+}
+
+fn duration(seconds: f64) -> String {
+    let units = [
+        (31_536_000.0, "years"),
+        (86_400.0, "days"),
+        (3600.0, "hours"),
+        (60.0, "minutes"),
+    ];
+    let (unit, name) = units
+        .into_iter()
+        .find(|(unit, _)| seconds >= 2.0 * unit)
+        .unwrap_or((1.0, "seconds"));
+    match seconds / unit {
+        many if many > 1e6 => format!("millions of {name}"),
+        few => format!("{:.0} {name}", few.max(1.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_digits_are_called_what_they_are() {
+        let text = explain(b"2580");
+        assert!(text.contains("about 25 seconds"), "{text}");
+        assert!(text.contains("Longer is better"), "{text}");
+    }
+
+    #[test]
+    fn five_words_need_no_advice() {
+        let text = explain(b"otter lamp frozen cello maize");
+        assert!(text.contains("millions of years"), "{text}");
+        assert!(!text.contains("Longer"), "{text}");
+    }
+
+    #[test]
+    fn no_pin_means_that_the_stick_is_the_key() {
+        assert!(explain(b"").contains("whoever holds this stick"));
+    }
+}
