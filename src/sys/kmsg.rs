@@ -36,6 +36,11 @@ impl Log for KernelLog {
             &mut line,
             format_args!("<{level}>stayput: {}", record.args()),
         );
+        // Without it the kernel holds the line back until the next one comes.
+        if line.push('\n').is_err() {
+            line.pop();
+            let _ = line.push('\n');
+        }
         // Opened for each line: the kernel limits what one opening may write.
         if let Ok(mut kmsg) = OpenOptions::new().write(true).open("/dev/kmsg") {
             let _ = kmsg.write_all(line.as_bytes());

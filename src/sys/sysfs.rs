@@ -9,32 +9,27 @@ use heapless::{String, Vec};
 /// Entries of one directory that are looked at, at most.
 const MAX_ENTRIES: usize = 256;
 
+/// White space around a text that does not count to its length.
+const SLACK: usize = 8;
+
+/// The whole of a small file; `None` when it cannot be read or has more than
+/// `most` bytes.
+fn read_bounded(path: &Path, most: usize) -> Option<std::vec::Vec<u8>> {
+    let mut bytes = std::vec::Vec::with_capacity(most + 1);
+    let file = File::open(path).ok()?;
+    file.take(most as u64 + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() <= most).then_some(bytes)
+}
+
 /// Up to `N` bytes of a file; `None` when it cannot be read or is longer.
 pub fn read_bytes<const N: usize>(path: &Path) -> Option<Vec<u8, N>> {
-    let mut file = File::open(path).ok()?;
-    let mut bytes = Vec::new();
-    bytes.resize(N, 0).ok()?;
-    let mut length = 0;
-    loop {
-        match file.read(&mut bytes[length..]) {
-            Ok(0) => break,
-            Ok(n) => length += n,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return None,
-        }
-    }
-    // A full buffer may have been too short.
-    if length == N && file.read(&mut [0]).ok()? != 0 {
-        return None;
-    }
-    bytes.truncate(length);
-    Some(bytes)
+    Vec::from_slice(&read_bounded(path, N)?).ok()
 }
 
 /// A file's text without white space and NUL bytes at its ends; `None` when
-/// it cannot be read, is longer than `N` bytes, empty, or not UTF-8.
+/// it cannot be read, is then longer than `N` bytes, empty, or not UTF-8.
 pub fn read_text<const N: usize>(path: &Path) -> Option<String<N>> {
-    let bytes = read_bytes::<N>(path)?;
+    let bytes = read_bounded(path, N + SLACK)?;
     let text = core::str::from_utf8(&bytes).ok()?;
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
     if text.is_empty() {
@@ -55,4 +50,20 @@ pub fn list(path: &Path) -> std::vec::Vec<String<63>> {
         .collect();
     names.sort_unstable();
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newline_at_the_end_does_not_count() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "00:1b:21:3a:4f:10\n").unwrap();
+        let text = read_text::<17>(file.path());
+        assert_eq!(text.as_deref(), Some("00:1b:21:3a:4f:10"));
+        assert_eq!(read_text::<16>(file.path()), None);
+        assert_eq!(read_bytes::<17>(file.path()), None);
+        assert_eq!(read_bytes::<18>(file.path()).unwrap().len(), 18);
+    }
 }
