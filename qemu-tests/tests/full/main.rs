@@ -1,4 +1,6 @@
 //! What happens on a whole server: Debian, systemd, MariaDB.
 
+mod enable;
+mod gate;
 mod harness;
 mod story;

@@ -40,7 +40,7 @@ pub enum Fault {
 
 /// The directories of InnoDB and Aria that follow the data directory unless
 /// they are set.
-const DIRECTORIES: [&str; 4] = [
+pub const DIRECTORIES: [&str; 4] = [
     "innodb-data-home-dir",
     "innodb-log-group-home-dir",
     "innodb-undo-directory",

@@ -9,6 +9,7 @@ use nix::sys::statvfs::statvfs;
 
 use crate::admin::mariadb::config::Configuration;
 use crate::admin::mariadb::data_directory::DataDirectory;
+use crate::admin::mariadb::judge::DIRECTORIES;
 use crate::admin::{Problem, Result};
 use crate::sys::attributes;
 
@@ -47,12 +48,7 @@ pub fn data_directory(config: &Configuration) -> Result<DataDirectory> {
             .unwrap_or_default()
             .trim_end_matches('/'),
     );
-    for name in [
-        "innodb-data-home-dir",
-        "innodb-log-group-home-dir",
-        "innodb-undo-directory",
-        "aria-log-dir-path",
-    ] {
+    for name in DIRECTORIES {
         let place = config.value(name).map(|path| path.trim_end_matches('/'));
         if place.is_some_and(|place| !["", "."].contains(&place) && Path::new(place) != seen) {
             return Err(refuse(

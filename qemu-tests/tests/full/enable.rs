@@ -1,0 +1,283 @@
+//! `stayput mariadb enable` on a server that has been in use for years, with
+//! everything that goes wrong on the way; and where its keys must not get.
+
+use qemu_tests::{
+    DebianMachine, Failure, Filesystem, Place, Result, Stick, minutes, search, seconds,
+    shipped_binary,
+};
+
+/// Stands in a table of the old server; afterwards nowhere on the disk.
+const CANARY: &str = "Halima Okello 4471 sickle cell";
+
+/// What a clinic has gathered: each kind of table, account and program.
+const YEARS: &str = r#"
+CREATE DATABASE clinic; USE clinic;
+CREATE TABLE patient (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(80), weight FLOAT,
+    born DATE, photo BLOB, seen TIMESTAMP DEFAULT CURRENT_TIMESTAMP, KEY (name));
+INSERT INTO patient (name, weight, born, photo)
+    SELECT CONCAT('päti''ent ', seq), 3.14159274 * seq, '1970-01-01' + INTERVAL seq DAY,
+    UNHEX(MD5(seq)) FROM seq_1_to_500;
+INSERT INTO patient (name) VALUES ('CANARY');
+CREATE TABLE visit (id INT, note TEXT) ENGINE=Aria;
+INSERT INTO visit SELECT seq, 'visit' FROM seq_1_to_300;
+CREATE TABLE old (id INT, note TEXT) ENGINE=MyISAM;
+INSERT INTO old VALUES (1, 'old');
+CREATE TABLE `we``ird na.me` (a INT); INSERT INTO `we``ird na.me` VALUES (7);
+CREATE TABLE change_log (note TEXT);
+CREATE TRIGGER noted AFTER INSERT ON visit FOR EACH ROW
+    INSERT INTO change_log VALUES (CONCAT('visit ', NEW.id));
+CREATE VIEW heavy AS SELECT name FROM patient WHERE weight > 1000;
+CREATE PROCEDURE count_them() SELECT COUNT(*) FROM patient;
+CREATE EVENT tidy ON SCHEDULE EVERY 1 DAY STARTS '2040-01-01' DO DELETE FROM change_log;
+CREATE TABLE kept (id INT) WITH SYSTEM VERSIONING;
+INSERT INTO kept VALUES (1); UPDATE kept SET id = 2;
+CREATE SEQUENCE numbers START WITH 5; SELECT NEXTVAL(numbers);
+CREATE ROLE doctor; CREATE USER nurse IDENTIFIED BY 'x';
+GRANT doctor TO nurse; GRANT SELECT ON clinic.* TO nurse;
+"#;
+
+/// What must be the same before and after, rows and all.
+const SAME: &str = "CHECKSUM TABLE clinic.patient, clinic.visit, clinic.old, \
+     clinic.kept, clinic.change_log EXTENDED; \
+     SELECT COUNT(*) FROM clinic.kept FOR SYSTEM_TIME ALL; \
+     SELECT SUM(weight) FROM clinic.patient; SELECT * FROM clinic.`we``ird na.me`; \
+     SHOW GRANTS FOR nurse; SHOW CREATE TRIGGER clinic.noted; \
+     SELECT event_name, starts FROM information_schema.events; \
+     SELECT COUNT(*) FROM clinic.heavy; CALL clinic.count_them()";
+
+struct OldServer {
+    server: DebianMachine,
+    home: Place,
+}
+
+impl OldServer {
+    fn new() -> Result<Self> {
+        let home = Place::home()?;
+        let mut server = DebianMachine::fresh()?;
+        server.boot_at(&home)?;
+        server.wait_for_database()?;
+        let stick = Stick::partitioned(Filesystem::Vfat)?;
+        stick.write("stayput", &std::fs::read(shipped_binary("stayput")?)?)?;
+        let id = server.plug(&stick)?;
+        server
+            .shell(
+                "until [ -e /dev/sda1 ]; do sleep 0.2; done; mount /dev/sda1 /mnt && \
+                 install /mnt/stayput /usr/sbin/stayput && umount /mnt && \
+                 stayput init --name clinic --disk /dev/vda --yes",
+            )?
+            .success()?;
+        server.unplug(&id)?;
+        Ok(Self { server, home })
+    }
+
+    fn fill(&mut self) -> Result<String> {
+        let years = YEARS.replace("CANARY", CANARY);
+        self.server
+            .shell(&format!("mariadb <<'END'\n{years}\nEND"))?
+            .success()?;
+        self.server.sql(SAME)
+    }
+
+    fn enable(&mut self, options: &str) -> Result<qemu_tests::Output> {
+        self.server.shell_within(
+            &format!("stayput mariadb enable --yes {options}"),
+            minutes(9),
+        )
+    }
+
+    /// A refusal: the word for it is said, and the old server runs as before.
+    fn refuses(&mut self, options: &str, why: &str) -> Result {
+        let output = self.enable(options)?;
+        if output.ok() || !output.text.contains(why) {
+            return Err(Failure::new(format!("no refusal with {why:?}: {output}")));
+        }
+        self.server.wait_for_database()
+    }
+}
+
+#[test]
+fn a_server_of_years_is_encrypted_whole_also_after_failures_half_way() -> Result {
+    let mut old = OldServer::new()?;
+    let before = old.fill()?;
+
+    // Too little room is said before anything is touched.
+    old.server
+        .shell(
+            "free=$(df --output=avail -k /var/lib | tail -n 1); \
+             fallocate -l $((free - 100000))K /var/full",
+        )?
+        .success()?;
+    old.refuses("", "too little room")?;
+    old.server.shell("rm /var/full")?;
+
+    // Something that fails in the middle of the work: back to the old server.
+    old.server
+        .sql("CREATE TABLE clinic.clear (a INT) ENCRYPTED=NO")?;
+    old.refuses("", "never to be encrypted: clinic.clear")?;
+    old.server.sql("DROP TABLE clinic.clear")?;
+    assert_eq!(old.server.sql(SAME)?, before);
+
+    // The power goes while it copies: the old server is there again.
+    old.server
+        .shell(
+            "(stayput mariadb enable --yes >/run/enable.log 2>&1 &); \
+                until grep -q Copying /run/enable.log; do sleep 0.2; done; sync",
+        )?
+        .success()?;
+    old.server.power_cut();
+    old.server.boot_at(&old.home)?;
+    old.server.wait_for_database()?;
+    assert_eq!(old.server.sql(SAME)?, before);
+
+    // And now through.
+    let output = old.enable("")?;
+    let said = output.success()?;
+    for word in ["was interrupted", "clinic.old", "ENGINE=InnoDB"] {
+        assert!(said.contains(word), "no {word:?} in {said}");
+    }
+    old.server.wait_for_database()?;
+    assert_eq!(old.server.sql(SAME)?, before);
+    let seen = old.server.shell("ls /var/lib/stayput")?.success()?;
+    assert_eq!(seen, "mariadb\nmariadb.check\n");
+
+    old.server
+        .sql("INSERT INTO clinic.old VALUES (2, 'a note in the clear 5512')")?;
+    old.server.sql("FLUSH TABLES")?;
+    old.server.shell("sync")?;
+    old.server.power_cut();
+    let needles = [
+        b"a note in the clear 5512".to_vec(),
+        CANARY.as_bytes().to_vec(),
+    ];
+    // The first shows that the search finds what is there to find.
+    assert_eq!(search::found_in(old.server.disk(), &needles)?, [0]);
+    Ok(())
+}
+
+#[test]
+fn keys_never_get_into_swap() -> Result {
+    let scratch = qemu_tests::Scratch::new()?;
+    let swap = scratch.join("swap.img");
+    std::fs::File::create(&swap)?.set_len(1 << 30)?;
+    let home = Place::home()?;
+    let mut server = DebianMachine::installed(&mut |_| ())?;
+    server.more_disks.push(swap.clone());
+    server.boot_at(&home)?;
+    server.wait_for_database()?;
+
+    // Each danger is refused in words, before anything is changed.
+    for (danger, undo, why) in [
+        (
+            "mkswap /dev/vdb && swapon /dev/vdb",
+            "swapoff /dev/vdb",
+            "swap on /dev/vdb is not encrypted",
+        ),
+        (
+            "echo '/dev/vdb none swap sw 0 0' >>/etc/fstab",
+            "sed -i /vdb/d /etc/fstab",
+            "/etc/fstab swaps to /dev/vdb",
+        ),
+        (
+            "echo RESUME=/dev/vdb >/etc/initramfs-tools/conf.d/resume",
+            "rm /etc/initramfs-tools/conf.d/resume",
+            "hibernation is set up",
+        ),
+        (
+            "echo USE_KDUMP=1 >/etc/default/kdump-tools",
+            "rm /etc/default/kdump-tools",
+            "crash dumps are set up",
+        ),
+    ] {
+        server.shell(danger)?.success()?;
+        let output = server.shell("stayput mariadb enable --yes")?;
+        assert!(
+            !output.ok() && output.text.contains(why),
+            "{danger}: {output}"
+        );
+        server.shell(undo)?.success()?;
+    }
+
+    // The owner adds swap later, and memory runs short.
+    let control = "a secret of an ordinary program 8823";
+    server
+        .shell(&format!(
+            "mkswap /dev/vdb && swapon /dev/vdb && sysctl -w vm.swappiness=200; \
+             (exec sh -c 'secret=\"{control}\"; while :; do sleep 1000; done' &) ; sleep 1"
+        ))?
+        .success()?;
+    server.shell_within(
+        "for i in 1 2; do head -c 900M /dev/zero | tail -c 900M | (sleep 20; cat >/dev/null); done; \
+         free -m; sync",
+        minutes(9),
+    )?;
+    let used = server
+        .shell("grep VmSwap /proc/$(pidof mariadbd)/status")?
+        .success()?;
+    assert!(used.contains(" 0 kB"), "mariadbd was swapped: {used}");
+    std::thread::sleep(seconds(2));
+    server.power_cut();
+    let kept = scratch.join("swap.kept");
+    std::fs::rename(&swap, &kept)?;
+    // What they are is asked only now: the question itself would have put
+    // them into memory that can be swapped.
+    server.more_disks.clear();
+    server.boot_at(&home)?;
+    let keys = server.shell("cat /run/stayput/mariadb.keys")?.success()?;
+    let mut needles = vec![control.as_bytes().to_vec()];
+    for line in keys.lines() {
+        let hex = line.split_once(';').map_or("", |(_, hex)| hex);
+        let bytes = (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16))
+            .collect::<std::result::Result<Vec<u8>, _>>()
+            .map_err(|error| Failure::new(error.to_string()))?;
+        needles.extend(search::forms_of(&bytes));
+    }
+    assert_eq!(
+        needles.len(),
+        7,
+        "two keys in three forms each, and the control"
+    );
+    assert_eq!(search::found_in(&kept, &needles)?, [0]);
+    Ok(())
+}
+
+#[test]
+fn clear_swap_is_replaced_for_the_owner_and_the_old_one_overwritten() -> Result {
+    let scratch = qemu_tests::Scratch::new()?;
+    let swap = scratch.join("swap.img");
+    std::fs::File::create(&swap)?.set_len(64 << 20)?;
+    let home = Place::home()?;
+    let mut server = DebianMachine::installed(&mut |_| ())?;
+    server.more_disks.push(swap.clone());
+    server.boot_at(&home)?;
+    server.wait_for_database()?;
+    server
+        .shell(
+            "mkswap /dev/vdb && swapon /dev/vdb && echo '/dev/vdb none swap sw 0 0' >>/etc/fstab \
+             && echo 'what was swapped out 6617' | dd of=/dev/vdb bs=1M seek=32 conv=notrunc && sync",
+        )?
+        .success()?;
+    let said = server
+        .shell("stayput mariadb enable --yes --swap zram")?
+        .success()?;
+    assert!(said.contains("Switching off swap on /dev/vdb"), "{said}");
+    let swaps = server.shell("cat /proc/swaps; grep swap /etc/fstab")?.text;
+    assert!(
+        swaps.contains("/dev/zram0") && !swaps.contains("\n/dev/vdb"),
+        "{swaps}"
+    );
+    server.power_cut();
+    assert_eq!(
+        search::found_in(&swap, &[b"what was swapped out 6617".to_vec()])?,
+        [0; 0]
+    );
+    server.boot_at(&home)?;
+    server.wait_for_database()?;
+    let swaps = server.shell("cat /proc/swaps")?.text;
+    assert!(
+        swaps.contains("/dev/zram0") && !swaps.contains("vdb"),
+        "{swaps}"
+    );
+    Ok(())
+}
