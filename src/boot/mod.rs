@@ -3,6 +3,7 @@
 
 mod console;
 mod figures;
+mod judging;
 mod line;
 mod prompt;
 mod screen;
