@@ -17,15 +17,17 @@ use crate::release::release;
 use crate::stick::{Stick, StickFile};
 use crate::sys::clock;
 use crate::sys::uevent::UeventSocket;
-use crate::vault::locate::{self, LocateError, VaultDisk};
-use crate::vault::{Answered, EventKind, OpenedBy, SlotTable, Vault, VaultError, VaultPlace};
+use crate::vault::locate::{self, LocateError};
+use crate::vault::{Answered, EventKind, Header, OpenedBy, SlotTable, VaultError, VaultPlace};
 
 /// A server at home is through before that: no prompt flashes by.
 const PROMPT_AFTER: Duration = Duration::from_millis(800);
 
-/// A vault that was found, and the places that open it.
+/// What was read from the vault. The vault itself is open only for moments:
+/// kept in a file, its filesystem would be mounted for as long as the prompt
+/// waits, and found unclean after a power cut.
 struct Found {
-    vault: Vault<VaultDisk>,
+    header: Header,
     slots: Result<Box<SlotTable>, VaultError>,
     matchers: Vec<Matcher>,
 }
@@ -124,7 +126,7 @@ impl Stage {
     fn try_place(&mut self) -> Option<(MasterKey, OpenedBy)> {
         let found = self.found.as_mut().ok()?;
         let slots = found.slots.as_ref().ok()?;
-        let header = found.vault.header();
+        let header = &found.header;
         for (slot, matcher) in slots.environments.iter().zip(&mut found.matchers) {
             if !matcher.has_next(slot, &self.observed) {
                 continue;
@@ -146,15 +148,16 @@ impl Stage {
 
     /// Releases the key, if the vault proves to be unchanged.
     fn open(&mut self, key: &MasterKey, by: OpenedBy) -> bool {
-        let Ok(found) = &mut self.found else {
-            return false;
-        };
-        let proven = match found.vault.prove(key) {
+        let proven = locate::open(&self.place).and_then(|vault| Ok(vault.prove(key)?));
+        let proven = match proven {
             Ok(proven) => proven,
             Err(error) => {
                 log::error!("not released: {error}");
+                self.screen.say(&error);
                 // No place opens a vault that was tampered with.
-                found.slots = Err(error);
+                if let (Ok(found), LocateError::Vault(error)) = (&mut self.found, error) {
+                    found.slots = Err(error);
+                }
                 return false;
             }
         };
@@ -166,11 +169,20 @@ impl Stage {
         // The interfaces go back to how they were found.
         self.neighbours = None;
         let milliseconds = self.figures.elapsed();
-        note(&mut found.vault, EventKind::Released { by, milliseconds });
+        self.note(EventKind::Released { by, milliseconds });
         self.screen
             .close(&"The key is accepted. The server goes on.");
         log::info!("{}", self.figures);
         true
+    }
+
+    /// Writes to the vault's log; one that cannot be written keeps nobody out.
+    fn note(&self, kind: EventKind) {
+        let written = locate::open(&self.place)
+            .and_then(|mut vault| Ok(vault.append(clock::now(), clock::boot_id(), kind)?));
+        if let Err(error) = written {
+            log::warn!("the vault's log was not written: {error}");
+        }
     }
 
     fn find_vault(&mut self) {
@@ -188,15 +200,8 @@ fn find(place: &VaultPlace) -> Result<Found, LocateError> {
     let name = Printable(&vault.header().server_name).to_string();
     log::info!("found the vault of \"{name}\"");
     Ok(Found {
-        vault,
+        header: vault.header().clone(),
         slots,
         matchers,
     })
-}
-
-/// A log that cannot be written keeps nobody out.
-fn note(vault: &mut Vault<VaultDisk>, kind: EventKind) {
-    if let Err(error) = vault.append(clock::now(), clock::boot_id(), kind) {
-        log::warn!("the vault's log was not written: {error}");
-    }
 }

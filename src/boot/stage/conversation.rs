@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Stage, Waiting, note};
+use super::{Stage, Waiting};
 use crate::boot::line::{Line, Typed};
 use crate::boot::prompt::{Command, pause_after};
 use crate::boot::words::Help;
@@ -27,7 +27,7 @@ impl Stage {
             return;
         };
         for stick in news {
-            match stick::read_any(&stick, found.vault.header()) {
+            match stick::read_any(&stick, &found.header) {
                 Ok(file) => {
                     log::info!("a stick of this server was plugged in");
                     if file.info.has_pin() {
@@ -56,7 +56,7 @@ impl Stage {
         };
         let label = waiting.file.info.label.clone();
         let file = &waiting.file;
-        let header = found.vault.header();
+        let header = &found.header;
         let result = self.figures.unwrap.time(|| file.open(header, pin));
         match result {
             Ok(key) => {
@@ -73,7 +73,7 @@ impl Stage {
                 log::warn!("wrong PIN for a stick");
                 let seconds = pause.as_secs();
                 let words = format!("The PIN is wrong. Try again in {seconds} s.");
-                note(&mut found.vault, EventKind::WrongPin { stick: label });
+                self.note(EventKind::WrongPin { stick: label });
                 self.screen.say(&words);
             }
             Err(error) => {

@@ -1,6 +1,6 @@
 //! Why the server is not open, and when and how that is said.
 
-use super::{Found, PROMPT_AFTER, Stage, note};
+use super::{Found, PROMPT_AFTER, Stage};
 use crate::boot::words::{Banner, Reason};
 use crate::environment::{answered, enough_answered};
 use crate::vault::locate::LocateError;
@@ -87,7 +87,7 @@ impl Stage {
                 Some(answered(home, &self.observed))
             });
             let answered = answered.unwrap_or_default();
-            note(&mut found.vault, EventKind::Locked { because, answered });
+            self.note(EventKind::Locked { because, answered });
         }
     }
 }
@@ -95,7 +95,7 @@ impl Stage {
 pub(super) fn banner<'a>(found: &'a Result<Found, LocateError>, reason: &'a Reason) -> Banner<'a> {
     let server = found.as_ref().ok();
     Banner {
-        server: server.map(|found| found.vault.header().server_name.as_str()),
+        server: server.map(|found| found.header.server_name.as_str()),
         reason,
     }
 }
