@@ -70,6 +70,19 @@ impl Consoles {
         }
     }
 
+    /// Prints a question, and behind it what each console has typed already:
+    /// a message in between must not make it look lost.
+    pub fn ask(&mut self, question: &str) {
+        for console in &mut self.consoles {
+            console.queue(question.as_bytes());
+            if self.echo {
+                let typed = zeroize::Zeroizing::new(console.editor.so_far().to_vec());
+                console.queue(&typed);
+            }
+            console.send();
+        }
+    }
+
     pub fn terminals(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.consoles.iter().map(|console| console.terminal.as_fd())
     }

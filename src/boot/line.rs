@@ -82,6 +82,11 @@ impl Editor {
         Some(Typed::Cancel)
     }
 
+    /// What was typed of the line so far.
+    pub fn so_far(&self) -> &[u8] {
+        &self.line
+    }
+
     pub fn clear(&mut self) {
         self.line.zeroize();
     }

@@ -10,6 +10,7 @@ mod line;
 mod prompt;
 mod screen;
 mod stage;
+mod status;
 mod stick_watch;
 mod uevent;
 mod wait;

@@ -93,10 +93,10 @@ impl Screen {
 
     fn ask(&mut self) {
         match &self.asking {
-            Asking::Command => self.consoles.print(PROMPT),
+            Asking::Command => self.consoles.ask(PROMPT),
             Asking::Pin(label) => {
                 let question = format!("PIN of stick \"{}\": ", Printable(label));
-                self.consoles.print(&question);
+                self.consoles.ask(&question);
             }
         }
     }

@@ -47,7 +47,8 @@ impl Display for Reason {
 }
 
 impl Reason {
-    fn advice(&self) -> &'static str {
+    /// What to do next.
+    pub fn advice(&self) -> &'static str {
         match self {
             Self::NoVault(_) => {
                 "Check that the server's disk is connected.\nThe server goes on by itself when the disk is there."

@@ -107,6 +107,12 @@ pub fn is_up(name: &str) -> Result<bool, Errno> {
     Ok(flags(name)? & libc::IFF_UP as i16 != 0)
 }
 
+/// Whether the cable leads to something that is switched on; always `false`
+/// while the interface is down.
+pub fn has_carrier(name: &str) -> bool {
+    sysfs::read_text::<2>(&class(name).join("carrier")).as_deref() == Some("1")
+}
+
 /// Puts the interface up or down and changes nothing else about it.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 //! seconds.
 
 mod at_home;
+mod exits;
 mod harness;
 mod network;
 mod prompt;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Stage, Waiting};
 use crate::boot::line::{Line, Typed};
 use crate::boot::prompt::{Command, pause_after};
+use crate::boot::status::Status;
 use crate::boot::words::Help;
 use crate::environment::observe_machine;
 use crate::stick::{self, StickError};
@@ -124,7 +125,10 @@ impl Stage {
         match Command::parse(line) {
             Some(Command::Status) => {
                 let reason = self.reason();
-                self.screen.say(&reason);
+                let slots = self.found.as_ref().ok().map(|found| &found.slots);
+                let home = slots.and_then(|slots| slots.as_ref().ok()?.environments.first());
+                let status = Status::of(&reason, home.map(Box::as_ref), &self.observed);
+                self.screen.say(&status);
             }
             Some(Command::Retry) => self.retry(),
             Some(Command::Reboot) => {
