@@ -11,6 +11,8 @@
 pub mod admin;
 pub mod boot;
 pub mod environment;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod keys;
 pub mod release;
 pub mod stick;

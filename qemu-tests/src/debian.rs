@@ -96,8 +96,9 @@ impl DebianMachine {
 
     /// Switches it off as an owner would, and waits for that.
     pub fn shut_down(&mut self) -> Result {
-        self.shell("systemctl poweroff --no-block")?.success()?;
-        self.wait_off(minutes(3))
+        self.machine()?
+            .shell_without_answer("systemctl poweroff --no-block")?;
+        self.wait_off(minutes(5))
     }
 
     /// Copies a file from the root filesystem of a machine that is off.

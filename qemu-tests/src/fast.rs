@@ -81,14 +81,12 @@ impl FastMachine {
             0o755,
             binary("stayput-boot")?,
         );
-        let script = project().join("initramfs-hooks/scripts/init-premount/stayput");
-        if script.exists() {
-            machine.put(
-                "/scripts/init-premount/stayput",
-                0o755,
-                std::fs::read(script)?,
-            );
-        }
+        let stage = project().join("initramfs-hooks/scripts/init-premount/stayput");
+        machine.put(
+            "/scripts/init-premount/stayput",
+            0o755,
+            std::fs::read(stage)?,
+        );
         Ok(machine)
     }
 

@@ -227,6 +227,12 @@ impl Machine {
         })
     }
 
+    /// Starts a command whose answer cannot come, as of one that switches the
+    /// machine off.
+    pub fn shell_without_answer(&mut self, command: &str) -> Result {
+        self.shell.start(command, seconds(120)).map(drop)
+    }
+
     /// Waits until the real system's root shell is there.
     pub fn wait_for_system(&mut self, limit: Duration) -> Result {
         self.wait_for_stage("system", limit)

@@ -64,7 +64,9 @@ impl Shell {
         Ok(())
     }
 
-    pub fn run(&mut self, command: &str, limit: Duration) -> Result<Output> {
+    /// Starts a command and does not wait for its answer: for what ends the
+    /// shell too. Gives the tag that an answer would have.
+    pub fn start(&mut self, command: &str, limit: Duration) -> Result<String> {
         if !self.ready {
             self.wait_ready("", limit)?;
         }
@@ -72,6 +74,11 @@ impl Shell {
         let tag = format!("t{}", self.count);
         let line = format!("{tag} {}\n", base64::encode(command.as_bytes()));
         self.line.type_text(&line)?;
+        Ok(tag)
+    }
+
+    pub fn run(&mut self, command: &str, limit: Duration) -> Result<Output> {
+        let tag = self.start(command, limit)?;
         let late = |failure| Failure::new(format!("in the guest: {command}\n{failure}"));
         self.line
             .wait_for(&format!("{tag} "), limit)

@@ -3,6 +3,8 @@
 
 mod console;
 mod figures;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod line;
 mod prompt;
 mod screen;

@@ -12,6 +12,8 @@ mod observed;
 mod scenarios;
 
 pub use arp::Refused;
+#[cfg(feature = "fuzzing")]
+pub use arp::reply as parse_arp_reply;
 pub use enrolment::{Chosen, EnrolmentError, enrol};
 pub use machine::observe_machine;
 pub use matching::{Comparison, Matcher, answered, compare, enough_answered};

@@ -181,6 +181,21 @@ impl StickFile {
         bytes
     }
 
+    /// These bytes as a file of the right length whose digest fits: past the
+    /// check for damage, where fuzzing has something to find.
+    #[cfg(feature = "fuzzing")]
+    pub fn with_right_digest(payload: &[u8]) -> [u8; STICK_FILE_BYTES] {
+        let mut bytes = [0; STICK_FILE_BYTES];
+        let length = payload.len().min(STICK_FILE_BYTES - HEAD);
+        bytes[HEAD..HEAD + length].copy_from_slice(&payload[..length]);
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8] = VERSION;
+        bytes[12..16].copy_from_slice(&(length as u32).to_le_bytes());
+        let digest = digest(&bytes, length);
+        bytes[16..HEAD].copy_from_slice(&digest);
+        bytes
+    }
+
     /// Reads one copy, of the server that the file's name says.
     ///
     /// # Errors

@@ -113,7 +113,7 @@ const CHECK: &str = "stayput master key check v1";
 
 impl Header {
     /// A header as a new vault has it, without the vault.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub fn of_a_new_server(key: &MasterKey) -> Self {
         let server_id = ServerId::random();
         Self {

@@ -1,4 +1,4 @@
-//! A block device in memory that records every write: for tests.
+//! A block device in memory that records every write: for tests and fuzzing.
 
 use super::layout::{BLOCK_SIZE, VAULT_BLOCKS};
 use super::{BlockDevice, VaultError};
@@ -25,10 +25,21 @@ fn range(block: u32) -> core::ops::Range<usize> {
 }
 
 impl MemoryDevice {
+    /// A device that starts with these bytes.
+    #[cfg(feature = "fuzzing")]
+    pub fn holding(bytes: &[u8]) -> Self {
+        let mut device = Self::default();
+        let length = bytes.len().min(device.bytes.len());
+        device.bytes[..length].copy_from_slice(&bytes[..length]);
+        device
+    }
+
+    #[cfg(test)]
     pub fn damage(&mut self, block: u32) {
         self.bytes[range(block)][100] ^= 0xff;
     }
 
+    #[cfg(test)]
     /// The device as a power cut leaves it: `before`, then the first `whole`
     /// of the recorded writes, then `torn` bytes of the next one.
     pub fn cut(before: &Self, writes: &[(u32, Vec<u8>)], whole: usize, torn: usize) -> Self {

@@ -18,7 +18,7 @@ mod slots;
 mod sticks;
 mod store;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 mod memory;
 #[cfg(test)]
 mod replay;
@@ -36,6 +36,9 @@ pub use slots::{
     SlotTable, Thresholds, Value,
 };
 pub use sticks::{KnownStick, MAX_STICKS, StickList};
+
+#[cfg(feature = "fuzzing")]
+pub use memory::MemoryDevice;
 
 use crate::keys::{MasterKey, Secret32};
 use crate::theft::TheftState;

@@ -150,7 +150,15 @@ impl SlotTable {
             &mut table,
         )
         .map_err(|_| VaultError::Damaged)?;
-        postcard::from_bytes(&table).map_err(|_| VaultError::Damaged)
+        Self::decode(&table)
+    }
+
+    /// What the seal holds, as it may come from whoever has the disk.
+    ///
+    /// # Errors
+    /// [`VaultError::Damaged`].
+    pub fn decode(table: &[u8]) -> Result<Box<Self>, VaultError> {
+        postcard::from_bytes(table).map_err(|_| VaultError::Damaged)
     }
 }
 

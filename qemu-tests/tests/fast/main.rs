@@ -6,5 +6,6 @@ mod harness;
 mod network;
 mod prompt;
 mod seen;
+mod sticks;
 mod stolen;
 mod vault;

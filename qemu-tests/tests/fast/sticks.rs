@@ -1,0 +1,208 @@
+//! Backup sticks in front of the locked server: the right one opens it, every
+//! other one gets one clear line and the prompt goes on.
+
+use qemu_tests::{
+    FastMachine, Filesystem, Place, Result, Stick, UsbController, UsbModel, minutes, seconds,
+};
+
+use crate::seen::{assert_locked, assert_released, log};
+
+const KEY_DIRECTORY: &str = "stayput";
+const PIN: &str = "4711-0815";
+
+fn locked(place: &Place) -> Result<FastMachine> {
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_at(place)?;
+    machine.wait_for_prompt()?;
+    Ok(machine)
+}
+
+/// A stick of another make with the clinic's key files on it.
+fn with_the_clinics_key(stick: Stick) -> Result<Stick> {
+    let original = FastMachine::clinics_stick()?;
+    for name in original.list(KEY_DIRECTORY)? {
+        let path = format!("{KEY_DIRECTORY}/{name}");
+        stick.write(&path, &original.read(&path)?)?;
+    }
+    Ok(stick)
+}
+
+#[test]
+fn the_owners_stick_opens_the_server_while_the_prompt_waits() -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let mut machine = locked(&elsewhere)?;
+    machine.plug(&FastMachine::clinics_stick()?)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let log = log(&mut machine)?;
+    assert!(log.contains("stayput: released after "), "{log}");
+    Ok(())
+}
+
+#[test]
+fn a_stick_that_was_in_before_the_start_opens_the_server() -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let stick = FastMachine::clinics_stick()?;
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_at(&elsewhere)?;
+    machine.plug(&stick)?;
+    machine.wait_for_release()?;
+    machine.machine()?.reset()?;
+    machine.machine()?.wait_for_initramfs(minutes(2))?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)
+}
+
+#[test]
+fn every_kind_of_stick_in_every_kind_of_socket_is_read() -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let kinds = [
+        (
+            UsbController::Ehci,
+            UsbModel::Storage,
+            Stick::whole_disk(Filesystem::Vfat)?,
+        ),
+        (
+            UsbController::Xhci,
+            UsbModel::Uas,
+            Stick::partitioned(Filesystem::Ext4)?,
+        ),
+        (
+            UsbController::Xhci,
+            UsbModel::Storage,
+            Stick::whole_disk(Filesystem::Ext4)?,
+        ),
+    ];
+    for (controller, model, stick) in kinds {
+        let mut machine = locked(&elsewhere)?;
+        let stick = with_the_clinics_key(stick)?;
+        machine.machine()?.plug(&stick, controller, model)?;
+        machine.wait_for_release()?;
+        assert_released(&mut machine)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn wrong_sticks_get_one_clear_line_each_and_the_right_one_still_opens() -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let mut machine = locked(&elsewhere)?;
+    let key = FastMachine::clinics_stick()?;
+    let names = key.list(KEY_DIRECTORY)?;
+    let key_names: Vec<_> = names.iter().filter(|name| name.contains(".key")).collect();
+    assert!(!key_names.is_empty(), "{names:?}");
+
+    let holiday_photos = Stick::partitioned(Filesystem::Vfat)?;
+    holiday_photos.write("photo.jpg", b"\xff\xd8\xff\xe0 a beach")?;
+    let damaged = Stick::partitioned(Filesystem::Vfat)?;
+    for name in &key_names {
+        let path = format!("{KEY_DIRECTORY}/{name}");
+        let mut content = key.read(&path)?;
+        // Behind the head with magic, version and server: one bit.
+        content[64] ^= 1;
+        damaged.write(&path, &content)?;
+    }
+    for (stick, line) in [
+        (holiday_photos, "This stick has no key on it."),
+        (Stick::noise()?, "This stick"),
+        (damaged, "The key on this stick is damaged."),
+    ] {
+        let id = machine.plug(&stick)?;
+        machine.console().wait_for(line, seconds(30))?;
+        machine.wait_for_prompt()?;
+        assert_locked(&mut machine)?;
+        machine.unplug(&id)?;
+    }
+    machine.plug(&key)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)
+}
+
+#[test]
+fn one_damaged_copy_on_the_stick_does_no_harm() -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let mut machine = locked(&elsewhere)?;
+    let stick = FastMachine::clinics_stick()?;
+    let first = stick
+        .list(KEY_DIRECTORY)?
+        .into_iter()
+        .find(|name| name.contains(".key"));
+    stick.write(&format!("{KEY_DIRECTORY}/{}", first.unwrap()), b"gone")?;
+    machine.plug(&stick)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)
+}
+
+#[test]
+fn a_stick_with_a_pin_opens_only_with_it_and_the_pin_is_not_shown() -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let mut machine = locked(&elsewhere)?;
+    machine.plug(&FastMachine::clinics_stick_with_pin()?)?;
+    let question = "PIN of stick \"Otieno\": ";
+    machine.console().wait_for(question, seconds(30))?;
+    machine.console().type_line("1234-5678")?;
+    machine
+        .console()
+        .wait_for("The PIN is wrong.", seconds(60))?;
+    machine.console().wait_for(question, seconds(30))?;
+    assert_locked(&mut machine)?;
+    // A wrong one slows the next down.
+    std::thread::sleep(seconds(3));
+    machine.console().type_line(PIN)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let console = machine.console().transcript();
+    let log = machine.shell("dmesg")?.text;
+    for typed in ["1234-5678", PIN] {
+        assert!(
+            !console.contains(typed) && !log.contains(typed),
+            "{console}\n{log}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stick_pulled_out_at_its_pin_goes_back_to_the_prompt() -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let mut machine = locked(&elsewhere)?;
+    let id = machine.plug(&FastMachine::clinics_stick_with_pin()?)?;
+    machine
+        .console()
+        .wait_for("PIN of stick \"Otieno\": ", seconds(30))?;
+    machine.unplug(&id)?;
+    machine
+        .console()
+        .wait_for("The stick was pulled out.", seconds(30))?;
+    machine.wait_for_prompt()?;
+    machine.plug(&FastMachine::clinics_stick()?)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)
+}
+
+#[test]
+fn a_stick_of_another_server_opens_nothing() -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let stick = FastMachine::clinics_stick()?;
+    let mut other = FastMachine::blank()?;
+    other.boot_to_shell_at(&elsewhere)?;
+    other
+        .shell("stayput init --name other --disk /dev/vda --yes")?
+        .success()?;
+    other
+        .shell(
+            "stayput enroll --yes --machine-need 6 --place-need 3 --neighbour 192.168.77.1 \
+             --neighbour 192.168.77.2 --neighbour 192.168.77.3 && sync",
+        )?
+        .success()?;
+    other.keep_vault_conf()?;
+    let bare_table = Place::empty()?;
+    other.boot_at(&bare_table)?;
+    other.wait_for_prompt()?;
+    other.plug(&stick)?;
+    other
+        .console()
+        .wait_for("This stick is for another server.", seconds(30))?;
+    other.wait_for_prompt()?;
+    assert_locked(&mut other)
+}

@@ -1,0 +1,144 @@
+//! What people do at the prompt: plug in sticks and type.
+
+use std::time::Instant;
+
+use super::{Stage, Waiting};
+use crate::boot::line::{Line, Typed};
+use crate::boot::prompt::{Command, pause_after};
+use crate::boot::words::Help;
+use crate::environment::observe_machine;
+use crate::stick::{self, StickError};
+use crate::sys::power;
+use crate::vault::{EventKind, OpenedBy};
+
+impl Stage {
+    /// Looks at sticks that were plugged in; asks for a PIN or says what is
+    /// wrong with one.
+    pub(super) fn judge_sticks(&mut self) {
+        let news = self.sticks.news();
+        if let Some(waiting) = &self.waiting
+            && !self.sticks.is_in(&waiting.stick)
+        {
+            self.waiting = None;
+            self.screen.ask_for_command();
+            self.screen.say(&"The stick was pulled out.");
+        }
+        let Ok(found) = &self.found else {
+            return;
+        };
+        for stick in news {
+            match stick::read_any(&stick, &found.header) {
+                Ok(file) => {
+                    log::info!("a stick of this server was plugged in");
+                    if file.info.has_pin() {
+                        self.screen.ask_for_pin(&file.info.label);
+                    }
+                    self.waiting = Some(Waiting { stick, file });
+                }
+                Err(error) => {
+                    log::warn!("stick {}: {error}", stick.disk);
+                    self.screen.say(&error);
+                }
+            }
+        }
+    }
+
+    pub(super) fn try_stick_without_pin(&mut self) -> bool {
+        match &self.waiting {
+            Some(waiting) if !waiting.file.info.has_pin() => self.try_stick(b""),
+            _ => false,
+        }
+    }
+
+    fn try_stick(&mut self, pin: &[u8]) -> bool {
+        let (Some(waiting), Ok(found)) = (&self.waiting, &mut self.found) else {
+            return false;
+        };
+        let label = waiting.file.info.label.clone();
+        let file = &waiting.file;
+        let header = &found.header;
+        let result = self.figures.unwrap.time(|| file.open(header, pin));
+        match result {
+            Ok(key) => {
+                if self.open(&key, OpenedBy::Stick { label }) {
+                    return true;
+                }
+                self.waiting = None;
+                self.screen.ask_for_command();
+            }
+            Err(StickError::WrongPin) if file.info.has_pin() => {
+                self.wrong_pins = self.wrong_pins.saturating_add(1);
+                let pause = pause_after(self.wrong_pins);
+                self.pins_again = Instant::now() + pause;
+                log::warn!("wrong PIN for a stick");
+                let seconds = pause.as_secs();
+                let words = format!("The PIN is wrong. Try again in {seconds} s.");
+                self.note(EventKind::WrongPin { stick: label });
+                self.screen.say(&words);
+            }
+            Err(error) => {
+                self.waiting = None;
+                self.screen.ask_for_command();
+                self.screen.say(&error);
+            }
+        }
+        false
+    }
+
+    /// What somebody has typed; true when it opened the server.
+    pub(super) fn answer(&mut self, typed: Typed) -> bool {
+        match typed {
+            Typed::Line(line) if self.waiting.is_some() && !line.is_empty() => {
+                return self.pin(&line);
+            }
+            Typed::Line(_) | Typed::Cancel if self.waiting.is_some() => {
+                self.waiting = None;
+                self.screen.ask_for_command();
+                self.screen
+                    .say(&"No PIN. Type retry to use the stick after all.");
+            }
+            Typed::Line(line) => self.command(&line),
+            Typed::Cancel => self.screen.say(&""),
+        }
+        false
+    }
+
+    fn pin(&mut self, pin: &Line) -> bool {
+        let left = self.pins_again.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            let seconds = left.as_secs() + 1;
+            self.screen
+                .say(&format!("Wait {seconds} s, then type the PIN again."));
+            return false;
+        }
+        self.screen.consoles.print("Checking ...\n");
+        self.try_stick(pin)
+    }
+
+    fn command(&mut self, line: &Line) {
+        match Command::parse(line) {
+            Some(Command::Status) => {
+                let reason = self.reason();
+                self.screen.say(&reason);
+            }
+            Some(Command::Retry) => self.retry(),
+            Some(Command::Reboot) => power::restart(),
+            Some(Command::PowerOff) => power::switch_off(),
+            Some(Command::Help) => self.screen.say(&Help),
+            None if line.is_empty() => self.screen.say(&""),
+            None => self
+                .screen
+                .say(&"Type one of the words of the menu, or its digit."),
+        }
+    }
+
+    /// Everything anew: the disk, the machine, the place, the sticks.
+    fn retry(&mut self) {
+        self.neighbours = None;
+        self.observed = observe_machine();
+        self.find_vault();
+        self.sticks.forget();
+        self.said = None;
+        self.screen.say(&"Looking again ...");
+    }
+}

@@ -1,0 +1,82 @@
+//! Waiting for something to happen, and taking in what did.
+
+use std::time::Instant;
+
+use super::reasons::banner;
+use super::{PROMPT_AFTER, Stage};
+use crate::boot::uevent::{Subject, subject};
+use crate::boot::wait::wait;
+use crate::environment::{Neighbours, observe_machine};
+
+impl Stage {
+    /// Sleeps until something happens, then takes in what did.
+    pub(super) fn wait(&mut self) {
+        let busy = self.found.as_ref().is_ok_and(|found| {
+            found.slots.as_ref().is_ok_and(|slots| {
+                let mut places = slots.environments.iter().zip(&found.matchers);
+                places.any(|(slot, matcher)| matcher.has_next(slot, &self.observed))
+            })
+        });
+        let now = Instant::now();
+        let prompt_due = (!self.screen.is_open()).then(|| self.figures.started() + PROMPT_AFTER);
+        let ask_due = self.neighbours.as_ref().and_then(Neighbours::next);
+        let until = if busy {
+            Some(now)
+        } else {
+            prompt_due.into_iter().chain(ask_due).min()
+        };
+        wait(
+            self.uevents.as_ref(),
+            self.neighbours.as_ref(),
+            &self.screen.consoles,
+            until,
+        );
+        self.screen.consoles.send();
+        self.hear_devices();
+        self.hear_neighbours();
+    }
+
+    fn hear_neighbours(&mut self) {
+        let Some(neighbours) = &mut self.neighbours else {
+            return;
+        };
+        for (label, value) in neighbours.answers() {
+            self.observed.note(&label, &value);
+        }
+        let now = Instant::now();
+        if neighbours.next().is_some_and(|due| due <= now) {
+            neighbours.ask(now);
+        }
+    }
+
+    fn hear_devices(&mut self) {
+        let Some(uevents) = &self.uevents else {
+            return;
+        };
+        let mut buffer = [0; 4096];
+        let (mut block, mut network, mut terminal) = (false, false, false);
+        loop {
+            match uevents.receive(&mut buffer).map(|event| event.map(subject)) {
+                Ok(Some(Subject::Block)) => block = true,
+                Ok(Some(Subject::Network)) => network = true,
+                Ok(Some(Subject::Terminal)) => terminal = true,
+                Ok(Some(Subject::Other)) => {}
+                Ok(None) => break,
+                // Events were lost: look at everything.
+                Err(_) => {
+                    (block, network, terminal) = (true, true, true);
+                    break;
+                }
+            }
+        }
+        if block && self.found.is_err() {
+            self.find_vault();
+        }
+        if block || network {
+            self.observed.note_all(&observe_machine());
+        }
+        if terminal && let Some(reason) = &self.said {
+            self.screen.open_new_consoles(&banner(&self.found, reason));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! One function for each parser of foreign bytes, for the targets in `fuzz/`.
+//! None of them may panic, hang or ask for more memory than it was given.
+
+use crate::boot::fuzzing as boot;
+use crate::environment::parse_arp_reply;
+use crate::keys::{MasterKey, Secret32};
+use crate::release::mariadb::{CheckFile, KeyFile};
+use crate::stick::{StickFile, file_names};
+use crate::vault::gpt::{Gpt, entries_at, is_protective, mbr_partition_id};
+use crate::vault::{Header, MemoryDevice, SlotTable, Vault, VaultPlace};
+
+/// The start of a vault's image, the rest zero: opened, repaired and read as
+/// the boot stage does.
+pub fn vault_image(bytes: &[u8]) {
+    let Ok(vault) = Vault::open(MemoryDevice::holding(bytes)) else {
+        return;
+    };
+    let key = MasterKey::from_secret(Secret32::new([0; 32]));
+    let _ = vault.state();
+    let _ = vault.slots();
+    let _ = vault.prove(&key);
+    let _ = vault.events();
+}
+
+/// What is inside the slot table's seal.
+pub fn slot_table(bytes: &[u8]) {
+    let _ = SlotTable::decode(bytes);
+}
+
+/// One copy of a key file, and one whose digest is right.
+pub fn stick_file(bytes: &[u8]) {
+    let key = MasterKey::from_secret(Secret32::new([0; 32]));
+    let header = Header::of_a_new_server(&key);
+    let _ = file_names(&header.server_id);
+    let _ = StickFile::parse(bytes, &header);
+    let _ = StickFile::parse(&StickFile::with_right_digest(bytes), &header);
+}
+
+pub fn vault_conf(bytes: &[u8]) {
+    if let Ok(text) = core::str::from_utf8(bytes) {
+        let _ = VaultPlace::parse(text);
+    }
+}
+
+/// The first sector, the header and the entries, one after the other.
+pub fn partition_table(bytes: &[u8]) {
+    let (sector, entries) = bytes.split_at(bytes.len().min(512));
+    let _ = is_protective(sector);
+    let _ = mbr_partition_id(sector, 1);
+    let _ = entries_at(sector);
+    if let Ok(gpt) = Gpt::parse(sector, entries) {
+        let _ = gpt.find_gap(1920, 8);
+    }
+}
+
+pub fn arp_reply(bytes: &[u8]) {
+    let _ = parse_arp_reply(bytes);
+}
+
+pub fn uevent(bytes: &[u8]) {
+    boot::uevent(bytes);
+}
+
+/// Keys at a console, and each line as a command.
+pub fn typed_keys(bytes: &[u8]) {
+    boot::typed_keys(bytes);
+}
+
+pub fn mariadb_key_file(bytes: &[u8]) {
+    let _ = KeyFile::parse(bytes);
+}
+
+pub fn mariadb_check_file(bytes: &[u8]) {
+    let _ = CheckFile::parse(bytes);
+}
