@@ -5,6 +5,7 @@ mod console;
 mod figures;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod judging;
 mod line;
 mod prompt;
 mod screen;

@@ -21,6 +21,7 @@ enum Asking {
 pub struct Screen {
     pub consoles: Consoles,
     open: bool,
+    hinted: bool,
     asking: Asking,
     quiet: Option<QuietConsole>,
 }
@@ -28,6 +29,15 @@ pub struct Screen {
 impl Screen {
     pub fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// One line, once, before there is a prompt; keys are heard from then on.
+    pub fn hint(&mut self, hint: &impl Display) {
+        if !self.hinted {
+            self.hinted = true;
+            self.consoles.open_new();
+            self.consoles.print(&format!("\n{hint}\n"));
+        }
     }
 
     /// Shows the banner; kernel messages stay off the consoles from now on.
@@ -69,11 +79,7 @@ impl Screen {
     }
 
     pub fn typed(&mut self) -> Vec<Typed> {
-        if self.open {
-            self.consoles.read()
-        } else {
-            Vec::new()
-        }
+        self.consoles.read()
     }
 
     /// The last words before the boot goes on.

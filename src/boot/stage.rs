@@ -5,23 +5,22 @@ mod conversation;
 mod listening;
 mod reasons;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::figures::Figures;
 use super::screen::Screen;
 use super::stick_watch::StickWatch;
 use super::words::{Printable, Reason};
-use crate::environment::{Matcher, Neighbours, Observed, compare, observe_machine};
+use crate::environment::{Comparison, Matcher, Neighbours, Observed, compare, observe_machine};
 use crate::keys::MasterKey;
 use crate::release::release;
 use crate::stick::{Stick, StickFile};
 use crate::sys::clock;
 use crate::sys::uevent::UeventSocket;
 use crate::vault::locate::{self, LocateError};
-use crate::vault::{Answered, EventKind, Header, OpenedBy, SlotTable, VaultError, VaultPlace};
-
-/// A server at home is through before that: no prompt flashes by.
-const PROMPT_AFTER: Duration = Duration::from_millis(800);
+use crate::vault::{
+    Answered, Event, EventKind, Header, OpenedBy, SlotTable, Thresholds, VaultError, VaultPlace,
+};
 
 /// What was read from the vault. The vault itself is open only for moments:
 /// kept in a file, its filesystem would be mounted for as long as the prompt
@@ -47,6 +46,8 @@ pub struct Stage {
     screen: Screen,
     /// What the prompt last said about why it is there.
     said: Option<Reason>,
+    /// The vault's log has it that the server stayed locked.
+    noted_locked: bool,
     sticks: StickWatch,
     waiting: Option<Waiting>,
     wrong_pins: u32,
@@ -72,6 +73,7 @@ impl Stage {
             uevents,
             screen: Screen::default(),
             said: None,
+            noted_locked: false,
             sticks: StickWatch::default(),
             waiting: None,
             wrong_pins: 0,
@@ -99,6 +101,10 @@ impl Stage {
             }
             self.wait();
             for typed in self.screen.typed() {
+                if !self.screen.is_open() {
+                    self.open_prompt_now();
+                    continue;
+                }
                 if self.answer(typed) {
                     return;
                 }
@@ -138,8 +144,13 @@ impl Stage {
                 .unwrap
                 .time(|| matcher.try_next(header, slot, observed))?;
             // Only now may the values be compared one by one.
-            let same = compare(header, slot, &key, observed)
-                .map_or_else(|_| Answered::default(), |comparison| comparison.same);
+            let same = match compare(header, slot, &key, observed) {
+                Ok(comparison) => {
+                    tell_changes(&comparison, slot.need);
+                    comparison.same
+                }
+                Err(_) => Answered::default(),
+            };
             let place = slot.name.clone();
             return Some((key, OpenedBy::Environment { place, same }));
         }
@@ -154,9 +165,17 @@ impl Stage {
             Err(error) => {
                 log::error!("not released: {error}");
                 self.screen.say(&error);
-                // No place opens a vault that was tampered with.
-                if let (Ok(found), LocateError::Vault(error)) = (&mut self.found, error) {
-                    found.slots = Err(error);
+                match (&mut self.found, error) {
+                    // The disk has gone: it is looked for anew when one comes.
+                    (
+                        found,
+                        LocateError::Vault(VaultError::Device(_)) | LocateError::NoPartition,
+                    ) => {
+                        *found = Err(error);
+                    }
+                    // No place opens a vault that was tampered with.
+                    (Ok(found), LocateError::Vault(error)) => found.slots = Err(error),
+                    _ => {}
                 }
                 return false;
             }
@@ -168,6 +187,9 @@ impl Stage {
         }
         // The interfaces go back to how they were found.
         self.neighbours = None;
+        if let OpenedBy::Stick { .. } = by {
+            self.note_locked();
+        }
         let milliseconds = self.figures.elapsed();
         self.note(EventKind::Released { by, milliseconds });
         self.screen
@@ -178,8 +200,25 @@ impl Stage {
 
     /// Writes to the vault's log; one that cannot be written keeps nobody out.
     fn note(&self, kind: EventKind) {
-        let written = locate::open(&self.place)
-            .and_then(|mut vault| Ok(vault.append(clock::now(), clock::boot_id(), kind)?));
+        self.note_unless(kind, |_| false);
+    }
+
+    /// The same, unless this boot has noted its like.
+    fn note_once_a_boot(&self, kind: EventKind) {
+        let boot_id = clock::boot_id();
+        let like = std::mem::discriminant(&kind);
+        self.note_unless(kind, |event| {
+            event.boot_id == boot_id && std::mem::discriminant(&event.kind) == like
+        });
+    }
+
+    fn note_unless(&self, kind: EventKind, known: impl Fn(&Event) -> bool) {
+        let written = locate::open(&self.place).and_then(|mut vault| {
+            if vault.events()?.iter().any(known) {
+                return Ok(());
+            }
+            Ok(vault.append(clock::now(), clock::boot_id(), kind)?)
+        });
         if let Err(error) = written {
             log::warn!("the vault's log was not written: {error}");
         }
@@ -188,6 +227,24 @@ impl Stage {
     fn find_vault(&mut self) {
         self.found = find(&self.place);
         self.begin_to_ask();
+    }
+}
+
+/// Names what is not as it was enrolled, never a value; and says when one
+/// change more would ask for a stick.
+fn tell_changes(comparison: &Comparison, need: Thresholds) {
+    for label in &comparison.changed {
+        log::warn!("not as it was enrolled: {label}");
+    }
+    for label in &comparison.silent {
+        log::info!("has not answered yet: {label}");
+    }
+    let same = comparison.same;
+    if comparison.changed.is_empty() {
+        return;
+    }
+    if same.machine <= need.machine || same.place <= need.place {
+        log::warn!("one more change, and this server asks for a stick: run stayput enroll");
     }
 }
 

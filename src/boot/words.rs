@@ -21,6 +21,8 @@ pub enum Reason {
     },
     /// Enough have answered, and they are not the enrolled ones.
     NotRecognised,
+    /// It is not known yet.
+    Looking,
 }
 
 impl Display for Reason {
@@ -39,6 +41,7 @@ impl Display for Reason {
                 answered.place, answered.place_of, need.place
             ),
             Self::NotRecognised => f.write_str("This server does not recognise this place."),
+            Self::Looking => f.write_str("This server still looks at what stands around it."),
         }
     }
 }
@@ -55,6 +58,7 @@ impl Reason {
             Self::Fault(_) | Self::NotRecognised => {
                 "Plug in a backup stick. The server goes on by itself."
             }
+            Self::Looking => "Wait a little, or plug in a backup stick.",
             Self::Silent { .. } => {
                 "At home: check the network cable, and that the router is on.\nElsewhere: plug in a backup stick. The server goes on by itself."
             }
@@ -93,6 +97,15 @@ impl Display for Menu {
         (1..)
             .zip(MENU)
             .try_for_each(|(digit, (_, word, what))| writeln!(f, "  {digit}  {word:<9} {what}"))
+    }
+}
+
+/// While nobody needs to do anything yet.
+pub struct Hint;
+
+impl Display for Hint {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("stayput: looking for the place of this server. Press Enter for the menu.")
     }
 }
 

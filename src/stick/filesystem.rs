@@ -31,11 +31,12 @@ impl Filesystem {
         }
     }
 
-    /// For reading only: ext4 does not replay its journal.
+    /// For reading only: ext4 does not replay its journal, and a superblock
+    /// that asks for a panic at the first error does not get one.
     pub fn read_only_options(self) -> &'static str {
         match self {
             Self::Vfat => "",
-            Self::Ext4 => "noload",
+            Self::Ext4 => "noload,errors=continue",
         }
     }
 }

@@ -15,6 +15,11 @@ impl Stage {
     /// Looks at sticks that were plugged in; asks for a PIN or says what is
     /// wrong with one.
     pub(super) fn judge_sticks(&mut self) {
+        // Without the vault a stick cannot be told from others: it is looked
+        // at when the vault is there.
+        if self.found.is_err() {
+            return;
+        }
         let news = self.sticks.news();
         if let Some(waiting) = &self.waiting
             && !self.sticks.is_in(&waiting.stick)
@@ -122,8 +127,14 @@ impl Stage {
                 self.screen.say(&reason);
             }
             Some(Command::Retry) => self.retry(),
-            Some(Command::Reboot) => power::restart(),
-            Some(Command::PowerOff) => power::switch_off(),
+            Some(Command::Reboot) => {
+                self.note_locked();
+                power::restart();
+            }
+            Some(Command::PowerOff) => {
+                self.note_locked();
+                power::switch_off();
+            }
             Some(Command::Help) => self.screen.say(&Help),
             None if line.is_empty() => self.screen.say(&""),
             None => self

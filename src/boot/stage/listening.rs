@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use super::Stage;
 use super::reasons::banner;
-use super::{PROMPT_AFTER, Stage};
 use crate::boot::uevent::{Subject, subject};
 use crate::boot::wait::wait;
 use crate::environment::{Neighbours, observe_machine};
@@ -11,19 +11,14 @@ use crate::environment::{Neighbours, observe_machine};
 impl Stage {
     /// Sleeps until something happens, then takes in what did.
     pub(super) fn wait(&mut self) {
-        let busy = self.found.as_ref().is_ok_and(|found| {
-            found.slots.as_ref().is_ok_and(|slots| {
-                let mut places = slots.environments.iter().zip(&found.matchers);
-                places.any(|(slot, matcher)| matcher.has_next(slot, &self.observed))
-            })
-        });
         let now = Instant::now();
-        let prompt_due = (!self.screen.is_open()).then(|| self.figures.started() + PROMPT_AFTER);
-        let ask_due = self.neighbours.as_ref().and_then(Neighbours::next);
-        let until = if busy {
+        let until = if self.has_next() {
             Some(now)
         } else {
-            prompt_due.into_iter().chain(ask_due).min()
+            let show_due = self.progress().next_change();
+            let show_due = show_due.map(|after| self.figures.started() + after);
+            let ask_due = self.neighbours.as_ref().and_then(Neighbours::next);
+            show_due.into_iter().chain(ask_due).min()
         };
         wait(
             self.uevents.as_ref(),

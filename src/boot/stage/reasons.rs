@@ -1,10 +1,11 @@
 //! Why the server is not open, and when and how that is said.
 
-use super::{Found, PROMPT_AFTER, Stage};
-use crate::boot::words::{Banner, Reason};
+use super::{Found, Stage};
+use crate::boot::judging::{Progress, Show};
+use crate::boot::words::{Banner, Hint, Reason};
 use crate::environment::{answered, enough_answered};
 use crate::vault::locate::LocateError;
-use crate::vault::{EventKind, LockedBecause, VaultError};
+use crate::vault::{Answered, EventKind, LockedBecause, VaultError};
 
 impl Stage {
     /// Why the server is not open, as far as is known.
@@ -27,40 +28,73 @@ impl Stage {
         }
     }
 
-    /// Whether there is nothing left to try and nobody left to hear from.
-    fn is_judged(&self) -> bool {
-        let Ok(Found {
-            slots: Ok(slots),
-            matchers,
-            ..
-        }) = &self.found
-        else {
-            return false;
-        };
-        slots
-            .environments
-            .iter()
-            .zip(matchers)
-            .all(|(slot, matcher)| {
-                let answers = answered(slot, &self.observed);
-                answers.machine == answers.machine_of
-                    && answers.place == answers.place_of
-                    && !matcher.has_next(slot, &self.observed)
+    /// Whether a combination waits to be tried.
+    pub(super) fn has_next(&self) -> bool {
+        self.found.as_ref().is_ok_and(|found| {
+            found.slots.as_ref().is_ok_and(|slots| {
+                let mut places = slots.environments.iter().zip(&found.matchers);
+                places.any(|(slot, matcher)| matcher.has_next(slot, &self.observed))
             })
+        })
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        let slots = self.found.as_ref().ok().map(|found| &found.slots);
+        let places = match slots {
+            Some(Ok(slots)) => &slots.environments[..],
+            _ => &[],
+        };
+        let all = |slot| {
+            let answers = answered(slot, &self.observed);
+            answers.machine == answers.machine_of && answers.place == answers.place_of
+        };
+        Progress {
+            since_start: self.figures.since_start(),
+            hopeless: slots.is_some() && places.is_empty(),
+            to_try: self.has_next(),
+            all_answered: !places.is_empty() && places.iter().all(|slot| all(slot)),
+        }
     }
 
     /// Opens the prompt when it is due, and says so when the reason changes.
     pub(super) fn show_reason(&mut self) {
-        let due = self.is_judged() || self.figures.since_start() >= PROMPT_AFTER;
-        if !self.screen.is_open() && !due {
+        let progress = self.progress();
+        match progress.show() {
+            _ if self.screen.is_open() => {}
+            Show::Nothing => return,
+            Show::Hint => return self.screen.hint(&Hint),
+            Show::Prompt => {}
+        }
+        if progress.is_certain() {
+            self.note_locked();
+        }
+        // Something is about to be known: what was said holds until then.
+        if progress.to_try && self.said.is_some() {
             return;
         }
-        let reason = self.reason();
+        let reason = if progress.to_try {
+            Reason::Looking
+        } else {
+            self.reason()
+        };
+        self.open_prompt(reason);
+    }
+
+    /// Somebody is there and does not want to wait.
+    pub(super) fn open_prompt_now(&mut self) {
+        let reason = if self.has_next() {
+            Reason::Looking
+        } else {
+            self.reason()
+        };
+        self.open_prompt(reason);
+    }
+
+    fn open_prompt(&mut self, reason: Reason) {
         if self.said.as_ref() == Some(&reason) {
             return;
         }
         log::warn!("locked: {reason}");
-        self.note_locked(&reason);
         if self.screen.is_open() {
             self.screen.say(&reason);
         } else {
@@ -69,26 +103,27 @@ impl Stage {
         self.said = Some(reason);
     }
 
-    /// Once a boot, and not for every neighbour that comes or goes.
-    fn note_locked(&mut self, reason: &Reason) {
-        let because = match reason {
+    /// Writes into the vault's log that the server stayed locked: once a boot,
+    /// however often the stage is started in it.
+    pub(super) fn note_locked(&mut self) {
+        let because = match self.reason() {
             Reason::Silent { .. } => LockedBecause::PlaceSilent,
             Reason::NotRecognised => LockedBecause::NotRecognised,
             Reason::Fault(VaultError::PepperDamaged) => LockedBecause::PepperDamaged,
-            Reason::Fault(_) | Reason::NoVault(_) => return,
+            Reason::Fault(VaultError::Altered) => LockedBecause::Altered,
+            Reason::Fault(_) | Reason::NoVault(_) | Reason::Looking => return,
         };
-        let first = !matches!(
-            self.said,
-            Some(Reason::Silent { .. } | Reason::NotRecognised | Reason::Fault(_))
-        );
-        if let (Ok(found), true) = (&mut self.found, first) {
-            let answered = found.slots.as_ref().ok().and_then(|slots| {
-                let home = slots.environments.first()?;
-                Some(answered(home, &self.observed))
-            });
-            let answered = answered.unwrap_or_default();
-            self.note(EventKind::Locked { because, answered });
+        if std::mem::replace(&mut self.noted_locked, true) {
+            return;
         }
+        let Ok(found) = &self.found else { return };
+        let home = found
+            .slots
+            .as_ref()
+            .ok()
+            .and_then(|slots| slots.environments.first());
+        let answered = home.map_or_else(Answered::default, |home| answered(home, &self.observed));
+        self.note_once_a_boot(EventKind::Locked { because, answered });
     }
 }
 
