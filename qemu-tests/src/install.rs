@@ -12,11 +12,7 @@ use crate::{
 pub type Tell<'a> = &'a mut dyn FnMut(&str);
 
 /// What the owner types, and why.
-const STEPS: [(&str, &str); 6] = [
-    (
-        "the two programs are copied in",
-        "tar -x -f /dev/vdb -C / && ls -l /usr/sbin/stayput /usr/lib/stayput/stayput-boot",
-    ),
+const STEPS: [(&str, &str); 5] = [
     (
         "the vault gets a small partition in front of the first one",
         "stayput init --name clinic --disk /dev/vda --yes",
@@ -69,9 +65,22 @@ fn kept(tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
         let home = Place::home()?;
         let stick = Stick::partitioned(Filesystem::Vfat)?;
         let mut server = DebianMachine::fresh()?;
-        server.more_disks.push(programs);
+        // Not on a disk of their own: it would be enrolled as a part of the
+        // machine, and move the network card to another socket.
+        let carrier = Stick::partitioned(Filesystem::Vfat)?;
+        carrier.write("programs.tar", &std::fs::read(&programs)?)?;
         server.boot_at(&home)?;
         server.wait_for_database()?;
+        tell("  the two programs are copied in");
+        let plugged = server.plug(&carrier)?;
+        server.wait_for_device("/dev/sda1")?;
+        server
+            .shell("mount /dev/sda1 /mnt && tar -x -f /mnt/programs.tar -C / && umount /mnt")?
+            .success()?;
+        server.unplug(&plugged)?;
+        server
+            .shell("while [ -e /dev/sda ]; do sleep 0.1; done")?
+            .success()?;
         server.plug(&stick)?;
         server.wait_for_device("/dev/sda1")?;
         for (why, command) in STEPS {

@@ -41,7 +41,7 @@ const SAME: &str = "CHECKSUM TABLE clinic.patient, clinic.visit, clinic.old, \
      clinic.kept, clinic.change_log EXTENDED; \
      SELECT COUNT(*) FROM clinic.kept FOR SYSTEM_TIME ALL; \
      SELECT SUM(weight) FROM clinic.patient; SELECT * FROM clinic.`we``ird na.me`; \
-     SHOW GRANTS FOR nurse; SHOW CREATE TRIGGER clinic.noted; \
+     SHOW GRANTS FOR nurse; SELECT definer, action_statement FROM information_schema.triggers WHERE trigger_name = 'noted'; \
      SELECT event_name, starts FROM information_schema.events; \
      SELECT COUNT(*) FROM clinic.heavy; CALL clinic.count_them()";
 
