@@ -33,7 +33,9 @@ fn the_words_of_the_menu_and_their_digits_do_what_they_say() -> Result {
         .wait_for("words of the menu", seconds(20))?;
     assert_locked(&mut machine)?;
     machine.console().type_line("reboot")?;
-    machine.machine()?.wait_for_initramfs(minutes(1))?;
+    // Not before it has begun anew: the prompt of before still stands there.
+    machine.console().wait_for("Restarting system", minutes(1))?;
+    machine.console().wait_for("found the vault", minutes(1))?;
     machine.wait_for_prompt()?;
     machine.console().type_line("4")?;
     machine.wait_off(minutes(1))
