@@ -209,7 +209,7 @@ pub fn tables(server: &PrivateServer) -> Result<()> {
         ),
         (
             "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES \
-             WHERE REPLACE(CREATE_OPTIONS, '`', '') LIKE '%ENCRYPTED=NO%'",
+             WHERE CREATE_OPTIONS RLIKE 'ENCRYPTED[^A-Z]*=[^A-Z]*NO'",
             "These tables are marked as never to be encrypted:",
             "Run ALTER TABLE ... ENCRYPTED=DEFAULT for each.",
         ),
