@@ -254,8 +254,9 @@ fn clear_swap_is_replaced_for_the_owner_and_the_old_one_overwritten() -> Result 
     server.wait_for_database()?;
     server
         .shell(
-            "mkswap /dev/vdb && swapon /dev/vdb && echo '/dev/vdb none swap sw 0 0' >>/etc/fstab \
-             && echo 'what was swapped out 6617' | dd of=/dev/vdb bs=1M seek=32 conv=notrunc && sync",
+            "mkswap /dev/vdb && echo '/dev/vdb none swap sw 0 0' >>/etc/fstab \
+             && echo 'what was swapped out 6617' | dd of=/dev/vdb bs=1M seek=32 conv=notrunc \
+             && sync && swapon /dev/vdb",
         )?
         .success()?;
     let said = server
