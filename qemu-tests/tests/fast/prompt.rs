@@ -34,7 +34,9 @@ fn the_words_of_the_menu_and_their_digits_do_what_they_say() -> Result {
     assert_locked(&mut machine)?;
     machine.console().type_line("reboot")?;
     // Not before it has begun anew: the prompt of before still stands there.
-    machine.console().wait_for("Restarting system", minutes(1))?;
+    machine
+        .console()
+        .wait_for("Restarting system", minutes(1))?;
     machine.console().wait_for("found the vault", minutes(1))?;
     machine.wait_for_prompt()?;
     machine.console().type_line("4")?;

