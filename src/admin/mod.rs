@@ -9,6 +9,7 @@ mod log;
 mod look_around;
 pub mod mariadb;
 mod problem;
+mod program;
 mod status;
 mod stick;
 mod unlock;

@@ -162,15 +162,19 @@ impl<D: BlockDevice> Vault<D> {
     /// [`VaultError::NotAVault`], [`VaultError::Damaged`],
     /// [`VaultError::Newer`], [`VaultError::Device`].
     pub fn open(device: D) -> Result<Self, VaultError> {
-        let mut vault = Self::open_as_is(device)?;
+        Self::open_as_is(device)?.finish_interrupted()
+    }
+
+    /// What [`Vault::open`] does after reading the header.
+    fn finish_interrupted(mut self) -> Result<Self, VaultError> {
         for region in [HEADER, STATE, POLICY, STICKS] {
-            store::repair(&mut vault.device, region)?;
+            store::repair(&mut self.device, region)?;
         }
-        store::repair(&mut vault.device, vault.header.pepper.area().slots())?;
-        if vault.header.pepper.spare_to_destroy {
-            vault.destroy_spare()?;
+        store::repair(&mut self.device, self.header.pepper.area().slots())?;
+        if self.header.pepper.spare_to_destroy {
+            self.destroy_spare()?;
         }
-        Ok(vault)
+        Ok(self)
     }
 
     /// Reads the header and writes nothing.

@@ -20,9 +20,9 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::admin::{Problem, Result};
+use crate::admin::{Problem, Result, program};
 use crate::keys::MasterKey;
 use crate::release::mariadb::MariadbRelease;
 use crate::sys::mount;
@@ -192,29 +192,16 @@ fn carry_over(data: &DataDirectory, user: &ServiceUser) -> io::Result<()> {
 }
 
 fn give_birth() -> Result<()> {
-    let output = Command::new("/usr/bin/mariadb-install-db")
-        .arg(format!("--defaults-extra-file={NEW_SETTINGS}"))
-        .args(["--user=mysql", "--skip-test-db", "--skip-log-bin"])
-        // As the package calls it: it then asks for no host's name.
-        .args(["--rpm", "--cross-bootstrap"])
-        .arg(format!("--datadir={NEW}"))
-        .stdin(Stdio::null())
-        .output();
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(Problem::failed(
-            format!(
-                "mariadb-install-db failed: {} {}",
-                String::from_utf8_lossy(&output.stderr).trim(),
-                String::from_utf8_lossy(&output.stdout).trim()
-            ),
-            "Nothing was changed. Look at MariaDB's own words above.",
-        )),
-        Err(error) => Err(Problem::failed(
-            format!("mariadb-install-db cannot be run: {error}"),
-            "Nothing was changed. Is the package mariadb-server-core installed?",
-        )),
-    }
+    program::run(
+        Command::new("/usr/bin/mariadb-install-db")
+            .arg(format!("--defaults-extra-file={NEW_SETTINGS}"))
+            .args(["--user=mysql", "--skip-test-db", "--skip-log-bin"])
+            // As the package calls it: it then asks for no host's name.
+            .args(["--rpm", "--cross-bootstrap"])
+            .arg(format!("--datadir={NEW}")),
+        "Nothing was changed. Look at MariaDB's own words above.",
+    )
+    .map(drop)
 }
 
 /// Puts the new data directory in the original's place, behind the gate. Each
