@@ -2,7 +2,7 @@
 
 use qemu_tests::{FastMachine, Place, Result, minutes, seconds};
 
-use crate::seen::{assert_locked, assert_released};
+use qemu_tests::seen::{assert_locked, assert_released};
 
 fn locked(place: &Place) -> Result<FastMachine> {
     let mut machine = FastMachine::clinic()?;

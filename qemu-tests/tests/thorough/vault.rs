@@ -2,7 +2,7 @@
 
 use qemu_tests::{FastMachine, Place, Result, Stick, run};
 
-use crate::seen::{assert_locked, assert_released, log};
+use qemu_tests::seen::{assert_locked, assert_released, log};
 
 /// Does this to the clinic's disk, then boots it at home.
 fn boot_after(change: &str) -> Result<(FastMachine, Place)> {
