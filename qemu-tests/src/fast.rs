@@ -9,7 +9,8 @@ use crate::failure::run;
 use crate::prepared::project;
 use crate::server::Server;
 use crate::{
-    MachineBuilder, Place, Result, Scratch, Stick, images_script, minutes, prepared, shipped_binary,
+    Filesystem, MachineBuilder, Place, Result, Scratch, Stick, images_script, minutes, prepared,
+    shipped_binary,
 };
 
 /// Where the guest keeps what its initramfs would hold after an install.
@@ -40,6 +41,12 @@ impl FastMachine {
             &["--clear", "--new=1:2048:0", &image.display().to_string()],
         )?;
         Self::with(&image)
+    }
+
+    /// A disk with one partition that holds a filesystem, as an ESP or a
+    /// separate /boot does; no vault.
+    pub fn with_boot_partition(filesystem: Filesystem) -> Result<Self> {
+        Self::with(Stick::partitioned(filesystem)?.image())
     }
 
     /// The clinic's server: its vault made, enrolled at `Place::home`.

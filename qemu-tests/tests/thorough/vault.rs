@@ -1,6 +1,6 @@
 //! The vault on the disk is damaged, gone, or not the only one.
 
-use qemu_tests::{FastMachine, Place, Result, Stick, run};
+use qemu_tests::{FastMachine, Filesystem, Place, Result, Stick, run};
 
 use qemu_tests::seen::{assert_locked, assert_released, log};
 
@@ -49,6 +49,83 @@ fn another_partition_with_the_vaults_name_is_ignored() -> Result {
     )?;
     machine.boot_to_shell_at(&home)?;
     machine.plug(&stick)?;
+    machine.wait_for_device("/dev/sda2")?;
+    machine
+        .shell("timeout 60 /usr/lib/stayput/stayput-boot </dev/null")?
+        .success()?;
+    assert_released(&mut machine)
+}
+
+/// Makes the vault in a file on the disk's only partition, as an owner does
+/// whose disk has no room for another one.
+fn vault_in_a_file(filesystem: Filesystem, home: &Place) -> Result<FastMachine> {
+    let mut machine = FastMachine::with_boot_partition(filesystem)?;
+    machine.boot_to_shell_at(home)?;
+    machine
+        .shell("mkdir -p /boot && mount /dev/vda1 /boot && echo a kernel >/boot/vmlinuz")?
+        .success()?;
+    for command in [
+        "stayput init --name clinic --vault /boot/stayput.vault --yes",
+        "stayput enroll --yes --neighbour 192.168.77.1 --neighbour 192.168.77.2 \
+         --neighbour 192.168.77.3",
+    ] {
+        machine.shell(command)?.success()?;
+    }
+    let seen = machine.shell("stayput status; umount /boot && sync")?;
+    assert!(seen.text.contains("clinic"), "{seen}");
+    machine.keep_vault_conf()?;
+    Ok(machine)
+}
+
+#[test]
+fn a_vault_in_a_file_on_the_boot_partition_opens_only_at_home() -> Result {
+    for filesystem in [Filesystem::Vfat, Filesystem::Ext4] {
+        let home = Place::home()?;
+        let mut machine = vault_in_a_file(filesystem, &home)?;
+        machine.boot_at(&home)?;
+        machine.wait_for_release()?;
+        assert_released(&mut machine)?;
+
+        let elsewhere = Place::elsewhere()?;
+        machine.boot_at(&elsewhere)?;
+        machine.wait_for_prompt()?;
+        assert_locked(&mut machine)?;
+        // Mounted only for moments: a power cut at the prompt, where a stolen
+        // server waits for hours, finds the filesystem clean.
+        let mounts = machine.shell("grep vda1 /proc/mounts")?;
+        assert!(!mounts.ok(), "{mounts}");
+        machine.boot_to_shell_at(&home)?;
+        let kept = machine.shell("mount -o ro /dev/vda1 /mnt && cat /mnt/vmlinuz; dmesg")?;
+        let kept = kept.success()?;
+        assert!(kept.starts_with("a kernel\n"), "{kept}");
+        for word in ["not properly unmounted", "recovery complete"] {
+            assert!(!kept.contains(word), "{filesystem:?}: {kept}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_copied_disk_with_a_damaged_vault_does_not_hide_the_right_one() -> Result {
+    let home = Place::home()?;
+    let mut machine = FastMachine::clinic()?;
+    // The same partition ids, and no vault left in it.
+    let copy = Stick::of_image(machine.disk())?;
+    let image = copy.image().display().to_string();
+    let zeros = [
+        "if=/dev/zero",
+        "bs=512",
+        "conv=notrunc",
+        "seek=40",
+        "count=2000",
+    ];
+    run(
+        "dd",
+        &[&zeros[..], &[&format!("of={image}"), "status=none"]].concat(),
+    )?;
+    machine.boot_to_shell_at(&home)?;
+    // sda comes before vda.
+    machine.plug(&copy)?;
     machine.wait_for_device("/dev/sda2")?;
     machine
         .shell("timeout 60 /usr/lib/stayput/stayput-boot </dev/null")?
