@@ -31,7 +31,9 @@ fn a_first_block_that_went_bad_is_read_from_its_copy_and_mended() -> Result {
     let (mut machine, home) = boot_after(wipe)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)?;
-    // The other copy may go bad next: the first one was written anew.
+    // The other copy goes bad next: the first one was written anew.
+    let copy = "dd if=/dev/urandom of=/dev/vda2 bs=4096 seek=120 count=1 conv=notrunc 2>/dev/null";
+    machine.shell(&format!("{copy} && sync"))?.success()?;
     machine.boot_at(&home)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)
