@@ -93,15 +93,16 @@ pub fn enable(enrolment: Enrolment<'_>) -> Result<()> {
             return Err(problem);
         }
     };
+    // Before the switch: what is interrupted after it goes on without asking
+    // the old server again.
+    tell(&left, leftovers::settings(&config));
     let switched = switch(&data, &release, enrolment.master_key, &user);
     if let Err(problem) = switched {
         say("The encrypted server did not start; going back to the server as it was.");
         go_back(&data)?;
         return Err(problem);
     }
-    finish(&data)?;
-    tell(&left, leftovers::settings(&config));
-    Ok(())
+    finish(&data)
 }
 
 /// Makes the new data directory and proves that it holds everything.
@@ -343,7 +344,7 @@ fn write_settings() -> Result<()> {
 }
 
 fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
-    say("This stays readable on the disk:");
+    say("This will stay readable on the disk:");
     for Leftover { what, mend } in tables.iter().chain(&settings) {
         say(format!("  - {what}\n      {mend}"));
     }
