@@ -176,7 +176,8 @@ fn run(program: &str, arguments: &[&str]) -> Result<()> {
 fn output(name: &str, arguments: &[&str]) -> Result<String> {
     program::run(
         Command::new(name).args(arguments),
-        "Free memory by stopping other services if swap cannot be switched off, then try again.",
+        "If swap cannot be switched off, free memory by stopping other services. `dmesg` tells more. \
+         Then run the command again.",
     )
 }
 
