@@ -210,19 +210,28 @@ fn keys_never_get_into_swap() -> Result {
         server.shell(undo)?.success()?;
     }
 
-    // The owner adds swap later, and memory runs short.
+    // The owner adds swap later, and memory runs short: the kernel is told to
+    // reclaim all it can from the database and from an ordinary program, and
+    // half of the memory is asked for besides.
     let control = "a secret of an ordinary program 8823";
     server
         .shell(&format!(
-            "mkswap /dev/vdb && swapon /dev/vdb && sysctl -w vm.swappiness=200; \
-             (exec sh -c 'secret=\"{control}\"; while :; do sleep 1000; done' &) ; sleep 1"
+            "mkswap /dev/vdb && swapon /dev/vdb && sysctl -w vm.swappiness=200 && \
+             systemd-run --unit=control sh -c 'secret=\"{control}\"; while :; do sleep 1000; done'"
         ))?
         .success()?;
-    server.shell_within(
-        "for i in 1 2; do head -c 900M /dev/zero | tail -c 900M | (sleep 20; cat >/dev/null); done; \
-         free -m; sync",
+    let pressed = server.shell_within(
+        "for i in 1 2 3; do \
+         for unit in control mariadb; do \
+         echo 1G >/sys/fs/cgroup/system.slice/$unit.service/memory.reclaim; done; \
+         head -c 400M /dev/zero | tail -c 400M | (sleep 2; cat >/dev/null); done 2>/dev/null; \
+         sync; grep -h VmSwap /proc/$(systemctl show -P MainPID control)/status",
         minutes(9),
     )?;
+    assert!(
+        pressed.ok() && !pressed.text.contains(" 0 kB"),
+        "an ordinary program is swapped: {pressed}"
+    );
     let used = server
         .shell("grep VmSwap /proc/$(pidof mariadbd)/status")?
         .success()?;
