@@ -2,6 +2,7 @@
 
 use super::unlock::open_vault;
 use super::{Problem, Result};
+use crate::theft::ResetCause;
 use crate::vault::{Event, EventKind, LockedBecause, OpenedBy};
 
 pub fn run(json: bool) -> Result<()> {
@@ -52,6 +53,29 @@ fn sentence(kind: &EventKind) -> String {
         EventKind::StickMade { stick } => format!("The stick \"{stick}\" was made."),
         EventKind::StickVerified { stick } => format!("The stick \"{stick}\" was verified."),
         EventKind::MariadbEnabled => "MariaDB was given its keys.".into(),
+        EventKind::Strike { strikes, of } => {
+            format!("Started in a foreign place: strike {strikes} of {of}.")
+        }
+        EventKind::Reset { cause, .. } => {
+            format!("Reset, {}: only a stick opens it.", because(*cause))
+        }
+        EventKind::ResetWithheld { cause } => format!(
+            "Not reset, although it was due ({}): no verified stick is listed but those that \
+             are plugged in.",
+            because(*cause)
+        ),
+        EventKind::SticksWiped { wiped, left } => {
+            format!("Keys on plugged sticks: {wiped} destroyed, {left} left.")
+        }
+        EventKind::StateMended => {
+            "The theft state was not written by this server; it was written anew.".into()
+        }
+        EventKind::SettingsMended => {
+            "Settings that were changed without the key were replaced by safe ones.".into()
+        }
+        EventKind::PolicyChanged => "The policy was changed.".into(),
+        EventKind::Rearmed => "A place opens the server again.".into(),
+        EventKind::WentOnLocked => "The system was started without the keys.".into(),
     }
 }
 
@@ -61,6 +85,17 @@ fn reason(because: LockedBecause) -> &'static str {
         LockedBecause::NotRecognised => "the place was not recognised.",
         LockedBecause::PepperDamaged => "the vault is damaged.",
         LockedBecause::Altered => "the vault was changed by somebody without the key.",
+        LockedBecause::Reset => "the server was reset.",
+    }
+}
+
+/// Why a server was reset, in a few words.
+pub fn because(cause: ResetCause) -> &'static str {
+    match cause {
+        ResetCause::Strikes => "after too many starts in foreign places",
+        ResetCause::WrongPins => "after too many wrong PINs",
+        ResetCause::Prompt => "as somebody asked for at the prompt",
+        ResetCause::Owner => "as root asked for",
     }
 }
 

@@ -200,7 +200,7 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn replace_slots(&mut self, slots: &SlotTable) -> Result<()> {
-        self.vault.replace_slots(slots).map_err(problem)
+        self.vault.replace_slots(&self.key, slots).map_err(problem)
     }
 
     /// Adds to the vault's event log.

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -17,6 +18,20 @@ const BLOCK: usize = 4096;
 
 fn offset(block: u64) -> i64 {
     (block * BLOCK as u64) as i64
+}
+
+/// `BLKDISCARD`, linux/fs.h: _IO(0x12, 119).
+const BLKDISCARD: libc::c_ulong = 0x1277;
+/// `BLKSECDISCARD`, linux/fs.h: _IO(0x12, 125).
+const BLKSECDISCARD: libc::c_ulong = 0x127d;
+
+/// How thoroughly a device shall forget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// The blocks, as far as the device likes.
+    Content,
+    /// The blocks and every copy of them that the device made.
+    EveryCopy,
 }
 
 /// Opened with O_DIRECT and O_DSYNC: a write has returned when the device
@@ -80,6 +95,23 @@ impl DirectFile {
             return Err(Errno::EIO);
         }
         Ok(())
+    }
+
+    /// Lets a block device forget `blocks` blocks (of 4096 bytes) from `start`
+    /// on; they may hold anything afterwards.
+    ///
+    /// # Errors
+    /// ENOTTY for a file, EOPNOTSUPP where the device cannot.
+    pub fn discard(&self, start: u64, blocks: u64, how: Forget) -> Result<(), Errno> {
+        let request = match how {
+            Forget::Content => BLKDISCARD,
+            Forget::EveryCopy => BLKSECDISCARD,
+        };
+        let range = [start, blocks].map(|count| count * BLOCK as u64);
+        // SAFETY: the descriptor is open for the whole call, and both requests
+        // only read two u64, start and length in bytes, which are ours.
+        let result = unsafe { libc::ioctl(self.file.as_raw_fd(), request as _, &raw const range) };
+        Errno::result(result).map(drop)
     }
 
     /// # Errors

@@ -110,6 +110,7 @@ impl Stage {
             Reason::Silent { .. } => LockedBecause::PlaceSilent,
             Reason::NotRecognised => LockedBecause::NotRecognised,
             Reason::Fault(VaultError::PepperDamaged) => LockedBecause::PepperDamaged,
+            Reason::Fault(VaultError::WasReset) => LockedBecause::Reset,
             Reason::Fault(VaultError::Altered) => LockedBecause::Altered,
             Reason::Fault(_) | Reason::NoVault(_) | Reason::Looking => return,
         };
