@@ -2,7 +2,6 @@
 
 use super::unlock::open_vault;
 use super::{Problem, Result};
-use crate::theft::ResetCause;
 use crate::vault::{Event, EventKind, LockedBecause, OpenedBy};
 
 pub fn run(json: bool) -> Result<()> {
@@ -57,12 +56,11 @@ fn sentence(kind: &EventKind) -> String {
             format!("Started in a foreign place: strike {strikes} of {of}.")
         }
         EventKind::Reset { cause, .. } => {
-            format!("Reset, {}: only a stick opens it.", because(*cause))
+            format!("Reset, {cause}: only a stick opens it.")
         }
         EventKind::ResetWithheld { cause } => format!(
-            "Not reset, although it was due ({}): no verified stick is listed but those that \
-             are plugged in.",
-            because(*cause)
+            "Not reset, although it was due ({cause}): no verified stick is listed but those \
+             that are plugged in."
         ),
         EventKind::SticksWiped { wiped, left } => {
             format!("Keys on plugged sticks: {wiped} destroyed, {left} left.")
@@ -86,16 +84,6 @@ fn reason(because: LockedBecause) -> &'static str {
         LockedBecause::PepperDamaged => "the vault is damaged.",
         LockedBecause::Altered => "the vault was changed by somebody without the key.",
         LockedBecause::Reset => "the server was reset.",
-    }
-}
-
-/// Why a server was reset, in a few words.
-pub fn because(cause: ResetCause) -> &'static str {
-    match cause {
-        ResetCause::Strikes => "after too many starts in foreign places",
-        ResetCause::WrongPins => "after too many wrong PINs",
-        ResetCause::Prompt => "as somebody asked for at the prompt",
-        ResetCause::Owner => "as root asked for",
     }
 }
 

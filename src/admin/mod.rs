@@ -6,7 +6,6 @@ mod enroll;
 mod init;
 mod install;
 mod log;
-mod look_around;
 pub mod mariadb;
 mod problem;
 mod status;

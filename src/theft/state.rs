@@ -1,5 +1,7 @@
 //! The theft state, as it stands in the vault.
 
+use core::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Read before anything else at every boot. A value that this version does
@@ -45,6 +47,17 @@ pub enum ResetCause {
     Prompt,
     /// `stayput reset`.
     Owner,
+}
+
+impl fmt::Display for ResetCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Strikes => "after too many starts in foreign places",
+            Self::WrongPins => "after too many wrong PINs",
+            Self::Prompt => "as somebody asked for at the prompt",
+            Self::Owner => "as root asked for",
+        })
+    }
 }
 
 impl TheftState {

@@ -134,9 +134,10 @@ impl fmt::Display for VaultError {
 pub struct Proven {
     pub policy: Policy,
     pub sticks: StickList,
-    /// Otherwise the theft state says armed, and nobody with the master key
-    /// wrote that: [`Vault::arm`] mends it.
-    pub state: bool,
+    pub state: TheftState,
+    /// Otherwise it says armed, and nobody with the master key wrote that:
+    /// [`Vault::arm`] mends it.
+    pub state_proven: bool,
 }
 
 /// An open vault: its header is known and whole.
@@ -286,14 +287,14 @@ impl<D: BlockDevice> Vault<D> {
         if !self.accepts(key) {
             return Err(VaultError::WrongKey);
         }
-        let state = match self.state()? {
-            TheftState::Armed => self.read_proven::<TheftState>(key).is_ok(),
-            _ => true,
-        };
+        let state = self.state()?;
+        let state_proven =
+            state != TheftState::Armed || self.read_proven::<TheftState>(key).is_ok();
         Ok(Proven {
             policy: self.read_proven(key)?,
             sticks: self.read_proven(key)?,
             state,
+            state_proven,
         })
     }
 

@@ -16,7 +16,7 @@ fn power_cut_while_changing_slots_leaves_the_old_ones_or_the_new() {
         if slots.next_id == 2 {
             assert!(!pepper_is_there(&vault.device, &old), "it came back");
         }
-        assert!(vault.prove(&key).unwrap().state);
+        assert!(vault.prove(&key).unwrap().state_proven);
     });
 }
 
@@ -77,7 +77,7 @@ fn power_cut_while_counting_a_strike_leaves_the_old_count_or_the_new() {
         assert!(state == new || (!done && state == TheftState::Armed));
         // A strike never keeps the owner out.
         assert_eq!(vault.slots().unwrap().next_id, 1);
-        assert!(vault.prove(&key).unwrap().state);
+        assert!(vault.prove(&key).unwrap().state_proven);
     });
 }
 
@@ -92,7 +92,7 @@ fn power_cut_while_clearing_strikes_leaves_the_old_count_or_none() {
         let vault = Vault::open(disk).unwrap();
         let strikes = vault.state().unwrap().strikes();
         assert!(strikes == 0 || (!done && strikes == 2));
-        assert!(vault.prove(&key).unwrap().state);
+        assert!(vault.prove(&key).unwrap().state_proven);
     });
 }
 
@@ -139,7 +139,7 @@ fn power_cut_while_making_the_vault_leaves_no_half_a_vault() {
         Err(error) => assert!(!done && error == VaultError::NotAVault),
         Ok(vault) => {
             assert_eq!(vault.slots().unwrap().next_id, 1);
-            assert!(vault.prove(&key).unwrap().state);
+            assert!(vault.prove(&key).unwrap().state_proven);
         }
     });
 }
@@ -155,7 +155,7 @@ fn power_cut_while_making_a_vault_over_another_leaves_the_old_one_none_or_the_ne
             let key = if vault.accepts(&new) { &new } else { &old };
             assert!(!done || vault.accepts(&new));
             assert_eq!(vault.slots().unwrap().next_id, 1);
-            assert!(vault.prove(key).unwrap().state);
+            assert!(vault.prove(key).unwrap().state_proven);
         }
     });
 }

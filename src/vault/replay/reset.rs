@@ -106,7 +106,7 @@ fn power_cut_while_rearming_still_leaves_the_same_stick_a_way_in() {
         // And it can be done again.
         vault.replace_slots(&key, &table(3)).unwrap();
         assert_eq!(vault.slots().unwrap().next_id, 3);
-        assert!(vault.prove(&key).unwrap().state);
+        assert!(vault.prove(&key).unwrap().state_proven);
     });
 }
 

@@ -33,9 +33,9 @@ fn a_policy_or_stick_list_changed_on_the_disk_opens_nothing() {
 #[test]
 fn a_state_written_without_the_key_does_not_keep_the_owner_out() {
     let (key, mut vault) = altered(STATE);
-    assert!(!vault.prove(&key).unwrap().state, "it is noticed");
+    assert!(!vault.prove(&key).unwrap().state_proven, "it is noticed");
     vault.arm(&key).unwrap();
-    assert!(vault.prove(&key).unwrap().state, "and mended");
+    assert!(vault.prove(&key).unwrap().state_proven, "and mended");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_state_that_nobody_knows_opens_nothing_until_it_is_mended() {
     assert_eq!(vault.slots().err(), Some(VaultError::Damaged));
     assert_eq!(vault.prove(&key).err(), Some(VaultError::Damaged));
     vault.mend(&key, &StickList::default()).unwrap();
-    assert!(vault.prove(&key).unwrap().state);
+    assert!(vault.prove(&key).unwrap().state_proven);
     assert_eq!(vault.slots().unwrap().next_id, 1);
 }
 
