@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use super::{plugged_in, volume};
 use crate::theft::WayBack;
-use crate::vault::{Header, StickList};
+use crate::vault::{Header, KnownStick, StickList};
 
 /// Volumes of plugged sticks that hold this server's key.
+#[derive(Default)]
 pub struct PluggedKeys {
     keys: Vec<(PathBuf, [u8; 8])>,
 }
@@ -38,12 +39,16 @@ impl PluggedKeys {
 
     /// Whether the owner gets in when all of these are lost.
     pub fn way_back(&self, header: &Header, sticks: &StickList) -> WayBack {
-        let plugged: Vec<[u8; 8]> = self.keys.iter().map(|(_, id)| *id).collect();
-        sticks.way_back(header.generation, &plugged)
+        sticks.way_back(header.generation, &self.ids())
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+    /// Whether this stick then opens the server.
+    pub fn leave_a_way_in(&self, header: &Header, stick: &KnownStick) -> bool {
+        stick.opens_without(header.generation, &self.ids())
+    }
+
+    fn ids(&self) -> Vec<[u8; 8]> {
+        self.keys.iter().map(|(_, id)| *id).collect()
     }
 
     /// Names of the volumes.

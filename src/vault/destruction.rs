@@ -55,9 +55,11 @@ pub fn destroy(device: &mut dyn BlockDevice, verified: &mut dyn FnMut()) -> Dest
 fn overwrite(device: &mut dyn BlockDevice, start: u32, blocks: u32) -> u32 {
     let mut noise = vec![0; blocks as usize * BLOCK_SIZE];
     fill_random(&mut noise);
-    for (block, bytes) in (start..).zip(noise.chunks_exact(BLOCK_SIZE)) {
-        // Found below.
-        let _ = device.write_block(block, bytes);
+    if device.write_blocks(start, &noise).is_err() {
+        for (block, bytes) in (start..).zip(noise.chunks_exact(BLOCK_SIZE)) {
+            // Found below.
+            let _ = device.write_block(block, bytes);
+        }
     }
     if device.flush().is_err() {
         return blocks;

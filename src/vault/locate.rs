@@ -83,6 +83,12 @@ impl BlockDevice for VaultDisk {
         self.file.write(block.into(), bytes).map_err(device_error)
     }
 
+    fn write_blocks(&mut self, start: u32, bytes: &[u8]) -> Result<(), VaultError> {
+        self.file
+            .write_many(start.into(), bytes)
+            .map_err(device_error)
+    }
+
     fn flush(&mut self) -> Result<(), VaultError> {
         self.file.flush().map_err(device_error)
     }

@@ -31,17 +31,21 @@ pub struct StickList {
     pub sticks: Vec<KnownStick, MAX_STICKS>,
 }
 
+impl KnownStick {
+    /// Whether it opens a server with the master key of this `generation` when
+    /// the `plugged` sticks are lost.
+    pub fn opens_without(&self, generation: u32, plugged: &[[u8; 8]]) -> bool {
+        self.generation == generation && self.verified.is_some() && !plugged.contains(&self.id)
+    }
+}
+
 impl StickList {
     /// Whether the server opens with a stick when everything that is plugged
     /// in is lost: one that was seen to open with the master key of this
     /// `generation`, and that is not among the `plugged` ones.
     pub fn way_back(&self, generation: u32, plugged: &[[u8; 8]]) -> WayBack {
-        let elsewhere = self.sticks.iter().any(|stick| {
-            stick.generation == generation
-                && stick.verified.is_some()
-                && !plugged.contains(&stick.id)
-        });
-        if elsewhere {
+        let mut sticks = self.sticks.iter();
+        if sticks.any(|stick| stick.opens_without(generation, plugged)) {
             WayBack::Listed
         } else {
             WayBack::None

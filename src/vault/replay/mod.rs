@@ -113,9 +113,30 @@ fn sets(writes: usize, runner: &mut TestRunner) -> Vec<Vec<usize>> {
     sets
 }
 
-/// Whether the pepper with this digest can be had from anywhere on the disk.
-pub fn pepper_is_there(device: &MemoryDevice, digest: &[u8; 32]) -> bool {
-    [Area::First, Area::Second]
-        .iter()
-        .any(|area| pepper::read(device, *area, digest).is_ok())
+/// A pepper as it stood on the disk. Reading it needs every bit of it (a test
+/// beside the splitter shows that), so it is gone when one is.
+pub struct OldPepper(Vec<u8>);
+
+/// Bytes of a split pepper.
+const SPLIT: usize = 128_000;
+
+fn area_bytes(device: &MemoryDevice, area: Area) -> &[u8] {
+    let start = area.pepper() as usize * BLOCK_SIZE;
+    &device.bytes[start..start + SPLIT]
+}
+
+impl OldPepper {
+    /// The one that is in use.
+    pub fn of(device: &MemoryDevice) -> Self {
+        let vault = Vault::open_as_is(device.fresh()).unwrap();
+        let area = vault.header.pepper.area();
+        Self(area_bytes(device, area).to_vec())
+    }
+
+    /// Whether it can be had from anywhere on the disk.
+    pub fn is_there(&self, device: &MemoryDevice) -> bool {
+        [Area::First, Area::Second]
+            .into_iter()
+            .any(|area| area_bytes(device, area) == self.0)
+    }
 }

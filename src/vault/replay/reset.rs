@@ -12,19 +12,19 @@ fn reset(vault: &mut Vault<MemoryDevice>) {
     vault.reset(ResetCause::Strikes, 5, &mut || ()).unwrap();
 }
 
-/// A vault that was reset, and the digest of the pepper that it had.
-fn after_a_reset() -> (MasterKey, MemoryDevice, [u8; 32]) {
+/// A vault that was reset, and the pepper that it had.
+fn after_a_reset() -> (MasterKey, MemoryDevice, OldPepper) {
     let (key, device) = made();
+    let old = OldPepper::of(&device);
     let mut vault = Vault::open(device).unwrap();
-    let digest = vault.header.pepper.digest;
     reset(&mut vault);
-    (key, vault.device.fresh(), digest)
+    (key, vault.device.fresh(), old)
 }
 
 #[test]
 fn power_cut_during_a_reset_leaves_a_whole_vault_or_one_without_a_pepper() {
     let (key, before) = made();
-    let old = Vault::open(before.fresh()).unwrap().header.pepper.digest;
+    let old = OldPepper::of(&before);
     let steps = record(&before, reset);
     crashes(&before, &steps, |disk, done| {
         let vault = Vault::open(disk).unwrap();
@@ -36,7 +36,7 @@ fn power_cut_during_a_reset_leaves_a_whole_vault_or_one_without_a_pepper() {
             state => {
                 assert_eq!(state, DONE, "what was begun is finished at once");
                 assert_eq!(vault.slots().err(), Some(VaultError::WasReset));
-                assert!(!pepper_is_there(&vault.device, &old), "it came back");
+                assert!(!old.is_there(&vault.device), "it came back");
             }
         }
         // A stick always opens.
@@ -98,7 +98,7 @@ fn power_cut_while_rearming_still_leaves_the_same_stick_a_way_in() {
     crashes(&before, &steps, |disk, done| {
         let mut vault = Vault::open(disk).unwrap();
         vault.prove(&key).unwrap();
-        assert!(!pepper_is_there(&vault.device, &old));
+        assert!(!old.is_there(&vault.device));
         match vault.state().unwrap() {
             TheftState::Armed => assert_eq!(vault.slots().unwrap().next_id, 2),
             state => assert!(!done && state == DONE),
@@ -131,9 +131,9 @@ fn a_disk_that_does_not_take_a_block_does_not_save_the_others() {
         }
     }
     let (_, device) = made();
+    let old = OldPepper::of(&device);
     let bad = Area::First.pepper() + 3;
     let mut vault = Vault::open(Broken(device, bad)).unwrap();
-    let digest = vault.header.pepper.digest;
     let destroyed = vault.reset(ResetCause::Owner, 5, &mut || ()).unwrap();
     let discarded = Discarded::No;
     assert_eq!(
@@ -143,5 +143,5 @@ fn a_disk_that_does_not_take_a_block_does_not_save_the_others() {
             discarded
         }
     );
-    assert!(!pepper_is_there(&vault.device.0, &digest));
+    assert!(!old.is_there(&vault.device.0));
 }

@@ -82,11 +82,11 @@ proptest! {
     ) {
         let (key, mut disk) = made();
         // Every pepper that must never come back.
-        let mut gone: Vec<[u8; 32]> = Vec::new();
+        let mut gone: Vec<OldPepper> = Vec::new();
         let (last, earlier) = operations.split_last().unwrap();
         for (at, operation) in (2..).zip(earlier) {
+            let pepper = OldPepper::of(&disk);
             let mut vault = Vault::open(disk.fresh()).unwrap();
-            let pepper = vault.header.pepper.digest;
             run(*operation, at, &mut vault, &key);
             if matches!(operation, Operation::Replace | Operation::Reset) {
                 gone.push(pepper);
@@ -132,7 +132,7 @@ proptest! {
             "{operations:?}: {before:?} -> {after:?}, found {found:?}"
         );
         for pepper in gone {
-            prop_assert!(!pepper_is_there(&vault.device, &pepper));
+            prop_assert!(!pepper.is_there(&vault.device));
         }
     }
 }
