@@ -71,6 +71,14 @@ pub fn decode_unproven<T: Authenticated>(payload: &[u8]) -> Result<T, VaultError
     postcard::from_bytes(content).map_err(|_| VaultError::Damaged)
 }
 
+/// Reads these bytes as each of the three, for `fuzz/`.
+#[cfg(feature = "fuzzing")]
+pub fn read_as_each(payload: &[u8]) {
+    let _ = decode_unproven::<crate::theft::TheftState>(payload);
+    let _ = decode_unproven::<super::Policy>(payload);
+    let _ = decode_unproven::<super::StickList>(payload);
+}
+
 /// The content, proven to be what somebody with the master key wrote.
 ///
 /// # Errors

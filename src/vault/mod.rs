@@ -41,6 +41,8 @@ pub use slots::{
 pub use sticks::{KnownStick, MAX_STICKS, StickList};
 
 #[cfg(feature = "fuzzing")]
+pub use authenticated::read_as_each as read_as_each_record;
+#[cfg(feature = "fuzzing")]
 pub use memory::MemoryDevice;
 
 use crate::keys::{MasterKey, Secret32};
