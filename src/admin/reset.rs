@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::ask;
-use super::mariadb::stop_mariadb;
+use super::mariadb::{is_enabled, stop_mariadb};
 use super::unlock::{open_vault, vault_place};
 use super::{Problem, Result};
 use crate::release;
@@ -49,10 +49,7 @@ pub fn run(options: &ResetOptions) -> Result<()> {
     // Whatever the disk says, the rest goes too.
     release::take_back();
     let wiped = keys.wipe(vault.header());
-    let stopped = stop_mariadb();
-    if options.power_off {
-        println!("Switching off.");
-    }
+    let stopped = if is_enabled() { stop_mariadb() } else { Ok(()) };
     let destroyed = result.map_err(|error| {
         Problem::failed(
             format!("The disk did not take all of it: {error}"),
@@ -70,6 +67,8 @@ pub fn run(options: &ResetOptions) -> Result<()> {
         );
     }
     if options.power_off {
+        println!("Switching off.");
+        // A vault in a file is unmounted first.
         drop(vault);
         power::switch_off();
     }

@@ -10,7 +10,6 @@ mod theft;
 use std::time::Instant;
 
 use super::figures::Figures;
-use super::prompt::pause_after;
 use super::screen::Screen;
 use super::stick_watch::StickWatch;
 use super::words::{Printable, Reason};
@@ -24,7 +23,7 @@ use crate::theft::{Finding, TheftPolicy, TheftState};
 use crate::vault::locate::{self, LocateError};
 use crate::vault::{
     Answered, Event, EventKind, Header, OpenedBy, SlotTable, StickList, Thresholds, VaultError,
-    VaultPlace, wrong_pins,
+    VaultPlace,
 };
 use recovery::Recovery;
 
@@ -41,8 +40,6 @@ struct Found {
     policy: TheftPolicy,
     /// Not proven until a key is there.
     sticks: StickList,
-    /// Wrong PINs since the server last opened.
-    wrong_pins: u32,
 }
 
 /// How the stage ends.
@@ -118,7 +115,7 @@ impl Stage {
             figures,
         };
         stage.begin_to_ask();
-        stage.take_over();
+        stage.note_finished_reset();
         stage
     }
 
@@ -284,16 +281,6 @@ impl Stage {
     fn find_vault(&mut self) {
         self.found = find(&self.place);
         self.begin_to_ask();
-        self.take_over();
-    }
-
-    /// What the vault says of earlier boots.
-    fn take_over(&mut self) {
-        let Ok(found) = &self.found else { return };
-        if found.wrong_pins > self.wrong_pins {
-            self.wrong_pins = found.wrong_pins;
-            self.pins_again = Instant::now() + pause_after(self.wrong_pins);
-        }
         self.note_finished_reset();
     }
 }
@@ -329,7 +316,6 @@ fn find(place: &VaultPlace) -> Result<Found, LocateError> {
         state: vault.state().unwrap_or(TheftState::Armed),
         policy: vault.unproven_policy().unwrap_or_default().theft,
         sticks: vault.unproven_sticks().unwrap_or_default(),
-        wrong_pins: vault.events().map_or(0, |events| wrong_pins(&events)),
         slots,
     })
 }

@@ -48,6 +48,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     strength::explain(&chosen, need);
     ask::confirm("Enrol this place?", options.yes)?;
 
+    let rearms = unlocked.vault.slots().is_err();
     let id = unlocked.vault.slots().map_or(0, |slots| slots.next_id);
     let slot = make_slot(&unlocked, id, &chosen, need)?;
     prove_it_opens(&unlocked, &slot, &observed)?;
@@ -59,6 +60,9 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     };
     unlocked.replace_slots(&table_of(slot))?;
     unlocked.set_neighbours(&chosen)?;
+    if rearms {
+        unlocked.log(EventKind::Rearmed)?;
+    }
     let place = HOME.try_into().expect("a short name fits");
     unlocked.log(EventKind::Enrolled { place, factors })?;
     println!("This place is enrolled.\nNext: stayput stick make DEVICE --label NAME");

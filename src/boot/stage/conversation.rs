@@ -31,6 +31,9 @@ impl Stage {
             self.screen.ask_for_command();
             self.screen.say(&"The stick was pulled out.");
         }
+        if !news.is_empty() {
+            self.remember_wrong_pins();
+        }
         let Ok(found) = &self.found else {
             return;
         };

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Stage;
 use crate::boot::line::Line;
+use crate::boot::prompt::pause_after;
 use crate::boot::words::Reason;
 use crate::keys::MasterKey;
 use crate::release::take_back;
@@ -14,7 +15,7 @@ use crate::theft::{
     Decision, Finding, ResetCause, TheftState, Then, WayBack, attempts_used_up, decide,
 };
 use crate::vault::locate::{self, LocateError};
-use crate::vault::{EventKind, Proven, VaultError};
+use crate::vault::{EventKind, Proven, VaultError, wrong_pins};
 
 /// Somebody who typed so recently is still there.
 const STILL_THERE: Duration = Duration::from_secs(60);
@@ -112,12 +113,25 @@ impl Stage {
         }
         self.waiting = None;
         self.recovery.forget();
+        // One that was left opens the server all the same, and is asked again.
+        self.sticks.forget();
         self.find_vault();
         self.screen.ask_for_command();
         let reason = self.reason();
         self.screen.say(&format!("{reason}\n{}", reason.advice()));
         // A prompt that was not open yet shows all of it.
         self.said = self.screen.is_open().then_some(reason);
+    }
+
+    /// Wrong PINs of earlier boots slow this one down as well. Asked for when
+    /// a PIN is: a boot at home reads no log.
+    pub(super) fn remember_wrong_pins(&mut self) {
+        let events = locate::open(&self.place).and_then(|vault| Ok(vault.events()?));
+        let earlier = events.map_or(0, |events| wrong_pins(&events));
+        if earlier > self.wrong_pins {
+            self.wrong_pins = earlier;
+            self.pins_again = Instant::now() + pause_after(earlier);
+        }
     }
 
     /// A wrong PIN more; as many as the policy allows end in a reset.

@@ -70,15 +70,52 @@ fn run(operation: Operation, at: u32, vault: &mut Vault<MemoryDevice>, key: &Mas
     }
 }
 
+/// Where the power goes, and what the device then has.
+#[derive(Clone, Debug)]
+struct Cut {
+    at: prop::sample::Index,
+    /// Bit by bit: which of the unflushed writes it kept.
+    keep: u64,
+    /// Sectors that it kept of some of them.
+    torn: usize,
+}
+
+fn cut() -> impl Strategy<Value = Cut> {
+    let parts = (any::<prop::sample::Index>(), any::<u64>(), 0usize..8);
+    parts.prop_map(|(at, keep, torn)| Cut { at, keep, torn })
+}
+
+impl Cut {
+    /// Everything up to the last flush before the cut, then some of what
+    /// follows, some of that torn.
+    fn apply(&self, before: &MemoryDevice, steps: &[Step]) -> MemoryDevice {
+        let mut left = before.fresh();
+        let cut = self.at.index(steps.len() + 1);
+        let flushed = steps[..cut].iter().rposition(|step| *step == Step::Flush);
+        let (flushed, rest) = steps.split_at(flushed.map_or(0, |at| at + 1));
+        for step in flushed {
+            left.take(step, BLOCK_SIZE);
+        }
+        let rest = rest.iter().take_while(|step| **step != Step::Flush);
+        for (at, step) in rest.enumerate() {
+            match self.keep >> (at % 64) & 1 {
+                0 => {}
+                _ if at % 5 == 0 => left.take(step, self.torn * SECTOR),
+                _ => left.take(step, BLOCK_SIZE),
+            }
+        }
+        left
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn after_any_operations_and_a_power_cut_the_vault_is_as_before_or_after_the_last(
         operations in proptest::collection::vec(operation(), 1..8),
-        cut: prop::sample::Index,
-        keep: u64,
-        torn in 0usize..8,
+        cut in cut(),
+        again in cut(),
     ) {
         let (key, mut disk) = made();
         // Every pepper that must never come back.
@@ -100,25 +137,10 @@ proptest! {
         let after = known(&vault, &key);
         let steps = vault.device.steps;
 
-        // The cut: everything up to a flush, then some of what follows, one
-        // write of it torn.
-        let mut left = disk.fresh();
-        if !steps.is_empty() {
-            let cut = cut.index(steps.len() + 1);
-            let flushed = steps[..cut].iter().rposition(|step| *step == Step::Flush);
-            let flushed = flushed.map_or(0, |at| at + 1);
-            for step in &steps[..flushed] {
-                left.take(step, BLOCK_SIZE);
-            }
-            let rest = steps[flushed..].iter().take_while(|step| **step != Step::Flush);
-            for (at, step) in rest.enumerate() {
-                match keep >> (at % 64) & 1 {
-                    0 => {}
-                    _ if at % 5 == 0 => left.take(step, torn * SECTOR),
-                    _ => left.take(step, BLOCK_SIZE),
-                }
-            }
-        }
+        // The power goes during it, and again while the next boot mends that.
+        let left = cut.apply(&disk, &steps);
+        let mending = Vault::open(left.fresh()).unwrap().device.steps;
+        let left = again.apply(&left, &mending);
         let vault = Vault::open(left).unwrap();
         let found = known(&vault, &key);
         // Arming again ends a re-arm: until then it still says reset.
