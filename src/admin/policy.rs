@@ -84,10 +84,11 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     let before = unlocked.proven.policy.theft;
     let after = options.apply(before);
+    let begins_to_reset = after.resets_by_itself() && !before.resets_by_itself();
+    if begins_to_reset || options.stick_kept.is_some() {
+        note_the_way_back(options, &mut unlocked)?;
+    }
     if after != before {
-        if after.resets_by_itself() && !before.resets_by_itself() {
-            must_have_a_way_back(options, &mut unlocked)?;
-        }
         let mut policy = unlocked.proven.policy.clone();
         policy.theft = after;
         unlocked.set_policy(policy)?;
@@ -103,7 +104,7 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
 
 /// A server that destroys its own key needs a stick that is known to open it
 /// and known to be elsewhere: then a false alarm costs a walk, no data.
-fn must_have_a_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result<()> {
+fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result<()> {
     let header = unlocked.vault.header();
     let own_disk = locate::disk_of(&vault_place()?);
     let plugged = PluggedKeys::find(header, own_disk.as_deref());

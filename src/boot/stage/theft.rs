@@ -62,7 +62,10 @@ impl Stage {
             let of = policy.strikes;
             log::warn!("a foreign place: strike {strikes} of {of}");
             let strike = EventKind::Strike { strikes, of };
-            vault.append(clock::now(), boot_id, strike)?;
+            // The strike counts, noted or not.
+            if let Err(error) = vault.append(clock::now(), boot_id, strike) {
+                log::warn!("the vault's log was not written: {error}");
+            }
         }
         Ok(decision.then)
     }
@@ -106,7 +109,9 @@ impl Stage {
             Ok(destroyed) => log::error!("reset, but {} blocks failed", destroyed.failed),
             Err(error) => log::error!("the reset failed: {error}"),
         }
-        self.note(EventKind::Reset { cause, begun });
+        if destroyed.is_ok() {
+            self.note(EventKind::Reset { cause, begun });
+        }
         if wiped != Wiped::default() {
             let Wiped { wiped, left } = wiped;
             self.note(EventKind::SticksWiped { wiped, left });

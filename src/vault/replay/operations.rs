@@ -111,6 +111,26 @@ fn power_cut_while_logging_costs_at_most_that_event() {
 }
 
 #[test]
+fn a_second_power_cut_while_logging_keeps_what_the_first_one_left() {
+    let (_, before) = made();
+    let log = |vault: &mut Vault<MemoryDevice>| {
+        vault.append(7, [1; 16], EventKind::VaultMade).unwrap();
+    };
+    // The first event is in one copy only.
+    let mut half = before.fresh();
+    half.take(&record(&before, log)[0], BLOCK_SIZE);
+    assert_eq!(
+        Vault::open(half.fresh()).unwrap().events().unwrap().len(),
+        1
+    );
+    let steps = record(&half, log);
+    crashes(&half, &steps, |disk, done| {
+        let events = Vault::open(disk).unwrap().events().unwrap();
+        assert!(events.len() == 2 || (!done && events.len() == 1));
+    });
+}
+
+#[test]
 fn power_cut_while_mending_settings_leaves_something_that_can_be_mended_again() {
     let (key, before) = made();
     let (_, foreign) = made();
