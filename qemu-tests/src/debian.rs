@@ -21,6 +21,8 @@ pub struct DebianMachine {
     pub more_disks: Vec<PathBuf>,
     /// More words for the kernel command line.
     pub kernel_words: String,
+    /// With a screen, which is a console too, and a USB keyboard.
+    pub screen: bool,
 }
 
 impl DebianMachine {
@@ -37,6 +39,7 @@ impl DebianMachine {
             base,
             more_disks: Vec::new(),
             kernel_words: String::new(),
+            screen: false,
         })
     }
 
@@ -60,6 +63,7 @@ impl DebianMachine {
         let mut builder =
             MachineBuilder::new(self.server.hardware.clone(), &self.base.join("vmlinux"))
                 .initrd(&initrd)
+                .kernel_words(if self.screen { "console=tty0" } else { "" })
                 .kernel_words("console=ttyS0 quiet loglevel=4")
                 .kernel_words(&format!("root=PARTUUID={} ro", root.trim()))
                 .kernel_words(&self.kernel_words)
@@ -67,6 +71,9 @@ impl DebianMachine {
                 .memory_mib(768);
         for disk in &self.more_disks {
             builder = builder.disk(disk);
+        }
+        if self.screen {
+            builder = builder.screen().usb_keyboard();
         }
         let machine = builder.start(place)?;
         self.server.switched_on(machine);

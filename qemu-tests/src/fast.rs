@@ -9,7 +9,8 @@ use crate::failure::run;
 use crate::prepared::project;
 use crate::server::Server;
 use crate::{
-    MachineBuilder, Place, Result, Scratch, Stick, images_script, minutes, prepared, shipped_binary,
+    Filesystem, MachineBuilder, Place, Result, Scratch, Stick, images_script, minutes, prepared,
+    shipped_binary,
 };
 
 /// Where the guest keeps what its initramfs would hold after an install.
@@ -42,8 +43,21 @@ impl FastMachine {
         Self::with(&image)
     }
 
+    /// A disk with one partition that holds a filesystem, as an ESP or a
+    /// separate /boot does; no vault.
+    pub fn with_boot_partition(filesystem: Filesystem) -> Result<Self> {
+        Self::with(Stick::partitioned(filesystem)?.image())
+    }
+
     /// The clinic's server: its vault made, enrolled at `Place::home`.
     pub fn clinic() -> Result<Self> {
+        // Made before any machine of the scenario is on: making them takes a
+        // turn too, and who waits for one while holding one waits for ever.
+        sticks_kept()?;
+        Self::clinic_without_sticks()
+    }
+
+    fn clinic_without_sticks() -> Result<Self> {
         let kept = clinic_kept()?;
         let mut machine = Self::with(&kept.join("disk.img"))?;
         machine.put(VAULT_CONF, 0o644, std::fs::read(kept.join("vault.conf"))?);
@@ -177,12 +191,45 @@ impl DerefMut for FastMachine {
     }
 }
 
-/// What decides about a server that is kept: the image, the command, and how
-/// it is set up.
-fn inputs() -> Result<[Vec<u8>; 3]> {
-    let base = images_script("build-debian")?.into_bytes();
-    let command = std::fs::read(shipped_binary("stayput")?)?;
-    Ok([base, command, include_bytes!("fast.rs").to_vec()])
+/// The sources that decide what a new vault and a new stick hold.
+const FORMATS: [&str; 7] = [
+    "src/keys",
+    "src/vault",
+    "src/environment",
+    "src/stick",
+    "src/admin/init",
+    "src/admin/enroll",
+    "src/admin/stick",
+];
+
+/// What decides about a server that is kept: the image, the formats, and how
+/// it is set up. Not the whole command: most changes leave the disk as it is.
+fn inputs() -> Result<Vec<Vec<u8>>> {
+    let mut inputs = vec![
+        images_script("build-debian")?.into_bytes(),
+        include_bytes!("fast.rs").to_vec(),
+    ];
+    for folder in FORMATS {
+        inputs.extend(contents_of(&project().join(folder))?);
+    }
+    Ok(inputs)
+}
+
+/// All files below a folder, by name.
+fn contents_of(folder: &Path) -> Result<Vec<Vec<u8>>> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    paths.sort();
+    let mut contents = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            contents.extend(contents_of(&path)?);
+        } else {
+            contents.push(std::fs::read(path)?);
+        }
+    }
+    Ok(contents)
 }
 
 /// Sets the clinic's server up once for all tests, with the commands that an
@@ -209,7 +256,7 @@ fn clinic_kept() -> Result<PathBuf> {
 fn sticks_kept() -> Result<PathBuf> {
     prepared("fast-sticks", &inputs()?, |directory| {
         let home = Place::home()?;
-        let mut machine = FastMachine::clinic()?;
+        let mut machine = FastMachine::clinic_without_sticks()?;
         machine.boot_to_shell_at(&home)?;
         for (name, make) in [
             (

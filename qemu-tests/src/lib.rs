@@ -47,6 +47,7 @@ mod process;
 mod qmp;
 mod scratch;
 pub mod search;
+pub mod seen;
 mod server;
 mod shell;
 mod stick;

@@ -25,6 +25,7 @@ pub struct MachineBuilder {
     memory_mib: u32,
     processors: u32,
     screen: bool,
+    usb_keyboard: bool,
     cable_out: bool,
 }
 
@@ -50,6 +51,7 @@ impl MachineBuilder {
             memory_mib: 512,
             processors: 2,
             screen: false,
+            usb_keyboard: false,
             cable_out: false,
         }
     }
@@ -87,10 +89,16 @@ impl MachineBuilder {
         self
     }
 
-    /// Adds a screen and a PS/2 keyboard: the guest then has tty1 as well.
-    /// Add `console=tty0` to the kernel's words to make it a console.
+    /// Adds a screen; the keyboard is a PS/2 one. The guest then has tty1 as
+    /// well. Add `console=tty0` to the kernel's words to make it a console.
     pub fn screen(mut self) -> Self {
         self.screen = true;
+        self
+    }
+
+    /// Adds a USB keyboard; `Machine::press` then means that one.
+    pub fn usb_keyboard(mut self) -> Self {
+        self.usb_keyboard = true;
         self
     }
 
@@ -200,6 +208,9 @@ impl MachineBuilder {
         );
         if self.screen {
             add("-device", "VGA,romfile=".into());
+        }
+        if self.usb_keyboard {
+            add("-device", "usb-kbd,bus=xhci.0".into());
         }
         words.extend(["-S", "-nodefaults", "-no-user-config"].map(String::from));
         Ok(words)

@@ -9,6 +9,7 @@ mod log;
 pub mod mariadb;
 mod policy;
 mod problem;
+mod program;
 mod reset;
 mod status;
 mod stick;

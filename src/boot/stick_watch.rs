@@ -1,11 +1,19 @@
 //! Which sticks are plugged in, and which were looked at already.
 
+use std::time::{Duration, Instant};
+
 use crate::stick::{self, Stick};
+
+/// A stick shows its disk a moment before its partitions; one without a
+/// filesystem is given this long before it is judged.
+const SETTLES: Duration = Duration::from_millis(700);
 
 /// Remembers the sticks that were judged, for as long as they stay in.
 #[derive(Default)]
 pub struct StickWatch {
     judged: Vec<Stick>,
+    /// Seen without a filesystem, and since when.
+    settling: Vec<(Stick, Instant)>,
     /// The disk that the vault is on; it may look like a stick and is none.
     own_disk: Option<heapless::String<63>>,
 }
@@ -17,17 +25,43 @@ impl StickWatch {
 
     /// Sticks that came since the last call, or that show new volumes.
     pub fn news(&mut self) -> Vec<Stick> {
-        let plugged: Vec<Stick> = stick::plugged_in()
+        let plugged = stick::plugged_in()
             .into_iter()
             .filter(|stick| Some(&stick.disk) != self.own_disk.as_ref())
             .collect();
+        self.news_of(plugged, Instant::now(), stick::shows_a_filesystem)
+    }
+
+    fn news_of(
+        &mut self,
+        plugged: Vec<Stick>,
+        now: Instant,
+        shows_a_filesystem: impl Fn(&Stick) -> bool,
+    ) -> Vec<Stick> {
         self.judged.retain(|known| plugged.contains(known));
-        let news: Vec<Stick> = plugged
-            .into_iter()
-            .filter(|stick| !self.judged.contains(stick))
-            .collect();
-        self.judged.extend(news.iter().cloned());
+        self.settling.retain(|(stick, _)| plugged.contains(stick));
+        let mut news = Vec::new();
+        for stick in plugged {
+            if self.judged.contains(&stick) {
+                continue;
+            }
+            let since = self.settling.iter().find(|(known, _)| *known == stick);
+            let since = since.map(|(_, since)| *since);
+            if shows_a_filesystem(&stick) || since.is_some_and(|since| now >= since + SETTLES) {
+                self.settling.retain(|(known, _)| *known != stick);
+                self.judged.push(stick.clone());
+                news.push(stick);
+            } else if since.is_none() {
+                self.settling.push((stick, now));
+            }
+        }
         news
+    }
+
+    /// When to look again, if nothing else happens before.
+    pub fn next(&self) -> Option<Instant> {
+        let since = self.settling.iter().map(|(_, since)| *since).min()?;
+        Some(since + SETTLES)
     }
 
     /// Whether a stick that was in the news is still plugged in.
@@ -38,5 +72,52 @@ impl StickWatch {
     /// Everything that is plugged in will be news again.
     pub fn forget(&mut self) {
         self.judged.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn stick(volume: &str) -> Stick {
+        Stick {
+            disk: "sda".try_into().unwrap(),
+            sequence: "7".try_into().unwrap(),
+            volumes: vec![volume.into()],
+        }
+    }
+
+    #[test]
+    fn a_stick_is_not_called_unreadable_before_its_partitions_are_there() {
+        let (mut watch, now) = (StickWatch::default(), Instant::now());
+        let (bare, whole) = (stick("/dev/sda"), stick("/dev/sda1"));
+        let later = |ms| now + Duration::from_millis(ms);
+        let on_partition = |stick: &Stick| stick.volumes == [Path::new("/dev/sda1")];
+        assert_eq!(watch.news_of(vec![bare.clone()], now, on_partition), []);
+        assert_eq!(watch.next(), Some(now + SETTLES));
+        let news = watch.news_of(vec![whole.clone()], later(100), on_partition);
+        assert_eq!(news, vec![whole.clone()]);
+        assert_eq!(watch.next(), None);
+        // Only once, as long as it stays in.
+        assert_eq!(watch.news_of(vec![whole], later(900), on_partition), []);
+    }
+
+    #[test]
+    fn a_stick_without_a_filesystem_is_judged_when_it_has_settled() {
+        let (mut watch, now) = (StickWatch::default(), Instant::now());
+        let (bare, never) = (stick("/dev/sda"), |_: &Stick| false);
+        assert_eq!(watch.news_of(vec![bare.clone()], now, never), []);
+        let almost = now + SETTLES - Duration::from_millis(1);
+        assert_eq!(watch.news_of(vec![bare.clone()], almost, never), []);
+        assert_eq!(
+            watch.news_of(vec![bare.clone()], now + SETTLES, never),
+            vec![bare.clone()]
+        );
+        // Pulled and put back, it is news again.
+        assert_eq!(watch.news_of(vec![], now, never), []);
+        assert_eq!(watch.news_of(vec![bare], now, never), []);
+        assert!(watch.next().is_some());
     }
 }

@@ -75,10 +75,10 @@ impl Reason {
             Self::WasReset(_) | Self::Fault(VaultError::PepperDamaged) => {
                 "Plug in a backup stick: it opens the server this time.\nIf the server shall open here by itself again, type remember first."
             }
-            Self::Fault(_) | Self::NotRecognised => {
+            Self::Fault(_) | Self::NotRecognised | Self::NotYetRecognised => {
                 "Plug in a backup stick. The server goes on by itself."
             }
-            Self::Looking | Self::NotYetRecognised => "Wait a little, or plug in a backup stick.",
+            Self::Looking => "Wait a little, or plug in a backup stick.",
             Self::Silent { .. } => {
                 "At home: check the network cable, and that the router is on.\nElsewhere: plug in a backup stick. The server goes on by itself."
             }

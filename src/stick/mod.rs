@@ -13,6 +13,14 @@ pub use volume::{Copies, filesystem_of, read, read_copies, write};
 
 use crate::vault::Header;
 
+/// Whether a volume of the stick has a filesystem that is read here.
+pub fn shows_a_filesystem(stick: &Stick) -> bool {
+    stick
+        .volumes
+        .iter()
+        .any(|volume| filesystem_of(volume).is_some())
+}
+
 /// Reads this server's key file from whichever volume of a stick has it; else
 /// says what is wrong with the most promising one.
 ///

@@ -114,11 +114,35 @@ fn device_error(errno: Errno) -> VaultError {
 /// # Errors
 /// [`LocateError`].
 pub fn open(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
-    let vault = Vault::open(open_disk(place)?)?;
+    // A copied disk brings a second partition with the same id: what is wrong
+    // with one of them must not hide the vault.
+    let mut wrong = LocateError::NoPartition;
+    for partition in named(place) {
+        match open_this(place, &partition) {
+            Ok(vault) => return Ok(vault),
+            Err(error) if wrong == LocateError::NoPartition => wrong = error,
+            Err(_) => {}
+        }
+    }
+    Err(wrong)
+}
+
+fn open_this(
+    place: &VaultPlace,
+    partition: &FoundPartition,
+) -> Result<Vault<VaultDisk>, LocateError> {
+    let vault = Vault::open_as_is(disk_space(place, partition)?)?;
+    // Another server's vault is not written to, not even to mend it.
     if vault.header().server_id != place.server_id {
         return Err(LocateError::OtherServer);
     }
-    Ok(vault)
+    Ok(vault.finish_interrupted()?)
+}
+
+/// The partitions that have the vault's id.
+fn named(place: &VaultPlace) -> impl Iterator<Item = FoundPartition> {
+    let id = place.partition.clone();
+    partitions().into_iter().filter(move |found| found.id == id)
 }
 
 /// The kernel's name of the disk that holds the vault.
@@ -138,10 +162,11 @@ pub fn disk_of(place: &VaultPlace) -> Option<heapless::String<63>> {
 /// [`LocateError::NoPartition`], [`LocateError::Open`]; [`VaultError::Damaged`]
 /// where it is too short to be a vault.
 pub fn open_disk(place: &VaultPlace) -> Result<VaultDisk, LocateError> {
-    let partition = partitions()
-        .into_iter()
-        .find(|found| found.id == place.partition)
-        .ok_or(LocateError::NoPartition)?;
+    let partition = named(place).next().ok_or(LocateError::NoPartition)?;
+    disk_space(place, &partition)
+}
+
+fn disk_space(place: &VaultPlace, partition: &FoundPartition) -> Result<VaultDisk, LocateError> {
     let disk = match &place.file {
         None => VaultDisk {
             file: open_direct(&partition.device)?,

@@ -163,19 +163,23 @@ impl<D: BlockDevice> Vault<D> {
     /// [`VaultError::NotAVault`], [`VaultError::Damaged`],
     /// [`VaultError::Newer`], [`VaultError::Device`].
     pub fn open(device: D) -> Result<Self, VaultError> {
-        let mut vault = Self::open_as_is(device)?;
-        store::repair(&mut vault.device, STATE)?;
-        if let Ok(TheftState::ResetBegun { cause, time }) = vault.state() {
-            vault.finish_reset(cause, time, &mut || ())?;
+        Self::open_as_is(device)?.finish_interrupted()
+    }
+
+    /// What [`Vault::open`] does after reading the header.
+    fn finish_interrupted(mut self) -> Result<Self, VaultError> {
+        store::repair(&mut self.device, STATE)?;
+        if let Ok(TheftState::ResetBegun { cause, time }) = self.state() {
+            self.finish_reset(cause, time, &mut || ())?;
         }
         for region in [HEADER, POLICY, STICKS] {
-            store::repair(&mut vault.device, region)?;
+            store::repair(&mut self.device, region)?;
         }
-        store::repair(&mut vault.device, vault.header.pepper.area().slots())?;
-        if vault.header.pepper.spare_to_destroy {
-            vault.destroy_spare()?;
+        store::repair(&mut self.device, self.header.pepper.area().slots())?;
+        if self.header.pepper.spare_to_destroy {
+            self.destroy_spare()?;
         }
-        Ok(vault)
+        Ok(self)
     }
 
     /// Reads the header and writes nothing.

@@ -1,12 +1,6 @@
-//! What happens before the real system starts, on a machine that is up in
-//! seconds.
+//! The boot stage in a minute: what every change is tried against first, on a
+//! machine that is up in seconds. The rest of its scenarios is in `thorough`.
 
-mod at_home;
-mod exits;
-mod harness;
-mod network;
-mod prompt;
-mod seen;
-mod sticks;
+mod home;
+mod stick;
 mod stolen;
-mod vault;

@@ -152,7 +152,6 @@ impl Crashed {
 }
 
 #[test]
-#[ignore = "not yet seen to run to its end; run it with --run-ignored"]
 fn no_wrong_start_of_a_crashed_database_touches_a_file() -> Result {
     let mut crashed = Crashed::server()?;
 
@@ -230,7 +229,6 @@ impl Crashed {
 }
 
 #[test]
-#[ignore = "not yet seen to run to its end; run it with --run-ignored"]
 fn a_database_that_a_power_cut_left_open_is_closed_before_anything_starts() -> Result {
     let mut crashed = Crashed::server()?;
     crashed.server.shell("sync")?;

@@ -20,9 +20,9 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::admin::{Problem, Result};
+use crate::admin::{Problem, Result, program};
 use crate::keys::MasterKey;
 use crate::release::mariadb::MariadbRelease;
 use crate::sys::mount;
@@ -93,15 +93,16 @@ pub fn enable(enrolment: Enrolment<'_>) -> Result<()> {
             return Err(problem);
         }
     };
+    // Before the switch: what is interrupted after it goes on without asking
+    // the old server again.
+    tell(&left, leftovers::settings(&config));
     let switched = switch(&data, &release, enrolment.master_key, &user);
     if let Err(problem) = switched {
         say("The encrypted server did not start; going back to the server as it was.");
         go_back(&data)?;
         return Err(problem);
     }
-    finish(&data)?;
-    tell(&left, leftovers::settings(&config));
-    Ok(())
+    finish(&data)
 }
 
 /// Makes the new data directory and proves that it holds everything.
@@ -192,29 +193,16 @@ fn carry_over(data: &DataDirectory, user: &ServiceUser) -> io::Result<()> {
 }
 
 fn give_birth() -> Result<()> {
-    let output = Command::new("/usr/bin/mariadb-install-db")
-        .arg(format!("--defaults-extra-file={NEW_SETTINGS}"))
-        .args(["--user=mysql", "--skip-test-db", "--skip-log-bin"])
-        // As the package calls it: it then asks for no host's name.
-        .args(["--rpm", "--cross-bootstrap"])
-        .arg(format!("--datadir={NEW}"))
-        .stdin(Stdio::null())
-        .output();
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(Problem::failed(
-            format!(
-                "mariadb-install-db failed: {} {}",
-                String::from_utf8_lossy(&output.stderr).trim(),
-                String::from_utf8_lossy(&output.stdout).trim()
-            ),
-            "Nothing was changed. Look at MariaDB's own words above.",
-        )),
-        Err(error) => Err(Problem::failed(
-            format!("mariadb-install-db cannot be run: {error}"),
-            "Nothing was changed. Is the package mariadb-server-core installed?",
-        )),
-    }
+    program::run(
+        Command::new("/usr/bin/mariadb-install-db")
+            .arg(format!("--defaults-extra-file={NEW_SETTINGS}"))
+            .args(["--user=mysql", "--skip-test-db", "--skip-log-bin"])
+            // As the package calls it: it then asks for no host's name.
+            .args(["--rpm", "--cross-bootstrap"])
+            .arg(format!("--datadir={NEW}")),
+        "Nothing was changed. Look at MariaDB's own words above.",
+    )
+    .map(drop)
 }
 
 /// Puts the new data directory in the original's place, behind the gate. Each
@@ -356,7 +344,7 @@ fn write_settings() -> Result<()> {
 }
 
 fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
-    say("This stays readable on the disk:");
+    say("This will stay readable on the disk:");
     for Leftover { what, mend } in tables.iter().chain(&settings) {
         say(format!("  - {what}\n      {mend}"));
     }

@@ -4,9 +4,9 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::admin::{Problem, Result};
+use crate::admin::{Problem, Result, program};
 
 use super::durable::write_durably;
 
@@ -81,25 +81,11 @@ fn reload() -> Result<()> {
 }
 
 fn systemctl(arguments: &[&str]) -> Result<()> {
-    let output = Command::new("/usr/bin/systemctl")
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output();
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(Problem::failed(
-            format!(
-                "systemctl {} failed: {}",
-                arguments.join(" "),
-                String::from_utf8_lossy(&output.stderr).trim()
-            ),
-            "`journalctl -u mariadb -n 20` shows why.",
-        )),
-        Err(error) => Err(Problem::failed(
-            format!("systemctl cannot be run: {error}"),
-            "stayput needs systemd.",
-        )),
-    }
+    program::run(
+        Command::new("/usr/bin/systemctl").args(arguments),
+        "`journalctl -u mariadb -n 20` shows why.",
+    )
+    .map(drop)
 }
 
 /// The newer of Debian's packages start MariaDB when a client knocks, too.
@@ -166,18 +152,17 @@ fn knows(unit: &str) -> bool {
 
 /// What MariaDB's unit said last.
 fn last_words() -> Option<String> {
-    let output = Command::new("/usr/bin/journalctl")
-        .args([
+    let text = program::run(
+        Command::new("/usr/bin/journalctl").args([
             "--unit=mariadb.service",
             "--boot",
             "--output=cat",
             "--no-pager",
-        ])
-        .arg("--lines=30")
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
+            "--lines=30",
+        ]),
+        "",
+    )
+    .ok()?;
     let errors: Vec<&str> = text
         .lines()
         .filter(|line| line.contains("[ERROR]") || line.contains("not started"))

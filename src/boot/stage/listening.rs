@@ -18,7 +18,9 @@ impl Stage {
             let show_due = self.progress().next_change();
             let show_due = show_due.map(|after| self.figures.started() + after);
             let ask_due = self.neighbours.as_ref().and_then(Neighbours::next);
-            show_due.into_iter().chain(ask_due).min()
+            // Without the vault no stick is judged, nor waited for.
+            let stick_due = self.found.as_ref().ok().and_then(|_| self.sticks.next());
+            [show_due, ask_due, stick_due].into_iter().flatten().min()
         };
         wait(
             self.uevents.as_ref(),

@@ -10,6 +10,7 @@ fn power_cut_while_changing_slots_leaves_the_old_ones_or_the_new() {
         vault.replace_slots(&key, &table(2)).unwrap()
     });
     crashes(&before, &steps, |disk, done| {
+        assert!(!(done && old.is_there(&disk)), "it was left");
         let vault = Vault::open(disk).unwrap();
         let slots = vault.slots().expect("the key is never lost");
         assert!(slots.next_id == 2 || (!done && slots.next_id == 1));

@@ -27,6 +27,7 @@ fn power_cut_during_a_reset_leaves_a_whole_vault_or_one_without_a_pepper() {
     let old = OldPepper::of(&before);
     let steps = record(&before, reset);
     crashes(&before, &steps, |disk, done| {
+        assert!(!(done && old.is_there(&disk)), "it was left");
         let vault = Vault::open(disk).unwrap();
         match vault.state().unwrap() {
             TheftState::Armed => {

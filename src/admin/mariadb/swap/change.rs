@@ -5,11 +5,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::admin::mariadb::durable::write_durably;
 use crate::admin::mariadb::overwrite::overwrite;
-use crate::admin::{Problem, Result};
+use crate::admin::{Problem, Result, program};
 
 use super::System;
 
@@ -173,22 +173,11 @@ fn run(program: &str, arguments: &[&str]) -> Result<()> {
     output(program, arguments).map(drop)
 }
 
-fn output(program: &str, arguments: &[&str]) -> Result<String> {
-    let said = match Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-    {
-        Ok(output) if output.status.success() => {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        Err(error) => error.to_string(),
-    };
-    Err(Problem::failed(
-        format!("`{program} {}` failed: {said}", arguments.join(" ")),
+fn output(name: &str, arguments: &[&str]) -> Result<String> {
+    program::run(
+        Command::new(name).args(arguments),
         "Free memory by stopping other services if swap cannot be switched off, then try again.",
-    ))
+    )
 }
 
 #[cfg(test)]

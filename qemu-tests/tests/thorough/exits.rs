@@ -2,7 +2,7 @@
 
 use qemu_tests::{FastMachine, Filesystem, Place, Result, Stick, seconds};
 
-use crate::seen::{assert_locked, assert_released, card};
+use qemu_tests::seen::{assert_locked, assert_released, card};
 
 #[test]
 fn a_stage_that_was_killed_leaves_the_card_and_the_console_as_they_were() -> Result {

@@ -2,7 +2,7 @@
 
 use qemu_tests::{FastMachine, Neighbour, Place, Result};
 
-use crate::seen::card;
+use qemu_tests::seen::card;
 
 const INIT: &str = "stayput init --name clinic --disk /dev/vda --yes";
 /// All must be as they are: one combination, so that it is quick.

@@ -2,19 +2,12 @@
 
 use qemu_tests::{FastMachine, Place, Result, minutes, seconds};
 
-use crate::seen::{assert_locked, assert_released};
-
-fn locked(place: &Place) -> Result<FastMachine> {
-    let mut machine = FastMachine::clinic()?;
-    machine.boot_at(place)?;
-    machine.wait_for_prompt()?;
-    Ok(machine)
-}
+use qemu_tests::seen::{assert_locked, assert_released, locked_at};
 
 #[test]
 fn the_words_of_the_menu_and_their_digits_do_what_they_say() -> Result {
     let elsewhere = Place::elsewhere()?;
-    let mut machine = locked(&elsewhere)?;
+    let mut machine = locked_at(&elsewhere)?;
     for typed in ["help", "5", "HELP"] {
         machine.console().type_line(typed)?;
         machine
@@ -46,7 +39,7 @@ fn the_words_of_the_menu_and_their_digits_do_what_they_say() -> Result {
 #[test]
 fn kernel_messages_do_not_write_over_the_prompt() -> Result {
     let elsewhere = Place::elsewhere()?;
-    let mut machine = locked(&elsewhere)?;
+    let mut machine = locked_at(&elsewhere)?;
     machine
         .shell("echo '<4>usb: a line of noise' >/dev/kmsg")?
         .success()?;
@@ -85,7 +78,7 @@ fn the_prompt_is_on_the_screen_and_on_the_serial_line_at_once() -> Result {
 #[test]
 fn a_stage_that_is_killed_starts_again_and_leaves_nothing_open() -> Result {
     let place = Place::elsewhere()?;
-    let mut machine = locked(&place)?;
+    let mut machine = locked_at(&place)?;
     let before = machine.shell("pidof stayput-boot")?.success()?;
     machine.shell("kill -9 $(pidof stayput-boot)")?.success()?;
     machine.wait_for_prompt()?;
@@ -103,11 +96,58 @@ fn a_stage_that_is_killed_starts_again_and_leaves_nothing_open() -> Result {
 #[test]
 fn keys_that_are_typed_do_not_stop_the_place_from_opening_the_server() -> Result {
     let place = Place::elsewhere()?;
-    let mut machine = locked(&place)?;
+    let mut machine = locked_at(&place)?;
     machine.console().type_text("sta")?;
     for neighbour in Place::home_neighbours() {
         place.replace(&neighbour)?;
     }
     machine.wait_for_release()?;
     assert_released(&mut machine)
+}
+
+/// What the README says that a console shows: its block with the prompt.
+fn prompt_in_the_readme() -> &'static str {
+    include_str!("../../../README.md")
+        .split("```")
+        .find(|block| block.contains("stayput> "))
+        .unwrap_or_default()
+}
+
+#[test]
+fn the_readme_shows_the_prompt_as_the_console_does() -> Result {
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&Place::home()?)?;
+    // One combination only: emulation takes a second for each.
+    machine
+        .shell(
+            "stayput enroll --yes --machine-need 6 --place-need 3 --neighbour 192.168.77.1 \
+             --neighbour 192.168.77.2 --neighbour 192.168.77.3 && sync",
+        )?
+        .success()?;
+    let elsewhere = Place::elsewhere()?;
+    machine.boot_at(&elsewhere)?;
+    machine.wait_for_prompt()?;
+    machine.console().type_line("status")?;
+    machine
+        .console()
+        .wait_for("Network card eth0: connected.", seconds(20))?;
+    machine.wait_for_prompt()?;
+    machine.plug(&FastMachine::clinics_stick_with_pin()?)?;
+    machine
+        .console()
+        .wait_for("PIN of stick \"Otieno\": ", seconds(30))?;
+    machine.console().type_line("4711-0815")?;
+    machine.wait_for_release()?;
+    let transcript = machine.console().transcript().replace('\r', "");
+    let from = transcript.find("-----").unwrap_or(0);
+    let until = transcript.find("The server goes on.\n").unwrap_or(0);
+    let lines = |text: &str| {
+        let lines = text.trim().lines().map(|line| line.trim_end().to_string());
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        lines(&transcript[from..until + "The server goes on.".len()]),
+        lines(prompt_in_the_readme()),
+    );
+    Ok(())
 }

@@ -5,17 +5,9 @@ use qemu_tests::{
     FastMachine, Filesystem, Place, Result, Stick, UsbController, UsbModel, minutes, seconds,
 };
 
-use crate::seen::{assert_locked, assert_released, log};
+use qemu_tests::seen::{assert_locked, assert_released, locked_at};
 
 const KEY_DIRECTORY: &str = "stayput";
-const PIN: &str = "4711-0815";
-
-fn locked(place: &Place) -> Result<FastMachine> {
-    let mut machine = FastMachine::clinic()?;
-    machine.boot_at(place)?;
-    machine.wait_for_prompt()?;
-    Ok(machine)
-}
 
 /// A stick of another make with the clinic's key files on it.
 fn with_the_clinics_key(stick: Stick) -> Result<Stick> {
@@ -25,18 +17,6 @@ fn with_the_clinics_key(stick: Stick) -> Result<Stick> {
         stick.write(&path, &original.read(&path)?)?;
     }
     Ok(stick)
-}
-
-#[test]
-fn the_owners_stick_opens_the_server_while_the_prompt_waits() -> Result {
-    let elsewhere = Place::elsewhere()?;
-    let mut machine = locked(&elsewhere)?;
-    machine.plug(&FastMachine::clinics_stick()?)?;
-    machine.wait_for_release()?;
-    assert_released(&mut machine)?;
-    let log = log(&mut machine)?;
-    assert!(log.contains("stayput: released after "), "{log}");
-    Ok(())
 }
 
 #[test]
@@ -74,7 +54,7 @@ fn every_kind_of_stick_in_every_kind_of_socket_is_read() -> Result {
         ),
     ];
     for (controller, model, stick) in kinds {
-        let mut machine = locked(&elsewhere)?;
+        let mut machine = locked_at(&elsewhere)?;
         let stick = with_the_clinics_key(stick)?;
         machine.machine()?.plug(&stick, controller, model)?;
         machine.wait_for_release()?;
@@ -86,7 +66,7 @@ fn every_kind_of_stick_in_every_kind_of_socket_is_read() -> Result {
 #[test]
 fn wrong_sticks_get_one_clear_line_each_and_the_right_one_still_opens() -> Result {
     let elsewhere = Place::elsewhere()?;
-    let mut machine = locked(&elsewhere)?;
+    let mut machine = locked_at(&elsewhere)?;
     let key = FastMachine::clinics_stick()?;
     let names = key.list(KEY_DIRECTORY)?;
     let key_names: Vec<_> = names.iter().filter(|name| name.contains(".key")).collect();
@@ -121,7 +101,7 @@ fn wrong_sticks_get_one_clear_line_each_and_the_right_one_still_opens() -> Resul
 #[test]
 fn one_damaged_copy_on_the_stick_does_no_harm() -> Result {
     let elsewhere = Place::elsewhere()?;
-    let mut machine = locked(&elsewhere)?;
+    let mut machine = locked_at(&elsewhere)?;
     let stick = FastMachine::clinics_stick()?;
     let first = stick
         .list(KEY_DIRECTORY)?
@@ -134,38 +114,9 @@ fn one_damaged_copy_on_the_stick_does_no_harm() -> Result {
 }
 
 #[test]
-fn a_stick_with_a_pin_opens_only_with_it_and_the_pin_is_not_shown() -> Result {
-    let elsewhere = Place::elsewhere()?;
-    let mut machine = locked(&elsewhere)?;
-    machine.plug(&FastMachine::clinics_stick_with_pin()?)?;
-    let question = "PIN of stick \"Otieno\": ";
-    machine.console().wait_for(question, seconds(30))?;
-    machine.console().type_line("1234-5678")?;
-    machine
-        .console()
-        .wait_for("The PIN is wrong.", seconds(60))?;
-    machine.console().wait_for(question, seconds(30))?;
-    assert_locked(&mut machine)?;
-    // A wrong one slows the next down.
-    std::thread::sleep(seconds(3));
-    machine.console().type_line(PIN)?;
-    machine.wait_for_release()?;
-    assert_released(&mut machine)?;
-    let console = machine.console().transcript();
-    let log = machine.shell("dmesg")?.text;
-    for typed in ["1234-5678", PIN] {
-        assert!(
-            !console.contains(typed) && !log.contains(typed),
-            "{console}\n{log}"
-        );
-    }
-    Ok(())
-}
-
-#[test]
 fn a_stick_pulled_out_at_its_pin_goes_back_to_the_prompt() -> Result {
     let elsewhere = Place::elsewhere()?;
-    let mut machine = locked(&elsewhere)?;
+    let mut machine = locked_at(&elsewhere)?;
     let id = machine.plug(&FastMachine::clinics_stick_with_pin()?)?;
     machine
         .console()

@@ -1,6 +1,6 @@
-//! What a scenario looks at, in one place.
+//! What scenarios on a [`FastMachine`] look at, in one place.
 
-use qemu_tests::{FastMachine, Result};
+use crate::{FastMachine, Place, Result, seconds};
 
 /// The network card's flags and addresses, as `ip` shows them.
 pub fn card(machine: &mut FastMachine) -> Result<String> {
@@ -17,6 +17,9 @@ pub fn log(machine: &mut FastMachine) -> Result<String> {
 }
 
 /// The released tmpfs is there, and only root and the database get in.
+///
+/// # Panics
+/// When it is not so.
 pub fn assert_released(machine: &mut FastMachine) -> Result {
     let mount = machine
         .shell("grep ' /run/stayput ' /proc/mounts")?
@@ -30,6 +33,9 @@ pub fn assert_released(machine: &mut FastMachine) -> Result {
 }
 
 /// Nothing was released: no tmpfs, or nothing in it.
+///
+/// # Panics
+/// When it is not so.
 pub fn assert_locked(machine: &mut FastMachine) -> Result {
     let content = machine.shell("ls -A /run/stayput 2>/dev/null; pidof stayput-boot")?;
     let only_the_stage = content.text.lines().count() == 1;
@@ -38,4 +44,26 @@ pub fn assert_locked(machine: &mut FastMachine) -> Result {
         "the stage runs and nothing is released: {content}"
     );
     Ok(())
+}
+
+/// The clinic's server, switched on at a place that leads to the prompt.
+///
+/// # Errors
+/// No prompt.
+pub fn locked_at(place: &Place) -> Result<FastMachine> {
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_at(place)?;
+    machine.wait_for_prompt()?;
+    Ok(machine)
+}
+
+/// Boots, and sees it halt in the prompt and stay there.
+pub fn stays_locked(machine: &mut FastMachine, place: &Place) -> Result {
+    machine.boot_at(place)?;
+    machine.wait_for_prompt()?;
+    assert_locked(machine)?;
+    machine
+        .console()
+        .expect_silence_about("accepted", seconds(5))?;
+    assert_locked(machine)
 }

@@ -1,0 +1,48 @@
+//! The server is where it belongs: it opens by itself, also when a little has
+//! changed.
+
+use qemu_tests::{FastMachine, NicModel, Place, Result};
+
+use qemu_tests::seen::{assert_locked, assert_released};
+
+#[test]
+fn a_new_network_card_alone_does_not_lock_the_server() -> Result {
+    let mut machine = FastMachine::clinic()?;
+    machine.hardware.nic_model = NicModel::E1000;
+    machine.hardware.nic_mac = "00:25:90:77:01:02".into();
+    machine.boot_at(&Place::home()?)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)
+}
+
+#[test]
+fn after_a_power_cut_the_routers_start_late_and_the_prompt_goes_away() -> Result {
+    let place = Place::empty()?;
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_at(&place)?;
+    machine.wait_for_prompt()?;
+    assert_locked(&mut machine)?;
+    let said = machine.console().transcript();
+    assert!(
+        said.contains("silent"),
+        "it says that nobody answers: {said}"
+    );
+    for neighbour in Place::home_neighbours() {
+        place.add(&neighbour)?;
+    }
+    machine.wait_for_release()?;
+    assert_released(&mut machine)
+}
+
+#[test]
+fn the_cable_that_is_put_back_opens_the_server() -> Result {
+    let mut machine = FastMachine::clinic()?;
+    machine.cable_out = true;
+    let home = Place::home()?;
+    machine.boot_at(&home)?;
+    machine.wait_for_prompt()?;
+    assert_locked(&mut machine)?;
+    machine.machine()?.cable(true)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)
+}

@@ -1,0 +1,63 @@
+//! Running another program of the system and saying what it says when it
+//! fails.
+
+use std::process::{Command, Stdio};
+
+use super::{Problem, Result};
+
+/// Runs a program without input; gives what it printed. `next` is what a
+/// person does when it fails.
+///
+/// # Errors
+/// The program cannot be run, or ends with a failure: its own words.
+pub fn run(command: &mut Command, next: &str) -> Result<String> {
+    let said = match command.stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Ok(output) => {
+            let words =
+                [&output.stderr, &output.stdout].map(|bytes| String::from_utf8_lossy(bytes));
+            let words = words.iter().map(|text| text.trim());
+            let words: Vec<&str> = words.filter(|text| !text.is_empty()).collect();
+            match words.is_empty() {
+                true => output.status.to_string(),
+                false => words.join(" "),
+            }
+        }
+        Err(error) => error.to_string(),
+    };
+    Err(Problem::failed(
+        format!("`{}` failed: {said}", as_typed(command)),
+        next,
+    ))
+}
+
+fn as_typed(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_fails_is_quoted_and_the_next_step_said() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo it is full >&2; exit 3"]);
+        let problem = run(&mut command, "Make room.").unwrap_err();
+        assert_eq!(
+            problem.what,
+            "`sh -c echo it is full >&2; exit 3` failed: it is full"
+        );
+        assert_eq!(problem.next, "Make room.");
+        let silent = run(Command::new("sh").args(["-c", "exit 3"]), "").unwrap_err();
+        assert!(silent.what.ends_with("failed: exit status: 3"), "{silent}");
+        let missing = run(&mut Command::new("/nonexistent"), "").unwrap_err();
+        assert!(missing.what.contains("No such file"), "{missing}");
+        let said = run(Command::new("sh").args(["-c", "echo yes"]), "").unwrap();
+        assert_eq!(said, "yes\n");
+    }
+}
