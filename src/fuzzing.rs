@@ -7,7 +7,9 @@ use crate::keys::{MasterKey, Secret32};
 use crate::release::mariadb::{CheckFile, KeyFile};
 use crate::stick::{StickFile, file_names};
 use crate::vault::gpt::{Gpt, entries_at, is_protective, mbr_partition_id};
-use crate::vault::{Header, MemoryDevice, SlotTable, Vault, VaultPlace};
+use crate::vault::{
+    Header, MemoryDevice, SlotTable, Vault, VaultPlace, read_as_each_record, wrong_pins,
+};
 
 /// The start of a vault's image, the rest zero: opened, repaired and read as
 /// the boot stage does.
@@ -17,9 +19,17 @@ pub fn vault_image(bytes: &[u8]) {
     };
     let key = MasterKey::from_secret(Secret32::new([0; 32]));
     let _ = vault.state();
+    let _ = vault.unproven_policy().map(|policy| policy.theft.wait());
+    let _ = vault.unproven_sticks().map(|list| list.way_back(1, &[]));
     let _ = vault.slots();
     let _ = vault.prove(&key);
-    let _ = vault.events();
+    let _ = vault.events().map(|events| wrong_pins(&events));
+}
+
+/// Theft state, policy and list of sticks, as they are read before a key is
+/// there to prove them.
+pub fn unproven_records(bytes: &[u8]) {
+    read_as_each_record(bytes);
 }
 
 /// What is inside the slot table's seal.

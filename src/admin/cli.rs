@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{Result, enroll, init, install, log, mariadb, status, stick};
+use super::{Result, enroll, init, install, log, mariadb, policy, reset, status, stick};
 
 /// Releases the database key at boot only where this server belongs.
 ///
@@ -11,7 +11,7 @@ use super::{Result, enroll, init, install, log, mariadb, status, stick};
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// Print for scripts (status, log, stick list)
+    /// Print for scripts (status, log, stick list, policy)
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -37,6 +37,10 @@ enum Command {
     Install,
     /// Take the boot stage out of the initramfs
     Uninstall(install::UninstallOptions),
+    /// Show and set what the server does when it may have been stolen
+    Policy(policy::PolicyOptions),
+    /// Destroy the key on this server's disk; only backup sticks open it then
+    Reset(reset::ResetOptions),
     /// Show how things stand
     Status,
     /// Show what happened at each boot
@@ -54,6 +58,8 @@ impl Cli {
             Command::Mariadb(command) => mariadb::run(command),
             Command::Install => install::install(),
             Command::Uninstall(options) => install::uninstall(options),
+            Command::Policy(options) => policy::run(options, self.json),
+            Command::Reset(options) => reset::run(options),
             Command::Status => status::run(self.json),
             Command::Log => log::run(self.json),
         }

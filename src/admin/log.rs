@@ -52,6 +52,28 @@ fn sentence(kind: &EventKind) -> String {
         EventKind::StickMade { stick } => format!("The stick \"{stick}\" was made."),
         EventKind::StickVerified { stick } => format!("The stick \"{stick}\" was verified."),
         EventKind::MariadbEnabled => "MariaDB was given its keys.".into(),
+        EventKind::Strike { strikes, of } => {
+            format!("Started in a foreign place: strike {strikes} of {of}.")
+        }
+        EventKind::Reset { cause, .. } => {
+            format!("Reset, {cause}: only a stick opens it.")
+        }
+        EventKind::ResetWithheld { cause } => format!(
+            "Not reset, although it was due ({cause}): no verified stick is listed but those \
+             that are plugged in."
+        ),
+        EventKind::SticksWiped { wiped, left } => {
+            format!("Keys on plugged sticks: {wiped} destroyed, {left} left.")
+        }
+        EventKind::StateMended => {
+            "The theft state was not written by this server; it was written anew.".into()
+        }
+        EventKind::SettingsMended => {
+            "Settings that were changed without the key were replaced by safe ones.".into()
+        }
+        EventKind::PolicyChanged => "The policy was changed.".into(),
+        EventKind::Rearmed => "A place opens the server again.".into(),
+        EventKind::WentOnLocked => "The system was started without the keys.".into(),
     }
 }
 
@@ -61,6 +83,7 @@ fn reason(because: LockedBecause) -> &'static str {
         LockedBecause::NotRecognised => "the place was not recognised.",
         LockedBecause::PepperDamaged => "the vault is damaged.",
         LockedBecause::Altered => "the vault was changed by somebody without the key.",
+        LockedBecause::Reset => "the server was reset.",
     }
 }
 

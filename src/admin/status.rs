@@ -4,6 +4,7 @@ use super::init::SETUP;
 use super::log::time;
 use super::unlock::{Recognition, open_vault, recognise};
 use super::{Problem, Result};
+use crate::theft::TheftState;
 use crate::vault::{Header, StickList, VaultError};
 
 /// What status tells, for people and for scripts.
@@ -14,6 +15,7 @@ struct Status<'a> {
     fault: Option<VaultError>,
     sticks: Option<&'a StickList>,
     mariadb: Option<bool>,
+    theft: Option<TheftState>,
 }
 
 pub fn run(json: bool) -> Result<()> {
@@ -36,6 +38,7 @@ pub fn run(json: bool) -> Result<()> {
         mariadb: proven
             .as_ref()
             .map(|proven| proven.policy.mariadb.is_some()),
+        theft: vault.state().ok(),
     };
     if json {
         println!("{:#}", status.json());
@@ -61,6 +64,12 @@ impl Status<'_> {
         );
         if let Some(fault) = self.fault {
             println!("Vault: {fault}");
+        }
+        if let Some(TheftState::Suspect { strikes, .. }) = self.theft {
+            println!("Theft: started in foreign places since it last opened: {strikes}.");
+        }
+        if let Some(TheftState::Reset { cause, time: at }) = self.theft {
+            println!("Theft: reset {}, {cause}.", time(at));
         }
         if self.opens_here() && self.only_setup() {
             println!("Place: none is enrolled; this machine opens anywhere. Run: stayput enroll");
@@ -144,6 +153,8 @@ impl Status<'_> {
             "place": place,
             "sticks": self.sticks.map(|list| list.sticks.len()),
             "mariadb": self.mariadb,
+            "strikes": self.theft.map(|state| state.strikes()),
+            "reset": self.theft.map(|state| state.is_reset()),
         })
     }
 }

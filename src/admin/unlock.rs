@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::ask;
-use super::look_around::look_around;
 use super::{Exit, Problem, Result};
-use crate::environment::{Comparison, Matcher, Observed, compare};
+use crate::environment::{
+    Chosen, Comparison, Matcher, ON_A_LIVE_NETWORK, Observed, addresses, compare, look_around,
+};
 use crate::keys::MasterKey;
 use crate::stick::{self, StickError};
 use crate::sys::sysfs;
 use crate::vault::locate::{self, LocateError, VaultDisk};
 use crate::vault::{
-    EventKind, MariadbRelease, PLACE_FILE, PLACE_FILE_BYTES, Proven, SlotTable, StickList, Vault,
-    VaultError, VaultPlace,
+    EventKind, MariadbRelease, PLACE_FILE, PLACE_FILE_BYTES, Policy, Proven, SlotTable, StickList,
+    Vault, VaultError, VaultPlace,
 };
 
 /// How a command that needs the master key may get at it.
@@ -112,7 +113,7 @@ pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognit
         // Go on looking for the rest: what has changed is to be named.
         false
     };
-    let observed = look_around(labels, &mut try_all);
+    let observed = look_around(labels, ON_A_LIVE_NETWORK, &mut try_all);
     try_all(&observed);
     let (at, key) = found.map_or((0, None), |(at, key)| (at, Some(key)));
     let slot = slots.get(at)?;
@@ -180,9 +181,28 @@ impl Unlocked {
     pub fn set_mariadb(&mut self, release: MariadbRelease) -> Result<()> {
         let mut policy = self.proven.policy.clone();
         policy.mariadb = Some(release);
+        self.set_policy(policy)?;
+        self.log(EventKind::MariadbEnabled)
+    }
+
+    /// Puts this policy in place of the one in the vault.
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub fn set_policy(&mut self, policy: Policy) -> Result<()> {
         self.vault.set_policy(&self.key, &policy).map_err(problem)?;
         self.proven.policy = policy;
-        self.log(EventKind::MariadbEnabled)
+        Ok(())
+    }
+
+    /// Notes whom to ask when this place is to be remembered after a reset.
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub fn set_neighbours(&mut self, chosen: &[Chosen]) -> Result<()> {
+        let mut policy = self.proven.policy.clone();
+        policy.neighbours = addresses(chosen);
+        self.set_policy(policy)
     }
 
     /// Puts this list of sticks in place of the one in the vault.
@@ -200,7 +220,7 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn replace_slots(&mut self, slots: &SlotTable) -> Result<()> {
-        self.vault.replace_slots(slots).map_err(problem)
+        self.vault.replace_slots(&self.key, slots).map_err(problem)
     }
 
     /// Adds to the vault's event log.

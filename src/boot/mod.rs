@@ -22,9 +22,13 @@ use crate::release::take_back;
 use crate::sys::{kmsg, memory, sysfs};
 use crate::vault::{PLACE_FILE, PLACE_FILE_BYTES, VaultPlace};
 
-/// Returns success only after a release; then the boot may go on. Anything
-/// else leaves nothing in memory, and whoever started the stage starts it
-/// again.
+/// The exit code with which the boot goes on without a key, because the
+/// policy says so: `on_failure = continue`. The script beside it knows it.
+const WITHOUT_KEYS: u8 = 10;
+
+/// Returns success after a release; then the boot goes on. With
+/// [`WITHOUT_KEYS`] it goes on too. Anything else, and that, leaves nothing in
+/// memory; whoever started the stage starts it again after anything else.
 pub fn run() -> ExitCode {
     kmsg::use_for_logging();
     if let Err(errno) = memory::keep_private() {
@@ -34,10 +38,10 @@ pub fn run() -> ExitCode {
     // What an earlier run may have left half-way.
     take_back();
     match vault_place() {
-        Ok(place) => {
-            stage::Stage::new(place).run();
-            ExitCode::SUCCESS
-        }
+        Ok(place) => match stage::Stage::new(place).run() {
+            stage::End::Released => ExitCode::SUCCESS,
+            stage::End::WithoutKeys => ExitCode::from(WITHOUT_KEYS),
+        },
         Err(words) => {
             log::error!("locked: {words}");
             ExitCode::FAILURE

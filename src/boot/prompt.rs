@@ -12,10 +12,13 @@ pub enum Command {
     Reboot,
     PowerOff,
     Help,
+    Reset,
+    Remember,
+    Mend,
 }
 
-/// The menu, in its order.
-pub const MENU: [(Command, &str, &str); 5] = [
+/// The menu, in its order. The last two are shown where they can be used.
+pub const MENU: [(Command, &str, &str); 8] = [
     (Command::Status, "status", "what this server sees around it"),
     (
         Command::Retry,
@@ -25,11 +28,26 @@ pub const MENU: [(Command, &str, &str); 5] = [
     (Command::Reboot, "reboot", "start the server again"),
     (Command::PowerOff, "poweroff", "switch the server off"),
     (Command::Help, "help", "what to do"),
+    (
+        Command::Reset,
+        "reset",
+        "destroy the key on this disk; only sticks open it then",
+    ),
+    (
+        Command::Remember,
+        "remember",
+        "let the next stick make this place its home",
+    ),
+    (
+        Command::Mend,
+        "mend",
+        "put safe settings back, with the stick that is plugged in",
+    ),
 ];
 
 /// What the digit keys give with Shift on a US keyboard, which is what a
 /// French keyboard without Shift gives in an initramfs and the other way
-/// round.
+/// round. The digits behind them would be taken for one another.
 const DIGITS_WITH_SHIFT: &[u8; 5] = b"!@#$%";
 /// The top row of a French keyboard without Shift, in Latin-1 order of keys.
 const FRENCH_DIGITS: [&str; 5] = ["&", "é", "\"", "'", "("];
@@ -78,7 +96,12 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["", "0", "6", "rebot", "33", "\u{fffd}"] {
+        for (digit, (command, word, _)) in (1..).zip(MENU) {
+            assert_eq!(Command::parse(word.as_bytes()), Some(command));
+            let digit = format!("{digit}");
+            assert_eq!(Command::parse(digit.as_bytes()), Some(command));
+        }
+        for text in ["", "0", "9", "rebot", "33", "\u{fffd}"] {
             assert_eq!(Command::parse(text.as_bytes()), None, "{text}");
         }
         assert_eq!(Command::parse(b"\xff"), None);

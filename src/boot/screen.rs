@@ -15,6 +15,8 @@ enum Asking {
     Command,
     /// The PIN of the stick with this label.
     Pin(heapless::String<32>),
+    /// The server's name, to confirm a reset.
+    ServerName,
 }
 
 #[derive(Default)]
@@ -72,6 +74,17 @@ impl Screen {
         self.ask();
     }
 
+    /// The next line will be the server's name.
+    pub fn ask_for_server_name(&mut self) {
+        self.asking = Asking::ServerName;
+        self.consoles.set_echo(true);
+        self.ask();
+    }
+
+    pub fn asks_for_server_name(&self) -> bool {
+        self.asking == Asking::ServerName
+    }
+
     /// The next line will be a command.
     pub fn ask_for_command(&mut self) {
         self.asking = Asking::Command;
@@ -94,6 +107,7 @@ impl Screen {
     fn ask(&mut self) {
         match &self.asking {
             Asking::Command => self.consoles.ask(PROMPT),
+            Asking::ServerName => self.consoles.ask("Name of this server: "),
             Asking::Pin(label) => {
                 let question = format!("PIN of stick \"{}\": ", Printable(label));
                 self.consoles.ask(&question);

@@ -4,6 +4,8 @@
 mod conversation;
 mod listening;
 mod reasons;
+mod recovery;
+mod theft;
 
 use std::time::Instant;
 
@@ -17,10 +19,13 @@ use crate::release::release;
 use crate::stick::{Stick, StickFile};
 use crate::sys::clock;
 use crate::sys::uevent::UeventSocket;
+use crate::theft::{Finding, TheftPolicy, TheftState};
 use crate::vault::locate::{self, LocateError};
 use crate::vault::{
-    Answered, Event, EventKind, Header, OpenedBy, SlotTable, Thresholds, VaultError, VaultPlace,
+    Answered, Event, EventKind, Header, OpenedBy, SlotTable, StickList, Thresholds, VaultError,
+    VaultPlace,
 };
+use recovery::Recovery;
 
 /// What was read from the vault. The vault itself is open only for moments:
 /// kept in a file, its filesystem would be mounted for as long as the prompt
@@ -29,6 +34,21 @@ struct Found {
     header: Header,
     slots: Result<Box<SlotTable>, VaultError>,
     matchers: Vec<Matcher>,
+    /// As far as it can be read; the same of what follows.
+    state: TheftState,
+    /// Not proven until a key is there.
+    policy: TheftPolicy,
+    /// Not proven until a key is there.
+    sticks: StickList,
+}
+
+/// How the stage ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The keys are in memory.
+    Released,
+    /// The owner wants the system to start without them.
+    WithoutKeys,
 }
 
 /// A stick that waits for its PIN.
@@ -50,8 +70,17 @@ pub struct Stage {
     noted_locked: bool,
     sticks: StickWatch,
     waiting: Option<Waiting>,
+    /// Since the server last opened, in earlier boots too.
     wrong_pins: u32,
     pins_again: Instant,
+    recovery: Recovery,
+    /// Since when enough neighbours and parts of the machine answer.
+    enough_since: Option<Instant>,
+    /// The finding that the stage has drawn its conclusions from.
+    acted_on: Option<Finding>,
+    /// The system may start without the keys when nobody is there.
+    goes_on: bool,
+    last_typed: Option<Instant>,
     figures: Figures,
 }
 
@@ -78,35 +107,47 @@ impl Stage {
             waiting: None,
             wrong_pins: 0,
             pins_again: now,
+            recovery: Recovery::default(),
+            enough_since: None,
+            acted_on: None,
+            goes_on: false,
+            last_typed: None,
             figures,
         };
         stage.begin_to_ask();
+        stage.note_finished_reset();
         stage
     }
 
-    /// Runs until the key is released.
-    pub fn run(mut self) {
+    /// Runs until the key is released, or the system is to start without it.
+    pub fn run(mut self) -> End {
         loop {
             if let Some((key, by)) = self.try_place()
                 && self.open(&key, by)
             {
-                return;
+                return End::Released;
             }
+            self.judge();
             self.show_reason();
             if self.screen.is_open() {
                 self.judge_sticks();
                 if self.try_stick_without_pin() {
-                    return;
+                    return End::Released;
                 }
+            }
+            if self.starts_locked() {
+                self.start_locked();
+                return End::WithoutKeys;
             }
             self.wait();
             for typed in self.screen.typed() {
+                self.somebody_is_there();
                 if !self.screen.is_open() {
                     self.open_prompt_now();
                     continue;
                 }
                 if self.answer(typed) {
-                    return;
+                    return End::Released;
                 }
             }
         }
@@ -159,12 +200,23 @@ impl Stage {
 
     /// Releases the key, if the vault proves to be unchanged.
     fn open(&mut self, key: &MasterKey, by: OpenedBy) -> bool {
-        let proven = locate::open(&self.place).and_then(|vault| Ok(vault.prove(key)?));
+        let proven = locate::open(&self.place).and_then(|vault| {
+            let proven = vault.prove(key)?;
+            match by {
+                OpenedBy::Environment { .. } if proven.state.is_reset() => {
+                    Err(VaultError::WasReset.into())
+                }
+                _ => Ok(proven),
+            }
+        });
         let proven = match proven {
             Ok(proven) => proven,
             Err(error) => {
                 log::error!("not released: {error}");
                 self.screen.say(&error);
+                if let OpenedBy::Stick { .. } = by {
+                    self.offer_mending(key, error);
+                }
                 match (&mut self.found, error) {
                     // The disk has gone: it is looked for anew when one comes.
                     (
@@ -189,7 +241,9 @@ impl Stage {
         self.neighbours = None;
         if let OpenedBy::Stick { .. } = by {
             self.note_locked();
+            self.remember_place(key, &proven.policy);
         }
+        self.settle(key, &proven);
         let milliseconds = self.figures.elapsed();
         self.note(EventKind::Released { by, milliseconds });
         self.screen
@@ -227,6 +281,7 @@ impl Stage {
     fn find_vault(&mut self) {
         self.found = find(&self.place);
         self.begin_to_ask();
+        self.note_finished_reset();
     }
 }
 
@@ -250,15 +305,17 @@ fn tell_changes(comparison: &Comparison, need: Thresholds) {
 
 fn find(place: &VaultPlace) -> Result<Found, LocateError> {
     let vault = locate::open(place)?;
-    // Read first: a state that is not known releases nothing.
-    let slots = vault.state().and_then(|_| vault.slots());
+    let slots = vault.slots();
     let matchers = slots.iter().flat_map(|slots| &slots.environments);
     let matchers = matchers.map(|slot| Matcher::new(slot)).collect();
     let name = Printable(&vault.header().server_name).to_string();
     log::info!("found the vault of \"{name}\"");
     Ok(Found {
         header: vault.header().clone(),
-        slots,
         matchers,
+        state: vault.state().unwrap_or(TheftState::Armed),
+        policy: vault.unproven_policy().unwrap_or_default().theft,
+        sticks: vault.unproven_sticks().unwrap_or_default(),
+        slots,
     })
 }

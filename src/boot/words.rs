@@ -2,7 +2,8 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use super::prompt::MENU;
+use super::prompt::{Command, MENU};
+use crate::theft::ResetCause;
 use crate::vault::Answered;
 use crate::vault::locate::LocateError;
 use crate::vault::{Thresholds, VaultError};
@@ -19,8 +20,13 @@ pub enum Reason {
         answered: Answered,
         need: Thresholds,
     },
-    /// Enough have answered, and they are not the enrolled ones.
+    /// The pepper was destroyed.
+    WasReset(ResetCause),
+    /// Enough have answered for the whole wait, and they are not the enrolled
+    /// ones.
     NotRecognised,
+    /// The same, and the wait is not over.
+    NotYetRecognised,
     /// It is not known yet.
     Looking,
 }
@@ -40,6 +46,13 @@ impl Display for Reason {
                 "The place is silent: {} of {} neighbours answer, {} are needed.",
                 answered.place, answered.place_of, need.place
             ),
+            Self::WasReset(cause) => write!(
+                f,
+                "This server was reset, {cause}.\nNo place opens it any more; a backup stick does."
+            ),
+            Self::NotYetRecognised => {
+                f.write_str("This server has not found its place so far. It keeps looking.")
+            }
             Self::NotRecognised => f.write_str("This server does not recognise this place."),
             Self::Looking => f.write_str("This server still looks at what stands around it."),
         }
@@ -53,10 +66,16 @@ impl Reason {
             Self::NoVault(_) => {
                 "Check that the server's disk is connected.\nThe server goes on by itself when the disk is there."
             }
-            Self::Fault(VaultError::Altered | VaultError::Damaged | VaultError::Newer) => {
+            Self::Fault(VaultError::Altered | VaultError::Damaged) => {
+                "By itself it opens nothing. Plug in a backup stick: it helps to mend it."
+            }
+            Self::Fault(VaultError::Newer) => {
                 "Nothing is released. Keep the backup sticks safe and get help."
             }
-            Self::Fault(_) | Self::NotRecognised => {
+            Self::WasReset(_) | Self::Fault(VaultError::PepperDamaged) => {
+                "Plug in a backup stick: it opens the server this time.\nIf the server shall open here by itself again, type remember first."
+            }
+            Self::Fault(_) | Self::NotRecognised | Self::NotYetRecognised => {
                 "Plug in a backup stick. The server goes on by itself."
             }
             Self::Looking => "Wait a little, or plug in a backup stick.",
@@ -84,19 +103,42 @@ impl Display for Banner<'_> {
             "\n{RULE}\nThe server \"{name}\" is locked. Its data is safe.\n"
         )?;
         writeln!(f, "{}\n{}\n", self.reason, self.reason.advice())?;
-        write!(f, "{Menu}{RULE}\n{PROMPT}")
+        let menu = Menu(Some(self.reason));
+        write!(f, "{menu}{RULE}\n{PROMPT}")
     }
 }
 
 /// What stands before the place where one types.
 pub const PROMPT: &str = "stayput> ";
 
-struct Menu;
+/// The whole menu, or what of it can be used for this reason.
+struct Menu<'a>(Option<&'a Reason>);
 
-impl Display for Menu {
+impl Menu<'_> {
+    fn shows(&self, command: Command) -> bool {
+        let Some(reason) = self.0 else {
+            return true;
+        };
+        match command {
+            Command::Remember => matches!(
+                reason,
+                Reason::WasReset(_) | Reason::Fault(VaultError::PepperDamaged)
+            ),
+            Command::Mend => matches!(
+                reason,
+                Reason::Fault(VaultError::Altered | VaultError::Damaged)
+            ),
+            Command::Reset => !matches!(reason, Reason::WasReset(_) | Reason::NoVault(_)),
+            _ => true,
+        }
+    }
+}
+
+impl Display for Menu<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         (1..)
             .zip(MENU)
+            .filter(|(_, (command, ..))| self.shows(*command))
             .try_for_each(|(digit, (_, word, what))| writeln!(f, "  {digit}  {word:<9} {what}"))
     }
 }
@@ -120,7 +162,8 @@ impl Display for Help {
              - It was moved on purpose, or the network changed: plug in a backup stick.\n\
              - A power cut: wait until the router is up. The server goes on by itself.\n\
              - No stick at hand: switch the server off. No data is lost.\n\
-             Type a word or its digit:\n{Menu}"
+             Type a word or its digit:\n{}",
+            Menu(None)
         )
     }
 }
@@ -158,6 +201,29 @@ mod tests {
         assert!(text.contains("3  reboot"));
         assert!(text.ends_with("stayput> "));
         assert!(text.lines().count() <= 24, "one screen");
+        assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");
+    }
+
+    #[test]
+    fn a_reset_server_says_why_and_what_a_stick_will_do() {
+        let text = banner(&Reason::WasReset(ResetCause::Strikes));
+        assert!(text.contains("Its data is safe."));
+        assert!(text.contains("was reset, after too many starts in foreign places."));
+        assert!(text.contains("it opens the server this time"));
+        assert!(text.contains("7  remember"));
+        assert!(!text.contains("6  reset"), "it was reset already");
+        assert!(text.lines().count() <= 24, "one screen");
+        assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");
+    }
+
+    #[test]
+    fn the_menu_offers_what_can_be_used() {
+        let text = banner(&Reason::NotRecognised);
+        assert!(text.contains("6  reset") && !text.contains("remember"));
+        let text = banner(&Reason::Fault(VaultError::Altered));
+        assert!(text.contains("8  mend") && !text.contains("remember"));
+        let text = Help.to_string();
+        assert!(text.contains("remember") && text.contains("mend"));
         assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");
     }
 

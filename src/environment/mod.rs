@@ -2,8 +2,10 @@
 //! stands around it; how a place is enrolled and how it is recognised.
 
 mod arp;
+mod choosing;
 mod enrolment;
 mod hardware;
+mod look_around;
 mod machine;
 mod matching;
 mod neighbours;
@@ -14,8 +16,12 @@ mod scenarios;
 pub use arp::Refused;
 #[cfg(feature = "fuzzing")]
 pub use arp::reply as parse_arp_reply;
+pub use choosing::{
+    Choice, HOME, Verdict, addresses, choose, count, opens_again, table_of, usual_thresholds,
+};
 pub use enrolment::{Chosen, EnrolmentError, enrol};
+pub use look_around::{FROM_NOTHING, ON_A_LIVE_NETWORK, look_around};
 pub use machine::observe_machine;
 pub use matching::{Comparison, Matcher, answered, compare, enough_answered};
-pub use neighbours::{Neighbours, neighbour_label, suits_enrolment};
+pub use neighbours::{Neighbours, neighbour_label};
 pub use observed::Observed;

@@ -29,6 +29,11 @@ pub fn neighbour_label(ip: Ipv4Addr) -> Label {
     label
 }
 
+/// The address in a neighbour's label; `None` for any other label.
+pub fn address_of(label: &Label) -> Option<Ipv4Addr> {
+    label.strip_prefix(PREFIX)?.parse().ok()
+}
+
 /// Whether a neighbour's value can bind the server to its place, beside those
 /// already chosen.
 ///
@@ -62,7 +67,7 @@ impl Neighbours {
     /// For the labels among `labels` that name neighbours.
     pub fn new<'a>(labels: impl Iterator<Item = &'a Label>, now: Instant) -> Self {
         let mut targets = Vec::new();
-        for ip in labels.filter_map(|label| label.strip_prefix(PREFIX)?.parse().ok()) {
+        for ip in labels.filter_map(address_of) {
             if !targets.contains(&ip) {
                 // More than fit cannot have been enrolled.
                 let _ = targets.push(ip);

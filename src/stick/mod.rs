@@ -3,10 +3,12 @@
 mod file;
 mod filesystem;
 mod find;
+mod plugged;
 mod volume;
 
 pub use file::{PIN_MAX, STICK_FILE_BYTES, StickError, StickFile, StickInfo, file_names};
 pub use find::{Stick, is_on_a_stick, plugged_in};
+pub use plugged::{PluggedKeys, Wiped};
 pub use volume::{Copies, filesystem_of, read, read_copies, write};
 
 use crate::vault::Header;

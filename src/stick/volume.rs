@@ -1,8 +1,9 @@
 //! One volume of a stick: mounted for a moment, read or written, unmounted.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -11,9 +12,10 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 
 use super::file::{STICK_FILE_BYTES, StickError, StickFile, file_names};
 use super::filesystem::{Filesystem, START};
+use crate::keys::random_bytes;
 use crate::sys::block::DirectFile;
 use crate::sys::mount::{Access, mount_device, unmount, unmount_lazily};
-use crate::vault::{BLOCK_SIZE, Header};
+use crate::vault::{BLOCK_SIZE, Header, ServerId};
 
 const MOUNT_POINT: &str = "/run/stayput-stick";
 const FOLDER: &str = "stayput";
@@ -178,6 +180,41 @@ fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&new, folder.join(name))
 }
 
+/// Destroys this server's key files on a volume: overwritten with random
+/// bytes, then removed; returns when the stick has done so. What a flash
+/// memory keeps elsewhere stays as safe as the PIN.
+///
+/// # Errors
+/// What the filesystem says; ENODEV when there is none that is known.
+pub fn wipe(device: &Path, server_id: &ServerId) -> io::Result<()> {
+    let _mounted = Mounted::begin(device, Access::ReadWrite)
+        .map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
+    let folder = Path::new(MOUNT_POINT).join(FOLDER);
+    wipe_in(&folder, server_id)?;
+    File::open(&folder)?.sync_all()
+}
+
+fn wipe_in(folder: &Path, server_id: &ServerId) -> io::Result<()> {
+    for name in file_names(server_id) {
+        let path = folder.join(name.as_str());
+        let opened = OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(&path);
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if file.metadata()?.is_file() {
+            file.write_all(&random_bytes::<STICK_FILE_BYTES>())?;
+            file.sync_all()?;
+        }
+        fs::remove_file(&path)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,5 +244,39 @@ mod tests {
             Some(Err(StickError::Damaged))
         );
         assert_eq!(chosen(vec![]), None);
+    }
+
+    #[test]
+    fn wiping_takes_this_servers_keys_and_leaves_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = MasterKey::generate();
+        let (own, other) = (Header::of_a_new_server(&key), Header::of_a_new_server(&key));
+        let write = |name: &str| fs::write(folder.path().join(name), b"key").unwrap();
+        for name in file_names(&own.server_id) {
+            write(&name);
+        }
+        write(&file_names(&other.server_id)[0]);
+        write("backup.sql");
+        // A second name of the same file shows what became of the content.
+        let first = folder.path().join(file_names(&own.server_id)[0].as_str());
+        let kept = folder.path().join("kept");
+        fs::hard_link(first, &kept).unwrap();
+        wipe_in(folder.path(), &own.server_id).unwrap();
+        let mut left: Vec<String> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        let mut expected = vec![
+            file_names(&other.server_id)[0].to_string(),
+            "backup.sql".into(),
+            "kept".into(),
+        ];
+        expected.sort();
+        assert_eq!(left, expected);
+        let content = fs::read(kept).unwrap();
+        assert!(content.len() == STICK_FILE_BYTES && !content.starts_with(b"key"));
+        // Nothing there is nothing to do.
+        wipe_in(folder.path(), &own.server_id).unwrap();
     }
 }

@@ -1,12 +1,13 @@
 //! A block device or a file, read and written past the page cache.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sys::uio::{pread, pwrite};
+use nix::sys::uio::{pread, pwrite, pwritev};
 
 /// One aligned buffer: O_DIRECT wants memory, offset and length to be
 /// multiples of the device's block size, which is at most 4096.
@@ -14,9 +15,25 @@ use nix::sys::uio::{pread, pwrite};
 struct Aligned([u8; BLOCK]);
 
 const BLOCK: usize = 4096;
+/// Blocks that one call writes, at most.
+const AT_ONCE: usize = 32;
 
 fn offset(block: u64) -> i64 {
     (block * BLOCK as u64) as i64
+}
+
+/// `BLKDISCARD`, linux/fs.h: _IO(0x12, 119).
+const BLKDISCARD: libc::c_ulong = 0x1277;
+/// `BLKSECDISCARD`, linux/fs.h: _IO(0x12, 125).
+const BLKSECDISCARD: libc::c_ulong = 0x127d;
+
+/// How thoroughly a device shall forget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// The blocks, as far as the device likes.
+    Content,
+    /// The blocks and every copy of them that the device made.
+    EveryCopy,
 }
 
 /// Opened with O_DIRECT and O_DSYNC: a write has returned when the device
@@ -82,9 +99,89 @@ impl DirectFile {
         Ok(())
     }
 
+    /// Writes neighbouring blocks (of 4096 bytes) from `block` on, with one
+    /// call for each 128 KiB.
+    ///
+    /// # Errors
+    /// What pwritev(2) says; EIO for a short write.
+    ///
+    /// # Panics
+    /// If the length of `bytes` is not a multiple of 4096.
+    pub fn write_many(&self, block: u64, bytes: &[u8]) -> Result<(), Errno> {
+        assert!(bytes.len().is_multiple_of(BLOCK), "whole blocks");
+        for (block, bytes) in (block..)
+            .step_by(AT_ONCE)
+            .zip(bytes.chunks(AT_ONCE * BLOCK))
+        {
+            let buffers: Vec<Aligned> = bytes
+                .chunks_exact(BLOCK)
+                .map(|bytes| {
+                    let mut buffer = Aligned([0; BLOCK]);
+                    buffer.0.copy_from_slice(bytes);
+                    buffer
+                })
+                .collect();
+            let slices: Vec<IoSlice<'_>> = buffers
+                .iter()
+                .map(|buffer| IoSlice::new(&buffer.0))
+                .collect();
+            if pwritev(&self.file, &slices, offset(block))? != bytes.len() {
+                return Err(Errno::EIO);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a block device forget `blocks` blocks (of 4096 bytes) from `start`
+    /// on; they may hold anything afterwards.
+    ///
+    /// # Errors
+    /// ENOTTY for a file, EOPNOTSUPP where the device cannot.
+    pub fn discard(&self, start: u64, blocks: u64, how: Forget) -> Result<(), Errno> {
+        let request = match how {
+            Forget::Content => BLKDISCARD,
+            Forget::EveryCopy => BLKSECDISCARD,
+        };
+        let range = [start, blocks].map(|count| count * BLOCK as u64);
+        // SAFETY: the descriptor is open for the whole call, and both requests
+        // only read two u64, start and length in bytes, which are ours.
+        let result = unsafe { libc::ioctl(self.file.as_raw_fd(), request as _, &raw const range) };
+        Errno::result(result).map(drop)
+    }
+
     /// # Errors
     /// What fdatasync(2) says.
     pub fn flush(&self) -> Result<(), Errno> {
         nix::unistd::fdatasync(&self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_blocks_arrive_where_single_ones_would() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        std::fs::write(&path, vec![0; 40 * BLOCK]).unwrap();
+        // A filesystem in memory may refuse O_DIRECT.
+        let Ok(file) = DirectFile::open(&path, true) else {
+            return;
+        };
+        let bytes: Vec<u8> = (0..35u8).flat_map(|n| [n + 1; BLOCK]).collect();
+        file.write_many(3, &bytes).unwrap();
+        let mut found = [0; BLOCK];
+        for block in 0..40u64 {
+            file.read(block, &mut found).unwrap();
+            let expected = if (3..38).contains(&block) {
+                block as u8 - 2
+            } else {
+                0
+            };
+            assert_eq!(found, [expected; BLOCK], "block {block}");
+        }
+        let forget = file.discard(0, 1, Forget::Content);
+        assert_eq!(forget, Err(Errno::ENOTTY), "a file is no device");
     }
 }

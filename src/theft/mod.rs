@@ -1,11 +1,12 @@
-//! The theft state: what the server believes has happened to it.
+//! Theft: what the server believes has happened to it, what the owner wants
+//! done about it, and what follows from both. Pure.
 
-use serde::{Deserialize, Serialize};
+mod attempts;
+mod decide;
+mod policy;
+mod state;
 
-/// Read before anything else at every boot. Stored in the vault; a value that
-/// this version does not know does not decode, and nothing is released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TheftState {
-    /// The server may open by itself where it belongs.
-    Armed,
-}
+pub use attempts::attempts_used_up;
+pub use decide::{Decision, Finding, Then, WayBack, decide};
+pub use policy::{OnFailure, OnStrikes, TheftPolicy};
+pub use state::{ResetCause, TheftState};

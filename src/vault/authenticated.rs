@@ -1,7 +1,9 @@
 //! Records that carry an HMAC under a key made from the master key.
 //!
 //! Whoever can write the disk can change them; it is noticed when the master
-//! key opens, before anything is released.
+//! key opens, before anything is released. The theft state alone is also
+//! written without the key, with zeroes in place of the HMAC: a strike and a
+//! reset come from a server that cannot be opened.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -44,13 +46,19 @@ fn mac_of(key: &MasterKey, header: &Header, kind: u8, content: &[u8]) -> CheckVa
 
 /// The payload of the record: the HMAC, then the content.
 pub fn encode<T: Authenticated>(value: &T, key: &MasterKey, header: &Header) -> Vec<u8> {
+    let mut payload = encode_unproven(value);
+    let mac = mac_of(key, header, T::REGION.kind, &payload[MAC..]);
+    payload[..MAC].copy_from_slice(&mac.0);
+    payload
+}
+
+/// The payload as it is written without the master key.
+pub fn encode_unproven<T: Authenticated>(value: &T) -> Vec<u8> {
     let mut payload = vec![0; T::REGION.blocks as usize * BLOCK_SIZE - HEAD];
     let length = postcard::to_slice(value, &mut payload[MAC..])
         .expect("the largest value fits its region")
         .len();
     payload.truncate(MAC + length);
-    let mac = mac_of(key, header, T::REGION.kind, &payload[MAC..]);
-    payload[..MAC].copy_from_slice(&mac.0);
     payload
 }
 
@@ -61,6 +69,14 @@ pub fn encode<T: Authenticated>(value: &T, key: &MasterKey, header: &Header) -> 
 pub fn decode_unproven<T: Authenticated>(payload: &[u8]) -> Result<T, VaultError> {
     let content = payload.get(MAC..).ok_or(VaultError::Damaged)?;
     postcard::from_bytes(content).map_err(|_| VaultError::Damaged)
+}
+
+/// Reads these bytes as each of the three, for `fuzz/`.
+#[cfg(feature = "fuzzing")]
+pub fn read_as_each(payload: &[u8]) {
+    let _ = decode_unproven::<crate::theft::TheftState>(payload);
+    let _ = decode_unproven::<super::Policy>(payload);
+    let _ = decode_unproven::<super::StickList>(payload);
 }
 
 /// The content, proven to be what somebody with the master key wrote.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{LOG_BLOCKS, log};
 use super::record::{blocks_for, capacity};
 use super::{BlockDevice, VaultError, store};
+use crate::theft::ResetCause;
 
 /// Events in one block; `the_largest_block_fits` holds the sizes together.
 pub const EVENTS_PER_BLOCK: usize = 28;
@@ -47,6 +48,8 @@ pub enum LockedBecause {
     PepperDamaged,
     /// A record was changed by somebody without the master key.
     Altered,
+    /// The server was reset.
+    Reset,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +77,38 @@ pub enum EventKind {
         stick: String<32>,
     },
     MariadbEnabled,
+    /// A boot in a foreign place was counted.
+    Strike {
+        strikes: u8,
+        /// As many as the policy allows.
+        of: u8,
+    },
+    /// The pepper was destroyed. `begun` is the time in the theft state, by
+    /// which a boot that finishes a reset knows whether it was noted.
+    Reset {
+        cause: ResetCause,
+        begun: u64,
+    },
+    /// The limit was reached, and the reset would have destroyed the last way
+    /// in.
+    ResetWithheld {
+        cause: ResetCause,
+    },
+    /// This server's key files on plugged sticks were destroyed, or not.
+    SticksWiped {
+        wiped: u8,
+        left: u8,
+    },
+    /// The theft state said armed and nobody with the master key had written
+    /// that: it was written anew.
+    StateMended,
+    /// Policy or list of sticks did not prove; safe settings were put back.
+    SettingsMended,
+    PolicyChanged,
+    /// A reset or damaged vault opens by a place again.
+    Rearmed,
+    /// The system was started without the keys.
+    WentOnLocked,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +151,17 @@ pub fn read(device: &dyn BlockDevice) -> Result<std::vec::Vec<Event>, VaultError
     }
     events.sort_by_key(|event| event.number);
     Ok(events)
+}
+
+/// Wrong PINs since the server last opened: what slows the next one down, in
+/// the next boot too.
+pub fn wrong_pins(events: &[Event]) -> u32 {
+    let since = events
+        .iter()
+        .rev()
+        .take_while(|event| !matches!(event.kind, EventKind::Released { .. }));
+    let wrong = since.filter(|event| matches!(event.kind, EventKind::WrongPin { .. }));
+    wrong.count().try_into().unwrap_or(u32::MAX)
 }
 
 /// Adds one event: one block, in two copies.
@@ -176,6 +222,26 @@ mod tests {
                 milliseconds: u32::MAX,
             },
         }
+    }
+
+    #[test]
+    fn wrong_pins_count_until_the_server_opens() {
+        let event = |kind| Event {
+            number: 1,
+            time: 0,
+            boot_id: [0; 16],
+            kind,
+        };
+        let wrong = || {
+            event(EventKind::WrongPin {
+                stick: String::new(),
+            })
+        };
+        let noise = || event(EventKind::PolicyChanged);
+        assert_eq!(wrong_pins(&[]), 0);
+        assert_eq!(wrong_pins(&[wrong(), noise(), wrong()]), 2);
+        assert_eq!(wrong_pins(&[wrong(), longest(2), wrong(), noise()]), 1);
+        assert_eq!(wrong_pins(&[wrong(), longest(2)]), 0);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use nix::errno::Errno;
 
 use super::gpt::{self, Gpt};
 use super::place_file::{PartitionId, VaultPlace};
-use super::{BLOCK_SIZE, BlockDevice, VAULT_BYTES, Vault, VaultError};
-use crate::sys::block::DirectFile;
+use super::{BLOCK_SIZE, BlockDevice, Discarded, VAULT_BYTES, Vault, VaultError};
+use crate::sys::block::{DirectFile, Forget};
 use crate::sys::mount::{Access, mount_device, unmount};
 use crate::sys::sysfs;
 
@@ -83,8 +83,25 @@ impl BlockDevice for VaultDisk {
         self.file.write(block.into(), bytes).map_err(device_error)
     }
 
+    fn write_blocks(&mut self, start: u32, bytes: &[u8]) -> Result<(), VaultError> {
+        self.file
+            .write_many(start.into(), bytes)
+            .map_err(device_error)
+    }
+
     fn flush(&mut self) -> Result<(), VaultError> {
         self.file.flush().map_err(device_error)
+    }
+
+    fn discard(&mut self, start: u32, blocks: u32) -> Discarded {
+        let (start, blocks) = (start.into(), blocks.into());
+        if self.file.discard(start, blocks, Forget::EveryCopy).is_ok() {
+            Discarded::Securely
+        } else if self.file.discard(start, blocks, Forget::Content).is_ok() {
+            Discarded::Plainly
+        } else {
+            Discarded::No
+        }
     }
 }
 

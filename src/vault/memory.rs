@@ -1,20 +1,30 @@
-//! A block device in memory that records every write: for tests and fuzzing.
+//! A block device in memory that records what is done to it: for tests and
+//! fuzzing.
 
 use super::layout::{BLOCK_SIZE, VAULT_BLOCKS};
-use super::{BlockDevice, VaultError};
+use super::{BlockDevice, Discarded, VaultError};
+
+/// What was done to the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A block got this content. A discard is recorded as zeroes.
+    Write(u32, Vec<u8>),
+    /// Everything before is on the disk.
+    Flush,
+}
 
 #[derive(Clone)]
 pub struct MemoryDevice {
     pub bytes: Vec<u8>,
-    /// Every write since the start, in order: block number and content.
-    pub writes: Vec<(u32, Vec<u8>)>,
+    /// Everything since the start, in order.
+    pub steps: Vec<Step>,
 }
 
 impl Default for MemoryDevice {
     fn default() -> Self {
         Self {
             bytes: vec![0; VAULT_BLOCKS as usize * BLOCK_SIZE],
-            writes: Vec::new(),
+            steps: Vec::new(),
         }
     }
 }
@@ -36,22 +46,25 @@ impl MemoryDevice {
 
     #[cfg(test)]
     pub fn damage(&mut self, block: u32) {
-        self.bytes[range(block)][100] ^= 0xff;
+        // In the digest of a record, and in a stripe of a pepper.
+        self.bytes[range(block)][40] ^= 0xff;
     }
 
+    /// The same disk, with nothing recorded yet.
     #[cfg(test)]
-    /// The device as a power cut leaves it: `before`, then the first `whole`
-    /// of the recorded writes, then `torn` bytes of the next one.
-    pub fn cut(before: &Self, writes: &[(u32, Vec<u8>)], whole: usize, torn: usize) -> Self {
-        let mut device = before.clone();
-        device.writes.clear();
-        for (block, bytes) in &writes[..whole] {
-            device.bytes[range(*block)].copy_from_slice(bytes);
+    pub fn fresh(&self) -> Self {
+        Self {
+            bytes: self.bytes.clone(),
+            steps: Vec::new(),
         }
-        if let Some((block, bytes)) = writes.get(whole) {
-            device.bytes[range(*block)][..torn].copy_from_slice(&bytes[..torn]);
+    }
+
+    /// Takes the first `bytes` of one recorded write over.
+    #[cfg(test)]
+    pub fn take(&mut self, step: &Step, bytes: usize) {
+        if let Step::Write(block, content) = step {
+            self.bytes[range(*block)][..bytes].copy_from_slice(&content[..bytes]);
         }
-        device
     }
 }
 
@@ -63,11 +76,19 @@ impl BlockDevice for MemoryDevice {
 
     fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError> {
         self.bytes[range(block)].copy_from_slice(bytes);
-        self.writes.push((block, bytes.to_vec()));
+        self.steps.push(Step::Write(block, bytes.to_vec()));
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), VaultError> {
+        self.steps.push(Step::Flush);
         Ok(())
+    }
+
+    fn discard(&mut self, start: u32, blocks: u32) -> Discarded {
+        for block in start..start + blocks {
+            let _ = self.write_block(block, &[0; BLOCK_SIZE]);
+        }
+        Discarded::Plainly
     }
 }

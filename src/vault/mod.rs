@@ -5,6 +5,8 @@
 //! `docs/format.md` describes every byte.
 
 mod authenticated;
+mod destruction;
+mod device;
 mod event;
 pub mod gpt;
 mod header;
@@ -17,6 +19,7 @@ mod record;
 mod slots;
 mod sticks;
 mod store;
+mod theft;
 
 #[cfg(any(test, feature = "fuzzing"))]
 mod memory;
@@ -25,11 +28,13 @@ mod replay;
 
 use core::fmt;
 
-pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy};
+pub use destruction::Destroyed;
+pub use device::{BlockDevice, Discarded};
+pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy, wrong_pins};
 pub use header::{Header, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
 pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, VaultPlace};
-pub use policy::{DEFAULT_KEY_IDS, MAX_KEY_IDS, MariadbRelease, Policy};
+pub use policy::{DEFAULT_KEY_IDS, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
 pub use record::FORMAT_VERSION;
 pub use slots::{
     EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Row, SealedValues,
@@ -38,32 +43,15 @@ pub use slots::{
 pub use sticks::{KnownStick, MAX_STICKS, StickList};
 
 #[cfg(feature = "fuzzing")]
+pub use authenticated::read_as_each as read_as_each_record;
+#[cfg(feature = "fuzzing")]
 pub use memory::MemoryDevice;
 
 use crate::keys::{MasterKey, Secret32};
 use crate::theft::TheftState;
 use header::PepperInUse;
-use layout::{Area, HEADER, POLICY, STATE, STICKS};
+use layout::{Area, HALF, HEADER, POLICY, STATE, STICKS};
 use pepper::digest;
-
-/// What the vault is kept on: [`VAULT_BLOCKS`] blocks of [`BLOCK_SIZE`] bytes.
-pub trait BlockDevice {
-    /// # Errors
-    /// [`VaultError::Device`].
-    fn read_block(&self, block: u32, into: &mut [u8]) -> Result<(), VaultError>;
-
-    /// Returns when the device says that it has the block.
-    ///
-    /// # Errors
-    /// [`VaultError::Device`].
-    fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError>;
-
-    /// Returns when what was written would survive a power cut.
-    ///
-    /// # Errors
-    /// [`VaultError::Device`].
-    fn flush(&mut self) -> Result<(), VaultError>;
-}
 
 /// Why the vault does not do what was asked; shown to people as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +66,8 @@ pub enum VaultError {
     PepperDamaged,
     /// Written by a newer version of stayput.
     Newer,
+    /// The server was reset: no place opens the vault, a stick does.
+    WasReset,
     /// A record was changed by somebody who does not have the master key.
     Altered,
     /// The key is not this server's.
@@ -96,6 +86,7 @@ impl fmt::Display for VaultError {
             Self::PepperDamaged => f.write_str(
                 "The vault is damaged: the place cannot open it any more. A backup stick can.",
             ),
+            Self::WasReset => f.write_str("This server was reset: only a backup stick opens it."),
             Self::Newer => f.write_str("The vault was written by a newer version of stayput."),
             Self::Altered => {
                 f.write_str("The vault was changed by somebody who does not have the key.")
@@ -110,6 +101,10 @@ impl fmt::Display for VaultError {
 pub struct Proven {
     pub policy: Policy,
     pub sticks: StickList,
+    pub state: TheftState,
+    /// Otherwise it says armed, and nobody with the master key wrote that:
+    /// [`Vault::arm`] mends it.
+    pub state_proven: bool,
 }
 
 /// An open vault: its header is known and whole.
@@ -131,8 +126,13 @@ impl<D: BlockDevice> Vault<D> {
         key: &MasterKey,
         slots: &SlotTable,
     ) -> Result<Self, VaultError> {
-        // What an earlier vault left must not look like part of this one.
+        // What an earlier vault left must not look like part of this one: its
+        // header goes first, so that no half of it is taken for a vault.
         let zeros = [0; BLOCK_SIZE];
+        for header in [HEADER.start, HEADER.start + HALF] {
+            device.write_block(header, &zeros)?;
+        }
+        device.flush()?;
         for block in 0..VAULT_BLOCKS {
             device.write_block(block, &zeros)?;
         }
@@ -156,7 +156,8 @@ impl<D: BlockDevice> Vault<D> {
     }
 
     /// Reads the header, and finishes what a power cut interrupted: copies
-    /// that differ are made equal, a replaced pepper is destroyed.
+    /// that differ are made equal, a reset goes on to its end, a replaced
+    /// pepper is destroyed.
     ///
     /// # Errors
     /// [`VaultError::NotAVault`], [`VaultError::Damaged`],
@@ -167,7 +168,11 @@ impl<D: BlockDevice> Vault<D> {
 
     /// What [`Vault::open`] does after reading the header.
     fn finish_interrupted(mut self) -> Result<Self, VaultError> {
-        for region in [HEADER, STATE, POLICY, STICKS] {
+        store::repair(&mut self.device, STATE)?;
+        if let Ok(TheftState::ResetBegun { cause, time }) = self.state() {
+            self.finish_reset(cause, time, &mut || ())?;
+        }
+        for region in [HEADER, POLICY, STICKS] {
             store::repair(&mut self.device, region)?;
         }
         store::repair(&mut self.device, self.header.pepper.area().slots())?;
@@ -207,21 +212,44 @@ impl<D: BlockDevice> Vault<D> {
         authenticated::decode_unproven(&payload)
     }
 
-    /// The slots, through the pepper.
+    /// The policy, not yet proven: it decides how a server stays locked, never
+    /// what is released.
     ///
     /// # Errors
-    /// [`VaultError::PepperDamaged`], [`VaultError::Damaged`],
-    /// [`VaultError::Device`].
+    /// As [`Vault::state`].
+    pub fn unproven_policy(&self) -> Result<Policy, VaultError> {
+        let payload = store::read(&self.device, POLICY)?.ok_or(VaultError::Damaged)?;
+        authenticated::decode_unproven(&payload)
+    }
+
+    /// The list of sticks, not yet proven.
+    ///
+    /// # Errors
+    /// As [`Vault::state`].
+    pub fn unproven_sticks(&self) -> Result<StickList, VaultError> {
+        let payload = store::read(&self.device, STICKS)?.ok_or(VaultError::Damaged)?;
+        authenticated::decode_unproven(&payload)
+    }
+
+    /// The slots, through the pepper. Nothing is read through a pepper beside
+    /// a theft state that is not known.
+    ///
+    /// # Errors
+    /// [`VaultError::WasReset`], [`VaultError::PepperDamaged`],
+    /// [`VaultError::Damaged`], [`VaultError::Device`].
     pub fn slots(&self) -> Result<Box<SlotTable>, VaultError> {
+        if self.state()?.is_reset() {
+            return Err(VaultError::WasReset);
+        }
         let area = self.header.pepper.area();
         let pepper = pepper::read(&self.device, area, &self.header.pepper.digest)?;
         let payload = store::read(&self.device, area.slots())?.ok_or(VaultError::Damaged)?;
         SlotTable::open(&payload, &pepper, &self.header.server_id, area)
     }
 
-    /// Checks that `key` is the master key and that theft state, policy and
-    /// stick list are what somebody with the master key wrote. Nothing is
-    /// released without this.
+    /// Checks that `key` is the master key and that policy and stick list are
+    /// what somebody with the master key wrote. Nothing is released without
+    /// this. The theft state need not prove: a wrong one can only lock.
     ///
     /// # Errors
     /// [`VaultError::WrongKey`], [`VaultError::Altered`],
@@ -230,10 +258,14 @@ impl<D: BlockDevice> Vault<D> {
         if !self.accepts(key) {
             return Err(VaultError::WrongKey);
         }
-        let TheftState::Armed = self.read_proven::<TheftState>(key)?;
+        let state = self.state()?;
+        let state_proven =
+            state != TheftState::Armed || self.read_proven::<TheftState>(key).is_ok();
         Ok(Proven {
             policy: self.read_proven(key)?,
             sticks: self.read_proven(key)?,
+            state,
+            state_proven,
         })
     }
 
@@ -252,17 +284,26 @@ impl<D: BlockDevice> Vault<D> {
     /// Puts `slots` in place of the table there is, under a new pepper, so
     /// that a removed slot cannot come back from an old copy: the new pepper
     /// and table go to the spare area, the header names it, then the old area
-    /// is destroyed.
+    /// is destroyed. A vault that was reset is armed again at the very end:
+    /// until then it still says that only a stick opens it.
     ///
     /// # Errors
-    /// [`VaultError::Device`]. The old table or the new one is in force.
-    pub fn replace_slots(&mut self, slots: &SlotTable) -> Result<(), VaultError> {
+    /// [`VaultError::Device`]: the old table or the new one is in force.
+    /// [`VaultError::WrongKey`].
+    pub fn replace_slots(&mut self, key: &MasterKey, slots: &SlotTable) -> Result<(), VaultError> {
+        if !self.accepts(key) {
+            return Err(VaultError::WrongKey);
+        }
         let spare = self.header.pepper.area().other();
         let pepper = Secret32::random();
         self.write_area(spare, &pepper, slots)?;
         self.header.pepper = PepperInUse::new(spare, digest(&pepper), true);
         self.write_header()?;
-        self.destroy_spare()
+        self.destroy_spare()?;
+        if self.state() != Ok(TheftState::Armed) {
+            self.arm(key)?;
+        }
+        Ok(())
     }
 
     /// Adds to the event log.

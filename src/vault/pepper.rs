@@ -88,9 +88,7 @@ pub fn destroy(device: &mut dyn BlockDevice, area: Area) -> Result<(), VaultErro
 }
 
 fn write_area(device: &mut dyn BlockDevice, area: Area, bytes: &[u8]) -> Result<(), VaultError> {
-    for (block, bytes) in (area.pepper()..).zip(bytes.chunks_exact(BLOCK_SIZE)) {
-        device.write_block(block, bytes)?;
-    }
+    device.write_blocks(area.pepper(), bytes)?;
     device.flush()
 }
 

@@ -4,6 +4,8 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::theft::TheftPolicy;
+
 /// At most this many key ids are released. MariaDB would take more; an id is
 /// added only when keys are rotated.
 pub const MAX_KEY_IDS: usize = 16;
@@ -33,8 +35,16 @@ impl MariadbRelease {
     }
 }
 
+/// Neighbours that are asked for again when a place is remembered, at most.
+pub const MAX_NEIGHBOURS: usize = 16;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// `None` until `stayput mariadb enable`.
     pub mariadb: Option<MariadbRelease>,
+    pub theft: TheftPolicy,
+    /// IPv4 addresses of the neighbours that were enrolled last. After a reset
+    /// nothing else knows whom to ask, and the prompt has no other way to find
+    /// out. What answers there is the secret, not the address.
+    pub neighbours: Vec<[u8; 4], MAX_NEIGHBOURS>,
 }

@@ -3,6 +3,8 @@
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
+use crate::theft::WayBack;
+
 /// Sticks that are kept count of, at most.
 pub const MAX_STICKS: usize = 32;
 
@@ -20,9 +22,61 @@ pub struct KnownStick {
     pub made: u64,
     /// When it was last seen to open, in seconds since 1970 (UTC).
     pub verified: Option<u64>,
+    /// Where the owner says that it is kept; empty when nobody was asked.
+    pub kept: String<48>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StickList {
     pub sticks: Vec<KnownStick, MAX_STICKS>,
+}
+
+impl KnownStick {
+    /// Whether it opens a server with the master key of this `generation` when
+    /// the `plugged` sticks are lost.
+    pub fn opens_without(&self, generation: u32, plugged: &[[u8; 8]]) -> bool {
+        self.generation == generation && self.verified.is_some() && !plugged.contains(&self.id)
+    }
+}
+
+impl StickList {
+    /// Whether the server opens with a stick when everything that is plugged
+    /// in is lost: one that was seen to open with the master key of this
+    /// `generation`, and that is not among the `plugged` ones.
+    pub fn way_back(&self, generation: u32, plugged: &[[u8; 8]]) -> WayBack {
+        let mut sticks = self.sticks.iter();
+        if sticks.any(|stick| stick.opens_without(generation, plugged)) {
+            WayBack::Listed
+        } else {
+            WayBack::None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_verified_stick_of_this_key_that_is_elsewhere_is_a_way_back() {
+        let stick = |id, generation, verified| KnownStick {
+            id: [id; 8],
+            label: String::new(),
+            has_pin: true,
+            generation,
+            made: 0,
+            verified,
+            kept: String::new(),
+        };
+        let list = |stick| StickList {
+            sticks: [stick].into_iter().collect(),
+        };
+        let good = list(stick(1, 2, Some(5)));
+        assert_eq!(good.way_back(2, &[]), WayBack::Listed);
+        assert_eq!(good.way_back(2, &[[9; 8]]), WayBack::Listed);
+        assert_eq!(good.way_back(2, &[[1; 8]]), WayBack::None);
+        assert_eq!(list(stick(1, 1, Some(5))).way_back(2, &[]), WayBack::None);
+        assert_eq!(list(stick(1, 2, None)).way_back(2, &[]), WayBack::None);
+        assert_eq!(StickList::default().way_back(2, &[]), WayBack::None);
+    }
 }

@@ -6,18 +6,13 @@ mod strength;
 use core::net::Ipv4Addr;
 
 use super::ask;
-use super::look_around::look_around;
 use super::unlock::{UnlockOptions, Unlocked, unlock};
 use super::{Exit, Problem, Result};
 use crate::environment::{
-    Chosen, EnrolmentError, Matcher, Observed, enrol, neighbour_label, suits_enrolment,
+    Choice, Chosen, EnrolmentError, HOME, ON_A_LIVE_NETWORK, Observed, Verdict, choose, count,
+    enrol, look_around, neighbour_label, opens_again, table_of, usual_thresholds,
 };
-use crate::vault::{
-    Answered, EnvironmentSlot, EventKind, Group, Label, MAX_FACTORS, SlotTable, Thresholds, Value,
-};
-
-/// Name of the first place.
-const HOME: &str = "home";
+use crate::vault::{Answered, EnvironmentSlot, EventKind, Group, Label, Thresholds};
 
 #[derive(clap::Args, Debug)]
 pub struct EnrollOptions {
@@ -43,14 +38,17 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     println!("Looking around ...");
     let asked = candidates::neighbours(&options.neighbour);
     let labels: Vec<Label> = asked.iter().map(|ip| neighbour_label(*ip)).collect();
-    let observed = look_around(labels.iter(), |_| false);
+    let observed = look_around(labels.iter(), ON_A_LIVE_NETWORK, |_| false);
 
-    let chosen = choose(&observed, &labels);
+    let choice = choose(&observed, &labels);
+    tell(&choice);
+    let chosen = choice.chosen;
     refuse_silent(options, &chosen)?;
     let need = thresholds(options, &chosen)?;
     strength::explain(&chosen, need);
     ask::confirm("Enrol this place?", options.yes)?;
 
+    let rearms = unlocked.vault.slots().is_err();
     let id = unlocked.vault.slots().map_or(0, |slots| slots.next_id);
     let slot = make_slot(&unlocked, id, &chosen, need)?;
     prove_it_opens(&unlocked, &slot, &observed)?;
@@ -60,60 +58,33 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
         place: need.place,
         place_of: count(&chosen, Group::Place),
     };
-    let mut slots = SlotTable {
-        next_id: id + 1,
-        ..SlotTable::default()
-    };
-    slots.environments.extend([Box::new(slot)]);
-    unlocked.replace_slots(&slots)?;
+    unlocked.replace_slots(&table_of(slot))?;
+    unlocked.set_neighbours(&chosen)?;
+    if rearms {
+        unlocked.log(EventKind::Rearmed)?;
+    }
     let place = HOME.try_into().expect("a short name fits");
     unlocked.log(EventKind::Enrolled { place, factors })?;
     println!("This place is enrolled.\nNext: stayput stick make DEVICE --label NAME");
     Ok(())
 }
 
-/// Prints what was seen and takes what binds.
-fn choose(observed: &Observed, neighbours: &[Label]) -> Vec<Chosen> {
-    let mut chosen = Vec::new();
+/// Prints what was seen and what of it is taken.
+fn tell(choice: &Choice) {
     println!("\nThe machine:");
-    let machine = observed
-        .iter()
-        .filter(|(label, _)| !neighbours.contains(label));
-    for (label, value) in machine.take(MAX_FACTORS / 2) {
-        println!("  {label}: taken");
-        chosen.push(Chosen {
-            group: Group::Machine,
-            label: label.clone(),
-            value: value.clone(),
-        });
+    let machine = choice.chosen.iter();
+    for factor in machine.filter(|factor| factor.group == Group::Machine) {
+        println!("  {}: taken", factor.label);
     }
     println!("What stands around it:");
-    let mut taken: Vec<Value> = Vec::new();
-    for label in neighbours {
-        let Some(value) = observed.value(label) else {
-            println!("  {label}: no answer, not taken");
-            continue;
-        };
-        let shown = candidates::shown(value);
-        match suits_enrolment(value, &taken) {
-            Ok(()) => {
-                println!("  {label} ({shown}): taken");
-                taken.push(value.clone());
-                chosen.push(Chosen {
-                    group: Group::Place,
-                    label: label.clone(),
-                    value: value.clone(),
-                });
-            }
-            Err(reason) => println!("  {label} ({shown}): not taken, {reason}"),
+    for (label, value, verdict) in &choice.neighbours {
+        let shown = value.as_ref().map(candidates::shown).unwrap_or_default();
+        match verdict {
+            Verdict::Silent => println!("  {label}: no answer, not taken"),
+            Verdict::Taken => println!("  {label} ({shown}): taken"),
+            Verdict::Refused(reason) => println!("  {label} ({shown}): not taken, {reason}"),
         }
     }
-    chosen
-}
-
-fn count(chosen: &[Chosen], group: Group) -> u8 {
-    // At most 32.
-    chosen.iter().filter(|factor| factor.group == group).count() as u8
 }
 
 /// A neighbour that was asked for by name must be among those taken.
@@ -130,16 +101,13 @@ fn refuse_silent(options: &EnrollOptions, chosen: &[Chosen]) -> Result<()> {
     Ok(())
 }
 
-/// All of a few, all but one of several machine factors; more than half of
-/// the neighbours: a printer that is switched off must not lock anybody out.
 fn thresholds(options: &EnrollOptions, chosen: &[Chosen]) -> Result<Thresholds> {
     let machine_of = count(chosen, Group::Machine);
     let place_of = count(chosen, Group::Place);
+    let usual = usual_thresholds(chosen);
     let need = Thresholds {
-        machine: options
-            .machine_need
-            .unwrap_or(machine_of - u8::from(machine_of > 2)),
-        place: options.place_need.unwrap_or(place_of / 2 + 1),
+        machine: options.machine_need.unwrap_or(usual.machine),
+        place: options.place_need.unwrap_or(usual.place),
     };
     if need.place > place_of && options.place_need.is_none() {
         return Err(Problem::refused(
@@ -201,11 +169,11 @@ fn make_slot(
 
 /// The new slot must open here and now, before it replaces what there is.
 fn prove_it_opens(unlocked: &Unlocked, slot: &EnvironmentSlot, observed: &Observed) -> Result<()> {
-    match Matcher::new(slot).try_next(unlocked.vault.header(), slot, observed) {
-        Some(_) => Ok(()),
-        None => Err(Problem::failed(
-            "The place that was just enrolled does not open the vault.",
-            "Nothing was changed. Please report this.",
-        )),
+    if opens_again(unlocked.vault.header(), slot, observed) {
+        return Ok(());
     }
+    Err(Problem::failed(
+        "The place that was just enrolled does not open the vault.",
+        "Nothing was changed. Please report this.",
+    ))
 }

@@ -15,7 +15,8 @@ pub fn explain(chosen: &[Chosen], need: Thresholds) {
     if need.place == 0 {
         println!(
             "Weak: nothing of the place is needed. The server opens anywhere; only a disk \
-             without the machine stays locked."
+             without the machine stays locked. No start counts as one in a foreign place, so \
+             nothing that `stayput policy` says about strikes ever happens."
         );
         return;
     }

@@ -35,8 +35,12 @@ fn line(stick: &KnownStick) -> String {
     let verified = stick.verified.map_or("never verified".into(), |at| {
         format!("verified {}", time(at))
     });
+    let kept = match stick.kept.as_str() {
+        "" => String::new(),
+        place => format!(", kept: {place}"),
+    };
     format!(
-        "{:<32} {pin:<6} made {}, {verified}",
+        "{:<32} {pin:<6} made {}, {verified}{kept}",
         stick.label,
         time(stick.made)
     )
@@ -54,6 +58,7 @@ fn as_json(list: &StickList) -> serde_json::Value {
                 "generation": stick.generation,
                 "made": time(stick.made),
                 "verified": stick.verified.map(time),
+                "kept": stick.kept,
             })
         })
         .collect()
@@ -72,10 +77,11 @@ mod tests {
             generation: 1,
             made: 1_700_000_000,
             verified: None,
+            kept: "bank".try_into().unwrap(),
         };
         let text = line(&stick);
         assert!(text.contains("NO PIN"), "{text}");
-        assert!(text.contains("never verified"), "{text}");
+        assert!(text.contains("never verified, kept: bank"), "{text}");
         let list = StickList {
             sticks: [stick].into_iter().collect(),
         };

@@ -151,6 +151,7 @@ fn remember(unlocked: &mut Unlocked, mut list: StickList, file: &StickFile) -> R
         generation: info.generation,
         made: info.made,
         verified: Some(info.made),
+        kept: Bounded::new(),
     };
     // There is room: it was looked for before anything was written.
     let _ = list.sticks.push(made);

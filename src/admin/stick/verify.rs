@@ -76,6 +76,7 @@ fn note_verified(list: &mut StickList, info: &StickInfo, now: u64) {
         generation: info.generation,
         made: info.made,
         verified: Some(now),
+        kept: heapless::String::new(),
     });
 }
 

@@ -22,12 +22,17 @@ impl Stage {
             return;
         }
         let news = self.sticks.news();
+        let sticks = &self.sticks;
+        self.recovery.forget_sticks(|stick| sticks.is_in(stick));
         if let Some(waiting) = &self.waiting
             && !self.sticks.is_in(&waiting.stick)
         {
             self.waiting = None;
             self.screen.ask_for_command();
             self.screen.say(&"The stick was pulled out.");
+        }
+        if !news.is_empty() {
+            self.remember_wrong_pins();
         }
         let Ok(found) = &self.found else {
             return;
@@ -66,21 +71,22 @@ impl Stage {
         let result = self.figures.unwrap.time(|| file.open(header, pin));
         match result {
             Ok(key) => {
+                self.screen.ask_for_command();
                 if self.open(&key, OpenedBy::Stick { label }) {
                     return true;
                 }
                 self.waiting = None;
-                self.screen.ask_for_command();
             }
             Err(StickError::WrongPin) if file.info.has_pin() => {
-                self.wrong_pins = self.wrong_pins.saturating_add(1);
-                let pause = pause_after(self.wrong_pins);
+                // On the disk before it is said: the next boot goes on counting.
+                self.note(EventKind::WrongPin { stick: label });
+                let pause = pause_after(self.wrong_pins.saturating_add(1));
                 self.pins_again = Instant::now() + pause;
                 log::warn!("wrong PIN for a stick");
                 let seconds = pause.as_secs();
                 let words = format!("The PIN is wrong. Try again in {seconds} s.");
-                self.note(EventKind::WrongPin { stick: label });
                 self.screen.say(&words);
+                self.count_wrong_pin();
             }
             Err(error) => {
                 self.waiting = None;
@@ -94,6 +100,11 @@ impl Stage {
     /// What somebody has typed; true when it opened the server.
     pub(super) fn answer(&mut self, typed: Typed) -> bool {
         match typed {
+            Typed::Line(line) if self.screen.asks_for_server_name() => self.confirm_reset(&line),
+            Typed::Cancel if self.screen.asks_for_server_name() => {
+                self.screen.ask_for_command();
+                self.screen.say(&"Nothing was changed.");
+            }
             Typed::Line(line) if self.waiting.is_some() && !line.is_empty() => {
                 return self.pin(&line);
             }
@@ -103,7 +114,7 @@ impl Stage {
                 self.screen
                     .say(&"No PIN. Type retry to use the stick after all.");
             }
-            Typed::Line(line) => self.command(&line),
+            Typed::Line(line) => return self.command(&line),
             Typed::Cancel => self.screen.say(&""),
         }
         false
@@ -121,7 +132,8 @@ impl Stage {
         self.try_stick(pin)
     }
 
-    fn command(&mut self, line: &Line) {
+    /// True when it opened the server.
+    fn command(&mut self, line: &Line) -> bool {
         match Command::parse(line) {
             Some(Command::Status) => {
                 let reason = self.reason();
@@ -140,11 +152,15 @@ impl Stage {
                 power::switch_off();
             }
             Some(Command::Help) => self.screen.say(&Help),
+            Some(Command::Reset) => self.offer_reset(),
+            Some(Command::Remember) => self.remember_later(),
+            Some(Command::Mend) => return self.mend(),
             None if line.is_empty() => self.screen.say(&""),
             None => self
                 .screen
                 .say(&"Type one of the words of the menu, or its digit."),
         }
+        false
     }
 
     /// Everything anew: the disk, the machine, the place, the sticks.

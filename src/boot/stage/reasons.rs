@@ -1,11 +1,14 @@
 //! Why the server is not open, and when and how that is said.
 
+use std::time::Instant;
+
 use super::{Found, Stage};
 use crate::boot::judging::{Progress, Show};
 use crate::boot::words::{Banner, Hint, Reason};
 use crate::environment::{answered, enough_answered};
+use crate::theft::{Finding, TheftPolicy, TheftState};
 use crate::vault::locate::LocateError;
-use crate::vault::{Answered, EventKind, LockedBecause, VaultError};
+use crate::vault::{Answered, EnvironmentSlot, EventKind, LockedBecause, VaultError};
 
 impl Stage {
     /// Why the server is not open, as far as is known.
@@ -16,6 +19,12 @@ impl Stage {
         };
         let slots = match &found.slots {
             Ok(slots) => slots,
+            Err(VaultError::WasReset) => {
+                return match found.state {
+                    TheftState::Reset { cause, .. } => Reason::WasReset(cause),
+                    _ => Reason::Fault(VaultError::WasReset),
+                };
+            }
             Err(error) => return Reason::Fault(*error),
         };
         let enough = |slot| enough_answered(slot, &self.observed);
@@ -24,7 +33,9 @@ impl Stage {
                 answered: answered(home, &self.observed),
                 need: home.need,
             },
-            _ => Reason::NotRecognised,
+            None => Reason::NotRecognised,
+            _ if self.acted_on == Some(Finding::Foreign) => Reason::NotRecognised,
+            _ => Reason::NotYetRecognised,
         }
     }
 
@@ -48,11 +59,45 @@ impl Stage {
             let answers = answered(slot, &self.observed);
             answers.machine == answers.machine_of && answers.place == answers.place_of
         };
+        let machine_missing = |slot: &EnvironmentSlot| {
+            let answers = answered(slot, &self.observed);
+            // Where no neighbour is needed, nothing tells a foreign place.
+            answers.place >= slot.need.place
+                && (answers.machine < slot.need.machine || slot.need.place == 0)
+        };
+        let found = self.found.as_ref();
+        let policy = found.map_or_else(|_| TheftPolicy::default(), |found| found.policy);
         Progress {
             since_start: self.figures.since_start(),
+            wait: policy.wait(),
+            enough_for: self
+                .enough_since
+                .filter(|_| places.iter().any(|slot| self.could_be_foreign(slot)))
+                .map(|since| since.elapsed()),
+            machine_missing: places.iter().any(|slot| machine_missing(slot)),
             hopeless: slots.is_some() && places.is_empty(),
             to_try: self.has_next(),
             all_answered: !places.is_empty() && places.iter().all(|slot| all(slot)),
+        }
+    }
+
+    /// Whether enough has answered here to say that this is not the place.
+    fn could_be_foreign(&self, slot: &EnvironmentSlot) -> bool {
+        slot.need.place > 0 && enough_answered(slot, &self.observed)
+    }
+
+    /// Notes from when on enough has answered. A person who looks again does
+    /// not begin a new wait.
+    pub(super) fn note_answers(&mut self) {
+        let Ok(Found {
+            slots: Ok(slots), ..
+        }) = &self.found
+        else {
+            return;
+        };
+        let mut places = slots.environments.iter();
+        if places.any(|slot| self.could_be_foreign(slot)) {
+            self.enough_since.get_or_insert_with(Instant::now);
         }
     }
 
@@ -65,7 +110,7 @@ impl Stage {
             Show::Hint => return self.screen.hint(&Hint),
             Show::Prompt => {}
         }
-        if progress.is_certain() {
+        if progress.finding().is_some() {
             self.note_locked();
         }
         // Something is about to be known: what was said holds until then.
@@ -108,7 +153,8 @@ impl Stage {
     pub(super) fn note_locked(&mut self) {
         let because = match self.reason() {
             Reason::Silent { .. } => LockedBecause::PlaceSilent,
-            Reason::NotRecognised => LockedBecause::NotRecognised,
+            Reason::NotRecognised | Reason::NotYetRecognised => LockedBecause::NotRecognised,
+            Reason::WasReset(_) => LockedBecause::Reset,
             Reason::Fault(VaultError::PepperDamaged) => LockedBecause::PepperDamaged,
             Reason::Fault(VaultError::Altered) => LockedBecause::Altered,
             Reason::Fault(_) | Reason::NoVault(_) | Reason::Looking => return,

@@ -1,21 +1,25 @@
-//! Observing the place from the running system, with the boot stage's code.
+//! Observing the whole place at once, for enrolling and for commands.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::environment::{Neighbours, Observed, observe_machine};
+use super::{Neighbours, Observed, observe_machine};
 use crate::vault::Label;
 
-/// How long neighbours are waited for; on a live network they answer within
-/// milliseconds.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long neighbours are waited for on a live network, where they answer
+/// within milliseconds.
+pub const ON_A_LIVE_NETWORK: Duration = Duration::from_secs(3);
+/// The same where the cards may be down still: link-up takes up to four
+/// seconds.
+pub const FROM_NOTHING: Duration = Duration::from_secs(8);
 
 /// The machine, and the neighbours among `labels`; returns when all of those
-/// have answered, at `enough`, or after three seconds.
+/// have answered, at `enough`, or after `patience`.
 pub fn look_around<'a>(
     labels: impl Iterator<Item = &'a Label> + Clone,
+    patience: Duration,
     mut enough: impl FnMut(&Observed) -> bool,
 ) -> Observed {
     let mut observed = observe_machine();
@@ -27,7 +31,7 @@ pub fn look_around<'a>(
             return observed;
         };
         let now = Instant::now();
-        if all_in || enough(&observed) || now > start + PATIENCE {
+        if all_in || enough(&observed) || now > start + patience {
             return observed;
         }
         if now >= due {

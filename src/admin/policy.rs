@@ -1,0 +1,248 @@
+//! `stayput policy`: what the server does when it may have been stolen.
+
+use super::ask;
+use super::unlock::{UnlockOptions, Unlocked, unlock, vault_place};
+use super::{Exit, Problem, Result};
+use crate::stick::PluggedKeys;
+use crate::theft::{OnFailure, OnStrikes, TheftPolicy};
+use crate::vault::{EventKind, locate};
+
+/// Without options the policy is shown.
+#[derive(clap::Args, Clone, Debug)]
+pub struct PolicyOptions {
+    /// Seconds for which a place must be silent or foreign before the server
+    /// draws a conclusion
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16)
+        .range(range(TheftPolicy::WAIT)))]
+    wait: Option<u16>,
+    /// Starts in foreign places until --on-strikes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8)
+        .range(range(TheftPolicy::STRIKES)))]
+    strikes: Option<u8>,
+    /// Wrong PINs until a reset; "off": they only slow down
+    #[arg(long, value_name = "N|off", value_parser = attempts)]
+    attempts: Option<Attempts>,
+    /// What becomes of a start that does not open
+    #[arg(long, value_name = "WHAT")]
+    on_failure: Option<OnFailure>,
+    /// What follows when the limit of strikes is reached
+    #[arg(long, value_name = "WHAT")]
+    on_strikes: Option<OnStrikes>,
+    /// Where a verified stick is kept, in words, for example "bank safe"
+    #[arg(long, value_name = "WHERE", value_parser = place)]
+    stick_kept: Option<heapless::String<48>>,
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+/// `None`: wrong PINs only slow down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Attempts(Option<u16>);
+
+fn range<T: Into<i64> + Copy>(
+    bounds: core::ops::RangeInclusive<T>,
+) -> core::ops::RangeInclusive<i64> {
+    (*bounds.start()).into()..=(*bounds.end()).into()
+}
+
+fn attempts(text: &str) -> std::result::Result<Attempts, String> {
+    if text == "off" {
+        return Ok(Attempts(None));
+    }
+    let number = text
+        .parse()
+        .ok()
+        .filter(|n| TheftPolicy::ATTEMPTS.contains(n));
+    number.map(|n| Attempts(Some(n))).ok_or_else(|| {
+        let (least, most) = (TheftPolicy::ATTEMPTS.start(), TheftPolicy::ATTEMPTS.end());
+        format!("a number from {least} to {most}, or off")
+    })
+}
+
+fn place(text: &str) -> std::result::Result<heapless::String<48>, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err("it needs at least one letter, and no control characters".into());
+    }
+    text.try_into()
+        .map_err(|_| "it has at most 48 bytes".into())
+}
+
+impl PolicyOptions {
+    fn apply(&self, before: TheftPolicy) -> TheftPolicy {
+        TheftPolicy {
+            wait: self.wait.unwrap_or(before.wait),
+            strikes: self.strikes.unwrap_or(before.strikes),
+            attempts: self.attempts.map_or(before.attempts, |attempts| attempts.0),
+            on_failure: self.on_failure.unwrap_or(before.on_failure),
+            on_strikes: self.on_strikes.unwrap_or(before.on_strikes),
+        }
+    }
+}
+
+pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
+    let mut unlocked = unlock(&options.unlock)?;
+    let before = unlocked.proven.policy.theft;
+    let after = options.apply(before);
+    let begins_to_reset = after.resets_by_itself() && !before.resets_by_itself();
+    if begins_to_reset || options.stick_kept.is_some() {
+        note_the_way_back(options, &mut unlocked)?;
+    }
+    if after != before {
+        let mut policy = unlocked.proven.policy.clone();
+        policy.theft = after;
+        unlocked.set_policy(policy)?;
+        unlocked.log(EventKind::PolicyChanged)?;
+    }
+    if json {
+        println!("{:#}", as_json(&after));
+    } else {
+        print!("{}", in_words(&after));
+    }
+    Ok(())
+}
+
+/// A server that destroys its own key needs a stick that is known to open it
+/// and known to be elsewhere: then a false alarm costs a walk, no data.
+fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result<()> {
+    let header = unlocked.vault.header();
+    let own_disk = locate::disk_of(&vault_place()?);
+    let plugged = PluggedKeys::find(header, own_disk.as_deref());
+    let mut list = unlocked.proven.sticks.clone();
+    let mut sticks = list.sticks.iter_mut();
+    let Some(stick) = sticks.find(|stick| plugged.leave_a_way_in(header, stick)) else {
+        return Err(Problem::refused(
+            "No backup stick is verified and out of this server: a false alarm could lose the \
+             data for ever.",
+            "Make one, or show that one opens with `stayput stick verify DEVICE`; then take it \
+             out and run this again.",
+        ));
+    };
+    if let Some(kept) = &options.stick_kept {
+        stick.kept = kept.clone();
+    } else if stick.kept.is_empty() {
+        println!(
+            "The server will destroy its own key when the limit is reached. A false alarm then \
+             costs a\nwalk to the stick \"{}\", and no data, as long as that stick is not here.",
+            stick.label
+        );
+        let answer = ask::line(&format!("Where is the stick \"{}\" kept? ", stick.label))?;
+        stick.kept = place(&answer).map_err(|why| {
+            Problem::new(
+                Exit::Usage,
+                format!("That is no place: {why}."),
+                "Nothing was changed. Say it in words: --stick-kept \"bank safe\"",
+            )
+        })?;
+    }
+    unlocked.set_sticks(list)
+}
+
+fn as_json(policy: &TheftPolicy) -> serde_json::Value {
+    serde_json::json!({
+        "wait": policy.wait,
+        "strikes": policy.strikes,
+        "attempts": policy.attempts,
+        "on_failure": word(policy.on_failure),
+        "on_strikes": word(policy.on_strikes),
+    })
+}
+
+/// As the option takes it.
+fn word(value: impl clap::ValueEnum) -> String {
+    let value = value.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+fn in_words(policy: &TheftPolicy) -> String {
+    let attempts = policy.attempts.map_or("off".into(), |n| n.to_string());
+    let on_failure = match policy.on_failure {
+        OnFailure::Halt => "the server stays in the prompt",
+        OnFailure::Continue => "the system starts without the keys",
+    };
+    let on_strikes = match policy.on_strikes {
+        OnStrikes::Halt => "the server stays in the prompt",
+        OnStrikes::Reset => "the key on its disk is destroyed; a stick opens it",
+    };
+    format!(
+        "wait        {:<9} seconds until a silent or foreign place is believed\n\
+         strikes     {:<9} starts in foreign places are the limit\n\
+         attempts    {attempts:<9} wrong PINs until the key is destroyed\n\
+         on-failure  {:<9} {on_failure}\n\
+         on-strikes  {:<9} {on_strikes}\n",
+        policy.wait,
+        policy.strikes,
+        word(policy.on_failure),
+        word(policy.on_strikes),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: PolicyOptions,
+    }
+
+    fn typed(words: &[&str]) -> std::result::Result<TheftPolicy, clap::Error> {
+        let words = std::iter::once(&"policy").chain(words);
+        Line::try_parse_from(words).map(|line| line.options.apply(TheftPolicy::default()))
+    }
+
+    #[test]
+    fn each_field_is_set_by_itself() {
+        let default = TheftPolicy::default();
+        assert_eq!(typed(&[]).unwrap(), default);
+        let changed = typed(&["--wait", "30", "--on-failure", "continue"]).unwrap();
+        let expected = TheftPolicy {
+            wait: 30,
+            on_failure: OnFailure::Continue,
+            ..default
+        };
+        assert_eq!(changed, expected);
+        let changed = typed(&[
+            "--strikes",
+            "5",
+            "--attempts",
+            "10",
+            "--on-strikes",
+            "reset",
+        ]);
+        let expected = TheftPolicy {
+            strikes: 5,
+            attempts: Some(10),
+            on_strikes: OnStrikes::Reset,
+            ..default
+        };
+        assert_eq!(changed.unwrap(), expected);
+        assert_eq!(typed(&["--attempts", "off"]).unwrap(), default);
+    }
+
+    #[test]
+    fn what_would_lock_or_destroy_at_once_is_refused() {
+        for words in [
+            ["--wait", "0"],
+            ["--wait", "4000"],
+            ["--strikes", "0"],
+            ["--attempts", "1"],
+            ["--attempts", "no"],
+            ["--on-strikes", "explode"],
+            ["--stick-kept", " "],
+        ] {
+            assert!(typed(&words).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_script_reads_what_the_options_take() {
+        let json = as_json(&TheftPolicy::default());
+        assert_eq!(json["on_strikes"], "halt");
+        assert_eq!(json["attempts"], serde_json::Value::Null);
+        let text = in_words(&TheftPolicy::default());
+        assert!(text.lines().all(|line| line.len() <= 79), "{text}");
+    }
+}

@@ -1,0 +1,247 @@
+//! `stayput reset`: destroys the key on this disk, on the running server.
+
+use std::time::{Duration, Instant};
+
+use super::ask;
+use super::mariadb::{is_enabled, stop_mariadb};
+use super::unlock::{open_vault, vault_place};
+use super::{Problem, Result};
+use crate::release;
+use crate::stick::{PluggedKeys, Wiped};
+use crate::sys::{clock, power};
+use crate::theft::{ResetCause, WayBack};
+use crate::vault::locate::{self, VaultDisk};
+use crate::vault::{Destroyed, Discarded, EventKind, Header, StickList, Vault};
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct ResetOptions {
+    /// Say what would be destroyed, and destroy nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask for the server's name
+    #[arg(long)]
+    yes: bool,
+    /// Switch the server off afterwards
+    #[arg(long)]
+    power_off: bool,
+}
+
+pub fn run(options: &ResetOptions) -> Result<()> {
+    let mut vault = open_vault()?;
+    let own_disk = locate::disk_of(&vault_place()?);
+    let keys = PluggedKeys::find(vault.header(), own_disk.as_deref());
+    // No key is asked for: whoever is root could overwrite the disk as well.
+    let sticks = vault.unproven_sticks().unwrap_or_default();
+    let way_back = keys.way_back(vault.header(), &sticks);
+    print!("{}", announcement(&keys, vault.header(), &sticks));
+    if options.dry_run {
+        println!("Nothing was destroyed.");
+        return Ok(());
+    }
+    confirm(options, vault.header().server_name.as_str(), way_back)?;
+
+    let start = Instant::now();
+    let mut verified = None;
+    let begun = clock::now();
+    let result = vault.reset(ResetCause::Owner, begun, &mut || {
+        verified = Some(start.elapsed());
+    });
+    // Whatever the disk says, the rest goes too.
+    release::take_back();
+    let wiped = keys.wipe(vault.header());
+    let stopped = if is_enabled() { stop_mariadb() } else { Ok(()) };
+    let destroyed = result.map_err(|error| {
+        Problem::failed(
+            format!("The disk did not take all of it: {error}"),
+            "Run the command again; if it fails again, destroy the disk.",
+        )
+    });
+    if let Ok(destroyed) = &destroyed {
+        note(&mut vault, begun, wiped);
+        print!("{}", report(*destroyed, verified, wiped));
+    }
+    if let Err(problem) = &stopped {
+        println!(
+            "MariaDB still runs, with its keys in memory: {}",
+            problem.what
+        );
+    }
+    if options.power_off {
+        println!("Switching off.");
+        // A vault in a file is unmounted first.
+        drop(vault);
+        power::switch_off();
+    }
+    destroyed.and(stopped)
+}
+
+fn confirm(options: &ResetOptions, name: &str, way_back: WayBack) -> Result<()> {
+    if options.yes && way_back == WayBack::Listed {
+        return Ok(());
+    }
+    if options.yes {
+        return Err(Problem::refused(
+            "Without a verified stick in another place the data would be lost for ever; --yes \
+             does not do that.",
+            "Verify a stick and take it out, or run the command without --yes.",
+        ));
+    }
+    if ask::line(&format!("Type the server's name ({name}) to reset it: "))? == name.trim() {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        "That is not the server's name.",
+        "Nothing was destroyed.",
+    ))
+}
+
+/// A log that cannot be written does not undo what was done.
+fn note(vault: &mut Vault<VaultDisk>, begun: u64, wiped: Wiped) {
+    let cause = ResetCause::Owner;
+    let Wiped { wiped, left } = wiped;
+    let mut events = vec![EventKind::Reset { cause, begun }];
+    if wiped + left > 0 {
+        events.push(EventKind::SticksWiped { wiped, left });
+    }
+    for kind in events {
+        if let Err(error) = vault.append(clock::now(), clock::boot_id(), kind) {
+            println!("The vault's log was not written: {error}");
+        }
+    }
+}
+
+/// What will be destroyed and what not.
+fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> String {
+    let mut text = String::from(
+        "A reset destroys, in this order:\n\
+         - the pepper and all slots: no place opens this server any more\n\
+         - the keys that were released into memory\n",
+    );
+    for volume in keys.volumes() {
+        text += &format!(
+            "- the key of this server on the stick {}\n",
+            volume.display()
+        );
+    }
+    text += "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n";
+    text += "Not destroyed: sticks that are not plugged in, backups, copies of this disk.\n";
+    match keys.way_back(header, sticks) {
+        WayBack::Listed => {
+            text += "Afterwards one of these sticks opens the server:\n";
+            let elsewhere = sticks.sticks.iter();
+            for stick in elsewhere.filter(|stick| keys.leave_a_way_in(header, stick)) {
+                let kept = match stick.kept.as_str() {
+                    "" => "where you keep it",
+                    place => place,
+                };
+                // Not proven: it must not write over the screen.
+                let (label, kept) = (stick.label.escape_debug(), kept.escape_debug());
+                text += &format!("  {label} ({kept})\n");
+            }
+        }
+        WayBack::None => {
+            text += "NO VERIFIED STICK IS LISTED THAT IS NOT PLUGGED IN. Without another stick \
+                     of this\nserver the data is then lost for ever.\n";
+        }
+    }
+    text
+}
+
+/// What was destroyed, what was not, and what nobody can know.
+fn report(destroyed: Destroyed, verified: Option<Duration>, wiped: Wiped) -> String {
+    let mut text = String::new();
+    if let Some(after) = verified {
+        text += &format!(
+            "The pepper was overwritten and read back after {} ms.\n",
+            after.as_millis()
+        );
+    }
+    if destroyed.failed > 0 {
+        text += &format!(
+            "NOT DESTROYED: {} blocks of the disk did not take it. Destroy the disk.\n",
+            destroyed.failed
+        );
+    } else {
+        text += "Pepper and slots are destroyed.\n";
+    }
+    text += match destroyed.discarded {
+        Discarded::Securely => "The disk says that it has erased every copy of the pepper.\n",
+        Discarded::Plainly => {
+            "The disk was told to forget the pepper. Flash memory may still hold a copy that\n\
+             only its maker can read.\n"
+        }
+        Discarded::No => {
+            "The disk cannot be told to forget. A magnetic disk holds nothing of it any more;\n\
+             flash memory (SSD, SD card) may still hold a copy.\n"
+        }
+    };
+    if wiped.wiped > 0 {
+        text += &format!("Keys on plugged sticks destroyed: {}.\n", wiped.wiped);
+    }
+    if wiped.left > 0 {
+        text += &format!(
+            "NOT DESTROYED: the keys on {} plugged sticks.\n",
+            wiped.left
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::KnownStick;
+
+    fn text(failed: u32, discarded: Discarded, wiped: Wiped) -> String {
+        let destroyed = Destroyed { failed, discarded };
+        report(destroyed, Some(Duration::from_millis(87)), wiped)
+    }
+
+    #[test]
+    fn a_reset_says_what_it_could_not_destroy() {
+        let all = text(0, Discarded::Securely, Wiped::default());
+        assert!(all.contains("after 87 ms") && !all.contains("NOT"), "{all}");
+        assert!(!all.contains("may still hold"), "{all}");
+        let wiped = Wiped { wiped: 1, left: 2 };
+        let part = text(3, Discarded::No, wiped);
+        assert!(part.contains("NOT DESTROYED: 3 blocks"), "{part}");
+        assert!(part.contains("NOT DESTROYED: the keys on 2"), "{part}");
+        assert!(
+            part.contains("flash memory (SSD, SD card) may still"),
+            "{part}"
+        );
+    }
+
+    #[test]
+    fn a_reset_says_which_stick_opens_afterwards_or_that_none_does() {
+        let header = Header::of_a_new_server(&crate::keys::MasterKey::generate());
+        let keys = PluggedKeys::default();
+        let mut list = StickList::default();
+        let none = announcement(&keys, &header, &list);
+        assert!(none.contains("lost for ever"), "{none}");
+        let stick = KnownStick {
+            id: [1; 8],
+            label: "office".try_into().unwrap(),
+            has_pin: true,
+            generation: 1,
+            made: 0,
+            verified: Some(1),
+            kept: "bank safe".try_into().unwrap(),
+        };
+        list.sticks.extend([stick]);
+        let one = announcement(&keys, &header, &list);
+        assert!(one.contains("office (bank safe)"), "{one}");
+        assert!(!one.contains("lost for ever"), "{one}");
+    }
+
+    #[test]
+    fn scripts_cannot_lose_the_data_for_ever() {
+        let options = ResetOptions {
+            dry_run: false,
+            yes: true,
+            power_off: false,
+        };
+        assert!(confirm(&options, "clinic", WayBack::Listed).is_ok());
+        assert!(confirm(&options, "clinic", WayBack::None).is_err());
+    }
+}

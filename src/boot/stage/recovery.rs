@@ -1,0 +1,169 @@
+//! What a stick can do besides opening: mend settings that were changed, and
+//! make this place the home of a server that was reset.
+
+use super::{Stage, Waiting};
+use crate::boot::words::Reason;
+use crate::environment::{
+    FROM_NOTHING, HOME, choose, count, enrol, look_around, neighbour_label, opens_again, table_of,
+    usual_thresholds,
+};
+use crate::keys::MasterKey;
+use crate::stick::Stick;
+use crate::sys::clock;
+use crate::vault::locate::{self, LocateError};
+use crate::vault::{
+    Answered, EventKind, Group, KnownStick, Label, OpenedBy, Policy, StickList, VaultError,
+};
+
+/// Logs an error in full; on the screen stands what it means.
+fn tell<E: core::fmt::Display>(words: &'static str) -> impl Fn(E) -> &'static str {
+    move |error| {
+        log::error!("the place was not remembered: {error}");
+        words
+    }
+}
+
+/// What a person asked for, until a stick can do it.
+#[derive(Default)]
+pub(super) struct Recovery {
+    /// The next stick makes this place its home.
+    remember: bool,
+    mend: Option<ToMend>,
+}
+
+/// A stick that opened a vault whose settings do not prove.
+struct ToMend {
+    key: MasterKey,
+    stick: Stick,
+    known: KnownStick,
+}
+
+impl Recovery {
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The key does not outlive the stick in the server.
+    pub fn forget_sticks(&mut self, is_in: impl Fn(&Stick) -> bool) {
+        if self.mend.as_ref().is_some_and(|mend| !is_in(&mend.stick)) {
+            self.mend = None;
+        }
+    }
+}
+
+impl Stage {
+    pub(super) fn remember_later(&mut self) {
+        match self.reason() {
+            Reason::WasReset(_) | Reason::Fault(VaultError::PepperDamaged) => {
+                self.recovery.remember = true;
+                self.screen
+                    .say(&"The next backup stick makes this place its home. Plug it in.");
+            }
+            _ => self.screen.say(
+                &"This server still knows its home.\n\
+                  To change it, start it with a stick and run: stayput enroll",
+            ),
+        }
+    }
+
+    /// A stick opened, and what decides about a release does not prove.
+    pub(super) fn offer_mending(&mut self, key: &MasterKey, error: LocateError) {
+        let LocateError::Vault(VaultError::Altered | VaultError::Damaged) = error else {
+            return;
+        };
+        let Some(Waiting { stick, file }) = &self.waiting else {
+            return;
+        };
+        let (key, stick, info) = (key.clone(), stick.clone(), &file.info);
+        let known = KnownStick {
+            id: info.stick_id,
+            label: info.label.clone(),
+            has_pin: info.has_pin(),
+            generation: info.generation,
+            made: info.made,
+            verified: Some(clock::now()),
+            kept: heapless::String::new(),
+        };
+        self.recovery.mend = Some(ToMend { key, stick, known });
+        self.screen.say(
+            &"The stick is right, but the settings on the disk were not written by this\n\
+              server. To put safe settings back and go on, type mend.",
+        );
+    }
+
+    /// Puts safe settings back; true when the server then opened.
+    pub(super) fn mend(&mut self) -> bool {
+        let Some(ToMend { key, known, .. }) = self.recovery.mend.take() else {
+            self.screen
+                .say(&"There is nothing to mend yet. Plug in a backup stick first.");
+            return false;
+        };
+        let label = known.label.clone();
+        let mut sticks = StickList::default();
+        sticks.sticks.extend([known]);
+        let mended = locate::open(&self.place).and_then(|mut vault| Ok(vault.mend(&key, &sticks)?));
+        if let Err(error) = mended {
+            log::error!("not mended: {error}");
+            self.screen.say(&error);
+            return false;
+        }
+        log::warn!("safe settings were put back");
+        self.note(EventKind::SettingsMended);
+        self.find_vault();
+        self.open(&key, OpenedBy::Stick { label })
+    }
+
+    /// After a stick has opened: this place from now on, if that was asked
+    /// for. The key is released already; whatever fails here costs nothing.
+    pub(super) fn remember_place(&mut self, key: &MasterKey, policy: &Policy) {
+        if !std::mem::take(&mut self.recovery.remember) {
+            return;
+        }
+        self.screen.consoles.print("Looking at this place ...\n");
+        let words = match self.enrol_here(key, policy) {
+            Ok(()) => "This place is remembered: the server opens here by itself again.",
+            Err(words) => words,
+        };
+        log::warn!("{words}");
+        self.screen.consoles.print(&format!("{words}\n"));
+    }
+
+    /// The same enrolment as `stayput enroll`, with its usual thresholds.
+    fn enrol_here(&self, key: &MasterKey, policy: &Policy) -> Result<(), &'static str> {
+        const NOBODY: &str =
+            "None of the neighbours that were enrolled answers: this place is not remembered.";
+        const FAILED: &str = "This place could not be remembered. Run stayput enroll later.";
+        let ips = policy.neighbours.iter();
+        let labels: Vec<Label> = ips.map(|ip| neighbour_label((*ip).into())).collect();
+        let observed = look_around(labels.iter(), FROM_NOTHING, |_| false);
+        let chosen = choose(&observed, &labels).chosen;
+        let need = usual_thresholds(&chosen);
+        let factors = Answered {
+            machine: need.machine,
+            machine_of: count(&chosen, Group::Machine),
+            place: need.place,
+            place_of: count(&chosen, Group::Place),
+        };
+        // Without one of them it would open anywhere.
+        if factors.place_of < need.place {
+            return Err(NOBODY);
+        }
+        let mut vault = locate::open(&self.place).map_err(tell(FAILED))?;
+        let header = vault.header();
+        let home = HOME.try_into().expect("a short name fits");
+        let slot = enrol(header, key, 0, home, &chosen, need, |_, _| ())
+            .ok()
+            .filter(|slot| opens_again(header, slot, &observed))
+            .ok_or(FAILED)?;
+        vault
+            .replace_slots(key, &table_of(slot))
+            .map_err(tell(FAILED))?;
+        let place = HOME.try_into().expect("a short name fits");
+        for kind in [EventKind::Rearmed, EventKind::Enrolled { place, factors }] {
+            let noted = vault.append(clock::now(), clock::boot_id(), kind);
+            // It opens here, noted or not.
+            let _ = noted.map_err(tell(FAILED));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,251 @@
+//! What the stage does when the server may have been stolen: what `theft`
+//! decides, on the disk first and on the screen afterwards.
+
+use std::time::{Duration, Instant};
+
+use super::Stage;
+use crate::boot::line::Line;
+use crate::boot::prompt::pause_after;
+use crate::boot::words::Reason;
+use crate::keys::MasterKey;
+use crate::release::take_back;
+use crate::stick::{PluggedKeys, Wiped};
+use crate::sys::clock;
+use crate::theft::{
+    Decision, Finding, ResetCause, TheftState, Then, WayBack, attempts_used_up, decide,
+};
+use crate::vault::locate::{self, LocateError};
+use crate::vault::{EventKind, Proven, VaultError, wrong_pins};
+
+/// Somebody who typed so recently is still there.
+const STILL_THERE: Duration = Duration::from_secs(60);
+
+impl Stage {
+    /// Acts on a finding, once for each.
+    pub(super) fn judge(&mut self) {
+        self.note_answers();
+        let Some(finding) = self.progress().finding() else {
+            return;
+        };
+        // Without the vault nothing is known and nothing can be written.
+        if self.found.is_err() || self.acted_on == Some(finding) {
+            return;
+        }
+        let decision = self.decide(finding);
+        // Only now: the screen says what is on the disk.
+        self.acted_on = Some(finding);
+        self.goes_on = matches!(decision, Ok(Then::AskThenGoOn));
+        match decision {
+            Ok(Then::Reset(cause)) => self.reset(cause),
+            Ok(Then::Withhold(cause)) => self.withhold(cause),
+            Ok(Then::Open | Then::Ask | Then::AskThenGoOn) => {}
+            Err(error) => log::error!("the finding was not written: {error}"),
+        }
+    }
+
+    /// Asks the state machine, and writes what it says before anything else.
+    fn decide(&self, finding: Finding) -> Result<Then, LocateError> {
+        let mut vault = locate::open(&self.place)?;
+        // Nothing follows from a state that cannot be read.
+        let Ok(state) = vault.state() else {
+            return Ok(Then::Ask);
+        };
+        let policy = vault.unproven_policy().unwrap_or_default().theft;
+        let way_back = match finding {
+            Finding::Foreign => self.way_back(),
+            _ => WayBack::None,
+        };
+        let boot_id = clock::boot_id();
+        let decision = decide(&state, &policy, finding, boot_id, way_back);
+        if let Some(TheftState::Suspect { strikes, boot_id }) = decision.write {
+            vault.strike(strikes, boot_id)?;
+            let of = policy.strikes;
+            log::warn!("a foreign place: strike {strikes} of {of}");
+            let strike = EventKind::Strike { strikes, of };
+            // The strike counts, noted or not.
+            if let Err(error) = vault.append(clock::now(), boot_id, strike) {
+                log::warn!("the vault's log was not written: {error}");
+            }
+        }
+        Ok(decision.then)
+    }
+
+    /// Whether a stick that is not plugged in opens this server. The list is
+    /// not proven: whoever wrote a wrong one could destroy the pepper as well.
+    fn way_back(&self) -> WayBack {
+        let Ok(found) = &self.found else {
+            return WayBack::None;
+        };
+        self.plugged_keys().map_or(WayBack::None, |keys| {
+            keys.way_back(&found.header, &found.sticks)
+        })
+    }
+
+    fn plugged_keys(&self) -> Option<PluggedKeys> {
+        let found = self.found.as_ref().ok()?;
+        let own_disk = locate::disk_of(&self.place);
+        Some(PluggedKeys::find(&found.header, own_disk.as_deref()))
+    }
+
+    fn withhold(&mut self, cause: ResetCause) {
+        log::error!("not reset: no verified stick is listed but those that are plugged in");
+        self.note_once_a_boot(EventKind::ResetWithheld { cause });
+    }
+
+    /// Destroys the pepper, the slots, and, where the owner has another stick,
+    /// the keys on those that are plugged in.
+    pub(super) fn reset(&mut self, cause: ResetCause) {
+        let (way_back, keys) = (self.way_back(), self.plugged_keys());
+        let begun = clock::now();
+        let destroyed = locate::open(&self.place)
+            .and_then(|mut vault| Ok(vault.reset(cause, begun, &mut || ())?));
+        take_back();
+        let wiped = match (&self.found, keys) {
+            (Ok(found), Some(keys)) if way_back == WayBack::Listed => keys.wipe(&found.header),
+            (_, keys) => keys.map_or(Wiped::default(), |keys| keys.leave()),
+        };
+        match &destroyed {
+            Ok(destroyed) if destroyed.failed == 0 => log::warn!("reset, {cause}"),
+            Ok(destroyed) => log::error!("reset, but {} blocks failed", destroyed.failed),
+            Err(error) => log::error!("the reset failed: {error}"),
+        }
+        if destroyed.is_ok() {
+            self.note(EventKind::Reset { cause, begun });
+        }
+        if wiped != Wiped::default() {
+            let Wiped { wiped, left } = wiped;
+            self.note(EventKind::SticksWiped { wiped, left });
+        }
+        self.waiting = None;
+        self.recovery.forget();
+        // One that was left opens the server all the same, and is asked again.
+        self.sticks.forget();
+        self.find_vault();
+        self.screen.ask_for_command();
+        let reason = self.reason();
+        self.screen.say(&format!("{reason}\n{}", reason.advice()));
+        // A prompt that was not open yet shows all of it.
+        self.said = self.screen.is_open().then_some(reason);
+    }
+
+    /// Wrong PINs of earlier boots slow this one down as well. Asked for when
+    /// a PIN is: a boot at home reads no log.
+    pub(super) fn remember_wrong_pins(&mut self) {
+        let events = locate::open(&self.place).and_then(|vault| Ok(vault.events()?));
+        let earlier = events.map_or(0, |events| wrong_pins(&events));
+        if earlier > self.wrong_pins {
+            self.wrong_pins = earlier;
+            self.pins_again = Instant::now() + pause_after(earlier);
+        }
+    }
+
+    /// A wrong PIN more; as many as the policy allows end in a reset.
+    pub(super) fn count_wrong_pin(&mut self) {
+        self.wrong_pins = self.wrong_pins.saturating_add(1);
+        let Ok(found) = &self.found else {
+            return;
+        };
+        let was_reset = matches!(found.slots, Err(VaultError::WasReset));
+        if was_reset || !attempts_used_up(&found.policy, self.wrong_pins) {
+            return;
+        }
+        match self.way_back() {
+            WayBack::Listed => self.reset(ResetCause::WrongPins),
+            WayBack::None => self.withhold(ResetCause::WrongPins),
+        }
+    }
+
+    /// Somebody wants the reset: asks for the server's name.
+    pub(super) fn offer_reset(&mut self) {
+        match self.reason() {
+            Reason::NoVault(error) => return self.screen.say(&error),
+            Reason::WasReset(_) => return self.screen.say(&"This server was reset already."),
+            _ => {}
+        }
+        let lost = match self.way_back() {
+            WayBack::Listed => "",
+            WayBack::None => {
+                "\nNo verified stick is listed but those that are plugged in. Without a stick \
+                 that\nopens it, the data is lost for ever."
+            }
+        };
+        self.screen.consoles.print(&format!(
+            "\nA reset destroys the key on this disk: from then on only a backup stick opens\n\
+             this server.{lost}\nType the server's name to go on, or press Escape.\n"
+        ));
+        self.screen.ask_for_server_name();
+    }
+
+    /// The name that was typed to confirm it.
+    pub(super) fn confirm_reset(&mut self, typed: &Line) {
+        self.screen.ask_for_command();
+        let Ok(found) = &self.found else {
+            return self.screen.say(&"Nothing was changed.");
+        };
+        if typed.trim_ascii() == found.header.server_name.trim().as_bytes() {
+            self.reset(ResetCause::Prompt);
+        } else {
+            self.screen
+                .say(&"That is not the server's name. Nothing was changed.");
+        }
+    }
+
+    /// The server has opened: strikes do not count any more, and a state that
+    /// somebody else wrote is put right.
+    pub(super) fn settle(&self, key: &MasterKey, proven: &Proven) {
+        let Proven { state, policy, .. } = proven;
+        let boot_id = clock::boot_id();
+        let home = Finding::AtHome;
+        let Decision { write, .. } = decide(state, &policy.theft, home, boot_id, WayBack::None);
+        if write.is_none() && proven.state_proven {
+            return;
+        }
+        let settled = locate::open(&self.place).and_then(|mut vault| {
+            vault.arm(key)?;
+            if !proven.state_proven {
+                log::warn!("the theft state was not written by this server; it is mended");
+                vault.append(clock::now(), boot_id, EventKind::StateMended)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = settled {
+            log::warn!("the theft state was not written: {error}");
+        }
+    }
+
+    /// Whether the system shall start without the keys now: the policy says
+    /// so, the wait is over, and nobody is at the prompt.
+    pub(super) fn starts_locked(&self) -> bool {
+        let wait = self.progress().wait;
+        let typed = self.last_typed.map(|at| at.elapsed());
+        let somebody = self.waiting.is_some() || typed.is_some_and(|since| since < STILL_THERE);
+        self.goes_on && self.figures.since_start() >= wait && !somebody
+    }
+
+    /// The last words of a boot without the keys.
+    pub(super) fn start_locked(&mut self) {
+        self.neighbours = None;
+        self.note_locked();
+        self.note_once_a_boot(EventKind::WentOnLocked);
+        log::warn!("the system starts without the keys");
+        self.screen
+            .close(&"The system starts, without the database.");
+    }
+
+    /// Notes a reset that a power cut interrupted and that was finished when
+    /// the vault was opened.
+    pub(super) fn note_finished_reset(&self) {
+        let Ok(found) = &self.found else { return };
+        let TheftState::Reset { cause, time } = found.state else {
+            return;
+        };
+        let reset = EventKind::Reset { cause, begun: time };
+        let same = reset.clone();
+        self.note_unless(reset, move |event| event.kind == same);
+    }
+
+    /// When somebody typed last.
+    pub(super) fn somebody_is_there(&mut self) {
+        self.last_typed = Some(Instant::now());
+    }
+}

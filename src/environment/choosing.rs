@@ -1,0 +1,146 @@
+//! What of a place is enrolled, and how much of it is needed: the same for
+//! `stayput enroll` and for a place that is remembered at the prompt.
+
+use core::net::Ipv4Addr;
+
+use super::enrolment::Chosen;
+use super::neighbours::{address_of, suits_enrolment};
+use super::{Matcher, Observed, Refused};
+use crate::vault::{
+    EnvironmentSlot, Group, Header, Label, MAX_FACTORS, MAX_NEIGHBOURS, SlotTable, Thresholds,
+    Value,
+};
+
+/// Name of the first place.
+pub const HOME: &str = "home";
+
+/// Whether a neighbour binds the server to its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Taken,
+    /// It did not answer.
+    Silent,
+    Refused(Refused),
+}
+
+/// What is taken, and what was thought of each neighbour.
+pub struct Choice {
+    pub chosen: Vec<Chosen>,
+    pub neighbours: Vec<(Label, Option<Value>, Verdict)>,
+}
+
+/// Takes the machine, and those `neighbours` that bind.
+pub fn choose(observed: &Observed, neighbours: &[Label]) -> Choice {
+    let mut chosen: Vec<Chosen> = observed
+        .iter()
+        .filter(|(label, _)| !neighbours.contains(label))
+        .take(MAX_FACTORS / 2)
+        .map(|(label, value)| Chosen {
+            group: Group::Machine,
+            label: label.clone(),
+            value: value.clone(),
+        })
+        .collect();
+    let mut taken: Vec<Value> = Vec::new();
+    let mut judge = |label: &Label| {
+        let Some(value) = observed.value(label) else {
+            return (label.clone(), None, Verdict::Silent);
+        };
+        let verdict = match suits_enrolment(value, &taken) {
+            Ok(()) => Verdict::Taken,
+            Err(reason) => Verdict::Refused(reason),
+        };
+        if verdict == Verdict::Taken {
+            taken.push(value.clone());
+            chosen.push(Chosen {
+                group: Group::Place,
+                label: label.clone(),
+                value: value.clone(),
+            });
+        }
+        (label.clone(), Some(value.clone()), verdict)
+    };
+    let neighbours = neighbours.iter().map(&mut judge).collect();
+    Choice { chosen, neighbours }
+}
+
+/// How many factors of a group there are; at most 32.
+pub fn count(chosen: &[Chosen], group: Group) -> u8 {
+    chosen.iter().filter(|factor| factor.group == group).count() as u8
+}
+
+/// All of a few, all but one of several machine factors; more than half of
+/// the neighbours: a printer that is switched off must not lock anybody out.
+/// Without neighbours that is more than there are.
+pub fn usual_thresholds(chosen: &[Chosen]) -> Thresholds {
+    let machine_of = count(chosen, Group::Machine);
+    Thresholds {
+        machine: machine_of - u8::from(machine_of > 2),
+        place: count(chosen, Group::Place) / 2 + 1,
+    }
+}
+
+/// Whether a new slot opens here and now, before it replaces what there is.
+pub fn opens_again(header: &Header, slot: &EnvironmentSlot, observed: &Observed) -> bool {
+    Matcher::new(slot)
+        .try_next(header, slot, observed)
+        .is_some()
+}
+
+/// A table with this place alone.
+pub fn table_of(slot: EnvironmentSlot) -> SlotTable {
+    let mut table = SlotTable {
+        next_id: slot.id.saturating_add(1),
+        ..SlotTable::default()
+    };
+    table.environments.extend([Box::new(slot)]);
+    table
+}
+
+/// The addresses of the neighbours among them, as the policy keeps them.
+pub fn addresses(chosen: &[Chosen]) -> heapless::Vec<[u8; 4], MAX_NEIGHBOURS> {
+    let found = chosen.iter().filter_map(|factor| address_of(&factor.label));
+    found
+        .take(MAX_NEIGHBOURS)
+        .map(|ip: Ipv4Addr| ip.octets())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::neighbour_label;
+    use super::*;
+
+    fn observed(stations: &[(Label, &[u8])]) -> Observed {
+        let mut observed = Observed::default();
+        let serial: Label = "board-serial".try_into().unwrap();
+        observed.note(&serial, &Value::from_slice(b"123").unwrap());
+        for (label, mac) in stations {
+            observed.note(label, &Value::from_slice(mac).unwrap());
+        }
+        observed
+    }
+
+    #[test]
+    fn only_neighbours_that_answer_and_bind_are_taken() {
+        let labels = [1, 2, 3].map(|n| neighbour_label(Ipv4Addr::new(10, 0, 0, n)));
+        let seen = observed(&[
+            (labels[0].clone(), &[0x00, 0x1b, 0x21, 0, 0, 1]),
+            (labels[1].clone(), &[0x00, 0x1b, 0x21, 0, 0, 1]),
+        ]);
+        let choice = choose(&seen, &labels);
+        let verdicts: Vec<Verdict> = choice.neighbours.iter().map(|found| found.2).collect();
+        assert_eq!(verdicts[0], Verdict::Taken);
+        assert!(matches!(verdicts[1], Verdict::Refused(_)), "the same card");
+        assert_eq!(verdicts[2], Verdict::Silent);
+        assert_eq!(count(&choice.chosen, Group::Machine), 1);
+        assert_eq!(count(&choice.chosen, Group::Place), 1);
+        assert_eq!(addresses(&choice.chosen)[..], [[10, 0, 0, 1]]);
+    }
+
+    #[test]
+    fn a_place_without_neighbours_asks_for_more_than_there_are() {
+        let choice = choose(&observed(&[]), &[]);
+        assert_eq!(usual_thresholds(&choice.chosen).place, 1);
+    }
+}

@@ -1,0 +1,81 @@
+//! This server's keys on the sticks that are plugged in: what a reset destroys
+//! and what it must leave.
+
+use std::path::PathBuf;
+
+use super::{plugged_in, volume};
+use crate::theft::WayBack;
+use crate::vault::{Header, KnownStick, StickList};
+
+/// Volumes of plugged sticks that hold this server's key.
+#[derive(Default)]
+pub struct PluggedKeys {
+    keys: Vec<(PathBuf, [u8; 8])>,
+}
+
+/// What became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wiped {
+    pub wiped: u8,
+    /// Could not be wiped, or must not be.
+    pub left: u8,
+}
+
+impl PluggedKeys {
+    /// Looks at every stick but `own_disk`, which holds the vault.
+    pub fn find(header: &Header, own_disk: Option<&str>) -> Self {
+        let volumes = plugged_in()
+            .into_iter()
+            .filter(|stick| Some(stick.disk.as_str()) != own_disk)
+            .flat_map(|stick| stick.volumes);
+        let keys = volumes.filter_map(|volume| {
+            let file = volume::read(&volume, header).ok()?;
+            Some((volume, file.info.stick_id))
+        });
+        Self {
+            keys: keys.collect(),
+        }
+    }
+
+    /// Whether the owner gets in when all of these are lost.
+    pub fn way_back(&self, header: &Header, sticks: &StickList) -> WayBack {
+        sticks.way_back(header.generation, &self.ids())
+    }
+
+    /// Whether this stick then opens the server.
+    pub fn leave_a_way_in(&self, header: &Header, stick: &KnownStick) -> bool {
+        stick.opens_without(header.generation, &self.ids())
+    }
+
+    fn ids(&self) -> Vec<[u8; 8]> {
+        self.keys.iter().map(|(_, id)| *id).collect()
+    }
+
+    /// Names of the volumes.
+    pub fn volumes(&self) -> impl Iterator<Item = &PathBuf> {
+        self.keys.iter().map(|(volume, _)| volume)
+    }
+
+    /// Destroys the keys on all of them.
+    pub fn wipe(&self, header: &Header) -> Wiped {
+        let mut result = Wiped::default();
+        for (volume, _) in &self.keys {
+            match volume::wipe(volume, &header.server_id) {
+                Ok(()) => result.wiped = result.wiped.saturating_add(1),
+                Err(error) => {
+                    log::error!("{} was not wiped: {error}", volume.display());
+                    result.left = result.left.saturating_add(1);
+                }
+            }
+        }
+        result
+    }
+
+    /// Leaves them as they are: they may be the last way in.
+    pub fn leave(&self) -> Wiped {
+        Wiped {
+            wiped: 0,
+            left: self.keys.len().try_into().unwrap_or(u8::MAX),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The theft state, as it stands in the vault.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Read before anything else at every boot. A value that this version does
+/// not know does not decode, and nothing is released.
+///
+/// Only `Armed` is ever written with the master key at hand, so only `Armed`
+/// is proven by it. The others are believed as they stand: whoever can write
+/// the disk can delay or lock the server with them, and could destroy the
+/// vault as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TheftState {
+    /// The server may open by itself where it belongs.
+    Armed,
+    /// It was started in foreign places since it last opened.
+    Suspect {
+        /// How many boots; at least 1.
+        strikes: u8,
+        /// The kernel's random id of the boot that was counted last.
+        boot_id: [u8; 16],
+    },
+    /// The pepper is being destroyed; whoever finds this goes on with it.
+    ResetBegun {
+        cause: ResetCause,
+        /// Seconds since 1970 (UTC).
+        time: u64,
+    },
+    /// The pepper is destroyed: only a stick opens.
+    Reset {
+        cause: ResetCause,
+        /// When it was begun, in seconds since 1970 (UTC).
+        time: u64,
+    },
+}
+
+/// Why the pepper was destroyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResetCause {
+    /// As many boots in foreign places as the policy allows.
+    Strikes,
+    /// As many wrong PINs as the policy allows.
+    WrongPins,
+    /// Somebody asked for it at the prompt, and typed the server's name.
+    Prompt,
+    /// `stayput reset`.
+    Owner,
+}
+
+impl fmt::Display for ResetCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Strikes => "after too many starts in foreign places",
+            Self::WrongPins => "after too many wrong PINs",
+            Self::Prompt => "as somebody asked for at the prompt",
+            Self::Owner => "as root asked for",
+        })
+    }
+}
+
+impl TheftState {
+    /// Boots in foreign places that count.
+    pub fn strikes(&self) -> u8 {
+        match self {
+            Self::Suspect { strikes, .. } => *strikes,
+            Self::Armed | Self::ResetBegun { .. } | Self::Reset { .. } => 0,
+        }
+    }
+
+    /// Whether the pepper is, or is about to be, destroyed.
+    pub fn is_reset(&self) -> bool {
+        matches!(self, Self::ResetBegun { .. } | Self::Reset { .. })
+    }
+}

@@ -1,0 +1,182 @@
+//! Each operation but the reset: the old or the new is found, never neither.
+
+use super::*;
+
+#[test]
+fn power_cut_while_changing_slots_leaves_the_old_ones_or_the_new() {
+    let (key, before) = made();
+    let old = OldPepper::of(&before);
+    let steps = record(&before, |vault| {
+        vault.replace_slots(&key, &table(2)).unwrap()
+    });
+    crashes(&before, &steps, |disk, done| {
+        assert!(!(done && old.is_there(&disk)), "it was left");
+        let vault = Vault::open(disk).unwrap();
+        let slots = vault.slots().expect("the key is never lost");
+        assert!(slots.next_id == 2 || (!done && slots.next_id == 1));
+        if slots.next_id == 2 {
+            assert!(!old.is_there(&vault.device), "it came back");
+        }
+        assert!(vault.prove(&key).unwrap().state_proven);
+    });
+}
+
+#[test]
+fn power_cut_while_changing_the_policy_leaves_the_old_one_or_the_new() {
+    let (key, before) = made();
+    let new = Policy {
+        mariadb: Some(MariadbRelease::new(100, 101)),
+        ..Policy::default()
+    };
+    let steps = record(&before, |vault| vault.set_policy(&key, &new).unwrap());
+    crashes(&before, &steps, |disk, done| {
+        let proven = Vault::open(disk).unwrap().prove(&key).unwrap();
+        assert!(proven.policy == new || (!done && proven.policy == Policy::default()));
+    });
+}
+
+/// As many sticks as there can be: a record of several blocks.
+fn all_sticks() -> StickList {
+    let stick = |id| KnownStick {
+        id: [id; 8],
+        label: "x".repeat(32).as_str().try_into().unwrap(),
+        has_pin: true,
+        generation: u32::MAX,
+        made: u64::MAX,
+        verified: Some(u64::MAX),
+        kept: "y".repeat(48).as_str().try_into().unwrap(),
+    };
+    StickList {
+        sticks: (0..MAX_STICKS as u8).map(stick).collect(),
+    }
+}
+
+#[test]
+fn power_cut_while_changing_the_sticks_leaves_the_old_list_or_the_new() {
+    let (key, before) = made();
+    let steps = record(&before, |vault| {
+        vault.set_sticks(&key, &all_sticks()).unwrap()
+    });
+    crashes(&before, &steps, |disk, done| {
+        let proven = Vault::open(disk).unwrap().prove(&key).unwrap();
+        let old = proven.sticks == StickList::default();
+        assert!(proven.sticks == all_sticks() || (!done && old));
+    });
+}
+
+#[test]
+fn power_cut_while_counting_a_strike_leaves_the_old_count_or_the_new() {
+    let (key, before) = made();
+    let steps = record(&before, |vault| vault.strike(1, [9; 16]).unwrap());
+    let new = TheftState::Suspect {
+        strikes: 1,
+        boot_id: [9; 16],
+    };
+    crashes(&before, &steps, |disk, done| {
+        let vault = Vault::open(disk).unwrap();
+        let state = vault.state().unwrap();
+        assert!(state == new || (!done && state == TheftState::Armed));
+        // A strike never keeps the owner out.
+        assert_eq!(vault.slots().unwrap().next_id, 1);
+        assert!(vault.prove(&key).unwrap().state_proven);
+    });
+}
+
+#[test]
+fn power_cut_while_clearing_strikes_leaves_the_old_count_or_none() {
+    let (key, mut before) = made();
+    let mut vault = Vault::open(before.fresh()).unwrap();
+    vault.strike(2, [9; 16]).unwrap();
+    before.bytes = vault.device.bytes;
+    let steps = record(&before, |vault| vault.arm(&key).unwrap());
+    crashes(&before, &steps, |disk, done| {
+        let vault = Vault::open(disk).unwrap();
+        let strikes = vault.state().unwrap().strikes();
+        assert!(strikes == 0 || (!done && strikes == 2));
+        assert!(vault.prove(&key).unwrap().state_proven);
+    });
+}
+
+#[test]
+fn power_cut_while_logging_costs_at_most_that_event() {
+    let (key, before) = made();
+    let steps = record(&before, |vault| {
+        vault.append(7, [1; 16], EventKind::VaultMade).unwrap();
+    });
+    crashes(&before, &steps, |disk, done| {
+        let vault = Vault::open(disk).unwrap();
+        let events = vault.events().unwrap();
+        assert!(events.len() == 1 || (!done && events.is_empty()));
+        vault.prove(&key).unwrap();
+    });
+}
+
+#[test]
+fn a_second_power_cut_while_logging_keeps_what_the_first_one_left() {
+    let (_, before) = made();
+    let log = |vault: &mut Vault<MemoryDevice>| {
+        vault.append(7, [1; 16], EventKind::VaultMade).unwrap();
+    };
+    // The first event is in one copy only.
+    let mut half = before.fresh();
+    half.take(&record(&before, log)[0], BLOCK_SIZE);
+    assert_eq!(
+        Vault::open(half.fresh()).unwrap().events().unwrap().len(),
+        1
+    );
+    let steps = record(&half, log);
+    crashes(&half, &steps, |disk, done| {
+        let events = Vault::open(disk).unwrap().events().unwrap();
+        assert!(events.len() == 2 || (!done && events.len() == 1));
+    });
+}
+
+#[test]
+fn power_cut_while_mending_settings_leaves_something_that_can_be_mended_again() {
+    let (key, before) = made();
+    let (_, foreign) = made();
+    let mut altered = before.fresh();
+    for region in [POLICY, STICKS] {
+        tampering::copy_region(&mut altered, &foreign, region);
+    }
+    let steps = record(&altered, |vault| {
+        vault.mend(&key, &StickList::default()).unwrap();
+    });
+    crashes(&altered, &steps, |disk, done| {
+        let mut vault = Vault::open(disk).unwrap();
+        assert!(!done || vault.prove(&key).is_ok());
+        vault.mend(&key, &StickList::default()).unwrap();
+        vault.prove(&key).unwrap();
+        assert_eq!(vault.slots().unwrap().next_id, 1);
+    });
+}
+
+#[test]
+fn power_cut_while_making_the_vault_leaves_no_half_a_vault() {
+    let key = MasterKey::generate();
+    let before = MemoryDevice::default();
+    let steps = make_on(before.fresh(), &key).steps;
+    crashes(&before, &steps, |disk, done| match Vault::open(disk) {
+        Err(error) => assert!(!done && error == VaultError::NotAVault),
+        Ok(vault) => {
+            assert_eq!(vault.slots().unwrap().next_id, 1);
+            assert!(vault.prove(&key).unwrap().state_proven);
+        }
+    });
+}
+
+#[test]
+fn power_cut_while_making_a_vault_over_another_leaves_the_old_one_none_or_the_new() {
+    let (old, before) = made();
+    let new = MasterKey::generate();
+    let steps = make_on(before.fresh(), &new).steps;
+    crashes(&before, &steps, |disk, done| match Vault::open(disk) {
+        Err(error) => assert!(!done && error == VaultError::NotAVault),
+        Ok(vault) => {
+            let key = if vault.accepts(&new) { &new } else { &old };
+            assert!(!done || vault.accepts(&new));
+            assert_eq!(vault.slots().unwrap().next_id, 1);
+            assert!(vault.prove(key).unwrap().state_proven);
+        }
+    });
+}

@@ -1,0 +1,147 @@
+//! What somebody who can write the disk can and cannot do, and damage.
+
+use super::*;
+use crate::theft::ResetCause;
+
+/// Both copies of a region, from another vault.
+pub fn copy_region(into: &mut MemoryDevice, from: &MemoryDevice, region: layout::Region) {
+    for copy in [region.start, region.start + HALF] {
+        for block in copy..copy + region.blocks {
+            let mut bytes = [0; BLOCK_SIZE];
+            from.read_block(block, &mut bytes).unwrap();
+            into.write_block(block, &bytes).unwrap();
+        }
+    }
+}
+
+/// A vault with one record from another server's.
+fn altered(region: layout::Region) -> (MasterKey, Vault<MemoryDevice>) {
+    let (key, mut device) = made();
+    let (_, foreign) = made();
+    copy_region(&mut device, &foreign, region);
+    (key, Vault::open(device).unwrap())
+}
+
+#[test]
+fn a_policy_or_stick_list_changed_on_the_disk_opens_nothing() {
+    for region in [POLICY, STICKS] {
+        let (key, vault) = altered(region);
+        assert_eq!(vault.prove(&key).err(), Some(VaultError::Altered));
+    }
+}
+
+#[test]
+fn a_state_written_without_the_key_does_not_keep_the_owner_out() {
+    let (key, mut vault) = altered(STATE);
+    assert!(!vault.prove(&key).unwrap().state_proven, "it is noticed");
+    vault.arm(&key).unwrap();
+    assert!(vault.prove(&key).unwrap().state_proven, "and mended");
+}
+
+#[test]
+fn armed_written_over_a_reset_opens_nothing() {
+    let (key, device) = made();
+    let mut vault = Vault::open(device.fresh()).unwrap();
+    vault.reset(ResetCause::Owner, 5, &mut || ()).unwrap();
+    let mut disk = vault.device;
+    copy_region(&mut disk, &device, STATE);
+    let vault = Vault::open(disk).unwrap();
+    assert_eq!(vault.state(), Ok(TheftState::Armed));
+    assert_eq!(vault.slots().err(), Some(VaultError::PepperDamaged));
+    vault.prove(&key).expect("a stick opens");
+}
+
+#[test]
+fn mending_puts_safe_settings_back_and_keeps_whom_the_keys_are_for() {
+    let (key, device) = made();
+    let (other, foreign) = made();
+    let mut foreign = Vault::open(foreign).unwrap();
+    let mariadb = Some(MariadbRelease::new(104, 111));
+    let dangerous = crate::theft::TheftPolicy {
+        attempts: Some(5),
+        ..Default::default()
+    };
+    let policy = Policy {
+        mariadb: mariadb.clone(),
+        theft: dangerous,
+        ..Policy::default()
+    };
+    foreign.set_policy(&other, &policy).unwrap();
+    let mut disk = device;
+    copy_region(&mut disk, &foreign.device, POLICY);
+    let mut vault = Vault::open(disk).unwrap();
+    vault.mend(&key, &StickList::default()).unwrap();
+    let proven = vault.prove(&key).unwrap();
+    let expected = Policy {
+        mariadb,
+        ..Policy::default()
+    };
+    assert_eq!(proven.policy, expected);
+}
+
+#[test]
+fn mending_needs_the_master_key_and_leaves_what_proves_alone() {
+    let (key, mut vault) = altered(STICKS);
+    let policy = Policy {
+        mariadb: Some(MariadbRelease::new(1, 2)),
+        ..Policy::default()
+    };
+    vault.set_policy(&key, &policy).unwrap();
+    let foreign = vault.mend(&MasterKey::generate(), &StickList::default());
+    assert_eq!(foreign, Err(VaultError::WrongKey));
+    vault.mend(&key, &StickList::default()).unwrap();
+    assert_eq!(vault.prove(&key).unwrap().policy, policy);
+}
+
+#[test]
+fn a_state_that_nobody_knows_opens_nothing_until_it_is_mended() {
+    let (key, mut device) = made();
+    for copy in [STATE.start, STATE.start + HALF] {
+        device.damage(copy);
+    }
+    let mut vault = Vault::open(device).unwrap();
+    assert_eq!(vault.slots().err(), Some(VaultError::Damaged));
+    assert_eq!(vault.prove(&key).err(), Some(VaultError::Damaged));
+    vault.mend(&key, &StickList::default()).unwrap();
+    assert!(vault.prove(&key).unwrap().state_proven);
+    assert_eq!(vault.slots().unwrap().next_id, 1);
+}
+
+#[test]
+fn one_damaged_copy_of_any_record_is_mended_from_the_other() {
+    let (key, before) = made();
+    for block in [0, 1, 2, 4, 8] {
+        for copy in [0, HALF] {
+            let mut device = before.fresh();
+            device.damage(block + copy);
+            let vault = Vault::open(device).unwrap();
+            vault.slots().unwrap();
+            vault.prove(&key).unwrap();
+            let mut device = vault.device;
+            device.damage(block + HALF - copy);
+            assert!(
+                Vault::open(device).unwrap().prove(&key).is_ok(),
+                "the other copy of block {block} was not mended"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_foreign_key_is_not_taken_for_the_servers_own() {
+    let (_, device) = made();
+    let mut vault = Vault::open(device).unwrap();
+    let foreign = MasterKey::generate();
+    assert_eq!(vault.prove(&foreign).err(), Some(VaultError::WrongKey));
+    let replaced = vault.replace_slots(&foreign, &table(2));
+    assert_eq!(replaced, Err(VaultError::WrongKey));
+    assert_eq!(vault.slots().unwrap().next_id, 1);
+}
+
+#[test]
+fn a_damaged_pepper_is_told_from_everything_else() {
+    let (_, mut device) = made();
+    device.damage(Area::First.pepper() + 3);
+    let vault = Vault::open(device).unwrap();
+    assert_eq!(vault.slots().err(), Some(VaultError::PepperDamaged));
+}
