@@ -8,4 +8,5 @@ mod network;
 mod prompt;
 mod sticks;
 mod stolen;
+mod theft;
 mod vault;

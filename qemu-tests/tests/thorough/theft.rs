@@ -1,0 +1,202 @@
+//! The server finds itself elsewhere: strikes, the reset, and the way back.
+
+use qemu_tests::seen::{assert_locked, assert_released};
+use qemu_tests::{FastMachine, Filesystem, Place, Result, Stick, minutes, seconds};
+
+/// The clinic's server with its owner's wishes, off.
+fn clinic_with(policy: &str) -> Result<FastMachine> {
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&Place::home()?)?;
+    let set = format!("stayput policy {policy} && sync");
+    machine.shell(&set)?.success()?;
+    Ok(machine)
+}
+
+/// The same with an office stick that the server has seen to open it.
+fn clinic_with_office_stick(policy: &str) -> Result<(FastMachine, Stick)> {
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&Place::home()?)?;
+    let stick = Stick::partitioned(Filesystem::Vfat)?;
+    let id = machine.plug(&stick)?;
+    machine.wait_for_device("/dev/sda1")?;
+    for command in [
+        "stayput stick make /dev/sda1 --label office --no-pin",
+        "stayput stick verify /dev/sda1",
+    ] {
+        machine.shell(command)?.success()?;
+    }
+    machine.unplug(&id)?;
+    machine.shell("while [ -e /dev/sda ]; do sleep 0.1; done")?;
+    let set = format!("stayput policy {policy} && sync");
+    machine.shell(&set)?.success()?;
+    Ok((machine, stick))
+}
+
+fn wait_for_log(machine: &mut FastMachine, line: &str) -> Result {
+    let wait = format!(
+        "i=0; until dmesg | grep -q '{line}'; do \
+         [ $i != 300 ] || {{ dmesg | grep stayput; exit 1; }}; sleep 0.2; i=$((i+1)); done"
+    );
+    machine.shell(&wait)?.success()?;
+    Ok(())
+}
+
+#[test]
+fn a_foreign_place_is_one_strike_a_boot_and_home_clears_it() -> Result {
+    let mut machine = clinic_with("--wait 5")?;
+    let elsewhere = Place::elsewhere()?;
+    machine.boot_at(&elsewhere)?;
+    wait_for_log(&mut machine, "strike 1 of 3")?;
+    // A stage that is started again in the same boot judges again.
+    machine.shell("kill -9 $(pidof stayput-boot)")?.success()?;
+    machine.wait_for_prompt()?;
+    machine
+        .console()
+        .wait_for("does not recognise this place", minutes(1))?;
+    assert_locked(&mut machine)?;
+    let log = machine.shell("dmesg")?.text;
+    assert!(!log.contains("strike 2"), "{log}");
+
+    machine.boot_at(&elsewhere)?;
+    wait_for_log(&mut machine, "strike 2 of 3")?;
+    machine.boot_at(&Place::home()?)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    machine.boot_at(&elsewhere)?;
+    wait_for_log(&mut machine, "strike 1 of 3")?;
+    assert_locked(&mut machine)
+}
+
+#[test]
+fn a_bare_table_and_a_late_router_are_no_strikes() -> Result {
+    let mut machine = clinic_with("--wait 5")?;
+    let place = Place::empty()?;
+    machine.boot_at(&place)?;
+    wait_for_log(&mut machine, "stayput: locked: ")?;
+    machine
+        .console()
+        .expect_silence_about("strike", seconds(8))?;
+    for neighbour in Place::home_neighbours() {
+        place.add(&neighbour)?;
+    }
+    machine.wait_for_release()?;
+    let log = machine.shell("dmesg; stayput log")?.success()?;
+    assert!(!log.to_lowercase().contains("strike"), "{log}");
+    Ok(())
+}
+
+#[test]
+fn after_the_last_strike_the_key_is_gone_and_the_office_stick_brings_the_server_home() -> Result {
+    let (mut machine, stick) = clinic_with_office_stick(
+        "--wait 5 --strikes 1 --on-strikes reset --stick-kept 'bank safe'",
+    )?;
+    machine.boot_at(&Place::elsewhere()?)?;
+    machine
+        .console()
+        .wait_for("This server was reset", minutes(1))?;
+    assert_locked(&mut machine)?;
+
+    let home = Place::home()?;
+    machine.boot_at(&home)?;
+    machine.wait_for_prompt()?;
+    assert_locked(&mut machine)?;
+    machine.console().type_line("remember")?;
+    machine.plug(&stick)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    // No stick from now on.
+    machine.boot_at(&home)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    machine.boot_at(&Place::elsewhere()?)?;
+    machine.wait_for_prompt()?;
+    assert_locked(&mut machine)
+}
+
+#[test]
+fn a_stick_opens_a_server_that_was_reset_only_this_time() -> Result {
+    let (mut machine, stick) = clinic_with_office_stick("--wait 5")?;
+    let home = Place::home()?;
+    machine.boot_to_shell_at(&home)?;
+    let said = machine.shell("stayput reset --yes && sync")?.success()?;
+    assert!(said.contains("read back after"), "{said}");
+    machine.boot_at(&home)?;
+    machine.wait_for_prompt()?;
+    assert_locked(&mut machine)?;
+    machine.plug(&stick)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    machine.boot_at(&home)?;
+    machine.wait_for_prompt()?;
+    assert_locked(&mut machine)
+}
+
+#[test]
+fn a_reset_at_the_prompt_wants_the_servers_name() -> Result {
+    let place = Place::elsewhere()?;
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_at(&place)?;
+    machine.wait_for_prompt()?;
+    for (typed, answer) in [
+        (
+            "another",
+            "That is not the server's name. Nothing was changed.",
+        ),
+        ("clinic", "This server was reset"),
+    ] {
+        machine.console().type_line("reset")?;
+        machine
+            .console()
+            .wait_for("Type the server's name", seconds(30))?;
+        machine.console().type_line(typed)?;
+        machine.console().wait_for(answer, seconds(60))?;
+    }
+    // Now home does not help any more.
+    for neighbour in Place::home_neighbours() {
+        place.replace(&neighbour)?;
+    }
+    machine
+        .console()
+        .expect_silence_about("accepted", seconds(8))?;
+    assert_locked(&mut machine)
+}
+
+#[test]
+fn the_system_starts_without_the_database_where_the_owner_wants_that() -> Result {
+    let mut machine = clinic_with("--wait 5 --on-failure continue")?;
+    machine.boot_at(&Place::empty()?)?;
+    machine.wait_for_release()?;
+    let left = machine.shell("ls -A /run/stayput 2>/dev/null")?.text;
+    assert_eq!(left, "", "nothing is released");
+    // A foreign place goes on as well, until the strikes are used up.
+    let mut machine = clinic_with("--wait 5 --on-failure continue --strikes 1")?;
+    machine.boot_at(&Place::elsewhere()?)?;
+    wait_for_log(&mut machine, "strike 1 of 1")?;
+    machine
+        .console()
+        .expect_silence_about("has ended", seconds(8))?;
+    assert_locked(&mut machine)
+}
+
+#[test]
+fn settings_that_were_wiped_off_the_disk_open_nothing_and_a_stick_mends_them() -> Result {
+    let home = Place::home()?;
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&home)?;
+    // Both copies of the policy.
+    machine
+        .shell(
+            "for block in 2 122; do dd if=/dev/zero of=/dev/vda2 bs=4096 seek=$block count=1 \
+             conv=notrunc 2>/dev/null; done; sync",
+        )?
+        .success()?;
+    machine.boot_at(&home)?;
+    machine.wait_for_prompt()?;
+    assert_locked(&mut machine)?;
+    machine.plug(&FastMachine::clinics_stick()?)?;
+    machine.console().wait_for("type mend", seconds(60))?;
+    assert_locked(&mut machine)?;
+    machine.console().type_line("mend")?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)
+}
