@@ -96,3 +96,34 @@ pub fn decode<T: Authenticated>(
     }
     decode_unproven(payload)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Policy, StickList};
+    use super::*;
+    use crate::theft::TheftState;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn foreign_records_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = decode_unproven::<TheftState>(&bytes);
+            let _ = decode_unproven::<Policy>(&bytes);
+            let _ = decode_unproven::<StickList>(&bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_written_without_the_key_is_read_back_and_proves_to_nobody() {
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let state = TheftState::Suspect {
+            strikes: 255,
+            boot_id: [0xff; 16],
+        };
+        let payload = encode_unproven(&state);
+        assert_eq!(decode_unproven(&payload), Ok(state));
+        let proven = decode::<TheftState>(&payload, &key, &header);
+        assert_eq!(proven, Err(VaultError::Altered));
+    }
+}

@@ -18,7 +18,7 @@ fn the_words_of_the_menu_and_their_digits_do_what_they_say() -> Result {
     machine.console().type_line("status")?;
     machine
         .console()
-        .wait_for("does not recognise", seconds(20))?;
+        .wait_for("has not found its place", seconds(20))?;
     machine.wait_for_prompt()?;
     machine.console().type_line("open sesame")?;
     machine

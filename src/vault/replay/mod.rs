@@ -16,6 +16,7 @@ use proptest::test_runner::TestRunner;
 
 use super::memory::{MemoryDevice, Step};
 use super::*;
+use crate::keys::{Sealed, WrappedKey};
 
 const SECTOR: usize = 512;
 /// Up to so many writes between two flushes every set of them is tried.
@@ -23,11 +24,38 @@ const ALL_SETS: usize = 6;
 /// Beyond that, so many sets drawn at random.
 const DRAWN_SETS: usize = 12;
 
+/// A table of two blocks, so that it can be torn between and inside them.
 pub fn table(next_id: u32) -> SlotTable {
-    SlotTable {
+    let sealed = Sealed {
+        salt: [1; 32],
+        nonce: [2; 12],
+        tag: [3; 16],
+    };
+    let row = Row {
+        members: 1,
+        salt: [4; 32],
+        wrapped: WrappedKey::wrap(&Secret32::random(), "x", b"", &MasterKey::generate()),
+    };
+    let slot = EnvironmentSlot {
+        id: 0,
+        name: "home".try_into().unwrap(),
+        factors: heapless::Vec::new(),
+        need: Thresholds {
+            machine: 1,
+            place: 1,
+        },
+        rows: (0..40).map(|_| row.clone()).collect(),
+        enrolled: SealedValues {
+            sealed,
+            bytes: heapless::Vec::new(),
+        },
+    };
+    let mut table = SlotTable {
         next_id,
         ..SlotTable::default()
-    }
+    };
+    table.environments.extend([Box::new(slot)]);
+    table
 }
 
 /// A new vault whose slot table has `next_id` 1.
