@@ -101,6 +101,21 @@ impl DebianMachine {
             .success()
     }
 
+    /// The keys as MariaDB was given them.
+    pub fn released_keys(&mut self) -> Result<Vec<Vec<u8>>> {
+        let file = self.shell("cat /run/stayput/mariadb.keys")?.success()?;
+        let keys: Vec<Vec<u8>> = file
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split_once(';'))
+            .filter_map(|(_, hex)| bytes_of(hex.trim()))
+            .collect();
+        if keys.is_empty() {
+            return Err(crate::Failure::new("the key file holds no key"));
+        }
+        Ok(keys)
+    }
+
     /// Switches it off as an owner would, and waits for that.
     pub fn shut_down(&mut self) -> Result {
         self.machine()?
@@ -144,4 +159,11 @@ fn read_from_root(disk: &Path, path: &str, target: &Path) -> Result {
         )));
     }
     Ok(())
+}
+
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
+        .collect()
 }

@@ -28,6 +28,8 @@ pub struct FastMachine {
     pub screen: bool,
     /// Switched on without its network cable.
     pub cable_out: bool,
+    /// Every write to the disk is recorded, for `WriteLog::read`.
+    pub record_writes_to: Option<PathBuf>,
 }
 
 impl FastMachine {
@@ -84,6 +86,7 @@ impl FastMachine {
             kernel_words: String::new(),
             screen: false,
             cable_out: false,
+            record_writes_to: None,
         };
         let script = |name: &str| std::fs::read(project().join("images").join(name));
         machine.put("/init", 0o755, script("fast-init")?);
@@ -170,6 +173,10 @@ impl FastMachine {
         }
         if self.cable_out {
             builder = builder.cable_out();
+        }
+        if let Some(record) = &self.record_writes_to {
+            std::fs::File::create(record)?;
+            builder = builder.record_writes(record);
         }
         let machine = builder.start(place)?;
         self.server

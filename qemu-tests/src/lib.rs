@@ -9,6 +9,7 @@
 //! - [`FastMachine`]: a server that has only an initramfs; boots in seconds
 //! - [`DebianMachine`]: a server with Debian, systemd and MariaDB
 //! - [`Story`]: the whole of it, from home to stolen and back
+//! - [`WriteLog`]: what a disk may hold after a power cut
 //! - [`search`]: looks for bytes on a raw disk, as a thief would
 //!
 //! Everything needs root (network namespaces) and the tools that
@@ -52,6 +53,7 @@ mod server;
 mod shell;
 mod stick;
 mod story;
+mod write_log;
 
 use std::time::Duration;
 
@@ -69,6 +71,7 @@ pub use server::Server;
 pub use shell::Output;
 pub use stick::{Filesystem, Stick};
 pub use story::Story;
+pub use write_log::{Seeded, WriteLog};
 
 /// A time limit in seconds.
 pub const fn seconds(n: u64) -> Duration {

@@ -21,12 +21,19 @@ pub struct MachineBuilder {
     kernel: PathBuf,
     initrds: Vec<PathBuf>,
     command_line: String,
-    disks: Vec<(PathBuf, String)>,
+    disks: Vec<Disk>,
     memory_mib: u32,
     processors: u32,
     screen: bool,
     usb_keyboard: bool,
     cable_out: bool,
+}
+
+struct Disk {
+    image: PathBuf,
+    serial: String,
+    /// Where every write and flush is recorded.
+    record: Option<PathBuf>,
 }
 
 /// A machine that is switched on. Dropping it cuts its power.
@@ -75,7 +82,20 @@ impl MachineBuilder {
             0 => self.hardware.disk_serial.clone(),
             n => format!("disk{n}"),
         };
-        self.disks.push((image.into(), serial));
+        self.disks.push(Disk {
+            image: image.into(),
+            serial,
+            record: None,
+        });
+        self
+    }
+
+    /// Records what the disk that was added last is asked to keep: see
+    /// `WriteLog`.
+    pub fn record_writes(mut self, record: &Path) -> Self {
+        if let Some(disk) = self.disks.last_mut() {
+            disk.record = Some(record.into());
+        }
         self
     }
 
@@ -181,15 +201,13 @@ impl MachineBuilder {
             add("-serial", format!("chardev:{name}"));
         }
         add("-qmp", format!("unix:{}", scratch.join("qmp").display()));
-        for (i, (image, serial)) in self.disks.iter().enumerate() {
-            let file = image.display();
-            add(
-                "-drive",
-                format!("if=none,id=disk{i},format=raw,cache=writeback,file={file}"),
-            );
+        for (i, disk) in self.disks.iter().enumerate() {
+            let name = format!("disk{i}");
+            add("-blockdev", disk.blockdev(&name).to_string());
+            let serial = &disk.serial;
             add(
                 "-device",
-                format!("virtio-blk-pci,drive=disk{i},serial={serial}"),
+                format!("virtio-blk-pci,drive={name},serial={serial}"),
             );
         }
         add("-device", "qemu-xhci,id=xhci".into());
@@ -214,6 +232,19 @@ impl MachineBuilder {
         }
         words.extend(["-S", "-nodefaults", "-no-user-config"].map(String::from));
         Ok(words)
+    }
+}
+
+impl Disk {
+    /// As QEMU wants it said.
+    fn blockdev(&self, name: &str) -> serde_json::Value {
+        let file = |path: &Path| json!({"driver": "file", "filename": path});
+        let image = file(&self.image);
+        match &self.record {
+            None => json!({"driver": "raw", "node-name": name, "file": image}),
+            Some(record) => json!({"driver": "blklogwrites", "node-name": name, "file": image,
+                                   "log": file(record)}),
+        }
     }
 }
 

@@ -47,7 +47,7 @@ impl Story {
             .shell(&format!("echo '{CONTROL}' >/root/note && sync"))?
             .success()?;
         tell("  MariaDB runs; a patient table is written");
-        let keys = self.keys()?;
+        let keys = self.server.released_keys()?;
         let mut needles = vec![CONTROL.as_bytes().to_vec(), CANARY.as_bytes().to_vec()];
         needles.extend(keys.iter().flat_map(|key| search::forms_of(key)));
         let found = search::found_in(self.server.disk(), &needles)?;
@@ -172,24 +172,6 @@ impl Story {
             })
     }
 
-    /// The keys as MariaDB was given them.
-    fn keys(&mut self) -> Result<Vec<Vec<u8>>> {
-        let file = self
-            .server
-            .shell("cat /run/stayput/mariadb.keys")?
-            .success()?;
-        let keys: Vec<Vec<u8>> = file
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .filter_map(|line| line.split_once(';'))
-            .filter_map(|(_, hex)| bytes_of(hex.trim()))
-            .collect();
-        if keys.is_empty() {
-            return Err(Failure::new("the key file holds no key"));
-        }
-        Ok(keys)
-    }
-
     fn wait_for_rows(&mut self, at_least: u64) -> Result<u64> {
         for _ in 0..240 {
             let text = self
@@ -223,11 +205,4 @@ impl Story {
             "{statement} gave {found}, not {number}"
         )))
     }
-}
-
-fn bytes_of(hex: &str) -> Option<Vec<u8>> {
-    (0..hex.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
-        .collect()
 }

@@ -167,7 +167,6 @@ fn a_server_of_years_is_encrypted_whole_also_after_failures_half_way() -> Result
 }
 
 #[test]
-#[ignore = "not yet seen to run to its end; run it with --run-ignored"]
 fn keys_never_get_into_swap() -> Result {
     let scratch = qemu_tests::Scratch::new()?;
     let swap = scratch.join("swap.img");
@@ -244,16 +243,9 @@ fn keys_never_get_into_swap() -> Result {
     // them into memory that can be swapped.
     server.more_disks.clear();
     server.boot_at(&home)?;
-    let keys = server.shell("cat /run/stayput/mariadb.keys")?.success()?;
     let mut needles = vec![control.as_bytes().to_vec()];
-    for line in keys.lines() {
-        let hex = line.split_once(';').map_or("", |(_, hex)| hex);
-        let bytes = (0..hex.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16))
-            .collect::<std::result::Result<Vec<u8>, _>>()
-            .map_err(|error| Failure::new(error.to_string()))?;
-        needles.extend(search::forms_of(&bytes));
+    for key in server.released_keys()? {
+        needles.extend(search::forms_of(&key));
     }
     assert_eq!(
         needles.len(),
@@ -265,7 +257,6 @@ fn keys_never_get_into_swap() -> Result {
 }
 
 #[test]
-#[ignore = "not yet seen to run to its end; run it with --run-ignored"]
 fn clear_swap_is_replaced_for_the_owner_and_the_old_one_overwritten() -> Result {
     let scratch = qemu_tests::Scratch::new()?;
     let swap = scratch.join("swap.img");

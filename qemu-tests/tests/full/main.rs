@@ -3,4 +3,5 @@
 mod enable;
 mod gate;
 mod harness;
+mod reset;
 mod story;

@@ -1,0 +1,92 @@
+//! The owner resets the running server: what a thief then finds on its disk,
+//! and how the office stick brings it back.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use qemu_tests::{DebianMachine, Failure, Place, Result, minutes, search};
+
+const PATIENT: &str = "Halima Okello 9034 anaemia";
+const BLOCK: usize = 4096;
+
+/// Pieces of the slots (blocks 8 to 55) and of the split pepper (56 to 87), in
+/// both halves of the vault: docs/format.md.
+const SAMPLED: [u64; 12] = [8, 9, 32, 33, 56, 64, 72, 87, 128, 152, 176, 207];
+
+/// What stands in those blocks now; empty ones are left out.
+fn samples(server: &mut DebianMachine) -> Result<Vec<Vec<u8>>> {
+    let start: u64 = server
+        .shell("cat /sys/class/block/$(basename $(readlink /dev/disk/by-partlabel/stayput))/start")?
+        .success()?
+        .trim()
+        .parse()
+        .map_err(|_| Failure::new("the vault's partition was not found"))?;
+    let disk = File::open(server.disk())?;
+    let mut samples = Vec::new();
+    for block in SAMPLED {
+        let mut bytes = vec![0; 48];
+        // Behind the head of a record.
+        let at = start * 512 + block * BLOCK as u64 + 1024;
+        disk.read_exact_at(&mut bytes, at)?;
+        if bytes.iter().any(|byte| *byte != 0) {
+            samples.push(bytes);
+        }
+    }
+    Ok(samples)
+}
+
+#[test]
+fn a_reset_server_holds_no_key_and_the_office_stick_brings_its_rows_back() -> Result {
+    let home = Place::home()?;
+    let stick = DebianMachine::installed_stick()?;
+    let mut server = DebianMachine::installed(&mut |_| ())?;
+    server.boot_at(&home)?;
+    server.wait_for_database()?;
+    server.sql(&format!(
+        "CREATE DATABASE clinic; CREATE TABLE clinic.patient (note TEXT); \
+         INSERT INTO clinic.patient VALUES ('{PATIENT}')"
+    ))?;
+    // A script must not lose the last way in: the stick is verified first, and
+    // then out of the server.
+    let id = server.plug(&stick)?;
+    server.wait_for_device("/dev/sda1")?;
+    server.shell("stayput stick verify /dev/sda1")?.success()?;
+    server.unplug(&id)?;
+    server.shell("while [ -e /dev/sda ]; do sleep 0.1; done")?;
+
+    let said = server.shell("stayput reset --dry-run")?.success()?;
+    assert!(said.contains("Nothing was destroyed."), "{said}");
+    server.wait_for_database()?;
+    let mut secrets = samples(&mut server)?;
+    assert!(secrets.len() >= 6, "the vault is not where it was read");
+    let before = search::found_in(server.disk(), &secrets)?;
+    assert_eq!(
+        before.len(),
+        secrets.len(),
+        "the search finds what is there"
+    );
+    for key in server.released_keys()? {
+        secrets.extend(search::forms_of(&key));
+    }
+
+    let said = server
+        .shell_within("stayput reset --yes", minutes(4))?
+        .success()?;
+    assert!(said.contains("read back after"), "{said}");
+    let left = server.shell("systemctl is-active mariadb; ls -A /run/stayput; pidof mariadbd")?;
+    assert_eq!(left.text, "inactive\n", "{said}");
+    server.shell("sync")?;
+    server.power_cut();
+    assert_eq!(search::found_in(server.disk(), &secrets)?, [0; 0]);
+
+    server.switch_on_at(&home)?;
+    server
+        .console()
+        .wait_for("This server was reset", minutes(5))?;
+    server.plug(&stick)?;
+    server.machine()?.wait_for_system(minutes(5))?;
+    server.wait_for_database()?;
+    let note = server.sql("SELECT note FROM clinic.patient")?;
+    assert_eq!(note.trim_end(), PATIENT);
+    Ok(())
+}

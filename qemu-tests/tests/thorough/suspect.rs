@@ -1,0 +1,42 @@
+//! What the scenarios of theft begin with.
+
+use qemu_tests::{FastMachine, Filesystem, Place, Result, Stick};
+
+/// The clinic's server with its owner's wishes, off.
+pub fn clinic_with(policy: &str) -> Result<FastMachine> {
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&Place::home()?)?;
+    let set = format!("stayput policy {policy} && sync");
+    machine.shell(&set)?.success()?;
+    Ok(machine)
+}
+
+/// The same with an office stick that the server has seen to open it.
+pub fn clinic_with_office_stick(policy: &str) -> Result<(FastMachine, Stick)> {
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&Place::home()?)?;
+    let stick = Stick::partitioned(Filesystem::Vfat)?;
+    let id = machine.plug(&stick)?;
+    machine.wait_for_device("/dev/sda1")?;
+    for command in [
+        "stayput stick make /dev/sda1 --label office --no-pin",
+        "stayput stick verify /dev/sda1",
+    ] {
+        machine.shell(command)?.success()?;
+    }
+    machine.unplug(&id)?;
+    machine.shell("while [ -e /dev/sda ]; do sleep 0.1; done")?;
+    let set = format!("stayput policy {policy} && sync");
+    machine.shell(&set)?.success()?;
+    Ok((machine, stick))
+}
+
+/// Waits until a line of the kernel log has these words.
+pub fn wait_for_log(machine: &mut FastMachine, line: &str) -> Result {
+    let wait = format!(
+        "i=0; until dmesg | grep -q '{line}'; do \
+         [ $i != 300 ] || {{ dmesg | grep stayput; exit 1; }}; sleep 0.2; i=$((i+1)); done"
+    );
+    machine.shell(&wait)?.success()?;
+    Ok(())
+}
