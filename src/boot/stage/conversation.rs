@@ -78,6 +78,8 @@ impl Stage {
                 self.waiting = None;
             }
             Err(StickError::WrongPin) if file.info.has_pin() => {
+                // In the log the lock comes before what was tried on it.
+                self.note_locked();
                 // On the disk before it is said: the next boot goes on counting.
                 self.note(EventKind::WrongPin { stick: label });
                 let pause = pause_after(self.wrong_pins.saturating_add(1));
