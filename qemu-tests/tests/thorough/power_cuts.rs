@@ -88,7 +88,7 @@ impl Before {
 
 #[test]
 fn power_cuts_during_a_strike_never_lock_the_owner_out() -> Result {
-    let mut before = Before::new("--wait 2")?;
+    let mut before = Before::new("--wait 5")?;
     before.record()?;
     before.machine.boot_at(&Place::elsewhere()?)?;
     wait_for_log(&mut before.machine, "strike 1 of 3")?;
@@ -99,7 +99,7 @@ fn power_cuts_during_a_strike_never_lock_the_owner_out() -> Result {
 
 #[test]
 fn power_cuts_during_a_reset_leave_the_old_key_or_the_stick() -> Result {
-    let mut before = Before::new("--wait 2 --strikes 1 --on-strikes reset --stick-kept bank")?;
+    let mut before = Before::new("--wait 5 --strikes 1 --on-strikes reset --stick-kept bank")?;
     before.record()?;
     before.machine.boot_at(&Place::elsewhere()?)?;
     let reset = "This server was reset";
@@ -111,7 +111,7 @@ fn power_cuts_during_a_reset_leave_the_old_key_or_the_stick() -> Result {
 
 #[test]
 fn power_cuts_while_a_place_is_remembered_leave_the_stick_or_the_place() -> Result {
-    let mut before = Before::new("--wait 2")?;
+    let mut before = Before::new("--wait 5")?;
     let home = Place::home()?;
     before.machine.boot_to_shell_at(&home)?;
     before
