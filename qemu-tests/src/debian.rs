@@ -80,6 +80,14 @@ impl DebianMachine {
         Ok(())
     }
 
+    /// Waits until everything that starts by itself has started or failed. The
+    /// shell is there earlier, when a driver may still be missing.
+    pub fn wait_until_up(&mut self) -> Result {
+        let wait = "systemctl is-system-running --wait >/dev/null; true";
+        self.shell_within(wait, minutes(4))?.success()?;
+        Ok(())
+    }
+
     /// Waits until MariaDB answers; fails as soon as its unit has failed.
     pub fn wait_for_database(&mut self) -> Result {
         self.shell_within(

@@ -8,11 +8,19 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::uio::{pread, pwrite, pwritev};
+use zeroize::Zeroize;
 
 /// One aligned buffer: O_DIRECT wants memory, offset and length to be
 /// multiples of the device's block size, which is at most 4096.
 #[repr(C, align(4096))]
 struct Aligned([u8; BLOCK]);
+
+// It may have held a part of the pepper.
+impl Drop for Aligned {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 const BLOCK: usize = 4096;
 /// Blocks that one call writes, at most.

@@ -143,6 +143,7 @@ fn a_server_of_years_is_encrypted_whole_also_after_failures_half_way() -> Result
     }
     old.server.power_cut();
     old.server.boot_at(&old.home)?;
+    old.server.wait_until_up()?;
 
     // And now through.
     let said = old.enable("")?.success()?;
