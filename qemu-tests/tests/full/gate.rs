@@ -230,31 +230,34 @@ impl Crashed {
 
 #[test]
 fn a_database_that_a_power_cut_left_open_is_closed_before_anything_starts() -> Result {
-    let mut crashed = Crashed::server()?;
-    crashed.server.shell("sync")?;
-    crashed.server.power_cut();
-    // Somebody may boot it without the gate's units, as a rescue system does.
-    crashed.server.boot_at(&crashed.home)?;
-    crashed.server.wait_for_database()?;
-    crashed.comes_back_whole()?;
-    // Now the power goes while it is open.
-    crashed.server.shell("sync")?;
-    crashed.server.power_cut();
-    crashed.server.kernel_words = "systemd.mask=mariadb.service systemd.mask=mariadb.socket \
+    let home = Place::home()?;
+    let mut server = DebianMachine::installed(&mut |_| ())?;
+    server.boot_at(&home)?;
+    server.wait_for_database()?;
+    server.sql(
+        "CREATE DATABASE clinic; CREATE TABLE clinic.visit (id INT, note TEXT) ENGINE=Aria; \
+         INSERT INTO clinic.visit SELECT seq, 'visit' FROM seq_1_to_300",
+    )?;
+    server.shell("sync")?;
+    server.power_cut();
+    // Somebody boots it without the gate's units, as a rescue system does.
+    server.kernel_words = "systemd.mask=mariadb.service systemd.mask=mariadb.socket \
          systemd.mask=stayput-mariadb-closed.service"
         .into();
-    crashed.server.boot_at(&crashed.home)?;
-    crashed.fingerprint = crashed.server.shell(FINGERPRINT)?.success()?;
-    let attributes = crashed
-        .server
-        .shell("lsattr -d /var/lib/mysql")?
-        .success()?;
+    server.boot_at(&home)?;
+    let attributes = server.shell("lsattr -d /var/lib/mysql")?.success()?;
     assert!(attributes.contains("-i-"), "{attributes}");
-    crashed
-        .server
+    server
         .shell(&format!(
             "cp -p {KEYS} /run/right.keys; cp -p {SETTINGS} /run/right.cnf"
         ))?
         .success()?;
+    let fingerprint = server.shell(FINGERPRINT)?.success()?;
+    let mut crashed = Crashed {
+        server,
+        home,
+        fingerprint,
+        committed: 0,
+    };
     crashed.past_the_unit("bare")
 }
