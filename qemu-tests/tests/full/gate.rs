@@ -235,8 +235,9 @@ fn a_database_that_a_power_cut_left_open_is_closed_before_anything_starts() -> R
     server.boot_at(&home)?;
     server.wait_for_database()?;
     server.sql(
-        "CREATE DATABASE clinic; CREATE TABLE clinic.visit (id INT, note TEXT) ENGINE=Aria; \
-         INSERT INTO clinic.visit SELECT seq, 'visit' FROM seq_1_to_300",
+        "CREATE DATABASE clinic; USE clinic; \
+         CREATE TABLE visit (id INT, note TEXT) ENGINE=Aria; \
+         INSERT INTO visit SELECT seq, 'visit' FROM seq_1_to_300",
     )?;
     server.shell("sync")?;
     server.power_cut();
