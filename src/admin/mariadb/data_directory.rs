@@ -112,6 +112,8 @@ impl DataDirectory {
     /// # Errors
     /// What the filesystem says; also when something else is there.
     pub fn guard(&self, uid: u32, gid: u32) -> io::Result<()> {
+        // A boot between two tries has covered it.
+        self.uncover()?;
         match fs::create_dir(&self.seen) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
