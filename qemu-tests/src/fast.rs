@@ -166,8 +166,7 @@ impl FastMachine {
                 .kernel_words(console)
                 .kernel_words(&words)
                 .disk(self.server.disk())
-                .memory_mib(384)
-                .processors(1);
+                .memory_mib(384);
         if self.screen {
             builder = builder.screen();
         }
