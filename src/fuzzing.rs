@@ -8,7 +8,7 @@ use crate::release::mariadb::{CheckFile, KeyFile};
 use crate::stick::{StickFile, file_names};
 use crate::vault::gpt::{Gpt, entries_at, is_protective, mbr_partition_id};
 use crate::vault::{
-    Header, MemoryDevice, SlotTable, Vault, VaultPlace, read_as_each_record, wrong_pins,
+    Header, MemoryDevice, SlotTable, Vault, VaultPlace, read_as_each_record, wrong_entries,
 };
 
 /// The start of a vault's image, the rest zero: opened, repaired and read as
@@ -23,7 +23,7 @@ pub fn vault_image(bytes: &[u8]) {
     let _ = vault.unproven_sticks().map(|list| list.way_back(1, &[]));
     let _ = vault.slots();
     let _ = vault.prove(&key);
-    let _ = vault.events().map(|events| wrong_pins(&events));
+    let _ = vault.events().map(|events| wrong_entries(&events));
 }
 
 /// Theft state, policy and list of sticks, as they are read before a key is

@@ -19,7 +19,8 @@ pub struct PolicyOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8)
         .range(range(TheftPolicy::STRIKES)))]
     strikes: Option<u8>,
-    /// Wrong PINs until a reset; "off": they only slow down
+    /// Wrong PINs, passphrases and codes until a reset; "off": they only slow
+    /// down
     #[arg(long, value_name = "N|off", value_parser = attempts)]
     attempts: Option<Attempts>,
     /// What becomes of a start that does not open
@@ -35,7 +36,7 @@ pub struct PolicyOptions {
     unlock: UnlockOptions,
 }
 
-/// `None`: wrong PINs only slow down.
+/// `None`: wrong entries only slow down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Attempts(Option<u16>);
 
@@ -167,7 +168,7 @@ fn in_words(policy: &TheftPolicy) -> String {
     format!(
         "wait        {:<9} seconds until a silent or foreign place is believed\n\
          strikes     {:<9} starts in foreign places are the limit\n\
-         attempts    {attempts:<9} wrong PINs until the key is destroyed\n\
+         attempts    {attempts:<9} wrong entries until the key is destroyed\n\
          on-failure  {:<9} {on_failure}\n\
          on-strikes  {:<9} {on_strikes}\n",
         policy.wait,

@@ -33,8 +33,8 @@ pub struct TheftPolicy {
     pub wait: u16,
     /// Boots in foreign places until `on_strikes`.
     pub strikes: u8,
-    /// Wrong PINs since the server last opened until the reset; `None`: they
-    /// only slow down.
+    /// Wrong PINs, passphrases and codes since the server last opened until the
+    /// reset; `None`: they only slow down.
     pub attempts: Option<u16>,
     pub on_failure: OnFailure,
     pub on_strikes: OnStrikes,

@@ -35,6 +35,10 @@ pub enum OpenedBy {
     Stick {
         label: String<32>,
     },
+    Passphrase {
+        name: String<32>,
+    },
+    Code,
 }
 
 /// Why the boot stage asked for a person.
@@ -109,6 +113,27 @@ pub enum EventKind {
     Rearmed,
     /// The system was started without the keys.
     WentOnLocked,
+    PassphraseAdded {
+        name: String<32>,
+    },
+    PassphraseChanged {
+        name: String<32>,
+    },
+    PassphraseRemoved {
+        name: String<32>,
+    },
+    /// Also when it was the one for duress: see [`EventKind::Reset`].
+    WrongPassphrase,
+    /// A recovery code was typed that is not the server's.
+    WrongCode,
+    /// Somebody has seen the recovery code.
+    CodeShown,
+    /// A part of the recovery code was typed back.
+    CodeVerified,
+    /// It is not in the list any more; it may still open.
+    StickRemoved {
+        stick: String<32>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,14 +178,19 @@ pub fn read(device: &dyn BlockDevice) -> Result<std::vec::Vec<Event>, VaultError
     Ok(events)
 }
 
-/// Wrong PINs since the server last opened: what slows the next one down, in
-/// the next boot too.
-pub fn wrong_pins(events: &[Event]) -> u32 {
+/// Wrong PINs, passphrases and codes since the server last opened: what slows
+/// the next entry down, in the next boot too.
+pub fn wrong_entries(events: &[Event]) -> u32 {
     let since = events
         .iter()
         .rev()
         .take_while(|event| !matches!(event.kind, EventKind::Released { .. }));
-    let wrong = since.filter(|event| matches!(event.kind, EventKind::WrongPin { .. }));
+    let wrong = since.filter(|event| {
+        matches!(
+            event.kind,
+            EventKind::WrongPin { .. } | EventKind::WrongPassphrase | EventKind::WrongCode
+        )
+    });
     wrong.count().try_into().unwrap_or(u32::MAX)
 }
 
@@ -225,23 +255,31 @@ mod tests {
     }
 
     #[test]
-    fn wrong_pins_count_until_the_server_opens() {
+    fn wrong_entries_of_every_kind_count_until_the_server_opens() {
         let event = |kind| Event {
             number: 1,
             time: 0,
             boot_id: [0; 16],
             kind,
         };
-        let wrong = || {
+        let pin = || {
             event(EventKind::WrongPin {
                 stick: String::new(),
             })
         };
+        let passphrase = || event(EventKind::WrongPassphrase);
+        let code = || event(EventKind::WrongCode);
         let noise = || event(EventKind::PolicyChanged);
-        assert_eq!(wrong_pins(&[]), 0);
-        assert_eq!(wrong_pins(&[wrong(), noise(), wrong()]), 2);
-        assert_eq!(wrong_pins(&[wrong(), longest(2), wrong(), noise()]), 1);
-        assert_eq!(wrong_pins(&[wrong(), longest(2)]), 0);
+        assert_eq!(wrong_entries(&[]), 0);
+        assert_eq!(
+            wrong_entries(&[pin(), noise(), passphrase(), noise(), code()]),
+            3
+        );
+        assert_eq!(
+            wrong_entries(&[pin(), longest(2), passphrase(), noise()]),
+            1
+        );
+        assert_eq!(wrong_entries(&[code(), longest(2)]), 0);
     }
 
     #[test]
