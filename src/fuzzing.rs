@@ -3,7 +3,7 @@
 
 use crate::boot::fuzzing as boot;
 use crate::environment::parse_arp_reply;
-use crate::keys::{MasterKey, Secret32};
+use crate::keys::{MasterKey, RecoveryCode, Secret32, TypedCode};
 use crate::release::mariadb::{CheckFile, KeyFile};
 use crate::stick::{StickFile, file_names};
 use crate::vault::gpt::{Gpt, entries_at, is_protective, mbr_partition_id};
@@ -35,6 +35,17 @@ pub fn unproven_records(bytes: &[u8]) {
 /// What is inside the slot table's seal.
 pub fn slot_table(bytes: &[u8]) {
     let _ = SlotTable::decode(bytes);
+}
+
+/// A recovery code in one piece, and typed line by line.
+pub fn recovery_code(bytes: &[u8]) {
+    let server_id = [0; 16];
+    let _ = RecoveryCode::parse(bytes, &server_id);
+    let mut typed = TypedCode::default();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let _ = typed.push(line);
+    }
+    let _ = typed.finish(&server_id);
 }
 
 /// One copy of a key file, and one whose digest is right.

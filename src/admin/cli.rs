@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{Result, enroll, init, install, log, mariadb, policy, reset, status, stick};
+use super::{
+    Result, code, enroll, init, install, log, mariadb, passphrase, policy, reset, status, stick,
+};
 
 /// Releases the database key at boot only where this server belongs.
 ///
@@ -11,7 +13,7 @@ use super::{Result, enroll, init, install, log, mariadb, policy, reset, status, 
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// Print for scripts (status, log, stick list, policy)
+    /// Print for scripts (status, log, stick list, passphrase list, policy)
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -30,6 +32,15 @@ enum Command {
     /// Make and look after backup sticks
     #[command(subcommand)]
     Stick(stick::StickCommand),
+    /// Let people open the locked server with what they remember
+    #[command(subcommand)]
+    Passphrase(passphrase::PassphraseCommand),
+    /// Show the recovery code, to be written down
+    ///
+    /// The code is the master key itself: whoever has it and the server, or a
+    /// copy of its disk or of a backup, reads the data. It cannot be taken
+    /// back.
+    Code(code::CodeOptions),
     /// Encrypt MariaDB, and guard its starts
     #[command(subcommand)]
     Mariadb(mariadb::MariadbCommand),
@@ -39,7 +50,8 @@ enum Command {
     Uninstall(install::UninstallOptions),
     /// Show and set what the server does when it may have been stolen
     Policy(policy::PolicyOptions),
-    /// Destroy the key on this server's disk; only backup sticks open it then
+    /// Destroy the key on this server's disk; only a backup stick or the recovery
+    /// code opens it then
     Reset(reset::ResetOptions),
     /// Show how things stand
     Status,
@@ -55,6 +67,8 @@ impl Cli {
             Command::Init(options) => init::run(options),
             Command::Enroll(options) => enroll::run(options),
             Command::Stick(command) => stick::run(command, self.json),
+            Command::Passphrase(command) => passphrase::run(command, self.json),
+            Command::Code(options) => code::run(options),
             Command::Mariadb(command) => mariadb::run(command),
             Command::Install => install::install(),
             Command::Uninstall(options) => install::uninstall(options),

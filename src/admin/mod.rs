@@ -2,11 +2,15 @@
 
 mod ask;
 pub mod cli;
+mod code;
 mod enroll;
+mod entry;
+mod guessing;
 mod init;
 mod install;
 mod log;
 pub mod mariadb;
+mod passphrase;
 mod policy;
 mod problem;
 mod program;
@@ -14,6 +18,7 @@ mod reset;
 mod status;
 mod stick;
 mod unlock;
+mod ways_in;
 
 pub use problem::{Exit, Problem, Result};
 pub use unlock::{UnlockOptions, Unlocked, unlock};

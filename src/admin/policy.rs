@@ -5,7 +5,7 @@ use super::unlock::{UnlockOptions, Unlocked, unlock, vault_place};
 use super::{Exit, Problem, Result};
 use crate::stick::PluggedKeys;
 use crate::theft::{OnFailure, OnStrikes, TheftPolicy};
-use crate::vault::{EventKind, locate};
+use crate::vault::{EventKind, StickList, locate};
 
 /// Without options the policy is shown.
 #[derive(clap::Args, Clone, Debug)]
@@ -29,7 +29,8 @@ pub struct PolicyOptions {
     /// What follows when the limit of strikes is reached
     #[arg(long, value_name = "WHAT")]
     on_strikes: Option<OnStrikes>,
-    /// Where a verified stick is kept, in words, for example "bank safe"
+    /// Where a verified stick or the recovery code is kept, in words, for example
+    /// "bank safe"
     #[arg(long, value_name = "WHERE", value_parser = place)]
     stick_kept: Option<heapless::String<48>>,
     #[command(flatten)]
@@ -60,7 +61,7 @@ fn attempts(text: &str) -> std::result::Result<Attempts, String> {
     })
 }
 
-fn place(text: &str) -> std::result::Result<heapless::String<48>, String> {
+pub fn place(text: &str) -> std::result::Result<heapless::String<48>, String> {
     let text = text.trim();
     if text.is_empty() || text.chars().any(char::is_control) {
         return Err("it needs at least one letter, and no control characters".into());
@@ -103,32 +104,38 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// A server that destroys its own key needs a stick that is known to open it
-/// and known to be elsewhere: then a false alarm costs a walk, no data.
+/// A server that destroys its own key needs a stick or a code that is known to
+/// open it and known to be elsewhere: then a false alarm costs a walk, no data.
 fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result<()> {
     let header = unlocked.vault.header();
     let own_disk = locate::disk_of(&vault_place()?);
     let plugged = PluggedKeys::find(header, own_disk.as_deref());
     let mut list = unlocked.proven.sticks.clone();
-    let mut sticks = list.sticks.iter_mut();
-    let Some(stick) = sticks.find(|stick| plugged.leave_a_way_in(header, stick)) else {
+    let StickList { sticks, code } = &mut list;
+    let mut sticks = sticks.iter_mut();
+    let stick = sticks.find(|stick| plugged.leave_a_way_in(header, stick));
+    let stick = stick.map(|stick| (format!("stick \"{}\"", stick.label), &mut stick.kept));
+    let code = code
+        .as_mut()
+        .filter(|code| code.generation == header.generation);
+    let code = code.map(|code| ("recovery code".to_owned(), &mut code.kept));
+    let Some((what, kept)) = stick.or(code) else {
         return Err(Problem::refused(
-            "No backup stick is verified and out of this server: a false alarm could lose the \
-             data for ever.",
-            "Make one, or show that one opens with `stayput stick verify DEVICE`; then take it \
-             out and run this again.",
+            "No backup stick is verified and out of this server, and no recovery code is written \
+             down: a false alarm could lose the data for ever.",
+            "Make a stick, or show that one opens with `stayput stick verify DEVICE`, and take it \
+             out; or write the code down with `stayput code`. Then run this again.",
         ));
     };
-    if let Some(kept) = &options.stick_kept {
-        stick.kept = kept.clone();
-    } else if stick.kept.is_empty() {
+    if let Some(place) = &options.stick_kept {
+        *kept = place.clone();
+    } else if kept.is_empty() {
         println!(
             "The server will destroy its own key when the limit is reached. A false alarm then \
-             costs a\nwalk to the stick \"{}\", and no data, as long as that stick is not here.",
-            stick.label
+             costs a\nwalk to the {what}, and no data, as long as that is not here."
         );
-        let answer = ask::line(&format!("Where is the stick \"{}\" kept? ", stick.label))?;
-        stick.kept = place(&answer).map_err(|why| {
+        let answer = ask::line(&format!("Where is the {what} kept? "))?;
+        *kept = place(&answer).map_err(|why| {
             Problem::new(
                 Exit::Usage,
                 format!("That is no place: {why}."),

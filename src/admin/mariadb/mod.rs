@@ -20,7 +20,7 @@ use crate::release::release;
 
 pub use enable::{Enrolment, enable};
 use swap::{SwapChoice, System};
-pub(super) use units::{put_gate_in_front, stop_mariadb, take_gate_away};
+pub(super) use units::{put_gate_in_front, stop_mariadb, stop_mariadb_later, take_gate_away};
 
 /// What `stayput mariadb` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
