@@ -12,7 +12,7 @@ use crate::stick::PluggedKeys;
 use crate::sys::clock;
 use crate::theft::{ResetCause, WayBack};
 use crate::vault::locate::{self, VaultDisk};
-use crate::vault::{Entered, EventKind, Vault};
+use crate::vault::{Entered, EventKind, Vault, VaultError};
 
 /// How long a wrong passphrase takes to be called wrong.
 const WRONG_TAKES: Duration = Duration::from_secs(3);
@@ -21,19 +21,24 @@ const WRONG_TAKES: Duration = Duration::from_secs(3);
 /// and is called wrong like any other.
 pub fn key_from_passphrase(vault: &mut Vault<VaultDisk>, from_stdin: bool) -> Result<MasterKey> {
     let locked = |what: &str, next: &str| Problem::new(Exit::Locked, what, next);
-    let slots = vault.slots().map_err(|error| {
-        locked(
-            &error.to_string(),
-            "Passphrases went with it. Use a backup stick (--stick /dev/sdX1) or --code, then add \
-             them again.",
-        )
-    })?;
-    if slots.passphrases.is_empty() {
-        return Err(locked(
-            "This server has no passphrases.",
-            "Use a backup stick: --stick /dev/sdX1",
-        ));
-    }
+    let slots = match vault.slots() {
+        Ok(slots) if slots.passphrases.is_empty() => {
+            return Err(locked(
+                "This server has no passphrases.",
+                "Use a backup stick: --stick /dev/sdX1",
+            ));
+        }
+        Ok(slots) => slots,
+        // Whoever forced somebody to enter the one for duress tries another.
+        Err(VaultError::WasReset) if was_reset_unseen(vault) => Box::default(),
+        Err(error) => {
+            return Err(locked(
+                &error.to_string(),
+                "Passphrases went with it. Use a backup stick (--stick /dev/sdX1) or --code, then \
+                 add them again.",
+            ));
+        }
+    };
     let typed = ask::passphrase("Passphrase: ", from_stdin)?;
     let answer_at = Instant::now() + WRONG_TAKES;
     match slots.passphrases.enter(vault.header(), &typed) {
@@ -48,6 +53,18 @@ pub fn key_from_passphrase(vault: &mut Vault<VaultDisk>, from_stdin: bool) -> Re
         "The passphrase is wrong.",
         "Run the command again; or use a backup stick: --stick /dev/sdX1",
     ))
+}
+
+/// Whether the passphrase for duress was entered since the server was started.
+fn was_reset_unseen(vault: &Vault<VaultDisk>) -> bool {
+    let boot_id = clock::boot_id();
+    vault.events().is_ok_and(|events| {
+        events.iter().any(|event| {
+            let cause = ResetCause::Duress;
+            let reset = matches!(event.kind, EventKind::Reset { cause: c, .. } if c == cause);
+            reset && event.boot_id == boot_id
+        })
+    })
 }
 
 /// What `stayput reset` destroys, without a word. MariaDB stops as well, in

@@ -20,7 +20,8 @@ pub enum OnFailure {
 pub enum OnStrikes {
     /// It stays in the prompt, whatever `on_failure` says.
     Halt,
-    /// The pepper is destroyed: from then on only a stick opens.
+    /// The pepper is destroyed: from then on only a stick or the recovery code
+    /// opens.
     Reset,
 }
 

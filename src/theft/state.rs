@@ -28,7 +28,7 @@ pub enum TheftState {
         /// Seconds since 1970 (UTC).
         time: u64,
     },
-    /// The pepper is destroyed: only a stick opens.
+    /// The pepper is destroyed: only a stick or the recovery code opens.
     Reset {
         cause: ResetCause,
         /// When it was begun, in seconds since 1970 (UTC).

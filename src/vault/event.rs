@@ -48,7 +48,7 @@ pub enum LockedBecause {
     PlaceSilent,
     /// Enough answered, and no permitted combination opened.
     NotRecognised,
-    /// The pepper is damaged: only a stick opens.
+    /// The pepper is damaged: no slot opens.
     PepperDamaged,
     /// A record was changed by somebody without the master key.
     Altered,

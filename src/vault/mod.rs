@@ -87,7 +87,9 @@ impl fmt::Display for VaultError {
             Self::PepperDamaged => f.write_str(
                 "The vault is damaged: no place or passphrase opens it any more. A backup stick does.",
             ),
-            Self::WasReset => f.write_str("This server was reset: only a backup stick opens it."),
+            Self::WasReset => f.write_str(
+                "This server was reset: only a backup stick or the recovery code opens it.",
+            ),
             Self::Newer => f.write_str("The vault was written by a newer version of stayput."),
             Self::Altered => {
                 f.write_str("The vault was changed by somebody who does not have the key.")
@@ -286,7 +288,7 @@ impl<D: BlockDevice> Vault<D> {
     /// that a removed slot cannot come back from an old copy: the new pepper
     /// and table go to the spare area, the header names it, then the old area
     /// is destroyed. A vault that was reset is armed again at the very end:
-    /// until then it still says that only a stick opens it.
+    /// until then it still says that no slot opens it.
     ///
     /// # Errors
     /// [`VaultError::Device`]: the old table or the new one is in force.

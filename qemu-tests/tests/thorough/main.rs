@@ -5,6 +5,7 @@ mod at_home;
 mod exits;
 mod harness;
 mod network;
+mod people;
 mod power_cuts;
 mod prompt;
 mod sticks;

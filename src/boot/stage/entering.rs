@@ -25,7 +25,7 @@ impl Stage {
             }
             Ok(_) => {}
             Err(error) => {
-                let words = format!("{error}\nPassphrases went with it; type code for the code.");
+                let words = format!("{error}\nPassphrases do not open it.");
                 return self.screen.say(&words);
             }
         }
