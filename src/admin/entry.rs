@@ -10,7 +10,7 @@ use super::{Exit, Problem, Result};
 use crate::keys::{MasterKey, RecoveryCode};
 use crate::stick::PluggedKeys;
 use crate::sys::clock;
-use crate::theft::{ResetCause, WayBack};
+use crate::theft::{ResetCause, UnderDuress, under_duress};
 use crate::vault::locate::{self, VaultDisk};
 use crate::vault::{Entered, EventKind, Vault, VaultError};
 
@@ -74,17 +74,20 @@ fn reset_unseen(vault: &mut Vault<VaultDisk>) -> Result<()> {
     let keys = PluggedKeys::find(vault.header(), own_disk.as_deref());
     let list = vault.unproven_sticks().unwrap_or_default();
     let cause = ResetCause::Duress;
-    // As at the prompt: the last way in is never destroyed.
-    if list.way_back(vault.header().generation, &[]) == WayBack::None {
-        let (time, boot_id) = (clock::now(), clock::boot_id());
-        // A log that cannot be written must not show.
-        let _ = vault.append(time, boot_id, EventKind::ResetWithheld { cause });
-        return Ok(());
-    }
-    let wipe = keys.way_back(vault.header(), &list) == WayBack::Listed;
-    destroy(vault, cause, &keys, wipe);
-    if is_enabled() {
-        stop_mariadb_later();
+    let elsewhere = keys.way_back(vault.header(), &list);
+    let anywhere = list.way_back(vault.header().generation, &[]);
+    match under_duress(elsewhere, anywhere) {
+        UnderDuress::Withhold => {
+            let (time, boot_id) = (clock::now(), clock::boot_id());
+            // A log that cannot be written must not show.
+            let _ = vault.append(time, boot_id, EventKind::ResetWithheld { cause });
+        }
+        UnderDuress::Destroy { plugged_sticks } => {
+            destroy(vault, cause, &keys, plugged_sticks);
+            if is_enabled() {
+                stop_mariadb_later();
+            }
+        }
     }
     Ok(())
 }

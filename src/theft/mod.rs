@@ -3,10 +3,12 @@
 
 mod attempts;
 mod decide;
+mod duress;
 mod policy;
 mod state;
 
 pub use attempts::attempts_used_up;
 pub use decide::{Decision, Finding, Then, WayBack, decide};
+pub use duress::{UnderDuress, under_duress};
 pub use policy::{OnFailure, OnStrikes, TheftPolicy};
 pub use state::{ResetCause, TheftState};

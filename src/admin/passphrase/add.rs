@@ -19,21 +19,27 @@ pub struct AddOptions {
     unlock: UnlockOptions,
 }
 
+/// Duress where nothing is left afterwards would lose the data.
+fn refuse_the_end(kind: Passphrase, left: &WaysIn) -> Result<()> {
+    if kind == Passphrase::Opens || left.survive_a_reset() {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        "No backup stick is verified and no recovery code is written down: this passphrase \
+         would lose the data for ever.",
+        "First make a stick (stayput stick make) or write the code down (stayput code).",
+    ))
+}
+
 pub fn add(options: &AddOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     let mut slots = slots_of(&unlocked)?;
     let left = WaysIn::of(&unlocked, &unlocked.proven.sticks)?;
-    if options.duress && !left.survive_a_reset() {
-        return Err(Problem::refused(
-            "No backup stick is verified and no recovery code is written down: this passphrase \
-             would lose the data for ever.",
-            "First make a stick (stayput stick make) or write the code down (stayput code).",
-        ));
-    }
     let kind = match options.duress {
         true => Passphrase::Duress,
         false => Passphrase::Opens,
     };
+    refuse_the_end(kind, &left)?;
     let words = new_passphrase(options.unlock.passphrase_stdin)?;
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let name = options.name.clone();
@@ -60,4 +66,27 @@ pub fn add(options: &AddOptions) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_given_a_passphrase_that_loses_the_data_for_ever() {
+        let left = |sticks, code| WaysIn {
+            sticks,
+            code,
+            passphrases: 3,
+        };
+        for (left, duress) in [
+            (left(0, false), false),
+            (left(1, false), true),
+            (left(0, true), true),
+        ] {
+            assert!(refuse_the_end(Passphrase::Opens, &left).is_ok());
+            let refused = refuse_the_end(Passphrase::Duress, &left);
+            assert_eq!(refused.is_ok(), duress, "{left:?}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::boot::prompt::pause_after;
 use crate::boot::screen::Asking;
 use crate::boot::words::Reason;
 use crate::keys::{CodeError, TypedCode};
-use crate::theft::{ResetCause, WayBack, attempts_used_up};
+use crate::theft::{ResetCause, UnderDuress, WayBack, attempts_used_up, under_duress};
 use crate::vault::locate;
 use crate::vault::{Entered, EventKind, OpenedBy, VaultError, wrong_entries};
 
@@ -182,14 +182,16 @@ impl Stage {
         let Ok(found) = &mut self.found else { return };
         // The limit of wrong entries was reached, and that is on the screen.
         let Ok(slots) = &mut found.slots else { return };
-        // The last way in may be a stick that is plugged in: it is left.
-        if found.sticks.way_back(found.header.generation, &[]) == WayBack::None {
-            let cause = ResetCause::Duress;
-            return self.note_once_a_boot(EventKind::ResetWithheld { cause });
+        let anywhere = found.sticks.way_back(found.header.generation, &[]);
+        let cause = ResetCause::Duress;
+        match under_duress(elsewhere, anywhere) {
+            UnderDuress::Withhold => self.note_once_a_boot(EventKind::ResetWithheld { cause }),
+            UnderDuress::Destroy { plugged_sticks } => {
+                slots.make_useless();
+                self.feigned = true;
+                // A disk that does not take it is told of by the next boot.
+                let _ = self.destroy(cause, plugged_sticks);
+            }
         }
-        slots.make_useless();
-        self.feigned = true;
-        // A disk that does not take it is told of by the next boot as well.
-        let _ = self.destroy(ResetCause::Duress, elsewhere);
     }
 }

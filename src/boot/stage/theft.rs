@@ -93,8 +93,8 @@ impl Stage {
 
     /// Destroys what this server has, and says so.
     pub(super) fn reset(&mut self, cause: ResetCause) {
-        let way_back = self.way_back();
-        let destroyed = self.destroy(cause, way_back);
+        let wipe = self.way_back() == WayBack::Listed;
+        let destroyed = self.destroy(cause, wipe);
         match &destroyed {
             Ok(destroyed) if destroyed.failed == 0 => log::warn!("reset, {cause}"),
             Ok(destroyed) => log::error!("reset, but {} blocks failed", destroyed.failed),
@@ -114,12 +114,12 @@ impl Stage {
         self.said = self.screen.is_open().then_some(reason);
     }
 
-    /// The pepper, the slots, what was released, and, where the owner has
-    /// another way back, the keys on the sticks that are plugged in.
+    /// The pepper, the slots, what was released, and, where `wipe` says so, the
+    /// keys on the sticks that are plugged in.
     pub(super) fn destroy(
         &mut self,
         cause: ResetCause,
-        way_back: WayBack,
+        wipe: bool,
     ) -> Result<Destroyed, LocateError> {
         let keys = self.plugged_keys();
         let begun = clock::now();
@@ -127,7 +127,7 @@ impl Stage {
             .and_then(|mut vault| Ok(vault.reset(cause, begun, &mut || ())?));
         take_back();
         let wiped = match (&self.found, keys) {
-            (Ok(found), Some(keys)) if way_back == WayBack::Listed => keys.wipe(&found.header),
+            (Ok(found), Some(keys)) if wipe => keys.wipe(&found.header),
             (_, keys) => keys.map_or(Wiped::default(), |keys| keys.leave()),
         };
         if destroyed.is_ok() {
