@@ -44,7 +44,7 @@ enum Command {
     /// Show how things stand
     Status,
     /// Show what happened at each boot
-    Log,
+    Log(log::LogOptions),
 }
 
 impl Cli {
@@ -61,7 +61,7 @@ impl Cli {
             Command::Policy(options) => policy::run(options, self.json),
             Command::Reset(options) => reset::run(options),
             Command::Status => status::run(self.json),
-            Command::Log => log::run(self.json),
+            Command::Log(options) => log::run(options, self.json),
         }
     }
 }
