@@ -89,7 +89,7 @@ pub fn time(seconds: u64) -> String {
     humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since).to_string()
 }
 
-fn sentence(kind: &EventKind) -> String {
+pub fn sentence(kind: &EventKind) -> String {
     match kind {
         EventKind::VaultMade => "The vault was made.".into(),
         EventKind::Enrolled { place, factors } => format!(

@@ -11,6 +11,7 @@ mod margin;
 mod matching;
 mod neighbours;
 mod observed;
+mod refreshing;
 #[cfg(test)]
 mod scenarios;
 
@@ -24,6 +25,7 @@ pub use enrolment::{Chosen, EnrolmentError, enrol};
 pub use look_around::{FROM_NOTHING, ON_A_LIVE_NETWORK, look_around};
 pub use machine::observe_machine;
 pub use margin::Margin;
-pub use matching::{Comparison, Matcher, answered, compare, enough_answered};
-pub use neighbours::{Neighbours, neighbour_label};
+pub use matching::{Comparison, Matcher, answered, compare, enough_answered, enrolled_values};
+pub use neighbours::{Neighbours, address_of, neighbour_label};
 pub use observed::Observed;
+pub use refreshing::{Fate, Refreshed, refresh};
