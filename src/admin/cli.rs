@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{Result, enroll, init, install, log, mariadb, policy, reset, status, stick};
+use super::{Result, audit, enroll, init, install, log, mariadb, policy, reset, status, stick};
 
 /// Releases the database key at boot only where this server belongs.
 ///
@@ -11,7 +11,7 @@ use super::{Result, enroll, init, install, log, mariadb, policy, reset, status, 
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// Print for scripts (status, log, stick list, policy)
+    /// Print for scripts (status, log, audit, stick list, policy)
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -41,6 +41,8 @@ enum Command {
     Policy(policy::PolicyOptions),
     /// Destroy the key on this server's disk; only backup sticks open it then
     Reset(reset::ResetOptions),
+    /// Show what this server is protected from, and what not
+    Audit(audit::AuditOptions),
     /// Show how things stand
     Status,
     /// Show what happened at each boot
@@ -60,6 +62,7 @@ impl Cli {
             Command::Uninstall(options) => install::uninstall(options),
             Command::Policy(options) => policy::run(options, self.json),
             Command::Reset(options) => reset::run(options),
+            Command::Audit(options) => audit::run(options, self.json),
             Command::Status => status::run(self.json),
             Command::Log(options) => log::run(options, self.json),
         }

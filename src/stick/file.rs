@@ -128,8 +128,20 @@ impl StickFile {
         made: u64,
         pin: &[u8],
     ) -> Self {
+        Self::make_with(ScryptParams::PASSPHRASE, header, key, label, made, pin)
+    }
+
+    /// The same at another cost of each guess.
+    pub(crate) fn make_with(
+        params: ScryptParams,
+        header: &Header,
+        key: &MasterKey,
+        label: String<32>,
+        made: u64,
+        pin: &[u8],
+    ) -> Self {
         let stretch = (!pin.is_empty()).then(|| Stretch {
-            params: ScryptParams::PASSPHRASE,
+            params,
             salt: random_bytes(),
         });
         let info = StickInfo {

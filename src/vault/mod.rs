@@ -47,7 +47,7 @@ pub use sticks::{KnownStick, MAX_STICKS, StickList};
 
 #[cfg(feature = "fuzzing")]
 pub use authenticated::read_as_each as read_as_each_record;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub use memory::MemoryDevice;
 
 use crate::keys::{MasterKey, Secret32};
@@ -197,6 +197,12 @@ impl<D: BlockDevice> Vault<D> {
         };
         let header = postcard::from_bytes(&payload).map_err(|_| VaultError::Damaged)?;
         Ok(Self { device, header })
+    }
+
+    /// What it stands on, for whoever edits it in tests.
+    #[cfg(test)]
+    pub fn into_device(self) -> D {
+        self.device
     }
 
     pub fn header(&self) -> &Header {
