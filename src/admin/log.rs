@@ -35,7 +35,10 @@ pub fn run(options: &LogOptions, json: bool) -> Result<()> {
         let last = events.last().map_or(0, |event| event.number);
         match &spans {
             Some(spans) => print!("{}", proof_in_words(spans)),
-            None => print!("{}", unproven(vault.events_sealed().map_err(problem)?, last)),
+            None => print!(
+                "{}",
+                unproven(vault.events_sealed().map_err(problem)?, last)
+            ),
         }
     }
     match spans {

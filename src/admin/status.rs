@@ -108,7 +108,11 @@ impl Status<'_> {
             println!("Place: not recognised. The next boot here would ask for a stick.");
         }
         if let Some(event) = self.opened {
-            println!("Last start: {}  {}", time(event.time), sentence(&event.kind));
+            println!(
+                "Last start: {}  {}",
+                time(event.time),
+                sentence(&event.kind)
+            );
         }
         if let Some(words) = self.policy.and_then(reminder) {
             println!("{words}");

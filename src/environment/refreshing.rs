@@ -28,7 +28,8 @@ pub struct Refreshed {
 /// `enrolled` are the values of the slot's factors, in their order.
 pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) -> Refreshed {
     let factors = || slot.factors.iter().zip(enrolled);
-    let is_new = |label: &Label, value: &Value| observed.value(label).is_some_and(|now| now != value);
+    let is_new =
+        |label: &Label, value: &Value| observed.value(label).is_some_and(|now| now != value);
     // Those that stay must not be taken a second time.
     let mut neighbours: Vec<Value> = factors()
         .filter(|(factor, value)| factor.group == Group::Place && !is_new(&factor.label, value))
@@ -175,7 +176,10 @@ mod tests {
         assert_eq!(slot.factors, clinic.slot.factors);
         let opens = |neighbours| opens_again(header, &slot, &seen(neighbours));
         assert!(opens([Some(NEW_ROUTER), None, Some(SWITCH)]));
-        assert!(opens([Some(NEW_ROUTER), Some(PRINTER), None]), "switched on");
+        assert!(
+            opens([Some(NEW_ROUTER), Some(PRINTER), None]),
+            "switched on"
+        );
         assert!(!opens([Some(ROUTER), None, Some(SWITCH)]), "the old router");
     }
 

@@ -235,7 +235,9 @@ impl Tail {
             return Ok(proven(value));
         }
         let closed = read_closed(device)?;
-        let sealed = closed.iter().find_map(|block| block.link_after(seal.number));
+        let sealed = closed
+            .iter()
+            .find_map(|block| block.link_after(seal.number));
         Ok(sealed.is_some_and(proven))
     }
 
@@ -362,7 +364,10 @@ mod tests {
         log_to(&mut device, 1);
         let events = events(&device);
         assert_eq!(events.len(), EVENTS_PER_BLOCK + 1);
-        assert_eq!(events.last().unwrap().number, 2 * EVENTS_PER_BLOCK as u64 + 1);
+        assert_eq!(
+            events.last().unwrap().number,
+            2 * EVENTS_PER_BLOCK as u64 + 1
+        );
     }
 
     #[test]
@@ -373,7 +378,9 @@ mod tests {
             device.steps.clear();
             log_to(device, 1);
             let steps = device.steps.iter();
-            steps.filter(|step| matches!(step, super::super::memory::Step::Write(..))).count()
+            steps
+                .filter(|step| matches!(step, super::super::memory::Step::Write(..)))
+                .count()
         };
         assert_eq!(writes(&mut device), 2, "two copies");
         assert_eq!(writes(&mut device), 4, "and the ring, once in a while");

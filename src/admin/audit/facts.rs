@@ -100,8 +100,7 @@ fn medium_of(disk: &str, rotational: &str, direct: bool) -> Medium {
 /// The firmware's word: four bytes of attributes, then 1 or 0 (UEFI 2.10,
 /// section 3.3).
 fn secure_boot() -> Option<bool> {
-    let variable =
-        "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+    let variable = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
     let bytes = sysfs::read_bytes::<5>(Path::new(variable))?;
     bytes.get(4).map(|byte| *byte == 1)
 }

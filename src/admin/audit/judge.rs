@@ -241,7 +241,10 @@ fn neighbours(facts: &Facts) -> Row {
             row(
                 threat,
                 Verdict::NotCovered,
-                format!("only if {away} of {} neighbours stay behind", facts.neighbours),
+                format!(
+                    "unless {away} of {} neighbours stay behind",
+                    facts.neighbours
+                ),
             )
         }
     }
@@ -270,7 +273,10 @@ fn stick(facts: &Facts) -> Row {
         Facts { without_pin, .. } => row(
             threat,
             Verdict::NotCovered,
-            format!("{without_pin} of {} have no PIN: they are the key", facts.sticks),
+            format!(
+                "{without_pin} of {} have no PIN: they are the key",
+                facts.sticks
+            ),
         ),
     }
 }
@@ -328,7 +334,11 @@ fn leaks(facts: &Facts) -> Row {
         return row(threat, Verdict::Partly, "nobody has searched for them");
     };
     match leaked {
-        Leaked { neighbours: 0, incomplete: false, .. } => row(
+        Leaked {
+            neighbours: 0,
+            incomplete: false,
+            ..
+        } => row(
             threat,
             Verdict::Covered,
             "no enrolled hardware address was found in logs and settings",
@@ -338,7 +348,9 @@ fn leaks(facts: &Facts) -> Row {
             Verdict::Partly,
             "nothing was found, but some files could not be searched",
         ),
-        Leaked { neighbours, files, .. } => row(
+        Leaked {
+            neighbours, files, ..
+        } => row(
             threat,
             Verdict::NotCovered,
             format!(

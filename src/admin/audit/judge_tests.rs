@@ -60,7 +60,10 @@ fn everywhere(check: impl Fn(&Facts, &dyn Fn(Threat) -> Row)) {
                                 };
                                 let rows = judge(&facts);
                                 check(&facts, &|threat| {
-                                    rows.iter().find(|row| row.threat == threat).unwrap().clone()
+                                    rows.iter()
+                                        .find(|row| row.threat == threat)
+                                        .unwrap()
+                                        .clone()
                                 });
                             }
                         }
@@ -90,13 +93,23 @@ fn a_server_that_opens_anywhere_or_says_itself_what_opens_it_is_not_covered() {
     everywhere(|facts, row| {
         let Some(places) = &facts.places else { return };
         let least = places.iter().map(|need| need.place).min().unwrap();
-        let told = facts.leaked.is_some_and(|leaked| leaked.neighbours >= least);
-        let expected = if least == 0 || told { NotCovered } else { Partly };
+        let told = facts
+            .leaked
+            .is_some_and(|leaked| leaked.neighbours >= least);
+        let expected = if least == 0 || told {
+            NotCovered
+        } else {
+            Partly
+        };
         let server = row(Threat::Server);
         assert_eq!(server.verdict, expected, "{facts:?}");
         if expected == Partly {
             assert!(server.why.starts_with("soft"), "{server:?}");
-            assert!(server.why.contains(&format!("{} bits", 24 * u32::from(least))));
+            assert!(
+                server
+                    .why
+                    .contains(&format!("{} bits", 24 * u32::from(least)))
+            );
         }
         // What is known of a pulled disk is never better than the place alone
         // where nothing of the machine is needed.
@@ -112,7 +125,11 @@ fn a_server_that_opens_anywhere_or_says_itself_what_opens_it_is_not_covered() {
 fn one_stick_without_a_pin_is_enough_to_lose_both_rows() {
     everywhere(|facts, row| {
         for threat in [Threat::Stick, Threat::ServerAndStick] {
-            let expected = if facts.without_pin > 0 { NotCovered } else { Partly };
+            let expected = if facts.without_pin > 0 {
+                NotCovered
+            } else {
+                Partly
+            };
             assert_eq!(row(threat).verdict, expected, "{facts:?}");
         }
     });
@@ -141,8 +158,12 @@ fn what_no_set_up_covers_is_never_called_anything_else() {
 fn addresses_on_the_disk_are_clean_only_when_all_of_it_was_searched() {
     everywhere(|facts, row| {
         let expected = match facts.leaked {
-            Some(Leaked { neighbours: 1.., .. }) => NotCovered,
-            Some(Leaked { incomplete: false, .. }) => Covered,
+            Some(Leaked {
+                neighbours: 1.., ..
+            }) => NotCovered,
+            Some(Leaked {
+                incomplete: false, ..
+            }) => Covered,
             Some(_) | None => Partly,
         };
         assert_eq!(row(Threat::Leaks).verdict, expected, "{facts:?}");

@@ -36,7 +36,10 @@ fn spellings(mac: &Mac) -> Vec<String> {
     vec![
         hex.join(":"),
         hex.join("-"),
-        format!("{}{}.{}{}.{}{}", hex[0], hex[1], hex[2], hex[3], hex[4], hex[5]),
+        format!(
+            "{}{}.{}{}.{}{}",
+            hex[0], hex[1], hex[2], hex[3], hex[4], hex[5]
+        ),
         hex.concat(),
         [
             word(mac[0] ^ 2, mac[1]),
@@ -162,7 +165,13 @@ mod tests {
 
     #[test]
     fn other_addresses_are_not_taken_for_enrolled_ones() {
-        for text in ["3c:2a:f4:05:60:04", "3c:2a:f4:05:60", "", "0", "3c2af405600"] {
+        for text in [
+            "3c:2a:f4:05:60:04",
+            "3c:2a:f4:05:60",
+            "",
+            "0",
+            "3c2af405600",
+        ] {
             assert_eq!(found(text.as_bytes()), [false, false], "{text}");
         }
     }

@@ -108,8 +108,7 @@ fn word(verdict: Verdict) -> &'static str {
 }
 
 fn screen(name: &str, rows: &[Row], all: bool) -> String {
-    // The name is the owner's own, proven by the key; it may be long.
-    let mut text = format!("What \"{name:.40}\" is protected from, when a thief has ...\n");
+    let mut text = format!("What protects \"{name:.30}\" when a thief has ...\n");
     for row in rows {
         text += &format!("{:<11}  {}\n", word(row.verdict), has(row.threat));
         text += &format!("{:13}{}\n", "", row.why);
@@ -210,8 +209,14 @@ mod tests {
     fn the_audit_is_one_screen() {
         let text = screen(&"x".repeat(64), &clinic(), false);
         assert!(text.lines().count() <= 24, "{text}");
-        assert!(text.lines().all(|line| line.chars().count() <= 79), "{text}");
-        assert!(text.contains("soft: a prompt elsewhere, but 48 bits"), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 79),
+            "{text}"
+        );
+        assert!(
+            text.contains("soft: a prompt elsewhere, but 48 bits"),
+            "{text}"
+        );
         assert!(text.contains("1 of 2 have no PIN"), "{text}");
         let all = screen("clinic", &clinic(), true);
         assert!(all.lines().all(|line| line.chars().count() <= 79), "{all}");
@@ -230,7 +235,10 @@ mod tests {
             ..Scan::default()
         };
         let text = files(&labels, &scan);
-        assert!(text.contains("/var/log/a\\u{1b}[2J: arp 10.0.0.2\n"), "{text}");
+        assert!(
+            text.contains("/var/log/a\\u{1b}[2J: arp 10.0.0.2\n"),
+            "{text}"
+        );
         assert!(text.contains("and 2 files more"), "{text}");
     }
 

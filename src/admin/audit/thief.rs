@@ -112,7 +112,10 @@ impl Clinic {
 
 fn verdict(facts: &Facts, threat: Threat) -> Verdict {
     let rows = judge(facts);
-    rows.iter().find(|row| row.threat == threat).unwrap().verdict
+    rows.iter()
+        .find(|row| row.threat == threat)
+        .unwrap()
+        .verdict
 }
 
 /// Tries every row of every slot that can be read with these values.
@@ -185,7 +188,11 @@ fn a_log_with_the_neighbours_in_it_opens_the_server_and_the_audit_says_so() {
         .filter_map(|at| {
             let bytes = log[at..at + 17].split([':', '-']);
             let bytes: Option<Vec<u8>> = bytes
-                .map(|byte| u8::from_str_radix(byte, 16).ok().filter(|_| byte.len() == 2))
+                .map(|byte| {
+                    u8::from_str_radix(byte, 16)
+                        .ok()
+                        .filter(|_| byte.len() == 2)
+                })
                 .collect();
             bytes?.try_into().ok()
         })
@@ -213,7 +220,10 @@ fn whoever_takes_the_neighbours_along_is_at_home() {
     let seen = clinic.seen_with(&[(0, ROUTER), (2, SWITCH)]);
     assert!(clinic.is_had_by(open_slots(&clinic.disk, &seen).as_ref()));
     let facts = clinic.facts();
-    assert_eq!(verdict(&facts, Threat::ServerAndNeighbours), Verdict::NotCovered);
+    assert_eq!(
+        verdict(&facts, Threat::ServerAndNeighbours),
+        Verdict::NotCovered
+    );
 }
 
 #[test]
@@ -221,7 +231,10 @@ fn a_server_that_needs_nothing_of_its_place_opens_anywhere_but_not_as_a_disk() {
     let clinic = Clinic::needing(0);
     let key = open_slots(&clinic.disk, &clinic.seen_with(&[]));
     assert!(clinic.is_had_by(key.as_ref()));
-    assert_eq!(verdict(&clinic.facts(), Threat::Server), Verdict::NotCovered);
+    assert_eq!(
+        verdict(&clinic.facts(), Threat::Server),
+        Verdict::NotCovered
+    );
     let pulled = open_slots(&clinic.disk, &Observed::default());
     assert!(!clinic.is_had_by(pulled.as_ref()));
     assert_eq!(verdict(&clinic.facts(), Threat::Disk), Verdict::Partly);
@@ -241,7 +254,10 @@ fn settings_edited_by_a_thief_release_nothing_even_at_home() {
         };
         vault.set_policy(key, &policy).unwrap();
     });
-    assert_eq!(verdict(&clinic.facts(), Threat::EditedVault), Verdict::Covered);
+    assert_eq!(
+        verdict(&clinic.facts(), Threat::EditedVault),
+        Verdict::Covered
+    );
     // A policy that a vault of the thief's own has signed.
     let other = Clinic::needing(1);
     let mut edited = clinic.disk.clone();
@@ -266,7 +282,10 @@ fn strikes_wiped_off_the_disk_by_a_thief_open_nothing() {
     assert_eq!(vault(&edited).state(), Ok(TheftState::Armed));
     let key = open_slots(&edited, &clinic.seen_with(&[(0, ROUTER)]));
     assert!(!clinic.is_had_by(key.as_ref()));
-    assert_eq!(verdict(&clinic.facts(), Threat::EditedVault), Verdict::Covered);
+    assert_eq!(
+        verdict(&clinic.facts(), Threat::EditedVault),
+        Verdict::Covered
+    );
 }
 
 #[test]
@@ -277,10 +296,16 @@ fn an_earlier_copy_of_the_disk_opens_as_it_did_then() {
     let seen = clinic.seen_with(&[(0, ROUTER), (1, PRINTER)]);
     let moved = [ROUTER, PRINTER, SWITCH].map(|mac| [0x00, 0x26, 0xf2, mac[3], mac[4], mac[5]]);
     clinic.enrol(&moved, 2);
-    assert!(open_slots(&clinic.disk, &seen).is_none(), "today's disk does not");
+    assert!(
+        open_slots(&clinic.disk, &seen).is_none(),
+        "today's disk does not"
+    );
     let key = open_slots(&copy, &seen);
     assert!(clinic.is_had_by(key.as_ref()), "it is still the same key");
-    assert_eq!(verdict(&clinic.facts(), Threat::OldCopy), Verdict::NotCovered);
+    assert_eq!(
+        verdict(&clinic.facts(), Threat::OldCopy),
+        Verdict::NotCovered
+    );
 }
 
 #[test]
@@ -299,7 +324,10 @@ fn earlier_settings_of_the_same_server_are_believed_and_open_nothing() {
     assert_eq!(proven.policy.theft.on_strikes, OnStrikes::Halt);
     let key = open_slots(&rolled_back, &clinic.seen_with(&[(0, ROUTER)]));
     assert!(!clinic.is_had_by(key.as_ref()));
-    assert_eq!(verdict(&clinic.facts(), Threat::OldCopy), Verdict::NotCovered);
+    assert_eq!(
+        verdict(&clinic.facts(), Threat::OldCopy),
+        Verdict::NotCovered
+    );
 }
 
 /// Noted as a stick of this server.
@@ -376,7 +404,10 @@ fn the_stick_of_another_server_opens_nothing_here() {
     let theirs = vault(&other.disk).header().server_id.0;
     let at = bytes.windows(16).position(|part| part == theirs).unwrap();
     bytes[at..at + 16].copy_from_slice(&header.server_id.0);
-    assert_eq!(StickFile::parse(&bytes, &header).err(), Some(StickError::Damaged));
+    assert_eq!(
+        StickFile::parse(&bytes, &header).err(),
+        Some(StickError::Damaged)
+    );
 }
 
 #[test]

@@ -105,7 +105,11 @@ mod tests {
 
     #[test]
     fn a_single_card_without_neighbours_is_told_the_same_and_a_clinic_is_not() {
-        assert!(words(1, false, false, 0).unwrap().contains("one network card"));
+        assert!(
+            words(1, false, false, 0)
+                .unwrap()
+                .contains("one network card")
+        );
         assert!(words(2, false, true, 0).is_some());
         assert!(words(0, false, false, 0).is_some());
         assert_eq!(words(1, false, true, 2), None);

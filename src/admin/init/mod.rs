@@ -16,7 +16,8 @@ use crate::keys::MasterKey;
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
-    EventKind, Group, PLACE_FILE, Policy, ServerId, ServerName, SlotTable, Thresholds, Vault, VaultPlace,
+    EventKind, Group, PLACE_FILE, Policy, ServerId, ServerName, SlotTable, Thresholds, Vault,
+    VaultPlace,
 };
 use target::Target;
 

@@ -21,7 +21,7 @@ enum Operation {
 fn operation() -> impl Strategy<Value = Operation> {
     use Operation::*;
     prop::sample::select(vec![
-        Replace, Strike, Arm, Reset, Policy, Log, Unlock, Reopen
+        Replace, Strike, Arm, Reset, Policy, Log, Unlock, Reopen,
     ])
 }
 
