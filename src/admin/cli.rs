@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    Result, code, enroll, init, install, log, mariadb, passphrase, policy, reset, status, stick,
+    Result, audit, code, enroll, init, install, log, mariadb, passphrase, policy, reset, status,
+    stick,
 };
 
 /// Releases the database key at boot only where this server belongs.
@@ -13,7 +14,7 @@ use super::{
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// Print for scripts (status, log, stick list, passphrase list, policy)
+    /// Print for scripts (status, log, audit, stick list, passphrase list, policy)
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -53,10 +54,12 @@ enum Command {
     /// Destroy the key on this server's disk; only a backup stick or the recovery
     /// code opens it then
     Reset(reset::ResetOptions),
+    /// Show what this server is protected from, and what not
+    Audit(audit::AuditOptions),
     /// Show how things stand
     Status,
     /// Show what happened at each boot
-    Log,
+    Log(log::LogOptions),
 }
 
 impl Cli {
@@ -74,8 +77,9 @@ impl Cli {
             Command::Uninstall(options) => install::uninstall(options),
             Command::Policy(options) => policy::run(options, self.json),
             Command::Reset(options) => reset::run(options),
+            Command::Audit(options) => audit::run(options, self.json),
             Command::Status => status::run(self.json),
-            Command::Log => log::run(self.json),
+            Command::Log(options) => log::run(options, self.json),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The commands of `stayput`, one file per command.
 
 mod ask;
+mod audit;
 pub mod cli;
 mod code;
 mod enroll;

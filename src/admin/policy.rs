@@ -5,7 +5,7 @@ use super::unlock::{UnlockOptions, Unlocked, unlock, vault_place};
 use super::{Exit, Problem, Result};
 use crate::stick::PluggedKeys;
 use crate::theft::{OnFailure, OnStrikes, TheftPolicy};
-use crate::vault::{EventKind, StickList, locate};
+use crate::vault::{EventKind, Policy, StickList, locate};
 
 /// Without options the policy is shown.
 #[derive(clap::Args, Clone, Debug)]
@@ -90,9 +90,11 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
     if begins_to_reset || options.stick_kept.is_some() {
         note_the_way_back(options, &mut unlocked)?;
     }
-    if after != before {
-        let mut policy = unlocked.proven.policy.clone();
-        policy.theft = after;
+    let mut policy = unlocked.proven.policy.clone();
+    policy.theft = after;
+    // Whatever was wished for before, this is decided.
+    policy.wants_reset &= options.on_strikes.is_none();
+    if policy != unlocked.proven.policy {
         unlocked.set_policy(policy)?;
         unlocked.log(EventKind::PolicyChanged)?;
     }
@@ -144,6 +146,16 @@ fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result
         })?;
     }
     unlocked.set_sticks(list)
+}
+
+/// What is still to do where the owner wanted a reset when the vault was made.
+pub fn reminder(policy: &Policy) -> Option<&'static str> {
+    let waits = policy.wants_reset && policy.theft.on_strikes == OnStrikes::Halt;
+    waits.then_some(
+        "Wanted, and not in force yet: that the server destroys its key after too many starts\n\
+         in foreign places. With a verified stick that is kept elsewhere, and not plugged in:\n\
+         stayput policy --on-strikes reset --stick-kept \"WHERE\"",
+    )
 }
 
 fn as_json(policy: &TheftPolicy) -> serde_json::Value {
@@ -243,6 +255,17 @@ mod tests {
         ] {
             assert!(typed(&words).is_err(), "{words:?}");
         }
+    }
+
+    #[test]
+    fn a_wish_from_init_is_reminded_of_until_it_is_in_force() {
+        let mut policy = Policy::default();
+        assert_eq!(reminder(&policy), None);
+        policy.wants_reset = true;
+        assert!(reminder(&policy).unwrap().contains("--on-strikes reset"));
+        assert!(!policy.theft.resets_by_itself(), "a wish destroys nothing");
+        policy.theft.on_strikes = OnStrikes::Reset;
+        assert_eq!(reminder(&policy), None);
     }
 
     #[test]

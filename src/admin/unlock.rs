@@ -235,17 +235,19 @@ impl Unlocked {
         self.vault.replace_slots(&self.key, slots).map_err(problem)
     }
 
-    /// Adds to the vault's event log.
+    /// Adds to the vault's event log, and seals it up to there.
     ///
     /// # Errors
     /// When the vault cannot be written.
     pub fn log(&mut self, kind: EventKind) -> Result<()> {
         let (time, boot_id) = (crate::sys::clock::now(), crate::sys::clock::boot_id());
-        self.vault.append(time, boot_id, kind).map_err(problem)
+        self.vault
+            .append_sealed(&self.key, time, boot_id, kind)
+            .map_err(problem)
     }
 }
 
-fn problem(error: VaultError) -> Problem {
+pub(super) fn problem(error: VaultError) -> Problem {
     Problem::failed(
         error.to_string(),
         "Check the disk that holds the vault, then run the command again.",

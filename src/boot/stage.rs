@@ -13,10 +13,12 @@ use std::time::Instant;
 use super::figures::Figures;
 use super::screen::Screen;
 use super::stick_watch::StickWatch;
-use super::words::{Printable, Reason};
-use crate::environment::{Comparison, Matcher, Neighbours, Observed, compare, observe_machine};
+use super::words::{LoginWords, Printable, Reason};
+use crate::environment::{
+    Comparison, Margin, Matcher, Neighbours, Observed, compare, observe_machine,
+};
 use crate::keys::{MasterKey, TypedCode};
-use crate::release::release;
+use crate::release::{notice, release};
 use crate::stick::{Stick, StickFile};
 use crate::sys::clock;
 use crate::sys::uevent::UeventSocket;
@@ -193,16 +195,20 @@ impl Stage {
                 .figures
                 .unwrap
                 .time(|| matcher.try_next(header, slot, observed))?;
+            // Who answered meanwhile counts as well.
+            for (label, value) in self.neighbours.iter().flat_map(Neighbours::answers) {
+                self.observed.note(&label, &value);
+            }
             // Only now may the values be compared one by one.
-            let same = match compare(header, slot, &key, observed) {
+            let same = match compare(header, slot, &key, &self.observed) {
                 Ok(comparison) => {
                     tell_changes(&comparison, slot.need);
                     comparison.same
                 }
                 Err(_) => Answered::default(),
             };
-            let place = slot.name.clone();
-            return Some((key, OpenedBy::Environment { place, same }));
+            let (place, need) = (slot.name.clone(), slot.need);
+            return Some((key, OpenedBy::Environment { place, same, need }));
         }
         None
     }
@@ -253,8 +259,15 @@ impl Stage {
             self.remember_place(key, &proven.policy);
         }
         self.settle(key, &proven);
+        let words = LoginWords {
+            margin: Margin::at_opening(&by),
+            strikes: proven.state.strikes(),
+        };
+        if let Err(error) = notice::put(&words.to_string()) {
+            log::warn!("the words for the next log-in were not written: {error}");
+        }
         let milliseconds = self.figures.elapsed();
-        self.note(EventKind::Released { by, milliseconds });
+        self.note_opening(key, EventKind::Released { by, milliseconds });
         self.screen
             .close(&"The key is accepted. The server goes on.");
         log::info!("{}", self.figures);
@@ -266,7 +279,17 @@ impl Stage {
         self.note_unless(kind, |_| false);
     }
 
-    /// The same, unless this boot has noted its like.
+    /// The same with the key at hand, which seals the log up to here.
+    fn note_opening(&self, key: &MasterKey, kind: EventKind) {
+        let (now, boot_id) = (clock::now(), clock::boot_id());
+        let written = locate::open(&self.place)
+            .and_then(|mut vault| Ok(vault.append_sealed(key, now, boot_id, kind)?));
+        if let Err(error) = written {
+            log::warn!("the vault's log was not written: {error}");
+        }
+    }
+
+    /// The same as [`Stage::note`], unless this boot has noted its like.
     fn note_once_a_boot(&self, kind: EventKind) {
         let boot_id = clock::boot_id();
         let like = std::mem::discriminant(&kind);
@@ -306,12 +329,8 @@ fn tell_changes(comparison: &Comparison, need: Thresholds) {
     for label in &comparison.silent {
         log::info!("has not answered yet: {label}");
     }
-    let same = comparison.same;
-    if comparison.changed.is_empty() {
-        return;
-    }
-    if same.machine <= need.machine || same.place <= need.place {
-        log::warn!("one more change, and this server asks for a stick: run stayput enroll");
+    if Margin::of(&comparison.same, need).is_used_up {
+        log::warn!("one more change, and this server asks for a stick: see stayput status");
     }
 }
 

@@ -3,6 +3,7 @@
 use core::fmt::{self, Display, Formatter};
 
 use super::prompt::{Command, MENU, digit};
+use crate::environment::Margin;
 use crate::theft::ResetCause;
 use crate::vault::Answered;
 use crate::vault::locate::LocateError;
@@ -179,6 +180,32 @@ impl Display for Help {
     }
 }
 
+/// For whoever logs in after this boot; empty where there is nothing to say.
+/// Everybody who may log in reads it.
+pub struct LoginWords {
+    pub margin: Option<Margin>,
+    /// Boots in foreign places before this one.
+    pub strikes: u8,
+}
+
+impl Display for LoginWords {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.margin.is_some_and(|margin| margin.is_used_up) {
+            writeln!(
+                f,
+                "stayput: one change more, and the next start wants a stick: stayput status"
+            )?;
+        }
+        match self.strikes {
+            0 => Ok(()),
+            n => writeln!(
+                f,
+                "stayput: starts in foreign places before this one: {n}. See stayput log"
+            ),
+        }
+    }
+}
+
 /// Text that a disk or a stick says: control characters would let it write
 /// over the screen.
 pub struct Printable<'a>(pub &'a str);
@@ -250,6 +277,21 @@ mod tests {
         let text = Help.to_string();
         assert!(text.contains("remember") && text.contains("mend"));
         assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");
+    }
+
+    #[test]
+    fn whoever_logs_in_reads_of_a_margin_that_is_used_up_and_of_strikes_only() {
+        let words = |left, is_used_up, strikes| {
+            let margin = Some(Margin { left, is_used_up });
+            LoginWords { margin, strikes }.to_string()
+        };
+        assert_eq!(words(1, false, 0), "");
+        assert_eq!(words(0, false, 0), "", "as it was enrolled");
+        assert!(words(0, true, 0).contains("the next start wants a stick"));
+        let both = words(0, true, 2);
+        assert!(both.contains("before this one: 2."), "{both}");
+        assert_eq!(both.lines().count(), 2);
+        assert!(both.lines().all(|line| line.len() <= 79), "no wrapped line");
     }
 
     #[test]

@@ -82,9 +82,13 @@ pub fn usual_thresholds(chosen: &[Chosen]) -> Thresholds {
 
 /// Whether a new slot opens here and now, before it replaces what there is.
 pub fn opens_again(header: &Header, slot: &EnvironmentSlot, observed: &Observed) -> bool {
-    Matcher::new(slot)
-        .try_next(header, slot, observed)
-        .is_some()
+    let mut matcher = Matcher::new(slot);
+    while matcher.has_next(slot, observed) {
+        if matcher.try_next(header, slot, observed).is_some() {
+            return true;
+        }
+    }
+    false
 }
 
 /// A table with this place alone, and with the people that there are.

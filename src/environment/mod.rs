@@ -7,9 +7,11 @@ mod enrolment;
 mod hardware;
 mod look_around;
 mod machine;
+mod margin;
 mod matching;
 mod neighbours;
 mod observed;
+mod refreshing;
 #[cfg(test)]
 mod scenarios;
 
@@ -22,6 +24,8 @@ pub use choosing::{
 pub use enrolment::{Chosen, EnrolmentError, enrol};
 pub use look_around::{FROM_NOTHING, ON_A_LIVE_NETWORK, look_around};
 pub use machine::observe_machine;
-pub use matching::{Comparison, Matcher, answered, compare, enough_answered};
-pub use neighbours::{Neighbours, neighbour_label};
+pub use margin::Margin;
+pub use matching::{Comparison, Matcher, answered, compare, enough_answered, enrolled_values};
+pub use neighbours::{Neighbours, address_of, neighbour_label};
 pub use observed::Observed;
+pub use refreshing::{Fate, Refreshed, refresh};

@@ -1,6 +1,7 @@
 //! What the services on this server are given once it is known to be at home.
 
 pub mod mariadb;
+pub mod notice;
 mod tmpfs;
 
 pub use tmpfs::{RELEASE_FOLDER, ReleaseError, is_open, take_back, write_file};

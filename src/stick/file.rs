@@ -118,7 +118,19 @@ impl StickFile {
         made: u64,
         pin: &[u8],
     ) -> Self {
-        let stretch = (!pin.is_empty()).then(|| Stretch::new(ScryptParams::PASSPHRASE));
+        Self::make_with(ScryptParams::PASSPHRASE, header, key, label, made, pin)
+    }
+
+    /// The same at another cost of each guess.
+    pub(crate) fn make_with(
+        params: ScryptParams,
+        header: &Header,
+        key: &MasterKey,
+        label: String<32>,
+        made: u64,
+        pin: &[u8],
+    ) -> Self {
+        let stretch = (!pin.is_empty()).then(|| Stretch::new(params));
         let info = StickInfo {
             server_id: header.server_id,
             server_name: header.server_name.clone(),

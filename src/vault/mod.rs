@@ -8,6 +8,8 @@ mod authenticated;
 mod destruction;
 mod device;
 mod event;
+mod event_log;
+mod event_proof;
 pub mod gpt;
 mod header;
 mod layout;
@@ -31,6 +33,7 @@ use core::fmt;
 pub use destruction::Destroyed;
 pub use device::{BlockDevice, Discarded};
 pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy, wrong_entries};
+pub use event_proof::{Span, Standing};
 pub use header::{Header, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
 pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, VaultPlace};
@@ -45,11 +48,12 @@ pub use sticks::{KnownCode, KnownStick, MAX_STICKS, StickList};
 
 #[cfg(feature = "fuzzing")]
 pub use authenticated::read_as_each as read_as_each_record;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub use memory::MemoryDevice;
 
 use crate::keys::{MasterKey, Secret32};
 use crate::theft::TheftState;
+use event_log::EventLog;
 use header::PepperInUse;
 use layout::{Area, HALF, HEADER, POLICY, STATE, STICKS};
 use pepper::digest;
@@ -154,6 +158,7 @@ impl<D: BlockDevice> Vault<D> {
         vault.write_proven(key, &TheftState::Armed)?;
         vault.write_proven(key, &Policy::default())?;
         vault.write_proven(key, &StickList::default())?;
+        event_log::begin(&mut vault.device, &vault.header, key)?;
         vault.write_header()?;
         Ok(vault)
     }
@@ -195,6 +200,12 @@ impl<D: BlockDevice> Vault<D> {
         };
         let header = postcard::from_bytes(&payload).map_err(|_| VaultError::Damaged)?;
         Ok(Self { device, header })
+    }
+
+    /// What it stands on, for whoever edits it in tests.
+    #[cfg(test)]
+    pub fn into_device(self) -> D {
+        self.device
     }
 
     pub fn header(&self) -> &Header {
@@ -309,7 +320,7 @@ impl<D: BlockDevice> Vault<D> {
         Ok(())
     }
 
-    /// Adds to the event log.
+    /// Adds to the event log, without the master key.
     ///
     /// # Errors
     /// [`VaultError::Device`].
@@ -319,7 +330,25 @@ impl<D: BlockDevice> Vault<D> {
         boot_id: [u8; 16],
         kind: EventKind,
     ) -> Result<(), VaultError> {
-        event::append(&mut self.device, time, boot_id, kind)
+        event_log::append(&mut self.device, None, time, boot_id, kind)
+    }
+
+    /// Adds to the event log, and seals it up to there, in the same write.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::WrongKey`].
+    pub fn append_sealed(
+        &mut self,
+        key: &MasterKey,
+        time: u64,
+        boot_id: [u8; 16],
+        kind: EventKind,
+    ) -> Result<(), VaultError> {
+        if !self.accepts(key) {
+            return Err(VaultError::WrongKey);
+        }
+        let sealed_by = Some((&self.header, key));
+        event_log::append(&mut self.device, sealed_by, time, boot_id, kind)
     }
 
     /// The event log, oldest first.
@@ -327,7 +356,30 @@ impl<D: BlockDevice> Vault<D> {
     /// # Errors
     /// [`VaultError::Device`].
     pub fn events(&self) -> Result<Vec<Event>, VaultError> {
-        event::read(&self.device)
+        Ok(EventLog::read(&self.device)?.events())
+    }
+
+    /// Number of the last event that a seal stands for; 0 where none does.
+    /// Only [`Vault::prove_events`] says whether the seal holds.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`].
+    pub fn events_sealed(&self) -> Result<u64, VaultError> {
+        let newest = EventLog::read(&self.device)?.newest;
+        Ok(newest.map_or(0, |newest| newest.seal.number))
+    }
+
+    /// What of the event log is as it was sealed when the server last opened:
+    /// all events from 1 to the newest, oldest first.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::WrongKey`].
+    pub fn prove_events(&self, key: &MasterKey) -> Result<Vec<Span>, VaultError> {
+        if !self.accepts(key) {
+            return Err(VaultError::WrongKey);
+        }
+        let log = EventLog::read(&self.device)?;
+        Ok(event_proof::prove(&log, &self.header, key))
     }
 
     fn destroy_spare(&mut self) -> Result<(), VaultError> {

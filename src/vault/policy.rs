@@ -47,4 +47,7 @@ pub struct Policy {
     /// nothing else knows whom to ask, and the prompt has no other way to find
     /// out. What answers there is the secret, not the address.
     pub neighbours: Vec<[u8; 4], MAX_NEIGHBOURS>,
+    /// The owner wants `on_strikes = reset` as soon as a stick was verified
+    /// that is kept elsewhere. It does nothing but be reminded of.
+    pub wants_reset: bool,
 }

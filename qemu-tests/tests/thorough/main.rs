@@ -4,6 +4,7 @@
 mod at_home;
 mod exits;
 mod harness;
+mod margin;
 mod network;
 mod people;
 mod power_cuts;
