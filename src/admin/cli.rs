@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{Result, enroll, init, install, log, mariadb, policy, reset, status, stick};
+use super::{
+    Result, enroll, init, install, log, mariadb, policy, release, reset, status, stick, watch,
+};
 
 /// Releases the database key at boot only where this server belongs.
 ///
@@ -39,12 +41,16 @@ enum Command {
     Uninstall(install::UninstallOptions),
     /// Show and set what the server does when it may have been stolen
     Policy(policy::PolicyOptions),
+    /// Put the keys into memory again, or take them out of it
+    Release(release::ReleaseOptions),
     /// Destroy the key on this server's disk; only backup sticks open it then
     Reset(reset::ResetOptions),
     /// Show how things stand
     Status,
     /// Show what happened at each boot
     Log,
+    /// Watch what stands around the running server (stayput-watch.service runs it)
+    Watch,
 }
 
 impl Cli {
@@ -59,9 +65,11 @@ impl Cli {
             Command::Install => install::install(),
             Command::Uninstall(options) => install::uninstall(options),
             Command::Policy(options) => policy::run(options, self.json),
+            Command::Release(options) => release::run(options),
             Command::Reset(options) => reset::run(options),
             Command::Status => status::run(self.json),
             Command::Log => log::run(self.json),
+            Command::Watch => watch::run(),
         }
     }
 }

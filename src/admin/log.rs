@@ -1,7 +1,7 @@
 //! `stayput log`: what happened at each boot.
 
 use super::unlock::open_vault;
-use super::{Problem, Result};
+use super::{Problem, Result, watch};
 use crate::vault::{Event, EventKind, LockedBecause, OpenedBy};
 
 pub fn run(json: bool) -> Result<()> {
@@ -74,6 +74,12 @@ fn sentence(kind: &EventKind) -> String {
         EventKind::PolicyChanged => "The policy was changed.".into(),
         EventKind::Rearmed => "A place opens the server again.".into(),
         EventKind::WentOnLocked => "The system was started without the keys.".into(),
+        EventKind::ReleasedByHand => "The keys were put into memory by hand.".into(),
+        EventKind::WatchAlarm { alarm, wanted } => {
+            let wanted = watch::meaning(*wanted);
+            format!("Alarm: {alarm} ({wanted}).")
+        }
+        EventKind::WatchAllClear => "The alarm is over: the server is at home.".into(),
     }
 }
 

@@ -10,10 +10,13 @@ pub mod mariadb;
 mod policy;
 mod problem;
 mod program;
+mod release;
 mod reset;
 mod status;
 mod stick;
+mod systemd;
 mod unlock;
+mod watch;
 
 pub use problem::{Exit, Problem, Result};
 pub use unlock::{UnlockOptions, Unlocked, unlock};

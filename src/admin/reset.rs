@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::ask;
-use super::mariadb::{is_enabled, stop_mariadb};
+use super::mariadb::{is_enabled, stop_a_start, stop_mariadb};
 use super::unlock::{open_vault, vault_place};
 use super::{Problem, Result};
 use crate::release;
@@ -47,6 +47,7 @@ pub fn run(options: &ResetOptions) -> Result<()> {
         verified = Some(start.elapsed());
     });
     // Whatever the disk says, the rest goes too.
+    stop_a_start();
     release::take_back();
     let wiped = keys.wipe(vault.header());
     let stopped = if is_enabled() { stop_mariadb() } else { Ok(()) };

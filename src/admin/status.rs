@@ -3,8 +3,8 @@
 use super::init::SETUP;
 use super::log::time;
 use super::unlock::{Recognition, open_vault, recognise};
-use super::{Problem, Result};
-use crate::theft::TheftState;
+use super::{Problem, Result, watch};
+use crate::theft::{OnAlarm, TheftState};
 use crate::vault::{Header, StickList, VaultError};
 
 /// What status tells, for people and for scripts.
@@ -16,6 +16,10 @@ struct Status<'a> {
     sticks: Option<&'a StickList>,
     mariadb: Option<bool>,
     theft: Option<TheftState>,
+    /// What the policy wants of the watch, where the policy is proven.
+    wanted: Option<OnAlarm>,
+    /// How the watch stands, if it runs.
+    watch: Option<watch::Report>,
 }
 
 pub fn run(json: bool) -> Result<()> {
@@ -39,6 +43,10 @@ pub fn run(json: bool) -> Result<()> {
             .as_ref()
             .map(|proven| proven.policy.mariadb.is_some()),
         theft: vault.state().ok(),
+        wanted: proven
+            .as_ref()
+            .map(|proven| proven.policy.theft.watch.on_alarm),
+        watch: watch::report(),
     };
     if json {
         println!("{:#}", status.json());
@@ -100,6 +108,28 @@ impl Status<'_> {
             Some(false) => println!("MariaDB: not set up. Run: stayput mariadb enable"),
             None => {}
         }
+        println!("Watch: {}", self.watch_in_words());
+    }
+
+    fn watch_in_words(&self) -> String {
+        let Some(watch) = self.watch else {
+            return match self.wanted {
+                Some(OnAlarm::Off) => "off.".into(),
+                _ => "does not run. `systemctl status stayput-watch` tells why.".into(),
+            };
+        };
+        let as_what = match watch.enrolled {
+            true => "as enrolled",
+            false => "as found when it was started",
+        };
+        let counts = [watch.same, watch.different, watch.silent];
+        let all: u32 = counts.into_iter().map(u32::from).sum();
+        let same = watch.same;
+        let stands = format!("{same} of {all} neighbours {as_what}.");
+        match watch.alarm {
+            None => stands,
+            Some((alarm, since)) => format!("{stands}\n  ALARM since {}: {alarm}.", time(since)),
+        }
     }
 
     fn print_place(&self) {
@@ -155,6 +185,7 @@ impl Status<'_> {
             "mariadb": self.mariadb,
             "strikes": self.theft.map(|state| state.strikes()),
             "reset": self.theft.map(|state| state.is_reset()),
+            "watch": self.watch,
         })
     }
 }

@@ -5,8 +5,12 @@ mod attempts;
 mod decide;
 mod policy;
 mod state;
+mod watch;
+mod watch_policy;
 
 pub use attempts::attempts_used_up;
 pub use decide::{Decision, Finding, Then, WayBack, decide};
 pub use policy::{OnFailure, OnStrikes, TheftPolicy};
 pub use state::{ResetCause, TheftState};
+pub use watch::{Alarm, Link, Look, Seen, Verdict, Watch};
+pub use watch_policy::{OnAlarm, WatchPolicy};

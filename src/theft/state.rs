@@ -47,6 +47,8 @@ pub enum ResetCause {
     Prompt,
     /// `stayput reset`.
     Owner,
+    /// The running server seemed to be carried away.
+    Watch,
 }
 
 impl fmt::Display for ResetCause {
@@ -56,6 +58,7 @@ impl fmt::Display for ResetCause {
             Self::WrongPins => "after too many wrong PINs",
             Self::Prompt => "as somebody asked for at the prompt",
             Self::Owner => "as root asked for",
+            Self::Watch => "after it was carried away while it ran",
         })
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{LOG_BLOCKS, log};
 use super::record::{blocks_for, capacity};
 use super::{BlockDevice, VaultError, store};
-use crate::theft::ResetCause;
+use crate::theft::{Alarm, OnAlarm, ResetCause};
 
 /// Events in one block; `the_largest_block_fits` holds the sizes together.
 pub const EVENTS_PER_BLOCK: usize = 28;
@@ -109,6 +109,16 @@ pub enum EventKind {
     Rearmed,
     /// The system was started without the keys.
     WentOnLocked,
+    /// `stayput release` put the keys into memory.
+    ReleasedByHand,
+    /// The running server seemed to be carried away.
+    WatchAlarm {
+        alarm: Alarm,
+        /// What the policy wants done about it.
+        wanted: OnAlarm,
+    },
+    /// After an alarm the server was at home for long enough.
+    WatchAllClear,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
