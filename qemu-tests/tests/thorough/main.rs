@@ -12,3 +12,4 @@ mod stolen;
 mod suspect;
 mod theft;
 mod vault;
+mod watch;
