@@ -12,5 +12,5 @@ pub use attempts::attempts_used_up;
 pub use decide::{Decision, Finding, Then, WayBack, decide};
 pub use policy::{OnFailure, OnStrikes, TheftPolicy};
 pub use state::{ResetCause, TheftState};
-pub use watch::{Alarm, Link, Look, Seen, Verdict, Watch};
+pub use watch::{Alarm, Answer, Link, Look, Seen, Verdict, Watch, answer};
 pub use watch_policy::{OnAlarm, WatchPolicy};

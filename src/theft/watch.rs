@@ -7,7 +7,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::watch_policy::WatchPolicy;
+use super::decide::WayBack;
+use super::watch_policy::{OnAlarm, WatchPolicy};
 
 /// Looks in a row that must all be bad, however little time is asked for.
 pub const LOOKS: u32 = 3;
@@ -73,6 +74,29 @@ pub enum Verdict {
     Raise(Alarm),
     /// After an alarm everything has been as it should for long enough.
     AllClear,
+}
+
+/// What is done about an alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is said, and nothing else.
+    Tell,
+    /// The released keys go, then MariaDB is stopped.
+    Lock,
+    /// The pepper first, then as [`Answer::Lock`].
+    Reset,
+    /// The reset would destroy the last way in: the server is only locked.
+    LockOnly,
+}
+
+/// What the owner's wish comes to now; `way_back` as it is at this moment.
+pub fn answer(wanted: OnAlarm, way_back: WayBack) -> Answer {
+    match (wanted, way_back) {
+        (OnAlarm::Off | OnAlarm::Alert, _) => Answer::Tell,
+        (OnAlarm::Lock, _) => Answer::Lock,
+        (OnAlarm::Reset, WayBack::Listed) => Answer::Reset,
+        (OnAlarm::Reset, WayBack::None) => Answer::LockOnly,
+    }
 }
 
 /// What a look says by itself.

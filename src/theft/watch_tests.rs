@@ -126,6 +126,23 @@ fn an_alarm_is_raised_once_and_is_over_when_home_is_seen_for_as_long() {
 }
 
 #[test]
+fn nothing_is_destroyed_but_where_the_owner_wants_it_and_gets_in_again() {
+    use {OnAlarm::*, WayBack::*};
+    for (wanted, way_back, expected) in [
+        (Alert, Listed, Answer::Tell),
+        (Alert, None, Answer::Tell),
+        (Lock, Listed, Answer::Lock),
+        (Lock, None, Answer::Lock),
+        (Reset, Listed, Answer::Reset),
+        (Reset, None, Answer::LockOnly),
+        (Off, Listed, Answer::Tell),
+        (Off, None, Answer::Tell),
+    ] {
+        assert_eq!(answer(wanted, way_back), expected);
+    }
+}
+
+#[test]
 fn nothing_counts_in_the_first_minutes() {
     let mut watch = Watch::new(WatchPolicy::default());
     for time in (0..300).step_by(10) {

@@ -9,7 +9,7 @@ use crate::admin::unlock::{open_vault, vault_place};
 use crate::release;
 use crate::stick::{PluggedKeys, Wiped};
 use crate::sys::clock;
-use crate::theft::{Alarm, OnAlarm, ResetCause, WayBack};
+use crate::theft::{Alarm, Answer, OnAlarm, ResetCause, WayBack, answer};
 use crate::vault::locate::{self, VaultDisk};
 use crate::vault::{EventKind, Vault};
 
@@ -27,17 +27,29 @@ pub fn act(alarm: Alarm, wanted: OnAlarm, note: bool) {
         events.push(EventKind::WatchAlarm { alarm, wanted });
     }
     log::error!("alarm: {alarm}");
-    match wanted {
-        OnAlarm::Off | OnAlarm::Alert => {}
-        OnAlarm::Lock => take_keys(),
-        OnAlarm::Reset => {
-            events.extend(reset());
+    // Only then: a stick takes its time, and the lock does not need it.
+    let sticks = match wanted {
+        OnAlarm::Reset => Sticks::now(),
+        OnAlarm::Off | OnAlarm::Alert | OnAlarm::Lock => None,
+    };
+    let way_back = sticks.as_ref().map_or(WayBack::None, Sticks::way_back);
+    let answer = answer(wanted, way_back);
+    match (answer, sticks) {
+        (Answer::Tell, _) => {}
+        (Answer::Reset, Some(sticks)) => {
+            events.extend(sticks.reset());
             take_keys();
+        }
+        (Answer::Lock, _) => take_keys(),
+        (Answer::LockOnly | Answer::Reset, _) => {
+            take_keys();
+            log::error!("not reset: no verified stick is listed but those that are plugged in");
+            events.push(EventKind::ResetWithheld { cause: CAUSE });
         }
     }
     append(events);
-    tell(alarm, wanted);
-    if wanted == OnAlarm::Lock || wanted == OnAlarm::Reset {
+    tell(alarm, answer);
+    if answer != Answer::Tell {
         stop();
     }
 }
@@ -70,40 +82,52 @@ fn stop() {
     }
 }
 
-/// The reset, with the same precondition as one after strikes, looked at now
-/// and not when it was chosen: sticks may have been lost or plugged in since.
-/// Without another way in nothing is destroyed, and the server is only locked.
-fn reset() -> Vec<EventKind> {
-    let mut vault = match open_vault() {
-        Ok(vault) => vault,
-        Err(problem) => {
-            log::error!("not reset: {}", problem.what);
-            return Vec::new();
+/// The vault, and the sticks that are plugged in at this moment: since the
+/// policy was chosen some may have been lost or plugged in.
+struct Sticks {
+    vault: Vault<VaultDisk>,
+    plugged: PluggedKeys,
+}
+
+impl Sticks {
+    fn now() -> Option<Self> {
+        let found = open_vault().and_then(|vault| {
+            let own_disk = locate::disk_of(&vault_place()?);
+            let plugged = PluggedKeys::find(vault.header(), own_disk.as_deref());
+            Ok(Self { vault, plugged })
+        });
+        found
+            .inspect_err(|problem| log::error!("{}", problem.what))
+            .ok()
+    }
+
+    /// The list is not proven: whoever wrote a wrong one could destroy the
+    /// pepper as well.
+    fn way_back(&self) -> WayBack {
+        let listed = self.vault.unproven_sticks().unwrap_or_default();
+        self.plugged.way_back(self.vault.header(), &listed)
+    }
+
+    /// The pepper, the slots, and the keys on the sticks that are plugged in:
+    /// there is another one. Gives what there is to note.
+    fn reset(mut self) -> Vec<EventKind> {
+        let begun = clock::now();
+        match self.vault.reset(CAUSE, begun, &mut || ()) {
+            Ok(destroyed) if destroyed.failed == 0 => log::warn!("reset, {CAUSE}"),
+            Ok(destroyed) => log::error!("reset, but {} blocks failed", destroyed.failed),
+            Err(error) => log::error!("the reset failed: {error}"),
         }
-    };
-    let own_disk = vault_place().ok().and_then(|place| locate::disk_of(&place));
-    let keys = PluggedKeys::find(vault.header(), own_disk.as_deref());
-    let sticks = vault.unproven_sticks().unwrap_or_default();
-    if keys.way_back(vault.header(), &sticks) == WayBack::None {
-        log::error!("not reset: no verified stick is listed but those that are plugged in");
-        return vec![EventKind::ResetWithheld { cause: CAUSE }];
+        let mut events = vec![EventKind::Reset {
+            cause: CAUSE,
+            begun,
+        }];
+        let wiped = self.plugged.wipe(self.vault.header());
+        if wiped != Wiped::default() {
+            let Wiped { wiped, left } = wiped;
+            events.push(EventKind::SticksWiped { wiped, left });
+        }
+        events
     }
-    let begun = clock::now();
-    match vault.reset(CAUSE, begun, &mut || ()) {
-        Ok(destroyed) if destroyed.failed == 0 => log::warn!("reset, {CAUSE}"),
-        Ok(destroyed) => log::error!("reset, but {} blocks failed", destroyed.failed),
-        Err(error) => log::error!("the reset failed: {error}"),
-    }
-    let mut events = vec![EventKind::Reset {
-        cause: CAUSE,
-        begun,
-    }];
-    let wiped = keys.wipe(vault.header());
-    if wiped != Wiped::default() {
-        let Wiped { wiped, left } = wiped;
-        events.push(EventKind::SticksWiped { wiped, left });
-    }
-    events
 }
 
 fn append(events: Vec<EventKind>) {
@@ -127,12 +151,16 @@ fn append(events: Vec<EventKind>) {
 }
 
 /// Everybody who is logged in reads it.
-fn tell(alarm: Alarm, wanted: OnAlarm) {
-    let done = match wanted {
-        OnAlarm::Off | OnAlarm::Alert => "Nothing was stopped.",
-        OnAlarm::Lock | OnAlarm::Reset => {
+fn tell(alarm: Alarm, answer: Answer) {
+    let done = match answer {
+        Answer::Tell => "Nothing was stopped.",
+        Answer::Lock | Answer::LockOnly => {
             "The database is stopped. At home, or with a stick: stayput release, then \
              systemctl start mariadb"
+        }
+        Answer::Reset => {
+            "The database is stopped and its key destroyed. With a stick: \
+             stayput release --stick /dev/sdX1, then systemctl start mariadb"
         }
     };
     let text = format!("stayput: has this server been carried away? I see that {alarm}. {done}");
