@@ -54,9 +54,13 @@ pub fn install() -> Result<()> {
         mariadb::put_gate_in_front()?;
         println!("MariaDB: the gate is in front of it");
     }
-    watch::put()?;
-    println!("stayput-watch.service: the running server is watched");
     update_initramfs()?;
+    // Last: nothing else depends on it.
+    if watch::put()? {
+        println!("stayput-watch.service: the running server is watched");
+    } else {
+        println!("There is no systemd here: the running server is not watched");
+    }
     println!("Done. At the next boot this server opens only where it belongs.");
     Ok(())
 }

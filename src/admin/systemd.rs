@@ -5,6 +5,13 @@ use std::process::Command;
 
 use super::{Result, program};
 
+const SYSTEMCTL: &str = "/usr/bin/systemctl";
+
+/// Whether it is there, running or not.
+pub fn installed() -> bool {
+    Path::new(SYSTEMCTL).exists()
+}
+
 /// Whether systemd runs this machine; in an image that is being made it does
 /// not, and units are only written.
 pub fn running() -> bool {
@@ -26,5 +33,5 @@ pub fn reload() -> Result<()> {
 /// # Errors
 /// What it says; `next` is what a person does then.
 pub fn systemctl(arguments: &[&str], next: &str) -> Result<()> {
-    program::run(Command::new("/usr/bin/systemctl").args(arguments), next).map(drop)
+    program::run(Command::new(SYSTEMCTL).args(arguments), next).map(drop)
 }

@@ -185,7 +185,6 @@ impl Watch {
     /// Takes in one look.
     pub fn look(&mut self, look: Look) -> Verdict {
         if self.was_away(&look) {
-            self.before = None;
             self.bad = None;
             self.good = None;
             self.quiet_until = look.since_boot + self.policy.settle();

@@ -110,11 +110,13 @@ pub fn stop_mariadb() -> Result<()> {
 /// What systemd says of MariaDB's unit in one word; `None` where it does not
 /// run.
 fn state() -> Option<String> {
+    if !running() {
+        return None;
+    }
     let mut ask = Command::new("/usr/bin/systemctl");
     // It ends with a failure for all words but `active`.
-    let said = ask.args(["is-active", "mariadb.service"]).output();
-    let word = String::from_utf8(said.ok().filter(|_| running())?.stdout);
-    word.ok().map(|word| word.trim().to_owned())
+    let said = ask.args(["is-active", "mariadb.service"]).output().ok()?;
+    Some(String::from_utf8_lossy(&said.stdout).trim().to_owned())
 }
 
 /// Whether MariaDB runs and has read its keys.

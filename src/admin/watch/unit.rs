@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::admin::mariadb::durable::write_durably;
-use crate::admin::systemd::{reload, running, systemctl};
+use crate::admin::systemd::{installed, reload, running, systemctl};
 use crate::admin::{Problem, Result};
 
 const UNIT: &str = "stayput-watch.service";
@@ -13,18 +13,22 @@ const PATH: &str = "/etc/systemd/system/stayput-watch.service";
 const TEXT: &str = include_str!("../../../systemd/stayput-watch.service");
 const NEXT: &str = "`journalctl -u stayput-watch -n 20` shows why.";
 
-/// Puts the service in place, and starts it where a system runs.
+/// Puts the service in place, and starts it where a system runs; `false` where
+/// there is no systemd.
 ///
 /// # Errors
 /// What the filesystem or systemd says.
-pub fn put() -> Result<()> {
+pub fn put() -> Result<bool> {
+    if !installed() {
+        return Ok(false);
+    }
     write_durably(Path::new(PATH), TEXT.as_bytes()).map_err(|error| problem(&error))?;
     reload()?;
     systemctl(&["enable", UNIT], NEXT)?;
     if running() {
         systemctl(&["restart", UNIT], NEXT)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Undoes [`put`].
