@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    Result, audit, code, enroll, init, install, log, mariadb, passphrase, policy, reset, status,
-    stick,
+    Result, audit, code, enroll, init, install, log, mariadb, passphrase, policy, release, reset,
+    status, stick, watch,
 };
 
 /// Releases the database key at boot only where this server belongs.
@@ -51,6 +51,8 @@ enum Command {
     Uninstall(install::UninstallOptions),
     /// Show and set what the server does when it may have been stolen
     Policy(policy::PolicyOptions),
+    /// Put the keys into memory again, or take them out of it
+    Release(release::ReleaseOptions),
     /// Destroy the key on this server's disk; only a backup stick or the recovery
     /// code opens it then
     Reset(reset::ResetOptions),
@@ -60,6 +62,8 @@ enum Command {
     Status,
     /// Show what happened at each boot
     Log(log::LogOptions),
+    /// Watch what stands around the running server (stayput-watch.service runs it)
+    Watch,
 }
 
 impl Cli {
@@ -76,10 +80,12 @@ impl Cli {
             Command::Install => install::install(),
             Command::Uninstall(options) => install::uninstall(options),
             Command::Policy(options) => policy::run(options, self.json),
+            Command::Release(options) => release::run(options),
             Command::Reset(options) => reset::run(options),
             Command::Audit(options) => audit::run(options, self.json),
             Command::Status => status::run(self.json),
             Command::Log(options) => log::run(options, self.json),
+            Command::Watch => watch::run(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `stayput log`: what happened at each boot, and how much of that is proven.
 
 use super::unlock::{UnlockOptions, open_vault, problem, unlock};
-use super::{Problem, Result};
+use super::{Problem, Result, watch};
 use crate::theft::ResetCause;
 use crate::vault::{Event, EventKind, LockedBecause, OpenedBy, Span, Standing};
 
@@ -166,6 +166,12 @@ pub fn sentence(kind: &EventKind) -> String {
         EventKind::Refreshed { place, changed } => {
             format!("The place \"{place}\" was taken as it is now: {changed} factors had changed.")
         }
+        EventKind::ReleasedByHand => "The keys were put into memory by hand.".into(),
+        EventKind::WatchAlarm { alarm, wanted } => {
+            let wanted = watch::meaning(*wanted);
+            format!("Alarm: {alarm} ({wanted}).")
+        }
+        EventKind::WatchAllClear => "The alarm is over: the server is at home.".into(),
     }
 }
 

@@ -15,10 +15,13 @@ mod passphrase;
 mod policy;
 mod problem;
 mod program;
+mod release;
 mod reset;
 mod status;
 mod stick;
+mod systemd;
 mod unlock;
+mod watch;
 mod ways_in;
 
 pub use problem::{Exit, Problem, Result};

@@ -1,11 +1,13 @@
 //! `stayput policy`: what the server does when it may have been stolen.
 
 use super::ask;
+use super::release;
 use super::unlock::{UnlockOptions, Unlocked, unlock, vault_place};
+use super::watch::{self, WatchOptions};
 use super::{Exit, Problem, Result};
 use crate::stick::PluggedKeys;
 use crate::theft::{OnFailure, OnStrikes, TheftPolicy};
-use crate::vault::{EventKind, Policy, StickList, locate};
+use crate::vault::{EventKind, Keep, Policy, StickList, locate};
 
 /// Without options the policy is shown.
 #[derive(clap::Args, Clone, Debug)]
@@ -33,6 +35,11 @@ pub struct PolicyOptions {
     /// "bank safe"
     #[arg(long, value_name = "WHERE", value_parser = place)]
     stick_kept: Option<heapless::String<48>>,
+    /// How long the released keys stay in the memory filesystem
+    #[arg(long, value_name = "HOW")]
+    keep: Option<Keep>,
+    #[command(flatten)]
+    watch: WatchOptions,
     #[command(flatten)]
     unlock: UnlockOptions,
 }
@@ -71,32 +78,45 @@ pub fn place(text: &str) -> std::result::Result<heapless::String<48>, String> {
 }
 
 impl PolicyOptions {
-    fn apply(&self, before: TheftPolicy) -> TheftPolicy {
+    fn apply(&self, before: &Policy) -> Policy {
+        Policy {
+            theft: self.theft(before.theft),
+            keep: self.keep.unwrap_or(before.keep),
+            // Whatever was wished for before, this is decided.
+            wants_reset: before.wants_reset && self.on_strikes.is_none(),
+            ..before.clone()
+        }
+    }
+
+    fn theft(&self, before: TheftPolicy) -> TheftPolicy {
         TheftPolicy {
             wait: self.wait.unwrap_or(before.wait),
             strikes: self.strikes.unwrap_or(before.strikes),
             attempts: self.attempts.map_or(before.attempts, |attempts| attempts.0),
             on_failure: self.on_failure.unwrap_or(before.on_failure),
             on_strikes: self.on_strikes.unwrap_or(before.on_strikes),
+            watch: self.watch.apply(before.watch),
         }
     }
 }
 
 pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
-    let before = unlocked.proven.policy.theft;
-    let after = options.apply(before);
-    let begins_to_reset = after.resets_by_itself() && !before.resets_by_itself();
+    let before = unlocked.proven.policy.clone();
+    let after = options.apply(&before);
+    let begins_to_reset = after.theft.resets_by_itself() && !before.theft.resets_by_itself();
     if begins_to_reset || options.stick_kept.is_some() {
         note_the_way_back(options, &mut unlocked)?;
     }
-    let mut policy = unlocked.proven.policy.clone();
-    policy.theft = after;
-    // Whatever was wished for before, this is decided.
-    policy.wants_reset &= options.on_strikes.is_none();
-    if policy != unlocked.proven.policy {
-        unlocked.set_policy(policy)?;
+    if after != before {
+        unlocked.set_policy(after.clone())?;
         unlocked.log(EventKind::PolicyChanged)?;
+    }
+    if after.keep != before.keep {
+        release::renew(unlocked.master_key(), &after)?;
+    }
+    if after.theft.watch != before.theft.watch {
+        watch::start_anew();
     }
     if json {
         println!("{:#}", as_json(&after));
@@ -158,13 +178,19 @@ pub fn reminder(policy: &Policy) -> Option<&'static str> {
     )
 }
 
-fn as_json(policy: &TheftPolicy) -> serde_json::Value {
+fn as_json(policy: &Policy) -> serde_json::Value {
+    let Policy { theft, keep, .. } = policy;
     serde_json::json!({
-        "wait": policy.wait,
-        "strikes": policy.strikes,
-        "attempts": policy.attempts,
-        "on_failure": word(policy.on_failure),
-        "on_strikes": word(policy.on_strikes),
+        "wait": theft.wait,
+        "strikes": theft.strikes,
+        "attempts": theft.attempts,
+        "on_failure": word(theft.on_failure),
+        "on_strikes": word(theft.on_strikes),
+        "watch": word(theft.watch.on_alarm),
+        "watch_every": theft.watch.every,
+        "watch_persist": theft.watch.persist,
+        "watch_settle": theft.watch.settle,
+        "keep": word(*keep),
     })
 }
 
@@ -174,7 +200,14 @@ fn word(value: impl clap::ValueEnum) -> String {
     value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-fn in_words(policy: &TheftPolicy) -> String {
+fn in_words(policy: &Policy) -> String {
+    let keep = match policy.keep {
+        Keep::Always => "MariaDB's key file stays in memory",
+        Keep::UntilStarted => "it leaves memory when MariaDB has read it",
+    };
+    let kept = word(policy.keep);
+    let policy = policy.theft;
+    let watch = policy.watch;
     let attempts = policy.attempts.map_or("off".into(), |n| n.to_string());
     let on_failure = match policy.on_failure {
         OnFailure::Halt => "the server stays in the prompt",
@@ -189,17 +222,27 @@ fn in_words(policy: &TheftPolicy) -> String {
          strikes     {:<9} starts in foreign places are the limit\n\
          attempts    {attempts:<9} wrong entries until the key is destroyed\n\
          on-failure  {:<9} {on_failure}\n\
-         on-strikes  {:<9} {on_strikes}\n",
+         on-strikes  {:<9} {on_strikes}\n\
+         watch       {:<9} {}\n\
+         {:11} every {} s; {} s of it are an alarm; none in the first {} s\n\
+         keep        {kept:<9} {keep}\n",
         policy.wait,
         policy.strikes,
         word(policy.on_failure),
         word(policy.on_strikes),
+        word(watch.on_alarm),
+        watch::meaning(watch.on_alarm),
+        "",
+        watch.every,
+        watch.persist,
+        watch.settle,
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::theft::OnAlarm;
     use clap::Parser;
 
     #[derive(Parser)]
@@ -210,7 +253,7 @@ mod tests {
 
     fn typed(words: &[&str]) -> std::result::Result<TheftPolicy, clap::Error> {
         let words = std::iter::once(&"policy").chain(words);
-        Line::try_parse_from(words).map(|line| line.options.apply(TheftPolicy::default()))
+        Line::try_parse_from(words).map(|line| line.options.apply(&Policy::default()).theft)
     }
 
     #[test]
@@ -240,6 +283,14 @@ mod tests {
         };
         assert_eq!(changed.unwrap(), expected);
         assert_eq!(typed(&["--attempts", "off"]).unwrap(), default);
+        let watch = typed(&["--watch", "lock", "--watch-persist", "600"])
+            .unwrap()
+            .watch;
+        assert_eq!((watch.on_alarm, watch.persist), (OnAlarm::Lock, 600));
+        assert_eq!(
+            (watch.every, watch.settle),
+            (default.watch.every, default.watch.settle)
+        );
     }
 
     #[test]
@@ -251,6 +302,9 @@ mod tests {
             ["--attempts", "1"],
             ["--attempts", "no"],
             ["--on-strikes", "explode"],
+            ["--watch", "explode"],
+            ["--watch-persist", "14"],
+            ["--watch-settle", "0"],
             ["--stick-kept", " "],
         ] {
             assert!(typed(&words).is_err(), "{words:?}");
@@ -270,10 +324,17 @@ mod tests {
 
     #[test]
     fn a_script_reads_what_the_options_take() {
-        let json = as_json(&TheftPolicy::default());
+        let json = as_json(&Policy::default());
         assert_eq!(json["on_strikes"], "halt");
         assert_eq!(json["attempts"], serde_json::Value::Null);
-        let text = in_words(&TheftPolicy::default());
+        let text = in_words(&Policy::default());
         assert!(text.lines().all(|line| line.len() <= 79), "{text}");
+    }
+
+    #[test]
+    fn a_watch_that_may_destroy_the_key_needs_a_way_back_as_the_strikes_do() {
+        assert!(!TheftPolicy::default().resets_by_itself());
+        assert!(typed(&["--watch", "reset"]).unwrap().resets_by_itself());
+        assert!(!typed(&["--watch", "lock"]).unwrap().resets_by_itself());
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::ask;
-use super::mariadb::{is_enabled, stop_mariadb};
+use super::mariadb::{is_enabled, stop_a_start, stop_mariadb};
 use super::unlock::{open_vault, vault_place};
 use super::{Problem, Result};
 use crate::release;
@@ -91,7 +91,7 @@ fn confirm(options: &ResetOptions, name: &str, way_back: WayBack) -> Result<()> 
 
 /// What became of it.
 pub struct Done {
-    destroyed: std::result::Result<Destroyed, VaultError>,
+    pub destroyed: std::result::Result<Destroyed, VaultError>,
     /// When the pepper was found to be gone, since the start.
     verified: Option<Duration>,
     wiped: Wiped,
@@ -114,6 +114,7 @@ pub fn destroy(
     let destroyed = vault.reset(cause, begun, &mut || {
         verified = Some(start.elapsed());
     });
+    stop_a_start();
     release::take_back();
     let wiped = match wipe {
         true => keys.wipe(vault.header()),

@@ -4,6 +4,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::watch_policy::{OnAlarm, WatchPolicy};
+
 /// What becomes of a boot that does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(clap::ValueEnum))]
@@ -39,6 +41,7 @@ pub struct TheftPolicy {
     pub attempts: Option<u16>,
     pub on_failure: OnFailure,
     pub on_strikes: OnStrikes,
+    pub watch: WatchPolicy,
 }
 
 impl Default for TheftPolicy {
@@ -50,6 +53,7 @@ impl Default for TheftPolicy {
             attempts: None,
             on_failure: OnFailure::Halt,
             on_strikes: OnStrikes::Halt,
+            watch: WatchPolicy::default(),
         }
     }
 }
@@ -75,7 +79,9 @@ impl TheftPolicy {
 
     /// Whether the server may come to destroy its pepper by itself.
     pub fn resets_by_itself(&self) -> bool {
-        self.on_strikes == OnStrikes::Reset || self.attempts.is_some()
+        self.on_strikes == OnStrikes::Reset
+            || self.attempts.is_some()
+            || self.watch.on_alarm == OnAlarm::Reset
     }
 }
 

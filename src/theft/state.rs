@@ -49,6 +49,8 @@ pub enum ResetCause {
     Owner,
     /// Somebody entered a passphrase that is for this.
     Duress,
+    /// The running server seemed to be carried away.
+    Watch,
 }
 
 impl fmt::Display for ResetCause {
@@ -59,6 +61,7 @@ impl fmt::Display for ResetCause {
             Self::WrongEntries | Self::Duress => "after too many wrong entries",
             Self::Prompt => "as somebody asked for at the prompt",
             Self::Owner => "as root asked for",
+            Self::Watch => "after it was carried away while it ran",
         })
     }
 }

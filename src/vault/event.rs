@@ -5,7 +5,7 @@ use heapless::String;
 use serde::{Deserialize, Serialize};
 
 use super::Thresholds;
-use crate::theft::ResetCause;
+use crate::theft::{Alarm, OnAlarm, ResetCause};
 
 /// How many factors of a group answered, of how many enrolled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +137,16 @@ pub enum EventKind {
         place: String<32>,
         changed: u8,
     },
+    /// `stayput release` put the keys into memory.
+    ReleasedByHand,
+    /// The running server seemed to be carried away.
+    WatchAlarm {
+        alarm: Alarm,
+        /// What the policy wants done about it.
+        wanted: OnAlarm,
+    },
+    /// After an alarm the server was at home for long enough.
+    WatchAllClear,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

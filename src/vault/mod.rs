@@ -37,7 +37,7 @@ pub use event_proof::{Span, Standing};
 pub use header::{Header, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
 pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, VaultPlace};
-pub use policy::{DEFAULT_KEY_IDS, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
+pub use policy::{DEFAULT_KEY_IDS, Keep, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
 pub use record::FORMAT_VERSION;
 pub use slots::{
     Entered, EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Passphrase,

@@ -14,3 +14,4 @@ mod stolen;
 mod suspect;
 mod theft;
 mod vault;
+mod watch;

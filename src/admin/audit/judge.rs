@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::theft::{OnStrikes, TheftPolicy};
+use crate::theft::{OnAlarm, OnStrikes, TheftPolicy};
 use crate::vault::{SlotTable, StickList, Thresholds};
 
 /// What somebody has who wants the data.
@@ -160,11 +160,7 @@ pub fn judge(facts: &Facts) -> Vec<Row> {
             Verdict::Covered,
             "what was changed opens nothing by itself; it can lock or destroy",
         ),
-        row(
-            Threat::RunningServer,
-            Verdict::NotCovered,
-            "the database is open, and its keys are in memory",
-        ),
+        running(facts),
         given_back(facts),
         leaks(facts),
     ]
@@ -328,6 +324,22 @@ fn destroyed(threat: Threat, facts: &Facts) -> Row {
             threat,
             Verdict::Partly,
             "its key is destroyed, but the disk may keep a copy of it",
+        ),
+    }
+}
+
+fn running(facts: &Facts) -> Row {
+    let threat = Threat::RunningServer;
+    match facts.theft.watch.on_alarm {
+        OnAlarm::Lock | OnAlarm::Reset => row(
+            threat,
+            Verdict::Partly,
+            "open until the watch sees that it was carried away, minutes later",
+        ),
+        OnAlarm::Off | OnAlarm::Alert => row(
+            threat,
+            Verdict::NotCovered,
+            "the database is open, and its keys are in memory",
         ),
     }
 }

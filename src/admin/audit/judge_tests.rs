@@ -198,3 +198,15 @@ const ALL: [Threat; 11] = [
     Threat::GivenBack,
     Threat::Leaks,
 ];
+
+#[test]
+fn a_running_server_is_partly_covered_only_where_the_watch_locks_it() {
+    for on_alarm in [OnAlarm::Off, OnAlarm::Alert, OnAlarm::Lock, OnAlarm::Reset] {
+        let mut theft = TheftPolicy::default();
+        theft.watch.on_alarm = on_alarm;
+        let facts = Facts::of(None, &StickList::default(), theft);
+        let locks = matches!(on_alarm, OnAlarm::Lock | OnAlarm::Reset);
+        let expected = if locks { Partly } else { NotCovered };
+        assert_eq!(running(&facts).verdict, expected, "{on_alarm:?}");
+    }
+}

@@ -8,7 +8,7 @@ use core::net::Ipv4Addr;
 
 use super::ask;
 use super::unlock::{UnlockOptions, Unlocked, unlock};
-use super::{Exit, Problem, Result};
+use super::{Exit, Problem, Result, watch};
 use crate::environment::{
     Choice, Chosen, EnrolmentError, HOME, ON_A_LIVE_NETWORK, Observed, Verdict, choose, count,
     enrol, look_around, neighbour_label, opens_again, table_of, usual_thresholds,
@@ -79,6 +79,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     }
     let place = HOME.try_into().expect("a short name fits");
     unlocked.log(EventKind::Enrolled { place, factors })?;
+    watch::start_anew();
     forget_words_for_login();
     println!("This place is enrolled.");
     if rearms {
