@@ -35,9 +35,11 @@ impl Stage {
 
     /// True when it opened the server.
     pub(super) fn passphrase(&mut self, typed: &Line) -> bool {
-        let Ok(found) = &self.found else { return false };
+        let Ok(found) = &self.found else {
+            return self.cannot_enter();
+        };
         let Ok(slots) = &found.slots else {
-            return false;
+            return self.cannot_enter();
         };
         self.screen.consoles.print("Checking ...\n");
         let (passphrases, header) = (&slots.passphrases, &found.header);
@@ -47,19 +49,26 @@ impl Stage {
                 self.screen.ask_for_command();
                 return self.open(&key, OpenedBy::Passphrase { name });
             }
-            Entered::Wrong => {
+            entered @ (Entered::Wrong | Entered::Duress) => {
                 self.tell_wrong_entry(EventKind::WrongPassphrase, "The passphrase is wrong.");
                 self.count_wrong_entry();
-            }
-            // The answer of a wrong one, to the last write, and only then what
-            // is different: it falls into the pause in which nobody can type
-            // the next one, and nothing that is typed is shown anyway.
-            Entered::Duress => {
-                self.tell_wrong_entry(EventKind::WrongPassphrase, "The passphrase is wrong.");
-                self.count_wrong_entry();
-                self.reset_unseen();
+                // Behind the whole answer: it falls into the pause in which
+                // nobody can type the next one, and nothing that is typed is
+                // shown anyway.
+                if matches!(entered, Entered::Duress) {
+                    self.reset_unseen();
+                }
             }
         }
+        false
+    }
+
+    /// What the entry was for has gone meanwhile.
+    fn cannot_enter(&mut self) -> bool {
+        self.entering = None;
+        self.screen.ask_for_command();
+        let reason = self.reason();
+        self.screen.say(&reason);
         false
     }
 
@@ -79,7 +88,7 @@ impl Stage {
     /// One group or more; true when it opened the server.
     pub(super) fn code_group(&mut self, typed: &Line) -> bool {
         let (Some(entering), Ok(found)) = (&mut self.entering, &self.found) else {
-            return false;
+            return self.cannot_enter();
         };
         // What cannot be a code is no guess at one: it is typed again.
         if let Err(error) = entering.push(typed) {
