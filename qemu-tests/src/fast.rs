@@ -198,9 +198,10 @@ impl DerefMut for FastMachine {
 }
 
 /// The sources that decide what a new vault and a new stick hold.
-const FORMATS: [&str; 7] = [
+const FORMATS: [&str; 8] = [
     "src/keys",
     "src/vault",
+    "src/theft",
     "src/environment",
     "src/stick",
     "src/admin/init",

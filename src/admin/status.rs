@@ -1,11 +1,13 @@
 //! `stayput status`: how things stand, on one screen.
 
 use super::init::SETUP;
-use super::log::time;
+use super::log::{sentence, time};
+use super::policy::reminder;
 use super::unlock::{Recognition, open_vault, recognise};
-use super::{Problem, Result};
-use crate::theft::TheftState;
-use crate::vault::{Header, StickList, VaultError};
+use super::{Problem, Result, watch};
+use crate::environment::Margin;
+use crate::theft::{OnAlarm, TheftState};
+use crate::vault::{Event, EventKind, Header, Policy, StickList, VaultError};
 
 /// What status tells, for people and for scripts.
 struct Status<'a> {
@@ -14,8 +16,14 @@ struct Status<'a> {
     /// Why the slots cannot be read, if they cannot.
     fault: Option<VaultError>,
     sticks: Option<&'a StickList>,
-    mariadb: Option<bool>,
+    policy: Option<&'a Policy>,
+    /// When the server opened last, as far as the log goes back.
+    opened: Option<&'a Event>,
     theft: Option<TheftState>,
+    /// What the policy wants of the watch, where the policy is proven.
+    wanted: Option<OnAlarm>,
+    /// How the watch stands, if it runs.
+    watch: Option<watch::Report>,
 }
 
 pub fn run(json: bool) -> Result<()> {
@@ -30,15 +38,21 @@ pub fn run(json: bool) -> Result<()> {
         .map(|key| vault.prove(key))
         .transpose()
         .map_err(|error| Problem::failed(error.to_string(), "Use a backup stick to open it."))?;
+    // A log that cannot be read is not worth failing for.
+    let events = vault.events().unwrap_or_default();
+    let opened = events.iter().rfind(|event| is_opening(event));
     let status = Status {
+        opened,
         header: vault.header(),
         recognition: recognition.as_ref(),
         fault: slots.as_ref().err().copied(),
         sticks: proven.as_ref().map(|proven| &proven.sticks),
-        mariadb: proven
-            .as_ref()
-            .map(|proven| proven.policy.mariadb.is_some()),
+        policy: proven.as_ref().map(|proven| &proven.policy),
         theft: vault.state().ok(),
+        wanted: proven
+            .as_ref()
+            .map(|proven| proven.policy.theft.watch.on_alarm),
+        watch: watch::report(),
     };
     if json {
         println!("{:#}", status.json());
@@ -48,7 +62,30 @@ pub fn run(json: bool) -> Result<()> {
     Ok(())
 }
 
+fn is_opening(event: &Event) -> bool {
+    matches!(event.kind, EventKind::Released { .. })
+}
+
 impl Status<'_> {
+    fn mariadb(&self) -> Option<bool> {
+        self.policy.map(|policy| policy.mariadb.is_some())
+    }
+
+    /// How much may still change, looked at just now.
+    fn margin(&self) -> Option<Margin> {
+        let found = self.recognition?;
+        let comparison = found.comparison.as_ref()?;
+        Some(Margin::of(&comparison.same, found.need))
+    }
+
+    /// The same when the server opened last.
+    fn margin_then(&self) -> Option<Margin> {
+        match &self.opened?.kind {
+            EventKind::Released { by, .. } => Margin::at_opening(by),
+            _ => None,
+        }
+    }
+
     fn opens_here(&self) -> bool {
         self.recognition.is_some_and(|found| found.key.is_some())
     }
@@ -78,6 +115,16 @@ impl Status<'_> {
         } else {
             println!("Place: not recognised. The next boot here would ask for a stick.");
         }
+        if let Some(event) = self.opened {
+            println!(
+                "Last start: {}  {}",
+                time(event.time),
+                sentence(&event.kind)
+            );
+        }
+        if let Some(words) = self.policy.and_then(reminder) {
+            println!("{words}");
+        }
         match self.sticks {
             Some(list) if list.sticks.is_empty() => {
                 println!("Backup sticks: none. Run: stayput stick make DEVICE --label NAME");
@@ -95,10 +142,32 @@ impl Status<'_> {
             }
             None => {}
         }
-        match self.mariadb {
+        match self.mariadb() {
             Some(true) => println!("MariaDB: gets its keys from here."),
             Some(false) => println!("MariaDB: not set up. Run: stayput mariadb enable"),
             None => {}
+        }
+        println!("Watch: {}", self.watch_in_words());
+    }
+
+    fn watch_in_words(&self) -> String {
+        let Some(watch) = self.watch else {
+            return match self.wanted {
+                Some(OnAlarm::Off) => "off.".into(),
+                _ => "does not run. `systemctl status stayput-watch` tells why.".into(),
+            };
+        };
+        let as_what = match watch.enrolled {
+            true => "as enrolled",
+            false => "as found when it was started",
+        };
+        let counts = [watch.same, watch.different, watch.silent];
+        let all: u32 = counts.into_iter().map(u32::from).sum();
+        let same = watch.same;
+        let stands = format!("{same} of {all} neighbours {as_what}.");
+        match watch.alarm {
+            None => stands,
+            Some((alarm, since)) => format!("{stands}\n  ALARM since {}: {alarm}.", time(since)),
         }
     }
 
@@ -127,6 +196,9 @@ impl Status<'_> {
         for label in &comparison.silent {
             println!("  no answer: {label}");
         }
+        if let Some(margin) = self.margin() {
+            println!("{}", margin_in_words(margin));
+        }
     }
 
     fn json(&self) -> serde_json::Value {
@@ -152,9 +224,50 @@ impl Status<'_> {
             "enrolled": !self.only_setup(),
             "place": place,
             "sticks": self.sticks.map(|list| list.sticks.len()),
-            "mariadb": self.mariadb,
+            "mariadb": self.mariadb(),
+            "wants_reset": self.policy.map(|policy| policy.wants_reset),
+            "margin": self.margin().map(margin_as_json),
+            "last_opened": self.opened.map(|event| serde_json::json!({
+                "time": time(event.time),
+                "event": event.kind,
+                "margin": self.margin_then().map(margin_as_json),
+            })),
             "strikes": self.theft.map(|state| state.strikes()),
             "reset": self.theft.map(|state| state.is_reset()),
+            "watch": self.watch,
         })
+    }
+}
+
+fn margin_in_words(margin: Margin) -> String {
+    match margin {
+        Margin {
+            is_used_up: true, ..
+        } => "Margin: USED UP. One change more, and the next start asks for a stick.\n\
+              To take the place as it is now: stayput enroll --refresh"
+            .into(),
+        Margin { left: 0, .. } => "Margin: none. Nothing has changed, and nothing may: \
+                                   the next start would ask for a stick."
+            .into(),
+        Margin { left, .. } => {
+            format!("Margin: {left} more may change before a start asks for a stick.")
+        }
+    }
+}
+
+fn margin_as_json(margin: Margin) -> serde_json::Value {
+    serde_json::json!({ "left": margin.left, "used_up": margin.is_used_up })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_margin_that_is_used_up_says_how_it_is_mended() {
+        let words = |left, is_used_up| margin_in_words(Margin { left, is_used_up });
+        assert!(words(0, true).contains("stayput enroll --refresh"));
+        assert!(!words(0, false).contains("USED UP"));
+        assert!(words(2, false).starts_with("Margin: 2 more"));
     }
 }

@@ -2,6 +2,7 @@
 //! the vault first wins; the key is released and the stage ends.
 
 mod conversation;
+mod entering;
 mod listening;
 mod reasons;
 mod recovery;
@@ -12,10 +13,12 @@ use std::time::Instant;
 use super::figures::Figures;
 use super::screen::Screen;
 use super::stick_watch::StickWatch;
-use super::words::{Printable, Reason};
-use crate::environment::{Comparison, Matcher, Neighbours, Observed, compare, observe_machine};
-use crate::keys::MasterKey;
-use crate::release::release;
+use super::words::{LoginWords, Printable, Reason};
+use crate::environment::{
+    Comparison, Margin, Matcher, Neighbours, Observed, compare, observe_machine,
+};
+use crate::keys::{MasterKey, TypedCode};
+use crate::release::{notice, release};
 use crate::stick::{Stick, StickFile};
 use crate::sys::clock;
 use crate::sys::uevent::UeventSocket;
@@ -70,9 +73,15 @@ pub struct Stage {
     noted_locked: bool,
     sticks: StickWatch,
     waiting: Option<Waiting>,
+    /// The recovery code, as far as it was typed.
+    entering: Option<TypedCode>,
     /// Since the server last opened, in earlier boots too.
-    wrong_pins: u32,
-    pins_again: Instant,
+    wrong_entries: u32,
+    /// When the next entry is taken.
+    next_entry: Instant,
+    /// The slots were destroyed, and nothing shows it: what was found before
+    /// is not read again.
+    feigned: bool,
     recovery: Recovery,
     /// Since when enough neighbours and parts of the machine answer.
     enough_since: Option<Instant>,
@@ -105,8 +114,10 @@ impl Stage {
             noted_locked: false,
             sticks: StickWatch::default(),
             waiting: None,
-            wrong_pins: 0,
-            pins_again: now,
+            entering: None,
+            wrong_entries: 0,
+            next_entry: now,
+            feigned: false,
             recovery: Recovery::default(),
             enough_since: None,
             acted_on: None,
@@ -184,16 +195,20 @@ impl Stage {
                 .figures
                 .unwrap
                 .time(|| matcher.try_next(header, slot, observed))?;
+            // Who answered meanwhile counts as well.
+            for (label, value) in self.neighbours.iter().flat_map(Neighbours::answers) {
+                self.observed.note(&label, &value);
+            }
             // Only now may the values be compared one by one.
-            let same = match compare(header, slot, &key, observed) {
+            let same = match compare(header, slot, &key, &self.observed) {
                 Ok(comparison) => {
                     tell_changes(&comparison, slot.need);
                     comparison.same
                 }
                 Err(_) => Answered::default(),
             };
-            let place = slot.name.clone();
-            return Some((key, OpenedBy::Environment { place, same }));
+            let (place, need) = (slot.name.clone(), slot.need);
+            return Some((key, OpenedBy::Environment { place, same, need }));
         }
         None
     }
@@ -203,7 +218,9 @@ impl Stage {
         let proven = locate::open(&self.place).and_then(|vault| {
             let proven = vault.prove(key)?;
             match by {
-                OpenedBy::Environment { .. } if proven.state.is_reset() => {
+                OpenedBy::Environment { .. } | OpenedBy::Passphrase { .. }
+                    if proven.state.is_reset() =>
+                {
                     Err(VaultError::WasReset.into())
                 }
                 _ => Ok(proven),
@@ -214,9 +231,7 @@ impl Stage {
             Err(error) => {
                 log::error!("not released: {error}");
                 self.screen.say(&error);
-                if let OpenedBy::Stick { .. } = by {
-                    self.offer_mending(key, error);
-                }
+                self.offer_mending(key, &by, error);
                 match (&mut self.found, error) {
                     // The disk has gone: it is looked for anew when one comes.
                     (
@@ -239,13 +254,20 @@ impl Stage {
         }
         // The interfaces go back to how they were found.
         self.neighbours = None;
-        if let OpenedBy::Stick { .. } = by {
+        if !matches!(by, OpenedBy::Environment { .. }) {
             self.note_locked();
             self.remember_place(key, &proven.policy);
         }
         self.settle(key, &proven);
+        let words = LoginWords {
+            margin: Margin::at_opening(&by),
+            strikes: proven.state.strikes(),
+        };
+        if let Err(error) = notice::put(&words.to_string()) {
+            log::warn!("the words for the next log-in were not written: {error}");
+        }
         let milliseconds = self.figures.elapsed();
-        self.note(EventKind::Released { by, milliseconds });
+        self.note_opening(key, EventKind::Released { by, milliseconds });
         self.screen
             .close(&"The key is accepted. The server goes on.");
         log::info!("{}", self.figures);
@@ -257,7 +279,17 @@ impl Stage {
         self.note_unless(kind, |_| false);
     }
 
-    /// The same, unless this boot has noted its like.
+    /// The same with the key at hand, which seals the log up to here.
+    fn note_opening(&self, key: &MasterKey, kind: EventKind) {
+        let (now, boot_id) = (clock::now(), clock::boot_id());
+        let written = locate::open(&self.place)
+            .and_then(|mut vault| Ok(vault.append_sealed(key, now, boot_id, kind)?));
+        if let Err(error) = written {
+            log::warn!("the vault's log was not written: {error}");
+        }
+    }
+
+    /// The same as [`Stage::note`], unless this boot has noted its like.
     fn note_once_a_boot(&self, kind: EventKind) {
         let boot_id = clock::boot_id();
         let like = std::mem::discriminant(&kind);
@@ -279,7 +311,10 @@ impl Stage {
     }
 
     fn find_vault(&mut self) {
-        self.found = find(&self.place);
+        match &mut self.found {
+            Ok(found) if self.feigned => found.begin_again(),
+            found => *found = find(&self.place),
+        }
         self.begin_to_ask();
         self.note_finished_reset();
     }
@@ -294,28 +329,31 @@ fn tell_changes(comparison: &Comparison, need: Thresholds) {
     for label in &comparison.silent {
         log::info!("has not answered yet: {label}");
     }
-    let same = comparison.same;
-    if comparison.changed.is_empty() {
-        return;
+    if Margin::of(&comparison.same, need).is_used_up {
+        log::warn!("one more change, and this server asks for a stick: see stayput status");
     }
-    if same.machine <= need.machine || same.place <= need.place {
-        log::warn!("one more change, and this server asks for a stick: run stayput enroll");
+}
+
+impl Found {
+    /// Forgets which combinations were tried.
+    fn begin_again(&mut self) {
+        let slots = self.slots.iter().flat_map(|slots| &slots.environments);
+        self.matchers = slots.map(|slot| Matcher::new(slot)).collect();
     }
 }
 
 fn find(place: &VaultPlace) -> Result<Found, LocateError> {
     let vault = locate::open(place)?;
-    let slots = vault.slots();
-    let matchers = slots.iter().flat_map(|slots| &slots.environments);
-    let matchers = matchers.map(|slot| Matcher::new(slot)).collect();
     let name = Printable(&vault.header().server_name).to_string();
     log::info!("found the vault of \"{name}\"");
-    Ok(Found {
+    let mut found = Found {
         header: vault.header().clone(),
-        matchers,
+        slots: vault.slots(),
+        matchers: Vec::new(),
         state: vault.state().unwrap_or(TheftState::Armed),
         policy: vault.unproven_policy().unwrap_or_default().theft,
         sticks: vault.unproven_sticks().unwrap_or_default(),
-        slots,
-    })
+    };
+    found.begin_again();
+    Ok(found)
 }

@@ -7,8 +7,8 @@ use super::enrolment::Chosen;
 use super::neighbours::{address_of, suits_enrolment};
 use super::{Matcher, Observed, Refused};
 use crate::vault::{
-    EnvironmentSlot, Group, Header, Label, MAX_FACTORS, MAX_NEIGHBOURS, SlotTable, Thresholds,
-    Value,
+    EnvironmentSlot, Group, Header, Label, MAX_FACTORS, MAX_NEIGHBOURS, Passphrases, SlotTable,
+    Thresholds, Value,
 };
 
 /// Name of the first place.
@@ -82,15 +82,20 @@ pub fn usual_thresholds(chosen: &[Chosen]) -> Thresholds {
 
 /// Whether a new slot opens here and now, before it replaces what there is.
 pub fn opens_again(header: &Header, slot: &EnvironmentSlot, observed: &Observed) -> bool {
-    Matcher::new(slot)
-        .try_next(header, slot, observed)
-        .is_some()
+    let mut matcher = Matcher::new(slot);
+    while matcher.has_next(slot, observed) {
+        if matcher.try_next(header, slot, observed).is_some() {
+            return true;
+        }
+    }
+    false
 }
 
-/// A table with this place alone.
-pub fn table_of(slot: EnvironmentSlot) -> SlotTable {
+/// A table with this place alone, and with the people that there are.
+pub fn table_of(slot: EnvironmentSlot, passphrases: Passphrases) -> SlotTable {
     let mut table = SlotTable {
         next_id: slot.id.saturating_add(1),
+        passphrases,
         ..SlotTable::default()
     };
     table.environments.extend([Box::new(slot)]);

@@ -182,16 +182,16 @@ pub(super) fn seal_values(
     SealedValues { sealed, bytes }
 }
 
-/// Compares with the values as enrolled, which only the master key opens.
+/// The values as enrolled, in the order of the slot's factors; only the master
+/// key opens them.
 ///
 /// # Errors
 /// [`OpenError`] when they do not open or are not as many as the factors.
-pub fn compare(
+pub fn enrolled_values(
     header: &Header,
     slot: &EnvironmentSlot,
     key: &MasterKey,
-    observed: &Observed,
-) -> Result<Comparison, OpenError> {
+) -> Result<Vec<Value, MAX_FACTORS>, OpenError> {
     let mut bytes = Zeroizing::new(slot.enrolled.bytes.clone());
     open(
         &key.derive(VALUES_LABEL),
@@ -204,6 +204,20 @@ pub fn compare(
     if values.len() != slot.factors.len() {
         return Err(OpenError);
     }
+    Ok(values)
+}
+
+/// Compares with the values as enrolled.
+///
+/// # Errors
+/// As [`enrolled_values`].
+pub fn compare(
+    header: &Header,
+    slot: &EnvironmentSlot,
+    key: &MasterKey,
+    observed: &Observed,
+) -> Result<Comparison, OpenError> {
+    let values = enrolled_values(header, slot, key)?;
     let enrolled = |label: &Label| {
         let at = slot.factors.iter().position(|f| f.label == *label)?;
         values.get(at)

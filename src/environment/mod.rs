@@ -7,11 +7,15 @@ mod enrolment;
 mod hardware;
 mod look_around;
 mod machine;
+mod margin;
 mod matching;
 mod neighbours;
 mod observed;
+mod refreshing;
 #[cfg(test)]
 mod scenarios;
+#[cfg(feature = "admin")]
+mod watched;
 
 pub use arp::Refused;
 #[cfg(feature = "fuzzing")]
@@ -20,8 +24,14 @@ pub use choosing::{
     Choice, HOME, Verdict, addresses, choose, count, opens_again, table_of, usual_thresholds,
 };
 pub use enrolment::{Chosen, EnrolmentError, enrol};
+#[cfg(feature = "admin")]
+pub use look_around::look_around_quietly;
 pub use look_around::{FROM_NOTHING, ON_A_LIVE_NETWORK, look_around};
 pub use machine::observe_machine;
-pub use matching::{Comparison, Matcher, answered, compare, enough_answered};
-pub use neighbours::{Neighbours, neighbour_label};
+pub use margin::Margin;
+pub use matching::{Comparison, Matcher, answered, compare, enough_answered, enrolled_values};
+pub use neighbours::{Neighbours, address_of, neighbour_label};
 pub use observed::Observed;
+pub use refreshing::{Fate, Refreshed, refresh};
+#[cfg(feature = "admin")]
+pub use watched::Watched;

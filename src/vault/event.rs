@@ -1,18 +1,11 @@
-//! The event log: what happened at each boot, in a ring of blocks.
-//!
-//! One block holds a number of events and is written whole, in two copies as
-//! every record; when it is full the next block of the ring is begun.
+//! What the event log tells: what happened at each boot. `event_log` says how
+//! it is kept.
 
-use heapless::{String, Vec};
+use heapless::String;
 use serde::{Deserialize, Serialize};
 
-use super::layout::{LOG_BLOCKS, log};
-use super::record::{blocks_for, capacity};
-use super::{BlockDevice, VaultError, store};
-use crate::theft::ResetCause;
-
-/// Events in one block; `the_largest_block_fits` holds the sizes together.
-pub const EVENTS_PER_BLOCK: usize = 28;
+use super::Thresholds;
+use crate::theft::{Alarm, OnAlarm, ResetCause};
 
 /// How many factors of a group answered, of how many enrolled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,14 +20,20 @@ pub struct Answered {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OpenedBy {
     /// An enrolled place, by name. The counts are of factors that are as they
-    /// were enrolled, known once the vault is open.
+    /// were enrolled, known once the vault is open, beside those that are
+    /// needed.
     Environment {
         place: String<32>,
         same: Answered,
+        need: Thresholds,
     },
     Stick {
         label: String<32>,
     },
+    Passphrase {
+        name: String<32>,
+    },
+    Code,
 }
 
 /// Why the boot stage asked for a person.
@@ -44,7 +43,7 @@ pub enum LockedBecause {
     PlaceSilent,
     /// Enough answered, and no permitted combination opened.
     NotRecognised,
-    /// The pepper is damaged: only a stick opens.
+    /// The pepper is damaged: no slot opens.
     PepperDamaged,
     /// A record was changed by somebody without the master key.
     Altered,
@@ -109,6 +108,45 @@ pub enum EventKind {
     Rearmed,
     /// The system was started without the keys.
     WentOnLocked,
+    PassphraseAdded {
+        name: String<32>,
+    },
+    PassphraseChanged {
+        name: String<32>,
+    },
+    PassphraseRemoved {
+        name: String<32>,
+    },
+    /// Also when it was the one for duress: see [`EventKind::Reset`].
+    WrongPassphrase,
+    /// A recovery code was typed that is not the server's.
+    WrongCode,
+    /// Somebody has seen the recovery code.
+    CodeShown,
+    /// A part of the recovery code was typed back.
+    CodeVerified,
+    /// It is not in the list any more; it may still open.
+    StickRemoved {
+        stick: String<32>,
+    },
+    /// When the server opened, the log before this did not prove: it was
+    /// changed or cut, or the last unlock is older than what it keeps.
+    LogNotProven,
+    /// The values of a place that had changed were taken over.
+    Refreshed {
+        place: String<32>,
+        changed: u8,
+    },
+    /// `stayput release` put the keys into memory.
+    ReleasedByHand,
+    /// The running server seemed to be carried away.
+    WatchAlarm {
+        alarm: Alarm,
+        /// What the policy wants done about it.
+        wanted: OnAlarm,
+    },
+    /// After an alarm the server was at home for long enough.
+    WatchAllClear,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,89 +160,27 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Block {
-    events: Vec<Event, EVENTS_PER_BLOCK>,
-}
-
-/// A block that cannot be read counts as empty: a damaged log must never keep
-/// the owner out.
-fn read_block(device: &dyn BlockDevice, index: u32) -> Result<Block, VaultError> {
-    Ok(store::read(device, log(index))?
-        .and_then(|payload| postcard::from_bytes(&payload).ok())
-        .unwrap_or_default())
-}
-
-/// Number of a block's last event; 0 for an empty block.
-fn last_number(block: &Block) -> u64 {
-    block.events.last().map_or(0, |event| event.number)
-}
-
-/// All events that the ring still holds, oldest first.
-///
-/// # Errors
-/// [`VaultError::Device`], [`VaultError::Newer`].
-pub fn read(device: &dyn BlockDevice) -> Result<std::vec::Vec<Event>, VaultError> {
-    let mut events = std::vec::Vec::new();
-    for index in 0..LOG_BLOCKS {
-        events.extend(read_block(device, index)?.events);
-    }
-    events.sort_by_key(|event| event.number);
-    Ok(events)
-}
-
-/// Wrong PINs since the server last opened: what slows the next one down, in
-/// the next boot too.
-pub fn wrong_pins(events: &[Event]) -> u32 {
+/// Wrong PINs, passphrases and codes since the server last opened: what slows
+/// the next entry down, in the next boot too.
+pub fn wrong_entries(events: &[Event]) -> u32 {
     let since = events
         .iter()
         .rev()
         .take_while(|event| !matches!(event.kind, EventKind::Released { .. }));
-    let wrong = since.filter(|event| matches!(event.kind, EventKind::WrongPin { .. }));
+    let wrong = since.filter(|event| {
+        matches!(
+            event.kind,
+            EventKind::WrongPin { .. } | EventKind::WrongPassphrase | EventKind::WrongCode
+        )
+    });
     wrong.count().try_into().unwrap_or(u32::MAX)
 }
 
-/// Adds one event: one block, in two copies.
-///
-/// # Errors
-/// [`VaultError::Device`], [`VaultError::Newer`].
-pub fn append(
-    device: &mut dyn BlockDevice,
-    time: u64,
-    boot_id: [u8; 16],
-    kind: EventKind,
-) -> Result<(), VaultError> {
-    let mut newest = (0, Block::default());
-    for index in 0..LOG_BLOCKS {
-        let block = read_block(device, index)?;
-        if last_number(&block) > last_number(&newest.1) {
-            newest = (index, block);
-        }
-    }
-    let (mut index, mut block) = newest;
-    let event = Event {
-        number: last_number(&block) + 1,
-        time,
-        boot_id,
-        kind,
-    };
-    if let Err(event) = block.events.push(event) {
-        index = (index + 1) % LOG_BLOCKS;
-        block = Block::default();
-        block.events.extend([event]);
-    }
-    let mut payload = [0; capacity(log(0))];
-    let payload = postcard::to_slice(&block, &mut payload).expect("the largest block fits");
-    debug_assert_eq!(blocks_for(payload.len()), 1);
-    store::write(device, log(index), payload)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::memory::MemoryDevice;
+pub mod tests {
     use super::*;
 
-    fn longest(number: u64) -> Event {
+    pub fn longest(number: u64) -> Event {
         Event {
             number,
             time: u64::MAX,
@@ -218,6 +194,10 @@ mod tests {
                         place: 255,
                         place_of: 255,
                     },
+                    need: Thresholds {
+                        machine: 255,
+                        place: 255,
+                    },
                 },
                 milliseconds: u32::MAX,
             },
@@ -225,61 +205,30 @@ mod tests {
     }
 
     #[test]
-    fn wrong_pins_count_until_the_server_opens() {
+    fn wrong_entries_of_every_kind_count_until_the_server_opens() {
         let event = |kind| Event {
             number: 1,
             time: 0,
             boot_id: [0; 16],
             kind,
         };
-        let wrong = || {
+        let pin = || {
             event(EventKind::WrongPin {
                 stick: String::new(),
             })
         };
+        let passphrase = || event(EventKind::WrongPassphrase);
+        let code = || event(EventKind::WrongCode);
         let noise = || event(EventKind::PolicyChanged);
-        assert_eq!(wrong_pins(&[]), 0);
-        assert_eq!(wrong_pins(&[wrong(), noise(), wrong()]), 2);
-        assert_eq!(wrong_pins(&[wrong(), longest(2), wrong(), noise()]), 1);
-        assert_eq!(wrong_pins(&[wrong(), longest(2)]), 0);
-    }
-
-    #[test]
-    fn the_largest_block_fits() {
-        let block = Block {
-            events: (0..EVENTS_PER_BLOCK).map(|_| longest(u64::MAX)).collect(),
-        };
-        let mut payload = [0; capacity(log(0))];
-        assert!(postcard::to_slice(&block, &mut payload).is_ok());
-    }
-
-    #[test]
-    fn the_newest_events_are_kept_in_order_when_the_ring_is_full() {
-        let mut device = MemoryDevice::default();
-        let total = EVENTS_PER_BLOCK * (LOG_BLOCKS as usize + 2) + 3;
-        for n in 1..=total {
-            append(&mut device, n as u64, [0; 16], EventKind::VaultMade).unwrap();
-        }
-        let events = read(&device).unwrap();
-        assert_eq!(events.last().unwrap().number, total as u64);
-        assert!(events.len() >= EVENTS_PER_BLOCK * (LOG_BLOCKS as usize - 1));
-        assert!(
-            events
-                .windows(2)
-                .all(|pair| pair[0].number + 1 == pair[1].number)
+        assert_eq!(wrong_entries(&[]), 0);
+        assert_eq!(
+            wrong_entries(&[pin(), noise(), passphrase(), noise(), code()]),
+            3
         );
-    }
-
-    #[test]
-    fn a_damaged_log_block_costs_its_own_events_only() {
-        let mut device = MemoryDevice::default();
-        for _ in 0..EVENTS_PER_BLOCK + 5 {
-            append(&mut device, 0, [0; 16], EventKind::VaultMade).unwrap();
-        }
-        device.damage(log(0).start);
-        device.damage(log(0).start + super::super::layout::HALF);
-        assert_eq!(read(&device).unwrap().len(), 5);
-        append(&mut device, 0, [0; 16], EventKind::VaultMade).unwrap();
-        assert_eq!(read(&device).unwrap().len(), 6);
+        assert_eq!(
+            wrong_entries(&[pin(), longest(2), passphrase(), noise()]),
+            1
+        );
+        assert_eq!(wrong_entries(&[code(), longest(2)]), 0);
     }
 }

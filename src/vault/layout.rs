@@ -48,7 +48,8 @@ impl Region {
 pub const HEADER: Region = Region::new(0, 1, 1);
 pub const STATE: Region = Region::new(1, 1, 2);
 pub const POLICY: Region = Region::new(2, 1, 3);
-// Block 3 is free.
+/// The newest events of the log.
+pub const LOG_NEWEST: Region = Region::new(3, 1, 8);
 pub const STICKS: Region = Region::new(4, 4, 4);
 
 /// One of the two areas that a pepper and the slots sealed under it live in.
@@ -89,7 +90,7 @@ const PEPPER: u32 = 56;
 /// Blocks of one pepper area; 128,000 of its 131,072 bytes are used.
 pub const PEPPER_BLOCKS: u32 = 32;
 
-/// The event log is a ring of one-block records.
+/// Older events are in a ring of one-block records.
 pub const LOG_BLOCKS: u32 = 16;
 
 /// Block `index` of the ring.
@@ -99,7 +100,8 @@ pub const fn log(index: u32) -> Region {
 
 // Nothing overlaps, and the two copies stand more than 64 KiB apart.
 const_assert!(HEADER.end() <= STATE.start && STATE.end() <= POLICY.start);
-const_assert!(POLICY.end() < STICKS.start && STICKS.end() <= Area::First.slots().start);
+const_assert!(POLICY.end() <= LOG_NEWEST.start && LOG_NEWEST.end() <= STICKS.start);
+const_assert!(STICKS.end() <= Area::First.slots().start);
 const_assert!(Area::First.slots().end() <= Area::Second.slots().start);
 const_assert!(Area::Second.slots().end() <= PEPPER);
 const_assert!(PEPPER + PEPPER_BLOCKS <= log(0).start);

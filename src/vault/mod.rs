@@ -8,6 +8,8 @@ mod authenticated;
 mod destruction;
 mod device;
 mod event;
+mod event_log;
+mod event_proof;
 pub mod gpt;
 mod header;
 mod layout;
@@ -30,25 +32,28 @@ use core::fmt;
 
 pub use destruction::Destroyed;
 pub use device::{BlockDevice, Discarded};
-pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy, wrong_pins};
+pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy, wrong_entries};
+pub use event_proof::{Span, Standing};
 pub use header::{Header, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
 pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, VaultPlace};
-pub use policy::{DEFAULT_KEY_IDS, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
+pub use policy::{DEFAULT_KEY_IDS, Keep, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
 pub use record::FORMAT_VERSION;
 pub use slots::{
-    EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Row, SealedValues,
-    SlotTable, Thresholds, Value,
+    Entered, EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Passphrase,
+    PassphraseError, PassphraseSlot, Passphrases, PersonName, Row, SealedValues, SlotTable,
+    Thresholds, Value,
 };
-pub use sticks::{KnownStick, MAX_STICKS, StickList};
+pub use sticks::{KnownCode, KnownStick, MAX_STICKS, StickList};
 
 #[cfg(feature = "fuzzing")]
 pub use authenticated::read_as_each as read_as_each_record;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub use memory::MemoryDevice;
 
 use crate::keys::{MasterKey, Secret32};
 use crate::theft::TheftState;
+use event_log::EventLog;
 use header::PepperInUse;
 use layout::{Area, HALF, HEADER, POLICY, STATE, STICKS};
 use pepper::digest;
@@ -62,11 +67,11 @@ pub enum VaultError {
     NotAVault,
     /// It was a vault and is damaged.
     Damaged,
-    /// The pepper is damaged: no place opens the vault any more, a stick does.
+    /// The pepper is damaged: no slot opens the vault any more, a stick does.
     PepperDamaged,
     /// Written by a newer version of stayput.
     Newer,
-    /// The server was reset: no place opens the vault, a stick does.
+    /// The server was reset: no slot opens the vault, a stick does.
     WasReset,
     /// A record was changed by somebody who does not have the master key.
     Altered,
@@ -84,9 +89,11 @@ impl fmt::Display for VaultError {
             Self::NotAVault => f.write_str("There is no vault."),
             Self::Damaged => f.write_str("The vault is damaged."),
             Self::PepperDamaged => f.write_str(
-                "The vault is damaged: the place cannot open it any more. A backup stick can.",
+                "The vault is damaged: no place or passphrase opens it any more. A backup stick does.",
             ),
-            Self::WasReset => f.write_str("This server was reset: only a backup stick opens it."),
+            Self::WasReset => f.write_str(
+                "This server was reset: only a backup stick or the recovery code opens it.",
+            ),
             Self::Newer => f.write_str("The vault was written by a newer version of stayput."),
             Self::Altered => {
                 f.write_str("The vault was changed by somebody who does not have the key.")
@@ -151,6 +158,7 @@ impl<D: BlockDevice> Vault<D> {
         vault.write_proven(key, &TheftState::Armed)?;
         vault.write_proven(key, &Policy::default())?;
         vault.write_proven(key, &StickList::default())?;
+        event_log::begin(&mut vault.device, &vault.header, key)?;
         vault.write_header()?;
         Ok(vault)
     }
@@ -192,6 +200,12 @@ impl<D: BlockDevice> Vault<D> {
         };
         let header = postcard::from_bytes(&payload).map_err(|_| VaultError::Damaged)?;
         Ok(Self { device, header })
+    }
+
+    /// What it stands on, for whoever edits it in tests.
+    #[cfg(test)]
+    pub fn into_device(self) -> D {
+        self.device
     }
 
     pub fn header(&self) -> &Header {
@@ -285,7 +299,7 @@ impl<D: BlockDevice> Vault<D> {
     /// that a removed slot cannot come back from an old copy: the new pepper
     /// and table go to the spare area, the header names it, then the old area
     /// is destroyed. A vault that was reset is armed again at the very end:
-    /// until then it still says that only a stick opens it.
+    /// until then it still says that no slot opens it.
     ///
     /// # Errors
     /// [`VaultError::Device`]: the old table or the new one is in force.
@@ -306,7 +320,7 @@ impl<D: BlockDevice> Vault<D> {
         Ok(())
     }
 
-    /// Adds to the event log.
+    /// Adds to the event log, without the master key.
     ///
     /// # Errors
     /// [`VaultError::Device`].
@@ -316,7 +330,25 @@ impl<D: BlockDevice> Vault<D> {
         boot_id: [u8; 16],
         kind: EventKind,
     ) -> Result<(), VaultError> {
-        event::append(&mut self.device, time, boot_id, kind)
+        event_log::append(&mut self.device, None, time, boot_id, kind)
+    }
+
+    /// Adds to the event log, and seals it up to there, in the same write.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::WrongKey`].
+    pub fn append_sealed(
+        &mut self,
+        key: &MasterKey,
+        time: u64,
+        boot_id: [u8; 16],
+        kind: EventKind,
+    ) -> Result<(), VaultError> {
+        if !self.accepts(key) {
+            return Err(VaultError::WrongKey);
+        }
+        let sealed_by = Some((&self.header, key));
+        event_log::append(&mut self.device, sealed_by, time, boot_id, kind)
     }
 
     /// The event log, oldest first.
@@ -324,7 +356,30 @@ impl<D: BlockDevice> Vault<D> {
     /// # Errors
     /// [`VaultError::Device`].
     pub fn events(&self) -> Result<Vec<Event>, VaultError> {
-        event::read(&self.device)
+        Ok(EventLog::read(&self.device)?.events())
+    }
+
+    /// Number of the last event that a seal stands for; 0 where none does.
+    /// Only [`Vault::prove_events`] says whether the seal holds.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`].
+    pub fn events_sealed(&self) -> Result<u64, VaultError> {
+        let newest = EventLog::read(&self.device)?.newest;
+        Ok(newest.map_or(0, |newest| newest.seal.number))
+    }
+
+    /// What of the event log is as it was sealed when the server last opened:
+    /// all events from 1 to the newest, oldest first.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::WrongKey`].
+    pub fn prove_events(&self, key: &MasterKey) -> Result<Vec<Span>, VaultError> {
+        if !self.accepts(key) {
+            return Err(VaultError::WrongKey);
+        }
+        let log = EventLog::read(&self.device)?;
+        Ok(event_proof::prove(&log, &self.header, key))
     }
 
     fn destroy_spare(&mut self) -> Result<(), VaultError> {

@@ -4,7 +4,9 @@
 mod at_home;
 mod exits;
 mod harness;
+mod margin;
 mod network;
+mod people;
 mod power_cuts;
 mod prompt;
 mod sticks;
@@ -12,3 +14,4 @@ mod stolen;
 mod suspect;
 mod theft;
 mod vault;
+mod watch;

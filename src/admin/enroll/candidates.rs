@@ -4,7 +4,8 @@
 use core::net::Ipv4Addr;
 use std::path::Path;
 
-use crate::sys::sysfs;
+use super::strength::Surroundings;
+use crate::sys::{interface, sysfs};
 use crate::vault::Value;
 
 /// Stations that are enrolled without being named, at most: each further one
@@ -68,6 +69,19 @@ fn name_servers(text: &str) -> Vec<Ipv4Addr> {
         .filter_map(|line| line.strip_prefix("nameserver")?.trim().parse().ok())
         .filter(|ip: &Ipv4Addr| !ip.is_loopback())
         .collect()
+}
+
+/// What this server's network looks like from here.
+pub fn surroundings() -> Surroundings {
+    let class = Path::new("/sys/class/net");
+    let route = sysfs::read_text::<65536>(Path::new("/proc/net/route"));
+    Surroundings {
+        cards: interface::wired().len(),
+        wireless: sysfs::list(class)
+            .iter()
+            .any(|name| class.join(&**name).join("phy80211").exists()),
+        router: route.is_some_and(|text| !routers(&text).is_empty()),
+    }
 }
 
 /// A hardware address as people write it.

@@ -1,13 +1,14 @@
 //! `stayput enroll`: what this server looks like at home.
 
 mod candidates;
+mod refresh;
 mod strength;
 
 use core::net::Ipv4Addr;
 
 use super::ask;
 use super::unlock::{UnlockOptions, Unlocked, unlock};
-use super::{Exit, Problem, Result};
+use super::{Exit, Problem, Result, watch};
 use crate::environment::{
     Choice, Chosen, EnrolmentError, HOME, ON_A_LIVE_NETWORK, Observed, Verdict, choose, count,
     enrol, look_around, neighbour_label, opens_again, table_of, usual_thresholds,
@@ -26,6 +27,10 @@ pub struct EnrollOptions {
     /// How many neighbours must be as they are now
     #[arg(long, value_name = "K")]
     place_need: Option<u8>,
+    /// Take over what has changed at the enrolled place since; neither the list
+    /// of factors nor how many are needed changes
+    #[arg(long, conflicts_with_all = ["neighbour", "machine_need", "place_need"])]
+    refresh: bool,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -35,6 +40,9 @@ pub struct EnrollOptions {
 
 pub fn run(options: &EnrollOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
+    if options.refresh {
+        return refresh::run(unlocked, options.yes);
+    }
     println!("Looking around ...");
     let asked = candidates::neighbours(&options.neighbour);
     let labels: Vec<Label> = asked.iter().map(|ip| neighbour_label(*ip)).collect();
@@ -46,11 +54,17 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     refuse_silent(options, &chosen)?;
     let need = thresholds(options, &chosen)?;
     strength::explain(&chosen, need);
+    let surroundings = candidates::surroundings();
+    if let Some(words) = strength::of_a_lone_server(surroundings, need) {
+        println!("{words}");
+    }
     ask::confirm("Enrol this place?", options.yes)?;
 
-    let rearms = unlocked.vault.slots().is_err();
-    let id = unlocked.vault.slots().map_or(0, |slots| slots.next_id);
-    let slot = make_slot(&unlocked, id, &chosen, need)?;
+    let before = unlocked.vault.slots();
+    let rearms = before.is_err();
+    let before = before.unwrap_or_default();
+    let id = before.next_id;
+    let slot = make_slot(&unlocked, id, HOME, &chosen, need)?;
     prove_it_opens(&unlocked, &slot, &observed)?;
     let factors = Answered {
         machine: need.machine,
@@ -58,15 +72,27 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
         place: need.place,
         place_of: count(&chosen, Group::Place),
     };
-    unlocked.replace_slots(&table_of(slot))?;
+    unlocked.replace_slots(&table_of(slot, before.passphrases))?;
     unlocked.set_neighbours(&chosen)?;
     if rearms {
         unlocked.log(EventKind::Rearmed)?;
     }
     let place = HOME.try_into().expect("a short name fits");
     unlocked.log(EventKind::Enrolled { place, factors })?;
-    println!("This place is enrolled.\nNext: stayput stick make DEVICE --label NAME");
+    watch::start_anew();
+    forget_words_for_login();
+    println!("This place is enrolled.");
+    if rearms {
+        println!("Passphrases that there were went with the old slots: stayput passphrase add");
+    }
+    println!("Next: stayput stick make DEVICE --label NAME");
     Ok(())
+}
+
+/// What the last boot left to say is mended; a file in memory that cannot be
+/// taken away says it until the next one.
+fn forget_words_for_login() {
+    let _ = crate::release::notice::put("");
 }
 
 /// Prints what was seen and what of it is taken.
@@ -113,7 +139,8 @@ fn thresholds(options: &EnrollOptions, chosen: &[Chosen]) -> Result<Thresholds> 
         return Err(Problem::refused(
             "No neighbour answered: a stolen server would open anywhere.",
             "Connect the server to its network, or name a neighbour with --neighbour IP. \
-             If it has none and shall open anywhere: --place-need 0",
+             If it has none, as when it is its own access point, and shall open anywhere, \
+             without ever counting a strike: --place-need 0",
         ));
     }
     if need.machine > machine_of || need.place > place_of {
@@ -129,10 +156,11 @@ fn thresholds(options: &EnrollOptions, chosen: &[Chosen]) -> Result<Thresholds> 
 fn make_slot(
     unlocked: &Unlocked,
     id: u32,
+    name: &str,
     chosen: &[Chosen],
     need: Thresholds,
 ) -> Result<EnvironmentSlot> {
-    let name = HOME.try_into().expect("a short name fits");
+    let name = name.try_into().expect("a place's name fits");
     let progress = |done: usize, of: usize| {
         use std::io::Write;
         print!("\rComputing the permitted combinations: {done} of {of}");

@@ -3,6 +3,17 @@
 use crate::environment::Chosen;
 use crate::vault::{Group, Thresholds};
 
+/// What stands around a server, besides the neighbours that it names.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings {
+    /// Wired network cards.
+    pub cards: usize,
+    /// It has a wireless card.
+    pub wireless: bool,
+    /// Another station leads to the rest of the world.
+    pub router: bool,
+}
+
 pub fn explain(chosen: &[Chosen], need: Thresholds) {
     let of = |group| chosen.iter().filter(|factor| factor.group == group).count();
     println!(
@@ -32,4 +43,76 @@ pub fn explain(chosen: &[Chosen], need: Thresholds) {
          should stand where a thief of this server does not come by.",
         of(Group::Place) + 1 - usize::from(need.place)
     );
+}
+
+/// What it means that nothing around a server tells one place from another;
+/// `None` where something does.
+pub fn of_a_lone_server(around: Surroundings, need: Thresholds) -> Option<String> {
+    let why = match around {
+        Surroundings { cards: 0, .. } => "It has no wired network card",
+        Surroundings {
+            router: false,
+            wireless: true,
+            ..
+        } => "It has no router; perhaps it is its own access point",
+        Surroundings {
+            router: false,
+            cards: 1,
+            ..
+        } => "It has one network card and no router",
+        _ if need.place == 0 => "No neighbour is needed",
+        _ => return None,
+    };
+    let what = match need.place {
+        0 => {
+            "its own network goes with it, and every place looks like home. No start ever counts \
+             as one in a foreign place, so it never counts a strike, and a thief's table cannot \
+             be told from home"
+        }
+        _ => {
+            "what was taken stands in a network of its own. Elsewhere these stations are silent \
+             rather than wrong: the server then asks for a stick, but it counts no strike, and \
+             `--on-strikes reset` never comes to pass"
+        }
+    };
+    Some(format!(
+        "{why}: {what}. A router or a switch with an address, in another room, would change that."
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(cards: usize, wireless: bool, router: bool, place: u8) -> Option<String> {
+        let around = Surroundings {
+            cards,
+            wireless,
+            router,
+        };
+        of_a_lone_server(around, Thresholds { machine: 5, place })
+    }
+
+    #[test]
+    fn a_server_that_is_its_own_access_point_is_told_that_no_place_is_foreign_to_it() {
+        let text = words(1, true, false, 0).unwrap();
+        assert!(text.contains("its own access point"), "{text}");
+        assert!(text.contains("never counts a strike"), "{text}");
+        let text = words(1, true, false, 2).unwrap();
+        assert!(text.contains("silent rather than wrong"), "{text}");
+        assert!(text.contains("counts no strike"), "{text}");
+    }
+
+    #[test]
+    fn a_single_card_without_neighbours_is_told_the_same_and_a_clinic_is_not() {
+        assert!(
+            words(1, false, false, 0)
+                .unwrap()
+                .contains("one network card")
+        );
+        assert!(words(2, false, true, 0).is_some());
+        assert!(words(0, false, false, 0).is_some());
+        assert_eq!(words(1, false, true, 2), None);
+        assert_eq!(words(2, true, true, 1), None);
+    }
 }

@@ -13,9 +13,11 @@ use super::unlock::{Unlocked, vault_place};
 use super::{Exit, Problem, Result};
 use crate::environment::{Chosen, enrol, observe_machine};
 use crate::keys::MasterKey;
+use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
-    EventKind, Group, PLACE_FILE, ServerId, ServerName, SlotTable, Thresholds, Vault, VaultPlace,
+    EventKind, Group, PLACE_FILE, Policy, ServerId, ServerName, SlotTable, Thresholds, Vault,
+    VaultPlace,
 };
 use target::Target;
 
@@ -37,6 +39,11 @@ pub struct InitOptions {
     /// Overwrite the vault there is; asks for the server's name
     #[arg(long)]
     force: bool,
+    /// What shall follow when this server was started in foreign places too
+    /// often; in force only after `stayput policy` (default: it is asked; with
+    /// --yes: halt)
+    #[arg(long, value_name = "WHAT")]
+    on_strikes: Option<OnStrikes>,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -47,18 +54,43 @@ pub fn run(options: &InitOptions) -> Result<()> {
     refuse_second_vault(options)?;
     let target = target::choose(options.disk.as_deref(), options.vault.as_deref())?;
     println!("The vault of \"{name}\" will be {target}.");
+    let wants_reset = wants_reset(options)?;
     ask::confirm("Make it now?", options.yes)?;
 
     let server_id = ServerId::random();
     let place = target.prepare(server_id)?;
     refuse_vault_there(&place, options)?;
-    make_vault(&place, server_id, name)?;
+    make_vault(&place, server_id, name, wants_reset)?;
     write_place_file(&place)?;
     println!(
         "The vault is made. Until a place is enrolled, this machine opens it anywhere.\n\
          Next: stayput enroll"
     );
+    if wants_reset {
+        println!(
+            "It will not destroy its key before a stick was verified that is kept elsewhere; \
+             `stayput status`\nsays what to do for that."
+        );
+    }
     Ok(())
+}
+
+/// Whether the owner wants the key destroyed when the limit of strikes is
+/// reached. Nothing is set by it: without a stick it could lose the data.
+fn wants_reset(options: &InitOptions) -> Result<bool> {
+    match options.on_strikes {
+        Some(wish) => return Ok(wish == OnStrikes::Reset),
+        None if options.yes => return Ok(false),
+        None => {}
+    }
+    println!(
+        "When it was started in foreign places {} times, this server can destroy the key on its \
+         own disk:\nno place opens it then, only a backup stick. A false alarm then costs a walk \
+         to the office\nstick, no data.",
+        TheftPolicy::default().strikes
+    );
+    let answer = ask::line("Do you want that, as soon as there is such a stick? [yes/no] ")?;
+    Ok(matches!(answer.as_str(), "yes" | "y"))
 }
 
 fn server_name(options: &InitOptions) -> Result<ServerName> {
@@ -151,7 +183,12 @@ fn open_disk(place: &VaultPlace) -> Result<locate::VaultDisk> {
 }
 
 /// The first slot: this machine, anywhere. `enroll` puts a place instead.
-fn make_vault(place: &VaultPlace, server_id: ServerId, name: ServerName) -> Result<()> {
+fn make_vault(
+    place: &VaultPlace,
+    server_id: ServerId,
+    name: ServerName,
+    wants_reset: bool,
+) -> Result<()> {
     let key = MasterKey::generate();
     let observed = observe_machine();
     let chosen: Vec<Chosen> = observed
@@ -197,6 +234,12 @@ fn make_vault(place: &VaultPlace, server_id: ServerId, name: ServerName) -> Resu
     slots.environments.extend([Box::new(slot)]);
     let mut vault = Unlocked::new(vault, key)?;
     vault.replace_slots(&slots)?;
+    if wants_reset {
+        vault.set_policy(Policy {
+            wants_reset,
+            ..Policy::default()
+        })?;
+    }
     vault.log(EventKind::VaultMade)
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{must_be_a_stick, not_read};
+use crate::admin::policy::reminder;
 use crate::admin::unlock::open_vault;
 use crate::admin::{Exit, Problem, Result, Unlocked, ask};
 use crate::stick::{self, StickInfo};
@@ -49,6 +50,9 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
         stick: info.label.clone(),
     })?;
     println!("The stick \"{}\" opens this server.", info.label);
+    if let Some(words) = reminder(&unlocked.proven.policy) {
+        println!("{words}");
+    }
     if found.both_whole {
         return Ok(());
     }

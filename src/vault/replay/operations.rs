@@ -48,6 +48,11 @@ fn all_sticks() -> StickList {
     };
     StickList {
         sticks: (0..MAX_STICKS as u8).map(stick).collect(),
+        code: Some(KnownCode {
+            generation: u32::MAX,
+            verified: u64::MAX,
+            kept: "z".repeat(48).as_str().try_into().unwrap(),
+        }),
     }
 }
 
@@ -131,6 +136,44 @@ fn a_second_power_cut_while_logging_keeps_what_the_first_one_left() {
         let events = count(disk);
         assert!(events == 28 || (!done && events == 27));
     });
+}
+
+/// Nothing in the log looks as if somebody had been at it.
+pub fn assert_log_is_whole(vault: &Vault<MemoryDevice>, key: &MasterKey) {
+    let spans = vault.prove_events(key).unwrap();
+    let broken = spans.iter().find(|span| {
+        use Standing::*;
+        matches!(span.standing, Changed | Missing | Unlinked)
+    });
+    assert_eq!(broken, None, "{spans:?}");
+}
+
+#[test]
+fn power_cut_while_logging_or_sealing_never_looks_like_tampering() {
+    // Around the edge of a record: the third one opens the next.
+    for logged in [0, 1, 26, 27, 28, 55, 56] {
+        for seals in [true, false] {
+            let (key, mut before) = made();
+            let mut vault = Vault::open(before.fresh()).unwrap();
+            let log = |vault: &mut Vault<MemoryDevice>, seals| match seals {
+                true => vault.append_sealed(&key, 7, [1; 16], EventKind::PolicyChanged),
+                false => vault.append(7, [1; 16], EventKind::VaultMade),
+            };
+            (0..logged).for_each(|at| log(&mut vault, at % 3 == 0).unwrap());
+            before.bytes = vault.device.bytes;
+            let steps = record(&before, |vault| log(vault, seals).unwrap());
+            crashes(&before, &steps, |disk, done| {
+                let mut vault = Vault::open(disk).unwrap();
+                assert_log_is_whole(&vault, &key);
+                let events = vault.events().unwrap().len();
+                assert!(events == logged + 1 || (!done && events == logged));
+                // The next boot finds nothing to complain of either.
+                log(&mut vault, true).unwrap();
+                assert_log_is_whole(&vault, &key);
+                assert_eq!(vault.events().unwrap().len(), events + 1);
+            });
+        }
+    }
 }
 
 #[test]

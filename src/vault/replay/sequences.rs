@@ -12,13 +12,17 @@ enum Operation {
     Reset,
     Policy,
     Log,
+    /// Logs with the key at hand, which seals the log.
+    Unlock,
     /// Closed and opened again, as the next boot does.
     Reopen,
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
     use Operation::*;
-    prop::sample::select(vec![Replace, Strike, Arm, Reset, Policy, Log, Reopen])
+    prop::sample::select(vec![
+        Replace, Strike, Arm, Reset, Policy, Log, Unlock, Reopen,
+    ])
 }
 
 /// What is known of the vault from outside.
@@ -66,6 +70,9 @@ fn run(operation: Operation, at: u32, vault: &mut Vault<MemoryDevice>, key: &Mas
             vault.set_policy(key, &policy).unwrap();
         }
         Operation::Log => vault.append(0, [0; 16], EventKind::VaultMade).unwrap(),
+        Operation::Unlock => vault
+            .append_sealed(key, 0, [0; 16], EventKind::PolicyChanged)
+            .unwrap(),
         Operation::Reopen => {}
     }
 }
@@ -142,6 +149,7 @@ proptest! {
         let mending = Vault::open(left.fresh()).unwrap().device.steps;
         let left = again.apply(&left, &mending);
         let vault = Vault::open(left).unwrap();
+        operations::assert_log_is_whole(&vault, &key);
         let found = known(&vault, &key);
         // Arming again ends a re-arm: until then it still says reset.
         let nearly = Known { slots: None, is_reset: true, ..after.clone() };

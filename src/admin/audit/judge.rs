@@ -1,0 +1,391 @@
+//! What a server's set-up covers and what not: facts go in, rows come out.
+//! Pure, and never kinder than the facts.
+
+use serde::Serialize;
+
+use crate::theft::{OnAlarm, OnStrikes, TheftPolicy};
+use crate::vault::{SlotTable, StickList, Thresholds};
+
+/// What somebody has who wants the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Threat {
+    /// The server, switched off.
+    Server,
+    /// Its disk alone.
+    Disk,
+    /// The server and what stands beside it.
+    ServerAndNeighbours,
+    /// The server and a backup stick.
+    ServerAndStick,
+    /// A backup stick alone.
+    Stick,
+    /// The server, after a reset.
+    ServerAfterReset,
+    /// The server, and a copy of its disk from before.
+    OldCopy,
+    /// The disk for a while, to change what stands on it.
+    EditedVault,
+    /// The server while it runs.
+    RunningServer,
+    /// Time alone with it, before it is given back.
+    GivenBack,
+    /// What other programs have written down on its disk.
+    Leaks,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    NotCovered,
+    /// It costs the thief something; the row says what.
+    Partly,
+    /// It costs more than anybody has.
+    Covered,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    pub threat: Threat,
+    pub verdict: Verdict,
+    /// One clause, of at most [`WHY_MAX`] characters.
+    pub why: String,
+}
+
+/// So that a row takes two lines of 79 columns.
+pub const WHY_MAX: usize = 66;
+
+/// What the vault is kept on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Medium {
+    /// It keeps copies of its own making: SSD, SD card, USB stick.
+    Flash,
+    /// Overwriting reaches the only copy.
+    Magnetic,
+    /// The system does not tell, or it is a disk of a virtual machine.
+    Unknown,
+}
+
+/// What was found of the enrolled neighbours' hardware addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Leaked {
+    /// So many of the neighbours stand in some file.
+    pub neighbours: u8,
+    /// In so many files.
+    pub files: usize,
+    /// Not everything could be searched.
+    pub incomplete: bool,
+}
+
+/// What is known of a set-up.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// What each enrolled place needs; `None` where no place opens the vault.
+    pub places: Option<Vec<Thresholds>>,
+    /// Neighbours of the first place.
+    pub neighbours: u8,
+    pub sticks: usize,
+    /// Of these, so many are without a PIN.
+    pub without_pin: usize,
+    /// A stick was seen to open this server, or its recovery code typed back.
+    pub verified: bool,
+    /// Passphrases, those for duress too.
+    pub passphrases: usize,
+    pub theft: TheftPolicy,
+    pub medium: Medium,
+    /// Secure Boot is on; `None` where the firmware has none.
+    pub secure_boot: Option<bool>,
+    /// `None`: nobody looked.
+    pub leaked: Option<Leaked>,
+}
+
+impl Facts {
+    /// What the vault itself tells; the rest is as bad as it can be.
+    pub fn of(slots: Option<&SlotTable>, sticks: &StickList, theft: TheftPolicy) -> Self {
+        let places = slots.map(|slots| slots.environments.iter().map(|slot| slot.need).collect());
+        let neighbours = slots.and_then(|slots| {
+            let slot = slots.environments.first()?;
+            let place = slot.factors.iter();
+            let place = place.filter(|factor| factor.group == crate::vault::Group::Place);
+            place.count().try_into().ok()
+        });
+        let StickList { sticks, code } = sticks;
+        Self {
+            places,
+            neighbours: neighbours.unwrap_or(0),
+            sticks: sticks.len(),
+            without_pin: sticks.iter().filter(|stick| !stick.has_pin).count(),
+            verified: code.is_some() || sticks.iter().any(|stick| stick.verified.is_some()),
+            passphrases: slots.map_or(0, |slots| slots.passphrases.slots().len()),
+            theft,
+            medium: Medium::Unknown,
+            secure_boot: None,
+            leaked: None,
+        }
+    }
+
+    /// What the place that asks for the least needs of each group.
+    fn weakest(&self) -> Option<Thresholds> {
+        let places = self.places.as_deref()?;
+        let least = |of: fn(&Thresholds) -> u8| places.iter().map(of).min();
+        Some(Thresholds {
+            machine: least(|need| need.machine)?,
+            place: least(|need| need.place)?,
+        })
+    }
+
+    /// Whether a thief who reads the disk finds all that the place would say.
+    fn gives_the_place_away(&self, need: u8) -> bool {
+        self.leaked.is_some_and(|leaked| leaked.neighbours >= need)
+    }
+}
+
+/// The rows, in the order in which they are shown.
+pub fn judge(facts: &Facts) -> Vec<Row> {
+    vec![
+        server(facts),
+        disk(facts),
+        neighbours(facts),
+        server_and_stick(facts),
+        stick(facts),
+        after_reset(facts),
+        row(
+            Threat::OldCopy,
+            Verdict::NotCovered,
+            "a copy of the disk opens as it did then; no reset reaches it",
+        ),
+        row(
+            Threat::EditedVault,
+            Verdict::Covered,
+            "what was changed opens nothing by itself; it can lock or destroy",
+        ),
+        running(facts),
+        given_back(facts),
+        leaks(facts),
+    ]
+}
+
+fn row(threat: Threat, verdict: Verdict, why: impl Into<String>) -> Row {
+    let why = why.into();
+    debug_assert!(why.chars().count() <= WHY_MAX, "{why}");
+    Row {
+        threat,
+        verdict,
+        why,
+    }
+}
+
+fn server(facts: &Facts) -> Row {
+    let threat = Threat::Server;
+    let Some(need) = facts.weakest().map(|need| need.place) else {
+        return destroyed(threat, facts);
+    };
+    if need == 0 {
+        let why = "nothing of the place is needed: it opens anywhere";
+        return row(threat, Verdict::NotCovered, why);
+    }
+    if facts.gives_the_place_away(need) {
+        let why = "a prompt elsewhere, but its own disk says what opens it: see below";
+        return row(threat, Verdict::NotCovered, why);
+    }
+    row(threat, Verdict::Partly, soft(need, facts.passphrases))
+}
+
+/// What a hardware address is worth: its maker's half can be looked up. The
+/// pepper is on the disk, so a passphrase too can be guessed without asking.
+fn soft(need: u8, passphrases: usize) -> String {
+    let bits = 24 * u32::from(need);
+    match passphrases {
+        0 => format!("soft: a prompt elsewhere, but {bits} bits can be guessed offline"),
+        some => format!("soft: {bits} bits, or one of {some} passphrases, can be guessed offline"),
+    }
+}
+
+fn disk(facts: &Facts) -> Row {
+    let threat = Threat::Disk;
+    let Some(need) = facts.weakest() else {
+        return destroyed(threat, facts);
+    };
+    match need {
+        Thresholds { place: 0, .. } => row(
+            threat,
+            Verdict::Partly,
+            "soft: it needs the machine's serial numbers, which can be guessed",
+        ),
+        // Without the machine it is as good as the server.
+        Thresholds { machine: 0, .. } => Row {
+            threat,
+            ..server(facts)
+        },
+        _ if facts.gives_the_place_away(need.place) => row(
+            threat,
+            Verdict::Partly,
+            "soft: the place stands on it, the machine's numbers can be guessed",
+        ),
+        _ if facts.passphrases > 0 => row(
+            threat,
+            Verdict::Partly,
+            "soft: place and machine, or a passphrase, can be guessed offline",
+        ),
+        _ => row(
+            threat,
+            Verdict::Partly,
+            "soft: place and machine are needed; both can be guessed offline",
+        ),
+    }
+}
+
+fn neighbours(facts: &Facts) -> Row {
+    let threat = Threat::ServerAndNeighbours;
+    match facts.weakest().map(|need| need.place) {
+        None => destroyed(threat, facts),
+        Some(0) => row(
+            threat,
+            Verdict::NotCovered,
+            "nothing of the place is needed: it opens anywhere",
+        ),
+        Some(need) => {
+            let away = (facts.neighbours + 1).saturating_sub(need);
+            row(
+                threat,
+                Verdict::NotCovered,
+                format!(
+                    "unless {away} of {} neighbours stay behind",
+                    facts.neighbours
+                ),
+            )
+        }
+    }
+}
+
+fn server_and_stick(facts: &Facts) -> Row {
+    Row {
+        threat: Threat::ServerAndStick,
+        ..stick(facts)
+    }
+}
+
+fn stick(facts: &Facts) -> Row {
+    let threat = Threat::Stick;
+    match facts {
+        Facts { sticks: 0, .. } => row(
+            threat,
+            Verdict::Partly,
+            "none is listed; without one a repair can cost the data",
+        ),
+        Facts { without_pin: 0, .. } => row(
+            threat,
+            Verdict::Partly,
+            "as good as its PIN: four digits fall within an hour",
+        ),
+        Facts { without_pin, .. } => row(
+            threat,
+            Verdict::NotCovered,
+            format!(
+                "{without_pin} of {} have no PIN: they are the key",
+                facts.sticks
+            ),
+        ),
+    }
+}
+
+fn after_reset(facts: &Facts) -> Row {
+    let threat = Threat::ServerAfterReset;
+    if facts.places.is_none() {
+        return destroyed(threat, facts);
+    }
+    let by_itself = match (facts.theft.on_strikes, facts.verified) {
+        (OnStrikes::Halt, _) => "it is never done by itself",
+        (OnStrikes::Reset, true) => "done by itself at the limit of strikes",
+        (OnStrikes::Reset, false) => "withheld: no stick or code was verified",
+    };
+    let left = match facts.medium {
+        Medium::Flash => "flash may keep a copy",
+        Medium::Magnetic => "nothing stays behind",
+        Medium::Unknown => "this disk may keep a copy",
+    };
+    let verdict = match facts.medium {
+        Medium::Magnetic => Verdict::Covered,
+        Medium::Flash | Medium::Unknown => Verdict::Partly,
+    };
+    row(threat, verdict, format!("{left}; {by_itself}"))
+}
+
+/// No place opens the vault: the pepper is gone, as far as the disk lets go.
+fn destroyed(threat: Threat, facts: &Facts) -> Row {
+    match facts.medium {
+        Medium::Magnetic => row(
+            threat,
+            Verdict::Covered,
+            "its key is destroyed: only a stick opens it",
+        ),
+        Medium::Flash | Medium::Unknown => row(
+            threat,
+            Verdict::Partly,
+            "its key is destroyed, but the disk may keep a copy of it",
+        ),
+    }
+}
+
+fn running(facts: &Facts) -> Row {
+    let threat = Threat::RunningServer;
+    match facts.theft.watch.on_alarm {
+        OnAlarm::Lock | OnAlarm::Reset => row(
+            threat,
+            Verdict::Partly,
+            "open until the watch sees that it was carried away, minutes later",
+        ),
+        OnAlarm::Off | OnAlarm::Alert => row(
+            threat,
+            Verdict::NotCovered,
+            "the database is open, and its keys are in memory",
+        ),
+    }
+}
+
+fn given_back(facts: &Facts) -> Row {
+    let why = match facts.secure_boot {
+        Some(true) => "Secure Boot is on, but it does not look at the initramfs",
+        Some(false) => "Secure Boot is off: the initramfs can be changed",
+        None => "there is no Secure Boot: the initramfs can be changed",
+    };
+    row(Threat::GivenBack, Verdict::NotCovered, why)
+}
+
+fn leaks(facts: &Facts) -> Row {
+    let threat = Threat::Leaks;
+    let Some(leaked) = facts.leaked else {
+        return row(threat, Verdict::Partly, "nobody has searched for them");
+    };
+    match leaked {
+        Leaked {
+            neighbours: 0,
+            incomplete: false,
+            ..
+        } => row(
+            threat,
+            Verdict::Covered,
+            "no enrolled hardware address was found in logs and settings",
+        ),
+        Leaked { neighbours: 0, .. } => row(
+            threat,
+            Verdict::Partly,
+            "nothing was found, but some files could not be searched",
+        ),
+        Leaked {
+            neighbours, files, ..
+        } => row(
+            threat,
+            Verdict::NotCovered,
+            format!(
+                "{neighbours} of {} neighbours' addresses stand in {files} files: --all",
+                facts.neighbours
+            ),
+        ),
+    }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -1,0 +1,208 @@
+//! Where hardware addresses stand in bytes, in whichever spelling. Pure.
+
+use std::io::{ErrorKind, Read};
+
+/// A hardware address.
+pub type Mac = [u8; 6];
+
+/// Bytes that are looked at in one go.
+const CHUNK: usize = 64 * 1024;
+/// So many bytes of a chunk are looked at again with the next one: no spelling
+/// is longer.
+const OVERLAP: usize = 32;
+
+/// One spelling of one address.
+struct Needle {
+    /// Which address.
+    address: usize,
+    bytes: Vec<u8>,
+    /// Letters of either case.
+    text: bool,
+}
+
+/// The spellings of all addresses that are looked for.
+pub struct Needles {
+    needles: Vec<Needle>,
+    addresses: usize,
+    /// Whether some needle begins with these two bytes, text in lower case.
+    begins: Vec<bool>,
+}
+
+fn spellings(mac: &Mac) -> Vec<String> {
+    let hex = mac.map(|byte| format!("{byte:02x}"));
+    // As it stands in an IPv6 address that was made from it (RFC 4291,
+    // appendix A): the second bit turned over, ff:fe in the middle.
+    let word = |high: u8, low: u8| format!("{:x}", u16::from_be_bytes([high, low]));
+    vec![
+        hex.join(":"),
+        hex.join("-"),
+        format!(
+            "{}{}.{}{}.{}{}",
+            hex[0], hex[1], hex[2], hex[3], hex[4], hex[5]
+        ),
+        hex.concat(),
+        [
+            word(mac[0] ^ 2, mac[1]),
+            word(mac[2], 0xff),
+            word(0xfe, mac[3]),
+            word(mac[4], mac[5]),
+        ]
+        .join(":"),
+    ]
+}
+
+fn beginning(bytes: &[u8]) -> usize {
+    let [first, second] = [bytes[0], bytes[1]].map(|byte| usize::from(byte.to_ascii_lowercase()));
+    first << 8 | second
+}
+
+impl Needles {
+    pub fn new(addresses: &[Mac]) -> Self {
+        let mut needles = Vec::new();
+        for (address, mac) in addresses.iter().enumerate() {
+            needles.push(Needle {
+                address,
+                bytes: mac.to_vec(),
+                text: false,
+            });
+            needles.extend(spellings(mac).into_iter().map(|text| Needle {
+                address,
+                bytes: text.into_bytes(),
+                text: true,
+            }));
+        }
+        let mut begins = vec![false; 1 << 16];
+        for needle in &needles {
+            begins[beginning(&needle.bytes)] = true;
+        }
+        Self {
+            needles,
+            addresses: addresses.len(),
+            begins,
+        }
+    }
+
+    fn mark(&self, bytes: &[u8], found: &mut [bool]) {
+        for at in 0..bytes.len().saturating_sub(1) {
+            let rest = &bytes[at..];
+            if !self.begins[beginning(rest)] {
+                continue;
+            }
+            for needle in &self.needles {
+                let Some(there) = rest.get(..needle.bytes.len()) else {
+                    continue;
+                };
+                found[needle.address] |= match needle.text {
+                    true => there.eq_ignore_ascii_case(&needle.bytes),
+                    false => there == needle.bytes,
+                };
+            }
+        }
+    }
+
+    /// Which of the addresses stand in what is read: one answer for each.
+    /// `progress` is told after each chunk how many bytes it had.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub fn search(
+        &self,
+        reader: &mut dyn Read,
+        progress: &mut dyn FnMut(usize),
+    ) -> std::io::Result<Vec<bool>> {
+        let mut found = vec![false; self.addresses];
+        let mut buffer = vec![0; OVERLAP + CHUNK];
+        let mut kept = 0;
+        loop {
+            let read = match reader.read(&mut buffer[kept..]) {
+                Ok(0) => return Ok(found),
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            progress(read);
+            let filled = kept + read;
+            self.mark(&buffer[..filled], &mut found);
+            kept = filled.min(OVERLAP);
+            buffer.copy_within(filled - kept..filled, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ROUTER: Mac = [0x00, 0x0d, 0xb9, 0x41, 0x7a, 0x01];
+    const PRINTER: Mac = [0x3c, 0x2a, 0xf4, 0x05, 0x60, 0x03];
+
+    fn found(bytes: &[u8]) -> Vec<bool> {
+        let mut reader = bytes;
+        let needles = Needles::new(&[ROUTER, PRINTER]);
+        needles.search(&mut reader, &mut |_| ()).unwrap()
+    }
+
+    #[test]
+    fn every_usual_spelling_of_an_address_is_found() {
+        for text in [
+            "lease 3c:2a:f4:05:60:03;",
+            "DHCPACK to 3C:2A:F4:05:60:03 via eth0",
+            "3c-2a-f4-05-60-03",
+            "3C2A.F405.6003",
+            "enx3c2af4056003",
+            "fe80::3e2a:f4ff:fe05:6003 dev eth0",
+            "3c:2A:f4:05:60:03",
+        ] {
+            assert_eq!(found(text.as_bytes()), [false, true], "{text}");
+        }
+        let mut raw = vec![0xff; 9];
+        raw.extend(PRINTER);
+        assert_eq!(found(&raw), [false, true]);
+        // Words of an IPv6 address lose their leading zeroes.
+        assert_eq!(found(b"fe80::20d:b9ff:fe41:7a01"), [true, false]);
+    }
+
+    #[test]
+    fn other_addresses_are_not_taken_for_enrolled_ones() {
+        for text in [
+            "3c:2a:f4:05:60:04",
+            "3c:2a:f4:05:60",
+            "",
+            "0",
+            "3c2af405600",
+        ] {
+            assert_eq!(found(text.as_bytes()), [false, false], "{text}");
+        }
+    }
+
+    /// Gives so many bytes at a time.
+    struct Drops<'a>(&'a [u8], usize);
+
+    impl Read for Drops<'_> {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let length = self.1.min(into.len()).min(self.0.len());
+            let (now, later) = self.0.split_at(length);
+            into[..length].copy_from_slice(now);
+            self.0 = later;
+            Ok(length)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_across_the_edge_of_what_is_read_is_found(
+            before in 0usize..200_000, after in 0usize..90_000, drops in 1usize..70_000,
+        ) {
+            let mut bytes = vec![b'.'; before];
+            bytes.extend(b"00:0D:b9:41:7a:01");
+            bytes.resize(bytes.len() + after, b'x');
+            let needles = Needles::new(&[ROUTER]);
+            let mut read = 0;
+            let drops = drops.max(bytes.len() / 500);
+            let found = needles.search(&mut Drops(&bytes, drops), &mut |n| read += n).unwrap();
+            prop_assert_eq!(found, [true]);
+            prop_assert_eq!(read, bytes.len());
+        }
+    }
+}

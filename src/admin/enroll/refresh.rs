@@ -1,0 +1,99 @@
+//! `stayput enroll --refresh`: takes over what has changed at the enrolled
+//! place.
+
+use super::{candidates, forget_words_for_login, make_slot, prove_it_opens};
+use crate::admin::init::SETUP;
+use crate::admin::{Problem, Result, Unlocked, ask};
+use crate::environment::{
+    Fate, Margin, ON_A_LIVE_NETWORK, Observed, Refreshed, compare, enrolled_values, look_around,
+    refresh,
+};
+use crate::vault::{EnvironmentSlot, EventKind, SlotTable, Value};
+
+const ANEW: &str = "To choose a place anew: stayput enroll";
+
+pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
+    let slots = unlocked.vault.slots();
+    let mut table = slots.map_err(|error| Problem::refused(error.to_string(), ANEW))?;
+    println!("Looking around ...");
+    let places = table.environments.iter();
+    let labels = places.flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
+    let observed = look_around(labels, ON_A_LIVE_NETWORK, |_| false);
+    let at = this_place(&unlocked, &table, &observed)?;
+    let slot = &table.environments[at];
+    let now = refresh(slot, &values(&unlocked, slot)?, &observed);
+    tell(&slot.name, &now);
+    if now.taken() == 0 {
+        println!("Nothing that answers has changed.");
+        return Ok(());
+    }
+    if now.is_elsewhere() {
+        return Err(Problem::refused(
+            "None of the enrolled neighbours is here: this is another place.",
+            ANEW,
+        ));
+    }
+    ask::confirm("Take the place as it is now?", yes)?;
+    let (id, name, need) = (table.next_id, slot.name.clone(), slot.need);
+    let slot = make_slot(&unlocked, id, &name, &now.chosen, need)?;
+    prove_it_opens(&unlocked, &slot, &observed)?;
+    *table.environments[at] = slot;
+    table.next_id = id.saturating_add(1);
+    unlocked.replace_slots(&table)?;
+    let changed = now.taken();
+    unlocked.log(EventKind::Refreshed {
+        place: name,
+        changed,
+    })?;
+    if !Margin::of(&now.same_afterwards(), need).is_used_up {
+        forget_words_for_login();
+    }
+    println!("The place is enrolled as it is now.");
+    Ok(())
+}
+
+fn values(unlocked: &Unlocked, slot: &EnvironmentSlot) -> Result<Vec<Value>> {
+    let values = enrolled_values(unlocked.vault.header(), slot, unlocked.master_key());
+    values.map(|values| values.to_vec()).map_err(|_| {
+        Problem::failed(
+            "What was enrolled cannot be read.",
+            "Nothing was changed. To choose a place anew: stayput enroll",
+        )
+    })
+}
+
+/// Of the enrolled places the one that is most like this one.
+fn this_place(unlocked: &Unlocked, table: &SlotTable, observed: &Observed) -> Result<usize> {
+    let (header, key) = (unlocked.vault.header(), unlocked.master_key());
+    let same = |slot: &EnvironmentSlot| {
+        compare(header, slot, key, observed).map_or(0, |found| {
+            u16::from(found.same.machine) + u16::from(found.same.place)
+        })
+    };
+    let places = table.environments.iter().enumerate();
+    places
+        .filter(|(_, slot)| slot.name != SETUP)
+        .max_by_key(|(_, slot)| same(slot))
+        .map(|(at, _)| at)
+        .ok_or_else(|| Problem::refused("No place is enrolled yet.", "Run: stayput enroll"))
+}
+
+fn tell(name: &str, now: &Refreshed) {
+    println!("\nThe place \"{name}\":");
+    let mut same = 0;
+    for (factor, (label, fate)) in now.chosen.iter().zip(&now.fates) {
+        match fate {
+            Fate::Same => same += 1,
+            Fate::Taken if label.starts_with("arp ") => {
+                let shown = candidates::shown(&factor.value);
+                println!("  {label} ({shown}): changed, taken as it is now");
+            }
+            Fate::Taken => println!("  {label}: changed, taken as it is now"),
+            Fate::Silent => println!("  {label}: no answer, kept as it was enrolled"),
+            Fate::Refused(reason) => {
+                println!("  {label}: changed, but kept as it was enrolled: {reason}");
+            }
+        }
+    }
+    println!("  as enrolled: {same} others");
+}

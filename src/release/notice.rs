@@ -1,0 +1,53 @@
+//! A line for whoever logs in: pam_motd shows every file of this folder, at
+//! the console and over ssh. It is in memory and gone with the next boot.
+
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+const FOLDER: &str = "/run/motd.d";
+const NAME: &str = "stayput";
+
+/// Puts these words there, or takes away what is there where they are empty.
+///
+/// # Errors
+/// The system's; nothing depends on it.
+pub fn put(words: &str) -> io::Result<()> {
+    put_in(Path::new(FOLDER), words)
+}
+
+fn put_in(folder: &Path, words: &str) -> io::Result<()> {
+    let file = folder.join(NAME);
+    if words.is_empty() {
+        return match fs::remove_file(file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+    }
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    fs::write(&file, words)?;
+    // Whoever logs in is not root.
+    fs::set_permissions(file, Permissions::from_mode(0o644))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_can_read_it_and_it_goes_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("motd.d");
+        put_in(&folder, "").unwrap();
+        put_in(&folder, "one\n").unwrap();
+        put_in(&folder, "two\n").unwrap();
+        let file = folder.join(NAME);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "two\n");
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+        put_in(&folder, "").unwrap();
+        assert!(!file.exists());
+    }
+}

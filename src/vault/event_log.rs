@@ -1,0 +1,389 @@
+//! How the event log is kept: the newest events in one record, those before
+//! them in a ring of records, and a chain of digests through all of them.
+//!
+//! The boot stage logs without the master key and can prove nothing then. When
+//! the server opens, the chain up to there is sealed with the key, in the same
+//! write as the event that says so: from then on no event can be changed, taken
+//! out or put in without being noticed. There is one seal, the newest: an older
+//! one would let the log be cut back to it.
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::event::{Event, EventKind};
+use super::header::Header;
+use super::layout::{LOG_BLOCKS, LOG_NEWEST, log};
+use super::record::{blocks_for, capacity};
+use super::{BlockDevice, VaultError, store};
+use crate::keys::{CheckValue, MasterKey};
+
+/// Events in one record; `the_largest_records_fit` holds the sizes together.
+pub const EVENTS_PER_BLOCK: usize = 28;
+
+const SEAL_LABEL: &str = "stayput event log seal v1";
+
+/// A value of the chain: SHA-256 over the one before and an event.
+pub type Link = [u8; 32];
+
+/// Events in a row, and the chain's value before the first of them: zeroes
+/// before the first event of a vault.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    pub before: Link,
+    pub events: Vec<Event, EVENTS_PER_BLOCK>,
+}
+
+/// Proves the chain up to an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    /// Of the last event that is sealed; 0 in a new vault.
+    pub number: u64,
+    pub mac: CheckValue,
+}
+
+/// The record of the newest events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Newest {
+    pub block: Block,
+    pub seal: Seal,
+}
+
+/// All that is kept. A record that cannot be read counts as absent: a damaged
+/// log must never keep the owner out.
+pub struct EventLog {
+    /// From the ring, the oldest first.
+    pub closed: std::vec::Vec<Block>,
+    pub newest: Option<Newest>,
+}
+
+fn link(before: Link, event: &Event) -> Link {
+    let mut buffer = [0; 512];
+    let bytes = postcard::to_slice(event, &mut buffer).expect("the largest event fits");
+    Sha256::new()
+        .chain_update(before)
+        .chain_update(bytes)
+        .finalize()
+        .into()
+}
+
+impl Block {
+    /// Number of the first event; 0 where there is none.
+    pub fn first(&self) -> u64 {
+        self.events.first().map_or(0, |event| event.number)
+    }
+
+    /// Number of the last event; 0 where there is none.
+    pub fn last(&self) -> u64 {
+        self.events.last().map_or(0, |event| event.number)
+    }
+
+    /// The chain's value after the event with this number, or before the
+    /// first event; `None` where that is not in this block.
+    pub fn link_after(&self, number: u64) -> Option<Link> {
+        if number.checked_add(1) == Some(self.first().max(1)) {
+            return Some(self.before);
+        }
+        let mut value = self.before;
+        for event in &self.events {
+            value = link(value, event);
+            if event.number == number {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// The chain's value after the last event.
+    pub fn end(&self) -> Link {
+        self.events.iter().fold(self.before, link)
+    }
+
+    /// Where in the ring it belongs when it is full.
+    fn place(&self) -> u32 {
+        let blocks = self.first().saturating_sub(1) / EVENTS_PER_BLOCK as u64;
+        (blocks % u64::from(LOG_BLOCKS)) as u32
+    }
+}
+
+impl Seal {
+    fn context(header: &Header, number: u64, value: &Link) -> [u8; 60] {
+        let mut context = [0; 60];
+        context[..16].copy_from_slice(&header.server_id.0);
+        context[16..20].copy_from_slice(&header.generation.to_le_bytes());
+        context[20..28].copy_from_slice(&number.to_le_bytes());
+        context[28..].copy_from_slice(value);
+        context
+    }
+
+    fn of(key: &MasterKey, header: &Header, number: u64, value: &Link) -> Self {
+        let context = Self::context(header, number, value);
+        let mac = CheckValue::of(&key.derive(SEAL_LABEL), &context);
+        Self { number, mac }
+    }
+
+    /// Whether the chain had this value at the event that was sealed last.
+    pub fn proves(&self, key: &MasterKey, header: &Header, value: &Link) -> bool {
+        let context = Self::context(header, self.number, value);
+        self.mac.matches(&key.derive(SEAL_LABEL), &context)
+    }
+
+    /// Where the record with the seal was lost: it proves nothing.
+    fn lost() -> Self {
+        Self {
+            number: 0,
+            mac: CheckValue([0; 32]),
+        }
+    }
+}
+
+fn decode<T: for<'a> Deserialize<'a>>(
+    device: &dyn BlockDevice,
+    region: super::layout::Region,
+) -> Result<Option<T>, VaultError> {
+    let payload = store::read(device, region)?;
+    Ok(payload.and_then(|payload| postcard::from_bytes(&payload).ok()))
+}
+
+fn read_closed(device: &dyn BlockDevice) -> Result<std::vec::Vec<Block>, VaultError> {
+    let mut closed = std::vec::Vec::new();
+    for index in 0..LOG_BLOCKS {
+        let block: Option<Block> = decode(device, log(index))?;
+        closed.extend(block.filter(|block| !block.events.is_empty()));
+    }
+    closed.sort_by_key(Block::first);
+    Ok(closed)
+}
+
+impl EventLog {
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::Newer`].
+    pub fn read(device: &dyn BlockDevice) -> Result<Self, VaultError> {
+        Ok(Self {
+            closed: read_closed(device)?,
+            newest: decode(device, LOG_NEWEST)?,
+        })
+    }
+
+    /// The events that are still there, oldest first.
+    pub fn events(self) -> std::vec::Vec<Event> {
+        // A power cut may leave the newest record in the ring as well.
+        let newest = self.newest.map(|newest| newest.block);
+        let blocks = newest.into_iter().chain(self.closed);
+        let mut events: std::vec::Vec<Event> = blocks.flat_map(|block| block.events).collect();
+        events.sort_by_key(|event| event.number);
+        events.dedup_by_key(|event| event.number);
+        events
+    }
+}
+
+/// The record of the newest events, to be written on.
+struct Tail {
+    newest: Newest,
+    /// The record before, when this one was begun just now.
+    full: Option<Block>,
+}
+
+impl Tail {
+    fn read(device: &dyn BlockDevice) -> Result<Self, VaultError> {
+        let newest = match decode(device, LOG_NEWEST)? {
+            Some(newest) => newest,
+            // It was lost: the ring says how far the log had come.
+            None => Newest {
+                block: Block::default(),
+                seal: Seal::lost(),
+            },
+        };
+        let mut tail = Self { newest, full: None };
+        if tail.newest.block.events.is_empty()
+            && let Some(before) = read_closed(device)?.pop()
+        {
+            tail.newest.block = before;
+        }
+        Ok(tail)
+    }
+
+    fn push(&mut self, time: u64, boot_id: [u8; 16], kind: EventKind) {
+        let block = &mut self.newest.block;
+        let event = Event {
+            // A hostile disk may say any number.
+            number: block.last().saturating_add(1),
+            time,
+            boot_id,
+            kind,
+        };
+        if let Err(event) = block.events.push(event) {
+            let begun = Block {
+                before: block.end(),
+                events: [event].into_iter().collect(),
+            };
+            self.full = Some(std::mem::replace(block, begun));
+        }
+    }
+
+    /// Whether everything up to the last seal is as it was sealed, as far as
+    /// sealing it again could hide.
+    fn proves(
+        &self,
+        device: &dyn BlockDevice,
+        key: &MasterKey,
+        header: &Header,
+    ) -> Result<bool, VaultError> {
+        let Newest { block, seal } = &self.newest;
+        let proven = |value: Link| seal.proves(key, header, &value);
+        if let Some(value) = block.link_after(seal.number) {
+            return Ok(proven(value));
+        }
+        let closed = read_closed(device)?;
+        let sealed = closed
+            .iter()
+            .find_map(|block| block.link_after(seal.number));
+        Ok(sealed.is_some_and(proven))
+    }
+
+    /// What was full goes to the ring first: a power cut in between leaves it
+    /// in both places.
+    fn write(&self, device: &mut dyn BlockDevice) -> Result<(), VaultError> {
+        if let Some(full) = &self.full {
+            write(device, log(full.place()), full)?;
+        }
+        write(device, LOG_NEWEST, &self.newest)
+    }
+}
+
+pub(super) fn write<T: Serialize>(
+    device: &mut dyn BlockDevice,
+    region: super::layout::Region,
+    value: &T,
+) -> Result<(), VaultError> {
+    let mut payload = [0; capacity(LOG_NEWEST)];
+    let payload = postcard::to_slice(value, &mut payload).expect("the largest record fits");
+    debug_assert_eq!(blocks_for(payload.len()), 1);
+    store::write(device, region, payload)
+}
+
+/// The empty log of a new vault, sealed.
+///
+/// # Errors
+/// [`VaultError::Device`].
+pub fn begin(
+    device: &mut dyn BlockDevice,
+    header: &Header,
+    key: &MasterKey,
+) -> Result<(), VaultError> {
+    let block = Block::default();
+    let seal = Seal::of(key, header, 0, &block.before);
+    write(device, LOG_NEWEST, &Newest { block, seal })
+}
+
+/// Adds one event: one record, and once in [`EVENTS_PER_BLOCK`] events a second
+/// one. With the master key everything up to it is sealed; where what was
+/// sealed before does not prove, that is noted first.
+///
+/// # Errors
+/// [`VaultError::Device`], [`VaultError::Newer`].
+pub fn append(
+    device: &mut dyn BlockDevice,
+    sealed_by: Option<(&Header, &MasterKey)>,
+    time: u64,
+    boot_id: [u8; 16],
+    kind: EventKind,
+) -> Result<(), VaultError> {
+    let mut tail = Tail::read(device)?;
+    if let Some((header, key)) = sealed_by
+        && !tail.proves(device, key, header)?
+    {
+        tail.push(time, boot_id, EventKind::LogNotProven);
+    }
+    tail.push(time, boot_id, kind);
+    if let Some((header, key)) = sealed_by {
+        let block = &tail.newest.block;
+        tail.newest.seal = Seal::of(key, header, block.last(), &block.end());
+    }
+    tail.write(device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::tests::longest;
+    use super::super::layout::HALF;
+    use super::super::memory::MemoryDevice;
+    use super::*;
+
+    fn log_to(device: &mut MemoryDevice, events: usize) {
+        for _ in 0..events {
+            append(device, None, 0, [0; 16], EventKind::VaultMade).unwrap();
+        }
+    }
+
+    fn events(device: &MemoryDevice) -> std::vec::Vec<Event> {
+        EventLog::read(device).unwrap().events()
+    }
+
+    #[test]
+    fn the_largest_records_fit() {
+        let block = Block {
+            before: [0xff; 32],
+            events: (0..EVENTS_PER_BLOCK).map(|_| longest(u64::MAX)).collect(),
+        };
+        let seal = Seal {
+            number: u64::MAX,
+            mac: CheckValue([0xff; 32]),
+        };
+        let mut payload = [0; capacity(LOG_NEWEST)];
+        assert!(postcard::to_slice(&Newest { block, seal }, &mut payload).is_ok());
+    }
+
+    #[test]
+    fn the_newest_events_are_kept_in_order_when_the_ring_is_full() {
+        let mut device = MemoryDevice::default();
+        let total = EVENTS_PER_BLOCK * (LOG_BLOCKS as usize + 2) + 3;
+        log_to(&mut device, total);
+        let events = events(&device);
+        assert_eq!(events.last().unwrap().number, total as u64);
+        assert!(events.len() >= EVENTS_PER_BLOCK * LOG_BLOCKS as usize);
+        assert!(
+            events
+                .windows(2)
+                .all(|pair| pair[0].number + 1 == pair[1].number)
+        );
+    }
+
+    #[test]
+    fn a_damaged_record_costs_its_own_events_only() {
+        let mut device = MemoryDevice::default();
+        log_to(&mut device, 2 * EVENTS_PER_BLOCK + 5);
+        for copy in [0, HALF] {
+            device.damage(log(0).start + copy);
+        }
+        assert_eq!(events(&device).len(), EVENTS_PER_BLOCK + 5);
+        for copy in [0, HALF] {
+            device.damage(LOG_NEWEST.start + copy);
+        }
+        assert_eq!(events(&device).len(), EVENTS_PER_BLOCK);
+        log_to(&mut device, 1);
+        let events = events(&device);
+        assert_eq!(events.len(), EVENTS_PER_BLOCK + 1);
+        assert_eq!(
+            events.last().unwrap().number,
+            2 * EVENTS_PER_BLOCK as u64 + 1
+        );
+    }
+
+    #[test]
+    fn an_event_costs_one_record_however_many_there_are() {
+        let mut device = MemoryDevice::default();
+        log_to(&mut device, EVENTS_PER_BLOCK - 1);
+        let writes = |device: &mut MemoryDevice| {
+            device.steps.clear();
+            log_to(device, 1);
+            let steps = device.steps.iter();
+            steps
+                .filter(|step| matches!(step, super::super::memory::Step::Write(..)))
+                .count()
+        };
+        assert_eq!(writes(&mut device), 2, "two copies");
+        assert_eq!(writes(&mut device), 4, "and the ring, once in a while");
+        assert_eq!(writes(&mut device), 2);
+    }
+}
