@@ -39,7 +39,7 @@ pub const MENU: [(Command, &str, &str); 10] = [
     (
         Command::Remember,
         "remember",
-        "let the next stick or code make this place its home",
+        "let the next stick or code make this place a home",
     ),
     (
         Command::Mend,

@@ -14,6 +14,7 @@ mod observed;
 mod refreshing;
 #[cfg(test)]
 mod scenarios;
+mod second_place;
 #[cfg(feature = "admin")]
 mod watched;
 
@@ -33,5 +34,6 @@ pub use matching::{Comparison, Matcher, answered, compare, enough_answered, enro
 pub use neighbours::{Neighbours, address_of, neighbour_label};
 pub use observed::Observed;
 pub use refreshing::{Fate, Refreshed, refresh};
+pub use second_place::{SECOND, put_beside_home};
 #[cfg(feature = "admin")]
 pub use watched::Watched;

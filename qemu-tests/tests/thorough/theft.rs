@@ -78,6 +78,29 @@ fn after_the_last_strike_the_key_is_gone_and_the_office_stick_brings_the_server_
 }
 
 #[test]
+fn a_second_place_is_remembered_beside_the_home() -> Result {
+    let mut machine = FastMachine::clinic()?;
+    let away = Place::elsewhere()?;
+    machine.boot_at(&away)?;
+    machine.wait_for_prompt()?;
+    machine.console().type_line("remember")?;
+    machine
+        .console()
+        .wait_for("adds this place beside its home", seconds(20))?;
+    machine.plug(&FastMachine::clinics_stick()?)?;
+    machine.wait_for_release()?;
+    // No stick from now on, there and at home.
+    for place in [&away, &Place::home()?] {
+        machine.boot_at(place)?;
+        machine.wait_for_release()?;
+        assert_released(&mut machine)?;
+    }
+    machine.boot_at(&Place::empty()?)?;
+    machine.wait_for_prompt()?;
+    assert_locked(&mut machine)
+}
+
+#[test]
 fn a_stick_opens_a_server_that_was_reset_only_this_time() -> Result {
     let (mut machine, stick) = clinic_with_office_stick("--wait 5")?;
     let home = Place::home()?;

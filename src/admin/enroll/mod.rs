@@ -10,10 +10,11 @@ use super::ask;
 use super::unlock::{UnlockOptions, Unlocked, unlock};
 use super::{Exit, Problem, Result, watch};
 use crate::environment::{
-    Choice, Chosen, EnrolmentError, HOME, ON_A_LIVE_NETWORK, Observed, Verdict, choose, count,
-    enrol, look_around, neighbour_label, opens_again, table_of, usual_thresholds,
+    Choice, Chosen, EnrolmentError, HOME, ON_A_LIVE_NETWORK, Observed, SECOND, Verdict, choose,
+    count, enrol, look_around, neighbour_label, opens_again, put_beside_home, table_of,
+    usual_thresholds,
 };
-use crate::vault::{Answered, EnvironmentSlot, EventKind, Group, Label, Thresholds};
+use crate::vault::{Answered, EnvironmentSlot, EventKind, Group, Label, SlotTable, Thresholds};
 
 #[derive(clap::Args, Debug)]
 pub struct EnrollOptions {
@@ -27,6 +28,9 @@ pub struct EnrollOptions {
     /// How many neighbours must be as they are now
     #[arg(long, value_name = "K")]
     place_need: Option<u8>,
+    /// Remember this place beside the home, and in place of an earlier second one
+    #[arg(long, conflicts_with = "refresh")]
+    second: bool,
     /// Take over what has changed at the enrolled place since; neither the list
     /// of factors nor how many are needed changes
     #[arg(long, conflicts_with_all = ["neighbour", "machine_need", "place_need"])]
@@ -58,13 +62,15 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     if let Some(words) = strength::of_a_lone_server(surroundings, need) {
         println!("{words}");
     }
-    ask::confirm("Enrol this place?", options.yes)?;
-
     let before = unlocked.vault.slots();
     let rearms = before.is_err();
     let before = before.unwrap_or_default();
+    tell_what_goes(&before, options.second);
+    ask::confirm("Enrol this place?", options.yes)?;
+
     let id = before.next_id;
-    let slot = make_slot(&unlocked, id, HOME, &chosen, need)?;
+    let name = if options.second { SECOND } else { HOME };
+    let slot = make_slot(&unlocked, id, name, &chosen, need)?;
     prove_it_opens(&unlocked, &slot, &observed)?;
     let factors = Answered {
         machine: need.machine,
@@ -72,12 +78,16 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
         place: need.place,
         place_of: count(&chosen, Group::Place),
     };
-    unlocked.replace_slots(&table_of(slot, before.passphrases))?;
-    unlocked.set_neighbours(&chosen)?;
+    let table = with_place(before, slot, options.second)?;
+    unlocked.replace_slots(&table)?;
+    // After a reset its home is looked for, not another place.
+    if !options.second {
+        unlocked.set_neighbours(&chosen)?;
+    }
     if rearms {
         unlocked.log(EventKind::Rearmed)?;
     }
-    let place = HOME.try_into().expect("a short name fits");
+    let place = name.try_into().expect("a short name fits");
     unlocked.log(EventKind::Enrolled { place, factors })?;
     watch::start_anew();
     forget_words_for_login();
@@ -87,6 +97,38 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     }
     println!("Next: stayput stick make DEVICE --label NAME");
     Ok(())
+}
+
+/// An enrolled place never goes without a word.
+fn tell_what_goes(before: &SlotTable, second: bool) {
+    let places = before.environments.iter().map(|place| place.name.as_str());
+    let mut goes = places.filter(|name| *name == SECOND || (*name == HOME && !second));
+    let Some(first) = goes.next() else { return };
+    let more = goes
+        .map(|name| format!(" and \"{name}\""))
+        .collect::<String>();
+    println!("The place \"{first}\"{more} that was enrolled before is replaced by this one.");
+    if !second {
+        println!("To keep the home: stayput enroll --second");
+    }
+}
+
+fn with_place(
+    mut before: Box<SlotTable>,
+    slot: EnvironmentSlot,
+    second: bool,
+) -> Result<Box<SlotTable>> {
+    if !second {
+        return Ok(table_of(slot, before.passphrases).into());
+    }
+    put_beside_home(&mut before, slot).map_err(|error| {
+        Problem::refused(
+            error.to_string(),
+            "Nothing was changed. Ask for more with --machine-need and --place-need, or enrol \
+             the home anew: stayput enroll",
+        )
+    })?;
+    Ok(before)
 }
 
 /// What the last boot left to say is mended; a file in memory that cannot be

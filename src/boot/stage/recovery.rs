@@ -2,10 +2,9 @@
 //! changed, and make this place the home of a server that was reset.
 
 use super::Stage;
-use crate::boot::words::Reason;
 use crate::environment::{
-    FROM_NOTHING, HOME, choose, count, enrol, look_around, neighbour_label, opens_again, table_of,
-    usual_thresholds,
+    FROM_NOTHING, HOME, SECOND, choose, count, enrol, look_around, neighbour_label, opens_again,
+    put_beside_home, table_of, usual_thresholds,
 };
 use crate::keys::MasterKey;
 use crate::stick::Stick;
@@ -24,10 +23,12 @@ fn tell<E: core::fmt::Display>(words: &'static str) -> impl Fn(E) -> &'static st
     }
 }
 
+type PlaceName = heapless::String<32>;
+
 /// What a person asked for, until it can be done.
 #[derive(Default)]
 pub(super) struct Recovery {
-    /// The next stick or code makes this place its home.
+    /// Whoever opens the server next has this place remembered.
     remember: bool,
     mend: Option<ToMend>,
 }
@@ -58,17 +59,22 @@ impl Recovery {
 
 impl Stage {
     pub(super) fn remember_later(&mut self) {
-        match self.reason() {
-            Reason::WasReset(_) | Reason::Fault(VaultError::PepperDamaged) => {
-                self.recovery.remember = true;
-                self.screen
-                    .say(&"The next backup stick or code makes this place its home.");
+        let slots = self.found.as_ref().map(|found| found.slots.as_ref());
+        let words = match slots {
+            Ok(Ok(_)) => {
+                "Whoever opens this server next adds this place beside its home: with a\n\
+                 backup stick, a passphrase or the code."
             }
-            _ => self.screen.say(
-                &"This server still knows its home.\n\
-                  To change it, start it with a stick and run: stayput enroll",
-            ),
-        }
+            Ok(Err(VaultError::WasReset | VaultError::PepperDamaged)) => {
+                "The next backup stick or code makes this place its home."
+            }
+            _ => {
+                let reason = self.reason();
+                return self.screen.say(&reason);
+            }
+        };
+        self.recovery.remember = true;
+        self.screen.say(&words);
     }
 
     /// The key is right, and what decides about a release does not prove.
@@ -153,6 +159,8 @@ impl Stage {
     fn enrol_here(&self, key: &MasterKey, policy: &Policy) -> Result<(), &'static str> {
         const NOBODY: &str =
             "None of the neighbours that were enrolled answers: this place is not remembered.";
+        const WEAKER: &str =
+            "This place is not remembered: it would be easier to feign than the home.";
         const FAILED: &str = "This place could not be remembered. Run stayput enroll later.";
         let ips = policy.neighbours.iter();
         let labels: Vec<Label> = ips.map(|ip| neighbour_label((*ip).into())).collect();
@@ -170,17 +178,31 @@ impl Stage {
             return Err(NOBODY);
         }
         let mut vault = locate::open(&self.place).map_err(tell(FAILED))?;
+        let before = vault.slots().ok();
+        let (name, id) = match &before {
+            Some(table) => (SECOND, table.next_id),
+            None => (HOME, 0),
+        };
+        let name: PlaceName = name.try_into().expect("a short name fits");
         let header = vault.header();
-        let home = HOME.try_into().expect("a short name fits");
-        let slot = enrol(header, key, 0, home, &chosen, need, |_, _| ())
+        let slot = enrol(header, key, id, name.clone(), &chosen, need, |_, _| ())
             .ok()
             .filter(|slot| opens_again(header, slot, &observed))
             .ok_or(FAILED)?;
-        vault
-            .replace_slots(key, &table_of(slot, Passphrases::default()))
-            .map_err(tell(FAILED))?;
-        let place = HOME.try_into().expect("a short name fits");
-        for kind in [EventKind::Rearmed, EventKind::Enrolled { place, factors }] {
+        let rearmed = before.is_none().then_some(EventKind::Rearmed);
+        let table = match before {
+            Some(mut table) => {
+                put_beside_home(&mut table, slot).map_err(tell(WEAKER))?;
+                table
+            }
+            None => table_of(slot, Passphrases::default()).into(),
+        };
+        vault.replace_slots(key, &table).map_err(tell(FAILED))?;
+        let enrolled = EventKind::Enrolled {
+            place: name,
+            factors,
+        };
+        for kind in rearmed.into_iter().chain([enrolled]) {
             let noted = vault.append(clock::now(), clock::boot_id(), kind);
             // It opens here, noted or not.
             let _ = noted.map_err(tell(FAILED));
