@@ -29,12 +29,12 @@ impl Margin {
         }
     }
 
-    /// As it was when the place opened the server; `None` where a stick did.
+    /// As it was when the place opened the server; `None` where a person did.
     pub fn at_opening(by: &OpenedBy) -> Option<Self> {
-        match by {
-            OpenedBy::Environment { same, need, .. } => Some(Self::of(same, *need)),
-            OpenedBy::Stick { .. } => None,
-        }
+        let OpenedBy::Environment { same, need, .. } = by else {
+            return None;
+        };
+        Some(Self::of(same, *need))
     }
 }
 

@@ -65,7 +65,10 @@ fn a_replaced_router_uses_the_margin_up_a_refresh_mends_it_and_an_edited_log_sho
     machine.shell(EDIT_THE_LOG)?.success()?;
     let edited = machine.shell("stayput log --verify")?;
     assert!(!edited.ok(), "{edited}");
-    assert!(edited.text.contains("CHANGED since they were sealed"), "{edited}");
+    assert!(
+        edited.text.contains("CHANGED since they were sealed"),
+        "{edited}"
+    );
 
     // The new router counts now: another neighbour may be off. An edited log
     // keeps nobody out, and the next unlock does not hide it.

@@ -169,6 +169,7 @@ pub fn judge(facts: &Facts) -> Vec<Row> {
 
 fn row(threat: Threat, verdict: Verdict, why: impl Into<String>) -> Row {
     let why = why.into();
+    debug_assert!(why.chars().count() <= WHY_MAX, "{why}");
     Row {
         threat,
         verdict,

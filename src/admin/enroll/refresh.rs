@@ -37,7 +37,7 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     let (id, name, need) = (table.next_id, slot.name.clone(), slot.need);
     let slot = make_slot(&unlocked, id, &name, &now.chosen, need)?;
     prove_it_opens(&unlocked, &slot, &observed)?;
-    table.environments[at] = Box::new(slot);
+    *table.environments[at] = slot;
     table.next_id = id.saturating_add(1);
     unlocked.replace_slots(&table)?;
     let changed = now.taken();
