@@ -3,12 +3,12 @@
 
 use crate::boot::fuzzing as boot;
 use crate::environment::parse_arp_reply;
-use crate::keys::{MasterKey, Secret32};
+use crate::keys::{MasterKey, RecoveryCode, Secret32, TypedCode};
 use crate::release::mariadb::{CheckFile, KeyFile};
 use crate::stick::{StickFile, file_names};
 use crate::vault::gpt::{Gpt, entries_at, is_protective, mbr_partition_id};
 use crate::vault::{
-    Header, MemoryDevice, SlotTable, Vault, VaultPlace, read_as_each_record, wrong_pins,
+    Header, MemoryDevice, SlotTable, Vault, VaultPlace, read_as_each_record, wrong_entries,
 };
 
 /// The start of a vault's image, the rest zero: opened, repaired and read as
@@ -23,7 +23,7 @@ pub fn vault_image(bytes: &[u8]) {
     let _ = vault.unproven_sticks().map(|list| list.way_back(1, &[]));
     let _ = vault.slots();
     let _ = vault.prove(&key);
-    let _ = vault.events().map(|events| wrong_pins(&events));
+    let _ = vault.events().map(|events| wrong_entries(&events));
 }
 
 /// Theft state, policy and list of sticks, as they are read before a key is
@@ -35,6 +35,17 @@ pub fn unproven_records(bytes: &[u8]) {
 /// What is inside the slot table's seal.
 pub fn slot_table(bytes: &[u8]) {
     let _ = SlotTable::decode(bytes);
+}
+
+/// A recovery code in one piece, and typed line by line.
+pub fn recovery_code(bytes: &[u8]) {
+    let server_id = [0; 16];
+    let _ = RecoveryCode::parse(bytes, &server_id);
+    let mut typed = TypedCode::default();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let _ = typed.push(line);
+    }
+    let _ = typed.finish(&server_id);
 }
 
 /// One copy of a key file, and one whose digest is right.

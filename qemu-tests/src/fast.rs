@@ -166,8 +166,7 @@ impl FastMachine {
                 .kernel_words(console)
                 .kernel_words(&words)
                 .disk(self.server.disk())
-                .memory_mib(384)
-                .processors(1);
+                .memory_mib(384);
         if self.screen {
             builder = builder.screen();
         }
@@ -199,9 +198,10 @@ impl DerefMut for FastMachine {
 }
 
 /// The sources that decide what a new vault and a new stick hold.
-const FORMATS: [&str; 7] = [
+const FORMATS: [&str; 8] = [
     "src/keys",
     "src/vault",
+    "src/theft",
     "src/environment",
     "src/stick",
     "src/admin/init",

@@ -34,58 +34,108 @@ pub fn confirm(question: &str, already: bool) -> Result<()> {
     }
 }
 
-/// A PIN or passphrase, erased on drop.
+/// A PIN, a passphrase or a recovery code, erased on drop.
 pub type Pin = Zeroizing<Vec<u8>>;
 
-/// Asks for a PIN without showing it; with `from_stdin` it is the first line
+/// What is asked for without being shown.
+#[derive(Clone, Copy)]
+enum Secret {
+    Pin,
+    Passphrase,
+    Code,
+}
+
+impl Secret {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pin => "PIN",
+            Self::Passphrase => "passphrase",
+            Self::Code => "recovery code",
+        }
+    }
+
+    fn option(self) -> &'static str {
+        match self {
+            Self::Pin => "--pin-stdin",
+            Self::Passphrase | Self::Code => "--passphrase-stdin",
+        }
+    }
+
+    fn nobody(self) -> Problem {
+        let (name, option) = (self.name(), self.option());
+        Problem::new(
+            Exit::Usage,
+            format!("Nobody is here to type the {name}."),
+            format!(
+                "Run the command in a terminal, or give the {name} on standard input with {option}."
+            ),
+        )
+    }
+}
+
+/// Asks for a PIN without showing it; with `from_stdin` it is the next line
 /// of standard input. At most [`PIN_MAX`] bytes.
 ///
 /// # Errors
 /// When there is nobody to ask, or it is too long.
 pub fn pin(question: &str, from_stdin: bool) -> Result<Pin> {
-    let pin = if from_stdin {
+    hidden(Secret::Pin, question, from_stdin)
+}
+
+/// The same for a passphrase.
+///
+/// # Errors
+/// As [`pin`].
+pub fn passphrase(question: &str, from_stdin: bool) -> Result<Pin> {
+    hidden(Secret::Passphrase, question, from_stdin)
+}
+
+/// The same for the recovery code.
+///
+/// # Errors
+/// As [`pin`].
+pub fn code(question: &str, from_stdin: bool) -> Result<Pin> {
+    hidden(Secret::Code, question, from_stdin)
+}
+
+fn hidden(secret: Secret, question: &str, from_stdin: bool) -> Result<Pin> {
+    let typed = if from_stdin {
         let mut line = Zeroizing::new(String::new());
-        stdin().lock().read_line(&mut line).map_err(|_| nobody())?;
+        let read = stdin().lock().read_line(&mut line);
+        read.map_err(|_| secret.nobody())?;
         Pin::new(line.trim_end_matches(['\r', '\n']).as_bytes().to_vec())
     } else {
-        typed_pin(question)?
+        type_hidden(question).ok_or_else(|| secret.nobody())?
     };
-    if pin.len() > PIN_MAX {
+    if typed.len() > PIN_MAX {
         return Err(Problem::new(
             Exit::Usage,
-            format!("A PIN has at most {PIN_MAX} bytes."),
+            format!("A {} has at most {PIN_MAX} bytes.", secret.name()),
             "Use a shorter one.",
         ));
     }
-    Ok(pin)
+    Ok(typed)
 }
 
-fn nobody() -> Problem {
-    Problem::new(
-        Exit::Usage,
-        "Nobody is here to type the PIN.",
-        "Run the command in a terminal, or give the PIN on standard input with --pin-stdin.",
-    )
-}
-
-fn typed_pin(question: &str) -> Result<Pin> {
-    let terminal = Terminal::open(Path::new("/dev/tty")).map_err(|_| nobody())?;
+/// `None` when there is no terminal, or it was ended with Ctrl-C or Ctrl-D.
+fn type_hidden(question: &str) -> Option<Pin> {
+    let terminal = Terminal::open(Path::new("/dev/tty")).ok()?;
     let say = |text: &str| drop(terminal.write(text.as_bytes()));
     say(question);
-    let mut pin = Pin::default();
+    let mut typed = Pin::default();
     let mut buffer = [0; 16];
     loop {
-        let keys = terminal.read(&mut buffer).map_err(|_| nobody())?;
+        let keys = terminal.read(&mut buffer).ok()?;
         for key in keys {
             match key {
                 b'\r' | b'\n' => {
                     say("\n");
-                    return Ok(pin);
+                    return Some(typed);
                 }
                 // Ctrl-C and Ctrl-D.
-                3 | 4 => return Err(nobody()),
-                8 | 0x7f => drop(pin.pop()),
-                key => pin.push(*key),
+                3 | 4 => return None,
+                8 | 0x7f => drop(typed.pop()),
+                key => typed.push(*key),
             }
         }
         if keys.is_empty() {

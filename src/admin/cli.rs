@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{Result, audit, enroll, init, install, log, mariadb, policy, reset, status, stick};
+use super::{
+    Result, audit, code, enroll, init, install, log, mariadb, passphrase, policy, release, reset,
+    status, stick, watch,
+};
 
 /// Releases the database key at boot only where this server belongs.
 ///
@@ -11,7 +14,7 @@ use super::{Result, audit, enroll, init, install, log, mariadb, policy, reset, s
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// Print for scripts (status, log, audit, stick list, policy)
+    /// Print for scripts (status, log, audit, stick list, passphrase list, policy)
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -30,6 +33,15 @@ enum Command {
     /// Make and look after backup sticks
     #[command(subcommand)]
     Stick(stick::StickCommand),
+    /// Let people open the locked server with what they remember
+    #[command(subcommand)]
+    Passphrase(passphrase::PassphraseCommand),
+    /// Show the recovery code, to be written down
+    ///
+    /// The code is the master key itself: whoever has it and the server, or a
+    /// copy of its disk or of a backup, reads the data. It cannot be taken
+    /// back.
+    Code(code::CodeOptions),
     /// Encrypt MariaDB, and guard its starts
     #[command(subcommand)]
     Mariadb(mariadb::MariadbCommand),
@@ -39,7 +51,10 @@ enum Command {
     Uninstall(install::UninstallOptions),
     /// Show and set what the server does when it may have been stolen
     Policy(policy::PolicyOptions),
-    /// Destroy the key on this server's disk; only backup sticks open it then
+    /// Put the keys into memory again, or take them out of it
+    Release(release::ReleaseOptions),
+    /// Destroy the key on this server's disk; only a backup stick or the recovery
+    /// code opens it then
     Reset(reset::ResetOptions),
     /// Show what this server is protected from, and what not
     Audit(audit::AuditOptions),
@@ -47,6 +62,8 @@ enum Command {
     Status,
     /// Show what happened at each boot
     Log(log::LogOptions),
+    /// Watch what stands around the running server (stayput-watch.service runs it)
+    Watch,
 }
 
 impl Cli {
@@ -57,14 +74,18 @@ impl Cli {
             Command::Init(options) => init::run(options),
             Command::Enroll(options) => enroll::run(options),
             Command::Stick(command) => stick::run(command, self.json),
+            Command::Passphrase(command) => passphrase::run(command, self.json),
+            Command::Code(options) => code::run(options),
             Command::Mariadb(command) => mariadb::run(command),
             Command::Install => install::install(),
             Command::Uninstall(options) => install::uninstall(options),
             Command::Policy(options) => policy::run(options, self.json),
+            Command::Release(options) => release::run(options),
             Command::Reset(options) => reset::run(options),
             Command::Audit(options) => audit::run(options, self.json),
             Command::Status => status::run(self.json),
             Command::Log(options) => log::run(options, self.json),
+            Command::Watch => watch::run(),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! `stayput install` and `uninstall`: the boot stage in the initramfs, and
-//! the gate's units.
+//! `stayput install` and `uninstall`: the boot stage in the initramfs, the
+//! gate's units, and the watch.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::mariadb::durable::{sync_directory, write_durably};
 use super::unlock::vault_place;
-use super::{Problem, Result, ask, mariadb};
+use super::{Problem, Result, ask, mariadb, watch};
 
 const COMMAND: &str = "/usr/sbin/stayput";
 const STAGE: &str = "/usr/lib/stayput/stayput-boot";
@@ -55,6 +55,12 @@ pub fn install() -> Result<()> {
         println!("MariaDB: the gate is in front of it");
     }
     update_initramfs()?;
+    // Last: nothing else depends on it.
+    if watch::put()? {
+        println!("stayput-watch.service: the running server is watched");
+    } else {
+        println!("There is no systemd here: the running server is not watched");
+    }
     println!("Done. At the next boot this server opens only where it belongs.");
     Ok(())
 }
@@ -81,6 +87,7 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
         remove(Path::new(path))?;
     }
     mariadb::take_gate_away()?;
+    watch::remove()?;
     update_initramfs()?;
     // Last: as long as the initramfs may still need it, it stays.
     remove(Path::new(STAGE))?;

@@ -1,7 +1,8 @@
 //! `stayput log`: what happened at each boot, and how much of that is proven.
 
 use super::unlock::{UnlockOptions, open_vault, problem, unlock};
-use super::{Problem, Result};
+use super::{Problem, Result, watch};
+use crate::theft::ResetCause;
 use crate::vault::{Event, EventKind, LockedBecause, OpenedBy, Span, Standing};
 
 /// What was logged is sealed whenever the server opens. The seal shows that
@@ -106,6 +107,8 @@ pub fn sentence(kind: &EventKind) -> String {
                 same.machine, same.machine_of, need.machine, same.place, same.place_of, need.place
             ),
             OpenedBy::Stick { label } => format!("Opened with the stick \"{label}\"."),
+            OpenedBy::Passphrase { name } => format!("Opened with the passphrase of \"{name}\"."),
+            OpenedBy::Code => "Opened with the recovery code.".into(),
         },
         EventKind::Locked { because, answered } => format!(
             "Stayed locked: {} ({} of {} machine factors and {} of {} neighbours answered.)",
@@ -122,12 +125,14 @@ pub fn sentence(kind: &EventKind) -> String {
         EventKind::Strike { strikes, of } => {
             format!("Started in a foreign place: strike {strikes} of {of}.")
         }
-        EventKind::Reset { cause, .. } => {
-            format!("Reset, {cause}: only a stick opens it.")
-        }
+        EventKind::Reset { cause, .. } => format!(
+            "Reset, {}: only a stick or the recovery code opens it.",
+            why(*cause)
+        ),
         EventKind::ResetWithheld { cause } => format!(
-            "Not reset, although it was due ({cause}): no verified stick is listed but those \
-             that are plugged in."
+            "Not reset, although it was due ({}): neither a recovery code is listed nor a \
+             verified stick that is not plugged in.",
+            why(*cause)
         ),
         EventKind::SticksWiped { wiped, left } => {
             format!("Keys on plugged sticks: {wiped} destroyed, {left} left.")
@@ -141,12 +146,41 @@ pub fn sentence(kind: &EventKind) -> String {
         EventKind::PolicyChanged => "The policy was changed.".into(),
         EventKind::Rearmed => "A place opens the server again.".into(),
         EventKind::WentOnLocked => "The system was started without the keys.".into(),
+        EventKind::PassphraseAdded { name } => format!("\"{name}\" was given a passphrase."),
+        EventKind::PassphraseChanged { name } => {
+            format!("The passphrase of \"{name}\" was changed.")
+        }
+        EventKind::PassphraseRemoved { name } => {
+            format!("The passphrase of \"{name}\" was removed.")
+        }
+        EventKind::WrongPassphrase => "Wrong passphrase.".into(),
+        EventKind::WrongCode => "Wrong recovery code.".into(),
+        EventKind::CodeShown => "The recovery code was shown.".into(),
+        EventKind::CodeVerified => "The recovery code was typed back.".into(),
+        EventKind::StickRemoved { stick } => {
+            format!("The stick \"{stick}\" was taken off the list.")
+        }
         EventKind::LogNotProven => {
             "The log before this did not prove: it may have been changed.".into()
         }
         EventKind::Refreshed { place, changed } => {
             format!("The place \"{place}\" was taken as it is now: {changed} factors had changed.")
         }
+        EventKind::ReleasedByHand => "The keys were put into memory by hand.".into(),
+        EventKind::WatchAlarm { alarm, wanted } => {
+            let wanted = watch::meaning(*wanted);
+            format!("Alarm: {alarm} ({wanted}).")
+        }
+        EventKind::WatchAllClear => "The alarm is over: the server is at home.".into(),
+    }
+}
+
+/// To the owner, who reads this with the server at home again, all of it is
+/// said.
+fn why(cause: ResetCause) -> String {
+    match cause {
+        ResetCause::Duress => "with a passphrase for duress".into(),
+        cause => cause.to_string(),
     }
 }
 

@@ -3,18 +3,26 @@
 mod ask;
 mod audit;
 pub mod cli;
+mod code;
 mod enroll;
+mod entry;
+mod guessing;
 mod init;
 mod install;
 mod log;
 pub mod mariadb;
+mod passphrase;
 mod policy;
 mod problem;
 mod program;
+mod release;
 mod reset;
 mod status;
 mod stick;
+mod systemd;
 mod unlock;
+mod watch;
+mod ways_in;
 
 pub use problem::{Exit, Problem, Result};
 pub use unlock::{UnlockOptions, Unlocked, unlock};

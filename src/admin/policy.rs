@@ -1,11 +1,13 @@
 //! `stayput policy`: what the server does when it may have been stolen.
 
 use super::ask;
+use super::release;
 use super::unlock::{UnlockOptions, Unlocked, unlock, vault_place};
+use super::watch::{self, WatchOptions};
 use super::{Exit, Problem, Result};
 use crate::stick::PluggedKeys;
 use crate::theft::{OnFailure, OnStrikes, TheftPolicy};
-use crate::vault::{EventKind, Policy, locate};
+use crate::vault::{EventKind, Keep, Policy, StickList, locate};
 
 /// Without options the policy is shown.
 #[derive(clap::Args, Clone, Debug)]
@@ -19,7 +21,8 @@ pub struct PolicyOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8)
         .range(range(TheftPolicy::STRIKES)))]
     strikes: Option<u8>,
-    /// Wrong PINs until a reset; "off": they only slow down
+    /// Wrong PINs, passphrases and codes until a reset; "off": they only slow
+    /// down
     #[arg(long, value_name = "N|off", value_parser = attempts)]
     attempts: Option<Attempts>,
     /// What becomes of a start that does not open
@@ -28,14 +31,20 @@ pub struct PolicyOptions {
     /// What follows when the limit of strikes is reached
     #[arg(long, value_name = "WHAT")]
     on_strikes: Option<OnStrikes>,
-    /// Where a verified stick is kept, in words, for example "bank safe"
+    /// Where a verified stick or the recovery code is kept, in words, for example
+    /// "bank safe"
     #[arg(long, value_name = "WHERE", value_parser = place)]
     stick_kept: Option<heapless::String<48>>,
+    /// How long the released keys stay in the memory filesystem
+    #[arg(long, value_name = "HOW")]
+    keep: Option<Keep>,
+    #[command(flatten)]
+    watch: WatchOptions,
     #[command(flatten)]
     unlock: UnlockOptions,
 }
 
-/// `None`: wrong PINs only slow down.
+/// `None`: wrong entries only slow down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Attempts(Option<u16>);
 
@@ -59,7 +68,7 @@ fn attempts(text: &str) -> std::result::Result<Attempts, String> {
     })
 }
 
-fn place(text: &str) -> std::result::Result<heapless::String<48>, String> {
+pub fn place(text: &str) -> std::result::Result<heapless::String<48>, String> {
     let text = text.trim();
     if text.is_empty() || text.chars().any(char::is_control) {
         return Err("it needs at least one letter, and no control characters".into());
@@ -69,32 +78,45 @@ fn place(text: &str) -> std::result::Result<heapless::String<48>, String> {
 }
 
 impl PolicyOptions {
-    fn apply(&self, before: TheftPolicy) -> TheftPolicy {
+    fn apply(&self, before: &Policy) -> Policy {
+        Policy {
+            theft: self.theft(before.theft),
+            keep: self.keep.unwrap_or(before.keep),
+            // Whatever was wished for before, this is decided.
+            wants_reset: before.wants_reset && self.on_strikes.is_none(),
+            ..before.clone()
+        }
+    }
+
+    fn theft(&self, before: TheftPolicy) -> TheftPolicy {
         TheftPolicy {
             wait: self.wait.unwrap_or(before.wait),
             strikes: self.strikes.unwrap_or(before.strikes),
             attempts: self.attempts.map_or(before.attempts, |attempts| attempts.0),
             on_failure: self.on_failure.unwrap_or(before.on_failure),
             on_strikes: self.on_strikes.unwrap_or(before.on_strikes),
+            watch: self.watch.apply(before.watch),
         }
     }
 }
 
 pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
-    let before = unlocked.proven.policy.theft;
-    let after = options.apply(before);
-    let begins_to_reset = after.resets_by_itself() && !before.resets_by_itself();
+    let before = unlocked.proven.policy.clone();
+    let after = options.apply(&before);
+    let begins_to_reset = after.theft.resets_by_itself() && !before.theft.resets_by_itself();
     if begins_to_reset || options.stick_kept.is_some() {
         note_the_way_back(options, &mut unlocked)?;
     }
-    let mut policy = unlocked.proven.policy.clone();
-    policy.theft = after;
-    // Whatever was wished for before, this is decided.
-    policy.wants_reset &= options.on_strikes.is_none();
-    if policy != unlocked.proven.policy {
-        unlocked.set_policy(policy)?;
+    if after != before {
+        unlocked.set_policy(after.clone())?;
         unlocked.log(EventKind::PolicyChanged)?;
+    }
+    if after.keep != before.keep {
+        release::renew(unlocked.master_key(), &after)?;
+    }
+    if after.theft.watch != before.theft.watch {
+        watch::start_anew();
     }
     if json {
         println!("{:#}", as_json(&after));
@@ -104,32 +126,38 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// A server that destroys its own key needs a stick that is known to open it
-/// and known to be elsewhere: then a false alarm costs a walk, no data.
+/// A server that destroys its own key needs a stick or a code that is known to
+/// open it and known to be elsewhere: then a false alarm costs a walk, no data.
 fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result<()> {
     let header = unlocked.vault.header();
     let own_disk = locate::disk_of(&vault_place()?);
     let plugged = PluggedKeys::find(header, own_disk.as_deref());
     let mut list = unlocked.proven.sticks.clone();
-    let mut sticks = list.sticks.iter_mut();
-    let Some(stick) = sticks.find(|stick| plugged.leave_a_way_in(header, stick)) else {
+    let StickList { sticks, code } = &mut list;
+    let mut sticks = sticks.iter_mut();
+    let stick = sticks.find(|stick| plugged.leave_a_way_in(header, stick));
+    let stick = stick.map(|stick| (format!("stick \"{}\"", stick.label), &mut stick.kept));
+    let code = code
+        .as_mut()
+        .filter(|code| code.generation == header.generation);
+    let code = code.map(|code| ("recovery code".to_owned(), &mut code.kept));
+    let Some((what, kept)) = stick.or(code) else {
         return Err(Problem::refused(
-            "No backup stick is verified and out of this server: a false alarm could lose the \
-             data for ever.",
-            "Make one, or show that one opens with `stayput stick verify DEVICE`; then take it \
-             out and run this again.",
+            "No backup stick is verified and out of this server, and no recovery code is written \
+             down: a false alarm could lose the data for ever.",
+            "Make a stick, or show that one opens with `stayput stick verify DEVICE`, and take it \
+             out; or write the code down with `stayput code`. Then run this again.",
         ));
     };
-    if let Some(kept) = &options.stick_kept {
-        stick.kept = kept.clone();
-    } else if stick.kept.is_empty() {
+    if let Some(place) = &options.stick_kept {
+        *kept = place.clone();
+    } else if kept.is_empty() {
         println!(
             "The server will destroy its own key when the limit is reached. A false alarm then \
-             costs a\nwalk to the stick \"{}\", and no data, as long as that stick is not here.",
-            stick.label
+             costs a\nwalk to the {what}, and no data, as long as that is not here."
         );
-        let answer = ask::line(&format!("Where is the stick \"{}\" kept? ", stick.label))?;
-        stick.kept = place(&answer).map_err(|why| {
+        let answer = ask::line(&format!("Where is the {what} kept? "))?;
+        *kept = place(&answer).map_err(|why| {
             Problem::new(
                 Exit::Usage,
                 format!("That is no place: {why}."),
@@ -150,13 +178,19 @@ pub fn reminder(policy: &Policy) -> Option<&'static str> {
     )
 }
 
-fn as_json(policy: &TheftPolicy) -> serde_json::Value {
+fn as_json(policy: &Policy) -> serde_json::Value {
+    let Policy { theft, keep, .. } = policy;
     serde_json::json!({
-        "wait": policy.wait,
-        "strikes": policy.strikes,
-        "attempts": policy.attempts,
-        "on_failure": word(policy.on_failure),
-        "on_strikes": word(policy.on_strikes),
+        "wait": theft.wait,
+        "strikes": theft.strikes,
+        "attempts": theft.attempts,
+        "on_failure": word(theft.on_failure),
+        "on_strikes": word(theft.on_strikes),
+        "watch": word(theft.watch.on_alarm),
+        "watch_every": theft.watch.every,
+        "watch_persist": theft.watch.persist,
+        "watch_settle": theft.watch.settle,
+        "keep": word(*keep),
     })
 }
 
@@ -166,7 +200,14 @@ fn word(value: impl clap::ValueEnum) -> String {
     value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-fn in_words(policy: &TheftPolicy) -> String {
+fn in_words(policy: &Policy) -> String {
+    let keep = match policy.keep {
+        Keep::Always => "MariaDB's key file stays in memory",
+        Keep::UntilStarted => "it leaves memory when MariaDB has read it",
+    };
+    let kept = word(policy.keep);
+    let policy = policy.theft;
+    let watch = policy.watch;
     let attempts = policy.attempts.map_or("off".into(), |n| n.to_string());
     let on_failure = match policy.on_failure {
         OnFailure::Halt => "the server stays in the prompt",
@@ -179,19 +220,29 @@ fn in_words(policy: &TheftPolicy) -> String {
     format!(
         "wait        {:<9} seconds until a silent or foreign place is believed\n\
          strikes     {:<9} starts in foreign places are the limit\n\
-         attempts    {attempts:<9} wrong PINs until the key is destroyed\n\
+         attempts    {attempts:<9} wrong entries until the key is destroyed\n\
          on-failure  {:<9} {on_failure}\n\
-         on-strikes  {:<9} {on_strikes}\n",
+         on-strikes  {:<9} {on_strikes}\n\
+         watch       {:<9} {}\n\
+         {:11} every {} s; {} s of it are an alarm; none in the first {} s\n\
+         keep        {kept:<9} {keep}\n",
         policy.wait,
         policy.strikes,
         word(policy.on_failure),
         word(policy.on_strikes),
+        word(watch.on_alarm),
+        watch::meaning(watch.on_alarm),
+        "",
+        watch.every,
+        watch.persist,
+        watch.settle,
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::theft::OnAlarm;
     use clap::Parser;
 
     #[derive(Parser)]
@@ -202,7 +253,7 @@ mod tests {
 
     fn typed(words: &[&str]) -> std::result::Result<TheftPolicy, clap::Error> {
         let words = std::iter::once(&"policy").chain(words);
-        Line::try_parse_from(words).map(|line| line.options.apply(TheftPolicy::default()))
+        Line::try_parse_from(words).map(|line| line.options.apply(&Policy::default()).theft)
     }
 
     #[test]
@@ -232,6 +283,14 @@ mod tests {
         };
         assert_eq!(changed.unwrap(), expected);
         assert_eq!(typed(&["--attempts", "off"]).unwrap(), default);
+        let watch = typed(&["--watch", "lock", "--watch-persist", "600"])
+            .unwrap()
+            .watch;
+        assert_eq!((watch.on_alarm, watch.persist), (OnAlarm::Lock, 600));
+        assert_eq!(
+            (watch.every, watch.settle),
+            (default.watch.every, default.watch.settle)
+        );
     }
 
     #[test]
@@ -243,6 +302,9 @@ mod tests {
             ["--attempts", "1"],
             ["--attempts", "no"],
             ["--on-strikes", "explode"],
+            ["--watch", "explode"],
+            ["--watch-persist", "14"],
+            ["--watch-settle", "0"],
             ["--stick-kept", " "],
         ] {
             assert!(typed(&words).is_err(), "{words:?}");
@@ -262,10 +324,17 @@ mod tests {
 
     #[test]
     fn a_script_reads_what_the_options_take() {
-        let json = as_json(&TheftPolicy::default());
+        let json = as_json(&Policy::default());
         assert_eq!(json["on_strikes"], "halt");
         assert_eq!(json["attempts"], serde_json::Value::Null);
-        let text = in_words(&TheftPolicy::default());
+        let text = in_words(&Policy::default());
         assert!(text.lines().all(|line| line.len() <= 79), "{text}");
+    }
+
+    #[test]
+    fn a_watch_that_may_destroy_the_key_needs_a_way_back_as_the_strikes_do() {
+        assert!(!TheftPolicy::default().resets_by_itself());
+        assert!(typed(&["--watch", "reset"]).unwrap().resets_by_itself());
+        assert!(!typed(&["--watch", "lock"]).unwrap().resets_by_itself());
     }
 }

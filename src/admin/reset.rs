@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::ask;
-use super::mariadb::{is_enabled, stop_mariadb};
+use super::mariadb::{is_enabled, stop_a_start, stop_mariadb};
 use super::unlock::{open_vault, vault_place};
 use super::{Problem, Result};
 use crate::release;
@@ -11,7 +11,7 @@ use crate::stick::{PluggedKeys, Wiped};
 use crate::sys::{clock, power};
 use crate::theft::{ResetCause, WayBack};
 use crate::vault::locate::{self, VaultDisk};
-use crate::vault::{Destroyed, Discarded, EventKind, Header, StickList, Vault};
+use crate::vault::{Destroyed, Discarded, EventKind, Header, StickList, Vault, VaultError};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct ResetOptions {
@@ -40,25 +40,19 @@ pub fn run(options: &ResetOptions) -> Result<()> {
     }
     confirm(options, vault.header().server_name.as_str(), way_back)?;
 
-    let start = Instant::now();
-    let mut verified = None;
-    let begun = clock::now();
-    let result = vault.reset(ResetCause::Owner, begun, &mut || {
-        verified = Some(start.elapsed());
-    });
-    // Whatever the disk says, the rest goes too.
-    release::take_back();
-    let wiped = keys.wipe(vault.header());
+    let done = destroy(&mut vault, ResetCause::Owner, &keys, true);
     let stopped = if is_enabled() { stop_mariadb() } else { Ok(()) };
-    let destroyed = result.map_err(|error| {
+    let destroyed = done.destroyed.map_err(|error| {
         Problem::failed(
             format!("The disk did not take all of it: {error}"),
             "Run the command again; if it fails again, destroy the disk.",
         )
     });
     if let Ok(destroyed) = &destroyed {
-        note(&mut vault, begun, wiped);
-        print!("{}", report(*destroyed, verified, wiped));
+        print!("{}", report(*destroyed, done.verified, done.wiped));
+    }
+    if let Err(error) = done.noted {
+        println!("The vault's log was not written: {error}");
     }
     if let Err(problem) = &stopped {
         println!(
@@ -81,8 +75,8 @@ fn confirm(options: &ResetOptions, name: &str, way_back: WayBack) -> Result<()> 
     }
     if options.yes {
         return Err(Problem::refused(
-            "Without a verified stick in another place the data would be lost for ever; --yes \
-             does not do that.",
+            "Without a recovery code or a verified stick in another place the data would be lost \
+             for ever; --yes does not do that.",
             "Verify a stick and take it out, or run the command without --yes.",
         ));
     }
@@ -95,26 +89,70 @@ fn confirm(options: &ResetOptions, name: &str, way_back: WayBack) -> Result<()> 
     ))
 }
 
-/// A log that cannot be written does not undo what was done.
-fn note(vault: &mut Vault<VaultDisk>, begun: u64, wiped: Wiped) {
-    let cause = ResetCause::Owner;
+/// What became of it.
+pub struct Done {
+    pub destroyed: std::result::Result<Destroyed, VaultError>,
+    /// When the pepper was found to be gone, since the start.
+    verified: Option<Duration>,
+    wiped: Wiped,
+    /// A log that cannot be written does not undo what was done.
+    noted: std::result::Result<(), VaultError>,
+}
+
+/// Destroys pepper and slots, then what was released, then, where `wipe` says
+/// so, the keys on the plugged sticks; says nothing. Whatever the disk says,
+/// the rest goes too.
+pub fn destroy(
+    vault: &mut Vault<VaultDisk>,
+    cause: ResetCause,
+    keys: &PluggedKeys,
+    wipe: bool,
+) -> Done {
+    let start = Instant::now();
+    let mut verified = None;
+    let begun = clock::now();
+    let destroyed = vault.reset(cause, begun, &mut || {
+        verified = Some(start.elapsed());
+    });
+    stop_a_start();
+    release::take_back();
+    let wiped = match wipe {
+        true => keys.wipe(vault.header()),
+        false => keys.leave(),
+    };
+    let noted = destroyed.and_then(|_| note(vault, cause, begun, wiped));
+    Done {
+        destroyed,
+        verified,
+        wiped,
+        noted,
+    }
+}
+
+fn note(
+    vault: &mut Vault<VaultDisk>,
+    cause: ResetCause,
+    begun: u64,
+    wiped: Wiped,
+) -> std::result::Result<(), VaultError> {
     let Wiped { wiped, left } = wiped;
-    let mut events = vec![EventKind::Reset { cause, begun }];
+    let boot_id = clock::boot_id();
+    vault.append(clock::now(), boot_id, EventKind::Reset { cause, begun })?;
     if wiped + left > 0 {
-        events.push(EventKind::SticksWiped { wiped, left });
+        vault.append(
+            clock::now(),
+            boot_id,
+            EventKind::SticksWiped { wiped, left },
+        )?;
     }
-    for kind in events {
-        if let Err(error) = vault.append(clock::now(), clock::boot_id(), kind) {
-            println!("The vault's log was not written: {error}");
-        }
-    }
+    Ok(())
 }
 
 /// What will be destroyed and what not.
 fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> String {
     let mut text = String::from(
         "A reset destroys, in this order:\n\
-         - the pepper and all slots: no place opens this server any more\n\
+         - the pepper and all slots: no place and no passphrase opens this server any more\n\
          - the keys that were released into memory\n",
     );
     for volume in keys.volumes() {
@@ -127,21 +165,24 @@ fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> Stri
     text += "Not destroyed: sticks that are not plugged in, backups, copies of this disk.\n";
     match keys.way_back(header, sticks) {
         WayBack::Listed => {
-            text += "Afterwards one of these sticks opens the server:\n";
+            text += "Afterwards one of these opens the server:\n";
+            // Not proven: it must not write over the screen.
+            let kept = |kept: &heapless::String<48>| match kept.as_str() {
+                "" => "where you keep it".to_owned(),
+                place => place.escape_debug().to_string(),
+            };
             let elsewhere = sticks.sticks.iter();
             for stick in elsewhere.filter(|stick| keys.leave_a_way_in(header, stick)) {
-                let kept = match stick.kept.as_str() {
-                    "" => "where you keep it",
-                    place => place,
-                };
-                // Not proven: it must not write over the screen.
-                let (label, kept) = (stick.label.escape_debug(), kept.escape_debug());
-                text += &format!("  {label} ({kept})\n");
+                let label = stick.label.escape_debug();
+                text += &format!("  the stick {label} ({})\n", kept(&stick.kept));
+            }
+            if let Some(code) = sticks.code_of(header.generation) {
+                text += &format!("  the recovery code ({})\n", kept(&code.kept));
             }
         }
         WayBack::None => {
-            text += "NO VERIFIED STICK IS LISTED THAT IS NOT PLUGGED IN. Without another stick \
-                     of this\nserver the data is then lost for ever.\n";
+            text += "NO RECOVERY CODE AND NO VERIFIED STICK IS LISTED THAT IS NOT PLUGGED IN. \
+                     Without another\nstick of this server the data is then lost for ever.\n";
         }
     }
     text
@@ -190,7 +231,7 @@ fn report(destroyed: Destroyed, verified: Option<Duration>, wiped: Wiped) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::KnownStick;
+    use crate::vault::{KnownCode, KnownStick};
 
     fn text(failed: u32, discarded: Discarded, wiped: Wiped) -> String {
         let destroyed = Destroyed { failed, discarded };
@@ -232,6 +273,16 @@ mod tests {
         let one = announcement(&keys, &header, &list);
         assert!(one.contains("office (bank safe)"), "{one}");
         assert!(!one.contains("lost for ever"), "{one}");
+        let code = StickList {
+            code: Some(KnownCode {
+                generation: 1,
+                verified: 1,
+                kept: "safe\u{1b}[2J".try_into().unwrap(),
+            }),
+            ..StickList::default()
+        };
+        let code = announcement(&keys, &header, &code);
+        assert!(code.contains("the recovery code (safe\\u{1b}"), "{code}");
     }
 
     #[test]

@@ -4,9 +4,9 @@ use super::init::SETUP;
 use super::log::{sentence, time};
 use super::policy::reminder;
 use super::unlock::{Recognition, open_vault, recognise};
-use super::{Problem, Result};
+use super::{Problem, Result, watch};
 use crate::environment::Margin;
-use crate::theft::TheftState;
+use crate::theft::{OnAlarm, TheftState};
 use crate::vault::{Event, EventKind, Header, Policy, StickList, VaultError};
 
 /// What status tells, for people and for scripts.
@@ -20,6 +20,10 @@ struct Status<'a> {
     /// When the server opened last, as far as the log goes back.
     opened: Option<&'a Event>,
     theft: Option<TheftState>,
+    /// What the policy wants of the watch, where the policy is proven.
+    wanted: Option<OnAlarm>,
+    /// How the watch stands, if it runs.
+    watch: Option<watch::Report>,
 }
 
 pub fn run(json: bool) -> Result<()> {
@@ -45,6 +49,10 @@ pub fn run(json: bool) -> Result<()> {
         sticks: proven.as_ref().map(|proven| &proven.sticks),
         policy: proven.as_ref().map(|proven| &proven.policy),
         theft: vault.state().ok(),
+        wanted: proven
+            .as_ref()
+            .map(|proven| proven.policy.theft.watch.on_alarm),
+        watch: watch::report(),
     };
     if json {
         println!("{:#}", status.json());
@@ -139,6 +147,28 @@ impl Status<'_> {
             Some(false) => println!("MariaDB: not set up. Run: stayput mariadb enable"),
             None => {}
         }
+        println!("Watch: {}", self.watch_in_words());
+    }
+
+    fn watch_in_words(&self) -> String {
+        let Some(watch) = self.watch else {
+            return match self.wanted {
+                Some(OnAlarm::Off) => "off.".into(),
+                _ => "does not run. `systemctl status stayput-watch` tells why.".into(),
+            };
+        };
+        let as_what = match watch.enrolled {
+            true => "as enrolled",
+            false => "as found when it was started",
+        };
+        let counts = [watch.same, watch.different, watch.silent];
+        let all: u32 = counts.into_iter().map(u32::from).sum();
+        let same = watch.same;
+        let stands = format!("{same} of {all} neighbours {as_what}.");
+        match watch.alarm {
+            None => stands,
+            Some((alarm, since)) => format!("{stands}\n  ALARM since {}: {alarm}.", time(since)),
+        }
     }
 
     fn print_place(&self) {
@@ -204,6 +234,7 @@ impl Status<'_> {
             })),
             "strikes": self.theft.map(|state| state.strikes()),
             "reset": self.theft.map(|state| state.is_reset()),
+            "watch": self.watch,
         })
     }
 }

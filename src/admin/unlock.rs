@@ -1,8 +1,10 @@
-//! Opening the vault for a command: by the place itself, else by a stick.
+//! Opening the vault for a command: by the place itself, else by what a person
+//! has or knows.
 
 use std::path::{Path, PathBuf};
 
 use super::ask;
+use super::entry::{key_from_code, key_from_passphrase};
 use super::{Exit, Problem, Result};
 use crate::environment::{
     Chosen, Comparison, Matcher, ON_A_LIVE_NETWORK, Observed, addresses, compare, look_around,
@@ -25,6 +27,15 @@ pub struct UnlockOptions {
     /// Read the stick's PIN from standard input
     #[arg(long)]
     pub pin_stdin: bool,
+    /// Open the vault with a passphrase
+    #[arg(long, conflicts_with_all = ["stick", "code"])]
+    pub passphrase: bool,
+    /// Open the vault with the recovery code
+    #[arg(long, conflicts_with = "stick")]
+    pub code: bool,
+    /// Read passphrases and the code from standard input, one a line
+    #[arg(long)]
+    pub passphrase_stdin: bool,
 }
 
 /// The vault and its key, for as long as one command takes.
@@ -68,15 +79,16 @@ pub fn open_vault() -> Result<Vault<VaultDisk>> {
     })
 }
 
-/// Opens the vault and proves it: by the place, or by the stick that was
-/// named.
+/// Opens the vault and proves it: by the place, or by what was named.
 ///
 /// # Errors
-/// [`Exit::Locked`] when neither opens it.
+/// [`Exit::Locked`] when that does not open it.
 pub fn unlock(options: &UnlockOptions) -> Result<Unlocked> {
-    let vault = open_vault()?;
+    let mut vault = open_vault()?;
     let key = match &options.stick {
         Some(device) => key_from_stick(&vault, device, options.pin_stdin)?,
+        None if options.passphrase => key_from_passphrase(&mut vault, options.passphrase_stdin)?,
+        None if options.code => key_from_code(&vault, options.passphrase_stdin)?,
         None => key_from_place(&vault)?,
     };
     let proven = vault
@@ -132,7 +144,7 @@ fn key_from_place(vault: &Vault<VaultDisk>) -> Result<MasterKey> {
         Problem::new(
             Exit::Locked,
             what,
-            "Plug in a backup stick and name it: --stick /dev/sdX1",
+            "Plug in a backup stick and name it (--stick /dev/sdX1), or use --passphrase or --code.",
         )
     };
     let slots = vault.slots().map_err(|error| locked(error.to_string()))?;

@@ -53,13 +53,18 @@ impl Consoles {
         self.consoles.len() > before
     }
 
-    /// Whether typed characters are shown; a PIN is not.
+    /// Whether typed characters are shown; a secret is not.
     pub fn set_echo(&mut self, echo: bool) {
         if self.echo != echo {
             self.echo = echo;
-            for console in &mut self.consoles {
-                console.editor.clear();
-            }
+            self.forget_typed();
+        }
+    }
+
+    /// Erases the lines that were begun.
+    pub fn forget_typed(&mut self) {
+        for console in &mut self.consoles {
+            console.editor.clear();
         }
     }
 

@@ -1,4 +1,4 @@
-//! The words and digits that the prompt takes, and how wrong PINs slow down.
+//! The words and digits that the prompt takes, and how wrong entries slow down.
 //! Pure.
 
 use core::time::Duration;
@@ -15,10 +15,13 @@ pub enum Command {
     Reset,
     Remember,
     Mend,
+    Passphrase,
+    Code,
 }
 
-/// The menu, in its order. The last two are shown where they can be used.
-pub const MENU: [(Command, &str, &str); 8] = [
+/// The menu, in its order: the digits stand in the top row of the keyboard
+/// from 1 to 0. The last four are shown where they can be used.
+pub const MENU: [(Command, &str, &str); 10] = [
     (Command::Status, "status", "what this server sees around it"),
     (
         Command::Retry,
@@ -36,14 +39,25 @@ pub const MENU: [(Command, &str, &str); 8] = [
     (
         Command::Remember,
         "remember",
-        "let the next stick make this place its home",
+        "let the next stick or code make this place its home",
     ),
     (
         Command::Mend,
         "mend",
-        "put safe settings back, with the stick that is plugged in",
+        "put safe settings back, with what was used to open it",
     ),
+    (
+        Command::Passphrase,
+        "passphrase",
+        "open it with what a person remembers",
+    ),
+    (Command::Code, "code", "open it with the recovery code"),
 ];
+
+/// The digit of the menu's line `at`, counted from 0.
+pub const fn digit(at: usize) -> usize {
+    (at + 1) % 10
+}
 
 /// What the digit keys give with Shift on a US keyboard, which is what a
 /// French keyboard without Shift gives in an initramfs and the other way
@@ -59,7 +73,10 @@ impl Command {
         let by_word = MENU
             .iter()
             .position(|(_, word, _)| line.eq_ignore_ascii_case(word));
-        let by_digit = || (1..=MENU.len()).position(|digit| line.parse() == Ok(digit));
+        let by_digit = || {
+            let typed = Some(line).filter(|line| line.len() == 1)?.parse();
+            (0..MENU.len()).position(|at| typed == Ok(digit(at)))
+        };
         let by_shifted = || {
             DIGITS_WITH_SHIFT
                 .iter()
@@ -74,7 +91,7 @@ impl Command {
     }
 }
 
-/// How long to wait after this many wrong PINs: 1, 2, 4 ... 60 seconds.
+/// How long to wait after this many wrong entries: 1, 2, 4 ... 60 seconds.
 pub fn pause_after(wrong: u32) -> Duration {
     match wrong {
         0 => Duration::ZERO,
@@ -96,19 +113,20 @@ mod tests {
                 "{text}"
             );
         }
-        for (digit, (command, word, _)) in (1..).zip(MENU) {
+        for (at, (command, word, _)) in MENU.into_iter().enumerate() {
             assert_eq!(Command::parse(word.as_bytes()), Some(command));
-            let digit = format!("{digit}");
+            let digit = format!("{}", digit(at));
             assert_eq!(Command::parse(digit.as_bytes()), Some(command));
         }
-        for text in ["", "0", "9", "rebot", "33", "\u{fffd}"] {
+        assert_eq!(Command::parse(b"0"), Some(Command::Code));
+        for text in ["", "10", "03", "rebot", "33", "\u{fffd}"] {
             assert_eq!(Command::parse(text.as_bytes()), None, "{text}");
         }
         assert_eq!(Command::parse(b"\xff"), None);
     }
 
     #[test]
-    fn wrong_pins_slow_down_to_one_a_minute() {
+    fn wrong_entries_slow_down_to_one_a_minute() {
         let seconds: Vec<u64> = (0..9).map(|n| pause_after(n).as_secs()).collect();
         assert_eq!(seconds, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
     }

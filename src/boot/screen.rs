@@ -6,17 +6,30 @@ use core::fmt::Display;
 use super::console::Consoles;
 use super::line::Typed;
 use super::words::{PROMPT, Printable};
+use crate::keys::CODE_GROUPS;
 use crate::sys::kmsg::QuietConsole;
 
 /// What the next line that is typed will be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Asking {
+pub enum Asking {
     #[default]
     Command,
     /// The PIN of the stick with this label.
     Pin(heapless::String<32>),
     /// The server's name, to confirm a reset.
     ServerName,
+    /// What a person remembers.
+    Passphrase,
+    /// This group of the recovery code, from 1.
+    CodeGroup(usize),
+}
+
+impl Asking {
+    /// Whether what is typed may be seen, on the screen or in the record of a
+    /// serial line.
+    fn is_shown(&self) -> bool {
+        matches!(self, Self::Command | Self::ServerName)
+    }
 }
 
 #[derive(Default)]
@@ -66,29 +79,31 @@ impl Screen {
         }
     }
 
-    /// The next line will be a PIN, and is not shown.
-    pub fn ask_for_pin(&mut self, label: &heapless::String<32>) {
-        self.asking = Asking::Pin(label.clone());
-        self.consoles.set_echo(false);
-        self.consoles.print("\n");
+    /// What the next line will be, and asks for it.
+    pub fn ask_for(&mut self, asking: Asking) {
+        self.expect(asking);
+        if !self.asking.is_shown() {
+            self.consoles.print("\n");
+        }
         self.ask();
-    }
-
-    /// The next line will be the server's name.
-    pub fn ask_for_server_name(&mut self) {
-        self.asking = Asking::ServerName;
-        self.consoles.set_echo(true);
-        self.ask();
-    }
-
-    pub fn asks_for_server_name(&self) -> bool {
-        self.asking == Asking::ServerName
     }
 
     /// The next line will be a command.
     pub fn ask_for_command(&mut self) {
-        self.asking = Asking::Command;
-        self.consoles.set_echo(true);
+        self.expect(Asking::Command);
+    }
+
+    fn expect(&mut self, asking: Asking) {
+        // What was typed in answer to another question is no part of this one.
+        if !self.asking.is_shown() {
+            self.consoles.forget_typed();
+        }
+        self.consoles.set_echo(asking.is_shown());
+        self.asking = asking;
+    }
+
+    pub fn asking(&self) -> &Asking {
+        &self.asking
     }
 
     pub fn typed(&mut self) -> Vec<Typed> {
@@ -110,6 +125,11 @@ impl Screen {
             Asking::ServerName => self.consoles.ask("Name of this server: "),
             Asking::Pin(label) => {
                 let question = format!("PIN of stick \"{}\": ", Printable(label));
+                self.consoles.ask(&question);
+            }
+            Asking::Passphrase => self.consoles.ask("Passphrase: "),
+            Asking::CodeGroup(group) => {
+                let question = format!("Group {group} of {CODE_GROUPS}: ");
                 self.consoles.ask(&question);
             }
         }

@@ -2,6 +2,7 @@
 //! the vault first wins; the key is released and the stage ends.
 
 mod conversation;
+mod entering;
 mod listening;
 mod reasons;
 mod recovery;
@@ -16,7 +17,7 @@ use super::words::{LoginWords, Printable, Reason};
 use crate::environment::{
     Comparison, Margin, Matcher, Neighbours, Observed, compare, observe_machine,
 };
-use crate::keys::MasterKey;
+use crate::keys::{MasterKey, TypedCode};
 use crate::release::{notice, release};
 use crate::stick::{Stick, StickFile};
 use crate::sys::clock;
@@ -72,9 +73,15 @@ pub struct Stage {
     noted_locked: bool,
     sticks: StickWatch,
     waiting: Option<Waiting>,
+    /// The recovery code, as far as it was typed.
+    entering: Option<TypedCode>,
     /// Since the server last opened, in earlier boots too.
-    wrong_pins: u32,
-    pins_again: Instant,
+    wrong_entries: u32,
+    /// When the next entry is taken.
+    next_entry: Instant,
+    /// The slots were destroyed, and nothing shows it: what was found before
+    /// is not read again.
+    feigned: bool,
     recovery: Recovery,
     /// Since when enough neighbours and parts of the machine answer.
     enough_since: Option<Instant>,
@@ -107,8 +114,10 @@ impl Stage {
             noted_locked: false,
             sticks: StickWatch::default(),
             waiting: None,
-            wrong_pins: 0,
-            pins_again: now,
+            entering: None,
+            wrong_entries: 0,
+            next_entry: now,
+            feigned: false,
             recovery: Recovery::default(),
             enough_since: None,
             acted_on: None,
@@ -209,7 +218,9 @@ impl Stage {
         let proven = locate::open(&self.place).and_then(|vault| {
             let proven = vault.prove(key)?;
             match by {
-                OpenedBy::Environment { .. } if proven.state.is_reset() => {
+                OpenedBy::Environment { .. } | OpenedBy::Passphrase { .. }
+                    if proven.state.is_reset() =>
+                {
                     Err(VaultError::WasReset.into())
                 }
                 _ => Ok(proven),
@@ -220,9 +231,7 @@ impl Stage {
             Err(error) => {
                 log::error!("not released: {error}");
                 self.screen.say(&error);
-                if let OpenedBy::Stick { .. } = by {
-                    self.offer_mending(key, error);
-                }
+                self.offer_mending(key, &by, error);
                 match (&mut self.found, error) {
                     // The disk has gone: it is looked for anew when one comes.
                     (
@@ -245,7 +254,7 @@ impl Stage {
         }
         // The interfaces go back to how they were found.
         self.neighbours = None;
-        if let OpenedBy::Stick { .. } = by {
+        if !matches!(by, OpenedBy::Environment { .. }) {
             self.note_locked();
             self.remember_place(key, &proven.policy);
         }
@@ -302,7 +311,10 @@ impl Stage {
     }
 
     fn find_vault(&mut self) {
-        self.found = find(&self.place);
+        match &mut self.found {
+            Ok(found) if self.feigned => found.begin_again(),
+            found => *found = find(&self.place),
+        }
         self.begin_to_ask();
         self.note_finished_reset();
     }
@@ -322,19 +334,26 @@ fn tell_changes(comparison: &Comparison, need: Thresholds) {
     }
 }
 
+impl Found {
+    /// Forgets which combinations were tried.
+    fn begin_again(&mut self) {
+        let slots = self.slots.iter().flat_map(|slots| &slots.environments);
+        self.matchers = slots.map(|slot| Matcher::new(slot)).collect();
+    }
+}
+
 fn find(place: &VaultPlace) -> Result<Found, LocateError> {
     let vault = locate::open(place)?;
-    let slots = vault.slots();
-    let matchers = slots.iter().flat_map(|slots| &slots.environments);
-    let matchers = matchers.map(|slot| Matcher::new(slot)).collect();
     let name = Printable(&vault.header().server_name).to_string();
     log::info!("found the vault of \"{name}\"");
-    Ok(Found {
+    let mut found = Found {
         header: vault.header().clone(),
-        matchers,
+        slots: vault.slots(),
+        matchers: Vec::new(),
         state: vault.state().unwrap_or(TheftState::Armed),
         policy: vault.unproven_policy().unwrap_or_default().theft,
         sticks: vault.unproven_sticks().unwrap_or_default(),
-        slots,
-    })
+    };
+    found.begin_again();
+    Ok(found)
 }

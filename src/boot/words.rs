@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use super::prompt::{Command, MENU};
+use super::prompt::{Command, MENU, digit};
 use crate::environment::Margin;
 use crate::theft::ResetCause;
 use crate::vault::Answered;
@@ -49,7 +49,7 @@ impl Display for Reason {
             ),
             Self::WasReset(cause) => write!(
                 f,
-                "This server was reset, {cause}.\nNo place opens it any more; a backup stick does."
+                "This server was reset, {cause}.\nNo place and no passphrase opens it any more. A backup stick does,\nand the recovery code."
             ),
             Self::NotYetRecognised => {
                 f.write_str("This server has not found its place so far. It keeps looking.")
@@ -74,7 +74,7 @@ impl Reason {
                 "Nothing is released. Keep the backup sticks safe and get help."
             }
             Self::WasReset(_) | Self::Fault(VaultError::PepperDamaged) => {
-                "Plug in a backup stick: it opens the server this time.\nIf the server shall open here by itself again, type remember first."
+                "Plug in a backup stick, or type code: that opens the server this time.\nIf the server shall open here by itself again, type remember first."
             }
             Self::Fault(_) | Self::NotRecognised | Self::NotYetRecognised => {
                 "Plug in a backup stick. The server goes on by itself."
@@ -89,11 +89,19 @@ impl Reason {
 
 const RULE: &str = "------------------------------------------------------------------------";
 
+/// The ways in that this server is known to have, besides sticks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WaysIn {
+    pub passphrase: bool,
+    pub code: bool,
+}
+
 /// What the person sees first.
 pub struct Banner<'a> {
     /// `None` while the vault is not there to say it.
     pub server: Option<&'a str>,
     pub reason: &'a Reason,
+    pub ways_in: WaysIn,
 }
 
 impl Display for Banner<'_> {
@@ -104,7 +112,7 @@ impl Display for Banner<'_> {
             "\n{RULE}\nThe server \"{name}\" is locked. Its data is safe.\n"
         )?;
         writeln!(f, "{}\n{}\n", self.reason, self.reason.advice())?;
-        let menu = Menu(Some(self.reason));
+        let menu = Menu(Some((self.reason, self.ways_in)));
         write!(f, "{menu}{RULE}\n{PROMPT}")
     }
 }
@@ -113,11 +121,11 @@ impl Display for Banner<'_> {
 pub const PROMPT: &str = "stayput> ";
 
 /// The whole menu, or what of it can be used for this reason.
-struct Menu<'a>(Option<&'a Reason>);
+struct Menu<'a>(Option<(&'a Reason, WaysIn)>);
 
 impl Menu<'_> {
     fn shows(&self, command: Command) -> bool {
-        let Some(reason) = self.0 else {
+        let Some((reason, ways_in)) = self.0 else {
             return true;
         };
         match command {
@@ -130,6 +138,8 @@ impl Menu<'_> {
                 Reason::Fault(VaultError::Altered | VaultError::Damaged)
             ),
             Command::Reset => !matches!(reason, Reason::WasReset(_) | Reason::NoVault(_)),
+            Command::Passphrase => ways_in.passphrase,
+            Command::Code => ways_in.code,
             _ => true,
         }
     }
@@ -137,10 +147,10 @@ impl Menu<'_> {
 
 impl Display for Menu<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        (1..)
-            .zip(MENU)
+        MENU.into_iter()
+            .enumerate()
             .filter(|(_, (command, ..))| self.shows(*command))
-            .try_for_each(|(digit, (_, word, what))| writeln!(f, "  {digit}  {word:<9} {what}"))
+            .try_for_each(|(at, (_, word, what))| writeln!(f, "  {}  {word:<10} {what}", digit(at)))
     }
 }
 
@@ -162,7 +172,8 @@ impl Display for Help {
             "This server holds a database that opens only where the server belongs.\n\
              - It was moved on purpose, or the network changed: plug in a backup stick.\n\
              - A power cut: wait until the router is up. The server goes on by itself.\n\
-             - No stick at hand: switch the server off. No data is lost.\n\
+             - No stick at hand: type passphrase, or code, if you have one of these.\n\
+             \x20 Else switch the server off. No data is lost.\n\
              Type a word or its digit:\n{}",
             Menu(None)
         )
@@ -215,6 +226,7 @@ mod tests {
         Banner {
             server: Some("clinic"),
             reason,
+            ways_in: WaysIn::default(),
         }
         .to_string()
     }
@@ -236,7 +248,7 @@ mod tests {
         let text = banner(&Reason::WasReset(ResetCause::Strikes));
         assert!(text.contains("Its data is safe."));
         assert!(text.contains("was reset, after too many starts in foreign places."));
-        assert!(text.contains("it opens the server this time"));
+        assert!(text.contains("that opens the server this time"));
         assert!(text.contains("7  remember"));
         assert!(!text.contains("6  reset"), "it was reset already");
         assert!(text.lines().count() <= 24, "one screen");
@@ -249,6 +261,19 @@ mod tests {
         assert!(text.contains("6  reset") && !text.contains("remember"));
         let text = banner(&Reason::Fault(VaultError::Altered));
         assert!(text.contains("8  mend") && !text.contains("remember"));
+        assert!(!text.contains("passphrase") && !text.contains("code"));
+        let all = Banner {
+            server: Some("clinic"),
+            reason: &Reason::NotRecognised,
+            ways_in: WaysIn {
+                passphrase: true,
+                code: true,
+            },
+        };
+        let text = all.to_string();
+        assert!(text.contains("9  passphrase open it"), "{text}");
+        assert!(text.contains("0  code       open it"), "{text}");
+        assert!(text.lines().count() <= 24, "one screen");
         let text = Help.to_string();
         assert!(text.contains("remember") && text.contains("mend"));
         assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");

@@ -7,8 +7,8 @@ use super::enrolment::Chosen;
 use super::neighbours::{address_of, suits_enrolment};
 use super::{Matcher, Observed, Refused};
 use crate::vault::{
-    EnvironmentSlot, Group, Header, Label, MAX_FACTORS, MAX_NEIGHBOURS, SlotTable, Thresholds,
-    Value,
+    EnvironmentSlot, Group, Header, Label, MAX_FACTORS, MAX_NEIGHBOURS, Passphrases, SlotTable,
+    Thresholds, Value,
 };
 
 /// Name of the first place.
@@ -91,10 +91,11 @@ pub fn opens_again(header: &Header, slot: &EnvironmentSlot, observed: &Observed)
     false
 }
 
-/// A table with this place alone.
-pub fn table_of(slot: EnvironmentSlot) -> SlotTable {
+/// A table with this place alone, and with the people that there are.
+pub fn table_of(slot: EnvironmentSlot, passphrases: Passphrases) -> SlotTable {
     let mut table = SlotTable {
         next_id: slot.id.saturating_add(1),
+        passphrases,
         ..SlotTable::default()
     };
     table.environments.extend([Box::new(slot)]);

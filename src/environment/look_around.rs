@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Neighbours, Observed, observe_machine};
-use crate::vault::Label;
+use crate::vault::{Label, Value};
 
 /// How long neighbours are waited for on a live network, where they answer
 /// within milliseconds.
@@ -23,16 +23,52 @@ pub fn look_around<'a>(
     mut enough: impl FnMut(&Observed) -> bool,
 ) -> Observed {
     let mut observed = observe_machine();
+    let mut neighbours = Neighbours::new(labels.clone(), Instant::now());
+    hear(&mut neighbours, patience, |answers| {
+        note(&mut observed, answers);
+        all_in(labels.clone(), &observed) || enough(&observed)
+    });
+    observed
+}
+
+/// The same on the network as it stands: no interface is put up for it.
+#[cfg(feature = "admin")]
+pub fn look_around_quietly<'a>(
+    labels: impl Iterator<Item = &'a Label> + Clone,
+    patience: Duration,
+) -> Observed {
+    let mut observed = observe_machine();
+    let mut neighbours = Neighbours::on_live_links(labels.clone(), Instant::now());
+    hear(&mut neighbours, patience, |answers| {
+        note(&mut observed, answers);
+        all_in(labels.clone(), &observed)
+    });
+    observed
+}
+
+fn note(observed: &mut Observed, answers: &[(Label, Value)]) {
+    for (label, value) in answers {
+        observed.note(label, value);
+    }
+}
+
+fn all_in<'a>(mut labels: impl Iterator<Item = &'a Label>, observed: &Observed) -> bool {
+    labels.all(|label| observed.value(label).is_some())
+}
+
+/// Asks and listens until `enough`, which is given the answers as they come
+/// in, or for as long as `patience`.
+pub(super) fn hear(
+    neighbours: &mut Neighbours,
+    patience: Duration,
+    mut enough: impl FnMut(&[(Label, Value)]) -> bool,
+) {
     let start = Instant::now();
-    let mut neighbours = Neighbours::new(labels.clone(), start);
-    loop {
-        let all_in = labels.clone().all(|label| observed.value(label).is_some());
-        let Some(due) = neighbours.next() else {
-            return observed;
-        };
+    let mut is_enough = enough(&[]);
+    while let Some(due) = neighbours.next() {
         let now = Instant::now();
-        if all_in || enough(&observed) || now > start + patience {
-            return observed;
+        if is_enough || now > start + patience {
+            return;
         }
         if now >= due {
             neighbours.ask(now);
@@ -46,8 +82,6 @@ pub fn look_around<'a>(
         let wait = PollTimeout::try_from(due - now).unwrap_or(PollTimeout::MAX);
         // An interrupted wait is a short one.
         let _ = poll(&mut fds, wait);
-        for (label, value) in neighbours.answers() {
-            observed.note(&label, &value);
-        }
+        is_enough = enough(&neighbours.answers());
     }
 }

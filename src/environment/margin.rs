@@ -31,10 +31,10 @@ impl Margin {
 
     /// As it was when the place opened the server; `None` where a person did.
     pub fn at_opening(by: &OpenedBy) -> Option<Self> {
-        let OpenedBy::Environment { same, need, .. } = by else {
-            return None;
-        };
-        Some(Self::of(same, *need))
+        match by {
+            OpenedBy::Environment { same, need, .. } => Some(Self::of(same, *need)),
+            OpenedBy::Stick { .. } | OpenedBy::Passphrase { .. } | OpenedBy::Code => None,
+        }
     }
 }
 

@@ -14,6 +14,8 @@ mod observed;
 mod refreshing;
 #[cfg(test)]
 mod scenarios;
+#[cfg(feature = "admin")]
+mod watched;
 
 pub use arp::Refused;
 #[cfg(feature = "fuzzing")]
@@ -22,6 +24,8 @@ pub use choosing::{
     Choice, HOME, Verdict, addresses, choose, count, opens_again, table_of, usual_thresholds,
 };
 pub use enrolment::{Chosen, EnrolmentError, enrol};
+#[cfg(feature = "admin")]
+pub use look_around::look_around_quietly;
 pub use look_around::{FROM_NOTHING, ON_A_LIVE_NETWORK, look_around};
 pub use machine::observe_machine;
 pub use margin::Margin;
@@ -29,3 +33,5 @@ pub use matching::{Comparison, Matcher, answered, compare, enough_answered, enro
 pub use neighbours::{Neighbours, address_of, neighbour_label};
 pub use observed::Observed;
 pub use refreshing::{Fate, Refreshed, refresh};
+#[cfg(feature = "admin")]
+pub use watched::Watched;

@@ -61,6 +61,8 @@ pub struct Neighbours {
     links: Vec<Link, MAX_LINKS>,
     asked: u32,
     next: Instant,
+    /// Whether interfaces that are down are put up for as long as it lives.
+    wakes: bool,
 }
 
 impl Neighbours {
@@ -78,7 +80,15 @@ impl Neighbours {
             links: Vec::new(),
             asked: 0,
             next: now,
+            wakes: true,
         }
+    }
+
+    /// The same, and interfaces that are down stay so.
+    pub fn on_live_links<'a>(labels: impl Iterator<Item = &'a Label>, now: Instant) -> Self {
+        let mut neighbours = Self::new(labels, now);
+        neighbours.wakes = false;
+        neighbours
     }
 
     /// When [`Neighbours::ask`] is due; `None` where nobody is asked for.
@@ -141,22 +151,25 @@ impl Neighbours {
             if self.links.iter().any(|link| link.name == name) || self.links.is_full() {
                 continue;
             }
-            if let Some(link) = open_link(name) {
+            if let Some(link) = open_link(name, self.wakes) {
                 let _ = self.links.push(link);
             }
         }
     }
 }
 
-fn open_link(name: Name) -> Option<Link> {
+fn open_link(name: Name, wakes: bool) -> Option<Link> {
     let mac = crate::sys::sysfs::read_text::<17>(
         &std::path::Path::new("/sys/class/net")
             .join(&*name)
             .join("address"),
     )?;
     let mac = parse_mac(&mac)?;
-    let socket = ArpSocket::open(interface::index(&name)?).ok()?;
     let was_down = !interface::is_up(&name).ok()?;
+    if was_down && !wakes {
+        return None;
+    }
+    let socket = ArpSocket::open(interface::index(&name)?).ok()?;
     if was_down {
         interface::set_up(&name, true).ok()?;
     }

@@ -4,6 +4,7 @@
 mod check;
 mod master;
 mod random;
+mod recovery_code;
 mod seal;
 mod stretch;
 mod wrap;
@@ -11,6 +12,7 @@ mod wrap;
 pub use check::CheckValue;
 pub use master::{MasterKey, Secret32};
 pub use random::{fill_random, random_bytes};
+pub use recovery_code::{CODE_GROUPS, CodeError, GROUP_LETTERS, RecoveryCode, TypedCode};
 pub use seal::{OpenError, Sealed, open, seal};
-pub use stretch::{ScryptParams, StretchError};
-pub use wrap::WrappedKey;
+pub use stretch::{ScryptParams, Stretch, StretchError};
+pub use wrap::{Unwrapped, WrappedKey};

@@ -4,6 +4,7 @@ use scrypt::Params;
 use serde::{Deserialize, Serialize};
 
 use super::Secret32;
+use super::random::random_bytes;
 
 /// scrypt's cost, as stored. Read from disks and sticks that may be hostile:
 /// [`ScryptParams::stretch`] refuses what would take more than 512 MiB.
@@ -26,6 +27,9 @@ impl ScryptParams {
     pub const PASSPHRASE: Self = Self::new(17);
     /// For a set of soft factors, tried at every boot: 32 MiB.
     pub const FACTORS: Self = Self::new(15);
+    /// The cheapest that is read, for tests.
+    #[cfg(test)]
+    pub const CHEAPEST: Self = Self::new(10);
 
     const fn new(log_n: u8) -> Self {
         Self { log_n, r: 8, p: 1 }
@@ -49,6 +53,29 @@ impl ScryptParams {
         let mut out = Secret32::new([0; 32]);
         scrypt::scrypt(password, salt, &params, out.expose_mut()).map_err(|_| StretchError)?;
         Ok(out)
+    }
+}
+
+/// How what a person remembers is stretched: the cost and the salt, as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    pub params: ScryptParams,
+    pub salt: [u8; 32],
+}
+
+impl Stretch {
+    /// With a fresh salt.
+    pub fn new(params: ScryptParams) -> Self {
+        Self {
+            params,
+            salt: random_bytes(),
+        }
+    }
+
+    /// # Errors
+    /// As [`ScryptParams::stretch`].
+    pub fn secret(&self, password: &[u8]) -> Result<Secret32, StretchError> {
+        self.params.stretch(password, &self.salt)
     }
 }
 

@@ -3,11 +3,14 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::random::random_bytes;
 use super::{MasterKey, OpenError, Sealed, Secret32, open, seal};
 
 /// What the 32 bytes in a wrap are. One byte inside the encryption, so that
 /// nothing outside it tells one kind of slot from another.
 const IS_MASTER_KEY: u8 = 1;
+/// Random bytes: whoever opens this wrap wants the vault destroyed.
+const IS_DURESS: u8 = 2;
 
 /// The wrapped master key: 93 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,13 +20,49 @@ pub struct WrappedKey {
     key: [u8; 32],
 }
 
+/// What a wrap held.
+#[derive(Debug)]
+pub enum Unwrapped {
+    Key(MasterKey),
+    Duress,
+}
+
 impl WrappedKey {
     /// Wraps `key` under the slot's secret, bound to `label` and to the
     /// `associated` data, which is not stored here.
     pub fn wrap(secret: &Secret32, label: &str, associated: &[u8], key: &MasterKey) -> Self {
+        Self::wrap_bytes(secret, label, associated, IS_MASTER_KEY, key.expose())
+    }
+
+    /// Looks from outside like any other wrap, and holds no key.
+    pub fn wrap_duress(secret: &Secret32, label: &str, associated: &[u8]) -> Self {
+        let nothing = Secret32::random();
+        Self::wrap_bytes(secret, label, associated, IS_DURESS, nothing.expose())
+    }
+
+    /// Random bytes that no secret opens.
+    pub fn of_nothing() -> Self {
+        Self {
+            sealed: Sealed {
+                salt: random_bytes(),
+                nonce: random_bytes(),
+                tag: random_bytes(),
+            },
+            kind: 0,
+            key: random_bytes(),
+        }
+    }
+
+    fn wrap_bytes(
+        secret: &Secret32,
+        label: &str,
+        associated: &[u8],
+        kind: u8,
+        bytes: &[u8; 32],
+    ) -> Self {
         let mut plain = Zeroizing::new([0u8; 33]);
-        plain[0] = IS_MASTER_KEY;
-        plain[1..].copy_from_slice(key.expose());
+        plain[0] = kind;
+        plain[1..].copy_from_slice(bytes);
         let sealed = seal(secret, label, associated, plain.as_mut_slice());
         let mut wrapped = [0; 32];
         wrapped.copy_from_slice(&plain[1..]);
@@ -43,6 +82,23 @@ impl WrappedKey {
         label: &str,
         associated: &[u8],
     ) -> Result<MasterKey, OpenError> {
+        match self.unwrap_any(secret, label, associated)? {
+            Unwrapped::Key(key) => Ok(key),
+            Unwrapped::Duress => Err(OpenError),
+        }
+    }
+
+    /// For slots that may be for duress.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the secret or anything that was bound is not the
+    /// same, or when the wrap holds something else.
+    pub fn unwrap_any(
+        &self,
+        secret: &Secret32,
+        label: &str,
+        associated: &[u8],
+    ) -> Result<Unwrapped, OpenError> {
         let mut plain = Zeroizing::new([0u8; 33]);
         plain[0] = self.kind;
         plain[1..].copy_from_slice(&self.key);
@@ -53,12 +109,15 @@ impl WrappedKey {
             &self.sealed,
             plain.as_mut_slice(),
         )?;
-        if plain[0] != IS_MASTER_KEY {
-            return Err(OpenError);
+        match plain[0] {
+            IS_MASTER_KEY => {
+                let mut secret = Secret32::new([0; 32]);
+                secret.expose_mut().copy_from_slice(&plain[1..]);
+                Ok(Unwrapped::Key(MasterKey::from_secret(secret)))
+            }
+            IS_DURESS => Ok(Unwrapped::Duress),
+            _ => Err(OpenError),
         }
-        let mut secret = Secret32::new([0; 32]);
-        secret.expose_mut().copy_from_slice(&plain[1..]);
-        Ok(MasterKey::from_secret(secret))
     }
 }
 
@@ -89,5 +148,15 @@ mod tests {
             key: plain[1..].try_into().unwrap(),
         };
         assert!(wrap.unwrap(&secret, "slot", b"").is_err());
+        assert!(wrap.unwrap_any(&secret, "slot", b"").is_err());
+    }
+
+    #[test]
+    fn a_wrap_for_duress_never_gives_a_key() {
+        let secret = Secret32::random();
+        let wrap = WrappedKey::wrap_duress(&secret, "slot", b"");
+        assert!(wrap.unwrap(&secret, "slot", b"").is_err());
+        let held = wrap.unwrap_any(&secret, "slot", b"");
+        assert!(matches!(held, Ok(Unwrapped::Duress)));
     }
 }

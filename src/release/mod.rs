@@ -6,9 +6,16 @@ mod tmpfs;
 
 pub use tmpfs::{RELEASE_FOLDER, ReleaseError, is_open, take_back, write_file};
 
+use std::path::Path;
+
 use crate::keys::MasterKey;
-use crate::vault::Policy;
+use crate::vault::{Keep, Policy};
 use mariadb::KEY_FILE_NAME;
+
+/// An empty file beside the keys: they leave when they have been read. It says
+/// what the policy said when it was proven, so that a start of MariaDB can be
+/// served without proving it again; nobody but root can write there.
+const UNTIL_STARTED: &str = "until-started";
 
 /// Makes the memory filesystem and writes into it what the services get. All
 /// or nothing: after an error it is gone again.
@@ -18,6 +25,11 @@ use mariadb::KEY_FILE_NAME;
 pub fn release(key: &MasterKey, policy: &Policy) -> Result<(), ReleaseError> {
     let write_all = || {
         tmpfs::open(policy.mariadb.as_ref().map_or(0, |mariadb| mariadb.gid))?;
+        if policy.keep == Keep::UntilStarted {
+            write_file(UNTIL_STARTED, b"", 0, 0)?;
+        } else {
+            tmpfs::remove_file(UNTIL_STARTED)?;
+        }
         if let Some(mariadb) = &policy.mariadb {
             let file = mariadb.key_file(key);
             write_file(KEY_FILE_NAME, file.as_bytes(), mariadb.uid, mariadb.gid)?;
@@ -25,4 +37,22 @@ pub fn release(key: &MasterKey, policy: &Policy) -> Result<(), ReleaseError> {
         Ok(())
     };
     write_all().inspect_err(|_| take_back())
+}
+
+/// Whether the keys leave when they have been read, and come back when they
+/// are needed again.
+pub fn leaves_when_read() -> bool {
+    is_open() && Path::new(RELEASE_FOLDER).join(UNTIL_STARTED).exists()
+}
+
+/// Removes the keys and nothing else. Never while MariaDB starts: one that
+/// does not find them then destroys rows.
+///
+/// # Errors
+/// [`ReleaseError`]: they may still be there.
+pub fn remove_keys() -> Result<(), ReleaseError> {
+    if is_open() {
+        tmpfs::remove_file(KEY_FILE_NAME)?;
+    }
+    Ok(())
 }

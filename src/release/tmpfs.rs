@@ -4,7 +4,7 @@
 
 use core::fmt;
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
@@ -95,6 +95,17 @@ pub fn write_file(name: &str, bytes: &[u8], uid: u32, gid: u32) -> Result<(), Re
         fs::rename(&new, folder.join(name))
     };
     write().map_err(at("write"))
+}
+
+/// Removes a file; nothing to do where there is none.
+///
+/// # Errors
+/// [`ReleaseError`].
+pub(super) fn remove_file(name: &str) -> Result<(), ReleaseError> {
+    match fs::remove_file(Path::new(RELEASE_FOLDER).join(name)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(at("remove")(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Removes everything and unmounts.

@@ -9,7 +9,7 @@ use heapless::String;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::keys::{MasterKey, ScryptParams, Secret32, WrappedKey, random_bytes};
+use crate::keys::{MasterKey, ScryptParams, Secret32, Stretch, WrappedKey, random_bytes};
 use crate::vault::{Header, ServerId, ServerName};
 
 /// Bytes of the file.
@@ -66,13 +66,6 @@ impl fmt::Display for StickError {
     }
 }
 
-/// How the PIN is stretched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stretch {
-    params: ScryptParams,
-    salt: [u8; 32],
-}
-
 /// Everything but the wrapped key; the wrap is bound to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StickInfo {
@@ -86,7 +79,7 @@ pub struct StickInfo {
     pub label: String<32>,
     /// Seconds since 1970 (UTC).
     pub made: u64,
-    /// `None`: whoever has the stick has the key.
+    /// How the PIN is stretched; `None`: whoever has the stick has the key.
     stretch: Option<Stretch>,
 }
 
@@ -105,10 +98,7 @@ impl StickInfo {
         match self.stretch {
             // A hostile file may ask for anything; what is out of bounds
             // counts as damaged.
-            Some(stretch) => stretch
-                .params
-                .stretch(pin, &stretch.salt)
-                .map_err(|_| StickError::Damaged),
+            Some(stretch) => stretch.secret(pin).map_err(|_| StickError::Damaged),
             // The wrap then only protects against damage.
             None => Ok(Secret32::new([0; 32])),
         }
@@ -140,10 +130,7 @@ impl StickFile {
         made: u64,
         pin: &[u8],
     ) -> Self {
-        let stretch = (!pin.is_empty()).then(|| Stretch {
-            params,
-            salt: random_bytes(),
-        });
+        let stretch = (!pin.is_empty()).then(|| Stretch::new(params));
         let info = StickInfo {
             server_id: header.server_id,
             server_name: header.server_name.clone(),

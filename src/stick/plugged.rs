@@ -47,6 +47,12 @@ impl PluggedKeys {
         stick.opens_without(header.generation, &self.ids())
     }
 
+    /// Of these the ones on one stick.
+    pub fn only(mut self, stick_id: &[u8; 8]) -> Self {
+        self.keys.retain(|(_, id)| id == stick_id);
+        self
+    }
+
     fn ids(&self) -> Vec<[u8; 8]> {
         self.keys.iter().map(|(_, id)| *id).collect()
     }

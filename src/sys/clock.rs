@@ -1,7 +1,9 @@
 //! The time, and which boot this is.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::time::{ClockId, clock_gettime};
 
 use super::sysfs;
 
@@ -10,6 +12,21 @@ pub fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
+}
+
+/// Since the kernel's start, without the time that it was suspended. Nobody can
+/// set it.
+pub fn awake() -> Duration {
+    read(ClockId::CLOCK_MONOTONIC)
+}
+
+/// Since the kernel's start, with the time that it was suspended.
+pub fn since_boot() -> Duration {
+    read(ClockId::CLOCK_BOOTTIME)
+}
+
+fn read(clock: ClockId) -> Duration {
+    clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
 }
 
 /// The kernel's random id of this boot (random(4)); zeroes where it has none.

@@ -1,9 +1,9 @@
-//! When wrong PINs end in a reset.
+//! When wrong entries end in a reset.
 
 use super::policy::TheftPolicy;
 
-/// Whether `wrong` PINs since the server last opened are as many as the
-/// policy allows. `false` where they only slow down.
+/// Whether `wrong` PINs, passphrases and codes since the server last opened
+/// are as many as the policy allows. `false` where they only slow down.
 pub fn attempts_used_up(policy: &TheftPolicy, wrong: u32) -> bool {
     policy
         .attempts
@@ -22,7 +22,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_pins_only_slow_down_unless_the_owner_wants_more() {
+    fn wrong_entries_only_slow_down_unless_the_owner_wants_more() {
         assert!(!attempts_used_up(&allowing(None), u32::MAX));
         let seven = allowing(Some(7));
         assert!(!attempts_used_up(&seven, 6));

@@ -21,7 +21,7 @@ pub enum Finding {
 }
 
 /// Whether a reset would leave the owner a way in: a verified stick that is
-/// not plugged in. See [`crate::vault::StickList::way_back`].
+/// not plugged in, or a recovery code. See [`crate::vault::StickList::way_back`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WayBack {
     Listed,

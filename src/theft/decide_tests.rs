@@ -22,9 +22,10 @@ fn states() -> Vec<TheftState> {
     }
     for cause in [
         ResetCause::Strikes,
-        ResetCause::WrongPins,
+        ResetCause::WrongEntries,
         ResetCause::Prompt,
         ResetCause::Owner,
+        ResetCause::Duress,
     ] {
         states.push(TheftState::ResetBegun { cause, time: 5 });
         states.push(TheftState::Reset { cause, time: 5 });

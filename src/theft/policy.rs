@@ -4,6 +4,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::watch_policy::{OnAlarm, WatchPolicy};
+
 /// What becomes of a boot that does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(clap::ValueEnum))]
@@ -20,7 +22,8 @@ pub enum OnFailure {
 pub enum OnStrikes {
     /// It stays in the prompt, whatever `on_failure` says.
     Halt,
-    /// The pepper is destroyed: from then on only a stick opens.
+    /// The pepper is destroyed: from then on only a stick or the recovery code
+    /// opens.
     Reset,
 }
 
@@ -33,11 +36,12 @@ pub struct TheftPolicy {
     pub wait: u16,
     /// Boots in foreign places until `on_strikes`.
     pub strikes: u8,
-    /// Wrong PINs since the server last opened until the reset; `None`: they
-    /// only slow down.
+    /// Wrong PINs, passphrases and codes since the server last opened until the
+    /// reset; `None`: they only slow down.
     pub attempts: Option<u16>,
     pub on_failure: OnFailure,
     pub on_strikes: OnStrikes,
+    pub watch: WatchPolicy,
 }
 
 impl Default for TheftPolicy {
@@ -49,6 +53,7 @@ impl Default for TheftPolicy {
             attempts: None,
             on_failure: OnFailure::Halt,
             on_strikes: OnStrikes::Halt,
+            watch: WatchPolicy::default(),
         }
     }
 }
@@ -74,7 +79,9 @@ impl TheftPolicy {
 
     /// Whether the server may come to destroy its pepper by itself.
     pub fn resets_by_itself(&self) -> bool {
-        self.on_strikes == OnStrikes::Reset || self.attempts.is_some()
+        self.on_strikes == OnStrikes::Reset
+            || self.attempts.is_some()
+            || self.watch.on_alarm == OnAlarm::Reset
     }
 }
 

@@ -28,7 +28,7 @@ pub enum TheftState {
         /// Seconds since 1970 (UTC).
         time: u64,
     },
-    /// The pepper is destroyed: only a stick opens.
+    /// The pepper is destroyed: only a stick or the recovery code opens.
     Reset {
         cause: ResetCause,
         /// When it was begun, in seconds since 1970 (UTC).
@@ -41,21 +41,27 @@ pub enum TheftState {
 pub enum ResetCause {
     /// As many boots in foreign places as the policy allows.
     Strikes,
-    /// As many wrong PINs as the policy allows.
-    WrongPins,
+    /// As many wrong PINs, passphrases and codes as the policy allows.
+    WrongEntries,
     /// Somebody asked for it at the prompt, and typed the server's name.
     Prompt,
     /// `stayput reset`.
     Owner,
+    /// Somebody entered a passphrase that is for this.
+    Duress,
+    /// The running server seemed to be carried away.
+    Watch,
 }
 
 impl fmt::Display for ResetCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Strikes => "after too many starts in foreign places",
-            Self::WrongPins => "after too many wrong PINs",
+            // Whoever forced the one who typed it may be reading this.
+            Self::WrongEntries | Self::Duress => "after too many wrong entries",
             Self::Prompt => "as somebody asked for at the prompt",
             Self::Owner => "as root asked for",
+            Self::Watch => "after it was carried away while it ran",
         })
     }
 }

@@ -5,7 +5,7 @@ use heapless::String;
 use serde::{Deserialize, Serialize};
 
 use super::Thresholds;
-use crate::theft::ResetCause;
+use crate::theft::{Alarm, OnAlarm, ResetCause};
 
 /// How many factors of a group answered, of how many enrolled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,10 @@ pub enum OpenedBy {
     Stick {
         label: String<32>,
     },
+    Passphrase {
+        name: String<32>,
+    },
+    Code,
 }
 
 /// Why the boot stage asked for a person.
@@ -39,7 +43,7 @@ pub enum LockedBecause {
     PlaceSilent,
     /// Enough answered, and no permitted combination opened.
     NotRecognised,
-    /// The pepper is damaged: only a stick opens.
+    /// The pepper is damaged: no slot opens.
     PepperDamaged,
     /// A record was changed by somebody without the master key.
     Altered,
@@ -104,6 +108,27 @@ pub enum EventKind {
     Rearmed,
     /// The system was started without the keys.
     WentOnLocked,
+    PassphraseAdded {
+        name: String<32>,
+    },
+    PassphraseChanged {
+        name: String<32>,
+    },
+    PassphraseRemoved {
+        name: String<32>,
+    },
+    /// Also when it was the one for duress: see [`EventKind::Reset`].
+    WrongPassphrase,
+    /// A recovery code was typed that is not the server's.
+    WrongCode,
+    /// Somebody has seen the recovery code.
+    CodeShown,
+    /// A part of the recovery code was typed back.
+    CodeVerified,
+    /// It is not in the list any more; it may still open.
+    StickRemoved {
+        stick: String<32>,
+    },
     /// When the server opened, the log before this did not prove: it was
     /// changed or cut, or the last unlock is older than what it keeps.
     LogNotProven,
@@ -112,6 +137,16 @@ pub enum EventKind {
         place: String<32>,
         changed: u8,
     },
+    /// `stayput release` put the keys into memory.
+    ReleasedByHand,
+    /// The running server seemed to be carried away.
+    WatchAlarm {
+        alarm: Alarm,
+        /// What the policy wants done about it.
+        wanted: OnAlarm,
+    },
+    /// After an alarm the server was at home for long enough.
+    WatchAllClear,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,14 +160,19 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// Wrong PINs since the server last opened: what slows the next one down, in
-/// the next boot too.
-pub fn wrong_pins(events: &[Event]) -> u32 {
+/// Wrong PINs, passphrases and codes since the server last opened: what slows
+/// the next entry down, in the next boot too.
+pub fn wrong_entries(events: &[Event]) -> u32 {
     let since = events
         .iter()
         .rev()
         .take_while(|event| !matches!(event.kind, EventKind::Released { .. }));
-    let wrong = since.filter(|event| matches!(event.kind, EventKind::WrongPin { .. }));
+    let wrong = since.filter(|event| {
+        matches!(
+            event.kind,
+            EventKind::WrongPin { .. } | EventKind::WrongPassphrase | EventKind::WrongCode
+        )
+    });
     wrong.count().try_into().unwrap_or(u32::MAX)
 }
 
@@ -165,22 +205,30 @@ pub mod tests {
     }
 
     #[test]
-    fn wrong_pins_count_until_the_server_opens() {
+    fn wrong_entries_of_every_kind_count_until_the_server_opens() {
         let event = |kind| Event {
             number: 1,
             time: 0,
             boot_id: [0; 16],
             kind,
         };
-        let wrong = || {
+        let pin = || {
             event(EventKind::WrongPin {
                 stick: String::new(),
             })
         };
+        let passphrase = || event(EventKind::WrongPassphrase);
+        let code = || event(EventKind::WrongCode);
         let noise = || event(EventKind::PolicyChanged);
-        assert_eq!(wrong_pins(&[]), 0);
-        assert_eq!(wrong_pins(&[wrong(), noise(), wrong()]), 2);
-        assert_eq!(wrong_pins(&[wrong(), longest(2), wrong(), noise()]), 1);
-        assert_eq!(wrong_pins(&[wrong(), longest(2)]), 0);
+        assert_eq!(wrong_entries(&[]), 0);
+        assert_eq!(
+            wrong_entries(&[pin(), noise(), passphrase(), noise(), code()]),
+            3
+        );
+        assert_eq!(
+            wrong_entries(&[pin(), longest(2), passphrase(), noise()]),
+            1
+        );
+        assert_eq!(wrong_entries(&[code(), longest(2)]), 0);
     }
 }

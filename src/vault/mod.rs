@@ -32,18 +32,19 @@ use core::fmt;
 
 pub use destruction::Destroyed;
 pub use device::{BlockDevice, Discarded};
-pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy, wrong_pins};
+pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy, wrong_entries};
 pub use event_proof::{Span, Standing};
 pub use header::{Header, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
 pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, VaultPlace};
-pub use policy::{DEFAULT_KEY_IDS, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
+pub use policy::{DEFAULT_KEY_IDS, Keep, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
 pub use record::FORMAT_VERSION;
 pub use slots::{
-    EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Row, SealedValues,
-    SlotTable, Thresholds, Value,
+    Entered, EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Passphrase,
+    PassphraseError, PassphraseSlot, Passphrases, PersonName, Row, SealedValues, SlotTable,
+    Thresholds, Value,
 };
-pub use sticks::{KnownStick, MAX_STICKS, StickList};
+pub use sticks::{KnownCode, KnownStick, MAX_STICKS, StickList};
 
 #[cfg(feature = "fuzzing")]
 pub use authenticated::read_as_each as read_as_each_record;
@@ -66,11 +67,11 @@ pub enum VaultError {
     NotAVault,
     /// It was a vault and is damaged.
     Damaged,
-    /// The pepper is damaged: no place opens the vault any more, a stick does.
+    /// The pepper is damaged: no slot opens the vault any more, a stick does.
     PepperDamaged,
     /// Written by a newer version of stayput.
     Newer,
-    /// The server was reset: no place opens the vault, a stick does.
+    /// The server was reset: no slot opens the vault, a stick does.
     WasReset,
     /// A record was changed by somebody who does not have the master key.
     Altered,
@@ -88,9 +89,11 @@ impl fmt::Display for VaultError {
             Self::NotAVault => f.write_str("There is no vault."),
             Self::Damaged => f.write_str("The vault is damaged."),
             Self::PepperDamaged => f.write_str(
-                "The vault is damaged: the place cannot open it any more. A backup stick can.",
+                "The vault is damaged: no place or passphrase opens it any more. A backup stick does.",
             ),
-            Self::WasReset => f.write_str("This server was reset: only a backup stick opens it."),
+            Self::WasReset => f.write_str(
+                "This server was reset: only a backup stick or the recovery code opens it.",
+            ),
             Self::Newer => f.write_str("The vault was written by a newer version of stayput."),
             Self::Altered => {
                 f.write_str("The vault was changed by somebody who does not have the key.")
@@ -296,7 +299,7 @@ impl<D: BlockDevice> Vault<D> {
     /// that a removed slot cannot come back from an old copy: the new pepper
     /// and table go to the spare area, the header names it, then the old area
     /// is destroyed. A vault that was reset is armed again at the very end:
-    /// until then it still says that only a stick opens it.
+    /// until then it still says that no slot opens it.
     ///
     /// # Errors
     /// [`VaultError::Device`]: the old table or the new one is in force.

@@ -35,6 +35,17 @@ impl MariadbRelease {
     }
 }
 
+/// How long MariaDB's key file stays in the memory filesystem.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "admin", derive(clap::ValueEnum))]
+pub enum Keep {
+    /// For as long as the server runs.
+    #[default]
+    Always,
+    /// Until MariaDB has read it.
+    UntilStarted,
+}
+
 /// Neighbours that are asked for again when a place is remembered, at most.
 pub const MAX_NEIGHBOURS: usize = 16;
 
@@ -50,4 +61,5 @@ pub struct Policy {
     /// The owner wants `on_strikes = reset` as soon as a stick was verified
     /// that is kept elsewhere. It does nothing but be reminded of.
     pub wants_reset: bool,
+    pub keep: Keep,
 }

@@ -1,6 +1,21 @@
-//! The slot table: the ways to the master key, sealed under the pepper.
+//! The slot table: the ways to the master key that the vault itself holds,
+//! sealed under the pepper.
 
-use heapless::{String, Vec};
+mod environment;
+mod passphrase;
+
+pub use environment::{
+    EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Row, SealedValues,
+    Thresholds, Value,
+};
+pub use passphrase::{
+    Entered, Passphrase, PassphraseError, PassphraseSlot, Passphrases, PersonName,
+};
+
+#[cfg(test)]
+pub use passphrase::largest as largest_passphrases;
+
+use heapless::Vec;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -10,79 +25,14 @@ use super::layout::Area;
 use super::record::{FORMAT_VERSION, capacity};
 use crate::keys::{Sealed, Secret32, WrappedKey, open, seal};
 
-/// Factors of one place and its machine, at most.
-pub const MAX_FACTORS: usize = 32;
-/// Permitted combinations of one place, at most.
-pub const MAX_ROWS: usize = 256;
-/// Places, at most: home and one more.
-pub const MAX_PLACES: usize = 2;
-
-/// Names one observation and says how it is made, for example
-/// `smbios-uuid` or `arp 192.168.1.1`.
-pub type Label = String<64>;
-
-/// The bytes that one observation yields; longer ones are hashed first.
-pub type Value = Vec<u8, 64>;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Group {
-    /// What the server is made of.
-    Machine,
-    /// What stands around it.
-    Place,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Factor {
-    pub group: Group,
-    pub label: Label,
-}
-
-/// How many factors of each group must be as they were enrolled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Thresholds {
-    pub machine: u8,
-    pub place: u8,
-}
-
-/// One permitted combination: the master key wrapped under its factors'
-/// values together, so that it can only be tested as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
-    /// Bit i stands for factor i of the slot.
-    pub members: u32,
-    /// scrypt salt.
-    pub salt: [u8; 32],
-    pub wrapped: WrappedKey,
-}
-
-/// A place that opens the vault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnvironmentSlot {
-    pub id: u32,
-    pub name: String<32>,
-    pub factors: Vec<Factor, MAX_FACTORS>,
-    pub need: Thresholds,
-    pub rows: Vec<Row, MAX_ROWS>,
-    /// The values as enrolled, sealed under the master key: readable only
-    /// after the vault has opened, to name what has changed.
-    pub enrolled: SealedValues,
-}
-
-/// See [`EnvironmentSlot::enrolled`]. Room for 32 values of 64 bytes, each
-/// with its length, and the count.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SealedValues {
-    pub sealed: Sealed,
-    pub bytes: Vec<u8, { MAX_FACTORS * 65 + 1 }>,
-}
-
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotTable {
     /// The id that the next slot gets; ids are never used twice.
     pub next_id: u32,
     /// Boxed: a slot is some 45 KiB, too much to pass about on the stack.
     pub environments: Vec<Box<EnvironmentSlot>, MAX_PLACES>,
+    /// What people remember.
+    pub passphrases: Passphrases,
 }
 
 const LABEL: &str = "stayput slot table v1";
@@ -97,6 +47,24 @@ fn associated(server_id: &ServerId, area: Area) -> [u8; 18] {
 }
 
 impl SlotTable {
+    /// An id for a new slot.
+    pub(super) fn take_id(&mut self) -> u32 {
+        let id = self.next_id;
+        self.next_id = id.saturating_add(1);
+        id
+    }
+
+    /// Overwrites every wrapped key in memory with one of nothing: the table
+    /// looks and takes as long to try as before, and nothing opens.
+    pub fn make_useless(&mut self) {
+        let rows = self.environments.iter_mut().flat_map(|slot| &mut slot.rows);
+        let wraps = rows.map(|row| &mut row.wrapped);
+        let slots = self.passphrases.slots.iter_mut();
+        for wrapped in wraps.chain(slots.map(|slot| &mut slot.wrapped)) {
+            *wrapped = WrappedKey::of_nothing();
+        }
+    }
+
     /// The payload of the record: a [`Sealed`] and the encrypted table.
     pub(super) fn seal(
         &self,
@@ -205,6 +173,7 @@ mod tests {
         SlotTable {
             next_id: u32::MAX,
             environments: (0..MAX_PLACES).map(|_| Box::new(slot.clone())).collect(),
+            passphrases: largest_passphrases(),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The list of backup sticks that were made for this server.
+//! The list of backup sticks that were made for this server, and whether
+//! there is a recovery code.
 
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
@@ -26,9 +27,23 @@ pub struct KnownStick {
     pub kept: String<48>,
 }
 
+/// The recovery code that somebody has written down; the code itself is
+/// nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownCode {
+    /// Which master key it is.
+    pub generation: u32,
+    /// When it was last typed back, in seconds since 1970 (UTC).
+    pub verified: u64,
+    /// Where the owner says that it is; empty when nobody was asked.
+    pub kept: String<48>,
+}
+
+/// The ways in that are no part of the vault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StickList {
     pub sticks: Vec<KnownStick, MAX_STICKS>,
+    pub code: Option<KnownCode>,
 }
 
 impl KnownStick {
@@ -40,16 +55,24 @@ impl KnownStick {
 }
 
 impl StickList {
-    /// Whether the server opens with a stick when everything that is plugged
-    /// in is lost: one that was seen to open with the master key of this
-    /// `generation`, and that is not among the `plugged` ones.
+    /// Whether the server opens when everything that is plugged in is lost:
+    /// with a stick that was seen to open with the master key of this
+    /// `generation`, and that is not among the `plugged` ones, or with the
+    /// recovery code.
     pub fn way_back(&self, generation: u32, plugged: &[[u8; 8]]) -> WayBack {
         let mut sticks = self.sticks.iter();
-        if sticks.any(|stick| stick.opens_without(generation, plugged)) {
+        let stick = sticks.any(|stick| stick.opens_without(generation, plugged));
+        if stick || self.code_of(generation).is_some() {
             WayBack::Listed
         } else {
             WayBack::None
         }
+    }
+
+    /// The recovery code, if it is of this `generation`.
+    pub fn code_of(&self, generation: u32) -> Option<&KnownCode> {
+        let code = self.code.as_ref();
+        code.filter(|code| code.generation == generation)
     }
 }
 
@@ -70,6 +93,7 @@ mod tests {
         };
         let list = |stick| StickList {
             sticks: [stick].into_iter().collect(),
+            code: None,
         };
         let good = list(stick(1, 2, Some(5)));
         assert_eq!(good.way_back(2, &[]), WayBack::Listed);
@@ -78,5 +102,19 @@ mod tests {
         assert_eq!(list(stick(1, 1, Some(5))).way_back(2, &[]), WayBack::None);
         assert_eq!(list(stick(1, 2, None)).way_back(2, &[]), WayBack::None);
         assert_eq!(StickList::default().way_back(2, &[]), WayBack::None);
+    }
+
+    #[test]
+    fn a_recovery_code_of_this_key_is_a_way_back() {
+        let list = |generation| StickList {
+            code: Some(KnownCode {
+                generation,
+                verified: 5,
+                kept: String::new(),
+            }),
+            ..StickList::default()
+        };
+        assert_eq!(list(2).way_back(2, &[]), WayBack::Listed);
+        assert_eq!(list(1).way_back(2, &[]), WayBack::None);
     }
 }

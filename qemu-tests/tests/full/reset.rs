@@ -35,6 +35,50 @@ fn samples(server: &mut DebianMachine) -> Result<Vec<Vec<u8>>> {
     Ok(samples)
 }
 
+/// What is released now.
+fn in_memory(server: &mut DebianMachine) -> Result<String> {
+    Ok(server.shell("ls -A /run/stayput 2>&1")?.text)
+}
+
+/// What stands there while MariaDB runs, once it has read its keys.
+const KEYS_LEFT: &str = "until-started\n";
+
+/// `keep = until-started`: the key file leaves, the database goes on, and at
+/// home it starts again as after an update of its package.
+fn keys_leave_memory_once_they_were_read(server: &mut DebianMachine) -> Result {
+    server
+        .shell("stayput policy --keep until-started")?
+        .success()?;
+    assert_eq!(in_memory(server)?, KEYS_LEFT);
+    server.shell("systemctl restart mariadb")?.success()?;
+    server.wait_for_database()?;
+    assert_eq!(in_memory(server)?, KEYS_LEFT);
+    server.sql("INSERT INTO clinic.patient VALUES ('after the keys left'); FLUSH TABLES")?;
+    let rows = server.sql("SELECT COUNT(*) FROM clinic.patient")?;
+    assert_eq!(rows.trim_end(), "2");
+    server.sql("DELETE FROM clinic.patient WHERE note = 'after the keys left'")?;
+    // For mariadb-backup.
+    server.shell("stayput release")?.success()?;
+    assert!(in_memory(server)?.contains("mariadb.keys"));
+    Ok(())
+}
+
+/// Where the place does not open the vault a start is refused in words, and a
+/// stick brings the keys back.
+fn a_stick_brings_them_back(server: &mut DebianMachine) -> Result {
+    let restarted = server.shell("systemctl restart mariadb")?;
+    let said = server.shell("journalctl -u mariadb -o cat --no-pager -n 40")?;
+    assert!(!restarted.ok(), "{said}");
+    let next = "stayput release --stick";
+    assert!(said.text.contains(next), "{said}");
+    server
+        .shell("stayput release --stick /dev/sda1 && systemctl start mariadb")?
+        .success()?;
+    server.wait_for_database()?;
+    assert_eq!(in_memory(server)?, KEYS_LEFT);
+    Ok(())
+}
+
 #[test]
 fn a_reset_server_holds_no_key_and_the_office_stick_brings_its_rows_back() -> Result {
     let home = Place::home()?;
@@ -46,6 +90,9 @@ fn a_reset_server_holds_no_key_and_the_office_stick_brings_its_rows_back() -> Re
         "CREATE DATABASE clinic; CREATE TABLE clinic.patient (note TEXT); \
          INSERT INTO clinic.patient VALUES ('{PATIENT}')"
     ))?;
+    let watch = server.shell("systemctl is-active stayput-watch")?;
+    assert_eq!(watch.text, "active\n", "the running server is watched");
+    keys_leave_memory_once_they_were_read(&mut server)?;
     // A script must not lose the last way in: the stick is verified first, and
     // then out of the server.
     let id = server.plug(&stick)?;
@@ -86,6 +133,8 @@ fn a_reset_server_holds_no_key_and_the_office_stick_brings_its_rows_back() -> Re
     server.plug(&stick)?;
     server.machine()?.wait_for_system(minutes(5))?;
     server.wait_for_database()?;
+    assert_eq!(in_memory(&mut server)?, KEYS_LEFT);
+    a_stick_brings_them_back(&mut server)?;
     let note = server.sql("SELECT note FROM clinic.patient")?;
     assert_eq!(note.trim_end(), PATIENT);
     Ok(())

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::theft::{OnStrikes, TheftPolicy};
+use crate::theft::{OnAlarm, OnStrikes, TheftPolicy};
 use crate::vault::{SlotTable, StickList, Thresholds};
 
 /// What somebody has who wants the data.
@@ -88,8 +88,10 @@ pub struct Facts {
     pub sticks: usize,
     /// Of these, so many are without a PIN.
     pub without_pin: usize,
-    /// A stick was seen to open this server.
+    /// A stick was seen to open this server, or its recovery code typed back.
     pub verified: bool,
+    /// Passphrases, those for duress too.
+    pub passphrases: usize,
     pub theft: TheftPolicy,
     pub medium: Medium,
     /// Secure Boot is on; `None` where the firmware has none.
@@ -108,13 +110,14 @@ impl Facts {
             let place = place.filter(|factor| factor.group == crate::vault::Group::Place);
             place.count().try_into().ok()
         });
-        let sticks = &sticks.sticks;
+        let StickList { sticks, code } = sticks;
         Self {
             places,
             neighbours: neighbours.unwrap_or(0),
             sticks: sticks.len(),
             without_pin: sticks.iter().filter(|stick| !stick.has_pin).count(),
-            verified: sticks.iter().any(|stick| stick.verified.is_some()),
+            verified: code.is_some() || sticks.iter().any(|stick| stick.verified.is_some()),
+            passphrases: slots.map_or(0, |slots| slots.passphrases.slots().len()),
             theft,
             medium: Medium::Unknown,
             secure_boot: None,
@@ -157,11 +160,7 @@ pub fn judge(facts: &Facts) -> Vec<Row> {
             Verdict::Covered,
             "what was changed opens nothing by itself; it can lock or destroy",
         ),
-        row(
-            Threat::RunningServer,
-            Verdict::NotCovered,
-            "the database is open, and its keys are in memory",
-        ),
+        running(facts),
         given_back(facts),
         leaks(facts),
     ]
@@ -190,13 +189,17 @@ fn server(facts: &Facts) -> Row {
         let why = "a prompt elsewhere, but its own disk says what opens it: see below";
         return row(threat, Verdict::NotCovered, why);
     }
-    row(threat, Verdict::Partly, soft(need))
+    row(threat, Verdict::Partly, soft(need, facts.passphrases))
 }
 
-/// What a hardware address is worth: its maker's half can be looked up.
-fn soft(need: u8) -> String {
+/// What a hardware address is worth: its maker's half can be looked up. The
+/// pepper is on the disk, so a passphrase too can be guessed without asking.
+fn soft(need: u8, passphrases: usize) -> String {
     let bits = 24 * u32::from(need);
-    format!("soft: a prompt elsewhere, but {bits} bits can be guessed offline")
+    match passphrases {
+        0 => format!("soft: a prompt elsewhere, but {bits} bits can be guessed offline"),
+        some => format!("soft: {bits} bits, or one of {some} passphrases, can be guessed offline"),
+    }
 }
 
 fn disk(facts: &Facts) -> Row {
@@ -219,6 +222,11 @@ fn disk(facts: &Facts) -> Row {
             threat,
             Verdict::Partly,
             "soft: the place stands on it, the machine's numbers can be guessed",
+        ),
+        _ if facts.passphrases > 0 => row(
+            threat,
+            Verdict::Partly,
+            "soft: place and machine, or a passphrase, can be guessed offline",
         ),
         _ => row(
             threat,
@@ -290,7 +298,7 @@ fn after_reset(facts: &Facts) -> Row {
     let by_itself = match (facts.theft.on_strikes, facts.verified) {
         (OnStrikes::Halt, _) => "it is never done by itself",
         (OnStrikes::Reset, true) => "done by itself at the limit of strikes",
-        (OnStrikes::Reset, false) => "withheld: no stick was verified",
+        (OnStrikes::Reset, false) => "withheld: no stick or code was verified",
     };
     let left = match facts.medium {
         Medium::Flash => "flash may keep a copy",
@@ -316,6 +324,22 @@ fn destroyed(threat: Threat, facts: &Facts) -> Row {
             threat,
             Verdict::Partly,
             "its key is destroyed, but the disk may keep a copy of it",
+        ),
+    }
+}
+
+fn running(facts: &Facts) -> Row {
+    let threat = Threat::RunningServer;
+    match facts.theft.watch.on_alarm {
+        OnAlarm::Lock | OnAlarm::Reset => row(
+            threat,
+            Verdict::Partly,
+            "open until the watch sees that it was carried away, minutes later",
+        ),
+        OnAlarm::Off | OnAlarm::Alert => row(
+            threat,
+            Verdict::NotCovered,
+            "the database is open, and its keys are in memory",
         ),
     }
 }

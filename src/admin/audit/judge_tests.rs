@@ -39,7 +39,9 @@ fn leaked() -> Vec<Option<Leaked>> {
 fn everywhere(check: impl Fn(&Facts, &dyn Fn(Threat) -> Row)) {
     for places in places() {
         for leaked in leaked() {
-            for (sticks, without_pin) in [(0, 0), (1, 0), (2, 1), (32, 32)] {
+            for (sticks, without_pin, passphrases) in
+                [(0, 0, 0), (1, 0, 1), (2, 1, 0), (32, 32, 16)]
+            {
                 for medium in [Medium::Flash, Medium::Magnetic, Medium::Unknown] {
                     for on_strikes in [OnStrikes::Halt, OnStrikes::Reset] {
                         for secure_boot in [None, Some(false), Some(true)] {
@@ -50,6 +52,7 @@ fn everywhere(check: impl Fn(&Facts, &dyn Fn(Threat) -> Row)) {
                                     sticks,
                                     without_pin,
                                     verified,
+                                    passphrases,
                                     theft: TheftPolicy {
                                         on_strikes,
                                         ..TheftPolicy::default()
@@ -111,6 +114,8 @@ fn a_server_that_opens_anywhere_or_says_itself_what_opens_it_is_not_covered() {
                     .contains(&format!("{} bits", 24 * u32::from(least)))
             );
         }
+        let guessed = server.why.contains("passphrase");
+        assert_eq!(guessed, expected == Partly && facts.passphrases > 0);
         // What is known of a pulled disk is never better than the place alone
         // where nothing of the machine is needed.
         let machine = places.iter().map(|need| need.machine).min().unwrap();
@@ -193,3 +198,15 @@ const ALL: [Threat; 11] = [
     Threat::GivenBack,
     Threat::Leaks,
 ];
+
+#[test]
+fn a_running_server_is_partly_covered_only_where_the_watch_locks_it() {
+    for on_alarm in [OnAlarm::Off, OnAlarm::Alert, OnAlarm::Lock, OnAlarm::Reset] {
+        let mut theft = TheftPolicy::default();
+        theft.watch.on_alarm = on_alarm;
+        let facts = Facts::of(None, &StickList::default(), theft);
+        let locks = matches!(on_alarm, OnAlarm::Lock | OnAlarm::Reset);
+        let expected = if locks { Partly } else { NotCovered };
+        assert_eq!(running(&facts).verdict, expected, "{on_alarm:?}");
+    }
+}

@@ -85,7 +85,8 @@ fn advice(threat: Threat) -> &'static str {
              The theft state is not: a wrong one can lock, never open."
         }
         Threat::RunningServer => {
-            "Whoever holds the running server has what it has. Nothing here watches it."
+            "Whoever holds the running server has what it has. The watch can end that when\n\
+             the server is carried away: stayput policy --watch lock (or reset)"
         }
         Threat::GivenBack => {
             "A changed initramfs could hand the key over at the next boot at home. When\n\
@@ -194,6 +195,7 @@ mod tests {
             sticks: 2,
             without_pin: 1,
             verified: true,
+            passphrases: 0,
             theft: TheftPolicy::default(),
             medium: Medium::Flash,
             secure_boot: None,

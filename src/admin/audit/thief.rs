@@ -10,8 +10,8 @@ use crate::keys::{MasterKey, ScryptParams};
 use crate::stick::{StickError, StickFile};
 use crate::theft::{OnStrikes, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
-    BLOCK_SIZE, BlockDevice, Group, KnownStick, Label, MemoryDevice, Policy, ServerId, SlotTable,
-    StickList, Thresholds, Value, Vault, VaultError,
+    BLOCK_SIZE, BlockDevice, Entered, Group, KnownStick, Label, MemoryDevice, Passphrase,
+    Passphrases, Policy, ServerId, SlotTable, StickList, Thresholds, Value, Vault, VaultError,
 };
 
 const ROUTER: Mac = [0x00, 0x0d, 0xb9, 0x41, 0x7a, 0x13];
@@ -75,7 +75,9 @@ impl Clinic {
             let id = vault.slots().unwrap().next_id;
             let name = "home".try_into().unwrap();
             let slot = enrol(vault.header(), key, id, name, &all, need, |_, _| ()).unwrap();
-            vault.replace_slots(key, &table_of(slot)).unwrap();
+            vault
+                .replace_slots(key, &table_of(slot, Passphrases::default()))
+                .unwrap();
         });
     }
 
@@ -344,6 +346,7 @@ fn listed(clinic: &mut Clinic, stick: &StickFile) {
     };
     let list = StickList {
         sticks: [known].into_iter().collect(),
+        code: None,
     };
     clinic.change(|vault, key| vault.set_sticks(key, &list).unwrap());
 }
@@ -408,6 +411,37 @@ fn the_stick_of_another_server_opens_nothing_here() {
         StickFile::parse(&bytes, &header).err(),
         Some(StickError::Damaged)
     );
+}
+
+#[test]
+fn a_passphrase_out_of_a_list_falls_and_the_audit_says_that_it_can_be_guessed() {
+    let mut clinic = Clinic::needing(2);
+    clinic.change(|vault, key| {
+        let mut slots = vault.slots().unwrap();
+        let (name, kind) = ("Otieno".try_into().unwrap(), Passphrase::Opens);
+        let added = slots.add_passphrase(vault.header(), key, name, kind, b"nairobi1", 1);
+        added.unwrap();
+        vault.replace_slots(key, &slots).unwrap();
+    });
+    let disk = vault(&clinic.disk);
+    let slots = disk.slots().unwrap();
+    let mut list = ["password", "nairobi1", "qwertzui"].iter();
+    let key =
+        list.find_map(
+            |guess| match slots.passphrases.enter(disk.header(), guess.as_bytes()) {
+                Entered::Opened { key, .. } => Some(key),
+                _ => None,
+            },
+        );
+    assert!(clinic.is_had_by(key.as_ref()));
+    for threat in [Threat::Server, Threat::Disk] {
+        let row = judge(&clinic.facts())
+            .into_iter()
+            .find(|row| row.threat == threat);
+        let row = row.unwrap();
+        assert_eq!(row.verdict, Verdict::Partly);
+        assert!(row.why.contains("passphrase"), "{row:?}");
+    }
 }
 
 #[test]

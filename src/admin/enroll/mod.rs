@@ -8,7 +8,7 @@ use core::net::Ipv4Addr;
 
 use super::ask;
 use super::unlock::{UnlockOptions, Unlocked, unlock};
-use super::{Exit, Problem, Result};
+use super::{Exit, Problem, Result, watch};
 use crate::environment::{
     Choice, Chosen, EnrolmentError, HOME, ON_A_LIVE_NETWORK, Observed, Verdict, choose, count,
     enrol, look_around, neighbour_label, opens_again, table_of, usual_thresholds,
@@ -60,8 +60,10 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     }
     ask::confirm("Enrol this place?", options.yes)?;
 
-    let rearms = unlocked.vault.slots().is_err();
-    let id = unlocked.vault.slots().map_or(0, |slots| slots.next_id);
+    let before = unlocked.vault.slots();
+    let rearms = before.is_err();
+    let before = before.unwrap_or_default();
+    let id = before.next_id;
     let slot = make_slot(&unlocked, id, HOME, &chosen, need)?;
     prove_it_opens(&unlocked, &slot, &observed)?;
     let factors = Answered {
@@ -70,15 +72,20 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
         place: need.place,
         place_of: count(&chosen, Group::Place),
     };
-    unlocked.replace_slots(&table_of(slot))?;
+    unlocked.replace_slots(&table_of(slot, before.passphrases))?;
     unlocked.set_neighbours(&chosen)?;
     if rearms {
         unlocked.log(EventKind::Rearmed)?;
     }
     let place = HOME.try_into().expect("a short name fits");
     unlocked.log(EventKind::Enrolled { place, factors })?;
+    watch::start_anew();
     forget_words_for_login();
-    println!("This place is enrolled.\nNext: stayput stick make DEVICE --label NAME");
+    println!("This place is enrolled.");
+    if rearms {
+        println!("Passphrases that there were went with the old slots: stayput passphrase add");
+    }
+    println!("Next: stayput stick make DEVICE --label NAME");
     Ok(())
 }
 

@@ -15,12 +15,14 @@ mod units;
 
 use std::path::Path;
 
-use crate::admin::{Problem, Result, UnlockOptions, ask, unlock};
-use crate::release::release;
+use crate::admin::{Result, UnlockOptions, ask, release, unlock};
 
 pub use enable::{Enrolment, enable};
 use swap::{SwapChoice, System};
-pub(super) use units::{put_gate_in_front, stop_mariadb, take_gate_away};
+pub(super) use units::{
+    is_started, is_starting, put_gate_in_front, stop_a_start, stop_mariadb, stop_mariadb_later,
+    take_gate_away,
+};
 
 /// What `stayput mariadb` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -35,6 +37,8 @@ pub enum MariadbCommand {
     Gate,
     /// Close the data directory (MariaDB's unit runs it)
     Close,
+    /// Remove the keys if that is the policy, now that they were read (MariaDB's unit runs it)
+    Started,
 }
 
 /// How MariaDB is encrypted.
@@ -62,6 +66,7 @@ pub fn run(command: &MariadbCommand) -> Result<()> {
         MariadbCommand::Enable(options) => enable_here(options),
         MariadbCommand::Gate => gate::gate(),
         MariadbCommand::Close => gate::close(),
+        MariadbCommand::Started => release::after_start(),
     }
 }
 
@@ -85,9 +90,7 @@ fn enable_here(options: &EnableOptions) -> Result<()> {
         master_key: &master_key,
         record: &mut |released| {
             unlocked.set_mariadb(released)?;
-            release(&master_key, &unlocked.proven.policy).map_err(|error| {
-                Problem::failed(error.to_string(), "Is /run mounted? `findmnt /run` tells.")
-            })
+            release::put(&master_key, &unlocked.proven.policy)
         },
     })
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
+use crate::admin::systemd::{self, reload, running};
 use crate::admin::{Problem, Result, program};
 
 use super::durable::write_durably;
@@ -66,30 +67,21 @@ fn file_problem(path: &str, error: &io::Error) -> Problem {
     )
 }
 
-/// Whether systemd runs this machine; in an image that is being made it does
-/// not, and units are only written.
-fn running() -> bool {
-    Path::new("/run/systemd/system").exists()
-}
-
-fn reload() -> Result<()> {
-    if running() {
-        systemctl(&["daemon-reload"])
-    } else {
-        Ok(())
-    }
-}
-
 fn systemctl(arguments: &[&str]) -> Result<()> {
-    program::run(
-        Command::new("/usr/bin/systemctl").args(arguments),
-        "`journalctl -u mariadb -n 20` shows why.",
-    )
-    .map(drop)
+    systemd::systemctl(arguments, "`journalctl -u mariadb -n 20` shows why.")
 }
 
 /// The newer of Debian's packages start MariaDB when a client knocks, too.
 const SOCKET: &str = "mariadb.socket";
+
+/// Lets MariaDB be stopped, and neither waits nor says anything.
+pub fn stop_mariadb_later() {
+    for unit in [SOCKET, "mariadb.service"] {
+        let mut command = Command::new("/usr/bin/systemctl");
+        // One that is not there needs no stopping.
+        let _ = program::run(command.args(["stop", "--no-block", unit]), "");
+    }
+}
 
 /// Stops MariaDB, and makes sure that it is stopped and stays so.
 ///
@@ -122,6 +114,38 @@ pub fn stop_mariadb() -> Result<()> {
         ),
         "Stop it, then run this command again. Only one server per machine is looked after.",
     ))
+}
+
+/// What systemd says of MariaDB's unit in one word; `None` where it does not
+/// run.
+fn state() -> Option<String> {
+    if !running() {
+        return None;
+    }
+    let mut ask = Command::new("/usr/bin/systemctl");
+    // It ends with a failure for all words but `active`.
+    let said = ask.args(["is-active", "mariadb.service"]).output().ok()?;
+    Some(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+}
+
+/// Whether MariaDB runs and has read its keys.
+pub fn is_started() -> bool {
+    state().as_deref() == Some("active")
+}
+
+/// Whether MariaDB is being started.
+pub fn is_starting() -> bool {
+    matches!(state().as_deref(), Some("activating" | "reloading"))
+}
+
+/// Stops a start that is under way, before its keys go: mariadbd that looks
+/// for them in vain has by then counted its recovery as done, and rows are
+/// lost.
+pub fn stop_a_start() {
+    if is_starting() {
+        // What else could be done is done by whoever takes the keys.
+        let _ = systemctl(&["stop", "mariadb.service"]);
+    }
 }
 
 /// Starts MariaDB, through the gate when it is in front; returns when the

@@ -84,6 +84,7 @@ mod tests {
         assert!(text.contains("never verified, kept: bank"), "{text}");
         let list = StickList {
             sticks: [stick].into_iter().collect(),
+            code: None,
         };
         let json = as_json(&list);
         assert_eq!(json[0]["id"], "abababababababab");

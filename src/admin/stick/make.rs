@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use heapless::String as Bounded;
 
-use super::guessing::explain;
 use super::{must_be_a_stick, not_read};
+use crate::admin::guessing::explain_pin;
 use crate::admin::unlock::vault_place;
 use crate::admin::{Exit, Problem, Result, UnlockOptions, Unlocked, ask, unlock};
 use crate::stick::{self, StickFile};
@@ -82,7 +82,7 @@ pub fn make(options: &MakeOptions) -> Result<()> {
         "The stick \"{}\" is ready: both copies were read back, and they open this server.",
         options.label
     );
-    println!("{}", explain(&pin));
+    println!("{}", explain_pin(&pin));
     println!("Keep it in another place than the server. Take it out now.");
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! `stayput stick`: making, listing and verifying backup sticks.
+//! `stayput stick`: making, listing, verifying and removing backup sticks.
 
-mod guessing;
 mod list;
 mod make;
+mod remove;
 mod verify;
 
 use std::path::Path;
@@ -22,6 +22,8 @@ pub enum StickCommand {
     List(list::ListOptions),
     /// Show that a stick opens this server
     Verify(verify::VerifyOptions),
+    /// Take a stick off the list, for example one that is lost
+    Remove(remove::RemoveOptions),
 }
 
 /// # Errors
@@ -31,6 +33,7 @@ pub fn run(command: &StickCommand, json: bool) -> Result<()> {
         StickCommand::Make(options) => make::make(options),
         StickCommand::List(options) => list::list(options, json),
         StickCommand::Verify(options) => verify::verify(options),
+        StickCommand::Remove(options) => remove::remove(options),
     }
 }
 

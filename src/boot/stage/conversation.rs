@@ -1,10 +1,9 @@
 //! What people do at the prompt: plug in sticks and type.
 
-use std::time::Instant;
-
 use super::{Stage, Waiting};
 use crate::boot::line::{Line, Typed};
-use crate::boot::prompt::{Command, pause_after};
+use crate::boot::prompt::Command;
+use crate::boot::screen::Asking;
 use crate::boot::status::Status;
 use crate::boot::words::Help;
 use crate::environment::observe_machine;
@@ -32,7 +31,7 @@ impl Stage {
             self.screen.say(&"The stick was pulled out.");
         }
         if !news.is_empty() {
-            self.remember_wrong_pins();
+            self.remember_wrong_entries();
         }
         let Ok(found) = &self.found else {
             return;
@@ -42,7 +41,8 @@ impl Stage {
                 Ok(file) => {
                     log::info!("a stick of this server was plugged in");
                     if file.info.has_pin() {
-                        self.screen.ask_for_pin(&file.info.label);
+                        self.entering = None;
+                        self.screen.ask_for(Asking::Pin(file.info.label.clone()));
                     }
                     self.waiting = Some(Waiting { stick, file });
                 }
@@ -78,17 +78,8 @@ impl Stage {
                 self.waiting = None;
             }
             Err(StickError::WrongPin) if file.info.has_pin() => {
-                // In the log the lock comes before what was tried on it.
-                self.note_locked();
-                // On the disk before it is said: the next boot goes on counting.
-                self.note(EventKind::WrongPin { stick: label });
-                let pause = pause_after(self.wrong_pins.saturating_add(1));
-                self.pins_again = Instant::now() + pause;
-                log::warn!("wrong PIN for a stick");
-                let seconds = pause.as_secs();
-                let words = format!("The PIN is wrong. Try again in {seconds} s.");
-                self.screen.say(&words);
-                self.count_wrong_pin();
+                self.tell_wrong_entry(EventKind::WrongPin { stick: label }, "The PIN is wrong.");
+                self.count_wrong_entry();
             }
             Err(error) => {
                 self.waiting = None;
@@ -101,35 +92,39 @@ impl Stage {
 
     /// What somebody has typed; true when it opened the server.
     pub(super) fn answer(&mut self, typed: Typed) -> bool {
-        match typed {
-            Typed::Line(line) if self.screen.asks_for_server_name() => self.confirm_reset(&line),
-            Typed::Cancel if self.screen.asks_for_server_name() => {
+        match (self.screen.asking(), typed) {
+            (Asking::ServerName, Typed::Line(line)) => self.confirm_reset(&line),
+            (Asking::ServerName, Typed::Cancel) => {
                 self.screen.ask_for_command();
                 self.screen.say(&"Nothing was changed.");
             }
-            Typed::Line(line) if self.waiting.is_some() && !line.is_empty() => {
-                return self.pin(&line);
+            (Asking::Passphrase, Typed::Line(line)) if !line.is_empty() => {
+                return !self.must_wait() && self.passphrase(&line);
             }
-            Typed::Line(_) | Typed::Cancel if self.waiting.is_some() => {
+            (Asking::CodeGroup(_), Typed::Line(line)) if !line.is_empty() => {
+                return !self.must_wait() && self.code_group(&line);
+            }
+            (Asking::Passphrase | Asking::CodeGroup(_), _) => {
+                self.entering = None;
+                self.screen.ask_for_command();
+                self.screen.say(&"Nothing was entered.");
+            }
+            (_, Typed::Line(line)) if self.waiting.is_some() && !line.is_empty() => {
+                return !self.must_wait() && self.pin(&line);
+            }
+            _ if self.waiting.is_some() => {
                 self.waiting = None;
                 self.screen.ask_for_command();
                 self.screen
                     .say(&"No PIN. Type retry to use the stick after all.");
             }
-            Typed::Line(line) => return self.command(&line),
-            Typed::Cancel => self.screen.say(&""),
+            (_, Typed::Line(line)) => return self.command(&line),
+            (_, Typed::Cancel) => self.screen.say(&""),
         }
         false
     }
 
     fn pin(&mut self, pin: &Line) -> bool {
-        let left = self.pins_again.saturating_duration_since(Instant::now());
-        if !left.is_zero() {
-            let seconds = left.as_secs() + 1;
-            self.screen
-                .say(&format!("Wait {seconds} s, then type the PIN again."));
-            return false;
-        }
         self.screen.consoles.print("Checking ...\n");
         self.try_stick(pin)
     }
@@ -157,6 +152,8 @@ impl Stage {
             Some(Command::Reset) => self.offer_reset(),
             Some(Command::Remember) => self.remember_later(),
             Some(Command::Mend) => return self.mend(),
+            Some(Command::Passphrase) => self.ask_for_passphrase(),
+            Some(Command::Code) => self.ask_for_code(),
             None if line.is_empty() => self.screen.say(&""),
             None => self
                 .screen

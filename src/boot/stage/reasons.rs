@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Found, Stage};
 use crate::boot::judging::{Progress, Show};
-use crate::boot::words::{Banner, Hint, Reason};
+use crate::boot::words::{Banner, Hint, Reason, WaysIn};
 use crate::environment::{answered, enough_answered};
 use crate::theft::{Finding, TheftPolicy, TheftState};
 use crate::vault::locate::LocateError;
@@ -175,8 +175,16 @@ impl Stage {
 
 pub(super) fn banner<'a>(found: &'a Result<Found, LocateError>, reason: &'a Reason) -> Banner<'a> {
     let server = found.as_ref().ok();
+    let ways_in = server.map(|found| {
+        let slots = found.slots.as_ref();
+        WaysIn {
+            passphrase: slots.is_ok_and(|slots| !slots.passphrases.is_empty()),
+            code: found.sticks.code_of(found.header.generation).is_some(),
+        }
+    });
     Banner {
         server: server.map(|found| found.header.server_name.as_str()),
         reason,
+        ways_in: ways_in.unwrap_or_default(),
     }
 }

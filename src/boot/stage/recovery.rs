@@ -1,7 +1,7 @@
-//! What a stick can do besides opening: mend settings that were changed, and
-//! make this place the home of a server that was reset.
+//! What a person's way in can do besides opening: mend settings that were
+//! changed, and make this place the home of a server that was reset.
 
-use super::{Stage, Waiting};
+use super::Stage;
 use crate::boot::words::Reason;
 use crate::environment::{
     FROM_NOTHING, HOME, choose, count, enrol, look_around, neighbour_label, opens_again, table_of,
@@ -12,7 +12,8 @@ use crate::stick::Stick;
 use crate::sys::clock;
 use crate::vault::locate::{self, LocateError};
 use crate::vault::{
-    Answered, EventKind, Group, KnownStick, Label, OpenedBy, Policy, StickList, VaultError,
+    Answered, EventKind, Group, KnownCode, KnownStick, Label, OpenedBy, Passphrases, Policy,
+    StickList, VaultError,
 };
 
 /// Logs an error in full; on the screen stands what it means.
@@ -23,19 +24,22 @@ fn tell<E: core::fmt::Display>(words: &'static str) -> impl Fn(E) -> &'static st
     }
 }
 
-/// What a person asked for, until a stick can do it.
+/// What a person asked for, until it can be done.
 #[derive(Default)]
 pub(super) struct Recovery {
-    /// The next stick makes this place its home.
+    /// The next stick or code makes this place its home.
     remember: bool,
     mend: Option<ToMend>,
 }
 
-/// A stick that opened a vault whose settings do not prove.
+/// What opened a vault whose settings do not prove.
 struct ToMend {
     key: MasterKey,
-    stick: Stick,
-    known: KnownStick,
+    by: OpenedBy,
+    /// The stick, if it was one.
+    stick: Option<Stick>,
+    /// What it was, for the new list.
+    known: StickList,
 }
 
 impl Recovery {
@@ -45,7 +49,8 @@ impl Recovery {
 
     /// The key does not outlive the stick in the server.
     pub fn forget_sticks(&mut self, is_in: impl Fn(&Stick) -> bool) {
-        if self.mend.as_ref().is_some_and(|mend| !is_in(&mend.stick)) {
+        let stick = self.mend.as_ref().and_then(|mend| mend.stick.as_ref());
+        if stick.is_some_and(|stick| !is_in(stick)) {
             self.mend = None;
         }
     }
@@ -57,7 +62,7 @@ impl Stage {
             Reason::WasReset(_) | Reason::Fault(VaultError::PepperDamaged) => {
                 self.recovery.remember = true;
                 self.screen
-                    .say(&"The next backup stick makes this place its home. Plug it in.");
+                    .say(&"The next backup stick or code makes this place its home.");
             }
             _ => self.screen.say(
                 &"This server still knows its home.\n\
@@ -66,42 +71,58 @@ impl Stage {
         }
     }
 
-    /// A stick opened, and what decides about a release does not prove.
-    pub(super) fn offer_mending(&mut self, key: &MasterKey, error: LocateError) {
+    /// The key is right, and what decides about a release does not prove.
+    pub(super) fn offer_mending(&mut self, key: &MasterKey, by: &OpenedBy, error: LocateError) {
         let LocateError::Vault(VaultError::Altered | VaultError::Damaged) = error else {
             return;
         };
-        let Some(Waiting { stick, file }) = &self.waiting else {
-            return;
-        };
-        let (key, stick, info) = (key.clone(), stick.clone(), &file.info);
-        let known = KnownStick {
-            id: info.stick_id,
-            label: info.label.clone(),
-            has_pin: info.has_pin(),
-            generation: info.generation,
-            made: info.made,
-            verified: Some(clock::now()),
-            kept: heapless::String::new(),
-        };
-        self.recovery.mend = Some(ToMend { key, stick, known });
+        let mut known = StickList::default();
+        let mut stick = None;
+        match (by, &self.waiting, &self.found) {
+            (OpenedBy::Environment { .. }, ..) => return,
+            (OpenedBy::Stick { .. }, Some(waiting), _) => {
+                let info = &waiting.file.info;
+                stick = Some(waiting.stick.clone());
+                known.sticks.extend([KnownStick {
+                    id: info.stick_id,
+                    label: info.label.clone(),
+                    has_pin: info.has_pin(),
+                    generation: info.generation,
+                    made: info.made,
+                    verified: Some(clock::now()),
+                    kept: heapless::String::new(),
+                }]);
+            }
+            (OpenedBy::Code, _, Ok(found)) => {
+                known.code = Some(KnownCode {
+                    generation: found.header.generation,
+                    verified: clock::now(),
+                    kept: heapless::String::new(),
+                });
+            }
+            _ => {}
+        }
+        let (key, by) = (key.clone(), by.clone());
+        self.recovery.mend = Some(ToMend {
+            key,
+            by,
+            stick,
+            known,
+        });
         self.screen.say(
-            &"The stick is right, but the settings on the disk were not written by this\n\
+            &"The key is right, but the settings on the disk were not written by this\n\
               server. To put safe settings back and go on, type mend.",
         );
     }
 
     /// Puts safe settings back; true when the server then opened.
     pub(super) fn mend(&mut self) -> bool {
-        let Some(ToMend { key, known, .. }) = self.recovery.mend.take() else {
+        let Some(ToMend { key, by, known, .. }) = self.recovery.mend.take() else {
             self.screen
                 .say(&"There is nothing to mend yet. Plug in a backup stick first.");
             return false;
         };
-        let label = known.label.clone();
-        let mut sticks = StickList::default();
-        sticks.sticks.extend([known]);
-        let mended = locate::open(&self.place).and_then(|mut vault| Ok(vault.mend(&key, &sticks)?));
+        let mended = locate::open(&self.place).and_then(|mut vault| Ok(vault.mend(&key, &known)?));
         if let Err(error) = mended {
             log::error!("not mended: {error}");
             self.screen.say(&error);
@@ -110,10 +131,10 @@ impl Stage {
         log::warn!("safe settings were put back");
         self.note(EventKind::SettingsMended);
         self.find_vault();
-        self.open(&key, OpenedBy::Stick { label })
+        self.open(&key, by)
     }
 
-    /// After a stick has opened: this place from now on, if that was asked
+    /// After a person has opened it: this place from now on, if that was asked
     /// for. The key is released already; whatever fails here costs nothing.
     pub(super) fn remember_place(&mut self, key: &MasterKey, policy: &Policy) {
         if !std::mem::take(&mut self.recovery.remember) {
@@ -156,7 +177,7 @@ impl Stage {
             .filter(|slot| opens_again(header, slot, &observed))
             .ok_or(FAILED)?;
         vault
-            .replace_slots(key, &table_of(slot))
+            .replace_slots(key, &table_of(slot, Passphrases::default()))
             .map_err(tell(FAILED))?;
         let place = HOME.try_into().expect("a short name fits");
         for kind in [EventKind::Rearmed, EventKind::Enrolled { place, factors }] {

@@ -5,17 +5,15 @@ use std::time::{Duration, Instant};
 
 use super::Stage;
 use crate::boot::line::Line;
-use crate::boot::prompt::pause_after;
+use crate::boot::screen::Asking;
 use crate::boot::words::Reason;
 use crate::keys::MasterKey;
 use crate::release::take_back;
 use crate::stick::{PluggedKeys, Wiped};
 use crate::sys::clock;
-use crate::theft::{
-    Decision, Finding, ResetCause, TheftState, Then, WayBack, attempts_used_up, decide,
-};
+use crate::theft::{Decision, Finding, ResetCause, TheftState, Then, WayBack, decide};
 use crate::vault::locate::{self, LocateError};
-use crate::vault::{EventKind, Proven, VaultError, wrong_pins};
+use crate::vault::{Destroyed, EventKind, Proven};
 
 /// Somebody who typed so recently is still there.
 const STILL_THERE: Duration = Duration::from_secs(60);
@@ -70,9 +68,10 @@ impl Stage {
         Ok(decision.then)
     }
 
-    /// Whether a stick that is not plugged in opens this server. The list is
-    /// not proven: whoever wrote a wrong one could destroy the pepper as well.
-    fn way_back(&self) -> WayBack {
+    /// Whether a stick that is not plugged in, or a recovery code, opens this
+    /// server. The list is not proven: whoever wrote a wrong one could destroy
+    /// the pepper as well.
+    pub(super) fn way_back(&self) -> WayBack {
         let Ok(found) = &self.found else {
             return WayBack::None;
         };
@@ -87,36 +86,23 @@ impl Stage {
         Some(PluggedKeys::find(&found.header, own_disk.as_deref()))
     }
 
-    fn withhold(&mut self, cause: ResetCause) {
-        log::error!("not reset: no verified stick is listed but those that are plugged in");
+    pub(super) fn withhold(&mut self, cause: ResetCause) {
+        log::error!("not reset: no code, and no stick but those plugged in, is listed as verified");
         self.note_once_a_boot(EventKind::ResetWithheld { cause });
     }
 
-    /// Destroys the pepper, the slots, and, where the owner has another stick,
-    /// the keys on those that are plugged in.
+    /// Destroys what this server has, and says so.
     pub(super) fn reset(&mut self, cause: ResetCause) {
-        let (way_back, keys) = (self.way_back(), self.plugged_keys());
-        let begun = clock::now();
-        let destroyed = locate::open(&self.place)
-            .and_then(|mut vault| Ok(vault.reset(cause, begun, &mut || ())?));
-        take_back();
-        let wiped = match (&self.found, keys) {
-            (Ok(found), Some(keys)) if way_back == WayBack::Listed => keys.wipe(&found.header),
-            (_, keys) => keys.map_or(Wiped::default(), |keys| keys.leave()),
-        };
+        let wipe = self.way_back() == WayBack::Listed;
+        let destroyed = self.destroy(cause, wipe);
         match &destroyed {
             Ok(destroyed) if destroyed.failed == 0 => log::warn!("reset, {cause}"),
             Ok(destroyed) => log::error!("reset, but {} blocks failed", destroyed.failed),
             Err(error) => log::error!("the reset failed: {error}"),
         }
-        if destroyed.is_ok() {
-            self.note(EventKind::Reset { cause, begun });
-        }
-        if wiped != Wiped::default() {
-            let Wiped { wiped, left } = wiped;
-            self.note(EventKind::SticksWiped { wiped, left });
-        }
         self.waiting = None;
+        self.entering = None;
+        self.feigned = false;
         self.recovery.forget();
         // One that was left opens the server all the same, and is asked again.
         self.sticks.forget();
@@ -128,31 +114,30 @@ impl Stage {
         self.said = self.screen.is_open().then_some(reason);
     }
 
-    /// Wrong PINs of earlier boots slow this one down as well. Asked for when
-    /// a PIN is: a boot at home reads no log.
-    pub(super) fn remember_wrong_pins(&mut self) {
-        let events = locate::open(&self.place).and_then(|vault| Ok(vault.events()?));
-        let earlier = events.map_or(0, |events| wrong_pins(&events));
-        if earlier > self.wrong_pins {
-            self.wrong_pins = earlier;
-            self.pins_again = Instant::now() + pause_after(earlier);
-        }
-    }
-
-    /// A wrong PIN more; as many as the policy allows end in a reset.
-    pub(super) fn count_wrong_pin(&mut self) {
-        self.wrong_pins = self.wrong_pins.saturating_add(1);
-        let Ok(found) = &self.found else {
-            return;
+    /// The pepper, the slots, what was released, and, where `wipe` says so, the
+    /// keys on the sticks that are plugged in.
+    pub(super) fn destroy(
+        &mut self,
+        cause: ResetCause,
+        wipe: bool,
+    ) -> Result<Destroyed, LocateError> {
+        let keys = self.plugged_keys();
+        let begun = clock::now();
+        let destroyed = locate::open(&self.place)
+            .and_then(|mut vault| Ok(vault.reset(cause, begun, &mut || ())?));
+        take_back();
+        let wiped = match (&self.found, keys) {
+            (Ok(found), Some(keys)) if wipe => keys.wipe(&found.header),
+            (_, keys) => keys.map_or(Wiped::default(), |keys| keys.leave()),
         };
-        let was_reset = matches!(found.slots, Err(VaultError::WasReset));
-        if was_reset || !attempts_used_up(&found.policy, self.wrong_pins) {
-            return;
+        if destroyed.is_ok() {
+            self.note(EventKind::Reset { cause, begun });
         }
-        match self.way_back() {
-            WayBack::Listed => self.reset(ResetCause::WrongPins),
-            WayBack::None => self.withhold(ResetCause::WrongPins),
+        if wiped != Wiped::default() {
+            let Wiped { wiped, left } = wiped;
+            self.note(EventKind::SticksWiped { wiped, left });
         }
+        destroyed
     }
 
     /// Somebody wants the reset: asks for the server's name.
@@ -165,15 +150,15 @@ impl Stage {
         let lost = match self.way_back() {
             WayBack::Listed => "",
             WayBack::None => {
-                "\nNo verified stick is listed but those that are plugged in. Without a stick \
-                 that\nopens it, the data is lost for ever."
+                "\nNo recovery code, and no verified stick but those plugged in, is listed. Without \
+                 a\nstick that opens it, the data is lost for ever."
             }
         };
         self.screen.consoles.print(&format!(
-            "\nA reset destroys the key on this disk: from then on only a backup stick opens\n\
-             this server.{lost}\nType the server's name to go on, or press Escape.\n"
+            "\nA reset destroys the key on this disk: from then on only a backup stick or the\n\
+             recovery code opens this server.{lost}\nType the server's name to go on, or press Escape.\n"
         ));
-        self.screen.ask_for_server_name();
+        self.screen.ask_for(Asking::ServerName);
     }
 
     /// The name that was typed to confirm it.

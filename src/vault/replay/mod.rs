@@ -6,6 +6,7 @@
 //! of the writes between two flushes. The tests open each of them.
 
 mod operations;
+mod people;
 mod reset;
 mod sequences;
 mod tampering;
@@ -24,7 +25,7 @@ const ALL_SETS: usize = 6;
 /// Beyond that, so many sets drawn at random.
 const DRAWN_SETS: usize = 12;
 
-/// A table of two blocks, so that it can be torn between and inside them.
+/// A table of some blocks, so that it can be torn between and inside them.
 pub fn table(next_id: u32) -> SlotTable {
     let sealed = Sealed {
         salt: [1; 32],
@@ -52,6 +53,7 @@ pub fn table(next_id: u32) -> SlotTable {
     };
     let mut table = SlotTable {
         next_id,
+        passphrases: slots::largest_passphrases(),
         ..SlotTable::default()
     };
     table.environments.extend([Box::new(slot)]);

@@ -1,4 +1,4 @@
-//! What a PIN is worth, in plain words. Pure.
+//! What a PIN or a passphrase is worth, in plain words. Pure.
 
 /// Seconds that one guess takes on one processor (scrypt with 128 MiB).
 const SECONDS_A_GUESS: f64 = 0.25;
@@ -6,26 +6,35 @@ const SECONDS_A_GUESS: f64 = 0.25;
 const PROCESSORS: f64 = 100.0;
 
 /// How long somebody with the stick needs to try all PINs of this kind.
-pub fn explain(pin: &[u8]) -> String {
+pub fn explain_pin(pin: &[u8]) -> String {
     if pin.is_empty() {
         return "Without a PIN whoever holds this stick and the server reads its data. Keep it \
                 locked away."
             .into();
     }
-    let seconds = guesses(pin) * SECONDS_A_GUESS / PROCESSORS;
+    explain(pin, "holds this stick", "PIN")
+}
+
+/// The same for somebody who has copied the disk before it was reset.
+pub fn explain_passphrase(words: &[u8]) -> String {
+    explain(words, "has a copy of this server's disk", "passphrase")
+}
+
+fn explain(secret: &[u8], who: &str, what: &str) -> String {
+    let seconds = guesses(secret) * SECONDS_A_GUESS / PROCESSORS;
     let advice = if seconds < 86_400.0 * 365.0 {
         " Longer is better: five random words, or fourteen digits."
     } else {
         ""
     };
     format!(
-        "Whoever holds this stick can try every PIN of this length and kind in about {} with a \
+        "Whoever {who} can try every {what} of this length and kind in about {} with a \
          hundred processors; sooner if it is a date, a name or a common word.{advice}",
         duration(seconds)
     )
 }
 
-/// How many PINs there are of this length, of the kinds of signs used.
+/// How many there are of this length, of the kinds of signs used.
 fn guesses(pin: &[u8]) -> f64 {
     let uses = |kind: fn(&u8) -> bool| pin.iter().any(kind);
     let kinds = [
@@ -65,20 +74,21 @@ mod tests {
 
     #[test]
     fn four_digits_are_called_what_they_are() {
-        let text = explain(b"2580");
+        let text = explain_pin(b"2580");
         assert!(text.contains("about 25 seconds"), "{text}");
         assert!(text.contains("Longer is better"), "{text}");
     }
 
     #[test]
     fn five_words_need_no_advice() {
-        let text = explain(b"otter lamp frozen cello maize");
+        let text = explain_passphrase(b"otter lamp frozen cello maize");
+        assert!(text.contains("a copy of this server's disk"), "{text}");
         assert!(text.contains("millions of years"), "{text}");
         assert!(!text.contains("Longer"), "{text}");
     }
 
     #[test]
     fn no_pin_means_that_the_stick_is_the_key() {
-        assert!(explain(b"").contains("whoever holds this stick"));
+        assert!(explain_pin(b"").contains("whoever holds this stick"));
     }
 }

@@ -1,0 +1,207 @@
+//! What people remember or have on paper, at the prompt of the locked server.
+
+use qemu_tests::seen::{assert_locked, assert_released};
+use qemu_tests::{FastMachine, Place, Result, minutes, seconds};
+
+use crate::suspect::clinic_with_office_stick;
+
+const WORDS: &str = "otter lamp frozen cello";
+const DURESS: &str = "maize under the bridge";
+
+/// Gives a person a passphrase, in a shell at home.
+fn add(machine: &mut FastMachine, who: &str, words: &str) -> Result {
+    let add = format!("echo '{words}' | stayput passphrase add {who} --passphrase-stdin && sync");
+    machine.shell(&add)?.success()?;
+    Ok(())
+}
+
+/// Enters a passphrase where one is asked for, and waits for the answer.
+fn enter(machine: &mut FastMachine, words: &str, answer: &str) -> Result {
+    machine.console().type_line(words)?;
+    machine.console().wait_for(answer, seconds(60))?;
+    Ok(())
+}
+
+fn ask_for_passphrase(machine: &mut FastMachine) -> Result {
+    machine.console().type_line("passphrase")?;
+    machine.console().wait_for("Passphrase: ", seconds(30))?;
+    Ok(())
+}
+
+#[test]
+fn a_passphrase_opens_elsewhere_and_a_wrong_one_slows_the_next_boot_down_too() -> Result {
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&Place::home()?)?;
+    add(&mut machine, "Halima", WORDS)?;
+    let list = machine.shell("stayput passphrase list")?.success()?;
+    assert!(list.contains("Halima"), "{list}");
+
+    let elsewhere = Place::elsewhere()?;
+    machine.boot_at(&elsewhere)?;
+    machine.console().wait_for("9  passphrase", minutes(2))?;
+    machine.wait_for_prompt()?;
+    // Typed as a command it is not taken, and not tried either.
+    enter(&mut machine, "not a word", "words of the menu")?;
+    ask_for_passphrase(&mut machine)?;
+    enter(&mut machine, "a wrong guess", "is wrong. Try again in 1 s.")?;
+    std::thread::sleep(seconds(2));
+    enter(
+        &mut machine,
+        "another wrong guess",
+        "is wrong. Try again in 2 s.",
+    )?;
+    assert_locked(&mut machine)?;
+
+    machine.boot_at(&elsewhere)?;
+    machine.wait_for_prompt()?;
+    ask_for_passphrase(&mut machine)?;
+    enter(&mut machine, WORDS, "Wait ")?;
+    assert_locked(&mut machine)?;
+    std::thread::sleep(seconds(4));
+    machine.console().type_line(WORDS)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let console = machine.console().transcript();
+    let log = machine.shell("stayput log; dmesg")?.text;
+    assert!(log.contains("the passphrase of \"Halima\""), "{log}");
+    assert!(log.contains("Wrong passphrase."), "{log}");
+    for typed in [WORDS, "wrong guess"] {
+        assert!(
+            !console.contains(typed) && !log.contains(typed),
+            "{console}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn under_duress_it_looks_like_a_wrong_passphrase_and_afterwards_only_a_stick_opens() -> Result {
+    let (mut machine, stick) = clinic_with_office_stick("--wait 5")?;
+    add(&mut machine, "Halima", WORDS)?;
+    add(&mut machine, "night --duress", DURESS)?;
+
+    let place = Place::elsewhere()?;
+    machine.boot_at(&place)?;
+    machine.wait_for_prompt()?;
+    ask_for_passphrase(&mut machine)?;
+    enter(
+        &mut machine,
+        "a wrong guess",
+        "The passphrase is wrong. Try again in 1 s.",
+    )?;
+    std::thread::sleep(seconds(2));
+    enter(
+        &mut machine,
+        DURESS,
+        "The passphrase is wrong. Try again in 2 s.",
+    )?;
+    std::thread::sleep(seconds(4));
+    // The key is gone: nothing opens, and nothing says so.
+    enter(
+        &mut machine,
+        WORDS,
+        "The passphrase is wrong. Try again in 4 s.",
+    )?;
+    machine.console().type_line("")?;
+    machine
+        .console()
+        .wait_for("Nothing was entered.", seconds(20))?;
+    for word in ["status", "retry", "status"] {
+        machine.console().type_line(word)?;
+        machine.wait_for_prompt()?;
+    }
+    for neighbour in Place::home_neighbours() {
+        place.replace(&neighbour)?;
+    }
+    let console = machine.console();
+    console.expect_silence_about("accepted", seconds(10))?;
+    console.expect_silence_about("was reset", seconds(1))?;
+    assert_locked(&mut machine)?;
+
+    machine.boot_at(&Place::home()?)?;
+    machine
+        .console()
+        .wait_for("This server was reset", minutes(2))?;
+    assert_locked(&mut machine)?;
+    machine.plug(&stick)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let log = machine.shell("stayput log")?.success()?;
+    assert!(log.contains("Reset, with a passphrase for duress"), "{log}");
+    Ok(())
+}
+
+/// Writes the recovery code down as a person does: reads it, and types back
+/// what is asked for. Says what the command said.
+const WRITE_THE_CODE_DOWN: &str = r#"
+rm -f /run/answers; mkfifo /run/answers
+stayput code --kept 'bank safe' </run/answers >/run/said 2>&1 &
+exec 4>/run/answers
+until grep -q 'press Enter' /run/said; do sleep 0.2; done
+echo >&4
+for turn in 1 2; do
+    until [ "$(grep -o 'Type group [1-9]' /run/said | wc -l)" = $turn ]; do sleep 0.2; done
+    group=$(grep -o 'Type group [1-9]' /run/said | tail -n 1 | grep -o '[1-9]$')
+    grep -o "$group: [b-v]\{8\}" /run/said | head -n 1 | cut -d' ' -f2 >&4
+done
+exec 4>&-
+wait $!
+status=$?
+cat /run/said
+sync
+exit $status
+"#;
+
+/// The nine groups in what the command said.
+fn groups(said: &str) -> Vec<String> {
+    let group = |number: usize| {
+        let (_, rest) = said.split_once(&format!("{number}: "))?;
+        Some(rest.chars().take(8).collect::<String>())
+    };
+    (1..=9).filter_map(group).collect()
+}
+
+#[test]
+fn the_recovery_code_brings_a_server_back_that_was_reset() -> Result {
+    let home = Place::home()?;
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&home)?;
+    let said = machine.shell(WRITE_THE_CODE_DOWN)?.success()?;
+    assert!(said.contains("written down rightly"), "{said}");
+    let groups = groups(&said);
+    assert_eq!(groups.len(), 9, "{said}");
+    let said = machine.shell("stayput reset --yes && sync")?.success()?;
+    assert!(said.contains("the recovery code (bank safe)"), "{said}");
+
+    machine.boot_at(&home)?;
+    machine
+        .console()
+        .wait_for("This server was reset", minutes(2))?;
+    machine.console().wait_for("0  code", seconds(10))?;
+    machine.wait_for_prompt()?;
+    machine.console().type_line("remember")?;
+    machine.wait_for_prompt()?;
+    machine.console().type_line("code")?;
+    machine.console().wait_for("Group 1 of 9: ", seconds(30))?;
+    enter(&mut machine, "ccccccca", "Group 1 has a letter")?;
+    machine.console().wait_for("Group 1 of 9: ", seconds(30))?;
+    // In groups or several at once, upper case or lower case.
+    machine.console().type_line(&groups[0].to_uppercase())?;
+    machine.console().wait_for("Group 2 of 9: ", seconds(30))?;
+    machine.console().type_line(&groups[1..].join("-"))?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let console = machine.console().transcript();
+    for group in &groups {
+        assert!(
+            !console.to_lowercase().contains(group.as_str()),
+            "{console}"
+        );
+    }
+    // The place was remembered.
+    machine.boot_at(&home)?;
+    machine.wait_for_release()?;
+    let log = machine.shell("stayput log")?.success()?;
+    assert!(log.contains("Opened with the recovery code."), "{log}");
+    Ok(())
+}

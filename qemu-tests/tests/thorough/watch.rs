@@ -1,0 +1,101 @@
+//! The running server is watched: what happens when it is carried away, and
+//! what happens in a clinic every day.
+
+use qemu_tests::seen::assert_released;
+use qemu_tests::{FastMachine, Neighbour, Place, Result, seconds};
+
+use crate::suspect::{clinic_with, wait_for_log};
+
+/// The shortest times that the policy takes.
+const LOCK: &str = "--watch lock --watch-every 5 --watch-persist 15 --watch-settle 30";
+/// How the watch stands, as `stayput status` reads it.
+const REPORT: &str = "/run/stayput-watch.json";
+
+/// Starts the watch as the real system does, which has put the card up.
+fn start_watch(machine: &mut FastMachine) -> Result {
+    machine
+        .shell("ip link set eth0 up; stayput watch >/run/watch.log 2>&1 &")?
+        .success()?;
+    Ok(())
+}
+
+/// Waits until a command succeeds, for half a minute at most.
+fn wait_until(machine: &mut FastMachine, command: &str) -> Result {
+    let wait = format!(
+        "i=0; until {command}; do \
+         [ $i != 150 ] || {{ dmesg | grep stayput; cat {REPORT}; exit 1; }}; \
+         sleep 0.2; i=$((i+1)); done"
+    );
+    machine.shell(&wait)?.success()?;
+    Ok(())
+}
+
+/// Nothing counts before.
+fn wait_until_settled(machine: &mut FastMachine) -> Result {
+    let settled = "[ $(cut -d. -f1 /proc/uptime) -ge 32 ]";
+    wait_until(machine, settled)
+}
+
+fn no_alarm(machine: &mut FastMachine) -> Result {
+    let log = machine.shell("dmesg; stayput log")?.success()?;
+    assert!(!log.to_lowercase().contains("alarm"), "{log}");
+    assert_released(machine)
+}
+
+fn move_to_another_network(place: &Place, maker: &str) -> Result {
+    for Neighbour { ip, mac } in Place::home_neighbours() {
+        let other = format!("{maker}{}", &mac[8..]);
+        place.replace(&Neighbour::new(&ip, &other))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_cable_pulled_for_a_moment_is_no_alarm_and_another_network_empties_the_memory() -> Result {
+    let mut machine = clinic_with(LOCK)?;
+    let place = Place::home()?;
+    machine.boot_at(&place)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    start_watch(&mut machine)?;
+    wait_for_log(&mut machine, "watching 3 neighbours as enrolled")?;
+    wait_until_settled(&mut machine)?;
+    wait_until(&mut machine, &format!("grep -q '\"same\":3' {REPORT}"))?;
+
+    machine.machine()?.cable(false)?;
+    wait_until(&mut machine, &format!("grep -q '\"silent\":3' {REPORT}"))?;
+    machine.machine()?.cable(true)?;
+    // Longer than an alarm would need.
+    std::thread::sleep(seconds(25));
+    no_alarm(&mut machine)?;
+    let status = machine.shell("stayput status")?.success()?;
+    let stands = "Watch: 3 of 3 neighbours as enrolled.";
+    assert!(status.contains(stands), "{status}");
+    assert!(!status.contains("ALARM"), "{status}");
+
+    move_to_another_network(&place, "00:26:f2")?;
+    wait_for_log(&mut machine, "alarm: others answer in place")?;
+    wait_until(&mut machine, "! grep -q ' /run/stayput ' /proc/mounts")?;
+    wait_until(&mut machine, "stayput log | grep -q 'Alarm: others answer'")?;
+    let status = machine.shell("stayput status")?.success()?;
+    assert!(status.contains("ALARM since"), "{status}");
+    Ok(())
+}
+
+#[test]
+fn a_server_that_a_stick_has_opened_elsewhere_is_watched_there() -> Result {
+    let mut machine = clinic_with(LOCK)?;
+    let place = Place::elsewhere()?;
+    machine.boot_at(&place)?;
+    machine.wait_for_prompt()?;
+    machine.plug(&FastMachine::clinics_stick()?)?;
+    machine.wait_for_release()?;
+    start_watch(&mut machine)?;
+    wait_for_log(&mut machine, "watching 3 neighbours as found here")?;
+    // This is not its home, and has not been from the start.
+    std::thread::sleep(seconds(25));
+    no_alarm(&mut machine)?;
+    move_to_another_network(&place, "00:1e:c9")?;
+    wait_for_log(&mut machine, "alarm: others answer in place")?;
+    wait_until(&mut machine, "! grep -q ' /run/stayput ' /proc/mounts")
+}

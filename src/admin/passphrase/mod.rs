@@ -1,0 +1,131 @@
+//! `stayput passphrase`: what people remember to open the locked server.
+
+mod add;
+mod change;
+mod list;
+mod remove;
+
+use super::guessing::explain_passphrase;
+use super::{Exit, Problem, Result, Unlocked, ask};
+use crate::vault::{PassphraseError, PersonName, SlotTable};
+
+/// What `stayput passphrase` can be asked for.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum PassphraseCommand {
+    /// Give a person a passphrase that opens this server at its prompt
+    Add(add::AddOptions),
+    /// Put a new passphrase in place of a person's old one
+    Change(change::ChangeOptions),
+    /// Take a person's passphrase away
+    Remove(remove::RemoveOptions),
+    /// Show who has a passphrase
+    List(list::ListOptions),
+}
+
+/// # Errors
+/// What the command says.
+pub fn run(command: &PassphraseCommand, json: bool) -> Result<()> {
+    match command {
+        PassphraseCommand::Add(options) => add::add(options),
+        PassphraseCommand::Change(options) => change::change(options),
+        PassphraseCommand::Remove(options) => remove::remove(options),
+        PassphraseCommand::List(options) => list::list(options, json),
+    }
+}
+
+/// Characters of a passphrase, at least.
+const SHORTEST: usize = 8;
+
+/// What a person is called, as far as a slot can hold it.
+fn person(text: &str) -> std::result::Result<PersonName, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err("it needs at least one letter, and no control characters".into());
+    }
+    text.try_into()
+        .map_err(|_| "it has at most 32 bytes".into())
+}
+
+/// Asks for a new passphrase, and says what it is worth.
+fn new_passphrase(from_stdin: bool) -> Result<ask::Pin> {
+    let words = ask::passphrase("New passphrase: ", from_stdin)?;
+    refuse_unusable(&words)?;
+    if !from_stdin && *words != *ask::passphrase("The same once more: ", false)? {
+        return Err(Problem::new(
+            Exit::Usage,
+            "The two are not the same. Nothing was changed.",
+            "Run the command again.",
+        ));
+    }
+    println!("{}", explain_passphrase(&words));
+    if !words.is_ascii() {
+        println!(
+            "It has letters that the keyboard at the prompt may not have: there it is often a \
+             US one."
+        );
+    }
+    Ok(words)
+}
+
+fn refuse_unusable(words: &[u8]) -> Result<()> {
+    let refused = |what: &str, next: &str| Err(Problem::new(Exit::Usage, what, next));
+    match str::from_utf8(words) {
+        Ok(text) if text.chars().count() < SHORTEST => refused(
+            "A passphrase has at least 8 characters: shorter ones are guessed in hours. Nothing \
+             was changed.",
+            "Take five random words, or more.",
+        ),
+        Ok(text) if !text.chars().any(char::is_control) => Ok(()),
+        _ => refused(
+            "This passphrase has signs that cannot be typed at the prompt. Nothing was changed.",
+            "Use letters, digits and spaces.",
+        ),
+    }
+}
+
+/// The slots as they are; people's passphrases are in them.
+fn slots_of(unlocked: &Unlocked) -> Result<Box<SlotTable>> {
+    unlocked.vault.slots().map_err(|error| {
+        Problem::refused(
+            format!("{error} Passphrases that there were are gone."),
+            "Make a place its home first (stayput enroll), then add passphrases again.",
+        )
+    })
+}
+
+fn problem(error: PassphraseError) -> Problem {
+    Problem::refused(
+        error.to_string(),
+        "Nothing was changed. Who has one: stayput passphrase list",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_short_or_cannot_be_typed_is_refused() {
+        for words in [
+            "",
+            "1234567",
+            "señora7",
+            "eight\tletters",
+            "a\u{1b}[2Jbcdefg",
+        ] {
+            assert!(refuse_unusable(words.as_bytes()).is_err(), "{words:?}");
+        }
+        assert!(refuse_unusable(b"\xff\xff\xff\xff\xff\xff\xff\xff").is_err());
+        for words in ["12345678", "la señora", "five random words it is"] {
+            assert!(refuse_unusable(words.as_bytes()).is_ok(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_what_fits_in_a_slot_and_on_a_screen() {
+        assert_eq!(person(" Halima "), Ok("Halima".try_into().unwrap()));
+        for wrong in ["", " ", "a\u{1b}[2J", &"x".repeat(33)] {
+            assert!(person(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `stayput release`: the keys into memory, as a boot does, and out of it
+//! again.
+
+use super::mariadb::{is_started, is_starting};
+use super::unlock::{UnlockOptions, unlock};
+use super::{Problem, Result, watch};
+use crate::keys::MasterKey;
+use crate::release::{self, ReleaseError};
+use crate::vault::{EventKind, Policy};
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct ReleaseOptions {
+    /// Remove them again; a MariaDB that runs goes on
+    #[arg(long)]
+    take_back: bool,
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+pub fn run(options: &ReleaseOptions) -> Result<()> {
+    if options.take_back {
+        return take_back();
+    }
+    let mut unlocked = unlock(&options.unlock)?;
+    let policy = unlocked.proven.policy.clone();
+    put(unlocked.master_key(), &policy)?;
+    if policy.mariadb.is_some() {
+        println!("The keys are in memory; MariaDB can be started.");
+    } else {
+        println!("Nothing is released on this server yet. Next: stayput mariadb enable");
+    }
+    unlocked.log(EventKind::ReleasedByHand)?;
+    // A stick may have opened it in another place than it was started in.
+    if options.unlock.stick.is_some() {
+        watch::start_anew();
+    }
+    Ok(())
+}
+
+fn take_back() -> Result<()> {
+    if is_starting() {
+        return Err(Problem::refused(
+            "MariaDB is being started; without its keys it would lose rows.",
+            "Nothing was changed. Wait until it runs, then run the command again.",
+        ));
+    }
+    release::remove_keys().map_err(problem)?;
+    println!("The keys are removed. A MariaDB that runs goes on.");
+    if release::leaves_when_read() {
+        println!("Its next start brings them back where this place opens the vault.");
+    } else {
+        println!("Before its next start: stayput release");
+    }
+    Ok(())
+}
+
+/// Releases what the policy says; it must be proven.
+///
+/// # Errors
+/// What the system says.
+pub fn put(key: &MasterKey, policy: &Policy) -> Result<()> {
+    release::release(key, policy).map_err(problem)
+}
+
+/// Puts a changed `keep` into force at once, where keys were released.
+///
+/// # Errors
+/// As [`put`].
+pub fn renew(key: &MasterKey, policy: &Policy) -> Result<()> {
+    if !release::is_open() {
+        return Ok(());
+    }
+    put(key, policy)?;
+    // One that starts just now may not have read them; it removes them itself.
+    if is_started() { after_start() } else { Ok(()) }
+}
+
+/// MariaDB has read its keys: they leave where the policy says so.
+///
+/// # Errors
+/// When they cannot be removed.
+pub fn after_start() -> Result<()> {
+    if !release::leaves_when_read() {
+        return Ok(());
+    }
+    release::remove_keys().map_err(problem)
+}
+
+fn problem(error: ReleaseError) -> Problem {
+    Problem::failed(error.to_string(), "Is /run mounted? `findmnt /run` tells.")
+}

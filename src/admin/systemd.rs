@@ -1,0 +1,37 @@
+//! systemd, as far as the commands need it.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::{Result, program};
+
+const SYSTEMCTL: &str = "/usr/bin/systemctl";
+
+/// Whether it is there, running or not.
+pub fn installed() -> bool {
+    Path::new(SYSTEMCTL).exists()
+}
+
+/// Whether systemd runs this machine; in an image that is being made it does
+/// not, and units are only written.
+pub fn running() -> bool {
+    Path::new("/run/systemd/system").exists()
+}
+
+/// Lets systemd read changed units.
+///
+/// # Errors
+/// What it says.
+pub fn reload() -> Result<()> {
+    if running() {
+        systemctl(&["daemon-reload"], "`systemctl status` tells more.")
+    } else {
+        Ok(())
+    }
+}
+
+/// # Errors
+/// What it says; `next` is what a person does then.
+pub fn systemctl(arguments: &[&str], next: &str) -> Result<()> {
+    program::run(Command::new(SYSTEMCTL).args(arguments), next).map(drop)
+}

@@ -1,0 +1,343 @@
+//! The recovery code: the master key as a person writes it down and types it.
+//!
+//! 72 letters in 9 groups of 8, in modhex: the 16 letters that are on the same
+//! keys of US, German and French keyboards. The code stands for the key by
+//! itself, without any disk or stick, and cannot be taken back.
+
+use core::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::{MasterKey, Secret32};
+
+/// Groups of a code.
+pub const CODE_GROUPS: usize = 9;
+/// Letters of a group.
+pub const GROUP_LETTERS: usize = 8;
+
+const LETTERS: usize = CODE_GROUPS * GROUP_LETTERS;
+/// The letter for each four bits, 0 to 15.
+const ALPHABET: &[u8; 16] = b"cbdefghijklnrtuv";
+const VERSION: u8 = 1;
+const LABEL: &str = "stayput recovery code v1";
+
+/// Letters of the key; then one for the version, one for the generation, and
+/// six of the checksum.
+const KEY: usize = 64;
+const CHECKSUM: usize = KEY + 2;
+
+/// Four bits for each letter.
+type Digits = Zeroizing<[u8; LETTERS]>;
+
+/// Why a code is not taken; shown to people as it is. Groups count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeError {
+    /// A letter that no code has.
+    Letter { group: usize },
+    /// Not eight letters.
+    Length { group: usize },
+    /// More than nine groups.
+    TooLong,
+    /// The checksum does not fit, and would if one letter of this group were
+    /// another one.
+    Group { group: usize },
+    /// The checksum does not fit: mistyped, or of another server.
+    Wrong,
+    /// Made by a newer version of stayput.
+    Newer,
+}
+
+impl fmt::Display for CodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Letter { group } => write!(
+                f,
+                "Group {group} has a letter that is in no code. A code has only these: \
+                 c b d e f g h i j k l n r t u v"
+            ),
+            Self::Length { group } => write!(f, "Group {group} does not have 8 letters."),
+            Self::TooLong => f.write_str("A code has 9 groups of 8 letters, this has more."),
+            Self::Group { group } => {
+                write!(f, "The code is wrong. Look at group {group} again.")
+            }
+            Self::Wrong => f.write_str("The code is wrong, or it is of another server."),
+            Self::Newer => f.write_str("The code was made by a newer version of stayput."),
+        }
+    }
+}
+
+/// A code that was typed rightly. Whether its key is the server's own is for
+/// the vault's check value to say.
+#[derive(Debug)]
+pub struct RecoveryCode {
+    pub key: MasterKey,
+    /// The lowest four bits of the key's generation.
+    generation: u8,
+}
+
+impl RecoveryCode {
+    pub fn new(key: &MasterKey, generation: u32) -> Self {
+        Self {
+            key: key.clone(),
+            generation: (generation & 0xf) as u8,
+        }
+    }
+
+    /// Whether it may be of this generation of the server's key; one that is
+    /// not was made before the key was replaced.
+    pub fn may_be_of(&self, generation: u32) -> bool {
+        u32::from(self.generation) == generation & 0xf
+    }
+
+    /// The 72 letters.
+    pub fn letters(&self, server_id: &[u8; 16]) -> Zeroizing<[u8; LETTERS]> {
+        let mut digits: Digits = Zeroizing::new([0; LETTERS]);
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.key.expose()) {
+            (pair[0], pair[1]) = (byte >> 4, byte & 0xf);
+        }
+        digits[KEY] = VERSION;
+        digits[KEY + 1] = self.generation;
+        let sum = checksum(&digits, server_id);
+        digits[CHECKSUM..].copy_from_slice(&sum);
+        for digit in digits.iter_mut() {
+            *digit = ALPHABET[usize::from(*digit)];
+        }
+        digits
+    }
+
+    /// Reads a whole code: upper or lower case, in groups or in one piece.
+    ///
+    /// # Errors
+    /// [`CodeError`].
+    pub fn parse(text: &[u8], server_id: &[u8; 16]) -> Result<Self, CodeError> {
+        let mut typed = TypedCode::default();
+        typed.push(text)?;
+        typed.finish(server_id)
+    }
+
+    fn from_digits(digits: &Digits, server_id: &[u8; 16]) -> Result<Self, CodeError> {
+        if !fits(digits, server_id) {
+            return Err(mistyped(digits, server_id));
+        }
+        if digits[KEY] != VERSION {
+            return Err(CodeError::Newer);
+        }
+        Ok(Self {
+            key: key_of(digits),
+            generation: digits[KEY + 1],
+        })
+    }
+}
+
+/// A code while it is typed, group by group.
+#[derive(Default)]
+pub struct TypedCode {
+    digits: Zeroizing<heapless::Vec<u8, LETTERS>>,
+}
+
+impl TypedCode {
+    /// The group that is to be typed next, from 1; `None` when all are there.
+    pub fn next_group(&self) -> Option<usize> {
+        (self.digits.len() < LETTERS).then(|| self.digits.len() / GROUP_LETTERS + 1)
+    }
+
+    /// Takes one or more whole groups; spaces and dashes do not count. After
+    /// an error nothing of `text` was taken.
+    ///
+    /// # Errors
+    /// [`CodeError::Letter`], [`CodeError::Length`], [`CodeError::TooLong`].
+    pub fn push(&mut self, text: &[u8]) -> Result<(), CodeError> {
+        let before = self.digits.len();
+        let taken = self.take(text);
+        if taken.is_err() {
+            self.digits.truncate(before);
+        }
+        taken
+    }
+
+    fn take(&mut self, text: &[u8]) -> Result<(), CodeError> {
+        let pieces = text.split(|byte| matches!(byte, b' ' | b'\t' | b'-'));
+        let pieces = pieces.filter(|piece| !piece.is_empty());
+        for piece in pieces {
+            // In groups a missing letter is found where it is missing.
+            let group = self.digits.len() / GROUP_LETTERS + 1;
+            for letter in piece {
+                let group = self.digits.len() / GROUP_LETTERS + 1;
+                let letter = letter.to_ascii_lowercase();
+                let digit = ALPHABET.iter().position(|known| *known == letter);
+                let digit = digit.ok_or(CodeError::Letter { group })?;
+                self.digits
+                    .push(digit as u8)
+                    .map_err(|_| CodeError::TooLong)?;
+            }
+            if !self.digits.len().is_multiple_of(GROUP_LETTERS) {
+                return Err(CodeError::Length { group });
+            }
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// [`CodeError::Length`] while a group is missing; [`CodeError::Group`],
+    /// [`CodeError::Wrong`], [`CodeError::Newer`].
+    pub fn finish(&self, server_id: &[u8; 16]) -> Result<RecoveryCode, CodeError> {
+        if let Some(group) = self.next_group() {
+            return Err(CodeError::Length { group });
+        }
+        let mut digits: Digits = Zeroizing::new([0; LETTERS]);
+        digits.copy_from_slice(&self.digits);
+        RecoveryCode::from_digits(&digits, server_id)
+    }
+}
+
+fn key_of(digits: &Digits) -> MasterKey {
+    let mut secret = Secret32::new([0; 32]);
+    for (byte, pair) in secret.expose_mut().iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = pair[0] << 4 | pair[1];
+    }
+    MasterKey::from_secret(secret)
+}
+
+/// 24 bits over the server and what stands before them, under the key itself:
+/// they tell a mistyped code, and one of another server, from the right one.
+fn checksum(digits: &Digits, server_id: &[u8; 16]) -> [u8; 6] {
+    let key = key_of(digits).derive(LABEL);
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes a key of any length");
+    mac.update(server_id);
+    mac.update(&digits[KEY..CHECKSUM]);
+    let sum: [u8; 32] = mac.finalize().into_bytes().into();
+    core::array::from_fn(|at| (sum[at / 2] >> (4 * (1 - at % 2))) & 0xf)
+}
+
+fn fits(digits: &Digits, server_id: &[u8; 16]) -> bool {
+    checksum(digits, server_id)
+        .ct_eq(&digits[CHECKSUM..])
+        .into()
+}
+
+/// Looks for the one letter that, were it another one, would make the checksum
+/// fit. The 1080 codes that are tried fit by chance once in 15,000 times.
+fn mistyped(digits: &Digits, server_id: &[u8; 16]) -> CodeError {
+    let mut other = digits.clone();
+    for at in 0..LETTERS {
+        for digit in 0..16 {
+            other[at] = digit;
+            if fits(&other, server_id) {
+                let group = at / GROUP_LETTERS + 1;
+                return CodeError::Group { group };
+            }
+        }
+        other[at] = digits[at];
+    }
+    CodeError::Wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SERVER: [u8; 16] = [7; 16];
+
+    fn code() -> (MasterKey, String) {
+        let key = MasterKey::generate();
+        let letters = RecoveryCode::new(&key, 1).letters(&SERVER);
+        (key, String::from_utf8(letters.to_vec()).unwrap())
+    }
+
+    fn in_groups(letters: &str, between: &str) -> String {
+        let groups = letters.as_bytes().chunks(GROUP_LETTERS);
+        let groups: Vec<&str> = groups.map(|g| core::str::from_utf8(g).unwrap()).collect();
+        groups.join(between)
+    }
+
+    fn error(text: &str) -> CodeError {
+        RecoveryCode::parse(text.as_bytes(), &SERVER).unwrap_err()
+    }
+
+    #[test]
+    fn a_code_is_read_however_it_is_typed() {
+        let (key, letters) = code();
+        for text in [
+            letters.clone(),
+            letters.to_uppercase(),
+            in_groups(&letters, " "),
+            in_groups(&letters, "-"),
+            format!("  {} ", in_groups(&letters.to_uppercase(), " - ")),
+        ] {
+            let code = RecoveryCode::parse(text.as_bytes(), &SERVER).unwrap();
+            assert_eq!(code.key.expose(), key.expose(), "{text}");
+            assert!(code.may_be_of(1) && !code.may_be_of(2));
+        }
+    }
+
+    #[test]
+    fn the_letters_of_a_known_key_are_these() {
+        let key = MasterKey::from_secret(Secret32::new(core::array::from_fn(|at| at as u8)));
+        let letters = RecoveryCode::new(&key, 1).letters(&SERVER);
+        let letters = core::str::from_utf8(&letters[..]).unwrap();
+        let known = "cccbcdcecfcgchcicjckclcncrctcucvbcbbbdbebfbgbhbibjbkblbnbrbtbubv";
+        assert_eq!(&letters[..KEY], known);
+        assert_eq!(&letters[KEY..CHECKSUM], "bb", "version 1, generation 1");
+    }
+
+    #[test]
+    fn one_mistyped_letter_is_found_in_its_group() {
+        let (_, letters) = code();
+        for at in [0, 7, 8, 40, 63, 64, 65, 71] {
+            let mut wrong = letters.clone().into_bytes();
+            wrong[at] = if wrong[at] == b'c' { b'v' } else { b'c' };
+            let group = at / GROUP_LETTERS + 1;
+            let wrong = String::from_utf8(wrong).unwrap();
+            assert_eq!(error(&wrong), CodeError::Group { group }, "letter {at}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_code_is_told_by_its_group() {
+        let (_, letters) = code();
+        let groups = in_groups(&letters, " ");
+        let mut missing = groups.clone();
+        missing.remove(9 * 3 + 2);
+        assert_eq!(error(&missing), CodeError::Length { group: 4 });
+        let mut strange = groups.clone();
+        strange.replace_range(9..10, "a");
+        assert_eq!(error(&strange), CodeError::Letter { group: 2 });
+        assert_eq!(error(&groups[..62]), CodeError::Length { group: 8 });
+        assert_eq!(error(&format!("{groups} c")), CodeError::TooLong);
+        assert_eq!(error(""), CodeError::Length { group: 1 });
+    }
+
+    #[test]
+    fn a_code_of_another_server_is_wrong() {
+        let (_, letters) = code();
+        let other = RecoveryCode::parse(letters.as_bytes(), &[8; 16]);
+        assert_eq!(other.unwrap_err(), CodeError::Wrong);
+    }
+
+    #[test]
+    fn a_group_that_was_mistyped_is_typed_again_and_the_others_stay() {
+        let (key, letters) = code();
+        let mut typed = TypedCode::default();
+        for (group, text) in (1..).zip(letters.as_bytes().chunks(GROUP_LETTERS)) {
+            assert_eq!(typed.next_group(), Some(group));
+            assert!(typed.push(&text[..7]).is_err());
+            assert!(typed.push(b"cccccccx").is_err());
+            typed.push(text).unwrap();
+        }
+        assert_eq!(typed.next_group(), None);
+        let code = typed.finish(&SERVER).unwrap();
+        assert_eq!(code.key.expose(), key.expose());
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = RecoveryCode::parse(&bytes, &SERVER);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The slot of a place: one row for each permitted combination of factors.
+
+use heapless::{String, Vec};
+use serde::{Deserialize, Serialize};
+
+use crate::keys::{Sealed, WrappedKey};
+
+/// Factors of one place and its machine, at most.
+pub const MAX_FACTORS: usize = 32;
+/// Permitted combinations of one place, at most.
+pub const MAX_ROWS: usize = 256;
+/// Places, at most: home and one more.
+pub const MAX_PLACES: usize = 2;
+
+/// Names one observation and says how it is made, for example
+/// `smbios-uuid` or `arp 192.168.1.1`.
+pub type Label = String<64>;
+
+/// The bytes that one observation yields; longer ones are hashed first.
+pub type Value = Vec<u8, 64>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Group {
+    /// What the server is made of.
+    Machine,
+    /// What stands around it.
+    Place,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Factor {
+    pub group: Group,
+    pub label: Label,
+}
+
+/// How many factors of each group must be as they were enrolled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thresholds {
+    pub machine: u8,
+    pub place: u8,
+}
+
+/// One permitted combination: the master key wrapped under its factors'
+/// values together, so that it can only be tested as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Bit i stands for factor i of the slot.
+    pub members: u32,
+    /// scrypt salt.
+    pub salt: [u8; 32],
+    pub wrapped: WrappedKey,
+}
+
+/// A place that opens the vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentSlot {
+    pub id: u32,
+    pub name: String<32>,
+    pub factors: Vec<Factor, MAX_FACTORS>,
+    pub need: Thresholds,
+    pub rows: Vec<Row, MAX_ROWS>,
+    /// The values as enrolled, sealed under the master key: readable only
+    /// after the vault has opened, to name what has changed.
+    pub enrolled: SealedValues,
+}
+
+/// See [`EnvironmentSlot::enrolled`]. Room for 32 values of 64 bytes, each
+/// with its length, and the count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedValues {
+    pub sealed: Sealed,
+    pub bytes: Vec<u8, { MAX_FACTORS * 65 + 1 }>,
+}

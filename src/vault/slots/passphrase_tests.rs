@@ -1,0 +1,228 @@
+use super::*;
+use crate::keys::random_bytes;
+
+const NOW: u64 = 1_700_000_000;
+
+pub fn largest() -> Passphrases {
+    let slot = PassphraseSlot {
+        id: u32::MAX,
+        name: "x".repeat(32).as_str().try_into().unwrap(),
+        made: u64::MAX,
+        changed: u64::MAX,
+        wrapped: WrappedKey::of_nothing(),
+        kind: CheckValue([0xff; 32]),
+    };
+    Passphrases {
+        stretch: Some(Stretch::new(ScryptParams::PASSPHRASE)),
+        slots: (0..MAX_PEOPLE).map(|_| slot.clone()).collect(),
+    }
+}
+
+impl Passphrases {
+    /// Of nobody yet, with the cheapest scrypt.
+    pub fn quick() -> Self {
+        Self {
+            stretch: Some(Stretch::new(ScryptParams::CHEAPEST)),
+            ..Self::default()
+        }
+    }
+}
+
+/// A server with an empty table whose scrypt is quick.
+fn server() -> (MasterKey, Header, SlotTable) {
+    let key = MasterKey::generate();
+    let header = Header::of_a_new_server(&key);
+    let table = SlotTable {
+        passphrases: Passphrases::quick(),
+        ..SlotTable::default()
+    };
+    (key, header, table)
+}
+
+fn name(text: &str) -> PersonName {
+    text.try_into().unwrap()
+}
+
+struct People {
+    key: MasterKey,
+    header: Header,
+    table: SlotTable,
+}
+
+impl People {
+    /// Halima and Otieno open, "night" is for duress.
+    fn of_the_clinic() -> Self {
+        let (key, header, table) = server();
+        let mut people = Self { key, header, table };
+        for (who, kind) in [
+            ("halima", Passphrase::Opens),
+            ("night", Passphrase::Duress),
+            ("otieno", Passphrase::Opens),
+        ] {
+            people.add(who, kind, &format!("{who}'s words")).unwrap();
+        }
+        people
+    }
+
+    fn add(&mut self, who: &str, kind: Passphrase, words: &str) -> Result<(), PassphraseError> {
+        let (header, key) = (&self.header, &self.key);
+        let words = words.as_bytes();
+        self.table
+            .add_passphrase(header, key, name(who), kind, words, NOW)
+    }
+
+    /// Who it opened for, or what else it was.
+    fn enter(&self, words: &str) -> std::string::String {
+        match self.table.passphrases.enter(&self.header, words.as_bytes()) {
+            Entered::Opened { key, name } => {
+                assert_eq!(key.expose(), self.key.expose());
+                name.to_string()
+            }
+            Entered::Duress => "duress".into(),
+            Entered::Wrong => "wrong".into(),
+        }
+    }
+
+    fn slot(&self, who: &str) -> &PassphraseSlot {
+        let at = self.table.passphrases.position(who).unwrap();
+        &self.table.passphrases.slots[at]
+    }
+}
+
+#[test]
+fn each_person_opens_with_their_own_words_and_nobody_with_others() {
+    let people = People::of_the_clinic();
+    assert_eq!(people.enter("halima's words"), "halima");
+    assert_eq!(people.enter("otieno's words"), "otieno");
+    assert_eq!(people.enter("night's words"), "duress");
+    for wrong in ["", "halima", "Halima's words", "otieno's words "] {
+        assert_eq!(people.enter(wrong), "wrong", "{wrong:?}");
+    }
+    let (_, header, nobody) = server();
+    let entered = nobody.passphrases.enter(&header, b"");
+    assert!(matches!(entered, Entered::Wrong));
+}
+
+#[test]
+fn changing_one_leaves_the_others_as_they_are_on_the_disk() {
+    let mut people = People::of_the_clinic();
+    let before = people.table.clone();
+    let (header, key) = (people.header.clone(), people.key.clone());
+    let changed = |people: &mut People, who, words: &str| {
+        let passphrases = &mut people.table.passphrases;
+        passphrases.change(&header, &key, who, words.as_bytes(), NOW + 9)
+    };
+    changed(&mut people, "halima", "new words").unwrap();
+    assert_eq!(people.enter("halima's words"), "wrong");
+    assert_eq!(people.enter("new words"), "halima");
+    assert_eq!(people.slot("halima").changed, NOW + 9);
+    assert_eq!(people.slot("halima").made, NOW);
+    assert_eq!(people.table.passphrases.stretch, before.passphrases.stretch);
+    assert_eq!(
+        people.table.passphrases.slots[1..],
+        before.passphrases.slots[1..]
+    );
+    // One for duress stays one.
+    changed(&mut people, "night", "new night").unwrap();
+    assert_eq!(people.enter("new night"), "duress");
+    let nobody = changed(&mut people, "nobody", "x");
+    assert_eq!(nobody, Err(PassphraseError::NoSuchName));
+}
+
+#[test]
+fn who_was_removed_does_not_open_any_more() {
+    let mut people = People::of_the_clinic();
+    people.table.passphrases.remove("halima").unwrap();
+    assert_eq!(people.enter("halima's words"), "wrong");
+    assert_eq!(people.enter("otieno's words"), "otieno");
+    let again = people.table.passphrases.remove("halima");
+    assert_eq!(again, Err(PassphraseError::NoSuchName));
+    // An id is never used twice.
+    let last = people.table.next_id;
+    people.add("halima", Passphrase::Opens, "words").unwrap();
+    assert_eq!(people.slot("halima").id, last);
+    assert_eq!(people.table.next_id, last + 1);
+}
+
+#[test]
+fn the_same_words_cannot_open_for_one_and_destroy_for_another() {
+    let mut people = People::of_the_clinic();
+    for (who, words, error) in [
+        ("duress", "halima's words", PassphraseError::InUse),
+        ("other", "night's words", PassphraseError::InUse),
+        ("halima", "fresh words", PassphraseError::NameTaken),
+    ] {
+        let before = people.table.clone();
+        for kind in [Passphrase::Opens, Passphrase::Duress] {
+            assert_eq!(people.add(who, kind, words), Err(error));
+        }
+        assert_eq!(people.table, before);
+    }
+}
+
+#[test]
+fn sixteen_people_are_the_most() {
+    let mut people = People::of_the_clinic();
+    for at in 3..MAX_PEOPLE {
+        let who = format!("person {at}");
+        people.add(&who, Passphrase::Opens, &who).unwrap();
+    }
+    let full = people.add("one more", Passphrase::Opens, "one more");
+    assert_eq!(full, Err(PassphraseError::Full));
+}
+
+#[test]
+fn only_the_master_key_tells_which_one_is_for_duress() {
+    let people = People::of_the_clinic();
+    let kind = |who, key: &MasterKey| people.slot(who).kind(&people.header, key);
+    assert_eq!(kind("halima", &people.key), Some(Passphrase::Opens));
+    assert_eq!(kind("night", &people.key), Some(Passphrase::Duress));
+    let foreign = MasterKey::generate();
+    assert_eq!(kind("night", &foreign), None);
+    // Of the same length, whatever they hold.
+    let stored = |who| {
+        let mut bytes = [0; 512];
+        postcard::to_slice(people.slot(who), &mut bytes)
+            .unwrap()
+            .len()
+    };
+    assert_eq!(stored("night"), stored("halima") - 1, "the name is shorter");
+}
+
+#[test]
+fn a_name_put_on_somebody_elses_slot_opens_nothing() {
+    let mut people = People::of_the_clinic();
+    people.table.passphrases.slots[0].name = name("otiena");
+    assert_eq!(people.enter("halima's words"), "wrong");
+    let mut other = people.header.clone();
+    other.server_id = crate::vault::ServerId(random_bytes());
+    let entered = people.table.passphrases.enter(&other, b"otieno's words");
+    assert!(matches!(entered, Entered::Wrong));
+}
+
+#[test]
+fn a_hostile_table_cannot_ask_for_a_terabyte() {
+    let mut people = People::of_the_clinic();
+    let stretch = people.table.passphrases.stretch.as_mut().unwrap();
+    stretch.params.log_n = 40;
+    assert_eq!(people.enter("halima's words"), "wrong");
+    let added = people.add("new", Passphrase::Opens, "new");
+    assert_eq!(added, Err(PassphraseError::Damaged));
+}
+
+#[test]
+fn a_table_made_useless_looks_the_same_and_opens_for_nobody() {
+    let mut people = People::of_the_clinic();
+    let names = |people: &People| {
+        let slots = people.table.passphrases.slots().iter();
+        slots
+            .map(|slot| slot.name.clone())
+            .collect::<std::vec::Vec<_>>()
+    };
+    let before = names(&people);
+    people.table.make_useless();
+    assert_eq!(names(&people), before);
+    for words in ["halima's words", "night's words", "otieno's words"] {
+        assert_eq!(people.enter(words), "wrong");
+    }
+}
