@@ -364,6 +364,15 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_copy_of_the_newest_record_is_believed() {
+        let (key, mut vault) = logged(9, 0);
+        let earlier = newest(&vault);
+        log_to(&mut vault, Some(&key), 3);
+        forge(&mut vault, layout::LOG_NEWEST, &earlier);
+        assert_eq!(spans(&vault, &key), [(1, 9, Whole)], "as threats.md says");
+    }
+
+    #[test]
     fn sealing_needs_the_master_key() {
         let (_, mut vault) = logged(1, 0);
         let foreign = MasterKey::generate();
