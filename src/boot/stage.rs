@@ -83,6 +83,8 @@ pub struct Stage {
     /// is not read again.
     feigned: bool,
     recovery: Recovery,
+    /// The place opened the server, and a factor has another value.
+    has_changed: bool,
     /// Since when enough neighbours and parts of the machine answer.
     enough_since: Option<Instant>,
     /// The finding that the stage has drawn its conclusions from.
@@ -119,6 +121,7 @@ impl Stage {
             next_entry: now,
             feigned: false,
             recovery: Recovery::default(),
+            has_changed: false,
             enough_since: None,
             acted_on: None,
             goes_on: false,
@@ -203,6 +206,7 @@ impl Stage {
             let same = match compare(header, slot, &key, &self.observed) {
                 Ok(comparison) => {
                     tell_changes(&comparison, slot.need);
+                    self.has_changed = !comparison.changed.is_empty();
                     comparison.same
                 }
                 Err(_) => Answered::default(),
@@ -260,7 +264,8 @@ impl Stage {
         }
         self.settle(key, &proven);
         let words = LoginWords {
-            margin: Margin::at_opening(&by),
+            // What is silent so early may only be late: status looks again.
+            margin: Margin::at_opening(&by).filter(|_| self.has_changed),
             strikes: proven.state.strikes(),
         };
         if let Err(error) = notice::put(&words.to_string()) {
@@ -329,7 +334,8 @@ fn tell_changes(comparison: &Comparison, need: Thresholds) {
     for label in &comparison.silent {
         log::info!("has not answered yet: {label}");
     }
-    if Margin::of(&comparison.same, need).is_used_up {
+    let changed = !comparison.changed.is_empty();
+    if changed && Margin::of(&comparison.same, need).is_used_up {
         log::warn!("one more change, and this server asks for a stick: see stayput status");
     }
 }

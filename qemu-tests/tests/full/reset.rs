@@ -52,9 +52,11 @@ fn unpack_what_is_packed(server: &mut DebianMachine) -> Result {
     Ok(())
 }
 
-/// What is released now.
+/// What is released now; what follows a start of MariaDB is waited for.
 fn in_memory(server: &mut DebianMachine) -> Result<String> {
-    Ok(server.shell("ls -A /run/stayput 2>&1")?.text)
+    let look = "while [ \"$(systemctl is-active mariadb)\" = activating ]; do sleep 0.2; done; \
+                ls -A /run/stayput 2>&1";
+    Ok(server.shell(look)?.text)
 }
 
 /// What stands there while MariaDB runs, once it has read its keys.
