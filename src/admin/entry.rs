@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::ask;
-use super::mariadb::{is_enabled, stop_mariadb_later};
+use super::mariadb_service::{is_enabled, stop_mariadb_later};
+use super::open_vault::vault_place;
 use super::reset::destroy;
-use super::unlock::vault_place;
 use super::{Exit, Problem, Result};
 use crate::keys::{MasterKey, RecoveryCode};
 use crate::stick::PluggedKeys;

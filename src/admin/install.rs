@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::mariadb::durable::{sync_directory, write_durably};
-use super::unlock::vault_place;
-use super::{Problem, Result, ask, mariadb, watch};
+use super::open_vault::vault_place;
+use super::{Problem, Result, ask, mariadb, mariadb_service, watch};
 
 const COMMAND: &str = "/usr/sbin/stayput";
 const STAGE: &str = "/usr/lib/stayput/stayput-boot";
@@ -50,7 +50,7 @@ pub fn install() -> Result<()> {
         write_program(Path::new(path), text.as_bytes())?;
         println!("{path}: written");
     }
-    if mariadb::is_enabled() {
+    if mariadb_service::is_enabled() {
         mariadb::put_gate_in_front()?;
         println!("MariaDB: the gate is in front of it");
     }
@@ -71,7 +71,7 @@ pub fn install() -> Result<()> {
 /// Refused while a database depends on it.
 pub fn uninstall(options: &UninstallOptions) -> Result<()> {
     must_be_root()?;
-    if mariadb::is_enabled() {
+    if mariadb_service::is_enabled() {
         return Err(Problem::refused(
             "MariaDB is encrypted with keys that only the boot stage releases. \
              Without it the database would not start again. Nothing was changed.",

@@ -1,6 +1,7 @@
 //! `stayput log`: what happened at each boot, and how much of that is proven.
 
-use super::unlock::{UnlockOptions, open_vault, problem, unlock};
+use super::open_vault::open_vault;
+use super::unlock::{UnlockOptions, problem, unlock};
 use super::{Problem, Result, watch};
 use crate::theft::ResetCause;
 use crate::vault::{Event, EventKind, LockedBecause, OpenedBy, Span, Standing};

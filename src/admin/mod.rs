@@ -11,6 +11,8 @@ mod init;
 mod install;
 mod log;
 pub mod mariadb;
+mod mariadb_service;
+mod open_vault;
 mod passphrase;
 mod policy;
 mod problem;

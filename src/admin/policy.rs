@@ -1,8 +1,9 @@
 //! `stayput policy`: what the server does when it may have been stolen.
 
 use super::ask;
+use super::open_vault::vault_place;
 use super::release;
-use super::unlock::{UnlockOptions, Unlocked, unlock, vault_place};
+use super::unlock::{UnlockOptions, Unlocked, unlock};
 use super::watch::{self, WatchOptions};
 use super::{Exit, Problem, Result};
 use crate::stick::PluggedKeys;

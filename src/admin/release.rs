@@ -1,7 +1,7 @@
 //! `stayput release`: the keys into memory, as a boot does, and out of it
 //! again.
 
-use super::mariadb::{is_started, is_starting};
+use super::mariadb_service::{is_started, is_starting};
 use super::unlock::{UnlockOptions, unlock};
 use super::{Problem, Result, watch};
 use crate::keys::MasterKey;

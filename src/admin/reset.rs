@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::ask;
-use super::mariadb::{is_enabled, stop_a_start, stop_mariadb};
-use super::unlock::{open_vault, vault_place};
+use super::mariadb_service::{is_enabled, stop_a_start, stop_mariadb};
+use super::open_vault::{open_vault, vault_place};
 use super::{Problem, Result};
 use crate::release;
 use crate::stick::{PluggedKeys, Wiped};

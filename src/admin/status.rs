@@ -2,8 +2,9 @@
 
 use super::init::SETUP;
 use super::log::{sentence, time};
+use super::open_vault::open_vault;
 use super::policy::reminder;
-use super::unlock::{Recognition, open_vault, recognise};
+use super::unlock::{Recognition, recognise};
 use super::{Problem, Result, watch};
 use crate::environment::Margin;
 use crate::theft::{OnAlarm, TheftState};

@@ -5,17 +5,16 @@ use std::path::{Path, PathBuf};
 
 use super::ask;
 use super::entry::{key_from_code, key_from_passphrase};
+use super::open_vault::open_vault;
 use super::{Exit, Problem, Result};
 use crate::environment::{
     Chosen, Comparison, Matcher, ON_A_LIVE_NETWORK, Observed, addresses, compare, look_around,
 };
 use crate::keys::MasterKey;
 use crate::stick::{self, StickError};
-use crate::sys::sysfs;
-use crate::vault::locate::{self, LocateError, VaultDisk};
+use crate::vault::locate::VaultDisk;
 use crate::vault::{
-    EventKind, MariadbRelease, PLACE_FILE, PLACE_FILE_BYTES, Policy, Proven, SlotTable, StickList,
-    Vault, VaultError, VaultPlace,
+    EventKind, MariadbRelease, Policy, Proven, SlotTable, StickList, Vault, VaultError,
 };
 
 /// How a command that needs the master key may get at it.
@@ -43,40 +42,6 @@ pub struct Unlocked {
     pub vault: Vault<VaultDisk>,
     key: MasterKey,
     pub proven: Proven,
-}
-
-/// Where vault.conf says that the vault is.
-///
-/// # Errors
-/// When there is no such file or it makes no sense.
-pub fn vault_place() -> Result<VaultPlace> {
-    let text = sysfs::read_text::<PLACE_FILE_BYTES>(PLACE_FILE.as_ref()).ok_or_else(|| {
-        Problem::failed(
-            format!("This server has no vault yet ({PLACE_FILE} is not there)."),
-            "Run: stayput init",
-        )
-    })?;
-    VaultPlace::parse(&text).map_err(|error| {
-        Problem::failed(
-            format!("{PLACE_FILE} makes no sense (line {}).", error.line),
-            "Put the file back from a backup; the initramfs holds a copy.",
-        )
-    })
-}
-
-/// Opens the vault that vault.conf names.
-///
-/// # Errors
-/// What [`locate::open`] says, in a person's words.
-pub fn open_vault() -> Result<Vault<VaultDisk>> {
-    locate::open(&vault_place()?).map_err(|error| {
-        let next = match error {
-            LocateError::Open(libc::EACCES | libc::EPERM) => "Run the command as root.",
-            LocateError::Vault(VaultError::Newer) => "Install that version of stayput.",
-            _ => "Check the disk; a backup stick holds the key too.",
-        };
-        Problem::failed(error.to_string(), next)
-    })
 }
 
 /// Opens the vault and proves it: by the place, or by what was named.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::judge::{Facts, Leaked, Medium};
 use super::leaks::{Mac, Needles};
 use super::scan::{FOLDERS, Scan};
-use crate::admin::unlock::vault_place;
+use crate::admin::open_vault::vault_place;
 use crate::admin::{Result, Unlocked};
 use crate::environment::enrolled_values;
 use crate::sys::sysfs;

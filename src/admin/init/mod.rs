@@ -9,7 +9,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::ask;
-use super::unlock::{Unlocked, vault_place};
+use super::open_vault::vault_place;
+use super::unlock::Unlocked;
 use super::{Exit, Problem, Result};
 use crate::environment::{Chosen, enrol, observe_machine};
 use crate::keys::MasterKey;

@@ -22,14 +22,15 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::admin::{Problem, Result, program};
+use crate::admin::mariadb_service::CHECK_FILE;
+use crate::admin::{Problem, Result, mariadb_service, program};
 use crate::keys::MasterKey;
 use crate::release::mariadb::MariadbRelease;
 use crate::sys::mount;
 
 use super::data_directory::DataDirectory;
 use super::durable::{sync_directory, write_durably};
-use super::gate::{CHECK_FILE, close, gate, read_check_file};
+use super::gate::{close, gate, read_check_file};
 use super::overwrite::destroy;
 use super::server::ServiceUser;
 use super::settings::{SETTINGS_FILE, settings_file};
@@ -82,14 +83,14 @@ pub fn enable(enrolment: Enrolment<'_>) -> Result<()> {
     let used = preflight::space(&data)?;
 
     say("Stopping MariaDB. Its data stays as it is until the encrypted copy was proven.");
-    units::stop_mariadb()?;
+    mariadb_service::stop_mariadb()?;
     let left = match build(&data, &user, used) {
         Ok(left) => left,
         Err(problem) => {
             say("It did not work; going back to the server as it was.");
             clear_away(&data)?;
             Stage::clear().map_err(|error| io_problem(&error))?;
-            units::start_mariadb()?;
+            mariadb_service::start_mariadb()?;
             return Err(problem);
         }
     };
@@ -238,7 +239,7 @@ fn switch(
     // Its own words are better than systemd's.
     gate()?;
     close()?;
-    units::start_mariadb()
+    mariadb_service::start_mariadb()
 }
 
 /// Goes on after the point where the copy was proven.
@@ -258,7 +259,7 @@ fn resume(
     };
     say("An earlier run was interrupted after the copy was proven; going on from there.");
     if stage == Stage::Switching {
-        units::stop_mariadb()?;
+        mariadb_service::stop_mariadb()?;
         if !original(&data).exists() {
             // It is still in its place and may have been written since.
             Stage::Building
@@ -292,7 +293,7 @@ fn finish(data: &DataDirectory) -> Result<()> {
 /// Back to the clear server: everything that [`switch`] did, backwards.
 fn go_back(data: &DataDirectory) -> Result<()> {
     let io = |error: io::Error| io_problem(&error);
-    units::stop_mariadb()?;
+    mariadb_service::stop_mariadb()?;
     data.close().map_err(io)?;
     let original = original(data);
     if original.exists() {
@@ -312,7 +313,7 @@ fn go_back(data: &DataDirectory) -> Result<()> {
     units::take_gate_away()?;
     clear_away(data)?;
     Stage::clear().map_err(io)?;
-    units::start_mariadb()
+    mariadb_service::start_mariadb()
 }
 
 /// Removes what a run has made, before the switch.

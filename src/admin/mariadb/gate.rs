@@ -14,6 +14,7 @@ use std::path::Path;
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 use zeroize::Zeroizing;
 
+use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::{self, Problem, Result, UnlockOptions, unlock};
 use crate::release;
 use crate::release::mariadb::{CheckFile, CheckFileError, KeyFile, ReleasedKey};
@@ -23,9 +24,6 @@ use super::data_directory::{DataDirectory, Door};
 use super::judge::judge;
 use super::server::{ServiceUser, working_in};
 use super::settings::KEY_FILE;
-
-/// Beside the data, where only root may look.
-pub const CHECK_FILE: &str = "/var/lib/stayput/mariadb.check";
 
 /// What the unit adds to mariadbd's arguments, in the unit's order: the
 /// instance's group suffix, the owner's options, Galera's.

@@ -13,16 +13,11 @@ mod settings;
 mod swap;
 mod units;
 
-use std::path::Path;
-
 use crate::admin::{Result, UnlockOptions, ask, release, unlock};
 
 pub use enable::{Enrolment, enable};
 use swap::{SwapChoice, System};
-pub(super) use units::{
-    is_started, is_starting, put_gate_in_front, stop_a_start, stop_mariadb, stop_mariadb_later,
-    take_gate_away,
-};
+pub(super) use units::{put_gate_in_front, take_gate_away};
 
 /// What `stayput mariadb` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -52,11 +47,6 @@ pub struct EnableOptions {
     swap: Option<SwapChoice>,
     #[command(flatten)]
     unlock: UnlockOptions,
-}
-
-/// Whether this server's database is encrypted with keys from here.
-pub fn is_enabled() -> bool {
-    Path::new(gate::CHECK_FILE).exists()
 }
 
 /// # Errors

@@ -6,7 +6,7 @@ use heapless::String as Bounded;
 
 use super::{must_be_a_stick, not_read};
 use crate::admin::guessing::explain_pin;
-use crate::admin::unlock::vault_place;
+use crate::admin::open_vault::vault_place;
 use crate::admin::{Exit, Problem, Result, UnlockOptions, Unlocked, ask, unlock};
 use crate::stick::{self, StickFile};
 use crate::sys::clock;

@@ -1,6 +1,6 @@
 //! `stayput stick remove`: a stick that is lost, or not to be used any more.
 
-use crate::admin::unlock::vault_place;
+use crate::admin::open_vault::vault_place;
 use crate::admin::ways_in::{WaysIn, confirm_removal};
 use crate::admin::{Exit, Problem, Result, UnlockOptions, unlock};
 use crate::stick::PluggedKeys;

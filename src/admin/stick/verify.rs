@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{must_be_a_stick, not_read};
+use crate::admin::open_vault::open_vault;
 use crate::admin::policy::reminder;
-use crate::admin::unlock::open_vault;
 use crate::admin::{Exit, Problem, Result, Unlocked, ask};
 use crate::stick::{self, StickInfo};
 use crate::sys::clock;

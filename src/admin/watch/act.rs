@@ -3,10 +3,10 @@
 
 use std::process::Command;
 
-use crate::admin::mariadb::{is_enabled, stop_a_start, stop_mariadb};
+use crate::admin::mariadb_service::{is_enabled, stop_a_start, stop_mariadb};
+use crate::admin::open_vault::{open_vault, vault_place};
 use crate::admin::program;
 use crate::admin::reset::destroy;
-use crate::admin::unlock::{open_vault, vault_place};
 use crate::release;
 use crate::stick::PluggedKeys;
 use crate::sys::clock;

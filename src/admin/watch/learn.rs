@@ -1,6 +1,6 @@
 //! What the watch compares with, and what it shall do: learnt at its start.
 
-use crate::admin::unlock::open_vault;
+use crate::admin::open_vault::open_vault;
 use crate::admin::{Problem, Result};
 use crate::environment::{
     Matcher, ON_A_LIVE_NETWORK, Observed, Watched, look_around_quietly, neighbour_label,

@@ -1,0 +1,148 @@
+//! MariaDB's service as systemd knows it: whether it runs, stopping and
+//! starting it.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::systemd::{self, running};
+use super::{Problem, Result, program};
+
+/// What each key of an enrolled database is checked against.
+pub const CHECK_FILE: &str = "/var/lib/stayput/mariadb.check";
+
+/// Whether this server's database is encrypted with keys from here.
+pub fn is_enabled() -> bool {
+    Path::new(CHECK_FILE).exists()
+}
+
+fn systemctl(arguments: &[&str]) -> Result<()> {
+    systemd::systemctl(arguments, "`journalctl -u mariadb -n 20` shows why.")
+}
+
+/// The newer of Debian's packages start MariaDB when a client knocks, too.
+const SOCKET: &str = "mariadb.socket";
+
+/// Lets MariaDB be stopped, and neither waits nor says anything.
+pub fn stop_mariadb_later() {
+    for unit in [SOCKET, "mariadb.service"] {
+        let mut command = Command::new("/usr/bin/systemctl");
+        // One that is not there needs no stopping.
+        let _ = program::run(command.args(["stop", "--no-block", unit]), "");
+    }
+}
+
+/// Stops MariaDB, and makes sure that it is stopped and stays so.
+///
+/// # Errors
+/// When a mariadbd goes on running.
+pub fn stop_mariadb() -> Result<()> {
+    if running() {
+        if knows(SOCKET) {
+            systemctl(&["stop", SOCKET])?;
+        }
+        systemctl(&["stop", "mariadb.service"])?;
+    }
+    let found = Command::new("/usr/bin/pgrep")
+        .args(["-x", "mariadbd|mysqld"])
+        .output()
+        .map_err(|error| {
+            Problem::failed(
+                format!("pgrep cannot be run: {error}"),
+                "Install it: `apt-get install procps`.",
+            )
+        })?;
+    let pids = String::from_utf8_lossy(&found.stdout);
+    if pids.trim().is_empty() {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        format!(
+            "Another mariadbd is running (process {}). Nothing was changed.",
+            pids.split_whitespace().collect::<Vec<_>>().join(", ")
+        ),
+        "Stop it, then run this command again. Only one server per machine is looked after.",
+    ))
+}
+
+/// What systemd says of MariaDB's unit in one word; `None` where it does not
+/// run.
+fn state() -> Option<String> {
+    if !running() {
+        return None;
+    }
+    let mut ask = Command::new("/usr/bin/systemctl");
+    // It ends with a failure for all words but `active`.
+    let said = ask.args(["is-active", "mariadb.service"]).output().ok()?;
+    Some(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+}
+
+/// Whether MariaDB runs and has read its keys.
+pub fn is_started() -> bool {
+    state().as_deref() == Some("active")
+}
+
+/// Whether MariaDB is being started.
+pub fn is_starting() -> bool {
+    matches!(state().as_deref(), Some("activating" | "reloading"))
+}
+
+/// Stops a start that is under way, before its keys go: mariadbd that looks
+/// for them in vain has by then counted its recovery as done, and rows are
+/// lost.
+pub fn stop_a_start() {
+    if is_starting() {
+        // What else could be done is done by whoever takes the keys.
+        let _ = systemctl(&["stop", "mariadb.service"]);
+    }
+}
+
+/// Starts MariaDB, through the gate when it is in front; returns when the
+/// server answers.
+///
+/// # Errors
+/// When it does not come up.
+pub fn start_mariadb() -> Result<()> {
+    if !running() {
+        return Ok(());
+    }
+    // A start that failed too often is otherwise refused.
+    let _ = systemctl(&["reset-failed", "mariadb.service"]);
+    if knows(SOCKET) {
+        let _ = systemctl(&["reset-failed", SOCKET]);
+        systemctl(&["start", SOCKET])?;
+    }
+    systemctl(&["start", "mariadb.service"]).map_err(|problem| {
+        let why = last_words().unwrap_or_default();
+        Problem::failed(format!("MariaDB did not start: {why}"), problem.next)
+    })
+}
+
+/// Whether a unit is there and enabled.
+fn knows(unit: &str) -> bool {
+    systemctl(&["is-enabled", "--quiet", unit]).is_ok()
+}
+
+/// What MariaDB's unit said last.
+fn last_words() -> Option<String> {
+    let text = program::run(
+        Command::new("/usr/bin/journalctl").args([
+            "--unit=mariadb.service",
+            "--boot",
+            "--output=cat",
+            "--no-pager",
+            "--lines=30",
+        ]),
+        "",
+    )
+    .ok()?;
+    let errors: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("[ERROR]") || line.contains("not started"))
+        .collect();
+    let lines = if errors.is_empty() {
+        text.lines().collect()
+    } else {
+        errors
+    };
+    Some(lines[lines.len().saturating_sub(4)..].join(" / "))
+}

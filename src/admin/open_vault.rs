@@ -1,0 +1,40 @@
+//! The vault that vault.conf names, as it stands: without the master key.
+
+use super::{Problem, Result};
+use crate::sys::sysfs;
+use crate::vault::locate::{self, LocateError, VaultDisk};
+use crate::vault::{PLACE_FILE, PLACE_FILE_BYTES, Vault, VaultError, VaultPlace};
+
+/// Where vault.conf says that the vault is.
+///
+/// # Errors
+/// When there is no such file or it makes no sense.
+pub fn vault_place() -> Result<VaultPlace> {
+    let text = sysfs::read_text::<PLACE_FILE_BYTES>(PLACE_FILE.as_ref()).ok_or_else(|| {
+        Problem::failed(
+            format!("This server has no vault yet ({PLACE_FILE} is not there)."),
+            "Run: stayput init",
+        )
+    })?;
+    VaultPlace::parse(&text).map_err(|error| {
+        Problem::failed(
+            format!("{PLACE_FILE} makes no sense (line {}).", error.line),
+            "Put the file back from a backup; the initramfs holds a copy.",
+        )
+    })
+}
+
+/// Opens the vault that vault.conf names.
+///
+/// # Errors
+/// What [`locate::open`] says, in a person's words.
+pub fn open_vault() -> Result<Vault<VaultDisk>> {
+    locate::open(&vault_place()?).map_err(|error| {
+        let next = match error {
+            LocateError::Open(libc::EACCES | libc::EPERM) => "Run the command as root.",
+            LocateError::Vault(VaultError::Newer) => "Install that version of stayput.",
+            _ => "Check the disk; a backup stick holds the key too.",
+        };
+        Problem::failed(error.to_string(), next)
+    })
+}
