@@ -7,6 +7,7 @@
 mod authenticated;
 mod destruction;
 mod device;
+mod error;
 mod event;
 mod event_log;
 mod event_proof;
@@ -28,10 +29,9 @@ mod memory;
 #[cfg(test)]
 mod replay;
 
-use core::fmt;
-
 pub use destruction::Destroyed;
 pub use device::{BlockDevice, Discarded};
+pub use error::VaultError;
 pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy, wrong_entries};
 pub use event_proof::{Span, Standing};
 pub use header::{Header, NotAServerId, ServerId, ServerName};
@@ -57,51 +57,6 @@ use event_log::EventLog;
 use header::PepperInUse;
 use layout::{Area, HALF, HEADER, POLICY, STATE, STICKS};
 use pepper::digest;
-
-/// Why the vault does not do what was asked; shown to people as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VaultError {
-    /// The disk does not answer; the number is the system's errno.
-    Device(i32),
-    /// No vault stands there.
-    NotAVault,
-    /// It was a vault and is damaged.
-    Damaged,
-    /// The pepper is damaged: no slot opens the vault any more, a stick does.
-    PepperDamaged,
-    /// Written by a newer version of stayput.
-    Newer,
-    /// The server was reset: no slot opens the vault, a stick does.
-    WasReset,
-    /// A record was changed by somebody who does not have the master key.
-    Altered,
-    /// The key is not this server's.
-    WrongKey,
-}
-
-impl fmt::Display for VaultError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Device(errno) => write!(
-                f,
-                "The disk that holds the vault does not answer (error {errno})."
-            ),
-            Self::NotAVault => f.write_str("There is no vault."),
-            Self::Damaged => f.write_str("The vault is damaged."),
-            Self::PepperDamaged => f.write_str(
-                "The vault is damaged: no place or passphrase opens it any more. A backup stick does.",
-            ),
-            Self::WasReset => f.write_str(
-                "This server was reset: only a backup stick or the recovery code opens it.",
-            ),
-            Self::Newer => f.write_str("The vault was written by a newer version of stayput."),
-            Self::Altered => {
-                f.write_str("The vault was changed by somebody who does not have the key.")
-            }
-            Self::WrongKey => f.write_str("This key is not the key of this server."),
-        }
-    }
-}
 
 /// What the master key proves about the vault.
 #[derive(Clone, Debug)]

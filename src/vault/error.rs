@@ -1,0 +1,48 @@
+//! Why the vault does not do what was asked.
+
+use core::fmt;
+
+/// Why the vault does not do what was asked; shown to people as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VaultError {
+    /// The disk does not answer; the number is the system's errno.
+    Device(i32),
+    /// No vault stands there.
+    NotAVault,
+    /// It was a vault and is damaged.
+    Damaged,
+    /// The pepper is damaged: no slot opens the vault any more, a stick does.
+    PepperDamaged,
+    /// Written by a newer version of stayput.
+    Newer,
+    /// The server was reset: no slot opens the vault, a stick does.
+    WasReset,
+    /// A record was changed by somebody who does not have the master key.
+    Altered,
+    /// The key is not this server's.
+    WrongKey,
+}
+
+impl fmt::Display for VaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(errno) => write!(
+                f,
+                "The disk that holds the vault does not answer (error {errno})."
+            ),
+            Self::NotAVault => f.write_str("There is no vault."),
+            Self::Damaged => f.write_str("The vault is damaged."),
+            Self::PepperDamaged => f.write_str(
+                "The vault is damaged: no place or passphrase opens it any more. A backup stick does.",
+            ),
+            Self::WasReset => f.write_str(
+                "This server was reset: only a backup stick or the recovery code opens it.",
+            ),
+            Self::Newer => f.write_str("The vault was written by a newer version of stayput."),
+            Self::Altered => {
+                f.write_str("The vault was changed by somebody who does not have the key.")
+            }
+            Self::WrongKey => f.write_str("This key is not the key of this server."),
+        }
+    }
+}
