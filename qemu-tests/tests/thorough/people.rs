@@ -1,7 +1,7 @@
 //! What people remember or have on paper, at the prompt of the locked server.
 
 use qemu_tests::seen::{assert_locked, assert_released};
-use qemu_tests::{FastMachine, Place, Result, minutes, seconds};
+use qemu_tests::{FastMachine, Place, RecoveryCode, Result, minutes, seconds};
 
 use crate::suspect::clinic_with_office_stick;
 
@@ -131,45 +131,13 @@ fn under_duress_it_looks_like_a_wrong_passphrase_and_afterwards_only_a_stick_ope
     Ok(())
 }
 
-/// Writes the recovery code down as a person does: reads it, and types back
-/// what is asked for. Says what the command said.
-const WRITE_THE_CODE_DOWN: &str = r#"
-rm -f /run/answers; mkfifo /run/answers
-stayput code --kept 'bank safe' </run/answers >/run/said 2>&1 &
-exec 4>/run/answers
-until grep -q 'press Enter' /run/said; do sleep 0.2; done
-echo >&4
-for turn in 1 2; do
-    until [ "$(grep -o 'Type group [1-9]' /run/said | wc -l)" = $turn ]; do sleep 0.2; done
-    group=$(grep -o 'Type group [1-9]' /run/said | tail -n 1 | grep -o '[1-9]$')
-    grep -o "$group: [b-v]\{8\}" /run/said | head -n 1 | cut -d' ' -f2 >&4
-done
-exec 4>&-
-wait $!
-status=$?
-cat /run/said
-sync
-exit $status
-"#;
-
-/// The nine groups in what the command said.
-fn groups(said: &str) -> Vec<String> {
-    let group = |number: usize| {
-        let (_, rest) = said.split_once(&format!("{number}: "))?;
-        Some(rest.chars().take(8).collect::<String>())
-    };
-    (1..=9).filter_map(group).collect()
-}
-
 #[test]
 fn the_recovery_code_brings_a_server_back_that_was_reset() -> Result {
     let home = Place::home()?;
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&home)?;
-    let said = machine.shell(WRITE_THE_CODE_DOWN)?.success()?;
-    assert!(said.contains("written down rightly"), "{said}");
-    let groups = groups(&said);
-    assert_eq!(groups.len(), 9, "{said}");
+    let code = RecoveryCode::written_down(&mut machine, "bank safe")?;
+    let groups = code.groups();
     let said = machine.shell("stayput reset --yes && sync")?.success()?;
     assert!(said.contains("the recovery code (bank safe)"), "{said}");
 
@@ -192,7 +160,7 @@ fn the_recovery_code_brings_a_server_back_that_was_reset() -> Result {
     machine.wait_for_release()?;
     assert_released(&mut machine)?;
     let console = machine.console().transcript();
-    for group in &groups {
+    for group in groups {
         assert!(
             !console.to_lowercase().contains(group.as_str()),
             "{console}"

@@ -1,10 +1,10 @@
 //! The running server is watched: what happens when it is carried away, and
 //! what happens in a clinic every day.
 
-use qemu_tests::seen::assert_released;
-use qemu_tests::{FastMachine, Neighbour, Place, Result, seconds};
+use qemu_tests::seen::{assert_locked, assert_released};
+use qemu_tests::{FastMachine, Neighbour, Place, Result, minutes, seconds};
 
-use crate::suspect::{clinic_with, wait_for_log};
+use crate::suspect::{clinic_with, clinic_with_office_stick, wait_for_log};
 
 /// The shortest times that the policy takes.
 const LOCK: &str = "--watch lock --watch-every 5 --watch-persist 15 --watch-settle 30";
@@ -99,4 +99,30 @@ fn a_server_that_a_stick_has_opened_elsewhere_is_watched_there() -> Result {
     move_to_another_network(&place, "00:1e:c9")?;
     wait_for_log(&mut machine, "alarm: others answer in place")?;
     wait_until(&mut machine, "! grep -q ' /run/stayput ' /proc/mounts")
+}
+
+#[test]
+fn a_running_server_that_is_carried_away_destroys_its_key_and_the_office_stick_opens_it() -> Result
+{
+    let reset = LOCK.replace("lock", "reset --stick-kept 'bank safe'");
+    let (mut machine, stick) = clinic_with_office_stick(&reset)?;
+    let place = Place::home()?;
+    machine.boot_at(&place)?;
+    machine.wait_for_release()?;
+    start_watch(&mut machine)?;
+    wait_for_log(&mut machine, "watching 3 neighbours as enrolled")?;
+    wait_until_settled(&mut machine)?;
+    move_to_another_network(&place, "00:26:f2")?;
+    wait_for_log(&mut machine, "stayput: reset")?;
+    wait_until(&mut machine, "! grep -q ' /run/stayput ' /proc/mounts")?;
+    machine.shell("sync")?.success()?;
+
+    machine.boot_at(&Place::home()?)?;
+    machine
+        .console()
+        .wait_for("This server was reset", minutes(1))?;
+    assert_locked(&mut machine)?;
+    machine.plug(&stick)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)
 }
