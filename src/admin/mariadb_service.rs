@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::systemd::{self, running};
+use super::systemd::{self, SYSTEMCTL, running};
 use super::{Problem, Result, program};
 
 /// What each key of an enrolled database is checked against.
@@ -25,9 +25,8 @@ const SOCKET: &str = "mariadb.socket";
 /// Lets MariaDB be stopped, and neither waits nor says anything.
 pub fn stop_mariadb_later() {
     for unit in [SOCKET, "mariadb.service"] {
-        let mut command = Command::new("/usr/bin/systemctl");
         // One that is not there needs no stopping.
-        let _ = program::run(command.args(["stop", "--no-block", unit]), "");
+        let _ = systemctl(&["stop", "--no-block", unit]);
     }
 }
 
@@ -70,7 +69,7 @@ fn state() -> Option<String> {
     if !running() {
         return None;
     }
-    let mut ask = Command::new("/usr/bin/systemctl");
+    let mut ask = Command::new(SYSTEMCTL);
     // It ends with a failure for all words but `active`.
     let said = ask.args(["is-active", "mariadb.service"]).output().ok()?;
     Some(String::from_utf8_lossy(&said.stdout).trim().to_owned())

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::{Result, program};
 
-const SYSTEMCTL: &str = "/usr/bin/systemctl";
+pub const SYSTEMCTL: &str = "/usr/bin/systemctl";
 
 /// Whether it is there, running or not.
 pub fn installed() -> bool {

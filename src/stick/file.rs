@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::keys::{MasterKey, ScryptParams, Secret32, Stretch, WrappedKey, random_bytes};
-use crate::vault::{Header, ServerId, ServerName};
+use crate::vault::{Header, KnownStick, ServerId, ServerName};
 
 /// Bytes of the file.
 pub const STICK_FILE_BYTES: usize = 4096;
@@ -92,6 +92,20 @@ pub struct StickFile {
 impl StickInfo {
     pub fn has_pin(&self) -> bool {
         self.stretch.is_some()
+    }
+
+    /// What the server notes of this stick, which was seen to open it at
+    /// `verified` (seconds since 1970, UTC); where it is kept nobody has said.
+    pub fn known(&self, verified: u64) -> KnownStick {
+        KnownStick {
+            id: self.stick_id,
+            label: self.label.clone(),
+            has_pin: self.has_pin(),
+            generation: self.generation,
+            made: self.made,
+            verified: Some(verified),
+            kept: String::new(),
+        }
     }
 
     fn secret(&self, pin: &[u8]) -> Result<Secret32, StickError> {

@@ -177,11 +177,6 @@ impl Watch {
         }
     }
 
-    /// Whether an alarm was raised and is not over.
-    pub fn is_raised(&self) -> bool {
-        self.raised
-    }
-
     /// Takes in one look.
     pub fn look(&mut self, look: Look) -> Verdict {
         if self.was_away(&look) {

@@ -47,6 +47,12 @@ pub struct StickList {
 }
 
 impl KnownStick {
+    /// The id as people and scripts read it: 16 hex digits.
+    #[cfg(feature = "admin")]
+    pub fn hex_id(&self) -> std::string::String {
+        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Whether it opens a server with the master key of this `generation` when
     /// the `plugged` sticks are lost.
     pub fn opens_without(&self, generation: u32, plugged: &[[u8; 8]]) -> bool {

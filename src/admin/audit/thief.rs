@@ -12,8 +12,8 @@ use crate::keys::{MasterKey, ScryptParams};
 use crate::stick::{StickError, StickFile};
 use crate::theft::{OnStrikes, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
-    BLOCK_SIZE, BlockDevice, Entered, Group, KnownStick, Label, MemoryDevice, Passphrase,
-    Passphrases, Policy, ServerId, SlotTable, StickList, Thresholds, Value, Vault, VaultError,
+    BLOCK_SIZE, BlockDevice, Entered, Group, Label, MemoryDevice, Passphrase, Passphrases, Policy,
+    ServerId, SlotTable, StickList, Thresholds, Value, Vault, VaultError,
 };
 
 const ROUTER: Mac = [0x00, 0x0d, 0xb9, 0x41, 0x7a, 0x13];

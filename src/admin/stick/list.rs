@@ -50,9 +50,8 @@ fn as_json(list: &StickList) -> serde_json::Value {
     list.sticks
         .iter()
         .map(|stick| {
-            let id: String = stick.id.iter().map(|byte| format!("{byte:02x}")).collect();
             serde_json::json!({
-                "id": id,
+                "id": stick.hex_id(),
                 "label": stick.label,
                 "has_pin": stick.has_pin,
                 "generation": stick.generation,

@@ -10,7 +10,7 @@ use crate::admin::open_vault::vault_place;
 use crate::admin::{Exit, Problem, Result, UnlockOptions, Unlocked, ask, unlock};
 use crate::stick::{self, StickFile};
 use crate::sys::clock;
-use crate::vault::{EventKind, KnownStick, MAX_STICKS, StickList, locate};
+use crate::vault::{EventKind, MAX_STICKS, StickList, locate};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct MakeOptions {
@@ -144,17 +144,8 @@ fn prove(device: &Path, unlocked: &Unlocked, file: &StickFile, pin: &[u8]) -> Re
 
 fn remember(unlocked: &mut Unlocked, mut list: StickList, file: &StickFile) -> Result<()> {
     let info = &file.info;
-    let made = KnownStick {
-        id: info.stick_id,
-        label: info.label.clone(),
-        has_pin: info.has_pin(),
-        generation: info.generation,
-        made: info.made,
-        verified: Some(info.made),
-        kept: Bounded::new(),
-    };
     // There is room: it was looked for before anything was written.
-    let _ = list.sticks.push(made);
+    let _ = list.sticks.push(info.known(info.made));
     unlocked.set_sticks(list)?;
     unlocked.log(EventKind::StickMade {
         stick: info.label.clone(),

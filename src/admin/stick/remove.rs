@@ -66,10 +66,10 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
 /// The stick with this label, where no other has it, or with this id.
 fn find<'a>(list: &'a StickList, which: &str) -> Result<&'a KnownStick> {
     let which = which.trim();
-    let mut found = list.sticks.iter().filter(|stick| {
-        let id: String = stick.id.iter().map(|byte| format!("{byte:02x}")).collect();
-        stick.label == which || id == which.to_ascii_lowercase()
-    });
+    let mut found = list
+        .sticks
+        .iter()
+        .filter(|stick| stick.label == which || stick.hex_id() == which.to_ascii_lowercase());
     let problem = |what: String| {
         Problem::new(
             Exit::Usage,

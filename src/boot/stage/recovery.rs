@@ -11,8 +11,8 @@ use crate::stick::Stick;
 use crate::sys::clock;
 use crate::vault::locate::{self, LocateError};
 use crate::vault::{
-    Answered, EventKind, Group, KnownCode, KnownStick, Label, OpenedBy, Passphrases, Policy,
-    StickList, VaultError,
+    Answered, EventKind, Group, KnownCode, Label, OpenedBy, Passphrases, Policy, StickList,
+    VaultError,
 };
 
 /// Logs an error in full; on the screen stands what it means.
@@ -87,17 +87,8 @@ impl Stage {
         match (by, &self.waiting, &self.found) {
             (OpenedBy::Environment { .. }, ..) => return,
             (OpenedBy::Stick { .. }, Some(waiting), _) => {
-                let info = &waiting.file.info;
                 stick = Some(waiting.stick.clone());
-                known.sticks.extend([KnownStick {
-                    id: info.stick_id,
-                    label: info.label.clone(),
-                    has_pin: info.has_pin(),
-                    generation: info.generation,
-                    made: info.made,
-                    verified: Some(clock::now()),
-                    kept: heapless::String::new(),
-                }]);
+                known.sticks.extend([waiting.file.info.known(clock::now())]);
             }
             (OpenedBy::Code, _, Ok(found)) => {
                 known.code = Some(KnownCode {

@@ -4,18 +4,8 @@ use super::*;
 
 /// Noted as a stick of this server.
 fn listed(clinic: &mut Clinic, stick: &StickFile) {
-    let info = &stick.info;
-    let known = KnownStick {
-        id: info.stick_id,
-        label: info.label.clone(),
-        has_pin: info.has_pin(),
-        generation: info.generation,
-        made: info.made,
-        verified: Some(1),
-        kept: heapless::String::new(),
-    };
     let list = StickList {
-        sticks: [known].into_iter().collect(),
+        sticks: [stick.info.known(1)].into_iter().collect(),
         code: None,
     };
     clinic.change(|vault, key| vault.set_sticks(key, &list).unwrap());
