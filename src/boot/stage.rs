@@ -23,10 +23,10 @@ use crate::stick::{Stick, StickFile};
 use crate::sys::clock;
 use crate::sys::uevent::UeventSocket;
 use crate::theft::{Finding, TheftPolicy, TheftState};
-use crate::vault::locate::{self, LocateError};
+use crate::vault::locate::{self, LocateError, VaultDisk};
 use crate::vault::{
-    Answered, Event, EventKind, Header, OpenedBy, SlotTable, StickList, Thresholds, VaultError,
-    VaultPlace,
+    Answered, Event, EventKind, Header, OpenedBy, SlotTable, StickList, Thresholds, Vault,
+    VaultError, VaultPlace,
 };
 use recovery::Recovery;
 
@@ -199,8 +199,8 @@ impl Stage {
                 .unwrap
                 .time(|| matcher.try_next(header, slot, observed))?;
             // Who answered meanwhile counts as well.
-            for (label, value) in self.neighbours.iter().flat_map(Neighbours::answers) {
-                self.observed.note(&label, &value);
+            if let Some(neighbours) = &self.neighbours {
+                self.observed.note_answers(&neighbours.answers());
             }
             // Only now may the values be compared one by one.
             let same = match compare(header, slot, &key, &self.observed) {
@@ -286,12 +286,7 @@ impl Stage {
 
     /// The same with the key at hand, which seals the log up to here.
     fn note_opening(&self, key: &MasterKey, kind: EventKind) {
-        let (now, boot_id) = (clock::now(), clock::boot_id());
-        let written = locate::open(&self.place)
-            .and_then(|mut vault| Ok(vault.append_sealed(key, now, boot_id, kind)?));
-        if let Err(error) = written {
-            log::warn!("the vault's log was not written: {error}");
-        }
+        self.write_log(|vault| vault.append_sealed(key, clock::now(), clock::boot_id(), kind));
     }
 
     /// The same as [`Stage::note`], unless this boot has noted its like.
@@ -304,12 +299,16 @@ impl Stage {
     }
 
     fn note_unless(&self, kind: EventKind, known: impl Fn(&Event) -> bool) {
-        let written = locate::open(&self.place).and_then(|mut vault| {
+        self.write_log(|vault| {
             if vault.events()?.iter().any(known) {
                 return Ok(());
             }
-            Ok(vault.append(clock::now(), clock::boot_id(), kind)?)
+            vault.append(clock::now(), clock::boot_id(), kind)
         });
+    }
+
+    fn write_log(&self, write: impl FnOnce(&mut Vault<VaultDisk>) -> Result<(), VaultError>) {
+        let written = locate::open(&self.place).and_then(|mut vault| Ok(write(&mut vault)?));
         if let Err(error) = written {
             log::warn!("the vault's log was not written: {error}");
         }
