@@ -1,6 +1,7 @@
 //! The boot stage: one loop over everything that can happen. Whatever opens
 //! the vault first wins; the key is released and the stage ends.
 
+mod changing;
 mod conversation;
 mod entering;
 mod listening;
@@ -28,6 +29,7 @@ use crate::vault::{
     Answered, Event, EventKind, Header, OpenedBy, SlotTable, StickList, Thresholds, Vault,
     VaultError, VaultPlace,
 };
+use changing::Changing;
 use recovery::Recovery;
 
 /// What was read from the vault. The vault itself is open only for moments:
@@ -60,6 +62,13 @@ struct Waiting {
     file: StickFile,
 }
 
+/// What is typed in several lines, as far as it was.
+#[derive(Default)]
+struct Entry {
+    code: Option<TypedCode>,
+    change: Option<Changing>,
+}
+
 pub struct Stage {
     place: VaultPlace,
     found: Result<Found, LocateError>,
@@ -73,8 +82,7 @@ pub struct Stage {
     noted_locked: bool,
     sticks: StickWatch,
     waiting: Option<Waiting>,
-    /// The recovery code, as far as it was typed.
-    entering: Option<TypedCode>,
+    entry: Entry,
     /// Since the server last opened, in earlier boots too.
     wrong_entries: u32,
     /// When the next entry is taken.
@@ -116,7 +124,7 @@ impl Stage {
             noted_locked: false,
             sticks: StickWatch::default(),
             waiting: None,
-            entering: None,
+            entry: Entry::default(),
             wrong_entries: 0,
             next_entry: now,
             feigned: false,
@@ -169,6 +177,8 @@ impl Stage {
 
     /// Asks for the neighbours that the slots name.
     fn begin_to_ask(&mut self) {
+        // First: it puts interfaces down that the next one needs up.
+        self.neighbours = None;
         self.sticks.leave_out(locate::disk_of(&self.place));
         let Ok(Found {
             slots: Ok(slots), ..

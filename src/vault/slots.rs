@@ -3,6 +3,7 @@
 
 mod environment;
 mod passphrase;
+mod usable;
 
 pub use environment::{
     EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Row, SealedValues,
@@ -11,6 +12,7 @@ pub use environment::{
 pub use passphrase::{
     Entered, Passphrase, PassphraseError, PassphraseSlot, Passphrases, PersonName,
 };
+pub use usable::{Unusable, usable};
 
 #[cfg(test)]
 pub use passphrase::largest as largest_passphrases;

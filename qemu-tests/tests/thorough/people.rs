@@ -6,6 +6,7 @@ use qemu_tests::{FastMachine, Place, RecoveryCode, Result, minutes, seconds};
 use crate::suspect::clinic_with_office_stick;
 
 const WORDS: &str = "otter lamp frozen cello";
+const NEW_WORDS: &str = "basket seven river comb";
 const DURESS: &str = "maize under the bridge";
 
 /// Gives a person a passphrase, in a shell at home.
@@ -26,6 +27,58 @@ fn ask_for_passphrase(machine: &mut FastMachine) -> Result {
     machine.console().type_line("passphrase")?;
     machine.console().wait_for("Passphrase: ", seconds(30))?;
     Ok(())
+}
+
+/// Changes the passphrase `from` at the prompt; `answer` is what it says in the
+/// end.
+fn change(machine: &mut FastMachine, from: &str, to: &str, answer: &str) -> Result {
+    machine.console().type_line("change")?;
+    machine
+        .console()
+        .wait_for("Present passphrase: ", seconds(30))?;
+    enter(machine, from, "New passphrase: ")?;
+    enter(machine, to, "The same once more: ")?;
+    enter(machine, to, answer)
+}
+
+/// At the prompt, by whoever knows the present one, and it opens nothing.
+fn a_passphrase_is_changed_at_the_prompt(machine: &mut FastMachine) -> Result {
+    machine.console().type_line("")?;
+    machine
+        .console()
+        .wait_for("Nothing was entered.", seconds(20))?;
+    change(
+        machine,
+        WORDS,
+        WORDS,
+        "in use already. Nothing was changed.",
+    )?;
+    machine.console().type_line("change")?;
+    machine
+        .console()
+        .wait_for("Present passphrase: ", seconds(30))?;
+    enter(machine, WORDS, "New passphrase: ")?;
+    enter(machine, "short", "at least 8 characters")?;
+    machine
+        .console()
+        .wait_for("New passphrase: ", seconds(30))?;
+    enter(machine, NEW_WORDS, "The same once more: ")?;
+    enter(machine, WORDS, "The two are not the same. Nothing")?;
+    change(machine, WORDS, NEW_WORDS, "of \"Halima\" is changed.")?;
+    assert_locked(machine)?;
+    // The old one is a wrong entry, when one wants to change it as well.
+    machine.console().type_line("change")?;
+    machine
+        .console()
+        .wait_for("Present passphrase: ", seconds(30))?;
+    enter(machine, WORDS, "is wrong. Try again in 4 s.")?;
+    enter(machine, NEW_WORDS, "Wait ")?;
+    machine.console().type_line("")?;
+    machine
+        .console()
+        .wait_for("Nothing was changed.", seconds(20))?;
+    std::thread::sleep(seconds(6));
+    ask_for_passphrase(machine)
 }
 
 #[test]
@@ -58,14 +111,17 @@ fn a_passphrase_opens_elsewhere_and_a_wrong_one_slows_the_next_boot_down_too() -
     enter(&mut machine, WORDS, "Wait ")?;
     assert_locked(&mut machine)?;
     std::thread::sleep(seconds(4));
-    machine.console().type_line(WORDS)?;
+    a_passphrase_is_changed_at_the_prompt(&mut machine)?;
+    machine.console().type_line(NEW_WORDS)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)?;
     let console = machine.console().transcript();
     let log = machine.shell("stayput log; dmesg")?.text;
     assert!(log.contains("the passphrase of \"Halima\""), "{log}");
     assert!(log.contains("Wrong passphrase."), "{log}");
-    for typed in [WORDS, "wrong guess"] {
+    let changed = "The passphrase of \"Halima\" was changed.";
+    assert!(log.contains(changed), "{log}");
+    for typed in [WORDS, NEW_WORDS, "wrong guess"] {
         assert!(
             !console.contains(typed) && !log.contains(typed),
             "{console}"

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Stage;
+use super::{Entry, Stage};
 use crate::boot::line::Line;
 use crate::boot::screen::Asking;
 use crate::boot::words::Reason;
@@ -101,7 +101,7 @@ impl Stage {
             Err(error) => log::error!("the reset failed: {error}"),
         }
         self.waiting = None;
-        self.entering = None;
+        self.entry = Entry::default();
         self.feigned = false;
         self.recovery.forget();
         // One that was left opens the server all the same, and is asked again.
