@@ -3,7 +3,7 @@
 use qemu_tests::seen::{assert_locked, assert_released};
 use qemu_tests::{FastMachine, Place, RecoveryCode, Result, minutes, seconds};
 
-use crate::suspect::clinic_with_office_stick;
+use crate::suspect::{clinic_with_office_stick, make_office_stick};
 
 const WORDS: &str = "otter lamp frozen cello";
 const NEW_WORDS: &str = "basket seven river comb";
@@ -175,6 +175,50 @@ fn under_duress_it_looks_like_a_wrong_passphrase_and_afterwards_only_a_stick_ope
     assert_locked(&mut machine)?;
 
     machine.boot_at(&Place::home()?)?;
+    machine
+        .console()
+        .wait_for("This server was reset", minutes(2))?;
+    assert_locked(&mut machine)?;
+    machine.plug(&stick)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let log = machine.shell("stayput log")?.success()?;
+    assert!(log.contains("Reset, with a passphrase for duress"), "{log}");
+    Ok(())
+}
+
+/// Names the passphrase to a command that needs the key; what it says.
+fn command_with(machine: &mut FastMachine, words: &str) -> Result<String> {
+    let list = "stayput passphrase list --passphrase --passphrase-stdin";
+    let said = machine.shell(&format!("echo '{words}' | {list} 2>&1"))?;
+    assert!(!said.ok(), "{said}");
+    Ok(said.text)
+}
+
+#[test]
+fn under_duress_a_command_on_the_running_server_says_wrong_and_destroys_the_key() -> Result {
+    let home = Place::home()?;
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_at(&home)?;
+    machine.wait_for_release()?;
+    let stick = make_office_stick(&mut machine, None)?;
+    add(&mut machine, "Halima", WORDS)?;
+    add(&mut machine, "night --duress", DURESS)?;
+    assert_released(&mut machine)?;
+
+    let wrong = command_with(&mut machine, "a wrong guess")?;
+    assert!(wrong.contains("The passphrase is wrong."), "{wrong}");
+    assert_released(&mut machine)?;
+    assert_eq!(command_with(&mut machine, DURESS)?, wrong);
+    // What was released has gone, and nothing opens it any more: not the right
+    // passphrase, of which the same is said, and not the home.
+    let released = machine.shell("grep ' /run/stayput ' /proc/mounts")?;
+    assert!(!released.ok(), "{released}");
+    assert_eq!(command_with(&mut machine, WORDS)?, wrong);
+    let at_home = machine.shell("stayput passphrase list; sync")?;
+    assert!(!at_home.text.contains("Halima"), "{at_home}");
+
+    machine.boot_at(&home)?;
     machine
         .console()
         .wait_for("This server was reset", minutes(2))?;
