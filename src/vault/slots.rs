@@ -189,6 +189,37 @@ mod tests {
     }
 
     #[test]
+    fn a_table_made_useless_opens_for_no_place_and_is_as_long_to_try() {
+        let (secret, key) = (Secret32::random(), MasterKey::generate());
+        let mut table = largest();
+        let rows = table
+            .environments
+            .iter_mut()
+            .flat_map(|slot| &mut slot.rows);
+        for row in rows {
+            row.wrapped = WrappedKey::wrap(&secret, "x", b"", &key);
+        }
+        let wraps = |table: &SlotTable| {
+            let rows = table.environments.iter().flat_map(|slot| &slot.rows);
+            rows.map(|row| row.wrapped).collect::<std::vec::Vec<_>>()
+        };
+        let opening = |table: &SlotTable| {
+            let wraps = wraps(table).into_iter();
+            wraps
+                .filter(|wrap| wrap.unwrap_any(&secret, "x", b"").is_ok())
+                .count()
+        };
+        assert_eq!(opening(&table), MAX_PLACES * MAX_ROWS);
+        let before = table.clone();
+        table.make_useless();
+        assert_eq!(opening(&table), 0);
+        assert_eq!(wraps(&table).len(), wraps(&before).len());
+        // Nor does anything of the old wraps stay in memory.
+        let pairs = wraps(&table).into_iter().zip(wraps(&before));
+        assert!(pairs.into_iter().all(|(after, before)| after != before));
+    }
+
+    #[test]
     fn without_the_pepper_the_table_stays_shut() {
         let (pepper, id) = (Secret32::random(), ServerId::random());
         let payload = SlotTable::default().seal(&pepper, &id, Area::First);
