@@ -205,6 +205,9 @@ fn under_duress_a_command_on_the_running_server_says_wrong_and_destroys_the_key(
     add(&mut machine, "Halima", WORDS)?;
     add(&mut machine, "night --duress", DURESS)?;
     assert_released(&mut machine)?;
+    // The only stick is in the server: it must be left alone.
+    machine.plug(&stick)?;
+    machine.wait_for_device("/dev/sda1")?;
 
     let wrong = command_with(&mut machine, "a wrong guess")?;
     assert!(wrong.contains("The passphrase is wrong."), "{wrong}");
@@ -228,6 +231,8 @@ fn under_duress_a_command_on_the_running_server_says_wrong_and_destroys_the_key(
     assert_released(&mut machine)?;
     let log = machine.shell("stayput log")?.success()?;
     assert!(log.contains("Reset, with a passphrase for duress"), "{log}");
+    let left = "Keys on plugged sticks: 0 destroyed, 1 left.";
+    assert!(log.contains(left), "{log}");
     Ok(())
 }
 
