@@ -42,11 +42,25 @@ impl Display for Reason {
                 "This machine is not as it was: {} of {} parts are there, {} are needed.",
                 answered.machine, answered.machine_of, need.machine
             ),
-            Self::Silent { answered, need } => write!(
-                f,
-                "The place is silent: {} of {} neighbours answer, {} are needed.",
-                answered.place, answered.place_of, need.place
-            ),
+            Self::Silent { answered, need } => {
+                let mut before = "The place is silent: ";
+                if answered.place < need.place || answered.servers >= need.servers {
+                    write!(
+                        f,
+                        "{before}{} of {} neighbours answer, {} are needed.",
+                        answered.place, answered.place_of, need.place
+                    )?;
+                    before = "\nSo are its key servers: ";
+                }
+                if answered.servers < need.servers {
+                    write!(
+                        f,
+                        "{before}{} of {} key servers answer, {} needed.",
+                        answered.servers, answered.servers_of, need.servers
+                    )?;
+                }
+                Ok(())
+            }
             Self::WasReset(cause) => write!(
                 f,
                 "This server was reset, {cause}.\nNo place and no passphrase opens it any more. A backup stick does,\nand the recovery code."
@@ -302,10 +316,12 @@ mod tests {
                 machine_of: 4,
                 place,
                 place_of: 3,
+                ..Answered::default()
             },
             need: Thresholds {
                 machine: 3,
                 place: 2,
+                ..Thresholds::default()
             },
         };
         let text = banner(&silent(4, 1));

@@ -71,12 +71,18 @@ pub fn count(chosen: &[Chosen], group: Group) -> u8 {
 
 /// All of a few, all but one of several machine factors; more than half of
 /// the neighbours: a printer that is switched off must not lock anybody out.
-/// Without neighbours that is more than there are.
+/// Without neighbours that is more than there are, or none at all where key
+/// servers bind the server to its place. Of those half are enough.
 pub fn usual_thresholds(chosen: &[Chosen]) -> Thresholds {
     let machine_of = count(chosen, Group::Machine);
+    let servers_of = count(chosen, Group::Servers);
     Thresholds {
         machine: machine_of - u8::from(machine_of > 2),
-        place: count(chosen, Group::Place) / 2 + 1,
+        place: match (count(chosen, Group::Place), servers_of) {
+            (0, 1..) => 0,
+            (place_of, _) => place_of / 2 + 1,
+        },
+        servers: servers_of.div_ceil(2),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::enrolment::Chosen;
 use super::neighbours::suits_enrolment;
+use super::tang::is_server;
 use super::{Observed, Refused};
 use crate::vault::{Answered, EnvironmentSlot, Group, Label, Value};
 
@@ -43,6 +44,9 @@ pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) 
         let (fate, value) = match observed.value(&factor.label) {
             None => (Fate::Silent, value),
             Some(now) if now == value => (Fate::Same, value),
+            // What another server says of a key that it does not have is no
+            // value to enrol; a new key of the same one is another matter.
+            Some(_) if is_server(&factor.label) => (Fate::Silent, value),
             Some(now) if factor.group == Group::Machine => (Fate::Taken, now),
             Some(now) => match suits_enrolment(now, &neighbours) {
                 Ok(()) => {
@@ -63,6 +67,16 @@ pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) 
 }
 
 impl Refreshed {
+    /// Takes this value for a factor, which somebody has made sure of.
+    pub fn take(&mut self, label: &Label, value: &Value) {
+        for (factor, (_, fate)) in self.chosen.iter_mut().zip(&mut self.fates) {
+            if factor.label == *label {
+                factor.value.clone_from(value);
+                *fate = Fate::Taken;
+            }
+        }
+    }
+
     /// How many values are taken as they are today.
     pub fn taken(&self) -> u8 {
         let taken = self.fates.iter().filter(|(_, fate)| *fate == Fate::Taken);
@@ -75,6 +89,7 @@ impl Refreshed {
             let (some, all) = match factor.group {
                 Group::Machine => (&mut answered.machine, &mut answered.machine_of),
                 Group::Place => (&mut answered.place, &mut answered.place_of),
+                Group::Servers => (&mut answered.servers, &mut answered.servers_of),
             };
             *all += 1;
             *some += u8::from(counts(*fate));
@@ -86,7 +101,7 @@ impl Refreshed {
     /// another place, not the same one with something replaced.
     pub fn is_elsewhere(&self) -> bool {
         let same = self.count(|fate| fate == Fate::Same);
-        same.place_of > 0 && same.place == 0
+        same.place_of > 0 && same.place == 0 && same.servers == 0
     }
 
     /// What is as it will be enrolled.
@@ -151,6 +166,7 @@ mod tests {
         let need = Thresholds {
             machine: 1,
             place: 2,
+            ..Thresholds::default()
         };
         let name = "home".try_into().unwrap();
         let slot = enrol(&header, &key, 0, name, &chosen, need, |_, _| ()).unwrap();

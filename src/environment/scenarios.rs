@@ -40,6 +40,7 @@ fn enrolled() -> Server {
     let need = Thresholds {
         machine: 2,
         place: 2,
+        ..Thresholds::default()
     };
     let slot = enrol(
         &header,

@@ -132,6 +132,7 @@ impl Facts {
         Some(Thresholds {
             machine: least(|need| need.machine)?,
             place: least(|need| need.place)?,
+            ..Thresholds::default()
         })
     }
 

@@ -5,7 +5,11 @@ use crate::theft::OnStrikes;
 use Verdict::{Covered, NotCovered, Partly};
 
 fn need(machine: u8, place: u8) -> Thresholds {
-    Thresholds { machine, place }
+    Thresholds {
+        machine,
+        place,
+        ..Thresholds::default()
+    }
 }
 
 fn places() -> Vec<Option<Vec<Thresholds>>> {

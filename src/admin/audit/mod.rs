@@ -190,6 +190,7 @@ mod tests {
             places: Some(vec![Thresholds {
                 machine: 5,
                 place: 2,
+                ..Thresholds::default()
             }]),
             neighbours: 3,
             sticks: 2,

@@ -72,7 +72,11 @@ impl Clinic {
         for (at, mac) in neighbours.iter().enumerate() {
             all.push(chosen(Group::Place, &neighbour(at), &value(mac)));
         }
-        let need = Thresholds { machine: 2, place };
+        let need = Thresholds {
+            machine: 2,
+            place,
+            ..Thresholds::default()
+        };
         self.change(|vault, key| {
             let id = vault.slots().unwrap().next_id;
             let name = "home".try_into().unwrap();

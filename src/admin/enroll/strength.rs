@@ -90,7 +90,14 @@ mod tests {
             wireless,
             router,
         };
-        of_a_lone_server(around, Thresholds { machine: 5, place })
+        of_a_lone_server(
+            around,
+            Thresholds {
+                machine: 5,
+                place,
+                ..Thresholds::default()
+            },
+        )
     }
 
     #[test]
