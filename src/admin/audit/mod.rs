@@ -193,6 +193,8 @@ mod tests {
                 ..Thresholds::default()
             }]),
             neighbours: 3,
+            servers: 0,
+            strength: crate::environment::Strength::Soft,
             sticks: 2,
             without_pin: 1,
             verified: true,

@@ -3,6 +3,7 @@
 //! the audit says of the same set-up: nothing where it says covered, and what
 //! it does not call so is really found.
 
+mod key_servers;
 mod peoples_ways_in;
 
 use super::judge::{Facts, Leaked, Medium, Threat, Verdict, judge};

@@ -8,8 +8,8 @@ use std::process::Command;
 use crate::admin::{Exit, Problem, Result, ask, program};
 use crate::environment::{
     Advertisement, AdvertisementError, Chosen, NoReply, Request, Thumbprint, ask_once,
-    enrol_with_server, factor_value, parse_thumbprint, recover_once, server_label, thumbprint,
-    thumbprint_text,
+    enrol_with_server, factor_value, is_public, parse_thumbprint, recover_once, server_label,
+    thumbprint, thumbprint_text,
 };
 use crate::vault::{Group, KeyServer, MAX_SERVERS, PublicKey, Value};
 
@@ -233,18 +233,6 @@ fn standing(ip: IpAddr) -> Standing {
     }
 }
 
-/// Whether an address is reached from anywhere: not private (RFC 1918, RFC
-/// 4193) and not shared by a provider (RFC 6598).
-pub fn is_public(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
-            !(ip.is_private() || ip.is_link_local() || ip.is_loopback() || shared)
-        }
-        IpAddr::V6(ip) => !(ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback()),
-    }
-}
-
 /// Whether this machine itself has the address.
 fn is_our_own(address: SocketAddr) -> bool {
     let any: SocketAddr = match address {
@@ -334,7 +322,7 @@ pub enum News {
     /// It could not be asked, or not be believed: why.
     Kept(String),
     /// It has a new key, which was tried.
-    Rotated(Enrolled),
+    Rotated(Box<Enrolled>),
 }
 
 /// Looks whether the server has rotated its keys. The new one is believed when
@@ -365,7 +353,7 @@ pub fn look_again(server: &KeyServer, yes: bool) -> Result<News> {
         compare("Is this what tang-show-keys prints on that server?", yes)?;
     }
     let new = with_key(address, &advertisement.exchange[0], &advertisement.signing)?;
-    Ok(News::Rotated(new))
+    Ok(News::Rotated(Box::new(new)))
 }
 
 #[cfg(test)]

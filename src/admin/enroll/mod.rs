@@ -7,7 +7,6 @@ mod strength;
 
 use core::net::Ipv4Addr;
 
-pub use key_servers::is_public;
 use key_servers::{Enrolled, KeyServerOptions};
 
 use super::ask;

@@ -123,7 +123,7 @@ impl Advertisement {
             vouching: Vec::new(),
         };
         for jwk in &keys {
-            let is_for = |what| jwk.key_ops.iter().any(|op| *op == what);
+            let is_for = |what| jwk.key_ops.contains(&what);
             if is_for("verify") {
                 let key = jwk.public_key().map_err(|_| E::UnknownAlgorithm)?;
                 if jwk.alg.is_some_and(|alg| alg != algorithm(key.curve)) {
@@ -146,6 +146,20 @@ impl Advertisement {
         let vouching = known.iter().filter(|key| is_signed_by(key));
         found.vouching = vouching.take(MAX_KEYS).cloned().collect();
         Ok(found)
+    }
+
+    /// The same around a payload that nobody has signed: for the fuzz target,
+    /// which does not come so far by itself.
+    #[cfg(feature = "fuzzing")]
+    pub fn with_payload(payload: &[u8]) -> Result<Self, AdvertisementError> {
+        let mut buffer = vec![0; Base64UrlUnpadded::encoded_len(payload)];
+        let Ok(payload) = Base64UrlUnpadded::encode(payload, &mut buffer) else {
+            return Err(AdvertisementError::Malformed);
+        };
+        let json = format!(
+            r#"{{"payload":"{payload}","protected":"eyJhbGciOiJFUzI1NiJ9","signature":""}}"#
+        );
+        Self::parse(json.as_bytes(), &[])
     }
 
     /// The thumbprints of the keys that have signed it.

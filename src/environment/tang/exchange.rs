@@ -123,6 +123,7 @@ fn random<C: CurveArithmetic>() -> Scalar<C> {
 }
 
 /// C and the value of K.
+#[cfg(feature = "admin")]
 fn enrol_on<C>(exchange: &[u8]) -> Result<(PointBytes, Secret32), BadPoint>
 where
     C: CurveArithmetic,
@@ -171,6 +172,7 @@ fn generator<C: CurveArithmetic>() -> ProjectivePoint<C> {
 ///
 /// # Errors
 /// [`BadPoint`]: the server's key is not on its curve.
+#[cfg(feature = "admin")]
 pub fn enrol(exchange: &PublicKey) -> Result<(PointBytes, Secret32), BadPoint> {
     match exchange.curve {
         Curve::P256 => enrol_on::<NistP256>(&exchange.point),

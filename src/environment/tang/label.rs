@@ -27,6 +27,7 @@ pub fn is_server(label: &str) -> bool {
 }
 
 /// Where the key server with this label is; `None` for any other label.
+#[cfg(feature = "admin")]
 pub fn server_address(label: &str) -> Option<SocketAddr> {
     let rest = label.strip_prefix(PREFIX)?;
     rest.split(' ').next()?.parse().ok()

@@ -12,21 +12,31 @@ mod jwk;
 mod label;
 #[cfg(test)]
 mod real_tests;
-
-#[cfg(any(feature = "admin", feature = "fuzzing"))]
-pub use advertisement::{Advertisement, AdvertisementError};
-pub use asking::{KeyServers, UNKNOWN_KEY, factor_value};
 #[cfg(feature = "admin")]
-pub use asking::{ask_once, recover_once};
+mod strength;
+
+pub use asking::KeyServers;
+pub use label::is_server;
+
+#[cfg(feature = "admin")]
+pub use asking::{ask_once, factor_value, recover_once};
 #[cfg(feature = "admin")]
 pub use conversation::{NoReply, Request};
 #[cfg(feature = "admin")]
 pub use exchange::enrol as enrol_with_server;
+#[cfg(feature = "admin")]
+pub use jwk::{Thumbprint, parse_thumbprint, thumbprint, thumbprint_text};
+#[cfg(feature = "admin")]
+pub use label::server_label;
+#[cfg(feature = "admin")]
+pub use strength::{Strength, is_public, strength};
+
+#[cfg(any(feature = "admin", feature = "fuzzing"))]
+pub use advertisement::{Advertisement, AdvertisementError};
 #[cfg(feature = "fuzzing")]
 pub use http::ReplyReader;
-pub use jwk::Thumbprint;
 #[cfg(feature = "fuzzing")]
 pub use jwk::parse_answer;
-#[cfg(feature = "admin")]
-pub use jwk::{parse_thumbprint, thumbprint, thumbprint_text};
-pub use label::{is_server, server_address, server_label};
+
+#[cfg(test)]
+pub use exchange::tests::Peer as TestPeer;
