@@ -331,6 +331,34 @@ mod tests {
     }
 
     #[test]
+    fn a_key_server_that_is_missing_is_named_alone_or_behind_the_neighbours() {
+        let silent = |place, servers| Reason::Silent {
+            answered: Answered {
+                place,
+                place_of: 3,
+                servers,
+                servers_of: 2,
+                ..Answered::default()
+            },
+            need: Thresholds {
+                machine: 0,
+                place: 2,
+                servers: 2,
+            },
+        };
+        assert_eq!(
+            silent(3, 1).to_string(),
+            "The place is silent: 1 of 2 key servers answer, 2 needed."
+        );
+        let text = silent(0, 0).to_string();
+        assert!(text.contains("0 of 3 neighbours answer"), "{text}");
+        assert!(text.contains("0 of 2 key servers answer"), "{text}");
+        let text = banner(&silent(0, 0));
+        assert!(text.lines().count() <= 24, "one screen");
+        assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");
+    }
+
+    #[test]
     fn a_hostile_name_cannot_write_over_the_screen() {
         let text = Printable("a\u{1b}[2Jb\n").to_string();
         assert_eq!(text, "a?[2Jb?");

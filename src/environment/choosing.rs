@@ -150,6 +150,22 @@ mod tests {
     }
 
     #[test]
+    fn half_of_the_key_servers_are_needed_and_with_one_no_neighbour_is() {
+        for (servers, needed) in [(1, 1), (2, 1), (3, 2), (8, 4)] {
+            let mut chosen = choose(&observed(&[]), &[]).chosen;
+            for n in 0..servers {
+                chosen.push(Chosen {
+                    group: Group::Servers,
+                    label: format!("tang 10.0.0.{n}:80").as_str().try_into().unwrap(),
+                    value: Value::from_slice(&[n; 32]).unwrap(),
+                });
+            }
+            let need = usual_thresholds(&chosen);
+            assert_eq!((need.place, need.servers), (0, needed));
+        }
+    }
+
+    #[test]
     fn a_place_without_neighbours_asks_for_more_than_there_are() {
         let choice = choose(&observed(&[]), &[]);
         assert_eq!(usual_thresholds(&choice.chosen).place, 1);

@@ -215,4 +215,49 @@ mod tests {
         assert_eq!(now.chosen[1].value, value(&ROUTER), "as it was enrolled");
         assert_eq!(now.taken(), 0);
     }
+
+    #[test]
+    fn a_key_server_is_only_taken_anew_when_somebody_has_made_sure_of_it() {
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let label: Label = "tang 10.0.0.5:80".try_into().unwrap();
+        let right = value(&[7; 32]);
+        let chosen = [
+            (Group::Place, neighbour(1), value(&ROUTER)),
+            (Group::Servers, label.clone(), right.clone()),
+        ]
+        .map(|(group, label, value)| Chosen {
+            group,
+            label,
+            value,
+        });
+        let need = Thresholds {
+            machine: 0,
+            place: 1,
+            servers: 1,
+        };
+        let name = "home".try_into().unwrap();
+        let slot = enrol(&header, &key, 0, name, &chosen, need, |_, _| ()).unwrap();
+        let clinic = Clinic { key, header, slot };
+        let with = |router: [u8; 6], said: &Value| {
+            let mut observed = seen([Some(router), None, None]);
+            observed.note(&label, said);
+            refreshed(&clinic, &observed)
+        };
+        // The router was replaced: the key server says that this is home.
+        let now = with(NEW_ROUTER, &right);
+        assert!(!now.is_elsewhere());
+        assert_eq!((now.fates[0].1, now.fates[1].1), (Fate::Taken, Fate::Same));
+        // Another one answers: its value is not taken for the enrolled one.
+        let mut now = with(ROUTER, &value(b"unknown key"));
+        assert_eq!(now.fates[1].1, Fate::Silent);
+        assert_eq!(
+            (now.chosen[1].value.clone(), now.taken()),
+            (right.clone(), 0)
+        );
+        assert!(with(NEW_ROUTER, &value(b"unknown key")).is_elsewhere());
+        let new = value(&[8; 32]);
+        now.take(&label, &new);
+        assert_eq!((now.chosen[1].value.clone(), now.taken()), (new, 1));
+    }
 }

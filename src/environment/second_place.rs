@@ -123,4 +123,14 @@ mod tests {
             assert_eq!(names(&table), [HOME]);
         }
     }
+
+    #[test]
+    fn a_place_without_key_servers_does_not_stand_beside_a_home_that_has_them() {
+        let mut table = SlotTable::default();
+        let mut home = place(0, HOME, 2, 2);
+        home.need.servers = 1;
+        table.environments.extend([Box::new(home)]);
+        let weaker = put_beside_home(&mut table, place(1, SECOND, 2, 2));
+        assert_eq!(weaker, Err(NoSecondPlace::Weaker));
+    }
 }

@@ -30,7 +30,9 @@ fn enrolled(home: &Place, server: &KeyServer) -> Result<FastMachine> {
     let said = machine.shell_within(&enroll, minutes(5))?.success()?;
     assert!(said.contains("tang 192.168.77.9:7500: taken"), "{said}");
     assert!(said.contains("1 of 1 key servers. Strong"), "{said}");
-    machine.shell("stayput policy --wait 6 && sync")?.success()?;
+    machine
+        .shell("stayput policy --wait 6 && sync")?
+        .success()?;
     machine.keep_vault_conf()?;
     Ok(machine)
 }

@@ -69,10 +69,11 @@ pub fn learn() -> Result<Learnt> {
     })
 }
 
-/// The neighbours of all places, and the least that one of them needs.
+/// The neighbours and key servers of all places, and the least of the
+/// neighbours that one of them needs.
 fn asked_for(slots: &SlotTable) -> (Vec<Label>, u8) {
     let factors = slots.environments.iter().flat_map(|slot| &slot.factors);
-    let place = factors.filter(|factor| factor.group == Group::Place);
+    let place = factors.filter(|factor| factor.group != Group::Machine);
     let labels = place.map(|factor| factor.label.clone()).collect();
     let need = slots.environments.iter().map(|slot| slot.need.place);
     (labels, need.min().unwrap_or(1).max(1))
