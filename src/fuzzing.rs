@@ -2,7 +2,7 @@
 //! None of them may panic, hang or ask for more memory than it was given.
 
 use crate::boot::fuzzing as boot;
-use crate::environment::parse_arp_reply;
+use crate::environment::{Advertisement, ReplyReader, parse_arp_reply, parse_server_answer};
 use crate::keys::{MasterKey, RecoveryCode, Secret32, TypedCode};
 use crate::release::mariadb::{CheckFile, KeyFile};
 use crate::stick::{StickFile, file_names};
@@ -76,6 +76,32 @@ pub fn partition_table(bytes: &[u8]) {
 
 pub fn arp_reply(bytes: &[u8]) {
     let _ = parse_arp_reply(bytes);
+}
+
+/// A reply of a key server, in pieces as long as its first byte says; then the
+/// key in it.
+pub fn server_reply(bytes: &[u8]) {
+    let Some((piece, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let mut reader = ReplyReader::default();
+    let mut reply = None;
+    for part in bytes.chunks(usize::from(*piece).max(1)) {
+        match reader.push(part) {
+            Ok(found) => reply = reply.or(found),
+            Err(_) => return,
+        }
+    }
+    if let Some(reply) = reply.or_else(|| reader.closed().ok()) {
+        let _ = parse_server_answer(&reply.body);
+    }
+}
+
+/// What a key server says of its keys, as it is and as what would be signed.
+pub fn server_keys(bytes: &[u8]) {
+    let _ = parse_server_answer(bytes);
+    let _ = Advertisement::parse(bytes, &[]);
+    let _ = Advertisement::with_payload(bytes);
 }
 
 pub fn uevent(bytes: &[u8]) {

@@ -4,6 +4,7 @@
 //!
 //! - [`Place`]: a network with neighbours of chosen addresses, made of real
 //!   kernel network devices in a namespace of its own
+//! - [`KeyServer`]: Debian's tangd in such a network
 //! - [`Machine`]: one running QEMU: consoles, USB sticks, power
 //! - [`Stick`]: the image of a USB stick, vfat or ext4, partitioned or not
 //! - [`FastMachine`]: a server that has only an initramfs; boots in seconds
@@ -41,6 +42,7 @@ mod failure;
 mod fast;
 mod hardware;
 mod install;
+mod key_server;
 mod machine;
 mod place;
 mod prepared;
@@ -64,6 +66,7 @@ pub use failure::{Failure, Result, run};
 pub use fast::FastMachine;
 pub use hardware::{Hardware, NicModel, UsbController, UsbModel};
 pub use install::Tell;
+pub use key_server::KeyServer;
 pub use machine::{Machine, MachineBuilder};
 pub use place::{Neighbour, Place};
 pub use prepared::{images_script, prepared, shipped_binary};

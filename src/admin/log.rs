@@ -4,7 +4,7 @@ use super::open_vault::open_vault;
 use super::unlock::{UnlockOptions, problem, unlock};
 use super::{Problem, Result, watch};
 use crate::theft::ResetCause;
-use crate::vault::{Event, EventKind, LockedBecause, OpenedBy, Span, Standing};
+use crate::vault::{Answered, Event, EventKind, LockedBecause, OpenedBy, Span, Standing};
 
 /// What was logged is sealed whenever the server opens. The seal shows that
 /// nothing was changed since; it cannot show what was changed before.
@@ -94,30 +94,49 @@ pub fn time(seconds: u64) -> String {
     humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since).to_string()
 }
 
+/// The end of a list of counts; nothing where there are no key servers.
+fn key_servers(answered: &Answered, behind: &str) -> String {
+    match answered.servers_of {
+        0 => String::new(),
+        of => format!(", {} of {of} key servers{behind}", answered.servers),
+    }
+}
+
 pub fn sentence(kind: &EventKind) -> String {
     match kind {
         EventKind::VaultMade => "The vault was made.".into(),
         EventKind::Enrolled { place, factors } => format!(
-            "The place \"{place}\" was enrolled: {} of {} machine factors, {} of {} neighbours.",
-            factors.machine, factors.machine_of, factors.place, factors.place_of
+            "The place \"{place}\" was enrolled: {} of {} machine factors, {} of {} neighbours{}.",
+            factors.machine,
+            factors.machine_of,
+            factors.place,
+            factors.place_of,
+            key_servers(factors, "")
         ),
         EventKind::Released { by, milliseconds } => match by {
             OpenedBy::Environment { place, same, need } => format!(
                 "Opened at \"{place}\" after {milliseconds} ms: {} of {} machine factors as \
-                 enrolled ({} needed), {} of {} neighbours ({} needed).",
-                same.machine, same.machine_of, need.machine, same.place, same.place_of, need.place
+                 enrolled ({} needed), {} of {} neighbours ({} needed){}.",
+                same.machine,
+                same.machine_of,
+                need.machine,
+                same.place,
+                same.place_of,
+                need.place,
+                key_servers(same, &format!(" ({} needed)", need.servers))
             ),
             OpenedBy::Stick { label } => format!("Opened with the stick \"{label}\"."),
             OpenedBy::Passphrase { name } => format!("Opened with the passphrase of \"{name}\"."),
             OpenedBy::Code => "Opened with the recovery code.".into(),
         },
         EventKind::Locked { because, answered } => format!(
-            "Stayed locked: {} ({} of {} machine factors and {} of {} neighbours answered.)",
+            "Stayed locked: {} ({} of {} machine factors, {} of {} neighbours{} answered.)",
             reason(*because),
             answered.machine,
             answered.machine_of,
             answered.place,
-            answered.place_of
+            answered.place_of,
+            key_servers(answered, "")
         ),
         EventKind::WrongPin { stick } => format!("Wrong PIN for the stick \"{stick}\"."),
         EventKind::StickMade { stick } => format!("The stick \"{stick}\" was made."),

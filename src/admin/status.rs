@@ -182,14 +182,21 @@ impl Status<'_> {
         let same = comparison.same;
         println!(
             "Place: \"{}\". {} of {} machine factors as enrolled ({} needed), {} of {} neighbours \
-             ({} needed).",
+             ({} needed){}.",
             found.place,
             same.machine,
             same.machine_of,
             found.need.machine,
             same.place,
             same.place_of,
-            found.need.place
+            found.need.place,
+            match same.servers_of {
+                0 => String::new(),
+                of => format!(
+                    ", {} of {of} key servers ({} needed)",
+                    same.servers, found.need.servers
+                ),
+            }
         );
         for label in &comparison.changed {
             println!("  changed: {label}");
@@ -210,7 +217,11 @@ impl Status<'_> {
                 let comparison = found.comparison.as_ref();
                 serde_json::json!({
                     "name": found.place,
-                    "need": { "machine": found.need.machine, "place": found.need.place },
+                    "need": {
+                        "machine": found.need.machine,
+                        "place": found.need.place,
+                        "servers": found.need.servers,
+                    },
                     "same": comparison.map(|comparison| comparison.same),
                     "changed": comparison.map(|comparison| &comparison.changed),
                     "silent": comparison.map(|comparison| &comparison.silent),

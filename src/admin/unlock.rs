@@ -2,13 +2,15 @@
 //! has or knows.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::ask;
 use super::entry::{key_from_code, key_from_passphrase};
 use super::open_vault::open_vault;
 use super::{Exit, Problem, Result};
 use crate::environment::{
-    Chosen, Comparison, Matcher, ON_A_LIVE_NETWORK, Observed, addresses, compare, look_around,
+    Chosen, Comparison, KeyServers, Matcher, ON_A_LIVE_NETWORK, Observed, addresses, compare,
+    is_server, look_around,
 };
 use crate::keys::MasterKey;
 use crate::stick::{self, StickError};
@@ -90,7 +92,8 @@ pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognit
         // Go on looking for the rest: what has changed is to be named.
         false
     };
-    let observed = look_around(labels, ON_A_LIVE_NETWORK, &mut try_all);
+    let servers = KeyServers::of(slots, Instant::now());
+    let observed = look_around(labels, servers, ON_A_LIVE_NETWORK, &mut try_all);
     try_all(&observed);
     let (at, key) = found.map_or((0, None), |(at, key)| (at, Some(key)));
     let slot = slots.get(at)?;
@@ -179,6 +182,7 @@ impl Unlocked {
     pub fn set_neighbours(&mut self, chosen: &[Chosen]) -> Result<()> {
         let mut policy = self.proven.policy.clone();
         policy.neighbours = addresses(chosen);
+        policy.has_servers = chosen.iter().any(|factor| is_server(&factor.label));
         self.set_policy(policy)
     }
 

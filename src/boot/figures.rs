@@ -29,6 +29,8 @@ pub struct Figures {
     pub machine: Part,
     /// From the start of asking until there was a combination to try.
     neighbours: Option<Part>,
+    /// The same until the last key server before that had answered.
+    servers: Option<Part>,
     pub unwrap: Part,
     pub tmpfs: Part,
 }
@@ -40,6 +42,7 @@ impl Figures {
             vault: Part::default(),
             machine: Part::default(),
             neighbours: None,
+            servers: None,
             unwrap: Part::default(),
             tmpfs: Part::default(),
         }
@@ -64,9 +67,19 @@ impl Figures {
 
     /// Enough neighbours have answered; only the first time counts.
     pub fn neighbours_answered(&mut self) {
-        let before = self.vault.0 + self.machine.0;
-        let waited = self.start.elapsed().saturating_sub(before);
-        self.neighbours.get_or_insert(Part(waited));
+        let waited = self.asking();
+        self.neighbours.get_or_insert(waited);
+    }
+
+    /// A key server has answered.
+    pub fn server_answered(&mut self) {
+        self.servers = Some(self.asking());
+    }
+
+    /// Since asking began.
+    fn asking(&self) -> Part {
+        let before = self.vault.0 + self.machine.0 + self.unwrap.0;
+        Part(self.start.elapsed().saturating_sub(before))
     }
 }
 
@@ -74,13 +87,15 @@ impl Display for Figures {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "released after {} ms: vault {}, machine {}, neighbours {}, unwrap {}, tmpfs {}",
+            "released after {} ms: vault {}, machine {}, neighbours {}, ",
             self.elapsed(),
             self.vault,
             self.machine,
             self.neighbours.unwrap_or_default(),
-            self.unwrap,
-            self.tmpfs
-        )
+        )?;
+        if let Some(servers) = self.servers {
+            write!(f, "tang {servers}, ")?;
+        }
+        write!(f, "unwrap {}, tmpfs {}", self.unwrap, self.tmpfs)
     }
 }

@@ -16,7 +16,7 @@ use super::screen::Screen;
 use super::stick_watch::StickWatch;
 use super::words::{LoginWords, Printable, Reason};
 use crate::environment::{
-    Comparison, Margin, Matcher, Neighbours, Observed, compare, observe_machine,
+    Comparison, KeyServers, Margin, Matcher, Neighbours, Observed, compare, observe_machine,
 };
 use crate::keys::{MasterKey, TypedCode};
 use crate::release::{notice, release};
@@ -74,6 +74,7 @@ pub struct Stage {
     found: Result<Found, LocateError>,
     observed: Observed,
     neighbours: Option<Neighbours>,
+    servers: KeyServers,
     uevents: Option<UeventSocket>,
     screen: Screen,
     /// What the prompt last said about why it is there.
@@ -118,6 +119,7 @@ impl Stage {
             found,
             observed,
             neighbours: None,
+            servers: KeyServers::default(),
             uevents,
             screen: Screen::default(),
             said: None,
@@ -175,7 +177,7 @@ impl Stage {
         }
     }
 
-    /// Asks for the neighbours that the slots name.
+    /// Asks for the neighbours and the key servers that the slots name.
     fn begin_to_ask(&mut self) {
         // First: it puts interfaces down that the next one needs up.
         self.neighbours = None;
@@ -190,7 +192,9 @@ impl Stage {
             .environments
             .iter()
             .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
-        self.neighbours = Some(Neighbours::new(labels, Instant::now()));
+        let now = Instant::now();
+        self.neighbours = Some(Neighbours::new(labels, now));
+        self.servers = KeyServers::of(&slots.environments, now);
     }
 
     /// One combination, if there is one to try: the loop stays quick.
@@ -211,6 +215,9 @@ impl Stage {
             // Who answered meanwhile counts as well.
             if let Some(neighbours) = &self.neighbours {
                 self.observed.note_answers(&neighbours.answers());
+            }
+            for (label, value) in self.servers.drive(Instant::now()) {
+                self.observed.note(&label, &value);
             }
             // Only now may the values be compared one by one.
             let same = match compare(header, slot, &key, &self.observed) {
@@ -268,6 +275,7 @@ impl Stage {
         }
         // The interfaces go back to how they were found.
         self.neighbours = None;
+        self.servers = KeyServers::default();
         if !matches!(by, OpenedBy::Environment { .. }) {
             self.note_locked();
             self.remember_place(key, &proven.policy);

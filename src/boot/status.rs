@@ -19,7 +19,8 @@ struct Card {
 struct Place {
     answered: Answered,
     need: Thresholds,
-    neighbours: Vec<(String, bool)>,
+    /// Neighbours and key servers.
+    around: Vec<(Group, String, bool)>,
 }
 
 pub struct Status<'a> {
@@ -47,18 +48,19 @@ impl<'a> Status<'a> {
 
 impl Place {
     fn of(home: &EnvironmentSlot, observed: &Observed) -> Self {
-        let neighbours = home
+        let around = home
             .factors
             .iter()
-            .filter(|factor| factor.group == Group::Place)
+            .filter(|factor| factor.group != Group::Machine)
             .map(|factor| {
-                let name = factor.label.rsplit(' ').next().unwrap_or_default();
-                (name.to_owned(), observed.value(&factor.label).is_some())
+                let name = factor.label.split_once(' ').map_or("", |(_, name)| name);
+                let answers = observed.value(&factor.label).is_some();
+                (factor.group, name.to_owned(), answers)
             });
         Self {
             answered: answered(home, observed),
             need: home.need,
-            neighbours: neighbours.collect(),
+            around: around.collect(),
         }
     }
 }
@@ -93,14 +95,31 @@ impl Display for Place {
             "Machine: {} of {} parts are there, {} are needed.",
             answered.machine, answered.machine_of, need.machine
         )?;
-        writeln!(
-            f,
-            "Neighbours: {} of {} answer, {} are needed.",
-            answered.place, answered.place_of, need.place
-        )?;
-        for (name, answers) in &self.neighbours {
-            let says = if *answers { "answers" } else { "SILENT" };
-            writeln!(f, "  {name:<16} {says}")?;
+        let groups = [
+            (
+                Group::Place,
+                "Neighbours",
+                answered.place,
+                answered.place_of,
+                need.place,
+            ),
+            (
+                Group::Servers,
+                "Key servers",
+                answered.servers,
+                answered.servers_of,
+                need.servers,
+            ),
+        ];
+        for (group, what, some, all, need) in groups {
+            if group == Group::Servers && all == 0 {
+                continue;
+            }
+            writeln!(f, "{what}: {some} of {all} answer, {need} are needed.")?;
+            for (_, name, answers) in self.around.iter().filter(|(of, ..)| *of == group) {
+                let says = if *answers { "answers" } else { "SILENT" };
+                writeln!(f, "  {name:<16} {says}")?;
+            }
         }
         Ok(())
     }
@@ -120,12 +139,19 @@ mod tests {
                     machine_of: 5,
                     place: 1,
                     place_of: 2,
+                    servers: 0,
+                    servers_of: 1,
                 },
                 need: Thresholds {
                     machine: 3,
                     place: 2,
+                    servers: 1,
                 },
-                neighbours: vec![("10.0.0.1".into(), false), ("10.0.0.2".into(), true)],
+                around: vec![
+                    (Group::Place, "10.0.0.1".into(), false),
+                    (Group::Place, "10.0.0.2".into(), true),
+                    (Group::Servers, "10.0.0.5:80".into(), false),
+                ],
             }),
             cards: vec![
                 Card {
@@ -144,6 +170,8 @@ mod tests {
             "Neighbours: 1 of 2 answer, 2 are needed.",
             "  10.0.0.1         SILENT",
             "  10.0.0.2         answers",
+            "Key servers: 0 of 1 answer, 1 are needed.",
+            "  10.0.0.5:80      SILENT",
             "Network card eth0: NO CABLE, or the other end is off.",
             "Network card eth1: connected.",
         ] {

@@ -1,12 +1,12 @@
 //! Sleeping until a source has something to say.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::console::Consoles;
-use crate::environment::Neighbours;
+use crate::environment::{KeyServers, Neighbours};
 use crate::sys::uevent::UeventSocket;
 
 /// Without an end, as long as this at most, in milliseconds: sticks are then
@@ -18,22 +18,21 @@ const LONGEST: u16 = 1000;
 pub fn wait(
     uevents: Option<&UeventSocket>,
     neighbours: Option<&Neighbours>,
+    servers: &KeyServers,
     consoles: &Consoles,
     until: Option<Instant>,
 ) {
-    let input = |fd| PollFd::new(fd, PollFlags::POLLIN);
-    let sockets: Vec<BorrowedFd<'_>> = uevents
+    let readable = uevents
         .map(UeventSocket::as_fd)
         .into_iter()
-        .chain(neighbours.into_iter().flat_map(Neighbours::sockets))
-        .collect();
+        .chain(neighbours.into_iter().flat_map(Neighbours::sockets));
     let mut console_flags = PollFlags::POLLIN;
     if consoles.is_behind() {
         console_flags |= PollFlags::POLLOUT;
     }
-    let mut fds: Vec<PollFd<'_>> = sockets
-        .into_iter()
-        .map(input)
+    let mut fds: Vec<PollFd<'_>> = readable
+        .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+        .chain(servers.sockets().map(|(fd, flags)| PollFd::new(fd, flags)))
         .chain(
             consoles
                 .terminals()

@@ -42,11 +42,25 @@ impl Display for Reason {
                 "This machine is not as it was: {} of {} parts are there, {} are needed.",
                 answered.machine, answered.machine_of, need.machine
             ),
-            Self::Silent { answered, need } => write!(
-                f,
-                "The place is silent: {} of {} neighbours answer, {} are needed.",
-                answered.place, answered.place_of, need.place
-            ),
+            Self::Silent { answered, need } => {
+                let mut before = "The place is silent: ";
+                if answered.place < need.place || answered.servers >= need.servers {
+                    write!(
+                        f,
+                        "{before}{} of {} neighbours answer, {} are needed.",
+                        answered.place, answered.place_of, need.place
+                    )?;
+                    before = "\nSo are its key servers: ";
+                }
+                if answered.servers < need.servers {
+                    write!(
+                        f,
+                        "{before}{} of {} key servers answer, {} needed.",
+                        answered.servers, answered.servers_of, need.servers
+                    )?;
+                }
+                Ok(())
+            }
             Self::WasReset(cause) => write!(
                 f,
                 "This server was reset, {cause}.\nNo place and no passphrase opens it any more. A backup stick does,\nand the recovery code."
@@ -306,16 +320,46 @@ mod tests {
                 machine_of: 4,
                 place,
                 place_of: 3,
+                ..Answered::default()
             },
             need: Thresholds {
                 machine: 3,
                 place: 2,
+                ..Thresholds::default()
             },
         };
         let text = banner(&silent(4, 1));
         assert!(text.contains("1 of 3 neighbours answer, 2 are needed"));
         assert!(text.contains("network cable"));
         assert!(banner(&silent(2, 3)).contains("2 of 4 parts are there, 3 are needed"));
+    }
+
+    #[test]
+    fn a_key_server_that_is_missing_is_named_alone_or_behind_the_neighbours() {
+        let silent = |place, servers| Reason::Silent {
+            answered: Answered {
+                place,
+                place_of: 3,
+                servers,
+                servers_of: 2,
+                ..Answered::default()
+            },
+            need: Thresholds {
+                machine: 0,
+                place: 2,
+                servers: 2,
+            },
+        };
+        assert_eq!(
+            silent(3, 1).to_string(),
+            "The place is silent: 1 of 2 key servers answer, 2 needed."
+        );
+        let text = silent(0, 0).to_string();
+        assert!(text.contains("0 of 3 neighbours answer"), "{text}");
+        assert!(text.contains("0 of 2 key servers answer"), "{text}");
+        let text = banner(&silent(0, 0));
+        assert!(text.lines().count() <= 24, "one screen");
+        assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");
     }
 
     #[test]

@@ -71,12 +71,18 @@ pub fn count(chosen: &[Chosen], group: Group) -> u8 {
 
 /// All of a few, all but one of several machine factors; more than half of
 /// the neighbours: a printer that is switched off must not lock anybody out.
-/// Without neighbours that is more than there are.
+/// Without neighbours that is more than there are, or none at all where key
+/// servers bind the server to its place. Of those half are enough.
 pub fn usual_thresholds(chosen: &[Chosen]) -> Thresholds {
     let machine_of = count(chosen, Group::Machine);
+    let servers_of = count(chosen, Group::Servers);
     Thresholds {
         machine: machine_of - u8::from(machine_of > 2),
-        place: count(chosen, Group::Place) / 2 + 1,
+        place: match (count(chosen, Group::Place), servers_of) {
+            (0, 1..) => 0,
+            (place_of, _) => place_of / 2 + 1,
+        },
+        servers: servers_of.div_ceil(2),
     }
 }
 
@@ -141,6 +147,22 @@ mod tests {
         assert_eq!(count(&choice.chosen, Group::Machine), 1);
         assert_eq!(count(&choice.chosen, Group::Place), 1);
         assert_eq!(addresses(&choice.chosen)[..], [[10, 0, 0, 1]]);
+    }
+
+    #[test]
+    fn half_of_the_key_servers_are_needed_and_with_one_no_neighbour_is() {
+        for (servers, needed) in [(1, 1), (2, 1), (3, 2), (8, 4)] {
+            let mut chosen = choose(&observed(&[]), &[]).chosen;
+            for n in 0..servers {
+                chosen.push(Chosen {
+                    group: Group::Servers,
+                    label: format!("tang 10.0.0.{n}:80").as_str().try_into().unwrap(),
+                    value: Value::from_slice(&[n; 32]).unwrap(),
+                });
+            }
+            let need = usual_thresholds(&chosen);
+            assert_eq!((need.place, need.servers), (0, needed));
+        }
     }
 
     #[test]

@@ -30,12 +30,18 @@ pub enum EnrolmentError {
 /// needed, as bit sets; or how many there would be if they are more than fit.
 fn combinations(groups: &[Group], need: Thresholds) -> Result<Vec<u32, MAX_ROWS>, EnrolmentError> {
     let size = |group| groups.iter().filter(|g| **g == group).count();
-    let (machine, place) = (size(Group::Machine), size(Group::Place));
-    let possible = usize::from(need.machine) <= machine && usize::from(need.place) <= place;
-    if !possible || need.machine + need.place == 0 {
+    let needed = [
+        (size(Group::Machine), need.machine),
+        (size(Group::Place), need.place),
+        (size(Group::Servers), need.servers),
+    ];
+    let possible = needed.iter().all(|(of, need)| usize::from(*need) <= *of);
+    if !possible || need == Thresholds::default() {
         return Err(EnrolmentError::Threshold);
     }
-    let combinations = choose(machine, need.machine).saturating_mul(choose(place, need.place));
+    let combinations = needed.iter().fold(1, |product: usize, (of, need)| {
+        product.saturating_mul(choose(*of, *need))
+    });
     if combinations > MAX_ROWS {
         return Err(EnrolmentError::TooManyCombinations { combinations });
     }
@@ -59,7 +65,7 @@ fn extend(
     members: u32,
     sets: &mut Vec<u32, MAX_ROWS>,
 ) {
-    if need.machine == 0 && need.place == 0 {
+    if need == Thresholds::default() {
         // The caller has made sure that they fit.
         let _ = sets.push(members);
         return;
@@ -71,6 +77,7 @@ fn extend(
     let open = match group {
         Group::Machine => &mut rest.machine,
         Group::Place => &mut rest.place,
+        Group::Servers => &mut rest.servers,
     };
     if *open > 0 {
         *open -= 1;
@@ -79,8 +86,9 @@ fn extend(
     extend(groups, need, at + 1, members, sets);
 }
 
-/// Makes the slot of a place. Each combination costs one scrypt (tens of
-/// milliseconds); `progress` is told how many of how many are done.
+/// Makes the slot of a place. Each combination without a key server costs one
+/// scrypt (tens of milliseconds); `progress` is told how many of how many are
+/// done. Where key servers are to be asked is the caller's to add.
 ///
 /// # Errors
 /// [`EnrolmentError`].
@@ -132,6 +140,7 @@ pub fn enrol(
         need,
         rows,
         enrolled: seal_values(header, id, key, &values),
+        servers: Vec::new(),
     })
 }
 
@@ -143,17 +152,25 @@ mod tests {
     proptest! {
         #[test]
         fn every_permitted_combination_has_one_row_and_no_other_has(
-            machine in 0usize..7, place in 0usize..7,
-            need_machine in 0u8..8, need_place in 0u8..8,
+            machine in 0usize..6, place in 0usize..5, servers in 0usize..4,
+            need_machine in 0u8..7, need_place in 0u8..6, need_servers in 0u8..5,
         ) {
             let mut groups = vec![Group::Machine; machine];
             groups.extend(vec![Group::Place; place]);
-            let need = Thresholds { machine: need_machine, place: need_place };
-            let expected: Vec<u32, 8192> = (1u32..1 << (machine + place))
+            groups.extend(vec![Group::Servers; servers]);
+            let need = Thresholds {
+                machine: need_machine,
+                place: need_place,
+                servers: need_servers,
+            };
+            let count = |set: u32, from: usize, size: usize| {
+                (set >> from & ((1 << size) - 1)).count_ones()
+            };
+            let expected: Vec<u32, 8192> = (1u32..1 << (machine + place + servers))
                 .filter(|set| {
-                    let of_machine = set & ((1 << machine) - 1);
-                    of_machine.count_ones() == u32::from(need_machine)
-                        && (set >> machine).count_ones() == u32::from(need_place)
+                    count(*set, 0, machine) == u32::from(need_machine)
+                        && count(*set, machine, place) == u32::from(need_place)
+                        && count(*set, machine + place, servers) == u32::from(need_servers)
                 })
                 .collect();
             match combinations(&groups, need) {
@@ -175,7 +192,7 @@ mod tests {
         let groups = [Group::Machine; 20];
         let need = Thresholds {
             machine: 10,
-            place: 0,
+            ..Thresholds::default()
         };
         assert_eq!(
             combinations(&groups, need),

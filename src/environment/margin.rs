@@ -18,6 +18,7 @@ impl Margin {
         let groups = [
             (same.machine, same.machine_of, need.machine),
             (same.place, same.place_of, need.place),
+            (same.servers, same.servers_of, need.servers),
         ];
         let needed = || groups.into_iter().filter(|(_, _, need)| *need > 0);
         Self {
@@ -48,10 +49,12 @@ mod tests {
             machine_of: machine.1,
             place: place.0,
             place_of: place.1,
+            ..Answered::default()
         };
         let need = Thresholds {
             machine: machine.2,
             place: place.2,
+            ..Thresholds::default()
         };
         Margin::of(&same, need)
     }

@@ -5,6 +5,7 @@ use heapless::Vec;
 use zeroize::Zeroizing;
 
 use super::observed::Observed;
+use super::tang::is_server;
 use crate::keys::{MasterKey, OpenError, ScryptParams, Secret32, open};
 use crate::vault::{
     Answered, EnvironmentSlot, FORMAT_VERSION, Group, Header, Label, MAX_FACTORS, MAX_ROWS, Row,
@@ -12,6 +13,7 @@ use crate::vault::{
 };
 
 pub(super) const ROW_LABEL: &str = "stayput environment row v1";
+const STRONG_LABEL: &[u8] = b"stayput strong row v1";
 const VALUES_LABEL: &str = "stayput enrolled values v1";
 
 /// What a row's wrap is bound to: nothing in it changes by itself.
@@ -30,7 +32,8 @@ pub(super) fn has_member(members: u32, factor: usize) -> bool {
 }
 
 /// The secret of a combination: labels and values of its members, each with
-/// its length, in the slot's order, through scrypt.
+/// its length, in the slot's order. A combination that holds a key server has
+/// a value in it that nobody can guess; all others go through scrypt.
 pub(super) fn row_secret(
     labels_and_values: &[(&Label, &Value)],
     salt: &[u8; 32],
@@ -44,6 +47,9 @@ pub(super) fn row_secret(
                 return Err(OpenError);
             }
         }
+    }
+    if labels_and_values.iter().any(|(label, _)| is_server(label)) {
+        return Ok(Secret32::derive_from(&bytes, salt, STRONG_LABEL));
     }
     ScryptParams::FACTORS
         .stretch(&bytes, salt)
@@ -93,7 +99,7 @@ impl Matcher {
     }
 
     /// Tries one combination, at the cost of one scrypt (32 MiB, tens of
-    /// milliseconds). `None`: it was not the one, or there is none to try.
+    /// milliseconds) where no key server is in it. `None`: it was not the one, or there is none to try.
     pub fn try_next(
         &mut self,
         header: &Header,
@@ -119,7 +125,9 @@ pub fn answered(slot: &EnvironmentSlot, observed: &Observed) -> Answered {
 /// Whether enough factors of both groups have answered for a combination.
 pub fn enough_answered(slot: &EnvironmentSlot, observed: &Observed) -> bool {
     let answered = answered(slot, observed);
-    answered.machine >= slot.need.machine && answered.place >= slot.need.place
+    answered.machine >= slot.need.machine
+        && answered.place >= slot.need.place
+        && answered.servers >= slot.need.servers
 }
 
 fn members<'a>(
@@ -141,6 +149,7 @@ fn count(slot: &EnvironmentSlot, counts: impl Fn(&Label) -> bool) -> Answered {
         let (some, all) = match factor.group {
             Group::Machine => (&mut answered.machine, &mut answered.machine_of),
             Group::Place => (&mut answered.place, &mut answered.place_of),
+            Group::Servers => (&mut answered.servers, &mut answered.servers_of),
         };
         *all += 1;
         *some += u8::from(counts(&factor.label));

@@ -15,6 +15,7 @@ mod refreshing;
 #[cfg(test)]
 mod scenarios;
 mod second_place;
+mod tang;
 #[cfg(feature = "admin")]
 mod watched;
 
@@ -35,5 +36,17 @@ pub use neighbours::{Neighbours, address_of, neighbour_label};
 pub use observed::Observed;
 pub use refreshing::{Fate, Refreshed, refresh};
 pub use second_place::{SECOND, put_beside_home};
+#[cfg(test)]
+pub use tang::TestPeer;
+#[cfg(any(feature = "admin", feature = "fuzzing"))]
+pub use tang::{Advertisement, AdvertisementError};
+pub use tang::{KeyServers, is_server};
+#[cfg(feature = "admin")]
+pub use tang::{
+    NoReply, Request, Strength, Thumbprint, ask_once, enrol_with_server, factor_value, is_public,
+    parse_thumbprint, recover_once, server_label, strength, thumbprint, thumbprint_text,
+};
+#[cfg(feature = "fuzzing")]
+pub use tang::{ReplyReader, parse_answer as parse_server_answer};
 #[cfg(feature = "admin")]
 pub use watched::Watched;

@@ -3,6 +3,7 @@
 
 use super::enrolment::Chosen;
 use super::neighbours::suits_enrolment;
+use super::tang::is_server;
 use super::{Observed, Refused};
 use crate::vault::{Answered, EnvironmentSlot, Group, Label, Value};
 
@@ -43,6 +44,9 @@ pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) 
         let (fate, value) = match observed.value(&factor.label) {
             None => (Fate::Silent, value),
             Some(now) if now == value => (Fate::Same, value),
+            // What another server says of a key that it does not have is no
+            // value to enrol; a new key of the same one is another matter.
+            Some(_) if is_server(&factor.label) => (Fate::Silent, value),
             Some(now) if factor.group == Group::Machine => (Fate::Taken, now),
             Some(now) => match suits_enrolment(now, &neighbours) {
                 Ok(()) => {
@@ -63,6 +67,16 @@ pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) 
 }
 
 impl Refreshed {
+    /// Takes this value for a factor, which somebody has made sure of.
+    pub fn take(&mut self, label: &Label, value: &Value) {
+        for (factor, (_, fate)) in self.chosen.iter_mut().zip(&mut self.fates) {
+            if factor.label == *label {
+                factor.value.clone_from(value);
+                *fate = Fate::Taken;
+            }
+        }
+    }
+
     /// How many values are taken as they are today.
     pub fn taken(&self) -> u8 {
         let taken = self.fates.iter().filter(|(_, fate)| *fate == Fate::Taken);
@@ -75,6 +89,7 @@ impl Refreshed {
             let (some, all) = match factor.group {
                 Group::Machine => (&mut answered.machine, &mut answered.machine_of),
                 Group::Place => (&mut answered.place, &mut answered.place_of),
+                Group::Servers => (&mut answered.servers, &mut answered.servers_of),
             };
             *all += 1;
             *some += u8::from(counts(*fate));
@@ -86,7 +101,7 @@ impl Refreshed {
     /// another place, not the same one with something replaced.
     pub fn is_elsewhere(&self) -> bool {
         let same = self.count(|fate| fate == Fate::Same);
-        same.place_of > 0 && same.place == 0
+        same.place_of > 0 && same.place == 0 && same.servers == 0
     }
 
     /// What is as it will be enrolled.
@@ -151,6 +166,7 @@ mod tests {
         let need = Thresholds {
             machine: 1,
             place: 2,
+            ..Thresholds::default()
         };
         let name = "home".try_into().unwrap();
         let slot = enrol(&header, &key, 0, name, &chosen, need, |_, _| ()).unwrap();
@@ -198,5 +214,50 @@ mod tests {
         assert!(matches!(now.fates[1].1, Fate::Refused(_)));
         assert_eq!(now.chosen[1].value, value(&ROUTER), "as it was enrolled");
         assert_eq!(now.taken(), 0);
+    }
+
+    #[test]
+    fn a_key_server_is_only_taken_anew_when_somebody_has_made_sure_of_it() {
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let label: Label = "tang 10.0.0.5:80".try_into().unwrap();
+        let right = value(&[7; 32]);
+        let chosen = [
+            (Group::Place, neighbour(1), value(&ROUTER)),
+            (Group::Servers, label.clone(), right.clone()),
+        ]
+        .map(|(group, label, value)| Chosen {
+            group,
+            label,
+            value,
+        });
+        let need = Thresholds {
+            machine: 0,
+            place: 1,
+            servers: 1,
+        };
+        let name = "home".try_into().unwrap();
+        let slot = enrol(&header, &key, 0, name, &chosen, need, |_, _| ()).unwrap();
+        let clinic = Clinic { key, header, slot };
+        let with = |router: [u8; 6], said: &Value| {
+            let mut observed = seen([Some(router), None, None]);
+            observed.note(&label, said);
+            refreshed(&clinic, &observed)
+        };
+        // The router was replaced: the key server says that this is home.
+        let now = with(NEW_ROUTER, &right);
+        assert!(!now.is_elsewhere());
+        assert_eq!((now.fates[0].1, now.fates[1].1), (Fate::Taken, Fate::Same));
+        // Another one answers: its value is not taken for the enrolled one.
+        let mut now = with(ROUTER, &value(b"unknown key"));
+        assert_eq!(now.fates[1].1, Fate::Silent);
+        assert_eq!(
+            (now.chosen[1].value.clone(), now.taken()),
+            (right.clone(), 0)
+        );
+        assert!(with(NEW_ROUTER, &value(b"unknown key")).is_elsewhere());
+        let new = value(&[8; 32]);
+        now.take(&label, &new);
+        assert_eq!((now.chosen[1].value.clone(), now.taken()), (new, 1));
     }
 }

@@ -40,6 +40,7 @@ fn enrolled() -> Server {
     let need = Thresholds {
         machine: 2,
         place: 2,
+        ..Thresholds::default()
     };
     let slot = enrol(
         &header,
@@ -187,4 +188,69 @@ fn what_changed_is_named_once_the_vault_is_open() {
     assert_eq!(comparison.changed[..], [PLACE[1].0]);
     assert_eq!(comparison.silent[..], [PLACE[2].0]);
     assert!(compare_with(&MasterKey::generate()).is_err());
+}
+
+const SERVERS: [(&str, &[u8]); 3] = [
+    ("tang 192.168.1.7:80", &[7; 32]),
+    ("tang 192.168.1.8:80", &[8; 32]),
+    ("tang 192.168.1.9:80", &[9; 32]),
+];
+
+fn with_servers(machine: usize, need: Thresholds) -> Server {
+    let key = MasterKey::generate();
+    let header = Header::of_a_new_server(&key);
+    let parts = (0..machine).map(|n| (Group::Machine, format!("disk {n}"), vec![n as u8 + 1]));
+    let servers = SERVERS.map(|(label, value)| (Group::Servers, label.into(), value.to_vec()));
+    let chosen: Vec<Chosen> = parts
+        .chain(servers)
+        .map(|(group, label, value): (Group, String, Vec<u8>)| Chosen {
+            group,
+            label: label.as_str().try_into().unwrap(),
+            value: value_of(&value),
+        })
+        .collect();
+    let name = "home".try_into().unwrap();
+    let slot = enrol(&header, &key, 1, name, &chosen, need, |_, _| ()).unwrap();
+    Server { header, key, slot }
+}
+
+#[test]
+fn any_two_of_three_key_servers_open_and_one_or_two_that_lie_do_not() {
+    let need = Thresholds {
+        machine: 1,
+        place: 0,
+        servers: 2,
+    };
+    let server = with_servers(1, need);
+    let opens = |said: &[(&str, &[u8])]| {
+        let machine = [("disk 0", &[1][..])];
+        unlock(&server, &seen(&[&machine, said].concat()))
+            .0
+            .is_some()
+    };
+    let [a, b, c] = SERVERS;
+    let lies = |(label, _): (&'static str, &[u8])| (label, &b"unknown key"[..]);
+    for pair in [[a, b], [b, c], [a, c]] {
+        assert!(opens(&pair));
+    }
+    assert!(opens(&[a, lies(b), c]), "one that lies does not matter");
+    assert!(!opens(&[a]) && !opens(&[a, lies(b)]) && !opens(&[a, lies(b), lies(c)]));
+    assert!(!opens(&[]));
+    // Each has its own value: one cannot stand in for another.
+    assert!(!opens(&[a, (b.0, a.1)]));
+}
+
+#[test]
+fn combinations_with_a_key_server_cost_no_scrypt() {
+    let need = Thresholds {
+        machine: 5,
+        place: 0,
+        servers: 3,
+    };
+    let start = std::time::Instant::now();
+    let server = with_servers(10, need);
+    assert_eq!(server.slot.rows.len(), 252);
+    let took = start.elapsed();
+    // scrypt takes 40 ms or more for each.
+    assert!(took < std::time::Duration::from_secs(4), "{took:?}");
 }

@@ -23,8 +23,8 @@ impl fmt::Display for NoSecondPlace {
         f.write_str(match self {
             Self::NoHome => "No home is enrolled that it could stand beside.",
             Self::Weaker => {
-                "It would be easier to feign than the home: fewer neighbours or parts of the \
-                 machine would be needed."
+                "It would be easier to feign than the home: fewer neighbours, key servers or \
+                 parts of the machine would be needed."
             }
         })
     }
@@ -39,7 +39,10 @@ pub fn put_beside_home(table: &mut SlotTable, slot: EnvironmentSlot) -> Result<(
     let mut places = table.environments.iter();
     let home = places.find(|place| place.name == HOME);
     let need = home.ok_or(NoSecondPlace::NoHome)?.need;
-    if slot.need.place < need.place || slot.need.machine < need.machine {
+    let is_weaker = slot.need.place < need.place
+        || slot.need.machine < need.machine
+        || slot.need.servers < need.servers;
+    if is_weaker {
         return Err(NoSecondPlace::Weaker);
     }
     table.environments.retain(|place| place.name == HOME);
@@ -81,7 +84,14 @@ mod tests {
             factor(Group::Place, "arp 10.0.0.1"),
             factor(Group::Place, "arp 10.0.0.2"),
         ];
-        let (name, need) = (name.try_into().unwrap(), Thresholds { machine, place });
+        let (name, need) = (
+            name.try_into().unwrap(),
+            Thresholds {
+                machine,
+                place,
+                ..Thresholds::default()
+            },
+        );
         enrol(&header, &key, id, name, &chosen, need, |_, _| ()).unwrap()
     }
 
@@ -112,5 +122,15 @@ mod tests {
             assert_eq!(weaker, Err(NoSecondPlace::Weaker));
             assert_eq!(names(&table), [HOME]);
         }
+    }
+
+    #[test]
+    fn a_place_without_key_servers_does_not_stand_beside_a_home_that_has_them() {
+        let mut table = SlotTable::default();
+        let mut home = place(0, HOME, 2, 2);
+        home.need.servers = 1;
+        table.environments.extend([Box::new(home)]);
+        let weaker = put_beside_home(&mut table, place(1, SECOND, 2, 2));
+        assert_eq!(weaker, Err(NoSecondPlace::Weaker));
     }
 }

@@ -9,6 +9,7 @@ use super::look_around::{ON_A_LIVE_NETWORK, hear};
 use super::matching::enrolled_values;
 use super::neighbours::{Neighbours, address_of};
 use super::observed::Observed;
+use super::tang::KeyServers;
 use crate::keys::{MasterKey, OpenError};
 use crate::sys::interface;
 use crate::theft::{Link, Seen};
@@ -93,10 +94,16 @@ impl Watched {
     pub fn look(&self) -> Seen {
         let mut heard = self.heard_nothing();
         let mut neighbours = Neighbours::on_live_links(self.labels.iter(), Instant::now());
-        hear(&mut neighbours, ON_A_LIVE_NETWORK, |answers| {
-            self.note(&mut heard, answers);
-            heard.iter().all(|heard| *heard == Heard::Itself)
-        });
+        let mut servers = KeyServers::default();
+        hear(
+            &mut neighbours,
+            &mut servers,
+            ON_A_LIVE_NETWORK,
+            |answers| {
+                self.note(&mut heard, answers);
+                heard.iter().all(|heard| *heard == Heard::Itself)
+            },
+        );
         self.seen(&heard, link())
     }
 
@@ -192,6 +199,7 @@ mod tests {
         let need = Thresholds {
             machine: 1,
             place: 2,
+            ..Thresholds::default()
         };
         let name = "home".try_into().unwrap();
         let slot = enrol(&header, &key, 0, name, &chosen, need, |_, _| ()).unwrap();

@@ -28,8 +28,13 @@ impl Secret32 {
     /// HKDF-SHA256 (RFC 5869): 32 bytes for one purpose. `salt` may be empty;
     /// `info` names the purpose and is different for each.
     pub fn derive(&self, salt: &[u8], info: &[u8]) -> Secret32 {
+        Self::derive_from(&self.0, salt, info)
+    }
+
+    /// The same from secret bytes of any length that nobody can guess.
+    pub fn derive_from(bytes: &[u8], salt: &[u8], info: &[u8]) -> Secret32 {
         let mut out = Self([0; 32]);
-        Hkdf::<Sha256>::new(Some(salt), &self.0)
+        Hkdf::<Sha256>::new(Some(salt), bytes)
             .expand(info, &mut out.0)
             .expect("32 bytes is a valid HKDF-SHA256 output length");
         out

@@ -12,5 +12,6 @@ pub mod packet;
 pub mod partition;
 pub mod power;
 pub mod sysfs;
+pub mod tcp;
 pub mod terminal;
 pub mod uevent;

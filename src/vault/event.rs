@@ -14,6 +14,8 @@ pub struct Answered {
     pub machine_of: u8,
     pub place: u8,
     pub place_of: u8,
+    pub servers: u8,
+    pub servers_of: u8,
 }
 
 /// Which way opened the vault.
@@ -193,10 +195,13 @@ pub mod tests {
                         machine_of: 255,
                         place: 255,
                         place_of: 255,
+                        servers: 255,
+                        servers_of: 255,
                     },
                     need: Thresholds {
                         machine: 255,
                         place: 255,
+                        servers: 255,
                     },
                 },
                 milliseconds: u32::MAX,

@@ -62,4 +62,7 @@ pub struct Policy {
     /// that is kept elsewhere. It does nothing but be reminded of.
     pub wants_reset: bool,
     pub keep: Keep,
+    /// The home that was enrolled last has key servers: another place does not
+    /// become one without them.
+    pub has_servers: bool,
 }

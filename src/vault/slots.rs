@@ -2,6 +2,7 @@
 //! sealed under the pepper.
 
 mod environment;
+mod key_server;
 mod passphrase;
 mod usable;
 
@@ -9,6 +10,7 @@ pub use environment::{
     EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Row, SealedValues,
     Thresholds, Value,
 };
+pub use key_server::{Curve, KeyServer, MAX_SERVERS, MAX_SIGNING, POINT, PointBytes, PublicKey};
 pub use passphrase::{
     Entered, Passphrase, PassphraseError, PassphraseSlot, Passphrases, PersonName,
 };
@@ -161,6 +163,7 @@ mod tests {
             need: Thresholds {
                 machine: 255,
                 place: 255,
+                servers: 255,
             },
             rows: (0..MAX_ROWS).map(|_| row.clone()).collect(),
             enrolled: SealedValues {
@@ -171,6 +174,7 @@ mod tests {
                 },
                 bytes: (0..MAX_FACTORS * 65 + 1).map(|_| 0xff).collect(),
             },
+            servers: (0..MAX_SERVERS).map(|_| KeyServer::largest()).collect(),
         };
         SlotTable {
             next_id: u32::MAX,

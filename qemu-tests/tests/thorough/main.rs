@@ -4,6 +4,7 @@
 mod at_home;
 mod exits;
 mod harness;
+mod key_server;
 mod margin;
 mod network;
 mod people;

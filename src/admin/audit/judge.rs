@@ -3,8 +3,10 @@
 
 use serde::Serialize;
 
+use crate::environment::{Strength, strength};
+
 use crate::theft::{OnAlarm, OnStrikes, TheftPolicy};
-use crate::vault::{SlotTable, StickList, Thresholds};
+use crate::vault::{Group, SlotTable, StickList, Thresholds};
 
 /// What somebody has who wants the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -85,6 +87,10 @@ pub struct Facts {
     pub places: Option<Vec<Thresholds>>,
     /// Neighbours of the first place.
     pub neighbours: u8,
+    /// Key servers of the first place.
+    pub servers: u8,
+    /// What the weakest combination of the weakest place holds.
+    pub strength: Strength,
     pub sticks: usize,
     /// Of these, so many are without a PIN.
     pub without_pin: usize,
@@ -104,16 +110,23 @@ impl Facts {
     /// What the vault itself tells; the rest is as bad as it can be.
     pub fn of(slots: Option<&SlotTable>, sticks: &StickList, theft: TheftPolicy) -> Self {
         let places = slots.map(|slots| slots.environments.iter().map(|slot| slot.need).collect());
-        let neighbours = slots.and_then(|slots| {
-            let slot = slots.environments.first()?;
-            let place = slot.factors.iter();
-            let place = place.filter(|factor| factor.group == crate::vault::Group::Place);
-            place.count().try_into().ok()
-        });
+        let count = |group| {
+            let slot = slots.and_then(|slots| slots.environments.first());
+            let factors = slot.map_or(&[][..], |slot| &slot.factors);
+            let some = factors.iter().filter(|factor| factor.group == group);
+            some.count().try_into().unwrap_or(u8::MAX)
+        };
+        let all = slots.map_or(&[][..], |slots| &slots.environments);
         let StickList { sticks, code } = sticks;
         Self {
             places,
-            neighbours: neighbours.unwrap_or(0),
+            neighbours: count(Group::Place),
+            servers: count(Group::Servers),
+            strength: all
+                .iter()
+                .map(|slot| strength(slot))
+                .min()
+                .unwrap_or(Strength::Soft),
             sticks: sticks.len(),
             without_pin: sticks.iter().filter(|stick| !stick.has_pin).count(),
             verified: code.is_some() || sticks.iter().any(|stick| stick.verified.is_some()),
@@ -132,6 +145,7 @@ impl Facts {
         Some(Thresholds {
             machine: least(|need| need.machine)?,
             place: least(|need| need.place)?,
+            servers: least(|need| need.servers)?,
         })
     }
 
@@ -181,6 +195,21 @@ fn server(facts: &Facts) -> Row {
     let Some(need) = facts.weakest().map(|need| need.place) else {
         return destroyed(threat, facts);
     };
+    match (facts.strength, facts.passphrases) {
+        (Strength::Soft, _) => {}
+        (Strength::Public, _) => {
+            let why = "a key server has a public address: who can ask it, has the key";
+            return row(threat, Verdict::Partly, why);
+        }
+        (Strength::Strong, 0) => {
+            let why = "strong: without its key servers nobody can compute the key";
+            return row(threat, Verdict::Covered, why);
+        }
+        (Strength::Strong, some) => {
+            let why = format!("the place is strong; one of {some} passphrases can be guessed");
+            return row(threat, Verdict::Partly, why);
+        }
+    }
     if need == 0 {
         let why = "nothing of the place is needed: it opens anywhere";
         return row(threat, Verdict::NotCovered, why);
@@ -208,6 +237,11 @@ fn disk(facts: &Facts) -> Row {
         return destroyed(threat, facts);
     };
     match need {
+        // The machine only adds to what the key servers hold back.
+        _ if facts.strength != Strength::Soft => Row {
+            threat,
+            ..server(facts)
+        },
         Thresholds { place: 0, .. } => row(
             threat,
             Verdict::Partly,
@@ -238,6 +272,14 @@ fn disk(facts: &Facts) -> Row {
 
 fn neighbours(facts: &Facts) -> Row {
     let threat = Threat::ServerAndNeighbours;
+    if let (Some(need), true) = (facts.weakest(), facts.strength != Strength::Soft) {
+        let away = (facts.servers + 1).saturating_sub(need.servers);
+        let why = match need.servers {
+            0 => "unless its key servers stay behind".to_owned(),
+            _ => format!("unless {away} of {} key servers stay behind", facts.servers),
+        };
+        return row(threat, Verdict::NotCovered, why);
+    }
     match facts.weakest().map(|need| need.place) {
         None => destroyed(threat, facts),
         Some(0) => row(

@@ -5,7 +5,11 @@ use crate::theft::OnStrikes;
 use Verdict::{Covered, NotCovered, Partly};
 
 fn need(machine: u8, place: u8) -> Thresholds {
-    Thresholds { machine, place }
+    Thresholds {
+        machine,
+        place,
+        ..Thresholds::default()
+    }
 }
 
 fn places() -> Vec<Option<Vec<Thresholds>>> {
@@ -49,6 +53,8 @@ fn everywhere(check: impl Fn(&Facts, &dyn Fn(Threat) -> Row)) {
                                 let facts = Facts {
                                     places: places.clone(),
                                     neighbours: 5,
+                                    servers: 0,
+                                    strength: Strength::Soft,
                                     sticks,
                                     without_pin,
                                     verified,
@@ -215,4 +221,33 @@ fn a_running_server_is_partly_covered_only_where_the_watch_locks_it() {
         let expected = if locks { Partly } else { NotCovered };
         assert_eq!(running(&facts).verdict, expected, "{on_alarm:?}");
     }
+}
+
+#[test]
+fn only_a_place_that_nobody_can_guess_is_called_covered() {
+    everywhere(|facts, _| {
+        let Some(places) = &facts.places else { return };
+        for strength in [Strength::Public, Strength::Strong] {
+            let with_servers = |need: &Thresholds| Thresholds {
+                servers: 1,
+                ..*need
+            };
+            let facts = Facts {
+                places: Some(places.iter().map(with_servers).collect()),
+                servers: 2,
+                strength,
+                ..facts.clone()
+            };
+            let rows = judge(&facts);
+            let row = |threat| rows.iter().find(|row| row.threat == threat).unwrap();
+            let covered = strength == Strength::Strong && facts.passphrases == 0;
+            for threat in [Threat::Server, Threat::Disk] {
+                let expected = if covered { Covered } else { Partly };
+                assert_eq!(row(threat).verdict, expected, "{facts:?}");
+            }
+            let along = row(Threat::ServerAndNeighbours);
+            assert_eq!(along.verdict, NotCovered);
+            assert!(along.why.contains("2 of 2 key servers"), "{along:?}");
+        }
+    });
 }

@@ -191,8 +191,11 @@ mod tests {
             places: Some(vec![Thresholds {
                 machine: 5,
                 place: 2,
+                ..Thresholds::default()
             }]),
             neighbours: 3,
+            servers: 0,
+            strength: crate::environment::Strength::Soft,
             sticks: 2,
             without_pin: 1,
             verified: true,

@@ -3,6 +3,7 @@
 //! the audit says of the same set-up: nothing where it says covered, and what
 //! it does not call so is really found.
 
+mod key_servers;
 mod peoples_ways_in;
 
 use super::judge::{Facts, Leaked, Medium, Threat, Verdict, judge};
@@ -72,7 +73,11 @@ impl Clinic {
         for (at, mac) in neighbours.iter().enumerate() {
             all.push(chosen(Group::Place, &neighbour(at), &value(mac)));
         }
-        let need = Thresholds { machine: 2, place };
+        let need = Thresholds {
+            machine: 2,
+            place,
+            ..Thresholds::default()
+        };
         self.change(|vault, key| {
             let id = vault.slots().unwrap().next_id;
             let name = "home".try_into().unwrap();

@@ -1,17 +1,20 @@
 //! `stayput enroll`: what this server looks like at home.
 
 mod candidates;
+mod key_servers;
 mod refresh;
 mod strength;
 
 use core::net::Ipv4Addr;
 
+use key_servers::{Enrolled, KeyServerOptions};
+
 use super::ask;
 use super::unlock::{UnlockOptions, Unlocked, unlock};
 use super::{Exit, Problem, Result, watch};
 use crate::environment::{
-    Choice, Chosen, EnrolmentError, HOME, ON_A_LIVE_NETWORK, Observed, SECOND, Verdict, choose,
-    count, enrol, look_around, neighbour_label, opens_again, put_beside_home, table_of,
+    Choice, Chosen, EnrolmentError, HOME, KeyServers, ON_A_LIVE_NETWORK, Observed, SECOND, Verdict,
+    choose, count, enrol, look_around, neighbour_label, opens_again, put_beside_home, table_of,
     usual_thresholds,
 };
 use crate::vault::{Answered, EnvironmentSlot, EventKind, Group, Label, SlotTable, Thresholds};
@@ -33,8 +36,10 @@ pub struct EnrollOptions {
     second: bool,
     /// Take over what has changed at the enrolled place since; neither the list
     /// of factors nor how many are needed changes
-    #[arg(long, conflicts_with_all = ["neighbour", "machine_need", "place_need"])]
+    #[arg(long, conflicts_with_all = ["neighbour", "machine_need", "place_need", "tang"])]
     refresh: bool,
+    #[command(flatten)]
+    key_servers: KeyServerOptions,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -50,12 +55,25 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     println!("Looking around ...");
     let asked = candidates::neighbours(&options.neighbour);
     let labels: Vec<Label> = asked.iter().map(|ip| neighbour_label(*ip)).collect();
-    let observed = look_around(labels.iter(), ON_A_LIVE_NETWORK, |_| false);
+    let mut observed = look_around(
+        labels.iter(),
+        KeyServers::default(),
+        ON_A_LIVE_NETWORK,
+        |_| false,
+    );
 
     let choice = choose(&observed, &labels);
     tell(&choice);
-    let chosen = choice.chosen;
+    let mut chosen = choice.chosen;
     refuse_silent(options, &chosen)?;
+    let name = if options.second { SECOND } else { HOME };
+    let servers = options.key_servers.enrol(options.yes)?;
+    for server in &servers {
+        let server = server.chosen(options.key_servers.group(), name);
+        println!("  {}: taken", server.label);
+        observed.note(&server.label, &server.value);
+        chosen.push(server);
+    }
     let need = thresholds(options, &chosen)?;
     strength::explain(&chosen, need);
     let surroundings = candidates::surroundings();
@@ -66,17 +84,28 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     let rearms = before.is_err();
     let before = before.unwrap_or_default();
     tell_what_goes(&before, options.second);
+    if options.key_servers.tang.is_empty() && has_servers(&before, name) {
+        println!(
+            "That place had key servers, and this one has none: it becomes weaker. To keep them, \
+             name them again with --tang."
+        );
+    }
     ask::confirm("Enrol this place?", options.yes)?;
 
     let id = before.next_id;
-    let name = if options.second { SECOND } else { HOME };
-    let slot = make_slot(&unlocked, id, name, &chosen, need)?;
+    let mut slot = make_slot(&unlocked, id, name, &chosen, need)?;
+    slot.servers = servers
+        .into_iter()
+        .map(|Enrolled { server, .. }| server)
+        .collect();
     prove_it_opens(&unlocked, &slot, &observed)?;
     let factors = Answered {
         machine: need.machine,
         machine_of: count(&chosen, Group::Machine),
         place: need.place,
         place_of: count(&chosen, Group::Place),
+        servers: need.servers,
+        servers_of: count(&chosen, Group::Servers),
     };
     let table = with_place(before, slot, options.second)?;
     unlocked.replace_slots(&table)?;
@@ -97,6 +126,11 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     }
     println!("Next: stayput stick make DEVICE --label NAME");
     Ok(())
+}
+
+fn has_servers(before: &SlotTable, name: &str) -> bool {
+    let mut places = before.environments.iter();
+    places.any(|place| place.name == name && !place.servers.is_empty())
 }
 
 /// An enrolled place never goes without a word.
@@ -172,10 +206,12 @@ fn refuse_silent(options: &EnrollOptions, chosen: &[Chosen]) -> Result<()> {
 fn thresholds(options: &EnrollOptions, chosen: &[Chosen]) -> Result<Thresholds> {
     let machine_of = count(chosen, Group::Machine);
     let place_of = count(chosen, Group::Place);
+    let servers_of = count(chosen, Group::Servers);
     let usual = usual_thresholds(chosen);
     let need = Thresholds {
         machine: options.machine_need.unwrap_or(usual.machine),
         place: options.place_need.unwrap_or(usual.place),
+        servers: options.key_servers.tang_need.unwrap_or(usual.servers),
     };
     if need.place > place_of && options.place_need.is_none() {
         return Err(Problem::refused(
@@ -185,11 +221,21 @@ fn thresholds(options: &EnrollOptions, chosen: &[Chosen]) -> Result<Thresholds> 
              without ever counting a strike: --place-need 0",
         ));
     }
-    if need.machine > machine_of || need.place > place_of {
+    if need.machine > machine_of || need.place > place_of || need.servers > servers_of {
         return Err(Problem::new(
             Exit::Usage,
-            format!("There are {machine_of} machine factors and {place_of} neighbours."),
-            "Ask for no more than that with --machine-need and --place-need.",
+            format!(
+                "There are {machine_of} machine factors, {place_of} neighbours and {servers_of} \
+                 key servers."
+            ),
+            "Ask for no more than that with --machine-need, --place-need and --tang-need.",
+        ));
+    }
+    if servers_of > 0 && need.servers == 0 {
+        return Err(Problem::new(
+            Exit::Usage,
+            "With --tang-need 0 the key servers would protect nothing.",
+            "Ask for one at least, or leave them out.",
         ));
     }
     Ok(need)

@@ -1,14 +1,17 @@
 //! `stayput enroll --refresh`: takes over what has changed at the enrolled
 //! place.
 
+use std::time::Instant;
+
+use super::key_servers::{News, look_again};
 use super::{candidates, forget_words_for_login, make_slot, prove_it_opens};
 use crate::admin::init::SETUP;
 use crate::admin::{Problem, Result, Unlocked, ask};
 use crate::environment::{
-    Fate, Margin, ON_A_LIVE_NETWORK, Observed, Refreshed, compare, enrolled_values, look_around,
-    refresh,
+    Fate, KeyServers, Margin, ON_A_LIVE_NETWORK, Observed, Refreshed, compare, enrolled_values,
+    look_around, refresh,
 };
-use crate::vault::{EnvironmentSlot, EventKind, SlotTable, Value};
+use crate::vault::{EnvironmentSlot, EventKind, Group, KeyServer, MAX_SERVERS, SlotTable, Value};
 
 const ANEW: &str = "To choose a place anew: stayput enroll";
 
@@ -18,10 +21,12 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     println!("Looking around ...");
     let places = table.environments.iter();
     let labels = places.flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
-    let observed = look_around(labels, ON_A_LIVE_NETWORK, |_| false);
+    let asked = KeyServers::of(&table.environments, Instant::now());
+    let mut observed = look_around(labels, asked, ON_A_LIVE_NETWORK, |_| false);
     let at = this_place(&unlocked, &table, &observed)?;
     let slot = &table.environments[at];
-    let now = refresh(slot, &values(&unlocked, slot)?, &observed);
+    let mut now = refresh(slot, &values(&unlocked, slot)?, &observed);
+    let servers = new_keys(slot, &mut now, &mut observed, yes)?;
     tell(&slot.name, &now);
     if now.taken() == 0 {
         println!("Nothing that answers has changed.");
@@ -35,7 +40,8 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     }
     ask::confirm("Take the place as it is now?", yes)?;
     let (id, name, need) = (table.next_id, slot.name.clone(), slot.need);
-    let slot = make_slot(&unlocked, id, &name, &now.chosen, need)?;
+    let mut slot = make_slot(&unlocked, id, &name, &now.chosen, need)?;
+    slot.servers = servers;
     prove_it_opens(&unlocked, &slot, &observed)?;
     *table.environments[at] = slot;
     table.next_id = id.saturating_add(1);
@@ -50,6 +56,36 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     }
     println!("The place is enrolled as it is now.");
     Ok(())
+}
+
+type Servers = heapless::Vec<KeyServer, MAX_SERVERS>;
+
+/// Takes over the new keys of key servers that have rotated theirs.
+fn new_keys(
+    slot: &EnvironmentSlot,
+    now: &mut Refreshed,
+    observed: &mut Observed,
+    yes: bool,
+) -> Result<Servers> {
+    let mut servers = slot.servers.clone();
+    for server in &mut servers {
+        match look_again(server, yes)? {
+            News::Same => {}
+            News::Kept(why) => {
+                println!(
+                    "Key server {}: kept as it was enrolled: {why}.",
+                    server.address
+                );
+            }
+            News::Rotated(new) => {
+                let new_value = new.chosen(Group::Servers, &slot.name);
+                observed.note(&new_value.label, &new_value.value);
+                now.take(&new_value.label, &new_value.value);
+                *server = new.server;
+            }
+        }
+    }
+    Ok(servers)
 }
 
 fn values(unlocked: &Unlocked, slot: &EnvironmentSlot) -> Result<Vec<Value>> {
@@ -67,7 +103,10 @@ fn this_place(unlocked: &Unlocked, table: &SlotTable, observed: &Observed) -> Re
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let same = |slot: &EnvironmentSlot| {
         compare(header, slot, key, observed).map_or(0, |found| {
-            u16::from(found.same.machine) + u16::from(found.same.place)
+            [found.same.machine, found.same.place, found.same.servers]
+                .into_iter()
+                .map(u16::from)
+                .sum()
         })
     };
     let places = table.environments.iter().enumerate();

@@ -1,6 +1,6 @@
 //! What an enrolment protects from, in plain words.
 
-use crate::environment::Chosen;
+use crate::environment::{Chosen, is_server};
 use crate::vault::{Group, Thresholds};
 
 /// What stands around a server, besides the neighbours that it names.
@@ -23,6 +23,24 @@ pub fn explain(chosen: &[Chosen], need: Thresholds) {
         need.place,
         of(Group::Place),
     );
+    if need.servers > 0 {
+        let all = of(Group::Servers);
+        println!(
+            "It also needs {} of {all} key servers. Strong: without them nobody can compute the \
+             key, however much is known or guessed. It protects as long as a thief does not get \
+             at them: at least {} of them should stand where a thief of this server does not \
+             come by, and only your own network should reach them.",
+            need.servers,
+            all + 1 - usize::from(need.servers)
+        );
+        return;
+    }
+    if chosen.iter().any(|factor| is_server(&factor.label)) {
+        println!(
+            "Warning: the place can open without its key servers. They are counted among the \
+             neighbours, and what follows holds as if they were not there."
+        );
+    }
     if need.place == 0 {
         println!(
             "Weak: nothing of the place is needed. The server opens anywhere; only a disk \
@@ -60,6 +78,8 @@ pub fn of_a_lone_server(around: Surroundings, need: Thresholds) -> Option<String
             cards: 1,
             ..
         } => "It has one network card and no router",
+        // What a key server holds does not go along by itself.
+        _ if need.servers > 0 => return None,
         _ if need.place == 0 => "No neighbour is needed",
         _ => return None,
     };
@@ -90,7 +110,14 @@ mod tests {
             wireless,
             router,
         };
-        of_a_lone_server(around, Thresholds { machine: 5, place })
+        of_a_lone_server(
+            around,
+            Thresholds {
+                machine: 5,
+                place,
+                ..Thresholds::default()
+            },
+        )
     }
 
     #[test]

@@ -204,6 +204,7 @@ fn make_vault(
     let need = Thresholds {
         machine: chosen.len() as u8,
         place: 0,
+        ..Thresholds::default()
     };
     let failed = |_| {
         Problem::failed(

@@ -1,9 +1,11 @@
 //! What the watch compares with, and what it shall do: learnt at its start.
 
+use std::time::Instant;
+
 use crate::admin::open_vault::open_vault;
 use crate::admin::{Problem, Result};
 use crate::environment::{
-    Matcher, ON_A_LIVE_NETWORK, Observed, Watched, look_around_quietly, neighbour_label,
+    KeyServers, Matcher, ON_A_LIVE_NETWORK, Observed, Watched, look_around_quietly, neighbour_label,
 };
 use crate::keys::MasterKey;
 use crate::theft::WatchPolicy;
@@ -39,7 +41,11 @@ pub fn learn() -> Result<Learnt> {
             (labels.collect(), u8::MAX)
         }
     };
-    let observed = look_around_quietly(labels.iter(), ON_A_LIVE_NETWORK);
+    let places = slots
+        .as_deref()
+        .map_or(&[][..], |slots| &slots.environments);
+    let servers = KeyServers::of(places, Instant::now());
+    let observed = look_around_quietly(labels.iter(), servers, ON_A_LIVE_NETWORK);
     let opened = slots
         .as_ref()
         .and_then(|slots| open_by_place(vault.header(), slots, &observed));
@@ -63,10 +69,11 @@ pub fn learn() -> Result<Learnt> {
     })
 }
 
-/// The neighbours of all places, and the least that one of them needs.
+/// The neighbours and key servers of all places, and the least of the
+/// neighbours that one of them needs.
 fn asked_for(slots: &SlotTable) -> (Vec<Label>, u8) {
     let factors = slots.environments.iter().flat_map(|slot| &slot.factors);
-    let place = factors.filter(|factor| factor.group == Group::Place);
+    let place = factors.filter(|factor| factor.group != Group::Machine);
     let labels = place.map(|factor| factor.label.clone()).collect();
     let need = slots.environments.iter().map(|slot| slot.need.place);
     (labels, need.min().unwrap_or(1).max(1))

@@ -18,19 +18,32 @@ impl Stage {
             let show_due = self.progress().next_change();
             let show_due = show_due.map(|after| self.figures.started() + after);
             let ask_due = self.neighbours.as_ref().and_then(Neighbours::next);
+            let server_due = self.servers.next();
             // Without the vault no stick is judged, nor waited for.
             let stick_due = self.found.as_ref().ok().and_then(|_| self.sticks.next());
-            [show_due, ask_due, stick_due].into_iter().flatten().min()
+            [show_due, ask_due, server_due, stick_due]
+                .into_iter()
+                .flatten()
+                .min()
         };
         wait(
             self.uevents.as_ref(),
             self.neighbours.as_ref(),
+            &self.servers,
             &self.screen.consoles,
             until,
         );
         self.screen.consoles.send();
         self.hear_devices();
         self.hear_neighbours();
+        self.hear_servers();
+    }
+
+    fn hear_servers(&mut self) {
+        for (label, value) in self.servers.drive(Instant::now()) {
+            self.figures.server_answered();
+            self.observed.note(&label, &value);
+        }
     }
 
     fn hear_neighbours(&mut self) {

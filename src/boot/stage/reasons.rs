@@ -57,13 +57,16 @@ impl Stage {
         };
         let all = |slot| {
             let answers = answered(slot, &self.observed);
-            answers.machine == answers.machine_of && answers.place == answers.place_of
+            answers.machine == answers.machine_of
+                && answers.place == answers.place_of
+                && answers.servers == answers.servers_of
         };
         let machine_missing = |slot: &EnvironmentSlot| {
             let answers = answered(slot, &self.observed);
-            // Where no neighbour is needed, nothing tells a foreign place.
+            // Where nothing of the place is needed, nothing tells a foreign one.
             answers.place >= slot.need.place
-                && (answers.machine < slot.need.machine || slot.need.place == 0)
+                && answers.servers >= slot.need.servers
+                && (answers.machine < slot.need.machine || !slot.need.binds_to_a_place())
         };
         let found = self.found.as_ref();
         let policy = found.map_or_else(|_| TheftPolicy::default(), |found| found.policy);
@@ -83,7 +86,7 @@ impl Stage {
 
     /// Whether enough has answered here to say that this is not the place.
     fn could_be_foreign(&self, slot: &EnvironmentSlot) -> bool {
-        slot.need.place > 0 && enough_answered(slot, &self.observed)
+        slot.need.binds_to_a_place() && enough_answered(slot, &self.observed)
     }
 
     /// Notes from when on enough has answered. A person who looks again does

@@ -3,8 +3,8 @@
 
 use super::Stage;
 use crate::environment::{
-    FROM_NOTHING, HOME, SECOND, choose, count, enrol, look_around, neighbour_label, opens_again,
-    put_beside_home, table_of, usual_thresholds,
+    FROM_NOTHING, HOME, KeyServers, SECOND, choose, count, enrol, look_around, neighbour_label,
+    opens_again, put_beside_home, table_of, usual_thresholds,
 };
 use crate::keys::MasterKey;
 use crate::stick::Stick;
@@ -153,9 +153,16 @@ impl Stage {
         const WEAKER: &str =
             "This place is not remembered: it would be easier to feign than the home.";
         const FAILED: &str = "This place could not be remembered. Run stayput enroll later.";
+        const SERVERS: &str =
+            "This server has a key server: only stayput enroll --tang remembers another place.";
+        if policy.has_servers {
+            return Err(SERVERS);
+        }
         let ips = policy.neighbours.iter();
         let labels: Vec<Label> = ips.map(|ip| neighbour_label((*ip).into())).collect();
-        let observed = look_around(labels.iter(), FROM_NOTHING, |_| false);
+        let observed = look_around(labels.iter(), KeyServers::default(), FROM_NOTHING, |_| {
+            false
+        });
         let chosen = choose(&observed, &labels).chosen;
         let need = usual_thresholds(&chosen);
         let factors = Answered {
@@ -163,6 +170,7 @@ impl Stage {
             machine_of: count(&chosen, Group::Machine),
             place: need.place,
             place_of: count(&chosen, Group::Place),
+            ..Answered::default()
         };
         // Without one of them it would open anywhere.
         if factors.place_of < need.place {

@@ -7,6 +7,7 @@ use super::{Entry, Stage};
 use crate::boot::line::Line;
 use crate::boot::screen::Asking;
 use crate::boot::words::Reason;
+use crate::environment::KeyServers;
 use crate::keys::MasterKey;
 use crate::reset::Reset;
 use crate::stick::PluggedKeys;
@@ -201,6 +202,7 @@ impl Stage {
     /// The last words of a boot without the keys.
     pub(super) fn start_locked(&mut self) {
         self.neighbours = None;
+        self.servers = KeyServers::default();
         self.note_locked();
         self.note_once_a_boot(EventKind::WentOnLocked);
         log::warn!("the system starts without the keys");

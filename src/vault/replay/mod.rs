@@ -44,12 +44,14 @@ pub fn table(next_id: u32) -> SlotTable {
         need: Thresholds {
             machine: 1,
             place: 1,
+            ..Thresholds::default()
         },
         rows: (0..40).map(|_| row.clone()).collect(),
         enrolled: SealedValues {
             sealed,
             bytes: heapless::Vec::new(),
         },
+        servers: [KeyServer::largest()].into_iter().collect(),
     };
     let mut table = SlotTable {
         next_id,

@@ -3,6 +3,7 @@
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
+use super::key_server::{KeyServer, MAX_SERVERS};
 use crate::keys::{Sealed, WrappedKey};
 
 /// Factors of one place and its machine, at most.
@@ -13,7 +14,7 @@ pub const MAX_ROWS: usize = 256;
 pub const MAX_PLACES: usize = 2;
 
 /// Names one observation and says how it is made, for example
-/// `smbios-uuid` or `arp 192.168.1.1`.
+/// `smbios-uuid`, `arp 192.168.1.1` or `tang 192.168.1.5:80`.
 pub type Label = String<64>;
 
 /// The bytes that one observation yields; longer ones are hashed first.
@@ -25,6 +26,8 @@ pub enum Group {
     Machine,
     /// What stands around it.
     Place,
+    /// Servers that hold a secret without which the key cannot be computed.
+    Servers,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,10 +37,18 @@ pub struct Factor {
 }
 
 /// How many factors of each group must be as they were enrolled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thresholds {
     pub machine: u8,
     pub place: u8,
+    pub servers: u8,
+}
+
+impl Thresholds {
+    /// Whether anything outside the machine is needed.
+    pub fn binds_to_a_place(self) -> bool {
+        self.place > 0 || self.servers > 0
+    }
 }
 
 /// One permitted combination: the master key wrapped under its factors'
@@ -46,7 +57,7 @@ pub struct Thresholds {
 pub struct Row {
     /// Bit i stands for factor i of the slot.
     pub members: u32,
-    /// scrypt salt.
+    /// Of scrypt, or of HKDF in a row that holds a key server.
     pub salt: [u8; 32],
     pub wrapped: WrappedKey,
 }
@@ -62,6 +73,8 @@ pub struct EnvironmentSlot {
     /// The values as enrolled, sealed under the master key: readable only
     /// after the vault has opened, to name what has changed.
     pub enrolled: SealedValues,
+    /// Where the key servers among the factors are, and what asks them.
+    pub servers: Vec<KeyServer, MAX_SERVERS>,
 }
 
 /// See [`EnvironmentSlot::enrolled`]. Room for 32 values of 64 bytes, each

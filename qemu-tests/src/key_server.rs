@@ -1,0 +1,102 @@
+//! A key server: Debian's tangd on a device of its own in a place's network.
+
+use std::process::{Child, Command, Stdio};
+
+use crate::failure::run;
+use crate::{Failure, Neighbour, Place, Result, Scratch};
+
+/// Where it listens.
+const PORT: u16 = 7500;
+
+/// The keys and where they are asked for. It is switched off on drop; the
+/// place must be there for as long.
+pub struct KeyServer {
+    ip: String,
+    namespace: String,
+    keys: Scratch,
+    running: Option<Child>,
+}
+
+impl KeyServer {
+    /// A device at this place with fresh keys, switched on.
+    pub fn at(place: &Place, ip: &str, mac: &str) -> Result<Self> {
+        place.add(&Neighbour::new(ip, mac))?;
+        let keys = Scratch::new()?;
+        let mut server = Self {
+            ip: ip.into(),
+            namespace: place.namespace().into(),
+            keys,
+            running: None,
+        };
+        run("/usr/libexec/tangd-keygen", &[&server.folder()])?;
+        server.switch_on()?;
+        Ok(server)
+    }
+
+    fn folder(&self) -> String {
+        self.keys.path().display().to_string()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}:{PORT}", self.ip)
+    }
+
+    /// The thumbprint of its signing key, as its owner would read it out.
+    pub fn thumbprint(&self) -> Result<String> {
+        let script = "for key in \"$1\"/*.jwk; do \
+                      jose jwk use -i \"$key\" -r -u verify 2>/dev/null && \
+                      jose jwk thp -i \"$key\" -a S256; done";
+        let said = run("sh", &["-c", script, "sh", &self.folder()])?;
+        let print = said.split_whitespace().next();
+        let print = print.ok_or_else(|| Failure::new("the key server has no signing key"))?;
+        Ok(print.into())
+    }
+
+    /// Puts new keys in place of those it has; the old ones still answer.
+    pub fn rotate(&self) -> Result {
+        run("/usr/libexec/tangd-rotate-keys", &["-d", &self.folder()])?;
+        Ok(())
+    }
+
+    /// Destroys the keys that were rotated.
+    pub fn forget_old_keys(&self) -> Result {
+        for entry in std::fs::read_dir(self.keys.path())? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The device answers ARP all the while; only nobody listens.
+    pub fn switch_off(&mut self) {
+        if let Some(mut listening) = self.running.take() {
+            let _ = listening.kill();
+            let _ = listening.wait();
+        }
+    }
+
+    pub fn switch_on(&mut self) -> Result {
+        self.switch_off();
+        let listen = format!("TCP-LISTEN:{PORT},bind={},reuseaddr,fork", self.ip);
+        let serve = format!("EXEC:/usr/libexec/tangd {}", self.folder());
+        let listening = Command::new("ip")
+            .args(["netns", "exec", &self.namespace])
+            .args(["setpriv", "--pdeathsig", "KILL"])
+            .args(["socat", &listen, &serve])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|e| Failure::new(format!("no socat: {e} (run images/install-tools)")))?;
+        self.running = Some(listening);
+        Ok(())
+    }
+}
+
+impl Drop for KeyServer {
+    fn drop(&mut self) {
+        self.switch_off();
+    }
+}

@@ -1,0 +1,415 @@
+//! Enrolling key servers (Tang): found by their address, known by their
+//! thumbprint, tried before anything is written.
+
+use core::net::{IpAddr, SocketAddr};
+use std::net::UdpSocket;
+use std::process::Command;
+
+use crate::admin::{Exit, Problem, Result, ask, program};
+use crate::environment::{
+    Advertisement, AdvertisementError, Chosen, NoReply, Request, Thumbprint, ask_once,
+    enrol_with_server, factor_value, is_public, parse_thumbprint, recover_once, server_label,
+    thumbprint, thumbprint_text,
+};
+use crate::vault::{Group, KeyServer, MAX_SERVERS, PublicKey, Value};
+
+#[derive(clap::Args, Debug, Default)]
+pub struct KeyServerOptions {
+    /// A key server (Tang) at this place, for example http://192.168.1.5:7500:
+    /// without it nobody opens the vault elsewhere. Names are resolved now
+    #[arg(long, value_name = "URL")]
+    pub tang: Vec<String>,
+    /// The signing key that the key server must have, instead of the question
+    /// (`tang-show-keys` prints it there)
+    #[arg(long, value_name = "THUMBPRINT")]
+    pub thumbprint: Vec<String>,
+    /// How many key servers must answer (default: half of them)
+    #[arg(long, value_name = "K", requires = "tang")]
+    pub tang_need: Option<u8>,
+    /// Count key servers among the neighbours, so that the place opens without
+    /// them too. That is as weak as neighbours alone
+    #[arg(long, requires = "tang", conflicts_with = "tang_need")]
+    pub tang_as_neighbour: bool,
+}
+
+/// A key server that was tried.
+pub struct Enrolled {
+    pub server: KeyServer,
+    pub value: Value,
+}
+
+impl Enrolled {
+    pub fn chosen(&self, group: Group, place: &str) -> Chosen {
+        Chosen {
+            group,
+            label: server_label(self.server.address, place),
+            value: self.value.clone(),
+        }
+    }
+}
+
+impl KeyServerOptions {
+    pub fn group(&self) -> Group {
+        match self.tang_as_neighbour {
+            true => Group::Place,
+            false => Group::Servers,
+        }
+    }
+
+    /// Asks each of them for its keys, has somebody compare those, and tries
+    /// one exchange.
+    ///
+    /// # Errors
+    /// One of them cannot be enrolled.
+    pub fn enrol(&self, yes: bool) -> Result<Vec<Enrolled>> {
+        if self.tang.len() > MAX_SERVERS {
+            return Err(Problem::new(
+                Exit::Usage,
+                format!("A place has {MAX_SERVERS} key servers at most."),
+                "Name fewer with --tang.",
+            ));
+        }
+        let pinned: Vec<Thumbprint> = self
+            .thumbprint
+            .iter()
+            .map(|text| {
+                parse_thumbprint(text).ok_or_else(|| {
+                    Problem::new(
+                        Exit::Usage,
+                        format!("\"{text}\" is no thumbprint."),
+                        "A thumbprint has 43 letters: run tang-show-keys on the key server.",
+                    )
+                })
+            })
+            .collect::<Result<_>>()?;
+        let mut found: Vec<Enrolled> = Vec::new();
+        for url in &self.tang {
+            let address = resolve(url)?;
+            if found.iter().any(|known| known.server.address == address) {
+                return Err(refused(address, "it is named twice"));
+            }
+            found.push(enrol_one(address, &pinned, yes)?);
+        }
+        Ok(found)
+    }
+}
+
+fn refused(address: SocketAddr, why: impl core::fmt::Display) -> Problem {
+    Problem::refused(
+        format!("The key server {address} cannot be enrolled: {why}."),
+        "Nothing was changed. Check the key server, or leave it out.",
+    )
+}
+
+fn enrol_one(address: SocketAddr, pinned: &[Thumbprint], yes: bool) -> Result<Enrolled> {
+    println!("Key server {address}:");
+    accept_address(address, yes)?;
+    let advertisement = advertisement(address, &[]).map_err(|why| refused(address, why))?;
+    for print in advertisement.thumbprints() {
+        println!("  its signing key: {}", thumbprint_text(&print));
+    }
+    let is_pinned = |key: &PublicKey| pinned.contains(&thumbprint(key));
+    if pinned.is_empty() {
+        compare("Is this what tang-show-keys prints on that server?", yes)?;
+    } else if !advertisement.signing.iter().any(is_pinned) {
+        let why = "none of its signing keys has the thumbprint that was given";
+        return Err(refused(address, why));
+    }
+    let mut signing = advertisement.signing.clone();
+    signing.sort_by_key(|key| !is_pinned(key));
+    with_key(address, &advertisement.exchange[0], &signing)
+}
+
+/// Somebody must have compared the thumbprint; `--yes` alone has not.
+fn compare(question: &str, yes: bool) -> Result<()> {
+    if yes {
+        return Err(Problem::new(
+            Exit::Usage,
+            "Nobody has compared the key server's thumbprint.",
+            "Give it with --thumbprint, or leave --yes out and compare it when asked.",
+        ));
+    }
+    ask::confirm(question, false)
+}
+
+/// Makes our side for this key, and has the server prove that it has the other.
+fn with_key(address: SocketAddr, exchange: &PublicKey, signing: &[PublicKey]) -> Result<Enrolled> {
+    let damaged = |_| refused(address, "its key is damaged");
+    let (ours, value) = enrol_with_server(exchange).map_err(damaged)?;
+    let server = KeyServer {
+        address,
+        exchange: exchange.clone(),
+        ours,
+        signing: signing
+            .iter()
+            .take(crate::vault::MAX_SIGNING)
+            .cloned()
+            .collect(),
+    };
+    let answer = recover_once(&server).map_err(|why| refused(address, why))?;
+    let value = factor_value(&value);
+    if answer != value {
+        return Err(refused(address, "it does not have the key that it shows"));
+    }
+    Ok(Enrolled { server, value })
+}
+
+/// What stands between `http://` and the path.
+fn authority(url: &str) -> Option<&str> {
+    let rest = match url.split_once("://") {
+        Some(("http", rest)) => rest,
+        Some(_) => return None,
+        None => url,
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);
+    (!rest.is_empty() && rest.chars().all(plain)).then_some(rest)
+}
+
+/// Host and port, 80 where none is named.
+fn host_and_port(authority: &str) -> Option<(&str, u16)> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            (
+                host,
+                port.strip_prefix(':')
+                    .map_or(port.is_empty().then_some(""), Some)?,
+            )
+        }
+        None => authority.split_once(':').unwrap_or((authority, "")),
+    };
+    let port = if port.is_empty() {
+        80
+    } else {
+        port.parse().ok()?
+    };
+    (!host.is_empty() && port > 0).then_some((host, port))
+}
+
+/// The literal address: at boot nothing resolves names.
+fn resolve(url: &str) -> Result<SocketAddr> {
+    let (host, port) = authority(url).and_then(host_and_port).ok_or_else(|| {
+        Problem::new(
+            Exit::Usage,
+            format!("\"{url}\" is no address of a key server."),
+            "Write it as http://ADDRESS:PORT. What is asked needs no https: it tells nobody \
+             anything.",
+        )
+    })?;
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, port));
+    }
+    // The system's own resolver; a static program has none.
+    let next = "Check the name, or give the key server's address.";
+    let said = program::run(Command::new("getent").args(["ahosts", host]), next)?;
+    let first = said.split_whitespace().next();
+    let ip = first.and_then(|first| first.parse::<IpAddr>().ok());
+    let ip = ip.ok_or_else(|| Problem::failed(format!("{host} has no address."), next))?;
+    println!("{host} is {ip}: this address is enrolled, not the name.");
+    Ok(SocketAddr::new(ip, port))
+}
+
+/// What the address alone says against a key server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// In a network of the owner's own.
+    Private,
+    /// Everybody on the internet may be able to ask it.
+    Public,
+    /// It goes where the server goes.
+    ThisMachine,
+    /// It means nothing without the name of an interface.
+    LinkLocal,
+}
+
+fn standing(ip: IpAddr) -> Standing {
+    match ip.to_canonical() {
+        ip if ip.is_loopback() || ip.is_unspecified() => Standing::ThisMachine,
+        IpAddr::V4(ip) if ip.is_link_local() => Standing::LinkLocal,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => Standing::LinkLocal,
+        ip if is_public(ip) => Standing::Public,
+        _ => Standing::Private,
+    }
+}
+
+/// Whether this machine itself has the address.
+fn is_our_own(address: SocketAddr) -> bool {
+    let any: SocketAddr = match address {
+        SocketAddr::V4(_) => (core::net::Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (core::net::Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let from = UdpSocket::bind(any).and_then(|socket| {
+        socket.connect(address)?;
+        socket.local_addr()
+    });
+    from.is_ok_and(|from| from.ip() == address.ip())
+}
+
+fn accept_address(address: SocketAddr, yes: bool) -> Result<()> {
+    match standing(address.ip()) {
+        Standing::Private if is_our_own(address) => {
+            Err(refused(address, "it is this server itself"))
+        }
+        Standing::ThisMachine => Err(refused(address, "it is this server itself")),
+        Standing::LinkLocal => Err(refused(
+            address,
+            "a link-local address is not the same on each interface",
+        )),
+        Standing::Private => Ok(()),
+        Standing::Public => {
+            println!(
+                "  Warning: this is a public address. If it can be asked from anywhere, a stolen \
+                 server opens anywhere too. Let only the clinic's network reach it."
+            );
+            ask::confirm("Enrol a key server with a public address?", yes)
+        }
+    }
+}
+
+/// Why a server's keys are not known, in words.
+enum NoKeys {
+    Reply(NoReply),
+    Status(u16),
+    Advertisement(AdvertisementError),
+}
+
+impl core::fmt::Display for NoKeys {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Reply(why) => why.fmt(f),
+            Self::Status(status) => write!(f, "it answers with the error {status}"),
+            Self::Advertisement(why) => why.fmt(f),
+        }
+    }
+}
+
+/// What the server says of its keys; also vouched for by those `known`, which
+/// it may have rotated since.
+fn advertisement(
+    address: SocketAddr,
+    known: &[PublicKey],
+) -> core::result::Result<Advertisement, NoKeys> {
+    let get = |path: &str| {
+        use core::fmt::Write;
+        let mut request = Request::new();
+        let written = write!(
+            request,
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: stayput\r\n\
+             Connection: close\r\n\r\n"
+        );
+        written.expect("a request without a body fits");
+        match ask_once(address, &request) {
+            Ok(reply) if reply.status == 200 => Ok(reply.body),
+            Ok(reply) => Err(NoKeys::Status(reply.status)),
+            Err(why) => Err(NoKeys::Reply(why)),
+        }
+    };
+    // Asked for by a key that it does not list any more, it signs with that
+    // one as well.
+    let vouched = known.iter().find_map(|key| {
+        let print = thumbprint_text(&thumbprint(key));
+        get(&format!("/adv/{print}")).ok()
+    });
+    let json = vouched.map_or_else(|| get("/adv"), Ok)?;
+    Advertisement::parse(&json, known).map_err(NoKeys::Advertisement)
+}
+
+/// What has become of an enrolled key server.
+pub enum News {
+    /// It shows the same key.
+    Same,
+    /// It could not be asked, or not be believed: why.
+    Kept(String),
+    /// It has a new key, which was tried.
+    Rotated(Box<Enrolled>),
+}
+
+/// Looks whether the server has rotated its keys. The new one is believed when
+/// a key that was known at enrolment has signed it, else when somebody compares
+/// the thumbprint.
+///
+/// # Errors
+/// Somebody compared it and it was another one.
+pub fn look_again(server: &KeyServer, yes: bool) -> Result<News> {
+    let address = server.address;
+    let advertisement = match advertisement(address, &server.signing) {
+        Ok(advertisement) => advertisement,
+        Err(why) => return Ok(News::Kept(why.to_string())),
+    };
+    if advertisement.exchange.contains(&server.exchange) {
+        return Ok(News::Same);
+    }
+    println!("Key server {address} has new keys.");
+    if advertisement.vouching.is_empty() {
+        if yes {
+            let why = "its new keys are not signed by the old ones: run this without --yes";
+            return Ok(News::Kept(why.into()));
+        }
+        println!("  They are not signed by the old ones.");
+        for print in advertisement.thumbprints() {
+            println!("  its signing key: {}", thumbprint_text(&print));
+        }
+        compare("Is this what tang-show-keys prints on that server?", yes)?;
+    }
+    let new = with_key(address, &advertisement.exchange[0], &advertisement.signing)?;
+    Ok(News::Rotated(Box::new(new)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_in_all_the_ways_people_write_it() {
+        let read = |url: &str| {
+            let found = authority(url).and_then(host_and_port)?;
+            Some((found.0.to_owned(), found.1))
+        };
+        let is = |host: &str, port| Some((host.to_owned(), port));
+        assert_eq!(read("http://192.168.1.5:7500"), is("192.168.1.5", 7500));
+        assert_eq!(read("http://192.168.1.5/"), is("192.168.1.5", 80));
+        assert_eq!(read("tang.clinic:81"), is("tang.clinic", 81));
+        assert_eq!(read("http://[fd00::5]:7500"), is("fd00::5", 7500));
+        assert_eq!(read("[fd00::5]"), is("fd00::5", 80));
+        for wrong in [
+            "https://192.168.1.5",
+            "http://",
+            "",
+            "http://a b",
+            "http://192.168.1.5:port",
+            "http://192.168.1.5:0",
+            "http://user@host",
+            "http://host/adv",
+            "[fd00::5]7500",
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_goes_along_or_that_everybody_reaches_is_told_apart() {
+        let table = [
+            ("192.168.1.5", Standing::Private),
+            ("10.0.0.5", Standing::Private),
+            ("100.64.0.1", Standing::Private),
+            ("fd12::5", Standing::Private),
+            ("8.8.8.8", Standing::Public),
+            ("::ffff:8.8.8.8", Standing::Public),
+            ("2001:db8::5", Standing::Public),
+            ("127.0.0.1", Standing::ThisMachine),
+            ("::1", Standing::ThisMachine),
+            ("169.254.1.1", Standing::LinkLocal),
+            ("fe80::1", Standing::LinkLocal),
+        ];
+        for (ip, expected) in table {
+            assert_eq!(standing(ip.parse().unwrap()), expected, "{ip}");
+        }
+        assert!(is_our_own("127.0.0.1:80".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_yes_to_everything_does_not_compare_a_thumbprint() {
+        assert!(compare("?", true).is_err());
+    }
+}

@@ -1,0 +1,153 @@
+//! One request to one server and its reply, over a connection that never
+//! blocks, within one time for all of it.
+
+use core::fmt::{self, Display, Formatter};
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
+
+use heapless::String;
+use nix::poll::PollFlags;
+
+use super::http::{HttpError, Reply, ReplyReader};
+use crate::sys::tcp::Connection;
+
+/// Until it must be connected. The kernel asks again after one second, and
+/// then only after three.
+pub const CONNECT: Duration = Duration::from_millis(1800);
+/// From the start to the end of the reply; a satellite link needs two seconds.
+pub const WHOLE: Duration = Duration::from_secs(6);
+/// Bytes of a request, at most.
+const REQUEST: usize = 768;
+/// Bytes taken in at one go, so that nobody holds up the prompt.
+const AT_ONCE: usize = 4096;
+
+pub type Request = String<REQUEST>;
+
+/// Why there was no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoReply {
+    /// There is no way to it, or nobody listens there.
+    Unreachable(ErrorKind),
+    /// It took too long, connected or not.
+    TooLate { connected: bool },
+    /// What came is no reply.
+    Http(HttpError),
+    /// The connection broke.
+    Broken,
+}
+
+impl NoReply {
+    /// Whether somebody was there at all.
+    pub fn is_of_somebody(self) -> bool {
+        !matches!(
+            self,
+            Self::Unreachable(_) | Self::TooLate { connected: false }
+        )
+    }
+}
+
+impl Display for NoReply {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable(ErrorKind::ConnectionRefused) => "nothing listens there",
+            Self::Unreachable(_) | Self::TooLate { connected: false } => "it cannot be reached",
+            Self::TooLate { connected: true } => "it answers too slowly",
+            Self::Http(HttpError::TooLong) => "its answer is too long",
+            Self::Http(HttpError::Malformed) => "what answers is no key server",
+            Self::Http(HttpError::CutOff) | Self::Broken => "its answer was cut off",
+        })
+    }
+}
+
+pub struct Conversation {
+    connection: Connection,
+    connected: bool,
+    request: Request,
+    sent: usize,
+    reader: ReplyReader,
+    begun: Instant,
+}
+
+impl Conversation {
+    /// Begins to connect. `request` is asked for only when there is a way.
+    ///
+    /// # Errors
+    /// [`NoReply::Unreachable`] at once, without a route.
+    pub fn begin(
+        address: SocketAddr,
+        now: Instant,
+        request: impl FnOnce() -> Request,
+    ) -> Result<Self, NoReply> {
+        let connection =
+            Connection::begin(address).map_err(|error| NoReply::Unreachable(error.kind()))?;
+        Ok(Self {
+            connection,
+            connected: false,
+            request: request(),
+            sent: 0,
+            reader: ReplyReader::default(),
+            begun: now,
+        })
+    }
+
+    /// What to poll for.
+    pub fn flags(&self) -> PollFlags {
+        match self.sent < self.request.len() {
+            true => PollFlags::POLLOUT,
+            false => PollFlags::POLLIN,
+        }
+    }
+
+    /// When it is given up.
+    pub fn deadline(&self) -> Instant {
+        self.begun + if self.connected { WHOLE } else { CONNECT }
+    }
+
+    /// Does what can be done now; the reply once it is whole.
+    ///
+    /// # Errors
+    /// [`NoReply`]: it is over without one.
+    pub fn drive(&mut self, now: Instant) -> Result<Option<Reply>, NoReply> {
+        if !self.connected {
+            match self.connection.finish() {
+                Some(Ok(())) => self.connected = true,
+                Some(Err(error)) => return Err(NoReply::Unreachable(error.kind())),
+                None => return self.unless_late(now),
+            }
+        }
+        if self.sent < self.request.len() {
+            let rest = &self.request.as_bytes()[self.sent..];
+            self.sent += self.connection.write(rest).map_err(|_| NoReply::Broken)?;
+        }
+        let mut buffer = [0; AT_ONCE];
+        match self.connection.read(&mut buffer) {
+            Ok(None) => self.unless_late(now),
+            Ok(Some([])) => {
+                let reader = core::mem::take(&mut self.reader);
+                reader.closed().map(Some).map_err(NoReply::Http)
+            }
+            Ok(Some(bytes)) => match self.reader.push(bytes).map_err(NoReply::Http)? {
+                None => self.unless_late(now),
+                reply => Ok(reply),
+            },
+            Err(_) => Err(NoReply::Broken),
+        }
+    }
+
+    fn unless_late(&self, now: Instant) -> Result<Option<Reply>, NoReply> {
+        if now < self.deadline() {
+            return Ok(None);
+        }
+        let connected = self.connected;
+        Err(NoReply::TooLate { connected })
+    }
+}
+
+impl AsFd for Conversation {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.connection.as_fd()
+    }
+}

@@ -1,0 +1,42 @@
+//! Key servers (Tang): each holds a secret of its own, without which a value
+//! that was enrolled cannot be computed again. What they are asked, and how
+//! their answers are read.
+
+#[cfg(any(feature = "admin", feature = "fuzzing"))]
+mod advertisement;
+mod asking;
+mod conversation;
+mod exchange;
+mod http;
+mod jwk;
+mod label;
+#[cfg(test)]
+mod real_tests;
+#[cfg(feature = "admin")]
+mod strength;
+
+pub use asking::KeyServers;
+pub use label::is_server;
+
+#[cfg(feature = "admin")]
+pub use asking::{ask_once, factor_value, recover_once};
+#[cfg(feature = "admin")]
+pub use conversation::{NoReply, Request};
+#[cfg(feature = "admin")]
+pub use exchange::enrol as enrol_with_server;
+#[cfg(feature = "admin")]
+pub use jwk::{Thumbprint, parse_thumbprint, thumbprint, thumbprint_text};
+#[cfg(feature = "admin")]
+pub use label::server_label;
+#[cfg(feature = "admin")]
+pub use strength::{Strength, is_public, strength};
+
+#[cfg(any(feature = "admin", feature = "fuzzing"))]
+pub use advertisement::{Advertisement, AdvertisementError};
+#[cfg(feature = "fuzzing")]
+pub use http::ReplyReader;
+#[cfg(feature = "fuzzing")]
+pub use jwk::parse_answer;
+
+#[cfg(test)]
+pub use exchange::tests::Peer as TestPeer;

@@ -1,0 +1,341 @@
+//! Against Debian's own tangd, and against servers that mean harm.
+
+use core::net::{Ipv4Addr, SocketAddr};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use heapless::Vec;
+use nix::poll::{PollFd, PollTimeout, poll};
+use tempfile::TempDir;
+
+use super::asking::{KeyServers, UNKNOWN_KEY, ask_once, factor_value, recover_once};
+use super::exchange::enrol;
+use super::exchange::tests::Peer;
+use super::jwk::{parse_answer, question, thumbprint, thumbprint_text};
+use super::{Advertisement, Request, server_label};
+use crate::vault::{
+    Curve, EnvironmentSlot, KeyServer, Label, PublicKey, SealedValues, Thresholds, Value,
+};
+
+const TANGD: &str = "/usr/libexec/tangd";
+
+/// Serves each connection in a thread of its own, for as long as the tests run.
+fn serve(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = Arc::new(answer);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let answer = answer.clone();
+            thread::spawn(move || answer(stream));
+        }
+    });
+    address
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let done = Command::new(program).args(arguments).output();
+    let done = done.unwrap_or_else(|error| {
+        panic!("{program}: {error}. These tests need Debian's tang and jose: images/install-tools")
+    });
+    assert!(done.status.success(), "{program} {arguments:?}: {done:?}");
+}
+
+/// A real key server with keys of its own.
+struct Tang {
+    keys: TempDir,
+    address: SocketAddr,
+}
+
+impl Tang {
+    fn new() -> Self {
+        let keys = TempDir::new().unwrap();
+        run(
+            "/usr/libexec/tangd-keygen",
+            &[keys.path().to_str().unwrap()],
+        );
+        Self::with(keys)
+    }
+
+    fn with(keys: TempDir) -> Self {
+        let folder = keys.path().to_owned();
+        let address = serve(move |stream| {
+            let stream: OwnedFd = stream.into();
+            let output = Stdio::from(stream.try_clone().unwrap());
+            let _ = Command::new(TANGD)
+                .arg(&folder)
+                .stdin(Stdio::from(stream))
+                .stdout(output)
+                .stderr(Stdio::null())
+                .status();
+        });
+        Self { keys, address }
+    }
+
+    fn folder(&self) -> &str {
+        self.keys.path().to_str().unwrap()
+    }
+
+    fn get(&self, path: &str) -> Option<std::vec::Vec<u8>> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request = Request::try_from(request.as_str()).unwrap();
+        let reply = ask_once(self.address, &request).unwrap();
+        (reply.status == 200).then_some(reply.body)
+    }
+
+    fn advertisement(&self, known: &[PublicKey]) -> Advertisement {
+        let path = known.first().map_or("/adv".into(), |key| {
+            format!("/adv/{}", thumbprint_text(&thumbprint(key)))
+        });
+        Advertisement::parse(&self.get(&path).unwrap(), known).unwrap()
+    }
+
+    fn enrolled(&self) -> (KeyServer, Value) {
+        enrolled(self.address, &self.advertisement(&[]).exchange[0])
+    }
+}
+
+fn enrolled(address: SocketAddr, exchange: &PublicKey) -> (KeyServer, Value) {
+    let (ours, value) = enrol(exchange).unwrap();
+    let server = KeyServer {
+        address,
+        exchange: exchange.clone(),
+        ours,
+        signing: Vec::new(),
+    };
+    (server, factor_value(&value))
+}
+
+fn place(servers: &[KeyServer]) -> [Box<EnvironmentSlot>; 1] {
+    [Box::new(EnvironmentSlot {
+        id: 0,
+        name: "home".try_into().unwrap(),
+        factors: Vec::new(),
+        need: Thresholds::default(),
+        rows: Vec::new(),
+        enrolled: SealedValues {
+            sealed: crate::keys::seal(&crate::keys::Secret32::random(), "", b"", &mut []),
+            bytes: Vec::new(),
+        },
+        servers: servers.iter().cloned().collect(),
+    })]
+}
+
+/// What they answer within this time, in the stage's way; each answer once.
+fn hear(servers: &[KeyServer], patience: Duration) -> std::vec::Vec<(Label, Value)> {
+    let start = Instant::now();
+    let mut asking = KeyServers::of(&place(servers), start);
+    let mut heard = std::vec::Vec::new();
+    while start.elapsed() < patience {
+        let until = asking.next().unwrap().min(start + patience);
+        let left = until.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap();
+        let mut fds: std::vec::Vec<PollFd<'_>> = asking
+            .sockets()
+            .map(|(fd, flags)| PollFd::new(fd, flags))
+            .collect();
+        poll(&mut fds, timeout).unwrap();
+        let turn = Instant::now();
+        heard.extend(asking.drive(turn));
+        let took = turn.elapsed();
+        assert!(took < Duration::from_millis(500), "a turn took {took:?}");
+    }
+    heard
+}
+
+#[test]
+fn debians_tang_is_believed_asked_and_gives_the_same_value_at_every_boot() {
+    let tang = Tang::new();
+    let advertisement = tang.advertisement(&[]);
+    assert_eq!(advertisement.signing.len(), 1);
+    // The thumbprint is the one by which tang knows its own key.
+    let print = advertisement.thumbprints().next().unwrap();
+    let path = format!("/adv/{}", thumbprint_text(&print));
+    assert!(tang.get(&path).is_some());
+    assert!(
+        tang.get(&format!("/adv/{}", thumbprint_text(&[7; 32])))
+            .is_none()
+    );
+    let (server, value) = tang.enrolled();
+    assert_eq!(server.exchange.curve, Curve::P521);
+    for _ in 0..3 {
+        assert_eq!(recover_once(&server), Ok(value.clone()));
+    }
+    let label = server_label(tang.address, "home");
+    assert_eq!(hear(&[server], Duration::from_secs(1)), [(label, value)]);
+}
+
+#[test]
+fn tang_with_keys_on_p256_is_asked_as_well() {
+    let keys = TempDir::new().unwrap();
+    for (name, template) in [
+        ("sig.jwk", r#"{"alg":"ES256"}"#),
+        ("exc.jwk", r#"{"alg":"ECMR","crv":"P-256"}"#),
+    ] {
+        let path = keys.path().join(name);
+        run(
+            "jose",
+            &["jwk", "gen", "-i", template, "-o", path.to_str().unwrap()],
+        );
+    }
+    let tang = Tang::with(keys);
+    let (server, value) = tang.enrolled();
+    assert_eq!(server.exchange.curve, Curve::P256);
+    assert_eq!(recover_once(&server), Ok(value));
+}
+
+#[test]
+fn rotated_keys_still_open_are_vouched_for_by_the_old_and_once_deleted_are_unknown() {
+    let tang = Tang::new();
+    let before = tang.advertisement(&[]);
+    let (server, value) = tang.enrolled();
+    run("/usr/libexec/tangd-rotate-keys", &["-d", tang.folder()]);
+    let after = tang.advertisement(&before.signing);
+    assert!(!after.exchange.contains(&server.exchange), "a new key");
+    assert!(!after.signing.contains(&before.signing[0]));
+    assert_eq!(after.vouching[..], before.signing[..]);
+    assert!(tang.advertisement(&[]).vouching.is_empty());
+    assert_eq!(recover_once(&server), Ok(value), "the old still answers");
+    for entry in std::fs::read_dir(tang.folder()).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    assert!(recover_once(&server).is_err());
+    let heard = hear(&[server], Duration::from_millis(500));
+    assert_eq!(heard.len(), 1, "it is somebody, but not with this key");
+    assert_eq!(heard[0].1.as_slice(), UNKNOWN_KEY);
+}
+
+fn read_request(mut stream: &TcpStream) -> String {
+    let mut bytes = [0; 2048];
+    let length = stream.read(&mut bytes).unwrap_or(0);
+    String::from_utf8_lossy(&bytes[..length]).into_owned()
+}
+
+fn say(mut stream: TcpStream, body: &str) {
+    read_request(&stream);
+    let length = body.len();
+    let _ = write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+}
+
+#[test]
+fn hostile_servers_cost_nothing_but_themselves_while_the_right_one_answers() {
+    let tang = Tang::new();
+    let (right, value) = tang.enrolled();
+    let key = &right.exchange;
+    let connections = Arc::new(AtomicUsize::new(0));
+    let sent = Arc::new(AtomicUsize::new(0));
+    let (count, taken) = (connections.clone(), sent.clone());
+    let silent = serve(move |stream| {
+        count.fetch_add(1, Ordering::Relaxed);
+        thread::sleep(Duration::from_secs(30));
+        drop(stream);
+    });
+    let gigabyte = serve(move |mut stream| {
+        read_request(&stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        let junk = [b'a'; 65536];
+        for _ in 0..16384 {
+            match stream.write(&junk) {
+                Ok(length) => taken.fetch_add(length, Ordering::Relaxed),
+                Err(_) => return,
+            };
+        }
+    });
+    let drip = serve(|mut stream| {
+        read_request(&stream);
+        for byte in "HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n"
+            .bytes()
+            .cycle()
+        {
+            thread::sleep(Duration::from_millis(50));
+            if stream.write_all(&[byte]).is_err() {
+                return;
+            }
+        }
+    });
+    let zero = question(Curve::P521, &Curve::P521.point(&[0; 66], &[0; 66]).unwrap());
+    let identity = serve(move |stream| say(stream, &zero));
+    let mut off = key.point.clone();
+    *off.last_mut().unwrap() ^= 1;
+    let off = question(Curve::P521, &off);
+    let off_curve = serve(move |stream| say(stream, &off));
+    let slams = serve(drop);
+    let other = serve(|stream| {
+        let request = read_request(&stream);
+        let asked = parse_answer(request.split("\r\n\r\n").nth(1).unwrap().as_bytes()).unwrap();
+        let answer = Peer::new(Curve::P521).answer(&asked.point);
+        let body = question(Curve::P521, &answer.point);
+        let mut stream = stream;
+        let length = body.len();
+        let _ = write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+    });
+    let harmful = [silent, gigabyte, drip, identity, off_curve, slams, other];
+    let mut servers: std::vec::Vec<KeyServer> = harmful
+        .iter()
+        .map(|address| enrolled(*address, key).0)
+        .collect();
+    servers.push(right);
+    let heard = hear(&servers, Duration::from_secs(4));
+    let of = |address: SocketAddr| -> std::vec::Vec<&Value> {
+        let label = server_label(address, "home");
+        let heard = heard.iter().filter(|(known, _)| *known == label);
+        heard.map(|(_, value)| value).collect()
+    };
+    assert_eq!(of(tang.address), [&value]);
+    let [.., other] = harmful;
+    for address in harmful {
+        match address == other {
+            // A point of somebody else's key is an answer, and not the right one.
+            true => assert!(!of(address).is_empty() && !of(address).contains(&&value)),
+            false => assert!(of(address).is_empty()),
+        }
+    }
+    // The silent one is given its time, and not asked again meanwhile.
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+    // What the kernel buffers for a few tries, not a gigabyte.
+    let sent = sent.load(Ordering::Relaxed);
+    assert!(sent < 64 << 20, "{sent} bytes were taken");
+}
+
+#[test]
+fn a_server_that_comes_up_late_is_heard_within_two_seconds() {
+    let keys = Tang::new();
+    let advertised = keys.advertisement(&[]).exchange[0].clone();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let (server, value) = enrolled(address, &advertised);
+    let folder = keys.folder().to_owned();
+    let up = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(6500));
+        let listener = TcpListener::bind(address).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let stream: OwnedFd = stream.into();
+        let output = Stdio::from(stream.try_clone().unwrap());
+        let tangd = Command::new(TANGD)
+            .arg(folder)
+            .stdin(stream)
+            .stdout(output)
+            .status();
+        tangd.unwrap();
+    });
+    let heard = hear(&[server], Duration::from_millis(8500));
+    assert_eq!(heard.len(), 1);
+    assert_eq!(heard[0].1, value);
+    up.join().unwrap();
+}

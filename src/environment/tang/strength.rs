@@ -1,0 +1,87 @@
+//! How much the key servers of a place protect. Pure.
+
+use core::net::IpAddr;
+
+use super::label::{is_server, server_address};
+use crate::vault::EnvironmentSlot;
+
+/// What the weakest combination of a place holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Strength {
+    /// Nothing but what can be guessed.
+    Soft,
+    /// A key server, but none that only the owner's networks reach.
+    Public,
+    /// A key server with a private address.
+    Strong,
+}
+
+/// Judged by the rows themselves, whatever the thresholds say.
+pub fn strength(slot: &EnvironmentSlot) -> Strength {
+    let of_factor = |at: usize| {
+        let label = &slot.factors[at].label;
+        match server_address(label) {
+            Some(address) if !is_public(address.ip()) => Strength::Strong,
+            _ if is_server(label) => Strength::Public,
+            _ => Strength::Soft,
+        }
+    };
+    let rows = slot.rows.iter().map(|row| {
+        let members = (0..slot.factors.len()).filter(|at| row.members & (1 << at) != 0);
+        members.map(of_factor).max().unwrap_or(Strength::Soft)
+    });
+    rows.min().unwrap_or(Strength::Soft)
+}
+
+/// Whether an address may be reached from anywhere: it is not private (RFC
+/// 1918, RFC 4193) and not shared by a provider (RFC 6598).
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            !(ip.is_private() || ip.is_link_local() || ip.is_loopback() || shared)
+        }
+        IpAddr::V6(ip) => !(ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::{Chosen, enrol};
+    use crate::keys::MasterKey;
+    use crate::vault::{Group, Header, Thresholds, Value};
+
+    fn strength_of(factors: &[(Group, &str)], place: u8, servers: u8) -> Strength {
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let factors = factors.iter().map(|(group, label)| Chosen {
+            group: *group,
+            label: (*label).try_into().unwrap(),
+            value: Value::from_slice(b"value").unwrap(),
+        });
+        let chosen: Vec<Chosen> = factors.collect();
+        let need = Thresholds {
+            machine: 0,
+            place,
+            servers,
+        };
+        let name = "home".try_into().unwrap();
+        let slot = enrol(&header, &key, 0, name, &chosen, need, |_, _| ()).unwrap();
+        strength(&slot)
+    }
+
+    #[test]
+    fn a_place_is_as_strong_as_the_weakest_of_its_combinations() {
+        const NEAR: (Group, &str) = (Group::Servers, "tang 10.0.0.5:80");
+        const FAR: (Group, &str) = (Group::Servers, "tang 203.0.113.5:80");
+        const ROUTER: (Group, &str) = (Group::Place, "arp 10.0.0.1");
+        const AMONG: (Group, &str) = (Group::Place, "tang 10.0.0.5:80");
+        assert_eq!(strength_of(&[ROUTER, NEAR], 1, 1), Strength::Strong);
+        assert_eq!(strength_of(&[NEAR, FAR], 0, 2), Strength::Strong);
+        assert_eq!(strength_of(&[NEAR, FAR], 0, 1), Strength::Public);
+        assert_eq!(strength_of(&[ROUTER, NEAR], 1, 0), Strength::Soft);
+        assert_eq!(strength_of(&[ROUTER, AMONG], 1, 0), Strength::Soft);
+        assert_eq!(strength_of(&[ROUTER, AMONG], 2, 0), Strength::Strong);
+    }
+}

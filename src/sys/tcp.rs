@@ -1,0 +1,76 @@
+//! TCP connections that never block (tcp(7)).
+
+use core::net::SocketAddr;
+use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, socket};
+
+/// A connection, perhaps not made yet.
+pub struct Connection(TcpStream);
+
+impl Connection {
+    /// Begins to connect. Whether it came about, [`Connection::finish`] tells
+    /// when the socket can be written.
+    ///
+    /// # Errors
+    /// What socket(2) or connect(2) says at once: ENETUNREACH without a route.
+    pub fn begin(address: SocketAddr) -> Result<Self> {
+        let family = match address {
+            SocketAddr::V4(_) => AddressFamily::Inet,
+            SocketAddr::V6(_) => AddressFamily::Inet6,
+        };
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let socket: OwnedFd = socket(family, SockType::Stream, flags, None)?;
+        match connect(socket.as_raw_fd(), &SockaddrStorage::from(address)) {
+            Ok(()) | Err(Errno::EINPROGRESS) => Ok(Self(TcpStream::from(socket))),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// `Some` once it is decided; with an error when it did not come about.
+    pub fn finish(&self) -> Option<Result<()>> {
+        match self.0.take_error() {
+            Ok(None) => match self.0.peer_addr() {
+                Ok(_) => Some(Ok(())),
+                Err(_) => None,
+            },
+            Ok(Some(error)) | Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// How many bytes were taken; 0 when none can be for now.
+    ///
+    /// # Errors
+    /// What write(2) says.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        not_now(self.0.write(bytes)).map(Option::unwrap_or_default)
+    }
+
+    /// What has come; `None` when nothing has, no bytes at the end.
+    ///
+    /// # Errors
+    /// What read(2) says.
+    pub fn read<'a>(&mut self, buffer: &'a mut [u8]) -> Result<Option<&'a [u8]>> {
+        let read = not_now(self.0.read(buffer))?;
+        Ok(read.and_then(|length| buffer.get(..length)))
+    }
+}
+
+fn not_now(done: Result<usize>) -> Result<Option<usize>> {
+    match done {
+        Ok(length) => Ok(Some(length)),
+        Err(error) => match Error::kind(&error) {
+            ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
