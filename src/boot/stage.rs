@@ -176,11 +176,8 @@ impl Stage {
         else {
             return;
         };
-        let labels = slots
-            .environments
-            .iter()
-            .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
-        self.neighbours = Some(Neighbours::new(labels, Instant::now()));
+        let places = slots.environments.iter().map(|slot| &**slot);
+        self.neighbours = Some(Neighbours::of_places(places, Instant::now()));
     }
 
     /// One combination, if there is one to try: the loop stays quick.

@@ -132,6 +132,7 @@ pub fn enrol(
         need,
         rows,
         enrolled: seal_values(header, id, key, &values),
+        addresses: Vec::new(),
     })
 }
 

@@ -44,7 +44,7 @@ pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) 
             None => (Fate::Silent, value),
             Some(now) if now == value => (Fate::Same, value),
             Some(now) if factor.group == Group::Machine => (Fate::Taken, now),
-            Some(now) => match suits_enrolment(now, &neighbours) {
+            Some(now) => match suits_enrolment(&factor.label, now, &neighbours) {
                 Ok(()) => {
                     neighbours.push(now.clone());
                     (Fate::Taken, now)

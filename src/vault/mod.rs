@@ -40,9 +40,9 @@ pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, 
 pub use policy::{DEFAULT_KEY_IDS, Keep, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
 pub use record::FORMAT_VERSION;
 pub use slots::{
-    Entered, EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Passphrase,
-    PassphraseError, PassphraseSlot, Passphrases, PersonName, Row, SealedValues, SlotTable,
-    Thresholds, Value,
+    Entered, EnvironmentSlot, Factor, Group, Label, MAX_ADDRESSES, MAX_FACTORS, MAX_PLACES,
+    MAX_ROWS, OwnAddress, Passphrase, PassphraseError, PassphraseSlot, Passphrases, PersonName,
+    Row, SealedValues, SlotTable, Thresholds, Value,
 };
 pub use sticks::{KnownCode, KnownStick, MAX_STICKS, StickList};
 

@@ -5,8 +5,8 @@ mod environment;
 mod passphrase;
 
 pub use environment::{
-    EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Row, SealedValues,
-    Thresholds, Value,
+    EnvironmentSlot, Factor, Group, Label, MAX_ADDRESSES, MAX_FACTORS, MAX_PLACES, MAX_ROWS,
+    OwnAddress, Row, SealedValues, Thresholds, Value,
 };
 pub use passphrase::{
     Entered, Passphrase, PassphraseError, PassphraseSlot, Passphrases, PersonName,
@@ -169,6 +169,14 @@ mod tests {
                 },
                 bytes: (0..MAX_FACTORS * 65 + 1).map(|_| 0xff).collect(),
             },
+            addresses: [OwnAddress {
+                card: [0xff; 6],
+                address: [0xffff; 8].into(),
+                prefix: 255,
+                router: Some([0xffff; 8].into()),
+            }; MAX_ADDRESSES]
+                .into_iter()
+                .collect(),
         };
         SlotTable {
             next_id: u32::MAX,

@@ -1,10 +1,11 @@
 //! `stayput enroll`: what this server looks like at home.
 
 mod candidates;
+mod own_address;
 mod refresh;
 mod strength;
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use super::ask;
 use super::unlock::{UnlockOptions, Unlocked, unlock};
@@ -18,16 +19,21 @@ use crate::vault::{Answered, EnvironmentSlot, EventKind, Group, Label, SlotTable
 
 #[derive(clap::Args, Debug)]
 pub struct EnrollOptions {
-    /// A station that is always at this place, by IPv4 address (default: the
-    /// router, name servers and stations this server talks to)
-    #[arg(long, value_name = "IP")]
-    neighbour: Vec<Ipv4Addr>,
+    /// A station that is always at this place, by its IPv4 address or its
+    /// link-local IPv6 address (default: the router, name servers and stations
+    /// this server talks to)
+    #[arg(long, value_name = "IP", value_parser = candidates::neighbour)]
+    neighbour: Vec<IpAddr>,
     /// How many factors of the machine must be as they are now
     #[arg(long, value_name = "K")]
     machine_need: Option<u8>,
     /// How many neighbours must be as they are now
     #[arg(long, value_name = "K")]
     place_need: Option<u8>,
+    /// Have the server at its address while it is locked too: it answers ping
+    /// then, so that you can see from elsewhere that it waits
+    #[arg(long, conflicts_with = "refresh")]
+    address: bool,
     /// Remember this place beside the home, and in place of an earlier second one
     #[arg(long, conflicts_with = "refresh")]
     second: bool,
@@ -58,7 +64,15 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     refuse_silent(options, &chosen)?;
     let need = thresholds(options, &chosen)?;
     strength::explain(&chosen, need);
+    let own = match options.address {
+        true => own_address::of_place(&chosen)?,
+        false => heapless::Vec::new(),
+    };
+    own_address::tell(&own);
     let surroundings = candidates::surroundings();
+    if surroundings.vlans {
+        println!("{}", strength::VLANS);
+    }
     if let Some(words) = strength::of_a_lone_server(surroundings, need) {
         println!("{words}");
     }
@@ -70,7 +84,8 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
 
     let id = before.next_id;
     let name = if options.second { SECOND } else { HOME };
-    let slot = make_slot(&unlocked, id, name, &chosen, need)?;
+    let mut slot = make_slot(&unlocked, id, name, &chosen, need)?;
+    slot.addresses = own;
     prove_it_opens(&unlocked, &slot, &observed)?;
     let factors = Answered {
         machine: need.machine,
@@ -146,7 +161,7 @@ fn tell(choice: &Choice) {
     }
     println!("What stands around it:");
     for (label, value, verdict) in &choice.neighbours {
-        let shown = value.as_ref().map(candidates::shown).unwrap_or_default();
+        let shown = value.as_deref().map(candidates::shown).unwrap_or_default();
         match verdict {
             Verdict::Silent => println!("  {label}: no answer, not taken"),
             Verdict::Taken => println!("  {label} ({shown}): taken"),

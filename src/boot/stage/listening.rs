@@ -40,10 +40,7 @@ impl Stage {
         for (label, value) in neighbours.answers() {
             self.observed.note(&label, &value);
         }
-        let now = Instant::now();
-        if neighbours.next().is_some_and(|due| due <= now) {
-            neighbours.ask(now);
-        }
+        neighbours.ask(Instant::now());
     }
 
     fn hear_devices(&mut self) {
@@ -71,6 +68,9 @@ impl Stage {
         }
         if block || network {
             self.observed.note_all(&observe_machine());
+        }
+        if network && let Some(neighbours) = &mut self.neighbours {
+            neighbours.ask_soon(Instant::now());
         }
         if terminal && let Some(reason) = &self.said {
             self.screen.open_new_consoles(&banner(&self.found, reason));

@@ -154,7 +154,7 @@ impl Stage {
             "This place is not remembered: it would be easier to feign than the home.";
         const FAILED: &str = "This place could not be remembered. Run stayput enroll later.";
         let ips = policy.neighbours.iter();
-        let labels: Vec<Label> = ips.map(|ip| neighbour_label((*ip).into())).collect();
+        let labels: Vec<Label> = ips.map(|ip| neighbour_label(*ip)).collect();
         let observed = look_around(labels.iter(), FROM_NOTHING, |_| false);
         let chosen = choose(&observed, &labels).chosen;
         let need = usual_thresholds(&chosen);

@@ -50,6 +50,7 @@ pub fn table(next_id: u32) -> SlotTable {
             sealed,
             bytes: heapless::Vec::new(),
         },
+        addresses: heapless::Vec::new(),
     };
     let mut table = SlotTable {
         next_id,
