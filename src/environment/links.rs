@@ -5,6 +5,7 @@ use heapless::Vec;
 
 use crate::sys::interface::{self, Mac, Name};
 use crate::sys::packet::PacketSocket;
+use crate::sys::route;
 
 pub(super) const MAX_LINKS: usize = 16;
 
@@ -100,12 +101,21 @@ impl Link {
         self.mac = interface::mac(&name).unwrap_or(self.mac);
         self.name = name;
     }
+
+    /// Somebody has given it an address that the kernel does not find by
+    /// itself: dropbear's network in the initramfs, or the administrator.
+    fn is_somebodys(&self) -> bool {
+        let addresses = route::addresses(self.index).unwrap_or_default();
+        let mut addresses = addresses.iter();
+        addresses.any(|found| found.address.is_ipv4() || !found.is_temporary)
+    }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         if self.was_down
             && let Some(name) = interface::name_of(self.index)
+            && !self.is_somebodys()
         {
             // It may have been unplugged meanwhile.
             let _ = interface::set_up(&name, false);

@@ -216,6 +216,18 @@ fn a_free_address_is_used_and_nothing_of_it_is_left_behind() {
 }
 
 #[test]
+fn a_card_that_somebody_else_sets_up_meanwhile_stays_up() {
+    let wire = Wire::new("somebodys");
+    wire.inside(|| {
+        let link = link();
+        wire.near("addr add 10.9.8.7/16 dev card");
+        drop(link);
+        assert_eq!(interface::is_up("card"), Ok(true));
+        assert!(has("10.9.8.7"));
+    });
+}
+
+#[test]
 fn an_address_that_another_station_has_is_not_used() {
     let wire = Wire::new("taken");
     wire.far(&format!("addr add {OWN}/24 dev far"));
