@@ -2,7 +2,10 @@
 //! None of them may panic, hang or ask for more memory than it was given.
 
 use crate::boot::fuzzing as boot;
-use crate::environment::{Advertisement, ReplyReader, parse_arp_reply, parse_server_answer};
+use crate::environment::{
+    Advertisement, ReplyReader, parse_advertisement, parse_arp_reply, parse_arp_sender,
+    parse_server_answer,
+};
 use crate::keys::{MasterKey, RecoveryCode, Secret32, TypedCode};
 use crate::release::mariadb::{CheckFile, KeyFile};
 use crate::stick::{StickFile, file_names};
@@ -75,7 +78,11 @@ pub fn partition_table(bytes: &[u8]) {
 }
 
 pub fn arp_reply(bytes: &[u8]) {
-    let _ = parse_arp_reply(bytes);
+    let _ = (parse_arp_reply(bytes), parse_arp_sender(bytes));
+}
+
+pub fn neighbour_advertisement(bytes: &[u8]) {
+    let _ = parse_advertisement(bytes);
 }
 
 /// A reply of a key server, in pieces as long as its first byte says; then the

@@ -4,13 +4,15 @@
 //! it, and each neighbour is a veth with its own MAC and IP, for which the
 //! host's kernel answers ARP as a real device would.
 
+use std::process::{Child, Command};
 use std::sync::Mutex;
 
 use crate::failure::run;
 use crate::scratch::next_number;
 use crate::{Failure, Result};
 
-/// A device in the same network as the server.
+/// A device in the same network as the server. The address is an IPv4 one, or
+/// a link-local one of IPv6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {
     pub ip: String,
@@ -31,6 +33,7 @@ pub struct Place {
     namespace: String,
     /// IP and the name of the veth that answers for it.
     devices: Mutex<Vec<(String, String)>>,
+    greeters: Mutex<Vec<Child>>,
 }
 
 /// Namespaces of this project are `stayput-<process>-<number>`.
@@ -72,6 +75,7 @@ impl Place {
         let place = Self {
             namespace,
             devices: Mutex::new(Vec::new()),
+            greeters: Mutex::new(Vec::new()),
         };
         // All neighbours share this kernel: each may answer only for the
         // address of the device that was asked.
@@ -95,11 +99,18 @@ impl Place {
     pub fn add(&self, neighbour: &Neighbour) -> Result {
         let host = format!("host{}", next_number());
         let Neighbour { ip, mac } = neighbour;
+        let address = match ip.contains(':') {
+            true => format!(
+                "sysctl -qw net.ipv6.conf.{host}.disable_ipv6=0 && \
+                 ip addr add {ip}/64 dev {host} nodad"
+            ),
+            false => format!("ip addr add {ip}/24 dev {host}"),
+        };
         self.inside(&[
             &format!("ip link add {host} address {mac} type veth peer name p{host}"),
             &format!("ip link set p{host} master bridge up"),
             &format!("ip link set {host} up"),
-            &format!("ip addr add {ip}/24 dev {host}"),
+            &address,
         ])?;
         self.devices.lock().unwrap().push((ip.clone(), host));
         Ok(())
@@ -122,6 +133,17 @@ impl Place {
         self.add(neighbour)
     }
 
+    /// Somebody here answers the next caller at this TCP port with "hello".
+    pub fn greet_at(&self, port: u16) -> Result {
+        let greeter = Command::new("ip")
+            .args(["netns", "exec", &self.namespace, "setpriv"])
+            .args(["--pdeathsig", "KILL", "busybox", "nc", "-l", "-p"])
+            .args([&port.to_string(), "-e", "/bin/echo", "hello"])
+            .spawn()?;
+        self.greeters.lock().unwrap().push(greeter);
+        Ok(())
+    }
+
     /// The name of the network namespace, for `ip netns exec`.
     pub fn namespace(&self) -> &str {
         &self.namespace
@@ -139,6 +161,10 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        for greeter in self.greeters.get_mut().unwrap() {
+            let _ = greeter.kill();
+            let _ = greeter.wait();
+        }
         let _ = run("ip", &["netns", "del", &self.namespace]);
     }
 }

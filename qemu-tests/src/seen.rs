@@ -67,3 +67,17 @@ pub fn stays_locked(machine: &mut FastMachine, place: &Place) -> Result {
         .expect_silence_about("accepted", seconds(5))?;
     assert_locked(machine)
 }
+
+/// A station of this place is reached by TCP from the initramfs.
+///
+/// # Panics
+/// When it does not answer within ten seconds.
+pub fn reaches(machine: &mut FastMachine, place: &Place, ip: &str) -> Result {
+    place.greet_at(7500)?;
+    let call = format!(
+        "i=0; until nc -w 5 {ip} 7500 </dev/null 2>/dev/null; do \
+         [ $i != 30 ] || exit 1; sleep 0.3; i=$((i+1)); done"
+    );
+    assert_eq!(machine.shell(&call)?.text, "hello\n");
+    Ok(())
+}

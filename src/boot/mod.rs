@@ -8,6 +8,7 @@ pub mod fuzzing;
 mod judging;
 mod line;
 mod prompt;
+mod put_back;
 mod screen;
 mod stage;
 mod status;
@@ -26,11 +27,19 @@ use crate::vault::{PLACE_FILE, PLACE_FILE_BYTES, VaultPlace};
 /// policy says so: `on_failure = continue`. The script beside it knows it.
 const WITHOUT_KEYS: u8 = 10;
 
+/// With the words `put-back` and names of network cards it only leaves these as
+/// the real system expects them.
+///
 /// Returns success after a release; then the boot goes on. With
 /// [`WITHOUT_KEYS`] it goes on too. Anything else, and that, leaves nothing in
 /// memory; whoever started the stage starts it again after anything else.
 pub fn run() -> ExitCode {
     kmsg::use_for_logging();
+    let mut words = std::env::args().skip(1);
+    if words.next().as_deref() == Some("put-back") {
+        put_back::put_back(words);
+        return ExitCode::SUCCESS;
+    }
     if let Err(errno) = memory::keep_private() {
         log::error!("memory cannot be locked: {errno}");
         return ExitCode::FAILURE;

@@ -188,12 +188,9 @@ impl Stage {
         else {
             return;
         };
-        let labels = slots
-            .environments
-            .iter()
-            .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
         let now = Instant::now();
-        self.neighbours = Some(Neighbours::new(labels, now));
+        let places = slots.environments.iter().map(|slot| &**slot);
+        self.neighbours = Some(Neighbours::of_places(places, now));
         self.servers = KeyServers::of(&slots.environments, now);
     }
 

@@ -1,4 +1,4 @@
-//! ARP over Ethernet (RFC 826), as packets; and which addresses bind nobody.
+//! ARP over Ethernet (RFC 826), as packets. Pure.
 
 use core::net::Ipv4Addr;
 
@@ -22,64 +22,30 @@ pub fn probe(own: Mac, target: Ipv4Addr) -> [u8; PACKET] {
     packet
 }
 
+/// An announcement (RFC 5227 section 2.3): `address` is mine from now on.
+pub fn announcement(own: Mac, address: Ipv4Addr) -> [u8; PACKET] {
+    let mut packet = probe(own, address);
+    packet[14..18].copy_from_slice(&address.octets());
+    packet
+}
+
 /// Who answered, with which address; `None` for anything but a well-formed
 /// reply of a single station.
 pub fn reply(packet: &[u8]) -> Option<(Ipv4Addr, Mac)> {
+    sender(packet).filter(|_| packet[7] == REPLY)
+}
+
+/// Who says of itself that it has an address, in a question or in a reply;
+/// `None` for anything that is not well-formed or not of a single station.
+pub fn sender(packet: &[u8]) -> Option<(Ipv4Addr, Mac)> {
     let packet: &[u8; PACKET] = packet.first_chunk()?;
-    if packet[..6] != KIND || packet[6..8] != [0, REPLY] {
+    if packet[..6] != KIND || packet[6] != 0 || ![REQUEST, REPLY].contains(&packet[7]) {
         return None;
     }
     let mac: Mac = packet[8..14].try_into().ok()?;
     let ip: [u8; 4] = packet[14..18].try_into().ok()?;
     let single = mac[0] & 1 == 0 && mac != [0; 6];
     (single && ip != [0; 4]).then_some((Ipv4Addr::from(ip), mac))
-}
-
-/// Why a neighbour's address does not say where the server is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// Bit 1 of the first byte: set by software, often random and new after
-    /// each start (IEEE 802, section 8.4).
-    LocallyAdministered,
-    /// Shared by a group of routers: VRRP (RFC 9568), HSRP, GLBP.
-    SharedByRouters,
-    /// Another enrolled neighbour answered with the same one: one station
-    /// speaks for several (proxy ARP, RFC 1027).
-    SameAsAnother,
-}
-
-impl core::fmt::Display for Refused {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::LocallyAdministered => "its hardware address is made up and can change",
-            Self::SharedByRouters => "its hardware address is the same in many networks",
-            Self::SameAsAnother => "another neighbour has the same hardware address",
-        })
-    }
-}
-
-/// Whether a hardware address can bind the server to its place.
-///
-/// # Errors
-/// [`Refused`]: why not.
-pub fn binds(mac: Mac, others: &[Mac]) -> Result<(), Refused> {
-    let shared: [&[u8]; 5] = [
-        &[0x00, 0x00, 0x5e, 0x00, 0x01],
-        &[0x00, 0x00, 0x5e, 0x00, 0x02],
-        &[0x00, 0x00, 0x0c, 0x07, 0xac],
-        &[0x00, 0x00, 0x0c, 0x9f],
-        &[0x00, 0x07, 0xb4, 0x00],
-    ];
-    if shared.iter().any(|prefix| mac.starts_with(prefix)) {
-        return Err(Refused::SharedByRouters);
-    }
-    if mac[0] & 2 != 0 {
-        return Err(Refused::LocallyAdministered);
-    }
-    if others.contains(&mac) {
-        return Err(Refused::SameAsAnother);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -118,19 +84,21 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_binds_nobody_is_refused() {
-        assert_eq!(binds(MAC, &[]), Ok(()));
-        assert_eq!(binds(MAC, &[MAC]), Err(Refused::SameAsAnother));
-        let random = [0x52, 0x55, 0x0a, 0, 2, 2];
-        assert_eq!(binds(random, &[]), Err(Refused::LocallyAdministered));
-        let vrrp = [0, 0, 0x5e, 0, 1, 7];
-        assert_eq!(binds(vrrp, &[]), Err(Refused::SharedByRouters));
+    fn whoever_announces_or_asks_says_who_it_is_and_a_probe_does_not() {
+        let ip = Ipv4Addr::new(192, 168, 1, 1);
+        assert_eq!(sender(&announcement(MAC, ip)), Some((ip, MAC)));
+        assert_eq!(reply(&announcement(MAC, ip)), None, "it is no answer");
+        assert_eq!(sender(&reply_packet(ip, MAC)), Some((ip, MAC)));
+        assert_eq!(sender(&probe(MAC, ip)), None);
+        let mut strange = announcement(MAC, ip);
+        strange[7] = 3;
+        assert_eq!(sender(&strange), None);
     }
 
     proptest! {
         #[test]
         fn foreign_packets_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = reply(&bytes);
+            let _ = (reply(&bytes), sender(&bytes));
         }
     }
 }

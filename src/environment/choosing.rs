@@ -1,7 +1,7 @@
 //! What of a place is enrolled, and how much of it is needed: the same for
 //! `stayput enroll` and for a place that is remembered at the prompt.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use super::enrolment::Chosen;
 use super::neighbours::{address_of, suits_enrolment};
@@ -46,7 +46,7 @@ pub fn choose(observed: &Observed, neighbours: &[Label]) -> Choice {
         let Some(value) = observed.value(label) else {
             return (label.clone(), None, Verdict::Silent);
         };
-        let verdict = match suits_enrolment(value, &taken) {
+        let verdict = match suits_enrolment(label, value, &taken) {
             Ok(()) => Verdict::Taken,
             Err(reason) => Verdict::Refused(reason),
         };
@@ -109,12 +109,9 @@ pub fn table_of(slot: EnvironmentSlot, passphrases: Passphrases) -> SlotTable {
 }
 
 /// The addresses of the neighbours among them, as the policy keeps them.
-pub fn addresses(chosen: &[Chosen]) -> heapless::Vec<[u8; 4], MAX_NEIGHBOURS> {
+pub fn addresses(chosen: &[Chosen]) -> heapless::Vec<IpAddr, MAX_NEIGHBOURS> {
     let found = chosen.iter().filter_map(|factor| address_of(&factor.label));
-    found
-        .take(MAX_NEIGHBOURS)
-        .map(|ip: Ipv4Addr| ip.octets())
-        .collect()
+    found.take(MAX_NEIGHBOURS).collect()
 }
 
 #[cfg(test)]
@@ -134,7 +131,7 @@ mod tests {
 
     #[test]
     fn only_neighbours_that_answer_and_bind_are_taken() {
-        let labels = [1, 2, 3].map(|n| neighbour_label(Ipv4Addr::new(10, 0, 0, n)));
+        let labels = [1, 2, 3].map(|n| neighbour_label([10, 0, 0, n].into()));
         let seen = observed(&[
             (labels[0].clone(), &[0x00, 0x1b, 0x21, 0, 0, 1]),
             (labels[1].clone(), &[0x00, 0x1b, 0x21, 0, 0, 1]),
@@ -146,7 +143,7 @@ mod tests {
         assert_eq!(verdicts[2], Verdict::Silent);
         assert_eq!(count(&choice.chosen, Group::Machine), 1);
         assert_eq!(count(&choice.chosen, Group::Place), 1);
-        assert_eq!(addresses(&choice.chosen)[..], [[10, 0, 0, 1]]);
+        assert_eq!(addresses(&choice.chosen)[..], [IpAddr::from([10, 0, 0, 1])]);
     }
 
     #[test]

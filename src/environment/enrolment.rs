@@ -141,6 +141,7 @@ pub fn enrol(
         rows,
         enrolled: seal_values(header, id, key, &values),
         servers: Vec::new(),
+        addresses: Vec::new(),
     })
 }
 

@@ -2,15 +2,19 @@
 //! stands around it; how a place is enrolled and how it is recognised.
 
 mod arp;
+mod binding;
 mod choosing;
 mod enrolment;
 mod hardware;
+mod links;
 mod look_around;
 mod machine;
 mod margin;
 mod matching;
+mod nd;
 mod neighbours;
 mod observed;
+mod own_address;
 mod refreshing;
 #[cfg(test)]
 mod scenarios;
@@ -18,10 +22,12 @@ mod second_place;
 mod tang;
 #[cfg(feature = "admin")]
 mod watched;
+#[cfg(test)]
+mod wire;
 
-pub use arp::Refused;
 #[cfg(feature = "fuzzing")]
-pub use arp::reply as parse_arp_reply;
+pub use arp::{reply as parse_arp_reply, sender as parse_arp_sender};
+pub use binding::Refused;
 pub use choosing::{
     Choice, HOME, Verdict, addresses, choose, count, opens_again, table_of, usual_thresholds,
 };
@@ -32,6 +38,8 @@ pub use look_around::{FROM_NOTHING, ON_A_LIVE_NETWORK, look_around};
 pub use machine::observe_machine;
 pub use margin::Margin;
 pub use matching::{Comparison, Matcher, answered, compare, enough_answered, enrolled_values};
+#[cfg(feature = "fuzzing")]
+pub use nd::advertisement as parse_advertisement;
 pub use neighbours::{Neighbours, address_of, neighbour_label};
 pub use observed::Observed;
 pub use refreshing::{Fate, Refreshed, refresh};

@@ -1,68 +1,80 @@
-//! The neighbours: which station answers at an address, asked by ARP without
-//! an address of our own. The interfaces are left as they were found.
+//! The neighbours: which station answers at an address, asked by ARP or, for
+//! IPv6, by neighbour discovery; neither needs an address of our own.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use core::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use heapless::Vec;
 
-use super::arp;
+use super::links::{Link, Links, MAX_LINKS};
 use super::observed::value_of;
-use crate::sys::interface::{self, Mac, Name};
-use crate::sys::packet::ArpSocket;
-use crate::vault::{Label, MAX_FACTORS, MAX_PLACES, Value};
+use super::own_address::OwnAddresses;
+use super::{arp, binding, nd};
+use crate::sys::interface::Mac;
+use crate::sys::packet::BROADCAST;
+use crate::vault::{EnvironmentSlot, Label, MAX_FACTORS, MAX_PLACES, Value};
 
 const MAX_TARGETS: usize = MAX_FACTORS * MAX_PLACES;
-const MAX_LINKS: usize = 16;
-/// Packets read in one go, so that a flood cannot hold up the prompt.
-const MAX_PACKETS: usize = 64;
+/// Packets read in one go from one socket, so that a flood cannot hold up the
+/// prompt.
+const AT_ONCE: usize = 4;
+/// ... and from all of them.
+const MAX_ANSWERS: usize = 2 * AT_ONCE * MAX_LINKS;
 
-const PREFIX: &str = "arp ";
+/// How an address is asked for: in front of it in a neighbour's label.
+const ARP: &str = "arp ";
+const DISCOVERY: &str = "nd ";
 
-/// The label of the neighbour at this address.
-pub fn neighbour_label(ip: Ipv4Addr) -> Label {
+/// The label of the neighbour at this address. IPv6 addresses are link-local:
+/// others change with the provider.
+pub fn neighbour_label(ip: IpAddr) -> Label {
+    let prefix = match ip {
+        IpAddr::V4(_) => ARP,
+        IpAddr::V6(_) => DISCOVERY,
+    };
     let mut label = Label::new();
-    core::fmt::write(&mut label, format_args!("{PREFIX}{ip}"))
+    core::fmt::write(&mut label, format_args!("{prefix}{ip}"))
         .expect("a label has room for an address");
     label
 }
 
 /// The address in a neighbour's label; `None` for any other label.
-pub fn address_of(label: &Label) -> Option<Ipv4Addr> {
-    label.strip_prefix(PREFIX)?.parse().ok()
+pub fn address_of(label: &Label) -> Option<IpAddr> {
+    let v4 = || label.strip_prefix(ARP)?.parse().ok().map(IpAddr::V4);
+    let v6 = || label.strip_prefix(DISCOVERY)?.parse().ok().map(IpAddr::V6);
+    v4().or_else(v6)
 }
 
 /// Whether a neighbour's value can bind the server to its place, beside those
 /// already chosen.
 ///
 /// # Errors
-/// [`arp::Refused`]: why not.
-pub fn suits_enrolment(value: &Value, others: &[Value]) -> Result<(), arp::Refused> {
+/// [`binding::Refused`]: why not.
+pub fn suits_enrolment(
+    label: &Label,
+    value: &Value,
+    others: &[Value],
+) -> Result<(), binding::Refused> {
     let mac = |value: &Value| Mac::try_from(value.as_slice()).ok();
     let others: std::vec::Vec<Mac> = others.iter().filter_map(mac).collect();
-    mac(value).map_or(Ok(()), |mac| arp::binds(mac, &others))
+    match (address_of(label), mac(value)) {
+        (Some(ip), Some(mac)) => binding::binds(ip, mac, &others),
+        _ => Ok(()),
+    }
 }
 
-/// One interface that is listened on.
-struct Link {
-    name: Name,
-    mac: Mac,
-    socket: ArpSocket,
-    /// It was down when we came: down it goes again.
-    was_down: bool,
-}
-
-/// Asks for all targets on all wired interfaces until everybody has answered.
-/// Dropping it puts the interfaces back as they were.
+/// Asks for all targets on all wired interfaces until everybody has answered,
+/// and has the server at its own addresses meanwhile. Dropping it leaves the
+/// interfaces as they were.
 pub struct Neighbours {
-    targets: Vec<Ipv4Addr, MAX_TARGETS>,
-    links: Vec<Link, MAX_LINKS>,
+    targets: Vec<IpAddr, MAX_TARGETS>,
+    /// Taken back before the interfaces go down: fields are dropped in order.
+    own: OwnAddresses,
+    links: Links,
     asked: u32,
     next: Instant,
-    /// Whether interfaces that are down are put up for as long as it lives.
-    wakes: bool,
 }
 
 impl Neighbours {
@@ -77,125 +89,127 @@ impl Neighbours {
         }
         Self {
             targets,
-            links: Vec::new(),
+            own: OwnAddresses::default(),
+            links: Links::new(true),
             asked: 0,
             next: now,
-            wakes: true,
         }
     }
 
     /// The same, and interfaces that are down stay so.
     pub fn on_live_links<'a>(labels: impl Iterator<Item = &'a Label>, now: Instant) -> Self {
-        let mut neighbours = Self::new(labels, now);
-        neighbours.wakes = false;
-        neighbours
+        Self {
+            links: Links::new(false),
+            ..Self::new(labels, now)
+        }
     }
 
-    /// When [`Neighbours::ask`] is due; `None` where nobody is asked for.
+    /// The neighbours of these places, asked by a server that has the
+    /// addresses which it is known by there.
+    pub fn of_places<'a>(
+        places: impl Iterator<Item = &'a EnvironmentSlot> + Clone,
+        now: Instant,
+    ) -> Self {
+        let factors = places.clone().flat_map(|place| &place.factors);
+        let own = places.flat_map(|place| &place.addresses);
+        Self {
+            own: OwnAddresses::new(own, now),
+            ..Self::new(factors.map(|factor| &factor.label), now)
+        }
+    }
+
+    /// One of them, on these interfaces.
+    #[cfg(test)]
+    pub(super) fn with_links(label: &Label, links: Links) -> Self {
+        Self {
+            links,
+            ..Self::new([label].into_iter(), Instant::now())
+        }
+    }
+
+    /// When [`Neighbours::ask`] is due; `None` where there is nothing to do.
     pub fn next(&self) -> Option<Instant> {
-        (!self.targets.is_empty()).then_some(self.next)
+        let neighbours = (!self.targets.is_empty() || !self.own.is_empty()).then_some(self.next);
+        neighbours.into_iter().chain(self.own.next()).min()
     }
 
-    /// Sends one round of questions, on interfaces that have turned up since
+    /// Does what is due: one round of questions, on interfaces that have turned up since
     /// the last one too. Quick at first, once a second when it takes long: a
-    /// cable or a switch may come to life at any time.
+    /// cable or a switch may come to life at any time. Own addresses are looked
+    /// after, at every call.
     pub fn ask(&mut self, now: Instant) {
-        if self.targets.is_empty() {
-            return;
-        }
-        self.find_links();
-        for link in &self.links {
-            for target in &self.targets {
-                // ENETDOWN and a full queue pass; the next round asks again.
-                let _ = link.socket.broadcast(&arp::probe(link.mac, *target));
+        if now >= self.next {
+            if self.links.find() {
+                self.asked = 0;
             }
+            for link in self.links.iter() {
+                for target in &self.targets {
+                    // ENETDOWN and a full queue pass; the next round asks again.
+                    let _ = link.ask_for(*target);
+                }
+            }
+            self.asked = self.asked.saturating_add(1);
+            let pause = match self.asked {
+                0..=4 => 25,
+                5..=20 => 200,
+                _ => 1000,
+            };
+            self.next = now + Duration::from_millis(pause);
         }
-        self.asked = self.asked.saturating_add(1);
-        let pause = match self.asked {
-            0..=4 => 25,
-            5..=20 => 200,
-            _ => 1000,
-        };
-        self.next = now + Duration::from_millis(pause);
+        self.own.look_after(&self.links, now);
+    }
+
+    /// Something has changed about the interfaces: asks at once.
+    pub fn ask_soon(&mut self, now: Instant) {
+        self.next = now;
     }
 
     /// What to poll for reading.
     pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.links.iter().map(|link| link.socket.as_fd())
+        let neighbours = self.links.iter();
+        let neighbours =
+            neighbours.flat_map(|link| [link.arp.as_fd(), link.advertisements.as_fd()]);
+        neighbours.chain(self.own.sockets())
     }
 
     /// The answers that have come in.
-    pub fn answers(&self) -> Vec<(Label, Value), MAX_PACKETS> {
+    pub fn answers(&self) -> Vec<(Label, Value), MAX_ANSWERS> {
         let mut answers = Vec::new();
-        let mut buffer = [0; 64];
-        for link in &self.links {
-            for _ in 0..MAX_PACKETS / MAX_LINKS {
-                let Some(packet) = link.socket.receive(&mut buffer) else {
-                    break;
-                };
-                let Some((ip, mac)) = arp::reply(packet) else {
-                    continue;
-                };
+        let mut buffer = [0; nd::ANSWER];
+        for link in self.links.iter() {
+            let mut note = |ip: IpAddr, mac: Mac| {
                 if self.targets.contains(&ip) && mac != link.mac {
                     let _ = answers.push((neighbour_label(ip), value_of(&mac)));
+                }
+            };
+            for _ in 0..AT_ONCE {
+                let Some(packet) = link.arp.receive(&mut buffer) else {
+                    break;
+                };
+                if let Some((ip, mac)) = arp::reply(packet) {
+                    note(ip.into(), mac);
+                }
+            }
+            for _ in 0..AT_ONCE {
+                let Some(packet) = link.advertisements.receive(&mut buffer) else {
+                    break;
+                };
+                if let Some((ip, mac)) = nd::advertisement(packet) {
+                    note(ip.into(), mac);
                 }
             }
         }
         answers
     }
-
-    fn find_links(&mut self) {
-        for name in interface::wired() {
-            // In the running system the bridge or bond takes the packets.
-            let name = interface::master(&name).unwrap_or(name);
-            if self.links.iter().any(|link| link.name == name) || self.links.is_full() {
-                continue;
-            }
-            if let Some(link) = open_link(name, self.wakes) {
-                let _ = self.links.push(link);
-            }
-        }
-    }
 }
 
-fn open_link(name: Name, wakes: bool) -> Option<Link> {
-    let mac = crate::sys::sysfs::read_text::<17>(
-        &std::path::Path::new("/sys/class/net")
-            .join(&*name)
-            .join("address"),
-    )?;
-    let mac = parse_mac(&mac)?;
-    let was_down = !interface::is_up(&name).ok()?;
-    if was_down && !wakes {
-        return None;
-    }
-    let socket = ArpSocket::open(interface::index(&name)?).ok()?;
-    if was_down {
-        interface::set_up(&name, true).ok()?;
-    }
-    Some(Link {
-        name,
-        mac,
-        socket,
-        was_down,
-    })
-}
-
-fn parse_mac(text: &str) -> Option<Mac> {
-    let mut mac = [0; 6];
-    let mut parts = text.split(':');
-    for byte in &mut mac {
-        *byte = u8::from_str_radix(parts.next()?, 16).ok()?;
-    }
-    parts.next().is_none().then_some(mac)
-}
-
-impl Drop for Neighbours {
-    fn drop(&mut self) {
-        for link in &self.links {
-            if link.was_down {
-                // It may have been unplugged meanwhile.
-                let _ = interface::set_up(&link.name, false);
+impl Link {
+    fn ask_for(&self, target: IpAddr) -> nix::Result<()> {
+        match target {
+            IpAddr::V4(target) => self.arp.send(BROADCAST, &arp::probe(self.mac, target)),
+            IpAddr::V6(target) => {
+                let (group, packet) = nd::solicitation(self.mac, target);
+                self.advertisements.send(group, &packet)
             }
         }
     }
@@ -207,25 +221,20 @@ mod tests {
 
     #[test]
     fn labels_of_other_factors_are_not_asked_on_the_network() {
-        let labels: [Label; 3] = ["smbios-uuid", "arp 10.0.0.1", "arp not-an-address"]
-            .map(|text| text.try_into().unwrap());
+        let labels: [Label; 5] = [
+            "smbios-uuid",
+            "arp 10.0.0.1",
+            "arp not-an-address",
+            "nd fe80::1",
+            "nd 10.0.0.2",
+        ]
+        .map(|text| text.try_into().unwrap());
         let neighbours = Neighbours::new(labels.iter(), Instant::now());
-        assert_eq!(neighbours.targets[..], [Ipv4Addr::new(10, 0, 0, 1)]);
-    }
-
-    #[test]
-    fn hardware_addresses_are_read_whole_or_not_at_all() {
+        let asked: [IpAddr; 2] = ["10.0.0.1", "fe80::1"].map(|ip| ip.parse().unwrap());
+        assert_eq!(neighbours.targets[..], asked);
         assert_eq!(
-            parse_mac("00:1b:21:0a:0b:0c"),
-            Some([0, 0x1b, 0x21, 10, 11, 12])
+            asked.map(neighbour_label),
+            [labels[1].clone(), labels[3].clone()]
         );
-        for wrong in [
-            "",
-            "00:1b:21:0a:0b",
-            "00:1b:21:0a:0b:0c:0d",
-            "zz:1b:21:0a:0b:0c",
-        ] {
-            assert_eq!(parse_mac(wrong), None, "{wrong}");
-        }
     }
 }

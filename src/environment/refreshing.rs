@@ -48,7 +48,7 @@ pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) 
             // value to enrol; a new key of the same one is another matter.
             Some(_) if is_server(&factor.label) => (Fate::Silent, value),
             Some(now) if factor.group == Group::Machine => (Fate::Taken, now),
-            Some(now) => match suits_enrolment(now, &neighbours) {
+            Some(now) => match suits_enrolment(&factor.label, now, &neighbours) {
                 Ok(()) => {
                     neighbours.push(now.clone());
                     (Fate::Taken, now)

@@ -50,6 +50,29 @@ pub fn wired() -> Vec<Name> {
         .collect()
 }
 
+/// VLANs (802.1Q) on top of other interfaces.
+pub fn vlans() -> Vec<Name> {
+    let is_vlan = |name: &str| {
+        let told = sysfs::read_text::<256>(&class(name).join("uevent"));
+        told.is_some_and(|told| told.lines().any(|line| line == "DEVTYPE=vlan"))
+    };
+    let mut names = sysfs::list(Path::new("/sys/class/net"));
+    names.retain(|name| is_vlan(name));
+    names
+        .iter()
+        .filter_map(|name| name.as_str().try_into().ok())
+        .collect()
+}
+
+/// Whether udev, where it runs, has given the interface its name. One that is
+/// put up before cannot be renamed any more.
+pub fn has_its_name(index: i32) -> bool {
+    !Path::new("/run/udev/control").exists()
+        || Path::new("/run/udev/data")
+            .join(format!("n{index}"))
+            .exists()
+}
+
 /// The bridge or bond that an interface is part of; it takes the packets.
 pub fn master(name: &str) -> Option<Name> {
     let link = std::fs::read_link(class(name).join("master")).ok()?;
@@ -61,6 +84,13 @@ pub fn index(name: &str) -> Option<i32> {
     sysfs::read_text::<12>(&class(name).join("ifindex"))?
         .parse()
         .ok()
+}
+
+/// The name that the interface with this number has now; `None` when it has
+/// gone.
+pub fn name_of(index: i32) -> Option<Name> {
+    let name = nix::net::if_::if_indextoname(index.try_into().ok()?).ok()?;
+    name.to_str().ok()?.try_into().ok()
 }
 
 fn control() -> Result<OwnedFd, Errno> {
@@ -125,6 +155,21 @@ pub fn set_up(name: &str, up: bool) -> Result<(), Errno> {
     ioctl(libc::SIOCSIFFLAGS as _, &mut request)
 }
 
+/// The address that it has now; `None` for one that is no Ethernet address.
+pub fn mac(name: &str) -> Option<Mac> {
+    let text = sysfs::read_text::<17>(&class(name).join("address"))?;
+    parse_mac(&text)
+}
+
+fn parse_mac(text: &str) -> Option<Mac> {
+    let mut mac = [0; 6];
+    let mut parts = text.split(':');
+    for byte in &mut mac {
+        *byte = u8::from_str_radix(parts.next()?, 16).ok()?;
+    }
+    parts.next().is_none().then_some(mac)
+}
+
 /// The address that the hardware came with, whatever it was changed to;
 /// `None` where the driver knows none.
 pub fn permanent_mac(name: &str) -> Option<Mac> {
@@ -138,4 +183,25 @@ pub fn permanent_mac(name: &str) -> Option<Mac> {
     ioctl(SIOCETHTOOL, &mut request).ok()?;
     let mac: Mac = address.data[..6].try_into().ok()?;
     (address.size == 6 && mac != [0; 6]).then_some(mac)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hardware_addresses_are_read_whole_or_not_at_all() {
+        assert_eq!(
+            parse_mac("00:1b:21:0a:0b:0c"),
+            Some([0, 0x1b, 0x21, 10, 11, 12])
+        );
+        for wrong in [
+            "",
+            "00:1b:21:0a:0b",
+            "00:1b:21:0a:0b:0c:0d",
+            "zz:1b:21:0a:0b:0c",
+        ] {
+            assert_eq!(parse_mac(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! ARP packets on one interface, without an IP address (packet(7)).
+//! ARP and IPv6 neighbour packets on one interface, without an address of its
+//! own (packet(7)).
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -6,21 +7,27 @@ use nix::errno::Errno;
 
 use super::interface::Mac;
 
-/// A packet socket for ARP, bound to one interface; it never blocks.
-pub struct ArpSocket {
+/// Every station on the wire.
+pub const BROADCAST: Mac = [0xff; 6];
+
+/// A packet socket for one protocol, bound to one interface; it never blocks.
+/// What is sent and received begins behind the Ethernet header.
+pub struct PacketSocket {
     socket: OwnedFd,
     index: i32,
+    protocol: u16,
 }
 
-const PROTOCOL: u16 = (libc::ETH_P_ARP as u16).to_be();
-const BROADCAST: Mac = [0xff; 6];
+const ARP: u16 = (libc::ETH_P_ARP as u16).to_be();
+const IPV6: u16 = (libc::ETH_P_IPV6 as u16).to_be();
+const ADDRESS_LENGTH: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
 
-fn link_address(index: i32, to: Mac) -> libc::sockaddr_ll {
+fn link_address(index: i32, protocol: u16, to: Mac) -> libc::sockaddr_ll {
     let mut halladdr = [0; 8];
     halladdr[..6].copy_from_slice(&to);
     libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
-        sll_protocol: PROTOCOL,
+        sll_protocol: protocol,
         sll_ifindex: index,
         sll_hatype: 0,
         sll_pkttype: 0,
@@ -29,15 +36,51 @@ fn link_address(index: i32, to: Mac) -> libc::sockaddr_ll {
     }
 }
 
-const ADDRESS_LENGTH: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+/// One instruction of the kernel's packet filter (linux/filter.h).
+const fn instruction(code: u16, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code, jt: 0, jf, k }
+}
 
-impl ArpSocket {
+/// `BPF_LD | BPF_B | BPF_ABS`: the byte at this offset.
+const LOAD: u16 = 0x30;
+/// `BPF_JMP | BPF_JEQ | BPF_K`: on when equal, else over as many as are given.
+const EQUAL: u16 = 0x15;
+/// `BPF_RET | BPF_K`: as many bytes of the packet are kept.
+const KEEP: u16 = 0x06;
+
+/// Neighbour advertisements (RFC 4861, section 4.4) without extension headers:
+/// next header ICMPv6, type 136. Everything else that runs over the wire stays
+/// with the kernel.
+const ADVERTISEMENTS: [libc::sock_filter; 6] = [
+    instruction(LOAD, 0, 6),
+    instruction(EQUAL, 3, 58),
+    instruction(LOAD, 0, 40),
+    instruction(EQUAL, 1, 136),
+    instruction(KEEP, 0, 1500),
+    instruction(KEEP, 0, 0),
+];
+
+impl PacketSocket {
+    /// Hears and sends ARP.
+    ///
     /// # Errors
     /// What socket(2) or bind(2) says: EPERM without CAP_NET_RAW, ENODEV when
     /// the interface has gone.
-    pub fn open(index: i32) -> Result<Self, Errno> {
+    pub fn arp(index: i32) -> Result<Self, Errno> {
+        Self::open(index, ARP, &[])
+    }
+
+    /// Hears IPv6 neighbour advertisements, and sends IPv6 packets.
+    ///
+    /// # Errors
+    /// As [`PacketSocket::arp`]; what setsockopt(2) says of the filter.
+    pub fn advertisements(index: i32) -> Result<Self, Errno> {
+        Self::open(index, IPV6, &ADVERTISEMENTS)
+    }
+
+    fn open(index: i32, protocol: u16, filter: &[libc::sock_filter]) -> Result<Self, Errno> {
         use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
-        // Opened for no protocol: it hears nothing until it is bound to ARP
+        // Opened for no protocol: it hears nothing until it is bound to one
         // on its interface.
         let socket = socket(
             AddressFamily::Packet,
@@ -45,7 +88,10 @@ impl ArpSocket {
             SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
             None::<SockProtocol>,
         )?;
-        let address = link_address(index, [0; 6]);
+        if !filter.is_empty() {
+            attach(&socket, filter)?;
+        }
+        let address = link_address(index, protocol, [0; 6]);
         // SAFETY: the address is a sockaddr_ll of the length given, and lives
         // until the call returns.
         let bound = unsafe {
@@ -56,19 +102,19 @@ impl ArpSocket {
             )
         };
         Errno::result(bound)?;
-        Ok(Self { socket, index })
+        Ok(Self {
+            socket,
+            index,
+            protocol,
+        })
     }
 
-    pub fn index(&self) -> i32 {
-        self.index
-    }
-
-    /// Sends to every station on the wire.
+    /// Sends to a station, or to a group of them.
     ///
     /// # Errors
     /// What sendto(2) says; ENETDOWN while the interface is down.
-    pub fn broadcast(&self, packet: &[u8]) -> Result<(), Errno> {
-        let address = link_address(self.index, BROADCAST);
+    pub fn send(&self, to: Mac, packet: &[u8]) -> Result<(), Errno> {
+        let address = link_address(self.index, self.protocol, to);
         // SAFETY: packet and address are valid for the lengths given until
         // the call returns.
         let sent = unsafe {
@@ -91,7 +137,26 @@ impl ArpSocket {
     }
 }
 
-impl AsFd for ArpSocket {
+fn attach(socket: &OwnedFd, filter: &[libc::sock_filter]) -> Result<(), Errno> {
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_ptr().cast_mut(),
+    };
+    // SAFETY: the program and its instructions live until the call returns; the
+    // kernel copies them and writes to neither.
+    let attached = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    };
+    Errno::result(attached).map(drop)
+}
+
+impl AsFd for PacketSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

@@ -40,10 +40,10 @@ pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, 
 pub use policy::{DEFAULT_KEY_IDS, Keep, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
 pub use record::FORMAT_VERSION;
 pub use slots::{
-    Curve, Entered, EnvironmentSlot, Factor, Group, KeyServer, Label, MAX_FACTORS, MAX_PLACES,
-    MAX_ROWS, MAX_SERVERS, MAX_SIGNING, POINT, Passphrase, PassphraseError, PassphraseSlot,
-    Passphrases, PersonName, PointBytes, PublicKey, Row, SealedValues, SlotTable, Thresholds,
-    Unusable, Value, usable,
+    Curve, Entered, EnvironmentSlot, Factor, Group, KeyServer, Label, MAX_ADDRESSES, MAX_FACTORS,
+    MAX_PLACES, MAX_ROWS, MAX_SERVERS, MAX_SIGNING, OwnAddress, POINT, Passphrase, PassphraseError,
+    PassphraseSlot, Passphrases, PersonName, PointBytes, PublicKey, Row, SealedValues, SlotTable,
+    Thresholds, Unusable, Value, usable,
 };
 pub use sticks::{KnownCode, KnownStick, MAX_STICKS, StickList};
 

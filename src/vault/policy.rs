@@ -1,6 +1,8 @@
 //! What is released, to whom. Kept in the vault, so that every way in
 //! releases the same and nobody can change it without the master key.
 
+use core::net::IpAddr;
+
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -54,10 +56,10 @@ pub struct Policy {
     /// `None` until `stayput mariadb enable`.
     pub mariadb: Option<MariadbRelease>,
     pub theft: TheftPolicy,
-    /// IPv4 addresses of the neighbours that were enrolled last. After a reset
+    /// Addresses of the neighbours that were enrolled last. After a reset
     /// nothing else knows whom to ask, and the prompt has no other way to find
     /// out. What answers there is the secret, not the address.
-    pub neighbours: Vec<[u8; 4], MAX_NEIGHBOURS>,
+    pub neighbours: Vec<IpAddr, MAX_NEIGHBOURS>,
     /// The owner wants `on_strikes = reset` as soon as a stick was verified
     /// that is kept elsewhere. It does nothing but be reminded of.
     pub wants_reset: bool,

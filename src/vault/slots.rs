@@ -7,8 +7,8 @@ mod passphrase;
 mod usable;
 
 pub use environment::{
-    EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Row, SealedValues,
-    Thresholds, Value,
+    EnvironmentSlot, Factor, Group, Label, MAX_ADDRESSES, MAX_FACTORS, MAX_PLACES, MAX_ROWS,
+    OwnAddress, Row, SealedValues, Thresholds, Value,
 };
 pub use key_server::{Curve, KeyServer, MAX_SERVERS, MAX_SIGNING, POINT, PointBytes, PublicKey};
 pub use passphrase::{
@@ -175,6 +175,14 @@ mod tests {
                 bytes: (0..MAX_FACTORS * 65 + 1).map(|_| 0xff).collect(),
             },
             servers: (0..MAX_SERVERS).map(|_| KeyServer::largest()).collect(),
+            addresses: [OwnAddress {
+                card: [0xff; 6],
+                address: [0xffff; 8].into(),
+                prefix: 255,
+                router: Some([0xffff; 8].into()),
+            }; MAX_ADDRESSES]
+                .into_iter()
+                .collect(),
         };
         SlotTable {
             next_id: u32::MAX,

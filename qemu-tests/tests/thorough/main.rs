@@ -1,10 +1,12 @@
 //! Everything else that happens before the real system starts: several boots
 //! each, or long waits.
 
+mod address;
 mod at_home;
 mod exits;
 mod harness;
 mod key_server;
+mod late;
 mod margin;
 mod network;
 mod people;

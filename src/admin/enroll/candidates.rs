@@ -1,19 +1,18 @@
 //! Stations worth asking: the router, the name servers, and those that this
 //! server talks to.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use super::strength::Surroundings;
-use crate::sys::{interface, sysfs};
-use crate::vault::Value;
+use crate::sys::{interface, route, sysfs};
 
 /// Stations that are enrolled without being named, at most: each further one
 /// multiplies the permitted combinations.
 const MAX_UNNAMED: usize = 5;
 
 /// The ones that were named; else those that are found, the steadiest first.
-pub fn neighbours(named: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
+pub fn neighbours(named: &[IpAddr]) -> Vec<IpAddr> {
     if !named.is_empty() {
         return named.to_vec();
     }
@@ -26,8 +25,11 @@ pub fn neighbours(named: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
     // the kernel has an address for stand here.
     let name_servers = name_servers(&text("/etc/resolv.conf"));
     let near = name_servers.into_iter().filter(|ip| arp.contains(ip));
-    let mut found: Vec<Ipv4Addr> = Vec::new();
-    for ip in routers.into_iter().chain(near).chain(arp.clone()) {
+    let ipv4 = routers.into_iter().chain(near).chain(arp.clone());
+    let stations = route::ipv6_stations().unwrap_or_default();
+    let ipv6 = link_local(&stations, &hardware_addresses(&text("/proc/net/arp")));
+    let mut found: Vec<IpAddr> = Vec::new();
+    for ip in ipv4.map(IpAddr::V4).chain(ipv6) {
         if !found.contains(&ip) && found.len() < MAX_UNNAMED {
             found.push(ip);
         }
@@ -47,6 +49,38 @@ fn arp_table(text: &str) -> Vec<Ipv4Addr> {
             (flags & 2 != 0).then_some(ip)
         })
         .collect()
+}
+
+/// Hardware addresses in the kernel's ARP table.
+fn hardware_addresses(text: &str) -> Vec<String> {
+    let lines = text.lines().skip(1);
+    let fourth = lines.filter_map(|line| line.split_whitespace().nth(3));
+    fourth.map(str::to_ascii_lowercase).collect()
+}
+
+/// Link-local addresses of stations that are not in the ARP table too: the
+/// same station twice binds no better. Routers first.
+fn link_local(stations: &[route::Station], known: &[String]) -> Vec<IpAddr> {
+    let new = stations.iter().filter(|station| {
+        station.address.is_unicast_link_local() && !known.contains(&shown(&station.mac))
+    });
+    let mut new: Vec<&route::Station> = new.collect();
+    new.sort_by_key(|station| !station.is_router);
+    new.iter().map(|station| station.address.into()).collect()
+}
+
+/// A neighbour that was named.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn neighbour(text: &str) -> Result<IpAddr, String> {
+    match text.parse() {
+        Ok(IpAddr::V6(ip)) if !ip.is_unicast_link_local() => {
+            Err("of IPv6 addresses only link-local ones (fe80::...) stay what they are".into())
+        }
+        Ok(ip) => Ok(ip),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Gateways of default routes; the kernel writes them as hex, in its own byte
@@ -74,18 +108,19 @@ fn name_servers(text: &str) -> Vec<Ipv4Addr> {
 /// What this server's network looks like from here.
 pub fn surroundings() -> Surroundings {
     let class = Path::new("/sys/class/net");
-    let route = sysfs::read_text::<65536>(Path::new("/proc/net/route"));
+    let routes = sysfs::read_text::<65536>(Path::new("/proc/net/route"));
     Surroundings {
         cards: interface::wired().len(),
         wireless: sysfs::list(class)
             .iter()
             .any(|name| class.join(&**name).join("phy80211").exists()),
-        router: route.is_some_and(|text| !routers(&text).is_empty()),
+        vlans: !interface::vlans().is_empty(),
+        router: routes.is_some_and(|text| !routers(&text).is_empty()),
     }
 }
 
 /// A hardware address as people write it.
-pub fn shown(value: &Value) -> String {
+pub fn shown(value: &[u8]) -> String {
     value
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -103,6 +138,34 @@ mod tests {
              192.168.1.1      0x1         0x2         00:1b:21:00:00:01     *        eth0\n\
              192.168.1.9      0x1         0x0         00:00:00:00:00:00     *        eth0\n";
         assert_eq!(arp_table(text), [Ipv4Addr::new(192, 168, 1, 1)]);
+    }
+
+    #[test]
+    fn a_station_that_ipv4_has_found_is_not_offered_by_ipv6_again() {
+        let station = |address: &str, last, is_router| route::Station {
+            address: address.parse().unwrap(),
+            mac: [0, 0x1b, 0x21, 0, 0, last],
+            is_router,
+        };
+        let stations = [
+            station("fe80::7", 7, false),
+            station("fe80::1", 1, true),
+            station("fe80::9", 9, true),
+            station("2001:db8::8", 8, true),
+        ];
+        let arp = "IP address HW type Flags HW address Mask Device\n\
+                   192.168.1.1 0x1 0x2 00:1B:21:00:00:01 * eth0\n";
+        let found = link_local(&stations, &hardware_addresses(arp));
+        let expected: [IpAddr; 2] = ["fe80::9", "fe80::7"].map(|ip| ip.parse().unwrap());
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_ipv6_address_that_changes_with_the_provider_is_no_neighbour() {
+        assert!(neighbour("fe80::1").is_ok() && neighbour("10.0.0.1").is_ok());
+        for wrong in ["2001:db8::1", "fd00::1", "router", "fe80::1%eth0"] {
+            assert!(neighbour(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

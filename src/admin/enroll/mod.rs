@@ -2,10 +2,11 @@
 
 mod candidates;
 mod key_servers;
+mod own_address;
 mod refresh;
 mod strength;
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use key_servers::{Enrolled, KeyServerOptions};
 
@@ -21,16 +22,21 @@ use crate::vault::{Answered, EnvironmentSlot, EventKind, Group, Label, SlotTable
 
 #[derive(clap::Args, Debug)]
 pub struct EnrollOptions {
-    /// A station that is always at this place, by IPv4 address (default: the
-    /// router, name servers and stations this server talks to)
-    #[arg(long, value_name = "IP")]
-    neighbour: Vec<Ipv4Addr>,
+    /// A station that is always at this place, by its IPv4 address or its
+    /// link-local IPv6 address (default: the router, name servers and stations
+    /// this server talks to)
+    #[arg(long, value_name = "IP", value_parser = candidates::neighbour)]
+    neighbour: Vec<IpAddr>,
     /// How many factors of the machine must be as they are now
     #[arg(long, value_name = "K")]
     machine_need: Option<u8>,
     /// How many neighbours must be as they are now
     #[arg(long, value_name = "K")]
     place_need: Option<u8>,
+    /// Have the server at its address while it is locked too: it answers ping
+    /// then, so that you can see from elsewhere that it waits
+    #[arg(long, conflicts_with = "refresh")]
+    address: bool,
     /// Remember this place beside the home, and in place of an earlier second one
     #[arg(long, conflicts_with = "refresh")]
     second: bool,
@@ -76,7 +82,17 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     }
     let need = thresholds(options, &chosen)?;
     strength::explain(&chosen, need);
+    let mut own = match options.address {
+        true => own_address::of_place(&chosen)?,
+        false => own_address::OwnAddresses::new(),
+    };
+    let asked = servers.iter().map(|enrolled| enrolled.server.address.ip());
+    own_address::add_towards_servers(&mut own, asked);
+    own_address::tell(&own);
     let surroundings = candidates::surroundings();
+    if surroundings.vlans {
+        println!("{}", strength::VLANS);
+    }
     if let Some(words) = strength::of_a_lone_server(surroundings, need) {
         println!("{words}");
     }
@@ -98,6 +114,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
         .into_iter()
         .map(|Enrolled { server, .. }| server)
         .collect();
+    slot.addresses = own;
     prove_it_opens(&unlocked, &slot, &observed)?;
     let factors = Answered {
         machine: need.machine,
@@ -180,7 +197,7 @@ fn tell(choice: &Choice) {
     }
     println!("What stands around it:");
     for (label, value, verdict) in &choice.neighbours {
-        let shown = value.as_ref().map(candidates::shown).unwrap_or_default();
+        let shown = value.as_deref().map(candidates::shown).unwrap_or_default();
         match verdict {
             Verdict::Silent => println!("  {label}: no answer, not taken"),
             Verdict::Taken => println!("  {label} ({shown}): taken"),

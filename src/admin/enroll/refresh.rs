@@ -8,8 +8,8 @@ use super::{candidates, forget_words_for_login, make_slot, prove_it_opens};
 use crate::admin::init::SETUP;
 use crate::admin::{Problem, Result, Unlocked, ask};
 use crate::environment::{
-    Fate, KeyServers, Margin, ON_A_LIVE_NETWORK, Observed, Refreshed, compare, enrolled_values,
-    look_around, refresh,
+    Fate, KeyServers, Margin, ON_A_LIVE_NETWORK, Observed, Refreshed, address_of, compare,
+    enrolled_values, look_around, refresh,
 };
 use crate::vault::{EnvironmentSlot, EventKind, Group, KeyServer, MAX_SERVERS, SlotTable, Value};
 
@@ -40,7 +40,9 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     }
     ask::confirm("Take the place as it is now?", yes)?;
     let (id, name, need) = (table.next_id, slot.name.clone(), slot.need);
+    let addresses = slot.addresses.clone();
     let mut slot = make_slot(&unlocked, id, &name, &now.chosen, need)?;
+    slot.addresses = addresses;
     slot.servers = servers;
     prove_it_opens(&unlocked, &slot, &observed)?;
     *table.environments[at] = slot;
@@ -123,7 +125,7 @@ fn tell(name: &str, now: &Refreshed) {
     for (factor, (label, fate)) in now.chosen.iter().zip(&now.fates) {
         match fate {
             Fate::Same => same += 1,
-            Fate::Taken if label.starts_with("arp ") => {
+            Fate::Taken if address_of(label).is_some() => {
                 let shown = candidates::shown(&factor.value);
                 println!("  {label} ({shown}): changed, taken as it is now");
             }

@@ -12,7 +12,14 @@ pub struct Surroundings {
     pub wireless: bool,
     /// Another station leads to the rest of the world.
     pub router: bool,
+    /// It has VLANs.
+    pub vlans: bool,
 }
+
+/// What a server with VLANs must be told.
+pub const VLANS: &str = "This server has VLANs. While it is locked it sees stations on them only \
+                         where its initramfs sets the VLAN up as well; otherwise name neighbours \
+                         that answer without one: --neighbour IP";
 
 pub fn explain(chosen: &[Chosen], need: Thresholds) {
     let of = |group| chosen.iter().filter(|factor| factor.group == group).count();
@@ -109,6 +116,7 @@ mod tests {
             cards,
             wireless,
             router,
+            vlans: false,
         };
         of_a_lone_server(
             around,

@@ -37,7 +37,7 @@ pub fn learn() -> Result<Learnt> {
         // must then change.
         None => {
             let addresses = unproven.neighbours.iter();
-            let labels = addresses.map(|address| neighbour_label((*address).into()));
+            let labels = addresses.map(|address| neighbour_label(*address));
             (labels.collect(), u8::MAX)
         }
     };

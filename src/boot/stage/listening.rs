@@ -51,10 +51,7 @@ impl Stage {
             return;
         };
         self.observed.note_answers(&neighbours.answers());
-        let now = Instant::now();
-        if neighbours.next().is_some_and(|due| due <= now) {
-            neighbours.ask(now);
-        }
+        neighbours.ask(Instant::now());
     }
 
     fn hear_devices(&mut self) {
@@ -82,6 +79,9 @@ impl Stage {
         }
         if block || network {
             self.observed.note_all(&observe_machine());
+        }
+        if network && let Some(neighbours) = &mut self.neighbours {
+            neighbours.ask_soon(Instant::now());
         }
         if terminal && let Some(reason) = &self.said {
             self.screen.open_new_consoles(&banner(&self.found, reason));

@@ -159,7 +159,7 @@ impl Stage {
             return Err(SERVERS);
         }
         let ips = policy.neighbours.iter();
-        let labels: Vec<Label> = ips.map(|ip| neighbour_label((*ip).into())).collect();
+        let labels: Vec<Label> = ips.map(|ip| neighbour_label(*ip)).collect();
         let observed = look_around(labels.iter(), KeyServers::default(), FROM_NOTHING, |_| {
             false
         });

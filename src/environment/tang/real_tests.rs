@@ -124,6 +124,7 @@ fn place(servers: &[KeyServer]) -> [Box<EnvironmentSlot>; 1] {
             bytes: Vec::new(),
         },
         servers: servers.iter().cloned().collect(),
+        addresses: Vec::new(),
     })]
 }
 

@@ -52,6 +52,7 @@ pub fn table(next_id: u32) -> SlotTable {
             bytes: heapless::Vec::new(),
         },
         servers: [KeyServer::largest()].into_iter().collect(),
+        addresses: heapless::Vec::new(),
     };
     let mut table = SlotTable {
         next_id,

@@ -1,5 +1,7 @@
 //! The slot of a place: one row for each permitted combination of factors.
 
+use core::net::IpAddr;
+
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,9 @@ pub const MAX_FACTORS: usize = 32;
 pub const MAX_ROWS: usize = 256;
 /// Places, at most: home and one more.
 pub const MAX_PLACES: usize = 2;
+
+/// Addresses of its own that a place knows, at most.
+pub const MAX_ADDRESSES: usize = 4;
 
 /// Names one observation and says how it is made, for example
 /// `smbios-uuid`, `arp 192.168.1.1` or `tang 192.168.1.5:80`.
@@ -75,6 +80,21 @@ pub struct EnvironmentSlot {
     pub enrolled: SealedValues,
     /// Where the key servers among the factors are, and what asks them.
     pub servers: Vec<KeyServer, MAX_SERVERS>,
+    /// Whom this server may be while it looks for its place.
+    pub addresses: Vec<OwnAddress, MAX_ADDRESSES>,
+}
+
+/// An address that one of the server's network cards has at this place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnAddress {
+    /// The card's permanent hardware address: names change.
+    pub card: [u8; 6],
+    pub address: IpAddr,
+    /// Bits of the network's part.
+    pub prefix: u8,
+    /// The router that leads to what is not on the same wire, if it was asked
+    /// for.
+    pub router: Option<IpAddr>,
 }
 
 /// See [`EnvironmentSlot::enrolled`]. Room for 32 values of 64 bytes, each

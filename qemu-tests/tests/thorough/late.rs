@@ -1,0 +1,121 @@
+//! Networks that are late, or never come: nobody waits for them.
+
+use std::time::Instant;
+
+use qemu_tests::seen::{assert_released, card, log, reaches};
+use qemu_tests::{FastMachine, Place, Result, seconds};
+
+use crate::suspect::{clinic_with, wait_for_log};
+
+/// Seconds since the kernel's start at which a line of the kernel's log with
+/// these words was written.
+fn written_at(machine: &mut FastMachine, words: &str) -> Result<f64> {
+    let line = machine
+        .shell(&format!("dmesg | grep -m 1 '{words}'"))?
+        .success()?;
+    let time = line.trim_start_matches(['[', ' ']).split(']').next();
+    Ok(time.and_then(|time| time.parse().ok()).expect("a time"))
+}
+
+/// Presses Enter as soon as there is a console, and sees that the menu was
+/// there in the stage's first second.
+fn the_screen_is_usable_at_once(machine: &mut FastMachine) -> Result {
+    machine.console().type_line("")?;
+    machine.wait_for_prompt()?;
+    let locked = written_at(machine, "stayput: locked: ")?;
+    let began = written_at(machine, "stayput: found the vault")?;
+    assert!(locked - began < 1.0, "from {began} s to {locked} s");
+    Ok(())
+}
+
+/// Milliseconds from the moment at which enough neighbours had answered.
+fn from_the_last_answer(machine: &mut FastMachine) -> Result<u64> {
+    let log = log(machine)?;
+    let figures = log
+        .lines()
+        .find_map(|line| line.split_once("released after "));
+    let (_, figures) = figures.expect("the figures");
+    let numbers: Vec<u64> = figures
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    // All, then the vault, the machine and the neighbours, one after the other.
+    Ok(numbers[0] - numbers[1] - numbers[2] - numbers[3])
+}
+
+#[test]
+fn a_router_that_starts_a_minute_late_opens_the_server_at_once_and_is_no_strike() -> Result {
+    let mut machine = clinic_with("--wait 20")?;
+    let place = Place::empty()?;
+    machine.boot_at(&place)?;
+    the_screen_is_usable_at_once(&mut machine)?;
+    std::thread::sleep(seconds(60));
+    let up = Instant::now();
+    for neighbour in Place::home_neighbours() {
+        place.add(&neighbour)?;
+    }
+    machine.wait_for_release()?;
+    let took = up.elapsed();
+    assert!(took < seconds(8), "with what emulation adds: {took:?}");
+    assert_released(&mut machine)?;
+    let milliseconds = from_the_last_answer(&mut machine)?;
+    assert!(milliseconds < 2000, "{milliseconds} ms");
+    let log = machine.shell("dmesg; stayput log")?.success()?;
+    assert!(!log.to_lowercase().contains("strike"), "{log}");
+    Ok(())
+}
+
+/// Stands for klibc's, in a place where no DHCP server answers.
+const IPCONFIG: &[u8] = b"#!/bin/sh\nip link set eth0 up\nsleep 4711\n";
+
+#[test]
+fn a_dhcp_server_that_never_answers_holds_nobody_up_and_is_not_waited_for() -> Result {
+    let place = Place::empty()?;
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&place)?;
+    let before = card(&mut machine)?;
+    machine.put("/sbin/ipconfig", 0o755, IPCONFIG.to_vec());
+    machine.kernel_words = "ip=dhcp".into();
+    machine.boot_at(&place)?;
+    the_screen_is_usable_at_once(&mut machine)?;
+    machine
+        .shell("until pidof ipconfig; do sleep 0.1; done")?
+        .success()?;
+    for neighbour in Place::home_neighbours() {
+        place.add(&neighbour)?;
+    }
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let left = machine.shell("pidof ipconfig; ps | grep '[s]leep 4711'")?;
+    assert_eq!(left.text, "", "nothing of it goes on");
+    assert_eq!(card(&mut machine)?, before);
+    Ok(())
+}
+
+#[test]
+fn what_the_initramfs_has_configured_is_used_and_taken_back_in_the_end() -> Result {
+    let place = Place::with(&Place::home_neighbours()[..1])?;
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&place)?;
+    let before = card(&mut machine)?;
+    let ipconfig = b"#!/bin/sh\nip link set eth0 up && ip addr add 192.168.77.30/24 dev eth0\n\
+                     echo IPV4ADDR=192.168.77.30 >/run/net-eth0.conf\n";
+    machine.put("/sbin/ipconfig", 0o755, ipconfig.to_vec());
+    machine.kernel_words = "ip=dhcp".into();
+    machine.boot_at(&place)?;
+    machine
+        .shell("until ip addr show dev eth0 | grep -q 192.168.77.30; do sleep 0.1; done")?
+        .success()?;
+    reaches(&mut machine, &place, "192.168.77.1")?;
+    // A stage that is killed does not take it away from the next one.
+    machine.shell("kill -9 $(pidof stayput-boot)")?.success()?;
+    wait_for_log(&mut machine, "once more in 1 s")?;
+    let address = machine.shell("ip addr show dev eth0")?.text;
+    assert!(address.contains("192.168.77.30"), "{address}");
+    for neighbour in &Place::home_neighbours()[1..] {
+        place.add(neighbour)?;
+    }
+    machine.wait_for_release()?;
+    assert_eq!(card(&mut machine)?, before);
+    Ok(())
+}

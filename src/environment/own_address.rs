@@ -1,0 +1,395 @@
+//! The server at the address by which it is known at a place, while it looks
+//! for that place: for stations that are reached by address. Whatever else has
+//! given the card an address is left alone, and so is an address that another
+//! station has. All is taken back in the end.
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
+
+use heapless::Vec;
+use nix::errno::Errno;
+
+use super::arp;
+use super::links::{Link, Links};
+use crate::sys::interface::{self, Mac};
+use crate::sys::packet::{BROADCAST, PacketSocket};
+use crate::sys::route;
+use crate::vault::{MAX_ADDRESSES, MAX_PLACES, OwnAddress};
+
+/// Whether somebody has the address is asked so often (RFC 5227, section 2.1.1).
+const QUESTIONS: u8 = 3;
+/// ... and after each question waited for so long. The RFC takes four to seven
+/// seconds in all, for addresses that were drawn at random. This one was given
+/// to the server, on a wire whose stations answer within milliseconds; and
+/// whoever claims it later is still heard.
+const ANSWER: Duration = Duration::from_millis(200);
+/// The cable is looked at so often while it is out.
+const CABLE: Duration = Duration::from_millis(250);
+/// An address that is used is looked after so often.
+const LOOK: Duration = Duration::from_secs(1);
+/// One that another station has is asked for again after so long.
+const LATER: Duration = Duration::from_secs(30);
+/// The kernel takes the address back by itself after so long, when a stage that
+/// was killed cannot.
+const LENT: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// For the card, or for its cable.
+    Waiting,
+    /// How often it was asked for.
+    Asking(u8),
+    Used {
+        announced_twice: bool,
+    },
+    /// Another station has it.
+    Taken,
+    /// The card has another one already.
+    Configured,
+}
+
+/// What a look shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    /// The cable leads to something that is switched on.
+    cable: bool,
+    /// Something else has given the card an address.
+    configured: bool,
+    /// Another station says that it has ours.
+    claimed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    Nothing,
+    Ask,
+    /// Use it, or go on using it; and say so on the wire.
+    Use {
+        announce: bool,
+    },
+    GiveBack,
+}
+
+impl State {
+    /// What follows from a look, what is to be done, and when the next look is
+    /// due. `questions` are asked before the address is used.
+    fn next(self, questions: u8, seen: Seen) -> (Self, Act, Duration) {
+        let back = match self {
+            Self::Used { .. } => Act::GiveBack,
+            _ => Act::Nothing,
+        };
+        let use_it = |announced_twice, announce| {
+            let state = Self::Used { announced_twice };
+            (state, Act::Use { announce }, LOOK)
+        };
+        match self {
+            _ if seen.configured => (Self::Configured, back, LOOK),
+            _ if seen.claimed => (Self::Taken, back, LATER),
+            _ if !seen.cable => (Self::Waiting, back, CABLE),
+            Self::Used { announced_twice } => use_it(true, !announced_twice),
+            Self::Asking(asked) if asked >= questions => use_it(false, true),
+            Self::Asking(asked) => (Self::Asking(asked + 1), Act::Ask, ANSWER),
+            _ if questions == 0 => use_it(false, true),
+            _ => (Self::Asking(1), Act::Ask, ANSWER),
+        }
+    }
+}
+
+/// Where an address belongs, once its card is there.
+struct Card {
+    index: i32,
+    socket: PacketSocket,
+}
+
+pub(super) struct Claim {
+    own: OwnAddress,
+    card: Option<Card>,
+    state: State,
+    due: Instant,
+    /// Somebody was told why it is not used.
+    told: bool,
+}
+
+/// All enrolled addresses. Dropping it takes them back.
+#[derive(Default)]
+pub(super) struct OwnAddresses(Vec<Claim, { MAX_ADDRESSES * MAX_PLACES }>);
+
+impl OwnAddresses {
+    pub fn new<'a>(own: impl Iterator<Item = &'a OwnAddress>, now: Instant) -> Self {
+        let mut claims: Vec<Claim, { MAX_ADDRESSES * MAX_PLACES }> = Vec::new();
+        for own in own {
+            let same =
+                |claim: &Claim| (claim.own.card, claim.own.address) == (own.card, own.address);
+            if !claims.iter().any(same) {
+                let _ = claims.push(Claim::new(*own, now));
+            }
+        }
+        Self(claims)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// When [`OwnAddresses::look_after`] is due.
+    pub fn next(&self) -> Option<Instant> {
+        self.0.iter().map(|claim| claim.due).min()
+    }
+
+    /// What to poll for reading.
+    pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let cards = self.0.iter().filter_map(|claim| claim.card.as_ref());
+        cards.map(|card| card.socket.as_fd())
+    }
+
+    /// Does what is due, and takes in what other stations claim.
+    pub fn look_after(&mut self, links: &Links, now: Instant) {
+        for claim in &mut self.0 {
+            let card = claim.own.card;
+            claim.look_after(|| link_of(links, card), now);
+        }
+    }
+}
+
+/// The interface of a card, or of the bond that it is part of.
+fn link_of(links: &Links, card: Mac) -> Option<&Link> {
+    let mut names = interface::wired().into_iter();
+    let name = names.find(|name| interface::permanent_mac(name) == Some(card))?;
+    let name = interface::master(&name).unwrap_or(name);
+    links.iter().find(|link| link.name == name)
+}
+
+impl Claim {
+    pub fn new(own: OwnAddress, now: Instant) -> Self {
+        Self {
+            own,
+            card: None,
+            state: State::Waiting,
+            due: now,
+            told: false,
+        }
+    }
+
+    /// See [`OwnAddresses::look_after`].
+    pub fn look_after<'a>(&mut self, link: impl FnOnce() -> Option<&'a Link>, now: Instant) {
+        let claimed = self.is_claimed();
+        if now >= self.due || claimed {
+            self.turn(link(), claimed, now);
+        }
+    }
+
+    /// Whether another station has said that it has the address (RFC 5227,
+    /// section 2.4). One that only asks whether it is free does not count: so
+    /// do servers that look for this one as their neighbour.
+    fn is_claimed(&self) -> bool {
+        let (Some(card), IpAddr::V4(own)) = (&self.card, self.own.address) else {
+            return false;
+        };
+        let mac = interface::name_of(card.index).and_then(|name| interface::mac(&name));
+        let mut buffer = [0; arp::PACKET];
+        // So many at a time: a flood must not hold up the prompt.
+        let mut packets = (0..16).map_while(|_| {
+            let packet = card.socket.receive(&mut buffer)?;
+            Some(arp::sender(packet))
+        });
+        packets.any(|sender| sender.is_some_and(|(ip, from)| ip == own && Some(from) != mac))
+    }
+
+    fn turn(&mut self, link: Option<&Link>, claimed: bool, now: Instant) {
+        let index = link.map(|link| link.index);
+        if index != self.card.as_ref().map(|card| card.index) {
+            self.give_back_if_used();
+            self.card = index.and_then(|index| {
+                let socket = PacketSocket::arp(index).ok()?;
+                Some(Card { index, socket })
+            });
+        }
+        let (Some(link), true) = (link, self.card.is_some()) else {
+            self.state = State::Waiting;
+            self.due = now + CABLE;
+            return;
+        };
+        let seen = self.see(link, claimed);
+        let (state, act, pause) = self.state.next(self.questions(), seen);
+        if state != self.state {
+            self.tell(state, &link.name);
+        }
+        self.state = state;
+        self.due = now + pause;
+        if let Err(errno) = self.act(act, link) {
+            if !std::mem::replace(&mut self.told, true) {
+                log::warn!("{} on {}: {errno}", self.own.address, link.name);
+            }
+            self.give_back_if_used();
+            self.due = now + LOOK;
+        }
+    }
+
+    /// For IPv6 the kernel asks (RFC 4862, section 5.4).
+    fn questions(&self) -> u8 {
+        match self.own.address {
+            IpAddr::V4(_) => QUESTIONS,
+            IpAddr::V6(_) => 0,
+        }
+    }
+
+    fn see(&self, link: &Link, claimed: bool) -> Seen {
+        let cable = interface::has_carrier(&link.name);
+        let mut seen = Seen {
+            cable,
+            configured: false,
+            claimed,
+        };
+        // Without a cable there is nothing to be decided.
+        let found = cable.then(|| route::addresses(link.index).ok()).flatten();
+        for found in found.iter().flatten() {
+            let is_ours = found.address == self.own.address && found.is_temporary;
+            seen.claimed |= is_ours && found.is_taken;
+            seen.configured |= !is_ours && found.address.is_ipv4() == self.own.address.is_ipv4();
+        }
+        seen
+    }
+
+    fn tell(&mut self, now: State, name: &str) {
+        let address = self.own.address;
+        match now {
+            State::Used { .. } if !matches!(self.state, State::Used { .. }) => {
+                self.told = false;
+                log::info!("this server is at {address} on {name} while it looks for its place");
+            }
+            State::Taken if !std::mem::replace(&mut self.told, true) => {
+                log::warn!("{address} belongs to another station on {name}: it is not used");
+            }
+            State::Configured => {
+                log::info!("{name} has an address already: {address} is not used");
+            }
+            _ => {}
+        }
+    }
+
+    fn act(&mut self, act: Act, link: &Link) -> Result<(), Errno> {
+        let OwnAddress {
+            address, prefix, ..
+        } = self.own;
+        match act {
+            Act::Nothing => {}
+            Act::GiveBack => self.give_back(),
+            Act::Ask => {
+                if self.state == State::Asking(1) {
+                    // What a stage that was killed has left.
+                    self.give_back();
+                }
+                if let IpAddr::V4(ip) = address {
+                    link.arp.send(BROADCAST, &arp::probe(link.mac, ip))?;
+                }
+            }
+            Act::Use { announce } => {
+                route::lend_address(link.index, address, prefix, LENT)?;
+                if let Some(router) = self.own.router {
+                    route::add_router(link.index, router, address)?;
+                }
+                if let (true, IpAddr::V4(ip)) = (announce, address) {
+                    link.arp.send(BROADCAST, &arp::announcement(link.mac, ip))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Errors mean that it has gone already.
+    fn give_back(&self) {
+        let Some(card) = &self.card else { return };
+        if let Some(router) = self.own.router {
+            let _ = route::remove_router(card.index, router);
+        }
+        let _ = route::remove_address(card.index, self.own.address, self.own.prefix);
+    }
+
+    fn give_back_if_used(&mut self) {
+        if matches!(self.state, State::Used { .. }) {
+            self.give_back();
+        }
+        self.state = State::Waiting;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.give_back_if_used();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FREE: Seen = Seen {
+        cable: true,
+        configured: false,
+        claimed: false,
+    };
+    const USED: State = State::Used {
+        announced_twice: true,
+    };
+    const STATES: [State; 6] = [
+        State::Waiting,
+        State::Asking(2),
+        State::Asking(QUESTIONS),
+        USED,
+        State::Taken,
+        State::Configured,
+    ];
+
+    #[test]
+    fn an_address_is_asked_for_three_times_and_announced_twice() {
+        let mut state = State::Waiting;
+        let mut acts = std::vec::Vec::new();
+        let mut passed = Duration::ZERO;
+        while state != USED {
+            let (next, act, pause) = state.next(QUESTIONS, FREE);
+            acts.push(act);
+            (state, passed) = (next, passed + pause);
+        }
+        let (ask, announce) = (Act::Ask, Act::Use { announce: true });
+        assert_eq!(acts, [ask, ask, ask, announce, announce]);
+        assert_eq!(passed, 3 * ANSWER + 2 * LOOK);
+        let (next, act, _) = state.next(QUESTIONS, FREE);
+        assert_eq!((next, act), (USED, Act::Use { announce: false }));
+        // For IPv6 the kernel asks.
+        assert!(matches!(State::Waiting.next(0, FREE).1, Act::Use { .. }));
+    }
+
+    #[test]
+    fn nothing_is_used_that_another_station_has_or_beside_another_address() {
+        for state in STATES {
+            for (cable, configured, claimed) in [
+                (true, true, false),
+                (true, false, true),
+                (true, true, true),
+                (false, false, false),
+            ] {
+                let seen = Seen {
+                    cable,
+                    configured,
+                    claimed,
+                };
+                let (next, act, _) = state.next(QUESTIONS, seen);
+                assert!(!matches!(next, State::Used { .. } | State::Asking(_)));
+                match state {
+                    State::Used { .. } => assert_eq!(act, Act::GiveBack, "{seen:?}"),
+                    _ => assert_eq!(act, Act::Nothing, "{state:?} {seen:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_kept_it_away_it_is_asked_for_before_it_is_used() {
+        for state in [State::Waiting, State::Taken, State::Configured] {
+            let (next, act, _) = state.next(QUESTIONS, FREE);
+            assert_eq!((next, act), (State::Asking(1), Act::Ask), "{state:?}");
+        }
+    }
+}
