@@ -3,6 +3,7 @@
 //! The rooms, from the top down (imports run downwards only):
 //!
 //! - [`boot`]: the initramfs stage; `admin`: the commands of `stayput`
+//! - [`locked`]: why a server does not open, and what is said then
 //! - [`theft`], [`environment`], [`stick`], [`release`]: what the two share
 //! - [`vault`], [`keys`]: the formats and the secrets
 //! - [`sys`]: one safe wrapper per system facility, the only `unsafe`
@@ -14,6 +15,7 @@ pub mod environment;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod keys;
+pub mod locked;
 pub mod release;
 pub mod stick;
 pub mod sys;

@@ -5,16 +5,13 @@ mod console;
 mod figures;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod judging;
 mod line;
-mod prompt;
 mod screen;
 mod stage;
 mod status;
 mod stick_watch;
 mod uevent;
 mod wait;
-mod words;
 
 use std::process::ExitCode;
 

@@ -157,6 +157,27 @@ impl<D: BlockDevice> Vault<D> {
         Ok(Self { device, header })
     }
 
+    /// Names of the records of which only one copy is good: a power cut, or a
+    /// disk that begins to fail. [`Vault::open`] mends them.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`].
+    pub fn standing_once(&self) -> Result<Vec<&'static str>, VaultError> {
+        let mut names = Vec::new();
+        for (region, name) in [
+            (HEADER, "header"),
+            (STATE, "theft state"),
+            (POLICY, "policy"),
+            (STICKS, "list of sticks"),
+            (self.header.pepper.area().slots(), "slots"),
+        ] {
+            if store::stands_once(&self.device, region)? {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
     /// What it stands on, for whoever edits it in tests.
     #[cfg(test)]
     pub fn into_device(self) -> D {
