@@ -211,11 +211,7 @@ fn open_error(error: std::io::Error) -> LocateError {
 }
 
 /// Mounts the partition for as long as the file is open.
-fn open_in_filesystem(
-    device: &Path,
-    name: &str,
-    access: Access,
-) -> Result<VaultDisk, LocateError> {
+fn open_in_filesystem(device: &Path, name: &str, access: Access) -> Result<VaultDisk, LocateError> {
     let target = Path::new(MOUNT_POINT);
     std::fs::create_dir_all(target).map_err(open_error)?;
     let mount = |access| {
