@@ -62,6 +62,7 @@ pub fn install() -> Result<()> {
         println!("There is no systemd here: the running server is not watched");
     }
     println!("Done. At the next boot this server opens only where it belongs.");
+    println!("Whether it will: stayput check");
     Ok(())
 }
 

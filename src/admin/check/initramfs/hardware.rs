@@ -5,20 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::modules::{Need, canonical};
+use crate::sys::interface::Name;
 
-/// Needs of this machine's network cards, of the disk that holds the vault, of
-/// its USB controllers and keyboards. `root` is `/` but in tests; `disk` is the
-/// kernel's name of the vault's disk.
-pub fn needs(root: &Path, disk: Option<&str>) -> Vec<Need> {
+/// Needs of this machine's wired network `cards`, of the `disk` that holds the
+/// vault, of its USB controllers and keyboards. `root` is `/` but in tests.
+pub fn needs(root: &Path, cards: &[Name], disk: Option<&str>) -> Vec<Need> {
     let mut needs = Vec::new();
-    for (name, device) in devices(&root.join("sys/class/net"), "device") {
-        walk(
-            root,
-            &device,
-            &format!("network card {name}"),
-            true,
-            &mut needs,
-        );
+    for name in cards {
+        let card = root.join("sys/class/net").join(&**name).join("device");
+        if let Ok(device) = card.canonicalize() {
+            let what = format!("network card {name}");
+            walk(root, &device, &what, true, &mut needs);
+        }
     }
     if let Some(disk) = disk
         && let Ok(device) = root
@@ -35,13 +33,13 @@ pub fn needs(root: &Path, disk: Option<&str>) -> Vec<Need> {
             &mut needs,
         );
     }
-    for (name, device) in devices(&root.join("sys/bus/usb/devices"), "") {
+    for (name, device) in devices(&root.join("sys/bus/usb/devices")) {
         // The hubs in the machine itself; what is plugged in comes and goes.
         if name.starts_with("usb") {
             walk(root, &device, "USB sockets", false, &mut needs);
         }
     }
-    for (_, device) in devices(&root.join("sys/class/input"), "") {
+    for (_, device) in devices(&root.join("sys/class/input")) {
         if is_keyboard(&device) {
             walk(root, &device, "a keyboard", false, &mut needs);
         }
@@ -50,10 +48,10 @@ pub fn needs(root: &Path, disk: Option<&str>) -> Vec<Need> {
 }
 
 /// The entries of a folder, and where each really is.
-fn devices(folder: &Path, link: &str) -> Vec<(String, PathBuf)> {
+fn devices(folder: &Path) -> Vec<(String, PathBuf)> {
     let names = crate::sys::sysfs::list(folder).into_iter();
     let devices = names.filter_map(|name| {
-        let path = folder.join(&*name).join(link).canonicalize().ok()?;
+        let path = folder.join(&*name).canonicalize().ok()?;
         Some((name.to_string(), path))
     });
     devices.collect()
@@ -83,13 +81,18 @@ fn walk(root: &Path, device: &Path, what: &str, vital: bool, needs: &mut Vec<Nee
             continue;
         };
         let module = driver.file_name().unwrap_or_default().to_string_lossy();
+        // Only of what was loaded does the kernel say so. What it has built in
+        // is needed where another kernel has it as a module, and its device's
+        // own name may stand for others.
+        let was_loaded = driver.join("initstate").exists();
         let modalias = fs::read_to_string(path.join("modalias")).ok();
+        let modalias = modalias.filter(|_| was_loaded);
         let need = Need {
             device: what.to_owned(),
             modules: vec![canonical(&module)],
             modalias: modalias.map(|text| text.trim().to_owned()),
             vital,
-            if_known: false,
+            if_known: !was_loaded,
         };
         let known = needs
             .iter()
@@ -113,6 +116,9 @@ mod tests {
             let driver = root.join("sys/drivers").join(module);
             fs::create_dir_all(&loaded).unwrap();
             fs::create_dir_all(&driver).unwrap();
+            if module != "pcieportdrv" {
+                fs::write(loaded.join("initstate"), "live\n").unwrap();
+            }
             let _ = symlink(loaded, driver.join("module"));
             symlink(driver, path.join("driver")).unwrap();
             fs::write(path.join("modalias"), format!("{modalias}\n")).unwrap();
@@ -135,7 +141,9 @@ mod tests {
     fn the_drivers_on_the_way_to_card_disk_sockets_and_keyboard_are_needed() {
         let room = tempfile::tempdir().unwrap();
         let root = room.path();
-        let pci = "pci0000:00/0000:00:03.0";
+        let bridge = "pci0000:00/0000:00:1c.0";
+        device(root, bridge, Some("pcieportdrv"), "pci:bc06sc04i00");
+        let pci = "pci0000:00/0000:00:1c.0/0000:00:03.0";
         device(root, pci, Some("virtio_pci"), "pci:v00001AF4d00001000");
         let card = device(
             root,
@@ -174,7 +182,8 @@ mod tests {
             fs::write(input.join("capabilities/key"), format!("{keys}\n")).unwrap();
             class(root, "class/input", name, &input, "");
         }
-        let needs = needs(root, Some("vda"));
+        let cards = ["eth0".try_into().unwrap()];
+        let needs = needs(root, &cards, Some("vda"));
         let found: Vec<(&str, bool)> = needs
             .iter()
             .map(|need| (need.modules[0].as_str(), need.vital))
@@ -184,6 +193,7 @@ mod tests {
             [
                 ("virtio_net", true),
                 ("virtio_pci", true),
+                ("pcieportdrv", true),
                 ("virtio_blk", true),
                 ("xhci_pci", false),
                 ("hid_generic", false),
@@ -192,7 +202,11 @@ mod tests {
         );
         assert_eq!(needs[0].device, "network card eth0");
         assert_eq!(needs[0].modalias.as_deref(), Some("virtio:d1"));
-        assert_eq!(super::needs(&root.join("nothing"), Some("vda")), []);
+        assert!(!needs[0].if_known);
+        // It is built in: no list of modules has to have it.
+        assert!(needs[2].if_known);
+        assert_eq!(needs[2].modalias, None);
+        assert_eq!(super::needs(&root.join("nothing"), &cards, Some("vda")), []);
     }
 
     #[test]

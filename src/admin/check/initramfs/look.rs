@@ -15,7 +15,7 @@ use super::order::{ORDER, before, scripts, touches_disks};
 use super::{Copy, Image, InitramfsFacts, Kernel, NoImage, hardware, kernels};
 use crate::admin::install::{SCRIPTS, STAGE};
 use crate::admin::program;
-use crate::sys::sysfs;
+use crate::sys::{interface, sysfs};
 use crate::vault::{PLACE_FILE, VaultPlace, locate};
 
 /// Seconds that unpacking one may take.
@@ -34,7 +34,7 @@ pub fn look(place: &VaultPlace) -> InitramfsFacts {
     let running = running.map(|name| name.release().to_string_lossy().into_owned());
     let versions = kernels::installed(&names("/boot"), &names("/lib/modules"));
     let disk = locate::disk_of(place);
-    let mut needs = hardware::needs(Path::new("/"), disk.as_deref());
+    let mut needs = hardware::needs(Path::new("/"), &interface::wired(), disk.as_deref());
     needs.extend(of_every_server());
     let kernels = versions.into_iter().enumerate();
     let kernels = kernels.map(|(at, version)| Kernel {
