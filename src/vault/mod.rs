@@ -5,6 +5,7 @@
 //! `docs/format.md` describes every byte.
 
 mod authenticated;
+mod copies;
 mod destruction;
 mod device;
 mod error;
@@ -155,27 +156,6 @@ impl<D: BlockDevice> Vault<D> {
         };
         let header = postcard::from_bytes(&payload).map_err(|_| VaultError::Damaged)?;
         Ok(Self { device, header })
-    }
-
-    /// Names of the records of which only one copy is good: a power cut, or a
-    /// disk that begins to fail. [`Vault::open`] mends them.
-    ///
-    /// # Errors
-    /// [`VaultError::Device`].
-    pub fn standing_once(&self) -> Result<Vec<&'static str>, VaultError> {
-        let mut names = Vec::new();
-        for (region, name) in [
-            (HEADER, "header"),
-            (STATE, "theft state"),
-            (POLICY, "policy"),
-            (STICKS, "list of sticks"),
-            (self.header.pepper.area().slots(), "slots"),
-        ] {
-            if store::stands_once(&self.device, region)? {
-                names.push(name);
-            }
-        }
-        Ok(names)
     }
 
     /// What it stands on, for whoever edits it in tests.
