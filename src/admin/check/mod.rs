@@ -70,6 +70,34 @@ fn as_json(findings: &[Finding]) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::locate::LocateError;
+
+    #[test]
+    fn a_server_without_its_vault_still_hears_of_everything_else() {
+        let facts = Facts {
+            now: 0,
+            initramfs: initramfs::InitramfsFacts {
+                kernels: Vec::new(),
+                scripts: false,
+                panic: false,
+            },
+            vault: Err(LocateError::NoPartition),
+            mariadb: None,
+            sticks: None,
+        };
+        let findings = judge(&facts);
+        let names: Vec<&str> = findings.iter().map(|found| found.name).collect();
+        assert_eq!(names, ["initramfs", "hook", "vault", "mariadb", "sticks"]);
+        assert_eq!(gravest(&findings), Verdict::Wrong);
+        // Scripts rely on the names.
+        let documented = include_str!("../../../docs/design.md");
+        for name in names {
+            assert!(documented.contains(&format!("`{name}`")), "{name}");
+        }
+        let json = as_json(&findings);
+        assert_eq!(json["verdict"], "wrong");
+        assert_eq!(json["findings"][2]["name"], "vault");
+    }
 
     #[test]
     fn the_exit_code_is_what_the_help_says() {

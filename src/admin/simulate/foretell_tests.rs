@@ -49,7 +49,7 @@ pub fn clinic() -> Clinic {
 }
 
 fn value(label: &str) -> Value {
-    Value::from_slice(&label.as_bytes()[..6]).unwrap()
+    Value::from_slice(&label.as_bytes()[label.len() - 6..]).unwrap()
 }
 
 impl Clinic {
