@@ -1,10 +1,12 @@
 //! The command line of `stayput`.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 use super::{
-    Result, audit, code, enroll, init, install, log, mariadb, passphrase, policy, release, reset,
-    status, stick, watch,
+    Result, audit, check, code, enroll, init, install, log, mariadb, passphrase, policy, release,
+    reset, simulate, status, stick, watch,
 };
 
 /// Releases the database key at boot only where this server belongs.
@@ -14,7 +16,7 @@ use super::{
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// Print for scripts (status, log, audit, stick list, passphrase list, policy)
+    /// Print for scripts (status, check, simulate, log, audit, stick list, passphrase list, policy)
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -22,7 +24,8 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed; 2 the command line makes no \
-                          sense; 3 the vault did not open; 4 refused, nothing was changed.";
+                          sense; 3 the vault did not open; 4 refused, nothing was changed. \
+                          `check` has its own.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -56,6 +59,10 @@ enum Command {
     /// Destroy the key on this server's disk; only a backup stick or the recovery
     /// code opens it then
     Reset(reset::ResetOptions),
+    /// Would the next boot here open by itself?
+    Check(check::CheckOptions),
+    /// Show what the prompt would say when something is missing, destroying nothing
+    Simulate(simulate::SimulateOptions),
     /// Show what this server is protected from, and what not
     Audit(audit::AuditOptions),
     /// Show how things stand
@@ -69,8 +76,8 @@ enum Command {
 impl Cli {
     /// # Errors
     /// What the command says.
-    pub fn run(&self) -> Result<()> {
-        match &self.command {
+    pub fn run(&self) -> Result<ExitCode> {
+        let done = match &self.command {
             Command::Init(options) => init::run(options),
             Command::Enroll(options) => enroll::run(options),
             Command::Stick(command) => stick::run(command, self.json),
@@ -82,11 +89,14 @@ impl Cli {
             Command::Policy(options) => policy::run(options, self.json),
             Command::Release(options) => release::run(options),
             Command::Reset(options) => reset::run(options),
+            Command::Check(options) => return check::run(options, self.json),
+            Command::Simulate(options) => simulate::run(options, self.json),
             Command::Audit(options) => audit::run(options, self.json),
             Command::Status => status::run(self.json),
             Command::Log(options) => log::run(options, self.json),
             Command::Watch => watch::run(),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 

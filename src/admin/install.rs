@@ -12,11 +12,11 @@ use super::open_vault::vault_place;
 use super::{Problem, Result, ask, mariadb, mariadb_service, watch};
 
 const COMMAND: &str = "/usr/sbin/stayput";
-const STAGE: &str = "/usr/lib/stayput/stayput-boot";
+pub(super) const STAGE: &str = "/usr/lib/stayput/stayput-boot";
 const STAGE_NAME: &str = "stayput-boot";
 
 /// What initramfs-tools runs: when the initramfs is made, and in it.
-const SCRIPTS: [(&str, &str); 2] = [
+pub(super) const SCRIPTS: [(&str, &str); 2] = [
     (
         "/etc/initramfs-tools/hooks/stayput",
         include_str!("../../initramfs-hooks/hooks/stayput"),
@@ -62,6 +62,7 @@ pub fn install() -> Result<()> {
         println!("There is no systemd here: the running server is not watched");
     }
     println!("Done. At the next boot this server opens only where it belongs.");
+    println!("Whether it will: stayput check");
     Ok(())
 }
 

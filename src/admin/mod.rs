@@ -2,6 +2,7 @@
 
 mod ask;
 mod audit;
+mod check;
 pub mod cli;
 mod code;
 mod enroll;
@@ -19,6 +20,7 @@ mod problem;
 mod program;
 mod release;
 mod reset;
+mod simulate;
 mod status;
 mod stick;
 mod systemd;

@@ -29,12 +29,22 @@ pub fn vault_place() -> Result<VaultPlace> {
 /// # Errors
 /// What [`locate::open`] says, in a person's words.
 pub fn open_vault() -> Result<Vault<VaultDisk>> {
-    locate::open(&vault_place()?).map_err(|error| {
-        let next = match error {
-            LocateError::Open(libc::EACCES | libc::EPERM) => "Run the command as root.",
-            LocateError::Vault(VaultError::Newer) => "Install that version of stayput.",
-            _ => "Check the disk; a backup stick holds the key too.",
-        };
-        Problem::failed(error.to_string(), next)
-    })
+    locate::open(&vault_place()?).map_err(problem)
+}
+
+/// Opens it for reading only: nothing in it is mended, nothing can be written.
+///
+/// # Errors
+/// As [`open_vault`].
+pub fn look_at_vault() -> Result<Vault<VaultDisk>> {
+    locate::look(&vault_place()?).map_err(problem)
+}
+
+fn problem(error: LocateError) -> Problem {
+    let next = match error {
+        LocateError::Open(libc::EACCES | libc::EPERM) => "Run the command as root.",
+        LocateError::Vault(VaultError::Newer) => "Install that version of stayput.",
+        _ => "Check the disk; a backup stick holds the key too.",
+    };
+    Problem::failed(error.to_string(), next)
 }

@@ -70,6 +70,7 @@ pub struct Recognition {
     pub place: String,
     pub comparison: Option<Comparison>,
     pub need: crate::vault::Thresholds,
+    pub observed: Observed,
 }
 
 /// Looks around and tries every enrolled place.
@@ -104,6 +105,7 @@ pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognit
             .and_then(|key| compare(header, slot, key, &observed).ok()),
         need: slot.need,
         key,
+        observed,
     })
 }
 

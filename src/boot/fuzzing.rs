@@ -1,8 +1,8 @@
 //! What the prompt and the event loop take from outside, for `fuzz/`.
 
 use super::line::{Editor, Typed};
-use super::prompt::Command;
 use super::uevent::subject;
+use crate::locked::prompt::Command;
 
 pub fn uevent(bytes: &[u8]) {
     subject(bytes);

@@ -5,9 +5,7 @@ mod console;
 mod figures;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod judging;
 mod line;
-mod prompt;
 mod put_back;
 mod screen;
 mod stage;
@@ -15,7 +13,6 @@ mod status;
 mod stick_watch;
 mod uevent;
 mod wait;
-mod words;
 
 use std::process::ExitCode;
 

@@ -5,8 +5,8 @@ use core::fmt::Display;
 
 use super::console::Consoles;
 use super::line::Typed;
-use super::words::{PROMPT, Printable};
 use crate::keys::CODE_GROUPS;
+use crate::locked::words::{PROMPT, Printable};
 use crate::sys::kmsg::QuietConsole;
 
 /// What the next line that is typed will be.

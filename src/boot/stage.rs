@@ -14,11 +14,11 @@ use std::time::Instant;
 use super::figures::Figures;
 use super::screen::Screen;
 use super::stick_watch::StickWatch;
-use super::words::{LoginWords, Printable, Reason};
 use crate::environment::{
     Comparison, KeyServers, Margin, Matcher, Neighbours, Observed, compare, observe_machine,
 };
 use crate::keys::{MasterKey, TypedCode};
+use crate::locked::words::{LoginWords, Printable, Reason};
 use crate::release::{notice, release};
 use crate::stick::{Stick, StickFile};
 use crate::sys::clock;

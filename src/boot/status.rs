@@ -3,8 +3,8 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use super::words::Reason;
 use crate::environment::{Observed, answered};
+use crate::locked::words::Reason;
 use crate::sys::interface;
 use crate::vault::{Answered, EnvironmentSlot, Group, Thresholds};
 

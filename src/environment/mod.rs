@@ -52,7 +52,8 @@ pub use tang::{KeyServers, is_server};
 #[cfg(feature = "admin")]
 pub use tang::{
     NoReply, Request, Strength, Thumbprint, ask_once, enrol_with_server, factor_value, is_public,
-    parse_thumbprint, recover_once, server_label, strength, thumbprint, thumbprint_text,
+    parse_thumbprint, recover_once, server_address, server_label, strength, thumbprint,
+    thumbprint_text,
 };
 #[cfg(feature = "fuzzing")]
 pub use tang::{ReplyReader, parse_answer as parse_server_answer};

@@ -33,7 +33,8 @@ impl MariadbRelease {
         CheckFile::of(data_directory, self.keys(master_key))
     }
 
-    fn keys<'a>(&'a self, master_key: &'a MasterKey) -> impl Iterator<Item = ReleasedKey> + 'a {
+    /// What the key file holds.
+    pub fn keys<'a>(&'a self, master_key: &'a MasterKey) -> impl Iterator<Item = ReleasedKey> + 'a {
         self.key_ids.iter().map(|&id| ReleasedKey {
             id,
             key: key(master_key, id),

@@ -114,11 +114,24 @@ fn device_error(errno: Errno) -> VaultError {
 /// # Errors
 /// [`LocateError`].
 pub fn open(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
+    find(place, Access::ReadWrite)
+}
+
+/// The same for reading only: what a power cut has interrupted stays as it is,
+/// and nothing can be written.
+///
+/// # Errors
+/// [`LocateError`].
+pub fn look(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
+    find(place, Access::ReadOnly)
+}
+
+fn find(place: &VaultPlace, access: Access) -> Result<Vault<VaultDisk>, LocateError> {
     // A copied disk brings a second partition with the same id: what is wrong
     // with one of them must not hide the vault.
     let mut wrong = LocateError::NoPartition;
     for partition in named(place) {
-        match open_this(place, &partition) {
+        match open_this(place, &partition, access) {
             Ok(vault) => return Ok(vault),
             Err(error) if wrong == LocateError::NoPartition => wrong = error,
             Err(_) => {}
@@ -130,13 +143,17 @@ pub fn open(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
 fn open_this(
     place: &VaultPlace,
     partition: &FoundPartition,
+    access: Access,
 ) -> Result<Vault<VaultDisk>, LocateError> {
-    let vault = Vault::open_as_is(disk_space(place, partition)?)?;
+    let vault = Vault::open_as_is(disk_space(place, partition, access)?)?;
     // Another server's vault is not written to, not even to mend it.
     if vault.header().server_id != place.server_id {
         return Err(LocateError::OtherServer);
     }
-    Ok(vault.finish_interrupted()?)
+    match access {
+        Access::ReadWrite => Ok(vault.finish_interrupted()?),
+        Access::ReadOnly => Ok(vault),
+    }
 }
 
 /// The partitions that have the vault's id.
@@ -163,16 +180,20 @@ pub fn disk_of(place: &VaultPlace) -> Option<heapless::String<63>> {
 /// where it is too short to be a vault.
 pub fn open_disk(place: &VaultPlace) -> Result<VaultDisk, LocateError> {
     let partition = named(place).next().ok_or(LocateError::NoPartition)?;
-    disk_space(place, &partition)
+    disk_space(place, &partition, Access::ReadWrite)
 }
 
-fn disk_space(place: &VaultPlace, partition: &FoundPartition) -> Result<VaultDisk, LocateError> {
+fn disk_space(
+    place: &VaultPlace,
+    partition: &FoundPartition,
+    access: Access,
+) -> Result<VaultDisk, LocateError> {
     let disk = match &place.file {
         None => VaultDisk {
-            file: open_direct(&partition.device)?,
+            file: open_direct(&partition.device, access)?,
             mounted: None,
         },
-        Some(name) => open_in_filesystem(&partition.device, name)?,
+        Some(name) => open_in_filesystem(&partition.device, name, access)?,
     };
     let length = disk.file.length().map_err(open_error)?;
     if length < VAULT_BYTES {
@@ -181,8 +202,8 @@ fn disk_space(place: &VaultPlace, partition: &FoundPartition) -> Result<VaultDis
     Ok(disk)
 }
 
-fn open_direct(path: &Path) -> Result<DirectFile, LocateError> {
-    DirectFile::open(path, true).map_err(open_error)
+fn open_direct(path: &Path, access: Access) -> Result<DirectFile, LocateError> {
+    DirectFile::open(path, access == Access::ReadWrite).map_err(open_error)
 }
 
 fn open_error(error: std::io::Error) -> LocateError {
@@ -190,15 +211,19 @@ fn open_error(error: std::io::Error) -> LocateError {
 }
 
 /// Mounts the partition for as long as the file is open.
-fn open_in_filesystem(device: &Path, name: &str) -> Result<VaultDisk, LocateError> {
+fn open_in_filesystem(device: &Path, name: &str, access: Access) -> Result<VaultDisk, LocateError> {
     let target = Path::new(MOUNT_POINT);
     std::fs::create_dir_all(target).map_err(open_error)?;
-    let mount = |filesystem| mount_device(device, target, filesystem, Access::ReadWrite, "");
-    mount("vfat")
-        .or_else(|_| mount("ext4"))
+    let mount = |access| {
+        let mount = |filesystem| mount_device(device, target, filesystem, access, "");
+        mount("vfat").or_else(|_| mount("ext4"))
+    };
+    // One that is mounted for writing elsewhere cannot be mounted otherwise.
+    mount(access)
+        .or_else(|_| mount(Access::ReadWrite))
         .map_err(|errno| LocateError::Open(errno as i32))?;
     let mounted = Some(Mounted);
-    let file = open_direct(&target.join(name))?;
+    let file = open_direct(&target.join(name), access)?;
     Ok(VaultDisk { file, mounted })
 }
 

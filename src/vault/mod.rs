@@ -5,6 +5,7 @@
 //! `docs/format.md` describes every byte.
 
 mod authenticated;
+mod copies;
 mod destruction;
 mod device;
 mod error;

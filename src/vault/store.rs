@@ -117,6 +117,16 @@ pub fn write(
     write_copy(device, region, 1 - older, &buffer, blocks)
 }
 
+/// Whether only one copy is whole, or is the newer one: [`repair`] would mend
+/// that.
+///
+/// # Errors
+/// [`VaultError::Device`].
+pub fn stands_once(device: &dyn BlockDevice, region: Region) -> Result<bool, VaultError> {
+    let copies = Copies::read(device, region)?;
+    Ok(copies.newest().is_ok() && !copies.equal())
+}
+
 /// Makes the copies equal again after a power cut, so that what the older one
 /// holds cannot come back. Writes nothing where they are.
 ///

@@ -1,6 +1,6 @@
 //! The story that stayput is for; its steps are in `qemu_tests::Story`.
 
-use qemu_tests::{DebianMachine, Result, Story};
+use qemu_tests::{DebianMachine, Result, Story, minutes, seconds};
 
 fn silent() -> impl FnMut(&str) {
     |_: &str| ()
@@ -10,11 +10,104 @@ fn silent() -> impl FnMut(&str) {
 fn no_power_cut_costs_a_row_no_thief_gets_one_and_the_stick_brings_them_back() -> Result {
     let mut story = Story::begin(&mut silent())?;
     story.at_home(&mut silent())?;
+    let foretold = check_and_simulate(&mut story.server)?;
     story.power_cut(&mut silent())?;
     story.server.screen = true;
     story.stolen(&mut silent())?;
+    // The prompt is what `stayput simulate` said that it would be.
+    for _ in 0..120 {
+        if story.server.console().transcript().contains(foretold) {
+            break;
+        }
+        std::thread::sleep(seconds(1));
+    }
+    let shown = story.server.console().transcript();
+    assert!(
+        shown.contains(foretold),
+        "foretold {foretold:?}, shown {shown}"
+    );
     type_status_on_the_usb_keyboard(&mut story.server)?;
     story.stick_brings_it_back(&mut silent())
+}
+
+/// `stayput check` on a server as it was installed, and after each thing that
+/// would keep its next boot from opening; gives what the prompt would say
+/// elsewhere, as far as it is foretold.
+fn check_and_simulate(server: &mut DebianMachine) -> Result<&'static str> {
+    let initrd = "/boot/initrd.img-$(uname -r)";
+    let drop_in = "/etc/systemd/system/mariadb.service.d/stayput.conf";
+    server
+        .shell(&format!(
+            "cp {initrd} /root/initrd && cp {drop_in} /root/drop-in"
+        ))?
+        .success()?;
+    let said = server
+        .shell_within("stayput check", minutes(5))?
+        .success()?;
+    assert!(said.contains("opens by itself"), "{said}");
+    assert!(!said.contains("WRONG"), "{said}");
+    let repack = |change: &str| {
+        format!(
+            "rm -rf /root/x && unmkinitramfs /root/initrd /root/x && cd /root/x && \
+             {{ [ ! -d main ] || cd main; }} && {change} && \
+             find . | cpio --quiet -o -H newc | zstd -q -1 >{initrd}"
+        )
+    };
+    for (change, said_then) in [
+        (
+            repack("find . -name 'virtio_net.ko*' -delete"),
+            "lacks the kernel module virtio_net",
+        ),
+        (
+            repack("echo other >>usr/lib/stayput/stayput-boot"),
+            "holds another boot stage",
+        ),
+        (
+            format!("ln -sf /dev/null {drop_in} && systemctl daemon-reload"),
+            "does not pass the gate",
+        ),
+    ] {
+        server.shell_within(&change, minutes(5))?.success()?;
+        let output = server.shell_within("stayput check", minutes(5))?;
+        assert_eq!(output.status, 1, "{change}: {output}");
+        assert!(
+            one_line(&output.text).contains(said_then),
+            "{change}: {output}"
+        );
+        server
+            .shell(&format!(
+                "cp /root/initrd {initrd} && rm {drop_in} && cp /root/drop-in {drop_in} && \
+                 systemctl daemon-reload && sync"
+            ))?
+            .success()?;
+    }
+    let output = server.shell_within("stayput check --json", minutes(5))?;
+    assert!(output.success()?.contains("\"name\": \"place\""));
+    // What is left of the check would grow from one to the next.
+    let left = server.shell("ls -d /var/tmp/stayput-check-* 2>/dev/null")?;
+    assert_eq!(left.text, "");
+
+    let strangers = "stayput simulate --without place --strangers";
+    let said = server.shell(strangers)?.success()?;
+    assert!(said.contains("Strike 1 of 3 is counted"), "{said}");
+    let said = server.shell("stayput simulate --without neighbour:192.168.77.1")?;
+    assert!(said.text.contains("opens by itself"), "{said}");
+    // It has counted nothing.
+    let said = server.shell("stayput status --json")?.success()?;
+    assert!(said.contains("\"strikes\": 0"), "{said}");
+    let said = server.shell(&format!("{strangers} --json"))?.success()?;
+    let prompt = said.lines().find(|line| line.contains("\"prompt\":"));
+    let reason = "This server has not found its place so far. It keeps looking.";
+    assert!(
+        prompt.is_some_and(|prompt| prompt.contains(reason)),
+        "{said}"
+    );
+    Ok(reason)
+}
+
+/// The screen's lines are broken where the window ends.
+fn one_line(screen: &str) -> String {
+    screen.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The initramfs has to hold the keyboard's drivers: nothing but the hook put

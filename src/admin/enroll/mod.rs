@@ -142,6 +142,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
         println!("Passphrases that there were went with the old slots: stayput passphrase add");
     }
     println!("Next: stayput stick make DEVICE --label NAME");
+    println!("What the prompt says elsewhere: stayput simulate --without place");
     Ok(())
 }
 

@@ -39,7 +39,8 @@ pub fn gate() -> Result<()> {
     let user = ServiceUser::find()?;
     bring_keys_back()?;
     let keys = read_key_file(Path::new(KEY_FILE), &user)?;
-    let config = effective_configuration(&user)?;
+    let config = effective_configuration(&user, |name| env::var(name).ok())
+        .map_err(|problem| stop(problem.what, problem.next))?;
     let mut faults = judge(&config, &check, &keys).into_iter();
     if let Some(first) = faults.next() {
         let problem = stop(first.to_string(), first.next());
@@ -94,12 +95,17 @@ fn stop(what: impl Into<String>, next: impl Into<String>) -> Problem {
 }
 
 pub fn read_check_file() -> Result<CheckFile> {
+    load_check_file().map_err(|(what, next)| stop(what, next))
+}
+
+/// The check file, or what is wrong with it and what to do.
+pub fn load_check_file() -> std::result::Result<CheckFile, (String, &'static str)> {
     let bytes = match File::open(CHECK_FILE) {
         Ok(file) => read_bounded(file, CheckFile::MAX),
         Err(error) => Err(error),
     };
     let again = "If `stayput mariadb enable` was interrupted, run it again: it goes on or undoes.";
-    let bytes = bytes.map_err(|error| stop(format!("{CHECK_FILE}: {error}"), again))?;
+    let bytes = bytes.map_err(|error| (format!("{CHECK_FILE}: {error}"), again))?;
     CheckFile::parse(&bytes).map_err(|error| {
         let what = match error {
             CheckFileError::Version => "is not a check file of this version".into(),
@@ -108,10 +114,8 @@ pub fn read_check_file() -> Result<CheckFile> {
             CheckFileError::NoFirstKey => "does not list key 1".into(),
             CheckFileError::Path => "names no usable data directory".into(),
         };
-        stop(
-            format!("{CHECK_FILE} {what}"),
-            "Put it back from a copy of this server's system files.",
-        )
+        let next = "Put it back from a copy of this server's system files.";
+        (format!("{CHECK_FILE} {what}"), next)
     })
 }
 
@@ -209,20 +213,25 @@ fn read_key_file(path: &Path, user: &ServiceUser) -> Result<Vec<ReleasedKey>> {
     Ok(keys.into_iter().collect())
 }
 
-/// What mariadbd will see, with what the unit adds.
-fn effective_configuration(user: &ServiceUser) -> Result<Configuration> {
+/// What mariadbd will see, with what the unit adds: `variable` gives the value
+/// of one of its variables.
+pub fn effective_configuration(
+    user: &ServiceUser,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Configuration> {
     let mut words = Vec::new();
     for name in UNIT_VARIABLES {
-        let Ok(value) = env::var(name) else { continue };
+        let Some(value) = variable(name) else {
+            continue;
+        };
         words.extend(unit_words(&value).map_err(|_| {
-            stop(
+            Problem::refused(
                 format!("{name} holds quotes or other signs that could mean two things"),
                 format!("Set its options in /etc/mysql/mariadb.conf.d instead of in {name}."),
             )
         })?);
     }
     user.configuration(&words)
-        .map_err(|problem| stop(problem.what, problem.next))
 }
 
 fn read_bounded(file: File, max: usize) -> io::Result<Vec<u8>> {

@@ -10,12 +10,15 @@ mod judge;
 mod overwrite;
 mod server;
 mod settings;
+mod standing;
 mod swap;
 mod units;
 
 use crate::admin::{Result, UnlockOptions, ask, release, unlock};
 
+pub use data_directory::Door;
 pub use enable::{Enrolment, enable};
+pub use standing::{Standing, Unit, look};
 use swap::{SwapChoice, System};
 pub(super) use units::{put_gate_in_front, take_gate_away};
 

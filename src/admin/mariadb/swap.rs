@@ -202,7 +202,8 @@ impl fmt::Display for Danger {
 }
 
 impl Danger {
-    fn next(&self) -> &'static str {
+    /// What to do about it, in one line.
+    pub fn next(&self) -> &'static str {
         match self {
             Self::Swap(_) | Self::Configured { .. } => {
                 "Add --swap off, --swap random-key or --swap zram: it does what is needed."

@@ -11,7 +11,7 @@ use super::durable::write_durably;
 
 const DROP_IN: &str = include_str!("../../../systemd/mariadb-stayput.conf");
 const CLOSED: &str = include_str!("../../../systemd/stayput-mariadb-closed.service");
-const CLOSED_UNIT: &str = "stayput-mariadb-closed.service";
+pub const CLOSED_UNIT: &str = "stayput-mariadb-closed.service";
 
 const FILES: [(&str, &str); 3] = [
     (
@@ -56,6 +56,14 @@ pub fn take_gate_away() -> Result<()> {
         }
     }
     reload()
+}
+
+/// The files that are not as [`put_gate_in_front`] writes them.
+pub fn not_as_written() -> Vec<&'static str> {
+    let files = FILES.iter();
+    let files =
+        files.filter(|(path, text)| !fs::read(path).is_ok_and(|there| there == text.as_bytes()));
+    files.map(|(path, _)| *path).collect()
 }
 
 fn file_problem(path: &str, error: &io::Error) -> Problem {

@@ -2,11 +2,11 @@
 
 use super::{Entry, Stage, Waiting};
 use crate::boot::line::{Line, Typed};
-use crate::boot::prompt::Command;
 use crate::boot::screen::Asking;
 use crate::boot::status::Status;
-use crate::boot::words::Help;
 use crate::environment::observe_machine;
+use crate::locked::prompt::Command;
+use crate::locked::words::Help;
 use crate::stick::{self, StickError};
 use crate::sys::power;
 use crate::vault::{EventKind, OpenedBy};

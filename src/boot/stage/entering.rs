@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use super::{Entry, Found, Stage};
 use crate::boot::line::Line;
-use crate::boot::prompt::pause_after;
 use crate::boot::screen::Asking;
-use crate::boot::words::Reason;
 use crate::keys::{CodeError, MasterKey, TypedCode};
+use crate::locked::prompt::pause_after;
+use crate::locked::words::Reason;
 use crate::theft::{ResetCause, UnderDuress, WayBack, attempts_used_up, under_duress};
 use crate::vault::locate;
 use crate::vault::{Entered, EventKind, OpenedBy, PersonName, VaultError, wrong_entries};

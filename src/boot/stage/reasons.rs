@@ -3,39 +3,19 @@
 use std::time::Instant;
 
 use super::{Found, Stage};
-use crate::boot::judging::{Progress, Show};
-use crate::boot::words::{Banner, Hint, Reason, WaysIn};
-use crate::environment::{answered, enough_answered};
-use crate::theft::{Finding, TheftPolicy, TheftState};
+use crate::environment::{Observed, answered};
+use crate::locked::Situation;
+use crate::locked::judging::{Progress, Show};
+use crate::locked::words::{Banner, Hint, Reason, WaysIn};
 use crate::vault::locate::LocateError;
-use crate::vault::{Answered, EnvironmentSlot, EventKind, LockedBecause, VaultError};
+use crate::vault::{Answered, EventKind, LockedBecause, VaultError};
 
 impl Stage {
     /// Why the server is not open, as far as is known.
     pub(super) fn reason(&self) -> Reason {
-        let found = match &self.found {
-            Ok(found) => found,
-            Err(error) => return Reason::NoVault(*error),
-        };
-        let slots = match &found.slots {
-            Ok(slots) => slots,
-            Err(VaultError::WasReset) => {
-                return match found.state {
-                    TheftState::Reset { cause, .. } => Reason::WasReset(cause),
-                    _ => Reason::Fault(VaultError::WasReset),
-                };
-            }
-            Err(error) => return Reason::Fault(*error),
-        };
-        let enough = |slot| enough_answered(slot, &self.observed);
-        match slots.environments.first() {
-            Some(home) if !slots.environments.iter().any(|slot| enough(slot)) => Reason::Silent {
-                answered: answered(home, &self.observed),
-                need: home.need,
-            },
-            None => Reason::NotRecognised,
-            _ if self.acted_on == Some(Finding::Foreign) => Reason::NotRecognised,
-            _ => Reason::NotYetRecognised,
+        match &self.found {
+            Ok(found) => found.situation(&self.observed).reason(self.acted_on),
+            Err(error) => Reason::NoVault(*error),
         }
     }
 
@@ -50,56 +30,23 @@ impl Stage {
     }
 
     pub(super) fn progress(&self) -> Progress {
-        let slots = self.found.as_ref().ok().map(|found| &found.slots);
-        let places = match slots {
-            Some(Ok(slots)) => &slots.environments[..],
-            _ => &[],
-        };
-        let all = |slot| {
-            let answers = answered(slot, &self.observed);
-            answers.machine == answers.machine_of
-                && answers.place == answers.place_of
-                && answers.servers == answers.servers_of
-        };
-        let machine_missing = |slot: &EnvironmentSlot| {
-            let answers = answered(slot, &self.observed);
-            // Where nothing of the place is needed, nothing tells a foreign one.
-            answers.place >= slot.need.place
-                && answers.servers >= slot.need.servers
-                && (answers.machine < slot.need.machine || !slot.need.binds_to_a_place())
-        };
-        let found = self.found.as_ref();
-        let policy = found.map_or_else(|_| TheftPolicy::default(), |found| found.policy);
-        Progress {
-            since_start: self.figures.since_start(),
-            wait: policy.wait(),
-            enough_for: self
-                .enough_since
-                .filter(|_| places.iter().any(|slot| self.could_be_foreign(slot)))
-                .map(|since| since.elapsed()),
-            machine_missing: places.iter().any(|slot| machine_missing(slot)),
-            hopeless: slots.is_some() && places.is_empty(),
-            to_try: self.has_next(),
-            all_answered: !places.is_empty() && places.iter().all(|slot| all(slot)),
+        let since_start = self.figures.since_start();
+        match &self.found {
+            Ok(found) => found.situation(&self.observed).progress(
+                since_start,
+                found.policy.wait(),
+                self.enough_since.map(|since| since.elapsed()),
+                self.has_next(),
+            ),
+            Err(_) => Progress::without_vault(since_start),
         }
-    }
-
-    /// Whether enough has answered here to say that this is not the place.
-    fn could_be_foreign(&self, slot: &EnvironmentSlot) -> bool {
-        slot.need.binds_to_a_place() && enough_answered(slot, &self.observed)
     }
 
     /// Notes from when on enough has answered. A person who looks again does
     /// not begin a new wait.
     pub(super) fn note_answers(&mut self) {
-        let Ok(Found {
-            slots: Ok(slots), ..
-        }) = &self.found
-        else {
-            return;
-        };
-        let mut places = slots.environments.iter();
-        if places.any(|slot| self.could_be_foreign(slot)) {
+        let enough = |found: &Found| found.situation(&self.observed).could_be_foreign();
+        if self.found.as_ref().is_ok_and(enough) {
             self.enough_since.get_or_insert_with(Instant::now);
         }
     }
@@ -176,14 +123,24 @@ impl Stage {
     }
 }
 
+impl Found {
+    fn situation<'a>(&'a self, observed: &'a Observed) -> Situation<'a> {
+        Situation {
+            slots: self.slots.as_deref().map_err(|error| *error),
+            state: self.state,
+            observed,
+        }
+    }
+}
+
 pub(super) fn banner<'a>(found: &'a Result<Found, LocateError>, reason: &'a Reason) -> Banner<'a> {
     let server = found.as_ref().ok();
     let ways_in = server.map(|found| {
-        let slots = found.slots.as_ref();
-        WaysIn {
-            passphrase: slots.is_ok_and(|slots| !slots.passphrases.is_empty()),
-            code: found.sticks.code_of(found.header.generation).is_some(),
-        }
+        WaysIn::of(
+            found.slots.as_deref().ok(),
+            &found.sticks,
+            found.header.generation,
+        )
     });
     Banner {
         server: server.map(|found| found.header.server_name.as_str()),

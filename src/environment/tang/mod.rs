@@ -27,7 +27,7 @@ pub use exchange::enrol as enrol_with_server;
 #[cfg(feature = "admin")]
 pub use jwk::{Thumbprint, parse_thumbprint, thumbprint, thumbprint_text};
 #[cfg(feature = "admin")]
-pub use label::server_label;
+pub use label::{server_address, server_label};
 #[cfg(feature = "admin")]
 pub use strength::{Strength, is_public, strength};
 

@@ -145,3 +145,34 @@ fn a_damaged_pepper_is_told_from_everything_else() {
     let vault = Vault::open(device).unwrap();
     assert_eq!(vault.slots().err(), Some(VaultError::PepperDamaged));
 }
+
+#[test]
+fn a_damaged_copy_is_named_by_whoever_only_looks_and_mended_by_the_next_boot() {
+    let (_, device) = made();
+    let whole = Vault::open_as_is(device.fresh()).unwrap();
+    assert_eq!(whole.standing_once(), Ok(Vec::new()));
+    let slots = whole.header.pepper.area().slots();
+    for (region, name) in [
+        (HEADER, "header"),
+        (STATE, "theft state"),
+        (POLICY, "policy"),
+        (STICKS, "list of sticks"),
+        (slots, "slots"),
+    ] {
+        for copy in [0, HALF] {
+            let mut damaged = device.fresh();
+            damaged.damage(region.start + copy);
+            let looked = Vault::open_as_is(damaged.clone()).unwrap();
+            assert_eq!(looked.standing_once(), Ok(vec![name]));
+            assert_eq!(looked.device.steps, [], "looking writes nothing");
+            let mended = Vault::open(damaged).unwrap();
+            assert_eq!(mended.standing_once(), Ok(Vec::new()));
+        }
+    }
+    // Both: that is no longer a copy, and is said elsewhere.
+    let mut damaged = device.fresh();
+    damaged.damage(POLICY.start);
+    damaged.damage(POLICY.start + HALF);
+    let lost = Vault::open_as_is(damaged).unwrap();
+    assert_eq!(lost.standing_once(), Ok(Vec::new()));
+}

@@ -5,9 +5,8 @@ use core::fmt::{self, Display, Formatter};
 use super::prompt::{Command, MENU, digit};
 use crate::environment::Margin;
 use crate::theft::ResetCause;
-use crate::vault::Answered;
 use crate::vault::locate::LocateError;
-use crate::vault::{Thresholds, VaultError};
+use crate::vault::{Answered, SlotTable, StickList, Thresholds, VaultError};
 
 /// Why the server does not open by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +107,16 @@ const RULE: &str = "------------------------------------------------------------
 pub struct WaysIn {
     pub passphrase: bool,
     pub code: bool,
+}
+
+impl WaysIn {
+    /// What the vault lists, proven or not; `slots` where they can be read.
+    pub fn of(slots: Option<&SlotTable>, sticks: &StickList, generation: u32) -> Self {
+        Self {
+            passphrase: slots.is_some_and(|slots| !slots.passphrases.is_empty()),
+            code: sticks.code_of(generation).is_some(),
+        }
+    }
 }
 
 /// What the person sees first.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::theft::Finding;
+use crate::theft::{Finding, TheftPolicy};
 
 /// From here on a person may wonder: one line says what is going on.
 pub const HINT_AFTER: Duration = Duration::from_millis(800);
@@ -39,6 +39,19 @@ pub enum Show {
 }
 
 impl Progress {
+    /// There is nothing to wait for but the disk.
+    pub fn without_vault(since_start: Duration) -> Self {
+        Self {
+            since_start,
+            wait: TheftPolicy::default().wait(),
+            enough_for: None,
+            machine_missing: false,
+            hopeless: false,
+            to_try: false,
+            all_answered: false,
+        }
+    }
+
     /// Nothing is left to try and nobody left to hear from: a person may be
     /// asked at once. It is no finding yet.
     fn is_stuck(&self) -> bool {

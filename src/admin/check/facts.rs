@@ -1,0 +1,135 @@
+//! Gathering what there is to see, with the boot stage's own code. The vault is
+//! only read, and the key that opens it is dropped before anything is said.
+
+use super::initramfs::{self, InitramfsFacts};
+use super::mariadb::MariadbFacts;
+use super::sticks::SticksFacts;
+use super::vault::{Place, VaultFacts};
+use crate::admin::init::SETUP;
+use crate::admin::mariadb;
+use crate::admin::mariadb_service::is_enabled;
+use crate::admin::open_vault::vault_place;
+use crate::admin::unlock::{Recognition, recognise};
+use crate::admin::{Problem, Result};
+use crate::environment::Observed;
+use crate::keys::MasterKey;
+use crate::locked::Situation;
+use crate::locked::words::Reason;
+use crate::sys::clock;
+use crate::theft::{TheftState, WayBack};
+use crate::vault::locate::{self, LocateError, VaultDisk};
+use crate::vault::{Policy, SlotTable, Vault, VaultError};
+
+pub struct Facts {
+    /// Seconds since 1970 (UTC).
+    pub now: u64,
+    pub initramfs: InitramfsFacts,
+    pub vault: std::result::Result<VaultFacts, LocateError>,
+    pub mariadb: MariadbFacts,
+    /// `None` where the list cannot be read.
+    pub sticks: Option<SticksFacts>,
+}
+
+/// # Errors
+/// When there is no vault to be looked for, or the caller may not look.
+pub fn gather() -> Result<Facts> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Problem::refused(
+            "Only root can look at the vault and the initramfs.",
+            "Run the command as root.",
+        ));
+    }
+    let place = vault_place()?;
+    let initramfs = initramfs::look(&place);
+    let (vault, policy, key, sticks) = match locate::look(&place) {
+        Ok(vault) => {
+            let seen = look_at(&vault);
+            (Ok(seen.facts), seen.policy, seen.key, seen.sticks)
+        }
+        Err(error) => (Err(error), None, None, None),
+    };
+    let release = policy.and_then(|policy| policy.mariadb);
+    let mariadb =
+        (release.is_some() || is_enabled()).then(|| mariadb::look(release.as_ref(), key.as_ref()));
+    Ok(Facts {
+        now: clock::now(),
+        initramfs,
+        vault,
+        mariadb,
+        sticks,
+    })
+}
+
+struct Seen {
+    facts: VaultFacts,
+    policy: Option<Policy>,
+    key: Option<MasterKey>,
+    sticks: Option<SticksFacts>,
+}
+
+fn look_at(vault: &Vault<VaultDisk>) -> Seen {
+    let slots = vault.slots();
+    let recognition = slots
+        .as_deref()
+        .ok()
+        .and_then(|slots| recognise(vault, slots));
+    let policy = vault.unproven_policy().ok();
+    let list = vault.unproven_sticks().ok();
+    let generation = vault.header().generation;
+    let facts = VaultFacts {
+        state: vault.state(),
+        policy: policy.as_ref().map(|policy| policy.theft),
+        wants_reset: policy.as_ref().is_some_and(|policy| policy.wants_reset),
+        once: vault.standing_once().unwrap_or_default(),
+        place: place(vault, slots.as_deref(), recognition.as_ref()),
+        way_back: list
+            .as_ref()
+            .map_or(WayBack::None, |list| list.way_back(generation, &[])),
+    };
+    let passphrases = slots.map_or(0, |slots| slots.passphrases.slots().len());
+    Seen {
+        facts,
+        policy,
+        key: recognition.and_then(|found| found.key),
+        sticks: list.map(|list| SticksFacts {
+            list,
+            generation,
+            passphrases,
+        }),
+    }
+}
+
+fn place(
+    vault: &Vault<VaultDisk>,
+    slots: std::result::Result<&SlotTable, &VaultError>,
+    recognition: Option<&Recognition>,
+) -> Place {
+    let opened = recognition.and_then(|found| Some((found, found.key.as_ref()?)));
+    let Some((found, key)) = opened else {
+        let nothing = Observed::default();
+        let situation = Situation {
+            slots: slots.map_err(|error| *error),
+            state: vault.state().unwrap_or(TheftState::Armed),
+            observed: recognition.map_or(&nothing, |found| &found.observed),
+        };
+        return Place::Locked(match situation.reason(None) {
+            // Everybody who was waited for has answered.
+            Reason::NotYetRecognised => Reason::NotRecognised,
+            reason => reason,
+        });
+    };
+    let compared = found.comparison.as_ref();
+    let labels = |labels: &[crate::vault::Label]| {
+        let labels = labels.iter();
+        labels.map(|label| label.to_string()).collect()
+    };
+    Place::Opens {
+        setup: found.place == SETUP,
+        name: found.place.clone(),
+        same: compared.map(|compared| compared.same).unwrap_or_default(),
+        need: found.need,
+        changed: compared.map_or_else(Vec::new, |compared| labels(&compared.changed)),
+        silent: compared.map_or_else(Vec::new, |compared| labels(&compared.silent)),
+        altered: vault.prove(key).err(),
+    }
+}

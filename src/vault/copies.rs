@@ -1,0 +1,27 @@
+//! How the two copies of each record stand, for whoever only looks.
+
+use super::layout::{HEADER, POLICY, STATE, STICKS};
+use super::{BlockDevice, Vault, VaultError, store};
+
+impl<D: BlockDevice> Vault<D> {
+    /// Names of the records of which only one copy is good: a power cut, or a
+    /// disk that begins to fail. [`Vault::open`] mends them.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`].
+    pub fn standing_once(&self) -> Result<Vec<&'static str>, VaultError> {
+        let mut names = Vec::new();
+        for (region, name) in [
+            (HEADER, "header"),
+            (STATE, "theft state"),
+            (POLICY, "policy"),
+            (STICKS, "list of sticks"),
+            (self.header.pepper.area().slots(), "slots"),
+        ] {
+            if store::stands_once(&self.device, region)? {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+}
