@@ -173,13 +173,13 @@ mod tests {
         device(root, &hid, Some("usbhid"), "usb:v0627p0001");
         let keys = format!("{hid}/0003:0627:0001.0001");
         device(root, &keys, Some("hid_generic"), "hid:b0003g0001");
-        for (name, keys) in [
+        for (name, bits) in [
             ("input3", "e080ffdf01cfffff fffffffffffffffe"),
             ("input4", "70000 0 0"),
         ] {
             let input = device(root, &format!("{keys}/input/{name}"), None, "");
             fs::create_dir_all(input.join("capabilities")).unwrap();
-            fs::write(input.join("capabilities/key"), format!("{keys}\n")).unwrap();
+            fs::write(input.join("capabilities/key"), format!("{bits}\n")).unwrap();
             class(root, "class/input", name, &input, "");
         }
         let cards = ["eth0".try_into().unwrap()];
