@@ -1,5 +1,6 @@
 //! The commands of `stayput`, one file per command.
 
+mod advertised;
 mod ask;
 mod audit;
 mod check;

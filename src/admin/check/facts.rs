@@ -2,6 +2,7 @@
 //! only read, and the key that opens it is dropped before anything is said.
 
 use super::initramfs::{self, InitramfsFacts};
+use super::key_servers::{self, KeyServerFacts};
 use super::mariadb::MariadbFacts;
 use super::sticks::SticksFacts;
 use super::vault::{Place, VaultFacts};
@@ -25,6 +26,7 @@ pub struct Facts {
     pub now: u64,
     pub initramfs: InitramfsFacts,
     pub vault: std::result::Result<VaultFacts, LocateError>,
+    pub key_servers: Vec<KeyServerFacts>,
     pub mariadb: MariadbFacts,
     /// `None` where the list cannot be read.
     pub sticks: Option<SticksFacts>,
@@ -41,9 +43,13 @@ pub fn gather() -> Result<Facts> {
     }
     let place = vault_place()?;
     let initramfs = initramfs::look(&place);
+    let mut key_servers = Vec::new();
     let (vault, policy, key, sticks) = match locate::look(&place) {
         Ok(vault) => {
             let seen = look_at(&vault);
+            if let Ok(slots) = vault.slots() {
+                key_servers = key_servers::look(&slots);
+            }
             (Ok(seen.facts), seen.policy, seen.key, seen.sticks)
         }
         Err(error) => (Err(error), None, None, None),
@@ -55,6 +61,7 @@ pub fn gather() -> Result<Facts> {
         now: clock::now(),
         initramfs,
         vault,
+        key_servers,
         mariadb,
         sticks,
     })

@@ -5,6 +5,7 @@
 mod facts;
 mod finding;
 mod initramfs;
+mod key_servers;
 mod mariadb;
 mod sticks;
 mod vault;
@@ -45,6 +46,7 @@ pub fn run(_: &CheckOptions, json: bool) -> Result<ExitCode> {
 fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings = initramfs::judge(&facts.initramfs);
     findings.extend(vault::judge(&facts.vault));
+    findings.extend(key_servers::judge(&facts.key_servers));
     findings.extend(mariadb::judge(&facts.mariadb));
     findings.extend(sticks::judge(facts.sticks.as_ref(), facts.now));
     findings
@@ -82,6 +84,7 @@ mod tests {
                 panic: false,
             },
             vault: Err(LocateError::NoPartition),
+            key_servers: Vec::new(),
             mariadb: None,
             sticks: None,
         };

@@ -111,9 +111,16 @@ fn place(place: &Place) -> Vec<Finding> {
     else {
         return Vec::new();
     };
+    let servers = match same.servers_of {
+        0 => String::new(),
+        of => format!(
+            ", {} of {of} key servers ({} needed)",
+            same.servers, need.servers
+        ),
+    };
     let what = format!(
         "The place \"{name}\" opens this server: {} of {} machine factors as enrolled ({} needed), \
-         {} of {} neighbours ({} needed).",
+         {} of {} neighbours ({} needed){servers}.",
         same.machine, same.machine_of, need.machine, same.place, same.place_of, need.place
     );
     let mut findings = vec![Finding::fine(NAME, what)];
