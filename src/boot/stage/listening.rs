@@ -37,9 +37,7 @@ impl Stage {
         let Some(neighbours) = &mut self.neighbours else {
             return;
         };
-        for (label, value) in neighbours.answers() {
-            self.observed.note(&label, &value);
-        }
+        self.observed.note_answers(&neighbours.answers());
         neighbours.ask(Instant::now());
     }
 
