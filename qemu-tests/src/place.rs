@@ -101,7 +101,8 @@ impl Place {
         let Neighbour { ip, mac } = neighbour;
         let address = match ip.contains(':') {
             true => format!(
-                "sysctl -qw net.ipv6.conf.{host}.disable_ipv6=0 && \
+                "ip link set {host} addrgenmode none && \
+                 sysctl -qw net.ipv6.conf.{host}.disable_ipv6=0 && \
                  ip addr add {ip}/64 dev {host} nodad"
             ),
             false => format!("ip addr add {ip}/24 dev {host}"),

@@ -35,6 +35,8 @@ const LATER: Duration = Duration::from_secs(30);
 /// was killed cannot.
 const LENT: Duration = Duration::from_secs(30);
 
+const MAX_OWN: usize = MAX_ADDRESSES * MAX_PLACES;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// For the card, or for its cable.
@@ -105,6 +107,10 @@ struct Card {
 
 pub(super) struct Claim {
     own: OwnAddress,
+    /// All that the stage may set, for other places too.
+    all: Vec<IpAddr, MAX_OWN>,
+    /// Its router comes after those of lower ranks: the home's is the first.
+    rank: u8,
     card: Option<Card>,
     state: State,
     due: Instant,
@@ -114,16 +120,18 @@ pub(super) struct Claim {
 
 /// All enrolled addresses. Dropping it takes them back.
 #[derive(Default)]
-pub(super) struct OwnAddresses(Vec<Claim, { MAX_ADDRESSES * MAX_PLACES }>);
+pub(super) struct OwnAddresses(Vec<Claim, MAX_OWN>);
 
 impl OwnAddresses {
-    pub fn new<'a>(own: impl Iterator<Item = &'a OwnAddress>, now: Instant) -> Self {
-        let mut claims: Vec<Claim, { MAX_ADDRESSES * MAX_PLACES }> = Vec::new();
+    pub fn new<'a>(own: impl Iterator<Item = &'a OwnAddress> + Clone, now: Instant) -> Self {
+        let all: Vec<IpAddr, MAX_OWN> = own.clone().map(|own| own.address).take(MAX_OWN).collect();
+        let mut claims: Vec<Claim, MAX_OWN> = Vec::new();
         for own in own {
             let same =
                 |claim: &Claim| (claim.own.card, claim.own.address) == (own.card, own.address);
             if !claims.iter().any(same) {
-                let _ = claims.push(Claim::new(*own, now));
+                let rank = claims.len() as u8;
+                let _ = claims.push(Claim::new(*own, &all, rank, now));
             }
         }
         Self(claims)
@@ -162,9 +170,11 @@ fn link_of(links: &Links, card: Mac) -> Option<&Link> {
 }
 
 impl Claim {
-    pub fn new(own: OwnAddress, now: Instant) -> Self {
+    pub fn new(own: OwnAddress, all: &[IpAddr], rank: u8, now: Instant) -> Self {
         Self {
             own,
+            all: all.iter().copied().take(MAX_OWN).collect(),
+            rank,
             card: None,
             state: State::Waiting,
             due: now,
@@ -245,8 +255,8 @@ impl Claim {
         // Without a cable there is nothing to be decided.
         let found = cable.then(|| route::addresses(link.index).ok()).flatten();
         for found in found.iter().flatten() {
-            let is_ours = found.address == self.own.address && found.is_temporary;
-            seen.claimed |= is_ours && found.is_taken;
+            let is_ours = self.all.contains(&found.address) && found.is_temporary;
+            seen.claimed |= is_ours && found.is_taken && found.address == self.own.address;
             seen.configured |= !is_ours && found.address.is_ipv4() == self.own.address.is_ipv4();
         }
         seen
@@ -288,7 +298,7 @@ impl Claim {
             Act::Use { announce } => {
                 route::lend_address(link.index, address, prefix, LENT)?;
                 if let Some(router) = self.own.router {
-                    route::add_router(link.index, router, address)?;
+                    route::add_router(link.index, router, address, self.rank)?;
                 }
                 if let (true, IpAddr::V4(ip)) = (announce, address) {
                     link.arp.send(BROADCAST, &arp::announcement(link.mac, ip))?;
@@ -302,7 +312,7 @@ impl Claim {
     fn give_back(&self) {
         let Some(card) = &self.card else { return };
         if let Some(router) = self.own.router {
-            let _ = route::remove_router(card.index, router);
+            let _ = route::remove_router(card.index, router, self.rank);
         }
         let _ = route::remove_address(card.index, self.own.address, self.own.prefix);
     }

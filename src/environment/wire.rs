@@ -168,14 +168,21 @@ fn a_card_that_udev_renames_meanwhile_is_down_again_afterwards() {
 
 const OWN: &str = "192.168.77.10";
 
-fn claim(router: Option<&str>) -> Claim {
+/// Of another place.
+const SECOND: &str = "10.1.2.3";
+
+fn claim_of(address: &str, router: Option<&str>, rank: u8) -> Claim {
     let own = OwnAddress {
         card: [0; 6],
-        address: ip(OWN),
+        address: ip(address),
         prefix: 24,
         router: router.map(ip),
     };
-    Claim::new(own, Instant::now())
+    Claim::new(own, &[ip(OWN), ip(SECOND)], rank, Instant::now())
+}
+
+fn claim(router: Option<&str>) -> Claim {
+    claim_of(OWN, router, 0)
 }
 
 fn has(address: &str) -> bool {
@@ -267,6 +274,31 @@ fn a_card_that_has_an_address_keeps_it_and_gets_no_other() {
         assert!(!look_after(&mut claim, &link, || has(OWN)));
         drop(claim);
         assert!(has("10.9.8.7"));
+    });
+}
+
+#[test]
+fn the_addresses_of_two_places_stand_beside_each_other_and_the_homes_router_is_the_first() {
+    let wire = Wire::new("two");
+    wire.inside(|| {
+        let link = link();
+        let mut second = claim_of(SECOND, Some("10.1.2.1"), 1);
+        let mut home = claim(Some("192.168.77.1"));
+        let both = || has(OWN) && has(SECOND);
+        assert!(until(Duration::from_secs(3), |now| {
+            second.look_after(|| Some(&link), now);
+            home.look_after(|| Some(&link), now);
+            both()
+        }));
+        // Looked after once more, neither drives the other one out.
+        look_after(&mut second, &link, || false);
+        look_after(&mut home, &link, || false);
+        assert!(both());
+        let way = route::way_to(ip("198.51.100.1")).unwrap();
+        assert_eq!(way.through, Some(ip("192.168.77.1")));
+        drop(home);
+        let way = route::way_to(ip("198.51.100.1")).unwrap();
+        assert_eq!(way.through, Some(ip("10.1.2.1")));
     });
 }
 

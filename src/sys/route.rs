@@ -11,7 +11,7 @@ use super::netlink::{Request, attributes};
 /// Addresses of one interface that are looked at, at most.
 const MAX_ADDRESSES: usize = 32;
 /// Of two ways the kernel takes the one with the lower number: whatever else
-/// set one up has less.
+/// sets one up has less.
 const LAST_RESORT: u32 = 4096;
 /// `RTNH_F_ONLINK`: the router is on this wire, whatever the prefix says.
 const ON_LINK: u32 = 4;
@@ -143,7 +143,7 @@ pub fn remove_address(index: i32, ip: IpAddr, prefix: u8) -> Result<(), Errno> {
 }
 
 /// A router as the last resort of all ways out of this interface.
-fn router(kind: u16, flags: i32, index: i32, router: IpAddr) -> Request {
+fn router(kind: u16, flags: i32, index: i32, router: IpAddr, rank: u8) -> Request {
     let mut head = [0; ROUTE_HEAD];
     head[0] = family(router);
     head[4] = libc::RT_TABLE_MAIN;
@@ -154,16 +154,20 @@ fn router(kind: u16, flags: i32, index: i32, router: IpAddr) -> Request {
     Request::new(kind, flags, &head)
         .with(libc::RTA_OIF, &index.to_ne_bytes())
         .with(libc::RTA_GATEWAY, &octets(router))
-        .with(libc::RTA_PRIORITY, &LAST_RESORT.to_ne_bytes())
+        .with(
+            libc::RTA_PRIORITY,
+            &(LAST_RESORT + u32::from(rank)).to_ne_bytes(),
+        )
 }
 
-/// Sends what no other way leads to through this router, from this address. An
-/// IPv4 way goes with its address; an IPv6 one is to be removed.
+/// Sends what no other way leads to through this router, from this address: the
+/// one of the lowest rank. An IPv4 way goes with its address; an IPv6 one is to
+/// be removed.
 ///
 /// # Errors
 /// What the kernel says.
-pub fn add_router(index: i32, through: IpAddr, from: IpAddr) -> Result<(), Errno> {
-    let request = router(libc::RTM_NEWROUTE, CREATE, index, through);
+pub fn add_router(index: i32, through: IpAddr, from: IpAddr, rank: u8) -> Result<(), Errno> {
+    let request = router(libc::RTM_NEWROUTE, CREATE, index, through, rank);
     match from {
         IpAddr::V4(_) => request.with(libc::RTA_PREFSRC, &octets(from)),
         // Refused for as long as the address is tentative.
@@ -176,8 +180,8 @@ pub fn add_router(index: i32, through: IpAddr, from: IpAddr) -> Result<(), Errno
 ///
 /// # Errors
 /// What the kernel says; ESRCH where it is not there.
-pub fn remove_router(index: i32, through: IpAddr) -> Result<(), Errno> {
-    router(libc::RTM_DELROUTE, libc::NLM_F_ACK, index, through).ask(|_, _| ())
+pub fn remove_router(index: i32, through: IpAddr, rank: u8) -> Result<(), Errno> {
+    router(libc::RTM_DELROUTE, libc::NLM_F_ACK, index, through, rank).ask(|_, _| ())
 }
 
 /// How packets to a station leave this server.
