@@ -4,6 +4,7 @@
 //!
 //! - [`boot`]: the initramfs stage; `admin`: the commands of `stayput`
 //! - [`locked`]: why a server does not open, and what is said then
+//! - [`reset`]: the destruction that both of them start
 //! - [`theft`], [`environment`], [`stick`], [`release`]: what the two share
 //! - [`vault`], [`keys`]: the formats and the secrets
 //! - [`sys`]: one safe wrapper per system facility, the only `unsafe`
@@ -17,6 +18,7 @@ pub mod fuzzing;
 pub mod keys;
 pub mod locked;
 pub mod release;
+pub mod reset;
 pub mod stick;
 pub mod sys;
 pub mod theft;
