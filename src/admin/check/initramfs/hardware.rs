@@ -171,15 +171,15 @@ mod tests {
         class(root, "bus/usb/devices", "usb1", &hub, "");
         let hid = format!("{usb}/usb1/1-1/1-1:1.0");
         device(root, &hid, Some("usbhid"), "usb:v0627p0001");
-        let keys = format!("{hid}/0003:0627:0001.0001");
-        device(root, &keys, Some("hid_generic"), "hid:b0003g0001");
-        for (name, bits) in [
+        let keyboard = format!("{hid}/0003:0627:0001.0001");
+        device(root, &keyboard, Some("hid_generic"), "hid:b0003g0001");
+        for (name, keys) in [
             ("input3", "e080ffdf01cfffff fffffffffffffffe"),
             ("input4", "70000 0 0"),
         ] {
-            let input = device(root, &format!("{keys}/input/{name}"), None, "");
+            let input = device(root, &format!("{keyboard}/input/{name}"), None, "");
             fs::create_dir_all(input.join("capabilities")).unwrap();
-            fs::write(input.join("capabilities/key"), format!("{bits}\n")).unwrap();
+            fs::write(input.join("capabilities/key"), format!("{keys}\n")).unwrap();
             class(root, "class/input", name, &input, "");
         }
         let cards = ["eth0".try_into().unwrap()];
