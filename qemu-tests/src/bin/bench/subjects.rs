@@ -177,9 +177,10 @@ impl Subject {
     /// too.
     pub fn switch_on(&self, images: &Images, words: &str) -> Result<Machine> {
         let scratch = Scratch::new()?;
-        let image = images.path(&format!("{}.img", self.what.image()));
+        let part = |kind: &str| images.path(&format!("{}.{kind}", self.what.image()));
         let mut builder = MachineBuilder::new(Hardware::clinic(), &images.kernel())
-            .initrd(&image)
+            .initrd(&part("img"))
+            .initrd(&part("marks"))
             .memory_mib(768)
             .kernel_words("console=ttyS0 quiet loglevel=4 net.ifnames=0 root=/dev/vda1")
             .kernel_words(self.words)
