@@ -145,18 +145,18 @@ fn passdev(images: &Images) -> Result<Subject> {
 
 /// Its best case: a fixed address, and a server that answers.
 fn clevis(images: &Images) -> Result<Subject> {
-    let subject = Subject {
+    let place = Place::empty()?;
+    let Neighbour { ip, mac } = &neighbours(1)[0];
+    let key_server = KeyServer::with_keys(&place, ip, mac, &images.path("tang"))?;
+    Ok(Subject {
+        place,
         disk: Some(images.path("clevis.disk")),
         words: "ip=192.168.77.10::192.168.77.1:255.255.255.0:clinic:eth0:off",
-        ..Subject::plain(What::Clevis)?
-    };
-    let key_server = KeyServer::start(&subject.place, "192.168.77.1", &images.path("tang"))?;
-    Ok(Subject {
         _kept: Kept {
             _server: None,
             _key_server: Some(key_server),
         },
-        ..subject
+        ..Subject::plain(What::Clevis)?
     })
 }
 
