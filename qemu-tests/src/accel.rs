@@ -18,7 +18,7 @@ const MARKER_BOOT: &[u8] = &[
 ];
 
 /// The argument for QEMU's `-accel`, probed once a process.
-pub(crate) fn accelerator() -> &'static str {
+pub fn accelerator() -> &'static str {
     static CHOICE: OnceLock<&'static str> = OnceLock::new();
     CHOICE.get_or_init(|| {
         let offered = Path::new("/dev/kvm").exists() && !Path::new("/sys/module/kvm_pvm").exists();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// One file of the archive: absolute path, mode bits and content.
-pub(crate) struct Entry {
+pub struct Entry {
     pub path: String,
     pub mode: u32,
     pub content: Vec<u8>,
@@ -13,7 +13,7 @@ const DIRECTORY: u32 = 0o040_755;
 const REGULAR: u32 = 0o100_000;
 
 /// The archive, with the directories that the files need.
-pub(crate) fn archive(entries: &[Entry]) -> Vec<u8> {
+pub fn archive(entries: &[Entry]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut made = BTreeSet::new();
     for (number, entry) in entries.iter().enumerate() {

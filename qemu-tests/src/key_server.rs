@@ -1,5 +1,6 @@
 //! A key server: Debian's tangd on a device of its own in a place's network.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::failure::run;
@@ -20,15 +21,35 @@ pub struct KeyServer {
 impl KeyServer {
     /// A device at this place with fresh keys, switched on.
     pub fn at(place: &Place, ip: &str, mac: &str) -> Result<Self> {
-        place.add(&Neighbour::new(ip, mac))?;
         let keys = Scratch::new()?;
+        run(
+            "/usr/libexec/tangd-keygen",
+            &[&keys.path().display().to_string()],
+        )?;
+        Self::switched_on(place, ip, mac, keys)
+    }
+
+    /// The same with copies of the keys in this folder.
+    pub fn with_keys(place: &Place, ip: &str, mac: &str, folder: &Path) -> Result<Self> {
+        let keys = Scratch::new()?;
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            std::fs::copy(
+                entry.path(),
+                keys.join(&entry.file_name().to_string_lossy()),
+            )?;
+        }
+        Self::switched_on(place, ip, mac, keys)
+    }
+
+    fn switched_on(place: &Place, ip: &str, mac: &str, keys: Scratch) -> Result<Self> {
+        place.add(&Neighbour::new(ip, mac))?;
         let mut server = Self {
             ip: ip.into(),
             namespace: place.namespace().into(),
             keys,
             running: None,
         };
-        run("/usr/libexec/tangd-keygen", &[&server.folder()])?;
         server.switch_on()?;
         Ok(server)
     }

@@ -10,6 +10,7 @@
 //! - [`FastMachine`]: a server that has only an initramfs; boots in seconds
 //! - [`DebianMachine`]: a server with Debian, systemd and MariaDB
 //! - [`Story`]: the whole of it, from home to stolen and back
+//! - [`KeyServer`]: a Tang server in a place
 //! - [`WriteLog`]: what a disk may hold after a power cut
 //! - [`search`]: looks for bytes on a raw disk, as a thief would
 //!
@@ -36,7 +37,7 @@
 mod accel;
 mod base64;
 mod console;
-mod cpio;
+pub mod cpio;
 mod debian;
 mod failure;
 mod fast;
@@ -60,6 +61,7 @@ mod write_log;
 
 use std::time::Duration;
 
+pub use accel::accelerator;
 pub use console::Console;
 pub use debian::DebianMachine;
 pub use failure::{Failure, Result, run};
@@ -69,7 +71,7 @@ pub use install::Tell;
 pub use key_server::KeyServer;
 pub use machine::{Machine, MachineBuilder};
 pub use place::{Neighbour, Place};
-pub use prepared::{images_script, prepared, shipped_binary};
+pub use prepared::{images_script, prepared, project, shipped_binary};
 pub use recovery_code::RecoveryCode;
 pub use scratch::Scratch;
 pub use server::Server;

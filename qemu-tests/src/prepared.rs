@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::{Failure, Result};
 
 /// The project's top directory.
-pub(crate) fn project() -> PathBuf {
+pub fn project() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()
 }

@@ -1,0 +1,80 @@
+//! Measures what stayput costs at boot beside others that open a disk by
+//! themselves, and writes docs/performance.md and docs/performance.svg. All
+//! figures there are from one run, and so are the words about them.
+
+mod images;
+mod measuring;
+mod page;
+mod plot;
+mod row;
+mod statistics;
+mod subjects;
+mod surroundings;
+mod targets;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use images::Images;
+use qemu_tests::{Result, project};
+use row::Row;
+use surroundings::Surroundings;
+
+/// Timed boots of each.
+const BOOTS: usize = 5;
+
+fn main() -> ExitCode {
+    match compare() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare() -> Result {
+    let start = Instant::now();
+    let say = |line: &str| println!("{:>5} s {line}", start.elapsed().as_secs());
+    say("The initramfs images are made (some minutes; kept for the next time)");
+    let images = Images::made()?;
+    say("The servers are set up");
+    let mut compared = Vec::new();
+    for subject in subjects::all(&images)? {
+        let row = Row::of(subject.what, &images)?;
+        compared.push((subject, row));
+    }
+    let around = Surroundings::seen(&images)?;
+    // One boot of each in turn: a computer that is busy for a while is busy
+    // for all.
+    for round in 1..=BOOTS {
+        for (subject, row) in &mut compared {
+            let boot = measuring::time(subject, &images)?;
+            say(&format!(
+                "boot {round} of {BOOTS}, {}: {:.2} s",
+                subject.what,
+                boot.to_the_key.as_secs_f64()
+            ));
+            row.boots.push(boot);
+        }
+    }
+    for (subject, row) in &mut compared {
+        row.memory = measuring::memory(subject, &images)?;
+        say(&format!(
+            "memory, {}: {} kB",
+            subject.what, row.memory.system_kb
+        ));
+    }
+    let rows: Vec<Row> = compared.into_iter().map(|(_, row)| row).collect();
+    write(&rows, &around)?;
+    say("docs/performance.md and docs/performance.svg are written");
+    Ok(())
+}
+
+fn write(rows: &[Row], around: &Surroundings) -> Result {
+    let docs = project().join("docs");
+    let page = page::page(rows, around);
+    std::fs::write(docs.join("performance.md"), page)?;
+    std::fs::write(docs.join("performance.svg"), plot::plot(rows))?;
+    Ok(())
+}

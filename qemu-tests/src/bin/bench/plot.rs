@@ -1,0 +1,109 @@
+//! docs/performance.svg: each boot a dot, each median a bar.
+
+use std::fmt::Write;
+
+use crate::row::Row;
+
+const WIDTH: f64 = 860.0;
+/// Where the axis begins and ends.
+const LEFT: f64 = 250.0;
+const RIGHT: f64 = 790.0;
+const TOP: f64 = 56.0;
+const ROW: f64 = 34.0;
+
+pub fn plot(rows: &[Row]) -> String {
+    let most = rows.iter().map(|row| row.time().most).fold(0.0, f64::max);
+    let step = step(most);
+    let end = (most / step).ceil().max(1.0) * step;
+    let x = |seconds: f64| LEFT + (RIGHT - LEFT) * seconds / end;
+    let bottom = TOP + ROW * rows.len() as f64;
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {}\" \
+         font-family=\"sans-serif\" font-size=\"13\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
+         <text x=\"20\" y=\"28\" font-size=\"17\">Time to the key, in seconds</text>",
+        bottom + 40.0
+    );
+    let ticks = (end / step).round() as u32;
+    for tick in 0..=ticks {
+        let seconds = f64::from(tick) * step;
+        let at = x(seconds);
+        let _ = writeln!(
+            out,
+            "<line x1=\"{at:.1}\" y1=\"{TOP}\" x2=\"{at:.1}\" y2=\"{bottom}\" stroke=\"#d5dce2\"/>\
+             <text x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\" fill=\"#44525e\">{}</text>",
+            bottom + 20.0,
+            // No digits that the step does not have.
+            format_args!("{seconds:.*}", if step < 1.0 { 1 } else { 0 }),
+        );
+    }
+    for (i, row) in rows.iter().enumerate() {
+        let y = TOP + ROW * (i as f64 + 0.5);
+        let time = row.time();
+        let _ = writeln!(
+            out,
+            "<text x=\"20\" y=\"{:.1}\">{}</text>\
+             <rect x=\"{LEFT}\" y=\"{:.1}\" width=\"{:.1}\" height=\"16\" fill=\"#b9d4bc\"/>",
+            y + 4.5,
+            row.what,
+            y - 8.0,
+            x(time.median) - LEFT,
+        );
+        for boot in &row.boots {
+            let _ = writeln!(
+                out,
+                "<circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"#2f4858\" \
+                 fill-opacity=\"0.6\"/>",
+                x(boot.to_the_key.as_secs_f64()),
+            );
+        }
+        let _ = writeln!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\">{:.2}</text>",
+            x(time.most) + 10.0,
+            y + 4.5,
+            time.median,
+        );
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+/// A round distance between ticks that makes at most ten of them.
+fn step(most: f64) -> f64 {
+    let round = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0];
+    round
+        .into_iter()
+        .find(|step| most / step <= 10.0)
+        .unwrap_or(100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subjects::What;
+    use crate::targets::tests::row;
+
+    #[test]
+    fn a_boot_stands_where_its_seconds_are_on_the_axis() {
+        let rows = [
+            row(What::Nothing, 1, 5000, 0),
+            row(What::Clevis, 1, 10_000, 0),
+        ];
+        let svg = plot(&rows);
+        let (half, whole) = ((LEFT + RIGHT) / 2.0, RIGHT);
+        assert!(svg.contains(&format!("<circle cx=\"{half:.1}\"")), "{svg}");
+        assert!(svg.contains(&format!("<circle cx=\"{whole:.1}\"")), "{svg}");
+        assert_eq!(svg.matches("<circle").count(), 2);
+    }
+
+    #[test]
+    fn ticks_are_round_and_few() {
+        assert_eq!(step(0.9), 0.1);
+        assert_eq!(step(7.8), 1.0);
+        assert_eq!(step(18.0), 2.0);
+        assert_eq!(step(900.0), 100.0);
+    }
+}

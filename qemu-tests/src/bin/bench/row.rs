@@ -1,0 +1,46 @@
+//! All that was measured of one of those compared.
+
+use crate::images::Images;
+use crate::measuring::{Boot, Memory};
+use crate::statistics::Spread;
+use crate::subjects::What;
+use qemu_tests::Result;
+
+pub struct Row {
+    pub what: What,
+    /// Bytes of the initramfs, compressed.
+    pub size: u64,
+    /// Files that the initramfs with nothing lacks.
+    pub files: usize,
+    pub boots: Vec<Boot>,
+    pub memory: Memory,
+}
+
+impl Row {
+    /// What is known before the first boot.
+    pub fn of(what: What, images: &Images) -> Result<Self> {
+        Ok(Self {
+            what,
+            size: images.size(what.image())?,
+            files: images.files_added(what.image())?,
+            boots: Vec::new(),
+            memory: Memory::default(),
+        })
+    }
+
+    /// From the start mark to the end mark, in seconds.
+    pub fn time(&self) -> Spread {
+        Spread::of(self.boots.iter().map(|boot| boot.to_the_key))
+    }
+
+    /// What stayput logged in the boot of the median.
+    pub fn own(&self) -> Option<&str> {
+        let median = self.time().median;
+        let off = |boot: &&Boot| (boot.to_the_key.as_secs_f64() - median).abs();
+        self.boots
+            .iter()
+            .min_by(|a, b| off(a).total_cmp(&off(b)))?
+            .own
+            .as_deref()
+    }
+}

@@ -1,0 +1,113 @@
+//! What stayput set out to cost, and whether it keeps to that.
+
+use crate::row::Row;
+use crate::subjects::What;
+
+/// The most that the initramfs may grow, in bytes.
+const GROWTH: u64 = 1_000_000;
+/// The most memory beside scrypt's, in kB.
+const MEMORY_KB: u64 = 4096;
+/// scrypt's own at every boot with neighbours, in kB: N = 2^15, r = 8.
+pub const SCRYPT_KB: u64 = 32 * 1024;
+/// "Nearly the same time": the slowest to the quickest, at most.
+const NEARLY: f64 = 1.2;
+
+pub struct Target {
+    pub wanted: &'static str,
+    pub measured: String,
+    pub met: bool,
+}
+
+/// Of stayput's rows, and the one with nothing.
+pub fn judged(rows: &[Row]) -> Vec<Target> {
+    let stayput: Vec<&Row> = rows
+        .iter()
+        .filter(|row| matches!(row.what, What::Neighbours(_)))
+        .collect();
+    let nothing = rows.iter().find(|row| row.what == What::Nothing);
+    let most = |value: fn(&Row) -> u64| stayput.iter().map(|row| value(row)).max();
+    let mut targets = Vec::new();
+    if let (Some(nothing), Some(size)) = (nothing, most(|row| row.size)) {
+        let growth = size.saturating_sub(nothing.size);
+        targets.push(Target {
+            wanted: "the initramfs grows by at most 1 MB, compressed",
+            measured: format!("{:.2} MB", growth as f64 / 1e6),
+            met: growth <= GROWTH,
+        });
+    }
+    if let Some(held) = most(|row| row.memory.stage_kb) {
+        let beside = held.saturating_sub(SCRYPT_KB);
+        targets.push(Target {
+            wanted: "at most 4 MiB of memory besides scrypt",
+            measured: format!("{:.1} MiB", beside as f64 / 1024.0),
+            // Less than scrypt's own means that it was not seen.
+            met: held >= SCRYPT_KB && beside <= MEMORY_KB,
+        });
+    }
+    let medians = || stayput.iter().map(|row| row.time().median);
+    if let (Some(least), Some(most)) = (medians().reduce(f64::min), medians().reduce(f64::max)) {
+        targets.push(Target {
+            wanted: "1, 2, 4 and 8 neighbours take nearly the same time (within a fifth)",
+            measured: format!("{least:.2} to {most:.2} s"),
+            met: most <= least * NEARLY,
+        });
+    }
+    targets
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::measuring::{Boot, Memory};
+
+    /// A row as measured: size, milliseconds to the key, kB the stage held.
+    pub fn row(what: What, size: u64, millis: u64, stage_kb: u64) -> Row {
+        Row {
+            what,
+            size,
+            files: 3,
+            boots: vec![Boot {
+                to_the_key: Duration::from_millis(millis),
+                own: None,
+            }],
+            memory: Memory {
+                system_kb: stage_kb,
+                stage_kb,
+            },
+        }
+    }
+
+    fn met(rows: &[Row]) -> Vec<bool> {
+        judged(rows).iter().map(|target| target.met).collect()
+    }
+
+    #[test]
+    fn a_target_is_met_up_to_its_limit_and_not_beyond() {
+        let nothing = || row(What::Nothing, 30_000_000, 200, 0);
+        let of = |n, size, millis, kb| row(What::Neighbours(n), size, millis, kb);
+        let limit = SCRYPT_KB + MEMORY_KB;
+        let just = [
+            nothing(),
+            of(1, 31_000_000, 1000, limit),
+            of(8, 31_000_000, 1200, limit),
+        ];
+        assert_eq!(met(&just), [true; 3]);
+        let beyond = [
+            nothing(),
+            of(1, 31_000_001, 1000, limit),
+            of(8, 31_000_000, 1201, limit + 1),
+        ];
+        assert_eq!(met(&beyond), [false; 3]);
+    }
+
+    #[test]
+    fn memory_that_was_not_seen_is_not_met() {
+        let rows = [
+            row(What::Nothing, 30, 1, 0),
+            row(What::Neighbours(1), 30, 1, 0),
+        ];
+        assert_eq!(met(&rows), [true, false, true]);
+    }
+}
