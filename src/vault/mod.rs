@@ -42,7 +42,7 @@ pub use record::FORMAT_VERSION;
 pub use slots::{
     Entered, EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Passphrase,
     PassphraseError, PassphraseSlot, Passphrases, PersonName, Row, SealedValues, SlotTable,
-    Thresholds, Value,
+    Thresholds, Unusable, Value, usable,
 };
 pub use sticks::{KnownCode, KnownStick, MAX_STICKS, StickList};
 

@@ -37,9 +37,7 @@ impl Stage {
         let Some(neighbours) = &mut self.neighbours else {
             return;
         };
-        for (label, value) in neighbours.answers() {
-            self.observed.note(&label, &value);
-        }
+        self.observed.note_answers(&neighbours.answers());
         let now = Instant::now();
         if neighbours.next().is_some_and(|due| due <= now) {
             neighbours.ask(now);

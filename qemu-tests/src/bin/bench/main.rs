@@ -44,6 +44,7 @@ fn compare() -> Result {
         let row = Row::of(subject.what, &images)?;
         compared.push((subject, row));
     }
+    let around = Surroundings::seen(&images)?;
     // One boot of each in turn: a computer that is busy for a while is busy
     // for all.
     for round in 1..=BOOTS {
@@ -64,17 +65,15 @@ fn compare() -> Result {
             subject.what, row.memory.system_kb
         ));
     }
-    write(
-        &compared.into_iter().map(|(_, row)| row).collect::<Vec<_>>(),
-        &images,
-    )?;
+    let rows: Vec<Row> = compared.into_iter().map(|(_, row)| row).collect();
+    write(&rows, &around)?;
     say("docs/performance.md and docs/performance.svg are written");
     Ok(())
 }
 
-fn write(rows: &[Row], images: &Images) -> Result {
+fn write(rows: &[Row], around: &Surroundings) -> Result {
     let docs = project().join("docs");
-    let page = page::page(rows, &Surroundings::seen(images)?);
+    let page = page::page(rows, around);
     std::fs::write(docs.join("performance.md"), page)?;
     std::fs::write(docs.join("performance.svg"), plot::plot(rows))?;
     Ok(())

@@ -32,8 +32,11 @@ fn introduction(around: &Surroundings) -> String {
          One Debian 12 (kernel {}) with its default initramfs, and in it nothing, stayput, or \
          others that open a server by themselves. {BOOTS} boots of each, one of each in turn. \
          The time is from the first script after udev until what asks for a key has it, and \
-         contains what Debian's own scripts take there (the row \"nothing\").\n",
-        around.date, around.kernel,
+         contains what Debian's own scripts take there (the row \"nothing\"). Of stayput's memory with neighbours \
+         {:.0} MiB are scrypt's own, and given back before the boot goes on.\n",
+        around.date,
+        around.kernel,
+        mebibytes(SCRYPT_KB),
     )
 }
 
@@ -92,7 +95,7 @@ fn ratios(rows: &[Row]) -> String {
         for other in rows.iter().filter(|row| row.what.is_another_program()) {
             let _ = writeln!(
                 out,
-                "| {} | {:.1} | {:.1} | {:.1} | {:.1} |",
+                "| {} | {:.1} | {:.1} | {:.1} | {:.2} |",
                 other.what,
                 time(other) / time(stayput),
                 beyond(other) / beyond(stayput),
@@ -115,8 +118,8 @@ fn how(rows: &[Row], around: &Surroundings) -> String {
     };
     let _ = writeln!(
         out,
-        "- On: {}, {} cores; {}, `-accel {}`, 1 processor, 768 MiB. {speed}",
-        around.processor, around.cores, around.qemu, around.accelerator,
+        "- On: {}, {} cores, load {} before the first boot (0 is a computer without other work); {}, `-accel {}`, 1 processor, 768 MiB. {speed}",
+        around.processor, around.cores, around.load, around.qemu, around.accelerator,
     );
     let _ = writeln!(out, "- Compared: {}.", around.packages.join(", "));
     out.push_str(
@@ -171,6 +174,7 @@ mod tests {
             date: "2024-02-29".into(),
             processor: "some processor".into(),
             cores: 2,
+            load: "0.07".into(),
             qemu: "QEMU 7.2".into(),
             accelerator: "tcg",
             kernel: "6.1".into(),

@@ -9,6 +9,8 @@ pub struct Surroundings {
     pub date: String,
     pub processor: String,
     pub cores: usize,
+    /// How many processes wanted a core before the first boot, over a minute.
+    pub load: String,
     pub qemu: String,
     /// QEMU's word for how it runs the guest.
     pub accelerator: &'static str,
@@ -24,11 +26,13 @@ impl Surroundings {
             .lines()
             .find_map(|line| line.strip_prefix("model name"))
             .map(|rest| rest.trim_start_matches([' ', '\t', ':']));
+        let load = std::fs::read_to_string("/proc/loadavg")?;
         let qemu = run("qemu-system-x86_64", &["--version"])?;
         Ok(Self {
             date: run("date", &["-u", "+%Y-%m-%d"])?.trim().to_string(),
             processor: model.unwrap_or("an unknown processor").to_string(),
             cores: std::thread::available_parallelism()?.get(),
+            load: load.split(' ').next().unwrap_or_default().to_string(),
             qemu: qemu.lines().next().unwrap_or_default().to_string(),
             accelerator: accelerator(),
             kernel: images.kernel_version()?,
