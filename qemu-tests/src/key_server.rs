@@ -1,67 +1,123 @@
-//! A Tang server: Debian's tangd, at a neighbour's address.
+//! A key server: Debian's tangd on a device of its own in a place's network.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::failure::run;
-use crate::{Failure, Place, Result, Scratch};
+use crate::{Failure, Neighbour, Place, Result, Scratch};
 
-/// Ends when it is dropped.
+/// Where it listens.
+const PORT: u16 = 7500;
+
+/// The keys and where they are asked for. It is switched off on drop; the
+/// place must be there for as long.
 pub struct KeyServer {
-    child: Child,
-    keys: PathBuf,
-    _scratch: Option<Scratch>,
+    ip: String,
+    namespace: String,
+    keys: Scratch,
+    running: Option<Child>,
 }
 
 impl KeyServer {
-    /// Serves the keys in this directory at port 7500 of one of the place's
-    /// neighbours.
-    pub fn start(place: &Place, ip: &str, keys: &Path) -> Result<Self> {
-        let listen = format!("TCP-LISTEN:7500,bind={ip},reuseaddr,fork");
-        let serve = format!("EXEC:/usr/libexec/tangd {}", keys.display());
-        // It dies with the thread that started it, as QEMU does.
-        Command::new("ip")
-            .args(["netns", "exec", place.namespace()])
-            .args(["setpriv", "--pdeathsig", "KILL", "socat", &listen, &serve])
+    /// A device at this place with fresh keys, switched on.
+    pub fn at(place: &Place, ip: &str, mac: &str) -> Result<Self> {
+        let keys = Scratch::new()?;
+        run(
+            "/usr/libexec/tangd-keygen",
+            &[&keys.path().display().to_string()],
+        )?;
+        Self::switched_on(place, ip, mac, keys)
+    }
+
+    /// The same with copies of the keys in this folder.
+    pub fn with_keys(place: &Place, ip: &str, mac: &str, folder: &Path) -> Result<Self> {
+        let keys = Scratch::new()?;
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            std::fs::copy(
+                entry.path(),
+                keys.join(&entry.file_name().to_string_lossy()),
+            )?;
+        }
+        Self::switched_on(place, ip, mac, keys)
+    }
+
+    fn switched_on(place: &Place, ip: &str, mac: &str, keys: Scratch) -> Result<Self> {
+        place.add(&Neighbour::new(ip, mac))?;
+        let mut server = Self {
+            ip: ip.into(),
+            namespace: place.namespace().into(),
+            keys,
+            running: None,
+        };
+        server.switch_on()?;
+        Ok(server)
+    }
+
+    fn folder(&self) -> String {
+        self.keys.path().display().to_string()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}:{PORT}", self.ip)
+    }
+
+    /// The thumbprint of its signing key, as its owner would read it out.
+    pub fn thumbprint(&self) -> Result<String> {
+        let script = "for key in \"$1\"/*.jwk; do \
+                      jose jwk use -i \"$key\" -r -u verify 2>/dev/null && \
+                      jose jwk thp -i \"$key\" -a S256; done";
+        let said = run("sh", &["-c", script, "sh", &self.folder()])?;
+        let print = said.split_whitespace().next();
+        let print = print.ok_or_else(|| Failure::new("the key server has no signing key"))?;
+        Ok(print.into())
+    }
+
+    /// Puts new keys in place of those it has; the old ones still answer.
+    pub fn rotate(&self) -> Result {
+        run("/usr/libexec/tangd-rotate-keys", &["-d", &self.folder()])?;
+        Ok(())
+    }
+
+    /// Destroys the keys that were rotated.
+    pub fn forget_old_keys(&self) -> Result {
+        for entry in std::fs::read_dir(self.keys.path())? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The device answers ARP all the while; only nobody listens.
+    pub fn switch_off(&mut self) {
+        if let Some(mut listening) = self.running.take() {
+            let _ = listening.kill();
+            let _ = listening.wait();
+        }
+    }
+
+    pub fn switch_on(&mut self) -> Result {
+        self.switch_off();
+        let listen = format!("TCP-LISTEN:{PORT},bind={},reuseaddr,fork", self.ip);
+        let serve = format!("EXEC:/usr/libexec/tangd {}", self.folder());
+        let listening = Command::new("ip")
+            .args(["netns", "exec", &self.namespace])
+            .args(["setpriv", "--pdeathsig", "KILL"])
+            .args(["socat", &listen, &serve])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .map(|child| Self {
-                child,
-                keys: keys.to_path_buf(),
-                _scratch: None,
-            })
-            .map_err(|e| Failure::new(format!("no Tang server: {e} (run images/install-tools)")))
-    }
-
-    /// The same with keys of its own.
-    pub fn with_new_keys(place: &Place, ip: &str) -> Result<Self> {
-        let scratch = Scratch::new()?;
-        let keys = scratch.path().display().to_string();
-        run("/usr/libexec/tangd-keygen", &[&keys])?;
-        let mut server = Self::start(place, ip, scratch.path())?;
-        server._scratch = Some(scratch);
-        Ok(server)
-    }
-
-    /// Of its signing key, for `stayput enroll --thumbprint`.
-    pub fn thumbprint(&self) -> Result<String> {
-        for entry in std::fs::read_dir(&self.keys)? {
-            let path = entry?.path();
-            // The files are named by the thumbprints.
-            if std::fs::read_to_string(&path)?.contains("\"verify\"") {
-                let name = path.file_stem().unwrap_or_default();
-                return Ok(name.to_string_lossy().into_owned());
-            }
-        }
-        Err(Failure::new("the Tang server has no signing key"))
+            .map_err(|e| Failure::new(format!("no socat: {e} (run images/install-tools)")))?;
+        self.running = Some(listening);
+        Ok(())
     }
 }
 
 impl Drop for KeyServer {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.switch_off();
     }
 }

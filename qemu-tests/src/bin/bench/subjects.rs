@@ -121,14 +121,14 @@ fn stayput_with_neighbours(count: u8) -> Result<Subject> {
 /// Each neighbour is a Tang server. The server takes its enrolled address in
 /// the boot stage.
 fn stayput_with_tang(count: u8) -> Result<Subject> {
-    let place = Place::with(&neighbours(count))?;
+    let place = Place::empty()?;
     let mut key_servers = Vec::new();
     let mut named = String::new();
-    for neighbour in neighbours(count) {
-        let server = KeyServer::with_new_keys(&place, &neighbour.ip)?;
+    for Neighbour { ip, mac } in neighbours(count) {
+        let server = KeyServer::at(&place, &ip, &mac)?;
         named += &format!(
-            " --tang http://{}:7500 --thumbprint {}",
-            neighbour.ip,
+            " --tang {} --thumbprint {}",
+            server.url(),
             server.thumbprint()?
         );
         key_servers.push(server);
@@ -179,18 +179,18 @@ fn passdev(images: &Images) -> Result<Subject> {
 
 /// Its best case: a fixed address, and a server that answers.
 fn clevis(images: &Images) -> Result<Subject> {
-    let subject = Subject {
+    let place = Place::empty()?;
+    let Neighbour { ip, mac } = &neighbours(1)[0];
+    let key_server = KeyServer::with_keys(&place, ip, mac, &images.path("tang"))?;
+    Ok(Subject {
+        place,
         disk: Some(images.path("clevis.disk")),
         words: "ip=192.168.77.10::192.168.77.1:255.255.255.0:clinic:eth0:off",
-        ..Subject::plain(What::Clevis)?
-    };
-    let key_server = KeyServer::start(&subject.place, "192.168.77.1", &images.path("tang"))?;
-    Ok(Subject {
         _kept: Kept {
             _server: None,
             _key_servers: vec![key_server],
         },
-        ..subject
+        ..Subject::plain(What::Clevis)?
     })
 }
 
