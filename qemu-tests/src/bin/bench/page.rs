@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use crate::BOOTS;
-use crate::row::Row;
+use crate::row::{Row, SCRYPT_KB};
 use crate::subjects::What;
 use crate::surroundings::Surroundings;
-use crate::targets::{SCRYPT_KB, judged};
+use crate::targets::judged;
 
-/// The one of stayput's rows that the others are compared with.
-const USUAL: What = What::Neighbours(4);
+/// Those of stayput's rows that the others are compared with.
+const USUAL: [What; 2] = [What::Neighbours(4), What::Tang(1)];
 
 pub fn page(rows: &[Row], around: &Surroundings) -> String {
     [
@@ -17,6 +17,7 @@ pub fn page(rows: &[Row], around: &Surroundings) -> String {
         table(rows),
         "![Time to the key](performance.svg)\n".to_string(),
         targets(rows),
+        "## Ratios\n".to_string(),
         ratios(rows),
         how(rows, around),
     ]
@@ -31,7 +32,7 @@ fn introduction(around: &Surroundings) -> String {
          One Debian 12 (kernel {}) with its default initramfs, and in it nothing, stayput, or \
          others that open a server by themselves. {BOOTS} boots of each, one of each in turn. \
          The time is from the first script after udev until what asks for a key has it, and \
-         contains what Debian's own scripts take there (the row \"nothing\"). Of stayput's memory \
+         contains what Debian's own scripts take there (the row \"nothing\"). Of stayput's memory with neighbours \
          {:.0} MiB are scrypt's own, and given back before the boot goes on.\n",
         around.date,
         around.kernel,
@@ -75,31 +76,36 @@ fn targets(rows: &[Row]) -> String {
 
 /// The others beside stayput.
 fn ratios(rows: &[Row]) -> String {
-    let row = |what: What| rows.iter().find(|row| row.what == what);
-    let (Some(nothing), Some(stayput)) = (row(What::Nothing), row(USUAL)) else {
+    let Some(nothing) = rows.iter().find(|row| row.what == What::Nothing) else {
         return String::new();
     };
     let time = |row: &Row| row.time().median;
+    let beyond = |row: &Row| time(row) - time(nothing);
     let growth = |row: &Row| row.size.saturating_sub(nothing.size) as f64;
     let memory = |row: &Row| row.memory.system_kb as f64;
-    let mut out = format!(
-        "## Ratios\n\nHow many times as much as \"{USUAL}\":\n\n\
-         | | time | time beyond \"nothing\" | growth of the initramfs | memory |\n\
-         |---|---|---|---|---|\n"
-    );
-    for other in rows.iter().filter(|row| row.what.is_another_program()) {
-        let beyond = |row: &Row| time(row) - time(nothing);
+    let mut out = String::new();
+    for stayput in rows.iter().filter(|row| USUAL.contains(&row.what)) {
         let _ = writeln!(
             out,
-            "| {} | {:.1} | {:.1} | {:.1} | {:.2} |",
-            other.what,
-            time(other) / time(stayput),
-            beyond(other) / beyond(stayput),
-            growth(other) / growth(stayput),
-            memory(other) / memory(stayput),
+            "How many times as much as \"{}\":\n\n\
+             | | time | time beyond \"nothing\" | growth of the initramfs | memory |\n\
+             |---|---|---|---|---|",
+            stayput.what
         );
+        for other in rows.iter().filter(|row| row.what.is_another_program()) {
+            let _ = writeln!(
+                out,
+                "| {} | {:.1} | {:.1} | {:.1} | {:.2} |",
+                other.what,
+                time(other) / time(stayput),
+                beyond(other) / beyond(stayput),
+                growth(other) / growth(stayput),
+                memory(other) / memory(stayput),
+            );
+        }
+        out.push('\n');
     }
-    out
+    out.trim_end().to_string() + "\n"
 }
 
 fn how(rows: &[Row], around: &Surroundings) -> String {
@@ -124,16 +130,22 @@ fn how(rows: &[Row], around: &Surroundings) -> String {
          - The others are shown at their best: clevis has a fixed address (`ip=`) and a server \
          that answers at once, passdev a stick with ext4 that is plugged in before the start, \
          both a LUKS2 volume with one key slot that takes no time to unlock.\n\
-         - stayput needs all of its neighbours, and all 6 parts of the machine. At home the first \
-         try opens whatever is needed.\n",
+         - stayput needs all of its neighbours or Tang servers, and all 6 parts of the machine. At \
+         home the first try opens whatever is needed. For Tang it takes its enrolled address.\n",
     );
-    let held = rows.iter().map(|row| row.memory.stage_kb).max();
-    if let Some(held) = held.filter(|held| *held > 0) {
+    let held = rows.iter().filter(|row| row.beside_scrypt_kb().is_some());
+    for row in held {
+        let scrypt = match row.what {
+            What::Neighbours(_) => {
+                format!(", {:.0} MiB of them scrypt's own", mebibytes(SCRYPT_KB))
+            }
+            _ => String::new(),
+        };
         let _ = writeln!(
             out,
-            "- The boot stage held {:.1} MiB at most (VmHWM), of which scrypt's own are {:.0} MiB.",
-            mebibytes(held),
-            mebibytes(SCRYPT_KB),
+            "- {}: the boot stage held {:.1} MiB at most (VmHWM){scrypt}.",
+            row.what,
+            mebibytes(row.memory.stage_kb),
         );
     }
     for row in rows {

@@ -6,6 +6,9 @@ use crate::statistics::Spread;
 use crate::subjects::What;
 use qemu_tests::Result;
 
+/// scrypt's own at every boot with neighbours, in kB: N = 2^15, r = 8.
+pub const SCRYPT_KB: u64 = 32 * 1024;
+
 pub struct Row {
     pub what: What,
     /// Bytes of the initramfs, compressed.
@@ -31,6 +34,19 @@ impl Row {
     /// From the start mark to the end mark, in seconds.
     pub fn time(&self) -> Spread {
         Spread::of(self.boots.iter().map(|boot| boot.to_the_key))
+    }
+
+    /// The most that the boot stage held beside scrypt's own memory, in kB.
+    /// Nothing where it was not seen at its most.
+    pub fn beside_scrypt_kb(&self) -> Option<u64> {
+        let scrypt = match self.what {
+            What::Neighbours(_) => SCRYPT_KB,
+            // A row with a secret in it needs no scrypt.
+            What::Tang(_) => 0,
+            What::Nothing | What::Passdev | What::Clevis => return None,
+        };
+        let beside = self.memory.stage_kb.checked_sub(scrypt)?;
+        (self.memory.stage_kb > 0).then_some(beside)
     }
 
     /// What stayput logged in the boot of the median.

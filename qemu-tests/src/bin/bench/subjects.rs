@@ -16,6 +16,8 @@ pub enum What {
     Nothing,
     /// stayput, with so many neighbours that all have to answer.
     Neighbours(u8),
+    /// stayput, with so many Tang servers that all have to answer.
+    Tang(u8),
     Passdev,
     Clevis,
 }
@@ -25,7 +27,7 @@ impl What {
     pub fn image(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Neighbours(_) => "stayput",
+            Self::Neighbours(_) | Self::Tang(_) => "stayput",
             Self::Passdev => "passdev",
             Self::Clevis => "clevis",
         }
@@ -40,7 +42,7 @@ impl What {
     pub fn result(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Neighbours(_) => "keys",
+            Self::Neighbours(_) | Self::Tang(_) => "keys",
             Self::Passdev | Self::Clevis => "volume",
         }
     }
@@ -52,6 +54,8 @@ impl fmt::Display for What {
             Self::Nothing => f.write_str("nothing"),
             Self::Neighbours(1) => f.write_str("stayput, 1 neighbour"),
             Self::Neighbours(n) => write!(f, "stayput, {n} neighbours"),
+            Self::Tang(1) => f.write_str("stayput, 1 Tang server"),
+            Self::Tang(n) => write!(f, "stayput, {n} Tang servers"),
             Self::Passdev => f.write_str("cryptsetup's passdev, a stick"),
             Self::Clevis => f.write_str("clevis, 1 Tang server"),
         }
@@ -74,13 +78,16 @@ pub struct Subject {
 #[derive(Default)]
 struct Kept {
     _server: Option<FastMachine>,
-    _key_server: Option<KeyServer>,
+    _key_servers: Vec<KeyServer>,
 }
 
 pub fn all(images: &Images) -> Result<Vec<Subject>> {
     let mut subjects = vec![Subject::plain(What::Nothing)?];
     for count in [1, 2, 4, 8] {
         subjects.push(stayput_with_neighbours(count)?);
+    }
+    for count in [1, 2, 4, 8] {
+        subjects.push(stayput_with_tang(count)?);
     }
     subjects.push(passdev(images)?);
     subjects.push(clevis(images)?);
@@ -99,23 +106,50 @@ fn neighbours(count: u8) -> Vec<Neighbour> {
         .collect()
 }
 
-/// Set up with the commands that an owner types. All of its factors are
-/// needed: at home the first try opens whatever is needed, and one
-/// combination is made sooner than many.
+/// All of them are needed: at home the first try opens whatever is needed, and
+/// one combination is made sooner than many.
 fn stayput_with_neighbours(count: u8) -> Result<Subject> {
     let place = Place::with(&neighbours(count))?;
+    let named: String = neighbours(count)
+        .iter()
+        .map(|neighbour| format!(" --neighbour {}", neighbour.ip))
+        .collect();
+    let enroll = format!("stayput enroll --yes --machine-need 6 --place-need {count}{named}");
+    stayput(What::Neighbours(count), place, Vec::new(), &enroll)
+}
+
+/// Each neighbour is a Tang server. The server takes its enrolled address in
+/// the boot stage.
+fn stayput_with_tang(count: u8) -> Result<Subject> {
+    let place = Place::empty()?;
+    let mut key_servers = Vec::new();
+    let mut named = String::new();
+    for Neighbour { ip, mac } in neighbours(count) {
+        let server = KeyServer::at(&place, &ip, &mac)?;
+        named += &format!(
+            " --tang {} --thumbprint {}",
+            server.url(),
+            server.thumbprint()?
+        );
+        key_servers.push(server);
+    }
+    let enroll = format!(
+        "ip link set eth0 up && ip addr add 192.168.77.10/24 dev eth0 && \
+         stayput enroll --yes --machine-need 6 --place-need 0 --tang-need {count}{named}"
+    );
+    stayput(What::Tang(count), place, key_servers, &enroll)
+}
+
+/// Set up with the commands that an owner types.
+fn stayput(what: What, place: Place, key_servers: Vec<KeyServer>, enroll: &str) -> Result<Subject> {
     let mut server = FastMachine::blank()?;
     server.boot_to_shell_at(&place)?;
     server
         .shell("stayput init --name clinic --disk /dev/vda --yes")?
         .success()?;
-    let named: String = neighbours(count)
-        .iter()
-        .map(|neighbour| format!(" --neighbour {}", neighbour.ip))
-        .collect();
-    let enroll =
-        format!("stayput enroll --yes --machine-need 6 --place-need {count}{named} && sync");
-    server.shell_within(&enroll, minutes(2))?.success()?;
+    server
+        .shell_within(&format!("{enroll} && sync"), minutes(2))?
+        .success()?;
     let path = "/etc/stayput/vault.conf";
     let conf = server.shell(&format!("cat {path}"))?.success()?;
     server.power_cut();
@@ -125,9 +159,9 @@ fn stayput_with_neighbours(count: u8) -> Result<Subject> {
         file: Some((path, conf)),
         _kept: Kept {
             _server: Some(server),
-            _key_server: None,
+            _key_servers: key_servers,
         },
-        ..Subject::plain(What::Neighbours(count))?
+        ..Subject::plain(what)?
     })
 }
 
@@ -154,7 +188,7 @@ fn clevis(images: &Images) -> Result<Subject> {
         words: "ip=192.168.77.10::192.168.77.1:255.255.255.0:clinic:eth0:off",
         _kept: Kept {
             _server: None,
-            _key_server: Some(key_server),
+            _key_servers: vec![key_server],
         },
         ..Subject::plain(What::Clevis)?
     })

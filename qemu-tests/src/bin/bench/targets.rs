@@ -7,8 +7,6 @@ use crate::subjects::What;
 const GROWTH: u64 = 1_000_000;
 /// The most memory beside scrypt's, in kB.
 const MEMORY_KB: u64 = 4096;
-/// scrypt's own at every boot with neighbours, in kB: N = 2^15, r = 8.
-pub const SCRYPT_KB: u64 = 32 * 1024;
 /// "Nearly the same time": the slowest to the quickest, at most.
 const NEARLY: f64 = 1.2;
 
@@ -18,15 +16,28 @@ pub struct Target {
     pub met: bool,
 }
 
-/// Of stayput's rows, and the one with nothing.
+/// With Tang, clevis takes so many times as long at least.
+const TIMES_CLEVIS: f64 = 20.0;
+
 pub fn judged(rows: &[Row]) -> Vec<Target> {
-    let stayput: Vec<&Row> = rows
-        .iter()
-        .filter(|row| matches!(row.what, What::Neighbours(_)))
-        .collect();
+    let of = |wanted: fn(What) -> bool| rows.iter().filter(move |row| wanted(row.what));
+    let with_neighbours = || of(|what| matches!(what, What::Neighbours(_)));
+    let with_tang = || of(|what| matches!(what, What::Tang(_)));
+    let stayput: Vec<&Row> = with_neighbours().chain(with_tang()).collect();
     let nothing = rows.iter().find(|row| row.what == What::Nothing);
     let most = |value: fn(&Row) -> u64| stayput.iter().map(|row| value(row)).max();
     let mut targets = Vec::new();
+    let median = |wanted: What| {
+        let row = rows.iter().find(|row| row.what == wanted)?;
+        Some(row.time().median)
+    };
+    if let (Some(tang), Some(clevis)) = (median(What::Tang(1)), median(What::Clevis)) {
+        targets.push(Target {
+            wanted: "with Tang at most 1/20 of clevis' time",
+            measured: format!("1/{:.1}", clevis / tang),
+            met: clevis >= tang * TIMES_CLEVIS,
+        });
+    }
     if let (Some(nothing), Some(size)) = (nothing, most(|row| row.size)) {
         let growth = size.saturating_sub(nothing.size);
         targets.push(Target {
@@ -35,22 +46,35 @@ pub fn judged(rows: &[Row]) -> Vec<Target> {
             met: growth <= GROWTH,
         });
     }
-    if let Some(held) = most(|row| row.memory.stage_kb) {
-        let beside = held.saturating_sub(SCRYPT_KB);
+    // Every one has to have been seen at work.
+    let seen = stayput.iter().all(|row| row.beside_scrypt_kb().is_some());
+    if let Some(beside) = most(|row| row.beside_scrypt_kb().unwrap_or(0)) {
         targets.push(Target {
             wanted: "at most 4 MiB of memory besides scrypt",
             measured: format!("{:.1} MiB", beside as f64 / 1024.0),
-            // Less than scrypt's own means that it was not seen.
-            met: held >= SCRYPT_KB && beside <= MEMORY_KB,
+            met: seen && beside <= MEMORY_KB,
         });
     }
-    let medians = || stayput.iter().map(|row| row.time().median);
-    if let (Some(least), Some(most)) = (medians().reduce(f64::min), medians().reduce(f64::max)) {
-        targets.push(Target {
-            wanted: "1, 2, 4 and 8 neighbours take nearly the same time (within a fifth)",
-            measured: format!("{least:.2} to {most:.2} s"),
-            met: most <= least * NEARLY,
-        });
+    let same = [
+        (
+            "1, 2, 4 and 8 neighbours take nearly the same time (within a fifth)",
+            with_neighbours().collect::<Vec<_>>(),
+        ),
+        (
+            "1, 2, 4 and 8 Tang servers too",
+            with_tang().collect::<Vec<_>>(),
+        ),
+    ];
+    for (wanted, rows) in same {
+        let medians = || rows.iter().map(|row| row.time().median);
+        let ends = (medians().reduce(f64::min), medians().reduce(f64::max));
+        if let (Some(least), Some(most)) = ends {
+            targets.push(Target {
+                wanted,
+                measured: format!("{least:.2} to {most:.2} s"),
+                met: most <= least * NEARLY,
+            });
+        }
     }
     targets
 }
@@ -61,6 +85,7 @@ pub mod tests {
 
     use super::*;
     use crate::measuring::{Boot, Memory};
+    use crate::row::SCRYPT_KB;
 
     /// A row as measured: size, milliseconds to the key, kB the stage held.
     pub fn row(what: What, size: u64, millis: u64, stage_kb: u64) -> Row {
@@ -100,6 +125,14 @@ pub mod tests {
             of(8, 31_000_000, 1201, limit + 1),
         ];
         assert_eq!(met(&beyond), [false; 3]);
+    }
+
+    #[test]
+    fn with_tang_it_takes_a_twentieth_of_clevis_time_and_has_no_scrypt() {
+        let clevis = || row(What::Clevis, 30, 8000, 0);
+        let of = |millis, kb| [row(What::Tang(1), 30, millis, kb), clevis()];
+        assert_eq!(met(&of(400, MEMORY_KB)), [true; 3]);
+        assert_eq!(met(&of(401, MEMORY_KB + 1)), [false, false, true]);
     }
 
     #[test]
