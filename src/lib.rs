@@ -3,6 +3,7 @@
 //! The rooms, from the top down (imports run downwards only):
 //!
 //! - [`boot`]: the initramfs stage; `admin`: the commands of `stayput`
+//! - [`reset`]: the destruction that both of them start
 //! - [`theft`], [`environment`], [`stick`], [`release`]: what the two share
 //! - [`vault`], [`keys`]: the formats and the secrets
 //! - [`sys`]: one safe wrapper per system facility, the only `unsafe`
@@ -15,6 +16,7 @@ pub mod environment;
 pub mod fuzzing;
 pub mod keys;
 pub mod release;
+pub mod reset;
 pub mod stick;
 pub mod sys;
 pub mod theft;

@@ -1,17 +1,17 @@
 //! `stayput reset`: destroys the key on this disk, on the running server.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::ask;
 use super::mariadb_service::{is_enabled, stop_a_start, stop_mariadb};
 use super::open_vault::{open_vault, vault_place};
 use super::{Problem, Result};
-use crate::release;
+use crate::reset::{Done, Reset};
 use crate::stick::{PluggedKeys, Wiped};
-use crate::sys::{clock, power};
+use crate::sys::power;
 use crate::theft::{ResetCause, WayBack};
 use crate::vault::locate::{self, VaultDisk};
-use crate::vault::{Destroyed, Discarded, EventKind, Header, StickList, Vault, VaultError};
+use crate::vault::{Destroyed, Discarded, Header, StickList, Vault};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct ResetOptions {
@@ -89,63 +89,20 @@ fn confirm(options: &ResetOptions, name: &str, way_back: WayBack) -> Result<()> 
     ))
 }
 
-/// What became of it.
-pub struct Done {
-    pub destroyed: std::result::Result<Destroyed, VaultError>,
-    /// When the pepper was found to be gone, since the start.
-    verified: Option<Duration>,
-    wiped: Wiped,
-    /// A log that cannot be written does not undo what was done.
-    noted: std::result::Result<(), VaultError>,
-}
-
-/// Destroys pepper and slots, then what was released, then, where `wipe` says
-/// so, the keys on the plugged sticks; says nothing. Whatever the disk says,
-/// the rest goes too.
+/// The same destruction as at the prompt. A MariaDB that is just starting is
+/// stopped before its keys go.
 pub fn destroy(
     vault: &mut Vault<VaultDisk>,
     cause: ResetCause,
-    keys: &PluggedKeys,
+    plugged: &PluggedKeys,
     wipe: bool,
 ) -> Done {
-    let start = Instant::now();
-    let mut verified = None;
-    let begun = clock::now();
-    let destroyed = vault.reset(cause, begun, &mut || {
-        verified = Some(start.elapsed());
-    });
-    stop_a_start();
-    release::take_back();
-    let wiped = match wipe {
-        true => keys.wipe(vault.header()),
-        false => keys.leave(),
+    let reset = Reset {
+        cause,
+        plugged,
+        wipe,
     };
-    let noted = destroyed.and_then(|_| note(vault, cause, begun, wiped));
-    Done {
-        destroyed,
-        verified,
-        wiped,
-        noted,
-    }
-}
-
-fn note(
-    vault: &mut Vault<VaultDisk>,
-    cause: ResetCause,
-    begun: u64,
-    wiped: Wiped,
-) -> std::result::Result<(), VaultError> {
-    let Wiped { wiped, left } = wiped;
-    let boot_id = clock::boot_id();
-    vault.append(clock::now(), boot_id, EventKind::Reset { cause, begun })?;
-    if wiped + left > 0 {
-        vault.append(
-            clock::now(),
-            boot_id,
-            EventKind::SticksWiped { wiped, left },
-        )?;
-    }
-    Ok(())
+    reset.destroy(Ok(vault), stop_a_start)
 }
 
 /// What will be destroyed and what not.

@@ -3,8 +3,8 @@
 
 use core::time::Duration;
 
-/// What a person can ask for. Each has a digit: digits are where they are on
-/// every keyboard, with or without Shift.
+/// What a person can ask for. All but the last have a digit: digits are where
+/// they are on every keyboard, with or without Shift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     Status,
@@ -17,11 +17,12 @@ pub enum Command {
     Mend,
     Passphrase,
     Code,
+    Change,
 }
 
 /// The menu, in its order: the digits stand in the top row of the keyboard
-/// from 1 to 0. The last four are shown where they can be used.
-pub const MENU: [(Command, &str, &str); 10] = [
+/// from 1 to 0. The last five are shown where they can be used.
+pub const MENU: [(Command, &str, &str); 11] = [
     (Command::Status, "status", "what this server sees around it"),
     (
         Command::Retry,
@@ -52,11 +53,16 @@ pub const MENU: [(Command, &str, &str); 10] = [
         "open it with what a person remembers",
     ),
     (Command::Code, "code", "open it with the recovery code"),
+    (
+        Command::Change,
+        "change",
+        "put another passphrase in place of yours",
+    ),
 ];
 
-/// The digit of the menu's line `at`, counted from 0.
-pub const fn digit(at: usize) -> usize {
-    (at + 1) % 10
+/// The digit of the menu's line `at`, counted from 0; there are ten.
+pub const fn digit(at: usize) -> Option<usize> {
+    if at < 10 { Some((at + 1) % 10) } else { None }
 }
 
 /// What the digit keys give with Shift on a US keyboard, which is what a
@@ -74,8 +80,8 @@ impl Command {
             .iter()
             .position(|(_, word, _)| line.eq_ignore_ascii_case(word));
         let by_digit = || {
-            let typed = Some(line).filter(|line| line.len() == 1)?.parse();
-            (0..MENU.len()).position(|at| typed == Ok(digit(at)))
+            let typed = Some(line).filter(|line| line.len() == 1)?.parse().ok()?;
+            (0..MENU.len()).position(|at| digit(at) == Some(typed))
         };
         let by_shifted = || {
             DIGITS_WITH_SHIFT
@@ -115,9 +121,12 @@ mod tests {
         }
         for (at, (command, word, _)) in MENU.into_iter().enumerate() {
             assert_eq!(Command::parse(word.as_bytes()), Some(command));
-            let digit = format!("{}", digit(at));
-            assert_eq!(Command::parse(digit.as_bytes()), Some(command));
+            if let Some(digit) = digit(at) {
+                let digit = format!("{digit}");
+                assert_eq!(Command::parse(digit.as_bytes()), Some(command));
+            }
         }
+        assert_eq!(Command::parse(b"1"), Some(Command::Status));
         assert_eq!(Command::parse(b"0"), Some(Command::Code));
         for text in ["", "10", "03", "rebot", "33", "\u{fffd}"] {
             assert_eq!(Command::parse(text.as_bytes()), None, "{text}");

@@ -20,6 +20,10 @@ pub enum Asking {
     ServerName,
     /// What a person remembers.
     Passphrase,
+    /// The one that is to be changed.
+    PresentPassphrase,
+    NewPassphrase,
+    NewPassphraseAgain,
     /// This group of the recovery code, from 1.
     CodeGroup(usize),
 }
@@ -128,6 +132,9 @@ impl Screen {
                 self.consoles.ask(&question);
             }
             Asking::Passphrase => self.consoles.ask("Passphrase: "),
+            Asking::PresentPassphrase => self.consoles.ask("Present passphrase: "),
+            Asking::NewPassphrase => self.consoles.ask("New passphrase: "),
+            Asking::NewPassphraseAgain => self.consoles.ask("The same once more: "),
             Asking::CodeGroup(group) => {
                 let question = format!("Group {group} of {CODE_GROUPS}: ");
                 self.consoles.ask(&question);

@@ -1,6 +1,7 @@
 //! The boot stage: one loop over everything that can happen. Whatever opens
 //! the vault first wins; the key is released and the stage ends.
 
+mod changing;
 mod conversation;
 mod entering;
 mod listening;
@@ -23,11 +24,12 @@ use crate::stick::{Stick, StickFile};
 use crate::sys::clock;
 use crate::sys::uevent::UeventSocket;
 use crate::theft::{Finding, TheftPolicy, TheftState};
-use crate::vault::locate::{self, LocateError};
+use crate::vault::locate::{self, LocateError, VaultDisk};
 use crate::vault::{
-    Answered, Event, EventKind, Header, OpenedBy, SlotTable, StickList, Thresholds, VaultError,
-    VaultPlace,
+    Answered, Event, EventKind, Header, OpenedBy, SlotTable, StickList, Thresholds, Vault,
+    VaultError, VaultPlace,
 };
+use changing::Changing;
 use recovery::Recovery;
 
 /// What was read from the vault. The vault itself is open only for moments:
@@ -60,6 +62,13 @@ struct Waiting {
     file: StickFile,
 }
 
+/// What is typed in several lines, as far as it was.
+#[derive(Default)]
+struct Entry {
+    code: Option<TypedCode>,
+    change: Option<Changing>,
+}
+
 pub struct Stage {
     place: VaultPlace,
     found: Result<Found, LocateError>,
@@ -74,8 +83,7 @@ pub struct Stage {
     noted_locked: bool,
     sticks: StickWatch,
     waiting: Option<Waiting>,
-    /// The recovery code, as far as it was typed.
-    entering: Option<TypedCode>,
+    entry: Entry,
     /// Since the server last opened, in earlier boots too.
     wrong_entries: u32,
     /// When the next entry is taken.
@@ -118,7 +126,7 @@ impl Stage {
             noted_locked: false,
             sticks: StickWatch::default(),
             waiting: None,
-            entering: None,
+            entry: Entry::default(),
             wrong_entries: 0,
             next_entry: now,
             feigned: false,
@@ -171,6 +179,8 @@ impl Stage {
 
     /// Asks for the neighbours and the key servers that the slots name.
     fn begin_to_ask(&mut self) {
+        // First: it puts interfaces down that the next one needs up.
+        self.neighbours = None;
         self.sticks.leave_out(locate::disk_of(&self.place));
         let Ok(Found {
             slots: Ok(slots), ..
@@ -203,12 +213,11 @@ impl Stage {
                 .unwrap
                 .time(|| matcher.try_next(header, slot, observed))?;
             // Who answered meanwhile counts as well.
-            for (label, value) in self.neighbours.iter().flat_map(Neighbours::answers) {
-                self.observed.note(&label, &value);
+            if let Some(neighbours) = &self.neighbours {
+                self.observed.note_answers(&neighbours.answers());
             }
-            for (label, value) in self.servers.drive(Instant::now()) {
-                self.observed.note(&label, &value);
-            }
+            let said = self.servers.drive(Instant::now());
+            self.observed.note_answers(&said);
             // Only now may the values be compared one by one.
             let same = match compare(header, slot, &key, &self.observed) {
                 Ok(comparison) => {
@@ -294,12 +303,7 @@ impl Stage {
 
     /// The same with the key at hand, which seals the log up to here.
     fn note_opening(&self, key: &MasterKey, kind: EventKind) {
-        let (now, boot_id) = (clock::now(), clock::boot_id());
-        let written = locate::open(&self.place)
-            .and_then(|mut vault| Ok(vault.append_sealed(key, now, boot_id, kind)?));
-        if let Err(error) = written {
-            log::warn!("the vault's log was not written: {error}");
-        }
+        self.write_log(|vault| vault.append_sealed(key, clock::now(), clock::boot_id(), kind));
     }
 
     /// The same as [`Stage::note`], unless this boot has noted its like.
@@ -312,12 +316,16 @@ impl Stage {
     }
 
     fn note_unless(&self, kind: EventKind, known: impl Fn(&Event) -> bool) {
-        let written = locate::open(&self.place).and_then(|mut vault| {
+        self.write_log(|vault| {
             if vault.events()?.iter().any(known) {
                 return Ok(());
             }
-            Ok(vault.append(clock::now(), clock::boot_id(), kind)?)
+            vault.append(clock::now(), clock::boot_id(), kind)
         });
+    }
+
+    fn write_log(&self, write: impl FnOnce(&mut Vault<VaultDisk>) -> Result<(), VaultError>) {
+        let written = locate::open(&self.place).and_then(|mut vault| Ok(write(&mut vault)?));
         if let Err(error) = written {
             log::warn!("the vault's log was not written: {error}");
         }

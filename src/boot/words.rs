@@ -152,7 +152,7 @@ impl Menu<'_> {
                 Reason::Fault(VaultError::Altered | VaultError::Damaged)
             ),
             Command::Reset => !matches!(reason, Reason::WasReset(_) | Reason::NoVault(_)),
-            Command::Passphrase => ways_in.passphrase,
+            Command::Passphrase | Command::Change => ways_in.passphrase,
             Command::Code => ways_in.code,
             _ => true,
         }
@@ -164,7 +164,10 @@ impl Display for Menu<'_> {
         MENU.into_iter()
             .enumerate()
             .filter(|(_, (command, ..))| self.shows(*command))
-            .try_for_each(|(at, (_, word, what))| writeln!(f, "  {}  {word:<10} {what}", digit(at)))
+            .try_for_each(|(at, (_, word, what))| match digit(at) {
+                Some(digit) => writeln!(f, "  {digit}  {word:<10} {what}"),
+                None => writeln!(f, "     {word:<10} {what}"),
+            })
     }
 }
 
@@ -287,6 +290,7 @@ mod tests {
         let text = all.to_string();
         assert!(text.contains("9  passphrase open it"), "{text}");
         assert!(text.contains("0  code       open it"), "{text}");
+        assert!(text.contains("     change     put another"), "{text}");
         assert!(text.lines().count() <= 24, "one screen");
         let text = Help.to_string();
         assert!(text.contains("remember") && text.contains("mend"));

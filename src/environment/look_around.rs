@@ -25,7 +25,7 @@ pub fn look_around<'a>(
     let mut observed = observe_machine();
     let mut neighbours = Neighbours::new(labels.clone(), Instant::now());
     hear(&mut neighbours, &mut servers, patience, |answers| {
-        note(&mut observed, answers);
+        observed.note_answers(answers);
         all_in(labels.clone(), &observed) || enough(&observed)
     });
     observed
@@ -41,16 +41,10 @@ pub fn look_around_quietly<'a>(
     let mut observed = observe_machine();
     let mut neighbours = Neighbours::on_live_links(labels.clone(), Instant::now());
     hear(&mut neighbours, &mut servers, patience, |answers| {
-        note(&mut observed, answers);
+        observed.note_answers(answers);
         all_in(labels.clone(), &observed)
     });
     observed
-}
-
-fn note(observed: &mut Observed, answers: &[(Label, Value)]) {
-    for (label, value) in answers {
-        observed.note(label, value);
-    }
 }
 
 fn all_in<'a>(mut labels: impl Iterator<Item = &'a Label>, observed: &Observed) -> bool {

@@ -72,6 +72,13 @@ impl Observed {
         news
     }
 
+    /// Takes in what neighbours or key servers have answered.
+    pub fn note_answers(&mut self, answers: &[(Label, Value)]) {
+        for (label, value) in answers {
+            self.note(label, value);
+        }
+    }
+
     /// Takes in everything that `other` holds.
     pub fn note_all(&mut self, other: &Self) {
         for observation in &other.observations {

@@ -320,6 +320,32 @@ mod tests {
     }
 
     #[test]
+    fn a_code_of_a_replaced_key_is_told_by_its_generation() {
+        let key = MasterKey::generate();
+        for generation in [1, 2, 15, 16, 17, u32::MAX] {
+            let letters = RecoveryCode::new(&key, generation).letters(&SERVER);
+            let code = RecoveryCode::parse(&letters[..], &SERVER).unwrap();
+            assert!(code.may_be_of(generation), "{generation}");
+            assert!(!code.may_be_of(generation.wrapping_add(1)), "{generation}");
+            assert!(!code.may_be_of(generation.wrapping_sub(1)), "{generation}");
+        }
+    }
+
+    #[test]
+    fn a_code_of_a_newer_version_is_called_so() {
+        let (_, letters) = code();
+        let mut digits: Digits = Zeroizing::new([0; LETTERS]);
+        for (digit, letter) in digits.iter_mut().zip(letters.bytes()) {
+            *digit = ALPHABET.iter().position(|known| *known == letter).unwrap() as u8;
+        }
+        digits[KEY] = VERSION + 1;
+        let sum = checksum(&digits, &SERVER);
+        digits[CHECKSUM..].copy_from_slice(&sum);
+        let newer = RecoveryCode::from_digits(&digits, &SERVER);
+        assert_eq!(newer.unwrap_err(), CodeError::Newer);
+    }
+
+    #[test]
     fn a_group_that_was_mistyped_is_typed_again_and_the_others_stay() {
         let (key, letters) = code();
         let mut typed = TypedCode::default();

@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use super::{plugged_in, volume};
+use super::{StickInfo, plugged_in, volume};
 use crate::theft::WayBack;
 use crate::vault::{Header, KnownStick, StickList};
 
 /// Volumes of plugged sticks that hold this server's key.
 #[derive(Default)]
 pub struct PluggedKeys {
-    keys: Vec<(PathBuf, [u8; 8])>,
+    keys: Vec<(PathBuf, StickInfo)>,
 }
 
 /// What became of them.
@@ -30,7 +30,7 @@ impl PluggedKeys {
             .flat_map(|stick| stick.volumes);
         let keys = volumes.filter_map(|volume| {
             let file = volume::read(&volume, header).ok()?;
-            Some((volume, file.info.stick_id))
+            Some((volume, file.info))
         });
         Self {
             keys: keys.collect(),
@@ -49,12 +49,12 @@ impl PluggedKeys {
 
     /// Of these the ones on one stick.
     pub fn only(mut self, stick_id: &[u8; 8]) -> Self {
-        self.keys.retain(|(_, id)| id == stick_id);
+        self.keys.retain(|(_, info)| info.stick_id == *stick_id);
         self
     }
 
     fn ids(&self) -> Vec<[u8; 8]> {
-        self.keys.iter().map(|(_, id)| *id).collect()
+        self.keys.iter().map(|(_, info)| info.stick_id).collect()
     }
 
     /// Names of the volumes.
@@ -63,10 +63,10 @@ impl PluggedKeys {
     }
 
     /// Destroys the keys on all of them.
-    pub fn wipe(&self, header: &Header) -> Wiped {
+    pub fn wipe(&self) -> Wiped {
         let mut result = Wiped::default();
-        for (volume, _) in &self.keys {
-            match volume::wipe(volume, &header.server_id) {
+        for (volume, info) in &self.keys {
+            match volume::wipe(volume, &info.server_id) {
                 Ok(()) => result.wiped = result.wiped.saturating_add(1),
                 Err(error) => {
                     log::error!("{} was not wiped: {error}", volume.display());

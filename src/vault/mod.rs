@@ -43,7 +43,7 @@ pub use slots::{
     Curve, Entered, EnvironmentSlot, Factor, Group, KeyServer, Label, MAX_FACTORS, MAX_PLACES,
     MAX_ROWS, MAX_SERVERS, MAX_SIGNING, POINT, Passphrase, PassphraseError, PassphraseSlot,
     Passphrases, PersonName, PointBytes, PublicKey, Row, SealedValues, SlotTable, Thresholds,
-    Value,
+    Unusable, Value, usable,
 };
 pub use sticks::{KnownCode, KnownStick, MAX_STICKS, StickList};
 

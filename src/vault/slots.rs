@@ -4,6 +4,7 @@
 mod environment;
 mod key_server;
 mod passphrase;
+mod usable;
 
 pub use environment::{
     EnvironmentSlot, Factor, Group, Label, MAX_FACTORS, MAX_PLACES, MAX_ROWS, Row, SealedValues,
@@ -13,6 +14,7 @@ pub use key_server::{Curve, KeyServer, MAX_SERVERS, MAX_SIGNING, POINT, PointByt
 pub use passphrase::{
     Entered, Passphrase, PassphraseError, PassphraseSlot, Passphrases, PersonName,
 };
+pub use usable::{Unusable, usable};
 
 #[cfg(test)]
 pub use passphrase::largest as largest_passphrases;
@@ -188,6 +190,37 @@ mod tests {
         let payload = table.seal(&pepper, &id, Area::First);
         let again = SlotTable::open(&payload, &pepper, &id, Area::First).unwrap();
         assert_eq!(*again, table);
+    }
+
+    #[test]
+    fn a_table_made_useless_opens_for_no_place_and_is_as_long_to_try() {
+        let (secret, key) = (Secret32::random(), MasterKey::generate());
+        let mut table = largest();
+        let rows = table
+            .environments
+            .iter_mut()
+            .flat_map(|slot| &mut slot.rows);
+        for row in rows {
+            row.wrapped = WrappedKey::wrap(&secret, "x", b"", &key);
+        }
+        let wraps = |table: &SlotTable| {
+            let rows = table.environments.iter().flat_map(|slot| &slot.rows);
+            rows.map(|row| row.wrapped).collect::<std::vec::Vec<_>>()
+        };
+        let opening = |table: &SlotTable| {
+            let wraps = wraps(table).into_iter();
+            wraps
+                .filter(|wrap| wrap.unwrap_any(&secret, "x", b"").is_ok())
+                .count()
+        };
+        assert_eq!(opening(&table), MAX_PLACES * MAX_ROWS);
+        let before = table.clone();
+        table.make_useless();
+        assert_eq!(opening(&table), 0);
+        assert_eq!(wraps(&table).len(), wraps(&before).len());
+        // Nor does anything of the old wraps stay in memory.
+        let pairs = wraps(&table).into_iter().zip(wraps(&before));
+        assert!(pairs.into_iter().all(|(after, before)| after != before));
     }
 
     #[test]

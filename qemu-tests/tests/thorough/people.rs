@@ -3,9 +3,10 @@
 use qemu_tests::seen::{assert_locked, assert_released};
 use qemu_tests::{FastMachine, Place, RecoveryCode, Result, minutes, seconds};
 
-use crate::suspect::clinic_with_office_stick;
+use crate::suspect::{clinic_with_office_stick, make_office_stick};
 
 const WORDS: &str = "otter lamp frozen cello";
+const NEW_WORDS: &str = "basket seven river comb";
 const DURESS: &str = "maize under the bridge";
 
 /// Gives a person a passphrase, in a shell at home.
@@ -26,6 +27,58 @@ fn ask_for_passphrase(machine: &mut FastMachine) -> Result {
     machine.console().type_line("passphrase")?;
     machine.console().wait_for("Passphrase: ", seconds(30))?;
     Ok(())
+}
+
+/// Changes the passphrase `from` at the prompt; `answer` is what it says in the
+/// end.
+fn change(machine: &mut FastMachine, from: &str, to: &str, answer: &str) -> Result {
+    machine.console().type_line("change")?;
+    machine
+        .console()
+        .wait_for("Present passphrase: ", seconds(30))?;
+    enter(machine, from, "New passphrase: ")?;
+    enter(machine, to, "The same once more: ")?;
+    enter(machine, to, answer)
+}
+
+/// At the prompt, by whoever knows the present one, and it opens nothing.
+fn a_passphrase_is_changed_at_the_prompt(machine: &mut FastMachine) -> Result {
+    machine.console().type_line("")?;
+    machine
+        .console()
+        .wait_for("Nothing was entered.", seconds(20))?;
+    change(
+        machine,
+        WORDS,
+        WORDS,
+        "in use already. Nothing was changed.",
+    )?;
+    machine.console().type_line("change")?;
+    machine
+        .console()
+        .wait_for("Present passphrase: ", seconds(30))?;
+    enter(machine, WORDS, "New passphrase: ")?;
+    enter(machine, "short", "at least 8 characters")?;
+    machine
+        .console()
+        .wait_for("New passphrase: ", seconds(30))?;
+    enter(machine, NEW_WORDS, "The same once more: ")?;
+    enter(machine, WORDS, "The two are not the same. Nothing")?;
+    change(machine, WORDS, NEW_WORDS, "of \"Halima\" is changed.")?;
+    assert_locked(machine)?;
+    // The old one is a wrong entry, when one wants to change it as well.
+    machine.console().type_line("change")?;
+    machine
+        .console()
+        .wait_for("Present passphrase: ", seconds(30))?;
+    enter(machine, WORDS, "is wrong. Try again in 4 s.")?;
+    enter(machine, NEW_WORDS, "Wait ")?;
+    machine.console().type_line("")?;
+    machine
+        .console()
+        .wait_for("Nothing was changed.", seconds(20))?;
+    std::thread::sleep(seconds(6));
+    ask_for_passphrase(machine)
 }
 
 #[test]
@@ -58,14 +111,17 @@ fn a_passphrase_opens_elsewhere_and_a_wrong_one_slows_the_next_boot_down_too() -
     enter(&mut machine, WORDS, "Wait ")?;
     assert_locked(&mut machine)?;
     std::thread::sleep(seconds(4));
-    machine.console().type_line(WORDS)?;
+    a_passphrase_is_changed_at_the_prompt(&mut machine)?;
+    machine.console().type_line(NEW_WORDS)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)?;
     let console = machine.console().transcript();
     let log = machine.shell("stayput log; dmesg")?.text;
     assert!(log.contains("the passphrase of \"Halima\""), "{log}");
     assert!(log.contains("Wrong passphrase."), "{log}");
-    for typed in [WORDS, "wrong guess"] {
+    let changed = "The passphrase of \"Halima\" was changed.";
+    assert!(log.contains(changed), "{log}");
+    for typed in [WORDS, NEW_WORDS, "wrong guess"] {
         assert!(
             !console.contains(typed) && !log.contains(typed),
             "{console}"
@@ -128,6 +184,55 @@ fn under_duress_it_looks_like_a_wrong_passphrase_and_afterwards_only_a_stick_ope
     assert_released(&mut machine)?;
     let log = machine.shell("stayput log")?.success()?;
     assert!(log.contains("Reset, with a passphrase for duress"), "{log}");
+    Ok(())
+}
+
+/// Names the passphrase to a command that needs the key; what it says.
+fn command_with(machine: &mut FastMachine, words: &str) -> Result<String> {
+    let list = "stayput passphrase list --passphrase --passphrase-stdin";
+    let said = machine.shell(&format!("echo '{words}' | {list} 2>&1"))?;
+    assert!(!said.ok(), "{said}");
+    Ok(said.text)
+}
+
+#[test]
+fn under_duress_a_command_on_the_running_server_says_wrong_and_destroys_the_key() -> Result {
+    let home = Place::home()?;
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_at(&home)?;
+    machine.wait_for_release()?;
+    let stick = make_office_stick(&mut machine, None)?;
+    add(&mut machine, "Halima", WORDS)?;
+    add(&mut machine, "night --duress", DURESS)?;
+    assert_released(&mut machine)?;
+    // The only stick is in the server: it must be left alone.
+    machine.plug(&stick)?;
+    machine.wait_for_device("/dev/sda1")?;
+
+    let wrong = command_with(&mut machine, "a wrong guess")?;
+    assert!(wrong.contains("The passphrase is wrong."), "{wrong}");
+    assert_released(&mut machine)?;
+    assert_eq!(command_with(&mut machine, DURESS)?, wrong);
+    // What was released has gone, and nothing opens it any more: not the right
+    // passphrase, of which the same is said, and not the home.
+    let released = machine.shell("grep ' /run/stayput ' /proc/mounts")?;
+    assert!(!released.ok(), "{released}");
+    assert_eq!(command_with(&mut machine, WORDS)?, wrong);
+    let at_home = machine.shell("stayput passphrase list; sync")?;
+    assert!(!at_home.text.contains("Halima"), "{at_home}");
+
+    machine.boot_at(&home)?;
+    machine
+        .console()
+        .wait_for("This server was reset", minutes(2))?;
+    assert_locked(&mut machine)?;
+    machine.plug(&stick)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let log = machine.shell("stayput log")?.success()?;
+    assert!(log.contains("Reset, with a passphrase for duress"), "{log}");
+    let left = "Keys on plugged sticks: 0 destroyed, 1 left.";
+    assert!(log.contains(left), "{log}");
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use qemu_tests::seen::{assert_locked, assert_released};
 use qemu_tests::{FastMachine, Place, Result, minutes, seconds};
 
-use crate::suspect::{clinic_with, clinic_with_office_stick, wait_for_log};
+use crate::suspect::{clinic_with, clinic_with_office_stick, make_office_stick, wait_for_log};
 
 #[test]
 fn a_foreign_place_is_one_strike_a_boot_and_home_clears_it() -> Result {
@@ -75,6 +75,49 @@ fn after_the_last_strike_the_key_is_gone_and_the_office_stick_brings_the_server_
     machine.boot_at(&Place::elsewhere()?)?;
     machine.wait_for_prompt()?;
     assert_locked(&mut machine)
+}
+
+#[test]
+fn without_another_verified_stick_the_limit_only_halts() -> Result {
+    const PIN: &str = "4711-0815";
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&Place::home()?)?;
+    let stick = make_office_stick(&mut machine, Some(PIN))?;
+    machine
+        .shell(
+            "stayput policy --wait 20 --strikes 1 --on-strikes reset --stick-kept 'bank safe' && \
+             sync",
+        )?
+        .success()?;
+
+    // The only stick is in the server, and nobody types its PIN.
+    let place = Place::elsewhere()?;
+    machine.boot_at(&place)?;
+    machine.plug(&stick)?;
+    machine
+        .console()
+        .wait_for("PIN of stick \"office\": ", minutes(2))?;
+    wait_for_log(&mut machine, "strike 1 of 1")?;
+    wait_for_log(&mut machine, "stayput: not reset: ")?;
+    assert_locked(&mut machine)?;
+    machine
+        .console()
+        .expect_silence_about("was reset", seconds(3))?;
+
+    // Neither the home nor the stick has lost its key.
+    for neighbour in Place::home_neighbours() {
+        place.replace(&neighbour)?;
+    }
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let log = machine.shell("stayput log")?.success()?;
+    assert!(log.contains("Not reset, although it was due"), "{log}");
+    machine
+        .shell(&format!(
+            "echo '{PIN}' | stayput stick verify /dev/sda1 --pin-stdin"
+        ))?
+        .success()?;
+    Ok(())
 }
 
 #[test]

@@ -122,10 +122,16 @@ fn a_server_that_opens_anywhere_or_says_itself_what_opens_it_is_not_covered() {
         }
         let guessed = server.why.contains("passphrase");
         assert_eq!(guessed, expected == Partly && facts.passphrases > 0);
+        // Whoever has the disk can try passphrases, unless less is enough.
+        let least_machine = places.iter().map(|need| need.machine).min().unwrap();
+        if !told && least > 0 && least_machine > 0 {
+            let disk = row(Threat::Disk);
+            let guessed = disk.why.contains("passphrase");
+            assert_eq!(guessed, facts.passphrases > 0, "{disk:?}");
+        }
         // What is known of a pulled disk is never better than the place alone
         // where nothing of the machine is needed.
-        let machine = places.iter().map(|need| need.machine).min().unwrap();
-        if machine == 0 && least > 0 {
+        if least_machine == 0 && least > 0 {
             assert_eq!(row(Threat::Disk).verdict, server.verdict, "{facts:?}");
         }
         assert_eq!(row(Threat::ServerAndNeighbours).verdict, NotCovered);

@@ -6,6 +6,7 @@ mod leaks;
 mod scan;
 #[cfg(test)]
 mod thief;
+mod unpack;
 
 use super::Result;
 use super::unlock::{UnlockOptions, unlock};

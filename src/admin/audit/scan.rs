@@ -4,9 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::leaks::Needles;
+use super::unpack::{BOUNDS, Unpacked, unpacker};
 
 /// Where logs, leases and the settings of networks stand. Memory (/run, /proc,
 /// /sys) is not among them: it does not survive the theft.
@@ -47,7 +48,8 @@ pub struct Scan {
     pub found: Vec<bool>,
     pub files: usize,
     pub bytes: u64,
-    /// Compressed in a way that cannot be read here, or not readable.
+    /// Packed in a way that cannot be read here, too large or too slow
+    /// unpacked, or not readable.
     pub unsearched: usize,
 }
 
@@ -133,30 +135,25 @@ fn search(
         .open(path)
         .ok()?;
     match path.extension().and_then(|end| end.to_str()) {
-        Some("gz") => search_unpacked(file, needles, progress),
-        Some("xz" | "zst" | "bz2" | "lz4") => None,
+        Some(end @ ("gz" | "xz" | "zst" | "bz2" | "lz4")) => {
+            search_unpacked(&mut unpacker(end)?, file, needles, progress)
+        }
         // As much as there was: a log may grow while it is read.
         _ => needles.search(&mut file.take(length), progress).ok(),
     }
 }
 
-/// What `gzip` makes of it: rotated logs are packed like that.
+/// Rotated logs are packed. What was found before a bound counts; a file
+/// without findings must have been read to its end.
 fn search_unpacked(
+    unpacker: &mut Command,
     file: File,
     needles: &Needles,
     progress: &mut dyn FnMut(usize),
 ) -> Option<Vec<bool>> {
-    let mut gzip = Command::new("gzip")
-        .arg("-dc")
-        .stdin(file)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let mut unpacked = gzip.stdout.take()?;
+    let mut unpacked = Unpacked::begin(unpacker, file, BOUNDS)?;
     let found = needles.search(&mut unpacked, progress);
-    drop(unpacked);
-    let whole = gzip.wait().is_ok_and(|status| status.success());
+    let whole = unpacked.was_whole();
     found.ok().filter(|found| whole || found.contains(&true))
 }
 
@@ -179,20 +176,29 @@ mod tests {
         fs::create_dir(folder.join("dhcp")).unwrap();
         fs::write(folder.join("dhcp/leases"), "ethernet 00:0d:b9:41:7a:01;").unwrap();
         fs::write(folder.join("syslog.1"), "who has 192.168.1.1").unwrap();
-        let packed = folder.join("syslog.2");
-        fs::write(&packed, "reply from 000D.B941.7A01").unwrap();
-        let gzip = Command::new("gzip").arg(&packed).status().unwrap();
-        assert!(gzip.success());
+        let packers = ["gzip", "xz", "zstd", "bzip2"];
+        for (at, packer) in (2..).zip(packers) {
+            let packed = folder.join(format!("syslog.{at}"));
+            fs::write(&packed, "reply from 000D.B941.7A01").unwrap();
+            let quiet = if packer == "zstd" { "--rm" } else { "-9" };
+            let status = Command::new(packer)
+                .args(["-q", quiet])
+                .arg(&packed)
+                .status();
+            assert!(status.unwrap().success());
+        }
         let found = scan(folder);
         assert_eq!(found.found, [true, false]);
-        assert_eq!((found.files, found.leaking, found.unsearched), (3, 2, 0));
+        assert_eq!((found.files, found.leaking, found.unsearched), (6, 5, 0));
         let mut names: Vec<_> = found
             .leaks
             .iter()
             .map(|leak| leak.path.file_name().unwrap().to_str().unwrap())
             .collect();
         names.sort_unstable();
-        assert_eq!(names, ["leases", "syslog.2.gz"]);
+        let packed = ["syslog.2.gz", "syslog.3.xz", "syslog.4.zst", "syslog.5.bz2"];
+        assert_eq!(names[0], "leases");
+        assert_eq!(names[1..], packed);
     }
 
     #[test]
@@ -205,8 +211,9 @@ mod tests {
         symlink(outside.path().join("log"), folder.join("log")).unwrap();
         fs::write(folder.join("old.xz"), "packed").unwrap();
         fs::write(folder.join("broken.gz"), "not packed").unwrap();
+        fs::write(folder.join("old.lz4"), "nothing here unpacks it").unwrap();
         let found = scan(folder);
-        assert_eq!((found.files, found.leaking, found.unsearched), (0, 0, 2));
+        assert_eq!((found.files, found.leaking, found.unsearched), (0, 0, 3));
         assert!(!found.found.contains(&true));
         assert_eq!(scan(&folder.join("absent")).files, 0);
     }

@@ -7,7 +7,7 @@ mod remove;
 
 use super::guessing::explain_passphrase;
 use super::{Exit, Problem, Result, Unlocked, ask};
-use crate::vault::{PassphraseError, PersonName, SlotTable};
+use crate::vault::{PassphraseError, PersonName, SlotTable, usable};
 
 /// What `stayput passphrase` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -33,9 +33,6 @@ pub fn run(command: &PassphraseCommand, json: bool) -> Result<()> {
     }
 }
 
-/// Characters of a passphrase, at least.
-const SHORTEST: usize = 8;
-
 /// What a person is called, as far as a slot can hold it.
 fn person(text: &str) -> std::result::Result<PersonName, String> {
     let text = text.trim();
@@ -49,7 +46,13 @@ fn person(text: &str) -> std::result::Result<PersonName, String> {
 /// Asks for a new passphrase, and says what it is worth.
 fn new_passphrase(from_stdin: bool) -> Result<ask::Pin> {
     let words = ask::passphrase("New passphrase: ", from_stdin)?;
-    refuse_unusable(&words)?;
+    usable(&words).map_err(|error| {
+        Problem::new(
+            Exit::Usage,
+            format!("{error} Nothing was changed."),
+            error.advice(),
+        )
+    })?;
     if !from_stdin && *words != *ask::passphrase("The same once more: ", false)? {
         return Err(Problem::new(
             Exit::Usage,
@@ -65,22 +68,6 @@ fn new_passphrase(from_stdin: bool) -> Result<ask::Pin> {
         );
     }
     Ok(words)
-}
-
-fn refuse_unusable(words: &[u8]) -> Result<()> {
-    let refused = |what: &str, next: &str| Err(Problem::new(Exit::Usage, what, next));
-    match str::from_utf8(words) {
-        Ok(text) if text.chars().count() < SHORTEST => refused(
-            "A passphrase has at least 8 characters: shorter ones are guessed in hours. Nothing \
-             was changed.",
-            "Take five random words, or more.",
-        ),
-        Ok(text) if !text.chars().any(char::is_control) => Ok(()),
-        _ => refused(
-            "This passphrase has signs that cannot be typed at the prompt. Nothing was changed.",
-            "Use letters, digits and spaces.",
-        ),
-    }
 }
 
 /// The slots as they are; people's passphrases are in them.
@@ -103,23 +90,6 @@ fn problem(error: PassphraseError) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_short_or_cannot_be_typed_is_refused() {
-        for words in [
-            "",
-            "1234567",
-            "señora7",
-            "eight\tletters",
-            "a\u{1b}[2Jbcdefg",
-        ] {
-            assert!(refuse_unusable(words.as_bytes()).is_err(), "{words:?}");
-        }
-        assert!(refuse_unusable(b"\xff\xff\xff\xff\xff\xff\xff\xff").is_err());
-        for words in ["12345678", "la señora", "five random words it is"] {
-            assert!(refuse_unusable(words.as_bytes()).is_ok(), "{words:?}");
-        }
-    }
 
     #[test]
     fn a_name_is_what_fits_in_a_slot_and_on_a_screen() {

@@ -41,7 +41,7 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
     let question = format!("Take the stick \"{}\" off the list?", stick.label);
     confirm_removal(&question, lost, options.yes)?;
 
-    let wiped = options.wipe.then(|| plugged.wipe(unlocked.vault.header()));
+    let wiped = options.wipe.then(|| plugged.wipe());
     if wiped.is_some_and(|wiped| wiped.left > 0) {
         return Err(Problem::failed(
             "The key on the stick could not be destroyed; it stays on the list.",

@@ -39,7 +39,7 @@ pub fn act(alarm: Alarm, wanted: OnAlarm, note: bool) {
         (Answer::Tell, _) => {}
         (Answer::Reset, Some(sticks)) => {
             sticks.reset();
-            take_keys();
+            tell_what_is_left();
         }
         (Answer::Lock, _) => take_keys(),
         (Answer::LockOnly | Answer::Reset, _) => {
@@ -68,6 +68,10 @@ pub fn all_clear(note: bool) {
 fn take_keys() {
     stop_a_start();
     release::take_back();
+    tell_what_is_left();
+}
+
+fn tell_what_is_left() {
     if release::is_open() {
         log::error!("the released keys are still in memory");
     }

@@ -1,6 +1,6 @@
 //! What people do at the prompt: plug in sticks and type.
 
-use super::{Stage, Waiting};
+use super::{Entry, Stage, Waiting};
 use crate::boot::line::{Line, Typed};
 use crate::boot::prompt::Command;
 use crate::boot::screen::Asking;
@@ -40,8 +40,8 @@ impl Stage {
             match stick::read_any(&stick, &found.header) {
                 Ok(file) => {
                     log::info!("a stick of this server was plugged in");
+                    self.entry = Entry::default();
                     if file.info.has_pin() {
-                        self.entering = None;
                         self.screen.ask_for(Asking::Pin(file.info.label.clone()));
                     }
                     self.waiting = Some(Waiting { stick, file });
@@ -104,10 +104,26 @@ impl Stage {
             (Asking::CodeGroup(_), Typed::Line(line)) if !line.is_empty() => {
                 return !self.must_wait() && self.code_group(&line);
             }
+            (Asking::PresentPassphrase, Typed::Line(line)) if !line.is_empty() => {
+                if !self.must_wait() {
+                    self.present_passphrase(&line);
+                }
+            }
+            (Asking::NewPassphrase, Typed::Line(line)) if !line.is_empty() => {
+                self.new_passphrase(&line);
+            }
+            (Asking::NewPassphraseAgain, Typed::Line(line)) if !line.is_empty() => {
+                self.same_passphrase_again(&line);
+            }
             (Asking::Passphrase | Asking::CodeGroup(_), _) => {
-                self.entering = None;
+                self.entry = Entry::default();
                 self.screen.ask_for_command();
                 self.screen.say(&"Nothing was entered.");
+            }
+            (Asking::PresentPassphrase | Asking::NewPassphrase | Asking::NewPassphraseAgain, _) => {
+                self.entry = Entry::default();
+                self.screen.ask_for_command();
+                self.screen.say(&"Nothing was changed.");
             }
             (_, Typed::Line(line)) if self.waiting.is_some() && !line.is_empty() => {
                 return !self.must_wait() && self.pin(&line);
@@ -154,6 +170,7 @@ impl Stage {
             Some(Command::Mend) => return self.mend(),
             Some(Command::Passphrase) => self.ask_for_passphrase(),
             Some(Command::Code) => self.ask_for_code(),
+            Some(Command::Change) => self.ask_to_change(),
             None if line.is_empty() => self.screen.say(&""),
             None => self
                 .screen
@@ -164,7 +181,6 @@ impl Stage {
 
     /// Everything anew: the disk, the machine, the place, the sticks.
     fn retry(&mut self) {
-        self.neighbours = None;
         self.observed = observe_machine();
         self.find_vault();
         self.sticks.forget();

@@ -3,73 +3,87 @@
 
 use std::time::Instant;
 
-use super::Stage;
+use super::{Entry, Found, Stage};
 use crate::boot::line::Line;
 use crate::boot::prompt::pause_after;
 use crate::boot::screen::Asking;
 use crate::boot::words::Reason;
-use crate::keys::{CodeError, TypedCode};
+use crate::keys::{CodeError, MasterKey, TypedCode};
 use crate::theft::{ResetCause, UnderDuress, WayBack, attempts_used_up, under_duress};
 use crate::vault::locate;
-use crate::vault::{Entered, EventKind, OpenedBy, VaultError, wrong_entries};
+use crate::vault::{Entered, EventKind, OpenedBy, PersonName, VaultError, wrong_entries};
 
 impl Stage {
     pub(super) fn ask_for_passphrase(&mut self) {
-        let Ok(found) = &self.found else {
-            let reason = self.reason();
-            return self.screen.say(&reason);
-        };
-        match &found.slots {
-            Ok(slots) if slots.passphrases.is_empty() => {
-                return self.screen.say(&"This server has no passphrases.");
+        if self.takes_passphrases() {
+            self.screen.ask_for(Asking::Passphrase);
+        }
+    }
+
+    /// Whether a passphrase can be entered; else it is said why not.
+    pub(super) fn takes_passphrases(&mut self) -> bool {
+        match self.found.as_ref().map(|found| found.slots.as_ref()) {
+            Ok(Ok(slots)) if !slots.passphrases.is_empty() => {
+                self.remember_wrong_entries();
+                return true;
             }
-            Ok(_) => {}
-            Err(error) => {
+            Ok(Ok(_)) => self.screen.say(&"This server has no passphrases."),
+            Ok(Err(error)) => {
                 let words = format!("{error}\nPassphrases do not open it.");
-                return self.screen.say(&words);
+                self.screen.say(&words);
+            }
+            Err(error) => {
+                let error = *error;
+                self.screen.say(&error);
             }
         }
-        self.remember_wrong_entries();
-        self.screen.ask_for(Asking::Passphrase);
+        false
     }
 
     /// True when it opened the server.
     pub(super) fn passphrase(&mut self, typed: &Line) -> bool {
-        let Ok(found) = &self.found else {
-            return self.cannot_enter();
+        let Some((key, name)) = self.try_passphrase(typed) else {
+            return false;
         };
-        let Ok(slots) = &found.slots else {
-            return self.cannot_enter();
+        self.screen.ask_for_command();
+        self.open(&key, OpenedBy::Passphrase { name })
+    }
+
+    /// The key, and whose passphrase it is. A wrong one is answered and
+    /// counted, whatever it was asked for.
+    pub(super) fn try_passphrase(&mut self, typed: &Line) -> Option<(MasterKey, PersonName)> {
+        let Ok(Found {
+            slots: Ok(slots),
+            header,
+            ..
+        }) = &self.found
+        else {
+            self.cannot_enter();
+            return None;
         };
         self.screen.consoles.print("Checking ...\n");
-        let (passphrases, header) = (&slots.passphrases, &found.header);
+        let passphrases = &slots.passphrases;
         let unwrap = &mut self.figures.unwrap;
-        match unwrap.time(|| passphrases.enter(header, typed)) {
-            Entered::Opened { key, name } => {
-                self.screen.ask_for_command();
-                return self.open(&key, OpenedBy::Passphrase { name });
-            }
-            entered @ (Entered::Wrong | Entered::Duress) => {
-                self.tell_wrong_entry(EventKind::WrongPassphrase, "The passphrase is wrong.");
-                self.count_wrong_entry();
-                // Behind the whole answer: it falls into the pause in which
-                // nobody can type the next one, and nothing that is typed is
-                // shown anyway.
-                if matches!(entered, Entered::Duress) {
-                    self.reset_unseen();
-                }
-            }
+        let entered = unwrap.time(|| passphrases.enter(header, typed));
+        if let Entered::Opened { key, name } = entered {
+            return Some((key, name));
         }
-        false
+        self.tell_wrong_entry(EventKind::WrongPassphrase, "The passphrase is wrong.");
+        self.count_wrong_entry();
+        // Behind the whole answer: it falls into the pause in which nobody can
+        // type the next one, and nothing that is typed is shown anyway.
+        if matches!(entered, Entered::Duress) {
+            self.reset_unseen();
+        }
+        None
     }
 
     /// What the entry was for has gone meanwhile.
-    fn cannot_enter(&mut self) -> bool {
-        self.entering = None;
+    pub(super) fn cannot_enter(&mut self) {
+        self.entry = Entry::default();
         self.screen.ask_for_command();
         let reason = self.reason();
         self.screen.say(&reason);
-        false
     }
 
     pub(super) fn ask_for_code(&mut self) {
@@ -81,14 +95,15 @@ impl Stage {
             "\nThe recovery code has 9 groups of 8 letters. Type one group, or all, then Enter;\n\
              it is not shown. Escape ends it.",
         );
-        self.entering = Some(TypedCode::default());
+        self.entry.code = Some(TypedCode::default());
         self.screen.ask_for(Asking::CodeGroup(1));
     }
 
     /// One group or more; true when it opened the server.
     pub(super) fn code_group(&mut self, typed: &Line) -> bool {
-        let (Some(entering), Ok(found)) = (&mut self.entering, &self.found) else {
-            return self.cannot_enter();
+        let (Some(entering), Ok(found)) = (&mut self.entry.code, &self.found) else {
+            self.cannot_enter();
+            return false;
         };
         // What cannot be a code is no guess at one: it is typed again.
         if let Err(error) = entering.push(typed) {
@@ -109,7 +124,7 @@ impl Stage {
             ),
             Err(_) => (false, true),
         };
-        self.entering = None;
+        self.entry.code = None;
         self.screen.ask_for_command();
         match code {
             Ok(code) if accepted => return self.open(&code.key, OpenedBy::Code),

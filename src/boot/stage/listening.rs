@@ -40,9 +40,10 @@ impl Stage {
     }
 
     fn hear_servers(&mut self) {
-        for (label, value) in self.servers.drive(Instant::now()) {
+        let said = self.servers.drive(Instant::now());
+        if !said.is_empty() {
             self.figures.server_answered();
-            self.observed.note(&label, &value);
+            self.observed.note_answers(&said);
         }
     }
 
@@ -50,9 +51,7 @@ impl Stage {
         let Some(neighbours) = &mut self.neighbours else {
             return;
         };
-        for (label, value) in neighbours.answers() {
-            self.observed.note(&label, &value);
-        }
+        self.observed.note_answers(&neighbours.answers());
         let now = Instant::now();
         if neighbours.next().is_some_and(|due| due <= now) {
             neighbours.ask(now);

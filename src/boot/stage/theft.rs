@@ -3,14 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::Stage;
+use super::{Entry, Stage};
 use crate::boot::line::Line;
 use crate::boot::screen::Asking;
 use crate::boot::words::Reason;
 use crate::environment::KeyServers;
 use crate::keys::MasterKey;
-use crate::release::take_back;
-use crate::stick::{PluggedKeys, Wiped};
+use crate::reset::Reset;
+use crate::stick::PluggedKeys;
 use crate::sys::clock;
 use crate::theft::{Decision, Finding, ResetCause, TheftState, Then, WayBack, decide};
 use crate::vault::locate::{self, LocateError};
@@ -102,7 +102,7 @@ impl Stage {
             Err(error) => log::error!("the reset failed: {error}"),
         }
         self.waiting = None;
-        self.entering = None;
+        self.entry = Entry::default();
         self.feigned = false;
         self.recovery.forget();
         // One that was left opens the server all the same, and is asked again.
@@ -117,28 +117,19 @@ impl Stage {
 
     /// The pepper, the slots, what was released, and, where `wipe` says so, the
     /// keys on the sticks that are plugged in.
-    pub(super) fn destroy(
-        &mut self,
-        cause: ResetCause,
-        wipe: bool,
-    ) -> Result<Destroyed, LocateError> {
-        let keys = self.plugged_keys();
-        let begun = clock::now();
-        let destroyed = locate::open(&self.place)
-            .and_then(|mut vault| Ok(vault.reset(cause, begun, &mut || ())?));
-        take_back();
-        let wiped = match (&self.found, keys) {
-            (Ok(found), Some(keys)) if wipe => keys.wipe(&found.header),
-            (_, keys) => keys.map_or(Wiped::default(), |keys| keys.leave()),
+    pub(super) fn destroy(&self, cause: ResetCause, wipe: bool) -> Result<Destroyed, LocateError> {
+        let reset = Reset {
+            cause,
+            plugged: &self.plugged_keys().unwrap_or_default(),
+            wipe,
         };
-        if destroyed.is_ok() {
-            self.note(EventKind::Reset { cause, begun });
+        let mut vault = locate::open(&self.place);
+        // Nothing runs yet that would read the released files.
+        let done = reset.destroy(vault.as_mut().map_err(|error| *error), || ());
+        if let Err(error) = done.noted {
+            log::warn!("the vault's log was not written: {error}");
         }
-        if wiped != Wiped::default() {
-            let Wiped { wiped, left } = wiped;
-            self.note(EventKind::SticksWiped { wiped, left });
-        }
-        destroyed
+        done.destroyed
     }
 
     /// Somebody wants the reset: asks for the server's name.
