@@ -213,9 +213,8 @@ impl Stage {
             if let Some(neighbours) = &self.neighbours {
                 self.observed.note_answers(&neighbours.answers());
             }
-            for (label, value) in self.servers.drive(Instant::now()) {
-                self.observed.note(&label, &value);
-            }
+            let said = self.servers.drive(Instant::now());
+            self.observed.note_answers(&said);
             // Only now may the values be compared one by one.
             let same = match compare(header, slot, &key, &self.observed) {
                 Ok(comparison) => {

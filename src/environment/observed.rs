@@ -72,7 +72,7 @@ impl Observed {
         news
     }
 
-    /// Takes in what neighbours have answered.
+    /// Takes in what neighbours or key servers have answered.
     pub fn note_answers(&mut self, answers: &[(Label, Value)]) {
         for (label, value) in answers {
             self.note(label, value);

@@ -40,9 +40,10 @@ impl Stage {
     }
 
     fn hear_servers(&mut self) {
-        for (label, value) in self.servers.drive(Instant::now()) {
+        let said = self.servers.drive(Instant::now());
+        if !said.is_empty() {
             self.figures.server_answered();
-            self.observed.note(&label, &value);
+            self.observed.note_answers(&said);
         }
     }
 
