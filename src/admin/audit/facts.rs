@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::judge::{Facts, Leaked, Medium};
 use super::leaks::{Mac, Needles};
 use super::scan::{FOLDERS, Scan};
+use super::set_up::{Facts, Leaked, Medium};
 use crate::admin::open_vault::vault_place;
 use crate::admin::{Result, Unlocked};
 use crate::environment::enrolled_values;

@@ -3,10 +3,10 @@
 
 use serde::Serialize;
 
-use crate::environment::{Strength, strength};
-
-use crate::theft::{OnAlarm, OnStrikes, TheftPolicy};
-use crate::vault::{Group, SlotTable, StickList, Thresholds};
+use super::set_up::{Facts, Leaked, Medium};
+use crate::environment::Strength;
+use crate::theft::{OnAlarm, OnStrikes};
+use crate::vault::Thresholds;
 
 /// What somebody has who wants the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -56,104 +56,6 @@ pub struct Row {
 
 /// So that a row takes two lines of 79 columns.
 pub const WHY_MAX: usize = 66;
-
-/// What the vault is kept on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Medium {
-    /// It keeps copies of its own making: SSD, SD card, USB stick.
-    Flash,
-    /// Overwriting reaches the only copy.
-    Magnetic,
-    /// The system does not tell, or it is a disk of a virtual machine.
-    Unknown,
-}
-
-/// What was found of the enrolled neighbours' hardware addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Leaked {
-    /// So many of the neighbours stand in some file.
-    pub neighbours: u8,
-    /// In so many files.
-    pub files: usize,
-    /// Not everything could be searched.
-    pub incomplete: bool,
-}
-
-/// What is known of a set-up.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    /// What each enrolled place needs; `None` where no place opens the vault.
-    pub places: Option<Vec<Thresholds>>,
-    /// Neighbours of the first place.
-    pub neighbours: u8,
-    /// Key servers of the first place.
-    pub servers: u8,
-    /// What the weakest combination of the weakest place holds.
-    pub strength: Strength,
-    pub sticks: usize,
-    /// Of these, so many are without a PIN.
-    pub without_pin: usize,
-    /// A stick was seen to open this server, or its recovery code typed back.
-    pub verified: bool,
-    /// Passphrases, those for duress too.
-    pub passphrases: usize,
-    pub theft: TheftPolicy,
-    pub medium: Medium,
-    /// Secure Boot is on; `None` where the firmware has none.
-    pub secure_boot: Option<bool>,
-    /// `None`: nobody looked.
-    pub leaked: Option<Leaked>,
-}
-
-impl Facts {
-    /// What the vault itself tells; the rest is as bad as it can be.
-    pub fn of(slots: Option<&SlotTable>, sticks: &StickList, theft: TheftPolicy) -> Self {
-        let places = slots.map(|slots| slots.environments.iter().map(|slot| slot.need).collect());
-        let count = |group| {
-            let slot = slots.and_then(|slots| slots.environments.first());
-            let factors = slot.map_or(&[][..], |slot| &slot.factors);
-            let some = factors.iter().filter(|factor| factor.group == group);
-            some.count().try_into().unwrap_or(u8::MAX)
-        };
-        let all = slots.map_or(&[][..], |slots| &slots.environments);
-        let StickList { sticks, code } = sticks;
-        Self {
-            places,
-            neighbours: count(Group::Place),
-            servers: count(Group::Servers),
-            strength: all
-                .iter()
-                .map(|slot| strength(slot))
-                .min()
-                .unwrap_or(Strength::Soft),
-            sticks: sticks.len(),
-            without_pin: sticks.iter().filter(|stick| !stick.has_pin).count(),
-            verified: code.is_some() || sticks.iter().any(|stick| stick.verified.is_some()),
-            passphrases: slots.map_or(0, |slots| slots.passphrases.slots().len()),
-            theft,
-            medium: Medium::Unknown,
-            secure_boot: None,
-            leaked: None,
-        }
-    }
-
-    /// What the place that asks for the least needs of each group.
-    fn weakest(&self) -> Option<Thresholds> {
-        let places = self.places.as_deref()?;
-        let least = |of: fn(&Thresholds) -> u8| places.iter().map(of).min();
-        Some(Thresholds {
-            machine: least(|need| need.machine)?,
-            place: least(|need| need.place)?,
-            servers: least(|need| need.servers)?,
-        })
-    }
-
-    /// Whether a thief who reads the disk finds all that the place would say.
-    fn gives_the_place_away(&self, need: u8) -> bool {
-        self.leaked.is_some_and(|leaked| leaked.neighbours >= need)
-    }
-}
 
 /// The rows, in the order in which they are shown.
 pub fn judge(facts: &Facts) -> Vec<Row> {

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::theft::OnStrikes;
+use crate::theft::TheftPolicy;
+use crate::vault::StickList;
 use Verdict::{Covered, NotCovered, Partly};
 
 fn need(machine: u8, place: u8) -> Thresholds {

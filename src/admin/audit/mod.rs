@@ -4,6 +4,7 @@ mod facts;
 mod judge;
 mod leaks;
 mod scan;
+mod set_up;
 #[cfg(test)]
 mod thief;
 mod unpack;
@@ -181,7 +182,7 @@ fn as_json(rows: &[Row], gathered: &Gathered) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
-    use super::judge::{Facts, Leaked, Medium};
+    use super::set_up::{Facts, Leaked, Medium};
     use super::*;
     use crate::theft::TheftPolicy;
     use crate::vault::Thresholds;

@@ -6,8 +6,9 @@
 mod key_servers;
 mod peoples_ways_in;
 
-use super::judge::{Facts, Leaked, Medium, Threat, Verdict, judge};
+use super::judge::{Threat, Verdict, judge};
 use super::leaks::{Mac, Needles};
+use super::set_up::{Facts, Leaked, Medium};
 use crate::environment::{Chosen, Matcher, Observed, enrol, neighbour_label, table_of};
 use crate::keys::{MasterKey, ScryptParams};
 use crate::stick::{StickError, StickFile};
