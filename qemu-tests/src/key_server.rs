@@ -66,7 +66,7 @@ impl KeyServer {
     pub fn thumbprint(&self) -> Result<String> {
         let script = "for key in \"$1\"/*.jwk; do \
                       jose jwk use -i \"$key\" -r -u verify 2>/dev/null && \
-                      jose jwk thp -i \"$key\" -a S256; done";
+                      jose jwk thp -i \"$key\" -a S256; done; true";
         let said = run("sh", &["-c", script, "sh", &self.folder()])?;
         let print = said.split_whitespace().next();
         let print = print.ok_or_else(|| Failure::new("the key server has no signing key"))?;
