@@ -181,8 +181,9 @@ fn remove_left_behind() {
     {
         let owner = name
             .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split('-').next());
-        if owner.is_some_and(|pid| !std::path::Path::new("/proc").join(pid).exists()) {
+            .and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        let has_gone = |pid: u32| !std::path::Path::new(&format!("/proc/{pid}")).exists();
+        if owner.is_some_and(has_gone) {
             let _ = run("ip", &["netns", "del", name]);
         }
     }

@@ -33,9 +33,7 @@ fn run(command: &str) {
 
 impl Wire {
     fn new(test: &str) -> Self {
-        // Not with the prefix of the places in qemu-tests, which clear away what
-        // killed tests have left.
-        let wire = Self(format!("wire-{test}-{}", std::process::id()));
+        let wire = Self(format!("stayput-wire-{test}-{}", std::process::id()));
         let (here, there) = (wire.here(), wire.there());
         run(&format!("ip netns add {here}"));
         run(&format!("ip netns add {there}"));
