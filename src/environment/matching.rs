@@ -99,7 +99,8 @@ impl Matcher {
     }
 
     /// Tries one combination, at the cost of one scrypt (32 MiB, tens of
-    /// milliseconds) where no key server is in it. `None`: it was not the one, or there is none to try.
+    /// milliseconds) where no key server is in it. `None`: it was not the one,
+    /// or there is none to try.
     pub fn try_next(
         &mut self,
         header: &Header,

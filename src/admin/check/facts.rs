@@ -43,16 +43,18 @@ pub fn gather() -> Result<Facts> {
     }
     let place = vault_place()?;
     let initramfs = initramfs::look(&place);
-    let mut key_servers = Vec::new();
-    let (vault, policy, key, sticks) = match locate::look(&place) {
+    let (vault, policy, key, sticks, key_servers) = match locate::look(&place) {
         Ok(vault) => {
-            let seen = look_at(&vault);
-            if let Ok(slots) = vault.slots() {
-                key_servers = key_servers::look(&slots);
-            }
-            (Ok(seen.facts), seen.policy, seen.key, seen.sticks)
+            let Seen {
+                facts,
+                policy,
+                key,
+                sticks,
+                key_servers,
+            } = look_at(&vault);
+            (Ok(facts), policy, key, sticks, key_servers)
         }
-        Err(error) => (Err(error), None, None, None),
+        Err(error) => (Err(error), None, None, None, Vec::new()),
     };
     let release = policy.and_then(|policy| policy.mariadb);
     let mariadb =
@@ -72,6 +74,7 @@ struct Seen {
     policy: Option<Policy>,
     key: Option<MasterKey>,
     sticks: Option<SticksFacts>,
+    key_servers: Vec<KeyServerFacts>,
 }
 
 fn look_at(vault: &Vault<VaultDisk>) -> Seen {
@@ -93,6 +96,9 @@ fn look_at(vault: &Vault<VaultDisk>) -> Seen {
             .as_ref()
             .map_or(WayBack::None, |list| list.way_back(generation, &[])),
     };
+    let key_servers = slots
+        .as_deref()
+        .map_or_else(|_| Vec::new(), key_servers::look);
     let passphrases = slots.map_or(0, |slots| slots.passphrases.slots().len());
     Seen {
         facts,
@@ -103,6 +109,7 @@ fn look_at(vault: &Vault<VaultDisk>) -> Seen {
             generation,
             passphrases,
         }),
+        key_servers,
     }
 }
 

@@ -8,8 +8,8 @@ use std::process::Command;
 use crate::admin::advertised::advertisement;
 use crate::admin::{Exit, Problem, Result, ask, program};
 use crate::environment::{
-    Chosen, Thumbprint, enrol_with_server, factor_value, is_public, parse_thumbprint, recover_once,
-    server_label, thumbprint, thumbprint_text,
+    Advertisement, Chosen, Thumbprint, enrol_with_server, factor_value, is_public,
+    parse_thumbprint, recover_once, server_label, thumbprint, thumbprint_text,
 };
 use crate::vault::{Group, KeyServer, MAX_SERVERS, PublicKey, Value};
 
@@ -105,12 +105,10 @@ fn enrol_one(address: SocketAddr, pinned: &[Thumbprint], yes: bool) -> Result<En
     println!("Key server {address}:");
     accept_address(address, yes)?;
     let advertisement = advertisement(address, &[]).map_err(|why| refused(address, why))?;
-    for print in advertisement.thumbprints() {
-        println!("  its signing key: {}", thumbprint_text(&print));
-    }
+    show_signing_keys(&advertisement);
     let is_pinned = |key: &PublicKey| pinned.contains(&thumbprint(key));
     if pinned.is_empty() {
-        compare("Is this what tang-show-keys prints on that server?", yes)?;
+        compare(yes)?;
     } else if !advertisement.signing.iter().any(is_pinned) {
         let why = "none of its signing keys has the thumbprint that was given";
         return Err(refused(address, why));
@@ -120,8 +118,14 @@ fn enrol_one(address: SocketAddr, pinned: &[Thumbprint], yes: bool) -> Result<En
     with_key(address, &advertisement.exchange[0], &signing)
 }
 
+fn show_signing_keys(advertisement: &Advertisement) {
+    for print in advertisement.thumbprints() {
+        println!("  its signing key: {}", thumbprint_text(&print));
+    }
+}
+
 /// Somebody must have compared the thumbprint; `--yes` alone has not.
-fn compare(question: &str, yes: bool) -> Result<()> {
+fn compare(yes: bool) -> Result<()> {
     if yes {
         return Err(Problem::new(
             Exit::Usage,
@@ -129,7 +133,7 @@ fn compare(question: &str, yes: bool) -> Result<()> {
             "Give it with --thumbprint, or leave --yes out and compare it when asked.",
         ));
     }
-    ask::confirm(question, false)
+    ask::confirm("Is this what tang-show-keys prints on that server?", false)
 }
 
 /// Makes our side for this key, and has the server prove that it has the other.
@@ -299,10 +303,8 @@ pub fn look_again(server: &KeyServer, yes: bool) -> Result<News> {
             return Ok(News::Kept(why.into()));
         }
         println!("  They are not signed by the old ones.");
-        for print in advertisement.thumbprints() {
-            println!("  its signing key: {}", thumbprint_text(&print));
-        }
-        compare("Is this what tang-show-keys prints on that server?", yes)?;
+        show_signing_keys(&advertisement);
+        compare(yes)?;
     }
     let new = with_key(address, &advertisement.exchange[0], &advertisement.signing)?;
     Ok(News::Rotated(Box::new(new)))
@@ -362,6 +364,6 @@ mod tests {
 
     #[test]
     fn a_yes_to_everything_does_not_compare_a_thumbprint() {
-        assert!(compare("?", true).is_err());
+        assert!(compare(true).is_err());
     }
 }
