@@ -2,6 +2,5 @@
 
 mod enable;
 mod gate;
-mod harness;
 mod reset;
 mod story;
