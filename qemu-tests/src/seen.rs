@@ -16,6 +16,28 @@ pub fn log(machine: &mut FastMachine) -> Result<String> {
         .map(|output| output.text)
 }
 
+/// Milliseconds to the release from the moment at which the last neighbour or
+/// key server that was needed had answered.
+///
+/// # Panics
+/// When the log has no figures.
+pub fn from_the_last_answer(machine: &mut FastMachine) -> Result<u64> {
+    let log = log(machine)?;
+    let figures = log
+        .lines()
+        .find_map(|line| line.split_once("released after "));
+    let (_, figures) = figures.expect("the figures");
+    let figure = |name: &str| {
+        let (_, number) = figures.split_once(name)?;
+        let end = number.find(|c: char| !c.is_ascii_digit())?;
+        number[..end].parse().ok()
+    };
+    let named = |name: &str| figure(name).unwrap_or_else(|| panic!("no {name}in {figures}"));
+    let all: u64 = figure("").expect("the whole time");
+    let asking = named("neighbours ").max(figure("tang ").unwrap_or(0));
+    Ok(all - named("vault ") - named("machine ") - asking)
+}
+
 /// The released tmpfs is there, and only root and the database get in.
 ///
 /// # Panics
