@@ -28,6 +28,11 @@ impl Neighbour {
     }
 }
 
+/// The end of the cable of the machine's network card, ...
+pub(crate) const TAP: &str = "tap";
+/// ... and of its other one, if it has one: no neighbour is there.
+pub(crate) const OTHER_TAP: &str = "tap-other";
+
 /// One network. It, and all in it, is removed when this is dropped.
 pub struct Place {
     namespace: String,
@@ -86,8 +91,10 @@ impl Place {
             "ip link set lo up",
             "ip link add bridge type bridge forward_delay 0 mcast_snooping 0",
             "ip link set bridge up",
-            "ip tuntap add dev tap mode tap",
-            "ip link set tap master bridge up",
+            &format!("ip tuntap add dev {TAP} mode tap"),
+            &format!("ip link set {TAP} master bridge up"),
+            &format!("ip tuntap add dev {OTHER_TAP} mode tap"),
+            &format!("ip link set {OTHER_TAP} up"),
         ])?;
         for neighbour in neighbours {
             place.add(neighbour)?;

@@ -9,6 +9,13 @@ pub fn card(machine: &mut FastMachine) -> Result<String> {
         .success()
 }
 
+/// The same of all of them.
+pub fn cards(machine: &mut FastMachine) -> Result<String> {
+    machine
+        .shell("ip addr show | sed -n '/^[0-9]*: lo:/d; s/ mtu .*//; s/ *valid_lft.*//; p'")?
+        .success()
+}
+
 /// The lines that stayput wrote to the kernel log.
 pub fn log(machine: &mut FastMachine) -> Result<String> {
     machine

@@ -2,14 +2,17 @@
 
 use std::time::Instant;
 
-use qemu_tests::seen::{assert_locked, assert_released, from_the_last_answer, log};
+use qemu_tests::seen::{assert_locked, assert_released, cards, from_the_last_answer, log};
 use qemu_tests::{FastMachine, KeyServer, Place, Result, minutes, seconds};
 
 use crate::suspect::wait_for_log;
 
 const INIT: &str = "stayput init --name clinic --disk /dev/vda --yes";
-/// As the running system has it.
-const ADDRESS: &str = "ip link set eth0 up && ip addr add 192.168.77.50/24 dev eth0";
+
+/// The address that the running system gives to this card.
+fn address(card: &str) -> String {
+    format!("ip link set {card} up && ip addr add 192.168.77.50/24 dev {card}")
+}
 
 pub fn key_server(place: &Place) -> Result<KeyServer> {
     KeyServer::at(place, "192.168.77.9", "00:25:90:77:01:09")
@@ -28,7 +31,13 @@ fn three_key_servers(place: &Place) -> Result<[KeyServer; 3]> {
 pub fn enrolled(home: &Place, servers: &[KeyServer], wait: u8) -> Result<FastMachine> {
     let mut machine = FastMachine::blank()?;
     machine.boot_to_shell_at(home)?;
-    machine.shell(ADDRESS)?.success()?;
+    enroll(&mut machine, "eth0", servers, wait)?;
+    Ok(machine)
+}
+
+/// Sets a server up that reaches its place over this card.
+fn enroll(machine: &mut FastMachine, card: &str, servers: &[KeyServer], wait: u8) -> Result {
+    machine.shell(&address(card))?.success()?;
     machine.shell(INIT)?.success()?;
     let mut enroll = String::from(
         "stayput enroll --yes --neighbour 192.168.77.1 --neighbour 192.168.77.2 \
@@ -50,8 +59,30 @@ pub fn enrolled(home: &Place, servers: &[KeyServer], wait: u8) -> Result<FastMac
     machine
         .shell(&format!("stayput policy --wait {wait} && sync"))?
         .success()?;
-    machine.keep_vault_conf()?;
-    Ok(machine)
+    machine.keep_vault_conf()
+}
+
+#[test]
+fn a_place_behind_the_second_network_card_opens_and_both_cards_are_left_as_found() -> Result {
+    let home = Place::home()?;
+    let servers = [key_server(&home)?];
+    let mut machine = FastMachine::blank()?;
+    machine.hardware.other_nic_mac = Some("00:1b:21:3a:4f:11".into());
+    machine.boot_to_shell_at(&home)?;
+    let before = cards(&mut machine)?;
+    assert!(before.contains("eth1: <BROADCAST,MULTICAST>"), "{before}");
+    enroll(&mut machine, "eth1", &servers, 90)?;
+
+    machine.boot_at(&home)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let said = log(&mut machine)?;
+    assert!(
+        said.contains("this server is at 192.168.77.50 on eth1"),
+        "{said}"
+    );
+    assert_eq!(cards(&mut machine)?, before);
+    Ok(())
 }
 
 #[test]
@@ -143,7 +174,7 @@ fn a_key_server_with_another_thumbprint_is_not_enrolled() -> Result {
     let server = key_server(&home)?;
     let mut machine = FastMachine::blank()?;
     machine.boot_to_shell_at(&home)?;
-    machine.shell(ADDRESS)?.success()?;
+    machine.shell(&address("eth0"))?.success()?;
     machine.shell(INIT)?.success()?;
     let url = server.url();
     for (options, words) in [
