@@ -12,7 +12,9 @@ pub fn card(machine: &mut FastMachine) -> Result<String> {
 /// The same of all of them.
 pub fn cards(machine: &mut FastMachine) -> Result<String> {
     machine
-        .shell("ip addr show | sed -n '/^[0-9]*: lo:/d; s/ mtu .*//; s/ *valid_lft.*//; p'")?
+        .shell(
+            "ip addr show | sed -n '/^[0-9]*: lo:/d; /valid_lft/d; s/ mtu .*//; s/ tentative//; p'",
+        )?
         .success()
 }
 

@@ -8,7 +8,6 @@ use serde_json::json;
 use super::Machine;
 use crate::accel::accelerator;
 use crate::console::Console;
-use crate::place::{OTHER_TAP, TAP};
 use crate::process::{accept, join_files, spawn, wait_for_turn};
 use crate::qmp::Qmp;
 use crate::shell::Shell;
@@ -119,7 +118,7 @@ impl MachineBuilder {
         let scratch = Scratch::new()?;
         let listen = |name: &str| UnixListener::bind(scratch.join(name));
         let (qmp, console, shell) = (listen("qmp")?, listen("console")?, listen("shell")?);
-        let words = self.words(&scratch)?;
+        let words = self.words(&scratch, place)?;
         let log = scratch.join("qemu.log");
         let mut child = spawn(Some(place), &words, &log)?;
         let mut connect = |listener: &UnixListener| accept(listener, &mut child, &log);
@@ -147,7 +146,7 @@ impl MachineBuilder {
         Ok(machine)
     }
 
-    fn words(&self, scratch: &Scratch) -> Result<Vec<String>> {
+    fn words(&self, scratch: &Scratch, place: &Place) -> Result<Vec<String>> {
         let hardware = &self.hardware;
         let initrd = scratch.join("initrd");
         join_files(&self.initrds, &initrd)?;
@@ -201,10 +200,10 @@ impl MachineBuilder {
         add("-device", "usb-ehci,id=ehci".into());
         // The first in the machine is the first that its kernel finds.
         if let Some(mac) = &hardware.other_nic_mac {
-            add("-netdev", tap("other-cable", OTHER_TAP));
+            add("-netdev", format!("{},id=other-cable", place.other_cable()));
             add("-device", hardware.nic("other-nic", "other-cable", mac));
         }
-        add("-netdev", tap("cable", TAP));
+        add("-netdev", format!("{},id=cable", place.cable()));
         add("-device", hardware.nic("nic", "cable", &hardware.nic_mac));
         if self.screen {
             add("-device", "VGA,romfile=".into());
@@ -215,11 +214,6 @@ impl MachineBuilder {
         words.extend(["-S", "-nodefaults", "-no-user-config"].map(String::from));
         Ok(words)
     }
-}
-
-/// The other end of a network card's cable.
-fn tap(id: &str, name: &str) -> String {
-    format!("tap,id={id},ifname={name},script=no,downscript=no")
 }
 
 impl Disk {

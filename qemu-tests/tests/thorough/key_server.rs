@@ -31,13 +31,13 @@ fn three_key_servers(place: &Place) -> Result<[KeyServer; 3]> {
 pub fn enrolled(home: &Place, servers: &[KeyServer], wait: u8) -> Result<FastMachine> {
     let mut machine = FastMachine::blank()?;
     machine.boot_to_shell_at(home)?;
-    enroll(&mut machine, "eth0", servers, wait)?;
+    machine.shell(&address("eth0"))?.success()?;
+    enroll(&mut machine, servers, wait)?;
     Ok(machine)
 }
 
-/// Sets a server up that reaches its place over this card.
-fn enroll(machine: &mut FastMachine, card: &str, servers: &[KeyServer], wait: u8) -> Result {
-    machine.shell(&address(card))?.success()?;
+/// Sets a server up that has an address in its place.
+pub fn enroll(machine: &mut FastMachine, servers: &[KeyServer], wait: u8) -> Result {
     machine.shell(INIT)?.success()?;
     let mut enroll = String::from(
         "stayput enroll --yes --neighbour 192.168.77.1 --neighbour 192.168.77.2 \
@@ -71,7 +71,8 @@ fn a_place_behind_the_second_network_card_opens_and_both_cards_are_left_as_found
     machine.boot_to_shell_at(&home)?;
     let before = cards(&mut machine)?;
     assert!(before.contains("eth1: <BROADCAST,MULTICAST>"), "{before}");
-    enroll(&mut machine, "eth1", &servers, 90)?;
+    machine.shell(&address("eth1"))?.success()?;
+    enroll(&mut machine, &servers, 90)?;
 
     machine.boot_at(&home)?;
     machine.wait_for_release()?;
