@@ -1,5 +1,7 @@
 //! What scenarios on a [`FastMachine`] look at, in one place.
 
+use std::time::Instant;
+
 use crate::{FastMachine, Place, Result, seconds};
 
 /// The network card's flags and addresses, as `ip` shows them.
@@ -30,7 +32,7 @@ pub fn log(machine: &mut FastMachine) -> Result<String> {
 ///
 /// # Panics
 /// When the log has no figures.
-pub fn from_the_last_answer(machine: &mut FastMachine) -> Result<u64> {
+fn from_the_last_answer(machine: &mut FastMachine) -> Result<u64> {
     let log = log(machine)?;
     let figures = log
         .lines()
@@ -45,6 +47,19 @@ pub fn from_the_last_answer(machine: &mut FastMachine) -> Result<u64> {
     let all: u64 = figure("").expect("the whole time");
     let asking = named("neighbours ").max(figure("tang ").unwrap_or(0));
     Ok(all - named("vault ") - named("machine ") - asking)
+}
+
+/// It opens by itself, soon after what it needed came to life at `since`.
+///
+/// # Panics
+/// When it takes longer than it may, by the clock here or by its own figures.
+pub fn opens_soon_after(since: Instant, machine: &mut FastMachine) -> Result {
+    machine.wait_for_release()?;
+    let took = since.elapsed();
+    assert!(took < seconds(8), "with what emulation adds: {took:?}");
+    let milliseconds = from_the_last_answer(machine)?;
+    assert!(milliseconds < 2000, "{milliseconds} ms");
+    assert_released(machine)
 }
 
 /// The released tmpfs is there, and only root and the database get in.

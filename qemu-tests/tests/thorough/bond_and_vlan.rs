@@ -29,7 +29,8 @@ fn a_place_in_a_vlan_on_a_bond_opens_and_all_is_left_as_the_initramfs_made_it() 
     machine.hardware.other_nic_mac = Some("00:1b:21:3a:4f:11".into());
     machine.put("/scripts/init-top/network", 0o755, NETWORK.into());
     machine.boot_to_shell_at(&home)?;
-    enroll(&mut machine, &servers, 90)?;
+    let said = enroll(&mut machine, &servers, 90)?;
+    assert!(said.contains("bond0.5\", which is no wired card"), "{said}");
     let before = cards(&mut machine)?;
     assert!(
         before.contains("bond0.5@bond0: <BROADCAST,MULTICAST,UP,LOWER_UP>"),
