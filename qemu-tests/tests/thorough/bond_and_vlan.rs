@@ -43,5 +43,7 @@ fn a_place_in_a_vlan_on_a_bond_opens_and_all_is_left_as_the_initramfs_made_it() 
     let said = log(&mut machine)?;
     assert!(said.contains(", tang "), "{said}");
     assert_eq!(cards(&mut machine)?, before);
+    let said = machine.console().transcript();
+    assert!(!said.contains("can't open"), "{said}");
     Ok(())
 }
