@@ -52,7 +52,9 @@ fn a_router_a_minute_late_and_a_key_server_later_still_open_the_server_at_once()
     let up = Instant::now();
     key_servers[0].plug_in(&home)?;
     opens_soon_after(up, &mut machine)?;
-    let log = machine.shell("dmesg | grep stayput; stayput log")?.success()?;
+    let log = machine
+        .shell("dmesg | grep stayput; stayput log")?
+        .success()?;
     assert!(!log.to_lowercase().contains("strike"), "{log}");
     Ok(())
 }
