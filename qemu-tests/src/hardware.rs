@@ -8,7 +8,7 @@ pub enum NicModel {
 }
 
 impl NicModel {
-    pub(crate) fn qemu(self) -> &'static str {
+    fn qemu(self) -> &'static str {
         match self {
             Self::Virtio => "virtio-net-pci",
             Self::E1000 => "e1000",
@@ -41,6 +41,9 @@ pub struct Hardware {
     pub cpu: String,
     pub nic_model: NicModel,
     pub nic_mac: String,
+    /// A second card, which the kernel finds before that one. Its cable leads
+    /// to a switch with nobody else on it.
+    pub other_nic_mac: Option<String>,
 }
 
 impl Hardware {
@@ -56,7 +59,14 @@ impl Hardware {
             cpu: "max,la57=off,erms=off,fsrm=off,avx=off,avx2=off".into(),
             nic_model: NicModel::Virtio,
             nic_mac: "00:1b:21:3a:4f:10".into(),
+            other_nic_mac: None,
         }
+    }
+
+    /// A network card of this model, as QEMU wants it said.
+    pub(crate) fn nic(&self, id: &str, cable: &str, mac: &str) -> String {
+        let model = self.nic_model.qemu();
+        format!("{model},id={id},netdev={cable},mac={mac},romfile=")
     }
 
     /// Another machine into which the clinic's disk was put: nothing but the

@@ -12,7 +12,7 @@ const PORT: u16 = 7500;
 /// The keys and where they are asked for. It is switched off on drop; the
 /// place must be there for as long.
 pub struct KeyServer {
-    ip: String,
+    device: Neighbour,
     namespace: String,
     keys: Scratch,
     running: Option<Child>,
@@ -43,14 +43,13 @@ impl KeyServer {
     }
 
     fn switched_on(place: &Place, ip: &str, mac: &str, keys: Scratch) -> Result<Self> {
-        place.add(&Neighbour::new(ip, mac))?;
         let mut server = Self {
-            ip: ip.into(),
+            device: Neighbour::new(ip, mac),
             namespace: place.namespace().into(),
             keys,
             running: None,
         };
-        server.switch_on()?;
+        server.plug_in(place)?;
         Ok(server)
     }
 
@@ -59,7 +58,7 @@ impl KeyServer {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}:{PORT}", self.ip)
+        format!("http://{}:{PORT}", self.device.ip)
     }
 
     /// The thumbprint of its signing key, as its owner would read it out.
@@ -90,6 +89,18 @@ impl KeyServer {
         Ok(())
     }
 
+    /// The device is gone from this place, with all that it answers.
+    pub fn unplug(&mut self, place: &Place) -> Result {
+        self.switch_off();
+        place.remove(&self.device.ip)
+    }
+
+    /// The device is at this place again, and switched on.
+    pub fn plug_in(&mut self, place: &Place) -> Result {
+        place.add(&self.device)?;
+        self.switch_on()
+    }
+
     /// The device answers ARP all the while; only nobody listens.
     pub fn switch_off(&mut self) {
         if let Some(mut listening) = self.running.take() {
@@ -100,7 +111,7 @@ impl KeyServer {
 
     pub fn switch_on(&mut self) -> Result {
         self.switch_off();
-        let listen = format!("TCP-LISTEN:{PORT},bind={},reuseaddr,fork", self.ip);
+        let listen = format!("TCP-LISTEN:{PORT},bind={},reuseaddr,fork", self.device.ip);
         let serve = format!("EXEC:/usr/libexec/tangd {}", self.folder());
         let listening = Command::new("ip")
             .args(["netns", "exec", &self.namespace])

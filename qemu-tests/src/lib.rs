@@ -57,6 +57,7 @@ mod server;
 mod shell;
 mod stick;
 mod story;
+mod trunk;
 mod write_log;
 
 use std::time::Duration;

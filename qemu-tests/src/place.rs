@@ -9,6 +9,7 @@ use std::sync::Mutex;
 
 use crate::failure::run;
 use crate::scratch::next_number;
+use crate::trunk::Trunk;
 use crate::{Failure, Result};
 
 /// A device in the same network as the server. The address is an IPv4 one, or
@@ -28,12 +29,22 @@ impl Neighbour {
     }
 }
 
+/// Where the cables of the machine's network card and of its other one end.
+const TAP: &str = "tap";
+const OTHER_TAP: &str = "tap-other";
+
+fn tap_cable(name: &str) -> String {
+    format!("tap,ifname={name},script=no,downscript=no")
+}
+
 /// One network. It, and all in it, is removed when this is dropped.
 pub struct Place {
     namespace: String,
     /// IP and the name of the veth that answers for it.
     devices: Mutex<Vec<(String, String)>>,
     greeters: Mutex<Vec<Child>>,
+    /// The machine's cable leads to a switch's port that carries a VLAN.
+    trunk: Option<Trunk>,
 }
 
 /// Namespaces of this project are `stayput-<process>-<number>`.
@@ -76,6 +87,7 @@ impl Place {
             namespace,
             devices: Mutex::new(Vec::new()),
             greeters: Mutex::new(Vec::new()),
+            trunk: None,
         };
         // All neighbours share this kernel: each may answer only for the
         // address of the device that was asked.
@@ -86,13 +98,33 @@ impl Place {
             "ip link set lo up",
             "ip link add bridge type bridge forward_delay 0 mcast_snooping 0",
             "ip link set bridge up",
-            "ip tuntap add dev tap mode tap",
-            "ip link set tap master bridge up",
+            &format!("ip tuntap add dev {TAP} mode tap"),
+            &format!("ip link set {TAP} master bridge up"),
+            &format!("ip tuntap add dev {OTHER_TAP} mode tap"),
+            &format!("ip link set {OTHER_TAP} up"),
         ])?;
         for neighbour in neighbours {
             place.add(neighbour)?;
         }
         Ok(place)
+    }
+
+    /// The same place in a VLAN: a machine sees nobody without that tag.
+    pub fn in_vlan(mut self, vlan: u16) -> Result<Self> {
+        self.trunk = Some(Trunk::to(&self.namespace, TAP, vlan)?);
+        Ok(self)
+    }
+
+    /// The cable of the machine's network card, as QEMU wants it said.
+    pub(crate) fn cable(&self) -> String {
+        self.trunk
+            .as_ref()
+            .map_or_else(|| tap_cable(TAP), Trunk::cable)
+    }
+
+    /// That of its other card: no neighbour is there.
+    pub(crate) fn other_cable(&self) -> String {
+        tap_cable(OTHER_TAP)
     }
 
     /// Switches a neighbour on; also while a machine runs here.

@@ -1,5 +1,7 @@
 //! What scenarios on a [`FastMachine`] look at, in one place.
 
+use std::time::Instant;
+
 use crate::{FastMachine, Place, Result, seconds};
 
 /// The network card's flags and addresses, as `ip` shows them.
@@ -9,11 +11,55 @@ pub fn card(machine: &mut FastMachine) -> Result<String> {
         .success()
 }
 
+/// The same of all of them.
+pub fn cards(machine: &mut FastMachine) -> Result<String> {
+    machine
+        .shell(
+            "ip addr show | sed -n '/^[0-9]*: lo:/d; /valid_lft/d; s/ mtu .*//; s/ tentative//; p'",
+        )?
+        .success()
+}
+
 /// The lines that stayput wrote to the kernel log.
 pub fn log(machine: &mut FastMachine) -> Result<String> {
     machine
         .shell("dmesg | grep -o 'stayput: .*'")
         .map(|output| output.text)
+}
+
+/// Milliseconds to the release from the moment at which the last neighbour or
+/// key server that was needed had answered.
+///
+/// # Panics
+/// When the log has no figures.
+fn from_the_last_answer(machine: &mut FastMachine) -> Result<u64> {
+    let log = log(machine)?;
+    let figures = log
+        .lines()
+        .find_map(|line| line.split_once("released after "));
+    let (_, figures) = figures.expect("the figures");
+    let figure = |name: &str| {
+        let (_, number) = figures.split_once(name)?;
+        let end = number.find(|c: char| !c.is_ascii_digit())?;
+        number[..end].parse().ok()
+    };
+    let named = |name: &str| figure(name).unwrap_or_else(|| panic!("no {name}in {figures}"));
+    let all: u64 = figure("").expect("the whole time");
+    let asking = named("neighbours ").max(figure("tang ").unwrap_or(0));
+    Ok(all - named("vault ") - named("machine ") - asking)
+}
+
+/// It opens by itself, soon after what it needed came to life at `since`.
+///
+/// # Panics
+/// When it takes longer than it may, by the clock here or by its own figures.
+pub fn opens_soon_after(since: Instant, machine: &mut FastMachine) -> Result {
+    machine.wait_for_release()?;
+    let took = since.elapsed();
+    assert!(took < seconds(8), "with what emulation adds: {took:?}");
+    let milliseconds = from_the_last_answer(machine)?;
+    assert!(milliseconds < 2000, "{milliseconds} ms");
+    assert_released(machine)
 }
 
 /// The released tmpfs is there, and only root and the database get in.

@@ -1,50 +1,100 @@
-//! A key server in the next room.
+//! Key servers in the next room.
 
-use qemu_tests::seen::{assert_locked, assert_released, log};
+use std::time::Instant;
+
+use qemu_tests::seen::{assert_locked, assert_released, cards, log, opens_soon_after};
 use qemu_tests::{FastMachine, KeyServer, Place, Result, minutes, seconds};
 
 use crate::suspect::wait_for_log;
 
 const INIT: &str = "stayput init --name clinic --disk /dev/vda --yes";
-/// As the running system has it.
-const ADDRESS: &str = "ip link set eth0 up && ip addr add 192.168.77.50/24 dev eth0";
-const IP: &str = "192.168.77.9";
 
-fn key_server(place: &Place) -> Result<KeyServer> {
-    KeyServer::at(place, IP, "00:25:90:77:01:09")
+/// The address that the running system gives to this card.
+fn address(card: &str) -> String {
+    format!("ip link set {card} up && ip addr add 192.168.77.50/24 dev {card}")
 }
 
-/// The clinic's server, enrolled with its neighbours and this key server; on,
+pub fn key_server(place: &Place) -> Result<KeyServer> {
+    KeyServer::at(place, "192.168.77.9", "00:25:90:77:01:09")
+}
+
+fn three_key_servers(place: &Place) -> Result<[KeyServer; 3]> {
+    Ok([
+        key_server(place)?,
+        KeyServer::at(place, "192.168.77.8", "00:25:90:77:01:08")?,
+        KeyServer::at(place, "192.168.77.7", "00:25:90:77:01:07")?,
+    ])
+}
+
+/// The clinic's server, enrolled with its neighbours and these key servers; on,
 /// with a shell.
-fn enrolled(home: &Place, server: &KeyServer) -> Result<FastMachine> {
+pub fn enrolled(home: &Place, servers: &[KeyServer], wait: u8) -> Result<FastMachine> {
     let mut machine = FastMachine::blank()?;
     machine.boot_to_shell_at(home)?;
-    machine.shell(ADDRESS)?.success()?;
-    machine.shell(INIT)?.success()?;
-    let enroll = format!(
-        "stayput enroll --yes --neighbour 192.168.77.1 --neighbour 192.168.77.2 \
-         --neighbour 192.168.77.3 --tang {} --thumbprint {}",
-        server.url(),
-        server.thumbprint()?
-    );
-    let said = machine.shell_within(&enroll, minutes(5))?.success()?;
-    assert!(said.contains("tang 192.168.77.9:7500: taken"), "{said}");
-    assert!(said.contains("1 of 1 key servers. Strong"), "{said}");
-    machine
-        .shell("stayput policy --wait 6 && sync")?
-        .success()?;
-    machine.keep_vault_conf()?;
+    machine.shell(&address("eth0"))?.success()?;
+    enroll(&mut machine, servers, wait)?;
     Ok(machine)
 }
 
-#[test]
-fn with_its_key_server_the_server_opens_and_without_it_stays_locked() -> Result {
-    let home = Place::home()?;
-    let mut server = key_server(&home)?;
-    let mut machine = enrolled(&home, &server)?;
-    machine.power_cut();
+/// Sets a server up that has an address in its place; what enrolling said.
+pub fn enroll(machine: &mut FastMachine, servers: &[KeyServer], wait: u8) -> Result<String> {
+    machine.shell(INIT)?.success()?;
+    let mut enroll = String::from(
+        "stayput enroll --yes --neighbour 192.168.77.1 --neighbour 192.168.77.2 \
+         --neighbour 192.168.77.3",
+    );
+    for server in servers {
+        let (url, thumbprint) = (server.url(), server.thumbprint()?);
+        enroll += &format!(" --tang {url} --thumbprint {thumbprint}");
+    }
+    let said = machine.shell_within(&enroll, minutes(5))?.success()?;
+    assert_eq!(
+        said.matches(":7500: taken").count(),
+        servers.len(),
+        "{said}"
+    );
+    let (need, of) = (servers.len().div_ceil(2), servers.len());
+    let needed = format!("{need} of {of} key servers. Strong");
+    assert!(said.contains(&needed), "{said}");
+    machine
+        .shell(&format!("stayput policy --wait {wait} && sync"))?
+        .success()?;
+    machine.keep_vault_conf()?;
+    Ok(said)
+}
 
-    // At home it opens by itself: it has its address there in the boot stage.
+#[test]
+fn a_place_behind_the_second_network_card_opens_and_both_cards_are_left_as_found() -> Result {
+    let home = Place::home()?;
+    let servers = [key_server(&home)?];
+    let mut machine = FastMachine::blank()?;
+    machine.hardware.other_nic_mac = Some("00:1b:21:3a:4f:11".into());
+    machine.boot_to_shell_at(&home)?;
+    let before = cards(&mut machine)?;
+    assert!(before.contains("eth1: <BROADCAST,MULTICAST>"), "{before}");
+    machine.shell(&address("eth1"))?.success()?;
+    enroll(&mut machine, &servers, 90)?;
+
+    machine.boot_at(&home)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let said = log(&mut machine)?;
+    assert!(
+        said.contains("this server is at 192.168.77.50 on eth1"),
+        "{said}"
+    );
+    assert_eq!(cards(&mut machine)?, before);
+    Ok(())
+}
+
+#[test]
+fn two_of_three_key_servers_open_the_server_and_one_alone_does_not() -> Result {
+    let home = Place::home()?;
+    let mut servers = three_key_servers(&home)?;
+    let mut machine = enrolled(&home, &servers, 6)?;
+
+    // One is off: nobody notices. The server has its address in the boot stage.
+    servers[0].switch_off();
     machine.boot_at(&home)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)?;
@@ -52,31 +102,31 @@ fn with_its_key_server_the_server_opens_and_without_it_stays_locked() -> Result 
     assert!(said.contains(", tang "), "{said}");
     machine.power_cut();
 
-    // The key server is off: the neighbours alone open nothing, a person sees
-    // what is missing, and when the wait is over it is no strike.
-    server.switch_off();
+    // Two are off: the neighbours and one key server open nothing, a person
+    // sees what is missing, and when the wait is over it is no strike.
+    servers[1].switch_off();
     machine.boot_at(&home)?;
     machine.wait_for_prompt()?;
     machine.console().type_line("status")?;
     machine
         .console()
-        .wait_for("Key servers: 0 of 1 answer", seconds(20))?;
+        .wait_for("Key servers: 1 of 3 answer", seconds(20))?;
     machine
         .console()
         .expect_silence_about("accepted", seconds(8))?;
     assert_locked(&mut machine)?;
     let said = log(&mut machine)?;
     assert!(!said.contains("strike"), "{said}");
-    // It comes back while the prompt waits: nobody needs to do anything.
-    server.switch_on()?;
-    machine.wait_for_release()?;
-    assert_released(&mut machine)?;
+    // One comes back while the prompt waits: nobody needs to do anything.
+    let up = Instant::now();
+    servers[0].switch_on()?;
+    opens_soon_after(up, &mut machine)?;
     machine.power_cut();
-    drop(server);
+    drop(servers);
 
-    // Stolen: the thief's network has the same addresses, and a key server.
+    // Stolen: the thief's network has the same addresses, and key servers.
     let elsewhere = Place::elsewhere()?;
-    let _other = key_server(&elsewhere)?;
+    let _others = three_key_servers(&elsewhere)?;
     machine.boot_at(&elsewhere)?;
     machine.wait_for_prompt()?;
     wait_for_log(&mut machine, "a foreign place: strike 1 of 3")?;
@@ -86,8 +136,9 @@ fn with_its_key_server_the_server_opens_and_without_it_stays_locked() -> Result 
 #[test]
 fn a_key_server_that_rotated_its_keys_is_taken_as_it_is_while_the_old_ones_answer() -> Result {
     let home = Place::home()?;
-    let server = key_server(&home)?;
-    let mut machine = enrolled(&home, &server)?;
+    let servers = [key_server(&home)?];
+    let mut machine = enrolled(&home, &servers, 90)?;
+    let [server] = &servers;
     let said = machine.shell("stayput enroll --refresh --yes")?.success()?;
     assert!(said.contains("Nothing that answers has changed."), "{said}");
     server.rotate()?;
@@ -120,7 +171,7 @@ fn a_key_server_with_another_thumbprint_is_not_enrolled() -> Result {
     let server = key_server(&home)?;
     let mut machine = FastMachine::blank()?;
     machine.boot_to_shell_at(&home)?;
-    machine.shell(ADDRESS)?.success()?;
+    machine.shell(&address("eth0"))?.success()?;
     machine.shell(INIT)?.success()?;
     let url = server.url();
     for (options, words) in [

@@ -3,6 +3,7 @@
 
 mod address;
 mod at_home;
+mod bond_and_vlan;
 mod exits;
 mod harness;
 mod key_server;
