@@ -208,7 +208,7 @@ fn a_free_address_is_used_and_nothing_of_it_is_left_behind() {
         let start = Instant::now();
         assert!(look_after(&mut claim, &link, || has(OWN)));
         let took = start.elapsed();
-        assert!(took >= Duration::from_millis(600), "asked first: {took:?}");
+        assert!(took >= Duration::from_millis(150), "asked first: {took:?}");
         // Nobody listens there: but the refusal has come from there.
         let answer = TcpStream::connect("192.168.77.1:7").unwrap_err();
         assert_eq!(answer.kind(), ErrorKind::ConnectionRefused);
@@ -317,12 +317,8 @@ fn what_a_stage_that_was_killed_has_left_is_taken_over_and_goes_by_itself() {
                 .any(|left| left.is_temporary && left.address == ip(OWN))
         );
         let mut second = claim(None);
-        let start = Instant::now();
-        let asked_anew = |now: Instant| now > start + Duration::from_millis(300) && !has(OWN);
-        assert!(until(Duration::from_secs(2), |now| {
-            second.look_after(|| Some(&link), now);
-            asked_anew(now)
-        }));
+        // Asked for anew: it is gone meanwhile.
+        assert!(look_after(&mut second, &link, || !has(OWN)));
         assert!(look_after(&mut second, &link, || has(OWN)));
         drop(second);
         assert!(!has(OWN));
