@@ -14,6 +14,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use super::links::{Link, Links};
 use super::own_address::Claim;
 use super::*;
+use crate::sys::packet::{BROADCAST, PacketSocket};
 use crate::sys::{interface, route};
 use crate::vault::{Label, OwnAddress, Value};
 
@@ -63,28 +64,40 @@ impl Wire {
 
     /// Runs as the server.
     fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let namespace = File::open(format!("/run/netns/{}", self.here())).unwrap();
-        std::thread::scope(|scope| {
-            let server = scope.spawn(|| {
-                setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
-                // /sys shows the network of whoever mounted it.
-                unshare(CloneFlags::CLONE_NEWNS).unwrap();
-                let nothing = None::<&str>;
-                let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-                mount(nothing, "/", nothing, private, nothing).unwrap();
-                mount(
-                    Some("sysfs"),
-                    "/sys",
-                    Some("sysfs"),
-                    MsFlags::empty(),
-                    nothing,
-                )
-                .unwrap();
-                work()
-            });
-            server.join().unwrap()
-        })
+        run_in(&self.here(), work)
     }
+
+    /// Sends an ARP packet to everybody from the other end.
+    fn from_there(&self, packet: &[u8]) {
+        run_in(&self.there(), || {
+            let socket = PacketSocket::arp(interface::index("far").unwrap()).unwrap();
+            socket.send(BROADCAST, packet).unwrap();
+        });
+    }
+}
+
+fn run_in<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> T {
+    let namespace = File::open(format!("/run/netns/{namespace}")).unwrap();
+    std::thread::scope(|scope| {
+        let server = scope.spawn(|| {
+            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+            // /sys shows the network of whoever mounted it.
+            unshare(CloneFlags::CLONE_NEWNS).unwrap();
+            let nothing = None::<&str>;
+            let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+            mount(nothing, "/", nothing, private, nothing).unwrap();
+            mount(
+                Some("sysfs"),
+                "/sys",
+                Some("sysfs"),
+                MsFlags::empty(),
+                nothing,
+            )
+            .unwrap();
+            work()
+        });
+        server.join().unwrap()
+    })
 }
 
 impl Drop for Wire {
@@ -167,6 +180,7 @@ fn a_card_that_udev_renames_meanwhile_is_down_again_afterwards() {
 }
 
 const OWN: &str = "192.168.77.10";
+const OWN_6: &str = "fd77::10";
 
 /// Of another place.
 const SECOND: &str = "10.1.2.3";
@@ -178,7 +192,7 @@ fn claim_of(address: &str, router: Option<&str>, rank: u8) -> Claim {
         prefix: 24,
         router: router.map(ip),
     };
-    Claim::new(own, &[ip(OWN), ip(SECOND)], rank, Instant::now())
+    Claim::new(own, &[ip(OWN), ip(SECOND), ip(OWN_6)], rank, Instant::now())
 }
 
 fn claim(router: Option<&str>) -> Claim {
@@ -242,6 +256,50 @@ fn an_address_that_another_station_has_is_not_used() {
         let link = link();
         let mut claim = claim(None);
         assert!(!look_after(&mut claim, &link, || has(OWN)));
+    });
+}
+
+#[test]
+fn an_ipv6_address_that_another_station_has_is_given_up_and_not_tried_every_second() {
+    let wire = Wire::new("taken6");
+    wire.far(&format!("addr add {OWN_6}/64 dev far nodad"));
+    wire.inside(|| {
+        let link = link();
+        let mut claim = claim_of(OWN_6, None, 0);
+        assert!(look_after(&mut claim, &link, || has(OWN_6)), "tentatively");
+        let gone = || until(Duration::from_secs(10), |_| !has(OWN_6));
+        assert!(gone(), "the kernel has asked");
+        assert!(!look_after(&mut claim, &link, || has(OWN_6)));
+        wire.far(&format!("addr del {OWN_6}/64 dev far"));
+        // Free again, it is used: the next question comes later.
+        drop(claim);
+        let mut claim = claim_of(OWN_6, None, 0);
+        assert!(look_after(&mut claim, &link, || has(OWN_6)));
+        assert!(!look_after(&mut claim, &link, || !has(OWN_6)), "it stays");
+    });
+}
+
+#[test]
+fn only_a_neighbour_that_was_asked_for_is_heard_and_no_echo_of_ourselves() {
+    let wire = Wire::new("echo");
+    wire.inside(|| {
+        let label = neighbour_label(ip("192.168.77.1"));
+        let link = link();
+        let own = link.mac;
+        let neighbours = Neighbours::with_links(&label, Links::of([link]));
+        let says = |mac: interface::Mac, address: [u8; 4]| {
+            let mut reply = super::arp::announcement(mac, address.into());
+            // A reply, where the announcement is a question.
+            reply[7] = 2;
+            wire.from_there(&reply);
+            until(Duration::from_millis(300), |_| {
+                !neighbours.answers().is_empty()
+            })
+        };
+        let station = [0, 0x0d, 0xb9, 0x41, 0x7a, 1];
+        assert!(!says(station, [192, 168, 77, 2]), "nobody has asked");
+        assert!(!says(own, [192, 168, 77, 1]), "that is this server");
+        assert!(says(station, [192, 168, 77, 1]));
     });
 }
 
