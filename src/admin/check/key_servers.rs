@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn rotated_keys_are_noticed_before_the_old_ones_are_deleted() {
-        let tang = TestTang::new();
+        let tang = TestTang::start();
         let shown = advertisement(tang.address, &[]);
         let shown = shown.unwrap_or_else(|why| panic!("{why}"));
         let exchange = shown.exchange[0].clone();

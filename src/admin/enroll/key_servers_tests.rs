@@ -92,7 +92,7 @@ fn a_key_server_is_believed_by_its_thumbprint_and_a_yes_to_everything_compares_n
 
 #[test]
 fn a_server_that_shows_a_key_of_another_is_not_enrolled() {
-    let (tang, other) = (TestTang::new(), TestTang::new());
+    let (tang, other) = (TestTang::start(), TestTang::start());
     let key = &shown_by(&tang).exchange[0];
     assert!(with_key(tang.address, key, &[]).is_ok());
     assert!(with_key(other.address, key, &[]).is_err());
@@ -107,7 +107,7 @@ fn a_server_that_shows_a_key_of_another_is_not_enrolled() {
 
 #[test]
 fn rotated_keys_are_taken_when_the_enrolled_ones_vouch_for_them_and_a_strangers_are_not() {
-    let tang = TestTang::new();
+    let tang = TestTang::start();
     let server = enrolled(&tang);
     assert!(matches!(look_again(&server, true), Ok(News::Same)));
     tang.rotate();
@@ -121,7 +121,7 @@ fn rotated_keys_are_taken_when_the_enrolled_ones_vouch_for_them_and_a_strangers_
     assert_ne!(new.server.signing, server.signing);
     // Somebody else's server at the same address.
     let stranger = KeyServer {
-        address: TestTang::new().address,
+        address: TestTang::start().address,
         ..server.clone()
     };
     assert!(matches!(look_again(&stranger, true), Ok(News::Kept(_))));

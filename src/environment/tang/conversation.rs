@@ -203,4 +203,22 @@ mod tests {
         assert_eq!(conversation.drive(begun + CONNECT - TICK), Ok(None));
         assert_eq!(conversation.drive(begun + CONNECT), late(false));
     }
+
+    #[test]
+    fn where_nothing_listens_nobody_was_there_and_it_is_known_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let begun = Instant::now();
+        let why = match Conversation::begin(address, begun, || "x".try_into().unwrap()) {
+            Err(why) => why,
+            Ok(mut conversation) => {
+                let mut fds = [PollFd::new(conversation.as_fd(), PollFlags::POLLOUT)];
+                assert_eq!(poll(&mut fds, 20_000u16), Ok(1));
+                conversation.drive(begun).unwrap_err()
+            }
+        };
+        assert_eq!(why, NoReply::Unreachable(ErrorKind::ConnectionRefused));
+        assert!(!why.is_of_somebody());
+    }
 }

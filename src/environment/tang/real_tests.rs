@@ -103,7 +103,7 @@ fn hear(
 
 #[test]
 fn debians_tang_is_believed_asked_and_gives_the_same_value_at_every_boot() {
-    let tang = Tang::new();
+    let tang = Tang::start();
     let advertisement = tang.advertisement(&[]);
     assert_eq!(advertisement.signing.len(), 1);
     // The thumbprint is the one by which tang knows its own key.
@@ -137,7 +137,7 @@ fn tang_with_keys_on_p256_is_asked_as_well() {
             &["jwk", "gen", "-i", template, "-o", path.to_str().unwrap()],
         );
     }
-    let tang = Tang::with(keys);
+    let tang = Tang::start_with(keys);
     let (server, value) = tang.enrolled();
     assert_eq!(server.exchange.curve, Curve::P256);
     assert_eq!(recover_once(&server), Ok(value));
@@ -145,7 +145,7 @@ fn tang_with_keys_on_p256_is_asked_as_well() {
 
 #[test]
 fn rotated_keys_still_open_are_vouched_for_by_the_old_and_once_deleted_are_unknown() {
-    let tang = Tang::new();
+    let tang = Tang::start();
     let before = tang.advertisement(&[]);
     let (server, value) = tang.enrolled();
     tang.rotate();
@@ -173,7 +173,7 @@ fn say(mut stream: TcpStream, body: &str) {
 
 #[test]
 fn hostile_servers_cost_nothing_but_themselves_while_the_right_one_answers() {
-    let tang = Tang::new();
+    let tang = Tang::start();
     let (right, value) = tang.enrolled();
     let key = &right.exchange;
     let connections = Arc::new(AtomicUsize::new(0));
@@ -253,7 +253,7 @@ fn hostile_servers_cost_nothing_but_themselves_while_the_right_one_answers() {
 
 #[test]
 fn a_server_that_comes_up_late_is_heard_within_two_seconds() {
-    let keys = Tang::new();
+    let keys = Tang::start();
     let advertised = keys.advertisement(&[]).exchange[0].clone();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();

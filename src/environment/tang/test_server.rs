@@ -45,16 +45,16 @@ pub struct Tang {
 }
 
 impl Tang {
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         let keys = TempDir::new().unwrap();
         run(
             "/usr/libexec/tangd-keygen",
             &[keys.path().to_str().unwrap()],
         );
-        Self::with(keys)
+        Self::start_with(keys)
     }
 
-    pub fn with(keys: TempDir) -> Self {
+    pub fn start_with(keys: TempDir) -> Self {
         let folder = keys.path().to_owned();
         let address = serve(move |stream| {
             let stream: OwnedFd = stream.into();
