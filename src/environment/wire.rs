@@ -161,6 +161,16 @@ fn a_neighbour_is_heard_by_ipv4_and_by_ipv6_and_the_card_is_down_again_afterward
 }
 
 #[test]
+fn the_first_question_on_a_card_that_was_down_is_not_lost() {
+    let wire = Wire::new("first");
+    wire.inside(|| {
+        let link = link();
+        let question = arp::probe(link.mac, [192, 168, 77, 1].into());
+        assert_eq!(link.arp.send(BROADCAST, &question), Ok(()));
+    });
+}
+
+#[test]
 fn a_card_that_udev_renames_meanwhile_is_down_again_afterwards() {
     let wire = Wire::new("renamed");
     wire.inside(|| {
