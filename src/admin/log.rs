@@ -184,7 +184,7 @@ pub fn sentence(kind: &EventKind) -> String {
             "The log before this did not prove: it may have been changed.".into()
         }
         EventKind::Refreshed { place, changed } => {
-            format!("The place \"{place}\" was taken as it is now: {changed} factors had changed.")
+            format!("The place \"{place}\" was taken as it is now. Changes: {changed}.")
         }
         EventKind::ReleasedByHand => "The keys were put into memory by hand.".into(),
         EventKind::WatchAlarm { alarm, wanted } => {

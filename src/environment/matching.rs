@@ -249,3 +249,26 @@ pub fn compare(
             .collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_guessed_costs_scrypt_and_what_a_key_server_holds_does_not() {
+        let salt = [5; 32];
+        let label = |text: &str| Label::try_from(text).unwrap();
+        let (soft, server) = (label("arp 10.0.0.1"), label("tang 10.0.0.5:80"));
+        let value = Value::from_slice(b"value").unwrap();
+        let secret = |members: &[&Label]| {
+            let members: std::vec::Vec<_> = members.iter().map(|label| (*label, &value)).collect();
+            *row_secret(&members, &salt).unwrap().expose()
+        };
+        let soft_bytes = b"\x0carp 10.0.0.1\x05value";
+        let both_bytes = b"\x0carp 10.0.0.1\x05value\x10tang 10.0.0.5:80\x05value";
+        let stretched = ScryptParams::FACTORS.stretch(soft_bytes, &salt).unwrap();
+        assert_eq!(&secret(&[&soft]), stretched.expose());
+        let derived = Secret32::derive_from(both_bytes, &salt, STRONG_LABEL);
+        assert_eq!(&secret(&[&soft, &server]), derived.expose());
+    }
+}

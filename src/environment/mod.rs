@@ -44,8 +44,6 @@ pub use neighbours::{Neighbours, address_of, neighbour_label};
 pub use observed::Observed;
 pub use refreshing::{Fate, Refreshed, refresh};
 pub use second_place::{SECOND, put_beside_home};
-#[cfg(test)]
-pub use tang::TestPeer;
 #[cfg(any(feature = "admin", feature = "fuzzing"))]
 pub use tang::{Advertisement, AdvertisementError};
 pub use tang::{KeyServers, is_server};
@@ -57,5 +55,7 @@ pub use tang::{
 };
 #[cfg(feature = "fuzzing")]
 pub use tang::{ReplyReader, parse_answer as parse_server_answer};
+#[cfg(test)]
+pub use tang::{TestPeer, TestTang, answering_with_another_key};
 #[cfg(feature = "admin")]
 pub use watched::Watched;

@@ -133,8 +133,8 @@ impl Neighbours {
         neighbours.into_iter().chain(self.own.next()).min()
     }
 
-    /// Does what is due: one round of questions, on interfaces that have turned up since
-    /// the last one too. Quick at first, once a second when it takes long: a
+    /// Does what is due: one round of questions, on interfaces that have turned up
+    /// since the last one too. Quick at first, once a second when it takes long: a
     /// cable or a switch may come to life at any time. Own addresses are looked
     /// after, at every call.
     pub fn ask(&mut self, now: Instant) {

@@ -21,10 +21,12 @@ use crate::vault::{MAX_ADDRESSES, MAX_PLACES, OwnAddress};
 /// Whether somebody has the address is asked so often (RFC 5227, section 2.1.1).
 const QUESTIONS: u8 = 3;
 /// ... and after each question waited for so long. The RFC takes four to seven
-/// seconds in all, for addresses that were drawn at random. This one was given
-/// to the server, on a wire whose stations answer within milliseconds; and
-/// whoever claims it later is still heard.
-const ANSWER: Duration = Duration::from_millis(200);
+/// seconds in all (PROBE_WAIT, PROBE_NUM, PROBE_MAX and ANNOUNCE_WAIT in its
+/// section 1.1), for hosts that start together and keep an address for long.
+/// This one was given to the server, which borrows it for a moment while a
+/// release waits for it; a station on a wire answers within about a millisecond,
+/// and one that was slower is still heard afterwards and gets the address back.
+const ANSWER: Duration = Duration::from_millis(50);
 /// The cable is looked at so often while it is out.
 const CABLE: Duration = Duration::from_millis(250);
 /// An address that is used is looked after so often.
@@ -163,9 +165,7 @@ impl OwnAddresses {
 
 /// The interface of a card, or of the bond that it is part of.
 fn link_of(links: &Links, card: Mac) -> Option<&Link> {
-    let mut names = interface::wired().into_iter();
-    let name = names.find(|name| interface::permanent_mac(name) == Some(card))?;
-    let name = interface::master(&name).unwrap_or(name);
+    let name = interface::of_card(card)?;
     links.iter().find(|link| link.name == name)
 }
 
@@ -254,11 +254,16 @@ impl Claim {
         };
         // Without a cable there is nothing to be decided.
         let found = cable.then(|| route::addresses(link.index).ok()).flatten();
-        for found in found.iter().flatten() {
+        let Some(found) = found else { return seen };
+        for found in &found {
             let is_ours = self.all.contains(&found.address) && found.is_temporary;
-            seen.claimed |= is_ours && found.is_taken && found.address == self.own.address;
             seen.configured |= !is_ours && found.address.is_ipv4() == self.own.address.is_ipv4();
         }
+        // An IPv6 address that ends by itself the kernel takes away at once when
+        // it finds that another station has it (addrconf_dad_stop, net/ipv6).
+        let is_there = found.iter().any(|one| one.address == self.own.address);
+        let kernel_asks = self.questions() == 0 && matches!(self.state, State::Used { .. });
+        seen.claimed |= kernel_asks && !is_there;
         seen
     }
 

@@ -79,6 +79,14 @@ pub fn master(name: &str) -> Option<Name> {
     link.file_name()?.to_str()?.try_into().ok()
 }
 
+/// The interface that takes the packets of the card with this permanent
+/// address: its own, or the bridge or bond that it is part of.
+pub fn of_card(card: Mac) -> Option<Name> {
+    let mut names = wired().into_iter();
+    let name = names.find(|name| permanent_mac(name) == Some(card))?;
+    Some(master(&name).unwrap_or(name))
+}
+
 /// The interface's number.
 pub fn index(name: &str) -> Option<i32> {
     sysfs::read_text::<12>(&class(name).join("ifindex"))?

@@ -79,7 +79,10 @@ impl PacketSocket {
     }
 
     fn open(index: i32, protocol: u16, filter: &[libc::sock_filter]) -> Result<Self, Errno> {
-        use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
+        use nix::sys::socket::sockopt::SocketError;
+        use nix::sys::socket::{
+            AddressFamily, SockFlag, SockProtocol, SockType, getsockopt, socket,
+        };
         // Opened for no protocol: it hears nothing until it is bound to one
         // on its interface.
         let socket = socket(
@@ -102,6 +105,9 @@ impl PacketSocket {
             )
         };
         Errno::result(bound)?;
+        // Bound to an interface that is down, it keeps ENETDOWN for whoever
+        // sends first, even if the interface is up by then.
+        getsockopt(&socket, SocketError)?;
         Ok(Self {
             socket,
             index,

@@ -134,9 +134,10 @@ pub enum EventKind {
     /// When the server opened, the log before this did not prove: it was
     /// changed or cut, or the last unlock is older than what it keeps.
     LogNotProven,
-    /// The values of a place that had changed were taken over.
+    /// What had changed of a place was taken over.
     Refreshed {
         place: String<32>,
+        /// Values, and own addresses.
         changed: u8,
     },
     /// `stayput release` put the keys into memory.

@@ -7,23 +7,42 @@ use qemu_tests::{FastMachine, Neighbour, Place, Result};
 use crate::suspect::wait_for_log;
 
 const OWN: &str = "192.168.77.10";
+/// Before the clinic gave it that one.
+const FORMER: &str = "192.168.77.9";
 
-/// The clinic's server, off, with its address enrolled; and what its card looks
-/// like before the stage.
+/// The clinic's server, off, with its address enrolled, which was another one
+/// at first; and what its card looks like before the stage.
 fn clinic_with_address() -> Result<(FastMachine, String)> {
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&Place::home()?)?;
     let before = card(&mut machine)?;
     let said = machine
         .shell(&format!(
-            "ip link set eth0 up && ip addr add {OWN}/24 dev eth0 && \
+            "ip link set eth0 up && ip addr add {FORMER}/24 dev eth0 && \
              ip route add default via 192.168.77.1 && \
              stayput enroll --yes --address --machine-need 6 --place-need 3 \
              --neighbour 192.168.77.1 --neighbour 192.168.77.2 --neighbour 192.168.77.3 && sync"
         ))?
         .success()?;
-    let told = format!("{OWN}/24, through 192.168.77.1");
+    let told = format!("{FORMER}/24, through 192.168.77.1");
     assert!(said.contains(&told), "{said}");
+    machine
+        .shell(&format!(
+            "ip addr del {FORMER}/24 dev eth0 && ip addr add {OWN}/24 dev eth0 && \
+             ip route add default via 192.168.77.1"
+        ))?
+        .success()?;
+    let moved = format!("enrolled as {FORMER}/24, its card has {OWN}/24 now");
+    let check = machine.shell("stayput check")?.text;
+    assert!(check.contains("has while it is locked"), "{check}");
+    let refresh = "stayput enroll --refresh --yes && sync";
+    let said = machine.shell(refresh)?.success()?;
+    assert!(said.contains(&moved), "{said}");
+    let again = machine.shell(refresh)?.success()?;
+    assert!(
+        again.contains("Nothing that answers has changed."),
+        "{again}"
+    );
     Ok((machine, before))
 }
 

@@ -6,6 +6,7 @@ use super::key_servers::{self, KeyServerFacts};
 use super::mariadb::MariadbFacts;
 use super::sticks::SticksFacts;
 use super::vault::{Place, VaultFacts};
+use crate::admin::enroll::{Moved, moved, own_addresses_now};
 use crate::admin::init::SETUP;
 use crate::admin::mariadb;
 use crate::admin::mariadb_service::is_enabled;
@@ -144,6 +145,16 @@ fn place(
         need: found.need,
         changed: compared.map_or_else(Vec::new, |compared| labels(&compared.changed)),
         silent: compared.map_or_else(Vec::new, |compared| labels(&compared.silent)),
+        moved: slots.map_or_else(|_| Vec::new(), |slots| moved_at(slots, &found.place)),
         altered: vault.prove(key).err(),
     }
+}
+
+/// At the other place this server has other addresses anyway.
+fn moved_at(slots: &SlotTable, place: &str) -> Vec<Moved> {
+    let mut places = slots.environments.iter();
+    let here = places.find(|slot| slot.name == place);
+    here.map_or_else(Vec::new, |slot| {
+        moved(&slot.addresses, &own_addresses_now(slot))
+    })
 }

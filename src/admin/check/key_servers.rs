@@ -79,6 +79,26 @@ pub fn judge(facts: &[KeyServerFacts]) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::{TestTang, enrol_with_server};
+
+    #[test]
+    fn rotated_keys_are_noticed_before_the_old_ones_are_deleted() {
+        let tang = TestTang::start();
+        let shown = advertisement(tang.address, &[]);
+        let shown = shown.unwrap_or_else(|why| panic!("{why}"));
+        let exchange = shown.exchange[0].clone();
+        let server = KeyServer {
+            address: tang.address,
+            ours: enrol_with_server(&exchange).unwrap().0,
+            exchange,
+            signing: shown.signing.iter().take(1).cloned().collect(),
+        };
+        assert_eq!(standing(&server), Standing::Same);
+        tang.rotate();
+        assert_eq!(standing(&server), Standing::Rotated);
+        tang.forget_rotated();
+        assert!(matches!(standing(&server), Standing::Gone(_)));
+    }
 
     #[test]
     fn new_keys_are_told_of_while_the_old_ones_answer() {

@@ -1,6 +1,7 @@
 //! The vault and the place: would the boot stage open it here? Pure.
 
 use super::finding::{Finding, Verdict};
+use crate::admin::enroll::Moved;
 use crate::environment::Margin;
 use crate::locked::words::Reason;
 use crate::theft::{OnStrikes, TheftPolicy, TheftState, WayBack};
@@ -32,6 +33,8 @@ pub enum Place {
         need: Thresholds,
         changed: Vec<String>,
         silent: Vec<String>,
+        /// Own addresses that are others now.
+        moved: Vec<Moved>,
         /// The key opened it, and something in the vault does not fit the key.
         altered: Option<VaultError>,
     },
@@ -106,7 +109,10 @@ fn place(place: &Place) -> Vec<Finding> {
         } => (name, same, need),
     };
     let Place::Opens {
-        changed, silent, ..
+        changed,
+        silent,
+        moved,
+        ..
     } = place
     else {
         return Vec::new();
@@ -131,6 +137,14 @@ fn place(place: &Place) -> Vec<Finding> {
                 "Where it stays so: stayput enroll --refresh",
             ));
         }
+    }
+    for moved in moved {
+        findings.push(Finding::new(
+            "address",
+            Verdict::Warning,
+            format!("The address that this server has while it is locked: {moved}."),
+            "To take the one that it has now: stayput enroll --refresh",
+        ));
     }
     if Margin::of(same, *need).is_used_up {
         findings.push(Finding::new(

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::theft::{OnAlarm, ResetCause};
+use crate::vault::OwnAddress;
 
 fn opens(machine: u8, place: u8) -> Place {
     Place::Opens {
@@ -22,6 +23,7 @@ fn opens(machine: u8, place: u8) -> Place {
         },
         changed: Vec::new(),
         silent: Vec::new(),
+        moved: Vec::new(),
         altered: None,
     }
 }
@@ -142,11 +144,24 @@ fn the_margin_is_told_of_when_it_is_used_up_and_only_then() {
 fn what_has_changed_or_is_silent_is_named_and_keeps_the_exit_code() {
     let mut place = opens(4, 3);
     if let Place::Opens {
-        changed, silent, ..
+        changed,
+        silent,
+        moved,
+        ..
     } = &mut place
     {
         changed.push("disk 0000:00:04.0".into());
         silent.push("arp 10.0.0.3".into());
+        let own = |address: [u8; 4]| OwnAddress {
+            card: [0; 6],
+            address: address.into(),
+            prefix: 24,
+            router: None,
+        };
+        moved.push(Moved {
+            before: own([10, 0, 0, 10]),
+            now: own([10, 0, 7, 10]),
+        });
     }
     let found = judge(&Ok(facts(place)));
     let text: Vec<&str> = found.iter().map(|found| found.what.as_str()).collect();
@@ -155,6 +170,14 @@ fn what_has_changed_or_is_silent_is_named_and_keeps_the_exit_code() {
         "{text:?}"
     );
     assert!(text.contains(&"No answer: arp 10.0.0.3."), "{text:?}");
+    let address = found.iter().find(|found| found.name == "address").unwrap();
+    assert!(
+        address
+            .what
+            .contains("10.0.0.10/24, its card has 10.0.7.10/24")
+    );
+    assert_eq!(address.verdict, Verdict::Warning);
+    assert!(address.next.contains("stayput enroll --refresh"));
     assert!(found.iter().all(|found| found.verdict <= Verdict::Warning));
 }
 

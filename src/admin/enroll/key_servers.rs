@@ -106,6 +106,18 @@ fn enrol_one(address: SocketAddr, pinned: &[Thumbprint], yes: bool) -> Result<En
     accept_address(address, yes)?;
     let advertisement = advertisement(address, &[]).map_err(|why| refused(address, why))?;
     show_signing_keys(&advertisement);
+    let signing = compared(address, &advertisement, pinned, yes)?;
+    with_key(address, &advertisement.exchange[0], &signing)
+}
+
+/// Its signing keys, after one of them has proved to be the one that is wanted;
+/// that one first.
+fn compared(
+    address: SocketAddr,
+    advertisement: &Advertisement,
+    pinned: &[Thumbprint],
+    yes: bool,
+) -> Result<Vec<PublicKey>> {
     let is_pinned = |key: &PublicKey| pinned.contains(&thumbprint(key));
     if pinned.is_empty() {
         compare(yes)?;
@@ -113,9 +125,9 @@ fn enrol_one(address: SocketAddr, pinned: &[Thumbprint], yes: bool) -> Result<En
         let why = "none of its signing keys has the thumbprint that was given";
         return Err(refused(address, why));
     }
-    let mut signing = advertisement.signing.clone();
+    let mut signing = advertisement.signing.to_vec();
     signing.sort_by_key(|key| !is_pinned(key));
-    with_key(address, &advertisement.exchange[0], &signing)
+    Ok(signing)
 }
 
 fn show_signing_keys(advertisement: &Advertisement) {
@@ -311,59 +323,5 @@ pub fn look_again(server: &KeyServer, yes: bool) -> Result<News> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_read_in_all_the_ways_people_write_it() {
-        let read = |url: &str| {
-            let found = authority(url).and_then(host_and_port)?;
-            Some((found.0.to_owned(), found.1))
-        };
-        let is = |host: &str, port| Some((host.to_owned(), port));
-        assert_eq!(read("http://192.168.1.5:7500"), is("192.168.1.5", 7500));
-        assert_eq!(read("http://192.168.1.5/"), is("192.168.1.5", 80));
-        assert_eq!(read("tang.clinic:81"), is("tang.clinic", 81));
-        assert_eq!(read("http://[fd00::5]:7500"), is("fd00::5", 7500));
-        assert_eq!(read("[fd00::5]"), is("fd00::5", 80));
-        for wrong in [
-            "https://192.168.1.5",
-            "http://",
-            "",
-            "http://a b",
-            "http://192.168.1.5:port",
-            "http://192.168.1.5:0",
-            "http://user@host",
-            "http://host/adv",
-            "[fd00::5]7500",
-        ] {
-            assert_eq!(read(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn an_address_that_goes_along_or_that_everybody_reaches_is_told_apart() {
-        let table = [
-            ("192.168.1.5", Standing::Private),
-            ("10.0.0.5", Standing::Private),
-            ("100.64.0.1", Standing::Private),
-            ("fd12::5", Standing::Private),
-            ("8.8.8.8", Standing::Public),
-            ("::ffff:8.8.8.8", Standing::Public),
-            ("2001:db8::5", Standing::Public),
-            ("127.0.0.1", Standing::ThisMachine),
-            ("::1", Standing::ThisMachine),
-            ("169.254.1.1", Standing::LinkLocal),
-            ("fe80::1", Standing::LinkLocal),
-        ];
-        for (ip, expected) in table {
-            assert_eq!(standing(ip.parse().unwrap()), expected, "{ip}");
-        }
-        assert!(is_our_own("127.0.0.1:80".parse().unwrap()));
-    }
-
-    #[test]
-    fn a_yes_to_everything_does_not_compare_a_thumbprint() {
-        assert!(compare(true).is_err());
-    }
-}
+#[path = "key_servers_tests.rs"]
+mod tests;

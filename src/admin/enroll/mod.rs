@@ -2,6 +2,7 @@
 
 mod candidates;
 mod key_servers;
+mod moved;
 mod own_address;
 mod refresh;
 mod strength;
@@ -9,6 +10,7 @@ mod strength;
 use core::net::IpAddr;
 
 use key_servers::{Enrolled, KeyServerOptions};
+pub use moved::{Moved, moved, own_addresses_now};
 
 use super::ask;
 use super::unlock::{UnlockOptions, Unlocked, unlock};
@@ -40,8 +42,9 @@ pub struct EnrollOptions {
     /// Remember this place beside the home, and in place of an earlier second one
     #[arg(long, conflicts_with = "refresh")]
     second: bool,
-    /// Take over what has changed at the enrolled place since; neither the list
-    /// of factors nor how many are needed changes
+    /// Take over what has changed at the enrolled place since, and the address
+    /// of this server if it was enrolled and is another one; neither the list of
+    /// factors nor how many are needed changes
     #[arg(long, conflicts_with_all = ["neighbour", "machine_need", "place_need", "tang"])]
     refresh: bool,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use crate::vault::{MAX_ADDRESSES, OwnAddress};
 
 /// Stands for everything beyond the router: an address of documents (RFC
 /// 5737), which nobody has.
-const BEYOND: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+pub const BEYOND: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// The addresses of a place.
 pub type OwnAddresses = Vec<OwnAddress, MAX_ADDRESSES>;

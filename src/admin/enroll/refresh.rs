@@ -4,7 +4,9 @@
 use std::time::Instant;
 
 use super::key_servers::{News, look_again};
-use super::{candidates, forget_words_for_login, make_slot, prove_it_opens};
+use super::{
+    Moved, candidates, forget_words_for_login, make_slot, moved, own_addresses_now, prove_it_opens,
+};
 use crate::admin::init::SETUP;
 use crate::admin::{Problem, Result, Unlocked, ask};
 use crate::environment::{
@@ -27,8 +29,10 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     let slot = &table.environments[at];
     let mut now = refresh(slot, &values(&unlocked, slot)?, &observed);
     let servers = new_keys(slot, &mut now, &mut observed, yes)?;
-    tell(&slot.name, &now);
-    if now.taken() == 0 {
+    let addresses = own_addresses_now(slot);
+    let moved = moved(&slot.addresses, &addresses);
+    tell(&slot.name, &now, &moved);
+    if now.taken() == 0 && moved.is_empty() {
         println!("Nothing that answers has changed.");
         return Ok(());
     }
@@ -40,15 +44,17 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     }
     ask::confirm("Take the place as it is now?", yes)?;
     let (id, name, need) = (table.next_id, slot.name.clone(), slot.need);
-    let addresses = slot.addresses.clone();
-    let mut slot = make_slot(&unlocked, id, &name, &now.chosen, need)?;
-    slot.addresses = addresses;
-    slot.servers = servers;
-    prove_it_opens(&unlocked, &slot, &observed)?;
-    *table.environments[at] = slot;
-    table.next_id = id.saturating_add(1);
+    // Its rows know nothing of the server's own addresses.
+    if now.taken() > 0 {
+        let mut slot = make_slot(&unlocked, id, &name, &now.chosen, need)?;
+        slot.servers = servers;
+        prove_it_opens(&unlocked, &slot, &observed)?;
+        *table.environments[at] = slot;
+        table.next_id = id.saturating_add(1);
+    }
+    table.environments[at].addresses = addresses;
     unlocked.replace_slots(&table)?;
-    let changed = now.taken();
+    let changed = now.taken().saturating_add(moved.len() as u8);
     unlocked.log(EventKind::Refreshed {
         place: name,
         changed,
@@ -119,7 +125,7 @@ fn this_place(unlocked: &Unlocked, table: &SlotTable, observed: &Observed) -> Re
         .ok_or_else(|| Problem::refused("No place is enrolled yet.", "Run: stayput enroll"))
 }
 
-fn tell(name: &str, now: &Refreshed) {
+fn tell(name: &str, now: &Refreshed, moved: &[Moved]) {
     println!("\nThe place \"{name}\":");
     let mut same = 0;
     for (factor, (label, fate)) in now.chosen.iter().zip(&now.fates) {
@@ -135,6 +141,9 @@ fn tell(name: &str, now: &Refreshed) {
                 println!("  {label}: changed, but kept as it was enrolled: {reason}");
             }
         }
+    }
+    for moved in moved {
+        println!("  the address of this server: {moved}: taken as it is now");
     }
     println!("  as enrolled: {same} others");
 }

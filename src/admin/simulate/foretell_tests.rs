@@ -25,18 +25,30 @@ pub struct Clinic {
     sticks: StickList,
 }
 
+const SERVER: (Group, &str) = (Group::Servers, "tang 10.0.0.9:80");
+
 pub fn clinic() -> Clinic {
+    clinic_of(&FACTORS, 0)
+}
+
+/// It needs a key server too.
+fn bound_clinic() -> Clinic {
+    clinic_of(&[&FACTORS[..], &[SERVER]].concat(), 1)
+}
+
+fn clinic_of(factors: &[(Group, &str)], servers: u8) -> Clinic {
     let key = MasterKey::generate();
     let header = Header::of_a_new_server(&key);
-    let chosen = FACTORS.map(|(group, label)| Chosen {
-        group,
-        label: label.try_into().unwrap(),
+    let chosen = factors.iter().map(|(group, label)| Chosen {
+        group: *group,
+        label: (*label).try_into().unwrap(),
         value: value(label),
     });
+    let chosen: Vec<Chosen> = chosen.collect();
     let need = Thresholds {
         machine: 2,
         place: 2,
-        servers: 0,
+        servers,
     };
     let name = "home".try_into().unwrap();
     let slot = enrol(&header, &key, 1, name, &chosen, need, |_, _| ()).unwrap();
@@ -56,8 +68,8 @@ fn value(label: &str) -> Value {
 impl Clinic {
     pub fn at_home(&self) -> Observed {
         let mut observed = Observed::default();
-        for (_, label) in FACTORS {
-            observed.note(&label.try_into().unwrap(), &value(label));
+        for factor in &self.slots.environments[0].factors {
+            observed.note(&factor.label, &value(&factor.label));
         }
         observed
     }
@@ -129,6 +141,35 @@ fn in_another_house_a_strike_is_counted_and_the_prompt_says_so_after_the_wait() 
     assert_eq!(locked.strike, Some((1, 3)));
     let then = locked.says_then.as_deref();
     assert_eq!(then, Some("This server does not recognise this place."));
+}
+
+#[test]
+fn whatever_is_taken_away_the_prompt_names_it_and_nothing_else() {
+    let silent = |without: &[&str]| {
+        let locked = bound_clinic().locked(without, false);
+        let names = [
+            "This machine is not as it was: 0 of 3",
+            "1 of 3 neighbours answer",
+            "0 of 3 neighbours answer",
+            "0 of 1 key servers answer",
+        ];
+        names.map(|name| locked.prompt.contains(name))
+    };
+    let two_neighbours = ["neighbour:10.0.0.1", "neighbour:10.0.0.3"];
+    assert_eq!(silent(&["machine"]), [true, false, false, false]);
+    assert_eq!(silent(&two_neighbours), [false, true, false, false]);
+    assert_eq!(silent(&["tang:10.0.0.9"]), [false, false, false, true]);
+    assert_eq!(silent(&["place"]), [false, false, true, true]);
+    for without in [&[][..], &two_neighbours[..1], &["tang:10.0.0.8"]] {
+        let future = bound_clinic().future(without, false);
+        assert!(matches!(future, Future::Opens(_)), "{without:?}");
+    }
+    // A server that stands in for the right one opens nothing either.
+    let locked = bound_clinic().locked(&["tang:10.0.0.9"], true);
+    assert_eq!(
+        locked.finding,
+        Some((Duration::from_secs(90), Finding::Foreign))
+    );
 }
 
 #[test]

@@ -151,3 +151,74 @@ impl AsFd for Conversation {
         self.connection.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use nix::poll::{PollFd, poll};
+    use nix::sys::socket::{Backlog, listen};
+
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(1);
+
+    fn begin(listener: &TcpListener, now: Instant) -> Conversation {
+        let address = listener.local_addr().unwrap();
+        Conversation::begin(address, now, || "x".try_into().unwrap()).unwrap()
+    }
+
+    fn late(connected: bool) -> Result<Option<Reply>, NoReply> {
+        Err(NoReply::TooLate { connected })
+    }
+
+    #[test]
+    fn a_server_that_sends_a_byte_now_and_then_is_given_up_after_the_whole_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let begun = Instant::now();
+        let mut conversation = begin(&listener, begun);
+        let (mut server, _) = listener.accept().unwrap();
+        let mut text = b"HTTP/1.1 200 OK".iter();
+        let mut drip = |at: Duration| {
+            server.write_all(&[*text.next().unwrap()]).unwrap();
+            let mut fds = [PollFd::new(conversation.as_fd(), PollFlags::POLLIN)];
+            assert_eq!(poll(&mut fds, 20_000u16), Ok(1), "the byte has come");
+            conversation.drive(begun + at)
+        };
+        for at in [Duration::ZERO, CONNECT, WHOLE - TICK] {
+            assert_eq!(drip(at), Ok(None), "{at:?}");
+        }
+        assert_eq!(drip(WHOLE), late(true));
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_reached_is_given_up_sooner() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // One waits to be taken; there is no room for more.
+        listen(&listener, Backlog::new(0).unwrap()).unwrap();
+        let _first = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let begun = Instant::now();
+        let mut conversation = begin(&listener, begun);
+        assert_eq!(conversation.drive(begun + CONNECT - TICK), Ok(None));
+        assert_eq!(conversation.drive(begun + CONNECT), late(false));
+    }
+
+    #[test]
+    fn where_nothing_listens_nobody_was_there_and_it_is_known_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let begun = Instant::now();
+        let why = match Conversation::begin(address, begun, || "x".try_into().unwrap()) {
+            Err(why) => why,
+            Ok(mut conversation) => {
+                let mut fds = [PollFd::new(conversation.as_fd(), PollFlags::POLLOUT)];
+                assert_eq!(poll(&mut fds, 20_000u16), Ok(1));
+                conversation.drive(begun).unwrap_err()
+            }
+        };
+        assert_eq!(why, NoReply::Unreachable(ErrorKind::ConnectionRefused));
+        assert!(!why.is_of_somebody());
+    }
+}

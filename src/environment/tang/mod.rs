@@ -14,6 +14,8 @@ mod label;
 mod real_tests;
 #[cfg(feature = "admin")]
 mod strength;
+#[cfg(test)]
+mod test_server;
 
 pub use asking::KeyServers;
 pub use label::is_server;
@@ -40,3 +42,5 @@ pub use jwk::parse_answer;
 
 #[cfg(test)]
 pub use exchange::tests::Peer as TestPeer;
+#[cfg(test)]
+pub use test_server::{Tang as TestTang, answering_with_another_key};

@@ -1,7 +1,7 @@
 //! Against Debian's own tangd, and against servers that mean harm.
 
 use core::net::{Ipv4Addr, SocketAddr};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -16,8 +16,8 @@ use tempfile::TempDir;
 
 use super::asking::{KeyServers, UNKNOWN_KEY, ask_once, factor_value, recover_once};
 use super::exchange::enrol;
-use super::exchange::tests::Peer;
-use super::jwk::{parse_answer, question, thumbprint, thumbprint_text};
+use super::jwk::{question, thumbprint, thumbprint_text};
+use super::test_server::{TANGD, Tang, answering_with_another_key, read_request, run, serve};
 use super::{Advertisement, Request, server_label};
 use crate::vault::{
     Curve, EnvironmentSlot, KeyServer, Label, PublicKey, SealedValues, Thresholds, Value,
@@ -26,65 +26,7 @@ use crate::vault::{
 /// For what comes within a second where nothing else runs.
 const LONG: Duration = Duration::from_secs(60);
 
-const TANGD: &str = "/usr/libexec/tangd";
-
-/// Serves each connection in a thread of its own, for as long as the tests run.
-fn serve(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    let answer = Arc::new(answer);
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let answer = answer.clone();
-            thread::spawn(move || answer(stream));
-        }
-    });
-    address
-}
-
-fn run(program: &str, arguments: &[&str]) {
-    let done = Command::new(program).args(arguments).output();
-    let done = done.unwrap_or_else(|error| {
-        panic!("{program}: {error}. These tests need Debian's tang and jose: images/install-tools")
-    });
-    assert!(done.status.success(), "{program} {arguments:?}: {done:?}");
-}
-
-/// A real key server with keys of its own.
-struct Tang {
-    keys: TempDir,
-    address: SocketAddr,
-}
-
 impl Tang {
-    fn new() -> Self {
-        let keys = TempDir::new().unwrap();
-        run(
-            "/usr/libexec/tangd-keygen",
-            &[keys.path().to_str().unwrap()],
-        );
-        Self::with(keys)
-    }
-
-    fn with(keys: TempDir) -> Self {
-        let folder = keys.path().to_owned();
-        let address = serve(move |stream| {
-            let stream: OwnedFd = stream.into();
-            let output = Stdio::from(stream.try_clone().unwrap());
-            let _ = Command::new(TANGD)
-                .arg(&folder)
-                .stdin(Stdio::from(stream))
-                .stdout(output)
-                .stderr(Stdio::null())
-                .status();
-        });
-        Self { keys, address }
-    }
-
-    fn folder(&self) -> &str {
-        self.keys.path().to_str().unwrap()
-    }
-
     fn get(&self, path: &str) -> Option<std::vec::Vec<u8>> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         let request = Request::try_from(request.as_str()).unwrap();
@@ -161,7 +103,7 @@ fn hear(
 
 #[test]
 fn debians_tang_is_believed_asked_and_gives_the_same_value_at_every_boot() {
-    let tang = Tang::new();
+    let tang = Tang::start();
     let advertisement = tang.advertisement(&[]);
     assert_eq!(advertisement.signing.len(), 1);
     // The thumbprint is the one by which tang knows its own key.
@@ -195,7 +137,7 @@ fn tang_with_keys_on_p256_is_asked_as_well() {
             &["jwk", "gen", "-i", template, "-o", path.to_str().unwrap()],
         );
     }
-    let tang = Tang::with(keys);
+    let tang = Tang::start_with(keys);
     let (server, value) = tang.enrolled();
     assert_eq!(server.exchange.curve, Curve::P256);
     assert_eq!(recover_once(&server), Ok(value));
@@ -203,32 +145,21 @@ fn tang_with_keys_on_p256_is_asked_as_well() {
 
 #[test]
 fn rotated_keys_still_open_are_vouched_for_by_the_old_and_once_deleted_are_unknown() {
-    let tang = Tang::new();
+    let tang = Tang::start();
     let before = tang.advertisement(&[]);
     let (server, value) = tang.enrolled();
-    run("/usr/libexec/tangd-rotate-keys", &["-d", tang.folder()]);
+    tang.rotate();
     let after = tang.advertisement(&before.signing);
     assert!(!after.exchange.contains(&server.exchange), "a new key");
     assert!(!after.signing.contains(&before.signing[0]));
     assert_eq!(after.vouching[..], before.signing[..]);
     assert!(tang.advertisement(&[]).vouching.is_empty());
     assert_eq!(recover_once(&server), Ok(value), "the old still answers");
-    for entry in std::fs::read_dir(tang.folder()).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            std::fs::remove_file(entry.path()).unwrap();
-        }
-    }
+    tang.forget_rotated();
     assert!(recover_once(&server).is_err());
     let heard = hear(&[server], LONG, |heard| !heard.is_empty());
     assert_eq!(heard.len(), 1, "it is somebody, but not with this key");
     assert_eq!(heard[0].1.as_slice(), UNKNOWN_KEY);
-}
-
-fn read_request(mut stream: &TcpStream) -> String {
-    let mut bytes = [0; 2048];
-    let length = stream.read(&mut bytes).unwrap_or(0);
-    String::from_utf8_lossy(&bytes[..length]).into_owned()
 }
 
 fn say(mut stream: TcpStream, body: &str) {
@@ -242,7 +173,7 @@ fn say(mut stream: TcpStream, body: &str) {
 
 #[test]
 fn hostile_servers_cost_nothing_but_themselves_while_the_right_one_answers() {
-    let tang = Tang::new();
+    let tang = Tang::start();
     let (right, value) = tang.enrolled();
     let key = &right.exchange;
     let connections = Arc::new(AtomicUsize::new(0));
@@ -283,18 +214,7 @@ fn hostile_servers_cost_nothing_but_themselves_while_the_right_one_answers() {
     let off = question(Curve::P521, &off);
     let off_curve = serve(move |stream| say(stream, &off));
     let slams = serve(drop);
-    let other = serve(|stream| {
-        let request = read_request(&stream);
-        let asked = parse_answer(request.split("\r\n\r\n").nth(1).unwrap().as_bytes()).unwrap();
-        let answer = Peer::new(Curve::P521).answer(&asked.point);
-        let body = question(Curve::P521, &answer.point);
-        let mut stream = stream;
-        let length = body.len();
-        let _ = write!(
-            stream,
-            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-    });
+    let other = answering_with_another_key();
     let harmful = [silent, gigabyte, drip, identity, off_curve, slams, other];
     let mut servers: std::vec::Vec<KeyServer> = harmful
         .iter()
@@ -333,7 +253,7 @@ fn hostile_servers_cost_nothing_but_themselves_while_the_right_one_answers() {
 
 #[test]
 fn a_server_that_comes_up_late_is_heard_within_two_seconds() {
-    let keys = Tang::new();
+    let keys = Tang::start();
     let advertised = keys.advertisement(&[]).exchange[0].clone();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
