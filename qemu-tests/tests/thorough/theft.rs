@@ -5,24 +5,46 @@ use qemu_tests::{FastMachine, Place, Result, minutes, seconds};
 
 use crate::suspect::{clinic_with, clinic_with_office_stick, make_office_stick, wait_for_log};
 
+const STRIKE: &str = "a foreign place: strike 1 of 3";
+/// What the stage says when it has judged, and its prompt is open.
+const JUDGED: &str = "This server does not recognise this place.";
+
+/// Waits until the place has been judged so many times since the kernel's start.
+fn wait_for_judgements(machine: &mut FastMachine, count: usize) -> Result {
+    let wait = format!(
+        "i=0; until [ $(dmesg | grep -c 'locked: {JUDGED}') = {count} ]; do \
+         [ $i != 300 ] || {{ dmesg | grep stayput; exit 1; }}; sleep 0.2; i=$((i+1)); done"
+    );
+    machine.shell(&wait)?.success()?;
+    Ok(())
+}
+
+/// Strikes and judgements since the kernel's start, in their order.
+fn said_of_strikes(machine: &mut FastMachine) -> Result<Vec<String>> {
+    let said = machine.shell(&format!("dmesg | grep -o 'a foreign place: .*\\|{JUDGED}'"))?;
+    Ok(said.success()?.lines().map(str::to_owned).collect())
+}
+
 #[test]
 fn a_foreign_place_is_one_strike_a_boot_and_home_clears_it() -> Result {
     let mut machine = clinic_with("--wait 5")?;
     let elsewhere = Place::elsewhere()?;
     machine.boot_at(&elsewhere)?;
-    wait_for_log(&mut machine, "strike 1 of 3")?;
+    wait_for_judgements(&mut machine, 1)?;
     // A stage that is started again in the same boot judges again.
     machine.shell("kill -9 $(pidof stayput-boot)")?.success()?;
-    machine
-        .shell("until [ $(dmesg | grep -c 'found the vault') = 2 ]; do sleep 0.2; done")?
-        .success()?;
-    std::thread::sleep(seconds(12));
+    wait_for_judgements(&mut machine, 2)?;
     assert_locked(&mut machine)?;
-    let log = machine.shell("dmesg")?.text;
+    assert_eq!(said_of_strikes(&mut machine)?, [STRIKE, JUDGED, JUDGED]);
+    let log = machine.shell("stayput log")?.success()?;
+    assert!(log.contains("strike 1 of 3"), "{log}");
     assert!(!log.contains("strike 2"), "{log}");
 
+    // The power goes when the screen says it: by then the strike counts.
     machine.boot_at(&elsewhere)?;
-    wait_for_log(&mut machine, "strike 2 of 3")?;
+    machine.console().wait_for(JUDGED, minutes(2))?;
+    machine.boot_at(&elsewhere)?;
+    wait_for_log(&mut machine, "strike 3 of 3")?;
     machine.boot_at(&Place::home()?)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)?;
@@ -82,6 +104,10 @@ fn without_another_verified_stick_the_limit_only_halts() -> Result {
     const PIN: &str = "4711-0815";
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&Place::home()?)?;
+    // A stick that was never seen to open is none.
+    let refused = machine.shell("stayput policy --on-strikes reset --stick-kept bank 2>&1")?;
+    assert!(!refused.ok(), "{refused}");
+    assert!(refused.text.contains("is verified and out"), "{refused}");
     let stick = make_office_stick(&mut machine, Some(PIN))?;
     machine
         .shell(
@@ -148,11 +174,32 @@ fn a_stick_opens_a_server_that_was_reset_only_this_time() -> Result {
     let (mut machine, stick) = clinic_with_office_stick("--wait 5")?;
     let home = Place::home()?;
     machine.boot_to_shell_at(&home)?;
+    let spare = FastMachine::clinics_stick()?;
+    spare.write("backup.sql", b"patients")?;
+    let id = machine.plug(&spare)?;
+    machine.wait_for_device("/dev/sda1")?;
+    let vault = "sha256sum </dev/vda2";
+    let before = machine.shell(vault)?.success()?;
+    let said = machine.shell("stayput reset --dry-run")?.success()?;
+    assert!(said.contains("on the stick /dev/sda1"), "{said}");
+    assert!(said.contains("Nothing was destroyed."), "{said}");
+    assert_eq!(machine.shell(vault)?.success()?, before);
     let said = machine.shell("stayput reset --yes && sync")?.success()?;
     assert!(said.contains("read back after"), "{said}");
+    assert!(said.contains("sticks destroyed: 1."), "{said}");
+    machine.unplug(&id)?;
+    // What else is on the stick that was plugged in stays.
+    assert_eq!(spare.read("backup.sql")?, b"patients");
+
     machine.boot_at(&home)?;
     machine.wait_for_prompt()?;
     assert_locked(&mut machine)?;
+    let id = machine.plug(&spare)?;
+    machine
+        .console()
+        .expect_silence_about("accepted", seconds(8))?;
+    assert_locked(&mut machine)?;
+    machine.unplug(&id)?;
     machine.plug(&stick)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)?;
