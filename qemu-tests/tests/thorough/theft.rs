@@ -42,12 +42,15 @@ fn a_foreign_place_is_one_strike_a_boot_and_home_clears_it() -> Result {
     machine.boot_at(&elsewhere)?;
     wait_for_judgement(&mut machine)?;
     machine.boot_at(&elsewhere)?;
-    wait_for_log(&mut machine, "strike 3 of 3")?;
+    wait_for_judgement(&mut machine)?;
+    let third = "a foreign place: strike 3 of 3";
+    assert_eq!(said_of_strikes(&mut machine)?, [third, JUDGED]);
     machine.boot_at(&Place::home()?)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)?;
     machine.boot_at(&elsewhere)?;
-    wait_for_log(&mut machine, "strike 1 of 3")?;
+    wait_for_judgement(&mut machine)?;
+    assert_eq!(said_of_strikes(&mut machine)?, [STRIKE, JUDGED]);
     assert_locked(&mut machine)
 }
 
