@@ -27,6 +27,17 @@ struct Entry {
     fua: bool,
 }
 
+type Sectors<'a> = BTreeMap<u64, &'a [u8]>;
+
+fn write(disk: &Path, sectors: &Sectors<'_>) -> Result {
+    let disk = File::options().write(true).open(disk)?;
+    for (sector, data) in sectors {
+        disk.write_all_at(data, sector * SECTOR as u64)?;
+    }
+    disk.sync_all()?;
+    Ok(())
+}
+
 /// Everything that one disk was asked to keep while a machine was on.
 pub struct WriteLog {
     entries: Vec<Entry>,
@@ -62,9 +73,10 @@ impl WriteLog {
     /// Reads the record; what QEMU was killed in the middle of is left out.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path)?;
+        // QEMU writes the head of its record at each flush.
         if number(&bytes, 0)? != MAGIC {
             return Err(Failure::new(format!(
-                "{} is not a record of writes",
+                "{} is not a record of writes, or nothing was ever flushed",
                 path.display()
             )));
         }
@@ -109,27 +121,32 @@ impl WriteLog {
     /// was flushed is there; of the rest `random` keeps some, the last one
     /// perhaps torn.
     pub fn cut(&self, disk: &Path, requests: usize, random: &mut Seeded) -> Result {
-        let disk = File::options().write(true).open(disk)?;
-        let done = &self.entries[..requests];
-        let flushed = done.iter().rposition(|entry| entry.flush).unwrap_or(0);
-        let mut keep = |entry: &Entry, at: usize| at < flushed || entry.fua || random.below(2) == 0;
-        // Kept sectors by place: a later request to the same one wins only if
-        // it was kept.
-        let mut sectors: BTreeMap<u64, &[u8]> = BTreeMap::new();
-        for (at, entry) in done.iter().enumerate() {
-            if keep(entry, at) {
-                sectors.extend((entry.sector..).zip(entry.data.chunks(SECTOR)));
-            }
-        }
+        let mut sectors = self.kept(requests, || random.below(2) == 0);
         if let Some(torn) = self.entries.get(requests) {
             let whole = torn.data.len() / SECTOR;
             let count = random.below(whole + 1);
             sectors.extend((torn.sector..).zip(torn.data.chunks(SECTOR)).take(count));
         }
-        for (sector, data) in sectors {
-            disk.write_all_at(data, sector * SECTOR as u64)?;
+        write(disk, &sectors)
+    }
+
+    /// Makes of `disk`, which holds what it held before the first request, the
+    /// disk that has lost everything that it may lose.
+    pub fn cut_off_unflushed(&self, disk: &Path) -> Result {
+        write(disk, &self.kept(self.requests(), || false))
+    }
+
+    /// What stands on the disk after so many requests, by sector; of each that
+    /// was not flushed `keep` decides. A later one wins only if it is kept.
+    fn kept(&self, requests: usize, mut keep: impl FnMut() -> bool) -> Sectors<'_> {
+        let done = &self.entries[..requests];
+        let flushed = done.iter().rposition(|entry| entry.flush).unwrap_or(0);
+        let mut sectors = Sectors::new();
+        for (at, entry) in done.iter().enumerate() {
+            if at < flushed || entry.fua || keep() {
+                sectors.extend((entry.sector..).zip(entry.data.chunks(SECTOR)));
+            }
         }
-        disk.sync_all()?;
-        Ok(())
+        sectors
     }
 }

@@ -14,5 +14,7 @@ pub use master::{MasterKey, Secret32};
 pub use random::{fill_random, random_bytes};
 pub use recovery_code::{CODE_GROUPS, CodeError, GROUP_LETTERS, RecoveryCode, TypedCode};
 pub use seal::{OpenError, Sealed, open, seal};
+#[cfg(test)]
+pub use stretch::counted::scrypts_of;
 pub use stretch::{ScryptParams, Stretch, StretchError};
 pub use wrap::{Unwrapped, WrappedKey};

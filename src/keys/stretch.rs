@@ -50,6 +50,8 @@ impl ScryptParams {
     /// 2^19, r from 1 to 8, p = 1).
     pub fn stretch(self, password: &[u8], salt: &[u8]) -> Result<Secret32, StretchError> {
         let params = self.bounded()?;
+        #[cfg(test)]
+        counted::note(self);
         let mut out = Secret32::new([0; 32]);
         scrypt::scrypt(password, salt, &params, out.expose_mut()).map_err(|_| StretchError)?;
         Ok(out)
@@ -76,6 +78,29 @@ impl Stretch {
     /// As [`ScryptParams::stretch`].
     pub fn secret(&self, password: &[u8]) -> Result<Secret32, StretchError> {
         self.params.stretch(password, &self.salt)
+    }
+}
+
+/// Counts what is computed, for tests of what an entry costs.
+#[cfg(test)]
+pub mod counted {
+    use std::cell::RefCell;
+
+    use super::ScryptParams;
+
+    thread_local! {
+        static DONE: RefCell<Vec<ScryptParams>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub fn note(params: ScryptParams) {
+        DONE.with_borrow_mut(|done| done.push(params));
+    }
+
+    /// Every scrypt that `work` computes, in order.
+    pub fn scrypts_of<T>(work: impl FnOnce() -> T) -> Vec<ScryptParams> {
+        DONE.take();
+        work();
+        DONE.take()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What people remember or have on paper, at the prompt of the locked server.
 
 use qemu_tests::seen::{assert_locked, assert_released};
-use qemu_tests::{FastMachine, Place, RecoveryCode, Result, minutes, seconds};
+use qemu_tests::{FastMachine, Place, RecoveryCode, Result, Stick, minutes, seconds};
 
 use crate::suspect::{clinic_with_office_stick, make_office_stick};
 
@@ -130,6 +130,22 @@ fn a_passphrase_opens_elsewhere_and_a_wrong_one_slows_the_next_boot_down_too() -
     Ok(())
 }
 
+/// At home the server says that it was reset, and its stick opens it. Gives what
+/// the log then says.
+fn comes_back_from_duress(machine: &mut FastMachine, stick: &Stick) -> Result<String> {
+    machine.boot_at(&Place::home()?)?;
+    machine
+        .console()
+        .wait_for("This server was reset", minutes(2))?;
+    assert_locked(machine)?;
+    machine.plug(stick)?;
+    machine.wait_for_release()?;
+    assert_released(machine)?;
+    let log = machine.shell("stayput log")?.success()?;
+    assert!(log.contains("Reset, with a passphrase for duress"), "{log}");
+    Ok(log)
+}
+
 #[test]
 fn under_duress_it_looks_like_a_wrong_passphrase_and_afterwards_only_a_stick_opens() -> Result {
     let (mut machine, stick) = clinic_with_office_stick("--wait 5")?;
@@ -174,16 +190,7 @@ fn under_duress_it_looks_like_a_wrong_passphrase_and_afterwards_only_a_stick_ope
     console.expect_silence_about("was reset", seconds(1))?;
     assert_locked(&mut machine)?;
 
-    machine.boot_at(&Place::home()?)?;
-    machine
-        .console()
-        .wait_for("This server was reset", minutes(2))?;
-    assert_locked(&mut machine)?;
-    machine.plug(&stick)?;
-    machine.wait_for_release()?;
-    assert_released(&mut machine)?;
-    let log = machine.shell("stayput log")?.success()?;
-    assert!(log.contains("Reset, with a passphrase for duress"), "{log}");
+    comes_back_from_duress(&mut machine, &stick)?;
     Ok(())
 }
 
@@ -221,16 +228,7 @@ fn under_duress_a_command_on_the_running_server_says_wrong_and_destroys_the_key(
     let at_home = machine.shell("stayput passphrase list; sync")?;
     assert!(!at_home.text.contains("Halima"), "{at_home}");
 
-    machine.boot_at(&home)?;
-    machine
-        .console()
-        .wait_for("This server was reset", minutes(2))?;
-    assert_locked(&mut machine)?;
-    machine.plug(&stick)?;
-    machine.wait_for_release()?;
-    assert_released(&mut machine)?;
-    let log = machine.shell("stayput log")?.success()?;
-    assert!(log.contains("Reset, with a passphrase for duress"), "{log}");
+    let log = comes_back_from_duress(&mut machine, &stick)?;
     let left = "Keys on plugged sticks: 0 destroyed, 1 left.";
     assert!(log.contains(left), "{log}");
     Ok(())

@@ -5,29 +5,52 @@ use qemu_tests::{FastMachine, Place, Result, minutes, seconds};
 
 use crate::suspect::{clinic_with, clinic_with_office_stick, make_office_stick, wait_for_log};
 
+const STRIKE: &str = "a foreign place: strike 1 of 3";
+/// What the stage says when it has judged, and its prompt is open.
+const JUDGED: &str = "This server does not recognise this place.";
+
+/// Waits until a stage that has just been started has judged the place.
+fn wait_for_judgement(machine: &mut FastMachine) -> Result {
+    for said in ["The server \"clinic\" is locked.", JUDGED] {
+        machine.console().wait_for(said, minutes(2))?;
+    }
+    Ok(())
+}
+
+/// Strikes and judgements since the kernel's start, in their order.
+fn said_of_strikes(machine: &mut FastMachine) -> Result<Vec<String>> {
+    let said = machine.shell(&format!("dmesg | grep -o 'a foreign place: .*\\|{JUDGED}'"))?;
+    Ok(said.success()?.lines().map(str::to_owned).collect())
+}
+
 #[test]
 fn a_foreign_place_is_one_strike_a_boot_and_home_clears_it() -> Result {
     let mut machine = clinic_with("--wait 5")?;
     let elsewhere = Place::elsewhere()?;
     machine.boot_at(&elsewhere)?;
-    wait_for_log(&mut machine, "strike 1 of 3")?;
+    wait_for_judgement(&mut machine)?;
     // A stage that is started again in the same boot judges again.
     machine.shell("kill -9 $(pidof stayput-boot)")?.success()?;
-    machine
-        .shell("until [ $(dmesg | grep -c 'found the vault') = 2 ]; do sleep 0.2; done")?
-        .success()?;
-    std::thread::sleep(seconds(12));
+    wait_for_judgement(&mut machine)?;
     assert_locked(&mut machine)?;
-    let log = machine.shell("dmesg")?.text;
+    assert_eq!(said_of_strikes(&mut machine)?, [STRIKE, JUDGED, JUDGED]);
+    let log = machine.shell("stayput log")?.success()?;
+    assert!(log.contains("strike 1 of 3"), "{log}");
     assert!(!log.contains("strike 2"), "{log}");
 
+    // The power goes when the screen says it: by then the strike counts.
     machine.boot_at(&elsewhere)?;
-    wait_for_log(&mut machine, "strike 2 of 3")?;
+    wait_for_judgement(&mut machine)?;
+    machine.boot_at(&elsewhere)?;
+    wait_for_judgement(&mut machine)?;
+    let third = "a foreign place: strike 3 of 3";
+    assert_eq!(said_of_strikes(&mut machine)?, [third, JUDGED]);
     machine.boot_at(&Place::home()?)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)?;
     machine.boot_at(&elsewhere)?;
-    wait_for_log(&mut machine, "strike 1 of 3")?;
+    wait_for_judgement(&mut machine)?;
+    assert_eq!(said_of_strikes(&mut machine)?, [STRIKE, JUDGED]);
     assert_locked(&mut machine)
 }
 
@@ -82,6 +105,10 @@ fn without_another_verified_stick_the_limit_only_halts() -> Result {
     const PIN: &str = "4711-0815";
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&Place::home()?)?;
+    // A stick that was never seen to open is none.
+    let refused = machine.shell("stayput policy --on-strikes reset --stick-kept bank 2>&1")?;
+    assert!(!refused.ok(), "{refused}");
+    assert!(refused.text.contains("is verified and out"), "{refused}");
     let stick = make_office_stick(&mut machine, Some(PIN))?;
     machine
         .shell(
@@ -148,11 +175,32 @@ fn a_stick_opens_a_server_that_was_reset_only_this_time() -> Result {
     let (mut machine, stick) = clinic_with_office_stick("--wait 5")?;
     let home = Place::home()?;
     machine.boot_to_shell_at(&home)?;
+    let spare = FastMachine::clinics_stick()?;
+    spare.write("backup.sql", b"patients")?;
+    let id = machine.plug(&spare)?;
+    machine.wait_for_device("/dev/sda1")?;
+    let vault = "sha256sum </dev/vda2";
+    let before = machine.shell(vault)?.success()?;
+    let said = machine.shell("stayput reset --dry-run")?.success()?;
+    assert!(said.contains("on the stick /dev/sda1"), "{said}");
+    assert!(said.contains("Nothing was destroyed."), "{said}");
+    assert_eq!(machine.shell(vault)?.success()?, before);
     let said = machine.shell("stayput reset --yes && sync")?.success()?;
     assert!(said.contains("read back after"), "{said}");
+    assert!(said.contains("sticks destroyed: 1."), "{said}");
+    machine.unplug(&id)?;
+    // What else is on the stick that was plugged in stays.
+    assert_eq!(spare.read("backup.sql")?, b"patients");
+
     machine.boot_at(&home)?;
     machine.wait_for_prompt()?;
     assert_locked(&mut machine)?;
+    let id = machine.plug(&spare)?;
+    machine
+        .console()
+        .expect_silence_about("accepted", seconds(8))?;
+    assert_locked(&mut machine)?;
+    machine.unplug(&id)?;
     machine.plug(&stick)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)?;

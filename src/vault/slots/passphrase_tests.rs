@@ -1,5 +1,5 @@
 use super::*;
-use crate::keys::random_bytes;
+use crate::keys::{random_bytes, scrypts_of};
 
 const NOW: u64 = 1_700_000_000;
 
@@ -225,4 +225,27 @@ fn a_table_made_useless_looks_the_same_and_opens_for_nobody() {
     for words in ["halima's words", "night's words", "otieno's words"] {
         assert_eq!(people.enter(words), "wrong");
     }
+}
+
+#[test]
+fn an_entry_costs_the_same_one_scrypt_whatever_it_turns_out_to_be() {
+    let mut people = People::of_the_clinic();
+    let cost = people.table.passphrases.stretch.unwrap().params;
+    let each_costs_one = |people: &People, answers: [&str; 5]| {
+        let entries = [
+            "halima's words",
+            "otieno's words",
+            "night's words",
+            "a guess",
+            "",
+        ];
+        for (words, answer) in entries.into_iter().zip(answers) {
+            let scrypts = scrypts_of(|| assert_eq!(people.enter(words), answer));
+            assert_eq!(scrypts, [cost], "{words:?}");
+        }
+    };
+    each_costs_one(&people, ["halima", "otieno", "duress", "wrong", "wrong"]);
+    // Nor does it show afterwards that one of them was for duress.
+    people.table.make_useless();
+    each_costs_one(&people, ["wrong"; 5]);
 }
