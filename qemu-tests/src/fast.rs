@@ -28,6 +28,8 @@ pub struct FastMachine {
     pub screen: bool,
     /// Switched on without its network cable.
     pub cable_out: bool,
+    /// Most of the scenario's time is waiting: others need not wait for it.
+    pub mostly_waits: bool,
     /// Every write to the disk is recorded, for `WriteLog::read`.
     pub record_writes_to: Option<PathBuf>,
 }
@@ -86,6 +88,7 @@ impl FastMachine {
             kernel_words: String::new(),
             screen: false,
             cable_out: false,
+            mostly_waits: false,
             record_writes_to: None,
         };
         let script = |name: &str| std::fs::read(project().join("images").join(name));
@@ -172,6 +175,9 @@ impl FastMachine {
         }
         if self.cable_out {
             builder = builder.cable_out();
+        }
+        if self.mostly_waits {
+            builder = builder.mostly_waits();
         }
         if let Some(record) = &self.record_writes_to {
             std::fs::File::create(record)?;

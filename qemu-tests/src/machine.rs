@@ -23,7 +23,8 @@ pub struct Machine {
     shell: Shell,
     sticks: u32,
     _scratch: Scratch,
-    _turn: File,
+    /// Unless it mostly waits.
+    _turn: Option<File>,
 }
 
 impl Machine {

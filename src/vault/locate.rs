@@ -79,6 +79,12 @@ impl BlockDevice for VaultDisk {
         self.file.read(block.into(), into).map_err(device_error)
     }
 
+    fn read_blocks(&self, start: u32, into: &mut [u8]) -> Result<(), VaultError> {
+        self.file
+            .read_many(start.into(), into)
+            .map_err(device_error)
+    }
+
     fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError> {
         self.file.write(block.into(), bytes).map_err(device_error)
     }

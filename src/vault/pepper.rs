@@ -102,9 +102,7 @@ pub fn read(
     expected: &[u8; 32],
 ) -> Result<Secret32, VaultError> {
     let mut bytes = Zeroizing::new(vec![0; AREA_BYTES]);
-    for (block, bytes) in (area.pepper()..).zip(bytes.chunks_exact_mut(BLOCK_SIZE)) {
-        device.read_block(block, bytes)?;
-    }
+    device.read_blocks(area.pepper(), &mut bytes)?;
     let pepper = merge(&bytes);
     if bool::from(digest(&pepper).ct_eq(expected)) {
         Ok(pepper)

@@ -25,9 +25,7 @@ fn read_copy(
     copy: usize,
 ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let mut buffer = Zeroizing::new(vec![0; region.bytes()]);
-    for (block, bytes) in (first_block(region, copy)..).zip(buffer.chunks_exact_mut(BLOCK_SIZE)) {
-        device.read_block(block, bytes)?;
-    }
+    device.read_blocks(first_block(region, copy), &mut buffer)?;
     Ok(buffer)
 }
 

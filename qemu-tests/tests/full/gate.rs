@@ -221,6 +221,7 @@ fn no_wrong_start_of_a_crashed_database_touches_a_file() -> Result {
     keep_what_is_right(&mut crashed.server)?;
     crashed.past_the_unit("bare")?;
 
+    crashed.server.shell("sync")?;
     crashed.server.power_cut();
     crashed.server.kernel_words.clear();
     crashed.server.boot_at(&crashed.home)?;

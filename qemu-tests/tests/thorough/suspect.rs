@@ -45,7 +45,7 @@ pub fn make_office_stick(machine: &mut FastMachine, pin: Option<&str>) -> Result
 pub fn wait_for_log(machine: &mut FastMachine, line: &str) -> Result {
     let wait = format!(
         "i=0; until dmesg | grep -q '{line}'; do \
-         [ $i != 300 ] || {{ dmesg | grep stayput; exit 1; }}; sleep 0.2; i=$((i+1)); done"
+         [ $i != 180 ] || {{ dmesg | grep stayput; exit 1; }}; sleep 0.5; i=$((i+1)); done"
     );
     machine.shell(&wait)?.success()?;
     Ok(())

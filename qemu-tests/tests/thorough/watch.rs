@@ -23,8 +23,8 @@ fn start_watch(machine: &mut FastMachine) -> Result {
 fn wait_until(machine: &mut FastMachine, command: &str) -> Result {
     let wait = format!(
         "i=0; until {command}; do \
-         [ $i != 150 ] || {{ dmesg | grep stayput; cat {REPORT}; exit 1; }}; \
-         sleep 0.2; i=$((i+1)); done"
+         [ $i != 60 ] || {{ dmesg | grep stayput; cat {REPORT}; exit 1; }}; \
+         sleep 0.5; i=$((i+1)); done"
     );
     machine.shell(&wait)?.success()?;
     Ok(())
@@ -54,6 +54,7 @@ fn move_to_another_network(place: &Place, maker: &str) -> Result {
 #[test]
 fn a_cable_pulled_for_a_moment_is_no_alarm_and_another_network_empties_the_memory() -> Result {
     let mut machine = clinic_with(LOCK)?;
+    machine.mostly_waits = true;
     let place = Place::home()?;
     machine.boot_at(&place)?;
     machine.wait_for_release()?;
@@ -86,6 +87,7 @@ fn a_cable_pulled_for_a_moment_is_no_alarm_and_another_network_empties_the_memor
 #[test]
 fn a_server_that_a_stick_has_opened_elsewhere_is_watched_there() -> Result {
     let mut machine = clinic_with(LOCK)?;
+    machine.mostly_waits = true;
     let place = Place::elsewhere()?;
     machine.boot_at(&place)?;
     machine.wait_for_prompt()?;
@@ -106,6 +108,7 @@ fn a_running_server_that_is_carried_away_destroys_its_key_and_the_office_stick_o
 {
     let reset = LOCK.replace("lock", "reset --stick-kept 'bank safe'");
     let (mut machine, stick) = clinic_with_office_stick(&reset)?;
+    machine.mostly_waits = true;
     let place = Place::home()?;
     machine.boot_at(&place)?;
     machine.wait_for_release()?;
