@@ -11,11 +11,3 @@ fn stolen_server_without_stick_stays_locked() -> Result {
     assert!(log.contains("stayput: locked: "), "{log}");
     Ok(())
 }
-
-#[test]
-fn one_neighbour_taken_along_is_not_enough() -> Result {
-    let elsewhere = Place::elsewhere()?;
-    let mut home = Place::home_neighbours();
-    elsewhere.replace(&home.remove(0))?;
-    stays_locked(&mut FastMachine::clinic()?, &elsewhere)
-}

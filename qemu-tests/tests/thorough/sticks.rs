@@ -8,6 +8,37 @@ use qemu_tests::{
 use qemu_tests::seen::{assert_locked, assert_released, locked_at};
 
 const KEY_DIRECTORY: &str = "stayput";
+/// Of the stick "Otieno".
+const PIN: &str = "4711-0815";
+
+#[test]
+fn a_stick_with_a_pin_opens_only_with_it_and_the_pin_is_not_shown() -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let mut machine = locked_at(&elsewhere)?;
+    machine.plug(&FastMachine::clinics_stick_with_pin()?)?;
+    let question = "PIN of stick \"Otieno\": ";
+    machine.console().wait_for(question, seconds(30))?;
+    machine.console().type_line("1234-5678")?;
+    machine
+        .console()
+        .wait_for("The PIN is wrong.", seconds(60))?;
+    machine.console().wait_for(question, seconds(30))?;
+    assert_locked(&mut machine)?;
+    // A wrong one slows the next down.
+    std::thread::sleep(seconds(3));
+    machine.console().type_line(PIN)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let console = machine.console().transcript();
+    let log = machine.shell("dmesg")?.text;
+    for typed in ["1234-5678", PIN] {
+        assert!(
+            !console.contains(typed) && !log.contains(typed),
+            "{console}\n{log}"
+        );
+    }
+    Ok(())
+}
 
 /// A stick of another make with the clinic's key files on it.
 fn with_the_clinics_key(stick: Stick) -> Result<Stick> {

@@ -25,3 +25,11 @@ fn a_station_that_answers_for_every_neighbour_opens_nothing() -> Result {
     )?;
     stays_locked(&mut FastMachine::clinic()?, &place)
 }
+
+#[test]
+fn one_neighbour_taken_along_is_not_enough() -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let mut home = Place::home_neighbours();
+    elsewhere.replace(&home.remove(0))?;
+    stays_locked(&mut FastMachine::clinic()?, &elsewhere)
+}
