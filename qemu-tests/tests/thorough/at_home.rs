@@ -3,7 +3,7 @@
 
 use qemu_tests::{FastMachine, NicModel, Place, Result};
 
-use qemu_tests::seen::{assert_locked, assert_released};
+use qemu_tests::seen::{assert_locked, assert_released, log};
 
 #[test]
 fn a_new_network_card_alone_does_not_lock_the_server() -> Result {
@@ -45,4 +45,19 @@ fn the_cable_that_is_put_back_opens_the_server() -> Result {
     machine.machine()?.cable(true)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)
+}
+
+#[test]
+fn the_last_line_of_the_stage_is_in_the_log_at_once() -> Result {
+    let home = Place::home()?;
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_at(&home)?;
+    machine.wait_for_release()?;
+    let log = log(&mut machine)?;
+    let figures = log.lines().last().unwrap_or_default();
+    assert!(figures.starts_with("stayput: released after "), "{log}");
+    for figure in ["vault ", "machine ", "neighbours ", "unwrap ", "tmpfs "] {
+        assert!(figures.contains(figure), "{log}");
+    }
+    Ok(())
 }
