@@ -41,9 +41,9 @@ fn pause_after(failures: u32) -> Duration {
 }
 
 /// The request for one exchange. The server takes any HTTP/1.1.
-fn request(server: &KeyServer, x: &PointBytes) -> Request {
+fn request(server: &KeyServer, asked: &Question) -> Request {
     let print = thumbprint_text(&thumbprint(&server.exchange));
-    let body = question(server.exchange.curve, x);
+    let body = question(server.exchange.curve, &asked.x);
     let mut request = Request::new();
     let written = write!(
         request,
@@ -57,11 +57,11 @@ fn request(server: &KeyServer, x: &PointBytes) -> Request {
 }
 
 /// What a whole reply says.
-fn read(server: &KeyServer, question: &Question, reply: &Reply) -> Result<Value, BadPoint> {
+fn read(question: &Question, reply: &Reply) -> Result<Value, BadPoint> {
     let value = match reply.status {
         200 => {
             let answer = parse_answer(&reply.body)?;
-            question.finish(&server.exchange, &answer)?
+            question.finish(&answer)?
         }
         404 => return Ok(UNKNOWN_KEY.iter().copied().collect()),
         _ => return Err(BadPoint),
@@ -76,13 +76,15 @@ pub fn factor_value(value: &Secret32) -> Value {
 
 enum State {
     Resting { until: Instant },
-    Talking(Box<(Conversation, Question)>),
+    Talking(Box<Conversation>, Box<Question>),
 }
 
 struct Asked {
     label: Label,
     server: KeyServer,
     state: State,
+    /// The next question, if it was made already.
+    ready: Option<Result<Box<Question>, BadPoint>>,
     failures: u32,
 }
 
@@ -91,27 +93,37 @@ impl Asked {
     fn due(&self) -> Instant {
         match &self.state {
             State::Resting { until } => *until,
-            State::Talking(talk) => talk.0.deadline(),
+            State::Talking(conversation, _) => conversation.deadline(),
         }
     }
 
     fn begin(&mut self, now: Instant) {
-        let server = &self.server;
         let mut asked = Err(BadPoint);
-        let begun = Conversation::begin(server.address, now, || {
-            asked = Question::new(server.exchange.curve, &server.ours);
-            asked
-                .as_ref()
-                .map_or_else(|_| Request::new(), |(_, x)| request(server, x))
+        let begun = Conversation::begin(self.server.address, now, || {
+            asked = self.ready.take().unwrap_or_else(|| self.question());
+            let request = |asked| request(&self.server, asked);
+            asked.as_deref().map_or_else(|_| Request::new(), request)
         });
         match (begun, asked) {
-            (Ok(conversation), Ok((question, _))) => {
-                self.state = State::Talking(Box::new((conversation, question)));
+            (Ok(conversation), Ok(question)) => {
+                self.state = State::Talking(Box::new(conversation), question);
             }
             // What is stored is damaged: it is as good as silent.
             (Ok(_), Err(BadPoint)) => self.rest(now, AFTER_AN_ANSWER),
             (Err(why), _) => self.failed(now, why),
         }
+    }
+
+    fn is_resting(&self) -> bool {
+        matches!(self.state, State::Resting { .. })
+    }
+
+    fn prepare(&mut self) {
+        self.ready = Some(self.question());
+    }
+
+    fn question(&self) -> Result<Box<Question>, BadPoint> {
+        Question::new(&self.server.exchange, &self.server.ours).map(Box::new)
     }
 
     fn failed(&mut self, now: Instant, why: NoReply) {
@@ -136,9 +148,9 @@ impl Asked {
                 None
             }
             State::Resting { .. } => None,
-            State::Talking(talk) => match talk.0.drive(now) {
+            State::Talking(conversation, question) => match conversation.drive(now) {
                 Ok(None) => None,
-                Ok(Some(reply)) => match read(&self.server, &talk.1, &reply) {
+                Ok(Some(reply)) => match read(question, &reply) {
                     Ok(value) => {
                         self.failures = 0;
                         self.rest(now, AFTER_AN_ANSWER);
@@ -175,6 +187,7 @@ impl KeyServers {
                     label: server_label(server.address, &place.name),
                     server: server.clone(),
                     state: State::Resting { until: now },
+                    ready: None,
                     failures: 0,
                 });
             }
@@ -192,8 +205,16 @@ impl KeyServers {
     pub fn sockets(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         self.asked.iter().filter_map(|asked| match &asked.state {
             State::Resting { .. } => None,
-            State::Talking(talk) => Some((talk.0.as_fd(), talk.0.flags())),
+            State::Talking(conversation, _) => Some((conversation.as_fd(), conversation.flags())),
         })
+    }
+
+    /// Makes one question that will be asked: that takes a moment, which is best
+    /// spent while the network comes up. False when there is none to make.
+    pub fn prepare(&mut self) -> bool {
+        let mut asked = self.asked.iter_mut();
+        let unprepared = asked.find(|asked| asked.is_resting() && asked.ready.is_none());
+        unprepared.map(Asked::prepare).is_some()
     }
 
     /// Goes on with all of them; the answers that are whole.
@@ -234,9 +255,10 @@ pub fn ask_once(address: core::net::SocketAddr, request: &Request) -> Result<Rep
 #[cfg(feature = "admin")]
 pub fn recover_once(server: &KeyServer) -> Result<Value, String> {
     let damaged = |BadPoint| "its answer is no point of the curve".to_owned();
-    let (question, x) = Question::new(server.exchange.curve, &server.ours).map_err(damaged)?;
-    let reply = ask_once(server.address, &request(server, &x)).map_err(|why| why.to_string())?;
-    let value = read(server, &question, &reply).map_err(damaged)?;
+    let question = Question::new(&server.exchange, &server.ours).map_err(damaged)?;
+    let request = request(server, &question);
+    let reply = ask_once(server.address, &request).map_err(|why| why.to_string())?;
+    let value = read(&question, &reply).map_err(damaged)?;
     match value.as_slice() == UNKNOWN_KEY {
         true => Err("it does not know the key".into()),
         false => Ok(value),

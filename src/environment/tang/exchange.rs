@@ -5,6 +5,9 @@
 //! the value of K = c·S, and forgets c. To have K again, x = C + e·G is sent
 //! with a fresh e; the server answers y = s·x, and K = y - e·S. Neither the
 //! server nor whoever listens learns K, and without s nobody has it.
+//!
+//! e·S needs no answer: it is computed with x, and e forgotten. What is left to
+//! do with an answer is a subtraction.
 
 use heapless::Vec;
 use hkdf::Hkdf;
@@ -137,28 +140,31 @@ where
     Ok((ours, value_of::<C>(*k)?))
 }
 
-/// e and x.
-fn ask_on<C>(ours: &[u8]) -> Result<(Scalar<C>, PointBytes), BadPoint>
-where
-    C: CurveArithmetic,
-    FieldBytesSize<C>: ModulusSize,
-    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
-{
-    let ours = ProjectivePoint::<C>::from(read::<C>(ours)?);
-    let e = random::<C>();
-    let x = write::<C>(ours + generator::<C>() * **e)?;
-    Ok((e, x))
-}
+/// What hides K in an answer: e·S.
+type Mask<C> = Zeroizing<ProjectivePoint<C>>;
 
-fn finish_on<C>(e: &Scalar<C>, exchange: &[u8], y: &[u8]) -> Result<Secret32, BadPoint>
+/// e·S and x.
+fn ask_on<C>(exchange: &[u8], ours: &[u8]) -> Result<(Mask<C>, PointBytes), BadPoint>
 where
     C: CurveArithmetic,
     FieldBytesSize<C>: ModulusSize,
     AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
 {
     let server = ProjectivePoint::<C>::from(read::<C>(exchange)?);
+    let ours = ProjectivePoint::<C>::from(read::<C>(ours)?);
+    let e = random::<C>();
+    let x = write::<C>(ours + generator::<C>() * **e)?;
+    Ok((Zeroizing::new(server * **e), x))
+}
+
+fn finish_on<C>(mask: &Mask<C>, y: &[u8]) -> Result<Secret32, BadPoint>
+where
+    C: CurveArithmetic,
+    FieldBytesSize<C>: ModulusSize,
+    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+{
     let y = ProjectivePoint::<C>::from(read::<C>(y)?);
-    let k = Zeroizing::new(y - server * ***e);
+    let k = Zeroizing::new(y - **mask);
     value_of::<C>(*k)
 }
 
@@ -180,28 +186,36 @@ pub fn enrol(exchange: &PublicKey) -> Result<(PointBytes, Secret32), BadPoint> {
     }
 }
 
-enum Blinding {
-    P256(Scalar<NistP256>),
-    P521(Scalar<NistP521>),
+enum AnyMask {
+    P256(Mask<NistP256>),
+    P521(Mask<NistP521>),
 }
 
-/// One question that is under way. Its random number is erased on drop.
-pub struct Question(Blinding);
+/// One question: what is sent, and what of it stays here, which is erased on
+/// drop.
+pub struct Question {
+    pub x: PointBytes,
+    mask: AnyMask,
+}
 
 impl Question {
-    /// With the point that is sent.
+    /// To the server with the key `exchange`, about the point that was kept when
+    /// it was enrolled.
     ///
     /// # Errors
     /// [`BadPoint`]: what is stored is damaged.
-    pub fn new(curve: Curve, ours: &[u8]) -> Result<(Self, PointBytes), BadPoint> {
-        Ok(match curve {
+    pub fn new(exchange: &PublicKey, ours: &[u8]) -> Result<Self, BadPoint> {
+        let server = &exchange.point;
+        Ok(match exchange.curve {
             Curve::P256 => {
-                let (e, x) = ask_on::<NistP256>(ours)?;
-                (Self(Blinding::P256(e)), x)
+                let (mask, x) = ask_on::<NistP256>(server, ours)?;
+                let mask = AnyMask::P256(mask);
+                Self { x, mask }
             }
             Curve::P521 => {
-                let (e, x) = ask_on::<NistP521>(ours)?;
-                (Self(Blinding::P521(e)), x)
+                let (mask, x) = ask_on::<NistP521>(server, ours)?;
+                let mask = AnyMask::P521(mask);
+                Self { x, mask }
             }
         })
     }
@@ -211,11 +225,11 @@ impl Question {
     ///
     /// # Errors
     /// [`BadPoint`].
-    pub fn finish(&self, exchange: &PublicKey, answer: &PublicKey) -> Result<Secret32, BadPoint> {
-        let (key, y) = (&exchange.point, &answer.point);
-        match (&self.0, exchange.curve, answer.curve) {
-            (Blinding::P256(e), Curve::P256, Curve::P256) => finish_on::<NistP256>(e, key, y),
-            (Blinding::P521(e), Curve::P521, Curve::P521) => finish_on::<NistP521>(e, key, y),
+    pub fn finish(&self, answer: &PublicKey) -> Result<Secret32, BadPoint> {
+        let y = &answer.point;
+        match (&self.mask, answer.curve) {
+            (AnyMask::P256(mask), Curve::P256) => finish_on::<NistP256>(mask, y),
+            (AnyMask::P521(mask), Curve::P521) => finish_on::<NistP521>(mask, y),
             _ => Err(BadPoint),
         }
     }
@@ -280,11 +294,11 @@ pub(super) mod tests {
             let (ours, value) = enrol(&peer.key()).unwrap();
             let mut sent = std::vec::Vec::new();
             for _ in 0..3 {
-                let (question, x) = Question::new(curve, &ours).unwrap();
-                let again = question.finish(&peer.key(), &peer.answer(&x)).unwrap();
+                let question = Question::new(&peer.key(), &ours).unwrap();
+                let again = question.finish(&peer.answer(&question.x)).unwrap();
                 assert_eq!(again.expose(), value.expose());
-                assert!(!sent.contains(&x) && x != ours);
-                sent.push(x);
+                assert!(!sent.contains(&question.x) && question.x != ours);
+                sent.push(question.x.clone());
             }
         }
     }
@@ -294,8 +308,8 @@ pub(super) mod tests {
         for curve in CURVES {
             let (peer, other) = (Peer::new(curve), Peer::new(curve));
             let (ours, value) = enrol(&peer.key()).unwrap();
-            let (question, x) = Question::new(curve, &ours).unwrap();
-            let wrong = question.finish(&peer.key(), &other.answer(&x)).unwrap();
+            let question = Question::new(&peer.key(), &ours).unwrap();
+            let wrong = question.finish(&other.answer(&question.x)).unwrap();
             assert_ne!(wrong.expose(), value.expose());
             assert_ne!(enrol(&peer.key()).unwrap().1.expose(), value.expose());
         }
@@ -306,8 +320,8 @@ pub(super) mod tests {
         for curve in CURVES {
             let peer = Peer::new(curve);
             let (ours, _) = enrol(&peer.key()).unwrap();
-            let (question, x) = Question::new(curve, &ours).unwrap();
-            let right = peer.answer(&x);
+            let question = Question::new(&peer.key(), &ours).unwrap();
+            let right = peer.answer(&question.x);
             let mut off = right.clone();
             *off.point.last_mut().unwrap() ^= 1;
             let zero = vec![0; curve.coordinate()];
@@ -325,18 +339,20 @@ pub(super) mod tests {
             for wrong in wrong {
                 let point = Vec::from_slice(wrong).unwrap();
                 let answer = PublicKey { curve, point };
-                assert_eq!(question.finish(&peer.key(), &answer).err(), Some(BadPoint));
+                assert_eq!(question.finish(&answer).err(), Some(BadPoint));
                 assert_eq!(enrol(&answer).err(), Some(BadPoint));
-                assert_eq!(Question::new(curve, wrong).err(), Some(BadPoint));
+                assert_eq!(Question::new(&answer, &ours).err(), Some(BadPoint));
+                assert_eq!(Question::new(&peer.key(), wrong).err(), Some(BadPoint));
             }
             let of_other = Peer::new(other).key();
-            assert!(question.finish(&peer.key(), &of_other).is_err());
+            assert!(question.finish(&of_other).is_err());
             // y = e·S would make K the point at infinity.
-            let e_times_server = match &question.0 {
-                Blinding::P256(e) => Peer::P256(e.clone()).answer(&peer.key().point),
-                Blinding::P521(e) => Peer::P521(e.clone()).answer(&peer.key().point),
+            let point = match &question.mask {
+                AnyMask::P256(mask) => write::<NistP256>(**mask),
+                AnyMask::P521(mask) => write::<NistP521>(**mask),
             };
-            assert!(question.finish(&peer.key(), &e_times_server).is_err());
+            let point = point.unwrap();
+            assert!(question.finish(&PublicKey { curve, point }).is_err());
         }
     }
 
