@@ -27,6 +27,7 @@ pub struct Figures {
     start: Instant,
     pub vault: Part,
     pub machine: Part,
+    asking_since: Option<Instant>,
     /// From the start of asking until there was a combination to try.
     neighbours: Option<Part>,
     /// The same until the last key server before that had answered.
@@ -41,6 +42,7 @@ impl Figures {
             start,
             vault: Part::default(),
             machine: Part::default(),
+            asking_since: None,
             neighbours: None,
             servers: None,
             unwrap: Part::default(),
@@ -65,6 +67,12 @@ impl Figures {
             .unwrap_or(u32::MAX)
     }
 
+    /// Neighbours and key servers are asked from now on; only the first time
+    /// counts.
+    pub fn begin_to_ask(&mut self, now: Instant) {
+        self.asking_since.get_or_insert(now);
+    }
+
     /// Enough neighbours have answered; only the first time counts.
     pub fn neighbours_answered(&mut self) {
         let waited = self.asking();
@@ -78,8 +86,10 @@ impl Figures {
 
     /// Since asking began.
     fn asking(&self) -> Part {
-        let before = self.vault.0 + self.machine.0 + self.unwrap.0;
-        Part(self.start.elapsed().saturating_sub(before))
+        Part(
+            self.asking_since
+                .map_or_else(Duration::default, |since| since.elapsed()),
+        )
     }
 }
 

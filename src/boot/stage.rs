@@ -14,9 +14,7 @@ use std::time::Instant;
 use super::figures::Figures;
 use super::screen::Screen;
 use super::stick_watch::StickWatch;
-use crate::environment::{
-    Comparison, KeyServers, Margin, Matcher, Neighbours, Observed, compare, observe_machine,
-};
+use crate::environment::{Comparison, KeyServers, Margin, Matcher, Neighbours, Observed, compare};
 use crate::keys::{MasterKey, TypedCode};
 use crate::locked::words::{LoginWords, Printable, Reason};
 use crate::release::{notice, release};
@@ -113,11 +111,10 @@ impl Stage {
             .inspect_err(|errno| log::warn!("no device events: {errno}"))
             .ok();
         let found = figures.vault.time(|| find(&place));
-        let observed = figures.machine.time(observe_machine);
         let mut stage = Self {
             place,
             found,
-            observed,
+            observed: Observed::default(),
             neighbours: None,
             servers: KeyServers::default(),
             uevents,
@@ -139,6 +136,9 @@ impl Stage {
             figures,
         };
         stage.begin_to_ask();
+        // What others answer takes time: the rest is done meanwhile.
+        stage.hear_neighbours();
+        stage.look_at_machine();
         stage.note_finished_reset();
         stage
     }
@@ -189,6 +189,7 @@ impl Stage {
             return;
         };
         let now = Instant::now();
+        self.figures.begin_to_ask(now);
         let places = slots.environments.iter().map(|slot| &**slot);
         self.neighbours = Some(Neighbours::of_places(places, now));
         self.servers = KeyServers::of(&slots.environments, now);
@@ -232,7 +233,7 @@ impl Stage {
 
     /// Releases the key, if the vault proves to be unchanged.
     fn open(&mut self, key: &MasterKey, by: OpenedBy) -> bool {
-        let proven = locate::open(&self.place).and_then(|vault| {
+        let proven = locate::look(&self.place).and_then(|vault| {
             let proven = vault.prove(key)?;
             match by {
                 OpenedBy::Environment { .. } | OpenedBy::Passphrase { .. }
@@ -322,7 +323,7 @@ impl Stage {
     }
 
     fn write_log(&self, write: impl FnOnce(&mut Vault<VaultDisk>) -> Result<(), VaultError>) {
-        let written = locate::open(&self.place).and_then(|mut vault| Ok(write(&mut vault)?));
+        let written = locate::open_as_is(&self.place).and_then(|mut vault| Ok(write(&mut vault)?));
         if let Err(error) = written {
             log::warn!("the vault's log was not written: {error}");
         }
@@ -362,7 +363,7 @@ impl Found {
 }
 
 fn find(place: &VaultPlace) -> Result<Found, LocateError> {
-    let vault = locate::open(place)?;
+    let vault = locate::look_at_finished(place)?;
     let name = Printable(&vault.header().server_name).to_string();
     log::info!("found the vault of \"{name}\"");
     let mut found = Found {

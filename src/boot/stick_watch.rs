@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::stick::{self, Stick};
+use crate::sys::sysfs;
 
 /// A stick shows its disk a moment before its partitions; one without a
 /// filesystem is given this long before it is judged.
@@ -15,11 +16,11 @@ pub struct StickWatch {
     /// Seen without a filesystem, and since when.
     settling: Vec<(Stick, Instant)>,
     /// The disk that the vault is on; it may look like a stick and is none.
-    own_disk: Option<heapless::String<63>>,
+    own_disk: Option<sysfs::Name>,
 }
 
 impl StickWatch {
-    pub fn leave_out(&mut self, disk: Option<heapless::String<63>>) {
+    pub fn leave_out(&mut self, disk: Option<sysfs::Name>) {
         self.own_disk = disk;
     }
 

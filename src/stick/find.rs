@@ -10,7 +10,7 @@ use crate::sys::sysfs;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stick {
     /// The kernel's name of the disk.
-    pub disk: String<63>,
+    pub disk: sysfs::Name,
     /// Counts up with each plugging in (/sys/block/*/diskseq), so that a stick
     /// that was pulled and put back is looked at again.
     pub sequence: String<20>,
@@ -59,7 +59,7 @@ fn has_medium(class: &Path) -> bool {
     sysfs::read_text::<20>(&class.join("size")).is_some_and(|size| size != "0")
 }
 
-fn stick(disk: String<63>) -> Option<Stick> {
+fn stick(disk: sysfs::Name) -> Option<Stick> {
     let class = Path::new("/sys/block").join(&*disk);
     if !has_medium(&class) {
         return None;

@@ -7,7 +7,10 @@ use std::path::Path;
 use heapless::{String, Vec};
 
 /// Entries of one directory that are looked at, at most.
-const MAX_ENTRIES: usize = 256;
+const MAX_ENTRIES: usize = 1024;
+
+/// A name of the kernel's.
+pub type Name = String<63>;
 
 /// White space around a text that does not count to its length.
 const SLACK: usize = 8;
@@ -40,11 +43,11 @@ pub fn read_text<const N: usize>(path: &Path) -> Option<String<N>> {
 
 /// Names in a directory, sorted; none when it cannot be read. Names that are
 /// not UTF-8 or longer than 63 bytes are no kernel names and are left out.
-pub fn list(path: &Path) -> std::vec::Vec<String<63>> {
+pub fn list(path: &Path) -> std::vec::Vec<Name> {
     let Ok(entries) = fs::read_dir(path) else {
         return std::vec::Vec::new();
     };
-    let mut names: std::vec::Vec<String<63>> = entries
+    let mut names: std::vec::Vec<Name> = entries
         .take(MAX_ENTRIES)
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.try_into().ok())
         .collect();

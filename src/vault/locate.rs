@@ -52,6 +52,8 @@ impl From<VaultError> for LocateError {
 pub struct FoundPartition {
     /// `/dev/...`.
     pub device: PathBuf,
+    /// The kernel's name of its disk.
+    pub disk: sysfs::Name,
     pub id: PartitionId,
     /// GPT name, where the kernel says one.
     pub name: Option<heapless::String<63>>,
@@ -62,7 +64,7 @@ pub struct FoundPartition {
 pub struct VaultDisk {
     // Dropped first: an open file would keep the mount busy.
     file: DirectFile,
-    mounted: Option<Mounted>,
+    _mounted: Option<Mounted>,
 }
 
 struct Mounted;
@@ -115,21 +117,47 @@ fn device_error(errno: Errno) -> VaultError {
     VaultError::Device(errno as i32)
 }
 
-/// Finds the vault that `place` names and opens it for reading and writing.
+/// Finds the vault that `place` names, opens it for reading and writing, and
+/// finishes what a power cut has interrupted.
 ///
 /// # Errors
 /// [`LocateError`].
 pub fn open(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
+    Ok(open_as_is(place)?.finish_interrupted()?)
+}
+
+/// The same, and what a power cut has interrupted stays as it is: for an entry
+/// in the log, which has nothing to do with it.
+///
+/// # Errors
+/// [`LocateError`].
+pub fn open_as_is(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     find(place, Access::ReadWrite)
 }
 
-/// The same for reading only: what a power cut has interrupted stays as it is,
-/// and nothing can be written.
+/// The same for reading only: nothing can be written.
 ///
 /// # Errors
 /// [`LocateError`].
 pub fn look(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     find(place, Access::ReadOnly)
+}
+
+/// For reading only, with everything finished. The disk is opened for writing
+/// only if there is something to finish: udev reads a disk anew each time that
+/// one who could write closes it.
+///
+/// # Errors
+/// [`LocateError`].
+pub fn look_at_finished(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
+    let vault = look(place)?;
+    if !vault.is_interrupted()? {
+        return Ok(vault);
+    }
+    // Where the vault is a file, its filesystem is mounted for one at a time.
+    drop(vault);
+    open(place)?;
+    look(place)
 }
 
 fn find(place: &VaultPlace, access: Access) -> Result<Vault<VaultDisk>, LocateError> {
@@ -153,12 +181,9 @@ fn open_this(
 ) -> Result<Vault<VaultDisk>, LocateError> {
     let vault = Vault::open_as_is(disk_space(place, partition, access)?)?;
     // Another server's vault is not written to, not even to mend it.
-    if vault.header().server_id != place.server_id {
-        return Err(LocateError::OtherServer);
-    }
-    match access {
-        Access::ReadWrite => Ok(vault.finish_interrupted()?),
-        Access::ReadOnly => Ok(vault),
+    match vault.header().server_id == place.server_id {
+        true => Ok(vault),
+        false => Err(LocateError::OtherServer),
     }
 }
 
@@ -169,14 +194,8 @@ fn named(place: &VaultPlace) -> impl Iterator<Item = FoundPartition> {
 }
 
 /// The kernel's name of the disk that holds the vault.
-pub fn disk_of(place: &VaultPlace) -> Option<heapless::String<63>> {
-    sysfs::list(Path::new("/sys/block"))
-        .into_iter()
-        .find(|disk| {
-            partitions_of(disk)
-                .iter()
-                .any(|found| found.id == place.partition)
-        })
+pub fn disk_of(place: &VaultPlace) -> Option<sysfs::Name> {
+    named(place).next().map(|found| found.disk)
 }
 
 /// The disk space of the vault that `place` names, whatever is in it.
@@ -197,7 +216,7 @@ fn disk_space(
     let disk = match &place.file {
         None => VaultDisk {
             file: open_direct(&partition.device, access)?,
-            mounted: None,
+            _mounted: None,
         },
         Some(name) => open_in_filesystem(&partition.device, name, access)?,
     };
@@ -228,54 +247,75 @@ fn open_in_filesystem(device: &Path, name: &str, access: Access) -> Result<Vault
     mount(access)
         .or_else(|_| mount(Access::ReadWrite))
         .map_err(|errno| LocateError::Open(errno as i32))?;
-    let mounted = Some(Mounted);
+    let _mounted = Some(Mounted);
     let file = open_direct(&target.join(name), access)?;
-    Ok(VaultDisk { file, mounted })
-}
-
-impl VaultDisk {
-    /// Whether the vault is a file in a filesystem that was mounted for it.
-    pub fn is_in_filesystem(&self) -> bool {
-        self.mounted.is_some()
-    }
+    Ok(VaultDisk { file, _mounted })
 }
 
 /// All partitions of all disks, with their ids.
 pub fn partitions() -> Vec<FoundPartition> {
-    sysfs::list(Path::new("/sys/block"))
-        .iter()
-        .flat_map(|disk| partitions_of(disk))
-        .collect()
+    partitions_where(|_| true)
 }
 
 /// The partitions of one disk.
 pub fn partitions_of(disk: &str) -> Vec<FoundPartition> {
-    let class = Path::new("/sys/block").join(disk);
-    let numbered: Vec<_> = sysfs::list(&class)
+    partitions_where(|found| found == disk)
+}
+
+fn partitions_where(is_wanted: impl Fn(&str) -> bool) -> Vec<FoundPartition> {
+    let mut table_of_disk = None;
+    let mut found = Vec::new();
+    // By disk: each table is read once.
+    for (disk, name, number) in numbered() {
+        if !is_wanted(&disk) {
+            continue;
+        }
+        if table_of_disk.as_ref().is_none_or(|(of, _)| *of != disk) {
+            table_of_disk = Some((disk.clone(), read_table(&disk)));
+        }
+        let table = table_of_disk.as_ref().and_then(|(_, table)| table.as_ref());
+        if let Some(id) = table.and_then(|table| table.id(number)) {
+            found.push(FoundPartition::new(disk, &name, id));
+        }
+    }
+    found
+}
+
+/// Each partition's disk, name and number, sorted by these.
+fn numbered() -> Vec<(sysfs::Name, sysfs::Name, u32)> {
+    let class = Path::new("/sys/class/block");
+    let disk_and_number = |name: &str| {
+        let path = class.join(name);
+        let number = sysfs::read_text::<8>(&path.join("partition"))?;
+        let target = std::fs::read_link(&path).ok()?;
+        let disk = target.parent()?.file_name()?.to_str()?;
+        Some((disk.try_into().ok()?, number.parse().ok()?))
+    };
+    let mut all: Vec<_> = sysfs::list(class)
         .into_iter()
         .filter_map(|name| {
-            let number = sysfs::read_text::<8>(&class.join(&*name).join("partition"))?;
-            Some((name, number.parse::<u32>().ok()?))
+            let (disk, number) = disk_and_number(&name)?;
+            Some((disk, name, number))
         })
         .collect();
-    if numbered.is_empty() {
-        return Vec::new();
+    all.sort_unstable_by(|a, b| (&a.0, a.2).cmp(&(&b.0, b.2)));
+    all
+}
+
+impl FoundPartition {
+    fn new(disk: sysfs::Name, name: &str, id: PartitionId) -> Self {
+        let path = Path::new("/sys/class/block").join(name).join("uevent");
+        let uevent = sysfs::read_text::<1024>(&path).unwrap_or_default();
+        let label = uevent
+            .lines()
+            .find_map(|line| line.strip_prefix("PARTNAME="));
+        Self {
+            device: Path::new("/dev").join(name),
+            disk,
+            id,
+            name: label.and_then(|label| label.try_into().ok()),
+        }
     }
-    let table = read_table(disk);
-    numbered
-        .into_iter()
-        .filter_map(|(name, number)| {
-            let uevent = sysfs::read_text::<1024>(&class.join(&*name).join("uevent"))?;
-            let label = uevent
-                .lines()
-                .find_map(|line| line.strip_prefix("PARTNAME="));
-            Some(FoundPartition {
-                device: Path::new("/dev").join(&*name),
-                id: table.as_ref()?.id(number)?,
-                name: label.and_then(|label| label.try_into().ok()),
-            })
-        })
-        .collect()
 }
 
 /// A disk's partition table, as far as ids need it.
@@ -313,9 +353,7 @@ fn read_table(disk: &str) -> Option<Table> {
     let file = DirectFile::open(&Path::new("/dev").join(disk), false).ok()?;
     // The header, and the entries where every tool puts them, right behind it.
     let mut start = vec![0; 8 * BLOCK_SIZE];
-    for (block, bytes) in (0..).zip(start.chunks_exact_mut(BLOCK_SIZE)) {
-        file.read(block, bytes).ok()?;
-    }
+    file.read_many(0, &mut start).ok()?;
     let sector = usize::try_from(sector_size(disk)).ok()?;
     if let Ok(at) = gpt::entries_at(&start[sector..2 * sector]) {
         let from = usize::try_from(at.sector).ok()?.checked_mul(sector)?;

@@ -159,7 +159,7 @@ impl Stage {
     /// Wrong entries of earlier boots slow this one down as well. Asked for
     /// when somebody is to enter something: a boot at home reads no log.
     pub(super) fn remember_wrong_entries(&mut self) {
-        let events = locate::open(&self.place).and_then(|vault| Ok(vault.events()?));
+        let events = locate::look(&self.place).and_then(|vault| Ok(vault.events()?));
         let earlier = events.map_or(0, |events| wrong_entries(&events));
         if earlier > self.wrong_entries {
             self.wrong_entries = earlier;

@@ -47,7 +47,12 @@ impl Stage {
         }
     }
 
-    fn hear_neighbours(&mut self) {
+    pub(super) fn look_at_machine(&mut self) {
+        let observed = self.figures.machine.time(observe_machine);
+        self.observed.note_all(&observed);
+    }
+
+    pub(super) fn hear_neighbours(&mut self) {
         let Some(neighbours) = &mut self.neighbours else {
             return;
         };
@@ -79,7 +84,7 @@ impl Stage {
             self.find_vault();
         }
         if block || network {
-            self.observed.note_all(&observe_machine());
+            self.look_at_machine();
         }
         if network && let Some(neighbours) = &mut self.neighbours {
             neighbours.ask_soon(Instant::now());

@@ -16,7 +16,7 @@ use super::http::Reply;
 use super::jwk::{parse_answer, question, thumbprint, thumbprint_text};
 use super::label::server_label;
 use crate::keys::Secret32;
-use crate::vault::{EnvironmentSlot, KeyServer, Label, MAX_PLACES, MAX_SERVERS, PointBytes, Value};
+use crate::vault::{EnvironmentSlot, KeyServer, Label, MAX_PLACES, MAX_SERVERS, Value};
 
 const MAX_ASKED: usize = MAX_SERVERS * MAX_PLACES;
 
@@ -79,12 +79,15 @@ enum State {
     Talking(Box<Conversation>, Box<Question>),
 }
 
+/// A question, and the request that asks it.
+type Prepared = (Box<Question>, Request);
+
 struct Asked {
     label: Label,
     server: KeyServer,
     state: State,
     /// The next question, if it was made already.
-    ready: Option<Result<Box<Question>, BadPoint>>,
+    ready: Option<Result<Prepared, BadPoint>>,
     failures: u32,
 }
 
@@ -100,9 +103,12 @@ impl Asked {
     fn begin(&mut self, now: Instant) {
         let mut asked = Err(BadPoint);
         let begun = Conversation::begin(self.server.address, now, || {
-            asked = self.ready.take().unwrap_or_else(|| self.question());
-            let request = |asked| request(&self.server, asked);
-            asked.as_deref().map_or_else(|_| Request::new(), request)
+            let (question, request) = match self.ready.take().unwrap_or_else(|| self.question()) {
+                Ok((question, request)) => (Ok(question), request),
+                Err(error) => (Err(error), Request::new()),
+            };
+            asked = question;
+            request
         });
         match (begun, asked) {
             (Ok(conversation), Ok(question)) => {
@@ -122,8 +128,10 @@ impl Asked {
         self.ready = Some(self.question());
     }
 
-    fn question(&self) -> Result<Box<Question>, BadPoint> {
-        Question::new(&self.server.exchange, &self.server.ours).map(Box::new)
+    fn question(&self) -> Result<Prepared, BadPoint> {
+        let question = Question::new(&self.server.exchange, &self.server.ours)?;
+        let request = request(&self.server, &question);
+        Ok((Box::new(question), request))
     }
 
     fn failed(&mut self, now: Instant, why: NoReply) {
