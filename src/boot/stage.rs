@@ -19,8 +19,8 @@ use crate::keys::{MasterKey, TypedCode};
 use crate::locked::words::{LoginWords, Printable, Reason};
 use crate::release::{notice, release};
 use crate::stick::{Stick, StickFile};
-use crate::sys::clock;
 use crate::sys::uevent::UeventSocket;
+use crate::sys::{clock, sysfs};
 use crate::theft::{Finding, TheftPolicy, TheftState};
 use crate::vault::locate::{self, LocateError, VaultDisk};
 use crate::vault::{
@@ -34,6 +34,8 @@ use recovery::Recovery;
 /// kept in a file, its filesystem would be mounted for as long as the prompt
 /// waits, and found unclean after a power cut.
 struct Found {
+    /// The disk that it is on; it may look like a stick and is none.
+    disk: sysfs::Name,
     header: Header,
     slots: Result<Box<SlotTable>, VaultError>,
     matchers: Vec<Matcher>,
@@ -181,11 +183,11 @@ impl Stage {
     fn begin_to_ask(&mut self) {
         // First: it puts interfaces down that the next one needs up.
         self.neighbours = None;
-        self.sticks.leave_out(locate::disk_of(&self.place));
-        let Ok(Found {
-            slots: Ok(slots), ..
-        }) = &self.found
-        else {
+        let Ok(Found { disk, slots, .. }) = &self.found else {
+            return;
+        };
+        self.sticks.leave_out(disk);
+        let Ok(slots) = slots else {
             return;
         };
         let now = Instant::now();
@@ -367,6 +369,7 @@ fn find(place: &VaultPlace) -> Result<Found, LocateError> {
     let name = Printable(&vault.header().server_name).to_string();
     log::info!("found the vault of \"{name}\"");
     let mut found = Found {
+        disk: vault.disk().clone(),
         header: vault.header().clone(),
         slots: vault.slots(),
         matchers: Vec::new(),

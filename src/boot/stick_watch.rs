@@ -20,8 +20,8 @@ pub struct StickWatch {
 }
 
 impl StickWatch {
-    pub fn leave_out(&mut self, disk: Option<sysfs::Name>) {
-        self.own_disk = disk;
+    pub fn leave_out(&mut self, disk: &sysfs::Name) {
+        self.own_disk = Some(disk.clone());
     }
 
     /// Sticks that came since the last call, or that show new volumes.

@@ -19,14 +19,15 @@ use crate::sys::route;
 use crate::vault::{MAX_ADDRESSES, MAX_PLACES, OwnAddress};
 
 /// Whether somebody has the address is asked so often (RFC 5227, section 2.1.1).
-const QUESTIONS: u8 = 3;
-/// ... and after each question waited for so long. The RFC takes four to seven
-/// seconds in all (PROBE_WAIT, PROBE_NUM, PROBE_MAX and ANNOUNCE_WAIT in its
-/// section 1.1), for hosts that start together and keep an address for long.
+const QUESTIONS: u8 = 2;
+/// ... and after each question waited for so long. The RFC asks three times and
+/// takes four to seven seconds in all (PROBE_WAIT, PROBE_NUM, PROBE_MAX and
+/// ANNOUNCE_WAIT in its section 1.1), for hosts that start together and keep an
+/// address for long.
 /// This one was given to the server, which borrows it for a moment while a
 /// release waits for it; a station on a wire answers within about a millisecond,
 /// and one that was slower is still heard afterwards and gets the address back.
-const ANSWER: Duration = Duration::from_millis(35);
+const ANSWER: Duration = Duration::from_millis(40);
 /// The cable is looked at so often while it is out.
 const CABLE: Duration = Duration::from_millis(250);
 /// An address that is used is looked after so often.

@@ -9,7 +9,9 @@ use nix::sys::resource::{Resource, setrlimit};
 /// # Errors
 /// What mlockall(2), setrlimit(2) or prctl(2) says.
 pub fn keep_private() -> Result<(), Errno> {
-    mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE)?;
+    // As it comes to be used: what is never touched holds no secret.
+    let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
+    mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     // SAFETY: PR_SET_DUMPABLE takes plain numbers and touches no memory.
     let result = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };

@@ -65,6 +65,14 @@ pub struct VaultDisk {
     // Dropped first: an open file would keep the mount busy.
     file: DirectFile,
     _mounted: Option<Mounted>,
+    disk: sysfs::Name,
+}
+
+impl Vault<VaultDisk> {
+    /// The kernel's name of the disk that it is on.
+    pub fn disk(&self) -> &sysfs::Name {
+        &self.device.disk
+    }
 }
 
 struct Mounted;
@@ -213,12 +221,18 @@ fn disk_space(
     partition: &FoundPartition,
     access: Access,
 ) -> Result<VaultDisk, LocateError> {
-    let disk = match &place.file {
-        None => VaultDisk {
-            file: open_direct(&partition.device, access)?,
-            _mounted: None,
-        },
-        Some(name) => open_in_filesystem(&partition.device, name, access)?,
+    let device = &partition.device;
+    let (file, _mounted) = match &place.file {
+        None => (open_direct(device, access)?, None),
+        Some(name) => {
+            let (file, mounted) = open_in_filesystem(device, name, access)?;
+            (file, Some(mounted))
+        }
+    };
+    let disk = VaultDisk {
+        file,
+        _mounted,
+        disk: partition.disk.clone(),
     };
     let length = disk.file.length().map_err(open_error)?;
     if length < VAULT_BYTES {
@@ -236,7 +250,11 @@ fn open_error(error: std::io::Error) -> LocateError {
 }
 
 /// Mounts the partition for as long as the file is open.
-fn open_in_filesystem(device: &Path, name: &str, access: Access) -> Result<VaultDisk, LocateError> {
+fn open_in_filesystem(
+    device: &Path,
+    name: &str,
+    access: Access,
+) -> Result<(DirectFile, Mounted), LocateError> {
     let target = Path::new(MOUNT_POINT);
     std::fs::create_dir_all(target).map_err(open_error)?;
     let mount = |access| {
@@ -247,9 +265,9 @@ fn open_in_filesystem(device: &Path, name: &str, access: Access) -> Result<Vault
     mount(access)
         .or_else(|_| mount(Access::ReadWrite))
         .map_err(|errno| LocateError::Open(errno as i32))?;
-    let _mounted = Some(Mounted);
+    let mounted = Mounted;
     let file = open_direct(&target.join(name), access)?;
-    Ok(VaultDisk { file, _mounted })
+    Ok((file, mounted))
 }
 
 /// All partitions of all disks, with their ids.

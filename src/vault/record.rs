@@ -44,6 +44,19 @@ pub const fn blocks_for(length: usize) -> u32 {
     (HEAD + length).div_ceil(BLOCK_SIZE) as u32
 }
 
+/// Blocks of the record whose first one this is, as far as it can be told: never
+/// more than `region` has.
+pub fn blocks_of(region: Region, first_block: &[u8]) -> u32 {
+    let length = length_of(first_block).map_or(0, |length| length as usize);
+    blocks_for(length.min(capacity(region)))
+}
+
+/// The payload's length as a head gives it.
+fn length_of(head: &[u8]) -> Option<u32> {
+    let bytes = head.get(16..20)?;
+    Some(u32::from_le_bytes(bytes.try_into().ok()?))
+}
+
 /// Lays the record out in `buffer`, whose bytes behind it become zero.
 ///
 /// # Panics
@@ -76,7 +89,7 @@ pub fn decode(region: Region, buffer: &[u8]) -> Result<Record<'_>, Invalid> {
     if field(0..4) != MAGIC || head[4] != region.kind {
         return Err(Invalid::Damaged);
     }
-    let length = u32::from_le_bytes(field(16..20).try_into().map_err(|_| Invalid::Damaged)?);
+    let length = length_of(head).ok_or(Invalid::Damaged)?;
     let payload = rest.get(..length as usize).ok_or(Invalid::Damaged)?;
     if digest(field(0..32), payload)[..] != head[32..] {
         return Err(Invalid::Damaged);

@@ -19,13 +19,20 @@ fn first_block(region: Region, copy: usize) -> u32 {
     region.start + if copy == 0 { 0 } else { HALF }
 }
 
+/// The blocks of a copy that its record fills: most fill one of many.
 fn read_copy(
     device: &dyn BlockDevice,
     region: Region,
     copy: usize,
 ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-    let mut buffer = Zeroizing::new(vec![0; region.bytes()]);
-    device.read_blocks(first_block(region, copy), &mut buffer)?;
+    let start = first_block(region, copy);
+    let mut first = Zeroizing::new([0; BLOCK_SIZE]);
+    device.read_block(start, &mut first[..])?;
+    let blocks = record::blocks_of(region, &first[..]);
+    let mut buffer = Zeroizing::new(vec![0; blocks as usize * BLOCK_SIZE]);
+    let (into, rest) = buffer.split_at_mut(BLOCK_SIZE);
+    into.copy_from_slice(&first[..]);
+    device.read_blocks(start + 1, rest)?;
     Ok(buffer)
 }
 
@@ -59,10 +66,9 @@ fn write_copy(
     region: Region,
     copy: usize,
     buffer: &[u8],
-    blocks: u32,
 ) -> Result<(), VaultError> {
-    let first = first_block(region, copy);
-    for (block, bytes) in (first..first + blocks).zip(buffer.chunks_exact(BLOCK_SIZE)) {
+    let blocks = first_block(region, copy)..;
+    for (block, bytes) in blocks.zip(buffer.chunks_exact(BLOCK_SIZE)) {
         device.write_block(block, bytes)?;
     }
     device.flush()
@@ -107,12 +113,12 @@ pub fn write(
     let sequence = newest
         .and_then(|copy| copies.sequences[copy].ok())
         .map_or(1, |sequence| sequence.saturating_add(1));
-    let mut buffer = Zeroizing::new(vec![0; region.bytes()]);
-    record::encode(region, sequence, payload, &mut buffer);
     let blocks = record::blocks_for(payload.len());
+    let mut buffer = Zeroizing::new(vec![0; blocks as usize * BLOCK_SIZE]);
+    record::encode(region, sequence, payload, &mut buffer);
     let older = newest.map_or(0, |copy| 1 - copy);
-    write_copy(device, region, older, &buffer, blocks)?;
-    write_copy(device, region, 1 - older, &buffer, blocks)
+    write_copy(device, region, older, &buffer)?;
+    write_copy(device, region, 1 - older, &buffer)
 }
 
 /// Whether only one copy is whole, or is the newer one: [`repair`] would mend
@@ -138,12 +144,6 @@ pub fn repair(device: &mut dyn BlockDevice, region: Region) -> Result<bool, Vaul
     if copies.equal() {
         return Ok(false);
     }
-    write_copy(
-        device,
-        region,
-        1 - newest,
-        &copies.buffers[newest],
-        region.blocks,
-    )?;
+    write_copy(device, region, 1 - newest, &copies.buffers[newest])?;
     Ok(true)
 }

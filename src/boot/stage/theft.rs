@@ -83,8 +83,7 @@ impl Stage {
 
     fn plugged_keys(&self) -> Option<PluggedKeys> {
         let found = self.found.as_ref().ok()?;
-        let own_disk = locate::disk_of(&self.place);
-        Some(PluggedKeys::find(&found.header, own_disk.as_deref()))
+        Some(PluggedKeys::find(&found.header, Some(&found.disk)))
     }
 
     pub(super) fn withhold(&mut self, cause: ResetCause) {

@@ -30,6 +30,9 @@ const AFTER_AN_ANSWER: Duration = Duration::from_secs(10);
 /// After somebody was there who did not answer as a key server does.
 const AFTER_NONSENSE: Duration = Duration::from_secs(2);
 
+/// A question is made beforehand for whom it is asked so soon.
+const SOON: Duration = Duration::from_secs(1);
+
 /// How long to wait after there was no way to a server: a link, an address or
 /// a router comes at any moment, and asking costs next to nothing.
 fn pause_after(failures: u32) -> Duration {
@@ -120,8 +123,9 @@ impl Asked {
         }
     }
 
-    fn is_resting(&self) -> bool {
-        matches!(self.state, State::Resting { .. })
+    fn wants_question(&self, now: Instant) -> bool {
+        let soon = now + SOON;
+        self.ready.is_none() && matches!(self.state, State::Resting { until } if until <= soon)
     }
 
     fn prepare(&mut self) {
@@ -219,9 +223,9 @@ impl KeyServers {
 
     /// Makes one question that will be asked: that takes a moment, which is best
     /// spent while the network comes up. False when there is none to make.
-    pub fn prepare(&mut self) -> bool {
+    pub fn prepare(&mut self, now: Instant) -> bool {
         let mut asked = self.asked.iter_mut();
-        let unprepared = asked.find(|asked| asked.is_resting() && asked.ready.is_none());
+        let unprepared = asked.find(|asked| asked.wants_question(now));
         unprepared.map(Asked::prepare).is_some()
     }
 
