@@ -46,7 +46,7 @@ fn from_the_last_answer(machine: &mut FastMachine) -> Result<u64> {
     let named = |name: &str| figure(name).unwrap_or_else(|| panic!("no {name}in {figures}"));
     let all: u64 = figure("").expect("the whole time");
     let asking = named("neighbours ").max(figure("tang ").unwrap_or(0));
-    Ok(all - named("vault ") - named("machine ") - asking)
+    Ok(all - named("vault ") - asking)
 }
 
 /// It opens by itself, soon after what it needed came to life at `since`.

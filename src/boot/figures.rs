@@ -25,6 +25,8 @@ impl Display for Part {
 /// All figures are milliseconds.
 pub struct Figures {
     start: Instant,
+    /// Until the keys were in memory.
+    released: Option<Duration>,
     pub vault: Part,
     pub machine: Part,
     asking_since: Option<Instant>,
@@ -40,6 +42,7 @@ impl Figures {
     pub fn begin(start: Instant) -> Self {
         Self {
             start,
+            released: None,
             vault: Part::default(),
             machine: Part::default(),
             asking_since: None,
@@ -58,13 +61,10 @@ impl Figures {
         self.start.elapsed()
     }
 
-    /// Milliseconds since the start.
-    pub fn elapsed(&self) -> u32 {
-        self.start
-            .elapsed()
-            .as_millis()
-            .try_into()
-            .unwrap_or(u32::MAX)
+    /// The keys are in memory; milliseconds from the start to then.
+    pub fn released(&mut self) -> u32 {
+        let took = *self.released.insert(self.start.elapsed());
+        took.as_millis().try_into().unwrap_or(u32::MAX)
     }
 
     /// Neighbours and key servers are asked from now on; only the first time
@@ -98,7 +98,7 @@ impl Display for Figures {
         write!(
             f,
             "released after {} ms: vault {}, machine {}, neighbours {}, ",
-            self.elapsed(),
+            self.released.unwrap_or_default().as_millis(),
             self.vault,
             self.machine,
             self.neighbours.unwrap_or_default(),
@@ -106,6 +106,11 @@ impl Display for Figures {
         if let Some(servers) = self.servers {
             write!(f, "tang {servers}, ")?;
         }
-        write!(f, "unwrap {}, tmpfs {}", self.unwrap, self.tmpfs)
+        let all = self.start.elapsed().as_millis();
+        write!(
+            f,
+            "unwrap {}, tmpfs {}; {all} ms in all",
+            self.unwrap, self.tmpfs
+        )
     }
 }

@@ -15,6 +15,7 @@ mod uevent;
 mod wait;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use crate::release::take_back;
 use crate::sys::{kmsg, memory, sysfs};
@@ -31,6 +32,7 @@ const WITHOUT_KEYS: u8 = 10;
 /// [`WITHOUT_KEYS`] it goes on too. Anything else, and that, leaves nothing in
 /// memory; whoever started the stage starts it again after anything else.
 pub fn run() -> ExitCode {
+    let start = Instant::now();
     kmsg::use_for_logging();
     let mut words = std::env::args().skip(1);
     if words.next().as_deref() == Some("put-back") {
@@ -44,7 +46,7 @@ pub fn run() -> ExitCode {
     // What an earlier run may have left half-way.
     take_back();
     match vault_place() {
-        Ok(place) => match stage::Stage::new(place).run() {
+        Ok(place) => match stage::Stage::new(place, start).run() {
             stage::End::Released => ExitCode::SUCCESS,
             stage::End::WithoutKeys => ExitCode::from(WITHOUT_KEYS),
         },

@@ -105,9 +105,9 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(place: VaultPlace) -> Self {
-        let now = Instant::now();
-        let mut figures = Figures::begin(now);
+    /// `start` is when the program began.
+    pub fn new(place: VaultPlace, start: Instant) -> Self {
+        let mut figures = Figures::begin(start);
         // First of all: nothing that is announced from now on is missed.
         let uevents = UeventSocket::open()
             .inspect_err(|errno| log::warn!("no device events: {errno}"))
@@ -127,7 +127,7 @@ impl Stage {
             waiting: None,
             entry: Entry::default(),
             wrong_entries: 0,
-            next_entry: now,
+            next_entry: start,
             feigned: false,
             recovery: Recovery::default(),
             has_changed: false,
@@ -272,6 +272,7 @@ impl Stage {
             self.screen.say(&error);
             return false;
         }
+        let milliseconds = self.figures.released();
         // The interfaces go back to how they were found.
         self.neighbours = None;
         self.servers = KeyServers::default();
@@ -288,7 +289,6 @@ impl Stage {
         if let Err(error) = notice::put(&words.to_string()) {
             log::warn!("the words for the next log-in were not written: {error}");
         }
-        let milliseconds = self.figures.elapsed();
         self.note_opening(key, EventKind::Released { by, milliseconds });
         self.screen
             .close(&"The key is accepted. The server goes on.");

@@ -227,8 +227,13 @@ impl Claim {
         if state != self.state {
             self.tell(state, &link.name);
         }
+        // An answer has had the time that a question came too late.
+        let late = match self.state {
+            State::Asking(_) => now.saturating_duration_since(self.due).min(ANSWER / 2),
+            _ => Duration::ZERO,
+        };
         self.state = state;
-        self.due = now + pause;
+        self.due = now + pause - late;
         if let Err(errno) = self.act(act, link) {
             if !std::mem::replace(&mut self.told, true) {
                 log::warn!("{} on {}: {errno}", self.own.address, link.name);

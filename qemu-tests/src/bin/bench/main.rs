@@ -51,9 +51,10 @@ fn compare() -> Result {
         for (subject, row) in &mut compared {
             let boot = measuring::time(subject, &images)?;
             say(&format!(
-                "boot {round} of {BOOTS}, {}: {:.2} s",
+                "boot {round} of {BOOTS}, {}: {:.2} s, {:.2} s in all",
                 subject.what,
-                boot.to_the_key.as_secs_f64()
+                boot.to_the_key.as_secs_f64(),
+                boot.in_all.as_secs_f64(),
             ));
             row.boots.push(boot);
         }

@@ -11,8 +11,11 @@ use crate::subjects::Subject;
 /// A timed boot.
 #[derive(Clone, Debug)]
 pub struct Boot {
-    /// From the start mark to the end mark.
+    /// stayput: from its start until the keys are in memory. Another program:
+    /// from the start mark until its volume is there. Nothing: as `in_all`.
     pub to_the_key: Duration,
+    /// From the start mark to the end mark: how long the boot waits.
+    pub in_all: Duration,
     /// What stayput itself logged about its time.
     pub own: Option<String>,
 }
@@ -30,10 +33,17 @@ pub fn time(subject: &Subject, images: &Images) -> Result<Boot> {
     let said = console_of(subject, images, "", "bench: has ")?;
     let boot = || {
         let start = mark(&said, "bench: start")?;
-        let end = mark(&said, "bench: end")?;
+        let in_all = mark(&said, "bench: end")?.checked_sub(start)?;
+        let own = rest_of_line(&said, "bench: own stayput: ").map(str::to_string);
+        let to_the_key = match (&own, rest_of_line(&said, "bench: volume ")) {
+            (Some(own), _) => Duration::from_millis(released_after(own)?),
+            (None, Some(at)) => Duration::from_micros(at.parse().ok()?).checked_sub(start)?,
+            (None, None) => in_all,
+        };
         Some(Boot {
-            to_the_key: end.checked_sub(start)?,
-            own: rest_of_line(&said, "bench: own stayput: ").map(str::to_string),
+            to_the_key,
+            in_all,
+            own,
         })
     };
     boot().ok_or_else(|| Failure::new(format!("a mark is missing in:\n{said}")))
@@ -62,6 +72,12 @@ fn console_of(subject: &Subject, images: &Images, words: &str, last: &str) -> Re
         said += &console.wait_for(&has, minutes(1))?;
     }
     Ok(said)
+}
+
+/// Milliseconds in "released after 7 ms: ...".
+fn released_after(own: &str) -> Option<u64> {
+    let (number, _) = own.strip_prefix("released after ")?.split_once(' ')?;
+    number.parse().ok()
 }
 
 /// The kernel's time stamp on the line with this mark.
@@ -115,6 +131,8 @@ mod tests {
             rest_of_line(SAID, "bench: own stayput: "),
             Some("released after 7 ms: vault 1")
         );
+        assert_eq!(released_after("released after 7 ms: vault 1"), Some(7));
+        assert_eq!(released_after("released"), None);
         let memory = rest_of_line(SAID, "bench: memory ")
             .and_then(memory_of)
             .unwrap();

@@ -31,7 +31,12 @@ impl Row {
         })
     }
 
-    /// From the start mark to the end mark, in seconds.
+    /// How long the boot waits, in seconds.
+    pub fn in_all(&self) -> Spread {
+        Spread::of(self.boots.iter().map(|boot| boot.in_all))
+    }
+
+    /// To the key, in seconds.
     pub fn time(&self) -> Spread {
         Spread::of(self.boots.iter().map(|boot| boot.to_the_key))
     }

@@ -95,6 +95,7 @@ pub mod tests {
             files: 3,
             boots: vec![Boot {
                 to_the_key: Duration::from_millis(millis),
+                in_all: Duration::from_millis(millis),
                 own: None,
             }],
             memory: Memory {
