@@ -1,6 +1,8 @@
 //! The network interfaces that neighbours are asked on, and which are left as
 //! they were found.
 
+use core::cell::OnceCell;
+
 use heapless::Vec;
 
 use crate::sys::interface::{self, Mac, Name};
@@ -16,7 +18,8 @@ pub(super) struct Link {
     pub name: Name,
     pub mac: Mac,
     pub arp: PacketSocket,
-    pub advertisements: PacketSocket,
+    /// Opened for the first question by neighbour discovery.
+    advertisements: OnceCell<Option<PacketSocket>>,
     /// It was down when we came: down it goes again.
     was_down: bool,
 }
@@ -82,7 +85,6 @@ impl Link {
             return None;
         }
         let arp = PacketSocket::arp(index).ok()?;
-        let advertisements = PacketSocket::advertisements(index).ok()?;
         if was_down {
             interface::set_up(&name, true).ok()?;
         }
@@ -91,9 +93,25 @@ impl Link {
             name,
             mac,
             arp,
-            advertisements,
+            advertisements: OnceCell::new(),
             was_down,
         })
+    }
+
+    /// Hears neighbour advertisements; `None` where it could not be opened.
+    pub fn discovery(&self) -> Option<&PacketSocket> {
+        let open = || PacketSocket::advertisements(self.index).ok();
+        self.advertisements.get_or_init(open).as_ref()
+    }
+
+    /// The sockets that are open.
+    pub fn sockets(&self) -> impl Iterator<Item = &PacketSocket> {
+        core::iter::once(&self.arp).chain(self.open_discovery())
+    }
+
+    /// As [`Link::discovery`], where a question was asked.
+    pub fn open_discovery(&self) -> Option<&PacketSocket> {
+        self.advertisements.get()?.as_ref()
     }
 
     /// It has this name now. A bond takes its address over from its first card.

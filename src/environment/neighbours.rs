@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use heapless::Vec;
+use nix::errno::Errno;
 
 use super::links::{Link, Links, MAX_LINKS};
 use super::observed::value_of;
@@ -167,8 +168,7 @@ impl Neighbours {
     /// What to poll for reading.
     pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let neighbours = self.links.iter();
-        let neighbours =
-            neighbours.flat_map(|link| [link.arp.as_fd(), link.advertisements.as_fd()]);
+        let neighbours = neighbours.flat_map(Link::sockets).map(AsFd::as_fd);
         neighbours.chain(self.own.sockets())
     }
 
@@ -190,8 +190,9 @@ impl Neighbours {
                     note(ip.into(), mac);
                 }
             }
-            for _ in 0..AT_ONCE {
-                let Some(packet) = link.advertisements.receive(&mut buffer) else {
+            let discovery = link.open_discovery();
+            for socket in discovery.into_iter().cycle().take(AT_ONCE) {
+                let Some(packet) = socket.receive(&mut buffer) else {
                     break;
                 };
                 if let Some((ip, mac)) = nd::advertisement(packet) {
@@ -204,12 +205,13 @@ impl Neighbours {
 }
 
 impl Link {
-    fn ask_for(&self, target: IpAddr) -> nix::Result<()> {
+    fn ask_for(&self, target: IpAddr) -> Result<(), Errno> {
         match target {
             IpAddr::V4(target) => self.arp.send(BROADCAST, &arp::probe(self.mac, target)),
             IpAddr::V6(target) => {
                 let (group, packet) = nd::solicitation(self.mac, target);
-                self.advertisements.send(group, &packet)
+                let socket = self.discovery().ok_or(Errno::ENODEV)?;
+                socket.send(group, &packet)
             }
         }
     }

@@ -27,7 +27,7 @@ const QUESTIONS: u8 = 2;
 /// This one was given to the server, which borrows it for a moment while a
 /// release waits for it; a station on a wire answers within about a millisecond,
 /// and one that was slower is still heard afterwards and gets the address back.
-const ANSWER: Duration = Duration::from_millis(40);
+const ANSWER: Duration = Duration::from_millis(30);
 /// The cable is looked at so often while it is out.
 const CABLE: Duration = Duration::from_millis(250);
 /// An address that is used is looked after so often.

@@ -33,7 +33,7 @@ fn an_address_is_asked_for_twice_and_announced_twice() {
     assert_eq!(acts, [ask, ask, announce, announce]);
     assert_eq!(passed, 2 * ANSWER + 2 * LOOK);
     // A release may be waiting for it.
-    assert!(2 * ANSWER <= Duration::from_millis(80));
+    assert!(2 * ANSWER <= Duration::from_millis(60));
     let (next, act, _) = state.next(QUESTIONS, FREE);
     assert_eq!((next, act), (USED, Act::Use { announce: false }));
     // For IPv6 the kernel asks.

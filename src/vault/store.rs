@@ -37,8 +37,13 @@ fn read_copy(
 }
 
 impl Copies {
+    /// Where the disk begins to fail, a copy that cannot be read counts as damaged
+    /// as long as the other one can.
     fn read(device: &dyn BlockDevice, region: Region) -> Result<Self, VaultError> {
-        let buffers = [read_copy(device, region, 0)?, read_copy(device, region, 1)?];
+        let buffers = match [0, 1].map(|copy| read_copy(device, region, copy)) {
+            [Err(error), Err(_)] => return Err(error),
+            copies => copies.map(Result::unwrap_or_default),
+        };
         let sequences = [&buffers[0], &buffers[1]]
             .map(|buffer| record::decode(region, buffer).map(|record| record.sequence));
         Ok(Self { buffers, sequences })

@@ -225,3 +225,25 @@ fn power_cut_while_making_a_vault_over_another_leaves_the_old_one_none_or_the_ne
         }
     });
 }
+
+#[test]
+fn a_look_knows_whether_a_power_cut_left_something_to_finish() {
+    let (key, before) = made();
+    let replaced = record(&before, |vault| {
+        vault.replace_slots(&key, &table(2)).unwrap()
+    });
+    let struck = record(&before, |vault| vault.strike(1, [7; 16]).unwrap());
+    let reset = record(&before, super::reset::reset);
+    let (mut left, mut nothing) = (0, 0);
+    for steps in [replaced, struck, reset] {
+        crashes(&before, &steps, |disk, _| {
+            let looked = Vault::open_as_is(disk.fresh()).unwrap();
+            let interrupted = looked.is_interrupted().unwrap();
+            let finished = Vault::open(disk.fresh()).unwrap();
+            assert_eq!(interrupted, !finished.device.steps.is_empty());
+            assert_eq!(finished.is_interrupted(), Ok(false));
+            *if interrupted { &mut left } else { &mut nothing } += 1;
+        });
+    }
+    assert!(left > 0 && nothing > 0);
+}

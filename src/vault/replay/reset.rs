@@ -8,7 +8,7 @@ const DONE: TheftState = TheftState::Reset {
     time: 5,
 };
 
-fn reset(vault: &mut Vault<MemoryDevice>) {
+pub(super) fn reset(vault: &mut Vault<MemoryDevice>) {
     vault.reset(ResetCause::Strikes, 5, &mut || ()).unwrap();
 }
 
