@@ -221,12 +221,17 @@ impl KeyServers {
         })
     }
 
-    /// Makes one question that will be asked: that takes a moment, which is best
-    /// spent while the network comes up. False when there is none to make.
+    /// Makes the questions that will be asked soon: that takes a moment, which is
+    /// best spent while the network comes up. False when there were none to make.
     pub fn prepare(&mut self, now: Instant) -> bool {
-        let mut asked = self.asked.iter_mut();
-        let unprepared = asked.find(|asked| asked.wants_question(now));
-        unprepared.map(Asked::prepare).is_some()
+        let mut made = false;
+        for asked in &mut self.asked {
+            if asked.wants_question(now) {
+                asked.prepare();
+                made = true;
+            }
+        }
+        made
     }
 
     /// Goes on with all of them; the answers that are whole.
