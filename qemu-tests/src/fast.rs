@@ -30,6 +30,8 @@ pub struct FastMachine {
     pub cable_out: bool,
     /// Most of the scenario's time is waiting: others need not wait for it.
     pub mostly_waits: bool,
+    /// What the disk has lost: see `MachineBuilder::lose_sector`.
+    pub lost_sector: Option<u64>,
     /// Every write to the disk is recorded, for `WriteLog::read`.
     pub record_writes_to: Option<PathBuf>,
 }
@@ -89,6 +91,7 @@ impl FastMachine {
             screen: false,
             cable_out: false,
             mostly_waits: false,
+            lost_sector: None,
             record_writes_to: None,
         };
         let script = |name: &str| std::fs::read(project().join("images").join(name));
@@ -178,6 +181,9 @@ impl FastMachine {
         }
         if self.mostly_waits {
             builder = builder.mostly_waits();
+        }
+        if let Some(sector) = self.lost_sector {
+            builder = builder.lose_sector(sector);
         }
         if let Some(record) = &self.record_writes_to {
             std::fs::File::create(record)?;

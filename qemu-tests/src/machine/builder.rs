@@ -27,11 +27,16 @@ pub struct MachineBuilder {
     mostly_waits: bool,
 }
 
+/// errno-base.h: what a disk answers that has lost a sector.
+const EIO: i32 = 5;
+
 struct Disk {
     image: PathBuf,
     serial: String,
     /// Where every write and flush is recorded.
     record: Option<PathBuf>,
+    /// A sector that it neither reads nor writes any more.
+    lost_sector: Option<u64>,
 }
 
 impl MachineBuilder {
@@ -77,6 +82,7 @@ impl MachineBuilder {
             image: image.into(),
             serial,
             record: None,
+            lost_sector: None,
         });
         self
     }
@@ -86,6 +92,15 @@ impl MachineBuilder {
     pub fn record_writes(mut self, record: &Path) -> Self {
         if let Some(disk) = self.disks.last_mut() {
             disk.record = Some(record.into());
+        }
+        self
+    }
+
+    /// The disk that was added last begins to fail: it answers with an error
+    /// where this sector (of 512 bytes) is read or written.
+    pub fn lose_sector(mut self, sector: u64) -> Self {
+        if let Some(disk) = self.disks.last_mut() {
+            disk.lost_sector = Some(sector);
         }
         self
     }
@@ -233,7 +248,13 @@ impl Disk {
     /// wrote outlives: waiting for this machine's own disk would show nothing.
     fn blockdev(&self, name: &str) -> serde_json::Value {
         let file = |path: &Path| json!({"driver": "file", "filename": path});
-        let image = file(&self.image);
+        let mut image = file(&self.image);
+        if let Some(sector) = self.lost_sector {
+            let error =
+                |of: &str| json!({"event": "none", "iotype": of, "errno": EIO, "sector": sector});
+            image = json!({"driver": "blkdebug", "image": image,
+                           "inject-error": [error("read"), error("write")]});
+        }
         match &self.record {
             None => json!({"driver": "raw", "node-name": name, "file": image,
                            "cache": {"no-flush": true}}),

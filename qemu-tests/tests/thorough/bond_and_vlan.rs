@@ -7,7 +7,7 @@ use qemu_tests::{FastMachine, Place, Result};
 use crate::key_server::{enroll, key_server};
 
 /// The card that leads home is the second one.
-const NETWORK: &str = r#"#!/bin/sh
+const BOND: &str = r#"#!/bin/sh
 for module in bonding 8021q; do
     while read -r file; do insmod "/modules/$file"; done <"/modules/$module"
 done
@@ -15,20 +15,28 @@ cd /sys/class/net/bond0/bonding
 echo active-backup >mode
 echo +eth1 >slaves
 echo +eth0 >slaves
-ip link add link bond0 name bond0.5 type vlan id 5
 ip link set bond0 up
+"#;
+
+const VLAN: &str = "ip link add link bond0 name bond0.5 type vlan id 5
 ip link set bond0.5 up
 ip addr add 192.168.77.50/24 dev bond0.5
-"#;
+";
+
+/// A server with two cards, on, with a shell and no vault.
+fn with_network(script: &[&str], place: &Place) -> Result<FastMachine> {
+    let mut machine = FastMachine::blank()?;
+    machine.hardware.other_nic_mac = Some("00:1b:21:3a:4f:11".into());
+    machine.put("/scripts/init-top/network", 0o755, script.concat().into());
+    machine.boot_to_shell_at(place)?;
+    Ok(machine)
+}
 
 #[test]
 fn a_place_in_a_vlan_on_a_bond_opens_and_all_is_left_as_the_initramfs_made_it() -> Result {
     let home = Place::home()?.in_vlan(5)?;
     let servers = [key_server(&home)?];
-    let mut machine = FastMachine::blank()?;
-    machine.hardware.other_nic_mac = Some("00:1b:21:3a:4f:11".into());
-    machine.put("/scripts/init-top/network", 0o755, NETWORK.into());
-    machine.boot_to_shell_at(&home)?;
+    let mut machine = with_network(&[BOND, VLAN], &home)?;
     let said = enroll(&mut machine, &servers, 90)?;
     assert!(said.contains("bond0.5\", which is no wired card"), "{said}");
     let before = cards(&mut machine)?;
@@ -45,5 +53,28 @@ fn a_place_in_a_vlan_on_a_bond_opens_and_all_is_left_as_the_initramfs_made_it() 
     assert_eq!(cards(&mut machine)?, before);
     let said = machine.console().transcript();
     assert!(!said.contains("can't open"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn an_address_on_a_bond_is_borrowed_for_a_key_server_and_given_back() -> Result {
+    let home = Place::home()?;
+    let servers = [key_server(&home)?];
+    let mut machine = with_network(&[BOND], &home)?;
+    let before = cards(&mut machine)?;
+    machine
+        .shell("ip addr add 192.168.77.50/24 dev bond0")?
+        .success()?;
+    enroll(&mut machine, &servers, 90)?;
+
+    machine.boot_at(&home)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let said = log(&mut machine)?;
+    assert!(
+        said.contains("this server is at 192.168.77.50 on bond0"),
+        "{said}"
+    );
+    assert_eq!(cards(&mut machine)?, before);
     Ok(())
 }

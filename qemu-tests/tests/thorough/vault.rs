@@ -40,6 +40,27 @@ fn a_first_block_that_went_bad_is_read_from_its_copy_and_mended() -> Result {
 }
 
 #[test]
+fn a_server_opens_from_the_second_copy_where_its_disk_has_lost_the_first() -> Result {
+    let home = Place::home()?;
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&home)?;
+    let start = machine
+        .shell("cat /sys/class/block/vda2/start")?
+        .success()?;
+    machine.lost_sector = Some(start.trim().parse().expect("a sector"));
+    machine.boot_at(&home)?;
+    machine.wait_for_release()?;
+    assert_released(&mut machine)?;
+    let read = machine.shell("dd if=/dev/vda2 of=/dev/null bs=4096 count=1")?;
+    assert!(!read.ok(), "the sector is lost: {read}");
+    let log = log(&mut machine)?;
+    let unfinished = "what was interrupted is not finished";
+    assert!(log.contains(unfinished), "{log}");
+    assert!(!log.contains("log was not written"), "{log}");
+    Ok(())
+}
+
+#[test]
 fn another_partition_with_the_vaults_name_is_ignored() -> Result {
     let home = Place::home()?;
     let mut machine = FastMachine::clinic()?;
