@@ -21,7 +21,8 @@ pub struct KeyServerOptions {
     pub tang: Vec<String>,
     /// The signing key that the key server must have, instead of the question
     /// (`tang-show-keys` prints it there)
-    #[arg(long, value_name = "THUMBPRINT")]
+    // Base64url: one of 64 begins with a hyphen.
+    #[arg(long, value_name = "THUMBPRINT", allow_hyphen_values = true)]
     pub thumbprint: Vec<String>,
     /// How many key servers must answer (default: half of them)
     #[arg(long, value_name = "K", requires = "tang")]

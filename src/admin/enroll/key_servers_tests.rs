@@ -128,3 +128,19 @@ fn rotated_keys_are_taken_when_the_enrolled_ones_vouch_for_them_and_a_strangers_
     tang.forget_rotated();
     assert!(matches!(look_again(&server, true), Ok(News::Kept(_))));
 }
+
+#[test]
+fn a_thumbprint_that_begins_with_a_hyphen_is_no_option() {
+    use clap::Parser;
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: KeyServerOptions,
+    }
+    let print = "-QbsLXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+    let words = ["enroll", "--thumbprint", print, "--tang", "10.0.0.5"];
+    let options = Line::try_parse_from(words).unwrap().options;
+    assert_eq!(options.thumbprint, [print]);
+    assert_eq!(options.tang, ["10.0.0.5"]);
+    assert!(parse_thumbprint(print).is_some());
+}
