@@ -375,8 +375,13 @@ fn read_table(disk: &str) -> Option<Table> {
     let file = DirectFile::open(&Path::new("/dev").join(disk), false).ok()?;
     // The header, and the entries where every tool puts them, right behind it.
     let mut start = vec![0; 8 * BLOCK_SIZE];
-    file.read_many(0, &mut start).ok()?;
     let sector = usize::try_from(sector_size(disk)).ok()?;
+    if file.read_many(0, &mut start).is_err() {
+        // The vault may begin right behind the usual 128 entries: a block that is
+        // lost there is not the table's.
+        start.truncate((2 * sector + 128 * 128).next_multiple_of(BLOCK_SIZE));
+        file.read_many(0, &mut start).ok()?;
+    }
     if let Ok(at) = gpt::entries_at(&start[sector..2 * sector]) {
         let from = usize::try_from(at.sector).ok()?.checked_mul(sector)?;
         let entries = start.get(from..)?;

@@ -61,6 +61,10 @@ fn an_address_on_a_bond_is_borrowed_for_a_key_server_and_given_back() -> Result 
     let home = Place::home()?;
     let servers = [key_server(&home)?];
     let mut machine = with_network(&[BOND], &home)?;
+    // The shell is there before the script is through.
+    machine
+        .shell("until ip addr show bond0 | grep -q fe80; do sleep 0.2; done")?
+        .success()?;
     let before = cards(&mut machine)?;
     machine
         .shell("ip addr add 192.168.77.50/24 dev bond0")?
