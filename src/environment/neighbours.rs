@@ -14,7 +14,7 @@ use super::observed::value_of;
 use super::own_address::OwnAddresses;
 use super::{arp, binding, nd};
 use crate::sys::interface::Mac;
-use crate::sys::packet::BROADCAST;
+use crate::sys::packet::{BROADCAST, PacketSocket};
 use crate::vault::{EnvironmentSlot, Label, MAX_FACTORS, MAX_PLACES, Value};
 
 const MAX_TARGETS: usize = MAX_FACTORS * MAX_PLACES;
@@ -175,32 +175,37 @@ impl Neighbours {
     /// The answers that have come in.
     pub fn answers(&self) -> Vec<(Label, Value), MAX_ANSWERS> {
         let mut answers = Vec::new();
-        let mut buffer = [0; nd::ANSWER];
         for link in self.links.iter() {
             let mut note = |ip: IpAddr, mac: Mac| {
                 if self.targets.contains(&ip) && mac != link.mac {
                     let _ = answers.push((neighbour_label(ip), value_of(&mac)));
                 }
             };
-            for _ in 0..AT_ONCE {
-                let Some(packet) = link.arp.receive(&mut buffer) else {
-                    break;
-                };
+            take_in(&link.arp, |packet| {
                 if let Some((ip, mac)) = arp::reply(packet) {
                     note(ip.into(), mac);
                 }
-            }
-            let discovery = link.open_discovery();
-            for socket in discovery.into_iter().cycle().take(AT_ONCE) {
-                let Some(packet) = socket.receive(&mut buffer) else {
-                    break;
-                };
-                if let Some((ip, mac)) = nd::advertisement(packet) {
-                    note(ip.into(), mac);
-                }
+            });
+            if let Some(socket) = link.open_discovery() {
+                take_in(socket, |packet| {
+                    if let Some((ip, mac)) = nd::advertisement(packet) {
+                        note(ip.into(), mac);
+                    }
+                });
             }
         }
         answers
+    }
+}
+
+/// Hands over what has come, so much of it at a time.
+fn take_in(socket: &PacketSocket, mut each: impl FnMut(&[u8])) {
+    let mut buffer = [0; nd::ANSWER];
+    for _ in 0..AT_ONCE {
+        let Some(packet) = socket.receive(&mut buffer) else {
+            return;
+        };
+        each(packet);
     }
 }
 

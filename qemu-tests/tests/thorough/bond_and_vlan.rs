@@ -4,7 +4,7 @@
 use qemu_tests::seen::{assert_released, cards, log};
 use qemu_tests::{FastMachine, Place, Result};
 
-use crate::key_server::{enroll, key_server};
+use crate::key_server::{enroll, key_server, opens_from_its_address};
 
 /// The card that leads home is the second one.
 const BOND: &str = r#"#!/bin/sh
@@ -70,15 +70,5 @@ fn an_address_on_a_bond_is_borrowed_for_a_key_server_and_given_back() -> Result 
         .shell("ip addr add 192.168.77.50/24 dev bond0")?
         .success()?;
     enroll(&mut machine, &servers, 90)?;
-
-    machine.boot_at(&home)?;
-    machine.wait_for_release()?;
-    assert_released(&mut machine)?;
-    let said = log(&mut machine)?;
-    assert!(
-        said.contains("this server is at 192.168.77.50 on bond0"),
-        "{said}"
-    );
-    assert_eq!(cards(&mut machine)?, before);
-    Ok(())
+    opens_from_its_address(&mut machine, &home, "bond0", &before)
 }

@@ -104,32 +104,26 @@ impl Asked {
     }
 
     fn begin(&mut self, now: Instant) {
-        let mut asked = Err(BadPoint);
-        let begun = Conversation::begin(self.server.address, now, || {
-            let (question, request) = match self.ready.take().unwrap_or_else(|| self.question()) {
-                Ok((question, request)) => (Ok(question), request),
-                Err(error) => (Err(error), Request::new()),
-            };
-            asked = question;
-            request
-        });
-        match (begun, asked) {
-            (Ok(conversation), Ok(question)) => {
+        let ready = self.ready.take().unwrap_or_else(|| self.question());
+        // What is stored is damaged: it is as good as silent.
+        let Ok((question, request)) = ready else {
+            return self.rest(now, AFTER_AN_ANSWER);
+        };
+        match Conversation::begin(self.server.address, now, request.clone()) {
+            Ok(conversation) => {
                 self.state = State::Talking(Box::new(conversation), question);
             }
-            // What is stored is damaged: it is as good as silent.
-            (Ok(_), Err(BadPoint)) => self.rest(now, AFTER_AN_ANSWER),
-            (Err(why), _) => self.failed(now, why),
+            // It was not sent: it can be asked later.
+            Err(why) => {
+                self.ready = Some(Ok((question, request)));
+                self.failed(now, why);
+            }
         }
     }
 
     fn wants_question(&self, now: Instant) -> bool {
         let soon = now + SOON;
         self.ready.is_none() && matches!(self.state, State::Resting { until } if until <= soon)
-    }
-
-    fn prepare(&mut self) {
-        self.ready = Some(self.question());
     }
 
     fn question(&self) -> Result<Prepared, BadPoint> {
@@ -227,7 +221,7 @@ impl KeyServers {
         let mut made = false;
         for asked in &mut self.asked {
             if asked.wants_question(now) {
-                asked.prepare();
+                asked.ready = Some(asked.question());
                 made = true;
             }
         }
@@ -251,7 +245,7 @@ impl KeyServers {
 #[cfg(feature = "admin")]
 pub fn ask_once(address: core::net::SocketAddr, request: &Request) -> Result<Reply, NoReply> {
     use nix::poll::{PollFd, PollTimeout, poll};
-    let mut conversation = Conversation::begin(address, Instant::now(), || request.clone())?;
+    let mut conversation = Conversation::begin(address, Instant::now(), request.clone())?;
     loop {
         let now = Instant::now();
         if let Some(reply) = conversation.drive(now)? {

@@ -72,21 +72,17 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Begins to connect. `request` is asked for only when there is a way.
+    /// Begins to connect.
     ///
     /// # Errors
     /// [`NoReply::Unreachable`] at once, without a route.
-    pub fn begin(
-        address: SocketAddr,
-        now: Instant,
-        request: impl FnOnce() -> Request,
-    ) -> Result<Self, NoReply> {
+    pub fn begin(address: SocketAddr, now: Instant, request: Request) -> Result<Self, NoReply> {
         let connection =
             Connection::begin(address).map_err(|error| NoReply::Unreachable(error.kind()))?;
         Ok(Self {
             connection,
             connected: false,
-            request: request(),
+            request,
             sent: 0,
             reader: ReplyReader::default(),
             begun: now,
@@ -166,7 +162,7 @@ mod tests {
 
     fn begin(listener: &TcpListener, now: Instant) -> Conversation {
         let address = listener.local_addr().unwrap();
-        Conversation::begin(address, now, || "x".try_into().unwrap()).unwrap()
+        Conversation::begin(address, now, "x".try_into().unwrap()).unwrap()
     }
 
     fn late(connected: bool) -> Result<Option<Reply>, NoReply> {
@@ -210,7 +206,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let begun = Instant::now();
-        let why = match Conversation::begin(address, begun, || "x".try_into().unwrap()) {
+        let why = match Conversation::begin(address, begun, "x".try_into().unwrap()) {
             Err(why) => why,
             Ok(mut conversation) => {
                 let mut fds = [PollFd::new(conversation.as_fd(), PollFlags::POLLOUT)];
