@@ -138,7 +138,10 @@ impl Stage {
             figures,
         };
         stage.begin_to_ask();
-        // What others answer takes time: the rest is done meanwhile.
+        // What others answer takes time: the rest is done meanwhile, and they are
+        // asked again in between.
+        stage.hear_neighbours();
+        stage.servers.work_ahead(Instant::now());
         stage.hear_neighbours();
         stage.look_at_machine();
         stage.note_finished_reset();

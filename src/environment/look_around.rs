@@ -73,7 +73,7 @@ pub(super) fn hear(
         if neighbours.next().is_some_and(|due| now >= due) {
             neighbours.ask(now);
         }
-        if due > now {
+        if !servers.work_ahead(now) && due > now {
             let neighbours = neighbours.sockets().map(|fd| (fd, PollFlags::POLLIN));
             let sockets: Vec<_> = neighbours.chain(servers.sockets()).collect();
             let fds = sockets.iter();

@@ -52,6 +52,9 @@ pub const POLICY: Region = Region::new(2, 1, 3);
 pub const LOG_NEWEST: Region = Region::new(3, 1, 8);
 pub const STICKS: Region = Region::new(4, 4, 4);
 
+/// Blocks that these take at the start of each half.
+pub const SMALL_RECORDS: u32 = STICKS.end();
+
 /// One of the two areas that a pepper and the slots sealed under it live in.
 /// A new pepper goes into the one that is not in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +104,7 @@ pub const fn log(index: u32) -> Region {
 // Nothing overlaps, and the two copies stand more than 64 KiB apart.
 const_assert!(HEADER.end() <= STATE.start && STATE.end() <= POLICY.start);
 const_assert!(POLICY.end() <= LOG_NEWEST.start && LOG_NEWEST.end() <= STICKS.start);
-const_assert!(STICKS.end() <= Area::First.slots().start);
+const_assert!(SMALL_RECORDS <= Area::First.slots().start);
 const_assert!(Area::First.slots().end() <= Area::Second.slots().start);
 const_assert!(Area::Second.slots().end() <= PEPPER);
 const_assert!(PEPPER + PEPPER_BLOCKS <= log(0).start);

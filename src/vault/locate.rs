@@ -7,6 +7,7 @@ use nix::errno::Errno;
 
 use super::gpt::{self, Gpt};
 use super::place_file::{PartitionId, VaultPlace};
+use super::read_ahead::ReadAhead;
 use super::{BLOCK_SIZE, BlockDevice, Discarded, VAULT_BYTES, Vault, VaultError};
 use crate::sys::block::{DirectFile, Forget};
 use crate::sys::mount::{Access, mount_device, unmount};
@@ -66,6 +67,8 @@ pub struct VaultDisk {
     file: DirectFile,
     _mounted: Option<Mounted>,
     disk: sysfs::Name,
+    /// Of a disk that is only looked at.
+    ahead: ReadAhead,
 }
 
 impl Vault<VaultDisk> {
@@ -86,13 +89,22 @@ impl Drop for Mounted {
 
 impl BlockDevice for VaultDisk {
     fn read_block(&self, block: u32, into: &mut [u8]) -> Result<(), VaultError> {
-        self.file.read(block.into(), into).map_err(device_error)
+        match self.ahead.get(block, into.len()) {
+            Some(bytes) => into.copy_from_slice(bytes),
+            None => self.file.read(block.into(), into).map_err(device_error)?,
+        }
+        Ok(())
     }
 
     fn read_blocks(&self, start: u32, into: &mut [u8]) -> Result<(), VaultError> {
-        self.file
-            .read_many(start.into(), into)
-            .map_err(device_error)
+        match self.ahead.get(start, into.len()) {
+            Some(bytes) => into.copy_from_slice(bytes),
+            None => {
+                let read = self.file.read_many(start.into(), into);
+                read.map_err(device_error)?;
+            }
+        }
+        Ok(())
     }
 
     fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError> {
@@ -233,14 +245,18 @@ fn disk_space(
             (file, Some(mounted))
         }
     };
-    let disk = VaultDisk {
+    let mut disk = VaultDisk {
         file,
         _mounted,
         disk: partition.disk.clone(),
+        ahead: ReadAhead::default(),
     };
     let length = disk.file.length().map_err(open_error)?;
     if length < VAULT_BYTES {
         return Err(VaultError::Damaged.into());
+    }
+    if access == Access::ReadOnly {
+        disk.ahead = ReadAhead::of(&disk);
     }
     Ok(disk)
 }

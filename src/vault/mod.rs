@@ -19,6 +19,7 @@ pub mod locate;
 mod pepper;
 mod place_file;
 mod policy;
+mod read_ahead;
 mod record;
 mod slots;
 mod sticks;

@@ -12,7 +12,7 @@ impl Stage {
     /// Sleeps until something happens, then takes in what did.
     pub(super) fn wait(&mut self) {
         let now = Instant::now();
-        let until = if self.has_next() || self.servers.prepare(now) {
+        let until = if self.has_next() || self.servers.work_ahead(now) {
             Some(now)
         } else {
             let show_due = self.progress().next_change();

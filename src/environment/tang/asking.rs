@@ -77,13 +77,19 @@ pub fn factor_value(value: &Secret32) -> Value {
     value.expose().iter().copied().collect()
 }
 
+/// A question, and the request that asks it.
+type Prepared = (Box<Question>, Request);
+
+fn question_to(server: &KeyServer) -> Result<Prepared, BadPoint> {
+    let question = Question::new(&server.exchange, &server.ours)?;
+    let request = request(server, &question);
+    Ok((Box::new(question), request))
+}
+
 enum State {
     Resting { until: Instant },
     Talking(Box<Conversation>, Box<Question>),
 }
-
-/// A question, and the request that asks it.
-type Prepared = (Box<Question>, Request);
 
 struct Asked {
     label: Label,
@@ -104,10 +110,11 @@ impl Asked {
     }
 
     fn begin(&mut self, now: Instant) {
-        let ready = self.ready.take().unwrap_or_else(|| self.question());
-        // What is stored is damaged: it is as good as silent.
-        let Ok((question, request)) = ready else {
-            return self.rest(now, AFTER_AN_ANSWER);
+        let (question, request) = match self.ready.take() {
+            Some(Ok(ready)) => ready,
+            // What is stored is damaged: it is as good as silent.
+            Some(Err(BadPoint)) => return self.rest(now, AFTER_AN_ANSWER),
+            None => return,
         };
         match Conversation::begin(self.server.address, now, request.clone()) {
             Ok(conversation) => {
@@ -121,15 +128,27 @@ impl Asked {
         }
     }
 
-    fn wants_question(&self, now: Instant) -> bool {
+    /// Makes the question that will be asked soon; false when there is none to make.
+    fn make_question(&mut self, now: Instant) -> bool {
         let soon = now + SOON;
-        self.ready.is_none() && matches!(self.state, State::Resting { until } if until <= soon)
+        let is_soon = matches!(self.state, State::Resting { until } if until <= soon);
+        let wanted = is_soon && self.ready.is_none();
+        if wanted {
+            self.ready = Some(question_to(&self.server));
+        }
+        wanted
     }
 
-    fn question(&self) -> Result<Prepared, BadPoint> {
-        let question = Question::new(&self.server.exchange, &self.server.ours)?;
-        let request = request(&self.server, &question);
-        Ok((Box::new(question), request))
+    /// Computes what the answer will be read with; false when nothing is to be
+    /// computed.
+    fn expect_answer(&self) -> bool {
+        match &self.state {
+            State::Talking(conversation, question) if conversation.has_asked() => {
+                question.expect_answer()
+            }
+            // Its server has nothing to do yet.
+            _ => false,
+        }
     }
 
     fn failed(&mut self, now: Instant, why: NoReply) {
@@ -215,20 +234,17 @@ impl KeyServers {
         })
     }
 
-    /// Makes the questions that will be asked soon: that takes a moment, which is
-    /// best spent while the network comes up. False when there were none to make.
-    pub fn prepare(&mut self, now: Instant) -> bool {
-        let mut made = false;
-        for asked in &mut self.asked {
-            if asked.wants_question(now) {
-                asked.ready = Some(asked.question());
-                made = true;
-            }
-        }
-        made
+    /// Computes for one server what needs no waiting: its question while the network
+    /// comes up, and what its answer is read with while it has the question. False
+    /// when nothing is to be computed. One at a time: what else has happened comes
+    /// first.
+    pub fn work_ahead(&mut self, now: Instant) -> bool {
+        let mut asked = self.asked.iter_mut();
+        asked.any(|asked| asked.make_question(now)) || self.asked.iter().any(Asked::expect_answer)
     }
 
-    /// Goes on with all of them; the answers that are whole.
+    /// Goes on with all of them, as far as [`KeyServers::work_ahead`] has come; the
+    /// answers that are whole.
     pub fn drive(&mut self, now: Instant) -> Vec<(Label, Value), MAX_ASKED> {
         let answers = self.asked.iter_mut().filter_map(|asked| {
             let value = asked.drive(now)?;
@@ -266,8 +282,7 @@ pub fn ask_once(address: core::net::SocketAddr, request: &Request) -> Result<Rep
 #[cfg(feature = "admin")]
 pub fn recover_once(server: &KeyServer) -> Result<Value, String> {
     let damaged = |BadPoint| "its answer is no point of the curve".to_owned();
-    let question = Question::new(&server.exchange, &server.ours).map_err(damaged)?;
-    let request = request(server, &question);
+    let (question, request) = question_to(server).map_err(damaged)?;
     let reply = ask_once(server.address, &request).map_err(|why| why.to_string())?;
     let value = read(&question, &reply).map_err(damaged)?;
     match value.as_slice() == UNKNOWN_KEY {

@@ -91,10 +91,15 @@ impl Conversation {
 
     /// What to poll for.
     pub fn flags(&self) -> PollFlags {
-        match self.sent < self.request.len() {
-            true => PollFlags::POLLOUT,
-            false => PollFlags::POLLIN,
+        match self.has_asked() {
+            false => PollFlags::POLLOUT,
+            true => PollFlags::POLLIN,
         }
+    }
+
+    /// The whole request is on its way.
+    pub fn has_asked(&self) -> bool {
+        self.sent == self.request.len()
     }
 
     /// When it is given up.
@@ -114,7 +119,7 @@ impl Conversation {
                 None => return self.unless_late(now),
             }
         }
-        if self.sent < self.request.len() {
+        if !self.has_asked() {
             let rest = &self.request.as_bytes()[self.sent..];
             self.sent += self.connection.write(rest).map_err(|_| NoReply::Broken)?;
         }

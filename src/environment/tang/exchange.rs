@@ -6,8 +6,10 @@
 //! with a fresh e; the server answers y = s·x, and K = y - e·S. Neither the
 //! server nor whoever listens learns K, and without s nobody has it.
 //!
-//! e·S needs no answer: it is computed with x, and e forgotten. What is left to
-//! do with an answer is a subtraction.
+//! e·S needs no answer: it is computed while the server has the question. What is
+//! left to do with an answer is a subtraction.
+
+use core::cell::OnceCell;
 
 use heapless::Vec;
 use hkdf::Hkdf;
@@ -15,7 +17,7 @@ use p256::NistP256;
 use p521::NistP521;
 use p521::elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
 use p521::elliptic_curve::{
-    AffinePoint, CurveArithmetic, FieldBytesSize, Generate, NonZeroScalar, ProjectivePoint,
+    AffinePoint, CurveArithmetic, FieldBytesSize, Generate, Group, NonZeroScalar, ProjectivePoint,
 };
 use rand::rngs::SysRng;
 use sha2::Sha256;
@@ -135,42 +137,51 @@ where
 {
     let server = read::<C>(exchange)?;
     let c = random::<C>();
-    let ours = write::<C>(generator::<C>() * **c)?;
+    let ours = write::<C>(ProjectivePoint::<C>::generator() * **c)?;
     let k = Zeroizing::new(ProjectivePoint::<C>::from(server) * **c);
     Ok((ours, value_of::<C>(*k)?))
 }
 
-/// What hides K in an answer: e·S.
-type Mask<C> = Zeroizing<ProjectivePoint<C>>;
+/// What hides K in an answer.
+struct Blinding<C: CurveArithmetic> {
+    e: Scalar<C>,
+    server: AffinePoint<C>,
+    /// e·S, once it was computed.
+    mask: OnceCell<Zeroizing<ProjectivePoint<C>>>,
+}
 
-/// e·S and x.
-fn ask_on<C>(exchange: &[u8], ours: &[u8]) -> Result<(Mask<C>, PointBytes), BadPoint>
+impl<C> Blinding<C>
 where
     C: CurveArithmetic,
     FieldBytesSize<C>: ModulusSize,
     AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
 {
-    let server = ProjectivePoint::<C>::from(read::<C>(exchange)?);
-    let ours = ProjectivePoint::<C>::from(read::<C>(ours)?);
-    let e = random::<C>();
-    let x = write::<C>(ours + generator::<C>() * **e)?;
-    Ok((Zeroizing::new(server * **e), x))
-}
+    /// A fresh one, and x.
+    fn new(exchange: &[u8], ours: &[u8]) -> Result<(Self, PointBytes), BadPoint> {
+        let server = read::<C>(exchange)?;
+        let ours = ProjectivePoint::<C>::from(read::<C>(ours)?);
+        let e = random::<C>();
+        let x = write::<C>(ours + ProjectivePoint::<C>::generator() * **e)?;
+        let mask = OnceCell::new();
+        Ok((Self { e, server, mask }, x))
+    }
 
-fn finish_on<C>(mask: &Mask<C>, y: &[u8]) -> Result<Secret32, BadPoint>
-where
-    C: CurveArithmetic,
-    FieldBytesSize<C>: ModulusSize,
-    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
-{
-    let y = ProjectivePoint::<C>::from(read::<C>(y)?);
-    let k = Zeroizing::new(y - **mask);
-    value_of::<C>(*k)
-}
+    fn mask(&self) -> &ProjectivePoint<C> {
+        self.mask
+            .get_or_init(|| Zeroizing::new(ProjectivePoint::<C>::from(self.server) * **self.e))
+    }
 
-fn generator<C: CurveArithmetic>() -> ProjectivePoint<C> {
-    use p521::elliptic_curve::Group;
-    ProjectivePoint::<C>::generator()
+    fn expect_answer(&self) -> bool {
+        let is_new = self.mask.get().is_none();
+        self.mask();
+        is_new
+    }
+
+    fn finish(&self, y: &[u8]) -> Result<Secret32, BadPoint> {
+        let y = ProjectivePoint::<C>::from(read::<C>(y)?);
+        let k = Zeroizing::new(y - self.mask());
+        value_of::<C>(*k)
+    }
 }
 
 /// Makes our side for a server's key: the point to keep, and the factor's
@@ -186,16 +197,17 @@ pub fn enrol(exchange: &PublicKey) -> Result<(PointBytes, Secret32), BadPoint> {
     }
 }
 
-enum AnyMask {
-    P256(Mask<NistP256>),
-    P521(Mask<NistP521>),
+enum AnyBlinding {
+    P256(Blinding<NistP256>),
+    // Boxed: as large again as the other.
+    P521(Box<Blinding<NistP521>>),
 }
 
 /// One question: what is sent, and what of it stays here, which is erased on
 /// drop.
 pub struct Question {
     pub x: PointBytes,
-    mask: AnyMask,
+    blinding: AnyBlinding,
 }
 
 impl Question {
@@ -208,16 +220,25 @@ impl Question {
         let server = &exchange.point;
         Ok(match exchange.curve {
             Curve::P256 => {
-                let (mask, x) = ask_on::<NistP256>(server, ours)?;
-                let mask = AnyMask::P256(mask);
-                Self { x, mask }
+                let (blinding, x) = Blinding::new(server, ours)?;
+                let blinding = AnyBlinding::P256(blinding);
+                Self { x, blinding }
             }
             Curve::P521 => {
-                let (mask, x) = ask_on::<NistP521>(server, ours)?;
-                let mask = AnyMask::P521(mask);
-                Self { x, mask }
+                let (blinding, x) = Blinding::new(server, ours)?;
+                let blinding = AnyBlinding::P521(Box::new(blinding));
+                Self { x, blinding }
             }
         })
+    }
+
+    /// Computes what [`Question::finish`] needs beside the answer; false when that
+    /// was done already.
+    pub fn expect_answer(&self) -> bool {
+        match &self.blinding {
+            AnyBlinding::P256(blinding) => blinding.expect_answer(),
+            AnyBlinding::P521(blinding) => blinding.expect_answer(),
+        }
     }
 
     /// The factor's value from what the server answered. Whether it is the
@@ -227,9 +248,9 @@ impl Question {
     /// [`BadPoint`].
     pub fn finish(&self, answer: &PublicKey) -> Result<Secret32, BadPoint> {
         let y = &answer.point;
-        match (&self.mask, answer.curve) {
-            (AnyMask::P256(mask), Curve::P256) => finish_on::<NistP256>(mask, y),
-            (AnyMask::P521(mask), Curve::P521) => finish_on::<NistP521>(mask, y),
+        match (&self.blinding, answer.curve) {
+            (AnyBlinding::P256(blinding), Curve::P256) => blinding.finish(y),
+            (AnyBlinding::P521(blinding), Curve::P521) => blinding.finish(y),
             _ => Err(BadPoint),
         }
     }
@@ -259,11 +280,11 @@ pub(super) mod tests {
             let (curve, point) = match self {
                 Self::P256(s) => (
                     Curve::P256,
-                    write::<NistP256>(generator::<NistP256>() * ***s),
+                    write::<NistP256>(ProjectivePoint::<NistP256>::generator() * ***s),
                 ),
                 Self::P521(s) => (
                     Curve::P521,
-                    write::<NistP521>(generator::<NistP521>() * ***s),
+                    write::<NistP521>(ProjectivePoint::<NistP521>::generator() * ***s),
                 ),
             };
             let point = point.unwrap();
@@ -293,8 +314,10 @@ pub(super) mod tests {
             let peer = Peer::new(curve);
             let (ours, value) = enrol(&peer.key()).unwrap();
             let mut sent = std::vec::Vec::new();
-            for _ in 0..3 {
+            for ahead in [true, false, true] {
                 let question = Question::new(&peer.key(), &ours).unwrap();
+                assert!(!ahead || question.expect_answer());
+                assert!(!ahead || !question.expect_answer());
                 let again = question.finish(&peer.answer(&question.x)).unwrap();
                 assert_eq!(again.expose(), value.expose());
                 assert!(!sent.contains(&question.x) && question.x != ours);
@@ -347,9 +370,9 @@ pub(super) mod tests {
             let of_other = Peer::new(other).key();
             assert!(question.finish(&of_other).is_err());
             // y = e·S would make K the point at infinity.
-            let point = match &question.mask {
-                AnyMask::P256(mask) => write::<NistP256>(**mask),
-                AnyMask::P521(mask) => write::<NistP521>(**mask),
+            let point = match &question.blinding {
+                AnyBlinding::P256(blinding) => write::<NistP256>(*blinding.mask()),
+                AnyBlinding::P521(blinding) => write::<NistP521>(*blinding.mask()),
             };
             let point = point.unwrap();
             assert!(question.finish(&PublicKey { curve, point }).is_err());

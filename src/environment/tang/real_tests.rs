@@ -85,7 +85,10 @@ fn hear(
     let mut asking = KeyServers::of(&place(servers), start);
     let mut heard = std::vec::Vec::new();
     while start.elapsed() < patience && !enough(&heard) {
-        let until = asking.next().unwrap().min(start + patience);
+        let until = match asking.work_ahead(Instant::now()) {
+            true => start,
+            false => asking.next().unwrap().min(start + patience),
+        };
         let left = until.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left).unwrap();
         let mut fds: std::vec::Vec<PollFd<'_>> = asking

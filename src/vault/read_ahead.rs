@@ -1,0 +1,106 @@
+//! The small records, read in two goes when a disk is opened to look at it: most
+//! of what a boot reads, which would otherwise be some thirty reads.
+
+use super::BlockDevice;
+use super::layout::{BLOCK_SIZE, HALF, SMALL_RECORDS};
+
+/// The small records of each half, as they stood on the disk. A half that could
+/// not be read in one go has a block that is lost: its blocks are read one by one.
+#[derive(Default)]
+pub struct ReadAhead([Option<Vec<u8>>; 2]);
+
+impl ReadAhead {
+    /// To be kept only while nothing is written.
+    pub fn of(device: &impl BlockDevice) -> Self {
+        Self([0, HALF].map(|start| {
+            let mut blocks = vec![0; SMALL_RECORDS as usize * BLOCK_SIZE];
+            let read = device.read_blocks(start, &mut blocks);
+            read.is_ok().then_some(blocks)
+        }))
+    }
+
+    /// So many bytes from the beginning of block `start`, if all of them are here.
+    pub fn get(&self, start: u32, bytes: usize) -> Option<&[u8]> {
+        let half = self.0.get((start / HALF) as usize)?.as_ref()?;
+        let from = (start % HALF) as usize * BLOCK_SIZE;
+        half.get(from..from.checked_add(bytes)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::VAULT_BLOCKS;
+    use super::super::{Discarded, MemoryDevice, VaultError};
+    use super::*;
+
+    /// A disk that has lost these blocks.
+    struct Lost(MemoryDevice, &'static [u32]);
+
+    impl BlockDevice for Lost {
+        fn read_block(&self, block: u32, into: &mut [u8]) -> Result<(), VaultError> {
+            match self.1.contains(&block) {
+                true => Err(VaultError::Device(5)),
+                false => self.0.read_block(block, into),
+            }
+        }
+
+        fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError> {
+            self.0.write_block(block, bytes)
+        }
+
+        fn flush(&mut self) -> Result<(), VaultError> {
+            self.0.flush()
+        }
+
+        fn discard(&mut self, start: u32, blocks: u32) -> Discarded {
+            self.0.discard(start, blocks)
+        }
+    }
+
+    fn disk(lost: &'static [u32]) -> Lost {
+        let mut device = MemoryDevice::default();
+        for block in 0..VAULT_BLOCKS {
+            device
+                .write_block(block, &[block as u8; BLOCK_SIZE])
+                .unwrap();
+        }
+        Lost(device, lost)
+    }
+
+    /// The blocks that are at hand, each of which is as on the disk.
+    fn at_hand(device: &Lost) -> Vec<u32> {
+        let ahead = ReadAhead::of(device);
+        let mut block_of_disk = [0; BLOCK_SIZE];
+        let is_at_hand = |block: &u32| {
+            let Some(bytes) = ahead.get(*block, BLOCK_SIZE) else {
+                return false;
+            };
+            device.read_block(*block, &mut block_of_disk).unwrap();
+            assert_eq!(bytes, block_of_disk);
+            true
+        };
+        (0..2 * VAULT_BLOCKS).filter(is_at_hand).collect()
+    }
+
+    #[test]
+    fn what_is_at_hand_is_what_the_disk_has() {
+        let both: Vec<u32> = (0..8).chain(120..128).collect();
+        assert_eq!(at_hand(&disk(&[])), both);
+    }
+
+    #[test]
+    fn a_lost_block_leaves_its_half_to_the_disk() {
+        assert_eq!(at_hand(&disk(&[3])), (120..128).collect::<Vec<u32>>());
+        assert_eq!(at_hand(&disk(&[127])), (0..8).collect::<Vec<u32>>());
+        assert!(at_hand(&disk(&[0, 120])).is_empty());
+    }
+
+    #[test]
+    fn several_blocks_are_at_hand_only_if_all_are() {
+        let ahead = ReadAhead::of(&disk(&[]));
+        let last_four = ahead.get(4, 4 * BLOCK_SIZE).unwrap();
+        assert_eq!(last_four[3 * BLOCK_SIZE], 7);
+        assert!(ahead.get(4, 4 * BLOCK_SIZE + 1).is_none());
+        assert!(ahead.get(4, usize::MAX).is_none());
+    }
+}
