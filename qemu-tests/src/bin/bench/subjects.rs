@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use qemu_tests::{
-    FastMachine, Filesystem, Hardware, KeyServer, Machine, MachineBuilder, Neighbour, Place,
-    Result, Scratch, Stick, UsbController, UsbModel, cpio, minutes,
+    Failure, FastMachine, Filesystem, Hardware, KeyServer, Machine, MachineBuilder, Neighbour,
+    Place, Result, Scratch, Stick, UsbController, UsbModel, cpio, minutes,
 };
 
 use crate::images::Images;
@@ -16,8 +16,11 @@ pub enum What {
     Nothing,
     /// stayput, with so many neighbours that all have to answer.
     Neighbours(u8),
-    /// stayput, with so many Tang servers that all have to answer.
+    /// stayput, with so many Tang servers, half of which have to answer, as they
+    /// are enrolled without another word.
     Tang(u8),
+    /// The same, and all of them have to answer.
+    TangAll(u8),
     Passdev,
     Clevis,
 }
@@ -27,7 +30,7 @@ impl What {
     pub fn image(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Neighbours(_) | Self::Tang(_) => "stayput",
+            Self::Neighbours(_) | Self::Tang(_) | Self::TangAll(_) => "stayput",
             Self::Passdev => "passdev",
             Self::Clevis => "clevis",
         }
@@ -42,7 +45,7 @@ impl What {
     pub fn result(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Neighbours(_) | Self::Tang(_) => "keys",
+            Self::Neighbours(_) | Self::Tang(_) | Self::TangAll(_) => "keys",
             Self::Passdev | Self::Clevis => "volume",
         }
     }
@@ -56,6 +59,7 @@ impl fmt::Display for What {
             Self::Neighbours(n) => write!(f, "stayput, {n} neighbours"),
             Self::Tang(1) => f.write_str("stayput, 1 Tang server"),
             Self::Tang(n) => write!(f, "stayput, {n} Tang servers"),
+            Self::TangAll(n) => write!(f, "stayput, {n} Tang servers, all needed"),
             Self::Passdev => f.write_str("cryptsetup's passdev, a stick"),
             Self::Clevis => f.write_str("clevis, 1 Tang server"),
         }
@@ -86,9 +90,10 @@ pub fn all(images: &Images) -> Result<Vec<Subject>> {
     for count in [1, 2, 4, 8] {
         subjects.push(stayput_with_neighbours(count)?);
     }
-    for count in [1, 2, 4, 8] {
-        subjects.push(stayput_with_tang(count)?);
+    for what in [1, 2, 4, 8].map(What::Tang) {
+        subjects.push(stayput_with_tang(what, "")?);
     }
+    subjects.push(stayput_with_tang(What::TangAll(8), " --tang-need 8")?);
     subjects.push(passdev(images)?);
     subjects.push(clevis(images)?);
     Ok(subjects)
@@ -120,7 +125,10 @@ fn stayput_with_neighbours(count: u8) -> Result<Subject> {
 
 /// Each neighbour is a Tang server. The server takes its enrolled address in
 /// the boot stage.
-fn stayput_with_tang(count: u8) -> Result<Subject> {
+fn stayput_with_tang(what: What, need: &str) -> Result<Subject> {
+    let (What::Tang(count) | What::TangAll(count)) = what else {
+        return Err(Failure::new(format!("{what} has no Tang server")));
+    };
     let place = Place::empty()?;
     let mut key_servers = Vec::new();
     let mut named = String::new();
@@ -135,9 +143,9 @@ fn stayput_with_tang(count: u8) -> Result<Subject> {
     }
     let enroll = format!(
         "ip link set eth0 up && ip addr add 192.168.77.10/24 dev eth0 && \
-         stayput enroll --yes --machine-need 6 --place-need 0 --tang-need {count}{named}"
+         stayput enroll --yes --machine-need 6 --place-need 0{need}{named}"
     );
-    stayput(What::Tang(count), place, key_servers, &enroll)
+    stayput(what, place, key_servers, &enroll)
 }
 
 /// Set up with the commands that an owner types.

@@ -24,7 +24,11 @@ pub fn judged(rows: &[Row]) -> Vec<Target> {
     let of = |wanted: fn(What) -> bool| rows.iter().filter(move |row| wanted(row.what));
     let with_neighbours = || of(|what| matches!(what, What::Neighbours(_)));
     let with_tang = || of(|what| matches!(what, What::Tang(_)));
-    let stayput: Vec<&Row> = with_neighbours().chain(with_tang()).collect();
+    let with_all = of(|what| matches!(what, What::TangAll(_)));
+    let stayput: Vec<&Row> = with_neighbours()
+        .chain(with_tang())
+        .chain(with_all)
+        .collect();
     let nothing = rows.iter().find(|row| row.what == What::Nothing);
     let most = |value: fn(&Row) -> u64| stayput.iter().map(|row| value(row)).max();
     let mut targets = Vec::new();
@@ -62,7 +66,7 @@ pub fn judged(rows: &[Row]) -> Vec<Target> {
             with_neighbours().collect::<Vec<_>>(),
         ),
         (
-            "1, 2, 4 and 8 Tang servers too",
+            "1, 2, 4 and 8 Tang servers too, half of which have to answer",
             with_tang().collect::<Vec<_>>(),
         ),
     ];
