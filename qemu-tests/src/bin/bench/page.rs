@@ -6,10 +6,10 @@ use crate::BOOTS;
 use crate::row::{Row, SCRYPT_KB};
 use crate::subjects::What;
 use crate::surroundings::Surroundings;
-use crate::targets::judged;
+use crate::targets::{ONE_TANG, judged};
 
 /// Those of stayput's rows that the others are compared with.
-const USUAL: [What; 2] = [What::Neighbours(4), What::Tang(1)];
+const USUAL: [What; 2] = [What::Neighbours(4), ONE_TANG];
 
 pub fn page(rows: &[Row], around: &Surroundings) -> String {
     [

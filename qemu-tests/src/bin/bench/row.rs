@@ -47,7 +47,7 @@ impl Row {
         let scrypt = match self.what {
             What::Neighbours(_) => SCRYPT_KB,
             // A row with a secret in it needs no scrypt.
-            What::Tang(_) | What::TangAll(_) => 0,
+            What::Tang { .. } => 0,
             What::Nothing | What::Passdev | What::Clevis => return None,
         };
         let beside = self.memory.stage_kb.checked_sub(scrypt)?;

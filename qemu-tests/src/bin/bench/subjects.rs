@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use qemu_tests::{
-    Failure, FastMachine, Filesystem, Hardware, KeyServer, Machine, MachineBuilder, Neighbour,
-    Place, Result, Scratch, Stick, UsbController, UsbModel, cpio, minutes,
+    FastMachine, Filesystem, Hardware, KeyServer, Machine, MachineBuilder, Neighbour, Place,
+    Result, Scratch, Stick, UsbController, UsbModel, cpio, minutes,
 };
 
 use crate::images::Images;
@@ -16,11 +16,12 @@ pub enum What {
     Nothing,
     /// stayput, with so many neighbours that all have to answer.
     Neighbours(u8),
-    /// stayput, with so many Tang servers, half of which have to answer, as they
-    /// are enrolled without another word.
-    Tang(u8),
-    /// The same, and all of them have to answer.
-    TangAll(u8),
+    /// stayput, with so many Tang servers. Half of them have to answer, as they are
+    /// enrolled without another word, or all.
+    Tang {
+        servers: u8,
+        all: bool,
+    },
     Passdev,
     Clevis,
 }
@@ -30,7 +31,7 @@ impl What {
     pub fn image(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Neighbours(_) | Self::Tang(_) | Self::TangAll(_) => "stayput",
+            Self::Neighbours(_) | Self::Tang { .. } => "stayput",
             Self::Passdev => "passdev",
             Self::Clevis => "clevis",
         }
@@ -45,7 +46,7 @@ impl What {
     pub fn result(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Neighbours(_) | Self::Tang(_) | Self::TangAll(_) => "keys",
+            Self::Neighbours(_) | Self::Tang { .. } => "keys",
             Self::Passdev | Self::Clevis => "volume",
         }
     }
@@ -57,9 +58,11 @@ impl fmt::Display for What {
             Self::Nothing => f.write_str("nothing"),
             Self::Neighbours(1) => f.write_str("stayput, 1 neighbour"),
             Self::Neighbours(n) => write!(f, "stayput, {n} neighbours"),
-            Self::Tang(1) => f.write_str("stayput, 1 Tang server"),
-            Self::Tang(n) => write!(f, "stayput, {n} Tang servers"),
-            Self::TangAll(n) => write!(f, "stayput, {n} Tang servers, all needed"),
+            Self::Tang { servers: 1, .. } => f.write_str("stayput, 1 Tang server"),
+            Self::Tang { servers, all } => {
+                let needed = if *all { ", all needed" } else { "" };
+                write!(f, "stayput, {servers} Tang servers{needed}")
+            }
             Self::Passdev => f.write_str("cryptsetup's passdev, a stick"),
             Self::Clevis => f.write_str("clevis, 1 Tang server"),
         }
@@ -90,10 +93,10 @@ pub fn all(images: &Images) -> Result<Vec<Subject>> {
     for count in [1, 2, 4, 8] {
         subjects.push(stayput_with_neighbours(count)?);
     }
-    for what in [1, 2, 4, 8].map(What::Tang) {
-        subjects.push(stayput_with_tang(what, "")?);
+    for servers in [1, 2, 4, 8] {
+        subjects.push(stayput_with_tang(servers, false)?);
     }
-    subjects.push(stayput_with_tang(What::TangAll(8), " --tang-need 8")?);
+    subjects.push(stayput_with_tang(8, true)?);
     subjects.push(passdev(images)?);
     subjects.push(clevis(images)?);
     Ok(subjects)
@@ -125,14 +128,11 @@ fn stayput_with_neighbours(count: u8) -> Result<Subject> {
 
 /// Each neighbour is a Tang server. The server takes its enrolled address in
 /// the boot stage.
-fn stayput_with_tang(what: What, need: &str) -> Result<Subject> {
-    let (What::Tang(count) | What::TangAll(count)) = what else {
-        return Err(Failure::new(format!("{what} has no Tang server")));
-    };
+fn stayput_with_tang(servers: u8, all: bool) -> Result<Subject> {
     let place = Place::empty()?;
     let mut key_servers = Vec::new();
     let mut named = String::new();
-    for Neighbour { ip, mac } in neighbours(count) {
+    for Neighbour { ip, mac } in neighbours(servers) {
         let server = KeyServer::at(&place, &ip, &mac)?;
         named += &format!(
             " --tang {} --thumbprint {}",
@@ -141,11 +141,14 @@ fn stayput_with_tang(what: What, need: &str) -> Result<Subject> {
         );
         key_servers.push(server);
     }
+    if all {
+        named += &format!(" --tang-need {servers}");
+    }
     let enroll = format!(
         "ip link set eth0 up && ip addr add 192.168.77.10/24 dev eth0 && \
-         stayput enroll --yes --machine-need 6 --place-need 0{need}{named}"
+         stayput enroll --yes --machine-need 6 --place-need 0{named}"
     );
-    stayput(what, place, key_servers, &enroll)
+    stayput(What::Tang { servers, all }, place, key_servers, &enroll)
 }
 
 /// Set up with the commands that an owner types.
