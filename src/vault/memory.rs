@@ -92,3 +92,32 @@ impl BlockDevice for MemoryDevice {
         Discarded::Plainly
     }
 }
+
+/// A disk with blocks that it does not give back any more.
+#[cfg(test)]
+pub struct FailingDevice {
+    pub disk: MemoryDevice,
+    pub bad: Vec<u32>,
+}
+
+#[cfg(test)]
+impl BlockDevice for FailingDevice {
+    fn read_block(&self, block: u32, into: &mut [u8]) -> Result<(), VaultError> {
+        match self.bad.contains(&block) {
+            true => Err(VaultError::Device(libc::EIO)),
+            false => self.disk.read_block(block, into),
+        }
+    }
+
+    fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError> {
+        self.disk.write_block(block, bytes)
+    }
+
+    fn flush(&mut self) -> Result<(), VaultError> {
+        self.disk.flush()
+    }
+
+    fn discard(&mut self, start: u32, blocks: u32) -> Discarded {
+        self.disk.discard(start, blocks)
+    }
+}

@@ -16,6 +16,7 @@ pub mod gpt;
 mod header;
 mod layout;
 pub mod locate;
+pub mod partitions;
 mod pepper;
 mod place_file;
 mod policy;

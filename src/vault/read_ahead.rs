@@ -30,45 +30,21 @@ impl ReadAhead {
 #[cfg(test)]
 mod tests {
     use super::super::layout::VAULT_BLOCKS;
-    use super::super::{Discarded, MemoryDevice, VaultError};
+    use super::super::memory::{FailingDevice, MemoryDevice};
     use super::*;
 
-    /// A disk that has lost these blocks.
-    struct Lost(MemoryDevice, &'static [u32]);
-
-    impl BlockDevice for Lost {
-        fn read_block(&self, block: u32, into: &mut [u8]) -> Result<(), VaultError> {
-            match self.1.contains(&block) {
-                true => Err(VaultError::Device(5)),
-                false => self.0.read_block(block, into),
-            }
-        }
-
-        fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError> {
-            self.0.write_block(block, bytes)
-        }
-
-        fn flush(&mut self) -> Result<(), VaultError> {
-            self.0.flush()
-        }
-
-        fn discard(&mut self, start: u32, blocks: u32) -> Discarded {
-            self.0.discard(start, blocks)
-        }
-    }
-
-    fn disk(lost: &'static [u32]) -> Lost {
-        let mut device = MemoryDevice::default();
+    /// Each block says its number, and these are lost.
+    fn disk(bad: &[u32]) -> FailingDevice {
+        let mut disk = MemoryDevice::default();
         for block in 0..VAULT_BLOCKS {
-            device
-                .write_block(block, &[block as u8; BLOCK_SIZE])
-                .unwrap();
+            disk.write_block(block, &[block as u8; BLOCK_SIZE]).unwrap();
         }
-        Lost(device, lost)
+        let bad = bad.to_vec();
+        FailingDevice { disk, bad }
     }
 
     /// The blocks that are at hand, each of which is as on the disk.
-    fn at_hand(device: &Lost) -> Vec<u32> {
+    fn at_hand(device: &FailingDevice) -> Vec<u32> {
         let ahead = ReadAhead::of(device);
         let mut block_of_disk = [0; BLOCK_SIZE];
         let is_at_hand = |block: &u32| {

@@ -9,7 +9,7 @@ use nix::sys::statfs::{EXT4_SUPER_MAGIC, FsType, MSDOS_SUPER_MAGIC, statfs};
 
 use crate::admin::{Problem, Result};
 use crate::keys::random_bytes;
-use crate::vault::locate::partitions;
+use crate::vault::partitions::partitions;
 use crate::vault::{PartitionId, VAULT_BYTES};
 
 /// A file that can be made, checked.

@@ -10,7 +10,7 @@ use crate::admin::{Problem, Result};
 use crate::keys::random_bytes;
 use crate::sys::{partition, sysfs};
 use crate::vault::gpt::{self, ENTRIES_BYTES, Gpt, GptError, Guid};
-use crate::vault::locate::{PARTITION_NAME, partitions_of, sector_size};
+use crate::vault::partitions::{PARTITION_NAME, partitions_of, sector_size};
 use crate::vault::{BLOCK_SIZE, PartitionId, VAULT_BYTES};
 
 /// Where both partition tables are kept as they were before.

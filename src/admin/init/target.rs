@@ -9,7 +9,7 @@ use super::file::VaultFile;
 use super::partition::Gap;
 use crate::admin::{Exit, Problem, Result};
 use crate::sys::sysfs;
-use crate::vault::locate::{FoundPartition, PARTITION_NAME, partitions, partitions_of};
+use crate::vault::partitions::{FoundPartition, PARTITION_NAME, partitions, partitions_of};
 use crate::vault::{BLOCK_SIZE, PartitionId};
 
 /// Found and checked; nothing is written yet.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::theft::ResetCause;
+use crate::vault::memory::FailingDevice;
 
 /// Both copies of a region, from another vault.
 pub fn copy_region(into: &mut MemoryDevice, from: &MemoryDevice, region: layout::Region) {
@@ -177,39 +178,12 @@ fn a_damaged_copy_is_named_by_whoever_only_looks_and_mended_by_the_next_boot() {
     assert_eq!(lost.standing_once(), Ok(Vec::new()));
 }
 
-/// A disk with one block that it does not give back any more.
-struct Failing {
-    disk: MemoryDevice,
-    bad: Vec<u32>,
-}
-
-impl BlockDevice for Failing {
-    fn read_block(&self, block: u32, into: &mut [u8]) -> Result<(), VaultError> {
-        match self.bad.contains(&block) {
-            true => Err(VaultError::Device(libc::EIO)),
-            false => self.disk.read_block(block, into),
-        }
-    }
-
-    fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError> {
-        self.disk.write_block(block, bytes)
-    }
-
-    fn flush(&mut self) -> Result<(), VaultError> {
-        self.disk.flush()
-    }
-
-    fn discard(&mut self, start: u32, blocks: u32) -> Discarded {
-        self.disk.discard(start, blocks)
-    }
-}
-
 #[test]
 fn a_block_that_the_disk_has_lost_does_not_keep_the_owner_out() {
     let (key, disk) = made();
     let header = Vault::open_as_is(disk.fresh()).unwrap().header;
     let slots = header.pepper.area().slots();
-    let failing = |bad: &[u32]| Failing {
+    let failing = |bad: &[u32]| FailingDevice {
         disk: disk.fresh(),
         bad: bad.to_vec(),
     };

@@ -1,0 +1,142 @@
+//! The partitions of this machine's disks and their ids, without udev or blkid.
+
+use core::fmt;
+use std::path::{Path, PathBuf};
+
+use super::BLOCK_SIZE;
+use super::gpt::{self, Gpt};
+use super::place_file::PartitionId;
+use crate::sys::block::DirectFile;
+use crate::sys::sysfs;
+
+/// GPT name of a partition that is a vault.
+pub const PARTITION_NAME: &str = "stayput";
+
+/// A partition as the kernel knows it.
+#[derive(Clone, Debug)]
+pub struct FoundPartition {
+    /// `/dev/...`.
+    pub device: PathBuf,
+    /// The kernel's name of its disk.
+    pub disk: sysfs::Name,
+    pub id: PartitionId,
+    /// GPT name, where the kernel says one.
+    pub name: Option<heapless::String<63>>,
+}
+
+/// All partitions of all disks, with their ids.
+pub fn partitions() -> Vec<FoundPartition> {
+    partitions_where(|_| true)
+}
+
+/// The partitions of one disk.
+pub fn partitions_of(disk: &str) -> Vec<FoundPartition> {
+    partitions_where(|found| found == disk)
+}
+
+fn partitions_where(is_wanted: impl Fn(&str) -> bool) -> Vec<FoundPartition> {
+    let mut table_of_disk = None;
+    let mut found = Vec::new();
+    // By disk: each table is read once.
+    for (disk, name, number) in numbered() {
+        if !is_wanted(&disk) {
+            continue;
+        }
+        if table_of_disk.as_ref().is_none_or(|(of, _)| *of != disk) {
+            table_of_disk = Some((disk.clone(), read_table(&disk)));
+        }
+        let table = table_of_disk.as_ref().and_then(|(_, table)| table.as_ref());
+        if let Some(id) = table.and_then(|table| table.id(number)) {
+            found.push(FoundPartition::new(disk, &name, id));
+        }
+    }
+    found
+}
+
+/// Each partition's disk, name and number, sorted by these.
+fn numbered() -> Vec<(sysfs::Name, sysfs::Name, u32)> {
+    let class = Path::new("/sys/class/block");
+    let disk_and_number = |name: &str| {
+        let path = class.join(name);
+        let number = sysfs::read_text::<8>(&path.join("partition"))?;
+        let target = std::fs::read_link(&path).ok()?;
+        let disk = target.parent()?.file_name()?.to_str()?;
+        Some((disk.try_into().ok()?, number.parse().ok()?))
+    };
+    let mut all: Vec<_> = sysfs::list(class)
+        .into_iter()
+        .filter_map(|name| {
+            let (disk, number) = disk_and_number(&name)?;
+            Some((disk, name, number))
+        })
+        .collect();
+    all.sort_unstable_by(|a, b| (&a.0, a.2).cmp(&(&b.0, b.2)));
+    all
+}
+
+impl FoundPartition {
+    fn new(disk: sysfs::Name, name: &str, id: PartitionId) -> Self {
+        let path = Path::new("/sys/class/block").join(name).join("uevent");
+        let uevent = sysfs::read_text::<1024>(&path).unwrap_or_default();
+        let label = uevent
+            .lines()
+            .find_map(|line| line.strip_prefix("PARTNAME="));
+        Self {
+            device: Path::new("/dev").join(name),
+            disk,
+            id,
+            name: label.and_then(|label| label.try_into().ok()),
+        }
+    }
+}
+
+/// A disk's partition table, as far as ids need it.
+enum Table {
+    Gpt(Box<Gpt>),
+    Mbr(Box<[u8; 512]>),
+}
+
+impl Table {
+    fn id(&self, number: u32) -> Option<PartitionId> {
+        match self {
+            Self::Gpt(gpt) => {
+                let partition = gpt.partitions().find(|found| found.number == number)?;
+                let mut id = PartitionId::new();
+                fmt::write(&mut id, format_args!("{}", partition.guid)).ok()?;
+                Some(id)
+            }
+            Self::Mbr(mbr) => gpt::mbr_partition_id(&mbr[..], number),
+        }
+    }
+}
+
+/// Bytes of a disk's logical block.
+pub fn sector_size(disk: &str) -> u64 {
+    let path = Path::new("/sys/block")
+        .join(disk)
+        .join("queue/logical_block_size");
+    sysfs::read_text::<8>(&path)
+        .and_then(|text| text.parse().ok())
+        .filter(|size| matches!(size, 512 | 1024 | 2048 | 4096))
+        .unwrap_or(512)
+}
+
+fn read_table(disk: &str) -> Option<Table> {
+    let file = DirectFile::open(&Path::new("/dev").join(disk), false).ok()?;
+    // The header, and the entries where every tool puts them, right behind it.
+    let mut start = vec![0; 8 * BLOCK_SIZE];
+    let sector = usize::try_from(sector_size(disk)).ok()?;
+    if file.read_many(0, &mut start).is_err() {
+        // The vault may begin right behind the usual 128 entries: a block that is
+        // lost there is not the table's.
+        start.truncate((2 * sector + gpt::ENTRIES_BYTES).next_multiple_of(BLOCK_SIZE));
+        file.read_many(0, &mut start).ok()?;
+    }
+    if let Ok(at) = gpt::entries_at(&start[sector..2 * sector]) {
+        let from = usize::try_from(at.sector).ok()?.checked_mul(sector)?;
+        let entries = start.get(from..)?;
+        let gpt = Gpt::parse(&start[sector..2 * sector], entries).ok()?;
+        return Some(Table::Gpt(Box::new(gpt)));
+    }
+    Some(Table::Mbr(Box::new(*start.first_chunk()?)))
+}
