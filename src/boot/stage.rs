@@ -19,10 +19,11 @@ use crate::keys::{MasterKey, TypedCode};
 use crate::locked::words::{LoginWords, Printable, Reason};
 use crate::release::{notice, release};
 use crate::stick::{Stick, StickFile};
+use crate::sys::clock;
 use crate::sys::uevent::UeventSocket;
-use crate::sys::{clock, sysfs};
 use crate::theft::{Finding, TheftPolicy, TheftState};
 use crate::vault::locate::{self, LocateError, VaultDisk};
+use crate::vault::partitions::FoundPartition;
 use crate::vault::{
     Answered, Event, EventKind, Header, OpenedBy, SlotTable, StickList, Thresholds, Vault,
     VaultError, VaultPlace,
@@ -34,8 +35,8 @@ use recovery::Recovery;
 /// kept in a file, its filesystem would be mounted for as long as the prompt
 /// waits, and found unclean after a power cut.
 struct Found {
-    /// The disk that it is on; it may look like a stick and is none.
-    disk: sysfs::Name,
+    /// Where it is.
+    partition: FoundPartition,
     header: Header,
     slots: Result<Box<SlotTable>, VaultError>,
     matchers: Vec<Matcher>,
@@ -186,10 +187,14 @@ impl Stage {
     fn begin_to_ask(&mut self) {
         // First: it puts interfaces down that the next one needs up.
         self.neighbours = None;
-        let Ok(Found { disk, slots, .. }) = &self.found else {
+        let Ok(Found {
+            partition, slots, ..
+        }) = &self.found
+        else {
             return;
         };
-        self.sticks.leave_out(disk);
+        // It may look like a stick and is none.
+        self.sticks.leave_out(&partition.disk);
         let Ok(slots) = slots else {
             return;
         };
@@ -238,7 +243,11 @@ impl Stage {
 
     /// Releases the key, if the vault proves to be unchanged.
     fn open(&mut self, key: &MasterKey, by: OpenedBy) -> bool {
-        let proven = locate::look(&self.place).and_then(|vault| {
+        let vault = match &self.found {
+            Ok(found) => locate::look_again(&self.place, &found.partition),
+            Err(_) => locate::look(&self.place),
+        };
+        let proven = vault.and_then(|vault| {
             let proven = vault.prove(key)?;
             match by {
                 OpenedBy::Environment { .. } | OpenedBy::Passphrase { .. }
@@ -372,7 +381,7 @@ fn find(place: &VaultPlace) -> Result<Found, LocateError> {
     let name = Printable(&vault.header().server_name).to_string();
     log::info!("found the vault of \"{name}\"");
     let mut found = Found {
-        disk: vault.disk().clone(),
+        partition: vault.partition().clone(),
         header: vault.header().clone(),
         slots: vault.slots(),
         matchers: Vec::new(),

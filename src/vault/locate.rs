@@ -52,15 +52,15 @@ pub struct VaultDisk {
     // Dropped first: an open file would keep the mount busy.
     file: DirectFile,
     _mounted: Option<Mounted>,
-    disk: sysfs::Name,
+    partition: FoundPartition,
     /// Of a disk that is only looked at.
     ahead: ReadAhead,
 }
 
 impl Vault<VaultDisk> {
-    /// The kernel's name of the disk that it is on.
-    pub fn disk(&self) -> &sysfs::Name {
-        &self.device.disk
+    /// The partition that it is on.
+    pub fn partition(&self) -> &FoundPartition {
+        &self.device.partition
     }
 }
 
@@ -143,6 +143,18 @@ pub fn open_as_is(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
 /// [`LocateError`].
 pub fn look(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     find(place, Access::ReadOnly)
+}
+
+/// The same where it was found before, and elsewhere if it is not there any more:
+/// the partition tables need not be read again.
+///
+/// # Errors
+/// [`LocateError`].
+pub fn look_again(
+    place: &VaultPlace,
+    at: &FoundPartition,
+) -> Result<Vault<VaultDisk>, LocateError> {
+    open_this(place, at, Access::ReadOnly).or_else(|_| look(place))
 }
 
 /// For reading only, with everything finished. The disk is opened for writing
@@ -230,7 +242,7 @@ fn disk_space(
     let mut disk = VaultDisk {
         file,
         _mounted,
-        disk: partition.disk.clone(),
+        partition: partition.clone(),
         ahead: ReadAhead::default(),
     };
     let length = disk.file.length().map_err(open_error)?;

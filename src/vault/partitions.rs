@@ -20,8 +20,6 @@ pub struct FoundPartition {
     /// The kernel's name of its disk.
     pub disk: sysfs::Name,
     pub id: PartitionId,
-    /// GPT name, where the kernel says one.
-    pub name: Option<heapless::String<63>>,
 }
 
 /// All partitions of all disks, with their ids.
@@ -47,7 +45,8 @@ fn partitions_where(is_wanted: impl Fn(&str) -> bool) -> Vec<FoundPartition> {
         }
         let table = table_of_disk.as_ref().and_then(|(_, table)| table.as_ref());
         if let Some(id) = table.and_then(|table| table.id(number)) {
-            found.push(FoundPartition::new(disk, &name, id));
+            let device = Path::new("/dev").join(name.as_str());
+            found.push(FoundPartition { device, disk, id });
         }
     }
     found
@@ -74,19 +73,17 @@ fn numbered() -> Vec<(sysfs::Name, sysfs::Name, u32)> {
     all
 }
 
+#[cfg(feature = "admin")]
 impl FoundPartition {
-    fn new(disk: sysfs::Name, name: &str, id: PartitionId) -> Self {
+    /// The kernel says that it is a vault by its GPT name.
+    pub fn has_vaults_name(&self) -> bool {
+        let name = self.device.file_name().unwrap_or_default();
         let path = Path::new("/sys/class/block").join(name).join("uevent");
-        let uevent = sysfs::read_text::<1024>(&path).unwrap_or_default();
-        let label = uevent
+        let told = sysfs::read_text::<1024>(&path).unwrap_or_default();
+        let mut names = told
             .lines()
-            .find_map(|line| line.strip_prefix("PARTNAME="));
-        Self {
-            device: Path::new("/dev").join(name),
-            disk,
-            id,
-            name: label.and_then(|label| label.try_into().ok()),
-        }
+            .filter_map(|line| line.strip_prefix("PARTNAME="));
+        names.any(|name| name == PARTITION_NAME)
     }
 }
 

@@ -9,7 +9,7 @@ use super::file::VaultFile;
 use super::partition::Gap;
 use crate::admin::{Exit, Problem, Result};
 use crate::sys::sysfs;
-use crate::vault::partitions::{FoundPartition, PARTITION_NAME, partitions, partitions_of};
+use crate::vault::partitions::{FoundPartition, partitions, partitions_of};
 use crate::vault::{BLOCK_SIZE, PartitionId};
 
 /// Found and checked; nothing is written yet.
@@ -49,7 +49,7 @@ pub fn choose(disk: Option<&Path>, vault: Option<&Path>) -> Result<Target> {
     };
     let existing = partitions_of(&disk)
         .into_iter()
-        .find(|found| found.name.as_deref() == Some(PARTITION_NAME));
+        .find(FoundPartition::has_vaults_name);
     match existing {
         Some(found) => usable(found),
         None => Gap::find(&disk).map(|gap| Target::NewPartition(Box::new(gap))),

@@ -83,7 +83,10 @@ impl Stage {
 
     fn plugged_keys(&self) -> Option<PluggedKeys> {
         let found = self.found.as_ref().ok()?;
-        Some(PluggedKeys::find(&found.header, Some(&found.disk)))
+        Some(PluggedKeys::find(
+            &found.header,
+            Some(&found.partition.disk),
+        ))
     }
 
     pub(super) fn withhold(&mut self, cause: ResetCause) {
