@@ -70,8 +70,9 @@ pub(super) fn hear(
         if is_enough || now > start + patience {
             return;
         }
-        if neighbours.next().is_some_and(|due| now >= due) {
-            neighbours.ask(now);
+        let is_due = neighbours.next().is_some_and(|due| now >= due);
+        if is_due && neighbours.ask(now) {
+            servers.ask_soon(now);
         }
         if !servers.work_ahead(now) && due > now {
             let neighbours = neighbours.sockets().map(|fd| (fd, PollFlags::POLLIN));

@@ -137,8 +137,8 @@ impl Neighbours {
     /// Does what is due: one round of questions, on interfaces that have turned up
     /// since the last one too. Quick at first, once a second when it takes long: a
     /// cable or a switch may come to life at any time. Own addresses are looked
-    /// after, at every call.
-    pub fn ask(&mut self, now: Instant) {
+    /// after, at every call; true when one has come into use.
+    pub fn ask(&mut self, now: Instant) -> bool {
         if now >= self.next {
             if self.links.find() {
                 self.asked = 0;
@@ -159,7 +159,7 @@ impl Neighbours {
             };
             self.next = now + Duration::from_millis(pause);
         }
-        self.own.look_after(&self.links, now);
+        self.own.look_after(&self.links, now)
     }
 
     /// Something has changed about the interfaces: asks at once.

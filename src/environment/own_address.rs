@@ -27,7 +27,7 @@ const QUESTIONS: u8 = 2;
 /// This one was given to the server, which borrows it for a moment while a
 /// release waits for it; a station on a wire answers within about a millisecond,
 /// and one that was slower is still heard afterwards and gets the address back.
-const ANSWER: Duration = Duration::from_millis(30);
+const ANSWER: Duration = Duration::from_millis(15);
 /// The cable is looked at so often while it is out.
 const CABLE: Duration = Duration::from_millis(250);
 /// An address that is used is looked after so often.
@@ -64,6 +64,8 @@ struct Seen {
     configured: bool,
     /// Another station says that it has ours.
     claimed: bool,
+    /// The card has our address.
+    there: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,12 +157,17 @@ impl OwnAddresses {
         cards.map(|card| card.socket.as_fd())
     }
 
-    /// Does what is due, and takes in what other stations claim.
-    pub fn look_after(&mut self, links: &Links, now: Instant) {
+    /// Does what is due, and takes in what other stations claim. True when an
+    /// address has come into use.
+    pub fn look_after(&mut self, links: &Links, now: Instant) -> bool {
+        let mut is_new = false;
         for claim in &mut self.0 {
             let card = claim.own.card;
+            let was_used = claim.is_used();
             claim.look_after(|| link_of(links, card), now);
+            is_new |= claim.is_used() && !was_used;
         }
+        is_new
     }
 }
 
@@ -233,8 +240,14 @@ impl Claim {
             _ => Duration::ZERO,
         };
         self.state = state;
-        self.due = now + pause - late;
-        if let Err(errno) = self.act(act, link) {
+        if act == Act::Ask && seen.there {
+            // What a stage that was killed has left.
+            self.give_back();
+        }
+        let done = self.act(act, link);
+        // From when it was asked: a card is a while in coming up.
+        self.due = Instant::now() + pause - late;
+        if let Err(errno) = done {
             if !std::mem::replace(&mut self.told, true) {
                 log::warn!("{} on {}: {errno}", self.own.address, link.name);
             }
@@ -257,6 +270,7 @@ impl Claim {
             cable,
             configured: false,
             claimed,
+            there: false,
         };
         // Without a cable there is nothing to be decided.
         let found = cable.then(|| route::addresses(link.index).ok()).flatten();
@@ -267,16 +281,20 @@ impl Claim {
         }
         // An IPv6 address that ends by itself the kernel takes away at once when
         // it finds that another station has it (addrconf_dad_stop, net/ipv6).
-        let is_there = found.iter().any(|one| one.address == self.own.address);
-        let kernel_asks = self.questions() == 0 && matches!(self.state, State::Used { .. });
-        seen.claimed |= kernel_asks && !is_there;
+        seen.there = found.iter().any(|one| one.address == self.own.address);
+        let kernel_asks = self.questions() == 0 && self.is_used();
+        seen.claimed |= kernel_asks && !seen.there;
         seen
+    }
+
+    fn is_used(&self) -> bool {
+        matches!(self.state, State::Used { .. })
     }
 
     fn tell(&mut self, now: State, name: &str) {
         let address = self.own.address;
         match now {
-            State::Used { .. } if !matches!(self.state, State::Used { .. }) => {
+            State::Used { .. } if !self.is_used() => {
                 self.told = false;
                 log::info!("this server is at {address} on {name} while it looks for its place");
             }
@@ -298,10 +316,6 @@ impl Claim {
             Act::Nothing => {}
             Act::GiveBack => self.give_back(),
             Act::Ask => {
-                if self.state == State::Asking(1) {
-                    // What a stage that was killed has left.
-                    self.give_back();
-                }
                 if let IpAddr::V4(ip) = address {
                     link.arp.send(BROADCAST, &arp::probe(link.mac, ip))?;
                 }
@@ -329,7 +343,7 @@ impl Claim {
     }
 
     fn give_back_if_used(&mut self) {
-        if matches!(self.state, State::Used { .. }) {
+        if self.is_used() {
             self.give_back();
         }
         self.state = State::Waiting;

@@ -12,12 +12,14 @@ impl Stage {
     /// Sleeps until something happens, then takes in what did.
     pub(super) fn wait(&mut self) {
         let now = Instant::now();
-        let until = if self.has_next() || self.servers.work_ahead(now) {
+        let ask_due = self.neighbours.as_ref().and_then(Neighbours::next);
+        // Who is to be asked does not wait for what is only computed ahead.
+        let must_ask = ask_due.is_some_and(|due| due <= now);
+        let until = if self.has_next() || must_ask || self.servers.work_ahead(now) {
             Some(now)
         } else {
             let show_due = self.progress().next_change();
             let show_due = show_due.map(|after| self.figures.started() + after);
-            let ask_due = self.neighbours.as_ref().and_then(Neighbours::next);
             let server_due = self.servers.next();
             // Without the vault no stick is judged, nor waited for.
             let stick_due = self.found.as_ref().ok().and_then(|_| self.sticks.next());
@@ -57,7 +59,10 @@ impl Stage {
             return;
         };
         self.observed.note_answers(&neighbours.answers());
-        neighbours.ask(Instant::now());
+        let now = Instant::now();
+        if neighbours.ask(now) {
+            self.servers.ask_soon(now);
+        }
     }
 
     fn hear_devices(&mut self) {

@@ -87,7 +87,11 @@ fn question_to(server: &KeyServer) -> Result<Prepared, BadPoint> {
 }
 
 enum State {
-    Resting { until: Instant },
+    Resting {
+        until: Instant,
+        /// Nobody was there; else somebody was.
+        no_way: bool,
+    },
     Talking(Box<Conversation>, Box<Question>),
 }
 
@@ -104,7 +108,7 @@ impl Asked {
     /// When something is to be done without anything having come.
     fn due(&self) -> Instant {
         match &self.state {
-            State::Resting { until } => *until,
+            State::Resting { until, .. } => *until,
             State::Talking(conversation, _) => conversation.deadline(),
         }
     }
@@ -131,7 +135,7 @@ impl Asked {
     /// Makes the question that will be asked soon; false when there is none to make.
     fn make_question(&mut self, now: Instant) -> bool {
         let soon = now + SOON;
-        let is_soon = matches!(self.state, State::Resting { until } if until <= soon);
+        let is_soon = matches!(self.state, State::Resting { until, .. } if until <= soon);
         let wanted = is_soon && self.ready.is_none();
         if wanted {
             self.ready = Some(question_to(&self.server));
@@ -142,11 +146,10 @@ impl Asked {
     /// Computes what the answer will be read with; false when nothing is to be
     /// computed.
     fn expect_answer(&self) -> bool {
-        match &self.state {
-            State::Talking(conversation, question) if conversation.has_asked() => {
+        match (&self.state, &self.ready) {
+            (State::Talking(_, question), _) | (_, Some(Ok((question, _)))) => {
                 question.expect_answer()
             }
-            // Its server has nothing to do yet.
             _ => false,
         }
     }
@@ -154,21 +157,27 @@ impl Asked {
     fn failed(&mut self, now: Instant, why: NoReply) {
         self.failures = self.failures.saturating_add(1);
         log::debug!("{}: {why}", self.label);
-        let pause = match why.is_of_somebody() {
-            true => AFTER_NONSENSE,
-            false => pause_after(self.failures),
+        if why.is_of_somebody() {
+            return self.rest(now, AFTER_NONSENSE);
+        }
+        self.state = State::Resting {
+            until: now + pause_after(self.failures),
+            no_way: true,
         };
-        self.rest(now, pause);
     }
 
+    /// After somebody was there.
     fn rest(&mut self, now: Instant, pause: Duration) {
-        self.state = State::Resting { until: now + pause };
+        self.state = State::Resting {
+            until: now + pause,
+            no_way: false,
+        };
     }
 
     /// Does what can be done now.
     fn drive(&mut self, now: Instant) -> Option<Value> {
         match &mut self.state {
-            State::Resting { until } if *until <= now => {
+            State::Resting { until, .. } if *until <= now => {
                 self.begin(now);
                 None
             }
@@ -211,7 +220,10 @@ impl KeyServers {
                 let _ = asked.push(Asked {
                     label: server_label(server.address, &place.name),
                     server: server.clone(),
-                    state: State::Resting { until: now },
+                    state: State::Resting {
+                        until: now,
+                        no_way: true,
+                    },
                     ready: None,
                     failures: 0,
                 });
@@ -234,10 +246,24 @@ impl KeyServers {
         })
     }
 
-    /// Computes for one server what needs no waiting: its question while the network
-    /// comes up, and what its answer is read with while it has the question. False
-    /// when nothing is to be computed. One at a time: what else has happened comes
-    /// first.
+    /// There is a way that was not there before: who could not be reached is asked
+    /// at once.
+    pub fn ask_soon(&mut self, now: Instant) {
+        for asked in &mut self.asked {
+            if let State::Resting {
+                until,
+                no_way: true,
+            } = &mut asked.state
+            {
+                *until = now;
+            }
+        }
+    }
+
+    /// Computes for one server what needs no waiting, while the network comes up or
+    /// a server has its question: all questions first, then what each answer is read
+    /// with. False when nothing is to be computed. One at a time: what else has
+    /// happened comes first.
     pub fn work_ahead(&mut self, now: Instant) -> bool {
         let mut asked = self.asked.iter_mut();
         asked.any(|asked| asked.make_question(now)) || self.asked.iter().any(Asked::expect_answer)

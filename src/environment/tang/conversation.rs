@@ -98,7 +98,7 @@ impl Conversation {
     }
 
     /// The whole request is on its way.
-    pub fn has_asked(&self) -> bool {
+    fn has_asked(&self) -> bool {
         self.sent == self.request.len()
     }
 

@@ -6,8 +6,8 @@
 //! with a fresh e; the server answers y = s·x, and K = y - e·S. Neither the
 //! server nor whoever listens learns K, and without s nobody has it.
 //!
-//! e·S needs no answer: it is computed while the server has the question. What is
-//! left to do with an answer is a subtraction.
+//! e·S needs no answer: it is computed before there is one. What is left to do with
+//! an answer is a subtraction.
 
 use core::cell::OnceCell;
 

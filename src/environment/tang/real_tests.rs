@@ -15,7 +15,7 @@ use nix::poll::{PollFd, PollTimeout, poll};
 use tempfile::TempDir;
 
 use super::asking::{KeyServers, UNKNOWN_KEY, ask_once, factor_value, recover_once};
-use super::exchange::enrol;
+use super::exchange::{enrol, tests::Peer};
 use super::jwk::{question, thumbprint, thumbprint_text};
 use super::test_server::{TANGD, Tang, answering_with_another_key, read_request, run, serve};
 use super::{Advertisement, Request, server_label};
@@ -283,4 +283,31 @@ fn a_server_that_comes_up_late_is_heard_within_two_seconds() {
     let waited = up.join().unwrap().elapsed();
     // One second between two tries, and what a busy machine adds.
     assert!(waited < Duration::from_secs(8), "{waited:?}");
+}
+
+#[test]
+fn who_could_not_be_reached_is_asked_at_once_when_there_is_a_way_and_who_spoke_nonsense_is_not() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let nobody = listener.local_addr().unwrap();
+    drop(listener);
+    for (address, at_once) in [(nobody, true), (serve(drop), false)] {
+        let (server, _) = enrolled(address, &Peer::new(Curve::P256).key());
+        let mut now = Instant::now();
+        let mut asking = KeyServers::of(&place(&[server]), now);
+        // Until it rests for long.
+        loop {
+            asking.work_ahead(now);
+            asking.drive(now);
+            let due = asking.next().unwrap();
+            let rests = asking.sockets().next().is_none();
+            if rests && due > now + Duration::from_millis(500) {
+                break;
+            }
+            if rests {
+                now = due;
+            }
+        }
+        asking.ask_soon(now);
+        assert_eq!(asking.next() == Some(now), at_once, "{address}");
+    }
 }
