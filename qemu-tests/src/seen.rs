@@ -11,11 +11,13 @@ pub fn card(machine: &mut FastMachine) -> Result<String> {
         .success()
 }
 
-/// The same of all of them.
+/// The same of all of them. Not whether a cable leads anywhere: of a card that was
+/// put up that shows only after a while.
 pub fn cards(machine: &mut FastMachine) -> Result<String> {
     machine
         .shell(
-            "ip addr show | sed -n '/^[0-9]*: lo:/d; /valid_lft/d; s/ mtu .*//; s/ tentative//; p'",
+            "ip addr show | sed -n '/^[0-9]*: lo:/d; /valid_lft/d; s/ mtu .*//; \
+             s/ tentative//; s/NO-CARRIER,//; p'",
         )?
         .success()
 }
