@@ -80,10 +80,8 @@ impl FoundPartition {
         let name = self.device.file_name().unwrap_or_default();
         let path = Path::new("/sys/class/block").join(name).join("uevent");
         let told = sysfs::read_text::<1024>(&path).unwrap_or_default();
-        let mut names = told
-            .lines()
-            .filter_map(|line| line.strip_prefix("PARTNAME="));
-        names.any(|name| name == PARTITION_NAME)
+        let mut names = told.lines().map(|line| line.strip_prefix("PARTNAME="));
+        names.any(|name| name == Some(PARTITION_NAME))
     }
 }
 
