@@ -1,12 +1,12 @@
 //! TCP connections that never block (tcp(7)).
 
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, socket};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
 
 /// A connection, perhaps not made yet.
 pub struct Connection(TcpStream);
@@ -16,14 +16,19 @@ impl Connection {
     /// when the socket can be written.
     ///
     /// # Errors
-    /// What socket(2) or connect(2) says at once: ENETUNREACH without a route.
+    /// What socket(2), bind(2) or connect(2) says at once: ENETUNREACH without a route.
     pub fn begin(address: SocketAddr) -> Result<Self> {
-        let family = match address {
-            SocketAddr::V4(_) => AddressFamily::Inet,
-            SocketAddr::V6(_) => AddressFamily::Inet6,
+        let (family, any) = match address {
+            SocketAddr::V4(_) => (AddressFamily::Inet, Ipv4Addr::UNSPECIFIED.into()),
+            SocketAddr::V6(_) => (AddressFamily::Inet6, Ipv6Addr::UNSPECIFIED.into()),
         };
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket: OwnedFd = socket(family, SockType::Stream, flags, None)?;
+        // A port is chosen here: the first connect(2) of a boot that has to choose
+        // one makes 256 KiB of random numbers for it (`table_perturb` in
+        // net/ipv4/inet_hashtables.c), which nobody else needs yet.
+        let port_of_its_own = SockaddrStorage::from(SocketAddr::new(any, 0));
+        bind(socket.as_raw_fd(), &port_of_its_own)?;
         match connect(socket.as_raw_fd(), &SockaddrStorage::from(address)) {
             Ok(()) | Err(Errno::EINPROGRESS) => Ok(Self(TcpStream::from(socket))),
             Err(errno) => Err(errno.into()),
