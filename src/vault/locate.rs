@@ -1,11 +1,11 @@
-//! Finding the vault on this machine's disks, without udev or blkid.
+//! Finding the vault on this machine's disks, whatever udev knows of them.
 
 use core::fmt;
 use std::path::Path;
 
 use nix::errno::Errno;
 
-use super::partitions::{FoundPartition, partitions};
+use super::partitions::{FoundPartition, named_by_udev, partitions};
 use super::place_file::VaultPlace;
 use super::read_ahead::ReadAhead;
 use super::{BlockDevice, Discarded, VAULT_BYTES, Vault, VaultError};
@@ -179,6 +179,12 @@ pub fn look_at_finished(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateEr
 }
 
 fn find(place: &VaultPlace, access: Access) -> Result<Vault<VaultDisk>, LocateError> {
+    // At nearly every boot: no disk's table has to be read.
+    if let Some(partition) = named_by_udev(&place.partition)
+        && let Ok(vault) = open_this(place, &partition, access)
+    {
+        return Ok(vault);
+    }
     // A copied disk brings a second partition with the same id: what is wrong
     // with one of them must not hide the vault.
     let mut wrong = LocateError::NoPartition;

@@ -1,4 +1,5 @@
-//! The partitions of this machine's disks and their ids, without udev or blkid.
+//! The partitions of this machine's disks and their ids, without blkid; udev only
+//! spares the search.
 
 use core::fmt;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ use crate::sys::sysfs;
 
 /// GPT name of a partition that is a vault.
 pub const PARTITION_NAME: &str = "stayput";
+
+/// Where the kernel lists its disks and partitions.
+const CLASS: &str = "/sys/class/block";
 
 /// A partition as the kernel knows it.
 #[derive(Clone, Debug)]
@@ -30,6 +34,18 @@ pub fn partitions() -> Vec<FoundPartition> {
 /// The partitions of one disk.
 pub fn partitions_of(disk: &str) -> Vec<FoundPartition> {
     partitions_where(|found| found == disk)
+}
+
+/// The partition that udev says has this id, where it has said so yet. It may be
+/// wrong, and knows one of several with the same id.
+pub fn named_by_udev(id: &PartitionId) -> Option<FoundPartition> {
+    let link = std::fs::read_link(Path::new("/dev/disk/by-partuuid").join(id.as_str())).ok()?;
+    let name = link.file_name()?.to_str()?;
+    Some(FoundPartition {
+        device: Path::new("/dev").join(name),
+        disk: parent_disk(name)?,
+        id: id.clone(),
+    })
 }
 
 fn partitions_where(is_wanted: impl Fn(&str) -> bool) -> Vec<FoundPartition> {
@@ -54,23 +70,21 @@ fn partitions_where(is_wanted: impl Fn(&str) -> bool) -> Vec<FoundPartition> {
 
 /// Each partition's disk, name and number, sorted by these.
 fn numbered() -> Vec<(sysfs::Name, sysfs::Name, u32)> {
-    let class = Path::new("/sys/class/block");
-    let disk_and_number = |name: &str| {
-        let path = class.join(name);
-        let number = sysfs::read_text::<8>(&path.join("partition"))?;
-        let target = std::fs::read_link(&path).ok()?;
-        let disk = target.parent()?.file_name()?.to_str()?;
-        Some((disk.try_into().ok()?, number.parse().ok()?))
-    };
-    let mut all: Vec<_> = sysfs::list(class)
+    let mut all: Vec<_> = sysfs::list(CLASS.as_ref())
         .into_iter()
         .filter_map(|name| {
-            let (disk, number) = disk_and_number(&name)?;
-            Some((disk, name, number))
+            let number = sysfs::read_text::<8>(&Path::new(CLASS).join(&*name).join("partition"))?;
+            Some((parent_disk(&name)?, name, number.parse().ok()?))
         })
         .collect();
     all.sort_unstable_by(|a, b| (&a.0, a.2).cmp(&(&b.0, b.2)));
     all
+}
+
+/// The disk that a partition is on.
+fn parent_disk(partition: &str) -> Option<sysfs::Name> {
+    let target = std::fs::read_link(Path::new(CLASS).join(partition)).ok()?;
+    target.parent()?.file_name()?.to_str()?.try_into().ok()
 }
 
 #[cfg(feature = "admin")]
@@ -78,7 +92,7 @@ impl FoundPartition {
     /// The kernel says that it is a vault by its GPT name.
     pub fn has_vaults_name(&self) -> bool {
         let name = self.device.file_name().unwrap_or_default();
-        let path = Path::new("/sys/class/block").join(name).join("uevent");
+        let path = Path::new(CLASS).join(name).join("uevent");
         let told = sysfs::read_text::<1024>(&path).unwrap_or_default();
         let mut names = told.lines().map(|line| line.strip_prefix("PARTNAME="));
         names.any(|name| name == Some(PARTITION_NAME))

@@ -154,3 +154,23 @@ fn a_copied_disk_with_a_damaged_vault_does_not_hide_the_right_one() -> Result {
         .success()?;
     assert_released(&mut machine)
 }
+
+#[test]
+fn a_link_of_udevs_that_leads_elsewhere_does_not_hide_the_vault() -> Result {
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&Place::home()?)?;
+    // Another partition, one that has gone, and the vault's own.
+    for partition in ["vda1", "sda2", "vda2"] {
+        let link = format!(
+            "id=$(sed -n s/^partition=//p /etc/stayput/vault.conf) && \
+             mkdir -p /dev/disk/by-partuuid && \
+             ln -sfn ../../{partition} /dev/disk/by-partuuid/$id"
+        );
+        machine.shell(&link)?.success()?;
+        machine
+            .shell("timeout 60 /usr/lib/stayput/stayput-boot </dev/null")?
+            .success()?;
+        assert_released(&mut machine)?;
+    }
+    Ok(())
+}
