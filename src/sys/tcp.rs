@@ -16,7 +16,7 @@ impl Connection {
     /// when the socket can be written.
     ///
     /// # Errors
-    /// What socket(2), bind(2) or connect(2) says at once: ENETUNREACH without a route.
+    /// What socket(2) or connect(2) says at once: ENETUNREACH without a route.
     pub fn begin(address: SocketAddr) -> Result<Self> {
         let (family, any) = match address {
             SocketAddr::V4(_) => (AddressFamily::Inet, Ipv4Addr::UNSPECIFIED.into()),
@@ -26,9 +26,10 @@ impl Connection {
         let socket: OwnedFd = socket(family, SockType::Stream, flags, None)?;
         // A port is chosen here: the first connect(2) of a boot that has to choose
         // one makes 256 KiB of random numbers for it (`table_perturb` in
-        // net/ipv4/inet_hashtables.c), which nobody else needs yet.
+        // net/ipv4/inet_hashtables.c), which nobody else needs yet. Where none is
+        // left for bind(2), connect(2) may share one.
         let port_of_its_own = SockaddrStorage::from(SocketAddr::new(any, 0));
-        bind(socket.as_raw_fd(), &port_of_its_own)?;
+        let _ = bind(socket.as_raw_fd(), &port_of_its_own);
         match connect(socket.as_raw_fd(), &SockaddrStorage::from(address)) {
             Ok(()) | Err(Errno::EINPROGRESS) => Ok(Self(TcpStream::from(socket))),
             Err(errno) => Err(errno.into()),
