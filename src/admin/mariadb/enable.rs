@@ -7,13 +7,8 @@
 //! clear copy at any time, and it stays until the new one has started behind
 //! the gate.
 
-mod copy;
-mod floats;
-mod inventory;
 mod journal;
-mod leftovers;
 mod preflight;
-mod private;
 
 use std::ffi::OsString;
 use std::fs;
@@ -36,10 +31,12 @@ use super::server::ServiceUser;
 use super::settings::{SETTINGS_FILE, settings_file};
 use super::units;
 
-use inventory::Inventory;
+use super::copying::copy;
+use super::copying::inventory::Inventory;
+use super::copying::leftovers::{self, Leftover};
+use super::copying::obstacles;
+use super::copying::private::{PrivateServer, ROOM};
 use journal::Stage;
-use leftovers::Leftover;
-use private::{PrivateServer, ROOM};
 
 /// Where the new data directory is reachable for MariaDB while it is made.
 const NEW: &str = "/run/stayput-enable/new";
@@ -133,7 +130,7 @@ fn build(data: &DataDirectory, user: &ServiceUser, used: u64) -> Result<Vec<Left
         return Ok(Vec::new());
     }
     let old = PrivateServer::start("old", user, data.seen(), &[], &["--read-only"])?;
-    preflight::tables(&old)?;
+    obstacles::tables(&old)?;
     let left = leftovers::tables(&old)?;
 
     say("Copying every database, account, routine, trigger, event and view.");

@@ -2,6 +2,7 @@
 //! in front of it.
 
 mod config;
+mod copying;
 mod data_directory;
 pub(super) mod durable;
 mod enable;
