@@ -1,7 +1,7 @@
 //! What has to be right before anything is changed.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,10 @@ use crate::admin::mariadb::config::Configuration;
 use crate::admin::mariadb::data_directory::DataDirectory;
 use crate::admin::mariadb::judge::DIRECTORIES;
 use crate::admin::{Problem, Result};
+use crate::release::mariadb::CheckFile;
 use crate::sys::attributes;
+
+use super::places::{self, Places};
 
 /// What a new, empty data directory takes, in bytes.
 const NEW_SERVER: u64 = 256 << 20;
@@ -135,6 +138,45 @@ fn one_filesystem(directory: &Path, device: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a directory is there with something in it. What cannot be told
+/// counts as something.
+pub fn holds_something(directory: &Path) -> bool {
+    !is_empty_or_missing(directory)
+}
+
+/// Whether a directory is provably empty, or not there.
+pub fn is_empty_or_missing(directory: &Path) -> bool {
+    match fs::read_dir(directory) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}
+
+/// The check file that `enable` leaves beside the data, if it is whole.
+pub fn check_file_beside(data: &DataDirectory) -> Option<CheckFile> {
+    let file = File::open(places::check_beside(data)).ok()?;
+    let mut bytes = Vec::new();
+    file.take(CheckFile::MAX as u64 + 1).read_to_end(&mut bytes).ok()?;
+    CheckFile::parse(&bytes).ok()
+}
+
+/// The rooms that a run makes are free: what stands there without a journal
+/// is nobody's to delete.
+///
+/// # Errors
+/// With what is in the way.
+pub fn rooms(places: &Places) -> Result<()> {
+    for room in [&places.making, &places.original] {
+        if fs::symlink_metadata(room).is_ok() {
+            return Err(refuse(
+                format!("{} is there, and no run of this command knows it.", room.display()),
+                "Look at what is in it; move it away if it is of use, else remove it.",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Whether there is room for the data twice.
 ///
 /// # Errors
@@ -199,6 +241,26 @@ mod tests {
         std::os::unix::fs::symlink("/srv/x", data.join("clinic/t.MYD")).unwrap();
         let error = one_filesystem(&data, device).unwrap_err().to_string();
         assert!(error.contains("clinic/t.MYD"), "{error}");
+    }
+
+    #[test]
+    fn only_what_is_seen_to_be_empty_counts_as_empty() {
+        let room = tempfile::tempdir().unwrap();
+        assert!(is_empty_or_missing(room.path()));
+        assert!(is_empty_or_missing(&room.path().join("none")));
+        fs::write(room.path().join("file"), "").unwrap();
+        assert!(holds_something(room.path()));
+        // What is no directory is not an empty one.
+        assert!(holds_something(&room.path().join("file")));
+    }
+
+    #[test]
+    fn a_room_that_no_run_knows_is_in_the_way() {
+        let home = tempfile::tempdir().unwrap();
+        let places = Places::of(&home.path().join("mysql"));
+        assert!(rooms(&places).is_ok());
+        fs::create_dir_all(&places.making).unwrap();
+        assert!(rooms(&places).is_err());
     }
 
     #[test]
