@@ -277,7 +277,16 @@ fn finish(data: &DataDirectory) -> Result<()> {
     let io = |error: io::Error| io_problem(&error);
     Stage::Destroying.write().map_err(io)?;
     say("MariaDB is encrypted and running. Overwriting the old files.");
-    destroy(&original(data), &mut |_| {}).map_err(io)?;
+    let destroyed = destroy(&original(data), &mut |_| {}).map_err(io)?;
+    for line in destroyed.lines() {
+        say(line);
+    }
+    if !destroyed.is_complete() {
+        return Err(Problem::failed(
+            "Some of the old files could not be overwritten.",
+            "Run the command again: it goes on with them.",
+        ));
+    }
     Stage::clear().map_err(io)?;
     say(
         "The old files are overwritten and removed. On an SSD, a flash card or a \
