@@ -51,6 +51,9 @@ mount -t tmpfs -o mode=755,size=200m tmpfs "$root/run"
 # So is its swap, in which no test here has an interest.
 head -n 1 /proc/swaps >"$root/run/swaps"
 mount --bind "$root/run/swaps" "$root/proc/swaps"
+# There is no serial port that it could listen on.
+mkdir -p "$root/run/systemd/system"
+ln -s /dev/null "$root/run/systemd/system/guest-shell.service"
 
 cd "$root"
 pivot_root . mnt
