@@ -174,12 +174,19 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     let client = Client::of_the_unit(&config)?;
     let copied = rehearsal::rehearse(&client, *user, &places)?;
     tell(&copied.leftovers, leftovers::settings(&config));
-    other_files::tell(&client, places.data.seen(), options.discard_binary_logs, say)?;
+    other_files::tell(
+        &client,
+        places.data.seen(),
+        options.discard_binary_logs,
+        say,
+    )?;
     for line in cold_backups::lines(places.data.seen()) {
         say(line);
     }
     let away = rehearsal::in_words(rehearsal::forecast(&copied));
-    say(format!("The rehearsal held. The database will be away for about {away}."));
+    say(format!(
+        "The rehearsal held. The database will be away for about {away}."
+    ));
     if options.dry_run {
         say("Nothing was changed.");
         return Ok(());
@@ -261,7 +268,10 @@ fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Result
     if options.dry_run {
         return Ok(());
     }
-    ask::confirm("Use it again with the keys of this server's vault?", options.yes)?;
+    ask::confirm(
+        "Use it again with the keys of this server's vault?",
+        options.yes,
+    )?;
     let unlocked = unlock(&options.unlock)?;
     let release = MariadbRelease::new(user.uid, user.gid);
     let keys: Vec<_> = release.keys(unlocked.master_key()).collect();
@@ -274,7 +284,10 @@ fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Result
     }
     release_keys(options, user)?;
     units::put_gate_in_front()?;
-    places.data.guard(user.uid, user.gid).map_err(places::problem)?;
+    places
+        .data
+        .guard(user.uid, user.gid)
+        .map_err(places::problem)?;
     write_settings()?;
     write_durably(Path::new(CHECK_FILE), check.to_text().as_bytes()).map_err(places::problem)?;
     super::mariadb_service::start_mariadb()?;

@@ -113,7 +113,10 @@ pub fn gate_works(data: &DataDirectory) -> Result<()> {
             "Look at `dmesg` and `findmnt`.",
         )
     };
-    let door = || data.door().map_err(|error| not(&format!("cannot be looked at: {error}")));
+    let door = || {
+        data.door()
+            .map_err(|error| not(&format!("cannot be looked at: {error}")))
+    };
     gate()?;
     if door()? != Door::Open {
         return Err(not("did not open, although the gate let it pass"));
