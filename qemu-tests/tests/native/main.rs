@@ -3,3 +3,4 @@
 
 mod enable;
 mod harness;
+mod torture;
