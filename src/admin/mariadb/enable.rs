@@ -25,7 +25,9 @@ use std::path::Path;
 
 use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::open_vault::look_at_vault;
-use crate::admin::{Problem, Result, UnlockOptions, ask, install, release, systemd, unlock};
+use crate::admin::{
+    Problem, Result, UnlockOptions, ask, install, mariadb_service, release, systemd, unlock,
+};
 use crate::keys::MasterKey;
 use crate::release::mariadb::{CheckFile, MariadbRelease};
 
@@ -153,7 +155,7 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     if options.swap.is_none() {
         swap::refuse_clear_memory(&system)?;
     }
-    let config = user.configuration_of_the_unit()?;
+    let config = configuration_of_the_unit(user)?;
     let seen = preflight::data_directory(&config)?;
     let places = Places::of(seen.seen());
     if let Some(journal) = &interrupted {
@@ -277,7 +279,7 @@ fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Result
     places.data.guard(user.uid, user.gid).map_err(places::problem)?;
     write_settings()?;
     write_durably(Path::new(CHECK_FILE), check.to_text().as_bytes()).map_err(places::problem)?;
-    super::mariadb_service::start_mariadb()?;
+    mariadb_service::start_mariadb()?;
     say("MariaDB runs from the encrypted database.");
     Ok(())
 }

@@ -27,11 +27,12 @@ impl fmt::Display for Occupant {
 }
 
 /// Everybody but this process who works in `tree`, on this machine, in
-/// containers too.
+/// containers too; `ours` are mounts that are known.
 ///
 /// # Errors
 /// What the system says; who works there is not known then.
-pub fn of(tree: &Path) -> io::Result<Vec<Occupant>> {
+pub fn of(tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
+    let tree = &fs::canonicalize(tree)?;
     let mut files = HashSet::new();
     collect(tree, &mut files)?;
     let mut found = Vec::new();
@@ -56,7 +57,8 @@ pub fn of(tree: &Path) -> io::Result<Vec<Occupant>> {
             && namespaces.insert(namespace)
             && let Ok(mounts) = mounts_of(&process.join("mountinfo"))
         {
-            found.extend(shown_elsewhere(tree, &mounts).map(Occupant::Mount));
+            let shown = shown_elsewhere(tree, &mounts).filter(|point| !ours.contains(&&**point));
+            found.extend(shown.map(Occupant::Mount));
         }
     }
     Ok(found)
@@ -178,10 +180,10 @@ mod tests {
         let tree = fs::canonicalize(home.path()).unwrap();
         fs::create_dir(tree.join("clinic")).unwrap();
         File::create(tree.join("clinic/patient.ibd")).unwrap();
-        assert_eq!(of(&tree).unwrap(), []);
+        assert_eq!(of(&tree, &[]).unwrap(), []);
         let mut sleep = std::process::Command::new("sleep");
         let mut stands = sleep.arg("60").current_dir(tree.join("clinic")).spawn().unwrap();
-        let found = of(&tree).unwrap();
+        let found = of(&tree, &[]).unwrap();
         stands.kill().unwrap();
         stands.wait().unwrap();
         let process = |pid| Occupant::Process { pid, name: "sleep".into() };
@@ -189,7 +191,7 @@ mod tests {
         let file = File::open(tree.join("clinic/patient.ibd")).unwrap();
         let mut sleep = std::process::Command::new("sleep");
         let mut reads = sleep.arg("60").stdin(file).spawn().unwrap();
-        let found = of(&tree).unwrap();
+        let found = of(&tree, &[]).unwrap();
         reads.kill().unwrap();
         reads.wait().unwrap();
         assert_eq!(found, [process(reads.id())]);

@@ -184,7 +184,7 @@ fn overwrite(room: &Marked) -> Result<()> {
     for line in report.lines() {
         say(line);
     }
-    if report.is_whole() {
+    if report.is_complete() {
         return Ok(());
     }
     Err(Problem::failed(

@@ -64,7 +64,7 @@ pub fn go_on() -> Result<()> {
     let user = ServiceUser::find()?;
     let mut run = Run {
         places: Places::of(&journal.data),
-        config: user.configuration_of_the_unit()?,
+        config: configuration_of_the_unit(&user)?,
         user,
         copied: None,
         on_disk: None,
@@ -121,7 +121,7 @@ impl Run {
             Step::WriteSettings => self.write_settings(),
             Step::SeeGate => {
                 say("Looking whether the gate opens and closes.");
-                proofs::gate_works(self.data(), &self.config)
+                proofs::gate_works(self.data())
             }
             Step::LetUnitsGo => hold::let_units_go(),
             Step::StartServer => {
