@@ -8,12 +8,15 @@ pub(super) mod durable;
 mod enable;
 mod gate;
 mod judge;
+mod launch;
 mod overwrite;
+mod process;
 mod server;
 mod settings;
 mod standing;
 mod swap;
 mod units;
+mod version;
 
 use crate::admin::{Result, UnlockOptions, ask, release, unlock};
 
