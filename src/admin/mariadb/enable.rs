@@ -35,7 +35,9 @@ use super::copying::Client;
 use super::copying::leftovers::{self, Leftover};
 use super::data_directory::DataDirectory;
 use super::durable::write_durably;
-use super::server::{ServiceUser, of_others, serves_from};
+use super::launch::{configuration_of_the_unit, probe::settings_would_be_read};
+use super::process::serves_from;
+use super::server::ServiceUser;
 use super::settings::{SETTINGS_FILE, settings_file};
 use super::swap::{self, SwapChoice, System};
 use super::{cold_backups, other_files, units};
@@ -102,6 +104,10 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
     drop(look_at_vault()?);
     let user = ServiceUser::find()?;
     let journal = Journal::read().map_err(places::problem)?;
+    if journal.is_some() {
+        // A run that was killed may have left them masked.
+        hold::let_units_go()?;
+    }
     match journal.as_ref().map(|journal| journal.stage) {
         Some(Stage::Waiting | Stage::Destroying) => {
             refresh(options, &user)?;
@@ -169,14 +175,15 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
         return adopt(options, user, &places);
     }
     preflight::rooms(&places)?;
-    preflight::program(user)?;
+    settings_would_be_read(user)?;
+    preflight::version()?;
     preflight::space(&places.data)?;
     runs_alone(&places)?;
 
     let client = Client::of_the_unit(&config)?;
     let copied = rehearsal::rehearse(&client, *user, &places)?;
     tell(&copied.leftovers, leftovers::settings(&config));
-    other_files::tell(&client, places.data.seen(), options.discard_binary_logs, say)?;
+    other_files::tell(&client, places.data.seen(), options.discard_binary_logs)?;
     for line in cold_backups::lines(places.data.seen()) {
         say(line);
     }
@@ -216,12 +223,7 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
 /// The unit's own mariadbd runs, in the data directory that its settings
 /// name, and no other one does.
 fn runs_alone(places: &Places) -> Result<()> {
-    if let Some(other) = of_others()?.first() {
-        return Err(Problem::refused(
-            format!("Another MariaDB is running: {other}. Nothing was changed."),
-            "Stop it, then run the command again. Only one server per machine is looked after.",
-        ));
-    }
+    preflight::no_other_server()?;
     serves_from(places.data.seen()).map(drop).map_err(|problem| {
         Problem::refused(
             format!("{} Nothing was changed.", problem.what),

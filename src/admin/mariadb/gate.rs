@@ -22,7 +22,8 @@ use crate::release::mariadb::{CheckFile, CheckFileError, KeyFile, ReleasedKey};
 use super::config::{Configuration, unit_words};
 use super::data_directory::{DataDirectory, Door};
 use super::judge::judge;
-use super::server::{ServiceUser, working_in};
+use super::process::working_in;
+use super::server::ServiceUser;
 use super::settings::KEY_FILE;
 
 /// What the unit adds to mariadbd's arguments, in the unit's order: the

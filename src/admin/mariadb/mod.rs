@@ -1,6 +1,7 @@
 //! `stayput mariadb`: MariaDB encrypted with the released keys, and the gate
 //! in front of it.
 
+mod cold_backups;
 mod config;
 mod copying;
 mod data_directory;
@@ -8,13 +9,17 @@ pub(super) mod durable;
 mod enable;
 mod gate;
 mod judge;
+mod launch;
 mod occupants;
+mod other_files;
 mod overwrite;
+mod process;
 mod server;
 mod settings;
 mod standing;
 mod swap;
 mod units;
+mod version;
 
 use crate::admin::{Result, release};
 

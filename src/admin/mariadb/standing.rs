@@ -14,7 +14,8 @@ use crate::release::mariadb::{MariadbRelease, ReleasedKey};
 use super::data_directory::{DataDirectory, Door};
 use super::gate::{effective_configuration, load_check_file};
 use super::judge::{Fault, judge};
-use super::server::{ServiceUser, working_in};
+use super::process::working_in;
+use super::server::ServiceUser;
 use super::swap::System;
 use super::units::{CLOSED_UNIT, not_as_written};
 

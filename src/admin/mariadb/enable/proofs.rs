@@ -8,7 +8,7 @@ use crate::admin::mariadb::data_directory::{DataDirectory, Door};
 use crate::admin::mariadb::durable::sync_filesystem;
 use crate::admin::mariadb::gate::{close, gate};
 use crate::admin::mariadb::occupants;
-use crate::admin::mariadb::server::serves_from;
+use crate::admin::mariadb::process::serves_from;
 use crate::admin::{Problem, Result};
 
 use super::journal::{Journal, Stage};

