@@ -1,4 +1,0 @@
-use std::io; use std::path::Path; use crate::admin::Result; use super::copying::Client; use super::config::Configuration;
-pub fn carry_over(_: &Path, _: &Path, _: u32, _: u32) -> io::Result<()> { Ok(()) }
-pub fn keep(_: &Path, _: &Path, _: &Configuration) -> Result<()> { Ok(()) }
-pub fn tell(_: &Client, _: &Path, _: bool) -> Result<()> { Ok(()) }
