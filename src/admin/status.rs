@@ -1,8 +1,8 @@
 //! `stayput status`: how things stand, on one screen.
 
 use super::init::SETUP;
-use super::mariadb::ClearOriginal;
 use super::log::{sentence, time};
+use super::mariadb::ClearOriginal;
 use super::open_vault::open_vault;
 use super::policy::reminder;
 use super::unlock::{Recognition, recognise};

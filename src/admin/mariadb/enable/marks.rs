@@ -180,7 +180,12 @@ mod tests {
     fn an_id_is_read_back_and_nothing_else_is_one() {
         let id = RunId::new();
         assert_eq!(RunId::parse(&id.to_string()), Some(id));
-        for text in ["", "+1", "0123456789abcdef0123456789abcdeg", &"0".repeat(33)] {
+        for text in [
+            "",
+            "+1",
+            "0123456789abcdef0123456789abcdeg",
+            &"0".repeat(33),
+        ] {
             assert_eq!(RunId::parse(text), None, "{text}");
         }
         assert!(RunId::parse("+123456789abcdef0123456789abcdef").is_none());

@@ -90,7 +90,9 @@ impl ClearOriginal {
                 "It is destroyed by itself once the server has started again and MariaDB serves."
             }
             Ends::UnderWay => "It is being destroyed.",
-            Ends::Owner => "Destroy it when it is no longer needed: stayput mariadb destroy-original",
+            Ends::Owner => {
+                "Destroy it when it is no longer needed: stayput mariadb destroy-original"
+            }
         }
     }
 }
@@ -226,9 +228,15 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
         ));
     };
     let Some(noted) = proofs::noted(&journal) else {
-        return refuse(options, "The run that made it was interrupted.", ClearOriginal::of(&journal).next());
+        return refuse(
+            options,
+            "The run that made it was interrupted.",
+            ClearOriginal::of(&journal).next(),
+        );
     };
-    if options.when_due && let Err(why) = due(&journal) {
+    if options.when_due
+        && let Err(why) = due(&journal)
+    {
         tell_at_login();
         say(format!("The clear original stays for now: {why}."));
         return Ok(());
@@ -260,7 +268,10 @@ fn refuse(options: &DestroyOptions, what: &str, next: &str) -> Result<()> {
         say(format!("{what} {next}"));
         return Ok(());
     }
-    Err(Problem::refused(format!("{what} Nothing was changed."), next))
+    Err(Problem::refused(
+        format!("{what} Nothing was changed."),
+        next,
+    ))
 }
 
 /// Whether this boot has proven the copy: it is not the one in which the copy
@@ -300,7 +311,10 @@ pub fn destroy_for_reset() {
     };
     if journal.stage < Stage::Starting {
         // The copy has no place yet: without the original there is nothing.
-        say(format!("{} stays: it is the only copy that can be started.", room.data().display()));
+        say(format!(
+            "{} stays: it is the only copy that can be started.",
+            room.data().display()
+        ));
         return;
     }
     say("Overwriting the clear original of the database.");

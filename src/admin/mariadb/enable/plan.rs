@@ -139,11 +139,9 @@ impl Step {
             Self::ProveServing => Fact::Serving,
             Self::ProveUnused => Fact::OriginalUnused,
             Self::ProveCounts => Fact::CountsAgree,
-            Self::CarryOver
-            | Self::LetUnitsGo
-            | Self::StartServer
-            | Self::Destroy
-            | Self::End => return None,
+            Self::CarryOver | Self::LetUnitsGo | Self::StartServer | Self::Destroy | Self::End => {
+                return None;
+            }
         })
     }
 
@@ -267,7 +265,9 @@ impl fmt::Display for Step {
             Self::PlaceCopy => "put the copy in its place",
             Self::Guard => "leave an empty, closed directory where MariaDB looks",
             Self::WriteSettings => "write MariaDB's settings and the check values of its keys",
-            Self::KeepOtherFiles => "move files that are not the database's to a place of their own",
+            Self::KeepOtherFiles => {
+                "move files that are not the database's to a place of their own"
+            }
             Self::SeeGate => "see the gate open and close",
             Self::LetUnitsGo => "let MariaDB be started again",
             Self::StartServer => "start MariaDB",
@@ -294,7 +294,10 @@ mod tests {
 
     #[test]
     fn before_each_step_holds_what_it_needs() {
-        for (from, ends) in FROM.into_iter().flat_map(|from| ALL.map(|ends| (from, ends))) {
+        for (from, ends) in FROM
+            .into_iter()
+            .flat_map(|from| ALL.map(|ends| (from, ends)))
+        {
             let mut holds = Holds::noted(from);
             for step in steps(from, ends) {
                 assert_eq!(holds.lacks(step), None, "{step:?} from {from:?}");
@@ -308,7 +311,13 @@ mod tests {
     fn leaving_out_any_proof_stops_the_run_before_the_end() {
         use Step::*;
         // What only makes the copy more useful.
-        let spare = [CarryOver, StartServer, Note(Stage::Destroying), Destroy, End];
+        let spare = [
+            CarryOver,
+            StartServer,
+            Note(Stage::Destroying),
+            Destroy,
+            End,
+        ];
         for from in FROM {
             let whole = steps(from, OriginalEnds::Now);
             for (at, left_out) in whole.iter().enumerate() {
@@ -328,7 +337,10 @@ mod tests {
                 });
                 let missed = stopped.is_some_and(|step| step != End);
                 // Units that are not held, or not let go, harm no file.
-                assert!(missed || *left_out == LetUnitsGo, "{left_out:?} from {from:?}");
+                assert!(
+                    missed || *left_out == LetUnitsGo,
+                    "{left_out:?} from {from:?}"
+                );
             }
         }
     }
@@ -345,7 +357,10 @@ mod tests {
 
     #[test]
     fn the_original_is_destroyed_in_this_run_only_when_asked() {
-        for (from, ends) in FROM.into_iter().flat_map(|from| ALL.map(|ends| (from, ends))) {
+        for (from, ends) in FROM
+            .into_iter()
+            .flat_map(|from| ALL.map(|ends| (from, ends)))
+        {
             let destroys = steps(from, ends).contains(&Step::Destroy);
             assert_eq!(destroys, ends == OriginalEnds::Now);
         }
@@ -355,7 +370,12 @@ mod tests {
     fn nothing_is_moved_or_started_before_the_copy_is_on_the_disk() {
         let whole = steps(Stage::Building, OriginalEnds::Now);
         let at = |step| whole.iter().position(|found| *found == step).unwrap();
-        for later in [Step::MoveOriginal, Step::PlaceCopy, Step::StartServer, Step::Destroy] {
+        for later in [
+            Step::MoveOriginal,
+            Step::PlaceCopy,
+            Step::StartServer,
+            Step::Destroy,
+        ] {
             assert!(at(Step::Sync) < at(later), "{later:?}");
         }
         assert!(at(Step::Note(Stage::Waiting)) < at(Step::Destroy));

@@ -158,7 +158,9 @@ pub fn is_empty_or_missing(directory: &Path) -> bool {
 pub fn check_file_beside(data: &DataDirectory) -> Option<CheckFile> {
     let file = File::open(places::check_beside(data)).ok()?;
     let mut bytes = Vec::new();
-    file.take(CheckFile::MAX as u64 + 1).read_to_end(&mut bytes).ok()?;
+    file.take(CheckFile::MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .ok()?;
     CheckFile::parse(&bytes).ok()
 }
 
@@ -201,7 +203,10 @@ pub fn rooms(places: &Places) -> Result<()> {
     for room in [&places.making, &places.original] {
         if fs::symlink_metadata(room).is_ok() {
             return Err(refuse(
-                format!("{} is there, and no run of this command knows it.", room.display()),
+                format!(
+                    "{} is there, and no run of this command knows it.",
+                    room.display()
+                ),
                 "Look at what is in it; move it away if it is of use, else remove it.",
             ));
         }

@@ -77,7 +77,9 @@ fn copy(client: &Client, user: ServiceUser, room: &Marked) -> Result<Copied> {
         data: &new,
         key_file: &key_file,
     };
-    let copied = encrypted_copy(&user, Source::Running(client), target, &mut |line| say(line));
+    let copied = encrypted_copy(&user, Source::Running(client), target, &mut |line| {
+        say(line)
+    });
     fs::remove_file(&key_file).map_err(io)?;
     copied
 }

@@ -116,10 +116,7 @@ impl Run {
             }
             Step::MoveOriginal => self.move_original(),
             Step::PlaceCopy => self.place_copy(),
-            Step::Guard => self
-                .data()
-                .guard(self.user.uid, self.user.gid)
-                .map_err(io),
+            Step::Guard => self.data().guard(self.user.uid, self.user.gid).map_err(io),
             Step::WriteSettings => self.write_settings(),
             Step::SeeGate => {
                 say("Looking whether the gate opens and closes.");
