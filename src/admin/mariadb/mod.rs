@@ -1,6 +1,7 @@
 //! `stayput mariadb`: MariaDB encrypted with the released keys, and the gate
 //! in front of it.
 
+mod after_start;
 mod config;
 mod copying;
 mod data_directory;
@@ -22,9 +23,12 @@ use crate::admin::{Result, UnlockOptions, ask, release, unlock};
 
 pub use data_directory::Door;
 pub use enable::{Enrolment, enable};
+pub use process::Process;
 pub use standing::{Standing, Unit, look};
 use swap::{SwapChoice, System};
 pub(super) use units::{put_gate_in_front, take_gate_away};
+#[cfg(test)]
+pub(super) use version::version_fault;
 
 /// What `stayput mariadb` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -36,11 +40,20 @@ pub enum MariadbCommand {
     /// If it fails or the power goes, run it again.
     Enable(EnableOptions),
     /// Check every key and setting, then open the data directory (MariaDB's unit runs it)
-    Gate,
+    Gate {
+        /// The unit that runs it
+        #[arg(hide = true)]
+        unit: Option<String>,
+    },
     /// Close the data directory (MariaDB's unit runs it)
     Close,
-    /// Remove the keys if that is the policy, now that they were read (MariaDB's unit runs it)
-    Started,
+    /// Look at the process that was started, and remove the keys if that is the policy
+    /// (MariaDB's unit runs it)
+    Started {
+        /// The unit that runs it
+        #[arg(hide = true)]
+        unit: Option<String>,
+    },
 }
 
 /// How MariaDB is encrypted.
@@ -61,9 +74,10 @@ pub struct EnableOptions {
 pub fn run(command: &MariadbCommand) -> Result<()> {
     match command {
         MariadbCommand::Enable(options) => enable_here(options),
-        MariadbCommand::Gate => gate::gate(),
+        MariadbCommand::Gate { unit: Some(unit) } => gate::gate_of(unit),
+        MariadbCommand::Gate { unit: None } => gate::gate(),
         MariadbCommand::Close => gate::close(),
-        MariadbCommand::Started => release::after_start(),
+        MariadbCommand::Started { unit } => after_start::started(unit.as_deref()),
     }
 }
 
