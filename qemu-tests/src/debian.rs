@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
+use crate::database;
 use crate::failure::run;
 use crate::server::Server;
 use crate::{MachineBuilder, Place, Result, Scratch, images_script, minutes};
@@ -90,23 +91,14 @@ impl DebianMachine {
 
     /// Waits until MariaDB answers; fails as soon as its unit has failed.
     pub fn wait_for_database(&mut self) -> Result {
-        self.shell_within(
-            "i=0; until mariadb -e 'SELECT 1' >/dev/null 2>&1; do \
-             if systemctl is-failed -q mariadb || [ $i = 360 ]; then \
-             systemctl status mariadb; journalctl -u mariadb | tail -n 40; exit 1; fi; \
-             sleep 0.5; i=$((i+1)); done",
-            minutes(4),
-        )?
-        .success()?;
+        self.shell_within(database::WAIT, minutes(4))?.success()?;
         Ok(())
     }
 
     /// Runs one SQL statement as root; gives its rows, one a line, columns
     /// between tabs.
     pub fn sql(&mut self, statement: &str) -> Result<String> {
-        let quoted = statement.replace('\'', "'\\''");
-        self.shell(&format!("mariadb -N -B -e '{quoted}'"))?
-            .success()
+        self.shell(&database::command(statement))?.success()
     }
 
     /// The keys as MariaDB was given them.

@@ -9,6 +9,7 @@
 //! - [`Stick`]: the image of a USB stick, vfat or ext4, partitioned or not
 //! - [`FastMachine`]: a server that has only an initramfs; boots in seconds
 //! - [`DebianMachine`]: a server with Debian, systemd and MariaDB
+//! - [`Container`]: the same without a machine: systemd in namespaces
 //! - [`Story`]: the whole of it, from home to stolen and back
 //! - [`KeyServer`]: a Tang server in a place
 //! - [`WriteLog`]: what a disk may hold after a power cut
@@ -37,7 +38,9 @@
 mod accel;
 mod base64;
 mod console;
+mod container;
 pub mod cpio;
+mod database;
 mod debian;
 mod failure;
 mod fast;
@@ -64,6 +67,7 @@ use std::time::Duration;
 
 pub use accel::accelerator;
 pub use console::Console;
+pub use container::{Background, Container, Suite};
 pub use debian::DebianMachine;
 pub use failure::{Failure, Result, run};
 pub use fast::FastMachine;

@@ -24,8 +24,14 @@ pub(crate) fn cache() -> Result<PathBuf> {
 /// Runs a script of images/ and gives the last line of its output. What it
 /// says about its progress goes to standard error.
 pub fn images_script(name: &str) -> Result<String> {
+    images_script_with(name, &[])
+}
+
+/// The same with words for the script.
+pub(crate) fn images_script_with(name: &str, words: &[&str]) -> Result<String> {
     let script = project().join("images").join(name);
     let output = Command::new(&script)
+        .args(words)
         .stderr(Stdio::inherit())
         .output()
         .map_err(|e| Failure::new(format!("{}: {e}", script.display())))?;

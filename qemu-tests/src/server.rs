@@ -105,6 +105,6 @@ impl Server {
 /// share the blocks it takes no time.
 pub(crate) fn copy_sparse(from: &Path, to: &Path) -> Result {
     let (from, to) = (from.display().to_string(), to.display().to_string());
-    run("cp", &["--reflink=auto", "--sparse=always", &from, &to])?;
+    run("cp", &["--reflink=auto", "--sparse=auto", &from, &to])?;
     Ok(())
 }

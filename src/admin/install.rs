@@ -118,12 +118,18 @@ fn must_have_initramfs_tools() -> Result<()> {
 
 /// Copies this program and the boot stage beside it to where they belong.
 fn put_binaries() -> Result<()> {
+    put_command()?;
     let here = std::env::current_exe().map_err(|error| file_problem(COMMAND, &error))?;
-    let stage = here.with_file_name(STAGE_NAME);
-    for (from, to) in [(here, COMMAND), (stage, STAGE)] {
-        put_binary(&from, Path::new(to))?;
-    }
-    Ok(())
+    put_binary(&here.with_file_name(STAGE_NAME), Path::new(STAGE))
+}
+
+/// Copies this program to where the units find it.
+///
+/// # Errors
+/// What the filesystem says.
+pub fn put_command() -> Result<()> {
+    let here = std::env::current_exe().map_err(|error| file_problem(COMMAND, &error))?;
+    put_binary(&here, Path::new(COMMAND))
 }
 
 fn put_binary(from: &Path, to: &Path) -> Result<()> {

@@ -30,6 +30,38 @@ pub fn stop_mariadb_later() {
     }
 }
 
+/// Stops MariaDB's units.
+///
+/// # Errors
+/// When systemd does not do it.
+pub fn stop_units() -> Result<()> {
+    if !running() {
+        return Ok(());
+    }
+    // With a pattern, systemctl takes what is loaded, and nothing is no error.
+    systemctl(&[
+        "stop",
+        "mariadb.socket",
+        "mariadb*.socket",
+        "mariadb.service",
+        "mariadb@*.service",
+    ])
+}
+
+/// When MariaDB's unit was last seen to be up, in seconds since 1970; `None`
+/// where that cannot be told.
+pub fn last_active() -> Option<u64> {
+    let mut show = Command::new(SYSTEMCTL);
+    show.args([
+        "show",
+        "--timestamp=unix",
+        "--property=ActiveEnterTimestamp",
+        "--value",
+    ]);
+    let text = program::run(show.arg("mariadb.service"), "").ok()?;
+    text.trim().strip_prefix('@')?.parse().ok()
+}
+
 /// Stops MariaDB, and makes sure that it is stopped and stays so.
 ///
 /// # Errors

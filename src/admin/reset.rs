@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ask;
 use super::mariadb_service::{is_enabled, stop_a_start, stop_mariadb};
 use super::open_vault::{open_vault, vault_place};
-use super::{Problem, Result};
+use super::{Problem, Result, mariadb};
 use crate::reset::{Done, Reset};
 use crate::stick::{PluggedKeys, Wiped};
 use crate::sys::power;
@@ -51,6 +51,8 @@ pub fn run(options: &ResetOptions) -> Result<()> {
     if let Ok(destroyed) = &destroyed {
         print!("{}", report(*destroyed, done.verified, done.wiped));
     }
+    // After the key, which matters more, and with MariaDB stopped.
+    mariadb::destroy_for_reset();
     if let Err(error) = done.noted {
         println!("The vault's log was not written: {error}");
     }
@@ -117,6 +119,9 @@ fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> Stri
             "- the key of this server on the stick {}\n",
             volume.display()
         );
+    }
+    if !matches!(mariadb::find_original(), Ok(None)) {
+        text += "- the clear original of the database, which is still on this disk\n";
     }
     text += "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n";
     text += "Not destroyed: sticks that are not plugged in, backups, copies of this disk.\n";

@@ -2,10 +2,11 @@
 
 use super::init::SETUP;
 use super::log::{sentence, time};
+use super::mariadb::ClearOriginal;
 use super::open_vault::open_vault;
 use super::policy::reminder;
 use super::unlock::{Recognition, recognise};
-use super::{Problem, Result, watch};
+use super::{Problem, Result, mariadb, watch};
 use crate::environment::Margin;
 use crate::theft::{OnAlarm, TheftState};
 use crate::vault::{Event, EventKind, Header, Policy, StickList, VaultError};
@@ -23,6 +24,8 @@ struct Status<'a> {
     theft: Option<TheftState>,
     /// What the policy wants of the watch, where the policy is proven.
     wanted: Option<OnAlarm>,
+    /// The clear original that `mariadb enable` has left.
+    original: std::io::Result<Option<ClearOriginal>>,
     /// How the watch stands, if it runs.
     watch: Option<watch::Report>,
 }
@@ -53,6 +56,7 @@ pub fn run(json: bool) -> Result<()> {
         wanted: proven
             .as_ref()
             .map(|proven| proven.policy.theft.watch.on_alarm),
+        original: mariadb::find_original(),
         watch: watch::report(),
     };
     if json {
@@ -148,6 +152,13 @@ impl Status<'_> {
             Some(false) => println!("MariaDB: not set up. Run: stayput mariadb enable"),
             None => {}
         }
+        match &self.original {
+            Ok(None) => {}
+            Ok(Some(original)) => {
+                println!("CLEAR COPY: {}\n  {}", original.what(), original.next());
+            }
+            Err(error) => println!("CLEAR COPY: perhaps; {error}."),
+        }
         println!("Watch: {}", self.watch_in_words());
     }
 
@@ -237,6 +248,10 @@ impl Status<'_> {
             "place": place,
             "sticks": self.sticks.map(|list| list.sticks.len()),
             "mariadb": self.mariadb(),
+            "clear_copy": match &self.original {
+                Ok(original) => serde_json::json!(original),
+                Err(error) => serde_json::json!({ "unknown": error.to_string() }),
+            },
             "wants_reset": self.policy.map(|policy| policy.wants_reset),
             "margin": self.margin().map(margin_as_json),
             "last_opened": self.opened.map(|event| serde_json::json!({

@@ -298,7 +298,7 @@ impl Stage {
             margin: Margin::at_opening(&by).filter(|_| self.has_changed),
             strikes: proven.state.strikes(),
         };
-        if let Err(error) = notice::put(&words.to_string()) {
+        if let Err(error) = notice::put(notice::Topic::Boot, &words.to_string()) {
             log::warn!("the words for the next log-in were not written: {error}");
         }
         self.note_opening(key, EventKind::Released { by, milliseconds });

@@ -7,18 +7,35 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const FOLDER: &str = "/run/motd.d";
-const NAME: &str = "stayput";
+
+/// What a line is about: each has a file of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// How the server opened.
+    Boot,
+    /// A clear copy of the database.
+    Database,
+}
+
+impl Topic {
+    const fn file(self) -> &'static str {
+        match self {
+            Self::Boot => "stayput",
+            Self::Database => "stayput-mariadb",
+        }
+    }
+}
 
 /// Puts these words there, or takes away what is there where they are empty.
 ///
 /// # Errors
 /// The system's; nothing depends on it.
-pub fn put(words: &str) -> io::Result<()> {
-    put_in(Path::new(FOLDER), words)
+pub fn put(topic: Topic, words: &str) -> io::Result<()> {
+    put_in(Path::new(FOLDER), topic, words)
 }
 
-fn put_in(folder: &Path, words: &str) -> io::Result<()> {
-    let file = folder.join(NAME);
+fn put_in(folder: &Path, topic: Topic, words: &str) -> io::Result<()> {
+    let file = folder.join(topic.file());
     if words.is_empty() {
         return match fs::remove_file(file) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -40,14 +57,14 @@ mod tests {
     fn everybody_can_read_it_and_it_goes_away() {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path().join("motd.d");
-        put_in(&folder, "").unwrap();
-        put_in(&folder, "one\n").unwrap();
-        put_in(&folder, "two\n").unwrap();
-        let file = folder.join(NAME);
+        put_in(&folder, Topic::Boot, "").unwrap();
+        put_in(&folder, Topic::Boot, "one\n").unwrap();
+        put_in(&folder, Topic::Boot, "two\n").unwrap();
+        let file = folder.join(Topic::Boot.file());
         assert_eq!(fs::read_to_string(&file).unwrap(), "two\n");
         let mode = fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o644);
-        put_in(&folder, "").unwrap();
+        put_in(&folder, Topic::Boot, "").unwrap();
         assert!(!file.exists());
     }
 }

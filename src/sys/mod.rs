@@ -2,6 +2,7 @@
 //! else, each block with its reason.
 
 pub mod attributes;
+pub mod beneath;
 pub mod block;
 pub mod clock;
 pub mod interface;

@@ -1,6 +1,10 @@
 //! mount(2) and umount2(2), with the flags that stayput always wants.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -75,4 +79,88 @@ pub fn unmount(target: &Path) -> Result<(), Errno> {
 /// What umount2(2) says.
 pub fn unmount_lazily(target: &Path) -> Result<(), Errno> {
     umount2(target, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW)
+}
+
+/// One line of a mountinfo file (proc_pid_mountinfo(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountEntry {
+    /// MAJOR:MINOR of the filesystem.
+    pub device: String,
+    /// The directory of the filesystem that is shown.
+    pub root: PathBuf,
+    /// Where it is shown.
+    pub point: PathBuf,
+}
+
+/// The mounts that a mountinfo file lists.
+///
+/// # Errors
+/// What the kernel says.
+pub fn mounts_of(mountinfo: &Path) -> io::Result<Vec<MountEntry>> {
+    Ok(fs::read_to_string(mountinfo)?
+        .lines()
+        .filter_map(mount_entry)
+        .collect())
+}
+
+fn mount_entry(line: &str) -> Option<MountEntry> {
+    let mut fields = line.split(' ').skip(2);
+    Some(MountEntry {
+        device: fields.next()?.to_owned(),
+        root: unescaped(fields.next()?),
+        point: unescaped(fields.next()?),
+    })
+}
+
+/// The kernel writes blanks, tabs, line breaks and backslashes as \ooo.
+fn unescaped(field: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..3).filter(|_| *first == b'\\');
+        let octal = digits
+            .and_then(|digits| str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match octal {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+/// Whether something is mounted at `path` itself; not where there is no such
+/// path.
+///
+/// # Errors
+/// What the kernel says.
+pub fn is_mount_point(path: &Path) -> io::Result<bool> {
+    let path = match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        path => path?,
+    };
+    let mounts = mounts_of(Path::new("/proc/self/mountinfo"))?;
+    Ok(mounts.iter().any(|mount| mount.point == path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_mountinfo_is_read_with_its_blanks() {
+        let line = r"36 35 98:0 /a\040b /mnt\134x rw,noatime master:1 - ext3 /dev/root rw";
+        let read = mount_entry(line).unwrap();
+        assert_eq!(read.device, "98:0");
+        assert_eq!(read.root, Path::new("/a b"));
+        assert_eq!(read.point, Path::new("/mnt\\x"));
+        assert_eq!(mount_entry("36 35 98:0 /"), None);
+        assert_eq!(unescaped(r"\9z\04"), Path::new(r"\9z\04"));
+    }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::leaks::{Mac, Needles};
 use super::scan::{FOLDERS, Scan};
 use super::set_up::{Facts, Leaked, Medium};
+use crate::admin::mariadb::find_original;
 use crate::admin::open_vault::vault_place;
 use crate::admin::{Result, Unlocked};
 use crate::environment::enrolled_values;
@@ -29,6 +30,8 @@ pub fn gather(unlocked: &Unlocked, tell: &mut dyn FnMut(u64)) -> Result<Gathered
     let mut facts = Facts::of(slots, &proven.sticks, proven.policy.theft);
     facts.medium = medium(locate::disk_of(&vault_place()?).as_deref());
     facts.secure_boot = secure_boot();
+    // Where that cannot be told, there may be one.
+    facts.clear_copy = !matches!(find_original(), Ok(None));
     let addresses = slots.map_or_else(Vec::new, |slots| neighbours(unlocked, slots));
     let macs: Vec<Mac> = addresses.iter().map(|(_, mac)| *mac).collect();
     let folders = FOLDERS.map(Path::new);

@@ -36,6 +36,24 @@ pub enum Threat {
     Leaks,
 }
 
+impl Threat {
+    /// Who has the disk reads what stands on it in the clear, whatever else
+    /// protects the key.
+    const fn reads_the_disk(self) -> bool {
+        match self {
+            Self::Server
+            | Self::Disk
+            | Self::ServerAndNeighbours
+            | Self::ServerAndStick
+            | Self::ServerAfterReset
+            | Self::OldCopy
+            | Self::RunningServer
+            | Self::GivenBack => true,
+            Self::Stick | Self::EditedVault | Self::Leaks => false,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -59,7 +77,7 @@ pub const WHY_MAX: usize = 66;
 
 /// The rows, in the order in which they are shown.
 pub fn judge(facts: &Facts) -> Vec<Row> {
-    vec![
+    let mut rows = vec![
         server(facts),
         disk(facts),
         neighbours(facts),
@@ -79,7 +97,14 @@ pub fn judge(facts: &Facts) -> Vec<Row> {
         running(facts),
         given_back(facts),
         leaks(facts),
-    ]
+    ];
+    if facts.clear_copy {
+        for found in rows.iter_mut().filter(|row| row.threat.reads_the_disk()) {
+            let why = "a clear copy of the database is on its disk: stayput status";
+            *found = row(found.threat, Verdict::NotCovered, why);
+        }
+    }
+    rows
 }
 
 fn row(threat: Threat, verdict: Verdict, why: impl Into<String>) -> Row {

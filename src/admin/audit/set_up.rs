@@ -51,6 +51,8 @@ pub struct Facts {
     pub medium: Medium,
     /// Secure Boot is on; `None` where the firmware has none.
     pub secure_boot: Option<bool>,
+    /// A clear copy of the database is on the disk.
+    pub clear_copy: bool,
     /// `None`: nobody looked.
     pub leaked: Option<Leaked>,
 }
@@ -83,6 +85,7 @@ impl Facts {
             theft,
             medium: Medium::Unknown,
             secure_boot: None,
+            clear_copy: false,
             leaked: None,
         }
     }

@@ -8,7 +8,7 @@ use super::sticks::SticksFacts;
 use super::vault::{Place, VaultFacts};
 use crate::admin::enroll::{Moved, moved, own_addresses_now};
 use crate::admin::init::SETUP;
-use crate::admin::mariadb;
+use crate::admin::mariadb::{self, ClearOriginal};
 use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::vault_place;
 use crate::admin::unlock::{Recognition, recognise};
@@ -29,6 +29,8 @@ pub struct Facts {
     pub vault: std::result::Result<VaultFacts, LocateError>,
     pub key_servers: Vec<KeyServerFacts>,
     pub mariadb: MariadbFacts,
+    /// A clear copy of the database, and what ends it.
+    pub original: std::io::Result<Option<ClearOriginal>>,
     /// `None` where the list cannot be read.
     pub sticks: Option<SticksFacts>,
 }
@@ -58,14 +60,15 @@ pub fn gather() -> Result<Facts> {
         Err(error) => (Err(error), None, None, None, Vec::new()),
     };
     let release = policy.and_then(|policy| policy.mariadb);
-    let mariadb =
+    let standing =
         (release.is_some() || is_enabled()).then(|| mariadb::look(release.as_ref(), key.as_ref()));
     Ok(Facts {
         now: clock::now(),
         initramfs,
         vault,
         key_servers,
-        mariadb,
+        mariadb: standing,
+        original: mariadb::find_original(),
         sticks,
     })
 }

@@ -7,6 +7,7 @@ mod finding;
 mod initramfs;
 mod key_servers;
 mod mariadb;
+mod original;
 mod sticks;
 mod vault;
 
@@ -48,6 +49,7 @@ fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(vault::judge(&facts.vault));
     findings.extend(key_servers::judge(&facts.key_servers));
     findings.extend(mariadb::judge(&facts.mariadb));
+    findings.extend(original::judge(&facts.original));
     findings.extend(sticks::judge(facts.sticks.as_ref(), facts.now));
     findings
 }
@@ -86,6 +88,7 @@ mod tests {
             vault: Err(LocateError::NoPartition),
             key_servers: Vec::new(),
             mariadb: None,
+            original: Ok(None),
             sticks: None,
         };
         let findings = judge(&facts);

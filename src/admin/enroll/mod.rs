@@ -189,7 +189,7 @@ fn with_place(
 /// What the last boot left to say is mended; a file in memory that cannot be
 /// taken away says it until the next one.
 fn forget_words_for_login() {
-    let _ = crate::release::notice::put("");
+    let _ = crate::release::notice::put(crate::release::notice::Topic::Boot, "");
 }
 
 /// Prints what was seen and what of it is taken.

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use nix::unistd::syncfs;
+
 /// Writes a whole file that is there after a power cut, or not at all.
 ///
 /// # Errors
@@ -29,5 +31,28 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
+    }
+}
+
+/// Puts everything that was written to the filesystem of this directory onto
+/// the disk, by whomever: MariaDB leaves some of its files to the kernel.
+///
+/// # Errors
+/// What the filesystem says; EIO when a write has not reached the disk and
+/// nobody was told of it yet. Linux says so since 5.8: before it, no error is
+/// no proof.
+pub fn sync_filesystem(directory: &Path) -> io::Result<()> {
+    Ok(syncfs(File::open(directory)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_is_not_there_is_not_synced() {
+        let room = tempfile::tempdir().unwrap();
+        sync_filesystem(room.path()).unwrap();
+        assert!(sync_filesystem(&room.path().join("absent")).is_err());
     }
 }

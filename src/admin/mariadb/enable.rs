@@ -2,343 +2,334 @@
 //! one whose files are worth nothing without the keys.
 //!
 //! A database that is encrypted in place leaves clear pages behind, so the
-//! data directory is born again: the old server, on a private socket, is read
-//! into a new encrypted one, and both are compared. The original is the only
-//! clear copy at any time, and it stays until the new one has started behind
-//! the gate.
+//! data directory is born again: the old server is read into a new encrypted
+//! one, and both are compared. It is rehearsed on the running server first.
+//! Then a unit of its own stops MariaDB, copies, and puts the copy in the
+//! original's place, behind the gate ([`plan`] has the steps). The original
+//! stays, closed, until a real boot has proven the copy.
 
+mod hold;
 mod journal;
+mod marks;
+mod original;
+mod places;
+mod plan;
 mod preflight;
+mod proofs;
+mod rehearsal;
+mod run;
+mod undo;
+mod worker;
 
-use std::ffi::OsString;
-use std::fs;
-use std::io;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use crate::admin::mariadb_service::CHECK_FILE;
-use crate::admin::{Problem, Result, mariadb_service, program};
+use crate::admin::open_vault::look_at_vault;
+use crate::admin::{
+    Problem, Result, UnlockOptions, ask, install, mariadb_service, release, systemd, unlock,
+};
 use crate::keys::MasterKey;
-use crate::release::mariadb::MariadbRelease;
-use crate::sys::mount;
+use crate::release::mariadb::{CheckFile, MariadbRelease};
 
+use super::copying::Client;
+use super::copying::leftovers::{self, Leftover};
 use super::data_directory::DataDirectory;
-use super::durable::{sync_directory, write_durably};
-use super::gate::{close, gate, read_check_file};
-use super::overwrite::destroy;
+use super::durable::write_durably;
+use super::launch::{configuration_of_the_unit, probe::settings_would_be_read};
+use super::process::serves_from;
 use super::server::ServiceUser;
 use super::settings::{SETTINGS_FILE, settings_file};
-use super::units;
+use super::swap::{self, SwapChoice, System};
+use super::{cold_backups, other_files, units};
 
-use super::copying::copy;
-use super::copying::inventory::Inventory;
-use super::copying::leftovers::{self, Leftover};
-use super::copying::obstacles;
-use super::copying::private::{PrivateServer, ROOM};
-use journal::Stage;
+use journal::{Journal, OriginalEnds, Stage};
+use marks::RunId;
+use places::Places;
 
-/// Where the new data directory is reachable for MariaDB while it is made.
-const NEW: &str = "/run/stayput-enable/new";
-/// The settings that the new server is born with.
-const NEW_SETTINGS: &str = "/run/stayput-enable/new.cnf";
+pub use original::{ClearOriginal, DestroyOptions, destroy_for_reset, find as find_original};
+pub use original::{run as destroy_original, tell_at_login};
+pub use run::go_on;
+pub use undo::let_go;
 
-/// What `enable` needs from the rest of stayput.
-pub struct Enrolment<'a> {
-    pub master_key: &'a MasterKey,
-    /// Notes in the vault what is released from now on, and releases it now
-    /// as the next boot will.
-    pub record: &'a mut dyn FnMut(MariadbRelease) -> Result<()>,
+/// How MariaDB is encrypted.
+#[derive(Clone, Debug, clap::Args)]
+pub struct EnableOptions {
+    /// Do not ask whether to go on
+    #[arg(long)]
+    yes: bool,
+    /// Do everything but stop, switch and destroy: says what stands in the way, and how long the
+    /// database will be away
+    #[arg(long)]
+    dry_run: bool,
+    /// Destroy the clear original at the end, not after the next start of the server
+    #[arg(long, conflicts_with = "keep_original")]
+    destroy_original: bool,
+    /// Never destroy the clear original by itself
+    #[arg(long)]
+    keep_original: bool,
+    /// Go on although replicas still read this server's binary logs, which end here
+    #[arg(long)]
+    discard_binary_logs: bool,
+    /// Replace clear swap, in which keys could get onto the disk
+    #[arg(long, value_name = "HOW")]
+    swap: Option<SwapChoice>,
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+impl EnableOptions {
+    fn ends(&self) -> OriginalEnds {
+        match (self.destroy_original, self.keep_original) {
+            (true, _) => OriginalEnds::Now,
+            (_, true) => OriginalEnds::Never,
+            _ => OriginalEnds::AfterBoot,
+        }
+    }
 }
 
 /// Encrypts this machine's MariaDB, or goes on with an interrupted run.
 ///
 /// # Errors
-/// When something stands in the way. The original server then runs as before,
-/// or the message says what to do.
-pub fn enable(enrolment: Enrolment<'_>) -> Result<()> {
-    let user = ServiceUser::find()?;
-    let stage = Stage::read().map_err(|error| io_problem(&error))?;
-    let release = MariadbRelease::new(user.uid, user.gid);
-    if stage.is_none() && Path::new(CHECK_FILE).exists() {
-        say("MariaDB is already encrypted on this server; writing its settings again.");
-        (enrolment.record)(release)?;
-        write_settings()?;
-        return units::put_gate_in_front();
-    }
-    (enrolment.record)(release.clone())?;
-    if let Some(stage @ (Stage::Switching | Stage::Destroying)) = stage {
-        return resume(&release, enrolment.master_key, &user, stage);
-    }
-    if stage == Some(Stage::Building) {
-        say("An earlier run was interrupted; what it had made is thrown away.");
-        units::take_gate_away()?;
-    }
-    let config = user.configuration(&[])?;
-    let data = preflight::data_directory(&config)?;
-    clear_away(&data)?;
-    let used = preflight::space(&data)?;
-
-    say("Stopping MariaDB. Its data stays as it is until the encrypted copy was proven.");
-    mariadb_service::stop_mariadb()?;
-    let left = match build(&data, &user, used) {
-        Ok(left) => left,
-        Err(problem) => {
-            say("It did not work; going back to the server as it was.");
-            clear_away(&data)?;
-            Stage::clear().map_err(|error| io_problem(&error))?;
-            mariadb_service::start_mariadb()?;
-            return Err(problem);
-        }
-    };
-    // Before the switch: what is interrupted after it goes on without asking
-    // the old server again.
-    tell(&left, leftovers::settings(&config));
-    let switched = switch(&data, &release, enrolment.master_key, &user);
-    if let Err(problem) = switched {
-        say("The encrypted server did not start; going back to the server as it was.");
-        go_back(&data)?;
-        return Err(problem);
-    }
-    finish(&data)
-}
-
-/// Makes the new data directory and proves that it holds everything.
-fn build(data: &DataDirectory, user: &ServiceUser, used: u64) -> Result<Vec<Leftover>> {
-    let io = |error: io::Error| io_problem(&error);
-    let root = data
-        .real()
-        .parent()
-        .expect("the real directory has a parent");
-    fs::create_dir_all(root).map_err(io)?;
-    fs::set_permissions(root, fs::Permissions::from_mode(0o700)).map_err(io)?;
-    Stage::Building.write().map_err(io)?;
-    fs::create_dir(data.real()).map_err(io)?;
-    fs::set_permissions(data.real(), fs::Permissions::from_mode(0o700)).map_err(io)?;
-    chown(data.real(), Some(user.uid), Some(user.gid)).map_err(io)?;
-    fs::create_dir_all(NEW).map_err(io)?;
-    mount::bind(data.real(), Path::new(NEW)).map_err(|errno| io(errno.into()))?;
-    fs::write(NEW_SETTINGS, settings_file()).map_err(io)?;
-
-    say("Making an encrypted data directory.");
-    give_birth()?;
-    let first = OsString::from(format!("--defaults-extra-file={NEW_SETTINGS}"));
-    let new = PrivateServer::start("new", user, Path::new(NEW), &[first], &[])?;
-    if !data.seen().join("mysql").is_dir() {
-        say("The old data directory holds no database: there is nothing to copy.");
-        new.stop()?;
-        return Ok(Vec::new());
-    }
-    let old = PrivateServer::start("old", user, data.seen(), &[], &["--read-only"])?;
-    obstacles::tables(&old)?;
-    let left = leftovers::tables(&old)?;
-
-    say("Copying every database, account, routine, trigger, event and view.");
-    let megabytes = |bytes: u64| bytes >> 20;
-    copy::copy(&old, &new, |copied| {
-        say(format!(
-            "  {} MB copied (the old files have {} MB)",
-            megabytes(copied),
-            megabytes(used)
-        ));
-    })?;
-    say("Comparing the copy with the original, row by row.");
-    let told = |whose: &'static str| {
-        move |done: usize, all: usize| {
-            if done > 0 {
-                say(format!("  {whose}: {done} of {all} tables read"));
-            }
-        }
-    };
-    let before = Inventory::take(&old, told("original"))?;
-    let after = Inventory::take(&new, told("copy"))?;
-    let differences = before.differences(&after);
-    if !differences.is_empty() {
-        for difference in differences.iter().take(20) {
-            say(format!("  {difference}"));
-        }
+/// When something stands in the way. The server then runs as before, or the
+/// message says what to do.
+pub fn enable(options: &EnableOptions) -> Result<()> {
+    if !systemd::running() {
         return Err(Problem::refused(
-            format!("The copy is not the same in {} places.", differences.len()),
-            "Nothing was changed. Please report the lines above to stayput's authors.",
+            "systemd does not run this machine. Nothing was changed.",
+            "Run the command on the server itself, not in an image of it.",
         ));
     }
-    say(format!(
-        "{} tables are the same in rows and checksums.",
-        before.tables()
-    ));
-    old.stop()?;
-    new.stop()?;
-    carry_over(data, user).map_err(io)?;
-    Ok(left)
+    let _lock = worker::lock()?;
+    // Without a vault there is no key to encrypt with.
+    drop(look_at_vault()?);
+    let user = ServiceUser::find()?;
+    let journal = Journal::read().map_err(places::problem)?;
+    if journal.is_some() {
+        // A run that was killed may have left them masked.
+        hold::let_units_go()?;
+    }
+    match journal.as_ref().map(|journal| journal.stage) {
+        Some(Stage::Waiting | Stage::Destroying) => {
+            refresh(options, &user)?;
+            let original = original::find().map_err(places::problem)?;
+            if let Some(original) = original {
+                say(format!("{} {}", original.what(), original.next()));
+            }
+            Ok(())
+        }
+        Some(Stage::Switching | Stage::Starting) if !options.dry_run => {
+            say("An earlier run was interrupted after the copy was proven; going on from there.");
+            let journal = journal.expect("it has a stage");
+            work(options, &user, &journal)
+        }
+        Some(Stage::Switching | Stage::Starting) => Err(Problem::refused(
+            "An earlier run was interrupted; there is nothing to rehearse.",
+            "Run the command without --dry-run: it goes on from there.",
+        )),
+        _ if Path::new(CHECK_FILE).exists() => refresh(options, &user),
+        _ => anew(options, &user, journal),
+    }
 }
 
-/// The few files beside the tables that belong to the server and hold no row:
-/// certificates, the package's version flag, the mark of the last upgrade.
-fn carry_over(data: &DataDirectory, user: &ServiceUser) -> io::Result<()> {
-    for entry in fs::read_dir(data.seen())? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let wanted = [".pem", ".flag", "_upgrade_info"]
-            .iter()
-            .any(|end| name.ends_with(end));
-        if wanted && entry.file_type()?.is_file() {
-            let new = data.real().join(name);
-            fs::copy(entry.path(), &new)?;
-            chown(&new, Some(user.uid), Some(user.gid))?;
+/// An encrypted server: its settings and the gate are written again.
+fn refresh(options: &EnableOptions, user: &ServiceUser) -> Result<()> {
+    let check = super::gate::read_check_file()?;
+    let data = DataDirectory::seen_at(Path::new(check.data_directory()));
+    if !preflight::holds_something(data.real()) {
+        return Err(Problem::refused(
+            format!(
+                "This server's database should lie in {}, which is empty or missing. Nothing was \
+                 changed.",
+                data.real().display()
+            ),
+            "Is its disk mounted? Otherwise restore the database from a backup.",
+        ));
+    }
+    say("MariaDB is already encrypted on this server.");
+    if options.dry_run {
+        return Ok(());
+    }
+    say("Writing its settings again.");
+    release_keys(options, user)?;
+    write_settings()?;
+    units::put_gate_in_front()
+}
+
+/// A clear server.
+fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal>) -> Result<()> {
+    let system = System::here();
+    if options.swap.is_none() {
+        swap::refuse_clear_memory(&system)?;
+    }
+    let config = configuration_of_the_unit(user)?;
+    let seen = preflight::data_directory(&config)?;
+    let places = Places::of(seen.seen());
+    if let Some(journal) = &interrupted {
+        say("An earlier run was interrupted; what it had made is thrown away.");
+        match journal.stage {
+            Stage::Rehearsing => undo::forget_rehearsal(journal, &places)?,
+            _ => undo::undo(journal, &places)?,
         }
     }
+    if preflight::holds_something(places.data.real()) {
+        return adopt(options, user, &places);
+    }
+    preflight::rooms(&places)?;
+    settings_would_be_read(user)?;
+    preflight::version()?;
+    preflight::space(&places.data)?;
+    runs_alone(&places)?;
+
+    let client = Client::of_the_unit(&config)?;
+    let copied = rehearsal::rehearse(&client, *user, &places)?;
+    tell(&copied.leftovers, leftovers::settings(&config));
+    other_files::tell(&client, places.data.seen(), options.discard_binary_logs)?;
+    for line in cold_backups::lines(places.data.seen()) {
+        say(line);
+    }
+    let away = rehearsal::in_words(rehearsal::forecast(&copied));
+    say(format!(
+        "The rehearsal held. The database will be away for about {away}."
+    ));
+    if options.dry_run {
+        say("Nothing was changed.");
+        return Ok(());
+    }
+    ask::confirm(
+        &format!(
+            "MariaDB is stopped for about {away}; then it runs encrypted. {} Go on?",
+            match options.ends() {
+                OriginalEnds::AfterBoot =>
+                    "The clear original is destroyed after the next start of the server.",
+                OriginalEnds::Now => "The clear original is destroyed at the end.",
+                OriginalEnds::Never => "The clear original stays.",
+            }
+        ),
+        options.yes,
+    )?;
+    if let Some(choice) = options.swap {
+        swap::apply(choice, &system)?;
+        swap::refuse_clear_memory(&system)?;
+    }
+    let journal = Journal {
+        run: RunId::new(),
+        stage: Stage::Building,
+        data: places.data.seen().to_owned(),
+        ends: options.ends(),
+        since: 0,
+        boot: places::boot_id(),
+    };
+    work(options, user, &journal)
+}
+
+/// The unit's own mariadbd runs, in the data directory that its settings
+/// name, and no other one does.
+fn runs_alone(places: &Places) -> Result<()> {
+    preflight::no_other_server()?;
+    serves_from(places.data.seen()).map(drop).map_err(|problem| {
+        Problem::refused(
+            format!("{} Nothing was changed.", problem.what),
+            "Start it (`systemctl start mariadb`) and see that it holds your data; then run the \
+             command again.",
+        )
+    })
+}
+
+/// An encrypted database without this server's check file: the system was
+/// installed anew, or the file was lost. Nothing of it is touched; where the
+/// vault has its keys, it is put to use again.
+fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Result<()> {
+    let real = places.data.real().display();
+    let found = preflight::check_file_beside(&places.data);
+    let Some(check) = found else {
+        return Err(Problem::refused(
+            format!(
+                "{real} holds files that no run of this command made: perhaps an encrypted \
+                 database. Nothing was changed."
+            ),
+            format!("If it is of no use any more, move it away: `mv {real} {real}.old`."),
+        ));
+    };
+    if !preflight::is_empty_or_missing(places.data.seen()) {
+        let seen = places.data.seen().display();
+        return Err(Problem::refused(
+            format!(
+                "{real} holds an encrypted database of this server, and {seen} another one. \
+                 Nothing was changed."
+            ),
+            format!(
+                "To use the encrypted one: `systemctl stop mariadb && mv {seen} {seen}.before`, \
+                 then run the command again."
+            ),
+        ));
+    }
+    say(format!("{real} holds an encrypted database."));
+    if options.dry_run {
+        return Ok(());
+    }
+    ask::confirm(
+        "Use it again with the keys of this server's vault?",
+        options.yes,
+    )?;
+    let unlocked = unlock(&options.unlock)?;
+    let release = MariadbRelease::new(user.uid, user.gid);
+    let keys: Vec<_> = release.keys(unlocked.master_key()).collect();
+    drop(unlocked);
+    if check.verify(&keys).is_err() {
+        return Err(Problem::refused(
+            format!("The database in {real} has other keys than this vault. Nothing was changed."),
+            "Use the vault, or a backup stick, of the server that it comes from.",
+        ));
+    }
+    release_keys(options, user)?;
+    units::put_gate_in_front()?;
+    places
+        .data
+        .guard(user.uid, user.gid)
+        .map_err(places::problem)?;
+    write_settings()?;
+    write_durably(Path::new(CHECK_FILE), check.to_text().as_bytes()).map_err(places::problem)?;
+    mariadb_service::start_mariadb()?;
+    say("MariaDB runs from the encrypted database.");
     Ok(())
 }
 
-fn give_birth() -> Result<()> {
-    program::run(
-        Command::new("/usr/bin/mariadb-install-db")
-            .arg(format!("--defaults-extra-file={NEW_SETTINGS}"))
-            .args(["--user=mysql", "--skip-test-db", "--skip-log-bin"])
-            // As the package calls it: it then asks for no host's name.
-            .args(["--rpm", "--cross-bootstrap"])
-            .arg(format!("--datadir={NEW}")),
-        "Nothing was changed. Look at MariaDB's own words above.",
-    )
-    .map(drop)
+/// Hands the work over to the unit, with the keys released and the check
+/// file's text at hand.
+fn work(options: &EnableOptions, user: &ServiceUser, journal: &Journal) -> Result<()> {
+    install::put_command()?;
+    let check = release_keys_and_check(options, user, &journal.data)?;
+    let text = run::check_text();
+    write_durably(&text, check.to_text().as_bytes()).map_err(places::problem)?;
+    journal.write().map_err(places::problem)?;
+    worker::work()
 }
 
-/// Puts the new data directory in the original's place, behind the gate. Each
-/// step may be done again after a power cut.
-fn switch(
-    data: &DataDirectory,
-    release: &MariadbRelease,
-    master_key: &MasterKey,
+fn release_keys(options: &EnableOptions, user: &ServiceUser) -> Result<MasterKey> {
+    let mut unlocked = unlock(&options.unlock)?;
+    unlocked.set_mariadb(MariadbRelease::new(user.uid, user.gid))?;
+    release::put(unlocked.master_key(), &unlocked.proven.policy)?;
+    Ok(unlocked.master_key().clone())
+}
+
+fn release_keys_and_check(
+    options: &EnableOptions,
     user: &ServiceUser,
-) -> Result<()> {
-    let io = |error: io::Error| io_problem(&error);
-    leave_room();
-    // From here on nothing starts: the gate finds no check file.
-    units::put_gate_in_front()?;
-    Stage::Switching.write().map_err(io)?;
-    let original = original(data);
-    if !original.exists() {
-        fs::rename(data.seen(), &original).map_err(io)?;
-        sync_directory(data.seen()).map_err(io)?;
-        sync_directory(&original).map_err(io)?;
-    }
-    data.guard(user.uid, user.gid).map_err(io)?;
-    write_settings()?;
-    let seen = data.seen().to_string_lossy();
-    let check = release.check_file(master_key, &seen).map_err(|_| {
+    seen: &Path,
+) -> Result<CheckFile> {
+    let key = release_keys(options, user)?;
+    let seen = seen.to_string_lossy();
+    let release = MariadbRelease::new(user.uid, user.gid);
+    release.check_file(&key, &seen).map_err(|_| {
         Problem::refused(
             format!("The path {seen} cannot be written into the check file."),
             "Choose a data directory with a shorter path without line breaks.",
         )
-    })?;
-    write_durably(Path::new(CHECK_FILE), check.to_text().as_bytes()).map_err(io)?;
-    say("Starting MariaDB behind the gate.");
-    // Its own words are better than systemd's.
-    gate()?;
-    close()?;
-    mariadb_service::start_mariadb()
-}
-
-/// Goes on after the point where the copy was proven.
-fn resume(
-    release: &MariadbRelease,
-    master_key: &MasterKey,
-    user: &ServiceUser,
-    stage: Stage,
-) -> Result<()> {
-    let data = match stage {
-        Stage::Destroying => DataDirectory::seen_at(Path::new(read_check_file()?.data_directory())),
-        _ => {
-            let config = user.configuration(&[])?;
-            let seen = config.value("datadir").unwrap_or_default();
-            DataDirectory::seen_at(Path::new(seen.trim_end_matches('/')))
-        }
-    };
-    say("An earlier run was interrupted after the copy was proven; going on from there.");
-    if stage == Stage::Switching {
-        mariadb_service::stop_mariadb()?;
-        if !original(&data).exists() {
-            // It is still in its place and may have been written since.
-            Stage::Building
-                .write()
-                .map_err(|error| io_problem(&error))?;
-            return Err(Problem::failed(
-                "The original was not yet replaced.",
-                "Run the command again: it starts from the beginning.",
-            ));
-        }
-        switch(&data, release, master_key, user)?;
-    }
-    finish(&data)
-}
-
-/// Destroys the original. Only now is there no way back.
-fn finish(data: &DataDirectory) -> Result<()> {
-    let io = |error: io::Error| io_problem(&error);
-    Stage::Destroying.write().map_err(io)?;
-    say("MariaDB is encrypted and running. Overwriting the old files.");
-    destroy(&original(data), &mut |_| {}).map_err(io)?;
-    Stage::clear().map_err(io)?;
-    say(
-        "The old files are overwritten and removed. On an SSD, a flash card or a \
-         copy-on-write filesystem copies of them can survive until the whole device is erased; \
-         run `fstrim -a` as a first step.",
-    );
-    Ok(())
-}
-
-/// Back to the clear server: everything that [`switch`] did, backwards.
-fn go_back(data: &DataDirectory) -> Result<()> {
-    let io = |error: io::Error| io_problem(&error);
-    mariadb_service::stop_mariadb()?;
-    data.close().map_err(io)?;
-    let original = original(data);
-    if original.exists() {
-        if data.seen().exists() {
-            data.unguard().map_err(io)?;
-            fs::remove_dir(data.seen()).map_err(io)?;
-        }
-        fs::rename(&original, data.seen()).map_err(io)?;
-        sync_directory(data.seen()).map_err(io)?;
-    }
-    for file in [CHECK_FILE, SETTINGS_FILE] {
-        match fs::remove_file(file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
-            _ => {}
-        }
-    }
-    units::take_gate_away()?;
-    clear_away(data)?;
-    Stage::clear().map_err(io)?;
-    mariadb_service::start_mariadb()
-}
-
-/// Removes what a run has made, before the switch.
-fn clear_away(data: &DataDirectory) -> Result<()> {
-    leave_room();
-    match fs::remove_dir_all(data.real()) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_problem(&error)),
-        _ => Ok(()),
-    }
-}
-
-/// Ends what only lives in memory.
-fn leave_room() {
-    while mount::unmount(Path::new(NEW)).is_ok() {}
-    // remove_dir, not remove_dir_all: were it still bound, files would go.
-    let _ = fs::remove_dir(NEW);
-    if !Path::new(NEW).exists() {
-        let _ = fs::remove_dir_all(ROOM);
-    }
-}
-
-fn original(data: &DataDirectory) -> PathBuf {
-    data.real().with_file_name("mariadb.original")
+    })
 }
 
 fn write_settings() -> Result<()> {
-    write_durably(Path::new(SETTINGS_FILE), settings_file().as_bytes())
-        .map_err(|error| io_problem(&error))
+    write_durably(Path::new(SETTINGS_FILE), settings_file().as_bytes()).map_err(places::problem)
 }
 
 fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
@@ -348,13 +339,8 @@ fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
     }
 }
 
+/// A line for whoever looks on. Nobody may: the terminal can be lost.
 fn say(line: impl AsRef<str>) {
-    println!("{}", line.as_ref());
-}
-
-fn io_problem(error: &io::Error) -> Problem {
-    Problem::failed(
-        format!("A file could not be written or read: {error}"),
-        "Is a disk full or failing? `df` and `dmesg` tell. Then run the command again.",
-    )
+    use std::io::{Write, stdout};
+    let _ = writeln!(stdout(), "{}", line.as_ref());
 }

@@ -2,6 +2,7 @@
 //! in front of it.
 
 mod after_start;
+mod cold_backups;
 mod config;
 mod copying;
 mod data_directory;
@@ -10,6 +11,8 @@ mod enable;
 mod gate;
 mod judge;
 mod launch;
+mod occupants;
+mod other_files;
 mod overwrite;
 mod process;
 mod server;
@@ -19,13 +22,12 @@ mod swap;
 mod units;
 mod version;
 
-use crate::admin::{Result, UnlockOptions, ask, release, unlock};
+use crate::admin::Result;
 
 pub use data_directory::Door;
-pub use enable::{Enrolment, enable};
+pub use enable::{ClearOriginal, destroy_for_reset, find_original, tell_at_login};
 pub use process::Process;
 pub use standing::{Standing, Unit, look};
-use swap::{SwapChoice, System};
 pub(super) use units::{put_gate_in_front, take_gate_away};
 #[cfg(test)]
 pub(super) use version::version_fault;
@@ -35,10 +37,13 @@ pub(super) use version::version_fault;
 pub enum MariadbCommand {
     /// Encrypt MariaDB with the keys that stayput releases
     ///
-    /// An existing database is copied into a new, encrypted data directory.
-    /// The original stays until both were compared; then it is overwritten.
-    /// If it fails or the power goes, run it again.
-    Enable(EnableOptions),
+    /// It is rehearsed on the running server first. Then MariaDB is stopped, and everything is
+    /// copied into a new, encrypted data directory and compared. The original stays, closed, until
+    /// the server has started again; then it is overwritten. If it fails or the power goes, run it
+    /// again.
+    Enable(enable::EnableOptions),
+    /// Destroy the clear original that `enable` has left
+    DestroyOriginal(enable::DestroyOptions),
     /// Check every key and setting, then open the data directory (MariaDB's unit runs it)
     Gate {
         /// The unit that runs it
@@ -54,54 +59,28 @@ pub enum MariadbCommand {
         #[arg(hide = true)]
         unit: Option<String>,
     },
-}
-
-/// How MariaDB is encrypted.
-#[derive(Clone, Debug, clap::Args)]
-pub struct EnableOptions {
-    /// Do not ask whether to go on
-    #[arg(long)]
-    yes: bool,
-    /// Replace clear swap, in which keys could get onto the disk
-    #[arg(long, value_name = "HOW")]
-    swap: Option<SwapChoice>,
-    #[command(flatten)]
-    unlock: UnlockOptions,
+    /// Go on with a run of `enable` (stayput-mariadb-enable.service runs it)
+    #[command(hide = true)]
+    Continue,
+    /// Put things back after a run of `enable` (stayput-mariadb-enable.service runs it)
+    #[command(hide = true)]
+    LetGo,
 }
 
 /// # Errors
 /// What the command says.
 pub fn run(command: &MariadbCommand) -> Result<()> {
     match command {
-        MariadbCommand::Enable(options) => enable_here(options),
+        MariadbCommand::Enable(options) => enable::enable(options),
+        MariadbCommand::DestroyOriginal(options) => enable::destroy_original(options),
         MariadbCommand::Gate { unit: Some(unit) } => gate::gate_of(unit),
         MariadbCommand::Gate { unit: None } => gate::gate(),
-        MariadbCommand::Close => gate::close(),
+        MariadbCommand::Close => {
+            enable::tell_at_login();
+            gate::close()
+        }
         MariadbCommand::Started { unit } => after_start::started(unit.as_deref()),
+        MariadbCommand::Continue => enable::go_on(),
+        MariadbCommand::LetGo => enable::let_go(),
     }
-}
-
-fn enable_here(options: &EnableOptions) -> Result<()> {
-    let system = System::here();
-    if options.swap.is_none() {
-        swap::refuse_clear_memory(&system)?;
-    }
-    let mut unlocked = unlock(&options.unlock)?;
-    ask::confirm(
-        "MariaDB is stopped while its data is copied, and the clear original is destroyed at the \
-         end. Go on?",
-        options.yes,
-    )?;
-    if let Some(choice) = options.swap {
-        swap::apply(choice, &system)?;
-        swap::refuse_clear_memory(&system)?;
-    }
-    let master_key = unlocked.master_key().clone();
-    enable(Enrolment {
-        master_key: &master_key,
-        record: &mut |released| {
-            unlocked.set_mariadb(released)?;
-            release::put(&master_key, &unlocked.proven.policy)
-        },
-    })
 }

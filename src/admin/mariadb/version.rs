@@ -8,6 +8,11 @@
 //! release is known.
 
 use std::fmt;
+use std::process::Command;
+
+use crate::admin::{Problem, Result, program};
+
+use super::server::MARIADBD;
 
 /// Three numbers, as in 10.11.19.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +78,24 @@ pub fn version_fault(version: &str) -> Option<VersionFault> {
             .iter()
             .any(|mended| same_series(mended) && version >= *mended);
     (!mended).then_some(VersionFault::TornPages(version))
+}
+
+/// The first line of what mariadbd says of its version.
+///
+/// # Errors
+/// When it cannot be run.
+pub fn of_mariadbd() -> Result<String> {
+    let text = program::run(
+        Command::new(MARIADBD).args(["--no-defaults", "--version"]),
+        "Is the package mariadb-server installed whole? `dpkg --audit` tells.",
+    )?;
+    match text.lines().next() {
+        Some(line) => Ok(line.to_owned()),
+        None => Err(Problem::failed(
+            "mariadbd does not tell its version.",
+            "Is the package mariadb-server installed whole? `dpkg --audit` tells.",
+        )),
+    }
 }
 
 impl fmt::Display for VersionFault {

@@ -1,7 +1,7 @@
 //! What has to be right before anything is changed.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,13 @@ use nix::sys::statvfs::statvfs;
 use crate::admin::mariadb::config::Configuration;
 use crate::admin::mariadb::data_directory::DataDirectory;
 use crate::admin::mariadb::judge::DIRECTORIES;
+use crate::admin::mariadb::process::of_others;
+use crate::admin::mariadb::version::{of_mariadbd, version_fault};
 use crate::admin::{Problem, Result};
+use crate::release::mariadb::CheckFile;
 use crate::sys::attributes;
+
+use super::places::{self, Places};
 
 /// What a new, empty data directory takes, in bytes.
 const NEW_SERVER: u64 = 256 << 20;
@@ -135,6 +140,80 @@ fn one_filesystem(directory: &Path, device: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a directory is there with something in it. What cannot be told
+/// counts as something.
+pub fn holds_something(directory: &Path) -> bool {
+    !is_empty_or_missing(directory)
+}
+
+/// Whether a directory is provably empty, or not there.
+pub fn is_empty_or_missing(directory: &Path) -> bool {
+    match fs::read_dir(directory) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}
+
+/// The check file that `enable` leaves beside the data, if it is whole.
+pub fn check_file_beside(data: &DataDirectory) -> Option<CheckFile> {
+    let file = File::open(places::check_beside(data)).ok()?;
+    let mut bytes = Vec::new();
+    file.take(CheckFile::MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    CheckFile::parse(&bytes).ok()
+}
+
+/// No mariadbd but the unit's runs. One in a container of its own is left
+/// alone; whether it works in these files is asked separately.
+///
+/// # Errors
+/// With the other one.
+pub fn no_other_server() -> Result<()> {
+    let others = of_others()?;
+    let Some(other) = others.iter().find(|other| !other.in_container) else {
+        return Ok(());
+    };
+    Err(refuse(
+        format!(
+            "Another MariaDB is running: {} (process {}).",
+            other.program, other.pid
+        ),
+        "Stop it, then run the command again. Only one server per machine is looked after.",
+    ))
+}
+
+/// mariadbd's version recovers its encrypted pages after a power cut.
+///
+/// # Errors
+/// With the version that does.
+pub fn version() -> Result<()> {
+    match version_fault(&of_mariadbd()?) {
+        None => Ok(()),
+        Some(fault) => Err(refuse(fault.to_string(), fault.next())),
+    }
+}
+
+/// The rooms that a run makes are free: what stands there without a journal
+/// is nobody's to delete.
+///
+/// # Errors
+/// With what is in the way.
+pub fn rooms(places: &Places) -> Result<()> {
+    for room in [&places.making, &places.original] {
+        if fs::symlink_metadata(room).is_ok() {
+            return Err(refuse(
+                format!(
+                    "{} is there, and no run of this command knows it.",
+                    room.display()
+                ),
+                "Look at what is in it; move it away if it is of use, else remove it.",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Whether there is room for the data twice.
 ///
 /// # Errors
@@ -199,6 +278,26 @@ mod tests {
         std::os::unix::fs::symlink("/srv/x", data.join("clinic/t.MYD")).unwrap();
         let error = one_filesystem(&data, device).unwrap_err().to_string();
         assert!(error.contains("clinic/t.MYD"), "{error}");
+    }
+
+    #[test]
+    fn only_what_is_seen_to_be_empty_counts_as_empty() {
+        let room = tempfile::tempdir().unwrap();
+        assert!(is_empty_or_missing(room.path()));
+        assert!(is_empty_or_missing(&room.path().join("none")));
+        fs::write(room.path().join("file"), "").unwrap();
+        assert!(holds_something(room.path()));
+        // What is no directory is not an empty one.
+        assert!(holds_something(&room.path().join("file")));
+    }
+
+    #[test]
+    fn a_room_that_no_run_knows_is_in_the_way() {
+        let home = tempfile::tempdir().unwrap();
+        let places = Places::of(&home.path().join("mysql"));
+        assert!(rooms(&places).is_ok());
+        fs::create_dir_all(&places.making).unwrap();
+        assert!(rooms(&places).is_err());
     }
 
     #[test]

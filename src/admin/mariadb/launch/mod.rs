@@ -7,7 +7,7 @@
 //! for its view of them.
 
 pub mod environment;
-mod probe;
+pub mod probe;
 mod properties;
 mod surroundings;
 mod words;
@@ -24,7 +24,6 @@ use crate::release::RELEASE_FOLDER;
 use super::config::Configuration;
 use super::server::ServiceUser;
 use environment::{Environment, FILE_MAX};
-pub use probe::settings_would_be_read;
 use properties::{NoProperty, Properties};
 pub use surroundings::LaunchFault;
 use surroundings::RunsAs;

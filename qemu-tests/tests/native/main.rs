@@ -1,0 +1,5 @@
+//! What happens on a whole server that needs no machine: Debian, systemd and
+//! MariaDB in a container.
+
+mod enable;
+mod harness;

@@ -1,0 +1,383 @@
+//! What a run does, in which order, and what must hold before each step: as
+//! data, so that the order can be printed and tested without a server.
+
+use std::fmt;
+
+use super::journal::{OriginalEnds, Stage};
+
+/// One step of a run on the stopped server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    HoldUnits,
+    StopServer,
+    CoverOriginal,
+    Copy,
+    CarryOver,
+    Sync,
+    PutGateInFront,
+    Note(Stage),
+    MoveOriginal,
+    PlaceCopy,
+    Guard,
+    WriteSettings,
+    SeeGate,
+    KeepOtherFiles,
+    LetUnitsGo,
+    StartServer,
+    ProveServing,
+    ProveUnused,
+    ProveCounts,
+    Destroy,
+    End,
+}
+
+/// What holds after a step, until another one ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// Nothing starts MariaDB: its units are masked.
+    UnitsHeld,
+    ServerStopped,
+    /// Nobody finds the original by its path.
+    OriginalCovered,
+    /// The copy holds what the original holds, row by row.
+    CopyCompared,
+    /// The copy and the files carried over are on the disk.
+    OnDisk,
+    /// No start gets past the gate.
+    GateInFront,
+    /// The journal says so, on the disk.
+    Noted(Stage),
+    /// The original lies, marked, where only root gets.
+    OriginalClosed,
+    /// The copy lies where the gate looks; nothing deletes it any more.
+    CopyPlaced,
+    /// Where MariaDB looks nobody can write.
+    Guarded,
+    SettingsWritten,
+    /// The gate was seen to open and to close.
+    GateSeen,
+    /// What is not the database's is out of the original.
+    OtherFilesKept,
+    /// The unit's process works in the copy.
+    Serving,
+    /// Nobody works in the original.
+    OriginalUnused,
+    /// Tables that nobody has written since have their rows.
+    CountsAgree,
+}
+
+impl Step {
+    /// What must hold before it. A step that cannot be undone is taken only
+    /// after all of these were seen.
+    pub const fn needs(self) -> &'static [Fact] {
+        use Fact::*;
+        match self {
+            Self::HoldUnits => &[],
+            Self::StopServer => &[UnitsHeld],
+            Self::CoverOriginal => &[UnitsHeld, ServerStopped],
+            Self::Copy => &[
+                Noted(Stage::Building),
+                UnitsHeld,
+                ServerStopped,
+                OriginalCovered,
+            ],
+            Self::CarryOver | Self::Sync => &[CopyCompared],
+            Self::PutGateInFront => &[UnitsHeld, CopyCompared, OnDisk],
+            Self::Note(Stage::Switching) => &[CopyCompared, OnDisk, GateInFront],
+            Self::MoveOriginal => &[UnitsHeld, ServerStopped, Noted(Stage::Switching)],
+            Self::PlaceCopy => &[OriginalClosed, OnDisk],
+            Self::Guard | Self::WriteSettings => &[OriginalClosed, CopyPlaced],
+            Self::Note(Stage::Starting) => &[OnDisk, CopyPlaced, GateInFront],
+            // Whatever starts MariaDB from here on passes the gate.
+            Self::LetUnitsGo | Self::SeeGate => &[
+                Noted(Stage::Starting),
+                GateInFront,
+                Guarded,
+                SettingsWritten,
+            ],
+            Self::StartServer => &[Noted(Stage::Starting), GateInFront, GateSeen],
+            Self::ProveServing | Self::ProveUnused | Self::ProveCounts => &[OriginalClosed],
+            // Files that were moved away would be missing were the run undone.
+            Self::KeepOtherFiles => &[OriginalClosed, Serving, OriginalUnused, CountsAgree],
+            Self::Note(Stage::Waiting) => &[
+                GateSeen,
+                OnDisk,
+                Serving,
+                OriginalUnused,
+                CountsAgree,
+                OtherFilesKept,
+            ],
+            Self::Note(Stage::Destroying) | Self::Destroy => &[
+                Noted(Stage::Waiting),
+                GateSeen,
+                OnDisk,
+                Serving,
+                OriginalUnused,
+                CountsAgree,
+                OtherFilesKept,
+            ],
+            Self::Note(Stage::Rehearsing | Stage::Building) | Self::End => &[],
+        }
+    }
+
+    /// What holds after it.
+    const fn gives(self) -> Option<Fact> {
+        Some(match self {
+            Self::HoldUnits => Fact::UnitsHeld,
+            Self::StopServer => Fact::ServerStopped,
+            Self::CoverOriginal => Fact::OriginalCovered,
+            Self::Copy => Fact::CopyCompared,
+            Self::Sync => Fact::OnDisk,
+            Self::PutGateInFront => Fact::GateInFront,
+            Self::Note(stage) => Fact::Noted(stage),
+            Self::MoveOriginal => Fact::OriginalClosed,
+            Self::PlaceCopy => Fact::CopyPlaced,
+            Self::Guard => Fact::Guarded,
+            Self::WriteSettings => Fact::SettingsWritten,
+            Self::SeeGate => Fact::GateSeen,
+            Self::KeepOtherFiles => Fact::OtherFilesKept,
+            Self::ProveServing => Fact::Serving,
+            Self::ProveUnused => Fact::OriginalUnused,
+            Self::ProveCounts => Fact::CountsAgree,
+            Self::CarryOver | Self::LetUnitsGo | Self::StartServer | Self::Destroy | Self::End => {
+                return None;
+            }
+        })
+    }
+
+    /// What no longer holds after it.
+    const fn ends(self) -> &'static [Fact] {
+        match self {
+            // What is written is not on the disk until it is synced.
+            Self::CarryOver => &[Fact::OnDisk],
+            Self::MoveOriginal => &[Fact::OriginalCovered],
+            Self::LetUnitsGo => &[Fact::UnitsHeld],
+            Self::StartServer => &[Fact::ServerStopped],
+            _ => &[],
+        }
+    }
+}
+
+/// From the running clear server to the copy on the disk.
+const BUILD: [Step; 9] = [
+    Step::Note(Stage::Building),
+    Step::HoldUnits,
+    Step::StopServer,
+    Step::CoverOriginal,
+    Step::Copy,
+    Step::CarryOver,
+    Step::Sync,
+    Step::PutGateInFront,
+    Step::Note(Stage::Switching),
+];
+
+/// After a power cut in the middle of [`SWITCH`].
+const TAKE_UP_SWITCH: [Step; 3] = [Step::HoldUnits, Step::StopServer, Step::PutGateInFront];
+
+const SWITCH: [Step; 5] = [
+    Step::MoveOriginal,
+    Step::PlaceCopy,
+    Step::Guard,
+    Step::WriteSettings,
+    Step::Note(Stage::Starting),
+];
+
+/// After a power cut in the middle of [`START`].
+const TAKE_UP_START: [Step; 2] = [Step::Sync, Step::PutGateInFront];
+
+const START: [Step; 8] = [
+    Step::LetUnitsGo,
+    Step::SeeGate,
+    Step::StartServer,
+    Step::ProveServing,
+    Step::ProveUnused,
+    Step::ProveCounts,
+    Step::KeepOtherFiles,
+    Step::Note(Stage::Waiting),
+];
+
+const END: [Step; 3] = [Step::Note(Stage::Destroying), Step::Destroy, Step::End];
+
+/// The steps of a run: of a new one, or of one that came to `from`.
+///
+/// A run that was interrupted while it built begins anew: its copy was not
+/// compared. One that waits or destroys has nothing left to do here.
+pub fn steps(from: Stage, ends: OriginalEnds) -> Vec<Step> {
+    let mut steps = match from {
+        Stage::Rehearsing | Stage::Building => [&BUILD[..], &SWITCH, &START].concat(),
+        Stage::Switching => [&TAKE_UP_SWITCH[..], &SWITCH, &START].concat(),
+        Stage::Starting => [&TAKE_UP_START[..], &START].concat(),
+        Stage::Waiting | Stage::Destroying => Vec::new(),
+    };
+    if ends == OriginalEnds::Now && !steps.is_empty() {
+        steps.extend(END);
+    }
+    steps
+}
+
+/// What holds so far. A step is taken only where all that it needs does.
+#[derive(Clone, Debug, Default)]
+pub struct Holds(Vec<Fact>);
+
+impl Holds {
+    /// What a journal at this stage proves.
+    pub fn noted(stage: Stage) -> Self {
+        use Fact::*;
+        Self(match stage {
+            Stage::Rehearsing | Stage::Building | Stage::Waiting | Stage::Destroying => Vec::new(),
+            Stage::Switching => vec![Noted(stage), CopyCompared, OnDisk],
+            Stage::Starting => vec![
+                Noted(stage),
+                CopyCompared,
+                OriginalClosed,
+                CopyPlaced,
+                Guarded,
+                SettingsWritten,
+            ],
+        })
+    }
+
+    /// The first thing that `step` needs and that does not hold.
+    pub fn lacks(&self, step: Step) -> Option<Fact> {
+        let mut needs = step.needs().iter();
+        needs.find(|fact| !self.0.contains(fact)).copied()
+    }
+
+    /// `step` was taken, and did what it should.
+    pub fn after(&mut self, step: Step) {
+        self.0.retain(|fact| !step.ends().contains(fact));
+        self.0.extend(step.gives());
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Note(_) => "note on the disk how far it came",
+            Self::HoldUnits => "let nothing start MariaDB",
+            Self::StopServer => "stop MariaDB",
+            Self::CoverOriginal => "let nobody else at its files",
+            Self::Copy => "copy everything into an encrypted data directory, and compare",
+            Self::CarryOver => "carry over certificates and the package's marks",
+            Self::Sync => "wait until the copy is on the disk",
+            Self::PutGateInFront => "put the gate in front of every start",
+            Self::MoveOriginal => "close the original",
+            Self::PlaceCopy => "put the copy in its place",
+            Self::Guard => "leave an empty, closed directory where MariaDB looks",
+            Self::WriteSettings => "write MariaDB's settings and the check values of its keys",
+            Self::KeepOtherFiles => {
+                "move files that are not the database's to a place of their own"
+            }
+            Self::SeeGate => "see the gate open and close",
+            Self::LetUnitsGo => "let MariaDB be started again",
+            Self::StartServer => "start MariaDB",
+            Self::ProveServing => "see that it works in the encrypted directory",
+            Self::ProveUnused => "see that nobody works in the original",
+            Self::ProveCounts => "count the rows once more",
+            Self::Destroy => "overwrite the original",
+            Self::End => "end",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [OriginalEnds; 3] = [
+        OriginalEnds::AfterBoot,
+        OriginalEnds::Now,
+        OriginalEnds::Never,
+    ];
+
+    const FROM: [Stage; 3] = [Stage::Building, Stage::Switching, Stage::Starting];
+
+    #[test]
+    fn before_each_step_holds_what_it_needs() {
+        for (from, ends) in FROM
+            .into_iter()
+            .flat_map(|from| ALL.map(|ends| (from, ends)))
+        {
+            let mut holds = Holds::noted(from);
+            for step in steps(from, ends) {
+                assert_eq!(holds.lacks(step), None, "{step:?} from {from:?}");
+                holds.after(step);
+            }
+            assert!(holds.0.contains(&Fact::Noted(Stage::Waiting)), "{from:?}");
+        }
+    }
+
+    #[test]
+    fn leaving_out_any_proof_stops_the_run_before_the_end() {
+        use Step::*;
+        // What only makes the copy more useful.
+        let spare = [
+            CarryOver,
+            StartServer,
+            Note(Stage::Destroying),
+            Destroy,
+            End,
+        ];
+        for from in FROM {
+            let whole = steps(from, OriginalEnds::Now);
+            for (at, left_out) in whole.iter().enumerate() {
+                let again = |step: &&Step| *step == left_out;
+                let once = whole.iter().filter(again).count() == 1;
+                let known = Holds::noted(from).0;
+                let needless = left_out.gives().is_some_and(|fact| known.contains(&fact));
+                if spare.contains(left_out) || !once || needless {
+                    continue;
+                }
+                let mut holds = Holds::noted(from);
+                let rest = whole.iter().enumerate().filter(|(index, _)| *index != at);
+                let stopped = rest.map(|(_, step)| *step).find(|step| {
+                    let lacks = holds.lacks(*step).is_some();
+                    holds.after(*step);
+                    lacks
+                });
+                let missed = stopped.is_some_and(|step| step != End);
+                // Units that are not held, or not let go, harm no file.
+                assert!(
+                    missed || *left_out == LetUnitsGo,
+                    "{left_out:?} from {from:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_after_the_sync_has_to_be_synced_again() {
+        let mut holds = Holds::default();
+        for step in [Step::Copy, Step::Sync, Step::CarryOver] {
+            holds.after(step);
+        }
+        assert_eq!(holds.lacks(Step::PutGateInFront), Some(Fact::UnitsHeld));
+        assert!(!holds.0.contains(&Fact::OnDisk));
+    }
+
+    #[test]
+    fn the_original_is_destroyed_in_this_run_only_when_asked() {
+        for (from, ends) in FROM
+            .into_iter()
+            .flat_map(|from| ALL.map(|ends| (from, ends)))
+        {
+            let destroys = steps(from, ends).contains(&Step::Destroy);
+            assert_eq!(destroys, ends == OriginalEnds::Now);
+        }
+    }
+
+    #[test]
+    fn nothing_is_moved_or_started_before_the_copy_is_on_the_disk() {
+        let whole = steps(Stage::Building, OriginalEnds::Now);
+        let at = |step| whole.iter().position(|found| *found == step).unwrap();
+        for later in [
+            Step::MoveOriginal,
+            Step::PlaceCopy,
+            Step::StartServer,
+            Step::Destroy,
+        ] {
+            assert!(at(Step::Sync) < at(later), "{later:?}");
+        }
+        assert!(at(Step::Note(Stage::Waiting)) < at(Step::Destroy));
+    }
+}

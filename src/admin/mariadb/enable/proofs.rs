@@ -1,0 +1,135 @@
+//! What has to be seen before the original may be destroyed. Each proof is a
+//! type that only its own look can make, and [`MayDestroy`] needs them all.
+
+use std::fs;
+use std::path::Path;
+
+use crate::admin::mariadb::data_directory::{DataDirectory, Door};
+use crate::admin::mariadb::durable::sync_filesystem;
+use crate::admin::mariadb::gate::{close, gate};
+use crate::admin::mariadb::occupants;
+use crate::admin::mariadb::process::serves_from;
+use crate::admin::{Problem, Result};
+
+use super::journal::{Journal, Stage};
+
+/// All that was written to the copy's filesystem is on the disk.
+#[derive(Debug)]
+pub struct OnDisk(());
+
+/// The unit's own mariadbd works in the copy.
+#[derive(Debug)]
+pub struct Serving(());
+
+/// Nobody works in the original.
+#[derive(Debug)]
+pub struct Unused(());
+
+/// The copy was compared with the original, and the gate was seen to close
+/// and to open: the journal was brought to [`Stage::Waiting`] after both.
+#[derive(Debug)]
+pub struct Noted(());
+
+/// The permission to destroy the original.
+#[derive(Debug)]
+pub struct MayDestroy(());
+
+impl MayDestroy {
+    pub fn with(_: &OnDisk, _: &Serving, _: &Unused, _: &Noted) -> Self {
+        Self(())
+    }
+}
+
+/// Waits until the copy is on the disk.
+///
+/// # Errors
+/// When the kernel could not write all of it.
+pub fn on_disk(real: &Path) -> Result<OnDisk> {
+    sync_filesystem(real).map(OnDisk).map_err(|error| {
+        Problem::failed(
+            format!(
+                "The disk did not take all of the copy in {}: {error}.",
+                real.display()
+            ),
+            "Look at `dmesg`: is the disk full or failing?",
+        )
+    })
+}
+
+/// Sees that the unit's process serves from the copy.
+///
+/// # Errors
+/// When it does not, or when that cannot be told.
+pub fn serving(real: &Path) -> Result<Serving> {
+    serves_from(real).map(|_| Serving(()))
+}
+
+/// Sees that nobody works in the original.
+///
+/// # Errors
+/// With who does; also when that cannot be told.
+pub fn unused(original: &Path) -> Result<Unused> {
+    let next = "End what uses it, then run the command again.";
+    if fs::symlink_metadata(original).is_err() {
+        // Part of it is destroyed already, or all.
+        return Ok(Unused(()));
+    }
+    let found = occupants::of(original, &[]).map_err(|error| {
+        Problem::failed(
+            format!(
+                "Who works in {} cannot be told: {error}.",
+                original.display()
+            ),
+            "Run the command again as root.",
+        )
+    })?;
+    if found.is_empty() {
+        return Ok(Unused(()));
+    }
+    let all: Vec<String> = found.iter().take(5).map(ToString::to_string).collect();
+    Err(Problem::refused(
+        format!(
+            "The clear original in {} is in use: {}.",
+            original.display(),
+            all.join(", ")
+        ),
+        next,
+    ))
+}
+
+/// What the journal proves.
+pub fn noted(journal: &Journal) -> Option<Noted> {
+    (journal.stage >= Stage::Waiting).then_some(Noted(()))
+}
+
+/// Opens the gate and closes it again, and looks each time. Where MariaDB runs
+/// in the copy already, its start has passed the gate; it is left alone.
+///
+/// # Errors
+/// When the gate refuses, or a look shows something else.
+pub fn gate_works(data: &DataDirectory) -> Result<()> {
+    let not = |what: &str| {
+        Problem::failed(
+            format!("{} {what}.", data.seen().display()),
+            "Look at `dmesg` and `findmnt`.",
+        )
+    };
+    let door = || {
+        let door = data.door();
+        door.map_err(|error| not(&format!("cannot be looked at: {error}")))
+    };
+    if serves_from(data.real()).is_ok() && door()? == Door::Open {
+        return Ok(());
+    }
+    gate()?;
+    if door()? != Door::Open {
+        return Err(not("did not open, although the gate let it pass"));
+    }
+    close()?;
+    match door()? {
+        Door::Covered | Door::Bare => Ok(()),
+        // Something else has started it through the gate in between.
+        Door::Open if serves_from(data.real()).is_ok() => Ok(()),
+        _ => Err(not("did not close")),
+    }
+}

@@ -1,0 +1,137 @@
+//! The rehearsal on the running server: everything but stopping, switching
+//! and destroying. Whoever runs `enable` knows after it whether it will work
+//! and how long the database will be away.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::admin::mariadb::copying::private::ROOM;
+use crate::admin::mariadb::copying::{
+    Client, Copied, Obstacle, Source, Target, encrypted_copy, obstacles,
+};
+use crate::admin::mariadb::server::ServiceUser;
+use crate::admin::{Problem, Result};
+use crate::keys::random_bytes;
+use crate::sys::mount;
+use zeroize::Zeroizing;
+
+use super::journal::{Journal, OriginalEnds, Stage};
+use super::marks::{Marked, RunId};
+use super::places::{self, Places};
+use super::run::make_data_directory;
+use super::{say, undo};
+
+/// Stopping and starting MariaDB, beside copying and comparing.
+const AROUND_IT: Duration = Duration::from_secs(5);
+
+/// Makes an encrypted copy of the running server with keys that nobody keeps,
+/// compares what has not changed meanwhile, and throws the copy away.
+///
+/// # Errors
+/// What would stand in the way of the run, with what mends it.
+pub fn rehearse(client: &Client, user: ServiceUser, places: &Places) -> Result<Copied> {
+    say("Rehearsing on the running server; nothing of it is changed.");
+    let found = obstacles(client)?;
+    if !found.is_empty() {
+        return Err(refusal(&found));
+    }
+    let journal = Journal {
+        run: RunId::new(),
+        stage: Stage::Rehearsing,
+        data: places.data.seen().to_owned(),
+        ends: OriginalEnds::Never,
+        since: 0,
+        boot: places::boot_id(),
+    };
+    journal.write().map_err(places::problem)?;
+    let copied = Marked::make(&places.making, journal.run)
+        .map_err(places::problem)
+        .and_then(|room| copy(client, user, &room));
+    let thrown_away = undo::forget_rehearsal(&journal, places);
+    let copied = copied?;
+    thrown_away?;
+    Ok(copied)
+}
+
+fn refusal(found: &[Obstacle]) -> Problem {
+    for obstacle in &found[1..] {
+        say(format!("  - {}\n      {}", obstacle.what, obstacle.mend));
+    }
+    Problem::refused(
+        format!("{} Nothing was changed.", found[0].what),
+        found[0].mend.clone(),
+    )
+}
+
+fn copy(client: &Client, user: ServiceUser, room: &Marked) -> Result<Copied> {
+    let io = places::problem;
+    make_data_directory(room, user).map_err(io)?;
+    let new = Path::new(ROOM).join("new");
+    fs::create_dir_all(&new).map_err(io)?;
+    fs::set_permissions(ROOM, Permissions::from_mode(0o711)).map_err(io)?;
+    mount::bind(&room.data(), &new).map_err(|errno| io(errno.into()))?;
+    let key_file = throw_away_keys(user)?;
+    let target = Target {
+        data: &new,
+        key_file: &key_file,
+    };
+    let copied = encrypted_copy(&user, Source::Running(client), target, &mut |line| {
+        say(line)
+    });
+    fs::remove_file(&key_file).map_err(io)?;
+    copied
+}
+
+/// Two keys that nobody keeps, in memory.
+fn throw_away_keys(user: ServiceUser) -> Result<PathBuf> {
+    let path = Path::new(ROOM).join("rehearsal.keys");
+    let mut text = Zeroizing::new(String::with_capacity(256));
+    for id in [1, 2] {
+        let key = Zeroizing::new(random_bytes::<32>());
+        text.push_str(&format!("{id};"));
+        for byte in key.iter() {
+            text.push_str(&format!("{byte:02x}"));
+        }
+        text.push('\n');
+    }
+    let write = || {
+        fs::write(&path, text.as_bytes())?;
+        fs::set_permissions(&path, Permissions::from_mode(0o400))?;
+        chown(&path, Some(user.uid), Some(user.gid))
+    };
+    write().map_err(places::problem)?;
+    Ok(path)
+}
+
+/// How long the database will be away, from what the rehearsal took.
+pub fn forecast(copied: &Copied) -> Duration {
+    copied.took + AROUND_IT
+}
+
+/// A length of time as people say it.
+pub fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs().max(1);
+    match seconds {
+        0..90 => format!("{seconds} seconds"),
+        90..5400 => format!("{} minutes", (seconds + 30) / 60),
+        _ => format!("{}.{} hours", seconds / 3600, seconds % 3600 / 360),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_away_is_said_as_people_say_it() {
+        let said = |seconds| in_words(Duration::from_secs(seconds));
+        assert_eq!(said(0), "1 seconds");
+        assert_eq!(said(7), "7 seconds");
+        assert_eq!(said(89), "89 seconds");
+        assert_eq!(said(90), "2 minutes");
+        assert_eq!(said(600), "10 minutes");
+        assert_eq!(said(5400), "1.5 hours");
+    }
+}

@@ -1,0 +1,317 @@
+//! The work on the stopped server: takes the steps of the plan, one by one,
+//! each only where all that it needs was seen.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::path::{Path, PathBuf};
+
+use crate::admin::mariadb::config::Configuration;
+use crate::admin::mariadb::copying::private::ROOM;
+use crate::admin::mariadb::copying::{Client, Copied, Source, Target, encrypted_copy};
+use crate::admin::mariadb::data_directory::DataDirectory;
+use crate::admin::mariadb::durable::write_durably;
+use crate::admin::mariadb::launch::configuration_of_the_unit;
+use crate::admin::mariadb::occupants;
+use crate::admin::mariadb::server::ServiceUser;
+use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE, settings_file};
+use crate::admin::mariadb::{other_files, units};
+use crate::admin::mariadb_service::{self, CHECK_FILE};
+use crate::admin::{Problem, Result};
+use crate::sys::{clock, mount};
+
+use super::hold::{self, Cover};
+use super::journal::{Journal, OriginalEnds, Stage};
+use super::marks::Marked;
+use super::original;
+use super::places::{self, Places};
+use super::plan::{Holds, Step, steps};
+use super::preflight;
+use super::proofs::{self, OnDisk, Serving, Unused};
+use super::say;
+
+/// Where the new data directory is reachable for MariaDB while it is made.
+const NEW: &str = "new";
+
+/// Holds the check file's text until it takes its place: what writes it has
+/// no master key.
+pub fn check_text() -> PathBuf {
+    Path::new(ROOM).join("check")
+}
+
+struct Run {
+    journal: Journal,
+    places: Places,
+    user: ServiceUser,
+    /// As the unit starts MariaDB; read before the unit is masked.
+    config: Configuration,
+    copied: Option<Copied>,
+    on_disk: Option<OnDisk>,
+    serving: Option<Serving>,
+    unused: Option<Unused>,
+}
+
+/// `stayput mariadb continue`: what the unit runs.
+///
+/// # Errors
+/// What stands in the way. The unit then has [`super::undo::let_go`] put
+/// things back.
+pub fn go_on() -> Result<()> {
+    let Some(journal) = Journal::read().map_err(places::problem)? else {
+        return Err(Problem::refused(
+            "There is no run to go on with.",
+            "Run: stayput mariadb enable",
+        ));
+    };
+    let user = ServiceUser::find()?;
+    let mut run = Run {
+        places: Places::of(&journal.data),
+        config: configuration_of_the_unit(&user)?,
+        user,
+        copied: None,
+        on_disk: None,
+        serving: None,
+        unused: None,
+        journal,
+    };
+    let mut holds = Holds::noted(run.journal.stage);
+    for step in steps(run.journal.stage, run.journal.ends) {
+        if let Some(fact) = holds.lacks(step) {
+            // The plan's own tests exclude it.
+            return Err(Problem::failed(
+                format!("The step \"{step}\" was not taken: {fact:?} does not hold."),
+                "Please report this to stayput's authors.",
+            ));
+        }
+        run.take(step)?;
+        holds.after(step);
+    }
+    if run.journal.ends != OriginalEnds::Now {
+        original::tell_at_the_end(&run.journal);
+    }
+    Ok(())
+}
+
+impl Run {
+    fn data(&self) -> &DataDirectory {
+        &self.places.data
+    }
+
+    fn take(&mut self, step: Step) -> Result<()> {
+        let io = places::problem;
+        match step {
+            Step::Note(stage) => self.note(stage),
+            Step::HoldUnits => hold::units(),
+            Step::StopServer => self.stop(),
+            Step::CoverOriginal => self.cover(),
+            Step::Copy => self.copy(),
+            Step::CarryOver => self.carry_over(),
+            Step::Sync => {
+                self.on_disk = Some(proofs::on_disk(&self.copy_now()?)?);
+                Ok(())
+            }
+            Step::PutGateInFront => {
+                units::put_gate_in_front()?;
+                original::put_unit(self.journal.ends)
+            }
+            Step::MoveOriginal => self.move_original(),
+            Step::PlaceCopy => self.place_copy(),
+            Step::Guard => self.data().guard(self.user.uid, self.user.gid).map_err(io),
+            Step::WriteSettings => self.write_settings(),
+            Step::SeeGate => {
+                say("Looking whether the gate opens and closes.");
+                proofs::gate_works(self.data())
+            }
+            Step::LetUnitsGo => hold::let_units_go(),
+            Step::StartServer => {
+                say("Starting MariaDB behind the gate.");
+                mariadb_service::start_mariadb()
+            }
+            Step::ProveServing => {
+                self.serving = Some(proofs::serving(self.data().real())?);
+                Ok(())
+            }
+            Step::ProveUnused => {
+                let original = self.original()?.data();
+                self.unused = Some(proofs::unused(&original)?);
+                Ok(())
+            }
+            Step::ProveCounts => self.prove_counts(),
+            Step::KeepOtherFiles => self.keep_other_files(),
+            Step::Destroy => self.destroy(),
+            Step::End => original::end(),
+        }
+    }
+
+    fn note(&mut self, stage: Stage) -> Result<()> {
+        if stage == Stage::Starting {
+            self.journal.since = clock::now();
+            self.journal.boot = places::boot_id();
+        }
+        self.journal.reach(stage).map_err(places::problem)
+    }
+
+    fn stop(&self) -> Result<()> {
+        say("Stopping MariaDB.");
+        mariadb_service::stop_units()?;
+        preflight::no_other_server()?;
+        self.nobody_in(&self.original_now()?, &[])
+    }
+
+    /// Where the original lies: in its own place, or closed already.
+    fn original_now(&self) -> Result<PathBuf> {
+        let closed = Marked::find(&self.places.original, self.journal.run);
+        let closed = closed.map_err(places::problem)?.map(|room| room.data());
+        Ok(closed
+            .filter(|data| data.exists())
+            .unwrap_or_else(|| self.data().seen().to_owned()))
+    }
+
+    /// Where the copy lies: still where it was made, or in its place.
+    fn copy_now(&self) -> Result<PathBuf> {
+        let making = Marked::find(&self.places.making, self.journal.run);
+        let making = making.map_err(places::problem)?.map(|room| room.data());
+        Ok(making
+            .filter(|data| data.exists())
+            .unwrap_or_else(|| self.data().real().to_owned()))
+    }
+
+    fn nobody_in(&self, tree: &Path, ours: &[&Path]) -> Result<()> {
+        let found = occupants::of(tree, ours).map_err(places::problem)?;
+        let Some(first) = found.first() else {
+            return Ok(());
+        };
+        Err(Problem::refused(
+            format!("{} is in use: {first}.", tree.display()),
+            "End what uses it, then run the command again.",
+        ))
+    }
+
+    /// From here on nobody finds the original by its path. Who found it just
+    /// before is seen by the second look.
+    fn cover(&self) -> Result<()> {
+        let cover = Cover::of(self.data().seen());
+        cover.put().map_err(places::problem)?;
+        self.nobody_in(&cover.behind(), &[&cover.behind()])
+    }
+
+    fn copy(&mut self) -> Result<()> {
+        let io = places::problem;
+        let new = Path::new(ROOM).join(NEW);
+        let room = Marked::make(&self.places.making, self.journal.run).map_err(io)?;
+        make_data_directory(&room, self.user).map_err(io)?;
+        fs::create_dir_all(&new).map_err(io)?;
+        mount::bind(&room.data(), &new).map_err(|errno| io(errno.into()))?;
+        say("Copying every database, account, routine, trigger, event and view.");
+        let behind = Cover::of(self.data().seen()).behind();
+        let target = Target {
+            data: &new,
+            key_file: Path::new(KEY_FILE),
+        };
+        let copied = encrypted_copy(
+            &self.user,
+            Source::Stopped { data: &behind },
+            target,
+            &mut |line| say(line),
+        )?;
+        self.copied = Some(copied);
+        places::end_mount(&new).map_err(io)
+    }
+
+    fn carry_over(&self) -> Result<()> {
+        let from = Cover::of(self.data().seen()).behind();
+        other_files::carry_over(&from, &self.copy_now()?, self.user.uid, self.user.gid)
+            .map_err(places::problem)
+    }
+
+    fn move_original(&mut self) -> Result<()> {
+        let io = places::problem;
+        let seen = self.data().seen().to_owned();
+        Cover::of(&seen).take_away().map_err(io)?;
+        let room = match Marked::find(&self.places.original, self.journal.run).map_err(io)? {
+            Some(room) => room,
+            None => Marked::make(&self.places.original, self.journal.run).map_err(io)?,
+        };
+        if !room.data().exists() {
+            room.take_in(&seen).map_err(io)?;
+        }
+        // Between the cover and the move a server could have found it.
+        self.nobody_in(&room.data(), &[])
+    }
+
+    fn place_copy(&self) -> Result<()> {
+        let io = places::problem;
+        let Some(making) = Marked::find(&self.places.making, self.journal.run).map_err(io)? else {
+            return Ok(());
+        };
+        if making.data().exists() {
+            making.hand_out(self.data().real()).map_err(io)?;
+        }
+        making.delete().map_err(io)
+    }
+
+    fn write_settings(&self) -> Result<()> {
+        let io = places::problem;
+        let check = fs::read(check_text()).map_err(io)?;
+        write_durably(Path::new(SETTINGS_FILE), settings_file().as_bytes()).map_err(io)?;
+        // A second one goes where the data goes: on a system that was
+        // installed anew it tells whose the data is.
+        write_durably(&places::check_beside(self.data()), &check).map_err(io)?;
+        write_durably(Path::new(CHECK_FILE), &check).map_err(io)
+    }
+
+    fn original(&self) -> Result<Marked> {
+        let room = Marked::find(&self.places.original, self.journal.run);
+        room.map_err(places::problem)?.ok_or_else(|| {
+            Problem::failed(
+                format!("{} is not there.", self.places.original.display()),
+                "Was it moved? The encrypted database is not touched.",
+            )
+        })
+    }
+
+    fn prove_counts(&self) -> Result<()> {
+        say("Counting the rows once more.");
+        let client = Client::of_the_unit(&self.config)?;
+        let known = Default::default();
+        let lacking = client.rows_lost(&known)?;
+        let Some(first) = lacking.first() else {
+            return Ok(());
+        };
+        Err(Problem::failed(
+            format!(
+                "{} tables do not have the rows that they had; the first is {first}.",
+                lacking.len()
+            ),
+            "Please report this to stayput's authors.",
+        ))
+    }
+
+    fn keep_other_files(&self) -> Result<()> {
+        let original = self.original()?.data();
+        other_files::keep(&original, self.data().seen(), &self.config)
+    }
+
+    fn destroy(&mut self) -> Result<()> {
+        let all = (
+            self.on_disk.take(),
+            self.serving.take(),
+            self.unused.take(),
+            proofs::noted(&self.journal),
+        );
+        let (Some(on_disk), Some(serving), Some(unused), Some(noted)) = all else {
+            return Err(Problem::failed(
+                "The original was not destroyed: not everything was seen.",
+                "Please report this to stayput's authors.",
+            ));
+        };
+        let permit = proofs::MayDestroy::with(&on_disk, &serving, &unused, &noted);
+        original::destroy(self.original()?, permit)
+    }
+}
+
+/// The empty data directory in its room, MariaDB's own.
+pub fn make_data_directory(room: &Marked, user: ServiceUser) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(room.data())?;
+    chown(room.data(), Some(user.uid), Some(user.gid))
+}

@@ -1,0 +1,195 @@
+//! Back to the clear server, after a run that failed, was stopped or was
+//! killed. Nothing that MariaDB may have written into is deleted.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::admin::mariadb::copying::differences;
+use crate::admin::mariadb::copying::private::ROOM;
+use crate::admin::mariadb::durable::sync_directory;
+use crate::admin::mariadb::process::serves_from;
+use crate::admin::mariadb::server::ServiceUser;
+use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE};
+use crate::admin::mariadb::units;
+use crate::admin::mariadb_service::{self, CHECK_FILE};
+use crate::admin::{Problem, Result};
+use crate::sys::mount;
+
+use super::hold::{self, Cover};
+use super::journal::{Journal, Stage};
+use super::marks::Marked;
+use super::places::{self, Places};
+use super::say;
+
+/// `stayput mariadb let-go`: what the unit runs when the work has ended, for
+/// whatever reason. Does nothing after a run that did all it should.
+///
+/// # Errors
+/// When the clear server cannot be put back; says where everything is.
+pub fn let_go() -> Result<()> {
+    let Some(journal) = Journal::read().map_err(places::problem)? else {
+        return Ok(());
+    };
+    let places = Places::of(&journal.data);
+    let undone = match journal.stage {
+        Stage::Rehearsing => return forget_rehearsal(&journal, &places),
+        Stage::Building | Stage::Switching => undo(&journal, &places),
+        Stage::Starting => settle(&journal, &places),
+        Stage::Waiting | Stage::Destroying => return hold::let_units_go(),
+    };
+    if undone.is_err() {
+        // Whatever else went wrong: what holds MariaDB back must not stay.
+        hold::let_units_go()?;
+    }
+    undone
+}
+
+/// Undoes a run whose copy MariaDB has never been started with.
+///
+/// # Errors
+/// What the filesystem or systemd says; it can be run again.
+pub fn undo(journal: &Journal, places: &Places) -> Result<()> {
+    say("Going back to the server as it was.");
+    let io = places::problem;
+    places::end_mount(&Path::new(ROOM).join("new")).map_err(io)?;
+    Cover::of(places.data.seen()).take_away().map_err(io)?;
+    put_original_back(journal, places)?;
+    if journal.stage == Stage::Switching && places.data.real().exists() {
+        // It stood there for no start: it may be deleted like any copy.
+        let making = match Marked::find(&places.making, journal.run).map_err(io)? {
+            Some(making) => making,
+            None => Marked::make(&places.making, journal.run).map_err(io)?,
+        };
+        if !making.data().exists() {
+            making.take_in(places.data.real()).map_err(io)?;
+        }
+    }
+    if let Some(making) = Marked::find(&places.making, journal.run).map_err(io)? {
+        making.delete().map_err(io)?;
+    }
+    end_clear()
+}
+
+/// Throws away what a rehearsal has made.
+///
+/// # Errors
+/// What the filesystem says.
+pub fn forget_rehearsal(journal: &Journal, places: &Places) -> Result<()> {
+    let io = places::problem;
+    places::end_mount(&Path::new(ROOM).join("new")).map_err(io)?;
+    if let Some(making) = Marked::find(&places.making, journal.run).map_err(io)? {
+        making.delete().map_err(io)?;
+    }
+    Journal::clear().map_err(io)
+}
+
+/// The original in its own place again, the gate and its settings gone.
+fn put_original_back(journal: &Journal, places: &Places) -> Result<()> {
+    let io = places::problem;
+    let (data, run) = (&places.data, journal.run);
+    if let Some(room) = Marked::find(&places.original, run).map_err(io)? {
+        if room.data().exists() {
+            data.close().map_err(io)?;
+            if data.seen().exists() {
+                data.unguard().map_err(io)?;
+                fs::remove_dir(data.seen()).map_err(io)?;
+            }
+            room.hand_out(data.seen()).map_err(io)?;
+        }
+        room.delete().map_err(io)?;
+    }
+    for file in [CHECK_FILE, SETTINGS_FILE] {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error)),
+            _ => sync_directory(Path::new(file)).map_err(io)?,
+        }
+    }
+    units::take_gate_away()
+}
+
+fn end_clear() -> Result<()> {
+    hold::let_units_go()?;
+    super::original::take_unit_away()?;
+    Journal::clear().map_err(places::problem)?;
+    mariadb_service::start_mariadb()?;
+    say("MariaDB runs as it did before, not encrypted.");
+    Ok(())
+}
+
+/// A run that ended after MariaDB may have been started with the copy.
+fn settle(journal: &Journal, places: &Places) -> Result<()> {
+    hold::let_units_go()?;
+    if serves_from(places.data.real()).is_ok() || mariadb_service::start_mariadb().is_ok() {
+        say("MariaDB runs from the encrypted copy. The clear original is kept.");
+        say("Run `stayput mariadb enable` again: it goes on from here.");
+        return Ok(());
+    }
+    say("MariaDB does not start with the encrypted copy. Comparing it with the original.");
+    hold::units()?;
+    mariadb_service::stop_units()?;
+    let same = compare(journal, places);
+    match same {
+        Ok(()) => say("The copy has taken no writes."),
+        // A server that never came up has taken none either, but the copy
+        // may be worth a look; it is kept in any case.
+        Err(ref problem) if never_served(journal) => {
+            say(format!("They cannot be compared: {}", problem.what));
+        }
+        Err(problem) => {
+            hold::let_units_go()?;
+            return Err(Problem::failed(
+                format!(
+                    "The encrypted copy in {} may hold rows that the original lacks: {} Nothing \
+                     was undone; the original is in {}.",
+                    places.data.real().display(),
+                    problem.what,
+                    places.original.display()
+                ),
+                "`journalctl -u mariadb -n 50` shows why MariaDB does not start. Mend that, then \
+                 run `stayput mariadb enable` again.",
+            ));
+        }
+    }
+    let kept = aside(journal, places);
+    fs::rename(places.data.real(), &kept).map_err(places::problem)?;
+    sync_directory(&kept).map_err(places::problem)?;
+    say(format!("The copy is kept in {}.", kept.display()));
+    put_original_back(journal, places)?;
+    end_clear()
+}
+
+/// Where a copy goes that MariaDB may have written into.
+fn aside(journal: &Journal, places: &Places) -> PathBuf {
+    let name = format!("mariadb.taken-back.{}", journal.run);
+    places.data.real().with_file_name(name)
+}
+
+/// Whether MariaDB's unit was not up once since the copy has its place.
+fn never_served(journal: &Journal) -> bool {
+    journal.boot == places::boot_id()
+        && mariadb_service::last_active().is_some_and(|at| at < journal.since)
+}
+
+/// Compares both through private servers, as before the switch.
+fn compare(journal: &Journal, places: &Places) -> Result<()> {
+    let io = places::problem;
+    let user = ServiceUser::find()?;
+    let original = Marked::find(&places.original, journal.run)
+        .map_err(io)?
+        .ok_or_else(|| io(ErrorKind::NotFound.into()))?;
+    let (old, new) = (Path::new(ROOM).join("old"), Path::new(ROOM).join("new"));
+    let pairs = [(original.data(), &old), (places.data.real().into(), &new)];
+    for (from, to) in &pairs {
+        fs::create_dir_all(to).map_err(io)?;
+        mount::bind(from, to).map_err(|errno| io(errno.into()))?;
+    }
+    let found = differences(&user, &old, &new, Path::new(KEY_FILE));
+    for (_, to) in &pairs {
+        places::end_mount(to).map_err(io)?;
+    }
+    match found?.first() {
+        None => Ok(()),
+        Some(first) => Err(Problem::failed(format!("{first}."), "")),
+    }
+}

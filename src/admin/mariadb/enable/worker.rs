@@ -1,0 +1,117 @@
+//! The unit that does the work on the stopped server: a lost terminal does
+//! not end it, and when it is killed systemd has `let-go` put things back.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::admin::mariadb::durable::write_durably;
+use crate::admin::systemd::{SYSTEMCTL, reload, systemctl};
+use crate::admin::{Problem, Result, program};
+
+const UNIT: &str = "stayput-mariadb-enable.service";
+const PATH: &str = "/run/systemd/system/stayput-mariadb-enable.service";
+const TEXT: &str = include_str!("../../../../systemd/stayput-mariadb-enable.service");
+
+/// What the unit says, also when nobody looks on.
+pub const LOG: &str = "/var/log/stayput-mariadb-enable.log";
+
+const LOCK: &str = "/run/stayput-mariadb-enable.lock";
+
+/// How often the log is looked at while the unit works.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+const NEXT: &str = "`journalctl -u stayput-mariadb-enable -n 20` shows why.";
+
+/// Held by the one command that prepares, rehearses or watches a run; ends
+/// with the process.
+pub struct Lock(#[expect(dead_code, reason = "it is held, not used")] File);
+
+/// Takes the lock.
+///
+/// # Errors
+/// When another command has it, or a run is at work.
+pub fn lock() -> Result<Lock> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(LOCK);
+    let locked = file.and_then(|file| match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    });
+    let lock = locked.map_err(|error| Problem::failed(format!("{LOCK}: {error}"), NEXT))?;
+    match lock {
+        Some(file) if !is_at_work() => Ok(Lock(file)),
+        _ => Err(Problem::refused(
+            "Another `stayput mariadb enable` is at work. Nothing was changed.",
+            format!("Wait for it: `tail -f {LOG}` shows what it does."),
+        )),
+    }
+}
+
+fn show(property: &str) -> String {
+    let mut show = Command::new(SYSTEMCTL);
+    show.args(["show", "--property", property, "--value", UNIT]);
+    program::run(&mut show, NEXT).map_or_else(|_| String::new(), |text| text.trim().to_owned())
+}
+
+/// Whether a run is at work on the stopped server.
+pub fn is_at_work() -> bool {
+    ["active", "activating", "deactivating", "reloading"].contains(&&*show("ActiveState"))
+}
+
+/// Starts the unit, and prints what it says until it ends.
+///
+/// # Errors
+/// When it cannot be started, or did not do what it should: the reason stands
+/// in what it said.
+pub fn work() -> Result<()> {
+    let file_problem = |error: io::Error| Problem::failed(format!("{LOG}: {error}"), NEXT);
+    let mut log = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(LOG)
+        .map_err(file_problem)?;
+    log.seek(SeekFrom::End(0)).map_err(file_problem)?;
+    write_durably(Path::new(PATH), TEXT.as_bytes())
+        .map_err(|error| Problem::failed(format!("{PATH}: {error}"), NEXT))?;
+    reload()?;
+    // One that failed before is otherwise shown as failed for ever.
+    let _ = systemctl(&["reset-failed", UNIT], NEXT);
+    systemctl(&["start", UNIT], NEXT)?;
+    println!("From here on a lost connection does no harm; {LOG} keeps what is said.");
+    loop {
+        // In this order: what it said at its very end is not missed.
+        let ended = !is_at_work();
+        let mut said = Vec::new();
+        log.read_to_end(&mut said).map_err(file_problem)?;
+        let mut out = io::stdout();
+        // Nobody may be looking on any more; the work goes on.
+        let _ = out.write_all(&said).and_then(|()| out.flush());
+        if ended {
+            break;
+        }
+        sleep(LOOK_EVERY);
+    }
+    let result = show("Result");
+    let _ = systemctl(&["reset-failed", UNIT], NEXT);
+    let _ = fs::remove_file(PATH);
+    reload()?;
+    if result == "success" {
+        return Ok(());
+    }
+    Err(Problem::failed(
+        "The database was not encrypted; what was said last tells why.",
+        format!("{LOG} keeps it. Mend it, then run the command again."),
+    ))
+}

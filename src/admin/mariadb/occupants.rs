@@ -1,0 +1,206 @@
+//! Who works in a directory: processes that have a file of it open, stand in
+//! it or have it mapped, and mounts that show it elsewhere.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::sys::mount::{MountEntry, mounts_of};
+
+/// One user of the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Occupant {
+    Process { pid: u32, name: String },
+    Mount(PathBuf),
+}
+
+impl fmt::Display for Occupant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process { pid, name } => write!(f, "process {pid} ({name})"),
+            Self::Mount(path) => write!(f, "a mount at {}", path.display()),
+        }
+    }
+}
+
+/// Everybody but this process who works in `tree`, on this machine, in
+/// containers too; `ours` are mounts that are known.
+///
+/// # Errors
+/// What the system says; who works there is not known then.
+pub fn of(tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
+    let tree = &fs::canonicalize(tree)?;
+    let mut files = HashSet::new();
+    collect(tree, &mut files)?;
+    let mut found = Vec::new();
+    let mut namespaces = HashSet::new();
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(pid) = entry.file_name().to_str().and_then(|pid| pid.parse().ok()) else {
+            continue;
+        };
+        let process = entry.path();
+        if pid != std::process::id() && gone_is_false(works_in(&process, &files))? {
+            found.push(Occupant::Process {
+                pid,
+                name: fs::read_to_string(process.join("comm"))
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned(),
+            });
+        }
+        // Kernel threads and the dead have no namespace.
+        if let Ok(namespace) = fs::read_link(process.join("ns/mnt"))
+            && namespaces.insert(namespace)
+            && let Ok(mounts) = mounts_of(&process.join("mountinfo"))
+        {
+            let shown = shown_elsewhere(tree, &mounts).filter(|point| !ours.contains(&&**point));
+            found.extend(shown.map(Occupant::Mount));
+        }
+    }
+    Ok(found)
+}
+
+/// Device and number of every file and directory.
+fn collect(tree: &Path, files: &mut HashSet<(u64, u64)>) -> io::Result<()> {
+    let at = fs::symlink_metadata(tree)?;
+    files.insert((at.dev(), at.ino()));
+    if at.is_dir() {
+        for entry in fs::read_dir(tree)? {
+            collect(&entry?.path(), files)?;
+        }
+    }
+    Ok(())
+}
+
+fn works_in(process: &Path, files: &HashSet<(u64, u64)>) -> io::Result<bool> {
+    let is_there = |path: PathBuf| {
+        // What leads nowhere (a pipe, a deleted file) is still an inode.
+        gone_is_false(fs::metadata(path).map(|at| files.contains(&(at.dev(), at.ino()))))
+    };
+    for link in ["cwd", "root"] {
+        if is_there(process.join(link))? {
+            return Ok(true);
+        }
+    }
+    for list in ["fd", "map_files"] {
+        let entries = match fs::read_dir(process.join(list)) {
+            Err(error) if is_gone(&error) => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = match entry {
+                Err(error) if is_gone(&error) => continue,
+                entry => entry?,
+            };
+            if is_there(entry.path())? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// A process that ends meanwhile works nowhere; a kernel thread has no root
+/// or working directory that can be looked at.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+fn gone_is_false(found: io::Result<bool>) -> io::Result<bool> {
+    match found {
+        Err(error) if is_gone(&error) => Ok(false),
+        found => found,
+    }
+}
+
+/// The mounts that show `tree` or a part of it under another name.
+fn shown_elsewhere(tree: &Path, mounts: &[MountEntry]) -> impl Iterator<Item = PathBuf> {
+    let home = mounts
+        .iter()
+        .filter(|mount| tree.starts_with(&mount.point))
+        .max_by_key(|mount| mount.point.components().count());
+    let inside = home.and_then(|home| {
+        let below = tree.strip_prefix(&home.point).ok()?;
+        Some((home.device.clone(), home.root.join(below)))
+    });
+    let others = mounts.iter().filter(move |mount| {
+        inside
+            .as_ref()
+            .is_some_and(|(device, root)| mount.device == *device && mount.root.starts_with(root))
+    });
+    let points: Vec<PathBuf> = others.map(|mount| mount.point.clone()).collect();
+    points.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    fn mount(device: &str, root: &str, point: &str) -> MountEntry {
+        MountEntry {
+            device: device.into(),
+            root: root.into(),
+            point: point.into(),
+        }
+    }
+
+    #[test]
+    fn a_bind_of_the_directory_or_of_a_part_is_found() {
+        let tree = Path::new("/var/lib/mysql");
+        let found = |root: &str, device: &str| {
+            let mounts = [mount("8:1", "/", "/"), mount(device, root, "/srv/x")];
+            shown_elsewhere(tree, &mounts).count()
+        };
+        assert_eq!(found("/var/lib/mysql", "8:1"), 1);
+        assert_eq!(found("/var/lib/mysql/clinic", "8:1"), 1);
+        assert_eq!(found("/var/lib/mysql2", "8:1"), 0);
+        assert_eq!(found("/var/lib", "8:1"), 0);
+        assert_eq!(found("/var/lib/mysql", "8:2"), 0);
+    }
+
+    #[test]
+    fn a_subvolume_is_known_by_its_own_root() {
+        let mounts = [
+            mount("0:30", "/@", "/"),
+            mount("0:30", "/@lib", "/var/lib"),
+            mount("0:30", "/@lib/mysql", "/mnt"),
+        ];
+        let found: Vec<PathBuf> = shown_elsewhere(Path::new("/var/lib/mysql"), &mounts).collect();
+        assert_eq!(found, [Path::new("/mnt")]);
+    }
+
+    #[test]
+    fn whoever_holds_a_file_or_stands_there_is_found() {
+        let home = tempfile::tempdir().unwrap();
+        let tree = fs::canonicalize(home.path()).unwrap();
+        fs::create_dir(tree.join("clinic")).unwrap();
+        File::create(tree.join("clinic/patient.ibd")).unwrap();
+        assert_eq!(of(&tree, &[]).unwrap(), []);
+        let mut sleep = std::process::Command::new("sleep");
+        let mut stands = sleep
+            .arg("60")
+            .current_dir(tree.join("clinic"))
+            .spawn()
+            .unwrap();
+        let found = of(&tree, &[]).unwrap();
+        stands.kill().unwrap();
+        stands.wait().unwrap();
+        let process = |pid| Occupant::Process {
+            pid,
+            name: "sleep".into(),
+        };
+        assert_eq!(found, [process(stands.id())]);
+        let file = File::open(tree.join("clinic/patient.ibd")).unwrap();
+        let mut sleep = std::process::Command::new("sleep");
+        let mut reads = sleep.arg("60").stdin(file).spawn().unwrap();
+        let found = of(&tree, &[]).unwrap();
+        reads.kill().unwrap();
+        reads.wait().unwrap();
+        assert_eq!(found, [process(reads.id())]);
+    }
+}
