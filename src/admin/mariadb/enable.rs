@@ -188,7 +188,9 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
         say(line);
     }
     let away = rehearsal::in_words(rehearsal::forecast(&copied));
-    say(format!("The rehearsal held. The database will be away for about {away}."));
+    say(format!(
+        "The rehearsal held. The database will be away for about {away}."
+    ));
     if options.dry_run {
         say("Nothing was changed.");
         return Ok(());
@@ -265,7 +267,10 @@ fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Result
     if options.dry_run {
         return Ok(());
     }
-    ask::confirm("Use it again with the keys of this server's vault?", options.yes)?;
+    ask::confirm(
+        "Use it again with the keys of this server's vault?",
+        options.yes,
+    )?;
     let unlocked = unlock(&options.unlock)?;
     let release = MariadbRelease::new(user.uid, user.gid);
     let keys: Vec<_> = release.keys(unlocked.master_key()).collect();
@@ -278,7 +283,10 @@ fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Result
     }
     release_keys(options, user)?;
     units::put_gate_in_front()?;
-    places.data.guard(user.uid, user.gid).map_err(places::problem)?;
+    places
+        .data
+        .guard(user.uid, user.gid)
+        .map_err(places::problem)?;
     write_settings()?;
     write_durably(Path::new(CHECK_FILE), check.to_text().as_bytes()).map_err(places::problem)?;
     mariadb_service::start_mariadb()?;

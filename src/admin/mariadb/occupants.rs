@@ -128,9 +128,9 @@ fn shown_elsewhere(tree: &Path, mounts: &[MountEntry]) -> impl Iterator<Item = P
         Some((home.device.clone(), home.root.join(below)))
     });
     let others = mounts.iter().filter(move |mount| {
-        inside.as_ref().is_some_and(|(device, root)| {
-            mount.device == *device && mount.root.starts_with(root)
-        })
+        inside
+            .as_ref()
+            .is_some_and(|(device, root)| mount.device == *device && mount.root.starts_with(root))
     });
     let points: Vec<PathBuf> = others.map(|mount| mount.point.clone()).collect();
     points.into_iter()
@@ -182,11 +182,18 @@ mod tests {
         File::create(tree.join("clinic/patient.ibd")).unwrap();
         assert_eq!(of(&tree, &[]).unwrap(), []);
         let mut sleep = std::process::Command::new("sleep");
-        let mut stands = sleep.arg("60").current_dir(tree.join("clinic")).spawn().unwrap();
+        let mut stands = sleep
+            .arg("60")
+            .current_dir(tree.join("clinic"))
+            .spawn()
+            .unwrap();
         let found = of(&tree, &[]).unwrap();
         stands.kill().unwrap();
         stands.wait().unwrap();
-        let process = |pid| Occupant::Process { pid, name: "sleep".into() };
+        let process = |pid| Occupant::Process {
+            pid,
+            name: "sleep".into(),
+        };
         assert_eq!(found, [process(stands.id())]);
         let file = File::open(tree.join("clinic/patient.ibd")).unwrap();
         let mut sleep = std::process::Command::new("sleep");

@@ -91,13 +91,21 @@ pub fn serves_from(real: &Path) -> Result<ServingProcess> {
     let pid = main_process(UNIT);
     let found = pid
         .ok_or(NotServing::NoProcess)
-        .and_then(|pid| serves(Path::new(PROC), pid, real));
+        .and_then(|pid| process_serves(pid, real));
     found.map_err(|why| {
         Problem::failed(
             format!("MariaDB does not serve from {}: {why}.", real.display()),
             "`systemctl status mariadb` and `journalctl -u mariadb -n 30` tell more.",
         )
     })
+}
+
+/// The same for one process.
+///
+/// # Errors
+/// [`NotServing`].
+pub fn process_serves(pid: u32, real: &Path) -> std::result::Result<ServingProcess, NotServing> {
+    serves(Path::new(PROC), pid, real)
 }
 
 /// The main process of a unit; None while it has none.

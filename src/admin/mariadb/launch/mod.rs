@@ -149,6 +149,22 @@ pub fn configuration_of_the_unit(user: &ServiceUser) -> Result<Configuration> {
     user.configuration_with(&words, &launch.environment)
 }
 
+/// The unit of MariaDB that this process is a command of.
+pub fn own_unit() -> Option<String> {
+    unit_in(&read_bounded(Path::new("/proc/self/cgroup")).ok()?)
+}
+
+/// The last part of systemd's own cgroup, in the list of a process's cgroups.
+fn unit_in(cgroups: &str) -> Option<String> {
+    let path = cgroups.lines().find_map(|line| {
+        line.strip_prefix("0::")
+            .or_else(|| line.split_once(":name=systemd:").map(|(_, path)| path))
+            .filter(|path| path.ends_with(".service"))
+    })?;
+    let unit = path.rsplit('/').next()?;
+    (unit == UNIT || unit.starts_with("mariadb@")).then(|| unit.to_owned())
+}
+
 /// The words of the unit's one command.
 fn start(
     properties: &Properties,
@@ -256,6 +272,29 @@ fn getent(database: &str, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_of_the_unit_knows_its_unit_by_its_cgroup() {
+        for (text, unit) in [
+            (
+                "0::/system.slice/mariadb.service\n",
+                Some("mariadb.service"),
+            ),
+            (
+                "0::/system.slice/system-mariadb.slice/mariadb@a.service\n",
+                Some("mariadb@a.service"),
+            ),
+            (
+                "1:name=systemd:/system.slice/mariadb.service\n0::/\n",
+                Some("mariadb.service"),
+            ),
+            ("0::/user.slice/user-0.slice/session-1.scope\n", None),
+            ("0::/system.slice/stayput-enable.service\n", None),
+            ("", None),
+        ] {
+            assert_eq!(unit_in(text).as_deref(), unit, "{text}");
+        }
+    }
 
     #[test]
     fn a_line_of_passwd_gives_ids_and_home() {
