@@ -8,6 +8,7 @@ pub(super) mod durable;
 mod enable;
 mod gate;
 mod judge;
+mod other_files;
 mod overwrite;
 mod server;
 mod settings;
