@@ -8,6 +8,7 @@
 //! original's place, behind the gate ([`plan`] has the steps). The original
 //! stays, closed, until a real boot has proven the copy.
 
+mod beside;
 mod hold;
 mod journal;
 mod marks;
@@ -30,6 +31,7 @@ use crate::admin::{
 };
 use crate::keys::MasterKey;
 use crate::release::mariadb::{CheckFile, MariadbRelease};
+use crate::sys::clock;
 
 use super::copying::Client;
 use super::copying::leftovers::{self, Leftover};
@@ -40,7 +42,7 @@ use super::process::serves_from;
 use super::server::ServiceUser;
 use super::settings::{SETTINGS_FILE, settings_file};
 use super::swap::{self, SwapChoice, System};
-use super::{cold_backups, other_files, units};
+use super::units;
 
 use journal::{Journal, OriginalEnds, Stage};
 use marks::RunId;
@@ -183,10 +185,12 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     let client = Client::of_the_unit(&config)?;
     let copied = rehearsal::rehearse(&client, *user, &places)?;
     tell(&copied.leftovers, leftovers::settings(&config));
-    other_files::tell(&client, places.data.seen(), options.discard_binary_logs)?;
-    for line in cold_backups::lines(places.data.seen()) {
-        say(line);
-    }
+    beside::tell(
+        &client,
+        places.data.seen(),
+        clock::now(),
+        options.discard_binary_logs,
+    )?;
     let away = rehearsal::in_words(rehearsal::forecast(&copied));
     say(format!(
         "The rehearsal held. The database will be away for about {away}."

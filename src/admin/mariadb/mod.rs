@@ -2,7 +2,6 @@
 //! in front of it.
 
 mod after_start;
-mod cold_backups;
 mod config;
 mod copying;
 mod data_directory;

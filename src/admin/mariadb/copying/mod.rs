@@ -26,6 +26,21 @@ impl Client {
             socket: config.value("socket").unwrap_or_default().into(),
         })
     }
+    pub fn rows(&self, sql: &str) -> Result<Vec<String>> {
+        let out = crate::admin::program::run(
+            std::process::Command::new("/usr/bin/mariadb")
+                .args([
+                    "--no-defaults",
+                    "--user=root",
+                    "--batch",
+                    "--skip-column-names",
+                    "--execute",
+                ])
+                .arg(sql),
+            "",
+        )?;
+        Ok(out.lines().map(str::to_owned).collect())
+    }
     pub fn rows_lost(&self, _known: &BTreeMap<String, u64>) -> Result<Vec<String>> {
         let _ = &self.socket;
         Ok(Vec::new())

@@ -13,13 +13,15 @@ use crate::admin::mariadb::data_directory::DataDirectory;
 use crate::admin::mariadb::durable::write_durably;
 use crate::admin::mariadb::launch::configuration_of_the_unit;
 use crate::admin::mariadb::occupants;
+use crate::admin::mariadb::other_files::Known;
 use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE, settings_file};
-use crate::admin::mariadb::{other_files, units};
+use crate::admin::mariadb::units;
 use crate::admin::mariadb_service::{self, CHECK_FILE};
 use crate::admin::{Problem, Result};
 use crate::sys::{clock, mount};
 
+use super::beside;
 use super::hold::{self, Cover};
 use super::journal::{Journal, OriginalEnds, Stage};
 use super::marks::Marked;
@@ -45,6 +47,8 @@ struct Run {
     user: ServiceUser,
     /// As the unit starts MariaDB; read before the unit is masked.
     config: Configuration,
+    /// What MariaDB said of its files before it was stopped.
+    known: Option<Known>,
     copied: Option<Copied>,
     on_disk: Option<OnDisk>,
     serving: Option<Serving>,
@@ -64,10 +68,16 @@ pub fn go_on() -> Result<()> {
         ));
     };
     let user = ServiceUser::find()?;
+    let config = configuration_of_the_unit(&user)?;
+    let known = match journal.stage {
+        Stage::Building => Some(beside::known(&Client::of_the_unit(&config)?)?),
+        _ => None,
+    };
     let mut run = Run {
         places: Places::of(&journal.data),
-        config: configuration_of_the_unit(&user)?,
+        config,
         user,
+        known,
         copied: None,
         on_disk: None,
         serving: None,
@@ -220,8 +230,13 @@ impl Run {
 
     fn carry_over(&self) -> Result<()> {
         let from = Cover::of(self.data().seen()).behind();
-        other_files::carry_over(&from, &self.copy_now()?, self.user.uid, self.user.gid)
-            .map_err(places::problem)
+        let Some(known) = &self.known else {
+            return Err(Problem::failed(
+                "MariaDB was not asked for its files.",
+                "Please report this to stayput's authors.",
+            ));
+        };
+        beside::carry_over(known, &from, &self.copy_now()?)
     }
 
     fn move_original(&mut self) -> Result<()> {
@@ -287,9 +302,14 @@ impl Run {
         ))
     }
 
-    fn keep_other_files(&self) -> Result<()> {
+    fn keep_other_files(&mut self) -> Result<()> {
         let original = self.original()?.data();
-        other_files::keep(&original, self.data().seen(), &self.config)
+        let known = match self.known.take() {
+            Some(known) => known,
+            // The copy has the same tables.
+            None => beside::known(&Client::of_the_unit(&self.config)?)?,
+        };
+        beside::keep(&known, &original, self.data().seen(), self.journal.since)
     }
 
     fn destroy(&mut self) -> Result<()> {
