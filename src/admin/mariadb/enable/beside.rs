@@ -28,7 +28,7 @@ pub fn known(client: &Client) -> Result<Known> {
 }
 
 fn found(data: &Path, known: &Known) -> Result<Vec<Found>> {
-    let listing = list(data, known).map_err(places::problem)?;
+    let listing = list(data, known)?;
     Ok(classify(listing, known))
 }
 
