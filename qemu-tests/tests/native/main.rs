@@ -2,4 +2,5 @@
 //! MariaDB in a container.
 
 mod enable;
+mod gate;
 mod harness;
