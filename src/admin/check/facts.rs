@@ -9,6 +9,7 @@ use super::vault::{Place, VaultFacts};
 use crate::admin::enroll::{Moved, moved, own_addresses_now};
 use crate::admin::init::SETUP;
 use crate::admin::mariadb;
+use crate::admin::mariadb::cold_backups::{self, ColdBackup};
 use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::vault_place;
 use crate::admin::unlock::{Recognition, recognise};
@@ -29,6 +30,8 @@ pub struct Facts {
     pub vault: std::result::Result<VaultFacts, LocateError>,
     pub key_servers: Vec<KeyServerFacts>,
     pub mariadb: MariadbFacts,
+    /// Backups that copy the database's files, which the gate takes away.
+    pub backups: Vec<ColdBackup>,
     /// `None` where the list cannot be read.
     pub sticks: Option<SticksFacts>,
 }
@@ -66,6 +69,10 @@ pub fn gather() -> Result<Facts> {
         vault,
         key_servers,
         mariadb,
+        backups: match is_enabled() {
+            true => cold_backups::here(),
+            false => Vec::new(),
+        },
         sticks,
     })
 }

@@ -2,6 +2,7 @@
 //! gathered by [`facts`]; what it means is said by the pure functions beside
 //! it, one for each subject.
 
+mod backups;
 mod facts;
 mod finding;
 mod initramfs;
@@ -48,6 +49,7 @@ fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(vault::judge(&facts.vault));
     findings.extend(key_servers::judge(&facts.key_servers));
     findings.extend(mariadb::judge(&facts.mariadb));
+    findings.extend(backups::judge(&facts.backups));
     findings.extend(sticks::judge(facts.sticks.as_ref(), facts.now));
     findings
 }
@@ -72,6 +74,7 @@ fn as_json(findings: &[Finding]) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::mariadb::cold_backups::{ColdBackup, Covers};
     use crate::vault::locate::LocateError;
 
     #[test]
@@ -86,11 +89,20 @@ mod tests {
             vault: Err(LocateError::NoPartition),
             key_servers: Vec::new(),
             mariadb: None,
+            backups: vec![ColdBackup {
+                covers: Covers::Data,
+                file: "/etc/cron.d/db".into(),
+                line: 1,
+                path: "/var/lib/mysql".into(),
+            }],
             sticks: None,
         };
         let findings = judge(&facts);
         let names: Vec<&str> = findings.iter().map(|found| found.name).collect();
-        assert_eq!(names, ["initramfs", "hook", "vault", "mariadb", "sticks"]);
+        assert_eq!(
+            names,
+            ["initramfs", "hook", "vault", "mariadb", "backups", "sticks"]
+        );
         assert_eq!(gravest(&findings), Verdict::Wrong);
         // Scripts rely on the names.
         let documented = include_str!("../../../docs/design.md");

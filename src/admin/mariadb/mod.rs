@@ -1,6 +1,7 @@
 //! `stayput mariadb`: MariaDB encrypted with the released keys, and the gate
 //! in front of it.
 
+pub(super) mod cold_backups;
 mod config;
 mod copying;
 mod data_directory;
