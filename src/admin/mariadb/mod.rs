@@ -2,6 +2,7 @@
 //! in front of it.
 
 mod after_start;
+pub(super) mod cold_backups;
 mod config;
 mod copying;
 mod data_directory;

@@ -2,15 +2,14 @@
 //! one, any other directory as a whole.
 
 use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::{FileStat, SFlag, fstat};
-
 use crate::admin::{Problem, Result};
-use crate::sys::beneath::{self, kind, open_directory, open_root};
+use crate::sys::beneath::{self, open_directory, open_root};
 
 use super::{Entry, Kind, Known};
 
@@ -44,7 +43,7 @@ struct Listing<'a> {
 impl Listing<'_> {
     fn top(&mut self, root: &OwnedFd, data: &Path) -> Result<()> {
         self.each(root, data, |listing, name, at| {
-            let database = kind(at) == SFlag::S_IFDIR
+            let database = at.is_dir()
                 && name
                     .to_str()
                     .is_some_and(|name| listing.known.has_database(name) && !name.starts_with('#'));
@@ -64,43 +63,41 @@ impl Listing<'_> {
         &mut self,
         directory: &OwnedFd,
         path: &Path,
-        mut look: impl FnMut(&mut Self, &OsStr, &FileStat) -> Result<()>,
+        mut look: impl FnMut(&mut Self, &OsStr, &Metadata) -> Result<()>,
     ) -> Result<()> {
         let names = beneath::names(directory, self.left)
             .map_err(|error| problem(path, error))?
             .ok_or_else(|| too_many(path))?;
         self.left -= names.len();
         for name in names {
-            let at = beneath::open(directory, &name, OFlag::O_PATH).and_then(fstat);
-            match at {
+            match beneath::look(directory, &name) {
                 Ok(at) => look(self, &name, &at)?,
                 // A running server removes its temporary files.
-                Err(Errno::ENOENT) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(problem(&path.join(name), error)),
             }
         }
         Ok(())
     }
 
-    fn add(&mut self, parent: &OwnedFd, data: &Path, path: &Path, at: &FileStat) -> Result<()> {
-        let size = u64::try_from(at.st_size).unwrap_or(0);
-        let (kind, bytes) = match kind(at) {
-            SFlag::S_IFREG => (Kind::File, size),
-            SFlag::S_IFDIR => {
+    fn add(&mut self, parent: &OwnedFd, data: &Path, path: &Path, at: &Metadata) -> Result<()> {
+        let (kind, bytes) = match at.file_type() {
+            kind if kind.is_file() => (Kind::File, at.len()),
+            kind if kind.is_dir() => {
                 let full = data.join(path);
                 let name = path.file_name().unwrap_or_default();
                 let inside = open_directory(parent, name).map_err(|error| problem(&full, error))?;
                 (Kind::Directory, self.bytes_in(&inside, &full, 0)?)
             }
-            SFlag::S_IFLNK => (Kind::Link, 0),
-            SFlag::S_IFSOCK => (Kind::Socket, 0),
+            kind if kind.is_symlink() => (Kind::Link, 0),
+            kind if kind.is_socket() => (Kind::Socket, 0),
             _ => (Kind::Special, 0),
         };
         self.entries.push(Entry {
             path: path.to_owned(),
             kind,
             bytes,
-            links: at.st_nlink.into(),
+            links: at.nlink(),
         });
         Ok(())
     }
@@ -111,13 +108,13 @@ impl Listing<'_> {
         }
         let mut bytes = 0;
         self.each(directory, path, |listing, name, at| {
-            if kind(at) == SFlag::S_IFDIR {
+            if at.is_dir() {
                 let below = path.join(name);
                 let inside =
                     open_directory(directory, name).map_err(|error| problem(&below, error))?;
                 bytes += listing.bytes_in(&inside, &below, depth + 1)?;
-            } else if kind(at) == SFlag::S_IFREG {
-                bytes += u64::try_from(at.st_size).unwrap_or(0);
+            } else if at.is_file() {
+                bytes += at.len();
             }
             Ok(())
         })?;
@@ -125,10 +122,11 @@ impl Listing<'_> {
     }
 }
 
-fn problem(path: &Path, error: Errno) -> Problem {
+fn problem(path: &Path, error: impl Into<io::Error>) -> Problem {
+    let error = error.into();
     let shown = path.display();
-    match error {
-        Errno::EXDEV => Problem::refused(
+    match error.kind() {
+        io::ErrorKind::CrossesDevices => Problem::refused(
             format!("Something is mounted at {shown}, in the data directory."),
             format!("It cannot be moved along. Unmount it: `umount {shown}`, and in /etc/fstab."),
         ),

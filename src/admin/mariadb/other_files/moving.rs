@@ -4,17 +4,17 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, renameat};
-use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::sys::stat::{Mode, fstatat, mkdirat};
 use nix::unistd::fsync;
 
 use crate::admin::mariadb::durable::{sync_directory, write_durably};
-use crate::sys::beneath::{self, kind, open_directory, open_root};
+use crate::sys::beneath::{self, open_directory, open_root};
 
 use super::CARRIED_MAX;
 
@@ -134,15 +134,15 @@ pub fn carry_over<'a>(
         if path.parent() != Some(Path::new("")) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let fd = beneath::open(&source, name, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?;
-        let at = fstat(fd.as_fd())?;
-        let file = File::from(fd);
-        let mut bytes = Vec::new();
-        (&file).take(CARRIED_MAX + 1).read_to_end(&mut bytes)?;
-        if kind(&at) != SFlag::S_IFREG || at.st_nlink != 1 || bytes.len() as u64 > CARRIED_MAX {
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
+        let file = File::from(beneath::open(&source, name, flags)?);
+        let at = file.metadata()?;
+        if !at.is_file() || at.nlink() != 1 || at.len() > CARRIED_MAX {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        write_like(&to.join(name), &bytes, &file.metadata()?)?;
+        let mut bytes = Vec::new();
+        file.take(CARRIED_MAX).read_to_end(&mut bytes)?;
+        write_like(&to.join(name), &bytes, &at)?;
     }
     File::open(to)?.sync_all()
 }
