@@ -10,15 +10,13 @@
 mod journal;
 mod preflight;
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::admin::mariadb_service::CHECK_FILE;
-use crate::admin::{Problem, Result, mariadb_service, program};
+use crate::admin::{Problem, Result, mariadb_service};
 use crate::keys::MasterKey;
 use crate::release::mariadb::MariadbRelease;
 use crate::sys::mount;
@@ -28,20 +26,14 @@ use super::durable::{sync_directory, write_durably};
 use super::gate::{close, gate, read_check_file};
 use super::overwrite::destroy;
 use super::server::ServiceUser;
-use super::settings::{SETTINGS_FILE, settings_file};
+use super::settings::{KEY_FILE, SETTINGS_FILE, settings_file};
 use super::units;
 
-use super::copying::copy;
-use super::copying::inventory::Inventory;
-use super::copying::leftovers::{self, Leftover};
-use super::copying::obstacles;
-use super::copying::private::{PrivateServer, ROOM};
+use super::copying::{Leftover, ROOM, Source, Target, encrypted_copy, leftover_settings};
 use journal::Stage;
 
 /// Where the new data directory is reachable for MariaDB while it is made.
 const NEW: &str = "/run/stayput-enable/new";
-/// The settings that the new server is born with.
-const NEW_SETTINGS: &str = "/run/stayput-enable/new.cnf";
 
 /// What `enable` needs from the rest of stayput.
 pub struct Enrolment<'a> {
@@ -77,11 +69,11 @@ pub fn enable(enrolment: Enrolment<'_>) -> Result<()> {
     let config = user.configuration(&[])?;
     let data = preflight::data_directory(&config)?;
     clear_away(&data)?;
-    let used = preflight::space(&data)?;
+    preflight::space(&data)?;
 
     say("Stopping MariaDB. Its data stays as it is until the encrypted copy was proven.");
     mariadb_service::stop_mariadb()?;
-    let left = match build(&data, &user, used) {
+    let left = match build(&data, &user) {
         Ok(left) => left,
         Err(problem) => {
             say("It did not work; going back to the server as it was.");
@@ -93,7 +85,7 @@ pub fn enable(enrolment: Enrolment<'_>) -> Result<()> {
     };
     // Before the switch: what is interrupted after it goes on without asking
     // the old server again.
-    tell(&left, leftovers::settings(&config));
+    tell(&left, leftover_settings(&config));
     let switched = switch(&data, &release, enrolment.master_key, &user);
     if let Err(problem) = switched {
         say("The encrypted server did not start; going back to the server as it was.");
@@ -104,7 +96,7 @@ pub fn enable(enrolment: Enrolment<'_>) -> Result<()> {
 }
 
 /// Makes the new data directory and proves that it holds everything.
-fn build(data: &DataDirectory, user: &ServiceUser, used: u64) -> Result<Vec<Leftover>> {
+fn build(data: &DataDirectory, user: &ServiceUser) -> Result<Vec<Leftover>> {
     let io = |error: io::Error| io_problem(&error);
     let root = data
         .real()
@@ -118,58 +110,19 @@ fn build(data: &DataDirectory, user: &ServiceUser, used: u64) -> Result<Vec<Left
     chown(data.real(), Some(user.uid), Some(user.gid)).map_err(io)?;
     fs::create_dir_all(NEW).map_err(io)?;
     mount::bind(data.real(), Path::new(NEW)).map_err(|errno| io(errno.into()))?;
-    fs::write(NEW_SETTINGS, settings_file()).map_err(io)?;
 
-    say("Making an encrypted data directory.");
-    give_birth()?;
-    let first = OsString::from(format!("--defaults-extra-file={NEW_SETTINGS}"));
-    let new = PrivateServer::start("new", user, Path::new(NEW), &[first], &[])?;
-    if !data.seen().join("mysql").is_dir() {
-        say("The old data directory holds no database: there is nothing to copy.");
-        new.stop()?;
-        return Ok(Vec::new());
-    }
-    let old = PrivateServer::start("old", user, data.seen(), &[], &["--read-only"])?;
-    obstacles::tables(&old)?;
-    let left = leftovers::tables(&old)?;
-
-    say("Copying every database, account, routine, trigger, event and view.");
-    let megabytes = |bytes: u64| bytes >> 20;
-    copy::copy(&old, &new, |copied| {
-        say(format!(
-            "  {} MB copied (the old files have {} MB)",
-            megabytes(copied),
-            megabytes(used)
-        ));
-    })?;
-    say("Comparing the copy with the original, row by row.");
-    let told = |whose: &'static str| {
-        move |done: usize, all: usize| {
-            if done > 0 {
-                say(format!("  {whose}: {done} of {all} tables read"));
-            }
-        }
+    let scratch = Path::new(ROOM).join("scratch");
+    fs::create_dir_all(&scratch).map_err(io)?;
+    chown(&scratch, Some(user.uid), Some(user.gid)).map_err(io)?;
+    let target = Target {
+        data: Path::new(NEW),
+        scratch: &scratch,
+        key_file: Path::new(KEY_FILE),
     };
-    let before = Inventory::take(&old, told("original"))?;
-    let after = Inventory::take(&new, told("copy"))?;
-    let differences = before.differences(&after);
-    if !differences.is_empty() {
-        for difference in differences.iter().take(20) {
-            say(format!("  {difference}"));
-        }
-        return Err(Problem::refused(
-            format!("The copy is not the same in {} places.", differences.len()),
-            "Nothing was changed. Please report the lines above to stayput's authors.",
-        ));
-    }
-    say(format!(
-        "{} tables are the same in rows and checksums.",
-        before.tables()
-    ));
-    old.stop()?;
-    new.stop()?;
+    let source = Source::Stopped { data: data.seen() };
+    let copied = encrypted_copy(user, &[], &source, &target, &mut |line| say(line))?;
     carry_over(data, user).map_err(io)?;
-    Ok(left)
+    Ok(copied.leftovers)
 }
 
 /// The few files beside the tables that belong to the server and hold no row:
@@ -188,19 +141,6 @@ fn carry_over(data: &DataDirectory, user: &ServiceUser) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn give_birth() -> Result<()> {
-    program::run(
-        Command::new("/usr/bin/mariadb-install-db")
-            .arg(format!("--defaults-extra-file={NEW_SETTINGS}"))
-            .args(["--user=mysql", "--skip-test-db", "--skip-log-bin"])
-            // As the package calls it: it then asks for no host's name.
-            .args(["--rpm", "--cross-bootstrap"])
-            .arg(format!("--datadir={NEW}")),
-        "Nothing was changed. Look at MariaDB's own words above.",
-    )
-    .map(drop)
 }
 
 /// Puts the new data directory in the original's place, behind the gate. Each
