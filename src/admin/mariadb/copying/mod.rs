@@ -448,3 +448,6 @@ fn on_disk(directory: &Path) -> u64 {
         })
         .sum()
 }
+
+#[cfg(test)]
+mod native_tests;

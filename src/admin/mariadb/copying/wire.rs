@@ -394,13 +394,18 @@ mod tests {
         let listener = UnixListener::bind(&socket).unwrap();
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
+            let take = |stream: &mut UnixStream| {
+                let mut head = [0; 4];
+                stream.read_exact(&mut head).unwrap();
+                let mut payload = vec![0; usize::from(head[0]) + usize::from(head[1]) * 256];
+                stream.read_exact(&mut payload).unwrap();
+            };
             stream.write_all(&packet(0, &greeting())).unwrap();
-            let mut buffer = [0; 4096];
-            let _ = stream.read(&mut buffer).unwrap();
+            take(&mut stream);
             stream.write_all(&packet(2, &[0; 7])).unwrap();
-            let _ = stream.read(&mut buffer).unwrap();
+            take(&mut stream);
             stream.write_all(&answer).unwrap();
-            let _ = stream.read(&mut buffer);
+            let _ = stream.read(&mut [0; 1]);
         });
         (room, socket)
     }
