@@ -11,6 +11,7 @@
 mod beside;
 mod hold;
 mod journal;
+mod making;
 mod marks;
 mod original;
 mod places;
@@ -33,11 +34,10 @@ use crate::keys::MasterKey;
 use crate::release::mariadb::{CheckFile, MariadbRelease};
 use crate::sys::clock;
 
-use super::copying::Client;
-use super::copying::leftovers::{self, Leftover};
+use super::copying::{Client, Leftover, leftovers_of_settings};
 use super::data_directory::DataDirectory;
 use super::durable::write_durably;
-use super::launch::{configuration_of_the_unit, probe::settings_would_be_read};
+use super::launch::{Started, probe::settings_would_be_read, started_by_the_unit};
 use super::process::serves_from;
 use super::server::ServiceUser;
 use super::settings::{SETTINGS_FILE, settings_file};
@@ -163,8 +163,8 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     if options.swap.is_none() {
         swap::refuse_clear_memory(&system)?;
     }
-    let config = configuration_of_the_unit(user)?;
-    let seen = preflight::data_directory(&config)?;
+    let started = started_by_the_unit(user)?;
+    let seen = preflight::data_directory(&started.config)?;
     let places = Places::of(seen.seen());
     if let Some(journal) = &interrupted {
         say("An earlier run was interrupted; what it had made is thrown away.");
@@ -182,9 +182,9 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     preflight::space(&places.data)?;
     runs_alone(&places)?;
 
-    let client = Client::of_the_unit(&config)?;
-    let copied = rehearsal::rehearse(&client, *user, &places)?;
-    tell(&copied.leftovers, leftovers::settings(&config));
+    let client = client_of(&started)?;
+    let copied = rehearsal::rehearse(&client, *user, &started.words, &places)?;
+    tell(&copied.leftovers, leftovers_of_settings(&started.config));
     beside::tell(
         &client,
         places.data.seen(),
@@ -341,6 +341,12 @@ fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
     for Leftover { what, mend } in tables.iter().chain(&settings) {
         say(format!("  - {what}\n      {mend}"));
     }
+}
+
+/// MariaDB's own server, at the socket that its settings name.
+fn client_of(started: &Started) -> Result<Client> {
+    let socket = started.config.value("socket");
+    Client::of_the_unit(Path::new(socket.unwrap_or("/run/mysqld/mysqld.sock")))
 }
 
 /// A line for whoever looks on. Nobody may: the terminal can be lost.

@@ -8,6 +8,7 @@
 
 mod client;
 mod copy;
+mod counts;
 mod definitions;
 mod engines;
 mod files;
@@ -41,9 +42,10 @@ use nix::sys::statvfs::statvfs;
 use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::{Problem, Result, program};
 
-pub use client::Client;
+pub use client::{Client, Row};
+pub use counts::{Counts, rows_lost};
 pub use inventory::Inventory;
-pub use leftovers::{Leftover, settings as leftover_settings};
+pub use leftovers::{Leftover, settings as leftovers_of_settings};
 pub use names::TableName;
 pub use obstacles::{Obstacle, obstacles};
 pub use private::ROOM;
@@ -193,6 +195,43 @@ pub fn encrypted_copy(
         },
         not_compared,
     })
+}
+
+/// Compares two servers that are both stopped; `target` is the copy.
+///
+/// # Errors
+/// When one of them cannot be read, or they do not hold the same.
+pub fn compare_stopped(
+    user: &ServiceUser,
+    words: &[String],
+    old_data: &Path,
+    target: &Target<'_>,
+    say: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let room = private::prepare_room(user)?;
+    let sizes = sizes(memory::available(), on_disk(old_data), true);
+    let old = start_old(user, words, old_data, target, &room, sizes)?;
+    let new = NewServer {
+        user,
+        words,
+        target,
+        room: &room,
+        sizes,
+    };
+    let new = new.start(plugins::engines(old.client())?)?;
+    let pulse = Pulse::default();
+    let reading = |error: SqlError| words::problem(&error, "looking at the tables");
+    let mut asked = old.client().open(&pulse).map_err(reading)?;
+    let tables = schema::tables(&mut asked).map_err(reading)?;
+    let seen = Seen {
+        before: States::ask(&mut asked, &tables).map_err(reading)?,
+        definitions: BTreeMap::new(),
+        tables,
+    };
+    drop(asked);
+    compare(old.client(), false, old_data, &new, seen, say)?;
+    old.stop()?;
+    new.stop()
 }
 
 /// Starts the stopped server for us alone.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::admin::log;
-use crate::admin::mariadb::copying::Client;
+use crate::admin::mariadb::copying::{Client, Row};
 use crate::admin::mariadb::other_files::{
     self, BinlogDecision, Class, Found, Known, QUESTIONS, Replication, classify, decide,
     kept_place, list, move_kept, report,
@@ -19,12 +19,17 @@ use super::{places, say};
 /// # Errors
 /// When it does not answer in full: everything would look foreign then.
 pub fn known(client: &Client) -> Result<Known> {
-    Known::parse(&client.rows(QUESTIONS)?).ok_or_else(|| {
+    Known::parse(&answers(client, &QUESTIONS)?).ok_or_else(|| {
         Problem::failed(
             "MariaDB does not say which files are its own.",
             "Run the command again; `mariadb -e 'SHOW VARIABLES'` should work.",
         )
     })
+}
+
+fn answers(client: &Client, questions: &[&str]) -> Result<Vec<Row>> {
+    let answers: Result<Vec<Vec<Row>>> = questions.iter().map(|sql| client.rows(sql)).collect();
+    Ok(answers?.concat())
 }
 
 fn found(data: &Path, known: &Known) -> Result<Vec<Found>> {
@@ -39,7 +44,7 @@ fn found(data: &Path, known: &Known) -> Result<Vec<Found>> {
 pub fn tell(client: &Client, seen: &Path, now: u64, discard_binary_logs: bool) -> Result<()> {
     let found = found(seen, &known(client)?)?;
     let replication = Replication::parse(
-        &client.rows(Replication::QUESTIONS)?,
+        &answers(client, &Replication::QUESTIONS)?,
         &client.rows(Replication::REGISTERED)?,
         &client.rows(Replication::FOLLOWED)?,
     );

@@ -2,6 +2,7 @@
 //! before. Pure.
 
 use crate::admin::Problem;
+use crate::admin::mariadb::copying::Row;
 
 use super::words::size;
 use super::{Class, Found};
@@ -23,40 +24,37 @@ pub struct Replication {
 impl Replication {
     /// Asks for `log_bin`, `wsrep_on`, and the connections that read binary
     /// logs.
-    pub const QUESTIONS: &str = "\
-        SELECT 'log_bin', @@GLOBAL.log_bin; \
-        SELECT 'cluster', VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES \
-         WHERE VARIABLE_NAME = 'WSREP_ON'; \
-        SELECT 'reads', HOST FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'";
+    pub const QUESTIONS: [&str; 3] = [
+        "SELECT 'log_bin', @@GLOBAL.log_bin",
+        "SELECT 'cluster', VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES \
+         WHERE VARIABLE_NAME = 'WSREP_ON'",
+        "SELECT 'reads', HOST FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'",
+    ];
     /// Its rows are the second argument of [`Replication::parse`].
     pub const REGISTERED: &str = "SHOW SLAVE HOSTS";
     /// Its rows are the third argument of [`Replication::parse`].
     pub const FOLLOWED: &str = "SHOW ALL SLAVES STATUS";
 
-    /// Reads rows as `mariadb --batch --skip-column-names` prints them.
-    pub fn parse(answers: &[String], registered: &[String], followed: &[String]) -> Self {
+    /// Reads the answers to the three.
+    pub fn parse(answers: &[Row], registered: &[Row], followed: &[Row]) -> Self {
         let mut read = Self::default();
         for row in answers {
-            match row.split_once('\t') {
-                Some(("log_bin", value)) => read.log_bin = value == "1",
-                Some(("cluster", value)) => read.cluster = value == "ON",
-                Some(("reads", host)) => read.replicas.push(host.to_owned()),
+            match row.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                ["log_bin", value] => read.log_bin = value == "1",
+                ["cluster", value] => read.cluster = value == "ON",
+                ["reads", host] => read.replicas.push(host.to_owned()),
                 _ => {}
             }
         }
         // Server_id, Host, Port, Master_id.
         for row in registered {
-            let mut fields = row.split('\t');
-            let id = fields.next().unwrap_or_default();
-            let host = fields.next().unwrap_or_default();
-            read.replicas
-                .push(format!("server {id} {host}").trim_end().to_owned());
+            let field = |at: usize| row.get(at).map_or("", String::as_str);
+            let replica = format!("server {} {}", field(0), field(1));
+            read.replicas.push(replica.trim_end().to_owned());
         }
         // Connection_name, Slave_SQL_State, Slave_IO_State, Master_Host.
-        for row in followed {
-            let host = row.split('\t').nth(3).unwrap_or_default();
-            read.follows.push(host.to_owned());
-        }
+        let masters = followed.iter().map(|row| row.get(3).cloned());
+        read.follows.extend(masters.map(Option::unwrap_or_default));
         read
     }
 }

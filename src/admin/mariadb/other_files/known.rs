@@ -5,31 +5,30 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use crate::admin::mariadb::copying::inventory::unescape;
+use crate::admin::mariadb::copying::Row;
 
-/// Asks a server of MariaDB 10.5 and later, with the privilege PROCESS; rows
-/// as `mariadb --batch --skip-column-names` prints them. A directory with a
-/// foreign name counts as a database; MariaDB shows its name behind
-/// `#mysql50#`.
-pub const QUESTIONS: &str = "\
-    SELECT 'database', IF(LEFT(SCHEMA_NAME, 9) = '#mysql50#', \
+/// What a server of MariaDB 10.5 and later is asked. A directory with a foreign
+/// name counts as a database; MariaDB shows its name behind `#mysql50#`.
+pub const QUESTIONS: [&str; 5] = [
+    "SELECT 'database', IF(LEFT(SCHEMA_NAME, 9) = '#mysql50#', \
      CAST(SUBSTR(SCHEMA_NAME, 10) AS BINARY), CAST(CONVERT(SCHEMA_NAME USING filename) AS BINARY)) \
-     FROM information_schema.SCHEMATA; \
-    SELECT 'table', IF(LEFT(TABLE_SCHEMA, 9) = '#mysql50#', \
+     FROM information_schema.SCHEMATA",
+    "SELECT 'table', IF(LEFT(TABLE_SCHEMA, 9) = '#mysql50#', \
      CAST(SUBSTR(TABLE_SCHEMA, 10) AS BINARY), \
      CAST(CONVERT(TABLE_SCHEMA USING filename) AS BINARY)), \
      IF(LEFT(TABLE_NAME, 9) = '#mysql50#', \
      CAST(SUBSTR(TABLE_NAME, 10) AS BINARY), CAST(CONVERT(TABLE_NAME USING filename) AS BINARY)), \
-     IFNULL(ENGINE, '') FROM information_schema.TABLES; \
-    SELECT 'trigger', CAST(CONVERT(TRIGGER_SCHEMA USING filename) AS BINARY), \
-     CAST(CONVERT(TRIGGER_NAME USING filename) AS BINARY) FROM information_schema.TRIGGERS; \
-    SELECT 'innodb', CAST(NAME AS BINARY) FROM information_schema.INNODB_SYS_TABLES \
-     WHERE NAME LIKE '%/FTS\\_%'; \
-    SELECT 'variable', LOWER(VARIABLE_NAME), VARIABLE_VALUE \
+     IFNULL(ENGINE, '') FROM information_schema.TABLES",
+    "SELECT 'trigger', CAST(CONVERT(TRIGGER_SCHEMA USING filename) AS BINARY), \
+     CAST(CONVERT(TRIGGER_NAME USING filename) AS BINARY) FROM information_schema.TRIGGERS",
+    "SELECT 'innodb', CAST(NAME AS BINARY) FROM information_schema.INNODB_SYS_TABLES \
+     WHERE NAME LIKE '%/FTS\\_%'",
+    "SELECT 'variable', LOWER(VARIABLE_NAME), VARIABLE_VALUE \
      FROM information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME IN \
      ('datadir', 'innodb_buffer_pool_filename', 'innodb_data_file_path', \
      'innodb_temp_data_file_path', 'log_bin_basename', 'log_bin_index', 'pid_file', 'ssl_ca', \
-     'ssl_cert', 'ssl_crl', 'ssl_key')";
+     'ssl_cert', 'ssl_crl', 'ssl_key')",
+];
 
 /// The names that a server has for things, as they are on the disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,12 +43,11 @@ pub struct Known {
 }
 
 impl Known {
-    /// Reads the answers to [`QUESTIONS`]. `None` when one is missing: without
+    /// Reads the answers to all of [`QUESTIONS`]. `None` when one is missing: without
     /// it everything would look foreign.
-    pub fn parse(rows: &[String]) -> Option<Self> {
+    pub fn parse(rows: &[Row]) -> Option<Self> {
         let mut known = Self::default();
-        for row in rows {
-            let fields: Vec<String> = row.split('\t').map(unescape).collect();
+        for fields in rows {
             let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
             let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
             match fields[..] {
