@@ -39,9 +39,9 @@ impl Suite {
     }
 }
 
-/// A server in a container. It has no network and no initramfs; what the boot
-/// stage does there, `stayput release` does in front of systemd. It has no
-/// swap, and the kernel is the host's.
+/// A server in a container. It has no network, and the boot stage runs in
+/// front of systemd without an initramfs around it. It has no swap, and the
+/// kernel is the host's.
 ///
 /// Nothing of it is left when it is dropped, nor when the test is killed.
 pub struct Container {

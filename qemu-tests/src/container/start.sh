@@ -42,9 +42,11 @@ ln -s fd/1 "$dev/stdout"
 ln -s fd/2 "$dev/stderr"
 
 mount -t proc proc "$root/proc"
-# The kernel's settings are the host's.
+# The kernel's settings are the host's; what it calls a boot is not.
 mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,bind,ro "$root/proc/sys"
+cat /proc/sys/kernel/random/uuid >"$top/boot_id"
+mount --bind "$top/boot_id" "$root/proc/sys/kernel/random/boot_id"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
 mount -t tmpfs -o mode=755,size=200m tmpfs "$root/run"
@@ -52,8 +54,9 @@ mount -t tmpfs -o mode=755,size=200m tmpfs "$root/run"
 head -n 1 /proc/swaps >"$root/run/swaps"
 mount --bind "$root/run/swaps" "$root/proc/swaps"
 # There is no serial port that it could listen on.
-mkdir -p "$root/run/systemd/system"
-ln -s /dev/null "$root/run/systemd/system/guest-shell.service"
+mkdir -p "$root/run/systemd/system/guest-shell.service.d"
+printf '[Unit]\nConditionPathExists=/dev/ttyS1\n' \
+    >"$root/run/systemd/system/guest-shell.service.d/container.conf"
 
 cd "$root"
 pivot_root . mnt
@@ -62,6 +65,10 @@ hostname clinic
 ip link set lo up
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
-# What the initramfs does on a machine.
-[ "$opens" != opens ] || stayput release >/run/opened 2>&1 || true
+# The initramfs of a machine waits for ever where the vault does not open.
+stage=/usr/lib/stayput/stayput-boot
+if [ "$opens" = opens ] && [ -x "$stage" ] && [ -e /etc/stayput/vault.conf ]; then
+    timeout --signal=KILL 30 "$stage" </dev/null >/run/boot-stage 2>&1 ||
+        echo "the boot stage ended with $?"
+fi
 exec env -i container=lxc PATH="$PATH" /sbin/init

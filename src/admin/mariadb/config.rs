@@ -72,6 +72,14 @@ impl Configuration {
         self.table.contains_key(name)
     }
 
+    /// Every variable and its value, with the names as mariadbd prints them.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.table
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(|(_, value)| *value != NONE)
+    }
+
     /// The value that the arguments give an option, the last one counting.
     /// mariadbd's table does not tell this for the state of a plugin.
     pub fn argument(&self, name: &str) -> Option<&str> {

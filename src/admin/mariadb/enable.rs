@@ -8,8 +8,10 @@
 //! original's place, behind the gate ([`plan`] has the steps). The original
 //! stays, closed, until a real boot has proven the copy.
 
+mod beside;
 mod hold;
 mod journal;
+mod making;
 mod marks;
 mod original;
 mod places;
@@ -30,17 +32,17 @@ use crate::admin::{
 };
 use crate::keys::MasterKey;
 use crate::release::mariadb::{CheckFile, MariadbRelease};
+use crate::sys::clock;
 
-use super::copying::Client;
-use super::copying::leftovers::{self, Leftover};
+use super::copying::{Client, Leftover, leftovers_of_settings};
 use super::data_directory::DataDirectory;
 use super::durable::write_durably;
-use super::launch::{configuration_of_the_unit, probe::settings_would_be_read};
+use super::launch::{Started, probe::settings_would_be_read, started_by_the_unit};
 use super::process::serves_from;
 use super::server::ServiceUser;
 use super::settings::{SETTINGS_FILE, settings_file};
 use super::swap::{self, SwapChoice, System};
-use super::{cold_backups, other_files, units};
+use super::units;
 
 use journal::{Journal, OriginalEnds, Stage};
 use marks::RunId;
@@ -161,8 +163,8 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     if options.swap.is_none() {
         swap::refuse_clear_memory(&system)?;
     }
-    let config = configuration_of_the_unit(user)?;
-    let seen = preflight::data_directory(&config)?;
+    let started = started_by_the_unit(user)?;
+    let seen = preflight::data_directory(&started.config)?;
     let places = Places::of(seen.seen());
     if let Some(journal) = &interrupted {
         say("An earlier run was interrupted; what it had made is thrown away.");
@@ -180,13 +182,15 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     preflight::space(&places.data)?;
     runs_alone(&places)?;
 
-    let client = Client::of_the_unit(&config)?;
-    let copied = rehearsal::rehearse(&client, *user, &places)?;
-    tell(&copied.leftovers, leftovers::settings(&config));
-    other_files::tell(&client, places.data.seen(), options.discard_binary_logs)?;
-    for line in cold_backups::lines(places.data.seen()) {
-        say(line);
-    }
+    let client = client_of(&started)?;
+    let copied = rehearsal::rehearse(&client, *user, &started.words, &places)?;
+    tell(&copied.leftovers, leftovers_of_settings(&started.config));
+    beside::tell(
+        &client,
+        places.data.seen(),
+        clock::now(),
+        options.discard_binary_logs,
+    )?;
     let away = rehearsal::in_words(rehearsal::forecast(&copied));
     say(format!(
         "The rehearsal held. The database will be away for about {away}."
@@ -337,6 +341,12 @@ fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
     for Leftover { what, mend } in tables.iter().chain(&settings) {
         say(format!("  - {what}\n      {mend}"));
     }
+}
+
+/// MariaDB's own server, at the socket that its settings name.
+fn client_of(started: &Started) -> Result<Client> {
+    let socket = started.config.value("socket");
+    Client::of_the_unit(Path::new(socket.unwrap_or("/run/mysqld/mysqld.sock")))
 }
 
 /// A line for whoever looks on. Nobody may: the terminal can be lost.

@@ -2,7 +2,7 @@
 //! in front of it.
 
 mod after_start;
-mod cold_backups;
+pub(super) mod cold_backups;
 mod config;
 mod copying;
 mod data_directory;

@@ -1,12 +1,11 @@
 //! Where a run keeps what, beside the data directory and on its filesystem.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::admin::Problem;
 use crate::admin::mariadb::data_directory::DataDirectory;
-use crate::admin::{Problem, Result};
 use crate::sys::mount;
 
 /// The directories of one server.
@@ -31,9 +30,6 @@ impl Places {
         }
     }
 }
-
-/// The file of row counts beside the original.
-pub const COUNTS: &str = "counts";
 
 /// A second check file, inside the data directory.
 pub fn check_beside(data: &DataDirectory) -> PathBuf {

@@ -82,7 +82,7 @@ impl Step {
                 OriginalCovered,
             ],
             Self::CarryOver | Self::Sync => &[CopyCompared],
-            Self::PutGateInFront => &[UnitsHeld, CopyCompared, OnDisk],
+            Self::PutGateInFront => &[CopyCompared, OnDisk],
             Self::Note(Stage::Switching) => &[CopyCompared, OnDisk, GateInFront],
             Self::MoveOriginal => &[UnitsHeld, ServerStopped, Noted(Stage::Switching)],
             Self::PlaceCopy => &[OriginalClosed, OnDisk],
@@ -351,7 +351,7 @@ mod tests {
         for step in [Step::Copy, Step::Sync, Step::CarryOver] {
             holds.after(step);
         }
-        assert_eq!(holds.lacks(Step::PutGateInFront), Some(Fact::UnitsHeld));
+        assert_eq!(holds.lacks(Step::PutGateInFront), Some(Fact::OnDisk));
         assert!(!holds.0.contains(&Fact::OnDisk));
     }
 

@@ -131,13 +131,21 @@ impl Launch {
     }
 }
 
-/// The configuration with which systemd would start MariaDB now, its variables
-/// (MYSQLD_OPTS) and the words of its command included.
+/// What systemd would start MariaDB with now.
+pub struct Started {
+    /// The words after mariadbd's name, those of the unit's variables
+    /// (MYSQLD_OPTS) included.
+    pub words: Vec<String>,
+    /// What mariadbd makes of them and of its option files.
+    pub config: Configuration,
+}
+
+/// What systemd would start MariaDB with now.
 ///
 /// # Errors
 /// When the unit starts something else or is not understood, and when mariadbd
 /// does not accept its settings.
-pub fn configuration_of_the_unit(user: &ServiceUser) -> Result<Configuration> {
+pub fn started_by_the_unit(user: &ServiceUser) -> Result<Started> {
     let launch = Launch::of(UNIT, Asked::ByHand, user, &[])?;
     if let Some(fault) = launch.faults.first() {
         return Err(Problem::refused(
@@ -146,7 +154,8 @@ pub fn configuration_of_the_unit(user: &ServiceUser) -> Result<Configuration> {
         ));
     }
     let words = launch.words.unwrap_or_default();
-    user.configuration_with(&words, &launch.environment)
+    let config = user.configuration_with(&words, &launch.environment)?;
+    Ok(Started { words, config })
 }
 
 /// The unit of MariaDB that this process is a command of.
