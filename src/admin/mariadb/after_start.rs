@@ -27,8 +27,10 @@ use super::server::ServiceUser;
 /// When the process does not fit; it was stopped then.
 pub fn started(unit: Option<&str>) -> Result<()> {
     let unit = unit.map(str::to_owned).or_else(own_unit);
-    look(unit.as_deref().unwrap_or(UNIT))?;
-    release::after_start()
+    // The keys leave in either case: whatever was started has read them.
+    let looked = look(unit.as_deref().unwrap_or(UNIT));
+    release::after_start()?;
+    looked
 }
 
 fn look(unit: &str) -> Result<()> {
@@ -47,13 +49,18 @@ fn look(unit: &str) -> Result<()> {
         eprintln!("stayput: warning: MariaDB (process {pid}) cannot be judged: {what}");
         return Ok(());
     }
+    // Said first: systemd ends this process too when it stops the unit.
+    eprintln!("stayput: MariaDB does not serve the enrolled database, and is stopped: {what}.");
     if let Ok(pid) = i32::try_from(pid) {
         // systemd stops it anyway; this is sooner.
         let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
     }
-    systemctl(&["stop", "--no-block", unit], "`systemctl stop mariadb`")?;
+    systemctl(
+        &["stop", "--no-block", unit],
+        "Stop it: `systemctl stop mariadb`.",
+    )?;
     Err(Problem::refused(
-        format!("MariaDB was stopped: it does not serve the enrolled database: {what}."),
+        "MariaDB was stopped.",
         "`systemctl cat mariadb` shows what starts it; remove what was added, then start it again.",
     ))
 }
