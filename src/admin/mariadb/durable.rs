@@ -58,15 +58,6 @@ impl Filesystem {
     }
 }
 
-/// The same without a moment: an error from before that somebody else was
-/// told of is not told again.
-///
-/// # Errors
-/// As [`Filesystem::sync`].
-pub fn sync_filesystem(directory: &Path) -> io::Result<()> {
-    Filesystem::of(directory)?.sync()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,7 +65,7 @@ mod tests {
     #[test]
     fn a_directory_that_is_not_there_is_not_synced() {
         let room = tempfile::tempdir().unwrap();
-        sync_filesystem(room.path()).unwrap();
-        assert!(sync_filesystem(&room.path().join("absent")).is_err());
+        Filesystem::of(room.path()).unwrap().sync().unwrap();
+        assert!(Filesystem::of(&room.path().join("absent")).is_err());
     }
 }

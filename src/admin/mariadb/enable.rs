@@ -42,7 +42,7 @@ use super::process::serves_from;
 use super::server::ServiceUser;
 use super::settings::{SETTINGS_FILE, settings_file};
 use super::swap::{self, SwapChoice, System};
-use super::units;
+use super::{cold_backups, units};
 
 use journal::{Journal, OriginalEnds, Stage};
 use marks::RunId;
@@ -191,6 +191,10 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
         clock::now(),
         options.discard_binary_logs,
     )?;
+    let jobs = cold_backups::look(Path::new("/"), places.data.seen());
+    for sentence in cold_backups::sentences(&jobs).into_iter().flatten() {
+        say(format!("{sentence} {}", cold_backups::NEXT));
+    }
     let away = rehearsal::in_words(rehearsal::forecast(&copied));
     say(format!(
         "The rehearsal held. The database will be away for about {away}; the copy takes {} MB.",

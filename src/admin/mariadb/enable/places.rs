@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::admin::Problem;
 use crate::admin::mariadb::data_directory::DataDirectory;
+use crate::admin::mariadb::durable::Filesystem;
 use crate::sys::mount;
 
 /// The directories of one server.
@@ -28,6 +30,17 @@ impl Places {
             original: beside("mariadb.original"),
             data,
         }
+    }
+
+    /// The filesystem that holds all of them.
+    ///
+    /// # Errors
+    /// What the filesystem says.
+    pub fn filesystem(&self) -> io::Result<Filesystem> {
+        let root = self.data.real().parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(root)?;
+        fs::set_permissions(root, fs::Permissions::from_mode(0o700))?;
+        Filesystem::of(root)
     }
 }
 

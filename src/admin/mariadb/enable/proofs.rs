@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::admin::mariadb::data_directory::{DataDirectory, Door};
-use crate::admin::mariadb::durable::sync_filesystem;
+use crate::admin::mariadb::durable::Filesystem;
 use crate::admin::mariadb::gate::{close, gate};
 use crate::admin::mariadb::occupants;
 use crate::admin::mariadb::process::serves_from;
@@ -40,17 +40,16 @@ impl MayDestroy {
     }
 }
 
-/// Waits until the copy is on the disk.
+/// Waits until the copy is on the disk. `filesystem` was opened before the
+/// first byte of the copy was written: then it is told of every write that
+/// failed, also where another program was told first.
 ///
 /// # Errors
 /// When the kernel could not write all of it.
-pub fn on_disk(real: &Path) -> Result<OnDisk> {
-    sync_filesystem(real).map(OnDisk).map_err(|error| {
+pub fn on_disk(filesystem: &Filesystem) -> Result<OnDisk> {
+    filesystem.sync().map(OnDisk).map_err(|error| {
         Problem::failed(
-            format!(
-                "The disk did not take all of the copy in {}: {error}.",
-                real.display()
-            ),
+            format!("The disk did not take all of the encrypted copy: {error}."),
             "Look at `dmesg`: is the disk full or failing?",
         )
     })

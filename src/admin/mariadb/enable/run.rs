@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::admin::mariadb::copying::ROOM;
 use crate::admin::mariadb::copying::{Copied, Counts, Source, encrypted_copy, rows_lost};
 use crate::admin::mariadb::data_directory::DataDirectory;
-use crate::admin::mariadb::durable::write_durably;
+use crate::admin::mariadb::durable::{Filesystem, write_durably};
 use crate::admin::mariadb::launch::{Started, started_by_the_unit};
 use crate::admin::mariadb::occupants;
 use crate::admin::mariadb::other_files::Known;
@@ -48,6 +48,7 @@ struct Run {
     /// What MariaDB said of its files before it was stopped.
     known: Option<Known>,
     copied: Option<Copied>,
+    filesystem: Filesystem,
     on_disk: Option<OnDisk>,
     serving: Option<Serving>,
     unused: Option<Unused>,
@@ -71,8 +72,11 @@ pub fn go_on() -> Result<()> {
         Stage::Building => Some(beside::known(&client_of(&started)?)?),
         _ => None,
     };
+    let places = Places::of(&journal.data);
+    let filesystem = places.filesystem().map_err(places::problem)?;
     let mut run = Run {
-        places: Places::of(&journal.data),
+        filesystem,
+        places,
         started,
         user,
         known,
@@ -115,7 +119,7 @@ impl Run {
             Step::Copy => self.copy(),
             Step::CarryOver => self.carry_over(),
             Step::Sync => {
-                self.on_disk = Some(proofs::on_disk(&self.copy_now()?)?);
+                self.on_disk = Some(proofs::on_disk(&self.filesystem)?);
                 Ok(())
             }
             Step::PutGateInFront => {
