@@ -10,6 +10,7 @@
 //! - [`FastMachine`]: a server that has only an initramfs; boots in seconds
 //! - [`DebianMachine`]: a server with Debian, systemd and MariaDB
 //! - [`Container`]: the same without a machine: systemd in namespaces
+//! - [`torture`]: many servers under `enable`, and many interruptions
 //! - [`Story`]: the whole of it, from home to stolen and back
 //! - [`KeyServer`]: a Tang server in a place
 //! - [`WriteLog`]: what a disk may hold after a power cut
@@ -60,6 +61,7 @@ mod server;
 mod shell;
 mod stick;
 mod story;
+pub mod torture;
 mod trunk;
 mod write_log;
 

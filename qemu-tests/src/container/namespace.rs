@@ -123,7 +123,8 @@ impl Namespace {
             .args(["--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup"])
             .args(["--root", "--wd", "--", "env", "-i", "HOME=/root"])
             .args(["LANG=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
-            .args(["sh", "-c", command])
+            // It is a child of nsenter, which is what can be killed from here.
+            .args(["setpriv", "--pdeathsig", "KILL", "sh", "-c", command])
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)

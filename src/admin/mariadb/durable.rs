@@ -34,15 +34,37 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Puts everything that was written to the filesystem of this directory onto
-/// the disk, by whomever: MariaDB leaves some of its files to the kernel.
+/// The filesystem of a directory, from a moment on: a write that does not reach
+/// the disk after it is told by [`Filesystem::sync`], whoever wrote it and
+/// whoever else was told. Taken before a copy begins, it vouches for the copy.
+#[derive(Debug)]
+pub struct Filesystem(File);
+
+impl Filesystem {
+    /// # Errors
+    /// What open(2) says.
+    pub fn of(directory: &Path) -> io::Result<Self> {
+        File::open(directory).map(Self)
+    }
+
+    /// Puts everything that was written to it onto the disk: MariaDB leaves
+    /// some of its files to the kernel.
+    ///
+    /// # Errors
+    /// EIO when a write has not reached the disk. Linux says so since 5.8:
+    /// before it, no error is no proof.
+    pub fn sync(&self) -> io::Result<()> {
+        Ok(syncfs(&self.0)?)
+    }
+}
+
+/// The same without a moment: an error from before that somebody else was
+/// told of is not told again.
 ///
 /// # Errors
-/// What the filesystem says; EIO when a write has not reached the disk and
-/// nobody was told of it yet. Linux says so since 5.8: before it, no error is
-/// no proof.
+/// As [`Filesystem::sync`].
 pub fn sync_filesystem(directory: &Path) -> io::Result<()> {
-    Ok(syncfs(File::open(directory)?)?)
+    Filesystem::of(directory)?.sync()
 }
 
 #[cfg(test)]

@@ -193,8 +193,15 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     )?;
     let away = rehearsal::in_words(rehearsal::forecast(&copied));
     say(format!(
-        "The rehearsal held. The database will be away for about {away}."
+        "The rehearsal held. The database will be away for about {away}; the copy takes {} MB.",
+        copied.bytes.div_ceil(1 << 20)
     ));
+    if !copied.not_compared.is_empty() {
+        say(format!(
+            "{} tables were written meanwhile; they are compared when MariaDB is stopped.",
+            copied.not_compared.len()
+        ));
+    }
     if options.dry_run {
         say("Nothing was changed.");
         return Ok(());

@@ -91,7 +91,6 @@ impl Client {
         patience: &'a dyn Patience,
     ) -> std::result::Result<Connection<'a>, SqlError> {
         let mut connection = Connection::open(&self.socket, &self.login, patience)?;
-        connection.run(SESSION)?;
         if self.live {
             for quiet in QUIET {
                 match connection.run(quiet) {
@@ -101,6 +100,7 @@ impl Client {
                 }
             }
         }
+        connection.run(SESSION)?;
         Ok(connection)
     }
 
@@ -135,9 +135,9 @@ const SESSION: &str = "SET NAMES utf8mb4, SESSION time_zone = '+00:00', sql_mode
 
 /// Keeps questions out of a running server's logs.
 const QUIET: [&str; 3] = [
-    "SET SESSION sql_log_bin = 0",
-    "SET SESSION sql_log_off = 1",
     "SET SESSION slow_query_log = 0",
+    "SET SESSION sql_log_off = 1",
+    "SET SESSION sql_log_bin = 0",
 ];
 
 impl Connection<'_> {

@@ -50,6 +50,7 @@ impl Places {
             ("pid-file", &self.in_room("pid")),
             ("general-log-file", &self.in_room("general")),
             ("slow-query-log-file", &self.in_room("slow")),
+            ("log-bin-index", &self.in_room("bin-index")),
             ("relay-log", &self.in_room("relay")),
             ("relay-log-index", &self.in_room("relay-index")),
             ("relay-log-info-file", &self.in_room("relay-info")),
@@ -109,7 +110,7 @@ impl Places {
 
 /// Paths from which a server only reads what came with its package, and what
 /// is not a path.
-const READ_ONLY: [&str; 11] = [
+const READ_ONLY: [&str; 8] = [
     "basedir",
     "character_sets_dir",
     "file_key_management_filename",
@@ -117,9 +118,6 @@ const READ_ONLY: [&str; 11] = [
     "ft_stopword_file",
     "lc_messages_dir",
     "plugin_dir",
-    "loose_plugin_dir",
-    "tls_version",
-    "datadir_of_the_package",
     "system_time_zone",
 ];
 

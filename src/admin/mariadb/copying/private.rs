@@ -2,9 +2,9 @@
 //! its socket in a directory that is closed to others.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -80,7 +80,13 @@ impl Start<'_> {
         self.foresee()?;
         let name = self.places.name;
         let log_path = Path::new(ROOM).join(format!("{name}.log"));
-        let log = File::create(&log_path).map_err(|error| room_problem(&error))?;
+        let log = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&log_path)
+            .map_err(|error| room_problem(&error))?;
         let errors = log.try_clone().map_err(|error| room_problem(&error))?;
         // Were this process killed, nobody else would end the server.
         let child = Command::new("/usr/bin/setpriv")

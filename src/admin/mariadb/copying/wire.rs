@@ -290,6 +290,13 @@ impl<'a> Connection<'a> {
     }
 }
 
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        // Without a word of parting the server notes an aborted connection.
+        let _ = self.stream.write(&[1, 0, 0, 0, 0x01]);
+    }
+}
+
 fn waiting(kind: ErrorKind) -> bool {
     matches!(
         kind,

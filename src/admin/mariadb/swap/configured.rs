@@ -50,7 +50,9 @@ impl System {
         for directory in UNITS {
             for name in self.files(directory) {
                 let drop_ins = name.ends_with(".swap.d");
-                if !drop_ins && !(name.ends_with(".swap") && known.insert(name.clone())) {
+                // One of a name hides those of the directories behind it.
+                let first = name.ends_with(".swap") && known.insert(name.clone());
+                if !drop_ins && !first {
                     continue;
                 }
                 let file = format!("{directory}/{name}");

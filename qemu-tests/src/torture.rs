@@ -1,0 +1,12 @@
+//! What a great many servers become under `stayput mariadb enable`, and what
+//! is left when it is interrupted anywhere.
+
+mod cuts;
+mod group;
+mod servers;
+mod trial;
+mod view;
+
+pub use cuts::{Cut, Kind};
+pub use group::{Finding, groups, try_all};
+pub use servers::{Expected, ServerText, all as all_servers};
