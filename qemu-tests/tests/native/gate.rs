@@ -171,6 +171,24 @@ fn owners_harmless_options_stop_no_start() -> Result {
     Ok(())
 }
 
+/// A drop-in of an earlier version does not name its unit.
+#[test]
+fn an_earlier_drop_in_judges_the_same() -> Result {
+    let server = guarded(Suite::Bookworm)?;
+    server
+        .shell(
+            "sed -i -e 's/gate \"$0\" || exit 255. %n/gate || exit 255'\\''/' -e 's/ %n$//' \
+             /etc/systemd/system/mariadb.service.d/stayput.conf && \
+             ! grep %n /etc/systemd/system/mariadb.service.d/stayput.conf",
+        )?
+        .success()?;
+    restart_with(&server, "[Service]\nEnvironment=MYSQLD_OPTS=--port=3313")?.success()?;
+    assert_eq!(server.sql("SELECT @@port")?.trim(), "3313");
+    let other = "the data directory is /srv/other, but /var/lib/mysql was enrolled";
+    let by_variable = "[Service]\nEnvironment=MYSQLD_OPTS=--datadir=/srv/other";
+    refused(&server, by_variable, other)
+}
+
 /// The gate foretells; what it cannot foresee is seen when it runs.
 #[test]
 fn what_runs_elsewhere_is_stopped() -> Result {

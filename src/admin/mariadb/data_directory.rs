@@ -25,7 +25,7 @@ mod notice;
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -140,11 +140,12 @@ impl DataDirectory {
             attributes::set_immutable(&directory, false)?;
         }
         chown(&self.seen, Some(uid), Some(gid))?;
-        let written =
+        fs::set_permissions(&self.seen, fs::Permissions::from_mode(0o755))?;
+        // Closed is more important than told: on a full disk it goes without.
+        let _ =
             notice::put(&self.seen, &self.real, uid, gid).and_then(|()| notice::fix(&self.seen));
-        // Closed is more important than told.
         attributes::set_immutable(&directory, true)?;
-        written
+        Ok(())
     }
 
     /// Undoes [`DataDirectory::guard`]: the place is empty and can be written.

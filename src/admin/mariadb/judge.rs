@@ -123,6 +123,14 @@ fn places(config: &Configuration, check: &CheckFile) -> Vec<Fault> {
             faults.push(Fault::Elsewhere { name, found });
         }
     }
+    // Files of the system tablespace may be given with their paths.
+    let files = config.value("innodb-data-file-path").unwrap_or_default();
+    if files.contains('/') {
+        faults.push(Fault::Elsewhere {
+            name: "innodb-data-file-path",
+            found: files.to_owned(),
+        });
+    }
     faults
 }
 

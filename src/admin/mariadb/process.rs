@@ -124,12 +124,15 @@ pub fn main_process(unit: &str) -> Option<u32> {
 
 /// The process of a mariadbd that works in this directory.
 pub fn working_in(directory: &Path) -> Option<u32> {
-    let wanted = place(directory)?;
     let servers = servers(Path::new(PROC)).ok()?;
-    servers
-        .iter()
-        .map(|server| server.pid)
-        .find(|pid| place(&Path::new(PROC).join(pid.to_string()).join("cwd")) == Some(wanted))
+    let mut pids = servers.iter().map(|server| server.pid);
+    pids.find(|pid| works_in(*pid, directory))
+}
+
+/// Whether a process works in this directory, whatever it is called there.
+pub fn works_in(pid: u32, directory: &Path) -> bool {
+    let works = place(&Path::new(PROC).join(pid.to_string()).join("cwd"));
+    works.is_some() && works == place(directory)
 }
 
 /// What a directory is, whatever it is called and wherever it is seen.

@@ -16,7 +16,7 @@ use super::data_directory::{DataDirectory, Door};
 use super::gate::load_check_file;
 use super::judge::{Fault, judge};
 use super::launch::{Asked, Launch, UNIT};
-use super::process::{Process, main_process, of_others, process_serves, working_in};
+use super::process::{Process, main_process, of_others, process_serves, working_in, works_in};
 use super::server::ServiceUser;
 use super::swap::System;
 use super::units::{CLOSED_UNIT, not_as_written};
@@ -45,7 +45,7 @@ pub struct Standing {
     /// Why MariaDB's unit does not serve from the real data directory, while it
     /// runs.
     pub not_serving: Option<String>,
-    /// Every other mariadbd, or what may be one.
+    /// Every mariadbd elsewhere, or what may be one.
     pub others: Vec<Process>,
     /// This version of MariaDB is a danger to encrypted data.
     pub version: Option<VersionFault>,
@@ -133,12 +133,20 @@ pub fn look(release: Option<&MariadbRelease>, key: Option<&MasterKey>) -> Standi
         runs: data
             .as_ref()
             .is_some_and(|data| working_in(data.real()).is_some()),
+        others: of_others()
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|other| {
+                !data
+                    .as_ref()
+                    .is_some_and(|data| works_in(other.pid, data.real()))
+            })
+            .collect(),
         not_serving: data.and_then(|data| {
             let pid = main_process(UNIT)?;
             let serves = process_serves(pid, data.real());
             serves.err().map(|why| why.to_string())
         }),
-        others: of_others().unwrap_or_default(),
         version,
         other_user: release
             .zip(user)

@@ -41,7 +41,7 @@ pub fn text(real: &Path) -> String {
          \x20   mariadb-dump --all-databases --single-transaction --routines --events > FILE\n\
          \n\
          Anybody can read that file: encrypt it, or keep it where it is safe. For\n\
-         mariadb-backup, and for restoring, see stayput's README (MariaDB, Backups).\n\
+         mariadb-backup, and for restoring, see stayput's README (Backups).\n\
          \n\
          DO NOT put files here, restore old files here, start mariadbd by hand, or take\n\
          away the attribute that protects this directory (chattr): a MariaDB that starts\n\
