@@ -181,12 +181,12 @@ impl Clinic {
         match kind {
             Kind::PowerCut | Kind::PowerLoss => {
                 self.program.stop();
+                let said = enable.said();
                 if kind == Kind::PowerLoss {
                     self.server.power_cut_losing_unflushed()?;
                 } else {
                     self.server.power_cut();
                 }
-                let said = enable.said();
                 self.server.boot()?;
                 self.program.start(&self.server)?;
                 return Ok(said);

@@ -10,8 +10,6 @@ use crate::{Result, Suite};
 
 /// How many servers share a container.
 const TOGETHER: usize = 24;
-/// How many containers run at once.
-const AT_ONCE: usize = 2;
 
 /// What became of one server on one Debian.
 #[derive(Clone, Debug)]
@@ -43,13 +41,17 @@ pub fn groups(servers: &[ServerText]) -> Vec<Group> {
     groups
 }
 
-/// Tries them all, several at once; `tell` hears of each as it is known.
-pub fn try_all(groups: Vec<Group>, tell: &(dyn Fn(&Finding) + Sync)) -> Vec<Finding> {
+/// Tries them all, so many at once; `tell` hears of each as it is known.
+pub fn try_all(
+    groups: Vec<Group>,
+    at_once: usize,
+    tell: &(dyn Fn(&Finding) + Sync),
+) -> Vec<Finding> {
     let waiting = Mutex::new(VecDeque::from(groups));
     let found = Mutex::new(Vec::new());
     // A container ends with the thread that started it: each has its own.
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 loop {
                     let next = waiting.lock().unwrap().pop_front();

@@ -4,4 +4,6 @@
 mod enable;
 mod gate;
 mod harness;
+mod hostile;
 mod original;
+mod torture;

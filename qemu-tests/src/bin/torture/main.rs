@@ -85,7 +85,7 @@ fn torture(wanted: &Wanted) -> Result<(usize, usize)> {
             )
         );
     };
-    let findings = try_all(groups(&servers), &tell);
+    let findings = try_all(groups(&servers), AT_ONCE, &tell);
     let wrong = findings.iter().filter(|f| f.wrong.is_some()).count();
     let mut cuts = Cut::plan(&Kind::CUTS, wanted.cuts, wanted.seed);
     cuts.extend(Cut::plan(

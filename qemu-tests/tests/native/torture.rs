@@ -1,0 +1,75 @@
+//! A part of `qemu-tests/run torture` that is small enough for each run of the
+//! tests.
+
+use qemu_tests::torture::{Cut, Kind, ServerText, all_servers, groups, try_all};
+use qemu_tests::{Failure, Result, Suite};
+
+/// All servers of these are sound, or refused before they were stopped.
+fn hold(suite: Suite, servers: &[ServerText]) -> Result {
+    let mut groups = groups(servers);
+    groups.retain(|(of, _)| *of == suite);
+    let findings = try_all(groups, 1, &|finding| {
+        println!("{}: {}", finding.server, finding.outcome);
+    });
+    let wrong: Vec<String> = findings
+        .into_iter()
+        .filter_map(|finding| Some(format!("{}: {}", finding.server, finding.wrong?)))
+        .collect();
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::new(wrong.join("\n")))
+    }
+}
+
+/// Those that share a container: nearly a hundred cost hardly more than one.
+fn sociable_servers_hold(suite: Suite) -> Result {
+    let mut servers = all_servers()?;
+    servers.retain(|server| !server.alone);
+    hold(suite, &servers)
+}
+
+#[test]
+fn sociable_servers_are_the_same_on_debian_12() -> Result {
+    sociable_servers_hold(Suite::Bookworm)
+}
+
+#[test]
+fn sociable_servers_are_the_same_on_debian_13() -> Result {
+    sociable_servers_hold(Suite::Trixie)
+}
+
+#[test]
+fn ten_servers_of_their_own_are_sound_or_refused() -> Result {
+    let mut servers = all_servers()?;
+    servers.retain(|server| server.alone && !server.large);
+    let step = servers.len() / 5;
+    for suite in Suite::ALL {
+        let some: Vec<ServerText> = servers
+            .iter()
+            .skip(suite as usize)
+            .step_by(step)
+            .take(5)
+            .cloned()
+            .collect();
+        hold(suite, &some)?;
+    }
+    Ok(())
+}
+
+fn lose_nothing(kinds: &[Kind]) -> Result {
+    for cut in Cut::plan(kinds, 10, 15) {
+        println!("{cut}: {}", cut.run()?);
+    }
+    Ok(())
+}
+
+#[test]
+fn ten_kills_and_power_cuts_lose_no_row() -> Result {
+    lose_nothing(&Kind::CUTS)
+}
+
+#[test]
+fn ten_watchdogs_and_second_runs_lose_no_row() -> Result {
+    lose_nothing(&Kind::DISTURBANCES)
+}
