@@ -3,6 +3,8 @@
 //! swaps meanwhile leads nowhere else.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -10,7 +12,7 @@ use std::path::Path;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open as open_path, openat2};
-use nix::sys::stat::{FileStat, Mode, SFlag};
+use nix::sys::stat::Mode;
 
 /// Opens `name` in `directory`. Linux 5.6 and later.
 ///
@@ -67,9 +69,12 @@ pub fn names(directory: impl AsFd, most: usize) -> Result<Option<Vec<OsString>>,
     Ok(Some(names))
 }
 
-/// The kind of file: S_IFREG and so on.
-pub fn kind(at: &FileStat) -> SFlag {
-    SFlag::from_bits_truncate(at.st_mode & SFlag::S_IFMT.bits())
+/// What `name` in `directory` is; a link is looked at itself.
+///
+/// # Errors
+/// See [`open`].
+pub fn look(directory: impl AsFd, name: &OsStr) -> io::Result<Metadata> {
+    File::from(open(directory, name, OFlag::O_PATH)?).metadata()
 }
 
 #[cfg(test)]

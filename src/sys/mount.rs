@@ -135,11 +135,16 @@ fn unescaped(field: &str) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes))
 }
 
-/// Whether something is mounted at `path` itself.
+/// Whether something is mounted at `path` itself; not where there is no such
+/// path.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn is_mount_point(path: &Path) -> io::Result<bool> {
+    let path = match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        path => path?,
+    };
     let mounts = mounts_of(Path::new("/proc/self/mountinfo"))?;
     Ok(mounts.iter().any(|mount| mount.point == path))
 }

@@ -2,5 +2,8 @@
 //! MariaDB in a container.
 
 mod enable;
+mod gate;
 mod harness;
+mod hostile;
+mod original;
 mod torture;

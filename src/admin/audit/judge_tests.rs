@@ -67,6 +67,7 @@ fn everywhere(check: impl Fn(&Facts, &dyn Fn(Threat) -> Row)) {
                                     },
                                     medium,
                                     secure_boot,
+                                    clear_copy: false,
                                     leaked,
                                 };
                                 let rows = judge(&facts);

@@ -204,6 +204,7 @@ mod tests {
             theft: TheftPolicy::default(),
             medium: Medium::Flash,
             secure_boot: None,
+            clear_copy: false,
             leaked: Some(Leaked {
                 neighbours: 1,
                 files: 12,

@@ -8,6 +8,7 @@ use super::sticks::SticksFacts;
 use super::vault::{Place, VaultFacts};
 use crate::admin::enroll::{Moved, moved, own_addresses_now};
 use crate::admin::init::SETUP;
+use crate::admin::mariadb::cold_backups::{self, ColdBackup};
 use crate::admin::mariadb::{self, ClearOriginal};
 use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::vault_place;
@@ -31,6 +32,8 @@ pub struct Facts {
     pub mariadb: MariadbFacts,
     /// A clear copy of the database, and what ends it.
     pub original: std::io::Result<Option<ClearOriginal>>,
+    /// Backups that copy the database's files, which the gate takes away.
+    pub backups: Vec<ColdBackup>,
     /// `None` where the list cannot be read.
     pub sticks: Option<SticksFacts>,
 }
@@ -69,6 +72,10 @@ pub fn gather() -> Result<Facts> {
         key_servers,
         mariadb: standing,
         original: mariadb::find_original(),
+        backups: match is_enabled() {
+            true => cold_backups::here(),
+            false => Vec::new(),
+        },
         sticks,
     })
 }

@@ -2,7 +2,7 @@
 //! `admin::mariadb` looks.
 
 use super::finding::{Finding, Verdict};
-use crate::admin::mariadb::{Door, Standing, Unit};
+use crate::admin::mariadb::{Door, Process, Standing, Unit};
 
 /// `None` where the database was not given keys from here.
 pub type MariadbFacts = Option<Standing>;
@@ -21,6 +21,8 @@ pub fn judge(facts: &MariadbFacts) -> Vec<Finding> {
     findings.extend(start(standing));
     findings.extend(memory(standing));
     findings.extend(data(standing));
+    findings.extend(version(standing));
+    findings.extend(processes(standing));
     if findings.is_empty() {
         let what = match standing.keys_tried {
             true => "MariaDB: the gate is in front of it, its keys and settings are right.",
@@ -179,6 +181,62 @@ fn data(standing: &Standing) -> Vec<Finding> {
             "The next start of MariaDB mends it.",
         )),
         (Door::Open | Door::Covered | Door::Bare, _) => {}
+    }
+    findings
+}
+
+/// A version that the gate only warns of.
+fn version(standing: &Standing) -> Option<Finding> {
+    let fault = standing.version.as_ref()?;
+    let what = format!("{fault}.");
+    Some(Finding::new(
+        "version",
+        Verdict::Warning,
+        what,
+        fault.next(),
+    ))
+}
+
+/// What runs, beside what would be started.
+fn processes(standing: &Standing) -> Vec<Finding> {
+    const NAME: &str = "process";
+    let mut findings = Vec::new();
+    if let Some(why) = &standing.not_serving {
+        let what = format!("The MariaDB that runs does not serve this server's database: {why}.");
+        let next = "`systemctl cat mariadb` shows what starts it; remove what was added, then \
+                    `systemctl restart mariadb`.";
+        findings.push(Finding::new(NAME, Verdict::Wrong, what, next));
+    }
+    for Process {
+        pid,
+        program,
+        directory,
+        in_container,
+        known,
+        ..
+    } in &standing.others
+    {
+        let place = directory.as_ref().map_or_else(
+            || "a place that is not known".into(),
+            |directory| directory.display().to_string(),
+        );
+        let (verdict, what) = match (known, in_container) {
+            (false, _) => (
+                Verdict::Unknown,
+                format!("Process {pid} ({program}) cannot be looked at; it may be a MariaDB."),
+            ),
+            // Its files are its own affair.
+            (true, true) => continue,
+            (true, false) => (
+                Verdict::Warning,
+                format!(
+                    "Another MariaDB runs, without keys: {program}, process {pid}, in {place}."
+                ),
+            ),
+        };
+        let next =
+            "Only mariadb.service is encrypted: `systemctl status PID` tells what started it.";
+        findings.push(Finding::new(NAME, verdict, what, next));
     }
     findings
 }

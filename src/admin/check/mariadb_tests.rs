@@ -3,7 +3,7 @@
 use super::*;
 
 const SHOWN: &str = "\
-ExecCondition={ path=/bin/sh ; argv[]=/bin/sh -c /usr/bin/nsenter --target=1 --mount /usr/sbin/stayput mariadb gate || exit 255 ; ignore_errors=no }
+ExecCondition={ path=/bin/sh ; argv[]=/bin/sh -c /usr/bin/nsenter --target=1 --mount /usr/sbin/stayput mariadb gate \"$0\" || exit 255 mariadb.service ; ignore_errors=no }
 MemorySwapMax=0
 LimitCORE=0
 LoadState=loaded
@@ -23,6 +23,9 @@ fn standing() -> Standing {
         has_data: true,
         runs: true,
         other_user: None,
+        not_serving: None,
+        others: Vec::new(),
+        version: None,
     }
 }
 
@@ -169,4 +172,42 @@ fn nothing_is_said_of_keys_that_were_not_tried() {
     };
     let found = judge(&Some(locked));
     assert!(!found[0].what.contains("keys"), "{found:?}");
+}
+
+#[test]
+fn a_server_that_runs_elsewhere_is_wrong_and_another_a_warning() {
+    let elsewhere = Standing {
+        not_serving: Some("it works in /srv/old".into()),
+        ..standing()
+    };
+    assert_eq!(verdicts(elsewhere), [("process", Verdict::Wrong)]);
+    let other = |known, in_container| Standing {
+        others: vec![Process {
+            pid: 7,
+            program: "/usr/sbin/mariadbd".into(),
+            directory: None,
+            uid: Some(104),
+            in_container,
+            known,
+        }],
+        ..standing()
+    };
+    for (known, in_container, expected) in [
+        (true, false, ("process", Verdict::Warning)),
+        (true, true, ("mariadb", Verdict::Fine)),
+        (false, false, ("process", Verdict::Unknown)),
+    ] {
+        assert_eq!(verdicts(other(known, in_container)), [expected]);
+    }
+}
+
+#[test]
+fn a_version_that_loses_torn_pages_is_a_warning() {
+    let old = Standing {
+        version: crate::admin::mariadb::version_fault("10.11.6-MariaDB"),
+        ..standing()
+    };
+    let found = judge(&Some(old));
+    assert_eq!(found[0].verdict, Verdict::Warning);
+    assert!(found[0].what.contains("10.11.6"), "{found:?}");
 }

@@ -2,6 +2,7 @@
 //! gathered by [`facts`]; what it means is said by the pure functions beside
 //! it, one for each subject.
 
+mod backups;
 mod facts;
 mod finding;
 mod initramfs;
@@ -50,6 +51,7 @@ fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(key_servers::judge(&facts.key_servers));
     findings.extend(mariadb::judge(&facts.mariadb));
     findings.extend(original::judge(&facts.original));
+    findings.extend(backups::judge(&facts.backups));
     findings.extend(sticks::judge(facts.sticks.as_ref(), facts.now));
     findings
 }
@@ -74,6 +76,7 @@ fn as_json(findings: &[Finding]) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::mariadb::cold_backups::{ColdBackup, Covers};
     use crate::vault::locate::LocateError;
 
     #[test]
@@ -89,11 +92,20 @@ mod tests {
             key_servers: Vec::new(),
             mariadb: None,
             original: Ok(None),
+            backups: vec![ColdBackup {
+                covers: Covers::Data,
+                file: "/etc/cron.d/db".into(),
+                line: 1,
+                path: "/var/lib/mysql".into(),
+            }],
             sticks: None,
         };
         let findings = judge(&facts);
         let names: Vec<&str> = findings.iter().map(|found| found.name).collect();
-        assert_eq!(names, ["initramfs", "hook", "vault", "mariadb", "sticks"]);
+        assert_eq!(
+            names,
+            ["initramfs", "hook", "vault", "mariadb", "backups", "sticks"]
+        );
         assert_eq!(gravest(&findings), Verdict::Wrong);
         // Scripts rely on the names.
         let documented = include_str!("../../../docs/design.md");

@@ -18,6 +18,8 @@ pub struct Configuration {
     table: BTreeMap<String, String>,
     /// Every argument in force: of the option files, then of the unit.
     arguments: Vec<String>,
+    /// mariadbd's name and version.
+    program: String,
 }
 
 /// What mariadbd prints for an option that has no value.
@@ -43,7 +45,17 @@ impl Configuration {
         if !table.contains_key("datadir") {
             return Err(NoTable);
         }
-        Ok(Self { table, arguments })
+        let program = help.lines().next().unwrap_or_default().to_owned();
+        Ok(Self {
+            table,
+            arguments,
+            program,
+        })
+    }
+
+    /// What mariadbd says of its own version.
+    pub fn program(&self) -> &str {
+        &self.program
     }
 
     /// The value of a variable; None when it does not exist or is unset.
@@ -58,6 +70,14 @@ impl Configuration {
     /// while it is loaded.
     pub fn knows(&self, name: &str) -> bool {
         self.table.contains_key(name)
+    }
+
+    /// Every variable and its value, with the names as mariadbd prints them.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.table
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(|(_, value)| *value != NONE)
     }
 
     /// The value that the arguments give an option, the last one counting.
@@ -103,17 +123,6 @@ fn option(argument: &str) -> Option<ServerOption<'_>> {
 fn same_name(given: &str, name: &str) -> bool {
     let plain = |c: char| if c == '_' { '-' } else { c };
     given.chars().map(plain).eq(name.chars().map(plain))
-}
-
-/// Splits what a unit's variable adds to mariadbd's arguments.
-///
-/// # Errors
-/// The text, when it holds what systemd and the shell split differently.
-pub fn unit_words(variable: &str) -> Result<Vec<String>, String> {
-    if variable.contains(['\'', '"', '\\', '$', '`', ';', '&', '|', '<', '>']) {
-        return Err(variable.to_owned());
-    }
-    Ok(variable.split_whitespace().map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -171,16 +180,6 @@ mod tests {
             let found = value(&["--loose-file-key-management=FORCE", last]);
             assert_eq!(found.as_deref(), Some(expected), "{last}");
         }
-    }
-
-    #[test]
-    fn words_that_systemd_and_the_shell_split_differently_are_refused() {
-        assert_eq!(
-            unit_words(" --a=1  --b\n").unwrap(),
-            ["--a=1".to_owned(), "--b".to_owned()]
-        );
-        assert!(unit_words("--a='b c'").is_err());
-        assert!(unit_words("--a=$HOME").is_err());
     }
 
     proptest! {

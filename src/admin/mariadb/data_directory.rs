@@ -10,8 +10,10 @@
 //! and owners would not do, because root passes them and the package's
 //! scripts put them back.
 //!
-//! After a stop a second cover goes over the empty directory: a tmpfs whose
-//! only free inode is taken. It stops the same callers (tried with each, as
+//! The directory holds one text, which tells people where the data is.
+//!
+//! After a stop a second cover goes over it: a tmpfs whose inodes are all
+//! taken. It stops the same callers (tried with each, as
 //! root too), but lets the package's postinst remove and touch its version
 //! flag; on the immutable directory alone that fails, and with it every
 //! update of mariadb-server.
@@ -19,15 +21,18 @@
 //! Root who points mariadbd at the real directory by its path gets there:
 //! that is nobody's way of starting it by mistake.
 
+mod notice;
+
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
 use crate::sys::{attributes, mount};
+use notice::Contents;
 
 /// Where MariaDB sees its data, and where it really lies.
 #[derive(Clone, Debug)]
@@ -43,9 +48,9 @@ pub enum Door {
     Open,
     /// The tmpfs without room.
     Covered,
-    /// The empty immutable directory.
+    /// The immutable directory, empty but for the notice.
     Bare,
-    /// An empty directory that somebody could write in.
+    /// The same, but somebody could write in it.
     Unguarded,
     /// Files that are not the enrolled database.
     Foreign,
@@ -89,7 +94,7 @@ impl DataDirectory {
         if self.is_cover(at.dev())? {
             return Ok(Door::Covered);
         }
-        if fs::read_dir(&self.seen)?.next().is_some() {
+        if notice::contents(&self.seen, &self.real)? == Contents::Other {
             return Ok(Door::Foreign);
         }
         let immutable = attributes::is_immutable(&File::open(&self.seen)?)?;
@@ -106,8 +111,13 @@ impl DataDirectory {
         Ok(mounted && statfs(&self.seen)?.filesystem_type() == TMPFS_MAGIC)
     }
 
-    /// Puts the empty immutable directory in place, owned as the package
-    /// expects it: its scripts would try to change the owner otherwise.
+    /// Whether the notice lies in the bare directory: older versions wrote none.
+    pub fn has_notice(&self) -> bool {
+        notice::contents(&self.seen, &self.real).is_ok_and(|found| found == Contents::Notice)
+    }
+
+    /// Puts the immutable directory with its notice in place, owned as the
+    /// package expects it: its scripts would try to change the owner otherwise.
     ///
     /// # Errors
     /// What the filesystem says; also when something else is there.
@@ -119,26 +129,36 @@ impl DataDirectory {
             _ => {}
         }
         let directory = File::open(&self.seen)?;
-        if attributes::is_immutable(&directory)? {
-            return Ok(());
+        let immutable = attributes::is_immutable(&directory)?;
+        match notice::contents(&self.seen, &self.real)? {
+            Contents::Notice if immutable => return Ok(()),
+            // What lies there is not ours to cover.
+            Contents::Other => return Err(io::ErrorKind::DirectoryNotEmpty.into()),
+            _ => {}
         }
-        // What lies there is not ours to cover.
-        if fs::read_dir(&self.seen)?.next().is_some() {
-            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        if immutable {
+            attributes::set_immutable(&directory, false)?;
         }
         chown(&self.seen, Some(uid), Some(gid))?;
+        fs::set_permissions(&self.seen, fs::Permissions::from_mode(0o755))?;
+        // Closed is more important than told: on a full disk it goes without.
+        let _ =
+            notice::put(&self.seen, &self.real, uid, gid).and_then(|()| notice::fix(&self.seen));
         attributes::set_immutable(&directory, true)?;
         Ok(())
     }
 
-    /// Undoes [`DataDirectory::guard`]: the place can be written again.
+    /// Undoes [`DataDirectory::guard`]: the place is empty and can be written.
     ///
     /// # Errors
     /// What the filesystem says.
     pub fn unguard(&self) -> io::Result<()> {
         self.uncover()?;
         attributes::set_immutable(&File::open(&self.seen)?, false)?;
-        Ok(())
+        match notice::contents(&self.seen, &self.real)? {
+            Contents::Notice | Contents::Torn => notice::remove(&self.seen),
+            Contents::Nothing | Contents::Other => Ok(()),
+        }
     }
 
     /// Binds the real directory over the guarded place.
@@ -163,10 +183,7 @@ impl DataDirectory {
     /// What the filesystem says; the place may then be bare, never open.
     pub fn close(&self) -> io::Result<()> {
         while self.door()? == Door::Open {
-            match mount::unmount(&self.seen) {
-                Err(Errno::EBUSY) => mount::unmount_lazily(&self.seen)?,
-                result => result?,
-            }
+            self.unmount()?;
         }
         match self.door()? {
             Door::Bare => self.cover(),
@@ -176,24 +193,38 @@ impl DataDirectory {
 
     fn cover(&self) -> io::Result<()> {
         let owner = fs::metadata(&self.seen)?;
-        // The size is what the package's scripts want to see free; nothing
-        // can be written into it, for want of inodes.
+        let mut flags = version_flags(&self.real)?;
+        flags.truncate(1);
+        // One for the directory, one for the notice. The size is what the
+        // package's scripts want to see free; nothing new can be written into
+        // it, for want of inodes.
         let options = format!(
-            "size=64m,nr_inodes=2,mode=0755,uid={},gid={}",
+            "size=64m,nr_inodes={},mode=0755,uid={},gid={}",
+            2 + flags.len(),
             owner.uid(),
             owner.gid()
         );
         mount::mount_memory(&self.seen, "tmpfs", &options)?;
-        let mut names = version_flags(&self.real)?;
-        names.truncate(1);
-        let name = names.pop().unwrap_or_else(|| "closed-by-stayput".into());
-        File::create(self.seen.join(name))?;
+        notice::put(&self.seen, &self.real, owner.uid(), owner.gid())?;
+        for flag in flags {
+            File::create(self.seen.join(flag))?;
+        }
         Ok(())
     }
 
     fn uncover(&self) -> io::Result<()> {
         while self.door()? == Door::Covered {
-            mount::unmount(&self.seen)?;
+            self.unmount()?;
+        }
+        Ok(())
+    }
+
+    /// Whoever stands in it or has a file of it open keeps a mount that nobody
+    /// else finds any more; no start waits for that.
+    fn unmount(&self) -> io::Result<()> {
+        match mount::unmount(&self.seen) {
+            Err(Errno::EBUSY) => mount::unmount_lazily(&self.seen)?,
+            result => result?,
         }
         Ok(())
     }

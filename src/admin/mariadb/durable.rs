@@ -34,15 +34,28 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Puts everything that was written to the filesystem of this directory onto
-/// the disk, by whomever: MariaDB leaves some of its files to the kernel.
-///
-/// # Errors
-/// What the filesystem says; EIO when a write has not reached the disk and
-/// nobody was told of it yet. Linux says so since 5.8: before it, no error is
-/// no proof.
-pub fn sync_filesystem(directory: &Path) -> io::Result<()> {
-    Ok(syncfs(File::open(directory)?)?)
+/// The filesystem of a directory, from a moment on: a write that does not reach
+/// the disk after it is told by [`Filesystem::sync`], whoever wrote it and
+/// whoever else was told. Taken before a copy begins, it vouches for the copy.
+#[derive(Debug)]
+pub struct Filesystem(File);
+
+impl Filesystem {
+    /// # Errors
+    /// What open(2) says.
+    pub fn of(directory: &Path) -> io::Result<Self> {
+        File::open(directory).map(Self)
+    }
+
+    /// Puts everything that was written to it onto the disk: MariaDB leaves
+    /// some of its files to the kernel.
+    ///
+    /// # Errors
+    /// EIO when a write has not reached the disk. Linux says so since 5.8:
+    /// before it, no error is no proof.
+    pub fn sync(&self) -> io::Result<()> {
+        Ok(syncfs(&self.0)?)
+    }
 }
 
 #[cfg(test)]
@@ -52,7 +65,7 @@ mod tests {
     #[test]
     fn a_directory_that_is_not_there_is_not_synced() {
         let room = tempfile::tempdir().unwrap();
-        sync_filesystem(room.path()).unwrap();
-        assert!(sync_filesystem(&room.path().join("absent")).is_err());
+        Filesystem::of(room.path()).unwrap().sync().unwrap();
+        assert!(Filesystem::of(&room.path().join("absent")).is_err());
     }
 }

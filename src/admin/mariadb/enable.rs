@@ -8,8 +8,10 @@
 //! original's place, behind the gate ([`plan`] has the steps). The original
 //! stays, closed, until a real boot has proven the copy.
 
+mod beside;
 mod hold;
 mod journal;
+mod making;
 mod marks;
 mod original;
 mod places;
@@ -25,18 +27,22 @@ use std::path::Path;
 
 use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::open_vault::look_at_vault;
-use crate::admin::{Problem, Result, UnlockOptions, ask, install, release, systemd, unlock};
+use crate::admin::{
+    Problem, Result, UnlockOptions, ask, install, mariadb_service, release, systemd, unlock,
+};
 use crate::keys::MasterKey;
 use crate::release::mariadb::{CheckFile, MariadbRelease};
+use crate::sys::clock;
 
-use super::copying::Client;
-use super::copying::leftovers::{self, Leftover};
+use super::copying::{Client, Leftover, leftovers_of_settings};
 use super::data_directory::DataDirectory;
 use super::durable::write_durably;
-use super::server::{ServiceUser, of_others, serves_from};
+use super::launch::{Started, probe::settings_would_be_read, started_by_the_unit};
+use super::process::serves_from;
+use super::server::ServiceUser;
 use super::settings::{SETTINGS_FILE, settings_file};
 use super::swap::{self, SwapChoice, System};
-use super::{cold_backups, other_files, units};
+use super::{cold_backups, units};
 
 use journal::{Journal, OriginalEnds, Stage};
 use marks::RunId;
@@ -100,6 +106,10 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
     drop(look_at_vault()?);
     let user = ServiceUser::find()?;
     let journal = Journal::read().map_err(places::problem)?;
+    if journal.is_some() {
+        // A run that was killed may have left them masked.
+        hold::let_units_go()?;
+    }
     match journal.as_ref().map(|journal| journal.stage) {
         Some(Stage::Waiting | Stage::Destroying) => {
             refresh(options, &user)?;
@@ -153,8 +163,8 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     if options.swap.is_none() {
         swap::refuse_clear_memory(&system)?;
     }
-    let config = user.configuration_of_the_unit()?;
-    let seen = preflight::data_directory(&config)?;
+    let started = started_by_the_unit(user)?;
+    let seen = preflight::data_directory(&started.config)?;
     let places = Places::of(seen.seen());
     if let Some(journal) = &interrupted {
         say("An earlier run was interrupted; what it had made is thrown away.");
@@ -167,26 +177,35 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
         return adopt(options, user, &places);
     }
     preflight::rooms(&places)?;
-    preflight::program(user)?;
+    settings_would_be_read(user)?;
+    preflight::version()?;
     preflight::space(&places.data)?;
     runs_alone(&places)?;
 
-    let client = Client::of_the_unit(&config)?;
-    let copied = rehearsal::rehearse(&client, *user, &places)?;
-    tell(&copied.leftovers, leftovers::settings(&config));
-    other_files::tell(
+    let client = client_of(&started)?;
+    let copied = rehearsal::rehearse(&client, *user, &started.words, &places)?;
+    tell(&copied.leftovers, leftovers_of_settings(&started.config));
+    beside::tell(
         &client,
         places.data.seen(),
+        clock::now(),
         options.discard_binary_logs,
-        say,
     )?;
-    for line in cold_backups::lines(places.data.seen()) {
-        say(line);
+    let jobs = cold_backups::look(Path::new("/"), places.data.seen());
+    for sentence in cold_backups::sentences(&jobs).into_iter().flatten() {
+        say(format!("{sentence} {}", cold_backups::NEXT));
     }
     let away = rehearsal::in_words(rehearsal::forecast(&copied));
     say(format!(
-        "The rehearsal held. The database will be away for about {away}."
+        "The rehearsal held. The database will be away for about {away}; the copy takes {} MB.",
+        copied.bytes.div_ceil(1 << 20)
     ));
+    if !copied.not_compared.is_empty() {
+        say(format!(
+            "{} tables were written meanwhile; they are compared when MariaDB is stopped.",
+            copied.not_compared.len()
+        ));
+    }
     if options.dry_run {
         say("Nothing was changed.");
         return Ok(());
@@ -221,12 +240,7 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
 /// The unit's own mariadbd runs, in the data directory that its settings
 /// name, and no other one does.
 fn runs_alone(places: &Places) -> Result<()> {
-    if let Some(other) = of_others()?.first() {
-        return Err(Problem::refused(
-            format!("Another MariaDB is running: {other}. Nothing was changed."),
-            "Stop it, then run the command again. Only one server per machine is looked after.",
-        ));
-    }
+    preflight::no_other_server()?;
     serves_from(places.data.seen()).map(drop).map_err(|problem| {
         Problem::refused(
             format!("{} Nothing was changed.", problem.what),
@@ -290,7 +304,7 @@ fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Result
         .map_err(places::problem)?;
     write_settings()?;
     write_durably(Path::new(CHECK_FILE), check.to_text().as_bytes()).map_err(places::problem)?;
-    super::mariadb_service::start_mariadb()?;
+    mariadb_service::start_mariadb()?;
     say("MariaDB runs from the encrypted database.");
     Ok(())
 }
@@ -338,6 +352,12 @@ fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
     for Leftover { what, mend } in tables.iter().chain(&settings) {
         say(format!("  - {what}\n      {mend}"));
     }
+}
+
+/// MariaDB's own server, at the socket that its settings name.
+fn client_of(started: &Started) -> Result<Client> {
+    let socket = started.config.value("socket");
+    Client::of_the_unit(Path::new(socket.unwrap_or("/run/mysqld/mysqld.sock")))
 }
 
 /// A line for whoever looks on. Nobody may: the terminal can be lost.

@@ -5,7 +5,6 @@
 //! leaves the decision to [`judge`], and only when nothing stands against the
 //! start does it open the data directory.
 
-use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -19,35 +18,60 @@ use crate::admin::{self, Problem, Result, UnlockOptions, unlock};
 use crate::release;
 use crate::release::mariadb::{CheckFile, CheckFileError, KeyFile, ReleasedKey};
 
-use super::config::{Configuration, unit_words};
 use super::data_directory::{DataDirectory, Door};
-use super::judge::judge;
-use super::server::{ServiceUser, working_in};
+use super::judge::{Fault, judge};
+use super::launch::{Asked, Launch, UNIT, own_unit};
+use super::process::working_in;
+use super::server::ServiceUser;
 use super::settings::KEY_FILE;
-
-/// What the unit adds to mariadbd's arguments, in the unit's order: the
-/// instance's group suffix, the owner's options, Galera's.
-const UNIT_VARIABLES: [&str; 3] = ["MYSQLD_MULTI_INSTANCE", "MYSQLD_OPTS", "_WSREP_NEW_CLUSTER"];
+use super::version::version_fault;
 
 const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
 
-/// Refuses, or opens the data directory.
+/// Refuses, or opens the data directory, with what MariaDB's unit would start
+/// now.
 pub fn gate() -> Result<()> {
+    let (unit, asked) = match own_unit() {
+        Some(unit) => (unit, Asked::ByUnit),
+        None => (UNIT.into(), Asked::ByHand),
+    };
+    admit(&unit, asked)
+}
+
+/// The same for the unit that runs it.
+pub fn gate_of(unit: &str) -> Result<()> {
+    admit(unit, Asked::ByUnit)
+}
+
+fn admit(unit: &str, asked: Asked) -> Result<()> {
     let check = read_check_file()?;
     let data = DataDirectory::seen_at(Path::new(check.data_directory()));
     look_at(&data)?;
     let user = ServiceUser::find()?;
     bring_keys_back()?;
     let keys = read_key_file(Path::new(KEY_FILE), &user)?;
-    let config = effective_configuration(&user, |name| env::var(name).ok())
-        .map_err(|problem| stop(problem.what, problem.next))?;
-    let mut faults = judge(&config, &check, &keys).into_iter();
+    let stopped = |problem: Problem| stop(problem.what, problem.next);
+    let launch = Launch::of(unit, asked, &user, &[data.seen(), data.real()]).map_err(stopped)?;
+    let config = launch.configuration(&user).map_err(stopped)?;
+    let settings = config
+        .iter()
+        .flat_map(|config| judge(config, &check, &keys));
+    let mut faults = launch
+        .faults
+        .iter()
+        .cloned()
+        .map(Fault::Launch)
+        .chain(settings);
     if let Some(first) = faults.next() {
         let problem = stop(first.to_string(), first.next());
         for also in faults {
             eprintln!("stayput: also: {also}");
         }
         return Err(problem);
+    }
+    // A database that is away for that would harm more than it prevents.
+    if let Some(fault) = config.and_then(|config| version_fault(config.program())) {
+        eprintln!("stayput: warning: {fault}. {}", fault.next());
     }
     data.open().map_err(|error| {
         stop(
@@ -135,8 +159,9 @@ fn look_at(data: &DataDirectory) -> Result<()> {
         ));
     }
     match data.door().map_err(unreadable)? {
-        Door::Open | Door::Covered | Door::Bare => Ok(()),
-        Door::Unguarded | Door::Missing => {
+        Door::Open | Door::Covered => Ok(()),
+        Door::Bare if data.has_notice() => Ok(()),
+        Door::Bare | Door::Unguarded | Door::Missing => {
             let owner = fs::metadata(data.real()).map_err(unreadable)?;
             data.guard(owner.uid(), owner.gid()).map_err(unreadable)
         }
@@ -211,27 +236,6 @@ fn read_key_file(path: &Path, user: &ServiceUser) -> Result<Vec<ReleasedKey>> {
     let keys = KeyFile::parse(&Zeroizing::new(bytes))
         .map_err(|error| refuse(format!("is damaged ({error:?})")))?;
     Ok(keys.into_iter().collect())
-}
-
-/// What mariadbd will see, with what the unit adds: `variable` gives the value
-/// of one of its variables.
-pub fn effective_configuration(
-    user: &ServiceUser,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Configuration> {
-    let mut words = Vec::new();
-    for name in UNIT_VARIABLES {
-        let Some(value) = variable(name) else {
-            continue;
-        };
-        words.extend(unit_words(&value).map_err(|_| {
-            Problem::refused(
-                format!("{name} holds quotes or other signs that could mean two things"),
-                format!("Set its options in /etc/mysql/mariadb.conf.d instead of in {name}."),
-            )
-        })?);
-    }
-    user.configuration(&words)
 }
 
 fn read_bounded(file: File, max: usize) -> io::Result<Vec<u8>> {

@@ -8,6 +8,7 @@ use std::fmt;
 use crate::release::mariadb::{CheckFile, KeyFault, ReleasedKey};
 
 use super::config::Configuration;
+use super::launch::LaunchFault;
 use super::settings::{KEY_FILE, SETTINGS, SETTINGS_FILE};
 
 /// One reason why mariadbd must not start.
@@ -36,6 +37,10 @@ pub enum Fault {
     },
     /// New tables would use a key id that was never released.
     DefaultKey(String),
+    /// The server is part of a Galera cluster, which replaces data directories.
+    Cluster,
+    /// What the unit does, beside the settings.
+    Launch(LaunchFault),
 }
 
 /// The directories of InnoDB and Aria that follow the data directory unless
@@ -74,6 +79,9 @@ pub fn judge(config: &Configuration, check: &CheckFile, keys: &[ReleasedKey]) ->
         if !released {
             faults.push(Fault::DefaultKey(id.to_owned()));
         }
+    }
+    if config.value("wsrep-on") == Some("TRUE") {
+        faults.push(Fault::Cluster);
     }
     faults
 }
@@ -114,6 +122,14 @@ fn places(config: &Configuration, check: &CheckFile) -> Vec<Fault> {
         if !inside {
             faults.push(Fault::Elsewhere { name, found });
         }
+    }
+    // Files of the system tablespace may be given with their paths.
+    let files = config.value("innodb-data-file-path").unwrap_or_default();
+    if files.contains('/') {
+        faults.push(Fault::Elsewhere {
+            name: "innodb-data-file-path",
+            found: files.to_owned(),
+        });
     }
     faults
 }
@@ -163,6 +179,8 @@ impl fmt::Display for Fault {
                 f,
                 "innodb_default_encryption_key_id is {id}, a key that was never released"
             ),
+            Self::Cluster => write!(f, "wsrep_on is set: a Galera cluster is not supported"),
+            Self::Launch(fault) => fault.fmt(f),
         }
     }
 }
@@ -179,6 +197,8 @@ impl Fault {
                  `my_print_defaults --mysqld` shows every option in force."
                     .into()
             }
+            Self::Launch(fault) => fault.next(),
+            Self::Cluster => "Set wsrep_on = OFF in /etc/mysql.".into(),
             _ => format!(
                 "Put {SETTINGS_FILE} back and look for an option that overrides it: \
                  `my_print_defaults --mysqld` shows every option in force."

@@ -1,6 +1,8 @@
 //! `stayput mariadb`: MariaDB encrypted with the released keys, and the gate
 //! in front of it.
 
+mod after_start;
+pub(super) mod cold_backups;
 mod config;
 mod copying;
 mod data_directory;
@@ -8,20 +10,27 @@ pub(super) mod durable;
 mod enable;
 mod gate;
 mod judge;
+mod launch;
 mod occupants;
+mod other_files;
 mod overwrite;
+mod process;
 mod server;
 mod settings;
 mod standing;
 mod swap;
 mod units;
+mod version;
 
-use crate::admin::{Result, release};
+use crate::admin::Result;
 
 pub use data_directory::Door;
 pub use enable::{ClearOriginal, destroy_for_reset, find_original, tell_at_login};
+pub use process::Process;
 pub use standing::{Standing, Unit, look};
 pub(super) use units::{put_gate_in_front, take_gate_away};
+#[cfg(test)]
+pub(super) use version::version_fault;
 
 /// What `stayput mariadb` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -36,11 +45,20 @@ pub enum MariadbCommand {
     /// Destroy the clear original that `enable` has left
     DestroyOriginal(enable::DestroyOptions),
     /// Check every key and setting, then open the data directory (MariaDB's unit runs it)
-    Gate,
+    Gate {
+        /// The unit that runs it
+        #[arg(hide = true)]
+        unit: Option<String>,
+    },
     /// Close the data directory (MariaDB's unit runs it)
     Close,
-    /// Remove the keys if that is the policy, now that they were read (MariaDB's unit runs it)
-    Started,
+    /// Look at the process that was started, and remove the keys if that is the policy
+    /// (MariaDB's unit runs it)
+    Started {
+        /// The unit that runs it
+        #[arg(hide = true)]
+        unit: Option<String>,
+    },
     /// Go on with a run of `enable` (stayput-mariadb-enable.service runs it)
     #[command(hide = true)]
     Continue,
@@ -55,12 +73,13 @@ pub fn run(command: &MariadbCommand) -> Result<()> {
     match command {
         MariadbCommand::Enable(options) => enable::enable(options),
         MariadbCommand::DestroyOriginal(options) => enable::destroy_original(options),
-        MariadbCommand::Gate => gate::gate(),
+        MariadbCommand::Gate { unit: Some(unit) } => gate::gate_of(unit),
+        MariadbCommand::Gate { unit: None } => gate::gate(),
         MariadbCommand::Close => {
             enable::tell_at_login();
             gate::close()
         }
-        MariadbCommand::Started => release::after_start(),
+        MariadbCommand::Started { unit } => after_start::started(unit.as_deref()),
         MariadbCommand::Continue => enable::go_on(),
         MariadbCommand::LetGo => enable::let_go(),
     }

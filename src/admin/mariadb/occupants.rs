@@ -2,9 +2,11 @@
 //! it or have it mapped, and mounts that show it elsewhere.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -27,22 +29,27 @@ impl fmt::Display for Occupant {
 }
 
 /// Everybody but this process who works in `tree`, on this machine, in
-/// containers too.
+/// containers too; `ours` are mounts that are known.
 ///
 /// # Errors
 /// What the system says; who works there is not known then.
-pub fn of(tree: &Path) -> io::Result<Vec<Occupant>> {
+pub fn of(tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
+    find(Path::new("/proc"), tree, ours)
+}
+
+fn find(proc: &Path, tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
+    let tree = &fs::canonicalize(tree)?;
     let mut files = HashSet::new();
     collect(tree, &mut files)?;
     let mut found = Vec::new();
     let mut namespaces = HashSet::new();
-    for entry in fs::read_dir("/proc")? {
+    for entry in fs::read_dir(proc)? {
         let entry = entry?;
         let Some(pid) = entry.file_name().to_str().and_then(|pid| pid.parse().ok()) else {
             continue;
         };
         let process = entry.path();
-        if pid != std::process::id() && gone_is_false(works_in(&process, &files))? {
+        if pid != std::process::id() && gone_is_false(works_in(&process, tree, &files))? {
             found.push(Occupant::Process {
                 pid,
                 name: fs::read_to_string(process.join("comm"))
@@ -56,7 +63,8 @@ pub fn of(tree: &Path) -> io::Result<Vec<Occupant>> {
             && namespaces.insert(namespace)
             && let Ok(mounts) = mounts_of(&process.join("mountinfo"))
         {
-            found.extend(shown_elsewhere(tree, &mounts).map(Occupant::Mount));
+            let shown = shown_elsewhere(tree, &mounts).filter(|point| !ours.contains(&&**point));
+            found.extend(shown.map(Occupant::Mount));
         }
     }
     Ok(found)
@@ -74,7 +82,7 @@ fn collect(tree: &Path, files: &mut HashSet<(u64, u64)>) -> io::Result<()> {
     Ok(())
 }
 
-fn works_in(process: &Path, files: &HashSet<(u64, u64)>) -> io::Result<bool> {
+fn works_in(process: &Path, tree: &Path, files: &HashSet<(u64, u64)>) -> io::Result<bool> {
     let is_there = |path: PathBuf| {
         // What leads nowhere (a pipe, a deleted file) is still an inode.
         gone_is_false(fs::metadata(path).map(|at| files.contains(&(at.dev(), at.ino()))))
@@ -84,22 +92,32 @@ fn works_in(process: &Path, files: &HashSet<(u64, u64)>) -> io::Result<bool> {
             return Ok(true);
         }
     }
-    for list in ["fd", "map_files"] {
-        let entries = match fs::read_dir(process.join(list)) {
+    let entries = match fs::read_dir(process.join("fd")) {
+        Err(error) if is_gone(&error) => return Ok(false),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = match entry {
             Err(error) if is_gone(&error) => continue,
-            entries => entries?,
+            entry => entry?,
         };
-        for entry in entries {
-            let entry = match entry {
-                Err(error) if is_gone(&error) => continue,
-                entry => entry?,
-            };
-            if is_there(entry.path())? {
-                return Ok(true);
-            }
+        if is_there(entry.path())? {
+            return Ok(true);
         }
     }
-    Ok(false)
+    // A file that is mapped may be closed.
+    let maps = fs::read(process.join("maps")).map(|text| maps_one_of(&text, tree));
+    gone_is_false(maps)
+}
+
+/// Whether a list of mappings (proc_pid_maps(5)) names a file of the tree.
+fn maps_one_of(maps: &[u8], tree: &Path) -> bool {
+    let lines = maps.split(|byte| *byte == b'\n');
+    let mut paths = lines.filter_map(|line| {
+        let at = line.iter().position(|byte| *byte == b'/')?;
+        Some(Path::new(OsStr::from_bytes(&line[at..])))
+    });
+    paths.any(|path| path.starts_with(tree))
 }
 
 /// A process that ends meanwhile works nowhere; a kernel thread has no root
@@ -138,6 +156,7 @@ fn shown_elsewhere(tree: &Path, mounts: &[MountEntry]) -> impl Iterator<Item = P
 mod tests {
     use super::*;
     use std::fs::File;
+    use std::os::unix::fs::symlink;
 
     fn mount(device: &str, root: &str, point: &str) -> MountEntry {
         MountEntry {
@@ -162,6 +181,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_mapped_and_closed_is_found() {
+        let maps = b"7f00-7f01 r--p 00000000 08:01 12 /lib/libc.so\n\
+            7f01-7f02 rw-s 00000000 08:01 44 /var/lib/mysql/clinic/old.MYD\n\
+            7ffd-7ffe rw-p 00000000 00:00 0 [stack]\n";
+        assert!(maps_one_of(maps, Path::new("/var/lib/mysql")));
+        assert!(!maps_one_of(maps, Path::new("/var/lib/mysql/cli")));
+    }
+
+    #[test]
     fn a_subvolume_is_known_by_its_own_root() {
         let mounts = [
             mount("0:30", "/@", "/"),
@@ -172,33 +200,37 @@ mod tests {
         assert_eq!(found, [Path::new("/mnt")]);
     }
 
+    /// A list of processes with one of this number in it.
+    fn process(proc: &Path, pid: u32) -> PathBuf {
+        let folder = proc.join(pid.to_string());
+        fs::create_dir_all(folder.join("fd")).unwrap();
+        fs::write(folder.join("comm"), "bash\n").unwrap();
+        fs::write(folder.join("maps"), "").unwrap();
+        symlink("/", folder.join("cwd")).unwrap();
+        symlink("/", folder.join("root")).unwrap();
+        folder
+    }
+
     #[test]
     fn whoever_holds_a_file_or_stands_there_is_found() {
         let home = tempfile::tempdir().unwrap();
-        let tree = fs::canonicalize(home.path()).unwrap();
-        fs::create_dir(tree.join("clinic")).unwrap();
+        let home = fs::canonicalize(home.path()).unwrap();
+        let (proc, tree) = (home.join("proc"), home.join("mysql"));
+        fs::create_dir_all(tree.join("clinic")).unwrap();
         File::create(tree.join("clinic/patient.ibd")).unwrap();
-        assert_eq!(of(&tree).unwrap(), []);
-        let mut sleep = std::process::Command::new("sleep");
-        let mut stands = sleep
-            .arg("60")
-            .current_dir(tree.join("clinic"))
-            .spawn()
-            .unwrap();
-        let found = of(&tree).unwrap();
-        stands.kill().unwrap();
-        stands.wait().unwrap();
-        let process = |pid| Occupant::Process {
-            pid,
-            name: "sleep".into(),
-        };
-        assert_eq!(found, [process(stands.id())]);
-        let file = File::open(tree.join("clinic/patient.ibd")).unwrap();
-        let mut sleep = std::process::Command::new("sleep");
-        let mut reads = sleep.arg("60").stdin(file).spawn().unwrap();
-        let found = of(&tree).unwrap();
-        reads.kill().unwrap();
-        reads.wait().unwrap();
-        assert_eq!(found, [process(reads.id())]);
+        process(&proc, 7);
+        fs::create_dir(proc.join("sys")).unwrap();
+        assert_eq!(find(&proc, &tree, &[]).unwrap(), []);
+
+        let stands = process(&proc, 8);
+        fs::remove_file(stands.join("cwd")).unwrap();
+        symlink(tree.join("clinic"), stands.join("cwd")).unwrap();
+        let holds = process(&proc, 9);
+        symlink(tree.join("clinic/patient.ibd"), holds.join("fd/3")).unwrap();
+        symlink(home.join("gone"), holds.join("fd/4")).unwrap();
+        let mut found = find(&proc, &tree, &[]).unwrap();
+        found.sort_by_key(ToString::to_string);
+        let named: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(named, ["process 8 (bash)", "process 9 (bash)"]);
     }
 }

@@ -3,5 +3,5 @@
 mod destroy;
 mod file;
 
-pub use destroy::{Destroyed, Step, destroy};
+pub use destroy::{Step, destroy};
 pub use file::overwrite;

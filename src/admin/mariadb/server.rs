@@ -1,7 +1,5 @@
 //! MariaDB's programs and the user that they run as.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,21 +7,10 @@ use std::process::{Command, Stdio};
 use crate::admin::{Problem, Result};
 
 use super::config::{Configuration, TEXT_MAX};
+use super::launch::environment::Environment;
 
 pub const MARIADBD: &str = "/usr/sbin/mariadbd";
-
-/// The process of a mariadbd that works in this directory.
-pub fn working_in(directory: &Path) -> Option<u32> {
-    let place = |path: &Path| fs::metadata(path).map(|at| (at.dev(), at.ino())).ok();
-    let wanted = place(directory)?;
-    let processes = fs::read_dir("/proc").ok()?;
-    processes.flatten().find_map(|process| {
-        let pid = process.file_name().to_str()?.parse().ok()?;
-        let name = fs::read_to_string(process.path().join("comm")).ok()?;
-        let server = ["mariadbd", "mysqld"].contains(&name.trim());
-        (server && place(&process.path().join("cwd")) == Some(wanted)).then_some(pid)
-    })
-}
+pub const PRINT_DEFAULTS: &str = "/usr/bin/my_print_defaults";
 
 /// The user `mysql`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,28 +51,33 @@ impl ServiceUser {
             .is_ok_and(|status| status.success())
     }
 
-    /// The configuration in force with these arguments. mariadbd is asked as
-    /// the user that it runs as, because it skips option files that it may
-    /// not read.
+    /// The configuration in force with these arguments and this process's
+    /// environment.
     ///
     /// # Errors
     /// When mariadbd does not accept its settings; with its own words.
     pub fn configuration(&self, words: &[String]) -> Result<Configuration> {
-        let (defaults, others): (Vec<String>, Vec<String>) = words
-            .iter()
-            .cloned()
-            .partition(|word| word.starts_with("--defaults") || word == "--no-defaults");
-        let help = self.text_of(
-            Command::new(MARIADBD)
-                .args(&defaults)
-                .args(&others)
-                .args(["--verbose", "--help"]),
-        )?;
-        let printed = self.text_of(
-            Command::new("/usr/bin/my_print_defaults")
-                .args(&defaults)
-                .arg("--mysqld"),
-        )?;
+        self.configuration_with(words, &Environment::of_this_process())
+    }
+
+    /// The configuration in force with exactly these words after mariadbd's
+    /// name. mariadbd is asked as the user that it runs as, because it skips
+    /// option files that it may not read.
+    ///
+    /// # Errors
+    /// When mariadbd does not accept its settings; with its own words.
+    pub fn configuration_with(
+        &self,
+        words: &[String],
+        environment: &Environment,
+    ) -> Result<Configuration> {
+        let ask: Vec<&str> = words.iter().map(String::as_str).collect();
+        let help = [ask.as_slice(), &["--verbose", "--help"]].concat();
+        let help = self.printed(MARIADBD, &help, environment)?;
+        let first = leading(words);
+        let print = [first.as_slice(), &["--mysqld"]].concat();
+        let printed = self.printed(PRINT_DEFAULTS, &print, environment)?;
+        let others = words.iter().skip(first.len()).cloned();
         let arguments = printed.lines().map(str::to_owned).chain(others).collect();
         Configuration::parse(&help, arguments).map_err(|_| {
             Problem::failed(
@@ -95,17 +87,31 @@ impl ServiceUser {
         })
     }
 
-    fn text_of(&self, command: &mut Command) -> Result<String> {
-        let name = command.get_program().to_string_lossy().into_owned();
-        let output = command
-            .uid(self.uid)
-            .gid(self.gid)
+    /// What a program prints that is run as this user, in a minute at most.
+    ///
+    /// # Errors
+    /// When it fails; with its own words.
+    pub fn printed(
+        &self,
+        program: &str,
+        words: &[&str],
+        environment: &Environment,
+    ) -> Result<String> {
+        let mut command = Command::new("/usr/bin/timeout");
+        command
+            .args(["--kill-after=5", "60", "/usr/bin/setpriv"])
+            .arg(format!("--reuid={}", self.uid))
+            .arg(format!("--regid={}", self.gid))
+            .args(["--init-groups", "--", program])
+            .args(words);
+        let output = environment
+            .give(&mut command)
             .current_dir("/")
             .stdin(Stdio::null())
             .output()
             .map_err(|error| {
                 Problem::failed(
-                    format!("{name} cannot be run: {error}"),
+                    format!("{program} cannot be run: {error}"),
                     "Is the package mariadb-server installed whole? `dpkg --audit` tells.",
                 )
             })?;
@@ -116,10 +122,47 @@ impl ServiceUser {
                 .find(|line| line.contains("ERROR") || line.contains("error"))
                 .unwrap_or("it gives no reason");
             return Err(Problem::failed(
-                format!("{name} does not accept its settings: {line}"),
-                "Undo the last change in /etc/mysql.",
+                format!("{program} does not accept its settings: {line}"),
+                "Undo the last change in /etc/mysql or in MariaDB's unit.",
             ));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+/// The words that mariadbd takes as options of its own before all others:
+/// they say which option files it reads. The first other word ends them.
+pub fn leading(words: &[String]) -> Vec<&str> {
+    const OPTIONS: [&str; 3] = [
+        "--defaults-file=",
+        "--defaults-extra-file=",
+        "--defaults-group-suffix=",
+    ];
+    if let Some(first) = words.first().filter(|first| *first == "--no-defaults") {
+        return vec![first];
+    }
+    let words = words.iter().map(String::as_str);
+    words
+        .take_while(|word| OPTIONS.iter().any(|option| word.starts_with(option)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_leading_words_say_which_files_are_read() {
+        for (words, expected) in [
+            ("--datadir=/x --defaults-file=/y", ""),
+            ("--no-defaults --defaults-file=/y", "--no-defaults"),
+            (
+                "--defaults-group-suffix=.a --defaults-file=/y --port=1",
+                "--defaults-group-suffix=.a --defaults-file=/y",
+            ),
+        ] {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            assert_eq!(leading(&words).join(" "), expected);
+        }
     }
 }

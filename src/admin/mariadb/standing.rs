@@ -6,17 +6,21 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::admin::program;
 use crate::admin::systemd::{SYSTEMCTL, running};
+use crate::admin::{Problem, program};
 use crate::keys::MasterKey;
 use crate::release::mariadb::{MariadbRelease, ReleasedKey};
 
+use super::config::Configuration;
 use super::data_directory::{DataDirectory, Door};
-use super::gate::{effective_configuration, load_check_file};
+use super::gate::load_check_file;
 use super::judge::{Fault, judge};
-use super::server::{ServiceUser, working_in};
+use super::launch::{Asked, Launch, UNIT};
+use super::process::{Process, main_process, of_others, process_serves, working_in, works_in};
+use super::server::ServiceUser;
 use super::swap::System;
 use super::units::{CLOSED_UNIT, not_as_written};
+use super::version::{VersionFault, version_fault};
 
 /// What was seen. A pair is what is wrong, and what to do.
 pub struct Standing {
@@ -38,6 +42,13 @@ pub struct Standing {
     /// The real data directory holds something.
     pub has_data: bool,
     pub runs: bool,
+    /// Why MariaDB's unit does not serve from the real data directory, while it
+    /// runs.
+    pub not_serving: Option<String>,
+    /// Every mariadbd elsewhere, or what may be one.
+    pub others: Vec<Process>,
+    /// This version of MariaDB is a danger to encrypted data.
+    pub version: Option<VersionFault>,
     /// Who gets the key file, where that is not the user that MariaDB runs as.
     pub other_user: Option<u32>,
 }
@@ -66,24 +77,6 @@ impl Unit {
         self.0.get(name).map_or("", String::as_str)
     }
 
-    /// A variable of the unit's environment: words between blanks, in quotes
-    /// where a blank is in it.
-    fn variable(&self, name: &str) -> Option<String> {
-        let mut found = None;
-        let mut rest = self.value("Environment").trim_start();
-        while !rest.is_empty() {
-            let (word, after) = match rest.strip_prefix('"') {
-                Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
-                None => rest.split_once(' ').unwrap_or((rest, "")),
-            };
-            if let Some((_, value)) = word.split_once('=').filter(|(key, _)| *key == name) {
-                found = Some(value.to_owned());
-            }
-            rest = after.trim_start();
-        }
-        found
-    }
-
     fn of(unit: &str) -> Option<Self> {
         if !running() {
             return None;
@@ -104,19 +97,24 @@ pub fn look(release: Option<&MariadbRelease>, key: Option<&MasterKey>) -> Standi
     let keys: Option<Vec<ReleasedKey>> = release
         .zip(key)
         .map(|(release, key)| release.keys(key).collect());
-    let variable = |name: &str| unit.as_ref().and_then(|unit| unit.variable(name));
-    let faults = match (&check, &user) {
-        (Err((what, next)), _) => Ok(vec![(what.clone(), (*next).to_owned())]),
-        (Ok(_), None) => Err((
+    let mut version = None;
+    let faults = match (&check, &user, &data) {
+        (Ok(check), Some(user), Some(data)) => launched(user, data).map(|(launch, config)| {
+            version = config
+                .as_ref()
+                .and_then(|config| version_fault(config.program()));
+            let keys = keys.as_deref();
+            let settings = config
+                .iter()
+                .flat_map(|config| judge(config, check, keys.unwrap_or_default()));
+            let launch = launch.faults.into_iter().map(Fault::Launch);
+            told(&launch.chain(settings).collect::<Vec<_>>(), keys.is_some())
+        }),
+        (Err((what, next)), ..) => Ok(vec![(what.clone(), (*next).to_owned())]),
+        _ => Err((
             "there is no user mysql".to_owned(),
             "Is MariaDB installed?".to_owned(),
         )),
-        (Ok(check), Some(user)) => effective_configuration(user, variable)
-            .map(|config| {
-                let faults = judge(&config, check, keys.as_deref().unwrap_or_default());
-                told(&faults, keys.is_some())
-            })
-            .map_err(|problem| (problem.what, problem.next)),
     };
     let dangers = System::here().dangers();
     let dangers = dangers.iter();
@@ -132,13 +130,42 @@ pub fn look(release: Option<&MariadbRelease>, key: Option<&MasterKey>) -> Standi
         has_data: data.as_ref().is_some_and(|data| {
             fs::read_dir(data.real()).is_ok_and(|mut entries| entries.next().is_some())
         }),
-        runs: data.is_some_and(|data| working_in(data.real()).is_some()),
+        runs: data
+            .as_ref()
+            .is_some_and(|data| working_in(data.real()).is_some()),
+        others: of_others()
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|other| {
+                !data
+                    .as_ref()
+                    .is_some_and(|data| works_in(other.pid, data.real()))
+            })
+            .collect(),
+        not_serving: data.and_then(|data| {
+            let pid = main_process(UNIT)?;
+            let serves = process_serves(pid, data.real());
+            serves.err().map(|why| why.to_string())
+        }),
+        version,
         other_user: release
             .zip(user)
             .filter(|(release, user)| release.uid != user.uid)
             .map(|(release, _)| release.uid),
         unit,
     }
+}
+
+/// What the gate would see of a start.
+fn launched(
+    user: &ServiceUser,
+    data: &DataDirectory,
+) -> Result<(Launch, Option<Configuration>), (String, String)> {
+    let pair = |problem: Problem| (problem.what, problem.next);
+    let launch =
+        Launch::of(UNIT, Asked::ByHand, user, &[data.seen(), data.real()]).map_err(pair)?;
+    let config = launch.configuration(user).map_err(pair)?;
+    Ok((launch, config))
 }
 
 /// Without the keys nothing is said of them.
@@ -161,7 +188,6 @@ mod tests {
 ExecCondition={ path=/bin/sh ; argv[]=/bin/sh -c /usr/bin/nsenter --target=1 --mount /usr/sbin/stayput mariadb gate || exit 255 ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }
 ExecStartPre={ path=/usr/bin/install ; argv[]=/usr/bin/install -m 755 ; pid=0 }
 ExecStartPre={ path=/bin/sh ; argv[]=/bin/sh -c systemctl unset-environment ; pid=0 }
-Environment=MYSQLD_MULTI_INSTANCE= \"MYSQLD_OPTS=--port=3307 --skip-log-bin\" OTHER=1
 MemorySwapMax=0
 LimitCORE=0
 LoadState=loaded
@@ -174,18 +200,6 @@ LoadState=loaded
         assert!(unit.value("ExecCondition").contains("stayput mariadb gate"));
         assert_eq!(unit.value("ExecStartPre").lines().count(), 2);
         assert_eq!(unit.value("NoSuchThing"), "");
-    }
-
-    #[test]
-    fn the_units_options_are_those_that_the_gate_will_see() {
-        let unit = Unit::parse(SHOWN);
-        let options = unit.variable("MYSQLD_OPTS");
-        assert_eq!(options.as_deref(), Some("--port=3307 --skip-log-bin"));
-        assert_eq!(unit.variable("MYSQLD_MULTI_INSTANCE").as_deref(), Some(""));
-        assert_eq!(unit.variable("OTHER").as_deref(), Some("1"));
-        assert_eq!(unit.variable("MYSQLD"), None);
-        let broken = Unit::parse("Environment=\"MYSQLD_OPTS=--a");
-        assert_eq!(broken.variable("MYSQLD_OPTS").as_deref(), Some("--a"));
     }
 
     #[test]

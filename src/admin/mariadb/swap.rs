@@ -3,6 +3,8 @@
 //! crash dumps. Finding them is here, pure; ending them is in [`change`].
 
 mod change;
+mod configured;
+mod device;
 
 use std::fmt;
 use std::fs;
@@ -17,8 +19,12 @@ pub use change::{SwapChoice, apply};
 pub enum Danger {
     /// In use now.
     Swap(PathBuf),
+    /// Swap in memory that is written out to a disk.
+    Writeback { zram: PathBuf, device: PathBuf },
     /// From the next start on: fstab or a unit of systemd, and what it names.
     Configured { file: PathBuf, names: String },
+    /// From the next start on: where zram is told to write to a disk.
+    ConfiguredWriteback { file: PathBuf, names: String },
     /// A resume device is set: on the kernel's command line, or in a file.
     Hibernation(PathBuf),
     /// A crashed kernel's memory would be saved.
@@ -47,14 +53,14 @@ impl System {
 
     /// Everything that stands in the way.
     pub fn dangers(&self) -> Vec<Danger> {
-        let mut found: Vec<Danger> = self.active().into_iter().map(Danger::Swap).collect();
-        let fstab = self.text("/etc/fstab");
-        let configured = fstab_swaps(&fstab).filter(|device| !self.is_safe(Path::new(device)));
-        found.extend(configured.map(|device| Danger::Configured {
-            file: "/etc/fstab".into(),
-            names: device.to_owned(),
-        }));
-        found.extend(self.units());
+        let active = self.active().into_iter();
+        let mut found: Vec<Danger> = active
+            .map(|path| match self.written_back(&path) {
+                Some(device) => Danger::Writeback { zram: path, device },
+                None => Danger::Swap(path),
+            })
+            .collect();
+        found.extend(self.configured());
         found.extend(self.hibernation());
         found.extend(self.kdump());
         found
@@ -67,68 +73,11 @@ impl System {
             .lines()
             .skip(1)
             .filter_map(|line| line.split_whitespace().next());
-        // The kernel writes blanks in paths as \040.
         paths
-            .map(|path| PathBuf::from(path.replace("\\040", " ")))
+            .map(unescaped)
             .filter(|path| !self.is_safe(path))
+            .map(PathBuf::from)
             .collect()
-    }
-
-    fn is_safe(&self, device: &Path) -> bool {
-        let shown = device.to_string_lossy();
-        if shown.starts_with("/dev/zram") {
-            return true;
-        }
-        if let Some(name) = shown.strip_prefix("/dev/mapper/")
-            && crypttab_random(&self.text("/etc/crypttab")).any(|random| random == name)
-        {
-            return true;
-        }
-        let real = fs::canonicalize(self.at(&shown)).unwrap_or_else(|_| device.to_owned());
-        let name = real
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        self.is_encrypted(&name, 0)
-    }
-
-    /// Whether a block device lies on dm-crypt, itself or below.
-    fn is_encrypted(&self, name: &str, depth: u8) -> bool {
-        let block = format!("/sys/class/block/{name}");
-        if self.text(&format!("{block}/dm/uuid")).starts_with("CRYPT-") {
-            return true;
-        }
-        let Ok(below) = fs::read_dir(self.at(&format!("{block}/slaves"))) else {
-            return false;
-        };
-        let below: Vec<String> = below
-            .take(64)
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .collect();
-        depth < 8
-            && !below.is_empty()
-            && below.iter().all(|name| self.is_encrypted(name, depth + 1))
-    }
-
-    fn units(&self) -> Vec<Danger> {
-        let Ok(entries) = fs::read_dir(self.at("/etc/systemd/system")) else {
-            return Vec::new();
-        };
-        let swaps = entries.take(10_000).filter_map(|entry| {
-            let name = entry.ok()?.file_name().into_string().ok()?;
-            let file = format!("/etc/systemd/system/{name}");
-            let text = name.ends_with(".swap").then(|| self.text(&file))?;
-            let device = text
-                .lines()
-                .find_map(|line| line.strip_prefix("What="))?
-                .trim();
-            (!self.is_safe(Path::new(device))).then(|| Danger::Configured {
-                file: file.into(),
-                names: device.to_owned(),
-            })
-        });
-        swaps.collect()
     }
 
     fn hibernation(&self) -> Option<Danger> {
@@ -137,7 +86,7 @@ impl System {
         let on_cmdline = words
             .iter()
             .filter_map(|word| word.strip_prefix("resume="))
-            .any(|device| !device.is_empty());
+            .any(|device| !device.is_empty() && !self.is_safe(device));
         if on_cmdline && !words.contains(&"noresume") {
             return Some(Danger::Hibernation("/proc/cmdline".into()));
         }
@@ -148,7 +97,7 @@ impl System {
             .filter_map(|line| line.trim().strip_prefix("RESUME="))
             .map(|device| device.trim_matches(['"', '\'']).to_owned())
             .next_back()?;
-        let none = ["", "none", "auto"].contains(&&*device) || self.is_safe(Path::new(&device));
+        let none = ["", "none", "auto"].contains(&&*device) || self.is_safe(&device);
         (!none).then(|| Danger::Hibernation(file.into()))
     }
 
@@ -163,6 +112,27 @@ impl System {
     }
 }
 
+/// The kernel, and fstab with it, writes blanks and the like as \040.
+fn unescaped(text: &str) -> String {
+    let mut plain = Vec::new();
+    let mut bytes = text.as_bytes();
+    while let Some((first, rest)) = bytes.split_first() {
+        let digits = rest.get(..3).and_then(|digits| str::from_utf8(digits).ok());
+        let octal = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match octal.filter(|_| *first == b'\\') {
+            Some(byte) => {
+                plain.push(byte);
+                bytes = &rest[3..];
+            }
+            None => {
+                plain.push(*first);
+                bytes = rest;
+            }
+        }
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
 /// The devices that fstab swaps to.
 fn fstab_swaps(fstab: &str) -> impl Iterator<Item = &str> {
     fstab.lines().filter_map(|line| {
@@ -172,24 +142,23 @@ fn fstab_swaps(fstab: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The names that crypttab gives to devices with a key that nobody keeps.
-fn crypttab_random(crypttab: &str) -> impl Iterator<Item = &str> {
-    crypttab.lines().filter_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        match fields[..] {
-            [name, _, "/dev/urandom" | "/dev/random", options] if !name.starts_with('#') => options
-                .split(',')
-                .any(|option| option == "swap")
-                .then_some(name),
-            _ => None,
-        }
-    })
-}
-
 impl fmt::Display for Danger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Swap(path) => write!(f, "swap on {} is not encrypted", path.display()),
+            Self::Writeback { zram, device } => write!(
+                f,
+                "swap on {} is written out to {}, not encrypted",
+                zram.display(),
+                device.display()
+            ),
+            Self::ConfiguredWriteback { file, names } => {
+                write!(
+                    f,
+                    "{} has zram written out to {names}, not encrypted",
+                    file.display()
+                )
+            }
             Self::Configured { file, names } => {
                 write!(f, "{} swaps to {names}, not encrypted", file.display())
             }
@@ -205,7 +174,13 @@ impl Danger {
     /// What to do about it, in one line.
     pub fn next(&self) -> &'static str {
         match self {
-            Self::Swap(_) | Self::Configured { .. } => {
+            Self::ConfiguredWriteback { .. } => {
+                "Take the disk (writeback-device=, backing_dev) out of that file."
+            }
+            Self::Configured { file, .. } if file != Path::new("/etc/fstab") => {
+                "Remove that file, or `systemctl mask` the unit where a package brings it."
+            }
+            Self::Swap(_) | Self::Writeback { .. } | Self::Configured { .. } => {
                 "Add --swap off, --swap random-key or --swap zram: it does what is needed."
             }
             Self::Hibernation(place) if place == Path::new("/proc/cmdline") => {

@@ -1,139 +1,280 @@
-//! From the old server into the new one, through memory alone: no dump file.
+//! Rows from one server into another, through memory alone: no dump file.
 
-use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
-
-use zeroize::Zeroizing;
 
 use crate::admin::{Problem, Result};
 
-use super::floats::{FloatTable, READ_SESSION, SESSION};
-use super::private::PrivateServer;
-
-const CHUNK: usize = 1 << 20;
+use super::client::{Client, SILENT_MAX};
+use super::names::TableName;
+use super::rows::RowWriter;
+use super::schema::Table;
+use super::wire::{Connection, Patience, SqlError};
+use super::words;
 
 /// How often progress is told.
-const EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(5);
+/// After how long without a sign of life that is told.
+const STALL: Duration = Duration::from_secs(60);
 
-/// What every dump is told.
-const DUMP: [&str; 9] = [
-    "--all-databases",
-    "--hex-blob",
-    "--quick",
-    "--dump-history",
-    "--skip-lock-tables",
-    "--skip-dump-date",
-    "--default-character-set=utf8mb4",
-    "--max-allowed-packet=1G",
-    "--net-buffer-length=1M",
-];
+/// The session that writes rows: nothing may be checked, counted up or shifted
+/// by the clock a second time. What is written into an empty table in one
+/// transaction InnoDB takes in bulk.
+const WRITING: &str = "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', \
+     foreign_key_checks = 0, unique_checks = 0, check_constraint_checks = 0, autocommit = 0, \
+     system_versioning_insert_history = 1";
 
-/// Copies everything: databases, tables, accounts, routines, events, views,
-/// sequences and the history of system-versioned tables; then the rows that a
-/// dump would change; then the triggers, which must not fire before.
-/// `progress` gets the bytes copied so far.
+/// The session that reads them: bytes as they are stored.
+const READING: &str = "SET SESSION character_set_results = NULL";
+
+/// What the threads of one copy or comparison have in common.
+#[derive(Default)]
+pub struct Pulse {
+    bytes: AtomicU64,
+    done: AtomicUsize,
+    stopped: AtomicBool,
+    /// What each thread works on.
+    now: Mutex<Vec<String>>,
+}
+
+impl Pulse {
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub fn done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    pub fn begin(&self, what: &str) {
+        self.now
+            .lock()
+            .expect("nobody panics with it")
+            .push(what.to_owned());
+    }
+
+    pub fn end(&self, what: &str) {
+        let mut now = self.now.lock().expect("nobody panics with it");
+        if let Some(at) = now.iter().position(|name| name == what) {
+            now.swap_remove(at);
+        }
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    fn doing(&self) -> String {
+        self.now.lock().expect("nobody panics with it").join(", ")
+    }
+
+    /// Tells how far it is until every one of `threads` has ended, then gives
+    /// their results.
+    pub fn watch<T>(
+        &self,
+        threads: Vec<thread::ScopedJoinHandle<'_, Result<T>>>,
+        say: &mut dyn FnMut(&str),
+        progress: impl Fn(&Self) -> String,
+    ) -> Result<Vec<T>> {
+        let mark = |pulse: &Self| (pulse.bytes(), pulse.done());
+        let (mut told, mut moved) = (Instant::now(), Instant::now());
+        let (mut last, mut shown) = (mark(self), mark(self));
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            thread::sleep(Duration::from_millis(20));
+            let now = mark(self);
+            if now != last {
+                (last, moved) = (now, Instant::now());
+            }
+            if moved.elapsed() > STALL && told.elapsed() > STALL {
+                let minutes = moved.elapsed().as_secs() / 60;
+                say(&format!(
+                    "  nothing has moved for {minutes} min: {}",
+                    self.doing()
+                ));
+                told = Instant::now();
+            } else if now != shown && told.elapsed() > EVERY {
+                say(&format!("  {}", progress(self)));
+                (shown, told) = (now, Instant::now());
+            }
+        }
+        let mut results = Vec::new();
+        let mut problems = Vec::new();
+        for thread in threads {
+            match thread.join() {
+                Ok(Ok(result)) => results.push(result),
+                Ok(Err(problem)) => problems.push(problem),
+                Err(_) => problems.push(Problem::failed(
+                    "The copy failed for a reason inside stayput.",
+                    "Please report it to stayput's authors.",
+                )),
+            }
+        }
+        // The one that failed first is the cause.
+        let caused = |problem: &Problem| !problem.what.contains("another part of the copy failed");
+        let first = problems.iter().position(caused).unwrap_or(0);
+        match problems.is_empty() {
+            true => Ok(results),
+            false => Err(problems.swap_remove(first)),
+        }
+    }
+}
+
+impl Patience for Pulse {
+    fn wait(&self, silent: Duration) -> std::result::Result<(), SqlError> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(SqlError::Stopped);
+        }
+        match silent > SILENT_MAX {
+            true => Err(SqlError::Silent(silent)),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Copies the rows of every table, `workers` tables side by side. Gives the
+/// bytes that went through.
 ///
 /// # Errors
-/// When either side fails; with its own words.
-pub fn copy(old: &PrivateServer, new: &PrivateServer, mut progress: impl FnMut(u64)) -> Result<()> {
-    let dump = || {
-        let mut dump = old.client("mariadb-dump");
-        dump.args(DUMP);
-        dump
+/// When one table cannot be read or written.
+pub fn rows(
+    old: &Client,
+    new: &Client,
+    tables: &[&Table],
+    workers: usize,
+    say: &mut dyn FnMut(&str),
+) -> Result<u64> {
+    let pulse = Pulse::default();
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let work = || {
+            let result = worker(old, new, tables, &next, &pulse);
+            if result.is_err() {
+                pulse.stop();
+            }
+            result
+        };
+        let threads = (0..workers).map(|_| scope.spawn(work)).collect();
+        pulse.watch(threads, say, |pulse| {
+            format!(
+                "{} MB copied, {} of {} tables",
+                pulse.bytes() >> 20,
+                pulse.done(),
+                tables.len()
+            )
+        })
+    })?;
+    Ok(pulse.bytes())
+}
+
+fn worker(
+    old: &Client,
+    new: &Client,
+    tables: &[&Table],
+    next: &AtomicUsize,
+    pulse: &Pulse,
+) -> Result<()> {
+    let connect = |client: &Client, session: &str| -> std::result::Result<_, SqlError> {
+        let mut connection = client.open(pulse)?;
+        connection.run(session)?;
+        Ok(connection)
     };
-    let floats = FloatTable::all(old)?;
-    let mut everything = dump();
-    everything
-        .args(["--routines", "--events", "--skip-triggers"])
-        .args(floats.iter().map(FloatTable::ignore));
-    let mut copied = 0;
-    pipe(everything, b"", new, &mut copied, &mut progress)?;
-    for table in &floats {
-        let mut rows = old.client("mariadb");
-        rows.args(["--batch", "--raw", "--skip-column-names", "--quick"])
-            .args(["--default-character-set=utf8mb4", "--max-allowed-packet=1G"])
-            .arg(format!("--init-command={READ_SESSION}"))
-            .arg(format!("--execute={}", table.query()));
-        pipe(rows, SESSION.as_bytes(), new, &mut copied, &mut progress)?;
+    let to_whom = |who: &str| format!("connecting to the {who} server");
+    let mut from =
+        connect(old, READING).map_err(|error| words::problem(&error, &to_whom(old.who())))?;
+    let mut to =
+        connect(new, WRITING).map_err(|error| words::problem(&error, &to_whom(new.who())))?;
+    while let Some(table) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let name = table.name.sql();
+        pulse.begin(&name);
+        one(&mut from, &mut to, table, pulse)?;
+        pulse.end(&name);
     }
-    let mut triggers = dump();
-    triggers.args([
-        "--no-create-info",
-        "--no-create-db",
-        "--no-data",
-        "--triggers",
-    ]);
-    pipe(triggers, b"", new, &mut copied, &mut progress)?;
-    progress(copied);
     Ok(())
 }
 
-/// Sends what `source` writes to the new server, after `first`.
-fn pipe(
-    mut source: Command,
-    first: &[u8],
-    new: &PrivateServer,
-    copied: &mut u64,
-    progress: &mut dyn FnMut(u64),
+/// Which side an error came from.
+enum Side {
+    Reading(SqlError),
+    Writing(SqlError),
+}
+
+fn one(
+    from: &mut Connection<'_>,
+    to: &mut Connection<'_>,
+    table: &Table,
+    pulse: &Pulse,
 ) -> Result<()> {
-    let run = |error: std::io::Error| {
-        Problem::failed(
-            format!("MariaDB's client programs cannot be run: {error}"),
-            "Install them: `apt-get install mariadb-client`.",
-        )
-    };
-    let mut dump = source
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(run)?;
-    let mut load = new
-        .client("mariadb")
-        .args([
-            "--binary-mode",
-            "--default-character-set=utf8mb4",
-            "--max-allowed-packet=1G",
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(run)?;
-    let (mut from, mut to) = (
-        dump.stdout.take().expect("it was asked to be piped"),
-        load.stdin.take().expect("it was asked to be piped"),
-    );
-    let mut chunk = Zeroizing::new(vec![0; CHUNK]);
-    let mut told = Instant::now();
-    // A side that ends early shows in its exit status.
-    let mut open = to.write_all(first).is_ok();
-    while open && let Ok(length @ 1..) = from.read(&mut chunk) {
-        open = to.write_all(&chunk[..length]).is_ok();
-        *copied += length as u64;
-        if told.elapsed() > EVERY {
-            progress(*copied);
-            told = Instant::now();
+    transfer(from, to, table, pulse).map_err(|side| match side {
+        Side::Reading(error) => words::problem(&error, &format!("reading {}", table.name)),
+        Side::Writing(error) => {
+            words::problem(&error, &format!("writing the copy of {}", table.name))
         }
+    })
+}
+
+fn transfer(
+    from: &mut Connection<'_>,
+    to: &mut Connection<'_>,
+    table: &Table,
+    pulse: &Pulse,
+) -> std::result::Result<(), Side> {
+    let mut writer = RowWriter::new(table);
+    let mut failed = None;
+    let (off, on) = keys(table);
+    if let Some(off) = off {
+        to.run(&off).map_err(Side::Writing)?;
     }
-    if open && !first.is_empty() {
-        let _ = to.write_all(b"COMMIT;\n");
-    }
-    drop((from, to));
-    let loaded = load.wait_with_output().map_err(run)?;
-    let dumped = dump.wait_with_output().map_err(run)?;
-    for (output, what) in [
-        (loaded, "writing into the new server"),
-        (dumped, "reading from the old server"),
-    ] {
-        if !output.status.success() {
-            let words = String::from_utf8_lossy(&output.stderr);
-            return Err(Problem::failed(
-                format!("The copy failed while {what}: {}", words.trim()),
-                "Repair what MariaDB names, then run the command again.",
-            ));
+    let read = from.query(table.read().as_bytes(), |row| {
+        writer.add(row);
+        if !writer.is_full() {
+            return Ok(());
         }
+        let sent = to.query(writer.statement(), |_| Ok(()));
+        pulse
+            .bytes
+            .fetch_add(writer.statement().len() as u64, Ordering::Relaxed);
+        writer.clear();
+        sent.map_err(|error| {
+            failed = Some(error);
+            SqlError::Stopped
+        })
+    });
+    if let Some(error) = failed {
+        return Err(Side::Writing(error));
+    }
+    read.map_err(Side::Reading)?;
+    if !writer.statement().is_empty() {
+        to.query(writer.statement(), |_| Ok(()))
+            .map_err(Side::Writing)?;
+        pulse
+            .bytes
+            .fetch_add(writer.statement().len() as u64, Ordering::Relaxed);
+    }
+    to.run("COMMIT").map_err(Side::Writing)?;
+    if let Some(on) = on {
+        to.run(&on).map_err(Side::Writing)?;
     }
     Ok(())
+}
+
+/// Statements around the rows of a table whose indexes are made quicker
+/// afterwards.
+fn keys(table: &Table) -> (Option<String>, Option<String>) {
+    let sorted = ["MyISAM", "Aria"].contains(&&*table.engine) && table.name.schema != "mysql";
+    let alter = |how: &str| sorted.then(|| format!("ALTER TABLE {} {how} KEYS", table.name.sql()));
+    (alter("DISABLE"), alter("ENABLE"))
+}
+
+/// The order in which tables are copied: the largest first, so that none is
+/// left over for one worker alone.
+pub fn largest_first<'a>(
+    tables: impl IntoIterator<Item = &'a Table>,
+    size: impl Fn(&TableName) -> u64,
+) -> Vec<&'a Table> {
+    let mut order: Vec<&Table> = tables.into_iter().collect();
+    order.sort_by_key(|table| std::cmp::Reverse(size(&table.name)));
+    order
 }

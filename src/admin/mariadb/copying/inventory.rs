@@ -1,124 +1,173 @@
 //! What a server holds, as lines that can be compared: if the lines of two
 //! servers are equal, they hold the same.
-//!
-//! A line starts with what it is about (kind and name, separated by tabs);
-//! the last field is a count or a checksum, never a row's contents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use crate::admin::Result;
 
-use super::private::PrivateServer;
+use super::client::{Client, Patient, SILENT_MAX};
+use super::copy::Pulse;
+use super::definitions::{databases, shown, state};
+use super::files;
+use super::names::{TableName, quote};
+use super::schema::{Kind, Table, tables};
+use super::wire::{Connection, SqlError};
+use super::words;
 
-/// Databases that mariadbd makes up or brings with itself.
-const OWN: &str = "('information_schema','performance_schema','sys')";
+/// What a line is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    Database(String),
+    /// A view, a trigger, or the definition of a table whose rows are
+    /// elsewhere: a file in the data directory.
+    File(String),
+    Definition(TableName),
+    /// Where a sequence stands.
+    Sequence(TableName),
+    Rows(TableName),
+    Checksum(TableName),
+}
 
-/// Tables of `mysql` whose rows are about one server's files or clock: the
-/// server writes them anew. Routines and events are compared by themselves.
-const REWRITTEN: [&str; 8] = [
-    "event",
-    "general_log",
-    "gtid_slave_pos",
-    "innodb_index_stats",
-    "innodb_table_stats",
-    "proc",
-    "slow_log",
-    "transaction_registry",
-];
+impl std::fmt::Display for About {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Database(name) => write!(f, "the database {}", quote(name)),
+            Self::File(path) => write!(f, "the definition in {path}"),
+            Self::Definition(table) => write!(f, "the definition of {table}"),
+            Self::Sequence(table) => write!(f, "the sequence {table}"),
+            Self::Rows(table) => write!(f, "the number of rows of {table}"),
+            Self::Checksum(table) => write!(f, "the checksum of {table}"),
+        }
+    }
+}
 
-/// Definitions, one query per kind: kind, name, checksum.
-const DEFINITIONS: [&str; 10] = [
-    "SELECT 'database', SCHEMA_NAME, CONCAT_WS('|', DEFAULT_CHARACTER_SET_NAME, \
-     DEFAULT_COLLATION_NAME, SCHEMA_COMMENT) FROM information_schema.SCHEMATA \
-     WHERE SCHEMA_NAME NOT IN $OWN",
-    "SELECT 'table', CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), MD5(CONCAT_WS('|', TABLE_TYPE, \
-     IFNULL(ENGINE, ''), IFNULL(AUTO_INCREMENT, ''), IFNULL(TABLE_COLLATION, ''), \
-     IF(TABLE_TYPE = 'VIEW', '', TABLE_COMMENT))) \
-     FROM information_schema.TABLES WHERE TABLE_SCHEMA NOT IN $OWN",
-    "SELECT 'column', CONCAT_WS('.', TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME), \
-     MD5(CONCAT_WS('|', ORDINAL_POSITION, IFNULL(COLUMN_DEFAULT, 'none'), IS_NULLABLE, \
-     COLUMN_TYPE, IFNULL(COLLATION_NAME, ''), EXTRA, COLUMN_COMMENT, \
-     IFNULL(GENERATION_EXPRESSION, ''))) \
-     FROM information_schema.COLUMNS WHERE TABLE_SCHEMA NOT IN $OWN",
-    "SELECT 'index', CONCAT_WS('.', TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX), \
-     MD5(CONCAT_WS('|', NON_UNIQUE, COLUMN_NAME, IFNULL(SUB_PART, ''), INDEX_TYPE)) \
-     FROM information_schema.STATISTICS WHERE TABLE_SCHEMA NOT IN $OWN",
-    "SELECT 'foreign key', CONCAT_WS('.', CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME), \
-     MD5(CONCAT_WS('|', REFERENCED_TABLE_NAME, UPDATE_RULE, DELETE_RULE)) \
-     FROM information_schema.REFERENTIAL_CONSTRAINTS",
-    "SELECT 'check', CONCAT_WS('.', CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME), \
-     MD5(CHECK_CLAUSE) FROM information_schema.CHECK_CONSTRAINTS \
-     WHERE CONSTRAINT_SCHEMA NOT IN $OWN",
-    "SELECT 'view', CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), MD5(CONCAT_WS('|', VIEW_DEFINITION, \
-     CHECK_OPTION, DEFINER, SECURITY_TYPE)) FROM information_schema.VIEWS \
-     WHERE TABLE_SCHEMA NOT IN $OWN",
-    "SELECT 'routine', CONCAT(ROUTINE_SCHEMA, '.', ROUTINE_NAME, ' ', ROUTINE_TYPE), \
-     MD5(CONCAT_WS('|', IFNULL(ROUTINE_DEFINITION, ''), DTD_IDENTIFIER, SQL_DATA_ACCESS, \
-     SECURITY_TYPE, SQL_MODE, DEFINER, ROUTINE_COMMENT)) \
-     FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA NOT IN $OWN",
-    "SELECT 'trigger', CONCAT(TRIGGER_SCHEMA, '.', TRIGGER_NAME), MD5(CONCAT_WS('|', \
-     EVENT_MANIPULATION, EVENT_OBJECT_TABLE, ACTION_ORDER, ACTION_TIMING, ACTION_STATEMENT, \
-     SQL_MODE, DEFINER)) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA NOT IN $OWN",
-    "SELECT 'event', CONCAT(EVENT_SCHEMA, '.', EVENT_NAME), MD5(CONCAT_WS('|', EVENT_DEFINITION, \
-     IFNULL(EXECUTE_AT, ''), IFNULL(INTERVAL_VALUE, ''), IFNULL(INTERVAL_FIELD, ''), \
-     IFNULL(STARTS, ''), IFNULL(ENDS, ''), STATUS, ON_COMPLETION, SQL_MODE, DEFINER)) \
-     FROM information_schema.EVENTS",
-];
-
-/// Tables per question: starting a client takes longer than counting a few
-/// small tables.
-const AT_ONCE: usize = 20;
-
-/// Everything that a server holds: what it is about, and its checksum.
+/// Everything that a server holds, and the count or checksum of each. Never a
+/// row's contents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
-    lines: BTreeMap<String, String>,
+    lines: BTreeMap<About, String>,
 }
 
 impl Inventory {
-    /// Takes stock; `progress` gets the number of tables read so far and the
-    /// number of all tables.
+    /// Takes stock of a server whose data directory is `data`, `workers`
+    /// tables side by side. `own_sum` says for which tables CHECKSUM TABLE
+    /// does not do; it must be the same for both sides.
+    ///
+    /// # Errors
+    /// When something cannot be read.
+    pub(super) fn take(
+        client: &Client,
+        data: &Path,
+        own_sums: &BTreeSet<TableName>,
+        workers: usize,
+        pulse: &Pulse,
+    ) -> Result<Self> {
+        let asking = |error: SqlError| {
+            words::problem(
+                &error,
+                &format!("taking stock of the {} server", client.who()),
+            )
+        };
+        let mut server = client.open(pulse).map_err(asking)?;
+        let tables = tables(&mut server).map_err(asking)?;
+        let mut lines = definitions(&mut server, data, &tables)?;
+        let with_rows: Vec<&Table> = tables.values().filter(|table| table.keeps_rows()).collect();
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<Vec<(About, String)>> {
+            let mut server = client.open(pulse).map_err(asking)?;
+            let mut found = Vec::new();
+            while let Some(table) = with_rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let what = format!("{} ({})", table.name, client.who());
+                pulse.begin(&what);
+                let own = own_sums.contains(&table.name);
+                let sums = sums(&mut server, table, own).map_err(|error| {
+                    let doing = format!("reading {} in the {} server", table.name, client.who());
+                    words::problem(&error, &doing)
+                })?;
+                found.extend(sums);
+                pulse.end(&what);
+            }
+            Ok(found)
+        };
+        let found = thread::scope(|scope| {
+            let threads: Vec<_> = (0..workers)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let result = work();
+                        if result.is_err() {
+                            pulse.stop();
+                        }
+                        result
+                    })
+                })
+                .collect();
+            pulse.watch(threads, &mut |_| {}, |_| String::new())
+        })?;
+        lines.extend(found.into_iter().flatten());
+        Ok(Self { lines })
+    }
+
+    /// The number of rows of every table, which is quick to ask.
     ///
     /// # Errors
     /// When a table cannot be read.
-    pub fn take(server: &PrivateServer, mut progress: impl FnMut(usize, usize)) -> Result<Self> {
-        let mut inventory = Self::default();
-        let definitions = DEFINITIONS.map(|query| query.replace("$OWN", OWN));
-        inventory.add(server.rows(&definitions.join(";"))?);
-        let tables = server.rows(&format!(
-            "SELECT TABLE_TYPE, TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
-             WHERE TABLE_SCHEMA NOT IN {OWN} AND TABLE_TYPE <> 'VIEW'"
-        ))?;
-        for (index, some) in tables.chunks(AT_ONCE).enumerate() {
-            progress(index * AT_ONCE, tables.len());
-            let questions: Vec<String> = some.iter().filter_map(|row| question(row)).collect();
-            inventory.add(server.rows(&questions.join(";"))?);
-        }
-        Ok(inventory)
-    }
-
-    fn add(&mut self, lines: Vec<String>) {
-        for line in lines {
-            if let Some((about, sum)) = line.rsplit_once('\t') {
-                self.lines.insert(about.to_owned(), sum.to_owned());
+    pub fn row_counts(client: &Client) -> Result<BTreeMap<TableName, u64>> {
+        let patience = Patient(SILENT_MAX);
+        let asking = |error: SqlError| words::problem(&error, "counting rows");
+        let mut server = client.open(&patience).map_err(asking)?;
+        let mut counts = BTreeMap::new();
+        for table in tables(&mut server).map_err(asking)?.values() {
+            if table.keeps_rows() {
+                let doing = format!("counting the rows of {}", table.name);
+                let rows = server
+                    .rows(&table.count())
+                    .map_err(|error| words::problem(&error, &doing))?;
+                let count = rows.first().and_then(|row| row.first()?.parse().ok());
+                let count = count.ok_or_else(|| asking(SqlError::Garbled))?;
+                counts.insert(table.name.clone(), count);
             }
         }
+        Ok(counts)
+    }
+
+    /// The number of rows that every table had.
+    pub fn counted(&self) -> BTreeMap<TableName, u64> {
+        let count = |(about, sum): (&About, &String)| match about {
+            About::Rows(table) => Some((table.clone(), sum.parse().ok()?)),
+            _ => None,
+        };
+        self.lines.iter().filter_map(count).collect()
     }
 
     /// The tables whose rows were counted.
     pub fn tables(&self) -> usize {
-        let rows = |about: &&String| about.starts_with("rows\t");
-        self.lines.keys().filter(rows).count()
+        self.counted().len()
+    }
+
+    /// Leaves only the lines that the judge lets pass.
+    pub(super) fn only(&self, judge: impl Fn(&About) -> bool) -> Self {
+        let kept = self.lines.iter().filter(|(about, _)| judge(about));
+        Self {
+            lines: kept
+                .map(|(about, sum)| (about.clone(), sum.clone()))
+                .collect(),
+        }
+    }
+
+    pub(super) fn get(&self, about: &About) -> Option<&String> {
+        self.lines.get(about)
     }
 
     /// What this one and the other disagree about, in words.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let shown = |about: &str| about.replace('\t', " ");
         let mut found = Vec::new();
         for (about, sum) in &self.lines {
             match other.lines.get(about) {
-                None => found.push(format!("{} is missing", shown(about))),
-                Some(theirs) if theirs != sum => found.push(format!("{} differs", shown(about))),
+                None => found.push(format!("{about} is missing")),
+                Some(theirs) if theirs != sum => found.push(format!("{about} differs")),
                 Some(_) => {}
             }
         }
@@ -126,118 +175,119 @@ impl Inventory {
             .lines
             .keys()
             .filter(|about| !self.lines.contains_key(*about));
-        found.extend(more.map(|about| format!("{} was not there before", shown(about))));
+        found.extend(more.map(|about| format!("{about} was not there before")));
         found
     }
 }
 
-/// What is asked about the rows of one table (kind, database, name).
-fn question(table: &str) -> Option<String> {
-    let fields: Vec<String> = table.split('\t').map(unescape).collect();
-    let [kind, schema, name] = &fields[..] else {
-        return None;
+/// Everything but rows.
+pub(super) fn definitions(
+    server: &mut Connection<'_>,
+    data: &Path,
+    tables: &BTreeMap<TableName, Table>,
+) -> Result<BTreeMap<About, String>> {
+    let mut lines = BTreeMap::new();
+    let asking = |error: SqlError| words::problem(&error, "listing the databases");
+    for database in databases(server).map_err(asking)? {
+        let options = database.options.join(" ");
+        lines.insert(
+            About::Database(database.name),
+            files::digest(options.as_bytes()),
+        );
+    }
+    for (file, contents) in files::read(server, data, tables)? {
+        let about = About::File(file.path.to_string_lossy().into_owned());
+        lines.insert(about, files::digest(&contents));
+    }
+    for table in tables
+        .values()
+        .filter(|table| !table.keeps_definition_only())
+    {
+        let doing = format!("reading the definition of {}", table.name);
+        let asking = |error: SqlError| words::problem(&error, &doing);
+        let text = shown(server, table).map_err(asking)?;
+        let about = About::Definition(table.name.clone());
+        lines.insert(about, files::digest(text.as_bytes()));
+        if table.kind == Kind::Sequence {
+            let state = state(server, &table.name).map_err(asking)?;
+            lines.insert(About::Sequence(table.name.clone()), state);
+        }
+    }
+    Ok(lines)
+}
+
+/// The number of rows and the checksum of one table.
+fn sums(
+    server: &mut Connection<'_>,
+    table: &Table,
+    own: bool,
+) -> std::result::Result<[(About, String); 2], SqlError> {
+    let (rows, sum) = if own {
+        let row = server.rows(&table.own_sum())?.into_iter().next();
+        let row = row.ok_or(SqlError::Garbled)?;
+        let [rows, sum] = super::schema::fields(row)?;
+        (rows, sum)
+    } else {
+        let one = |rows: Vec<Vec<String>>, at: usize| -> std::result::Result<String, SqlError> {
+            let row = rows.into_iter().next().ok_or(SqlError::Garbled)?;
+            row.into_iter().nth(at).ok_or(SqlError::Garbled)
+        };
+        let rows = one(server.rows(&table.count())?, 0)?;
+        let question = format!("CHECKSUM TABLE {} EXTENDED", table.name.sql());
+        let sum = one(server.rows(&question)?, 1)?;
+        // A table that cannot be read has the checksum NULL and no error.
+        if sum.is_empty() {
+            return Err(SqlError::Refused {
+                code: 1034,
+                state: "HY000".into(),
+            });
+        }
+        (rows, sum)
     };
-    if schema == "mysql" && REWRITTEN.contains(&&**name) {
-        return None;
-    }
-    let about = literal(&format!("{schema}.{name}"));
-    let table = format!("{}.{}", quote(schema), quote(name));
-    Some(match &**kind {
-        "SEQUENCE" => format!(
-            "SELECT 'sequence', {about}, CONCAT_WS(' ', next_not_cached_value, minimum_value, \
-             maximum_value, start_value, increment, cache_size, cycle_option, cycle_count) \
-             FROM {table}"
-        ),
-        // A table that keeps its history is counted with it.
-        "SYSTEM VERSIONED" => format!(
-            "SELECT 'rows', {about}, COUNT(*) FROM {table} FOR SYSTEM_TIME ALL; \
-             CHECKSUM TABLE {table} EXTENDED"
-        ),
-        _ => format!(
-            "SELECT 'rows', {about}, COUNT(*) FROM {table}; CHECKSUM TABLE {table} EXTENDED"
-        ),
-    })
-}
-
-/// A string in SQL, whatever the session's mode says about backslashes.
-pub fn literal(value: &str) -> String {
-    let mut hex = String::from("_utf8mb4 X'");
-    for byte in value.bytes() {
-        hex.push_str(&format!("{byte:02X}"));
-    }
-    hex.push('\'');
-    hex
-}
-
-/// A name in SQL.
-pub fn quote(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
-/// Undoes what `mariadb --batch` does to tabs, line breaks and backslashes.
-pub fn unescape(field: &str) -> String {
-    let mut text = String::new();
-    let mut chars = field.chars();
-    while let Some(c) = chars.next() {
-        text.push(match (c, c == '\\') {
-            (_, true) => match chars.next() {
-                Some('t') => '\t',
-                Some('n') => '\n',
-                Some('0') => '\0',
-                Some(other) => other,
-                None => '\\',
-            },
-            (plain, false) => plain,
-        });
-    }
-    text
+    Ok([
+        (About::Rows(table.name.clone()), rows),
+        (About::Checksum(table.name.clone()), sum),
+    ])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn inventory(lines: &[&str]) -> Inventory {
-        let mut inventory = Inventory::default();
-        inventory.add(lines.iter().map(|&line| line.to_owned()).collect());
-        inventory
+    fn inventory(lines: &[(About, &str)]) -> Inventory {
+        let lines = lines.iter().cloned();
+        Inventory {
+            lines: lines.map(|(about, sum)| (about, sum.to_owned())).collect(),
+        }
+    }
+
+    fn patient() -> TableName {
+        TableName::new("clinic", "patient")
     }
 
     #[test]
-    fn a_copy_that_lost_or_changed_or_gained_anything_is_not_the_same() {
-        let original = inventory(&["rows\tclinic.patient\t3", "trigger\tclinic.t\tabc"]);
+    fn a_copy_that_lost_or_changed_or_gained_is_not_the_same() {
+        let file = |name: &str| About::File(name.into());
+        let original = inventory(&[(About::Rows(patient()), "3"), (file("clinic/t.TRG"), "abc")]);
         assert_eq!(original.differences(&original.clone()), [""; 0]);
+        let copy = inventory(&[(About::Rows(patient()), "2"), (file("clinic/v.frm"), "x")]);
         assert_eq!(
-            original.differences(&inventory(&[
-                "rows\tclinic.patient\t2",
-                "event\tclinic.e\tx"
-            ])),
+            original.differences(&copy),
             [
-                "rows clinic.patient differs",
-                "trigger clinic.t is missing",
-                "event clinic.e was not there before"
+                "the definition in clinic/t.TRG is missing",
+                "the number of rows of `clinic`.`patient` differs",
+                "the definition in clinic/v.frm was not there before",
             ]
         );
+        assert_eq!(original.counted(), BTreeMap::from([(patient(), 3)]));
     }
 
     #[test]
-    fn every_table_is_counted_and_summed_but_those_that_the_server_rewrites() {
-        assert_eq!(question("BASE TABLE\tmysql\tproc"), None);
-        let asked = question("BASE TABLE\tclinic\tpa`tient").unwrap();
-        assert!(
-            asked.contains("COUNT(*) FROM `clinic`.`pa``tient`;"),
-            "{asked}"
-        );
-        assert!(asked.ends_with("CHECKSUM TABLE `clinic`.`pa``tient` EXTENDED"));
-        assert!(question("BASE TABLE\tmysql\tglobal_priv").is_some());
-        let history = question("SYSTEM VERSIONED\tclinic\tp").unwrap();
-        assert!(history.contains("FOR SYSTEM_TIME ALL"), "{history}");
-    }
-
-    #[test]
-    fn names_with_signs_are_quoted_and_read_back() {
-        assert_eq!(quote("a`b"), "`a``b`");
-        assert_eq!(unescape(r"a\tb\\n\n"), "a\tb\\n\n");
-        assert_eq!(unescape("plain\\"), "plain\\");
+    fn two_tables_whose_names_read_alike_are_two_lines() {
+        let (one, other) = (TableName::new("a", "b.c"), TableName::new("a.b", "c"));
+        let held = inventory(&[(About::Rows(one), "1"), (About::Rows(other.clone()), "2")]);
+        assert_eq!(held.tables(), 2);
+        let lost = held.only(|about| *about != About::Rows(other.clone()));
+        assert_eq!(held.differences(&lost).len(), 1);
     }
 }

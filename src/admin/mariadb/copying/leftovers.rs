@@ -4,8 +4,12 @@
 use crate::admin::Result;
 use crate::admin::mariadb::config::Configuration;
 
-use super::inventory::{quote, unescape};
-use super::private::PrivateServer;
+use super::client::{Client, Patient, SILENT_MAX};
+use super::engines::{Keeps, keeps};
+use super::names::{TableName, literal};
+use super::schema::{self, Kind};
+use super::wire::{Connection, SqlError};
+use super::words;
 
 /// One thing that stays clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,36 +19,95 @@ pub struct Leftover {
     pub mend: String,
 }
 
-const OWN: &str = "('information_schema','performance_schema','sys','mysql')";
+/// What the server itself knows to stay clear.
+///
+/// # Errors
+/// When it does not answer.
+pub(super) fn of_server(client: &Client) -> Result<Vec<Leftover>> {
+    let patience = Patient(SILENT_MAX);
+    let ask = || -> std::result::Result<Vec<Leftover>, SqlError> {
+        let mut server = client.open(&patience)?;
+        let mut found = tables(&mut server)?;
+        found.extend(plugins(&mut server)?);
+        Ok(found)
+    };
+    ask().map_err(|error| words::problem(&error, "looking for what cannot be encrypted"))
+}
 
-/// The tables of the owner that MariaDB cannot encrypt.
+/// The owner's tables that MariaDB cannot encrypt, those whose rows are not
+/// this server's, and the plugins that write statements down.
 ///
 /// # Errors
 /// When the server does not answer.
-pub fn tables(server: &PrivateServer) -> Result<Vec<Leftover>> {
-    let rows = server.rows(&format!(
-        "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, ROW_FORMAT FROM information_schema.TABLES \
-         WHERE TABLE_SCHEMA NOT IN {OWN} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') \
-         AND ENGINE <> 'InnoDB' ORDER BY 1, 2"
-    ))?;
-    Ok(rows.iter().filter_map(|row| table(row)).collect())
+fn tables(server: &mut Connection<'_>) -> std::result::Result<Vec<Leftover>, SqlError> {
+    let mut found = Vec::new();
+    for table in schema::tables(server)?.values() {
+        if table.kind == Kind::Sequence || ["mysql", "sys"].contains(&&*table.name.schema) {
+            continue;
+        }
+        let format = match &*table.engine {
+            "Aria" => row_format(server, &table.name)?,
+            _ => String::new(),
+        };
+        found.extend(of_table(&table.name, &table.engine, &format));
+    }
+    Ok(found)
 }
 
-fn table(row: &str) -> Option<Leftover> {
-    let fields: Vec<String> = row.split('\t').map(unescape).collect();
-    let [schema, name, engine, format] = &fields[..] else {
-        return None;
+fn row_format(
+    server: &mut Connection<'_>,
+    table: &TableName,
+) -> std::result::Result<String, SqlError> {
+    let rows = server.rows(&format!(
+        "SELECT ROW_FORMAT FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} \
+         AND TABLE_NAME = {}",
+        literal(&table.schema),
+        literal(&table.name)
+    ))?;
+    Ok(rows.concat().concat())
+}
+
+/// Plugins that write statements with their values into files.
+///
+/// # Errors
+/// When the server does not answer.
+fn plugins(server: &mut Connection<'_>) -> std::result::Result<Vec<Leftover>, SqlError> {
+    let rows = server.rows(
+        "SELECT PLUGIN_NAME FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'AUDIT' \
+         AND PLUGIN_STATUS = 'ACTIVE' \
+         AND PLUGIN_NAME NOT IN ('QUERY_RESPONSE_TIME_AUDIT', 'userstat')",
+    )?;
+    let leftover = |row: Vec<String>| {
+        let name = row.concat();
+        Leftover {
+            what: format!("what the plugin {name} writes down: whole statements with their values"),
+            mend: format!(
+                "UNINSTALL PLUGIN {name}; take it out of /etc/mysql, or have its file on an \
+                 encrypted disk."
+            ),
+        }
     };
-    let table = format!("{}.{}", quote(schema), quote(name));
-    let holds_rows = match &**engine {
-        "MEMORY" | "BLACKHOLE" | "FEDERATED" | "SEQUENCE" => false,
-        "Aria" => format != "Page",
-        _ => true,
-    };
-    holds_rows.then(|| Leftover {
-        what: format!("the rows of {schema}.{name} ({engine} cannot be encrypted)"),
-        mend: format!("ALTER TABLE {table} ENGINE=InnoDB;"),
-    })
+    Ok(rows.into_iter().map(leftover).collect())
+}
+
+fn of_table(table: &TableName, engine: &str, format: &str) -> Option<Leftover> {
+    let name = table.sql();
+    match keeps(engine) {
+        Keeps::Definition if engine == "MEMORY" => None,
+        Keeps::Definition => Some(Leftover {
+            what: format!(
+                "{name} ({engine}) is copied as a definition only: its rows are not this server's"
+            ),
+            mend: "Look whether they are readable where they are, and whether the definition \
+                   holds a password."
+                .into(),
+        }),
+        _ if engine == "InnoDB" || engine == "Aria" && format == "Page" => None,
+        _ => Some(Leftover {
+            what: format!("the rows of {name} ({engine} cannot be encrypted)"),
+            mend: format!("ALTER TABLE {name} ENGINE=InnoDB;"),
+        }),
+    }
 }
 
 /// What the configuration leaves clear.
@@ -93,13 +156,26 @@ mod tests {
 
     #[test]
     fn tables_that_cannot_be_encrypted_come_with_their_command() {
-        let command = |row: &str| table(row).map(|leftover| leftover.mend);
+        let table = TableName::new("clinic", "ol`d");
+        let command = |engine: &str, format: &str| {
+            of_table(&table, engine, format).map(|leftover| leftover.mend)
+        };
         let mended = Some("ALTER TABLE `clinic`.`ol``d` ENGINE=InnoDB;".to_owned());
-        assert_eq!(command("clinic\tol`d\tMyISAM\tDynamic"), mended);
-        assert_eq!(command("clinic\tol`d\tCSV\tFixed"), mended);
-        assert_eq!(command("clinic\tol`d\tAria\tDynamic"), mended);
-        assert_eq!(command("clinic\ta\tAria\tPage"), None);
-        assert_eq!(command("clinic\tm\tMEMORY\tFixed"), None);
+        assert_eq!(command("MyISAM", "Dynamic"), mended);
+        assert_eq!(command("CSV", "Fixed"), mended);
+        assert_eq!(command("ROCKSDB", "Fixed"), mended);
+        assert_eq!(command("Aria", "Dynamic"), mended);
+        assert_eq!(command("Aria", "Page"), None);
+        assert_eq!(command("MEMORY", "Fixed"), None);
+    }
+
+    #[test]
+    fn a_table_whose_rows_are_elsewhere_is_named() {
+        for engine in ["FEDERATED", "CONNECT", "MRG_MyISAM", "BLACKHOLE"] {
+            let named = of_table(&TableName::new("clinic", "far"), engine, "").unwrap();
+            assert!(named.what.contains("`clinic`.`far`"), "{}", named.what);
+            assert!(named.what.contains("definition only"), "{}", named.what);
+        }
     }
 
     #[test]

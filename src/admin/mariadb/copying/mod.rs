@@ -1,8 +1,490 @@
 //! An encrypted copy of a server, proven to hold the same.
+//!
+//! Databases, tables and sequences are made anew from the words in which the
+//! old server shows them; rows go through this process's memory; accounts,
+//! routines and events are rows of `mysql`; views, triggers and tables without
+//! rows are files that are copied. Then both servers are read again, side by
+//! side, and everything is compared.
 
-pub mod copy;
-pub mod floats;
-pub mod inventory;
-pub mod leftovers;
-pub mod obstacles;
-pub mod private;
+mod client;
+mod copy;
+mod counts;
+mod definitions;
+mod engines;
+mod files;
+mod inventory;
+mod leftovers;
+mod login;
+mod meanwhile;
+mod memory;
+mod names;
+mod obstacles;
+mod options;
+mod plugins;
+mod private;
+mod rows;
+mod schema;
+mod sha1;
+mod wire;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::statvfs::statvfs;
+
+use crate::admin::mariadb::server::ServiceUser;
+use crate::admin::{Problem, Result, program};
+
+pub use client::{Client, Row};
+pub use counts::{Counts, rows_lost};
+pub use inventory::Inventory;
+pub use leftovers::{Leftover, settings as leftovers_of_settings};
+pub use names::TableName;
+pub use obstacles::{Obstacle, obstacles};
+pub use private::ROOM;
+
+use copy::Pulse;
+use meanwhile::{Meanwhile, States};
+use memory::{Sizes, sizes};
+use options::{CARELESS, Places, encrypting};
+use private::{PrivateServer, Start};
+use schema::{Kind, Table};
+use wire::SqlError;
+
+/// What is copied.
+pub enum Source<'a> {
+    /// A rehearsal: the server goes on working and nothing in it is changed.
+    Running(&'a Client),
+    /// The data directory of a server that was stopped.
+    Stopped { data: &'a Path },
+}
+
+/// Where the copy is made. mysql must get at all of it.
+pub struct Target<'a> {
+    /// Empty, and mysql's.
+    pub data: &'a Path,
+    /// Empty, and mysql's: for temporary files, on the same filesystem. Those
+    /// of the new server are encrypted; see [`temporary`] for the old one's.
+    pub scratch: &'a Path,
+    /// Plain, of `file_key_management`.
+    pub key_file: &'a Path,
+}
+
+/// A copy that holds the same.
+pub struct Copied {
+    pub inventory: Inventory,
+    pub leftovers: Vec<Leftover>,
+    /// What the new data directory takes on the disk.
+    pub bytes: u64,
+    pub took: Took,
+    /// Tables of a running server that were written meanwhile and could
+    /// therefore not be compared.
+    pub not_compared: Vec<TableName>,
+}
+
+/// How long the parts took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Took {
+    /// Making the new server and starting both.
+    pub start: Duration,
+    pub copy: Duration,
+    pub compare: Duration,
+    /// Stopping both, with everything in their files.
+    pub stop: Duration,
+}
+
+/// Below this much room in /run the old server's temporary files go into the
+/// scratch directory, in bytes.
+const MEMORY_ENOUGH: u64 = 256 << 20;
+
+/// How many tables are copied side by side.
+const WORKERS: usize = 2;
+
+/// Making an empty server.
+const BIRTH_SECONDS: &str = "900";
+
+/// Makes the copy and proves it. `words` are the arguments that the unit gives
+/// its mariadbd: both servers get them too.
+///
+/// # Errors
+/// When the copy cannot be made, or is not the same. The target then holds
+/// what is to be thrown away; the source is as it was.
+pub fn encrypted_copy(
+    user: &ServiceUser,
+    words: &[String],
+    source: &Source<'_>,
+    target: &Target<'_>,
+    say: &mut dyn FnMut(&str),
+) -> Result<Copied> {
+    let started = Instant::now();
+    let room = private::prepare_room(user)?;
+    let running = match source {
+        Source::Running(client) => Some(*client),
+        Source::Stopped { .. } => None,
+    };
+    let old_data = match source {
+        Source::Running(client) => {
+            PathBuf::from(client.rows("SELECT @@datadir")?.concat().concat())
+        }
+        Source::Stopped { data } => data.to_path_buf(),
+    };
+    let sizes = sizes(memory::available(), on_disk(&old_data), running.is_none());
+
+    say("Making an encrypted data directory.");
+    let new = NewServer {
+        user,
+        words,
+        target,
+        room: &room,
+        sizes,
+    };
+    new.give_birth()?;
+    let old = match running {
+        Some(_) => None,
+        None => Some(start_old(user, words, &old_data, target, &room, sizes)?),
+    };
+    let from = running
+        .or(old.as_ref().map(PrivateServer::client))
+        .expect("one of both");
+    // What a stopped server tells may be new: it was not asked before.
+    if let Some(obstacle) = obstacles(from)?.into_iter().next() {
+        return Err(Problem::refused(
+            format!("It cannot be copied: {}.", obstacle.what),
+            format!("Nothing was changed. {}", obstacle.mend),
+        ));
+    }
+    let new = new.start(plugins::engines(from)?)?;
+    let start = started.elapsed();
+
+    say("Copying every database, account, routine, trigger, event and view.");
+    let copying = Instant::now();
+    let copied = copy_all(from, &old_data, &new, user, say)?;
+    let copy = copying.elapsed();
+
+    say("Comparing the copy with the original, row by row.");
+    let comparing = Instant::now();
+    let (inventory, not_compared) = compare(from, running.is_some(), &old_data, &new, copied, say)?;
+    let compare = comparing.elapsed();
+    say(&format!(
+        "{} tables are the same in rows and checksums.",
+        inventory.tables() - not_compared.len()
+    ));
+    let leftovers = leftovers::of_server(from)?;
+
+    let stopping = Instant::now();
+    if let Some(old) = old {
+        old.stop()?;
+    }
+    new.stop()?;
+    Ok(Copied {
+        inventory,
+        leftovers,
+        bytes: on_disk(target.data),
+        took: Took {
+            start,
+            copy,
+            compare,
+            stop: stopping.elapsed(),
+        },
+        not_compared,
+    })
+}
+
+/// Compares two servers that are both stopped; `target` is the copy.
+///
+/// # Errors
+/// When one of them cannot be read, or they do not hold the same.
+pub fn compare_stopped(
+    user: &ServiceUser,
+    words: &[String],
+    old_data: &Path,
+    target: &Target<'_>,
+    say: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let room = private::prepare_room(user)?;
+    let sizes = sizes(memory::available(), on_disk(old_data), true);
+    let old = start_old(user, words, old_data, target, &room, sizes)?;
+    let new = NewServer {
+        user,
+        words,
+        target,
+        room: &room,
+        sizes,
+    };
+    let new = new.start(plugins::engines(old.client())?)?;
+    let pulse = Pulse::default();
+    let reading = |error: SqlError| words::problem(&error, "looking at the tables");
+    let mut asked = old.client().open(&pulse).map_err(reading)?;
+    let tables = schema::tables(&mut asked).map_err(reading)?;
+    let seen = Seen {
+        before: States::ask(&mut asked, &tables).map_err(reading)?,
+        definitions: BTreeMap::new(),
+        tables,
+    };
+    drop(asked);
+    compare(old.client(), false, old_data, &new, seen, say)?;
+    old.stop()?;
+    new.stop()
+}
+
+/// Starts the stopped server for us alone.
+fn start_old(
+    user: &ServiceUser,
+    words: &[String],
+    data: &Path,
+    target: &Target<'_>,
+    room: &Path,
+    sizes: Sizes,
+) -> Result<PrivateServer> {
+    let temporary = temporary(user, room, target)?;
+    let start = |engines: Vec<OsString>| {
+        let mut more = vec!["--read-only".into()];
+        if let Some(pool) = sizes.old_pool {
+            more.push(format!("--innodb-buffer-pool-size={pool}").into());
+        }
+        more.extend(engines);
+        let places = Places {
+            name: "old",
+            data: data.to_owned(),
+            temporary: temporary.clone(),
+            room: room.to_owned(),
+        };
+        Start {
+            user,
+            words,
+            places,
+            more,
+        }
+        .start()
+    };
+    let server = start(Vec::new())?;
+    // A server without accounts does not load what INSTALL SONAME noted.
+    let engines = plugins::engines(server.client())?;
+    if engines.is_empty() {
+        return Ok(server);
+    }
+    server.stop()?;
+    start(engines)
+}
+
+/// A directory for the old server's temporary files. They are clear, but hold
+/// no row: rows are read in the order of their table, and only questions about
+/// definitions are sorted. In memory all the same, unless they could fill it.
+fn temporary(user: &ServiceUser, room: &Path, target: &Target<'_>) -> Result<PathBuf> {
+    let free = statvfs(room).map_or(0, |at| at.blocks_available() * at.fragment_size());
+    let parent = if free >= MEMORY_ENOUGH {
+        room
+    } else {
+        target.scratch
+    };
+    directory(user, &parent.join("old-tmp"))
+}
+
+/// A directory of mysql's alone.
+fn directory(user: &ServiceUser, path: &Path) -> Result<PathBuf> {
+    let made = fs::create_dir_all(path)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o700)))
+        .and_then(|()| chown(path, Some(user.uid), Some(user.gid)));
+    made.map_err(|error| {
+        Problem::failed(
+            format!("{}: {error}", path.display()),
+            "Is the disk full? `df` tells.",
+        )
+    })?;
+    Ok(path.to_owned())
+}
+
+/// The server that is made.
+struct NewServer<'a> {
+    user: &'a ServiceUser,
+    words: &'a [String],
+    target: &'a Target<'a>,
+    room: &'a Path,
+    sizes: Sizes,
+}
+
+impl NewServer<'_> {
+    fn prepare(&self, engines: Vec<OsString>) -> Result<Start<'_>> {
+        let mut more = encrypting(self.target.key_file);
+        more.extend(CARELESS.map(OsString::from));
+        more.push(format!("--innodb-buffer-pool-size={}", self.sizes.new_pool).into());
+        more.push(format!("--innodb-log-file-size={}", self.sizes.new_log).into());
+        more.extend(engines);
+        let places = Places {
+            name: "new",
+            data: self.target.data.to_owned(),
+            temporary: directory(self.user, &self.target.scratch.join("new-tmp"))?,
+            room: self.room.to_owned(),
+        };
+        Ok(Start {
+            user: self.user,
+            words: self.words,
+            places,
+            more,
+        })
+    }
+
+    fn give_birth(&self) -> Result<()> {
+        let start = self.prepare(Vec::new())?;
+        // Before the first file is made: on whose files would it work?
+        start.foresee()?;
+        program::run(
+            Command::new("/usr/bin/timeout")
+                .args([BIRTH_SECONDS, "/usr/bin/mariadb-install-db"])
+                .args(start.arguments())
+                .args(["--user=mysql", "--skip-test-db"])
+                // As the package calls it: it then asks for no host's name.
+                .args(["--rpm", "--cross-bootstrap"])
+                .env_clear()
+                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+                .env("HOME", "/nonexistent"),
+            "Nothing was changed. Look at MariaDB's own words above.",
+        )
+        .map(drop)
+    }
+
+    fn start(&self, engines: Vec<OsString>) -> Result<PrivateServer> {
+        self.prepare(engines)?.start()
+    }
+}
+
+/// What was seen of the source when the copy began.
+struct Seen {
+    tables: BTreeMap<TableName, Table>,
+    before: States,
+    definitions: BTreeMap<inventory::About, String>,
+}
+
+fn copy_all(
+    from: &Client,
+    old_data: &Path,
+    new: &PrivateServer,
+    user: &ServiceUser,
+    say: &mut dyn FnMut(&str),
+) -> Result<Seen> {
+    let pulse = Pulse::default();
+    let reading = |error: SqlError| words::problem(&error, "looking at the tables");
+    let writing = |error: SqlError| words::problem(&error, "preparing the new server");
+    let mut old = from.open(&pulse).map_err(reading)?;
+    let mut copy = new.client().open(&pulse).map_err(writing)?;
+    let tables = schema::tables(&mut old).map_err(reading)?;
+    let before = States::ask(&mut old, &tables).map_err(reading)?;
+    let definitions = inventory::definitions(&mut old, old_data, &tables)?;
+
+    definitions::make(&mut old, &mut copy, &tables)?;
+    let with_rows = |system: bool| {
+        let wanted =
+            move |table: &&Table| table.keeps_rows() && (table.name.schema == "mysql") == system;
+        copy::largest_first(tables.values().filter(wanted), |table| before.size(table))
+    };
+    copy::rows(from, new.client(), &with_rows(false), WORKERS, say)?;
+    // Last: dropping a table takes its statistics in `mysql` with it.
+    definitions::make_system(&mut old, &mut copy, &tables)?;
+    copy::rows(from, new.client(), &with_rows(true), 1, say)?;
+    copy.run("FLUSH TABLES").map_err(writing)?;
+    let files = files::read(&mut old, old_data, &tables)?;
+    files::write(&files, new.data(), user)?;
+    copy.run("FLUSH TABLES").map_err(writing)?;
+    Ok(Seen {
+        tables,
+        before,
+        definitions,
+    })
+}
+
+/// Reads both servers again and compares. Gives what they hold, and which
+/// tables could not be compared.
+fn compare(
+    from: &Client,
+    running: bool,
+    old_data: &Path,
+    new: &PrivateServer,
+    seen: Seen,
+    say: &mut dyn FnMut(&str),
+) -> Result<(Inventory, Vec<TableName>)> {
+    let own_sums: BTreeSet<TableName> = seen
+        .tables
+        .values()
+        .filter(|table| table.kind == Kind::Versioned || table.has_old_temporals())
+        .map(|table| table.name.clone())
+        .collect();
+    let pulse = Pulse::default();
+    let all = 2 * seen
+        .tables
+        .values()
+        .filter(|table| table.keeps_rows())
+        .count();
+    let mut taken = thread::scope(|scope| {
+        let take = |client, data| {
+            let (own_sums, pulse) = (&own_sums, &pulse);
+            scope.spawn(move || {
+                let taken = Inventory::take(client, data, own_sums, 1, pulse);
+                if taken.is_err() {
+                    pulse.stop();
+                }
+                taken
+            })
+        };
+        let threads = vec![take(from, old_data), take(new.client(), new.data())];
+        pulse.watch(threads, say, |pulse| {
+            format!("{} of {all} tables read (both servers)", pulse.done())
+        })
+    })?;
+    let (Some(mut theirs), Some(mut ours)) = (taken.pop(), taken.pop()) else {
+        unreachable!("two threads gave two inventories");
+    };
+    let original = ours.clone();
+    let mut not_compared = Vec::new();
+    if running {
+        let asking = |error: SqlError| words::problem(&error, "looking at the tables again");
+        let mut old = from.open(&pulse).map_err(asking)?;
+        let tables = schema::tables(&mut old).map_err(asking)?;
+        let meanwhile = Meanwhile {
+            before: seen.before,
+            after: States::ask(&mut old, &tables).map_err(asking)?,
+            definitions: seen.definitions,
+        };
+        let stayed = |about: &inventory::About| meanwhile.stayed(about, &original);
+        (ours, theirs) = (ours.only(stayed), theirs.only(stayed));
+        let compared = ours.counted();
+        let left_out = original.counted().into_keys();
+        not_compared.extend(left_out.filter(|table| !compared.contains_key(table)));
+    }
+    let differences = ours.differences(&theirs);
+    if differences.is_empty() {
+        return Ok((original, not_compared));
+    }
+    for difference in differences.iter().take(20) {
+        say(&format!("  {difference}"));
+    }
+    Err(Problem::refused(
+        format!("The copy is not the same in {} places.", differences.len()),
+        "Nothing was changed. Please report the lines above to stayput's authors.",
+    ))
+}
+
+/// The bytes that the files below take; what cannot be read counts as
+/// nothing.
+fn on_disk(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let at = entry.metadata().ok()?;
+            Some(if at.is_dir() {
+                on_disk(&entry.path())
+            } else {
+                at.blocks() * 512
+            })
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod native_tests;

@@ -1,53 +1,245 @@
-//! What in a server would not survive the copy.
+//! What in a server would not survive the copy, and the statement that mends
+//! it. Asked before anything is stopped.
 
-use crate::admin::{Problem, Result};
+use crate::admin::Result;
 
-use super::inventory::unescape;
-use super::private::PrivateServer;
+use super::client::{Client, Patient, SILENT_MAX};
+use super::engines::{Keeps, keeps};
+use super::names::quote;
+use super::schema::{Kind, REWRITTEN, Table, VIRTUAL, tables};
+use super::wire::{Connection, SqlError};
+use super::words;
 
-/// What only the server itself can tell about its tables.
+/// Something that stands in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    pub what: String,
+    /// The statement that mends it, or what to do.
+    pub mend: String,
+}
+
+fn obstacle(what: impl Into<String>, mend: impl Into<String>) -> Obstacle {
+    Obstacle {
+        what: what.into(),
+        mend: mend.into(),
+    }
+}
+
+/// Everything that stands in the way of an encrypted copy of this server.
 ///
 /// # Errors
-/// When something would not survive the copy.
-pub fn tables(server: &PrivateServer) -> Result<()> {
-    for (query, what, next) in [
-        (
-            "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES \
-             WHERE TABLE_TYPE <> 'VIEW' AND ENGINE IS NULL",
-            "These tables cannot be read:",
-            "Repair or drop them first: CHECK TABLE tells what is wrong.",
-        ),
-        (
-            "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES \
-             WHERE CREATE_OPTIONS LIKE '%DATA DIRECTORY%' \
-             OR CREATE_OPTIONS LIKE '%INDEX DIRECTORY%'",
-            "These tables lie outside the data directory:",
-            "Create them anew without DATA DIRECTORY.",
-        ),
-        (
-            "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES \
-             WHERE CREATE_OPTIONS RLIKE 'ENCRYPTED[^A-Z]*=[^A-Z]*NO'",
-            "These tables are marked as never to be encrypted:",
-            "Run ALTER TABLE ... ENCRYPTED=DEFAULT for each.",
-        ),
-        (
-            "SELECT CONNECTION_NAME FROM information_schema.SLAVE_STATUS",
-            "This server is a replica:",
-            "Stop the replication and run RESET SLAVE ALL first, then set it up again.",
-        ),
-    ] {
-        // Older servers have no table of replicas; they answer with an error.
-        let found = match server.rows(query) {
-            Err(_) if query.contains("SLAVE_STATUS") => server.rows("SHOW ALL SLAVES STATUS")?,
-            rows => rows?,
-        };
-        if !found.is_empty() {
-            let names: Vec<String> = found.iter().take(10).map(|name| unescape(name)).collect();
-            return Err(Problem::refused(
-                format!("{what} {}.", names.join(", ")),
-                format!("Nothing was changed. {next}"),
+/// When the server does not answer.
+pub fn obstacles(client: &Client) -> Result<Vec<Obstacle>> {
+    let patience = Patient(SILENT_MAX);
+    ask(client, &patience)
+        .map_err(|error| words::problem(&error, &format!("asking the {} server", client.who())))
+}
+
+fn ask(client: &Client, patience: &Patient) -> std::result::Result<Vec<Obstacle>, SqlError> {
+    let mut server = client.open(patience)?;
+    let mut found = server_wide(&mut server)?;
+    for table in tables(&mut server)?.values() {
+        found.extend(of_table(table));
+    }
+    let unreadable = server.rows(&format!(
+        "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
+         WHERE TABLE_SCHEMA NOT IN {VIRTUAL} AND TABLE_TYPE <> 'VIEW' AND ENGINE IS NULL"
+    ))?;
+    for row in unreadable {
+        if let [schema, name] = &row[..] {
+            let table = format!("{}.{}", quote(schema), quote(name));
+            found.push(obstacle(
+                format!("{table} cannot be read"),
+                format!("CHECK TABLE {table}; tells why. Repair it, or DROP TABLE {table};"),
             ));
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+fn server_wide(server: &mut Connection<'_>) -> std::result::Result<Vec<Obstacle>, SqlError> {
+    let mut found = Vec::new();
+    for name in server
+        .rows("SHOW ALL SLAVES STATUS")?
+        .iter()
+        .filter_map(|row| row.first())
+    {
+        found.push(obstacle(
+            "this server is a replica of another",
+            format!("STOP SLAVE '{name}'; RESET SLAVE '{name}' ALL; (set it up again afterwards)"),
+        ));
+    }
+    for row in server.rows("XA RECOVER FORMAT='SQL'")? {
+        let id = row.last().cloned().unwrap_or_default();
+        found.push(obstacle(
+            "a prepared transaction waits for its end (XA)",
+            format!("XA COMMIT {id}; or XA ROLLBACK {id};"),
+        ));
+    }
+    let odd = server.rows(
+        "SELECT DISTINCT TABLE_SCHEMA FROM information_schema.TABLES \
+         WHERE TABLE_SCHEMA LIKE '#mysql50#%'",
+    )?;
+    for row in odd {
+        let name = row.join("");
+        found.push(obstacle(
+            format!(
+                "the database {} has a name of MySQL before 5.1",
+                quote(&name)
+            ),
+            format!(
+                "ALTER DATABASE {} UPGRADE DATA DIRECTORY NAME;",
+                quote(&name)
+            ),
+        ));
+    }
+    let set = server.rows(
+        "SHOW GLOBAL VARIABLES WHERE (Variable_name = 'innodb_force_recovery' AND Value <> '0') \
+         OR (Variable_name = 'innodb_read_only' AND Value = 'ON') \
+         OR (Variable_name = 'wsrep_on' AND Value = 'ON')",
+    )?;
+    for row in set {
+        let name = row.first().cloned().unwrap_or_default();
+        found.push(obstacle(
+            format!("{name} is set: the server does not work as it should, or not alone"),
+            format!("Take {name} out of /etc/mysql and restart MariaDB."),
+        ));
+    }
+    Ok(found)
+}
+
+fn of_table(table: &Table) -> Option<Obstacle> {
+    let name = table.name.sql();
+    let options = table.options.to_ascii_uppercase();
+    if table.engine.is_empty()
+        || table.name.schema == "mysql" && REWRITTEN.contains(&&*table.name.name)
+    {
+        return None;
+    }
+    if keeps(&table.engine) == Keeps::Unknown {
+        return Some(obstacle(
+            format!(
+                "nothing is known about the engine {} of {name}",
+                table.engine
+            ),
+            format!("ALTER TABLE {name} ENGINE=InnoDB;"),
+        ));
+    }
+    if options.contains("DATA DIRECTORY") || options.contains("INDEX DIRECTORY") {
+        return Some(obstacle(
+            format!("{name} lies outside the data directory"),
+            format!(
+                "CREATE TABLE {0} LIKE {name}; INSERT INTO {0} SELECT * FROM {name}; \
+                 RENAME TABLE {name} TO {1}, {0} TO {name}; DROP TABLE {1};",
+                beside(table, "_new"),
+                beside(table, "_old")
+            ),
+        ));
+    }
+    let compact: String = options
+        .chars()
+        .filter(|sign| !"`'\" ".contains(*sign))
+        .collect();
+    if compact.contains("ENCRYPTED=NO") {
+        return Some(obstacle(
+            format!("{name} is marked as never to be encrypted"),
+            format!("ALTER TABLE {name} ENCRYPTED=DEFAULT;"),
+        ));
+    }
+    if let Some(id) = compact.split("ENCRYPTION_KEY_ID=").nth(1)
+        && !["1", "2"].contains(
+            &id.split(|sign: char| !sign.is_ascii_digit())
+                .next()
+                .unwrap_or(""),
+        )
+    {
+        return Some(obstacle(
+            format!("{name} names an encryption key that stayput does not make"),
+            format!("ALTER TABLE {name} ENCRYPTION_KEY_ID=1;"),
+        ));
+    }
+    if table.kind == Kind::Versioned && table.by_transactions() {
+        let columns = table.columns.iter().filter(|column| column.period);
+        let drops: Vec<String> = columns
+            .map(|column| format!("DROP COLUMN {}", quote(&column.name)))
+            .collect();
+        return Some(obstacle(
+            format!("the history of {name} is told by numbers of this server's transactions"),
+            format!(
+                "CREATE TABLE {} AS SELECT * FROM {name} FOR SYSTEM_TIME ALL; ALTER TABLE {name} \
+                 DROP SYSTEM VERSIONING, DROP PERIOD FOR SYSTEM_TIME, {}; (the first keeps the \
+                 history as a table of its own)",
+                beside(table, "_history"),
+                drops.join(", ")
+            ),
+        ));
+    }
+    None
+}
+
+/// The name of another table of the same database.
+fn beside(table: &Table, end: &str) -> String {
+    format!(
+        "{}.{}",
+        quote(&table.name.schema),
+        quote(&format!("{}{end}", table.name.name))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::mariadb::copying::names::TableName;
+    use crate::admin::mariadb::copying::schema::Column;
+
+    fn table(engine: &str, options: &str) -> Table {
+        Table {
+            name: TableName::new("clinic", "t"),
+            kind: Kind::Plain,
+            engine: engine.into(),
+            options: options.into(),
+            columns: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_obstacle_comes_with_its_statement() {
+        let mend = |table: &Table| of_table(table).map(|obstacle| obstacle.mend);
+        assert_eq!(mend(&table("InnoDB", "row_format=DYNAMIC")), None);
+        assert_eq!(mend(&table("FEDERATED", "")), None);
+        assert_eq!(
+            mend(&table("Columnstore", "")).unwrap(),
+            "ALTER TABLE `clinic`.`t` ENGINE=InnoDB;"
+        );
+        assert_eq!(
+            mend(&table("InnoDB", "`ENCRYPTED`=NO")).unwrap(),
+            "ALTER TABLE `clinic`.`t` ENCRYPTED=DEFAULT;"
+        );
+        assert!(mend(&table("InnoDB", "`ENCRYPTION_KEY_ID`=17")).is_some());
+        assert!(mend(&table("InnoDB", "`ENCRYPTION_KEY_ID`=1")).is_none());
+        let away = mend(&table("InnoDB", "DATA DIRECTORY='/x/'")).unwrap();
+        assert!(
+            away.contains("RENAME TABLE `clinic`.`t` TO `clinic`.`t_old`"),
+            "{away}"
+        );
+    }
+
+    #[test]
+    fn a_history_by_transactions_is_kept_as_a_table() {
+        let mut versioned = table("InnoDB", "");
+        versioned.kind = Kind::Versioned;
+        let period = |name: &str| Column {
+            name: name.into(),
+            kind: "bigint".into(),
+            period: true,
+            ..Column::default()
+        };
+        versioned.columns = vec![period("rs"), period("re")];
+        let mend = of_table(&versioned).unwrap().mend;
+        assert!(mend.contains("`t_history` AS SELECT *"), "{mend}");
+        assert!(
+            mend.contains("DROP COLUMN `rs`, DROP COLUMN `re`"),
+            "{mend}"
+        );
+    }
 }

@@ -2,9 +2,9 @@
 //! its socket in a directory that is closed to others.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -16,66 +16,88 @@ use nix::unistd::Pid;
 use crate::admin::mariadb::server::{MARIADBD, ServiceUser};
 use crate::admin::{Problem, Result};
 
+use super::client::Client;
+use super::options::Places;
+
 /// In memory: sockets and the servers' messages.
 pub const ROOM: &str = "/run/stayput-enable";
 
 /// Crash recovery of a large database takes its time.
-const READY_WITHIN: Duration = Duration::from_secs(900);
+const READY_WITHIN: Duration = Duration::from_secs(1800);
+
+/// Writing out a large buffer pool on a slow disk takes its time.
+const ENDED_WITHIN: Duration = Duration::from_secs(3600);
 
 /// A running private server.
 pub struct PrivateServer {
-    name: &'static str,
+    places: Places,
     child: Child,
-    socket: PathBuf,
+    client: Client,
+    log: PathBuf,
 }
 
-impl PrivateServer {
-    /// Starts a server on `data`. `first` are options that must come first
-    /// (an option file).
+/// What a server is started with.
+pub struct Start<'a> {
+    pub user: &'a ServiceUser,
+    /// The unit's own words.
+    pub words: &'a [String],
+    pub places: Places,
+    pub more: Vec<OsString>,
+}
+
+impl Start<'_> {
+    /// Every argument: files first, the unit's words, and ours, which count.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let (files, words): (Vec<&String>, Vec<&String>) =
+            self.words.iter().partition(|word| names_a_file(word));
+        let given = files.into_iter().chain(words).map(OsString::from);
+        given
+            .chain(self.places.arguments())
+            .chain(self.more.iter().cloned())
+            .collect()
+    }
+
+    /// Looks at the paths that mariadbd would use, without starting it.
     ///
     /// # Errors
-    /// When it does not come up; with its own last words.
-    pub fn start(
-        name: &'static str,
-        user: &ServiceUser,
-        data: &Path,
-        first: &[OsString],
-        last: &[&str],
-    ) -> Result<Self> {
-        let room = prepare_room(user).map_err(room_problem)?;
-        let socket = room.join(format!("{name}.sock"));
-        let log = File::create(log_path(name)).map_err(room_problem)?;
-        let errors = log.try_clone().map_err(room_problem)?;
-        let option = |name: &str, value: &Path| {
-            let mut option = OsString::from(format!("--{name}="));
-            option.push(value);
-            option
-        };
+    /// When one of them leads out of the server's own places.
+    pub fn foresee(&self) -> Result<()> {
+        let words: Vec<String> = self
+            .arguments()
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        let config = self.user.configuration(&words)?;
+        inside(&self.places, config.variables())
+    }
+
+    /// Starts it and looks at its paths again, as it sees them itself.
+    ///
+    /// # Errors
+    /// When it does not come up (with its own words), or a path of it leads
+    /// elsewhere.
+    pub fn start(self) -> Result<PrivateServer> {
+        self.foresee()?;
+        let name = self.places.name;
+        let log_path = Path::new(ROOM).join(format!("{name}.log"));
+        let log = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&log_path)
+            .map_err(|error| room_problem(&error))?;
+        let errors = log.try_clone().map_err(|error| room_problem(&error))?;
         // Were this process killed, nobody else would end the server.
         let child = Command::new("/usr/bin/setpriv")
-            .arg(format!("--reuid={}", user.uid))
-            .arg(format!("--regid={}", user.gid))
+            .arg(format!("--reuid={}", self.user.uid))
+            .arg(format!("--regid={}", self.user.gid))
             .args(["--clear-groups", "--pdeathsig=TERM", "--", MARIADBD])
-            .args(first)
-            .arg(option("datadir", data))
-            .arg(option("socket", &socket))
-            .arg(option("pid-file", &room.join(format!("{name}.pid"))))
-            // A temporary file of the old server would be a clear copy on
-            // the disk that nothing overwrites later.
-            .arg(option("tmpdir", &room))
-            .args([
-                "--skip-networking",
-                "--skip-grant-tables",
-                "--skip-log-bin",
-                "--skip-slave-start",
-                "--skip-log-error",
-                "--general-log=0",
-                "--slow-query-log=0",
-                "--event-scheduler=DISABLED",
-                "--innodb-buffer-pool-dump-at-shutdown=OFF",
-                "--max-allowed-packet=1G",
-            ])
-            .args(last)
+            .args(self.arguments())
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", "/nonexistent")
+            .current_dir("/")
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -86,26 +108,54 @@ impl PrivateServer {
                     "Is the package mariadb-server installed?",
                 )
             })?;
-        let mut server = Self {
-            name,
+        let mut server = PrivateServer {
+            client: Client::private(name, self.places.socket()),
+            places: self.places,
             child,
-            socket,
+            log: log_path,
         };
         server.wait_until_ready()?;
+        server.look_at_paths()?;
         Ok(server)
+    }
+}
+
+fn names_a_file(word: &str) -> bool {
+    word.starts_with("--defaults") || word == "--no-defaults"
+}
+
+fn inside<'a>(
+    places: &Places,
+    variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<()> {
+    let strays = places.strays(variables);
+    if strays.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        format!(
+            "MariaDB's configuration sets paths that the {} server must not use: {}.",
+            places.name,
+            strays.join(", ")
+        ),
+        "Nothing was changed. Take them out of /etc/mysql, or set them to a place in the data \
+         directory; if one of them belongs to a plugin, please report it to stayput's authors.",
+    ))
+}
+
+impl PrivateServer {
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub fn data(&self) -> &Path {
+        &self.places.data
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
         let started = Instant::now();
         loop {
-            let answers = self
-                .client("mariadb-admin")
-                .arg("ping")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status()
-                .is_ok_and(|status| status.success());
-            if answers {
+            if self.places.socket().exists() && self.client.rows("SELECT 1").is_ok() {
                 return Ok(());
             }
             let ended = self.child.try_wait().ok().flatten();
@@ -113,58 +163,41 @@ impl PrivateServer {
                 return Err(Problem::failed(
                     format!(
                         "The {} server did not start: {}",
-                        self.name,
-                        last_words(self.name)
+                        self.places.name,
+                        last_words(&self.log)
                     ),
                     "Nothing was changed. Look at MariaDB's own messages above.",
                 ));
             }
-            sleep(Duration::from_millis(100));
+            sleep(Duration::from_millis(50));
         }
     }
 
-    /// A client program that talks to this server and to no other, whatever
-    /// option files say.
-    pub fn client(&self, program: &str) -> Command {
-        let mut command = Command::new(Path::new("/usr/bin").join(program));
-        let mut socket = OsString::from("--socket=");
-        socket.push(&self.socket);
-        command
-            .arg("--no-defaults")
-            .arg("--protocol=socket")
-            .arg(socket)
-            .arg("--user=root");
-        command
-    }
-
-    /// The rows of a query, one line each, columns separated by tabs.
-    ///
-    /// # Errors
-    /// With MariaDB's own words.
-    pub fn rows(&self, sql: &str) -> Result<Vec<String>> {
-        let output = self
-            .client("mariadb")
-            .args(["--batch", "--skip-column-names", "--execute"])
-            .arg(sql)
-            .output()
-            .map_err(|error| {
-                Problem::failed(
-                    format!("/usr/bin/mariadb cannot be run: {error}"),
-                    "Install the client: `apt-get install mariadb-client`.",
-                )
-            })?;
-        if !output.status.success() {
-            return Err(Problem::failed(
-                format!(
-                    "The {} server does not answer a question: {}",
-                    self.name,
-                    String::from_utf8_lossy(&output.stderr).trim()
-                ),
-                "Look at the disk's health (`dmesg`) and run the command again.",
-            ));
+    fn look_at_paths(&self) -> Result<()> {
+        let rows = self.client.rows("SHOW GLOBAL VARIABLES")?;
+        let pair = |row: &Vec<String>| match &row[..] {
+            [name, value] => Some((name.clone(), value.clone())),
+            _ => None,
+        };
+        let variables: Vec<(String, String)> = rows.iter().filter_map(pair).collect();
+        inside(
+            &self.places,
+            variables
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        )?;
+        let writing = self.client.rows(
+            "SELECT PLUGIN_NAME FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'AUDIT' \
+             AND PLUGIN_STATUS = 'ACTIVE' AND PLUGIN_NAME NOT IN \
+             ('QUERY_RESPONSE_TIME_AUDIT', 'userstat')",
+        )?;
+        match writing.first() {
+            None => Ok(()),
+            Some(name) => Err(Problem::refused(
+                format!("The plugin {} would write rows into a log.", name.join("")),
+                "Nothing was changed. Take it out of /etc/mysql until MariaDB is encrypted.",
+            )),
         }
-        let text = String::from_utf8_lossy(&output.stdout);
-        Ok(text.lines().map(str::to_owned).collect())
     }
 
     /// Ends the server cleanly: everything is in its files then.
@@ -173,15 +206,11 @@ impl PrivateServer {
     /// When it does not end well.
     pub fn stop(mut self) -> Result<()> {
         self.ask_to_end();
-        match self.child.wait() {
-            Ok(status) if status.success() => Ok(()),
+        match self.wait_for_end() {
+            Some(status) if status.success() => Ok(()),
             _ => Err(Problem::failed(
-                format!(
-                    "The {} server did not stop well: {}",
-                    self.name,
-                    last_words(self.name)
-                ),
-                "Run the command again.",
+                format!("The {} server did not stop well.", self.places.name),
+                "Look at the disk (`df`, `dmesg`), then run the command again.",
             )),
         }
     }
@@ -191,46 +220,94 @@ impl PrivateServer {
         // It may have ended by itself.
         let _ = kill(pid, Signal::SIGTERM);
     }
+
+    fn wait_for_end(&mut self) -> Option<std::process::ExitStatus> {
+        let asked = Instant::now();
+        while asked.elapsed() < ENDED_WITHIN {
+            match self.child.try_wait() {
+                Ok(None) => sleep(Duration::from_millis(20)),
+                Ok(Some(status)) => return Some(status),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
 }
 
 impl Drop for PrivateServer {
     fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
         self.ask_to_end();
-        let _ = self.child.wait();
+        if self.wait_for_end().is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 
-fn prepare_room(user: &ServiceUser) -> io::Result<PathBuf> {
-    fs::create_dir_all(ROOM)?;
-    fs::set_permissions(ROOM, fs::Permissions::from_mode(0o711))?;
+/// Makes the directories in memory.
+///
+/// # Errors
+/// When /run is full or not there.
+pub fn prepare_room(user: &ServiceUser) -> Result<PathBuf> {
     let room = Path::new(ROOM).join("sockets");
-    fs::create_dir_all(&room)?;
-    fs::set_permissions(&room, fs::Permissions::from_mode(0o700))?;
-    chown(&room, Some(user.uid), Some(user.gid))?;
+    let made = || -> io::Result<()> {
+        fs::create_dir_all(ROOM)?;
+        fs::set_permissions(ROOM, fs::Permissions::from_mode(0o711))?;
+        fs::create_dir_all(&room)?;
+        fs::set_permissions(&room, fs::Permissions::from_mode(0o700))?;
+        chown(&room, Some(user.uid), Some(user.gid))
+    };
+    made().map_err(|error| room_problem(&error))?;
     Ok(room)
 }
 
-fn room_problem(error: io::Error) -> Problem {
+fn room_problem(error: &io::Error) -> Problem {
     Problem::failed(
         format!("{ROOM}: {error}"),
         "Is /run mounted and not full? `df /run` tells.",
     )
 }
 
-fn log_path(name: &str) -> PathBuf {
-    Path::new(ROOM).join(format!("{name}.log"))
-}
-
-/// The last errors of a server, in one line.
-fn last_words(name: &str) -> String {
-    let text = fs::read_to_string(log_path(name)).unwrap_or_default();
-    let mut errors: Vec<&str> = text
+/// The last errors of a server that was starting, in one line: it had read no
+/// row yet.
+fn last_words(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let errors: Vec<&str> = text
         .lines()
         .filter(|line| line.contains("[ERROR]"))
         .collect();
-    if errors.is_empty() {
-        errors = text.lines().collect();
-    }
     let from = errors.len().saturating_sub(3);
-    errors[from..].join(" / ")
+    match errors.is_empty() {
+        true => "it gives no reason".into(),
+        false => errors[from..].join(" / "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_words_come_after_the_units_and_count() {
+        let start = Start {
+            user: &ServiceUser { uid: 1, gid: 1 },
+            words: &["--datadir=/x".into(), "--defaults-file=/etc/my.cnf".into()],
+            places: Places {
+                name: "old",
+                data: "/d".into(),
+                temporary: "/t".into(),
+                room: "/r".into(),
+            },
+            more: vec!["--read-only".into()],
+        };
+        let arguments = start.arguments();
+        let at = |text: &str| arguments.iter().position(|word| word == text).unwrap();
+        assert_eq!(at("--defaults-file=/etc/my.cnf"), 0);
+        assert!(at("--datadir=/x") < at("--datadir=/d"));
+        assert_eq!(at("--read-only"), arguments.len() - 1);
+    }
 }

@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use crate::admin::mariadb::copying::private::ROOM;
+use crate::admin::mariadb::copying::ROOM;
 use crate::admin::systemd::{self, SYSTEMCTL, reload};
 use crate::admin::{Problem, Result, program};
 use crate::sys::mount;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::admin::log::time;
 use crate::admin::mariadb::durable::write_durably;
-use crate::admin::mariadb::overwrite::destroy as overwrite_all;
+use crate::admin::mariadb::overwrite::{self, destroy as overwrite_all};
 use crate::admin::open_vault::look_at_vault;
 use crate::admin::systemd::{reload, systemctl};
 use crate::admin::{Problem, Result, ask};
@@ -182,11 +182,20 @@ pub fn destroy(room: Marked, _: MayDestroy) -> Result<()> {
 }
 
 fn overwrite(room: &Marked) -> Result<()> {
-    let report = overwrite_all(&room.data(), &mut |_| {}).map_err(places::problem)?;
+    let report = overwrite_all(&room.data(), &mut |step| {
+        // After a power cut nothing else knows of it.
+        if let overwrite::Step::OtherName(path, inode) = step {
+            say(format!(
+                "{} has another name outside (inode {inode}): its rows stay readable there.",
+                path.display()
+            ));
+        }
+    })
+    .map_err(places::problem)?;
     for line in report.lines() {
         say(line);
     }
-    if report.is_whole() {
+    if report.is_complete() {
         return Ok(());
     }
     Err(Problem::failed(
@@ -248,7 +257,7 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
     };
     let serving = proofs::serving(places.data.real())?;
     let unused = proofs::unused(&room.data())?;
-    let on_disk = proofs::on_disk(places.data.real())?;
+    let on_disk = proofs::on_disk(&places.filesystem().map_err(places::problem)?)?;
     let permit = MayDestroy::with(&on_disk, &serving, &unused, &noted);
     if !options.when_due {
         ask::confirm(

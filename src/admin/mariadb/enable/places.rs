@@ -1,12 +1,13 @@
 //! Where a run keeps what, beside the data directory and on its filesystem.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::admin::Problem;
 use crate::admin::mariadb::data_directory::DataDirectory;
-use crate::admin::{Problem, Result};
+use crate::admin::mariadb::durable::Filesystem;
 use crate::sys::mount;
 
 /// The directories of one server.
@@ -30,10 +31,18 @@ impl Places {
             data,
         }
     }
-}
 
-/// The file of row counts beside the original.
-pub const COUNTS: &str = "counts";
+    /// The filesystem that holds all of them.
+    ///
+    /// # Errors
+    /// What the filesystem says.
+    pub fn filesystem(&self) -> io::Result<Filesystem> {
+        let root = self.data.real().parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(root)?;
+        fs::set_permissions(root, fs::Permissions::from_mode(0o700))?;
+        Filesystem::of(root)
+    }
+}
 
 /// A second check file, inside the data directory.
 pub fn check_beside(data: &DataDirectory) -> PathBuf {

@@ -82,15 +82,20 @@ impl Step {
                 OriginalCovered,
             ],
             Self::CarryOver | Self::Sync => &[CopyCompared],
-            Self::PutGateInFront => &[UnitsHeld, CopyCompared, OnDisk],
+            Self::PutGateInFront => &[CopyCompared, OnDisk],
             Self::Note(Stage::Switching) => &[CopyCompared, OnDisk, GateInFront],
             Self::MoveOriginal => &[UnitsHeld, ServerStopped, Noted(Stage::Switching)],
             Self::PlaceCopy => &[OriginalClosed, OnDisk],
             Self::Guard | Self::WriteSettings => &[OriginalClosed, CopyPlaced],
-            Self::SeeGate => &[UnitsHeld, Guarded, SettingsWritten],
-            Self::Note(Stage::Starting) => &[GateInFront, GateSeen],
-            Self::LetUnitsGo => &[Noted(Stage::Starting), GateInFront, Guarded, GateSeen],
-            Self::StartServer => &[Noted(Stage::Starting), GateInFront],
+            Self::Note(Stage::Starting) => &[OnDisk, CopyPlaced, GateInFront],
+            // Whatever starts MariaDB from here on passes the gate.
+            Self::LetUnitsGo | Self::SeeGate => &[
+                Noted(Stage::Starting),
+                GateInFront,
+                Guarded,
+                SettingsWritten,
+            ],
+            Self::StartServer => &[Noted(Stage::Starting), GateInFront, GateSeen],
             Self::ProveServing | Self::ProveUnused | Self::ProveCounts => &[OriginalClosed],
             // Files that were moved away would be missing were the run undone.
             Self::KeepOtherFiles => &[OriginalClosed, Serving, OriginalUnused, CountsAgree],
@@ -169,20 +174,20 @@ const BUILD: [Step; 9] = [
 /// After a power cut in the middle of [`SWITCH`].
 const TAKE_UP_SWITCH: [Step; 3] = [Step::HoldUnits, Step::StopServer, Step::PutGateInFront];
 
-const SWITCH: [Step; 6] = [
+const SWITCH: [Step; 5] = [
     Step::MoveOriginal,
     Step::PlaceCopy,
     Step::Guard,
     Step::WriteSettings,
-    Step::SeeGate,
     Step::Note(Stage::Starting),
 ];
 
 /// After a power cut in the middle of [`START`].
 const TAKE_UP_START: [Step; 2] = [Step::Sync, Step::PutGateInFront];
 
-const START: [Step; 7] = [
+const START: [Step; 8] = [
     Step::LetUnitsGo,
+    Step::SeeGate,
     Step::StartServer,
     Step::ProveServing,
     Step::ProveUnused,
@@ -228,7 +233,6 @@ impl Holds {
                 CopyPlaced,
                 Guarded,
                 SettingsWritten,
-                GateSeen,
             ],
         })
     }
@@ -347,7 +351,7 @@ mod tests {
         for step in [Step::Copy, Step::Sync, Step::CarryOver] {
             holds.after(step);
         }
-        assert_eq!(holds.lacks(Step::PutGateInFront), Some(Fact::UnitsHeld));
+        assert_eq!(holds.lacks(Step::PutGateInFront), Some(Fact::OnDisk));
         assert!(!holds.0.contains(&Fact::OnDisk));
     }
 

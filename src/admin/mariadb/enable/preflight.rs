@@ -10,6 +10,8 @@ use nix::sys::statvfs::statvfs;
 use crate::admin::mariadb::config::Configuration;
 use crate::admin::mariadb::data_directory::DataDirectory;
 use crate::admin::mariadb::judge::DIRECTORIES;
+use crate::admin::mariadb::process::of_others;
+use crate::admin::mariadb::version::{of_mariadbd, version_fault};
 use crate::admin::{Problem, Result};
 use crate::release::mariadb::CheckFile;
 use crate::sys::attributes;
@@ -160,6 +162,36 @@ pub fn check_file_beside(data: &DataDirectory) -> Option<CheckFile> {
         .read_to_end(&mut bytes)
         .ok()?;
     CheckFile::parse(&bytes).ok()
+}
+
+/// No mariadbd but the unit's runs. One in a container of its own is left
+/// alone; whether it works in these files is asked separately.
+///
+/// # Errors
+/// With the other one.
+pub fn no_other_server() -> Result<()> {
+    let others = of_others()?;
+    let Some(other) = others.iter().find(|other| !other.in_container) else {
+        return Ok(());
+    };
+    Err(refuse(
+        format!(
+            "Another MariaDB is running: {} (process {}).",
+            other.program, other.pid
+        ),
+        "Stop it, then run the command again. Only one server per machine is looked after.",
+    ))
+}
+
+/// mariadbd's version recovers its encrypted pages after a power cut.
+///
+/// # Errors
+/// With the version that does.
+pub fn version() -> Result<()> {
+    match version_fault(&of_mariadbd()?) {
+        None => Ok(()),
+        Some(fault) => Err(refuse(fault.to_string(), fault.next())),
+    }
 }
 
 /// The rooms that a run makes are free: what stands there without a journal

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use crate::admin::mariadb::data_directory::{DataDirectory, Door};
-use crate::admin::mariadb::durable::sync_filesystem;
+use crate::admin::mariadb::durable::Filesystem;
 use crate::admin::mariadb::gate::{close, gate};
 use crate::admin::mariadb::occupants;
-use crate::admin::mariadb::server::serves_from;
+use crate::admin::mariadb::process::serves_from;
 use crate::admin::{Problem, Result};
 
 use super::journal::{Journal, Stage};
@@ -40,17 +40,16 @@ impl MayDestroy {
     }
 }
 
-/// Waits until the copy is on the disk.
+/// Waits until the copy is on the disk. `filesystem` was opened before the
+/// first byte of the copy was written: then it is told of every write that
+/// failed, also where another program was told first.
 ///
 /// # Errors
 /// When the kernel could not write all of it.
-pub fn on_disk(real: &Path) -> Result<OnDisk> {
-    sync_filesystem(real).map(OnDisk).map_err(|error| {
+pub fn on_disk(filesystem: &Filesystem) -> Result<OnDisk> {
+    filesystem.sync().map(OnDisk).map_err(|error| {
         Problem::failed(
-            format!(
-                "The disk did not take all of the copy in {}: {error}.",
-                real.display()
-            ),
+            format!("The disk did not take all of the encrypted copy: {error}."),
             "Look at `dmesg`: is the disk full or failing?",
         )
     })
@@ -74,7 +73,7 @@ pub fn unused(original: &Path) -> Result<Unused> {
         // Part of it is destroyed already, or all.
         return Ok(Unused(()));
     }
-    let found = occupants::of(original).map_err(|error| {
+    let found = occupants::of(original, &[]).map_err(|error| {
         Problem::failed(
             format!(
                 "Who works in {} cannot be told: {error}.",
@@ -102,7 +101,8 @@ pub fn noted(journal: &Journal) -> Option<Noted> {
     (journal.stage >= Stage::Waiting).then_some(Noted(()))
 }
 
-/// Opens the gate and closes it again, and looks each time.
+/// Opens the gate and closes it again, and looks each time. Where MariaDB runs
+/// in the copy already, its start has passed the gate; it is left alone.
 ///
 /// # Errors
 /// When the gate refuses, or a look shows something else.
@@ -114,9 +114,12 @@ pub fn gate_works(data: &DataDirectory) -> Result<()> {
         )
     };
     let door = || {
-        data.door()
-            .map_err(|error| not(&format!("cannot be looked at: {error}")))
+        let door = data.door();
+        door.map_err(|error| not(&format!("cannot be looked at: {error}")))
     };
+    if serves_from(data.real()).is_ok() && door()? == Door::Open {
+        return Ok(());
+    }
     gate()?;
     if door()? != Door::Open {
         return Err(not("did not open, although the gate let it pass"));
@@ -124,6 +127,8 @@ pub fn gate_works(data: &DataDirectory) -> Result<()> {
     close()?;
     match door()? {
         Door::Covered | Door::Bare => Ok(()),
+        // Something else has started it through the gate in between.
+        Door::Open if serves_from(data.real()).is_ok() => Ok(()),
         _ => Err(not("did not close")),
     }
 }

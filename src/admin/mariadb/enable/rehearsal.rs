@@ -7,20 +7,17 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::admin::mariadb::copying::private::ROOM;
-use crate::admin::mariadb::copying::{
-    Client, Copied, Obstacle, Source, Target, encrypted_copy, obstacles,
-};
+use crate::admin::mariadb::copying::ROOM;
+use crate::admin::mariadb::copying::{Client, Copied, Obstacle, Source, encrypted_copy, obstacles};
 use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::{Problem, Result};
 use crate::keys::random_bytes;
-use crate::sys::mount;
 use zeroize::Zeroizing;
 
 use super::journal::{Journal, OriginalEnds, Stage};
+use super::making::Making;
 use super::marks::{Marked, RunId};
 use super::places::{self, Places};
-use super::run::make_data_directory;
 use super::{say, undo};
 
 /// Stopping and starting MariaDB, beside copying and comparing.
@@ -31,7 +28,12 @@ const AROUND_IT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// What would stand in the way of the run, with what mends it.
-pub fn rehearse(client: &Client, user: ServiceUser, places: &Places) -> Result<Copied> {
+pub fn rehearse(
+    client: &Client,
+    user: ServiceUser,
+    words: &[String],
+    places: &Places,
+) -> Result<Copied> {
     say("Rehearsing on the running server; nothing of it is changed.");
     let found = obstacles(client)?;
     if !found.is_empty() {
@@ -48,7 +50,7 @@ pub fn rehearse(client: &Client, user: ServiceUser, places: &Places) -> Result<C
     journal.write().map_err(places::problem)?;
     let copied = Marked::make(&places.making, journal.run)
         .map_err(places::problem)
-        .and_then(|room| copy(client, user, &room));
+        .and_then(|room| copy(client, user, words, &room));
     let thrown_away = undo::forget_rehearsal(&journal, places);
     let copied = copied?;
     thrown_away?;
@@ -65,21 +67,17 @@ fn refusal(found: &[Obstacle]) -> Problem {
     )
 }
 
-fn copy(client: &Client, user: ServiceUser, room: &Marked) -> Result<Copied> {
+fn copy(client: &Client, user: ServiceUser, words: &[String], room: &Marked) -> Result<Copied> {
     let io = places::problem;
-    make_data_directory(room, user).map_err(io)?;
-    let new = Path::new(ROOM).join("new");
-    fs::create_dir_all(&new).map_err(io)?;
-    fs::set_permissions(ROOM, Permissions::from_mode(0o711)).map_err(io)?;
-    mount::bind(&room.data(), &new).map_err(|errno| io(errno.into()))?;
+    let making = Making::in_room(room, user).map_err(io)?;
     let key_file = throw_away_keys(user)?;
-    let target = Target {
-        data: &new,
-        key_file: &key_file,
-    };
-    let copied = encrypted_copy(&user, Source::Running(client), target, &mut |line| {
-        say(line)
-    });
+    let copied = encrypted_copy(
+        &user,
+        words,
+        &Source::Running(client),
+        &making.target(&key_file),
+        &mut |line| say(line),
+    );
     fs::remove_file(&key_file).map_err(io)?;
     copied
 }
@@ -107,7 +105,8 @@ fn throw_away_keys(user: ServiceUser) -> Result<PathBuf> {
 
 /// How long the database will be away, from what the rehearsal took.
 pub fn forecast(copied: &Copied) -> Duration {
-    copied.took + AROUND_IT
+    let took = copied.took;
+    took.start + took.copy + took.compare + took.stop + AROUND_IT
 }
 
 /// A length of time as people say it.

@@ -1,35 +1,37 @@
 //! The work on the stopped server: takes the steps of the plan, one by one,
 //! each only where all that it needs was seen.
 
-use std::fs::{self, DirBuilder};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::admin::mariadb::config::Configuration;
-use crate::admin::mariadb::copying::private::ROOM;
-use crate::admin::mariadb::copying::{Client, Copied, Source, Target, encrypted_copy};
+use crate::admin::mariadb::copying::ROOM;
+use crate::admin::mariadb::copying::{Copied, Counts, Source, encrypted_copy, rows_lost};
 use crate::admin::mariadb::data_directory::DataDirectory;
-use crate::admin::mariadb::durable::write_durably;
+use crate::admin::mariadb::durable::{Filesystem, write_durably};
+use crate::admin::mariadb::launch::{Started, started_by_the_unit};
 use crate::admin::mariadb::occupants;
-use crate::admin::mariadb::server::{ServiceUser, of_others};
+use crate::admin::mariadb::other_files::Known;
+use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE, settings_file};
-use crate::admin::mariadb::{other_files, units};
+use crate::admin::mariadb::units;
 use crate::admin::mariadb_service::{self, CHECK_FILE};
 use crate::admin::{Problem, Result};
-use crate::sys::{clock, mount};
+use crate::sys::clock;
 
+use super::beside;
 use super::hold::{self, Cover};
 use super::journal::{Journal, OriginalEnds, Stage};
+use super::making::Making;
 use super::marks::Marked;
 use super::original;
 use super::places::{self, Places};
 use super::plan::{Holds, Step, steps};
+use super::preflight;
 use super::proofs::{self, OnDisk, Serving, Unused};
-use super::say;
+use super::{client_of, say};
 
-/// Where the new data directory is reachable for MariaDB while it is made.
-const NEW: &str = "new";
+/// How many rows every table had, beside the original.
+const COUNTS: &str = "counts";
 
 /// Holds the check file's text until it takes its place: what writes it has
 /// no master key.
@@ -42,8 +44,11 @@ struct Run {
     places: Places,
     user: ServiceUser,
     /// As the unit starts MariaDB; read before the unit is masked.
-    config: Configuration,
+    started: Started,
+    /// What MariaDB said of its files before it was stopped.
+    known: Option<Known>,
     copied: Option<Copied>,
+    filesystem: Filesystem,
     on_disk: Option<OnDisk>,
     serving: Option<Serving>,
     unused: Option<Unused>,
@@ -62,10 +67,19 @@ pub fn go_on() -> Result<()> {
         ));
     };
     let user = ServiceUser::find()?;
+    let started = started_by_the_unit(&user)?;
+    let known = match journal.stage {
+        Stage::Building => Some(beside::known(&client_of(&started)?)?),
+        _ => None,
+    };
+    let places = Places::of(&journal.data);
+    let filesystem = places.filesystem().map_err(places::problem)?;
     let mut run = Run {
-        places: Places::of(&journal.data),
-        config: user.configuration_of_the_unit()?,
+        filesystem,
+        places,
+        started,
         user,
+        known,
         copied: None,
         on_disk: None,
         serving: None,
@@ -105,7 +119,7 @@ impl Run {
             Step::Copy => self.copy(),
             Step::CarryOver => self.carry_over(),
             Step::Sync => {
-                self.on_disk = Some(proofs::on_disk(&self.copy_now()?)?);
+                self.on_disk = Some(proofs::on_disk(&self.filesystem)?);
                 Ok(())
             }
             Step::PutGateInFront => {
@@ -118,7 +132,7 @@ impl Run {
             Step::WriteSettings => self.write_settings(),
             Step::SeeGate => {
                 say("Looking whether the gate opens and closes.");
-                proofs::gate_works(self.data(), &self.config)
+                proofs::gate_works(self.data())
             }
             Step::LetUnitsGo => hold::let_units_go(),
             Step::StartServer => {
@@ -152,13 +166,7 @@ impl Run {
     fn stop(&self) -> Result<()> {
         say("Stopping MariaDB.");
         mariadb_service::stop_units()?;
-        let others = of_others()?;
-        if let Some(first) = others.first() {
-            return Err(Problem::refused(
-                format!("Another MariaDB is running: {first}."),
-                "Stop it, then run the command again. Only one server per machine is looked after.",
-            ));
-        }
+        preflight::no_other_server()?;
         self.nobody_in(&self.original_now()?, &[])
     }
 
@@ -201,31 +209,29 @@ impl Run {
 
     fn copy(&mut self) -> Result<()> {
         let io = places::problem;
-        let new = Path::new(ROOM).join(NEW);
         let room = Marked::make(&self.places.making, self.journal.run).map_err(io)?;
-        make_data_directory(&room, self.user).map_err(io)?;
-        fs::create_dir_all(&new).map_err(io)?;
-        mount::bind(&room.data(), &new).map_err(|errno| io(errno.into()))?;
-        say("Copying every database, account, routine, trigger, event and view.");
+        let making = Making::in_room(&room, self.user).map_err(io)?;
         let behind = Cover::of(self.data().seen()).behind();
-        let target = Target {
-            data: &new,
-            key_file: Path::new(KEY_FILE),
-        };
         let copied = encrypted_copy(
             &self.user,
-            Source::Stopped { data: &behind },
-            target,
+            &self.started.words,
+            &Source::Stopped { data: &behind },
+            &making.target(Path::new(KEY_FILE)),
             &mut |line| say(line),
         )?;
         self.copied = Some(copied);
-        places::end_mount(&new).map_err(io)
+        Making::end().map_err(io)
     }
 
     fn carry_over(&self) -> Result<()> {
         let from = Cover::of(self.data().seen()).behind();
-        other_files::carry_over(&from, &self.copy_now()?, self.user.uid, self.user.gid)
-            .map_err(places::problem)
+        let Some(known) = &self.known else {
+            return Err(Problem::failed(
+                "MariaDB was not asked for its files.",
+                "Please report this to stayput's authors.",
+            ));
+        };
+        beside::carry_over(known, &from, &self.copy_now()?)
     }
 
     fn move_original(&mut self) -> Result<()> {
@@ -236,6 +242,10 @@ impl Run {
             Some(room) => room,
             None => Marked::make(&self.places.original, self.journal.run).map_err(io)?,
         };
+        if let Some(copied) = &self.copied {
+            let counts = Counts::of(&copied.inventory).text();
+            write_durably(&room.file(COUNTS), counts.as_bytes()).map_err(io)?;
+        }
         if !room.data().exists() {
             room.take_in(&seen).map_err(io)?;
         }
@@ -276,13 +286,15 @@ impl Run {
 
     fn prove_counts(&self) -> Result<()> {
         say("Counting the rows once more.");
-        let client = Client::of_the_unit(&self.config)?;
-        let kept = self.original()?.file(places::COUNTS);
         let known = match &self.copied {
-            Some(copied) => copied.inventory.counts(),
-            None => places::read_counts(&kept)?,
+            Some(copied) => Counts::of(&copied.inventory),
+            None => {
+                let text = fs::read_to_string(self.original()?.file(COUNTS));
+                text.and_then(|text| Counts::parse(&text))
+                    .map_err(places::problem)?
+            }
         };
-        let lacking = client.rows_lost(&known)?;
+        let lacking = rows_lost(&client_of(&self.started)?, &known)?;
         let Some(first) = lacking.first() else {
             return Ok(());
         };
@@ -295,9 +307,14 @@ impl Run {
         ))
     }
 
-    fn keep_other_files(&self) -> Result<()> {
+    fn keep_other_files(&mut self) -> Result<()> {
         let original = self.original()?.data();
-        other_files::keep(&original, self.data().seen(), &self.config, say)
+        let known = match self.known.take() {
+            Some(known) => known,
+            // The copy has the same tables.
+            None => beside::known(&client_of(&self.started)?)?,
+        };
+        beside::keep(&known, &original, self.data().seen(), self.journal.since)
     }
 
     fn destroy(&mut self) -> Result<()> {
@@ -316,10 +333,4 @@ impl Run {
         let permit = proofs::MayDestroy::with(&on_disk, &serving, &unused, &noted);
         original::destroy(self.original()?, permit)
     }
-}
-
-/// The empty data directory in its room, MariaDB's own.
-pub fn make_data_directory(room: &Marked, user: ServiceUser) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).create(room.data())?;
-    chown(room.data(), Some(user.uid), Some(user.gid))
 }

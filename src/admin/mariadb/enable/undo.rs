@@ -5,10 +5,12 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::admin::mariadb::copying::differences;
-use crate::admin::mariadb::copying::private::ROOM;
+use crate::admin::mariadb::copying::ROOM;
+use crate::admin::mariadb::copying::{Target, compare_stopped};
 use crate::admin::mariadb::durable::sync_directory;
-use crate::admin::mariadb::server::{ServiceUser, serves_from};
+use crate::admin::mariadb::launch::started_by_the_unit;
+use crate::admin::mariadb::process::serves_from;
+use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE};
 use crate::admin::mariadb::units;
 use crate::admin::mariadb_service::{self, CHECK_FILE};
@@ -17,6 +19,7 @@ use crate::sys::mount;
 
 use super::hold::{self, Cover};
 use super::journal::{Journal, Stage};
+use super::making::Making;
 use super::marks::Marked;
 use super::places::{self, Places};
 use super::say;
@@ -51,7 +54,7 @@ pub fn let_go() -> Result<()> {
 pub fn undo(journal: &Journal, places: &Places) -> Result<()> {
     say("Going back to the server as it was.");
     let io = places::problem;
-    places::end_mount(&Path::new(ROOM).join("new")).map_err(io)?;
+    Making::end().map_err(io)?;
     Cover::of(places.data.seen()).take_away().map_err(io)?;
     put_original_back(journal, places)?;
     if journal.stage == Stage::Switching && places.data.real().exists() {
@@ -76,7 +79,7 @@ pub fn undo(journal: &Journal, places: &Places) -> Result<()> {
 /// What the filesystem says.
 pub fn forget_rehearsal(journal: &Journal, places: &Places) -> Result<()> {
     let io = places::problem;
-    places::end_mount(&Path::new(ROOM).join("new")).map_err(io)?;
+    Making::end().map_err(io)?;
     if let Some(making) = Marked::find(&places.making, journal.run).map_err(io)? {
         making.delete().map_err(io)?;
     }
@@ -125,9 +128,13 @@ fn settle(journal: &Journal, places: &Places) -> Result<()> {
         return Ok(());
     }
     say("MariaDB does not start with the encrypted copy. Comparing it with the original.");
+    // Before they are masked: then systemd does not tell any more.
+    let words = ServiceUser::find()
+        .and_then(|user| started_by_the_unit(&user))
+        .map(|started| started.words);
     hold::units()?;
     mariadb_service::stop_units()?;
-    let same = compare(journal, places);
+    let same = words.and_then(|words| compare(journal, places, &words));
     match same {
         Ok(()) => say("The copy has taken no writes."),
         // A server that never came up has taken none either, but the copy
@@ -171,24 +178,33 @@ fn never_served(journal: &Journal) -> bool {
 }
 
 /// Compares both through private servers, as before the switch.
-fn compare(journal: &Journal, places: &Places) -> Result<()> {
+fn compare(journal: &Journal, places: &Places, words: &[String]) -> Result<()> {
     let io = places::problem;
     let user = ServiceUser::find()?;
     let original = Marked::find(&places.original, journal.run)
         .map_err(io)?
         .ok_or_else(|| io(ErrorKind::NotFound.into()))?;
-    let (old, new) = (Path::new(ROOM).join("old"), Path::new(ROOM).join("new"));
-    let pairs = [(original.data(), &old), (places.data.real().into(), &new)];
-    for (from, to) in &pairs {
+    let scratch = original.file("scratch");
+    fs::create_dir_all(&scratch).map_err(io)?;
+    let seen = ["old", "new", "scratch"].map(|name| Path::new(ROOM).join(name));
+    let [old, new, temporary] = &seen;
+    let pairs = [
+        (&original.data(), old),
+        (&places.data.real().to_owned(), new),
+        (&scratch, temporary),
+    ];
+    for (from, to) in pairs {
         fs::create_dir_all(to).map_err(io)?;
         mount::bind(from, to).map_err(|errno| io(errno.into()))?;
     }
-    let found = differences(&user, &old, &new, Path::new(KEY_FILE));
-    for (_, to) in &pairs {
+    let target = Target {
+        data: new,
+        scratch: temporary,
+        key_file: Path::new(KEY_FILE),
+    };
+    let compared = compare_stopped(&user, words, old, &target, &mut |line| say(line));
+    for (_, to) in pairs {
         places::end_mount(to).map_err(io)?;
     }
-    match found?.first() {
-        None => Ok(()),
-        Some(first) => Err(Problem::failed(format!("{first}."), "")),
-    }
+    compared
 }

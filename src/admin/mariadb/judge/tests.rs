@@ -16,6 +16,7 @@ const GOOD: &[(&str, &str)] = &[
     ("file-key-management-encryption-algorithm", "aes_ctr"),
     ("file-key-management-filekey", ""),
     ("file-key-management-filename", "/run/stayput/mariadb.keys"),
+    ("innodb-data-file-path", "ibdata1:12M:autoextend"),
     ("innodb-data-home-dir", "(No default value)"),
     ("innodb-default-encryption-key-id", "1"),
     ("innodb-encrypt-log", "TRUE"),
@@ -23,6 +24,7 @@ const GOOD: &[(&str, &str)] = &[
     ("innodb-encrypt-temporary-tables", "TRUE"),
     ("innodb-log-group-home-dir", "(No default value)"),
     ("innodb-undo-directory", "(No default value)"),
+    ("wsrep-on", "FALSE"),
 ];
 
 const FORCED: &str = "--loose_file_key_management=FORCE_PLUS_PERMANENT";
@@ -243,4 +245,18 @@ fn every_fault_says_what_and_what_next_in_one_line_each() {
             );
         }
     }
+}
+
+#[test]
+fn a_system_tablespace_with_a_path_stops_the_start() {
+    let row = |value: &str| faults(&with("innodb-data-file-path", value));
+    assert_eq!(row("ibdata1:12M:autoextend"), []);
+    let found = row("ibdata1:12M;/srv/ibdata2:12M:autoextend");
+    assert!(matches!(found.as_slice(), [Fault::Elsewhere { .. }]));
+}
+
+#[test]
+fn a_cluster_stops_the_start() {
+    assert_eq!(faults(&with("wsrep-on", "FALSE")), []);
+    assert_eq!(faults(&with("wsrep-on", "TRUE")), [Fault::Cluster]);
 }

@@ -2,17 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::stat::{FileStat, SFlag, fstat};
 use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
 
-use crate::sys::beneath::{self, kind, open_directory, open_root};
+use crate::sys::beneath::{self, open_directory, open_root};
 
 use super::file::{PIECE, consume};
 
@@ -138,16 +138,16 @@ pub fn destroy(directory: &Path, progress: &mut dyn FnMut(Step<'_>)) -> io::Resu
 
 /// Finds mounts before anything is touched, and counts the names that each
 /// file with more than one has in here.
-fn survey(directory: &OwnedFd, names: &mut HashMap<u64, u64>, depth: usize) -> Result<(), Errno> {
+fn survey(directory: &OwnedFd, names: &mut HashMap<u64, u64>, depth: usize) -> io::Result<()> {
     if depth == DEPTH_MAX {
-        return Err(Errno::ENAMETOOLONG);
+        return Err(Errno::ENAMETOOLONG.into());
     }
     for name in listed(directory)? {
-        let at = fstat(beneath::open(directory, &name, OFlag::O_PATH)?)?;
-        match kind(&at) {
-            SFlag::S_IFDIR => survey(&open_directory(directory, &name)?, names, depth + 1)?,
-            SFlag::S_IFREG if at.st_nlink > 1 => *names.entry(at.st_ino).or_default() += 1,
-            _ => {}
+        let at = beneath::look(directory, &name)?;
+        if at.is_dir() {
+            survey(&open_directory(directory, &name)?, names, depth + 1)?;
+        } else if at.is_file() && at.nlink() > 1 {
+            *names.entry(at.ino()).or_default() += 1;
         }
     }
     Ok(())
@@ -196,23 +196,25 @@ impl Run<'_> {
         path: &Path,
         depth: usize,
     ) -> io::Result<()> {
-        let at = fstat(beneath::open(parent, name, OFlag::O_PATH)?)?;
-        match kind(&at) {
-            SFlag::S_IFDIR if depth == DEPTH_MAX => Err(Errno::ENAMETOOLONG.into()),
-            SFlag::S_IFDIR => {
-                let before = self.done.failed.len();
-                let inside = open_directory(parent, name)?;
-                self.directory(&inside, path, depth + 1);
-                // What is still in it has been told.
-                if self.done.failed.len() == before {
-                    unlinkat(parent, name, UnlinkatFlags::RemoveDir)?;
-                }
-                Ok(())
-            }
-            SFlag::S_IFREG => self.file(parent, name, path, &at),
-            // Links are not followed; pipes, sockets and devices hold nothing.
-            _ => Ok(unlinkat(parent, name, UnlinkatFlags::NoRemoveDir)?),
+        let at = beneath::look(parent, name)?;
+        if at.is_file() {
+            return self.file(parent, name, path, &at);
         }
+        if !at.is_dir() {
+            // Links are not followed; pipes, sockets and devices hold nothing.
+            return Ok(unlinkat(parent, name, UnlinkatFlags::NoRemoveDir)?);
+        }
+        if depth == DEPTH_MAX {
+            return Err(Errno::ENAMETOOLONG.into());
+        }
+        let before = self.done.failed.len();
+        let inside = open_directory(parent, name)?;
+        self.directory(&inside, path, depth + 1);
+        // What is still in it has been told.
+        if self.done.failed.len() == before {
+            unlinkat(parent, name, UnlinkatFlags::RemoveDir)?;
+        }
+        Ok(())
     }
 
     fn file(
@@ -220,29 +222,30 @@ impl Run<'_> {
         parent: &OwnedFd,
         name: &OsStr,
         path: &Path,
-        before: &FileStat,
+        before: &Metadata,
     ) -> io::Result<()> {
         // O_NONBLOCK: a pipe put in its place would hold this up for ever.
-        let file = beneath::open(parent, name, OFlag::O_WRONLY | OFlag::O_NONBLOCK)?;
-        let at = fstat(file.as_fd())?;
-        if (at.st_dev, at.st_ino) != (before.st_dev, before.st_ino) {
+        let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK;
+        let file = File::from(beneath::open(parent, name, flags)?);
+        let at = file.metadata()?;
+        if (at.dev(), at.ino()) != (before.dev(), before.ino()) {
             return Err(io::Error::other("it was replaced meanwhile"));
         }
-        let inside = self.names.get(&at.st_ino).copied().unwrap_or(1);
-        if at.st_nlink > inside {
-            (self.progress)(Step::OtherName(path, at.st_ino));
-            self.done.other_names.push((path.to_owned(), at.st_ino));
-        } else if !self.zeroed.contains(&at.st_ino) {
+        let inside = self.names.get(&at.ino()).copied().unwrap_or(1);
+        if at.nlink() > inside {
+            (self.progress)(Step::OtherName(path, at.ino()));
+            self.done.other_names.push((path.to_owned(), at.ino()));
+        } else if !self.zeroed.contains(&at.ino()) {
             let progress = &mut self.progress;
             let bytes = &mut self.done.bytes;
-            consume(&File::from(file), PIECE, &mut |step| {
+            consume(&file, PIECE, &mut |step| {
                 *bytes += step;
                 progress(Step::Overwritten(step));
             })?;
-            self.zeroed.insert(at.st_ino);
+            self.zeroed.insert(at.ino());
         }
         unlinkat(parent, name, UnlinkatFlags::NoRemoveDir)?;
-        if let Some(names) = self.names.get_mut(&at.st_ino) {
+        if let Some(names) = self.names.get_mut(&at.ino()) {
             *names -= 1;
         }
         self.done.files += 1;

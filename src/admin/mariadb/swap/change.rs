@@ -52,7 +52,7 @@ pub fn apply(choice: SwapChoice, system: &System) -> Result<()> {
     let mapping = partition
         .is_some()
         .then(|| format!("/dev/mapper/{MAPPING}"));
-    let changed = fstab_without_swap(&fstab, mapping.as_deref());
+    let changed = fstab_without_swap(&fstab, mapping.as_deref(), |device| system.is_safe(device));
     if changed != fstab {
         println!("Taking clear swap out of {FSTAB}.");
         write_durably(Path::new(FSTAB), changed.as_bytes()).map_err(io)?;
@@ -71,8 +71,18 @@ pub fn apply(choice: SwapChoice, system: &System) -> Result<()> {
             "/usr/bin/systemd-escape",
             &["-p", "--suffix=swap", &path.to_string_lossy()],
         )?;
+        let written_back = system.written_back(path);
         run("/usr/sbin/swapoff", &[&path.to_string_lossy()])?;
-        run("/usr/bin/systemctl", &["mask", unit.trim()])?;
+        // An owner's own file cannot be masked: it is named afterwards.
+        if !Path::new("/etc/systemd/system").join(unit.trim()).is_file() {
+            run("/usr/bin/systemctl", &["mask", unit.trim()])?;
+        }
+        if let Some(disk) = written_back {
+            println!("  It was written out to {}.", disk.display());
+            run("/usr/sbin/zramctl", &["--reset", &path.to_string_lossy()])?;
+            overwrite(&disk, &mut |_| {}).map_err(io)?;
+            continue;
+        }
         overwrite(path, &mut |_| {}).map_err(io)?;
         if !fs::metadata(path)
             .map_err(io)?
@@ -150,12 +160,16 @@ fn stable_name(active: &[PathBuf]) -> Result<PathBuf> {
     ))
 }
 
-/// fstab with its swap lines commented out, and one for `instead`.
-fn fstab_without_swap(fstab: &str, instead: Option<&str>) -> String {
+/// fstab with its lines of clear swap commented out, and one for `instead`.
+fn fstab_without_swap(
+    fstab: &str,
+    instead: Option<&str>,
+    is_safe: impl Fn(&str) -> bool,
+) -> String {
     let mut text = String::new();
     for line in fstab.lines() {
         let swap = super::fstab_swaps(line).next();
-        if swap.is_some() && swap != instead {
+        if swap.is_some_and(|device| !is_safe(&super::unescaped(device))) && swap != instead {
             text.push_str("# stayput: ");
         }
         text.push_str(line);
@@ -190,10 +204,20 @@ mod tests {
         let fstab = "UUID=1 / ext4 defaults 0 1\nUUID=2 none swap sw 0 0\n/f none swap sw 0 0";
         let off = "UUID=1 / ext4 defaults 0 1\n# stayput: UUID=2 none swap sw 0 0\n\
                    # stayput: /f none swap sw 0 0\n";
-        assert_eq!(fstab_without_swap(fstab, None), off);
-        assert_eq!(fstab_without_swap(off, None), off);
-        let mapped = fstab_without_swap(fstab, Some("/dev/mapper/x"));
+        let clear = |_: &str| false;
+        assert_eq!(fstab_without_swap(fstab, None, clear), off);
+        assert_eq!(fstab_without_swap(off, None, clear), off);
+        let mapped = fstab_without_swap(fstab, Some("/dev/mapper/x"), clear);
         assert_eq!(mapped, format!("{off}/dev/mapper/x none swap sw 0 0\n"));
-        assert_eq!(fstab_without_swap(&mapped, Some("/dev/mapper/x")), mapped);
+        let again = fstab_without_swap(&mapped, Some("/dev/mapper/x"), clear);
+        assert_eq!(again, mapped);
+    }
+
+    #[test]
+    fn encrypted_swap_stays_in_the_fstab() {
+        let fstab = "UUID=2 none swap sw 0 0\n/my\\040file none swap sw 0 0\n";
+        let left = fstab_without_swap(fstab, None, |device| device == "/my file");
+        let expected = "# stayput: UUID=2 none swap sw 0 0\n/my\\040file none swap sw 0 0\n";
+        assert_eq!(left, expected);
     }
 }

@@ -1,0 +1,377 @@
+//! The gate sees what really starts: units of the owner's, their variables,
+//! their mounts, and processes that nobody foretold.
+
+use qemu_tests::{Container, Failure, Output, Result, Suite, minutes, seconds};
+
+const DROP_IN: &str = "/etc/systemd/system/mariadb.service.d/zz-clinic.conf";
+const ROWS: &str = "SELECT COUNT(*) FROM clinic.visit";
+
+/// A server behind the gate, with rows.
+fn guarded(suite: Suite) -> Result<Container> {
+    let server = Container::fresh(suite)?;
+    server.wait_for_database()?;
+    server.sql(
+        "CREATE DATABASE clinic; CREATE TABLE clinic.visit (id INT PRIMARY KEY, note TEXT); \
+         INSERT INTO clinic.visit VALUES (1, 'fever')",
+    )?;
+    server
+        .shell_within("stayput mariadb enable --yes", minutes(4))?
+        .success()?;
+    server.wait_for_database()?;
+    // Another database, as an owner may have kept one: it takes rows in clear.
+    server
+        .shell(
+            "mkdir /srv/other && chown mysql: /srv/other && mariadb-install-db --no-defaults \
+             --user=mysql --datadir=/srv/other >/dev/null 2>&1",
+        )?
+        .success()?;
+    Ok(server)
+}
+
+/// Gives MariaDB's unit this drop-in, and restarts it.
+fn restart_with(server: &Container, drop_in: &str) -> Result<Output> {
+    server.shell(&format!(
+        "cat >{DROP_IN} <<'END'\n{drop_in}\nEND\n\
+         systemctl daemon-reload; systemctl stop mariadb; systemctl reset-failed mariadb; \
+         systemctl restart mariadb"
+    ))
+}
+
+/// What MariaDB's unit has said lately.
+fn journal(server: &Container) -> Result<String> {
+    let said = server.shell("journalctl -u mariadb -o cat --no-pager -n 25")?;
+    Ok(said.text)
+}
+
+fn no_mariadbd_runs(server: &Container) -> Result {
+    let found = server.shell("sleep 1; pidof mariadbd")?;
+    match found.ok() {
+        true => Err(Failure::new(format!("mariadbd runs: {found}"))),
+        false => Ok(()),
+    }
+}
+
+/// The start is refused with these words; without the drop-in it works again.
+fn refused(server: &Container, drop_in: &str, why: &str) -> Result {
+    let output = restart_with(server, drop_in)?;
+    let said = journal(server)?;
+    if output.ok() || !said.contains(why) {
+        return Err(Failure::new(format!("{drop_in}\n{output}\n{said}")));
+    }
+    no_mariadbd_runs(server)?;
+    let check = server.shell("stayput check")?;
+    if !check
+        .text
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .contains(why)
+    {
+        return Err(Failure::new(format!("{drop_in}\n{check}")));
+    }
+    server
+        .shell(&format!(
+            "rm {DROP_IN}; systemctl daemon-reload; systemctl reset-failed mariadb; \
+             systemctl start mariadb"
+        ))?
+        .success()?;
+    assert_eq!(server.sql(ROWS)?.trim(), "1");
+    Ok(())
+}
+
+/// An ExecStart of the owner's with these words for mariadbd.
+fn exec_start(words: &str) -> String {
+    format!("[Service]\nExecStart=\nExecStart=/usr/sbin/mariadbd {words}")
+}
+
+fn owners_exec_start_with_other_data_is_refused(suite: Suite) -> Result {
+    let server = guarded(suite)?;
+    let other = "the data directory is /srv/other, but /var/lib/mysql was enrolled";
+    refused(&server, &exec_start("--datadir=/srv/other"), other)?;
+    let by_shell = "[Service]\nExecStart=\n\
+                    ExecStart=/bin/sh -c 'exec /usr/sbin/mariadbd --datadir=/srv/other'";
+    refused(&server, by_shell, other)?;
+    let by_variable = "[Service]\nEnvironment=\"MYSQLD_OPTS=--datadir=/srv/other --port=3307\"";
+    refused(&server, by_variable, other)?;
+    server.shell("echo 'MYSQLD_OPTS=\"--datadir=/srv/other\"' >/etc/default/mariadb-clinic")?;
+    let by_file = "[Service]\nEnvironmentFile=/etc/default/mariadb-clinic";
+    refused(&server, by_file, other)?;
+    server.shell("printf '[mariadbd]\\ndatadir=/var/lib/mysql\\n' >/srv/clear.cnf")?;
+    let clear = "do not load the plugin file_key_management";
+    for words in ["--defaults-file=/srv/clear.cnf", "--no-defaults"] {
+        refused(&server, &exec_start(words), clear)?;
+    }
+    server.shell(
+        "printf '[mariadbd.old]\\ninnodb_encrypt_log=OFF\\n' >/etc/mysql/mariadb.conf.d/zzz-old.cnf",
+    )?;
+    refused(
+        &server,
+        &exec_start("--defaults-group-suffix=.old"),
+        "innodb_encrypt_log is FALSE instead of ON",
+    )?;
+    let by_safe = "[Service]\nExecStart=\nExecStart=/usr/bin/mariadbd-safe";
+    refused(&server, by_safe, "is not understood")
+}
+
+#[test]
+fn owners_exec_start_with_other_data_is_refused_on_debian_12() -> Result {
+    owners_exec_start_with_other_data_is_refused(Suite::Bookworm)
+}
+
+#[test]
+fn owners_exec_start_with_other_data_is_refused_on_debian_13() -> Result {
+    owners_exec_start_with_other_data_is_refused(Suite::Trixie)
+}
+
+#[test]
+fn owners_options_that_change_what_mariadbd_sees_are_refused() -> Result {
+    let server = guarded(Suite::Trixie)?;
+    for (option, why) in [
+        (
+            "BindPaths=/srv/other:/var/lib/mysql",
+            "BindPaths puts something else over /var/lib/mysql",
+        ),
+        (
+            "TemporaryFileSystem=/run/stayput",
+            "TemporaryFileSystem puts something else over /run/stayput",
+        ),
+        (
+            "InaccessiblePaths=/etc/mysql/mariadb.conf.d",
+            "InaccessiblePaths puts something else",
+        ),
+        ("User=daemon", "the unit has User=daemon"),
+        ("Group=daemon", "the unit has Group=daemon"),
+        ("User=", "the unit has User=root"),
+        (
+            "ExecStartPre=/usr/sbin/mariadbd --bootstrap",
+            "something of its own before mariadbd",
+        ),
+        ("Type=simple", "Type=simple instead of Type=notify"),
+    ] {
+        refused(&server, &format!("[Service]\n{option}"), why)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn owners_harmless_options_stop_no_start() -> Result {
+    for suite in Suite::ALL {
+        let server = guarded(suite)?;
+        let drop_in = "[Service]\nExecStartPre=/bin/sleep 0\nNice=-5\n\
+                       Environment=\"MYSQLD_OPTS=--port=3311 --skip-name-resolve\"\n\
+                       BindReadOnlyPaths=/usr/share/zoneinfo:/srv/zones\nPrivateTmp=yes";
+        restart_with(&server, drop_in)?.success()?;
+        assert_eq!(server.sql("SELECT @@port")?.trim(), "3311");
+        assert_eq!(server.sql(ROWS)?.trim(), "1");
+        let words = "--port=3312 --datadir=/var/lib/mysql";
+        restart_with(&server, &exec_start(words))?.success()?;
+        assert_eq!(server.sql("SELECT @@port")?.trim(), "3312");
+        assert_eq!(server.sql(ROWS)?.trim(), "1");
+    }
+    Ok(())
+}
+
+/// A drop-in of an earlier version does not name its unit.
+#[test]
+fn an_earlier_drop_in_judges_the_same() -> Result {
+    let server = guarded(Suite::Bookworm)?;
+    server
+        .shell(
+            "sed -i -e 's/gate \"$0\" || exit 255. %n/gate || exit 255'\\''/' -e 's/ %n$//' \
+             /etc/systemd/system/mariadb.service.d/stayput.conf && \
+             ! grep %n /etc/systemd/system/mariadb.service.d/stayput.conf",
+        )?
+        .success()?;
+    restart_with(&server, "[Service]\nEnvironment=MYSQLD_OPTS=--port=3313")?.success()?;
+    assert_eq!(server.sql("SELECT @@port")?.trim(), "3313");
+    let other = "the data directory is /srv/other, but /var/lib/mysql was enrolled";
+    let by_variable = "[Service]\nEnvironment=MYSQLD_OPTS=--datadir=/srv/other";
+    refused(&server, by_variable, other)
+}
+
+/// The gate foretells; what it cannot foresee is seen when it runs.
+#[test]
+fn what_runs_elsewhere_is_stopped() -> Result {
+    let server = guarded(Suite::Bookworm)?;
+    let script = "#!/bin/sh\n\
+         case \"$*\" in\n\
+         *--help*) exec /usr/sbin/mariadbd.real \"$@\" ;;\n\
+         *) exec /usr/sbin/mariadbd.real --no-defaults --datadir=/srv/other \\\n\
+         --socket=/run/mysqld/mysqld.sock ;;\nesac";
+    server
+        .shell(&format!(
+            "systemctl stop mariadb; mv /usr/sbin/mariadbd /usr/sbin/mariadbd.real; \
+             cat >/usr/sbin/mariadbd <<'END'\n{script}\nEND\nchmod 755 /usr/sbin/mariadbd"
+        ))?
+        .success()?;
+    server.shell("systemctl start mariadb")?;
+    let until_stopped =
+        "i=0; while [ $i -lt 60 ] && pgrep mariadbd; do sleep 0.5; i=$((i+1)); done";
+    server.shell(until_stopped)?;
+    let said = journal(&server)?;
+    let why = "MariaDB does not serve the enrolled database, and is stopped";
+    assert!(said.contains(why), "{said}");
+    no_mariadbd_runs(&server)?;
+    server
+        .shell(
+            "mv /usr/sbin/mariadbd.real /usr/sbin/mariadbd; systemctl reset-failed mariadb; \
+             systemctl start mariadb",
+        )?
+        .success()?;
+    assert_eq!(server.sql(ROWS)?.trim(), "1");
+    Ok(())
+}
+
+#[test]
+fn a_shell_in_the_covered_directory_stops_no_start() -> Result {
+    let server = guarded(Suite::Bookworm)?;
+    server.shell("systemctl stop mariadb")?.success()?;
+    let mut sitter = server
+        .spawn("cd /var/lib/mysql && exec 3<WHERE-THE-DATA-IS.txt; echo sits; exec sleep 600")?;
+    sitter.wait_for("sits", seconds(10))?;
+    for _ in 0..3 {
+        server.shell("systemctl restart mariadb")?.success()?;
+        assert_eq!(server.sql(ROWS)?.trim(), "1");
+        server.shell("systemctl stop mariadb")?.success()?;
+    }
+    // The same for one who stands in the open data when it is closed.
+    server.shell("systemctl start mariadb")?.success()?;
+    let mut inside = server.spawn("cd /var/lib/mysql && echo sits; exec sleep 600")?;
+    inside.wait_for("sits", seconds(10))?;
+    server.shell("systemctl stop mariadb")?.success()?;
+    let listed = server.shell("ls -A /var/lib/mysql")?.success()?;
+    assert!(!listed.contains("ibdata1"), "{listed}");
+    server.shell("systemctl start mariadb")?.success()?;
+    assert_eq!(server.sql(ROWS)?.trim(), "1");
+    Ok(())
+}
+
+/// Every way of starting something in the closed directory.
+const STARTS: &str = "\
+    mariadbd --user=mysql --no-defaults --datadir=/var/lib/mysql\n\
+    mariadbd --user=root --no-defaults --datadir=/var/lib/mysql\n\
+    mariadb-install-db --user=mysql --datadir=/var/lib/mysql\n\
+    mysqld_safe --user=mysql --no-defaults --datadir=/var/lib/mysql";
+
+#[test]
+fn the_closed_directory_tells_and_holds_nothing_else() -> Result {
+    for suite in Suite::ALL {
+        let mut server = guarded(suite)?;
+        server.shell("systemctl stop mariadb")?.success()?;
+        closed(&server, "covered")?;
+        // The package's scripts get through on the cover.
+        server
+            .shell_within(
+                "DEBIAN_FRONTEND=noninteractive dpkg-reconfigure mariadb-server && \
+                 ls -A /var/lib/mysql",
+                minutes(3),
+            )?
+            .success()?;
+        server.wait_for_database()?;
+        assert_eq!(server.sql(ROWS)?.trim(), "1");
+
+        // Bare, as a power cut leaves it to a rescue system.
+        server
+            .shell("systemctl mask mariadb mariadb.socket stayput-mariadb-closed; sync")?
+            .success()?;
+        server.power_cut();
+        server.boot()?;
+        closed(&server, "bare")?;
+        server
+            .shell(
+                "systemctl unmask mariadb mariadb.socket stayput-mariadb-closed; \
+                 systemctl start mariadb",
+            )?
+            .success()?;
+        assert_eq!(server.sql(ROWS)?.trim(), "1");
+    }
+    Ok(())
+}
+
+fn closed(server: &Container, how: &str) -> Result {
+    let look = "cd /var/lib/mysql && ls -A | grep -v '^debian-' && \
+                setpriv --reuid=nobody --clear-groups cat WHERE-THE-DATA-IS.txt";
+    let before = server.shell(look)?.success()?;
+    assert!(
+        before.starts_with("WHERE-THE-DATA-IS.txt\n"),
+        "{how}: {before}"
+    );
+    assert!(
+        before.contains("/var/lib/stayput/mariadb"),
+        "{how}: {before}"
+    );
+    for start in STARTS.lines() {
+        let output = server.shell(&format!("timeout 30 {start}"))?;
+        // mysqld_safe ends well whatever its server does.
+        let fails = !output.ok() || start.starts_with("mysqld_safe");
+        assert!(fails, "{how}: {start}: {output}");
+        no_mariadbd_runs(server)?;
+        assert_eq!(server.shell(look)?.success()?, before, "{how}: {start}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_directory_guarded_without_the_text_gets_it() -> Result {
+    let server = guarded(Suite::Bookworm)?;
+    let bare = "systemctl stop mariadb; umount /var/lib/mysql";
+    server
+        .shell(&format!(
+            "{bare}; chattr -i /var/lib/mysql /var/lib/mysql/*; rm /var/lib/mysql/*; \
+             chattr +i /var/lib/mysql"
+        ))?
+        .success()?;
+    server.shell("systemctl start mariadb")?.success()?;
+    let listed = server.shell(&format!(
+        "{bare}; ls -A /var/lib/mysql; lsattr -d /var/lib/mysql"
+    ))?;
+    assert!(listed.text.contains("WHERE-THE-DATA-IS.txt"), "{listed}");
+    assert!(listed.text.contains("----i---"), "{listed}");
+    // What is not this text is somebody's.
+    server
+        .shell(
+            "chattr -i /var/lib/mysql /var/lib/mysql/*; echo x >>/var/lib/mysql/WHERE-THE-DATA-IS.txt; \
+             chattr +i /var/lib/mysql",
+        )?
+        .success()?;
+    let foreign = server.shell("systemctl start mariadb")?;
+    let said = journal(&server)?;
+    assert!(
+        !foreign.ok() && said.contains("holds files that are not"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[test]
+fn another_mariadbd_is_told_by_check() -> Result {
+    let server = guarded(Suite::Bookworm)?;
+    let mut other = server.spawn(
+        "exec mariadbd --no-defaults --user=mysql --datadir=/srv/other --skip-networking \
+         --socket=/srv/other/sock --pid-file=/srv/other/pid",
+    )?;
+    let found = server.shell(
+        "i=0; until stayput check --json | grep -q 'Another MariaDB runs' || [ $i = 40 ]; do \
+         sleep 0.5; i=$((i+1)); done; stayput check --json",
+    )?;
+    assert!(found.text.contains("/srv/other"), "{found}");
+    server.shell("pkill -f datadir=/srv/other")?;
+    let _ = other.wait(seconds(20));
+    Ok(())
+}
+
+#[test]
+fn settings_that_would_not_be_read_are_found_before_the_copy() -> Result {
+    let server = Container::fresh(Suite::Bookworm)?;
+    server.wait_for_database()?;
+    server
+        .shell("sed -i '/mariadb.conf.d/d' /etc/mysql/mariadb.cnf")?
+        .success()?;
+    let refused = server.shell("stayput mariadb enable --yes")?;
+    assert!(!refused.ok(), "{refused}");
+    assert!(refused.text.contains("!includedir"), "{refused}");
+    server.shell("systemctl is-active mariadb")?.success()?;
+    let left = server.shell("ls /etc/mysql/mariadb.conf.d /var/lib/stayput")?;
+    assert!(!left.text.contains("stayput-probe"), "{left}");
+    Ok(())
+}

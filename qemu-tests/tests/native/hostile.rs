@@ -1,0 +1,282 @@
+//! What made `enable` lose rows before: databases that look like nothing,
+//! servers that start at the wrong moment, copies that do not start.
+
+use qemu_tests::{Container, Output, Result, Suite, minutes};
+
+const REAL: &str = "/var/lib/stayput/mariadb";
+const ROWS: &str = "SELECT COUNT(*) FROM clinic.patient";
+
+/// A clinic's server with rows.
+fn clinic() -> Result<Container> {
+    let server = Container::fresh(Suite::Bookworm)?;
+    server.wait_for_database()?;
+    server.sql(
+        "CREATE DATABASE clinic; CREATE TABLE clinic.patient (id INT PRIMARY KEY AUTO_INCREMENT, \
+         name VARCHAR(80)); INSERT INTO clinic.patient (name) SELECT CONCAT('Wanjiru ', seq) \
+         FROM seq_1_to_5000; CREATE TABLE clinic.old (id INT) ENGINE=MyISAM; \
+         INSERT INTO clinic.old VALUES (1)",
+    )?;
+    Ok(server)
+}
+
+fn enable(server: &Container, options: &str) -> Result<Output> {
+    server.shell_within(
+        &format!("stayput mariadb enable --yes {options}"),
+        minutes(4),
+    )
+}
+
+/// The command was refused with these words, and nothing is different.
+fn refused(server: &Container, options: &str, why: &str) -> Result {
+    let output = enable(server, options)?;
+    assert!(!output.ok() && output.text.contains(why), "{why}: {output}");
+    Ok(())
+}
+
+fn has_rows(server: &Container, rows: u32) -> Result {
+    server.wait_for_database()?;
+    assert_eq!(server.sql(ROWS)?.trim(), rows.to_string());
+    Ok(())
+}
+
+/// Runs `enable`, and a command as soon as it has said a word.
+fn at_the_moment(server: &Container, word: &str, command: &str) -> Result<Output> {
+    server.shell_within(
+        &format!(
+            "(stayput mariadb enable --yes >/root/said 2>&1; echo \"ended with $?\" >>/root/said) & \
+             until grep -q '{word}' /root/said 2>/dev/null; do sleep 0.01; done; {{ {command}\n}}; \
+             until grep -q 'ended with' /root/said; do sleep 0.1; done; cat /root/said"
+        ),
+        minutes(4),
+    )
+}
+
+#[test]
+fn database_whose_check_file_is_lost_is_put_to_use_again() -> Result {
+    let server = clinic()?;
+    enable(&server, "--destroy-original")?.success()?;
+    // As on a system that was installed anew beside its data.
+    server
+        .shell(
+            "systemctl stop mariadb && rm /var/lib/stayput/mariadb.check \
+             /etc/mysql/mariadb.conf.d/zz-stayput.cnf /etc/systemd/system/mariadb*.d/stayput.conf \
+             && systemctl daemon-reload",
+        )?
+        .success()?;
+    let said = enable(&server, "")?.success()?;
+    assert!(said.contains("holds an encrypted database"), "{said}");
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn directory_that_no_run_has_made_is_never_deleted() -> Result {
+    let server = clinic()?;
+    enable(&server, "--destroy-original")?.success()?;
+    server
+        .shell(&format!(
+            "systemctl stop mariadb && rm {REAL}.check {REAL}/stayput.check \
+             /etc/systemd/system/mariadb*.d/stayput.conf /etc/mysql/mariadb.conf.d/zz-stayput.cnf \
+             && umount /var/lib/mysql; chattr -i /var/lib/mysql && rm -f /var/lib/mysql/* && \
+             mariadb-install-db --user=mysql >/dev/null && systemctl daemon-reload && \
+             systemctl start mariadb"
+        ))?
+        .success()?;
+    server.wait_for_database()?;
+    let before = server.shell(&format!("ls -lR {REAL}"))?.success()?;
+    refused(&server, "", "no run of this command made")?;
+    refused(&server, "--dry-run", "no run of this command made")?;
+    assert_eq!(server.shell(&format!("ls -lR {REAL}"))?.success()?, before);
+    // Rooms of its own that it does not know are left alone, too.
+    server
+        .shell(&format!(
+            "mv {REAL} {REAL}.old && mkdir -p {REAL}.making/data && touch {REAL}.making/data/rows"
+        ))?
+        .success()?;
+    refused(&server, "", "no run of this command knows it")?;
+    server
+        .shell(&format!("test -e {REAL}.making/data/rows"))?
+        .success()?;
+    Ok(())
+}
+
+#[test]
+fn data_disk_that_is_not_mounted_is_not_an_encrypted_server() -> Result {
+    let server = clinic()?;
+    enable(&server, "--destroy-original")?.success()?;
+    server
+        .shell(&format!("systemctl stop mariadb && mv {REAL} {REAL}.away"))?
+        .success()?;
+    refused(&server, "", "empty or missing")?;
+    server
+        .shell(&format!("mv {REAL}.away {REAL} && systemctl start mariadb"))?
+        .success()?;
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn server_that_does_not_run_is_not_taken_for_an_empty_one() -> Result {
+    let server = clinic()?;
+    server
+        .shell("systemctl stop mariadb && mv /var/lib/mysql/mysql /root/mysql")?
+        .success()?;
+    refused(&server, "", "does not serve from /var/lib/mysql")?;
+    server
+        .shell("mv /root/mysql /var/lib/mysql/mysql && systemctl start mariadb")?
+        .success()?;
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn rehearsal_changes_nothing() -> Result {
+    let server = clinic()?;
+    let look = "systemctl show -P MainPID mariadb; ls -A /var/lib /var/lib/mysql /etc/mysql \
+                /etc/mysql/mariadb.conf.d /etc/systemd/system /run/stayput-enable 2>&1; \
+                ls -A /var/lib/stayput 2>/dev/null; grep -c /run/stayput-enable /proc/mounts; \
+                mariadb -N -e 'SHOW GLOBAL VARIABLES'";
+    let before = server.shell(look)?.text;
+    let said = enable(&server, "--dry-run")?.success()?;
+    assert!(said.contains("The rehearsal held"), "{said}");
+    assert!(said.contains("away for about"), "{said}");
+    let after = server.shell(look)?.text;
+    let new: Vec<&str> = after
+        .lines()
+        .filter(|line| !before.lines().any(|known| known == *line))
+        .collect();
+    assert_eq!(new, [""; 0], "the server is not as before");
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn servers_started_by_hand_find_nothing_to_work_on() -> Result {
+    for word in ["Stopping MariaDB", "Copying every", "Comparing the copy"] {
+        let server = clinic()?;
+        // The rehearsal says the same words before.
+        let unit = format!("stayput-mariadb-enable.service.*|{word}");
+        let _ = unit;
+        let said = at_the_moment(
+            &server,
+            "Stopping MariaDB",
+            &format!(
+                "until grep -q '{word}' /var/log/stayput-mariadb-enable.log; do sleep 0.01; done; \
+                 for start in 'systemctl start mariadb' 'systemctl start mysql' \
+                 'service mariadb start' 'mariadbd --user=mysql --socket=/run/mysqld/x.sock \
+                 --skip-networking'; do timeout 20 $start >/dev/null 2>&1 & done; wait %2 %3 %4 %5"
+            ),
+        )?;
+        let done = said.text.contains("ended with 0");
+        // One that got in before the files were covered stops the run.
+        assert!(done || said.text.contains("in use"), "{word}: {said}");
+        has_rows(&server, 5000)?;
+        server.shell("pkill -x mariadbd; sleep 3; systemctl restart mariadb")?;
+        has_rows(&server, 5000)?;
+        let masked = server.shell("systemctl show -P LoadState mariadb")?.text;
+        assert_eq!(masked.trim(), "loaded");
+    }
+    Ok(())
+}
+
+#[test]
+fn old_sample_paths_do_not_lead_the_copy_into_the_original() -> Result {
+    let server = clinic()?;
+    server
+        .shell(
+            "printf '[mysqld]\\ninnodb_data_home_dir=/var/lib/mysql\\n\
+             innodb_log_group_home_dir=/var/lib/mysql\\naria_log_dir_path=/var/lib/mysql\\n\
+             tmpdir=/var/tmp\\ngeneral_log_file=/var/lib/mysql/all.log\\n' \
+             >/etc/mysql/mariadb.conf.d/60-old.cnf && systemctl restart mariadb",
+        )?
+        .success()?;
+    enable(&server, "")?.success()?;
+    has_rows(&server, 5000)
+}
+
+/// A start that fails once the copy has its place.
+const FAILS_BEHIND_THE_GATE: &str = "mkdir -p /etc/systemd/system/mariadb.service.d && \
+     printf '[Service]\\nExecStartPost=/bin/sh -c \"! test -e /var/lib/stayput/mariadb.check || \
+     { ACTION; exit 1; }\"\\n' >/etc/systemd/system/mariadb.service.d/zz.conf && \
+     systemctl daemon-reload";
+
+#[test]
+fn copy_that_does_not_start_is_kept_and_the_server_is_back() -> Result {
+    let server = clinic()?;
+    server
+        .shell(&FAILS_BEHIND_THE_GATE.replace("ACTION", "true"))?
+        .success()?;
+    let output = enable(&server, "")?;
+    assert!(!output.ok(), "{output}");
+    assert!(
+        output.text.contains("runs as it did before"),
+        "no word of what was done: {output}"
+    );
+    has_rows(&server, 5000)?;
+    server
+        .shell(&format!("test -e {REAL}.taken-back.*/ibdata1"))?
+        .success()?;
+    server
+        .shell("rm /etc/systemd/system/mariadb.service.d/zz.conf; systemctl daemon-reload")?
+        .success()?;
+    enable(&server, "")?.success()?;
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn copy_that_has_taken_a_row_is_neither_deleted_nor_left() -> Result {
+    let server = clinic()?;
+    let insert = "mariadb clinic -e \\\"INSERT INTO patient (name) VALUES (1)\\\"";
+    server
+        .shell(&FAILS_BEHIND_THE_GATE.replace("ACTION", &insert.replace('"', "\\\"")))?
+        .success()?;
+    let output = enable(&server, "")?;
+    assert!(!output.ok(), "{output}");
+    assert!(
+        output.text.contains("rows that the original lacks"),
+        "{output}"
+    );
+    let status = server.shell("stayput status")?.text;
+    assert!(status.contains("interrupted"), "{status}");
+    server
+        .shell("rm /etc/systemd/system/mariadb.service.d/zz.conf; systemctl daemon-reload")?
+        .success()?;
+    enable(&server, "")?.success()?;
+    let rows: u32 = server.sql(ROWS)?.trim().parse().unwrap_or(0);
+    assert!(rows > 5000, "{rows}");
+    Ok(())
+}
+
+#[test]
+fn what_is_said_and_kept_holds_no_row() -> Result {
+    let server = clinic()?;
+    server
+        .shell("INSTALL=1; cat /etc/mysql/debian.cnf >/dev/null 2>&1; true")?
+        .success()?;
+    let said = enable(&server, "")?.success()?;
+    assert!(!said.contains("Wanjiru"), "{said}");
+    let found = server.shell(
+        "grep -rl Wanjiru /var/log /run/stayput-enable /var/lib/stayput/mariadb.enable \
+         /var/lib/stayput/mariadb.check 2>/dev/null",
+    )?;
+    assert!(!found.ok(), "{found}");
+    Ok(())
+}
+
+#[test]
+fn files_beside_the_tables_are_kept_and_named() -> Result {
+    let server = clinic()?;
+    server
+        .shell(
+            "echo 'rows of last year' >/var/lib/mysql/dump.sql; \
+             mkdir /var/lib/mysql/exports && echo rows >/var/lib/mysql/exports/a.csv; \
+             printf '0 3 * * * root rsync -a --delete /var/lib/mysql /mnt/backup\\n' \
+             >/etc/cron.d/backup",
+        )?
+        .success()?;
+    let said = enable(&server, "--destroy-original")?.success()?;
+    for word in ["dump.sql", "mysql.kept-", "/etc/cron.d/backup"] {
+        assert!(said.contains(word), "no {word} in {said}");
+    }
+    let kept = server
+        .shell("cat /var/lib/mysql.kept-*/dump.sql; ls /var/lib/mysql.kept-*/exports")?
+        .success()?;
+    assert_eq!(kept, "rows of last year\na.csv\n");
+    has_rows(&server, 5000)
+}

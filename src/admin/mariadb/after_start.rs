@@ -1,0 +1,80 @@
+//! `stayput mariadb started`: MariaDB's unit has started a process. Is it the
+//! one that the gate let through?
+//!
+//! The gate foretells from what systemd holds; an option that it does not know
+//! may still lead elsewhere. What runs is looked at before anything else, and
+//! what does not fit is stopped at once: it would take in rows that the
+//! enrolled database never sees.
+
+use std::env;
+use std::path::Path;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::admin::systemd::systemctl;
+use crate::admin::{Problem, Result, release};
+
+use super::data_directory::DataDirectory;
+use super::gate::read_check_file;
+use super::launch::{UNIT, own_unit};
+use super::process::{NotServing, main_process, process_serves};
+use super::server::ServiceUser;
+
+/// Looks at the unit's process, then lets the keys leave if that is the policy.
+///
+/// # Errors
+/// When the process does not fit; it was stopped then.
+pub fn started(unit: Option<&str>) -> Result<()> {
+    let unit = unit.map(str::to_owned).or_else(own_unit);
+    // The keys leave in either case: whatever was started has read them.
+    let looked = look(unit.as_deref().unwrap_or(UNIT));
+    release::after_start()?;
+    looked
+}
+
+fn look(unit: &str) -> Result<()> {
+    let check = read_check_file()?;
+    let data = DataDirectory::seen_at(Path::new(check.data_directory()));
+    let user = ServiceUser::find()?;
+    let Some(pid) = told().or_else(|| main_process(unit)) else {
+        return Ok(());
+    };
+    let (what, harmful) = match process_serves(pid, data.real()) {
+        Ok(process) if process.uid == user.uid => return Ok(()),
+        Ok(process) => (format!("it runs as user {}", process.uid), true),
+        Err(why) => (why.to_string(), does_harm(&why)),
+    };
+    if !harmful {
+        eprintln!("stayput: warning: MariaDB (process {pid}) cannot be judged: {what}");
+        return Ok(());
+    }
+    // Said first: systemd ends this process too when it stops the unit.
+    eprintln!("stayput: MariaDB does not serve the enrolled database, and is stopped: {what}.");
+    if let Ok(pid) = i32::try_from(pid) {
+        // systemd stops it anyway; this is sooner.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    }
+    systemctl(
+        &["stop", "--no-block", unit],
+        "Stop it: `systemctl stop mariadb`.",
+    )?;
+    Err(Problem::refused(
+        "MariaDB was stopped.",
+        "`systemctl cat mariadb` shows what starts it; remove what was added, then start it again.",
+    ))
+}
+
+/// What systemd tells the commands that run after a start.
+fn told() -> Option<u32> {
+    env::var("MAINPID").ok()?.parse().ok()
+}
+
+/// A process that is certainly another server, and not one that could only
+/// not be looked at.
+fn does_harm(why: &NotServing) -> bool {
+    match why {
+        NotServing::Program(_) | NotServing::Elsewhere(_) => true,
+        NotServing::NoProcess | NotServing::Hidden | NotServing::Closed(_) => false,
+    }
+}

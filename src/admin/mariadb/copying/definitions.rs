@@ -1,0 +1,213 @@
+//! The definitions of one server made in another: databases, sequences and
+//! tables, each from the words in which MariaDB itself shows it.
+
+use std::collections::BTreeMap;
+
+use crate::admin::Result;
+
+use super::names::{TableName, literal, quote};
+use super::schema::{Kind, OLD_TEMPORAL, Table, VIRTUAL, fields, tables as tables_of};
+use super::wire::{Connection, SqlError};
+use super::words;
+
+/// The session in which definitions are made: what was allowed once is
+/// allowed, but no other engine takes the place of one that is missing.
+pub const MAKING: &str = "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO,\
+     ALLOW_INVALID_DATES', foreign_key_checks = 0, check_constraint_checks = 0, \
+     innodb_strict_mode = 0";
+
+/// A database: name, character set, collation, comment.
+pub struct Database {
+    pub name: String,
+    pub options: [String; 3],
+}
+
+/// # Errors
+/// When the server does not answer.
+pub fn databases(server: &mut Connection<'_>) -> std::result::Result<Vec<Database>, SqlError> {
+    let rows = server.rows(&format!(
+        "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, SCHEMA_COMMENT \
+         FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN {VIRTUAL} \
+         AND SCHEMA_NAME NOT LIKE '#mysql50#%'"
+    ))?;
+    rows.into_iter()
+        .map(|row| {
+            let [name, charset, collation, comment] = fields(row)?;
+            Ok(Database {
+                name,
+                options: [charset, collation, comment],
+            })
+        })
+        .collect()
+}
+
+impl Database {
+    fn sql(&self, verb: &str) -> String {
+        let [charset, collation, comment] = &self.options;
+        format!(
+            "{verb} DATABASE {} CHARACTER SET {charset} COLLATE {collation} COMMENT '{}'",
+            quote(&self.name),
+            comment.replace('\\', "\\\\").replace('\'', "\\'")
+        )
+    }
+}
+
+/// The words in which MariaDB shows a table. Old columns for dates are made
+/// anew in the new format, so the mark of the old one does not count.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn shown(server: &mut Connection<'_>, table: &Table) -> std::result::Result<String, SqlError> {
+    let what = match table.kind {
+        Kind::Sequence => "SEQUENCE",
+        _ => "TABLE",
+    };
+    let rows = server.rows(&format!("SHOW CREATE {what} {}", table.name.sql()))?;
+    let text = rows
+        .into_iter()
+        .next()
+        .and_then(|row| row.into_iter().nth(1));
+    let text = text.ok_or(SqlError::Garbled)?;
+    Ok(text.replace(&format!(" {OLD_TEMPORAL}"), ""))
+}
+
+/// The state of a sequence, in the order of its columns.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn state(
+    server: &mut Connection<'_>,
+    sequence: &TableName,
+) -> std::result::Result<String, SqlError> {
+    let rows = server.rows(&format!(
+        "SELECT next_not_cached_value, minimum_value, maximum_value, start_value, increment, \
+         cache_size, cycle_option, cycle_count FROM {}",
+        sequence.sql()
+    ))?;
+    let row = rows.into_iter().next().ok_or(SqlError::Garbled)?;
+    Ok(row.join(", "))
+}
+
+/// Makes every database, and every table and sequence of `tables`, in the new
+/// server.
+///
+/// # Errors
+/// With what could not be read or made.
+pub fn make(
+    old: &mut Connection<'_>,
+    new: &mut Connection<'_>,
+    tables: &BTreeMap<TableName, Table>,
+) -> Result<()> {
+    let asking = |error: SqlError| words::problem(&error, "listing the databases");
+    new.run(MAKING).map_err(asking)?;
+    let had = databases(new).map_err(asking)?;
+    for database in had.iter().filter(|database| database.name != "mysql") {
+        let doing = format!("making room for the database {}", quote(&database.name));
+        new.run(&format!("DROP DATABASE {}", quote(&database.name)))
+            .map_err(|error| words::problem(&error, &doing))?;
+    }
+    for database in databases(old).map_err(asking)? {
+        let verb = if database.name == "mysql" {
+            "ALTER"
+        } else {
+            "CREATE"
+        };
+        let doing = format!("making the database {}", quote(&database.name));
+        new.run(&database.sql(verb))
+            .map_err(|error| words::problem(&error, &doing))?;
+    }
+    // Tables take their defaults from sequences, of other databases too.
+    let of_owner = |table: &&Table| table.name.schema != "mysql";
+    let is_sequence = |table: &&Table| table.kind == Kind::Sequence;
+    let (sequences, others): (Vec<&Table>, Vec<&Table>) =
+        tables.values().filter(of_owner).partition(is_sequence);
+    let mut order = sequences.into_iter().chain(others);
+    order.try_for_each(|table| make_one(old, new, table))
+}
+
+/// Makes the tables of `mysql` anew, which the new server has already.
+///
+/// # Errors
+/// With what could not be read or made.
+pub fn make_system(
+    old: &mut Connection<'_>,
+    new: &mut Connection<'_>,
+    tables: &BTreeMap<TableName, Table>,
+) -> Result<()> {
+    let asking = |error: SqlError| words::problem(&error, "listing MariaDB's own tables");
+    new.run(MAKING).map_err(asking)?;
+    let views = new
+        .rows(
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'mysql' \
+             AND TABLE_TYPE = 'VIEW'",
+        )
+        .map_err(asking)?;
+    for view in views {
+        new.run(&format!("DROP VIEW `mysql`.{}", quote(&view.join(""))))
+            .map_err(asking)?;
+    }
+    let is_system = |table: &&Table| table.name.schema == "mysql";
+    for table in tables_of(new).map_err(asking)?.values().filter(is_system) {
+        new.run(&format!("DROP TABLE {}", table.name.sql()))
+            .map_err(|error| words::problem(&error, &format!("replacing {}", table.name)))?;
+    }
+    let mut system = tables.values().filter(is_system);
+    system.try_for_each(|table| make_one(old, new, table))
+}
+
+fn make_one(old: &mut Connection<'_>, new: &mut Connection<'_>, table: &Table) -> Result<()> {
+    if table.keeps_definition_only() {
+        return Ok(());
+    }
+    let reading = |error: SqlError| {
+        words::problem(&error, &format!("reading the definition of {}", table.name))
+    };
+    let making = |error: SqlError| words::problem(&error, &format!("making {} anew", table.name));
+    let definition = shown(old, table).map_err(reading)?;
+    new.run(&format!("USE {}", quote(&table.name.schema)))
+        .map_err(making)?;
+    new.run(&definition).map_err(making)?;
+    if table.kind == Kind::Sequence {
+        let state = state(old, &table.name).map_err(reading)?;
+        new.run(&format!(
+            "INSERT INTO {} VALUES ({state})",
+            table.name.sql()
+        ))
+        .map_err(making)?;
+    }
+    Ok(())
+}
+
+/// The name of a database's directory or a table's files.
+///
+/// # Errors
+/// When the server does not answer.
+pub fn file_name(server: &mut Connection<'_>, name: &str) -> std::result::Result<String, SqlError> {
+    let asked = format!(
+        "SELECT CAST(CONVERT({} USING filename) AS BINARY)",
+        literal(name)
+    );
+    let rows = server.rows(&asked)?;
+    rows.into_iter()
+        .next()
+        .and_then(|row| row.into_iter().next())
+        .ok_or(SqlError::Garbled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_made_with_its_own_defaults() {
+        let database = Database {
+            name: "cli`nic".into(),
+            options: ["latin1", "latin1_swedish_ci", "the ward's"].map(str::to_owned),
+        };
+        assert_eq!(
+            database.sql("CREATE"),
+            "CREATE DATABASE `cli``nic` CHARACTER SET latin1 COLLATE latin1_swedish_ci \
+             COMMENT 'the ward\\'s'"
+        );
+    }
+}
