@@ -93,7 +93,7 @@ fn what_cannot_be_done_is_refused_and_the_server_goes_on() -> Result {
         (
             "mariadb -e 'CREATE TABLE clinic.clear (a INT) ENCRYPTED=NO'",
             "mariadb -e 'DROP TABLE clinic.clear'",
-            "clinic.clear",
+            "`clinic`.`clear`",
         ),
     ];
     for (obstacle, way_out, why) in cases {
