@@ -34,6 +34,30 @@ const PLUG: &str = "set -e; loop=/sys/class/block/$1; block=/run/block; mkdir $b
      mount --bind $block /sys/block; \
      number=$(cat $loop/dev); mknod /dev/sdb1 b ${number%:*} ${number#*:}";
 
+/// The disk as an installer leaves it: the partition that waits for a vault is
+/// taken away, and what makes device files for new ones, as udev does, goes on
+/// until it is ended.
+const PLAIN_DISK: &str = "set -e; root=$(findmnt -n -o MAJ:MIN /); \
+     disk=$(basename $(dirname $(readlink /sys/dev/block/$root))); \
+     delpart /dev/$disk 2; sgdisk --delete=2 /dev/$disk >/dev/null || true; rm /dev/${disk}p2; \
+     echo plain; while sleep 0.1; do for part in /sys/class/block/${disk}p*; do \
+     [ -e /dev/${part##*/} ] || \
+     mknod /dev/${part##*/} b $(tr : ' ' <$part/dev); done; done";
+
+/// A cable to a router, as the kernel shows a network card: everything of it
+/// is eth0's own but the slot it sits in, which is that of one of this
+/// computer's parts.
+const CABLE: &str = "set -e; ip netns add router; \
+     ip link add eth0 address 52:54:00:77:00:10 type veth \
+     peer name lan address 00:0d:b9:77:00:01 netns router; \
+     ip -n router address add 192.168.77.1/24 dev lan; ip -n router link set lan up; \
+     ip link set eth0 up; ip address replace 192.168.77.10/24 dev eth0; \
+     ip route replace default via 192.168.77.1 dev eth0; \
+     net=/run/net; mkdir -p $net/eth0; \
+     for fact in /sys/class/net/eth0/*; do ln -s $(readlink -f $fact) $net/eth0/; done; \
+     ln -s $(ls -d /sys/bus/pci/devices/* | head -n 1) $net/eth0/device; \
+     mount --bind $net /sys/class/net";
+
 /// The commands of the first indented block below [`HEADING`].
 fn commands(readme: &str) -> Vec<String> {
     let below = readme.lines().skip_while(|line| *line != HEADING).skip(1);
@@ -115,8 +139,10 @@ fn new_owners_server() -> Result<Container> {
 /// Plugs a stick in as /dev/sdb; it is gone when what this gives is dropped.
 fn plug(server: &Container, scratch: &Scratch) -> Result<qemu_tests::Background> {
     let image = scratch.join("stick.img").display().to_string();
-    std::fs::File::create(&image)?.set_len(32 << 20)?;
-    run("mkfs.ext4", &["-q", &image])?;
+    if !scratch.join("stick.img").exists() {
+        std::fs::File::create(&image)?.set_len(32 << 20)?;
+        run("mkfs.ext4", &["-q", &image])?;
+    }
     let device = run("losetup", &["--find", "--show", &image])?;
     let device = device.trim();
     let name = device.trim_start_matches("/dev/");
@@ -142,6 +168,9 @@ fn readme_sets_a_server_up_as_it_says() -> Result {
 
     let scratch = Scratch::new()?;
     let mut server = new_owners_server()?;
+    let mut udev = server.spawn(PLAIN_DISK)?;
+    udev.wait_for("plain", seconds(20))?;
+    server.shell(CABLE)?.success()?;
     let stick = plug(&server, &scratch)?;
     let said = types(&server, &commands)?.success()?;
     for command in &commands {
@@ -155,11 +184,19 @@ fn readme_sets_a_server_up_as_it_says() -> Result {
         .success()?;
     let images = server.shell("for image in /boot/initrd.img-*; do lsinitramfs $image; done")?;
     assert!(images.text.contains("usr/lib/stayput/stayput-boot"));
-    drop(stick);
+    drop((stick, udev));
 
-    // The next boot opens it, and MariaDB serves from the encrypted database.
+    // A boot away from the place: nothing but the stick brings it back.
     server.shut_down()?;
-    server.boot()?;
+    server.boot_locked()?;
+    assert!(!server.shell("pidof mariadbd")?.ok());
+    let _stick = plug(&server, &scratch)?;
+    server
+        .shell(&format!(
+            "echo '{PIN}' | stayput release --stick /dev/sdb1 --pin-stdin && \
+             systemctl start mariadb"
+        ))?
+        .success()?;
     server.wait_for_database()?;
     let patient = server.sql("SELECT name FROM clinic.patient")?;
     assert_eq!(patient.trim_end(), PATIENT);

@@ -48,11 +48,8 @@ impl Run {
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let Ok(sizes) = words
-        .iter()
-        .map(|word| word.parse())
-        .collect::<Result<Vec<u64>, _>>()
-    else {
+    let sizes: Option<Vec<u64>> = words.iter().map(|word| word.parse().ok()).collect();
+    let Some(sizes) = sizes else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
