@@ -21,24 +21,20 @@ const START: &str = "set -e; \
      mkdir /var/lib/by-hand /var/lib/by-hand/tmp; chown -R mysql: /var/lib/by-hand; \
      for id in 1 2; do echo \"$id;$(od -An -N32 -tx1 /dev/urandom | tr -d ' \\n')\"; \
      done >/run/by-hand.keys; chown mysql: /run/by-hand.keys; chmod 400 /run/by-hand.keys; \
-     { echo '!includedir /etc/mysql/mariadb.conf.d/'; echo '[mariadbd]'; \
-     for word; do echo \"${word#--}\"; done; \
-     echo file_key_management_filename=/run/by-hand.keys; \
-     echo datadir=/var/lib/by-hand/data; echo tmpdir=/var/lib/by-hand/tmp; \
-     echo socket=/run/by-hand.sock; echo pid-file=/run/by-hand.pid; \
-     echo user=mysql; } >/run/by-hand.cnf; \
-     mariadb-install-db --defaults-file=/run/by-hand.cnf --user=mysql --skip-test-db \
-     --rpm --cross-bootstrap >/run/by-hand.log 2>&1 || { cat /run/by-hand.log; exit 1; }; \
-     touch /run/by-hand.sock; chown mysql: /run/by-hand.sock; \
-     (mariadbd --defaults-file=/run/by-hand.cnf >/run/by-hand.log 2>&1 &); \
-     i=0; until mariadb --socket=/run/by-hand.sock -e 'SELECT 1' >/dev/null 2>&1; do \
+     set -- \"$@\" --file_key_management_filename=/run/by-hand.keys \
+     --datadir=/var/lib/by-hand/data --tmpdir=/var/lib/by-hand/tmp \
+     --socket=/var/lib/by-hand/socket --pid-file=/var/lib/by-hand/pid --user=mysql; \
+     mariadb-install-db \"$@\" --skip-test-db --rpm --cross-bootstrap \
+     >/run/by-hand.log 2>&1 || { cat /run/by-hand.log; exit 1; }; \
+     (mariadbd \"$@\" >/run/by-hand.log 2>&1 &); \
+     i=0; until mariadb --socket=/var/lib/by-hand/socket -e 'SELECT 1' >/dev/null 2>&1; do \
      [ $i != 600 ] || { cat /run/by-hand.log; exit 1; }; sleep 0.1; i=$((i+1)); done";
 
 const LOAD: &str = "bash -c 'set -o pipefail; \
      mariadb-dump --single-transaction --quick --databases clinic | \
-     mariadb --socket=/run/by-hand.sock'";
+     mariadb --socket=/var/lib/by-hand/socket'";
 
-const END: &str = "set -e; pid=$(cat /run/by-hand.pid); kill $pid; \
+const END: &str = "set -e; pid=$(cat /var/lib/by-hand/pid); kill $pid; \
      while [ -e /proc/$pid ]; do sleep 0.05; done; sync -f /var/lib/by-hand";
 
 /// Does it on the running server, and throws the new one away.

@@ -30,7 +30,7 @@ const LIMIT: Duration = minutes(90);
 /// The words of the new server, one a line, once it runs.
 const SETTINGS: &str = "for pid in $(pidof mariadbd); do \
      words=$(tr '\\0' '\\n' </proc/$pid/cmdline); \
-     case $words in *--bootstrap*) ;; *doublewrite=OFF*) echo \"$words\" ;; esac; done";
+     case $words in *--bootstrap*|*--help*) ;; *doublewrite=OFF*) echo \"$words\" ;; esac; done";
 
 pub fn rehearse(server: &Server) -> Result<Rehearsed> {
     let begun = Instant::now();
