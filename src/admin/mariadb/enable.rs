@@ -28,7 +28,7 @@ use std::path::Path;
 use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::open_vault::look_at_vault;
 use crate::admin::{
-    Problem, Result, UnlockOptions, ask, install, mariadb_service, release, systemd, unlock,
+    Problem, Result, UnlockOptions, ask, install, log, mariadb_service, release, systemd, unlock,
 };
 use crate::keys::MasterKey;
 use crate::release::mariadb::{CheckFile, MariadbRelease};
@@ -69,6 +69,9 @@ pub struct EnableOptions {
     /// Never destroy the clear original by itself
     #[arg(long)]
     keep_original: bool,
+    /// Go back to the clear original, as long as it is there; the encrypted copy is kept
+    #[arg(long, conflicts_with_all = ["dry_run", "destroy_original", "keep_original"])]
+    undo: bool,
     /// Go on although replicas still read this server's binary logs, which end here
     #[arg(long)]
     discard_binary_logs: bool,
@@ -110,6 +113,9 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
         // A run that was killed may have left them masked.
         hold::let_units_go()?;
     }
+    if options.undo {
+        return undo(options, journal);
+    }
     match journal.as_ref().map(|journal| journal.stage) {
         Some(Stage::Waiting | Stage::Destroying) => {
             refresh(options, &user)?;
@@ -131,6 +137,27 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
         _ if Path::new(CHECK_FILE).exists() => refresh(options, &user),
         _ => anew(options, &user, journal),
     }
+}
+
+fn undo(options: &EnableOptions, journal: Option<Journal>) -> Result<()> {
+    let Some(journal) = journal else {
+        return Err(Problem::refused(
+            "There is no run to undo: the clear original is gone, or there was none. Nothing was \
+             changed.",
+            "`stayput status` shows how things stand.",
+        ));
+    };
+    if journal.stage >= Stage::Starting {
+        ask::confirm(
+            &format!(
+                "MariaDB goes back to the clear original of {}. What was written since then is \
+                 only in the encrypted copy, which is kept. Go on?",
+                log::time(journal.since)
+            ),
+            options.yes,
+        )?;
+    }
+    undo::take_back(&journal, &Places::of(&journal.data))
 }
 
 /// An encrypted server: its settings and the gate are written again.

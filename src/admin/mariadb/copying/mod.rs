@@ -170,8 +170,19 @@ pub fn encrypted_copy(
 
     say("Comparing the copy with the original, row by row.");
     let comparing = Instant::now();
-    let (inventory, not_compared) = compare(from, running.is_some(), &old_data, &new, copied, say)?;
+    let Compared {
+        inventory,
+        not_compared,
+        differences,
+    } = compare(from, running.is_some(), &old_data, &new, copied, say)?;
     let compare = comparing.elapsed();
+    if !differences.is_empty() {
+        tell_differences(&differences, say);
+        return Err(Problem::refused(
+            format!("The copy is not the same in {} places.", differences.len()),
+            "Nothing was changed. Please report the lines above to stayput's authors.",
+        ));
+    }
     say(&format!(
         "{} tables are the same in rows and checksums.",
         inventory.tables() - not_compared.len()
@@ -197,17 +208,33 @@ pub fn encrypted_copy(
     })
 }
 
-/// Compares two servers that are both stopped; `target` is the copy.
+/// What an original and its copy disagree about.
+struct Compared {
+    /// Of the original.
+    inventory: Inventory,
+    /// Written meanwhile.
+    not_compared: Vec<TableName>,
+    differences: Vec<String>,
+}
+
+fn tell_differences(differences: &[String], say: &mut dyn FnMut(&str)) {
+    for difference in differences.iter().take(20) {
+        say(&format!("  {difference}"));
+    }
+}
+
+/// Compares two servers that are both stopped; `target` is the copy. Gives
+/// the number of things that are not the same, and says which.
 ///
 /// # Errors
-/// When one of them cannot be read, or they do not hold the same.
+/// When one of them cannot be read.
 pub fn compare_stopped(
     user: &ServiceUser,
     words: &[String],
     old_data: &Path,
     target: &Target<'_>,
     say: &mut dyn FnMut(&str),
-) -> Result<()> {
+) -> Result<usize> {
     let room = private::prepare_room(user)?;
     let sizes = sizes(memory::available(), on_disk(old_data), true);
     let old = start_old(user, words, old_data, target, &room, sizes)?;
@@ -229,9 +256,11 @@ pub fn compare_stopped(
         tables,
     };
     drop(asked);
-    compare(old.client(), false, old_data, &new, seen, say)?;
+    let compared = compare(old.client(), false, old_data, &new, seen, say)?;
     old.stop()?;
-    new.stop()
+    new.stop()?;
+    tell_differences(&compared.differences, say);
+    Ok(compared.differences.len())
 }
 
 /// Starts the stopped server for us alone.
@@ -399,8 +428,7 @@ fn copy_all(
     })
 }
 
-/// Reads both servers again and compares. Gives what they hold, and which
-/// tables could not be compared.
+/// Reads both servers again and compares.
 fn compare(
     from: &Client,
     running: bool,
@@ -408,7 +436,7 @@ fn compare(
     new: &PrivateServer,
     seen: Seen,
     say: &mut dyn FnMut(&str),
-) -> Result<(Inventory, Vec<TableName>)> {
+) -> Result<Compared> {
     let own_sums: BTreeSet<TableName> = seen
         .tables
         .values()
@@ -457,17 +485,11 @@ fn compare(
         let left_out = original.counted().into_keys();
         not_compared.extend(left_out.filter(|table| !compared.contains_key(table)));
     }
-    let differences = ours.differences(&theirs);
-    if differences.is_empty() {
-        return Ok((original, not_compared));
-    }
-    for difference in differences.iter().take(20) {
-        say(&format!("  {difference}"));
-    }
-    Err(Problem::refused(
-        format!("The copy is not the same in {} places.", differences.len()),
-        "Nothing was changed. Please report the lines above to stayput's authors.",
-    ))
+    Ok(Compared {
+        differences: ours.differences(&theirs),
+        inventory: original,
+        not_compared,
+    })
 }
 
 /// The bytes that the files below take; what cannot be read counts as
