@@ -76,7 +76,7 @@ fn directory_that_no_run_has_made_is_never_deleted() -> Result {
         .shell(&format!(
             "systemctl stop mariadb && rm {REAL}.check {REAL}/stayput.check \
              /etc/systemd/system/mariadb*.d/stayput.conf /etc/mysql/mariadb.conf.d/zz-stayput.cnf \
-             && umount /var/lib/mysql; chattr -i /var/lib/mysql && rm -f /var/lib/mysql/* && \
+             && umount /var/lib/mysql; chattr -i /var/lib/mysql /var/lib/mysql/*; rm -f /var/lib/mysql/*;  \
              mariadb-install-db --user=mysql >/dev/null && systemctl daemon-reload && \
              systemctl start mariadb"
         ))?
@@ -190,7 +190,7 @@ fn old_sample_paths_do_not_lead_the_copy_into_the_original() -> Result {
 
 /// A start that fails once the copy has its place.
 const FAILS_BEHIND_THE_GATE: &str = "mkdir -p /etc/systemd/system/mariadb.service.d && \
-     printf '[Service]\\nExecStartPost=/bin/sh -c \"! test -e /var/lib/stayput/mariadb.check || \
+     printf '[Service]\\nExecStartPost=+/bin/sh -c \"! test -e /var/lib/stayput/mariadb.check || \
      { ACTION; exit 1; }\"\\n' >/etc/systemd/system/mariadb.service.d/zz.conf && \
      systemctl daemon-reload";
 

@@ -35,7 +35,7 @@ use crate::release::mariadb::{CheckFile, MariadbRelease};
 use crate::sys::clock;
 
 use super::copying::{Client, Leftover, leftovers_of_settings};
-use super::data_directory::DataDirectory;
+use super::data_directory::{DataDirectory, Door};
 use super::durable::write_durably;
 use super::launch::{Started, probe::settings_would_be_read, started_by_the_unit};
 use super::process::serves_from;
@@ -191,8 +191,7 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
         swap::refuse_clear_memory(&system)?;
     }
     let started = started_by_the_unit(user)?;
-    let seen = preflight::data_directory(&started.config)?;
-    let places = Places::of(seen.seen());
+    let places = Places::of(&preflight::seen(&started.config));
     if let Some(journal) = &interrupted {
         say("An earlier run was interrupted; what it had made is thrown away.");
         match journal.stage {
@@ -203,6 +202,7 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     if preflight::holds_something(places.data.real()) {
         return adopt(options, user, &places);
     }
+    preflight::layout(&started.config)?;
     preflight::rooms(&places)?;
     settings_would_be_read(user)?;
     preflight::version()?;
@@ -292,7 +292,7 @@ fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Result
             format!("If it is of no use any more, move it away: `mv {real} {real}.old`."),
         ));
     };
-    if !preflight::is_empty_or_missing(places.data.seen()) {
+    if places.data.door().map_err(places::problem)? == Door::Foreign {
         let seen = places.data.seen().display();
         return Err(Problem::refused(
             format!(

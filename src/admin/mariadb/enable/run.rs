@@ -98,6 +98,7 @@ pub fn go_on() -> Result<()> {
         run.take(step)?;
         holds.after(step);
     }
+    places::leave_room().map_err(places::problem)?;
     if run.journal.ends != OriginalEnds::Now {
         original::tell_at_the_end(&run.journal);
     }

@@ -83,7 +83,13 @@ pub fn forget_rehearsal(journal: &Journal, places: &Places) -> Result<()> {
     if let Some(making) = Marked::find(&places.making, journal.run).map_err(io)? {
         making.delete().map_err(io)?;
     }
-    Journal::clear().map_err(io)
+    Journal::clear().map_err(io)?;
+    places::leave_room().map_err(io)?;
+    // remove_dir takes an empty directory only: the first run made it.
+    if let Some(root) = places.making.parent() {
+        let _ = fs::remove_dir(root);
+    }
+    Ok(())
 }
 
 /// The original in its own place again, the gate and its settings gone.
@@ -114,6 +120,7 @@ fn end_clear() -> Result<()> {
     hold::let_units_go()?;
     super::original::take_unit_away()?;
     Journal::clear().map_err(places::problem)?;
+    places::leave_room().map_err(places::problem)?;
     mariadb_service::start_mariadb()?;
     say("MariaDB runs as it did before, not encrypted.");
     Ok(())
