@@ -178,7 +178,7 @@ fn make_one(old: &mut Connection<'_>, new: &mut Connection<'_>, table: &Table) -
     Ok(())
 }
 
-/// The name of a database's directory or a table's files.
+/// The name of a database's directory or of a table's files.
 ///
 /// # Errors
 /// When the server does not answer.
@@ -188,15 +188,40 @@ pub fn file_name(server: &mut Connection<'_>, name: &str) -> std::result::Result
         literal(name)
     );
     let rows = server.rows(&asked)?;
-    rows.into_iter()
+    let name = rows
+        .into_iter()
         .next()
-        .and_then(|row| row.into_iter().next())
-        .ok_or(SqlError::Garbled)
+        .and_then(|row| row.into_iter().next());
+    Ok(marked(name.ok_or(SqlError::Garbled)?))
+}
+
+/// Names that are devices on another system get a mark as files.
+fn marked(name: String) -> String {
+    const DEVICES: [&str; 4] = ["con", "prn", "nul", "aux"];
+    let lower = name.to_ascii_lowercase();
+    let numbered = ["com", "lpt"].iter().any(|device| {
+        lower
+            .strip_prefix(device)
+            .is_some_and(|rest| matches!(rest.as_bytes(), [b'1'..=b'9']))
+    });
+    match numbered || DEVICES.contains(&&*lower) {
+        true => format!("{name}@@@"),
+        false => name,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_named_like_a_device_has_a_marked_file() {
+        let file = |name: &str| marked(name.to_owned());
+        assert_eq!(file("con"), "con@@@");
+        assert_eq!(file("LPT1"), "LPT1@@@");
+        assert_eq!(file("lpt0"), "lpt0");
+        assert_eq!(file("console"), "console");
+    }
 
     #[test]
     fn a_database_is_made_with_its_own_defaults() {

@@ -58,14 +58,28 @@ pub fn read(
                 "Look at the disk's health (`dmesg`) and run the command again.",
             )
         };
+        let mut frames = 0;
         for entry in fs::read_dir(&place).map_err(problem)? {
             let name = entry.map_err(problem)?.file_name();
             let path = place.join(&name);
             if let Some(contents) = definition(&path, &elsewhere).map_err(problem)? {
+                let frame = name.to_str().and_then(|name| name.strip_suffix(".frm"));
+                frames +=
+                    usize::from(frame.is_some_and(|name| elsewhere.iter().any(|e| e == name)));
                 let path = Path::new(&directory).join(&name);
                 let schema = schema.clone();
                 found.insert(DefinitionFile { schema, path }, contents);
             }
+        }
+        if frames != elsewhere.len() {
+            return Err(Problem::refused(
+                format!(
+                    "Of {} tables in {} whose rows are elsewhere, only {frames} have a file.",
+                    elsewhere.len(),
+                    place.display()
+                ),
+                "Nothing was changed. Note their definitions (SHOW CREATE TABLE) and drop them.",
+            ));
         }
     }
     Ok(found)

@@ -25,6 +25,8 @@ pub enum About {
     /// elsewhere: a file in the data directory.
     File(String),
     Definition(TableName),
+    /// That it is there, and its engine.
+    Table(TableName),
     /// Where a sequence stands.
     Sequence(TableName),
     Rows(TableName),
@@ -36,6 +38,7 @@ impl std::fmt::Display for About {
         match self {
             Self::Database(name) => write!(f, "the database {}", quote(name)),
             Self::File(path) => write!(f, "the definition in {path}"),
+            Self::Table(table) => write!(f, "the table {table}"),
             Self::Definition(table) => write!(f, "the definition of {table}"),
             Self::Sequence(table) => write!(f, "the sequence {table}"),
             Self::Rows(table) => write!(f, "the number of rows of {table}"),
@@ -199,10 +202,11 @@ pub(super) fn definitions(
         let about = About::File(file.path.to_string_lossy().into_owned());
         lines.insert(about, files::digest(&contents));
     }
-    for table in tables
-        .values()
-        .filter(|table| !table.keeps_definition_only())
-    {
+    for table in tables.values() {
+        lines.insert(About::Table(table.name.clone()), table.engine.clone());
+        if table.keeps_definition_only() {
+            continue;
+        }
         let doing = format!("reading the definition of {}", table.name);
         let asking = |error: SqlError| words::problem(&error, &doing);
         let text = shown(server, table).map_err(asking)?;
