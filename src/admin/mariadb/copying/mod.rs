@@ -168,7 +168,7 @@ pub fn encrypted_copy(
 
     say("Comparing the copy with the original, row by row.");
     let comparing = Instant::now();
-    let (inventory, not_compared) = compare(from, running.is_some(), &old_data, &new, copied, say)?;
+    let (inventory, not_compared) = compare(from, &old_data, &new, copied, say)?;
     let compare = comparing.elapsed();
     say(&format!(
         "{} tables are the same in rows and checksums.",
@@ -337,11 +337,12 @@ fn copy_all(
     let writing = |error: SqlError| words::problem(&error, "preparing the new server");
     let mut old = from.open(&pulse).map_err(reading)?;
     let mut copy = new.client().open(&pulse).map_err(writing)?;
+    let live = from.is_live();
     let tables = schema::tables(&mut old).map_err(reading)?;
     let before = States::ask(&mut old, &tables).map_err(reading)?;
-    let definitions = inventory::definitions(&mut old, old_data, &tables)?;
+    let definitions = inventory::definitions(&mut old, old_data, &tables, live)?;
 
-    definitions::make(&mut old, &mut copy, &tables)?;
+    definitions::make(&mut old, &mut copy, &tables, live)?;
     let with_rows = |system: bool| {
         let wanted =
             move |table: &&Table| table.keeps_rows() && (table.name.schema == "mysql") == system;
@@ -349,10 +350,10 @@ fn copy_all(
     };
     copy::rows(from, new.client(), &with_rows(false), WORKERS, say)?;
     // Last: dropping a table takes its statistics in `mysql` with it.
-    definitions::make_system(&mut old, &mut copy, &tables)?;
+    definitions::make_system(&mut old, &mut copy, &tables, live)?;
     copy::rows(from, new.client(), &with_rows(true), 1, say)?;
     copy.run("FLUSH TABLES").map_err(writing)?;
-    let files = files::read(&mut old, old_data, &tables)?;
+    let files = files::read(&mut old, old_data, &tables, live)?;
     files::write(&files, new.data(), user)?;
     copy.run("FLUSH TABLES").map_err(writing)?;
     Ok(Seen {
@@ -366,7 +367,6 @@ fn copy_all(
 /// tables could not be compared.
 fn compare(
     from: &Client,
-    running: bool,
     old_data: &Path,
     new: &PrivateServer,
     seen: Seen,
@@ -405,7 +405,7 @@ fn compare(
     };
     let original = ours.clone();
     let mut not_compared = Vec::new();
-    if running {
+    if from.is_live() {
         let asking = |error: SqlError| words::problem(&error, "looking at the tables again");
         let mut old = from.open(&pulse).map_err(asking)?;
         let tables = schema::tables(&mut old).map_err(asking)?;
