@@ -174,7 +174,7 @@ pub fn encrypted_copy(
         inventory,
         not_compared,
         differences,
-    } = compare(from, running.is_some(), &old_data, &new, copied, say)?;
+    } = compare(from, &old_data, &new, copied, say)?;
     let compare = comparing.elapsed();
     if !differences.is_empty() {
         tell_differences(&differences, say);
@@ -256,7 +256,7 @@ pub fn compare_stopped(
         tables,
     };
     drop(asked);
-    let compared = compare(old.client(), false, old_data, &new, seen, say)?;
+    let compared = compare(old.client(), old_data, &new, seen, say)?;
     old.stop()?;
     new.stop()?;
     tell_differences(&compared.differences, say);
@@ -403,11 +403,12 @@ fn copy_all(
     let writing = |error: SqlError| words::problem(&error, "preparing the new server");
     let mut old = from.open(&pulse).map_err(reading)?;
     let mut copy = new.client().open(&pulse).map_err(writing)?;
+    let live = from.is_live();
     let tables = schema::tables(&mut old).map_err(reading)?;
     let before = States::ask(&mut old, &tables).map_err(reading)?;
-    let definitions = inventory::definitions(&mut old, old_data, &tables)?;
+    let definitions = inventory::definitions(&mut old, old_data, &tables, live)?;
 
-    definitions::make(&mut old, &mut copy, &tables)?;
+    definitions::make(&mut old, &mut copy, &tables, live)?;
     let with_rows = |system: bool| {
         let wanted =
             move |table: &&Table| table.keeps_rows() && (table.name.schema == "mysql") == system;
@@ -415,10 +416,10 @@ fn copy_all(
     };
     copy::rows(from, new.client(), &with_rows(false), WORKERS, say)?;
     // Last: dropping a table takes its statistics in `mysql` with it.
-    definitions::make_system(&mut old, &mut copy, &tables)?;
+    definitions::make_system(&mut old, &mut copy, &tables, live)?;
     copy::rows(from, new.client(), &with_rows(true), 1, say)?;
     copy.run("FLUSH TABLES").map_err(writing)?;
-    let files = files::read(&mut old, old_data, &tables)?;
+    let files = files::read(&mut old, old_data, &tables, live)?;
     files::write(&files, new.data(), user)?;
     copy.run("FLUSH TABLES").map_err(writing)?;
     Ok(Seen {
@@ -431,7 +432,6 @@ fn copy_all(
 /// Reads both servers again and compares.
 fn compare(
     from: &Client,
-    running: bool,
     old_data: &Path,
     new: &PrivateServer,
     seen: Seen,
@@ -470,7 +470,7 @@ fn compare(
     };
     let original = ours.clone();
     let mut not_compared = Vec::new();
-    if running {
+    if from.is_live() {
         let asking = |error: SqlError| words::problem(&error, "looking at the tables again");
         let mut old = from.open(&pulse).map_err(asking)?;
         let tables = schema::tables(&mut old).map_err(asking)?;
