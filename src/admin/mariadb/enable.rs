@@ -127,7 +127,10 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
         }
         Some(Stage::Switching | Stage::Starting) if !options.dry_run => {
             say("An earlier run was interrupted after the copy was proven; going on from there.");
-            let journal = journal.expect("it has a stage");
+            let mut journal = journal.expect("it has a stage");
+            if options.keep_original || options.destroy_original {
+                journal.ends = options.ends();
+            }
             work(options, &user, &journal)
         }
         Some(Stage::Switching | Stage::Starting) => Err(Problem::refused(

@@ -43,7 +43,7 @@ use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::{Problem, Result, program};
 
 pub use client::{Client, Row};
-pub use counts::{Counts, rows_lost};
+pub use counts::{Counts, Starts, rows_lost};
 pub use inventory::Inventory;
 pub use leftovers::{Leftover, settings as leftovers_of_settings};
 pub use names::TableName;
@@ -53,7 +53,7 @@ pub use private::ROOM;
 use copy::Pulse;
 use meanwhile::{Meanwhile, States};
 use memory::{Sizes, sizes};
-use options::{CARELESS, Places, encrypting};
+use options::{CARELESS, CLEAR, Places, encrypting};
 use private::{PrivateServer, Start};
 use schema::{Kind, Table};
 use wire::SqlError;
@@ -275,6 +275,7 @@ fn start_old(
     let temporary = temporary(user, room, target)?;
     let start = |engines: Vec<OsString>| {
         let mut more = vec!["--read-only".into()];
+        more.extend(CLEAR.map(OsString::from));
         if let Some(pool) = sizes.old_pool {
             more.push(format!("--innodb-buffer-pool-size={pool}").into());
         }
