@@ -149,7 +149,11 @@ pub fn make_system(
             .map_err(asking)?;
     }
     let is_system = |table: &&Table| table.name.schema == "mysql";
-    for table in tables_of(new).map_err(asking)?.values().filter(is_system) {
+    for table in tables_of(new, false)
+        .map_err(asking)?
+        .values()
+        .filter(is_system)
+    {
         new.run(&format!("DROP TABLE {}", table.name.sql()))
             .map_err(|error| words::problem(&error, &format!("replacing {}", table.name)))?;
     }

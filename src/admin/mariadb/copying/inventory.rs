@@ -11,6 +11,7 @@ use crate::admin::Result;
 use super::client::{Client, Patient, SILENT_MAX};
 use super::copy::Pulse;
 use super::definitions::{databases, shown, state};
+use super::engines::tells_writes;
 use super::files;
 use super::names::{TableName, quote};
 use super::schema::{Kind, Table, tables};
@@ -75,7 +76,7 @@ impl Inventory {
             )
         };
         let mut server = client.open(pulse).map_err(asking)?;
-        let tables = tables(&mut server).map_err(asking)?;
+        let tables = tables(&mut server, client.is_live()).map_err(asking)?;
         let mut lines = definitions(&mut server, data, &tables, client.is_live())?;
         let with_rows: Vec<&Table> = tables.values().filter(|table| table.keeps_rows()).collect();
         let next = AtomicUsize::new(0);
@@ -126,7 +127,10 @@ impl Inventory {
         let asking = |error: SqlError| words::problem(&error, "counting rows");
         let mut server = client.open(&patience).map_err(asking)?;
         let mut counts = BTreeMap::new();
-        for table in tables(&mut server).map_err(asking)?.values() {
+        for table in tables(&mut server, client.is_live())
+            .map_err(asking)?
+            .values()
+        {
             if table.keeps_rows() {
                 let doing = format!("counting the rows of {}", table.name);
                 let rows = server
@@ -234,6 +238,26 @@ fn definition(
     if table.kind == Kind::Sequence {
         let state = state(server, &table.name)?;
         lines.push((About::Sequence(table.name.clone()), state));
+    }
+    Ok(lines)
+}
+
+/// The counts and checksums of a running server's tables whose engine does not
+/// tell when they were written.
+pub(super) fn of_silent_tables(
+    server: &mut Connection<'_>,
+    tables: &BTreeMap<TableName, Table>,
+) -> Result<Vec<(About, String)>> {
+    let silent = |table: &&Table| table.keeps_rows() && !tells_writes(&table.engine);
+    let mut lines = Vec::new();
+    for table in tables.values().filter(silent) {
+        match sums(server, table, table.needs_own_sum()) {
+            Ok(found) => lines.extend(found),
+            Err(error) if error.is_absence() => {}
+            Err(error) => {
+                return Err(words::problem(&error, &format!("reading {}", table.name)));
+            }
+        }
     }
     Ok(lines)
 }

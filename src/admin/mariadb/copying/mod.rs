@@ -55,7 +55,7 @@ use meanwhile::{Meanwhile, States};
 use memory::{Sizes, sizes};
 use options::{CARELESS, CLEAR, Places, encrypting};
 use private::{PrivateServer, Start};
-use schema::{Kind, Table};
+use schema::Table;
 use wire::SqlError;
 
 /// What is copied.
@@ -389,7 +389,7 @@ impl NewServer<'_> {
 struct Seen {
     tables: BTreeMap<TableName, Table>,
     before: States,
-    definitions: BTreeMap<inventory::About, String>,
+    lines: BTreeMap<inventory::About, String>,
 }
 
 fn copy_all(
@@ -405,9 +405,12 @@ fn copy_all(
     let mut old = from.open(&pulse).map_err(reading)?;
     let mut copy = new.client().open(&pulse).map_err(writing)?;
     let live = from.is_live();
-    let tables = schema::tables(&mut old).map_err(reading)?;
+    let tables = schema::tables(&mut old, live).map_err(reading)?;
     let before = States::ask(&mut old, &tables).map_err(reading)?;
-    let definitions = inventory::definitions(&mut old, old_data, &tables, live)?;
+    let mut lines = inventory::definitions(&mut old, old_data, &tables, live)?;
+    if live {
+        lines.extend(inventory::of_silent_tables(&mut old, &tables)?);
+    }
 
     definitions::make(&mut old, &mut copy, &tables, live)?;
     let with_rows = |system: bool| {
@@ -426,7 +429,7 @@ fn copy_all(
     Ok(Seen {
         tables,
         before,
-        definitions,
+        lines,
     })
 }
 
@@ -441,7 +444,7 @@ fn compare(
     let own_sums: BTreeSet<TableName> = seen
         .tables
         .values()
-        .filter(|table| table.kind == Kind::Versioned || table.has_old_temporals())
+        .filter(|table| table.needs_own_sum())
         .map(|table| table.name.clone())
         .collect();
     let pulse = Pulse::default();
@@ -474,11 +477,11 @@ fn compare(
     if from.is_live() {
         let asking = |error: SqlError| words::problem(&error, "looking at the tables again");
         let mut old = from.open(&pulse).map_err(asking)?;
-        let tables = schema::tables(&mut old).map_err(asking)?;
+        let tables = schema::tables(&mut old, true).map_err(asking)?;
         let meanwhile = Meanwhile {
             before: seen.before,
             after: States::ask(&mut old, &tables).map_err(asking)?,
-            definitions: seen.definitions,
+            lines: seen.lines,
         };
         let stayed = |about: &inventory::About| meanwhile.stayed(about, &original);
         (ours, theirs) = (ours.only(stayed), theirs.only(stayed));

@@ -38,7 +38,7 @@ pub fn obstacles(client: &Client) -> Result<Vec<Obstacle>> {
 fn ask(client: &Client, patience: &Patient) -> std::result::Result<Vec<Obstacle>, SqlError> {
     let mut server = client.open(patience)?;
     let mut found = server_wide(&mut server)?;
-    for table in tables(&mut server)?.values() {
+    for table in tables(&mut server, client.is_live())?.values() {
         let options = match table.keeps_rows() {
             true => options(&mut server, table)?,
             false => String::new(),

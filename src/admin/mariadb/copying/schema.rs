@@ -75,9 +75,15 @@ impl Table {
 
     /// Written by MariaDB before 10.1, or with mysql56_temporal_format off:
     /// the copy has the new format.
-    pub fn has_old_temporals(&self) -> bool {
+    fn has_old_temporals(&self) -> bool {
         let old = |column: &Column| column.full_kind.contains(OLD_TEMPORAL);
         self.columns.iter().any(old)
+    }
+
+    /// CHECKSUM TABLE leaves out the past, and sums what is stored, which
+    /// differs for old columns.
+    pub fn needs_own_sum(&self) -> bool {
+        self.kind == Kind::Versioned || self.has_old_temporals()
     }
 
     /// The columns that name a row in full, the times of its truth included.
@@ -99,11 +105,15 @@ impl Table {
 /// How MariaDB marks a column of the old format.
 pub const OLD_TEMPORAL: &str = "/* mariadb-5.3 */";
 
-/// Every table that has a definition of its own, by name.
+/// Every table that has a definition of its own, by name. One that a `live`
+/// server dropped while it was asked is left out.
 ///
 /// # Errors
 /// When the server does not answer.
-pub fn tables(server: &mut Connection<'_>) -> Result<BTreeMap<TableName, Table>, SqlError> {
+pub fn tables(
+    server: &mut Connection<'_>,
+    live: bool,
+) -> Result<BTreeMap<TableName, Table>, SqlError> {
     let found = server.rows(&format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE \
          FROM information_schema.TABLES WHERE TABLE_SCHEMA NOT IN {VIRTUAL} \
@@ -161,6 +171,9 @@ pub fn tables(server: &mut Connection<'_>) -> Result<BTreeMap<TableName, Table>,
                 period,
             });
         }
+    }
+    if live {
+        tables.retain(|_, table| !table.columns.is_empty());
     }
     Ok(tables)
 }
