@@ -1,17 +1,17 @@
 -- server: a table that must stay clear
--- refused: a_table_that_must_stay_clear.k
+-- refused: `a_table_that_must_stay_clear`.`k`
 -- mend: alter table a_table_that_must_stay_clear.k encrypted=default
 create table k (a int) encrypted=no; insert into k values (1);
 
 -- server: a table in another place
--- refused: k
+-- refused: `a_table_in_another_place`.`k`
 -- mend: create table a_table_in_another_place.n like a_table_in_another_place.k; insert into a_table_in_another_place.n select * from a_table_in_another_place.k; drop table a_table_in_another_place.k; alter table a_table_in_another_place.n engine=innodb
 -- shell: mkdir /var/place; chown mysql: /var/place
 create table k (a int) data directory='/var/place'; insert into k values (1);
 
 -- server: a replica
 -- refused: replica
--- mend: reset slave all
+-- mend: stop all slaves; reset slave all
 change master to master_host='192.0.2.1', master_user='r', master_password='p';
 
 -- server: a table that cannot be read

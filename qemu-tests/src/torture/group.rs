@@ -18,7 +18,7 @@ pub struct Finding {
     pub server: String,
     /// What is wrong, if anything.
     pub wrong: Option<String>,
-    /// "sound", or the first line of the refusal.
+    /// "sound", or the refusal in short.
     pub outcome: String,
 }
 
@@ -109,11 +109,6 @@ fn suspects<'a>(
 }
 
 fn judge(suite: Suite, server: &ServerText, outcome: Result<Outcome>) -> Finding {
-    let first_line = |text: &str| {
-        let said = text.lines().find(|line| line.starts_with("stayput"));
-        let said = said.or(text.lines().last()).unwrap_or_default();
-        said.to_string()
-    };
     let (outcome, wrong) = match (&server.expected, outcome) {
         (_, Err(failure)) => ("wrong".into(), Some(failure.to_string())),
         (Expected::Refused { word, .. }, Ok(Outcome::Sound)) => {
@@ -121,13 +116,13 @@ fn judge(suite: Suite, server: &ServerText, outcome: Result<Outcome>) -> Finding
         }
         (_, Ok(Outcome::Sound)) => ("sound".into(), None),
         (Expected::Sound, Ok(Outcome::Refused(said))) => {
-            (first_line(&said), Some(format!("refused: {said}")))
+            (in_short(&said), Some(format!("refused: {said}")))
         }
         (Expected::Refused { word, .. }, Ok(Outcome::Refused(said))) if !said.contains(word) => (
-            first_line(&said),
+            in_short(&said),
             Some(format!("refused without {word:?}: {said}")),
         ),
-        (_, Ok(Outcome::Refused(said))) => (first_line(&said), None),
+        (_, Ok(Outcome::Refused(said))) => (in_short(&said), None),
     };
     Finding {
         suite,
@@ -135,4 +130,11 @@ fn judge(suite: Suite, server: &ServerText, outcome: Result<Outcome>) -> Finding
         wrong,
         outcome,
     }
+}
+
+/// What is wrong and what mends it are the last lines of a refusal.
+fn in_short(refusal: &str) -> String {
+    let lines: Vec<&str> = refusal.lines().map(str::trim).collect();
+    let last = lines[lines.len().saturating_sub(2)..].join(" ");
+    format!("refused: {}", last.chars().take(240).collect::<String>())
 }

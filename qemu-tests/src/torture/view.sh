@@ -71,3 +71,4 @@ $client --raw -e "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA
         --skip-extended-insert --skip-comments --skip-add-locks --skip-lock-tables \
         --routines --events --triggers --dump-history --databases "$name" </dev/null 2>&1
 done
+true

@@ -43,7 +43,7 @@ use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::{Problem, Result, program};
 
 pub use client::{Client, Row};
-pub use counts::{Counts, rows_lost};
+pub use counts::{Counts, Starts, rows_lost};
 pub use inventory::Inventory;
 pub use leftovers::{Leftover, settings as leftovers_of_settings};
 pub use names::TableName;
@@ -53,9 +53,9 @@ pub use private::ROOM;
 use copy::Pulse;
 use meanwhile::{Meanwhile, States};
 use memory::{Sizes, sizes};
-use options::{CARELESS, Places, encrypting};
+use options::{CARELESS, CLEAR, Places, encrypting};
 use private::{PrivateServer, Start};
-use schema::{Kind, Table};
+use schema::Table;
 use wire::SqlError;
 
 /// What is copied.
@@ -170,8 +170,19 @@ pub fn encrypted_copy(
 
     say("Comparing the copy with the original, row by row.");
     let comparing = Instant::now();
-    let (inventory, not_compared) = compare(from, running.is_some(), &old_data, &new, copied, say)?;
+    let Compared {
+        inventory,
+        not_compared,
+        differences,
+    } = compare(from, &old_data, &new, copied, say)?;
     let compare = comparing.elapsed();
+    if !differences.is_empty() {
+        tell_differences(&differences, say);
+        return Err(Problem::refused(
+            format!("The copy is not the same in {} places.", differences.len()),
+            "Nothing was changed. Please report the lines above to stayput's authors.",
+        ));
+    }
     say(&format!(
         "{} tables are the same in rows and checksums.",
         inventory.tables() - not_compared.len()
@@ -197,17 +208,33 @@ pub fn encrypted_copy(
     })
 }
 
-/// Compares two servers that are both stopped; `target` is the copy.
+/// What an original and its copy disagree about.
+struct Compared {
+    /// Of the original.
+    inventory: Inventory,
+    /// Written meanwhile.
+    not_compared: Vec<TableName>,
+    differences: Vec<String>,
+}
+
+fn tell_differences(differences: &[String], say: &mut dyn FnMut(&str)) {
+    for difference in differences.iter().take(20) {
+        say(&format!("  {difference}"));
+    }
+}
+
+/// Compares two servers that are both stopped; `target` is the copy. Gives
+/// the number of things that are not the same, and says which.
 ///
 /// # Errors
-/// When one of them cannot be read, or they do not hold the same.
+/// When one of them cannot be read.
 pub fn compare_stopped(
     user: &ServiceUser,
     words: &[String],
     old_data: &Path,
     target: &Target<'_>,
     say: &mut dyn FnMut(&str),
-) -> Result<()> {
+) -> Result<usize> {
     let room = private::prepare_room(user)?;
     let sizes = sizes(memory::available(), on_disk(old_data), true);
     let old = start_old(user, words, old_data, target, &room, sizes)?;
@@ -229,9 +256,11 @@ pub fn compare_stopped(
         tables,
     };
     drop(asked);
-    compare(old.client(), false, old_data, &new, seen, say)?;
+    let compared = compare(old.client(), old_data, &new, seen, say)?;
     old.stop()?;
-    new.stop()
+    new.stop()?;
+    tell_differences(&compared.differences, say);
+    Ok(compared.differences.len())
 }
 
 /// Starts the stopped server for us alone.
@@ -246,6 +275,7 @@ fn start_old(
     let temporary = temporary(user, room, target)?;
     let start = |engines: Vec<OsString>| {
         let mut more = vec!["--read-only".into()];
+        more.extend(CLEAR.map(OsString::from));
         if let Some(pool) = sizes.old_pool {
             more.push(format!("--innodb-buffer-pool-size={pool}").into());
         }
@@ -359,7 +389,7 @@ impl NewServer<'_> {
 struct Seen {
     tables: BTreeMap<TableName, Table>,
     before: States,
-    definitions: BTreeMap<inventory::About, String>,
+    lines: BTreeMap<inventory::About, String>,
 }
 
 fn copy_all(
@@ -374,11 +404,15 @@ fn copy_all(
     let writing = |error: SqlError| words::problem(&error, "preparing the new server");
     let mut old = from.open(&pulse).map_err(reading)?;
     let mut copy = new.client().open(&pulse).map_err(writing)?;
-    let tables = schema::tables(&mut old).map_err(reading)?;
+    let live = from.is_live();
+    let tables = schema::tables(&mut old, live).map_err(reading)?;
     let before = States::ask(&mut old, &tables).map_err(reading)?;
-    let definitions = inventory::definitions(&mut old, old_data, &tables)?;
+    let mut lines = inventory::definitions(&mut old, old_data, &tables, live)?;
+    if live {
+        lines.extend(inventory::of_silent_tables(&mut old, &tables)?);
+    }
 
-    definitions::make(&mut old, &mut copy, &tables)?;
+    definitions::make(&mut old, &mut copy, &tables, live)?;
     let with_rows = |system: bool| {
         let wanted =
             move |table: &&Table| table.keeps_rows() && (table.name.schema == "mysql") == system;
@@ -386,33 +420,31 @@ fn copy_all(
     };
     copy::rows(from, new.client(), &with_rows(false), WORKERS, say)?;
     // Last: dropping a table takes its statistics in `mysql` with it.
-    definitions::make_system(&mut old, &mut copy, &tables)?;
+    definitions::make_system(&mut old, &mut copy, &tables, live)?;
     copy::rows(from, new.client(), &with_rows(true), 1, say)?;
     copy.run("FLUSH TABLES").map_err(writing)?;
-    let files = files::read(&mut old, old_data, &tables)?;
+    let files = files::read(&mut old, old_data, &tables, live)?;
     files::write(&files, new.data(), user)?;
     copy.run("FLUSH TABLES").map_err(writing)?;
     Ok(Seen {
         tables,
         before,
-        definitions,
+        lines,
     })
 }
 
-/// Reads both servers again and compares. Gives what they hold, and which
-/// tables could not be compared.
+/// Reads both servers again and compares.
 fn compare(
     from: &Client,
-    running: bool,
     old_data: &Path,
     new: &PrivateServer,
     seen: Seen,
     say: &mut dyn FnMut(&str),
-) -> Result<(Inventory, Vec<TableName>)> {
+) -> Result<Compared> {
     let own_sums: BTreeSet<TableName> = seen
         .tables
         .values()
-        .filter(|table| table.kind == Kind::Versioned || table.has_old_temporals())
+        .filter(|table| table.needs_own_sum())
         .map(|table| table.name.clone())
         .collect();
     let pulse = Pulse::default();
@@ -442,14 +474,14 @@ fn compare(
     };
     let original = ours.clone();
     let mut not_compared = Vec::new();
-    if running {
+    if from.is_live() {
         let asking = |error: SqlError| words::problem(&error, "looking at the tables again");
         let mut old = from.open(&pulse).map_err(asking)?;
-        let tables = schema::tables(&mut old).map_err(asking)?;
+        let tables = schema::tables(&mut old, true).map_err(asking)?;
         let meanwhile = Meanwhile {
             before: seen.before,
             after: States::ask(&mut old, &tables).map_err(asking)?,
-            definitions: seen.definitions,
+            lines: seen.lines,
         };
         let stayed = |about: &inventory::About| meanwhile.stayed(about, &original);
         (ours, theirs) = (ours.only(stayed), theirs.only(stayed));
@@ -457,17 +489,11 @@ fn compare(
         let left_out = original.counted().into_keys();
         not_compared.extend(left_out.filter(|table| !compared.contains_key(table)));
     }
-    let differences = ours.differences(&theirs);
-    if differences.is_empty() {
-        return Ok((original, not_compared));
-    }
-    for difference in differences.iter().take(20) {
-        say(&format!("  {difference}"));
-    }
-    Err(Problem::refused(
-        format!("The copy is not the same in {} places.", differences.len()),
-        "Nothing was changed. Please report the lines above to stayput's authors.",
-    ))
+    Ok(Compared {
+        differences: ours.differences(&theirs),
+        inventory: original,
+        not_compared,
+    })
 }
 
 /// The bytes that the files below take; what cannot be read counts as

@@ -48,6 +48,20 @@ pub enum SqlError {
     Stopped,
 }
 
+impl SqlError {
+    /// Whether what was asked about was dropped or changed meanwhile: no table
+    /// or database of this name, no such column, no sequence any more.
+    pub fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                code: 1049 | 1051 | 1054 | 1146 | 1347 | 1412 | 4089 | 4091,
+                ..
+            }
+        )
+    }
+}
+
 impl From<std::io::Error> for SqlError {
     fn from(error: std::io::Error) -> Self {
         Self::Gone(error.to_string())
