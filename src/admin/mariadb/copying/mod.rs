@@ -249,10 +249,10 @@ pub fn compare_stopped(
     let pulse = Pulse::default();
     let reading = |error: SqlError| words::problem(&error, "looking at the tables");
     let mut asked = old.client().open(&pulse).map_err(reading)?;
-    let tables = schema::tables(&mut asked).map_err(reading)?;
+    let tables = schema::tables(&mut asked, false).map_err(reading)?;
     let seen = Seen {
         before: States::ask(&mut asked, &tables).map_err(reading)?,
-        definitions: BTreeMap::new(),
+        lines: BTreeMap::new(),
         tables,
     };
     drop(asked);
