@@ -178,13 +178,28 @@ fn refresh(options: &EnableOptions, user: &ServiceUser) -> Result<()> {
         ));
     }
     say("MariaDB is already encrypted on this server.");
+    let system = System::here();
+    if options.swap.is_none() {
+        swap::refuse_clear_memory(&system)?;
+    }
     if options.dry_run {
         return Ok(());
     }
+    replace_swap(options, &system)?;
     say("Writing its settings again.");
     release_keys(options, user)?;
     write_settings()?;
     units::put_gate_in_front()
+}
+
+/// Clear swap goes where the owner asked for it, also from a server that was
+/// encrypted before.
+fn replace_swap(options: &EnableOptions, system: &System) -> Result<()> {
+    let Some(choice) = options.swap else {
+        return Ok(());
+    };
+    swap::apply(choice, system)?;
+    swap::refuse_clear_memory(system)
 }
 
 /// A clear server.
@@ -252,10 +267,7 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
         ),
         options.yes,
     )?;
-    if let Some(choice) = options.swap {
-        swap::apply(choice, &system)?;
-        swap::refuse_clear_memory(&system)?;
-    }
+    replace_swap(options, &system)?;
     let journal = Journal {
         run: RunId::new(),
         stage: Stage::Building,
