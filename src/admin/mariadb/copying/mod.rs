@@ -24,23 +24,19 @@ mod plugins;
 mod private;
 mod rows;
 mod schema;
-mod sha1;
+mod servers;
 mod wire;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::statvfs::statvfs;
-
 use crate::admin::mariadb::server::ServiceUser;
-use crate::admin::{Problem, Result, program};
+use crate::admin::{Problem, Result};
 
 pub use client::{Client, Row};
 pub use counts::{Counts, Starts, rows_lost};
@@ -52,10 +48,10 @@ pub use private::ROOM;
 
 use copy::Pulse;
 use meanwhile::{Meanwhile, States};
-use memory::{Sizes, sizes};
-use options::{CARELESS, CLEAR, Places, encrypting};
-use private::{PrivateServer, Start};
+use memory::sizes;
+use private::PrivateServer;
 use schema::Table;
+use servers::{NewServer, start_old};
 use wire::SqlError;
 
 /// What is copied.
@@ -71,7 +67,7 @@ pub struct Target<'a> {
     /// Empty, and mysql's.
     pub data: &'a Path,
     /// Empty, and mysql's: for temporary files, on the same filesystem. Those
-    /// of the new server are encrypted; see [`temporary`] for the old one's.
+    /// of the new server are encrypted; see [`servers`] for the old one's.
     pub scratch: &'a Path,
     /// Plain, of `file_key_management`.
     pub key_file: &'a Path,
@@ -100,15 +96,8 @@ pub struct Took {
     pub stop: Duration,
 }
 
-/// Below this much room in /run the old server's temporary files go into the
-/// scratch directory, in bytes.
-const MEMORY_ENOUGH: u64 = 256 << 20;
-
 /// How many tables are copied side by side.
 const WORKERS: usize = 2;
-
-/// Making an empty server.
-const BIRTH_SECONDS: &str = "900";
 
 /// Makes the copy and proves it. `words` are the arguments that the unit gives
 /// its mariadbd: both servers get them too.
@@ -261,128 +250,6 @@ pub fn compare_stopped(
     new.stop()?;
     tell_differences(&compared.differences, say);
     Ok(compared.differences.len())
-}
-
-/// Starts the stopped server for us alone.
-fn start_old(
-    user: &ServiceUser,
-    words: &[String],
-    data: &Path,
-    target: &Target<'_>,
-    room: &Path,
-    sizes: Sizes,
-) -> Result<PrivateServer> {
-    let temporary = temporary(user, room, target)?;
-    let start = |engines: Vec<OsString>| {
-        let mut more = vec!["--read-only".into()];
-        more.extend(CLEAR.map(OsString::from));
-        if let Some(pool) = sizes.old_pool {
-            more.push(format!("--innodb-buffer-pool-size={pool}").into());
-        }
-        more.extend(engines);
-        let places = Places {
-            name: "old",
-            data: data.to_owned(),
-            temporary: temporary.clone(),
-            room: room.to_owned(),
-        };
-        Start {
-            user,
-            words,
-            places,
-            more,
-        }
-        .start()
-    };
-    let server = start(Vec::new())?;
-    // A server without accounts does not load what INSTALL SONAME noted.
-    let engines = plugins::engines(server.client())?;
-    if engines.is_empty() {
-        return Ok(server);
-    }
-    server.stop()?;
-    start(engines)
-}
-
-/// A directory for the old server's temporary files. They are clear, but hold
-/// no row: rows are read in the order of their table, and only questions about
-/// definitions are sorted. In memory all the same, unless they could fill it.
-fn temporary(user: &ServiceUser, room: &Path, target: &Target<'_>) -> Result<PathBuf> {
-    let free = statvfs(room).map_or(0, |at| at.blocks_available() * at.fragment_size());
-    let parent = if free >= MEMORY_ENOUGH {
-        room
-    } else {
-        target.scratch
-    };
-    directory(user, &parent.join("old-tmp"))
-}
-
-/// A directory of mysql's alone.
-fn directory(user: &ServiceUser, path: &Path) -> Result<PathBuf> {
-    let made = fs::create_dir_all(path)
-        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o700)))
-        .and_then(|()| chown(path, Some(user.uid), Some(user.gid)));
-    made.map_err(|error| {
-        Problem::failed(
-            format!("{}: {error}", path.display()),
-            "Is the disk full? `df` tells.",
-        )
-    })?;
-    Ok(path.to_owned())
-}
-
-/// The server that is made.
-struct NewServer<'a> {
-    user: &'a ServiceUser,
-    words: &'a [String],
-    target: &'a Target<'a>,
-    room: &'a Path,
-    sizes: Sizes,
-}
-
-impl NewServer<'_> {
-    fn prepare(&self, engines: Vec<OsString>) -> Result<Start<'_>> {
-        let mut more = encrypting(self.target.key_file);
-        more.extend(CARELESS.map(OsString::from));
-        more.push(format!("--innodb-buffer-pool-size={}", self.sizes.new_pool).into());
-        more.push(format!("--innodb-log-file-size={}", self.sizes.new_log).into());
-        more.extend(engines);
-        let places = Places {
-            name: "new",
-            data: self.target.data.to_owned(),
-            temporary: directory(self.user, &self.target.scratch.join("new-tmp"))?,
-            room: self.room.to_owned(),
-        };
-        Ok(Start {
-            user: self.user,
-            words: self.words,
-            places,
-            more,
-        })
-    }
-
-    fn give_birth(&self) -> Result<()> {
-        let start = self.prepare(Vec::new())?;
-        // Before the first file is made: on whose files would it work?
-        start.foresee()?;
-        program::run(
-            Command::new("/usr/bin/timeout")
-                .args([BIRTH_SECONDS, "/usr/bin/mariadb-install-db"])
-                .args(start.arguments())
-                .args(["--user=mysql", "--skip-test-db"])
-                // As the package calls it: it then asks for no host's name.
-                .args(["--rpm", "--cross-bootstrap"])
-                .env_clear()
-                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-                .env("HOME", "/nonexistent"),
-            "Nothing was changed. Look at MariaDB's own words above.",
-        )
-        .map(drop)
-    }
-
-    fn start(&self, engines: Vec<OsString>) -> Result<PrivateServer> {
-        self.prepare(engines)?.start()
-    }
 }
 
 /// What was seen of the source when the copy began.
