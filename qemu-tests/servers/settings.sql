@@ -47,12 +47,11 @@ insert into k (f) values (0.1), (0.2);
 -- config: read_only=1
 create table k (f float); insert into k values (0.1);
 
--- server: small packets
+-- server: packets smaller than rows
 -- config: max_allowed_packet=1M
--- alone
 create table k (id int primary key, t longtext, f float);
-insert into k values (1, repeat('x', 900000), 0.1);
-update k set t = concat(t, t, t, t);
+set global max_allowed_packet = 67108864;
+\! mariadb packets_smaller_than_rows -e "insert into k values (1, repeat('x', 5000000), 0.1)"
 
 -- server: events run
 -- config: event_scheduler=ON

@@ -94,14 +94,12 @@ insert into k (f, t) select seq / 3, seq from seq_1_to_100;
 install soname 'ha_blackhole';
 create table k (id int primary key, f float) engine=blackhole; insert into k values (1, 0.1);
 
--- server: a table on another server
--- sound or refused
--- shell: mariadb-install-db --user=mysql --datadir=/srv/remote --skip-test-db --auth-root-authentication-method=normal >/dev/null
--- shell: systemd-run --quiet --unit=remote mariadbd --no-defaults --user=mysql --datadir=/srv/remote --port=3307 --socket=/srv/remote/sock
--- shell: until mariadb -S /srv/remote/sock -e 'select 1' >/dev/null 2>&1; do sleep 0.2; done
--- shell: mariadb -S /srv/remote/sock -e "create database far; create table far.k (id int, f float); insert into far.k values (1, 0.1), (2, 0.2); create user far@localhost identified by 'far'; grant all on far.* to far@localhost"
+-- server: tables on another server
+-- alone
+-- shell: mariadb -e "create database far; create user far@localhost identified by 'far'; grant all on far.* to far@localhost"
 install soname 'ha_federatedx';
-create table k (id int, f float) engine=federated connection='mysql://far:far@127.0.0.1:3307/far/k';
+create table far.k (id int, f float); insert into far.k values (1, 0.1), (2, 0.2);
+create table k (id int, f float) engine=federated connection='mysql://far:far@127.0.0.1:3306/far/k';
 
 -- server: a thousand tables
 delimiter //

@@ -111,11 +111,12 @@ impl Cut {
         let mut story = String::new();
         for moment in &moments[..cuts] {
             let said = clinic.disturbed(self.kind, *moment)?;
-            let (at, after) = (
-                moment.as_secs_f64(),
-                said.lines().last().unwrap_or_default(),
-            );
-            story.push_str(&format!("{:?} at {at:.2} s ({after}); ", self.kind));
+            let at = moment.as_secs_f64();
+            story.push_str(&format!(
+                "{:?} at {at:.2} s ({}); ",
+                self.kind,
+                end_of(&said)
+            ));
         }
         clinic
             .is_brought_to_an_end()
@@ -124,6 +125,12 @@ impl Cut {
             .map_err(|failure| Failure::new(format!("{self}: {story}{failure}")))?;
         Ok(story)
     }
+}
+
+/// The last lines of what a run had said.
+fn end_of(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    lines[lines.len().saturating_sub(3)..].join(" | ")
 }
 
 /// How long an `enable` takes here if nothing happens, measured once.

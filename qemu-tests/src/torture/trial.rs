@@ -43,9 +43,11 @@ pub(super) fn run(suite: Suite, servers: &[&ServerText]) -> Result<Outcome> {
     }
     let now = trial.container.shell(PROCESS)?.success()?;
     if process != now || now.trim() == "0" {
+        let log = "tail -n 80 /var/log/stayput-mariadb-enable.log";
         return Err(Failure::new(format!(
-            "refused after it was stopped: {}",
-            last_lines(&output)
+            "refused after it was stopped: {}\n{}",
+            last_lines(&output),
+            trial.container.shell(log)?
         )));
     }
     trial.is_as_before("after the refusal")?;
