@@ -88,7 +88,12 @@ fn server_of_years_is_encrypted_whole_after_two_power_cuts() -> Result {
     let said = server
         .shell_within("stayput mariadb enable --yes", minutes(9))?
         .success()?;
-    for word in ["was interrupted", "clinic.old", "ENGINE=InnoDB", ORIGINAL] {
+    for word in [
+        "was interrupted",
+        "`clinic`.`old`",
+        "ENGINE=InnoDB",
+        ORIGINAL,
+    ] {
         assert!(said.contains(word), "no {word:?} in {said}");
     }
     server.power_cut();

@@ -116,7 +116,7 @@ const TABLES: &str = "CREATE DATABASE clinic; USE clinic; \
 const ROWS: [(&str, u64, &str); 5] = [
     (
         "patient",
-        250_000,
+        280_000,
         "seq, CONCAT(LEFT(MD5(seq), 12), ' ', LEFT(MD5(-seq), 14)), \
          '1930-01-01' + INTERVAL seq % 30000 DAY, CONCAT('village ', seq % 800), \
          CONCAT('+254 ', 700000000 + seq), 3 + seq % 900 / 10, \
@@ -124,26 +124,26 @@ const ROWS: [(&str, u64, &str); 5] = [
     ),
     (
         "visit",
-        1_000_000,
-        "seq, 1 + seq * 7919 % 250000, '2016-01-01' + INTERVAL seq * 5 MINUTE, \
+        1_100_000,
+        "seq, 1 + seq * 7919 % 280000, '2016-01-01' + INTERVAL seq * 5 MINUTE, \
          CONCAT('seen for ', LEFT(MD5(seq), 20)), seq % 5000 / 4, 1 + seq % 3",
     ),
     (
         "observation",
-        4_000_000,
+        4_500_000,
         "seq, 1 + seq DIV 4, seq * 31 % 700, seq % 4000 / 7, \
          IF(seq % 3, NULL, CONCAT('said: ', MD5(seq))), \
          '2016-01-01' + INTERVAL seq MINUTE",
     ),
     (
         "note",
-        150_000,
+        170_000,
         "seq, 1 + seq * 6, '2016-01-01' + INTERVAL seq * 30 MINUTE, \
          CONCAT('the patient''s story ', seq, ': ', REPEAT(CONCAT(MD5(seq), ' '), 20 + seq % 60))",
     ),
     (
         "picture",
-        3_000,
+        3_400,
         "seq, 1 + seq * 300, 'image/jpeg', REPEAT(UNHEX(SHA2(seq, 512)), 300 + seq % 700)",
     ),
 ];
