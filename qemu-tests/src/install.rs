@@ -26,7 +26,10 @@ const STEPS: [(&str, &str); 5] = [
         "a backup stick is made",
         "stayput stick make /dev/sda1 --label Halima --no-pin",
     ),
-    ("the database is encrypted", "stayput mariadb enable --yes"),
+    (
+        "the database is encrypted, and the clear files are overwritten at once",
+        "stayput mariadb enable --yes --destroy-original",
+    ),
     ("the boot stage goes into the initramfs", "stayput install"),
 ];
 

@@ -38,6 +38,7 @@
 
 mod accel;
 mod base64;
+mod computer;
 mod console;
 mod container;
 pub mod cpio;
@@ -49,6 +50,7 @@ mod hardware;
 mod install;
 mod key_server;
 mod machine;
+mod performance;
 mod place;
 mod prepared;
 mod process;
@@ -68,6 +70,7 @@ mod write_log;
 use std::time::Duration;
 
 pub use accel::accelerator;
+pub use computer::Computer;
 pub use console::Console;
 pub use container::{Background, Container, Suite};
 pub use debian::DebianMachine;
@@ -77,6 +80,7 @@ pub use hardware::{Hardware, NicModel, UsbController, UsbModel};
 pub use install::Tell;
 pub use key_server::KeyServer;
 pub use machine::{Machine, MachineBuilder};
+pub use performance::put_chapter;
 pub use place::{Neighbour, Place};
 pub use prepared::{images_script, prepared, project, shipped_binary};
 pub use recovery_code::RecoveryCode;

@@ -48,20 +48,6 @@ pub fn stop_units() -> Result<()> {
     ])
 }
 
-/// When MariaDB's unit was last seen to be up, in seconds since 1970; `None`
-/// where that cannot be told.
-pub fn last_active() -> Option<u64> {
-    let mut show = Command::new(SYSTEMCTL);
-    show.args([
-        "show",
-        "--timestamp=unix",
-        "--property=ActiveEnterTimestamp",
-        "--value",
-    ]);
-    let text = program::run(show.arg("mariadb.service"), "").ok()?;
-    text.trim().strip_prefix('@')?.parse().ok()
-}
-
 /// Stops MariaDB, and makes sure that it is stopped and stays so.
 ///
 /// # Errors

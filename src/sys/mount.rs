@@ -66,6 +66,20 @@ pub fn bind(source: &Path, target: &Path) -> Result<(), Errno> {
     )
 }
 
+/// Lets no mount come to this one from elsewhere, nor go from it.
+///
+/// # Errors
+/// What mount(2) says; EINVAL when nothing is mounted there.
+pub fn keep_apart(target: &Path) -> Result<(), Errno> {
+    mount(
+        None::<&str>,
+        target,
+        None::<&str>,
+        MsFlags::MS_PRIVATE,
+        None::<&str>,
+    )
+}
+
 /// # Errors
 /// What umount2(2) says: EBUSY while a file in it is open, EINVAL when
 /// nothing is mounted there.

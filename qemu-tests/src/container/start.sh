@@ -65,6 +65,8 @@ hostname clinic
 ip link set lo up
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
+# As systemd does it on a machine: a mount is seen in the namespaces of units.
+mount --make-rshared /
 # The initramfs of a machine waits for ever where the vault does not open.
 stage=/usr/lib/stayput/stayput-boot
 if [ "$opens" = opens ] && [ -x "$stage" ] && [ -e /etc/stayput/vault.conf ]; then

@@ -1,5 +1,6 @@
-//! `stayput mariadb enable` on a real machine, whose power goes; and where its
-//! keys must not get. What needs no machine is in `tests/native`.
+//! `stayput mariadb enable` on a real machine: the power goes, and the server
+//! starts through initramfs, key and gate; and where its keys must not get.
+//! What needs no machine is in `tests/native`.
 
 use qemu_tests::{
     DebianMachine, Filesystem, Place, Result, Stick, minutes, search, seconds, shipped_binary,
@@ -20,101 +21,106 @@ const SAME: &str = "CHECKSUM TABLE clinic.patient, clinic.visit, clinic.old, \
      SELECT event_name, starts FROM information_schema.events; \
      SELECT COUNT(*) FROM clinic.heavy; CALL clinic.count_them()";
 
-struct OldServer {
-    server: DebianMachine,
-    home: Place,
+const ORIGINAL: &str = "/var/lib/stayput/mariadb.original";
+
+/// A server with years of data, not encrypted, and what `SAME` says of it.
+/// The boot stage is in its initramfs: what that wrote to the disk, and the
+/// years before it, is there for good. From here on nothing of the tests'
+/// tells the disk to keep anything.
+fn server_of_years(home: &Place) -> Result<(DebianMachine, String)> {
+    let mut server = DebianMachine::fresh()?;
+    server.boot_at(home)?;
+    server.wait_for_database()?;
+    let years = YEARS.replace("CANARY", CANARY);
+    server
+        .shell(&format!("mariadb <<'END'\n{years}\nEND"))?
+        .success()?;
+    let stick = Stick::partitioned(Filesystem::Vfat)?;
+    for name in ["stayput", "stayput-boot"] {
+        stick.write(name, &std::fs::read(shipped_binary(name)?)?)?;
+    }
+    let id = server.plug(&stick)?;
+    server.wait_for_device("/dev/sda1")?;
+    server
+        .shell_within(
+            "mkdir /root/programs && mount /dev/sda1 /mnt && \
+             install /mnt/stayput /mnt/stayput-boot /root/programs && umount /mnt && \
+             cd /root/programs && ./stayput init --name clinic --disk /dev/vda --yes && \
+             ./stayput install",
+            minutes(5),
+        )?
+        .success()?;
+    server.unplug(&id)?;
+    let before = server.sql(SAME)?;
+    Ok((server, before))
 }
 
-impl OldServer {
-    fn new() -> Result<Self> {
-        let home = Place::home()?;
-        let mut server = DebianMachine::fresh()?;
-        server.boot_at(&home)?;
-        server.wait_for_database()?;
-        let stick = Stick::partitioned(Filesystem::Vfat)?;
-        stick.write("stayput", &std::fs::read(shipped_binary("stayput")?)?)?;
-        let id = server.plug(&stick)?;
-        server
-            .shell(
-                "until [ -e /dev/sda1 ]; do sleep 0.2; done; mount /dev/sda1 /mnt && \
-                 install /mnt/stayput /usr/sbin/stayput && umount /mnt && \
-                 stayput init --name clinic --disk /dev/vda --yes",
-            )?
-            .success()?;
-        server.unplug(&id)?;
-        Ok(Self { server, home })
-    }
-
-    fn fill(&mut self) -> Result<String> {
-        let years = YEARS.replace("CANARY", CANARY);
-        self.server
-            .shell(&format!("mariadb <<'END'\n{years}\nEND"))?
-            .success()?;
-        // Years ago: the server itself does not sync each of them.
-        self.server.shell("sync")?.success()?;
-        self.server.sql(SAME)
-    }
-
-    fn enable(&mut self, options: &str) -> Result<qemu_tests::Output> {
-        self.server.shell_within(
-            &format!("stayput mariadb enable --yes {options}"),
+/// Starts an `enable`, and comes back when it says `word` at its work on the
+/// stopped server.
+fn enable_until(server: &mut DebianMachine, word: &str) -> Result {
+    let log = "/var/log/stayput-mariadb-enable.log";
+    server
+        .shell_within(
+            &format!(
+                "(stayput mariadb enable --yes >/run/enable.log 2>&1; echo $? >/run/ended) & \
+                 until grep -q '{word}' {log} 2>/dev/null; do \
+                 [ ! -e /run/ended ] || {{ cat /run/enable.log; exit 1; }}; sleep 0.1; done"
+            ),
             minutes(9),
-        )
-    }
+        )?
+        .success()?;
+    Ok(())
 }
 
 #[test]
 fn server_of_years_is_encrypted_whole_after_two_power_cuts() -> Result {
-    let mut old = OldServer::new()?;
-    let before = old.fill()?;
+    let home = Place::home()?;
+    let (mut server, before) = server_of_years(&home)?;
 
-    // The power goes while it copies: the old server is there again.
-    old.server
-        .shell(
-            "(stayput mariadb enable --yes >/run/enable.log 2>&1 &); \
-                until grep -q Copying /run/enable.log; do sleep 0.2; done",
-        )?
-        .success()?;
-    old.server.power_cut();
-    old.server.boot_at(&old.home)?;
-    old.server.wait_for_database()?;
-    assert_eq!(old.server.sql(SAME)?, before);
+    // The power goes while the stopped server is copied: it is there again.
+    enable_until(&mut server, "Comparing the copy")?;
+    server.power_cut();
+    server.boot_at(&home)?;
+    server.wait_for_database()?;
+    assert_eq!(server.sql(SAME)?, before);
 
-    // It goes again while the copy takes the old one's place.
-    old.server
-        .shell_within(
-            "(stayput mariadb enable --yes >/root/enable.log 2>&1 &); \
-                until grep -q 'behind the gate' /root/enable.log; do sleep 0.1; done",
-            minutes(9),
-        )?
+    // It goes again as soon as all is done.
+    let said = server
+        .shell_within("stayput mariadb enable --yes", minutes(9))?
         .success()?;
-    let said = old.server.shell("cat /root/enable.log")?.success()?;
-    for word in ["was interrupted", "clinic.old", "ENGINE=InnoDB"] {
+    for word in [
+        "was interrupted",
+        "`clinic`.`old`",
+        "ENGINE=InnoDB",
+        ORIGINAL,
+    ] {
         assert!(said.contains(word), "no {word:?} in {said}");
     }
-    old.server.power_cut();
-    old.server.boot_at(&old.home)?;
-    old.server.wait_until_up()?;
+    server.power_cut();
 
-    // And now through.
-    let said = old.enable("")?.success()?;
-    assert!(said.contains("going on from there"), "{said}");
-    old.server.wait_for_database()?;
-    assert_eq!(old.server.sql(SAME)?, before);
-    let seen = old.server.shell("ls /var/lib/stayput")?.success()?;
+    // A real boot: initramfs, key, gate, unit. The original goes after it.
+    server.boot_at(&home)?;
+    server.wait_for_database()?;
+    assert_eq!(server.sql(SAME)?, before);
+    let gone = format!(
+        "i=0; while [ -e {ORIGINAL} ]; do [ $i != 600 ] || \
+         {{ journalctl -u stayput-mariadb-original -o cat --no-pager; exit 1; }}; \
+         sleep 0.5; i=$((i+1)); done"
+    );
+    server.shell_within(&gone, minutes(6))?.success()?;
+    let seen = server.shell("ls /var/lib/stayput")?.success()?;
     assert_eq!(seen, "mariadb\nmariadb.check\n");
 
-    old.server
-        .sql("INSERT INTO clinic.old VALUES (2, 'a note in the clear 5512')")?;
-    old.server.sql("FLUSH TABLES")?;
-    old.server.shell("sync")?;
-    old.server.power_cut();
+    server.sql(
+        "INSERT INTO clinic.old VALUES (2, 'a note in the clear 5512'); FLUSH TABLES clinic.old",
+    )?;
+    server.shut_down()?;
     let needles = [
         b"a note in the clear 5512".to_vec(),
         CANARY.as_bytes().to_vec(),
     ];
     // The first shows that the search finds what is there to find.
-    assert_eq!(search::found_in(old.server.disk(), &needles)?, [0]);
+    assert_eq!(search::found_in(server.disk(), &needles)?, [0]);
     Ok(())
 }
 

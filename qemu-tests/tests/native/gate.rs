@@ -226,14 +226,16 @@ fn what_runs_elsewhere_is_stopped() -> Result {
 fn a_shell_in_the_covered_directory_stops_no_start() -> Result {
     let server = guarded(Suite::Bookworm)?;
     server.shell("systemctl stop mariadb")?.success()?;
-    let mut sitter = server
-        .spawn("cd /var/lib/mysql && exec 3<WHERE-THE-DATA-IS.txt; echo sits; exec sleep 600")?;
+    let mut sitter = server.spawn("cd /var/lib/mysql && echo sits; exec sleep 600")?;
     sitter.wait_for("sits", seconds(10))?;
-    for _ in 0..3 {
-        server.shell("systemctl restart mariadb")?.success()?;
-        assert_eq!(server.sql(ROWS)?.trim(), "1");
-        server.shell("systemctl stop mariadb")?.success()?;
-    }
+    server.shell("systemctl start mariadb")?.success()?;
+    server.shell("systemctl stop mariadb")?.success()?;
+    let mut reader =
+        server.spawn("exec 3</var/lib/mysql/WHERE-THE-DATA-IS.txt; echo reads; exec sleep 600")?;
+    reader.wait_for("reads", seconds(10))?;
+    server.shell("systemctl start mariadb")?.success()?;
+    assert_eq!(server.sql(ROWS)?.trim(), "1");
+    server.shell("systemctl stop mariadb; systemctl reset-failed mariadb")?;
     // The same for one who stands in the open data when it is closed.
     server.shell("systemctl start mariadb")?.success()?;
     let mut inside = server.spawn("cd /var/lib/mysql && echo sits; exec sleep 600")?;

@@ -11,10 +11,10 @@ fn clinic() -> Result<Container> {
     let server = Container::fresh(Suite::Bookworm)?;
     server.wait_for_database()?;
     server.sql(
-        "CREATE DATABASE clinic; CREATE TABLE clinic.patient (id INT PRIMARY KEY AUTO_INCREMENT, \
-         name VARCHAR(80)); INSERT INTO clinic.patient (name) SELECT CONCAT('Wanjiru ', seq) \
-         FROM seq_1_to_5000; CREATE TABLE clinic.old (id INT) ENGINE=MyISAM; \
-         INSERT INTO clinic.old VALUES (1)",
+        "CREATE DATABASE clinic; USE clinic; CREATE TABLE patient (id INT PRIMARY KEY AUTO_INCREMENT, \
+         name VARCHAR(80)); INSERT INTO patient (name) SELECT CONCAT('Wanjiru ', seq) \
+         FROM seq_1_to_5000; CREATE TABLE old (id INT) ENGINE=MyISAM; \
+         INSERT INTO old VALUES (1)",
     )?;
     Ok(server)
 }
@@ -76,7 +76,7 @@ fn directory_that_no_run_has_made_is_never_deleted() -> Result {
         .shell(&format!(
             "systemctl stop mariadb && rm {REAL}.check {REAL}/stayput.check \
              /etc/systemd/system/mariadb*.d/stayput.conf /etc/mysql/mariadb.conf.d/zz-stayput.cnf \
-             && umount /var/lib/mysql; chattr -i /var/lib/mysql && rm -f /var/lib/mysql/* && \
+             && umount /var/lib/mysql; chattr -i /var/lib/mysql /var/lib/mysql/*; rm -f /var/lib/mysql/*;  \
              mariadb-install-db --user=mysql >/dev/null && systemctl daemon-reload && \
              systemctl start mariadb"
         ))?
@@ -150,9 +150,7 @@ fn rehearsal_changes_nothing() -> Result {
 fn servers_started_by_hand_find_nothing_to_work_on() -> Result {
     for word in ["Stopping MariaDB", "Copying every", "Comparing the copy"] {
         let server = clinic()?;
-        // The rehearsal says the same words before.
-        let unit = format!("stayput-mariadb-enable.service.*|{word}");
-        let _ = unit;
+        // The log is the unit's: the rehearsal says the same words before.
         let said = at_the_moment(
             &server,
             "Stopping MariaDB",
@@ -192,7 +190,7 @@ fn old_sample_paths_do_not_lead_the_copy_into_the_original() -> Result {
 
 /// A start that fails once the copy has its place.
 const FAILS_BEHIND_THE_GATE: &str = "mkdir -p /etc/systemd/system/mariadb.service.d && \
-     printf '[Service]\\nExecStartPost=/bin/sh -c \"! test -e /var/lib/stayput/mariadb.check || \
+     printf '[Service]\\nExecStartPost=+/bin/sh -c \"! test -e /var/lib/stayput/mariadb.check || \
      { ACTION; exit 1; }\"\\n' >/etc/systemd/system/mariadb.service.d/zz.conf && \
      systemctl daemon-reload";
 
@@ -246,9 +244,6 @@ fn copy_that_has_taken_a_row_is_neither_deleted_nor_left() -> Result {
 #[test]
 fn what_is_said_and_kept_holds_no_row() -> Result {
     let server = clinic()?;
-    server
-        .shell("INSTALL=1; cat /etc/mysql/debian.cnf >/dev/null 2>&1; true")?
-        .success()?;
     let said = enable(&server, "")?.success()?;
     assert!(!said.contains("Wanjiru"), "{said}");
     let found = server.shell(

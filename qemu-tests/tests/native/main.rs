@@ -6,4 +6,5 @@ mod gate;
 mod harness;
 mod hostile;
 mod original;
+mod readme;
 mod torture;

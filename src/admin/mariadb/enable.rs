@@ -28,14 +28,14 @@ use std::path::Path;
 use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::open_vault::look_at_vault;
 use crate::admin::{
-    Problem, Result, UnlockOptions, ask, install, mariadb_service, release, systemd, unlock,
+    Problem, Result, UnlockOptions, ask, install, log, mariadb_service, release, systemd, unlock,
 };
 use crate::keys::MasterKey;
 use crate::release::mariadb::{CheckFile, MariadbRelease};
 use crate::sys::clock;
 
 use super::copying::{Client, Leftover, leftovers_of_settings};
-use super::data_directory::DataDirectory;
+use super::data_directory::{DataDirectory, Door};
 use super::durable::write_durably;
 use super::launch::{Started, probe::settings_would_be_read, started_by_the_unit};
 use super::process::serves_from;
@@ -69,6 +69,9 @@ pub struct EnableOptions {
     /// Never destroy the clear original by itself
     #[arg(long)]
     keep_original: bool,
+    /// Go back to the clear original, as long as it is there; the encrypted copy is kept
+    #[arg(long, conflicts_with_all = ["dry_run", "destroy_original", "keep_original"])]
+    undo: bool,
     /// Go on although replicas still read this server's binary logs, which end here
     #[arg(long)]
     discard_binary_logs: bool,
@@ -110,6 +113,9 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
         // A run that was killed may have left them masked.
         hold::let_units_go()?;
     }
+    if options.undo {
+        return undo(options, journal);
+    }
     match journal.as_ref().map(|journal| journal.stage) {
         Some(Stage::Waiting | Stage::Destroying) => {
             refresh(options, &user)?;
@@ -121,7 +127,10 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
         }
         Some(Stage::Switching | Stage::Starting) if !options.dry_run => {
             say("An earlier run was interrupted after the copy was proven; going on from there.");
-            let journal = journal.expect("it has a stage");
+            let mut journal = journal.expect("it has a stage");
+            if options.keep_original || options.destroy_original {
+                journal.ends = options.ends();
+            }
             work(options, &user, &journal)
         }
         Some(Stage::Switching | Stage::Starting) => Err(Problem::refused(
@@ -131,6 +140,27 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
         _ if Path::new(CHECK_FILE).exists() => refresh(options, &user),
         _ => anew(options, &user, journal),
     }
+}
+
+fn undo(options: &EnableOptions, journal: Option<Journal>) -> Result<()> {
+    let Some(journal) = journal else {
+        return Err(Problem::refused(
+            "There is no run to undo: the clear original is gone, or there was none. Nothing was \
+             changed.",
+            "`stayput status` shows how things stand.",
+        ));
+    };
+    if journal.stage >= Stage::Starting {
+        ask::confirm(
+            &format!(
+                "MariaDB goes back to the clear original of {}. What was written since then is \
+                 only in the encrypted copy, which is kept. Go on?",
+                log::time(journal.since)
+            ),
+            options.yes,
+        )?;
+    }
+    undo::take_back(&journal, &Places::of(&journal.data))
 }
 
 /// An encrypted server: its settings and the gate are written again.
@@ -148,13 +178,28 @@ fn refresh(options: &EnableOptions, user: &ServiceUser) -> Result<()> {
         ));
     }
     say("MariaDB is already encrypted on this server.");
+    let system = System::here();
+    if options.swap.is_none() {
+        swap::refuse_clear_memory(&system)?;
+    }
     if options.dry_run {
         return Ok(());
     }
+    replace_swap(options, &system)?;
     say("Writing its settings again.");
     release_keys(options, user)?;
     write_settings()?;
     units::put_gate_in_front()
+}
+
+/// Clear swap goes where the owner asked for it, also from a server that was
+/// encrypted before.
+fn replace_swap(options: &EnableOptions, system: &System) -> Result<()> {
+    let Some(choice) = options.swap else {
+        return Ok(());
+    };
+    swap::apply(choice, system)?;
+    swap::refuse_clear_memory(system)
 }
 
 /// A clear server.
@@ -164,8 +209,7 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
         swap::refuse_clear_memory(&system)?;
     }
     let started = started_by_the_unit(user)?;
-    let seen = preflight::data_directory(&started.config)?;
-    let places = Places::of(seen.seen());
+    let places = Places::of(&preflight::seen(&started.config));
     if let Some(journal) = &interrupted {
         say("An earlier run was interrupted; what it had made is thrown away.");
         match journal.stage {
@@ -176,6 +220,7 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     if preflight::holds_something(places.data.real()) {
         return adopt(options, user, &places);
     }
+    preflight::layout(&started.config)?;
     preflight::rooms(&places)?;
     settings_would_be_read(user)?;
     preflight::version()?;
@@ -222,10 +267,7 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
         ),
         options.yes,
     )?;
-    if let Some(choice) = options.swap {
-        swap::apply(choice, &system)?;
-        swap::refuse_clear_memory(&system)?;
-    }
+    replace_swap(options, &system)?;
     let journal = Journal {
         run: RunId::new(),
         stage: Stage::Building,
@@ -265,7 +307,7 @@ fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Result
             format!("If it is of no use any more, move it away: `mv {real} {real}.old`."),
         ));
     };
-    if !preflight::is_empty_or_missing(places.data.seen()) {
+    if places.data.door().map_err(places::problem)? == Door::Foreign {
         let seen = places.data.seen().display();
         return Err(Problem::refused(
             format!(

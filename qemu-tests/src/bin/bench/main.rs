@@ -1,6 +1,7 @@
 //! Measures what stayput costs at boot beside others that open a disk by
-//! themselves, and writes docs/performance.md and docs/performance.svg. All
-//! figures there are from one run, and so are the words about them.
+//! themselves, and writes that chapter of docs/performance.md and
+//! docs/performance.svg. All figures there are from one run, and so are the
+//! words about them.
 
 mod images;
 mod measuring;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use images::Images;
-use qemu_tests::{Result, project};
+use qemu_tests::{Result, project, put_chapter};
 use row::Row;
 use surroundings::Surroundings;
 
@@ -74,8 +75,7 @@ fn compare() -> Result {
 
 fn write(rows: &[Row], around: &Surroundings) -> Result {
     let docs = project().join("docs");
-    let page = page::page(rows, around);
-    std::fs::write(docs.join("performance.md"), page)?;
+    put_chapter(&page::page(rows, around))?;
     std::fs::write(docs.join("performance.svg"), plot::plot(rows))?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the figures were measured on.
 
-use qemu_tests::{Result, accelerator, run};
+use qemu_tests::{Computer, Result, accelerator, run};
 
 use crate::images::Images;
 
@@ -21,18 +21,13 @@ pub struct Surroundings {
 
 impl Surroundings {
     pub fn seen(images: &Images) -> Result<Self> {
-        let processors = std::fs::read_to_string("/proc/cpuinfo")?;
-        let model = processors
-            .lines()
-            .find_map(|line| line.strip_prefix("model name"))
-            .map(|rest| rest.trim_start_matches([' ', '\t', ':']));
-        let load = std::fs::read_to_string("/proc/loadavg")?;
+        let computer = Computer::seen()?;
         let qemu = run("qemu-system-x86_64", &["--version"])?;
         Ok(Self {
-            date: run("date", &["-u", "+%Y-%m-%d"])?.trim().to_string(),
-            processor: model.unwrap_or("an unknown processor").to_string(),
-            cores: std::thread::available_parallelism()?.get(),
-            load: load.split(' ').next().unwrap_or_default().to_string(),
+            date: computer.date,
+            processor: computer.processor,
+            cores: computer.cores,
+            load: computer.load,
             qemu: qemu.lines().next().unwrap_or_default().to_string(),
             accelerator: accelerator(),
             kernel: images.kernel_version()?,

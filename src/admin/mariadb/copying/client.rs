@@ -84,6 +84,12 @@ impl Client {
         self.who
     }
 
+    /// Whether people work with it meanwhile, so that what was there a moment
+    /// ago may be gone.
+    pub(super) fn is_live(&self) -> bool {
+        self.live
+    }
+
     /// A new session, in which nothing is shifted by the clock or judged by
     /// the owner's modes.
     pub(super) fn open<'a>(

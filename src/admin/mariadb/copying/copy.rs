@@ -189,7 +189,7 @@ fn worker(
     while let Some(table) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
         let name = table.name.sql();
         pulse.begin(&name);
-        one(&mut from, &mut to, table, pulse)?;
+        one(&mut from, &mut to, table, old.is_live(), pulse)?;
         pulse.end(&name);
     }
     Ok(())
@@ -205,14 +205,25 @@ fn one(
     from: &mut Connection<'_>,
     to: &mut Connection<'_>,
     table: &Table,
+    live: bool,
     pulse: &Pulse,
 ) -> Result<()> {
-    transfer(from, to, table, pulse).map_err(|side| match side {
-        Side::Reading(error) => words::problem(&error, &format!("reading {}", table.name)),
-        Side::Writing(error) => {
-            words::problem(&error, &format!("writing the copy of {}", table.name))
+    match transfer(from, to, table, pulse) {
+        Ok(()) => Ok(()),
+        // It was dropped or changed meanwhile: its rows are not compared.
+        Err(Side::Reading(error) | Side::Writing(error)) if live && error.is_absence() => {
+            to.run("ROLLBACK").map_err(|error| {
+                words::problem(&error, &format!("giving up the copy of {}", table.name))
+            })
         }
-    })
+        Err(Side::Reading(error)) => {
+            Err(words::problem(&error, &format!("reading {}", table.name)))
+        }
+        Err(Side::Writing(error)) => Err(words::problem(
+            &error,
+            &format!("writing the copy of {}", table.name),
+        )),
+    }
 }
 
 fn transfer(

@@ -39,14 +39,28 @@ impl Counts {
         Ok(Self(counts.collect()))
     }
 
-    /// The tables that have another number of rows now, or are gone.
-    fn different(&self, now: &BTreeMap<TableName, u64>) -> Vec<TableName> {
-        let different = self
-            .0
-            .iter()
-            .filter(|(table, rows)| now.get(table) != Some(rows));
+    /// The tables that have another number of rows now, or are gone. After an
+    /// earlier start, in which rows may have been added, only those that have
+    /// fewer.
+    fn different(&self, now: &BTreeMap<TableName, u64>, starts: Starts) -> Vec<TableName> {
+        let different = self.0.iter().filter(|(table, rows)| {
+            let now = now.get(table);
+            match starts {
+                Starts::First => now != Some(rows),
+                Starts::Later => now.is_none_or(|now| now < rows),
+            }
+        });
         different.map(|(table, _)| table.clone()).collect()
     }
+}
+
+/// How often the copy was started so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// Nobody can have written into it before this start.
+    First,
+    /// Somebody may have.
+    Later,
 }
 
 /// The tables of a running server that have another number of rows than they
@@ -55,8 +69,8 @@ impl Counts {
 ///
 /// # Errors
 /// When the server cannot be asked.
-pub fn rows_lost(client: &Client, counts: &Counts) -> Result<Vec<TableName>> {
-    let different = counts.different(&Inventory::row_counts(client)?);
+pub fn rows_lost(client: &Client, counts: &Counts, starts: Starts) -> Result<Vec<TableName>> {
+    let different = counts.different(&Inventory::row_counts(client)?, starts);
     let mut lost = Vec::new();
     for table in different {
         if !was_written(&client.rows(&last_write(&table))?) {
@@ -111,11 +125,13 @@ mod tests {
     fn a_table_that_is_shorter_longer_or_gone_is_asked_about() {
         let before = counts(&[("c", "same", 5), ("c", "short", 5), ("c", "gone", 0)]);
         let now = counts(&[("c", "same", 5), ("c", "short", 4), ("c", "new", 7)]);
-        let different = before.different(&now.0);
-        assert_eq!(
-            different,
-            [TableName::new("c", "gone"), TableName::new("c", "short")]
-        );
+        let lacking = [TableName::new("c", "gone"), TableName::new("c", "short")];
+        assert_eq!(before.different(&now.0, Starts::First), lacking);
+        assert_eq!(before.different(&now.0, Starts::Later), lacking);
+        let more = counts(&[("c", "same", 6), ("c", "short", 5), ("c", "gone", 0)]);
+        let added = [TableName::new("c", "same")];
+        assert_eq!(before.different(&more.0, Starts::First), added);
+        assert_eq!(before.different(&more.0, Starts::Later), []);
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub fn state(
 }
 
 /// Makes every database, and every table and sequence of `tables`, in the new
-/// server.
+/// server. Those that a `live` server has not any more are left out.
 ///
 /// # Errors
 /// With what could not be read or made.
@@ -97,6 +97,7 @@ pub fn make(
     old: &mut Connection<'_>,
     new: &mut Connection<'_>,
     tables: &BTreeMap<TableName, Table>,
+    live: bool,
 ) -> Result<()> {
     let asking = |error: SqlError| words::problem(&error, "listing the databases");
     new.run(MAKING).map_err(asking)?;
@@ -122,7 +123,7 @@ pub fn make(
     let (sequences, others): (Vec<&Table>, Vec<&Table>) =
         tables.values().filter(of_owner).partition(is_sequence);
     let mut order = sequences.into_iter().chain(others);
-    order.try_for_each(|table| make_one(old, new, table))
+    order.try_for_each(|table| make_one(old, new, table, live))
 }
 
 /// Makes the tables of `mysql` anew, which the new server has already.
@@ -133,6 +134,7 @@ pub fn make_system(
     old: &mut Connection<'_>,
     new: &mut Connection<'_>,
     tables: &BTreeMap<TableName, Table>,
+    live: bool,
 ) -> Result<()> {
     let asking = |error: SqlError| words::problem(&error, "listing MariaDB's own tables");
     new.run(MAKING).map_err(asking)?;
@@ -147,38 +149,63 @@ pub fn make_system(
             .map_err(asking)?;
     }
     let is_system = |table: &&Table| table.name.schema == "mysql";
-    for table in tables_of(new).map_err(asking)?.values().filter(is_system) {
+    for table in tables_of(new, false)
+        .map_err(asking)?
+        .values()
+        .filter(is_system)
+    {
         new.run(&format!("DROP TABLE {}", table.name.sql()))
             .map_err(|error| words::problem(&error, &format!("replacing {}", table.name)))?;
     }
     let mut system = tables.values().filter(is_system);
-    system.try_for_each(|table| make_one(old, new, table))
+    system.try_for_each(|table| make_one(old, new, table, live))
 }
 
-fn make_one(old: &mut Connection<'_>, new: &mut Connection<'_>, table: &Table) -> Result<()> {
+/// Which side an error came from.
+enum Side {
+    Reading(SqlError),
+    Making(SqlError),
+}
+
+fn make_one(
+    old: &mut Connection<'_>,
+    new: &mut Connection<'_>,
+    table: &Table,
+    live: bool,
+) -> Result<()> {
     if table.keeps_definition_only() {
         return Ok(());
     }
-    let reading = |error: SqlError| {
-        words::problem(&error, &format!("reading the definition of {}", table.name))
-    };
-    let making = |error: SqlError| words::problem(&error, &format!("making {} anew", table.name));
-    let definition = shown(old, table).map_err(reading)?;
+    let name = &table.name;
+    match transfer(old, new, table) {
+        Err(Side::Reading(error) | Side::Making(error)) if live && error.is_absence() => Ok(()),
+        Err(Side::Reading(error)) => Err(words::problem(
+            &error,
+            &format!("reading the definition of {name}"),
+        )),
+        Err(Side::Making(error)) => Err(words::problem(&error, &format!("making {name} anew"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn transfer(
+    old: &mut Connection<'_>,
+    new: &mut Connection<'_>,
+    table: &Table,
+) -> std::result::Result<(), Side> {
+    let definition = shown(old, table).map_err(Side::Reading)?;
     new.run(&format!("USE {}", quote(&table.name.schema)))
-        .map_err(making)?;
-    new.run(&definition).map_err(making)?;
+        .map_err(Side::Making)?;
+    new.run(&definition).map_err(Side::Making)?;
     if table.kind == Kind::Sequence {
-        let state = state(old, &table.name).map_err(reading)?;
-        new.run(&format!(
-            "INSERT INTO {} VALUES ({state})",
-            table.name.sql()
-        ))
-        .map_err(making)?;
+        let state = state(old, &table.name).map_err(Side::Reading)?;
+        let insert = format!("INSERT INTO {} VALUES ({state})", table.name.sql());
+        new.run(&insert).map_err(Side::Making)?;
     }
     Ok(())
 }
 
-/// The name of a database's directory or a table's files.
+/// The name of a database's directory or of a table's files.
 ///
 /// # Errors
 /// When the server does not answer.
@@ -188,15 +215,40 @@ pub fn file_name(server: &mut Connection<'_>, name: &str) -> std::result::Result
         literal(name)
     );
     let rows = server.rows(&asked)?;
-    rows.into_iter()
+    let name = rows
+        .into_iter()
         .next()
-        .and_then(|row| row.into_iter().next())
-        .ok_or(SqlError::Garbled)
+        .and_then(|row| row.into_iter().next());
+    Ok(marked(name.ok_or(SqlError::Garbled)?))
+}
+
+/// Names that are devices on another system get a mark as files.
+fn marked(name: String) -> String {
+    const DEVICES: [&str; 4] = ["con", "prn", "nul", "aux"];
+    let lower = name.to_ascii_lowercase();
+    let numbered = ["com", "lpt"].iter().any(|device| {
+        lower
+            .strip_prefix(device)
+            .is_some_and(|rest| matches!(rest.as_bytes(), [b'1'..=b'9']))
+    });
+    match numbered || DEVICES.contains(&&*lower) {
+        true => format!("{name}@@@"),
+        false => name,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_named_like_a_device_has_a_marked_file() {
+        let file = |name: &str| marked(name.to_owned());
+        assert_eq!(file("con"), "con@@@");
+        assert_eq!(file("LPT1"), "LPT1@@@");
+        assert_eq!(file("lpt0"), "lpt0");
+        assert_eq!(file("console"), "console");
+    }
 
     #[test]
     fn a_database_is_made_with_its_own_defaults() {

@@ -31,7 +31,8 @@ pub struct DefinitionFile {
     pub path: PathBuf,
 }
 
-/// The definition files of a server in `data`, with their contents.
+/// The definition files of a server in `data`, with their contents. What a
+/// `live` server has not any more is left out.
 ///
 /// # Errors
 /// When one cannot be read.
@@ -39,6 +40,7 @@ pub fn read(
     server: &mut Connection<'_>,
     data: &Path,
     tables: &BTreeMap<TableName, Table>,
+    live: bool,
 ) -> Result<BTreeMap<DefinitionFile, Vec<u8>>> {
     let asking = |error: SqlError| words::problem(&error, "listing the databases");
     let mut found = BTreeMap::new();
@@ -58,14 +60,37 @@ pub fn read(
                 "Look at the disk's health (`dmesg`) and run the command again.",
             )
         };
-        for entry in fs::read_dir(&place).map_err(problem)? {
+        let mut frames = 0;
+        let gone = |error: &io::Error| live && error.kind() == io::ErrorKind::NotFound;
+        let entries = match fs::read_dir(&place) {
+            Err(error) if gone(&error) => continue,
+            entries => entries.map_err(problem)?,
+        };
+        for entry in entries {
             let name = entry.map_err(problem)?.file_name();
             let path = place.join(&name);
-            if let Some(contents) = definition(&path, &elsewhere).map_err(problem)? {
+            let contents = match definition(&path, &elsewhere) {
+                Err(error) if gone(&error) => continue,
+                contents => contents.map_err(problem)?,
+            };
+            if let Some(contents) = contents {
+                let frame = name.to_str().and_then(|name| name.strip_suffix(".frm"));
+                frames +=
+                    usize::from(frame.is_some_and(|name| elsewhere.iter().any(|e| e == name)));
                 let path = Path::new(&directory).join(&name);
                 let schema = schema.clone();
                 found.insert(DefinitionFile { schema, path }, contents);
             }
+        }
+        if frames != elsewhere.len() {
+            return Err(Problem::refused(
+                format!(
+                    "Of {} tables in {} whose rows are elsewhere, only {frames} have a file.",
+                    elsewhere.len(),
+                    place.display()
+                ),
+                "Nothing was changed. Note their definitions (SHOW CREATE TABLE) and drop them.",
+            ));
         }
     }
     Ok(found)

@@ -11,6 +11,7 @@ use crate::admin::Result;
 use super::client::{Client, Patient, SILENT_MAX};
 use super::copy::Pulse;
 use super::definitions::{databases, shown, state};
+use super::engines::tells_writes;
 use super::files;
 use super::names::{TableName, quote};
 use super::schema::{Kind, Table, tables};
@@ -25,6 +26,8 @@ pub enum About {
     /// elsewhere: a file in the data directory.
     File(String),
     Definition(TableName),
+    /// That it is there, and its engine.
+    Table(TableName),
     /// Where a sequence stands.
     Sequence(TableName),
     Rows(TableName),
@@ -36,6 +39,7 @@ impl std::fmt::Display for About {
         match self {
             Self::Database(name) => write!(f, "the database {}", quote(name)),
             Self::File(path) => write!(f, "the definition in {path}"),
+            Self::Table(table) => write!(f, "the table {table}"),
             Self::Definition(table) => write!(f, "the definition of {table}"),
             Self::Sequence(table) => write!(f, "the sequence {table}"),
             Self::Rows(table) => write!(f, "the number of rows of {table}"),
@@ -72,8 +76,8 @@ impl Inventory {
             )
         };
         let mut server = client.open(pulse).map_err(asking)?;
-        let tables = tables(&mut server).map_err(asking)?;
-        let mut lines = definitions(&mut server, data, &tables)?;
+        let tables = tables(&mut server, client.is_live()).map_err(asking)?;
+        let mut lines = definitions(&mut server, data, &tables, client.is_live())?;
         let with_rows: Vec<&Table> = tables.values().filter(|table| table.keeps_rows()).collect();
         let next = AtomicUsize::new(0);
         let work = || -> Result<Vec<(About, String)>> {
@@ -83,11 +87,15 @@ impl Inventory {
                 let what = format!("{} ({})", table.name, client.who());
                 pulse.begin(&what);
                 let own = own_sums.contains(&table.name);
-                let sums = sums(&mut server, table, own).map_err(|error| {
-                    let doing = format!("reading {} in the {} server", table.name, client.who());
-                    words::problem(&error, &doing)
-                })?;
-                found.extend(sums);
+                match sums(&mut server, table, own) {
+                    Ok(sums) => found.extend(sums),
+                    Err(error) if client.is_live() && error.is_absence() => {}
+                    Err(error) => {
+                        let doing =
+                            format!("reading {} in the {} server", table.name, client.who());
+                        return Err(words::problem(&error, &doing));
+                    }
+                }
                 pulse.end(&what);
             }
             Ok(found)
@@ -119,7 +127,10 @@ impl Inventory {
         let asking = |error: SqlError| words::problem(&error, "counting rows");
         let mut server = client.open(&patience).map_err(asking)?;
         let mut counts = BTreeMap::new();
-        for table in tables(&mut server).map_err(asking)?.values() {
+        for table in tables(&mut server, client.is_live())
+            .map_err(asking)?
+            .values()
+        {
             if table.keeps_rows() {
                 let doing = format!("counting the rows of {}", table.name);
                 let rows = server
@@ -180,11 +191,12 @@ impl Inventory {
     }
 }
 
-/// Everything but rows.
+/// Everything but rows. What a `live` server has not any more is left out.
 pub(super) fn definitions(
     server: &mut Connection<'_>,
     data: &Path,
     tables: &BTreeMap<TableName, Table>,
+    live: bool,
 ) -> Result<BTreeMap<About, String>> {
     let mut lines = BTreeMap::new();
     let asking = |error: SqlError| words::problem(&error, "listing the databases");
@@ -195,22 +207,56 @@ pub(super) fn definitions(
             files::digest(options.as_bytes()),
         );
     }
-    for (file, contents) in files::read(server, data, tables)? {
+    for (file, contents) in files::read(server, data, tables, live)? {
         let about = About::File(file.path.to_string_lossy().into_owned());
         lines.insert(about, files::digest(&contents));
     }
-    for table in tables
-        .values()
-        .filter(|table| !table.keeps_definition_only())
-    {
-        let doing = format!("reading the definition of {}", table.name);
-        let asking = |error: SqlError| words::problem(&error, &doing);
-        let text = shown(server, table).map_err(asking)?;
-        let about = About::Definition(table.name.clone());
-        lines.insert(about, files::digest(text.as_bytes()));
-        if table.kind == Kind::Sequence {
-            let state = state(server, &table.name).map_err(asking)?;
-            lines.insert(About::Sequence(table.name.clone()), state);
+    for table in tables.values() {
+        lines.insert(About::Table(table.name.clone()), table.engine.clone());
+        if table.keeps_definition_only() {
+            continue;
+        }
+        match definition(server, table) {
+            Ok(found) => lines.extend(found),
+            Err(error) if live && error.is_absence() => {}
+            Err(error) => {
+                let doing = format!("reading the definition of {}", table.name);
+                return Err(words::problem(&error, &doing));
+            }
+        }
+    }
+    Ok(lines)
+}
+
+fn definition(
+    server: &mut Connection<'_>,
+    table: &Table,
+) -> std::result::Result<Vec<(About, String)>, SqlError> {
+    let text = shown(server, table)?;
+    let about = About::Definition(table.name.clone());
+    let mut lines = vec![(about, files::digest(text.as_bytes()))];
+    if table.kind == Kind::Sequence {
+        let state = state(server, &table.name)?;
+        lines.push((About::Sequence(table.name.clone()), state));
+    }
+    Ok(lines)
+}
+
+/// The counts and checksums of a running server's tables whose engine does not
+/// tell when they were written.
+pub(super) fn of_silent_tables(
+    server: &mut Connection<'_>,
+    tables: &BTreeMap<TableName, Table>,
+) -> Result<Vec<(About, String)>> {
+    let silent = |table: &&Table| table.keeps_rows() && !tells_writes(&table.engine);
+    let mut lines = Vec::new();
+    for table in tables.values().filter(silent) {
+        match sums(server, table, table.needs_own_sum()) {
+            Ok(found) => lines.extend(found),
+            Err(error) if error.is_absence() => {}
+            Err(error) => {
+                return Err(words::problem(&error, &format!("reading {}", table.name)));
+            }
         }
     }
     Ok(lines)

@@ -27,7 +27,7 @@ pub(super) fn of_server(client: &Client) -> Result<Vec<Leftover>> {
     let patience = Patient(SILENT_MAX);
     let ask = || -> std::result::Result<Vec<Leftover>, SqlError> {
         let mut server = client.open(&patience)?;
-        let mut found = tables(&mut server)?;
+        let mut found = tables(&mut server, client.is_live())?;
         found.extend(plugins(&mut server)?);
         Ok(found)
     };
@@ -39,9 +39,9 @@ pub(super) fn of_server(client: &Client) -> Result<Vec<Leftover>> {
 ///
 /// # Errors
 /// When the server does not answer.
-fn tables(server: &mut Connection<'_>) -> std::result::Result<Vec<Leftover>, SqlError> {
+fn tables(server: &mut Connection<'_>, live: bool) -> std::result::Result<Vec<Leftover>, SqlError> {
     let mut found = Vec::new();
-    for table in schema::tables(server)?.values() {
+    for table in schema::tables(server, live)?.values() {
         if table.kind == Kind::Sequence || ["mysql", "sys"].contains(&&*table.name.schema) {
             continue;
         }

@@ -4,9 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use sha1::{Digest, Sha1};
 use zeroize::Zeroizing;
-
-use super::sha1::sha1;
 
 /// Where root's password is kept on a Debian machine, in the order in which
 /// they are tried.
@@ -17,6 +16,14 @@ const FILES: [&str; 2] = ["/etc/mysql/debian.cnf", "/root/.my.cnf"];
 pub struct Login {
     user: String,
     password: Zeroizing<String>,
+}
+
+/// Asked for by MariaDB's password check, and for nothing else: SHA-1 is
+/// broken as a proof.
+fn sha1(parts: &[&[u8]]) -> [u8; 20] {
+    let mut digest = Sha1::new();
+    parts.iter().for_each(|part| digest.update(part));
+    digest.finalize().into()
 }
 
 impl Login {

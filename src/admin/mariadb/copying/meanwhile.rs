@@ -17,7 +17,8 @@ pub struct TableState {
     /// Seconds of the server's clock; None when it was not written since the
     /// server started.
     updated: Option<u64>,
-    created: String,
+    /// In seconds of the server's clock.
+    created: Option<u64>,
     /// Whether the engine keeps `updated` at all.
     tells: bool,
 }
@@ -44,20 +45,24 @@ impl States {
             .parse()
             .map_err(|_| SqlError::Garbled)?;
         let mut states = BTreeMap::new();
-        for table in tables.values().filter(|table| table.keeps_rows()) {
+        for table in tables
+            .values()
+            .filter(|table| !table.keeps_definition_only())
+        {
             let rows = server.rows(&format!(
                 "SELECT IFNULL(DATA_LENGTH, 0), IFNULL(UNIX_TIMESTAMP(UPDATE_TIME), ''), \
-                 IFNULL(CREATE_TIME, '') FROM information_schema.TABLES \
+                 IFNULL(UNIX_TIMESTAMP(CREATE_TIME), '') FROM information_schema.TABLES \
                  WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
                 literal(&table.name.schema),
                 literal(&table.name.name)
             ))?;
             for row in rows {
                 let [size, updated, created] = fields(row)?;
+                let seconds = |time: &str| time.split('.').next()?.parse().ok();
                 let state = TableState {
                     size: size.parse().unwrap_or(0),
-                    updated: updated.split('.').next().and_then(|time| time.parse().ok()),
-                    created,
+                    updated: seconds(&updated),
+                    created: seconds(&created),
                     tells: tells_writes(&table.engine),
                 };
                 states.insert(table.name.clone(), state);
@@ -73,21 +78,34 @@ impl States {
         self.tables.get(table).map_or(0, |state| state.size)
     }
 
-    /// Whether nobody wrote to the table between this time and `later`. Times
-    /// are whole seconds: one that is just over does not count as past.
+    /// Whether nobody wrote to the table between this time and `later`.
     fn untouched(&self, later: &Self, table: &TableName) -> bool {
         match (self.tables.get(table), later.tables.get(table)) {
             (Some(before), Some(after)) => {
-                let settled = before.updated.is_none_or(|time| time + 2 <= self.now);
-                before.tells
-                    && settled
-                    && before.updated == after.updated
-                    && before.created == after.created
+                before.tells && self.settled(before.updated) && before.updated == after.updated
             }
             // In neither: if the copy has it, it was made up.
             (None, None) => true,
             _ => false,
         }
+    }
+
+    /// Whether it is the same table between this time and `later`, not one
+    /// that took its name.
+    fn stayed(&self, later: &Self, table: &TableName) -> bool {
+        match (self.tables.get(table), later.tables.get(table)) {
+            (Some(before), Some(after)) => {
+                self.settled(before.created) && before.created == after.created
+            }
+            // Tables without rows, and those that are in neither.
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    /// Times are whole seconds: one that is just over does not count as past.
+    fn settled(&self, time: Option<u64>) -> bool {
+        time.is_none_or(|time| time + 2 <= self.now)
     }
 }
 
@@ -95,18 +113,30 @@ impl States {
 pub struct Meanwhile {
     pub before: States,
     pub after: States,
-    /// Its definitions when the copy began.
-    pub definitions: BTreeMap<About, String>,
+    /// Its definitions when the copy began, and the counts and checksums of
+    /// tables whose engine does not tell when they were written.
+    pub lines: BTreeMap<About, String>,
 }
 
 impl Meanwhile {
     /// Whether a line can be compared; `now` is the running server's.
     pub fn stayed(&self, about: &About, now: &Inventory) -> bool {
+        let same = |about: &About| self.lines.get(about) == now.get(about);
+        let stayed = |table: &TableName| self.before.stayed(&self.after, table);
         match about {
             About::Rows(table) | About::Checksum(table) => {
-                self.before.untouched(&self.after, table)
+                let untouched = match self.lines.contains_key(&About::Rows(table.clone())) {
+                    true => [About::Rows, About::Checksum]
+                        .iter()
+                        .all(|kind| same(&kind(table.clone()))),
+                    false => self.before.untouched(&self.after, table),
+                };
+                untouched && stayed(table) && same(&About::Definition(table.clone()))
             }
-            other => self.definitions.get(other) == now.get(other),
+            About::Table(table) | About::Definition(table) | About::Sequence(table) => {
+                same(about) && stayed(table)
+            }
+            About::Database(_) | About::File(_) => same(about),
         }
     }
 }
@@ -141,6 +171,18 @@ mod tests {
         // Two writes in one second look like one.
         assert!(!stayed(&states(100, Some(100)), &states(200, Some(100))));
         assert!(!stayed(&states(100, Some(50)), &States::default()));
+    }
+
+    #[test]
+    fn a_table_that_took_anothers_name_is_not_compared() {
+        let created = |now: u64, created: u64| {
+            let mut states = states(now, None);
+            states.tables.get_mut(&table()).unwrap().created = Some(created);
+            states
+        };
+        assert!(created(100, 50).stayed(&created(200, 50), &table()));
+        assert!(!created(100, 50).stayed(&created(200, 150), &table()));
+        assert!(!created(100, 50).stayed(&States::default(), &table()));
     }
 
     #[test]

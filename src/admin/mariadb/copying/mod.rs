@@ -24,26 +24,22 @@ mod plugins;
 mod private;
 mod rows;
 mod schema;
-mod sha1;
+mod servers;
 mod wire;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::statvfs::statvfs;
-
 use crate::admin::mariadb::server::ServiceUser;
-use crate::admin::{Problem, Result, program};
+use crate::admin::{Problem, Result};
 
 pub use client::{Client, Row};
-pub use counts::{Counts, rows_lost};
+pub use counts::{Counts, Starts, rows_lost};
 pub use inventory::Inventory;
 pub use leftovers::{Leftover, settings as leftovers_of_settings};
 pub use names::TableName;
@@ -52,10 +48,10 @@ pub use private::ROOM;
 
 use copy::Pulse;
 use meanwhile::{Meanwhile, States};
-use memory::{Sizes, sizes};
-use options::{CARELESS, Places, encrypting};
-use private::{PrivateServer, Start};
-use schema::{Kind, Table};
+use memory::sizes;
+use private::PrivateServer;
+use schema::Table;
+use servers::{NewServer, start_old};
 use wire::SqlError;
 
 /// What is copied.
@@ -71,7 +67,7 @@ pub struct Target<'a> {
     /// Empty, and mysql's.
     pub data: &'a Path,
     /// Empty, and mysql's: for temporary files, on the same filesystem. Those
-    /// of the new server are encrypted; see [`temporary`] for the old one's.
+    /// of the new server are encrypted; see [`servers`] for the old one's.
     pub scratch: &'a Path,
     /// Plain, of `file_key_management`.
     pub key_file: &'a Path,
@@ -100,15 +96,8 @@ pub struct Took {
     pub stop: Duration,
 }
 
-/// Below this much room in /run the old server's temporary files go into the
-/// scratch directory, in bytes.
-const MEMORY_ENOUGH: u64 = 256 << 20;
-
 /// How many tables are copied side by side.
 const WORKERS: usize = 2;
-
-/// Making an empty server.
-const BIRTH_SECONDS: &str = "900";
 
 /// Makes the copy and proves it. `words` are the arguments that the unit gives
 /// its mariadbd: both servers get them too.
@@ -170,8 +159,19 @@ pub fn encrypted_copy(
 
     say("Comparing the copy with the original, row by row.");
     let comparing = Instant::now();
-    let (inventory, not_compared) = compare(from, running.is_some(), &old_data, &new, copied, say)?;
+    let Compared {
+        inventory,
+        not_compared,
+        differences,
+    } = compare(from, &old_data, &new, copied, say)?;
     let compare = comparing.elapsed();
+    if !differences.is_empty() {
+        tell_differences(&differences, say);
+        return Err(Problem::refused(
+            format!("The copy is not the same in {} places.", differences.len()),
+            "Nothing was changed. Please report the lines above to stayput's authors.",
+        ));
+    }
     say(&format!(
         "{} tables are the same in rows and checksums.",
         inventory.tables() - not_compared.len()
@@ -197,17 +197,33 @@ pub fn encrypted_copy(
     })
 }
 
-/// Compares two servers that are both stopped; `target` is the copy.
+/// What an original and its copy disagree about.
+struct Compared {
+    /// Of the original.
+    inventory: Inventory,
+    /// Written meanwhile.
+    not_compared: Vec<TableName>,
+    differences: Vec<String>,
+}
+
+fn tell_differences(differences: &[String], say: &mut dyn FnMut(&str)) {
+    for difference in differences.iter().take(20) {
+        say(&format!("  {difference}"));
+    }
+}
+
+/// Compares two servers that are both stopped; `target` is the copy. Gives
+/// the number of things that are not the same, and says which.
 ///
 /// # Errors
-/// When one of them cannot be read, or they do not hold the same.
+/// When one of them cannot be read.
 pub fn compare_stopped(
     user: &ServiceUser,
     words: &[String],
     old_data: &Path,
     target: &Target<'_>,
     say: &mut dyn FnMut(&str),
-) -> Result<()> {
+) -> Result<usize> {
     let room = private::prepare_room(user)?;
     let sizes = sizes(memory::available(), on_disk(old_data), true);
     let old = start_old(user, words, old_data, target, &room, sizes)?;
@@ -222,144 +238,25 @@ pub fn compare_stopped(
     let pulse = Pulse::default();
     let reading = |error: SqlError| words::problem(&error, "looking at the tables");
     let mut asked = old.client().open(&pulse).map_err(reading)?;
-    let tables = schema::tables(&mut asked).map_err(reading)?;
+    let tables = schema::tables(&mut asked, false).map_err(reading)?;
     let seen = Seen {
         before: States::ask(&mut asked, &tables).map_err(reading)?,
-        definitions: BTreeMap::new(),
+        lines: BTreeMap::new(),
         tables,
     };
     drop(asked);
-    compare(old.client(), false, old_data, &new, seen, say)?;
+    let compared = compare(old.client(), old_data, &new, seen, say)?;
     old.stop()?;
-    new.stop()
-}
-
-/// Starts the stopped server for us alone.
-fn start_old(
-    user: &ServiceUser,
-    words: &[String],
-    data: &Path,
-    target: &Target<'_>,
-    room: &Path,
-    sizes: Sizes,
-) -> Result<PrivateServer> {
-    let temporary = temporary(user, room, target)?;
-    let start = |engines: Vec<OsString>| {
-        let mut more = vec!["--read-only".into()];
-        if let Some(pool) = sizes.old_pool {
-            more.push(format!("--innodb-buffer-pool-size={pool}").into());
-        }
-        more.extend(engines);
-        let places = Places {
-            name: "old",
-            data: data.to_owned(),
-            temporary: temporary.clone(),
-            room: room.to_owned(),
-        };
-        Start {
-            user,
-            words,
-            places,
-            more,
-        }
-        .start()
-    };
-    let server = start(Vec::new())?;
-    // A server without accounts does not load what INSTALL SONAME noted.
-    let engines = plugins::engines(server.client())?;
-    if engines.is_empty() {
-        return Ok(server);
-    }
-    server.stop()?;
-    start(engines)
-}
-
-/// A directory for the old server's temporary files. They are clear, but hold
-/// no row: rows are read in the order of their table, and only questions about
-/// definitions are sorted. In memory all the same, unless they could fill it.
-fn temporary(user: &ServiceUser, room: &Path, target: &Target<'_>) -> Result<PathBuf> {
-    let free = statvfs(room).map_or(0, |at| at.blocks_available() * at.fragment_size());
-    let parent = if free >= MEMORY_ENOUGH {
-        room
-    } else {
-        target.scratch
-    };
-    directory(user, &parent.join("old-tmp"))
-}
-
-/// A directory of mysql's alone.
-fn directory(user: &ServiceUser, path: &Path) -> Result<PathBuf> {
-    let made = fs::create_dir_all(path)
-        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o700)))
-        .and_then(|()| chown(path, Some(user.uid), Some(user.gid)));
-    made.map_err(|error| {
-        Problem::failed(
-            format!("{}: {error}", path.display()),
-            "Is the disk full? `df` tells.",
-        )
-    })?;
-    Ok(path.to_owned())
-}
-
-/// The server that is made.
-struct NewServer<'a> {
-    user: &'a ServiceUser,
-    words: &'a [String],
-    target: &'a Target<'a>,
-    room: &'a Path,
-    sizes: Sizes,
-}
-
-impl NewServer<'_> {
-    fn prepare(&self, engines: Vec<OsString>) -> Result<Start<'_>> {
-        let mut more = encrypting(self.target.key_file);
-        more.extend(CARELESS.map(OsString::from));
-        more.push(format!("--innodb-buffer-pool-size={}", self.sizes.new_pool).into());
-        more.push(format!("--innodb-log-file-size={}", self.sizes.new_log).into());
-        more.extend(engines);
-        let places = Places {
-            name: "new",
-            data: self.target.data.to_owned(),
-            temporary: directory(self.user, &self.target.scratch.join("new-tmp"))?,
-            room: self.room.to_owned(),
-        };
-        Ok(Start {
-            user: self.user,
-            words: self.words,
-            places,
-            more,
-        })
-    }
-
-    fn give_birth(&self) -> Result<()> {
-        let start = self.prepare(Vec::new())?;
-        // Before the first file is made: on whose files would it work?
-        start.foresee()?;
-        program::run(
-            Command::new("/usr/bin/timeout")
-                .args([BIRTH_SECONDS, "/usr/bin/mariadb-install-db"])
-                .args(start.arguments())
-                .args(["--user=mysql", "--skip-test-db"])
-                // As the package calls it: it then asks for no host's name.
-                .args(["--rpm", "--cross-bootstrap"])
-                .env_clear()
-                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-                .env("HOME", "/nonexistent"),
-            "Nothing was changed. Look at MariaDB's own words above.",
-        )
-        .map(drop)
-    }
-
-    fn start(&self, engines: Vec<OsString>) -> Result<PrivateServer> {
-        self.prepare(engines)?.start()
-    }
+    new.stop()?;
+    tell_differences(&compared.differences, say);
+    Ok(compared.differences.len())
 }
 
 /// What was seen of the source when the copy began.
 struct Seen {
     tables: BTreeMap<TableName, Table>,
     before: States,
-    definitions: BTreeMap<inventory::About, String>,
+    lines: BTreeMap<inventory::About, String>,
 }
 
 fn copy_all(
@@ -374,11 +271,15 @@ fn copy_all(
     let writing = |error: SqlError| words::problem(&error, "preparing the new server");
     let mut old = from.open(&pulse).map_err(reading)?;
     let mut copy = new.client().open(&pulse).map_err(writing)?;
-    let tables = schema::tables(&mut old).map_err(reading)?;
+    let live = from.is_live();
+    let tables = schema::tables(&mut old, live).map_err(reading)?;
     let before = States::ask(&mut old, &tables).map_err(reading)?;
-    let definitions = inventory::definitions(&mut old, old_data, &tables)?;
+    let mut lines = inventory::definitions(&mut old, old_data, &tables, live)?;
+    if live {
+        lines.extend(inventory::of_silent_tables(&mut old, &tables)?);
+    }
 
-    definitions::make(&mut old, &mut copy, &tables)?;
+    definitions::make(&mut old, &mut copy, &tables, live)?;
     let with_rows = |system: bool| {
         let wanted =
             move |table: &&Table| table.keeps_rows() && (table.name.schema == "mysql") == system;
@@ -386,33 +287,31 @@ fn copy_all(
     };
     copy::rows(from, new.client(), &with_rows(false), WORKERS, say)?;
     // Last: dropping a table takes its statistics in `mysql` with it.
-    definitions::make_system(&mut old, &mut copy, &tables)?;
+    definitions::make_system(&mut old, &mut copy, &tables, live)?;
     copy::rows(from, new.client(), &with_rows(true), 1, say)?;
     copy.run("FLUSH TABLES").map_err(writing)?;
-    let files = files::read(&mut old, old_data, &tables)?;
+    let files = files::read(&mut old, old_data, &tables, live)?;
     files::write(&files, new.data(), user)?;
     copy.run("FLUSH TABLES").map_err(writing)?;
     Ok(Seen {
         tables,
         before,
-        definitions,
+        lines,
     })
 }
 
-/// Reads both servers again and compares. Gives what they hold, and which
-/// tables could not be compared.
+/// Reads both servers again and compares.
 fn compare(
     from: &Client,
-    running: bool,
     old_data: &Path,
     new: &PrivateServer,
     seen: Seen,
     say: &mut dyn FnMut(&str),
-) -> Result<(Inventory, Vec<TableName>)> {
+) -> Result<Compared> {
     let own_sums: BTreeSet<TableName> = seen
         .tables
         .values()
-        .filter(|table| table.kind == Kind::Versioned || table.has_old_temporals())
+        .filter(|table| table.needs_own_sum())
         .map(|table| table.name.clone())
         .collect();
     let pulse = Pulse::default();
@@ -442,14 +341,14 @@ fn compare(
     };
     let original = ours.clone();
     let mut not_compared = Vec::new();
-    if running {
+    if from.is_live() {
         let asking = |error: SqlError| words::problem(&error, "looking at the tables again");
         let mut old = from.open(&pulse).map_err(asking)?;
-        let tables = schema::tables(&mut old).map_err(asking)?;
+        let tables = schema::tables(&mut old, true).map_err(asking)?;
         let meanwhile = Meanwhile {
             before: seen.before,
             after: States::ask(&mut old, &tables).map_err(asking)?,
-            definitions: seen.definitions,
+            lines: seen.lines,
         };
         let stayed = |about: &inventory::About| meanwhile.stayed(about, &original);
         (ours, theirs) = (ours.only(stayed), theirs.only(stayed));
@@ -457,17 +356,11 @@ fn compare(
         let left_out = original.counted().into_keys();
         not_compared.extend(left_out.filter(|table| !compared.contains_key(table)));
     }
-    let differences = ours.differences(&theirs);
-    if differences.is_empty() {
-        return Ok((original, not_compared));
-    }
-    for difference in differences.iter().take(20) {
-        say(&format!("  {difference}"));
-    }
-    Err(Problem::refused(
-        format!("The copy is not the same in {} places.", differences.len()),
-        "Nothing was changed. Please report the lines above to stayput's authors.",
-    ))
+    Ok(Compared {
+        differences: ours.differences(&theirs),
+        inventory: original,
+        not_compared,
+    })
 }
 
 /// The bytes that the files below take; what cannot be read counts as

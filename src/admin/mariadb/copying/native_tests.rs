@@ -6,8 +6,10 @@
 //! COPY_OF=/run/mysqld/mysqld.sock ...
 //! ```
 
+use super::servers::directory;
 use super::*;
 use std::env;
+use std::os::unix::fs::chown;
 
 #[test]
 #[ignore = "needs a Debian with MariaDB, and root"]

@@ -5,7 +5,7 @@ use crate::admin::Result;
 
 use super::client::{Client, Patient, SILENT_MAX};
 use super::engines::{Keeps, keeps};
-use super::names::quote;
+use super::names::{literal, quote};
 use super::schema::{Kind, REWRITTEN, Table, VIRTUAL, tables};
 use super::wire::{Connection, SqlError};
 use super::words;
@@ -38,8 +38,12 @@ pub fn obstacles(client: &Client) -> Result<Vec<Obstacle>> {
 fn ask(client: &Client, patience: &Patient) -> std::result::Result<Vec<Obstacle>, SqlError> {
     let mut server = client.open(patience)?;
     let mut found = server_wide(&mut server)?;
-    for table in tables(&mut server)?.values() {
-        found.extend(of_table(table));
+    for table in tables(&mut server, client.is_live())?.values() {
+        let options = match table.keeps_rows() {
+            true => options(&mut server, table)?,
+            false => String::new(),
+        };
+        found.extend(of_table(table, &options));
     }
     let unreadable = server.rows(&format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
@@ -108,9 +112,20 @@ fn server_wide(server: &mut Connection<'_>) -> std::result::Result<Vec<Obstacle>
     Ok(found)
 }
 
-fn of_table(table: &Table) -> Option<Obstacle> {
+/// What a table was made with.
+fn options(server: &mut Connection<'_>, table: &Table) -> std::result::Result<String, SqlError> {
+    let rows = server.rows(&format!(
+        "SELECT CREATE_OPTIONS FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} \
+         AND TABLE_NAME = {}",
+        literal(&table.name.schema),
+        literal(&table.name.name)
+    ))?;
+    Ok(rows.concat().concat())
+}
+
+fn of_table(table: &Table, options: &str) -> Option<Obstacle> {
     let name = table.name.sql();
-    let options = table.options.to_ascii_uppercase();
+    let options = options.to_ascii_uppercase();
     if table.engine.is_empty()
         || table.name.schema == "mysql" && REWRITTEN.contains(&&*table.name.name)
     {
@@ -192,32 +207,33 @@ mod tests {
     use crate::admin::mariadb::copying::names::TableName;
     use crate::admin::mariadb::copying::schema::Column;
 
-    fn table(engine: &str, options: &str) -> Table {
+    fn table(engine: &str) -> Table {
         Table {
             name: TableName::new("clinic", "t"),
             kind: Kind::Plain,
             engine: engine.into(),
-            options: options.into(),
             columns: Vec::new(),
         }
     }
 
     #[test]
     fn each_obstacle_comes_with_its_statement() {
-        let mend = |table: &Table| of_table(table).map(|obstacle| obstacle.mend);
-        assert_eq!(mend(&table("InnoDB", "row_format=DYNAMIC")), None);
-        assert_eq!(mend(&table("FEDERATED", "")), None);
+        let mend = |engine: &str, options: &str| {
+            of_table(&table(engine), options).map(|obstacle| obstacle.mend)
+        };
+        assert_eq!(mend("InnoDB", "row_format=DYNAMIC"), None);
+        assert_eq!(mend("FEDERATED", ""), None);
         assert_eq!(
-            mend(&table("Columnstore", "")).unwrap(),
+            mend("Columnstore", "").unwrap(),
             "ALTER TABLE `clinic`.`t` ENGINE=InnoDB;"
         );
         assert_eq!(
-            mend(&table("InnoDB", "`ENCRYPTED`=NO")).unwrap(),
+            mend("InnoDB", "`ENCRYPTED`=NO").unwrap(),
             "ALTER TABLE `clinic`.`t` ENCRYPTED=DEFAULT;"
         );
-        assert!(mend(&table("InnoDB", "`ENCRYPTION_KEY_ID`=17")).is_some());
-        assert!(mend(&table("InnoDB", "`ENCRYPTION_KEY_ID`=1")).is_none());
-        let away = mend(&table("InnoDB", "DATA DIRECTORY='/x/'")).unwrap();
+        assert!(mend("InnoDB", "`ENCRYPTION_KEY_ID`=17").is_some());
+        assert!(mend("InnoDB", "`ENCRYPTION_KEY_ID`=1").is_none());
+        let away = mend("InnoDB", "DATA DIRECTORY='/x/'").unwrap();
         assert!(
             away.contains("RENAME TABLE `clinic`.`t` TO `clinic`.`t_old`"),
             "{away}"
@@ -226,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_history_by_transactions_is_kept_as_a_table() {
-        let mut versioned = table("InnoDB", "");
+        let mut versioned = table("InnoDB");
         versioned.kind = Kind::Versioned;
         let period = |name: &str| Column {
             name: name.into(),
@@ -235,7 +251,7 @@ mod tests {
             ..Column::default()
         };
         versioned.columns = vec![period("rs"), period("re")];
-        let mend = of_table(&versioned).unwrap().mend;
+        let mend = of_table(&versioned, "").unwrap().mend;
         assert!(mend.contains("`t_history` AS SELECT *"), "{mend}");
         assert!(
             mend.contains("DROP COLUMN `rs`, DROP COLUMN `re`"),

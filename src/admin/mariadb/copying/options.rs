@@ -199,6 +199,15 @@ pub fn encrypting(key_file: &Path) -> Vec<OsString> {
         .collect()
 }
 
+/// The original stays as clear as it is, whatever the option files say by now:
+/// a redo log that was encrypted here would keep it from starting later.
+pub const CLEAR: [&str; 4] = [
+    "--innodb-encrypt-log=OFF",
+    "--innodb-encrypt-tables=OFF",
+    "--innodb-encryption-threads=0",
+    "--aria-encrypt-tables=OFF",
+];
+
 /// A server that is thrown away when the power goes needs no care for that:
 /// it is stopped cleanly and its filesystem is synced before anybody counts
 /// on it.

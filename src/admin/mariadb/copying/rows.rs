@@ -193,7 +193,6 @@ mod tests {
             name: TableName::new("clinic", "visit"),
             kind: Kind::Plain,
             engine: "InnoDB".into(),
-            options: String::new(),
             columns: columns.into_iter().map(column).collect(),
         }
     }

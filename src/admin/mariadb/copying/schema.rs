@@ -1,5 +1,6 @@
 //! What tables a server has, without opening one: opening a FEDERATED table
-//! asks another server.
+//! asks another server. Of `information_schema.TABLES` that is the case for
+//! every column but those that are asked for here.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +28,6 @@ pub struct Table {
     pub name: TableName,
     pub kind: Kind,
     pub engine: String,
-    /// As information_schema shows them (CREATE_OPTIONS).
-    pub options: String,
     pub columns: Vec<Column>,
 }
 
@@ -76,9 +75,15 @@ impl Table {
 
     /// Written by MariaDB before 10.1, or with mysql56_temporal_format off:
     /// the copy has the new format.
-    pub fn has_old_temporals(&self) -> bool {
+    fn has_old_temporals(&self) -> bool {
         let old = |column: &Column| column.full_kind.contains(OLD_TEMPORAL);
         self.columns.iter().any(old)
+    }
+
+    /// CHECKSUM TABLE leaves out the past, and sums what is stored, which
+    /// differs for old columns.
+    pub fn needs_own_sum(&self) -> bool {
+        self.kind == Kind::Versioned || self.has_old_temporals()
     }
 
     /// The columns that name a row in full, the times of its truth included.
@@ -100,19 +105,23 @@ impl Table {
 /// How MariaDB marks a column of the old format.
 pub const OLD_TEMPORAL: &str = "/* mariadb-5.3 */";
 
-/// Every table that has a definition of its own, by name.
+/// Every table that has a definition of its own, by name. One that a `live`
+/// server dropped while it was asked is left out.
 ///
 /// # Errors
 /// When the server does not answer.
-pub fn tables(server: &mut Connection<'_>) -> Result<BTreeMap<TableName, Table>, SqlError> {
+pub fn tables(
+    server: &mut Connection<'_>,
+    live: bool,
+) -> Result<BTreeMap<TableName, Table>, SqlError> {
     let found = server.rows(&format!(
-        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, CREATE_OPTIONS \
+        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE \
          FROM information_schema.TABLES WHERE TABLE_SCHEMA NOT IN {VIRTUAL} \
          AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')"
     ))?;
     let mut tables: BTreeMap<TableName, Table> = BTreeMap::new();
     for row in found {
-        let [schema, name, kind, engine, options] = fields(row)?;
+        let [schema, name, kind, engine] = fields(row)?;
         let name = TableName::new(&schema, &name);
         if schema == "mysql" && REWRITTEN.contains(&&*name.name) {
             continue;
@@ -128,7 +137,6 @@ pub fn tables(server: &mut Connection<'_>) -> Result<BTreeMap<TableName, Table>,
                 name,
                 kind,
                 engine,
-                options,
                 columns: Vec::new(),
             },
         );
@@ -164,6 +172,9 @@ pub fn tables(server: &mut Connection<'_>) -> Result<BTreeMap<TableName, Table>,
             });
         }
     }
+    if live {
+        tables.retain(|_, table| !table.columns.is_empty());
+    }
     Ok(tables)
 }
 
@@ -191,7 +202,6 @@ mod tests {
             name: TableName::new("clinic", "t"),
             kind,
             engine: "InnoDB".into(),
-            options: String::new(),
             columns: columns.iter().map(column).collect(),
         }
     }

@@ -116,7 +116,13 @@ impl<'a> Cover<'a> {
     pub fn put(&self) -> io::Result<()> {
         let behind = self.behind();
         fs::create_dir_all(&behind)?;
+        // The tree of mounts is shared: what is mounted on the original's own
+        // place would be mounted on its other name too, here and in the
+        // namespaces of other units. Nothing comes past these two.
+        mount::bind(&behind, &behind)?;
+        mount::keep_apart(&behind)?;
         mount::bind(self.seen, &behind)?;
+        mount::keep_apart(&behind)?;
         mount::mount_memory(self.seen, "tmpfs", "ro,size=4k,nr_inodes=1,mode=0555")?;
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::admin::Problem;
+use crate::admin::mariadb::copying::ROOM;
 use crate::admin::mariadb::data_directory::DataDirectory;
 use crate::admin::mariadb::durable::Filesystem;
 use crate::sys::mount;
@@ -68,6 +69,23 @@ pub fn end_mount(at: &Path) -> io::Result<()> {
     }
     // remove_dir, not remove_dir_all: were it still mounted, files would go.
     match fs::remove_dir(at) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what a run kept in memory: sockets, and the servers' messages.
+///
+/// # Errors
+/// What the kernel says; also when something is still mounted there, whose
+/// files would go too.
+pub fn leave_room() -> io::Result<()> {
+    let room = Path::new(ROOM);
+    let mounts = mount::mounts_of(Path::new("/proc/self/mountinfo"))?;
+    if mounts.iter().any(|mount| mount.point.starts_with(room)) {
+        return Err(io::ErrorKind::ResourceBusy.into());
+    }
+    match fs::remove_dir_all(room) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

@@ -183,7 +183,7 @@ const SWITCH: [Step; 5] = [
 ];
 
 /// After a power cut in the middle of [`START`].
-const TAKE_UP_START: [Step; 2] = [Step::Sync, Step::PutGateInFront];
+const TAKE_UP_START: [Step; 3] = [Step::Sync, Step::PutGateInFront, Step::WriteSettings];
 
 const START: [Step; 8] = [
     Step::LetUnitsGo,

@@ -27,11 +27,11 @@ fn refuse(what: impl Into<String>, next: impl AsRef<str>) -> Problem {
     Problem::refused(what, format!("{UNTOUCHED} {}", next.as_ref()))
 }
 
-/// The data directory in use, when it is one that can be closed.
+/// The data directory in use is one that can be closed.
 ///
 /// # Errors
 /// When the settings or the place stand in the way; nothing was changed.
-pub fn data_directory(config: &Configuration) -> Result<DataDirectory> {
+pub fn layout(config: &Configuration) -> Result<()> {
     if config.knows("file-key-management-filename") {
         return Err(refuse(
             "MariaDB is already set up to encrypt with keys of its own.",
@@ -44,12 +44,7 @@ pub fn data_directory(config: &Configuration) -> Result<DataDirectory> {
             "Set wsrep_on = OFF, or leave this server as it is.",
         ));
     }
-    let seen = PathBuf::from(
-        config
-            .value("datadir")
-            .unwrap_or_default()
-            .trim_end_matches('/'),
-    );
+    let seen = seen(config);
     for name in DIRECTORIES {
         let place = config.value(name).map(|path| path.trim_end_matches('/'));
         if place.is_some_and(|place| !["", "."].contains(&place) && Path::new(place) != seen) {
@@ -65,8 +60,13 @@ pub fn data_directory(config: &Configuration) -> Result<DataDirectory> {
             ));
         }
     }
-    place(&seen)?;
-    Ok(DataDirectory::seen_at(&seen))
+    place(&seen)
+}
+
+/// The data directory as MariaDB sees it.
+pub fn seen(config: &Configuration) -> PathBuf {
+    let path = config.value("datadir").unwrap_or_default();
+    PathBuf::from(path.trim_end_matches('/'))
 }
 
 /// Whether the directory can be renamed away and an immutable one can stand

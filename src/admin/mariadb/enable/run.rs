@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::admin::mariadb::copying::ROOM;
-use crate::admin::mariadb::copying::{Copied, Counts, Source, encrypted_copy, rows_lost};
+use crate::admin::mariadb::copying::{Copied, Counts, Source, Starts, encrypted_copy, rows_lost};
 use crate::admin::mariadb::data_directory::DataDirectory;
 use crate::admin::mariadb::durable::{Filesystem, write_durably};
 use crate::admin::mariadb::launch::{Started, started_by_the_unit};
@@ -98,6 +98,7 @@ pub fn go_on() -> Result<()> {
         run.take(step)?;
         holds.after(step);
     }
+    places::leave_room().map_err(places::problem)?;
     if run.journal.ends != OriginalEnds::Now {
         original::tell_at_the_end(&run.journal);
     }
@@ -286,24 +287,30 @@ impl Run {
 
     fn prove_counts(&self) -> Result<()> {
         say("Counting the rows once more.");
-        let known = match &self.copied {
-            Some(copied) => Counts::of(&copied.inventory),
+        let (known, starts) = match &self.copied {
+            Some(copied) => (Counts::of(&copied.inventory), Starts::First),
             None => {
                 let text = fs::read_to_string(self.original()?.file(COUNTS));
-                text.and_then(|text| Counts::parse(&text))
-                    .map_err(places::problem)?
+                let known = text.and_then(|text| Counts::parse(&text));
+                (known.map_err(places::problem)?, Starts::Later)
             }
         };
-        let lacking = rows_lost(&client_of(&self.started)?, &known)?;
+        let lacking = rows_lost(&client_of(&self.started)?, &known, starts)?;
         let Some(first) = lacking.first() else {
             return Ok(());
         };
+        let what = format!(
+            "{} tables do not have the rows that they had; the first is {first}.",
+            lacking.len()
+        );
+        if self.journal.ends == OriginalEnds::Never {
+            say(what);
+            return Ok(());
+        }
         Err(Problem::failed(
-            format!(
-                "{} tables do not have the rows that they had; the first is {first}.",
-                lacking.len()
-            ),
-            "Please report this to stayput's authors.",
+            what,
+            "The clear original is kept. If these rows were deleted since, run `stayput mariadb \
+             enable --keep-original`; else go back: `stayput mariadb enable --undo`.",
         ))
     }
 

@@ -83,7 +83,13 @@ pub fn forget_rehearsal(journal: &Journal, places: &Places) -> Result<()> {
     if let Some(making) = Marked::find(&places.making, journal.run).map_err(io)? {
         making.delete().map_err(io)?;
     }
-    Journal::clear().map_err(io)
+    Journal::clear().map_err(io)?;
+    places::leave_room().map_err(io)?;
+    // remove_dir takes an empty directory only: the first run made it.
+    if let Some(root) = places.making.parent() {
+        let _ = fs::remove_dir(root);
+    }
+    Ok(())
 }
 
 /// The original in its own place again, the gate and its settings gone.
@@ -114,6 +120,7 @@ fn end_clear() -> Result<()> {
     hold::let_units_go()?;
     super::original::take_unit_away()?;
     Journal::clear().map_err(places::problem)?;
+    places::leave_room().map_err(places::problem)?;
     mariadb_service::start_mariadb()?;
     say("MariaDB runs as it did before, not encrypted.");
     Ok(())
@@ -134,32 +141,55 @@ fn settle(journal: &Journal, places: &Places) -> Result<()> {
         .map(|started| started.words);
     hold::units()?;
     mariadb_service::stop_units()?;
-    let same = words.and_then(|words| compare(journal, places, &words));
-    match same {
-        Ok(()) => say("The copy has taken no writes."),
-        // A server that never came up has taken none either, but the copy
-        // may be worth a look; it is kept in any case.
-        Err(ref problem) if never_served(journal) => {
-            say(format!("They cannot be compared: {}", problem.what));
+    match words.and_then(|words| compare(journal, places, &words)) {
+        Ok(0) => {
+            say("The copy has taken no writes.");
+            return put_aside(journal, places);
         }
-        Err(problem) => {
-            hold::let_units_go()?;
-            return Err(Problem::failed(
-                format!(
-                    "The encrypted copy in {} may hold rows that the original lacks: {} Nothing \
-                     was undone; the original is in {}.",
-                    places.data.real().display(),
-                    problem.what,
-                    places.original.display()
-                ),
-                "`journalctl -u mariadb -n 50` shows why MariaDB does not start. Mend that, then \
-                 run `stayput mariadb enable` again.",
-            ));
-        }
+        Ok(_) => {}
+        Err(problem) => say(format!("They cannot be compared: {}", problem.what)),
     }
+    hold::let_units_go()?;
+    Err(Problem::failed(
+        format!(
+            "The encrypted copy in {} may hold rows that the original lacks. Nothing was undone; \
+             the original is in {}.",
+            places.data.real().display(),
+            places.original.display()
+        ),
+        "`journalctl -u mariadb -n 50` shows why MariaDB does not start. Mend that and run \
+         `stayput mariadb enable` again, or go back with `stayput mariadb enable --undo`.",
+    ))
+}
+
+/// `enable --undo`: back to the original, whatever the copy has taken since.
+///
+/// # Errors
+/// When there is nothing to go back to, or it cannot be put back.
+pub fn take_back(journal: &Journal, places: &Places) -> Result<()> {
+    match journal.stage {
+        Stage::Rehearsing => forget_rehearsal(journal, places),
+        Stage::Building | Stage::Switching => undo(journal, places),
+        Stage::Starting | Stage::Waiting => {
+            hold::units()?;
+            mariadb_service::stop_units()?;
+            put_aside(journal, places)
+        }
+        Stage::Destroying => Err(Problem::refused(
+            "The clear original is being destroyed; there is no way back. Nothing was changed.",
+            "Keep the encrypted database; backups are as good as before.",
+        )),
+    }
+}
+
+/// The original serves again; the copy is kept.
+fn put_aside(journal: &Journal, places: &Places) -> Result<()> {
     let kept = aside(journal, places);
-    fs::rename(places.data.real(), &kept).map_err(places::problem)?;
-    sync_directory(&kept).map_err(places::problem)?;
+    if places.data.real().exists() {
+        places.data.close().map_err(places::problem)?;
+        fs::rename(places.data.real(), &kept).map_err(places::problem)?;
+        sync_directory(&kept).map_err(places::problem)?;
+    }
     say(format!("The copy is kept in {}.", kept.display()));
     put_original_back(journal, places)?;
     end_clear()
@@ -171,14 +201,9 @@ fn aside(journal: &Journal, places: &Places) -> PathBuf {
     places.data.real().with_file_name(name)
 }
 
-/// Whether MariaDB's unit was not up once since the copy has its place.
-fn never_served(journal: &Journal) -> bool {
-    journal.boot == places::boot_id()
-        && mariadb_service::last_active().is_some_and(|at| at < journal.since)
-}
-
-/// Compares both through private servers, as before the switch.
-fn compare(journal: &Journal, places: &Places, words: &[String]) -> Result<()> {
+/// Compares both through private servers, as before the switch: the number of
+/// things that are not the same.
+fn compare(journal: &Journal, places: &Places, words: &[String]) -> Result<usize> {
     let io = places::problem;
     let user = ServiceUser::find()?;
     let original = Marked::find(&places.original, journal.run)

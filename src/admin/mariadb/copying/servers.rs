@@ -1,0 +1,162 @@
+//! The two private servers of a copy: the old one, if it was stopped, and the
+//! one that is made.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::statvfs::statvfs;
+
+use crate::admin::mariadb::server::ServiceUser;
+use crate::admin::{Problem, Result, program};
+
+use super::Target;
+use super::memory::Sizes;
+use super::options::{CARELESS, CLEAR, Places, encrypting};
+use super::plugins;
+use super::private::{PrivateServer, Start};
+
+/// Making an empty server.
+const BIRTH_SECONDS: &str = "900";
+
+/// Below this much room in /run the old server's temporary files go into the
+/// scratch directory, in bytes.
+const MEMORY_ENOUGH: u64 = 256 << 20;
+
+/// Starts the stopped server for us alone.
+///
+/// # Errors
+/// When it does not come up in its own places.
+pub fn start_old(
+    user: &ServiceUser,
+    words: &[String],
+    data: &Path,
+    target: &Target<'_>,
+    room: &Path,
+    sizes: Sizes,
+) -> Result<PrivateServer> {
+    let temporary = temporary(user, room, target)?;
+    let start = |engines: Vec<OsString>| {
+        let mut more = vec!["--read-only".into()];
+        more.extend(CLEAR.map(OsString::from));
+        if let Some(pool) = sizes.old_pool {
+            more.push(format!("--innodb-buffer-pool-size={pool}").into());
+        }
+        more.extend(engines);
+        let places = Places {
+            name: "old",
+            data: data.to_owned(),
+            temporary: temporary.clone(),
+            room: room.to_owned(),
+        };
+        Start {
+            user,
+            words,
+            places,
+            more,
+        }
+        .start()
+    };
+    let server = start(Vec::new())?;
+    // A server without accounts does not load what INSTALL SONAME noted.
+    let engines = plugins::engines(server.client())?;
+    if engines.is_empty() {
+        return Ok(server);
+    }
+    server.stop()?;
+    start(engines)
+}
+
+/// A directory for the old server's temporary files. They are clear, but hold
+/// no row: rows are read in the order of their table, and only questions about
+/// definitions are sorted. In memory all the same, unless they could fill it.
+fn temporary(user: &ServiceUser, room: &Path, target: &Target<'_>) -> Result<PathBuf> {
+    let free = statvfs(room).map_or(0, |at| {
+        at.blocks_available() as u64 * at.fragment_size() as u64
+    });
+    let parent = if free >= MEMORY_ENOUGH {
+        room
+    } else {
+        target.scratch
+    };
+    directory(user, &parent.join("old-tmp"))
+}
+
+/// A directory of mysql's alone.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn directory(user: &ServiceUser, path: &Path) -> Result<PathBuf> {
+    let made = fs::create_dir_all(path)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o700)))
+        .and_then(|()| chown(path, Some(user.uid), Some(user.gid)));
+    made.map_err(|error| {
+        Problem::failed(
+            format!("{}: {error}", path.display()),
+            "Is the disk full? `df` tells.",
+        )
+    })?;
+    Ok(path.to_owned())
+}
+
+/// The server that is made.
+pub struct NewServer<'a> {
+    pub user: &'a ServiceUser,
+    pub words: &'a [String],
+    pub target: &'a Target<'a>,
+    pub room: &'a Path,
+    pub sizes: Sizes,
+}
+
+impl NewServer<'_> {
+    fn prepare(&self, engines: Vec<OsString>) -> Result<Start<'_>> {
+        let mut more = encrypting(self.target.key_file);
+        more.extend(CARELESS.map(OsString::from));
+        more.push(format!("--innodb-buffer-pool-size={}", self.sizes.new_pool).into());
+        more.push(format!("--innodb-log-file-size={}", self.sizes.new_log).into());
+        more.extend(engines);
+        let places = Places {
+            name: "new",
+            data: self.target.data.to_owned(),
+            temporary: directory(self.user, &self.target.scratch.join("new-tmp"))?,
+            room: self.room.to_owned(),
+        };
+        Ok(Start {
+            user: self.user,
+            words: self.words,
+            places,
+            more,
+        })
+    }
+
+    /// Makes the empty server's files.
+    ///
+    /// # Errors
+    /// When its paths lead elsewhere, or `mariadb-install-db` fails.
+    pub fn give_birth(&self) -> Result<()> {
+        let start = self.prepare(Vec::new())?;
+        // Before the first file is made: on whose files would it work?
+        start.foresee()?;
+        program::run(
+            Command::new("/usr/bin/timeout")
+                .args([BIRTH_SECONDS, "/usr/bin/mariadb-install-db"])
+                .args(start.arguments())
+                .args(["--user=mysql", "--skip-test-db"])
+                // As the package calls it: it then asks for no host's name.
+                .args(["--rpm", "--cross-bootstrap"])
+                .env_clear()
+                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+                .env("HOME", "/nonexistent"),
+            "Nothing was changed. Look at MariaDB's own words above.",
+        )
+        .map(drop)
+    }
+
+    /// # Errors
+    /// When it does not come up in its own places.
+    pub fn start(&self, engines: Vec<OsString>) -> Result<PrivateServer> {
+        self.prepare(engines)?.start()
+    }
+}
