@@ -188,12 +188,31 @@ fn make_one(
     }
 }
 
+/// ARCHIVE takes no row below its counter, which follows the rows by itself.
+/// The options stand behind the last bracket; a column's comment may say the
+/// same words before.
+fn without_counter(definition: &str) -> String {
+    const COUNTER: &str = " AUTO_INCREMENT=";
+    let options = definition.rfind("\n)").unwrap_or(definition.len());
+    let (columns, options) = definition.split_at(options);
+    match options.split_once(COUNTER) {
+        Some((before, after)) => {
+            let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+            format!("{columns}{before}{after}")
+        }
+        None => definition.to_owned(),
+    }
+}
+
 fn transfer(
     old: &mut Connection<'_>,
     new: &mut Connection<'_>,
     table: &Table,
 ) -> std::result::Result<(), Side> {
-    let definition = shown(old, table).map_err(Side::Reading)?;
+    let mut definition = shown(old, table).map_err(Side::Reading)?;
+    if table.engine == "ARCHIVE" {
+        definition = without_counter(&definition);
+    }
     new.run(&format!("USE {}", quote(&table.name.schema)))
         .map_err(Side::Making)?;
     new.run(&definition).map_err(Side::Making)?;
@@ -240,6 +259,16 @@ fn marked(name: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_tables_own_counter_is_left_out() {
+        let table = "CREATE TABLE `a` (\n  `id` int COMMENT ' AUTO_INCREMENT=7'\n) \
+                     ENGINE=ARCHIVE AUTO_INCREMENT=12 DEFAULT CHARSET=utf8mb4";
+        let without = "CREATE TABLE `a` (\n  `id` int COMMENT ' AUTO_INCREMENT=7'\n) \
+                       ENGINE=ARCHIVE DEFAULT CHARSET=utf8mb4";
+        assert_eq!(without_counter(table), without);
+        assert_eq!(without_counter(without), without);
+    }
 
     #[test]
     fn a_table_named_like_a_device_has_a_marked_file() {

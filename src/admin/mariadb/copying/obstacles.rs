@@ -213,6 +213,7 @@ mod tests {
             kind: Kind::Plain,
             engine: engine.into(),
             columns: Vec::new(),
+            hashes: false,
         }
     }
 

@@ -29,6 +29,9 @@ pub struct Table {
     pub kind: Kind,
     pub engine: String,
     pub columns: Vec<Column>,
+    /// It has a unique key over long columns, which MariaDB keeps as a hidden
+    /// column of hashes.
+    pub hashes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +84,10 @@ impl Table {
     }
 
     /// CHECKSUM TABLE leaves out the past, and sums what is stored, which
-    /// differs for old columns.
+    /// differs for old columns, and for hidden ones from one table to its own
+    /// copy.
     pub fn needs_own_sum(&self) -> bool {
-        self.kind == Kind::Versioned || self.has_old_temporals()
+        self.kind == Kind::Versioned || self.hashes || self.has_old_temporals()
     }
 
     /// The columns that name a row in full, the times of its truth included.
@@ -138,8 +142,19 @@ pub fn tables(
                 kind,
                 engine,
                 columns: Vec::new(),
+                hashes: false,
             },
         );
+    }
+    let hashed = server.rows(
+        "SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME FROM information_schema.STATISTICS \
+         WHERE INDEX_TYPE = 'HASH'",
+    )?;
+    for row in hashed {
+        let [schema, name] = fields(row)?;
+        if let Some(table) = tables.get_mut(&TableName::new(&schema, &name)) {
+            table.hashes = true;
+        }
     }
     let columns = server.rows(&format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, \
@@ -203,7 +218,16 @@ mod tests {
             kind,
             engine: "InnoDB".into(),
             columns: columns.iter().map(column).collect(),
+            hashes: false,
         }
+    }
+
+    #[test]
+    fn a_table_with_hidden_hashes_is_summed_by_what_it_shows() {
+        let mut hashed = table(Kind::Plain, &[("a", "text", false)]);
+        assert!(!hashed.needs_own_sum());
+        hashed.hashes = true;
+        assert!(hashed.needs_own_sum());
     }
 
     #[test]

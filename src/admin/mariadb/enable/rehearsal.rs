@@ -62,7 +62,7 @@ fn refusal(found: &[Obstacle]) -> Problem {
         say(format!("  - {}\n      {}", obstacle.what, obstacle.mend));
     }
     Problem::refused(
-        format!("{} Nothing was changed.", found[0].what),
+        format!("{}. Nothing was changed.", found[0].what),
         found[0].mend.clone(),
     )
 }
