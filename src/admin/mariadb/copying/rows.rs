@@ -194,6 +194,7 @@ mod tests {
             kind: Kind::Plain,
             engine: "InnoDB".into(),
             columns: columns.into_iter().map(column).collect(),
+            hashes: false,
         }
     }
 
