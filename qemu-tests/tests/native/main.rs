@@ -7,3 +7,4 @@ mod harness;
 mod hostile;
 mod original;
 mod torture;
+mod way_back;

@@ -116,7 +116,7 @@ impl Step {
                 CountsAgree,
                 OtherFilesKept,
             ],
-            Self::Note(Stage::Rehearsing | Stage::Building) | Self::End => &[],
+            Self::Note(Stage::Rehearsing | Stage::Building | Stage::TakingBack) | Self::End => &[],
         }
     }
 
@@ -207,7 +207,7 @@ pub fn steps(from: Stage, ends: OriginalEnds) -> Vec<Step> {
         Stage::Rehearsing | Stage::Building => [&BUILD[..], &SWITCH, &START].concat(),
         Stage::Switching => [&TAKE_UP_SWITCH[..], &SWITCH, &START].concat(),
         Stage::Starting => [&TAKE_UP_START[..], &START].concat(),
-        Stage::Waiting | Stage::Destroying => Vec::new(),
+        Stage::TakingBack | Stage::Waiting | Stage::Destroying => Vec::new(),
     };
     if ends == OriginalEnds::Now && !steps.is_empty() {
         steps.extend(END);
@@ -224,7 +224,11 @@ impl Holds {
     pub fn noted(stage: Stage) -> Self {
         use Fact::*;
         Self(match stage {
-            Stage::Rehearsing | Stage::Building | Stage::Waiting | Stage::Destroying => Vec::new(),
+            Stage::Rehearsing
+            | Stage::Building
+            | Stage::TakingBack
+            | Stage::Waiting
+            | Stage::Destroying => Vec::new(),
             Stage::Switching => vec![Noted(stage), CopyCompared, OnDisk],
             Stage::Starting => vec![
                 Noted(stage),

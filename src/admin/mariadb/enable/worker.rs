@@ -71,9 +71,9 @@ pub fn is_at_work() -> bool {
 /// Starts the unit, and prints what it says until it ends.
 ///
 /// # Errors
-/// When it cannot be started, or did not do what it should: the reason stands
-/// in what it said.
-pub fn work() -> Result<()> {
+/// When it cannot be started, or did not do what it should (`failed`): the
+/// reason stands in what it said.
+pub fn work(failed: &str) -> Result<()> {
     let file_problem = |error: io::Error| Problem::failed(format!("{LOG}: {error}"), NEXT);
     let mut log = OpenOptions::new()
         .read(true)
@@ -111,7 +111,7 @@ pub fn work() -> Result<()> {
         return Ok(());
     }
     Err(Problem::failed(
-        "The database was not encrypted; what was said last tells why.",
+        format!("{failed}; what was said last tells why."),
         format!("{LOG} keeps it. Mend it, then run the command again."),
     ))
 }

@@ -1,0 +1,403 @@
+//! Runs that were cut while they went on or went back: each state has a way
+//! out, and none of them leads to a database that is older than the last row.
+
+use qemu_tests::{Container, Output, Result, Suite, minutes};
+
+const ROWS: &str = "SELECT COUNT(*) FROM clinic.patient";
+const JOURNAL: &str = "/var/lib/stayput/mariadb.enable";
+const ORIGINAL: &str = "/var/lib/stayput/mariadb.original";
+const MAKING: &str = "/var/lib/stayput/mariadb.making";
+
+/// From here on nothing is put back when the unit ends, as after a power cut.
+const NOBODY_PUTS_BACK: &str = "mkdir -p /etc/systemd/system/stayput-mariadb-enable.service.d && \
+     printf '[Service]\nExecStopPost=\n' \
+     >/etc/systemd/system/stayput-mariadb-enable.service.d/cut.conf && systemctl daemon-reload";
+const AS_BEFORE: &str = "rm -r /etc/systemd/system/stayput-mariadb-enable.service.d; \
+     systemctl daemon-reload";
+
+/// No settings can be written: a run ends right after the copy has its place.
+const SETTINGS_FAIL: &str = "chattr +i /etc/mysql/mariadb.conf.d";
+const SETTINGS_GO: &str = "chattr -i /etc/mysql/mariadb.conf.d";
+
+fn clinic() -> Result<Container> {
+    let server = Container::fresh(Suite::Bookworm)?;
+    server.wait_for_database()?;
+    fill(&server)?;
+    Ok(server)
+}
+
+fn fill(server: &Container) -> Result {
+    server.sql(
+        "CREATE DATABASE clinic; USE clinic; CREATE TABLE patient (id INT PRIMARY KEY AUTO_INCREMENT, \
+         name VARCHAR(80)); INSERT INTO patient (name) SELECT CONCAT('Wanjiru ', seq) \
+         FROM seq_1_to_5000",
+    )?;
+    Ok(())
+}
+
+fn stayput(server: &Container, command: &str) -> Result<Output> {
+    server.shell_within(&format!("stayput mariadb {command} --yes"), minutes(4))
+}
+
+fn has_rows(server: &Container, rows: u32) -> Result {
+    server.wait_for_database()?;
+    assert_eq!(server.sql(ROWS)?.trim(), rows.to_string());
+    Ok(())
+}
+
+/// A run that was cut between the copy's place and its settings.
+fn cut_while_switching(server: &mut Container) -> Result {
+    server
+        .shell(&format!("{NOBODY_PUTS_BACK} && {SETTINGS_FAIL}"))?
+        .success()?;
+    let output = stayput(server, "enable")?;
+    assert!(!output.ok(), "{output}");
+    server
+        .shell(&format!(
+            "grep -q '^stage switching' {JOURNAL} && {SETTINGS_GO} && {AS_BEFORE}; sync"
+        ))?
+        .success()?;
+    server.power_cut();
+    Ok(())
+}
+
+/// systemctl ends whoever calls it, the first time that this holds.
+fn killed_when(server: &Container, holds: &str) -> Result {
+    server
+        .shell(&format!(
+            "mv /usr/bin/systemctl /usr/bin/systemctl.real && \
+             printf '%s\n' '#!/bin/sh' 'if {holds} && mkdir /run/killed 2>/dev/null' \
+             'then kill -9 $PPID; sleep 1; fi' 'exec /usr/bin/systemctl.real \"$@\"' \
+             >/usr/bin/systemctl && chmod 755 /usr/bin/systemctl"
+        ))?
+        .success()?;
+    Ok(())
+}
+
+fn was_killed(server: &Container) -> Result {
+    server
+        .shell("test -d /run/killed && mv /usr/bin/systemctl.real /usr/bin/systemctl && sync")?
+        .success()?;
+    Ok(())
+}
+
+#[test]
+fn rows_after_an_undo_that_was_cut_are_in_the_copy() -> Result {
+    let mut server = clinic()?;
+    server.shell(SETTINGS_FAIL)?.success()?;
+    killed_when(
+        &server,
+        "[ -e /var/lib/mysql/ibdata1 ] && [ -e /var/lib/stayput/mariadb/ibdata1 ] && \
+         [ ! -e /etc/systemd/system/mariadb.service.d/stayput.conf ]",
+    )?;
+    let output = stayput(&server, "enable")?;
+    assert!(!output.ok(), "{output}");
+    was_killed(&server)?;
+    server.shell(SETTINGS_GO)?.success()?;
+    server.power_cut();
+    server.boot()?;
+    // The clear server is back, and the clinic works on.
+    has_rows(&server, 5000)?;
+    server.sql("INSERT INTO clinic.patient (name) VALUES ('Atieno')")?;
+    let said = stayput(&server, "enable")?;
+    has_rows(&server, 5001).inspect_err(|_| println!("{said}"))?;
+    assert!(said.ok(), "{said}");
+    has_rows(&server, 5001)
+}
+
+#[test]
+fn run_that_was_cut_before_the_move_begins_anew() -> Result {
+    let mut server = clinic()?;
+    // It cannot be moved.
+    server
+        .shell(&format!("{NOBODY_PUTS_BACK} && chattr +i /var/lib/mysql"))?
+        .success()?;
+    let output = stayput(&server, "enable")?;
+    assert!(!output.ok(), "{output}");
+    server
+        .shell(&format!(
+            "grep -q '^stage switching' {JOURNAL} && {AS_BEFORE}; \
+             umount /var/lib/mysql; chattr -i /var/lib/mysql && rm -rf {ORIGINAL} && sync"
+        ))?
+        .success()?;
+    server.power_cut();
+    server.boot()?;
+    let said = stayput(&server, "enable")?;
+    assert!(said.ok(), "{said}");
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn room_that_was_deleted_but_for_itself_is_no_obstacle() -> Result {
+    let mut server = clinic()?;
+    cut_while_switching(&mut server)?;
+    server.boot()?;
+    // The last two lines of a deletion, and the power goes between them.
+    server
+        .shell(&format!("rm -rf {MAKING} && mkdir -m 700 {MAKING}"))?
+        .success()?;
+    let said = stayput(&server, "enable")?;
+    assert!(said.ok(), "{said}");
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn way_back_that_was_cut_goes_on() -> Result {
+    let mut server = clinic()?;
+    stayput(&server, "enable")?.success()?;
+    // The copy is put aside, and then the original cannot leave its room.
+    server
+        .shell(&format!("chattr +i {ORIGINAL}"))?
+        .success()?;
+    let output = stayput(&server, "enable --undo")?;
+    assert!(!output.ok(), "{output}");
+    server.shell(&format!("chattr -i {ORIGINAL}; sync"))?;
+    server.power_cut();
+    server.boot()?;
+    let said = stayput(&server, "enable")?;
+    assert!(said.ok(), "{said}");
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn terminal_lost_on_the_way_back_leaves_mariadb_up() -> Result {
+    let server = clinic()?;
+    stayput(&server, "enable")?.success()?;
+    let said = server.shell_within(
+        "(stayput mariadb enable --undo --yes >/root/said 2>&1) & \
+         until [ $(systemctl show -P LoadState mariadb) = masked ]; do sleep 0.02; done; \
+         pkill -HUP -x stayput; wait; sleep 2; \
+         while systemctl is-active -q stayput-mariadb-enable; do sleep 0.2; done; \
+         while [ $(systemctl show -P ActiveState stayput-mariadb-enable) = deactivating ]; do sleep 0.2; done; \
+         cat /root/said; systemctl show -P LoadState mariadb",
+        minutes(3),
+    )?;
+    has_rows(&server, 5000).inspect_err(|_| println!("{said}"))?;
+    Ok(())
+}
+
+#[test]
+fn without_an_original_there_is_no_way_back() -> Result {
+    let server = clinic()?;
+    stayput(&server, "enable")?.success()?;
+    server
+        .shell(&format!("rm -rf {ORIGINAL}"))?
+        .success()?;
+    let output = stayput(&server, "enable --undo")?;
+    assert!(!output.ok(), "{output}");
+    has_rows(&server, 5000)?;
+    let output = stayput(&server, "destroy-original")?;
+    has_rows(&server, 5000).inspect_err(|_| println!("{output}"))
+}
+
+#[test]
+fn original_on_a_disk_that_is_not_mounted_is_not_forgotten() -> Result {
+    let mut server = Container::fresh(Suite::Bookworm)?;
+    server.wait_for_database()?;
+    let mount = "mount --bind /var/disk /srv";
+    server
+        .shell(&format!(
+            "systemctl stop mariadb && mkdir /var/disk && {mount} && mv /var/lib/mysql /srv/mysql \
+             && printf '[mysqld]\ndatadir=/srv/mysql\n' >/etc/mysql/mariadb.conf.d/60-disk.cnf && \
+             systemctl start mariadb"
+        ))?
+        .success()?;
+    server.wait_for_database()?;
+    fill(&server)?;
+    stayput(&server, "enable")?.success()?;
+    has_rows(&server, 5000)?;
+    server.shut_down()?;
+    // Nobody mounts it.
+    server.boot()?;
+    server.shell("sleep 3; systemctl start stayput-mariadb-original; sleep 3")?;
+    server.shell(mount)?.success()?;
+    let status = server.shell("stayput status")?.text;
+    assert!(status.contains("CLEAR COPY"), "{status}");
+    server
+        .shell("systemctl reset-failed mariadb; systemctl restart mariadb")?
+        .success()?;
+    has_rows(&server, 5000)?;
+    server
+        .shell("systemctl restart stayput-mariadb-original; i=0; while [ -e /srv/stayput/mariadb.original ]; do [ $i -lt 100 ] || exit 1; \
+                i=$((i+1)); sleep 0.2; done")?
+        .success()?;
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn undo_waits_for_the_disk_of_the_original() -> Result {
+    let mut server = Container::fresh(Suite::Bookworm)?;
+    server.wait_for_database()?;
+    let mount = "mount --bind /var/disk /srv";
+    server
+        .shell(&format!(
+            "systemctl stop mariadb && mkdir /var/disk && {mount} && mv /var/lib/mysql /srv/mysql \
+             && printf '[mysqld]\ndatadir=/srv/mysql\n' >/etc/mysql/mariadb.conf.d/60-disk.cnf && \
+             systemctl start mariadb"
+        ))?
+        .success()?;
+    server.wait_for_database()?;
+    fill(&server)?;
+    cut_while_switching(&mut server)?;
+    server.boot()?;
+    for command in ["enable", "enable --undo"] {
+        let said = stayput(&server, command)?;
+        assert!(!said.ok() && said.text.contains("mounted"), "{said}");
+    }
+    server.shell("ls -lR /srv; ls /srv/stayput && exit 1; true")?.success()?;
+    server.shell(mount)?.success()?;
+    let said = stayput(&server, "enable")?;
+    assert!(said.ok(), "{said}");
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn foreign_files_where_mariadb_looks_are_moved_aside() -> Result {
+    let mut server = clinic()?;
+    cut_while_switching(&mut server)?;
+    server.boot()?;
+    // As the package does it in a panic.
+    server
+        .shell(
+            "umount /var/lib/mysql; chattr -i /var/lib/mysql /var/lib/mysql/*; \
+             rm -rf /var/lib/mysql; mariadb-install-db --user=mysql >/dev/null",
+        )?
+        .success()?;
+    let said = stayput(&server, "enable --undo")?;
+    assert!(said.ok(), "{said}");
+    has_rows(&server, 5000)?;
+    server
+        .shell("ls -d /var/lib/mysql.before-*/ibdata1")?
+        .success()?;
+    Ok(())
+}
+
+#[test]
+fn lost_check_file_beside_an_original_is_no_dead_end() -> Result {
+    let server = clinic()?;
+    stayput(&server, "enable")?.success()?;
+    server
+        .shell("systemctl stop mariadb; rm /var/lib/stayput/mariadb.check; systemctl start mariadb")?;
+    let said = stayput(&server, "enable")?;
+    assert!(said.ok(), "{said}");
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn owner_may_still_say_what_ends_the_original() -> Result {
+    let mut server = clinic()?;
+    stayput(&server, "enable")?.success()?;
+    stayput(&server, "enable --keep-original")?.success()?;
+    server.shut_down()?;
+    server.boot()?;
+    server.wait_for_database()?;
+    server.shell("sleep 4; systemctl restart mariadb; sleep 4")?;
+    server
+        .shell(&format!("test -e {ORIGINAL}/data/ibdata1"))?
+        .success()?;
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn keys_that_leave_when_read_leave_after_a_second_run() -> Result {
+    let server = clinic()?;
+    server
+        .shell("stayput policy --keep until-started --yes || stayput policy --keep until-started")?
+        .success()?;
+    stayput(&server, "enable")?.success()?;
+    let there = "ls /run/stayput/";
+    let first = server.shell(there)?.text;
+    assert!(!first.contains("keys"), "{first}");
+    stayput(&server, "enable")?.success()?;
+    let second = server.shell(there)?.text;
+    assert_eq!(first, second);
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn stage_is_not_taken_out_of_a_run() -> Result {
+    let mut server = clinic()?;
+    cut_while_switching(&mut server)?;
+    server.boot()?;
+    let said = server.shell("stayput uninstall --yes")?;
+    assert!(!said.ok() && said.text.contains("enable"), "{said}");
+    let said = stayput(&server, "enable")?;
+    assert!(said.ok(), "{said}");
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn probe_init_file() -> Result {
+    let server = clinic()?;
+    server
+        .shell("echo 'SELECT 1;' >/var/lib/mysql/init.sql; mkdir /var/lib/mysql/tmp; chown -R mysql: /var/lib/mysql/tmp /var/lib/mysql/init.sql; printf '[mysqld]\ninit_file=/var/lib/mysql/init.sql\ntmpdir=/var/lib/mysql/tmp\nignore_db_dirs=tmp\n' >/etc/mysql/mariadb.conf.d/60-x.cnf; systemctl restart mariadb")?
+        .success()?;
+    let said = stayput(&server, "enable")?;
+    println!("{said}");
+    let said = server.shell("systemctl restart mariadb; systemctl is-active mariadb")?;
+    println!("{said}");
+    assert!(said.ok());
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn probe_symlink() -> Result {
+    let server = Container::fresh(Suite::Bookworm)?;
+    server.wait_for_database()?;
+    server
+        .shell("systemctl stop mariadb; mkdir /srv/deep; ln -s deep /srv/link; mv /var/lib/mysql /srv/deep/mysql; printf '[mysqld]\ndatadir=/srv/link/mysql\n' >/etc/mysql/mariadb.conf.d/60-x.cnf; systemctl restart mariadb")?
+        .success()?;
+    server.wait_for_database()?;
+    fill(&server)?;
+    let said = stayput(&server, "enable")?;
+    println!("{said}");
+    assert!(said.ok());
+    let said = server.shell("systemctl restart mariadb; systemctl is-active mariadb")?;
+    println!("{said}");
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn probe_dependents() -> Result {
+    let server = clinic()?;
+    server
+        .shell("printf '[Unit]\nRequires=mariadb.service\nAfter=mariadb.service\n[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n' >/etc/systemd/system/clinic.service; systemctl daemon-reload; systemctl enable --now clinic")?
+        .success()?;
+    let said = stayput(&server, "enable")?;
+    assert!(said.ok());
+    println!("{said}");
+    let said = server.shell("systemctl is-active clinic")?;
+    println!("{said}");
+    assert!(said.ok());
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn probe_shutdown_while_starting() -> Result {
+    let mut server = clinic()?;
+    let said = server.shell_within("(stayput mariadb enable --yes >/root/said 2>&1) & until grep -q 'Counting the rows\\|Starting MariaDB behind' /var/log/stayput-mariadb-enable.log; do sleep 0.01; done; systemctl poweroff --no-block; sleep 1", minutes(3));
+    println!("{said:?}");
+    let _ = server.shut_down();
+    server.boot()?;
+    let said = server.shell("cat /var/log/stayput-mariadb-enable.log; cat /var/lib/stayput/mariadb.enable; ls /var/lib/stayput")?;
+    println!("{said}");
+    has_rows(&server, 5000)?;
+    let said = stayput(&server, "enable")?;
+    println!("{said}");
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn probe_timeout() -> Result {
+    let server = clinic()?;
+    server.shell("mkdir -p /etc/systemd/system/mariadb.service.d && \
+     printf '[Service]\\nExecStartPost=+/bin/sh -c \"! test -e /var/lib/stayput/mariadb.check\"\\n' >/etc/systemd/system/mariadb.service.d/zz.conf; \
+      mkdir -p /etc/systemd/system/stayput-mariadb-enable.service.d && \
+     printf '[Service]\nTimeoutStopSec=4\n' \
+     >/etc/systemd/system/stayput-mariadb-enable.service.d/cut.conf && systemctl daemon-reload")?.success()?;
+    let said = stayput(&server, "enable")?;
+    println!("{said}");
+    let said = server.shell("systemctl status mariadb; journalctl -u mariadb -u stayput-mariadb-enable | tail -30; stayput status")?;
+    println!("{said}");
+    has_rows(&server, 5000)
+}
