@@ -15,7 +15,7 @@ use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE};
 use crate::admin::mariadb::units;
 use crate::admin::mariadb_service::{self, CHECK_FILE};
-use crate::admin::{Problem, Result};
+use crate::admin::{Problem, Result, systemd};
 use crate::sys::mount;
 
 use super::hold::{self, Cover};
@@ -200,6 +200,10 @@ fn settle(journal: &Journal, places: &Places) -> Result<()> {
         say("Run `stayput mariadb enable` again: it goes on from here.");
         return Ok(());
     }
+    if systemd::is_stopping() {
+        say("This server is being switched off. Run `stayput mariadb enable` again afterwards.");
+        return Ok(());
+    }
     say("MariaDB does not start with the encrypted copy. Comparing it with the original.");
     // Before they are masked: then systemd does not tell any more.
     let words = ServiceUser::find()
@@ -207,7 +211,8 @@ fn settle(journal: &Journal, places: &Places) -> Result<()> {
         .map(|started| started.words);
     hold::units()?;
     mariadb_service::stop_units()?;
-    match words.and_then(|words| compare(journal, places, &words)) {
+    let compared = systemd::in_no_hurry(|| words.and_then(|words| compare(journal, places, &words)));
+    match compared {
         Ok(0) => {
             say("The copy has taken no writes.");
             return go_back(journal, places);
