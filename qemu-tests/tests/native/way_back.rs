@@ -15,11 +15,13 @@ const NOBODY_PUTS_BACK: &str = "mkdir -p /etc/systemd/system/stayput-mariadb-ena
 const AS_BEFORE: &str = "rm -r /etc/systemd/system/stayput-mariadb-enable.service.d && \
      systemctl daemon-reload";
 
-/// No settings can be written: a run ends right after the copy has its place.
-/// Only while it builds: before, it tries whether settings are read.
-const SETTINGS_FAIL: &str = "systemd-run --quiet --collect sh -c 'until grep -q \"^stage building\" \
-     /var/lib/stayput/mariadb.enable; do sleep 0.02; done; chattr +i /etc/mysql/mariadb.conf.d'";
-const SETTINGS_GO: &str = "chattr -i /etc/mysql/mariadb.conf.d";
+/// The copy's place is taken: a run ends right after the original has left its
+/// own. Only while it builds: before, it would be refused.
+const PLACE_IS_TAKEN: &str = "systemd-run --quiet --collect sh -c 'until grep -q \
+     \"^stage building\" /var/lib/stayput/mariadb.enable; do sleep 0.02; done; \
+     mkdir /var/lib/stayput/mariadb && touch /var/lib/stayput/mariadb/taken'";
+const PLACE_IS_FREE: &str =
+    "rm /var/lib/stayput/mariadb/taken && rmdir /var/lib/stayput/mariadb";
 
 fn clinic() -> Result<Container> {
     let server = Container::fresh(Suite::Bookworm)?;
@@ -47,16 +49,16 @@ fn has_rows(server: &Container, rows: u32) -> Result {
     Ok(())
 }
 
-/// A run that was cut between the copy's place and its settings.
+/// A run that was cut before the copy has got its place.
 fn cut_while_switching(server: &mut Container) -> Result {
     server
-        .shell(&format!("{NOBODY_PUTS_BACK} && {SETTINGS_FAIL}"))?
+        .shell(&format!("{NOBODY_PUTS_BACK} && {PLACE_IS_TAKEN}"))?
         .success()?;
     let output = stayput(server, "enable")?;
     assert!(!output.ok(), "{output}");
     server
         .shell(&format!(
-            "grep -q '^stage switching' {JOURNAL} && {SETTINGS_GO} && {AS_BEFORE} && sync"
+            "grep -q '^stage switching' {JOURNAL} && {PLACE_IS_FREE} && {AS_BEFORE} && sync"
         ))?
         .success()?;
     server.power_cut();
@@ -86,16 +88,16 @@ fn was_killed(server: &Container) -> Result {
 #[test]
 fn rows_after_an_undo_that_was_cut_are_in_the_copy() -> Result {
     let mut server = clinic()?;
-    server.shell(SETTINGS_FAIL)?.success()?;
+    server.shell(PLACE_IS_TAKEN)?.success()?;
     killed_when(
         &server,
-        "[ -e /var/lib/mysql/ibdata1 ] && [ -e /var/lib/stayput/mariadb/ibdata1 ] && \
+        "[ -e /var/lib/mysql/ibdata1 ] && [ -e /var/lib/stayput/mariadb/taken ] && \
          [ ! -e /etc/systemd/system/mariadb.service.d/stayput.conf ]",
     )?;
     let output = stayput(&server, "enable")?;
     assert!(!output.ok(), "{output}");
     was_killed(&server)?;
-    server.shell(SETTINGS_GO)?.success()?;
+    server.shell(PLACE_IS_FREE)?.success()?;
     server.power_cut();
     server.boot()?;
     // The clear server is back, and the clinic works on.
@@ -148,9 +150,7 @@ fn way_back_that_was_cut_goes_on() -> Result {
     let mut server = clinic()?;
     stayput(&server, "enable")?.success()?;
     // The copy is put aside, and then the original cannot leave its room.
-    server
-        .shell(&format!("chattr +i {ORIGINAL}"))?
-        .success()?;
+    server.shell(&format!("chattr +i {ORIGINAL}"))?.success()?;
     let output = stayput(&server, "enable --undo")?;
     assert!(!output.ok(), "{output}");
     server.shell(&format!("chattr -i {ORIGINAL}; sync"))?;
@@ -176,9 +176,7 @@ fn way_back_that_is_killed_is_gone_on_with() -> Result {
 fn without_an_original_there_is_no_way_back() -> Result {
     let server = clinic()?;
     stayput(&server, "enable")?.success()?;
-    server
-        .shell(&format!("rm -rf {ORIGINAL}"))?
-        .success()?;
+    server.shell(&format!("rm -rf {ORIGINAL}"))?.success()?;
     let output = stayput(&server, "enable --undo")?;
     assert!(!output.ok(), "{output}");
     has_rows(&server, 5000)?;
@@ -240,7 +238,9 @@ fn undo_waits_for_the_disk_of_the_original() -> Result {
         let said = stayput(&server, command)?;
         assert!(!said.ok() && said.text.contains("mounted"), "{said}");
     }
-    server.shell("ls -lR /srv; ls /srv/stayput && exit 1; true")?.success()?;
+    server
+        .shell("ls -lR /srv; ls /srv/stayput && exit 1; true")?
+        .success()?;
     server.shell(mount)?.success()?;
     let said = stayput(&server, "enable")?;
     assert!(said.ok(), "{said}");
@@ -375,3 +375,31 @@ fn what_needs_mariadb_runs_again() -> Result {
     has_rows(&server, 5000)
 }
 
+#[test]
+fn copy_is_not_opened_before_that_is_noted() -> Result {
+    let mut server = clinic()?;
+    // The journal cannot be written once more after the switch has begun.
+    server
+        .shell(&format!(
+            "{NOBODY_PUTS_BACK} && systemd-run --quiet --collect perl -e \
+             'while (1) {{ open(F, \"<\", \"{JOURNAL}\") or next; my $said = join \"\", <F>; \
+             if ($said =~ /^stage switching/m) {{ mkdir \"{JOURNAL}.new\"; exit }} }}'"
+        ))?
+        .success()?;
+    let output = stayput(&server, "enable")?;
+    assert!(!output.ok(), "{output}");
+    server
+        .shell(&format!(
+            "grep -q '^stage switching' {JOURNAL} && rmdir {JOURNAL}.new && {AS_BEFORE} && sync"
+        ))?
+        .success()?;
+    server.power_cut();
+    server.boot()?;
+    // If the copy is served, its rows are not thrown away.
+    let insert = "INSERT INTO clinic.patient (name) VALUES ('Atieno')";
+    let worked = server.sql(insert).is_ok();
+    let said = stayput(&server, "enable --undo")?;
+    assert!(!worked, "a row was lost without a question: {said}");
+    assert!(said.ok(), "{said}");
+    has_rows(&server, 5000)
+}

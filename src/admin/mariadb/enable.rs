@@ -8,6 +8,7 @@
 //! original's place, behind the gate ([`plan`] has the steps). The original
 //! stays, closed, until a real boot has proven the copy.
 
+mod along;
 mod beside;
 mod hold;
 mod journal;
@@ -48,7 +49,7 @@ use journal::{Journal, OriginalEnds, Stage};
 use marks::{Marked, RunId};
 use places::Places;
 
-pub use original::{ClearOriginal, DestroyOptions, destroy_for_reset, find as find_original};
+pub use original::{ClearOriginal, DestroyOptions, Ends, destroy_for_reset, find as find_original};
 pub use original::{run as destroy_original, tell_at_login};
 pub use run::go_on;
 pub use undo::let_go;

@@ -86,7 +86,10 @@ impl Step {
             Self::Note(Stage::Switching) => &[CopyCompared, OnDisk, GateInFront],
             Self::MoveOriginal => &[UnitsHeld, ServerStopped, Noted(Stage::Switching)],
             Self::PlaceCopy => &[OriginalClosed, OnDisk],
-            Self::Guard | Self::WriteSettings => &[OriginalClosed, CopyPlaced],
+            Self::Guard => &[OriginalClosed, CopyPlaced],
+            // What they let start takes writes: then nothing is undone as if
+            // there were none.
+            Self::WriteSettings => &[OriginalClosed, CopyPlaced, Noted(Stage::Starting)],
             Self::Note(Stage::Starting) => &[OnDisk, CopyPlaced, GateInFront],
             // Whatever starts MariaDB from here on passes the gate.
             Self::LetUnitsGo | Self::SeeGate => &[
@@ -178,8 +181,9 @@ const SWITCH: [Step; 5] = [
     Step::MoveOriginal,
     Step::PlaceCopy,
     Step::Guard,
-    Step::WriteSettings,
     Step::Note(Stage::Starting),
+    // With these the gate lets MariaDB pass, also after a power cut.
+    Step::WriteSettings,
 ];
 
 /// After a power cut in the middle of [`START`].
@@ -236,7 +240,6 @@ impl Holds {
                 OriginalClosed,
                 CopyPlaced,
                 Guarded,
-                SettingsWritten,
             ],
         })
     }

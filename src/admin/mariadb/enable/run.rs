@@ -28,7 +28,7 @@ use super::places::{self, Places};
 use super::plan::{Holds, Step, steps};
 use super::preflight;
 use super::proofs::{self, OnDisk, Serving, Unused};
-use super::{client_of, say, undo};
+use super::{along, client_of, say, undo};
 
 /// How many rows every table had, beside the original.
 const COUNTS: &str = "counts";
@@ -101,6 +101,7 @@ pub fn go_on() -> Result<()> {
         run.take(step)?;
         holds.after(step);
     }
+    along::start();
     places::leave_room().map_err(places::problem)?;
     if run.journal.ends != OriginalEnds::Now {
         original::tell_at_the_end(&run.journal);
@@ -179,6 +180,7 @@ impl Run {
 
     fn stop(&self) -> Result<()> {
         say("Stopping MariaDB.");
+        along::note();
         mariadb_service::stop_units()?;
         preflight::no_other_server()?;
         self.nobody_in(&self.original_now()?, &[])

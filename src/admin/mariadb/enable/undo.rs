@@ -23,7 +23,7 @@ use super::journal::{Journal, Stage};
 use super::making::Making;
 use super::marks::Marked;
 use super::places::{self, Places};
-use super::say;
+use super::{along, say};
 
 /// `stayput mariadb let-go`: what the unit runs when the work has ended, for
 /// whatever reason. Does nothing after a run that did all it should.
@@ -35,13 +35,13 @@ pub fn let_go() -> Result<()> {
         return Ok(());
     };
     let places = Places::of(&journal.data);
-    let undone = match journal.stage {
-        Stage::Rehearsing => return forget_rehearsal(&journal, &places),
+    let undone = systemd::in_no_hurry(|| match journal.stage {
+        Stage::Rehearsing => forget_rehearsal(&journal, &places),
         Stage::Building | Stage::Switching => undo(&journal, &places),
         Stage::TakingBack => go_back(&journal, &places),
         Stage::Starting => settle(&journal, &places),
-        Stage::Waiting | Stage::Destroying => return hold::let_units_go(),
-    };
+        Stage::Waiting | Stage::Destroying => hold::let_units_go(),
+    });
     if undone.is_err() {
         // Whatever else went wrong: what holds MariaDB back must not stay.
         hold::let_units_go()?;
@@ -186,8 +186,12 @@ fn end_clear() -> Result<()> {
     hold::let_units_go()?;
     super::original::take_unit_away()?;
     Journal::clear().map_err(places::problem)?;
+    let started = mariadb_service::start_mariadb();
+    if started.is_ok() {
+        along::start();
+    }
     places::leave_room().map_err(places::problem)?;
-    mariadb_service::start_mariadb()?;
+    started?;
     say("MariaDB runs as it did before, not encrypted.");
     Ok(())
 }
@@ -196,6 +200,7 @@ fn end_clear() -> Result<()> {
 fn settle(journal: &Journal, places: &Places) -> Result<()> {
     hold::let_units_go()?;
     if serves_from(places.data.real()).is_ok() || mariadb_service::start_mariadb().is_ok() {
+        along::start();
         say("MariaDB runs from the encrypted copy. The clear original is kept.");
         say("Run `stayput mariadb enable` again: it goes on from here.");
         return Ok(());
@@ -211,8 +216,7 @@ fn settle(journal: &Journal, places: &Places) -> Result<()> {
         .map(|started| started.words);
     hold::units()?;
     mariadb_service::stop_units()?;
-    let compared = systemd::in_no_hurry(|| words.and_then(|words| compare(journal, places, &words)));
-    match compared {
+    match words.and_then(|words| compare(journal, places, &words)) {
         Ok(0) => {
             say("The copy has taken no writes.");
             return go_back(journal, places);
@@ -244,6 +248,7 @@ pub fn go_back(journal: &Journal, places: &Places) -> Result<()> {
     let mut noted = journal.clone();
     noted.reach(Stage::TakingBack).map_err(places::problem)?;
     hold::units()?;
+    along::note();
     mariadb_service::stop_units()?;
     if let Some(making) = Marked::find(&places.making, journal.run).map_err(places::problem)? {
         making.delete().map_err(places::problem)?;
