@@ -35,13 +35,13 @@ pub fn let_go() -> Result<()> {
         return Ok(());
     };
     let places = Places::of(&journal.data);
-    let undone = systemd::in_no_hurry(|| match journal.stage {
+    let undone = match journal.stage {
         Stage::Rehearsing => forget_rehearsal(&journal, &places),
         Stage::Building | Stage::Switching => undo(&journal, &places),
         Stage::TakingBack => go_back(&journal, &places),
         Stage::Starting => settle(&journal, &places),
         Stage::Waiting | Stage::Destroying => hold::let_units_go(),
-    });
+    };
     if undone.is_err() {
         // Whatever else went wrong: what holds MariaDB back must not stay.
         hold::let_units_go()?;

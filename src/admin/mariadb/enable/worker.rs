@@ -82,9 +82,10 @@ fn show(property: &str) -> String {
     program::run(&mut show, NEXT).map_or_else(|_| String::new(), |text| text.trim().to_owned())
 }
 
-/// Whether a run is at work on the stopped server.
+/// Whether a run is at work on the stopped server. Where systemd does not
+/// answer, as while it reads its units again, one may be.
 pub fn is_at_work() -> bool {
-    ["active", "activating", "deactivating", "reloading"].contains(&&*show("ActiveState"))
+    !["inactive", "failed"].contains(&&*show("ActiveState"))
 }
 
 /// Starts the unit, and prints what it says until it ends.
