@@ -80,6 +80,13 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
              restore the dump there.",
         ));
     }
+    if !matches!(mariadb::find_original(), Ok(None)) {
+        return Err(Problem::refused(
+            "A run of `stayput mariadb enable` was interrupted and needs its gate. Nothing was \
+             changed.",
+            "Run `stayput mariadb enable` again, or `stayput mariadb enable --undo`.",
+        ));
+    }
     ask::confirm(
         "The boot stage is taken out. The vault and the sticks stay. Go on?",
         options.yes,

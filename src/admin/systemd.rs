@@ -35,3 +35,11 @@ pub fn reload() -> Result<()> {
 pub fn systemctl(arguments: &[&str], next: &str) -> Result<()> {
     program::run(Command::new(SYSTEMCTL).args(arguments), next).map(drop)
 }
+
+/// Whether the machine is being switched off or started anew.
+pub fn is_stopping() -> bool {
+    let mut ask = Command::new(SYSTEMCTL);
+    // It ends with a failure for all words but `running`.
+    let said = ask.arg("is-system-running").output();
+    said.is_ok_and(|said| said.stdout.trim_ascii() == b"stopping")
+}

@@ -8,3 +8,4 @@ mod hostile;
 mod original;
 mod readme;
 mod torture;
+mod way_back;

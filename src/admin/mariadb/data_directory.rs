@@ -193,7 +193,11 @@ impl DataDirectory {
 
     fn cover(&self) -> io::Result<()> {
         let owner = fs::metadata(&self.seen)?;
-        let mut flags = version_flags(&self.real)?;
+        let mut flags = match version_flags(&self.real) {
+            // It was put aside, or its disk is not mounted: closed all the same.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            flags => flags?,
+        };
         flags.truncate(1);
         // One for the directory, one for the notice. The size is what the
         // package's scripts want to see free; nothing new can be written into

@@ -8,6 +8,7 @@
 //! original's place, behind the gate ([`plan`] has the steps). The original
 //! stays, closed, until a real boot has proven the copy.
 
+mod along;
 mod beside;
 mod hold;
 mod journal;
@@ -45,10 +46,10 @@ use super::swap::{self, SwapChoice, System};
 use super::{cold_backups, units};
 
 use journal::{Journal, OriginalEnds, Stage};
-use marks::RunId;
+use marks::{Marked, RunId};
 use places::Places;
 
-pub use original::{ClearOriginal, DestroyOptions, destroy_for_reset, find as find_original};
+pub use original::{ClearOriginal, DestroyOptions, Ends, destroy_for_reset, find as find_original};
 pub use original::{run as destroy_original, tell_at_login};
 pub use run::go_on;
 pub use undo::let_go;
@@ -117,15 +118,29 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
         return undo(options, journal);
     }
     match journal.as_ref().map(|journal| journal.stage) {
+        Some(Stage::TakingBack) => {
+            say("An earlier way back was interrupted; going on with it.");
+            take_back(&mut journal.expect("it has a stage"))
+        }
         Some(Stage::Waiting | Stage::Destroying) => {
-            refresh(options, &user)?;
+            let mut journal = journal.expect("it has a stage");
+            if options.keep_original && journal.stage == Stage::Waiting && !options.dry_run {
+                journal.ends = OriginalEnds::Never;
+                journal.write().map_err(places::problem)?;
+            }
+            match mariadb_service::is_enabled() {
+                true => refresh(options, &user)?,
+                false => adopt(options, &user, &Places::of(&journal.data))?,
+            }
             let original = original::find().map_err(places::problem)?;
             if let Some(original) = original {
                 say(format!("{} {}", original.what(), original.next()));
             }
             Ok(())
         }
-        Some(Stage::Switching | Stage::Starting) if !options.dry_run => {
+        Some(Stage::Switching | Stage::Starting)
+            if !options.dry_run && journal.as_ref().is_some_and(can_go_on) =>
+        {
             say("An earlier run was interrupted after the copy was proven; going on from there.");
             let mut journal = journal.expect("it has a stage");
             if options.keep_original || options.destroy_original {
@@ -133,24 +148,42 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
             }
             work(options, &user, &journal)
         }
-        Some(Stage::Switching | Stage::Starting) => Err(Problem::refused(
+        Some(Stage::Starting) if !options.dry_run => Err(Problem::refused(
+            "An earlier run was interrupted, and the encrypted database is not where it should \
+             be. Nothing was changed.",
+            "Is its disk mounted? Mount it, then run the command again.",
+        )),
+        Some(Stage::Switching | Stage::Starting) if options.dry_run => Err(Problem::refused(
             "An earlier run was interrupted; there is nothing to rehearse.",
             "Run the command without --dry-run: it goes on from there.",
         )),
-        _ if Path::new(CHECK_FILE).exists() => refresh(options, &user),
+        None | Some(Stage::Rehearsing) if mariadb_service::is_enabled() => refresh(options, &user),
         _ => anew(options, &user, journal),
     }
 }
 
 fn undo(options: &EnableOptions, journal: Option<Journal>) -> Result<()> {
-    let Some(journal) = journal else {
+    let Some(mut journal) = journal else {
         return Err(Problem::refused(
             "There is no run to undo: the clear original is gone, or there was none. Nothing was \
              changed.",
             "`stayput status` shows how things stand.",
         ));
     };
-    if journal.stage >= Stage::Starting {
+    let places = Places::of(&journal.data);
+    match journal.stage {
+        Stage::Rehearsing => return undo::forget_rehearsal(&journal, &places),
+        Stage::Building | Stage::Switching => return undo::undo(&journal, &places),
+        Stage::Destroying => {
+            return Err(Problem::refused(
+                "The clear original is being destroyed; there is no way back. Nothing was changed.",
+                "Keep the encrypted database; backups are as good as before.",
+            ));
+        }
+        Stage::TakingBack | Stage::Starting | Stage::Waiting => {}
+    }
+    undo::original_is_there(&journal, &places)?;
+    if journal.stage != Stage::TakingBack {
         ask::confirm(
             &format!(
                 "MariaDB goes back to the clear original of {}. What was written since then is \
@@ -160,7 +193,25 @@ fn undo(options: &EnableOptions, journal: Option<Journal>) -> Result<()> {
             options.yes,
         )?;
     }
-    undo::take_back(&journal, &Places::of(&journal.data))
+    take_back(&mut journal)
+}
+
+/// Hands the way back over to the unit: a lost terminal does not end it.
+fn take_back(journal: &mut Journal) -> Result<()> {
+    install::put_command()?;
+    journal.reach(Stage::TakingBack).map_err(places::problem)?;
+    worker::work("The clear original is not back")
+}
+
+/// Whether the copy is as it was noted: nobody gets at the original where it
+/// lies now, so it has no newer rows, or MariaDB has begun to work in the copy.
+fn can_go_on(journal: &Journal) -> bool {
+    let places = Places::of(&journal.data);
+    match journal.stage {
+        Stage::Starting => preflight::holds_something(places.data.real()),
+        _ => Marked::find(&places.original, journal.run)
+            .is_ok_and(|room| room.is_some_and(|room| room.data().exists())),
+    }
 }
 
 /// An encrypted server: its settings and the gate are written again.
@@ -188,6 +239,9 @@ fn refresh(options: &EnableOptions, user: &ServiceUser) -> Result<()> {
     replace_swap(options, &system)?;
     say("Writing its settings again.");
     release_keys(options, user)?;
+    if mariadb_service::is_started() {
+        release::after_start()?;
+    }
     write_settings()?;
     units::put_gate_in_front()
 }
@@ -204,19 +258,21 @@ fn replace_swap(options: &EnableOptions, system: &System) -> Result<()> {
 
 /// A clear server.
 fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal>) -> Result<()> {
+    // First: what it has set is in the way of all that is looked at below.
+    if let Some(journal) = &interrupted {
+        say("An earlier run was interrupted; what it had made is thrown away.");
+        let places = Places::of(&journal.data);
+        match journal.stage {
+            Stage::Rehearsing => undo::forget_rehearsal(journal, &places)?,
+            _ => undo::undo(journal, &places)?,
+        }
+    }
     let system = System::here();
     if options.swap.is_none() {
         swap::refuse_clear_memory(&system)?;
     }
     let started = started_by_the_unit(user)?;
     let places = Places::of(&preflight::seen(&started.config));
-    if let Some(journal) = &interrupted {
-        say("An earlier run was interrupted; what it had made is thrown away.");
-        match journal.stage {
-            Stage::Rehearsing => undo::forget_rehearsal(journal, &places)?,
-            _ => undo::undo(journal, &places)?,
-        }
-    }
     if preflight::holds_something(places.data.real()) {
         return adopt(options, user, &places);
     }
@@ -359,7 +415,7 @@ fn work(options: &EnableOptions, user: &ServiceUser, journal: &Journal) -> Resul
     let text = run::check_text();
     write_durably(&text, check.to_text().as_bytes()).map_err(places::problem)?;
     journal.write().map_err(places::problem)?;
-    worker::work()
+    worker::work("The database was not encrypted")
 }
 
 fn release_keys(options: &EnableOptions, user: &ServiceUser) -> Result<MasterKey> {

@@ -19,6 +19,7 @@ use crate::release;
 use crate::release::mariadb::{CheckFile, CheckFileError, KeyFile, ReleasedKey};
 
 use super::data_directory::{DataDirectory, Door};
+use super::enable::{Ends, find_original};
 use super::judge::{Fault, judge};
 use super::launch::{Asked, Launch, UNIT, own_unit};
 use super::process::working_in;
@@ -153,9 +154,15 @@ fn look_at(data: &DataDirectory) -> Result<()> {
     };
     let real = fs::read_dir(data.real()).and_then(|mut entries| entries.next().transpose());
     if !matches!(real, Ok(Some(_))) {
+        let original = find_original().ok().flatten();
         return Err(stop(
             format!("{} is empty or missing", data.real().display()),
-            "Is its disk mounted? Otherwise restore the database from a backup.",
+            original
+                .filter(|original| original.ends == Ends::Run)
+                .map_or(
+                    "Is its disk mounted? Otherwise restore the database from a backup.",
+                    |original| original.next(),
+                ),
         ));
     }
     match data.door().map_err(unreadable)? {

@@ -27,6 +27,9 @@ pub enum Stage {
     /// The copy was compared and is on the disk; it takes the original's
     /// place. Nothing has written into it. An interruption is undone.
     Switching,
+    /// The copy, which may have taken writes, is put aside, and the original
+    /// gets its place back. An interruption is gone on with.
+    TakingBack,
     /// MariaDB may have been started with the copy, which may have taken
     /// writes: from here on nothing is undone without comparing.
     Starting,
@@ -48,10 +51,11 @@ pub enum OriginalEnds {
     Never,
 }
 
-const STAGES: [(Stage, &str); 6] = [
+const STAGES: [(Stage, &str); 7] = [
     (Stage::Rehearsing, "rehearsing"),
     (Stage::Building, "building"),
     (Stage::Switching, "switching"),
+    (Stage::TakingBack, "taking-back"),
     (Stage::Starting, "starting"),
     (Stage::Waiting, "waiting"),
     (Stage::Destroying, "destroying"),

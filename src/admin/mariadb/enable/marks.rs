@@ -76,6 +76,11 @@ impl Marked {
     /// run's mark.
     pub fn find(room: &Path, run: RunId) -> io::Result<Option<Self>> {
         clear_unfinished(&unfinished(room))?;
+        // The last line of a deletion that was cut before it: remove_dir takes
+        // an empty directory only.
+        if fs::remove_dir(room).is_ok() {
+            sync_directory(room)?;
+        }
         match fs::symlink_metadata(room) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),

@@ -251,11 +251,12 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
         return Ok(());
     }
     let places = Places::of(&journal.data);
+    // First: where its disk is not mounted, the original is not seen either.
+    let serving = proofs::serving(places.data.real())?;
     let room = Marked::find(&places.original, journal.run).map_err(places::problem)?;
     let Some(room) = room else {
         return end();
     };
-    let serving = proofs::serving(places.data.real())?;
     let unused = proofs::unused(&room.data())?;
     let on_disk = proofs::on_disk(&places.filesystem().map_err(places::problem)?)?;
     let permit = MayDestroy::with(&on_disk, &serving, &unused, &noted);
@@ -316,6 +317,12 @@ pub fn destroy_for_reset() {
     };
     let places = Places::of(&journal.data);
     let Ok(Some(room)) = Marked::find(&places.original, journal.run) else {
+        if journal.stage > Stage::Building {
+            say(format!(
+                "NOT DESTROYED: a clear original in {}, which is not there. Is its disk mounted?",
+                places.original.display()
+            ));
+        }
         return;
     };
     if journal.stage < Stage::Starting {

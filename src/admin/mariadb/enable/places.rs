@@ -38,10 +38,19 @@ impl Places {
     /// # Errors
     /// What the filesystem says.
     pub fn filesystem(&self) -> io::Result<Filesystem> {
+        Filesystem::of(self.make_root()?)
+    }
+
+    /// Makes the directory that holds all of them, closed to everybody but
+    /// root.
+    ///
+    /// # Errors
+    /// What the filesystem says.
+    pub fn make_root(&self) -> io::Result<&Path> {
         let root = self.data.real().parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(root)?;
         fs::set_permissions(root, fs::Permissions::from_mode(0o700))?;
-        Filesystem::of(root)
+        Ok(root)
     }
 }
 

@@ -86,7 +86,10 @@ impl Step {
             Self::Note(Stage::Switching) => &[CopyCompared, OnDisk, GateInFront],
             Self::MoveOriginal => &[UnitsHeld, ServerStopped, Noted(Stage::Switching)],
             Self::PlaceCopy => &[OriginalClosed, OnDisk],
-            Self::Guard | Self::WriteSettings => &[OriginalClosed, CopyPlaced],
+            Self::Guard => &[OriginalClosed, CopyPlaced],
+            // What they let start takes writes: then nothing is undone as if
+            // there were none.
+            Self::WriteSettings => &[OriginalClosed, CopyPlaced, Noted(Stage::Starting)],
             Self::Note(Stage::Starting) => &[OnDisk, CopyPlaced, GateInFront],
             // Whatever starts MariaDB from here on passes the gate.
             Self::LetUnitsGo | Self::SeeGate => &[
@@ -116,7 +119,7 @@ impl Step {
                 CountsAgree,
                 OtherFilesKept,
             ],
-            Self::Note(Stage::Rehearsing | Stage::Building) | Self::End => &[],
+            Self::Note(Stage::Rehearsing | Stage::Building | Stage::TakingBack) | Self::End => &[],
         }
     }
 
@@ -178,8 +181,9 @@ const SWITCH: [Step; 5] = [
     Step::MoveOriginal,
     Step::PlaceCopy,
     Step::Guard,
-    Step::WriteSettings,
     Step::Note(Stage::Starting),
+    // With these the gate lets MariaDB pass, also after a power cut.
+    Step::WriteSettings,
 ];
 
 /// After a power cut in the middle of [`START`].
@@ -207,7 +211,7 @@ pub fn steps(from: Stage, ends: OriginalEnds) -> Vec<Step> {
         Stage::Rehearsing | Stage::Building => [&BUILD[..], &SWITCH, &START].concat(),
         Stage::Switching => [&TAKE_UP_SWITCH[..], &SWITCH, &START].concat(),
         Stage::Starting => [&TAKE_UP_START[..], &START].concat(),
-        Stage::Waiting | Stage::Destroying => Vec::new(),
+        Stage::TakingBack | Stage::Waiting | Stage::Destroying => Vec::new(),
     };
     if ends == OriginalEnds::Now && !steps.is_empty() {
         steps.extend(END);
@@ -224,7 +228,11 @@ impl Holds {
     pub fn noted(stage: Stage) -> Self {
         use Fact::*;
         Self(match stage {
-            Stage::Rehearsing | Stage::Building | Stage::Waiting | Stage::Destroying => Vec::new(),
+            Stage::Rehearsing
+            | Stage::Building
+            | Stage::TakingBack
+            | Stage::Waiting
+            | Stage::Destroying => Vec::new(),
             Stage::Switching => vec![Noted(stage), CopyCompared, OnDisk],
             Stage::Starting => vec![
                 Noted(stage),
@@ -232,7 +240,6 @@ impl Holds {
                 OriginalClosed,
                 CopyPlaced,
                 Guarded,
-                SettingsWritten,
             ],
         })
     }

@@ -48,7 +48,9 @@ pub fn rehearse(
         boot: places::boot_id(),
     };
     journal.write().map_err(places::problem)?;
-    let copied = Marked::make(&places.making, journal.run)
+    let copied = places
+        .make_root()
+        .and_then(|_| Marked::make(&places.making, journal.run))
         .map_err(places::problem)
         .and_then(|room| copy(client, user, words, &room));
     let thrown_away = undo::forget_rehearsal(&journal, places);

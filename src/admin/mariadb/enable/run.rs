@@ -15,7 +15,7 @@ use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE, settings_file};
 use crate::admin::mariadb::units;
 use crate::admin::mariadb_service::{self, CHECK_FILE};
-use crate::admin::{Problem, Result};
+use crate::admin::{Problem, Result, release};
 use crate::sys::clock;
 
 use super::beside;
@@ -28,7 +28,7 @@ use super::places::{self, Places};
 use super::plan::{Holds, Step, steps};
 use super::preflight;
 use super::proofs::{self, OnDisk, Serving, Unused};
-use super::{client_of, say};
+use super::{along, client_of, say, undo};
 
 /// How many rows every table had, beside the original.
 const COUNTS: &str = "counts";
@@ -66,6 +66,9 @@ pub fn go_on() -> Result<()> {
             "Run: stayput mariadb enable",
         ));
     };
+    if journal.stage == Stage::TakingBack {
+        return undo::go_back(&journal, &Places::of(&journal.data));
+    }
     let user = ServiceUser::find()?;
     let started = started_by_the_unit(&user)?;
     let known = match journal.stage {
@@ -98,6 +101,7 @@ pub fn go_on() -> Result<()> {
         run.take(step)?;
         holds.after(step);
     }
+    along::start();
     places::leave_room().map_err(places::problem)?;
     if run.journal.ends != OriginalEnds::Now {
         original::tell_at_the_end(&run.journal);
@@ -138,7 +142,9 @@ impl Run {
             Step::LetUnitsGo => hold::let_units_go(),
             Step::StartServer => {
                 say("Starting MariaDB behind the gate.");
-                mariadb_service::start_mariadb()
+                mariadb_service::start_mariadb()?;
+                // One that ran already does not start, and has read its keys.
+                release::after_start()
             }
             Step::ProveServing => {
                 self.serving = Some(proofs::serving(self.data().real())?);
@@ -161,11 +167,20 @@ impl Run {
             self.journal.since = clock::now();
             self.journal.boot = places::boot_id();
         }
-        self.journal.reach(stage).map_err(places::problem)
+        self.journal.reach(stage).map_err(places::problem)?;
+        if stage >= Stage::Starting {
+            // Until then an interruption is undone: the copy goes back into it.
+            let making = Marked::find(&self.places.making, self.journal.run);
+            if let Some(making) = making.map_err(places::problem)? {
+                making.delete().map_err(places::problem)?;
+            }
+        }
+        Ok(())
     }
 
     fn stop(&self) -> Result<()> {
         say("Stopping MariaDB.");
+        along::note();
         mariadb_service::stop_units()?;
         preflight::no_other_server()?;
         self.nobody_in(&self.original_now()?, &[])
@@ -238,7 +253,6 @@ impl Run {
     fn move_original(&mut self) -> Result<()> {
         let io = places::problem;
         let seen = self.data().seen().to_owned();
-        Cover::of(&seen).take_away().map_err(io)?;
         let room = match Marked::find(&self.places.original, self.journal.run).map_err(io)? {
             Some(room) => room,
             None => Marked::make(&self.places.original, self.journal.run).map_err(io)?,
@@ -247,6 +261,7 @@ impl Run {
             let counts = Counts::of(&copied.inventory).text();
             write_durably(&room.file(COUNTS), counts.as_bytes()).map_err(io)?;
         }
+        Cover::of(&seen).take_away().map_err(io)?;
         if !room.data().exists() {
             room.take_in(&seen).map_err(io)?;
         }
@@ -262,7 +277,7 @@ impl Run {
         if making.data().exists() {
             making.hand_out(self.data().real()).map_err(io)?;
         }
-        making.delete().map_err(io)
+        Ok(())
     }
 
     fn write_settings(&self) -> Result<()> {

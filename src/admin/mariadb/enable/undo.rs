@@ -2,11 +2,12 @@
 //! killed. Nothing that MariaDB may have written into is deleted.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::admin::mariadb::copying::ROOM;
 use crate::admin::mariadb::copying::{Target, compare_stopped};
+use crate::admin::mariadb::data_directory::{DataDirectory, Door};
 use crate::admin::mariadb::durable::sync_directory;
 use crate::admin::mariadb::launch::started_by_the_unit;
 use crate::admin::mariadb::process::serves_from;
@@ -14,7 +15,7 @@ use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE};
 use crate::admin::mariadb::units;
 use crate::admin::mariadb_service::{self, CHECK_FILE};
-use crate::admin::{Problem, Result};
+use crate::admin::{Problem, Result, systemd};
 use crate::sys::mount;
 
 use super::hold::{self, Cover};
@@ -22,7 +23,7 @@ use super::journal::{Journal, Stage};
 use super::making::Making;
 use super::marks::Marked;
 use super::places::{self, Places};
-use super::say;
+use super::{along, say};
 
 /// `stayput mariadb let-go`: what the unit runs when the work has ended, for
 /// whatever reason. Does nothing after a run that did all it should.
@@ -35,10 +36,11 @@ pub fn let_go() -> Result<()> {
     };
     let places = Places::of(&journal.data);
     let undone = match journal.stage {
-        Stage::Rehearsing => return forget_rehearsal(&journal, &places),
+        Stage::Rehearsing => forget_rehearsal(&journal, &places),
         Stage::Building | Stage::Switching => undo(&journal, &places),
+        Stage::TakingBack => go_back(&journal, &places),
         Stage::Starting => settle(&journal, &places),
-        Stage::Waiting | Stage::Destroying => return hold::let_units_go(),
+        Stage::Waiting | Stage::Destroying => hold::let_units_go(),
     };
     if undone.is_err() {
         // Whatever else went wrong: what holds MariaDB back must not stay.
@@ -56,21 +58,60 @@ pub fn undo(journal: &Journal, places: &Places) -> Result<()> {
     let io = places::problem;
     Making::end().map_err(io)?;
     Cover::of(places.data.seen()).take_away().map_err(io)?;
-    put_original_back(journal, places)?;
-    if journal.stage == Stage::Switching && places.data.real().exists() {
-        // It stood there for no start: it may be deleted like any copy.
-        let making = match Marked::find(&places.making, journal.run).map_err(io)? {
-            Some(making) => making,
-            None => Marked::make(&places.making, journal.run).map_err(io)?,
-        };
-        if !making.data().exists() {
-            making.take_in(places.data.real()).map_err(io)?;
-        }
+    original_is_there(journal, places)?;
+    if journal.stage == Stage::Switching {
+        unswitch(journal, places).map_err(io)?;
     }
+    put_original_back(journal, places)?;
     if let Some(making) = Marked::find(&places.making, journal.run).map_err(io)? {
         making.delete().map_err(io)?;
     }
     end_clear()
+}
+
+/// Takes the copy back into the room in which it was made, and notes it:
+/// before MariaDB works in the original again, nothing may go on with the copy
+/// as it is.
+fn unswitch(journal: &Journal, places: &Places) -> io::Result<()> {
+    let making = Marked::find(&places.making, journal.run)?;
+    if let Some(making) = &making
+        && !making.data().exists()
+        && places.data.real().exists()
+    {
+        making.take_in(places.data.real())?;
+    }
+    let mut journal = journal.clone();
+    match (journal.reach(Stage::Building), making) {
+        // On a full disk there is room only without the copy.
+        (Err(_), Some(making)) => {
+            making.delete()?;
+            journal.write()
+        }
+        (noted, _) => noted,
+    }
+}
+
+/// The clear original lies closed in its room, or in its own place. Where it
+/// is in neither, its disk may not be mounted: nothing may be concluded from
+/// that.
+///
+/// # Errors
+/// When it cannot be found.
+pub fn original_is_there(journal: &Journal, places: &Places) -> Result<()> {
+    let io = places::problem;
+    let room = Marked::find(&places.original, journal.run).map_err(io)?;
+    let closed = room.is_some_and(|room| room.data().exists());
+    if closed || places.data.door().map_err(io)? == Door::Foreign {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        format!(
+            "The clear original is neither in {} nor in {}. Nothing was undone.",
+            places.original.display(),
+            places.data.seen().display()
+        ),
+        "Is its disk mounted? Mount it, then run the command again.",
+    ))
 }
 
 /// Throws away what a rehearsal has made.
@@ -99,10 +140,7 @@ fn put_original_back(journal: &Journal, places: &Places) -> Result<()> {
     if let Some(room) = Marked::find(&places.original, run).map_err(io)? {
         if room.data().exists() {
             data.close().map_err(io)?;
-            if data.seen().exists() {
-                data.unguard().map_err(io)?;
-                fs::remove_dir(data.seen()).map_err(io)?;
-            }
+            clear_place(journal, data)?;
             room.hand_out(data.seen()).map_err(io)?;
         }
         room.delete().map_err(io)?;
@@ -116,12 +154,44 @@ fn put_original_back(journal: &Journal, places: &Places) -> Result<()> {
     units::take_gate_away()
 }
 
+/// The place where MariaDB looks is free. What somebody else has put there is
+/// moved aside.
+fn clear_place(journal: &Journal, data: &DataDirectory) -> Result<()> {
+    let io = places::problem;
+    let seen = data.seen();
+    match fs::symlink_metadata(seen) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        at => at.map_err(io)?,
+    };
+    let door = data.door().map_err(io)?;
+    if door != Door::Missing {
+        data.unguard().map_err(io)?;
+    }
+    if [Door::Foreign, Door::Missing].contains(&door) {
+        let mut name = seen.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".before-{}", journal.run));
+        let aside = seen.with_file_name(name);
+        fs::rename(seen, &aside).map_err(io)?;
+        say(format!(
+            "{} held other files; they are in {}.",
+            seen.display(),
+            aside.display()
+        ));
+        return sync_directory(seen).map_err(io);
+    }
+    fs::remove_dir(seen).map_err(io)
+}
+
 fn end_clear() -> Result<()> {
     hold::let_units_go()?;
     super::original::take_unit_away()?;
     Journal::clear().map_err(places::problem)?;
+    let started = mariadb_service::start_mariadb();
+    if started.is_ok() {
+        along::start();
+    }
     places::leave_room().map_err(places::problem)?;
-    mariadb_service::start_mariadb()?;
+    started?;
     say("MariaDB runs as it did before, not encrypted.");
     Ok(())
 }
@@ -130,8 +200,13 @@ fn end_clear() -> Result<()> {
 fn settle(journal: &Journal, places: &Places) -> Result<()> {
     hold::let_units_go()?;
     if serves_from(places.data.real()).is_ok() || mariadb_service::start_mariadb().is_ok() {
+        along::start();
         say("MariaDB runs from the encrypted copy. The clear original is kept.");
         say("Run `stayput mariadb enable` again: it goes on from here.");
+        return Ok(());
+    }
+    if systemd::is_stopping() {
+        say("This server is being switched off. Run `stayput mariadb enable` again afterwards.");
         return Ok(());
     }
     say("MariaDB does not start with the encrypted copy. Comparing it with the original.");
@@ -144,7 +219,7 @@ fn settle(journal: &Journal, places: &Places) -> Result<()> {
     match words.and_then(|words| compare(journal, places, &words)) {
         Ok(0) => {
             say("The copy has taken no writes.");
-            return put_aside(journal, places);
+            return go_back(journal, places);
         }
         Ok(_) => {}
         Err(problem) => say(format!("They cannot be compared: {}", problem.what)),
@@ -162,28 +237,22 @@ fn settle(journal: &Journal, places: &Places) -> Result<()> {
     ))
 }
 
-/// `enable --undo`: back to the original, whatever the copy has taken since.
+/// Back to the original, whatever the copy has taken since: the original
+/// serves again, and the copy is kept. Goes on where it was interrupted.
 ///
 /// # Errors
 /// When there is nothing to go back to, or it cannot be put back.
-pub fn take_back(journal: &Journal, places: &Places) -> Result<()> {
-    match journal.stage {
-        Stage::Rehearsing => forget_rehearsal(journal, places),
-        Stage::Building | Stage::Switching => undo(journal, places),
-        Stage::Starting | Stage::Waiting => {
-            hold::units()?;
-            mariadb_service::stop_units()?;
-            put_aside(journal, places)
-        }
-        Stage::Destroying => Err(Problem::refused(
-            "The clear original is being destroyed; there is no way back. Nothing was changed.",
-            "Keep the encrypted database; backups are as good as before.",
-        )),
+pub fn go_back(journal: &Journal, places: &Places) -> Result<()> {
+    original_is_there(journal, places)?;
+    // From here on the copy has not every row that MariaDB acknowledges.
+    let mut noted = journal.clone();
+    noted.reach(Stage::TakingBack).map_err(places::problem)?;
+    hold::units()?;
+    along::note();
+    mariadb_service::stop_units()?;
+    if let Some(making) = Marked::find(&places.making, journal.run).map_err(places::problem)? {
+        making.delete().map_err(places::problem)?;
     }
-}
-
-/// The original serves again; the copy is kept.
-fn put_aside(journal: &Journal, places: &Places) -> Result<()> {
     let kept = aside(journal, places);
     if places.data.real().exists() {
         places.data.close().map_err(places::problem)?;

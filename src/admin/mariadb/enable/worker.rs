@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::admin::mariadb::durable::write_durably;
 use crate::admin::systemd::{SYSTEMCTL, reload, systemctl};
@@ -24,6 +24,9 @@ const LOCK: &str = "/run/stayput-mariadb-enable.lock";
 
 /// How often the log is looked at while the unit works.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long a command that only looks may hold the lock.
+const LOOK_TAKES: Duration = Duration::from_secs(20);
 
 const NEXT: &str = "`journalctl -u stayput-mariadb-enable -n 20` shows why.";
 
@@ -42,18 +45,34 @@ pub fn lock() -> Result<Lock> {
         .truncate(false)
         .mode(0o600)
         .open(LOCK);
-    let locked = file.and_then(|file| match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    });
+    let locked = file.and_then(take);
     let lock = locked.map_err(|error| Problem::failed(format!("{LOCK}: {error}"), NEXT))?;
     match lock {
         Some(file) if !is_at_work() => Ok(Lock(file)),
         _ => Err(Problem::refused(
-            "Another `stayput mariadb enable` is at work. Nothing was changed.",
-            format!("Wait for it: `tail -f {LOG}` shows what it does."),
+            "Another `stayput mariadb enable` is at work, or the clear original is being \
+             destroyed. Nothing was changed.",
+            format!(
+                "Wait for it: `tail -f {LOG}` and `systemctl status stayput-mariadb-original` \
+                 show what it does."
+            ),
         )),
+    }
+}
+
+/// Locks the file, unless somebody else has it for longer than a look takes:
+/// after a boot, a unit of lowest priority looks what is due.
+fn take(file: File) -> io::Result<Option<File>> {
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun.elapsed() > LOOK_TAKES || is_at_work() => {
+                return Ok(None);
+            }
+            Err(TryLockError::WouldBlock) => sleep(LOOK_EVERY),
+        }
     }
 }
 
@@ -63,17 +82,18 @@ fn show(property: &str) -> String {
     program::run(&mut show, NEXT).map_or_else(|_| String::new(), |text| text.trim().to_owned())
 }
 
-/// Whether a run is at work on the stopped server.
+/// Whether a run is at work on the stopped server. Where systemd does not
+/// answer, as while it reads its units again, one may be.
 pub fn is_at_work() -> bool {
-    ["active", "activating", "deactivating", "reloading"].contains(&&*show("ActiveState"))
+    !["inactive", "failed"].contains(&&*show("ActiveState"))
 }
 
 /// Starts the unit, and prints what it says until it ends.
 ///
 /// # Errors
-/// When it cannot be started, or did not do what it should: the reason stands
-/// in what it said.
-pub fn work() -> Result<()> {
+/// When it cannot be started, or did not do what it should (`failed`): the
+/// reason stands in what it said.
+pub fn work(failed: &str) -> Result<()> {
     let file_problem = |error: io::Error| Problem::failed(format!("{LOG}: {error}"), NEXT);
     let mut log = OpenOptions::new()
         .read(true)
@@ -111,7 +131,7 @@ pub fn work() -> Result<()> {
         return Ok(());
     }
     Err(Problem::failed(
-        "The database was not encrypted; what was said last tells why.",
+        format!("{failed}; what was said last tells why."),
         format!("{LOG} keeps it. Mend it, then run the command again."),
     ))
 }

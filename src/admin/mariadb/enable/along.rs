@@ -1,0 +1,75 @@
+//! What needs MariaDB is stopped with it (systemd.unit(5): Requires=, BindsTo=,
+//! PartOf=), and nobody starts it again. So it is noted, and started.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::Command;
+
+use crate::admin::mariadb::copying::ROOM;
+use crate::admin::program;
+use crate::admin::systemd::{SYSTEMCTL, systemctl};
+
+use super::say;
+
+/// In memory, as what runs is.
+const FILE: &str = "stopped-along";
+
+/// Units that depend on each other without end are none of ours.
+const MAX: usize = 1000;
+
+/// Notes what runs and is stopped along with MariaDB.
+pub fn note() {
+    let mut known = BTreeSet::from(["mariadb.service".to_owned()]);
+    let mut next: Vec<String> = known.iter().cloned().collect();
+    while let Some(unit) = next.pop() {
+        for name in stopped_with(&unit) {
+            if known.len() < MAX && known.insert(name.clone()) {
+                next.push(name);
+            }
+        }
+    }
+    let ours = |unit: &String| unit.starts_with("mariadb") || unit.starts_with("mysql");
+    let running = known.iter().filter(|unit| !ours(unit) && is_active(unit));
+    let text: String = running.map(|unit| format!("{unit}\n")).collect();
+    let add = || {
+        fs::create_dir_all(ROOM)?;
+        // What an earlier stop has noted stays.
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(Path::new(ROOM).join(FILE))?;
+        file.write_all(text.as_bytes())
+    };
+    // MariaDB is worth more than those.
+    let _: io::Result<()> = add();
+}
+
+fn stopped_with(unit: &str) -> Vec<String> {
+    let mut show = Command::new(SYSTEMCTL);
+    show.args(["show", "--value"]);
+    show.args(
+        ["RequiredBy", "BoundBy", "ConsistsOf", "RequisiteOf"].map(|name| format!("-p{name}")),
+    );
+    let text = program::run(show.args(["--", unit]), "").unwrap_or_default();
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+fn is_active(unit: &str) -> bool {
+    systemctl(&["is-active", "--quiet", "--", unit], "").is_ok()
+}
+
+/// Starts again what was noted, once MariaDB runs.
+pub fn start() {
+    let Ok(text) = fs::read_to_string(Path::new(ROOM).join(FILE)) else {
+        return;
+    };
+    for unit in text.lines().filter(|unit| !is_active(unit)) {
+        let next = format!("`systemctl status {unit}` tells more.");
+        match systemctl(&["start", "--no-block", "--", unit], &next) {
+            Ok(()) => say(format!("{unit} needs MariaDB; it is started again.")),
+            Err(problem) => say(format!("{unit} was stopped with MariaDB. {problem}")),
+        }
+    }
+}
