@@ -73,9 +73,7 @@ pub fn start_old(
 /// no row: rows are read in the order of their table, and only questions about
 /// definitions are sorted. In memory all the same, unless they could fill it.
 fn temporary(user: &ServiceUser, room: &Path, target: &Target<'_>) -> Result<PathBuf> {
-    let free = statvfs(room).map_or(0, |at| {
-        at.blocks_available() as u64 * at.fragment_size() as u64
-    });
+    let free = statvfs(room).map_or(0, |at| at.blocks_available() * at.fragment_size());
     let parent = if free >= MEMORY_ENOUGH {
         room
     } else {
