@@ -5,6 +5,7 @@ use qemu_tests::{Container, Output, Result, Suite, minutes};
 
 const ROWS: &str = "SELECT COUNT(*) FROM clinic.patient";
 const JOURNAL: &str = "/var/lib/stayput/mariadb.enable";
+const REAL: &str = "/var/lib/stayput/mariadb";
 const ORIGINAL: &str = "/var/lib/stayput/mariadb.original";
 const MAKING: &str = "/var/lib/stayput/mariadb.making";
 
@@ -17,10 +18,22 @@ const AS_BEFORE: &str = "rm -r /etc/systemd/system/stayput-mariadb-enable.servic
 
 /// The copy's place is taken: a run ends right after the original has left its
 /// own. Only while it builds: before, it would be refused.
-const PLACE_IS_TAKEN: &str = "systemd-run --quiet --collect sh -c 'until grep -q \
-     \"^stage building\" /var/lib/stayput/mariadb.enable; do sleep 0.02; done; \
-     mkdir /var/lib/stayput/mariadb && touch /var/lib/stayput/mariadb/taken'";
-const PLACE_IS_FREE: &str = "rm /var/lib/stayput/mariadb/taken && rmdir /var/lib/stayput/mariadb";
+fn take_the_place(server: &Container, real: &str) -> Result {
+    server
+        .shell(&format!(
+            "systemd-run --quiet --collect sh -c 'until grep -q \"^stage building\" {JOURNAL}; \
+             do sleep 0.02; done; mkdir -p {real} && touch {real}/taken'"
+        ))?
+        .success()?;
+    Ok(())
+}
+
+fn free_the_place(server: &Container, real: &str) -> Result {
+    server
+        .shell(&format!("rm {real}/taken && rmdir {real} && sync"))?
+        .success()?;
+    Ok(())
+}
 
 fn clinic() -> Result<Container> {
     let server = Container::fresh(Suite::Bookworm)?;
@@ -49,17 +62,17 @@ fn has_rows(server: &Container, rows: u32) -> Result {
 }
 
 /// A run that was cut before the copy has got its place.
-fn cut_while_switching(server: &mut Container) -> Result {
-    server
-        .shell(&format!("{NOBODY_PUTS_BACK} && {PLACE_IS_TAKEN}"))?
-        .success()?;
+fn cut_while_switching(server: &mut Container, real: &str) -> Result {
+    server.shell(NOBODY_PUTS_BACK)?.success()?;
+    take_the_place(server, real)?;
     let output = stayput(server, "enable")?;
     assert!(!output.ok(), "{output}");
     server
         .shell(&format!(
-            "grep -q '^stage switching' {JOURNAL} && {PLACE_IS_FREE} && {AS_BEFORE} && sync"
+            "grep -q '^stage switching' {JOURNAL} && {AS_BEFORE}"
         ))?
         .success()?;
+    free_the_place(server, real)?;
     server.power_cut();
     Ok(())
 }
@@ -87,7 +100,7 @@ fn was_killed(server: &Container) -> Result {
 #[test]
 fn rows_after_an_undo_that_was_cut_are_in_the_copy() -> Result {
     let mut server = clinic()?;
-    server.shell(PLACE_IS_TAKEN)?.success()?;
+    take_the_place(&server, REAL)?;
     killed_when(
         &server,
         "[ -e /var/lib/mysql/ibdata1 ] && [ -e /var/lib/stayput/mariadb/taken ] && \
@@ -96,7 +109,7 @@ fn rows_after_an_undo_that_was_cut_are_in_the_copy() -> Result {
     let output = stayput(&server, "enable")?;
     assert!(!output.ok(), "{output}");
     was_killed(&server)?;
-    server.shell(PLACE_IS_FREE)?.success()?;
+    free_the_place(&server, REAL)?;
     server.power_cut();
     server.boot()?;
     // The clear server is back, and the clinic works on.
@@ -133,7 +146,7 @@ fn run_that_was_cut_before_the_move_begins_anew() -> Result {
 #[test]
 fn room_that_was_deleted_but_for_itself_is_no_obstacle() -> Result {
     let mut server = clinic()?;
-    cut_while_switching(&mut server)?;
+    cut_while_switching(&mut server, REAL)?;
     server.boot()?;
     // The last two lines of a deletion, and the power goes between them.
     server
@@ -202,7 +215,7 @@ fn original_on_a_disk_that_is_not_mounted_is_not_forgotten() -> Result {
     server.shut_down()?;
     // Nobody mounts it.
     server.boot()?;
-    server.shell("sleep 3; systemctl start stayput-mariadb-original; sleep 3")?;
+    server.shell("sleep 3; systemctl start --no-block stayput-mariadb-original; sleep 5")?;
     server.shell(mount)?.success()?;
     let status = server.shell("stayput status")?.text;
     assert!(status.contains("CLEAR COPY"), "{status}");
@@ -211,7 +224,7 @@ fn original_on_a_disk_that_is_not_mounted_is_not_forgotten() -> Result {
         .success()?;
     has_rows(&server, 5000)?;
     server
-        .shell("systemctl restart stayput-mariadb-original; i=0; while [ -e /srv/stayput/mariadb.original ]; do [ $i -lt 100 ] || exit 1; \
+        .shell("systemctl restart --no-block stayput-mariadb-original; i=0; while [ -e /srv/stayput/mariadb.original ]; do [ $i -lt 100 ] || exit 1; \
                 i=$((i+1)); sleep 0.2; done")?
         .success()?;
     has_rows(&server, 5000)
@@ -231,7 +244,7 @@ fn undo_waits_for_the_disk_of_the_original() -> Result {
         .success()?;
     server.wait_for_database()?;
     fill(&server)?;
-    cut_while_switching(&mut server)?;
+    cut_while_switching(&mut server, "/srv/stayput/mariadb")?;
     server.boot()?;
     for command in ["enable", "enable --undo"] {
         let said = stayput(&server, command)?;
@@ -249,7 +262,7 @@ fn undo_waits_for_the_disk_of_the_original() -> Result {
 #[test]
 fn foreign_files_where_mariadb_looks_are_moved_aside() -> Result {
     let mut server = clinic()?;
-    cut_while_switching(&mut server)?;
+    cut_while_switching(&mut server, REAL)?;
     server.boot()?;
     // As the package does it in a panic.
     server
@@ -312,7 +325,7 @@ fn keys_that_leave_when_read_leave_after_a_second_run() -> Result {
 #[test]
 fn stage_is_not_taken_out_of_a_run() -> Result {
     let mut server = clinic()?;
-    cut_while_switching(&mut server)?;
+    cut_while_switching(&mut server, REAL)?;
     server.boot()?;
     let said = server.shell("stayput uninstall --yes")?;
     assert!(!said.ok() && said.text.contains("enable"), "{said}");

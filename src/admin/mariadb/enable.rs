@@ -209,8 +209,14 @@ fn can_go_on(journal: &Journal) -> bool {
     let places = Places::of(&journal.data);
     match journal.stage {
         Stage::Starting => preflight::holds_something(places.data.real()),
-        _ => Marked::find(&places.original, journal.run)
-            .is_ok_and(|room| room.is_some_and(|room| room.data().exists())),
+        _ => {
+            let lies_in = |room| {
+                Marked::find(room, journal.run)
+                    .is_ok_and(|room| room.is_some_and(|room| room.data().exists()))
+            };
+            let copy = lies_in(&places.making) || preflight::holds_something(places.data.real());
+            copy && lies_in(&places.original)
+        }
     }
 }
 

@@ -215,6 +215,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_deletion_leaves_before_its_last_line_is_no_room() {
+        let home = tempfile::tempdir().unwrap();
+        let room = home.path().join("mariadb.making");
+        fs::create_dir(&room).unwrap();
+        assert!(Marked::find(&room, RunId::new()).unwrap().is_none());
+        assert!(!room.exists());
+    }
+
+    #[test]
     fn what_is_moved_out_of_a_room_is_beyond_its_deletion() {
         let home = tempfile::tempdir().unwrap();
         let room = home.path().join("mariadb.making");

@@ -374,6 +374,17 @@ mod tests {
     }
 
     #[test]
+    fn nothing_lets_the_gate_pass_before_it_is_noted() {
+        for from in FROM {
+            let mut noted = from == Stage::Starting;
+            for step in steps(from, OriginalEnds::AfterBoot) {
+                noted |= step == Step::Note(Stage::Starting);
+                assert!(noted || step != Step::WriteSettings, "{from:?}");
+            }
+        }
+    }
+
+    #[test]
     fn nothing_is_moved_or_started_before_the_copy_is_on_the_disk() {
         let whole = steps(Stage::Building, OriginalEnds::Now);
         let at = |step| whole.iter().position(|found| *found == step).unwrap();

@@ -271,17 +271,28 @@ impl Run {
 
     fn place_copy(&self) -> Result<()> {
         let io = places::problem;
-        let Some(making) = Marked::find(&self.places.making, self.journal.run).map_err(io)? else {
-            return Ok(());
-        };
-        if making.data().exists() {
+        let making = Marked::find(&self.places.making, self.journal.run).map_err(io)?;
+        if let Some(making) = making.filter(|room| room.data().exists()) {
             making.hand_out(self.data().real()).map_err(io)?;
         }
-        Ok(())
+        self.copy_is_there()
+    }
+
+    /// MariaDB would make an empty database where there is none.
+    fn copy_is_there(&self) -> Result<()> {
+        let real = self.data().real();
+        if preflight::holds_something(real) {
+            return Ok(());
+        }
+        Err(Problem::failed(
+            format!("The encrypted copy is not in {}.", real.display()),
+            "Was it moved, or is its disk not mounted? Then run the command again.",
+        ))
     }
 
     fn write_settings(&self) -> Result<()> {
         let io = places::problem;
+        self.copy_is_there()?;
         let check = fs::read(check_text()).map_err(io)?;
         write_durably(Path::new(SETTINGS_FILE), settings_file().as_bytes()).map_err(io)?;
         // A second one goes where the data goes: on a system that was
