@@ -8,6 +8,7 @@
 //! original's place, behind the gate ([`plan`] has the steps). The original
 //! stays, closed, until a real boot has proven the copy.
 
+mod again;
 mod along;
 mod beside;
 mod hold;
@@ -26,7 +27,6 @@ mod worker;
 
 use std::path::Path;
 
-use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::open_vault::look_at_vault;
 use crate::admin::{
     Problem, Result, UnlockOptions, ask, install, log, mariadb_service, release, systemd, unlock,
@@ -35,16 +35,15 @@ use crate::keys::MasterKey;
 use crate::release::mariadb::{CheckFile, MariadbRelease};
 use crate::sys::clock;
 
+use super::cold_backups;
 use super::copying::{Client, Leftover, leftovers_of_settings};
-use super::data_directory::{DataDirectory, Door};
 use super::durable::write_durably;
 use super::launch::{Started, probe::settings_would_be_read, started_by_the_unit};
 use super::process::serves_from;
 use super::server::ServiceUser;
-use super::settings::{SETTINGS_FILE, settings_file};
 use super::swap::{self, SwapChoice, System};
-use super::{cold_backups, units};
 
+use again::{adopt, refresh};
 use journal::{Journal, OriginalEnds, Stage};
 use marks::{Marked, RunId};
 use places::Places;
@@ -220,38 +219,6 @@ fn can_go_on(journal: &Journal) -> bool {
     }
 }
 
-/// An encrypted server: its settings and the gate are written again.
-fn refresh(options: &EnableOptions, user: &ServiceUser) -> Result<()> {
-    let check = super::gate::read_check_file()?;
-    let data = DataDirectory::seen_at(Path::new(check.data_directory()));
-    if !preflight::holds_something(data.real()) {
-        return Err(Problem::refused(
-            format!(
-                "This server's database should lie in {}, which is empty or missing. Nothing was \
-                 changed.",
-                data.real().display()
-            ),
-            "Is its disk mounted? Otherwise restore the database from a backup.",
-        ));
-    }
-    say("MariaDB is already encrypted on this server.");
-    let system = System::here();
-    if options.swap.is_none() {
-        swap::refuse_clear_memory(&system)?;
-    }
-    if options.dry_run {
-        return Ok(());
-    }
-    replace_swap(options, &system)?;
-    say("Writing its settings again.");
-    release_keys(options, user)?;
-    if mariadb_service::is_started() {
-        release::after_start()?;
-    }
-    write_settings()?;
-    units::put_gate_in_front()
-}
-
 /// Clear swap goes where the owner asked for it, also from a server that was
 /// encrypted before.
 fn replace_swap(options: &EnableOptions, system: &System) -> Result<()> {
@@ -354,65 +321,6 @@ fn runs_alone(places: &Places) -> Result<()> {
     })
 }
 
-/// An encrypted database without this server's check file: the system was
-/// installed anew, or the file was lost. Nothing of it is touched; where the
-/// vault has its keys, it is put to use again.
-fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Result<()> {
-    let real = places.data.real().display();
-    let found = preflight::check_file_beside(&places.data);
-    let Some(check) = found else {
-        return Err(Problem::refused(
-            format!(
-                "{real} holds files that no run of this command made: perhaps an encrypted \
-                 database. Nothing was changed."
-            ),
-            format!("If it is of no use any more, move it away: `mv {real} {real}.old`."),
-        ));
-    };
-    if places.data.door().map_err(places::problem)? == Door::Foreign {
-        let seen = places.data.seen().display();
-        return Err(Problem::refused(
-            format!(
-                "{real} holds an encrypted database of this server, and {seen} another one. \
-                 Nothing was changed."
-            ),
-            format!(
-                "To use the encrypted one: `systemctl stop mariadb && mv {seen} {seen}.before`, \
-                 then run the command again."
-            ),
-        ));
-    }
-    say(format!("{real} holds an encrypted database."));
-    if options.dry_run {
-        return Ok(());
-    }
-    ask::confirm(
-        "Use it again with the keys of this server's vault?",
-        options.yes,
-    )?;
-    let unlocked = unlock(&options.unlock)?;
-    let release = MariadbRelease::new(user.uid, user.gid);
-    let keys: Vec<_> = release.keys(unlocked.master_key()).collect();
-    drop(unlocked);
-    if check.verify(&keys).is_err() {
-        return Err(Problem::refused(
-            format!("The database in {real} has other keys than this vault. Nothing was changed."),
-            "Use the vault, or a backup stick, of the server that it comes from.",
-        ));
-    }
-    release_keys(options, user)?;
-    units::put_gate_in_front()?;
-    places
-        .data
-        .guard(user.uid, user.gid)
-        .map_err(places::problem)?;
-    write_settings()?;
-    write_durably(Path::new(CHECK_FILE), check.to_text().as_bytes()).map_err(places::problem)?;
-    mariadb_service::start_mariadb()?;
-    say("MariaDB runs from the encrypted database.");
-    Ok(())
-}
-
 /// Hands the work over to the unit, with the keys released and the check
 /// file's text at hand.
 fn work(options: &EnableOptions, user: &ServiceUser, journal: &Journal) -> Result<()> {
@@ -445,10 +353,6 @@ fn release_keys_and_check(
             "Choose a data directory with a shorter path without line breaks.",
         )
     })
-}
-
-fn write_settings() -> Result<()> {
-    write_durably(Path::new(SETTINGS_FILE), settings_file().as_bytes()).map_err(places::problem)
 }
 
 fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
