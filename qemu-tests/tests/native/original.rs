@@ -110,7 +110,7 @@ fn kept_original_goes_when_its_owner_says_so() -> Result {
     server.shell("sleep 2")?;
     assert!(stands(&server)?);
     // A shell that looks at it stands in the way.
-    let shell = server.spawn(&format!("cd {ORIGINAL}/data && sleep 100"))?;
+    let shell = server.spawn(&format!("cd {ORIGINAL}/data && exec sleep 100"))?;
     server.shell("sleep 0.5")?;
     let refused = server.shell("stayput mariadb destroy-original --yes")?;
     assert!(
