@@ -116,7 +116,15 @@ pub fn in_words(time: Duration) -> String {
     let seconds = time.as_secs().max(1);
     match seconds {
         0..90 => format!("{seconds} seconds"),
-        90..5400 => format!("{} minutes", (seconds + 30) / 60),
+        // Rounded to the minute, it could be wrong by a third.
+        90..600 => {
+            let tens = (seconds + 5) / 10 * 10;
+            match tens % 60 {
+                0 => format!("{} minutes", tens / 60),
+                rest => format!("{} minutes {rest} seconds", tens / 60),
+            }
+        }
+        600..5400 => format!("{} minutes", (seconds + 30) / 60),
         _ => format!("{}.{} hours", seconds / 3600, seconds % 3600 / 360),
     }
 }
@@ -131,7 +139,9 @@ mod tests {
         assert_eq!(said(0), "1 seconds");
         assert_eq!(said(7), "7 seconds");
         assert_eq!(said(89), "89 seconds");
-        assert_eq!(said(90), "2 minutes");
+        assert_eq!(said(90), "1 minutes 30 seconds");
+        assert_eq!(said(117), "2 minutes");
+        assert_eq!(said(596), "10 minutes");
         assert_eq!(said(600), "10 minutes");
         assert_eq!(said(5400), "1.5 hours");
     }
