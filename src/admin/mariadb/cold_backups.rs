@@ -33,7 +33,8 @@ pub enum Covers {
     System,
 }
 
-/// The same for this system; nothing where MariaDB is not encrypted.
+/// The backups of this system that copy its data directory; none where MariaDB
+/// is not encrypted.
 pub fn here() -> Vec<ColdBackup> {
     load_check_file().map_or_else(
         |_| Vec::new(),

@@ -39,7 +39,7 @@ pub fn gate() -> Result<()> {
     admit(&unit, asked)
 }
 
-/// The same for the unit that runs it.
+/// Refuses a start of this unit, or opens the data directory.
 pub fn gate_of(unit: &str) -> Result<()> {
     admit(unit, Asked::ByUnit)
 }

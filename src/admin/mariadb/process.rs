@@ -100,7 +100,8 @@ pub fn serves_from(real: &Path) -> Result<ServingProcess> {
     })
 }
 
-/// The same for one process.
+/// This process, if it is a mariadbd that works in `real` itself and has its
+/// files open.
 ///
 /// # Errors
 /// [`NotServing`].

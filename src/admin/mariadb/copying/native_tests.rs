@@ -24,7 +24,7 @@ fn native_copy_is_the_same() {
     let user = ServiceUser::find().unwrap();
     let key_file = into.join("keys");
     for name in ["data", "scratch"] {
-        let _ = fs::remove_dir_all(into.join(name));
+        assert!(!into.join(name).exists(), "COPY_INTO holds something");
         directory(&user, &into.join(name)).unwrap();
     }
     let digits = "0123456789abcdef".repeat(4);
