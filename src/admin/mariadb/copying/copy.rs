@@ -1,9 +1,12 @@
 //! Rows from one server into another, through memory alone: no dump file.
 
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::sys::statvfs::statvfs;
 
 use crate::admin::{Problem, Result};
 
@@ -29,9 +32,15 @@ const WRITING: &str = "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVAL
 /// The session that reads them: bytes as they are stored.
 const READING: &str = "SET SESSION character_set_results = NULL";
 
+/// So many bytes are left to whoever else writes to the filesystem: a server
+/// that people work with, first of all.
+const ROOM_LEFT: u64 = 128 << 20;
+
 /// What the threads of one copy or comparison have in common.
 #[derive(Default)]
 pub struct Pulse {
+    /// Where the copy grows, if it does.
+    grows_in: Option<PathBuf>,
     bytes: AtomicU64,
     done: AtomicUsize,
     stopped: AtomicBool,
@@ -40,6 +49,37 @@ pub struct Pulse {
 }
 
 impl Pulse {
+    /// For threads that fill the filesystem of this directory, and are stopped
+    /// before it is full: mariadbd has been seen to lose all rows of a
+    /// statement without an error when there was no room for its temporary
+    /// file.
+    pub fn growing_in(directory: &Path) -> Self {
+        Self {
+            grows_in: Some(directory.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// What stands in the way of more, if the filesystem is nearly full.
+    fn too_full(&self) -> Option<Problem> {
+        let directory = self.grows_in.as_deref()?;
+        let free = statvfs(directory).map(|at| at.blocks_available() * at.fragment_size());
+        is_too_full(free.ok()).then(|| {
+            Problem::refused(
+                format!(
+                    "The disk is getting full while {} is written; it was stopped.",
+                    directory.display()
+                ),
+                "Nothing was changed. Free some room (`df` tells how much is left), then run the \
+                 command again.",
+            )
+        })
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -82,8 +122,12 @@ impl Pulse {
         let mark = |pulse: &Self| (pulse.bytes(), pulse.done());
         let (mut told, mut moved) = (Instant::now(), Instant::now());
         let (mut last, mut shown) = (mark(self), mark(self));
+        let mut full = None;
         while threads.iter().any(|thread| !thread.is_finished()) {
             thread::sleep(Duration::from_millis(20));
+            if full.is_none() {
+                full = self.too_full().inspect(|_| self.stop());
+            }
             let now = mark(self);
             if now != last {
                 (last, moved) = (now, Instant::now());
@@ -112,6 +156,9 @@ impl Pulse {
                 )),
             }
         }
+        if let Some(problem) = full {
+            return Err(problem);
+        }
         // The one that failed first is the cause.
         let caused = |problem: &Problem| !problem.what.contains("another part of the copy failed");
         let first = problems.iter().position(caused).unwrap_or(0);
@@ -124,7 +171,7 @@ impl Pulse {
 
 impl Patience for Pulse {
     fn wait(&self, silent: Duration) -> std::result::Result<(), SqlError> {
-        if self.stopped.load(Ordering::Relaxed) {
+        if self.is_stopped() {
             return Err(SqlError::Stopped);
         }
         match silent > SILENT_MAX {
@@ -134,19 +181,24 @@ impl Patience for Pulse {
     }
 }
 
-/// Copies the rows of every table, `workers` tables side by side. Gives the
-/// bytes that went through.
+/// Whether so few bytes are free; what is not known stops nothing.
+fn is_too_full(free: Option<u64>) -> bool {
+    free.is_some_and(|free| free < ROOM_LEFT)
+}
+
+/// Copies the rows of every table, `workers` tables side by side, into the
+/// server whose data is in `data`. Gives the bytes that went through.
 ///
 /// # Errors
-/// When one table cannot be read or written.
+/// When one table cannot be read or written, or the disk is nearly full.
 pub fn rows(
     old: &Client,
-    new: &Client,
+    (new, data): (&Client, &Path),
     tables: &[&Table],
     workers: usize,
     say: &mut dyn FnMut(&str),
 ) -> Result<u64> {
-    let pulse = Pulse::default();
+    let pulse = Pulse::growing_in(data);
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         let work = || {
@@ -243,6 +295,9 @@ fn transfer(
         if !writer.is_full() {
             return Ok(());
         }
+        if pulse.is_stopped() {
+            return Err(SqlError::Stopped);
+        }
         let sent = to.query(writer.statement(), |_| Ok(()));
         pulse
             .bytes
@@ -288,4 +343,36 @@ pub fn largest_first<'a>(
     let mut order: Vec<&Table> = tables.into_iter().collect();
     order.sort_by_key(|table| std::cmp::Reverse(size(&table.name)));
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_the_room_is_left_to_the_clinic() {
+        assert!(is_too_full(Some(ROOM_LEFT - 1)));
+        assert!(!is_too_full(Some(ROOM_LEFT)));
+        assert!(!is_too_full(None));
+    }
+
+    #[test]
+    fn a_copy_that_was_stopped_for_room_says_so() {
+        let pulse = Pulse {
+            grows_in: Some("/proc".into()),
+            ..Pulse::default()
+        };
+        // What has no blocks at all has none left.
+        let watched = thread::scope(|scope| {
+            let worker = || {
+                while !pulse.is_stopped() {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Err::<(), _>(words::problem(&SqlError::Stopped, "copying"))
+            };
+            let threads = vec![scope.spawn(worker)];
+            pulse.watch(threads, &mut |_| {}, |_| String::new())
+        });
+        assert!(watched.unwrap_err().what.contains("getting full"));
+    }
 }

@@ -48,10 +48,9 @@ pub use private::ROOM;
 
 use copy::Pulse;
 use meanwhile::{Meanwhile, States};
-use memory::sizes;
 use private::PrivateServer;
 use schema::Table;
-use servers::{NewServer, start_old};
+use servers::Servers;
 use wire::SqlError;
 
 /// What is copied.
@@ -113,7 +112,6 @@ pub fn encrypted_copy(
     say: &mut dyn FnMut(&str),
 ) -> Result<Copied> {
     let started = Instant::now();
-    let room = private::prepare_room(user)?;
     let running = match source {
         Source::Running(client) => Some(*client),
         Source::Stopped { .. } => None,
@@ -124,20 +122,13 @@ pub fn encrypted_copy(
         }
         Source::Stopped { data } => data.to_path_buf(),
     };
-    let sizes = sizes(memory::available(), on_disk(&old_data), running.is_none());
+    let servers = Servers::prepare(user, words, target, &old_data, running.is_none())?;
 
     say("Making an encrypted data directory.");
-    let new = NewServer {
-        user,
-        words,
-        target,
-        room: &room,
-        sizes,
-    };
-    new.give_birth()?;
+    servers.give_birth()?;
     let old = match running {
         Some(_) => None,
-        None => Some(start_old(user, words, &old_data, target, &room, sizes)?),
+        None => Some(servers.start_old(&old_data)?),
     };
     let from = running
         .or(old.as_ref().map(PrivateServer::client))
@@ -149,12 +140,19 @@ pub fn encrypted_copy(
             format!("Nothing was changed. {}", obstacle.mend),
         ));
     }
-    let new = new.start(plugins::engines(from)?)?;
+    let new = servers.start_new(plugins::engines(from)?)?;
     let start = started.elapsed();
 
     say("Copying every database, account, routine, trigger, event and view.");
     let copying = Instant::now();
-    let copied = copy_all(from, &old_data, &new, user, say)?;
+    let copied = match copy_all(from, &old_data, &new, user, say) {
+        Ok(copied) => copied,
+        Err(problem) => {
+            // What it still writes only fills the disk.
+            new.throw_away();
+            return Err(problem);
+        }
+    };
     let copy = copying.elapsed();
 
     say("Comparing the copy with the original, row by row.");
@@ -224,17 +222,9 @@ pub fn compare_stopped(
     target: &Target<'_>,
     say: &mut dyn FnMut(&str),
 ) -> Result<usize> {
-    let room = private::prepare_room(user)?;
-    let sizes = sizes(memory::available(), on_disk(old_data), true);
-    let old = start_old(user, words, old_data, target, &room, sizes)?;
-    let new = NewServer {
-        user,
-        words,
-        target,
-        room: &room,
-        sizes,
-    };
-    let new = new.start(plugins::engines(old.client())?)?;
+    let servers = Servers::prepare(user, words, target, old_data, true)?;
+    let old = servers.start_old(old_data)?;
+    let new = servers.start_new(plugins::engines(old.client())?)?;
     let pulse = Pulse::default();
     let reading = |error: SqlError| words::problem(&error, "looking at the tables");
     let mut asked = old.client().open(&pulse).map_err(reading)?;
@@ -285,10 +275,11 @@ fn copy_all(
             move |table: &&Table| table.keeps_rows() && (table.name.schema == "mysql") == system;
         copy::largest_first(tables.values().filter(wanted), |table| before.size(table))
     };
-    copy::rows(from, new.client(), &with_rows(false), WORKERS, say)?;
+    let into = (new.client(), new.data());
+    copy::rows(from, into, &with_rows(false), WORKERS, say)?;
     // Last: dropping a table takes its statistics in `mysql` with it.
     definitions::make_system(&mut old, &mut copy, &tables, live)?;
-    copy::rows(from, new.client(), &with_rows(true), 1, say)?;
+    copy::rows(from, into, &with_rows(true), 1, say)?;
     copy.run("FLUSH TABLES").map_err(writing)?;
     let files = files::read(&mut old, old_data, &tables, live)?;
     files::write(&files, new.data(), user)?;
@@ -378,6 +369,3 @@ fn on_disk(directory: &Path) -> u64 {
         })
         .sum()
 }
-
-#[cfg(test)]
-mod native_tests;

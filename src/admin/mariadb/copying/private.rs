@@ -215,6 +215,13 @@ impl PrivateServer {
         }
     }
 
+    /// Ends a server whose files nobody wants, at once.
+    pub fn throw_away(mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     fn ask_to_end(&self) {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         // It may have ended by itself.

@@ -13,10 +13,11 @@ use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::{Problem, Result, program};
 
 use super::Target;
-use super::memory::Sizes;
+use super::memory::{self, Sizes};
+use super::on_disk;
 use super::options::{CARELESS, CLEAR, Places, encrypting};
 use super::plugins;
-use super::private::{PrivateServer, Start};
+use super::private::{PrivateServer, Start, prepare_room};
 
 /// Making an empty server.
 const BIRTH_SECONDS: &str = "900";
@@ -24,63 +25,6 @@ const BIRTH_SECONDS: &str = "900";
 /// Below this much room in /run the old server's temporary files go into the
 /// scratch directory, in bytes.
 const MEMORY_ENOUGH: u64 = 256 << 20;
-
-/// Starts the stopped server for us alone.
-///
-/// # Errors
-/// When it does not come up in its own places.
-pub fn start_old(
-    user: &ServiceUser,
-    words: &[String],
-    data: &Path,
-    target: &Target<'_>,
-    room: &Path,
-    sizes: Sizes,
-) -> Result<PrivateServer> {
-    let temporary = temporary(user, room, target)?;
-    let start = |engines: Vec<OsString>| {
-        let mut more = vec!["--read-only".into()];
-        more.extend(CLEAR.map(OsString::from));
-        if let Some(pool) = sizes.old_pool {
-            more.push(format!("--innodb-buffer-pool-size={pool}").into());
-        }
-        more.extend(engines);
-        let places = Places {
-            name: "old",
-            data: data.to_owned(),
-            temporary: temporary.clone(),
-            room: room.to_owned(),
-        };
-        Start {
-            user,
-            words,
-            places,
-            more,
-        }
-        .start()
-    };
-    let server = start(Vec::new())?;
-    // A server without accounts does not load what INSTALL SONAME noted.
-    let engines = plugins::engines(server.client())?;
-    if engines.is_empty() {
-        return Ok(server);
-    }
-    server.stop()?;
-    start(engines)
-}
-
-/// A directory for the old server's temporary files. They are clear, but hold
-/// no row: rows are read in the order of their table, and only questions about
-/// definitions are sorted. In memory all the same, unless they could fill it.
-fn temporary(user: &ServiceUser, room: &Path, target: &Target<'_>) -> Result<PathBuf> {
-    let free = statvfs(room).map_or(0, |at| at.blocks_available() * at.fragment_size());
-    let parent = if free >= MEMORY_ENOUGH {
-        room
-    } else {
-        target.scratch
-    };
-    directory(user, &parent.join("old-tmp"))
-}
 
 /// A directory of mysql's alone.
 ///
@@ -99,17 +43,90 @@ pub fn directory(user: &ServiceUser, path: &Path) -> Result<PathBuf> {
     Ok(path.to_owned())
 }
 
-/// The server that is made.
-pub struct NewServer<'a> {
-    pub user: &'a ServiceUser,
-    pub words: &'a [String],
-    pub target: &'a Target<'a>,
-    pub room: &'a Path,
-    pub sizes: Sizes,
+/// What both servers are started with.
+pub struct Servers<'a> {
+    user: &'a ServiceUser,
+    words: &'a [String],
+    target: &'a Target<'a>,
+    room: PathBuf,
+    sizes: Sizes,
 }
 
-impl NewServer<'_> {
-    fn prepare(&self, engines: Vec<OsString>) -> Result<Start<'_>> {
+impl<'a> Servers<'a> {
+    /// `old_data` is what is copied; `both` when its server is started, too.
+    ///
+    /// # Errors
+    /// When there is no room for their sockets.
+    pub fn prepare(
+        user: &'a ServiceUser,
+        words: &'a [String],
+        target: &'a Target<'a>,
+        old_data: &Path,
+        both: bool,
+    ) -> Result<Self> {
+        Ok(Self {
+            user,
+            words,
+            target,
+            room: prepare_room(user)?,
+            sizes: memory::sizes(memory::available(), on_disk(old_data), both),
+        })
+    }
+
+    /// Starts the stopped server for us alone.
+    ///
+    /// # Errors
+    /// When it does not come up in its own places.
+    pub fn start_old(&self, data: &Path) -> Result<PrivateServer> {
+        let temporary = self.temporary()?;
+        let start = |engines: Vec<OsString>| {
+            let mut more = vec!["--read-only".into()];
+            more.extend(CLEAR.map(OsString::from));
+            if let Some(pool) = self.sizes.old_pool {
+                more.push(format!("--innodb-buffer-pool-size={pool}").into());
+            }
+            more.extend(engines);
+            let places = Places {
+                name: "old",
+                data: data.to_owned(),
+                temporary: temporary.clone(),
+                room: self.room.clone(),
+            };
+            self.start(places, more).start()
+        };
+        let server = start(Vec::new())?;
+        // A server without accounts does not load what INSTALL SONAME noted.
+        let engines = plugins::engines(server.client())?;
+        if engines.is_empty() {
+            return Ok(server);
+        }
+        server.stop()?;
+        start(engines)
+    }
+
+    /// A directory for the old server's temporary files. They are clear, but
+    /// hold no row: rows are read in the order of their table, and only
+    /// questions about definitions are sorted. In memory all the same, unless
+    /// they could fill it.
+    fn temporary(&self) -> Result<PathBuf> {
+        let free = statvfs(&*self.room).map_or(0, |at| at.blocks_available() * at.fragment_size());
+        let parent = match free >= MEMORY_ENOUGH {
+            true => &self.room,
+            false => self.target.scratch,
+        };
+        directory(self.user, &parent.join("old-tmp"))
+    }
+
+    fn start(&self, places: Places, more: Vec<OsString>) -> Start<'_> {
+        Start {
+            user: self.user,
+            words: self.words,
+            places,
+            more,
+        }
+    }
+
+    fn new_server(&self, engines: Vec<OsString>) -> Result<Start<'_>> {
         let mut more = encrypting(self.target.key_file);
         more.extend(CARELESS.map(OsString::from));
         more.push(format!("--innodb-buffer-pool-size={}", self.sizes.new_pool).into());
@@ -119,22 +136,17 @@ impl NewServer<'_> {
             name: "new",
             data: self.target.data.to_owned(),
             temporary: directory(self.user, &self.target.scratch.join("new-tmp"))?,
-            room: self.room.to_owned(),
+            room: self.room.clone(),
         };
-        Ok(Start {
-            user: self.user,
-            words: self.words,
-            places,
-            more,
-        })
+        Ok(self.start(places, more))
     }
 
-    /// Makes the empty server's files.
+    /// Makes the files of an empty new server.
     ///
     /// # Errors
     /// When its paths lead elsewhere, or `mariadb-install-db` fails.
     pub fn give_birth(&self) -> Result<()> {
-        let start = self.prepare(Vec::new())?;
+        let start = self.new_server(Vec::new())?;
         // Before the first file is made: on whose files would it work?
         start.foresee()?;
         program::run(
@@ -154,7 +166,7 @@ impl NewServer<'_> {
 
     /// # Errors
     /// When it does not come up in its own places.
-    pub fn start(&self, engines: Vec<OsString>) -> Result<PrivateServer> {
-        self.prepare(engines)?.start()
+    pub fn start_new(&self, engines: Vec<OsString>) -> Result<PrivateServer> {
+        self.new_server(engines)?.start()
     }
 }

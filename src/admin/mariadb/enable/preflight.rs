@@ -214,17 +214,18 @@ pub fn rooms(places: &Places) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is room for the data twice.
+/// Whether there is room for the copy beside the data.
 ///
 /// # Errors
 /// With what is missing.
-pub fn space(data: &DataDirectory) -> Result<u64> {
+pub fn space(data: &DataDirectory) -> Result<()> {
     let parent = data.seen().parent().unwrap_or(Path::new("/"));
     let io = |error: io::Error| refuse(format!("{}: {error}", parent.display()), "");
-    let used = size(data.seen()).map_err(io)?;
+    let mut files = Vec::new();
+    sizes(data.seen(), &mut files).map_err(io)?;
     let free = statvfs(parent).map_err(|errno| io(errno.into()))?;
     let free = free.blocks_available() as u64 * free.fragment_size() as u64;
-    let needed = needed(used);
+    let needed = needed(files);
     if free < needed {
         let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
         return Err(refuse(
@@ -241,27 +242,29 @@ pub fn space(data: &DataDirectory) -> Result<u64> {
             ),
         ));
     }
-    Ok(used)
+    Ok(())
 }
 
-/// A copy is packed differently: a fifth more is allowed for.
-fn needed(used: u64) -> u64 {
-    used + used / 5 + NEW_SERVER
+/// A copy is packed differently: a fifth more is allowed for. Two tables at a
+/// time are sorted in temporary files, too.
+fn needed(mut files: Vec<u64>) -> u64 {
+    let used: u64 = files.iter().sum();
+    files.sort_unstable_by(|one, other| other.cmp(one));
+    let sorted: u64 = files.iter().take(2).sum();
+    used + used / 5 + sorted + NEW_SERVER
 }
 
-/// The bytes that the files below take.
-fn size(directory: &Path) -> io::Result<u64> {
-    let mut sum = 0;
+/// The bytes that each file below takes.
+fn sizes(directory: &Path, files: &mut Vec<u64>) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let at = entry.metadata()?;
-        sum += if at.is_dir() {
-            size(&entry.path())?
-        } else {
-            at.blocks() * 512
-        };
+        match at.is_dir() {
+            true => sizes(&entry.path(), files)?,
+            false => files.push(at.blocks() * 512),
+        }
     }
-    Ok(sum)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -302,7 +305,9 @@ mod tests {
 
     #[test]
     fn the_copy_is_given_room_to_grow() {
-        assert_eq!(needed(0), 256 << 20);
-        assert_eq!(needed(10 << 30), (12 << 30) + (256 << 20));
+        let gib = |files: &[u64]| needed(files.iter().map(|size| size << 30).collect());
+        assert_eq!(needed(Vec::new()), 256 << 20);
+        assert_eq!(gib(&[10]), (22 << 30) + (256 << 20));
+        assert_eq!(gib(&[1, 2, 4, 3]), (19 << 30) + (256 << 20));
     }
 }
