@@ -123,6 +123,11 @@ create table k (f float); insert into k values (0.1);
 -- config: bind_address=127.0.0.1
 create table k (f float); insert into k values (0.1);
 
+-- server: pages of another size
+-- shell: systemctl stop mariadb; rm -r /var/lib/mysql; mariadb-install-db --user=mysql --innodb-page-size=32k --skip-test-db >/dev/null
+-- config: innodb_page_size=32k
+create table k (id int primary key, t text, f float); insert into k select seq, repeat('x', 5000), seq / 7 from seq_1_to_500;
+
 -- server: a collation of its own
 -- config: collation_server=utf8mb4_unicode_520_ci
 create table k (t varchar(20) primary key, f float); insert into k values ('ß', 0.1), ('s', 0.2);

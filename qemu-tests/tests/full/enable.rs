@@ -148,6 +148,18 @@ fn keys_never_get_into_swap_and_clear_swap_is_replaced_and_overwritten() -> Resu
             "/etc/fstab swaps to /dev/vdb",
         ),
         (
+            "modprobe zram && cd /sys/block/zram0 && echo /dev/vdb >backing_dev && \
+             echo 64M >disksize && mkswap /dev/zram0 && swapon /dev/zram0",
+            "swapoff /dev/zram0 && echo 1 >/sys/block/zram0/reset && rmmod zram",
+            "swap on /dev/zram0 is written out to /dev/vdb, not encrypted",
+        ),
+        (
+            "mkfs.ext4 -q /dev/vdb && mount /dev/vdb /mnt && fallocate -l 64M /mnt/swap && \
+             chmod 600 /mnt/swap && mkswap /mnt/swap && swapon /mnt/swap",
+            "swapoff /mnt/swap && umount /mnt",
+            "swap on /mnt/swap is not encrypted",
+        ),
+        (
             "echo RESUME=/dev/vdb >/etc/initramfs-tools/conf.d/resume",
             "rm /etc/initramfs-tools/conf.d/resume",
             "hibernation is set up",
@@ -166,6 +178,32 @@ fn keys_never_get_into_swap_and_clear_swap_is_replaced_and_overwritten() -> Resu
         );
         server.shell(undo)?.success()?;
     }
+
+    // Swap that stays in memory or is encrypted is none: on a LUKS volume, in a
+    // file on one, and by its UUID in fstab.
+    server
+        .shell(
+            "set -e; modprobe zram; echo 64M >/sys/block/zram0/disksize; mkswap /dev/zram0; \
+             swapon /dev/zram0; \
+             key=$(od -An -N64 -tx1 /dev/urandom | tr -d ' \\n'); \
+             half=$(($(blockdev --getsz /dev/vdb) / 2)); \
+             for part in 0 1; do \
+             echo \"0 $half crypt aes-xts-plain64 $key 0 /dev/vdb $((part * half))\" | \
+             dmsetup create luks$part --uuid CRYPT-LUKS2-$part-luks$part; done; \
+             mkswap /dev/mapper/luks0; swapon /dev/mapper/luks0; udevadm settle; \
+             echo \"UUID=$(blkid -s UUID -o value /dev/mapper/luks0) none swap sw 0 0\" >>/etc/fstab; \
+             mkfs.ext4 -q /dev/mapper/luks1; mount /dev/mapper/luks1 /mnt; \
+             fallocate -l 64M /mnt/swap; chmod 600 /mnt/swap; mkswap /mnt/swap; swapon /mnt/swap",
+        )?
+        .success()?;
+    let rehearsed = server.shell_within("stayput mariadb enable --dry-run", minutes(5))?;
+    assert!(rehearsed.ok(), "{rehearsed}");
+    server
+        .shell(
+            "set -e; swapoff -a; umount /mnt; sed -i /swap/d /etc/fstab; dmsetup remove luks0; \
+             dmsetup remove luks1; echo 1 >/sys/block/zram0/reset; rmmod zram",
+        )?
+        .success()?;
 
     // The owner adds swap later, and memory runs short: the kernel is told to
     // reclaim all it can from the database and from an ordinary program, and

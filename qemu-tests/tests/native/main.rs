@@ -1,6 +1,8 @@
 //! What happens on a whole server that needs no machine: Debian, systemd and
 //! MariaDB in a container.
 
+mod clinic;
+mod disks;
 mod enable;
 mod gate;
 mod harness;
