@@ -175,6 +175,33 @@ fn servers_started_by_hand_find_nothing_to_work_on() -> Result {
 }
 
 #[test]
+fn an_instance_beside_is_named_and_starts_nothing_meanwhile() -> Result {
+    let server = clinic()?;
+    let start = "systemctl start mariadb@second";
+    server
+        .shell(&format!(
+            "mariadb-install-db --user=mysql --datadir=/var/lib/second --skip-test-db >/dev/null && \
+             printf '[mariadbd.second]\\ndatadir=/var/lib/second\\nsocket=/run/mysqld/second.sock\\n\
+             pid-file=/run/mysqld/second.pid\\nport=3307\\n' \
+             >/etc/mysql/mariadb.conf.d/90-second.cnf && {start}"
+        ))?
+        .success()?;
+    refused(&server, "", "Another MariaDB is running")?;
+    server.shell("systemctl stop mariadb@second")?.success()?;
+    let said = at_the_moment(
+        &server,
+        "Stopping MariaDB",
+        &format!(
+            "while ! grep -q 'ended with' /root/said; do {start}; sleep 0.2; done 2>&1 | sort -u >/root/starts"
+        ),
+    )?;
+    assert!(said.text.contains("ended with 0"), "{said}");
+    let starts = server.shell("cat /root/starts")?.text;
+    assert!(starts.contains("masked"), "{starts}");
+    has_rows(&server, 5000)
+}
+
+#[test]
 fn old_sample_paths_do_not_lead_the_copy_into_the_original() -> Result {
     let server = clinic()?;
     server
