@@ -8,6 +8,8 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use crate::sys::mount::{mount_memory, unmount, unmount_lazily};
 
 /// Where it is mounted. /run moves with it when the root filesystem is
@@ -27,8 +29,9 @@ impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "The key cannot be put in memory: {} (error {}).",
-            self.step, self.errno
+            "The key cannot be put in memory: {}: {}.",
+            self.step,
+            Errno::from_raw(self.errno).desc()
         )
     }
 }

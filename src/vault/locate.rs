@@ -35,7 +35,10 @@ impl fmt::Display for LocateError {
             Self::NoPartition => f.write_str("The disk with the vault is not there."),
             Self::Vault(error) => error.fmt(f),
             Self::OtherServer => f.write_str("The vault on this disk belongs to another server."),
-            Self::Open(errno) => write!(f, "The vault cannot be opened (error {errno})."),
+            Self::Open(errno) => {
+                let why = Errno::from_raw(*errno).desc();
+                write!(f, "The vault cannot be opened: {why}.")
+            }
         }
     }
 }
