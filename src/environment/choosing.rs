@@ -25,7 +25,9 @@ pub enum Verdict {
 
 /// What is taken, and what was thought of each neighbour.
 pub struct Choice {
+    /// The factors that are enrolled, with their values.
     pub chosen: Vec<Chosen>,
+    /// Each neighbour that was asked, what answered there, and whether it is taken.
     pub neighbours: Vec<(Label, Option<Value>, Verdict)>,
 }
 

@@ -11,11 +11,15 @@ use crate::vault::{
 /// A factor that was chosen for a place, with its value now.
 #[derive(Clone)]
 pub struct Chosen {
+    /// Whether it counts as a part of the machine, a neighbour or a key server.
     pub group: Group,
+    /// Names the observation.
     pub label: Label,
+    /// What it yielded; secret, as a row is wrapped under it.
     pub value: Value,
 }
 
+/// Why a choice of factors and thresholds cannot be enrolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnrolmentError {
     /// More than 32 factors.

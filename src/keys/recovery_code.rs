@@ -73,12 +73,14 @@ impl fmt::Display for CodeError {
 /// the vault's check value to say.
 #[derive(Debug)]
 pub struct RecoveryCode {
+    /// The master key that the code spells.
     pub key: MasterKey,
     /// The lowest four bits of the key's generation.
     generation: u8,
 }
 
 impl RecoveryCode {
+    /// The code of this key; of the generation only the lowest four bits are in it.
     pub fn new(key: &MasterKey, generation: u32) -> Self {
         Self {
             key: key.clone(),

@@ -21,7 +21,9 @@ const FILE_MAX: usize = 64 * 1024;
 /// What could not be done, with the system's errno.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReleaseError {
+    /// What was tried: `mount`, `write` ...
     pub step: &'static str,
+    /// The system's errno (errno(3)); 0 where it gave none.
     pub errno: i32,
 }
 

@@ -44,10 +44,12 @@ pub enum Then {
     Withhold(ResetCause),
 }
 
+/// What follows from a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Written to both copies before anything else is done or shown.
     pub write: Option<TheftState>,
+    /// What is done after that.
     pub then: Then,
 }
 

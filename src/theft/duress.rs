@@ -2,6 +2,7 @@
 
 use super::decide::WayBack;
 
+/// What a passphrase for duress destroys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnderDuress {
     /// Nothing would open the server afterwards: nothing is destroyed.

@@ -10,11 +10,17 @@ use crate::theft::{Alarm, OnAlarm, ResetCause};
 /// How many factors of a group answered, of how many enrolled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
+    /// Parts of the machine.
     pub machine: u8,
+    /// Of so many enrolled.
     pub machine_of: u8,
+    /// Neighbours.
     pub place: u8,
+    /// Of so many enrolled.
     pub place_of: u8,
+    /// Key servers.
     pub servers: u8,
+    /// Of so many enrolled.
     pub servers_of: u8,
 }
 
@@ -53,6 +59,7 @@ pub enum LockedBecause {
     Reset,
 }
 
+/// What happened. postcard stores the variant's number: new ones come last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EventKind {
     VaultMade,
@@ -152,6 +159,7 @@ pub enum EventKind {
     WatchAllClear,
 }
 
+/// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Counts all events of this vault, from 1.
@@ -160,6 +168,7 @@ pub struct Event {
     pub time: u64,
     /// The kernel's random id of this boot.
     pub boot_id: [u8; 16],
+    /// What happened.
     pub kind: EventKind,
 }
 

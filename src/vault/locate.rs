@@ -131,8 +131,9 @@ pub fn open(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     Ok(open_as_is(place)?.finish_interrupted()?)
 }
 
-/// The same, and what a power cut has interrupted stays as it is: for an entry
-/// in the log, which has nothing to do with it.
+/// Finds the vault that `place` names and opens it for reading and writing. What
+/// a power cut has interrupted stays as it is: for an entry in the log, which has
+/// nothing to do with it.
 ///
 /// # Errors
 /// [`LocateError`].
@@ -140,7 +141,8 @@ pub fn open_as_is(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     find(place, Access::ReadWrite)
 }
 
-/// The same for reading only: nothing can be written.
+/// Finds the vault that `place` names and opens it for reading only: nothing can
+/// be written.
 ///
 /// # Errors
 /// [`LocateError`].
@@ -148,8 +150,9 @@ pub fn look(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     find(place, Access::ReadOnly)
 }
 
-/// The same where it was found before, and elsewhere if it is not there any more:
-/// the partition tables need not be read again.
+/// Opens the vault for reading only, first where it was found before (`at`), so
+/// that the partition tables need not be read again; elsewhere if it is not
+/// there any more.
 ///
 /// # Errors
 /// [`LocateError`].

@@ -24,6 +24,7 @@ const REQUEST: usize = 768;
 /// Bytes taken in at one go, so that nobody holds up the prompt.
 const AT_ONCE: usize = 4096;
 
+/// An HTTP request, head and body, 768 bytes at most.
 pub type Request = String<REQUEST>;
 
 /// Why there was no reply.
@@ -62,6 +63,8 @@ impl Display for NoReply {
     }
 }
 
+/// One request to a key server, from the connection to the reply, without
+/// ever blocking.
 pub struct Conversation {
     connection: Connection,
     connected: bool,

@@ -206,6 +206,7 @@ enum AnyBlinding {
 /// One question: what is sent, and what of it stays here, which is erased on
 /// drop.
 pub struct Question {
+    /// The point that is sent. It tells nothing about the enrolled value.
     pub x: PointBytes,
     blinding: AnyBlinding,
 }

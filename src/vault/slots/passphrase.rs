@@ -34,13 +34,15 @@ pub enum Passphrase {
     Duress,
 }
 
+/// The slot of one person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassphraseSlot {
     id: u32,
+    /// Whose passphrase it is.
     pub name: PersonName,
     /// Seconds since 1970 (UTC).
     pub made: u64,
-    /// When the passphrase was last changed; the same.
+    /// When the passphrase was last changed, in seconds since 1970 (UTC).
     pub changed: u64,
     pub(super) wrapped: WrappedKey,
     /// Tells what the passphrase does to whoever has the master key.
@@ -61,7 +63,7 @@ pub enum PassphraseError {
     /// Somebody has this name already.
     NameTaken,
     NoSuchName,
-    /// The same passphrase, of whatever kind, is in use.
+    /// Another slot, whichever it is for, has this passphrase.
     InUse,
     /// The table asks for a scrypt that is out of bounds.
     Damaged,
@@ -135,10 +137,12 @@ impl PassphraseSlot {
 }
 
 impl Passphrases {
+    /// One slot for each person, in the order in which they were added.
     pub fn slots(&self) -> &[PassphraseSlot] {
         &self.slots
     }
 
+    /// Whether nobody has a passphrase.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
