@@ -17,9 +17,11 @@ pub const HOME: &str = "home";
 /// Whether a neighbour binds the server to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// It is enrolled.
     Taken,
     /// It did not answer.
     Silent,
+    /// What answers does not bind the server to its place.
     Refused(Refused),
 }
 

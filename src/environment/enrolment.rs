@@ -25,7 +25,10 @@ pub enum EnrolmentError {
     /// More than 32 factors.
     TooManyFactors,
     /// More than 256 permitted combinations.
-    TooManyCombinations { combinations: usize },
+    TooManyCombinations {
+        /// How many there would be.
+        combinations: usize,
+    },
     /// More factors needed than there are, or none at all.
     Threshold,
 }

@@ -36,14 +36,23 @@ type Digits = Zeroizing<[u8; LETTERS]>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeError {
     /// A letter that no code has.
-    Letter { group: usize },
+    Letter {
+        /// Number of the group, from 1.
+        group: usize,
+    },
     /// Not eight letters.
-    Length { group: usize },
+    Length {
+        /// Number of the group, from 1.
+        group: usize,
+    },
     /// More than nine groups.
     TooLong,
     /// The checksum does not fit, and would if one letter of this group were
     /// another one.
-    Group { group: usize },
+    Group {
+        /// Number of the group, from 1.
+        group: usize,
+    },
     /// The checksum does not fit: mistyped, or of another server.
     Wrong,
     /// Made by a newer version of stayput.

@@ -24,7 +24,9 @@ pub enum Finding {
 /// not plugged in, or a recovery code. See [`crate::vault::StickList::way_back`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WayBack {
+    /// There is one, and the list of sticks has it.
     Listed,
+    /// There is none that is known.
     None,
 }
 

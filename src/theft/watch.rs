@@ -71,6 +71,7 @@ impl fmt::Display for Alarm {
 /// What follows a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// All is well, or it is not certain yet.
     Nothing,
     /// For the first time since the server was last known to be at home.
     Raise(Alarm),

@@ -33,7 +33,10 @@ pub enum NoReply {
     /// There is no way to it, or nobody listens there.
     Unreachable(ErrorKind),
     /// It took too long, connected or not.
-    TooLate { connected: bool },
+    TooLate {
+        /// Whether the connection came about.
+        connected: bool,
+    },
     /// What came is no reply.
     Http(HttpError),
     /// The connection broke.

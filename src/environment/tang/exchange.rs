@@ -188,7 +188,7 @@ where
 /// value, which the server will help to compute again.
 ///
 /// # Errors
-/// [`BadPoint`]: the server's key is not on its curve.
+/// `BadPoint`: the server's key is not on its curve.
 #[cfg(feature = "admin")]
 pub fn enrol(exchange: &PublicKey) -> Result<(PointBytes, Secret32), BadPoint> {
     match exchange.curve {

@@ -30,6 +30,7 @@ pub struct KeyFile {
 /// a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyFileError {
+    /// More bytes than [`KeyFile::MAX`].
     TooLong,
     /// The line (from 1) is not `id;hex` with 64 hex digits.
     Line(usize),

@@ -59,9 +59,11 @@ pub struct Passphrases {
 /// Why nothing was added or changed; shown to people as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassphraseError {
+    /// 16 people have one already.
     Full,
     /// Somebody has this name already.
     NameTaken,
+    /// Nobody has this name.
     NoSuchName,
     /// Another slot, whichever it is for, has this passphrase.
     InUse,
@@ -84,8 +86,16 @@ impl fmt::Display for PassphraseError {
 /// What an entered passphrase turned out to be.
 #[derive(Debug)]
 pub enum Entered {
-    Opened { key: MasterKey, name: PersonName },
+    /// It opens the server.
+    Opened {
+        /// The master key.
+        key: MasterKey,
+        /// Whose passphrase it is.
+        name: PersonName,
+    },
+    /// It is one for duress.
     Duress,
+    /// It is nobody's.
     Wrong,
 }
 
