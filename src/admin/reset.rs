@@ -120,10 +120,10 @@ fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> Stri
             volume.display()
         );
     }
-    if !matches!(mariadb::find_original(), Ok(None)) {
-        text += "- the clear original of the database, which is still on this disk\n";
+    if is_enabled() {
+        text += "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n";
     }
-    text += "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n";
+    text += mariadb::in_a_reset();
     text += "Not destroyed: sticks that are not plugged in, backups, copies of this disk.\n";
     match keys.way_back(header, sticks) {
         WayBack::Listed => {

@@ -159,6 +159,13 @@ impl Status<'_> {
             }
             Err(error) => println!("CLEAR COPY: perhaps; {error}."),
         }
+        if let Some(path) = mariadb::rehearsal_left_behind() {
+            println!(
+                "Rehearsal: one was interrupted; its encrypted copy takes room in {}.\n  \
+                 To remove it: stayput mariadb enable --undo",
+                path.display()
+            );
+        }
         println!("Watch: {}", self.watch_in_words());
     }
 

@@ -5,6 +5,7 @@ pub mod attributes;
 pub mod beneath;
 pub mod block;
 pub mod clock;
+pub mod hangup;
 pub mod interface;
 pub mod kmsg;
 pub mod memory;

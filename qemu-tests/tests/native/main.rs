@@ -5,6 +5,7 @@ mod enable;
 mod gate;
 mod harness;
 mod hostile;
+mod lost_journal;
 mod original;
 mod readme;
 mod torture;

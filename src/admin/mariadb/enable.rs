@@ -13,6 +13,7 @@ mod along;
 mod beside;
 mod hold;
 mod journal;
+mod lost;
 mod making;
 mod marks;
 mod original;
@@ -48,8 +49,11 @@ use journal::{Journal, OriginalEnds, Stage};
 use marks::{Marked, RunId};
 use places::Places;
 
-pub use original::{ClearOriginal, DestroyOptions, Ends, destroy_for_reset, find as find_original};
+pub use original::{
+    ClearOriginal, DestroyOptions, Ends, destroy_for_reset, find as find_original, in_a_reset,
+};
 pub use original::{run as destroy_original, tell_at_login};
+pub use rehearsal::left_behind as rehearsal_left_behind;
 pub use run::go_on;
 pub use undo::let_go;
 
@@ -108,7 +112,7 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
     // Without a vault there is no key to encrypt with.
     drop(look_at_vault()?);
     let user = ServiceUser::find()?;
-    let journal = Journal::read().map_err(places::problem)?;
+    let journal = lost::take_up()?;
     if journal.is_some() {
         // A run that was killed may have left them masked.
         hold::let_units_go()?;

@@ -25,7 +25,8 @@ mod version;
 use crate::admin::Result;
 
 pub use data_directory::Door;
-pub use enable::{ClearOriginal, destroy_for_reset, find_original, tell_at_login};
+pub use enable::{ClearOriginal, destroy_for_reset, find_original, in_a_reset};
+pub use enable::{rehearsal_left_behind, tell_at_login};
 pub use process::Process;
 pub use standing::{Standing, Unit, look};
 pub(super) use units::{put_gate_in_front, take_gate_away};

@@ -9,6 +9,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use crate::sys::mount::{MountEntry, mounts_of};
 
@@ -28,13 +31,38 @@ impl fmt::Display for Occupant {
     }
 }
 
+/// For so long everybody's files are looked at. On a network filesystem whose
+/// server is silent, a look has no end.
+const LOOK_TAKES: Duration = Duration::from_secs(60);
+
 /// Everybody but this process who works in `tree`, on this machine, in
 /// containers too; `ours` are mounts that are known.
 ///
 /// # Errors
-/// What the system says; who works there is not known then.
+/// What the system says; who works there is not known then. TimedOut when a
+/// filesystem does not answer.
 pub fn of(tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
-    find(Path::new("/proc"), tree, ours)
+    let tree = tree.to_owned();
+    let ours: Vec<PathBuf> = ours.iter().map(|path| path.into()).collect();
+    within(LOOK_TAKES, move || {
+        let ours: Vec<&Path> = ours.iter().map(PathBuf::as_path).collect();
+        find(Path::new("/proc"), &tree, &ours)
+    })
+}
+
+/// What is not done by then goes on, and nobody hears of it.
+fn within<T: Send + 'static>(
+    limit: Duration,
+    look: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (answer, answered) = mpsc::channel();
+    thread::spawn(move || answer.send(look()));
+    answered.recv_timeout(limit).unwrap_or_else(|_| {
+        Err(io::Error::new(
+            ErrorKind::TimedOut,
+            "a filesystem that some process uses does not answer",
+        ))
+    })
 }
 
 fn find(proc: &Path, tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
@@ -178,6 +206,17 @@ mod tests {
         assert_eq!(found("/var/lib/mysql2", "8:1"), 0);
         assert_eq!(found("/var/lib", "8:1"), 0);
         assert_eq!(found("/var/lib/mysql", "8:2"), 0);
+    }
+
+    #[test]
+    fn a_silent_network_disk_of_somebody_else_ends_the_look() {
+        let silent = || {
+            thread::sleep(Duration::from_secs(60));
+            Ok(())
+        };
+        let error = within(Duration::from_millis(10), silent).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(within(Duration::from_secs(60), || Ok(7)).unwrap(), 7);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::admin::systemd::{self, reload};
 use crate::admin::{Problem, Result};
 
-use super::durable::write_durably;
+use super::durable::{sync_directory, write_durably};
 
 const DROP_IN: &str = include_str!("../../../systemd/mariadb-stayput.conf");
 const CLOSED: &str = include_str!("../../../systemd/stayput-mariadb-closed.service");
@@ -52,7 +52,9 @@ pub fn take_gate_away() -> Result<()> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(file_problem(path, &error));
             }
-            _ => {}
+            Err(_) => {}
+            // After a power cut it would close a server that has no keys.
+            Ok(()) => sync_directory(Path::new(path)).map_err(|e| file_problem(path, &e))?,
         }
     }
     reload()

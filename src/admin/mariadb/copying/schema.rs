@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::engines::{Keeps, keeps};
-use super::names::TableName;
+use super::names::{TableName, literal};
 use super::wire::{Connection, SqlError};
 
 /// Databases that mariadbd makes up.
@@ -146,14 +146,16 @@ pub fn tables(
             },
         );
     }
-    let hashed = server.rows(
-        "SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME FROM information_schema.STATISTICS \
-         WHERE INDEX_TYPE = 'HASH'",
-    )?;
-    for row in hashed {
-        let [schema, name] = fields(row)?;
-        if let Some(table) = tables.get_mut(&TableName::new(&schema, &name)) {
-            table.hashes = true;
+    for which in asked_for_keys(&tables) {
+        let hashed = server.rows(&format!(
+            "SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME FROM information_schema.STATISTICS \
+             WHERE INDEX_TYPE = 'HASH'{which}"
+        ))?;
+        for row in hashed {
+            let [schema, name] = fields(row)?;
+            if let Some(table) = tables.get_mut(&TableName::new(&schema, &name)) {
+                table.hashes = true;
+            }
         }
     }
     let columns = server.rows(&format!(
@@ -193,6 +195,24 @@ pub fn tables(
     Ok(tables)
 }
 
+/// Conditions under which the keys of all tables with rows are asked for. The
+/// question opens every table that it is about: where one leads to another
+/// server, only the others are asked for, one by one.
+fn asked_for_keys(tables: &BTreeMap<TableName, Table>) -> Vec<String> {
+    if !tables.values().any(Table::keeps_definition_only) {
+        return vec![String::new()];
+    }
+    let with_rows = tables.values().filter(|table| table.keeps_rows());
+    let condition = |table: &Table| {
+        format!(
+            " AND TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+            literal(&table.name.schema),
+            literal(&table.name.name)
+        )
+    };
+    with_rows.map(condition).collect()
+}
+
 /// The fields of a row, of which there must be so many.
 ///
 /// # Errors
@@ -228,6 +248,21 @@ mod tests {
         assert!(!hashed.needs_own_sum());
         hashed.hashes = true;
         assert!(hashed.needs_own_sum());
+    }
+
+    #[test]
+    fn nobody_asks_another_server_about_keys() {
+        let named = |name: &str, engine: &str| {
+            let mut table = table(Kind::Plain, &[("id", "int", false)]);
+            (table.name, table.engine) = (TableName::new("clinic", name), engine.into());
+            (table.name.clone(), table)
+        };
+        let own = BTreeMap::from([named("a", "InnoDB"), named("b", "Aria")]);
+        assert_eq!(asked_for_keys(&own), [""]);
+        let mixed = BTreeMap::from([named("a", "InnoDB"), named("far", "FEDERATED")]);
+        let asked = asked_for_keys(&mixed);
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert!(asked[0].ends_with(&format!("TABLE_NAME = {}", literal("a"))));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What needs MariaDB is stopped with it (systemd.unit(5): Requires=, BindsTo=,
-//! PartOf=), and nobody starts it again. So it is noted, and started.
+//! PartOf=), and so are its sockets; nobody starts them again. So it is noted,
+//! and started.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -31,7 +32,9 @@ pub fn note() {
         }
     }
     let ours = |unit: &String| unit.starts_with("mariadb") || unit.starts_with("mysql");
-    let running = known.iter().filter(|unit| !ours(unit) && is_active(unit));
+    known.retain(|unit| !ours(unit));
+    known.extend(sockets());
+    let running = known.iter().filter(|unit| is_active(unit));
     let text: String = running.map(|unit| format!("{unit}\n")).collect();
     let add = || {
         fs::create_dir_all(ROOM)?;
@@ -44,6 +47,17 @@ pub fn note() {
     };
     // MariaDB is worth more than those.
     let _: io::Result<()> = add();
+}
+
+/// MariaDB's sockets, as [`mariadb_service::stop_units`] stops them.
+///
+/// [`mariadb_service::stop_units`]: crate::admin::mariadb_service::stop_units
+fn sockets() -> Vec<String> {
+    let mut list = Command::new(SYSTEMCTL);
+    list.args(["list-units", "--plain", "--no-legend", "--state=active"]);
+    let text = program::run(list.arg("mariadb*.socket"), "").unwrap_or_default();
+    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    text.lines().filter_map(first).collect()
 }
 
 fn stopped_with(unit: &str) -> Vec<String> {
@@ -68,7 +82,9 @@ pub fn start() {
     for unit in text.lines().filter(|unit| !is_active(unit)) {
         let next = format!("`systemctl status {unit}` tells more.");
         match systemctl(&["start", "--no-block", "--", unit], &next) {
-            Ok(()) => say(format!("{unit} needs MariaDB; it is started again.")),
+            Ok(()) => say(format!(
+                "{unit} was stopped with MariaDB; it is started again."
+            )),
             Err(problem) => say(format!("{unit} was stopped with MariaDB. {problem}")),
         }
     }

@@ -97,6 +97,18 @@ pub fn keep(known: &Known, original: &Path, seen: &Path, since: u64) -> Result<(
     Ok(())
 }
 
+/// Says where [`keep`] has put what lay beside the tables, if it has: it does
+/// not come back by itself.
+pub fn tell_kept(seen: &Path, since: u64) {
+    let place = place(seen, since);
+    if place.exists() {
+        say(format!(
+            "Files that lay beside the tables are in {}; move back what is needed.",
+            place.display()
+        ));
+    }
+}
+
 fn place(seen: &Path, seconds: u64) -> PathBuf {
     let time = log::time(seconds);
     // Year, month and day.

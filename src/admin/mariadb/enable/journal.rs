@@ -10,7 +10,7 @@ use crate::admin::mariadb::durable::{sync_directory, write_durably};
 
 use super::marks::RunId;
 
-const FILE: &str = "/var/lib/stayput/mariadb.enable";
+pub const FILE: &str = "/var/lib/stayput/mariadb.enable";
 const FIRST_LINE: &str = "stayput mariadb enable 2";
 
 /// Longest journal, in bytes.
@@ -98,7 +98,7 @@ impl Journal {
         let mut text = String::new();
         file.take(MAX).read_to_string(&mut text)?;
         let journal = Self::parse(&text);
-        let wrong = || io::Error::other(format!("{} makes no sense", path.display()));
+        let wrong = || io::Error::other(format!("{} is damaged", path.display()));
         journal.map(Some).ok_or_else(wrong)
     }
 

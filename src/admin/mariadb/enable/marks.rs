@@ -96,6 +96,11 @@ impl Marked {
         }
     }
 
+    /// Whose mark a room carries, if any.
+    pub fn owner(room: &Path) -> Option<RunId> {
+        RunId::parse(fs::read_to_string(room.join(MARK)).ok()?.trim_end())
+    }
+
     /// Where the data directory lies in the room, if there is one.
     pub fn data(&self) -> PathBuf {
         self.room.join(DATA)

@@ -21,12 +21,15 @@ use super::journal::{Journal, OriginalEnds, Stage};
 use super::marks::Marked;
 use super::places::{self, Places};
 use super::proofs::{self, MayDestroy};
-use super::{say, worker};
+use super::{lost, say, worker};
 
 const UNIT: &str = "stayput-mariadb-original.service";
 const PATH: &str = "/etc/systemd/system/stayput-mariadb-original.service";
 const TEXT: &str = include_str!("../../../../systemd/stayput-mariadb-original.service");
 const NEXT: &str = "`systemctl status stayput-mariadb-original` tells more.";
+
+/// In the room of an original that is no longer whole.
+pub const BEING_DESTROYED: &str = "being-destroyed";
 
 /// A copy of the database that anybody with the disk can read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -102,7 +105,7 @@ impl ClearOriginal {
 /// # Errors
 /// When the journal cannot be read: then nobody knows.
 pub fn find() -> std::io::Result<Option<ClearOriginal>> {
-    let journal = Journal::read()?;
+    let journal = lost::find()?;
     // A rehearsal leaves the server as it was.
     let run = journal.filter(|journal| journal.stage != Stage::Rehearsing);
     Ok(run.as_ref().map(ClearOriginal::of))
@@ -182,6 +185,8 @@ pub fn destroy(room: Marked, _: MayDestroy) -> Result<()> {
 }
 
 fn overwrite(room: &Marked) -> Result<()> {
+    // On a full disk it is the journal alone that knows of it.
+    let _ = write_durably(&room.file(BEING_DESTROYED), b"");
     let report = overwrite_all(&room.data(), &mut |step| {
         // After a power cut nothing else knows of it.
         if let overwrite::Step::OtherName(path, inode) = step {
@@ -227,7 +232,7 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
         Err(_) if options.when_due => return Ok(()),
         Err(problem) => return Err(problem),
     };
-    let Some(mut journal) = Journal::read().map_err(places::problem)? else {
+    let Some(mut journal) = lost::take_up()? else {
         if options.when_due {
             return Ok(());
         }
@@ -236,7 +241,11 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
             "Nothing has to be done.",
         ));
     };
+    let places = Places::of(&journal.data);
     let Some(noted) = proofs::noted(&journal) else {
+        if !options.when_due && is_gone(&journal, &places)? {
+            return end_without(options);
+        }
         return refuse(
             options,
             "The run that made it was interrupted.",
@@ -250,7 +259,6 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
         say(format!("The clear original stays for now: {why}."));
         return Ok(());
     }
-    let places = Places::of(&journal.data);
     // First: where its disk is not mounted, the original is not seen either.
     let serving = proofs::serving(places.data.real())?;
     let room = Marked::find(&places.original, journal.run).map_err(places::problem)?;
@@ -269,6 +277,24 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
     }
     journal.reach(Stage::Destroying).map_err(places::problem)?;
     destroy(room, permit)?;
+    end()
+}
+
+/// Whether MariaDB serves from the copy, and the original is not on its disk.
+fn is_gone(journal: &Journal, places: &Places) -> Result<bool> {
+    let serves = proofs::serving(places.data.real()).is_ok();
+    let room = Marked::find(&places.original, journal.run).map_err(places::problem)?;
+    let holds = room.is_some_and(|room| room.data().exists());
+    Ok(journal.stage == Stage::Starting && serves && !holds)
+}
+
+/// Somebody has removed the original before the run had ended.
+fn end_without(options: &DestroyOptions) -> Result<()> {
+    ask::confirm(
+        "The clear original is not there any more, and MariaDB serves from the encrypted copy. \
+         It was not counted again. End the run?",
+        options.yes,
+    )?;
     end()
 }
 
@@ -308,12 +334,30 @@ fn due(journal: &Journal) -> std::result::Result<(), String> {
     Err("this boot did not come by its keys in the initramfs".into())
 }
 
+/// What becomes of a database in a reset, as a part of its announcement.
+pub fn in_a_reset() -> &'static str {
+    match lost::find() {
+        Ok(None) => "",
+        Ok(Some(journal)) if journal.stage < Stage::Starting => {
+            "The database itself is still in the clear (`stayput mariadb enable` was interrupted), \
+             and stays.\n"
+        }
+        _ => "The clear original of the database, which is still on this disk, is destroyed.\n",
+    }
+}
+
 /// What `stayput reset` does with it: destroyed at once, without any proof,
 /// because it shall be readable by nobody. What fails is said, and stops
 /// nothing.
 pub fn destroy_for_reset() {
-    let Ok(Some(mut journal)) = Journal::read() else {
-        return;
+    let mut journal = match lost::find() {
+        Ok(Some(journal)) => journal,
+        Ok(None) => return,
+        Err(error) => {
+            return say(format!(
+                "NOT DESTROYED: perhaps a clear original of the database ({error})."
+            ));
+        }
     };
     let places = Places::of(&journal.data);
     let Ok(Some(room)) = Marked::find(&places.original, journal.run) else {

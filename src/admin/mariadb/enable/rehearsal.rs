@@ -18,7 +18,7 @@ use super::journal::{Journal, OriginalEnds, Stage};
 use super::making::Making;
 use super::marks::{Marked, RunId};
 use super::places::{self, Places};
-use super::{say, undo};
+use super::{say, undo, worker};
 
 /// Stopping and starting MariaDB, beside copying and comparing.
 const AROUND_IT: Duration = Duration::from_secs(5);
@@ -57,6 +57,14 @@ pub fn rehearse(
     let copied = copied?;
     thrown_away?;
     Ok(copied)
+}
+
+/// Where a rehearsal that was killed has left its copy, which is encrypted
+/// with keys that nobody has, and takes room.
+pub fn left_behind() -> Option<PathBuf> {
+    let journal = Journal::read().ok().flatten()?;
+    let interrupted = journal.stage == Stage::Rehearsing && !worker::is_locked();
+    interrupted.then(|| Places::of(&journal.data).making)
 }
 
 fn refusal(found: &[Obstacle]) -> Problem {

@@ -306,7 +306,8 @@ impl Run {
         room.map_err(places::problem)?.ok_or_else(|| {
             Problem::failed(
                 format!("{} is not there.", self.places.original.display()),
-                "Was it moved? The encrypted database is not touched.",
+                "Was it moved? Move it back and run the command again. If it was removed, \
+                 `stayput mariadb destroy-original` ends the run.",
             )
         })
     }

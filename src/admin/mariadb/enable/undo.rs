@@ -16,14 +16,14 @@ use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE};
 use crate::admin::mariadb::units;
 use crate::admin::mariadb_service::{self, CHECK_FILE};
 use crate::admin::{Problem, Result, systemd};
-use crate::sys::mount;
+use crate::sys::{hangup, mount};
 
 use super::hold::{self, Cover};
 use super::journal::{Journal, Stage};
 use super::making::Making;
 use super::marks::Marked;
 use super::places::{self, Places};
-use super::{along, say};
+use super::{along, beside, say};
 
 /// `stayput mariadb let-go`: what the unit runs when the work has ended, for
 /// whatever reason. Does nothing after a run that did all it should.
@@ -55,6 +55,8 @@ pub fn let_go() -> Result<()> {
 /// What the filesystem or systemd says; it can be run again.
 pub fn undo(journal: &Journal, places: &Places) -> Result<()> {
     say("Going back to the server as it was.");
+    // In a terminal or in a unit: half undone, MariaDB would stay down.
+    let _ = hangup::outlive();
     let io = places::problem;
     Making::end().map_err(io)?;
     Cover::of(places.data.seen()).take_away().map_err(io)?;
@@ -260,6 +262,7 @@ pub fn go_back(journal: &Journal, places: &Places) -> Result<()> {
         sync_directory(&kept).map_err(places::problem)?;
     }
     say(format!("The copy is kept in {}.", kept.display()));
+    beside::tell_kept(places.data.seen(), journal.since);
     put_original_back(journal, places)?;
     end_clear()
 }

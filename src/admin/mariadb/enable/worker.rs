@@ -60,6 +60,12 @@ pub fn lock() -> Result<Lock> {
     }
 }
 
+/// Whether a command prepares, rehearses or watches a run just now.
+pub fn is_locked() -> bool {
+    let file = File::open(LOCK);
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Locks the file, unless somebody else has it for longer than a look takes:
 /// after a boot, a unit of lowest priority looks what is due.
 fn take(file: File) -> io::Result<Option<File>> {

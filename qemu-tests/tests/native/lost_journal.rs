@@ -1,0 +1,163 @@
+//! What a run has noted is lost, damaged, or no longer true: the clear
+//! original is still told, and there is a way on.
+
+use qemu_tests::{Container, Output, Result, Suite, minutes};
+
+const JOURNAL: &str = "/var/lib/stayput/mariadb.enable";
+const ORIGINAL: &str = "/var/lib/stayput/mariadb.original";
+const MAKING: &str = "/var/lib/stayput/mariadb.making";
+
+fn clinic() -> Result<Container> {
+    let server = Container::fresh(Suite::Bookworm)?;
+    server.wait_for_database()?;
+    server.sql(
+        "CREATE DATABASE clinic; USE clinic; CREATE TABLE patient (id INT PRIMARY KEY, \
+         name VARCHAR(80)); INSERT INTO patient SELECT seq, CONCAT('Wanjiru ', seq) \
+         FROM seq_1_to_5000",
+    )?;
+    Ok(server)
+}
+
+fn stayput(server: &Container, words: &str) -> Result<Output> {
+    server.shell_within(&format!("stayput {words}"), minutes(4))
+}
+
+fn encrypted() -> Result<Container> {
+    let server = clinic()?;
+    stayput(&server, "mariadb enable --yes")?.success()?;
+    Ok(server)
+}
+
+fn has_every_row(server: &Container) -> Result {
+    server.wait_for_database()?;
+    let rows = server.sql("SELECT COUNT(*) FROM clinic.patient")?;
+    assert_eq!(rows.trim(), "5000");
+    Ok(())
+}
+
+fn is_told(server: &Container) -> Result {
+    let status = stayput(server, "status")?.success()?;
+    assert!(status.contains("CLEAR COPY"), "{status}");
+    Ok(())
+}
+
+#[test]
+fn clear_original_without_its_journal_is_told_and_destroyed() -> Result {
+    let server = encrypted()?;
+    for lose in ["rm", "truncate -s 20"] {
+        server.shell(&format!("{lose} {JOURNAL}"))?.success()?;
+        is_told(&server)?;
+        let said = stayput(&server, "mariadb enable --yes")?.success()?;
+        assert!(said.contains("journal of an earlier run is lost"), "{said}");
+        has_every_row(&server)?;
+        is_told(&server)?;
+    }
+    stayput(&server, "mariadb destroy-original --yes")?.success()?;
+    server.shell(&format!("! test -e {ORIGINAL}"))?.success()?;
+    let status = stayput(&server, "status")?.success()?;
+    assert!(!status.contains("CLEAR COPY"), "{status}");
+    has_every_row(&server)
+}
+
+#[test]
+fn way_back_is_open_without_the_journal() -> Result {
+    let server = encrypted()?;
+    server.shell(&format!("rm {JOURNAL}"))?.success()?;
+    stayput(&server, "mariadb enable --undo --yes")?.success()?;
+    has_every_row(&server)?;
+    server
+        .shell("test -e /var/lib/mysql/clinic && ! test -e /var/lib/stayput/mariadb.check")?
+        .success()?;
+    Ok(())
+}
+
+#[test]
+fn original_that_is_no_longer_whole_is_not_gone_back_to() -> Result {
+    let server = encrypted()?;
+    // As after a power cut in the destruction, and a disk that lost the rest.
+    server
+        .shell(&format!(
+            "rm {JOURNAL} {ORIGINAL}/data/ibdata1 && touch {ORIGINAL}/being-destroyed"
+        ))?
+        .success()?;
+    let output = stayput(&server, "mariadb enable --undo --yes")?;
+    assert!(
+        !output.ok() && output.text.contains("no way back"),
+        "{output}"
+    );
+    has_every_row(&server)?;
+    stayput(&server, "mariadb destroy-original --yes")?.success()?;
+    has_every_row(&server)
+}
+
+#[test]
+fn original_removed_by_hand_does_not_keep_a_run_from_its_end() -> Result {
+    let server = encrypted()?;
+    server
+        .shell(&format!(
+            "sed -i 's/^stage .*/stage starting/' {JOURNAL} && rm -r {ORIGINAL}"
+        ))?
+        .success()?;
+    let output = stayput(&server, "mariadb enable --yes")?;
+    let way_out = "stayput mariadb destroy-original";
+    assert!(!output.ok() && output.text.contains(way_out), "{output}");
+    stayput(&server, "mariadb destroy-original --yes")?.success()?;
+    let status = stayput(&server, "status")?.success()?;
+    assert!(!status.contains("CLEAR COPY"), "{status}");
+    has_every_row(&server)
+}
+
+#[test]
+fn damaged_journal_of_no_run_says_what_to_do() -> Result {
+    let server = clinic()?;
+    server
+        .shell(&format!(
+            "mkdir -p /var/lib/stayput && echo nonsense >{JOURNAL}"
+        ))?
+        .success()?;
+    let output = stayput(&server, "mariadb enable --yes")?;
+    let way_out = format!("rm {JOURNAL}");
+    assert!(!output.ok() && output.text.contains(&way_out), "{output}");
+    server.shell(&way_out)?.success()?;
+    stayput(&server, "mariadb enable --yes")?.success()?;
+    has_every_row(&server)
+}
+
+#[test]
+fn rehearsal_that_was_killed_is_told_and_thrown_away() -> Result {
+    let server = clinic()?;
+    server
+        .shell(&format!(
+            "stayput mariadb enable --dry-run >/dev/null & \
+             until test -e {MAKING}/data; do sleep 0.02; done; kill -9 $!; wait || true"
+        ))?
+        .success()?;
+    let status = stayput(&server, "status")?.success()?;
+    assert!(
+        status.contains(&format!("takes room in {MAKING}")),
+        "{status}"
+    );
+    stayput(&server, "mariadb enable --undo --yes")?.success()?;
+    server.shell(&format!("! test -e {MAKING}"))?.success()?;
+    has_every_row(&server)
+}
+
+#[test]
+fn reset_does_not_promise_what_it_does_not_do() -> Result {
+    let server = encrypted()?;
+    let announced = |stage: &str| -> Result<String> {
+        server
+            .shell(&format!("sed -i 's/^stage .*/stage {stage}/' {JOURNAL}"))?
+            .success()?;
+        stayput(&server, "reset --dry-run")?.success()
+    };
+    let waiting = announced("waiting")?;
+    assert!(waiting.contains("which is still on this disk"), "{waiting}");
+    let building = announced("building")?;
+    assert!(building.contains("still in the clear"), "{building}");
+    assert!(
+        !building.contains("which is still on this disk"),
+        "{building}"
+    );
+    Ok(())
+}
