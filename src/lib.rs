@@ -5,8 +5,10 @@
 //! - [`boot`]: the initramfs stage; `admin`: the commands of `stayput`
 //! - [`locked`]: why a server does not open, and what is said then
 //! - [`reset`]: the destruction that both of them start
-//! - [`theft`], [`environment`], [`stick`], [`release`]: what the two share
-//! - [`vault`], [`keys`]: the formats and the secrets
+//! - [`environment`], [`stick`], [`release`]: the place, sticks, the keys in memory
+//! - [`vault`]: what stands on the disk
+//! - [`theft`]: the theft state, the policy, and what follows from both
+//! - [`keys`]: the master key, what is derived from it, and how it is wrapped
 //! - [`sys`]: one safe wrapper per system facility, the only `unsafe`
 
 #[cfg(feature = "admin")]

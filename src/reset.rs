@@ -13,6 +13,7 @@ use crate::vault::{Destroyed, EventKind, Vault, VaultError};
 
 /// What is to be done besides destroying the pepper.
 pub struct Reset<'a> {
+    /// Why, as the log and the prompt will say.
     pub cause: ResetCause,
     /// This server's keys on sticks that are plugged in.
     pub plugged: &'a PluggedKeys,
@@ -22,10 +23,12 @@ pub struct Reset<'a> {
 
 /// What became of it.
 pub struct Done {
+    /// How thoroughly the pepper was destroyed, or why not.
     pub destroyed: Result<Destroyed, LocateError>,
     /// When the pepper was found to be gone, since the start; `None` where a
     /// part of it may still be there.
     pub verified: Option<Duration>,
+    /// What became of the keys on plugged sticks.
     pub wiped: Wiped,
     /// A log that cannot be written does not undo what was done.
     pub noted: Result<(), VaultError>,

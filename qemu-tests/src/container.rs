@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::database;
-use crate::prepared::images_script_with;
+use crate::prepared::built_debian;
 use crate::{Output, Result, Scratch, minutes, seconds, shipped_binary};
 use disk::Disk;
 pub use namespace::Background;
@@ -66,7 +66,7 @@ impl Container {
     /// The same without a vault: only the program is there, and a partition
     /// that waits for one.
     pub fn without_vault(suite: Suite) -> Result<Self> {
-        let base = PathBuf::from(images_script_with("build-debian", &[suite.name()])?);
+        let base = PathBuf::from(built_debian(suite.name())?);
         let scratch = Scratch::new()?;
         let mut server = Self {
             running: None,

@@ -37,7 +37,6 @@
 //! transcript of the machine's console.
 
 mod accel;
-mod base64;
 mod computer;
 mod console;
 mod container;

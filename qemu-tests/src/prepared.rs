@@ -23,27 +23,35 @@ pub(crate) fn cache() -> Result<PathBuf> {
 
 /// Runs a script of images/ and gives the last line of its output. What it
 /// says about its progress goes to standard error.
+///
+/// # Errors
+/// It cannot be started, or it fails.
 pub fn images_script(name: &str) -> Result<String> {
-    images_script_with(name, &[])
+    script(&format!("images/{name}"), &[])
 }
 
-/// The same with words for the script.
-pub(crate) fn images_script_with(name: &str, words: &[&str]) -> Result<String> {
-    let script = project().join("images").join(name);
-    let output = Command::new(&script)
+/// Runs images/build-debian for one of Debian's suites, as [`images_script`]
+/// does, and gives the directory of the image.
+pub(crate) fn built_debian(suite: &str) -> Result<String> {
+    script("images/build-debian", &[suite])
+}
+
+/// `path` is the script's within the project.
+fn script(path: &str, words: &[&str]) -> Result<String> {
+    let output = Command::new(project().join(path))
         .args(words)
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|e| Failure::new(format!("{}: {e}", script.display())))?;
+        .map_err(|e| Failure::new(format!("{path}: {e}")))?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
-        return Err(Failure::new(format!("images/{name} failed: {text}")));
+        return Err(Failure::new(format!("{path} failed: {text}")));
     }
     Ok(text.lines().last().unwrap_or_default().to_string())
 }
 
 /// One of the two static binaries as shipped, built by
-/// `images/build-binaries`.
+/// `build/static-binaries`.
 pub fn shipped_binary(name: &str) -> Result<PathBuf> {
     static BUILT: OnceLock<std::result::Result<(), String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
@@ -51,7 +59,7 @@ pub fn shipped_binary(name: &str) -> Result<PathBuf> {
         if std::env::var_os("STAYPUT_BINARIES_BUILT").is_some() {
             return Ok(());
         }
-        images_script("build-binaries")
+        script("build/static-binaries", &[])
             .map(|_| ())
             .map_err(|e| e.to_string())
     });

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use base64ct::{Base64, Encoding};
+
 use crate::console::Console;
-use crate::{Failure, Result, base64};
+use crate::{Failure, Result};
 
 /// How a command in the guest ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +74,7 @@ impl Shell {
         }
         self.count += 1;
         let tag = format!("t{}", self.count);
-        let line = format!("{tag} {}\n", base64::encode(command.as_bytes()));
+        let line = format!("{tag} {}\n", Base64::encode_string(command.as_bytes()));
         self.line.type_text(&line)?;
         Ok(tag)
     }
@@ -95,6 +97,6 @@ fn parse(answer: &str) -> Option<Output> {
         .unwrap_or((answer.trim_end(), ""));
     Some(Output {
         status: status.parse().ok()?,
-        text: String::from_utf8_lossy(&base64::decode(output)?).into_owned(),
+        text: String::from_utf8_lossy(&Base64::decode_vec(output).ok()?).into_owned(),
     })
 }

@@ -1,4 +1,5 @@
-//! The commands of `stayput`, one file per command.
+//! The commands of `stayput`, each in a file or a folder of its own, and what
+//! several of them share.
 
 mod advertised;
 mod ask;

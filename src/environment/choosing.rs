@@ -17,15 +17,19 @@ pub const HOME: &str = "home";
 /// Whether a neighbour binds the server to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// It is enrolled.
     Taken,
     /// It did not answer.
     Silent,
+    /// What answers does not bind the server to its place.
     Refused(Refused),
 }
 
 /// What is taken, and what was thought of each neighbour.
 pub struct Choice {
+    /// The factors that are enrolled, with their values.
     pub chosen: Vec<Chosen>,
+    /// Each neighbour that was asked, what answered there, and whether it is taken.
     pub neighbours: Vec<(Label, Option<Value>, Verdict)>,
 }
 

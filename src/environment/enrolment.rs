@@ -11,17 +11,24 @@ use crate::vault::{
 /// A factor that was chosen for a place, with its value now.
 #[derive(Clone)]
 pub struct Chosen {
+    /// Whether it counts as a part of the machine, a neighbour or a key server.
     pub group: Group,
+    /// Names the observation.
     pub label: Label,
+    /// What it yielded; secret, as a row is wrapped under it.
     pub value: Value,
 }
 
+/// Why a choice of factors and thresholds cannot be enrolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnrolmentError {
     /// More than 32 factors.
     TooManyFactors,
     /// More than 256 permitted combinations.
-    TooManyCombinations { combinations: usize },
+    TooManyCombinations {
+        /// How many there would be.
+        combinations: usize,
+    },
     /// More factors needed than there are, or none at all.
     Threshold,
 }

@@ -14,9 +14,13 @@ pub(super) const MAX_LINKS: usize = 16;
 /// One interface, for as long as it is there under its number: a card that is
 /// plugged in again has another one, and udev may give it another name.
 pub(super) struct Link {
+    /// The kernel's number of the interface, which stays when its name changes.
     pub index: i32,
+    /// The name that it has now.
     pub name: Name,
+    /// The hardware address that it sends from.
     pub mac: Mac,
+    /// Sends ARP questions and receives ARP packets.
     pub arp: PacketSocket,
     /// Opened for the first question by neighbour discovery.
     advertisements: OnceCell<Option<PacketSocket>>,
@@ -32,6 +36,8 @@ pub(super) struct Links {
 }
 
 impl Links {
+    /// None yet. With `wakes`, interfaces that are down are put up for as long as
+    /// this lives.
     pub fn new(wakes: bool) -> Self {
         Self {
             links: Vec::new(),
@@ -39,6 +45,7 @@ impl Links {
         }
     }
 
+    /// These and no others, for tests.
     #[cfg(test)]
     pub fn of<const N: usize>(links: [Link; N]) -> Self {
         Self {
@@ -47,6 +54,7 @@ impl Links {
         }
     }
 
+    /// The interfaces that are asked on.
     pub fn iter(&self) -> impl Iterator<Item = &Link> {
         self.links.iter()
     }

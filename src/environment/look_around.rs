@@ -10,8 +10,8 @@ use crate::vault::{Label, Value};
 /// How long neighbours are waited for on a live network, where they answer
 /// within milliseconds.
 pub const ON_A_LIVE_NETWORK: Duration = Duration::from_secs(3);
-/// The same where the cards may be down still: link-up takes up to four
-/// seconds.
+/// How long everybody has to answer where the cards may be down still: link-up
+/// takes up to four seconds.
 pub const FROM_NOTHING: Duration = Duration::from_secs(8);
 
 /// The machine, the neighbours among `labels`, and the key servers; returns
@@ -31,7 +31,8 @@ pub fn look_around<'a>(
     observed
 }
 
-/// The same on the network as it stands: no interface is put up for it.
+/// Looks around as [`look_around`] on the network as it stands: no interface is
+/// put up for it.
 #[cfg(feature = "admin")]
 pub fn look_around_quietly<'a>(
     labels: impl Iterator<Item = &'a Label> + Clone,

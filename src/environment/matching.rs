@@ -64,6 +64,7 @@ pub struct Matcher {
 }
 
 impl Matcher {
+    /// For a place of which nothing was tried yet.
     pub fn new(slot: &EnvironmentSlot) -> Self {
         Self {
             tried: slot.rows.iter().map(|_| 0).collect(),
@@ -160,6 +161,7 @@ fn count(slot: &EnvironmentSlot, counts: impl Fn(&Label) -> bool) -> Answered {
 
 /// What is as it was enrolled and what is not.
 pub struct Comparison {
+    /// How many factors of each group are as they were enrolled.
     pub same: Answered,
     /// Answered with another value than the enrolled one.
     pub changed: Vec<Label, MAX_FACTORS>,

@@ -97,7 +97,7 @@ impl Neighbours {
         }
     }
 
-    /// The same, and interfaces that are down stay so.
+    /// Asks for these on the interfaces that are up; those that are down stay so.
     pub fn on_live_links<'a>(labels: impl Iterator<Item = &'a Label>, now: Instant) -> Self {
         Self {
             links: Links::new(false),

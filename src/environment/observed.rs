@@ -86,6 +86,7 @@ impl Observed {
         }
     }
 
+    /// The newest value of this observation; `None` where nothing has answered.
     pub fn value(&self, label: &str) -> Option<&Value> {
         self.find(label).map(|known| &known.value)
     }

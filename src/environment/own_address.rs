@@ -128,6 +128,8 @@ pub(super) struct Claim {
 pub(super) struct OwnAddresses(Vec<Claim, MAX_OWN>);
 
 impl OwnAddresses {
+    /// For the enrolled addresses, 8 at most; the first one's router comes first.
+    /// An address that stands twice for the same card counts once.
     pub fn new<'a>(own: impl Iterator<Item = &'a OwnAddress> + Clone, now: Instant) -> Self {
         let all: Vec<IpAddr, MAX_OWN> = own.clone().map(|own| own.address).take(MAX_OWN).collect();
         let mut claims: Vec<Claim, MAX_OWN> = Vec::new();
@@ -142,6 +144,7 @@ impl OwnAddresses {
         Self(claims)
     }
 
+    /// Whether no address was enrolled.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -178,6 +181,7 @@ fn link_of(links: &Links, card: Mac) -> Option<&Link> {
 }
 
 impl Claim {
+    /// Nothing is asked or set before [`Claim::look_after`].
     pub fn new(own: OwnAddress, all: &[IpAddr], rank: u8, now: Instant) -> Self {
         Self {
             own,

@@ -22,7 +22,9 @@ pub enum Fate {
 
 /// The place as it would be enrolled, and why so, factor by factor.
 pub struct Refreshed {
+    /// The factors of the slot, with the values that would be enrolled.
     pub chosen: Vec<Chosen>,
+    /// What becomes of each factor, in the order of the slot.
     pub fates: Vec<(Label, Fate)>,
 }
 

@@ -34,7 +34,7 @@ impl fmt::Display for NoSecondPlace {
 /// weakest place is as strong as the server is: so it must need as much.
 ///
 /// # Errors
-/// [`NoSecondPlace`]; nothing was changed then.
+/// `NoSecondPlace`; nothing was changed then.
 pub fn put_beside_home(table: &mut SlotTable, slot: EnvironmentSlot) -> Result<(), NoSecondPlace> {
     let mut places = table.environments.iter();
     let home = places.find(|place| place.name == HOME);

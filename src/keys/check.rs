@@ -13,6 +13,7 @@ use super::Secret32;
 pub struct CheckValue(pub [u8; 32]);
 
 impl CheckValue {
+    /// The value that proves `key` in this context.
     pub fn of(key: &Secret32, context: &[u8]) -> Self {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes a key of any length");

@@ -11,6 +11,7 @@ use super::random::fill_random;
 pub struct Secret32([u8; 32]);
 
 impl Secret32 {
+    /// Bytes of a secret.
     pub const LEN: usize = 32;
 
     /// Takes over `bytes`; the caller's copy is the caller's to erase.
@@ -31,7 +32,8 @@ impl Secret32 {
         Self::derive_from(&self.0, salt, info)
     }
 
-    /// The same from secret bytes of any length that nobody can guess.
+    /// HKDF-SHA256 from secret bytes of any length that nobody can guess: 32 bytes
+    /// for one purpose, as [`Secret32::derive`].
     pub fn derive_from(bytes: &[u8], salt: &[u8], info: &[u8]) -> Secret32 {
         let mut out = Self([0; 32]);
         Hkdf::<Sha256>::new(Some(salt), bytes)
@@ -40,6 +42,7 @@ impl Secret32 {
         out
     }
 
+    /// The bytes themselves: whoever copies them has to erase the copy.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }
@@ -66,6 +69,7 @@ impl MasterKey {
         Self(Secret32::random())
     }
 
+    /// A key that a wrap, a stick or a code has given.
     pub fn from_secret(secret: Secret32) -> Self {
         Self(secret)
     }

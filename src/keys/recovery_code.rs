@@ -36,14 +36,23 @@ type Digits = Zeroizing<[u8; LETTERS]>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeError {
     /// A letter that no code has.
-    Letter { group: usize },
+    Letter {
+        /// Number of the group, from 1.
+        group: usize,
+    },
     /// Not eight letters.
-    Length { group: usize },
+    Length {
+        /// Number of the group, from 1.
+        group: usize,
+    },
     /// More than nine groups.
     TooLong,
     /// The checksum does not fit, and would if one letter of this group were
     /// another one.
-    Group { group: usize },
+    Group {
+        /// Number of the group, from 1.
+        group: usize,
+    },
     /// The checksum does not fit: mistyped, or of another server.
     Wrong,
     /// Made by a newer version of stayput.
@@ -73,12 +82,14 @@ impl fmt::Display for CodeError {
 /// the vault's check value to say.
 #[derive(Debug)]
 pub struct RecoveryCode {
+    /// The master key that the code spells.
     pub key: MasterKey,
     /// The lowest four bits of the key's generation.
     generation: u8,
 }
 
 impl RecoveryCode {
+    /// The code of this key; of the generation only the lowest four bits are in it.
     pub fn new(key: &MasterKey, generation: u32) -> Self {
         Self {
             key: key.clone(),

@@ -61,7 +61,9 @@ impl ScryptParams {
 /// How what a person remembers is stretched: the cost and the salt, as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stretch {
+    /// What each guess costs.
     pub params: ScryptParams,
+    /// Random, so that no table of guesses serves twice.
     pub salt: [u8; 32],
 }
 

@@ -23,7 +23,9 @@ pub struct WrappedKey {
 /// What a wrap held.
 #[derive(Debug)]
 pub enum Unwrapped {
+    /// The master key.
     Key(MasterKey),
+    /// Random bytes: the slot is one for duress.
     Duress,
 }
 

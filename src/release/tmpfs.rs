@@ -8,6 +8,8 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use crate::sys::mount::{mount_memory, unmount, unmount_lazily};
 
 /// Where it is mounted. /run moves with it when the root filesystem is
@@ -19,7 +21,9 @@ const FILE_MAX: usize = 64 * 1024;
 /// What could not be done, with the system's errno.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReleaseError {
+    /// What was tried: `mount`, `write` ...
     pub step: &'static str,
+    /// The system's errno (errno(3)); 0 where it gave none.
     pub errno: i32,
 }
 
@@ -27,8 +31,9 @@ impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "The key cannot be put in memory: {} (error {}).",
-            self.step, self.errno
+            "The key cannot be put in memory: {}: {}.",
+            self.step,
+            Errno::from_raw(self.errno).desc()
         )
     }
 }

@@ -69,7 +69,9 @@ impl fmt::Display for StickError {
 /// Everything but the wrapped key; the wrap is bound to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StickInfo {
+    /// Whose stick it is.
     pub server_id: ServerId,
+    /// What people call that server.
     pub server_name: ServerName,
     /// Which master key it wraps.
     pub generation: u32,
@@ -83,13 +85,16 @@ pub struct StickInfo {
     stretch: Option<Stretch>,
 }
 
+/// The key file of a stick: the wrapped master key, and what tells whose it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StickFile {
+    /// What can be read without the PIN.
     pub info: StickInfo,
     wrapped: WrappedKey,
 }
 
 impl StickInfo {
+    /// Whether a PIN is needed.
     pub fn has_pin(&self) -> bool {
         self.stretch.is_some()
     }
@@ -135,7 +140,8 @@ impl StickFile {
         Self::make_with(ScryptParams::PASSPHRASE, header, key, label, made, pin)
     }
 
-    /// The same at another cost of each guess.
+    /// Wraps `key` for a new stick as [`StickFile::make`], where each guess of the
+    /// PIN costs what `params` say.
     pub(crate) fn make_with(
         params: ScryptParams,
         header: &Header,

@@ -3,6 +3,7 @@
 /// Bytes from the start of the device that are looked at.
 pub const START: usize = 4096;
 
+/// A filesystem that the boot stage has a driver for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filesystem {
     Vfat,

@@ -16,6 +16,7 @@ pub struct PluggedKeys {
 /// What became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wiped {
+    /// Volumes whose key file was destroyed.
     pub wiped: u8,
     /// Could not be wiped, or must not be.
     pub left: u8,

@@ -67,6 +67,7 @@ pub fn filesystem_of(device: &Path) -> Option<Filesystem> {
 /// What a volume has of this server's key.
 #[derive(Debug)]
 pub struct Copies {
+    /// The copy that is whole.
     pub file: StickFile,
     /// Otherwise one of the two is damaged or missing.
     pub both_whole: bool,

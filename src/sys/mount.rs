@@ -16,7 +16,9 @@ const NOTHING_RUNS: MsFlags = MsFlags::MS_NOSUID
 /// What a foreign filesystem is mounted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
+    /// Nothing can be written.
     ReadOnly,
+    /// Files can be written.
     ReadWrite,
 }
 

@@ -42,6 +42,7 @@ impl Request {
         Self(bytes)
     }
 
+    /// Adds an attribute (rtnetlink(7)), padded to four bytes.
     pub fn with(mut self, kind: u16, data: &[u8]) -> Self {
         let length = (ATTRIBUTE_HEAD + data.len()) as u16;
         let _ = self.0.extend_from_slice(&length.to_ne_bytes());

@@ -27,6 +27,7 @@ const CREATE: i32 = libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
 /// An address that an interface has, and that is good beyond its wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
+    /// The address, without the prefix.
     pub address: IpAddr,
     /// Bits of the network's part.
     pub prefix: u8,
@@ -234,8 +235,11 @@ fn read_way(message: &[u8]) -> Option<Way> {
 #[cfg(feature = "admin")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Station {
+    /// Its address on that wire.
     pub address: Ipv6Addr,
+    /// The hardware address that answered there.
     pub mac: super::interface::Mac,
+    /// It says that it is a router (RFC 4861, section 4.4).
     pub is_router: bool,
 }
 

@@ -24,7 +24,9 @@ pub enum Finding {
 /// not plugged in, or a recovery code. See [`crate::vault::StickList::way_back`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WayBack {
+    /// There is one, and the list of sticks has it.
     Listed,
+    /// There is none that is known.
     None,
 }
 
@@ -44,10 +46,12 @@ pub enum Then {
     Withhold(ResetCause),
 }
 
+/// What follows from a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Written to both copies before anything else is done or shown.
     pub write: Option<TheftState>,
+    /// What is done after that.
     pub then: Then,
 }
 

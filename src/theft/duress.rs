@@ -2,13 +2,17 @@
 
 use super::decide::WayBack;
 
+/// What a passphrase for duress destroys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnderDuress {
     /// Nothing would open the server afterwards: nothing is destroyed.
     Withhold,
     /// The pepper and the slots; on the sticks that are plugged in only where
     /// the owner has another way back.
-    Destroy { plugged_sticks: bool },
+    Destroy {
+        /// Whether the keys on plugged sticks are destroyed as well.
+        plugged_sticks: bool,
+    },
 }
 
 /// `elsewhere` is the way back when everything that is plugged in is lost,

@@ -39,8 +39,11 @@ pub struct TheftPolicy {
     /// Wrong PINs, passphrases and codes since the server last opened until the
     /// reset; `None`: they only slow down.
     pub attempts: Option<u16>,
+    /// What becomes of a boot that does not open.
     pub on_failure: OnFailure,
+    /// What follows at `strikes` of them.
     pub on_strikes: OnStrikes,
+    /// What the watch over the running server does.
     pub watch: WatchPolicy,
 }
 

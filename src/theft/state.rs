@@ -24,12 +24,14 @@ pub enum TheftState {
     },
     /// The pepper is being destroyed; whoever finds this goes on with it.
     ResetBegun {
+        /// Why it is destroyed.
         cause: ResetCause,
         /// Seconds since 1970 (UTC).
         time: u64,
     },
     /// The pepper is destroyed: only a stick or the recovery code opens.
     Reset {
+        /// Why it was destroyed.
         cause: ResetCause,
         /// When it was begun, in seconds since 1970 (UTC).
         time: u64,

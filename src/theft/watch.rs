@@ -24,6 +24,7 @@ pub struct Seen {
     pub silent: u8,
     /// As many must match for the place to be the right one; at least 1.
     pub need: u8,
+    /// What the network cables say.
     pub link: Link,
 }
 
@@ -45,6 +46,7 @@ pub struct Look {
     pub awake: Duration,
     /// Since the kernel's start, with suspends (CLOCK_BOOTTIME).
     pub since_boot: Duration,
+    /// What was found.
     pub seen: Seen,
 }
 
@@ -69,6 +71,7 @@ impl fmt::Display for Alarm {
 /// What follows a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// All is well, or it is not certain yet.
     Nothing,
     /// For the first time since the server was last known to be at home.
     Raise(Alarm),
@@ -166,6 +169,7 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Nothing counts before `settle` after the kernel's start.
     pub fn new(policy: WatchPolicy) -> Self {
         Self {
             policy,

@@ -22,6 +22,7 @@ pub enum OnAlarm {
 /// Stands in the vault's policy, within [`super::TheftPolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchPolicy {
+    /// What follows an alarm.
     pub on_alarm: OnAlarm,
     /// Seconds from one look to the next.
     pub every: u16,
@@ -61,10 +62,12 @@ impl WatchPolicy {
         within(self.every, Self::EVERY)
     }
 
+    /// How long an alarm must hold, within [`Self::PERSIST`].
     pub fn persist(&self) -> Duration {
         within(self.persist, Self::PERSIST)
     }
 
+    /// How long nothing counts after a start, within [`Self::SETTLE`].
     pub fn settle(&self) -> Duration {
         within(self.settle, Self::SETTLE)
     }

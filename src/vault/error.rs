@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use nix::errno::Errno;
+
 /// Why the vault does not do what was asked; shown to people as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VaultError {
@@ -28,7 +30,8 @@ impl fmt::Display for VaultError {
         match self {
             Self::Device(errno) => write!(
                 f,
-                "The disk that holds the vault does not answer (error {errno})."
+                "The disk that holds the vault does not answer: {}.",
+                Errno::from_raw(*errno).desc()
             ),
             Self::NotAVault => f.write_str("There is no vault."),
             Self::Damaged => f.write_str("The vault is damaged."),
@@ -44,5 +47,19 @@ impl fmt::Display for VaultError {
             }
             Self::WrongKey => f.write_str("This key is not the key of this server."),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_disk_is_named_in_words() {
+        let said = VaultError::Device(Errno::EIO as i32).to_string();
+        assert_eq!(
+            said,
+            "The disk that holds the vault does not answer: I/O error."
+        );
     }
 }

@@ -10,11 +10,17 @@ use crate::theft::{Alarm, OnAlarm, ResetCause};
 /// How many factors of a group answered, of how many enrolled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
+    /// Parts of the machine.
     pub machine: u8,
+    /// Of so many enrolled.
     pub machine_of: u8,
+    /// Neighbours.
     pub place: u8,
+    /// Of so many enrolled.
     pub place_of: u8,
+    /// Key servers.
     pub servers: u8,
+    /// Of so many enrolled.
     pub servers_of: u8,
 }
 
@@ -25,16 +31,24 @@ pub enum OpenedBy {
     /// were enrolled, known once the vault is open, beside those that are
     /// needed.
     Environment {
+        /// The place's name.
         place: String<32>,
+        /// Factors that are as they were enrolled.
         same: Answered,
+        /// Factors that are needed.
         need: Thresholds,
     },
+    /// A backup stick.
     Stick {
+        /// The stick's label.
         label: String<32>,
     },
+    /// A person's passphrase.
     Passphrase {
+        /// The person's name.
         name: String<32>,
     },
+    /// The recovery code.
     Code,
 }
 
@@ -53,33 +67,52 @@ pub enum LockedBecause {
     Reset,
 }
 
+/// What happened. postcard stores the variant's number: new ones come last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EventKind {
+    /// `stayput init` made the vault.
     VaultMade,
+    /// A place was enrolled, by a command or at the prompt.
     Enrolled {
+        /// The place's name.
         place: String<32>,
+        /// The factors that were taken.
         factors: Answered,
     },
+    /// The boot stage put the keys into memory.
     Released {
+        /// Which way opened the vault.
         by: OpenedBy,
+        /// From the stage's start to the keys in memory.
         milliseconds: u32,
     },
+    /// The boot stage asked for a person.
     Locked {
+        /// Why no place opened the vault.
         because: LockedBecause,
+        /// The factors that had answered by then.
         answered: Answered,
     },
+    /// A wrong PIN was entered for a stick of this server.
     WrongPin {
+        /// The stick's label.
         stick: String<32>,
     },
+    /// A backup stick was made.
     StickMade {
+        /// The stick's label.
         stick: String<32>,
     },
+    /// A stick was seen to open this server's key.
     StickVerified {
+        /// The stick's label.
         stick: String<32>,
     },
+    /// The database is encrypted, and its keys are released from now on.
     MariadbEnabled,
     /// A boot in a foreign place was counted.
     Strike {
+        /// Strikes since the server last opened, this one included.
         strikes: u8,
         /// As many as the policy allows.
         of: u8,
@@ -87,17 +120,22 @@ pub enum EventKind {
     /// The pepper was destroyed. `begun` is the time in the theft state, by
     /// which a boot that finishes a reset knows whether it was noted.
     Reset {
+        /// Why.
         cause: ResetCause,
+        /// Seconds since 1970 (UTC).
         begun: u64,
     },
     /// The limit was reached, and the reset would have destroyed the last way
     /// in.
     ResetWithheld {
+        /// What would have caused it.
         cause: ResetCause,
     },
     /// This server's key files on plugged sticks were destroyed, or not.
     SticksWiped {
+        /// Volumes whose key file was destroyed.
         wiped: u8,
+        /// Volumes whose key file could not be destroyed, or must not be.
         left: u8,
     },
     /// The theft state said armed and nobody with the master key had written
@@ -105,18 +143,25 @@ pub enum EventKind {
     StateMended,
     /// Policy or list of sticks did not prove; safe settings were put back.
     SettingsMended,
+    /// The owner has changed the policy.
     PolicyChanged,
     /// A reset or damaged vault opens by a place again.
     Rearmed,
     /// The system was started without the keys.
     WentOnLocked,
+    /// A passphrase was added.
     PassphraseAdded {
+        /// The person's name.
         name: String<32>,
     },
+    /// A passphrase was changed.
     PassphraseChanged {
+        /// The person's name.
         name: String<32>,
     },
+    /// A passphrase was removed.
     PassphraseRemoved {
+        /// The person's name.
         name: String<32>,
     },
     /// Also when it was the one for duress: see [`EventKind::Reset`].
@@ -129,6 +174,7 @@ pub enum EventKind {
     CodeVerified,
     /// It is not in the list any more; it may still open.
     StickRemoved {
+        /// The stick's label.
         stick: String<32>,
     },
     /// When the server opened, the log before this did not prove: it was
@@ -136,6 +182,7 @@ pub enum EventKind {
     LogNotProven,
     /// What had changed of a place was taken over.
     Refreshed {
+        /// The place's name.
         place: String<32>,
         /// Values, and own addresses.
         changed: u8,
@@ -144,6 +191,7 @@ pub enum EventKind {
     ReleasedByHand,
     /// The running server seemed to be carried away.
     WatchAlarm {
+        /// Why.
         alarm: Alarm,
         /// What the policy wants done about it.
         wanted: OnAlarm,
@@ -152,6 +200,7 @@ pub enum EventKind {
     WatchAllClear,
 }
 
+/// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Counts all events of this vault, from 1.
@@ -160,6 +209,7 @@ pub struct Event {
     pub time: u64,
     /// The kernel's random id of this boot.
     pub boot_id: [u8; 16],
+    /// What happened.
     pub kind: EventKind,
 }
 

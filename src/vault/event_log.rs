@@ -30,7 +30,9 @@ pub type Link = [u8; 32];
 /// before the first event of a vault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
+    /// The chain's value before the first event; zeroes in a new vault.
     pub before: Link,
+    /// The events, the oldest first.
     pub events: Vec<Event, EVENTS_PER_BLOCK>,
 }
 
@@ -39,13 +41,17 @@ pub struct Block {
 pub struct Seal {
     /// Of the last event that is sealed; 0 in a new vault.
     pub number: u64,
+    /// HMAC over the chain's value at that event, under a key made from the
+    /// master key.
     pub mac: CheckValue,
 }
 
 /// The record of the newest events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Newest {
+    /// The newest events.
     pub block: Block,
+    /// The log's one seal.
     pub seal: Seal,
 }
 
@@ -54,6 +60,7 @@ pub struct Newest {
 pub struct EventLog {
     /// From the ring, the oldest first.
     pub closed: std::vec::Vec<Block>,
+    /// The events that are not in the ring yet.
     pub newest: Option<Newest>,
 }
 

@@ -37,6 +37,7 @@ pub struct Span {
     pub from: u64,
     /// Number of the last one.
     pub to: u64,
+    /// What is known of them.
     pub standing: Standing,
 }
 

@@ -75,6 +75,7 @@ pub struct Partition {
     pub guid: Guid,
     /// First and last sector, both part of it.
     pub first: u64,
+    /// Last sector, which is part of it.
     pub last: u64,
 }
 
@@ -96,7 +97,9 @@ fn long(bytes: &[u8], at: usize) -> u64 {
 /// Where the header says that its entries stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntriesAt {
+    /// First sector of the entries.
     pub sector: u64,
+    /// Bytes that they take.
     pub bytes: usize,
 }
 
@@ -145,6 +148,7 @@ impl Gpt {
         Ok(Self { header, entries })
     }
 
+    /// The entries that are in use, in the order of the table.
     pub fn partitions(&self) -> impl Iterator<Item = Partition> {
         (1..)
             .zip(&self.entries)

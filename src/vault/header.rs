@@ -13,6 +13,7 @@ use crate::keys::{CheckValue, MasterKey, random_bytes};
 pub struct ServerId(pub [u8; 16]);
 
 impl ServerId {
+    /// For a new server.
     pub fn random() -> Self {
         Self(random_bytes())
     }
@@ -64,11 +65,14 @@ enum StoredArea {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PepperInUse {
     area: StoredArea,
+    /// SHA-256 of the pepper in use: tells that it was put together rightly.
     pub digest: [u8; 32],
+    /// The other area may still hold the pepper before it.
     pub spare_to_destroy: bool,
 }
 
 impl PepperInUse {
+    /// As it stands in the header.
     pub fn new(area: Area, digest: [u8; 32], spare_to_destroy: bool) -> Self {
         let area = match area {
             Area::First => StoredArea::First,
@@ -81,6 +85,7 @@ impl PepperInUse {
         }
     }
 
+    /// The area whose pepper and slots are in use.
     pub fn area(&self) -> Area {
         match self.area {
             StoredArea::First => Area::First,
@@ -92,12 +97,15 @@ impl PepperInUse {
 /// Not secret and not authenticated: changing it opens nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
+    /// Whose vault it is.
     pub server_id: ServerId,
+    /// What people call the server.
     pub server_name: ServerName,
     /// Counts the master keys that this server has had, from 1.
     pub generation: u32,
     /// Tells the right master key; see [`Header::accepts`].
     pub check: CheckValue,
+    /// Which pepper is in use.
     pub pepper: PepperInUse,
 }
 

@@ -13,7 +13,7 @@ pub const HALF: u32 = 120;
 /// partition that partitioning tools leave (LBA 40 to 2047: 1004 KiB).
 pub const VAULT_BLOCKS: u32 = 2 * HALF;
 
-/// The same in bytes.
+/// Bytes of a vault: 983,040.
 pub const VAULT_BYTES: u64 = VAULT_BLOCKS as u64 * BLOCK_SIZE as u64;
 
 /// A stretch of blocks that holds one record, at the same place in each half.
@@ -21,6 +21,7 @@ pub const VAULT_BYTES: u64 = VAULT_BLOCKS as u64 * BLOCK_SIZE as u64;
 pub struct Region {
     /// Block number within a half.
     pub start: u32,
+    /// Blocks in one copy.
     pub blocks: u32,
     /// What a record must say it is to be taken for one of this region.
     pub kind: u8,
@@ -45,11 +46,15 @@ impl Region {
     }
 }
 
+/// See [`super::Header`].
 pub const HEADER: Region = Region::new(0, 1, 1);
+/// The theft state.
 pub const STATE: Region = Region::new(1, 1, 2);
+/// See [`super::Policy`].
 pub const POLICY: Region = Region::new(2, 1, 3);
 /// The newest events of the log.
 pub const LOG_NEWEST: Region = Region::new(3, 1, 8);
+/// The list of sticks.
 pub const STICKS: Region = Region::new(4, 4, 4);
 
 /// Blocks that these take at the start of each half.
@@ -64,6 +69,7 @@ pub enum Area {
 }
 
 impl Area {
+    /// The area that is not this one.
     pub const fn other(self) -> Self {
         match self {
             Self::First => Self::Second,

@@ -35,7 +35,10 @@ impl fmt::Display for LocateError {
             Self::NoPartition => f.write_str("The disk with the vault is not there."),
             Self::Vault(error) => error.fmt(f),
             Self::OtherServer => f.write_str("The vault on this disk belongs to another server."),
-            Self::Open(errno) => write!(f, "The vault cannot be opened (error {errno})."),
+            Self::Open(errno) => {
+                let why = Errno::from_raw(*errno).desc();
+                write!(f, "The vault cannot be opened: {why}.")
+            }
         }
     }
 }
@@ -128,8 +131,9 @@ pub fn open(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     Ok(open_as_is(place)?.finish_interrupted()?)
 }
 
-/// The same, and what a power cut has interrupted stays as it is: for an entry
-/// in the log, which has nothing to do with it.
+/// Finds the vault that `place` names and opens it for reading and writing. What
+/// a power cut has interrupted stays as it is: for an entry in the log, which has
+/// nothing to do with it.
 ///
 /// # Errors
 /// [`LocateError`].
@@ -137,7 +141,8 @@ pub fn open_as_is(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     find(place, Access::ReadWrite)
 }
 
-/// The same for reading only: nothing can be written.
+/// Finds the vault that `place` names and opens it for reading only: nothing can
+/// be written.
 ///
 /// # Errors
 /// [`LocateError`].
@@ -145,8 +150,9 @@ pub fn look(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     find(place, Access::ReadOnly)
 }
 
-/// The same where it was found before, and elsewhere if it is not there any more:
-/// the partition tables need not be read again.
+/// Opens the vault for reading only, first where it was found before (`at`), so
+/// that the partition tables need not be read again; elsewhere if it is not
+/// there any more.
 ///
 /// # Errors
 /// [`LocateError`].

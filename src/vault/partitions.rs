@@ -23,6 +23,7 @@ pub struct FoundPartition {
     pub device: PathBuf,
     /// The kernel's name of its disk.
     pub disk: sysfs::Name,
+    /// PARTUUID of the partition.
     pub id: PartitionId,
 }
 

@@ -18,7 +18,9 @@ pub type PartitionId = String<36>;
 /// Whose vault, and where it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultPlace {
+    /// The server whose vault it must be.
     pub server_id: ServerId,
+    /// The partition that is the vault, or holds its file.
     pub partition: PartitionId,
     /// Name of the vault's file in the partition's top folder; `None` when
     /// the partition itself is the vault.
@@ -28,6 +30,7 @@ pub struct VaultPlace {
 /// The line that is wrong, from 1; 0 when a line is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlaceFileError {
+    /// From 1; 0 when a line is missing.
     pub line: usize,
 }
 

@@ -22,7 +22,9 @@ pub struct MariadbRelease {
     /// Numeric owner of the key file: the stage that writes it cannot look a
     /// name up.
     pub uid: u32,
+    /// Numeric group that may read the key file's folder.
     pub gid: u32,
+    /// Every id of a key that MariaDB ever had: its files may need it still.
     pub key_ids: Vec<u32, MAX_KEY_IDS>,
 }
 
@@ -51,10 +53,12 @@ pub enum Keep {
 /// Neighbours that are asked for again when a place is remembered, at most.
 pub const MAX_NEIGHBOURS: usize = 16;
 
+/// What the owner has decided. Authenticated under the master key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// `None` until `stayput mariadb enable`.
     pub mariadb: Option<MariadbRelease>,
+    /// What happens where the server may have been stolen.
     pub theft: TheftPolicy,
     /// Addresses of the neighbours that were enrolled last. After a reset
     /// nothing else knows whom to ask, and the prompt has no other way to find
@@ -63,6 +67,7 @@ pub struct Policy {
     /// The owner wants `on_strikes = reset` as soon as a stick was verified
     /// that is kept elsewhere. It does nothing but be reminded of.
     pub wants_reset: bool,
+    /// How long the released key file stays.
     pub keep: Keep,
     /// The home that was enrolled last has key servers: another place does not
     /// become one without them.

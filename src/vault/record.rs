@@ -22,7 +22,9 @@ pub enum Invalid {
 /// A record found whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
+    /// Counts the writes of this record, from 1.
     pub sequence: u64,
+    /// The content, whose digest fits.
     pub payload: &'a [u8],
 }
 

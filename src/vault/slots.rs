@@ -29,6 +29,7 @@ use super::layout::Area;
 use super::record::{FORMAT_VERSION, capacity};
 use crate::keys::{Sealed, Secret32, WrappedKey, open, seal};
 
+/// All slots of a vault, sealed together under the pepper.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotTable {
     /// The id that the next slot gets; ids are never used twice.

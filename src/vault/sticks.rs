@@ -16,6 +16,7 @@ pub struct KnownStick {
     pub id: [u8; 8],
     /// What the owner wrote on it.
     pub label: String<32>,
+    /// Whether the stick needs a PIN.
     pub has_pin: bool,
     /// Which master key it wraps.
     pub generation: u32,
@@ -42,7 +43,9 @@ pub struct KnownCode {
 /// The ways in that are no part of the vault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StickList {
+    /// The sticks that were made and not taken off the list.
     pub sticks: Vec<KnownStick, MAX_STICKS>,
+    /// The recovery code, if it was ever written down.
     pub code: Option<KnownCode>,
 }
 

@@ -120,14 +120,14 @@ fn new_owners_server() -> Result<Container> {
     ))?;
     server
         .shell(&format!(
-            "rm -r /usr/sbin/stayput /usr/lib/stayput && mkdir -p {CHECKOUT}/images /root/built"
+            "rm -r /usr/sbin/stayput /usr/lib/stayput && mkdir -p {CHECKOUT}/build /root/built"
         ))?
         .success()?;
     let root = server.root()?;
     for name in ["stayput", "stayput-boot"] {
         std::fs::copy(shipped_binary(name)?, root.join("root/built").join(name))?;
     }
-    let script = "images/build-binaries";
+    let script = "build/static-binaries";
     assert!(project().join(script).exists());
     std::fs::write(root.join("root/stayput").join(script), BUILD)?;
     server

@@ -108,7 +108,7 @@ mod tests {
         );
         assert_eq!(gravest(&findings), Verdict::Wrong);
         // Scripts rely on the names.
-        let documented = include_str!("../../../docs/design.md");
+        let documented = include_str!("../../../docs/architecture.md");
         for name in names {
             assert!(documented.contains(&format!("`{name}`")), "{name}");
         }

@@ -15,6 +15,7 @@ use crate::vault::{Curve, PublicKey};
 /// Keys of one server, and signatures, at most.
 const MAX_KEYS: usize = 16;
 
+/// Why an advertisement of keys is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdvertisementError {
     /// It is none.
@@ -75,7 +76,9 @@ struct Keys<'a> {
 /// A server's keys; every signing one among them has signed all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advertisement {
+    /// Keys that sign (`verify`).
     pub signing: Vec<PublicKey, MAX_KEYS>,
+    /// Keys for exchanges (`deriveKey`, ECMR).
     pub exchange: Vec<PublicKey, MAX_KEYS>,
     /// Of the keys that were asked for, those that have signed it too, though
     /// it does not list them any more.
@@ -148,8 +151,8 @@ impl Advertisement {
         Ok(found)
     }
 
-    /// The same around a payload that nobody has signed: for the fuzz target,
-    /// which does not come so far by itself.
+    /// Reads an advertisement around a payload that nobody has signed: for the fuzz
+    /// target, which does not come so far by itself.
     #[cfg(feature = "fuzzing")]
     pub fn with_payload(payload: &[u8]) -> Result<Self, AdvertisementError> {
         let mut buffer = vec![0; Base64UrlUnpadded::encoded_len(payload)];

@@ -24,6 +24,7 @@ const REQUEST: usize = 768;
 /// Bytes taken in at one go, so that nobody holds up the prompt.
 const AT_ONCE: usize = 4096;
 
+/// An HTTP request, head and body, 768 bytes at most.
 pub type Request = String<REQUEST>;
 
 /// Why there was no reply.
@@ -32,7 +33,10 @@ pub enum NoReply {
     /// There is no way to it, or nobody listens there.
     Unreachable(ErrorKind),
     /// It took too long, connected or not.
-    TooLate { connected: bool },
+    TooLate {
+        /// Whether the connection came about.
+        connected: bool,
+    },
     /// What came is no reply.
     Http(HttpError),
     /// The connection broke.
@@ -62,6 +66,8 @@ impl Display for NoReply {
     }
 }
 
+/// One request to a key server, from the connection to the reply, without
+/// ever blocking.
 pub struct Conversation {
     connection: Connection,
     connected: bool,

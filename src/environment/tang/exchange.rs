@@ -188,7 +188,7 @@ where
 /// value, which the server will help to compute again.
 ///
 /// # Errors
-/// [`BadPoint`]: the server's key is not on its curve.
+/// `BadPoint`: the server's key is not on its curve.
 #[cfg(feature = "admin")]
 pub fn enrol(exchange: &PublicKey) -> Result<(PointBytes, Secret32), BadPoint> {
     match exchange.curve {
@@ -206,6 +206,7 @@ enum AnyBlinding {
 /// One question: what is sent, and what of it stays here, which is erased on
 /// drop.
 pub struct Question {
+    /// The point that is sent. It tells nothing about the enrolled value.
     pub x: PointBytes,
     blinding: AnyBlinding,
 }

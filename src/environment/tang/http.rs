@@ -9,9 +9,12 @@ use std::vec::Vec;
 pub const MAX_REPLY: usize = 16 * 1024;
 const MAX_HEADERS: usize = 32;
 
+/// A whole reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
+    /// The status code, 200 where all went well (RFC 9110, section 15).
     pub status: u16,
+    /// Its content, without the framing of chunks.
     pub body: Vec<u8>,
 }
 

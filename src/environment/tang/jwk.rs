@@ -22,14 +22,19 @@ const JSON: usize = 320;
 /// What of a key is looked at; more members may stand there.
 #[derive(Deserialize)]
 pub(super) struct Jwk<'a> {
+    /// Kind of key (RFC 7517, section 4.1): `EC`, else it is not used.
     pub kty: &'a str,
+    /// The curve (RFC 7518, section 6.2.1.1): `P-256` or `P-521`.
     #[serde(default, borrow)]
     pub crv: Option<&'a str>,
+    /// The algorithm that it is meant for (RFC 7517, section 4.4).
     #[cfg(any(feature = "admin", feature = "fuzzing"))]
     #[serde(default, borrow)]
     pub alg: Option<&'a str>,
+    /// The point's x in base64url, padded to the curve's length.
     #[serde(default, borrow)]
     pub x: Option<&'a str>,
+    /// The point's y, written as `x` is.
     #[serde(default, borrow)]
     pub y: Option<&'a str>,
     /// What it is for: `verify`, `deriveKey` ...

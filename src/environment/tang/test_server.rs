@@ -14,6 +14,7 @@ use super::exchange::tests::Peer;
 use super::jwk::{parse_answer, question};
 use crate::vault::Curve;
 
+/// Debian's Tang, which serves one connection on its standard input and output.
 pub const TANGD: &str = "/usr/libexec/tangd";
 
 /// Serves each connection in a thread of its own, for as long as the tests run.
@@ -30,6 +31,7 @@ pub fn serve(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     address
 }
 
+/// Runs a program to its end, and panics where it fails.
 pub fn run(program: &str, arguments: &[&str]) {
     let done = Command::new(program).args(arguments).output();
     let done = done.unwrap_or_else(|error| {
@@ -41,10 +43,12 @@ pub fn run(program: &str, arguments: &[&str]) {
 /// A real key server with keys of its own.
 pub struct Tang {
     keys: TempDir,
+    /// Where it listens: a port of this computer that was free.
     pub address: SocketAddr,
 }
 
 impl Tang {
+    /// With fresh keys.
     pub fn start() -> Self {
         let keys = TempDir::new().unwrap();
         run(
@@ -54,6 +58,7 @@ impl Tang {
         Self::start_with(keys)
     }
 
+    /// With the keys in this folder.
     pub fn start_with(keys: TempDir) -> Self {
         let folder = keys.path().to_owned();
         let address = serve(move |stream| {
@@ -69,6 +74,7 @@ impl Tang {
         Self { keys, address }
     }
 
+    /// Where its keys are.
     pub fn folder(&self) -> &str {
         self.keys.path().to_str().unwrap()
     }
@@ -90,6 +96,7 @@ impl Tang {
     }
 }
 
+/// The head of a request, as far as it came.
 pub fn read_request(mut stream: &TcpStream) -> String {
     let mut bytes = [0; 2048];
     let length = stream.read(&mut bytes).unwrap_or(0);

@@ -15,7 +15,9 @@ const TEXT_MAX: usize = MAX_KEY_IDS * LINE_MAX;
 /// One key with its id.
 #[derive(Clone, Debug)]
 pub struct ReleasedKey {
+    /// MariaDB's number of the key, from 1.
     pub id: u32,
+    /// The 32 bytes for AES-256, derived from the master key and the id.
     pub key: Secret32,
 }
 
@@ -28,6 +30,7 @@ pub struct KeyFile {
 /// a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyFileError {
+    /// More bytes than [`KeyFile::MAX`].
     TooLong,
     /// The line (from 1) is not `id;hex` with 64 hex digits.
     Line(usize),
@@ -56,6 +59,7 @@ impl KeyFile {
         Self { text }
     }
 
+    /// The text as MariaDB reads it.
     pub fn as_bytes(&self) -> &[u8] {
         &self.text
     }

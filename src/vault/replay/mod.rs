@@ -70,6 +70,7 @@ pub fn made() -> (MasterKey, MemoryDevice) {
     (key, device)
 }
 
+/// Makes a vault of `key` on `device`, with one place in its slot table.
 pub fn make_on(device: MemoryDevice, key: &MasterKey) -> MemoryDevice {
     let name = "clinic".try_into().unwrap();
     let vault = Vault::create(device, ServerId::random(), name, key, &table(1)).unwrap();

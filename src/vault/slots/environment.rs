@@ -25,6 +25,7 @@ pub type Label = String<64>;
 /// The bytes that one observation yields; longer ones are hashed first.
 pub type Value = Vec<u8, 64>;
 
+/// What kind of thing a factor observes. Each kind has its own threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Group {
     /// What the server is made of.
@@ -35,17 +36,23 @@ pub enum Group {
     Servers,
 }
 
+/// One observation that was enrolled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Factor {
+    /// Which threshold it counts for.
     pub group: Group,
+    /// What is observed, and how.
     pub label: Label,
 }
 
 /// How many factors of each group must be as they were enrolled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thresholds {
+    /// Parts of the machine.
     pub machine: u8,
+    /// Neighbours.
     pub place: u8,
+    /// Key servers.
     pub servers: u8,
 }
 
@@ -64,16 +71,22 @@ pub struct Row {
     pub members: u32,
     /// Of scrypt, or of HKDF in a row that holds a key server.
     pub salt: [u8; 32],
+    /// The master key, wrapped under the members' values.
     pub wrapped: WrappedKey,
 }
 
 /// A place that opens the vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentSlot {
+    /// Number of the slot, which its wraps are bound to.
     pub id: u32,
+    /// What people call the place, for example `home`.
     pub name: String<32>,
+    /// The factors, in the order in which `Row::members` counts them.
     pub factors: Vec<Factor, MAX_FACTORS>,
+    /// How many of them must be as they were.
     pub need: Thresholds,
+    /// One for each permitted combination.
     pub rows: Vec<Row, MAX_ROWS>,
     /// The values as enrolled, sealed under the master key: readable only
     /// after the vault has opened, to name what has changed.
@@ -89,6 +102,7 @@ pub struct EnvironmentSlot {
 pub struct OwnAddress {
     /// The card's permanent hardware address: names change.
     pub card: [u8; 6],
+    /// The address, IPv4 or IPv6.
     pub address: IpAddr,
     /// Bits of the network's part.
     pub prefix: u8,
@@ -101,6 +115,8 @@ pub struct OwnAddress {
 /// with its length, and the count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedValues {
+    /// Salt, nonce and tag.
     pub sealed: Sealed,
+    /// The values, encrypted.
     pub bytes: Vec<u8, { MAX_FACTORS * 65 + 1 }>,
 }

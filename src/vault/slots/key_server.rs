@@ -13,6 +13,7 @@ pub const MAX_SIGNING: usize = 2;
 /// Bytes of an uncompressed point of P-521 (SEC 1, section 2.3.3).
 pub const POINT: usize = 1 + 2 * 66;
 
+/// A curve of NIST SP 800-186 that keys may be on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Curve {
     /// NIST P-256, coordinates of 32 bytes.
@@ -28,10 +29,13 @@ pub type PointBytes = Vec<u8, POINT>;
 /// Somebody's public key. Whether it is on the curve is seen when it is used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicKey {
+    /// The curve that the point should be on.
     pub curve: Curve,
+    /// The point, not yet checked.
     pub point: PointBytes,
 }
 
+/// An enrolled key server: where it is and what is kept of the exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyServer {
     /// Literal: the boot stage resolves no names.

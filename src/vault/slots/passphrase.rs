@@ -34,13 +34,15 @@ pub enum Passphrase {
     Duress,
 }
 
+/// The slot of one person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassphraseSlot {
     id: u32,
+    /// Whose passphrase it is.
     pub name: PersonName,
     /// Seconds since 1970 (UTC).
     pub made: u64,
-    /// When the passphrase was last changed; the same.
+    /// When the passphrase was last changed, in seconds since 1970 (UTC).
     pub changed: u64,
     pub(super) wrapped: WrappedKey,
     /// Tells what the passphrase does to whoever has the master key.
@@ -57,11 +59,13 @@ pub struct Passphrases {
 /// Why nothing was added or changed; shown to people as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassphraseError {
+    /// 16 people have one already.
     Full,
     /// Somebody has this name already.
     NameTaken,
+    /// Nobody has this name.
     NoSuchName,
-    /// The same passphrase, of whatever kind, is in use.
+    /// Another slot, whichever it is for, has this passphrase.
     InUse,
     /// The table asks for a scrypt that is out of bounds.
     Damaged,
@@ -82,8 +86,16 @@ impl fmt::Display for PassphraseError {
 /// What an entered passphrase turned out to be.
 #[derive(Debug)]
 pub enum Entered {
-    Opened { key: MasterKey, name: PersonName },
+    /// It opens the server.
+    Opened {
+        /// The master key.
+        key: MasterKey,
+        /// Whose passphrase it is.
+        name: PersonName,
+    },
+    /// It is one for duress.
     Duress,
+    /// It is nobody's.
     Wrong,
 }
 
@@ -135,10 +147,12 @@ impl PassphraseSlot {
 }
 
 impl Passphrases {
+    /// One slot for each person, in the order in which they were added.
     pub fn slots(&self) -> &[PassphraseSlot] {
         &self.slots
     }
 
+    /// Whether nobody has a passphrase.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }

@@ -3,6 +3,7 @@ use crate::keys::{random_bytes, scrypts_of};
 
 const NOW: u64 = 1_700_000_000;
 
+/// As many people as fit, with the longest names.
 pub fn largest() -> Passphrases {
     let slot = PassphraseSlot {
         id: u32::MAX,

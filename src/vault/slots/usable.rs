@@ -8,6 +8,7 @@ const SHORTEST: usize = 8;
 /// Why one is not taken; shown to people as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
+    /// Fewer than 8 characters.
     TooShort,
     /// No UTF-8, or control characters in it.
     CannotBeTyped,
