@@ -16,7 +16,7 @@ use crate::keys::MasterKey;
 use crate::stick::{self, StickError};
 use crate::vault::locate::VaultDisk;
 use crate::vault::{
-    EventKind, MariadbRelease, Policy, Proven, SlotTable, StickList, Vault, VaultError,
+    EventKind, MariadbRelease, Policy, ProvenRecords, SlotTable, StickList, Vault, VaultError,
 };
 
 /// How a command that needs the master key may get at it.
@@ -43,7 +43,7 @@ pub struct UnlockOptions {
 pub struct Unlocked {
     pub vault: Vault<VaultDisk>,
     key: MasterKey,
-    pub proven: Proven,
+    pub proven: ProvenRecords,
 }
 
 /// Opens the vault and proves it: by the place, or by what was named.
@@ -161,7 +161,7 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn set_mariadb(&mut self, release: MariadbRelease) -> Result<()> {
-        let mut policy = self.proven.policy.clone();
+        let mut policy = self.proven.policy.draft();
         policy.mariadb = Some(release);
         self.set_policy(policy)?;
         self.log(EventKind::MariadbEnabled)
@@ -172,8 +172,8 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn set_policy(&mut self, policy: Policy) -> Result<()> {
-        self.vault.set_policy(&self.key, &policy).map_err(problem)?;
-        self.proven.policy = policy;
+        let written = self.vault.set_policy(&self.key, policy);
+        self.proven.policy = written.map_err(problem)?;
         Ok(())
     }
 
@@ -182,7 +182,7 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn set_neighbours(&mut self, chosen: &[Chosen]) -> Result<()> {
-        let mut policy = self.proven.policy.clone();
+        let mut policy = self.proven.policy.draft();
         policy.neighbours = addresses(chosen);
         policy.has_servers = chosen.iter().any(|factor| is_server(&factor.label));
         self.set_policy(policy)
@@ -193,8 +193,8 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn set_sticks(&mut self, sticks: StickList) -> Result<()> {
-        self.vault.set_sticks(&self.key, &sticks).map_err(problem)?;
-        self.proven.sticks = sticks;
+        let written = self.vault.set_sticks(&self.key, sticks);
+        self.proven.sticks = written.map_err(problem)?;
         Ok(())
     }
 

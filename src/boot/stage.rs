@@ -386,8 +386,16 @@ fn find(place: &VaultPlace) -> Result<Found, LocateError> {
         slots: vault.slots(),
         matchers: Vec::new(),
         state: vault.state().unwrap_or(TheftState::Armed),
-        policy: vault.unproven_policy().unwrap_or_default().theft,
-        sticks: vault.unproven_sticks().unwrap_or_default(),
+        policy: vault
+            .unproven_policy()
+            .unwrap_or_default()
+            .as_claimed()
+            .theft,
+        sticks: vault
+            .unproven_sticks()
+            .unwrap_or_default()
+            .as_claimed()
+            .clone(),
     };
     found.begin_again();
     Ok(found)

@@ -262,7 +262,7 @@ fn settings_edited_by_a_thief_release_nothing_even_at_home() {
             theft,
             ..Policy::default()
         };
-        vault.set_policy(key, &policy).unwrap();
+        vault.set_policy(key, policy).unwrap();
     });
     assert_eq!(
         verdict(&clinic.facts(), Threat::EditedVault),
@@ -325,7 +325,7 @@ fn earlier_settings_of_the_same_server_are_believed_and_open_nothing() {
     clinic.change(|vault, key| {
         let mut policy = Policy::default();
         policy.theft.on_strikes = OnStrikes::Reset;
-        vault.set_policy(key, &policy).unwrap();
+        vault.set_policy(key, policy).unwrap();
     });
     let mut rolled_back = clinic.disk.clone();
     copy_record(&copy, &mut rolled_back, POLICY);

@@ -95,7 +95,9 @@ fn look_at(vault: &Vault<VaultDisk>) -> Seen {
         .ok()
         .and_then(|slots| recognise(vault, slots));
     let policy = vault.unproven_policy().ok();
+    let policy = policy.map(|policy| policy.as_claimed().clone());
     let list = vault.unproven_sticks().ok();
+    let list = list.map(|list| list.as_claimed().clone());
     let generation = vault.header().generation;
     let facts = VaultFacts {
         state: vault.state(),

@@ -57,10 +57,15 @@ pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
             Ok(state) => state,
             Err(_) => TheftState::Armed,
         },
-        policy: vault
-            .unproven_policy()
-            .map_or_else(|_| TheftPolicy::default(), |policy| policy.theft),
-        sticks: vault.unproven_sticks().unwrap_or_default(),
+        policy: vault.unproven_policy().map_or_else(
+            |_| TheftPolicy::default(),
+            |policy| policy.as_claimed().theft,
+        ),
+        sticks: vault
+            .unproven_sticks()
+            .unwrap_or_default()
+            .as_claimed()
+            .clone(),
     };
     let future = foretell(&server, &observed);
     if json {

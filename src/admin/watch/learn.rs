@@ -31,6 +31,7 @@ pub fn learn() -> Result<Learnt> {
     let vault = open_vault()?;
     let slots = vault.slots().ok();
     let unproven = vault.unproven_policy().unwrap_or_default();
+    let unproven = unproven.as_claimed();
     let (labels, need) = match &slots {
         Some(slots) => asked_for(slots),
         // After a reset the policy alone knows whom to ask. All that are found

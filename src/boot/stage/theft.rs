@@ -14,7 +14,7 @@ use crate::stick::PluggedKeys;
 use crate::sys::clock;
 use crate::theft::{Decision, Finding, ResetCause, TheftState, Then, WayBack, decide};
 use crate::vault::locate::{self, LocateError};
-use crate::vault::{Destroyed, EventKind, Proven};
+use crate::vault::{Destroyed, EventKind, ProvenRecords};
 
 /// Somebody who typed so recently is still there.
 const STILL_THERE: Duration = Duration::from_secs(60);
@@ -49,7 +49,8 @@ impl Stage {
         let Ok(state) = vault.state() else {
             return Ok(Then::Ask);
         };
-        let policy = vault.unproven_policy().unwrap_or_default().theft;
+        let policy = vault.unproven_policy().unwrap_or_default();
+        let policy = policy.as_claimed().theft;
         let way_back = match finding {
             Finding::Foreign => self.way_back(),
             _ => WayBack::None,
@@ -171,8 +172,8 @@ impl Stage {
 
     /// The server has opened: strikes do not count any more, and a state that
     /// somebody else wrote is put right.
-    pub(super) fn settle(&self, key: &MasterKey, proven: &Proven) {
-        let Proven { state, policy, .. } = proven;
+    pub(super) fn settle(&self, key: &MasterKey, proven: &ProvenRecords) {
+        let ProvenRecords { state, policy, .. } = proven;
         let boot_id = clock::boot_id();
         let home = Finding::AtHome;
         let Decision { write, .. } = decide(state, &policy.theft, home, boot_id, WayBack::None);
