@@ -3,7 +3,7 @@
 //! The rooms, from the top down (imports run downwards only):
 //!
 //! - [`boot`]: the initramfs stage; `admin`: the commands of `stayput`
-//! - [`locked`]: why a server does not open, and what is said then
+//! - [`opening`]: every decision of a boot, without clock, disk or terminal
 //! - [`reset`]: the destruction that both of them start
 //! - [`theft`], [`environment`], [`stick`], [`release`]: what the two share
 //! - [`vault`], [`keys`]: the formats and the secrets
@@ -16,7 +16,7 @@ pub mod environment;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod keys;
-pub mod locked;
+pub mod opening;
 pub mod release;
 pub mod reset;
 pub mod stick;

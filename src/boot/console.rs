@@ -6,7 +6,8 @@ use std::path::Path;
 
 use heapless::{Deque, String, Vec};
 
-use super::line::{Echo, Editor, Typed};
+use super::line::{Echo, Editor};
+use crate::opening::dialogue::Typed;
 use crate::sys::sysfs;
 use crate::sys::terminal::Terminal;
 

@@ -53,7 +53,8 @@ impl PluggedKeys {
         self
     }
 
-    fn ids(&self) -> Vec<[u8; 8]> {
+    /// Ids of the sticks.
+    pub fn ids(&self) -> Vec<[u8; 8]> {
         self.keys.iter().map(|(_, info)| info.stick_id).collect()
     }
 

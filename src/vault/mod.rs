@@ -40,6 +40,7 @@ pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy, wrong_entri
 pub use event_proof::{Span, Standing};
 pub use header::{Header, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
+pub use locate::LocateError;
 pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, VaultPlace};
 pub use policy::{DEFAULT_KEY_IDS, Keep, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
 pub use proof::{Proven, ProvenRecords, Unproven};

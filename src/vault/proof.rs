@@ -18,7 +18,8 @@ pub struct Unproven<T>(T);
 pub struct Proven<T>(T);
 
 impl<T> Unproven<T> {
-    pub(super) fn new(content: T) -> Self {
+    /// Anybody can claim anything.
+    pub fn new(content: T) -> Self {
         Self(content)
     }
 

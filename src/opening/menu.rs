@@ -1,7 +1,4 @@
-//! The words and digits that the prompt takes, and how wrong entries slow down.
-//! Pure.
-
-use core::time::Duration;
+//! The words and digits that the prompt takes.
 
 /// What a person can ask for. All but the last have a digit: digits are where
 /// they are on every keyboard, with or without Shift.
@@ -97,15 +94,6 @@ impl Command {
     }
 }
 
-/// How long to wait after this many wrong entries: 1, 2, 4 ... 60 seconds.
-pub fn pause_after(wrong: u32) -> Duration {
-    match wrong {
-        0 => Duration::ZERO,
-        1..=6 => Duration::from_secs(1 << (wrong - 1)),
-        _ => Duration::from_secs(60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,11 +120,5 @@ mod tests {
             assert_eq!(Command::parse(text.as_bytes()), None, "{text}");
         }
         assert_eq!(Command::parse(b"\xff"), None);
-    }
-
-    #[test]
-    fn wrong_entries_slow_down_to_one_a_minute() {
-        let seconds: Vec<u64> = (0..9).map(|n| pause_after(n).as_secs()).collect();
-        assert_eq!(seconds, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
     }
 }
