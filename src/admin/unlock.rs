@@ -9,10 +9,11 @@ use super::entry::{key_from_code, key_from_passphrase};
 use super::open_vault::open_vault;
 use super::{Exit, Problem, Result};
 use crate::environment::{
-    Chosen, Comparison, KeyServers, Matcher, ON_A_LIVE_NETWORK, Observed, addresses, compare,
-    is_server, look_around,
+    Chosen, Comparison, KeyServers, ON_A_LIVE_NETWORK, Observed, addresses, compare, is_server,
+    look_around,
 };
 use crate::keys::MasterKey;
+use crate::opening::places::{PlaceOpened, Places};
 use crate::stick::{self, StickError};
 use crate::vault::locate::VaultDisk;
 use crate::vault::{
@@ -76,28 +77,24 @@ pub struct Recognition {
 /// Looks around and tries every enrolled place.
 pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognition> {
     let header = vault.header();
-    let slots = &slots.environments;
-    let mut matchers: Vec<Matcher> = slots.iter().map(|slot| Matcher::new(slot)).collect();
-    let mut found: Option<(usize, MasterKey)> = None;
+    let mut places = Places::of(slots);
+    let mut found: Option<PlaceOpened> = None;
     let labels = slots
+        .environments
         .iter()
         .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
     let mut try_all = |observed: &Observed| {
-        for (at, (matcher, slot)) in matchers.iter_mut().zip(slots).enumerate() {
-            while found.is_none() && matcher.has_next(slot, observed) {
-                found = matcher
-                    .try_next(header, slot, observed)
-                    .map(|key| (at, key));
-            }
+        if found.is_none() {
+            found = places.try_all(header, slots, observed);
         }
         // Go on looking for the rest: what has changed is to be named.
         false
     };
-    let servers = KeyServers::of(slots, Instant::now());
+    let servers = KeyServers::of(&slots.environments, Instant::now());
     let observed = look_around(labels, servers, ON_A_LIVE_NETWORK, &mut try_all);
     try_all(&observed);
-    let (at, key) = found.map_or((0, None), |(at, key)| (at, Some(key)));
-    let slot = slots.get(at)?;
+    let (at, key) = found.map_or((0, None), |opened| (opened.at, Some(opened.key)));
+    let slot = slots.environments.get(at)?;
     Some(Recognition {
         place: slot.name.to_string(),
         comparison: key

@@ -69,6 +69,7 @@ impl Consoles {
         }
     }
 
+    #[inline(never)]
     pub fn print(&mut self, text: &str) {
         for console in &mut self.consoles {
             console.queue(text.as_bytes());

@@ -18,7 +18,7 @@ use crate::vault::locate::{self, LocateError, VaultDisk};
 use crate::vault::partitions::FoundPartition;
 use crate::vault::{
     Answered, Destroyed, Event, EventKind, Group, Header, KnownCode, Passphrases, ProvenRecords,
-    StickList, Vault, VaultError, VaultPlace, wrong_entries,
+    StickList, Unproven, Vault, VaultError, VaultPlace, wrong_entries,
 };
 
 /// Where the vault is, and where it was found last.
@@ -50,9 +50,10 @@ impl Disk {
     /// What the theft state machine decides by.
     pub fn theft(&self) -> Result<TheftRecords, LocateError> {
         let vault = locate::open(&self.place)?;
+        let policy = vault.unproven_policy().unwrap_or_default();
         Ok(TheftRecords {
             state: vault.state(),
-            policy: vault.unproven_policy().ok(),
+            policy: Unproven::new(policy.as_claimed().theft),
             plugged: Vec::new(),
         })
     }
@@ -135,7 +136,7 @@ impl Disk {
             }
             Unless::Same => event.kind == kind,
         };
-        self.write_log(|vault| {
+        self.write_log(&mut |vault| {
             if unless != Unless::Never && vault.events()?.iter().any(is_known) {
                 return Ok(());
             }
@@ -145,10 +146,14 @@ impl Disk {
 
     /// Appends an event and seals the log up to it.
     pub fn note_sealed(&self, key: &MasterKey, kind: EventKind) {
-        self.write_log(|vault| vault.append_sealed(key, clock::now(), clock::boot_id(), kind));
+        let mut kind = Some(kind);
+        self.write_log(&mut |vault| match kind.take() {
+            Some(kind) => vault.append_sealed(key, clock::now(), clock::boot_id(), kind),
+            None => Ok(()),
+        });
     }
 
-    fn write_log(&self, write: impl FnOnce(&mut Vault<VaultDisk>) -> Result<(), VaultError>) {
+    fn write_log(&self, write: &mut dyn FnMut(&mut Vault<VaultDisk>) -> Result<(), VaultError>) {
         let written = locate::open_as_is(&self.place).and_then(|mut vault| Ok(write(&mut vault)?));
         tell_unwritten(written);
     }

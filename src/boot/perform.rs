@@ -26,7 +26,7 @@ impl Stage {
             Act::ReadStick(stick) => {
                 let header = &self.machine.vault()?.header;
                 let read = stick::read_any(&stick, header);
-                return Some(Event::StickRead(stick, read));
+                return Some(Event::StickRead(stick, read.map(Box::new)));
             }
             Act::CountEntries => return Some(Event::Entries(self.disk.wrong_entries())),
             Act::Try(attempt) => return Some(Event::Tried(self.attempt(&attempt))),

@@ -2,7 +2,6 @@
 //! [`crate::opening`], and what it says is done. Whatever opens the vault first
 //! wins; the key is released and the stage ends.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::disk::Disk;
@@ -83,19 +82,19 @@ impl Stage {
     /// Tells the machine what happened, and does what follows. The answer to an
     /// act comes before the acts behind it.
     pub(super) fn tell(&mut self, event: Event<'_>) {
-        let mut acts = VecDeque::from(self.hear(event));
-        while let (Some(act), None) = (acts.pop_front(), self.end) {
-            let Some(answer) = self.perform(act) else {
-                continue;
-            };
-            for act in self.hear(answer).into_iter().rev() {
-                acts.push_front(act);
+        let mut acts = self.hear(event);
+        while let (Some(act), None) = (acts.pop(), self.end) {
+            if let Some(answer) = self.perform(act) {
+                acts.append(&mut self.hear(answer));
             }
         }
     }
 
+    /// What follows from it, the last one first.
     fn hear(&mut self, event: Event<'_>) -> Vec<Act> {
-        self.machine.on(event, self.figures.since_start())
+        let mut acts = self.machine.on(event, self.figures.since_start());
+        acts.reverse();
+        acts
     }
 
     /// Sleeps until something happens.

@@ -17,13 +17,13 @@ pub struct Screen {
 
 impl Screen {
     /// One line before there is a prompt; keys are heard from then on.
-    pub fn hint(&mut self, hint: &impl Display) {
+    pub fn hint(&mut self, hint: &dyn Display) {
         self.consoles.open_new();
         self.consoles.print(&format!("\n{hint}\n"));
     }
 
     /// Shows the banner; kernel messages stay off the consoles from now on.
-    pub fn open(&mut self, banner: &impl Display) {
+    pub fn open(&mut self, banner: &dyn Display) {
         self.quiet = QuietConsole::begin();
         self.consoles.open_new();
         self.consoles.set_echo(true);
@@ -32,14 +32,15 @@ impl Screen {
     }
 
     /// A console that has turned up gets to see where things stand.
-    pub fn open_new_consoles(&mut self, banner: &impl Display) {
+    pub fn open_new_consoles(&mut self, banner: &dyn Display) {
         if self.open && self.consoles.open_new() {
             self.consoles.print(&banner.to_string());
         }
     }
 
     /// Says something and asks again.
-    pub fn say(&mut self, text: &impl Display) {
+    #[inline(never)]
+    pub fn say(&mut self, text: &dyn Display) {
         if self.open {
             self.consoles.print(&format!("\n{text}\n"));
             self.ask();
@@ -70,7 +71,7 @@ impl Screen {
     }
 
     /// The last words before the boot goes on.
-    pub fn close(&mut self, words: &impl Display) {
+    pub fn close(&mut self, words: &dyn Display) {
         if self.open {
             self.consoles.print(&format!("\n{words}\n"));
             self.open = false;

@@ -1,5 +1,7 @@
 //! What happens to a boot, and what it does about it.
 
+use std::borrow::Cow;
+
 use super::dialogue::{Line, Question, Typed};
 use super::messages::{LoginWords, Message, NotChanged, NotRemembered, Reason};
 use super::places::PlaceOpened;
@@ -8,7 +10,7 @@ use crate::environment::Observed;
 use crate::keys::MasterKey;
 use crate::release::ReleaseError;
 use crate::stick::{Stick, StickError, StickFile, StickInfo};
-use crate::theft::{ResetCause, TheftState};
+use crate::theft::{ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
     Destroyed, Entered, EventKind, Label, LocateError, PersonName, Policy, Proven, ProvenRecords,
     Unproven, Value, VaultError,
@@ -35,7 +37,7 @@ pub enum Event<'a> {
     /// [`Act::LookForSticks`]: which were pulled out and which came.
     Sticks { gone: Vec<Stick>, news: Vec<Stick> },
     /// [`Act::ReadStick`].
-    StickRead(Stick, Result<StickFile, StickError>),
+    StickRead(Stick, Result<Box<StickFile>, StickError>),
     /// [`Act::CountEntries`]: the wrong ones since the server last opened.
     Entries(u32),
     /// [`Act::Try`].
@@ -63,7 +65,7 @@ pub enum Event<'a> {
 /// What the theft state machine decides by, as it stands on the disk now.
 pub struct TheftRecords {
     pub state: Result<TheftState, VaultError>,
-    pub policy: Option<Unproven<Policy>>,
+    pub policy: Unproven<TheftPolicy>,
     /// Ids of this server's sticks that are plugged in.
     pub plugged: Vec<[u8; 8]>,
 }
@@ -164,9 +166,9 @@ pub enum Act {
     /// [`Event::Proved`].
     Prove(MasterKey),
     /// [`Event::Released`].
-    Release(MasterKey, Proven<Policy>),
+    Release(MasterKey, Box<Proven<Policy>>),
     /// [`Event::Enrolled`]: this place, as one of the server's.
-    Enrol(MasterKey, Proven<Policy>),
+    Enrol(MasterKey, Box<Proven<Policy>>),
     /// [`Event::Changed`].
     ChangePassphrase {
         key: MasterKey,
@@ -222,7 +224,7 @@ pub enum Act {
     /// For whoever logs in after this boot.
     LeaveNotice(LoginWords),
     /// Into the kernel's log.
-    Log(log::Level, String),
+    Log(log::Level, Cow<'static, str>),
     Power(Power),
     End(End),
 }

@@ -77,7 +77,7 @@ pub enum Meaning {
 #[derive(Clone)]
 pub struct WaitingStick {
     pub stick: Stick,
-    pub file: StickFile,
+    pub file: Box<StickFile>,
 }
 
 /// Whose passphrase is changed, until the new one was typed twice.

@@ -19,7 +19,7 @@ pub enum Command {
 
 /// The menu, in its order: the digits stand in the top row of the keyboard
 /// from 1 to 0. The last five are shown where they can be used.
-pub const MENU: [(Command, &str, &str); 11] = [
+pub static MENU: [(Command, &str, &str); 11] = [
     (Command::Status, "status", "what this server sees around it"),
     (
         Command::Retry,
@@ -62,35 +62,34 @@ pub const fn digit(at: usize) -> Option<usize> {
     if at < 10 { Some((at + 1) % 10) } else { None }
 }
 
-/// What the digit keys give with Shift on a US keyboard, which is what a
-/// French keyboard without Shift gives in an initramfs and the other way
-/// round. The digits behind them would be taken for one another.
-const DIGITS_WITH_SHIFT: &[u8; 5] = b"!@#$%";
-/// The top row of a French keyboard without Shift, in Latin-1 order of keys.
-const FRENCH_DIGITS: [&str; 5] = ["&", "é", "\"", "'", "("];
+/// What the key of each digit gives, in the menu's order: by itself or with the
+/// number pad; with Shift on a US keyboard, which is what a French keyboard
+/// without Shift gives in an initramfs and the other way round; and without
+/// Shift on a French keyboard. The digits behind the fifth would be taken for
+/// one another.
+static DIGITS: [&[&[u8]]; 10] = [
+    &[b"1", b"!", b"&"],
+    &[b"2", b"@", "\u{e9}".as_bytes()],
+    &[b"3", b"#", b"\""],
+    &[b"4", b"$", b"'"],
+    &[b"5", b"%", b"("],
+    &[b"6"],
+    &[b"7"],
+    &[b"8"],
+    &[b"9"],
+    &[b"0"],
+];
 
 impl Command {
     /// `None` for anything that is not in the menu.
     pub fn parse(line: &[u8]) -> Option<Self> {
-        let line = core::str::from_utf8(line).ok()?.trim();
-        let by_word = MENU
+        let line = line.trim_ascii();
+        let is_word = |(_, word, _): &(_, &str, _)| line.eq_ignore_ascii_case(word.as_bytes());
+        let at = MENU
             .iter()
-            .position(|(_, word, _)| line.eq_ignore_ascii_case(word));
-        let by_digit = || {
-            let typed = Some(line).filter(|line| line.len() == 1)?.parse().ok()?;
-            (0..MENU.len()).position(|at| digit(at) == Some(typed))
-        };
-        let by_shifted = || {
-            DIGITS_WITH_SHIFT
-                .iter()
-                .position(|symbol| line.as_bytes() == [*symbol])
-        };
-        let by_french = || FRENCH_DIGITS.iter().position(|symbol| line == *symbol);
-        by_word
-            .or_else(by_digit)
-            .or_else(by_shifted)
-            .or_else(by_french)
-            .map(|at| MENU[at].0)
+            .position(is_word)
+            .or_else(|| DIGITS.iter().position(|keys| keys.contains(&line)))?;
+        Some(MENU[at].0)
     }
 }
 

@@ -2,7 +2,9 @@
 //! kept in a file, its filesystem would be mounted for as long as the prompt
 //! waits, and found unclean after a power cut.
 
+use super::assessment::Situation;
 use super::messages::WaysIn;
+use crate::environment::Observed;
 use crate::theft::{TheftPolicy, TheftState, WayBack};
 use crate::vault::{
     BlockDevice, EnvironmentSlot, Header, Policy, SlotTable, StickList, Unproven, Vault, VaultError,
@@ -63,6 +65,15 @@ impl Snapshot {
         let generation = self.header.generation;
         self.listed()
             .map_or(WayBack::None, |list| list.way_back(generation, plugged))
+    }
+
+    /// What follows from it where this is `observed`.
+    pub fn situation<'a>(&'a self, observed: &'a Observed) -> Situation<'a> {
+        Situation {
+            slots: self.slots(),
+            state: self.state(),
+            observed,
+        }
     }
 
     /// The ways in that it lists.

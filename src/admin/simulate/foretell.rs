@@ -10,7 +10,7 @@ use crate::opening::Machine;
 use crate::opening::act::{Act, Event, TheftRecords, Tried};
 use crate::opening::messages::{Message, WaysIn};
 use crate::opening::snapshot::Snapshot;
-use crate::theft::{Finding, ResetCause, TheftState};
+use crate::theft::{Finding, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
     Destroyed, Discarded, EventKind, Header, LocateError, Policy, StickList, Unproven, VaultError,
 };
@@ -55,6 +55,7 @@ struct Rehearsal {
     header: Header,
     state: Result<TheftState, VaultError>,
     policy: Option<Unproven<Policy>>,
+    theft: TheftPolicy,
     sticks: Option<Unproven<StickList>>,
     opens: Option<String>,
     prompt_open: bool,
@@ -78,6 +79,7 @@ pub fn foretell(found: Snapshot, observed: Observed) -> Future {
         now: Duration::ZERO,
         header: found.header.clone(),
         state: found.state,
+        theft: found.theft_policy(),
         policy: found.policy.clone(),
         sticks: found.sticks.clone(),
         opens: None,
@@ -139,7 +141,7 @@ impl Rehearsal {
             }
             Act::ReadTheft { .. } => Event::Theft(Ok(TheftRecords {
                 state: self.state,
-                policy: self.policy.clone(),
+                policy: Unproven::new(self.theft),
                 plugged: Vec::new(),
             })),
             Act::LookForSticks => Event::Sticks {

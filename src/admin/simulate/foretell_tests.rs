@@ -5,7 +5,7 @@ use crate::admin::simulate::without::taken_away;
 use crate::environment::{Chosen, enrol, table_of};
 use crate::keys::MasterKey;
 use crate::opening::assessment::PROMPT_AFTER;
-use crate::theft::{OnFailure, OnStrikes, TheftPolicy};
+use crate::theft::{OnFailure, OnStrikes};
 use crate::vault::{Group, KnownCode, Passphrases, SlotTable, Thresholds, Value};
 
 const FACTORS: [(Group, &str); 6] = [

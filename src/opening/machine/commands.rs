@@ -101,7 +101,7 @@ impl Machine {
     /// Somebody wants the reset: asks for the server's name.
     fn offer_reset(&mut self) {
         match self.reason() {
-            Reason::NoVault(error) => self.say(Message::NoVault(error)),
+            Reason::NoVault(error) => self.say(Message::Vault(error)),
             Reason::WasReset(_) => self.say(Message::ResetAlready),
             _ => self.ask_way_back(Why::Offer),
         }

@@ -34,7 +34,7 @@ impl Machine {
     }
 
     /// Asks for the PIN of a stick, or says what is wrong with it.
-    pub(super) fn stick_read(&mut self, stick: Stick, read: Result<StickFile, StickError>) {
+    pub(super) fn stick_read(&mut self, stick: Stick, read: Result<Box<StickFile>, StickError>) {
         match read {
             Ok(file) => {
                 self.log(Level::Info, "a stick of this server was plugged in");
@@ -63,7 +63,7 @@ impl Machine {
     pub(super) fn pin(&mut self, pin: Line) {
         // The stick waits for the disk as well.
         if let Err(error) = self.vault {
-            return self.say(Message::NoVault(error));
+            return self.say(Message::Vault(error));
         }
         self.check(Attempt::Pin(pin), Pending::Stick);
     }
@@ -107,7 +107,7 @@ impl Machine {
             }
             Ok(Ok(_)) => Message::NoPassphrases,
             Ok(Err(error)) => Message::PassphrasesGone(error),
-            Err(error) => Message::NoVault(*error),
+            Err(error) => Message::Vault(*error),
         };
         self.say(message);
         false
@@ -149,7 +149,7 @@ impl Machine {
 
     pub(super) fn ask_for_code(&mut self) {
         if let Reason::NoVault(error) = self.reason() {
-            return self.say(Message::NoVault(error));
+            return self.say(Message::Vault(error));
         }
         self.act(Act::CountEntries);
         self.act(Act::Print(Message::CodeBegins));

@@ -14,6 +14,7 @@ mod releasing;
 mod resetting;
 
 use core::time::Duration;
+use std::borrow::Cow;
 
 use log::Level;
 
@@ -25,8 +26,11 @@ use super::messages::{Banner, Message, Reason};
 use super::places::Places;
 use super::snapshot::Snapshot;
 use crate::environment::{Observed, answered};
+use crate::stick::StickError;
 use crate::theft::Finding;
-use crate::vault::{Answered, EnvironmentSlot, EventKind, LocateError, LockedBecause, VaultError};
+use crate::vault::{
+    Answered, Entered, EnvironmentSlot, EventKind, LocateError, LockedBecause, VaultError,
+};
 use answers::{AfterFinding, Pending};
 use recovery::Recovery;
 
@@ -143,14 +147,14 @@ impl Machine {
             Attempt::Place => Tried::Place(
                 slots.and_then(|(header, slots)| self.places.try_one(header, slots, observed)),
             ),
-            Attempt::Passphrase(typed) => Tried::Passphrase(
-                slots.map_or(crate::vault::Entered::Wrong, |(header, slots)| {
+            Attempt::Passphrase(typed) => {
+                Tried::Passphrase(slots.map_or(Entered::Wrong, |(header, slots)| {
                     slots.passphrases.enter(header, typed)
-                }),
-            ),
+                }))
+            }
             Attempt::Pin(pin) => Tried::Stick(match (&self.dialogue.stick, &self.vault) {
                 (Some(waiting), Ok(found)) => waiting.file.open(&found.header, pin),
-                _ => Err(crate::stick::StickError::Unreadable),
+                _ => Err(StickError::Unreadable),
             }),
         }
     }
@@ -193,24 +197,29 @@ impl Machine {
         [changes, leaves, forgets].into_iter().flatten().min()
     }
 
+    // Called from everywhere, and too long to be copied there.
+    #[inline(never)]
     fn act(&mut self, act: Act) {
         self.turn.acts.push(act);
     }
 
     /// An act whose answer is waited for.
+    #[inline(never)]
     fn ask(&mut self, act: Act, pending: Pending) {
         self.turn.pending = Some(pending);
         self.act(act);
     }
 
+    #[inline(never)]
     fn say(&mut self, message: Message) {
         self.act(Act::Say(message));
     }
 
-    fn log(&mut self, level: Level, words: impl Into<String>) {
+    fn log(&mut self, level: Level, words: impl Into<Cow<'static, str>>) {
         self.act(Act::Log(level, words.into()));
     }
 
+    #[inline(never)]
     fn note(&mut self, kind: EventKind, unless: Unless) {
         self.act(Act::Note { kind, unless });
     }
@@ -253,18 +262,15 @@ impl Machine {
     }
 
     fn situation(&self) -> Option<Situation<'_>> {
-        let found = self.vault()?;
-        Some(Situation {
-            slots: found.slots(),
-            state: found.state(),
-            observed: &self.around.observed,
-        })
+        let observed = &self.around.observed;
+        Some(self.vault()?.situation(observed))
     }
 
     fn progress(&self) -> Progress {
         self.progress_at(self.turn.now)
     }
 
+    #[inline(never)]
     fn progress_at(&self, now: Duration) -> Progress {
         match (self.situation(), &self.vault) {
             (Some(situation), Ok(found)) => situation.progress(
@@ -280,6 +286,7 @@ impl Machine {
     }
 
     /// Why the server is not open, as far as is known.
+    #[inline(never)]
     fn reason(&self) -> Reason {
         match (self.situation(), &self.vault) {
             (Some(situation), _) => situation.reason(self.concluded.finding),
@@ -388,3 +395,6 @@ impl Machine {
         self.note(locked, Unless::KindThisBoot);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,7 @@ impl Machine {
     pub(super) fn remember_place(&mut self, key: &MasterKey, policy: &Proven<Policy>) {
         if std::mem::take(&mut self.recovery.remember) {
             self.act(Act::Print(Message::LookingAround));
-            self.act(Act::Enrol(key.clone(), policy.clone()));
+            self.act(Act::Enrol(key.clone(), Box::new(policy.clone())));
         }
     }
 
@@ -72,7 +72,7 @@ impl Machine {
             Ok(()) => Message::Remembered,
             Err(why) => Message::NotRemembered(why),
         };
-        self.log(Level::Warn, message.to_string());
+        self.log(Level::Warn, message.to_string().trim_end().to_owned());
         self.act(Act::Print(message));
     }
 
@@ -118,7 +118,7 @@ impl Machine {
     pub(super) fn mended(&mut self, key: MasterKey, by: OpenedBy, mended: Result<(), LocateError>) {
         if let Err(error) = mended {
             self.log(Level::Error, format!("not mended: {error}"));
-            return self.say(Message::NoVault(error));
+            return self.say(Message::Vault(error));
         }
         self.log(Level::Warn, "safe settings were put back");
         self.note(EventKind::SettingsMended, Unless::Never);

@@ -77,7 +77,7 @@ impl Machine {
             }
             Ok(proven) => {
                 let releasing = Releasing { key, by, proven };
-                let (key, policy) = (releasing.key.clone(), releasing.policy().clone());
+                let (key, policy) = (releasing.key.clone(), Box::new(releasing.policy().clone()));
                 let pending = Pending::Release(Box::new(releasing));
                 self.ask(Act::Release(key, policy), pending);
             }
@@ -87,7 +87,7 @@ impl Machine {
 
     fn not_proven(&mut self, key: &MasterKey, by: OpenedBy, error: LocateError) {
         self.log(Level::Error, format!("not released: {error}"));
-        self.say(Message::NoVault(error));
+        self.say(Message::Vault(error));
         self.offer_mending(key, &by, error);
         match (&mut self.vault, error) {
             // The disk has gone: it is looked for anew when one comes.

@@ -11,7 +11,7 @@ use crate::opening::messages::Message;
 use crate::theft::{
     Decision, Finding, ResetCause, TheftState, Then, UnderDuress, WayBack, decide, under_duress,
 };
-use crate::vault::{Destroyed, EventKind, LocateError, Unproven};
+use crate::vault::{Destroyed, EventKind, LocateError};
 
 impl Machine {
     /// Asks the state machine, by what stands on the disk now. What it says is
@@ -25,8 +25,7 @@ impl Machine {
         let Ok(state) = records.state else {
             return self.conclude(finding, Ok(Then::Ask));
         };
-        let policy = records.policy.as_ref().map(Unproven::as_claimed);
-        let theft = policy.map(|policy| policy.theft).unwrap_or_default();
+        let theft = *records.policy.as_claimed();
         let way_back = match finding {
             Finding::Foreign => self.way_back(&records.plugged),
             _ => WayBack::None,

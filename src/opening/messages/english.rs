@@ -123,7 +123,7 @@ impl Menu<'_> {
 
 impl Display for Menu<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        MENU.into_iter()
+        MENU.iter()
             .enumerate()
             .filter(|(_, (command, ..))| self.shows(*command))
             .try_for_each(|(at, (_, word, what))| match digit(at) {
@@ -210,7 +210,7 @@ impl Display for Message {
             Self::Nothing => Ok(()),
             Self::Reason(reason) => reason.fmt(f),
             Self::ReasonAndAdvice(reason) => write!(f, "{reason}\n{}", reason.advice()),
-            Self::NoVault(error) => error.fmt(f),
+            Self::Vault(error) => error.fmt(f),
             Self::NotReleased(error) => error.fmt(f),
             Self::Stick(error) => error.fmt(f),
             Self::StickPulled => f.write_str("The stick was pulled out."),
@@ -279,9 +279,9 @@ impl Display for Message {
             }
             Self::LookingAround => f.write_str("Looking at this place ...\n"),
             Self::Remembered => {
-                f.write_str("This place is remembered: the server opens here by itself again.")
+                f.write_str("This place is remembered: the server opens here by itself again.\n")
             }
-            Self::NotRemembered(why) => why.fmt(f),
+            Self::NotRemembered(why) => writeln!(f, "{why}"),
             Self::MendOffered => f.write_str(
                 "The key is right, but the settings on the disk were not written by this\n\
                  server. To put safe settings back and go on, type mend.",

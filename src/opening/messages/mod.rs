@@ -86,7 +86,7 @@ pub enum Message {
     Nothing,
     Reason(Reason),
     ReasonAndAdvice(Reason),
-    NoVault(LocateError),
+    Vault(LocateError),
     NotReleased(ReleaseError),
     Stick(StickError),
     StickPulled,

@@ -1,0 +1,8 @@
+//! A server's days, each in milliseconds: what happens, what is done, and in
+//! which order.
+
+mod at_home;
+mod clinic;
+mod people;
+mod random;
+mod stolen;
