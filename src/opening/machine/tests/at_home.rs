@@ -1,6 +1,7 @@
 //! Where the server belongs, or where its router is late.
 
-use super::clinic::{Clinic, Done, PIN};
+use super::boot::Done;
+use super::clinic::{Clinic, PIN};
 use crate::opening::act::End;
 use crate::theft::{OnFailure, TheftPolicy, TheftState};
 use crate::vault::{EventKind, OpenedBy};

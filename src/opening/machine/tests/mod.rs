@@ -2,6 +2,7 @@
 //! which order.
 
 mod at_home;
+mod boot;
 mod clinic;
 mod people;
 mod random;

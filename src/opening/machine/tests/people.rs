@@ -1,6 +1,7 @@
 //! What people have and remember, rightly, wrongly and under duress.
 
-use super::clinic::{Boot, Clinic, DURESS, Done, NEW_WORDS, PIN, WORDS};
+use super::boot::{Boot, Done};
+use super::clinic::{Clinic, DURESS, NEW_WORDS, PIN, WORDS};
 use crate::opening::act::Event;
 use crate::opening::dialogue::Question;
 use crate::theft::{ResetCause, TheftPolicy};

@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
-use super::clinic::{Boot, Clinic, DURESS, Done, NEW_WORDS, PIN, WORDS};
+use super::boot::{Boot, Done};
+use super::clinic::{Clinic, DURESS, NEW_WORDS, PIN, WORDS};
 use crate::opening::act::Event;
 use crate::theft::{OnFailure, OnStrikes, ResetCause, TheftPolicy, WayBack};
 use crate::vault::Policy;

@@ -1,6 +1,7 @@
 //! In a foreign place, and what is destroyed there.
 
-use super::clinic::{Clinic, Done, PIN};
+use super::boot::Done;
+use super::clinic::{Clinic, PIN, WORDS};
 use crate::opening::act::End;
 use crate::theft::{OnStrikes, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{EventKind, LockedBecause, VaultError};
@@ -203,6 +204,27 @@ fn after_a_reset_remember_makes_the_next_place_a_home() {
     let released = boot.position(|done| *done == Done::Released);
     let remembered = boot.position(|done| *done == Done::Remembered);
     assert!(released < remembered && remembered.is_some());
+}
+
+#[test]
+fn what_is_still_in_memory_does_not_open_a_reset_server() {
+    for at_home in [true, false] {
+        let mut clinic = Clinic::new();
+        let mut boot = clinic.starts();
+        boot.runs_until(6);
+        let cause = ResetCause::Owner;
+        boot.clinic.vault.reset(cause, 7, &mut || ()).unwrap();
+        if at_home {
+            boot.hears("home");
+            boot.turn();
+        } else {
+            boot.types("passphrase");
+            boot.types(WORDS);
+        }
+        assert!(boot.has_done(&Done::Checked("proven")));
+        assert!(boot.said("only a backup stick or the recovery code opens it."));
+        assert!(!boot.released());
+    }
 }
 
 #[test]
