@@ -22,8 +22,12 @@ pub fn vault_image(bytes: &[u8]) {
     };
     let key = MasterKey::from_secret(Secret32::new([0; 32]));
     let _ = vault.state();
-    let _ = vault.unproven_policy().map(|policy| policy.theft.wait());
-    let _ = vault.unproven_sticks().map(|list| list.way_back(1, &[]));
+    let _ = vault
+        .unproven_policy()
+        .map(|policy| policy.as_claimed().theft.wait());
+    let _ = vault
+        .unproven_sticks()
+        .map(|list| list.as_claimed().way_back(1, &[]));
     let _ = vault.slots();
     let _ = vault.prove(&key);
     let _ = vault.events().map(|events| wrong_entries(&events));

@@ -3,7 +3,7 @@
 //! The rooms, from the top down (imports run downwards only):
 //!
 //! - [`boot`]: the initramfs stage; `admin`: the commands of `stayput`
-//! - [`locked`]: why a server does not open, and what is said then
+//! - [`opening`]: every decision of a boot, without clock, disk or terminal
 //! - [`reset`]: the destruction that both of them start
 //! - [`environment`], [`stick`], [`release`]: the place, sticks, the keys in memory
 //! - [`vault`]: what stands on the disk
@@ -18,7 +18,7 @@ pub mod environment;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod keys;
-pub mod locked;
+pub mod opening;
 pub mod release;
 pub mod reset;
 pub mod stick;

@@ -73,8 +73,9 @@ fn reset_unseen(vault: &mut Vault<VaultDisk>) -> Result<()> {
     let own_disk = locate::disk_of(&vault_place()?);
     let keys = PluggedKeys::find(vault.header(), own_disk.as_deref());
     let list = vault.unproven_sticks().unwrap_or_default();
+    let list = list.as_claimed();
     let cause = ResetCause::Duress;
-    let elsewhere = keys.way_back(vault.header(), &list);
+    let elsewhere = keys.way_back(vault.header(), list);
     let anywhere = list.way_back(vault.header().generation, &[]);
     match under_duress(elsewhere, anywhere) {
         UnderDuress::Withhold => {

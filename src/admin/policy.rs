@@ -103,7 +103,7 @@ impl PolicyOptions {
 
 pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
-    let before = unlocked.proven.policy.clone();
+    let before = unlocked.proven.policy.draft();
     let after = options.apply(&before);
     let begins_to_reset = after.theft.resets_by_itself() && !before.theft.resets_by_itself();
     if begins_to_reset || options.stick_kept.is_some() {
@@ -114,7 +114,7 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
         unlocked.log(EventKind::PolicyChanged)?;
     }
     if after.keep != before.keep {
-        release::renew(unlocked.master_key(), &after)?;
+        release::renew(unlocked.master_key(), &unlocked.proven.policy)?;
     }
     if after.theft.watch != before.theft.watch {
         watch::start_anew();
@@ -133,7 +133,7 @@ fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result
     let header = unlocked.vault.header();
     let own_disk = locate::disk_of(&vault_place()?);
     let plugged = PluggedKeys::find(header, own_disk.as_deref());
-    let mut list = unlocked.proven.sticks.clone();
+    let mut list = unlocked.proven.sticks.draft();
     let StickList { sticks, code } = &mut list;
     let mut sticks = sticks.iter_mut();
     let stick = sticks.find(|stick| plugged.leave_a_way_in(header, stick));

@@ -6,7 +6,7 @@ use super::unlock::{UnlockOptions, unlock};
 use super::{Problem, Result, watch};
 use crate::keys::MasterKey;
 use crate::release::{self, ReleaseError};
-use crate::vault::{EventKind, Policy};
+use crate::vault::{EventKind, Policy, Proven};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct ReleaseOptions {
@@ -22,9 +22,8 @@ pub fn run(options: &ReleaseOptions) -> Result<()> {
         return take_back();
     }
     let mut unlocked = unlock(&options.unlock)?;
-    let policy = unlocked.proven.policy.clone();
-    put(unlocked.master_key(), &policy)?;
-    if policy.mariadb.is_some() {
+    put(unlocked.master_key(), &unlocked.proven.policy)?;
+    if unlocked.proven.policy.mariadb.is_some() {
         println!("The keys are in memory; MariaDB can be started.");
     } else {
         println!("Nothing is released on this server yet. Next: stayput mariadb enable");
@@ -54,11 +53,11 @@ fn take_back() -> Result<()> {
     Ok(())
 }
 
-/// Releases what the policy says; it must be proven.
+/// Releases what the policy says.
 ///
 /// # Errors
 /// What the system says.
-pub fn put(key: &MasterKey, policy: &Policy) -> Result<()> {
+pub fn put(key: &MasterKey, policy: &Proven<Policy>) -> Result<()> {
     release::release(key, policy).map_err(problem)
 }
 
@@ -66,7 +65,7 @@ pub fn put(key: &MasterKey, policy: &Policy) -> Result<()> {
 ///
 /// # Errors
 /// As [`put`].
-pub fn renew(key: &MasterKey, policy: &Policy) -> Result<()> {
+pub fn renew(key: &MasterKey, policy: &Proven<Policy>) -> Result<()> {
     if !release::is_open() {
         return Ok(());
     }

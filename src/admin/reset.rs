@@ -32,8 +32,9 @@ pub fn run(options: &ResetOptions) -> Result<()> {
     let keys = PluggedKeys::find(vault.header(), own_disk.as_deref());
     // No key is asked for: whoever is root could overwrite the disk as well.
     let sticks = vault.unproven_sticks().unwrap_or_default();
-    let way_back = keys.way_back(vault.header(), &sticks);
-    print!("{}", announcement(&keys, vault.header(), &sticks));
+    let sticks = sticks.as_claimed();
+    let way_back = keys.way_back(vault.header(), sticks);
+    print!("{}", announcement(&keys, vault.header(), sticks));
     if options.dry_run {
         println!("Nothing was destroyed.");
         return Ok(());

@@ -50,8 +50,8 @@ pub fn run(json: bool) -> Result<()> {
         header: vault.header(),
         recognition: recognition.as_ref(),
         fault: slots.as_ref().err().copied(),
-        sticks: proven.as_ref().map(|proven| &proven.sticks),
-        policy: proven.as_ref().map(|proven| &proven.policy),
+        sticks: proven.as_ref().map(|proven| &*proven.sticks),
+        policy: proven.as_ref().map(|proven| &*proven.policy),
         theft: vault.state().ok(),
         wanted: proven
             .as_ref()

@@ -9,14 +9,15 @@ use super::entry::{key_from_code, key_from_passphrase};
 use super::open_vault::open_vault;
 use super::{Exit, Problem, Result};
 use crate::environment::{
-    Chosen, Comparison, KeyServers, Matcher, ON_A_LIVE_NETWORK, Observed, addresses, compare,
-    is_server, look_around,
+    Chosen, Comparison, KeyServers, ON_A_LIVE_NETWORK, Observed, addresses, compare, is_server,
+    look_around,
 };
 use crate::keys::MasterKey;
+use crate::opening::places::{PlaceOpened, Places};
 use crate::stick::{self, StickError};
 use crate::vault::locate::VaultDisk;
 use crate::vault::{
-    EventKind, MariadbRelease, Policy, Proven, SlotTable, StickList, Vault, VaultError,
+    EventKind, MariadbRelease, Policy, ProvenRecords, SlotTable, StickList, Vault, VaultError,
 };
 
 /// How a command that needs the master key may get at it.
@@ -43,7 +44,7 @@ pub struct UnlockOptions {
 pub struct Unlocked {
     pub vault: Vault<VaultDisk>,
     key: MasterKey,
-    pub proven: Proven,
+    pub proven: ProvenRecords,
 }
 
 /// Opens the vault and proves it: by the place, or by what was named.
@@ -76,28 +77,24 @@ pub struct Recognition {
 /// Looks around and tries every enrolled place.
 pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognition> {
     let header = vault.header();
-    let slots = &slots.environments;
-    let mut matchers: Vec<Matcher> = slots.iter().map(|slot| Matcher::new(slot)).collect();
-    let mut found: Option<(usize, MasterKey)> = None;
+    let mut places = Places::of(slots);
+    let mut found: Option<PlaceOpened> = None;
     let labels = slots
+        .environments
         .iter()
         .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
     let mut try_all = |observed: &Observed| {
-        for (at, (matcher, slot)) in matchers.iter_mut().zip(slots).enumerate() {
-            while found.is_none() && matcher.has_next(slot, observed) {
-                found = matcher
-                    .try_next(header, slot, observed)
-                    .map(|key| (at, key));
-            }
+        if found.is_none() {
+            found = places.try_all(header, slots, observed);
         }
         // Go on looking for the rest: what has changed is to be named.
         false
     };
-    let servers = KeyServers::of(slots, Instant::now());
+    let servers = KeyServers::of(&slots.environments, Instant::now());
     let observed = look_around(labels, servers, ON_A_LIVE_NETWORK, &mut try_all);
     try_all(&observed);
-    let (at, key) = found.map_or((0, None), |(at, key)| (at, Some(key)));
-    let slot = slots.get(at)?;
+    let (at, key) = found.map_or((0, None), |opened| (opened.at, Some(opened.key)));
+    let slot = slots.environments.get(at)?;
     Some(Recognition {
         place: slot.name.to_string(),
         comparison: key
@@ -161,7 +158,7 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn set_mariadb(&mut self, release: MariadbRelease) -> Result<()> {
-        let mut policy = self.proven.policy.clone();
+        let mut policy = self.proven.policy.draft();
         policy.mariadb = Some(release);
         self.set_policy(policy)?;
         self.log(EventKind::MariadbEnabled)
@@ -172,8 +169,8 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn set_policy(&mut self, policy: Policy) -> Result<()> {
-        self.vault.set_policy(&self.key, &policy).map_err(problem)?;
-        self.proven.policy = policy;
+        let written = self.vault.set_policy(&self.key, policy);
+        self.proven.policy = written.map_err(problem)?;
         Ok(())
     }
 
@@ -182,7 +179,7 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn set_neighbours(&mut self, chosen: &[Chosen]) -> Result<()> {
-        let mut policy = self.proven.policy.clone();
+        let mut policy = self.proven.policy.draft();
         policy.neighbours = addresses(chosen);
         policy.has_servers = chosen.iter().any(|factor| is_server(&factor.label));
         self.set_policy(policy)
@@ -193,8 +190,8 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn set_sticks(&mut self, sticks: StickList) -> Result<()> {
-        self.vault.set_sticks(&self.key, &sticks).map_err(problem)?;
-        self.proven.sticks = sticks;
+        let written = self.vault.set_sticks(&self.key, sticks);
+        self.proven.sticks = written.map_err(problem)?;
         Ok(())
     }
 

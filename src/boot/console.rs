@@ -6,7 +6,8 @@ use std::path::Path;
 
 use heapless::{Deque, String, Vec};
 
-use super::line::{Echo, Editor, Typed};
+use super::line::{Echo, Editor};
+use crate::opening::dialogue::Typed;
 use crate::sys::sysfs;
 use crate::sys::terminal::Terminal;
 
@@ -68,6 +69,7 @@ impl Consoles {
         }
     }
 
+    #[inline(never)]
     pub fn print(&mut self, text: &str) {
         for console in &mut self.consoles {
             console.queue(text.as_bytes());

@@ -1,8 +1,9 @@
 //! What the prompt and the event loop take from outside, for `fuzz/`.
 
-use super::line::{Editor, Typed};
+use super::line::Editor;
 use super::uevent::subject;
-use crate::locked::prompt::Command;
+use crate::opening::dialogue::Typed;
+use crate::opening::menu::Command;
 
 pub fn uevent(bytes: &[u8]) {
     subject(bytes);

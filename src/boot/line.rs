@@ -1,21 +1,8 @@
 //! What a person types at a console, key by key. Pure.
 
-use heapless::Vec;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
-use crate::stick::PIN_MAX;
-
-/// A line that was typed; it may be a PIN.
-pub type Line = Zeroizing<Vec<u8, PIN_MAX>>;
-
-/// What the keys amount to.
-#[derive(Debug)]
-pub enum Typed {
-    /// Enter.
-    Line(Line),
-    /// Escape.
-    Cancel,
-}
+use crate::opening::dialogue::{Line, Typed};
 
 /// What the console shows in answer to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +109,7 @@ impl Editor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stick::PIN_MAX;
     use proptest::prelude::*;
 
     fn typed(keys: &[u8]) -> Option<std::vec::Vec<u8>> {

@@ -2,13 +2,15 @@
 //! for a backup stick where it does not.
 
 mod console;
+mod disk;
 mod figures;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod line;
+mod perform;
 mod put_back;
+mod run;
 mod screen;
-mod stage;
 mod status;
 mod stick_watch;
 mod uevent;
@@ -17,6 +19,7 @@ mod wait;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::opening::act::End;
 use crate::release::take_back;
 use crate::sys::{kmsg, memory, sysfs};
 use crate::vault::{PLACE_FILE, PLACE_FILE_BYTES, VaultPlace};
@@ -46,9 +49,9 @@ pub fn run() -> ExitCode {
     // What an earlier run may have left half-way.
     take_back();
     match vault_place() {
-        Ok(place) => match stage::Stage::new(place, start).run() {
-            stage::End::Released => ExitCode::SUCCESS,
-            stage::End::WithoutKeys => ExitCode::from(WITHOUT_KEYS),
+        Ok(place) => match run::Stage::new(place, start).run() {
+            End::Released => ExitCode::SUCCESS,
+            End::WithoutKeys => ExitCode::from(WITHOUT_KEYS),
         },
         Err(words) => {
             log::error!("locked: {words}");

@@ -4,63 +4,26 @@
 use core::fmt::Display;
 
 use super::console::Consoles;
-use super::line::Typed;
-use crate::keys::CODE_GROUPS;
-use crate::locked::words::{PROMPT, Printable};
+use crate::opening::dialogue::{Question, Typed};
 use crate::sys::kmsg::QuietConsole;
-
-/// What the next line that is typed will be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Asking {
-    #[default]
-    Command,
-    /// The PIN of the stick with this label.
-    Pin(heapless::String<32>),
-    /// The server's name, to confirm a reset.
-    ServerName,
-    /// What a person remembers.
-    Passphrase,
-    /// The one that is to be changed.
-    PresentPassphrase,
-    NewPassphrase,
-    NewPassphraseAgain,
-    /// This group of the recovery code, from 1.
-    CodeGroup(usize),
-}
-
-impl Asking {
-    /// Whether what is typed may be seen, on the screen or in the record of a
-    /// serial line.
-    fn is_shown(&self) -> bool {
-        matches!(self, Self::Command | Self::ServerName)
-    }
-}
 
 #[derive(Default)]
 pub struct Screen {
     pub consoles: Consoles,
     open: bool,
-    hinted: bool,
-    asking: Asking,
+    question: Question,
     quiet: Option<QuietConsole>,
 }
 
 impl Screen {
-    pub fn is_open(&self) -> bool {
-        self.open
-    }
-
-    /// One line, once, before there is a prompt; keys are heard from then on.
-    pub fn hint(&mut self, hint: &impl Display) {
-        if !self.hinted {
-            self.hinted = true;
-            self.consoles.open_new();
-            self.consoles.print(&format!("\n{hint}\n"));
-        }
+    /// One line before there is a prompt; keys are heard from then on.
+    pub fn hint(&mut self, hint: &dyn Display) {
+        self.consoles.open_new();
+        self.consoles.print(&format!("\n{hint}\n"));
     }
 
     /// Shows the banner; kernel messages stay off the consoles from now on.
-    pub fn open(&mut self, banner: &impl Display) {
+    pub fn open(&mut self, banner: &dyn Display) {
         self.quiet = QuietConsole::begin();
         self.consoles.open_new();
         self.consoles.set_echo(true);
@@ -69,14 +32,15 @@ impl Screen {
     }
 
     /// A console that has turned up gets to see where things stand.
-    pub fn open_new_consoles(&mut self, banner: &impl Display) {
+    pub fn open_new_consoles(&mut self, banner: &dyn Display) {
         if self.open && self.consoles.open_new() {
             self.consoles.print(&banner.to_string());
         }
     }
 
     /// Says something and asks again.
-    pub fn say(&mut self, text: &impl Display) {
+    #[inline(never)]
+    pub fn say(&mut self, text: &dyn Display) {
         if self.open {
             self.consoles.print(&format!("\n{text}\n"));
             self.ask();
@@ -84,30 +48,22 @@ impl Screen {
     }
 
     /// What the next line will be, and asks for it.
-    pub fn ask_for(&mut self, asking: Asking) {
-        self.expect(asking);
-        if !self.asking.is_shown() {
+    pub fn ask_for(&mut self, question: Question) {
+        self.expect(question);
+        if !self.question.is_shown() {
             self.consoles.print("\n");
         }
         self.ask();
     }
 
-    /// The next line will be a command.
-    pub fn ask_for_command(&mut self) {
-        self.expect(Asking::Command);
-    }
-
-    fn expect(&mut self, asking: Asking) {
+    /// What the next line will be. Whatever is said next asks for it.
+    pub fn expect(&mut self, question: Question) {
         // What was typed in answer to another question is no part of this one.
-        if !self.asking.is_shown() {
+        if !self.question.is_shown() {
             self.consoles.forget_typed();
         }
-        self.consoles.set_echo(asking.is_shown());
-        self.asking = asking;
-    }
-
-    pub fn asking(&self) -> &Asking {
-        &self.asking
+        self.consoles.set_echo(question.is_shown());
+        self.question = question;
     }
 
     pub fn typed(&mut self) -> Vec<Typed> {
@@ -115,7 +71,7 @@ impl Screen {
     }
 
     /// The last words before the boot goes on.
-    pub fn close(&mut self, words: &impl Display) {
+    pub fn close(&mut self, words: &dyn Display) {
         if self.open {
             self.consoles.print(&format!("\n{words}\n"));
             self.open = false;
@@ -124,21 +80,6 @@ impl Screen {
     }
 
     fn ask(&mut self) {
-        match &self.asking {
-            Asking::Command => self.consoles.ask(PROMPT),
-            Asking::ServerName => self.consoles.ask("Name of this server: "),
-            Asking::Pin(label) => {
-                let question = format!("PIN of stick \"{}\": ", Printable(label));
-                self.consoles.ask(&question);
-            }
-            Asking::Passphrase => self.consoles.ask("Passphrase: "),
-            Asking::PresentPassphrase => self.consoles.ask("Present passphrase: "),
-            Asking::NewPassphrase => self.consoles.ask("New passphrase: "),
-            Asking::NewPassphraseAgain => self.consoles.ask("The same once more: "),
-            Asking::CodeGroup(group) => {
-                let question = format!("Group {group} of {CODE_GROUPS}: ");
-                self.consoles.ask(&question);
-            }
-        }
+        self.consoles.ask(&self.question.to_string());
     }
 }

@@ -4,7 +4,7 @@
 use core::fmt::{self, Display, Formatter};
 
 use crate::environment::{Observed, answered};
-use crate::locked::words::Reason;
+use crate::opening::messages::Reason;
 use crate::sys::interface;
 use crate::vault::{Answered, EnvironmentSlot, Group, Thresholds};
 

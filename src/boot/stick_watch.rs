@@ -13,6 +13,8 @@ const SETTLES: Duration = Duration::from_millis(700);
 #[derive(Default)]
 pub struct StickWatch {
     judged: Vec<Stick>,
+    /// They are all looked at again.
+    again: bool,
     /// Seen without a filesystem, and since when.
     settling: Vec<(Stick, Instant)>,
     /// The disk that the vault is on; it may look like a stick and is none.
@@ -24,13 +26,26 @@ impl StickWatch {
         self.own_disk = Some(disk.clone());
     }
 
-    /// Sticks that came since the last call, or that show new volumes.
-    pub fn news(&mut self) -> Vec<Stick> {
-        let plugged = stick::plugged_in()
+    /// Sticks that were pulled out since the last call, and those that came or
+    /// show new volumes.
+    pub fn changes(&mut self) -> (Vec<Stick>, Vec<Stick>) {
+        let plugged: Vec<Stick> = stick::plugged_in()
             .into_iter()
             .filter(|stick| Some(&stick.disk) != self.own_disk.as_ref())
             .collect();
-        self.news_of(plugged, Instant::now(), stick::shows_a_filesystem)
+        let gone = self.gone(&plugged);
+        let news = self.news_of(plugged, Instant::now(), stick::shows_a_filesystem);
+        (gone, news)
+    }
+
+    /// Of the sticks that were told of, those that are not there any more.
+    fn gone(&mut self, plugged: &[Stick]) -> Vec<Stick> {
+        let judged = std::mem::take(&mut self.judged);
+        let (there, gone) = judged
+            .into_iter()
+            .partition(|stick| plugged.contains(stick));
+        self.judged = there;
+        gone
     }
 
     fn news_of(
@@ -39,7 +54,9 @@ impl StickWatch {
         now: Instant,
         shows_a_filesystem: impl Fn(&Stick) -> bool,
     ) -> Vec<Stick> {
-        self.judged.retain(|known| plugged.contains(known));
+        if std::mem::take(&mut self.again) {
+            self.judged.clear();
+        }
         self.settling.retain(|(stick, _)| plugged.contains(stick));
         let mut news = Vec::new();
         for stick in plugged {
@@ -65,14 +82,9 @@ impl StickWatch {
         Some(since + SETTLES)
     }
 
-    /// Whether a stick that was in the news is still plugged in.
-    pub fn is_in(&self, stick: &Stick) -> bool {
-        self.judged.contains(stick)
-    }
-
     /// Everything that is plugged in will be news again.
     pub fn forget(&mut self) {
-        self.judged.clear();
+        self.again = true;
     }
 }
 
@@ -117,8 +129,23 @@ mod tests {
             vec![bare.clone()]
         );
         // Pulled and put back, it is news again.
+        assert_eq!(watch.gone(&[]), vec![bare.clone()]);
         assert_eq!(watch.news_of(vec![], now, never), []);
         assert_eq!(watch.news_of(vec![bare], now, never), []);
         assert!(watch.next().is_some());
+    }
+
+    #[test]
+    fn a_stick_that_is_pulled_while_all_are_looked_at_again_is_gone() {
+        let (mut watch, now) = (StickWatch::default(), Instant::now());
+        let (one, other) = (stick("/dev/sda1"), stick("/dev/sdb1"));
+        let both = vec![one.clone(), other.clone()];
+        assert_eq!(watch.news_of(both.clone(), now, |_| true), both);
+        watch.forget();
+        assert_eq!(watch.gone(std::slice::from_ref(&other)), vec![one]);
+        assert_eq!(
+            watch.news_of(vec![other.clone()], now, |_| true),
+            vec![other]
+        );
     }
 }

@@ -7,8 +7,18 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::random::fill_random;
 
 /// 32 secret bytes, erased on drop, never shown.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Zeroize)]
 pub struct Secret32([u8; 32]);
+
+impl Drop for Secret32 {
+    // 32 volatile writes, which would stand at every end of a secret.
+    #[inline(never)]
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Secret32 {}
 
 impl Secret32 {
     /// Bytes of a secret.

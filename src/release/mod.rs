@@ -9,7 +9,7 @@ pub use tmpfs::{RELEASE_FOLDER, ReleaseError, is_open, take_back, write_file};
 use std::path::Path;
 
 use crate::keys::MasterKey;
-use crate::vault::{Keep, Policy};
+use crate::vault::{Keep, Policy, Proven};
 use mariadb::KEY_FILE_NAME;
 
 /// An empty file beside the keys: they leave when they have been read. It says
@@ -18,11 +18,12 @@ use mariadb::KEY_FILE_NAME;
 const UNTIL_STARTED: &str = "until-started";
 
 /// Makes the memory filesystem and writes into it what the services get. All
-/// or nothing: after an error it is gone again.
+/// or nothing: after an error it is gone again. A policy that the master key
+/// has not proven cannot be given to it.
 ///
 /// # Errors
 /// [`ReleaseError`]: the step that failed.
-pub fn release(key: &MasterKey, policy: &Policy) -> Result<(), ReleaseError> {
+pub fn release(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), ReleaseError> {
     let write_all = || {
         tmpfs::open(policy.mariadb.as_ref().map_or(0, |mariadb| mariadb.gid))?;
         if policy.keep == Keep::UntilStarted {

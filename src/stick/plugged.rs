@@ -24,6 +24,7 @@ pub struct Wiped {
 
 impl PluggedKeys {
     /// Looks at every stick but `own_disk`, which holds the vault.
+    #[inline(never)]
     pub fn find(header: &Header, own_disk: Option<&str>) -> Self {
         let volumes = plugged_in()
             .into_iter()
@@ -54,7 +55,8 @@ impl PluggedKeys {
         self
     }
 
-    fn ids(&self) -> Vec<[u8; 8]> {
+    /// Ids of the sticks.
+    pub fn ids(&self) -> Vec<[u8; 8]> {
         self.keys.iter().map(|(_, info)| info.stick_id).collect()
     }
 

@@ -127,6 +127,8 @@ fn device_error(errno: Errno) -> VaultError {
 ///
 /// # Errors
 /// [`LocateError`].
+// Called from many places: a copy in each would make the boot stage larger.
+#[inline(never)]
 pub fn open(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     Ok(open_as_is(place)?.finish_interrupted()?)
 }
@@ -137,6 +139,7 @@ pub fn open(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
 ///
 /// # Errors
 /// [`LocateError`].
+#[inline(never)]
 pub fn open_as_is(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     find(place, Access::ReadWrite)
 }
@@ -146,6 +149,7 @@ pub fn open_as_is(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
 ///
 /// # Errors
 /// [`LocateError`].
+#[inline(never)]
 pub fn look(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
     find(place, Access::ReadOnly)
 }

@@ -121,3 +121,12 @@ impl BlockDevice for FailingDevice {
         self.disk.discard(start, blocks)
     }
 }
+
+#[cfg(test)]
+impl super::Vault<MemoryDevice> {
+    /// Writes a policy as somebody does who does not have the master key.
+    pub fn claim_policy(&mut self, policy: &super::Policy) {
+        let payload = super::authenticated::encode_unproven(policy);
+        super::store::write(&mut self.device, super::layout::POLICY, &payload).unwrap();
+    }
+}

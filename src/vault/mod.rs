@@ -20,6 +20,7 @@ pub mod partitions;
 mod pepper;
 mod place_file;
 mod policy;
+mod proof;
 mod read_ahead;
 mod record;
 mod slots;
@@ -39,8 +40,10 @@ pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy, wrong_entri
 pub use event_proof::{Span, Standing};
 pub use header::{Header, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
+pub use locate::LocateError;
 pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, VaultPlace};
 pub use policy::{DEFAULT_KEY_IDS, Keep, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
+pub use proof::{Proven, ProvenRecords, Unproven};
 pub use record::FORMAT_VERSION;
 pub use slots::{
     Curve, Entered, EnvironmentSlot, Factor, Group, KeyServer, Label, MAX_ADDRESSES, MAX_FACTORS,
@@ -61,17 +64,6 @@ use event_log::EventLog;
 use header::PepperInUse;
 use layout::{Area, HALF, HEADER, POLICY, STATE, STICKS};
 use pepper::digest;
-
-/// What the master key proves about the vault.
-#[derive(Clone, Debug)]
-pub struct Proven {
-    pub policy: Policy,
-    pub sticks: StickList,
-    pub state: TheftState,
-    /// Otherwise it says armed, and nobody with the master key wrote that:
-    /// [`Vault::arm`] mends it.
-    pub state_proven: bool,
-}
 
 /// An open vault: its header is known and whole.
 pub struct Vault<D> {
@@ -190,18 +182,18 @@ impl<D: BlockDevice> Vault<D> {
     ///
     /// # Errors
     /// As [`Vault::state`].
-    pub fn unproven_policy(&self) -> Result<Policy, VaultError> {
+    pub fn unproven_policy(&self) -> Result<Unproven<Policy>, VaultError> {
         let payload = store::read(&self.device, POLICY)?.ok_or(VaultError::Damaged)?;
-        authenticated::decode_unproven(&payload)
+        authenticated::decode_unproven(&payload).map(Unproven::new)
     }
 
     /// The list of sticks, not yet proven.
     ///
     /// # Errors
     /// As [`Vault::state`].
-    pub fn unproven_sticks(&self) -> Result<StickList, VaultError> {
+    pub fn unproven_sticks(&self) -> Result<Unproven<StickList>, VaultError> {
         let payload = store::read(&self.device, STICKS)?.ok_or(VaultError::Damaged)?;
-        authenticated::decode_unproven(&payload)
+        authenticated::decode_unproven(&payload).map(Unproven::new)
     }
 
     /// The slots, through the pepper. Nothing is read through a pepper beside
@@ -227,14 +219,14 @@ impl<D: BlockDevice> Vault<D> {
     /// # Errors
     /// [`VaultError::WrongKey`], [`VaultError::Altered`],
     /// [`VaultError::Damaged`], [`VaultError::Device`].
-    pub fn prove(&self, key: &MasterKey) -> Result<Proven, VaultError> {
+    pub fn prove(&self, key: &MasterKey) -> Result<ProvenRecords, VaultError> {
         if !self.accepts(key) {
             return Err(VaultError::WrongKey);
         }
         let state = self.state()?;
         let state_proven =
             state != TheftState::Armed || self.read_proven::<TheftState>(key).is_ok();
-        Ok(Proven {
+        Ok(ProvenRecords {
             policy: self.read_proven(key)?,
             sticks: self.read_proven(key)?,
             state,
@@ -242,16 +234,30 @@ impl<D: BlockDevice> Vault<D> {
         })
     }
 
+    /// Puts `policy` in place of the one there is.
+    ///
     /// # Errors
     /// [`VaultError::Device`], [`VaultError::WrongKey`].
-    pub fn set_policy(&mut self, key: &MasterKey, policy: &Policy) -> Result<(), VaultError> {
-        self.write_proven(key, policy)
+    pub fn set_policy(
+        &mut self,
+        key: &MasterKey,
+        policy: Policy,
+    ) -> Result<Proven<Policy>, VaultError> {
+        self.write_proven(key, &policy)?;
+        Ok(Proven::new(policy))
     }
 
+    /// Puts `sticks` in place of the list there is.
+    ///
     /// # Errors
     /// [`VaultError::Device`], [`VaultError::WrongKey`].
-    pub fn set_sticks(&mut self, key: &MasterKey, sticks: &StickList) -> Result<(), VaultError> {
-        self.write_proven(key, sticks)
+    pub fn set_sticks(
+        &mut self,
+        key: &MasterKey,
+        sticks: StickList,
+    ) -> Result<Proven<StickList>, VaultError> {
+        self.write_proven(key, &sticks)?;
+        Ok(Proven::new(sticks))
     }
 
     /// Puts `slots` in place of the table there is, under a new pepper, so
@@ -383,8 +389,8 @@ impl<D: BlockDevice> Vault<D> {
     fn read_proven<T: authenticated::Authenticated>(
         &self,
         key: &MasterKey,
-    ) -> Result<T, VaultError> {
+    ) -> Result<Proven<T>, VaultError> {
         let payload = store::read(&self.device, T::REGION)?.ok_or(VaultError::Damaged)?;
-        authenticated::decode(&payload, key, &self.header)
+        authenticated::decode(&payload, key, &self.header).map(Proven::new)
     }
 }

@@ -22,7 +22,10 @@ impl<D: BlockDevice> Vault<D> {
     /// [`VaultError::Device`], [`VaultError::WrongKey`].
     pub fn mend(&mut self, key: &MasterKey, sticks: &StickList) -> Result<(), VaultError> {
         if self.read_proven::<Policy>(key).is_err() {
-            let mariadb = self.unproven_policy().ok().and_then(|old| old.mariadb);
+            let mariadb = self
+                .unproven_policy()
+                .ok()
+                .and_then(|old| old.as_claimed().mariadb.clone());
             let policy = Policy {
                 mariadb,
                 ..Policy::default()

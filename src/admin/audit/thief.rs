@@ -9,8 +9,9 @@ mod peoples_ways_in;
 use super::judge::{Threat, Verdict, judge};
 use super::leaks::{Mac, Needles};
 use super::set_up::{Facts, Leaked, Medium};
-use crate::environment::{Chosen, Matcher, Observed, enrol, neighbour_label, table_of};
+use crate::environment::{Chosen, Observed, enrol, neighbour_label, table_of};
 use crate::keys::{MasterKey, ScryptParams};
+use crate::opening::places::Places;
 use crate::stick::{StickError, StickFile};
 use crate::theft::{OnStrikes, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
@@ -132,16 +133,8 @@ fn verdict(facts: &Facts, threat: Threat) -> Verdict {
 fn open_slots(disk: &MemoryDevice, observed: &Observed) -> Option<MasterKey> {
     let vault = Vault::open(disk.clone()).ok()?;
     let slots = vault.slots().ok()?;
-    slots.environments.iter().find_map(|slot| {
-        let mut matcher = Matcher::new(slot);
-        while matcher.has_next(slot, observed) {
-            let key = matcher.try_next(vault.header(), slot, observed);
-            if key.is_some() {
-                return key;
-            }
-        }
-        None
-    })
+    let opened = Places::of(&slots).try_all(vault.header(), &slots, observed)?;
+    Some(opened.key)
 }
 
 /// Both copies of a one-block record, from one disk to another.
@@ -262,7 +255,7 @@ fn settings_edited_by_a_thief_release_nothing_even_at_home() {
             theft,
             ..Policy::default()
         };
-        vault.set_policy(key, &policy).unwrap();
+        vault.set_policy(key, policy).unwrap();
     });
     assert_eq!(
         verdict(&clinic.facts(), Threat::EditedVault),
@@ -325,7 +318,7 @@ fn earlier_settings_of_the_same_server_are_believed_and_open_nothing() {
     clinic.change(|vault, key| {
         let mut policy = Policy::default();
         policy.theft.on_strikes = OnStrikes::Reset;
-        vault.set_policy(key, &policy).unwrap();
+        vault.set_policy(key, policy).unwrap();
     });
     let mut rolled_back = clinic.disk.clone();
     copy_record(&copy, &mut rolled_back, POLICY);

@@ -16,12 +16,11 @@ use crate::admin::unlock::{Recognition, recognise};
 use crate::admin::{Problem, Result};
 use crate::environment::Observed;
 use crate::keys::MasterKey;
-use crate::locked::Situation;
-use crate::locked::words::Reason;
+use crate::opening::messages::Reason;
+use crate::opening::snapshot::Snapshot;
 use crate::sys::clock;
-use crate::theft::{TheftState, WayBack};
 use crate::vault::locate::{self, LocateError, VaultDisk};
-use crate::vault::{Policy, SlotTable, Vault, VaultError};
+use crate::vault::{Policy, SlotTable, Vault};
 
 pub struct Facts {
     /// Seconds since 1970 (UTC).
@@ -89,35 +88,28 @@ struct Seen {
 }
 
 fn look_at(vault: &Vault<VaultDisk>) -> Seen {
-    let slots = vault.slots();
-    let recognition = slots
-        .as_deref()
-        .ok()
-        .and_then(|slots| recognise(vault, slots));
-    let policy = vault.unproven_policy().ok();
-    let list = vault.unproven_sticks().ok();
-    let generation = vault.header().generation;
+    let found = Snapshot::of(vault);
+    let slots = found.slots();
+    let recognition = slots.ok().and_then(|slots| recognise(vault, slots));
+    let policy = found.policy.as_ref();
+    let policy = policy.map(|policy| policy.as_claimed().clone());
     let facts = VaultFacts {
-        state: vault.state(),
+        state: found.state,
         policy: policy.as_ref().map(|policy| policy.theft),
         wants_reset: policy.as_ref().is_some_and(|policy| policy.wants_reset),
         once: vault.standing_once().unwrap_or_default(),
-        place: place(vault, slots.as_deref(), recognition.as_ref()),
-        way_back: list
-            .as_ref()
-            .map_or(WayBack::None, |list| list.way_back(generation, &[])),
+        place: place(vault, &found, recognition.as_ref()),
+        way_back: found.way_back(&[]),
     };
-    let key_servers = slots
-        .as_deref()
-        .map_or_else(|_| Vec::new(), key_servers::look);
+    let key_servers = slots.map_or_else(|_| Vec::new(), key_servers::look);
     let passphrases = slots.map_or(0, |slots| slots.passphrases.slots().len());
     Seen {
         facts,
         policy,
         key: recognition.and_then(|found| found.key),
-        sticks: list.map(|list| SticksFacts {
-            list,
-            generation,
+        sticks: found.listed().map(|list| SticksFacts {
+            list: list.clone(),
+            generation: found.header.generation,
             passphrases,
         }),
         key_servers,
@@ -126,18 +118,14 @@ fn look_at(vault: &Vault<VaultDisk>) -> Seen {
 
 fn place(
     vault: &Vault<VaultDisk>,
-    slots: std::result::Result<&SlotTable, &VaultError>,
+    snapshot: &Snapshot,
     recognition: Option<&Recognition>,
 ) -> Place {
     let opened = recognition.and_then(|found| Some((found, found.key.as_ref()?)));
     let Some((found, key)) = opened else {
         let nothing = Observed::default();
-        let situation = Situation {
-            slots: slots.map_err(|error| *error),
-            state: vault.state().unwrap_or(TheftState::Armed),
-            observed: recognition.map_or(&nothing, |found| &found.observed),
-        };
-        return Place::Locked(match situation.reason(None) {
+        let observed = recognition.map_or(&nothing, |found| &found.observed);
+        return Place::Locked(match snapshot.situation(observed).reason(None) {
             // Everybody who was waited for has answered.
             Reason::NotYetRecognised => Reason::NotRecognised,
             reason => reason,
@@ -155,7 +143,9 @@ fn place(
         need: found.need,
         changed: compared.map_or_else(Vec::new, |compared| labels(&compared.changed)),
         silent: compared.map_or_else(Vec::new, |compared| labels(&compared.silent)),
-        moved: slots.map_or_else(|_| Vec::new(), |slots| moved_at(slots, &found.place)),
+        moved: snapshot
+            .slots()
+            .map_or_else(|_| Vec::new(), |slots| moved_at(slots, &found.place)),
         altered: vault.prove(key).err(),
     }
 }

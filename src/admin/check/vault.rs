@@ -3,7 +3,7 @@
 use super::finding::{Finding, Verdict};
 use crate::admin::enroll::Moved;
 use crate::environment::Margin;
-use crate::locked::words::Reason;
+use crate::opening::messages::Reason;
 use crate::theft::{OnStrikes, TheftPolicy, TheftState, WayBack};
 use crate::vault::locate::LocateError;
 use crate::vault::{Answered, Thresholds, VaultError};

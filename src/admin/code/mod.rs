@@ -57,7 +57,7 @@ pub fn run(options: &CodeOptions) -> Result<()> {
         (None, Some(known)) => known.kept.clone(),
         (None, None) => Bounded::new(),
     };
-    let mut list = unlocked.proven.sticks.clone();
+    let mut list = unlocked.proven.sticks.draft();
     list.code = Some(KnownCode {
         generation,
         verified: clock::now(),

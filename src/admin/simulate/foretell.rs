@@ -1,24 +1,19 @@
-//! What a boot that sees this would do, by the boot stage's own judgement and
-//! in its own words. Pure.
+//! What a boot that sees this would do: the boot stage's own decisions, with a
+//! clock that does not have to be waited for. Nothing is written.
 
 use core::time::Duration;
+use std::collections::VecDeque;
 
 use super::without::Without;
-use crate::environment::{Matcher, Observed};
-use crate::locked::Situation;
-use crate::locked::judging::{PROMPT_AFTER, Show};
-use crate::locked::words::{Banner, Reason, WaysIn};
-use crate::theft::{Decision, Finding, TheftPolicy, TheftState, Then, decide};
-use crate::vault::{Header, SlotTable, StickList, VaultError};
-
-/// What the boot stage reads from the vault.
-pub struct Server<'a> {
-    pub header: &'a Header,
-    pub slots: Result<&'a SlotTable, VaultError>,
-    pub state: TheftState,
-    pub policy: TheftPolicy,
-    pub sticks: StickList,
-}
+use crate::environment::Observed;
+use crate::opening::Machine;
+use crate::opening::act::{Act, Event, TheftRecords, Tried};
+use crate::opening::messages::{Message, WaysIn};
+use crate::opening::snapshot::Snapshot;
+use crate::theft::{Finding, ResetCause, TheftPolicy, TheftState};
+use crate::vault::{
+    Destroyed, Discarded, EventKind, Header, LocateError, Policy, StickList, Unproven, VaultError,
+};
 
 /// How the boot ends.
 #[derive(Debug)]
@@ -28,101 +23,178 @@ pub enum Future {
     Locked(Locked),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Locked {
-    /// How long after the boot stage's start the prompt opens.
-    prompt_after: Duration,
-    /// The prompt's whole text.
-    prompt: String,
-    /// What is certain after the wait, and what is said then if it is
-    /// something else.
+    /// How long after the boot stage's start the prompt opens, and its whole text.
+    prompt: (Duration, String),
+    /// What is certain, and since when.
     finding: Option<(Duration, Finding)>,
+    /// What is said after that, where it is something else.
     says_then: Option<String>,
     /// How many strikes there are then, and the limit, where one is counted.
     strike: Option<(u8, u8)>,
-    then: Then,
+    ends: Ends,
     sticks: Vec<String>,
     ways_in: WaysIn,
 }
 
-/// Tries every combination, at the cost of one scrypt for each.
-fn opens(server: &Server, observed: &Observed) -> Option<String> {
-    let slots = server.slots.ok()?;
-    let opened = slots.environments.iter().find(|slot| {
-        let mut matcher = Matcher::new(slot);
-        while matcher.has_next(slot, observed) {
-            // The key is dropped at once.
-            if matcher.try_next(server.header, slot, observed).is_some() {
-                return true;
-            }
-        }
-        false
-    });
-    opened.map(|slot| slot.name.to_string())
+/// What follows when nobody does anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Ends {
+    #[default]
+    InThePrompt,
+    WithoutKeys,
+    Reset(ResetCause),
+    Withheld,
 }
 
-pub fn foretell(server: &Server, observed: &Observed) -> Future {
-    if let Some(place) = opens(server, observed) {
-        return Future::Opens(place);
-    }
-    let situation = Situation {
-        slots: server.slots,
-        state: server.state,
-        observed,
+/// A boot that nobody sees.
+struct Rehearsal {
+    machine: Machine,
+    now: Duration,
+    header: Header,
+    state: Result<TheftState, VaultError>,
+    policy: Option<Unproven<Policy>>,
+    theft: TheftPolicy,
+    sticks: Option<Unproven<StickList>>,
+    opens: Option<String>,
+    prompt_open: bool,
+    locked: Locked,
+}
+
+/// What the boot stage would do with this vault where it observes this; backup
+/// sticks count as not plugged in. Each combination costs one scrypt.
+pub fn foretell(found: Snapshot, observed: Observed) -> Future {
+    let generation = found.header.generation;
+    let listed = found.listed().into_iter().flat_map(|list| &list.sticks);
+    let listed = listed.filter(|stick| stick.generation == generation);
+    let locked = Locked {
+        sticks: listed.map(|stick| stick.label.to_string()).collect(),
+        ways_in: found.ways_in(),
+        ..Locked::default()
     };
-    let wait = server.policy.wait();
-    let at = |since: Duration| situation.progress(since, wait, Some(since), false);
-    let prompt_after = match at(Duration::ZERO).show() {
-        Show::Prompt => Duration::ZERO,
-        Show::Nothing | Show::Hint => PROMPT_AFTER,
-    };
-    let reason = situation.reason(None);
-    let generation = server.header.generation;
-    let ways_in = WaysIn::of(server.slots.ok(), &server.sticks, generation);
-    let banner = Banner {
-        server: Some(&server.header.server_name),
-        reason: &reason,
-        ways_in,
-    };
-    let found_at_once = at(Duration::ZERO).finding();
-    let finding = match found_at_once {
-        Some(finding) => Some((Duration::ZERO, finding)),
-        None => at(wait).finding().map(|finding| (wait, finding)),
-    };
-    let (mut strike, mut then) = (None, Then::Ask);
-    if let Some((_, finding)) = finding {
+    let mut rehearsal = Rehearsal {
         // No boot has this id: it is a boot to come.
-        let way_back = server.sticks.way_back(generation, &[]);
-        let decision = decide(&server.state, &server.policy, finding, [0; 16], way_back);
-        let Decision { write, then: what } = decision;
-        strike = write
-            .map(|state| state.strikes())
-            .filter(|strikes| *strikes > 0)
-            .map(|strikes| (strikes, server.policy.strikes));
-        then = what;
-    }
-    let says_then = match then {
-        Then::Reset(cause) => {
-            let reason = Reason::WasReset(cause);
-            Some(format!("{reason}\n{}", reason.advice()))
-        }
-        _ => {
-            let reason_then = situation.reason(finding.map(|(_, finding)| finding));
-            (reason_then != reason).then(|| reason_then.to_string())
-        }
+        machine: Machine::new([0; 16]),
+        now: Duration::ZERO,
+        header: found.header.clone(),
+        state: found.state,
+        theft: found.theft_policy(),
+        policy: found.policy.clone(),
+        sticks: found.sticks.clone(),
+        opens: None,
+        prompt_open: false,
+        locked,
     };
-    let sticks = server.sticks.sticks.iter();
-    let sticks = sticks.filter(|stick| stick.generation == generation);
-    Future::Locked(Locked {
-        prompt_after,
-        prompt: banner.to_string(),
-        finding,
-        says_then,
-        strike,
-        then,
-        sticks: sticks.map(|stick| stick.label.to_string()).collect(),
-        ways_in,
-    })
+    rehearsal.tell(Event::Vault(Ok(Box::new(found))));
+    rehearsal.tell(Event::Parts(Box::new(observed)));
+    rehearsal.run()
+}
+
+impl Rehearsal {
+    fn run(mut self) -> Future {
+        let mut next = Some(Duration::ZERO);
+        while let Some(now) = next {
+            self.now = now;
+            self.tell(Event::Tick);
+            if let Some(place) = self.opens {
+                return Future::Opens(place);
+            }
+            next = match self.locked.ends {
+                Ends::WithoutKeys => None,
+                _ => self.machine.next(now),
+            };
+        }
+        Future::Locked(self.locked)
+    }
+
+    fn tell(&mut self, event: Event<'_>) {
+        let mut acts = VecDeque::from(self.machine.on(event, self.now));
+        while let Some(act) = acts.pop_front() {
+            if let Some(answer) = self.perform(act) {
+                let follow = self.machine.on(answer, self.now);
+                follow
+                    .into_iter()
+                    .rev()
+                    .for_each(|act| acts.push_front(act));
+            }
+        }
+        if self.locked.finding.is_none() {
+            self.locked.finding = self.machine.finding().map(|finding| (self.now, finding));
+        }
+    }
+
+    /// Answers as if it were done. What nobody asks for at a prompt that nobody
+    /// is at does not come.
+    fn perform(&mut self, act: Act) -> Option<Event<'static>> {
+        let answer = match act {
+            Act::Try(attempt) => {
+                let tried = self.machine.attempt(&attempt);
+                if let Tried::Place(Some(opened)) = tried {
+                    // The key is dropped at once.
+                    let slots = self.machine.vault()?.slots().ok()?;
+                    let slot = slots.environments.get(opened.at)?;
+                    self.opens = Some(slot.name.to_string());
+                    return None;
+                }
+                Event::Tried(tried)
+            }
+            Act::ReadTheft { .. } => Event::Theft(Ok(TheftRecords {
+                state: self.state,
+                policy: Unproven::new(self.theft),
+                plugged: Vec::new(),
+            })),
+            Act::LookForSticks => Event::Sticks {
+                gone: Vec::new(),
+                news: Vec::new(),
+            },
+            Act::Strike { strikes, of, .. } => {
+                self.locked.strike = Some((strikes, of));
+                Event::Struck(Ok(()))
+            }
+            Act::FindPluggedKeys => Event::PluggedKeys(Vec::new()),
+            Act::Destroy { cause, .. } => {
+                self.locked.ends = Ends::Reset(cause);
+                self.state = Ok(TheftState::Reset { cause, time: 0 });
+                Event::Destroyed(Ok(Destroyed {
+                    failed: 0,
+                    discarded: Discarded::Securely,
+                }))
+            }
+            Act::FindVault => Event::Vault(self.vault_after_the_reset()),
+            Act::OpenPrompt(banner) => {
+                self.prompt_open = true;
+                self.locked.prompt = (self.now, banner);
+                return None;
+            }
+            Act::Say(message @ (Message::Reason(_) | Message::ReasonAndAdvice(_)))
+                if self.prompt_open =>
+            {
+                self.locked.says_then = Some(message.to_string());
+                return None;
+            }
+            Act::Note { kind, .. } => {
+                match kind {
+                    EventKind::WentOnLocked => self.locked.ends = Ends::WithoutKeys,
+                    EventKind::ResetWithheld { .. } => self.locked.ends = Ends::Withheld,
+                    _ => {}
+                }
+                return None;
+            }
+            _ => return None,
+        };
+        Some(answer)
+    }
+
+    fn vault_after_the_reset(&self) -> Result<Box<Snapshot>, LocateError> {
+        Ok(Box::new(Snapshot {
+            header: self.header.clone(),
+            slots: Err(VaultError::WasReset),
+            state: self.state,
+            policy: self.policy.clone(),
+            sticks: self.sticks.clone(),
+        }))
+    }
 }
 
 fn word(finding: Finding) -> &'static str {
@@ -137,16 +209,17 @@ fn word(finding: Finding) -> &'static str {
 
 impl Locked {
     /// What follows when nobody does anything, in a sentence.
-    fn conclusion(&self) -> String {
-        match (self.then, self.strike) {
-            (Then::Reset(_), _) => "The key on the disk is destroyed: a reset.".into(),
-            (Then::Withhold(_), _) => "A reset is due and withheld: neither a verified stick \
-                                       nor a recovery code is listed."
-                .into(),
-            (Then::AskThenGoOn, _) => "The system starts without the database, if nobody is at \
-                                       the prompt."
-                .into(),
-            (Then::Ask | Then::Open, _) => "The server stays in the prompt.".into(),
+    fn conclusion(&self) -> &'static str {
+        match self.ends {
+            Ends::Reset(_) => "The key on the disk is destroyed: a reset.",
+            Ends::Withheld => {
+                "A reset is due and withheld: neither a verified stick nor a recovery code is \
+                 listed."
+            }
+            Ends::WithoutKeys => {
+                "The system starts without the database, if nobody is at the prompt."
+            }
+            Ends::InThePrompt => "The server stays in the prompt.",
         }
     }
 
@@ -165,11 +238,11 @@ impl Locked {
     }
 
     fn text(&self) -> String {
-        let Self { prompt, .. } = self;
+        let (after, prompt) = &self.prompt;
         let mut text = format!(
             "The server stays locked. {} s after the start of the boot stage its screen says:\n\
              {prompt}\n\n",
-            self.prompt_after.as_secs()
+            after.as_secs()
         );
         if let Some((after, finding)) = self.finding {
             text += &match after.as_secs() {
@@ -229,18 +302,18 @@ impl Future {
         };
         let locked = locked.map(|locked| {
             serde_json::json!({
-                "prompt_after": locked.prompt_after.as_secs(),
-                "prompt": locked.prompt,
+                "prompt_after": locked.prompt.0.as_secs(),
+                "prompt": locked.prompt.1,
                 "finding": locked.finding.map(|(_, finding)| word(finding)),
                 "finding_after": locked.finding.map(|(after, _)| after.as_secs()),
                 "says_then": locked.says_then,
                 "strikes": locked.strike.map(|(strikes, _)| strikes),
                 "strike_limit": locked.strike.map(|(_, of)| of),
-                "then": match locked.then {
-                    Then::Open | Then::Ask => "ask",
-                    Then::AskThenGoOn => "start-without-keys",
-                    Then::Reset(_) => "reset",
-                    Then::Withhold(_) => "reset-withheld",
+                "then": match locked.ends {
+                    Ends::InThePrompt => "ask",
+                    Ends::WithoutKeys => "start-without-keys",
+                    Ends::Reset(_) => "reset",
+                    Ends::Withheld => "reset-withheld",
                 },
                 "sticks": locked.sticks,
                 "passphrase": locked.ways_in.passphrase,

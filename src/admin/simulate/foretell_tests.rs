@@ -4,8 +4,9 @@ use super::*;
 use crate::admin::simulate::without::taken_away;
 use crate::environment::{Chosen, enrol, table_of};
 use crate::keys::MasterKey;
-use crate::theft::{OnFailure, OnStrikes, ResetCause};
-use crate::vault::{Group, KnownCode, Passphrases, Thresholds, Value};
+use crate::opening::assessment::PROMPT_AFTER;
+use crate::theft::{OnFailure, OnStrikes};
+use crate::vault::{Group, KnownCode, Passphrases, SlotTable, Thresholds, Value};
 
 const FACTORS: [(Group, &str); 6] = [
     (Group::Machine, "board-serial"),
@@ -76,15 +77,22 @@ impl Clinic {
 
     fn future(&self, without: &[&str], strangers: bool) -> Future {
         let without: Vec<Without> = without.iter().map(|text| text.parse().unwrap()).collect();
-        let server = Server {
-            header: &self.header,
-            slots: Ok(&self.slots),
-            state: self.state,
-            policy: self.policy,
-            sticks: self.sticks.clone(),
-        };
         let observed = taken_away(&self.at_home(), &self.slots, &without, strangers);
-        foretell(&server, &observed)
+        foretell(self.snapshot(), observed)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let policy = Policy {
+            theft: self.policy,
+            ..Policy::default()
+        };
+        Snapshot {
+            header: self.header.clone(),
+            slots: Ok(Box::new(self.slots.clone())),
+            state: Ok(self.state),
+            policy: Some(Unproven::new(policy)),
+            sticks: Some(Unproven::new(self.sticks.clone())),
+        }
     }
 
     fn locked(&self, without: &[&str], strangers: bool) -> Locked {
@@ -118,8 +126,8 @@ fn at_home_or_with_one_router_less_it_opens() {
 fn a_bare_table_is_silent_and_no_strike() {
     let locked = clinic().locked(&["place"], false);
     let said = "The place is silent: 0 of 3 neighbours answer, 2 are needed.";
-    assert!(locked.prompt.contains(said), "{}", locked.prompt);
-    assert_eq!(locked.prompt_after, PROMPT_AFTER);
+    assert!(locked.prompt.1.contains(said), "{}", locked.prompt.1);
+    assert_eq!(locked.prompt.0, PROMPT_AFTER);
     assert_eq!(
         locked.finding,
         Some((Duration::from_secs(90), Finding::Absent))
@@ -132,8 +140,8 @@ fn a_bare_table_is_silent_and_no_strike() {
 fn in_another_house_a_strike_is_counted_and_the_prompt_says_so_after_the_wait() {
     let locked = clinic().locked(&["place"], true);
     let said = "This server has not found its place so far.";
-    assert!(locked.prompt.contains(said), "{}", locked.prompt);
-    assert_eq!(locked.prompt_after, Duration::ZERO, "all have answered");
+    assert!(locked.prompt.1.contains(said), "{}", locked.prompt.1);
+    assert_eq!(locked.prompt.0, Duration::ZERO, "all have answered");
     assert_eq!(
         locked.finding,
         Some((Duration::from_secs(90), Finding::Foreign))
@@ -153,7 +161,7 @@ fn whatever_is_taken_away_the_prompt_names_it_and_nothing_else() {
             "0 of 3 neighbours answer",
             "0 of 1 key servers answer",
         ];
-        names.map(|name| locked.prompt.contains(name))
+        names.map(|name| locked.prompt.1.contains(name))
     };
     let two_neighbours = ["neighbour:10.0.0.1", "neighbour:10.0.0.3"];
     assert_eq!(silent(&["machine"]), [true, false, false, false]);
@@ -178,6 +186,7 @@ fn another_machine_is_no_strike() {
     assert!(
         locked
             .prompt
+            .1
             .contains("This machine is not as it was: 0 of 3")
     );
     let changed = Some((Duration::from_secs(90), Finding::ChangedMachine));
@@ -198,10 +207,10 @@ fn the_last_strike_resets_only_where_a_way_back_is_listed() {
     };
     let locked = last().locked(&["place"], true);
     assert_eq!(locked.strike, Some((3, 3)));
-    assert_eq!(locked.then, Then::Withhold(ResetCause::Strikes));
+    assert_eq!(locked.ends, Ends::Withheld);
     assert!(locked.text().contains("NOTHING IS LISTED THAT OPENS IT"));
     let locked = last().kept_at_the_bank().locked(&["place"], true);
-    assert_eq!(locked.then, Then::Reset(ResetCause::Strikes));
+    assert_eq!(locked.ends, Ends::Reset(ResetCause::Strikes));
     let text = locked.text();
     assert!(
         text.contains("This server was reset, after too many"),
@@ -227,21 +236,19 @@ fn a_server_that_may_go_on_says_so() {
 #[test]
 fn a_reset_server_is_foretold_at_once() {
     let clinic = clinic();
-    let server = Server {
-        header: &clinic.header,
+    let reset = Snapshot {
         slots: Err(VaultError::WasReset),
-        state: TheftState::Reset {
+        state: Ok(TheftState::Reset {
             cause: ResetCause::Owner,
             time: 1,
-        },
-        policy: clinic.policy,
-        sticks: StickList::default(),
+        }),
+        ..clinic.snapshot()
     };
-    let Future::Locked(locked) = foretell(&server, &clinic.at_home()) else {
+    let Future::Locked(locked) = foretell(reset, clinic.at_home()) else {
         panic!("it opens");
     };
-    assert!(locked.prompt.contains("was reset, as root asked for"));
-    assert_eq!(locked.prompt_after, Duration::ZERO);
+    assert!(locked.prompt.1.contains("was reset, as root asked for"));
+    assert_eq!(locked.prompt.0, Duration::ZERO);
     assert_eq!(locked.strike, None);
 }
 

@@ -9,9 +9,10 @@ use super::{Problem, Result};
 use std::time::Instant;
 
 use crate::environment::{KeyServers, ON_A_LIVE_NETWORK, look_around};
-use crate::theft::{TheftPolicy, TheftState};
-use crate::vault::{SlotTable, VaultError};
-use foretell::{Server, foretell};
+use crate::opening::snapshot::Snapshot;
+use crate::theft::TheftState;
+use crate::vault::SlotTable;
+use foretell::foretell;
 use without::Without;
 
 /// Looks around as a boot does, takes away what is named, and shows what the
@@ -28,16 +29,19 @@ pub struct SimulateOptions {
 }
 
 pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
-    let vault = look_at_vault()?;
-    let slots = vault.slots();
+    let mut found = Snapshot::of(&look_at_vault()?);
+    if let Ok(TheftState::ResetBegun { cause, time }) = found.state {
+        // A boot finishes it before anything else.
+        found.state = Ok(TheftState::Reset { cause, time });
+    }
     let none = SlotTable::default();
-    let table = slots.as_deref().unwrap_or(&none);
+    let table = found.slots().unwrap_or(&none);
     let labels = || {
         let factors = table.environments.iter().flat_map(|slot| &slot.factors);
         factors.map(|factor| &factor.label)
     };
     for without in &options.without {
-        if slots.is_ok() && !without.is_enrolled(table) {
+        if found.slots.is_ok() && !without.is_enrolled(table) {
             let known: Vec<&str> = labels().map(|label| label.as_str()).collect();
             return Err(Problem::refused(
                 format!("Nothing is enrolled that is called \"{without}\"."),
@@ -48,21 +52,7 @@ pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
     let servers = KeyServers::of(&table.environments, Instant::now());
     let around = look_around(labels(), servers, ON_A_LIVE_NETWORK, |_| false);
     let observed = without::taken_away(&around, table, &options.without, options.strangers);
-    let server = Server {
-        header: vault.header(),
-        slots: slots.as_deref().map_err(|error: &VaultError| *error),
-        state: match vault.state() {
-            // A boot finishes it before anything else.
-            Ok(TheftState::ResetBegun { cause, time }) => TheftState::Reset { cause, time },
-            Ok(state) => state,
-            Err(_) => TheftState::Armed,
-        },
-        policy: vault
-            .unproven_policy()
-            .map_or_else(|_| TheftPolicy::default(), |policy| policy.theft),
-        sticks: vault.unproven_sticks().unwrap_or_default(),
-    };
-    let future = foretell(&server, &observed);
+    let future = foretell(found, observed);
     if json {
         println!("{:#}", future.json(&options.without, options.strangers));
     } else {

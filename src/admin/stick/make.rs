@@ -43,7 +43,7 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     must_not_hold_the_vault(device)?;
     let mut unlocked = unlock(&options.unlock)?;
     let before = stick::read(device, unlocked.vault.header()).ok();
-    let mut list = unlocked.proven.sticks.clone();
+    let mut list = unlocked.proven.sticks.draft();
     if let Some(before) = &before {
         println!("It is a stick of this server already; its key file is renewed.");
         list.sticks.retain(|known| known.id != before.info.stick_id);

@@ -23,7 +23,7 @@ pub struct RemoveOptions {
 
 pub fn remove(options: &RemoveOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
-    let mut list = unlocked.proven.sticks.clone();
+    let mut list = unlocked.proven.sticks.draft();
     let stick = find(&list, &options.which)?.clone();
     list.sticks.retain(|known| known.id != stick.id);
     let own_disk = locate::disk_of(&vault_place()?);

@@ -43,7 +43,7 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
         )
     })?;
     let mut unlocked = Unlocked::new(vault, key)?;
-    let mut list = unlocked.proven.sticks.clone();
+    let mut list = unlocked.proven.sticks.draft();
     note_verified(&mut list, &info, clock::now());
     unlocked.set_sticks(list)?;
     unlocked.log(EventKind::StickVerified {

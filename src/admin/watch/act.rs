@@ -110,7 +110,8 @@ impl Sticks {
     /// pepper as well.
     fn way_back(&self) -> WayBack {
         let listed = self.vault.unproven_sticks().unwrap_or_default();
-        self.plugged.way_back(self.vault.header(), &listed)
+        self.plugged
+            .way_back(self.vault.header(), listed.as_claimed())
     }
 
     /// The pepper, the slots, what was released, and the keys on the sticks that

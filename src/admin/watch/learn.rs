@@ -5,9 +5,10 @@ use std::time::Instant;
 use crate::admin::open_vault::open_vault;
 use crate::admin::{Problem, Result};
 use crate::environment::{
-    KeyServers, Matcher, ON_A_LIVE_NETWORK, Observed, Watched, look_around_quietly, neighbour_label,
+    KeyServers, ON_A_LIVE_NETWORK, Observed, Watched, look_around_quietly, neighbour_label,
 };
 use crate::keys::MasterKey;
+use crate::opening::places::Places;
 use crate::theft::WatchPolicy;
 use crate::vault::{EnvironmentSlot, Group, Header, Label, SlotTable};
 
@@ -31,6 +32,7 @@ pub fn learn() -> Result<Learnt> {
     let vault = open_vault()?;
     let slots = vault.slots().ok();
     let unproven = vault.unproven_policy().unwrap_or_default();
+    let unproven = unproven.as_claimed();
     let (labels, need) = match &slots {
         Some(slots) => asked_for(slots),
         // After a reset the policy alone knows whom to ask. All that are found
@@ -84,13 +86,6 @@ fn open_by_place<'a>(
     slots: &'a SlotTable,
     observed: &Observed,
 ) -> Option<(&'a EnvironmentSlot, MasterKey)> {
-    let mut places = slots.environments.iter().map(|slot| &**slot);
-    places.find_map(|slot| {
-        let mut matcher = Matcher::new(slot);
-        let mut key = None;
-        while key.is_none() && matcher.has_next(slot, observed) {
-            key = matcher.try_next(header, slot, observed);
-        }
-        key.map(|key| (slot, key))
-    })
+    let opened = Places::of(slots).try_all(header, slots, observed)?;
+    Some((slots.environments.get(opened.at)?, opened.key))
 }

@@ -28,10 +28,12 @@ fn power_cut_while_changing_the_policy_leaves_the_old_one_or_the_new() {
         mariadb: Some(MariadbRelease::new(100, 101)),
         ..Policy::default()
     };
-    let steps = record(&before, |vault| vault.set_policy(&key, &new).unwrap());
+    let steps = record(&before, |vault| {
+        vault.set_policy(&key, new.clone()).unwrap();
+    });
     crashes(&before, &steps, |disk, done| {
         let proven = Vault::open(disk).unwrap().prove(&key).unwrap();
-        assert!(proven.policy == new || (!done && proven.policy == Policy::default()));
+        assert!(*proven.policy == new || (!done && *proven.policy == Policy::default()));
     });
 }
 
@@ -60,12 +62,12 @@ fn all_sticks() -> StickList {
 fn power_cut_while_changing_the_sticks_leaves_the_old_list_or_the_new() {
     let (key, before) = made();
     let steps = record(&before, |vault| {
-        vault.set_sticks(&key, &all_sticks()).unwrap()
+        vault.set_sticks(&key, all_sticks()).unwrap();
     });
     crashes(&before, &steps, |disk, done| {
         let proven = Vault::open(disk).unwrap().prove(&key).unwrap();
-        let old = proven.sticks == StickList::default();
-        assert!(proven.sticks == all_sticks() || (!done && old));
+        let old = *proven.sticks == StickList::default();
+        assert!(*proven.sticks == all_sticks() || (!done && old));
     });
 }
 

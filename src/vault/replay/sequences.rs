@@ -47,6 +47,7 @@ fn known(vault: &Vault<MemoryDevice>, key: &MasterKey) -> Known {
             .expect("a stick always opens")
             .policy
             .mariadb
+            .as_ref()
             .map_or(0, |mariadb| mariadb.uid),
         events: vault.events().unwrap().len(),
     }
@@ -67,7 +68,7 @@ fn run(operation: Operation, at: u32, vault: &mut Vault<MemoryDevice>, key: &Mas
                 mariadb: Some(MariadbRelease::new(at, 0)),
                 ..Default::default()
             };
-            vault.set_policy(key, &policy).unwrap();
+            vault.set_policy(key, policy).unwrap();
         }
         Operation::Log => vault.append(0, [0; 16], EventKind::VaultMade).unwrap(),
         Operation::Unlock => vault

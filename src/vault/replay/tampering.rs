@@ -67,7 +67,7 @@ fn mending_puts_safe_settings_back_and_keeps_whom_the_keys_are_for() {
         theft: dangerous,
         ..Policy::default()
     };
-    foreign.set_policy(&other, &policy).unwrap();
+    foreign.set_policy(&other, policy).unwrap();
     let mut disk = device;
     copy_region(&mut disk, &foreign.device, POLICY);
     let mut vault = Vault::open(disk).unwrap();
@@ -77,7 +77,7 @@ fn mending_puts_safe_settings_back_and_keeps_whom_the_keys_are_for() {
         mariadb,
         ..Policy::default()
     };
-    assert_eq!(proven.policy, expected);
+    assert_eq!(*proven.policy, expected);
 }
 
 #[test]
@@ -87,11 +87,11 @@ fn mending_needs_the_master_key_and_leaves_what_proves_alone() {
         mariadb: Some(MariadbRelease::new(1, 2)),
         ..Policy::default()
     };
-    vault.set_policy(&key, &policy).unwrap();
+    vault.set_policy(&key, policy.clone()).unwrap();
     let foreign = vault.mend(&MasterKey::generate(), &StickList::default());
     assert_eq!(foreign, Err(VaultError::WrongKey));
     vault.mend(&key, &StickList::default()).unwrap();
-    assert_eq!(vault.prove(&key).unwrap().policy, policy);
+    assert_eq!(*vault.prove(&key).unwrap().policy, policy);
 }
 
 #[test]

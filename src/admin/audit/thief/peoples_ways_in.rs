@@ -8,7 +8,9 @@ fn listed(clinic: &mut Clinic, stick: &StickFile) {
         sticks: [stick.info.known(1)].into_iter().collect(),
         code: None,
     };
-    clinic.change(|vault, key| vault.set_sticks(key, &list).unwrap());
+    clinic.change(|vault, key| {
+        vault.set_sticks(key, list).unwrap();
+    });
 }
 
 /// A stick whose PIN costs a guess as little as can be, so that all of four

@@ -1,7 +1,4 @@
-//! The words and digits that the prompt takes, and how wrong entries slow down.
-//! Pure.
-
-use core::time::Duration;
+//! The words and digits that the prompt takes.
 
 /// What a person can ask for. All but the last have a digit: digits are where
 /// they are on every keyboard, with or without Shift.
@@ -22,7 +19,7 @@ pub enum Command {
 
 /// The menu, in its order: the digits stand in the top row of the keyboard
 /// from 1 to 0. The last five are shown where they can be used.
-pub const MENU: [(Command, &str, &str); 11] = [
+pub static MENU: [(Command, &str, &str); 11] = [
     (Command::Status, "status", "what this server sees around it"),
     (
         Command::Retry,
@@ -65,44 +62,34 @@ pub const fn digit(at: usize) -> Option<usize> {
     if at < 10 { Some((at + 1) % 10) } else { None }
 }
 
-/// What the digit keys give with Shift on a US keyboard, which is what a
-/// French keyboard without Shift gives in an initramfs and the other way
-/// round. The digits behind them would be taken for one another.
-const DIGITS_WITH_SHIFT: &[u8; 5] = b"!@#$%";
-/// The top row of a French keyboard without Shift, in Latin-1 order of keys.
-const FRENCH_DIGITS: [&str; 5] = ["&", "é", "\"", "'", "("];
+/// What the key of each digit gives, in the menu's order: by itself or with the
+/// number pad; with Shift on a US keyboard, which is what a French keyboard
+/// without Shift gives in an initramfs and the other way round; and without
+/// Shift on a French keyboard. The digits behind the fifth would be taken for
+/// one another.
+static DIGITS: [&[&[u8]]; 10] = [
+    &[b"1", b"!", b"&"],
+    &[b"2", b"@", "\u{e9}".as_bytes()],
+    &[b"3", b"#", b"\""],
+    &[b"4", b"$", b"'"],
+    &[b"5", b"%", b"("],
+    &[b"6"],
+    &[b"7"],
+    &[b"8"],
+    &[b"9"],
+    &[b"0"],
+];
 
 impl Command {
     /// `None` for anything that is not in the menu.
     pub fn parse(line: &[u8]) -> Option<Self> {
-        let line = core::str::from_utf8(line).ok()?.trim();
-        let by_word = MENU
+        let line = line.trim_ascii();
+        let is_word = |(_, word, _): &(_, &str, _)| line.eq_ignore_ascii_case(word.as_bytes());
+        let at = MENU
             .iter()
-            .position(|(_, word, _)| line.eq_ignore_ascii_case(word));
-        let by_digit = || {
-            let typed = Some(line).filter(|line| line.len() == 1)?.parse().ok()?;
-            (0..MENU.len()).position(|at| digit(at) == Some(typed))
-        };
-        let by_shifted = || {
-            DIGITS_WITH_SHIFT
-                .iter()
-                .position(|symbol| line.as_bytes() == [*symbol])
-        };
-        let by_french = || FRENCH_DIGITS.iter().position(|symbol| line == *symbol);
-        by_word
-            .or_else(by_digit)
-            .or_else(by_shifted)
-            .or_else(by_french)
-            .map(|at| MENU[at].0)
-    }
-}
-
-/// How long to wait after this many wrong entries: 1, 2, 4 ... 60 seconds.
-pub fn pause_after(wrong: u32) -> Duration {
-    match wrong {
-        0 => Duration::ZERO,
-        1..=6 => Duration::from_secs(1 << (wrong - 1)),
-        _ => Duration::from_secs(60),
+            .position(is_word)
+            .or_else(|| DIGITS.iter().position(|keys| keys.contains(&line)))?;
+        Some(MENU[at].0)
     }
 }
 
@@ -132,11 +119,5 @@ mod tests {
             assert_eq!(Command::parse(text.as_bytes()), None, "{text}");
         }
         assert_eq!(Command::parse(b"\xff"), None);
-    }
-
-    #[test]
-    fn wrong_entries_slow_down_to_one_a_minute() {
-        let seconds: Vec<u64> = (0..9).map(|n| pause_after(n).as_secs()).collect();
-        assert_eq!(seconds, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
     }
 }

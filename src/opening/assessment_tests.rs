@@ -1,0 +1,105 @@
+use super::*;
+
+const WAIT: Duration = Duration::from_secs(90);
+
+/// Nobody has answered, at this time.
+fn at(millis: u64) -> Progress {
+    Progress {
+        since_start: Duration::from_millis(millis),
+        wait: WAIT,
+        enough_for: None,
+        machine_missing: false,
+        hopeless: false,
+        to_try: false,
+        all_answered: false,
+    }
+}
+
+fn enough_for(seconds: u64, since_start: u64) -> Progress {
+    Progress {
+        enough_for: Some(Duration::from_secs(seconds)),
+        ..at(since_start * 1000)
+    }
+}
+
+#[test]
+fn the_prompt_comes_at_once_when_nothing_can_change_and_late_when_it_can() {
+    let all = |progress: Progress| Progress {
+        all_answered: true,
+        ..progress
+    };
+    let trying = |progress: Progress| Progress {
+        to_try: true,
+        ..progress
+    };
+    let hopeless = |progress: Progress| Progress {
+        hopeless: true,
+        ..progress
+    };
+    let table = [
+        // At home, on time: nothing is shown.
+        (trying(all(at(90))), Show::Nothing),
+        (at(90), Show::Nothing),
+        // Combinations are left, however slow the processor.
+        (trying(all(at(900))), Show::Hint),
+        (trying(all(at(4999))), Show::Hint),
+        (trying(all(at(5000))), Show::Prompt),
+        // Stolen, others answer: at once.
+        (all(at(90)), Show::Prompt),
+        // A bare table, or a switch that starts: wait for it.
+        (at(900), Show::Hint),
+        (at(5000), Show::Prompt),
+        // A damaged vault: a person is needed now.
+        (hopeless(at(10)), Show::Prompt),
+    ];
+    for (progress, shown) in table {
+        assert_eq!(progress.show(), shown, "{progress:?}");
+    }
+}
+
+#[test]
+fn a_place_is_foreign_only_after_answering_wrongly_for_the_whole_wait() {
+    assert_eq!(enough_for(89, 89).finding(), None);
+    assert_eq!(enough_for(90, 90).finding(), Some(Finding::Foreign));
+    // A router that came late has its own wait.
+    assert_eq!(enough_for(89, 500).finding(), None);
+    let trying = Progress {
+        to_try: true,
+        ..enough_for(99, 99)
+    };
+    assert_eq!(trying.finding(), None);
+}
+
+#[test]
+fn silence_is_absence_and_a_missing_part_is_no_foreign_place() {
+    assert_eq!(at(89_999).finding(), None);
+    assert_eq!(at(90_000).finding(), Some(Finding::Absent));
+    let repaired = Progress {
+        machine_missing: true,
+        ..at(90_000)
+    };
+    assert_eq!(repaired.finding(), Some(Finding::ChangedMachine));
+    let damaged = Progress {
+        hopeless: true,
+        ..at(10)
+    };
+    assert_eq!(damaged.finding(), Some(Finding::Damaged));
+}
+
+#[test]
+fn nothing_changes_between_the_times_that_are_waited_for() {
+    for late in [None, Some(3), Some(40)] {
+        let seen = |now: Duration| Progress {
+            enough_for: late.and_then(|late| now.checked_sub(Duration::from_secs(late))),
+            ..at(now.as_millis() as u64)
+        };
+        let mut now = Duration::from_secs(late.unwrap_or(0));
+        while let Some(next) = seen(now).next_change() {
+            let before = seen(next - Duration::from_millis(1));
+            assert_eq!(before.show(), seen(now).show());
+            assert_eq!(before.finding(), seen(now).finding());
+            now = next;
+        }
+        assert_eq!(now, WAIT + Duration::from_secs(late.unwrap_or(0)));
+    }
+}

@@ -1,0 +1,84 @@
+//! Wrong PINs, passphrases and codes: how many there were, how long the next
+//! one has to wait, and when they end in a reset.
+
+use core::time::Duration;
+
+use crate::theft::{TheftPolicy, attempts_used_up};
+
+/// How long to wait after this many wrong entries: 1, 2, 4 ... 60 seconds.
+fn pause_after(wrong: u32) -> Duration {
+    match wrong {
+        0 => Duration::ZERO,
+        1..=6 => Duration::from_secs(1 << (wrong - 1)),
+        _ => Duration::from_secs(60),
+    }
+}
+
+/// The count since the server last opened, in earlier boots too. Times are
+/// counted from the stage's start.
+#[derive(Default)]
+pub struct WrongEntries {
+    count: u32,
+    /// When the next entry is taken.
+    next: Duration,
+}
+
+impl WrongEntries {
+    /// What the vault's log counts. Wrong entries of earlier boots slow this
+    /// one down as well.
+    pub fn remember(&mut self, earlier: u32, now: Duration) {
+        if earlier > self.count {
+            self.count = earlier;
+            self.next = now + pause_after(earlier);
+        }
+    }
+
+    /// One more; returns the seconds until the next one is taken.
+    pub fn add(&mut self, now: Duration) -> u64 {
+        self.count = self.count.saturating_add(1);
+        let pause = pause_after(self.count);
+        self.next = now + pause;
+        pause.as_secs()
+    }
+
+    /// Seconds until an entry is taken, rounded up; `None` when it is taken
+    /// now.
+    pub fn wait(&self, now: Duration) -> Option<u64> {
+        let left = self.next.saturating_sub(now);
+        (!left.is_zero()).then(|| left.as_secs() + 1)
+    }
+
+    /// Whether there are as many as the policy allows.
+    pub fn are_used_up(&self, policy: &TheftPolicy) -> bool {
+        attempts_used_up(policy, self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Duration = Duration::from_secs(1000);
+
+    #[test]
+    fn wrong_entries_slow_down_to_one_a_minute() {
+        let mut entries = WrongEntries::default();
+        assert_eq!(entries.wait(NOON), None);
+        let pauses: Vec<u64> = (0..9).map(|_| entries.add(NOON)).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(entries.wait(NOON + Duration::from_secs(59)), Some(2));
+        assert_eq!(entries.wait(NOON + Duration::from_secs(60)), None);
+    }
+
+    #[test]
+    fn entries_of_the_boot_before_slow_this_one_down() {
+        let mut entries = WrongEntries::default();
+        entries.remember(3, NOON);
+        assert_eq!(entries.wait(NOON), Some(5));
+        // The log holds what this boot has counted as well.
+        let later = NOON + Duration::from_secs(30);
+        entries.add(later);
+        entries.remember(4, later + Duration::from_secs(8));
+        assert_eq!(entries.wait(later + Duration::from_secs(8)), None);
+    }
+}

@@ -1,0 +1,387 @@
+//! A boot that does what the machine says, with a vault in memory, and writes
+//! down what it did.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use super::clinic::{Clinic, FACTORS, value};
+use crate::environment::Observed;
+use crate::keys::MasterKey;
+use crate::opening::Machine;
+use crate::opening::act::{Act, ChangeError, End, Event, Known, Power, TheftRecords, Unless};
+use crate::opening::dialogue::{Line, Question, Typed};
+use crate::opening::messages::{Message, NotChanged};
+use crate::opening::snapshot::Snapshot;
+use crate::stick::{Stick, StickError, StickFile};
+use crate::theft::ResetCause;
+use crate::vault::{EventKind, Group, LocateError, StickList, Unproven, VaultError, wrong_entries};
+
+/// What was done, in its order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Done {
+    /// A line in the vault's log.
+    Noted(EventKind),
+    /// The theft state on the disk.
+    Struck(u8),
+    Armed,
+    Destroyed {
+        cause: ResetCause,
+        wiped: bool,
+    },
+    /// On the screen, a banner too.
+    Said(String),
+    Asked(Question),
+    /// In the kernel's log.
+    Logged(String),
+    StatusShown,
+    Checked(&'static str),
+    Released,
+    Remembered,
+    AskedAround,
+    Power(Power),
+    Ended(End),
+}
+
+/// One boot of it.
+pub struct Boot<'a> {
+    pub machine: Machine,
+    pub clinic: &'a mut Clinic,
+    pub now: Duration,
+    pub done: Vec<Done>,
+    /// The sticks in the server, with this server's key or without one.
+    pub plugged: Vec<(Stick, Option<StickFile>)>,
+    told: Vec<Stick>,
+}
+
+impl<'a> Boot<'a> {
+    pub fn of(clinic: &'a mut Clinic) -> Self {
+        let mut boot = Self {
+            machine: Machine::new([clinic.boots; 16]),
+            clinic,
+            now: Duration::ZERO,
+            done: Vec::new(),
+            plugged: Vec::new(),
+            told: Vec::new(),
+        };
+        boot.tell(Event::Vault(boot.read()));
+        boot.tell(Event::Parts(boot.parts()));
+        boot
+    }
+
+    fn parts(&self) -> Box<Observed> {
+        let mut observed = Observed::default();
+        for (group, label) in FACTORS {
+            if group == Group::Machine {
+                observed.note(&label.try_into().unwrap(), &value(label, "home"));
+            }
+        }
+        Box::new(observed)
+    }
+
+    /// What stands around it answers, as at home or as in another house.
+    pub fn hears(&mut self, place: &str) {
+        let around = FACTORS.iter().filter(|(group, _)| *group != Group::Machine);
+        let answers: Vec<_> = around
+            .map(|(_, label)| ((*label).try_into().unwrap(), value(label, place)))
+            .collect();
+        self.tell(Event::Answers(&answers));
+    }
+
+    /// One turn of the loop.
+    pub fn turn(&mut self) {
+        self.tell(Event::Tick);
+    }
+
+    /// Turns as the machine wants them, until so long after the start.
+    pub fn runs_until(&mut self, seconds: u64) {
+        let end = Duration::from_secs(seconds);
+        for turns in 0.. {
+            assert!(turns < 10_000, "it spins");
+            self.turn();
+            let next = self.machine.next(self.now).unwrap_or(end).min(end);
+            if self.has_ended() || (next == end && self.now == end) {
+                return;
+            }
+            self.now = next.max(self.now);
+            if self.now == end {
+                self.turn();
+                return;
+            }
+        }
+    }
+
+    pub fn passes(&mut self, seconds: u64) {
+        let until = self.now + Duration::from_secs(seconds);
+        self.runs_until(until.as_secs());
+        self.now = until;
+    }
+
+    /// Somebody types this and Enter.
+    pub fn types(&mut self, text: &str) {
+        let line = heapless::Vec::from_slice(text.as_bytes()).unwrap();
+        self.tell(Event::Typed(Typed::Line(Line::new(line))));
+    }
+
+    pub fn presses_escape(&mut self) {
+        self.tell(Event::Typed(Typed::Cancel));
+    }
+
+    /// This server's stick is plugged in.
+    pub fn gets_stick(&mut self) {
+        let file = self.clinic.stick.clone();
+        self.gets(file);
+    }
+
+    pub fn gets(&mut self, file: impl Into<Option<StickFile>>) {
+        let number = self.plugged.len() + self.told.len();
+        let stick = Stick {
+            disk: "sda".try_into().unwrap(),
+            sequence: number.to_string().as_str().try_into().unwrap(),
+            volumes: vec!["/dev/sda1".into()],
+        };
+        self.plugged.push((stick, file.into()));
+    }
+
+    pub fn loses_sticks(&mut self) {
+        self.plugged.clear();
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended().is_some()
+    }
+
+    pub fn ended(&self) -> Option<End> {
+        self.done.iter().find_map(|done| match done {
+            Done::Ended(end) => Some(*end),
+            _ => None,
+        })
+    }
+
+    pub fn has_done(&self, what: &Done) -> bool {
+        self.done.contains(what)
+    }
+
+    /// How often something like this was done.
+    pub fn count(&self, like: impl Fn(&Done) -> bool) -> usize {
+        self.done.iter().filter(|done| like(done)).count()
+    }
+
+    /// Whether the screen has said something with these words in it.
+    pub fn said(&self, words: &str) -> bool {
+        self.position_of(words).is_some()
+    }
+
+    /// When it did.
+    pub fn position_of(&self, words: &str) -> Option<usize> {
+        let says = |done: &Done| matches!(done, Done::Said(text) if text.contains(words));
+        self.done.iter().position(says)
+    }
+
+    pub fn position(&self, like: impl Fn(&Done) -> bool) -> Option<usize> {
+        self.done.iter().position(like)
+    }
+
+    pub fn released(&self) -> bool {
+        self.has_done(&Done::Released)
+    }
+
+    pub fn tell(&mut self, event: Event<'_>) {
+        let mut acts = VecDeque::from(self.machine.on(event, self.now));
+        while let Some(act) = acts.pop_front() {
+            if self.has_ended() {
+                return;
+            }
+            if let Some(answer) = self.perform(act) {
+                let follow = self.machine.on(answer, self.now);
+                follow
+                    .into_iter()
+                    .rev()
+                    .for_each(|act| acts.push_front(act));
+            }
+        }
+    }
+
+    fn fault(&self) -> Result<(), LocateError> {
+        match self.clinic.is_broken {
+            true => Err(VaultError::Device(libc::EIO).into()),
+            false => Ok(()),
+        }
+    }
+
+    fn read(&self) -> Result<Box<Snapshot>, LocateError> {
+        self.fault()?;
+        Ok(Box::new(Snapshot::of(&self.clinic.vault)))
+    }
+
+    pub fn plugged_ids(&self) -> Vec<[u8; 8]> {
+        let files = self.plugged.iter().filter_map(|(_, file)| file.as_ref());
+        files.map(|file| file.info.stick_id).collect()
+    }
+
+    fn note(&mut self, kind: EventKind, unless: Unless) {
+        if self.clinic.is_broken {
+            return;
+        }
+        let boot_id = [self.clinic.boots; 16];
+        let events = self.clinic.vault.events().unwrap();
+        let is_known = events.iter().any(|event| match unless {
+            Unless::Never => false,
+            Unless::KindThisBoot => {
+                let of = std::mem::discriminant::<EventKind>;
+                event.boot_id == boot_id && of(&event.kind) == of(&kind)
+            }
+            Unless::Same => event.kind == kind,
+        });
+        if !is_known {
+            let vault = &mut self.clinic.vault;
+            vault.append(1, boot_id, kind.clone()).unwrap();
+            self.done.push(Done::Noted(kind));
+        }
+    }
+
+    fn perform(&mut self, act: Act) -> Option<Event<'static>> {
+        let answer = match act {
+            Act::FindVault => Event::Vault(self.read()),
+            Act::LookAtParts => Event::Parts(self.parts()),
+            Act::LookForSticks => {
+                let plugged: Vec<Stick> = self.plugged.iter().map(|(s, _)| s.clone()).collect();
+                let told = std::mem::replace(&mut self.told, plugged.clone());
+                let (gone, news) = (
+                    told.iter().filter(|stick| !plugged.contains(stick)),
+                    plugged.iter().filter(|stick| !told.contains(stick)),
+                );
+                Event::Sticks {
+                    gone: gone.cloned().collect(),
+                    news: news.cloned().collect(),
+                }
+            }
+            Act::ReadStick(stick) => {
+                let file = self.plugged.iter().find(|(known, _)| *known == stick);
+                let file = file.and_then(|(_, file)| file.clone());
+                Event::StickRead(stick, file.map(Box::new).ok_or(StickError::NoKey))
+            }
+            Act::CountEntries => Event::Entries(
+                self.fault()
+                    .map_or(0, |()| wrong_entries(&self.clinic.vault.events().unwrap())),
+            ),
+            Act::Try(attempt) => Event::Tried(self.machine.attempt(&attempt)),
+            Act::ReadTheft { plugged } => Event::Theft(self.fault().map(|()| TheftRecords {
+                state: self.clinic.vault.state(),
+                policy: Unproven::new(Snapshot::of(&self.clinic.vault).theft_policy()),
+                plugged: match plugged {
+                    true => self.plugged_ids(),
+                    false => Vec::new(),
+                },
+            })),
+            Act::Strike {
+                strikes,
+                boot_id,
+                of,
+            } => {
+                let struck = self.fault();
+                if struck.is_ok() {
+                    self.clinic.vault.strike(strikes, boot_id).unwrap();
+                    self.done.push(Done::Struck(strikes));
+                    self.note(EventKind::Strike { strikes, of }, Unless::Never);
+                }
+                Event::Struck(struck)
+            }
+            Act::FindPluggedKeys => Event::PluggedKeys(self.plugged_ids()),
+            Act::Destroy { cause, wipe } => {
+                let fault = self.fault();
+                self.done.push(Done::Destroyed { cause, wiped: wipe });
+                let vault = &mut self.clinic.vault;
+                Event::Destroyed(fault.and_then(|()| Ok(vault.reset(cause, 1, &mut || ())?)))
+            }
+            Act::Prove(key) => {
+                let fault = self.fault();
+                let proven = fault.and_then(|()| Ok(self.clinic.vault.prove(&key)?));
+                self.done.push(Done::Checked(match proven {
+                    Ok(_) => "proven",
+                    Err(_) => "not proven",
+                }));
+                Event::Proved(proven.map(Box::new))
+            }
+            Act::Release(key, policy) => {
+                assert_eq!(key.expose(), self.clinic.key.expose());
+                assert_eq!(
+                    policy.draft(),
+                    *self.clinic.vault.prove(&key).unwrap().policy
+                );
+                self.done.push(Done::Released);
+                Event::Released(Ok(90))
+            }
+            Act::Enrol(..) => {
+                self.done.push(Done::Remembered);
+                Event::Enrolled(Ok(()))
+            }
+            Act::ChangePassphrase { key, name, new } => {
+                Event::Changed(self.change(&key, &name, &new))
+            }
+            Act::Mend { key, known } => {
+                let list = match known {
+                    Known::Stick(info) => StickList {
+                        sticks: [info.known(1)].into_iter().collect(),
+                        code: None,
+                    },
+                    _ => StickList::default(),
+                };
+                let vault = &mut self.clinic.vault;
+                Event::Mended(vault.mend(&key, &list).map_err(LocateError::from))
+            }
+            act => {
+                self.carry_out(act);
+                return None;
+            }
+        };
+        Some(answer)
+    }
+
+    fn change(&mut self, key: &MasterKey, name: &str, new: &Line) -> Result<(), ChangeError> {
+        let nothing = |error| ChangeError::Nothing(NotChanged::Vault(error));
+        self.fault().map_err(nothing)?;
+        let vault = &mut self.clinic.vault;
+        let mut slots = vault.slots().unwrap();
+        slots
+            .passphrases
+            .change(vault.header(), key, name, new, 2)
+            .map_err(|error| ChangeError::Nothing(NotChanged::Passphrase(error)))?;
+        vault
+            .replace_slots(key, &slots)
+            .map_err(ChangeError::Perhaps)
+    }
+
+    fn carry_out(&mut self, act: Act) {
+        let done = match act {
+            Act::Note { kind, unless } => return self.note(kind, unless),
+            Act::NoteSealed { key, kind } => {
+                let boot_id = [self.clinic.boots; 16];
+                let vault = &mut self.clinic.vault;
+                vault.append_sealed(&key, 1, boot_id, kind.clone()).unwrap();
+                Done::Noted(kind)
+            }
+            Act::Arm { key, .. } => {
+                self.clinic.vault.arm(&key).unwrap();
+                Done::Armed
+            }
+            Act::AskAround => Done::AskedAround,
+            Act::ForgetSticks => {
+                self.told.clear();
+                return;
+            }
+            Act::Hint => Done::Said("Press Enter for the menu.".into()),
+            Act::OpenPrompt(text) | Act::ShowOnNewConsoles(text) => Done::Said(text),
+            Act::Say(Message::Nothing) => Done::Said(String::new()),
+            Act::Say(message) | Act::Print(message) | Act::Close(message) => {
+                Done::Said(message.to_string())
+            }
+            Act::Ask(question) => Done::Asked(question),
+            Act::ShowStatus(_) => Done::StatusShown,
+            Act::Log(_, text) => Done::Logged(text.into_owned()),
+            Act::Power(power) => Done::Power(power),
+            Act::End(end) => Done::Ended(end),
+            _ => return,
+        };
+        self.done.push(done);
+    }
+}

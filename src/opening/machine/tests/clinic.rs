@@ -1,0 +1,132 @@
+//! A clinic's server in memory: its vault, its stick, and what stands around it.
+
+use super::boot::Boot;
+use crate::environment::{Chosen, enrol, table_of};
+use crate::keys::{MasterKey, ScryptParams};
+use crate::stick::StickFile;
+use crate::theft::TheftPolicy;
+use crate::vault::{
+    Group, KnownCode, MemoryDevice, Passphrase, Passphrases, Policy, ServerId, SlotTable,
+    StickList, Thresholds, Value, Vault,
+};
+
+pub const PIN: &str = "2580";
+pub const WORDS: &str = "otter lamp frozen cello";
+pub const DURESS: &str = "maize under the bridge";
+pub const NEW_WORDS: &str = "basket seven river comb";
+
+/// Two of three parts, two of three neighbours and the key server are needed.
+/// With a key server in every combination none of them costs a scrypt.
+pub const FACTORS: [(Group, &str); 7] = [
+    (Group::Machine, "board-serial"),
+    (Group::Machine, "disk 0000:00:04.0"),
+    (Group::Machine, "nic 0000:00:03.0"),
+    (Group::Place, "arp 10.0.0.1"),
+    (Group::Place, "arp 10.0.0.2"),
+    (Group::Place, "arp 10.0.0.3"),
+    (Group::Servers, "tang 10.0.0.9:80"),
+];
+const NEED: Thresholds = Thresholds {
+    machine: 2,
+    place: 2,
+    servers: 1,
+};
+
+/// What outlives a boot.
+pub struct Clinic {
+    pub vault: Vault<MemoryDevice>,
+    pub key: MasterKey,
+    pub stick: StickFile,
+    /// Where the disk answers nothing any more.
+    pub is_broken: bool,
+    pub boots: u8,
+}
+
+impl Clinic {
+    pub fn new() -> Self {
+        Self::with(TheftPolicy::default())
+    }
+
+    pub fn with(theft: TheftPolicy) -> Self {
+        let key = MasterKey::generate();
+        let (id, name) = (ServerId::random(), "clinic".try_into().unwrap());
+        let slots = SlotTable::default();
+        let disk = MemoryDevice::default();
+        let mut vault = Vault::create(disk, id, name, &key, &slots).unwrap();
+        let chosen = FACTORS.map(|(group, label)| Chosen {
+            group,
+            label: label.try_into().unwrap(),
+            value: value(label, "home"),
+        });
+        let home = "home".try_into().unwrap();
+        let header = vault.header().clone();
+        let slot = enrol(&header, &key, 1, home, &chosen, NEED, |_, _| ()).unwrap();
+        let mut slots = table_of(slot, Passphrases::quick());
+        for (who, kind, words) in [
+            ("halima", Passphrase::Opens, WORDS),
+            ("night", Passphrase::Duress, DURESS),
+        ] {
+            let name = who.try_into().unwrap();
+            slots
+                .add_passphrase(&header, &key, name, kind, words.as_bytes(), 1)
+                .unwrap();
+        }
+        vault.replace_slots(&key, &slots).unwrap();
+        let policy = Policy {
+            theft,
+            ..Policy::default()
+        };
+        vault.set_policy(&key, policy).unwrap();
+        let label = "office".try_into().unwrap();
+        let pin = PIN.as_bytes();
+        let params = ScryptParams::CHEAPEST;
+        let stick = StickFile::make_with(params, &header, &key, label, 1, pin);
+        Self {
+            vault,
+            key,
+            stick,
+            is_broken: false,
+            boots: 0,
+        }
+    }
+
+    /// The stick is listed as seen to open this server.
+    pub fn with_listed_stick(mut self) -> Self {
+        let sticks = StickList {
+            sticks: [self.stick.info.known(1)].into_iter().collect(),
+            code: None,
+        };
+        self.vault.set_sticks(&self.key, sticks).unwrap();
+        self
+    }
+
+    /// A recovery code lies at the bank.
+    pub fn with_code(mut self) -> Self {
+        let sticks = StickList {
+            code: Some(KnownCode {
+                generation: 1,
+                verified: 1,
+                kept: "bank".try_into().unwrap(),
+            }),
+            ..StickList::default()
+        };
+        self.vault.set_sticks(&self.key, sticks).unwrap();
+        self
+    }
+
+    /// Somebody without the master key has written the policy.
+    pub fn tampered(mut self) -> Self {
+        self.vault.claim_policy(&Policy::default());
+        self
+    }
+
+    pub fn starts(&mut self) -> Boot<'_> {
+        self.boots += 1;
+        Boot::of(self)
+    }
+}
+
+pub fn value(label: &str, place: &str) -> Value {
+    let text = format!("{place} {label}");
+    Value::from_slice(text.as_bytes()).unwrap()
+}

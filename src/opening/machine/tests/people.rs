@@ -1,0 +1,320 @@
+//! What people have and remember, rightly, wrongly and under duress.
+
+use super::boot::{Boot, Done};
+use super::clinic::{Clinic, DURESS, NEW_WORDS, PIN, WORDS};
+use crate::opening::act::Event;
+use crate::opening::dialogue::Question;
+use crate::theft::{ResetCause, TheftPolicy};
+use crate::vault::EventKind;
+
+fn at_the_prompt(clinic: &mut Clinic) -> Boot<'_> {
+    let mut boot = clinic.starts();
+    boot.runs_until(6);
+    boot
+}
+
+fn enters(boot: &mut Boot<'_>, words: &str) {
+    boot.types("passphrase");
+    boot.types(words);
+}
+
+fn is_destruction(done: &Done) -> bool {
+    matches!(done, Done::Destroyed { .. })
+}
+
+#[test]
+fn stick_and_pin_open_the_server_anywhere() {
+    let mut clinic = Clinic::new();
+    let mut boot = clinic.starts();
+    boot.hears("another house");
+    boot.runs_until(6);
+    boot.gets_stick();
+    boot.turn();
+    assert!(boot.has_done(&Done::Asked(Question::Pin("office".try_into().unwrap()))));
+    boot.types(PIN);
+    assert!(boot.released());
+}
+
+#[test]
+fn a_stick_of_somebody_else_is_told_from_ours() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.gets(None);
+    boot.turn();
+    assert!(boot.said("This stick has no key on it."));
+    assert_eq!(boot.count(|done| matches!(done, Done::Asked(_))), 0);
+}
+
+#[test]
+fn a_pin_that_is_not_typed_is_no_wrong_one() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.gets_stick();
+    boot.turn();
+    boot.types("");
+    assert!(boot.said("No PIN. Type retry to use the stick after all."));
+    assert!(!boot.said("The PIN is wrong."));
+    boot.types("retry");
+    boot.turn();
+    boot.types(PIN);
+    assert!(boot.released());
+}
+
+#[test]
+fn a_stick_waits_for_its_pin_while_the_disk_is_away() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.gets_stick();
+    boot.turn();
+    boot.clinic.is_broken = true;
+    boot.types(PIN);
+    assert!(!boot.released());
+    boot.clinic.is_broken = false;
+    boot.tell(Event::DisksChanged);
+    boot.types("retry");
+    boot.turn();
+    boot.types(PIN);
+    assert!(boot.released(), "{:?}", boot.done);
+}
+
+#[test]
+fn a_passphrase_opens_the_server() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    enters(&mut boot, WORDS);
+    assert!(boot.released());
+}
+
+#[test]
+fn a_wrong_entry_is_on_the_disk_before_it_is_said() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    enters(&mut boot, "otter");
+    let noted = boot.position(|done| *done == Done::Noted(EventKind::WrongPassphrase));
+    let locked = boot.position(|done| matches!(done, Done::Noted(EventKind::Locked { .. })));
+    let said = boot.position_of("The passphrase is wrong. Try again in 1 s.");
+    assert!(
+        locked < noted && noted < said && locked.is_some(),
+        "{:?}",
+        boot.done
+    );
+}
+
+#[test]
+fn wrong_entries_of_all_kinds_slow_down_together() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    enters(&mut boot, "otter");
+    assert!(boot.said("The passphrase is wrong. Try again in 1 s."));
+    boot.types(WORDS);
+    assert!(boot.said("Wait 2 s, then type it again."));
+    assert!(!boot.released());
+    boot.passes(2);
+    boot.gets_stick();
+    boot.turn();
+    boot.types("1111");
+    assert!(boot.said("The PIN is wrong. Try again in 2 s."));
+    boot.passes(2);
+    boot.types(PIN);
+    assert!(boot.released());
+}
+
+#[test]
+fn a_restart_does_not_forget_wrong_entries() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    enters(&mut boot, "otter");
+    let mut next = at_the_prompt(&mut clinic);
+    next.types("passphrase");
+    next.types(WORDS);
+    assert!(next.said("Wait 2 s, then type it again."));
+    next.passes(1);
+    next.types("otter");
+    assert!(next.said("The passphrase is wrong. Try again in 2 s."));
+}
+
+#[test]
+fn the_limit_of_wrong_entries_resets_behind_the_answer() {
+    let five = TheftPolicy {
+        attempts: Some(5),
+        ..TheftPolicy::default()
+    };
+    for way_back in [true, false] {
+        let mut clinic = Clinic::with(five);
+        if way_back {
+            clinic = clinic.with_code();
+        }
+        let mut boot = at_the_prompt(&mut clinic);
+        boot.types("passphrase");
+        for _ in 0..5 {
+            assert_eq!(boot.count(is_destruction), 0);
+            boot.types("otter");
+            boot.passes(60);
+        }
+        let said = boot.position_of("The passphrase is wrong. Try again in 16 s.");
+        assert_eq!(boot.count(is_destruction), usize::from(way_back));
+        let reset = boot.position(is_destruction);
+        assert!(said.is_some() && (!way_back || said < reset));
+        let cause = ResetCause::WrongEntries;
+        let withheld = Done::Noted(EventKind::ResetWithheld { cause });
+        assert_eq!(boot.has_done(&withheld), !way_back);
+    }
+}
+
+/// What the one for duress did, and what a wrong one does: up to the words on
+/// the screen, and everything that a person or the kernel's log can show.
+#[test]
+fn duress_is_answered_as_a_wrong_passphrase() {
+    let mut clinics = [Clinic::new().with_code(), Clinic::new().with_code()];
+    let [wrong, duress] = &mut clinics;
+    let (mut wrong, mut duress) = (at_the_prompt(wrong), at_the_prompt(duress));
+    enters(&mut wrong, "otter");
+    enters(&mut duress, DURESS);
+    for boot in [&mut wrong, &mut duress] {
+        boot.passes(1);
+        boot.types(WORDS);
+        boot.presses_escape();
+        for word in ["status", "", "retry"] {
+            boot.types(word);
+        }
+        boot.passes(200);
+    }
+    let destroyed = duress.position(is_destruction).unwrap();
+    let cause = ResetCause::Duress;
+    assert_eq!(
+        duress.done[destroyed],
+        Done::Destroyed { cause, wiped: true }
+    );
+    let answer = duress.position_of("The passphrase is wrong. Try again in 1 s.");
+    assert!(answer < Some(destroyed), "behind the whole answer");
+    // With the right one the other server has opened meanwhile: up to there.
+    let until = wrong
+        .position(|done| matches!(done, Done::Checked(_)))
+        .unwrap();
+    let seen: Vec<_> = duress
+        .done
+        .iter()
+        .filter(|done| !is_destruction(done))
+        .collect();
+    assert_eq!(
+        seen[..until - 1],
+        wrong.done.iter().collect::<Vec<_>>()[..until - 1]
+    );
+    let told = |done: &&Done| match done {
+        Done::Said(text) | Done::Logged(text) => {
+            text.contains("reset, ") || text.contains("was reset")
+        }
+        _ => false,
+    };
+    assert_eq!(duress.done.iter().filter(told).count(), 0);
+}
+
+#[test]
+fn after_duress_neither_place_nor_passphrase_opens() {
+    let mut clinic = Clinic::new().with_code();
+    let mut boot = at_the_prompt(&mut clinic);
+    enters(&mut boot, DURESS);
+    boot.passes(1);
+    boot.types(WORDS);
+    assert!(boot.said("The passphrase is wrong. Try again in 2 s."));
+    boot.presses_escape();
+    boot.types("retry");
+    boot.hears("home");
+    boot.passes(100);
+    assert!(!boot.released());
+    let mut next = clinic.starts();
+    next.hears("home");
+    next.runs_until(6);
+    assert!(next.said("This server was reset, after too many wrong entries."));
+    assert!(!next.released());
+}
+
+#[test]
+fn duress_destroys_nothing_where_nothing_would_be_left() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    enters(&mut boot, DURESS);
+    assert_eq!(boot.count(is_destruction), 0);
+    let cause = ResetCause::Duress;
+    assert!(boot.has_done(&Done::Noted(EventKind::ResetWithheld { cause })));
+    let told = |done: &Done| matches!(done, Done::Logged(text) if text.contains("reset"));
+    assert_eq!(boot.count(told), 0, "it is in the vault's log alone");
+}
+
+#[test]
+fn duress_leaves_the_stick_that_is_the_last_way_back() {
+    let mut clinic = Clinic::new().with_listed_stick();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.gets_stick();
+    boot.turn();
+    boot.presses_escape();
+    enters(&mut boot, DURESS);
+    let cause = ResetCause::Duress;
+    assert!(boot.has_done(&Done::Destroyed {
+        cause,
+        wiped: false
+    }));
+}
+
+fn changes(boot: &mut Boot<'_>, new: [&str; 2]) {
+    boot.types("change");
+    boot.types(WORDS);
+    for words in new {
+        boot.types(words);
+    }
+}
+
+#[test]
+fn a_changed_passphrase_opens_and_the_old_one_does_not() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    changes(&mut boot, [NEW_WORDS, NEW_WORDS]);
+    assert!(
+        boot.said("The passphrase of \"halima\" is changed."),
+        "{:?}",
+        boot.done
+    );
+    assert!(!boot.released(), "it opens nothing");
+    enters(&mut boot, WORDS);
+    assert!(boot.said("The passphrase is wrong."));
+    boot.passes(1);
+    boot.types(NEW_WORDS);
+    assert!(boot.released());
+}
+
+#[test]
+fn two_new_passphrases_that_differ_change_nothing() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    changes(&mut boot, [NEW_WORDS, "basket seven river"]);
+    assert!(boot.said("The two are not the same. Nothing was changed."));
+    enters(&mut boot, WORDS);
+    assert!(boot.released());
+}
+
+#[test]
+fn change_gives_up_after_five_minutes_and_forgets_the_key() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.types("change");
+    boot.types(WORDS);
+    boot.types(NEW_WORDS);
+    boot.passes(299);
+    assert!(!boot.said("Nothing was changed."));
+    boot.passes(2);
+    assert!(boot.said("Nothing was changed."));
+    // What is typed now is a command, and nobody's new passphrase.
+    boot.types(NEW_WORDS);
+    assert!(boot.said("Type one of the words of the menu, or its digit."));
+    assert!(!boot.said("is changed"));
+}
+
+#[test]
+fn a_change_under_duress_is_a_wrong_entry_and_destroys() {
+    let mut clinic = Clinic::new().with_code();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.types("change");
+    boot.types(DURESS);
+    assert!(boot.said("The passphrase is wrong. Try again in 1 s."));
+    assert_eq!(boot.count(is_destruction), 1);
+}

@@ -1,0 +1,304 @@
+//! What people read, in English: what happened, then what to do.
+
+use core::fmt::{self, Display, Formatter};
+
+use super::{
+    Banner, Help, Hint, LoginWords, Message, NotRemembered, Printable, Question, Reason, WaysIn,
+};
+use crate::keys::CODE_GROUPS;
+use crate::opening::menu::{Command, MENU, digit};
+use crate::vault::VaultError;
+
+impl Display for Reason {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoVault(error) => error.fmt(f),
+            Self::Fault(error) => error.fmt(f),
+            Self::Silent { answered, need } if answered.machine < need.machine => write!(
+                f,
+                "This machine is not as it was: {} of {} parts are there, {} are needed.",
+                answered.machine, answered.machine_of, need.machine
+            ),
+            Self::Silent { answered, need } => {
+                let mut before = "The place is silent: ";
+                if answered.place < need.place || answered.servers >= need.servers {
+                    write!(
+                        f,
+                        "{before}{} of {} neighbours answer, {} are needed.",
+                        answered.place, answered.place_of, need.place
+                    )?;
+                    before = "\nSo are its key servers: ";
+                }
+                if answered.servers < need.servers {
+                    write!(
+                        f,
+                        "{before}{} of {} key servers answer, {} needed.",
+                        answered.servers, answered.servers_of, need.servers
+                    )?;
+                }
+                Ok(())
+            }
+            Self::WasReset(cause) => write!(
+                f,
+                "This server was reset, {cause}.\nNo place and no passphrase opens it any more. A backup stick does,\nand the recovery code."
+            ),
+            Self::NotYetRecognised => {
+                f.write_str("This server has not found its place so far. It keeps looking.")
+            }
+            Self::NotRecognised => f.write_str("This server does not recognise this place."),
+            Self::Looking => f.write_str("This server still looks at what stands around it."),
+        }
+    }
+}
+
+impl Reason {
+    /// What to do next.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::NoVault(_) => {
+                "Check that the server's disk is connected.\nThe server goes on by itself when the disk is there."
+            }
+            Self::Fault(VaultError::Altered | VaultError::Damaged) => {
+                "By itself it opens nothing. Plug in a backup stick: it helps to mend it."
+            }
+            Self::Fault(VaultError::Newer) => {
+                "Nothing is released. Keep the backup sticks safe and get help."
+            }
+            Self::WasReset(_) | Self::Fault(VaultError::PepperDamaged) => {
+                "Plug in a backup stick, or type code: that opens the server this time.\nIf the server shall open here by itself again, type remember first."
+            }
+            Self::Fault(_) | Self::NotRecognised | Self::NotYetRecognised => {
+                "Plug in a backup stick. The server goes on by itself."
+            }
+            Self::Looking => "Wait a little, or plug in a backup stick.",
+            Self::Silent { .. } => {
+                "At home: check the network cable, and that the router is on.\nElsewhere: plug in a backup stick. The server goes on by itself."
+            }
+        }
+    }
+}
+
+const RULE: &str = "------------------------------------------------------------------------";
+
+impl Display for Banner<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let name = Printable(self.server.unwrap_or("unknown"));
+        writeln!(
+            f,
+            "\n{RULE}\nThe server \"{name}\" is locked. Its data is safe.\n"
+        )?;
+        writeln!(f, "{}\n{}\n", self.reason, self.reason.advice())?;
+        let menu = Menu(Some((self.reason, self.ways_in)));
+        write!(f, "{menu}{RULE}\n{PROMPT}")
+    }
+}
+
+/// What stands before the place where one types.
+pub const PROMPT: &str = "stayput> ";
+
+/// The whole menu, or what of it can be used for this reason.
+struct Menu<'a>(Option<(&'a Reason, WaysIn)>);
+
+impl Menu<'_> {
+    fn shows(&self, command: Command) -> bool {
+        let Some((reason, ways_in)) = self.0 else {
+            return true;
+        };
+        match command {
+            Command::Remember => matches!(
+                reason,
+                Reason::WasReset(_) | Reason::Fault(VaultError::PepperDamaged)
+            ),
+            Command::Mend => matches!(
+                reason,
+                Reason::Fault(VaultError::Altered | VaultError::Damaged)
+            ),
+            Command::Reset => !matches!(reason, Reason::WasReset(_) | Reason::NoVault(_)),
+            Command::Passphrase | Command::Change => ways_in.passphrase,
+            Command::Code => ways_in.code,
+            _ => true,
+        }
+    }
+}
+
+impl Display for Menu<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        MENU.iter()
+            .enumerate()
+            .filter(|(_, (command, ..))| self.shows(*command))
+            .try_for_each(|(at, (_, word, what))| match digit(at) {
+                Some(digit) => writeln!(f, "  {digit}  {word:<10} {what}"),
+                None => writeln!(f, "     {word:<10} {what}"),
+            })
+    }
+}
+
+impl Display for Hint {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("stayput: looking for the place of this server. Press Enter for the menu.")
+    }
+}
+
+impl Display for Help {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "This server holds a database that opens only where the server belongs.\n\
+             - It was moved on purpose, or the network changed: plug in a backup stick.\n\
+             - A power cut: wait until the router is up. The server goes on by itself.\n\
+             - No stick at hand: type passphrase, or code, if you have one of these.\n\
+             \x20 Else switch the server off. No data is lost.\n\
+             Type a word or its digit:\n{}",
+            Menu(None)
+        )
+    }
+}
+
+impl Display for LoginWords {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.margin.is_some_and(|margin| margin.is_used_up) {
+            writeln!(
+                f,
+                "stayput: one change more, and the next start wants a stick: stayput status"
+            )?;
+        }
+        match self.strikes {
+            0 => Ok(()),
+            n => writeln!(
+                f,
+                "stayput: starts in foreign places before this one: {n}. See stayput log"
+            ),
+        }
+    }
+}
+
+impl Display for Question {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command => f.write_str(PROMPT),
+            Self::ServerName => f.write_str("Name of this server: "),
+            Self::Pin(label) => write!(f, "PIN of stick \"{}\": ", Printable(label)),
+            Self::Passphrase => f.write_str("Passphrase: "),
+            Self::PresentPassphrase => f.write_str("Present passphrase: "),
+            Self::NewPassphrase => f.write_str("New passphrase: "),
+            Self::NewPassphraseAgain => f.write_str("The same once more: "),
+            Self::CodeGroup(group) => write!(f, "Group {group} of {CODE_GROUPS}: "),
+        }
+    }
+}
+
+impl Display for NotRemembered {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NobodyAnswers => {
+                "None of the neighbours that were enrolled answers: this place is not remembered."
+            }
+            Self::Weaker => {
+                "This place is not remembered: it would be easier to feign than the home."
+            }
+            Self::Failed => "This place could not be remembered. Run stayput enroll later.",
+            Self::HasServers => {
+                "This server has a key server: only stayput enroll --tang remembers another place."
+            }
+        })
+    }
+}
+
+impl Display for Message {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Reason(reason) => reason.fmt(f),
+            Self::ReasonAndAdvice(reason) => write!(f, "{reason}\n{}", reason.advice()),
+            Self::Vault(error) => error.fmt(f),
+            Self::NotReleased(error) => error.fmt(f),
+            Self::Stick(error) => error.fmt(f),
+            Self::StickPulled => f.write_str("The stick was pulled out."),
+            Self::NoPin => f.write_str("No PIN. Type retry to use the stick after all."),
+            Self::NothingChanged => f.write_str("Nothing was changed."),
+            Self::NothingEntered => f.write_str("Nothing was entered."),
+            Self::Help => Help.fmt(f),
+            Self::NoSuchCommand => {
+                f.write_str("Type one of the words of the menu, or its digit.")
+            }
+            Self::LookingAgain => f.write_str("Looking again ..."),
+            Self::Checking => f.write_str("Checking ...\n"),
+            Self::WrongPin { pause } => again(f, &"The PIN is wrong.", *pause),
+            Self::WrongPassphrase { pause } => again(f, &"The passphrase is wrong.", *pause),
+            Self::WrongCode { error, pause } => again(f, error, *pause),
+            Self::Wait { seconds } => write!(f, "Wait {seconds} s, then type it again."),
+            Self::NoPassphrases => f.write_str("This server has no passphrases."),
+            Self::PassphrasesGone(error) => write!(f, "{error}\nPassphrases do not open it."),
+            Self::CodeBegins => f.write_str(
+                "\nThe recovery code has 9 groups of 8 letters. Type one group, or all, then Enter;\n\
+                 it is not shown. Escape ends it.",
+            ),
+            Self::GroupAgain(error) => writeln!(f, "{error}"),
+            Self::CodeNewer(error) => error.fmt(f),
+            Self::CodeTooOld => {
+                f.write_str("This code is too old: the key was replaced since.")
+            }
+            Self::Unusable(error) => write!(f, "{error} {}", error.advice()),
+            Self::NotTheSame => f.write_str("The two are not the same. Nothing was changed."),
+            Self::Changing => f.write_str("Changing ...\n"),
+            Self::Changed(name) => write!(
+                f,
+                "The passphrase of \"{}\" is changed. The old one opens nothing but copies of\n\
+                 the disk that were made before. The server is still locked.",
+                Printable(name)
+            ),
+            Self::NotChanged(why) => write!(f, "{why} Nothing was changed."),
+            Self::PerhapsChanged(error) => write!(
+                f,
+                "{error}\nThe old passphrase is still in force, or the new one: try both."
+            ),
+            Self::ResetAlready => f.write_str("This server was reset already."),
+            Self::ResetOffered { way_back } => {
+                let lost = match way_back {
+                    true => "",
+                    false => {
+                        "\nNo recovery code, and no verified stick but those plugged in, is \
+                         listed. Without a\nstick that opens it, the data is lost for ever."
+                    }
+                };
+                write!(
+                    f,
+                    "\nA reset destroys the key on this disk: from then on only a backup stick or the\n\
+                     recovery code opens this server.{lost}\nType the server's name to go on, or press Escape.\n"
+                )
+            }
+            Self::NotTheName => {
+                f.write_str("That is not the server's name. Nothing was changed.")
+            }
+            Self::RemembersBeside => f.write_str(
+                "Whoever opens this server next adds this place beside its home: with a\n\
+                 backup stick, a passphrase or the code.",
+            ),
+            Self::RemembersHome => {
+                f.write_str("The next backup stick or code makes this place its home.")
+            }
+            Self::LookingAround => f.write_str("Looking at this place ...\n"),
+            Self::Remembered => {
+                f.write_str("This place is remembered: the server opens here by itself again.\n")
+            }
+            Self::NotRemembered(why) => writeln!(f, "{why}"),
+            Self::MendOffered => f.write_str(
+                "The key is right, but the settings on the disk were not written by this\n\
+                 server. To put safe settings back and go on, type mend.",
+            ),
+            Self::NothingToMend => {
+                f.write_str("There is nothing to mend yet. Plug in a backup stick first.")
+            }
+            Self::Accepted => f.write_str("The key is accepted. The server goes on."),
+            Self::WithoutDatabase => f.write_str("The system starts, without the database."),
+        }
+    }
+}
+
+fn again(f: &mut Formatter<'_>, wrong: &dyn Display, pause: u64) -> fmt::Result {
+    write!(f, "{wrong} Try again in {pause} s.")
+}
+
+#[cfg(test)]
+#[path = "english_tests.rs"]
+mod tests;

@@ -1,0 +1,133 @@
+use super::super::*;
+use crate::environment::Margin;
+use crate::theft::ResetCause;
+use crate::vault::{Answered, Thresholds, VaultError};
+
+fn banner(reason: &Reason) -> String {
+    Banner {
+        server: Some("clinic"),
+        reason,
+        ways_in: WaysIn::default(),
+    }
+    .to_string()
+}
+
+#[test]
+fn the_first_screen_says_what_happened_and_what_to_do() {
+    let text = banner(&Reason::NotRecognised);
+    assert!(text.contains("The server \"clinic\" is locked. Its data is safe."));
+    assert!(text.contains("does not recognise this place"));
+    assert!(text.contains("Plug in a backup stick."));
+    assert!(text.contains("3  reboot"));
+    assert!(text.ends_with("stayput> "));
+    assert!(text.lines().count() <= 24, "one screen");
+    assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");
+}
+
+#[test]
+fn a_reset_server_says_why_and_what_a_stick_will_do() {
+    let text = banner(&Reason::WasReset(ResetCause::Strikes));
+    assert!(text.contains("Its data is safe."));
+    assert!(text.contains("was reset, after too many starts in foreign places."));
+    assert!(text.contains("that opens the server this time"));
+    assert!(text.contains("7  remember"));
+    assert!(!text.contains("6  reset"), "it was reset already");
+    assert!(text.lines().count() <= 24, "one screen");
+    assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");
+}
+
+#[test]
+fn the_menu_offers_what_can_be_used() {
+    let text = banner(&Reason::NotRecognised);
+    assert!(text.contains("6  reset") && !text.contains("remember"));
+    let text = banner(&Reason::Fault(VaultError::Altered));
+    assert!(text.contains("8  mend") && !text.contains("remember"));
+    assert!(!text.contains("passphrase") && !text.contains("code"));
+    let all = Banner {
+        server: Some("clinic"),
+        reason: &Reason::NotRecognised,
+        ways_in: WaysIn {
+            passphrase: true,
+            code: true,
+        },
+    };
+    let text = all.to_string();
+    assert!(text.contains("9  passphrase open it"), "{text}");
+    assert!(text.contains("0  code       open it"), "{text}");
+    assert!(text.contains("     change     put another"), "{text}");
+    assert!(text.lines().count() <= 24, "one screen");
+    let text = Help.to_string();
+    assert!(text.contains("remember") && text.contains("mend"));
+    assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");
+}
+
+#[test]
+fn whoever_logs_in_reads_of_a_margin_that_is_used_up_and_of_strikes_only() {
+    let words = |left, is_used_up, strikes| {
+        let margin = Some(Margin { left, is_used_up });
+        LoginWords { margin, strikes }.to_string()
+    };
+    assert_eq!(words(1, false, 0), "");
+    assert_eq!(words(0, false, 0), "", "as it was enrolled");
+    assert!(words(0, true, 0).contains("the next start wants a stick"));
+    let both = words(0, true, 2);
+    assert!(both.contains("before this one: 2."), "{both}");
+    assert_eq!(both.lines().count(), 2);
+    assert!(both.lines().all(|line| line.len() <= 79), "no wrapped line");
+}
+
+#[test]
+fn a_silent_place_points_at_the_cable() {
+    let silent = |machine, place| Reason::Silent {
+        answered: Answered {
+            machine,
+            machine_of: 4,
+            place,
+            place_of: 3,
+            ..Answered::default()
+        },
+        need: Thresholds {
+            machine: 3,
+            place: 2,
+            ..Thresholds::default()
+        },
+    };
+    let text = banner(&silent(4, 1));
+    assert!(text.contains("1 of 3 neighbours answer, 2 are needed"));
+    assert!(text.contains("network cable"));
+    assert!(banner(&silent(2, 3)).contains("2 of 4 parts are there, 3 are needed"));
+}
+
+#[test]
+fn a_key_server_that_is_missing_is_named_alone_or_behind_the_neighbours() {
+    let silent = |place, servers| Reason::Silent {
+        answered: Answered {
+            place,
+            place_of: 3,
+            servers,
+            servers_of: 2,
+            ..Answered::default()
+        },
+        need: Thresholds {
+            machine: 0,
+            place: 2,
+            servers: 2,
+        },
+    };
+    assert_eq!(
+        silent(3, 1).to_string(),
+        "The place is silent: 1 of 2 key servers answer, 2 needed."
+    );
+    let text = silent(0, 0).to_string();
+    assert!(text.contains("0 of 3 neighbours answer"), "{text}");
+    assert!(text.contains("0 of 2 key servers answer"), "{text}");
+    let text = banner(&silent(0, 0));
+    assert!(text.lines().count() <= 24, "one screen");
+    assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");
+}
+
+#[test]
+fn a_hostile_name_cannot_write_over_the_screen() {
+    let text = Printable("a\u{1b}[2Jb\n").to_string();
+    assert_eq!(text, "a?[2Jb?");
+}

@@ -1,0 +1,17 @@
+//! The decisions of a boot: what is known of the place, what is said and asked
+//! at the prompt, what opens, and what is written, released or destroyed. No
+//! clock, disk, network or terminal: the boot stage tells what happens and does
+//! what follows, and so does `stayput simulate` with a clock of its own.
+
+pub mod act;
+pub mod assessment;
+pub mod dialogue;
+pub mod entries;
+pub mod machine;
+pub mod menu;
+pub mod messages;
+pub mod places;
+pub mod snapshot;
+
+pub use assessment::Situation;
+pub use machine::Machine;
