@@ -21,6 +21,8 @@ pub mod keys;
 pub mod opening;
 pub mod release;
 pub mod reset;
+#[cfg(test)]
+mod rooms_tests;
 pub mod stick;
 pub mod sys;
 pub mod theft;
