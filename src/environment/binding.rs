@@ -3,7 +3,10 @@
 
 use core::net::IpAddr;
 
+use super::nd::interface_id;
+use crate::environment::factors::address_of;
 use crate::sys::interface::Mac;
+use crate::vault::{Label, Value};
 
 /// Why a neighbour's address does not say where the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +35,18 @@ impl core::fmt::Display for Refused {
     }
 }
 
-/// The last half of the IPv6 addresses that a station makes from its hardware
-/// address: one bit turned over, ff:fe in the middle (RFC 4291, appendix A).
-pub fn interface_id(mac: Mac) -> [u8; 8] {
-    let [a, b, c, d, e, f] = mac;
-    [a ^ 2, b, c, 0xff, 0xfe, d, e, f]
+/// Whether a neighbour's value can bind the server to its place, beside those
+/// already chosen.
+///
+/// # Errors
+/// [`Refused`]: why not.
+pub fn suits_enrolment(label: &Label, value: &Value, others: &[Value]) -> Result<(), Refused> {
+    let mac = |value: &Value| Mac::try_from(value.as_slice()).ok();
+    let others: std::vec::Vec<Mac> = others.iter().filter_map(mac).collect();
+    match (address_of(label), mac(value)) {
+        (Some(ip), Some(mac)) => binds(ip, mac, &others),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the hardware address that answers at `ip` can bind the server to
@@ -44,7 +54,7 @@ pub fn interface_id(mac: Mac) -> [u8; 8] {
 ///
 /// # Errors
 /// [`Refused`]: why not.
-pub fn binds(ip: IpAddr, mac: Mac, others: &[Mac]) -> Result<(), Refused> {
+fn binds(ip: IpAddr, mac: Mac, others: &[Mac]) -> Result<(), Refused> {
     let shared: [&[u8]; 5] = [
         &[0x00, 0x00, 0x5e, 0x00, 0x01],
         &[0x00, 0x00, 0x5e, 0x00, 0x02],

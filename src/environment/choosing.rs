@@ -3,16 +3,14 @@
 
 use core::net::IpAddr;
 
+use super::binding::{Refused, suits_enrolment};
 use super::enrolment::Chosen;
-use super::neighbours::{address_of, suits_enrolment};
-use super::{Matcher, Observed, Refused};
+use super::matching::Matcher;
+use crate::environment::factors::{Observed, address_of};
 use crate::vault::{
     EnvironmentSlot, Group, Header, Label, MAX_FACTORS, MAX_NEIGHBOURS, Passphrases, SlotTable,
     Thresholds, Value,
 };
-
-/// Name of the first place.
-pub const HOME: &str = "home";
 
 /// Whether a neighbour binds the server to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,8 +118,8 @@ pub fn addresses(chosen: &[Chosen]) -> heapless::Vec<IpAddr, MAX_NEIGHBOURS> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::neighbour_label;
     use super::*;
+    use crate::environment::factors::neighbour_label;
 
     fn observed(stations: &[(Label, &[u8])]) -> Observed {
         let mut observed = Observed::default();

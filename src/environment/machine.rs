@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use heapless::String;
 
 use super::hardware::{is_real_serial, location};
-use super::observed::{Observed, value_of};
+use crate::environment::factors::{Observed, value_of};
 use crate::sys::{interface, sysfs};
 use crate::vault::Label;
 

@@ -4,8 +4,7 @@
 use heapless::Vec;
 use zeroize::Zeroizing;
 
-use super::observed::Observed;
-use super::tang::is_server;
+use crate::environment::factors::{Observed, is_server};
 use crate::keys::{MasterKey, OpenError, ScryptParams, Secret32, open};
 use crate::vault::{
     Answered, EnvironmentSlot, FORMAT_VERSION, Group, Header, Label, MAX_FACTORS, MAX_ROWS, Row,

@@ -5,6 +5,7 @@ mod arp;
 mod binding;
 mod choosing;
 mod enrolment;
+mod factors;
 mod hardware;
 mod links;
 mod look_around;
@@ -13,7 +14,6 @@ mod margin;
 mod matching;
 mod nd;
 mod neighbours;
-mod observed;
 mod own_address;
 mod refreshing;
 #[cfg(test)]
@@ -29,9 +29,12 @@ mod wire;
 pub use arp::{reply as parse_arp_reply, sender as parse_arp_sender};
 pub use binding::Refused;
 pub use choosing::{
-    Choice, HOME, Verdict, addresses, choose, count, opens_again, table_of, usual_thresholds,
+    Choice, Verdict, addresses, choose, count, opens_again, table_of, usual_thresholds,
 };
 pub use enrolment::{Chosen, EnrolmentError, enrol};
+pub use factors::{HOME, Observed, SECOND, address_of, is_server, neighbour_label};
+#[cfg(feature = "admin")]
+pub use factors::{server_address, server_label};
 #[cfg(feature = "admin")]
 pub use look_around::look_around_quietly;
 pub use look_around::{FROM_NOTHING, ON_A_LIVE_NETWORK, look_around};
@@ -40,18 +43,16 @@ pub use margin::Margin;
 pub use matching::{Comparison, Matcher, answered, compare, enough_answered, enrolled_values};
 #[cfg(feature = "fuzzing")]
 pub use nd::advertisement as parse_advertisement;
-pub use neighbours::{Neighbours, address_of, neighbour_label};
-pub use observed::Observed;
+pub use neighbours::Neighbours;
 pub use refreshing::{Fate, Refreshed, refresh};
-pub use second_place::{SECOND, put_beside_home};
+pub use second_place::put_beside_home;
+pub use tang::KeyServers;
 #[cfg(any(feature = "admin", feature = "fuzzing"))]
 pub use tang::{Advertisement, AdvertisementError};
-pub use tang::{KeyServers, is_server};
 #[cfg(feature = "admin")]
 pub use tang::{
     NoReply, Request, Strength, Thumbprint, ask_once, enrol_with_server, factor_value, is_public,
-    parse_thumbprint, recover_once, server_address, server_label, strength, thumbprint,
-    thumbprint_text,
+    parse_thumbprint, recover_once, strength, thumbprint, thumbprint_text,
 };
 #[cfg(feature = "fuzzing")]
 pub use tang::{ReplyReader, parse_answer as parse_server_answer};

@@ -9,7 +9,6 @@
 
 use core::net::Ipv6Addr;
 
-use super::binding::interface_id;
 use crate::sys::interface::Mac;
 
 /// Bytes of a question: the IPv6 head, the solicitation, our hardware address.
@@ -26,6 +25,13 @@ const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
 const SOURCE_LINK_ADDRESS: u8 = 1;
 const TARGET_LINK_ADDRESS: u8 = 2;
+
+/// The last half of the IPv6 addresses that a station makes from its hardware
+/// address: one bit turned over, ff:fe in the middle (RFC 4291, appendix A).
+pub fn interface_id(mac: Mac) -> [u8; 8] {
+    let [a, b, c, d, e, f] = mac;
+    [a ^ 2, b, c, 0xff, 0xfe, d, e, f]
+}
 
 /// Who has `target`? With the group that it is sent to.
 pub fn solicitation(own: Mac, target: Ipv6Addr) -> (Mac, [u8; QUESTION]) {

@@ -10,9 +10,9 @@ use heapless::Vec;
 use nix::errno::Errno;
 
 use super::links::{Link, Links, MAX_LINKS};
-use super::observed::value_of;
 use super::own_address::OwnAddresses;
-use super::{arp, binding, nd};
+use super::{arp, nd};
+use crate::environment::factors::{address_of, neighbour_label, value_of};
 use crate::sys::interface::Mac;
 use crate::sys::packet::{BROADCAST, PacketSocket};
 use crate::vault::{EnvironmentSlot, Label, MAX_FACTORS, MAX_PLACES, Value};
@@ -23,48 +23,6 @@ const MAX_TARGETS: usize = MAX_FACTORS * MAX_PLACES;
 const AT_ONCE: usize = 4;
 /// ... and from all of them.
 const MAX_ANSWERS: usize = 2 * AT_ONCE * MAX_LINKS;
-
-/// How an address is asked for: in front of it in a neighbour's label.
-const ARP: &str = "arp ";
-const DISCOVERY: &str = "nd ";
-
-/// The label of the neighbour at this address. IPv6 addresses are link-local:
-/// others change with the provider.
-pub fn neighbour_label(ip: IpAddr) -> Label {
-    let prefix = match ip {
-        IpAddr::V4(_) => ARP,
-        IpAddr::V6(_) => DISCOVERY,
-    };
-    let mut label = Label::new();
-    core::fmt::write(&mut label, format_args!("{prefix}{ip}"))
-        .expect("a label has room for an address");
-    label
-}
-
-/// The address in a neighbour's label; `None` for any other label.
-pub fn address_of(label: &Label) -> Option<IpAddr> {
-    let v4 = || label.strip_prefix(ARP)?.parse().ok().map(IpAddr::V4);
-    let v6 = || label.strip_prefix(DISCOVERY)?.parse().ok().map(IpAddr::V6);
-    v4().or_else(v6)
-}
-
-/// Whether a neighbour's value can bind the server to its place, beside those
-/// already chosen.
-///
-/// # Errors
-/// [`binding::Refused`]: why not.
-pub fn suits_enrolment(
-    label: &Label,
-    value: &Value,
-    others: &[Value],
-) -> Result<(), binding::Refused> {
-    let mac = |value: &Value| Mac::try_from(value.as_slice()).ok();
-    let others: std::vec::Vec<Mac> = others.iter().filter_map(mac).collect();
-    match (address_of(label), mac(value)) {
-        (Some(ip), Some(mac)) => binding::binds(ip, mac, &others),
-        _ => Ok(()),
-    }
-}
 
 /// Asks for all targets on all wired interfaces until everybody has answered,
 /// and has the server at its own addresses meanwhile. Dropping it leaves the

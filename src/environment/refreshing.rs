@@ -1,10 +1,9 @@
 //! Taking an enrolled place as it is now: the same factors, with today's
 //! values where they have changed. Pure.
 
+use super::binding::{Refused, suits_enrolment};
 use super::enrolment::Chosen;
-use super::neighbours::suits_enrolment;
-use super::tang::is_server;
-use super::{Observed, Refused};
+use crate::environment::factors::{Observed, is_server};
 use crate::vault::{Answered, EnvironmentSlot, Group, Label, Value};
 
 /// What becomes of one factor.

@@ -1,6 +1,6 @@
 //! A server's days, without a server: what opens and what stays shut.
 
-use super::observed::value_of;
+use super::factors::value_of;
 use super::*;
 use crate::keys::{CheckValue, MasterKey};
 use crate::vault::{EnvironmentSlot, Group, Header, Thresholds};

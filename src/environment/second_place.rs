@@ -3,11 +3,8 @@
 
 use core::fmt;
 
-use super::HOME;
+use crate::environment::factors::HOME;
 use crate::vault::{EnvironmentSlot, SlotTable};
-
-/// Name of the second place.
-pub const SECOND: &str = "second";
 
 /// Why a place does not become the second one; shown to people as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +51,7 @@ pub fn put_beside_home(table: &mut SlotTable, slot: EnvironmentSlot) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::factors::SECOND;
     use crate::environment::{Chosen, enrol};
     use crate::keys::MasterKey;
     use crate::vault::{Group, Header, MemoryDevice, ServerId, Thresholds, Value, Vault};

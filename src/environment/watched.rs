@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 
 use super::look_around::{ON_A_LIVE_NETWORK, hear};
 use super::matching::enrolled_values;
-use super::neighbours::{Neighbours, address_of};
-use super::observed::Observed;
+use super::neighbours::Neighbours;
 use super::tang::KeyServers;
+use crate::environment::factors::{Observed, address_of};
 use crate::keys::{MasterKey, OpenError};
 use crate::sys::interface;
 use crate::theft::{Link, Seen};

@@ -14,7 +14,7 @@ use super::conversation::{Conversation, NoReply, Request};
 use super::exchange::{BadPoint, Question};
 use super::http::Reply;
 use super::jwk::{parse_answer, question, thumbprint, thumbprint_text};
-use super::label::server_label;
+use crate::environment::factors::server_label;
 use crate::keys::Secret32;
 use crate::vault::{EnvironmentSlot, KeyServer, Label, MAX_PLACES, MAX_SERVERS, Value};
 

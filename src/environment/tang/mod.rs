@@ -9,7 +9,6 @@ mod conversation;
 mod exchange;
 mod http;
 mod jwk;
-mod label;
 #[cfg(test)]
 mod real_tests;
 #[cfg(feature = "admin")]
@@ -18,7 +17,6 @@ mod strength;
 mod test_server;
 
 pub use asking::KeyServers;
-pub use label::is_server;
 
 #[cfg(feature = "admin")]
 pub use asking::{ask_once, factor_value, recover_once};
@@ -28,8 +26,6 @@ pub use conversation::{NoReply, Request};
 pub use exchange::enrol as enrol_with_server;
 #[cfg(feature = "admin")]
 pub use jwk::{Thumbprint, parse_thumbprint, thumbprint, thumbprint_text};
-#[cfg(feature = "admin")]
-pub use label::{server_address, server_label};
 #[cfg(feature = "admin")]
 pub use strength::{Strength, is_public, strength};
 

@@ -18,7 +18,8 @@ use super::asking::{KeyServers, UNKNOWN_KEY, ask_once, factor_value, recover_onc
 use super::exchange::{enrol, tests::Peer};
 use super::jwk::{question, thumbprint, thumbprint_text};
 use super::test_server::{TANGD, Tang, answering_with_another_key, read_request, run, serve};
-use super::{Advertisement, Request, server_label};
+use super::{Advertisement, Request};
+use crate::environment::factors::server_label;
 use crate::vault::{
     Curve, EnvironmentSlot, KeyServer, Label, PublicKey, SealedValues, Thresholds, Value,
 };

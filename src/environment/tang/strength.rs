@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::label::{is_server, server_address};
+use crate::environment::factors::{is_server, server_address};
 use crate::vault::EnvironmentSlot;
 
 /// What the weakest combination of a place holds.

@@ -3,7 +3,7 @@
 use heapless::Vec;
 use zeroize::Zeroize;
 
-use super::tang::is_server;
+use super::labels::is_server;
 use crate::vault::{Label, Value};
 
 /// Observations kept, at most: those of two places.
@@ -98,7 +98,8 @@ impl Observed {
             .map(|known| (&known.label, &known.value))
     }
 
-    pub(super) fn revision(&self, label: &str) -> Option<u32> {
+    /// When the value last changed: larger than that of every earlier change.
+    pub fn revision(&self, label: &str) -> Option<u32> {
         self.find(label).map(|known| known.revision)
     }
 
@@ -109,7 +110,7 @@ impl Observed {
 
 /// The bytes of an observation as a factor's value: as they are up to 64
 /// bytes, their SHA-256 when longer.
-pub(super) fn value_of(bytes: &[u8]) -> Value {
+pub fn value_of(bytes: &[u8]) -> Value {
     use sha2::{Digest, Sha256};
     Value::from_slice(bytes).unwrap_or_else(|_| Sha256::digest(bytes).iter().copied().collect())
 }

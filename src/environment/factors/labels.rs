@@ -1,11 +1,35 @@
-//! How a key server among a place's factors is called.
+//! How neighbours and key servers are called among a place's factors.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
-use crate::environment::HOME;
+use super::place_names::HOME;
 use crate::vault::Label;
 
-const PREFIX: &str = "tang ";
+/// How an address is asked for: in front of it in a neighbour's label.
+const ARP: &str = "arp ";
+const DISCOVERY: &str = "nd ";
+/// In front of a key server's address.
+const SERVER: &str = "tang ";
+
+/// The label of the neighbour at this address. IPv6 addresses are link-local:
+/// others change with the provider.
+pub fn neighbour_label(ip: IpAddr) -> Label {
+    let prefix = match ip {
+        IpAddr::V4(_) => ARP,
+        IpAddr::V6(_) => DISCOVERY,
+    };
+    let mut label = Label::new();
+    core::fmt::write(&mut label, format_args!("{prefix}{ip}"))
+        .expect("a label has room for an address");
+    label
+}
+
+/// The address in a neighbour's label; `None` for any other label.
+pub fn address_of(label: &Label) -> Option<IpAddr> {
+    let v4 = || label.strip_prefix(ARP)?.parse().ok().map(IpAddr::V4);
+    let v6 = || label.strip_prefix(DISCOVERY)?.parse().ok().map(IpAddr::V6);
+    v4().or_else(v6)
+}
 
 /// `tang ADDRESS:PORT`; in a second place with its name behind it, because the
 /// same server may answer for both places, and gives each another value.
@@ -16,27 +40,27 @@ pub fn server_label(address: SocketAddr, place: &str) -> Label {
         other => other,
     };
     let space = if behind.is_empty() { "" } else { " " };
-    core::fmt::write(&mut label, format_args!("{PREFIX}{address}{space}{behind}"))
+    core::fmt::write(&mut label, format_args!("{SERVER}{address}{space}{behind}"))
         .expect("a label has room for an address and a place");
     label
 }
 
 /// Whether a label is a key server's.
 pub fn is_server(label: &str) -> bool {
-    label.starts_with(PREFIX)
+    label.starts_with(SERVER)
 }
 
 /// Where the key server with this label is; `None` for any other label.
 #[cfg(feature = "admin")]
 pub fn server_address(label: &str) -> Option<SocketAddr> {
-    let rest = label.strip_prefix(PREFIX)?;
+    let rest = label.strip_prefix(SERVER)?;
     rest.split(' ').next()?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::SECOND;
+    use crate::environment::factors::SECOND;
 
     #[test]
     fn the_same_server_has_another_label_in_each_place() {

@@ -1,0 +1,6 @@
+//! What the enrolled places are called.
+
+/// Name of the first place.
+pub const HOME: &str = "home";
+/// Name of the second place.
+pub const SECOND: &str = "second";
