@@ -11,8 +11,6 @@ mod http;
 mod jwk;
 #[cfg(test)]
 mod real_tests;
-#[cfg(feature = "admin")]
-mod strength;
 #[cfg(test)]
 mod test_server;
 
@@ -26,8 +24,6 @@ pub use conversation::{NoReply, Request};
 pub use exchange::enrol as enrol_with_server;
 #[cfg(feature = "admin")]
 pub use jwk::{Thumbprint, parse_thumbprint, thumbprint, thumbprint_text};
-#[cfg(feature = "admin")]
-pub use strength::{Strength, is_public, strength};
 
 #[cfg(any(feature = "admin", feature = "fuzzing"))]
 pub use advertisement::{Advertisement, AdvertisementError};

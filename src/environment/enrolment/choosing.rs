@@ -4,9 +4,9 @@
 use core::net::IpAddr;
 
 use super::binding::{Refused, suits_enrolment};
-use super::enrolment::Chosen;
-use super::matching::Matcher;
+use super::enrol::Chosen;
 use crate::environment::factors::{Observed, address_of};
+use crate::environment::matching::Matcher;
 use crate::vault::{
     EnvironmentSlot, Group, Header, Label, MAX_FACTORS, MAX_NEIGHBOURS, Passphrases, SlotTable,
     Thresholds, Value,

@@ -3,8 +3,8 @@
 
 use core::net::IpAddr;
 
-use super::nd::interface_id;
 use crate::environment::factors::address_of;
+use crate::environment::wire::interface_id;
 use crate::sys::interface::Mac;
 use crate::vault::{Label, Value};
 

@@ -13,6 +13,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 
 use super::links::{Link, Links};
 use super::*;
+use crate::environment::factors::neighbour_label;
 use crate::sys::packet::{BROADCAST, PacketSocket};
 use crate::sys::{interface, route};
 use crate::vault::{Label, Value};

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::machine::observe_machine;
-use super::neighbours::Neighbours;
-use super::tang::KeyServers;
 use crate::environment::factors::Observed;
+use crate::environment::machine::observe_machine;
+use crate::environment::tang::KeyServers;
+use crate::environment::wire::Neighbours;
 use crate::vault::{Label, Value};
 
 /// How long neighbours are waited for on a live network, where they answer

@@ -2,7 +2,7 @@
 //! values where they have changed. Pure.
 
 use super::binding::{Refused, suits_enrolment};
-use super::enrolment::Chosen;
+use super::enrol::Chosen;
 use crate::environment::factors::{Observed, is_server};
 use crate::vault::{Answered, EnvironmentSlot, Group, Label, Value};
 
@@ -113,8 +113,10 @@ impl Refreshed {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{enrol, opens_again};
     use super::*;
-    use crate::environment::{enrol, enrolled_values, neighbour_label, opens_again};
+    use crate::environment::factors::neighbour_label;
+    use crate::environment::matching::enrolled_values;
     use crate::keys::MasterKey;
     use crate::vault::{Header, Thresholds};
 

@@ -50,9 +50,9 @@ pub fn put_beside_home(table: &mut SlotTable, slot: EnvironmentSlot) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Chosen, enrol};
     use super::*;
     use crate::environment::factors::SECOND;
-    use crate::environment::{Chosen, enrol};
     use crate::keys::MasterKey;
     use crate::vault::{Group, Header, MemoryDevice, ServerId, Thresholds, Value, Vault};
 

@@ -47,8 +47,8 @@ pub fn is_public(ip: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Chosen, enrol};
     use super::*;
-    use crate::environment::{Chosen, enrol};
     use crate::keys::MasterKey;
     use crate::vault::{Group, Header, Thresholds, Value};
 

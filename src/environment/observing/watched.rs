@@ -6,10 +6,10 @@ use heapless::Vec;
 use zeroize::Zeroizing;
 
 use super::look_around::{ON_A_LIVE_NETWORK, hear};
-use super::matching::enrolled_values;
-use super::neighbours::Neighbours;
-use super::tang::KeyServers;
 use crate::environment::factors::{Observed, address_of};
+use crate::environment::matching::enrolled_values;
+use crate::environment::tang::KeyServers;
+use crate::environment::wire::Neighbours;
 use crate::keys::{MasterKey, OpenError};
 use crate::sys::interface;
 use crate::theft::{Link, Seen};
@@ -154,8 +154,8 @@ fn link() -> Link {
 
 #[cfg(test)]
 mod tests {
-    use super::super::enrolment::{Chosen, enrol};
     use super::*;
+    use crate::environment::enrolment::{Chosen, enrol};
     use crate::vault::Thresholds;
 
     const MACS: [[u8; 6]; 3] = [

@@ -1,8 +1,10 @@
-//! Enrolling a place: one row for every permitted combination of factors.
+//! The slot of a place: one row for every permitted combination of factors.
 
 use heapless::Vec;
 
-use super::matching::{ROW_LABEL, has_member, row_associated, row_secret, seal_values};
+use crate::environment::matching::{
+    ROW_LABEL, has_member, row_associated, row_secret, seal_values,
+};
 use crate::keys::{MasterKey, WrappedKey, random_bytes};
 use crate::vault::{
     EnvironmentSlot, Factor, Group, Header, Label, MAX_FACTORS, MAX_ROWS, Row, Thresholds, Value,

@@ -1,4 +1,4 @@
-//! What the machine is made of, read from /sys and /proc.
+//! The parts of the machine, read from /sys and /proc.
 
 use std::path::{Path, PathBuf};
 

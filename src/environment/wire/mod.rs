@@ -1,0 +1,17 @@
+//! What stands on the same wire: which stations answer there, and the server at
+//! its own address while it asks for them.
+
+mod arp;
+mod links;
+mod nd;
+mod neighbours;
+mod own_address;
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "fuzzing")]
+pub use arp::{reply as parse_arp_reply, sender as parse_arp_sender};
+#[cfg(feature = "fuzzing")]
+pub use nd::advertisement as parse_advertisement;
+pub use nd::interface_id;
+pub use neighbours::Neighbours;
