@@ -2,97 +2,171 @@
 //! downwards only, so there is no circle.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// From the lowest floor to the highest. Rooms of one floor know nothing of
-/// each other.
-const FLOORS: [&[&str]; 8] = [
-    &["sys"],
-    &["keys"],
-    &["theft"],
-    &["vault"],
-    &["environment", "release", "stick"],
-    &["opening", "reset"],
-    &["admin", "boot"],
-    &["bin"],
-];
-
-fn floor(room: &str) -> Option<usize> {
-    FLOORS.iter().position(|rooms| rooms.contains(&room))
+/// Rooms that stand on each other.
+struct House {
+    /// What stands before a room's name in an import.
+    path: &'static str,
+    /// From the lowest floor to the highest. Rooms of one floor know nothing of
+    /// each other.
+    floors: &'static [&'static [&'static str]],
+    /// Files and folders that are no room: they belong to all of them.
+    common: &'static [&'static str],
 }
 
-/// The rooms that a line of code names, `crate::vault::Vault` for one.
-fn named(line: &str) -> impl Iterator<Item = &str> {
-    let code = line.split("//").next().unwrap_or_default();
-    let paths = code.split("crate::").skip(1);
-    paths.map(|path| {
-        let end = path.find(|c: char| !c.is_alphanumeric() && c != '_');
-        &path[..end.unwrap_or(path.len())]
-    })
-}
+const SRC: House = House {
+    path: "crate::",
+    floors: &[
+        &["sys"],
+        &["keys"],
+        &["theft"],
+        &["vault"],
+        &["environment", "release", "stick"],
+        &["opening", "reset"],
+        &["admin", "boot"],
+        &["bin"],
+    ],
+    common: &["lib", "fuzzing", "rooms_tests"],
+};
 
-/// What a file of this room imports from where it must not.
-fn upwards(room: &str, text: &str) -> Vec<String> {
-    let Some(own) = floor(room) else {
-        return Vec::new();
-    };
-    let higher = |other: &&str| *other != room && floor(other).is_some_and(|floor| floor >= own);
-    let lines = text.lines();
-    lines
-        .flat_map(|line| named(line).filter(higher).map(str::to_owned))
-        .collect()
-}
+const ENVIRONMENT: House = House {
+    path: "crate::environment::",
+    floors: &[
+        &["factors"],
+        &["machine", "matching", "tang", "wire"],
+        &["enrolment"],
+        &["observing"],
+    ],
+    common: &["mod", "scenario_tests"],
+};
 
-fn look(folder: &Path, room: &str, found: &mut Vec<String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            look(&path, room, found);
-            continue;
+impl House {
+    fn floor(&self, room: &str) -> Option<usize> {
+        self.floors.iter().position(|rooms| rooms.contains(&room))
+    }
+
+    fn folder(&self) -> PathBuf {
+        let modules = self.path.trim_start_matches("crate::").split("::");
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        src.join(modules.collect::<PathBuf>())
+    }
+
+    /// The rooms that a line of code names, `crate::vault::Vault` for one. What
+    /// comes by the front of all of them has the name of what it is, or none.
+    fn named<'a>(&self, code: &'a str) -> impl Iterator<Item = &'a str> {
+        code.split(self.path).skip(1).map(|path| {
+            let end = path.find(|c: char| !c.is_alphanumeric() && c != '_');
+            &path[..end.unwrap_or(path.len())]
+        })
+    }
+
+    /// What a file of this room imports from where it must not. `depth` is how
+    /// many modules it is below the room.
+    fn upwards(&self, room: &str, depth: usize, text: &str) -> Vec<String> {
+        let own = self.floor(room).unwrap();
+        let is_lower =
+            |other: &str| other == room || self.floor(other).is_some_and(|floor| floor < own);
+        let mut depth = depth;
+        let mut found = Vec::new();
+        for line in text.lines() {
+            let code = line.split("//").next().unwrap_or_default();
+            let others = self.named(code).filter(|other| !is_lower(other));
+            found.extend(others.map(|other| format!("{}{other}", self.path)));
+            let supers = "super::".repeat(depth + 1);
+            if code.contains(&supers) {
+                found.push(supers);
+            }
+            depth += usize::from(code.ends_with("mod tests {"));
         }
-        let text = fs::read_to_string(&path).unwrap();
-        for other in upwards(room, &text) {
-            found.push(format!("{} imports {other}", path.display()));
+        found
+    }
+
+    fn look(&self, room: &str, depth: usize, file: &Path, found: &mut Vec<String>) {
+        if file.is_dir() {
+            for entry in fs::read_dir(file).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_stem().unwrap().to_str().unwrap();
+                let depth = match name {
+                    "mod" => depth,
+                    // Of the file beside it.
+                    name if name.ends_with("_tests") => depth + 2,
+                    _ => depth + 1,
+                };
+                self.look(room, depth, &path, found);
+            }
+            return;
+        }
+        let text = fs::read_to_string(file).unwrap();
+        for other in self.upwards(room, depth, &text) {
+            found.push(format!("{} imports {other}", file.display()));
+        }
+    }
+
+    fn assert_imports_run_downwards(&self) {
+        let mut found = Vec::new();
+        for room in self.floors.iter().flat_map(|rooms| rooms.iter()) {
+            let folder = self.folder().join(room);
+            let file = folder.with_extension("rs");
+            let room_is = if folder.is_dir() { folder } else { file };
+            self.look(room, 0, &room_is, &mut found);
+        }
+        assert!(found.is_empty(), "{found:#?}");
+    }
+
+    fn assert_every_room_has_its_floor(&self) {
+        for entry in fs::read_dir(self.folder()).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let is_known = self.floor(name).is_some() || self.common.contains(&name);
+            assert!(is_known, "{name}");
         }
     }
 }
 
 #[test]
 fn imports_run_downwards_from_room_to_room() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    for room in FLOORS.iter().flat_map(|rooms| rooms.iter()) {
-        match src.join(room) {
-            folder if folder.is_dir() => look(&folder, room, &mut found),
-            _ => {
-                let text = fs::read_to_string(src.join(format!("{room}.rs"))).unwrap();
-                let others = upwards(room, &text).into_iter();
-                found.extend(others.map(|other| format!("{room}.rs imports {other}")));
-            }
-        }
-    }
-    assert!(found.is_empty(), "{found:#?}");
+    SRC.assert_imports_run_downwards();
+}
+
+#[test]
+fn imports_run_downwards_inside_the_environment() {
+    ENVIRONMENT.assert_imports_run_downwards();
 }
 
 #[test]
 fn every_room_has_its_floor() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for entry in fs::read_dir(src).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        // What is no room: it belongs to all of them.
-        let common = ["lib", "fuzzing", "rooms_tests"];
-        assert!(floor(&name).is_some() || common.contains(&&*name), "{name}");
-    }
+    SRC.assert_every_room_has_its_floor();
+    ENVIRONMENT.assert_every_room_has_its_floor();
 }
 
 #[test]
 fn an_import_of_a_higher_room_is_seen() {
-    assert_eq!(upwards("vault", "use crate::boot::run;"), ["boot"]);
     assert_eq!(
-        upwards("stick", "fn a(b: crate::release::C) {}"),
-        ["release"]
+        SRC.upwards("vault", 1, "use crate::boot::run;"),
+        ["crate::boot"]
+    );
+    assert_eq!(
+        SRC.upwards("stick", 1, "fn a(b: crate::release::C) {}"),
+        ["crate::release"]
     );
     let fine = "use crate::keys::MasterKey;\n/// See [`crate::boot`].\nuse crate::vault::x;";
-    assert!(upwards("vault", fine).is_empty());
+    assert!(SRC.upwards("vault", 1, fine).is_empty());
+}
+
+#[test]
+fn an_import_by_the_front_of_the_environment_is_seen() {
+    let imports = |text| ENVIRONMENT.upwards("wire", 1, text);
+    assert_eq!(
+        imports("use crate::environment::{\n    Observed, neighbour_label,\n};"),
+        ["crate::environment::"]
+    );
+    assert_eq!(
+        imports("use crate::environment::Observed;"),
+        ["crate::environment::Observed"]
+    );
+    assert_eq!(imports("use super::super::Observed;"), ["super::super::"]);
+    let tests = "use super::nd;\nmod tests {\n    use super::super::arp;\n}";
+    assert!(imports(tests).is_empty());
+    assert!(imports("use crate::environment::factors::Observed;").is_empty());
 }
