@@ -314,7 +314,7 @@ pub fn append(
 mod tests {
     use super::super::event::tests::longest;
     use super::super::layout::HALF;
-    use super::super::memory::MemoryDevice;
+    use super::super::tests::MemoryDevice;
     use super::*;
 
     fn log_to(device: &mut MemoryDevice, events: usize) {
@@ -386,7 +386,7 @@ mod tests {
             log_to(device, 1);
             let steps = device.steps.iter();
             steps
-                .filter(|step| matches!(step, super::super::memory::Step::Write(..)))
+                .filter(|step| matches!(step, super::super::tests::Step::Write(..)))
                 .count()
         };
         assert_eq!(writes(&mut device), 2, "two copies");

@@ -1,5 +1,4 @@
-use super::super::memory::MemoryDevice;
-use super::super::replay::made;
+use super::super::tests::{MemoryDevice, made};
 use super::super::{BlockDevice, HALF, Vault, VaultError, layout};
 use super::*;
 use Standing::*;

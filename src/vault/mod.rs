@@ -29,9 +29,7 @@ mod store;
 mod theft;
 
 #[cfg(any(test, feature = "fuzzing"))]
-mod memory;
-#[cfg(test)]
-mod replay;
+mod tests;
 
 pub use destruction::Destroyed;
 pub use device::{BlockDevice, Discarded};
@@ -56,7 +54,7 @@ pub use sticks::{KnownCode, KnownStick, MAX_STICKS, StickList};
 #[cfg(feature = "fuzzing")]
 pub use authenticated::read_as_each as read_as_each_record;
 #[cfg(any(test, feature = "fuzzing"))]
-pub use memory::MemoryDevice;
+pub use tests::MemoryDevice;
 
 use crate::keys::{MasterKey, Secret32};
 use crate::theft::TheftState;

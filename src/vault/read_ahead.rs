@@ -30,7 +30,7 @@ impl ReadAhead {
 #[cfg(test)]
 mod tests {
     use super::super::layout::VAULT_BLOCKS;
-    use super::super::memory::{FailingDevice, MemoryDevice};
+    use super::super::tests::{FailingDevice, MemoryDevice};
     use super::*;
 
     /// Each block says its number, and these are lost.

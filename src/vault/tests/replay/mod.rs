@@ -15,9 +15,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use super::memory::{MemoryDevice, Step};
-use super::*;
+use super::{MemoryDevice, Step};
 use crate::keys::{Sealed, WrappedKey};
+use crate::vault::*;
 
 const SECTOR: usize = 512;
 /// Up to so many writes between two flushes every set of them is tried.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::theft::ResetCause;
-use crate::vault::memory::FailingDevice;
+use crate::vault::tests::FailingDevice;
 
 /// Both copies of a region, from another vault.
 pub fn copy_region(into: &mut MemoryDevice, from: &MemoryDevice, region: layout::Region) {

@@ -1,8 +1,10 @@
 //! A block device in memory that records what is done to it: for tests and
 //! fuzzing.
 
-use super::layout::{BLOCK_SIZE, VAULT_BLOCKS};
-use super::{BlockDevice, Discarded, VaultError};
+use crate::vault::layout::{BLOCK_SIZE, VAULT_BLOCKS};
+use crate::vault::{BlockDevice, Discarded, VaultError};
+#[cfg(test)]
+use crate::vault::{Policy, Vault, authenticated, layout, store};
 
 /// What was done to the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,10 +125,10 @@ impl BlockDevice for FailingDevice {
 }
 
 #[cfg(test)]
-impl super::Vault<MemoryDevice> {
+impl Vault<MemoryDevice> {
     /// Writes a policy as somebody does who does not have the master key.
-    pub fn claim_policy(&mut self, policy: &super::Policy) {
-        let payload = super::authenticated::encode_unproven(policy);
-        super::store::write(&mut self.device, super::layout::POLICY, &payload).unwrap();
+    pub fn claim_policy(&mut self, policy: &Policy) {
+        let payload = authenticated::encode_unproven(policy);
+        store::write(&mut self.device, layout::POLICY, &payload).unwrap();
     }
 }
