@@ -1,14 +1,13 @@
 //! `stayput policy`: what the server does when it may have been stolen.
 
 use super::ask;
-use super::open_vault::vault_place;
 use super::release;
 use super::unlock::{UnlockOptions, Unlocked, unlock};
 use super::watch::{self, WatchOptions};
 use super::{Exit, Problem, Result};
 use crate::stick::PluggedKeys;
 use crate::theft::{OnFailure, OnStrikes, TheftPolicy};
-use crate::vault::{EventKind, Keep, Policy, StickList, locate};
+use crate::vault::{EventKind, Keep, Policy, StickList};
 
 /// Without options the policy is shown.
 #[derive(clap::Args, Clone, Debug)]
@@ -131,8 +130,7 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
 /// open it and known to be elsewhere: then a false alarm costs a walk, no data.
 fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result<()> {
     let header = unlocked.vault.header();
-    let own_disk = locate::disk_of(&vault_place()?);
-    let plugged = PluggedKeys::find(header, own_disk.as_deref());
+    let plugged = PluggedKeys::beside(&unlocked.vault);
     let mut list = unlocked.proven.sticks.draft();
     let StickList { sticks, code } = &mut list;
     let mut sticks = sticks.iter_mut();

@@ -6,11 +6,11 @@ use heapless::String as Bounded;
 
 use super::{must_be_a_stick, not_read};
 use crate::admin::guessing::explain_pin;
-use crate::admin::open_vault::vault_place;
+use crate::admin::open_vault::look_at_vault;
 use crate::admin::{Exit, Problem, Result, UnlockOptions, Unlocked, ask, unlock};
 use crate::stick::{self, StickFile};
 use crate::sys::clock;
-use crate::vault::{EventKind, MAX_STICKS, StickList, locate};
+use crate::vault::{EventKind, MAX_STICKS, StickList};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct MakeOptions {
@@ -90,11 +90,11 @@ pub fn make(options: &MakeOptions) -> Result<()> {
 /// A server that starts from a USB disk has its vault there: a stick that
 /// stays in the server protects nothing.
 fn must_not_hold_the_vault(device: &Path) -> Result<()> {
-    let own_disk = locate::disk_of(&vault_place()?);
+    let vault = look_at_vault()?;
     let on_it = stick::plugged_in().into_iter().any(|stick| {
         let whole = Path::new("/dev").join(&*stick.disk);
         let has = stick.volumes.iter().any(|volume| volume == device) || whole == device;
-        has && Some(stick.disk) == own_disk
+        has && stick.disk == *vault.disk()
     });
     if !on_it {
         return Ok(());
