@@ -15,6 +15,7 @@ mod install;
 mod log;
 pub mod mariadb;
 mod mariadb_service;
+mod names;
 mod open_vault;
 mod passphrase;
 mod policy;

@@ -1,6 +1,7 @@
 //! `stayput policy`: what the server does when it may have been stolen.
 
 use super::ask;
+use super::names::name;
 use super::release;
 use super::unlock::{UnlockOptions, Unlocked, unlock};
 use super::watch::{self, WatchOptions};
@@ -33,7 +34,7 @@ pub struct PolicyOptions {
     on_strikes: Option<OnStrikes>,
     /// Where a verified stick or the recovery code is kept, in words, for example
     /// "bank safe"
-    #[arg(long, value_name = "WHERE", value_parser = place)]
+    #[arg(long, value_name = "WHERE", value_parser = name::<48>)]
     stick_kept: Option<heapless::String<48>>,
     /// How long the released keys stay in the memory filesystem
     #[arg(long, value_name = "HOW")]
@@ -66,15 +67,6 @@ fn attempts(text: &str) -> std::result::Result<Attempts, String> {
         let (least, most) = (TheftPolicy::ATTEMPTS.start(), TheftPolicy::ATTEMPTS.end());
         format!("a number from {least} to {most}, or off")
     })
-}
-
-pub fn place(text: &str) -> std::result::Result<heapless::String<48>, String> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return Err("it needs at least one letter, and no control characters".into());
-    }
-    text.try_into()
-        .map_err(|_| "it has at most 48 bytes".into())
 }
 
 impl PolicyOptions {
@@ -156,7 +148,7 @@ fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result
              costs a\nwalk to the {what}, and no data, as long as that is not here."
         );
         let answer = ask::line(&format!("Where is the {what} kept? "))?;
-        *kept = place(&answer).map_err(|why| {
+        *kept = name(&answer).map_err(|why| {
             Problem::new(
                 Exit::Usage,
                 format!("That is no place: {why}."),

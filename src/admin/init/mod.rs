@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::ask;
+use super::names::{self, NameError};
 use super::open_vault::vault_place;
 use super::unlock::Unlocked;
 use super::{Exit, Problem, Result};
@@ -102,20 +103,16 @@ fn server_name(options: &InitOptions) -> Result<ServerName> {
             .unwrap_or_else(|| "server".into())
     };
     let name = options.name.clone().unwrap_or_else(host);
-    let name = name.trim();
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(Problem::new(
-            Exit::Usage,
-            "This is no name for a server.",
-            "Give it a plain name: stayput init --name SERVER",
-        ));
-    }
-    name.try_into().map_err(|_| {
-        Problem::new(
-            Exit::Usage,
-            "The server's name is longer than 64 bytes.",
-            "Give it a shorter one: stayput init --name SERVER",
-        )
+    names::name(&name).map_err(|error| {
+        let (what, next) = match error {
+            NameError::NotReadable => ("This is no name for a server.".into(), "a plain name"),
+            NameError::TooLong(most) => (
+                format!("The server's name is longer than {most} bytes."),
+                "a shorter one",
+            ),
+        };
+        let next = format!("Give it {next}: stayput init --name SERVER");
+        Problem::new(Exit::Usage, what, next)
     })
 }
 

@@ -1,6 +1,7 @@
 //! `stayput passphrase change`.
 
-use super::{new_passphrase, person, problem, slots_of};
+use super::{new_passphrase, problem, slots_of};
+use crate::admin::names::name;
 use crate::admin::{Result, UnlockOptions, unlock};
 use crate::sys::clock;
 use crate::vault::{EventKind, PersonName};
@@ -8,7 +9,7 @@ use crate::vault::{EventKind, PersonName};
 #[derive(clap::Args, Clone, Debug)]
 pub struct ChangeOptions {
     /// Whose it is
-    #[arg(value_parser = person)]
+    #[arg(value_parser = name::<32>)]
     name: PersonName,
     #[command(flatten)]
     unlock: UnlockOptions,

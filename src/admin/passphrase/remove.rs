@@ -1,6 +1,7 @@
 //! `stayput passphrase remove`.
 
-use super::{person, problem, slots_of};
+use super::{problem, slots_of};
+use crate::admin::names::name;
 use crate::admin::ways_in::{WaysIn, confirm_removal};
 use crate::admin::{Result, UnlockOptions, unlock};
 use crate::vault::{EventKind, Passphrase, PersonName};
@@ -8,7 +9,7 @@ use crate::vault::{EventKind, Passphrase, PersonName};
 #[derive(clap::Args, Clone, Debug)]
 pub struct RemoveOptions {
     /// Whose it is
-    #[arg(value_parser = person)]
+    #[arg(value_parser = name::<32>)]
     name: PersonName,
     /// Do not ask; given twice, not even when it is the last way in
     #[arg(long, action = clap::ArgAction::Count)]
