@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::mariadb::durable::{sync_directory, write_durably};
+use super::durable::{sync_directory, write_durably};
 use super::open_vault::vault_place;
 use super::{Problem, Result, ask, mariadb, mariadb_service, watch};
 

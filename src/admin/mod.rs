@@ -7,6 +7,7 @@ mod audit;
 mod check;
 pub mod cli;
 mod code;
+mod durable;
 mod enroll;
 mod entry;
 mod guessing;

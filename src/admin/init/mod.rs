@@ -4,11 +4,10 @@ mod file;
 mod partition;
 mod target;
 
-use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::ask;
+use super::durable::write_durably;
 use super::names::{self, NameError};
 use super::open_vault::vault_place;
 use super::unlock::Unlocked;
@@ -243,18 +242,7 @@ fn make_vault(
 }
 
 fn write_place_file(place: &VaultPlace) -> Result<()> {
-    let write = || {
-        let path = Path::new(PLACE_FILE);
-        let folder = path.parent().expect("the file is in a folder");
-        fs::create_dir_all(folder)?;
-        let new = path.with_extension("new");
-        let mut file = fs::File::create(&new)?;
-        file.write_all(place.text().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        fs::File::open(folder)?.sync_all()
-    };
-    write().map_err(|error: std::io::Error| {
+    write_durably(Path::new(PLACE_FILE), place.text().as_bytes()).map_err(|error| {
         Problem::failed(
             format!("{PLACE_FILE} cannot be written: {error}."),
             "Make room or mount the disk writable, then run: stayput init --force",

@@ -4,10 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::admin::durable::{sync_directory, write_durably};
 use crate::admin::systemd::{self, reload};
 use crate::admin::{Problem, Result};
-
-use super::durable::{sync_directory, write_durably};
 
 const DROP_IN: &str = include_str!("../../../systemd/mariadb-stayput.conf");
 const CLOSED: &str = include_str!("../../../systemd/stayput-mariadb-closed.service");

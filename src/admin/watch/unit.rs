@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use crate::admin::mariadb::durable::write_durably;
+use crate::admin::durable::write_durably;
 use crate::admin::systemd::{installed, reload, running, systemctl};
 use crate::admin::{Problem, Result};
 
