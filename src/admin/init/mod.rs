@@ -208,12 +208,6 @@ fn make_vault(
             "It has no serial number, network card or disk that says who it is.",
         )
     };
-    let unwritten = |error: crate::vault::VaultError| {
-        Problem::failed(
-            error.to_string(),
-            "Check the disk, then run the command again.",
-        )
-    };
     // The slot needs the header's identity, the vault needs the slot.
     let vault = Vault::create(
         open_disk(place)?,
@@ -221,8 +215,7 @@ fn make_vault(
         name,
         &key,
         &SlotTable::default(),
-    )
-    .map_err(unwritten)?;
+    )?;
     let setup = SETUP.try_into().expect("a short name fits");
     let slot = enrol(vault.header(), &key, 0, setup, &chosen, need, |_, _| ()).map_err(failed)?;
     let mut slots = SlotTable {

@@ -1,6 +1,6 @@
 //! `stayput passphrase add`.
 
-use super::{new_passphrase, problem, slots_of};
+use super::{new_passphrase, slots_of};
 use crate::admin::names::name;
 use crate::admin::ways_in::WaysIn;
 use crate::admin::{Problem, Result, UnlockOptions, unlock};
@@ -44,9 +44,7 @@ pub fn add(options: &AddOptions) -> Result<()> {
     let words = new_passphrase(options.unlock.passphrase_stdin)?;
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let name = options.name.clone();
-    slots
-        .add_passphrase(header, key, name.clone(), kind, &words, clock::now())
-        .map_err(problem)?;
+    slots.add_passphrase(header, key, name.clone(), kind, &words, clock::now())?;
     unlocked.replace_slots(&slots)?;
     unlocked.log(EventKind::PassphraseAdded { name })?;
     match kind {

@@ -1,6 +1,6 @@
 //! `stayput passphrase change`.
 
-use super::{new_passphrase, problem, slots_of};
+use super::{new_passphrase, slots_of};
 use crate::admin::names::name;
 use crate::admin::{Result, UnlockOptions, unlock};
 use crate::sys::clock;
@@ -25,8 +25,7 @@ pub fn change(options: &ChangeOptions) -> Result<()> {
     let name = options.name.clone();
     slots
         .passphrases
-        .change(header, key, &name, &words, clock::now())
-        .map_err(problem)?;
+        .change(header, key, &name, &words, clock::now())?;
     unlocked.replace_slots(&slots)?;
     unlocked.log(EventKind::PassphraseChanged { name })?;
     println!(

@@ -7,7 +7,7 @@ mod remove;
 
 use super::guessing::explain_passphrase;
 use super::{Exit, Problem, Result, Unlocked, ask};
-use crate::vault::{PassphraseError, SlotTable, usable};
+use crate::vault::{SlotTable, usable};
 
 /// What `stayput passphrase` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -68,11 +68,4 @@ fn slots_of(unlocked: &Unlocked) -> Result<Box<SlotTable>> {
             "Make a place its home first (stayput enroll), then add passphrases again.",
         )
     })
-}
-
-fn problem(error: PassphraseError) -> Problem {
-    Problem::refused(
-        error.to_string(),
-        "Nothing was changed. Who has one: stayput passphrase list",
-    )
 }

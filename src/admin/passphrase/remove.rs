@@ -1,6 +1,6 @@
 //! `stayput passphrase remove`.
 
-use super::{problem, slots_of};
+use super::slots_of;
 use crate::admin::names::name;
 use crate::admin::ways_in::{WaysIn, confirm_removal};
 use crate::admin::{Result, UnlockOptions, unlock};
@@ -29,7 +29,7 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
         .slots()
         .iter()
         .any(|slot| slot.name == name && slot.kind(header, key) == Some(Passphrase::Opens));
-    slots.passphrases.remove(&name).map_err(problem)?;
+    slots.passphrases.remove(&name)?;
     left.passphrases -= usize::from(opens);
     let lost = (opens && left.is_none()).then_some(&left);
     let question = format!("Take the passphrase of \"{name}\" away?");
