@@ -4,7 +4,7 @@
 use heapless::String;
 use serde::{Deserialize, Serialize};
 
-use super::Thresholds;
+use super::{Group, Thresholds};
 use crate::theft::{Alarm, OnAlarm, ResetCause};
 
 /// How many factors of a group answered, of how many enrolled.
@@ -22,6 +22,49 @@ pub struct Answered {
     pub servers: u8,
     /// Of so many enrolled.
     pub servers_of: u8,
+}
+
+impl Answered {
+    /// How many factors of this group answered, and how many are enrolled.
+    pub fn of(self, group: Group) -> (u8, u8) {
+        match group {
+            Group::Machine => (self.machine, self.machine_of),
+            Group::Place => (self.place, self.place_of),
+            Group::Servers => (self.servers, self.servers_of),
+        }
+    }
+
+    /// Whether enough of each group answered.
+    pub fn reach(self, need: Thresholds) -> bool {
+        let enough = |group| self.of(group).0 >= need.of(group);
+        Group::ALL.into_iter().all(enough)
+    }
+
+    /// Whether every factor answered.
+    pub fn are_all(self) -> bool {
+        let all = |group| {
+            let (count, of) = self.of(group);
+            count == of
+        };
+        Group::ALL.into_iter().all(all)
+    }
+}
+
+/// Counts factors: the group of each, and whether it answered.
+impl FromIterator<(Group, bool)> for Answered {
+    fn from_iter<I: IntoIterator<Item = (Group, bool)>>(factors: I) -> Self {
+        let mut counts = Self::default();
+        for (group, answers) in factors {
+            let (count, of) = match group {
+                Group::Machine => (&mut counts.machine, &mut counts.machine_of),
+                Group::Place => (&mut counts.place, &mut counts.place_of),
+                Group::Servers => (&mut counts.servers, &mut counts.servers_of),
+            };
+            *of += 1;
+            *count += u8::from(answers);
+        }
+        counts
+    }
 }
 
 /// Which way opened the vault.

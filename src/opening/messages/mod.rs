@@ -53,16 +53,12 @@ pub struct Tally {
 
 impl Tally {
     pub fn of(group: Group, answered: Answered, need: Thresholds) -> Self {
-        let (count, of, need) = match group {
-            Group::Machine => (answered.machine, answered.machine_of, need.machine),
-            Group::Place => (answered.place, answered.place_of, need.place),
-            Group::Servers => (answered.servers, answered.servers_of, need.servers),
-        };
+        let (count, of) = answered.of(group);
         Self {
             group,
             count,
             of,
-            need,
+            need: need.of(group),
             says_of_what: true,
         }
     }
