@@ -304,6 +304,31 @@ pub mod tests {
     }
 
     #[test]
+    fn each_group_is_counted_by_itself() {
+        use Group::{Machine, Place, Servers};
+        let factors = [
+            (Machine, true),
+            (Place, true),
+            (Place, false),
+            (Place, true),
+            (Servers, false),
+        ];
+        let counts: Answered = factors.into_iter().collect();
+        let of = Group::ALL.map(|group| counts.of(group));
+        assert_eq!(of, [(1, 1), (2, 3), (0, 1)]);
+        assert!(!counts.are_all());
+        let need = |machine, place, servers| Thresholds {
+            machine,
+            place,
+            servers,
+        };
+        assert!(counts.reach(need(1, 2, 0)));
+        for more in [need(2, 0, 0), need(0, 3, 0), need(0, 0, 1)] {
+            assert!(!counts.reach(more), "{more:?}");
+        }
+    }
+
+    #[test]
     fn wrong_entries_of_every_kind_count_until_the_server_opens() {
         let event = |kind| Event {
             number: 1,
