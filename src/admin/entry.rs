@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::ask;
 use super::mariadb_service::{is_enabled, stop_mariadb_later};
-use super::open_vault::vault_place;
 use super::reset::destroy;
 use super::{Exit, Problem, Result};
 use crate::keys::{MasterKey, RecoveryCode};
 use crate::stick::PluggedKeys;
 use crate::sys::clock;
 use crate::theft::{ResetCause, UnderDuress, under_duress};
-use crate::vault::locate::{self, VaultDisk};
+use crate::vault::locate::VaultDisk;
 use crate::vault::{Entered, EventKind, Vault, VaultError};
 
 /// How long a wrong passphrase takes to be called wrong.
@@ -43,7 +42,7 @@ pub fn key_from_passphrase(vault: &mut Vault<VaultDisk>, from_stdin: bool) -> Re
     let answer_at = Instant::now() + WRONG_TAKES;
     match slots.passphrases.enter(vault.header(), &typed) {
         Entered::Opened { key, .. } => return Ok(key),
-        Entered::Duress => reset_unseen(vault)?,
+        Entered::Duress => reset_unseen(vault),
         Entered::Wrong => {}
     }
     // The same pause with and without a reset in it: that takes a fraction of
@@ -69,9 +68,8 @@ fn was_reset_unseen(vault: &Vault<VaultDisk>) -> bool {
 
 /// What `stayput reset` destroys, without a word. MariaDB stops as well, in
 /// its own time.
-fn reset_unseen(vault: &mut Vault<VaultDisk>) -> Result<()> {
-    let own_disk = locate::disk_of(&vault_place()?);
-    let keys = PluggedKeys::find(vault.header(), own_disk.as_deref());
+fn reset_unseen(vault: &mut Vault<VaultDisk>) {
+    let keys = PluggedKeys::beside(vault);
     let list = vault.unproven_sticks().unwrap_or_default();
     let list = list.as_claimed();
     let cause = ResetCause::Duress;
@@ -90,7 +88,6 @@ fn reset_unseen(vault: &mut Vault<VaultDisk>) -> Result<()> {
             }
         }
     }
-    Ok(())
 }
 
 /// The key, if the code is right.

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::mariadb::durable::{sync_directory, write_durably};
+use super::durable::{sync_directory, write_durably};
 use super::open_vault::vault_place;
 use super::{Problem, Result, ask, mariadb, mariadb_service, watch};
 
@@ -126,7 +126,7 @@ fn must_have_initramfs_tools() -> Result<()> {
 /// Copies this program and the boot stage beside it to where they belong.
 fn put_binaries() -> Result<()> {
     put_command()?;
-    let here = std::env::current_exe().map_err(|error| file_problem(COMMAND, &error))?;
+    let here = std::env::current_exe().map_err(|error| Problem::of_file(COMMAND, &error))?;
     put_binary(&here.with_file_name(STAGE_NAME), Path::new(STAGE))
 }
 
@@ -135,7 +135,7 @@ fn put_binaries() -> Result<()> {
 /// # Errors
 /// What the filesystem says.
 pub fn put_command() -> Result<()> {
-    let here = std::env::current_exe().map_err(|error| file_problem(COMMAND, &error))?;
+    let here = std::env::current_exe().map_err(|error| Problem::of_file(COMMAND, &error))?;
     put_binary(&here, Path::new(COMMAND))
 }
 
@@ -153,7 +153,7 @@ fn put_binary(from: &Path, to: &Path) -> Result<()> {
             format!("{} is not there.", from.display()),
             format!("Put {STAGE_NAME} beside this program, then run the command again."),
         )),
-        Err(error) => Err(file_problem(&from.display().to_string(), &error)),
+        Err(error) => Err(Problem::of_file(from, &error)),
     }
 }
 
@@ -163,7 +163,7 @@ fn write_program(path: &Path, contents: &[u8]) -> Result<()> {
         write_durably(path, contents)?;
         fs::set_permissions(path, Permissions::from_mode(0o755))
     };
-    write().map_err(|error| file_problem(&path.display().to_string(), &error))
+    write().map_err(|error| Problem::of_file(path, &error))
 }
 
 fn remove(path: &Path) -> Result<()> {
@@ -172,16 +172,9 @@ fn remove(path: &Path) -> Result<()> {
         Err(error) => Err(error),
         Ok(()) => sync_directory(path),
     };
-    removed.map_err(|error| file_problem(&path.display().to_string(), &error))?;
+    removed.map_err(|error| Problem::of_file(path, &error))?;
     println!("{}: removed", path.display());
     Ok(())
-}
-
-fn file_problem(path: &str, error: &std::io::Error) -> Problem {
-    Problem::failed(
-        format!("{path}: {error}"),
-        "Is the disk full or read-only? `df` and `dmesg` tell.",
-    )
 }
 
 /// For every kernel that the boot menu offers: an older one must not start

@@ -1,7 +1,7 @@
 //! `stayput log`: what happened at each boot, and how much of that is proven.
 
 use super::open_vault::open_vault;
-use super::unlock::{UnlockOptions, problem, unlock};
+use super::unlock::{UnlockOptions, unlock};
 use super::{Problem, Result, watch};
 use crate::theft::ResetCause;
 use crate::vault::{Answered, Event, EventKind, LockedBecause, OpenedBy, Span, Standing};
@@ -21,11 +21,11 @@ pub fn run(options: &LogOptions, json: bool) -> Result<()> {
     let (vault, spans) = if options.verify {
         let unlocked = unlock(&options.unlock)?;
         let spans = unlocked.vault.prove_events(unlocked.master_key());
-        (unlocked.vault, Some(spans.map_err(problem)?))
+        (unlocked.vault, Some(spans?))
     } else {
         (open_vault()?, None)
     };
-    let events = vault.events().map_err(problem)?;
+    let events = vault.events()?;
     if json {
         let proof = spans.as_deref();
         println!("{:#}", as_json(&events, proof));
@@ -37,10 +37,7 @@ pub fn run(options: &LogOptions, json: bool) -> Result<()> {
         let last = events.last().map_or(0, |event| event.number);
         match &spans {
             Some(spans) => print!("{}", proof_in_words(spans)),
-            None => print!(
-                "{}",
-                unproven(vault.events_sealed().map_err(problem)?, last)
-            ),
+            None => print!("{}", unproven(vault.events_sealed()?, last)),
         }
     }
     match spans {

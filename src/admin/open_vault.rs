@@ -2,8 +2,8 @@
 
 use super::{Problem, Result};
 use crate::sys::sysfs;
-use crate::vault::locate::{self, LocateError, VaultDisk};
-use crate::vault::{PLACE_FILE, PLACE_FILE_BYTES, Vault, VaultError, VaultPlace};
+use crate::vault::locate::{self, VaultDisk};
+use crate::vault::{PLACE_FILE, PLACE_FILE_BYTES, Vault, VaultPlace};
 
 /// Where vault.conf says that the vault is.
 ///
@@ -29,7 +29,7 @@ pub fn vault_place() -> Result<VaultPlace> {
 /// # Errors
 /// What [`locate::open`] says, in a person's words.
 pub fn open_vault() -> Result<Vault<VaultDisk>> {
-    locate::open(&vault_place()?).map_err(problem)
+    Ok(locate::open(&vault_place()?)?)
 }
 
 /// Opens it for reading only: nothing in it is mended, nothing can be written.
@@ -37,14 +37,5 @@ pub fn open_vault() -> Result<Vault<VaultDisk>> {
 /// # Errors
 /// As [`open_vault`].
 pub fn look_at_vault() -> Result<Vault<VaultDisk>> {
-    locate::look(&vault_place()?).map_err(problem)
-}
-
-fn problem(error: LocateError) -> Problem {
-    let next = match error {
-        LocateError::Open(libc::EACCES | libc::EPERM) => "Run the command as root.",
-        LocateError::Vault(VaultError::Newer) => "Install that version of stayput.",
-        _ => "Check the disk; a backup stick holds the key too.",
-    };
-    Problem::failed(error.to_string(), next)
+    Ok(locate::look(&vault_place()?)?)
 }

@@ -1,14 +1,14 @@
 //! `stayput policy`: what the server does when it may have been stolen.
 
 use super::ask;
-use super::open_vault::vault_place;
+use super::names::name;
 use super::release;
 use super::unlock::{UnlockOptions, Unlocked, unlock};
 use super::watch::{self, WatchOptions};
 use super::{Exit, Problem, Result};
 use crate::stick::PluggedKeys;
 use crate::theft::{OnFailure, OnStrikes, TheftPolicy};
-use crate::vault::{EventKind, Keep, Policy, StickList, locate};
+use crate::vault::{EventKind, Keep, Policy, StickList};
 
 /// Without options the policy is shown.
 #[derive(clap::Args, Clone, Debug)]
@@ -34,7 +34,7 @@ pub struct PolicyOptions {
     on_strikes: Option<OnStrikes>,
     /// Where a verified stick or the recovery code is kept, in words, for example
     /// "bank safe"
-    #[arg(long, value_name = "WHERE", value_parser = place)]
+    #[arg(long, value_name = "WHERE", value_parser = name::<48>)]
     stick_kept: Option<heapless::String<48>>,
     /// How long the released keys stay in the memory filesystem
     #[arg(long, value_name = "HOW")]
@@ -67,15 +67,6 @@ fn attempts(text: &str) -> std::result::Result<Attempts, String> {
         let (least, most) = (TheftPolicy::ATTEMPTS.start(), TheftPolicy::ATTEMPTS.end());
         format!("a number from {least} to {most}, or off")
     })
-}
-
-pub fn place(text: &str) -> std::result::Result<heapless::String<48>, String> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return Err("it needs at least one letter, and no control characters".into());
-    }
-    text.try_into()
-        .map_err(|_| "it has at most 48 bytes".into())
 }
 
 impl PolicyOptions {
@@ -131,8 +122,7 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
 /// open it and known to be elsewhere: then a false alarm costs a walk, no data.
 fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result<()> {
     let header = unlocked.vault.header();
-    let own_disk = locate::disk_of(&vault_place()?);
-    let plugged = PluggedKeys::find(header, own_disk.as_deref());
+    let plugged = PluggedKeys::beside(&unlocked.vault);
     let mut list = unlocked.proven.sticks.draft();
     let StickList { sticks, code } = &mut list;
     let mut sticks = sticks.iter_mut();
@@ -158,7 +148,7 @@ fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result
              costs a\nwalk to the {what}, and no data, as long as that is not here."
         );
         let answer = ask::line(&format!("Where is the {what} kept? "))?;
-        *kept = place(&answer).map_err(|why| {
+        *kept = name(&answer).map_err(|why| {
             Problem::new(
                 Exit::Usage,
                 format!("That is no place: {why}."),

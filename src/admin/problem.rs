@@ -1,6 +1,10 @@
 //! How a command says that it could not do what it was asked.
 
-use std::fmt;
+use std::path::Path;
+use std::{fmt, io};
+
+use crate::release::ReleaseError;
+use crate::vault::{LocateError, PassphraseError, VaultError};
 
 /// Exit codes, documented in the manual: scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,50 @@ impl Problem {
 
     pub fn refused(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(Exit::Refused, what, next)
+    }
+
+    /// A file of the system that cannot be read, written or removed.
+    pub fn of_file(path: impl AsRef<Path>, error: &io::Error) -> Self {
+        Self::failed(
+            format!("{}: {error}", path.as_ref().display()),
+            "Is the disk full or read-only? `df` and `dmesg` tell.",
+        )
+    }
+}
+
+impl From<LocateError> for Problem {
+    fn from(error: LocateError) -> Self {
+        let next = match error {
+            LocateError::Open(libc::EACCES | libc::EPERM) => "Run the command as root.",
+            LocateError::Vault(VaultError::Newer) => "Install that version of stayput.",
+            _ => "Check the disk; a backup stick holds the key too.",
+        };
+        Self::failed(error.to_string(), next)
+    }
+}
+
+/// Of a vault that is open.
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        Self::failed(
+            error.to_string(),
+            "Check the disk that holds the vault, then run the command again.",
+        )
+    }
+}
+
+impl From<PassphraseError> for Problem {
+    fn from(error: PassphraseError) -> Self {
+        Self::refused(
+            error.to_string(),
+            "Nothing was changed. Who has one: stayput passphrase list",
+        )
+    }
+}
+
+impl From<ReleaseError> for Problem {
+    fn from(error: ReleaseError) -> Self {
+        Self::failed(error.to_string(), "Is /run mounted? `findmnt /run` tells.")
     }
 }
 

@@ -5,7 +5,7 @@ use super::mariadb_service::{is_started, is_starting};
 use super::unlock::{UnlockOptions, unlock};
 use super::{Problem, Result, watch};
 use crate::keys::MasterKey;
-use crate::release::{self, ReleaseError};
+use crate::release;
 use crate::vault::{EventKind, Policy, Proven};
 
 #[derive(clap::Args, Clone, Debug)]
@@ -43,7 +43,7 @@ fn take_back() -> Result<()> {
             "Nothing was changed. Wait until it runs, then run the command again.",
         ));
     }
-    release::remove_keys().map_err(problem)?;
+    release::remove_keys()?;
     println!("The keys are removed. A MariaDB that runs goes on.");
     if release::leaves_when_read() {
         println!("Its next start brings them back where this place opens the vault.");
@@ -58,7 +58,7 @@ fn take_back() -> Result<()> {
 /// # Errors
 /// What the system says.
 pub fn put(key: &MasterKey, policy: &Proven<Policy>) -> Result<()> {
-    release::release(key, policy).map_err(problem)
+    Ok(release::release(key, policy)?)
 }
 
 /// Puts a changed `keep` into force at once, where keys were released.
@@ -82,9 +82,5 @@ pub fn after_start() -> Result<()> {
     if !release::leaves_when_read() {
         return Ok(());
     }
-    release::remove_keys().map_err(problem)
-}
-
-fn problem(error: ReleaseError) -> Problem {
-    Problem::failed(error.to_string(), "Is /run mounted? `findmnt /run` tells.")
+    Ok(release::remove_keys()?)
 }

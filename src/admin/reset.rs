@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::ask;
 use super::mariadb_service::{is_enabled, stop_a_start, stop_mariadb};
-use super::open_vault::{open_vault, vault_place};
+use super::open_vault::open_vault;
 use super::{Problem, Result, mariadb};
 use crate::reset::{Done, Reset};
 use crate::stick::{PluggedKeys, Wiped};
 use crate::sys::power;
 use crate::theft::{ResetCause, WayBack};
-use crate::vault::locate::{self, VaultDisk};
+use crate::vault::locate::VaultDisk;
 use crate::vault::{Destroyed, Discarded, Header, StickList, Vault};
 
 #[derive(clap::Args, Clone, Debug)]
@@ -28,8 +28,7 @@ pub struct ResetOptions {
 
 pub fn run(options: &ResetOptions) -> Result<()> {
     let mut vault = open_vault()?;
-    let own_disk = locate::disk_of(&vault_place()?);
-    let keys = PluggedKeys::find(vault.header(), own_disk.as_deref());
+    let keys = PluggedKeys::beside(&vault);
     // No key is asked for: whoever is root could overwrite the disk as well.
     let sticks = vault.unproven_sticks().unwrap_or_default();
     let sticks = sticks.as_claimed();

@@ -8,22 +8,18 @@ use super::policy::reminder;
 use super::unlock::{Recognition, recognise};
 use super::{Problem, Result, mariadb, watch};
 use crate::environment::Margin;
+use crate::opening::snapshot::Snapshot;
 use crate::theft::{OnAlarm, TheftState};
-use crate::vault::{Event, EventKind, Header, Policy, StickList, VaultError};
+use crate::vault::{Event, EventKind, Header, Policy, ProvenRecords, StickList, VaultError};
 
 /// What status tells, for people and for scripts.
 struct Status<'a> {
-    header: &'a Header,
+    vault: &'a Snapshot,
     recognition: Option<&'a Recognition>,
-    /// Why the slots cannot be read, if they cannot.
-    fault: Option<VaultError>,
-    sticks: Option<&'a StickList>,
-    policy: Option<&'a Policy>,
+    /// Where the place opens the vault.
+    proven: Option<&'a ProvenRecords>,
     /// When the server opened last, as far as the log goes back.
     opened: Option<&'a Event>,
-    theft: Option<TheftState>,
-    /// What the policy wants of the watch, where the policy is proven.
-    wanted: Option<OnAlarm>,
     /// The clear original that `mariadb enable` has left.
     original: std::io::Result<Option<ClearOriginal>>,
     /// How the watch stands, if it runs.
@@ -32,11 +28,9 @@ struct Status<'a> {
 
 pub fn run(json: bool) -> Result<()> {
     let vault = open_vault()?;
-    let slots = vault.slots();
-    let recognition = slots
-        .as_deref()
-        .ok()
-        .and_then(|slots| recognise(&vault, slots));
+    let snapshot = Snapshot::of(&vault);
+    let slots = snapshot.slots().ok();
+    let recognition = slots.and_then(|slots| recognise(&vault, slots));
     let key = recognition.as_ref().and_then(|found| found.key.as_ref());
     let proven = key
         .map(|key| vault.prove(key))
@@ -46,16 +40,10 @@ pub fn run(json: bool) -> Result<()> {
     let events = vault.events().unwrap_or_default();
     let opened = events.iter().rfind(|event| is_opening(event));
     let status = Status {
-        opened,
-        header: vault.header(),
+        vault: &snapshot,
         recognition: recognition.as_ref(),
-        fault: slots.as_ref().err().copied(),
-        sticks: proven.as_ref().map(|proven| &*proven.sticks),
-        policy: proven.as_ref().map(|proven| &*proven.policy),
-        theft: vault.state().ok(),
-        wanted: proven
-            .as_ref()
-            .map(|proven| proven.policy.theft.watch.on_alarm),
+        proven: proven.as_ref(),
+        opened,
         original: mariadb::find_original(),
         watch: watch::report(),
     };
@@ -72,8 +60,25 @@ fn is_opening(event: &Event) -> bool {
 }
 
 impl Status<'_> {
+    fn policy(&self) -> Option<&Policy> {
+        self.proven.map(|proven| &*proven.policy)
+    }
+
+    fn sticks(&self) -> Option<&StickList> {
+        self.proven.map(|proven| &*proven.sticks)
+    }
+
+    /// Why the slots cannot be read, if they cannot.
+    fn fault(&self) -> Option<VaultError> {
+        self.vault.slots().err()
+    }
+
+    fn theft(&self) -> Option<TheftState> {
+        self.vault.state.ok()
+    }
+
     fn mariadb(&self) -> Option<bool> {
-        self.policy.map(|policy| policy.mariadb.is_some())
+        self.policy().map(|policy| policy.mariadb.is_some())
     }
 
     /// How much may still change, looked at just now.
@@ -100,17 +105,19 @@ impl Status<'_> {
     }
 
     fn print(&self) {
-        println!(
-            "Server: {} ({})",
-            self.header.server_name, self.header.server_id
-        );
-        if let Some(fault) = self.fault {
+        let Header {
+            server_name,
+            server_id,
+            ..
+        } = &self.vault.header;
+        println!("Server: {server_name} ({server_id})");
+        if let Some(fault) = self.fault() {
             println!("Vault: {fault}");
         }
-        if let Some(TheftState::Suspect { strikes, .. }) = self.theft {
+        if let Some(TheftState::Suspect { strikes, .. }) = self.theft() {
             println!("Theft: started in foreign places since it last opened: {strikes}.");
         }
-        if let Some(TheftState::Reset { cause, time: at }) = self.theft {
+        if let Some(TheftState::Reset { cause, time: at }) = self.theft() {
             println!("Theft: reset {}, {cause}.", time(at));
         }
         if self.opens_here() && self.only_setup() {
@@ -127,10 +134,10 @@ impl Status<'_> {
                 sentence(&event.kind)
             );
         }
-        if let Some(words) = self.policy.and_then(reminder) {
+        if let Some(words) = self.policy().and_then(reminder) {
             println!("{words}");
         }
-        match self.sticks {
+        match self.sticks() {
             Some(list) if list.sticks.is_empty() => {
                 println!("Backup sticks: none. Run: stayput stick make DEVICE --label NAME");
             }
@@ -171,7 +178,7 @@ impl Status<'_> {
 
     fn watch_in_words(&self) -> String {
         let Some(watch) = self.watch else {
-            return match self.wanted {
+            return match self.policy().map(|policy| policy.theft.watch.on_alarm) {
                 Some(OnAlarm::Off) => "off.".into(),
                 _ => "does not run. `systemctl status stayput-watch` tells why.".into(),
             };
@@ -246,28 +253,28 @@ impl Status<'_> {
                 })
             });
         serde_json::json!({
-            "server": self.header.server_name,
-            "server_id": self.header.server_id.to_string(),
-            "generation": self.header.generation,
-            "fault": self.fault.map(|fault| fault.to_string()),
+            "server": self.vault.header.server_name,
+            "server_id": self.vault.header.server_id.to_string(),
+            "generation": self.vault.header.generation,
+            "fault": self.fault().map(|fault| fault.to_string()),
             "opens_here": self.opens_here(),
             "enrolled": !self.only_setup(),
             "place": place,
-            "sticks": self.sticks.map(|list| list.sticks.len()),
+            "sticks": self.sticks().map(|list| list.sticks.len()),
             "mariadb": self.mariadb(),
             "clear_copy": match &self.original {
                 Ok(original) => serde_json::json!(original),
                 Err(error) => serde_json::json!({ "unknown": error.to_string() }),
             },
-            "wants_reset": self.policy.map(|policy| policy.wants_reset),
+            "wants_reset": self.policy().map(|policy| policy.wants_reset),
             "margin": self.margin().map(margin_as_json),
             "last_opened": self.opened.map(|event| serde_json::json!({
                 "time": time(event.time),
                 "event": event.kind,
                 "margin": self.margin_then().map(margin_as_json),
             })),
-            "strikes": self.theft.map(|state| state.strikes()),
-            "reset": self.theft.map(|state| state.is_reset()),
+            "strikes": self.theft().map(|state| state.strikes()),
+            "reset": self.theft().map(|state| state.is_reset()),
             "watch": self.watch,
         })
     }

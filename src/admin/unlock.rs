@@ -16,9 +16,7 @@ use crate::keys::MasterKey;
 use crate::opening::places::{PlaceOpened, Places};
 use crate::stick::{self, StickError};
 use crate::vault::locate::VaultDisk;
-use crate::vault::{
-    EventKind, MariadbRelease, Policy, ProvenRecords, SlotTable, StickList, Vault, VaultError,
-};
+use crate::vault::{EventKind, MariadbRelease, Policy, ProvenRecords, SlotTable, StickList, Vault};
 
 /// How a command that needs the master key may get at it.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -145,7 +143,7 @@ fn key_from_stick(vault: &Vault<VaultDisk>, device: &Path, pin_stdin: bool) -> R
 impl Unlocked {
     /// Takes over a vault whose key is known already.
     pub(super) fn new(vault: Vault<VaultDisk>, key: MasterKey) -> Result<Self> {
-        let proven = vault.prove(&key).map_err(problem)?;
+        let proven = vault.prove(&key)?;
         Ok(Self { vault, key, proven })
     }
 
@@ -169,8 +167,7 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn set_policy(&mut self, policy: Policy) -> Result<()> {
-        let written = self.vault.set_policy(&self.key, policy);
-        self.proven.policy = written.map_err(problem)?;
+        self.proven.policy = self.vault.set_policy(&self.key, policy)?;
         Ok(())
     }
 
@@ -190,8 +187,7 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn set_sticks(&mut self, sticks: StickList) -> Result<()> {
-        let written = self.vault.set_sticks(&self.key, sticks);
-        self.proven.sticks = written.map_err(problem)?;
+        self.proven.sticks = self.vault.set_sticks(&self.key, sticks)?;
         Ok(())
     }
 
@@ -200,7 +196,7 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn replace_slots(&mut self, slots: &SlotTable) -> Result<()> {
-        self.vault.replace_slots(&self.key, slots).map_err(problem)
+        Ok(self.vault.replace_slots(&self.key, slots)?)
     }
 
     /// Adds to the vault's event log, and seals it up to there.
@@ -209,15 +205,6 @@ impl Unlocked {
     /// When the vault cannot be written.
     pub fn log(&mut self, kind: EventKind) -> Result<()> {
         let (time, boot_id) = (crate::sys::clock::now(), crate::sys::clock::boot_id());
-        self.vault
-            .append_sealed(&self.key, time, boot_id, kind)
-            .map_err(problem)
+        Ok(self.vault.append_sealed(&self.key, time, boot_id, kind)?)
     }
-}
-
-pub(super) fn problem(error: VaultError) -> Problem {
-    Problem::failed(
-        error.to_string(),
-        "Check the disk that holds the vault, then run the command again.",
-    )
 }

@@ -4,7 +4,7 @@
 use core::fmt::{self, Display, Formatter};
 
 use crate::environment::{Observed, answered};
-use crate::opening::messages::Reason;
+use crate::opening::messages::{Reason, Tally};
 use crate::sys::interface;
 use crate::vault::{Answered, EnvironmentSlot, Group, Thresholds};
 
@@ -90,32 +90,17 @@ impl Display for Status<'_> {
 impl Display for Place {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { answered, need, .. } = self;
-        writeln!(
-            f,
-            "Machine: {} of {} parts are there, {} are needed.",
-            answered.machine, answered.machine_of, need.machine
-        )?;
-        let groups = [
-            (
-                Group::Place,
-                "Neighbours",
-                answered.place,
-                answered.place_of,
-                need.place,
-            ),
-            (
-                Group::Servers,
-                "Key servers",
-                answered.servers,
-                answered.servers_of,
-                need.servers,
-            ),
-        ];
-        for (group, what, some, all, need) in groups {
-            if group == Group::Servers && all == 0 {
+        let machine = Tally::of(Group::Machine, *answered, *need);
+        writeln!(f, "Machine: {machine}")?;
+        for (group, heading) in [
+            (Group::Place, "Neighbours"),
+            (Group::Servers, "Key servers"),
+        ] {
+            if group == Group::Servers && answered.servers_of == 0 {
                 continue;
             }
-            writeln!(f, "{what}: {some} of {all} answer, {need} are needed.")?;
+            let tally = Tally::of(group, *answered, *need).under_a_heading();
+            writeln!(f, "{heading}: {tally}")?;
             for (_, name, answers) in self.around.iter().filter(|(of, ..)| *of == group) {
                 let says = if *answers { "answers" } else { "SILENT" };
                 writeln!(f, "  {name:<16} {says}")?;
@@ -167,10 +152,10 @@ mod tests {
         let text = status.to_string();
         for line in [
             "Machine: 4 of 5 parts are there, 3 are needed.",
-            "Neighbours: 1 of 2 answer, 2 are needed.",
+            "Neighbours: 1 of 2 answers, 2 are needed.",
             "  10.0.0.1         SILENT",
             "  10.0.0.2         answers",
-            "Key servers: 0 of 1 answer, 1 are needed.",
+            "Key servers: 0 of 1 answers, 1 is needed.",
             "  10.0.0.5:80      SILENT",
             "Network card eth0: NO CABLE, or the other end is off.",
             "Network card eth1: connected.",

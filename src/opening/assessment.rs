@@ -160,12 +160,7 @@ impl<'a> Situation<'a> {
     }
 
     fn all_answered(&self) -> bool {
-        let all = |slot: &EnvironmentSlot| {
-            let answers = answered(slot, self.observed);
-            answers.machine == answers.machine_of
-                && answers.place == answers.place_of
-                && answers.servers == answers.servers_of
-        };
+        let all = |slot: &EnvironmentSlot| answered(slot, self.observed).are_all();
         self.places().next().is_some() && self.places().all(all)
     }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use super::{StickInfo, plugged_in, volume};
 use crate::theft::WayBack;
 use crate::vault::{Header, KnownStick, StickList};
+#[cfg(feature = "admin")]
+use crate::vault::{Vault, locate::VaultDisk};
 
 /// Volumes of plugged sticks that hold this server's key.
 #[derive(Default)]
@@ -37,6 +39,12 @@ impl PluggedKeys {
         Self {
             keys: keys.collect(),
         }
+    }
+
+    /// Looks at every stick but the disk that this vault is on.
+    #[cfg(feature = "admin")]
+    pub fn beside(vault: &Vault<VaultDisk>) -> Self {
+        Self::find(vault.header(), Some(vault.disk()))
     }
 
     /// Whether the owner gets in when all of these are lost.

@@ -4,7 +4,7 @@
 use heapless::String;
 use serde::{Deserialize, Serialize};
 
-use super::Thresholds;
+use super::{Group, Thresholds};
 use crate::theft::{Alarm, OnAlarm, ResetCause};
 
 /// How many factors of a group answered, of how many enrolled.
@@ -22,6 +22,49 @@ pub struct Answered {
     pub servers: u8,
     /// Of so many enrolled.
     pub servers_of: u8,
+}
+
+impl Answered {
+    /// How many factors of this group answered, and how many are enrolled.
+    pub fn of(self, group: Group) -> (u8, u8) {
+        match group {
+            Group::Machine => (self.machine, self.machine_of),
+            Group::Place => (self.place, self.place_of),
+            Group::Servers => (self.servers, self.servers_of),
+        }
+    }
+
+    /// Whether enough of each group answered.
+    pub fn reach(self, need: Thresholds) -> bool {
+        let enough = |group| self.of(group).0 >= need.of(group);
+        Group::ALL.into_iter().all(enough)
+    }
+
+    /// Whether every factor answered.
+    pub fn are_all(self) -> bool {
+        let all = |group| {
+            let (count, of) = self.of(group);
+            count == of
+        };
+        Group::ALL.into_iter().all(all)
+    }
+}
+
+/// Counts factors: the group of each, and whether it answered.
+impl FromIterator<(Group, bool)> for Answered {
+    fn from_iter<I: IntoIterator<Item = (Group, bool)>>(factors: I) -> Self {
+        let mut counts = Self::default();
+        for (group, answers) in factors {
+            let (count, of) = match group {
+                Group::Machine => (&mut counts.machine, &mut counts.machine_of),
+                Group::Place => (&mut counts.place, &mut counts.place_of),
+                Group::Servers => (&mut counts.servers, &mut counts.servers_of),
+            };
+            *of += 1;
+            *count += u8::from(answers);
+        }
+        counts
+    }
 }
 
 /// Which way opened the vault.
@@ -257,6 +300,31 @@ pub mod tests {
                 },
                 milliseconds: u32::MAX,
             },
+        }
+    }
+
+    #[test]
+    fn each_group_is_counted_by_itself() {
+        use Group::{Machine, Place, Servers};
+        let factors = [
+            (Machine, true),
+            (Place, true),
+            (Place, false),
+            (Place, true),
+            (Servers, false),
+        ];
+        let counts: Answered = factors.into_iter().collect();
+        let of = Group::ALL.map(|group| counts.of(group));
+        assert_eq!(of, [(1, 1), (2, 3), (0, 1)]);
+        assert!(!counts.are_all());
+        let need = |machine, place, servers| Thresholds {
+            machine,
+            place,
+            servers,
+        };
+        assert!(counts.reach(need(1, 2, 0)));
+        for more in [need(2, 0, 0), need(0, 3, 0), need(0, 0, 1)] {
+            assert!(!counts.reach(more), "{more:?}");
         }
     }
 

@@ -65,6 +65,11 @@ impl Vault<VaultDisk> {
     pub fn partition(&self) -> &FoundPartition {
         &self.device.partition
     }
+
+    /// The kernel's name of the disk that it is on.
+    pub fn disk(&self) -> &sysfs::Name {
+        &self.partition().disk
+    }
 }
 
 struct Mounted;
@@ -227,7 +232,8 @@ fn named(place: &VaultPlace) -> impl Iterator<Item = FoundPartition> {
     partitions().into_iter().filter(move |found| found.id == id)
 }
 
-/// The kernel's name of the disk that holds the vault.
+/// The kernel's name of the disk that should hold the vault, whether or not one
+/// can be opened there; an open one knows its disk ([`Vault::disk`]).
 pub fn disk_of(place: &VaultPlace) -> Option<sysfs::Name> {
     named(place).next().map(|found| found.disk)
 }

@@ -38,16 +38,16 @@ fn is_partition_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
-/// A plain name: no path, nothing hidden.
-fn is_file_name(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with('.')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-}
-
 impl VaultPlace {
+    /// Whether the vault's file may have this name: no path, nothing hidden.
+    pub fn is_file_name(text: &str) -> bool {
+        !text.is_empty()
+            && !text.starts_with('.')
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    }
+
     /// # Errors
     /// [`PlaceFileError`] names the line that is wrong.
     pub fn parse(text: &str) -> Result<Self, PlaceFileError> {
@@ -65,7 +65,7 @@ impl VaultPlace {
                 "partition" if is_partition_id(value) => {
                     partition = Some(value.try_into().map_err(|_| wrong)?);
                 }
-                "file" if is_file_name(value) => {
+                "file" if Self::is_file_name(value) => {
                     file = Some(value.try_into().map_err(|_| wrong)?);
                 }
                 _ => return Err(wrong),

@@ -5,12 +5,11 @@ use std::path::Path;
 use super::leaks::{Mac, Needles};
 use super::scan::{FOLDERS, Scan};
 use super::set_up::{Facts, Leaked, Medium};
+use crate::admin::Unlocked;
 use crate::admin::mariadb::find_original;
-use crate::admin::open_vault::vault_place;
-use crate::admin::{Result, Unlocked};
 use crate::environment::enrolled_values;
 use crate::sys::sysfs;
-use crate::vault::{Group, SlotTable, locate};
+use crate::vault::{Group, SlotTable};
 
 pub struct Gathered {
     pub facts: Facts,
@@ -20,15 +19,12 @@ pub struct Gathered {
 }
 
 /// `tell` is told now and then how many bytes were searched.
-///
-/// # Errors
-/// When the vault's place is not known.
-pub fn gather(unlocked: &Unlocked, tell: &mut dyn FnMut(u64)) -> Result<Gathered> {
+pub fn gather(unlocked: &Unlocked, tell: &mut dyn FnMut(u64)) -> Gathered {
     let proven = &unlocked.proven;
     let slots = unlocked.vault.slots();
     let slots = slots.as_deref().ok();
     let mut facts = Facts::of(slots, &proven.sticks, proven.policy.theft);
-    facts.medium = medium(locate::disk_of(&vault_place()?).as_deref());
+    facts.medium = medium(unlocked.vault.disk());
     facts.secure_boot = secure_boot();
     // Where that cannot be told, there may be one.
     facts.clear_copy = !matches!(find_original(), Ok(None));
@@ -44,11 +40,11 @@ pub fn gather(unlocked: &Unlocked, tell: &mut dyn FnMut(u64)) -> Result<Gathered
         files: scan.leaking,
         incomplete: scan.unsearched > 0,
     });
-    Ok(Gathered {
+    Gathered {
         facts,
         labels: addresses.into_iter().map(|(label, _)| label).collect(),
         scan,
-    })
+    }
 }
 
 /// The enrolled neighbours and their hardware addresses.
@@ -71,10 +67,7 @@ fn neighbours(unlocked: &Unlocked, slots: &SlotTable) -> Vec<(String, Mac)> {
 }
 
 /// Whether overwriting reaches the only copy, as far as the kernel knows.
-fn medium(disk: Option<&str>) -> Medium {
-    let Some(disk) = disk else {
-        return Medium::Unknown;
-    };
+fn medium(disk: &str) -> Medium {
     let class = Path::new("/sys/block").join(disk);
     let text = |name: &str| sysfs::read_text::<64>(&class.join(name)).unwrap_or_default();
     let over_usb = class

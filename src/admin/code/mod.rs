@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Write, stdout};
 use heapless::String as Bounded;
 use zeroize::Zeroizing;
 
-use super::policy::place;
+use super::names::name;
 use super::{Problem, Result, UnlockOptions, ask, unlock};
 use crate::keys::{CODE_GROUPS, GROUP_LETTERS, RecoveryCode, random_bytes};
 use crate::sys::clock;
@@ -19,7 +19,7 @@ const TYPED_BACK: usize = 2;
 #[derive(clap::Args, Clone, Debug)]
 pub struct CodeOptions {
     /// Where it will be kept, in words, for example "bank safe"
-    #[arg(long, value_name = "WHERE", value_parser = place)]
+    #[arg(long, value_name = "WHERE", value_parser = name::<48>)]
     kept: Option<Bounded<48>>,
     #[command(flatten)]
     unlock: UnlockOptions,

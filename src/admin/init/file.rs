@@ -10,7 +10,7 @@ use nix::sys::statfs::{EXT4_SUPER_MAGIC, FsType, MSDOS_SUPER_MAGIC, statfs};
 use crate::admin::{Problem, Result};
 use crate::keys::random_bytes;
 use crate::vault::partitions::partitions;
-use crate::vault::{PartitionId, VAULT_BYTES};
+use crate::vault::{PartitionId, VAULT_BYTES, VaultPlace};
 
 /// A file that can be made, checked.
 pub struct VaultFile {
@@ -39,12 +39,7 @@ impl VaultFile {
         let folder = folder.ok_or_else(|| refuse("the folder does not exist"))?;
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name
-            .filter(|name| {
-                !name.starts_with('.')
-                    && name
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-            })
+            .filter(|name| VaultPlace::is_file_name(name))
             .and_then(|name| name.try_into().ok())
             .ok_or_else(|| refuse("the name has more than letters, digits, dot, - and _"))?;
         let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();

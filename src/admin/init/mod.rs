@@ -4,11 +4,11 @@ mod file;
 mod partition;
 mod target;
 
-use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::ask;
+use super::durable::write_durably;
+use super::names::{self, NameError};
 use super::open_vault::vault_place;
 use super::unlock::Unlocked;
 use super::{Exit, Problem, Result};
@@ -102,20 +102,16 @@ fn server_name(options: &InitOptions) -> Result<ServerName> {
             .unwrap_or_else(|| "server".into())
     };
     let name = options.name.clone().unwrap_or_else(host);
-    let name = name.trim();
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(Problem::new(
-            Exit::Usage,
-            "This is no name for a server.",
-            "Give it a plain name: stayput init --name SERVER",
-        ));
-    }
-    name.try_into().map_err(|_| {
-        Problem::new(
-            Exit::Usage,
-            "The server's name is longer than 64 bytes.",
-            "Give it a shorter one: stayput init --name SERVER",
-        )
+    names::name(&name).map_err(|error| {
+        let (what, next) = match error {
+            NameError::NotReadable => ("This is no name for a server.".into(), "a plain name"),
+            NameError::TooLong(most) => (
+                format!("The server's name is longer than {most} bytes."),
+                "a shorter one",
+            ),
+        };
+        let next = format!("Give it {next}: stayput init --name SERVER");
+        Problem::new(Exit::Usage, what, next)
     })
 }
 
@@ -212,12 +208,6 @@ fn make_vault(
             "It has no serial number, network card or disk that says who it is.",
         )
     };
-    let unwritten = |error: crate::vault::VaultError| {
-        Problem::failed(
-            error.to_string(),
-            "Check the disk, then run the command again.",
-        )
-    };
     // The slot needs the header's identity, the vault needs the slot.
     let vault = Vault::create(
         open_disk(place)?,
@@ -225,8 +215,7 @@ fn make_vault(
         name,
         &key,
         &SlotTable::default(),
-    )
-    .map_err(unwritten)?;
+    )?;
     let setup = SETUP.try_into().expect("a short name fits");
     let slot = enrol(vault.header(), &key, 0, setup, &chosen, need, |_, _| ()).map_err(failed)?;
     let mut slots = SlotTable {
@@ -246,18 +235,7 @@ fn make_vault(
 }
 
 fn write_place_file(place: &VaultPlace) -> Result<()> {
-    let write = || {
-        let path = Path::new(PLACE_FILE);
-        let folder = path.parent().expect("the file is in a folder");
-        fs::create_dir_all(folder)?;
-        let new = path.with_extension("new");
-        let mut file = fs::File::create(&new)?;
-        file.write_all(place.text().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        fs::File::open(folder)?.sync_all()
-    };
-    write().map_err(|error: std::io::Error| {
+    write_durably(Path::new(PLACE_FILE), place.text().as_bytes()).map_err(|error| {
         Problem::failed(
             format!("{PLACE_FILE} cannot be written: {error}."),
             "Make room or mount the disk writable, then run: stayput init --force",

@@ -28,6 +28,7 @@ mod worker;
 
 use std::path::Path;
 
+use crate::admin::durable::write_durably;
 use crate::admin::open_vault::look_at_vault;
 use crate::admin::{
     Problem, Result, UnlockOptions, ask, install, log, mariadb_service, release, systemd, unlock,
@@ -38,7 +39,6 @@ use crate::sys::clock;
 
 use super::cold_backups;
 use super::copying::{Client, Leftover, leftovers_of_settings};
-use super::durable::write_durably;
 use super::launch::{Started, probe::settings_would_be_read, started_by_the_unit};
 use super::process::serves_from;
 use super::server::ServiceUser;

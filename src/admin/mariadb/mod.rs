@@ -6,7 +6,6 @@ pub(super) mod cold_backups;
 mod config;
 mod copying;
 mod data_directory;
-pub(super) mod durable;
 mod enable;
 mod gate;
 mod judge;

@@ -4,10 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::admin::durable::{sync_directory, write_durably};
 use crate::admin::systemd::{self, reload};
 use crate::admin::{Problem, Result};
-
-use super::durable::{sync_directory, write_durably};
 
 const DROP_IN: &str = include_str!("../../../systemd/mariadb-stayput.conf");
 const CLOSED: &str = include_str!("../../../systemd/stayput-mariadb-closed.service");
@@ -33,7 +32,7 @@ const FILES: [(&str, &str); 3] = [
 pub fn put_gate_in_front() -> Result<()> {
     for (path, text) in FILES {
         write_durably(Path::new(path), text.as_bytes())
-            .map_err(|error| file_problem(path, &error))?;
+            .map_err(|error| Problem::of_file(path, &error))?;
     }
     reload()?;
     systemctl(&["enable", CLOSED_UNIT])
@@ -50,11 +49,11 @@ pub fn take_gate_away() -> Result<()> {
     for (path, _) in FILES {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(file_problem(path, &error));
+                return Err(Problem::of_file(path, &error));
             }
             Err(_) => {}
             // After a power cut it would close a server that has no keys.
-            Ok(()) => sync_directory(Path::new(path)).map_err(|e| file_problem(path, &e))?,
+            Ok(()) => sync_directory(Path::new(path)).map_err(|e| Problem::of_file(path, &e))?,
         }
     }
     reload()
@@ -66,13 +65,6 @@ pub fn not_as_written() -> Vec<&'static str> {
     let files =
         files.filter(|(path, text)| !fs::read(path).is_ok_and(|there| there == text.as_bytes()));
     files.map(|(path, _)| *path).collect()
-}
-
-fn file_problem(path: &str, error: &io::Error) -> Problem {
-    Problem::failed(
-        format!("{path}: {error}"),
-        "Is the disk full or read-only? `df /etc` and `dmesg` tell.",
-    )
 }
 
 fn systemctl(arguments: &[&str]) -> Result<()> {

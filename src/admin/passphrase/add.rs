@@ -1,6 +1,7 @@
 //! `stayput passphrase add`.
 
-use super::{new_passphrase, person, problem, slots_of};
+use super::{new_passphrase, slots_of};
+use crate::admin::names::name;
 use crate::admin::ways_in::WaysIn;
 use crate::admin::{Problem, Result, UnlockOptions, unlock};
 use crate::sys::clock;
@@ -9,7 +10,7 @@ use crate::vault::{EventKind, Passphrase, PersonName};
 #[derive(clap::Args, Clone, Debug)]
 pub struct AddOptions {
     /// Whose it is; stands in the log when it opens the server
-    #[arg(value_parser = person)]
+    #[arg(value_parser = name::<32>)]
     name: PersonName,
     /// Entered under duress it looks like a wrong one, and destroys the key on
     /// this disk; only a stick or the recovery code then opens the server
@@ -43,9 +44,7 @@ pub fn add(options: &AddOptions) -> Result<()> {
     let words = new_passphrase(options.unlock.passphrase_stdin)?;
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let name = options.name.clone();
-    slots
-        .add_passphrase(header, key, name.clone(), kind, &words, clock::now())
-        .map_err(problem)?;
+    slots.add_passphrase(header, key, name.clone(), kind, &words, clock::now())?;
     unlocked.replace_slots(&slots)?;
     unlocked.log(EventKind::PassphraseAdded { name })?;
     match kind {

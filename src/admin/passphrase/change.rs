@@ -1,6 +1,7 @@
 //! `stayput passphrase change`.
 
-use super::{new_passphrase, person, problem, slots_of};
+use super::{new_passphrase, slots_of};
+use crate::admin::names::name;
 use crate::admin::{Result, UnlockOptions, unlock};
 use crate::sys::clock;
 use crate::vault::{EventKind, PersonName};
@@ -8,7 +9,7 @@ use crate::vault::{EventKind, PersonName};
 #[derive(clap::Args, Clone, Debug)]
 pub struct ChangeOptions {
     /// Whose it is
-    #[arg(value_parser = person)]
+    #[arg(value_parser = name::<32>)]
     name: PersonName,
     #[command(flatten)]
     unlock: UnlockOptions,
@@ -24,8 +25,7 @@ pub fn change(options: &ChangeOptions) -> Result<()> {
     let name = options.name.clone();
     slots
         .passphrases
-        .change(header, key, &name, &words, clock::now())
-        .map_err(problem)?;
+        .change(header, key, &name, &words, clock::now())?;
     unlocked.replace_slots(&slots)?;
     unlocked.log(EventKind::PassphraseChanged { name })?;
     println!(

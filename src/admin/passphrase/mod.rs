@@ -7,7 +7,7 @@ mod remove;
 
 use super::guessing::explain_passphrase;
 use super::{Exit, Problem, Result, Unlocked, ask};
-use crate::vault::{PassphraseError, PersonName, SlotTable, usable};
+use crate::vault::{SlotTable, usable};
 
 /// What `stayput passphrase` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -31,16 +31,6 @@ pub fn run(command: &PassphraseCommand, json: bool) -> Result<()> {
         PassphraseCommand::Remove(options) => remove::remove(options),
         PassphraseCommand::List(options) => list::list(options, json),
     }
-}
-
-/// What a person is called, as far as a slot can hold it.
-fn person(text: &str) -> std::result::Result<PersonName, String> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return Err("it needs at least one letter, and no control characters".into());
-    }
-    text.try_into()
-        .map_err(|_| "it has at most 32 bytes".into())
 }
 
 /// Asks for a new passphrase, and says what it is worth.
@@ -78,24 +68,4 @@ fn slots_of(unlocked: &Unlocked) -> Result<Box<SlotTable>> {
             "Make a place its home first (stayput enroll), then add passphrases again.",
         )
     })
-}
-
-fn problem(error: PassphraseError) -> Problem {
-    Problem::refused(
-        error.to_string(),
-        "Nothing was changed. Who has one: stayput passphrase list",
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_what_fits_in_a_slot_and_on_a_screen() {
-        assert_eq!(person(" Halima "), Ok("Halima".try_into().unwrap()));
-        for wrong in ["", " ", "a\u{1b}[2J", &"x".repeat(33)] {
-            assert!(person(wrong).is_err(), "{wrong:?}");
-        }
-    }
 }

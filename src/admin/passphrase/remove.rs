@@ -1,6 +1,7 @@
 //! `stayput passphrase remove`.
 
-use super::{person, problem, slots_of};
+use super::slots_of;
+use crate::admin::names::name;
 use crate::admin::ways_in::{WaysIn, confirm_removal};
 use crate::admin::{Result, UnlockOptions, unlock};
 use crate::vault::{EventKind, Passphrase, PersonName};
@@ -8,7 +9,7 @@ use crate::vault::{EventKind, Passphrase, PersonName};
 #[derive(clap::Args, Clone, Debug)]
 pub struct RemoveOptions {
     /// Whose it is
-    #[arg(value_parser = person)]
+    #[arg(value_parser = name::<32>)]
     name: PersonName,
     /// Do not ask; given twice, not even when it is the last way in
     #[arg(long, action = clap::ArgAction::Count)]
@@ -28,7 +29,7 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
         .slots()
         .iter()
         .any(|slot| slot.name == name && slot.kind(header, key) == Some(Passphrase::Opens));
-    slots.passphrases.remove(&name).map_err(problem)?;
+    slots.passphrases.remove(&name)?;
     left.passphrases -= usize::from(opens);
     let lost = (opens && left.is_none()).then_some(&left);
     let question = format!("Take the passphrase of \"{name}\" away?");

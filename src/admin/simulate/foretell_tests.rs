@@ -159,7 +159,7 @@ fn whatever_is_taken_away_the_prompt_names_it_and_nothing_else() {
             "This machine is not as it was: 0 of 3",
             "1 of 3 neighbours answer",
             "0 of 3 neighbours answer",
-            "0 of 1 key servers answer",
+            "0 of 1 key server answers",
         ];
         names.map(|name| locked.prompt.1.contains(name))
     };

@@ -6,11 +6,12 @@ use heapless::String as Bounded;
 
 use super::{must_be_a_stick, not_read};
 use crate::admin::guessing::explain_pin;
-use crate::admin::open_vault::vault_place;
+use crate::admin::names::name;
+use crate::admin::open_vault::look_at_vault;
 use crate::admin::{Exit, Problem, Result, UnlockOptions, Unlocked, ask, unlock};
 use crate::stick::{self, StickFile};
 use crate::sys::clock;
-use crate::vault::{EventKind, MAX_STICKS, StickList, locate};
+use crate::vault::{EventKind, MAX_STICKS, StickList};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct MakeOptions {
@@ -18,23 +19,13 @@ pub struct MakeOptions {
     device: PathBuf,
     /// What stands on the stick, for example "office safe"; the server asks
     /// for it by this name
-    #[arg(long, value_name = "NAME", value_parser = label)]
+    #[arg(long, value_name = "NAME", value_parser = name::<32>)]
     label: Bounded<32>,
     /// Whoever has the stick has the key
     #[arg(long)]
     no_pin: bool,
     #[command(flatten)]
     unlock: UnlockOptions,
-}
-
-/// What people write on a stick, as far as a stick file can hold it.
-fn label(text: &str) -> std::result::Result<Bounded<32>, String> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return Err("it needs at least one letter, and no control characters".into());
-    }
-    text.try_into()
-        .map_err(|_| "it has at most 32 bytes".into())
 }
 
 pub fn make(options: &MakeOptions) -> Result<()> {
@@ -90,11 +81,11 @@ pub fn make(options: &MakeOptions) -> Result<()> {
 /// A server that starts from a USB disk has its vault there: a stick that
 /// stays in the server protects nothing.
 fn must_not_hold_the_vault(device: &Path) -> Result<()> {
-    let own_disk = locate::disk_of(&vault_place()?);
+    let vault = look_at_vault()?;
     let on_it = stick::plugged_in().into_iter().any(|stick| {
         let whole = Path::new("/dev").join(&*stick.disk);
         let has = stick.volumes.iter().any(|volume| volume == device) || whole == device;
-        has && Some(stick.disk) == own_disk
+        has && stick.disk == *vault.disk()
     });
     if !on_it {
         return Ok(());
@@ -150,20 +141,4 @@ fn remember(unlocked: &mut Unlocked, mut list: StickList, file: &StickFile) -> R
     unlocked.log(EventKind::StickMade {
         stick: info.label.clone(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_label_is_what_fits_on_a_stick_and_a_screen() {
-        assert_eq!(
-            label(" office safe "),
-            Ok("office safe".try_into().unwrap())
-        );
-        for wrong in ["", "  ", "a\u{1b}[2J", &"x".repeat(33)] {
-            assert!(label(wrong).is_err(), "{wrong:?}");
-        }
-    }
 }

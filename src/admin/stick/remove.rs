@@ -1,10 +1,9 @@
 //! `stayput stick remove`: a stick that is lost, or not to be used any more.
 
-use crate::admin::open_vault::vault_place;
 use crate::admin::ways_in::{WaysIn, confirm_removal};
 use crate::admin::{Exit, Problem, Result, UnlockOptions, unlock};
 use crate::stick::PluggedKeys;
-use crate::vault::{EventKind, KnownStick, StickList, locate};
+use crate::vault::{EventKind, KnownStick, StickList};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct RemoveOptions {
@@ -26,8 +25,7 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
     let mut list = unlocked.proven.sticks.draft();
     let stick = find(&list, &options.which)?.clone();
     list.sticks.retain(|known| known.id != stick.id);
-    let own_disk = locate::disk_of(&vault_place()?);
-    let plugged = PluggedKeys::find(unlocked.vault.header(), own_disk.as_deref()).only(&stick.id);
+    let plugged = PluggedKeys::beside(&unlocked.vault).only(&stick.id);
     let is_plugged = plugged.volumes().next().is_some();
     if options.wipe && !is_plugged {
         return Err(Problem::refused(

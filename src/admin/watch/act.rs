@@ -4,14 +4,14 @@
 use std::process::Command;
 
 use crate::admin::mariadb_service::{is_enabled, stop_a_start, stop_mariadb};
-use crate::admin::open_vault::{open_vault, vault_place};
+use crate::admin::open_vault::open_vault;
 use crate::admin::program;
 use crate::admin::reset::destroy;
 use crate::release;
 use crate::stick::PluggedKeys;
 use crate::sys::clock;
 use crate::theft::{Alarm, Answer, OnAlarm, ResetCause, WayBack, answer};
-use crate::vault::locate::{self, VaultDisk};
+use crate::vault::locate::VaultDisk;
 use crate::vault::{EventKind, Vault};
 
 /// Alarms that one run of the watch notes in the vault: somebody on the network
@@ -96,14 +96,11 @@ struct Sticks {
 
 impl Sticks {
     fn now() -> Option<Self> {
-        let found = open_vault().and_then(|vault| {
-            let own_disk = locate::disk_of(&vault_place()?);
-            let plugged = PluggedKeys::find(vault.header(), own_disk.as_deref());
-            Ok(Self { vault, plugged })
-        });
-        found
+        let vault = open_vault()
             .inspect_err(|problem| log::error!("{}", problem.what))
-            .ok()
+            .ok()?;
+        let plugged = PluggedKeys::beside(&vault);
+        Some(Self { vault, plugged })
     }
 
     /// The list is not proven: whoever wrote a wrong one could destroy the

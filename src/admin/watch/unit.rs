@@ -1,10 +1,10 @@
 //! `stayput-watch.service`: put there, taken away, started anew.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::admin::mariadb::durable::write_durably;
+use crate::admin::durable::write_durably;
 use crate::admin::systemd::{installed, reload, running, systemctl};
 use crate::admin::{Problem, Result};
 
@@ -22,7 +22,8 @@ pub fn put() -> Result<bool> {
     if !installed() {
         return Ok(false);
     }
-    write_durably(Path::new(PATH), TEXT.as_bytes()).map_err(|error| problem(&error))?;
+    write_durably(Path::new(PATH), TEXT.as_bytes())
+        .map_err(|error| Problem::of_file(PATH, &error))?;
     reload()?;
     systemctl(&["enable", UNIT], NEXT)?;
     if running() {
@@ -44,7 +45,9 @@ pub fn remove() -> Result<()> {
     }
     systemctl(&["disable", UNIT], NEXT)?;
     match fs::remove_file(PATH) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(problem(&error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(Problem::of_file(PATH, &error));
+        }
         _ => {}
     }
     reload()
@@ -59,11 +62,4 @@ pub fn start_anew() {
     if let Err(problem) = systemctl(&["restart", UNIT], NEXT) {
         eprintln!("The watch was not started anew: {problem}");
     }
-}
-
-fn problem(error: &io::Error) -> Problem {
-    Problem::failed(
-        format!("{PATH}: {error}"),
-        "Is the disk full or read-only? `df /etc` and `dmesg` tell.",
-    )
 }

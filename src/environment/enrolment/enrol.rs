@@ -39,11 +39,7 @@ pub enum EnrolmentError {
 /// needed, as bit sets; or how many there would be if they are more than fit.
 fn combinations(groups: &[Group], need: Thresholds) -> Result<Vec<u32, MAX_ROWS>, EnrolmentError> {
     let size = |group| groups.iter().filter(|g| **g == group).count();
-    let needed = [
-        (size(Group::Machine), need.machine),
-        (size(Group::Place), need.place),
-        (size(Group::Servers), need.servers),
-    ];
+    let needed = Group::ALL.map(|group| (size(group), need.of(group)));
     let possible = needed.iter().all(|(of, need)| usize::from(*need) <= *of);
     if !possible || need == Thresholds::default() {
         return Err(EnrolmentError::Threshold);

@@ -85,17 +85,10 @@ impl Refreshed {
     }
 
     fn count(&self, counts: impl Fn(Fate) -> bool) -> Answered {
-        let mut answered = Answered::default();
-        for (factor, (_, fate)) in self.chosen.iter().zip(&self.fates) {
-            let (some, all) = match factor.group {
-                Group::Machine => (&mut answered.machine, &mut answered.machine_of),
-                Group::Place => (&mut answered.place, &mut answered.place_of),
-                Group::Servers => (&mut answered.servers, &mut answered.servers_of),
-            };
-            *all += 1;
-            *some += u8::from(counts(*fate));
-        }
-        answered
+        let factors = self.chosen.iter().zip(&self.fates);
+        factors
+            .map(|(factor, (_, fate))| (factor.group, counts(*fate)))
+            .collect()
     }
 
     /// Neighbours are enrolled, and none of them is here as it was: this is

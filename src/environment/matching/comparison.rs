@@ -6,33 +6,23 @@ use heapless::Vec;
 use super::enrolled_values::enrolled_values;
 use crate::environment::factors::Observed;
 use crate::keys::{MasterKey, OpenError};
-use crate::vault::{Answered, EnvironmentSlot, Group, Header, Label, MAX_FACTORS};
+use crate::vault::{Answered, EnvironmentSlot, Header, Label, MAX_FACTORS};
 
 /// How many factors have answered, right or wrong.
 pub fn answered(slot: &EnvironmentSlot, observed: &Observed) -> Answered {
     count(slot, |label| observed.value(label).is_some())
 }
 
-/// Whether enough factors of both groups have answered for a combination.
+/// Whether enough factors of each group have answered for a combination.
 pub fn enough_answered(slot: &EnvironmentSlot, observed: &Observed) -> bool {
-    let answered = answered(slot, observed);
-    answered.machine >= slot.need.machine
-        && answered.place >= slot.need.place
-        && answered.servers >= slot.need.servers
+    answered(slot, observed).reach(slot.need)
 }
 
 fn count(slot: &EnvironmentSlot, counts: impl Fn(&Label) -> bool) -> Answered {
-    let mut answered = Answered::default();
-    for factor in &slot.factors {
-        let (some, all) = match factor.group {
-            Group::Machine => (&mut answered.machine, &mut answered.machine_of),
-            Group::Place => (&mut answered.place, &mut answered.place_of),
-            Group::Servers => (&mut answered.servers, &mut answered.servers_of),
-        };
-        *all += 1;
-        *some += u8::from(counts(&factor.label));
-    }
-    answered
+    let factors = slot.factors.iter();
+    factors
+        .map(|factor| (factor.group, counts(&factor.label)))
+        .collect()
 }
 
 /// What is as it was enrolled and what is not.

@@ -1,6 +1,6 @@
 //! How much may still change until the server asks for a stick. Pure.
 
-use crate::vault::{Answered, OpenedBy, Thresholds};
+use crate::vault::{Answered, Group, OpenedBy, Thresholds};
 
 /// What is left between what is as it was enrolled and what is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,18 +15,14 @@ pub struct Margin {
 impl Margin {
     /// A group of which nothing is needed cannot lock the server.
     pub fn of(same: &Answered, need: Thresholds) -> Self {
-        let groups = [
-            (same.machine, same.machine_of, need.machine),
-            (same.place, same.place_of, need.place),
-            (same.servers, same.servers_of, need.servers),
-        ];
-        let needed = || groups.into_iter().filter(|(_, _, need)| *need > 0);
+        let groups = Group::ALL.map(|group| (same.of(group), need.of(group)));
+        let needed = || groups.into_iter().filter(|(_, need)| *need > 0);
         Self {
             left: needed()
-                .map(|(same, _, need)| same.saturating_sub(need))
+                .map(|((same, _), need)| same.saturating_sub(need))
                 .min()
                 .unwrap_or(0),
-            is_used_up: needed().any(|(same, of, need)| same <= need && same < of),
+            is_used_up: needed().any(|((same, of), need)| same <= need && same < of),
         }
     }
 

@@ -3,38 +3,32 @@
 use core::fmt::{self, Display, Formatter};
 
 use super::{
-    Banner, Help, Hint, LoginWords, Message, NotRemembered, Printable, Question, Reason, WaysIn,
+    Banner, Help, Hint, LoginWords, Message, NotRemembered, Printable, Question, Reason, Tally,
+    WaysIn,
 };
 use crate::keys::CODE_GROUPS;
 use crate::opening::menu::{Command, MENU, digit};
-use crate::vault::VaultError;
+use crate::vault::{Group, VaultError};
 
 impl Display for Reason {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoVault(error) => error.fmt(f),
             Self::Fault(error) => error.fmt(f),
-            Self::Silent { answered, need } if answered.machine < need.machine => write!(
-                f,
-                "This machine is not as it was: {} of {} parts are there, {} are needed.",
-                answered.machine, answered.machine_of, need.machine
-            ),
+            Self::Silent { answered, need } if answered.machine < need.machine => {
+                let tally = Tally::of(Group::Machine, *answered, *need);
+                write!(f, "This machine is not as it was: {tally}")
+            }
             Self::Silent { answered, need } => {
                 let mut before = "The place is silent: ";
                 if answered.place < need.place || answered.servers >= need.servers {
-                    write!(
-                        f,
-                        "{before}{} of {} neighbours answer, {} are needed.",
-                        answered.place, answered.place_of, need.place
-                    )?;
+                    let tally = Tally::of(Group::Place, *answered, *need);
+                    write!(f, "{before}{tally}")?;
                     before = "\nSo are its key servers: ";
                 }
                 if answered.servers < need.servers {
-                    write!(
-                        f,
-                        "{before}{} of {} key servers answer, {} needed.",
-                        answered.servers, answered.servers_of, need.servers
-                    )?;
+                    let tally = Tally::of(Group::Servers, *answered, *need);
+                    write!(f, "{before}{tally}")?;
                 }
                 Ok(())
             }
@@ -48,6 +42,32 @@ impl Display for Reason {
             Self::NotRecognised => f.write_str("This server does not recognise this place."),
             Self::Looking => f.write_str("This server still looks at what stands around it."),
         }
+    }
+}
+
+impl Display for Tally {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            count, of, need, ..
+        } = self;
+        let (noun, one, several) = match self.group {
+            Group::Machine => ("part", "is there", "are there"),
+            Group::Place => ("neighbour", "answers", "answer"),
+            Group::Servers => ("key server", "answers", "answer"),
+        };
+        write!(f, "{count} of {of} ")?;
+        if self.says_of_what {
+            let plural = if *of == 1 { "" } else { "s" };
+            write!(f, "{noun}{plural} ")?;
+        }
+        // "0 of 2 answer", and "0 of 1 answers".
+        let verb = if *count == 1 || *of == 1 {
+            one
+        } else {
+            several
+        };
+        let are = if *need == 1 { "is" } else { "are" };
+        write!(f, "{verb}, {need} {are} needed.")
     }
 }
 

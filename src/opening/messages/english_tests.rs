@@ -1,7 +1,7 @@
 use super::super::*;
 use crate::environment::Margin;
 use crate::theft::ResetCause;
-use crate::vault::{Answered, Thresholds, VaultError};
+use crate::vault::{Answered, Group, Thresholds, VaultError};
 
 fn banner(reason: &Reason) -> String {
     Banner {
@@ -93,9 +93,29 @@ fn a_silent_place_points_at_the_cable() {
         },
     };
     let text = banner(&silent(4, 1));
-    assert!(text.contains("1 of 3 neighbours answer, 2 are needed"));
+    assert!(text.contains("1 of 3 neighbours answers, 2 are needed"));
     assert!(text.contains("network cable"));
     assert!(banner(&silent(2, 3)).contains("2 of 4 parts are there, 3 are needed"));
+}
+
+#[test]
+fn a_tally_is_english_for_none_one_and_several() {
+    let said = |servers, servers_of, needed| {
+        let answered = Answered {
+            servers,
+            servers_of,
+            ..Answered::default()
+        };
+        let need = Thresholds {
+            servers: needed,
+            ..Thresholds::default()
+        };
+        Tally::of(Group::Servers, answered, need).to_string()
+    };
+    assert_eq!(said(0, 1, 1), "0 of 1 key server answers, 1 is needed.");
+    assert_eq!(said(0, 2, 1), "0 of 2 key servers answer, 1 is needed.");
+    assert_eq!(said(1, 3, 2), "1 of 3 key servers answers, 2 are needed.");
+    assert_eq!(said(2, 4, 3), "2 of 4 key servers answer, 3 are needed.");
 }
 
 #[test]
@@ -116,7 +136,7 @@ fn a_key_server_that_is_missing_is_named_alone_or_behind_the_neighbours() {
     };
     assert_eq!(
         silent(3, 1).to_string(),
-        "The place is silent: 1 of 2 key servers answer, 2 needed."
+        "The place is silent: 1 of 2 key servers answers, 2 are needed."
     );
     let text = silent(0, 0).to_string();
     assert!(text.contains("0 of 3 neighbours answer"), "{text}");

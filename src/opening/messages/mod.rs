@@ -11,7 +11,7 @@ use crate::release::ReleaseError;
 use crate::stick::StickError;
 use crate::theft::ResetCause;
 use crate::vault::{
-    Answered, LocateError, PassphraseError, PersonName, Thresholds, Unusable, VaultError,
+    Answered, Group, LocateError, PassphraseError, PersonName, Thresholds, Unusable, VaultError,
 };
 
 pub use super::dialogue::Question;
@@ -37,6 +37,39 @@ pub enum Reason {
     NotYetRecognised,
     /// It is not known yet.
     Looking,
+}
+
+/// How many factors of a group are there or have answered, and how many are
+/// needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    group: Group,
+    count: u8,
+    of: u8,
+    need: u8,
+    /// Otherwise a heading has said it.
+    says_of_what: bool,
+}
+
+impl Tally {
+    pub fn of(group: Group, answered: Answered, need: Thresholds) -> Self {
+        let (count, of) = answered.of(group);
+        Self {
+            group,
+            count,
+            of,
+            need: need.of(group),
+            says_of_what: true,
+        }
+    }
+
+    /// What stands behind a heading that says of what.
+    pub fn under_a_heading(self) -> Self {
+        Self {
+            says_of_what: false,
+            ..self
+        }
+    }
 }
 
 /// The ways in that this server is known to have, besides sticks.

@@ -36,6 +36,11 @@ pub enum Group {
     Servers,
 }
 
+impl Group {
+    /// In the order in which they are counted and told.
+    pub const ALL: [Self; 3] = [Self::Machine, Self::Place, Self::Servers];
+}
+
 /// One observation that was enrolled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Factor {
@@ -57,6 +62,15 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
+    /// How many factors of this group are needed.
+    pub fn of(self, group: Group) -> u8 {
+        match group {
+            Group::Machine => self.machine,
+            Group::Place => self.place,
+            Group::Servers => self.servers,
+        }
+    }
+
     /// Whether anything outside the machine is needed.
     pub fn binds_to_a_place(self) -> bool {
         self.place > 0 || self.servers > 0

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
+use crate::admin::durable::write_durably;
 use crate::admin::mariadb::data_directory::{DataDirectory, Door};
-use crate::admin::mariadb::durable::write_durably;
 use crate::admin::mariadb::gate::read_check_file;
 use crate::admin::mariadb::server::ServiceUser;
 use crate::admin::mariadb::settings::{SETTINGS_FILE, settings_file};

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use crate::admin::mariadb::durable::{sync_directory, write_durably};
+use crate::admin::durable::{sync_directory, write_durably};
 
 use super::marks::RunId;
 

@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::admin::mariadb::durable::{sync_directory, write_durably};
+use crate::admin::durable::{sync_directory, write_durably};
 use crate::keys::random_bytes;
 
 /// Names one run of `enable`: 16 random bytes.

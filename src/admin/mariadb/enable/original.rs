@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::admin::durable::write_durably;
 use crate::admin::log::time;
-use crate::admin::mariadb::durable::write_durably;
 use crate::admin::mariadb::overwrite::{self, destroy as overwrite_all};
 use crate::admin::open_vault::look_at_vault;
 use crate::admin::systemd::{reload, systemctl};

@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::admin::Problem;
+use crate::admin::durable::Filesystem;
 use crate::admin::mariadb::copying::ROOM;
 use crate::admin::mariadb::data_directory::DataDirectory;
-use crate::admin::mariadb::durable::Filesystem;
 use crate::sys::mount;
 
 /// The directories of one server.

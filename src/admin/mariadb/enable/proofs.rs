@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use crate::admin::durable::Filesystem;
 use crate::admin::mariadb::data_directory::{DataDirectory, Door};
-use crate::admin::mariadb::durable::Filesystem;
 use crate::admin::mariadb::gate::{close, gate};
 use crate::admin::mariadb::occupants;
 use crate::admin::mariadb::process::serves_from;

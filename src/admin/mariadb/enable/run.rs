@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::admin::durable::{Filesystem, write_durably};
 use crate::admin::mariadb::copying::ROOM;
 use crate::admin::mariadb::copying::{Copied, Counts, Source, Starts, encrypted_copy, rows_lost};
 use crate::admin::mariadb::data_directory::DataDirectory;
-use crate::admin::mariadb::durable::{Filesystem, write_durably};
 use crate::admin::mariadb::launch::{Started, started_by_the_unit};
 use crate::admin::mariadb::occupants;
 use crate::admin::mariadb::other_files::Known;

@@ -5,10 +5,10 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::admin::durable::sync_directory;
 use crate::admin::mariadb::copying::ROOM;
 use crate::admin::mariadb::copying::{Target, compare_stopped};
 use crate::admin::mariadb::data_directory::{DataDirectory, Door};
-use crate::admin::mariadb::durable::sync_directory;
 use crate::admin::mariadb::launch::started_by_the_unit;
 use crate::admin::mariadb::process::serves_from;
 use crate::admin::mariadb::server::ServiceUser;

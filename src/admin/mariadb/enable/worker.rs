@@ -9,7 +9,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::admin::mariadb::durable::write_durably;
+use crate::admin::durable::write_durably;
 use crate::admin::systemd::{SYSTEMCTL, reload, systemctl};
 use crate::admin::{Problem, Result, program};
 

@@ -13,7 +13,7 @@ use nix::fcntl::{AtFlags, OFlag, renameat};
 use nix::sys::stat::{Mode, fstatat, mkdirat};
 use nix::unistd::fsync;
 
-use crate::admin::mariadb::durable::{sync_directory, write_durably};
+use crate::admin::durable::{sync_directory, write_durably};
 use crate::sys::beneath::{self, open_directory, open_root};
 
 use super::CARRIED_MAX;

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::admin::mariadb::durable::write_durably;
+use crate::admin::durable::write_durably;
 use crate::admin::mariadb::overwrite::overwrite;
 use crate::admin::{Problem, Result, program};
 
