@@ -7,15 +7,23 @@ use crate::environment::{
 };
 use crate::keys::MasterKey;
 use crate::opening::act::{Act, Attempt, End, Event, Power, TheftRecords, Tried};
+use crate::opening::host::Host;
 use crate::opening::messages::{Hint, LoginWords, NotRemembered};
 use crate::release::{notice, release};
 use crate::stick::{self, PluggedKeys};
 use crate::sys::power;
 use crate::vault::{Label, Policy, Proven};
 
-impl Stage {
-    /// Does one act; returns the answer to one that asks.
-    pub(super) fn perform(&mut self, act: Act) -> Option<Event<'static>> {
+impl Host for Stage {
+    fn hear(&mut self, event: Event<'_>) -> Vec<Act> {
+        self.machine.on(event, self.figures.since_start())
+    }
+
+    fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    fn perform(&mut self, act: Act) -> Option<Event<'static>> {
         match act {
             Act::FindVault => return Some(Event::Vault(self.disk.read().map(Box::new))),
             Act::LookAtParts => return Some(Event::Parts(Box::new(observe_machine()))),
@@ -94,7 +102,9 @@ impl Stage {
         }
         None
     }
+}
 
+impl Stage {
     fn finish(&mut self, end: End) {
         if end == End::Released {
             log::info!("{}", self.figures);
@@ -124,7 +134,8 @@ impl Stage {
         })
     }
 
-    /// The same enrolment as `stayput enroll`, with its usual thresholds.
+    /// Looks around, and enrols who answers with the thresholds that `stayput
+    /// enroll` takes by itself.
     fn enrol(&self, key: &MasterKey, policy: &Proven<Policy>) -> Result<(), NotRemembered> {
         if policy.has_servers {
             return Err(NotRemembered::HasServers);

@@ -12,7 +12,8 @@ use super::uevent::{Subject, subject};
 use super::wait::wait;
 use crate::environment::{KeyServers, Neighbours, observe_machine};
 use crate::opening::Machine;
-use crate::opening::act::{Act, End, Event};
+use crate::opening::act::{End, Event};
+use crate::opening::host::Host;
 use crate::sys::clock;
 use crate::sys::uevent::UeventSocket;
 use crate::vault::VaultPlace;
@@ -77,24 +78,6 @@ impl Stage {
                 }
             }
         }
-    }
-
-    /// Tells the machine what happened, and does what follows. The answer to an
-    /// act comes before the acts behind it.
-    pub(super) fn tell(&mut self, event: Event<'_>) {
-        let mut acts = self.hear(event);
-        while let (Some(act), None) = (acts.pop(), self.end) {
-            if let Some(answer) = self.perform(act) {
-                acts.append(&mut self.hear(answer));
-            }
-        }
-    }
-
-    /// What follows from it, the last one first.
-    fn hear(&mut self, event: Event<'_>) -> Vec<Act> {
-        let mut acts = self.machine.on(event, self.figures.since_start());
-        acts.reverse();
-        acts
     }
 
     /// Sleeps until something happens.

@@ -7,6 +7,7 @@ pub mod act;
 pub mod assessment;
 pub mod dialogue;
 pub mod entries;
+pub mod host;
 pub mod machine;
 pub mod menu;
 pub mod messages;

@@ -2,12 +2,12 @@
 //! clock that does not have to be waited for. Nothing is written.
 
 use core::time::Duration;
-use std::collections::VecDeque;
 
 use super::without::Without;
 use crate::environment::Observed;
 use crate::opening::Machine;
 use crate::opening::act::{Act, Event, TheftRecords, Tried};
+use crate::opening::host::Host;
 use crate::opening::messages::{Message, WaysIn};
 use crate::opening::snapshot::Snapshot;
 use crate::theft::{Finding, ResetCause, TheftPolicy, TheftState};
@@ -91,37 +91,13 @@ pub fn foretell(found: Snapshot, observed: Observed) -> Future {
     rehearsal.run()
 }
 
-impl Rehearsal {
-    fn run(mut self) -> Future {
-        let mut next = Some(Duration::ZERO);
-        while let Some(now) = next {
-            self.now = now;
-            self.tell(Event::Tick);
-            if let Some(place) = self.opens {
-                return Future::Opens(place);
-            }
-            next = match self.locked.ends {
-                Ends::WithoutKeys => None,
-                _ => self.machine.next(now),
-            };
-        }
-        Future::Locked(self.locked)
-    }
-
-    fn tell(&mut self, event: Event<'_>) {
-        let mut acts = VecDeque::from(self.machine.on(event, self.now));
-        while let Some(act) = acts.pop_front() {
-            if let Some(answer) = self.perform(act) {
-                let follow = self.machine.on(answer, self.now);
-                follow
-                    .into_iter()
-                    .rev()
-                    .for_each(|act| acts.push_front(act));
-            }
-        }
+impl Host for Rehearsal {
+    fn hear(&mut self, event: Event<'_>) -> Vec<Act> {
+        let acts = self.machine.on(event, self.now);
         if self.locked.finding.is_none() {
             self.locked.finding = self.machine.finding().map(|finding| (self.now, finding));
         }
+        acts
     }
 
     /// Answers as if it were done. What nobody asks for at a prompt that nobody
@@ -184,6 +160,24 @@ impl Rehearsal {
             _ => return None,
         };
         Some(answer)
+    }
+}
+
+impl Rehearsal {
+    fn run(mut self) -> Future {
+        let mut next = Some(Duration::ZERO);
+        while let Some(now) = next {
+            self.now = now;
+            self.tell(Event::Tick);
+            if let Some(place) = self.opens {
+                return Future::Opens(place);
+            }
+            next = match self.locked.ends {
+                Ends::WithoutKeys => None,
+                _ => self.machine.next(now),
+            };
+        }
+        Future::Locked(self.locked)
     }
 
     fn vault_after_the_reset(&self) -> Result<Box<Snapshot>, LocateError> {

@@ -3,6 +3,7 @@
 use super::boot::Done;
 use super::clinic::{Clinic, PIN};
 use crate::opening::act::End;
+use crate::opening::host::Host;
 use crate::theft::{OnFailure, TheftPolicy, TheftState};
 use crate::vault::{EventKind, OpenedBy};
 

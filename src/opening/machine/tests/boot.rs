@@ -2,7 +2,6 @@
 //! down what it did.
 
 use core::time::Duration;
-use std::collections::VecDeque;
 
 use super::clinic::{Clinic, FACTORS, value};
 use crate::environment::Observed;
@@ -10,6 +9,7 @@ use crate::keys::MasterKey;
 use crate::opening::Machine;
 use crate::opening::act::{Act, ChangeError, End, Event, Known, Power, TheftRecords, Unless};
 use crate::opening::dialogue::{Line, Question, Typed};
+use crate::opening::host::Host;
 use crate::opening::messages::{Message, NotChanged};
 use crate::opening::snapshot::Snapshot;
 use crate::stick::{Stick, StickError, StickFile};
@@ -146,10 +146,6 @@ impl<'a> Boot<'a> {
         self.plugged.clear();
     }
 
-    pub fn has_ended(&self) -> bool {
-        self.ended().is_some()
-    }
-
     pub fn ended(&self) -> Option<End> {
         self.done.iter().find_map(|done| match done {
             Done::Ended(end) => Some(*end),
@@ -183,22 +179,6 @@ impl<'a> Boot<'a> {
 
     pub fn released(&self) -> bool {
         self.has_done(&Done::Released)
-    }
-
-    pub fn tell(&mut self, event: Event<'_>) {
-        let mut acts = VecDeque::from(self.machine.on(event, self.now));
-        while let Some(act) = acts.pop_front() {
-            if self.has_ended() {
-                return;
-            }
-            if let Some(answer) = self.perform(act) {
-                let follow = self.machine.on(answer, self.now);
-                follow
-                    .into_iter()
-                    .rev()
-                    .for_each(|act| acts.push_front(act));
-            }
-        }
     }
 
     fn fault(&self) -> Result<(), LocateError> {
@@ -237,6 +217,64 @@ impl<'a> Boot<'a> {
             vault.append(1, boot_id, kind.clone()).unwrap();
             self.done.push(Done::Noted(kind));
         }
+    }
+
+    fn change(&mut self, key: &MasterKey, name: &str, new: &Line) -> Result<(), ChangeError> {
+        let nothing = |error| ChangeError::Nothing(NotChanged::Vault(error));
+        self.fault().map_err(nothing)?;
+        let vault = &mut self.clinic.vault;
+        let mut slots = vault.slots().unwrap();
+        slots
+            .passphrases
+            .change(vault.header(), key, name, new, 2)
+            .map_err(|error| ChangeError::Nothing(NotChanged::Passphrase(error)))?;
+        vault
+            .replace_slots(key, &slots)
+            .map_err(ChangeError::Perhaps)
+    }
+
+    fn carry_out(&mut self, act: Act) {
+        let done = match act {
+            Act::Note { kind, unless } => return self.note(kind, unless),
+            Act::NoteSealed { key, kind } => {
+                let boot_id = [self.clinic.boots; 16];
+                let vault = &mut self.clinic.vault;
+                vault.append_sealed(&key, 1, boot_id, kind.clone()).unwrap();
+                Done::Noted(kind)
+            }
+            Act::Arm { key, .. } => {
+                self.clinic.vault.arm(&key).unwrap();
+                Done::Armed
+            }
+            Act::AskAround => Done::AskedAround,
+            Act::ForgetSticks => {
+                self.told.clear();
+                return;
+            }
+            Act::Hint => Done::Said("Press Enter for the menu.".into()),
+            Act::OpenPrompt(text) | Act::ShowOnNewConsoles(text) => Done::Said(text),
+            Act::Say(Message::Nothing) => Done::Said(String::new()),
+            Act::Say(message) | Act::Print(message) | Act::Close(message) => {
+                Done::Said(message.to_string())
+            }
+            Act::Ask(question) => Done::Asked(question),
+            Act::ShowStatus(_) => Done::StatusShown,
+            Act::Log(_, text) => Done::Logged(text.into_owned()),
+            Act::Power(power) => Done::Power(power),
+            Act::End(end) => Done::Ended(end),
+            _ => return,
+        };
+        self.done.push(done);
+    }
+}
+
+impl Host for Boot<'_> {
+    fn hear(&mut self, event: Event<'_>) -> Vec<Act> {
+        self.machine.on(event, self.now)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended().is_some()
     }
 
     fn perform(&mut self, act: Act) -> Option<Event<'static>> {
@@ -335,53 +373,5 @@ impl<'a> Boot<'a> {
             }
         };
         Some(answer)
-    }
-
-    fn change(&mut self, key: &MasterKey, name: &str, new: &Line) -> Result<(), ChangeError> {
-        let nothing = |error| ChangeError::Nothing(NotChanged::Vault(error));
-        self.fault().map_err(nothing)?;
-        let vault = &mut self.clinic.vault;
-        let mut slots = vault.slots().unwrap();
-        slots
-            .passphrases
-            .change(vault.header(), key, name, new, 2)
-            .map_err(|error| ChangeError::Nothing(NotChanged::Passphrase(error)))?;
-        vault
-            .replace_slots(key, &slots)
-            .map_err(ChangeError::Perhaps)
-    }
-
-    fn carry_out(&mut self, act: Act) {
-        let done = match act {
-            Act::Note { kind, unless } => return self.note(kind, unless),
-            Act::NoteSealed { key, kind } => {
-                let boot_id = [self.clinic.boots; 16];
-                let vault = &mut self.clinic.vault;
-                vault.append_sealed(&key, 1, boot_id, kind.clone()).unwrap();
-                Done::Noted(kind)
-            }
-            Act::Arm { key, .. } => {
-                self.clinic.vault.arm(&key).unwrap();
-                Done::Armed
-            }
-            Act::AskAround => Done::AskedAround,
-            Act::ForgetSticks => {
-                self.told.clear();
-                return;
-            }
-            Act::Hint => Done::Said("Press Enter for the menu.".into()),
-            Act::OpenPrompt(text) | Act::ShowOnNewConsoles(text) => Done::Said(text),
-            Act::Say(Message::Nothing) => Done::Said(String::new()),
-            Act::Say(message) | Act::Print(message) | Act::Close(message) => {
-                Done::Said(message.to_string())
-            }
-            Act::Ask(question) => Done::Asked(question),
-            Act::ShowStatus(_) => Done::StatusShown,
-            Act::Log(_, text) => Done::Logged(text.into_owned()),
-            Act::Power(power) => Done::Power(power),
-            Act::End(end) => Done::Ended(end),
-            _ => return,
-        };
-        self.done.push(done);
     }
 }

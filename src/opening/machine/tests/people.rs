@@ -4,6 +4,7 @@ use super::boot::{Boot, Done};
 use super::clinic::{Clinic, DURESS, NEW_WORDS, PIN, WORDS};
 use crate::opening::act::Event;
 use crate::opening::dialogue::Question;
+use crate::opening::host::Host;
 use crate::theft::{ResetCause, TheftPolicy};
 use crate::vault::EventKind;
 

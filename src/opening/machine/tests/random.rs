@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::boot::{Boot, Done};
 use super::clinic::{Clinic, DURESS, NEW_WORDS, PIN, WORDS};
 use crate::opening::act::Event;
+use crate::opening::host::Host;
 use crate::theft::{OnFailure, OnStrikes, ResetCause, TheftPolicy, WayBack};
 use crate::vault::Policy;
 

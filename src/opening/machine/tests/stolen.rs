@@ -3,6 +3,7 @@
 use super::boot::Done;
 use super::clinic::{Clinic, PIN, WORDS};
 use crate::opening::act::End;
+use crate::opening::host::Host;
 use crate::theft::{OnStrikes, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{EventKind, LockedBecause, VaultError};
 
