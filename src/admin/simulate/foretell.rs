@@ -240,7 +240,7 @@ impl Locked {
         );
         if let Some((after, finding)) = self.finding {
             text += &match after.as_secs() {
-                0 => format!("UsedWayIn at once: {}.", in_words(finding)),
+                0 => format!("Known at once: {}.", in_words(finding)),
                 seconds => format!("After {seconds} s: {}.", in_words(finding)),
             };
             text += &match self.strike {
