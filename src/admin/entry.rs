@@ -11,7 +11,7 @@ use crate::stick::PluggedKeys;
 use crate::sys::clock;
 use crate::theft::{ResetCause, UnderDuress, under_duress};
 use crate::vault::locate::VaultDisk;
-use crate::vault::{Entered, EventKind, Vault, VaultError};
+use crate::vault::{EventKind, PassphraseOutcome, Vault, VaultError};
 
 /// How long a wrong passphrase takes to be called wrong.
 const WRONG_TAKES: Duration = Duration::from_secs(3);
@@ -41,9 +41,9 @@ pub fn key_from_passphrase(vault: &mut Vault<VaultDisk>, from_stdin: bool) -> Re
     let typed = ask::passphrase("Passphrase: ", from_stdin)?;
     let answer_at = Instant::now() + WRONG_TAKES;
     match slots.passphrases.enter(vault.header(), &typed) {
-        Entered::Opened { key, .. } => return Ok(key),
-        Entered::Duress => reset_unseen(vault),
-        Entered::Wrong => {}
+        PassphraseOutcome::Opened { key, .. } => return Ok(key),
+        PassphraseOutcome::Duress => reset_unseen(vault),
+        PassphraseOutcome::Wrong => {}
     }
     // The same pause with and without a reset in it: that takes a fraction of
     // a second, or two where a stick is wiped as well.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::durable::{sync_directory, write_durably};
-use super::open_vault::vault_place;
+use super::open_vault::vault_conf;
 use super::{Problem, Result, ask, mariadb, mariadb_service, watch};
 
 const COMMAND: &str = "/usr/sbin/stayput";
@@ -43,7 +43,7 @@ pub struct UninstallOptions {
 pub fn install() -> Result<()> {
     must_be_root()?;
     // Without it the boot stage would not know its vault.
-    vault_place()?;
+    vault_conf()?;
     must_have_initramfs_tools()?;
     put_binaries()?;
     for (path, text) in SCRIPTS {

@@ -4,7 +4,9 @@ use super::open_vault::open_vault;
 use super::unlock::{UnlockOptions, unlock};
 use super::{Problem, Result, watch};
 use crate::theft::ResetCause;
-use crate::vault::{Answered, Event, EventKind, LockedBecause, OpenedBy, Span, Standing};
+use crate::vault::{
+    EventKind, EventSpan, FactorCounts, LockedBecause, LoggedEvent, OpenedBy, ProofStatus,
+};
 
 /// What was logged is sealed whenever the server opens. The seal shows that
 /// nothing was changed since; it cannot show what was changed before.
@@ -49,10 +51,10 @@ pub fn run(options: &LogOptions, json: bool) -> Result<()> {
     }
 }
 
-fn is_broken(span: &Span) -> bool {
+fn is_broken(span: &EventSpan) -> bool {
     matches!(
-        span.standing,
-        Standing::Changed | Standing::Missing | Standing::Unlinked
+        span.status,
+        ProofStatus::Changed | ProofStatus::Missing | ProofStatus::Unlinked
     )
 }
 
@@ -65,20 +67,20 @@ fn unproven(sealed: u64, last: u64) -> String {
     )
 }
 
-fn proof_in_words(spans: &[Span]) -> String {
-    let line = |span: &Span| {
-        let Span { from, to, standing } = *span;
+fn proof_in_words(spans: &[EventSpan]) -> String {
+    let line = |span: &EventSpan| {
+        let EventSpan { from, to, status } = *span;
         let which = match from == to {
             true => format!("{from}"),
             false => format!("{from} to {to}"),
         };
-        let what = match standing {
-            Standing::Older => "older than what the log keeps",
-            Standing::Whole => "whole, as sealed when the server opened after them",
-            Standing::Changed => "CHANGED since they were sealed",
-            Standing::Missing => "MISSING, and perhaps what came after them",
-            Standing::Unlinked => "cannot be proven: what follows them is not whole",
-            Standing::NotSealed => "not proven: logged since the server last opened",
+        let what = match status {
+            ProofStatus::Older => "older than what the log keeps",
+            ProofStatus::Whole => "whole, as sealed when the server opened after them",
+            ProofStatus::Changed => "CHANGED since they were sealed",
+            ProofStatus::Missing => "MISSING, and perhaps what came after them",
+            ProofStatus::Unlinked => "cannot be proven: what follows them is not whole",
+            ProofStatus::NotSealed => "not proven: logged since the server last opened",
         };
         format!("Events {which}: {what}.\n")
     };
@@ -92,10 +94,10 @@ pub fn time(seconds: u64) -> String {
 }
 
 /// The end of a list of counts; nothing where there are no key servers.
-fn key_servers(answered: &Answered, behind: &str) -> String {
-    match answered.servers_of {
+fn key_servers(answered: &FactorCounts, behind: &str) -> String {
+    match answered.servers.of {
         0 => String::new(),
-        of => format!(", {} of {of} key servers{behind}", answered.servers),
+        of => format!(", {} of {of} key servers{behind}", answered.servers.count),
     }
 }
 
@@ -104,22 +106,22 @@ pub fn sentence(kind: &EventKind) -> String {
         EventKind::VaultMade => "The vault was made.".into(),
         EventKind::Enrolled { place, factors } => format!(
             "The place \"{place}\" was enrolled: {} of {} machine factors, {} of {} neighbours{}.",
-            factors.machine,
-            factors.machine_of,
-            factors.place,
-            factors.place_of,
+            factors.machine.count,
+            factors.machine.of,
+            factors.neighbours.count,
+            factors.neighbours.of,
             key_servers(factors, "")
         ),
         EventKind::Released { by, milliseconds } => match by {
             OpenedBy::Environment { place, same, need } => format!(
                 "Opened at \"{place}\" after {milliseconds} ms: {} of {} machine factors as \
                  enrolled ({} needed), {} of {} neighbours ({} needed){}.",
-                same.machine,
-                same.machine_of,
+                same.machine.count,
+                same.machine.of,
                 need.machine,
-                same.place,
-                same.place_of,
-                need.place,
+                same.neighbours.count,
+                same.neighbours.of,
+                need.neighbours,
                 key_servers(same, &format!(" ({} needed)", need.servers))
             ),
             OpenedBy::Stick { label } => format!("Opened with the stick \"{label}\"."),
@@ -129,10 +131,10 @@ pub fn sentence(kind: &EventKind) -> String {
         EventKind::Locked { because, answered } => format!(
             "Stayed locked: {} ({} of {} machine factors, {} of {} neighbours{} answered.)",
             reason(*because),
-            answered.machine,
-            answered.machine_of,
-            answered.place,
-            answered.place_of,
+            answered.machine.count,
+            answered.machine.of,
+            answered.neighbours.count,
+            answered.neighbours.of,
             key_servers(answered, "")
         ),
         EventKind::WrongPin { stick } => format!("Wrong PIN for the stick \"{stick}\"."),
@@ -212,8 +214,8 @@ fn reason(because: LockedBecause) -> &'static str {
 }
 
 /// `proof` is null where nobody asked for it.
-fn as_json(events: &[Event], proof: Option<&[Span]>) -> serde_json::Value {
-    let event = |event: &Event| {
+fn as_json(events: &[LoggedEvent], proof: Option<&[EventSpan]>) -> serde_json::Value {
+    let event = |event: &LoggedEvent| {
         let boot: String = event.boot_id.iter().map(|b| format!("{b:02x}")).collect();
         serde_json::json!({
             "number": event.number,
@@ -230,13 +232,13 @@ fn as_json(events: &[Event], proof: Option<&[Span]>) -> serde_json::Value {
 mod tests {
     use super::*;
 
-    fn span(from: u64, to: u64, standing: Standing) -> Span {
-        Span { from, to, standing }
+    fn span(from: u64, to: u64, status: ProofStatus) -> EventSpan {
+        EventSpan { from, to, status }
     }
 
     #[test]
     fn a_script_finds_the_event_and_what_is_proven_by_name() {
-        let event = Event {
+        let event = LoggedEvent {
             number: 3,
             time: 1_700_000_000,
             boot_id: [1; 16],
@@ -244,7 +246,7 @@ mod tests {
                 stick: "office".try_into().unwrap(),
             },
         };
-        let spans = [span(1, 3, Standing::NotSealed)];
+        let spans = [span(1, 3, ProofStatus::NotSealed)];
         let json = as_json(&[event], Some(&spans));
         let event = &json["events"][0];
         assert_eq!(event["event"]["WrongPin"]["stick"], "office");
@@ -256,18 +258,22 @@ mod tests {
     #[test]
     fn an_edited_log_is_called_so_and_a_whole_one_is_not() {
         let whole = [
-            span(1, 5, Standing::Older),
-            span(6, 9, Standing::Whole),
-            span(10, 11, Standing::NotSealed),
+            span(1, 5, ProofStatus::Older),
+            span(6, 9, ProofStatus::Whole),
+            span(10, 11, ProofStatus::NotSealed),
         ];
         assert!(!whole.iter().any(is_broken));
         let text = proof_in_words(&whole);
         assert!(text.contains("Events 6 to 9: whole"), "{text}");
         assert!(text.contains("Events 10 to 11: not proven"), "{text}");
-        for standing in [Standing::Changed, Standing::Missing, Standing::Unlinked] {
-            assert!(is_broken(&span(1, 1, standing)));
+        for status in [
+            ProofStatus::Changed,
+            ProofStatus::Missing,
+            ProofStatus::Unlinked,
+        ] {
+            assert!(is_broken(&span(1, 1, status)));
         }
-        let text = proof_in_words(&[span(7, 7, Standing::Changed)]);
+        let text = proof_in_words(&[span(7, 7, ProofStatus::Changed)]);
         assert_eq!(text, "Events 7: CHANGED since they were sealed.\n");
         let lines = text.lines().chain(whole.iter().map(|_| ""));
         assert!(lines.clone().all(|line| line.len() <= 79));

@@ -6,7 +6,7 @@ use super::ask;
 use super::mariadb_service::{is_enabled, stop_a_start, stop_mariadb};
 use super::open_vault::open_vault;
 use super::{Problem, Result, mariadb};
-use crate::reset::{Done, Reset};
+use crate::reset::{Reset, ResetReport};
 use crate::stick::{PluggedKeys, Wiped};
 use crate::sys::power;
 use crate::theft::{ResetCause, WayBack};
@@ -98,7 +98,7 @@ pub fn destroy(
     cause: ResetCause,
     plugged: &PluggedKeys,
     wipe: bool,
-) -> Done {
+) -> ResetReport {
     let reset = Reset {
         cause,
         plugged,

@@ -10,7 +10,7 @@ use super::{Problem, Result, mariadb, watch};
 use crate::environment::Margin;
 use crate::opening::snapshot::Snapshot;
 use crate::theft::{OnAlarm, TheftState};
-use crate::vault::{Event, EventKind, Header, Policy, ProvenRecords, StickList, VaultError};
+use crate::vault::{EventKind, Header, LoggedEvent, Policy, ProvenRecords, StickList, VaultError};
 
 /// What status tells, for people and for scripts.
 struct Status<'a> {
@@ -19,7 +19,7 @@ struct Status<'a> {
     /// Where the place opens the vault.
     proven: Option<&'a ProvenRecords>,
     /// When the server opened last, as far as the log goes back.
-    opened: Option<&'a Event>,
+    opened: Option<&'a LoggedEvent>,
     /// The clear original that `mariadb enable` has left.
     original: std::io::Result<Option<ClearOriginal>>,
     /// How the watch stands, if it runs.
@@ -55,7 +55,7 @@ pub fn run(json: bool) -> Result<()> {
     Ok(())
 }
 
-fn is_opening(event: &Event) -> bool {
+fn is_opening(event: &LoggedEvent) -> bool {
     matches!(event.kind, EventKind::Released { .. })
 }
 
@@ -209,17 +209,17 @@ impl Status<'_> {
             "Place: \"{}\". {} of {} machine factors as enrolled ({} needed), {} of {} neighbours \
              ({} needed){}.",
             found.place,
-            same.machine,
-            same.machine_of,
+            same.machine.count,
+            same.machine.of,
             found.need.machine,
-            same.place,
-            same.place_of,
-            found.need.place,
-            match same.servers_of {
+            same.neighbours.count,
+            same.neighbours.of,
+            found.need.neighbours,
+            match same.servers.of {
                 0 => String::new(),
                 of => format!(
                     ", {} of {of} key servers ({} needed)",
-                    same.servers, found.need.servers
+                    same.servers.count, found.need.servers
                 ),
             }
         );
@@ -244,7 +244,7 @@ impl Status<'_> {
                     "name": found.place,
                     "need": {
                         "machine": found.need.machine,
-                        "place": found.need.place,
+                        "place": found.need.neighbours,
                         "servers": found.need.servers,
                     },
                     "same": comparison.map(|comparison| comparison.same),

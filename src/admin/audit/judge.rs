@@ -119,7 +119,7 @@ fn row(threat: Threat, verdict: Verdict, why: impl Into<String>) -> Row {
 
 fn server(facts: &Facts) -> Row {
     let threat = Threat::Server;
-    let Some(need) = facts.weakest().map(|need| need.place) else {
+    let Some(need) = facts.weakest().map(|need| need.neighbours) else {
         return destroyed(threat, facts);
     };
     match (facts.strength, facts.passphrases) {
@@ -169,7 +169,7 @@ fn disk(facts: &Facts) -> Row {
             threat,
             ..server(facts)
         },
-        Thresholds { place: 0, .. } => row(
+        Thresholds { neighbours: 0, .. } => row(
             threat,
             Verdict::Partly,
             "soft: it needs the machine's serial numbers, which can be guessed",
@@ -179,7 +179,7 @@ fn disk(facts: &Facts) -> Row {
             threat,
             ..server(facts)
         },
-        _ if facts.gives_the_place_away(need.place) => row(
+        _ if facts.gives_the_place_away(need.neighbours) => row(
             threat,
             Verdict::Partly,
             "soft: the place stands on it, the machine's numbers can be guessed",
@@ -207,7 +207,7 @@ fn neighbours(facts: &Facts) -> Row {
         };
         return row(threat, Verdict::NotCovered, why);
     }
-    match facts.weakest().map(|need| need.place) {
+    match facts.weakest().map(|need| need.neighbours) {
         None => destroyed(threat, facts),
         Some(0) => row(
             threat,

@@ -9,7 +9,7 @@ use Verdict::{Covered, NotCovered, Partly};
 fn need(machine: u8, place: u8) -> Thresholds {
     Thresholds {
         machine,
-        place,
+        neighbours: place,
         ..Thresholds::default()
     }
 }
@@ -104,7 +104,7 @@ fn a_soft_place_is_never_called_covered_while_it_opens_the_server() {
 fn a_server_that_opens_anywhere_or_says_itself_what_opens_it_is_not_covered() {
     everywhere(|facts, row| {
         let Some(places) = &facts.places else { return };
-        let least = places.iter().map(|need| need.place).min().unwrap();
+        let least = places.iter().map(|need| need.neighbours).min().unwrap();
         let told = facts
             .leaked
             .is_some_and(|leaked| leaked.neighbours >= least);

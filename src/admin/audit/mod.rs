@@ -191,7 +191,7 @@ mod tests {
         judge(&Facts {
             places: Some(vec![Thresholds {
                 machine: 5,
-                place: 2,
+                neighbours: 2,
                 ..Thresholds::default()
             }]),
             neighbours: 3,

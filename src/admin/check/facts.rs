@@ -11,7 +11,7 @@ use crate::admin::init::SETUP;
 use crate::admin::mariadb::cold_backups::{self, ColdBackup};
 use crate::admin::mariadb::{self, ClearOriginal};
 use crate::admin::mariadb_service::is_enabled;
-use crate::admin::open_vault::vault_place;
+use crate::admin::open_vault::vault_conf;
 use crate::admin::unlock::{Recognition, recognise};
 use crate::admin::{Problem, Result};
 use crate::environment::Observed;
@@ -46,9 +46,9 @@ pub fn gather() -> Result<Facts> {
             "Run the command as root.",
         ));
     }
-    let place = vault_place()?;
+    let place = vault_conf()?;
     let initramfs = initramfs::look(&place);
-    let (vault, policy, key, sticks, key_servers) = match locate::look(&place) {
+    let (vault, policy, key, sticks, key_servers) = match locate::open_read_only(&place) {
         Ok(vault) => {
             let Seen {
                 facts,
@@ -97,7 +97,7 @@ fn look_at(vault: &Vault<VaultDisk>) -> Seen {
         state: found.state,
         policy: policy.as_ref().map(|policy| policy.theft),
         wants_reset: policy.as_ref().is_some_and(|policy| policy.wants_reset),
-        once: vault.standing_once().unwrap_or_default(),
+        once: vault.degraded_records().unwrap_or_default(),
         place: place(vault, &found, recognition.as_ref()),
         way_back: found.way_back(&[]),
     };

@@ -6,7 +6,7 @@ use crate::environment::Margin;
 use crate::opening::messages::Reason;
 use crate::theft::{OnStrikes, TheftPolicy, TheftState, WayBack};
 use crate::vault::locate::LocateError;
-use crate::vault::{Answered, Thresholds, VaultError};
+use crate::vault::{FactorCounts, Thresholds, VaultError};
 
 /// What was seen with the boot stage's own eyes.
 pub struct VaultFacts {
@@ -29,7 +29,7 @@ pub enum Place {
         name: String,
         /// Only the slot that `stayput init` makes, which asks for no neighbour.
         setup: bool,
-        same: Answered,
+        same: FactorCounts,
         need: Thresholds,
         changed: Vec<String>,
         silent: Vec<String>,
@@ -117,17 +117,22 @@ fn place(place: &Place) -> Vec<Finding> {
     else {
         return Vec::new();
     };
-    let servers = match same.servers_of {
+    let servers = match same.servers.of {
         0 => String::new(),
         of => format!(
             ", {} of {of} key servers ({} needed)",
-            same.servers, need.servers
+            same.servers.count, need.servers
         ),
     };
     let what = format!(
         "The place \"{name}\" opens this server: {} of {} machine factors as enrolled ({} needed), \
          {} of {} neighbours ({} needed){servers}.",
-        same.machine, same.machine_of, need.machine, same.place, same.place_of, need.place
+        same.machine.count,
+        same.machine.of,
+        need.machine,
+        same.neighbours.count,
+        same.neighbours.of,
+        need.neighbours
     );
     let mut findings = vec![Finding::fine(NAME, what)];
     for (labels, what) in [(changed, "Not as enrolled"), (silent, "No answer")] {

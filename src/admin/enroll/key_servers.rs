@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::admin::advertised::advertisement;
 use crate::admin::{Exit, Problem, Result, ask, program};
 use crate::environment::{
-    Advertisement, Chosen, Thumbprint, enrol_with_server, factor_value, is_public,
+    Advertisement, ChosenFactor, Thumbprint, enrol_with_server, factor_value, is_public,
     parse_thumbprint, recover_once, server_label, thumbprint, thumbprint_text,
 };
 use crate::vault::{Group, KeyServer, MAX_SERVERS, PublicKey, Value};
@@ -40,8 +40,8 @@ pub struct Enrolled {
 }
 
 impl Enrolled {
-    pub fn chosen(&self, group: Group, place: &str) -> Chosen {
-        Chosen {
+    pub fn chosen(&self, group: Group, place: &str) -> ChosenFactor {
+        ChosenFactor {
             group,
             label: server_label(self.server.address, place),
             value: self.value.clone(),
@@ -52,7 +52,7 @@ impl Enrolled {
 impl KeyServerOptions {
     pub fn group(&self) -> Group {
         match self.tang_as_neighbour {
-            true => Group::Place,
+            true => Group::Neighbours,
             false => Group::Servers,
         }
     }

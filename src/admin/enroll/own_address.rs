@@ -7,7 +7,7 @@ use heapless::Vec;
 use nix::errno::Errno;
 
 use crate::admin::{Problem, Result};
-use crate::environment::{Chosen, address_of};
+use crate::environment::{ChosenFactor, address_of};
 use crate::sys::interface::{self, Mac};
 use crate::sys::route;
 use crate::vault::{MAX_ADDRESSES, OwnAddress};
@@ -45,9 +45,9 @@ fn add(own: &mut OwnAddresses, station: IpAddr) -> Result<()> {
 /// # Errors
 /// When nothing leads to one of them, or a way that the boot stage does not
 /// have.
-pub fn of_place(chosen: &[Chosen]) -> Result<OwnAddresses> {
+pub fn of_place(chosen: &[ChosenFactor]) -> Result<OwnAddresses> {
     let neighbours = chosen.iter().filter_map(|factor| address_of(&factor.label));
-    let beyond = route::way_to(BEYOND).is_ok().then_some(BEYOND);
+    let beyond = route::route_to(BEYOND).is_ok().then_some(BEYOND);
     let mut own = OwnAddresses::new();
     for station in neighbours.filter(IpAddr::is_ipv4).chain(beyond) {
         add(&mut own, station)?;
@@ -97,7 +97,7 @@ fn own_address(station: IpAddr) -> Result<OwnAddress> {
             "Nothing was changed. Check the network of this server.",
         )
     };
-    let way = route::way_to(station).map_err(no_way)?;
+    let way = route::route_to(station).map_err(no_way)?;
     let addresses = route::addresses(way.index).map_err(no_way)?;
     let found = addresses.iter().find(|found| found.address == way.from);
     let name = interface::name_of(way.index);

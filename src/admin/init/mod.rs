@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 use super::ask;
 use super::durable::write_durably;
 use super::names::{self, NameError};
-use super::open_vault::vault_place;
+use super::open_vault::vault_conf;
 use super::unlock::Unlocked;
 use super::{Exit, Problem, Result};
-use crate::environment::{Chosen, enrol, observe_machine};
+use crate::environment::{ChosenFactor, enrol, observe_machine};
 use crate::keys::MasterKey;
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
-    EventKind, Group, PLACE_FILE, Policy, ServerId, ServerName, SlotTable, Thresholds, Vault,
-    VaultPlace,
+    EventKind, Group, Policy, ServerId, ServerName, SlotTable, Thresholds, VAULT_CONF, Vault,
+    VaultConf,
 };
 use target::Target;
 
@@ -117,11 +117,11 @@ fn server_name(options: &InitOptions) -> Result<ServerName> {
 
 /// One server has one vault.
 fn refuse_second_vault(options: &InitOptions) -> Result<()> {
-    if !Path::new(PLACE_FILE).exists() {
+    if !Path::new(VAULT_CONF).exists() {
         return Ok(());
     }
     // A place file that makes no sense needs --force as well.
-    let vault = vault_place()
+    let vault = vault_conf()
         .ok()
         .and_then(|place| locate::open(&place).ok());
     may_overwrite(
@@ -131,11 +131,11 @@ fn refuse_second_vault(options: &InitOptions) -> Result<()> {
 }
 
 /// A partition that was found may hold a vault that no file here names.
-fn refuse_vault_there(place: &VaultPlace, options: &InitOptions) -> Result<()> {
+fn refuse_vault_there(place: &VaultConf, options: &InitOptions) -> Result<()> {
     let disk = open_disk(place)?;
-    match Vault::open_as_is(disk) {
+    match Vault::open_unrepaired(disk) {
         Ok(vault)
-            if vault_place().is_ok_and(|known| known.server_id == vault.header().server_id) =>
+            if vault_conf().is_ok_and(|known| known.server_id == vault.header().server_id) =>
         {
             // Asked about already.
             Ok(())
@@ -170,7 +170,7 @@ fn may_overwrite(name: Option<&ServerName>, options: &InitOptions) -> Result<()>
     ))
 }
 
-fn open_disk(place: &VaultPlace) -> Result<locate::VaultDisk> {
+fn open_disk(place: &VaultConf) -> Result<locate::VaultDisk> {
     locate::open_disk(place).map_err(|error| {
         Problem::failed(
             format!("The vault's place cannot be opened: {error}"),
@@ -181,17 +181,17 @@ fn open_disk(place: &VaultPlace) -> Result<locate::VaultDisk> {
 
 /// The first slot: this machine, anywhere. `enroll` puts a place instead.
 fn make_vault(
-    place: &VaultPlace,
+    place: &VaultConf,
     server_id: ServerId,
     name: ServerName,
     wants_reset: bool,
 ) -> Result<()> {
     let key = MasterKey::generate();
     let observed = observe_machine();
-    let chosen: Vec<Chosen> = observed
+    let chosen: Vec<ChosenFactor> = observed
         .iter()
         .take(crate::vault::MAX_FACTORS)
-        .map(|(label, value)| Chosen {
+        .map(|(label, value)| ChosenFactor {
             group: Group::Machine,
             label: label.clone(),
             value: value.clone(),
@@ -199,7 +199,7 @@ fn make_vault(
         .collect();
     let need = Thresholds {
         machine: chosen.len() as u8,
-        place: 0,
+        neighbours: 0,
         ..Thresholds::default()
     };
     let failed = |_| {
@@ -234,10 +234,10 @@ fn make_vault(
     vault.log(EventKind::VaultMade)
 }
 
-fn write_place_file(place: &VaultPlace) -> Result<()> {
-    write_durably(Path::new(PLACE_FILE), place.text().as_bytes()).map_err(|error| {
+fn write_place_file(place: &VaultConf) -> Result<()> {
+    write_durably(Path::new(VAULT_CONF), place.text().as_bytes()).map_err(|error| {
         Problem::failed(
-            format!("{PLACE_FILE} cannot be written: {error}."),
+            format!("{VAULT_CONF} cannot be written: {error}."),
             "Make room or mount the disk writable, then run: stayput init --force",
         )
     })
@@ -245,7 +245,7 @@ fn write_place_file(place: &VaultPlace) -> Result<()> {
 
 impl Target {
     /// Makes the partition or the file, and says how it is found again.
-    fn prepare(&self, server_id: ServerId) -> Result<VaultPlace> {
+    fn prepare(&self, server_id: ServerId) -> Result<VaultConf> {
         let (partition, file) = match self {
             Self::NewPartition(gap) => (gap.make()?, None),
             Self::Partition { id, .. } => (id.clone(), None),
@@ -254,7 +254,7 @@ impl Target {
                 (file.partition.clone(), Some(file.name.clone()))
             }
         };
-        Ok(VaultPlace {
+        Ok(VaultConf {
             server_id,
             partition,
             file,

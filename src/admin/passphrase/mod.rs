@@ -7,7 +7,7 @@ mod remove;
 
 use super::guessing::explain_passphrase;
 use super::{Exit, Problem, Result, Unlocked, ask};
-use crate::vault::{SlotTable, usable};
+use crate::vault::{SlotTable, check_passphrase};
 
 /// What `stayput passphrase` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -36,7 +36,7 @@ pub fn run(command: &PassphraseCommand, json: bool) -> Result<()> {
 /// Asks for a new passphrase, and says what it is worth.
 fn new_passphrase(from_stdin: bool) -> Result<ask::Pin> {
     let words = ask::passphrase("New passphrase: ", from_stdin)?;
-    usable(&words).map_err(|error| {
+    check_passphrase(&words).map_err(|error| {
         Problem::new(
             Exit::Usage,
             format!("{error} Nothing was changed."),

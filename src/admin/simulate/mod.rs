@@ -8,7 +8,7 @@ use super::open_vault::look_at_vault;
 use super::{Problem, Result};
 use std::time::Instant;
 
-use crate::environment::{KeyServers, ON_A_LIVE_NETWORK, look_around};
+use crate::environment::{KeyServers, LIVE_NETWORK_WAIT, observe_place};
 use crate::opening::snapshot::Snapshot;
 use crate::theft::TheftState;
 use crate::vault::SlotTable;
@@ -50,7 +50,7 @@ pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
         }
     }
     let servers = KeyServers::of(&table.environments, Instant::now());
-    let around = look_around(labels(), servers, ON_A_LIVE_NETWORK, |_| false);
+    let around = observe_place(labels(), servers, LIVE_NETWORK_WAIT, |_| false);
     let observed = without::taken_away(&around, table, &options.without, options.strangers);
     let future = foretell(found, observed);
     if json {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::{Problem, Result};
 use crate::sys::{clock, kmsg, memory};
-use crate::theft::{Look, OnAlarm, Seen, Verdict, Watch};
+use crate::theft::{AlarmChange, OnAlarm, Sample, TimedSample, Watch};
 use learn::{Learnt, learn};
 pub use options::{WatchOptions, meaning};
 use report::ReportFile;
@@ -101,13 +101,13 @@ fn watch(learnt: &Learnt, file: &mut ReportFile) {
     let mut alarms = 0;
     loop {
         let begun = clock::awake();
-        let seen = watched.look();
-        let verdict = machine.look(now(seen));
-        report = report.of(&seen);
+        let sample = watched.sample();
+        let verdict = machine.add(now(sample));
+        report = report.of(&sample);
         match verdict {
-            Verdict::Nothing => {}
-            Verdict::Raise(alarm) => report.alarm = Some((alarm, clock::now())),
-            Verdict::AllClear => report.alarm = None,
+            AlarmChange::Nothing => {}
+            AlarmChange::Raise(alarm) => report.alarm = Some((alarm, clock::now())),
+            AlarmChange::AllClear => report.alarm = None,
         }
         // First: to stop MariaDB takes longer.
         if let Err(error) = file.write(&report) {
@@ -115,12 +115,12 @@ fn watch(learnt: &Learnt, file: &mut ReportFile) {
         }
         let note = alarms < act::NOTED;
         match verdict {
-            Verdict::Nothing => {}
-            Verdict::Raise(alarm) => {
+            AlarmChange::Nothing => {}
+            AlarmChange::Raise(alarm) => {
                 act::act(alarm, policy.on_alarm, note);
                 alarms += 1;
             }
-            Verdict::AllClear => act::all_clear(note),
+            AlarmChange::AllClear => act::all_clear(note),
         }
         let looked = clock::awake().saturating_sub(begun);
         sleep(policy.every().saturating_sub(looked).max(LEAST));
@@ -130,13 +130,13 @@ fn watch(learnt: &Learnt, file: &mut ReportFile) {
 /// Between two looks, also when one took long.
 const LEAST: Duration = Duration::from_secs(1);
 
-fn now(seen: Seen) -> Look {
+fn now(sample: Sample) -> TimedSample {
     // In this order: a suspend between the two looks like one.
     let awake = clock::awake();
     let since_boot = clock::since_boot();
-    Look {
+    TimedSample {
         awake,
         since_boot,
-        seen,
+        sample,
     }
 }

@@ -91,7 +91,7 @@ fn a_passphrase_out_of_a_list_falls_and_the_audit_says_that_it_can_be_guessed() 
     let key =
         list.find_map(
             |guess| match slots.passphrases.enter(disk.header(), guess.as_bytes()) {
-                Entered::Opened { key, .. } => Some(key),
+                PassphraseOutcome::Opened { key, .. } => Some(key),
                 _ => None,
             },
         );

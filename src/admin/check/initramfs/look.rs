@@ -16,7 +16,7 @@ use super::{Copy, Image, InitramfsFacts, Kernel, NoImage, hardware, kernels};
 use crate::admin::install::{SCRIPTS, STAGE};
 use crate::admin::program;
 use crate::sys::{interface, sysfs};
-use crate::vault::{PLACE_FILE, VaultPlace, locate};
+use crate::vault::{VAULT_CONF, VaultConf, locate};
 
 /// Seconds that unpacking one may take.
 const PATIENCE: &str = "180";
@@ -29,7 +29,7 @@ const ROOM: &str = "/var/tmp";
 const SCRIPT: &str = "scripts/init-premount/stayput";
 
 /// Every kernel that is installed, and its initramfs.
-pub fn look(place: &VaultPlace) -> InitramfsFacts {
+pub fn look(place: &VaultConf) -> InitramfsFacts {
     let running = nix::sys::utsname::uname().ok();
     let running = running.map(|name| name.release().to_string_lossy().into_owned());
     let versions = kernels::installed(&names("/boot"), &names("/lib/modules"));
@@ -59,7 +59,7 @@ fn names(folder: &str) -> Vec<String> {
     names.map(|name| name.to_string()).collect()
 }
 
-fn look_into(version: &str, place: &VaultPlace, needs: &[Need]) -> Result<Image, NoImage> {
+fn look_into(version: &str, place: &VaultConf, needs: &[Need]) -> Result<Image, NoImage> {
     let archive = PathBuf::from(format!("/boot/initrd.img-{version}"));
     let bytes = match fs::metadata(&archive) {
         Ok(at) => at.len(),
@@ -122,7 +122,7 @@ fn kernel_modules(folder: &Path) -> io::Result<KernelModules> {
 fn read(
     root: &Path,
     version: &str,
-    place: &VaultPlace,
+    place: &VaultConf,
     needs: &[Need],
     modules: &KernelModules,
 ) -> Image {
@@ -133,11 +133,11 @@ fn read(
             inside(root, STAGE).as_deref(),
             fs::read(STAGE).ok().as_deref(),
         ),
-        place_file: match inside(root, PLACE_FILE) {
+        vault_conf: match inside(root, VAULT_CONF) {
             None => Copy::Missing,
             Some(text) => {
                 let text = String::from_utf8_lossy(&text);
-                match VaultPlace::parse(&text) {
+                match VaultConf::parse(&text) {
                     Ok(pinned) if pinned == *place => Copy::Same,
                     _ => Copy::Other,
                 }
@@ -230,8 +230,8 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    fn place(byte: u8) -> VaultPlace {
-        VaultPlace {
+    fn place(byte: u8) -> VaultConf {
+        VaultConf {
             server_id: ServerId([byte; 16]),
             partition: "0fc63daf-8483-4772-8e79-3d69d8477de4".try_into().unwrap(),
             file: None,
@@ -274,7 +274,7 @@ mod tests {
     fn an_initramfs_is_read_as_it_was_unpacked() {
         let room = unpacked();
         let image = seen(room.path());
-        assert_eq!(image.place_file, Copy::Same);
+        assert_eq!(image.vault_conf, Copy::Same);
         assert_eq!(image.script, Copy::Same);
         assert_eq!(image.before, Some(Vec::new()));
         assert_eq!(image.missing, []);
@@ -291,11 +291,11 @@ mod tests {
             place(2).text().as_bytes(),
             0o644,
         );
-        assert_eq!(seen(root).place_file, Copy::Other);
+        assert_eq!(seen(root).vault_conf, Copy::Other);
         put(root, "etc/stayput/vault.conf", b"nonsense", 0o644);
-        assert_eq!(seen(root).place_file, Copy::Other);
+        assert_eq!(seen(root).vault_conf, Copy::Other);
         fs::remove_file(root.join("etc/stayput/vault.conf")).unwrap();
-        assert_eq!(seen(root).place_file, Copy::Missing);
+        assert_eq!(seen(root).vault_conf, Copy::Missing);
         put(root, SCRIPT, b"#!/bin/sh\nexit 0\n", 0o755);
         assert_eq!(seen(root).script, Copy::Other);
         put(root, SCRIPT, SCRIPTS[1].1.as_bytes(), 0o644);
@@ -322,7 +322,7 @@ mod tests {
         let link = room.path().join("etc/stayput/vault.conf");
         fs::remove_file(&link).unwrap();
         std::os::unix::fs::symlink(outside.path(), &link).unwrap();
-        assert_eq!(seen(room.path()).place_file, Copy::Missing);
+        assert_eq!(seen(room.path()).vault_conf, Copy::Missing);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub enum Copy {
 pub struct Image {
     pub stage: Copy,
     /// vault.conf: the same vault.
-    pub place_file: Copy,
+    pub vault_conf: Copy,
     pub script: Copy,
     /// Scripts that run before the stage and mount or resume something; `None`
     /// where initramfs-tools does not run the stage at all.
@@ -124,7 +124,7 @@ fn about(kernel: &Kernel, panic: bool) -> Vec<Finding> {
         ),
         Copy::Missing => add("stage", "has no boot stage: nothing is released."),
     }
-    match image.place_file {
+    match image.vault_conf {
         Copy::Same => {}
         Copy::Other => add(
             "vault-conf",
@@ -196,7 +196,7 @@ mod tests {
     fn good() -> Image {
         Image {
             stage: Copy::Same,
-            place_file: Copy::Same,
+            vault_conf: Copy::Same,
             script: Copy::Same,
             before: Some(Vec::new()),
             missing: Vec::new(),
@@ -236,12 +236,12 @@ mod tests {
     fn every_file_that_is_not_this_systems_own_is_wrong_and_named() {
         const COPIES: [Copy; 3] = [Copy::Same, Copy::Other, Copy::Missing];
         for stage in COPIES {
-            for place_file in COPIES {
+            for vault_conf in COPIES {
                 for script in COPIES {
                     for before in [None, Some(Vec::new())] {
                         let image = Image {
                             stage,
-                            place_file,
+                            vault_conf,
                             script,
                             before: before.clone(),
                             ..good()
@@ -249,7 +249,7 @@ mod tests {
                         let found = found(Ok(image), true);
                         for (name, is_good) in [
                             ("stage", stage == Copy::Same),
-                            ("vault-conf", place_file == Copy::Same),
+                            ("vault-conf", vault_conf == Copy::Same),
                             ("script", script == Copy::Same),
                             ("order", before.is_some()),
                         ] {
