@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use crate::environment::{
-    Advertisement, AdvertisementError, NoReply, Request, ask_once, thumbprint, thumbprint_text,
+    Advertisement, AdvertisementError, HttpRequest, NoReply, ask_once, thumbprint, thumbprint_text,
 };
 use crate::vault::PublicKey;
 
@@ -35,7 +35,7 @@ pub fn advertisement(
 ) -> core::result::Result<Advertisement, NoKeys> {
     let get = |path: &str| {
         use core::fmt::Write;
-        let mut request = Request::new();
+        let mut request = HttpRequest::new();
         let written = write!(
             request,
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: stayput\r\n\

@@ -10,7 +10,7 @@ use crate::vault::{EnvironmentSlot, FactorCounts, Group, Thresholds};
 
 /// A network card, and whether it has a carrier.
 struct NetworkCard {
-    name: interface::Name,
+    name: interface::InterfaceName,
     connected: bool,
 }
 

@@ -42,7 +42,7 @@ pub use tang::KeyServers;
 pub use tang::{Advertisement, AdvertisementError};
 #[cfg(feature = "admin")]
 pub use tang::{
-    NoReply, Request, Thumbprint, ask_once, enrol_with_server, factor_value, parse_thumbprint,
+    HttpRequest, NoReply, Thumbprint, ask_once, enrol_with_server, factor_value, parse_thumbprint,
     recover_once, thumbprint, thumbprint_text,
 };
 #[cfg(feature = "fuzzing")]

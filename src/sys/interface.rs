@@ -13,7 +13,7 @@ use super::sysfs;
 pub type Mac = [u8; 6];
 
 /// The name of an interface: IFNAMSIZ is 16 with the closing NUL (linux/if.h).
-pub type Name = String<15>;
+pub type InterfaceName = String<15>;
 
 /// `ARPHRD_ETHER`, linux/if_arp.h.
 const ETHERNET: &str = "1";
@@ -36,7 +36,7 @@ fn class(name: &str) -> PathBuf {
 }
 
 /// The wired Ethernet cards: no bridges, tunnels, VLANs or wireless ones.
-pub fn wired() -> Vec<Name> {
+pub fn wired() -> Vec<InterfaceName> {
     sysfs::list(Path::new("/sys/class/net"))
         .iter()
         .filter(|name| {
@@ -50,7 +50,7 @@ pub fn wired() -> Vec<Name> {
 }
 
 /// The VLAN interfaces (IEEE 802.1Q).
-pub fn vlans() -> Vec<Name> {
+pub fn vlans() -> Vec<InterfaceName> {
     let is_vlan = |name: &str| {
         let told = sysfs::read_text::<256>(&class(name).join("uevent"));
         told.is_some_and(|told| told.lines().any(|line| line == "DEVTYPE=vlan"))
@@ -73,14 +73,14 @@ pub fn has_its_name(index: i32) -> bool {
 }
 
 /// The bridge or bond that an interface is part of, which receives its packets.
-pub fn master(name: &str) -> Option<Name> {
+pub fn master(name: &str) -> Option<InterfaceName> {
     let link = std::fs::read_link(class(name).join("master")).ok()?;
     link.file_name()?.to_str()?.try_into().ok()
 }
 
 /// The interface that receives the packets of the card with this permanent
 /// address: its own, or the bridge or bond that it is part of.
-pub fn of_card(card: Mac) -> Option<Name> {
+pub fn of_card(card: Mac) -> Option<InterfaceName> {
     let mut names = wired().into_iter();
     let name = names.find(|name| permanent_mac(name) == Some(card))?;
     Some(master(&name).unwrap_or(name))
@@ -94,7 +94,7 @@ pub fn index(name: &str) -> Option<i32> {
 }
 
 /// The current name of the interface with this index; `None` where it has gone.
-pub fn name_of(index: i32) -> Option<Name> {
+pub fn name_of(index: i32) -> Option<InterfaceName> {
     let name = nix::net::if_::if_indextoname(index.try_into().ok()?).ok()?;
     name.to_str().ok()?.try_into().ok()
 }

@@ -26,9 +26,9 @@ const fn aligned(length: usize) -> usize {
 }
 
 /// A request that is being built.
-pub(super) struct Request(Vec<u8, 128>);
+pub(super) struct NetlinkRequest(Vec<u8, 128>);
 
-impl Request {
+impl NetlinkRequest {
     /// A request with this message type and flags. `head` is the struct that
     /// such messages begin with.
     pub fn new(kind: u16, flags: i32, head: &[u8]) -> Self {
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_was_put_together_is_taken_apart() {
-        let request = Request::new(20, libc::NLM_F_ACK, &[2, 24, 0, 0])
+        let request = NetlinkRequest::new(20, libc::NLM_F_ACK, &[2, 24, 0, 0])
             .with(1, &[10, 0, 0, 1])
             .with(9, &[7]);
         let mut bytes = request.0.clone();

@@ -12,7 +12,7 @@ const ADD_PARTITION: i32 = 1;
 
 /// struct blkpg_partition.
 #[repr(C)]
-struct Partition {
+struct BlkpgPartition {
     start: i64,
     length: i64,
     number: i32,
@@ -22,11 +22,11 @@ struct Partition {
 
 /// struct blkpg_ioctl_arg.
 #[repr(C)]
-struct Argument {
+struct BlkpgArgument {
     operation: i32,
     flags: i32,
     length: i32,
-    data: *mut Partition,
+    data: *mut BlkpgPartition,
 }
 
 /// Adds partition `number`; start and length are in bytes.
@@ -34,17 +34,17 @@ struct Argument {
 /// # Errors
 /// What ioctl(2) says: EBUSY when it overlaps another one.
 pub fn add(disk: &File, number: u32, start: u64, length: u64) -> Result<(), Errno> {
-    let mut partition = Partition {
+    let mut partition = BlkpgPartition {
         start: i64::try_from(start).map_err(|_| Errno::EINVAL)?,
         length: i64::try_from(length).map_err(|_| Errno::EINVAL)?,
         number: i32::try_from(number).map_err(|_| Errno::EINVAL)?,
         device_name: [0; 64],
         volume_name: [0; 64],
     };
-    let mut argument = Argument {
+    let mut argument = BlkpgArgument {
         operation: ADD_PARTITION,
         flags: 0,
-        length: size_of::<Partition>() as i32,
+        length: size_of::<BlkpgPartition>() as i32,
         data: &raw mut partition,
     };
     // SAFETY: BLKPG takes a blkpg_ioctl_arg that points to a blkpg_partition;

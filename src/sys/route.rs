@@ -6,7 +6,7 @@ use core::time::Duration;
 use heapless::Vec;
 use nix::errno::Errno;
 
-use super::netlink::{Request, attributes};
+use super::netlink::{NetlinkRequest, attributes};
 
 /// Addresses of one interface that are read, at most.
 const MAX_ADDRESSES: usize = 32;
@@ -75,7 +75,7 @@ fn address_head(ip: IpAddr, prefix: u8, index: i32) -> [u8; ADDRESS_HEAD] {
 pub fn addresses(index: i32) -> Result<Vec<InterfaceAddress, MAX_ADDRESSES>, Errno> {
     let mut found = Vec::new();
     let all = [0; ADDRESS_HEAD];
-    Request::new(libc::RTM_GETADDR, libc::NLM_F_DUMP, &all).ask(|_, message| {
+    NetlinkRequest::new(libc::RTM_GETADDR, libc::NLM_F_DUMP, &all).ask(|_, message| {
         if let Some((of, one)) = read_address(message)
             && of == index
         {
@@ -127,7 +127,7 @@ pub fn add_temporary_address(
     let mut lifetime = [0; 16];
     lifetime[..4].copy_from_slice(&seconds.to_ne_bytes());
     lifetime[4..8].copy_from_slice(&seconds.to_ne_bytes());
-    Request::new(libc::RTM_NEWADDR, CREATE, &address_head(ip, prefix, index))
+    NetlinkRequest::new(libc::RTM_NEWADDR, CREATE, &address_head(ip, prefix, index))
         .with(libc::IFA_LOCAL, &octets(ip))
         .with(libc::IFA_ADDRESS, &octets(ip))
         .with(libc::IFA_CACHEINFO, &lifetime)
@@ -139,7 +139,7 @@ pub fn add_temporary_address(
 /// # Errors
 /// What the kernel says; EADDRNOTAVAIL where it is not there.
 pub fn remove_address(index: i32, ip: IpAddr, prefix: u8) -> Result<(), Errno> {
-    Request::new(
+    NetlinkRequest::new(
         libc::RTM_DELADDR,
         libc::NLM_F_ACK,
         &address_head(ip, prefix, index),
@@ -150,7 +150,7 @@ pub fn remove_address(index: i32, ip: IpAddr, prefix: u8) -> Result<(), Errno> {
 }
 
 /// A request about the default route through this router, with a high metric.
-fn router(kind: u16, flags: i32, index: i32, router: IpAddr, rank: u8) -> Request {
+fn router(kind: u16, flags: i32, index: i32, router: IpAddr, rank: u8) -> NetlinkRequest {
     let mut head = [0; ROUTE_HEAD];
     head[0] = family(router);
     head[4] = libc::RT_TABLE_MAIN;
@@ -158,7 +158,7 @@ fn router(kind: u16, flags: i32, index: i32, router: IpAddr, rank: u8) -> Reques
     head[6] = libc::RT_SCOPE_UNIVERSE;
     head[7] = libc::RTN_UNICAST;
     head[8..].copy_from_slice(&ON_LINK.to_ne_bytes());
-    Request::new(kind, flags, &head)
+    NetlinkRequest::new(kind, flags, &head)
         .with(libc::RTA_OIF, &index.to_ne_bytes())
         .with(libc::RTA_GATEWAY, &octets(router))
         .with(
@@ -213,7 +213,7 @@ pub fn route_to(station: IpAddr) -> Result<Route, Errno> {
     head[0] = family(station);
     head[1] = 8 * octets(station).len() as u8;
     let mut way = None;
-    Request::new(libc::RTM_GETROUTE, libc::NLM_F_ACK, &head)
+    NetlinkRequest::new(libc::RTM_GETROUTE, libc::NLM_F_ACK, &head)
         .with(libc::RTA_DST, &octets(station))
         .ask(|_, message| way = way.or(read_route(message)))?;
     way.ok_or(Errno::ENETUNREACH)
@@ -257,7 +257,7 @@ pub struct Ipv6Neighbour {
 pub fn ipv6_neighbours() -> Result<Vec<Ipv6Neighbour, 256>, Errno> {
     let mut found = Vec::new();
     let head = [libc::AF_INET6 as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    Request::new(libc::RTM_GETNEIGH, libc::NLM_F_DUMP, &head).ask(|_, message| {
+    NetlinkRequest::new(libc::RTM_GETNEIGH, libc::NLM_F_DUMP, &head).ask(|_, message| {
         if let Some(station) = read_ipv6_neighbour(message) {
             let _ = found.push(station);
         }

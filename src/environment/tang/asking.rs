@@ -9,7 +9,7 @@ use std::time::Instant;
 use heapless::Vec;
 use nix::poll::PollFlags;
 
-use super::conversation::{Conversation, NoReply, Request};
+use super::conversation::{Conversation, HttpRequest, NoReply};
 use super::exchange::{BadPoint, Exchange};
 use super::http::Reply;
 use super::jwk::{exchange_json, parse_answer, thumbprint, thumbprint_text};
@@ -43,10 +43,10 @@ fn pause_after(failures: u32) -> Duration {
 }
 
 /// The HTTP request of one exchange.
-fn request(server: &KeyServer, asked: &Exchange) -> Request {
+fn request(server: &KeyServer, asked: &Exchange) -> HttpRequest {
     let print = thumbprint_text(&thumbprint(&server.exchange));
     let body = exchange_json(server.exchange.curve, &asked.x);
-    let mut request = Request::new();
+    let mut request = HttpRequest::new();
     let written = write!(
         request,
         "POST /rec/{print} HTTP/1.1\r\nHost: {}\r\nUser-Agent: stayput\r\n\
@@ -77,7 +77,7 @@ pub fn factor_value(value: &Secret32) -> Value {
 }
 
 /// An exchange, and the request for it.
-type PreparedExchange = (Box<Exchange>, Request);
+type PreparedExchange = (Box<Exchange>, HttpRequest);
 
 fn prepare(server: &KeyServer) -> Result<PreparedExchange, BadPoint> {
     let exchange = Exchange::new(&server.exchange, &server.ours)?;
@@ -288,7 +288,7 @@ impl KeyServers {
 /// # Errors
 /// [`NoReply`], after [`super::conversation::WHOLE`] at the latest.
 #[cfg(feature = "admin")]
-pub fn ask_once(address: core::net::SocketAddr, request: &Request) -> Result<Reply, NoReply> {
+pub fn ask_once(address: core::net::SocketAddr, request: &HttpRequest) -> Result<Reply, NoReply> {
     use nix::poll::{PollFd, PollTimeout, poll};
     let mut conversation = Conversation::begin(address, Instant::now(), request.clone())?;
     loop {

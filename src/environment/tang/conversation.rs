@@ -26,7 +26,7 @@ const REQUEST: usize = 768;
 const AT_ONCE: usize = 4096;
 
 /// An HTTP request, head and body, 768 bytes at most.
-pub type Request = String<REQUEST>;
+pub type HttpRequest = String<REQUEST>;
 
 /// Why there was no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Display for NoReply {
 pub struct Conversation {
     connection: Connection,
     connected: bool,
-    request: Request,
+    request: HttpRequest,
     sent: usize,
     reader: ReplyReader,
     begun: Instant,
@@ -83,7 +83,7 @@ impl Conversation {
     ///
     /// # Errors
     /// [`NoReply::Unreachable`] where there is no route.
-    pub fn begin(address: SocketAddr, now: Instant, request: Request) -> Result<Self, NoReply> {
+    pub fn begin(address: SocketAddr, now: Instant, request: HttpRequest) -> Result<Self, NoReply> {
         let connection =
             Connection::begin(address).map_err(|error| NoReply::Unreachable(error.kind()))?;
         Ok(Self {

@@ -19,7 +19,7 @@ pub use asking::KeyServers;
 #[cfg(feature = "admin")]
 pub use asking::{ask_once, factor_value, recover_once};
 #[cfg(feature = "admin")]
-pub use conversation::{NoReply, Request};
+pub use conversation::{HttpRequest, NoReply};
 #[cfg(feature = "admin")]
 pub use exchange::enrol as enrol_with_server;
 #[cfg(feature = "admin")]

@@ -18,7 +18,7 @@ use super::asking::{KeyServers, UNKNOWN_KEY, ask_once, factor_value, recover_onc
 use super::exchange::{enrol, tests::Peer};
 use super::jwk::{exchange_json, thumbprint, thumbprint_text};
 use super::test_server::{TANGD, Tang, answering_with_another_key, read_request, run, serve};
-use super::{Advertisement, Request};
+use super::{Advertisement, HttpRequest};
 use crate::environment::factors::server_label;
 use crate::vault::{
     Curve, EnvironmentSlot, KeyServer, Label, PublicKey, SealedValues, Thresholds, Value,
@@ -30,7 +30,7 @@ const LONG: Duration = Duration::from_secs(60);
 impl Tang {
     fn get(&self, path: &str) -> Option<std::vec::Vec<u8>> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        let request = Request::try_from(request.as_str()).unwrap();
+        let request = HttpRequest::try_from(request.as_str()).unwrap();
         let reply = ask_once(self.address, &request).unwrap();
         (reply.status == 200).then_some(reply.body)
     }

@@ -5,7 +5,7 @@ use core::cell::OnceCell;
 
 use heapless::Vec;
 
-use crate::sys::interface::{self, Mac, Name};
+use crate::sys::interface::{self, InterfaceName, Mac};
 use crate::sys::packet::PacketSocket;
 use crate::sys::route;
 
@@ -17,7 +17,7 @@ pub(super) struct Link {
     /// The kernel's index of the interface; it stays when the name changes.
     pub index: i32,
     /// The name that it has now.
-    pub name: Name,
+    pub name: InterfaceName,
     /// The hardware address that it sends from.
     pub mac: Mac,
     /// Sends and receives ARP packets.
@@ -88,7 +88,7 @@ impl Links {
 impl Link {
     /// Opens the sockets of an interface, and puts it up where `wakes` allows
     /// it; `None` where that fails, or where it is down and stays so.
-    pub(super) fn open(index: i32, name: Name, wakes: bool) -> Option<Self> {
+    pub(super) fn open(index: i32, name: InterfaceName, wakes: bool) -> Option<Self> {
         let mac = interface::mac(&name)?;
         let was_down = !interface::is_up(&name).ok()?;
         if was_down && !wakes {
@@ -127,7 +127,7 @@ impl Link {
 
     /// Notes the current name and hardware address: a bond takes the address of
     /// its first card.
-    fn follow(&mut self, name: Name) {
+    fn follow(&mut self, name: InterfaceName) {
         self.mac = interface::mac(&name).unwrap_or(self.mac);
         self.name = name;
     }

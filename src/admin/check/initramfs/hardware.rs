@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::modules::{Need, canonical};
-use crate::sys::interface::Name;
+use crate::sys::interface::InterfaceName;
 
 /// Needs of this machine's wired network `cards`, of the `disk` that holds the
 /// vault, of its USB controllers and keyboards. `root` is `/` but in tests.
-pub fn needs(root: &Path, cards: &[Name], disk: Option<&str>) -> Vec<Need> {
+pub fn needs(root: &Path, cards: &[InterfaceName], disk: Option<&str>) -> Vec<Need> {
     let mut needs = Vec::new();
     for name in cards {
         let card = root.join("sys/class/net").join(&**name).join("device");
