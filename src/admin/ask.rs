@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Exit, Problem, Result};
+use crate::admin::problem::{Exit, Problem, Result};
 use crate::stick::PIN_MAX;
 use crate::sys::terminal::Terminal;
 

@@ -4,8 +4,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::systemd::{self, SYSTEMCTL, running};
-use super::{Problem, Result, program};
+use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
+use crate::admin::systemd::{self, SYSTEMCTL, running};
 
 /// What each key of an enrolled database is checked against.
 pub const CHECK_FILE: &str = "/var/lib/stayput/mariadb.check";

@@ -5,6 +5,10 @@ use std::fmt;
 
 use heapless::String as Bounded;
 
+/// The place that `init` enrolls, until `enroll` replaces it: this machine
+/// alone, wherever it stands.
+pub const SETUP_PLACE: &str = "setup";
+
 /// Why a text is not taken for a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {

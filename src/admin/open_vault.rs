@@ -1,6 +1,6 @@
 //! The vault that vault.conf names, as it stands: without the master key.
 
-use super::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 use crate::sys::sysfs;
 use crate::vault::locate::{self, VaultDisk};
 use crate::vault::{PLACE_FILE, PLACE_FILE_BYTES, Vault, VaultPlace};

@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 
 /// Runs a program without input; gives what it printed. `next` is what a
 /// person does when it fails.

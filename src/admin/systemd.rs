@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{Result, program};
+use crate::admin::problem::Result;
+use crate::admin::program;
 
 pub const SYSTEMCTL: &str = "/usr/bin/systemctl";
 

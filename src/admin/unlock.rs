@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::ask;
-use super::entry::{key_from_code, key_from_passphrase};
-use super::open_vault::open_vault;
-use super::{Exit, Problem, Result};
+use crate::admin::ask;
+use crate::admin::open_vault::open_vault;
+use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::typed_secrets::{key_from_code, key_from_passphrase};
 use crate::environment::{
     Chosen, Comparison, KeyServers, ON_A_LIVE_NETWORK, Observed, addresses, compare, is_server,
     look_around,

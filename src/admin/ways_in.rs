@@ -1,7 +1,9 @@
 //! What opens the server besides its place, and what removing one of these
 //! leaves.
 
-use super::{Problem, Result, Unlocked, ask};
+use crate::admin::ask;
+use crate::admin::problem::{Problem, Result};
+use crate::admin::unlock::Unlocked;
 use crate::vault::{Passphrase, StickList, VaultError};
 
 /// How many of each kind there are that are known to open.

@@ -12,14 +12,15 @@ use std::path::Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::admin::key_release;
+use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd::systemctl;
-use crate::admin::{Problem, Result, release};
 
-use super::data_directory::DataDirectory;
-use super::gate::read_check_file;
-use super::launch::{UNIT, own_unit};
-use super::process::{NotServing, main_process, process_serves};
-use super::server::ServiceUser;
+use crate::admin::mariadb::check_file::read_check_file;
+use crate::admin::mariadb::data_directory::DataDirectory;
+use crate::admin::mariadb::launch::{UNIT, own_unit};
+use crate::admin::mariadb::process::{NotServing, main_process, process_serves};
+use crate::admin::mariadb::service_user::ServiceUser;
 
 /// Looks at the unit's process, then lets the keys leave if that is the policy.
 ///
@@ -29,7 +30,7 @@ pub fn started(unit: Option<&str>) -> Result<()> {
     let unit = unit.map(str::to_owned).or_else(own_unit);
     // The keys leave in either case: whatever was started has read them.
     let looked = look(unit.as_deref().unwrap_or(UNIT));
-    release::after_start()?;
+    key_release::after_start()?;
     looked
 }
 

@@ -8,10 +8,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
 use crate::admin::systemd::{SYSTEMCTL, running};
-use crate::admin::{Problem, Result, program};
 
-use super::launch::UNIT;
+use crate::admin::mariadb::launch::UNIT;
 
 const PROC: &str = "/proc";
 

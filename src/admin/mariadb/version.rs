@@ -10,9 +10,10 @@
 use std::fmt;
 use std::process::Command;
 
-use crate::admin::{Problem, Result, program};
+use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
 
-use super::server::MARIADBD;
+use crate::admin::mariadb::service_user::MARIADBD;
 
 /// Three numbers, as in 10.11.19.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

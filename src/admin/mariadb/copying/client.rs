@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 
 use super::login::Login;
-use super::wire::{Cell, Connection, Patience, SqlError};
-use super::words;
+use super::protocol::{Cell, Connection, Patience, SqlError};
+use super::sql_problem;
 
 /// How long a question to a server may stay without a sign of life. Counting
 /// a table of a hundred gigabytes on a slow disk is silent for an hour.
@@ -63,7 +63,7 @@ impl Client {
                  mode 0600), or let the system's root in: `ALTER USER root@localhost IDENTIFIED \
                  VIA unix_socket OR mysql_native_password USING PASSWORD('...');`",
             ),
-            false => words::problem(
+            false => sql_problem::problem(
                 &error,
                 &format!("asking the running server at {}", socket.display()),
             ),
@@ -118,7 +118,9 @@ impl Client {
     pub fn rows(&self, sql: &str) -> Result<Vec<Row>> {
         self.open(&Patient(SHORT))
             .and_then(|mut connection| connection.rows(sql))
-            .map_err(|error| words::problem(&error, &format!("asking the {} server", self.who)))
+            .map_err(|error| {
+                sql_problem::problem(&error, &format!("asking the {} server", self.who))
+            })
     }
 }
 

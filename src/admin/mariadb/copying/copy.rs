@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
 
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 
 use super::client::{Client, SILENT_MAX};
 use super::names::TableName;
+use super::protocol::{Connection, Patience, SqlError};
 use super::rows::RowWriter;
 use super::schema::Table;
-use super::wire::{Connection, Patience, SqlError};
-use super::words;
+use super::sql_problem;
 
 /// How often progress is told.
 const EVERY: Duration = Duration::from_secs(5);
@@ -235,9 +235,9 @@ fn worker(
     };
     let to_whom = |who: &str| format!("connecting to the {who} server");
     let mut from =
-        connect(old, READING).map_err(|error| words::problem(&error, &to_whom(old.who())))?;
+        connect(old, READING).map_err(|error| sql_problem::problem(&error, &to_whom(old.who())))?;
     let mut to =
-        connect(new, WRITING).map_err(|error| words::problem(&error, &to_whom(new.who())))?;
+        connect(new, WRITING).map_err(|error| sql_problem::problem(&error, &to_whom(new.who())))?;
     while let Some(table) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
         let name = table.name.sql();
         pulse.begin(&name);
@@ -265,13 +265,14 @@ fn one(
         // It was dropped or changed meanwhile: its rows are not compared.
         Err(Side::Reading(error) | Side::Writing(error)) if live && error.is_absence() => {
             to.run("ROLLBACK").map_err(|error| {
-                words::problem(&error, &format!("giving up the copy of {}", table.name))
+                sql_problem::problem(&error, &format!("giving up the copy of {}", table.name))
             })
         }
-        Err(Side::Reading(error)) => {
-            Err(words::problem(&error, &format!("reading {}", table.name)))
-        }
-        Err(Side::Writing(error)) => Err(words::problem(
+        Err(Side::Reading(error)) => Err(sql_problem::problem(
+            &error,
+            &format!("reading {}", table.name),
+        )),
+        Err(Side::Writing(error)) => Err(sql_problem::problem(
             &error,
             &format!("writing the copy of {}", table.name),
         )),
@@ -368,7 +369,7 @@ mod tests {
                 while !pulse.is_stopped() {
                     thread::sleep(Duration::from_millis(1));
                 }
-                Err::<(), _>(words::problem(&SqlError::Stopped, "copying"))
+                Err::<(), _>(sql_problem::problem(&SqlError::Stopped, "copying"))
             };
             let threads = vec![scope.spawn(worker)];
             pulse.watch(threads, &mut |_| {}, |_| String::new())

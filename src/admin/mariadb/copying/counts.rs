@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::admin::Result;
+use crate::admin::problem::Result;
 
 use super::client::{Client, Row};
 use super::inventory::Inventory;

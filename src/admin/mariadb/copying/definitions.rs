@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::admin::Result;
+use crate::admin::problem::Result;
 
 use super::names::{TableName, literal, quote};
+use super::protocol::{Connection, SqlError};
 use super::schema::{Kind, OLD_TEMPORAL, Table, VIRTUAL, fields, tables as tables_of};
-use super::wire::{Connection, SqlError};
-use super::words;
+use super::sql_problem;
 
 /// The session in which definitions are made: what was allowed once is
 /// allowed, but no other engine takes the place of one that is missing.
@@ -99,13 +99,13 @@ pub fn make(
     tables: &BTreeMap<TableName, Table>,
     live: bool,
 ) -> Result<()> {
-    let asking = |error: SqlError| words::problem(&error, "listing the databases");
+    let asking = |error: SqlError| sql_problem::problem(&error, "listing the databases");
     new.run(MAKING).map_err(asking)?;
     let had = databases(new).map_err(asking)?;
     for database in had.iter().filter(|database| database.name != "mysql") {
         let doing = format!("making room for the database {}", quote(&database.name));
         new.run(&format!("DROP DATABASE {}", quote(&database.name)))
-            .map_err(|error| words::problem(&error, &doing))?;
+            .map_err(|error| sql_problem::problem(&error, &doing))?;
     }
     for database in databases(old).map_err(asking)? {
         let verb = if database.name == "mysql" {
@@ -115,7 +115,7 @@ pub fn make(
         };
         let doing = format!("making the database {}", quote(&database.name));
         new.run(&database.sql(verb))
-            .map_err(|error| words::problem(&error, &doing))?;
+            .map_err(|error| sql_problem::problem(&error, &doing))?;
     }
     // Tables take their defaults from sequences, of other databases too.
     let of_owner = |table: &&Table| table.name.schema != "mysql";
@@ -136,7 +136,7 @@ pub fn make_system(
     tables: &BTreeMap<TableName, Table>,
     live: bool,
 ) -> Result<()> {
-    let asking = |error: SqlError| words::problem(&error, "listing MariaDB's own tables");
+    let asking = |error: SqlError| sql_problem::problem(&error, "listing MariaDB's own tables");
     new.run(MAKING).map_err(asking)?;
     let views = new
         .rows(
@@ -155,7 +155,7 @@ pub fn make_system(
         .filter(is_system)
     {
         new.run(&format!("DROP TABLE {}", table.name.sql()))
-            .map_err(|error| words::problem(&error, &format!("replacing {}", table.name)))?;
+            .map_err(|error| sql_problem::problem(&error, &format!("replacing {}", table.name)))?;
     }
     let mut system = tables.values().filter(is_system);
     system.try_for_each(|table| make_one(old, new, table, live))
@@ -179,11 +179,13 @@ fn make_one(
     let name = &table.name;
     match transfer(old, new, table) {
         Err(Side::Reading(error) | Side::Making(error)) if live && error.is_absence() => Ok(()),
-        Err(Side::Reading(error)) => Err(words::problem(
+        Err(Side::Reading(error)) => Err(sql_problem::problem(
             &error,
             &format!("reading the definition of {name}"),
         )),
-        Err(Side::Making(error)) => Err(words::problem(&error, &format!("making {name} anew"))),
+        Err(Side::Making(error)) => {
+            Err(sql_problem::problem(&error, &format!("making {name} anew")))
+        }
         Ok(()) => Ok(()),
     }
 }

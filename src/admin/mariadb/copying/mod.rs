@@ -7,6 +7,7 @@
 //! side, and everything is compared.
 
 mod client;
+mod concurrent_writes;
 mod copy;
 mod counts;
 mod definitions;
@@ -15,18 +16,17 @@ mod files;
 mod inventory;
 mod leftovers;
 mod login;
-mod meanwhile;
 mod memory;
 mod names;
 mod obstacles;
 mod options;
 mod plugins;
 mod private;
+mod protocol;
 mod rows;
 mod schema;
 mod servers;
-mod wire;
-mod words;
+mod sql_problem;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,8 +35,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::admin::mariadb::server::ServiceUser;
-use crate::admin::{Problem, Result};
+use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::problem::{Problem, Result};
 
 pub use client::{Client, Row};
 pub use counts::{Counts, Starts, rows_lost};
@@ -46,12 +46,12 @@ pub use names::TableName;
 pub use obstacles::{Obstacle, obstacles};
 pub use private::ROOM;
 
+use concurrent_writes::{Meanwhile, States};
 use copy::Pulse;
-use meanwhile::{Meanwhile, States};
 use private::PrivateServer;
+use protocol::SqlError;
 use schema::Table;
 use servers::Servers;
-use wire::SqlError;
 
 /// What is copied.
 pub enum Source<'a> {
@@ -226,7 +226,7 @@ pub fn compare_stopped(
     let old = servers.start_old(old_data)?;
     let new = servers.start_new(plugins::engines(old.client())?)?;
     let pulse = Pulse::default();
-    let reading = |error: SqlError| words::problem(&error, "looking at the tables");
+    let reading = |error: SqlError| sql_problem::problem(&error, "looking at the tables");
     let mut asked = old.client().open(&pulse).map_err(reading)?;
     let tables = schema::tables(&mut asked, false).map_err(reading)?;
     let seen = Seen {
@@ -257,8 +257,8 @@ fn copy_all(
     say: &mut dyn FnMut(&str),
 ) -> Result<Seen> {
     let pulse = Pulse::default();
-    let reading = |error: SqlError| words::problem(&error, "looking at the tables");
-    let writing = |error: SqlError| words::problem(&error, "preparing the new server");
+    let reading = |error: SqlError| sql_problem::problem(&error, "looking at the tables");
+    let writing = |error: SqlError| sql_problem::problem(&error, "preparing the new server");
     let mut old = from.open(&pulse).map_err(reading)?;
     let mut copy = new.client().open(&pulse).map_err(writing)?;
     let live = from.is_live();
@@ -333,7 +333,7 @@ fn compare(
     let original = ours.clone();
     let mut not_compared = Vec::new();
     if from.is_live() {
-        let asking = |error: SqlError| words::problem(&error, "looking at the tables again");
+        let asking = |error: SqlError| sql_problem::problem(&error, "looking at the tables again");
         let mut old = from.open(&pulse).map_err(asking)?;
         let tables = schema::tables(&mut old, true).map_err(asking)?;
         let meanwhile = Meanwhile {

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::admin::mariadb::server::{MARIADBD, ServiceUser};
-use crate::admin::{Problem, Result};
+use crate::admin::mariadb::service_user::{MARIADBD, ServiceUser};
+use crate::admin::problem::{Problem, Result};
 
 use super::client::Client;
 use super::options::Places;

@@ -5,8 +5,8 @@
 use zeroize::Zeroizing;
 
 use super::names::quote;
+use super::protocol::Cell;
 use super::schema::{Column, Kind, Table};
-use super::wire::Cell;
 
 /// The length at which a statement is sent, in bytes.
 const STATEMENT: usize = 1 << 20;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::engines::{Keeps, keeps};
 use super::names::{TableName, literal};
-use super::wire::{Connection, SqlError};
+use super::protocol::{Connection, SqlError};
 
 /// Databases that mariadbd makes up.
 pub const VIRTUAL: &str = "('information_schema', 'performance_schema')";

@@ -9,15 +9,14 @@ use std::process::Command;
 
 use nix::sys::statvfs::statvfs;
 
-use crate::admin::mariadb::server::ServiceUser;
-use crate::admin::{Problem, Result, program};
+use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
 
-use super::Target;
 use super::memory::{self, Sizes};
-use super::on_disk;
 use super::options::{CARELESS, CLEAR, Places, encrypting};
-use super::plugins;
 use super::private::{PrivateServer, Start, prepare_room};
+use super::{Target, on_disk, plugins};
 
 /// Making an empty server.
 const BIRTH_SECONDS: &str = "900";

@@ -3,117 +3,34 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::Serialize;
-
+use crate::admin::ask;
 use crate::admin::durable::write_durably;
-use crate::admin::log::time;
 use crate::admin::mariadb::overwrite::{self, destroy as overwrite_all};
 use crate::admin::open_vault::look_at_vault;
+use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd::{reload, systemctl};
-use crate::admin::{Problem, Result, ask};
 use crate::release::notice::{self, Topic};
 use crate::sys::clock;
 use crate::vault::EventKind;
 
-use super::journal::{Journal, OriginalEnds, Stage};
-use super::marks::Marked;
-use super::places::{self, Places};
 use super::proofs::{self, MayDestroy};
-use super::{lost, say, worker};
+use super::{say, worker};
+use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
+use crate::admin::mariadb::run_records::lost_journal::{self, BEING_DESTROYED};
+use crate::admin::mariadb::run_records::marked_room::Marked;
+use crate::admin::mariadb::run_records::paths::{self, Places};
+use crate::admin::mariadb::run_records::{ClearOriginal, find_original};
 
 const UNIT: &str = "stayput-mariadb-original.service";
 const PATH: &str = "/etc/systemd/system/stayput-mariadb-original.service";
 const TEXT: &str = include_str!("../../../../systemd/stayput-mariadb-original.service");
 const NEXT: &str = "`systemctl status stayput-mariadb-original` tells more.";
 
-/// In the room of an original that is no longer whole.
-pub const BEING_DESTROYED: &str = "being-destroyed";
-
-/// A copy of the database that anybody with the disk can read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ClearOriginal {
-    pub path: PathBuf,
-    /// Seconds since 1970; `None` where MariaDB still works in it.
-    pub since: Option<u64>,
-    pub ends: Ends,
-}
-
-/// What ends it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ends {
-    /// The run that was interrupted: it has to be run again.
-    Run,
-    /// The next start of the server through initramfs, key and gate.
-    Boot,
-    /// It is being destroyed.
-    UnderWay,
-    /// Its owner wanted it kept.
-    Owner,
-}
-
-impl ClearOriginal {
-    fn of(journal: &Journal) -> Self {
-        let ends = match (journal.stage, journal.ends) {
-            (Stage::Destroying, _) => Ends::UnderWay,
-            // With `Now`: stopped between the last proof and the destruction.
-            (Stage::Waiting, OriginalEnds::AfterBoot | OriginalEnds::Now) => Ends::Boot,
-            (Stage::Waiting, OriginalEnds::Never) => Ends::Owner,
-            _ => Ends::Run,
-        };
-        Self {
-            path: Places::of(&journal.data).original,
-            since: (journal.since > 0).then_some(journal.since),
-            ends,
-        }
-    }
-
-    /// What it is, in one sentence.
-    pub fn what(&self) -> String {
-        let path = self.path.display();
-        match (self.ends, self.since) {
-            (Ends::Run, _) => {
-                "`stayput mariadb enable` was interrupted; the database is in the clear.".into()
-            }
-            (_, Some(since)) => format!(
-                "A clear copy of the database is in {path}, since {}.",
-                time(since)
-            ),
-            (_, None) => format!("A clear copy of the database is in {path}."),
-        }
-    }
-
-    /// What ends it, in one sentence.
-    pub fn next(&self) -> &'static str {
-        match self.ends {
-            Ends::Run => "Run `stayput mariadb enable` again: it goes on or undoes.",
-            Ends::Boot => {
-                "It is destroyed by itself once the server has started again and MariaDB serves."
-            }
-            Ends::UnderWay => "It is being destroyed.",
-            Ends::Owner => {
-                "Destroy it when it is no longer needed: stayput mariadb destroy-original"
-            }
-        }
-    }
-}
-
-/// The clear original of this server, if there is one.
-///
-/// # Errors
-/// When the journal cannot be read: then nobody knows.
-pub fn find() -> std::io::Result<Option<ClearOriginal>> {
-    let journal = lost::find()?;
-    // A rehearsal leaves the server as it was.
-    let run = journal.filter(|journal| journal.stage != Stage::Rehearsing);
-    Ok(run.as_ref().map(ClearOriginal::of))
-}
-
 /// Puts the line for whoever logs in, or takes it away.
 pub fn tell_at_login() {
-    let words = match find() {
+    let words = match find_original() {
         Ok(None) => String::new(),
         Ok(Some(original)) => format!("stayput: {} {}\n", original.what(), original.next()),
         Err(error) => format!("stayput: {error}\n"),
@@ -138,7 +55,7 @@ pub fn put_unit(ends: OriginalEnds) -> Result<()> {
     if ends == OriginalEnds::Never {
         return Ok(());
     }
-    write_durably(Path::new(PATH), TEXT.as_bytes()).map_err(places::problem)?;
+    write_durably(Path::new(PATH), TEXT.as_bytes()).map_err(paths::problem)?;
     reload()?;
     systemctl(&["enable", "--quiet", UNIT], NEXT)
 }
@@ -153,7 +70,7 @@ pub fn take_unit_away() -> Result<()> {
     }
     systemctl(&["disable", "--quiet", UNIT], NEXT)?;
     match fs::remove_file(PATH) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(places::problem(error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(paths::problem(error)),
         _ => reload(),
     }
 }
@@ -163,7 +80,7 @@ pub fn take_unit_away() -> Result<()> {
 /// # Errors
 /// What the filesystem or systemd says.
 pub fn end() -> Result<()> {
-    Journal::clear().map_err(places::problem)?;
+    Journal::clear().map_err(paths::problem)?;
     tell_at_login();
     take_unit_away()
 }
@@ -175,7 +92,7 @@ pub fn end() -> Result<()> {
 pub fn destroy(room: Marked, _: MayDestroy) -> Result<()> {
     say("Overwriting the old files.");
     overwrite(&room)?;
-    room.delete().map_err(places::problem)?;
+    room.delete().map_err(paths::problem)?;
     say(
         "The old files are overwritten and removed. On an SSD, a flash card or a copy-on-write \
          filesystem copies of them can survive until the whole device is erased; run `fstrim -a` \
@@ -196,7 +113,7 @@ fn overwrite(room: &Marked) -> Result<()> {
             ));
         }
     })
-    .map_err(places::problem)?;
+    .map_err(paths::problem)?;
     for line in report.lines() {
         say(line);
     }
@@ -232,7 +149,7 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
         Err(_) if options.when_due => return Ok(()),
         Err(problem) => return Err(problem),
     };
-    let Some(mut journal) = lost::take_up()? else {
+    let Some(mut journal) = super::lost_journal::take_up()? else {
         if options.when_due {
             return Ok(());
         }
@@ -261,12 +178,12 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
     }
     // First: where its disk is not mounted, the original is not seen either.
     let serving = proofs::serving(places.data.real())?;
-    let room = Marked::find(&places.original, journal.run).map_err(places::problem)?;
+    let room = Marked::find(&places.original, journal.run).map_err(paths::problem)?;
     let Some(room) = room else {
         return end();
     };
     let unused = proofs::unused(&room.data())?;
-    let on_disk = proofs::on_disk(&places.filesystem().map_err(places::problem)?)?;
+    let on_disk = proofs::on_disk(&places.filesystem().map_err(paths::problem)?)?;
     let permit = MayDestroy::with(&on_disk, &serving, &unused, &noted);
     if !options.when_due {
         ask::confirm(
@@ -275,7 +192,7 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
             options.yes,
         )?;
     }
-    journal.reach(Stage::Destroying).map_err(places::problem)?;
+    journal.reach(Stage::Destroying).map_err(paths::problem)?;
     destroy(room, permit)?;
     end()
 }
@@ -283,7 +200,7 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
 /// Whether MariaDB serves from the copy, and the original is not on its disk.
 fn is_gone(journal: &Journal, places: &Places) -> Result<bool> {
     let serves = proofs::serving(places.data.real()).is_ok();
-    let room = Marked::find(&places.original, journal.run).map_err(places::problem)?;
+    let room = Marked::find(&places.original, journal.run).map_err(paths::problem)?;
     let holds = room.is_some_and(|room| room.data().exists());
     Ok(journal.stage == Stage::Starting && serves && !holds)
 }
@@ -319,7 +236,7 @@ fn due(journal: &Journal) -> std::result::Result<(), String> {
     if journal.ends == OriginalEnds::Never {
         return Err("its owner wanted it kept".into());
     }
-    if places::boot_id() == journal.boot {
+    if paths::boot_id() == journal.boot {
         return Err("the server was not started since".into());
     }
     let vault = look_at_vault().map_err(|problem| problem.what)?;
@@ -336,7 +253,7 @@ fn due(journal: &Journal) -> std::result::Result<(), String> {
 
 /// What becomes of a database in a reset, as a part of its announcement.
 pub fn in_a_reset() -> &'static str {
-    match lost::find() {
+    match lost_journal::find() {
         Ok(None) => "",
         Ok(Some(journal)) if journal.stage < Stage::Starting => {
             "The database itself is still in the clear (`stayput mariadb enable` was interrupted), \
@@ -350,7 +267,7 @@ pub fn in_a_reset() -> &'static str {
 /// because it shall be readable by nobody. What fails is said, and stops
 /// nothing.
 pub fn destroy_for_reset() {
-    let mut journal = match lost::find() {
+    let mut journal = match lost_journal::find() {
         Ok(Some(journal)) => journal,
         Ok(None) => return,
         Err(error) => {
@@ -381,9 +298,9 @@ pub fn destroy_for_reset() {
     // As it stands after this, there is no way back.
     let destroyed = journal
         .reach(Stage::Destroying)
-        .map_err(places::problem)
+        .map_err(paths::problem)
         .and_then(|()| overwrite(&room))
-        .and_then(|()| room.delete().map_err(places::problem))
+        .and_then(|()| room.delete().map_err(paths::problem))
         .and_then(|()| end());
     if let Err(problem) = destroyed {
         say(format!("Not all of it was destroyed: {problem}"));

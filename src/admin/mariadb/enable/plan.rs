@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::journal::{OriginalEnds, Stage};
+use crate::admin::mariadb::run_records::journal::{OriginalEnds, Stage};
 
 /// One step of a run on the stopped server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

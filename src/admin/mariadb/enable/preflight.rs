@@ -1,7 +1,7 @@
 //! What has to be right before anything is changed.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,14 @@ use nix::sys::statvfs::statvfs;
 
 use crate::admin::mariadb::config::Configuration;
 use crate::admin::mariadb::data_directory::DataDirectory;
-use crate::admin::mariadb::judge::DIRECTORIES;
 use crate::admin::mariadb::process::of_others;
+use crate::admin::mariadb::start_faults::DIRECTORIES;
 use crate::admin::mariadb::version::{of_mariadbd, version_fault};
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 use crate::release::mariadb::CheckFile;
 use crate::sys::attributes;
 
-use super::places::{self, Places};
+use crate::admin::mariadb::run_records::paths::{self, Places};
 
 /// What a new, empty data directory takes, in bytes.
 const NEW_SERVER: u64 = 256 << 20;
@@ -140,23 +140,9 @@ fn one_filesystem(directory: &Path, device: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a directory is there with something in it. What cannot be told
-/// counts as something.
-pub fn holds_something(directory: &Path) -> bool {
-    !is_empty_or_missing(directory)
-}
-
-/// Whether a directory is provably empty, or not there.
-pub fn is_empty_or_missing(directory: &Path) -> bool {
-    match fs::read_dir(directory) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == ErrorKind::NotFound,
-    }
-}
-
 /// The check file that `enable` leaves beside the data, if it is whole.
 pub fn check_file_beside(data: &DataDirectory) -> Option<CheckFile> {
-    let file = File::open(places::check_beside(data)).ok()?;
+    let file = File::open(paths::check_beside(data)).ok()?;
     let mut bytes = Vec::new();
     file.take(CheckFile::MAX as u64 + 1)
         .read_to_end(&mut bytes)
@@ -281,17 +267,6 @@ mod tests {
         std::os::unix::fs::symlink("/srv/x", data.join("clinic/t.MYD")).unwrap();
         let error = one_filesystem(&data, device).unwrap_err().to_string();
         assert!(error.contains("clinic/t.MYD"), "{error}");
-    }
-
-    #[test]
-    fn only_what_is_seen_to_be_empty_counts_as_empty() {
-        let room = tempfile::tempdir().unwrap();
-        assert!(is_empty_or_missing(room.path()));
-        assert!(is_empty_or_missing(&room.path().join("none")));
-        fs::write(room.path().join("file"), "").unwrap();
-        assert!(holds_something(room.path()));
-        // What is no directory is not an empty one.
-        assert!(holds_something(&room.path().join("file")));
     }
 
     #[test]

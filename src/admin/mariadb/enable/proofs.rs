@@ -9,9 +9,9 @@ use crate::admin::mariadb::data_directory::{DataDirectory, Door};
 use crate::admin::mariadb::gate::{close, gate};
 use crate::admin::mariadb::occupants;
 use crate::admin::mariadb::process::serves_from;
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 
-use super::journal::{Journal, Stage};
+use crate::admin::mariadb::run_records::journal::{Journal, Stage};
 
 /// All that was written to the copy's filesystem is on the disk.
 #[derive(Debug)]

@@ -7,18 +7,19 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::admin::mariadb::copying::ROOM;
-use crate::admin::mariadb::copying::{Client, Copied, Obstacle, Source, encrypted_copy, obstacles};
-use crate::admin::mariadb::server::ServiceUser;
-use crate::admin::{Problem, Result};
+use crate::admin::mariadb::copying::{
+    Client, Copied, Obstacle, ROOM, Source, encrypted_copy, obstacles,
+};
+use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::problem::{Problem, Result};
 use crate::keys::random_bytes;
 use zeroize::Zeroizing;
 
-use super::journal::{Journal, OriginalEnds, Stage};
-use super::making::Making;
-use super::marks::{Marked, RunId};
-use super::places::{self, Places};
+use super::copy_mounts::Making;
 use super::{say, undo, worker};
+use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
+use crate::admin::mariadb::run_records::marked_room::{Marked, RunId};
+use crate::admin::mariadb::run_records::paths::{self, Places};
 
 /// Stopping and starting MariaDB, beside copying and comparing.
 const AROUND_IT: Duration = Duration::from_secs(5);
@@ -45,13 +46,13 @@ pub fn rehearse(
         data: places.data.seen().to_owned(),
         ends: OriginalEnds::Never,
         since: 0,
-        boot: places::boot_id(),
+        boot: paths::boot_id(),
     };
-    journal.write().map_err(places::problem)?;
+    journal.write().map_err(paths::problem)?;
     let copied = places
         .make_root()
         .and_then(|_| Marked::make(&places.making, journal.run))
-        .map_err(places::problem)
+        .map_err(paths::problem)
         .and_then(|room| copy(client, user, words, &room));
     let thrown_away = undo::forget_rehearsal(&journal, places);
     let copied = copied?;
@@ -78,7 +79,7 @@ fn refusal(found: &[Obstacle]) -> Problem {
 }
 
 fn copy(client: &Client, user: ServiceUser, words: &[String], room: &Marked) -> Result<Copied> {
-    let io = places::problem;
+    let io = paths::problem;
     let making = Making::in_room(room, user).map_err(io)?;
     let key_file = throw_away_keys(user)?;
     let copied = encrypted_copy(
@@ -109,7 +110,7 @@ fn throw_away_keys(user: ServiceUser) -> Result<PathBuf> {
         fs::set_permissions(&path, Permissions::from_mode(0o400))?;
         chown(&path, Some(user.uid), Some(user.gid))
     };
-    write().map_err(places::problem)?;
+    write().map_err(paths::problem)?;
     Ok(path)
 }
 

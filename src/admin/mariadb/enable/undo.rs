@@ -6,24 +6,24 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::admin::durable::sync_directory;
-use crate::admin::mariadb::copying::ROOM;
-use crate::admin::mariadb::copying::{Target, compare_stopped};
+use crate::admin::mariadb::copying::{ROOM, Target, compare_stopped};
 use crate::admin::mariadb::data_directory::{DataDirectory, Door};
+use crate::admin::mariadb::gate_units;
 use crate::admin::mariadb::launch::started_by_the_unit;
 use crate::admin::mariadb::process::serves_from;
-use crate::admin::mariadb::server::ServiceUser;
+use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE};
-use crate::admin::mariadb::units;
 use crate::admin::mariadb_service::{self, CHECK_FILE};
-use crate::admin::{Problem, Result, systemd};
+use crate::admin::problem::{Problem, Result};
+use crate::admin::systemd;
 use crate::sys::{hangup, mount};
 
-use super::hold::{self, Cover};
-use super::journal::{Journal, Stage};
-use super::making::Making;
-use super::marks::Marked;
-use super::places::{self, Places};
-use super::{along, beside, say};
+use super::copy_mounts::Making;
+use super::start_prevention::{self, Cover};
+use super::{dependent_units, other_files, say};
+use crate::admin::mariadb::run_records::journal::{Journal, Stage};
+use crate::admin::mariadb::run_records::marked_room::Marked;
+use crate::admin::mariadb::run_records::paths::{self, Places};
 
 /// `stayput mariadb let-go`: what the unit runs when the work has ended, for
 /// whatever reason. Does nothing after a run that did all it should.
@@ -31,7 +31,7 @@ use super::{along, beside, say};
 /// # Errors
 /// When the clear server cannot be put back; says where everything is.
 pub fn let_go() -> Result<()> {
-    let Some(journal) = Journal::read().map_err(places::problem)? else {
+    let Some(journal) = Journal::read().map_err(paths::problem)? else {
         return Ok(());
     };
     let places = Places::of(&journal.data);
@@ -40,11 +40,11 @@ pub fn let_go() -> Result<()> {
         Stage::Building | Stage::Switching => undo(&journal, &places),
         Stage::TakingBack => go_back(&journal, &places),
         Stage::Starting => settle(&journal, &places),
-        Stage::Waiting | Stage::Destroying => hold::let_units_go(),
+        Stage::Waiting | Stage::Destroying => start_prevention::let_units_go(),
     };
     if undone.is_err() {
         // Whatever else went wrong: what holds MariaDB back must not stay.
-        hold::let_units_go()?;
+        start_prevention::let_units_go()?;
     }
     undone
 }
@@ -57,7 +57,7 @@ pub fn undo(journal: &Journal, places: &Places) -> Result<()> {
     say("Going back to the server as it was.");
     // In a terminal or in a unit: half undone, MariaDB would stay down.
     let _ = hangup::outlive();
-    let io = places::problem;
+    let io = paths::problem;
     Making::end().map_err(io)?;
     Cover::of(places.data.seen()).take_away().map_err(io)?;
     original_is_there(journal, places)?;
@@ -100,7 +100,7 @@ fn unswitch(journal: &Journal, places: &Places) -> io::Result<()> {
 /// # Errors
 /// When it cannot be found.
 pub fn original_is_there(journal: &Journal, places: &Places) -> Result<()> {
-    let io = places::problem;
+    let io = paths::problem;
     let room = Marked::find(&places.original, journal.run).map_err(io)?;
     let closed = room.is_some_and(|room| room.data().exists());
     if closed || places.data.door().map_err(io)? == Door::Foreign {
@@ -121,13 +121,13 @@ pub fn original_is_there(journal: &Journal, places: &Places) -> Result<()> {
 /// # Errors
 /// What the filesystem says.
 pub fn forget_rehearsal(journal: &Journal, places: &Places) -> Result<()> {
-    let io = places::problem;
+    let io = paths::problem;
     Making::end().map_err(io)?;
     if let Some(making) = Marked::find(&places.making, journal.run).map_err(io)? {
         making.delete().map_err(io)?;
     }
     Journal::clear().map_err(io)?;
-    places::leave_room().map_err(io)?;
+    paths::leave_room().map_err(io)?;
     // remove_dir takes an empty directory only: the first run made it.
     if let Some(root) = places.making.parent() {
         let _ = fs::remove_dir(root);
@@ -137,7 +137,7 @@ pub fn forget_rehearsal(journal: &Journal, places: &Places) -> Result<()> {
 
 /// The original in its own place again, the gate and its settings gone.
 fn put_original_back(journal: &Journal, places: &Places) -> Result<()> {
-    let io = places::problem;
+    let io = paths::problem;
     let (data, run) = (&places.data, journal.run);
     if let Some(room) = Marked::find(&places.original, run).map_err(io)? {
         if room.data().exists() {
@@ -153,13 +153,13 @@ fn put_original_back(journal: &Journal, places: &Places) -> Result<()> {
             _ => sync_directory(Path::new(file)).map_err(io)?,
         }
     }
-    units::take_gate_away()
+    gate_units::take_gate_away()
 }
 
 /// The place where MariaDB looks is free. What somebody else has put there is
 /// moved aside.
 fn clear_place(journal: &Journal, data: &DataDirectory) -> Result<()> {
-    let io = places::problem;
+    let io = paths::problem;
     let seen = data.seen();
     match fs::symlink_metadata(seen) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -185,14 +185,14 @@ fn clear_place(journal: &Journal, data: &DataDirectory) -> Result<()> {
 }
 
 fn end_clear() -> Result<()> {
-    hold::let_units_go()?;
+    start_prevention::let_units_go()?;
     super::original::take_unit_away()?;
-    Journal::clear().map_err(places::problem)?;
+    Journal::clear().map_err(paths::problem)?;
     let started = mariadb_service::start_mariadb();
     if started.is_ok() {
-        along::start();
+        dependent_units::start();
     }
-    places::leave_room().map_err(places::problem)?;
+    paths::leave_room().map_err(paths::problem)?;
     started?;
     say("MariaDB runs as it did before, not encrypted.");
     Ok(())
@@ -200,9 +200,9 @@ fn end_clear() -> Result<()> {
 
 /// A run that ended after MariaDB may have been started with the copy.
 fn settle(journal: &Journal, places: &Places) -> Result<()> {
-    hold::let_units_go()?;
+    start_prevention::let_units_go()?;
     if serves_from(places.data.real()).is_ok() || mariadb_service::start_mariadb().is_ok() {
-        along::start();
+        dependent_units::start();
         say("MariaDB runs from the encrypted copy. The clear original is kept.");
         say("Run `stayput mariadb enable` again: it goes on from here.");
         return Ok(());
@@ -216,7 +216,7 @@ fn settle(journal: &Journal, places: &Places) -> Result<()> {
     let words = ServiceUser::find()
         .and_then(|user| started_by_the_unit(&user))
         .map(|started| started.words);
-    hold::units()?;
+    start_prevention::units()?;
     mariadb_service::stop_units()?;
     match words.and_then(|words| compare(journal, places, &words)) {
         Ok(0) => {
@@ -226,7 +226,7 @@ fn settle(journal: &Journal, places: &Places) -> Result<()> {
         Ok(_) => {}
         Err(problem) => say(format!("They cannot be compared: {}", problem.what)),
     }
-    hold::let_units_go()?;
+    start_prevention::let_units_go()?;
     Err(Problem::failed(
         format!(
             "The encrypted copy in {} may hold rows that the original lacks. Nothing was undone; \
@@ -248,21 +248,21 @@ pub fn go_back(journal: &Journal, places: &Places) -> Result<()> {
     original_is_there(journal, places)?;
     // From here on the copy has not every row that MariaDB acknowledges.
     let mut noted = journal.clone();
-    noted.reach(Stage::TakingBack).map_err(places::problem)?;
-    hold::units()?;
-    along::note();
+    noted.reach(Stage::TakingBack).map_err(paths::problem)?;
+    start_prevention::units()?;
+    dependent_units::note();
     mariadb_service::stop_units()?;
-    if let Some(making) = Marked::find(&places.making, journal.run).map_err(places::problem)? {
-        making.delete().map_err(places::problem)?;
+    if let Some(making) = Marked::find(&places.making, journal.run).map_err(paths::problem)? {
+        making.delete().map_err(paths::problem)?;
     }
     let kept = aside(journal, places);
     if places.data.real().exists() {
-        places.data.close().map_err(places::problem)?;
-        fs::rename(places.data.real(), &kept).map_err(places::problem)?;
-        sync_directory(&kept).map_err(places::problem)?;
+        places.data.close().map_err(paths::problem)?;
+        fs::rename(places.data.real(), &kept).map_err(paths::problem)?;
+        sync_directory(&kept).map_err(paths::problem)?;
     }
     say(format!("The copy is kept in {}.", kept.display()));
-    beside::tell_kept(places.data.seen(), journal.since);
+    other_files::tell_kept(places.data.seen(), journal.since);
     put_original_back(journal, places)?;
     end_clear()
 }
@@ -276,7 +276,7 @@ fn aside(journal: &Journal, places: &Places) -> PathBuf {
 /// Compares both through private servers, as before the switch: the number of
 /// things that are not the same.
 fn compare(journal: &Journal, places: &Places, words: &[String]) -> Result<usize> {
-    let io = places::problem;
+    let io = paths::problem;
     let user = ServiceUser::find()?;
     let original = Marked::find(&places.original, journal.run)
         .map_err(io)?
@@ -301,7 +301,7 @@ fn compare(journal: &Journal, places: &Places, words: &[String]) -> Result<usize
     };
     let compared = compare_stopped(&user, words, old, &target, &mut |line| say(line));
     for (_, to) in pairs {
-        places::end_mount(to).map_err(io)?;
+        paths::end_mount(to).map_err(io)?;
     }
     compared
 }

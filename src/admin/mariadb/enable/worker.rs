@@ -10,8 +10,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::admin::durable::write_durably;
+use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
 use crate::admin::systemd::{SYSTEMCTL, reload, systemctl};
-use crate::admin::{Problem, Result, program};
 
 const UNIT: &str = "stayput-mariadb-enable.service";
 const PATH: &str = "/run/systemd/system/stayput-mariadb-enable.service";

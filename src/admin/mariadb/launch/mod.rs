@@ -6,24 +6,23 @@
 //! expanded as systemd does it, and exactly these words are taken to mariadbd
 //! for its view of them.
 
-pub mod environment;
+mod command_line;
 pub mod probe;
 mod properties;
 mod surroundings;
-mod words;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command as Program;
 
+use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
-use crate::admin::{Problem, Result};
 use crate::release::RELEASE_FOLDER;
 
-use super::config::Configuration;
-use super::server::ServiceUser;
-use environment::{Environment, FILE_MAX};
+use crate::admin::mariadb::config::Configuration;
+use crate::admin::mariadb::environment::{Environment, FILE_MAX};
+use crate::admin::mariadb::service_user::ServiceUser;
 use properties::{NoProperty, Properties};
 pub use surroundings::LaunchFault;
 use surroundings::RunsAs;
@@ -185,7 +184,7 @@ fn start(
     let [command] = commands.as_slice() else {
         return Err(LaunchFault::Starts(commands.len()));
     };
-    words::words(command, environment).map_err(|why| LaunchFault::Start {
+    command_line::words(command, environment).map_err(|why| LaunchFault::Start {
         command: command.shown(),
         why,
     })

@@ -7,9 +7,9 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use crate::admin::mariadb::server::{PRINT_DEFAULTS, ServiceUser, leading};
+use crate::admin::mariadb::service_user::{PRINT_DEFAULTS, ServiceUser, leading};
 use crate::admin::mariadb::settings::SETTINGS_FILE;
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 
 use super::{Asked, Launch, UNIT};
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 
-use super::words::Command;
+use super::command_line::Command;
 
 const BUSCTL: &str = "/usr/bin/busctl";
 

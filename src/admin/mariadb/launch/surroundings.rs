@@ -5,8 +5,8 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use super::command_line::{Command, Unclear};
 use super::properties::{NoProperty, Properties};
-use super::words::{Command, Unclear};
 
 /// One reason why what systemd would start is not what was enrolled.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! The binary logs end with the clear data directory: who needs them is asked
 //! before. Pure.
 
-use crate::admin::Problem;
 use crate::admin::mariadb::copying::Row;
+use crate::admin::problem::Problem;
 
-use super::words::size;
+use super::report::size;
 use super::{Class, Found};
 
 /// What the running server says of replication; a server that was started

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 use crate::sys::beneath::{self, open_directory, open_root};
 
 use super::{Entry, Kind, Known};

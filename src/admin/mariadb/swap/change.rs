@@ -9,7 +9,8 @@ use std::process::Command;
 
 use crate::admin::durable::write_durably;
 use crate::admin::mariadb::overwrite::overwrite;
-use crate::admin::{Problem, Result, program};
+use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
 
 use super::System;
 

@@ -1,0 +1,55 @@
+//! `stayput release`: the keys into memory, as a boot does, and out of it
+//! again.
+
+use crate::admin::key_release::put;
+use crate::admin::mariadb_service::is_starting;
+use crate::admin::problem::{Problem, Result};
+use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::admin::watch_service;
+use crate::release;
+use crate::vault::EventKind;
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct ReleaseOptions {
+    /// Remove them again; a MariaDB that runs goes on
+    #[arg(long)]
+    take_back: bool,
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+pub fn run(options: &ReleaseOptions) -> Result<()> {
+    if options.take_back {
+        return take_back();
+    }
+    let mut unlocked = unlock(&options.unlock)?;
+    put(unlocked.master_key(), &unlocked.proven.policy)?;
+    if unlocked.proven.policy.mariadb.is_some() {
+        println!("The keys are in memory; MariaDB can be started.");
+    } else {
+        println!("Nothing is released on this server yet. Next: stayput mariadb enable");
+    }
+    unlocked.log(EventKind::ReleasedByHand)?;
+    // A stick may have opened it in another place than it was started in.
+    if options.unlock.stick.is_some() {
+        watch_service::start_anew();
+    }
+    Ok(())
+}
+
+fn take_back() -> Result<()> {
+    if is_starting() {
+        return Err(Problem::refused(
+            "MariaDB is being started; without its keys it would lose rows.",
+            "Nothing was changed. Wait until it runs, then run the command again.",
+        ));
+    }
+    release::remove_keys()?;
+    println!("The keys are removed. A MariaDB that runs goes on.");
+    if release::leaves_when_read() {
+        println!("Its next start brings them back where this place opens the vault.");
+    } else {
+        println!("Before its next start: stayput release");
+    }
+    Ok(())
+}

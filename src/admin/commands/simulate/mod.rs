@@ -1,0 +1,62 @@
+//! `stayput simulate`: what the prompt would say when something is missing.
+//! Nothing is changed, nothing is destroyed.
+
+mod forecast;
+mod without;
+
+use crate::admin::open_vault::look_at_vault;
+use crate::admin::problem::{Problem, Result};
+use std::time::Instant;
+
+use crate::environment::{KeyServers, ON_A_LIVE_NETWORK, look_around};
+use crate::opening::snapshot::Snapshot;
+use crate::theft::TheftState;
+use crate::vault::SlotTable;
+use forecast::foretell;
+use without::Without;
+
+/// Looks around as a boot does, takes away what is named, and shows what the
+/// prompt would then say. Backup sticks count as not plugged in.
+#[derive(clap::Args, Clone, Debug)]
+pub struct SimulateOptions {
+    /// What is missing: place, machine, neighbour:ADDRESS, tang:ADDRESS, or a part as
+    /// `stayput status` names it
+    #[arg(long, value_name = "WHAT")]
+    without: Vec<Without>,
+    /// Others answer in their place, as in another house
+    #[arg(long, requires = "without")]
+    strangers: bool,
+}
+
+pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
+    let mut found = Snapshot::of(&look_at_vault()?);
+    if let Ok(TheftState::ResetBegun { cause, time }) = found.state {
+        // A boot finishes it before anything else.
+        found.state = Ok(TheftState::Reset { cause, time });
+    }
+    let none = SlotTable::default();
+    let table = found.slots().unwrap_or(&none);
+    let labels = || {
+        let factors = table.environments.iter().flat_map(|slot| &slot.factors);
+        factors.map(|factor| &factor.label)
+    };
+    for without in &options.without {
+        if found.slots.is_ok() && !without.is_enrolled(table) {
+            let known: Vec<&str> = labels().map(|label| label.as_str()).collect();
+            return Err(Problem::refused(
+                format!("Nothing is enrolled that is called \"{without}\"."),
+                format!("These are: place, machine, {}.", known.join(", ")),
+            ));
+        }
+    }
+    let servers = KeyServers::of(&table.environments, Instant::now());
+    let around = look_around(labels(), servers, ON_A_LIVE_NETWORK, |_| false);
+    let observed = without::taken_away(&around, table, &options.without, options.strangers);
+    let future = foretell(found, observed);
+    if json {
+        println!("{:#}", future.json(&options.without, options.strangers));
+    } else {
+        print!("{}", future.text(&options.without, options.strangers));
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! Own addresses that were enrolled and that this server does not have any
+//! more, because somebody has given its cards others since.
+
+use core::fmt::{self, Display, Formatter};
+
+use super::{BEYOND, OwnAddresses};
+use crate::sys::interface::{self, Mac};
+use crate::sys::route::{self, Found, Way};
+use crate::vault::{EnvironmentSlot, OwnAddress};
+
+/// One that is another now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    pub before: OwnAddress,
+    pub now: OwnAddress,
+}
+
+impl Display for Moved {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { before, now } = self;
+        write!(
+            f,
+            "enrolled as {}/{}, its card has {}/{} now",
+            before.address, before.prefix, now.address, now.prefix
+        )
+    }
+}
+
+/// Those of a place, as this server has them now; the place is this one.
+pub fn own_addresses_now(slot: &EnvironmentSlot) -> OwnAddresses {
+    let servers = slot.servers.iter().map(|server| server.address.ip());
+    let ways = servers.chain([BEYOND]).map(route::way_to);
+    let ways: Vec<Way> = ways.filter_map(core::result::Result::ok).collect();
+    as_they_are(&slot.addresses, on_the_card, &ways)
+}
+
+/// Which of them are others `now`.
+pub fn moved(before: &[OwnAddress], now: &[OwnAddress]) -> Vec<Moved> {
+    let pairs = before.iter().zip(now);
+    let pairs = pairs.filter(|(before, now)| before != now);
+    let moved = pairs.map(|(before, now)| Moved {
+        before: *before,
+        now: *now,
+    });
+    moved.collect()
+}
+
+fn on_the_card(card: Mac) -> Vec<Found> {
+    let index = interface::of_card(card).and_then(|name| interface::index(&name));
+    let found = index.and_then(|index| route::addresses(index).ok());
+    found.unwrap_or_default().to_vec()
+}
+
+/// `ways` are those out of here, of which the router is read. Pure.
+fn as_they_are(
+    enrolled: &[OwnAddress],
+    on_the_card: impl Fn(Mac) -> Vec<Found>,
+    ways: &[Way],
+) -> OwnAddresses {
+    let mut own: OwnAddresses = enrolled.iter().copied().collect();
+    for (at, before) in enrolled.iter().enumerate() {
+        let others = own.iter().enumerate().filter(|(other, _)| *other != at);
+        let others: OwnAddresses = others.map(|(_, other)| *other).collect();
+        if let Some(found) = in_place_of(before, &others, &on_the_card(before.card)) {
+            let mut from_it = ways.iter().filter(|way| way.from == found.address);
+            own[at] = OwnAddress {
+                address: found.address,
+                prefix: found.prefix,
+                router: from_it.find_map(|way| way.through).or(before.router),
+                ..*before
+            };
+        }
+    }
+    own
+}
+
+/// Which of the addresses that its card has is the enrolled one now; `None`
+/// where that has not changed, or nothing fits. One that ends by itself does
+/// not: it was lent, and is another one at the next boot.
+fn in_place_of(before: &OwnAddress, others: &[OwnAddress], found: &[Found]) -> Option<Found> {
+    let is_static = |found: &&Found| {
+        let mut others = others.iter();
+        !found.is_temporary
+            && !found.is_taken
+            && found.address.is_ipv4() == before.address.is_ipv4()
+            && !others.any(|other| (other.card, other.address) == (before.card, found.address))
+    };
+    let has_its_address = |found: &&Found| found.address == before.address;
+    let mut same = found.iter().filter(has_its_address);
+    if same.any(|found| found.prefix == before.prefix) {
+        return None;
+    }
+    let found = match found.iter().find(has_its_address) {
+        Some(same) => Some(same).filter(is_static),
+        // The first is the one that the kernel speaks from.
+        None => found.iter().find(is_static),
+    };
+    found.copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::IpAddr;
+
+    const CARD: Mac = [0x00, 0x0d, 0xb9, 0, 0, 1];
+    const OTHER_CARD: Mac = [0x00, 0x0d, 0xb9, 0, 0, 2];
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn enrolled(card: Mac, address: &str, router: Option<&str>) -> OwnAddress {
+        let (address, prefix) = address.split_once('/').unwrap();
+        OwnAddress {
+            card,
+            address: ip(address),
+            prefix: prefix.parse().unwrap(),
+            router: router.map(ip),
+        }
+    }
+
+    fn on_card(address: &str) -> Found {
+        let (address, prefix) = address.split_once('/').unwrap();
+        Found {
+            address: ip(address),
+            prefix: prefix.parse().unwrap(),
+            is_temporary: false,
+            is_taken: false,
+        }
+    }
+
+    fn way(from: &str, through: &str) -> Way {
+        Way {
+            index: 2,
+            from: ip(from),
+            through: Some(ip(through)),
+        }
+    }
+
+    fn now(enrolled: &[OwnAddress], on_card: &[Found], ways: &[Way]) -> OwnAddresses {
+        let of = |card| match card {
+            CARD => on_card.to_vec(),
+            _ => Vec::new(),
+        };
+        as_they_are(enrolled, of, ways)
+    }
+
+    #[test]
+    fn a_clinic_that_renumbers_its_network_has_the_new_address_and_the_new_router() {
+        let before = [enrolled(CARD, "192.168.1.10/24", Some("192.168.1.1"))];
+        let found = [on_card("10.20.0.10/16"), on_card("fd12::10/64")];
+        let ways = [
+            way("172.16.0.9", "172.16.0.1"),
+            way("10.20.0.10", "10.20.0.1"),
+        ];
+        let after = now(&before, &found, &ways);
+        assert_eq!(
+            after[..],
+            [enrolled(CARD, "10.20.0.10/16", Some("10.20.0.1"))]
+        );
+        let words: Vec<String> = moved(&before, &after)
+            .iter()
+            .map(Moved::to_string)
+            .collect();
+        assert_eq!(
+            words,
+            ["enrolled as 192.168.1.10/24, its card has 10.20.0.10/16 now"]
+        );
+    }
+
+    #[test]
+    fn a_network_that_was_made_larger_keeps_the_address_and_its_router() {
+        let before = [enrolled(CARD, "192.168.1.10/24", Some("192.168.1.1"))];
+        // A second address beside it is not taken for it.
+        let found = [on_card("192.168.1.99/24"), on_card("192.168.1.10/23")];
+        let after = now(&before, &found, &[]);
+        assert_eq!(
+            after[..],
+            [enrolled(CARD, "192.168.1.10/23", Some("192.168.1.1"))]
+        );
+    }
+
+    #[test]
+    fn a_server_with_its_address_one_that_is_lent_or_none_at_all_has_nothing_new() {
+        let before = [enrolled(CARD, "192.168.1.10/24", Some("192.168.1.1"))];
+        let still = on_card("192.168.1.10/24");
+        let other = on_card("192.168.1.99/24");
+        let lent = Found {
+            is_temporary: true,
+            ..other
+        };
+        let taken = Found {
+            is_taken: true,
+            ..other
+        };
+        let lent_with_another_prefix = Found {
+            is_temporary: true,
+            ..on_card("192.168.1.10/16")
+        };
+        let other_router = [way("192.168.1.10", "192.168.1.254")];
+        for found in [
+            &[other, still][..],
+            &[on_card("192.168.1.10/16"), still],
+            &[lent],
+            &[taken],
+            &[lent_with_another_prefix, other],
+            &[on_card("fd12::10/64")],
+            &[],
+        ] {
+            let after = now(&before, found, &other_router);
+            assert_eq!(after[..], before, "{found:?}");
+            assert!(moved(&before, &after).is_empty());
+        }
+    }
+
+    #[test]
+    fn of_two_addresses_the_one_that_moved_does_not_take_the_others_place() {
+        let before = [
+            enrolled(CARD, "192.168.1.10/24", None),
+            enrolled(CARD, "10.0.0.10/24", None),
+            enrolled(OTHER_CARD, "172.16.0.10/24", None),
+        ];
+        let found = [on_card("10.0.0.10/24"), on_card("192.168.7.10/24")];
+        let after = now(&before, &found, &[]);
+        let expected = [
+            enrolled(CARD, "192.168.7.10/24", None),
+            before[1],
+            before[2],
+        ];
+        assert_eq!(after[..], expected);
+        // Both have moved: each is taken for one of them, none for both.
+        let found = [on_card("10.7.0.10/24"), on_card("192.168.7.10/24")];
+        let after = now(&before, &found, &[]);
+        let addresses: Vec<IpAddr> = after.iter().map(|own| own.address).collect();
+        let expected = ["10.7.0.10", "192.168.7.10", "172.16.0.10"].map(ip);
+        assert_eq!(addresses, expected);
+    }
+}
