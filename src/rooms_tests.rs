@@ -47,6 +47,7 @@ const ADMIN: House = House {
     floors: &[
         &[
             "durable",
+            "factor_counts",
             "guessing_time",
             "names",
             "problem",

@@ -1,53 +1,30 @@
 //! The events of the vault's log as sentences.
 
+use crate::admin::factor_counts::{counts, counts_as_enrolled};
 use crate::admin::watch_service;
 use crate::theft::ResetCause;
-use crate::vault::{Answered, EventKind, LockedBecause, OpenedBy};
-
-/// The end of a list of counts; nothing where there are no key servers.
-fn key_servers(answered: &Answered, behind: &str) -> String {
-    match answered.servers_of {
-        0 => String::new(),
-        of => format!(", {} of {of} key servers{behind}", answered.servers),
-    }
-}
+use crate::vault::{EventKind, LockedBecause, OpenedBy};
 
 /// What happened, in one sentence.
 pub fn sentence(kind: &EventKind) -> String {
     match kind {
         EventKind::VaultMade => "The vault was made.".into(),
-        EventKind::Enrolled { place, factors } => format!(
-            "The place \"{place}\" was enrolled: {} of {} machine factors, {} of {} neighbours{}.",
-            factors.machine,
-            factors.machine_of,
-            factors.place,
-            factors.place_of,
-            key_servers(factors, "")
-        ),
+        EventKind::Enrolled { place, factors } => {
+            format!("The place \"{place}\" was enrolled: {}.", counts(*factors))
+        }
         EventKind::Released { by, milliseconds } => match by {
             OpenedBy::Environment { place, same, need } => format!(
-                "Opened at \"{place}\" after {milliseconds} ms: {} of {} machine factors as \
-                 enrolled ({} needed), {} of {} neighbours ({} needed){}.",
-                same.machine,
-                same.machine_of,
-                need.machine,
-                same.place,
-                same.place_of,
-                need.place,
-                key_servers(same, &format!(" ({} needed)", need.servers))
+                "Opened at \"{place}\" after {milliseconds} ms: {}.",
+                counts_as_enrolled(*same, *need)
             ),
             OpenedBy::Stick { label } => format!("Opened with the stick \"{label}\"."),
             OpenedBy::Passphrase { name } => format!("Opened with the passphrase of \"{name}\"."),
             OpenedBy::Code => "Opened with the recovery code.".into(),
         },
         EventKind::Locked { because, answered } => format!(
-            "Stayed locked: {} ({} of {} machine factors, {} of {} neighbours{} answered.)",
+            "Stayed locked: {} ({} answered.)",
             reason(*because),
-            answered.machine,
-            answered.machine_of,
-            answered.place,
-            answered.place_of,
-            key_servers(answered, "")
+            counts(*answered)
         ),
         EventKind::WrongPin { stick } => format!("Wrong PIN for the stick \"{stick}\"."),
         EventKind::StickMade { stick } => format!("The stick \"{stick}\" was made."),
@@ -106,8 +83,8 @@ pub fn sentence(kind: &EventKind) -> String {
     }
 }
 
-/// To the owner, who reads this with the server at home again, all of it is
-/// said.
+/// The cause of a reset, duress included: the owner reads this with the server
+/// at home again.
 fn why(cause: ResetCause) -> String {
     match cause {
         ResetCause::Duress => "with a passphrase for duress".into(),
@@ -115,6 +92,7 @@ fn why(cause: ResetCause) -> String {
     }
 }
 
+/// Why the server stayed locked.
 fn reason(because: LockedBecause) -> &'static str {
     match because {
         LockedBecause::PlaceSilent => "too few factors answered.",

@@ -1,8 +1,8 @@
-//! What a PIN or a passphrase is worth, in plain words. Pure.
+//! How long guessing a PIN or a passphrase takes, in plain words. Pure.
 
 /// Seconds that one guess takes on one processor (scrypt with 128 MiB).
 const SECONDS_A_GUESS: f64 = 0.25;
-/// Processors that a determined thief has.
+/// Processors that a determined thief is assumed to have.
 const PROCESSORS: f64 = 100.0;
 
 /// How long somebody with the stick needs to try all PINs of this kind.
@@ -15,9 +15,10 @@ pub fn explain_pin(pin: &[u8]) -> String {
     explain(pin, "holds this stick", "PIN")
 }
 
-/// The same for somebody who has copied the disk before it was reset.
-pub fn explain_passphrase(words: &[u8]) -> String {
-    explain(words, "has a copy of this server's disk", "passphrase")
+/// How long somebody who has copied the disk before it was reset needs to try
+/// all passphrases of this kind.
+pub fn explain_passphrase(passphrase: &[u8]) -> String {
+    explain(passphrase, "has a copy of this server's disk", "passphrase")
 }
 
 fn explain(secret: &[u8], who: &str, what: &str) -> String {
@@ -34,7 +35,7 @@ fn explain(secret: &[u8], who: &str, what: &str) -> String {
     )
 }
 
-/// How many there are of this length, of the kinds of signs used.
+/// The number of secrets of this length with the kinds of characters used.
 fn guesses(pin: &[u8]) -> f64 {
     let uses = |kind: fn(&u8) -> bool| pin.iter().any(kind);
     let kinds = [

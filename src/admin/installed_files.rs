@@ -9,11 +9,15 @@ use std::path::Path;
 use crate::admin::durable::write_durably;
 use crate::admin::problem::{Problem, Result};
 
+/// Where the units find this program.
 pub const COMMAND: &str = "/usr/sbin/stayput";
+/// Where the initramfs hook finds the boot stage.
 pub const STAGE: &str = "/usr/lib/stayput/stayput-boot";
+/// The boot stage's file name, also beside this program.
 pub const STAGE_NAME: &str = "stayput-boot";
 
-/// What initramfs-tools runs: when the initramfs is made, and in it.
+/// The hook that runs when the initramfs is made, and the script that runs in
+/// it: each with its path and its text.
 pub const SCRIPTS: [(&str, &str); 2] = [
     (
         "/etc/initramfs-tools/hooks/stayput",
@@ -34,6 +38,10 @@ pub fn put_command() -> Result<()> {
     put_binary(&here, Path::new(COMMAND))
 }
 
+/// Copies a program, unless it is there already.
+///
+/// # Errors
+/// What the filesystem says.
 pub fn put_binary(from: &Path, to: &Path) -> Result<()> {
     match fs::read(from) {
         Ok(bytes) if fs::read(to).is_ok_and(|there| there == bytes) => Ok(()),
@@ -42,7 +50,7 @@ pub fn put_binary(from: &Path, to: &Path) -> Result<()> {
             println!("{}: written", to.display());
             Ok(())
         }
-        // Run from where it was installed to, it has nothing beside it.
+        // An installed command has no boot stage beside it.
         Err(error) if error.kind() == ErrorKind::NotFound && to.exists() => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Problem::failed(
             format!("{} is not there.", from.display()),
@@ -52,7 +60,10 @@ pub fn put_binary(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-/// A file that can be run, and that is there whole after a power cut.
+/// Writes a file that can be run, durably.
+///
+/// # Errors
+/// What the filesystem says.
 pub fn write_program(path: &Path, contents: &[u8]) -> Result<()> {
     let write = || {
         write_durably(path, contents)?;

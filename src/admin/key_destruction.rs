@@ -10,7 +10,7 @@ use crate::vault::locate::VaultDisk;
 /// Destroys the pepper, the slots and the released keys; with `wipe` also the
 /// keys on the sticks that are plugged in. A MariaDB that is just starting is
 /// stopped before its keys go.
-pub fn destroy(
+pub fn destroy_keys(
     vault: &mut Vault<VaultDisk>,
     cause: ResetCause,
     plugged: &PluggedKeys,

@@ -1,4 +1,4 @@
-//! The keys of the policy, put into memory and taken out of it again.
+//! The released keys: into memory, and out of it again.
 
 use crate::admin::mariadb_service::is_started;
 use crate::admin::problem::Result;
@@ -6,32 +6,36 @@ use crate::keys::MasterKey;
 use crate::release;
 use crate::vault::{Policy, Proven};
 
-/// Releases what the policy says.
+/// Writes the keys that the policy names into the filesystem in memory.
 ///
 /// # Errors
 /// What the system says.
-pub fn put(key: &MasterKey, policy: &Proven<Policy>) -> Result<()> {
+pub fn release_keys(key: &MasterKey, policy: &Proven<Policy>) -> Result<()> {
     Ok(release::release(key, policy)?)
 }
 
-/// Puts a changed `keep` into force at once, where keys were released.
+/// Applies a changed `keep` at once. Does nothing where no keys were released.
 ///
 /// # Errors
-/// As [`put`].
-pub fn renew(key: &MasterKey, policy: &Proven<Policy>) -> Result<()> {
+/// What the system says.
+pub fn apply_keep(key: &MasterKey, policy: &Proven<Policy>) -> Result<()> {
     if !release::is_open() {
         return Ok(());
     }
-    put(key, policy)?;
-    // One that starts just now may not have read them; it removes them itself.
-    if is_started() { after_start() } else { Ok(()) }
+    release_keys(key, policy)?;
+    // A MariaDB that is starting may not have read them; its unit removes them.
+    if is_started() {
+        remove_if_read()
+    } else {
+        Ok(())
+    }
 }
 
-/// MariaDB has read its keys: they leave where the policy says so.
+/// Removes the key file after MariaDB has read it, if the policy says so.
 ///
 /// # Errors
 /// When they cannot be removed.
-pub fn after_start() -> Result<()> {
+pub fn remove_if_read() -> Result<()> {
     if !release::leaves_when_read() {
         return Ok(());
     }

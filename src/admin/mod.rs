@@ -6,6 +6,7 @@ pub mod cli;
 mod commands;
 mod durable;
 mod event_text;
+mod factor_counts;
 mod guessing_time;
 mod installed_files;
 mod key_destruction;

@@ -1,15 +1,15 @@
-//! The vault that vault.conf names, as it stands: without the master key.
+//! The vault that vault.conf names, opened without the master key.
 
 use crate::admin::problem::{Problem, Result};
 use crate::sys::sysfs;
 use crate::vault::locate::{self, VaultDisk};
 use crate::vault::{PLACE_FILE, PLACE_FILE_BYTES, Vault, VaultPlace};
 
-/// Where vault.conf says that the vault is.
+/// Reads vault.conf, which says where the vault is.
 ///
 /// # Errors
 /// When there is no such file or it makes no sense.
-pub fn vault_place() -> Result<VaultPlace> {
+pub fn vault_conf() -> Result<VaultPlace> {
     let text = sysfs::read_text::<PLACE_FILE_BYTES>(PLACE_FILE.as_ref()).ok_or_else(|| {
         Problem::failed(
             format!("This server has no vault yet ({PLACE_FILE} is not there)."),
@@ -29,13 +29,13 @@ pub fn vault_place() -> Result<VaultPlace> {
 /// # Errors
 /// What [`locate::open`] says, in a person's words.
 pub fn open_vault() -> Result<Vault<VaultDisk>> {
-    Ok(locate::open(&vault_place()?)?)
+    Ok(locate::open(&vault_conf()?)?)
 }
 
-/// Opens it for reading only: nothing in it is mended, nothing can be written.
+/// Opens the vault for reading only: nothing in it is mended or written.
 ///
 /// # Errors
-/// As [`open_vault`].
-pub fn look_at_vault() -> Result<Vault<VaultDisk>> {
-    Ok(locate::look(&vault_place()?)?)
+/// When vault.conf or the vault cannot be read, in a person's words.
+pub fn open_vault_read_only() -> Result<Vault<VaultDisk>> {
+    Ok(locate::look(&vault_conf()?)?)
 }

@@ -1,9 +1,11 @@
-//! A wish for a reset after too many strikes, which waits for a way back.
+//! The owner's wish for a reset after too many strikes, which waits until there
+//! is a way back.
 
 use crate::theft::OnStrikes;
 use crate::vault::Policy;
 
-/// What is still to do where the owner wanted a reset when the vault was made.
+/// What is left to do where a reset was wished for at `stayput init` and is not
+/// in force.
 pub fn reminder(policy: &Policy) -> Option<&'static str> {
     let waits = policy.wants_reset && policy.theft.on_strikes == OnStrikes::Halt;
     waits.then_some(

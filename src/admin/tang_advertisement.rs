@@ -1,4 +1,4 @@
-//! What a key server says of its keys, asked for now.
+//! Fetches the list of keys that a key server advertises.
 
 use core::net::SocketAddr;
 
@@ -7,14 +7,14 @@ use crate::environment::{
 };
 use crate::vault::PublicKey;
 
-/// Why a server's keys are not known, in words.
-pub enum NoKeys {
+/// Why there is no list of keys.
+pub enum AdvertisementFailure {
     Reply(NoReply),
     Status(u16),
     Advertisement(AdvertisementError),
 }
 
-impl core::fmt::Display for NoKeys {
+impl core::fmt::Display for AdvertisementFailure {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Reply(why) => why.fmt(f),
@@ -24,15 +24,15 @@ impl core::fmt::Display for NoKeys {
     }
 }
 
-/// What the server says of its keys; also vouched for by those `known`, which
-/// it may have rotated since.
+/// Fetches the server's list of keys. Signatures of the `known` signing keys are
+/// checked too: the server may have rotated these since.
 ///
 /// # Errors
-/// [`NoKeys`].
-pub fn advertisement(
+/// [`AdvertisementFailure`].
+pub fn fetch_advertisement(
     address: SocketAddr,
     known: &[PublicKey],
-) -> core::result::Result<Advertisement, NoKeys> {
+) -> core::result::Result<Advertisement, AdvertisementFailure> {
     let get = |path: &str| {
         use core::fmt::Write;
         let mut request = Request::new();
@@ -44,16 +44,16 @@ pub fn advertisement(
         written.expect("a request without a body fits");
         match ask_once(address, &request) {
             Ok(reply) if reply.status == 200 => Ok(reply.body),
-            Ok(reply) => Err(NoKeys::Status(reply.status)),
-            Err(why) => Err(NoKeys::Reply(why)),
+            Ok(reply) => Err(AdvertisementFailure::Status(reply.status)),
+            Err(why) => Err(AdvertisementFailure::Reply(why)),
         }
     };
-    // Asked for by a key that it does not list any more, it signs with that
-    // one as well.
+    // Asked for with a rotated key's thumbprint, the server signs with that key
+    // as well.
     let vouched = known.iter().find_map(|key| {
         let print = thumbprint_text(&thumbprint(key));
         get(&format!("/adv/{print}")).ok()
     });
     let json = vouched.map_or_else(|| get("/adv"), Ok)?;
-    Advertisement::parse(&json, known).map_err(NoKeys::Advertisement)
+    Advertisement::parse(&json, known).map_err(AdvertisementFailure::Advertisement)
 }

@@ -1,9 +1,9 @@
-//! The master key by what a person types: a passphrase or the recovery code.
+//! The master key from what a person types: a passphrase or the recovery code.
 
 use std::time::{Duration, Instant};
 
 use crate::admin::ask;
-use crate::admin::key_destruction::destroy;
+use crate::admin::key_destruction::destroy_keys;
 use crate::admin::mariadb_service::{is_enabled, stop_mariadb_later};
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::keys::{MasterKey, RecoveryCode};
@@ -13,11 +13,14 @@ use crate::theft::{ResetCause, UnderDuress, under_duress};
 use crate::vault::locate::VaultDisk;
 use crate::vault::{Entered, EventKind, Vault, VaultError};
 
-/// How long a wrong passphrase takes to be called wrong.
+/// Time from a wrong passphrase to the answer.
 const WRONG_TAKES: Duration = Duration::from_secs(3);
 
-/// The key, if somebody has this passphrase. One for duress does its work,
-/// and is called wrong like any other.
+/// Asks for a passphrase and returns the master key that it opens. A passphrase
+/// for duress destroys the key, and is called wrong like any other.
+///
+/// # Errors
+/// [`Exit::Locked`] when it opens nothing.
 pub fn key_from_passphrase(vault: &mut Vault<VaultDisk>, from_stdin: bool) -> Result<MasterKey> {
     let locked = |what: &str, next: &str| Problem::new(Exit::Locked, what, next);
     let slots = match vault.slots() {
@@ -28,7 +31,7 @@ pub fn key_from_passphrase(vault: &mut Vault<VaultDisk>, from_stdin: bool) -> Re
             ));
         }
         Ok(slots) => slots,
-        // Whoever forced somebody to enter the one for duress tries another.
+        // After duress the next passphrase is asked for as if nothing had happened.
         Err(VaultError::WasReset) if was_reset_unseen(vault) => Box::default(),
         Err(error) => {
             return Err(locked(
@@ -45,8 +48,8 @@ pub fn key_from_passphrase(vault: &mut Vault<VaultDisk>, from_stdin: bool) -> Re
         Entered::Duress => reset_unseen(vault),
         Entered::Wrong => {}
     }
-    // The same pause with and without a reset in it: that takes a fraction of
-    // a second, or two where a stick is wiped as well.
+    // The pause hides the reset, which takes a fraction of a second, or two
+    // seconds where a stick is wiped as well.
     std::thread::sleep(answer_at.saturating_duration_since(Instant::now()));
     Err(locked(
         "The passphrase is wrong.",
@@ -54,7 +57,7 @@ pub fn key_from_passphrase(vault: &mut Vault<VaultDisk>, from_stdin: bool) -> Re
     ))
 }
 
-/// Whether the passphrase for duress was entered since the server was started.
+/// Whether the passphrase for duress was entered during this boot.
 fn was_reset_unseen(vault: &Vault<VaultDisk>) -> bool {
     let boot_id = clock::boot_id();
     vault.events().is_ok_and(|events| {
@@ -66,8 +69,8 @@ fn was_reset_unseen(vault: &Vault<VaultDisk>) -> bool {
     })
 }
 
-/// What `stayput reset` destroys, without a word. MariaDB stops as well, in
-/// its own time.
+/// Destroys what `stayput reset` destroys, without a word. MariaDB is stopped
+/// in the background.
 fn reset_unseen(vault: &mut Vault<VaultDisk>) {
     let keys = PluggedKeys::beside(vault);
     let list = vault.unproven_sticks().unwrap_or_default();
@@ -78,11 +81,11 @@ fn reset_unseen(vault: &mut Vault<VaultDisk>) {
     match under_duress(elsewhere, anywhere) {
         UnderDuress::Withhold => {
             let (time, boot_id) = (clock::now(), clock::boot_id());
-            // A log that cannot be written must not show.
+            // A failure must not be visible.
             let _ = vault.append(time, boot_id, EventKind::ResetWithheld { cause });
         }
         UnderDuress::Destroy { plugged_sticks } => {
-            destroy(vault, cause, &keys, plugged_sticks);
+            destroy_keys(vault, cause, &keys, plugged_sticks);
             if is_enabled() {
                 stop_mariadb_later();
             }
@@ -90,7 +93,10 @@ fn reset_unseen(vault: &mut Vault<VaultDisk>) {
     }
 }
 
-/// The key, if the code is right.
+/// Asks for the recovery code and returns the master key.
+///
+/// # Errors
+/// [`Exit::Locked`] when it is not this server's, or an old one.
 pub fn key_from_code(vault: &Vault<VaultDisk>, from_stdin: bool) -> Result<MasterKey> {
     let locked = |what: String| {
         Problem::new(

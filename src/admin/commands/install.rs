@@ -13,7 +13,7 @@ use crate::admin::installed_files::{
 };
 use crate::admin::mariadb;
 use crate::admin::mariadb_service;
-use crate::admin::open_vault::vault_place;
+use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::watch_service;
 
@@ -24,8 +24,8 @@ pub struct UninstallOptions {
     yes: bool,
 }
 
-/// Puts everything in its place and makes the initramfs. It can be run again
-/// at any time; then it renews what is there.
+/// Runs `stayput install`: writes all files and makes the initramfs. Run again,
+/// it renews what is there.
 ///
 /// # Errors
 /// When something is missing or the initramfs cannot be made; the old
@@ -33,7 +33,7 @@ pub struct UninstallOptions {
 pub fn install() -> Result<()> {
     must_be_root()?;
     // Without it the boot stage would not know its vault.
-    vault_place()?;
+    vault_conf()?;
     must_have_initramfs_tools()?;
     put_binaries()?;
     for (path, text) in SCRIPTS {
@@ -45,7 +45,7 @@ pub fn install() -> Result<()> {
         println!("MariaDB: the gate is in front of it");
     }
     update_initramfs()?;
-    // Last: nothing else depends on it.
+    // Last, because nothing else depends on it.
     if watch_service::put()? {
         println!("stayput-watch.service: the running server is watched");
     } else {
@@ -56,7 +56,7 @@ pub fn install() -> Result<()> {
     Ok(())
 }
 
-/// Takes the boot stage out again. The vault stays.
+/// Runs `stayput uninstall`: takes the boot stage out. The vault stays.
 ///
 /// # Errors
 /// Refused while a database depends on it.
@@ -131,8 +131,8 @@ fn remove(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// For every kernel that the boot menu offers: an older one must not start
-/// without the stage.
+/// Makes the initramfs of every kernel: an older one must not start without the
+/// boot stage.
 fn update_initramfs() -> Result<()> {
     println!("Making the initramfs; this takes a minute or so ...");
     let failed = |what: String| {

@@ -18,6 +18,10 @@ pub struct LogOptions {
     unlock: UnlockOptions,
 }
 
+/// Runs `stayput log`.
+///
+/// # Errors
+/// When the log cannot be read, or `--verify` finds it changed.
 pub fn run(options: &LogOptions, json: bool) -> Result<()> {
     let (vault, spans) = if options.verify {
         let unlocked = unlock(&options.unlock)?;
@@ -57,7 +61,7 @@ fn is_broken(span: &Span) -> bool {
     )
 }
 
-/// What is known without the key.
+/// What is known of the seal without the key.
 fn unproven(sealed: u64, last: u64) -> String {
     let since = last.saturating_sub(sealed);
     format!(
@@ -86,7 +90,7 @@ fn proof_in_words(spans: &[Span]) -> String {
     spans.iter().map(line).collect()
 }
 
-/// `proof` is null where nobody asked for it.
+/// The log for scripts; `proof` is null without `--verify`.
 fn as_json(events: &[Event], proof: Option<&[Span]>) -> serde_json::Value {
     let event = |event: &Event| {
         let boot: String = event.boot_id.iter().map(|b| format!("{b:02x}")).collect();

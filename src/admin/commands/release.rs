@@ -1,7 +1,6 @@
-//! `stayput release`: the keys into memory, as a boot does, and out of it
-//! again.
+//! `stayput release`: puts the keys into memory, as a boot does, or removes them.
 
-use crate::admin::key_release::put;
+use crate::admin::key_release::release_keys;
 use crate::admin::mariadb_service::is_starting;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
@@ -18,26 +17,30 @@ pub struct ReleaseOptions {
     unlock: UnlockOptions,
 }
 
+/// Runs `stayput release`.
+///
+/// # Errors
+/// When the vault does not open, or the keys cannot be put or removed.
 pub fn run(options: &ReleaseOptions) -> Result<()> {
     if options.take_back {
-        return take_back();
+        return remove_keys();
     }
     let mut unlocked = unlock(&options.unlock)?;
-    put(unlocked.master_key(), &unlocked.proven.policy)?;
+    release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
     if unlocked.proven.policy.mariadb.is_some() {
         println!("The keys are in memory; MariaDB can be started.");
     } else {
         println!("Nothing is released on this server yet. Next: stayput mariadb enable");
     }
     unlocked.log(EventKind::ReleasedByHand)?;
-    // A stick may have opened it in another place than it was started in.
+    // With a stick the server may have been opened in another place than before.
     if options.unlock.stick.is_some() {
         watch_service::start_anew();
     }
     Ok(())
 }
 
-fn take_back() -> Result<()> {
+fn remove_keys() -> Result<()> {
     if is_starting() {
         return Err(Problem::refused(
             "MariaDB is being started; without its keys it would lose rows.",

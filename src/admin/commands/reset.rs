@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::admin::ask;
-use crate::admin::key_destruction::destroy;
+use crate::admin::key_destruction::destroy_keys;
 use crate::admin::mariadb;
 use crate::admin::mariadb_service::{is_enabled, stop_mariadb};
 use crate::admin::open_vault::open_vault;
@@ -26,10 +26,14 @@ pub struct ResetOptions {
     power_off: bool,
 }
 
+/// Runs `stayput reset`.
+///
+/// # Errors
+/// When somebody says no, and when something was not destroyed.
 pub fn run(options: &ResetOptions) -> Result<()> {
     let mut vault = open_vault()?;
     let keys = PluggedKeys::beside(&vault);
-    // No key is asked for: whoever is root could overwrite the disk as well.
+    // No key is needed: root could overwrite the disk as well.
     let sticks = vault.unproven_sticks().unwrap_or_default();
     let sticks = sticks.as_claimed();
     let way_back = keys.way_back(vault.header(), sticks);
@@ -40,7 +44,7 @@ pub fn run(options: &ResetOptions) -> Result<()> {
     }
     confirm(options, vault.header().server_name.as_str(), way_back)?;
 
-    let done = destroy(&mut vault, ResetCause::Owner, &keys, true);
+    let done = destroy_keys(&mut vault, ResetCause::Owner, &keys, true);
     let stopped = if is_enabled() { stop_mariadb() } else { Ok(()) };
     let destroyed = done.destroyed.map_err(|error| {
         Problem::failed(
@@ -64,7 +68,7 @@ pub fn run(options: &ResetOptions) -> Result<()> {
     }
     if options.power_off {
         println!("Switching off.");
-        // A vault in a file is unmounted first.
+        // This unmounts the filesystem of a vault in a file.
         drop(vault);
         power::switch_off();
     }
@@ -91,7 +95,7 @@ fn confirm(options: &ResetOptions, name: &str, way_back: WayBack) -> Result<()> 
     ))
 }
 
-/// What will be destroyed and what not.
+/// What a reset will destroy, and what it will not.
 fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> String {
     let mut text = String::from(
         "A reset destroys, in this order:\n\
@@ -112,7 +116,7 @@ fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> Stri
     match keys.way_back(header, sticks) {
         WayBack::Listed => {
             text += "Afterwards one of these opens the server:\n";
-            // Not proven: it must not write over the screen.
+            // Unproven text is escaped: it must not overwrite the screen.
             let kept = |kept: &heapless::String<48>| match kept.as_str() {
                 "" => "where you keep it".to_owned(),
                 place => place.escape_debug().to_string(),

@@ -1,6 +1,7 @@
 //! `stayput status`: how things stand, on one screen.
 
 use crate::admin::event_text::sentence;
+use crate::admin::factor_counts::counts_as_enrolled;
 use crate::admin::mariadb;
 use crate::admin::mariadb::ClearOriginal;
 use crate::admin::names::SETUP_PLACE;
@@ -15,20 +16,24 @@ use crate::opening::snapshot::Snapshot;
 use crate::theft::{OnAlarm, TheftState};
 use crate::vault::{Event, EventKind, Header, Policy, ProvenRecords, StickList, VaultError};
 
-/// What status tells, for people and for scripts.
+/// Everything that `status` shows, to people and to scripts.
 struct Status<'a> {
     vault: &'a Snapshot,
     recognition: Option<&'a Recognition>,
-    /// Where the place opens the vault.
+    /// `None` where the place does not open the vault.
     proven: Option<&'a ProvenRecords>,
-    /// When the server opened last, as far as the log goes back.
+    /// The last opening in the log.
     opened: Option<&'a Event>,
     /// The clear original that `mariadb enable` has left.
     original: std::io::Result<Option<ClearOriginal>>,
-    /// How the watch stands, if it runs.
+    /// The report of the watch, if it runs.
     watch: Option<watch_service::Report>,
 }
 
+/// Runs `stayput status`.
+///
+/// # Errors
+/// When the vault cannot be read, or was changed without the key.
 pub fn run(json: bool) -> Result<()> {
     let vault = open_vault()?;
     let snapshot = Snapshot::of(&vault);
@@ -84,14 +89,14 @@ impl Status<'_> {
         self.policy().map(|policy| policy.mariadb.is_some())
     }
 
-    /// How much may still change, looked at just now.
+    /// How much may still change, as observed now.
     fn margin(&self) -> Option<Margin> {
         let found = self.recognition?;
         let comparison = found.comparison.as_ref()?;
         Some(Margin::of(&comparison.same, found.need))
     }
 
-    /// The same when the server opened last.
+    /// How much could still change when the server opened last.
     fn margin_then(&self) -> Option<Margin> {
         match &self.opened?.kind {
             EventKind::Released { by, .. } => Margin::at_opening(by),
@@ -208,24 +213,10 @@ impl Status<'_> {
         else {
             return;
         };
-        let same = comparison.same;
         println!(
-            "Place: \"{}\". {} of {} machine factors as enrolled ({} needed), {} of {} neighbours \
-             ({} needed){}.",
+            "Place: \"{}\". {}.",
             found.place,
-            same.machine,
-            same.machine_of,
-            found.need.machine,
-            same.place,
-            same.place_of,
-            found.need.place,
-            match same.servers_of {
-                0 => String::new(),
-                of => format!(
-                    ", {} of {of} key servers ({} needed)",
-                    same.servers, found.need.servers
-                ),
-            }
+            counts_as_enrolled(comparison.same, found.need)
         );
         for label in &comparison.changed {
             println!("  changed: {label}");

@@ -1,4 +1,5 @@
-//! The file of check values, which says whose keys a database has.
+//! The check file: for each key of the database a value that tells whether it is
+//! the right one.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,11 +8,18 @@ use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::problem::{Problem, Result};
 use crate::release::mariadb::{CheckFile, CheckFileError};
 
+/// Reads the check file before a start of MariaDB.
+///
+/// # Errors
+/// That MariaDB was not started, why, and what to do.
 pub fn read_check_file() -> Result<CheckFile> {
     load_check_file().map_err(|(what, next)| not_started(what, next))
 }
 
-/// The check file, or what is wrong with it and what to do.
+/// Reads the check file.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
 pub fn load_check_file() -> std::result::Result<CheckFile, (String, &'static str)> {
     let bytes = match File::open(CHECK_FILE) {
         Ok(file) => read_bounded(file, CheckFile::MAX),
@@ -32,7 +40,8 @@ pub fn load_check_file() -> std::result::Result<CheckFile, (String, &'static str
     })
 }
 
-/// Every refusal says the one thing that the reader wants to know first.
+/// The refusal of a start. It says first what the reader wants to know: nothing
+/// was touched.
 pub fn not_started(what: impl Into<String>, next: impl Into<String>) -> Problem {
     Problem::refused(
         format!(

@@ -7,8 +7,8 @@ use std::process::Command;
 /// Longest file of variables that is read, in bytes.
 pub const FILE_MAX: usize = 64 << 10;
 
-/// What belongs to the unit's own process alone: a program that is only asked
-/// for its settings must not tell systemd that it is ready.
+/// Variables for the service's process alone. A program that is only asked for
+/// its settings must not tell systemd that it is ready.
 const OF_THE_SERVICE: [&str; 6] = [
     "NOTIFY_SOCKET",
     "LISTEN_FDS",
@@ -23,7 +23,7 @@ const OF_THE_SERVICE: [&str; 6] = [
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// What this process has itself, as the unit's other commands have.
+    /// The environment of this process, which is one of the unit's commands.
     pub fn of_this_process() -> Self {
         let mut all = Self::default();
         for (name, value) in env::vars_os() {
@@ -35,13 +35,14 @@ impl Environment {
         all
     }
 
+    /// Sets a variable, unless it belongs to the unit's own process.
     pub fn set(&mut self, name: &str, value: &str) {
         if !OF_THE_SERVICE.contains(&name) {
             self.0.insert(name.to_owned(), value.to_owned());
         }
     }
 
-    /// Takes over words of the form NAME=VALUE.
+    /// Sets variables from words of the form NAME=VALUE.
     pub fn extend<'a>(&mut self, assignments: impl IntoIterator<Item = &'a str>) {
         for (name, value) in assignments
             .into_iter()
@@ -51,7 +52,7 @@ impl Environment {
         }
     }
 
-    /// Takes away a name, or a name that has this value.
+    /// Removes a variable by its name, or by NAME=VALUE if it has that value.
     pub fn unset(&mut self, what: &str) {
         match what.split_once('=') {
             Some((name, value)) if self.value(name) == Some(value) => drop(self.0.remove(name)),
@@ -60,8 +61,8 @@ impl Environment {
         }
     }
 
-    /// Takes over the lines of an `EnvironmentFile=`. A value in quotes with
-    /// more quotes in it is left as it is: whoever uses it refuses it.
+    /// Sets variables from the text of an `EnvironmentFile=`. A value with quotes
+    /// inside quotes is left as it is, so that whoever uses it refuses it.
     pub fn read_file(&mut self, text: &str) {
         for line in text.lines().map(str::trim) {
             if line.starts_with(['#', ';']) {
@@ -79,11 +80,12 @@ impl Environment {
         }
     }
 
+    /// The value of a variable; `None` where it is not set.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Gives it to a program, and nothing else.
+    /// Makes this the whole environment of a program.
     pub fn give<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env_clear().envs(&self.0)
     }

@@ -1,9 +1,9 @@
 //! `stayput mariadb gate` and `close`: what stands between a start of MariaDB
 //! and its files.
 //!
-//! The unit runs the gate before everything else of a start. It gathers,
-//! leaves the decision to [`judge`], and only when nothing stands against the
-//! start does it open the data directory.
+//! The unit runs the gate before everything else of a start. The gate gathers,
+//! leaves the decision to [`settings_faults`], and opens the data directory only
+//! where there is no fault.
 
 use std::fs::{self, File};
 use std::io;
@@ -22,35 +22,41 @@ use crate::release::mariadb::{KeyFile, ReleasedKey};
 
 use crate::admin::mariadb::check_file::{not_started, read_bounded, read_check_file};
 use crate::admin::mariadb::data_directory::{DataDirectory, Door};
-use crate::admin::mariadb::launch::{Asked, Launch, UNIT, own_unit};
+use crate::admin::mariadb::launch::{EnvironmentSource, Launch, UNIT, own_unit};
 use crate::admin::mariadb::process::working_in;
 use crate::admin::mariadb::run_records::{Ends, find_original};
 use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::mariadb::settings::KEY_FILE;
-use crate::admin::mariadb::start_faults::{Fault, judge};
+use crate::admin::mariadb::start_faults::{StartFault, settings_faults};
 use crate::admin::mariadb::version::version_fault;
 
 const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
 
-/// Refuses, or opens the data directory, with what MariaDB's unit would start
-/// now.
+/// Opens the data directory for the unit of MariaDB that runs this command, or for
+/// the package's unit.
+///
+/// # Errors
+/// When something stands against the start; with what to do.
 pub fn gate() -> Result<()> {
     let (unit, asked) = match own_unit() {
-        Some(unit) => (unit, Asked::ByUnit),
-        None => (UNIT.into(), Asked::ByHand),
+        Some(unit) => (unit, EnvironmentSource::ByUnit),
+        None => (UNIT.into(), EnvironmentSource::ByHand),
     };
     admit(&unit, asked)
 }
 
-/// Refuses a start of this unit, or opens the data directory.
+/// Opens the data directory for a start of this unit.
+///
+/// # Errors
+/// When something stands against the start; with what to do.
 pub fn gate_of(unit: &str) -> Result<()> {
-    admit(unit, Asked::ByUnit)
+    admit(unit, EnvironmentSource::ByUnit)
 }
 
-fn admit(unit: &str, asked: Asked) -> Result<()> {
+fn admit(unit: &str, asked: EnvironmentSource) -> Result<()> {
     let check = read_check_file()?;
     let data = DataDirectory::seen_at(Path::new(check.data_directory()));
-    look_at(&data)?;
+    check_data_directory(&data)?;
     let user = ServiceUser::find()?;
     bring_keys_back()?;
     let keys = read_key_file(Path::new(KEY_FILE), &user)?;
@@ -59,12 +65,12 @@ fn admit(unit: &str, asked: Asked) -> Result<()> {
     let config = launch.configuration(&user).map_err(stopped)?;
     let settings = config
         .iter()
-        .flat_map(|config| judge(config, &check, &keys));
+        .flat_map(|config| settings_faults(config, &check, &keys));
     let mut faults = launch
         .faults
         .iter()
         .cloned()
-        .map(Fault::Launch)
+        .map(StartFault::Launch)
         .chain(settings);
     if let Some(first) = faults.next() {
         let problem = not_started(first.to_string(), first.next());
@@ -73,7 +79,7 @@ fn admit(unit: &str, asked: Asked) -> Result<()> {
         }
         return Err(problem);
     }
-    // A database that is away for that would harm more than it prevents.
+    // Only a warning: refusing would do more harm than it prevents.
     if let Some(fault) = config.and_then(|config| version_fault(config.program())) {
         eprintln!("stayput: warning: {fault}. {}", fault.next());
     }
@@ -90,9 +96,12 @@ fn admit(unit: &str, asked: Asked) -> Result<()> {
     Ok(())
 }
 
-/// Closes the data directory. Does nothing on a server that was not enrolled,
-/// nor while a mariadbd works in it: a start of another instance that fails
-/// must not close it under the running one, whose own locks keep others out.
+/// Closes the data directory. Does nothing on a server that was not enrolled, nor
+/// while a mariadbd works in it: the failed start of a second instance must not
+/// close it under the running one.
+///
+/// # Errors
+/// When it cannot be closed.
 pub fn close() -> Result<()> {
     if !Path::new(CHECK_FILE).exists() {
         return Ok(());
@@ -111,7 +120,7 @@ pub fn close() -> Result<()> {
     })
 }
 
-fn look_at(data: &DataDirectory) -> Result<()> {
+fn check_data_directory(data: &DataDirectory) -> Result<()> {
     let seen = data.seen().display();
     let unreadable = |error: io::Error| {
         not_started(
@@ -146,17 +155,17 @@ fn look_at(data: &DataDirectory) -> Result<()> {
     }
 }
 
-/// Keys that left after the last start, because the policy says so, come back
-/// where this place opens the vault. Nothing unproven decides here: the mark
-/// was left by a release, which had proven the policy, and the vault is proven
-/// again before anything is released.
+/// Releases the keys again that were removed after the last start, if this place
+/// opens the vault. Nothing unproven decides: the mark was left by a release that
+/// had proven the policy, and the vault is proven again before anything is
+/// released.
 fn bring_keys_back() -> Result<()> {
     if Path::new(KEY_FILE).exists() || !release::leaves_when_read() {
         return Ok(());
     }
     let bring = || {
         let unlocked = unlock(&UnlockOptions::default())?;
-        key_release::put(unlocked.master_key(), &unlocked.proven.policy)
+        key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)
     };
     bring().map_err(|problem: Problem| {
         let why = problem.what.trim_end_matches('.');
@@ -168,8 +177,7 @@ fn bring_keys_back() -> Result<()> {
     })
 }
 
-/// The keys, from a file that only MariaDB can read and that never was on a
-/// disk.
+/// Reads the key file. It must be in memory and readable by MariaDB alone.
 fn read_key_file(path: &Path, user: &ServiceUser) -> Result<Vec<ReleasedKey>> {
     let again = "Run `stayput release`, or restart the server. Then start MariaDB again.";
     let refuse = |what: String| not_started(format!("{} {what}", path.display()), again);

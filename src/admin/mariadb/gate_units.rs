@@ -10,6 +10,7 @@ use crate::admin::systemd::{self, reload};
 
 const DROP_IN: &str = include_str!("../../../systemd/mariadb-stayput.conf");
 const CLOSED: &str = include_str!("../../../systemd/stayput-mariadb-closed.service");
+/// The unit that closes the data directory at every start of the system.
 pub const CLOSED_UNIT: &str = "stayput-mariadb-closed.service";
 
 const FILES: [(&str, &str); 3] = [
@@ -24,8 +25,8 @@ const FILES: [(&str, &str); 3] = [
     ("/etc/systemd/system/stayput-mariadb-closed.service", CLOSED),
 ];
 
-/// Puts the gate in front of MariaDB. Until a database is enrolled it lets
-/// nothing pass.
+/// Puts the gate in front of MariaDB. It refuses every start until a database is
+/// enrolled.
 ///
 /// # Errors
 /// What the filesystem or systemd says.
@@ -52,14 +53,15 @@ pub fn take_gate_away() -> Result<()> {
                 return Err(Problem::of_file(path, &error));
             }
             Err(_) => {}
-            // After a power cut it would close a server that has no keys.
+            // Back after a power cut, it would close a server that has no keys.
             Ok(()) => sync_directory(Path::new(path)).map_err(|e| Problem::of_file(path, &e))?,
         }
     }
     reload()
 }
 
-/// The files that are not as [`put_gate_in_front`] writes them.
+/// The gate's files that are missing or differ from what [`put_gate_in_front`]
+/// writes.
 pub fn not_as_written() -> Vec<&'static str> {
     let files = FILES.iter();
     let files =

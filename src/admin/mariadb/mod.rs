@@ -28,6 +28,6 @@ pub use data_directory::Door;
 pub use gate_units::{put_gate_in_front, take_gate_away};
 pub use process::Process;
 pub use run_records::{ClearOriginal, find_original};
-pub use start_assessment::{Standing, Unit, look};
+pub use start_assessment::{StartAssessment, Unit, assess_start};
 #[cfg(test)]
 pub use version::version_fault;

@@ -1,4 +1,4 @@
-//! MariaDB's programs and the user that they run as.
+//! MariaDB's user, and MariaDB's programs run as that user.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -9,13 +9,17 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::mariadb::config::{Configuration, TEXT_MAX};
 use crate::admin::mariadb::environment::Environment;
 
+/// The server.
 pub const MARIADBD: &str = "/usr/sbin/mariadbd";
+/// What prints the options that stand in option files.
 pub const PRINT_DEFAULTS: &str = "/usr/bin/my_print_defaults";
 
 /// The user `mysql`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceUser {
+    /// The user's number.
     pub uid: u32,
+    /// The number of its group.
     pub gid: u32,
 }
 
@@ -39,7 +43,7 @@ impl ServiceUser {
         })
     }
 
-    /// Whether this user gets at a file, through every directory above it.
+    /// Whether this user may read a file, and enter every directory above it.
     pub fn may_read(&self, path: &Path) -> bool {
         Command::new("/usr/bin/test")
             .arg("-r")
@@ -51,33 +55,33 @@ impl ServiceUser {
             .is_ok_and(|status| status.success())
     }
 
-    /// The configuration in force with these arguments and this process's
+    /// Asks mariadbd for its configuration with these arguments and this process's
     /// environment.
     ///
     /// # Errors
     /// When mariadbd does not accept its settings; with its own words.
-    pub fn configuration(&self, words: &[String]) -> Result<Configuration> {
-        self.configuration_with(words, &Environment::of_this_process())
+    pub fn configuration(&self, arguments: &[String]) -> Result<Configuration> {
+        self.configuration_with(arguments, &Environment::of_this_process())
     }
 
-    /// The configuration in force with exactly these words after mariadbd's
-    /// name. mariadbd is asked as the user that it runs as, because it skips
-    /// option files that it may not read.
+    /// Asks mariadbd for its configuration with exactly these arguments. It is
+    /// asked as the user that it runs as, because it skips option files that it may
+    /// not read.
     ///
     /// # Errors
     /// When mariadbd does not accept its settings; with its own words.
     pub fn configuration_with(
         &self,
-        words: &[String],
+        arguments: &[String],
         environment: &Environment,
     ) -> Result<Configuration> {
-        let ask: Vec<&str> = words.iter().map(String::as_str).collect();
+        let ask: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let help = [ask.as_slice(), &["--verbose", "--help"]].concat();
         let help = self.printed(MARIADBD, &help, environment)?;
-        let first = leading(words);
+        let first = leading(arguments);
         let print = [first.as_slice(), &["--mysqld"]].concat();
         let printed = self.printed(PRINT_DEFAULTS, &print, environment)?;
-        let others = words.iter().skip(first.len()).cloned();
+        let others = arguments.iter().skip(first.len()).cloned();
         let arguments = printed.lines().map(str::to_owned).chain(others).collect();
         Configuration::parse(&help, arguments).map_err(|_| {
             Problem::failed(
@@ -87,14 +91,15 @@ impl ServiceUser {
         })
     }
 
-    /// What a program prints that is run as this user, in a minute at most.
+    /// Runs a program as this user for at most a minute and returns what it
+    /// prints.
     ///
     /// # Errors
     /// When it fails; with its own words.
     pub fn printed(
         &self,
         program: &str,
-        words: &[&str],
+        arguments: &[&str],
         environment: &Environment,
     ) -> Result<String> {
         let mut command = Command::new("/usr/bin/timeout");
@@ -103,7 +108,7 @@ impl ServiceUser {
             .arg(format!("--reuid={}", self.uid))
             .arg(format!("--regid={}", self.gid))
             .args(["--init-groups", "--", program])
-            .args(words);
+            .args(arguments);
         let output = environment
             .give(&mut command)
             .current_dir("/")
@@ -130,19 +135,19 @@ impl ServiceUser {
     }
 }
 
-/// The words that mariadbd takes as options of its own before all others:
-/// they say which option files it reads. The first other word ends them.
-pub fn leading(words: &[String]) -> Vec<&str> {
+/// The leading arguments that choose mariadbd's option files. It takes them only
+/// before all others.
+pub fn leading(arguments: &[String]) -> Vec<&str> {
     const OPTIONS: [&str; 3] = [
         "--defaults-file=",
         "--defaults-extra-file=",
         "--defaults-group-suffix=",
     ];
-    if let Some(first) = words.first().filter(|first| *first == "--no-defaults") {
+    if let Some(first) = arguments.first().filter(|first| *first == "--no-defaults") {
         return vec![first];
     }
-    let words = words.iter().map(String::as_str);
-    words
+    let arguments = arguments.iter().map(String::as_str);
+    arguments
         .take_while(|word| OPTIONS.iter().any(|option| word.starts_with(option)))
         .collect()
 }
@@ -153,7 +158,7 @@ mod tests {
 
     #[test]
     fn only_leading_words_say_which_files_are_read() {
-        for (words, expected) in [
+        for (arguments, expected) in [
             ("--datadir=/x --defaults-file=/y", ""),
             ("--no-defaults --defaults-file=/y", "--no-defaults"),
             (
@@ -161,8 +166,8 @@ mod tests {
                 "--defaults-group-suffix=.a --defaults-file=/y",
             ),
         ] {
-            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-            assert_eq!(leading(&words).join(" "), expected);
+            let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
+            assert_eq!(leading(&arguments).join(" "), expected);
         }
     }
 }

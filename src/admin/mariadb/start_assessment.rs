@@ -1,5 +1,5 @@
-//! How MariaDB stands, for whoever asks before a start: what the gate would
-//! see, and what systemd has made of its drop-in. Nothing is changed.
+//! Assesses a start of MariaDB before it happens: what the gate would see, and how
+//! systemd has loaded the gate's drop-in. Nothing is changed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,39 +16,41 @@ use crate::admin::mariadb::check_file::load_check_file;
 use crate::admin::mariadb::config::Configuration;
 use crate::admin::mariadb::data_directory::{DataDirectory, Door};
 use crate::admin::mariadb::gate_units::{CLOSED_UNIT, not_as_written};
-use crate::admin::mariadb::launch::{Asked, Launch, UNIT};
+use crate::admin::mariadb::launch::{EnvironmentSource, Launch, UNIT};
 use crate::admin::mariadb::process::{
     Process, main_process, of_others, process_serves, working_in, works_in,
 };
 use crate::admin::mariadb::service_user::ServiceUser;
-use crate::admin::mariadb::start_faults::{Fault, judge};
+use crate::admin::mariadb::start_faults::{StartFault, settings_faults};
 use crate::admin::mariadb::swap::System;
 use crate::admin::mariadb::version::{VersionFault, version_fault};
 
-/// What was seen. A pair is what is wrong, and what to do.
-pub struct Standing {
+/// What was seen. Each pair is what is wrong and what to do.
+pub struct StartAssessment {
     /// Files of the gate that are missing or were changed.
     pub drop_ins: Vec<&'static str>,
     /// `None` where systemd does not tell.
     pub unit: Option<Unit>,
     /// The data directory is closed at every start of the system.
     pub closed: Option<Unit>,
-    /// What stands against a start; an error where that cannot be told.
+    /// What stands against a start; an error where that is unknown.
     pub faults: Result<Vec<(String, String)>, (String, String)>,
-    /// The keys were held against their check values: the place gave the key.
+    /// The keys were compared with their check values, because the place gave the
+    /// master key.
     pub keys_tried: bool,
-    /// Ways in which memory gets to a disk in clear.
+    /// Ways in which memory gets onto a disk in clear.
     pub dangers: Vec<(String, String)>,
     /// What stands where MariaDB looks for its data; `None` where that cannot
     /// be told.
     pub door: Option<Door>,
     /// The real data directory holds something.
     pub has_data: bool,
+    /// A mariadbd works in the real data directory.
     pub runs: bool,
     /// Why MariaDB's unit does not serve from the real data directory, while it
     /// runs.
     pub not_serving: Option<String>,
-    /// Every mariadbd elsewhere, or what may be one.
+    /// Every other mariadbd, and processes that may be one.
     pub others: Vec<Process>,
     /// This version of MariaDB is a danger to encrypted data.
     pub version: Option<VersionFault>,
@@ -90,8 +92,9 @@ impl Unit {
     }
 }
 
-/// `release` is what the policy gives MariaDB; `key` where the place gives it.
-pub fn look(release: Option<&MariadbRelease>, key: Option<&MasterKey>) -> Standing {
+/// Assesses a start now. `release` is what the policy gives MariaDB; `key` is the
+/// master key, where the place gives it.
+pub fn assess_start(release: Option<&MariadbRelease>, key: Option<&MasterKey>) -> StartAssessment {
     let unit = Unit::of("mariadb.service");
     let user = ServiceUser::find().ok();
     let check = load_check_file();
@@ -109,8 +112,8 @@ pub fn look(release: Option<&MariadbRelease>, key: Option<&MasterKey>) -> Standi
             let keys = keys.as_deref();
             let settings = config
                 .iter()
-                .flat_map(|config| judge(config, check, keys.unwrap_or_default()));
-            let launch = launch.faults.into_iter().map(Fault::Launch);
+                .flat_map(|config| settings_faults(config, check, keys.unwrap_or_default()));
+            let launch = launch.faults.into_iter().map(StartFault::Launch);
             told(&launch.chain(settings).collect::<Vec<_>>(), keys.is_some())
         }),
         (Err((what, next)), ..) => Ok(vec![(what.clone(), (*next).to_owned())]),
@@ -121,7 +124,7 @@ pub fn look(release: Option<&MariadbRelease>, key: Option<&MasterKey>) -> Standi
     };
     let dangers = System::here().dangers();
     let dangers = dangers.iter();
-    Standing {
+    StartAssessment {
         drop_ins: not_as_written(),
         closed: Unit::of(CLOSED_UNIT),
         faults,
@@ -165,15 +168,21 @@ fn launched(
     data: &DataDirectory,
 ) -> Result<(Launch, Option<Configuration>), (String, String)> {
     let pair = |problem: Problem| (problem.what, problem.next);
-    let launch =
-        Launch::of(UNIT, Asked::ByHand, user, &[data.seen(), data.real()]).map_err(pair)?;
+    let launch = Launch::of(
+        UNIT,
+        EnvironmentSource::ByHand,
+        user,
+        &[data.seen(), data.real()],
+    )
+    .map_err(pair)?;
     let config = launch.configuration(user).map_err(pair)?;
     Ok((launch, config))
 }
 
-/// Without the keys nothing is said of them.
-fn told(faults: &[Fault], keys_tried: bool) -> Vec<(String, String)> {
-    let of_a_key = |fault: &Fault| matches!(fault, Fault::Key(_) | Fault::DefaultKey(_));
+/// The faults for people. Without the keys none is told of the keys.
+fn told(faults: &[StartFault], keys_tried: bool) -> Vec<(String, String)> {
+    let of_a_key =
+        |fault: &StartFault| matches!(fault, StartFault::Key(_) | StartFault::DefaultKey(_));
     let faults = faults.iter();
     let faults = faults.filter(|fault| keys_tried || !of_a_key(fault));
     faults
@@ -207,7 +216,10 @@ LoadState=loaded
 
     #[test]
     fn without_the_key_no_key_is_called_wrong() {
-        let faults = [Fault::Key(KeyFault::Missing(1)), Fault::PluginAbsent];
+        let faults = [
+            StartFault::Key(KeyFault::Missing(1)),
+            StartFault::PluginAbsent,
+        ];
         assert_eq!(told(&faults, true).len(), 2);
         let told = told(&faults, false);
         assert_eq!(told.len(), 1);

@@ -1,4 +1,4 @@
-//! Which MariaDB this is, and whether it can repair an encrypted page.
+//! MariaDB's version, and whether it can repair an encrypted page.
 //!
 //! A power cut can tear a page while it is written; InnoDB then takes the copy
 //! in its doublewrite buffer. With encrypted pages of today's format that did
@@ -68,7 +68,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What is wrong with this version, which may come from anywhere.
+/// What is wrong with a version; the text may come from anywhere.
 pub fn version_fault(version: &str) -> Option<VersionFault> {
     let Some(version) = Version::parse(version) else {
         return Some(VersionFault::Unknown);
@@ -81,7 +81,7 @@ pub fn version_fault(version: &str) -> Option<VersionFault> {
     (!mended).then_some(VersionFault::TornPages(version))
 }
 
-/// The first line of what mariadbd says of its version.
+/// The first line of `mariadbd --version`.
 ///
 /// # Errors
 /// When it cannot be run.

@@ -1,5 +1,5 @@
-//! Own addresses that were enrolled and that this server does not have any
-//! more, because somebody has given its cards others since.
+//! Own addresses that have changed since they were enrolled, because somebody has
+//! given the network cards others.
 
 use core::fmt::{self, Display, Formatter};
 
@@ -8,14 +8,16 @@ use crate::sys::interface::{self, Mac};
 use crate::sys::route::{self, Found, Way};
 use crate::vault::{EnvironmentSlot, OwnAddress};
 
-/// One that is another now.
+/// An enrolled own address, and what its card has instead now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moved {
+pub struct AddressChange {
+    /// As it was enrolled.
     pub before: OwnAddress,
+    /// As its card has it now.
     pub now: OwnAddress,
 }
 
-impl Display for Moved {
+impl Display for AddressChange {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { before, now } = self;
         write!(
@@ -26,23 +28,23 @@ impl Display for Moved {
     }
 }
 
-/// Those of a place, as this server has them now; the place is this one.
-pub fn own_addresses_now(slot: &EnvironmentSlot) -> OwnAddresses {
+/// The own addresses of this place as the server has them now.
+pub fn current_addresses(slot: &EnvironmentSlot) -> OwnAddresses {
     let servers = slot.servers.iter().map(|server| server.address.ip());
     let ways = servers.chain([BEYOND]).map(route::way_to);
     let ways: Vec<Way> = ways.filter_map(core::result::Result::ok).collect();
     as_they_are(&slot.addresses, on_the_card, &ways)
 }
 
-/// Which of them are others `now`.
-pub fn moved(before: &[OwnAddress], now: &[OwnAddress]) -> Vec<Moved> {
+/// Pairs up the addresses that differ.
+pub fn address_changes(before: &[OwnAddress], now: &[OwnAddress]) -> Vec<AddressChange> {
     let pairs = before.iter().zip(now);
     let pairs = pairs.filter(|(before, now)| before != now);
-    let moved = pairs.map(|(before, now)| Moved {
+    let changes = pairs.map(|(before, now)| AddressChange {
         before: *before,
         now: *now,
     });
-    moved.collect()
+    changes.collect()
 }
 
 fn on_the_card(card: Mac) -> Vec<Found> {
@@ -51,7 +53,8 @@ fn on_the_card(card: Mac) -> Vec<Found> {
     found.unwrap_or_default().to_vec()
 }
 
-/// `ways` are those out of here, of which the router is read. Pure.
+/// The enrolled addresses, replaced by those that their cards have now. `ways`
+/// are the routes out of here, which name the router. Pure.
 fn as_they_are(
     enrolled: &[OwnAddress],
     on_the_card: impl Fn(Mac) -> Vec<Found>,
@@ -74,9 +77,9 @@ fn as_they_are(
     own
 }
 
-/// Which of the addresses that its card has is the enrolled one now; `None`
-/// where that has not changed, or nothing fits. One that ends by itself does
-/// not: it was lent, and is another one at the next boot.
+/// The address of the card that replaces the enrolled one; `None` where that has
+/// not changed, or nothing fits. A leased address does not fit: it may be another
+/// one at the next boot.
 fn in_place_of(before: &OwnAddress, others: &[OwnAddress], found: &[Found]) -> Option<Found> {
     let is_static = |found: &&Found| {
         let mut others = others.iter();
@@ -92,7 +95,7 @@ fn in_place_of(before: &OwnAddress, others: &[OwnAddress], found: &[Found]) -> O
     }
     let found = match found.iter().find(has_its_address) {
         Some(same) => Some(same).filter(is_static),
-        // The first is the one that the kernel speaks from.
+        // The kernel sends from the first one.
         None => found.iter().find(is_static),
     };
     found.copied()
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clinic_that_renumbers_its_network_has_the_new_address_and_the_new_router() {
+    fn renumbered_network_gives_new_address_and_new_router() {
         let before = [enrolled(CARD, "192.168.1.10/24", Some("192.168.1.1"))];
         let found = [on_card("10.20.0.10/16"), on_card("fd12::10/64")];
         let ways = [
@@ -159,9 +162,9 @@ mod tests {
             after[..],
             [enrolled(CARD, "10.20.0.10/16", Some("10.20.0.1"))]
         );
-        let words: Vec<String> = moved(&before, &after)
+        let words: Vec<String> = address_changes(&before, &after)
             .iter()
-            .map(Moved::to_string)
+            .map(AddressChange::to_string)
             .collect();
         assert_eq!(
             words,
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_was_made_larger_keeps_the_address_and_its_router() {
+    fn enlarged_network_keeps_address_and_router() {
         let before = [enrolled(CARD, "192.168.1.10/24", Some("192.168.1.1"))];
         // A second address beside it is not taken for it.
         let found = [on_card("192.168.1.99/24"), on_card("192.168.1.10/23")];
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_with_its_address_one_that_is_lent_or_none_at_all_has_nothing_new() {
+    fn same_leased_or_missing_address_is_no_change() {
         let before = [enrolled(CARD, "192.168.1.10/24", Some("192.168.1.1"))];
         let still = on_card("192.168.1.10/24");
         let other = on_card("192.168.1.99/24");
@@ -210,12 +213,12 @@ mod tests {
         ] {
             let after = now(&before, found, &other_router);
             assert_eq!(after[..], before, "{found:?}");
-            assert!(moved(&before, &after).is_empty());
+            assert!(address_changes(&before, &after).is_empty());
         }
     }
 
     #[test]
-    fn of_two_addresses_the_one_that_moved_does_not_take_the_others_place() {
+    fn changed_address_does_not_replace_the_other_one() {
         let before = [
             enrolled(CARD, "192.168.1.10/24", None),
             enrolled(CARD, "10.0.0.10/24", None),

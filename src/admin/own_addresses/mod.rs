@@ -1,5 +1,5 @@
-//! By which of its addresses this server reaches other stations: it has these
-//! in the boot stage too.
+//! The own addresses by which this server reaches other stations: it has them in
+//! the boot stage too.
 
 mod changes;
 
@@ -14,20 +14,20 @@ use crate::sys::interface::{self, Mac};
 use crate::sys::route;
 use crate::vault::{MAX_ADDRESSES, OwnAddress};
 
-pub use changes::{Moved, moved, own_addresses_now};
+pub use changes::{AddressChange, address_changes, current_addresses};
 
-/// Stands for everything beyond the router: an address of documents (RFC
-/// 5737), which nobody has.
+/// Stands for everything beyond the router: an address reserved for
+/// documentation (RFC 5737), which nobody has.
 pub const BEYOND: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
-/// The addresses of a place.
+/// The own addresses that are enrolled with a place.
 pub type OwnAddresses = Vec<OwnAddress, MAX_ADDRESSES>;
 
 /// Adds the address by which this server reaches `station`, with the router
 /// that leads there.
 ///
 /// # Errors
-/// When nothing leads there, or a way that the boot stage does not have.
+/// When no route leads there, or one that the boot stage cannot use.
 fn add(own: &mut OwnAddresses, station: IpAddr) -> Result<()> {
     let found = own_address(station)?;
     let same = |known: &&mut OwnAddress| (known.card, known.address) == (found.card, found.address);
@@ -43,13 +43,12 @@ fn add(own: &mut OwnAddresses, station: IpAddr) -> Result<()> {
     Ok(())
 }
 
-/// The addresses by which it reaches the neighbours, and what is beyond the
-/// router where there is one.
+/// The own addresses by which this server reaches its neighbours, and what is
+/// beyond the router where there is one.
 ///
 /// # Errors
-/// When nothing leads to one of them, or a way that the boot stage does not
-/// have.
-pub fn of_place(chosen: &[Chosen]) -> Result<OwnAddresses> {
+/// When no route leads to one of them, or one that the boot stage cannot use.
+pub fn towards_neighbours(chosen: &[Chosen]) -> Result<OwnAddresses> {
     let neighbours = chosen.iter().filter_map(|factor| address_of(&factor.label));
     let beyond = route::way_to(BEYOND).is_ok().then_some(BEYOND);
     let mut own = OwnAddresses::new();
@@ -65,8 +64,8 @@ pub fn of_place(chosen: &[Chosen]) -> Result<OwnAddresses> {
     Ok(own)
 }
 
-/// Adds the addresses by which it reaches the key servers. One that is reached
-/// in another way is the initramfs' to reach: that is said.
+/// Adds the own addresses by which this server reaches its key servers. Where the
+/// boot stage cannot use the route, it says that the initramfs must.
 pub fn add_towards_servers(own: &mut OwnAddresses, servers: impl Iterator<Item = IpAddr>) {
     for server in servers {
         if let Err(problem) = add(own, server) {
@@ -79,8 +78,8 @@ pub fn add_towards_servers(own: &mut OwnAddresses, servers: impl Iterator<Item =
     }
 }
 
-/// What is enrolled, in words.
-pub fn tell(own: &[OwnAddress]) {
+/// Prints the addresses that the locked server will have.
+pub fn announce(own: &[OwnAddress]) {
     for own in own {
         let OwnAddress {
             address, prefix, ..
@@ -122,7 +121,8 @@ fn own_address(station: IpAddr) -> Result<OwnAddress> {
     })
 }
 
-/// The permanent address of a card, or of the first one of a bridge or bond.
+/// The permanent hardware address of a card, or of the first card of a bridge or
+/// bond.
 fn card_of(name: &str) -> Option<Mac> {
     let cards = interface::wired().into_iter();
     let mut cards =

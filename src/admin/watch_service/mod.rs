@@ -8,7 +8,7 @@ use crate::theft::OnAlarm;
 pub use report::{Report, ReportFile, read as report};
 pub use unit::{put, remove, start_anew};
 
-/// What the server does then, for a person.
+/// What an alarm of the watch leads to, in words.
 pub fn meaning(on_alarm: OnAlarm) -> &'static str {
     match on_alarm {
         OnAlarm::Off => "the running server is not watched",

@@ -10,26 +10,29 @@ use serde::{Deserialize, Serialize};
 use crate::theft::{Alarm, OnAlarm, Seen};
 
 const PATH: &str = "/run/stayput-watch.json";
-/// Bytes that it has, at most.
+/// Longest report, in bytes.
 const MAX: u64 = 1024;
 
-/// How the watch stands.
+/// The state of the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
+    /// What it does when it is sure.
     pub on_alarm: OnAlarm,
     /// Whether it compares with what was enrolled, and not with what it found
     /// at its start.
     pub enrolled: bool,
-    /// Neighbours at the last look: as they should be, others, silent.
+    /// Neighbours that were as they should be at the last check.
     pub same: u8,
+    /// Neighbours in whose place another answers.
     pub different: u8,
+    /// Neighbours that did not answer.
     pub silent: u8,
     /// An alarm that is not over, and since when (seconds since 1970, UTC).
     pub alarm: Option<(Alarm, u64)>,
 }
 
 impl Report {
-    /// After this look.
+    /// The report after this check.
     pub fn of(self, seen: &Seen) -> Self {
         Self {
             same: seen.matched,
@@ -40,7 +43,7 @@ impl Report {
     }
 }
 
-/// The file, held by the watch that runs.
+/// The report file, locked by the watch that runs.
 pub struct ReportFile(File);
 
 impl ReportFile {
@@ -61,7 +64,7 @@ impl ReportFile {
         }
     }
 
-    /// Says how it stands now. Whoever reads at that moment may see nothing.
+    /// Writes the report. Whoever reads at that moment may see nothing.
     ///
     /// # Errors
     /// What the filesystem says.
@@ -73,7 +76,7 @@ impl ReportFile {
     }
 }
 
-/// How the watch that runs stands; `None` when none runs.
+/// The report of the running watch; `None` when none runs.
 pub fn read() -> Option<Report> {
     let file = File::open(PATH).ok()?;
     match file.try_lock_shared() {

@@ -1,4 +1,4 @@
-//! `stayput-watch.service`: put there, taken away, started anew.
+//! Installs, removes and restarts `stayput-watch.service`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -53,8 +53,7 @@ pub fn remove() -> Result<()> {
     reload()
 }
 
-/// Lets the watch see what was changed: it reads policy and place when it is
-/// started.
+/// Restarts the watch, which reads the policy and the place when it starts.
 pub fn start_anew() {
     if !running() || !Path::new(PATH).exists() {
         return;

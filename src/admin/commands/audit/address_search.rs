@@ -1,22 +1,22 @@
-//! Where hardware addresses stand in bytes, in whichever spelling. Pure.
+//! Searches bytes for hardware addresses in every spelling. Pure.
 
 use std::io::{ErrorKind, Read};
 
 /// A hardware address.
 pub type Mac = [u8; 6];
 
-/// Bytes that are looked at in one go.
+/// Bytes that are searched at a time.
 const CHUNK: usize = 64 * 1024;
-/// So many bytes of a chunk are looked at again with the next one: no spelling
-/// is longer.
+/// Bytes of a chunk that are searched again with the next one. No spelling is
+/// longer.
 const OVERLAP: usize = 32;
 
 /// One spelling of one address.
 struct Needle {
-    /// Which address.
+    /// Index of the address.
     address: usize,
     bytes: Vec<u8>,
-    /// Letters of either case.
+    /// Compare without regard to case.
     text: bool,
 }
 
@@ -57,6 +57,7 @@ fn beginning(bytes: &[u8]) -> usize {
 }
 
 impl Needles {
+    /// Prepares every spelling of these addresses.
     pub fn new(addresses: &[Mac]) -> Self {
         let mut needles = Vec::new();
         for (address, mac) in addresses.iter().enumerate() {
@@ -100,11 +101,11 @@ impl Needles {
         }
     }
 
-    /// Which of the addresses stand in what is read: one answer for each.
-    /// `progress` is told after each chunk how many bytes it had.
+    /// Reads to the end and returns for each address whether it was found.
+    /// `progress` gets the size of each chunk in bytes.
     ///
     /// # Errors
-    /// The reader's.
+    /// What the reader says.
     pub fn search(
         &self,
         reader: &mut dyn Read,

@@ -21,9 +21,9 @@ pub enum Medium {
 /// What was found of the enrolled neighbours' hardware addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Leaked {
-    /// So many of the neighbours stand in some file.
+    /// Number of neighbours whose address stands in some file.
     pub neighbours: u8,
-    /// In so many files.
+    /// Number of files with such an address.
     pub files: usize,
     /// Not everything could be searched.
     pub incomplete: bool,
@@ -31,7 +31,7 @@ pub struct Leaked {
 
 /// What is known of a set-up.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct SetupFacts {
     /// What each enrolled place needs; `None` where no place opens the vault.
     pub places: Option<Vec<Thresholds>>,
     /// Neighbours of the first place.
@@ -40,25 +40,28 @@ pub struct Facts {
     pub servers: u8,
     /// What the weakest combination of the weakest place holds.
     pub strength: Strength,
+    /// Backup sticks on the proven list.
     pub sticks: usize,
-    /// Of these, so many are without a PIN.
+    /// How many of them have no PIN.
     pub without_pin: usize,
     /// A stick was seen to open this server, or its recovery code typed back.
     pub verified: bool,
     /// Passphrases, those for duress too.
     pub passphrases: usize,
+    /// The proven theft policy.
     pub theft: TheftPolicy,
+    /// What the vault's disk is.
     pub medium: Medium,
     /// Secure Boot is on; `None` where the firmware has none.
     pub secure_boot: Option<bool>,
     /// A clear copy of the database is on the disk.
     pub clear_copy: bool,
-    /// `None`: nobody looked.
+    /// `None` where the disk was not searched.
     pub leaked: Option<Leaked>,
 }
 
-impl Facts {
-    /// What the vault itself tells; the rest is as bad as it can be.
+impl SetupFacts {
+    /// The facts that the vault tells. The others are set to the worst case.
     pub fn of(slots: Option<&SlotTable>, sticks: &StickList, theft: TheftPolicy) -> Self {
         let places = slots.map(|slots| slots.environments.iter().map(|slot| slot.need).collect());
         let count = |group| {
@@ -90,7 +93,7 @@ impl Facts {
         }
     }
 
-    /// What the place that asks for the least needs of each group.
+    /// For each group the lowest number of factors that a place needs.
     pub(super) fn weakest(&self) -> Option<Thresholds> {
         let places = self.places.as_deref()?;
         let least = |of: fn(&Thresholds) -> u8| places.iter().map(of).min();
@@ -101,7 +104,7 @@ impl Facts {
         })
     }
 
-    /// Whether a thief who reads the disk finds all that the place would say.
+    /// Whether the disk itself tells a thief as many addresses as are needed.
     pub(super) fn gives_the_place_away(&self, need: u8) -> bool {
         self.leaked.is_some_and(|leaked| leaked.neighbours >= need)
     }

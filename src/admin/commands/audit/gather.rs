@@ -1,32 +1,37 @@
-//! Finding out how this server is set up.
+//! Gathers how this server is set up.
 
 use std::path::Path;
 
 use super::address_search::{Mac, Needles};
-use super::facts::{Facts, Leaked, Medium};
+use super::facts::{Leaked, Medium, SetupFacts};
 use super::scan::{FOLDERS, Scan};
 use crate::admin::mariadb::find_original;
 use crate::admin::unlock::Unlocked;
 use crate::environment::enrolled_values;
+use crate::opening::snapshot::Snapshot;
 use crate::sys::sysfs;
 use crate::vault::{Group, SlotTable};
 
+/// The facts, and the search for addresses that some of them rest on.
 pub struct Gathered {
-    pub facts: Facts,
-    /// Of the neighbours whose addresses were looked for, in the scan's order.
+    /// What the set-up is judged by.
+    pub facts: SetupFacts,
+    /// Labels of the neighbours that were searched for, in the scan's order.
     pub labels: Vec<String>,
+    /// Where the neighbours' addresses stand on the disk.
     pub scan: Scan,
 }
 
-/// `tell` is told now and then how many bytes were searched.
+/// Gathers the facts and searches the disk. `tell` is called with the number of
+/// bytes searched so far.
 pub fn gather(unlocked: &Unlocked, tell: &mut dyn FnMut(u64)) -> Gathered {
     let proven = &unlocked.proven;
-    let slots = unlocked.vault.slots();
-    let slots = slots.as_deref().ok();
-    let mut facts = Facts::of(slots, &proven.sticks, proven.policy.theft);
+    let snapshot = Snapshot::of(&unlocked.vault);
+    let slots = snapshot.slots().ok();
+    let mut facts = SetupFacts::of(slots, &proven.sticks, proven.policy.theft);
     facts.medium = medium(unlocked.vault.disk());
     facts.secure_boot = secure_boot();
-    // Where that cannot be told, there may be one.
+    // When in doubt there is one.
     facts.clear_copy = !matches!(find_original(), Ok(None));
     let addresses = slots.map_or_else(Vec::new, |slots| neighbours(unlocked, slots));
     let macs: Vec<Mac> = addresses.iter().map(|(_, mac)| *mac).collect();
@@ -76,13 +81,13 @@ fn medium(disk: &str) -> Medium {
     medium_of(
         disk,
         &text("queue/rotational"),
-        // Behind a controller or an emulation it says what that likes to say.
+        // A controller or an emulation answers what it likes.
         text("device/vendor") == "ATA" && !text("device/model").starts_with("QEMU") && !over_usb,
     )
 }
 
-/// `direct`: the disk itself answers. Others say that they rotate, whatever
-/// they are kept on.
+/// With `direct` the disk itself answers. Others claim to rotate, whatever they
+/// are kept on.
 fn medium_of(disk: &str, rotational: &str, direct: bool) -> Medium {
     let flash = ["mmcblk", "nvme"].iter().any(|name| disk.starts_with(name));
     match rotational {
@@ -93,8 +98,8 @@ fn medium_of(disk: &str, rotational: &str, direct: bool) -> Medium {
     }
 }
 
-/// The firmware's word: four bytes of attributes, then 1 or 0 (UEFI 2.10,
-/// section 3.3).
+/// Whether Secure Boot is on. The firmware's variable has four bytes of
+/// attributes, then 1 or 0 (UEFI 2.10, section 3.3).
 fn secure_boot() -> Option<bool> {
     let variable = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
     let bytes = sysfs::read_bytes::<5>(Path::new(variable))?;

@@ -1,9 +1,9 @@
-//! What a server's set-up covers and what not: facts go in, rows come out.
-//! Pure, and never kinder than the facts.
+//! Judges which threats a set-up covers: facts go in, rows come out. Pure, and
+//! never kinder than the facts.
 
 use serde::Serialize;
 
-use super::facts::{Facts, Leaked, Medium};
+use super::facts::{Leaked, Medium, SetupFacts};
 use crate::environment::Strength;
 use crate::theft::{OnAlarm, OnStrikes};
 use crate::vault::Thresholds;
@@ -37,8 +37,7 @@ pub enum Threat {
 }
 
 impl Threat {
-    /// Who has the disk reads what stands on it in the clear, whatever else
-    /// protects the key.
+    /// Whether this thief reads what stands on the disk in the clear.
     const fn reads_the_disk(self) -> bool {
         match self {
             Self::Server
@@ -54,29 +53,34 @@ impl Threat {
     }
 }
 
+/// How well somebody is kept from the data, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum Coverage {
     NotCovered,
-    /// It costs the thief something; the row says what.
+    /// It costs the thief some effort; the row says what.
     Partly,
-    /// It costs more than anybody has.
+    /// It costs more than anybody can spend.
     Covered,
 }
 
+/// One row of the audit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
+pub struct ThreatCoverage {
+    /// Against whom.
     pub threat: Threat,
-    pub verdict: Verdict,
+    /// How well.
+    #[serde(rename = "verdict")]
+    pub coverage: Coverage,
     /// One clause, of at most [`WHY_MAX`] characters.
     pub why: String,
 }
 
-/// So that a row takes two lines of 79 columns.
+/// Longest reason in characters: a row takes two lines of 79 columns.
 pub const WHY_MAX: usize = 66;
 
 /// The rows, in the order in which they are shown.
-pub fn judge(facts: &Facts) -> Vec<Row> {
+pub fn judge(facts: &SetupFacts) -> Vec<ThreatCoverage> {
     let mut rows = vec![
         server(facts),
         disk(facts),
@@ -86,12 +90,12 @@ pub fn judge(facts: &Facts) -> Vec<Row> {
         after_reset(facts),
         row(
             Threat::OldCopy,
-            Verdict::NotCovered,
+            Coverage::NotCovered,
             "a copy of the disk opens as it did then; no reset reaches it",
         ),
         row(
             Threat::EditedVault,
-            Verdict::Covered,
+            Coverage::Covered,
             "what was changed opens nothing by itself; it can lock or destroy",
         ),
         running(facts),
@@ -101,23 +105,23 @@ pub fn judge(facts: &Facts) -> Vec<Row> {
     if facts.clear_copy {
         for found in rows.iter_mut().filter(|row| row.threat.reads_the_disk()) {
             let why = "a clear copy of the database is on its disk: stayput status";
-            *found = row(found.threat, Verdict::NotCovered, why);
+            *found = row(found.threat, Coverage::NotCovered, why);
         }
     }
     rows
 }
 
-fn row(threat: Threat, verdict: Verdict, why: impl Into<String>) -> Row {
+fn row(threat: Threat, coverage: Coverage, why: impl Into<String>) -> ThreatCoverage {
     let why = why.into();
     debug_assert!(why.chars().count() <= WHY_MAX, "{why}");
-    Row {
+    ThreatCoverage {
         threat,
-        verdict,
+        coverage,
         why,
     }
 }
 
-fn server(facts: &Facts) -> Row {
+fn server(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::Server;
     let Some(need) = facts.weakest().map(|need| need.place) else {
         return destroyed(threat, facts);
@@ -126,26 +130,26 @@ fn server(facts: &Facts) -> Row {
         (Strength::Soft, _) => {}
         (Strength::Public, _) => {
             let why = "a key server has a public address: who can ask it, has the key";
-            return row(threat, Verdict::Partly, why);
+            return row(threat, Coverage::Partly, why);
         }
         (Strength::Strong, 0) => {
             let why = "strong: without its key servers nobody can compute the key";
-            return row(threat, Verdict::Covered, why);
+            return row(threat, Coverage::Covered, why);
         }
         (Strength::Strong, some) => {
             let why = format!("the place is strong; one of {some} passphrases can be guessed");
-            return row(threat, Verdict::Partly, why);
+            return row(threat, Coverage::Partly, why);
         }
     }
     if need == 0 {
         let why = "nothing of the place is needed: it opens anywhere";
-        return row(threat, Verdict::NotCovered, why);
+        return row(threat, Coverage::NotCovered, why);
     }
     if facts.gives_the_place_away(need) {
         let why = "a prompt elsewhere, but its own disk says what opens it: see below";
-        return row(threat, Verdict::NotCovered, why);
+        return row(threat, Coverage::NotCovered, why);
     }
-    row(threat, Verdict::Partly, soft(need, facts.passphrases))
+    row(threat, Coverage::Partly, soft(need, facts.passphrases))
 }
 
 /// What a hardware address is worth: its maker's half can be looked up. The
@@ -158,46 +162,46 @@ fn soft(need: u8, passphrases: usize) -> String {
     }
 }
 
-fn disk(facts: &Facts) -> Row {
+fn disk(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::Disk;
     let Some(need) = facts.weakest() else {
         return destroyed(threat, facts);
     };
     match need {
         // The machine only adds to what the key servers hold back.
-        _ if facts.strength != Strength::Soft => Row {
+        _ if facts.strength != Strength::Soft => ThreatCoverage {
             threat,
             ..server(facts)
         },
         Thresholds { place: 0, .. } => row(
             threat,
-            Verdict::Partly,
+            Coverage::Partly,
             "soft: it needs the machine's serial numbers, which can be guessed",
         ),
         // Without the machine it is as good as the server.
-        Thresholds { machine: 0, .. } => Row {
+        Thresholds { machine: 0, .. } => ThreatCoverage {
             threat,
             ..server(facts)
         },
         _ if facts.gives_the_place_away(need.place) => row(
             threat,
-            Verdict::Partly,
+            Coverage::Partly,
             "soft: the place stands on it, the machine's numbers can be guessed",
         ),
         _ if facts.passphrases > 0 => row(
             threat,
-            Verdict::Partly,
+            Coverage::Partly,
             "soft: place and machine, or a passphrase, can be guessed offline",
         ),
         _ => row(
             threat,
-            Verdict::Partly,
+            Coverage::Partly,
             "soft: place and machine are needed; both can be guessed offline",
         ),
     }
 }
 
-fn neighbours(facts: &Facts) -> Row {
+fn neighbours(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::ServerAndNeighbours;
     if let (Some(need), true) = (facts.weakest(), facts.strength != Strength::Soft) {
         let away = (facts.servers + 1).saturating_sub(need.servers);
@@ -205,20 +209,20 @@ fn neighbours(facts: &Facts) -> Row {
             0 => "unless its key servers stay behind".to_owned(),
             _ => format!("unless {away} of {} key servers stay behind", facts.servers),
         };
-        return row(threat, Verdict::NotCovered, why);
+        return row(threat, Coverage::NotCovered, why);
     }
     match facts.weakest().map(|need| need.place) {
         None => destroyed(threat, facts),
         Some(0) => row(
             threat,
-            Verdict::NotCovered,
+            Coverage::NotCovered,
             "nothing of the place is needed: it opens anywhere",
         ),
         Some(need) => {
             let away = (facts.neighbours + 1).saturating_sub(need);
             row(
                 threat,
-                Verdict::NotCovered,
+                Coverage::NotCovered,
                 format!(
                     "unless {away} of {} neighbours stay behind",
                     facts.neighbours
@@ -228,29 +232,29 @@ fn neighbours(facts: &Facts) -> Row {
     }
 }
 
-fn server_and_stick(facts: &Facts) -> Row {
-    Row {
+fn server_and_stick(facts: &SetupFacts) -> ThreatCoverage {
+    ThreatCoverage {
         threat: Threat::ServerAndStick,
         ..stick(facts)
     }
 }
 
-fn stick(facts: &Facts) -> Row {
+fn stick(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::Stick;
     match facts {
-        Facts { sticks: 0, .. } => row(
+        SetupFacts { sticks: 0, .. } => row(
             threat,
-            Verdict::Partly,
+            Coverage::Partly,
             "none is listed; without one a repair can cost the data",
         ),
-        Facts { without_pin: 0, .. } => row(
+        SetupFacts { without_pin: 0, .. } => row(
             threat,
-            Verdict::Partly,
+            Coverage::Partly,
             "as good as its PIN: four digits fall within an hour",
         ),
-        Facts { without_pin, .. } => row(
+        SetupFacts { without_pin, .. } => row(
             threat,
-            Verdict::NotCovered,
+            Coverage::NotCovered,
             format!(
                 "{without_pin} of {} have no PIN: they are the key",
                 facts.sticks
@@ -259,7 +263,7 @@ fn stick(facts: &Facts) -> Row {
     }
 }
 
-fn after_reset(facts: &Facts) -> Row {
+fn after_reset(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::ServerAfterReset;
     if facts.places.is_none() {
         return destroyed(threat, facts);
@@ -274,58 +278,58 @@ fn after_reset(facts: &Facts) -> Row {
         Medium::Magnetic => "nothing stays behind",
         Medium::Unknown => "this disk may keep a copy",
     };
-    let verdict = match facts.medium {
-        Medium::Magnetic => Verdict::Covered,
-        Medium::Flash | Medium::Unknown => Verdict::Partly,
+    let coverage = match facts.medium {
+        Medium::Magnetic => Coverage::Covered,
+        Medium::Flash | Medium::Unknown => Coverage::Partly,
     };
-    row(threat, verdict, format!("{left}; {by_itself}"))
+    row(threat, coverage, format!("{left}; {by_itself}"))
 }
 
 /// No place opens the vault: the pepper is gone, as far as the disk lets go.
-fn destroyed(threat: Threat, facts: &Facts) -> Row {
+fn destroyed(threat: Threat, facts: &SetupFacts) -> ThreatCoverage {
     match facts.medium {
         Medium::Magnetic => row(
             threat,
-            Verdict::Covered,
+            Coverage::Covered,
             "its key is destroyed: only a stick opens it",
         ),
         Medium::Flash | Medium::Unknown => row(
             threat,
-            Verdict::Partly,
+            Coverage::Partly,
             "its key is destroyed, but the disk may keep a copy of it",
         ),
     }
 }
 
-fn running(facts: &Facts) -> Row {
+fn running(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::RunningServer;
     match facts.theft.watch.on_alarm {
         OnAlarm::Lock | OnAlarm::Reset => row(
             threat,
-            Verdict::Partly,
+            Coverage::Partly,
             "open until the watch sees that it was carried away, minutes later",
         ),
         OnAlarm::Off | OnAlarm::Alert => row(
             threat,
-            Verdict::NotCovered,
+            Coverage::NotCovered,
             "the database is open, and its keys are in memory",
         ),
     }
 }
 
-fn given_back(facts: &Facts) -> Row {
+fn given_back(facts: &SetupFacts) -> ThreatCoverage {
     let why = match facts.secure_boot {
         Some(true) => "Secure Boot is on, but it does not look at the initramfs",
         Some(false) => "Secure Boot is off: the initramfs can be changed",
         None => "there is no Secure Boot: the initramfs can be changed",
     };
-    row(Threat::GivenBack, Verdict::NotCovered, why)
+    row(Threat::GivenBack, Coverage::NotCovered, why)
 }
 
-fn leaks(facts: &Facts) -> Row {
+fn leaks(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::Leaks;
     let Some(leaked) = facts.leaked else {
-        return row(threat, Verdict::Partly, "nobody has searched for them");
+        return row(threat, Coverage::Partly, "nobody has searched for them");
     };
     match leaked {
         Leaked {
@@ -334,19 +338,19 @@ fn leaks(facts: &Facts) -> Row {
             ..
         } => row(
             threat,
-            Verdict::Covered,
+            Coverage::Covered,
             "no enrolled hardware address was found in logs and settings",
         ),
         Leaked { neighbours: 0, .. } => row(
             threat,
-            Verdict::Partly,
+            Coverage::Partly,
             "nothing was found, but some files could not be searched",
         ),
         Leaked {
             neighbours, files, ..
         } => row(
             threat,
-            Verdict::NotCovered,
+            Coverage::NotCovered,
             format!(
                 "{neighbours} of {} neighbours' addresses stand in {files} files: --all",
                 facts.neighbours

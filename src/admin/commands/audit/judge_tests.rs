@@ -4,7 +4,7 @@ use super::*;
 use crate::theft::OnStrikes;
 use crate::theft::TheftPolicy;
 use crate::vault::StickList;
-use Verdict::{Covered, NotCovered, Partly};
+use Coverage::{Covered, NotCovered, Partly};
 
 fn need(machine: u8, place: u8) -> Thresholds {
     Thresholds {
@@ -42,7 +42,7 @@ fn leaked() -> Vec<Option<Leaked>> {
 }
 
 /// Runs `check` on every set-up.
-fn everywhere(check: impl Fn(&Facts, &dyn Fn(Threat) -> Row)) {
+fn everywhere(check: impl Fn(&SetupFacts, &dyn Fn(Threat) -> ThreatCoverage)) {
     for places in places() {
         for leaked in leaked() {
             for (sticks, without_pin, passphrases) in
@@ -52,7 +52,7 @@ fn everywhere(check: impl Fn(&Facts, &dyn Fn(Threat) -> Row)) {
                     for on_strikes in [OnStrikes::Halt, OnStrikes::Reset] {
                         for secure_boot in [None, Some(false), Some(true)] {
                             for verified in [false, true] {
-                                let facts = Facts {
+                                let facts = SetupFacts {
                                     places: places.clone(),
                                     neighbours: 5,
                                     servers: 0,
@@ -87,21 +87,21 @@ fn everywhere(check: impl Fn(&Facts, &dyn Fn(Threat) -> Row)) {
 }
 
 #[test]
-fn a_soft_place_is_never_called_covered_while_it_opens_the_server() {
+fn soft_place_that_opens_the_server_is_never_covered() {
     everywhere(|facts, row| {
         for threat in [Threat::Server, Threat::Disk, Threat::ServerAndNeighbours] {
-            let verdict = row(threat).verdict;
+            let coverage = row(threat).coverage;
             if facts.places.is_some() {
-                assert_ne!(verdict, Covered, "{threat:?}: {facts:?}");
+                assert_ne!(coverage, Covered, "{threat:?}: {facts:?}");
             } else {
-                assert_eq!(verdict == Covered, facts.medium == Medium::Magnetic);
+                assert_eq!(coverage == Covered, facts.medium == Medium::Magnetic);
             }
         }
     });
 }
 
 #[test]
-fn a_server_that_opens_anywhere_or_says_itself_what_opens_it_is_not_covered() {
+fn server_that_opens_anywhere_or_leaks_its_place_is_not_covered() {
     everywhere(|facts, row| {
         let Some(places) = &facts.places else { return };
         let least = places.iter().map(|need| need.place).min().unwrap();
@@ -114,7 +114,7 @@ fn a_server_that_opens_anywhere_or_says_itself_what_opens_it_is_not_covered() {
             Partly
         };
         let server = row(Threat::Server);
-        assert_eq!(server.verdict, expected, "{facts:?}");
+        assert_eq!(server.coverage, expected, "{facts:?}");
         if expected == Partly {
             assert!(server.why.starts_with("soft"), "{server:?}");
             assert!(
@@ -135,9 +135,9 @@ fn a_server_that_opens_anywhere_or_says_itself_what_opens_it_is_not_covered() {
         // What is known of a pulled disk is never better than the place alone
         // where nothing of the machine is needed.
         if least_machine == 0 && least > 0 {
-            assert_eq!(row(Threat::Disk).verdict, server.verdict, "{facts:?}");
+            assert_eq!(row(Threat::Disk).coverage, server.coverage, "{facts:?}");
         }
-        assert_eq!(row(Threat::ServerAndNeighbours).verdict, NotCovered);
+        assert_eq!(row(Threat::ServerAndNeighbours).coverage, NotCovered);
     });
 }
 
@@ -150,17 +150,17 @@ fn one_stick_without_a_pin_is_enough_to_lose_both_rows() {
             } else {
                 Partly
             };
-            assert_eq!(row(threat).verdict, expected, "{facts:?}");
+            assert_eq!(row(threat).coverage, expected, "{facts:?}");
         }
     });
 }
 
 #[test]
-fn a_reset_counts_fully_only_where_overwriting_reaches_everything() {
+fn reset_covers_only_where_overwriting_reaches_everything() {
     everywhere(|facts, row| {
         let reset = row(Threat::ServerAfterReset);
         let magnetic = facts.medium == Medium::Magnetic;
-        assert_eq!(reset.verdict == Covered, magnetic, "{facts:?}");
+        assert_eq!(reset.coverage == Covered, magnetic, "{facts:?}");
         assert!(magnetic || reset.why.contains("copy"), "{reset:?}");
     });
 }
@@ -169,13 +169,13 @@ fn a_reset_counts_fully_only_where_overwriting_reaches_everything() {
 fn what_no_set_up_covers_is_never_called_anything_else() {
     everywhere(|_, row| {
         for threat in [Threat::RunningServer, Threat::GivenBack, Threat::OldCopy] {
-            assert_eq!(row(threat).verdict, NotCovered);
+            assert_eq!(row(threat).coverage, NotCovered);
         }
     });
 }
 
 #[test]
-fn addresses_on_the_disk_are_clean_only_when_all_of_it_was_searched() {
+fn disk_is_clean_only_when_all_of_it_was_searched() {
     everywhere(|facts, row| {
         let expected = match facts.leaked {
             Some(Leaked {
@@ -186,7 +186,7 @@ fn addresses_on_the_disk_are_clean_only_when_all_of_it_was_searched() {
             }) => Covered,
             Some(_) | None => Partly,
         };
-        assert_eq!(row(Threat::Leaks).verdict, expected, "{facts:?}");
+        assert_eq!(row(Threat::Leaks).coverage, expected, "{facts:?}");
     });
 }
 
@@ -215,14 +215,14 @@ const ALL: [Threat; 11] = [
 ];
 
 #[test]
-fn a_running_server_is_partly_covered_only_where_the_watch_locks_it() {
+fn running_server_is_partly_covered_only_by_a_locking_watch() {
     for on_alarm in [OnAlarm::Off, OnAlarm::Alert, OnAlarm::Lock, OnAlarm::Reset] {
         let mut theft = TheftPolicy::default();
         theft.watch.on_alarm = on_alarm;
-        let facts = Facts::of(None, &StickList::default(), theft);
+        let facts = SetupFacts::of(None, &StickList::default(), theft);
         let locks = matches!(on_alarm, OnAlarm::Lock | OnAlarm::Reset);
         let expected = if locks { Partly } else { NotCovered };
-        assert_eq!(running(&facts).verdict, expected, "{on_alarm:?}");
+        assert_eq!(running(&facts).coverage, expected, "{on_alarm:?}");
     }
 }
 
@@ -235,7 +235,7 @@ fn only_a_place_that_nobody_can_guess_is_called_covered() {
                 servers: 1,
                 ..*need
             };
-            let facts = Facts {
+            let facts = SetupFacts {
                 places: Some(places.iter().map(with_servers).collect()),
                 servers: 2,
                 strength,
@@ -246,10 +246,10 @@ fn only_a_place_that_nobody_can_guess_is_called_covered() {
             let covered = strength == Strength::Strong && facts.passphrases == 0;
             for threat in [Threat::Server, Threat::Disk] {
                 let expected = if covered { Covered } else { Partly };
-                assert_eq!(row(threat).verdict, expected, "{facts:?}");
+                assert_eq!(row(threat).coverage, expected, "{facts:?}");
             }
             let along = row(Threat::ServerAndNeighbours);
-            assert_eq!(along.verdict, NotCovered);
+            assert_eq!(along.coverage, NotCovered);
             assert!(along.why.contains("2 of 2 key servers"), "{along:?}");
         }
     });

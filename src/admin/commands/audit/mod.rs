@@ -12,7 +12,7 @@ mod unpack;
 use crate::admin::problem::Result;
 use crate::admin::unlock::{UnlockOptions, unlock};
 use gather::{Gathered, gather};
-use judge::{Row, Threat, Verdict, judge};
+use judge::{Coverage, Threat, ThreatCoverage, judge};
 use scan::Scan;
 
 #[derive(clap::Args, Clone, Debug)]
@@ -24,6 +24,10 @@ pub struct AuditOptions {
     unlock: UnlockOptions,
 }
 
+/// Runs `stayput audit`.
+///
+/// # Errors
+/// When the vault does not open.
 pub fn run(options: &AuditOptions, json: bool) -> Result<()> {
     let unlocked = unlock(&options.unlock)?;
     let mut tell = |bytes: u64| eprintln!("Searched {} MiB ...", bytes >> 20);
@@ -102,18 +106,18 @@ fn advice(threat: Threat) -> &'static str {
     }
 }
 
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::NotCovered => "NOT COVERED",
-        Verdict::Partly => "partly",
-        Verdict::Covered => "covered",
+fn word(coverage: Coverage) -> &'static str {
+    match coverage {
+        Coverage::NotCovered => "NOT COVERED",
+        Coverage::Partly => "partly",
+        Coverage::Covered => "covered",
     }
 }
 
-fn screen(name: &str, rows: &[Row], all: bool) -> String {
+fn screen(name: &str, rows: &[ThreatCoverage], all: bool) -> String {
     let mut text = format!("What protects \"{name:.30}\" when a thief has ...\n");
     for row in rows {
-        text += &format!("{:<11}  {}\n", word(row.verdict), has(row.threat));
+        text += &format!("{:<11}  {}\n", word(row.coverage), has(row.threat));
         text += &format!("{:13}{}\n", "", row.why);
         if all {
             for line in advice(row.threat).lines() {
@@ -154,7 +158,7 @@ fn found<'a>(labels: &'a [String], found: &[bool]) -> Vec<&'a str> {
     labels.map(|(label, _)| label.as_str()).collect()
 }
 
-fn as_json(rows: &[Row], gathered: &Gathered) -> serde_json::Value {
+fn as_json(rows: &[ThreatCoverage], gathered: &Gathered) -> serde_json::Value {
     let Gathered {
         facts,
         labels,
@@ -182,13 +186,13 @@ fn as_json(rows: &[Row], gathered: &Gathered) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
-    use super::facts::{Facts, Leaked, Medium};
+    use super::facts::{Leaked, Medium, SetupFacts};
     use super::*;
     use crate::theft::TheftPolicy;
     use crate::vault::Thresholds;
 
-    fn clinic() -> Vec<Row> {
-        judge(&Facts {
+    fn clinic() -> Vec<ThreatCoverage> {
+        judge(&SetupFacts {
             places: Some(vec![Thresholds {
                 machine: 5,
                 place: 2,
@@ -232,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn files_with_addresses_are_named_and_cannot_write_over_the_screen() {
+    fn named_files_cannot_write_over_the_screen() {
         let labels = ["arp 10.0.0.1", "arp 10.0.0.2"].map(String::from);
         let scan = Scan {
             leaks: vec![scan::Leak {

@@ -1,4 +1,4 @@
-//! Looking through what other programs have written down on this disk.
+//! Searches what other programs have written on this disk.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -9,8 +9,8 @@ use std::process::Command;
 use super::address_search::Needles;
 use super::unpack::{BOUNDS, Unpacked, unpacker};
 
-/// Where logs, leases and the settings of networks stand. Memory (/run, /proc,
-/// /sys) is not among them: it does not survive the theft.
+/// Folders with logs, leases and network settings. Memory (/run, /proc, /sys) is
+/// left out: it does not survive a theft.
 pub const FOLDERS: [&str; 10] = [
     "/var/log",
     "/var/lib/dhcp",
@@ -24,32 +24,36 @@ pub const FOLDERS: [&str; 10] = [
     "/root",
 ];
 
-/// Files with findings that are listed, at most.
+/// Most files that are listed.
 const MAX_LISTED: usize = 200;
-/// Folders within folders, at most.
+/// Deepest nesting of folders that is searched.
 const MAX_DEPTH: usize = 24;
-/// So many bytes between two words about how far it is.
+/// Bytes between two reports of progress.
 const TELL_EVERY: u64 = 256 * 1024 * 1024;
 
 /// A file in which enrolled addresses stand.
 pub struct Leak {
+    /// As it was reached from the searched folder.
     pub path: PathBuf,
-    /// Which of the addresses; one answer for each.
+    /// For each address whether it stands in the file.
     pub found: Vec<bool>,
 }
 
 /// What was searched and found.
 #[derive(Default)]
 pub struct Scan {
+    /// The first files with findings.
     pub leaks: Vec<Leak>,
-    /// All files with findings; more than are listed, perhaps.
+    /// Number of all files with findings, listed or not.
     pub leaking: usize,
     /// For each address whether it stands anywhere.
     pub found: Vec<bool>,
+    /// Files that were searched.
     pub files: usize,
+    /// Bytes that were searched, unpacked ones included.
     pub bytes: u64,
-    /// Packed in a way that cannot be read here, too large or too slow
-    /// unpacked, or not readable.
+    /// Files that were not searched: unreadable, packed in an unknown format, or
+    /// too large or too slow to unpack.
     pub unsearched: usize,
 }
 
@@ -121,7 +125,7 @@ impl Scan {
     }
 }
 
-/// `None`: it could not be searched.
+/// Searches one file; `None` where that is not possible.
 fn search(
     path: &Path,
     length: u64,

@@ -1,5 +1,5 @@
-//! What another program has packed, unpacked by the system's own programs,
-//! through a pipe and within bounds: a few bytes can stand for many gigabytes.
+//! Unpacks files with the system's own programs, through a pipe and within
+//! bounds: a few packed bytes can stand for many gigabytes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,23 +9,23 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// What one file may come to.
+/// The bounds for one file.
 #[derive(Clone, Copy)]
 pub struct Bounds {
-    /// Unpacked, at most.
+    /// Most unpacked bytes.
     pub bytes: u64,
-    /// From its first byte to its last.
+    /// Longest time from the first byte to the last.
     pub time: Duration,
 }
 
-/// A log is packed when it has some megabytes.
+/// Bounds for logs, which are packed at a size of some megabytes.
 pub const BOUNDS: Bounds = Bounds {
     bytes: 1024 * 1024 * 1024,
     time: Duration::from_secs(60),
 };
 
-/// What unpacks its standard input, by the end of the file's name. None of them
-/// takes more than some 256 MiB of memory, whatever the file asks for.
+/// The program that unpacks its standard input, by the ending of the file's name.
+/// Each takes at most about 256 MiB of memory, whatever the file asks for.
 pub fn unpacker(end: &str) -> Option<Command> {
     let words: &[&str] = match end {
         "gz" => &["gzip", "-dc"],
@@ -39,7 +39,7 @@ pub fn unpacker(end: &str) -> Option<Command> {
     Some(command)
 }
 
-/// What comes out of the program; at the bounds it looks as if it had ended.
+/// The output of the program. At the bounds it ends as if the program had.
 pub struct Unpacked {
     child: Child,
     pipe: ChildStdout,

@@ -1,19 +1,19 @@
-//! Backups that copy the database's files. Pure; `admin::mariadb` looks.
+//! Backups that copy the database's files. Pure; `mariadb::cold_backups` finds
+//! them.
 
-use super::outcome::{Finding, Verdict};
+use super::check_result::{CheckResult, Severity};
 use crate::admin::mariadb::cold_backups::{ColdBackup, NEXT, sentences};
 
 const NAME: &str = "backups";
 
-/// Says nothing where nothing was found: it is not known then that there are
-/// no such backups.
-pub fn judge(found: &[ColdBackup]) -> Vec<Finding> {
+/// Warns of these backups. No result where none was found: that proves nothing.
+pub fn judge(found: &[ColdBackup]) -> Vec<CheckResult> {
     let [data, system] = sentences(found);
-    let mut findings = Vec::new();
-    findings.extend(data.map(|what| Finding::new(NAME, Verdict::Warning, what, NEXT)));
+    let mut results = Vec::new();
+    results.extend(data.map(|what| CheckResult::new(NAME, Severity::Warning, what, NEXT)));
     // An owner cannot make it go away, and may have a dump beside it.
-    findings.extend(system.map(|what| Finding::fine(NAME, what)));
-    findings
+    results.extend(system.map(|what| CheckResult::fine(NAME, what)));
+    results
 }
 
 #[cfg(test)]
@@ -32,13 +32,13 @@ mod tests {
 
     #[test]
     fn a_copy_of_the_files_is_a_warning_and_of_the_system_a_word() {
-        let verdicts = |found: &[ColdBackup]| -> Vec<Verdict> {
-            judge(found).iter().map(|found| found.verdict).collect()
+        let severities = |found: &[ColdBackup]| -> Vec<Severity> {
+            judge(found).iter().map(|found| found.severity).collect()
         };
-        assert_eq!(verdicts(&[]), []);
-        assert_eq!(verdicts(&[backup(Covers::System)]), [Verdict::Fine]);
+        assert_eq!(severities(&[]), []);
+        assert_eq!(severities(&[backup(Covers::System)]), [Severity::Fine]);
         let both = [backup(Covers::Data), backup(Covers::System)];
-        assert_eq!(verdicts(&both), [Verdict::Warning, Verdict::Fine]);
+        assert_eq!(severities(&both), [Severity::Warning, Severity::Fine]);
         let first = &judge(&both)[0];
         assert!(first.what.contains("/etc/cron.d/db line 3"), "{first:?}");
         assert!(first.next.contains("docs/backup.md"), "{first:?}");

@@ -1,18 +1,18 @@
-//! Gathering what there is to see, with the boot stage's own code. The vault is
-//! only read, and the key that opens it is dropped before anything is said.
+//! Gathers what the check judges, with the boot stage's own code. The vault is only
+//! read, and the key that opens it is dropped before anything is printed.
 
 use super::initramfs::{self, InitramfsFacts};
 use super::key_servers::{self, KeyServerFacts};
 use super::mariadb::MariadbFacts;
 use super::sticks::SticksFacts;
-use super::vault::{Place, VaultFacts};
+use super::vault::{PlaceResult, VaultFacts};
 use crate::admin::mariadb;
 use crate::admin::mariadb::ClearOriginal;
 use crate::admin::mariadb::cold_backups::{self, ColdBackup};
 use crate::admin::mariadb_service::is_enabled;
 use crate::admin::names::SETUP_PLACE;
-use crate::admin::open_vault::vault_place;
-use crate::admin::own_addresses::{Moved, moved, own_addresses_now};
+use crate::admin::open_vault::vault_conf;
+use crate::admin::own_addresses::{AddressChange, address_changes, current_addresses};
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{Recognition, recognise};
 use crate::environment::Observed;
@@ -23,23 +23,29 @@ use crate::sys::clock;
 use crate::vault::locate::{self, LocateError, VaultDisk};
 use crate::vault::{Policy, SlotTable, Vault};
 
+/// Everything that the check judges.
 pub struct Facts {
     /// Seconds since 1970 (UTC).
     pub now: u64,
+    /// The installed initramfs images.
     pub initramfs: InitramfsFacts,
+    /// The vault and the place, or why the vault cannot be opened.
     pub vault: std::result::Result<VaultFacts, LocateError>,
+    /// Each enrolled key server.
     pub key_servers: Vec<KeyServerFacts>,
+    /// `None` where MariaDB gets no keys from here.
     pub mariadb: MariadbFacts,
     /// A clear copy of the database, and what ends it.
     pub original: std::io::Result<Option<ClearOriginal>>,
-    /// Backups that copy the database's files, which the gate takes away.
+    /// Backups that copy the database's files, which are absent while MariaDB is
+    /// stopped.
     pub backups: Vec<ColdBackup>,
     /// `None` where the list cannot be read.
     pub sticks: Option<SticksFacts>,
 }
 
 /// # Errors
-/// When there is no vault to be looked for, or the caller may not look.
+/// When there is no vault.conf, or the caller is not root.
 pub fn gather() -> Result<Facts> {
     if !nix::unistd::geteuid().is_root() {
         return Err(Problem::refused(
@@ -47,40 +53,40 @@ pub fn gather() -> Result<Facts> {
             "Run the command as root.",
         ));
     }
-    let place = vault_place()?;
-    let initramfs = initramfs::look(&place);
+    let place = vault_conf()?;
+    let initramfs = initramfs::inspect(&place);
     let (vault, policy, key, sticks, key_servers) = match locate::look(&place) {
         Ok(vault) => {
-            let Seen {
+            let VaultReading {
                 facts,
                 policy,
                 key,
                 sticks,
                 key_servers,
-            } = look_at(&vault);
+            } = read_vault(&vault);
             (Ok(facts), policy, key, sticks, key_servers)
         }
         Err(error) => (Err(error), None, None, None, Vec::new()),
     };
     let release = policy.and_then(|policy| policy.mariadb);
-    let standing =
-        (release.is_some() || is_enabled()).then(|| mariadb::look(release.as_ref(), key.as_ref()));
+    let assessment = (release.is_some() || is_enabled())
+        .then(|| mariadb::assess_start(release.as_ref(), key.as_ref()));
     Ok(Facts {
         now: clock::now(),
         initramfs,
         vault,
         key_servers,
-        mariadb: standing,
+        mariadb: assessment,
         original: mariadb::find_original(),
         backups: match is_enabled() {
-            true => cold_backups::here(),
+            true => cold_backups::of_this_server(),
             false => Vec::new(),
         },
         sticks,
     })
 }
 
-struct Seen {
+struct VaultReading {
     facts: VaultFacts,
     policy: Option<Policy>,
     key: Option<MasterKey>,
@@ -88,7 +94,7 @@ struct Seen {
     key_servers: Vec<KeyServerFacts>,
 }
 
-fn look_at(vault: &Vault<VaultDisk>) -> Seen {
+fn read_vault(vault: &Vault<VaultDisk>) -> VaultReading {
     let found = Snapshot::of(vault);
     let slots = found.slots();
     let recognition = slots.ok().and_then(|slots| recognise(vault, slots));
@@ -98,13 +104,13 @@ fn look_at(vault: &Vault<VaultDisk>) -> Seen {
         state: found.state,
         policy: policy.as_ref().map(|policy| policy.theft),
         wants_reset: policy.as_ref().is_some_and(|policy| policy.wants_reset),
-        once: vault.standing_once().unwrap_or_default(),
+        single_copies: vault.standing_once().unwrap_or_default(),
         place: place(vault, &found, recognition.as_ref()),
         way_back: found.way_back(&[]),
     };
-    let key_servers = slots.map_or_else(|_| Vec::new(), key_servers::look);
+    let key_servers = slots.map_or_else(|_| Vec::new(), key_servers::ask_all);
     let passphrases = slots.map_or(0, |slots| slots.passphrases.slots().len());
-    Seen {
+    VaultReading {
         facts,
         policy,
         key: recognition.and_then(|found| found.key),
@@ -121,12 +127,12 @@ fn place(
     vault: &Vault<VaultDisk>,
     snapshot: &Snapshot,
     recognition: Option<&Recognition>,
-) -> Place {
+) -> PlaceResult {
     let opened = recognition.and_then(|found| Some((found, found.key.as_ref()?)));
     let Some((found, key)) = opened else {
         let nothing = Observed::default();
         let observed = recognition.map_or(&nothing, |found| &found.observed);
-        return Place::Locked(match snapshot.situation(observed).reason(None) {
+        return PlaceResult::Locked(match snapshot.situation(observed).reason(None) {
             // Everybody who was waited for has answered.
             Reason::NotYetRecognised => Reason::NotRecognised,
             reason => reason,
@@ -137,25 +143,27 @@ fn place(
         let labels = labels.iter();
         labels.map(|label| label.to_string()).collect()
     };
-    Place::Opens {
+    PlaceResult::Opens {
         setup: found.place == SETUP_PLACE,
         name: found.place.clone(),
         same: compared.map(|compared| compared.same).unwrap_or_default(),
         need: found.need,
         changed: compared.map_or_else(Vec::new, |compared| labels(&compared.changed)),
         silent: compared.map_or_else(Vec::new, |compared| labels(&compared.silent)),
-        moved: snapshot
-            .slots()
-            .map_or_else(|_| Vec::new(), |slots| moved_at(slots, &found.place)),
+        address_changes: snapshot.slots().map_or_else(
+            |_| Vec::new(),
+            |slots| address_changes_at(slots, &found.place),
+        ),
         altered: vault.prove(key).err(),
     }
 }
 
-/// At the other place this server has other addresses anyway.
-fn moved_at(slots: &SlotTable, place: &str) -> Vec<Moved> {
+/// The changed own addresses of the place that was recognised. At another place
+/// the server has other addresses anyway.
+fn address_changes_at(slots: &SlotTable, place: &str) -> Vec<AddressChange> {
     let mut places = slots.environments.iter();
     let here = places.find(|slot| slot.name == place);
     here.map_or_else(Vec::new, |slot| {
-        moved(&slot.addresses, &own_addresses_now(slot))
+        address_changes(&slot.addresses, &current_addresses(slot))
     })
 }

@@ -1,79 +1,84 @@
 //! The key servers: do they still have the key that was enrolled?
 
-use super::outcome::{Finding, Verdict};
-use crate::admin::tang_advertisement::advertisement;
+use super::check_result::{CheckResult, Severity};
+use crate::admin::tang_advertisement::fetch_advertisement;
 use crate::environment::{recover_once, server_label};
 use crate::vault::{KeyServer, SlotTable};
 
-/// What one of them says now.
+/// One key server, as it answers now.
 pub struct KeyServerFacts {
+    /// `tang` with its address, and the place where that is not the home.
     pub label: String,
-    pub standing: Standing,
+    /// What its answers show.
+    pub state: KeyServerState,
 }
 
+/// Whether a key server still has the enrolled key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It answers, and shows the enrolled key.
+pub enum KeyServerState {
+    /// It answers, and advertises the enrolled key.
     Same,
-    /// It answers for the enrolled key still, and shows another one.
+    /// It still answers for the enrolled key, and advertises another one.
     Rotated,
     /// It does not answer for the enrolled key: why.
     Gone(String),
-    /// It answers for the key, and what it shows could not be read: why.
+    /// It answers for the enrolled key, but its list of keys could not be read:
+    /// why.
     Unread(String),
 }
 
-/// Asks all of them, one after the other.
-pub fn look(slots: &SlotTable) -> Vec<KeyServerFacts> {
+/// Asks all enrolled key servers, one after the other.
+pub fn ask_all(slots: &SlotTable) -> Vec<KeyServerFacts> {
     let places = slots.environments.iter();
     let servers = places.flat_map(|slot| slot.servers.iter().map(move |server| (slot, server)));
     servers
         .map(|(slot, server)| KeyServerFacts {
             label: server_label(server.address, &slot.name).to_string(),
-            standing: standing(server),
+            state: state(server),
         })
         .collect()
 }
 
-fn standing(server: &KeyServer) -> Standing {
+fn state(server: &KeyServer) -> KeyServerState {
     if let Err(why) = recover_once(server) {
-        return Standing::Gone(why);
+        return KeyServerState::Gone(why);
     }
-    match advertisement(server.address, &server.signing) {
-        Ok(shown) if shown.exchange.contains(&server.exchange) => Standing::Same,
-        Ok(_) => Standing::Rotated,
-        Err(why) => Standing::Unread(why.to_string()),
+    match fetch_advertisement(server.address, &server.signing) {
+        Ok(shown) if shown.exchange.contains(&server.exchange) => KeyServerState::Same,
+        Ok(_) => KeyServerState::Rotated,
+        Err(why) => KeyServerState::Unread(why.to_string()),
     }
 }
 
-/// Pure. Whether enough of them answer is said of the place.
-pub fn judge(facts: &[KeyServerFacts]) -> Vec<Finding> {
+/// Judges each key server. Whether enough of them answer is judged with the
+/// place. Pure.
+pub fn judge(facts: &[KeyServerFacts]) -> Vec<CheckResult> {
     const NAME: &str = "key-servers";
-    let findings = facts.iter().map(|KeyServerFacts { label, standing }| {
-        let warning = |what, next: &str| Finding::new(NAME, Verdict::Warning, what, next);
-        match standing {
-            Standing::Same => {
-                Finding::fine(NAME, format!("{label} answers with the enrolled key."))
+    let results = facts.iter().map(|KeyServerFacts { label, state }| {
+        let warning = |what, next: &str| CheckResult::new(NAME, Severity::Warning, what, next);
+        match state {
+            KeyServerState::Same => {
+                CheckResult::fine(NAME, format!("{label} answers with the enrolled key."))
             }
-            Standing::Rotated => warning(
+            KeyServerState::Rotated => warning(
                 format!(
                     "{label} has new keys. It answers for the enrolled one as long as its owner \
                      keeps that."
                 ),
                 "stayput enroll --refresh",
             ),
-            Standing::Gone(why) => warning(
+            KeyServerState::Gone(why) => warning(
                 format!("{label} does not answer for the enrolled key: {why}."),
                 "Switch it on, or give it its keys back. If they are gone for good, enrol the \
                  place anew: stayput enroll --tang URL",
             ),
-            Standing::Unread(why) => warning(
+            KeyServerState::Unread(why) => warning(
                 format!("{label} answers, but not with a list of its keys: {why}."),
                 "Look at that server: it should show its keys at /adv.",
             ),
         }
     });
-    findings.collect()
+    results.collect()
 }
 
 #[cfg(test)]
@@ -84,7 +89,7 @@ mod tests {
     #[test]
     fn rotated_keys_are_noticed_before_the_old_ones_are_deleted() {
         let tang = TestTang::start();
-        let shown = advertisement(tang.address, &[]);
+        let shown = fetch_advertisement(tang.address, &[]);
         let shown = shown.unwrap_or_else(|why| panic!("{why}"));
         let exchange = shown.exchange[0].clone();
         let server = KeyServer {
@@ -93,34 +98,36 @@ mod tests {
             exchange,
             signing: shown.signing.iter().take(1).cloned().collect(),
         };
-        assert_eq!(standing(&server), Standing::Same);
+        assert_eq!(state(&server), KeyServerState::Same);
         tang.rotate();
-        assert_eq!(standing(&server), Standing::Rotated);
+        assert_eq!(state(&server), KeyServerState::Rotated);
         tang.forget_rotated();
-        assert!(matches!(standing(&server), Standing::Gone(_)));
+        assert!(matches!(state(&server), KeyServerState::Gone(_)));
     }
 
     #[test]
     fn new_keys_are_told_of_while_the_old_ones_answer() {
-        let judged = |standing| {
+        let judged = |state| {
             let label = "tang 10.0.0.5:80".to_string();
-            let mut findings = judge(&[KeyServerFacts { label, standing }]);
-            let finding = findings.remove(0);
-            (finding.verdict, finding.what, finding.next)
+            let mut results = judge(&[KeyServerFacts { label, state }]);
+            let result = results.remove(0);
+            (result.severity, result.what, result.next)
         };
-        let (verdict, what, next) = judged(Standing::Same);
-        assert_eq!((verdict, next.as_str()), (Verdict::Fine, ""));
+        let (severity, what, next) = judged(KeyServerState::Same);
+        assert_eq!((severity, next.as_str()), (Severity::Fine, ""));
         assert!(what.contains("10.0.0.5"), "{what}");
-        let (verdict, what, next) = judged(Standing::Rotated);
-        assert_eq!(verdict, Verdict::Warning);
+        let (severity, what, next) = judged(KeyServerState::Rotated);
+        assert_eq!(severity, Severity::Warning);
         assert!(what.contains("new keys"), "{what}");
         assert_eq!(next, "stayput enroll --refresh");
-        let silent = Standing::Gone("it cannot be reached".into());
-        let (verdict, what, _) = judged(silent);
-        assert_eq!(verdict, Verdict::Warning);
+        let silent = KeyServerState::Gone("it cannot be reached".into());
+        let (severity, what, _) = judged(silent);
+        assert_eq!(severity, Severity::Warning);
         assert!(what.contains("cannot be reached"), "{what}");
-        let (verdict, ..) = judged(Standing::Unread("it answers with the error 500".into()));
-        assert_eq!(verdict, Verdict::Warning);
+        let (severity, ..) = judged(KeyServerState::Unread(
+            "it answers with the error 500".into(),
+        ));
+        assert_eq!(severity, Severity::Warning);
         assert!(judge(&[]).is_empty(), "a place without any needs no line");
     }
 }

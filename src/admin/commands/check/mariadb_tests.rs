@@ -11,8 +11,8 @@ UnitFileState=enabled
 NeedDaemonReload=no
 ";
 
-fn standing() -> Standing {
-    Standing {
+fn assessment() -> StartAssessment {
+    StartAssessment {
         drop_ins: Vec::new(),
         unit: Some(Unit::parse(SHOWN)),
         closed: Some(Unit::parse("UnitFileState=enabled\n")),
@@ -29,10 +29,10 @@ fn standing() -> Standing {
     }
 }
 
-fn verdicts(standing: Standing) -> Vec<(&'static str, Verdict)> {
-    let findings = judge(&Some(standing));
-    let findings = findings.iter();
-    findings.map(|found| (found.name, found.verdict)).collect()
+fn severities(assessment: StartAssessment) -> Vec<(&'static str, Severity)> {
+    let results = judge(&Some(assessment));
+    let results = results.iter();
+    results.map(|found| (found.name, found.severity)).collect()
 }
 
 fn pair(what: &str) -> (String, String) {
@@ -40,102 +40,105 @@ fn pair(what: &str) -> (String, String) {
 }
 
 #[test]
-fn a_database_as_enrolled_is_fine_and_one_without_keys_is_told_of() {
-    assert_eq!(verdicts(standing()), [("mariadb", Verdict::Fine)]);
-    assert_eq!(judge(&None)[0].verdict, Verdict::Warning);
+fn enrolled_database_is_fine_and_one_without_keys_a_warning() {
+    assert_eq!(severities(assessment()), [("mariadb", Severity::Fine)]);
+    assert_eq!(judge(&None)[0].severity, Severity::Warning);
 }
 
 #[test]
 fn a_drop_in_that_is_masked_is_wrong_in_the_file_and_in_effect() {
     let shown = SHOWN.replace("stayput mariadb gate", "true");
-    let masked = Standing {
+    let masked = StartAssessment {
         drop_ins: vec!["/etc/systemd/system/mariadb.service.d/stayput.conf"],
         unit: Some(Unit::parse(&shown)),
-        ..standing()
+        ..assessment()
     };
-    let found = verdicts(masked);
-    assert_eq!(found, [("gate", Verdict::Wrong), ("unit", Verdict::Wrong)]);
-    let gone = Standing {
+    let found = severities(masked);
+    assert_eq!(
+        found,
+        [("gate", Severity::Wrong), ("unit", Severity::Wrong)]
+    );
+    let gone = StartAssessment {
         unit: Some(Unit::parse(&shown.replace("ExecCondition=", "Other="))),
-        ..standing()
+        ..assessment()
     };
-    assert_eq!(verdicts(gone), [("unit", Verdict::Wrong)]);
+    assert_eq!(severities(gone), [("unit", Severity::Wrong)]);
 }
 
 #[test]
 fn each_property_of_the_unit_counts() {
-    for (from, to, verdict) in [
-        ("LoadState=loaded", "LoadState=masked", Verdict::Wrong),
-        ("LoadState=loaded", "LoadState=not-found", Verdict::Wrong),
+    for (from, to, severity) in [
+        ("LoadState=loaded", "LoadState=masked", Severity::Wrong),
+        ("LoadState=loaded", "LoadState=not-found", Severity::Wrong),
         (
             "MemorySwapMax=0",
             "MemorySwapMax=infinity",
-            Verdict::Warning,
+            Severity::Warning,
         ),
-        ("LimitCORE=0", "LimitCORE=infinity", Verdict::Warning),
-        ("=enabled", "=disabled", Verdict::Warning),
+        ("LimitCORE=0", "LimitCORE=infinity", Severity::Warning),
+        ("=enabled", "=disabled", Severity::Warning),
         (
             "NeedDaemonReload=no",
             "NeedDaemonReload=yes",
-            Verdict::Warning,
+            Severity::Warning,
         ),
     ] {
-        let changed = Standing {
+        let changed = StartAssessment {
             unit: Some(Unit::parse(&SHOWN.replace(from, to))),
-            ..standing()
+            ..assessment()
         };
-        assert_eq!(verdicts(changed), [("unit", verdict)], "{to}");
+        assert_eq!(severities(changed), [("unit", severity)], "{to}");
     }
     for closed in ["UnitFileState=disabled", ""] {
-        let changed = Standing {
+        let changed = StartAssessment {
             closed: Some(Unit::parse(closed)),
-            ..standing()
+            ..assessment()
         };
-        assert_eq!(verdicts(changed), [("unit", Verdict::Warning)]);
+        assert_eq!(severities(changed), [("unit", Severity::Warning)]);
     }
-    let unknown = Standing {
+    let unknown = StartAssessment {
         unit: None,
-        ..standing()
+        ..assessment()
     };
-    assert_eq!(verdicts(unknown), [("unit", Verdict::Unknown)]);
+    assert_eq!(severities(unknown), [("unit", Severity::Unknown)]);
 }
 
 #[test]
 fn what_the_gate_would_say_is_said_now() {
-    let refused = Standing {
+    let refused = StartAssessment {
         faults: Ok(vec![
             pair("key 2 is missing"),
             pair("encrypt_binlog is not set"),
         ]),
-        ..standing()
+        ..assessment()
     };
     let found = judge(&Some(refused));
     assert_eq!(found.len(), 2);
-    assert!(found.iter().all(|found| found.verdict == Verdict::Wrong));
+    assert!(found.iter().all(|found| found.severity == Severity::Wrong));
     assert!(found[0].what.contains("key 2 is missing"), "{found:?}");
-    let silent = Standing {
+    let silent = StartAssessment {
         faults: Err(pair("mariadbd does not accept its settings")),
-        ..standing()
+        ..assessment()
     };
-    assert_eq!(verdicts(silent), [("settings", Verdict::Wrong)]);
-    let moved = Standing {
+    assert_eq!(severities(silent), [("settings", Severity::Wrong)]);
+    let moved = StartAssessment {
         other_user: Some(104),
-        ..standing()
+        ..assessment()
     };
-    assert_eq!(verdicts(moved), [("key-file", Verdict::Wrong)]);
+    assert_eq!(severities(moved), [("key-file", Severity::Wrong)]);
 }
 
 #[test]
 fn swap_is_a_warning_with_a_whole_command() {
-    let swap = Standing {
+    let swap = StartAssessment {
         dangers: vec![(
             "swap on /dev/vdb is not encrypted".into(),
             "Add --swap off.".into(),
         )],
-        ..standing()
+        ..assessment()
     };
     let found = judge(&Some(swap));
-    assert_eq!(found[0].verdict, Verdict::Warning);
+    assert_eq!(found[0].severity, Severity::Warning);
     assert_eq!(found[0].next, "stayput mariadb enable --swap zram");
 }
 
@@ -145,20 +148,20 @@ fn the_data_is_open_only_while_the_database_runs() {
     for door in [Open, Covered, Bare, Unguarded, Foreign, Missing] {
         for runs in [false, true] {
             for has_data in [false, true] {
-                let found = verdicts(Standing {
+                let found = severities(StartAssessment {
                     door: Some(door),
                     runs,
                     has_data,
-                    ..standing()
+                    ..assessment()
                 });
-                let verdict = match (door, runs) {
-                    _ if !has_data => Verdict::Wrong,
-                    (Foreign, _) => Verdict::Wrong,
-                    (Unguarded | Missing, _) | (Open, false) => Verdict::Warning,
-                    _ => Verdict::Fine,
+                let severity = match (door, runs) {
+                    _ if !has_data => Severity::Wrong,
+                    (Foreign, _) => Severity::Wrong,
+                    (Unguarded | Missing, _) | (Open, false) => Severity::Warning,
+                    _ => Severity::Fine,
                 };
-                let worst = found.iter().map(|(_, verdict)| *verdict).max();
-                assert_eq!(worst, Some(verdict), "{door:?} {runs} {has_data}");
+                let worst = found.iter().map(|(_, severity)| *severity).max();
+                assert_eq!(worst, Some(severity), "{door:?} {runs} {has_data}");
             }
         }
     }
@@ -166,9 +169,9 @@ fn the_data_is_open_only_while_the_database_runs() {
 
 #[test]
 fn nothing_is_said_of_keys_that_were_not_tried() {
-    let locked = Standing {
+    let locked = StartAssessment {
         keys_tried: false,
-        ..standing()
+        ..assessment()
     };
     let found = judge(&Some(locked));
     assert!(!found[0].what.contains("keys"), "{found:?}");
@@ -176,12 +179,12 @@ fn nothing_is_said_of_keys_that_were_not_tried() {
 
 #[test]
 fn a_server_that_runs_elsewhere_is_wrong_and_another_a_warning() {
-    let elsewhere = Standing {
+    let elsewhere = StartAssessment {
         not_serving: Some("it works in /srv/old".into()),
-        ..standing()
+        ..assessment()
     };
-    assert_eq!(verdicts(elsewhere), [("process", Verdict::Wrong)]);
-    let other = |known, in_container| Standing {
+    assert_eq!(severities(elsewhere), [("process", Severity::Wrong)]);
+    let other = |known, in_container| StartAssessment {
         others: vec![Process {
             pid: 7,
             program: "/usr/sbin/mariadbd".into(),
@@ -190,24 +193,24 @@ fn a_server_that_runs_elsewhere_is_wrong_and_another_a_warning() {
             in_container,
             known,
         }],
-        ..standing()
+        ..assessment()
     };
     for (known, in_container, expected) in [
-        (true, false, ("process", Verdict::Warning)),
-        (true, true, ("mariadb", Verdict::Fine)),
-        (false, false, ("process", Verdict::Unknown)),
+        (true, false, ("process", Severity::Warning)),
+        (true, true, ("mariadb", Severity::Fine)),
+        (false, false, ("process", Severity::Unknown)),
     ] {
-        assert_eq!(verdicts(other(known, in_container)), [expected]);
+        assert_eq!(severities(other(known, in_container)), [expected]);
     }
 }
 
 #[test]
 fn a_version_that_loses_torn_pages_is_a_warning() {
-    let old = Standing {
+    let old = StartAssessment {
         version: crate::admin::mariadb::version_fault("10.11.6-MariaDB"),
-        ..standing()
+        ..assessment()
     };
     let found = judge(&Some(old));
-    assert_eq!(found[0].verdict, Verdict::Warning);
+    assert_eq!(found[0].severity, Severity::Warning);
     assert!(found[0].what.contains("10.11.6"), "{found:?}");
 }

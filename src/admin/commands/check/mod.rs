@@ -3,20 +3,20 @@
 //! it, one for each subject.
 
 mod backups;
+mod check_result;
 mod facts;
 mod initramfs;
 mod key_servers;
 mod mariadb;
 mod original;
-mod outcome;
 mod sticks;
 mod vault;
 
 use std::process::ExitCode;
 
 use crate::admin::problem::{Exit, Problem, Result};
+use check_result::{CheckResult, Severity, as_text, conclusion, worst};
 use facts::{Facts, gather};
-use outcome::{Finding, Verdict, conclusion, gravest, screen};
 
 /// Looks at the place, the vault, the installed initramfs, MariaDB and the list
 /// of sticks. Nothing is changed.
@@ -34,42 +34,42 @@ pub fn run(_: &CheckOptions, json: bool) -> Result<ExitCode> {
         exit: Exit::Usage,
         ..problem
     })?;
-    let findings = judge(&facts);
-    let verdict = gravest(&findings);
+    let results = judge(&facts);
+    let severity = worst(&results);
     if json {
-        println!("{:#}", as_json(&findings));
+        println!("{:#}", as_json(&results));
     } else {
-        print!("{}", screen(&findings));
+        print!("{}", as_text(&results));
     }
-    Ok(ExitCode::from(exit_code(verdict)))
+    Ok(ExitCode::from(exit_code(severity)))
 }
 
-/// All that is to be said, in the order of a boot.
-fn judge(facts: &Facts) -> Vec<Finding> {
-    let mut findings = initramfs::judge(&facts.initramfs);
-    findings.extend(vault::judge(&facts.vault));
-    findings.extend(key_servers::judge(&facts.key_servers));
-    findings.extend(mariadb::judge(&facts.mariadb));
-    findings.extend(original::judge(&facts.original));
-    findings.extend(backups::judge(&facts.backups));
-    findings.extend(sticks::judge(facts.sticks.as_ref(), facts.now));
-    findings
+/// Judges everything, in the order of a boot.
+fn judge(facts: &Facts) -> Vec<CheckResult> {
+    let mut results = initramfs::judge(&facts.initramfs);
+    results.extend(vault::judge(&facts.vault));
+    results.extend(key_servers::judge(&facts.key_servers));
+    results.extend(mariadb::judge(&facts.mariadb));
+    results.extend(original::judge(&facts.original));
+    results.extend(backups::judge(&facts.backups));
+    results.extend(sticks::judge(facts.sticks.as_ref(), facts.now));
+    results
 }
 
-fn exit_code(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Fine | Verdict::Warning => 0,
-        Verdict::Wrong => 1,
-        Verdict::Unknown => 2,
+fn exit_code(severity: Severity) -> u8 {
+    match severity {
+        Severity::Fine | Severity::Warning => 0,
+        Severity::Wrong => 1,
+        Severity::Unknown => 2,
     }
 }
 
-fn as_json(findings: &[Finding]) -> serde_json::Value {
-    let verdict = gravest(findings);
+fn as_json(results: &[CheckResult]) -> serde_json::Value {
+    let severity = worst(results);
     serde_json::json!({
-        "verdict": verdict,
-        "conclusion": conclusion(verdict),
-        "findings": findings,
+        "verdict": severity,
+        "conclusion": conclusion(severity),
+        "findings": results,
     })
 }
 
@@ -100,19 +100,19 @@ mod tests {
             }],
             sticks: None,
         };
-        let findings = judge(&facts);
-        let names: Vec<&str> = findings.iter().map(|found| found.name).collect();
+        let results = judge(&facts);
+        let names: Vec<&str> = results.iter().map(|found| found.name).collect();
         assert_eq!(
             names,
             ["initramfs", "hook", "vault", "mariadb", "backups", "sticks"]
         );
-        assert_eq!(gravest(&findings), Verdict::Wrong);
+        assert_eq!(worst(&results), Severity::Wrong);
         // Scripts rely on the names.
         let documented = include_str!("../../../../docs/architecture.md");
         for name in names {
             assert!(documented.contains(&format!("`{name}`")), "{name}");
         }
-        let json = as_json(&findings);
+        let json = as_json(&results);
         assert_eq!(json["verdict"], "wrong");
         assert_eq!(json["findings"][2]["name"], "vault");
     }
@@ -120,13 +120,13 @@ mod tests {
     #[test]
     fn the_exit_code_is_what_the_help_says() {
         let codes = [
-            (Verdict::Fine, 0),
-            (Verdict::Warning, 0),
-            (Verdict::Wrong, 1),
-            (Verdict::Unknown, 2),
+            (Severity::Fine, 0),
+            (Severity::Warning, 0),
+            (Severity::Wrong, 1),
+            (Severity::Unknown, 2),
         ];
-        for (verdict, code) in codes {
-            assert_eq!(exit_code(verdict), code, "{verdict:?}");
+        for (severity, code) in codes {
+            assert_eq!(exit_code(severity), code, "{severity:?}");
         }
     }
 }

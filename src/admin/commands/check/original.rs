@@ -3,23 +3,24 @@
 
 use std::io;
 
-use super::outcome::{Finding, Verdict};
+use super::check_result::{CheckResult, Severity};
 use crate::admin::mariadb::ClearOriginal;
 
 const NAME: &str = "clear-copy";
 
-pub fn judge(found: &io::Result<Option<ClearOriginal>>) -> Option<Finding> {
+/// Warns of a clear copy of the database. Pure.
+pub fn judge(found: &io::Result<Option<ClearOriginal>>) -> Option<CheckResult> {
     match found {
         Ok(None) => None,
-        Ok(Some(original)) => Some(Finding::new(
+        Ok(Some(original)) => Some(CheckResult::new(
             NAME,
-            Verdict::Warning,
+            Severity::Warning,
             original.what(),
             original.next(),
         )),
-        Err(error) => Some(Finding::new(
+        Err(error) => Some(CheckResult::new(
             NAME,
-            Verdict::Unknown,
+            Severity::Unknown,
             format!("Whether a clear copy of the database is on the disk cannot be told: {error}."),
             "Run the command as root; look at `dmesg`.",
         )),
@@ -34,6 +35,6 @@ mod tests {
     fn a_journal_that_cannot_be_read_is_not_called_fine() {
         assert_eq!(judge(&Ok(None)), None);
         let unknown = judge(&Err(io::ErrorKind::PermissionDenied.into())).unwrap();
-        assert_eq!(unknown.verdict, Verdict::Unknown);
+        assert_eq!(unknown.severity, Severity::Unknown);
     }
 }

@@ -1,20 +1,23 @@
 //! The sticks: is there a way back, and was it tried? Pure.
 
-use super::outcome::{Finding, Verdict};
+use super::check_result::{CheckResult, Severity};
 use crate::vault::{KnownStick, StickList};
 
 /// Sticks grow old: flash memory forgets, and people lose them. Seconds.
 const VERIFIED_FOR: u64 = 365 * 24 * 3600;
 
-/// The list, and what it is held against.
+/// The list of sticks, and what it is judged by.
 pub struct SticksFacts {
+    /// As it stands in the vault: not proven where the place does not open.
     pub list: StickList,
+    /// Of the master key.
     pub generation: u32,
     /// Passphrases; those for duress cannot be told apart without the key.
     pub passphrases: usize,
 }
 
-pub fn judge(facts: Option<&SticksFacts>, now: u64) -> Vec<Finding> {
+/// Judges the ways back in; `now` is in seconds since 1970. Pure.
+pub fn judge(facts: Option<&SticksFacts>, now: u64) -> Vec<CheckResult> {
     const NAME: &str = "sticks";
     let Some(SticksFacts {
         list,
@@ -22,17 +25,17 @@ pub fn judge(facts: Option<&SticksFacts>, now: u64) -> Vec<Finding> {
         passphrases,
     }) = facts
     else {
-        return vec![Finding::new(
+        return vec![CheckResult::new(
             NAME,
-            Verdict::Unknown,
+            Severity::Unknown,
             "The list of sticks cannot be read.",
             "A backup stick opens the server and mends it.",
         )];
     };
-    let warning = |what: String, next: &str| Finding::new(NAME, Verdict::Warning, what, next);
+    let warning = |what: String, next: &str| CheckResult::new(NAME, Severity::Warning, what, next);
     let code = list.code_of(*generation);
     let current = |stick: &&KnownStick| stick.generation == *generation;
-    let mut findings = Vec::new();
+    let mut results = Vec::new();
     if !list.sticks.iter().any(|stick| current(&stick)) && code.is_none() {
         let what = match passphrases {
             0 => {
@@ -52,7 +55,7 @@ pub fn judge(facts: Option<&SticksFacts>, now: u64) -> Vec<Finding> {
     for stick in &list.sticks {
         let label = &stick.label;
         if !current(&stick) {
-            findings.push(warning(
+            results.push(warning(
                 format!(
                     "The stick \"{label}\" holds an earlier key: it does not open this server."
                 ),
@@ -61,12 +64,12 @@ pub fn judge(facts: Option<&SticksFacts>, now: u64) -> Vec<Finding> {
             continue;
         }
         match stick.verified {
-            None => findings.push(warning(
+            None => results.push(warning(
                 format!("The stick \"{label}\" was never tried."),
                 "Plug it in: stayput stick verify DEVICE",
             )),
             // A clock that is wrong now says nothing about then.
-            Some(at) if now.saturating_sub(at) > VERIFIED_FOR => findings.push(warning(
+            Some(at) if now.saturating_sub(at) > VERIFIED_FOR => results.push(warning(
                 format!("The stick \"{label}\" was tried last more than 12 months ago."),
                 "Plug it in: stayput stick verify DEVICE",
             )),
@@ -76,12 +79,12 @@ pub fn judge(facts: Option<&SticksFacts>, now: u64) -> Vec<Finding> {
     if let Some(code) = code
         && now.saturating_sub(code.verified) > VERIFIED_FOR
     {
-        findings.push(warning(
+        results.push(warning(
             "The recovery code was typed back last more than 12 months ago.".into(),
             "See that it is still where it was put.",
         ));
     }
-    if findings.is_empty() {
+    if results.is_empty() {
         let code = if code.is_some() {
             ", and a recovery code"
         } else {
@@ -91,9 +94,9 @@ pub fn judge(facts: Option<&SticksFacts>, now: u64) -> Vec<Finding> {
             "Sticks that were seen to open it: {}{code}.",
             list.sticks.len()
         );
-        findings.push(Finding::fine(NAME, what));
+        results.push(CheckResult::fine(NAME, what));
     }
-    findings
+    results
 }
 
 #[cfg(test)]
@@ -115,7 +118,7 @@ mod tests {
         }
     }
 
-    fn with(sticks: &[KnownStick], code: bool, passphrases: usize) -> Vec<Finding> {
+    fn with(sticks: &[KnownStick], code: bool, passphrases: usize) -> Vec<CheckResult> {
         let facts = SticksFacts {
             list: StickList {
                 sticks: sticks.iter().cloned().collect(),
@@ -131,16 +134,16 @@ mod tests {
         judge(Some(&facts), NOW)
     }
 
-    fn only(findings: &[Finding]) -> &Finding {
-        assert_eq!(findings.len(), 1, "{findings:?}");
-        &findings[0]
+    fn only(results: &[CheckResult]) -> &CheckResult {
+        assert_eq!(results.len(), 1, "{results:?}");
+        &results[0]
     }
 
     #[test]
     fn no_way_back_is_said_in_plain_words() {
         let found = with(&[], false, 0);
         assert!(only(&found).what.contains("NO WAY BACK"));
-        assert_eq!(only(&found).verdict, Verdict::Warning);
+        assert_eq!(only(&found).severity, Severity::Warning);
         let found = with(&[], false, 1);
         assert!(
             only(&found)
@@ -150,21 +153,21 @@ mod tests {
         // One that holds an earlier key is none.
         let found = with(&[stick("old", 1, Some(NOW))], false, 0);
         assert!(only(&found).what.contains("NO WAY BACK"));
-        assert_eq!(only(&with(&[], true, 0)).verdict, Verdict::Fine);
+        assert_eq!(only(&with(&[], true, 0)).severity, Severity::Fine);
     }
 
     #[test]
     fn a_stick_is_tried_once_a_year() {
         let day = 24 * 3600;
-        for (verified, verdict) in [
-            (Some(NOW), Verdict::Fine),
-            (Some(NOW - 365 * day), Verdict::Fine),
-            (Some(NOW - 366 * day), Verdict::Warning),
-            (Some(NOW + day), Verdict::Fine),
-            (None, Verdict::Warning),
+        for (verified, severity) in [
+            (Some(NOW), Severity::Fine),
+            (Some(NOW - 365 * day), Severity::Fine),
+            (Some(NOW - 366 * day), Severity::Warning),
+            (Some(NOW + day), Severity::Fine),
+            (None, Severity::Warning),
         ] {
             let found = with(&[stick("office", 2, verified)], false, 0);
-            assert_eq!(only(&found).verdict, verdict, "{verified:?}");
+            assert_eq!(only(&found).severity, severity, "{verified:?}");
         }
     }
 
@@ -180,6 +183,6 @@ mod tests {
 
     #[test]
     fn a_list_that_cannot_be_read_is_not_called_empty() {
-        assert_eq!(judge(None, NOW)[0].verdict, Verdict::Unknown);
+        assert_eq!(judge(None, NOW)[0].severity, Severity::Unknown);
     }
 }

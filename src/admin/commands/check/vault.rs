@@ -1,30 +1,32 @@
 //! The vault and the place: would the boot stage open it here? Pure.
 
-use super::outcome::{Finding, Verdict};
-use crate::admin::own_addresses::Moved;
+use super::check_result::{CheckResult, Severity};
+use crate::admin::factor_counts::counts_as_enrolled;
+use crate::admin::own_addresses::AddressChange;
 use crate::environment::Margin;
 use crate::opening::messages::Reason;
 use crate::theft::{OnStrikes, TheftPolicy, TheftState, WayBack};
 use crate::vault::locate::LocateError;
 use crate::vault::{Answered, Thresholds, VaultError};
 
-/// What was seen with the boot stage's own eyes.
+/// The vault and the place, read with the boot stage's own code.
 pub struct VaultFacts {
-    /// Read as it stands: nothing was finished or mended.
+    /// As it stands on the disk: nothing was finished or mended.
     pub state: Result<TheftState, VaultError>,
     /// Not proven where the place does not open.
     pub policy: Option<TheftPolicy>,
     /// The owner wants a reset by strikes that is not in force.
     pub wants_reset: bool,
     /// Records of which only one copy is good.
-    pub once: Vec<&'static str>,
-    pub place: Place,
+    pub single_copies: Vec<&'static str>,
+    /// Whether the place opens the vault.
+    pub place: PlaceResult,
     /// Whether a reset now would leave a way in.
     pub way_back: WayBack,
 }
 
 /// Whether the place opens the vault.
-pub enum Place {
+pub enum PlaceResult {
     Opens {
         name: String,
         /// Only the slot that `stayput init` makes, which asks for no neighbour.
@@ -33,144 +35,142 @@ pub enum Place {
         need: Thresholds,
         changed: Vec<String>,
         silent: Vec<String>,
-        /// Own addresses that are others now.
-        moved: Vec<Moved>,
-        /// The key opened it, and something in the vault does not fit the key.
+        /// Own addresses that have changed since they were enrolled.
+        address_changes: Vec<AddressChange>,
+        /// The place gave the key, but a record of the vault does not prove.
         altered: Option<VaultError>,
     },
-    /// In the prompt's words.
+    /// It does not; the reason as the prompt would give it.
     Locked(Reason),
 }
 
-pub fn judge(facts: &Result<VaultFacts, LocateError>) -> Vec<Finding> {
+/// Judges the vault, the place, the theft state and the policy. Pure.
+pub fn judge(facts: &Result<VaultFacts, LocateError>) -> Vec<CheckResult> {
     let facts = match facts {
         Ok(facts) => facts,
         Err(error) => {
-            return vec![Finding::new(
+            return vec![CheckResult::new(
                 "vault",
-                Verdict::Wrong,
+                Severity::Wrong,
                 error.to_string(),
                 "Check that the server's disk is connected; a backup stick holds the key too.",
             )];
         }
     };
-    let mut findings = vec![copies(&facts.once)];
-    findings.extend(place(&facts.place));
-    findings.push(theft(facts));
-    findings.extend(policy(facts));
-    findings
+    let mut results = vec![copies(&facts.single_copies)];
+    results.extend(place(&facts.place));
+    results.push(theft(facts));
+    results.extend(policy(facts));
+    results
 }
 
-fn copies(once: &[&str]) -> Finding {
+fn copies(single_copies: &[&str]) -> CheckResult {
     const NAME: &str = "vault";
-    if once.is_empty() {
-        return Finding::fine(NAME, "The vault is whole, in both copies.");
+    if single_copies.is_empty() {
+        return CheckResult::fine(NAME, "The vault is whole, in both copies.");
     }
-    Finding::new(
+    CheckResult::new(
         NAME,
-        Verdict::Warning,
+        Severity::Warning,
         format!(
             "Of these parts of the vault one copy of two is good: {}.",
-            once.join(", ")
+            single_copies.join(", ")
         ),
         "The next boot mends it. If this comes back, the disk begins to fail: make a stick, and \
          replace the disk.",
     )
 }
 
-fn place(place: &Place) -> Vec<Finding> {
+fn place(place: &PlaceResult) -> Vec<CheckResult> {
     const NAME: &str = "place";
-    let warning = |what: String, next: &str| Finding::new(NAME, Verdict::Warning, what, next);
+    let warning = |what: String, next: &str| CheckResult::new(NAME, Severity::Warning, what, next);
     let (name, same, need) = match place {
-        Place::Locked(reason) => {
+        PlaceResult::Locked(reason) => {
             let what =
                 format!("This place does not open the server. The prompt would say: {reason}");
-            return vec![Finding::new(NAME, Verdict::Wrong, what, reason.advice())];
+            return vec![CheckResult::new(
+                NAME,
+                Severity::Wrong,
+                what,
+                reason.advice(),
+            )];
         }
-        Place::Opens {
+        PlaceResult::Opens {
             altered: Some(error),
             ..
         } => {
-            return vec![Finding::new(
+            return vec![CheckResult::new(
                 NAME,
-                Verdict::Wrong,
+                Severity::Wrong,
                 error.to_string(),
                 "Restart the server with a backup stick at hand, and type mend at the prompt.",
             )];
         }
-        Place::Opens { setup: true, .. } => {
+        PlaceResult::Opens { setup: true, .. } => {
             return vec![warning(
                 "This machine opens in any place: none is enrolled.".into(),
                 "stayput enroll",
             )];
         }
-        Place::Opens {
+        PlaceResult::Opens {
             name, same, need, ..
         } => (name, same, need),
     };
-    let Place::Opens {
+    let PlaceResult::Opens {
         changed,
         silent,
-        moved,
+        address_changes,
         ..
     } = place
     else {
         return Vec::new();
     };
-    let servers = match same.servers_of {
-        0 => String::new(),
-        of => format!(
-            ", {} of {of} key servers ({} needed)",
-            same.servers, need.servers
-        ),
-    };
     let what = format!(
-        "The place \"{name}\" opens this server: {} of {} machine factors as enrolled ({} needed), \
-         {} of {} neighbours ({} needed){servers}.",
-        same.machine, same.machine_of, need.machine, same.place, same.place_of, need.place
+        "The place \"{name}\" opens this server: {}.",
+        counts_as_enrolled(*same, *need)
     );
-    let mut findings = vec![Finding::fine(NAME, what)];
+    let mut results = vec![CheckResult::fine(NAME, what)];
     for (labels, what) in [(changed, "Not as enrolled"), (silent, "No answer")] {
         if !labels.is_empty() {
-            findings.push(warning(
+            results.push(warning(
                 format!("{what}: {}.", labels.join(", ")),
                 "Where it stays so: stayput enroll --refresh",
             ));
         }
     }
-    for moved in moved {
-        findings.push(Finding::new(
+    for change in address_changes {
+        results.push(CheckResult::new(
             "address",
-            Verdict::Warning,
-            format!("The address that this server has while it is locked: {moved}."),
+            Severity::Warning,
+            format!("The address that this server has while it is locked: {change}."),
             "To take the one that it has now: stayput enroll --refresh",
         ));
     }
     if Margin::of(same, *need).is_used_up {
-        findings.push(Finding::new(
+        results.push(CheckResult::new(
             "margin",
-            Verdict::Warning,
+            Severity::Warning,
             "The margin is used up: one change more, and a boot asks for a stick.",
             "To take the place as it is now: stayput enroll --refresh",
         ));
     }
-    findings
+    results
 }
 
-fn theft(facts: &VaultFacts) -> Finding {
+fn theft(facts: &VaultFacts) -> CheckResult {
     const NAME: &str = "theft";
     let locked = |what: String| {
         let next = "Restart it with a backup stick or the recovery code at hand; stayput enroll \
                     then makes this its home again.";
-        Finding::new(NAME, Verdict::Wrong, what, next)
+        CheckResult::new(NAME, Severity::Wrong, what, next)
     };
     match facts.state {
-        Ok(TheftState::Armed) => Finding::fine(NAME, "No starts in foreign places count."),
+        Ok(TheftState::Armed) => CheckResult::fine(NAME, "No starts in foreign places count."),
         Ok(TheftState::Suspect { strikes, .. }) => {
             let of = facts.policy.unwrap_or_default().strikes;
-            Finding::new(
+            CheckResult::new(
                 NAME,
-                Verdict::Warning,
+                Severity::Warning,
                 format!("Starts in foreign places since it last opened: {strikes} of {of}."),
                 "A start that opens clears them. What happened: stayput log",
             )
@@ -183,9 +183,9 @@ fn theft(facts: &VaultFacts) -> Finding {
     }
 }
 
-fn policy(facts: &VaultFacts) -> Option<Finding> {
+fn policy(facts: &VaultFacts) -> Option<CheckResult> {
     const NAME: &str = "policy";
-    let warning = |what: &str, next: &str| Finding::new(NAME, Verdict::Warning, what, next);
+    let warning = |what: &str, next: &str| CheckResult::new(NAME, Severity::Warning, what, next);
     let Some(policy) = facts.policy else {
         return Some(warning(
             "The policy cannot be read.",

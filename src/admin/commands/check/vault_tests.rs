@@ -5,8 +5,8 @@ use super::*;
 use crate::theft::{OnAlarm, ResetCause};
 use crate::vault::OwnAddress;
 
-fn opens(machine: u8, place: u8) -> Place {
-    Place::Opens {
+fn opens(machine: u8, place: u8) -> PlaceResult {
+    PlaceResult::Opens {
         name: "home".into(),
         setup: false,
         same: Answered {
@@ -23,44 +23,44 @@ fn opens(machine: u8, place: u8) -> Place {
         },
         changed: Vec::new(),
         silent: Vec::new(),
-        moved: Vec::new(),
+        address_changes: Vec::new(),
         altered: None,
     }
 }
 
-fn facts(place: Place) -> VaultFacts {
+fn facts(place: PlaceResult) -> VaultFacts {
     VaultFacts {
         state: Ok(TheftState::Armed),
         policy: Some(TheftPolicy::default()),
         wants_reset: false,
-        once: Vec::new(),
+        single_copies: Vec::new(),
         place,
         way_back: WayBack::Listed,
     }
 }
 
-fn verdicts(facts: VaultFacts) -> Vec<(&'static str, Verdict)> {
-    let findings = judge(&Ok(facts));
-    let findings = findings.iter();
-    findings.map(|found| (found.name, found.verdict)).collect()
+fn severities(facts: VaultFacts) -> Vec<(&'static str, Severity)> {
+    let results = judge(&Ok(facts));
+    let results = results.iter();
+    results.map(|found| (found.name, found.severity)).collect()
 }
 
-fn worst(facts: VaultFacts) -> Verdict {
-    super::super::outcome::gravest(&judge(&Ok(facts)))
+fn worst(facts: VaultFacts) -> Severity {
+    super::super::check_result::worst(&judge(&Ok(facts)))
 }
 
 #[test]
 fn a_server_at_home_with_nothing_changed_is_fine() {
     let all_fine = [
-        ("vault", Verdict::Fine),
-        ("place", Verdict::Fine),
-        ("theft", Verdict::Fine),
+        ("vault", Severity::Fine),
+        ("place", Severity::Fine),
+        ("theft", Severity::Fine),
     ];
-    assert_eq!(verdicts(facts(opens(4, 3))), all_fine);
+    assert_eq!(severities(facts(opens(4, 3))), all_fine);
 }
 
 #[test]
-fn a_vault_that_is_not_there_or_a_place_that_does_not_open_is_wrong() {
+fn missing_vault_or_place_that_does_not_open_is_wrong() {
     for error in [
         LocateError::NoPartition,
         LocateError::OtherServer,
@@ -69,7 +69,7 @@ fn a_vault_that_is_not_there_or_a_place_that_does_not_open_is_wrong() {
     ] {
         let found = judge(&Err(error));
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].verdict, Verdict::Wrong, "{error:?}");
+        assert_eq!(found[0].severity, Severity::Wrong, "{error:?}");
     }
     for reason in [
         Reason::NotRecognised,
@@ -77,55 +77,55 @@ fn a_vault_that_is_not_there_or_a_place_that_does_not_open_is_wrong() {
         Reason::WasReset(ResetCause::Owner),
     ] {
         let said = reason.to_string();
-        let found = judge(&Ok(facts(Place::Locked(reason))));
-        assert_eq!(found[1].verdict, Verdict::Wrong);
+        let found = judge(&Ok(facts(PlaceResult::Locked(reason))));
+        assert_eq!(found[1].severity, Severity::Wrong);
         assert!(found[1].what.contains(&said), "the prompt's own words");
     }
 }
 
 #[test]
-fn settings_that_the_key_does_not_prove_are_wrong_although_the_place_opens() {
+fn unproven_settings_are_wrong_although_the_place_opens() {
     let mut place = opens(4, 3);
-    if let Place::Opens { altered, .. } = &mut place {
+    if let PlaceResult::Opens { altered, .. } = &mut place {
         *altered = Some(VaultError::Altered);
     }
-    assert_eq!(worst(facts(place)), Verdict::Wrong);
+    assert_eq!(worst(facts(place)), Severity::Wrong);
 }
 
 #[test]
 fn every_theft_state_is_judged_by_what_the_next_boot_does() {
     let reset = ResetCause::Strikes;
     let states = [
-        (Ok(TheftState::Armed), Verdict::Fine),
+        (Ok(TheftState::Armed), Severity::Fine),
         (
             Ok(TheftState::Suspect {
                 strikes: 1,
                 boot_id: [0; 16],
             }),
-            Verdict::Warning,
+            Severity::Warning,
         ),
         (
             Ok(TheftState::ResetBegun {
                 cause: reset,
                 time: 0,
             }),
-            Verdict::Wrong,
+            Severity::Wrong,
         ),
         (
             Ok(TheftState::Reset {
                 cause: reset,
                 time: 0,
             }),
-            Verdict::Wrong,
+            Severity::Wrong,
         ),
-        (Err(VaultError::Damaged), Verdict::Wrong),
+        (Err(VaultError::Damaged), Severity::Wrong),
     ];
-    for (state, verdict) in states {
-        let found = verdicts(VaultFacts {
+    for (state, severity) in states {
+        let found = severities(VaultFacts {
             state,
             ..facts(opens(4, 3))
         });
-        assert!(found.contains(&("theft", verdict)), "{state:?}: {found:?}");
+        assert!(found.contains(&("theft", severity)), "{state:?}: {found:?}");
     }
 }
 
@@ -133,20 +133,20 @@ fn every_theft_state_is_judged_by_what_the_next_boot_does() {
 fn the_margin_is_told_of_when_it_is_used_up_and_only_then() {
     for machine in 3..=4 {
         for place in 2..=3 {
-            let found = verdicts(facts(opens(machine, place)));
-            let told = found.contains(&("margin", Verdict::Warning));
+            let found = severities(facts(opens(machine, place)));
+            let told = found.contains(&("margin", Severity::Warning));
             assert_eq!(told, machine == 3 || place == 2, "{machine} {place}");
         }
     }
 }
 
 #[test]
-fn what_has_changed_or_is_silent_is_named_and_keeps_the_exit_code() {
+fn changed_and_silent_factors_keep_the_exit_code() {
     let mut place = opens(4, 3);
-    if let Place::Opens {
+    if let PlaceResult::Opens {
         changed,
         silent,
-        moved,
+        address_changes,
         ..
     } = &mut place
     {
@@ -158,7 +158,7 @@ fn what_has_changed_or_is_silent_is_named_and_keeps_the_exit_code() {
             prefix: 24,
             router: None,
         };
-        moved.push(Moved {
+        address_changes.push(AddressChange {
             before: own([10, 0, 0, 10]),
             now: own([10, 0, 7, 10]),
         });
@@ -176,34 +176,38 @@ fn what_has_changed_or_is_silent_is_named_and_keeps_the_exit_code() {
             .what
             .contains("10.0.0.10/24, its card has 10.0.7.10/24")
     );
-    assert_eq!(address.verdict, Verdict::Warning);
+    assert_eq!(address.severity, Severity::Warning);
     assert!(address.next.contains("stayput enroll --refresh"));
-    assert!(found.iter().all(|found| found.verdict <= Verdict::Warning));
+    assert!(
+        found
+            .iter()
+            .all(|found| found.severity <= Severity::Warning)
+    );
 }
 
 #[test]
 fn a_server_that_opens_anywhere_is_warned_of() {
     let mut place = opens(4, 3);
-    if let Place::Opens { setup, .. } = &mut place {
+    if let PlaceResult::Opens { setup, .. } = &mut place {
         *setup = true;
     }
-    let found = verdicts(facts(place));
-    assert!(found.contains(&("place", Verdict::Warning)), "{found:?}");
+    let found = severities(facts(place));
+    assert!(found.contains(&("place", Severity::Warning)), "{found:?}");
 }
 
 #[test]
 fn a_copy_that_is_damaged_is_warned_of_by_name() {
-    let once = VaultFacts {
-        once: vec!["policy"],
+    let single_copies = VaultFacts {
+        single_copies: vec!["policy"],
         ..facts(opens(4, 3))
     };
-    let found = judge(&Ok(once));
-    assert_eq!(found[0].verdict, Verdict::Warning);
+    let found = judge(&Ok(single_copies));
+    assert_eq!(found[0].severity, Severity::Warning);
     assert!(found[0].what.contains("policy"), "{:?}", found[0]);
 }
 
 #[test]
-fn a_reset_that_could_not_be_done_is_warned_of_whatever_asks_for_it() {
+fn reset_without_a_way_back_is_warned_of() {
     let default = TheftPolicy::default();
     let mut by_watch = default;
     by_watch.watch.on_alarm = OnAlarm::Reset;
@@ -225,7 +229,7 @@ fn a_reset_that_could_not_be_done_is_warned_of_whatever_asks_for_it() {
             wants_reset,
             ..facts(opens(4, 3))
         };
-        verdicts(facts).contains(&("policy", Verdict::Warning))
+        severities(facts).contains(&("policy", Severity::Warning))
     };
     for policy in asking {
         assert!(told(Some(policy), WayBack::None, false), "{policy:?}");

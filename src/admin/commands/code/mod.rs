@@ -27,6 +27,10 @@ pub struct CodeOptions {
     unlock: UnlockOptions,
 }
 
+/// Runs `stayput code`.
+///
+/// # Errors
+/// When the vault does not open, or the code that was typed back is another one.
 pub fn run(options: &CodeOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     let (server_id, generation) = {

@@ -1,5 +1,5 @@
-//! Enrolling key servers (Tang): found by their address, known by their
-//! thumbprint, tried before anything is written.
+//! Enrols key servers (Tang): each is found by its address, identified by its
+//! thumbprint, and tried before anything is written.
 
 use core::net::{IpAddr, SocketAddr};
 use std::net::UdpSocket;
@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::admin::ask;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::program;
-use crate::admin::tang_advertisement::advertisement;
+use crate::admin::tang_advertisement::fetch_advertisement;
 use crate::environment::{
     Advertisement, Chosen, Thumbprint, enrol_with_server, factor_value, is_public,
     parse_thumbprint, recover_once, server_label, thumbprint, thumbprint_text,
@@ -35,13 +35,16 @@ pub struct KeyServerOptions {
     pub tang_as_neighbour: bool,
 }
 
-/// A key server that was tried.
-pub struct Enrolled {
+/// A key server that has answered correctly once.
+pub struct EnrolledServer {
+    /// For the place's slot.
     pub server: KeyServer,
+    /// The factor's value, which only this server's answer gives.
     pub value: Value,
 }
 
-impl Enrolled {
+impl EnrolledServer {
+    /// The key server as a factor of this place.
     pub fn chosen(&self, group: Group, place: &str) -> Chosen {
         Chosen {
             group,
@@ -52,6 +55,7 @@ impl Enrolled {
 }
 
 impl KeyServerOptions {
+    /// The group that its factor counts in.
     pub fn group(&self) -> Group {
         match self.tang_as_neighbour {
             true => Group::Place,
@@ -59,12 +63,12 @@ impl KeyServerOptions {
         }
     }
 
-    /// Asks each of them for its keys, has somebody compare those, and tries
-    /// one exchange.
+    /// Asks each key server for its keys, has a person compare the thumbprint,
+    /// and tries one exchange.
     ///
     /// # Errors
-    /// One of them cannot be enrolled.
-    pub fn enrol(&self, yes: bool) -> Result<Vec<Enrolled>> {
+    /// When one of them cannot be enrolled.
+    pub fn enrol(&self, yes: bool) -> Result<Vec<EnrolledServer>> {
         if self.tang.len() > MAX_SERVERS {
             return Err(Problem::new(
                 Exit::Usage,
@@ -85,7 +89,7 @@ impl KeyServerOptions {
                 })
             })
             .collect::<Result<_>>()?;
-        let mut found: Vec<Enrolled> = Vec::new();
+        let mut found: Vec<EnrolledServer> = Vec::new();
         for url in &self.tang {
             let address = resolve(url)?;
             if found.iter().any(|known| known.server.address == address) {
@@ -104,17 +108,16 @@ fn refused(address: SocketAddr, why: impl core::fmt::Display) -> Problem {
     )
 }
 
-fn enrol_one(address: SocketAddr, pinned: &[Thumbprint], yes: bool) -> Result<Enrolled> {
+fn enrol_one(address: SocketAddr, pinned: &[Thumbprint], yes: bool) -> Result<EnrolledServer> {
     println!("Key server {address}:");
     accept_address(address, yes)?;
-    let advertisement = advertisement(address, &[]).map_err(|why| refused(address, why))?;
+    let advertisement = fetch_advertisement(address, &[]).map_err(|why| refused(address, why))?;
     show_signing_keys(&advertisement);
     let signing = compared(address, &advertisement, pinned, yes)?;
     with_key(address, &advertisement.exchange[0], &signing)
 }
 
-/// Its signing keys, after one of them has proved to be the one that is wanted;
-/// that one first.
+/// Orders the signing keys: the one that was identified comes first.
 fn compared(
     address: SocketAddr,
     advertisement: &Advertisement,
@@ -139,7 +142,7 @@ fn show_signing_keys(advertisement: &Advertisement) {
     }
 }
 
-/// Somebody must have compared the thumbprint; `--yes` alone has not.
+/// Has a person compare the thumbprint. `--yes` is no comparison.
 fn compare(yes: bool) -> Result<()> {
     if yes {
         return Err(Problem::new(
@@ -151,8 +154,13 @@ fn compare(yes: bool) -> Result<()> {
     ask::confirm("Is this what tang-show-keys prints on that server?", false)
 }
 
-/// Makes our side for this key, and has the server prove that it has the other.
-fn with_key(address: SocketAddr, exchange: &PublicKey, signing: &[PublicKey]) -> Result<Enrolled> {
+/// Makes our half of the exchange with this key, and has the server prove that it
+/// holds the other.
+fn with_key(
+    address: SocketAddr,
+    exchange: &PublicKey,
+    signing: &[PublicKey],
+) -> Result<EnrolledServer> {
     let damaged = |_| refused(address, "its key is damaged");
     let (ours, value) = enrol_with_server(exchange).map_err(damaged)?;
     let server = KeyServer {
@@ -170,10 +178,10 @@ fn with_key(address: SocketAddr, exchange: &PublicKey, signing: &[PublicKey]) ->
     if answer != value {
         return Err(refused(address, "it does not have the key that it shows"));
     }
-    Ok(Enrolled { server, value })
+    Ok(EnrolledServer { server, value })
 }
 
-/// What stands between `http://` and the path.
+/// The part of a URL between `http://` and the path.
 fn authority(url: &str) -> Option<&str> {
     let rest = match url.split_once("://") {
         Some(("http", rest)) => rest,
@@ -206,7 +214,7 @@ fn host_and_port(authority: &str) -> Option<(&str, u16)> {
     (!host.is_empty() && port > 0).then_some((host, port))
 }
 
-/// The literal address: at boot nothing resolves names.
+/// Resolves a name now: at boot nothing resolves names.
 fn resolve(url: &str) -> Result<SocketAddr> {
     let (host, port) = authority(url).and_then(host_and_port).ok_or_else(|| {
         Problem::new(
@@ -219,7 +227,7 @@ fn resolve(url: &str) -> Result<SocketAddr> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(SocketAddr::new(ip, port));
     }
-    // The system's own resolver; a static program has none.
+    // By getent: a static program has no resolver of its own.
     let next = "Check the name, or give the key server's address.";
     let said = program::run(Command::new("getent").args(["ahosts", host]), next)?;
     let first = said.split_whitespace().next();
@@ -229,16 +237,16 @@ fn resolve(url: &str) -> Result<SocketAddr> {
     Ok(SocketAddr::new(ip, port))
 }
 
-/// What the address alone says against a key server.
+/// What kind of address a key server has, and what speaks against it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// In a network of the owner's own.
+    /// It is in a private network.
     Private,
     /// Everybody on the internet may be able to ask it.
     Public,
-    /// It goes where the server goes.
+    /// It is this machine's own: it moves with the server.
     ThisMachine,
-    /// It means nothing without the name of an interface.
+    /// It is link-local, and means nothing without an interface.
     LinkLocal,
 }
 
@@ -286,43 +294,44 @@ fn accept_address(address: SocketAddr, yes: bool) -> Result<()> {
     }
 }
 
-/// What has become of an enrolled key server.
-pub enum News {
+/// Whether a key server has rotated its keys since it was enrolled.
+pub enum KeyRotation {
     /// It shows the same key.
     Same,
-    /// It could not be asked, or not be believed: why.
+    /// Its enrolled key is kept, because it did not answer or was not believed:
+    /// why.
     Kept(String),
     /// It has a new key, which was tried.
-    Rotated(Box<Enrolled>),
+    Rotated(Box<EnrolledServer>),
 }
 
-/// Looks whether the server has rotated its keys. The new one is believed when
-/// a key that was known at enrolment has signed it, else when somebody compares
-/// the thumbprint.
+/// Asks whether the server has rotated its keys. A new key is accepted when a key
+/// that was known at enrolment has signed it, else when a person has compared its
+/// thumbprint.
 ///
 /// # Errors
-/// Somebody compared it and it was another one.
-pub fn look_again(server: &KeyServer, yes: bool) -> Result<News> {
+/// When a person compared the thumbprint and it was another one.
+pub fn check_rotation(server: &KeyServer, yes: bool) -> Result<KeyRotation> {
     let address = server.address;
-    let advertisement = match advertisement(address, &server.signing) {
+    let advertisement = match fetch_advertisement(address, &server.signing) {
         Ok(advertisement) => advertisement,
-        Err(why) => return Ok(News::Kept(why.to_string())),
+        Err(why) => return Ok(KeyRotation::Kept(why.to_string())),
     };
     if advertisement.exchange.contains(&server.exchange) {
-        return Ok(News::Same);
+        return Ok(KeyRotation::Same);
     }
     println!("Key server {address} has new keys.");
     if advertisement.vouching.is_empty() {
         if yes {
             let why = "its new keys are not signed by the old ones: run this without --yes";
-            return Ok(News::Kept(why.into()));
+            return Ok(KeyRotation::Kept(why.into()));
         }
         println!("  They are not signed by the old ones.");
         show_signing_keys(&advertisement);
         compare(yes)?;
     }
     let new = with_key(address, &advertisement.exchange[0], &advertisement.signing)?;
-    Ok(News::Rotated(Box::new(new)))
+    Ok(KeyRotation::Rotated(Box::new(new)))
 }
 
 #[cfg(test)]

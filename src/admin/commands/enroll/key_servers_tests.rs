@@ -32,7 +32,7 @@ fn an_address_is_read_in_all_the_ways_people_write_it() {
 }
 
 #[test]
-fn an_address_that_goes_along_or_that_everybody_reaches_is_told_apart() {
+fn own_and_public_addresses_of_key_servers_are_recognised() {
     let table = [
         ("192.168.1.5", Standing::Private),
         ("10.0.0.5", Standing::Private),
@@ -53,7 +53,7 @@ fn an_address_that_goes_along_or_that_everybody_reaches_is_told_apart() {
 }
 
 fn shown_by(tang: &TestTang) -> Advertisement {
-    let shown = advertisement(tang.address, &[]);
+    let shown = fetch_advertisement(tang.address, &[]);
     shown.unwrap_or_else(|why| panic!("{why}"))
 }
 
@@ -65,7 +65,7 @@ fn enrolled(tang: &TestTang) -> KeyServer {
 }
 
 #[test]
-fn a_key_server_is_believed_by_its_thumbprint_and_a_yes_to_everything_compares_none() {
+fn yes_to_everything_compares_no_thumbprint() {
     let key = || TestPeer::new(Curve::P256).key();
     let shown = Advertisement {
         signing: [key(), key()].into_iter().collect(),
@@ -106,27 +106,39 @@ fn a_server_that_shows_a_key_of_another_is_not_enrolled() {
 }
 
 #[test]
-fn rotated_keys_are_taken_when_the_enrolled_ones_vouch_for_them_and_a_strangers_are_not() {
+fn rotated_keys_are_taken_only_when_enrolled_ones_vouch() {
     let tang = TestTang::start();
     let server = enrolled(&tang);
-    assert!(matches!(look_again(&server, true), Ok(News::Same)));
+    assert!(matches!(
+        check_rotation(&server, true),
+        Ok(KeyRotation::Same)
+    ));
     tang.rotate();
-    let Ok(News::Rotated(new)) = look_again(&server, true) else {
+    let Ok(KeyRotation::Rotated(new)) = check_rotation(&server, true) else {
         panic!("the old keys vouch for the new ones");
     };
     assert_ne!(new.server.exchange, server.exchange);
     assert_eq!(recover_once(&new.server), Ok(new.value.clone()));
     // From now on it is known by its new keys.
-    assert!(matches!(look_again(&new.server, true), Ok(News::Same)));
+    assert!(matches!(
+        check_rotation(&new.server, true),
+        Ok(KeyRotation::Same)
+    ));
     assert_ne!(new.server.signing, server.signing);
     // Somebody else's server at the same address.
     let stranger = KeyServer {
         address: TestTang::start().address,
         ..server.clone()
     };
-    assert!(matches!(look_again(&stranger, true), Ok(News::Kept(_))));
+    assert!(matches!(
+        check_rotation(&stranger, true),
+        Ok(KeyRotation::Kept(_))
+    ));
     tang.forget_rotated();
-    assert!(matches!(look_again(&server, true), Ok(News::Kept(_))));
+    assert!(matches!(
+        check_rotation(&server, true),
+        Ok(KeyRotation::Kept(_))
+    ));
 }
 
 #[test]

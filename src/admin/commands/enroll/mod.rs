@@ -7,7 +7,7 @@ mod strength;
 
 use core::net::IpAddr;
 
-use key_servers::{Enrolled, KeyServerOptions};
+use key_servers::{EnrolledServer, KeyServerOptions};
 
 use crate::admin::ask;
 use crate::admin::own_addresses;
@@ -55,6 +55,11 @@ pub struct EnrollOptions {
     unlock: UnlockOptions,
 }
 
+/// Runs `stayput enroll`.
+///
+/// # Errors
+/// When the vault does not open or cannot be written, or when nothing here can be
+/// enrolled.
 pub fn run(options: &EnrollOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     if options.refresh {
@@ -85,12 +90,12 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     let need = thresholds(options, &chosen)?;
     strength::explain(&chosen, need);
     let mut own = match options.address {
-        true => own_addresses::of_place(&chosen)?,
+        true => own_addresses::towards_neighbours(&chosen)?,
         false => own_addresses::OwnAddresses::new(),
     };
     let asked = servers.iter().map(|enrolled| enrolled.server.address.ip());
     own_addresses::add_towards_servers(&mut own, asked);
-    own_addresses::tell(&own);
+    own_addresses::announce(&own);
     let surroundings = neighbour_addresses::surroundings();
     if surroundings.vlans {
         println!("{}", strength::VLANS);
@@ -114,7 +119,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     let mut slot = make_slot(&unlocked, id, name, &chosen, need)?;
     slot.servers = servers
         .into_iter()
-        .map(|Enrolled { server, .. }| server)
+        .map(|EnrolledServer { server, .. }| server)
         .collect();
     slot.addresses = own;
     prove_it_opens(&unlocked, &slot, &observed)?;
@@ -128,7 +133,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     };
     let table = with_place(before, slot, options.second)?;
     unlocked.replace_slots(&table)?;
-    // After a reset its home is looked for, not another place.
+    // After a reset the home is enrolled again, not a second place.
     if !options.second {
         unlocked.set_neighbours(&chosen)?;
     }
@@ -153,7 +158,7 @@ fn has_servers(before: &SlotTable, name: &str) -> bool {
     places.any(|place| place.name == name && !place.servers.is_empty())
 }
 
-/// An enrolled place never goes without a word.
+/// Asks before an enrolled place is replaced.
 fn tell_what_goes(before: &SlotTable, second: bool) {
     let places = before.environments.iter().map(|place| place.name.as_str());
     let mut goes = places.filter(|name| *name == SECOND || (*name == HOME && !second));
@@ -185,13 +190,13 @@ fn with_place(
     Ok(before)
 }
 
-/// What the last boot left to say is mended; a file in memory that cannot be
-/// taken away says it until the next one.
+/// Removes what the last boot left for whoever logs in: it is mended. A file that
+/// cannot be removed is gone after the next boot.
 fn forget_words_for_login() {
     let _ = crate::release::notice::put(crate::release::notice::Topic::Boot, "");
 }
 
-/// Prints what was seen and what of it is taken.
+/// Prints what was observed, and which of it is enrolled.
 fn tell(choice: &Choice) {
     println!("\nThe machine:");
     let machine = choice.chosen.iter();
@@ -212,7 +217,7 @@ fn tell(choice: &Choice) {
     }
 }
 
-/// A neighbour that was asked for by name must be among those taken.
+/// Refuses when a neighbour that was named is not among the chosen ones.
 fn refuse_silent(options: &EnrollOptions, chosen: &[Chosen]) -> Result<()> {
     for ip in &options.neighbour {
         let label = neighbour_label(*ip);
@@ -306,7 +311,7 @@ fn make_slot(
     })
 }
 
-/// The new slot must open here and now, before it replaces what there is.
+/// Tries the new slot before it replaces the present ones: it must open here.
 fn prove_it_opens(unlocked: &Unlocked, slot: &EnvironmentSlot, observed: &Observed) -> Result<()> {
     if opens_again(unlocked.vault.header(), slot, observed) {
         return Ok(());

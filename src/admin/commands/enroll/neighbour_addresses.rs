@@ -1,5 +1,5 @@
-//! Stations worth asking: the router, the name servers, and those that this
-//! server talks to.
+//! The addresses of stations that may be enrolled: the router, the name servers,
+//! and those that this server talks to.
 
 use core::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -7,11 +7,11 @@ use std::path::Path;
 use super::strength::Surroundings;
 use crate::sys::{interface, route, sysfs};
 
-/// Stations that are enrolled without being named, at most: each further one
-/// multiplies the permitted combinations.
+/// Most stations that are enrolled without being named: each one multiplies the
+/// permitted combinations.
 const MAX_UNNAMED: usize = 5;
 
-/// The ones that were named; else those that are found, the steadiest first.
+/// The stations that were named, else those that are found, the steadiest first.
 pub fn neighbours(named: &[IpAddr]) -> Vec<IpAddr> {
     if !named.is_empty() {
         return named.to_vec();
@@ -58,8 +58,8 @@ fn hardware_addresses(text: &str) -> Vec<String> {
     fourth.map(str::to_ascii_lowercase).collect()
 }
 
-/// Link-local addresses of stations that are not in the ARP table too: the
-/// same station twice binds no better. Routers first.
+/// Link-local addresses of stations that are not in the ARP table as well:
+/// enrolling a station twice binds no better. Routers come first.
 fn link_local(stations: &[route::Station], known: &[String]) -> Vec<IpAddr> {
     let new = stations.iter().filter(|station| {
         station.address.is_unicast_link_local() && !known.contains(&shown(&station.mac))
@@ -69,10 +69,10 @@ fn link_local(stations: &[route::Station], known: &[String]) -> Vec<IpAddr> {
     new.iter().map(|station| station.address.into()).collect()
 }
 
-/// A neighbour that was named.
+/// Parses the address of a neighbour that was named.
 ///
 /// # Errors
-/// What is wrong with it, in words.
+/// What is wrong with the address.
 pub fn neighbour(text: &str) -> Result<IpAddr, String> {
     match text.parse() {
         Ok(IpAddr::V6(ip)) if !ip.is_unicast_link_local() => {
@@ -83,7 +83,7 @@ pub fn neighbour(text: &str) -> Result<IpAddr, String> {
     }
 }
 
-/// Gateways of default routes; the kernel writes them as hex, in its own byte
+/// Gateways of the default routes. The kernel writes them in hex, in native byte
 /// order.
 fn routers(text: &str) -> Vec<Ipv4Addr> {
     text.lines()
@@ -105,7 +105,7 @@ fn name_servers(text: &str) -> Vec<Ipv4Addr> {
         .collect()
 }
 
-/// What this server's network looks like from here.
+/// What stands around this server, as far as it can be told from here.
 pub fn surroundings() -> Surroundings {
     let class = Path::new("/sys/class/net");
     let routes = sysfs::read_text::<65536>(Path::new("/proc/net/route"));
@@ -119,7 +119,7 @@ pub fn surroundings() -> Surroundings {
     }
 }
 
-/// A hardware address as people write it.
+/// A factor's value for people: six bytes as a hardware address.
 pub fn shown(value: &[u8]) -> String {
     value
         .iter()
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_address_that_changes_with_the_provider_is_no_neighbour() {
+    fn ipv6_address_of_a_provider_is_no_neighbour() {
         assert!(neighbour("fe80::1").is_ok() && neighbour("10.0.0.1").is_ok());
         for wrong in ["2001:db8::1", "fd00::1", "router", "fe80::1%eth0"] {
             assert!(neighbour(wrong).is_err(), "{wrong}");

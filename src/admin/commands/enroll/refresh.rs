@@ -3,11 +3,11 @@
 
 use std::time::Instant;
 
-use super::key_servers::{News, look_again};
+use super::key_servers::{KeyRotation, check_rotation};
 use super::{forget_words_for_login, make_slot, neighbour_addresses, prove_it_opens};
 use crate::admin::ask;
 use crate::admin::names::SETUP_PLACE;
-use crate::admin::own_addresses::{Moved, moved, own_addresses_now};
+use crate::admin::own_addresses::{AddressChange, address_changes, current_addresses};
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::Unlocked;
 use crate::environment::{
@@ -18,6 +18,10 @@ use crate::vault::{EnvironmentSlot, EventKind, Group, KeyServer, MAX_SERVERS, Sl
 
 const ANEW: &str = "To choose a place anew: stayput enroll";
 
+/// Takes over what has changed at this place; `yes` answers the question.
+///
+/// # Errors
+/// When this place is not an enrolled one, or somebody says no.
 pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     let slots = unlocked.vault.slots();
     let mut table = slots.map_err(|error| Problem::refused(error.to_string(), ANEW))?;
@@ -30,10 +34,10 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     let slot = &table.environments[at];
     let mut now = refresh(slot, &values(&unlocked, slot)?, &observed);
     let servers = new_keys(slot, &mut now, &mut observed, yes)?;
-    let addresses = own_addresses_now(slot);
-    let moved = moved(&slot.addresses, &addresses);
-    tell(&slot.name, &now, &moved);
-    if now.taken() == 0 && moved.is_empty() {
+    let addresses = current_addresses(slot);
+    let changes = address_changes(&slot.addresses, &addresses);
+    tell(&slot.name, &now, &changes);
+    if now.taken() == 0 && changes.is_empty() {
         println!("Nothing that answers has changed.");
         return Ok(());
     }
@@ -45,7 +49,7 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     }
     ask::confirm("Take the place as it is now?", yes)?;
     let (id, name, need) = (table.next_id, slot.name.clone(), slot.need);
-    // Its rows know nothing of the server's own addresses.
+    // The combinations do not depend on the server's own addresses.
     if now.taken() > 0 {
         let mut slot = make_slot(&unlocked, id, &name, &now.chosen, need)?;
         slot.servers = servers;
@@ -55,7 +59,7 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     }
     table.environments[at].addresses = addresses;
     unlocked.replace_slots(&table)?;
-    let changed = now.taken().saturating_add(moved.len() as u8);
+    let changed = now.taken().saturating_add(changes.len() as u8);
     unlocked.log(EventKind::Refreshed {
         place: name,
         changed,
@@ -69,7 +73,7 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
 
 type Servers = heapless::Vec<KeyServer, MAX_SERVERS>;
 
-/// Takes over the new keys of key servers that have rotated theirs.
+/// Takes over the new keys of the key servers that have rotated theirs.
 fn new_keys(
     slot: &EnvironmentSlot,
     now: &mut Refreshed,
@@ -78,15 +82,15 @@ fn new_keys(
 ) -> Result<Servers> {
     let mut servers = slot.servers.clone();
     for server in &mut servers {
-        match look_again(server, yes)? {
-            News::Same => {}
-            News::Kept(why) => {
+        match check_rotation(server, yes)? {
+            KeyRotation::Same => {}
+            KeyRotation::Kept(why) => {
                 println!(
                     "Key server {}: kept as it was enrolled: {why}.",
                     server.address
                 );
             }
-            News::Rotated(new) => {
+            KeyRotation::Rotated(new) => {
                 let new_value = new.chosen(Group::Servers, &slot.name);
                 observed.note(&new_value.label, &new_value.value);
                 now.take(&new_value.label, &new_value.value);
@@ -107,7 +111,7 @@ fn values(unlocked: &Unlocked, slot: &EnvironmentSlot) -> Result<Vec<Value>> {
     })
 }
 
-/// Of the enrolled places the one that is most like this one.
+/// The index of the enrolled place that is most like this one.
 fn this_place(unlocked: &Unlocked, table: &SlotTable, observed: &Observed) -> Result<usize> {
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let same = |slot: &EnvironmentSlot| {
@@ -126,7 +130,7 @@ fn this_place(unlocked: &Unlocked, table: &SlotTable, observed: &Observed) -> Re
         .ok_or_else(|| Problem::refused("No place is enrolled yet.", "Run: stayput enroll"))
 }
 
-fn tell(name: &str, now: &Refreshed, moved: &[Moved]) {
+fn tell(name: &str, now: &Refreshed, changes: &[AddressChange]) {
     println!("\nThe place \"{name}\":");
     let mut same = 0;
     for (factor, (label, fate)) in now.chosen.iter().zip(&now.fates) {
@@ -143,8 +147,8 @@ fn tell(name: &str, now: &Refreshed, moved: &[Moved]) {
             }
         }
     }
-    for moved in moved {
-        println!("  the address of this server: {moved}: taken as it is now");
+    for change in changes {
+        println!("  the address of this server: {change}: taken as it is now");
     }
     println!("  as enrolled: {same} others");
 }

@@ -3,14 +3,14 @@
 use crate::environment::{Chosen, is_server};
 use crate::vault::{Group, Thresholds};
 
-/// What stands around a server, besides the neighbours that it names.
+/// What is known of a server's surroundings besides its neighbours.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings {
     /// Wired network cards.
     pub cards: usize,
     /// It has a wireless card.
     pub wireless: bool,
-    /// Another station leads to the rest of the world.
+    /// It has a router.
     pub router: bool,
     /// It has VLANs.
     pub vlans: bool,
@@ -21,6 +21,7 @@ pub const VLANS: &str = "This server has VLANs. While it is locked it sees stati
                          where its initramfs sets the VLAN up as well; otherwise name neighbours \
                          that answer without one: --neighbour IP";
 
+/// Prints what guessing this place costs.
 pub fn explain(chosen: &[Chosen], need: Thresholds) {
     let of = |group| chosen.iter().filter(|factor| factor.group == group).count();
     println!(
@@ -70,8 +71,8 @@ pub fn explain(chosen: &[Chosen], need: Thresholds) {
     );
 }
 
-/// What it means that nothing around a server tells one place from another;
-/// `None` where something does.
+/// What follows when no neighbour tells one place from another; `None` where one
+/// does.
 pub fn of_a_lone_server(around: Surroundings, need: Thresholds) -> Option<String> {
     let why = match around {
         Surroundings { cards: 0, .. } => "It has no wired network card",
@@ -85,7 +86,7 @@ pub fn of_a_lone_server(around: Surroundings, need: Thresholds) -> Option<String
             cards: 1,
             ..
         } => "It has one network card and no router",
-        // What a key server holds does not go along by itself.
+        // A key server holds a secret that a thief does not take along.
         _ if need.servers > 0 => return None,
         _ if need.place == 0 => "No neighbour is needed",
         _ => return None,
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_its_own_access_point_is_told_that_no_place_is_foreign_to_it() {
+    fn own_access_point_is_told_that_no_place_is_foreign() {
         let text = words(1, true, false, 0).unwrap();
         assert!(text.contains("its own access point"), "{text}");
         assert!(text.contains("never counts a strike"), "{text}");
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_card_without_neighbours_is_told_the_same_and_a_clinic_is_not() {
+    fn single_card_without_neighbours_is_told_and_a_clinic_is_not() {
         assert!(
             words(1, false, false, 0)
                 .unwrap()

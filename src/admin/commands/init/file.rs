@@ -12,10 +12,13 @@ use crate::keys::random_bytes;
 use crate::vault::partitions::partitions;
 use crate::vault::{PartitionId, VAULT_BYTES, VaultPlace};
 
-/// A file that can be made, checked.
+/// A path at which the vault's file can be made.
 pub struct VaultFile {
+    /// Where the file is, or will be.
     pub path: PathBuf,
+    /// Its path inside its filesystem.
     pub name: heapless::String<64>,
+    /// The partition with that filesystem.
     pub partition: PartitionId,
 }
 
@@ -68,10 +71,10 @@ impl VaultFile {
         })
     }
 
-    /// Makes the file, with real blocks behind every byte.
+    /// Makes the file, with allocated blocks for every byte.
     ///
     /// # Errors
-    /// When it cannot be written; then it is not there.
+    /// When it cannot be written; it does not exist then.
     pub fn fill(&self) -> Result<()> {
         let write = || {
             let mut file = OpenOptions::new()

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::admin::ask;
 use crate::admin::durable::write_durably;
 use crate::admin::names::{self, NameError, SETUP_PLACE};
-use crate::admin::open_vault::vault_place;
+use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::Unlocked;
 use crate::environment::{Chosen, enrol, observe_machine};
@@ -47,10 +47,14 @@ pub struct InitOptions {
     yes: bool,
 }
 
+/// Runs `stayput init`.
+///
+/// # Errors
+/// When there is no room for a vault, or there is one already.
 pub fn run(options: &InitOptions) -> Result<()> {
     let name = server_name(options)?;
     refuse_second_vault(options)?;
-    let target = target::choose(options.disk.as_deref(), options.vault.as_deref())?;
+    let target = target::select_target(options.disk.as_deref(), options.vault.as_deref())?;
     println!("The vault of \"{name}\" will be {target}.");
     let wants_reset = wants_reset(options)?;
     ask::confirm("Make it now?", options.yes)?;
@@ -73,8 +77,8 @@ pub fn run(options: &InitOptions) -> Result<()> {
     Ok(())
 }
 
-/// Whether the owner wants the key destroyed when the limit of strikes is
-/// reached. Nothing is set by it: without a stick it could lose the data.
+/// Asks whether the owner wants the key destroyed when the limit of strikes is
+/// reached. It is only noted: without a stick the data could be lost.
 fn wants_reset(options: &InitOptions) -> Result<bool> {
     match options.on_strikes {
         Some(wish) => return Ok(wish == OnStrikes::Reset),
@@ -118,7 +122,7 @@ fn refuse_second_vault(options: &InitOptions) -> Result<()> {
         return Ok(());
     }
     // A place file that makes no sense needs --force as well.
-    let vault = vault_place()
+    let vault = vault_conf()
         .ok()
         .and_then(|place| locate::open(&place).ok());
     may_overwrite(
@@ -132,9 +136,9 @@ fn refuse_vault_there(place: &VaultPlace, options: &InitOptions) -> Result<()> {
     let disk = open_disk(place)?;
     match Vault::open_as_is(disk) {
         Ok(vault)
-            if vault_place().is_ok_and(|known| known.server_id == vault.header().server_id) =>
+            if vault_conf().is_ok_and(|known| known.server_id == vault.header().server_id) =>
         {
-            // Asked about already.
+            // The owner has agreed already.
             Ok(())
         }
         Ok(vault) => may_overwrite(Some(&vault.header().server_name), options),
@@ -150,7 +154,7 @@ fn may_overwrite(name: Option<&ServerName>, options: &InitOptions) -> Result<()>
             "Nothing was changed. To replace it, and lose what only its key opens: --force",
         ));
     }
-    // For scripts, --name says the name too.
+    // Scripts confirm it with --name.
     if options.yes && options.name.as_deref() == Some(name) {
         return Ok(());
     }
@@ -176,7 +180,8 @@ fn open_disk(place: &VaultPlace) -> Result<locate::VaultDisk> {
     })
 }
 
-/// The first slot: this machine, anywhere. `enroll` puts a place instead.
+/// Makes the vault with its first slot, which this machine opens anywhere.
+/// `enroll` replaces that slot by a place.
 fn make_vault(
     place: &VaultPlace,
     server_id: ServerId,
@@ -205,7 +210,7 @@ fn make_vault(
             "It has no serial number, network card or disk that says who it is.",
         )
     };
-    // The slot needs the header's identity, the vault needs the slot.
+    // The slot needs the header's identity, and the vault needs the slot.
     let vault = Vault::create(
         open_disk(place)?,
         server_id,
@@ -241,7 +246,7 @@ fn write_place_file(place: &VaultPlace) -> Result<()> {
 }
 
 impl Target {
-    /// Makes the partition or the file, and says how it is found again.
+    /// Makes the partition or the file, and returns how it is found again.
     fn prepare(&self, server_id: ServerId) -> Result<VaultPlace> {
         let (partition, file) = match self {
             Self::NewPartition(gap) => (gap.make()?, None),

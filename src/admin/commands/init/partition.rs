@@ -13,10 +13,10 @@ use crate::vault::gpt::{self, ENTRIES_BYTES, Gpt, GptError, Guid};
 use crate::vault::partitions::{PARTITION_NAME, partitions_of, sector_size};
 use crate::vault::{BLOCK_SIZE, PartitionId, VAULT_BYTES};
 
-/// Where both partition tables are kept as they were before.
+/// Where the two partition tables are saved before they are changed.
 const SAVED_TABLES: &str = "/etc/stayput/partition-tables.before";
 
-/// Room for the vault on one disk, and the table that has it.
+/// A gap on a disk that takes the vault, and the disk's partition table.
 pub struct Gap {
     disk: String,
     sector: u64,
@@ -25,6 +25,7 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// The disk's name below /dev.
     pub fn disk(&self) -> String {
         format!("/dev/{}", self.disk)
     }
@@ -150,7 +151,7 @@ impl Gap {
         disk.sync_all()
     }
 
-    /// The device file comes from devtmpfs, at once or nearly so.
+    /// Waits for the device file, which devtmpfs makes nearly at once.
     fn wait_for(&self, id: &str) -> Option<PartitionId> {
         for _ in 0..50 {
             let found = partitions_of(&self.disk)

@@ -12,7 +12,7 @@ use crate::sys::sysfs;
 use crate::vault::partitions::{FoundPartition, partitions, partitions_of};
 use crate::vault::{BLOCK_SIZE, PartitionId};
 
-/// Found and checked; nothing is written yet.
+/// Where the vault will be. It was checked; nothing is written yet.
 pub enum Target {
     /// Room on a GPT disk for a new partition.
     NewPartition(Box<Gap>),
@@ -32,9 +32,9 @@ impl fmt::Display for Target {
     }
 }
 
-/// What the owner named, else a partition called `stayput` on the system's
-/// disk, else room for one.
-pub fn choose(disk: Option<&Path>, vault: Option<&Path>) -> Result<Target> {
+/// Selects where the vault goes: what the owner named, else a partition called
+/// `stayput` on the system's disk, else a gap for one.
+pub fn select_target(disk: Option<&Path>, vault: Option<&Path>) -> Result<Target> {
     if let Some(path) = vault {
         let is_device = fs::metadata(path).is_ok_and(|meta| meta.file_type().is_block_device());
         return if is_device {
@@ -68,7 +68,7 @@ fn named_partition(path: &Path) -> Result<Target> {
     })?)
 }
 
-/// Nothing else lives in it.
+/// Refuses a partition that is in use or holds something.
 fn usable(found: FoundPartition) -> Result<Target> {
     let in_use = |what: &str| {
         Problem::refused(
@@ -90,7 +90,7 @@ fn usable(found: FoundPartition) -> Result<Target> {
     })
 }
 
-/// What a partition holds, by the marks that its formats begin with.
+/// What a partition holds, by the magic numbers of known formats.
 fn foreign_content(device: &Path) -> Option<&'static str> {
     let file = crate::sys::block::DirectFile::open(device, false).ok()?;
     let mut start = [0; 17 * BLOCK_SIZE];
@@ -114,7 +114,7 @@ fn foreign_content(device: &Path) -> Option<&'static str> {
         .map(|(_, _, what)| *what)
 }
 
-/// `sda` for `/dev/sda`, links followed.
+/// The kernel's name of a device: `sda` for `/dev/sda`. Links are followed.
 fn disk_name(path: &Path) -> Result<String> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let name = real.file_name().and_then(|name| name.to_str());

@@ -33,6 +33,11 @@ fn refuse_the_end(kind: Passphrase, left: &WaysIn) -> Result<()> {
     ))
 }
 
+/// Runs `stayput passphrase add`.
+///
+/// # Errors
+/// When the vault does not open or has no slot left, or the person has a
+/// passphrase already.
 pub fn add(options: &AddOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     let mut slots = slots_of(&unlocked)?;
@@ -42,10 +47,10 @@ pub fn add(options: &AddOptions) -> Result<()> {
         false => Passphrase::Opens,
     };
     refuse_the_end(kind, &left)?;
-    let words = new_passphrase(options.unlock.passphrase_stdin)?;
+    let passphrase = new_passphrase(options.unlock.passphrase_stdin)?;
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let name = options.name.clone();
-    slots.add_passphrase(header, key, name.clone(), kind, &words, clock::now())?;
+    slots.add_passphrase(header, key, name.clone(), kind, &passphrase, clock::now())?;
     unlocked.replace_slots(&slots)?;
     unlocked.log(EventKind::PassphraseAdded { name })?;
     match kind {

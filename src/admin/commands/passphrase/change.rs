@@ -16,17 +16,20 @@ pub struct ChangeOptions {
     unlock: UnlockOptions,
 }
 
-/// The old passphrase is not asked for: it may be forgotten. One for duress
-/// stays one for duress.
+/// Runs `stayput passphrase change`. The old passphrase is not asked for, because
+/// it may be forgotten. One for duress stays one for duress.
+///
+/// # Errors
+/// When the vault does not open, or the person has no passphrase.
 pub fn change(options: &ChangeOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     let mut slots = slots_of(&unlocked)?;
-    let words = new_passphrase(options.unlock.passphrase_stdin)?;
+    let passphrase = new_passphrase(options.unlock.passphrase_stdin)?;
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let name = options.name.clone();
     slots
         .passphrases
-        .change(header, key, &name, &words, clock::now())?;
+        .change(header, key, &name, &passphrase, clock::now())?;
     unlocked.replace_slots(&slots)?;
     unlocked.log(EventKind::PassphraseChanged { name })?;
     println!(

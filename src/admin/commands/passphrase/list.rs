@@ -12,8 +12,12 @@ pub struct ListOptions {
     unlock: UnlockOptions,
 }
 
-/// One for duress is called so: whoever sees this list has the key already,
-/// and the owner must not take it for a way in.
+/// Runs `stayput passphrase list`. A passphrase for duress is named as one:
+/// whoever sees the list has the key already, and the owner must not take it for
+/// a way in.
+///
+/// # Errors
+/// When the vault does not open.
 pub fn list(options: &ListOptions, json: bool) -> Result<()> {
     let unlocked = unlock(&options.unlock)?;
     let slots = slots_of(&unlocked)?;

@@ -35,34 +35,34 @@ pub fn run(command: &PassphraseCommand, json: bool) -> Result<()> {
     }
 }
 
-/// Asks for a new passphrase, and says what it is worth.
+/// Asks for a new passphrase, and tells how long guessing it takes.
 fn new_passphrase(from_stdin: bool) -> Result<ask::Pin> {
-    let words = ask::passphrase("New passphrase: ", from_stdin)?;
-    usable(&words).map_err(|error| {
+    let passphrase = ask::passphrase("New passphrase: ", from_stdin)?;
+    usable(&passphrase).map_err(|error| {
         Problem::new(
             Exit::Usage,
             format!("{error} Nothing was changed."),
             error.advice(),
         )
     })?;
-    if !from_stdin && *words != *ask::passphrase("The same once more: ", false)? {
+    if !from_stdin && *passphrase != *ask::passphrase("The same once more: ", false)? {
         return Err(Problem::new(
             Exit::Usage,
             "The two are not the same. Nothing was changed.",
             "Run the command again.",
         ));
     }
-    println!("{}", explain_passphrase(&words));
-    if !words.is_ascii() {
+    println!("{}", explain_passphrase(&passphrase));
+    if !passphrase.is_ascii() {
         println!(
             "It has letters that the keyboard at the prompt may not have: there it is often a \
              US one."
         );
     }
-    Ok(words)
+    Ok(passphrase)
 }
 
-/// The slots as they are; people's passphrases are in them.
+/// The table of slots, which holds the passphrases.
 fn slots_of(unlocked: &Unlocked) -> Result<Box<SlotTable>> {
     unlocked.vault.slots().map_err(|error| {
         Problem::refused(

@@ -19,6 +19,10 @@ pub struct RemoveOptions {
     unlock: UnlockOptions,
 }
 
+/// Runs `stayput passphrase remove`.
+///
+/// # Errors
+/// When the vault does not open, or the person has no passphrase.
 pub fn remove(options: &RemoveOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     let mut slots = slots_of(&unlocked)?;

@@ -77,7 +77,7 @@ impl PolicyOptions {
         Policy {
             theft: self.theft(before.theft),
             keep: self.keep.unwrap_or(before.keep),
-            // Whatever was wished for before, this is decided.
+            // Choosing anything answers the wish of `stayput init`.
             wants_reset: before.wants_reset && self.on_strikes.is_none(),
             ..before.clone()
         }
@@ -95,6 +95,10 @@ impl PolicyOptions {
     }
 }
 
+/// Runs `stayput policy`.
+///
+/// # Errors
+/// When the vault does not open, or a reset would leave no way back in.
 pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     let before = unlocked.proven.policy.draft();
@@ -108,7 +112,7 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
         unlocked.log(EventKind::PolicyChanged)?;
     }
     if after.keep != before.keep {
-        key_release::renew(unlocked.master_key(), &unlocked.proven.policy)?;
+        key_release::apply_keep(unlocked.master_key(), &unlocked.proven.policy)?;
     }
     if after.theft.watch != before.theft.watch {
         watch_service::start_anew();
@@ -121,8 +125,9 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// A server that destroys its own key needs a stick or a code that is known to
-/// open it and known to be elsewhere: then a false alarm costs a walk, no data.
+/// Notes where the stick or code is kept that opens the server after a reset. It
+/// must be known to open and to be elsewhere: a false alarm then costs a walk, no
+/// data.
 fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result<()> {
     let header = unlocked.vault.header();
     let plugged = PluggedKeys::beside(&unlocked.vault);
@@ -178,7 +183,7 @@ fn as_json(policy: &Policy) -> serde_json::Value {
     })
 }
 
-/// As the option takes it.
+/// The value as the option takes it.
 fn word(value: impl clap::ValueEnum) -> String {
     let value = value.to_possible_value();
     value.map_or_else(String::new, |value| value.get_name().to_owned())
@@ -317,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_that_may_destroy_the_key_needs_a_way_back_as_the_strikes_do() {
+    fn watch_that_may_destroy_the_key_needs_a_way_back() {
         assert!(!TheftPolicy::default().resets_by_itself());
         assert!(typed(&["--watch", "reset"]).unwrap().resets_by_itself());
         assert!(!typed(&["--watch", "lock"]).unwrap().resets_by_itself());

@@ -27,6 +27,7 @@ fn seconds(bounds: RangeInclusive<u16>) -> clap::builder::RangedI64ValueParser<u
 }
 
 impl WatchOptions {
+    /// The policy with what was asked for in place of what was there.
     pub fn apply(&self, before: WatchPolicy) -> WatchPolicy {
         WatchPolicy {
             on_alarm: self.watch.unwrap_or(before.on_alarm),

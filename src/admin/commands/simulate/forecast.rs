@@ -1,5 +1,5 @@
-//! What a boot that sees this would do: the boot stage's own decisions, with a
-//! clock that does not have to be waited for. Nothing is written.
+//! What a boot with these observations would do: the boot stage's own decisions,
+//! run on a simulated clock. Nothing is written.
 
 use core::time::Duration;
 
@@ -17,21 +17,23 @@ use crate::vault::{
 
 /// How the boot ends.
 #[derive(Debug)]
-pub enum Future {
+pub enum Forecast {
     /// The place of this name opens it.
     Opens(String),
-    Locked(Locked),
+    /// No place opens it.
+    Locked(LockedForecast),
 }
 
+/// What the prompt shows and what follows.
 #[derive(Debug, Default)]
-pub struct Locked {
+pub struct LockedForecast {
     /// How long after the boot stage's start the prompt opens, and its whole text.
     prompt: (Duration, String),
     /// What is certain, and since when.
     finding: Option<(Duration, Finding)>,
-    /// What is said after that, where it is something else.
+    /// What the prompt says after that, if it changes.
     says_then: Option<String>,
-    /// How many strikes there are then, and the limit, where one is counted.
+    /// The number of strikes after a strike, and the limit; `None` without one.
     strike: Option<(u8, u8)>,
     ends: Ends,
     sticks: Vec<String>,
@@ -48,7 +50,7 @@ enum Ends {
     Withheld,
 }
 
-/// A boot that nobody sees.
+/// A boot in memory.
 struct Rehearsal {
     machine: Machine,
     now: Duration,
@@ -59,22 +61,22 @@ struct Rehearsal {
     sticks: Option<Unproven<StickList>>,
     opens: Option<String>,
     prompt_open: bool,
-    locked: Locked,
+    locked: LockedForecast,
 }
 
-/// What the boot stage would do with this vault where it observes this; backup
-/// sticks count as not plugged in. Each combination costs one scrypt.
-pub fn foretell(found: Snapshot, observed: Observed) -> Future {
+/// Forecasts a boot with this vault and these observations. Backup sticks count
+/// as not plugged in. Each combination that is tried costs one scrypt.
+pub fn forecast(found: Snapshot, observed: Observed) -> Forecast {
     let generation = found.header.generation;
     let listed = found.listed().into_iter().flat_map(|list| &list.sticks);
     let listed = listed.filter(|stick| stick.generation == generation);
-    let locked = Locked {
+    let locked = LockedForecast {
         sticks: listed.map(|stick| stick.label.to_string()).collect(),
         ways_in: found.ways_in(),
-        ..Locked::default()
+        ..LockedForecast::default()
     };
     let mut rehearsal = Rehearsal {
-        // No boot has this id: it is a boot to come.
+        // No boot has this id.
         machine: Machine::new([0; 16]),
         now: Duration::ZERO,
         header: found.header.clone(),
@@ -100,8 +102,8 @@ impl Host for Rehearsal {
         acts
     }
 
-    /// Answers as if it were done. What nobody asks for at a prompt that nobody
-    /// is at does not come.
+    /// Answers the machine as if the act were done. Acts that need a person at the
+    /// prompt do not occur.
     fn perform(&mut self, act: Act) -> Option<Event<'static>> {
         let answer = match act {
             Act::Try(attempt) => {
@@ -164,20 +166,20 @@ impl Host for Rehearsal {
 }
 
 impl Rehearsal {
-    fn run(mut self) -> Future {
+    fn run(mut self) -> Forecast {
         let mut next = Some(Duration::ZERO);
         while let Some(now) = next {
             self.now = now;
             self.tell(Event::Tick);
             if let Some(place) = self.opens {
-                return Future::Opens(place);
+                return Forecast::Opens(place);
             }
             next = match self.locked.ends {
                 Ends::WithoutKeys => None,
                 _ => self.machine.next(now),
             };
         }
-        Future::Locked(self.locked)
+        Forecast::Locked(self.locked)
     }
 
     fn vault_after_the_reset(&self) -> Result<Box<Snapshot>, LocateError> {
@@ -201,7 +203,7 @@ fn word(finding: Finding) -> &'static str {
     }
 }
 
-impl Locked {
+impl LockedForecast {
     /// What follows when nobody does anything, in a sentence.
     fn conclusion(&self) -> &'static str {
         match self.ends {
@@ -270,7 +272,8 @@ fn in_words(finding: Finding) -> &'static str {
     }
 }
 
-impl Future {
+impl Forecast {
+    /// The forecast for people.
     pub fn text(&self, without: &[Without], strangers: bool) -> String {
         let names: Vec<String> = without.iter().map(ToString::to_string).collect();
         let head = match (names.join(", "), strangers) {
@@ -278,16 +281,17 @@ impl Future {
             (names, true) => format!("With others in place of: {names}"),
             (names, false) => format!("Without: {names}"),
         };
-        let future = match self {
+        let forecast = match self {
             Self::Opens(place) => format!(
                 "The server opens by itself, as \"{}\". No prompt is shown.\n",
                 place.escape_debug()
             ),
             Self::Locked(locked) => locked.text(),
         };
-        format!("{head}. Nothing is changed by this.\n{future}")
+        format!("{head}. Nothing is changed by this.\n{forecast}")
     }
 
+    /// The forecast for scripts.
     pub fn json(&self, without: &[Without], strangers: bool) -> serde_json::Value {
         let without: Vec<String> = without.iter().map(ToString::to_string).collect();
         let (opens, place, locked) = match self {

@@ -75,10 +75,10 @@ impl Clinic {
         observed
     }
 
-    fn future(&self, without: &[&str], strangers: bool) -> Future {
+    fn forecast(&self, without: &[&str], strangers: bool) -> Forecast {
         let without: Vec<Without> = without.iter().map(|text| text.parse().unwrap()).collect();
         let observed = taken_away(&self.at_home(), &self.slots, &without, strangers);
-        foretell(self.snapshot(), observed)
+        forecast(self.snapshot(), observed)
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -95,10 +95,10 @@ impl Clinic {
         }
     }
 
-    fn locked(&self, without: &[&str], strangers: bool) -> Locked {
-        match self.future(without, strangers) {
-            Future::Locked(locked) => locked,
-            Future::Opens(place) => panic!("it opens at {place}"),
+    fn locked(&self, without: &[&str], strangers: bool) -> LockedForecast {
+        match self.forecast(without, strangers) {
+            Forecast::Locked(locked) => locked,
+            Forecast::Opens(place) => panic!("it opens at {place}"),
         }
     }
 
@@ -116,8 +116,8 @@ impl Clinic {
 fn at_home_or_with_one_router_less_it_opens() {
     for without in [&[][..], &["neighbour:10.0.0.1"], &["board-serial"]] {
         for strangers in [false, true] {
-            let future = clinic().future(without, strangers);
-            assert!(matches!(future, Future::Opens(_)), "{future:?}");
+            let forecast = clinic().forecast(without, strangers);
+            assert!(matches!(forecast, Forecast::Opens(_)), "{forecast:?}");
         }
     }
 }
@@ -137,7 +137,7 @@ fn a_bare_table_is_silent_and_no_strike() {
 }
 
 #[test]
-fn in_another_house_a_strike_is_counted_and_the_prompt_says_so_after_the_wait() {
+fn in_another_house_a_strike_is_counted_after_the_wait() {
     let locked = clinic().locked(&["place"], true);
     let said = "This server has not found its place so far.";
     assert!(locked.prompt.1.contains(said), "{}", locked.prompt.1);
@@ -169,8 +169,8 @@ fn whatever_is_taken_away_the_prompt_names_it_and_nothing_else() {
     assert_eq!(silent(&["tang:10.0.0.9"]), [false, false, false, true]);
     assert_eq!(silent(&["place"]), [false, false, true, true]);
     for without in [&[][..], &two_neighbours[..1], &["tang:10.0.0.8"]] {
-        let future = bound_clinic().future(without, false);
-        assert!(matches!(future, Future::Opens(_)), "{without:?}");
+        let forecast = bound_clinic().forecast(without, false);
+        assert!(matches!(forecast, Forecast::Opens(_)), "{without:?}");
     }
     // A server that stands in for the right one opens nothing either.
     let locked = bound_clinic().locked(&["tang:10.0.0.9"], true);
@@ -234,7 +234,7 @@ fn a_server_that_may_go_on_says_so() {
 }
 
 #[test]
-fn a_reset_server_is_foretold_at_once() {
+fn a_reset_server_is_forecast_at_once() {
     let clinic = clinic();
     let reset = Snapshot {
         slots: Err(VaultError::WasReset),
@@ -244,7 +244,7 @@ fn a_reset_server_is_foretold_at_once() {
         }),
         ..clinic.snapshot()
     };
-    let Future::Locked(locked) = foretell(reset, clinic.at_home()) else {
+    let Forecast::Locked(locked) = forecast(reset, clinic.at_home()) else {
         panic!("it opens");
     };
     assert!(locked.prompt.1.contains("was reset, as root asked for"));
@@ -255,14 +255,14 @@ fn a_reset_server_is_foretold_at_once() {
 #[test]
 fn a_script_reads_the_prompt_and_what_follows_by_name() {
     let without = ["place".parse().unwrap()];
-    let json = clinic().future(&["place"], true).json(&without, true);
+    let json = clinic().forecast(&["place"], true).json(&without, true);
     assert_eq!(json["opens"], false);
     assert_eq!(json["without"][0], "place");
     assert_eq!(json["locked"]["finding"], "foreign");
     assert_eq!(json["locked"]["finding_after"], 90);
     assert_eq!(json["locked"]["strikes"], 1);
     assert_eq!(json["locked"]["then"], "ask");
-    let json = clinic().future(&[], false).json(&[], false);
+    let json = clinic().forecast(&[], false).json(&[], false);
     assert_eq!(json["opens"], true);
     assert_eq!(json["place"], "home");
     assert_eq!(json["locked"], serde_json::Value::Null);

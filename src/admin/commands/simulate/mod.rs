@@ -4,7 +4,7 @@
 mod forecast;
 mod without;
 
-use crate::admin::open_vault::look_at_vault;
+use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, Result};
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::environment::{KeyServers, ON_A_LIVE_NETWORK, look_around};
 use crate::opening::snapshot::Snapshot;
 use crate::theft::TheftState;
 use crate::vault::SlotTable;
-use forecast::foretell;
+use forecast::forecast;
 use without::Without;
 
 /// Looks around as a boot does, takes away what is named, and shows what the
@@ -28,8 +28,12 @@ pub struct SimulateOptions {
     strangers: bool,
 }
 
+/// Runs `stayput simulate`. Nothing is written.
+///
+/// # Errors
+/// When the vault cannot be read.
 pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
-    let mut found = Snapshot::of(&look_at_vault()?);
+    let mut found = Snapshot::of(&open_vault_read_only()?);
     if let Ok(TheftState::ResetBegun { cause, time }) = found.state {
         // A boot finishes it before anything else.
         found.state = Ok(TheftState::Reset { cause, time });
@@ -52,11 +56,11 @@ pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
     let servers = KeyServers::of(&table.environments, Instant::now());
     let around = look_around(labels(), servers, ON_A_LIVE_NETWORK, |_| false);
     let observed = without::taken_away(&around, table, &options.without, options.strangers);
-    let future = foretell(found, observed);
+    let forecast = forecast(found, observed);
     if json {
-        println!("{:#}", future.json(&options.without, options.strangers));
+        println!("{:#}", forecast.json(&options.without, options.strangers));
     } else {
-        print!("{}", future.text(&options.without, options.strangers));
+        print!("{}", forecast.text(&options.without, options.strangers));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What is taken away from what the server sees. Pure.
+//! Takes observations away, as `--without` names them. Pure.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -7,7 +7,7 @@ use core::str::FromStr;
 use crate::environment::{Observed, neighbour_label, server_address};
 use crate::vault::{Factor, Group, Label, SlotTable, Value};
 
-/// One thing, or all of one kind.
+/// One factor, or all of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Without {
     Place,
@@ -65,7 +65,7 @@ impl Without {
         }
     }
 
-    /// Whether there is such a thing; a whole kind may be empty.
+    /// Whether such a factor is enrolled. A whole kind always counts as enrolled.
     pub fn is_enrolled(&self, slots: &SlotTable) -> bool {
         matches!(self, Self::Place | Self::Machine)
             || factors(slots).any(|factor| self.names(factor))
@@ -76,8 +76,8 @@ fn factors(slots: &SlotTable) -> impl Iterator<Item = &Factor> {
     slots.environments.iter().flat_map(|slot| &slot.factors)
 }
 
-/// What is left of what was observed. With `strangers` something else answers
-/// wherever something is taken away, whether it answers now or not.
+/// The observations without these factors. With `strangers` another value takes
+/// the place of each factor that is taken away, whether it answers now or not.
 pub fn taken_away(
     around: &Observed,
     slots: &SlotTable,
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_named_goes_and_a_stranger_never_has_the_enrolled_value() {
+    fn only_what_is_named_goes_and_strangers_have_other_values() {
         let clinic = clinic();
         let around = clinic.at_home();
         let all = around.iter().count();

@@ -11,6 +11,10 @@ pub struct ListOptions {
     unlock: UnlockOptions,
 }
 
+/// Runs `stayput stick list`.
+///
+/// # Errors
+/// When the vault does not open.
 pub fn list(options: &ListOptions, json: bool) -> Result<()> {
     let unlocked = unlock(&options.unlock)?;
     let list = &unlocked.proven.sticks;

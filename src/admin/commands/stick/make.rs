@@ -8,7 +8,7 @@ use super::{must_be_a_stick, not_read};
 use crate::admin::ask;
 use crate::admin::guessing_time::explain_pin;
 use crate::admin::names::name;
-use crate::admin::open_vault::look_at_vault;
+use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::stick::{self, StickFile};
@@ -30,6 +30,10 @@ pub struct MakeOptions {
     unlock: UnlockOptions,
 }
 
+/// Runs `stayput stick make`.
+///
+/// # Errors
+/// When the device is no stick, the vault does not open, or the list is full.
 pub fn make(options: &MakeOptions) -> Result<()> {
     let device = options.device.as_path();
     must_be_a_stick(device)?;
@@ -80,10 +84,10 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     Ok(())
 }
 
-/// A server that starts from a USB disk has its vault there: a stick that
-/// stays in the server protects nothing.
+/// Refuses the disk that holds the vault, as on a server that starts from a USB
+/// disk: a stick that stays in the server protects nothing.
 fn must_not_hold_the_vault(device: &Path) -> Result<()> {
-    let vault = look_at_vault()?;
+    let vault = open_vault_read_only()?;
     let on_it = stick::plugged_in().into_iter().any(|stick| {
         let whole = Path::new("/dev").join(&*stick.disk);
         let has = stick.volumes.iter().any(|volume| volume == device) || whole == device;

@@ -37,7 +37,8 @@ pub fn run(command: &StickCommand, json: bool) -> Result<()> {
     }
 }
 
-/// Says no to a device that the boot stage would not look at, or not read.
+/// Refuses a device that the boot stage would not take for a stick, or could not
+/// read.
 fn must_be_a_stick(device: &Path) -> Result<()> {
     use std::os::unix::fs::FileTypeExt;
     let name = device.display();

@@ -1,4 +1,4 @@
-//! `stayput stick remove`: a stick that is lost, or not to be used any more.
+//! `stayput stick remove`: takes a stick off the list that is lost or retired.
 
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
@@ -21,6 +21,10 @@ pub struct RemoveOptions {
     unlock: UnlockOptions,
 }
 
+/// Runs `stayput stick remove`.
+///
+/// # Errors
+/// When the vault does not open, or no such stick is listed.
 pub fn remove(options: &RemoveOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     let mut list = unlocked.proven.sticks.draft();
@@ -62,7 +66,7 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
     Ok(())
 }
 
-/// The stick with this label, where no other has it, or with this id.
+/// Finds the stick with this label, if only one has it, or with this id.
 fn find<'a>(list: &'a StickList, which: &str) -> Result<&'a KnownStick> {
     let which = which.trim();
     let mut found = list
@@ -92,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stick_is_found_by_its_label_or_its_id_and_never_a_wrong_one() {
+    fn stick_is_found_by_label_or_id_and_never_a_wrong_one() {
         let stick = |id, label: &str| KnownStick {
             id: [id; 8],
             label: label.try_into().unwrap(),

@@ -21,6 +21,10 @@ pub struct VerifyOptions {
     pin_stdin: bool,
 }
 
+/// Runs `stayput stick verify`: the stick opens the vault, and that is noted.
+///
+/// # Errors
+/// When it does not.
 pub fn verify(options: &VerifyOptions) -> Result<()> {
     let device = options.device.as_path();
     must_be_a_stick(device)?;
@@ -64,7 +68,7 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
     ))
 }
 
-/// Takes a stick into the list that is not there, so that it is known of.
+/// Notes when the stick was verified; a stick that is not listed is added.
 fn note_verified(list: &mut StickList, info: &StickInfo, now: u64) {
     let known = list
         .sticks

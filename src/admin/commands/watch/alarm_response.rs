@@ -1,9 +1,8 @@
-//! What the watch does when it is sure: the keys first, then everything that
-//! takes longer.
+//! What the watch does after an alarm: the keys first, then what takes longer.
 
 use std::process::Command;
 
-use crate::admin::key_destruction::destroy;
+use crate::admin::key_destruction::destroy_keys;
 use crate::admin::mariadb_service::{is_enabled, stop_a_start, stop_mariadb};
 use crate::admin::open_vault::open_vault;
 use crate::admin::program;
@@ -14,21 +13,21 @@ use crate::theft::{Alarm, Answer, OnAlarm, ResetCause, WayBack, answer};
 use crate::vault::locate::VaultDisk;
 use crate::vault::{EventKind, Vault};
 
-/// Alarms that one run of the watch notes in the vault: somebody on the network
-/// who raises them again and again shall not push everything else out of its
-/// log, which is a ring.
+/// Most alarms that one run of the watch logs in the vault. The log is a ring:
+/// somebody on the network who raises alarms again and again must not push
+/// everything else out of it.
 pub const NOTED: u32 = 32;
 
 const CAUSE: ResetCause = ResetCause::Watch;
 
-/// Acts on an alarm; `note`: whether it goes into the vault's log.
-pub fn act(alarm: Alarm, wanted: OnAlarm, note: bool) {
+/// Responds to an alarm. With `note` it goes into the vault's log.
+pub fn respond(alarm: Alarm, wanted: OnAlarm, note: bool) {
     let mut events = Vec::new();
     if note {
         events.push(EventKind::WatchAlarm { alarm, wanted });
     }
     log::error!("alarm: {alarm}");
-    // Only then: a stick takes its time, and the lock does not need it.
+    // Sticks are looked for only when needed: that takes time.
     let sticks = match wanted {
         OnAlarm::Reset => Sticks::now(),
         OnAlarm::Off | OnAlarm::Alert | OnAlarm::Lock => None,
@@ -55,7 +54,7 @@ pub fn act(alarm: Alarm, wanted: OnAlarm, note: bool) {
     }
 }
 
-/// An alarm is over.
+/// Notes that an alarm is over.
 pub fn all_clear(note: bool) {
     log::warn!("the alarm is over: the server is at home");
     if note {
@@ -63,8 +62,7 @@ pub fn all_clear(note: bool) {
     }
 }
 
-/// Out of memory with them, whatever MariaDB does meanwhile: one that runs
-/// has read them.
+/// Removes the keys from memory. A MariaDB that runs has read them already.
 fn take_keys() {
     stop_a_start();
     release::take_back();
@@ -87,8 +85,8 @@ fn stop() {
     }
 }
 
-/// The vault, and the sticks that are plugged in at this moment: since the
-/// policy was chosen some may have been lost or plugged in.
+/// The vault, and the sticks that are plugged in at this moment: the policy was
+/// chosen with others.
 struct Sticks {
     vault: Vault<VaultDisk>,
     plugged: PluggedKeys,
@@ -103,7 +101,7 @@ impl Sticks {
         Some(Self { vault, plugged })
     }
 
-    /// The list is not proven: whoever wrote a wrong one could destroy the
+    /// Trusts the unproven list: whoever wrote a wrong one could destroy the
     /// pepper as well.
     fn way_back(&self) -> WayBack {
         let listed = self.vault.unproven_sticks().unwrap_or_default();
@@ -111,10 +109,10 @@ impl Sticks {
             .way_back(self.vault.header(), listed.as_claimed())
     }
 
-    /// The pepper, the slots, what was released, and the keys on the sticks that
-    /// are plugged in: there is another one.
+    /// Destroys the pepper, the slots, the released keys, and the keys on the
+    /// plugged sticks: another stick is known to open the server.
     fn reset(mut self) {
-        let done = destroy(&mut self.vault, CAUSE, &self.plugged, true);
+        let done = destroy_keys(&mut self.vault, CAUSE, &self.plugged, true);
         match done.destroyed {
             Ok(destroyed) if destroyed.failed == 0 => log::warn!("reset, {CAUSE}"),
             Ok(destroyed) => log::error!("reset, but {} blocks failed", destroyed.failed),
@@ -143,7 +141,7 @@ fn append(events: Vec<EventKind>) {
     }
 }
 
-/// Everybody who is logged in reads it.
+/// Tells everybody who is logged in.
 fn tell(alarm: Alarm, answer: Answer) {
     let done = match answer {
         Answer::Tell => "Nothing was stopped.",
@@ -157,7 +155,7 @@ fn tell(alarm: Alarm, answer: Answer) {
         }
     };
     let text = format!("stayput: has this server been carried away? I see that {alarm}. {done}");
-    // Where there is no such program nobody is logged in either.
+    // On a system without `wall` nobody is logged in either.
     if let Err(problem) = program::run(Command::new("/usr/bin/wall").arg(text), "") {
         log::info!("nobody was told: {}", problem.what);
     }

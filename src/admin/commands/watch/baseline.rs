@@ -1,4 +1,5 @@
-//! What the watch compares with, and what it shall do: learnt at its start.
+//! What the watch compares with and what its owner wants of it, read once when
+//! it starts.
 
 use std::time::Instant;
 
@@ -9,12 +10,15 @@ use crate::environment::{
 };
 use crate::keys::MasterKey;
 use crate::opening::places::Places;
+use crate::opening::snapshot::Snapshot;
 use crate::theft::WatchPolicy;
-use crate::vault::{EnvironmentSlot, Group, Header, Label, SlotTable};
+use crate::vault::{EnvironmentSlot, Group, Header, Label, SlotTable, Unproven};
 
-/// What is known of this place and of the owner's wishes.
-pub struct Learnt {
+/// What the watch compares with, and the policy that it follows.
+pub struct Baseline {
+    /// What follows an alarm, and the times of the watch.
     pub policy: WatchPolicy,
+    /// The neighbours to look at, with the values that they should have.
     pub watched: Watched,
     /// The place opened the vault: `watched` is what was enrolled, and the
     /// policy is proven. Otherwise it is what stands here, and the policy is
@@ -23,56 +27,56 @@ pub struct Learnt {
     pub enrolled: bool,
 }
 
-/// Opens the vault by the place, notes what is needed, and drops the key. Of
-/// the interfaces none is put up for it.
-///
-/// # Errors
-/// When the vault cannot be read, or was changed without the key.
-pub fn learn() -> Result<Learnt> {
-    let vault = open_vault()?;
-    let slots = vault.slots().ok();
-    let unproven = vault.unproven_policy().unwrap_or_default();
-    let unproven = unproven.as_claimed();
-    let (labels, need) = match &slots {
-        Some(slots) => asked_for(slots),
-        // After a reset the policy alone knows whom to ask. All that are found
-        // must then change.
-        None => {
-            let addresses = unproven.neighbours.iter();
-            let labels = addresses.map(|address| neighbour_label(*address));
-            (labels.collect(), u8::MAX)
-        }
-    };
-    let places = slots
-        .as_deref()
-        .map_or(&[][..], |slots| &slots.environments);
-    let servers = KeyServers::of(places, Instant::now());
-    let observed = look_around_quietly(labels.iter(), servers, ON_A_LIVE_NETWORK);
-    let opened = slots
-        .as_ref()
-        .and_then(|slots| open_by_place(vault.header(), slots, &observed));
-    let Some((slot, key)) = opened else {
-        return Ok(Learnt {
-            policy: unproven.theft.watch,
-            watched: Watched::as_found(labels.iter(), need, &observed),
-            enrolled: false,
-        });
-    };
-    let altered = |what: String| Problem::failed(what, "Use a backup stick to open it.");
-    let proven = vault
-        .prove(&key)
-        .map_err(|error| altered(error.to_string()))?;
-    let watched = Watched::enrolled(vault.header(), slot, &key)
-        .map_err(|_| altered("The enrolled values are damaged.".into()))?;
-    Ok(Learnt {
-        policy: proven.policy.theft.watch,
-        watched,
-        enrolled: true,
-    })
+impl Baseline {
+    /// Opens the vault by the place, keeps what the watch needs, and drops the
+    /// key. No interface is put up for it.
+    ///
+    /// # Errors
+    /// When the vault cannot be read, or was changed without the key.
+    pub fn take() -> Result<Self> {
+        let vault = open_vault()?;
+        let snapshot = Snapshot::of(&vault);
+        let slots = snapshot.slots().ok();
+        let (labels, need) = match slots {
+            Some(slots) => asked_for(slots),
+            // After a reset the policy alone knows whom to ask. All that are
+            // found must then change.
+            None => (listed_neighbours(&snapshot), u8::MAX),
+        };
+        let places = slots.map_or(&[][..], |slots| &slots.environments);
+        let servers = KeyServers::of(places, Instant::now());
+        let observed = look_around_quietly(labels.iter(), servers, ON_A_LIVE_NETWORK);
+        let opened = slots.and_then(|slots| open_by_place(&snapshot.header, slots, &observed));
+        let Some((slot, key)) = opened else {
+            return Ok(Self {
+                policy: snapshot.theft_policy().watch,
+                watched: Watched::as_found(labels.iter(), need, &observed),
+                enrolled: false,
+            });
+        };
+        let altered = |what: String| Problem::failed(what, "Use a backup stick to open it.");
+        let proven = vault
+            .prove(&key)
+            .map_err(|error| altered(error.to_string()))?;
+        let watched = Watched::enrolled(&snapshot.header, slot, &key)
+            .map_err(|_| altered("The enrolled values are damaged.".into()))?;
+        Ok(Self {
+            policy: proven.policy.theft.watch,
+            watched,
+            enrolled: true,
+        })
+    }
 }
 
-/// The neighbours and key servers of all places, and the least of the
-/// neighbours that one of them needs.
+/// The neighbours that the policy lists; none where it cannot be read.
+fn listed_neighbours(snapshot: &Snapshot) -> Vec<Label> {
+    let policy = snapshot.policy.as_ref().map(Unproven::as_claimed);
+    let addresses = policy.into_iter().flat_map(|policy| &policy.neighbours);
+    addresses.map(|address| neighbour_label(*address)).collect()
+}
+
+/// The neighbours and key servers of all places, and the lowest number of
+/// neighbours that a place needs.
 fn asked_for(slots: &SlotTable) -> (Vec<Label>, u8) {
     let factors = slots.environments.iter().flat_map(|slot| &slot.factors);
     let place = factors.filter(|factor| factor.group != Group::Machine);

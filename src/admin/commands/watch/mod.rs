@@ -1,7 +1,7 @@
-//! `stayput watch`: looks again and again whether the neighbours of the
-//! running server are still there.
+//! `stayput watch`: checks periodically that the neighbours of the running
+//! server are still there.
 //!
-//! A look costs one ARP packet for each enrolled neighbour on each wired
+//! A check costs one ARP packet for each enrolled neighbour on each wired
 //! interface that is up, and their answers; the process sleeps in between.
 
 mod alarm_response;
@@ -14,12 +14,13 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::watch_service::{Report, ReportFile};
 use crate::sys::{clock, kmsg, memory};
 use crate::theft::{Look, OnAlarm, Seen, Verdict, Watch};
-use baseline::{Learnt, learn};
+use baseline::Baseline;
 
-/// Ends only when there is nothing to watch, or any more.
+/// Runs `stayput watch`. Returns when there is nothing to watch.
 ///
 /// # Errors
-/// When it cannot keep its memory to itself, or the vault cannot be read.
+/// When its memory cannot be locked, another watch runs, or the vault cannot be
+/// read.
 pub fn run() -> Result<()> {
     kmsg::use_for_logging();
     memory::keep_private().map_err(|errno| {
@@ -34,38 +35,38 @@ pub fn run() -> Result<()> {
             "Another one may run: `systemctl status stayput-watch`",
         )
     })?;
-    let Some(learnt) = learn_in_time()? else {
+    let Some(baseline) = baseline_in_time()? else {
         log::info!("the watch is off, or there are no neighbours to watch");
         return Ok(());
     };
-    tell_whom(&learnt);
-    watch(&learnt, &mut file);
+    log_baseline(&baseline);
+    watch(&baseline, &mut file);
     Ok(())
 }
 
-/// Learns the place; while nothing counts yet it tries again, because the
-/// network may start more slowly than this. `None`: there is nothing to do.
-fn learn_in_time() -> Result<Option<Learnt>> {
+/// Takes the baseline. Until the settling time is over it tries again, because
+/// the network may start more slowly. `None` where there is nothing to watch.
+fn baseline_in_time() -> Result<Option<Baseline>> {
     loop {
-        let learnt = learn()?;
-        if learnt.policy.on_alarm == OnAlarm::Off {
+        let baseline = Baseline::take()?;
+        if baseline.policy.on_alarm == OnAlarm::Off {
             return Ok(None);
         }
-        if learnt.enrolled {
-            return Ok((learnt.watched.need() > 0).then_some(learnt));
+        if baseline.enrolled {
+            return Ok((baseline.watched.need() > 0).then_some(baseline));
         }
-        let settled = clock::since_boot() >= learnt.policy.settle();
-        if settled && learnt.watched.count() > 0 {
-            return Ok(Some(learnt));
+        let settled = clock::since_boot() >= baseline.policy.settle();
+        if settled && baseline.watched.count() > 0 {
+            return Ok(Some(baseline));
         }
-        sleep(learnt.policy.every());
+        sleep(baseline.policy.every());
     }
 }
 
-fn tell_whom(learnt: &Learnt) {
-    let Learnt {
+fn log_baseline(baseline: &Baseline) {
+    let Baseline {
         watched, enrolled, ..
-    } = learnt;
+    } = baseline;
     let which = match enrolled {
         true => "as enrolled",
         false => "as found here: this place does not open the vault",
@@ -77,12 +78,12 @@ fn tell_whom(learnt: &Learnt) {
     );
 }
 
-fn watch(learnt: &Learnt, file: &mut ReportFile) {
-    let Learnt {
+fn watch(baseline: &Baseline, file: &mut ReportFile) {
+    let Baseline {
         policy,
         watched,
         enrolled,
-    } = learnt;
+    } = baseline;
     let mut machine = Watch::new(*policy);
     let mut report = Report {
         on_alarm: policy.on_alarm,
@@ -103,7 +104,7 @@ fn watch(learnt: &Learnt, file: &mut ReportFile) {
             Verdict::Raise(alarm) => report.alarm = Some((alarm, clock::now())),
             Verdict::AllClear => report.alarm = None,
         }
-        // First: to stop MariaDB takes longer.
+        // First, because stopping MariaDB takes longer.
         if let Err(error) = file.write(&report) {
             log::warn!("status is not told: {error}");
         }
@@ -111,7 +112,7 @@ fn watch(learnt: &Learnt, file: &mut ReportFile) {
         match verdict {
             Verdict::Nothing => {}
             Verdict::Raise(alarm) => {
-                alarm_response::act(alarm, policy.on_alarm, note);
+                alarm_response::respond(alarm, policy.on_alarm, note);
                 alarms += 1;
             }
             Verdict::AllClear => alarm_response::all_clear(note),
@@ -121,11 +122,11 @@ fn watch(learnt: &Learnt, file: &mut ReportFile) {
     }
 }
 
-/// Between two looks, also when one took long.
+/// Shortest pause between two checks.
 const LEAST: Duration = Duration::from_secs(1);
 
 fn now(seen: Seen) -> Look {
-    // In this order: a suspend between the two looks like one.
+    // In this order, a suspend between the two reads is seen as a suspend.
     let awake = clock::awake();
     let since_boot = clock::since_boot();
     Look {

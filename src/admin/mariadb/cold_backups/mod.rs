@@ -9,14 +9,16 @@ use std::path::{Path, PathBuf};
 
 use crate::admin::mariadb::check_file::load_check_file;
 
-pub use search::look;
+pub use search::find_cold_backups;
 
 /// A line that names the data directory, or a directory above it, for a
 /// backup. What else stands in the line is not taken along: it may be a
 /// password.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ColdBackup {
+    /// How much of it is about the database.
     pub covers: Covers,
+    /// Where the job is written down.
     pub file: PathBuf,
     /// From 1.
     pub line: usize,
@@ -33,17 +35,17 @@ pub enum Covers {
     System,
 }
 
-/// The backups of this system that copy its data directory; none where MariaDB
-/// is not encrypted.
-pub fn here() -> Vec<ColdBackup> {
+/// The backup jobs of this server that copy its data directory; none where
+/// MariaDB is not encrypted.
+pub fn of_this_server() -> Vec<ColdBackup> {
     load_check_file().map_or_else(
         |_| Vec::new(),
-        |check| look(Path::new("/"), Path::new(check.data_directory())),
+        |check| find_cold_backups(Path::new("/"), Path::new(check.data_directory())),
     )
 }
 
-/// The two sentences of it: on backups of the data directory, and on those of
-/// the whole system. Each names the first few places.
+/// A sentence on backups of the data directory, and one on backups of the whole
+/// system. Each names the first few jobs.
 pub fn sentences(found: &[ColdBackup]) -> [Option<String>; 2] {
     [Covers::Data, Covers::System].map(|covers| {
         let of: Vec<&ColdBackup> = found
@@ -51,7 +53,7 @@ pub fn sentences(found: &[ColdBackup]) -> [Option<String>; 2] {
             .filter(|backup| backup.covers == covers)
             .collect();
         let paths = of.first()?.path.display();
-        let places = places_of(&of);
+        let places = list_of(&of);
         Some(match covers {
             Covers::Data => format!(
                 "These seem to back up {paths} by copying its files, which is empty while \
@@ -65,10 +67,10 @@ pub fn sentences(found: &[ColdBackup]) -> [Option<String>; 2] {
     })
 }
 
-/// What to do, for both.
+/// What to do about both.
 pub const NEXT: &str = "Back up the database by a dump: see docs/backup.md.";
 
-fn places_of(found: &[&ColdBackup]) -> String {
+fn list_of(found: &[&ColdBackup]) -> String {
     const SHOWN: usize = 5;
     let place = |backup: &&ColdBackup| {
         let file = backup.file.to_string_lossy();

@@ -1,4 +1,4 @@
-//! Where backup jobs are written down on Debian.
+//! Searches the files in which Debian keeps backup jobs.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -11,13 +11,13 @@ use super::matcher::{Sort, matches, scripts};
 
 /// Larger files are no scripts and no configurations.
 const BYTES_MAX: u64 = 256 << 10;
-/// Files that are read, at most.
+/// Most files that are read.
 const FILES_MAX: usize = 2_000;
-/// Lines that are reported, at most.
+/// Most lines that are reported.
 const FOUND_MAX: usize = 100;
-/// Directories within each other below a place, at most.
+/// Deepest nesting of directories that is searched.
 const DEPTH_MAX: usize = 4;
-/// How far scripts that run scripts are followed.
+/// How many calls from script to script are followed.
 const CALLS_MAX: usize = 3;
 
 /// Cron's tables and scripts.
@@ -70,7 +70,7 @@ const CONFIGURATIONS: [&str; 27] = [
 
 /// The backups that seem to copy the data directory `data`, those that name
 /// it first. What cannot be read is passed over: nothing depends on it.
-pub fn look(root: &Path, data: &Path) -> Vec<ColdBackup> {
+pub fn find_cold_backups(root: &Path, data: &Path) -> Vec<ColdBackup> {
     let mut search = Search {
         root,
         data,

@@ -1,4 +1,4 @@
-//! Asking exactly one server, as root, over one socket.
+//! Asks one server, as root, over one socket.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,23 +9,23 @@ use super::login::Login;
 use super::protocol::{Cell, Connection, Patience, SqlError};
 use super::sql_problem;
 
-/// How long a question to a server may stay without a sign of life. Counting
-/// a table of a hundred gigabytes on a slow disk is silent for an hour.
+/// Longest silence during a query. Counting a table of a hundred gigabytes on a
+/// slow disk is silent for an hour.
 pub const SILENT_MAX: Duration = Duration::from_secs(6 * 3600);
 
-/// How long a question about definitions may take.
+/// Longest silence during a query about definitions.
 const SHORT: Duration = Duration::from_secs(600);
 
-/// One row of an answer; what is NULL is empty.
+/// One row of an answer. NULL is an empty text.
 pub type Row = Vec<String>;
 
 /// A server that can be asked.
 pub struct Client {
-    /// What people are told it is.
+    /// Its name in messages.
     who: &'static str,
     socket: PathBuf,
     login: Login,
-    /// The clinic works with it: nothing may be left behind in it.
+    /// People work with it: nothing may be left behind in it.
     live: bool,
 }
 
@@ -70,7 +70,7 @@ impl Client {
         })
     }
 
-    /// A server that only this process can talk to.
+    /// A client of a server that only this process can talk to.
     pub(super) fn private(who: &'static str, socket: PathBuf) -> Self {
         Self {
             who,
@@ -80,6 +80,7 @@ impl Client {
         }
     }
 
+    /// Which server it is, for messages.
     pub fn who(&self) -> &'static str {
         self.who
     }
@@ -90,8 +91,7 @@ impl Client {
         self.live
     }
 
-    /// A new session, in which nothing is shifted by the clock or judged by
-    /// the owner's modes.
+    /// Opens a session in UTC and without the owner's SQL modes.
     pub(super) fn open<'a>(
         &self,
         patience: &'a dyn Patience,
@@ -124,7 +124,7 @@ impl Client {
     }
 }
 
-/// Waits for so long.
+/// Waits for this long.
 pub struct Patient(pub Duration);
 
 impl Patience for Patient {

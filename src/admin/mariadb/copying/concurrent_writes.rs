@@ -1,5 +1,5 @@
-//! Which tables of a running server were left alone while it was copied: only
-//! they can be compared.
+//! Tells which tables of a running server were not written while it was copied:
+//! only these can be compared.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::names::{TableName, literal};
 use super::protocol::{Connection, SqlError};
 use super::schema::{Table, fields};
 
-/// What a server tells of a table's rows without reading them.
+/// The state of a table, as the server tells it without reading rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableState {
-    /// In bytes, about.
+    /// Approximate size in bytes.
     pub size: u64,
     /// Seconds of the server's clock; None when it was not written since the
     /// server started.
@@ -74,6 +74,7 @@ impl States {
         })
     }
 
+    /// About how many bytes the table has.
     pub fn size(&self, table: &TableName) -> u64 {
         self.tables.get(table).map_or(0, |state| state.size)
     }
@@ -110,15 +111,17 @@ impl States {
 }
 
 /// A running server before and after it was copied.
-pub struct Meanwhile {
+pub struct WriteCheck {
+    /// When the copy began.
     pub before: States,
+    /// When it had ended.
     pub after: States,
     /// Its definitions when the copy began, and the counts and checksums of
     /// tables whose engine does not tell when they were written.
     pub lines: BTreeMap<About, String>,
 }
 
-impl Meanwhile {
+impl WriteCheck {
     /// Whether a line can be compared; `now` is the running server's.
     pub fn stayed(&self, about: &About, now: &Inventory) -> bool {
         let same = |about: &About| self.lines.get(about) == now.get(about);

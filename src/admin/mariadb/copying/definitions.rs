@@ -1,5 +1,5 @@
-//! The definitions of one server made in another: databases, sequences and
-//! tables, each from the words in which MariaDB itself shows it.
+//! Makes the definitions of one server in another: databases, sequences and tables,
+//! each from the statement with which MariaDB itself shows it.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,9 @@ pub const MAKING: &str = "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION,NO_AUTO
 
 /// A database: name, character set, collation, comment.
 pub struct Database {
+    /// As SQL names it, without quotes.
     pub name: String,
+    /// Character set, collation and comment.
     pub options: [String; 3],
 }
 
@@ -52,8 +54,8 @@ impl Database {
     }
 }
 
-/// The words in which MariaDB shows a table. Old columns for dates are made
-/// anew in the new format, so the mark of the old one does not count.
+/// The statement with which MariaDB shows a table. Old date columns are made in
+/// the new format, so the mark of the old one is removed.
 ///
 /// # Errors
 /// When it cannot be read.

@@ -26,6 +26,7 @@ const VIEW: &[u8] = b"TYPE=VIEW\n";
 /// A database and a file in its directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DefinitionFile {
+    /// The database's name.
     pub schema: String,
     /// The database's directory and the file.
     pub path: PathBuf,

@@ -1,5 +1,4 @@
-//! What a server holds, as lines that can be compared: if the lines of two
-//! servers are equal, they hold the same.
+//! An inventory of a server, as lines: two servers with equal lines hold the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -55,7 +54,7 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Takes stock of a server whose data directory is `data`, `workers`
+    /// Makes the inventory of a server whose data directory is `data`, `workers`
     /// tables side by side. `own_sum` says for which tables CHECKSUM TABLE
     /// does not do; it must be the same for both sides.
     ///
@@ -157,7 +156,7 @@ impl Inventory {
         self.counted().len()
     }
 
-    /// Leaves only the lines that the judge lets pass.
+    /// Only the lines for which `judge` is true.
     pub(super) fn only(&self, judge: impl Fn(&About) -> bool) -> Self {
         let kept = self.lines.iter().filter(|(about, _)| judge(about));
         Self {
@@ -167,11 +166,12 @@ impl Inventory {
         }
     }
 
+    /// The line about this, if there is one.
     pub(super) fn get(&self, about: &About) -> Option<&String> {
         self.lines.get(about)
     }
 
-    /// What this one and the other disagree about, in words.
+    /// The differences to another inventory, in words.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
         for (about, sum) in &self.lines {

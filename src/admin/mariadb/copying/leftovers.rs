@@ -1,5 +1,5 @@
-//! What stays readable on the disk although MariaDB encrypts, in plain words,
-//! with the command that changes it.
+//! Finds what stays readable on the disk although MariaDB encrypts, and the command
+//! that changes it.
 
 use crate::admin::mariadb::config::Configuration;
 use crate::admin::problem::Result;
@@ -14,12 +14,13 @@ use super::sql_problem;
 /// One thing that stays clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
+    /// What stays readable, and where.
     pub what: String,
     /// A command, or what to do.
     pub mend: String,
 }
 
-/// What the server itself knows to stay clear.
+/// What stays clear according to the server.
 ///
 /// # Errors
 /// When it does not answer.

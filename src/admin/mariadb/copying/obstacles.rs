@@ -1,5 +1,5 @@
-//! What in a server would not survive the copy, and the statement that mends
-//! it. Asked before anything is stopped.
+//! Finds what in a server would not survive the copy, and the statement that mends
+//! it, before anything is stopped.
 
 use crate::admin::problem::Result;
 
@@ -13,6 +13,7 @@ use super::sql_problem;
 /// Something that stands in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
+    /// What stands in the way, in one sentence.
     pub what: String,
     /// The statement that mends it, or what to do.
     pub mend: String,

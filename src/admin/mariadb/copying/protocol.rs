@@ -18,7 +18,7 @@ use super::login::Login;
 /// next.
 const PACKET_MAX: usize = 0xff_ffff;
 
-/// How often a wait looks whether it is to go on.
+/// Pause between two checks whether a wait shall go on.
 const TICK: Duration = Duration::from_secs(1);
 
 const LONG_PASSWORD: u32 = 1;
@@ -32,15 +32,14 @@ const UTF8MB4: u8 = 45;
 /// What max_allowed_packet can be at most.
 const STATEMENT_MAX: u32 = 1 << 30;
 
-/// Why a question got no answer. MariaDB's own text is not kept: it quotes
-/// what stands in rows.
+/// Why a query got no answer. MariaDB's own text is not kept: it quotes rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SqlError {
     /// MariaDB's number and SQLSTATE.
     Refused { code: u16, state: String },
     /// The server or the connection ended.
     Gone(String),
-    /// Nothing came for this long.
+    /// Nothing was received for this long.
     Silent(Duration),
     /// Something that is not the protocol.
     Garbled,

@@ -1,11 +1,11 @@
-//! MariaDB's errors in words that hold nothing of a row. MariaDB's own text
-//! does: "Duplicate entry 'Halima' for key 'name'".
+//! MariaDB's errors in words that quote no row. MariaDB's own text does: "Duplicate
+//! entry 'Halima' for key 'name'".
 
 use crate::admin::problem::Problem;
 
 use super::protocol::SqlError;
 
-/// What went wrong, while `doing` something.
+/// The problem for people; `doing` is what was being done.
 pub fn problem(error: &SqlError, doing: &str) -> Problem {
     let (what, next) = match error {
         SqlError::Refused { code, state } => {
@@ -33,7 +33,7 @@ pub fn problem(error: &SqlError, doing: &str) -> Problem {
     Problem::failed(format!("It failed while {doing}: {what}."), next)
 }
 
-/// A number of MariaDB's, and what a person does about it.
+/// What an error number of MariaDB means, and what a person can do about it.
 fn known(code: u16) -> (&'static str, &'static str) {
     const CHECK: &str = "CHECK TABLE and REPAIR TABLE tell more and may mend it.";
     const REPORT: &str = "Please report the line above to stayput's authors.";

@@ -18,8 +18,8 @@
 //! flag; on the immutable directory alone that fails, and with it every
 //! update of mariadb-server.
 //!
-//! Root who points mariadbd at the real directory by its path gets there:
-//! that is nobody's way of starting it by mistake.
+//! Root can point mariadbd at the real directory by its path. Nobody does that by
+//! mistake.
 
 mod notice;
 
@@ -41,7 +41,7 @@ pub struct DataDirectory {
     real: PathBuf,
 }
 
-/// What stands at the place where MariaDB looks.
+/// What is at the path where MariaDB looks for its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
     /// The real data directory.
@@ -50,7 +50,8 @@ pub enum Door {
     Covered,
     /// The immutable directory, empty but for the notice.
     Bare,
-    /// The same, but somebody could write in it.
+    /// That directory without the immutable attribute: somebody could write in
+    /// it.
     Unguarded,
     /// Files that are not the enrolled database.
     Foreign,
@@ -69,10 +70,12 @@ impl DataDirectory {
         }
     }
 
+    /// Where MariaDB looks for its data.
     pub fn seen(&self) -> &Path {
         &self.seen
     }
 
+    /// Where the data lies.
     pub fn real(&self) -> &Path {
         &self.real
     }

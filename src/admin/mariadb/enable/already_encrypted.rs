@@ -1,5 +1,5 @@
-//! An encrypted database that is there already: its settings are written
-//! again, or it is put to use on a system that does not know it.
+//! A database that is encrypted already: renews its settings, or puts it to use on
+//! a system that does not know it.
 
 use std::path::Path;
 
@@ -18,9 +18,12 @@ use crate::admin::unlock::unlock;
 use crate::release::mariadb::MariadbRelease;
 
 use super::{EnableOptions, preflight, release_keys, replace_swap, say};
-use crate::admin::mariadb::run_records::paths::{self, Places};
+use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 
-/// An encrypted server: its settings and the gate are written again.
+/// Writes the settings and the gate of an encrypted server again.
+///
+/// # Errors
+/// When the database is not where it should be, or something cannot be written.
 pub fn refresh(options: &EnableOptions, user: &ServiceUser) -> Result<()> {
     let check = read_check_file()?;
     let data = DataDirectory::seen_at(Path::new(check.data_directory()));
@@ -46,18 +49,21 @@ pub fn refresh(options: &EnableOptions, user: &ServiceUser) -> Result<()> {
     say("Writing its settings again.");
     release_keys(options, user)?;
     if mariadb_service::is_started() {
-        key_release::after_start()?;
+        key_release::remove_if_read()?;
     }
     write_settings()?;
     gate_units::put_gate_in_front()
 }
 
-/// An encrypted database without this server's check file: the system was
-/// installed anew, or the file was lost. Nothing of it is touched; where the
-/// vault has its keys, it is put to use again.
-pub fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Result<()> {
-    let real = places.data.real().display();
-    let found = preflight::check_file_beside(&places.data);
+/// Puts an encrypted database to use again whose check file this system lacks: the
+/// system was installed anew, or the file was lost. The vault must have its keys.
+/// The data itself is not touched.
+///
+/// # Errors
+/// When the keys are others, or something else is in the way.
+pub fn adopt(options: &EnableOptions, user: &ServiceUser, paths: &RunPaths) -> Result<()> {
+    let real = paths.data.real().display();
+    let found = preflight::check_file_beside(&paths.data);
     let Some(check) = found else {
         return Err(Problem::refused(
             format!(
@@ -67,8 +73,8 @@ pub fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Re
             format!("If it is of no use any more, move it away: `mv {real} {real}.old`."),
         ));
     };
-    if places.data.door().map_err(paths::problem)? == Door::Foreign {
-        let seen = places.data.seen().display();
+    if paths.data.door().map_err(paths::problem)? == Door::Foreign {
+        let seen = paths.data.seen().display();
         return Err(Problem::refused(
             format!(
                 "{real} holds an encrypted database of this server, and {seen} another one. \
@@ -100,7 +106,7 @@ pub fn adopt(options: &EnableOptions, user: &ServiceUser, places: &Places) -> Re
     }
     release_keys(options, user)?;
     gate_units::put_gate_in_front()?;
-    places
+    paths
         .data
         .guard(user.uid, user.gid)
         .map_err(paths::problem)?;

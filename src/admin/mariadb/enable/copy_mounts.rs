@@ -1,5 +1,5 @@
-//! Where a copy is made: in a marked room that only root may enter, and bound
-//! to where MariaDB gets at it.
+//! The directories in which a copy is made: in a marked room that only root may
+//! enter, and bind-mounted to where MariaDB can reach them.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -10,24 +10,24 @@ use crate::admin::mariadb::copying::{ROOM, Target};
 use crate::admin::mariadb::service_user::ServiceUser;
 use crate::sys::mount;
 
-use crate::admin::mariadb::run_records::marked_room::Marked;
+use crate::admin::mariadb::run_records::marked_room::MarkedRoom;
 use crate::admin::mariadb::run_records::paths::end_mount;
 
 /// The new data directory, and one for temporary files.
 const NAMES: [&str; 2] = ["new", "scratch"];
 
 /// The directories of a copy, as MariaDB sees them.
-pub struct Making {
+pub struct CopyMounts {
     data: PathBuf,
     scratch: PathBuf,
 }
 
-impl Making {
-    /// Makes both, empty and MariaDB's own.
+impl CopyMounts {
+    /// Makes both directories, empty and owned by MariaDB's user, and mounts them.
     ///
     /// # Errors
     /// What the filesystem or the kernel says.
-    pub fn in_room(room: &Marked, user: ServiceUser) -> io::Result<Self> {
+    pub fn in_room(room: &MarkedRoom, user: ServiceUser) -> io::Result<Self> {
         fs::create_dir_all(ROOM)?;
         fs::set_permissions(ROOM, Permissions::from_mode(0o711))?;
         let [data, scratch] = NAMES.map(|name| Path::new(ROOM).join(name));
@@ -40,7 +40,7 @@ impl Making {
         Ok(Self { data, scratch })
     }
 
-    /// As the copying wants it.
+    /// The target of a copy, with this key file.
     pub fn target<'a>(&'a self, key_file: &'a Path) -> Target<'a> {
         Target {
             data: &self.data,
@@ -49,7 +49,7 @@ impl Making {
         }
     }
 
-    /// Takes the mounts away. Does nothing where there are none.
+    /// Unmounts both. Does nothing where they are not mounted.
     ///
     /// # Errors
     /// What the kernel says.

@@ -1,6 +1,6 @@
-//! What needs MariaDB is stopped with it (systemd.unit(5): Requires=, BindsTo=,
-//! PartOf=), and so are its sockets; nobody starts them again. So it is noted,
-//! and started.
+//! Units that systemd stops together with MariaDB (systemd.unit(5): Requires=,
+//! BindsTo=, PartOf=), and its sockets. Nobody else starts them again, so they are
+//! noted before the stop and started afterwards.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -14,13 +14,13 @@ use crate::admin::systemd::{SYSTEMCTL, systemctl};
 
 use super::say;
 
-/// In memory, as what runs is.
+/// The file with their names, in memory.
 const FILE: &str = "stopped-along";
 
-/// Units that depend on each other without end are none of ours.
+/// Most units that are followed.
 const MAX: usize = 1000;
 
-/// Notes what runs and is stopped along with MariaDB.
+/// Notes the running units that are stopped together with MariaDB.
 pub fn note() {
     let mut known = BTreeSet::from(["mariadb.service".to_owned()]);
     let mut next: Vec<String> = known.iter().cloned().collect();
@@ -38,14 +38,14 @@ pub fn note() {
     let text: String = running.map(|unit| format!("{unit}\n")).collect();
     let add = || {
         fs::create_dir_all(ROOM)?;
-        // What an earlier stop has noted stays.
+        // Appends to what an earlier stop has noted.
         let mut file = File::options()
             .create(true)
             .append(true)
             .open(Path::new(ROOM).join(FILE))?;
         file.write_all(text.as_bytes())
     };
-    // MariaDB is worth more than those.
+    // A failure stops nothing: MariaDB matters more.
     let _: io::Result<()> = add();
 }
 
@@ -74,7 +74,7 @@ fn is_active(unit: &str) -> bool {
     systemctl(&["is-active", "--quiet", "--", unit], "").is_ok()
 }
 
-/// Starts again what was noted, once MariaDB runs.
+/// Starts the noted units again, once MariaDB runs.
 pub fn start() {
     let Ok(text) = fs::read_to_string(Path::new(ROOM).join(FILE)) else {
         return;

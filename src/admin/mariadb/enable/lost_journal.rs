@@ -1,34 +1,32 @@
-//! A run whose journal is lost or damaged is taken up again.
+//! Resumes a run whose journal is lost or damaged.
+
+use std::path::PathBuf;
 
 use crate::admin::mariadb::check_file::read_check_file;
-use crate::admin::mariadb::launch::started_by_the_unit;
 use crate::admin::mariadb::run_records::journal::{self, Journal};
 use crate::admin::mariadb::run_records::lost_journal::{USUAL, reconstruct};
-use crate::admin::mariadb::run_records::paths::{self, Places};
-use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 use crate::admin::problem::{Problem, Result};
 
-use super::{preflight, say};
+use super::say;
 
-/// The journal for whoever goes on with the run. Where it is lost, MariaDB's
-/// own settings tell where to look for the original, and what its room tells
-/// is written down.
+/// Reads the journal. Where it is lost, it is written again from what the room
+/// of the clear original tells. That room lies beside the data directory, which
+/// the check file names, else `configured`: MariaDB's own settings.
 ///
 /// # Errors
 /// When there is a journal that cannot be read, and no room tells more; with
 /// what to do.
-pub fn take_up() -> Result<Option<Journal>> {
+pub fn recover(configured: impl FnOnce() -> Option<PathBuf>) -> Result<Option<Journal>> {
     let read = Journal::read();
     if let Ok(Some(journal)) = read {
         return Ok(Some(journal));
     }
     let data = match read_check_file() {
         Ok(check) => check.data_directory().into(),
-        Err(_) => ServiceUser::find()
-            .and_then(|user| started_by_the_unit(&user))
-            .map_or(USUAL.into(), |started| preflight::seen(&started.config)),
+        Err(_) => configured().unwrap_or_else(|| USUAL.into()),
     };
-    let found = reconstruct(read, &Places::of(&data)).map_err(|error| {
+    let found = reconstruct(read, &RunPaths::of(&data)).map_err(|error| {
         Problem::refused(
             format!("{error}. Nothing was changed."),
             format!(

@@ -1,9 +1,9 @@
 //! `stayput mariadb enable`: from a server whose files anybody can read to
 //! one whose files are worth nothing without the keys.
 //!
-//! A database that is encrypted in place leaves clear pages behind, so the
-//! data directory is born again: the old server is read into a new encrypted
-//! one, and both are compared. It is rehearsed on the running server first.
+//! Encrypting a database in place leaves clear pages behind. So a new data
+//! directory is made: the old server is read into a new encrypted one, and both are
+//! compared. It is rehearsed on the running server first.
 //! Then a unit of its own stops MariaDB, copies, and puts the copy in the
 //! original's place, behind the gate ([`plan`] has the steps). The original
 //! stays, closed, until a real boot has proven the copy.
@@ -30,7 +30,7 @@ use crate::admin::durable::write_durably;
 use crate::admin::installed_files;
 use crate::admin::key_release;
 use crate::admin::mariadb_service;
-use crate::admin::open_vault::look_at_vault;
+use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd;
 use crate::admin::timestamp;
@@ -43,15 +43,15 @@ use crate::admin::mariadb::cold_backups;
 use crate::admin::mariadb::copying::{Client, Leftover, leftovers_of_settings};
 use crate::admin::mariadb::data_directory::holds_something;
 use crate::admin::mariadb::launch::probe::settings_would_be_read;
-use crate::admin::mariadb::launch::{Started, started_by_the_unit};
+use crate::admin::mariadb::launch::{StartCommand, unit_start_command};
 use crate::admin::mariadb::process::serves_from;
 use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::mariadb::swap::{self, SwapChoice, System};
 
 use crate::admin::mariadb::run_records::find_original;
 use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
-use crate::admin::mariadb::run_records::marked_room::{Marked, RunId};
-use crate::admin::mariadb::run_records::paths::{self, Places};
+use crate::admin::mariadb::run_records::marked_room::{MarkedRoom, RunId};
+use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 use already_encrypted::{adopt, refresh};
 
 pub use original::{
@@ -114,12 +114,16 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
     }
     let _lock = worker::lock()?;
     // Without a vault there is no key to encrypt with.
-    drop(look_at_vault()?);
+    drop(open_vault_read_only()?);
     let user = ServiceUser::find()?;
-    let journal = lost_journal::take_up()?;
+    let mut start = None;
+    let journal = lost_journal::recover(|| {
+        start = unit_start_command(&user).ok();
+        start.as_ref().map(|start| start.config.data_directory())
+    })?;
     if journal.is_some() {
-        // A run that was killed may have left them masked.
-        start_prevention::let_units_go()?;
+        // A run that was killed may have left the units masked.
+        start_prevention::unmask_units()?;
     }
     if options.undo {
         return undo(options, journal);
@@ -127,7 +131,7 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
     match journal.as_ref().map(|journal| journal.stage) {
         Some(Stage::TakingBack) => {
             say("An earlier way back was interrupted; going on with it.");
-            take_back(&mut journal.expect("it has a stage"))
+            hand_over_undo(&mut journal.expect("it has a stage"))
         }
         Some(Stage::Waiting | Stage::Destroying) => {
             let mut journal = journal.expect("it has a stage");
@@ -137,7 +141,7 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
             }
             match mariadb_service::is_enabled() {
                 true => refresh(options, &user)?,
-                false => adopt(options, &user, &Places::of(&journal.data))?,
+                false => adopt(options, &user, &RunPaths::of(&journal.data))?,
             }
             let original = find_original().map_err(paths::problem)?;
             if let Some(original) = original {
@@ -165,7 +169,7 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
             "Run the command without --dry-run: it goes on from there.",
         )),
         None | Some(Stage::Rehearsing) if mariadb_service::is_enabled() => refresh(options, &user),
-        _ => anew(options, &user, journal),
+        _ => anew(options, &user, journal, start),
     }
 }
 
@@ -177,10 +181,10 @@ fn undo(options: &EnableOptions, journal: Option<Journal>) -> Result<()> {
             "`stayput status` shows how things stand.",
         ));
     };
-    let places = Places::of(&journal.data);
+    let paths = RunPaths::of(&journal.data);
     match journal.stage {
-        Stage::Rehearsing => return undo::forget_rehearsal(&journal, &places),
-        Stage::Building | Stage::Switching => return undo::undo(&journal, &places),
+        Stage::Rehearsing => return undo::forget_rehearsal(&journal, &paths),
+        Stage::Building | Stage::Switching => return undo::undo(&journal, &paths),
         Stage::Destroying => {
             return Err(Problem::refused(
                 "The clear original is being destroyed; there is no way back. Nothing was changed.",
@@ -189,7 +193,7 @@ fn undo(options: &EnableOptions, journal: Option<Journal>) -> Result<()> {
         }
         Stage::TakingBack | Stage::Starting | Stage::Waiting => {}
     }
-    undo::original_is_there(&journal, &places)?;
+    undo::original_is_there(&journal, &paths)?;
     if journal.stage != Stage::TakingBack {
         ask::confirm(
             &format!(
@@ -200,34 +204,34 @@ fn undo(options: &EnableOptions, journal: Option<Journal>) -> Result<()> {
             options.yes,
         )?;
     }
-    take_back(&mut journal)
+    hand_over_undo(&mut journal)
 }
 
-/// Hands the way back over to the unit: a lost terminal does not end it.
-fn take_back(journal: &mut Journal) -> Result<()> {
+/// Lets the unit go back to the original: a lost terminal does not end that.
+fn hand_over_undo(journal: &mut Journal) -> Result<()> {
     installed_files::put_command()?;
     journal.reach(Stage::TakingBack).map_err(paths::problem)?;
     worker::work("The clear original is not back")
 }
 
-/// Whether the copy is as it was noted: nobody gets at the original where it
-/// lies now, so it has no newer rows, or MariaDB has begun to work in the copy.
+/// Whether the run can go on with its copy: the original is closed, so it has no
+/// newer rows, or MariaDB has begun to work in the copy.
 fn can_go_on(journal: &Journal) -> bool {
-    let places = Places::of(&journal.data);
+    let paths = RunPaths::of(&journal.data);
     match journal.stage {
-        Stage::Starting => holds_something(places.data.real()),
+        Stage::Starting => holds_something(paths.data.real()),
         _ => {
             let lies_in = |room| {
-                Marked::find(room, journal.run)
+                MarkedRoom::find(room, journal.run)
                     .is_ok_and(|room| room.is_some_and(|room| room.data().exists()))
             };
-            let copy = lies_in(&places.making) || holds_something(places.data.real());
-            copy && lies_in(&places.original)
+            let copy = lies_in(&paths.making) || holds_something(paths.data.real());
+            copy && lies_in(&paths.original)
         }
     }
 }
 
-/// Clear swap goes where the owner asked for it, also from a server that was
+/// Replaces clear swap if the owner asked for it, also on a server that was
 /// encrypted before.
 fn replace_swap(options: &EnableOptions, system: &System) -> Result<()> {
     let Some(choice) = options.swap else {
@@ -237,43 +241,52 @@ fn replace_swap(options: &EnableOptions, system: &System) -> Result<()> {
     swap::refuse_clear_memory(system)
 }
 
-/// A clear server.
-fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal>) -> Result<()> {
-    // First: what it has set is in the way of all that is looked at below.
+/// Encrypts a clear server, after undoing what an interrupted run left.
+fn anew(
+    options: &EnableOptions,
+    user: &ServiceUser,
+    interrupted: Option<Journal>,
+    start: Option<StartCommand>,
+) -> Result<()> {
+    // First, because what that run has set is in the way of all checks below.
     if let Some(journal) = &interrupted {
         say("An earlier run was interrupted; what it had made is thrown away.");
-        let places = Places::of(&journal.data);
+        let paths = RunPaths::of(&journal.data);
         match journal.stage {
-            Stage::Rehearsing => undo::forget_rehearsal(journal, &places)?,
-            _ => undo::undo(journal, &places)?,
+            Stage::Rehearsing => undo::forget_rehearsal(journal, &paths)?,
+            _ => undo::undo(journal, &paths)?,
         }
     }
     let system = System::here();
     if options.swap.is_none() {
         swap::refuse_clear_memory(&system)?;
     }
-    let started = started_by_the_unit(user)?;
-    let places = Places::of(&preflight::seen(&started.config));
-    if holds_something(places.data.real()) {
-        return adopt(options, user, &places);
+    // Asked again where undoing a run may have changed the answer.
+    let started = match start.filter(|_| interrupted.is_none()) {
+        Some(start) => start,
+        None => unit_start_command(user)?,
+    };
+    let paths = RunPaths::of(&started.config.data_directory());
+    if holds_something(paths.data.real()) {
+        return adopt(options, user, &paths);
     }
     preflight::layout(&started.config)?;
-    preflight::rooms(&places)?;
+    preflight::rooms(&paths)?;
     settings_would_be_read(user)?;
     preflight::version()?;
-    preflight::space(&places.data)?;
-    runs_alone(&places)?;
+    preflight::space(&paths.data)?;
+    runs_alone(&paths)?;
 
     let client = client_of(&started)?;
-    let copied = rehearsal::rehearse(&client, *user, &started.words, &places)?;
+    let copied = rehearsal::rehearse(&client, *user, &started.arguments, &paths)?;
     tell(&copied.leftovers, leftovers_of_settings(&started.config));
     other_files::tell(
         &client,
-        places.data.seen(),
+        paths.data.seen(),
         clock::now(),
         options.discard_binary_logs,
     )?;
-    let jobs = cold_backups::look(Path::new("/"), places.data.seen());
+    let jobs = cold_backups::find_cold_backups(Path::new("/"), paths.data.seen());
     for sentence in cold_backups::sentences(&jobs).into_iter().flatten() {
         say(format!("{sentence} {}", cold_backups::NEXT));
     }
@@ -308,7 +321,7 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     let journal = Journal {
         run: RunId::new(),
         stage: Stage::Building,
-        data: places.data.seen().to_owned(),
+        data: paths.data.seen().to_owned(),
         ends: options.ends(),
         since: 0,
         boot: paths::boot_id(),
@@ -316,11 +329,11 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
     work(options, user, &journal)
 }
 
-/// The unit's own mariadbd runs, in the data directory that its settings
-/// name, and no other one does.
-fn runs_alone(places: &Places) -> Result<()> {
+/// Refuses unless the unit's own mariadbd runs in the data directory that its
+/// settings name, and no other one runs.
+fn runs_alone(paths: &RunPaths) -> Result<()> {
     preflight::no_other_server()?;
-    serves_from(places.data.seen()).map(drop).map_err(|problem| {
+    serves_from(paths.data.seen()).map(drop).map_err(|problem| {
         Problem::refused(
             format!("{} Nothing was changed.", problem.what),
             "Start it (`systemctl start mariadb`) and see that it holds your data; then run the \
@@ -329,8 +342,8 @@ fn runs_alone(places: &Places) -> Result<()> {
     })
 }
 
-/// Hands the work over to the unit, with the keys released and the check
-/// file's text at hand.
+/// Releases the keys, leaves the check file's text for the unit, and lets the unit
+/// do the work.
 fn work(options: &EnableOptions, user: &ServiceUser, journal: &Journal) -> Result<()> {
     installed_files::put_command()?;
     let check = release_keys_and_check(options, user, &journal.data)?;
@@ -343,7 +356,7 @@ fn work(options: &EnableOptions, user: &ServiceUser, journal: &Journal) -> Resul
 fn release_keys(options: &EnableOptions, user: &ServiceUser) -> Result<MasterKey> {
     let mut unlocked = unlock(&options.unlock)?;
     unlocked.set_mariadb(MariadbRelease::new(user.uid, user.gid))?;
-    key_release::put(unlocked.master_key(), &unlocked.proven.policy)?;
+    key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
     Ok(unlocked.master_key().clone())
 }
 
@@ -370,13 +383,13 @@ fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
     }
 }
 
-/// MariaDB's own server, at the socket that its settings name.
-fn client_of(started: &Started) -> Result<Client> {
+/// A client of the unit's own server, at the socket that its settings name.
+fn client_of(started: &StartCommand) -> Result<Client> {
     let socket = started.config.value("socket");
     Client::of_the_unit(Path::new(socket.unwrap_or("/run/mysqld/mysqld.sock")))
 }
 
-/// A line for whoever looks on. Nobody may: the terminal can be lost.
+/// Prints a line. Errors are ignored: the terminal may be lost.
 fn say(line: impl AsRef<str>) {
     use std::io::{Write, stdout};
     let _ = writeln!(stdout(), "{}", line.as_ref());

@@ -1,13 +1,13 @@
-//! The files that lie beside the tables in the clear data directory: said
-//! before, carried over or kept in a place of their own.
+//! The files beside the tables in the clear data directory: reported, carried over
+//! or moved aside.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::admin::mariadb::copying::{Client, Row};
 use crate::admin::mariadb::other_files::{
-    self, BinlogDecision, Class, Found, Known, QUESTIONS, Replication, classify, decide,
-    kept_place, list, move_kept, report,
+    self, BinlogDecision, Class, ClassifiedEntry, Known, QUESTIONS, Replication, classify, decide,
+    kept_place, list_entries, move_kept, report,
 };
 use crate::admin::problem::{Problem, Result};
 use crate::admin::timestamp;
@@ -15,7 +15,7 @@ use crate::admin::timestamp;
 use super::say;
 use crate::admin::mariadb::run_records::paths;
 
-/// What the server knows of its own files.
+/// Asks the server which files are its own.
 ///
 /// # Errors
 /// When it does not answer in full: everything would look foreign then.
@@ -33,12 +33,12 @@ fn answers(client: &Client, questions: &[&str]) -> Result<Vec<Row>> {
     Ok(answers?.concat())
 }
 
-fn found(data: &Path, known: &Known) -> Result<Vec<Found>> {
-    let listing = list(data, known)?;
+fn found(data: &Path, known: &Known) -> Result<Vec<ClassifiedEntry>> {
+    let listing = list_entries(data, known)?;
     Ok(classify(listing, known))
 }
 
-/// Says what lies there and what becomes of it.
+/// Reports the files and what becomes of them.
 ///
 /// # Errors
 /// When somebody still needs the binary logs.
@@ -62,24 +62,24 @@ pub fn tell(client: &Client, seen: &Path, now: u64, discard_binary_logs: bool) -
     }
 }
 
-/// Copies what belongs to the server and holds no row.
+/// Copies the files that belong to the server and hold no row.
 ///
 /// # Errors
 /// What the filesystem says.
 pub fn carry_over(known: &Known, from: &Path, to: &Path) -> Result<()> {
     let found = found(from, known)?;
-    let carried = other_files::of(&found, Class::CarriedOver);
+    let carried = other_files::of_class(&found, Class::CarriedOver);
     other_files::carry_over(from, to, carried).map_err(paths::problem)
 }
 
-/// Moves what nobody but its owner knows to a place of its own, beside the
-/// data directory and on its filesystem. `since` gives the place its date.
+/// Moves files that only their owner knows into a directory beside the data
+/// directory, on its filesystem. `since` gives that directory its date.
 ///
 /// # Errors
 /// What the filesystem says; it can be done again.
 pub fn keep(known: &Known, original: &Path, seen: &Path, since: u64) -> Result<()> {
     let found = found(original, known)?;
-    let kept: Vec<&Path> = other_files::of(&found, Class::Kept).collect();
+    let kept: Vec<&Path> = other_files::of_class(&found, Class::Kept).collect();
     if kept.is_empty() {
         return Ok(());
     }
@@ -98,8 +98,8 @@ pub fn keep(known: &Known, original: &Path, seen: &Path, since: u64) -> Result<(
     Ok(())
 }
 
-/// Says where [`keep`] has put what lay beside the tables, if it has: it does
-/// not come back by itself.
+/// Tells where [`keep`] has moved files, if it has: they do not come back by
+/// themselves.
 pub fn tell_kept(seen: &Path, since: u64) {
     let place = place(seen, since);
     if place.exists() {

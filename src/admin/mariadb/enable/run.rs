@@ -1,5 +1,5 @@
-//! The work on the stopped server: takes the steps of the plan, one by one,
-//! each only where all that it needs was seen.
+//! The work on the stopped server: takes the steps of the plan one by one, each
+//! only when everything that it needs was seen.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::admin::mariadb::copying::{
 };
 use crate::admin::mariadb::data_directory::{DataDirectory, holds_something};
 use crate::admin::mariadb::gate_units;
-use crate::admin::mariadb::launch::{Started, started_by_the_unit};
+use crate::admin::mariadb::launch::{StartCommand, unit_start_command};
 use crate::admin::mariadb::occupants;
 use crate::admin::mariadb::other_files::Known;
 use crate::admin::mariadb::service_user::ServiceUser;
@@ -20,30 +20,30 @@ use crate::admin::mariadb_service::{self, CHECK_FILE};
 use crate::admin::problem::{Problem, Result};
 use crate::sys::clock;
 
-use super::copy_mounts::Making;
+use super::copy_mounts::CopyMounts;
 use super::plan::{Holds, Step, steps};
 use super::proofs::{self, OnDisk, Serving, Unused};
 use super::start_prevention::{self, Cover};
 use super::{client_of, dependent_units, original, other_files, preflight, say, undo};
 use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
-use crate::admin::mariadb::run_records::marked_room::Marked;
-use crate::admin::mariadb::run_records::paths::{self, Places};
+use crate::admin::mariadb::run_records::marked_room::MarkedRoom;
+use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 
-/// How many rows every table had, beside the original.
+/// The file with the row count of every table, beside the original.
 const COUNTS: &str = "counts";
 
-/// Holds the check file's text until it takes its place: what writes it has
-/// no master key.
+/// Where the check file's text waits for its place: this process has no master
+/// key to make it with.
 pub fn check_text() -> PathBuf {
     Path::new(ROOM).join("check")
 }
 
 struct Run {
     journal: Journal,
-    places: Places,
+    paths: RunPaths,
     user: ServiceUser,
     /// As the unit starts MariaDB; read before the unit is masked.
-    started: Started,
+    started: StartCommand,
     /// What MariaDB said of its files before it was stopped.
     known: Option<Known>,
     copied: Option<Copied>,
@@ -66,19 +66,19 @@ pub fn go_on() -> Result<()> {
         ));
     };
     if journal.stage == Stage::TakingBack {
-        return undo::go_back(&journal, &Places::of(&journal.data));
+        return undo::go_back(&journal, &RunPaths::of(&journal.data));
     }
     let user = ServiceUser::find()?;
-    let started = started_by_the_unit(&user)?;
+    let started = unit_start_command(&user)?;
     let known = match journal.stage {
         Stage::Building => Some(other_files::known(&client_of(&started)?)?),
         _ => None,
     };
-    let places = Places::of(&journal.data);
-    let filesystem = places.filesystem().map_err(paths::problem)?;
+    let paths = RunPaths::of(&journal.data);
+    let filesystem = paths.filesystem().map_err(paths::problem)?;
     let mut run = Run {
         filesystem,
-        places,
+        paths,
         started,
         user,
         known,
@@ -110,14 +110,14 @@ pub fn go_on() -> Result<()> {
 
 impl Run {
     fn data(&self) -> &DataDirectory {
-        &self.places.data
+        &self.paths.data
     }
 
     fn take(&mut self, step: Step) -> Result<()> {
         let io = paths::problem;
         match step {
             Step::Note(stage) => self.note(stage),
-            Step::HoldUnits => start_prevention::units(),
+            Step::HoldUnits => start_prevention::mask_units(),
             Step::StopServer => self.stop(),
             Step::CoverOriginal => self.cover(),
             Step::Copy => self.copy(),
@@ -138,12 +138,12 @@ impl Run {
                 say("Looking whether the gate opens and closes.");
                 proofs::gate_works(self.data())
             }
-            Step::LetUnitsGo => start_prevention::let_units_go(),
+            Step::LetUnitsGo => start_prevention::unmask_units(),
             Step::StartServer => {
                 say("Starting MariaDB behind the gate.");
                 mariadb_service::start_mariadb()?;
                 // One that ran already does not start, and has read its keys.
-                key_release::after_start()
+                key_release::remove_if_read()
             }
             Step::ProveServing => {
                 self.serving = Some(proofs::serving(self.data().real())?);
@@ -169,7 +169,7 @@ impl Run {
         self.journal.reach(stage).map_err(paths::problem)?;
         if stage >= Stage::Starting {
             // Until then an interruption is undone: the copy goes back into it.
-            let making = Marked::find(&self.places.making, self.journal.run);
+            let making = MarkedRoom::find(&self.paths.making, self.journal.run);
             if let Some(making) = making.map_err(paths::problem)? {
                 making.delete().map_err(paths::problem)?;
             }
@@ -187,7 +187,7 @@ impl Run {
 
     /// Where the original lies: in its own place, or closed already.
     fn original_now(&self) -> Result<PathBuf> {
-        let closed = Marked::find(&self.places.original, self.journal.run);
+        let closed = MarkedRoom::find(&self.paths.original, self.journal.run);
         let closed = closed.map_err(paths::problem)?.map(|room| room.data());
         Ok(closed
             .filter(|data| data.exists())
@@ -196,7 +196,7 @@ impl Run {
 
     /// Where the copy lies: still where it was made, or in its place.
     fn copy_now(&self) -> Result<PathBuf> {
-        let making = Marked::find(&self.places.making, self.journal.run);
+        let making = MarkedRoom::find(&self.paths.making, self.journal.run);
         let making = making.map_err(paths::problem)?.map(|room| room.data());
         Ok(making
             .filter(|data| data.exists())
@@ -224,18 +224,18 @@ impl Run {
 
     fn copy(&mut self) -> Result<()> {
         let io = paths::problem;
-        let room = Marked::make(&self.places.making, self.journal.run).map_err(io)?;
-        let making = Making::in_room(&room, self.user).map_err(io)?;
+        let room = MarkedRoom::make(&self.paths.making, self.journal.run).map_err(io)?;
+        let making = CopyMounts::in_room(&room, self.user).map_err(io)?;
         let behind = Cover::of(self.data().seen()).behind();
         let copied = encrypted_copy(
             &self.user,
-            &self.started.words,
+            &self.started.arguments,
             &Source::Stopped { data: &behind },
             &making.target(Path::new(KEY_FILE)),
             &mut |line| say(line),
         )?;
         self.copied = Some(copied);
-        Making::end().map_err(io)
+        CopyMounts::end().map_err(io)
     }
 
     fn carry_over(&self) -> Result<()> {
@@ -252,9 +252,9 @@ impl Run {
     fn move_original(&mut self) -> Result<()> {
         let io = paths::problem;
         let seen = self.data().seen().to_owned();
-        let room = match Marked::find(&self.places.original, self.journal.run).map_err(io)? {
+        let room = match MarkedRoom::find(&self.paths.original, self.journal.run).map_err(io)? {
             Some(room) => room,
-            None => Marked::make(&self.places.original, self.journal.run).map_err(io)?,
+            None => MarkedRoom::make(&self.paths.original, self.journal.run).map_err(io)?,
         };
         if let Some(copied) = &self.copied {
             let counts = Counts::of(&copied.inventory).text();
@@ -270,7 +270,7 @@ impl Run {
 
     fn place_copy(&self) -> Result<()> {
         let io = paths::problem;
-        let making = Marked::find(&self.places.making, self.journal.run).map_err(io)?;
+        let making = MarkedRoom::find(&self.paths.making, self.journal.run).map_err(io)?;
         if let Some(making) = making.filter(|room| room.data().exists()) {
             making.hand_out(self.data().real()).map_err(io)?;
         }
@@ -300,11 +300,11 @@ impl Run {
         write_durably(Path::new(CHECK_FILE), &check).map_err(io)
     }
 
-    fn original(&self) -> Result<Marked> {
-        let room = Marked::find(&self.places.original, self.journal.run);
+    fn original(&self) -> Result<MarkedRoom> {
+        let room = MarkedRoom::find(&self.paths.original, self.journal.run);
         room.map_err(paths::problem)?.ok_or_else(|| {
             Problem::failed(
-                format!("{} is not there.", self.places.original.display()),
+                format!("{} is not there.", self.paths.original.display()),
                 "Was it moved? Move it back and run the command again. If it was removed, \
                  `stayput mariadb destroy-original` ends the run.",
             )

@@ -1,7 +1,6 @@
-//! Keeps everything from starting MariaDB while its files are copied and
-//! moved: its units are masked until the next boot at the latest, and where
-//! it would look for its data stands an empty directory that cannot be
-//! written. Both end with a power cut, and the server as it was comes up.
+//! Prevents every start of MariaDB while its files are copied and moved. Its units
+//! are masked until the next boot at the latest, and an empty read-only directory
+//! covers its data. A power cut ends both, and the server comes up as it was.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -15,8 +14,8 @@ use crate::admin::program;
 use crate::admin::systemd::{self, SYSTEMCTL, reload};
 use crate::sys::mount;
 
-/// By any of these names MariaDB is started: the package's service, its
-/// sockets and instances, and the names of its predecessors.
+/// All names by which MariaDB is started: the package's service, its sockets and
+/// instances, and the names of its predecessors.
 const UNITS: [&str; 8] = [
     "mariadb.service",
     "mariadb.socket",
@@ -34,18 +33,18 @@ const CONTROL: &str = "/run/systemd/system.control";
 
 const NEXT: &str = "`systemctl status mariadb` tells more.";
 
-/// Masks MariaDB's units until they are let go or the server is started anew.
+/// Masks MariaDB's units until [`unmask_units`] or the next boot.
 ///
 /// # Errors
 /// When systemd does not do it.
-pub fn units() -> Result<()> {
+pub fn mask_units() -> Result<()> {
     let mut mask = vec!["mask", "--runtime", "--quiet"];
     mask.extend(UNITS);
     systemd::systemctl(&mask, NEXT)?;
     if is_masked() {
         return Ok(());
     }
-    // A unit of the owner's in /etc comes before the mask.
+    // The owner's unit in /etc takes precedence over the mask.
     let link = || -> io::Result<()> {
         fs::create_dir_all(CONTROL)?;
         for unit in UNITS {
@@ -77,12 +76,11 @@ fn state(property: &str) -> String {
     program::run(&mut show, "").map_or_else(|_| String::new(), |text| text.trim().to_owned())
 }
 
-/// Lets MariaDB's units be started again. Does nothing where they are not
-/// held.
+/// Unmasks MariaDB's units. Does nothing where they are not masked.
 ///
 /// # Errors
 /// When systemd does not do it.
-pub fn let_units_go() -> Result<()> {
+pub fn unmask_units() -> Result<()> {
     for unit in UNITS {
         let link = Path::new(CONTROL).join(unit);
         if fs::read_link(&link).is_ok_and(|to| to == Path::new("/dev/null")) {
@@ -106,6 +104,7 @@ pub struct Cover<'a> {
 const ORIGINAL: &str = "old";
 
 impl<'a> Cover<'a> {
+    /// The cover over the data directory at this path.
     pub fn of(seen: &'a Path) -> Self {
         Self { seen }
     }
@@ -133,8 +132,8 @@ impl<'a> Cover<'a> {
         Path::new(ROOM).join(ORIGINAL)
     }
 
-    /// Takes the cover away, and the other name. Does nothing where there is
-    /// none; one that is in use ends with its last user.
+    /// Removes the cover and the other name. Does nothing where there is none; one
+    /// that is in use ends with its last user.
     ///
     /// # Errors
     /// What the kernel says.
@@ -144,7 +143,7 @@ impl<'a> Cover<'a> {
         while is_mount(&behind)? {
             mount::unmount_lazily(&behind)?;
         }
-        // Only a cover of this kind: what else is mounted there is not ours.
+        // Only a cover of this kind: other mounts are not ours.
         while is_mount(self.seen)? && is_cover(self.seen)? {
             mount::unmount_lazily(self.seen)?;
         }

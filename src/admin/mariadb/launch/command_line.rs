@@ -1,10 +1,10 @@
-//! The words that mariadbd will be started with, from one command of a unit.
+//! Expands one command of a unit into the arguments that mariadbd will get.
 //!
 //! systemd's own rules (systemd.service(5), "Command lines"): a word that is
 //! `$NAME` and nothing else becomes the words of the variable, `${NAME}` inside
 //! a word becomes its value as it is, `$$` is a dollar sign. Debian's unit
 //! hands the rest to a shell, whose rules differ. Only what both can mean in
-//! one way alone is taken; everything else is [`Unclear`], and refused.
+//! one way alone is taken; everything else is [`UnclearCommand`], and refused.
 
 use std::fmt;
 
@@ -19,15 +19,17 @@ const SHELLS: [&str; 2] = ["/bin/sh", "/usr/bin/sh"];
 const GALERA: &str = "set -f; [ ! -e /usr/bin/galera_recovery ] && VAR= || \
                       VAR=`/usr/bin/galera_recovery`; [ $? -eq 0 ] || exit 1; ";
 
-/// Signs of which a shell, systemd or a person could make different things.
+/// Characters that a shell, systemd and a person could read differently.
 const AMBIGUOUS: &[char] = &[
     '\'', '"', '\\', '$', '`', ';', '&', '|', '<', '>', '*', '?', '[', ']', '~',
 ];
 
-/// One command of a unit as systemd holds it: read, but not yet expanded.
+/// One command of a unit as systemd has loaded it, not yet expanded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Command {
+    /// The program.
     pub path: String,
+    /// Its words, the program's name first.
     pub argv: Vec<String>,
     /// What the signs before the path mean (`no-env-expand`, `privileged`...).
     pub flags: Vec<String>,
@@ -46,9 +48,9 @@ impl Command {
     }
 }
 
-/// Why a command cannot be foretold.
+/// Why a command cannot be expanded with certainty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unclear {
+pub enum UnclearCommand {
     /// It is not mariadbd, nor the shell of MariaDB's own unit.
     Program(String),
     /// It runs in another way than the unit's other commands.
@@ -61,7 +63,7 @@ pub enum Unclear {
     Dollar(String),
 }
 
-impl fmt::Display for Unclear {
+impl fmt::Display for UnclearCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Program(program) => write!(f, "it runs {program} instead of {}", PROGRAMS[0]),
@@ -76,20 +78,20 @@ impl fmt::Display for Unclear {
     }
 }
 
-/// The words that mariadbd gets after its name.
+/// The arguments that mariadbd gets.
 ///
 /// # Errors
-/// [`Unclear`].
-pub fn words(command: &Command, environment: &Environment) -> Result<Vec<String>, Unclear> {
+/// [`UnclearCommand`].
+pub fn expand(command: &Command, environment: &Environment) -> Result<Vec<String>, UnclearCommand> {
     let expands = match command.flags.iter().find(|flag| *flag != "ignore-failure") {
         None => true,
         Some(flag) if flag == "no-env-expand" && command.flags.len() == 1 => false,
-        Some(flag) => return Err(Unclear::Flag(flag.clone())),
+        Some(flag) => return Err(UnclearCommand::Flag(flag.clone())),
     };
     let (name, rest) = match command.argv.split_first() {
         Some((name, rest)) if *name == command.path => (name, rest),
         // `@`: another name is given to the program.
-        _ => return Err(Unclear::Program(command.shown())),
+        _ => return Err(UnclearCommand::Program(command.shown())),
     };
     if PROGRAMS.contains(&name.as_str()) {
         return match expands {
@@ -101,11 +103,11 @@ pub fn words(command: &Command, environment: &Environment) -> Result<Vec<String>
         [option, script] if SHELLS.contains(&name.as_str()) && option == "-c" => {
             by_shell(script, expands, environment)
         }
-        _ => Err(Unclear::Program(name.clone())),
+        _ => Err(UnclearCommand::Program(name.clone())),
     }
 }
 
-fn by_systemd(words: &[String], environment: &Environment) -> Result<Vec<String>, Unclear> {
+fn by_systemd(words: &[String], environment: &Environment) -> Result<Vec<String>, UnclearCommand> {
     let mut expanded = Vec::new();
     for word in words {
         match word.strip_prefix('$') {
@@ -117,8 +119,8 @@ fn by_systemd(words: &[String], environment: &Environment) -> Result<Vec<String>
 }
 
 /// `${NAME}` and `$$` inside a word.
-fn within(word: &str, environment: &Environment) -> Result<String, Unclear> {
-    let unclear = || Unclear::Dollar(word.to_owned());
+fn within(word: &str, environment: &Environment) -> Result<String, UnclearCommand> {
+    let unclear = || UnclearCommand::Dollar(word.to_owned());
     let mut text = String::new();
     let mut rest = word;
     while let Some((before, after)) = rest.split_once('$') {
@@ -142,11 +144,11 @@ fn within(word: &str, environment: &Environment) -> Result<String, Unclear> {
 
 /// The words of a variable: neither quotes nor patterns are in it, so that
 /// systemd and a shell split it alike.
-fn split(name: &str, environment: &Environment) -> Result<Vec<String>, Unclear> {
+fn split(name: &str, environment: &Environment) -> Result<Vec<String>, UnclearCommand> {
     let value = environment.value(name).unwrap_or_default();
     let odd = |c: char| AMBIGUOUS.contains(&c) || (c.is_control() && !['\t', '\n'].contains(&c));
     if value.contains(odd) {
-        return Err(Unclear::Variable(name.to_owned()));
+        return Err(UnclearCommand::Variable(name.to_owned()));
     }
     let words = value.split([' ', '\t', '\n']);
     Ok(words
@@ -159,15 +161,15 @@ fn by_shell(
     script: &str,
     expands: bool,
     environment: &Environment,
-) -> Result<Vec<String>, Unclear> {
+) -> Result<Vec<String>, UnclearCommand> {
     // systemd would put its own values in before the shell sees the text.
     if expands && (script.contains("${") || script.contains("$$") || script.starts_with('$')) {
-        return Err(Unclear::Script);
+        return Err(UnclearCommand::Script);
     }
     // A line that goes on in the next leaves several blanks behind.
     let plain = |c: char| !c.is_control() && (c == ' ' || !c.is_whitespace());
     if !script.chars().all(plain) {
-        return Err(Unclear::Script);
+        return Err(UnclearCommand::Script);
     }
     let script = script
         .split(' ')
@@ -180,11 +182,11 @@ fn by_shell(
     };
     let mut words = rest
         .strip_prefix("exec ")
-        .ok_or(Unclear::Script)?
+        .ok_or(UnclearCommand::Script)?
         .split(' ');
     match words.next() {
         Some(program) if PROGRAMS.contains(&program) => {}
-        _ => return Err(Unclear::Script),
+        _ => return Err(UnclearCommand::Script),
     }
     let mut expanded = Vec::new();
     for word in words {
@@ -193,7 +195,7 @@ fn by_shell(
             Some("VAR") if galera => {}
             Some(name) if is_name(name) => expanded.extend(split(name, environment)?),
             None if word.chars().all(is_plain) => expanded.push(word.to_owned()),
-            _ => return Err(Unclear::Script),
+            _ => return Err(UnclearCommand::Script),
         }
     }
     Ok(expanded)

@@ -1,4 +1,4 @@
-//! What systemd and the shell make of a command, against what is foretold.
+//! How systemd and the shell expand a command, compared with [`expand`].
 
 use std::process::Command as Program;
 
@@ -25,12 +25,12 @@ fn environment(assignments: &[&str]) -> Environment {
     environment
 }
 
-fn foretold(argv: &[&str], assignments: &[&str]) -> Result<Vec<String>, Unclear> {
-    words(&command(argv), &environment(assignments))
+fn expanded(argv: &[&str], assignments: &[&str]) -> Result<Vec<String>, UnclearCommand> {
+    expand(&command(argv), &environment(assignments))
 }
 
-fn shell(script: &str) -> Result<Vec<String>, Unclear> {
-    foretold(&["/bin/sh", "-c", script], &["MYSQLD_OPTS=--port=3307 --b"])
+fn shell(script: &str) -> Result<Vec<String>, UnclearCommand> {
+    expanded(&["/bin/sh", "-c", script], &["MYSQLD_OPTS=--port=3307 --b"])
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn the_packages_own_commands_are_understood() {
     ];
     let suffix = ["MYSQLD_MULTI_INSTANCE=--defaults-group-suffix=.a --basedir=/usr"];
     assert_eq!(
-        foretold(&instance, &suffix).unwrap(),
+        expanded(&instance, &suffix).unwrap(),
         ["--defaults-group-suffix=.a", "--basedir=/usr"]
     );
     // Earlier releases of Debian 12.
@@ -53,7 +53,7 @@ fn the_packages_own_commands_are_understood() {
         "$_WSREP_NEW_CLUSTER",
         "$_WSREP_START_POSITION",
     ];
-    assert_eq!(foretold(&earlier, &[]).unwrap(), [""; 0]);
+    assert_eq!(expanded(&earlier, &[]).unwrap(), [""; 0]);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn an_owners_words_are_seen_as_mariadbd_sees_them() {
         "$MYSQLD_OPTS",
     ];
     assert_eq!(
-        foretold(&given, &["PLACE=/srv/a b"]).unwrap(),
+        expanded(&given, &["PLACE=/srv/a b"]).unwrap(),
         [
             "--defaults-file=/srv/my.cnf",
             "--init-connect=SET NAMES utf8",
@@ -82,7 +82,7 @@ fn an_owners_words_are_seen_as_mariadbd_sees_them() {
 
 #[test]
 fn what_is_not_mariadbd_alone_is_not_understood() {
-    let program = |argv: &[&str]| matches!(foretold(argv, &[]), Err(Unclear::Program(_)));
+    let program = |argv: &[&str]| matches!(expanded(argv, &[]), Err(UnclearCommand::Program(_)));
     for argv in [
         &["/usr/bin/mysqld_safe"][..],
         &["/usr/bin/numactl", "--interleave=all", "/usr/sbin/mariadbd"],
@@ -95,7 +95,7 @@ fn what_is_not_mariadbd_alone_is_not_understood() {
     }
     let mut renamed = command(&["/usr/sbin/mariadbd"]);
     renamed.argv[0] = "x".into();
-    assert!(words(&renamed, &Environment::default()).is_err());
+    assert!(expand(&renamed, &Environment::default()).is_err());
 }
 
 #[test]
@@ -119,11 +119,11 @@ fn a_shell_that_does_more_is_not_understood() {
         "cd /x; exec /usr/sbin/mariadbd",
         "exec /usr/sbin/mariadbd --a\nexec /usr/sbin/mariadbd",
     ] {
-        assert_eq!(shell(script), Err(Unclear::Script), "{script}");
+        assert_eq!(shell(script), Err(UnclearCommand::Script), "{script}");
     }
     // Without MariaDB's own beginning VAR is a variable like others.
     let given = ["/bin/sh", "-c", "exec /usr/sbin/mariadbd $VAR"];
-    assert_eq!(foretold(&given, &["VAR=--a"]).unwrap(), ["--a"]);
+    assert_eq!(expanded(&given, &["VAR=--a"]).unwrap(), ["--a"]);
 }
 
 #[test]
@@ -137,15 +137,15 @@ fn values_that_could_mean_two_things_are_not_understood() {
             &["/bin/sh", "-c", DEBIAN],
         ] {
             assert_eq!(
-                foretold(argv, &[&assignment]),
-                Err(Unclear::Variable("MYSQLD_OPTS".into())),
+                expanded(argv, &[&assignment]),
+                Err(UnclearCommand::Variable("MYSQLD_OPTS".into())),
                 "{value:?}"
             );
         }
     }
     for word in ["$", "a$b", "${", "${A", "${A-b}", "${A:+b}", "$1", "$A-b"] {
-        let given = foretold(&["/usr/sbin/mariadbd", word], &[]);
-        assert_eq!(given, Err(Unclear::Dollar(word.into())));
+        let given = expanded(&["/usr/sbin/mariadbd", word], &[]);
+        assert_eq!(given, Err(UnclearCommand::Dollar(word.into())));
     }
 }
 
@@ -154,7 +154,7 @@ fn signs_before_the_command_count() {
     let with = |flags: &[&str]| {
         let mut command = command(&["/usr/sbin/mariadbd", "$A"]);
         command.flags = flags.iter().map(|&flag| flag.into()).collect();
-        words(&command, &environment(&["A=b c"]))
+        expand(&command, &environment(&["A=b c"]))
     };
     assert_eq!(with(&["ignore-failure"]).unwrap(), ["b", "c"]);
     assert_eq!(with(&["no-env-expand"]).unwrap(), ["$A"]);
@@ -165,7 +165,10 @@ fn signs_before_the_command_count() {
         &["via-shell"],
         &["no-env-expand", "ambient"],
     ] {
-        assert!(matches!(with(flags), Err(Unclear::Flag(_))), "{flags:?}");
+        assert!(
+            matches!(with(flags), Err(UnclearCommand::Flag(_))),
+            "{flags:?}"
+        );
     }
 }
 
@@ -246,7 +249,7 @@ proptest! {
     fn systemd_never_runs_other_words(given in proptest::collection::vec(WORD, 0..4), value in VALUE) {
         let mut argv = vec!["/usr/sbin/mariadbd"];
         argv.extend(given.iter().map(String::as_str));
-        if let Ok(words) = words(&command(&argv), &environment(&[&format!("A={value}")])) {
+        if let Ok(words) = expand(&command(&argv), &environment(&[&format!("A={value}")])) {
             let of = |name: &str| if name == "A" { value.clone() } else { String::new() };
             prop_assert_eq!(words, as_systemd(&given, of));
         }
@@ -260,7 +263,7 @@ proptest! {
     fn a_shell_never_runs_other_words(given in "( {1,2}(--[a-c]=|[a-z/.,:@%+]|\\$A|[*~#'\"{};]){0,5}){0,3}", value in VALUE) {
         let script = format!("exec /usr/sbin/mariadbd{given}");
         let argv = ["/bin/sh", "-c", &script];
-        if let Ok(words) = words(&command(&argv), &environment(&[&format!("A={value}")])) {
+        if let Ok(words) = expand(&command(&argv), &environment(&[&format!("A={value}")])) {
             prop_assert_eq!(words, as_shell(&script, &value));
         }
     }

@@ -1,6 +1,6 @@
-//! What lies in the data directory beside the tables, and what becomes of it.
+//! The files in the data directory beside the tables, and what becomes of them.
 //! MariaDB makes its own files again; everything else is somebody's: dumps,
-//! exports, logs, keys. What is not known is kept, never destroyed.
+//! exports, logs, keys. Unknown files are kept, never destroyed.
 
 mod binary_logs;
 mod known;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use binary_logs::{BinlogDecision, Replication, decide};
 pub use known::{Known, QUESTIONS};
-pub use list::list;
+pub use list::list_entries;
 pub use moving::{carry_over, kept_place, move_kept};
 pub use report::report;
 
@@ -22,6 +22,7 @@ pub use report::report;
 pub struct Entry {
     /// Relative to the data directory.
     pub path: PathBuf,
+    /// What it is to the filesystem.
     pub kind: Kind,
     /// Of a directory: of all files in it.
     pub bytes: u64,
@@ -29,6 +30,7 @@ pub struct Entry {
     pub links: u64,
 }
 
+/// What an entry is to the filesystem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     File,
@@ -56,9 +58,12 @@ pub enum Class {
     Kept,
 }
 
+/// An entry and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct ClassifiedEntry {
+    /// What becomes of it.
     pub class: Class,
+    /// What was found.
     pub entry: Entry,
 }
 
@@ -83,9 +88,9 @@ const CARRIED: [&str; 11] = [
     "server-key.pem",
 ];
 
-/// Judges a listing.
-pub fn classify(listing: Vec<Entry>, known: &Known) -> Vec<Found> {
-    let found = listing.into_iter().map(|entry| Found {
+/// Classifies a listing by what the server knows.
+pub fn classify(listing: Vec<Entry>, known: &Known) -> Vec<ClassifiedEntry> {
+    let found = listing.into_iter().map(|entry| ClassifiedEntry {
         class: class(&entry, known),
         entry,
     });
@@ -194,8 +199,8 @@ fn is_tables(database: &str, name: &str, known: &Known) -> bool {
     }
 }
 
-/// What one class has, in the listing's order.
-pub fn of(found: &[Found], class: Class) -> impl Iterator<Item = &Path> {
+/// The paths of one class, in the listing's order.
+pub fn of_class(found: &[ClassifiedEntry], class: Class) -> impl Iterator<Item = &Path> {
     let found = found.iter().filter(move |found| found.class == class);
     found.map(|found| &*found.entry.path)
 }

@@ -1,15 +1,15 @@
-//! What the person is told of the files beside the tables: names, sizes and
-//! what each probably is, never what stands in one.
+//! Tells the person of the files beside the tables: names, sizes and what each
+//! probably is, never its contents.
 
 use std::path::Path;
 
-use super::{Class, Entry, Found, Kind};
+use super::{Class, ClassifiedEntry, Entry, Kind};
 
 /// Names that are listed, at most; the largest first.
 const SHOWN: usize = 30;
 
 /// Lines for the person. `kept_at` is where [`Class::Kept`] is moved to.
-pub fn report(found: &[Found], kept_at: &Path) -> Vec<String> {
+pub fn report(found: &[ClassifiedEntry], kept_at: &Path) -> Vec<String> {
     let of = |class| {
         let found = found.iter().filter(move |found| found.class == class);
         let mut entries: Vec<&Entry> = found.map(|found| &found.entry).collect();
@@ -77,6 +77,7 @@ fn amount(entry: &Entry) -> String {
     }
 }
 
+/// A number of bytes for people, in powers of 1000.
 pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} bytes"),

@@ -1,4 +1,4 @@
-//! The end of files and swap that hold rows or keys in clear.
+//! Overwrites files and swap that hold rows or keys in clear.
 
 mod destroy;
 mod file;

@@ -1,5 +1,4 @@
-//! The clear original that a run has left: what is known of it and what ends
-//! it.
+//! The clear original that a run has left, and what ends it.
 
 use std::path::PathBuf;
 
@@ -9,14 +8,16 @@ use crate::admin::timestamp::rfc3339;
 
 use super::journal::{Journal, OriginalEnds, Stage};
 use super::lost_journal;
-use super::paths::Places;
+use super::paths::RunPaths;
 
 /// A copy of the database that anybody with the disk can read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClearOriginal {
+    /// The room that it lies in.
     pub path: PathBuf,
     /// Seconds since 1970; `None` where MariaDB still works in it.
     pub since: Option<u64>,
+    /// What ends it.
     pub ends: Ends,
 }
 
@@ -35,6 +36,7 @@ pub enum Ends {
 }
 
 impl ClearOriginal {
+    /// The original that the journal tells of.
     pub fn of(journal: &Journal) -> Self {
         let ends = match (journal.stage, journal.ends) {
             (Stage::Destroying, _) => Ends::UnderWay,
@@ -44,7 +46,7 @@ impl ClearOriginal {
             _ => Ends::Run,
         };
         Self {
-            path: Places::of(&journal.data).original,
+            path: RunPaths::of(&journal.data).original,
             since: (journal.since > 0).then_some(journal.since),
             ends,
         }
@@ -85,7 +87,7 @@ impl ClearOriginal {
 /// # Errors
 /// When the journal cannot be read: then nobody knows.
 pub fn find() -> std::io::Result<Option<ClearOriginal>> {
-    let journal = lost_journal::find()?;
+    let journal = lost_journal::read_or_reconstruct()?;
     // A rehearsal leaves the server as it was.
     let run = journal.filter(|journal| journal.stage != Stage::Rehearsing);
     Ok(run.as_ref().map(ClearOriginal::of))

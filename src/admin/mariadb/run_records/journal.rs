@@ -1,5 +1,5 @@
-//! How far a run came, on disk, so that a power cut or a kill in the middle
-//! leaves something that can be taken up or undone.
+//! The journal of a run, on disk, so that a run that was cut off by a power cut or
+//! a kill can be resumed or undone.
 
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -10,6 +10,7 @@ use crate::admin::durable::{sync_directory, write_durably};
 
 use super::marked_room::RunId;
 
+/// Where the journal is.
 pub const FILE: &str = "/var/lib/stayput/mariadb.enable";
 const FIRST_LINE: &str = "stayput mariadb enable 2";
 
@@ -28,7 +29,7 @@ pub enum Stage {
     /// place. Nothing has written into it. An interruption is undone.
     Switching,
     /// The copy, which may have taken writes, is put aside, and the original
-    /// gets its place back. An interruption is gone on with.
+    /// gets its place back. After an interruption the run goes on.
     TakingBack,
     /// MariaDB may have been started with the copy, which may have taken
     /// writes: from here on nothing is undone without comparing.
@@ -70,10 +71,13 @@ const ENDS: [(OriginalEnds, &str); 3] = [
 /// One run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journal {
+    /// The mark of everything that this run makes.
     pub run: RunId,
+    /// How far it came.
     pub stage: Stage,
     /// The data directory as MariaDB sees it.
     pub data: PathBuf,
+    /// What its owner wants of the original.
     pub ends: OriginalEnds,
     /// When the copy began to serve, in seconds since 1970; 0 before.
     pub since: u64,
@@ -139,7 +143,7 @@ impl Journal {
         text
     }
 
-    /// Writes it; what is in it holds after a power cut.
+    /// Writes the journal durably.
     ///
     /// # Errors
     /// What the filesystem says; also when the data directory's path cannot
@@ -155,13 +159,13 @@ impl Journal {
     /// Notes that the run came to `stage`.
     ///
     /// # Errors
-    /// As [`Journal::write`].
+    /// What the filesystem says.
     pub fn reach(&mut self, stage: Stage) -> io::Result<()> {
         self.stage = stage;
         self.write()
     }
 
-    /// The run has ended.
+    /// Removes the journal: the run has ended.
     ///
     /// # Errors
     /// What the filesystem says.

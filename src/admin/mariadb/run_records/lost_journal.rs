@@ -1,6 +1,6 @@
-//! A clear original whose journal is lost or damaged. Its room still carries
-//! the run's mark, so the run can be taken up: from a stage that destroys
-//! nothing and undoes nothing without comparing.
+//! Reconstructs a journal that is lost or damaged. The room of the clear original
+//! still carries the run's mark, so the run can be resumed, at a stage that
+//! destroys nothing and undoes nothing without comparing.
 
 use std::fs;
 use std::io;
@@ -10,55 +10,59 @@ use crate::admin::mariadb::check_file::read_check_file;
 use crate::admin::mariadb::data_directory::holds_something;
 
 use super::journal::{Journal, OriginalEnds, Stage};
-use super::marked_room::Marked;
-use super::paths::Places;
+use super::marked_room::MarkedRoom;
+use super::paths::RunPaths;
 
-/// In the room of an original that is no longer whole.
+/// A file in the room of an original whose destruction has begun.
 pub const BEING_DESTROYED: &str = "being-destroyed";
 
 /// Where Debian's MariaDB has its data.
 pub const USUAL: &str = "/var/lib/mysql";
 
-/// The journal; where there is none, what the room of an original tells of
-/// its run.
+/// Reads the journal, or reconstructs it from the room of an original beside the
+/// data directory that the check file names.
 ///
 /// # Errors
 /// When there is a journal that cannot be read, and no room tells more.
-pub fn find() -> io::Result<Option<Journal>> {
+pub fn read_or_reconstruct() -> io::Result<Option<Journal>> {
     let read = Journal::read();
     if let Ok(Some(_)) = read {
         return read;
     }
     let check = read_check_file();
     let data = check.as_ref().map_or(USUAL, |check| check.data_directory());
-    reconstruct(read, &Places::of(Path::new(data)))
+    reconstruct(read, &RunPaths::of(Path::new(data)))
 }
 
-/// What the journal says or, where there is none, the room of an original.
+/// Reconstructs the journal from the room of an original. Without such a room the
+/// result of reading stands.
+///
+/// # Errors
+/// What reading the journal said.
 pub fn reconstruct(
     read: io::Result<Option<Journal>>,
-    places: &Places,
+    paths: &RunPaths,
 ) -> io::Result<Option<Journal>> {
-    match Marked::owner(&places.original) {
-        Some(run) if places.original.join("data").exists() => Ok(Some(Journal {
+    match MarkedRoom::owner(&paths.original) {
+        Some(run) if paths.original.join("data").exists() => Ok(Some(Journal {
             run,
-            stage: stage(places),
-            data: places.data.seen().to_owned(),
-            // What its owner wanted is lost with the journal.
+            stage: stage(paths),
+            data: paths.data.seen().to_owned(),
+            // The owner's choice is lost with the journal.
             ends: OriginalEnds::Never,
-            since: changed(&places.original),
+            since: changed(&paths.original),
             boot: String::new(),
         })),
         _ => read,
     }
 }
 
-fn stage(places: &Places) -> Stage {
-    if places.original.join(BEING_DESTROYED).exists() {
+fn stage(paths: &RunPaths) -> Stage {
+    if paths.original.join(BEING_DESTROYED).exists() {
         return Stage::Destroying;
     }
-    // Where the copy lies in its place MariaDB may have worked in it.
-    match holds_something(places.data.real()) {
+    // MariaDB may have worked in a copy that is in its place.
+    match holds_something(paths.data.real()) {
         true => Stage::Starting,
         false => Stage::Switching,
     }

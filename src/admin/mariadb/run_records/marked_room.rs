@@ -1,5 +1,5 @@
-//! Whatever a run makes carries the run's id, and nothing else is ever
-//! deleted: that something is there, or is not, allows nothing.
+//! Everything that a run makes carries the run's id, and nothing without it is ever
+//! deleted. That something exists, or does not, allows nothing.
 //!
 //! A marked room is a directory with two entries: `mark`, which holds the id,
 //! and `data`. A data directory enters or leaves a room by a rename, so the
@@ -20,6 +20,7 @@ use crate::keys::random_bytes;
 pub struct RunId([u8; 16]);
 
 impl RunId {
+    /// A new random id.
     pub fn new() -> Self {
         Self(random_bytes())
     }
@@ -44,14 +45,13 @@ impl fmt::Display for RunId {
 const MARK: &str = "mark";
 const DATA: &str = "data";
 
-/// A room that holds the mark of one run. Only through this is anything
-/// deleted.
+/// A room with the mark of one run. Only through this type is anything deleted.
 #[derive(Debug)]
-pub struct Marked {
+pub struct MarkedRoom {
     room: PathBuf,
 }
 
-impl Marked {
+impl MarkedRoom {
     /// Makes the room, closed to everybody but root, with the run's mark.
     ///
     /// # Errors
@@ -76,8 +76,8 @@ impl Marked {
     /// run's mark.
     pub fn find(room: &Path, run: RunId) -> io::Result<Option<Self>> {
         clear_unfinished(&unfinished(room))?;
-        // The last line of a deletion that was cut before it: remove_dir takes
-        // an empty directory only.
+        // Finishes an interrupted deletion: remove_dir removes empty directories
+        // only.
         if fs::remove_dir(room).is_ok() {
             sync_directory(room)?;
         }
@@ -96,7 +96,7 @@ impl Marked {
         }
     }
 
-    /// Whose mark a room carries, if any.
+    /// The run whose mark a room carries, if any.
     pub fn owner(room: &Path) -> Option<RunId> {
         RunId::parse(fs::read_to_string(room.join(MARK)).ok()?.trim_end())
     }
@@ -155,7 +155,7 @@ impl Marked {
     }
 }
 
-/// Where a room is made until its mark is on the disk.
+/// The name of a room until its mark is on the disk.
 fn unfinished(room: &Path) -> PathBuf {
     room.with_extension("unmarked")
 }
@@ -206,16 +206,20 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let room = home.path().join("mariadb.making");
         let run = RunId::new();
-        assert!(Marked::find(&room, run).unwrap().is_none());
+        assert!(MarkedRoom::find(&room, run).unwrap().is_none());
         // Somebody else's directory of that name.
         fs::create_dir_all(room.join("data/mysql")).unwrap();
-        assert!(Marked::find(&room, run).is_err());
-        assert!(Marked::make(&room, run).is_err());
+        assert!(MarkedRoom::find(&room, run).is_err());
+        assert!(MarkedRoom::make(&room, run).is_err());
         fs::write(room.join("mark"), format!("{}\n", RunId::new())).unwrap();
-        assert!(Marked::find(&room, run).is_err());
+        assert!(MarkedRoom::find(&room, run).is_err());
         assert!(room.join("data/mysql").exists());
         fs::write(room.join("mark"), format!("{run}\n")).unwrap();
-        Marked::find(&room, run).unwrap().unwrap().delete().unwrap();
+        MarkedRoom::find(&room, run)
+            .unwrap()
+            .unwrap()
+            .delete()
+            .unwrap();
         assert!(!room.exists());
     }
 
@@ -224,7 +228,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let room = home.path().join("mariadb.making");
         fs::create_dir(&room).unwrap();
-        assert!(Marked::find(&room, RunId::new()).unwrap().is_none());
+        assert!(MarkedRoom::find(&room, RunId::new()).unwrap().is_none());
         assert!(!room.exists());
     }
 
@@ -233,7 +237,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let room = home.path().join("mariadb.making");
         let real = home.path().join("mariadb");
-        let made = Marked::make(&room, RunId::new()).unwrap();
+        let made = MarkedRoom::make(&room, RunId::new()).unwrap();
         fs::create_dir(made.data()).unwrap();
         fs::write(made.data().join("ibdata1"), "rows").unwrap();
         made.hand_out(&real).unwrap();
@@ -244,7 +248,7 @@ mod tests {
     #[test]
     fn a_database_that_is_in_the_place_stops_the_move() {
         let home = tempfile::tempdir().unwrap();
-        let made = Marked::make(&home.path().join("mariadb.making"), RunId::new()).unwrap();
+        let made = MarkedRoom::make(&home.path().join("mariadb.making"), RunId::new()).unwrap();
         fs::create_dir(made.data()).unwrap();
         let real = home.path().join("mariadb");
         fs::create_dir_all(real.join("mysql")).unwrap();
@@ -261,10 +265,13 @@ mod tests {
             if left != "nothing" {
                 fs::write(unfinished(&room).join(left), "").unwrap();
             }
-            Marked::make(&room, RunId::new()).unwrap().delete().unwrap();
+            MarkedRoom::make(&room, RunId::new())
+                .unwrap()
+                .delete()
+                .unwrap();
             assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "{left}");
         }
         fs::create_dir_all(unfinished(&room).join("data")).unwrap();
-        assert!(Marked::make(&room, RunId::new()).is_err());
+        assert!(MarkedRoom::make(&room, RunId::new()).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Where a run keeps what, beside the data directory and on its filesystem.
+//! The paths of a run, beside the data directory and on its filesystem.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,8 @@ use crate::sys::mount;
 
 /// The directories of one server.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct RunPaths {
+    /// The data directory, seen and real.
     pub data: DataDirectory,
     /// The room in which the copy is made.
     pub making: PathBuf,
@@ -21,7 +22,7 @@ pub struct Places {
     pub original: PathBuf,
 }
 
-impl Places {
+impl RunPaths {
     /// `seen` is the data directory as MariaDB sees it.
     pub fn of(seen: &Path) -> Self {
         let data = DataDirectory::seen_at(seen);
@@ -67,8 +68,8 @@ pub fn boot_id() -> String {
         .to_owned()
 }
 
-/// Takes a mount away, and the empty directory under it. Does nothing where
-/// there is none.
+/// Unmounts what is mounted here, and removes the empty directory under it. Does
+/// nothing where there is none.
 ///
 /// # Errors
 /// What the kernel says.
@@ -76,7 +77,7 @@ pub fn end_mount(at: &Path) -> io::Result<()> {
     while mount::is_mount_point(at)? {
         mount::unmount_lazily(at)?;
     }
-    // remove_dir, not remove_dir_all: were it still mounted, files would go.
+    // Not remove_dir_all: it would delete the files of what is still mounted.
     match fs::remove_dir(at) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -13,7 +13,7 @@ use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS, SETTINGS_FILE};
 
 /// One reason why mariadbd must not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum StartFault {
     Key(KeyFault),
     PluginAbsent,
     /// The plugin may be switched off or fail to start without stopping
@@ -53,63 +53,67 @@ pub const DIRECTORIES: [&str; 4] = [
 ];
 
 /// Everything that stands against a start; empty when nothing does.
-pub fn judge(config: &Configuration, check: &CheckFile, keys: &[ReleasedKey]) -> Vec<Fault> {
-    let mut faults: Vec<Fault> = check
+pub fn settings_faults(
+    config: &Configuration,
+    check: &CheckFile,
+    keys: &[ReleasedKey],
+) -> Vec<StartFault> {
+    let mut faults: Vec<StartFault> = check
         .verify(keys)
         .err()
-        .map(Fault::Key)
+        .map(StartFault::Key)
         .into_iter()
         .collect();
     faults.extend(plugin(config));
-    let absent = faults.contains(&Fault::PluginAbsent);
+    let absent = faults.contains(&StartFault::PluginAbsent);
     faults.extend(SETTINGS.iter().filter_map(|setting| {
         // An absent plugin has no settings: that was said.
         let moot = absent && setting.name.starts_with("file_key_management");
         let demanded = setting.demanded.filter(|_| !moot)?;
         let found = config.value(&setting.name.replace('_', "-"));
-        (found != Some(demanded)).then(|| Fault::Setting {
+        (found != Some(demanded)).then(|| StartFault::Setting {
             name: setting.name,
             found: found.map(str::to_owned),
             demanded: setting.value,
         })
     }));
-    faults.extend(places(config, check));
+    faults.extend(path_faults(config, check));
     if let Some(id) = config.value("innodb-default-encryption-key-id") {
         let released = keys.iter().any(|key| key.id.to_string() == id);
         if !released {
-            faults.push(Fault::DefaultKey(id.to_owned()));
+            faults.push(StartFault::DefaultKey(id.to_owned()));
         }
     }
     if config.value("wsrep-on") == Some("TRUE") {
-        faults.push(Fault::Cluster);
+        faults.push(StartFault::Cluster);
     }
     faults
 }
 
-fn plugin(config: &Configuration) -> Vec<Fault> {
+fn plugin(config: &Configuration) -> Vec<StartFault> {
     if !config.knows("file-key-management-encryption-algorithm") {
-        return vec![Fault::PluginAbsent];
+        return vec![StartFault::PluginAbsent];
     }
     let mut faults = Vec::new();
     let state = config.argument("file-key-management").unwrap_or("ON");
     // mariadbd lists the state only of a plugin that may be switched off.
     let optional = config.knows("file-key-management");
     if optional || !state.eq_ignore_ascii_case("FORCE_PLUS_PERMANENT") {
-        faults.push(Fault::PluginOptional(state.to_owned()));
+        faults.push(StartFault::PluginOptional(state.to_owned()));
     }
     let encrypted = config.value("file-key-management-filekey");
     if encrypted.is_some_and(|path| !path.is_empty()) {
-        faults.push(Fault::KeyFileEncrypted);
+        faults.push(StartFault::KeyFileEncrypted);
     }
     faults
 }
 
-fn places(config: &Configuration, check: &CheckFile) -> Vec<Fault> {
+fn path_faults(config: &Configuration, check: &CheckFile) -> Vec<StartFault> {
     let mut faults = Vec::new();
     let bare = |path: &str| path.trim_end_matches('/').to_owned();
-    let found = bare(config.value("datadir").unwrap_or_default());
+    let found = config.data_directory().to_string_lossy().into_owned();
     if found != check.data_directory() {
-        faults.push(Fault::DataDirectory {
+        faults.push(StartFault::DataDirectory {
             found,
             enrolled: check.data_directory().to_owned(),
         });
@@ -120,13 +124,13 @@ fn places(config: &Configuration, check: &CheckFile) -> Vec<Fault> {
         };
         let inside = ["", "."].contains(&&*found) || found == check.data_directory();
         if !inside {
-            faults.push(Fault::Elsewhere { name, found });
+            faults.push(StartFault::Elsewhere { name, found });
         }
     }
     // Files of the system tablespace may be given with their paths.
     let files = config.value("innodb-data-file-path").unwrap_or_default();
     if files.contains('/') {
-        faults.push(Fault::Elsewhere {
+        faults.push(StartFault::Elsewhere {
             name: "innodb-data-file-path",
             found: files.to_owned(),
         });
@@ -134,7 +138,7 @@ fn places(config: &Configuration, check: &CheckFile) -> Vec<Fault> {
     faults
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for StartFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(KeyFault::Missing(id)) => write!(f, "key {id} is missing in {KEY_FILE}"),
@@ -185,7 +189,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl Fault {
+impl StartFault {
     /// What to do next, in one line.
     pub fn next(&self) -> String {
         match self {

@@ -70,8 +70,8 @@ fn keys() -> Vec<ReleasedKey> {
         .collect()
 }
 
-fn faults(config: &Configuration) -> Vec<Fault> {
-    judge(config, &check(), &keys())
+fn faults(config: &Configuration) -> Vec<StartFault> {
+    settings_faults(config, &check(), &keys())
 }
 
 #[test]
@@ -81,22 +81,25 @@ fn a_server_as_it_was_enrolled_may_start() {
 
 #[test]
 fn a_key_that_is_absent_or_wrong_stops_the_start() {
-    let judged = |keys: &[ReleasedKey]| judge(&good(), &check(), keys);
+    let judged = |keys: &[ReleasedKey]| settings_faults(&good(), &check(), keys);
     let wrong = |index: usize| {
         let mut keys = keys();
         keys[index].key = Secret32::new([9; 32]);
         keys
     };
-    assert!(judged(&[]).contains(&Fault::Key(KeyFault::Missing(1))));
-    assert_eq!(judged(&keys()[..1]), [Fault::Key(KeyFault::Missing(2))]);
-    assert_eq!(judged(&wrong(0)), [Fault::Key(KeyFault::Wrong(1))]);
-    assert_eq!(judged(&wrong(1)), [Fault::Key(KeyFault::Wrong(2))]);
+    assert!(judged(&[]).contains(&StartFault::Key(KeyFault::Missing(1))));
+    assert_eq!(
+        judged(&keys()[..1]),
+        [StartFault::Key(KeyFault::Missing(2))]
+    );
+    assert_eq!(judged(&wrong(0)), [StartFault::Key(KeyFault::Wrong(1))]);
+    assert_eq!(judged(&wrong(1)), [StartFault::Key(KeyFault::Wrong(2))]);
     let mut more = keys();
     more.push(ReleasedKey {
         id: 3,
         key: Secret32::new([9; 32]),
     });
-    assert_eq!(judged(&more), [Fault::Key(KeyFault::Unknown(3))]);
+    assert_eq!(judged(&more), [StartFault::Key(KeyFault::Unknown(3))]);
 }
 
 #[test]
@@ -105,13 +108,13 @@ fn without_the_plugin_there_is_no_start() {
         |row| row.starts_with("file-key").then(|| "(gone)".to_owned()),
         &[],
     );
-    assert!(faults(&bare).contains(&Fault::PluginAbsent));
+    assert!(faults(&bare).contains(&StartFault::PluginAbsent));
 }
 
 #[test]
 fn a_plugin_that_may_be_switched_off_stops_the_start() {
     let last = |arguments: &[&str]| faults(&config(|_| None, arguments));
-    let optional = |state: &str| vec![Fault::PluginOptional(state.into())];
+    let optional = |state: &str| vec![StartFault::PluginOptional(state.into())];
     assert_eq!(last(&[]), optional("ON"));
     assert_eq!(
         last(&[FORCED, "--skip-file-key-management"]),
@@ -142,8 +145,8 @@ fn each_demanded_setting_is_demanded() {
         for value in ["FALSE", "aes_cbc", "ON", "(gone)", "(No default value)", ""] {
             let found = faults(&with(&row, value));
             let named = found.iter().any(|fault| match fault {
-                Fault::Setting { name, .. } => *name == setting.name,
-                Fault::PluginAbsent => marker && value == "(gone)",
+                StartFault::Setting { name, .. } => *name == setting.name,
+                StartFault::PluginAbsent => marker && value == "(gone)",
                 _ => false,
             });
             assert!(
@@ -181,7 +184,7 @@ fn every_setting_that_protects_is_among_the_demanded() {
 #[test]
 fn an_encrypted_key_file_is_not_ours() {
     let found = faults(&with("file-key-management-filekey", "FILE:/etc/key"));
-    assert_eq!(found, [Fault::KeyFileEncrypted]);
+    assert_eq!(found, [StartFault::KeyFileEncrypted]);
 }
 
 #[test]
@@ -193,7 +196,7 @@ fn another_data_directory_stops_the_start() {
     ] {
         let found = faults(&with("datadir", path));
         assert!(
-            matches!(&found[..], [Fault::DataDirectory { .. }]),
+            matches!(&found[..], [StartFault::DataDirectory { .. }]),
             "{path}: {found:?}"
         );
     }
@@ -204,7 +207,7 @@ fn a_part_of_the_data_elsewhere_stops_the_start() {
     for name in DIRECTORIES {
         assert_eq!(
             faults(&with(name, "/srv/part/")),
-            [Fault::Elsewhere {
+            [StartFault::Elsewhere {
                 name,
                 found: "/srv/part".into()
             }]
@@ -219,7 +222,10 @@ fn a_part_of_the_data_elsewhere_stops_the_start() {
 fn a_default_key_that_was_never_released_stops_the_start() {
     let row = "innodb-default-encryption-key-id";
     assert_eq!(faults(&with(row, "2")), []);
-    assert_eq!(faults(&with(row, "7")), [Fault::DefaultKey("7".into())]);
+    assert_eq!(
+        faults(&with(row, "7")),
+        [StartFault::DefaultKey("7".into())]
+    );
 }
 
 #[test]
@@ -235,7 +241,7 @@ fn every_fault_says_what_and_what_next_in_one_line_each() {
         },
         &[],
     );
-    let found = judge(&everything, &check(), &[]);
+    let found = settings_faults(&everything, &check(), &[]);
     assert!(found.len() > 10, "{found:?}");
     for fault in &found {
         for text in [fault.to_string(), fault.next()] {
@@ -252,11 +258,11 @@ fn a_system_tablespace_with_a_path_stops_the_start() {
     let row = |value: &str| faults(&with("innodb-data-file-path", value));
     assert_eq!(row("ibdata1:12M:autoextend"), []);
     let found = row("ibdata1:12M;/srv/ibdata2:12M:autoextend");
-    assert!(matches!(found.as_slice(), [Fault::Elsewhere { .. }]));
+    assert!(matches!(found.as_slice(), [StartFault::Elsewhere { .. }]));
 }
 
 #[test]
 fn a_cluster_stops_the_start() {
     assert_eq!(faults(&with("wsrep-on", "FALSE")), []);
-    assert_eq!(faults(&with("wsrep-on", "TRUE")), [Fault::Cluster]);
+    assert_eq!(faults(&with("wsrep-on", "TRUE")), [StartFault::Cluster]);
 }

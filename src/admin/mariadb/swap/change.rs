@@ -19,7 +19,7 @@ use super::System;
 pub enum SwapChoice {
     /// No swap at all
     Off,
-    /// The same partition, encrypted under a new random key at each boot
+    /// The swap partition there is, encrypted under a new random key at each boot
     RandomKey,
     /// Swap in compressed memory
     Zram,

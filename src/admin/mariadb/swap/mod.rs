@@ -1,6 +1,6 @@
 //! Keys in swap are keys on the disk. mariadbd does not lock its memory, so
 //! whatever writes memory to a disk in clear has to go: swap, hibernation,
-//! crash dumps. Finding them is here, pure; ending them is in [`change`].
+//! crash dumps. This module finds them and is pure; [`change`] ends them.
 
 mod change;
 mod configured;
@@ -14,7 +14,7 @@ use crate::admin::problem::{Problem, Result};
 
 pub use change::{SwapChoice, apply};
 
-/// One way in which memory gets to a disk in clear.
+/// One way in which memory gets onto a disk in clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Danger {
     /// In use now.
@@ -31,13 +31,14 @@ pub enum Danger {
     Kdump(PathBuf),
 }
 
-/// Where things are looked up; another root in tests.
+/// The system that is examined, by the root of its files.
 #[derive(Clone, Debug)]
 pub struct System {
     root: PathBuf,
 }
 
 impl System {
+    /// This system.
     pub fn here() -> Self {
         Self { root: "/".into() }
     }
@@ -47,7 +48,7 @@ impl System {
     }
 
     fn text(&self, path: &str) -> String {
-        // A file that is not there, or not readable as text, says nothing.
+        // A file that is missing or no text counts as empty.
         fs::read_to_string(self.at(path)).unwrap_or_default()
     }
 

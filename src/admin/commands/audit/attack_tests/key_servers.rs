@@ -64,7 +64,7 @@ fn seen(bound: &Bound, value: &[u8]) -> Observed {
 }
 
 #[test]
-fn whoever_knows_all_but_the_key_servers_secret_opens_nothing_and_that_is_covered() {
+fn all_but_the_key_servers_secret_opens_nothing() {
     let need = Thresholds {
         machine: 2,
         place: 1,
@@ -88,14 +88,14 @@ fn whoever_knows_all_but_the_key_servers_secret_opens_nothing_and_that_is_covere
     }
     assert!(open_slots(disk, &bound.clinic.seen_with(&[(0, ROUTER)])).is_none());
     let facts = bound.clinic.facts();
-    assert_eq!(verdict(&facts, Threat::Server), Verdict::Covered);
-    assert_eq!(verdict(&facts, Threat::Disk), Verdict::Covered);
+    assert_eq!(coverage(&facts, Threat::Server), Coverage::Covered);
+    assert_eq!(coverage(&facts, Threat::Disk), Coverage::Covered);
     // What is called covered is opened by the server's own answer alone.
     let key = open_slots(disk, &seen(&bound, &bound.value));
     assert!(bound.clinic.is_had_by(key.as_ref()));
     assert_eq!(
-        verdict(&facts, Threat::ServerAndNeighbours),
-        Verdict::NotCovered
+        coverage(&facts, Threat::ServerAndNeighbours),
+        Coverage::NotCovered
     );
     // The secret is nowhere on the disk, nor what is made with it.
     let vault = vault(disk);
@@ -109,7 +109,7 @@ fn whoever_knows_all_but_the_key_servers_secret_opens_nothing_and_that_is_covere
 }
 
 #[test]
-fn a_key_server_among_the_neighbours_is_not_needed_and_nothing_is_called_covered() {
+fn key_server_among_neighbours_covers_nothing() {
     let need = Thresholds {
         machine: 2,
         place: 1,
@@ -119,6 +119,6 @@ fn a_key_server_among_the_neighbours_is_not_needed_and_nothing_is_called_covered
     let key = open_slots(&bound.clinic.disk, &bound.clinic.seen_with(&[(0, ROUTER)]));
     assert!(bound.clinic.is_had_by(key.as_ref()));
     for threat in [Threat::Server, Threat::Disk, Threat::ServerAndNeighbours] {
-        assert_ne!(verdict(&bound.clinic.facts(), threat), Verdict::Covered);
+        assert_ne!(coverage(&bound.clinic.facts(), threat), Coverage::Covered);
     }
 }

@@ -7,8 +7,8 @@ mod key_servers;
 mod people;
 
 use super::address_search::{Mac, Needles};
-use super::facts::{Facts, Leaked, Medium};
-use super::judge::{Threat, Verdict, judge};
+use super::facts::{Leaked, Medium, SetupFacts};
+use super::judge::{Coverage, Threat, judge};
 use crate::environment::{Chosen, Observed, enrol, neighbour_label, table_of};
 use crate::keys::{MasterKey, ScryptParams};
 use crate::opening::places::Places;
@@ -96,11 +96,11 @@ impl Clinic {
         self.disk = vault.into_device();
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> SetupFacts {
         let vault = vault(&self.disk);
         let proven = vault.prove(&self.key).unwrap();
         let slots = vault.slots();
-        Facts::of(slots.as_deref().ok(), &proven.sticks, proven.policy.theft)
+        SetupFacts::of(slots.as_deref().ok(), &proven.sticks, proven.policy.theft)
     }
 
     /// Whether the key is this server's.
@@ -121,12 +121,12 @@ impl Clinic {
     }
 }
 
-fn verdict(facts: &Facts, threat: Threat) -> Verdict {
+fn coverage(facts: &SetupFacts, threat: Threat) -> Coverage {
     let rows = judge(facts);
     rows.iter()
         .find(|row| row.threat == threat)
         .unwrap()
-        .verdict
+        .coverage
 }
 
 /// Tries every row of every slot that can be read with these values.
@@ -150,7 +150,7 @@ const STATE: u32 = 1;
 const POLICY: u32 = 2;
 
 #[test]
-fn the_stolen_server_opens_neither_on_a_bare_table_nor_beside_strangers() {
+fn stolen_server_opens_neither_alone_nor_beside_strangers() {
     let clinic = Clinic::needing(2);
     let strangers = [0x00, 0x26, 0xf2, 0x90, 0x00];
     let strangers = [1, 2, 3].map(|n| [&strangers[..], &[n]].concat().try_into().unwrap());
@@ -160,11 +160,11 @@ fn the_stolen_server_opens_neither_on_a_bare_table_nor_beside_strangers() {
         assert!(!clinic.is_had_by(key.as_ref()));
     }
     // That is all that partly means: the next scenarios get in.
-    assert_eq!(verdict(&clinic.facts(), Threat::Server), Verdict::Partly);
+    assert_eq!(coverage(&clinic.facts(), Threat::Server), Coverage::Partly);
 }
 
 #[test]
-fn a_hardware_address_can_be_guessed_and_the_audit_calls_it_soft() {
+fn guessed_hardware_address_opens_what_the_audit_calls_soft() {
     let clinic = Clinic::needing(1);
     // The maker's half is in public lists; of the rest all but five bits are
     // given to this thief, who then needs 32 tries instead of 2^24.
@@ -177,13 +177,13 @@ fn a_hardware_address_can_be_guessed_and_the_audit_calls_it_soft() {
     assert!(clinic.is_had_by(key.as_ref()), "found");
     let rows = judge(&clinic.facts());
     assert_eq!(rows[0].threat, Threat::Server);
-    assert_eq!(rows[0].verdict, Verdict::Partly);
+    assert_eq!(rows[0].coverage, Coverage::Partly);
     assert!(rows[0].why.contains("soft"), "{:?}", rows[0]);
     assert!(rows[0].why.contains("24 bits"), "{:?}", rows[0]);
 }
 
 #[test]
-fn a_log_with_the_neighbours_in_it_opens_the_server_and_the_audit_says_so() {
+fn log_with_the_neighbours_opens_what_the_audit_calls_open() {
     let clinic = Clinic::needing(2);
     let log = "dhcpd: DHCPACK to 00:0D:B9:41:7A:13\narpwatch: 00-11-32-8c-20-02";
     // The thief takes whatever looks like an address.
@@ -207,14 +207,14 @@ fn a_log_with_the_neighbours_in_it_opens_the_server_and_the_audit_says_so() {
     let found = Needles::new(&HOME).search(&mut log.as_bytes(), &mut |_| ());
     let found = found.unwrap().iter().filter(|found| **found).count();
     let mut facts = clinic.facts();
-    assert_eq!(verdict(&facts, Threat::Server), Verdict::Partly);
+    assert_eq!(coverage(&facts, Threat::Server), Coverage::Partly);
     facts.leaked = Some(Leaked {
         neighbours: found as u8,
         files: 1,
         incomplete: false,
     });
-    assert_eq!(verdict(&facts, Threat::Server), Verdict::NotCovered);
-    assert_eq!(verdict(&facts, Threat::Leaks), Verdict::NotCovered);
+    assert_eq!(coverage(&facts, Threat::Server), Coverage::NotCovered);
+    assert_eq!(coverage(&facts, Threat::Leaks), Coverage::NotCovered);
 }
 
 #[test]
@@ -224,23 +224,23 @@ fn whoever_takes_the_neighbours_along_is_at_home() {
     assert!(clinic.is_had_by(open_slots(&clinic.disk, &seen).as_ref()));
     let facts = clinic.facts();
     assert_eq!(
-        verdict(&facts, Threat::ServerAndNeighbours),
-        Verdict::NotCovered
+        coverage(&facts, Threat::ServerAndNeighbours),
+        Coverage::NotCovered
     );
 }
 
 #[test]
-fn a_server_that_needs_nothing_of_its_place_opens_anywhere_but_not_as_a_disk() {
+fn server_without_a_place_opens_anywhere_but_its_disk_does_not() {
     let clinic = Clinic::needing(0);
     let key = open_slots(&clinic.disk, &clinic.seen_with(&[]));
     assert!(clinic.is_had_by(key.as_ref()));
     assert_eq!(
-        verdict(&clinic.facts(), Threat::Server),
-        Verdict::NotCovered
+        coverage(&clinic.facts(), Threat::Server),
+        Coverage::NotCovered
     );
     let pulled = open_slots(&clinic.disk, &Observed::default());
     assert!(!clinic.is_had_by(pulled.as_ref()));
-    assert_eq!(verdict(&clinic.facts(), Threat::Disk), Verdict::Partly);
+    assert_eq!(coverage(&clinic.facts(), Threat::Disk), Coverage::Partly);
 }
 
 #[test]
@@ -258,8 +258,8 @@ fn settings_edited_by_a_thief_release_nothing_even_at_home() {
         vault.set_policy(key, policy).unwrap();
     });
     assert_eq!(
-        verdict(&clinic.facts(), Threat::EditedVault),
-        Verdict::Covered
+        coverage(&clinic.facts(), Threat::EditedVault),
+        Coverage::Covered
     );
     // A policy that a vault of the thief's own has signed.
     let other = Clinic::needing(1);
@@ -286,8 +286,8 @@ fn strikes_wiped_off_the_disk_by_a_thief_open_nothing() {
     let key = open_slots(&edited, &clinic.seen_with(&[(0, ROUTER)]));
     assert!(!clinic.is_had_by(key.as_ref()));
     assert_eq!(
-        verdict(&clinic.facts(), Threat::EditedVault),
-        Verdict::Covered
+        coverage(&clinic.facts(), Threat::EditedVault),
+        Coverage::Covered
     );
 }
 
@@ -306,13 +306,13 @@ fn an_earlier_copy_of_the_disk_opens_as_it_did_then() {
     let key = open_slots(&copy, &seen);
     assert!(clinic.is_had_by(key.as_ref()), "it is still the same key");
     assert_eq!(
-        verdict(&clinic.facts(), Threat::OldCopy),
-        Verdict::NotCovered
+        coverage(&clinic.facts(), Threat::OldCopy),
+        Coverage::NotCovered
     );
 }
 
 #[test]
-fn earlier_settings_of_the_same_server_are_believed_and_open_nothing() {
+fn replayed_older_settings_are_believed_and_open_nothing() {
     let mut clinic = Clinic::needing(2);
     let copy = clinic.disk.clone();
     clinic.change(|vault, key| {
@@ -328,8 +328,8 @@ fn earlier_settings_of_the_same_server_are_believed_and_open_nothing() {
     let key = open_slots(&rolled_back, &clinic.seen_with(&[(0, ROUTER)]));
     assert!(!clinic.is_had_by(key.as_ref()));
     assert_eq!(
-        verdict(&clinic.facts(), Threat::OldCopy),
-        Verdict::NotCovered
+        coverage(&clinic.facts(), Threat::OldCopy),
+        Coverage::NotCovered
     );
 }
 
@@ -355,14 +355,14 @@ fn after_a_reset_nothing_opens_though_everything_else_is_known() {
     let mut facts = clinic.facts();
     facts.medium = Medium::Magnetic;
     for threat in [Threat::Server, Threat::Disk, Threat::ServerAfterReset] {
-        assert_eq!(verdict(&facts, threat), Verdict::Covered, "{threat:?}");
+        assert_eq!(coverage(&facts, threat), Coverage::Covered, "{threat:?}");
     }
     // A disk that kept a copy of it gives everything back, and so does one that
     // was copied before: neither is called covered.
     assert!(clinic.is_had_by(open_slots(&before, &seen).as_ref()));
     facts.medium = Medium::Flash;
     for threat in [Threat::Server, Threat::ServerAfterReset] {
-        assert_eq!(verdict(&facts, threat), Verdict::Partly, "{threat:?}");
+        assert_eq!(coverage(&facts, threat), Coverage::Partly, "{threat:?}");
     }
-    assert_eq!(verdict(&facts, Threat::OldCopy), Verdict::NotCovered);
+    assert_eq!(coverage(&facts, Threat::OldCopy), Coverage::NotCovered);
 }

@@ -27,7 +27,7 @@ fn stick(clinic: &Clinic, pin: &[u8]) -> StickFile {
 }
 
 #[test]
-fn four_digits_on_a_found_stick_fall_and_the_audit_says_what_a_pin_is_worth() {
+fn four_digit_pin_falls_as_the_audit_says() {
     let mut clinic = Clinic::needing(2);
     let stick = stick(&clinic, b"0815");
     listed(&mut clinic, &stick);
@@ -39,7 +39,7 @@ fn four_digits_on_a_found_stick_fall_and_the_audit_says_what_a_pin_is_worth() {
         .into_iter()
         .find(|row| row.threat == Threat::Stick)
         .unwrap();
-    assert_eq!(row.verdict, Verdict::Partly);
+    assert_eq!(row.coverage, Coverage::Partly);
     assert!(row.why.contains("four digits fall"), "{row:?}");
 }
 
@@ -51,8 +51,11 @@ fn a_stick_without_a_pin_is_the_key_and_not_covered() {
     let key = stick.open(vault(&clinic.disk).header(), b"").ok();
     assert!(clinic.is_had_by(key.as_ref()));
     let facts = clinic.facts();
-    assert_eq!(verdict(&facts, Threat::Stick), Verdict::NotCovered);
-    assert_eq!(verdict(&facts, Threat::ServerAndStick), Verdict::NotCovered);
+    assert_eq!(coverage(&facts, Threat::Stick), Coverage::NotCovered);
+    assert_eq!(
+        coverage(&facts, Threat::ServerAndStick),
+        Coverage::NotCovered
+    );
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn the_stick_of_another_server_opens_nothing_here() {
 }
 
 #[test]
-fn a_passphrase_out_of_a_list_falls_and_the_audit_says_that_it_can_be_guessed() {
+fn passphrase_out_of_a_list_falls_as_the_audit_says() {
     let mut clinic = Clinic::needing(2);
     clinic.change(|vault, key| {
         let mut slots = vault.slots().unwrap();
@@ -101,7 +104,7 @@ fn a_passphrase_out_of_a_list_falls_and_the_audit_says_that_it_can_be_guessed() 
             .into_iter()
             .find(|row| row.threat == threat);
         let row = row.unwrap();
-        assert_eq!(row.verdict, Verdict::Partly);
+        assert_eq!(row.coverage, Coverage::Partly);
         assert!(row.why.contains("passphrase"), "{row:?}");
     }
 }

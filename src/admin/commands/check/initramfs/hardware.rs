@@ -1,5 +1,5 @@
-//! What this machine is made of, as far as the prompt needs it: from sysfs, by
-//! the drivers that are at work now.
+//! The drivers that the prompt needs on this machine, from sysfs: those that are
+//! at work now.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub fn needs(root: &Path, cards: &[Name], disk: Option<&str>) -> Vec<Need> {
     needs
 }
 
-/// The entries of a folder, and where each really is.
+/// The entries of a folder with their canonical paths.
 fn devices(folder: &Path) -> Vec<(String, PathBuf)> {
     let names = crate::sys::sysfs::list(folder).into_iter();
     let devices = names.filter_map(|name| {
@@ -67,8 +67,7 @@ fn is_keyboard(device: &Path) -> bool {
     u64::from_str_radix(lowest, 16).is_ok_and(|keys| keys & LETTERS == LETTERS)
 }
 
-/// The device's driver, and those of all that stands between it and the
-/// processor.
+/// The drivers of a device and of everything between it and the processor.
 fn walk(root: &Path, device: &Path, what: &str, vital: bool, needs: &mut Vec<Need>) {
     let Ok(root) = root.join("sys/devices").canonicalize() else {
         return;
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_drivers_on_the_way_to_card_disk_sockets_and_keyboard_are_needed() {
+    fn drivers_of_card_disk_usb_and_keyboard_are_needed() {
         let room = tempfile::tempdir().unwrap();
         let root = room.path();
         let bridge = "pci0000:00/0000:00:1c.0";

@@ -1,4 +1,4 @@
-//! Looking into the installed initramfs, with the system's own unmkinitramfs.
+//! Inspects the installed initramfs images with the system's own unmkinitramfs.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -12,24 +12,25 @@ use nix::unistd::mkdtemp;
 
 use super::modules::{KernelModules, Need, canonical, of_every_server};
 use super::order::{ORDER, before, scripts, touches_disks};
-use super::{Copy, Image, InitramfsFacts, Kernel, NoImage, hardware, kernels};
+use super::{Image, InitramfsFacts, InstalledCopy, Kernel, NoImage, hardware, kernels};
 use crate::admin::installed_files::{SCRIPTS, STAGE};
 use crate::admin::program;
 use crate::sys::{interface, sysfs};
 use crate::vault::{PLACE_FILE, VaultPlace, locate};
 
-/// Seconds that unpacking one may take.
+/// Longest time for unpacking one image, in seconds.
 const PATIENCE: &str = "180";
-/// Bytes of one file that is compared, at most.
+/// Largest file that is compared, in bytes.
 const FILE_MAX: u64 = 64 << 20;
-/// Unpacked, an initramfs takes up to so many times its size.
+/// Room for an unpacked image, as a multiple of its size.
 const GROWS: u64 = 8;
-/// Where it is unpacked: in a folder of its own that is removed at once.
+/// Where images are unpacked: each in a folder of its own, removed at once.
 const ROOM: &str = "/var/tmp";
 const SCRIPT: &str = "scripts/init-premount/stayput";
 
-/// Every kernel that is installed, and its initramfs.
-pub fn look(place: &VaultPlace) -> InitramfsFacts {
+/// Inspects the image of every installed kernel. `place` is what the image's own
+/// vault.conf must say.
+pub fn inspect(place: &VaultPlace) -> InitramfsFacts {
     let running = nix::sys::utsname::uname().ok();
     let running = running.map(|name| name.release().to_string_lossy().into_owned());
     let versions = kernels::installed(&names("/boot"), &names("/lib/modules"));
@@ -39,7 +40,7 @@ pub fn look(place: &VaultPlace) -> InitramfsFacts {
     let kernels = versions.into_iter().enumerate();
     let kernels = kernels.map(|(at, version)| Kernel {
         is_next: at == 0 || running.as_ref() == Some(&version),
-        image: look_into(&version, place, &needs),
+        image: inspect_image(&version, place, &needs),
         version,
     });
     let command_line = sysfs::read_text::<4096>(Path::new("/proc/cmdline")).unwrap_or_default();
@@ -59,7 +60,7 @@ fn names(folder: &str) -> Vec<String> {
     names.map(|name| name.to_string()).collect()
 }
 
-fn look_into(version: &str, place: &VaultPlace, needs: &[Need]) -> Result<Image, NoImage> {
+fn inspect_image(version: &str, place: &VaultPlace, needs: &[Need]) -> Result<Image, NoImage> {
     let archive = PathBuf::from(format!("/boot/initrd.img-{version}"));
     let bytes = match fs::metadata(&archive) {
         Ok(at) => at.len(),
@@ -92,7 +93,7 @@ fn look_into(version: &str, place: &VaultPlace, needs: &[Need]) -> Result<Image,
     Ok(read(&root, version, place, needs, &modules))
 }
 
-/// A folder that nobody else enters; gone when it is dropped.
+/// A private folder, removed on drop.
 struct Room(PathBuf);
 
 impl Room {
@@ -134,29 +135,29 @@ fn read(
             fs::read(STAGE).ok().as_deref(),
         ),
         place_file: match inside(root, PLACE_FILE) {
-            None => Copy::Missing,
+            None => InstalledCopy::Missing,
             Some(text) => {
                 let text = String::from_utf8_lossy(&text);
                 match VaultPlace::parse(&text) {
-                    Ok(pinned) if pinned == *place => Copy::Same,
-                    _ => Copy::Other,
+                    Ok(pinned) if pinned == *place => InstalledCopy::Same,
+                    _ => InstalledCopy::Other,
                 }
             }
         },
         script: match is_program(&root.join(SCRIPT)) {
             true => compare(script.as_deref(), Some(script_text)),
-            false => Copy::Missing,
+            false => InstalledCopy::Missing,
         },
         before: scripts_before(root),
         missing: modules.missing(needs, &modules_in(root, version)),
     }
 }
 
-fn compare(there: Option<&[u8]>, installed: Option<&[u8]>) -> Copy {
+fn compare(there: Option<&[u8]>, installed: Option<&[u8]>) -> InstalledCopy {
     match there {
-        None => Copy::Missing,
-        there if there == installed => Copy::Same,
-        Some(_) => Copy::Other,
+        None => InstalledCopy::Missing,
+        there if there == installed => InstalledCopy::Same,
+        Some(_) => InstalledCopy::Other,
     }
 }
 
@@ -164,7 +165,7 @@ fn is_program(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|at| at.is_file() && at.permissions().mode() & 0o111 != 0)
 }
 
-/// A file of the initramfs; nothing where a link leads out of it.
+/// A file of the unpacked image; `None` where a link leads out of it.
 fn inside(root: &Path, path: &str) -> Option<Vec<u8>> {
     let path = root
         .join(path.trim_start_matches('/'))
@@ -181,7 +182,7 @@ fn inside(root: &Path, path: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// What runs before the stage and touches disks.
+/// Scripts that run before the stage and touch disks.
 fn scripts_before(root: &Path) -> Option<Vec<String>> {
     let text = |path: &str| {
         let bytes = inside(root, path).unwrap_or_default();
@@ -196,7 +197,7 @@ fn scripts_before(root: &Path) -> Option<Vec<String>> {
     Some(earlier)
 }
 
-/// The modules of this kernel in the initramfs.
+/// The modules of this kernel that are in the image.
 fn modules_in(root: &Path, version: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for lib in ["usr/lib/modules", "lib/modules"] {
@@ -274,11 +275,11 @@ mod tests {
     fn an_initramfs_is_read_as_it_was_unpacked() {
         let room = unpacked();
         let image = seen(room.path());
-        assert_eq!(image.place_file, Copy::Same);
-        assert_eq!(image.script, Copy::Same);
+        assert_eq!(image.place_file, InstalledCopy::Same);
+        assert_eq!(image.script, InstalledCopy::Same);
         assert_eq!(image.before, Some(Vec::new()));
         assert_eq!(image.missing, []);
-        assert_eq!(image.stage, Copy::Missing);
+        assert_eq!(image.stage, InstalledCopy::Missing);
     }
 
     #[test]
@@ -291,15 +292,15 @@ mod tests {
             place(2).text().as_bytes(),
             0o644,
         );
-        assert_eq!(seen(root).place_file, Copy::Other);
+        assert_eq!(seen(root).place_file, InstalledCopy::Other);
         put(root, "etc/stayput/vault.conf", b"nonsense", 0o644);
-        assert_eq!(seen(root).place_file, Copy::Other);
+        assert_eq!(seen(root).place_file, InstalledCopy::Other);
         fs::remove_file(root.join("etc/stayput/vault.conf")).unwrap();
-        assert_eq!(seen(root).place_file, Copy::Missing);
+        assert_eq!(seen(root).place_file, InstalledCopy::Missing);
         put(root, SCRIPT, b"#!/bin/sh\nexit 0\n", 0o755);
-        assert_eq!(seen(root).script, Copy::Other);
+        assert_eq!(seen(root).script, InstalledCopy::Other);
         put(root, SCRIPT, SCRIPTS[1].1.as_bytes(), 0o644);
-        assert_eq!(seen(root).script, Copy::Missing, "nobody runs it");
+        assert_eq!(seen(root).script, InstalledCopy::Missing, "nobody runs it");
         put(
             root,
             "scripts/init-top/udev",
@@ -322,15 +323,15 @@ mod tests {
         let link = room.path().join("etc/stayput/vault.conf");
         fs::remove_file(&link).unwrap();
         std::os::unix::fs::symlink(outside.path(), &link).unwrap();
-        assert_eq!(seen(room.path()).place_file, Copy::Missing);
+        assert_eq!(seen(room.path()).place_file, InstalledCopy::Missing);
     }
 
     #[test]
-    fn another_build_of_the_stage_is_not_taken_for_the_installed_one() {
-        assert_eq!(compare(Some(b"a"), Some(b"a")), Copy::Same);
-        assert_eq!(compare(Some(b"a"), Some(b"b")), Copy::Other);
-        assert_eq!(compare(Some(b"a"), None), Copy::Other);
-        assert_eq!(compare(None, Some(b"a")), Copy::Missing);
-        assert_eq!(compare(None, None), Copy::Missing);
+    fn another_build_is_not_taken_for_the_installed_stage() {
+        assert_eq!(compare(Some(b"a"), Some(b"a")), InstalledCopy::Same);
+        assert_eq!(compare(Some(b"a"), Some(b"b")), InstalledCopy::Other);
+        assert_eq!(compare(Some(b"a"), None), InstalledCopy::Other);
+        assert_eq!(compare(None, Some(b"a")), InstalledCopy::Missing);
+        assert_eq!(compare(None, None), InstalledCopy::Missing);
     }
 }

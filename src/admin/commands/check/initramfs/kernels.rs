@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_kernel_is_told_by_number_and_one_without_modules_does_not_count() {
+    fn newest_kernel_by_number_and_none_without_modules() {
         let boot = names(&[
             "vmlinuz-6.1.0-9-amd64",
             "initrd.img-6.1.0-9-amd64",

@@ -1,5 +1,5 @@
 //! The installed initramfs: does it hold this boot stage, and what the stage
-//! needs on this machine? Pure; [`look`] gathers.
+//! needs on this machine? Pure; [`inspect`] gathers.
 
 mod hardware;
 mod inspect;
@@ -7,14 +7,14 @@ mod kernels;
 mod modules;
 mod order;
 
-use super::outcome::{Finding, Verdict};
+use super::check_result::{CheckResult, Severity};
 use modules::Missing;
 
-pub use inspect::look;
+pub use inspect::inspect;
 
-/// What stands in the initramfs in place of a file of this system.
+/// How a file in the initramfs compares with the installed one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Copy {
+pub enum InstalledCopy {
     Same,
     Other,
     Missing,
@@ -23,26 +23,31 @@ pub enum Copy {
 /// One initramfs, unpacked.
 #[derive(Clone, Debug)]
 pub struct Image {
-    pub stage: Copy,
+    /// The boot stage.
+    pub stage: InstalledCopy,
     /// vault.conf: the same vault.
-    pub place_file: Copy,
-    pub script: Copy,
+    pub place_file: InstalledCopy,
+    /// The script that starts the stage.
+    pub script: InstalledCopy,
     /// Scripts that run before the stage and mount or resume something; `None`
     /// where initramfs-tools does not run the stage at all.
     pub before: Option<Vec<String>>,
+    /// Kernel modules that this server needs and the image lacks.
     pub missing: Vec<Missing>,
 }
 
 /// A kernel that is installed, and its initramfs.
 #[derive(Clone, Debug)]
 pub struct Kernel {
+    /// As `uname -r` prints it.
     pub version: String,
     /// The running or the newest one: those are what starts next.
     pub is_next: bool,
-    /// In words, why it could not be looked at.
+    /// The image, or why it could not be inspected.
     pub image: Result<Image, NoImage>,
 }
 
+/// Why nothing is known of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoImage {
     /// There is no such file.
@@ -51,7 +56,9 @@ pub enum NoImage {
     Unreadable(String),
 }
 
+/// What was found of all kernels.
 pub struct InitramfsFacts {
+    /// Every installed kernel.
     pub kernels: Vec<Kernel>,
     /// The scripts from which the next initramfs is made are in place.
     pub scripts: bool,
@@ -61,81 +68,82 @@ pub struct InitramfsFacts {
 
 const INSTALL: &str = "stayput install";
 
-pub fn judge(facts: &InitramfsFacts) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = facts
+/// Judges the image of each kernel. Pure.
+pub fn judge(facts: &InitramfsFacts) -> Vec<CheckResult> {
+    let mut results: Vec<CheckResult> = facts
         .kernels
         .iter()
         .flat_map(|kernel| about(kernel, facts.panic))
         .collect();
     if facts.kernels.is_empty() {
-        findings.push(Finding::new(
+        results.push(CheckResult::new(
             "initramfs",
-            Verdict::Unknown,
+            Severity::Unknown,
             "No kernel was found in /boot.",
             "Is /boot mounted? stayput works with kernels and initramfs of Debian's packages.",
         ));
     }
     if !facts.scripts {
-        findings.push(Finding::new(
+        results.push(CheckResult::new(
             "hook",
-            Verdict::Warning,
+            Severity::Warning,
             "What puts the boot stage into the initramfs is not as installed: the next update of \
              the kernel may leave it out.",
             INSTALL,
         ));
     }
-    findings
+    results
 }
 
-fn about(kernel: &Kernel, panic: bool) -> Vec<Finding> {
+fn about(kernel: &Kernel, panic: bool) -> Vec<CheckResult> {
     let version = &kernel.version;
     // An older kernel starts when somebody chooses it.
     let wrong = match kernel.is_next {
-        true => Verdict::Wrong,
-        false => Verdict::Warning,
+        true => Severity::Wrong,
+        false => Severity::Warning,
     };
     let image = match &kernel.image {
         Ok(image) => image,
         Err(NoImage::Absent) => {
             let what = format!("The kernel {version} has no initramfs: the stage does not run.");
-            return vec![Finding::new("initramfs", wrong, what, INSTALL)];
+            return vec![CheckResult::new("initramfs", wrong, what, INSTALL)];
         }
         Err(NoImage::Unreadable(why)) => {
             let what = format!("The initramfs of {version} could not be looked into: {why}");
-            let verdict = wrong.min(Verdict::Unknown);
-            return vec![Finding::new(
+            let severity = wrong.min(Severity::Unknown);
+            return vec![CheckResult::new(
                 "initramfs",
-                verdict,
+                severity,
                 what,
                 "See what is said there.",
             )];
         }
     };
-    let mut findings = Vec::new();
+    let mut results = Vec::new();
     let mut add = |name, what: &str| {
         let what = format!("The initramfs of {version} {what}");
-        findings.push(Finding::new(name, wrong, what, INSTALL));
+        results.push(CheckResult::new(name, wrong, what, INSTALL));
     };
     match image.stage {
-        Copy::Same => {}
-        Copy::Other => add(
+        InstalledCopy::Same => {}
+        InstalledCopy::Other => add(
             "stage",
             "holds another boot stage than the one installed here.",
         ),
-        Copy::Missing => add("stage", "has no boot stage: nothing is released."),
+        InstalledCopy::Missing => add("stage", "has no boot stage: nothing is released."),
     }
     match image.place_file {
-        Copy::Same => {}
-        Copy::Other => add(
+        InstalledCopy::Same => {}
+        InstalledCopy::Other => add(
             "vault-conf",
             "names another vault than /etc/stayput/vault.conf.",
         ),
-        Copy::Missing => add("vault-conf", "does not say where the vault is."),
+        InstalledCopy::Missing => add("vault-conf", "does not say where the vault is."),
     }
     match image.script {
-        Copy::Same => {}
-        Copy::Other => add("script", "has another script than this version's."),
-        Copy::Missing => add("script", "has no script that starts the stage."),
+        InstalledCopy::Same => {}
+        InstalledCopy::Other => add("script", "has another script than this version's."),
+        InstalledCopy::Missing => add("script", "has no script that starts the stage."),
     }
     if image.before.is_none() {
         add(
@@ -149,19 +157,19 @@ fn about(kernel: &Kernel, panic: bool) -> Vec<Finding> {
             &format!("lacks the kernel module {module} ({device})."),
         );
     }
-    findings.extend(warnings(version, image, panic));
-    if findings.is_empty() {
+    results.extend(warnings(version, image, panic));
+    if results.is_empty() {
         let what = format!("The initramfs of {version} holds this boot stage and its modules.");
-        findings.push(Finding::fine("initramfs", what));
+        results.push(CheckResult::fine("initramfs", what));
     }
-    findings
+    results
 }
 
-fn warnings(version: &str, image: &Image, panic: bool) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn warnings(version: &str, image: &Image, panic: bool) -> Vec<CheckResult> {
+    let mut results = Vec::new();
     let mut add = |name, what: String, next: &str| {
         let what = format!("The initramfs of {version} {what}");
-        findings.push(Finding::new(name, Verdict::Warning, what, next));
+        results.push(CheckResult::new(name, Severity::Warning, what, next));
     };
     for script in image.before.iter().flatten() {
         add(
@@ -179,14 +187,14 @@ fn warnings(version: &str, image: &Image, panic: bool) -> Vec<Finding> {
         );
     }
     // The stage's script sets it where nobody else did.
-    if image.script != Copy::Same && !panic {
+    if image.script != InstalledCopy::Same && !panic {
         add(
             "panic",
             "offers a shell to whoever stands there when a boot fails.".into(),
             "stayput install, or panic=30 on the kernel's command line",
         );
     }
-    findings
+    results
 }
 
 #[cfg(test)]
@@ -195,15 +203,15 @@ mod tests {
 
     fn good() -> Image {
         Image {
-            stage: Copy::Same,
-            place_file: Copy::Same,
-            script: Copy::Same,
+            stage: InstalledCopy::Same,
+            place_file: InstalledCopy::Same,
+            script: InstalledCopy::Same,
             before: Some(Vec::new()),
             missing: Vec::new(),
         }
     }
 
-    fn found(image: Result<Image, NoImage>, is_next: bool) -> Vec<(&'static str, Verdict)> {
+    fn found(image: Result<Image, NoImage>, is_next: bool) -> Vec<(&'static str, Severity)> {
         let facts = InitramfsFacts {
             kernels: vec![Kernel {
                 version: "6.1.0-56-amd64".into(),
@@ -213,9 +221,9 @@ mod tests {
             scripts: true,
             panic: true,
         };
-        let findings = judge(&facts);
-        let findings = findings.iter();
-        findings.map(|found| (found.name, found.verdict)).collect()
+        let results = judge(&facts);
+        let results = results.iter();
+        results.map(|found| (found.name, found.severity)).collect()
     }
 
     fn lacking(module: &str, vital: bool) -> Missing {
@@ -228,13 +236,17 @@ mod tests {
 
     #[test]
     fn an_initramfs_as_installed_is_fine() {
-        assert_eq!(found(Ok(good()), true), [("initramfs", Verdict::Fine)]);
-        assert_eq!(found(Ok(good()), false), [("initramfs", Verdict::Fine)]);
+        assert_eq!(found(Ok(good()), true), [("initramfs", Severity::Fine)]);
+        assert_eq!(found(Ok(good()), false), [("initramfs", Severity::Fine)]);
     }
 
     #[test]
     fn every_file_that_is_not_this_systems_own_is_wrong_and_named() {
-        const COPIES: [Copy; 3] = [Copy::Same, Copy::Other, Copy::Missing];
+        const COPIES: [InstalledCopy; 3] = [
+            InstalledCopy::Same,
+            InstalledCopy::Other,
+            InstalledCopy::Missing,
+        ];
         for stage in COPIES {
             for place_file in COPIES {
                 for script in COPIES {
@@ -248,12 +260,12 @@ mod tests {
                         };
                         let found = found(Ok(image), true);
                         for (name, is_good) in [
-                            ("stage", stage == Copy::Same),
-                            ("vault-conf", place_file == Copy::Same),
-                            ("script", script == Copy::Same),
+                            ("stage", stage == InstalledCopy::Same),
+                            ("vault-conf", place_file == InstalledCopy::Same),
+                            ("script", script == InstalledCopy::Same),
                             ("order", before.is_some()),
                         ] {
-                            let told = found.contains(&(name, Verdict::Wrong));
+                            let told = found.contains(&(name, Severity::Wrong));
                             assert_eq!(told, !is_good, "{name}: {found:?}");
                         }
                     }
@@ -265,32 +277,32 @@ mod tests {
     #[test]
     fn the_same_in_a_kernel_that_nobody_chooses_is_a_warning() {
         let image = Image {
-            stage: Copy::Missing,
+            stage: InstalledCopy::Missing,
             missing: vec![lacking("virtio_net", true)],
             ..good()
         };
         let told = found(Ok(image), false);
-        let warned = [("stage", Verdict::Warning), ("modules", Verdict::Warning)];
+        let warned = [("stage", Severity::Warning), ("modules", Severity::Warning)];
         assert_eq!(told, warned);
         let told = found(Err(NoImage::Absent), false);
-        assert_eq!(told, [("initramfs", Verdict::Warning)]);
+        assert_eq!(told, [("initramfs", Severity::Warning)]);
         let told = found(Err(NoImage::Absent), true);
-        assert_eq!(told, [("initramfs", Verdict::Wrong)]);
+        assert_eq!(told, [("initramfs", Severity::Wrong)]);
         let unreadable = NoImage::Unreadable("cpio failed".into());
         assert_eq!(
             found(Err(unreadable), true),
-            [("initramfs", Verdict::Unknown)]
+            [("initramfs", Severity::Unknown)]
         );
     }
 
     #[test]
-    fn the_network_cards_module_is_wrong_to_lack_and_a_keyboards_a_warning() {
-        for (vital, verdict) in [(true, Verdict::Wrong), (false, Verdict::Warning)] {
+    fn missing_card_module_is_wrong_and_keyboard_module_a_warning() {
+        for (vital, severity) in [(true, Severity::Wrong), (false, Severity::Warning)] {
             let image = Image {
                 missing: vec![lacking("virtio_net", vital)],
                 ..good()
             };
-            assert_eq!(found(Ok(image), true), [("modules", verdict)]);
+            assert_eq!(found(Ok(image), true), [("modules", severity)]);
         }
     }
 
@@ -300,16 +312,16 @@ mod tests {
             before: Some(vec!["resume".into()]),
             ..good()
         };
-        assert_eq!(found(Ok(image), true), [("order", Verdict::Warning)]);
+        assert_eq!(found(Ok(image), true), [("order", Severity::Warning)]);
     }
 
     #[test]
     fn a_boot_without_the_stages_script_needs_a_panic_of_its_own() {
         for (script, panic, told) in [
-            (Copy::Same, false, false),
-            (Copy::Other, true, false),
-            (Copy::Other, false, true),
-            (Copy::Missing, false, true),
+            (InstalledCopy::Same, false, false),
+            (InstalledCopy::Other, true, false),
+            (InstalledCopy::Other, false, true),
+            (InstalledCopy::Missing, false, true),
         ] {
             let image = Image { script, ..good() };
             let warned = warnings("6.1", &image, panic);
@@ -318,15 +330,15 @@ mod tests {
     }
 
     #[test]
-    fn without_a_kernel_nothing_is_known_and_without_scripts_one_is_warned() {
+    fn no_kernel_is_unknown_and_no_scripts_is_a_warning() {
         let facts = InitramfsFacts {
             kernels: Vec::new(),
             scripts: false,
             panic: false,
         };
-        let findings = judge(&facts);
-        assert_eq!(findings[0].verdict, Verdict::Unknown);
-        assert_eq!(findings[1].verdict, Verdict::Warning);
-        assert_eq!(findings[1].name, "hook");
+        let results = judge(&facts);
+        assert_eq!(results[0].severity, Severity::Unknown);
+        assert_eq!(results[1].severity, Severity::Warning);
+        assert_eq!(results[1].name, "hook");
     }
 }

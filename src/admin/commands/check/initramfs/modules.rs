@@ -7,18 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Need {
     /// In words, for people.
     pub device: String,
-    /// Any of these serves.
+    /// One of these is enough.
     pub modules: Vec<String>,
-    /// The device's own name for its driver, for a kernel that calls it
-    /// otherwise.
+    /// The device's modalias, for a kernel whose driver has another name.
     pub modalias: Option<String>,
     /// Without it the place cannot be seen, or the vault not be read.
     pub vital: bool,
-    /// Nothing is needed where the kernel has none of them: it does it itself.
+    /// Nothing is missing where the kernel has no such module: it is built in.
     pub if_known: bool,
 }
 
 impl Need {
+    /// A need for these modules, whatever their hardware calls itself.
     pub fn of(device: &str, modules: &[&str], vital: bool) -> Self {
         Self {
             device: device.to_owned(),
@@ -59,20 +59,23 @@ pub fn of_every_server() -> Vec<Need> {
 /// A module that is needed and not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
+    /// Its canonical name.
     pub module: String,
+    /// What it is needed for.
     pub device: String,
+    /// Without it the boot does not open.
     pub vital: bool,
 }
 
-/// A module's name as the kernel says it, from a file name or as people write
-/// it.
+/// The kernel's spelling of a module's name, from a file name or a person's
+/// spelling.
 pub fn canonical(name: &str) -> String {
     let file = name.rsplit('/').next().unwrap_or(name);
     let bare = file.split(".ko").next().unwrap_or(file);
     bare.replace('-', "_")
 }
 
-/// What depmod(8) has written down of one kernel.
+/// What depmod(8) knows of one kernel's modules.
 #[derive(Debug, Default)]
 pub struct KernelModules {
     dependencies: BTreeMap<String, Vec<String>>,
@@ -99,7 +102,7 @@ impl KernelModules {
         self.built_in.contains(module) || self.dependencies.contains_key(module)
     }
 
-    /// What of these needs an initramfs with those modules lacks.
+    /// The needs that an image with these modules does not meet.
     pub fn missing(&self, needs: &[Need], image: &BTreeSet<String>) -> Vec<Missing> {
         let mut missing: Vec<Missing> = Vec::new();
         for need in needs {

@@ -49,7 +49,7 @@ fn missing(needs: &[Need], modules: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_module_counts_with_all_that_it_needs_or_when_it_is_built_in() {
+fn module_counts_with_its_dependencies_or_when_built_in() {
     let card = [Need::of("eth0", &["virtio_net"], true)];
     let all = [
         "virtio_net.ko",
@@ -77,7 +77,7 @@ fn dashes_and_compressed_files_are_the_same_module() {
 }
 
 #[test]
-fn any_checksum_serves_ext4_and_a_kernel_that_has_it_itself_needs_none() {
+fn ext4_needs_any_checksum_module_unless_it_is_built_in() {
     let needs: Vec<Need> = of_every_server()
         .into_iter()
         .filter(|need| need.if_known)
@@ -91,7 +91,7 @@ fn any_checksum_serves_ext4_and_a_kernel_that_has_it_itself_needs_none() {
 }
 
 #[test]
-fn a_kernel_that_calls_the_driver_otherwise_is_asked_by_the_devices_own_name() {
+fn driver_with_another_name_is_found_by_the_modalias() {
     let card = |modalias: &str| {
         [Need {
             modalias: Some(modalias.into()),
@@ -109,7 +109,7 @@ fn a_kernel_that_calls_the_driver_otherwise_is_asked_by_the_devices_own_name() {
 }
 
 #[test]
-fn a_missing_module_is_named_once_and_as_vital_as_its_most_vital_use() {
+fn missing_module_is_named_once_with_its_most_vital_use() {
     let needs = [
         Need::of("a keyboard", &["usb_storage"], false),
         Need::of("disk sda", &["usb_storage"], true),

@@ -14,7 +14,7 @@ pub fn scripts(order: &str) -> Vec<String> {
     calls.map(str::to_owned).collect()
 }
 
-/// Those that run before this one; `None` where it does not run.
+/// The scripts that run before `script`; `None` where it does not run.
 pub fn before(order: &str, script: &str) -> Option<Vec<String>> {
     let mut scripts = scripts(order);
     let at = scripts.iter().position(|known| known == script)?;
@@ -22,8 +22,9 @@ pub fn before(order: &str, script: &str) -> Option<Vec<String>> {
     Some(scripts)
 }
 
-/// Whether a script looks as if it touched disks before the stage: what is
-/// mounted before a resume, or resumed before a release, is damaged or open.
+/// Whether a script seems to touch disks. Before the stage that is harmful: a
+/// filesystem mounted before a resume is damaged, a system resumed before the
+/// release is open.
 pub fn touches_disks(script: &str) -> bool {
     const PROGRAMS: [&str; 9] = [
         "mount",
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_that_mounts_or_resumes_is_told_from_one_that_only_says_so() {
+    fn script_that_mounts_or_resumes_is_recognised() {
         for script in [
             "/bin/mount -t ext4 /dev/sda1 /mnt",
             "  if resume \"$DEVICE\"; then",
