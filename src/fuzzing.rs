@@ -1,5 +1,5 @@
-//! One function for each parser of foreign bytes, for the targets in `fuzz/`.
-//! None of them may panic, hang or ask for more memory than it was given.
+//! One function for each parser of untrusted bytes, for the targets in `fuzz/`.
+//! None of them may panic, hang or take much more memory than its input.
 
 use crate::boot::fuzzing as boot;
 use crate::environment::{
@@ -11,11 +11,11 @@ use crate::release::mariadb::{CheckFile, KeyFile};
 use crate::stick::{StickFile, file_names};
 use crate::vault::gpt::{Gpt, entries_at, is_protective, mbr_partition_id};
 use crate::vault::{
-    Header, MemoryDevice, SlotTable, Vault, VaultPlace, read_as_each_record, wrong_entries,
+    Header, MemoryDevice, SlotTable, Vault, VaultConf, read_as_each_record, wrong_entries,
 };
 
-/// The start of a vault's image, the rest zero: opened, repaired and read as
-/// the boot stage does.
+/// Opens, repairs and reads a vault that begins with these bytes, as the boot
+/// stage does.
 pub fn vault_image(bytes: &[u8]) {
     let Ok(vault) = Vault::open(MemoryDevice::holding(bytes)) else {
         return;
@@ -33,18 +33,17 @@ pub fn vault_image(bytes: &[u8]) {
     let _ = vault.events().map(|events| wrong_entries(&events));
 }
 
-/// Theft state, policy and list of sticks, as they are read before a key is
-/// there to prove them.
+/// Reads theft state, policy and list of sticks, unproven.
 pub fn unproven_records(bytes: &[u8]) {
     read_as_each_record(bytes);
 }
 
-/// What is inside the slot table's seal.
+/// Decodes a slot table.
 pub fn slot_table(bytes: &[u8]) {
     let _ = SlotTable::decode(bytes);
 }
 
-/// A recovery code in one piece, and typed line by line.
+/// Parses a recovery code in one piece, and typed line by line.
 pub fn recovery_code(bytes: &[u8]) {
     let server_id = [0; 16];
     let _ = RecoveryCode::parse(bytes, &server_id);
@@ -55,7 +54,7 @@ pub fn recovery_code(bytes: &[u8]) {
     let _ = typed.finish(&server_id);
 }
 
-/// One copy of a key file, and one whose digest is right.
+/// Parses a stick's key file, as it is and with a right digest.
 pub fn stick_file(bytes: &[u8]) {
     let key = MasterKey::from_secret(Secret32::new([0; 32]));
     let header = Header::of_a_new_server(&key);
@@ -64,13 +63,14 @@ pub fn stick_file(bytes: &[u8]) {
     let _ = StickFile::parse(&StickFile::with_right_digest(bytes), &header);
 }
 
+/// Parses vault.conf.
 pub fn vault_conf(bytes: &[u8]) {
     if let Ok(text) = core::str::from_utf8(bytes) {
-        let _ = VaultPlace::parse(text);
+        let _ = VaultConf::parse(text);
     }
 }
 
-/// The first sector, the header and the entries, one after the other.
+/// Parses a partition table: a sector of 512 bytes, then the entries.
 pub fn partition_table(bytes: &[u8]) {
     let (sector, entries) = bytes.split_at(bytes.len().min(512));
     let _ = is_protective(sector);
@@ -81,16 +81,18 @@ pub fn partition_table(bytes: &[u8]) {
     }
 }
 
+/// Parses an ARP packet.
 pub fn arp_reply(bytes: &[u8]) {
     let _ = (parse_arp_reply(bytes), parse_arp_sender(bytes));
 }
 
+/// Parses a neighbour advertisement.
 pub fn neighbour_advertisement(bytes: &[u8]) {
     let _ = parse_advertisement(bytes);
 }
 
-/// A reply of a key server, in pieces as long as its first byte says; then the
-/// key in it.
+/// Reads a key server's reply, in pieces of the length in the first byte, and
+/// the key in it.
 pub fn server_reply(bytes: &[u8]) {
     let Some((piece, bytes)) = bytes.split_first() else {
         return;
@@ -108,26 +110,29 @@ pub fn server_reply(bytes: &[u8]) {
     }
 }
 
-/// What a key server says of its keys, as it is and as what would be signed.
+/// Parses a key server's advertisement, as it is and as a payload.
 pub fn server_keys(bytes: &[u8]) {
     let _ = parse_server_answer(bytes);
     let _ = Advertisement::parse(bytes, &[]);
     let _ = Advertisement::with_payload(bytes);
 }
 
+/// Reads a device event of the kernel.
 pub fn uevent(bytes: &[u8]) {
     boot::uevent(bytes);
 }
 
-/// Keys at a console, and each line as a command.
+/// Reads keys typed at a console, and each line as a command.
 pub fn typed_keys(bytes: &[u8]) {
     boot::typed_keys(bytes);
 }
 
+/// Parses MariaDB's key file.
 pub fn mariadb_key_file(bytes: &[u8]) {
     let _ = KeyFile::parse(bytes);
 }
 
+/// Parses the check file of MariaDB's keys.
 pub fn mariadb_check_file(bytes: &[u8]) {
     let _ = CheckFile::parse(bytes);
 }

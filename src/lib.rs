@@ -5,7 +5,8 @@
 //! - [`boot`]: the initramfs stage; `admin`: the commands of `stayput`
 //! - [`opening`]: every decision of a boot, without clock, disk or terminal
 //! - [`reset`]: the destruction that both of them start
-//! - [`environment`], [`stick`], [`release`]: the place, sticks, the keys in memory
+//! - [`environment`], [`stick`], [`release`]: the place, sticks, the keys in
+//!   memory
 //! - [`vault`]: what stands on the disk
 //! - [`theft`]: the theft state, the policy, and what follows from both
 //! - [`keys`]: the master key, what is derived from it, and how it is wrapped

@@ -1,6 +1,5 @@
-//! The security reset of this server, whatever asks for it: the pepper and the
-//! slots, then what was released, then keys on sticks that are plugged in, and
-//! two lines in the vault's log.
+//! The security reset: destroys the pepper and the slots, then the released
+//! keys, then keys on plugged sticks, and appends to the vault's log.
 
 use std::time::{Duration, Instant};
 
@@ -11,38 +10,40 @@ use crate::theft::ResetCause;
 use crate::vault::locate::{LocateError, VaultDisk};
 use crate::vault::{Destroyed, EventKind, Vault, VaultError};
 
-/// What is to be done besides destroying the pepper.
+/// A reset to be done.
 pub struct Reset<'a> {
-    /// Why, as the log and the prompt will say.
+    /// Why, for the log and the prompt.
     pub cause: ResetCause,
-    /// This server's keys on sticks that are plugged in.
+    /// This server's keys on plugged sticks.
     pub plugged: &'a PluggedKeys,
-    /// Whether these are destroyed as well; else they are left.
+    /// Whether these are destroyed too.
     pub wipe: bool,
 }
 
-/// What became of it.
-pub struct Done {
-    /// How thoroughly the pepper was destroyed, or why not.
+/// The result of a reset.
+pub struct ResetReport {
+    /// How thoroughly pepper and slots were destroyed, or why the vault could
+    /// not be opened or written.
     pub destroyed: Result<Destroyed, LocateError>,
-    /// When the pepper was found to be gone, since the start; `None` where a
-    /// part of it may still be there.
+    /// How long it took until nothing of the pepper could be read; `None` where
+    /// a part of it may still be there.
     pub verified: Option<Duration>,
-    /// What became of the keys on plugged sticks.
+    /// How many keys on plugged sticks were destroyed.
     pub wiped: Wiped,
-    /// A log that cannot be written does not undo what was done.
+    /// Whether the vault's log was written.
     pub noted: Result<(), VaultError>,
 }
 
 impl Reset<'_> {
-    /// Says nothing. Whatever the vault says, the rest goes too; one that could
-    /// not be opened is given as its error. `before_the_keys_go` is called when
-    /// the pepper is destroyed and the released files are still there.
+    /// Does the reset; logs and prints nothing. Pass an error where the vault
+    /// could not be opened: the rest is destroyed all the same.
+    /// `before_the_keys_go` is called after the pepper was destroyed and before
+    /// the released keys are.
     pub fn destroy(
         &self,
         vault: Result<&mut Vault<VaultDisk>, LocateError>,
         before_the_keys_go: impl FnOnce(),
-    ) -> Done {
+    ) -> ResetReport {
         let start = Instant::now();
         let begun = clock::now();
         let mut verified = None;
@@ -52,7 +53,7 @@ impl Reset<'_> {
             (vault, destroyed)
         });
         before_the_keys_go();
-        release::take_back();
+        release::revoke();
         let wiped = match self.wipe {
             true => self.plugged.wipe(),
             false => self.plugged.leave(),
@@ -64,7 +65,7 @@ impl Reset<'_> {
             }
             Err(error) => (Err(error), Ok(())),
         };
-        Done {
+        ResetReport {
             destroyed,
             verified,
             wiped,
@@ -72,7 +73,8 @@ impl Reset<'_> {
         }
     }
 
-    /// `begun` where the vault has taken it.
+    /// Appends to the vault's log. `begun` is `None` where the vault was not
+    /// reset.
     fn note(
         &self,
         vault: &mut Vault<VaultDisk>,

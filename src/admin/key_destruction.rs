@@ -1,7 +1,7 @@
 //! The destruction of this server's keys, as at the prompt.
 
 use crate::admin::mariadb_service::stop_a_start;
-use crate::reset::{Done, Reset};
+use crate::reset::{Reset, ResetReport};
 use crate::stick::PluggedKeys;
 use crate::theft::ResetCause;
 use crate::vault::Vault;
@@ -15,7 +15,7 @@ pub fn destroy_keys(
     cause: ResetCause,
     plugged: &PluggedKeys,
     wipe: bool,
-) -> Done {
+) -> ResetReport {
     let reset = Reset {
         cause,
         plugged,

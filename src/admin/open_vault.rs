@@ -3,22 +3,22 @@
 use crate::admin::problem::{Problem, Result};
 use crate::sys::sysfs;
 use crate::vault::locate::{self, VaultDisk};
-use crate::vault::{PLACE_FILE, PLACE_FILE_BYTES, Vault, VaultPlace};
+use crate::vault::{VAULT_CONF, VAULT_CONF_BYTES, Vault, VaultConf};
 
 /// Reads vault.conf, which says where the vault is.
 ///
 /// # Errors
 /// When there is no such file or it makes no sense.
-pub fn vault_conf() -> Result<VaultPlace> {
-    let text = sysfs::read_text::<PLACE_FILE_BYTES>(PLACE_FILE.as_ref()).ok_or_else(|| {
+pub fn vault_conf() -> Result<VaultConf> {
+    let text = sysfs::read_text::<VAULT_CONF_BYTES>(VAULT_CONF.as_ref()).ok_or_else(|| {
         Problem::failed(
-            format!("This server has no vault yet ({PLACE_FILE} is not there)."),
+            format!("This server has no vault yet ({VAULT_CONF} is not there)."),
             "Run: stayput init",
         )
     })?;
-    VaultPlace::parse(&text).map_err(|error| {
+    VaultConf::parse(&text).map_err(|error| {
         Problem::failed(
-            format!("{PLACE_FILE} makes no sense (line {}).", error.line),
+            format!("{VAULT_CONF} makes no sense (line {}).", error.line),
             "Put the file back from a backup; the initramfs holds a copy.",
         )
     })
@@ -37,5 +37,5 @@ pub fn open_vault() -> Result<Vault<VaultDisk>> {
 /// # Errors
 /// When vault.conf or the vault cannot be read, in a person's words.
 pub fn open_vault_read_only() -> Result<Vault<VaultDisk>> {
-    Ok(locate::look(&vault_conf()?)?)
+    Ok(locate::open_read_only(&vault_conf()?)?)
 }

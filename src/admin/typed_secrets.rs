@@ -11,7 +11,7 @@ use crate::stick::PluggedKeys;
 use crate::sys::clock;
 use crate::theft::{ResetCause, UnderDuress, under_duress};
 use crate::vault::locate::VaultDisk;
-use crate::vault::{Entered, EventKind, Vault, VaultError};
+use crate::vault::{EventKind, PassphraseOutcome, Vault, VaultError};
 
 /// Time from a wrong passphrase to the answer.
 const WRONG_TAKES: Duration = Duration::from_secs(3);
@@ -44,9 +44,9 @@ pub fn key_from_passphrase(vault: &mut Vault<VaultDisk>, from_stdin: bool) -> Re
     let typed = ask::passphrase("Passphrase: ", from_stdin)?;
     let answer_at = Instant::now() + WRONG_TAKES;
     match slots.passphrases.enter(vault.header(), &typed) {
-        Entered::Opened { key, .. } => return Ok(key),
-        Entered::Duress => reset_unseen(vault),
-        Entered::Wrong => {}
+        PassphraseOutcome::Opened { key, .. } => return Ok(key),
+        PassphraseOutcome::Duress => reset_unseen(vault),
+        PassphraseOutcome::Wrong => {}
     }
     // The pause hides the reset, which takes a fraction of a second, or two
     // seconds where a stick is wiped as well.

@@ -9,14 +9,16 @@ use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::typed_secrets::{key_from_code, key_from_passphrase};
 use crate::environment::{
-    Chosen, Comparison, KeyServers, ON_A_LIVE_NETWORK, Observed, addresses, compare, is_server,
-    look_around,
+    ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed, compare,
+    neighbour_addresses, observe_place,
 };
 use crate::keys::MasterKey;
 use crate::opening::places::{PlaceOpened, Places};
 use crate::stick::{self, StickError};
 use crate::vault::locate::VaultDisk;
-use crate::vault::{EventKind, MariadbRelease, Policy, ProvenRecords, SlotTable, StickList, Vault};
+use crate::vault::{
+    EventKind, MariadbRelease, Policy, ProvenRecords, SlotTable, StickList, Vault, is_key_server,
+};
 
 /// How a command gets the master key.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -96,7 +98,7 @@ pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognit
         false
     };
     let servers = KeyServers::of(&slots.environments, Instant::now());
-    let observed = look_around(labels, servers, ON_A_LIVE_NETWORK, &mut try_all);
+    let observed = observe_place(labels, servers, LIVE_NETWORK_WAIT, &mut try_all);
     try_all(&observed);
     let (at, key) = found.map_or((0, None), |opened| (opened.at, Some(opened.key)));
     let slot = slots.environments.get(at)?;
@@ -184,10 +186,10 @@ impl Unlocked {
     ///
     /// # Errors
     /// When the vault cannot be written.
-    pub fn set_neighbours(&mut self, chosen: &[Chosen]) -> Result<()> {
+    pub fn set_neighbours(&mut self, chosen: &[ChosenFactor]) -> Result<()> {
         let mut policy = self.proven.policy.draft();
-        policy.neighbours = addresses(chosen);
-        policy.has_servers = chosen.iter().any(|factor| is_server(&factor.label));
+        policy.neighbours = neighbour_addresses(chosen);
+        policy.has_servers = chosen.iter().any(|factor| is_key_server(&factor.label));
         self.set_policy(policy)
     }
 

@@ -1,5 +1,5 @@
-//! The consoles: every one that the kernel uses shows the prompt and can
-//! answer it.
+//! The consoles: every console of the kernel shows the prompt and takes
+//! answers.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -12,8 +12,8 @@ use crate::sys::sysfs;
 use crate::sys::terminal::Terminal;
 
 const MAX_CONSOLES: usize = 8;
-/// Text that waits for a slow line; a stalled serial port loses the oldest
-/// and never holds the boot up.
+/// Bytes of output kept for a slow console. A stalled serial port loses the
+/// oldest text and does not block the boot.
 const BACKLOG: usize = 8192;
 
 struct Console {
@@ -32,7 +32,7 @@ pub struct Consoles {
 
 impl Consoles {
     /// Opens the active consoles that are not open yet; returns whether there
-    /// are new ones.
+    /// were any.
     pub fn open_new(&mut self) -> bool {
         let active = sysfs::read_text::<512>(Path::new("/sys/class/tty/console/active"));
         let before = self.consoles.len();
@@ -54,7 +54,7 @@ impl Consoles {
         self.consoles.len() > before
     }
 
-    /// Whether typed characters are shown; a secret is not.
+    /// Sets whether typed characters are shown; secrets are not.
     pub fn set_echo(&mut self, echo: bool) {
         if self.echo != echo {
             self.echo = echo;
@@ -62,13 +62,14 @@ impl Consoles {
         }
     }
 
-    /// Erases the lines that were begun.
+    /// Erases the lines that are being typed.
     pub fn forget_typed(&mut self) {
         for console in &mut self.consoles {
             console.editor.clear();
         }
     }
 
+    /// Prints text on all consoles.
     #[inline(never)]
     pub fn print(&mut self, text: &str) {
         for console in &mut self.consoles {
@@ -77,8 +78,8 @@ impl Consoles {
         }
     }
 
-    /// Prints a question, and behind it what each console has typed already:
-    /// a message in between must not make it look lost.
+    /// Prints a question, and behind it the line being typed on each console:
+    /// after a message in between it must not look lost.
     pub fn ask(&mut self, question: &str) {
         for console in &mut self.consoles {
             console.queue(question.as_bytes());
@@ -90,27 +91,28 @@ impl Consoles {
         }
     }
 
+    /// The terminals, for polling.
     pub fn terminals(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.consoles.iter().map(|console| console.terminal.as_fd())
     }
 
-    /// Whether a console has text that it did not take yet.
+    /// Whether a console has output left to write.
     pub fn is_behind(&self) -> bool {
         self.consoles
             .iter()
             .any(|console| !console.backlog.is_empty())
     }
 
-    /// Goes on with what a console did not take before.
+    /// Writes output that is left, as far as the consoles take it.
     pub fn send(&mut self) {
         self.consoles.iter_mut().for_each(Console::send);
     }
 
-    /// What people have typed, on whichever console.
+    /// Reads what was typed at all consoles.
     pub fn read(&mut self) -> std::vec::Vec<Typed> {
         let echo = self.echo;
         let mut typed = std::vec::Vec::new();
-        // A terminal that has hung up would be ready for ever.
+        // A terminal that has hung up is dropped: it would always be ready.
         self.consoles
             .retain_mut(|console| console.read(echo, &mut typed).is_ok());
         typed

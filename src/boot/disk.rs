@@ -1,13 +1,13 @@
-//! The vault on its disk: the only file of the stage that opens it. It is open
-//! for moments only; every function here opens it and closes it again.
+//! The vault on its disk. Only this file of the stage opens it, and each
+//! function here closes it again.
 
 use crate::environment::{
-    Chosen, HOME, Observed, SECOND, count, enrol, opens_again, put_beside_home, table_of,
-    usual_thresholds,
+    ChosenFactor, HOME, Observed, SECOND, add_second_place, count_by_group, enrol, opens_again,
+    table_with_place, usual_thresholds,
 };
 use crate::keys::MasterKey;
-use crate::opening::act::{ChangeError, Known, TheftRecords, Unless};
-use crate::opening::dialogue::Line;
+use crate::opening::act::{ChangeError, Repeat, TheftRecords, UsedWayIn};
+use crate::opening::dialogue::TypedLine;
 use crate::opening::messages::{NotChanged, NotRemembered, Printable};
 use crate::opening::snapshot::Snapshot;
 use crate::reset::Reset;
@@ -17,39 +17,42 @@ use crate::theft::ResetCause;
 use crate::vault::locate::{self, LocateError, VaultDisk};
 use crate::vault::partitions::FoundPartition;
 use crate::vault::{
-    Answered, Destroyed, Event, EventKind, Group, Header, KnownCode, Passphrases, ProvenRecords,
-    StickList, Unproven, Vault, VaultError, VaultPlace, wrong_entries,
+    Count, Destroyed, EventKind, FactorCounts, Header, KnownCode, LoggedEvent, Passphrases,
+    ProvenRecords, StickList, Unproven, Vault, VaultConf, VaultError, wrong_entries,
 };
 
-/// Where the vault is, and where it was found last.
+/// Finds and opens the vault.
 pub struct Disk {
-    place: VaultPlace,
+    conf: VaultConf,
+    /// The partition on which the vault was found last.
     found: Option<FoundPartition>,
 }
 
 impl Disk {
-    pub fn new(place: VaultPlace) -> Self {
-        Self { place, found: None }
+    /// For the vault that vault.conf names; nothing is opened yet.
+    pub fn new(conf: VaultConf) -> Self {
+        Self { conf, found: None }
     }
 
-    /// The kernel's name of the disk that it was found on.
+    /// The kernel's name of the disk on which the vault was found last.
     pub fn name(&self) -> Option<&sysfs::Name> {
         self.found.as_ref().map(|found| &found.disk)
     }
 
-    /// Finds the vault, and finishes what a power cut has interrupted.
+    /// Finds the vault, finishes what a power cut has interrupted, and reads
+    /// it.
     pub fn read(&mut self) -> Result<Snapshot, LocateError> {
         self.found = None;
-        let vault = locate::look_at_finished(&self.place)?;
+        let vault = locate::repair_and_open_read_only(&self.conf)?;
         let name = Printable(&vault.header().server_name).to_string();
         log::info!("found the vault of \"{name}\"");
         self.found = Some(vault.partition().clone());
         Ok(Snapshot::of(&vault))
     }
 
-    /// What the theft state machine decides by.
+    /// Reads the records that the theft state machine decides by.
     pub fn theft(&self) -> Result<TheftRecords, LocateError> {
-        let vault = locate::open(&self.place)?;
+        let vault = locate::open(&self.conf)?;
         let policy = vault.unproven_policy().unwrap_or_default();
         Ok(TheftRecords {
             state: vault.state(),
@@ -58,9 +61,10 @@ impl Disk {
         })
     }
 
-    /// Writes a strike. It counts, noted in the log or not.
+    /// Writes a strike, and a line in the vault's log. A log that cannot be
+    /// written is no error: the strike counts.
     pub fn strike(&self, strikes: u8, boot_id: [u8; 16], of: u8) -> Result<(), LocateError> {
-        let mut vault = locate::open(&self.place)?;
+        let mut vault = locate::open(&self.conf)?;
         vault.strike(strikes, boot_id)?;
         log::warn!("a foreign place: strike {strikes} of {of}");
         let strike = EventKind::Strike { strikes, of };
@@ -68,13 +72,14 @@ impl Disk {
         Ok(())
     }
 
-    /// This server's keys on the sticks that are plugged in.
+    /// Finds this server's keys on plugged sticks.
     pub fn plugged_keys(&self, header: &Header) -> PluggedKeys {
         let own = self.name().map(|name| name.as_str());
         PluggedKeys::find(header, own)
     }
 
-    /// See [`Reset::destroy`].
+    /// Destroys the pepper, the slots and the released keys, and with `wipe`
+    /// the `plugged` keys: see [`Reset::destroy`].
     pub fn destroy(
         &self,
         cause: ResetCause,
@@ -86,8 +91,8 @@ impl Disk {
             plugged,
             wipe,
         };
-        let mut vault = locate::open(&self.place);
-        // Nothing runs yet that would read the released files.
+        let mut vault = locate::open(&self.conf);
+        // Nothing runs yet that could read the released files.
         let done = reset.destroy(vault.as_mut().map_err(|error| *error), || ());
         tell_unwritten(done.noted);
         done.destroyed
@@ -96,16 +101,16 @@ impl Disk {
     /// Checks the records that decide about a release.
     pub fn prove(&self, key: &MasterKey) -> Result<ProvenRecords, LocateError> {
         let vault = match &self.found {
-            Some(found) => locate::look_again(&self.place, found),
-            None => locate::look(&self.place),
+            Some(found) => locate::reopen_read_only(&self.conf, found),
+            None => locate::open_read_only(&self.conf),
         };
         Ok(vault?.prove(key)?)
     }
 
-    /// Strikes do not count any more; where the state was not proven the log
-    /// says so.
+    /// Writes the state *armed*; where the state was not proven, the log says
+    /// so.
     pub fn arm(&self, key: &MasterKey, was_proven: bool) {
-        let armed = locate::open(&self.place).and_then(|mut vault| {
+        let armed = locate::open(&self.conf).and_then(|mut vault| {
             vault.arm(key)?;
             if !was_proven {
                 log::warn!("the theft state was not written by this server; it is mended");
@@ -118,26 +123,28 @@ impl Disk {
         }
     }
 
-    /// Wrong entries since the server last opened, as the log has them.
+    /// Wrong entries since the server last opened, from the vault's log; 0
+    /// where it cannot be read.
     pub fn wrong_entries(&self) -> u32 {
-        let events = locate::look(&self.place).and_then(|vault| Ok(vault.events()?));
+        let events = locate::open_read_only(&self.conf).and_then(|vault| Ok(vault.events()?));
         events.map_or(0, |events| wrong_entries(&events))
     }
 
-    /// Writes to the vault's log; one that cannot be written keeps nobody out.
-    pub fn note(&self, kind: EventKind, unless: Unless) {
+    /// Appends an event to the vault's log. A log that cannot be written keeps
+    /// nobody out.
+    pub fn note(&self, kind: EventKind, repeat: Repeat) {
         let boot_id = clock::boot_id();
-        let is_known = |event: &Event| match unless {
-            Unless::Never => false,
-            Unless::KindThisBoot => {
+        let is_known = |event: &LoggedEvent| match repeat {
+            Repeat::Always => false,
+            Repeat::OncePerBoot => {
                 let same_kind =
                     std::mem::discriminant(&event.kind) == std::mem::discriminant(&kind);
                 event.boot_id == boot_id && same_kind
             }
-            Unless::Same => event.kind == kind,
+            Repeat::OnceEver => event.kind == kind,
         };
         self.write_log(&mut |vault| {
-            if unless != Unless::Never && vault.events()?.iter().any(is_known) {
+            if repeat != Repeat::Always && vault.events()?.iter().any(is_known) {
                 return Ok(());
             }
             vault.append(clock::now(), boot_id, kind.clone())
@@ -154,20 +161,21 @@ impl Disk {
     }
 
     fn write_log(&self, write: &mut dyn FnMut(&mut Vault<VaultDisk>) -> Result<(), VaultError>) {
-        let written = locate::open_as_is(&self.place).and_then(|mut vault| Ok(write(&mut vault)?));
+        let written =
+            locate::open_unrepaired(&self.conf).and_then(|mut vault| Ok(write(&mut vault)?));
         tell_unwritten(written);
     }
 
-    /// What `stayput passphrase change` does.
+    /// Changes a person's passphrase, as `stayput passphrase change` does.
     pub fn change_passphrase(
         &self,
         key: &MasterKey,
         name: &str,
-        new: &Line,
+        new: &TypedLine,
     ) -> Result<(), ChangeError> {
         let nothing = |error| ChangeError::Nothing(NotChanged::Vault(error));
         let nothing_of = |error: VaultError| nothing(error.into());
-        let mut vault = locate::open(&self.place).map_err(nothing)?;
+        let mut vault = locate::open(&self.conf).map_err(nothing)?;
         vault.prove(key).map_err(nothing_of)?;
         let mut slots = vault.slots().map_err(nothing_of)?;
         slots
@@ -179,46 +187,45 @@ impl Disk {
             .map_err(ChangeError::Perhaps)
     }
 
-    /// Safe settings in place of what does not prove.
-    pub fn mend(&self, key: &MasterKey, known: &Known) -> Result<(), LocateError> {
+    /// Writes safe settings and a list with the way in that was used.
+    pub fn mend(&self, key: &MasterKey, used: &UsedWayIn) -> Result<(), LocateError> {
         let now = clock::now();
         let mut list = StickList::default();
-        match known {
-            Known::Stick(info) => list.sticks.extend([info.known(now)]),
-            Known::Code { generation } => {
+        match used {
+            UsedWayIn::Stick(info) => list.sticks.extend([info.known(now)]),
+            UsedWayIn::Code { generation } => {
                 list.code = Some(KnownCode {
                     generation: *generation,
                     verified: now,
                     kept: heapless::String::new(),
                 });
             }
-            Known::Passphrase => {}
+            UsedWayIn::Passphrase => {}
         }
-        Ok(locate::open(&self.place)?.mend(key, &list)?)
+        Ok(locate::open(&self.conf)?.mend(key, &list)?)
     }
 
-    /// Enrols what was `observed` and `chosen` with the usual thresholds: beside
-    /// the home, or as the home where no slots are left.
+    /// Enrols the `chosen` factors with the usual thresholds: as the second
+    /// place, or as the home where no slots are left. The slot must open with
+    /// what was `observed`.
     pub fn enrol(
         &self,
         key: &MasterKey,
-        chosen: &[Chosen],
+        chosen: &[ChosenFactor],
         observed: &Observed,
     ) -> Result<(), NotRemembered> {
         let need = usual_thresholds(chosen);
-        let factors = Answered {
-            machine: need.machine,
-            machine_of: count(chosen, Group::Machine),
-            place: need.place,
-            place_of: count(chosen, Group::Place),
-            ..Answered::default()
-        };
-        // Without one of them it would open anywhere.
-        if factors.place_of < need.place {
+        let of = count_by_group(chosen);
+        let factors = FactorCounts::from_fn(|group| Count {
+            count: need.of(group),
+            of: of.of(group),
+        });
+        // Without neighbours the server would open anywhere.
+        if of.neighbours < need.neighbours {
             return Err(NotRemembered::NobodyAnswers);
         }
         let failed = NotRemembered::Failed;
-        let mut vault = locate::open(&self.place).map_err(tell(failed))?;
+        let mut vault = locate::open(&self.conf).map_err(tell(failed))?;
         let before = vault.slots().ok();
         let (name, id) = match &before {
             Some(table) => (SECOND, table.next_id),
@@ -233,10 +240,10 @@ impl Disk {
         let rearmed = before.is_none().then_some(EventKind::Rearmed);
         let table = match before {
             Some(mut table) => {
-                put_beside_home(&mut table, slot).map_err(tell(NotRemembered::Weaker))?;
+                add_second_place(&mut table, slot).map_err(tell(NotRemembered::Weaker))?;
                 table
             }
-            None => table_of(slot, Passphrases::default()).into(),
+            None => table_with_place(slot, Passphrases::default()).into(),
         };
         vault.replace_slots(key, &table).map_err(tell(failed))?;
         let enrolled = EventKind::Enrolled {
@@ -245,14 +252,14 @@ impl Disk {
         };
         for kind in rearmed.into_iter().chain([enrolled]) {
             let noted = vault.append(clock::now(), clock::boot_id(), kind);
-            // It opens here, noted or not.
+            // The place is enrolled even where this fails.
             let _ = noted.map_err(tell(failed));
         }
         Ok(())
     }
 }
 
-/// Logs an error in full; on the screen stands what it means.
+/// Logs an error in full; the screen shows only what it means.
 fn tell<E: core::fmt::Display>(why: NotRemembered) -> impl Fn(E) -> NotRemembered {
     move |error| {
         log::error!("the place was not remembered: {error}");

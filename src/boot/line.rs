@@ -1,24 +1,27 @@
-//! What a person types at a console, key by key. Pure.
+//! Edits the line that is typed at a console, key by key. Pure.
 
 use zeroize::Zeroize;
 
-use crate::opening::dialogue::{Line, Typed};
+use crate::opening::dialogue::{Typed, TypedLine};
 
-/// What the console shows in answer to a key.
+/// What a console shows after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Echo {
+    /// Nothing.
     Nothing,
+    /// The typed byte.
     Byte(u8),
-    /// Takes one character back.
+    /// One character less.
     Rub,
+    /// A new line.
     NewLine,
 }
 
 /// The line that is being typed, on one console.
 #[derive(Default)]
 pub struct Editor {
-    line: Line,
-    /// Inside an escape sequence, as arrow keys send.
+    line: TypedLine,
+    /// Whether an escape sequence is being read, as arrow keys send them.
     escape: Escape,
 }
 
@@ -36,7 +39,8 @@ const ESCAPE: u8 = 0x1b;
 const KILL_LINE: u8 = 0x15;
 
 impl Editor {
-    /// Takes one byte.
+    /// Handles one byte; returns the line or the cancellation that it
+    /// completes.
     pub fn key(&mut self, byte: u8) -> (Option<Typed>, Echo) {
         match (self.escape, byte) {
             (Escape::Begun, b'[' | b'O') => {
@@ -59,7 +63,8 @@ impl Editor {
         }
     }
 
-    /// No more bytes for now: an escape that stands alone was the Escape key.
+    /// Handles the end of the bytes for now: a single escape was the Escape
+    /// key.
     pub fn pause(&mut self) -> Option<Typed> {
         if self.escape != Escape::Begun {
             return None;
@@ -69,11 +74,12 @@ impl Editor {
         Some(Typed::Cancel)
     }
 
-    /// What was typed of the line so far.
+    /// The line so far.
     pub fn so_far(&self) -> &[u8] {
         &self.line
     }
 
+    /// Erases the line.
     pub fn clear(&mut self) {
         self.line.zeroize();
     }

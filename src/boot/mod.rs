@@ -1,67 +1,67 @@
-//! The initramfs stage: releases the key where the server belongs, and asks
-//! for a backup stick where it does not.
+//! The boot stage in the initramfs: releases the keys where the server belongs,
+//! and asks for a backup stick elsewhere.
 
 mod console;
 mod disk;
-mod figures;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod line;
 mod perform;
-mod put_back;
+mod restore_links;
 mod run;
 mod screen;
 mod status;
 mod stick_watch;
+mod timings;
 mod uevent;
 mod wait;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::opening::act::End;
-use crate::release::take_back;
+use crate::opening::act::StageEnd;
+use crate::release::revoke;
 use crate::sys::{kmsg, memory, sysfs};
-use crate::vault::{PLACE_FILE, PLACE_FILE_BYTES, VaultPlace};
+use crate::vault::{VAULT_CONF, VAULT_CONF_BYTES, VaultConf};
 
-/// The exit code with which the boot goes on without a key, because the
-/// policy says so: `on_failure = continue`. The script beside it knows it.
+/// Exit code for a boot that goes on without the keys because of the policy
+/// (`on_failure = continue`). The initramfs script knows it.
 const WITHOUT_KEYS: u8 = 10;
 
-/// With the words `put-back` and names of network cards it only leaves these as
-/// the real system expects them.
+/// Runs the boot stage. With the argument `put-back` and names of network cards
+/// it only restores these cards for the real system.
 ///
-/// Returns success after a release; then the boot goes on. With
-/// [`WITHOUT_KEYS`] it goes on too. Anything else, and that, leaves nothing in
-/// memory; whoever started the stage starts it again after anything else.
+/// Returns success after a release, or [`WITHOUT_KEYS`]; then the boot goes on.
+/// After any other exit code the initramfs script starts the stage again. Only
+/// a release leaves keys in memory.
 pub fn run() -> ExitCode {
     let start = Instant::now();
     kmsg::use_for_logging();
-    let mut words = std::env::args().skip(1);
-    if words.next().as_deref() == Some("put-back") {
-        put_back::put_back(words);
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("put-back") {
+        restore_links::restore_links(arguments);
         return ExitCode::SUCCESS;
     }
     if let Err(errno) = memory::keep_private() {
         log::error!("memory cannot be locked: {errno}");
         return ExitCode::FAILURE;
     }
-    // What an earlier run may have left half-way.
-    take_back();
-    match vault_place() {
-        Ok(place) => match run::Stage::new(place, start).run() {
-            End::Released => ExitCode::SUCCESS,
-            End::WithoutKeys => ExitCode::from(WITHOUT_KEYS),
+    // An earlier run may have been killed in the middle of a release.
+    revoke();
+    match vault_conf() {
+        Ok(conf) => match run::Stage::new(conf, start).run() {
+            StageEnd::Released => ExitCode::SUCCESS,
+            StageEnd::WithoutKeys => ExitCode::from(WITHOUT_KEYS),
         },
-        Err(words) => {
-            log::error!("locked: {words}");
+        Err(why) => {
+            log::error!("locked: {why}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn vault_place() -> Result<VaultPlace, String> {
-    let text = sysfs::read_text::<PLACE_FILE_BYTES>(PLACE_FILE.as_ref())
-        .ok_or_else(|| format!("{PLACE_FILE} is not in this initramfs"))?;
-    VaultPlace::parse(&text).map_err(|error| format!("{PLACE_FILE}, line {}: no sense", error.line))
+fn vault_conf() -> Result<VaultConf, String> {
+    let text = sysfs::read_text::<VAULT_CONF_BYTES>(VAULT_CONF.as_ref())
+        .ok_or_else(|| format!("{VAULT_CONF} is not in this initramfs"))?;
+    VaultConf::parse(&text).map_err(|error| format!("{VAULT_CONF}, line {}: no sense", error.line))
 }

@@ -1,22 +1,25 @@
-//! What the machine says is done.
+//! Does the acts of the machine.
 
 use super::run::Stage;
 use super::status::Status;
 use crate::environment::{
-    FROM_NOTHING, KeyServers, choose, look_around, neighbour_label, observe_machine,
+    COLD_START_WAIT, KeyServers, neighbour_label, observe_machine, observe_place, select_factors,
 };
 use crate::keys::MasterKey;
-use crate::opening::act::{Act, Attempt, End, Event, Power, TheftRecords, Tried};
+use crate::opening::act::{
+    Act, Attempt, AttemptOutcome, Event, PowerAction, StageEnd, TheftRecords,
+};
 use crate::opening::host::Host;
-use crate::opening::messages::{Hint, LoginWords, NotRemembered};
-use crate::release::{notice, release};
+use crate::opening::messages::{Hint, LoginNotice, NotRemembered};
+use crate::release::notice::{Topic, put as put_notice};
+use crate::release::release;
 use crate::stick::{self, PluggedKeys};
 use crate::sys::power;
 use crate::vault::{Label, Policy, Proven};
 
 impl Host for Stage {
     fn hear(&mut self, event: Event<'_>) -> Vec<Act> {
-        self.machine.on(event, self.figures.since_start())
+        self.machine.on(event, self.timings.since_start())
     }
 
     fn has_ended(&self) -> bool {
@@ -26,7 +29,7 @@ impl Host for Stage {
     fn perform(&mut self, act: Act) -> Option<Event<'static>> {
         match act {
             Act::FindVault => return Some(Event::Vault(self.disk.read().map(Box::new))),
-            Act::LookAtParts => return Some(Event::Parts(Box::new(observe_machine()))),
+            Act::ObserveMachine => return Some(Event::Parts(Box::new(observe_machine()))),
             Act::LookForSticks => {
                 let (gone, news) = self.sticks.changes();
                 return Some(Event::Sticks { gone, news });
@@ -61,8 +64,8 @@ impl Host for Stage {
             }
             Act::Prove(key) => return Some(Event::Proved(self.disk.prove(&key).map(Box::new))),
             Act::Release(key, policy) => {
-                let released = self.figures.tmpfs.time(|| release(&key, &policy));
-                let released = released.map(|()| self.figures.released());
+                let released = self.timings.tmpfs.time(|| release(&key, &policy));
+                let released = released.map(|()| self.timings.released());
                 return Some(Event::Released(released));
             }
             Act::Enrol(key, policy) => {
@@ -72,13 +75,13 @@ impl Host for Stage {
                 let changed = self.disk.change_passphrase(&key, &name, &new);
                 return Some(Event::Changed(changed));
             }
-            Act::Mend { key, known } => {
-                return Some(Event::Mended(self.disk.mend(&key, &known)));
+            Act::Mend { key, used } => {
+                return Some(Event::Mended(self.disk.mend(&key, &used)));
             }
-            Act::Note { kind, unless } => self.disk.note(kind, unless),
+            Act::Note { kind, repeat } => self.disk.note(kind, repeat),
             Act::NoteSealed { key, kind } => self.disk.note_sealed(&key, kind),
             Act::Arm { key, was_proven } => self.disk.arm(&key, was_proven),
-            Act::AskAround => self.ask_around(),
+            Act::AskPlace => self.ask_place(),
             Act::StopAsking => self.stop_asking(),
             Act::ForgetSticks => self.sticks.forget(),
             Act::Hint => self.screen.hint(&Hint),
@@ -94,10 +97,10 @@ impl Host for Stage {
                 self.screen.say(&status);
             }
             Act::Close(message) => self.screen.close(&message),
-            Act::LeaveNotice(words) => leave_notice(&words),
-            Act::Log(level, words) => log::log!(level, "{words}"),
-            Act::Power(Power::Restart) => power::restart(),
-            Act::Power(Power::Off) => power::switch_off(),
+            Act::LeaveNotice(notice) => leave_notice(&notice),
+            Act::Log(level, text) => log::log!(level, "{text}"),
+            Act::Power(PowerAction::Restart) => power::restart(),
+            Act::Power(PowerAction::Off) => power::switch_off(),
             Act::End(end) => self.finish(end),
         }
         None
@@ -105,28 +108,28 @@ impl Host for Stage {
 }
 
 impl Stage {
-    fn finish(&mut self, end: End) {
-        if end == End::Released {
-            log::info!("{}", self.figures);
+    fn finish(&mut self, end: StageEnd) {
+        if end == StageEnd::Released {
+            log::info!("{}", self.timings);
         }
         self.end = Some(end);
     }
 
-    fn attempt(&mut self, attempt: &Attempt) -> Tried {
+    fn attempt(&mut self, attempt: &Attempt) -> AttemptOutcome {
         if matches!(attempt, Attempt::Place) {
-            self.figures.neighbours_answered();
+            self.timings.neighbours_answered();
         }
         let machine = &mut self.machine;
-        let tried = self.figures.unwrap.time(|| machine.attempt(attempt));
-        if matches!(tried, Tried::Place(Some(_))) {
-            // Who answered meanwhile counts as well.
+        let tried = self.timings.unwrap.time(|| machine.attempt(attempt));
+        if matches!(tried, AttemptOutcome::Place(Some(_))) {
+            // Answers that came meanwhile count too.
             self.hear_answers();
         }
         tried
     }
 
-    /// This server's keys on the sticks that are plugged in; none without the
-    /// vault, which alone tells them from others.
+    /// Finds this server's keys on plugged sticks. Without the vault they
+    /// cannot be told from others, and none is found.
     fn plugged_keys(&self) -> PluggedKeys {
         let found = self.machine.vault();
         found.map_or_else(PluggedKeys::default, |found| {
@@ -134,24 +137,26 @@ impl Stage {
         })
     }
 
-    /// Looks around, and enrols who answers with the thresholds that `stayput
-    /// enroll` takes by itself.
+    /// Observes this place and enrols it with the usual thresholds.
     fn enrol(&self, key: &MasterKey, policy: &Proven<Policy>) -> Result<(), NotRemembered> {
         if policy.has_servers {
             return Err(NotRemembered::HasServers);
         }
         let ips = policy.neighbours.iter();
         let labels: Vec<Label> = ips.map(|ip| neighbour_label(*ip)).collect();
-        let observed = look_around(labels.iter(), KeyServers::default(), FROM_NOTHING, |_| {
-            false
-        });
-        let chosen = choose(&observed, &labels).chosen;
+        let observed = observe_place(
+            labels.iter(),
+            KeyServers::default(),
+            COLD_START_WAIT,
+            |_| false,
+        );
+        let chosen = select_factors(&observed, &labels).chosen;
         self.disk.enrol(key, &chosen, &observed)
     }
 }
 
-fn leave_notice(words: &LoginWords) {
-    if let Err(error) = notice::put(notice::Topic::Boot, &words.to_string()) {
-        log::warn!("the words for the next log-in were not written: {error}");
+fn leave_notice(notice: &LoginNotice) {
+    if let Err(error) = put_notice(Topic::Boot, &notice.to_string()) {
+        log::warn!("the notice for the next log-in was not written: {error}");
     }
 }

@@ -1,24 +1,24 @@
-//! The loop of the boot stage: what happens is told to the machine of
-//! [`crate::opening`], and what it says is done. Whatever opens the vault first
-//! wins; the key is released and the stage ends.
+//! The loop of the boot stage: tells the machine of [`crate::opening`] what
+//! happens, and does its acts, until the keys are released or the system starts
+//! without them.
 
 use std::time::{Duration, Instant};
 
 use super::disk::Disk;
-use super::figures::Figures;
 use super::screen::Screen;
 use super::stick_watch::StickWatch;
-use super::uevent::{Subject, subject};
+use super::timings::Timings;
+use super::uevent::{DeviceKind, device_kind};
 use super::wait::wait;
 use crate::environment::{KeyServers, Neighbours, observe_machine};
 use crate::opening::Machine;
-use crate::opening::act::{End, Event};
+use crate::opening::act::{Event, StageEnd};
 use crate::opening::host::Host;
 use crate::sys::clock;
 use crate::sys::uevent::UeventSocket;
-use crate::vault::VaultPlace;
+use crate::vault::VaultConf;
 
-/// The machine, and everything that it hears of and acts on.
+/// The machine, the sources of its events, and what its acts change.
 pub struct Stage {
     pub(super) machine: Machine,
     pub(super) disk: Disk,
@@ -27,20 +27,21 @@ pub struct Stage {
     uevents: Option<UeventSocket>,
     pub(super) screen: Screen,
     pub(super) sticks: StickWatch,
-    pub(super) figures: Figures,
-    pub(super) end: Option<End>,
+    pub(super) timings: Timings,
+    pub(super) end: Option<StageEnd>,
 }
 
 impl Stage {
+    /// Finds the vault, begins to ask the place, and observes the machine.
     /// `start` is when the program began.
-    pub fn new(place: VaultPlace, start: Instant) -> Self {
+    pub fn new(conf: VaultConf, start: Instant) -> Self {
         let mut stage = Self {
-            figures: Figures::begin(start),
+            timings: Timings::begin(start),
             machine: Machine::new(clock::boot_id()),
-            disk: Disk::new(place),
+            disk: Disk::new(conf),
             neighbours: None,
             servers: KeyServers::default(),
-            // First of all: nothing that is announced from now on is missed.
+            // Before anything is looked for: no later event is missed.
             uevents: UeventSocket::open()
                 .inspect_err(|errno| log::warn!("no device events: {errno}"))
                 .ok(),
@@ -48,20 +49,20 @@ impl Stage {
             sticks: StickWatch::default(),
             end: None,
         };
-        let found = stage.figures.vault.time(|| stage.disk.read());
-        // Asks around.
+        let found = stage.timings.vault.time(|| stage.disk.read());
+        // The machine begins to ask the place.
         stage.tell(Event::Vault(found.map(Box::new)));
-        // What others answer takes time: the rest is done meanwhile, and they are
+        // Answers take time. Other work is done meanwhile, and neighbours are
         // asked again in between.
         stage.hear_neighbours();
         stage.servers.work_ahead(Instant::now());
         stage.hear_neighbours();
-        stage.look_at_parts();
+        stage.observe_parts();
         stage
     }
 
-    /// Runs until the key is released, or the system is to start without it.
-    pub fn run(mut self) -> End {
+    /// Runs until the keys are released or the system is to start without them.
+    pub fn run(mut self) -> StageEnd {
         loop {
             self.tell(Event::Tick);
             if let Some(end) = self.end {
@@ -84,15 +85,15 @@ impl Stage {
     fn wait(&mut self) {
         let now = Instant::now();
         let ask_due = self.neighbours.as_ref().and_then(Neighbours::next);
-        // Who is to be asked does not wait for what is only computed ahead.
+        // Questions that are due come before work that is only done ahead.
         let must_ask = ask_due.is_some_and(|due| due <= now);
         let until = if self.machine.has_next() || must_ask || self.servers.work_ahead(now) {
             Some(now)
         } else {
-            let turn_due = self.machine.next(self.figures.since_start());
-            let turn_due = turn_due.map(|after: Duration| self.figures.started() + after);
+            let turn_due = self.machine.next(self.timings.since_start());
+            let turn_due = turn_due.map(|after: Duration| self.timings.started() + after);
             let server_due = self.servers.next();
-            // Without the vault no stick is judged, nor waited for.
+            // Without the vault no stick is read, nor waited for.
             let stick_due = self.machine.vault().and_then(|_| self.sticks.next());
             [turn_due, ask_due, server_due, stick_due]
                 .into_iter()
@@ -109,11 +110,11 @@ impl Stage {
         self.screen.consoles.send();
     }
 
-    /// Asks for the neighbours and the key servers that the slots name.
-    pub(super) fn ask_around(&mut self) {
-        // First: it puts interfaces down that the next one needs up.
+    /// Begins to ask the neighbours and key servers that the slots name.
+    pub(super) fn ask_place(&mut self) {
+        // First, because it puts interfaces down that the next one needs up.
         self.neighbours = None;
-        // It may look like a stick and is none.
+        // The vault's own disk may look like a stick.
         if let Some(disk) = self.disk.name() {
             self.sticks.leave_out(disk);
         }
@@ -122,19 +123,19 @@ impl Stage {
             return;
         };
         let now = Instant::now();
-        self.figures.begin_to_ask(now);
+        self.timings.begin_to_ask(now);
         let places = slots.environments.iter().map(|slot| &**slot);
         self.neighbours = Some(Neighbours::of_places(places, now));
         self.servers = KeyServers::of(&slots.environments, now);
     }
 
-    /// Network cards go back to how they were found.
+    /// Stops asking, and restores the network cards as they were found.
     pub(super) fn stop_asking(&mut self) {
         self.neighbours = None;
         self.servers = KeyServers::default();
     }
 
-    /// Whoever has answered meanwhile; nobody is asked anew.
+    /// Tells the machine answers that have come; nobody is asked again.
     pub(super) fn hear_answers(&mut self) {
         if let Some(neighbours) = &self.neighbours {
             self.tell(Event::Answers(&neighbours.answers()));
@@ -158,13 +159,13 @@ impl Stage {
     fn hear_servers(&mut self) {
         let said = self.servers.drive(Instant::now());
         if !said.is_empty() {
-            self.figures.server_answered();
+            self.timings.server_answered();
             self.tell(Event::Answers(&said));
         }
     }
 
-    fn look_at_parts(&mut self) {
-        let observed = self.figures.machine.time(observe_machine);
+    fn observe_parts(&mut self) {
+        let observed = self.timings.machine.time(observe_machine);
         self.tell(Event::Parts(Box::new(observed)));
     }
 
@@ -175,13 +176,16 @@ impl Stage {
         let mut buffer = [0; 4096];
         let (mut block, mut network, mut terminal) = (false, false, false);
         loop {
-            match uevents.receive(&mut buffer).map(|event| event.map(subject)) {
-                Ok(Some(Subject::Block)) => block = true,
-                Ok(Some(Subject::Network)) => network = true,
-                Ok(Some(Subject::Terminal)) => terminal = true,
-                Ok(Some(Subject::Other)) => {}
+            match uevents
+                .receive(&mut buffer)
+                .map(|event| event.map(device_kind))
+            {
+                Ok(Some(DeviceKind::Block)) => block = true,
+                Ok(Some(DeviceKind::Network)) => network = true,
+                Ok(Some(DeviceKind::Terminal)) => terminal = true,
+                Ok(Some(DeviceKind::Other)) => {}
                 Ok(None) => break,
-                // Events were lost: look at everything.
+                // Events were lost: treat all kinds as changed.
                 Err(_) => {
                     (block, network, terminal) = (true, true, true);
                     break;
@@ -192,7 +196,7 @@ impl Stage {
             self.tell(Event::DisksChanged);
         }
         if block || network {
-            self.look_at_parts();
+            self.observe_parts();
         }
         if network && let Some(neighbours) = &mut self.neighbours {
             neighbours.ask_soon(Instant::now());

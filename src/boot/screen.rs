@@ -1,5 +1,5 @@
-//! The prompt on all consoles: hidden until it is needed, then one
-//! conversation that everybody sees.
+//! The prompt on all consoles. It is hidden until it is needed; then all
+//! consoles show the same.
 
 use core::fmt::Display;
 
@@ -7,8 +7,10 @@ use super::console::Consoles;
 use crate::opening::dialogue::{Question, Typed};
 use crate::sys::kmsg::QuietConsole;
 
+/// The prompt, on all consoles.
 #[derive(Default)]
 pub struct Screen {
+    /// The consoles.
     pub consoles: Consoles,
     open: bool,
     question: Question,
@@ -16,13 +18,14 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// One line before there is a prompt; keys are heard from then on.
+    /// Shows one line before the prompt opens; keys are read from then on.
     pub fn hint(&mut self, hint: &dyn Display) {
         self.consoles.open_new();
         self.consoles.print(&format!("\n{hint}\n"));
     }
 
-    /// Shows the banner; kernel messages stay off the consoles from now on.
+    /// Opens the prompt with its banner; kernel messages stay off the consoles
+    /// from then on.
     pub fn open(&mut self, banner: &dyn Display) {
         self.quiet = QuietConsole::begin();
         self.consoles.open_new();
@@ -31,14 +34,14 @@ impl Screen {
         self.consoles.print(&banner.to_string());
     }
 
-    /// A console that has turned up gets to see where things stand.
+    /// Shows the banner on consoles that have appeared.
     pub fn open_new_consoles(&mut self, banner: &dyn Display) {
         if self.open && self.consoles.open_new() {
             self.consoles.print(&banner.to_string());
         }
     }
 
-    /// Says something and asks again.
+    /// Prints a text and asks the open question again.
     #[inline(never)]
     pub fn say(&mut self, text: &dyn Display) {
         if self.open {
@@ -47,7 +50,7 @@ impl Screen {
         }
     }
 
-    /// What the next line will be, and asks for it.
+    /// Opens a question and asks it.
     pub fn ask_for(&mut self, question: Question) {
         self.expect(question);
         if !self.question.is_shown() {
@@ -56,9 +59,9 @@ impl Screen {
         self.ask();
     }
 
-    /// What the next line will be. Whatever is said next asks for it.
+    /// Opens a question. The next text that is printed asks it.
     pub fn expect(&mut self, question: Question) {
-        // What was typed in answer to another question is no part of this one.
+        // A line begun for a secret must not become part of another answer.
         if !self.question.is_shown() {
             self.consoles.forget_typed();
         }
@@ -66,14 +69,15 @@ impl Screen {
         self.question = question;
     }
 
+    /// Reads what was typed.
     pub fn typed(&mut self) -> Vec<Typed> {
         self.consoles.read()
     }
 
-    /// The last words before the boot goes on.
-    pub fn close(&mut self, words: &dyn Display) {
+    /// Prints a last text and closes the prompt.
+    pub fn close(&mut self, text: &dyn Display) {
         if self.open {
-            self.consoles.print(&format!("\n{words}\n"));
+            self.consoles.print(&format!("\n{text}\n"));
             self.open = false;
             self.quiet = None;
         }

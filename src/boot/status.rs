@@ -1,52 +1,56 @@
-//! What `status` shows: what the server sees, so that a person finds the
-//! cable or the router that is missing. Pure but for [`Status::of`].
+//! The text of the command `status`: what the server observes, so that a person
+//! finds the missing cable or router. Pure but for [`Status::of`].
 
 use core::fmt::{self, Display, Formatter};
 
 use crate::environment::{Observed, answered};
 use crate::opening::messages::{Reason, Tally};
 use crate::sys::interface;
-use crate::vault::{Answered, EnvironmentSlot, Group, Thresholds};
+use crate::vault::{EnvironmentSlot, FactorCounts, Group, Thresholds};
 
-/// One network card, and whether its cable leads anywhere.
-struct Card {
+/// A network card, and whether it has a carrier.
+struct NetworkCard {
     name: interface::Name,
     connected: bool,
 }
 
-/// A place, and what has answered. Whether an answer is the enrolled one is
-/// not said: that would tell a thief when a guess is right.
-struct Place {
-    answered: Answered,
+/// Which factors of a place have answered. Whether an answer is right is not
+/// shown: that would tell a thief which guess is right.
+struct PlaceTally {
+    answered: FactorCounts,
     need: Thresholds,
-    /// Neighbours and key servers.
+    /// Each neighbour and key server: its group, its address, and whether it
+    /// answers.
     around: Vec<(Group, String, bool)>,
 }
 
+/// What the command `status` shows.
 pub struct Status<'a> {
     reason: &'a Reason,
-    place: Option<Place>,
-    cards: Vec<Card>,
+    place: Option<PlaceTally>,
+    cards: Vec<NetworkCard>,
 }
 
 impl<'a> Status<'a> {
+    /// The status with the reason, the home's factors, and the network cards as
+    /// they are now.
     pub fn of(reason: &'a Reason, home: Option<&EnvironmentSlot>, observed: &Observed) -> Self {
         let cards = interface::wired()
             .into_iter()
-            .map(|name| Card {
+            .map(|name| NetworkCard {
                 connected: interface::has_carrier(&name),
                 name,
             })
             .collect();
         Self {
             reason,
-            place: home.map(|home| Place::of(home, observed)),
+            place: home.map(|home| PlaceTally::of(home, observed)),
             cards,
         }
     }
 }
 
-impl Place {
+impl PlaceTally {
     fn of(home: &EnvironmentSlot, observed: &Observed) -> Self {
         let around = home
             .factors
@@ -87,16 +91,16 @@ impl Display for Status<'_> {
     }
 }
 
-impl Display for Place {
+impl Display for PlaceTally {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { answered, need, .. } = self;
         let machine = Tally::of(Group::Machine, *answered, *need);
         writeln!(f, "Machine: {machine}")?;
         for (group, heading) in [
-            (Group::Place, "Neighbours"),
+            (Group::Neighbours, "Neighbours"),
             (Group::Servers, "Key servers"),
         ] {
-            if group == Group::Servers && answered.servers_of == 0 {
+            if group == Group::Servers && answered.servers.of == 0 {
                 continue;
             }
             let tally = Tally::of(group, *answered, *need).under_a_heading();
@@ -113,37 +117,35 @@ impl Display for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::Count;
 
     #[test]
     fn a_technician_finds_the_cable_and_the_silent_router() {
         let status = Status {
             reason: &Reason::NotRecognised,
-            place: Some(Place {
-                answered: Answered {
-                    machine: 4,
-                    machine_of: 5,
-                    place: 1,
-                    place_of: 2,
-                    servers: 0,
-                    servers_of: 1,
+            place: Some(PlaceTally {
+                answered: FactorCounts {
+                    machine: Count { count: 4, of: 5 },
+                    neighbours: Count { count: 1, of: 2 },
+                    servers: Count { count: 0, of: 1 },
                 },
                 need: Thresholds {
                     machine: 3,
-                    place: 2,
+                    neighbours: 2,
                     servers: 1,
                 },
                 around: vec![
-                    (Group::Place, "10.0.0.1".into(), false),
-                    (Group::Place, "10.0.0.2".into(), true),
+                    (Group::Neighbours, "10.0.0.1".into(), false),
+                    (Group::Neighbours, "10.0.0.2".into(), true),
                     (Group::Servers, "10.0.0.5:80".into(), false),
                 ],
             }),
             cards: vec![
-                Card {
+                NetworkCard {
                     name: "eth0".try_into().unwrap(),
                     connected: false,
                 },
-                Card {
+                NetworkCard {
                     name: "eth1".try_into().unwrap(),
                     connected: true,
                 },

@@ -1,26 +1,30 @@
-//! The kernel's device events, as far as the stage needs them. Pure.
+//! Parses the kernel's device events. Pure.
 
-/// What kind of device came, changed or went.
+/// The kind of device that appeared, changed or went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum DeviceKind {
+    /// A disk or partition (subsystem `block`).
     Block,
+    /// A network interface (`net`).
     Network,
+    /// A terminal (`tty`).
     Terminal,
+    /// Anything else.
     Other,
 }
 
-/// Reads one event: `add@/devices/...`, then `KEY=VALUE` strings ended by NUL
-/// (lib/kobject_uevent.c).
-pub fn subject(event: &[u8]) -> Subject {
+/// The kind of device of one event: `add@/devices/...`, then `KEY=VALUE`
+/// strings that end with NUL (lib/kobject_uevent.c).
+pub fn device_kind(event: &[u8]) -> DeviceKind {
     let subsystem = event
         .split(|byte| *byte == 0)
         .skip(1)
         .find_map(|field| field.strip_prefix(b"SUBSYSTEM="));
     match subsystem {
-        Some(b"block") => Subject::Block,
-        Some(b"net") => Subject::Network,
-        Some(b"tty") => Subject::Terminal,
-        _ => Subject::Other,
+        Some(b"block") => DeviceKind::Block,
+        Some(b"net") => DeviceKind::Network,
+        Some(b"tty") => DeviceKind::Terminal,
+        _ => DeviceKind::Other,
     }
 }
 
@@ -32,15 +36,15 @@ mod tests {
     #[test]
     fn a_stick_that_is_plugged_in_is_a_block_device() {
         let event = b"add@/devices/pci0000:00/usb1/sda\0ACTION=add\0SUBSYSTEM=block\0SEQNUM=7\0";
-        assert_eq!(subject(event), Subject::Block);
-        assert_eq!(subject(b"add@/x\0SUBSYSTEM=net\0"), Subject::Network);
-        assert_eq!(subject(b"SUBSYSTEM=block"), Subject::Other);
+        assert_eq!(device_kind(event), DeviceKind::Block);
+        assert_eq!(device_kind(b"add@/x\0SUBSYSTEM=net\0"), DeviceKind::Network);
+        assert_eq!(device_kind(b"SUBSYSTEM=block"), DeviceKind::Other);
     }
 
     proptest! {
         #[test]
         fn foreign_events_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            subject(&bytes);
+            device_kind(&bytes);
         }
     }
 }

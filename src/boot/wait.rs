@@ -1,4 +1,4 @@
-//! Sleeping until a source has something to say.
+//! Waits until a source of events is ready.
 
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -9,12 +9,12 @@ use super::console::Consoles;
 use crate::environment::{KeyServers, Neighbours};
 use crate::sys::uevent::UeventSocket;
 
-/// Without an end, as long as this at most, in milliseconds: sticks are then
-/// looked for even if an event was missed.
+/// Longest wait in milliseconds: sticks are looked for at least this often,
+/// should an event be missed.
 const LONGEST: u16 = 1000;
 
-/// Returns when a source can be read, a console takes text again, or at
-/// `until`. Who reads finds out by reading: nothing here blocks.
+/// Returns when a source can be read, when a console takes output again, at
+/// `until`, or after [`LONGEST`].
 pub fn wait(
     uevents: Option<&UeventSocket>,
     neighbours: Option<&Neighbours>,
@@ -47,6 +47,6 @@ pub fn wait(
             .div_ceil(1000)
     });
     let timeout = u16::try_from(milliseconds).unwrap_or(LONGEST).min(LONGEST);
-    // An interrupted wait is a short one.
+    // A signal may end the wait early, which does no harm.
     let _ = poll(&mut fds, PollTimeout::from(timeout));
 }

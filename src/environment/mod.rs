@@ -1,13 +1,14 @@
-//! The known-environment fingerprint: what the machine is made of and what
-//! stands around it; how a place is enrolled and how it is recognised.
+//! A place by its factors: the parts of the machine, its neighbours and its key
+//! servers; how a place is enrolled and how it is recognised.
 //!
 //! The rooms, from the top down (imports run downwards only):
 //!
 //! - `observing`: machine, neighbours and key servers together
-//! - `enrolment`: what of a place is enrolled, and its slot
+//! - `enrolment`: which factors of a place are enrolled, and the slot made of
+//!   them
 //! - `matching`: combinations of factors, and what has changed; beside it
 //!   `machine`, `wire` and `tang`: the machine's parts, neighbours, key servers
-//! - `factors`: names of factors, and what was observed of them
+//! - `factors`: the labels of factors, and the values observed
 
 mod enrolment;
 mod factors;
@@ -19,22 +20,23 @@ mod scenario_tests;
 mod tang;
 mod wire;
 
+#[cfg(test)]
+pub use enrolment::test_slot;
 pub use enrolment::{
-    Choice, Chosen, EnrolmentError, Fate, Refreshed, Refused, Verdict, addresses, choose, count,
-    enrol, opens_again, put_beside_home, refresh, table_of, usual_thresholds,
+    ChosenFactor, EnrolmentError, FactorSelection, NeighbourSelection, RefreshOutcome,
+    RefreshedPlace, UnsuitableNeighbour, add_second_place, count_by_group, enrol,
+    neighbour_addresses, opens_again, refresh, select_factors, table_with_place, usual_thresholds,
 };
 #[cfg(feature = "admin")]
 pub use enrolment::{Strength, is_public, strength};
-pub use factors::{HOME, Observed, SECOND, address_of, is_server, neighbour_label};
+pub use factors::{HOME, Observed, SECOND, address_of, neighbour_label};
 #[cfg(feature = "admin")]
 pub use factors::{server_address, server_label};
 pub use machine::observe_machine;
-pub use matching::{
-    Comparison, Margin, Matcher, answered, compare, enough_answered, enrolled_values,
-};
-pub use observing::{FROM_NOTHING, ON_A_LIVE_NETWORK, look_around};
+pub use matching::{Comparison, Margin, Matcher, answered, compare, enough_answered};
+pub use observing::{COLD_START_WAIT, LIVE_NETWORK_WAIT, observe_place};
 #[cfg(feature = "admin")]
-pub use observing::{Watched, look_around_quietly};
+pub use observing::{WatchedNeighbours, observe_live_links};
 pub use tang::KeyServers;
 #[cfg(any(feature = "admin", feature = "fuzzing"))]
 pub use tang::{Advertisement, AdvertisementError};

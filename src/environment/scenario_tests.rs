@@ -1,4 +1,5 @@
-//! A server's days, without a server: what opens and what stays shut.
+//! Scenarios of enrolling and recognising a place: what opens and what stays
+//! shut.
 
 use super::factors::value_of;
 use super::*;
@@ -22,37 +23,31 @@ struct Server {
     slot: EnvironmentSlot,
 }
 
-/// Two of three of each.
-fn enrolled() -> Server {
+fn server_with<'a>(
+    factors: impl IntoIterator<Item = (Group, &'a str, &'a [u8])>,
+    need: Thresholds,
+) -> Server {
     let key = MasterKey::generate();
     let header = Header::of_a_new_server(&key);
-    let chosen = |group, list: &[(&str, &[u8])]| {
-        list.iter()
-            .map(|(label, value)| Chosen {
-                group,
-                label: (*label).try_into().unwrap(),
-                value: value_of(value),
-            })
-            .collect::<Vec<_>>()
+    let factors = factors.into_iter();
+    let factors = factors.map(|(group, label, value)| (group, label, value_of(value)));
+    let slot = test_slot(&header, &key, (1, "home"), factors, need);
+    Server { header, key, slot }
+}
+
+/// A server that needs two of three parts and two of three neighbours.
+fn enrolled() -> Server {
+    let of = |group, factors: [(&'static str, &'static [u8]); 3]| {
+        factors.map(|(label, value)| (group, label, value))
     };
-    let mut all = chosen(Group::Machine, &MACHINE);
-    all.extend(chosen(Group::Place, &PLACE));
+    let machine = of(Group::Machine, MACHINE);
+    let neighbours = of(Group::Neighbours, PLACE);
     let need = Thresholds {
         machine: 2,
-        place: 2,
+        neighbours: 2,
         ..Thresholds::default()
     };
-    let slot = enrol(
-        &header,
-        &key,
-        1,
-        "home".try_into().unwrap(),
-        &all,
-        need,
-        |_, _| (),
-    )
-    .unwrap();
-    Server { header, key, slot }
+    server_with(machine.into_iter().chain(neighbours), need)
 }
 
 fn seen(parts: &[(&str, &[u8])]) -> Observed {
@@ -63,7 +58,7 @@ fn seen(parts: &[(&str, &[u8])]) -> Observed {
     observed
 }
 
-/// Tries everything there is to try; how many tries it took.
+/// Tries all combinations; returns the key and the number of tries.
 fn unlock(server: &Server, observed: &Observed) -> (Option<MasterKey>, usize) {
     let mut matcher = Matcher::new(&server.slot);
     let mut tries = 0;
@@ -85,7 +80,7 @@ fn at_home_the_first_try_opens() {
 }
 
 #[test]
-fn a_new_network_card_and_a_printer_switched_off_do_not_lock_the_owner_out() {
+fn a_new_network_card_and_a_silent_printer_lock_nobody_out() {
     let server = enrolled();
     let parts = [
         MACHINE[0],
@@ -184,7 +179,8 @@ fn what_changed_is_named_once_the_vault_is_open() {
     ];
     let compare_with = |key| compare(&server.header, &server.slot, key, &seen(&parts));
     let comparison = compare_with(&server.key).unwrap();
-    assert_eq!((comparison.same.machine, comparison.same.place), (3, 1));
+    let same = comparison.same;
+    assert_eq!((same.machine.count, same.neighbours.count), (3, 1));
     assert_eq!(comparison.changed[..], [PLACE[1].0]);
     assert_eq!(comparison.silent[..], [PLACE[2].0]);
     assert!(compare_with(&MasterKey::generate()).is_err());
@@ -197,28 +193,20 @@ const SERVERS: [(&str, &[u8]); 3] = [
 ];
 
 fn with_servers(machine: usize, need: Thresholds) -> Server {
-    let key = MasterKey::generate();
-    let header = Header::of_a_new_server(&key);
-    let parts = (0..machine).map(|n| (Group::Machine, format!("disk {n}"), vec![n as u8 + 1]));
-    let servers = SERVERS.map(|(label, value)| (Group::Servers, label.into(), value.to_vec()));
-    let chosen: Vec<Chosen> = parts
-        .chain(servers)
-        .map(|(group, label, value): (Group, String, Vec<u8>)| Chosen {
-            group,
-            label: label.as_str().try_into().unwrap(),
-            value: value_of(&value),
-        })
+    let parts: Vec<(String, [u8; 1])> = (0..machine)
+        .map(|n| (format!("disk {n}"), [n as u8 + 1]))
         .collect();
-    let name = "home".try_into().unwrap();
-    let slot = enrol(&header, &key, 1, name, &chosen, need, |_, _| ()).unwrap();
-    Server { header, key, slot }
+    let parts = parts.iter();
+    let parts = parts.map(|(label, value)| (Group::Machine, label.as_str(), &value[..]));
+    let servers = SERVERS.map(|(label, value)| (Group::Servers, label, value));
+    server_with(parts.chain(servers), need)
 }
 
 #[test]
-fn any_two_of_three_key_servers_open_and_one_or_two_that_lie_do_not() {
+fn any_two_of_three_key_servers_open_and_liars_do_not() {
     let need = Thresholds {
         machine: 1,
-        place: 0,
+        neighbours: 0,
         servers: 2,
     };
     let server = with_servers(1, need);
@@ -236,7 +224,7 @@ fn any_two_of_three_key_servers_open_and_one_or_two_that_lie_do_not() {
     assert!(opens(&[a, lies(b), c]), "one that lies does not matter");
     assert!(!opens(&[a]) && !opens(&[a, lies(b)]) && !opens(&[a, lies(b), lies(c)]));
     assert!(!opens(&[]));
-    // Each has its own value: one cannot stand in for another.
+    // One key server cannot stand in for another.
     assert!(!opens(&[a, (b.0, a.1)]));
 }
 
@@ -244,7 +232,7 @@ fn any_two_of_three_key_servers_open_and_one_or_two_that_lie_do_not() {
 fn combinations_with_a_key_server_cost_no_scrypt() {
     let need = Thresholds {
         machine: 5,
-        place: 0,
+        neighbours: 0,
         servers: 3,
     };
     let start = std::time::Instant::now();

@@ -1,4 +1,4 @@
-//! A value that tells whether a key is the right one without giving it away.
+//! A value by which a key is recognised, and which does not reveal the key.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -7,13 +7,13 @@ use subtle::ConstantTimeEq;
 
 use super::Secret32;
 
-/// HMAC-SHA256 over a context, under a key of 256 random bits: it proves the
-/// key and reveals nothing that could be guessed at.
+/// HMAC-SHA256 over a context, under a key of 256 random bits. It tells the
+/// right key and reveals nothing that could be guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckValue(pub [u8; 32]);
 
 impl CheckValue {
-    /// The value that proves `key` in this context.
+    /// The check value of `key` in this context.
     pub fn of(key: &Secret32, context: &[u8]) -> Self {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes a key of any length");
@@ -21,7 +21,8 @@ impl CheckValue {
         Self(mac.finalize().into_bytes().into())
     }
 
-    /// Whether `key` is the one this value was made from; in constant time.
+    /// Whether `key` is the one that this value was made from; in constant
+    /// time.
     pub fn matches(&self, key: &Secret32, context: &[u8]) -> bool {
         Self::of(key, context).0.ct_eq(&self.0).into()
     }

@@ -11,7 +11,7 @@ use super::random::fill_random;
 pub struct Secret32([u8; 32]);
 
 impl Drop for Secret32 {
-    // 32 volatile writes, which would stand at every end of a secret.
+    // Not inlined: 32 volatile writes would be copied to every end of a secret.
     #[inline(never)]
     fn drop(&mut self) {
         self.zeroize();
@@ -24,26 +24,26 @@ impl Secret32 {
     /// Bytes of a secret.
     pub const LEN: usize = 32;
 
-    /// Takes over `bytes`; the caller's copy is the caller's to erase.
+    /// A secret with these bytes. The caller erases its own copy.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Fresh bytes from the kernel.
+    /// A new secret, from the kernel's random bytes.
     pub fn random() -> Self {
         let mut secret = Self([0; 32]);
         fill_random(&mut secret.0);
         secret
     }
 
-    /// HKDF-SHA256 (RFC 5869): 32 bytes for one purpose. `salt` may be empty;
-    /// `info` names the purpose and is different for each.
+    /// Derives 32 bytes for one purpose with HKDF-SHA256 (RFC 5869). `salt` may
+    /// be empty; `info` names the purpose and is different for each.
     pub fn derive(&self, salt: &[u8], info: &[u8]) -> Secret32 {
         Self::derive_from(&self.0, salt, info)
     }
 
-    /// HKDF-SHA256 from secret bytes of any length that nobody can guess: 32 bytes
-    /// for one purpose, as [`Secret32::derive`].
+    /// Derives 32 bytes for one purpose from secret bytes of any length, with
+    /// HKDF-SHA256 (RFC 5869). The bytes must not be guessable.
     pub fn derive_from(bytes: &[u8], salt: &[u8], info: &[u8]) -> Secret32 {
         let mut out = Self([0; 32]);
         Hkdf::<Sha256>::new(Some(salt), bytes)
@@ -52,12 +52,12 @@ impl Secret32 {
         out
     }
 
-    /// The bytes themselves: whoever copies them has to erase the copy.
+    /// The bytes. Whoever copies them has to erase the copy.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// For the few readers that fill a secret in place.
+    /// The bytes, to fill a secret in place.
     pub fn expose_mut(&mut self) -> &mut [u8; 32] {
         &mut self.0
     }
@@ -69,22 +69,23 @@ impl core::fmt::Debug for Secret32 {
     }
 }
 
-/// The master key (MK): everything that is released is derived from it.
+/// The master key. Everything that is released is derived from it.
 #[derive(Clone, Debug)]
 pub struct MasterKey(Secret32);
 
 impl MasterKey {
-    /// A new one, from the kernel's random bytes.
+    /// A new master key, from the kernel's random bytes.
     pub fn generate() -> Self {
         Self(Secret32::random())
     }
 
-    /// A key that a wrap, a stick or a code has given.
+    /// The master key that a wrap, a stick or a code has given.
     pub fn from_secret(secret: Secret32) -> Self {
         Self(secret)
     }
 
-    /// The 32 bytes for one purpose, named by `label` (one label each).
+    /// Derives 32 bytes for one purpose. `label` names the purpose and is
+    /// different for each.
     pub fn derive(&self, label: &str) -> Secret32 {
         self.0.derive(b"", label.as_bytes())
     }
@@ -93,7 +94,7 @@ impl MasterKey {
         &self.0
     }
 
-    /// The bytes themselves, for wrapping only.
+    /// The bytes, for wrapping only.
     pub fn expose(&self) -> &[u8; 32] {
         self.secret().expose()
     }

@@ -1,5 +1,5 @@
-//! The master key, what is derived from it, and how it is wrapped. Pure: no
-//! system call but the one that asks the kernel for random bytes.
+//! The master key, what is derived from it, and how it is wrapped. Pure, but
+//! for the system call that gets random bytes.
 
 mod check;
 mod master;
@@ -13,7 +13,7 @@ pub use check::CheckValue;
 pub use master::{MasterKey, Secret32};
 pub use random::{fill_random, random_bytes};
 pub use recovery_code::{CODE_GROUPS, CodeError, GROUP_LETTERS, RecoveryCode, TypedCode};
-pub use seal::{OpenError, Sealed, open, seal};
+pub use seal::{Sealed, UnsealError, open, seal};
 #[cfg(test)]
 pub use stretch::counted::scrypts_of;
 pub use stretch::{ScryptParams, Stretch, StretchError};

@@ -1,8 +1,9 @@
-//! The recovery code: the master key as a person writes it down and types it.
+//! The recovery code: the master key in letters that a person writes down and
+//! types.
 //!
-//! 72 letters in 9 groups of 8, in modhex: the 16 letters that are on the same
-//! keys of US, German and French keyboards. The code stands for the key by
-//! itself, without any disk or stick, and cannot be taken back.
+//! It has 72 letters in 9 groups of 8, in modhex: 16 letters that have the same
+//! keys on US, German and French keyboards. The code gives the key by itself,
+//! without any disk or stick, and cannot be revoked.
 
 use core::fmt;
 
@@ -19,43 +20,43 @@ pub const CODE_GROUPS: usize = 9;
 pub const GROUP_LETTERS: usize = 8;
 
 const LETTERS: usize = CODE_GROUPS * GROUP_LETTERS;
-/// The letter for each four bits, 0 to 15.
+/// The letters for the digits 0 to 15, of four bits each.
 const ALPHABET: &[u8; 16] = b"cbdefghijklnrtuv";
 const VERSION: u8 = 1;
 const LABEL: &str = "stayput recovery code v1";
 
-/// Letters of the key; then one for the version, one for the generation, and
-/// six of the checksum.
+/// Letters of the key. Behind them are one letter for the version, one for the
+/// generation, and six for the checksum.
 const KEY: usize = 64;
 const CHECKSUM: usize = KEY + 2;
 
-/// Four bits for each letter.
+/// The digits of a code, one for each letter.
 type Digits = Zeroizing<[u8; LETTERS]>;
 
-/// Why a code is not taken; shown to people as it is. Groups count from 1.
+/// Why a code is not accepted; shown to people as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeError {
-    /// A letter that no code has.
+    /// A letter is not one of the 16.
     Letter {
         /// Number of the group, from 1.
         group: usize,
     },
-    /// Not eight letters.
+    /// A group does not have 8 letters.
     Length {
         /// Number of the group, from 1.
         group: usize,
     },
-    /// More than nine groups.
+    /// There are more than 9 groups.
     TooLong,
-    /// The checksum does not fit, and would if one letter of this group were
-    /// another one.
+    /// The checksum is wrong, and would be right with one other letter in this
+    /// group.
     Group {
         /// Number of the group, from 1.
         group: usize,
     },
-    /// The checksum does not fit: mistyped, or of another server.
+    /// The checksum is wrong: the code is mistyped, or of another server.
     Wrong,
-    /// Made by a newer version of stayput.
+    /// The code is of a newer version of stayput.
     Newer,
 }
 
@@ -78,8 +79,8 @@ impl fmt::Display for CodeError {
     }
 }
 
-/// A code that was typed rightly. Whether its key is the server's own is for
-/// the vault's check value to say.
+/// A code with a right checksum. Whether its key is the server's is checked
+/// with the header's check value.
 #[derive(Debug)]
 pub struct RecoveryCode {
     /// The master key that the code spells.
@@ -89,7 +90,8 @@ pub struct RecoveryCode {
 }
 
 impl RecoveryCode {
-    /// The code of this key; of the generation only the lowest four bits are in it.
+    /// The code of a master key. Only the lowest four bits of the generation
+    /// are in it.
     pub fn new(key: &MasterKey, generation: u32) -> Self {
         Self {
             key: key.clone(),
@@ -97,8 +99,8 @@ impl RecoveryCode {
         }
     }
 
-    /// Whether it may be of this generation of the server's key; one that is
-    /// not was made before the key was replaced.
+    /// Whether it may be of this generation; only the lowest four bits are
+    /// compared.
     pub fn may_be_of(&self, generation: u32) -> bool {
         u32::from(self.generation) == generation & 0xf
     }
@@ -119,7 +121,7 @@ impl RecoveryCode {
         digits
     }
 
-    /// Reads a whole code: upper or lower case, in groups or in one piece.
+    /// Parses a whole code: upper or lower case, in groups or in one piece.
     ///
     /// # Errors
     /// [`CodeError`].
@@ -143,20 +145,20 @@ impl RecoveryCode {
     }
 }
 
-/// A code while it is typed, group by group.
+/// A code that is typed group by group.
 #[derive(Default)]
 pub struct TypedCode {
     digits: Zeroizing<heapless::Vec<u8, LETTERS>>,
 }
 
 impl TypedCode {
-    /// The group that is to be typed next, from 1; `None` when all are there.
+    /// Number of the next group, from 1; `None` when all are there.
     pub fn next_group(&self) -> Option<usize> {
         (self.digits.len() < LETTERS).then(|| self.digits.len() / GROUP_LETTERS + 1)
     }
 
-    /// Takes one or more whole groups; spaces and dashes do not count. After
-    /// an error nothing of `text` was taken.
+    /// Adds one or more whole groups. Spaces and dashes are ignored. After an
+    /// error nothing of `text` was added.
     ///
     /// # Errors
     /// [`CodeError::Letter`], [`CodeError::Length`], [`CodeError::TooLong`].
@@ -173,7 +175,8 @@ impl TypedCode {
         let pieces = text.split(|byte| matches!(byte, b' ' | b'\t' | b'-'));
         let pieces = pieces.filter(|piece| !piece.is_empty());
         for piece in pieces {
-            // In groups a missing letter is found where it is missing.
+            // Checked for each group, so that a missing letter is found in its
+            // group.
             let group = self.digits.len() / GROUP_LETTERS + 1;
             for letter in piece {
                 let group = self.digits.len() / GROUP_LETTERS + 1;
@@ -191,6 +194,8 @@ impl TypedCode {
         Ok(())
     }
 
+    /// The code, once all groups are there.
+    ///
     /// # Errors
     /// [`CodeError::Length`] while a group is missing; [`CodeError::Group`],
     /// [`CodeError::Wrong`], [`CodeError::Newer`].
@@ -212,8 +217,9 @@ fn key_of(digits: &Digits) -> MasterKey {
     MasterKey::from_secret(secret)
 }
 
-/// 24 bits over the server and what stands before them, under the key itself:
-/// they tell a mistyped code, and one of another server, from the right one.
+/// The checksum: 24 bits of an HMAC over the server's id, the version and the
+/// generation, under a key derived from the master key. It recognises mistyped
+/// codes and codes of other servers.
 fn checksum(digits: &Digits, server_id: &[u8; 16]) -> [u8; 6] {
     let key = key_of(digits).derive(LABEL);
     let mut mac =
@@ -230,8 +236,8 @@ fn fits(digits: &Digits, server_id: &[u8; 16]) -> bool {
         .into()
 }
 
-/// Looks for the one letter that, were it another one, would make the checksum
-/// fit. The 1080 codes that are tried fit by chance once in 15,000 times.
+/// Looks for a single wrong letter: tries every other letter at every position.
+/// Of the 1080 codes one fits by chance once in 15,000 times.
 fn mistyped(digits: &Digits, server_id: &[u8; 16]) -> CodeError {
     let mut other = digits.clone();
     for at in 0..LETTERS {

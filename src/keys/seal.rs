@@ -1,7 +1,7 @@
-//! One wrap: AES-256-GCM under a key that is used once.
+//! Seals data with AES-256-GCM under a key that is used once.
 //!
-//! Each seal draws a fresh salt, from which HKDF makes the key for this one
-//! wrap, and a fresh nonce; so no key and nonce are ever used twice.
+//! Each seal draws a new salt, with which HKDF derives the key of this seal,
+//! and a new nonce. So no key and nonce are ever used twice.
 
 use aes_gcm::aead::{AeadInOut, Tag};
 use aes_gcm::{Aes256Gcm, Key, KeyInit, Nonce};
@@ -10,29 +10,30 @@ use serde::{Deserialize, Serialize};
 use super::Secret32;
 use super::random::random_bytes;
 
-/// The public part of one wrap; the ciphertext has the plaintext's length and
-/// stands beside it.
+/// The public part of a seal. The ciphertext is beside it and as long as the
+/// plaintext.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
-    /// HKDF salt of this wrap.
+    /// Salt of HKDF.
     pub salt: [u8; 32],
-    /// AES-GCM nonce (96 bits).
+    /// Nonce of AES-GCM, 96 bits.
     pub nonce: [u8; 12],
-    /// AES-GCM tag (128 bits).
+    /// Tag of AES-GCM, 128 bits.
     pub tag: [u8; 16],
 }
 
-/// The wrong key, or bytes that were changed: AES-GCM cannot tell which.
+/// A seal or wrap did not open: the key is wrong, or bytes were changed.
+/// AES-GCM cannot tell which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenError;
+pub struct UnsealError;
 
 fn wrapping_key(secret: &Secret32, salt: &[u8; 32], label: &str) -> Aes256Gcm {
     let key = secret.derive(salt, label.as_bytes());
     Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key.expose()))
 }
 
-/// Encrypts `data` in place under a key made from `secret` for `label`.
-/// `associated` is authenticated and not stored.
+/// Encrypts `data` in place under a key derived from `secret` for `label`.
+/// `associated` is authenticated but not stored.
 pub fn seal(secret: &Secret32, label: &str, associated: &[u8], data: &mut [u8]) -> Sealed {
     let salt = random_bytes();
     let nonce: [u8; 12] = random_bytes();
@@ -46,18 +47,19 @@ pub fn seal(secret: &Secret32, label: &str, associated: &[u8], data: &mut [u8]) 
     }
 }
 
-/// Undoes [`seal`] in place. On an error `data` holds nothing of use.
+/// Decrypts what [`seal`] has encrypted, in place. After an error the content
+/// of `data` is undefined.
 ///
 /// # Errors
-/// [`OpenError`] when the secret, the label, the associated data or a byte of
-/// the wrap is not the one it was sealed with.
+/// [`UnsealError`] when the secret, the label, the associated data, the seal or
+/// `data` is not the one that was sealed.
 pub fn open(
     secret: &Secret32,
     label: &str,
     associated: &[u8],
     sealed: &Sealed,
     data: &mut [u8],
-) -> Result<(), OpenError> {
+) -> Result<(), UnsealError> {
     wrapping_key(secret, &sealed.salt, label)
         .decrypt_inout_detached(
             &Nonce::from(sealed.nonce),
@@ -65,7 +67,7 @@ pub fn open(
             data.into(),
             &Tag::<Aes256Gcm>::from(sealed.tag),
         )
-        .map_err(|_| OpenError)
+        .map_err(|_| UnsealError)
 }
 
 #[cfg(test)]

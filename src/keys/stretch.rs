@@ -1,4 +1,4 @@
-//! scrypt (RFC 7914), with bounds on what a header may ask for.
+//! Stretches passwords with scrypt (RFC 7914), with bounds on its parameters.
 
 use scrypt::Params;
 use serde::{Deserialize, Serialize};
@@ -6,28 +6,29 @@ use serde::{Deserialize, Serialize};
 use super::Secret32;
 use super::random::random_bytes;
 
-/// scrypt's cost, as stored. Read from disks and sticks that may be hostile:
-/// [`ScryptParams::stretch`] refuses what would take more than 512 MiB.
+/// The parameters of scrypt. They are read from disks and sticks that may be
+/// hostile: [`ScryptParams::stretch`] refuses those that would take more than
+/// 512 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScryptParams {
     /// N = 2^log_n.
     pub log_n: u8,
-    /// Block size; memory is 128 * N * r bytes.
+    /// Block size. Memory is 128 * N * r bytes.
     pub r: u8,
     /// Parallelism.
     pub p: u8,
 }
 
-/// The parameters ask for too much or for nothing that scrypt can do.
+/// The parameters are out of bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StretchError;
 
 impl ScryptParams {
-    /// For what a person remembers: 128 MiB, about a quarter of a second.
+    /// For PINs and passphrases: 128 MiB, about a quarter of a second.
     pub const PASSPHRASE: Self = Self::new(17);
-    /// For a set of soft factors, tried at every boot: 32 MiB.
+    /// For combinations of factors, tried at every boot: 32 MiB.
     pub const FACTORS: Self = Self::new(15);
-    /// The cheapest that is read, for tests.
+    /// The cheapest that is accepted, for tests.
     #[cfg(test)]
     pub const CHEAPEST: Self = Self::new(10);
 
@@ -43,7 +44,7 @@ impl ScryptParams {
         Params::new(self.log_n, u32::from(self.r), u32::from(self.p)).map_err(|_| StretchError)
     }
 
-    /// 32 bytes from a secret that may be guessable.
+    /// Stretches a secret that may be guessable to 32 bytes.
     ///
     /// # Errors
     /// [`StretchError`] when the parameters are out of bounds (N from 2^10 to
@@ -58,17 +59,17 @@ impl ScryptParams {
     }
 }
 
-/// How what a person remembers is stretched: the cost and the salt, as stored.
+/// How a PIN or passphrase is stretched: parameters and salt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stretch {
     /// What each guess costs.
     pub params: ScryptParams,
-    /// Random, so that no table of guesses serves twice.
+    /// Random, so that a table of guesses cannot be used twice.
     pub salt: [u8; 32],
 }
 
 impl Stretch {
-    /// With a fresh salt.
+    /// A stretch with a new salt.
     pub fn new(params: ScryptParams) -> Self {
         Self {
             params,
@@ -76,8 +77,10 @@ impl Stretch {
         }
     }
 
+    /// Stretches a PIN or passphrase.
+    ///
     /// # Errors
-    /// As [`ScryptParams::stretch`].
+    /// [`StretchError`] when the parameters are out of bounds.
     pub fn secret(&self, password: &[u8]) -> Result<Secret32, StretchError> {
         self.params.stretch(password, &self.salt)
     }

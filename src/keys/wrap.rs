@@ -1,18 +1,18 @@
-//! The master key under one slot's key.
+//! Wraps the master key under the secret of a slot or stick.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::random::random_bytes;
-use super::{MasterKey, OpenError, Sealed, Secret32, open, seal};
+use super::{MasterKey, Sealed, Secret32, UnsealError, open, seal};
 
-/// What the 32 bytes in a wrap are. One byte inside the encryption, so that
-/// nothing outside it tells one kind of slot from another.
+/// What the 32 bytes in a wrap are. The byte is encrypted, so that nothing
+/// outside tells one kind of slot from another.
 const IS_MASTER_KEY: u8 = 1;
-/// Random bytes: whoever opens this wrap wants the vault destroyed.
+/// Random bytes: whoever opens this wrap wants the vault to be destroyed.
 const IS_DURESS: u8 = 2;
 
-/// The wrapped master key: 93 bytes.
+/// A wrapped master key: 93 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrappedKey {
     sealed: Sealed,
@@ -20,29 +20,29 @@ pub struct WrappedKey {
     key: [u8; 32],
 }
 
-/// What a wrap held.
+/// The content of a wrap.
 #[derive(Debug)]
 pub enum Unwrapped {
     /// The master key.
     Key(MasterKey),
-    /// Random bytes: the slot is one for duress.
+    /// Random bytes: it is a duress slot.
     Duress,
 }
 
 impl WrappedKey {
-    /// Wraps `key` under the slot's secret, bound to `label` and to the
-    /// `associated` data, which is not stored here.
+    /// Wraps `key` under `secret`, bound to `label` and to the `associated`
+    /// data, which is not stored.
     pub fn wrap(secret: &Secret32, label: &str, associated: &[u8], key: &MasterKey) -> Self {
         Self::wrap_bytes(secret, label, associated, IS_MASTER_KEY, key.expose())
     }
 
-    /// Looks from outside like any other wrap, and holds no key.
+    /// A wrap for duress: it looks like any other but holds no key.
     pub fn wrap_duress(secret: &Secret32, label: &str, associated: &[u8]) -> Self {
         let nothing = Secret32::random();
         Self::wrap_bytes(secret, label, associated, IS_DURESS, nothing.expose())
     }
 
-    /// Random bytes that no secret opens.
+    /// A wrap of random bytes, which no secret opens.
     pub fn of_nothing() -> Self {
         Self {
             sealed: Sealed {
@@ -75,32 +75,34 @@ impl WrappedKey {
         }
     }
 
+    /// Unwraps the master key.
+    ///
     /// # Errors
-    /// [`OpenError`] when the secret or anything that was bound is not the
-    /// same, or when the wrap holds something other than a master key.
+    /// [`UnsealError`] when the secret, the label or the associated data is
+    /// another one, or the wrap holds no master key.
     pub fn unwrap(
         &self,
         secret: &Secret32,
         label: &str,
         associated: &[u8],
-    ) -> Result<MasterKey, OpenError> {
+    ) -> Result<MasterKey, UnsealError> {
         match self.unwrap_any(secret, label, associated)? {
             Unwrapped::Key(key) => Ok(key),
-            Unwrapped::Duress => Err(OpenError),
+            Unwrapped::Duress => Err(UnsealError),
         }
     }
 
-    /// For slots that may be for duress.
+    /// Unwraps a slot that may be for duress.
     ///
     /// # Errors
-    /// [`OpenError`] when the secret or anything that was bound is not the
-    /// same, or when the wrap holds something else.
+    /// [`UnsealError`] when the secret, the label or the associated data is
+    /// another one, or the wrap holds anything else.
     pub fn unwrap_any(
         &self,
         secret: &Secret32,
         label: &str,
         associated: &[u8],
-    ) -> Result<Unwrapped, OpenError> {
+    ) -> Result<Unwrapped, UnsealError> {
         let mut plain = Zeroizing::new([0u8; 33]);
         plain[0] = self.kind;
         plain[1..].copy_from_slice(&self.key);
@@ -118,7 +120,7 @@ impl WrappedKey {
                 Ok(Unwrapped::Key(MasterKey::from_secret(secret)))
             }
             IS_DURESS => Ok(Unwrapped::Duress),
-            _ => Err(OpenError),
+            _ => Err(UnsealError),
         }
     }
 }

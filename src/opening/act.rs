@@ -1,9 +1,9 @@
-//! What happens to a boot, and what it does about it.
+//! The events that the machine hears of, and the acts that it orders.
 
 use std::borrow::Cow;
 
-use super::dialogue::{Line, Question, Typed};
-use super::messages::{LoginWords, Message, NotChanged, NotRemembered, Reason};
+use super::dialogue::{Question, Typed, TypedLine};
+use super::messages::{LoginNotice, Message, NotChanged, NotRemembered, Reason};
 use super::places::PlaceOpened;
 use super::snapshot::Snapshot;
 use crate::environment::Observed;
@@ -12,59 +12,69 @@ use crate::release::ReleaseError;
 use crate::stick::{Stick, StickError, StickFile, StickInfo};
 use crate::theft::{ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
-    Destroyed, Entered, EventKind, Label, LocateError, PersonName, Policy, Proven, ProvenRecords,
-    Unproven, Value, VaultError,
+    Destroyed, EventKind, Label, LocateError, PassphraseOutcome, PersonName, Policy, Proven,
+    ProvenRecords, Unproven, Value, VaultError,
 };
 
-/// What happened. The second half are answers: each is told as soon as the act
-/// that asks for it was done, before anything else.
+/// Something that happened. The events of the second half answer an act; each
+/// is told as soon as that act was done, before anything else.
 pub enum Event<'a> {
-    /// One turn of the loop: time has passed, or something else was told before.
+    /// One turn of the loop: time has passed, or another event was told before.
     Tick,
-    /// A disk came, changed or went.
+    /// A disk appeared, changed or went.
     DisksChanged,
-    /// There may be a console more.
+    /// Consoles may have appeared.
     ConsolesChanged,
-    /// What neighbours and key servers say.
+    /// Answers of neighbours and key servers.
     Answers(&'a [(Label, Value)]),
-    /// Somebody typed, on whichever console.
+    /// Somebody typed at a console.
     Typed(Typed),
 
-    /// [`Act::FindVault`].
+    /// Answers [`Act::FindVault`].
     Vault(Result<Box<Snapshot>, LocateError>),
-    /// [`Act::LookAtParts`], or a part has come or gone.
+    /// Answers [`Act::ObserveMachine`]; also told when a part has appeared or
+    /// gone.
     Parts(Box<Observed>),
-    /// [`Act::LookForSticks`]: which were pulled out and which came.
-    Sticks { gone: Vec<Stick>, news: Vec<Stick> },
-    /// [`Act::ReadStick`].
+    /// Answers [`Act::LookForSticks`].
+    Sticks {
+        /// Sticks that were pulled out.
+        gone: Vec<Stick>,
+        /// Sticks that were plugged in.
+        news: Vec<Stick>,
+    },
+    /// Answers [`Act::ReadStick`].
     StickRead(Stick, Result<Box<StickFile>, StickError>),
-    /// [`Act::CountEntries`]: the wrong ones since the server last opened.
+    /// Answers [`Act::CountEntries`]: wrong entries since the server last
+    /// opened.
     Entries(u32),
-    /// [`Act::Try`].
-    Tried(Tried),
-    /// [`Act::ReadTheft`].
+    /// Answers [`Act::Try`].
+    Tried(AttemptOutcome),
+    /// Answers [`Act::ReadTheft`].
     Theft(Result<TheftRecords, LocateError>),
-    /// [`Act::Strike`].
+    /// Answers [`Act::Strike`].
     Struck(Result<(), LocateError>),
-    /// [`Act::FindPluggedKeys`]: the ids of the sticks.
+    /// Answers [`Act::FindPluggedKeys`]: the ids of the sticks.
     PluggedKeys(Vec<[u8; 8]>),
-    /// [`Act::Destroy`].
+    /// Answers [`Act::Destroy`].
     Destroyed(Result<Destroyed, LocateError>),
-    /// [`Act::Prove`].
+    /// Answers [`Act::Prove`].
     Proved(Result<Box<ProvenRecords>, LocateError>),
-    /// [`Act::Release`]: milliseconds from the start until the key was in memory.
+    /// Answers [`Act::Release`]: milliseconds from the stage's start until the
+    /// key was in memory.
     Released(Result<u32, ReleaseError>),
-    /// [`Act::Enrol`].
+    /// Answers [`Act::Enrol`].
     Enrolled(Result<(), NotRemembered>),
-    /// [`Act::ChangePassphrase`].
+    /// Answers [`Act::ChangePassphrase`].
     Changed(Result<(), ChangeError>),
-    /// [`Act::Mend`].
+    /// Answers [`Act::Mend`].
     Mended(Result<(), LocateError>),
 }
 
-/// What the theft state machine decides by, as it stands on the disk now.
+/// The records that the theft state machine decides by, read from the disk now.
 pub struct TheftRecords {
+    /// The theft state.
     pub state: Result<TheftState, VaultError>,
+    /// The policy about theft; the default where it cannot be read.
     pub policy: Unproven<TheftPolicy>,
     /// Ids of this server's sticks that are plugged in.
     pub plugged: Vec<[u8; 8]>,
@@ -73,158 +83,198 @@ pub struct TheftRecords {
 /// Why a passphrase was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeError {
-    /// The old one is in force.
+    /// The old passphrase is in force.
     Nothing(NotChanged),
-    /// The disk failed while it was written.
+    /// The disk failed during the write: either may be in force.
     Perhaps(VaultError),
 }
 
-/// What costs up to one scrypt. The machine does it itself, when it is told to:
-/// see [`super::Machine::attempt`].
+/// An attempt to open the vault, which costs one scrypt at most. The host calls
+/// [`super::Machine::attempt`] for it.
 pub enum Attempt {
     /// The next combination of an enrolled place.
     Place,
-    Passphrase(Line),
-    /// On the stick that waits; empty where it has none.
-    Pin(Line),
+    /// A passphrase.
+    Passphrase(TypedLine),
+    /// The PIN of the waiting stick; empty where it has none.
+    Pin(TypedLine),
 }
 
-/// What came of an [`Attempt`].
-pub enum Tried {
+/// The outcome of an [`Attempt`].
+pub enum AttemptOutcome {
+    /// Of a combination; `None` where it did not open the vault.
     Place(Option<PlaceOpened>),
-    Passphrase(Entered),
+    /// Of a passphrase.
+    Passphrase(PassphraseOutcome),
+    /// Of a stick with its PIN.
     Stick(Result<MasterKey, StickError>),
 }
 
-/// What a list of ways in says of the one that was used to mend it.
+/// The way in that was used to mend the settings: the new list of ways in keeps
+/// it.
 #[derive(Clone)]
-pub enum Known {
+pub enum UsedWayIn {
+    /// A passphrase, which no list names.
     Passphrase,
+    /// A stick.
     Stick(StickInfo),
-    Code { generation: u32 },
+    /// The recovery code.
+    Code {
+        /// The generation of the master key that it spells.
+        generation: u32,
+    },
 }
 
-/// What an event is not written beside.
+/// How often an event may be in the vault's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unless {
-    Never,
-    /// This boot has noted one of its kind, in an earlier run of the stage too.
-    KindThisBoot,
-    /// The log has the same.
-    Same,
+pub enum Repeat {
+    /// As often as it happens.
+    Always,
+    /// Once for each kind and boot, however often the stage starts in it.
+    OncePerBoot,
+    /// Once with the same content.
+    OnceEver,
 }
 
 /// How the stage ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum StageEnd {
     /// The keys are in memory.
     Released,
     /// The owner wants the system to start without them.
     WithoutKeys,
 }
 
+/// What is done with the machine's power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Power {
+pub enum PowerAction {
+    /// It starts again.
     Restart,
+    /// It is switched off.
     Off,
 }
 
-/// What is to be done, in this order: what stands on the disk before it is on
-/// the screen comes before it in the list. The first half asks; the answer is
-/// told before the next act is done.
+/// Something to be done. Acts are done in the order of the list: what must be
+/// on the disk before it is on the screen comes first. The acts of the first
+/// half are answered by an event, which is told before the next act is done.
 pub enum Act {
-    /// [`Event::Vault`].
+    /// Looks for the vault and reads it. Answered by [`Event::Vault`].
     FindVault,
-    /// [`Event::Parts`].
-    LookAtParts,
+    /// Observes the parts of the machine. Answered by [`Event::Parts`].
+    ObserveMachine,
+    /// Looks which sticks were plugged in or pulled out. Answered by
     /// [`Event::Sticks`].
     LookForSticks,
-    /// [`Event::StickRead`].
+    /// Reads this server's file from a stick. Answered by [`Event::StickRead`].
     ReadStick(Stick),
+    /// Counts the wrong entries in the vault's log. Answered by
     /// [`Event::Entries`].
     CountEntries,
-    /// [`Event::Tried`].
+    /// Makes an attempt. Answered by [`Event::Tried`].
     Try(Attempt),
-    /// [`Event::Theft`]; with the sticks that are plugged in where `plugged`.
+    /// Reads the records about theft. Answered by [`Event::Theft`].
     ReadTheft {
+        /// Whether the ids of the plugged sticks are wanted too.
         plugged: bool,
     },
-    /// [`Event::Struck`]: this state, and a line in the log, `of` so many.
+    /// Writes the state *suspect* and a line in the log. Answered by
+    /// [`Event::Struck`].
     Strike {
+        /// Strikes, this one included.
         strikes: u8,
+        /// The kernel's random id of this boot.
         boot_id: [u8; 16],
+        /// The policy's limit, for the log.
         of: u8,
     },
+    /// Looks for this server's keys on plugged sticks. Answered by
     /// [`Event::PluggedKeys`].
     FindPluggedKeys,
-    /// [`Event::Destroyed`]: the pepper, the slots, what was released, and, where
-    /// `wipe`, this server's keys on the sticks that are plugged in.
+    /// Destroys the pepper, the slots and the released keys. Answered by
+    /// [`Event::Destroyed`].
     Destroy {
+        /// Why, for the theft state and the log.
         cause: ResetCause,
+        /// Whether this server's keys on plugged sticks are destroyed too.
         wipe: bool,
     },
+    /// Checks the records that decide about a release. Answered by
     /// [`Event::Proved`].
     Prove(MasterKey),
-    /// [`Event::Released`].
+    /// Puts the keys into memory. Answered by [`Event::Released`].
     Release(MasterKey, Box<Proven<Policy>>),
-    /// [`Event::Enrolled`]: this place, as one of the server's.
+    /// Enrols this place. Answered by [`Event::Enrolled`].
     Enrol(MasterKey, Box<Proven<Policy>>),
-    /// [`Event::Changed`].
+    /// Changes a person's passphrase. Answered by [`Event::Changed`].
     ChangePassphrase {
+        /// The master key.
         key: MasterKey,
+        /// Whose passphrase it is.
         name: PersonName,
-        new: Line,
+        /// The new passphrase.
+        new: TypedLine,
     },
-    /// [`Event::Mended`]: safe settings in place of what does not prove.
+    /// Writes safe settings in place of those that were altered. Answered by
+    /// [`Event::Mended`].
     Mend {
+        /// The master key.
         key: MasterKey,
-        known: Known,
+        /// The way in that gave it.
+        used: UsedWayIn,
     },
 
-    /// Into the vault's log.
+    /// Appends an event to the vault's log.
     Note {
+        /// What happened.
         kind: EventKind,
-        unless: Unless,
+        /// How often the log may hold it.
+        repeat: Repeat,
     },
-    /// Into the vault's log, which is sealed up to there.
+    /// Appends an event to the vault's log and seals the log up to it.
     NoteSealed {
+        /// The master key.
         key: MasterKey,
+        /// What happened.
         kind: EventKind,
     },
-    /// The theft state is armed again; where it was not proven the log says so.
+    /// Writes the theft state *armed*.
     Arm {
+        /// The master key.
         key: MasterKey,
+        /// Whether the state before was proven; otherwise the log says so.
         was_proven: bool,
     },
-    /// Asks the neighbours and key servers that the slots name, from the start.
-    AskAround,
-    /// Network cards go back to how they were found.
+    /// Begins to ask the neighbours and key servers that the slots name.
+    AskPlace,
+    /// Stops asking, and restores the network cards as they were found.
     StopAsking,
-    /// All sticks are looked at again.
+    /// Treats all plugged sticks as new.
     ForgetSticks,
-    /// One line, before there is a prompt.
+    /// Shows one line before the prompt opens.
     Hint,
-    /// The banner; from here on consoles are heard and kernel messages are not
-    /// shown.
+    /// Opens the prompt with this banner. From then on kernel messages stay off
+    /// the consoles.
     OpenPrompt(String),
-    /// The banner, on consoles that have turned up.
+    /// Shows this banner on consoles that have appeared.
     ShowOnNewConsoles(String),
-    /// Says it and asks the open question again.
+    /// Prints a message and asks the open question again.
     Say(Message),
-    /// Says it and asks nothing.
+    /// Prints a message.
     Print(Message),
-    /// What the next line will be; asks for it.
+    /// Opens a question and asks it.
     Ask(Question),
-    /// What the next line will be. Whoever comes next asks.
+    /// Opens a question; the next message asks it.
     Expect(Question),
-    /// What this server sees around it.
+    /// Prints what this server observes.
     ShowStatus(Reason),
-    /// The last words of the prompt.
+    /// Prints a last message and closes the prompt.
     Close(Message),
-    /// For whoever logs in after this boot.
-    LeaveNotice(LoginWords),
-    /// Into the kernel's log.
+    /// Leaves a notice for whoever logs in after this boot.
+    LeaveNotice(LoginNotice),
+    /// Writes to the kernel's log.
     Log(log::Level, Cow<'static, str>),
-    Power(Power),
-    End(End),
+    /// Restarts the machine or switches it off.
+    Power(PowerAction),
+    /// Ends the stage.
+    End(StageEnd),
 }

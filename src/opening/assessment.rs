@@ -1,48 +1,54 @@
-//! What is known of the place, when it is certain, and when the prompt opens.
+//! Assesses the place from what was observed, and decides when the prompt
+//! opens.
 
 use core::time::Duration;
 
 use super::messages::Reason;
 use crate::environment::{Observed, answered, enough_answered};
-use crate::theft::{Finding, TheftPolicy, TheftState};
+use crate::theft::{Assessment, TheftPolicy, TheftState};
 use crate::vault::{EnvironmentSlot, SlotTable, VaultError};
 
-/// From here on a person may wonder: one line says what is going on.
+/// When one line says what is going on: from then on a person may wonder.
 pub const HINT_AFTER: Duration = Duration::from_millis(800);
-/// Network cards and switches need up to four seconds to agree; a server at
-/// home is through by then, and no prompt flashes by.
+/// When the prompt opens. Network cards and switches take up to four seconds; a
+/// server at home has opened by then, and no prompt flashes by.
 pub const PROMPT_AFTER: Duration = Duration::from_secs(5);
 
 /// How far the stage has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
+    /// Time since the stage's start.
     pub since_start: Duration,
-    /// The policy's: for so long a place must be silent or foreign. After a
-    /// power cut a router starts more slowly than the server.
+    /// How long a place must be silent or foreign before that is certain
+    /// (policy). After a power cut a router starts more slowly than the server.
     pub wait: Duration,
-    /// For how long as many neighbours and parts of the machine as are needed
-    /// have answered; `None` while they have not.
+    /// For how long enough neighbours and parts of the machine have answered;
+    /// `None` while they have not.
     pub enough_for: Option<Duration>,
-    /// Enough neighbours answer, and too few parts of the machine are there.
+    /// Whether enough neighbours answer but too few parts of the machine are
+    /// there.
     pub machine_missing: bool,
-    /// The vault was read, and no place can open it.
+    /// Whether the vault was read and no place can open it.
     pub hopeless: bool,
-    /// Answers have come in that were not tried yet.
+    /// Whether a combination has answered that was not tried yet.
     pub to_try: bool,
-    /// Everybody who is enrolled has answered.
+    /// Whether all enrolled factors have answered.
     pub all_answered: bool,
 }
 
 /// What the consoles show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Show {
+pub enum PromptStage {
+    /// Nothing yet.
     Nothing,
+    /// One line that says what is going on.
     Hint,
+    /// The prompt.
     Prompt,
 }
 
 impl Progress {
-    /// There is nothing to wait for but the disk.
+    /// The progress while the vault was not found: nothing is known.
     pub fn without_vault(since_start: Duration) -> Self {
         Self {
             since_start,
@@ -55,40 +61,41 @@ impl Progress {
         }
     }
 
-    /// Nothing is left to try and nobody left to hear from: a person may be
-    /// asked at once. It is no finding yet.
+    /// Whether nothing is left to try and nobody left to wait for: then a
+    /// person is asked at once, although the assessment is not certain yet.
     fn is_stuck(&self) -> bool {
         self.hopeless || (self.all_answered && !self.to_try)
     }
 
-    pub fn show(&self) -> Show {
+    /// What the consoles should show now.
+    pub fn stage(&self) -> PromptStage {
         if self.is_stuck() || self.since_start >= PROMPT_AFTER {
-            Show::Prompt
+            PromptStage::Prompt
         } else if self.since_start >= HINT_AFTER {
-            Show::Hint
+            PromptStage::Hint
         } else {
-            Show::Nothing
+            PromptStage::Nothing
         }
     }
 
-    /// What is certain about the place; a server that opens is not asked.
-    pub fn finding(&self) -> Option<Finding> {
+    /// The assessment of the place, once it is certain; `None` before.
+    pub fn assessment(&self) -> Option<Assessment> {
         if self.hopeless {
-            return Some(Finding::Damaged);
+            return Some(Assessment::Damaged);
         }
         if self.to_try {
             return None;
         }
         match self.enough_for {
-            Some(since) => (since >= self.wait).then_some(Finding::Foreign),
+            Some(since) => (since >= self.wait).then_some(Assessment::Foreign),
             None if self.since_start < self.wait => None,
-            None if self.machine_missing => Some(Finding::ChangedMachine),
-            None => Some(Finding::Absent),
+            None if self.machine_missing => Some(Assessment::ChangedMachine),
+            None => Some(Assessment::Absent),
         }
     }
 
-    /// When [`Progress::show`] or [`Progress::finding`] may change with
-    /// nothing but time, counted from the start.
+    /// When [`Progress::stage`] or [`Progress::assessment`] may change by time
+    /// alone, counted from the stage's start.
     pub fn next_change(&self) -> Option<Duration> {
         let foreign = self
             .enough_for
@@ -101,11 +108,14 @@ impl Progress {
     }
 }
 
-/// A server whose vault was found.
+/// What is known of a server whose vault was found.
 #[derive(Clone, Copy)]
 pub struct Situation<'a> {
+    /// The slots, or why they cannot be read.
     pub slots: Result<&'a SlotTable, VaultError>,
+    /// The theft state.
     pub state: TheftState,
+    /// The values observed so far.
     pub observed: &'a Observed,
 }
 
@@ -115,8 +125,9 @@ impl<'a> Situation<'a> {
         slots.flat_map(|slots| slots.environments.iter().map(|slot| &**slot))
     }
 
-    /// Why the server is not open; `finding` is what is certain by now.
-    pub fn reason(&self, finding: Option<Finding>) -> Reason {
+    /// Why the server is not open. `assessment` is the one that is certain by
+    /// now.
+    pub fn reason(&self, assessment: Option<Assessment>) -> Reason {
         let slots = match self.slots {
             Ok(slots) => slots,
             Err(VaultError::WasReset) => {
@@ -134,12 +145,12 @@ impl<'a> Situation<'a> {
                 need: home.need,
             },
             None => Reason::NotRecognised,
-            _ if finding == Some(Finding::Foreign) => Reason::NotRecognised,
+            _ if assessment == Some(Assessment::Foreign) => Reason::NotRecognised,
             _ => Reason::NotYetRecognised,
         }
     }
 
-    /// Whether enough has answered to say that this is none of the places.
+    /// Whether enough factors have answered to call this place foreign.
     pub fn could_be_foreign(&self) -> bool {
         let could = |slot: &EnvironmentSlot| {
             slot.need.binds_to_a_place() && enough_answered(slot, self.observed)
@@ -147,14 +158,15 @@ impl<'a> Situation<'a> {
         self.places().any(could)
     }
 
-    /// The place answers, and too few parts of the machine are there.
+    /// Whether a place answers but too few parts of the machine are there.
     fn machine_missing(&self) -> bool {
         let missing = |slot: &EnvironmentSlot| {
             let answers = answered(slot, self.observed);
-            // Where nothing of the place is needed, nothing tells a foreign one.
-            answers.place >= slot.need.place
-                && answers.servers >= slot.need.servers
-                && (answers.machine < slot.need.machine || !slot.need.binds_to_a_place())
+            // A place that needs neither neighbours nor key servers is never
+            // foreign.
+            answers.neighbours.count >= slot.need.neighbours
+                && answers.servers.count >= slot.need.servers
+                && (answers.machine.count < slot.need.machine || !slot.need.binds_to_a_place())
         };
         self.places().any(missing)
     }
@@ -164,8 +176,8 @@ impl<'a> Situation<'a> {
         self.places().next().is_some() && self.places().all(all)
     }
 
-    /// How far a stage has come that started so long ago. `enough_for`: see
-    /// [`Progress::enough_for`]; `to_try`: a combination was not tried yet.
+    /// The progress of a stage; the arguments are the fields of [`Progress`]
+    /// that the situation does not know.
     pub fn progress(
         &self,
         since_start: Duration,

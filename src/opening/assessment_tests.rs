@@ -23,7 +23,7 @@ fn enough_for(seconds: u64, since_start: u64) -> Progress {
 }
 
 #[test]
-fn the_prompt_comes_at_once_when_nothing_can_change_and_late_when_it_can() {
+fn the_prompt_opens_at_once_when_nothing_can_change() {
     let all = |progress: Progress| Progress {
         all_answered: true,
         ..progress
@@ -38,52 +38,52 @@ fn the_prompt_comes_at_once_when_nothing_can_change_and_late_when_it_can() {
     };
     let table = [
         // At home, on time: nothing is shown.
-        (trying(all(at(90))), Show::Nothing),
-        (at(90), Show::Nothing),
+        (trying(all(at(90))), PromptStage::Nothing),
+        (at(90), PromptStage::Nothing),
         // Combinations are left, however slow the processor.
-        (trying(all(at(900))), Show::Hint),
-        (trying(all(at(4999))), Show::Hint),
-        (trying(all(at(5000))), Show::Prompt),
+        (trying(all(at(900))), PromptStage::Hint),
+        (trying(all(at(4999))), PromptStage::Hint),
+        (trying(all(at(5000))), PromptStage::Prompt),
         // Stolen, others answer: at once.
-        (all(at(90)), Show::Prompt),
+        (all(at(90)), PromptStage::Prompt),
         // A bare table, or a switch that starts: wait for it.
-        (at(900), Show::Hint),
-        (at(5000), Show::Prompt),
+        (at(900), PromptStage::Hint),
+        (at(5000), PromptStage::Prompt),
         // A damaged vault: a person is needed now.
-        (hopeless(at(10)), Show::Prompt),
+        (hopeless(at(10)), PromptStage::Prompt),
     ];
     for (progress, shown) in table {
-        assert_eq!(progress.show(), shown, "{progress:?}");
+        assert_eq!(progress.stage(), shown, "{progress:?}");
     }
 }
 
 #[test]
-fn a_place_is_foreign_only_after_answering_wrongly_for_the_whole_wait() {
-    assert_eq!(enough_for(89, 89).finding(), None);
-    assert_eq!(enough_for(90, 90).finding(), Some(Finding::Foreign));
+fn a_place_is_foreign_only_after_the_whole_wait() {
+    assert_eq!(enough_for(89, 89).assessment(), None);
+    assert_eq!(enough_for(90, 90).assessment(), Some(Assessment::Foreign));
     // A router that came late has its own wait.
-    assert_eq!(enough_for(89, 500).finding(), None);
+    assert_eq!(enough_for(89, 500).assessment(), None);
     let trying = Progress {
         to_try: true,
         ..enough_for(99, 99)
     };
-    assert_eq!(trying.finding(), None);
+    assert_eq!(trying.assessment(), None);
 }
 
 #[test]
 fn silence_is_absence_and_a_missing_part_is_no_foreign_place() {
-    assert_eq!(at(89_999).finding(), None);
-    assert_eq!(at(90_000).finding(), Some(Finding::Absent));
+    assert_eq!(at(89_999).assessment(), None);
+    assert_eq!(at(90_000).assessment(), Some(Assessment::Absent));
     let repaired = Progress {
         machine_missing: true,
         ..at(90_000)
     };
-    assert_eq!(repaired.finding(), Some(Finding::ChangedMachine));
+    assert_eq!(repaired.assessment(), Some(Assessment::ChangedMachine));
     let damaged = Progress {
         hopeless: true,
         ..at(10)
     };
-    assert_eq!(damaged.finding(), Some(Finding::Damaged));
+    assert_eq!(damaged.assessment(), Some(Assessment::Damaged));
 }
 
 #[test]
@@ -96,8 +96,8 @@ fn nothing_changes_between_the_times_that_are_waited_for() {
         let mut now = Duration::from_secs(late.unwrap_or(0));
         while let Some(next) = seen(now).next_change() {
             let before = seen(next - Duration::from_millis(1));
-            assert_eq!(before.show(), seen(now).show());
-            assert_eq!(before.finding(), seen(now).finding());
+            assert_eq!(before.stage(), seen(now).stage());
+            assert_eq!(before.assessment(), seen(now).assessment());
             now = next;
         }
         assert_eq!(now, WAIT + Duration::from_secs(late.unwrap_or(0)));

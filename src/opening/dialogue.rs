@@ -1,5 +1,5 @@
-//! The conversation at the prompt: which question is open, and what a typed
-//! line means in answer to it.
+//! The dialogue at the prompt: which question is open, and what a typed line
+//! means.
 
 use core::time::Duration;
 
@@ -11,45 +11,48 @@ use crate::stick::{PIN_MAX, Stick, StickFile};
 use crate::vault::PersonName;
 
 /// A line that was typed; it may be a PIN.
-pub type Line = Zeroizing<heapless::Vec<u8, PIN_MAX>>;
+pub type TypedLine = Zeroizing<heapless::Vec<u8, PIN_MAX>>;
 
-/// What the keys amount to.
+/// What somebody typed.
 #[derive(Debug)]
 pub enum Typed {
-    /// Enter.
-    Line(Line),
-    /// Escape.
+    /// A line, ended with Enter.
+    Line(TypedLine),
+    /// The Escape key.
     Cancel,
 }
 
-/// What the next line that is typed will be.
+/// What the next typed line will be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Question {
+    /// A command of the menu.
     #[default]
     Command,
     /// The PIN of the stick with this label.
     Pin(heapless::String<32>),
     /// The server's name, to confirm a reset.
     ServerName,
-    /// What a person remembers.
+    /// A passphrase, to open the server.
     Passphrase,
-    /// The one that is to be changed.
+    /// The passphrase that is to be changed.
     PresentPassphrase,
+    /// The passphrase that replaces it.
     NewPassphrase,
+    /// The new passphrase a second time.
     NewPassphraseAgain,
     /// This group of the recovery code, from 1.
     CodeGroup(usize),
 }
 
 impl Question {
-    /// Whether what is typed may be seen, on the screen or in the record of a
+    /// Whether the typed line may be seen, on the screen or in the record of a
     /// serial line.
     pub fn is_shown(&self) -> bool {
         matches!(self, Self::Command | Self::ServerName)
     }
 
-    /// Whether the answer is a guess at a way in: wrong ones are counted, and
-    /// slow the next one down.
+    /// Whether the answer may open the server: wrong ones are counted and slow
+    /// the next one down.
     pub fn is_an_entry(&self) -> bool {
         match self {
             Self::Pin(_) | Self::Passphrase | Self::PresentPassphrase | Self::CodeGroup(_) => true,
@@ -62,68 +65,78 @@ impl Question {
 
 /// What a typed line means.
 #[derive(Debug)]
-pub enum Meaning {
+pub enum TypedMeaning {
+    /// A command of the menu.
     Command(Command),
+    /// A word that is not in the menu.
     NoSuchCommand,
     /// Nothing was typed where a command is expected.
     Nothing,
     /// The answer to the open question.
-    Answer(Line),
-    /// Somebody does not want to answer it.
-    Left,
+    Answer(TypedLine),
+    /// The question was cancelled.
+    Cancelled,
 }
 
 /// A stick of this server that waits for its PIN, or is being tried.
 #[derive(Clone)]
 pub struct WaitingStick {
+    /// The stick.
     pub stick: Stick,
+    /// Its key file.
     pub file: Box<StickFile>,
 }
 
-/// Whose passphrase is changed, until the new one was typed twice.
-pub struct Changing {
+/// A change of a passphrase, until the new one was typed twice.
+pub struct PassphraseChange {
+    /// The master key, which the present passphrase gave.
     pub key: MasterKey,
+    /// Whose passphrase it is.
     pub name: PersonName,
-    /// What was typed the first time.
-    pub new: Line,
-    /// The key is forgotten then, since the stage's start.
+    /// The new passphrase as it was typed first.
+    pub new: TypedLine,
+    /// When the change is given up, counted from the stage's start.
     pub until: Duration,
 }
 
-/// How far the conversation has come.
+/// How far the dialogue has come.
 #[derive(Default)]
 pub struct Dialogue {
+    /// The open question.
     pub question: Question,
+    /// The stick that waits for its PIN.
     pub stick: Option<WaitingStick>,
-    /// As much of a code as was typed.
+    /// The groups of a recovery code that were typed so far.
     pub code: Option<TypedCode>,
-    pub change: Option<Changing>,
-    /// When somebody typed last, since the stage's start.
+    /// The passphrase change in progress.
+    pub change: Option<PassphraseChange>,
+    /// When somebody typed last, counted from the stage's start.
     pub last_typed: Option<Duration>,
 }
 
 impl Dialogue {
-    /// What `typed` means, by the question that is open.
-    pub fn meaning(&self, typed: Typed) -> Meaning {
+    /// What `typed` means as the answer to the open question.
+    pub fn meaning(&self, typed: Typed) -> TypedMeaning {
         match (&self.question, typed) {
-            (Question::Command, Typed::Line(line)) if line.is_empty() => Meaning::Nothing,
+            (Question::Command, Typed::Line(line)) if line.is_empty() => TypedMeaning::Nothing,
             (Question::Command, Typed::Line(line)) => {
-                Command::parse(&line).map_or(Meaning::NoSuchCommand, Meaning::Command)
+                Command::parse(&line).map_or(TypedMeaning::NoSuchCommand, TypedMeaning::Command)
             }
-            (Question::Command, Typed::Cancel) => Meaning::Nothing,
-            (Question::ServerName, Typed::Line(line)) => Meaning::Answer(line),
-            (_, Typed::Line(line)) if !line.is_empty() => Meaning::Answer(line),
-            _ => Meaning::Left,
+            (Question::Command, Typed::Cancel) => TypedMeaning::Nothing,
+            (Question::ServerName, Typed::Line(line)) => TypedMeaning::Answer(line),
+            (_, Typed::Line(line)) if !line.is_empty() => TypedMeaning::Answer(line),
+            _ => TypedMeaning::Cancelled,
         }
     }
 
-    /// Forgets what was typed in several lines, as far as it was.
+    /// Forgets a recovery code or passphrase change that was typed in part.
     pub fn forget_entry(&mut self) {
         self.code = None;
         self.change = None;
     }
 
-    /// Whether somebody types, or has typed within `while_ago`.
+    /// Whether a stick waits for its PIN, or somebody has typed within
+    /// `while_ago`.
     pub fn is_somebody_there(&self, now: Duration, while_ago: Duration) -> bool {
         let typed = self.last_typed.map(|at| now.saturating_sub(at));
         self.stick.is_some() || typed.is_some_and(|since| since < while_ago)
@@ -153,11 +166,11 @@ mod tests {
         let means = |typed| prompt.meaning(typed);
         assert!(matches!(
             means(line("3")),
-            Meaning::Command(Command::Reboot)
+            TypedMeaning::Command(Command::Reboot)
         ));
-        assert!(matches!(means(line("open")), Meaning::NoSuchCommand));
-        assert!(matches!(means(line("")), Meaning::Nothing));
-        assert!(matches!(means(Typed::Cancel), Meaning::Nothing));
+        assert!(matches!(means(line("open")), TypedMeaning::NoSuchCommand));
+        assert!(matches!(means(line("")), TypedMeaning::Nothing));
+        assert!(matches!(means(Typed::Cancel), TypedMeaning::Nothing));
     }
 
     #[test]
@@ -173,16 +186,22 @@ mod tests {
         for question in secrets {
             let asked = asked(question);
             assert!(!asked.question.is_shown());
-            assert!(matches!(asked.meaning(line("3")), Meaning::Answer(_)));
-            assert!(matches!(asked.meaning(line("")), Meaning::Left));
-            assert!(matches!(asked.meaning(Typed::Cancel), Meaning::Left));
+            assert!(matches!(asked.meaning(line("3")), TypedMeaning::Answer(_)));
+            assert!(matches!(asked.meaning(line("")), TypedMeaning::Cancelled));
+            assert!(matches!(
+                asked.meaning(Typed::Cancel),
+                TypedMeaning::Cancelled
+            ));
         }
     }
 
     #[test]
     fn an_empty_name_confirms_no_reset_and_is_no_escape() {
         let asked = asked(Question::ServerName);
-        assert!(matches!(asked.meaning(line("")), Meaning::Answer(_)));
-        assert!(matches!(asked.meaning(Typed::Cancel), Meaning::Left));
+        assert!(matches!(asked.meaning(line("")), TypedMeaning::Answer(_)));
+        assert!(matches!(
+            asked.meaning(Typed::Cancel),
+            TypedMeaning::Cancelled
+        ));
     }
 }

@@ -1,11 +1,11 @@
-//! Wrong PINs, passphrases and codes: how many there were, how long the next
-//! one has to wait, and when they end in a reset.
+//! Counts wrong PINs, passphrases and codes: how long the next entry has to
+//! wait, and when they lead to a reset.
 
 use core::time::Duration;
 
 use crate::theft::{TheftPolicy, attempts_used_up};
 
-/// How long to wait after this many wrong entries: 1, 2, 4 ... 60 seconds.
+/// The pause after this many wrong entries: 1, 2, 4 ... 60 seconds.
 fn pause_after(wrong: u32) -> Duration {
     match wrong {
         0 => Duration::ZERO,
@@ -14,18 +14,18 @@ fn pause_after(wrong: u32) -> Duration {
     }
 }
 
-/// The count since the server last opened, in earlier boots too. Times are
+/// Wrong entries since the server last opened, in earlier boots too. Times are
 /// counted from the stage's start.
 #[derive(Default)]
 pub struct WrongEntries {
     count: u32,
-    /// When the next entry is taken.
+    /// When the next entry is accepted.
     next: Duration,
 }
 
 impl WrongEntries {
-    /// What the vault's log counts. Wrong entries of earlier boots slow this
-    /// one down as well.
+    /// Takes over the number of wrong entries in the vault's log: those of
+    /// earlier boots slow this one down too.
     pub fn remember(&mut self, earlier: u32, now: Duration) {
         if earlier > self.count {
             self.count = earlier;
@@ -33,7 +33,7 @@ impl WrongEntries {
         }
     }
 
-    /// One more; returns the seconds until the next one is taken.
+    /// Counts one more; returns the seconds until the next entry is accepted.
     pub fn add(&mut self, now: Duration) -> u64 {
         self.count = self.count.saturating_add(1);
         let pause = pause_after(self.count);
@@ -41,14 +41,14 @@ impl WrongEntries {
         pause.as_secs()
     }
 
-    /// Seconds until an entry is taken, rounded up; `None` when it is taken
-    /// now.
+    /// Seconds until an entry is accepted, rounded up; `None` when it is
+    /// accepted now.
     pub fn wait(&self, now: Duration) -> Option<u64> {
         let left = self.next.saturating_sub(now);
         (!left.is_zero()).then(|| left.as_secs() + 1)
     }
 
-    /// Whether there are as many as the policy allows.
+    /// Whether the policy's limit is reached.
     pub fn are_used_up(&self, policy: &TheftPolicy) -> bool {
         attempts_used_up(policy, self.count)
     }

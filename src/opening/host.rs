@@ -1,25 +1,25 @@
-//! Whoever does what the machine says: the boot stage, `stayput simulate`, and
-//! the tests. The order in which things are done stands here, once.
+//! What does the acts of the machine: the boot stage, `stayput simulate`, and
+//! the tests. The order of acts and events is defined here alone.
 
 use super::act::{Act, Event};
 
-/// Has a [`super::Machine`], and something to act on.
+/// Runs a [`super::Machine`] and does its acts.
 pub trait Host {
-    /// What the machine makes of an event, now.
+    /// Passes an event to the machine; returns its acts.
     fn hear(&mut self, event: Event<'_>) -> Vec<Act>;
 
-    /// Does one act; returns the answer to one that asks.
+    /// Does one act; returns the event that answers it, if there is one.
     fn perform(&mut self, act: Act) -> Option<Event<'static>>;
 
-    /// Whether nothing is done any more.
+    /// Whether the rest of the acts is dropped.
     fn has_ended(&self) -> bool {
         false
     }
 
-    /// Tells the machine what happened, and does what follows. The answer to an
-    /// act comes before the acts behind it.
+    /// Tells the machine an event and does all acts that follow. The answer to
+    /// an act is told before the next act is done.
     fn tell(&mut self, event: Event<'_>) {
-        // The last one first.
+        // A stack: the next act is the last one.
         let mut acts = self.hear(event);
         acts.reverse();
         while !self.has_ended()

@@ -1,24 +1,35 @@
-//! The words and digits that the prompt takes.
+//! The commands of the prompt: their words and digits.
 
-/// What a person can ask for. All but the last have a digit: digits are where
-/// they are on every keyboard, with or without Shift.
+/// A command of the menu. All but the last have a digit too: digits have the
+/// same keys on every keyboard, with or without Shift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
+    /// Shows what this server observes.
     Status,
+    /// Looks for the vault, the place and sticks again.
     Retry,
+    /// Restarts the machine.
     Reboot,
+    /// Switches the machine off.
     PowerOff,
+    /// Says what to do.
     Help,
+    /// Destroys the pepper and the slots.
     Reset,
+    /// Enrols this place when a person opens the server next.
     Remember,
+    /// Writes safe settings in place of altered ones.
     Mend,
+    /// Asks for a passphrase.
     Passphrase,
+    /// Asks for the recovery code.
     Code,
+    /// Changes a passphrase.
     Change,
 }
 
-/// The menu, in its order: the digits stand in the top row of the keyboard
-/// from 1 to 0. The last five are shown where they can be used.
+/// The menu: command, word and explanation, in the order of the digits from 1
+/// to 0. The last five are shown only where they can be used.
 pub static MENU: [(Command, &str, &str); 11] = [
     (Command::Status, "status", "what this server sees around it"),
     (
@@ -57,16 +68,16 @@ pub static MENU: [(Command, &str, &str); 11] = [
     ),
 ];
 
-/// The digit of the menu's line `at`, counted from 0; there are ten.
+/// The digit of line `at` of the menu, counted from 0; `None` behind the tenth
+/// line.
 pub const fn digit(at: usize) -> Option<usize> {
     if at < 10 { Some((at + 1) % 10) } else { None }
 }
 
-/// What the key of each digit gives, in the menu's order: by itself or with the
-/// number pad; with Shift on a US keyboard, which is what a French keyboard
-/// without Shift gives in an initramfs and the other way round; and without
-/// Shift on a French keyboard. The digits behind the fifth would be taken for
-/// one another.
+/// What the key of each digit may type, in the menu's order: the digit itself;
+/// the sign with Shift under a US key map, because on French keyboards digits
+/// need Shift; and the sign without Shift under a French key map. Behind the
+/// fifth digit the signs of the two key maps could be confused.
 static DIGITS: [&[&[u8]]; 10] = [
     &[b"1", b"!", b"&"],
     &[b"2", b"@", "\u{e9}".as_bytes()],
@@ -81,7 +92,7 @@ static DIGITS: [&[&[u8]]; 10] = [
 ];
 
 impl Command {
-    /// `None` for anything that is not in the menu.
+    /// The command with this word or digit; `None` for anything else.
     pub fn parse(line: &[u8]) -> Option<Self> {
         let line = line.trim_ascii();
         let is_word = |(_, word, _): &(_, &str, _)| line.eq_ignore_ascii_case(word.as_bytes());

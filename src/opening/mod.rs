@@ -1,7 +1,8 @@
-//! The decisions of a boot: what is known of the place, what is said and asked
-//! at the prompt, what opens, and what is written, released or destroyed. No
-//! clock, disk, network or terminal: the boot stage tells what happens and does
-//! what follows, and so does `stayput simulate` with a clock of its own.
+//! The decisions of a boot: the assessment of the place, what is said and asked
+//! at the prompt, what opens, and what is written, released or destroyed. Pure,
+//! without clock, disk, network or terminal: the boot stage tells the machine
+//! events and does its acts, and so does `stayput simulate` with a clock of its
+//! own.
 
 pub mod act;
 pub mod assessment;

@@ -1,25 +1,26 @@
-//! The enrolled places, and which of their combinations were tried.
+//! Tries the combinations of all enrolled places.
 
 use crate::environment::{Matcher, Observed};
 use crate::keys::MasterKey;
 use crate::vault::{Header, SlotTable};
 
-/// A matcher for each place of one slot table, which is the same at every
-/// call.
+/// A matcher for each place of a slot table. The table must be the same at
+/// every call.
 #[derive(Default)]
 pub struct Places {
     matchers: Vec<Matcher>,
 }
 
-/// A permitted combination fits.
+/// A place has opened the vault.
 pub struct PlaceOpened {
+    /// The master key.
     pub key: MasterKey,
-    /// Which of the table's places.
+    /// The index of the place in the table.
     pub at: usize,
 }
 
 impl Places {
-    /// Nothing was tried yet.
+    /// Matchers that have tried nothing yet.
     pub fn of(slots: &SlotTable) -> Self {
         let slots = slots.environments.iter();
         Self {
@@ -32,13 +33,13 @@ impl Places {
         places.position(|(slot, matcher)| matcher.has_next(slot, observed))
     }
 
-    /// Whether a combination has answered that was not tried.
+    /// Whether a combination has answered that was not tried yet.
     pub fn has_next(&self, slots: &SlotTable, observed: &Observed) -> bool {
         self.next(slots, observed).is_some()
     }
 
-    /// Tries one combination, at the cost of one scrypt (32 MiB, tens of
-    /// milliseconds) where no key server is in it.
+    /// Tries one combination. Costs one scrypt (32 MiB, tens of milliseconds)
+    /// where no key server is in it.
     pub fn try_one(
         &mut self,
         header: &Header,
@@ -51,7 +52,7 @@ impl Places {
         Some(PlaceOpened { key, at })
     }
 
-    /// Tries one combination after the other until one fits or none is left.
+    /// Tries combinations until one opens the vault or none is left.
     pub fn try_all(
         &mut self,
         header: &Header,

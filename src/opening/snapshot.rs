@@ -1,6 +1,6 @@
-//! What the vault says, read once. The vault itself is open only for moments:
-//! kept in a file, its filesystem would be mounted for as long as the prompt
-//! waits, and found unclean after a power cut.
+//! A snapshot of the vault's records. The vault itself is open only for
+//! moments: where it is a file, its filesystem would stay mounted while the
+//! prompt waits, and would be unclean after a power cut.
 
 use super::assessment::Situation;
 use super::messages::WaysIn;
@@ -10,18 +10,22 @@ use crate::vault::{
     BlockDevice, EnvironmentSlot, Header, Policy, SlotTable, StickList, Unproven, Vault, VaultError,
 };
 
-/// One view of a vault that was found. Nothing in it is proven.
+/// The records of a vault as they were read. Nothing in it is proven.
 pub struct Snapshot {
+    /// The header.
     pub header: Header,
+    /// The slots, or why they cannot be read.
     pub slots: Result<Box<SlotTable>, VaultError>,
+    /// The theft state, or why it cannot be read.
     pub state: Result<TheftState, VaultError>,
-    /// `None` where it cannot be read; the same of the list.
+    /// The policy; `None` where it cannot be read.
     pub policy: Option<Unproven<Policy>>,
+    /// The list of sticks; `None` where it cannot be read.
     pub sticks: Option<Unproven<StickList>>,
 }
 
 impl Snapshot {
-    /// Reads everything that a boot decides by.
+    /// Reads all records that a boot decides by.
     pub fn of<D: BlockDevice>(vault: &Vault<D>) -> Self {
         Self {
             header: vault.header().clone(),
@@ -32,12 +36,13 @@ impl Snapshot {
         }
     }
 
-    /// Armed where the state cannot be read: the slots cannot be either.
+    /// The theft state. Armed where it cannot be read: then the slots cannot be
+    /// read either.
     pub fn state(&self) -> TheftState {
         self.state.unwrap_or(TheftState::Armed)
     }
 
-    /// The safe one where it cannot be read.
+    /// The policy about theft; the default where it cannot be read.
     pub fn theft_policy(&self) -> TheftPolicy {
         let policy = self.policy.as_ref();
         policy.map_or_else(TheftPolicy::default, |policy| policy.as_claimed().theft)
@@ -48,26 +53,26 @@ impl Snapshot {
         self.slots.as_deref().map_err(|error| *error)
     }
 
-    /// The place that was enrolled first, if the slots can be read.
+    /// The place that was enrolled first; `None` where the slots cannot be
+    /// read.
     pub fn home(&self) -> Option<&EnvironmentSlot> {
         self.slots().ok()?.environments.first().map(Box::as_ref)
     }
 
-    /// The sticks that are said to be this server's; `None` where the list
-    /// cannot be read.
+    /// The list of sticks, unproven; `None` where it cannot be read.
     pub fn listed(&self) -> Option<&StickList> {
         self.sticks.as_ref().map(Unproven::as_claimed)
     }
 
-    /// Whether the owner gets in when the `plugged` sticks are lost. Whoever
-    /// wrote a wrong list could destroy the pepper as well.
+    /// Whether the owner has a way in without the `plugged` sticks. The list is
+    /// not proven: whoever wrote a false one could destroy the pepper as well.
     pub fn way_back(&self, plugged: &[[u8; 8]]) -> WayBack {
         let generation = self.header.generation;
         self.listed()
             .map_or(WayBack::None, |list| list.way_back(generation, plugged))
     }
 
-    /// What follows from it where this is `observed`.
+    /// The situation of this server with these observed values.
     pub fn situation<'a>(&'a self, observed: &'a Observed) -> Situation<'a> {
         Situation {
             slots: self.slots(),
@@ -76,7 +81,7 @@ impl Snapshot {
         }
     }
 
-    /// The ways in that it lists.
+    /// The ways in besides sticks.
     pub fn ways_in(&self) -> WaysIn {
         let code = self.listed().is_some_and(|list| {
             let code = list.code_of(self.header.generation);

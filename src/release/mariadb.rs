@@ -1,6 +1,6 @@
-//! What MariaDB gets: the key file of its `file_key_management` plugin, made
-//! from the master key, and the values by which the gate knows those keys
-//! again. Pure.
+//! The keys of MariaDB, derived from the master key: the key file for its
+//! plugin `file_key_management`, and the check file by which the gate
+//! recognises the right keys. Pure.
 
 mod check;
 mod key_file;
@@ -15,12 +15,12 @@ pub use key_file::{KeyFile, KeyFileError, ReleasedKey};
 pub const KEY_FILE_NAME: &str = "mariadb.keys";
 
 impl MariadbRelease {
-    /// The key file's whole text.
+    /// The key file with all keys.
     pub fn key_file(&self, master_key: &MasterKey) -> KeyFile {
         KeyFile::of(self.keys(master_key))
     }
 
-    /// The check values of every key, for the server whose data directory is
+    /// The check file with the check values of all keys, for the data directory
     /// `data_directory`.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl MariadbRelease {
         CheckFile::of(data_directory, self.keys(master_key))
     }
 
-    /// What the key file holds.
+    /// All keys with their ids.
     pub fn keys<'a>(&'a self, master_key: &'a MasterKey) -> impl Iterator<Item = ReleasedKey> + 'a {
         self.key_ids.iter().map(|&id| ReleasedKey {
             id,
@@ -42,8 +42,8 @@ impl MariadbRelease {
     }
 }
 
-/// The key of one id. An old backup stick opens a database whose ids were
-/// added later, because every key follows from the master key alone.
+/// The key of one id, derived from the master key alone: an old backup stick
+/// opens a database whose ids were added later.
 pub fn key(master_key: &MasterKey, id: u32) -> Secret32 {
     use core::fmt::Write;
     let mut label: heapless::String<40> = heapless::String::new();

@@ -1,10 +1,10 @@
-//! What the services on this server are given once it is known to be at home.
+//! Releases keys to the services: files in a filesystem in memory.
 
 pub mod mariadb;
 pub mod notice;
 mod tmpfs;
 
-pub use tmpfs::{RELEASE_FOLDER, ReleaseError, is_open, take_back, write_file};
+pub use tmpfs::{RELEASE_FOLDER, ReleaseError, is_open, revoke, write_file};
 
 use std::path::Path;
 
@@ -12,17 +12,17 @@ use crate::keys::MasterKey;
 use crate::vault::{Keep, Policy, Proven};
 use mariadb::KEY_FILE_NAME;
 
-/// An empty file beside the keys: they leave when they have been read. It says
-/// what the policy said when it was proven, so that a start of MariaDB can be
-/// served without proving it again; nobody but root can write there.
+/// An empty file beside the keys. Where it exists, the keys are removed once
+/// MariaDB has read them. It repeats the proven policy, so that a start of
+/// MariaDB need not prove the policy again; only root can write there.
 const UNTIL_STARTED: &str = "until-started";
 
-/// Makes the memory filesystem and writes into it what the services get. All
-/// or nothing: after an error it is gone again. A policy that the master key
-/// has not proven cannot be given to it.
+/// Mounts the filesystem in memory and writes the keys of all services into it.
+/// After an error nothing of it is left. The type of `policy` makes sure that
+/// it was proven.
 ///
 /// # Errors
-/// [`ReleaseError`]: the step that failed.
+/// [`ReleaseError`] with the step that failed.
 pub fn release(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), ReleaseError> {
     let write_all = || {
         tmpfs::open(policy.mariadb.as_ref().map_or(0, |mariadb| mariadb.gid))?;
@@ -37,20 +37,19 @@ pub fn release(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), ReleaseEr
         }
         Ok(())
     };
-    write_all().inspect_err(|_| take_back())
+    write_all().inspect_err(|_| revoke())
 }
 
-/// Whether the keys leave when they have been read, and come back when they
-/// are needed again.
+/// Whether the keys are removed once MariaDB has read them.
 pub fn leaves_when_read() -> bool {
     is_open() && Path::new(RELEASE_FOLDER).join(UNTIL_STARTED).exists()
 }
 
-/// Removes the keys and nothing else. Never while MariaDB starts: one that
-/// does not find them then destroys rows.
+/// Removes the key file and leaves the filesystem mounted. Not to be called
+/// while MariaDB starts: without its keys it destroys rows.
 ///
 /// # Errors
-/// [`ReleaseError`]: they may still be there.
+/// [`ReleaseError`]; then the keys may still be there.
 pub fn remove_keys() -> Result<(), ReleaseError> {
     if is_open() {
         tmpfs::remove_file(KEY_FILE_NAME)?;

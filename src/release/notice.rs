@@ -1,5 +1,5 @@
-//! A line for whoever logs in: pam_motd shows every file of this folder, at
-//! the console and over ssh. It is in memory and gone with the next boot.
+//! Notices for whoever logs in: pam_motd shows every file of /run/motd.d, at
+//! the console and over ssh. They are in memory and gone at the next boot.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -8,7 +8,7 @@ use std::path::Path;
 
 const FOLDER: &str = "/run/motd.d";
 
-/// What a line is about: each has a file of its own.
+/// The topic of a notice. Each topic has a file of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     /// How the server opened.
@@ -26,17 +26,17 @@ impl Topic {
     }
 }
 
-/// Puts these words there, or takes away what is there where they are empty.
+/// Writes the notice of a topic; an empty text removes it.
 ///
 /// # Errors
-/// The system's; nothing depends on it.
-pub fn put(topic: Topic, words: &str) -> io::Result<()> {
-    put_in(Path::new(FOLDER), topic, words)
+/// What the filesystem says.
+pub fn put(topic: Topic, text: &str) -> io::Result<()> {
+    put_in(Path::new(FOLDER), topic, text)
 }
 
-fn put_in(folder: &Path, topic: Topic, words: &str) -> io::Result<()> {
+fn put_in(folder: &Path, topic: Topic, text: &str) -> io::Result<()> {
     let file = folder.join(topic.file());
-    if words.is_empty() {
+    if text.is_empty() {
         return match fs::remove_file(file) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             removed => removed,
@@ -44,8 +44,8 @@ fn put_in(folder: &Path, topic: Topic, words: &str) -> io::Result<()> {
     }
     fs::create_dir_all(folder)?;
     fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-    fs::write(&file, words)?;
-    // Whoever logs in is not root.
+    fs::write(&file, text)?;
+    // Readable by all: whoever logs in is not root.
     fs::set_permissions(file, Permissions::from_mode(0o644))
 }
 

@@ -1,6 +1,6 @@
-//! The filesystem in memory that released keys live in. It never reaches the
-//! disk: a tmpfs that is not swapped, or a ramfs where the kernel is older
-//! than 6.4 and has no such tmpfs.
+//! The filesystem in memory for released keys. It never reaches the disk: it is
+//! a tmpfs mounted with `noswap`, or a ramfs where the kernel is older than 6.4
+//! and does not know that option.
 
 use core::fmt;
 use std::fs::{self, OpenOptions, Permissions};
@@ -12,18 +12,18 @@ use nix::errno::Errno;
 
 use crate::sys::mount::{mount_memory, unmount, unmount_lazily};
 
-/// Where it is mounted. /run moves with it when the root filesystem is
+/// Where it is mounted. It moves with /run when the root filesystem is
 /// switched.
 pub const RELEASE_FOLDER: &str = "/run/stayput";
-/// Bytes that one released file has, at most: a ramfs has no bound of its own.
+/// Bytes of one released file, at most: a ramfs has no limit of its own.
 const FILE_MAX: usize = 64 * 1024;
 
-/// What could not be done, with the system's errno.
+/// Why keys could not be put into memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReleaseError {
-    /// What was tried: `mount`, `write` ...
+    /// The step that failed: `mount`, `write` ...
     pub step: &'static str,
-    /// The system's errno (errno(3)); 0 where it gave none.
+    /// The errno (errno(3)); 0 where there was none.
     pub errno: i32,
 }
 
@@ -45,17 +45,18 @@ fn at(step: &'static str) -> impl Fn(std::io::Error) -> ReleaseError {
     }
 }
 
-/// Whether it is mounted.
+/// Whether the filesystem is mounted.
 pub fn is_open() -> bool {
     let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();
     let folder = Path::new(RELEASE_FOLDER);
     device(folder).is_some() && device(folder) != folder.parent().and_then(device)
 }
 
-/// Mounts it, for root and the group `gid`; nothing to do where it is mounted.
+/// Mounts the filesystem where it is not mounted yet, readable for root and the
+/// group `gid`.
 ///
 /// # Errors
-/// [`ReleaseError`].
+/// [`ReleaseError`] with the step that failed.
 pub(super) fn open(gid: u32) -> Result<(), ReleaseError> {
     let folder = Path::new(RELEASE_FOLDER);
     if !is_open() {
@@ -68,11 +69,12 @@ pub(super) fn open(gid: u32) -> Result<(), ReleaseError> {
     fs::set_permissions(folder, Permissions::from_mode(0o750)).map_err(at("set the mode"))
 }
 
-/// Writes a file for one account, under a temporary name first: nobody sees
-/// half a key.
+/// Writes a file that only `uid` can read, mode 0400. It gets its name when it
+/// is complete, so that nobody reads half a key.
 ///
 /// # Errors
-/// [`ReleaseError`]; EFBIG for more than 64 KiB, ENOENT where it is not open.
+/// [`ReleaseError`] with the errno; EFBIG for more than 64 KiB, ENOENT where
+/// the filesystem is not mounted.
 pub fn write_file(name: &str, bytes: &[u8], uid: u32, gid: u32) -> Result<(), ReleaseError> {
     if bytes.len() > FILE_MAX {
         return Err(ReleaseError {
@@ -102,10 +104,10 @@ pub fn write_file(name: &str, bytes: &[u8], uid: u32, gid: u32) -> Result<(), Re
     write().map_err(at("write"))
 }
 
-/// Removes a file; nothing to do where there is none.
+/// Removes a file, if it exists.
 ///
 /// # Errors
-/// [`ReleaseError`].
+/// [`ReleaseError`] with the errno of unlink(2).
 pub(super) fn remove_file(name: &str) -> Result<(), ReleaseError> {
     match fs::remove_file(Path::new(RELEASE_FOLDER).join(name)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(at("remove")(error)),
@@ -113,8 +115,9 @@ pub(super) fn remove_file(name: &str) -> Result<(), ReleaseError> {
     }
 }
 
-/// Removes everything and unmounts.
-pub fn take_back() {
+/// Revokes all released keys: removes every file and unmounts the filesystem.
+/// Errors are ignored; [`is_open`] tells whether it is still mounted.
+pub fn revoke() {
     if !is_open() {
         return;
     }

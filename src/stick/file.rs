@@ -140,8 +140,8 @@ impl StickFile {
         Self::make_with(ScryptParams::PASSPHRASE, header, key, label, made, pin)
     }
 
-    /// Wraps `key` for a new stick as [`StickFile::make`], where each guess of the
-    /// PIN costs what `params` say.
+    /// Wraps `key` for a new stick as [`StickFile::make`], where each guess of
+    /// the PIN costs what `params` say.
     pub(crate) fn make_with(
         params: ScryptParams,
         header: &Header,

@@ -1,5 +1,5 @@
-//! The immutable attribute of a file or directory (chattr +i): while it is
-//! set, nobody writes, root included.
+//! The immutable attribute of a file or directory (chattr(1), `+i`): while it
+//! is set, nobody can write it, not even root.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;

@@ -1,6 +1,6 @@
-//! What lies in a directory, reached by the directory's descriptor and one
-//! name: no link is followed and no mount is crossed, so a path that somebody
-//! swaps meanwhile leads nowhere else.
+//! Opens files in a directory by the directory's descriptor and a name. No link
+//! is followed and no mount is crossed, so a path that is swapped meanwhile
+//! leads nowhere else.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -52,7 +52,7 @@ pub fn open_directory(directory: impl AsFd, name: &OsStr) -> Result<OwnedFd, Err
 /// # Errors
 /// What readdir(3) says.
 pub fn names(directory: impl AsFd, most: usize) -> Result<Option<Vec<OsString>>, Errno> {
-    // A descriptor of its own: reading moves its place.
+    // A descriptor of its own, because reading moves its offset.
     let again = open(directory, OsStr::new("."), OFlag::O_RDONLY)?;
     let mut names = Vec::new();
     for entry in Dir::from_fd(again)?.iter() {
@@ -69,11 +69,11 @@ pub fn names(directory: impl AsFd, most: usize) -> Result<Option<Vec<OsString>>,
     Ok(Some(names))
 }
 
-/// What `name` in `directory` is; a link is looked at itself.
+/// The metadata of `name` in `directory`; of a link, the link's own.
 ///
 /// # Errors
 /// See [`open`].
-pub fn look(directory: impl AsFd, name: &OsStr) -> io::Result<Metadata> {
+pub fn metadata(directory: impl AsFd, name: &OsStr) -> io::Result<Metadata> {
     File::from(open(directory, name, OFlag::O_PATH)?).metadata()
 }
 

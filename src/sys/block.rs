@@ -1,4 +1,4 @@
-//! A block device or a file, read and written past the page cache.
+//! Reads and writes a block device or a file past the page cache.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -10,8 +10,8 @@ use nix::errno::Errno;
 use nix::sys::uio::{pread, preadv, pwrite, pwritev};
 use zeroize::Zeroize;
 
-/// One aligned buffer: O_DIRECT wants memory, offset and length to be
-/// multiples of the device's block size, which is at most 4096.
+/// An aligned buffer. O_DIRECT requires memory, offset and length to be
+/// multiples of the device's block size, which is 4096 at most.
 #[repr(C, align(4096))]
 struct Aligned([u8; BLOCK]);
 
@@ -35,22 +35,25 @@ const BLKDISCARD: libc::c_ulong = 0x1277;
 /// `BLKSECDISCARD`, linux/fs.h: _IO(0x12, 125).
 const BLKSECDISCARD: libc::c_ulong = 0x127d;
 
-/// How thoroughly a device shall forget.
+/// How thoroughly a device discards blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forget {
-    /// The blocks, as far as the device likes.
-    Content,
-    /// The blocks and every copy of them that the device made.
-    EveryCopy,
+pub enum DiscardKind {
+    /// The device may reuse the blocks (BLKDISCARD).
+    Plain,
+    /// The device erases the blocks and all copies that it made of them
+    /// (BLKSECDISCARD).
+    Secure,
 }
 
-/// Opened with O_DIRECT and O_DSYNC: a write has returned when the device
-/// says that it is stored.
+/// A file opened with O_DIRECT and O_DSYNC: a write returns when the device
+/// says that the data is stored.
 pub struct DirectFile {
     file: File,
 }
 
 impl DirectFile {
+    /// Opens a file or block device.
+    ///
     /// # Errors
     /// What open(2) says.
     pub fn open(path: &Path, writable: bool) -> io::Result<Self> {
@@ -91,7 +94,7 @@ impl DirectFile {
         Ok(())
     }
 
-    /// Reads neighbouring blocks (of 4096 bytes) from `block` on, with one call
+    /// Reads consecutive blocks (of 4096 bytes) from `block` on, with one call
     /// for each 128 KiB.
     ///
     /// # Errors
@@ -139,8 +142,8 @@ impl DirectFile {
         Ok(())
     }
 
-    /// Writes neighbouring blocks (of 4096 bytes) from `block` on, with one
-    /// call for each 128 KiB.
+    /// Writes consecutive blocks (of 4096 bytes) from `block` on, with one call
+    /// for each 128 KiB.
     ///
     /// # Errors
     /// What pwritev(2) says; EIO for a short write.
@@ -172,15 +175,15 @@ impl DirectFile {
         Ok(())
     }
 
-    /// Lets a block device forget `blocks` blocks (of 4096 bytes) from `start`
-    /// on; they may hold anything afterwards.
+    /// Discards `blocks` blocks (of 4096 bytes) from `start` on; they may hold
+    /// anything afterwards.
     ///
     /// # Errors
     /// ENOTTY for a file, EOPNOTSUPP where the device cannot.
-    pub fn discard(&self, start: u64, blocks: u64, how: Forget) -> Result<(), Errno> {
+    pub fn discard(&self, start: u64, blocks: u64, how: DiscardKind) -> Result<(), Errno> {
         let request = match how {
-            Forget::Content => BLKDISCARD,
-            Forget::EveryCopy => BLKSECDISCARD,
+            DiscardKind::Plain => BLKDISCARD,
+            DiscardKind::Secure => BLKSECDISCARD,
         };
         let range = [start, blocks].map(|count| count * BLOCK as u64);
         // SAFETY: the descriptor is open for the whole call, and both requests
@@ -189,6 +192,8 @@ impl DirectFile {
         Errno::result(result).map(drop)
     }
 
+    /// Flushes the device's cache.
+    ///
     /// # Errors
     /// What fdatasync(2) says.
     pub fn flush(&self) -> Result<(), Errno> {
@@ -226,7 +231,7 @@ mod tests {
         assert_eq!(many, bytes);
         let behind_the_end = file.read_many(6, &mut many);
         assert_eq!(behind_the_end, Err(Errno::EIO));
-        let forget = file.discard(0, 1, Forget::Content);
+        let forget = file.discard(0, 1, DiscardKind::Plain);
         assert_eq!(forget, Err(Errno::ENOTTY), "a file is no device");
     }
 }

@@ -1,4 +1,4 @@
-//! The time, and which boot this is.
+//! Clocks, and the kernel's id of this boot.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,20 +7,21 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::sysfs;
 
-/// Seconds since 1970 (UTC), as far as the machine's clock is right.
+/// Seconds since 1970 (UTC) by the machine's clock; 0 before 1970.
 pub fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }
 
-/// Since the kernel's start, without the time that it was suspended. Nobody can
-/// set it.
+/// Time since the kernel's start without suspends (CLOCK_MONOTONIC). It cannot
+/// be set.
 pub fn awake() -> Duration {
     read(ClockId::CLOCK_MONOTONIC)
 }
 
-/// Since the kernel's start, with the time that it was suspended.
+/// Time since the kernel's start with suspends (CLOCK_BOOTTIME). It cannot be
+/// set.
 pub fn since_boot() -> Duration {
     read(ClockId::CLOCK_BOOTTIME)
 }

@@ -1,9 +1,9 @@
-//! Terminals that are lost.
+//! Survives the loss of the terminal.
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-/// From here on a lost terminal does not end this process, nor the programs
+/// Ignores SIGHUP: a lost terminal does not end this process or the programs
 /// that it starts.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Network interfaces: which there are, up or down, their permanent address.
+//! Network interfaces: their names, their state and their hardware addresses.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::sysfs;
 
-/// `ETH_ALEN`: bytes of an Ethernet address.
+/// A hardware address (`ETH_ALEN` bytes, linux/if_ether.h).
 pub type Mac = [u8; 6];
 
-/// A name as the kernel has it: IFNAMSIZ is 16 with the closing NUL.
+/// The name of an interface: IFNAMSIZ is 16 with the closing NUL (linux/if.h).
 pub type Name = String<15>;
 
 /// `ARPHRD_ETHER`, linux/if_arp.h.
@@ -35,8 +35,7 @@ fn class(name: &str) -> PathBuf {
     Path::new("/sys/class/net").join(name)
 }
 
-/// Wired Ethernet interfaces that are hardware: no bridges, tunnels, VLANs or
-/// wireless ones.
+/// The wired Ethernet cards: no bridges, tunnels, VLANs or wireless ones.
 pub fn wired() -> Vec<Name> {
     sysfs::list(Path::new("/sys/class/net"))
         .iter()
@@ -50,7 +49,7 @@ pub fn wired() -> Vec<Name> {
         .collect()
 }
 
-/// VLANs (802.1Q) on top of other interfaces.
+/// The VLAN interfaces (IEEE 802.1Q).
 pub fn vlans() -> Vec<Name> {
     let is_vlan = |name: &str| {
         let told = sysfs::read_text::<256>(&class(name).join("uevent"));
@@ -64,8 +63,8 @@ pub fn vlans() -> Vec<Name> {
         .collect()
 }
 
-/// Whether udev, where it runs, has given the interface its name. One that is
-/// put up before cannot be renamed any more.
+/// Whether udev, where it runs, has named the interface. An interface that is
+/// up cannot be renamed any more.
 pub fn has_its_name(index: i32) -> bool {
     !Path::new("/run/udev/control").exists()
         || Path::new("/run/udev/data")
@@ -73,13 +72,13 @@ pub fn has_its_name(index: i32) -> bool {
             .exists()
 }
 
-/// The bridge or bond that an interface is part of; it takes the packets.
+/// The bridge or bond that an interface is part of, which receives its packets.
 pub fn master(name: &str) -> Option<Name> {
     let link = std::fs::read_link(class(name).join("master")).ok()?;
     link.file_name()?.to_str()?.try_into().ok()
 }
 
-/// The interface that takes the packets of the card with this permanent
+/// The interface that receives the packets of the card with this permanent
 /// address: its own, or the bridge or bond that it is part of.
 pub fn of_card(card: Mac) -> Option<Name> {
     let mut names = wired().into_iter();
@@ -87,15 +86,14 @@ pub fn of_card(card: Mac) -> Option<Name> {
     Some(master(&name).unwrap_or(name))
 }
 
-/// The interface's number.
+/// The index of an interface; `None` where there is no such interface.
 pub fn index(name: &str) -> Option<i32> {
     sysfs::read_text::<12>(&class(name).join("ifindex"))?
         .parse()
         .ok()
 }
 
-/// The name that the interface with this number has now; `None` when it has
-/// gone.
+/// The current name of the interface with this index; `None` where it has gone.
 pub fn name_of(index: i32) -> Option<Name> {
     let name = nix::net::if_::if_indextoname(index.try_into().ok()?).ok()?;
     name.to_str().ok()?.try_into().ok()
@@ -110,7 +108,7 @@ fn control() -> Result<OwnedFd, Errno> {
     )
 }
 
-/// A zeroed ifreq for this interface.
+/// An ifreq (netdevice(7)) for this interface, otherwise zero.
 fn request(name: &str) -> libc::ifreq {
     // SAFETY: ifreq is plain C data; all zeroes is a valid value of it.
     let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
@@ -137,7 +135,7 @@ fn flags(name: &str) -> Result<i16, Errno> {
     Ok(unsafe { request.ifr_ifru.ifru_flags })
 }
 
-/// Whether the interface is up (administratively).
+/// Whether the interface is set up (IFF_UP).
 ///
 /// # Errors
 /// What ioctl(2) says; ENODEV when the interface has gone.
@@ -145,13 +143,12 @@ pub fn is_up(name: &str) -> Result<bool, Errno> {
     Ok(flags(name)? & libc::IFF_UP as i16 != 0)
 }
 
-/// Whether the cable leads to something that is switched on; always `false`
-/// while the interface is down.
+/// Whether the interface has a carrier; always `false` while it is down.
 pub fn has_carrier(name: &str) -> bool {
     sysfs::read_text::<2>(&class(name).join("carrier")).as_deref() == Some("1")
 }
 
-/// Puts the interface up or down and changes nothing else about it.
+/// Puts the interface up or down.
 ///
 /// # Errors
 /// What ioctl(2) says.
@@ -163,7 +160,7 @@ pub fn set_up(name: &str, up: bool) -> Result<(), Errno> {
     ioctl(libc::SIOCSIFFLAGS as _, &mut request)
 }
 
-/// The address that it has now; `None` for one that is no Ethernet address.
+/// The current hardware address; `None` where it is no Ethernet address.
 pub fn mac(name: &str) -> Option<Mac> {
     let text = sysfs::read_text::<17>(&class(name).join("address"))?;
     parse_mac(&text)
@@ -178,8 +175,8 @@ fn parse_mac(text: &str) -> Option<Mac> {
     parts.next().is_none().then_some(mac)
 }
 
-/// The address that the hardware came with, whatever it was changed to;
-/// `None` where the driver knows none.
+/// The permanent hardware address (ETHTOOL_GPERMADDR), whatever the current one
+/// is; `None` where the driver knows none.
 pub fn permanent_mac(name: &str) -> Option<Mac> {
     let mut address = PermanentAddress {
         command: GET_PERMANENT_ADDRESS,

@@ -1,4 +1,4 @@
-//! The kernel log: writing to it, and keeping it off a console.
+//! Writes to the kernel log, and keeps it off the consoles.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -31,17 +31,18 @@ impl Log for KernelLog {
             _ => 6,
         };
         let mut line = heapless::String::<LINE>::new();
-        // What does not fit is cut.
+        // A longer message is cut.
         let _ = core::fmt::write(
             &mut line,
             format_args!("<{level}>stayput: {}", record.args()),
         );
-        // Without it the kernel holds the line back until the next one comes.
+        // Without a newline the kernel holds the line back until the next one.
         if line.push('\n').is_err() {
             line.pop();
             let _ = line.push('\n');
         }
-        // Opened for each line: the kernel limits what one opening may write.
+        // Opened for each line, because the kernel limits the rate of each
+        // opening.
         if let Ok(mut kmsg) = OpenOptions::new().write(true).open("/dev/kmsg") {
             let _ = kmsg.write_all(line.as_bytes());
         }
@@ -50,7 +51,7 @@ impl Log for KernelLog {
     fn flush(&self) {}
 }
 
-/// Sends the `log` crate's messages to the kernel log, with `stayput:` in
+/// Sends the messages of the `log` crate to the kernel log, with `stayput:` in
 /// front.
 pub fn use_for_logging() {
     if log::set_logger(&KernelLog).is_ok() {
@@ -58,13 +59,13 @@ pub fn use_for_logging() {
     }
 }
 
-/// While it lives, only emergencies are printed on the consoles.
+/// While this lives, the kernel prints only emergencies on the consoles.
 pub struct QuietConsole {
     level_before: libc::c_int,
 }
 
 impl QuietConsole {
-    /// `None` when the kernel does not let us.
+    /// Quiets the consoles; `None` where the kernel does not allow it.
     pub fn begin() -> Option<Self> {
         let text = sysfs::read_text::<64>(Path::new("/proc/sys/kernel/printk"))?;
         let level_before = text.split_whitespace().next()?.parse().ok()?;

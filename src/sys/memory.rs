@@ -1,15 +1,16 @@
-//! Keeping this process's memory to itself.
+//! Keeps this process's memory private.
 
 use nix::errno::Errno;
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::resource::{Resource, setrlimit};
 
-/// Nothing of this process is swapped, dumped or traced by other users.
+/// Locks this process's memory, and prevents core dumps and tracing by other
+/// users.
 ///
 /// # Errors
 /// What mlockall(2), setrlimit(2) or prctl(2) says.
 pub fn keep_private() -> Result<(), Errno> {
-    // As it comes to be used: what is never touched holds no secret.
+    // Pages are locked when they are first used: untouched ones hold no secret.
     let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
     mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;

@@ -1,5 +1,5 @@
-//! One safe wrapper per system facility. `unsafe` lives here and nowhere
-//! else, each block with its reason.
+//! One safe wrapper per system facility. `unsafe` is here and nowhere else,
+//! each block with its reason.
 
 pub mod attributes;
 pub mod beneath;

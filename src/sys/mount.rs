@@ -1,4 +1,4 @@
-//! mount(2) and umount2(2), with the flags that stayput always wants.
+//! Mounts and unmounts filesystems (mount(2), umount2(2)), and lists mounts.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,7 +13,7 @@ const NOTHING_RUNS: MsFlags = MsFlags::MS_NOSUID
     .union(MsFlags::MS_NODEV)
     .union(MsFlags::MS_NOEXEC);
 
-/// What a foreign filesystem is mounted for.
+/// How a filesystem or device is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Nothing can be written.
@@ -54,7 +54,7 @@ pub fn mount_memory(target: &Path, filesystem: &str, options: &str) -> Result<()
     )
 }
 
-/// Makes `source` visible at `target` too.
+/// Bind-mounts `source` at `target` (MS_BIND).
 ///
 /// # Errors
 /// What mount(2) says.
@@ -68,7 +68,8 @@ pub fn bind(source: &Path, target: &Path) -> Result<(), Errno> {
     )
 }
 
-/// Lets no mount come to this one from elsewhere, nor go from it.
+/// Makes a mount private (MS_PRIVATE): mounts beneath it are not propagated, in
+/// either direction.
 ///
 /// # Errors
 /// What mount(2) says; EINVAL when nothing is mounted there.
@@ -82,6 +83,8 @@ pub fn keep_apart(target: &Path) -> Result<(), Errno> {
     )
 }
 
+/// Unmounts what is mounted at `target`.
+///
 /// # Errors
 /// What umount2(2) says: EBUSY while a file in it is open, EINVAL when
 /// nothing is mounted there.
@@ -89,7 +92,8 @@ pub fn unmount(target: &Path) -> Result<(), Errno> {
     umount2(target, MntFlags::UMOUNT_NOFOLLOW)
 }
 
-/// Takes the mount out of the tree at once; it ends when its last user does.
+/// Detaches a mount from the tree at once (MNT_DETACH); it ends when its last
+/// user does.
 ///
 /// # Errors
 /// What umount2(2) says.
@@ -100,11 +104,11 @@ pub fn unmount_lazily(target: &Path) -> Result<(), Errno> {
 /// One line of a mountinfo file (proc_pid_mountinfo(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountEntry {
-    /// MAJOR:MINOR of the filesystem.
+    /// `MAJOR:MINOR` of the filesystem.
     pub device: String,
-    /// The directory of the filesystem that is shown.
+    /// The directory of the filesystem that is mounted.
     pub root: PathBuf,
-    /// Where it is shown.
+    /// The mount point.
     pub point: PathBuf,
 }
 
@@ -128,7 +132,8 @@ fn mount_entry(line: &str) -> Option<MountEntry> {
     })
 }
 
-/// The kernel writes blanks, tabs, line breaks and backslashes as \ooo.
+/// Decodes a field of a mountinfo file: the kernel writes blanks, tabs, line
+/// breaks and backslashes as `\ooo`.
 fn unescaped(field: &str) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();
@@ -151,8 +156,8 @@ fn unescaped(field: &str) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes))
 }
 
-/// Whether something is mounted at `path` itself; not where there is no such
-/// path.
+/// Whether something is mounted at `path` itself; `false` where there is no
+/// such path.
 ///
 /// # Errors
 /// What the kernel says.

@@ -1,5 +1,5 @@
-//! Requests to the kernel's routing part (rtnetlink(7), netlink(7)): messages,
-//! and their attributes.
+//! Requests to the kernel's routing subsystem (rtnetlink(7), netlink(7)):
+//! messages and their attributes.
 
 use std::os::fd::AsRawFd;
 
@@ -10,30 +10,31 @@ use nix::sys::socket::{
     socket,
 };
 
-/// struct nlmsghdr: length (u32), kind (u16), flags (u16), sequence (u32), port
-/// (u32), all in the machine's own byte order.
+/// Bytes of struct nlmsghdr: length (u32), kind (u16), flags (u16), sequence
+/// (u32), port (u32), all in the machine's byte order.
 const HEAD: usize = 16;
-/// struct nlattr: length (u16), kind (u16); then the data.
+/// Bytes of struct nlattr: length (u16), kind (u16). The data is behind it.
 const ATTRIBUTE_HEAD: usize = 4;
-/// The kernel sends up to this much at once.
+/// Bytes that the kernel sends at once, at most.
 const BUFFER: usize = 32 * 1024;
-/// Parts of one answer that are read, at most: more is no list of ours.
+/// Datagrams of one answer that are read, at most.
 const MAX_PARTS: usize = 64;
 
-/// Lengths are rounded up to this; so are the places of what follows.
+/// Lengths and offsets are rounded up to multiples of four (NLMSG_ALIGNTO).
 const fn aligned(length: usize) -> usize {
     length.next_multiple_of(4)
 }
 
-/// A request that is being put together.
+/// A request that is being built.
 pub(super) struct Request(Vec<u8, 128>);
 
 impl Request {
-    /// `head` is what the kind of message begins with.
+    /// A request with this message type and flags. `head` is the struct that
+    /// such messages begin with.
     pub fn new(kind: u16, flags: i32, head: &[u8]) -> Self {
         let mut bytes = Vec::new();
         let flags = (flags | libc::NLM_F_REQUEST) as u16;
-        // Short heads and a handful of numbers and addresses fit.
+        // There is room for a head and a handful of numbers and addresses.
         let _ = bytes.extend_from_slice(&[0; 4]);
         let _ = bytes.extend_from_slice(&kind.to_ne_bytes());
         let _ = bytes.extend_from_slice(&flags.to_ne_bytes());
@@ -53,8 +54,8 @@ impl Request {
         self
     }
 
-    /// Asks the kernel, and hands each message of its answer to `each`, with
-    /// its kind. The kernel answers before this returns.
+    /// Sends the request and passes each message of the answer to `each`, with
+    /// its type. The kernel answers at once.
     ///
     /// # Errors
     /// What the kernel says; EPERM without CAP_NET_ADMIN where something is
@@ -95,8 +96,8 @@ impl Request {
     }
 }
 
-/// The first of these records, each of which begins with its length (of `head`
-/// bytes and the content), and what follows it.
+/// Splits off the content of the first record, which is `length` bytes long
+/// with its head, and returns the rest too.
 fn split(bytes: &[u8], length: usize, head: usize) -> Option<(&[u8], &[u8])> {
     let content = bytes.get(head..length)?;
     let rest = bytes.get(aligned(length)..).unwrap_or_default();
@@ -108,7 +109,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes([bytes[0], bytes[1]]))
 }
 
-/// The messages in what was received: kind and content.
+/// The messages in a datagram: type and content.
 fn messages(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     core::iter::from_fn(move || {
         let length = u32::from_ne_bytes(*bytes.first_chunk()?) as usize;
@@ -119,7 +120,7 @@ fn messages(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// The attributes behind a message's head: kind and data.
+/// The attributes behind a message's head: type and data.
 pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     core::iter::from_fn(move || {
         let length = usize::from(number(bytes, 0)?);

@@ -1,5 +1,5 @@
-//! ARP and IPv6 neighbour packets on one interface, without an address of its
-//! own (packet(7)).
+//! Sends and receives ARP and IPv6 neighbour discovery on one interface,
+//! without needing an address (packet(7)).
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -7,11 +7,11 @@ use nix::errno::Errno;
 
 use super::interface::Mac;
 
-/// Every station on the wire.
+/// The hardware address of all stations on the wire.
 pub const BROADCAST: Mac = [0xff; 6];
 
-/// A packet socket for one protocol, bound to one interface; it never blocks.
-/// What is sent and received begins behind the Ethernet header.
+/// A packet socket for one protocol on one interface. It never blocks. Packets
+/// begin behind the Ethernet header.
 pub struct PacketSocket {
     socket: OwnedFd,
     index: i32,
@@ -41,16 +41,17 @@ const fn instruction(code: u16, jf: u8, k: u32) -> libc::sock_filter {
     libc::sock_filter { code, jt: 0, jf, k }
 }
 
-/// `BPF_LD | BPF_B | BPF_ABS`: the byte at this offset.
+/// `BPF_LD | BPF_B | BPF_ABS`: loads the byte at this offset.
 const LOAD: u16 = 0x30;
-/// `BPF_JMP | BPF_JEQ | BPF_K`: on when equal, else over as many as are given.
+/// `BPF_JMP | BPF_JEQ | BPF_K`: continues when equal, else skips the given
+/// number of instructions.
 const EQUAL: u16 = 0x15;
-/// `BPF_RET | BPF_K`: as many bytes of the packet are kept.
+/// `BPF_RET | BPF_K`: keeps this many bytes of the packet.
 const KEEP: u16 = 0x06;
 
-/// Neighbour advertisements (RFC 4861, section 4.4) without extension headers:
-/// next header ICMPv6, type 136. Everything else that runs over the wire stays
-/// with the kernel.
+/// Filter for neighbour advertisements (RFC 4861, section 4.4) without
+/// extension headers: next header ICMPv6, type 136. All other packets are
+/// dropped in the kernel.
 const ADVERTISEMENTS: [libc::sock_filter; 6] = [
     instruction(LOAD, 0, 6),
     instruction(EQUAL, 3, 58),
@@ -61,7 +62,7 @@ const ADVERTISEMENTS: [libc::sock_filter; 6] = [
 ];
 
 impl PacketSocket {
-    /// Hears and sends ARP.
+    /// A socket for ARP on the interface with this index.
     ///
     /// # Errors
     /// What socket(2) or bind(2) says: EPERM without CAP_NET_RAW, ENODEV when
@@ -70,10 +71,12 @@ impl PacketSocket {
         Self::open(index, ARP, &[])
     }
 
-    /// Hears IPv6 neighbour advertisements, and sends IPv6 packets.
+    /// A socket on the interface with this index that receives IPv6 neighbour
+    /// advertisements and sends IPv6 packets.
     ///
     /// # Errors
-    /// As [`PacketSocket::arp`]; what setsockopt(2) says of the filter.
+    /// What socket(2), bind(2) or setsockopt(2) says: EPERM without
+    /// CAP_NET_RAW, ENODEV when the interface has gone.
     pub fn advertisements(index: i32) -> Result<Self, Errno> {
         Self::open(index, IPV6, &ADVERTISEMENTS)
     }
@@ -83,8 +86,7 @@ impl PacketSocket {
         use nix::sys::socket::{
             AddressFamily, SockFlag, SockProtocol, SockType, getsockopt, socket,
         };
-        // Opened for no protocol: it hears nothing until it is bound to one
-        // on its interface.
+        // Opened for no protocol: it receives nothing until it is bound.
         let socket = socket(
             AddressFamily::Packet,
             SockType::Datagram,
@@ -105,8 +107,9 @@ impl PacketSocket {
             )
         };
         Errno::result(bound)?;
-        // Bound to an interface that is down, it keeps ENETDOWN for whoever
-        // sends first, even if the interface is up by then.
+        // Bound to an interface that is down, the socket holds ENETDOWN, which
+        // would fail the first send even once the interface is up. This clears
+        // it.
         getsockopt(&socket, SocketError)?;
         Ok(Self {
             socket,
@@ -115,7 +118,7 @@ impl PacketSocket {
         })
     }
 
-    /// Sends to a station, or to a group of them.
+    /// Sends a packet to a hardware address.
     ///
     /// # Errors
     /// What sendto(2) says; ENETDOWN while the interface is down.
@@ -136,7 +139,7 @@ impl PacketSocket {
         Errno::result(sent).map(drop)
     }
 
-    /// The next packet's bytes, cut to the buffer; `None` when there is none.
+    /// Receives the next packet, cut to the buffer; `None` where there is none.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
         let length = nix::unistd::read(&self.socket, buffer).ok()?;
         buffer.get(..length)

@@ -1,4 +1,4 @@
-//! Telling the kernel of a new partition on a disk that is in use.
+//! Tells the kernel of a new partition on a disk that is in use.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -29,7 +29,7 @@ struct Argument {
     data: *mut Partition,
 }
 
-/// Makes partition `number` known; start and length in bytes.
+/// Adds partition `number`; start and length are in bytes.
 ///
 /// # Errors
 /// What ioctl(2) says: EBUSY when it overlaps another one.

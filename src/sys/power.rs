@@ -1,4 +1,4 @@
-//! Starting the machine again, and switching it off.
+//! Restarts the machine and switches it off.
 
 use std::time::{Duration, Instant};
 
@@ -8,24 +8,26 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// How long what is not on the disks yet may take to get there. A disk that
-/// hangs would keep the machine on for ever.
-const SYNC_TAKES: Duration = Duration::from_secs(30);
+/// Time limit for sync(2). A disk that hangs must not keep the machine on for
+/// ever.
+const SYNC_LIMIT: Duration = Duration::from_secs(30);
 
-/// Returns only when the kernel refuses.
+/// Writes all data to the disks, for 30 seconds at most, and restarts the
+/// machine. Returns only where the kernel refuses.
 pub fn restart() {
-    within(SYNC_TAKES, libc::SYS_sync);
+    within(SYNC_LIMIT, libc::SYS_sync);
     let _ = reboot(RebootMode::RB_AUTOBOOT);
 }
 
-/// Returns only when the kernel refuses.
+/// Writes all data to the disks, for 30 seconds at most, and switches the
+/// machine off. Returns only where the kernel refuses.
 pub fn switch_off() {
-    within(SYNC_TAKES, libc::SYS_sync);
+    within(SYNC_LIMIT, libc::SYS_sync);
     let _ = reboot(RebootMode::RB_POWER_OFF);
 }
 
-/// Makes a system call without arguments in a child, and returns when it has
-/// ended or after `limit`; whether it has ended.
+/// Makes a system call without arguments in a child process, and waits for it
+/// for `limit` at most. Returns whether it has ended.
 fn within(limit: Duration, call: libc::c_long) -> bool {
     let until = Instant::now() + limit;
     // SAFETY: like fork(2), the child has a copy of everything. It makes two
@@ -38,7 +40,7 @@ fn within(limit: Duration, call: libc::c_long) -> bool {
         }
         child
     };
-    // Without memory for a child: better lose what is not written than stay on.
+    // No child could be made: losing unwritten data is better than staying on.
     let Ok(child @ 1..) = libc::pid_t::try_from(child) else {
         return false;
     };
@@ -51,7 +53,7 @@ fn within(limit: Duration, call: libc::c_long) -> bool {
             _ => return true,
         }
     }
-    // One that waits for a disk does not even hear this.
+    // A child that waits for a disk cannot be killed, which does no harm.
     let _ = kill(child, Signal::SIGKILL);
     false
 }

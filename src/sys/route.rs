@@ -1,4 +1,4 @@
-//! Addresses of an interface, and ways to other stations.
+//! Addresses of interfaces, routes, and IPv6 neighbours.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
@@ -8,33 +8,34 @@ use nix::errno::Errno;
 
 use super::netlink::{Request, attributes};
 
-/// Addresses of one interface that are looked at, at most.
+/// Addresses of one interface that are read, at most.
 const MAX_ADDRESSES: usize = 32;
-/// Of two ways the kernel takes the one with the lower number: whatever else
-/// sets one up has less.
+/// Metric of the routes that are set here. The kernel prefers lower ones, as
+/// all other software sets them.
 const LAST_RESORT: u32 = 4096;
-/// `RTNH_F_ONLINK`: the router is on this wire, whatever the prefix says.
+/// `RTNH_F_ONLINK`: the router is on this wire, whatever its address.
 const ON_LINK: u32 = 4;
-/// `IFA_FLAGS`, linux/if_addr.h: all flags, where the head has room for eight.
+/// `IFA_FLAGS`, linux/if_addr.h: all flags; the head has room for eight only.
 const IFA_FLAGS: u16 = 8;
-/// struct ifaddrmsg.
+/// Bytes of struct ifaddrmsg.
 const ADDRESS_HEAD: usize = 8;
-/// struct rtmsg.
+/// Bytes of struct rtmsg.
 const ROUTE_HEAD: usize = 12;
 
 const CREATE: i32 = libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
 
-/// An address that an interface has, and that is good beyond its wire.
+/// An address of an interface, with global scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct InterfaceAddress {
     /// The address, without the prefix.
     pub address: IpAddr,
-    /// Bits of the network's part.
+    /// Length of the network prefix in bits.
     pub prefix: u8,
-    /// It goes by itself after a while.
+    /// Whether it has a limited lifetime.
     pub is_temporary: bool,
-    /// IPv6: another station has it (RFC 4862, section 5.4).
-    pub is_taken: bool,
+    /// Whether another station has it too; known for IPv6 only (RFC 4862,
+    /// section 5.4).
+    pub is_duplicate: bool,
 }
 
 fn family(address: IpAddr) -> u8 {
@@ -67,11 +68,11 @@ fn address_head(ip: IpAddr, prefix: u8, index: i32) -> [u8; ADDRESS_HEAD] {
     head
 }
 
-/// The addresses of an interface that are good beyond its wire.
+/// The addresses of an interface with global scope, 32 at most.
 ///
 /// # Errors
 /// What the kernel says.
-pub fn addresses(index: i32) -> Result<Vec<Found, MAX_ADDRESSES>, Errno> {
+pub fn addresses(index: i32) -> Result<Vec<InterfaceAddress, MAX_ADDRESSES>, Errno> {
     let mut found = Vec::new();
     let all = [0; ADDRESS_HEAD];
     Request::new(libc::RTM_GETADDR, libc::NLM_F_DUMP, &all).ask(|_, message| {
@@ -84,7 +85,7 @@ pub fn addresses(index: i32) -> Result<Vec<Found, MAX_ADDRESSES>, Errno> {
     Ok(found)
 }
 
-fn read_address(message: &[u8]) -> Option<(i32, Found)> {
+fn read_address(message: &[u8]) -> Option<(i32, InterfaceAddress)> {
     let (head, rest) = message.split_at_checked(ADDRESS_HEAD)?;
     let of = i32::from_ne_bytes([head[4], head[5], head[6], head[7]]);
     if head[3] != libc::RT_SCOPE_UNIVERSE {
@@ -100,21 +101,26 @@ fn read_address(message: &[u8]) -> Option<(i32, Found)> {
             _ => {}
         }
     }
-    let found = Found {
+    let found = InterfaceAddress {
         address: local.or(other)?,
         prefix: head[1],
         is_temporary: flags & libc::IFA_F_PERMANENT == 0,
-        is_taken: flags & libc::IFA_F_DADFAILED != 0,
+        is_duplicate: flags & libc::IFA_F_DADFAILED != 0,
     };
     Some((of, found))
 }
 
-/// Gives the interface an address for so long, or for so long again. The
-/// kernel takes it back by itself then, with the way to its network.
+/// Adds an address with this lifetime to an interface, or renews its lifetime.
+/// At its end the kernel removes the address and the route to its network.
 ///
 /// # Errors
 /// What the kernel says.
-pub fn lend_address(index: i32, ip: IpAddr, prefix: u8, time: Duration) -> Result<(), Errno> {
+pub fn add_temporary_address(
+    index: i32,
+    ip: IpAddr,
+    prefix: u8,
+    time: Duration,
+) -> Result<(), Errno> {
     let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
     // struct ifa_cacheinfo: preferred and valid seconds, then two times that
     // only the kernel says.
@@ -128,7 +134,7 @@ pub fn lend_address(index: i32, ip: IpAddr, prefix: u8, time: Duration) -> Resul
         .ask(|_, _| ())
 }
 
-/// Takes an address away, with the ways that begin at it.
+/// Removes an address of an interface, with the routes that use it.
 ///
 /// # Errors
 /// What the kernel says; EADDRNOTAVAIL where it is not there.
@@ -143,7 +149,7 @@ pub fn remove_address(index: i32, ip: IpAddr, prefix: u8) -> Result<(), Errno> {
     .ask(|_, _| ())
 }
 
-/// A router as the last resort of all ways out of this interface.
+/// A request about the default route through this router, with a high metric.
 fn router(kind: u16, flags: i32, index: i32, router: IpAddr, rank: u8) -> Request {
     let mut head = [0; ROUTE_HEAD];
     head[0] = family(router);
@@ -161,9 +167,9 @@ fn router(kind: u16, flags: i32, index: i32, router: IpAddr, rank: u8) -> Reques
         )
 }
 
-/// Sends what no other way leads to through this router, from this address: the
-/// one of the lowest rank. An IPv4 way goes with its address; an IPv6 one is to
-/// be removed.
+/// Adds a default route through a router, with a high metric; lower ranks come
+/// first. IPv4 packets are sent from the address `from`, and the route goes
+/// when that address does; an IPv6 route must be removed.
 ///
 /// # Errors
 /// What the kernel says.
@@ -177,7 +183,7 @@ pub fn add_router(index: i32, through: IpAddr, from: IpAddr, rank: u8) -> Result
     .ask(|_, _| ())
 }
 
-/// Takes back what [`add_router`] has set.
+/// Removes a default route that [`add_router`] has added.
 ///
 /// # Errors
 /// What the kernel says; ESRCH where it is not there.
@@ -185,36 +191,36 @@ pub fn remove_router(index: i32, through: IpAddr, rank: u8) -> Result<(), Errno>
     router(libc::RTM_DELROUTE, libc::NLM_F_ACK, index, through, rank).ask(|_, _| ())
 }
 
-/// How packets to a station leave this server.
+/// The route to a station.
 #[cfg(feature = "admin")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Way {
-    /// The interface.
+pub struct Route {
+    /// Index of the interface.
     pub index: i32,
-    /// The address that they come from.
+    /// The address that packets are sent from.
     pub from: IpAddr,
-    /// The router; `None` on the same wire.
+    /// The router; `None` where the station is on the same wire.
     pub through: Option<IpAddr>,
 }
 
-/// How this server reaches a station now.
+/// The route by which a station is reached now.
 ///
 /// # Errors
 /// What the kernel says; ENETUNREACH where nothing leads there.
 #[cfg(feature = "admin")]
-pub fn way_to(station: IpAddr) -> Result<Way, Errno> {
+pub fn route_to(station: IpAddr) -> Result<Route, Errno> {
     let mut head = [0; ROUTE_HEAD];
     head[0] = family(station);
     head[1] = 8 * octets(station).len() as u8;
     let mut way = None;
     Request::new(libc::RTM_GETROUTE, libc::NLM_F_ACK, &head)
         .with(libc::RTA_DST, &octets(station))
-        .ask(|_, message| way = way.or(read_way(message)))?;
+        .ask(|_, message| way = way.or(read_route(message)))?;
     way.ok_or(Errno::ENETUNREACH)
 }
 
 #[cfg(feature = "admin")]
-fn read_way(message: &[u8]) -> Option<Way> {
+fn read_route(message: &[u8]) -> Option<Route> {
     let (mut index, mut from, mut through) = (None, None, None);
     for (kind, data) in attributes(message.get(ROUTE_HEAD..)?) {
         match kind {
@@ -224,22 +230,22 @@ fn read_way(message: &[u8]) -> Option<Way> {
             _ => {}
         }
     }
-    Some(Way {
+    Some(Route {
         index: index?.try_into().ok()?,
         from: from?,
         through,
     })
 }
 
-/// A station on an interface's wire that the kernel has spoken with.
+/// A neighbour in the kernel's IPv6 neighbour table.
 #[cfg(feature = "admin")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Station {
-    /// Its address on that wire.
+pub struct Ipv6Neighbour {
+    /// Its IPv6 address.
     pub address: Ipv6Addr,
-    /// The hardware address that answered there.
+    /// Its hardware address.
     pub mac: super::interface::Mac,
-    /// It says that it is a router (RFC 4861, section 4.4).
+    /// Whether it says that it is a router (RFC 4861, section 4.4).
     pub is_router: bool,
 }
 
@@ -248,11 +254,11 @@ pub struct Station {
 /// # Errors
 /// What the kernel says.
 #[cfg(feature = "admin")]
-pub fn ipv6_stations() -> Result<Vec<Station, 256>, Errno> {
+pub fn ipv6_neighbours() -> Result<Vec<Ipv6Neighbour, 256>, Errno> {
     let mut found = Vec::new();
     let head = [libc::AF_INET6 as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     Request::new(libc::RTM_GETNEIGH, libc::NLM_F_DUMP, &head).ask(|_, message| {
-        if let Some(station) = read_station(message) {
+        if let Some(station) = read_ipv6_neighbour(message) {
             let _ = found.push(station);
         }
     })?;
@@ -260,7 +266,7 @@ pub fn ipv6_stations() -> Result<Vec<Station, 256>, Errno> {
 }
 
 #[cfg(feature = "admin")]
-fn read_station(message: &[u8]) -> Option<Station> {
+fn read_ipv6_neighbour(message: &[u8]) -> Option<Ipv6Neighbour> {
     // struct ndmsg: family, padding, interface (4 bytes), state (u16), flags.
     let (head, rest) = message.split_at_checked(12)?;
     let state = u16::from_ne_bytes([head[8], head[9]]);
@@ -278,7 +284,7 @@ fn read_station(message: &[u8]) -> Option<Station> {
     }
     match ip? {
         IpAddr::V4(_) => None,
-        IpAddr::V6(address) => Some(Station {
+        IpAddr::V6(address) => Some(Ipv6Neighbour {
             address,
             mac: mac?,
             is_router: head[10] & libc::NTF_ROUTER != 0,

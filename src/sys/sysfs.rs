@@ -1,4 +1,4 @@
-//! Small files and directories of /sys and /proc, read with bounds.
+//! Reads small files and directories of /sys and /proc, with bounds.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -6,17 +6,17 @@ use std::path::Path;
 
 use heapless::{String, Vec};
 
-/// Entries of one directory that are looked at, at most.
+/// Entries of one directory that are read, at most.
 const MAX_ENTRIES: usize = 1024;
 
-/// A name of the kernel's.
+/// A name that the kernel gives, for example of a disk.
 pub type Name = String<63>;
 
-/// White space around a text that does not count to its length.
+/// Bytes of white space around a text that are read beyond its length.
 const SLACK: usize = 8;
 
-/// The whole of a small file; `None` when it cannot be read or has more than
-/// `most` bytes.
+/// Reads a small file; `None` where it cannot be read or has more than `most`
+/// bytes.
 fn read_bounded(path: &Path, most: usize) -> Option<std::vec::Vec<u8>> {
     let mut bytes = std::vec::Vec::with_capacity(most + 1);
     let file = File::open(path).ok()?;
@@ -24,13 +24,15 @@ fn read_bounded(path: &Path, most: usize) -> Option<std::vec::Vec<u8>> {
     (bytes.len() <= most).then_some(bytes)
 }
 
-/// Up to `N` bytes of a file; `None` when it cannot be read or is longer.
+/// Reads a file of `N` bytes at most; `None` where it cannot be read or is
+/// longer.
 pub fn read_bytes<const N: usize>(path: &Path) -> Option<Vec<u8, N>> {
     Vec::from_slice(&read_bounded(path, N)?).ok()
 }
 
-/// A file's text without white space and NUL bytes at its ends; `None` when
-/// it cannot be read, is then longer than `N` bytes, empty, or not UTF-8.
+/// Reads a file's text without white space and NUL bytes at its ends; `None`
+/// where it cannot be read, or the text is longer than `N` bytes, empty, or not
+/// UTF-8.
 pub fn read_text<const N: usize>(path: &Path) -> Option<String<N>> {
     let bytes = read_bounded(path, N + SLACK)?;
     let text = core::str::from_utf8(&bytes).ok()?;
@@ -41,8 +43,9 @@ pub fn read_text<const N: usize>(path: &Path) -> Option<String<N>> {
     text.try_into().ok()
 }
 
-/// Names in a directory, sorted; none when it cannot be read. Names that are
-/// not UTF-8 or longer than 63 bytes are no kernel names and are left out.
+/// The names in a directory, sorted; none where it cannot be read. Names that
+/// are not UTF-8 or longer than 63 bytes are left out: the kernel gives no such
+/// names.
 pub fn list(path: &Path) -> std::vec::Vec<Name> {
     let Ok(entries) = fs::read_dir(path) else {
         return std::vec::Vec::new();

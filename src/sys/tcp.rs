@@ -8,12 +8,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
 
-/// A connection, perhaps not made yet.
+/// A TCP connection, made or being made.
 pub struct Connection(TcpStream);
 
 impl Connection {
-    /// Begins to connect. Whether it came about, [`Connection::finish`] tells
-    /// when the socket can be written.
+    /// Begins to connect. When the socket becomes writable,
+    /// [`Connection::finish`] tells the result.
     ///
     /// # Errors
     /// What socket(2) or connect(2) says at once: ENETUNREACH without a route.
@@ -24,10 +24,10 @@ impl Connection {
         };
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket: OwnedFd = socket(family, SockType::Stream, flags, None)?;
-        // A port is chosen here: the first connect(2) of a boot that has to choose
-        // one makes 256 KiB of random numbers for it (`table_perturb` in
-        // net/ipv4/inet_hashtables.c), which nobody else needs yet. Where none is
-        // left for bind(2), connect(2) may share one.
+        // The port is chosen with bind(2): the first connect(2) of a boot that
+        // chooses one generates 256 KiB of random numbers for it
+        // (`table_perturb` in net/ipv4/inet_hashtables.c). Where bind(2) finds
+        // no port, connect(2) chooses one.
         let port_of_its_own = SockaddrStorage::from(SocketAddr::new(any, 0));
         let _ = bind(socket.as_raw_fd(), &port_of_its_own);
         match connect(socket.as_raw_fd(), &SockaddrStorage::from(address)) {
@@ -36,7 +36,7 @@ impl Connection {
         }
     }
 
-    /// `Some` once it is decided; with an error when it did not come about.
+    /// The result of connecting; `None` while it is not known.
     pub fn finish(&self) -> Option<Result<()>> {
         match self.0.take_error() {
             Ok(None) => match self.0.peer_addr() {
@@ -47,7 +47,7 @@ impl Connection {
         }
     }
 
-    /// How many bytes were taken; 0 when none can be for now.
+    /// Writes bytes; returns how many were accepted, 0 where none can be now.
     ///
     /// # Errors
     /// What write(2) says.
@@ -55,7 +55,8 @@ impl Connection {
         not_now(self.0.write(bytes)).map(Option::unwrap_or_default)
     }
 
-    /// What has come; `None` when nothing has, no bytes at the end.
+    /// Reads bytes; `None` where there are none now, empty at the end of the
+    /// connection.
     ///
     /// # Errors
     /// What read(2) says.

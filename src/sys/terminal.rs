@@ -1,4 +1,5 @@
-//! Terminals: each key as it is pressed, nothing echoed by the kernel.
+//! Terminals in raw input mode: keys are read as they are pressed, and the
+//! kernel echoes nothing.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,14 +11,16 @@ use nix::sys::termios::{
     InputFlags, LocalFlags, OutputFlags, SetArg, Termios, tcgetattr, tcsetattr,
 };
 
-/// An open terminal in raw input mode. Reading and writing never block;
-/// dropping it puts its settings back.
+/// An open terminal in raw input mode. Reading and writing never block.
+/// Dropping it restores its settings.
 pub struct Terminal {
     file: File,
     before: Option<Termios>,
 }
 
 impl Terminal {
+    /// Opens a terminal and sets raw input mode.
+    ///
     /// # Errors
     /// What open(2) says.
     pub fn open(path: &Path) -> io::Result<Self> {
@@ -42,7 +45,7 @@ impl Terminal {
         Ok(Self { file, before })
     }
 
-    /// Bytes that were typed; empty when there are none.
+    /// Reads bytes that were typed; empty where there are none.
     ///
     /// # Errors
     /// What read(2) says; UnexpectedEof or EIO when the terminal has hung up.
@@ -55,7 +58,7 @@ impl Terminal {
         }
     }
 
-    /// Writes what it takes now; how many bytes that were.
+    /// Writes bytes; returns how many were accepted, 0 where none can be now.
     ///
     /// # Errors
     /// What write(2) says.

@@ -1,4 +1,4 @@
-//! The kernel's announcements of devices (netlink(7), NETLINK_KOBJECT_UEVENT).
+//! Receives the kernel's device events (netlink(7), NETLINK_KOBJECT_UEVENT).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -7,13 +7,15 @@ use nix::sys::socket::{
     AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, socket,
 };
 
-/// The multicast group of the kernel itself; udev repeats in another one.
+/// The multicast group of the kernel's own events; udev uses another one.
 const FROM_KERNEL: u32 = 1;
 
-/// Hears all device events; it never blocks.
+/// A socket that receives all device events. It never blocks.
 pub struct UeventSocket(OwnedFd);
 
 impl UeventSocket {
+    /// Opens the socket; later events are received.
+    ///
     /// # Errors
     /// What socket(2) or bind(2) says.
     pub fn open() -> Result<Self, Errno> {
@@ -30,16 +32,16 @@ impl UeventSocket {
         Ok(Self(socket))
     }
 
-    /// The next event, cut to the buffer: `ACTION@PATH`, then `KEY=VALUE`
-    /// strings, each ended by NUL. `Ok(None)` when there is none.
+    /// Receives the next event, cut to the buffer: `ACTION@PATH`, then
+    /// `KEY=VALUE` strings, each ended by NUL. `Ok(None)` where there is none.
     ///
     /// # Errors
-    /// ENOBUFS when events were lost: look at everything again.
+    /// ENOBUFS when events were lost.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> Result<Option<&'a [u8]>, Errno> {
         let fd = std::os::fd::AsRawFd::as_raw_fd(&self.0);
         loop {
             match recvfrom::<NetlinkAddr>(fd, buffer) {
-                // Process 0 is the kernel; nobody else may announce devices.
+                // Port 0 is the kernel; events of other senders are ignored.
                 Ok((length, Some(from))) if from.pid() == 0 => {
                     return Ok(buffer.get(..length));
                 }

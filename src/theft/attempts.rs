@@ -1,9 +1,10 @@
-//! When wrong entries end in a reset.
+//! Decides when wrong entries lead to a reset.
 
 use super::policy::TheftPolicy;
 
-/// Whether `wrong` PINs, passphrases and codes since the server last opened
-/// are as many as the policy allows. `false` where they only slow down.
+/// Whether the number of `wrong` PINs, passphrases and codes since the server
+/// last opened has reached the policy's limit. Always `false` where there is no
+/// limit.
 pub fn attempts_used_up(policy: &TheftPolicy, wrong: u32) -> bool {
     policy
         .attempts

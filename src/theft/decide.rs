@@ -1,81 +1,85 @@
-//! What a finding leads to: the state to write, and what to do then.
+//! The theft state machine: from an assessment of the place to the state to
+//! write and what is done then.
 
 use super::policy::{OnFailure, OnStrikes, TheftPolicy};
 use super::state::{ResetCause, TheftState};
 
-/// What a boot has come to know of where it is.
+/// What a boot has found out about the place where the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// A permitted combination opened.
+pub enum Assessment {
+    /// A permitted combination opened the vault.
     AtHome,
-    /// Fewer neighbours than needed answered for the whole wait: a power cut,
-    /// a cable, a router that still starts.
+    /// For the whole wait fewer neighbours answered than are needed: a power
+    /// cut, a missing cable, a router that is starting.
     Absent,
-    /// Enough answered for the whole wait, and no combination opened.
+    /// Enough neighbours answered for the whole wait, and no combination
+    /// opened.
     Foreign,
-    /// Too few parts of the machine are there to try any combination: a
-    /// repair, or the disk alone in another machine.
+    /// Too few parts of the machine are there to try a combination: a repair,
+    /// or the disk in another machine.
     ChangedMachine,
     /// No place can open the vault, wherever the server is.
     Damaged,
 }
 
-/// Whether a reset would leave the owner a way in: a verified stick that is
-/// not plugged in, or a recovery code. See [`crate::vault::StickList::way_back`].
+/// Whether the owner has a way in after a reset: a verified stick that is not
+/// plugged in, or a recovery code. See [`crate::vault::StickList::way_back`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WayBack {
-    /// There is one, and the list of sticks has it.
+    /// The list of sticks has one.
     Listed,
-    /// There is none that is known.
+    /// None is known.
     None,
 }
 
-/// What to do when the state is written.
+/// What is done once the state is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
+pub enum BootResponse {
     /// Release the key.
     Open,
-    /// Ask a person; nothing else.
+    /// Ask a person, and wait.
     Ask,
-    /// Ask, and start the system without the keys when nobody is there.
+    /// Ask a person, and start the system without the keys when nobody is
+    /// there.
     AskThenGoOn,
-    /// Destroy the pepper, then ask.
+    /// Destroy the pepper, then ask a person.
     Reset(ResetCause),
-    /// The limit is reached, and the reset that the policy wants would destroy
-    /// the last way in: ask, and log why.
+    /// Ask a person, and log that a reset was due but would destroy the last
+    /// way in.
     Withhold(ResetCause),
 }
 
-/// What follows from a finding.
+/// What follows from an assessment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Written to both copies before anything else is done or shown.
+    /// The state to write to both copies, before anything else is done or
+    /// shown.
     pub write: Option<TheftState>,
-    /// What is done after that.
-    pub then: Then,
+    /// What is done then.
+    pub then: BootResponse,
 }
 
-/// The whole of the theft state machine. `boot_id` is the kernel's random id
-/// of this boot: one boot adds one strike at most, however often the stage is
-/// started in it.
+/// Decides what an assessment leads to. `boot_id` is the kernel's random id of
+/// this boot: one boot adds one strike at most, however often the stage starts
+/// in it.
 pub fn decide(
     state: &TheftState,
     policy: &TheftPolicy,
-    finding: Finding,
+    assessment: Assessment,
     boot_id: [u8; 16],
     way_back: WayBack,
 ) -> Decision {
     let only = |then| Decision { write: None, then };
-    match (state, finding) {
-        // What was begun is finished; what was destroyed does not open.
-        (TheftState::ResetBegun { cause, .. }, _) => only(Then::Reset(*cause)),
-        (TheftState::Reset { .. }, _) => only(Then::Ask),
-        (TheftState::Armed, Finding::AtHome) => only(Then::Open),
-        (TheftState::Suspect { .. }, Finding::AtHome) => Decision {
+    match (state, assessment) {
+        // A reset that was begun is finished; after a reset no place opens.
+        (TheftState::ResetBegun { cause, .. }, _) => only(BootResponse::Reset(*cause)),
+        (TheftState::Reset { .. }, _) => only(BootResponse::Ask),
+        (TheftState::Armed, Assessment::AtHome) => only(BootResponse::Open),
+        (TheftState::Suspect { .. }, Assessment::AtHome) => Decision {
             write: Some(TheftState::Armed),
-            then: Then::Open,
+            then: BootResponse::Open,
         },
-        (_, Finding::Foreign) => {
+        (_, Assessment::Foreign) => {
             let counted = match state {
                 TheftState::Suspect {
                     boot_id: before, ..
@@ -88,32 +92,33 @@ pub fn decide(
                 then: after(strikes, policy, way_back),
             }
         }
-        (_, Finding::Absent | Finding::ChangedMachine | Finding::Damaged) => {
+        (_, Assessment::Absent | Assessment::ChangedMachine | Assessment::Damaged) => {
             only(waiting(state.strikes(), policy))
         }
     }
 }
 
-/// After a strike, or one that this boot has counted before: a reset that the
-/// power cut off before it was begun is begun now.
-fn after(strikes: u8, policy: &TheftPolicy, way_back: WayBack) -> Then {
+/// What is done after a strike. It may have been counted earlier in this boot:
+/// a reset that a power cut prevented is begun now.
+fn after(strikes: u8, policy: &TheftPolicy, way_back: WayBack) -> BootResponse {
     match (policy.on_strikes, way_back) {
         (OnStrikes::Reset, WayBack::Listed) if policy.reached_by(strikes) => {
-            Then::Reset(ResetCause::Strikes)
+            BootResponse::Reset(ResetCause::Strikes)
         }
         (OnStrikes::Reset, WayBack::None) if policy.reached_by(strikes) => {
-            Then::Withhold(ResetCause::Strikes)
+            BootResponse::Withhold(ResetCause::Strikes)
         }
         _ => waiting(strikes, policy),
     }
 }
 
-/// A server at its limit of strikes starts nothing without a key.
-fn waiting(strikes: u8, policy: &TheftPolicy) -> Then {
+/// What is done while the server stays locked. At the limit of strikes the
+/// system does not start without the keys.
+fn waiting(strikes: u8, policy: &TheftPolicy) -> BootResponse {
     if policy.on_failure == OnFailure::Continue && !policy.reached_by(strikes) {
-        Then::AskThenGoOn
+        BootResponse::AskThenGoOn
     } else {
-        Then::Ask
+        BootResponse::Ask
     }
 }
 

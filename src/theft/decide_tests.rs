@@ -1,18 +1,18 @@
-//! The whole table: every state, policy, finding and boot, against rules that
-//! are written down a second time, each by itself.
+//! The whole table: every state, policy, assessment and boot, against rules
+//! that are stated independently.
 
 use super::*;
 
 const THIS_BOOT: [u8; 16] = [7; 16];
 const OTHER_BOOT: [u8; 16] = [8; 16];
-/// Around every edge: none, the smallest limits, the largest number.
+/// Strikes around every limit: none, the smallest ones, the largest number.
 const COUNTS: [u8; 10] = [0, 1, 2, 3, 4, 5, 6, 253, 254, 255];
-const FINDINGS: [Finding; 5] = [
-    Finding::AtHome,
-    Finding::Absent,
-    Finding::Foreign,
-    Finding::ChangedMachine,
-    Finding::Damaged,
+const FINDINGS: [Assessment; 5] = [
+    Assessment::AtHome,
+    Assessment::Absent,
+    Assessment::Foreign,
+    Assessment::ChangedMachine,
+    Assessment::Damaged,
 ];
 
 fn states() -> Vec<TheftState> {
@@ -49,13 +49,13 @@ fn policies() -> Vec<TheftPolicy> {
 }
 
 /// Runs `check` on every line of the table.
-fn everywhere(check: impl Fn(&TheftState, &TheftPolicy, Finding, WayBack, Decision)) {
+fn everywhere(check: impl Fn(&TheftState, &TheftPolicy, Assessment, WayBack, Decision)) {
     for state in states() {
         for policy in policies() {
-            for finding in FINDINGS {
+            for assessment in FINDINGS {
                 for way_back in [WayBack::Listed, WayBack::None] {
-                    let decision = decide(&state, &policy, finding, THIS_BOOT, way_back);
-                    check(&state, &policy, finding, way_back, decision);
+                    let decision = decide(&state, &policy, assessment, THIS_BOOT, way_back);
+                    check(&state, &policy, assessment, way_back, decision);
                 }
             }
         }
@@ -63,58 +63,64 @@ fn everywhere(check: impl Fn(&TheftState, &TheftPolicy, Finding, WayBack, Decisi
 }
 
 fn foreign(state: &TheftState, policy: &TheftPolicy) -> Decision {
-    decide(state, policy, Finding::Foreign, THIS_BOOT, WayBack::Listed)
+    decide(
+        state,
+        policy,
+        Assessment::Foreign,
+        THIS_BOOT,
+        WayBack::Listed,
+    )
 }
 
 #[test]
 fn only_a_server_at_home_opens_and_only_when_it_was_not_reset() {
-    everywhere(|state, _, finding, _, decision| {
-        let opens = finding == Finding::AtHome && !state.is_reset();
+    everywhere(|state, _, assessment, _, decision| {
+        let opens = assessment == Assessment::AtHome && !state.is_reset();
         assert_eq!(
-            decision.then == Then::Open,
+            decision.then == BootResponse::Open,
             opens,
-            "{state:?}, {finding:?}: {decision:?}"
+            "{state:?}, {assessment:?}: {decision:?}"
         );
     });
 }
 
 #[test]
 fn only_a_foreign_place_is_a_strike_and_only_once_a_boot() {
-    everywhere(|state, _, finding, _, decision| {
+    everywhere(|state, _, assessment, _, decision| {
         let (before, counted) = match state {
             TheftState::Armed => (0, false),
             TheftState::Suspect { strikes, boot_id } => (*strikes, *boot_id == THIS_BOOT),
             TheftState::ResetBegun { .. } | TheftState::Reset { .. } => (0, true),
         };
-        let expected = match finding {
-            Finding::Foreign if !counted => Some(TheftState::Suspect {
+        let expected = match assessment {
+            Assessment::Foreign if !counted => Some(TheftState::Suspect {
                 strikes: before.saturating_add(1),
                 boot_id: THIS_BOOT,
             }),
-            Finding::AtHome if !state.is_reset() && *state != TheftState::Armed => {
+            Assessment::AtHome if !state.is_reset() && *state != TheftState::Armed => {
                 Some(TheftState::Armed)
             }
             _ => None,
         };
-        assert_eq!(decision.write, expected, "{state:?}, {finding:?}");
+        assert_eq!(decision.write, expected, "{state:?}, {assessment:?}");
     });
 }
 
 #[test]
-fn nothing_is_destroyed_but_at_the_limit_in_a_foreign_place_with_a_way_back() {
-    everywhere(|state, policy, finding, way_back, decision| {
+fn only_the_limit_in_a_foreign_place_with_a_way_back_destroys() {
+    everywhere(|state, policy, assessment, way_back, decision| {
         let limit = policy.strikes.max(1);
         let strikes = decision
             .write
             .map_or(state.strikes(), |written| written.strikes());
-        let wanted = finding == Finding::Foreign
+        let wanted = assessment == Assessment::Foreign
             && policy.on_strikes == OnStrikes::Reset
             && strikes >= limit
             && !state.is_reset();
         let begun = matches!(state, TheftState::ResetBegun { .. });
-        let destroys = matches!(decision.then, Then::Reset(_));
-        let withholds = matches!(decision.then, Then::Withhold(_));
-        let line = format!("{state:?}, {policy:?}, {finding:?}, {way_back:?}: {decision:?}");
+        let destroys = matches!(decision.then, BootResponse::Reset(_));
+        let withholds = matches!(decision.then, BootResponse::Withhold(_));
+        let line = format!("{state:?}, {policy:?}, {assessment:?}, {way_back:?}: {decision:?}");
         assert_eq!(
             destroys,
             begun || (wanted && way_back == WayBack::Listed),
@@ -125,25 +131,25 @@ fn nothing_is_destroyed_but_at_the_limit_in_a_foreign_place_with_a_way_back() {
 }
 
 #[test]
-fn the_system_starts_without_keys_only_below_the_limit_and_when_the_owner_said_so() {
-    everywhere(|state, policy, finding, _, decision| {
+fn the_system_starts_without_keys_only_as_the_policy_says() {
+    everywhere(|state, policy, assessment, _, decision| {
         let strikes = decision
             .write
             .map_or(state.strikes(), |written| written.strikes());
         let goes_on = policy.on_failure == OnFailure::Continue
-            && finding != Finding::AtHome
+            && assessment != Assessment::AtHome
             && !state.is_reset()
             && strikes < policy.strikes.max(1);
         assert_eq!(
-            decision.then == Then::AskThenGoOn,
+            decision.then == BootResponse::AskThenGoOn,
             goes_on,
-            "{state:?}, {policy:?}, {finding:?}: {decision:?}"
+            "{state:?}, {policy:?}, {assessment:?}: {decision:?}"
         );
     });
 }
 
 #[test]
-fn stolen_server_gets_one_strike_however_often_the_stage_restarts() {
+fn one_boot_gets_one_strike_however_often_the_stage_restarts() {
     let policy = TheftPolicy::default();
     let mut state = TheftState::Armed;
     for _ in 0..10 {
@@ -153,26 +159,32 @@ fn stolen_server_gets_one_strike_however_often_the_stage_restarts() {
 }
 
 #[test]
-fn a_power_cut_between_the_last_strike_and_the_reset_does_not_save_the_pepper() {
+fn a_power_cut_after_the_last_strike_does_not_save_the_pepper() {
     let policy = TheftPolicy {
         strikes: 1,
         on_strikes: OnStrikes::Reset,
         ..TheftPolicy::default()
     };
     let first = foreign(&TheftState::Armed, &policy);
-    assert_eq!(first.then, Then::Reset(ResetCause::Strikes));
-    // The stage is started again in the same boot, the strike is on the disk.
+    assert_eq!(first.then, BootResponse::Reset(ResetCause::Strikes));
+    // The stage starts again in the same boot, after the strike was written.
     let again = foreign(&first.write.unwrap(), &policy);
     assert_eq!(again.write, None);
-    assert_eq!(again.then, Then::Reset(ResetCause::Strikes));
+    assert_eq!(again.then, BootResponse::Reset(ResetCause::Strikes));
 }
 
 #[test]
-fn a_router_that_is_late_for_a_month_never_makes_the_server_suspect() {
+fn a_router_late_for_a_month_never_makes_the_server_suspect() {
     let mut state = TheftState::Armed;
     for boot in 0..30 {
         let policy = TheftPolicy::default();
-        let decision = decide(&state, &policy, Finding::Absent, [boot; 16], WayBack::None);
+        let decision = decide(
+            &state,
+            &policy,
+            Assessment::Absent,
+            [boot; 16],
+            WayBack::None,
+        );
         state = decision.write.unwrap_or(state);
     }
     assert_eq!(state, TheftState::Armed);

@@ -1,22 +1,21 @@
-//! What a passphrase for duress leads to.
+//! Decides what a duress passphrase destroys.
 
 use super::decide::WayBack;
 
-/// What a passphrase for duress destroys.
+/// What a duress passphrase destroys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnderDuress {
-    /// Nothing would open the server afterwards: nothing is destroyed.
+    /// Nothing, because nothing would open the server afterwards.
     Withhold,
-    /// The pepper and the slots; on the sticks that are plugged in only where
-    /// the owner has another way back.
+    /// The pepper and the slots.
     Destroy {
-        /// Whether the keys on plugged sticks are destroyed as well.
+        /// Whether the keys on plugged sticks are destroyed too.
         plugged_sticks: bool,
     },
 }
 
-/// `elsewhere` is the way back when everything that is plugged in is lost,
-/// `anywhere` when it is not.
+/// `elsewhere` is the way back without the plugged sticks, `anywhere` the one
+/// with them.
 pub fn under_duress(elsewhere: WayBack, anywhere: WayBack) -> UnderDuress {
     match (elsewhere, anywhere) {
         (WayBack::Listed, _) => UnderDuress::Destroy {

@@ -1,5 +1,5 @@
-//! Theft: what the server believes has happened to it, what the owner wants
-//! done about it, and what follows from both. Pure.
+//! Theft: the state that the server keeps of it, the owner's policy, and what
+//! follows from both. Pure.
 
 mod attempts;
 mod decide;
@@ -10,9 +10,11 @@ mod watch;
 mod watch_policy;
 
 pub use attempts::attempts_used_up;
-pub use decide::{Decision, Finding, Then, WayBack, decide};
+pub use decide::{Assessment, BootResponse, Decision, WayBack, decide};
 pub use duress::{UnderDuress, under_duress};
 pub use policy::{OnFailure, OnStrikes, TheftPolicy};
 pub use state::{ResetCause, TheftState};
-pub use watch::{Alarm, Answer, Link, Look, Seen, Verdict, Watch, answer};
+pub use watch::{
+    Alarm, AlarmChange, AlarmResponse, Cables, Sample, TimedSample, Watch, respond_to,
+};
 pub use watch_policy::{OnAlarm, WatchPolicy};

@@ -1,4 +1,4 @@
-//! What the owner wants done when the server may have been stolen.
+//! The owner's policy for a server that may have been stolen.
 
 use core::time::Duration;
 
@@ -6,49 +6,49 @@ use serde::{Deserialize, Serialize};
 
 use super::watch_policy::{OnAlarm, WatchPolicy};
 
-/// What becomes of a boot that does not open.
+/// What a boot does that does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(clap::ValueEnum))]
 pub enum OnFailure {
-    /// It stays in the prompt.
+    /// It stays at the prompt.
     Halt,
-    /// The system starts, without the keys.
+    /// It starts the system without the keys.
     Continue,
 }
 
-/// What follows when the limit of strikes is reached.
+/// What a boot does at the limit of strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(clap::ValueEnum))]
 pub enum OnStrikes {
-    /// It stays in the prompt, whatever `on_failure` says.
+    /// It stays at the prompt, whatever `on_failure` says.
     Halt,
-    /// The pepper is destroyed: from then on only a stick or the recovery code
-    /// opens.
+    /// It destroys the pepper: from then on only a stick or the recovery code
+    /// opens the server.
     Reset,
 }
 
-/// Stands in the vault's policy. Until the master key has proven it, it is
-/// used as it stands: it only decides how the server stays locked.
+/// The part of the vault's policy about theft. It is used before the master key
+/// has proven it, because it only decides how the server stays locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TheftPolicy {
-    /// Seconds for which a place must be silent or foreign before the server
-    /// draws a conclusion.
+    /// Seconds for which a place must be silent or foreign before that is acted
+    /// on.
     pub wait: u16,
-    /// Boots in foreign places until `on_strikes`.
+    /// Boots in foreign places until `on_strikes` applies.
     pub strikes: u8,
     /// Wrong PINs, passphrases and codes since the server last opened until the
-    /// reset; `None`: they only slow down.
+    /// reset; `None` where they only slow down the next entry.
     pub attempts: Option<u16>,
-    /// What becomes of a boot that does not open.
+    /// What a boot does that does not open.
     pub on_failure: OnFailure,
-    /// What follows at `strikes` of them.
+    /// What a boot does at the limit of strikes.
     pub on_strikes: OnStrikes,
-    /// What the watch over the running server does.
+    /// The watch over the running server.
     pub watch: WatchPolicy,
 }
 
 impl Default for TheftPolicy {
-    /// Nothing that a false alarm could make worse.
+    /// Settings with which a false alarm does no harm.
     fn default() -> Self {
         Self {
             wait: 90,
@@ -62,25 +62,26 @@ impl Default for TheftPolicy {
 }
 
 impl TheftPolicy {
-    /// Seconds that `wait` may be. A switch needs up to four seconds.
+    /// Permitted `wait`, in seconds. A switch needs up to four to start
+    /// forwarding.
     pub const WAIT: core::ops::RangeInclusive<u16> = 5..=3600;
-    /// What `strikes` may be.
+    /// Permitted `strikes`.
     pub const STRIKES: core::ops::RangeInclusive<u8> = 1..=100;
-    /// What `attempts` may be: a person mistypes.
+    /// Permitted `attempts`; people mistype, so not fewer than 5.
     pub const ATTEMPTS: core::ops::RangeInclusive<u16> = 5..=200;
 
-    /// Within bounds: a disk may say anything.
+    /// `wait` within its bounds, because the disk may hold any value.
     pub fn wait(&self) -> Duration {
         let seconds = self.wait.clamp(*Self::WAIT.start(), *Self::WAIT.end());
         Duration::from_secs(seconds.into())
     }
 
-    /// Whether so many strikes are as many as are allowed.
+    /// Whether this many strikes have reached the limit.
     pub fn reached_by(&self, strikes: u8) -> bool {
         strikes >= self.strikes.max(*Self::STRIKES.start())
     }
 
-    /// Whether the server may come to destroy its pepper by itself.
+    /// Whether the server may destroy its pepper by itself.
     pub fn resets_by_itself(&self) -> bool {
         self.on_strikes == OnStrikes::Reset
             || self.attempts.is_some()

@@ -1,28 +1,27 @@
-//! The theft state, as it stands in the vault.
+//! The theft state that is stored in the vault.
 
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Read before anything else at every boot. A value that this version does
-/// not know does not decode, and nothing is released.
+/// The theft state, read before anything else at every boot. A value that this
+/// version does not know does not decode, and nothing is released.
 ///
-/// Only `Armed` is ever written with the master key at hand, so only `Armed`
-/// is proven by it. The others are believed as they stand: whoever can write
-/// the disk can delay or lock the server with them, and could destroy the
-/// vault as well.
+/// Only `Armed` is written with the master key, so only `Armed` is proven by
+/// it. The others are believed unproven: whoever can write to the disk can lock
+/// the server with them, but could destroy the vault as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TheftState {
     /// The server may open by itself where it belongs.
     Armed,
-    /// It was started in foreign places since it last opened.
+    /// The server was started in foreign places since it last opened.
     Suspect {
-        /// How many boots; at least 1.
+        /// How many such boots; at least 1.
         strikes: u8,
         /// The kernel's random id of the boot that was counted last.
         boot_id: [u8; 16],
     },
-    /// The pepper is being destroyed; whoever finds this goes on with it.
+    /// The pepper is being destroyed. A boot that finds this finishes it.
     ResetBegun {
         /// Why it is destroyed.
         cause: ResetCause,
@@ -41,15 +40,15 @@ pub enum TheftState {
 /// Why the pepper was destroyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ResetCause {
-    /// As many boots in foreign places as the policy allows.
+    /// The limit of boots in foreign places was reached.
     Strikes,
-    /// As many wrong PINs, passphrases and codes as the policy allows.
+    /// The limit of wrong PINs, passphrases and codes was reached.
     WrongEntries,
-    /// Somebody asked for it at the prompt, and typed the server's name.
+    /// Somebody asked for it at the prompt and typed the server's name.
     Prompt,
-    /// `stayput reset`.
+    /// Root ran `stayput reset`.
     Owner,
-    /// Somebody entered a passphrase that is for this.
+    /// Somebody entered a duress passphrase.
     Duress,
     /// The running server seemed to be carried away.
     Watch,
@@ -59,7 +58,8 @@ impl fmt::Display for ResetCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Strikes => "after too many starts in foreign places",
-            // Whoever forced the one who typed it may be reading this.
+            // The two must look alike: whoever forced the passphrase may read
+            // this.
             Self::WrongEntries | Self::Duress => "after too many wrong entries",
             Self::Prompt => "as somebody asked for at the prompt",
             Self::Owner => "as root asked for",
@@ -69,7 +69,7 @@ impl fmt::Display for ResetCause {
 }
 
 impl TheftState {
-    /// Boots in foreign places that count.
+    /// Boots in foreign places since the server last opened.
     pub fn strikes(&self) -> u8 {
         match self {
             Self::Suspect { strikes, .. } => *strikes,

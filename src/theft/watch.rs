@@ -1,6 +1,6 @@
-//! The watch of the running server: when what stands around it has changed
-//! for so long that it must have been carried away. Pure; it never looks at
-//! the time of day, which somebody may set.
+//! The watch over the running server: decides when its neighbours have changed
+//! for so long that it must have been carried away. Pure; it never uses the
+//! time of day, which somebody may set.
 
 use core::fmt;
 use core::time::Duration;
@@ -10,44 +10,45 @@ use serde::{Deserialize, Serialize};
 use super::decide::WayBack;
 use super::watch_policy::{OnAlarm, WatchPolicy};
 
-/// Looks in a row that must all be bad, however little time is asked for.
-pub const LOOKS: u32 = 3;
+/// Samples in a row that must agree, however short `persist` is.
+pub const MIN_SAMPLES: u32 = 3;
 
-/// What one look has found.
+/// What one round of questions to the neighbours has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Neighbours that answer as they should.
+pub struct Sample {
+    /// Neighbours that answer with the enrolled hardware address.
     pub matched: u8,
-    /// Neighbours in whose place another one answers.
+    /// Neighbours in whose place only others answer.
     pub different: u8,
-    /// Neighbours of whom nothing is heard.
+    /// Neighbours that do not answer.
     pub silent: u8,
-    /// As many must match for the place to be the right one; at least 1.
+    /// How many must match for the place to be the right one. With 0 nothing
+    /// follows from the sample.
     pub need: u8,
-    /// What the network cables say.
-    pub link: Link,
+    /// Whether the network cables are connected.
+    pub cables: Cables,
 }
 
-/// The network cables.
+/// Whether the network cables lead anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
-    /// At least one leads to something that is switched on.
+pub enum Cables {
+    /// At least one card has a carrier.
     Up,
-    /// None does.
+    /// No card has one.
     Lost,
-    /// Root has switched all network cards off: no cable can tell.
+    /// Root has put all network cards down: nothing can be told.
     Off,
 }
 
-/// One look and when it was.
+/// A sample, and when it was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// Since the kernel's start, without suspends (CLOCK_MONOTONIC).
+pub struct TimedSample {
+    /// Time since the kernel's start without suspends (CLOCK_MONOTONIC).
     pub awake: Duration,
-    /// Since the kernel's start, with suspends (CLOCK_BOOTTIME).
+    /// Time since the kernel's start with suspends (CLOCK_BOOTTIME).
     pub since_boot: Duration,
-    /// What was found.
-    pub seen: Seen,
+    /// What was found then.
+    pub sample: Sample,
 }
 
 /// Why an alarm was raised.
@@ -68,103 +69,106 @@ impl fmt::Display for Alarm {
     }
 }
 
-/// What follows a look.
+/// What follows a now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// All is well, or it is not certain yet.
+pub enum AlarmChange {
+    /// Nothing: all is well, or it is not certain yet.
     Nothing,
-    /// For the first time since the server was last known to be at home.
+    /// It is raised, for the first time since the server was known to be at
+    /// home.
     Raise(Alarm),
-    /// After an alarm everything has been as it should for long enough.
+    /// It is over: the server has been at home for long enough.
     AllClear,
 }
 
 /// What is done about an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It is said, and nothing else.
+pub enum AlarmResponse {
+    /// Everybody is told; nothing is stopped.
     Tell,
-    /// The released keys go, then MariaDB is stopped.
+    /// The released keys are removed, then MariaDB is stopped.
     Lock,
-    /// The pepper first, then as [`Answer::Lock`].
+    /// The pepper is destroyed, then as with [`AlarmResponse::Lock`].
     Reset,
-    /// The reset would destroy the last way in: the server is only locked.
+    /// As [`AlarmResponse::Lock`], because a reset would destroy the last way
+    /// in.
     LockOnly,
 }
 
-/// What the owner's wish comes to now; `way_back` as it is at this moment.
-pub fn answer(wanted: OnAlarm, way_back: WayBack) -> Answer {
+/// What is done about an alarm. `way_back` is as it is at this moment: sticks
+/// may have been lost or plugged in since the policy was chosen.
+pub fn respond_to(wanted: OnAlarm, way_back: WayBack) -> AlarmResponse {
     match (wanted, way_back) {
-        (OnAlarm::Off | OnAlarm::Alert, _) => Answer::Tell,
-        (OnAlarm::Lock, _) => Answer::Lock,
-        (OnAlarm::Reset, WayBack::Listed) => Answer::Reset,
-        (OnAlarm::Reset, WayBack::None) => Answer::LockOnly,
+        (OnAlarm::Off | OnAlarm::Alert, _) => AlarmResponse::Tell,
+        (OnAlarm::Lock, _) => AlarmResponse::Lock,
+        (OnAlarm::Reset, WayBack::Listed) => AlarmResponse::Reset,
+        (OnAlarm::Reset, WayBack::None) => AlarmResponse::LockOnly,
     }
 }
 
-/// What a look says by itself.
+/// What a sample says by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum SampleKind {
     Home,
     Foreign,
-    /// Nobody answers, and no cable leads anywhere.
+    /// Nobody answers, and no card has a carrier.
     Dark,
-    /// Nothing follows: a router that starts, a neighbour that is off.
+    /// Nothing follows: a router starts, or a neighbour is off.
     Unclear,
 }
 
-impl Seen {
-    fn kind(&self) -> Kind {
+impl Sample {
+    fn kind(&self) -> SampleKind {
         let answered = self.matched.saturating_add(self.different);
         if self.need == 0 {
-            Kind::Unclear
+            SampleKind::Unclear
         } else if self.matched >= self.need {
-            Kind::Home
+            SampleKind::Home
         } else if answered >= self.need {
-            Kind::Foreign
-        } else if answered == 0 && self.link == Link::Lost {
-            Kind::Dark
+            SampleKind::Foreign
+        } else if answered == 0 && self.cables == Cables::Lost {
+            SampleKind::Dark
         } else {
-            Kind::Unclear
+            SampleKind::Unclear
         }
     }
 }
 
-/// Looks of one sort without a break.
+/// Samples of one kind in a row.
 #[derive(Clone, Copy, Debug)]
-struct Run {
+struct Streak {
     since: Duration,
-    looks: u32,
+    samples: u32,
 }
 
-impl Run {
+impl Streak {
     fn go_on(run: Option<Self>, awake: Duration) -> Self {
-        let Self { since, looks } = run.unwrap_or(Self {
+        let Self { since, samples } = run.unwrap_or(Self {
             since: awake,
-            looks: 0,
+            samples: 0,
         });
         Self {
             since,
-            looks: looks.saturating_add(1),
+            samples: samples.saturating_add(1),
         }
     }
 
     fn persists(&self, awake: Duration, policy: &WatchPolicy) -> bool {
-        self.looks >= LOOKS && awake.saturating_sub(self.since) >= policy.persist()
+        self.samples >= MIN_SAMPLES && awake.saturating_sub(self.since) >= policy.persist()
     }
 }
 
-/// The state machine of the watch; knows nothing but the looks it was given.
+/// The state machine of the watch. It knows only the samples that it was given.
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
     policy: WatchPolicy,
-    /// `awake` and `since_boot` of the look before, and what it was.
-    before: Option<(Duration, Duration, Kind)>,
+    /// `awake` and `since_boot` of the previous sample, and its kind.
+    before: Option<(Duration, Duration, SampleKind)>,
     /// Nothing counts before this time since boot.
     quiet_until: Duration,
-    bad: Option<Run>,
-    good: Option<Run>,
-    /// An alarm was raised and is not over.
+    bad: Option<Streak>,
+    good: Option<Streak>,
+    /// Whether an alarm was raised and is not over.
     raised: bool,
 }
 
@@ -181,52 +185,54 @@ impl Watch {
         }
     }
 
-    /// Takes in one look.
-    pub fn look(&mut self, look: Look) -> Verdict {
-        if self.was_away(&look) {
+    /// Takes in one now.
+    pub fn add(&mut self, now: TimedSample) -> AlarmChange {
+        if self.was_away(&now) {
             self.bad = None;
             self.good = None;
-            self.quiet_until = look.since_boot + self.policy.settle();
+            self.quiet_until = now.since_boot + self.policy.settle();
         }
-        let kind = look.seen.kind();
+        let kind = now.sample.kind();
         let before = self.before.map(|(.., kind)| kind);
-        self.before = Some((look.awake, look.since_boot, kind));
-        if look.since_boot < self.quiet_until {
-            return Verdict::Nothing;
+        self.before = Some((now.awake, now.since_boot, kind));
+        if now.since_boot < self.quiet_until {
+            return AlarmChange::Nothing;
         }
-        // Dark counts when everything went at once, from one look to the next:
-        // a router that is off, and a cable that follows later, are a power
-        // cut. It also goes on with what has begun.
+        // Dark counts only when everything went between two samples. A router
+        // that is off, and a cable that follows later, are a power cut. Dark
+        // also continues a streak that has begun.
         let alarm = match kind {
-            Kind::Foreign => Some(Alarm::Foreign),
-            Kind::Dark if before == Some(Kind::Home) || self.bad.is_some() => Some(Alarm::Gone),
-            Kind::Home | Kind::Dark | Kind::Unclear => None,
+            SampleKind::Foreign => Some(Alarm::Foreign),
+            SampleKind::Dark if before == Some(SampleKind::Home) || self.bad.is_some() => {
+                Some(Alarm::Gone)
+            }
+            SampleKind::Home | SampleKind::Dark | SampleKind::Unclear => None,
         };
-        self.bad = alarm.map(|_| Run::go_on(self.bad, look.awake));
-        self.good = (kind == Kind::Home).then(|| Run::go_on(self.good, look.awake));
+        self.bad = alarm.map(|_| Streak::go_on(self.bad, now.awake));
+        self.good = (kind == SampleKind::Home).then(|| Streak::go_on(self.good, now.awake));
         let persists =
-            |run: Option<Run>| run.is_some_and(|run| run.persists(look.awake, &self.policy));
+            |run: Option<Streak>| run.is_some_and(|run| run.persists(now.awake, &self.policy));
         match alarm {
             Some(alarm) if !self.raised && persists(self.bad) => {
                 self.raised = true;
-                Verdict::Raise(alarm)
+                AlarmChange::Raise(alarm)
             }
             None if self.raised && persists(self.good) => {
                 self.raised = false;
-                Verdict::AllClear
+                AlarmChange::AllClear
             }
-            _ => Verdict::Nothing,
+            _ => AlarmChange::Nothing,
         }
     }
 
-    /// Whether the server slept, or could not look, since the look before:
-    /// whatever was counted then says nothing now.
-    fn was_away(&self, look: &Look) -> bool {
+    /// Whether the server slept, or took no samples, since the previous one:
+    /// what was counted before says nothing now.
+    fn was_away(&self, now: &TimedSample) -> bool {
         let Some((awake, since_boot, _)) = self.before else {
             return false;
         };
-        let awake = look.awake.saturating_sub(awake);
-        let slept = look
+        let awake = now.awake.saturating_sub(awake);
+        let slept = now
             .since_boot
             .saturating_sub(since_boot)
             .saturating_sub(awake);
@@ -234,7 +240,7 @@ impl Watch {
     }
 }
 
-/// How late a look may be on a busy server.
+/// How late a sample may be on a busy server.
 const SLOW: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

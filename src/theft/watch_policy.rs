@@ -1,30 +1,31 @@
-//! What the owner wants done when a running server seems to be carried away.
+//! The owner's policy for a running server that seems to be carried away.
 
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What follows an alarm of the watch.
+/// What is done about an alarm of the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(clap::ValueEnum))]
 pub enum OnAlarm {
-    /// Nobody watches.
+    /// There is no watch.
     Off,
-    /// It is said and logged; the database goes on.
+    /// It is told and logged; the database keeps running.
     Alert,
-    /// The released keys leave the memory filesystem, and MariaDB is stopped.
+    /// The released keys are removed from memory, and MariaDB is stopped.
     Lock,
-    /// The pepper is destroyed as well: from then on only a stick opens.
+    /// The pepper is destroyed too: from then on only a stick or the recovery
+    /// code opens the server.
     Reset,
 }
 
-/// Stands in the vault's policy, within [`super::TheftPolicy`].
+/// The part of [`super::TheftPolicy`] about the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchPolicy {
-    /// What follows an alarm.
+    /// What is done about an alarm.
     pub on_alarm: OnAlarm,
-    /// Seconds from one look to the next.
+    /// Seconds from one sample to the next.
     pub every: u16,
     /// Seconds for which the place must be foreign, or everybody gone, without
     /// a break.
@@ -35,9 +36,10 @@ pub struct WatchPolicy {
 }
 
 impl Default for WatchPolicy {
-    /// An alarm costs nothing. Three minutes: a cable that is put back and a
-    /// switch that starts again take less. Five: after a power cut routers and
-    /// switches start more slowly than the server.
+    /// An alarm stops nothing. `persist` is three minutes, because putting a
+    /// cable back or restarting a switch takes less. `settle` is five, because
+    /// after a power cut routers and switches start more slowly than the
+    /// server.
     fn default() -> Self {
         Self {
             on_alarm: OnAlarm::Alert,
@@ -49,25 +51,25 @@ impl Default for WatchPolicy {
 }
 
 impl WatchPolicy {
-    /// Seconds that `every` may be. A look itself takes up to three.
+    /// Permitted `every`, in seconds. A sample itself takes up to three.
     pub const EVERY: RangeInclusive<u16> = 5..=600;
-    /// Seconds that `persist` may be. A plug that is moved to the next socket
-    /// takes up to ten.
+    /// Permitted `persist`, in seconds. Moving a plug to another socket takes
+    /// up to ten.
     pub const PERSIST: RangeInclusive<u16> = 15..=3600;
-    /// Seconds that `settle` may be.
+    /// Permitted `settle`, in seconds.
     pub const SETTLE: RangeInclusive<u16> = 30..=3600;
 
-    /// Within bounds, as the following: a disk may say anything.
+    /// `every` within its bounds, because the disk may hold any value.
     pub fn every(&self) -> Duration {
         within(self.every, Self::EVERY)
     }
 
-    /// How long an alarm must hold, within [`Self::PERSIST`].
+    /// `persist` within its bounds.
     pub fn persist(&self) -> Duration {
         within(self.persist, Self::PERSIST)
     }
 
-    /// How long nothing counts after a start, within [`Self::SETTLE`].
+    /// `settle` within its bounds.
     pub fn settle(&self) -> Duration {
         within(self.settle, Self::SETTLE)
     }

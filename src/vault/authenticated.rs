@@ -1,9 +1,9 @@
 //! Records that carry an HMAC under a key made from the master key.
 //!
-//! Whoever can write the disk can change them; it is noticed when the master
-//! key opens, before anything is released. The theft state alone is also
-//! written without the key, with zeroes in place of the HMAC: a strike and a
-//! reset come from a server that cannot be opened.
+//! Whoever can write to the disk can change these records. That is noticed once
+//! the master key is known, before anything is released. Only the theft state
+//! is also written without the key, with zeroes in place of the HMAC: strikes
+//! and resets happen on a server that cannot be opened.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,8 +17,9 @@ use crate::keys::{CheckValue, MasterKey};
 const LABEL: &str = "stayput record authentication v1";
 const MAC: usize = 32;
 
-/// A record's content that is kept this way, and where.
+/// The content of an authenticated record.
 pub trait Authenticated: Serialize + DeserializeOwned {
+    /// Where the record is stored.
     const REGION: Region;
 }
 
@@ -34,7 +35,8 @@ impl Authenticated for super::StickList {
     const REGION: Region = STICKS;
 }
 
-/// What the HMAC is over: which record of which server, and its content.
+/// The HMAC of a record: over its kind, the server's id and generation, and the
+/// content.
 fn mac_of(key: &MasterKey, header: &Header, kind: u8, content: &[u8]) -> CheckValue {
     let mut context = Vec::with_capacity(21 + content.len());
     context.push(kind);
@@ -44,7 +46,7 @@ fn mac_of(key: &MasterKey, header: &Header, kind: u8, content: &[u8]) -> CheckVa
     CheckValue::of(&key.derive(LABEL), &context)
 }
 
-/// The payload of the record: the HMAC, then the content.
+/// The payload of an authenticated record: the HMAC, then the content.
 pub fn encode<T: Authenticated>(value: &T, key: &MasterKey, header: &Header) -> Vec<u8> {
     let mut payload = encode_unproven(value);
     let mac = mac_of(key, header, T::REGION.kind, &payload[MAC..]);
@@ -52,7 +54,8 @@ pub fn encode<T: Authenticated>(value: &T, key: &MasterKey, header: &Header) -> 
     payload
 }
 
-/// The payload as it is written without the master key.
+/// The payload of a record written without the master key: zeroes, then the
+/// content.
 pub fn encode_unproven<T: Authenticated>(value: &T) -> Vec<u8> {
     let mut payload = vec![0; T::REGION.blocks as usize * BLOCK_SIZE - HEAD];
     let length = postcard::to_slice(value, &mut payload[MAC..])
@@ -62,16 +65,16 @@ pub fn encode_unproven<T: Authenticated>(value: &T) -> Vec<u8> {
     payload
 }
 
-/// The content, not yet proven.
+/// Reads the content without checking the HMAC.
 ///
 /// # Errors
-/// [`VaultError::Damaged`] when it is not such a record's content.
+/// [`VaultError::Damaged`] when it cannot be decoded.
 pub fn decode_unproven<T: Authenticated>(payload: &[u8]) -> Result<T, VaultError> {
     let content = payload.get(MAC..).ok_or(VaultError::Damaged)?;
     postcard::from_bytes(content).map_err(|_| VaultError::Damaged)
 }
 
-/// Reads these bytes as each of the three, for `fuzz/`.
+/// Reads these bytes as each of the authenticated records, for `fuzz/`.
 #[cfg(feature = "fuzzing")]
 pub fn read_as_each(payload: &[u8]) {
     let _ = decode_unproven::<crate::theft::TheftState>(payload);
@@ -79,10 +82,11 @@ pub fn read_as_each(payload: &[u8]) {
     let _ = decode_unproven::<super::StickList>(payload);
 }
 
-/// The content, proven to be what somebody with the master key wrote.
+/// Reads the content after checking its HMAC under `key`.
 ///
 /// # Errors
-/// [`VaultError::Altered`] when the HMAC does not fit.
+/// [`VaultError::Altered`] when the HMAC is wrong; [`VaultError::Damaged`] when
+/// the content cannot be decoded.
 pub fn decode<T: Authenticated>(
     payload: &[u8],
     key: &MasterKey,
@@ -114,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_without_the_key_is_read_back_and_proves_to_nobody() {
+    fn a_record_written_without_the_key_is_never_proven() {
         let key = MasterKey::generate();
         let header = Header::of_a_new_server(&key);
         let state = TheftState::Suspect {

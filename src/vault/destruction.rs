@@ -1,7 +1,7 @@
-//! Destroying the pepper, so that no slot opens, whatever else is known.
+//! Destroys the pepper and the slots, so that no slot opens any more.
 //!
-//! Whoever calls this has written *reset begun* before, and writes *reset*
-//! afterwards; done again from the start it does the same.
+//! The caller writes the theft state *reset begun* before, and *reset*
+//! afterwards. After an interruption it is done again from the start.
 
 use zeroize::Zeroizing;
 
@@ -9,23 +9,23 @@ use super::layout::{Area, BLOCK_SIZE, HALF, PEPPER_BLOCKS};
 use super::{BlockDevice, Discarded, VaultError};
 use crate::keys::fill_random;
 
-/// What became of the pepper and the slots.
+/// How thoroughly the pepper and the slots were destroyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Destroyed {
-    /// Blocks of 4096 bytes that the disk did not take, or did not give back
-    /// as they were written: there the old content may still be.
+    /// Blocks of 4096 bytes that could not be overwritten or were not read back
+    /// as written: they may still hold the old content.
     pub failed: u32,
-    /// What the disk was told to forget, beyond overwriting.
+    /// How the disk discarded the blocks, besides being overwritten.
     pub discarded: Discarded,
 }
 
 const AREAS: [Area; 2] = [Area::First, Area::Second];
 
-/// Overwrites both peppers, looks whether that holds, lets the disk forget
-/// them, overwrites them again, then the slots. `verified` is called at the
-/// moment when nothing of the pepper can be read any more.
+/// Overwrites both pepper areas, reads them back, discards them, overwrites
+/// them again, then overwrites the slots. Calls `verified` when nothing of the
+/// pepper can be read any more.
 ///
-/// A block that fails does not keep the others: they are counted.
+/// A block that fails does not stop the others: failures are counted.
 pub fn destroy(device: &mut dyn BlockDevice, verified: &mut dyn FnMut()) -> Destroyed {
     let peppers = AREAS.map(|area| (area.pepper(), PEPPER_BLOCKS));
     let readable: u32 = peppers
@@ -39,8 +39,7 @@ pub fn destroy(device: &mut dyn BlockDevice, verified: &mut dyn FnMut()) -> Dest
     for (start, blocks) in peppers {
         discarded = discarded.min(device.discard(start, blocks));
     }
-    // What a discard leaves is the device's business: it may even give the
-    // old content back.
+    // After a discard a device may return anything, even the old content.
     let mut failed = 0;
     for (start, blocks) in peppers {
         failed += overwrite(device, start, blocks);
@@ -53,8 +52,8 @@ pub fn destroy(device: &mut dyn BlockDevice, verified: &mut dyn FnMut()) -> Dest
     Destroyed { failed, discarded }
 }
 
-/// Random bytes over these blocks, flushed and read back; how many blocks are
-/// not as they were written.
+/// Overwrites blocks with random bytes, flushes and reads them back; returns
+/// how many are not as they were written.
 fn overwrite(device: &mut dyn BlockDevice, start: u32, blocks: u32) -> u32 {
     let mut noise = vec![0; blocks as usize * BLOCK_SIZE];
     fill_random(&mut noise);

@@ -1,20 +1,19 @@
-//! What the vault asks of a disk.
+//! The block device that a vault is kept on.
 
 use super::VaultError;
 use super::layout::BLOCK_SIZE;
 
-/// What the vault is kept on: [`super::VAULT_BLOCKS`] blocks of [`BLOCK_SIZE`] bytes.
+/// A device with [`super::VAULT_BLOCKS`] blocks of [`BLOCK_SIZE`] bytes.
 pub trait BlockDevice {
-    /// Reads what the device has, not what the system remembers of it: past
-    /// the page cache.
+    /// Reads a block from the device itself, past the page cache.
     ///
     /// # Errors
     /// [`VaultError::Device`].
     fn read_block(&self, block: u32, into: &mut [u8]) -> Result<(), VaultError>;
 
-    /// Reads neighbouring blocks from `start` on; in one go where the device
-    /// can, which a disk answers many times faster. After an error `into` may
-    /// hold any of them.
+    /// Reads consecutive blocks from `start` on, with one request where the
+    /// device can do that, which is many times faster. After an error `into`
+    /// may hold some of them.
     ///
     /// # Errors
     /// [`VaultError::Device`].
@@ -24,15 +23,15 @@ pub trait BlockDevice {
             .try_for_each(|(block, into)| self.read_block(block, into))
     }
 
-    /// Returns when the device says that it has the block.
+    /// Writes a block; returns when the device says that it is stored.
     ///
     /// # Errors
     /// [`VaultError::Device`].
     fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError>;
 
-    /// Writes neighbouring blocks from `start` on; in one go where the device
-    /// can, which a disk answers many times faster. After an error any of them
-    /// may be old or new.
+    /// Writes consecutive blocks from `start` on, with one request where the
+    /// device can do that, which is many times faster. After an error each of
+    /// them may be old or new.
     ///
     /// # Errors
     /// [`VaultError::Device`].
@@ -42,24 +41,26 @@ pub trait BlockDevice {
             .try_for_each(|(block, bytes)| self.write_block(block, bytes))
     }
 
-    /// Returns when what was written would survive a power cut.
+    /// Flushes the device's cache; returns when all writes would survive a
+    /// power cut.
     ///
     /// # Errors
     /// [`VaultError::Device`].
     fn flush(&mut self) -> Result<(), VaultError>;
 
-    /// Lets the device forget these blocks, as thoroughly as it can. They may
-    /// hold anything afterwards.
+    /// Discards blocks as thoroughly as the device can. They may hold anything
+    /// afterwards.
     fn discard(&mut self, start: u32, blocks: u32) -> Discarded;
 }
 
-/// How a device forgot blocks, the least first.
+/// How thoroughly a device discarded blocks, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Discarded {
-    /// It did not: it cannot, or the vault is a file.
+    /// Not at all: the device cannot, or the vault is a file.
     No,
-    /// It may reuse them; copies of its own making may stay.
+    /// It may reuse the blocks; copies that it made itself may remain
+    /// (BLKDISCARD).
     Plainly,
-    /// It says that every copy is erased.
+    /// It says that every copy is erased (BLKSECDISCARD).
     Securely,
 }

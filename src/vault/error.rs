@@ -1,23 +1,25 @@
-//! Why the vault does not do what was asked.
+//! The errors of the vault.
 
 use core::fmt;
 
 use nix::errno::Errno;
 
-/// Why the vault does not do what was asked; shown to people as it is.
+/// Why a vault cannot be read or written; shown to people as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VaultError {
-    /// The disk does not answer; the number is the system's errno.
+    /// Reading or writing the disk failed, with this errno.
     Device(i32),
-    /// No vault stands there.
+    /// There is no vault.
     NotAVault,
-    /// It was a vault and is damaged.
+    /// A record of the vault is damaged.
     Damaged,
-    /// The pepper is damaged: no slot opens the vault any more, a stick does.
+    /// The pepper is damaged: no slot opens the vault any more, but a stick
+    /// does.
     PepperDamaged,
     /// Written by a newer version of stayput.
     Newer,
-    /// The server was reset: no slot opens the vault, a stick does.
+    /// The server was reset: no slot opens the vault any more, but a stick
+    /// does.
     WasReset,
     /// A record was changed by somebody who does not have the master key.
     Altered,

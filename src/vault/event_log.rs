@@ -1,48 +1,48 @@
-//! How the event log is kept: the newest events in one record, those before
-//! them in a ring of records, and a chain of digests through all of them.
+//! Stores the event log: the newest events in one record, older ones in a ring
+//! of records, and a chain of digests through all of them.
 //!
-//! The boot stage logs without the master key and can prove nothing then. When
-//! the server opens, the chain up to there is sealed with the key, in the same
-//! write as the event that says so: from then on no event can be changed, taken
-//! out or put in without being noticed. There is one seal, the newest: an older
-//! one would let the log be cut back to it.
+//! The boot stage logs without the master key, and can seal nothing then. When
+//! the server opens, the chain is sealed with the key, in the same write as the
+//! event that says so: from then on no event can be changed, removed or
+//! inserted without being noticed. There is only the newest seal: an older one
+//! would allow the log to be cut back to it.
 
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::event::{Event, EventKind};
+use super::event::{EventKind, LoggedEvent};
 use super::header::Header;
 use super::layout::{LOG_BLOCKS, LOG_NEWEST, log};
 use super::record::{blocks_for, capacity};
 use super::{BlockDevice, VaultError, store};
 use crate::keys::{CheckValue, MasterKey};
 
-/// Events in one record; `the_largest_records_fit` holds the sizes together.
+/// Events in one record. The test `the_largest_records_fit` checks the size.
 pub const EVENTS_PER_BLOCK: usize = 28;
 
 const SEAL_LABEL: &str = "stayput event log seal v1";
 
-/// A value of the chain: SHA-256 over the one before and an event.
-pub type Link = [u8; 32];
+/// A digest of the chain: SHA-256 over the previous digest and an event.
+pub type ChainDigest = [u8; 32];
 
-/// Events in a row, and the chain's value before the first of them: zeroes
-/// before the first event of a vault.
+/// Consecutive events, and the chain's digest before the first of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
-    /// The chain's value before the first event; zeroes in a new vault.
-    pub before: Link,
+    /// The digest before the first event; zeroes before the first event of a
+    /// vault.
+    pub before: ChainDigest,
     /// The events, the oldest first.
-    pub events: Vec<Event, EVENTS_PER_BLOCK>,
+    pub events: Vec<LoggedEvent, EVENTS_PER_BLOCK>,
 }
 
-/// Proves the chain up to an event.
+/// The seal, which proves the chain up to an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seal {
-    /// Of the last event that is sealed; 0 in a new vault.
+    /// Number of the last sealed event; 0 in a new vault.
     pub number: u64,
-    /// HMAC over the chain's value at that event, under a key made from the
-    /// master key.
+    /// HMAC over the digest at that event, under a key derived from the master
+    /// key.
     pub mac: CheckValue,
 }
 
@@ -55,16 +55,16 @@ pub struct Newest {
     pub seal: Seal,
 }
 
-/// All that is kept. A record that cannot be read counts as absent: a damaged
-/// log must never keep the owner out.
+/// The stored log. A record that cannot be read counts as absent: a damaged log
+/// must never keep the owner out.
 pub struct EventLog {
-    /// From the ring, the oldest first.
+    /// The records of the ring, the oldest first.
     pub closed: std::vec::Vec<Block>,
-    /// The events that are not in the ring yet.
+    /// The record of the newest events.
     pub newest: Option<Newest>,
 }
 
-fn link(before: Link, event: &Event) -> Link {
+fn next_digest(before: ChainDigest, event: &LoggedEvent) -> ChainDigest {
     let mut buffer = [0; 512];
     let bytes = postcard::to_slice(event, &mut buffer).expect("the largest event fits");
     Sha256::new()
@@ -85,15 +85,15 @@ impl Block {
         self.events.last().map_or(0, |event| event.number)
     }
 
-    /// The chain's value after the event with this number, or before the
-    /// first event; `None` where that is not in this block.
-    pub fn link_after(&self, number: u64) -> Option<Link> {
+    /// The digest after the event with this number, which may be the event
+    /// before this block; `None` where it is not in this block.
+    pub fn digest_after(&self, number: u64) -> Option<ChainDigest> {
         if number.checked_add(1) == Some(self.first().max(1)) {
             return Some(self.before);
         }
         let mut value = self.before;
         for event in &self.events {
-            value = link(value, event);
+            value = next_digest(value, event);
             if event.number == number {
                 return Some(value);
             }
@@ -101,20 +101,20 @@ impl Block {
         None
     }
 
-    /// The chain's value after the last event.
-    pub fn end(&self) -> Link {
-        self.events.iter().fold(self.before, link)
+    /// The digest after the last event.
+    pub fn end(&self) -> ChainDigest {
+        self.events.iter().fold(self.before, next_digest)
     }
 
-    /// Where in the ring it belongs when it is full.
-    fn place(&self) -> u32 {
+    /// The index in the ring where this block belongs when it is full.
+    fn ring_index(&self) -> u32 {
         let blocks = self.first().saturating_sub(1) / EVENTS_PER_BLOCK as u64;
         (blocks % u64::from(LOG_BLOCKS)) as u32
     }
 }
 
 impl Seal {
-    fn context(header: &Header, number: u64, value: &Link) -> [u8; 60] {
+    fn context(header: &Header, number: u64, value: &ChainDigest) -> [u8; 60] {
         let mut context = [0; 60];
         context[..16].copy_from_slice(&header.server_id.0);
         context[16..20].copy_from_slice(&header.generation.to_le_bytes());
@@ -123,19 +123,19 @@ impl Seal {
         context
     }
 
-    fn of(key: &MasterKey, header: &Header, number: u64, value: &Link) -> Self {
+    fn of(key: &MasterKey, header: &Header, number: u64, value: &ChainDigest) -> Self {
         let context = Self::context(header, number, value);
         let mac = CheckValue::of(&key.derive(SEAL_LABEL), &context);
         Self { number, mac }
     }
 
-    /// Whether the chain had this value at the event that was sealed last.
-    pub fn proves(&self, key: &MasterKey, header: &Header, value: &Link) -> bool {
+    /// Whether the chain had this digest at the last sealed event.
+    pub fn proves(&self, key: &MasterKey, header: &Header, value: &ChainDigest) -> bool {
         let context = Self::context(header, self.number, value);
         self.mac.matches(&key.derive(SEAL_LABEL), &context)
     }
 
-    /// Where the record with the seal was lost: it proves nothing.
+    /// A seal in place of one that was lost; it proves nothing.
     fn lost() -> Self {
         Self {
             number: 0,
@@ -163,6 +163,8 @@ fn read_closed(device: &dyn BlockDevice) -> Result<std::vec::Vec<Block>, VaultEr
 }
 
 impl EventLog {
+    /// Reads all records of the log.
+    ///
     /// # Errors
     /// [`VaultError::Device`], [`VaultError::Newer`].
     pub fn read(device: &dyn BlockDevice) -> Result<Self, VaultError> {
@@ -172,22 +174,23 @@ impl EventLog {
         })
     }
 
-    /// The events that are still there, oldest first.
-    pub fn events(self) -> std::vec::Vec<Event> {
-        // A power cut may leave the newest record in the ring as well.
+    /// The stored events, oldest first.
+    pub fn events(self) -> std::vec::Vec<LoggedEvent> {
+        // After a power cut the newest events may be in the ring too.
         let newest = self.newest.map(|newest| newest.block);
         let blocks = newest.into_iter().chain(self.closed);
-        let mut events: std::vec::Vec<Event> = blocks.flat_map(|block| block.events).collect();
+        let mut events: std::vec::Vec<LoggedEvent> =
+            blocks.flat_map(|block| block.events).collect();
         events.sort_by_key(|event| event.number);
         events.dedup_by_key(|event| event.number);
         events
     }
 }
 
-/// The record of the newest events, to be written on.
+/// The record of the newest events, to which events are appended.
 struct Tail {
     newest: Newest,
-    /// The record before, when this one was begun just now.
+    /// The full record before it, to be written to the ring.
     full: Option<Block>,
 }
 
@@ -195,7 +198,7 @@ impl Tail {
     fn read(device: &dyn BlockDevice) -> Result<Self, VaultError> {
         let newest = match decode(device, LOG_NEWEST)? {
             Some(newest) => newest,
-            // It was lost: the ring says how far the log had come.
+            // It was lost: the ring tells the last number.
             None => Newest {
                 block: Block::default(),
                 seal: Seal::lost(),
@@ -212,8 +215,8 @@ impl Tail {
 
     fn push(&mut self, time: u64, boot_id: [u8; 16], kind: EventKind) {
         let block = &mut self.newest.block;
-        let event = Event {
-            // A hostile disk may say any number.
+        let event = LoggedEvent {
+            // The disk may hold any number.
             number: block.last().saturating_add(1),
             time,
             boot_id,
@@ -228,8 +231,8 @@ impl Tail {
         }
     }
 
-    /// Whether everything up to the last seal is as it was sealed, as far as
-    /// sealing it again could hide.
+    /// Whether the log is as it was sealed: otherwise a new seal would hide a
+    /// change.
     fn proves(
         &self,
         device: &dyn BlockDevice,
@@ -237,22 +240,22 @@ impl Tail {
         header: &Header,
     ) -> Result<bool, VaultError> {
         let Newest { block, seal } = &self.newest;
-        let proven = |value: Link| seal.proves(key, header, &value);
-        if let Some(value) = block.link_after(seal.number) {
+        let proven = |value: ChainDigest| seal.proves(key, header, &value);
+        if let Some(value) = block.digest_after(seal.number) {
             return Ok(proven(value));
         }
         let closed = read_closed(device)?;
         let sealed = closed
             .iter()
-            .find_map(|block| block.link_after(seal.number));
+            .find_map(|block| block.digest_after(seal.number));
         Ok(sealed.is_some_and(proven))
     }
 
-    /// What was full goes to the ring first: a power cut in between leaves it
-    /// in both places.
+    /// Writes the full record to the ring first: after a power cut in between
+    /// its events are in both places, and none is lost.
     fn write(&self, device: &mut dyn BlockDevice) -> Result<(), VaultError> {
         if let Some(full) = &self.full {
-            write(device, log(full.place()), full)?;
+            write(device, log(full.ring_index()), full)?;
         }
         write(device, LOG_NEWEST, &self.newest)
     }
@@ -269,7 +272,7 @@ pub(super) fn write<T: Serialize>(
     store::write(device, region, payload)
 }
 
-/// The empty log of a new vault, sealed.
+/// Writes the empty log of a new vault and seals it.
 ///
 /// # Errors
 /// [`VaultError::Device`].
@@ -283,9 +286,10 @@ pub fn begin(
     write(device, LOG_NEWEST, &Newest { block, seal })
 }
 
-/// Adds one event: one record, and once in [`EVENTS_PER_BLOCK`] events a second
-/// one. With the master key everything up to it is sealed; where what was
-/// sealed before does not prove, that is noted first.
+/// Appends one event. This writes one record, and once in [`EVENTS_PER_BLOCK`]
+/// events a second one. With the master key the log is sealed up to the event;
+/// where the earlier seal does not hold, [`EventKind::LogNotProven`] is
+/// appended first.
 ///
 /// # Errors
 /// [`VaultError::Device`], [`VaultError::Newer`].
@@ -323,7 +327,7 @@ mod tests {
         }
     }
 
-    fn events(device: &MemoryDevice) -> std::vec::Vec<Event> {
+    fn events(device: &MemoryDevice) -> std::vec::Vec<LoggedEvent> {
         EventLog::read(device).unwrap().events()
     }
 

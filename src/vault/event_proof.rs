@@ -1,90 +1,93 @@
-//! What of the event log is as it was when the server last opened. Pure.
+//! Checks which events of the log are as they were sealed when the server last
+//! opened. Pure.
 //!
-//! The seal proves the chain's value at one event; from there the chain is
-//! followed back through the records. What it does not reach any more is not
-//! called whole, whatever stands there.
+//! The seal proves the chain's digest at one event. From there the chain is
+//! followed back through the records. Events that it does not reach are not
+//! called whole.
 
 use super::event::EventKind;
-use super::event_log::{Block, EVENTS_PER_BLOCK, EventLog, Link, Newest};
+use super::event_log::{Block, ChainDigest, EVENTS_PER_BLOCK, EventLog, Newest};
 use super::header::Header;
 use super::layout::LOG_BLOCKS;
 use crate::keys::MasterKey;
 
-/// How much is known of some events in a row.
+/// What the proof says about some events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "admin", derive(serde::Serialize))]
 #[cfg_attr(feature = "admin", serde(rename_all = "kebab-case"))]
-pub enum Standing {
-    /// The ring has dropped them, as it does with what is old.
+pub enum ProofStatus {
+    /// They are older than what the ring keeps.
     Older,
-    /// As they were when the server opened after them.
+    /// They are as they were when the server opened after them.
     Whole,
-    /// Not as they were sealed, or the seal itself is not.
+    /// They are not as they were sealed, or the seal was changed.
     Changed,
     /// They should be there and are not.
     Missing,
-    /// They are there; what would prove them was changed, or is missing.
+    /// They are there, but later events that would prove them were changed or
+    /// are missing.
     Unlinked,
-    /// Logged since the server last opened: nobody could seal them yet.
+    /// They were logged since the server last opened, and are not sealed yet.
     NotSealed,
 }
 
-/// Events in a row of which the same is known.
+/// Consecutive events with the same proof status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "admin", derive(serde::Serialize))]
-pub struct Span {
-    /// Number of the first one.
+pub struct EventSpan {
+    /// Number of the first event.
     pub from: u64,
-    /// Number of the last one.
+    /// Number of the last event.
     pub to: u64,
-    /// What is known of them.
-    pub standing: Standing,
+    /// What the proof says about them.
+    #[cfg_attr(feature = "admin", serde(rename = "standing"))]
+    pub status: ProofStatus,
 }
 
-/// Spans, found from the newest event back to the first.
+/// Spans, from the newest event back to the first.
 #[derive(Default)]
-struct Spans(Vec<Span>);
+struct Spans(Vec<EventSpan>);
 
 impl Spans {
-    /// The next older ones; nothing where there are none.
-    fn push(&mut self, from: u64, to: u64, standing: Standing) {
+    /// Adds the next older events; nothing where `from` is above `to`.
+    fn push(&mut self, from: u64, to: u64, status: ProofStatus) {
         match self.0.last_mut() {
             _ if from > to => {}
-            Some(newer) if newer.standing == standing => newer.from = from,
-            _ => self.0.push(Span { from, to, standing }),
+            Some(newer) if newer.status == status => newer.from = from,
+            _ => self.0.push(EventSpan { from, to, status }),
         }
     }
 
-    /// Events that the chain reaches; returns whether it goes on. It ends where
-    /// the log before was sealed although it did not prove.
+    /// Adds events that the chain proves; returns whether the chain goes on
+    /// before them. It ends at [`EventKind::LogNotProven`].
     fn push_whole(&mut self, block: &Block, to: u64) -> bool {
         let events = block.events.iter().rev();
         let mut sealed = events.filter(|event| event.number <= to);
         let Some(noted) = sealed.find(|event| event.kind == EventKind::LogNotProven) else {
-            self.push(block.first(), to, Standing::Whole);
+            self.push(block.first(), to, ProofStatus::Whole);
             return true;
         };
-        self.push(noted.number, to, Standing::Whole);
-        self.push(block.first(), noted.number - 1, Standing::Unlinked);
+        self.push(noted.number, to, ProofStatus::Whole);
+        self.push(block.first(), noted.number - 1, ProofStatus::Unlinked);
         false
     }
 }
 
-/// Whether its events are numbered one after the other, from 1 at the least.
+/// Whether the numbers of the events are consecutive and start at 1 or later.
 fn is_in_order(block: &Block) -> bool {
     let mut numbers = (0..).zip(&block.events);
     block.first() > 0
         && numbers.all(|(at, event)| block.first().checked_add(at) == Some(event.number))
 }
 
-/// What stands on the disk for some events, newest first.
+/// A part of the stored log, or a gap in it.
 enum Piece<'a> {
     There(&'a Block),
     Gap(u64, u64),
 }
 
-/// The kept part of the log without overlaps, from the newest event back to the
-/// oldest one that the ring has room for; and the number of that one.
+/// The stored log without overlaps, from the newest event back to the oldest
+/// that the ring has room for, and the number of that one.
 fn pieces(log: &EventLog) -> (Vec<Piece<'_>>, u64) {
     let newest = log.newest.as_ref().map(|newest| &newest.block);
     let sealed = log.newest.as_ref().map_or(0, |newest| newest.seal.number);
@@ -92,7 +95,7 @@ fn pieces(log: &EventLog) -> (Vec<Piece<'_>>, u64) {
     let last = newest.into_iter().chain(closed.clone()).map(Block::last);
     let top = last.chain([sealed]).max().unwrap_or(0);
     let begun = newest.map_or(0, Block::first);
-    // After a power cut the newest ones may stand in the ring already.
+    // After a power cut the newest events may be in the ring too.
     let twice = closed.clone().any(|block| block.first() == begun);
     let blocks = u64::from(LOG_BLOCKS) - u64::from(twice);
     let oldest = begun
@@ -120,29 +123,30 @@ fn pieces(log: &EventLog) -> (Vec<Piece<'_>>, u64) {
     (pieces, to + 1)
 }
 
-/// How far the proof has come, on the way back from the newest event.
+/// The state of the proof, on the way back from the newest event.
 enum Chain {
-    /// Newer than the seal.
+    /// The seal was not reached yet.
     NotSealed,
-    /// The value that the chain must have after the next older event.
-    Reached(Link),
+    /// The digest that the chain must have after the next older event.
+    Reached(ChainDigest),
+    /// The chain does not reach any further.
     Broken,
 }
 
-/// All events from 1 to the newest one that is known of, oldest first. Where
-/// the newest record is lost, the last span is one missing event that may
-/// stand for more.
-pub fn prove(log: &EventLog, header: &Header, key: &MasterKey) -> Vec<Span> {
+/// Proves the log: returns spans for all events from 1 to the newest known one,
+/// oldest first. Where the newest record is lost, the last span is one missing
+/// event, which may stand for more.
+pub fn prove(log: &EventLog, header: &Header, key: &MasterKey) -> Vec<EventSpan> {
     let (pieces, oldest) = pieces(log);
     let mut spans = Spans::default();
     let mut chain = Chain::NotSealed;
     let seal = log.newest.as_ref().map(|Newest { seal, .. }| seal);
     let sealed = seal.map_or(0, |seal| seal.number);
-    let proves = |value: &Link| seal.is_some_and(|seal| seal.proves(key, header, value));
+    let proves = |value: &ChainDigest| seal.is_some_and(|seal| seal.proves(key, header, value));
     if seal.is_none() {
         let lost = log.closed.iter().map(Block::last).max().unwrap_or(0);
         let next = lost.saturating_add(1);
-        spans.push(next, next, Standing::Missing);
+        spans.push(next, next, ProofStatus::Missing);
     }
     if sealed == 0 && !proves(&Block::default().before) {
         chain = Chain::Broken;
@@ -151,7 +155,7 @@ pub fn prove(log: &EventLog, header: &Header, key: &MasterKey) -> Vec<Span> {
         let block = match piece {
             Piece::There(block) => block,
             Piece::Gap(from, to) => {
-                spans.push(from, to, Standing::Missing);
+                spans.push(from, to, ProofStatus::Missing);
                 if !matches!(chain, Chain::NotSealed) || sealed >= from {
                     chain = Chain::Broken;
                 }
@@ -161,28 +165,28 @@ pub fn prove(log: &EventLog, header: &Header, key: &MasterKey) -> Vec<Span> {
         let (first, last) = (block.first(), block.last());
         let (to, holds) = match chain {
             Chain::NotSealed if sealed < first => {
-                spans.push(first, last, Standing::NotSealed);
+                spans.push(first, last, ProofStatus::NotSealed);
                 continue;
             }
             Chain::NotSealed => {
-                spans.push(sealed + 1, last, Standing::NotSealed);
-                let value = block.link_after(sealed);
+                spans.push(sealed + 1, last, ProofStatus::NotSealed);
+                let value = block.digest_after(sealed);
                 (sealed, value.is_some_and(|value| proves(&value)))
             }
             Chain::Reached(value) => (last, block.end() == value),
             Chain::Broken => {
-                spans.push(first, last, Standing::Unlinked);
+                spans.push(first, last, ProofStatus::Unlinked);
                 continue;
             }
         };
         chain = Chain::Broken;
         if !holds {
-            spans.push(first, to, Standing::Changed);
+            spans.push(first, to, ProofStatus::Changed);
         } else if spans.push_whole(block, to) {
             chain = Chain::Reached(block.before);
         }
     }
-    spans.push(1, oldest - 1, Standing::Older);
+    spans.push(1, oldest - 1, ProofStatus::Older);
     spans.0.reverse();
     spans.0
 }

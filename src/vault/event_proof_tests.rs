@@ -1,7 +1,7 @@
 use super::super::tests::{MemoryDevice, made};
 use super::super::{BlockDevice, HALF, Vault, VaultError, layout};
 use super::*;
-use Standing::*;
+use ProofStatus::*;
 
 const BLOCK: u64 = EVENTS_PER_BLOCK as u64;
 
@@ -16,15 +16,15 @@ fn log_to(vault: &mut Vault<MemoryDevice>, key: Option<&MasterKey>, events: u64)
     }
 }
 
-fn spans(vault: &Vault<MemoryDevice>, key: &MasterKey) -> Vec<(u64, u64, Standing)> {
+fn spans(vault: &Vault<MemoryDevice>, key: &MasterKey) -> Vec<(u64, u64, ProofStatus)> {
     let spans = vault.prove_events(key).unwrap();
     let spans = spans.into_iter();
     spans
-        .map(|span| (span.from, span.to, span.standing))
+        .map(|span| (span.from, span.to, span.status))
         .collect()
 }
 
-/// A vault with so many events, all sealed but the last ones.
+/// A vault with this many events, of which the last ones are not sealed.
 fn logged(sealed: u64, since: u64) -> (MasterKey, Vault<MemoryDevice>) {
     let (key, device) = made();
     let mut vault = Vault::open(device).unwrap();
@@ -33,7 +33,7 @@ fn logged(sealed: u64, since: u64) -> (MasterKey, Vault<MemoryDevice>) {
     (key, vault)
 }
 
-/// Writes this over the record of a region, as whoever has the disk can.
+/// Overwrites a record, as whoever has the disk can.
 fn forge<T: serde::Serialize>(vault: &mut Vault<MemoryDevice>, region: layout::Region, value: &T) {
     super::super::event_log::write(&mut vault.device, region, value).unwrap();
 }
@@ -43,7 +43,7 @@ fn newest(vault: &Vault<MemoryDevice>) -> Newest {
 }
 
 #[test]
-fn what_was_logged_before_the_last_unlock_is_whole_and_what_came_later_is_not_sealed() {
+fn events_before_the_last_unlock_are_whole_later_unsealed() {
     let (key, vault) = logged(3, 0);
     assert_eq!(spans(&vault, &key), [(1, 3, Whole)]);
     let (key, vault) = logged(3, 2);
@@ -104,19 +104,19 @@ fn an_edited_event_is_found_and_nothing_older_is_called_whole() {
 #[test]
 fn a_log_that_was_cut_back_to_an_earlier_unlock_is_not_whole() {
     let (key, mut vault) = logged(BLOCK + 9, 0);
-    // The last four taken away, the seal left.
+    // The last four events removed, the seal kept.
     let mut forged = newest(&vault);
     forged.block.events.truncate(5);
     forge(&mut vault, layout::LOG_NEWEST, &forged);
     let cut = BLOCK + 5;
     let missing = (cut + 1, cut + 4, Missing);
     assert_eq!(spans(&vault, &key), [(1, cut, Unlinked), missing]);
-    // And the seal said to be older: no seal for that stands anywhere.
+    // The seal given an older number: its HMAC does not fit.
     forged.seal.number = cut;
     forge(&mut vault, layout::LOG_NEWEST, &forged);
     let expected = [(1, BLOCK, Unlinked), (BLOCK + 1, cut, Changed)];
     assert_eq!(spans(&vault, &key), expected);
-    // And the whole record taken away.
+    // The whole record removed.
     for copy in [0, HALF] {
         vault.device.damage(layout::LOG_NEWEST.start + copy);
     }
@@ -200,7 +200,7 @@ proptest::proptest! {
         let block = |numbers: &[u64]| {
             let mut block = Block::default();
             for number in numbers {
-                let _ = block.events.push(super::super::Event { number: *number, ..event.clone() });
+                let _ = block.events.push(super::super::LoggedEvent { number: *number, ..event.clone() });
             }
             block
         };

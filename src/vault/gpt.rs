@@ -1,5 +1,5 @@
-//! GUID partition tables (UEFI specification 2.10, chapter 5): reading one
-//! with bounds, finding room in it, adding one partition.
+//! GUID partition tables (UEFI specification 2.10, chapter 5): parses a table
+//! with bounds, finds free space in it, adds a partition.
 
 use core::fmt;
 
@@ -7,11 +7,11 @@ use heapless::{String, Vec};
 
 /// Entries in a table, at most; tools write 128.
 pub const MAX_ENTRIES: usize = 128;
-/// Bytes of one entry; larger ones are legal and never seen.
+/// Bytes of one entry. Larger ones are legal, but no tool writes them.
 const ENTRY: usize = 128;
 /// Bytes of the table of entries.
 pub const ENTRIES_BYTES: usize = MAX_ENTRIES * ENTRY;
-/// Bytes of a header; the rest of its block is zero.
+/// Bytes of a header. The rest of its sector is zero.
 const HEADER: usize = 92;
 const SIGNATURE: &[u8; 8] = b"EFI PART";
 /// "Linux reserved" in the Discoverable Partitions list: no tool formats it.
@@ -19,7 +19,8 @@ const TYPE_RESERVED: Guid = Guid([
     0x39, 0x33, 0xa6, 0x8d, 0x07, 0x00, 0xc0, 0x60, 0xc4, 0x36, 0x08, 0x3a, 0xc8, 0x23, 0x09, 0x08,
 ]);
 
-/// 16 bytes as they stand on the disk: the first three fields little-endian.
+/// A GUID as it is stored on the disk: 16 bytes, the first three fields
+/// little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guid(pub [u8; 16]);
 
@@ -39,13 +40,13 @@ impl fmt::Display for Guid {
 /// Why a table cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GptError {
-    /// No GPT header there.
+    /// There is no GPT header.
     None,
     /// A checksum or a field is wrong.
     Damaged,
-    /// A size that this code does not handle.
+    /// A field has a size that is not supported here.
     Unsupported,
-    /// No unused entry, or the sectors are not free.
+    /// There is no unused entry, or the sectors are not free.
     Full,
 }
 
@@ -73,13 +74,13 @@ pub struct Partition {
     pub number: u32,
     /// Its unique GUID (PARTUUID).
     pub guid: Guid,
-    /// First and last sector, both part of it.
+    /// First sector, which is part of it.
     pub first: u64,
     /// Last sector, which is part of it.
     pub last: u64,
 }
 
-/// A table in memory; sectors are the disk's logical blocks.
+/// A partition table in memory. Sectors are the disk's logical blocks.
 #[derive(Clone)]
 pub struct Gpt {
     header: [u8; HEADER],
@@ -94,16 +95,16 @@ fn long(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
-/// Where the header says that its entries stand.
+/// Where the entries of a table are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntriesAt {
     /// First sector of the entries.
     pub sector: u64,
-    /// Bytes that they take.
+    /// Bytes of all entries.
     pub bytes: usize,
 }
 
-/// Reads a header sector as far as is needed to fetch the entries.
+/// Parses a header sector as far as is needed to read the entries.
 ///
 /// # Errors
 /// [`GptError::None`], [`GptError::Damaged`], [`GptError::Unsupported`].
@@ -131,9 +132,11 @@ pub fn entries_at(sector: &[u8]) -> Result<EntriesAt, GptError> {
 }
 
 impl Gpt {
+    /// Parses a table from its header sector and its entries.
+    ///
     /// # Errors
-    /// As [`entries_at`]; [`GptError::Damaged`] too when the entries are not
-    /// those that the header was made for.
+    /// [`GptError::None`], [`GptError::Damaged`] (also where the checksum of
+    /// the entries is wrong), [`GptError::Unsupported`].
     pub fn parse(sector: &[u8], entries: &[u8]) -> Result<Self, GptError> {
         let at = entries_at(sector)?;
         let entries = entries.get(..at.bytes).ok_or(GptError::Damaged)?;
@@ -148,7 +151,7 @@ impl Gpt {
         Ok(Self { header, entries })
     }
 
-    /// The entries that are in use, in the order of the table.
+    /// The partitions, in the order of the table.
     pub fn partitions(&self) -> impl Iterator<Item = Partition> {
         (1..)
             .zip(&self.entries)
@@ -161,18 +164,18 @@ impl Gpt {
             })
     }
 
-    /// First and last sector that partitions may use.
+    /// The first and the last sector that partitions may use.
     pub fn usable(&self) -> (u64, u64) {
         (long(&self.header, 40), long(&self.header, 48))
     }
 
-    /// The sector of the other copy of the table.
+    /// The sector of the other copy of the header.
     pub fn backup_sector(&self) -> u64 {
         long(&self.header, 32)
     }
 
-    /// The first free stretch of `sectors` sectors that starts at a multiple
-    /// of `align`, as its first sector.
+    /// The first sector of the first free range of `sectors` sectors that
+    /// starts at a multiple of `align`; `None` where there is none.
     pub fn find_gap(&self, sectors: u64, align: u64) -> Option<u64> {
         let (first, last) = self.usable();
         let starts = self.partitions().map(|partition| partition.last + 1);
@@ -192,7 +195,8 @@ impl Gpt {
             .all(|partition| last < partition.first || first > partition.last)
     }
 
-    /// Adds a partition; returns its number.
+    /// Adds a partition of `sectors` sectors from `first` on; returns its
+    /// number.
     ///
     /// # Errors
     /// [`GptError::Full`].
@@ -219,12 +223,12 @@ impl Gpt {
         Ok(at as u32 + 1)
     }
 
-    /// The table of entries, as bytes.
+    /// The bytes of all entries.
     pub fn entries(&self) -> std::vec::Vec<u8> {
         self.entries.iter().flat_map(|entry| entry.0).collect()
     }
 
-    /// The header of this copy.
+    /// The primary header.
     pub fn primary_header(&self) -> [u8; HEADER] {
         let at = EntriesAt {
             sector: long(&self.header, 72),
@@ -233,7 +237,7 @@ impl Gpt {
         self.header_at(long(&self.header, 24), self.backup_sector(), at.sector)
     }
 
-    /// The header of the other copy, whose entries stand at `entries_sector`.
+    /// The backup header, whose entries are at `entries_sector`.
     pub fn backup_header(&self, entries_sector: u64) -> [u8; HEADER] {
         self.header_at(self.backup_sector(), long(&self.header, 24), entries_sector)
     }
@@ -251,8 +255,8 @@ impl Gpt {
     }
 }
 
-/// Whether a master boot record is the protective one of a plain GPT disk:
-/// one partition of type 0xEE and nothing else. A hybrid one is not.
+/// Whether a master boot record is the protective one of a plain GPT disk: one
+/// partition of type 0xEE and no other. A hybrid one is not.
 pub fn is_protective(mbr: &[u8]) -> bool {
     let Some(mbr) = mbr.first_chunk::<512>() else {
         return false;
@@ -263,8 +267,9 @@ pub fn is_protective(mbr: &[u8]) -> bool {
         && types.iter().filter(|kind| **kind == 0).count() == 3
 }
 
-/// How the kernel names a partition of a disk without GPT: the disk's
-/// signature and the number, `1a2b3c4d-01`.
+/// The kernel's id of a partition on a disk without GPT: the disk's signature
+/// and the number of the partition, `1a2b3c4d-01`. `None` where the disk has no
+/// signature.
 pub fn mbr_partition_id(mbr: &[u8], number: u32) -> Option<String<36>> {
     let mbr = mbr.first_chunk::<512>()?;
     let signature = word(mbr, 440);

@@ -1,4 +1,5 @@
-//! The vault's first record: whose it is and which pepper is in use.
+//! The header, the vault's first record: the server's id and name, and which
+//! pepper is in use.
 
 use core::fmt;
 use core::str::FromStr;
@@ -8,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::layout::Area;
 use crate::keys::{CheckValue, MasterKey, random_bytes};
 
-/// A server, for its whole life: 16 random bytes, written as 32 hex digits.
+/// The id of a server, for its whole life: 16 random bytes, written as 32 hex
+/// digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerId(pub [u8; 16]);
 
 impl ServerId {
-    /// For a new server.
+    /// A new id.
     pub fn random() -> Self {
         Self(random_bytes())
     }
@@ -25,7 +27,7 @@ impl fmt::Display for ServerId {
     }
 }
 
-/// Not 32 lower-case hex digits.
+/// The text is not 32 lower-case hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAServerId;
 
@@ -50,7 +52,7 @@ impl FromStr for ServerId {
     }
 }
 
-/// What people call the server: at most 64 bytes, no control characters.
+/// The name of a server: at most 64 bytes, no control characters.
 pub type ServerName = heapless::String<64>;
 
 /// The stored form of [`Area`].
@@ -60,19 +62,19 @@ enum StoredArea {
     Second,
 }
 
-/// Which pepper is in use, and whether the spare area still holds the one
-/// before it: then its destruction was interrupted and is finished first.
+/// Which pepper is in use, and whether the destruction of the previous one is
+/// finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PepperInUse {
     area: StoredArea,
-    /// SHA-256 of the pepper in use: tells that it was put together rightly.
+    /// SHA-256 of the pepper in use, to check that it was merged rightly.
     pub digest: [u8; 32],
-    /// The other area may still hold the pepper before it.
+    /// Whether the other area may still hold the previous pepper.
     pub spare_to_destroy: bool,
 }
 
 impl PepperInUse {
-    /// As it stands in the header.
+    /// The value for the header.
     pub fn new(area: Area, digest: [u8; 32], spare_to_destroy: bool) -> Self {
         let area = match area {
             Area::First => StoredArea::First,
@@ -94,22 +96,24 @@ impl PepperInUse {
     }
 }
 
-/// Not secret and not authenticated: changing it opens nothing.
+/// The header. It is neither secret nor authenticated: changing it opens
+/// nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// Whose vault it is.
+    /// The server's id.
     pub server_id: ServerId,
-    /// What people call the server.
+    /// The server's name.
     pub server_name: ServerName,
-    /// Counts the master keys that this server has had, from 1.
+    /// Number of the master key, from 1; each new master key of the server gets
+    /// the next.
     pub generation: u32,
-    /// Tells the right master key; see [`Header::accepts`].
+    /// Recognises the right master key; see [`Header::accepts`].
     pub check: CheckValue,
     /// Which pepper is in use.
     pub pepper: PepperInUse,
 }
 
-/// What the check value is bound to.
+/// The context of the check value.
 fn check_context(server_id: &ServerId, generation: u32) -> [u8; 20] {
     let mut context = [0; 20];
     context[..16].copy_from_slice(&server_id.0);
@@ -120,7 +124,7 @@ fn check_context(server_id: &ServerId, generation: u32) -> [u8; 20] {
 const CHECK: &str = "stayput master key check v1";
 
 impl Header {
-    /// A header as a new vault has it, without the vault.
+    /// The header of a new vault, without the vault.
     #[cfg(any(test, feature = "fuzzing"))]
     pub fn of_a_new_server(key: &MasterKey) -> Self {
         let server_id = ServerId::random();
@@ -138,8 +142,8 @@ impl Header {
         CheckValue::of(&key.derive(CHECK), &check_context(server_id, generation))
     }
 
-    /// Whether `key` is this server's master key of this generation. Every
-    /// way in is checked with this before anything is released.
+    /// Whether `key` is this server's master key of this generation. Every way
+    /// in is checked with this before anything is released.
     pub fn accepts(&self, key: &MasterKey) -> bool {
         let context = check_context(&self.server_id, self.generation);
         self.check.matches(&key.derive(CHECK), &context)

@@ -1,29 +1,30 @@
-//! Where everything stands in the vault. `docs/format.md` says the same.
+//! The layout of the vault: where each record is. `docs/format.md` describes
+//! it.
 
 use static_assertions::const_assert;
 
-/// Everything is read and written in blocks of this many bytes.
+/// Bytes of a block, the unit of all reads and writes.
 pub const BLOCK_SIZE: usize = 4096;
 
-/// Blocks in each half; copy A of a record is in the first half, copy B at
-/// the same place in the second, 480 KiB further on.
+/// Blocks of each half. Copy A of a record is in the first half, copy B at the
+/// same offset in the second, 480 KiB further on.
 pub const HALF: u32 = 120;
 
-/// Blocks in a vault: 960 KiB, which fits the gap in front of the first
-/// partition that partitioning tools leave (LBA 40 to 2047: 1004 KiB).
+/// Blocks of a vault: 960 KiB, which fits the gap that partitioning tools leave
+/// before the first partition (LBA 40 to 2047: 1004 KiB).
 pub const VAULT_BLOCKS: u32 = 2 * HALF;
 
 /// Bytes of a vault: 983,040.
 pub const VAULT_BYTES: u64 = VAULT_BLOCKS as u64 * BLOCK_SIZE as u64;
 
-/// A stretch of blocks that holds one record, at the same place in each half.
+/// The blocks of one record, at the same offset in each half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
     /// Block number within a half.
     pub start: u32,
     /// Blocks in one copy.
     pub blocks: u32,
-    /// What a record must say it is to be taken for one of this region.
+    /// The kind that the record's head must name.
     pub kind: u8,
 }
 
@@ -40,31 +41,33 @@ impl Region {
         self.start + self.blocks
     }
 
-    /// Bytes in one copy, the record's own head included.
+    /// Bytes in one copy, the head of the record included.
     pub const fn bytes(self) -> usize {
         self.blocks as usize * BLOCK_SIZE
     }
 }
 
-/// See [`super::Header`].
+/// The header: [`super::Header`].
 pub const HEADER: Region = Region::new(0, 1, 1);
-/// The theft state.
+/// The theft state: [`crate::theft::TheftState`].
 pub const STATE: Region = Region::new(1, 1, 2);
-/// See [`super::Policy`].
+/// The policy: [`super::Policy`].
 pub const POLICY: Region = Region::new(2, 1, 3);
 /// The newest events of the log.
 pub const LOG_NEWEST: Region = Region::new(3, 1, 8);
-/// The list of sticks.
+/// The list of sticks: [`super::StickList`].
 pub const STICKS: Region = Region::new(4, 4, 4);
 
-/// Blocks that these take at the start of each half.
+/// Blocks of all the records above, at the start of each half.
 pub const SMALL_RECORDS: u32 = STICKS.end();
 
-/// One of the two areas that a pepper and the slots sealed under it live in.
-/// A new pepper goes into the one that is not in use.
+/// One of the two areas for a pepper and the slots sealed under it. A new
+/// pepper goes to the area that is not in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Area {
+    /// The area of a new vault.
     First,
+    /// The other one.
     Second,
 }
 
@@ -77,7 +80,8 @@ impl Area {
         }
     }
 
-    /// The slot table: 96 KiB, enough for two places of 256 rows each.
+    /// The region of the slot table: 96 KiB, enough for two places of 256 rows
+    /// each.
     pub const fn slots(self) -> Region {
         match self {
             Self::First => Region::new(8, 24, 5),
@@ -85,8 +89,8 @@ impl Area {
         }
     }
 
-    /// The first block of the split pepper, counted from the vault's start:
-    /// one area in each half, in one copy.
+    /// The first block of the split pepper, counted from the vault's start.
+    /// There is one copy, and one area in each half.
     pub const fn pepper(self) -> u32 {
         match self {
             Self::First => PEPPER,
@@ -96,13 +100,13 @@ impl Area {
 }
 
 const PEPPER: u32 = 56;
-/// Blocks of one pepper area; 128,000 of its 131,072 bytes are used.
+/// Blocks of a pepper area. Of its 131,072 bytes 128,000 are used.
 pub const PEPPER_BLOCKS: u32 = 32;
 
-/// Older events are in a ring of one-block records.
+/// Records in the ring of older events; each takes one block.
 pub const LOG_BLOCKS: u32 = 16;
 
-/// Block `index` of the ring.
+/// The region of record `index` of the ring.
 pub const fn log(index: u32) -> Region {
     Region::new(88 + index % LOG_BLOCKS, 1, 7)
 }

@@ -1,4 +1,4 @@
-//! Finding the vault on this machine's disks, whatever udev knows of them.
+//! Finds and opens the vault on this machine's disks. udev is not needed.
 
 use core::fmt;
 use std::path::Path;
@@ -6,26 +6,26 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::partitions::{FoundPartition, named_by_udev, partitions};
-use super::place_file::VaultPlace;
 use super::read_ahead::ReadAhead;
+use super::vault_conf::VaultConf;
 use super::{BlockDevice, Discarded, VAULT_BYTES, Vault, VaultError};
-use crate::sys::block::{DirectFile, Forget};
+use crate::sys::block::{DirectFile, DiscardKind};
 use crate::sys::mount::{Access, mount_device, unmount};
 use crate::sys::sysfs;
 
-/// Where a partition that holds the vault as a file is mounted meanwhile.
+/// Where a partition is mounted that holds the vault as a file.
 const MOUNT_POINT: &str = "/run/stayput-vault";
 
-/// Why the vault could not be had.
+/// Why the vault could not be found or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocateError {
     /// No partition on any disk has the id that vault.conf names.
     NoPartition,
-    /// The partition is there; what is in it is not what was expected.
+    /// The partition is there, but its vault cannot be read or written.
     Vault(VaultError),
     /// The partition holds the vault of another server.
     OtherServer,
-    /// The partition or the file in it cannot be opened; the system's errno.
+    /// The partition or the file in it cannot be opened, with this errno.
     Open(i32),
 }
 
@@ -49,32 +49,32 @@ impl From<VaultError> for LocateError {
     }
 }
 
-/// The vault on its partition or in its file; a mount that was made for it
-/// ends when it is dropped.
+/// The disk space of a vault: a partition, or a file in one. Dropping it
+/// unmounts the partition.
 pub struct VaultDisk {
     // Dropped first: an open file would keep the mount busy.
     file: DirectFile,
-    _mounted: Option<Mounted>,
+    _mounted: Option<VaultMount>,
     partition: FoundPartition,
-    /// Of a disk that is only looked at.
+    /// The small records, where the disk is opened for reading only.
     ahead: ReadAhead,
 }
 
 impl Vault<VaultDisk> {
-    /// The partition that it is on.
+    /// The partition that the vault is on.
     pub fn partition(&self) -> &FoundPartition {
         &self.device.partition
     }
 
-    /// The kernel's name of the disk that it is on.
+    /// The kernel's name of the disk that the vault is on.
     pub fn disk(&self) -> &sysfs::Name {
         &self.partition().disk
     }
 }
 
-struct Mounted;
+struct VaultMount;
 
-impl Drop for Mounted {
+impl Drop for VaultMount {
     fn drop(&mut self) {
         let _ = unmount(Path::new(MOUNT_POINT));
         let _ = std::fs::remove_dir(MOUNT_POINT);
@@ -113,9 +113,13 @@ impl BlockDevice for VaultDisk {
 
     fn discard(&mut self, start: u32, blocks: u32) -> Discarded {
         let (start, blocks) = (start.into(), blocks.into());
-        if self.file.discard(start, blocks, Forget::EveryCopy).is_ok() {
+        if self
+            .file
+            .discard(start, blocks, DiscardKind::Secure)
+            .is_ok()
+        {
             Discarded::Securely
-        } else if self.file.discard(start, blocks, Forget::Content).is_ok() {
+        } else if self.file.discard(start, blocks, DiscardKind::Plain).is_ok() {
             Discarded::Plainly
         } else {
             Discarded::No
@@ -127,84 +131,82 @@ fn device_error(errno: Errno) -> VaultError {
     VaultError::Device(errno as i32)
 }
 
-/// Finds the vault that `place` names, opens it for reading and writing, and
+/// Finds the vault that `conf` names, opens it for reading and writing, and
 /// finishes what a power cut has interrupted.
 ///
 /// # Errors
 /// [`LocateError`].
-// Called from many places: a copy in each would make the boot stage larger.
+// Not inlined: it is called from many places and would be copied to each.
 #[inline(never)]
-pub fn open(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
-    Ok(open_as_is(place)?.finish_interrupted()?)
+pub fn open(conf: &VaultConf) -> Result<Vault<VaultDisk>, LocateError> {
+    Ok(open_unrepaired(conf)?.finish_interrupted()?)
 }
 
-/// Finds the vault that `place` names and opens it for reading and writing. What
-/// a power cut has interrupted stays as it is: for an entry in the log, which has
-/// nothing to do with it.
+/// Finds the vault that `conf` names and opens it for reading and writing, but
+/// does not finish what a power cut has interrupted. For writing to the log,
+/// which is independent of that.
 ///
 /// # Errors
 /// [`LocateError`].
 #[inline(never)]
-pub fn open_as_is(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
-    find(place, Access::ReadWrite)
+pub fn open_unrepaired(conf: &VaultConf) -> Result<Vault<VaultDisk>, LocateError> {
+    find(conf, Access::ReadWrite)
 }
 
-/// Finds the vault that `place` names and opens it for reading only: nothing can
-/// be written.
+/// Finds the vault that `conf` names and opens it for reading only.
 ///
 /// # Errors
 /// [`LocateError`].
 #[inline(never)]
-pub fn look(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
-    find(place, Access::ReadOnly)
+pub fn open_read_only(conf: &VaultConf) -> Result<Vault<VaultDisk>, LocateError> {
+    find(conf, Access::ReadOnly)
 }
 
-/// Opens the vault for reading only, first where it was found before (`at`), so
-/// that the partition tables need not be read again; elsewhere if it is not
-/// there any more.
+/// Opens the vault for reading only. Looks first on the partition `at`, where
+/// it was found before, so that the partition tables need not be read again.
 ///
 /// # Errors
 /// [`LocateError`].
-pub fn look_again(
-    place: &VaultPlace,
+pub fn reopen_read_only(
+    conf: &VaultConf,
     at: &FoundPartition,
 ) -> Result<Vault<VaultDisk>, LocateError> {
-    open_this(place, at, Access::ReadOnly).or_else(|_| look(place))
+    open_at(conf, at, Access::ReadOnly).or_else(|_| open_read_only(conf))
 }
 
-/// For reading only, with everything finished. The disk is opened for writing
-/// only if there is something to finish: udev reads a disk anew each time that
-/// one who could write closes it.
+/// Finishes what a power cut has interrupted, and opens the vault for reading
+/// only. The disk is opened for writing only where there is something to
+/// finish, because udev reads a disk again each time that a writer closes it.
 ///
 /// # Errors
 /// [`LocateError`].
-pub fn look_at_finished(place: &VaultPlace) -> Result<Vault<VaultDisk>, LocateError> {
-    let vault = look(place)?;
+pub fn repair_and_open_read_only(conf: &VaultConf) -> Result<Vault<VaultDisk>, LocateError> {
+    let vault = open_read_only(conf)?;
     if !vault.is_interrupted()? {
         return Ok(vault);
     }
-    // Where the vault is a file, its filesystem is mounted for one at a time.
+    // A vault in a file: its filesystem is mounted once at a time.
     drop(vault);
-    if let Err(error) = open(place) {
-        // A disk that takes no more writes can still be read; and no slot is read
-        // beside a reset that has begun.
+    if let Err(error) = open(conf) {
+        // A disk that cannot be written can still be read. After *reset begun*
+        // no slot is read.
         log::warn!("what was interrupted is not finished: {error}");
     }
-    look(place)
+    open_read_only(conf)
 }
 
-fn find(place: &VaultPlace, access: Access) -> Result<Vault<VaultDisk>, LocateError> {
-    // At nearly every boot: no disk's table has to be read.
-    if let Some(partition) = named_by_udev(&place.partition)
-        && let Ok(vault) = open_this(place, &partition, access)
+fn find(conf: &VaultConf, access: Access) -> Result<Vault<VaultDisk>, LocateError> {
+    // Usually udev knows the partition, and no partition table has to be read.
+    if let Some(partition) = named_by_udev(&conf.partition)
+        && let Ok(vault) = open_at(conf, &partition, access)
     {
         return Ok(vault);
     }
-    // A copied disk brings a second partition with the same id: what is wrong
-    // with one of them must not hide the vault.
+    // A copied disk has a partition with the same id: an error on one of them
+    // must not hide the vault on the other.
     let mut wrong = LocateError::NoPartition;
-    for partition in named(place) {
-        match open_this(place, &partition, access) {
+    for partition in partitions_named(conf) {
+        match open_at(conf, &partition, access) {
             Ok(vault) => return Ok(vault),
             Err(error) if wrong == LocateError::NoPartition => wrong = error,
             Err(_) => {}
@@ -213,48 +215,52 @@ fn find(place: &VaultPlace, access: Access) -> Result<Vault<VaultDisk>, LocateEr
     Err(wrong)
 }
 
-fn open_this(
-    place: &VaultPlace,
+fn open_at(
+    conf: &VaultConf,
     partition: &FoundPartition,
     access: Access,
 ) -> Result<Vault<VaultDisk>, LocateError> {
-    let vault = Vault::open_as_is(disk_space(place, partition, access)?)?;
-    // Another server's vault is not written to, not even to mend it.
-    match vault.header().server_id == place.server_id {
+    let vault = Vault::open_unrepaired(open_space(conf, partition, access)?)?;
+    // Another server's vault must not be written, not even to repair it.
+    match vault.header().server_id == conf.server_id {
         true => Ok(vault),
         false => Err(LocateError::OtherServer),
     }
 }
 
-/// The partitions that have the vault's id.
-fn named(place: &VaultPlace) -> impl Iterator<Item = FoundPartition> {
-    let id = place.partition.clone();
+/// The partitions with the id that `conf` names.
+fn partitions_named(conf: &VaultConf) -> impl Iterator<Item = FoundPartition> {
+    let id = conf.partition.clone();
     partitions().into_iter().filter(move |found| found.id == id)
 }
 
-/// The kernel's name of the disk that should hold the vault, whether or not one
-/// can be opened there; an open one knows its disk ([`Vault::disk`]).
-pub fn disk_of(place: &VaultPlace) -> Option<sysfs::Name> {
-    named(place).next().map(|found| found.disk)
+/// The kernel's name of the disk with the partition that `conf` names, whether
+/// or not the vault on it can be opened. An open vault knows its disk:
+/// [`Vault::disk`].
+pub fn disk_of(conf: &VaultConf) -> Option<sysfs::Name> {
+    partitions_named(conf).next().map(|found| found.disk)
 }
 
-/// The disk space of the vault that `place` names, whatever is in it.
+/// Opens the disk space of the vault that `conf` names for reading and writing,
+/// whatever it holds.
 ///
 /// # Errors
 /// [`LocateError::NoPartition`], [`LocateError::Open`]; [`VaultError::Damaged`]
 /// where it is too short to be a vault.
-pub fn open_disk(place: &VaultPlace) -> Result<VaultDisk, LocateError> {
-    let partition = named(place).next().ok_or(LocateError::NoPartition)?;
-    disk_space(place, &partition, Access::ReadWrite)
+pub fn open_disk(conf: &VaultConf) -> Result<VaultDisk, LocateError> {
+    let partition = partitions_named(conf)
+        .next()
+        .ok_or(LocateError::NoPartition)?;
+    open_space(conf, &partition, Access::ReadWrite)
 }
 
-fn disk_space(
-    place: &VaultPlace,
+fn open_space(
+    conf: &VaultConf,
     partition: &FoundPartition,
     access: Access,
 ) -> Result<VaultDisk, LocateError> {
     let device = &partition.device;
-    let (file, _mounted) = match &place.file {
+    let (file, _mounted) = match &conf.file {
         None => (open_direct(device, access)?, None),
         Some(name) => {
             let (file, mounted) = open_in_filesystem(device, name, access)?;
@@ -285,23 +291,24 @@ fn open_error(error: std::io::Error) -> LocateError {
     LocateError::Open(error.raw_os_error().unwrap_or(0))
 }
 
-/// Mounts the partition for as long as the file is open.
+/// Mounts the partition and opens the file in it.
 fn open_in_filesystem(
     device: &Path,
     name: &str,
     access: Access,
-) -> Result<(DirectFile, Mounted), LocateError> {
+) -> Result<(DirectFile, VaultMount), LocateError> {
     let target = Path::new(MOUNT_POINT);
     std::fs::create_dir_all(target).map_err(open_error)?;
     let mount = |access| {
         let mount = |filesystem| mount_device(device, target, filesystem, access, "");
         mount("vfat").or_else(|_| mount("ext4"))
     };
-    // One that is mounted for writing elsewhere cannot be mounted otherwise.
+    // A filesystem that is mounted for writing elsewhere cannot be mounted
+    // read-only.
     mount(access)
         .or_else(|_| mount(Access::ReadWrite))
         .map_err(|errno| LocateError::Open(errno as i32))?;
-    let mounted = Mounted;
+    let mounted = VaultMount;
     let file = open_direct(&target.join(name), access)?;
     Ok((file, mounted))
 }

@@ -18,7 +18,6 @@ mod layout;
 pub mod locate;
 pub mod partitions;
 mod pepper;
-mod place_file;
 mod policy;
 mod proof;
 mod read_ahead;
@@ -27,6 +26,7 @@ mod slots;
 mod sticks;
 mod store;
 mod theft;
+mod vault_conf;
 
 #[cfg(any(test, feature = "fuzzing"))]
 mod tests;
@@ -34,22 +34,23 @@ mod tests;
 pub use destruction::Destroyed;
 pub use device::{BlockDevice, Discarded};
 pub use error::VaultError;
-pub use event::{Answered, Event, EventKind, LockedBecause, OpenedBy, wrong_entries};
-pub use event_proof::{Span, Standing};
+pub use event::{EventKind, LockedBecause, LoggedEvent, OpenedBy, wrong_entries};
+pub use event_proof::{EventSpan, ProofStatus};
 pub use header::{Header, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
 pub use locate::LocateError;
-pub use place_file::{PLACE_FILE, PLACE_FILE_BYTES, PartitionId, PlaceFileError, VaultPlace};
 pub use policy::{DEFAULT_KEY_IDS, Keep, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
 pub use proof::{Proven, ProvenRecords, Unproven};
 pub use record::FORMAT_VERSION;
 pub use slots::{
-    Curve, Entered, EnvironmentSlot, Factor, Group, KeyServer, Label, MAX_ADDRESSES, MAX_FACTORS,
-    MAX_PLACES, MAX_ROWS, MAX_SERVERS, MAX_SIGNING, OwnAddress, POINT, Passphrase, PassphraseError,
-    PassphraseSlot, Passphrases, PersonName, PointBytes, PublicKey, Row, SealedValues, SlotTable,
-    Thresholds, Unusable, Value, usable,
+    Count, Curve, EnvironmentSlot, Factor, FactorCounts, Group, KEY_SERVER, KeyServer, Label,
+    MAX_ADDRESSES, MAX_FACTORS, MAX_PLACES, MAX_ROWS, MAX_SERVERS, MAX_SIGNING, OwnAddress, POINT,
+    Passphrase, PassphraseError, PassphraseOutcome, PassphraseSlot, Passphrases, PerGroup,
+    PersonName, PointBytes, PublicKey, Row, SealedValues, SlotTable, Thresholds,
+    UnusablePassphrase, Value, check_passphrase, has_member, is_key_server,
 };
 pub use sticks::{KnownCode, KnownStick, MAX_STICKS, StickList};
+pub use vault_conf::{PartitionId, VAULT_CONF, VAULT_CONF_BYTES, VaultConf, VaultConfError};
 
 #[cfg(feature = "fuzzing")]
 pub use authenticated::read_as_each as read_as_each_record;
@@ -120,7 +121,7 @@ impl<D: BlockDevice> Vault<D> {
     /// [`VaultError::NotAVault`], [`VaultError::Damaged`],
     /// [`VaultError::Newer`], [`VaultError::Device`].
     pub fn open(device: D) -> Result<Self, VaultError> {
-        Self::open_as_is(device)?.finish_interrupted()
+        Self::open_unrepaired(device)?.finish_interrupted()
     }
 
     /// What [`Vault::open`] does after reading the header.
@@ -143,7 +144,7 @@ impl<D: BlockDevice> Vault<D> {
     ///
     /// # Errors
     /// As [`Vault::open`].
-    pub fn open_as_is(device: D) -> Result<Self, VaultError> {
+    pub fn open_unrepaired(device: D) -> Result<Self, VaultError> {
         let Some(payload) = store::read(&device, HEADER)? else {
             return Err(VaultError::NotAVault);
         };
@@ -318,7 +319,7 @@ impl<D: BlockDevice> Vault<D> {
     ///
     /// # Errors
     /// [`VaultError::Device`].
-    pub fn events(&self) -> Result<Vec<Event>, VaultError> {
+    pub fn events(&self) -> Result<Vec<LoggedEvent>, VaultError> {
         Ok(EventLog::read(&self.device)?.events())
     }
 
@@ -337,7 +338,7 @@ impl<D: BlockDevice> Vault<D> {
     ///
     /// # Errors
     /// [`VaultError::Device`], [`VaultError::WrongKey`].
-    pub fn prove_events(&self, key: &MasterKey) -> Result<Vec<Span>, VaultError> {
+    pub fn prove_events(&self, key: &MasterKey) -> Result<Vec<EventSpan>, VaultError> {
         if !self.accepts(key) {
             return Err(VaultError::WrongKey);
         }

@@ -1,12 +1,12 @@
-//! The partitions of this machine's disks and their ids, without blkid; udev only
-//! spares the search.
+//! The partitions of this machine's disks and their ids, read without blkid.
+//! udev, where it runs, only saves the search.
 
 use core::fmt;
 use std::path::{Path, PathBuf};
 
 use super::BLOCK_SIZE;
 use super::gpt::{self, Gpt};
-use super::place_file::PartitionId;
+use super::vault_conf::PartitionId;
 use crate::sys::block::DirectFile;
 use crate::sys::sysfs;
 
@@ -16,14 +16,14 @@ pub const PARTITION_NAME: &str = "stayput";
 /// Where the kernel lists its disks and partitions.
 const CLASS: &str = "/sys/class/block";
 
-/// A partition as the kernel knows it.
+/// A partition with its id.
 #[derive(Clone, Debug)]
 pub struct FoundPartition {
-    /// `/dev/...`.
+    /// Its device file in /dev.
     pub device: PathBuf,
     /// The kernel's name of its disk.
     pub disk: sysfs::Name,
-    /// PARTUUID of the partition.
+    /// Its PARTUUID.
     pub id: PartitionId,
 }
 
@@ -37,8 +37,9 @@ pub fn partitions_of(disk: &str) -> Vec<FoundPartition> {
     partitions_where(|found| found == disk)
 }
 
-/// The partition that udev says has this id, where it has said so yet. It may be
-/// wrong, and knows one of several with the same id.
+/// The partition with this id according to udev; `None` where udev does not
+/// know it (yet). udev may be wrong, and knows only one of several partitions
+/// with the same id.
 pub fn named_by_udev(id: &PartitionId) -> Option<FoundPartition> {
     let link = std::fs::read_link(Path::new("/dev/disk/by-partuuid").join(id.as_str())).ok()?;
     let name = link.file_name()?.to_str()?;
@@ -52,7 +53,7 @@ pub fn named_by_udev(id: &PartitionId) -> Option<FoundPartition> {
 fn partitions_where(is_wanted: impl Fn(&str) -> bool) -> Vec<FoundPartition> {
     let mut table_of_disk = None;
     let mut found = Vec::new();
-    // By disk: each table is read once.
+    // Sorted by disk, so that each table is read once.
     for (disk, name, number) in numbered() {
         if !is_wanted(&disk) {
             continue;
@@ -69,7 +70,7 @@ fn partitions_where(is_wanted: impl Fn(&str) -> bool) -> Vec<FoundPartition> {
     found
 }
 
-/// Each partition's disk, name and number, sorted by these.
+/// The disk, name and number of each partition, sorted by disk and number.
 fn numbered() -> Vec<(sysfs::Name, sysfs::Name, u32)> {
     let mut all: Vec<_> = sysfs::list(CLASS.as_ref())
         .into_iter()
@@ -90,7 +91,7 @@ fn parent_disk(partition: &str) -> Option<sysfs::Name> {
 
 #[cfg(feature = "admin")]
 impl FoundPartition {
-    /// The kernel says that it is a vault by its GPT name.
+    /// Whether its GPT name is the one of a vault, as the kernel tells it.
     pub fn has_vaults_name(&self) -> bool {
         let name = self.device.file_name().unwrap_or_default();
         let path = Path::new(CLASS).join(name).join("uevent");
@@ -100,7 +101,7 @@ impl FoundPartition {
     }
 }
 
-/// A disk's partition table, as far as ids need it.
+/// A disk's partition table, as far as the ids need it.
 enum Table {
     Gpt(Box<Gpt>),
     Mbr(Box<[u8; 512]>),
@@ -133,12 +134,12 @@ pub fn sector_size(disk: &str) -> u64 {
 
 fn read_table(disk: &str) -> Option<Table> {
     let file = DirectFile::open(&Path::new("/dev").join(disk), false).ok()?;
-    // The header, and the entries where every tool puts them, right behind it.
+    // The header, and the entries, which every tool puts right behind it.
     let mut start = vec![0; 8 * BLOCK_SIZE];
     let sector = usize::try_from(sector_size(disk)).ok()?;
     if file.read_many(0, &mut start).is_err() {
-        // The vault may begin right behind the usual 128 entries: a block that is
-        // lost there is not the table's.
+        // Only the header and 128 entries: the unreadable block may belong to
+        // the vault behind them.
         start.truncate((2 * sector + gpt::ENTRIES_BYTES).next_multiple_of(BLOCK_SIZE));
         file.read_many(0, &mut start).ok()?;
     }

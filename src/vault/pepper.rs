@@ -1,5 +1,5 @@
-//! The pepper: 32 random bytes that every slot is sealed under, split so that
-//! losing any part of 128,000 bytes loses it all.
+//! The pepper: 32 random bytes under which the slots are sealed. It is split
+//! over 128,000 bytes, so that losing any part of them loses the pepper.
 //!
 //! The split is LUKS's anti-forensic splitter (AFsplit, LUKS on-disk format
 //! specification 1.2, section 2.4) with SHA-256 and 4000 stripes of 32 bytes.
@@ -19,8 +19,8 @@ const AREA_BYTES: usize = PEPPER_BLOCKS as usize * BLOCK_SIZE;
 const_assert!(STRIPES * STRIPE == 128_000);
 const_assert!(STRIPES * STRIPE <= AREA_BYTES);
 
-/// SHA-256 of the pepper, kept in the header: tells a damaged pepper from a
-/// whole one. Of 256 random bits it gives nothing away.
+/// SHA-256 of the pepper, stored in the header to recognise a damaged pepper.
+/// It reveals nothing about 256 random bits.
 pub fn digest(pepper: &Secret32) -> [u8; 32] {
     Sha256::digest(pepper.expose()).into()
 }
@@ -39,7 +39,8 @@ fn fold(state: &mut [u8; STRIPE], stripe: &[u8]) {
     }
 }
 
-/// All stripes but the last are random; the last one completes the secret.
+/// Splits the pepper: all stripes but the last are random, and the last
+/// completes the pepper.
 fn split(pepper: &Secret32) -> Zeroizing<Vec<u8>> {
     let mut area = Zeroizing::new(vec![0; AREA_BYTES]);
     fill_random(&mut area);
@@ -65,7 +66,7 @@ fn merge(area: &[u8]) -> Secret32 {
     Secret32::new(*state)
 }
 
-/// Writes the split pepper to its area and flushes.
+/// Splits the pepper, writes it to its area and flushes.
 ///
 /// # Errors
 /// [`VaultError::Device`].
@@ -92,10 +93,11 @@ fn write_area(device: &mut dyn BlockDevice, area: Area, bytes: &[u8]) -> Result<
     device.flush()
 }
 
-/// Reads the pepper and compares it with the header's digest.
+/// Reads the pepper and compares it with the digest in the header.
 ///
 /// # Errors
-/// [`VaultError::PepperDamaged`] when it is not the one that the header means.
+/// [`VaultError::PepperDamaged`] when the digest is another one;
+/// [`VaultError::Device`].
 pub fn read(
     device: &dyn BlockDevice,
     area: Area,

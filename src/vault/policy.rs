@@ -1,5 +1,5 @@
-//! What is released, to whom. Kept in the vault, so that every way in
-//! releases the same and nobody can change it without the master key.
+//! The owner's policy. It is in the vault, so that every way in releases the
+//! same, and nobody can change it without the master key.
 
 use core::net::IpAddr;
 
@@ -8,28 +8,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::theft::TheftPolicy;
 
-/// At most this many key ids are released. MariaDB would take more; an id is
-/// added only when keys are rotated.
+/// Key ids that are released, at most. MariaDB would take more, but ids are
+/// only added when keys are rotated.
 pub const MAX_KEY_IDS: usize = 16;
 
-/// The system tablespace, the redo log, the binary log and Aria always use 1;
-/// temporary files use 2.
+/// Key ids of a new server. The system tablespace, the redo log, the binary log
+/// and Aria use 1; temporary files use 2.
 pub const DEFAULT_KEY_IDS: [u32; 2] = [1, 2];
 
-/// Who reads MariaDB's key file, and every key id that was ever released.
+/// Who may read MariaDB's key file, and which keys it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MariadbRelease {
-    /// Numeric owner of the key file: the stage that writes it cannot look a
-    /// name up.
+    /// User id of the key file's owner. The boot stage cannot look up names.
     pub uid: u32,
-    /// Numeric group that may read the key file's folder.
+    /// Group id that may read the key file's folder.
     pub gid: u32,
-    /// Every id of a key that MariaDB ever had: its files may need it still.
+    /// The id of every key that MariaDB ever had: its files may still need it.
     pub key_ids: Vec<u32, MAX_KEY_IDS>,
 }
 
 impl MariadbRelease {
-    /// With the key ids of a new server.
+    /// The release for a new server, with [`DEFAULT_KEY_IDS`].
     pub fn new(uid: u32, gid: u32) -> Self {
         Self {
             uid,
@@ -39,37 +38,38 @@ impl MariadbRelease {
     }
 }
 
-/// How long MariaDB's key file stays in the memory filesystem.
+/// How long MariaDB's key file stays in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(clap::ValueEnum))]
 pub enum Keep {
-    /// For as long as the server runs.
+    /// While the server runs.
     #[default]
     Always,
     /// Until MariaDB has read it.
     UntilStarted,
 }
 
-/// Neighbours that are asked for again when a place is remembered, at most.
+/// Neighbours whose addresses the policy keeps, at most.
 pub const MAX_NEIGHBOURS: usize = 16;
 
-/// What the owner has decided. Authenticated under the master key.
+/// The owner's decisions. Authenticated under the master key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
-    /// `None` until `stayput mariadb enable`.
+    /// The release of MariaDB's keys; `None` before `stayput mariadb enable`.
     pub mariadb: Option<MariadbRelease>,
-    /// What happens where the server may have been stolen.
+    /// What is done when the server may have been stolen.
     pub theft: TheftPolicy,
     /// Addresses of the neighbours that were enrolled last. After a reset
-    /// nothing else knows whom to ask, and the prompt has no other way to find
-    /// out. What answers there is the secret, not the address.
+    /// `remember` has no other way to know whom to ask. The addresses are not
+    /// secret; the hardware addresses are.
     pub neighbours: Vec<IpAddr, MAX_NEIGHBOURS>,
-    /// The owner wants `on_strikes = reset` as soon as a stick was verified
-    /// that is kept elsewhere. It does nothing but be reminded of.
+    /// Whether the owner wants `on_strikes = reset` as soon as a stick that is
+    /// kept elsewhere was verified. Commands remind of it; it has no other
+    /// effect.
     pub wants_reset: bool,
-    /// How long the released key file stays.
+    /// How long MariaDB's key file stays in memory.
     pub keep: Keep,
-    /// The home that was enrolled last has key servers: another place does not
-    /// become one without them.
+    /// Whether the home that was enrolled last has key servers: then no place
+    /// without key servers can be enrolled at the prompt.
     pub has_servers: bool,
 }

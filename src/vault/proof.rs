@@ -1,29 +1,30 @@
-//! What a record's content is worth. Whoever can write the disk can write
-//! anything into it; only the master key tells what this server wrote.
+//! Types for proven and unproven records. Whoever can write to the disk can
+//! write any record; only the master key tells which were written by this
+//! server.
 
 use core::ops::Deref;
 
 use super::{Policy, StickList};
 use crate::theft::TheftState;
 
-/// Content as it stands on the disk. It may decide how a server stays locked
-/// and whom it asks, never what is released: whoever wrote it could have
-/// destroyed the vault as well.
+/// Content read from the disk without the master key. It may decide how a
+/// server stays locked and whom it asks, because whoever wrote it could have
+/// destroyed the vault as well. It never decides what is released.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unproven<T>(T);
 
-/// Content that somebody with the master key wrote. Only the vault makes one:
-/// when the master key proves a record, or writes it.
+/// Content that was written with the master key. Only the vault makes one, when
+/// the master key proves a record or writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proven<T>(T);
 
 impl<T> Unproven<T> {
-    /// Anybody can claim anything.
+    /// Marks content as unproven.
     pub fn new(content: T) -> Self {
         Self(content)
     }
 
-    /// The content. Whoever calls this says by the name that it is a claim.
+    /// The content; the name reminds the caller that it is only a claim.
     pub fn as_claimed(&self) -> &T {
         &self.0
     }
@@ -34,7 +35,7 @@ impl<T> Proven<T> {
         Self(content)
     }
 
-    /// A copy to be changed. Nothing proves it until the vault has written it.
+    /// A copy to be changed. It is unproven until the vault has written it.
     pub fn draft(&self) -> T
     where
         T: Clone,
@@ -51,14 +52,17 @@ impl<T> Deref for Proven<T> {
     }
 }
 
-/// What the master key proves about the vault.
+/// The records that decide about a release, proven by the master key.
 #[derive(Clone, Debug)]
 pub struct ProvenRecords {
+    /// The policy.
     pub policy: Proven<Policy>,
+    /// The list of sticks.
     pub sticks: Proven<StickList>,
+    /// The theft state.
     pub state: TheftState,
-    /// Otherwise the state says armed, and nobody with the master key wrote
-    /// that: [`super::Vault::arm`] mends it.
+    /// Whether the state is believed: `false` where it is *armed* without a
+    /// right HMAC. Then [`super::Vault::arm`] puts it right.
     pub state_proven: bool,
 }
 

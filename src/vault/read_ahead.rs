@@ -1,16 +1,17 @@
-//! The small records, read in two goes when a disk is opened to look at it: most
-//! of what a boot reads, which would otherwise be some thirty reads.
+//! Reads all small records with two requests when a vault is opened for reading
+//! only. They are most of what a boot reads, and would otherwise take some
+//! thirty requests.
 
 use super::BlockDevice;
 use super::layout::{BLOCK_SIZE, HALF, SMALL_RECORDS};
 
-/// The small records of each half, as they stood on the disk. A half that could
-/// not be read in one go has a block that is lost: its blocks are read one by one.
+/// The small records of each half. A half that cannot be read with one request,
+/// because a block is lost, is `None`: its blocks are then read one by one.
 #[derive(Default)]
 pub struct ReadAhead([Option<Vec<u8>>; 2]);
 
 impl ReadAhead {
-    /// To be kept only while nothing is written.
+    /// Reads them. Not to be used once something is written.
     pub fn of(device: &impl BlockDevice) -> Self {
         Self([0, HALF].map(|start| {
             let mut blocks = vec![0; SMALL_RECORDS as usize * BLOCK_SIZE];
@@ -19,7 +20,8 @@ impl ReadAhead {
         }))
     }
 
-    /// So many bytes from the beginning of block `start`, if all of them are here.
+    /// This many bytes from the beginning of block `start`, where all of them
+    /// were read.
     pub fn get(&self, start: u32, bytes: usize) -> Option<&[u8]> {
         let half = self.0.get((start / HALF) as usize)?.as_ref()?;
         let from = (start % HALF) as usize * BLOCK_SIZE;

@@ -1,30 +1,31 @@
-//! One record: a head of 64 bytes and a payload, in one or more blocks.
+//! The format of a record: a head of 64 bytes and a payload, in one or more
+//! blocks.
 
 use sha2::{Digest, Sha256};
 
 use super::layout::{BLOCK_SIZE, Region};
 
 const MAGIC: [u8; 4] = *b"SPUT";
-/// Version of this framing and of every payload in it.
+/// Version of the record format and of all payloads.
 pub const FORMAT_VERSION: u8 = 1;
 /// Bytes of a record's head.
 pub const HEAD: usize = 64;
 
-/// Why a copy does not count.
+/// Why a copy of a record is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
-    /// Not a record, torn, or changed.
+    /// It is no record, or it is torn or changed.
     Damaged,
-    /// Whole, but written by a version of stayput that this one is too old for.
+    /// It is whole, but of a newer version of stayput.
     Newer,
 }
 
-/// A record found whole.
+/// A valid record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
     /// Counts the writes of this record, from 1.
     pub sequence: u64,
-    /// The content, whose digest fits.
+    /// The content.
     pub payload: &'a [u8],
 }
 
@@ -36,7 +37,7 @@ fn digest(head: &[u8], payload: &[u8]) -> [u8; 32] {
         .into()
 }
 
-/// Bytes that a payload may have in `region`.
+/// Bytes of a payload in `region`, at most.
 pub const fn capacity(region: Region) -> usize {
     region.bytes() - HEAD
 }
@@ -46,24 +47,24 @@ pub const fn blocks_for(length: usize) -> u32 {
     (HEAD + length).div_ceil(BLOCK_SIZE) as u32
 }
 
-/// Blocks of the record whose first one this is, as far as it can be told: never
-/// more than `region` has.
+/// Blocks of the record that begins with `first_block`, according to its head;
+/// never more than `region` has.
 pub fn blocks_of(region: Region, first_block: &[u8]) -> u32 {
     let length = length_of(first_block).map_or(0, |length| length as usize);
     blocks_for(length.min(capacity(region)))
 }
 
-/// The payload's length as a head gives it.
+/// The length of the payload in a head.
 fn length_of(head: &[u8]) -> Option<u32> {
     let bytes = head.get(16..20)?;
     Some(u32::from_le_bytes(bytes.try_into().ok()?))
 }
 
-/// Lays the record out in `buffer`, whose bytes behind it become zero.
+/// Encodes a record into `buffer` and fills the rest with zeroes.
 ///
 /// # Panics
-/// If the payload is longer than [`capacity`]; the types that are stored are
-/// of fixed capacity and sized to fit.
+/// If the payload is longer than [`capacity`]. All stored types have a fixed
+/// capacity that fits.
 pub fn encode(region: Region, sequence: u64, payload: &[u8], buffer: &mut [u8]) {
     assert!(
         payload.len() <= capacity(region),
@@ -81,10 +82,10 @@ pub fn encode(region: Region, sequence: u64, payload: &[u8], buffer: &mut [u8]) 
     head[32..].copy_from_slice(&digest);
 }
 
-/// Reads the record in `buffer`, which holds one copy of `region`.
+/// Decodes the record in `buffer`, which holds one copy of `region`.
 ///
 /// # Errors
-/// [`Invalid`]: there is no whole record of this kind.
+/// [`Invalid`] when there is no valid record of this kind.
 pub fn decode(region: Region, buffer: &[u8]) -> Result<Record<'_>, Invalid> {
     let (head, rest) = buffer.split_at_checked(HEAD).ok_or(Invalid::Damaged)?;
     let field = |range: core::ops::Range<usize>| &head[range];

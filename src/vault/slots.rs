@@ -1,20 +1,29 @@
 //! The slot table: the ways to the master key that the vault itself holds,
 //! sealed under the pepper.
 
+mod enrolled_values;
 mod environment;
+mod groups;
 mod key_server;
 mod passphrase;
-mod usable;
+mod passphrase_rules;
+mod row;
 
+pub use enrolled_values::SealedValues;
 pub use environment::{
-    EnvironmentSlot, Factor, Group, Label, MAX_ADDRESSES, MAX_FACTORS, MAX_PLACES, MAX_ROWS,
-    OwnAddress, Row, SealedValues, Thresholds, Value,
+    EnvironmentSlot, Factor, Label, MAX_ADDRESSES, MAX_FACTORS, MAX_PLACES, MAX_ROWS, OwnAddress,
+    Value,
 };
-pub use key_server::{Curve, KeyServer, MAX_SERVERS, MAX_SIGNING, POINT, PointBytes, PublicKey};
+pub use groups::{Count, FactorCounts, Group, PerGroup, Thresholds};
+pub use key_server::{
+    Curve, KEY_SERVER, KeyServer, MAX_SERVERS, MAX_SIGNING, POINT, PointBytes, PublicKey,
+    is_key_server,
+};
 pub use passphrase::{
-    Entered, Passphrase, PassphraseError, PassphraseSlot, Passphrases, PersonName,
+    Passphrase, PassphraseError, PassphraseOutcome, PassphraseSlot, Passphrases, PersonName,
 };
-pub use usable::{Unusable, usable};
+pub use passphrase_rules::{UnusablePassphrase, check_passphrase};
+pub use row::{Row, has_member};
 
 #[cfg(test)]
 pub use passphrase::largest as largest_passphrases;
@@ -157,15 +166,11 @@ mod tests {
             name: text(32).as_str().try_into().unwrap(),
             factors: (0..MAX_FACTORS)
                 .map(|_| Factor {
-                    group: Group::Place,
+                    group: Group::Neighbours,
                     label: text(64).as_str().try_into().unwrap(),
                 })
                 .collect(),
-            need: Thresholds {
-                machine: 255,
-                place: 255,
-                servers: 255,
-            },
+            need: Thresholds::from_fn(|_| 255),
             rows: (0..MAX_ROWS).map(|_| row.clone()).collect(),
             enrolled: SealedValues {
                 sealed: Sealed {

@@ -1,73 +1,69 @@
-//! The list of backup sticks that were made for this server, and whether
-//! there is a recovery code.
+//! The list of backup sticks and of the recovery code of this server.
 
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
 use crate::theft::WayBack;
 
-/// Sticks that are kept count of, at most.
+/// Sticks in the list, at most.
 pub const MAX_STICKS: usize = 32;
 
-/// One stick, as the server remembers it. The stick itself holds the key.
+/// What the list says about a stick. The key is on the stick itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownStick {
-    /// Random; stands in the stick's key file too.
+    /// Random id, which is in the stick's key file too.
     pub id: [u8; 8],
-    /// What the owner wrote on it.
+    /// The label that the owner wrote on it.
     pub label: String<32>,
     /// Whether the stick needs a PIN.
     pub has_pin: bool,
-    /// Which master key it wraps.
+    /// Generation of the master key that it wraps.
     pub generation: u32,
-    /// Seconds since 1970 (UTC).
+    /// When it was made, in seconds since 1970 (UTC).
     pub made: u64,
     /// When it was last seen to open, in seconds since 1970 (UTC).
     pub verified: Option<u64>,
-    /// Where the owner says that it is kept; empty when nobody was asked.
+    /// Where it is kept according to the owner; empty where nobody was asked.
     pub kept: String<48>,
 }
 
-/// The recovery code that somebody has written down; the code itself is
-/// nowhere.
+/// What the list says about the recovery code. The code itself is not stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownCode {
-    /// Which master key it is.
+    /// Generation of the master key that it spells.
     pub generation: u32,
     /// When it was last typed back, in seconds since 1970 (UTC).
     pub verified: u64,
-    /// Where the owner says that it is; empty when nobody was asked.
+    /// Where it is kept according to the owner; empty where nobody was asked.
     pub kept: String<48>,
 }
 
-/// The ways in that are no part of the vault.
+/// The ways in outside the vault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StickList {
-    /// The sticks that were made and not taken off the list.
+    /// The sticks that were made and not removed from the list.
     pub sticks: Vec<KnownStick, MAX_STICKS>,
     /// The recovery code, if it was ever written down.
     pub code: Option<KnownCode>,
 }
 
 impl KnownStick {
-    /// The id as people and scripts read it: 16 hex digits.
+    /// The id as 16 hex digits.
     #[cfg(feature = "admin")]
     pub fn hex_id(&self) -> std::string::String {
         self.id.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Whether it opens a server with the master key of this `generation` when
-    /// the `plugged` sticks are lost.
+    /// Whether it is a way in without the `plugged` sticks: it was verified,
+    /// has the master key of this `generation`, and is not one of them.
     pub fn opens_without(&self, generation: u32, plugged: &[[u8; 8]]) -> bool {
         self.generation == generation && self.verified.is_some() && !plugged.contains(&self.id)
     }
 }
 
 impl StickList {
-    /// Whether the server opens when everything that is plugged in is lost:
-    /// with a stick that was seen to open with the master key of this
-    /// `generation`, and that is not among the `plugged` ones, or with the
-    /// recovery code.
+    /// Whether there is a way in without the `plugged` sticks: another verified
+    /// stick with the master key of this `generation`, or its recovery code.
     pub fn way_back(&self, generation: u32, plugged: &[[u8; 8]]) -> WayBack {
         let mut sticks = self.sticks.iter();
         let stick = sticks.any(|stick| stick.opens_without(generation, plugged));
@@ -90,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_verified_stick_of_this_key_that_is_elsewhere_is_a_way_back() {
+    fn only_a_verified_stick_of_this_key_elsewhere_is_a_way_back() {
         let stick = |id, generation, verified| KnownStick {
             id: [id; 8],
             label: String::new(),

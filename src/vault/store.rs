@@ -37,8 +37,8 @@ fn read_copy(
 }
 
 impl Copies {
-    /// Where the disk begins to fail, a copy that cannot be read counts as damaged
-    /// as long as the other one can.
+    /// Where the disk begins to fail, a copy that cannot be read counts as
+    /// damaged as long as the other one can.
     fn read(device: &dyn BlockDevice, region: Region) -> Result<Self, VaultError> {
         let buffers = match [0, 1].map(|copy| read_copy(device, region, copy)) {
             [Err(error), Err(_)] => return Err(error),
@@ -131,7 +131,7 @@ pub fn write(
 ///
 /// # Errors
 /// [`VaultError::Device`].
-pub fn stands_once(device: &dyn BlockDevice, region: Region) -> Result<bool, VaultError> {
+pub fn is_degraded(device: &dyn BlockDevice, region: Region) -> Result<bool, VaultError> {
     let copies = Copies::read(device, region)?;
     Ok(copies.newest().is_ok() && !copies.equal())
 }

@@ -1,5 +1,5 @@
-//! What happens to the vault of a server that may have been stolen: strikes,
-//! the reset, and the ways back.
+//! Writes what theft is about: strikes, the reset, arming, and mending altered
+//! settings.
 
 use super::destruction::{self, Destroyed};
 use super::layout::STATE;
@@ -8,15 +8,14 @@ use crate::keys::MasterKey;
 use crate::theft::{ResetCause, TheftState};
 
 impl<D: BlockDevice> Vault<D> {
-    /// Puts safe settings in place of what does not prove, so that the owner
-    /// gets in again: the default policy, the list of `sticks` that are known
-    /// to be the owner's, and an armed state where there is none that can be
-    /// read.
+    /// Writes safe settings in place of altered ones, so that the owner gets in
+    /// again: the default policy, the list `sticks`, and the state *armed*
+    /// where it cannot be read.
     ///
-    /// Whom MariaDB's keys are released to is taken over from a policy that
-    /// decodes: whoever wrote it can also write the root filesystem, which is
-    /// not encrypted, and let root read the keys there. Without it the database
-    /// would not start.
+    /// The release of MariaDB's keys is taken from the altered policy, where
+    /// that decodes. Otherwise the database would not start. It opens no new
+    /// way: whoever wrote that policy can also write the unencrypted root
+    /// filesystem and read the keys as root.
     ///
     /// # Errors
     /// [`VaultError::Device`], [`VaultError::WrongKey`].
@@ -41,7 +40,7 @@ impl<D: BlockDevice> Vault<D> {
         Ok(())
     }
 
-    /// Writes that the server was opened: no strikes count any more.
+    /// Writes the state *armed*: strikes do not count any more.
     ///
     /// # Errors
     /// [`VaultError::Device`], [`VaultError::WrongKey`].
@@ -49,8 +48,8 @@ impl<D: BlockDevice> Vault<D> {
         self.write_proven(key, &TheftState::Armed)
     }
 
-    /// Counts a boot in a foreign place. There is no master key then, so the
-    /// record is not proven.
+    /// Writes the state *suspect* for a boot in a foreign place. There is no
+    /// master key then, so the record has no HMAC.
     ///
     /// # Errors
     /// [`VaultError::Device`].
@@ -58,13 +57,14 @@ impl<D: BlockDevice> Vault<D> {
         self.write_unproven(&TheftState::Suspect { strikes, boot_id })
     }
 
-    /// The security reset: destroys both peppers and all slots. First *reset
-    /// begun* is recorded; whoever opens the vault after a power cut goes on
-    /// with it. `verified` is called as soon as the pepper is found destroyed.
+    /// The security reset: destroys both pepper areas and all slots. First the
+    /// state *reset begun* is written; after a power cut [`Vault::open`]
+    /// continues. `time` is in seconds since 1970 (UTC). `verified` is called
+    /// when nothing of the pepper can be read any more.
     ///
     /// # Errors
-    /// [`VaultError::Device`] when the theft state cannot be written; the
-    /// pepper is destroyed all the same, and the vault is found damaged.
+    /// [`VaultError::Device`] when the theft state cannot be written. The
+    /// pepper is destroyed all the same.
     pub fn reset(
         &mut self,
         cause: ResetCause,
@@ -76,7 +76,7 @@ impl<D: BlockDevice> Vault<D> {
         begun.and(destroyed)
     }
 
-    /// The reset from its second step on.
+    /// Continues a reset whose state *reset begun* is written.
     pub(super) fn finish_reset(
         &mut self,
         cause: ResetCause,
@@ -88,7 +88,8 @@ impl<D: BlockDevice> Vault<D> {
         Ok(destroyed)
     }
 
-    /// Only the theft state is ever written like this.
+    /// Writes the theft state without HMAC. No other record is written like
+    /// this.
     fn write_unproven(&mut self, state: &TheftState) -> Result<(), VaultError> {
         let payload = authenticated::encode_unproven(state);
         store::write(&mut self.device, STATE, &payload)

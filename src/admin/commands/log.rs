@@ -5,7 +5,7 @@ use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{UnlockOptions, unlock};
-use crate::vault::{Event, Span, Standing};
+use crate::vault::{EventSpan, LoggedEvent, ProofStatus};
 
 /// What was logged is sealed whenever the server opens. The seal shows that
 /// nothing was changed since; it cannot show what was changed before.
@@ -54,10 +54,10 @@ pub fn run(options: &LogOptions, json: bool) -> Result<()> {
     }
 }
 
-fn is_broken(span: &Span) -> bool {
+fn is_broken(span: &EventSpan) -> bool {
     matches!(
-        span.standing,
-        Standing::Changed | Standing::Missing | Standing::Unlinked
+        span.status,
+        ProofStatus::Changed | ProofStatus::Missing | ProofStatus::Unlinked
     )
 }
 
@@ -70,20 +70,20 @@ fn unproven(sealed: u64, last: u64) -> String {
     )
 }
 
-fn proof_in_words(spans: &[Span]) -> String {
-    let line = |span: &Span| {
-        let Span { from, to, standing } = *span;
+fn proof_in_words(spans: &[EventSpan]) -> String {
+    let line = |span: &EventSpan| {
+        let EventSpan { from, to, status } = *span;
         let which = match from == to {
             true => format!("{from}"),
             false => format!("{from} to {to}"),
         };
-        let what = match standing {
-            Standing::Older => "older than what the log keeps",
-            Standing::Whole => "whole, as sealed when the server opened after them",
-            Standing::Changed => "CHANGED since they were sealed",
-            Standing::Missing => "MISSING, and perhaps what came after them",
-            Standing::Unlinked => "cannot be proven: what follows them is not whole",
-            Standing::NotSealed => "not proven: logged since the server last opened",
+        let what = match status {
+            ProofStatus::Older => "older than what the log keeps",
+            ProofStatus::Whole => "whole, as sealed when the server opened after them",
+            ProofStatus::Changed => "CHANGED since they were sealed",
+            ProofStatus::Missing => "MISSING, and perhaps what came after them",
+            ProofStatus::Unlinked => "cannot be proven: what follows them is not whole",
+            ProofStatus::NotSealed => "not proven: logged since the server last opened",
         };
         format!("Events {which}: {what}.\n")
     };
@@ -91,8 +91,8 @@ fn proof_in_words(spans: &[Span]) -> String {
 }
 
 /// The log for scripts; `proof` is null without `--verify`.
-fn as_json(events: &[Event], proof: Option<&[Span]>) -> serde_json::Value {
-    let event = |event: &Event| {
+fn as_json(events: &[LoggedEvent], proof: Option<&[EventSpan]>) -> serde_json::Value {
+    let event = |event: &LoggedEvent| {
         let boot: String = event.boot_id.iter().map(|b| format!("{b:02x}")).collect();
         serde_json::json!({
             "number": event.number,
@@ -110,13 +110,13 @@ mod tests {
     use super::*;
     use crate::vault::EventKind;
 
-    fn span(from: u64, to: u64, standing: Standing) -> Span {
-        Span { from, to, standing }
+    fn span(from: u64, to: u64, status: ProofStatus) -> EventSpan {
+        EventSpan { from, to, status }
     }
 
     #[test]
     fn a_script_finds_the_event_and_what_is_proven_by_name() {
-        let event = Event {
+        let event = LoggedEvent {
             number: 3,
             time: 1_700_000_000,
             boot_id: [1; 16],
@@ -124,30 +124,34 @@ mod tests {
                 stick: "office".try_into().unwrap(),
             },
         };
-        let spans = [span(1, 3, Standing::NotSealed)];
+        let spans = [span(1, 3, ProofStatus::NotSealed)];
         let json = as_json(&[event], Some(&spans));
         let event = &json["events"][0];
         assert_eq!(event["event"]["WrongPin"]["stick"], "office");
         assert_eq!(event["time"], "2023-11-14T22:13:20Z");
-        assert_eq!(json["proof"][0]["standing"], "not-sealed");
+        assert_eq!(json["proof"][0]["status"], "not-sealed");
         assert_eq!(json["proof"][0]["to"], 3);
     }
 
     #[test]
     fn an_edited_log_is_called_so_and_a_whole_one_is_not() {
         let whole = [
-            span(1, 5, Standing::Older),
-            span(6, 9, Standing::Whole),
-            span(10, 11, Standing::NotSealed),
+            span(1, 5, ProofStatus::Older),
+            span(6, 9, ProofStatus::Whole),
+            span(10, 11, ProofStatus::NotSealed),
         ];
         assert!(!whole.iter().any(is_broken));
         let text = proof_in_words(&whole);
         assert!(text.contains("Events 6 to 9: whole"), "{text}");
         assert!(text.contains("Events 10 to 11: not proven"), "{text}");
-        for standing in [Standing::Changed, Standing::Missing, Standing::Unlinked] {
-            assert!(is_broken(&span(1, 1, standing)));
+        for status in [
+            ProofStatus::Changed,
+            ProofStatus::Missing,
+            ProofStatus::Unlinked,
+        ] {
+            assert!(is_broken(&span(1, 1, status)));
         }
-        let text = proof_in_words(&[span(7, 7, Standing::Changed)]);
+        let text = proof_in_words(&[span(7, 7, ProofStatus::Changed)]);
         assert_eq!(text, "Events 7: CHANGED since they were sealed.\n");
         let lines = text.lines().chain(whole.iter().map(|_| ""));
         assert!(lines.clone().all(|line| line.len() <= 79));

@@ -14,7 +14,7 @@ use crate::admin::watch_service;
 use crate::environment::Margin;
 use crate::opening::snapshot::Snapshot;
 use crate::theft::{OnAlarm, TheftState};
-use crate::vault::{Event, EventKind, Header, Policy, ProvenRecords, StickList, VaultError};
+use crate::vault::{EventKind, Header, LoggedEvent, Policy, ProvenRecords, StickList, VaultError};
 
 /// Everything that `status` shows, to people and to scripts.
 struct Status<'a> {
@@ -23,7 +23,7 @@ struct Status<'a> {
     /// `None` where the place does not open the vault.
     proven: Option<&'a ProvenRecords>,
     /// The last opening in the log.
-    opened: Option<&'a Event>,
+    opened: Option<&'a LoggedEvent>,
     /// The clear original that `mariadb enable` has left.
     original: std::io::Result<Option<ClearOriginal>>,
     /// The report of the watch, if it runs.
@@ -63,7 +63,7 @@ pub fn run(json: bool) -> Result<()> {
     Ok(())
 }
 
-fn is_opening(event: &Event) -> bool {
+fn is_opening(event: &LoggedEvent) -> bool {
     matches!(event.kind, EventKind::Released { .. })
 }
 
@@ -239,7 +239,7 @@ impl Status<'_> {
                     "name": found.place,
                     "need": {
                         "machine": found.need.machine,
-                        "place": found.need.place,
+                        "place": found.need.neighbours,
                         "servers": found.need.servers,
                     },
                     "same": comparison.map(|comparison| comparison.same),

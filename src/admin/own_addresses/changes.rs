@@ -5,7 +5,7 @@ use core::fmt::{self, Display, Formatter};
 
 use super::{BEYOND, OwnAddresses};
 use crate::sys::interface::{self, Mac};
-use crate::sys::route::{self, Found, Way};
+use crate::sys::route::{self, InterfaceAddress, Route};
 use crate::vault::{EnvironmentSlot, OwnAddress};
 
 /// An enrolled own address, and what its card has instead now.
@@ -31,8 +31,8 @@ impl Display for AddressChange {
 /// The own addresses of this place as the server has them now.
 pub fn current_addresses(slot: &EnvironmentSlot) -> OwnAddresses {
     let servers = slot.servers.iter().map(|server| server.address.ip());
-    let ways = servers.chain([BEYOND]).map(route::way_to);
-    let ways: Vec<Way> = ways.filter_map(core::result::Result::ok).collect();
+    let ways = servers.chain([BEYOND]).map(route::route_to);
+    let ways: Vec<Route> = ways.filter_map(core::result::Result::ok).collect();
     as_they_are(&slot.addresses, on_the_card, &ways)
 }
 
@@ -47,7 +47,7 @@ pub fn address_changes(before: &[OwnAddress], now: &[OwnAddress]) -> Vec<Address
     changes.collect()
 }
 
-fn on_the_card(card: Mac) -> Vec<Found> {
+fn on_the_card(card: Mac) -> Vec<InterfaceAddress> {
     let index = interface::of_card(card).and_then(|name| interface::index(&name));
     let found = index.and_then(|index| route::addresses(index).ok());
     found.unwrap_or_default().to_vec()
@@ -57,8 +57,8 @@ fn on_the_card(card: Mac) -> Vec<Found> {
 /// are the routes out of here, which name the router. Pure.
 fn as_they_are(
     enrolled: &[OwnAddress],
-    on_the_card: impl Fn(Mac) -> Vec<Found>,
-    ways: &[Way],
+    on_the_card: impl Fn(Mac) -> Vec<InterfaceAddress>,
+    ways: &[Route],
 ) -> OwnAddresses {
     let mut own: OwnAddresses = enrolled.iter().copied().collect();
     for (at, before) in enrolled.iter().enumerate() {
@@ -80,15 +80,19 @@ fn as_they_are(
 /// The address of the card that replaces the enrolled one; `None` where that has
 /// not changed, or nothing fits. A leased address does not fit: it may be another
 /// one at the next boot.
-fn in_place_of(before: &OwnAddress, others: &[OwnAddress], found: &[Found]) -> Option<Found> {
-    let is_static = |found: &&Found| {
+fn in_place_of(
+    before: &OwnAddress,
+    others: &[OwnAddress],
+    found: &[InterfaceAddress],
+) -> Option<InterfaceAddress> {
+    let is_static = |found: &&InterfaceAddress| {
         let mut others = others.iter();
         !found.is_temporary
-            && !found.is_taken
+            && !found.is_duplicate
             && found.address.is_ipv4() == before.address.is_ipv4()
             && !others.any(|other| (other.card, other.address) == (before.card, found.address))
     };
-    let has_its_address = |found: &&Found| found.address == before.address;
+    let has_its_address = |found: &&InterfaceAddress| found.address == before.address;
     let mut same = found.iter().filter(has_its_address);
     if same.any(|found| found.prefix == before.prefix) {
         return None;
@@ -123,25 +127,25 @@ mod tests {
         }
     }
 
-    fn on_card(address: &str) -> Found {
+    fn on_card(address: &str) -> InterfaceAddress {
         let (address, prefix) = address.split_once('/').unwrap();
-        Found {
+        InterfaceAddress {
             address: ip(address),
             prefix: prefix.parse().unwrap(),
             is_temporary: false,
-            is_taken: false,
+            is_duplicate: false,
         }
     }
 
-    fn way(from: &str, through: &str) -> Way {
-        Way {
+    fn way(from: &str, through: &str) -> Route {
+        Route {
             index: 2,
             from: ip(from),
             through: Some(ip(through)),
         }
     }
 
-    fn now(enrolled: &[OwnAddress], on_card: &[Found], ways: &[Way]) -> OwnAddresses {
+    fn now(enrolled: &[OwnAddress], on_card: &[InterfaceAddress], ways: &[Route]) -> OwnAddresses {
         let of = |card| match card {
             CARD => on_card.to_vec(),
             _ => Vec::new(),
@@ -189,15 +193,15 @@ mod tests {
         let before = [enrolled(CARD, "192.168.1.10/24", Some("192.168.1.1"))];
         let still = on_card("192.168.1.10/24");
         let other = on_card("192.168.1.99/24");
-        let lent = Found {
+        let lent = InterfaceAddress {
             is_temporary: true,
             ..other
         };
-        let taken = Found {
-            is_taken: true,
+        let taken = InterfaceAddress {
+            is_duplicate: true,
             ..other
         };
-        let lent_with_another_prefix = Found {
+        let lent_with_another_prefix = InterfaceAddress {
             is_temporary: true,
             ..on_card("192.168.1.10/16")
         };

@@ -9,7 +9,7 @@ use heapless::Vec;
 use nix::errno::Errno;
 
 use crate::admin::problem::{Problem, Result};
-use crate::environment::{Chosen, address_of};
+use crate::environment::{ChosenFactor, address_of};
 use crate::sys::interface::{self, Mac};
 use crate::sys::route;
 use crate::vault::{MAX_ADDRESSES, OwnAddress};
@@ -48,9 +48,9 @@ fn add(own: &mut OwnAddresses, station: IpAddr) -> Result<()> {
 ///
 /// # Errors
 /// When no route leads to one of them, or one that the boot stage cannot use.
-pub fn towards_neighbours(chosen: &[Chosen]) -> Result<OwnAddresses> {
+pub fn towards_neighbours(chosen: &[ChosenFactor]) -> Result<OwnAddresses> {
     let neighbours = chosen.iter().filter_map(|factor| address_of(&factor.label));
-    let beyond = route::way_to(BEYOND).is_ok().then_some(BEYOND);
+    let beyond = route::route_to(BEYOND).is_ok().then_some(BEYOND);
     let mut own = OwnAddresses::new();
     for station in neighbours.filter(IpAddr::is_ipv4).chain(beyond) {
         add(&mut own, station)?;
@@ -100,7 +100,7 @@ fn own_address(station: IpAddr) -> Result<OwnAddress> {
             "Nothing was changed. Check the network of this server.",
         )
     };
-    let way = route::way_to(station).map_err(no_way)?;
+    let way = route::route_to(station).map_err(no_way)?;
     let addresses = route::addresses(way.index).map_err(no_way)?;
     let found = addresses.iter().find(|found| found.address == way.from);
     let name = interface::name_of(way.index);

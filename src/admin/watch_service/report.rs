@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::theft::{Alarm, OnAlarm, Seen};
+use crate::theft::{Alarm, OnAlarm, Sample};
 
 const PATH: &str = "/run/stayput-watch.json";
 /// Longest report, in bytes.
@@ -33,11 +33,11 @@ pub struct Report {
 
 impl Report {
     /// The report after this check.
-    pub fn of(self, seen: &Seen) -> Self {
+    pub fn of(self, sample: &Sample) -> Self {
         Self {
-            same: seen.matched,
-            different: seen.different,
-            silent: seen.silent,
+            same: sample.matched,
+            different: sample.different,
+            silent: sample.silent,
             ..self
         }
     }

@@ -2,22 +2,20 @@
 
 use heapless::Vec;
 
-use crate::environment::matching::{
-    ROW_LABEL, has_member, row_associated, row_secret, seal_values,
-};
-use crate::keys::{MasterKey, WrappedKey, random_bytes};
+use crate::keys::MasterKey;
 use crate::vault::{
-    EnvironmentSlot, Factor, Group, Header, Label, MAX_FACTORS, MAX_ROWS, Row, Thresholds, Value,
+    EnvironmentSlot, Factor, Group, Header, Label, MAX_FACTORS, MAX_ROWS, Row, SealedValues,
+    Thresholds, Value, has_member,
 };
 
-/// A factor that was chosen for a place, with its value now.
+/// A factor that was selected for a place, with its value now.
 #[derive(Clone)]
-pub struct Chosen {
+pub struct ChosenFactor {
     /// Whether it counts as a part of the machine, a neighbour or a key server.
     pub group: Group,
-    /// Names the observation.
+    /// The name of the factor.
     pub label: Label,
-    /// What it yielded; secret, as a row is wrapped under it.
+    /// What was observed. Secret: the rows are wrapped under these values.
     pub value: Value,
 }
 
@@ -31,12 +29,12 @@ pub enum EnrolmentError {
         /// How many there would be.
         combinations: usize,
     },
-    /// More factors needed than there are, or none at all.
+    /// More factors are needed than there are, or none at all.
     Threshold,
 }
 
 /// All combinations that hold exactly as many factors of each group as are
-/// needed, as bit sets; or how many there would be if they are more than fit.
+/// needed, as bit sets.
 fn combinations(groups: &[Group], need: Thresholds) -> Result<Vec<u32, MAX_ROWS>, EnrolmentError> {
     let size = |group| groups.iter().filter(|g| **g == group).count();
     let needed = Group::ALL.map(|group| (size(group), need.of(group)));
@@ -45,7 +43,7 @@ fn combinations(groups: &[Group], need: Thresholds) -> Result<Vec<u32, MAX_ROWS>
         return Err(EnrolmentError::Threshold);
     }
     let combinations = needed.iter().fold(1, |product: usize, (of, need)| {
-        product.saturating_mul(choose(*of, *need))
+        product.saturating_mul(binomial(*of, *need))
     });
     if combinations > MAX_ROWS {
         return Err(EnrolmentError::TooManyCombinations { combinations });
@@ -56,13 +54,14 @@ fn combinations(groups: &[Group], need: Thresholds) -> Result<Vec<u32, MAX_ROWS>
 }
 
 /// Binomial coefficient, saturating.
-fn choose(n: usize, k: u8) -> usize {
+fn binomial(n: usize, k: u8) -> usize {
     (0..usize::from(k)).fold(1, |product: usize, i| {
         product.saturating_mul(n - i) / (i + 1)
     })
 }
 
-/// Decides on the factors from `at` on, with the first ones taken first.
+/// Adds to `sets` each way to complete `members` with factors from `at` on.
+/// Sets with the first factors come first.
 fn extend(
     groups: &[Group],
     need: Thresholds,
@@ -71,7 +70,7 @@ fn extend(
     sets: &mut Vec<u32, MAX_ROWS>,
 ) {
     if need == Thresholds::default() {
-        // The caller has made sure that they fit.
+        // The caller has checked that they fit.
         let _ = sets.push(members);
         return;
     }
@@ -79,11 +78,7 @@ fn extend(
         return;
     };
     let mut rest = need;
-    let open = match group {
-        Group::Machine => &mut rest.machine,
-        Group::Place => &mut rest.place,
-        Group::Servers => &mut rest.servers,
-    };
+    let open = rest.of_mut(*group);
     if *open > 0 {
         *open -= 1;
         extend(groups, rest, at + 1, members | 1 << at, sets);
@@ -92,8 +87,9 @@ fn extend(
 }
 
 /// Makes the slot of a place. Each combination without a key server costs one
-/// scrypt (tens of milliseconds); `progress` is told how many of how many are
-/// done. Where key servers are to be asked is the caller's to add.
+/// scrypt (32 MiB, tens of milliseconds); `progress` is called with the number
+/// of combinations that are done and the number of all. The slot has no key
+/// servers' addresses and no own addresses yet: the caller adds them.
 ///
 /// # Errors
 /// [`EnrolmentError`].
@@ -102,7 +98,7 @@ pub fn enrol(
     key: &MasterKey,
     id: u32,
     name: heapless::String<32>,
-    chosen: &[Chosen],
+    chosen: &[ChosenFactor],
     need: Thresholds,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<EnvironmentSlot, EnrolmentError> {
@@ -120,15 +116,7 @@ pub fn enrol(
             .filter(|(at, _)| has_member(*members, *at))
             .map(|(_, factor)| (&factor.label, &factor.value))
             .collect();
-        let salt = random_bytes();
-        let secret = row_secret(&values, &salt).expect("labels and values of fixed capacity fit");
-        let associated = row_associated(header, id, *members);
-        let row = Row {
-            members: *members,
-            salt,
-            wrapped: WrappedKey::wrap(&secret, ROW_LABEL, &associated, key),
-        };
-        let _ = rows.push(row);
+        let _ = rows.push(Row::wrap(header, id, *members, &values, key));
     }
     progress(sets.len(), sets.len());
     let values = chosen.iter().map(|factor| factor.value.clone()).collect();
@@ -144,7 +132,7 @@ pub fn enrol(
             .collect(),
         need,
         rows,
-        enrolled: seal_values(header, id, key, &values),
+        enrolled: SealedValues::seal(header, id, key, &values),
         servers: Vec::new(),
         addresses: Vec::new(),
     })
@@ -162,11 +150,11 @@ mod tests {
             need_machine in 0u8..7, need_place in 0u8..6, need_servers in 0u8..5,
         ) {
             let mut groups = vec![Group::Machine; machine];
-            groups.extend(vec![Group::Place; place]);
+            groups.extend(vec![Group::Neighbours; place]);
             groups.extend(vec![Group::Servers; servers]);
             let need = Thresholds {
                 machine: need_machine,
-                place: need_place,
+                neighbours: need_place,
                 servers: need_servers,
             };
             let count = |set: u32, from: usize, size: usize| {

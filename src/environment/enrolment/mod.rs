@@ -1,20 +1,25 @@
-//! Enrolling a place: what of it binds the server there, how much of it is
-//! needed, and the slot that comes of it. Pure.
+//! Enrolling a place: selecting the factors that bind the server there, how
+//! many of them are needed, and making the slot. Pure.
 
-mod binding;
-mod choosing;
 mod enrol;
-mod refreshing;
+mod refresh;
 mod second_place;
+mod selection;
 #[cfg(feature = "admin")]
 mod strength;
+mod suitability;
+#[cfg(test)]
+mod test_slot;
 
-pub use binding::Refused;
-pub use choosing::{
-    Choice, Verdict, addresses, choose, count, opens_again, table_of, usual_thresholds,
+pub use enrol::{ChosenFactor, EnrolmentError, enrol};
+pub use refresh::{RefreshOutcome, RefreshedPlace, refresh};
+pub use second_place::add_second_place;
+pub use selection::{
+    FactorSelection, NeighbourSelection, count_by_group, neighbour_addresses, opens_again,
+    select_factors, table_with_place, usual_thresholds,
 };
-pub use enrol::{Chosen, EnrolmentError, enrol};
-pub use refreshing::{Fate, Refreshed, refresh};
-pub use second_place::put_beside_home;
 #[cfg(feature = "admin")]
 pub use strength::{Strength, is_public, strength};
+pub use suitability::UnsuitableNeighbour;
+#[cfg(test)]
+pub use test_slot::test_slot;

@@ -1,21 +1,22 @@
-//! A second place beside the home, as for a server that spends half the year
-//! in another clinic. Two at most, and never one that is easier to feign.
+//! A second place beside the home, as for a server that spends half the year in
+//! another clinic. There are two places at most, and the second must not be
+//! easier to feign than the home.
 
 use core::fmt;
 
 use crate::environment::factors::HOME;
 use crate::vault::{EnvironmentSlot, SlotTable};
 
-/// Why a place does not become the second one; shown to people as it is.
+/// Why a place cannot become the second one; shown to people as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoSecondPlace {
+pub enum SecondPlaceError {
     /// There is no home that it could stand beside.
     NoHome,
     /// It would need less than the home does.
     Weaker,
 }
 
-impl fmt::Display for NoSecondPlace {
+impl fmt::Display for SecondPlaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoHome => "No home is enrolled that it could stand beside.",
@@ -27,20 +28,24 @@ impl fmt::Display for NoSecondPlace {
     }
 }
 
-/// Puts `slot` beside the home, and in place of an earlier second place. The
-/// weakest place is as strong as the server is: so it must need as much.
+/// Adds `slot` as the second place; it replaces an earlier second place. It
+/// must need at least as many factors of each group as the home does, because a
+/// thief takes the weaker place.
 ///
 /// # Errors
-/// `NoSecondPlace`; nothing was changed then.
-pub fn put_beside_home(table: &mut SlotTable, slot: EnvironmentSlot) -> Result<(), NoSecondPlace> {
+/// [`SecondPlaceError`]; then the table is unchanged.
+pub fn add_second_place(
+    table: &mut SlotTable,
+    slot: EnvironmentSlot,
+) -> Result<(), SecondPlaceError> {
     let mut places = table.environments.iter();
     let home = places.find(|place| place.name == HOME);
-    let need = home.ok_or(NoSecondPlace::NoHome)?.need;
-    let is_weaker = slot.need.place < need.place
+    let need = home.ok_or(SecondPlaceError::NoHome)?.need;
+    let is_weaker = slot.need.neighbours < need.neighbours
         || slot.need.machine < need.machine
         || slot.need.servers < need.servers;
     if is_weaker {
-        return Err(NoSecondPlace::Weaker);
+        return Err(SecondPlaceError::Weaker);
     }
     table.environments.retain(|place| place.name == HOME);
     table.next_id = slot.id.saturating_add(1);
@@ -50,47 +55,31 @@ pub fn put_beside_home(table: &mut SlotTable, slot: EnvironmentSlot) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Chosen, enrol};
+    use super::super::test_slot;
     use super::*;
     use crate::environment::factors::SECOND;
     use crate::keys::MasterKey;
-    use crate::vault::{Group, Header, MemoryDevice, ServerId, Thresholds, Value, Vault};
+    use crate::vault::{Group, Header, Thresholds, Value};
 
-    fn header() -> (MasterKey, Header) {
+    fn place(id: u32, name: &str, machine: u8, neighbours: u8) -> EnvironmentSlot {
         let key = MasterKey::generate();
-        let (id, name) = (ServerId::random(), "clinic".try_into().unwrap());
-        let made = Vault::create(
-            MemoryDevice::default(),
-            id,
-            name,
-            &key,
-            &SlotTable::default(),
-        );
-        (key, made.unwrap().header().clone())
-    }
-
-    fn place(id: u32, name: &str, machine: u8, place: u8) -> EnvironmentSlot {
-        let (key, header) = header();
-        let factor = |group, label: &str| Chosen {
-            group,
-            label: label.try_into().unwrap(),
-            value: Value::from_slice(label.as_bytes()).unwrap(),
+        let header = Header::of_a_new_server(&key);
+        let factor = |group, label: &'static str| {
+            let value = Value::from_slice(label.as_bytes()).unwrap();
+            (group, label, value)
         };
-        let chosen = [
+        let factors = [
             factor(Group::Machine, "a"),
             factor(Group::Machine, "b"),
-            factor(Group::Place, "arp 10.0.0.1"),
-            factor(Group::Place, "arp 10.0.0.2"),
+            factor(Group::Neighbours, "arp 10.0.0.1"),
+            factor(Group::Neighbours, "arp 10.0.0.2"),
         ];
-        let (name, need) = (
-            name.try_into().unwrap(),
-            Thresholds {
-                machine,
-                place,
-                ..Thresholds::default()
-            },
-        );
-        enrol(&header, &key, id, name, &chosen, need, |_, _| ()).unwrap()
+        let need = Thresholds {
+            machine,
+            neighbours,
+            ..Thresholds::default()
+        };
+        test_slot(&header, &key, (id, name), factors, need)
     }
 
     fn names(table: &SlotTable) -> Vec<&str> {
@@ -99,36 +88,36 @@ mod tests {
     }
 
     #[test]
-    fn a_second_place_never_takes_the_homes_place_and_a_third_takes_the_seconds() {
+    fn a_third_place_replaces_the_second_never_the_home() {
         let mut table = SlotTable::default();
-        let nowhere = put_beside_home(&mut table, place(0, SECOND, 2, 2));
-        assert_eq!(nowhere, Err(NoSecondPlace::NoHome));
+        let nowhere = add_second_place(&mut table, place(0, SECOND, 2, 2));
+        assert_eq!(nowhere, Err(SecondPlaceError::NoHome));
         table.environments.extend([Box::new(place(0, HOME, 2, 1))]);
-        assert_eq!(put_beside_home(&mut table, place(4, SECOND, 2, 1)), Ok(()));
+        assert_eq!(add_second_place(&mut table, place(4, SECOND, 2, 1)), Ok(()));
         assert_eq!((names(&table), table.next_id), (vec![HOME, SECOND], 5));
-        assert_eq!(put_beside_home(&mut table, place(5, SECOND, 2, 2)), Ok(()));
+        assert_eq!(add_second_place(&mut table, place(5, SECOND, 2, 2)), Ok(()));
         assert_eq!(names(&table), [HOME, SECOND]);
         assert_eq!(table.environments[1].id, 5);
     }
 
     #[test]
-    fn a_place_that_is_easier_to_feign_than_the_home_is_not_remembered() {
+    fn a_place_that_is_easier_to_feign_than_the_home_is_refused() {
         let mut table = SlotTable::default();
         table.environments.extend([Box::new(place(0, HOME, 2, 2))]);
         for (machine, neighbours) in [(2, 1), (1, 2)] {
-            let weaker = put_beside_home(&mut table, place(1, SECOND, machine, neighbours));
-            assert_eq!(weaker, Err(NoSecondPlace::Weaker));
+            let weaker = add_second_place(&mut table, place(1, SECOND, machine, neighbours));
+            assert_eq!(weaker, Err(SecondPlaceError::Weaker));
             assert_eq!(names(&table), [HOME]);
         }
     }
 
     #[test]
-    fn a_place_without_key_servers_does_not_stand_beside_a_home_that_has_them() {
+    fn a_home_with_key_servers_takes_no_second_place_without() {
         let mut table = SlotTable::default();
         let mut home = place(0, HOME, 2, 2);
         home.need.servers = 1;
         table.environments.extend([Box::new(home)]);
-        let weaker = put_beside_home(&mut table, place(1, SECOND, 2, 2));
-        assert_eq!(weaker, Err(NoSecondPlace::Weaker));
+        let weaker = add_second_place(&mut table, place(1, SECOND, 2, 2));
+        assert_eq!(weaker, Err(SecondPlaceError::Weaker));
     }
 }

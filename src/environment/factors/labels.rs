@@ -1,18 +1,17 @@
-//! How neighbours and key servers are called among a place's factors.
+//! The labels of neighbours and key servers among a place's factors.
 
 use core::net::{IpAddr, SocketAddr};
 
 use super::place_names::HOME;
-use crate::vault::Label;
+use crate::vault::{KEY_SERVER, Label};
 
-/// How an address is asked for: in front of it in a neighbour's label.
+/// Prefix of an IPv4 neighbour's label.
 const ARP: &str = "arp ";
+/// Prefix of an IPv6 neighbour's label.
 const DISCOVERY: &str = "nd ";
-/// In front of a key server's address.
-const SERVER: &str = "tang ";
 
-/// The label of the neighbour at this address. IPv6 addresses are link-local:
-/// others change with the provider.
+/// The label of the neighbour at this address: `arp ADDRESS` or `nd ADDRESS`.
+/// IPv6 addresses are link-local ones: others change with the provider.
 pub fn neighbour_label(ip: IpAddr) -> Label {
     let prefix = match ip {
         IpAddr::V4(_) => ARP,
@@ -31,8 +30,9 @@ pub fn address_of(label: &Label) -> Option<IpAddr> {
     v4().or_else(v6)
 }
 
-/// `tang ADDRESS:PORT`; in a second place with its name behind it, because the
-/// same server may answer for both places, and gives each another value.
+/// The label of a key server: `tang ADDRESS:PORT`, and for a second place its
+/// name behind that. One server may answer for both places, and gives each
+/// another value.
 pub fn server_label(address: SocketAddr, place: &str) -> Label {
     let mut label = Label::new();
     let behind = match place {
@@ -40,20 +40,18 @@ pub fn server_label(address: SocketAddr, place: &str) -> Label {
         other => other,
     };
     let space = if behind.is_empty() { "" } else { " " };
-    core::fmt::write(&mut label, format_args!("{SERVER}{address}{space}{behind}"))
-        .expect("a label has room for an address and a place");
+    core::fmt::write(
+        &mut label,
+        format_args!("{KEY_SERVER}{address}{space}{behind}"),
+    )
+    .expect("a label has room for an address and a place");
     label
 }
 
-/// Whether a label is a key server's.
-pub fn is_server(label: &str) -> bool {
-    label.starts_with(SERVER)
-}
-
-/// Where the key server with this label is; `None` for any other label.
+/// The address in a key server's label; `None` for any other label.
 #[cfg(feature = "admin")]
 pub fn server_address(label: &str) -> Option<SocketAddr> {
-    let rest = label.strip_prefix(SERVER)?;
+    let rest = label.strip_prefix(KEY_SERVER)?;
     rest.split(' ').next()?.parse().ok()
 }
 
@@ -61,6 +59,7 @@ pub fn server_address(label: &str) -> Option<SocketAddr> {
 mod tests {
     use super::*;
     use crate::environment::factors::SECOND;
+    use crate::vault::is_key_server;
 
     #[test]
     fn the_same_server_has_another_label_in_each_place() {
@@ -70,13 +69,13 @@ mod tests {
         let (home, second) = (server_label(address, HOME), server_label(address, SECOND));
         assert_ne!(home, second);
         for label in [home, second] {
-            assert!(is_server(&label));
+            assert!(is_key_server(&label));
             assert_eq!(server_address(&label), Some(address));
         }
         assert_eq!(
             server_label("10.0.0.5:80".parse().unwrap(), HOME),
             "tang 10.0.0.5:80"
         );
-        assert!(!is_server("arp 10.0.0.5"));
+        assert!(!is_key_server("arp 10.0.0.5"));
     }
 }

@@ -1,5 +1,5 @@
-//! What both enrolling and recognising a place speak of: the names of factors
-//! and what was observed of them. Pure.
+//! Labels of factors and the values observed, as enrolling and recognising a
+//! place both need them. Pure.
 
 mod labels;
 mod observed;
@@ -7,6 +7,6 @@ mod place_names;
 
 #[cfg(feature = "admin")]
 pub use labels::server_address;
-pub use labels::{address_of, is_server, neighbour_label, server_label};
+pub use labels::{address_of, neighbour_label, server_label};
 pub use observed::{Observed, value_of};
 pub use place_names::{HOME, SECOND};

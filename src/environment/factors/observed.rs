@@ -1,22 +1,21 @@
-//! What has been observed so far: values by their labels.
+//! The values observed so far, by their labels.
 
 use heapless::Vec;
 use zeroize::Zeroize;
 
-use super::labels::is_server;
-use crate::vault::{Label, Value};
+use crate::vault::{Label, Value, is_key_server};
 
-/// Observations kept, at most: those of two places.
+/// Observations kept, at most: the factors of two places.
 const MAX_OBSERVED: usize = 64;
-/// A factor that keeps changing its answer is listened to this many times:
-/// each change costs scrypt. A key server's costs none, and behind one that
-/// lies the right one may come to life.
+/// How often a factor may change its value. Each change costs scrypt. Key
+/// servers have no limit: theirs cost none, and the right server may appear
+/// behind one that lies.
 const MAX_CHANGES: u8 = 8;
 
 struct Observation {
     label: Label,
     value: Value,
-    /// When it last changed, on the counter of [`Observed`].
+    /// The revision of [`Observed`] at which the value last changed.
     revision: u32,
     changes: u8,
 }
@@ -28,8 +27,8 @@ impl Drop for Observation {
     }
 }
 
-/// Fills as the answers come in. Each new or changed value gets the next
-/// revision, so that a combination is tried again only if a member changed.
+/// The observed values. Each new or changed value gets the next revision, so
+/// that a combination is tried again only when one of its members has changed.
 #[derive(Default)]
 pub struct Observed {
     observations: Vec<Observation, MAX_OBSERVED>,
@@ -37,8 +36,8 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Notes a value; returns whether that is news. An empty value, one too
-    /// many, or the ninth change of the same is not.
+    /// Stores a value; returns whether it is new. An empty value, a 65th label,
+    /// and the ninth change of one label are ignored.
     pub fn note(&mut self, label: &Label, value: &Value) -> bool {
         if value.is_empty() {
             return false;
@@ -53,7 +52,7 @@ impl Observed {
             Some(known) => {
                 known.value.clone_from(value);
                 known.revision = next;
-                known.changes += u8::from(!is_server(label));
+                known.changes += u8::from(!is_key_server(label));
                 true
             }
             None => self
@@ -72,21 +71,21 @@ impl Observed {
         news
     }
 
-    /// Takes in what neighbours or key servers have answered.
+    /// Stores the answers of neighbours or key servers.
     pub fn note_answers(&mut self, answers: &[(Label, Value)]) {
         for (label, value) in answers {
             self.note(label, value);
         }
     }
 
-    /// Takes in everything that `other` holds.
+    /// Stores all values that `other` holds.
     pub fn note_all(&mut self, other: &Self) {
         for observation in &other.observations {
             self.note(&observation.label, &observation.value);
         }
     }
 
-    /// The newest value of this observation; `None` where nothing has answered.
+    /// The newest value of this factor; `None` while nothing has answered.
     pub fn value(&self, label: &str) -> Option<&Value> {
         self.find(label).map(|known| &known.value)
     }
@@ -98,7 +97,8 @@ impl Observed {
             .map(|known| (&known.label, &known.value))
     }
 
-    /// When the value last changed: larger than that of every earlier change.
+    /// The revision at which the value last changed; later changes have larger
+    /// ones.
     pub fn revision(&self, label: &str) -> Option<u32> {
         self.find(label).map(|known| known.revision)
     }
@@ -108,8 +108,8 @@ impl Observed {
     }
 }
 
-/// The bytes of an observation as a factor's value: as they are up to 64
-/// bytes, their SHA-256 when longer.
+/// A factor's value: the bytes themselves up to 64 bytes, their SHA-256 where
+/// there are more.
 pub fn value_of(bytes: &[u8]) -> Value {
     use sha2::{Digest, Sha256};
     Value::from_slice(bytes).unwrap_or_else(|_| Sha256::digest(bytes).iter().copied().collect())
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbour_that_keeps_changing_its_answer_is_not_listened_to_for_ever() {
+    fn a_neighbour_may_change_its_answer_eight_times() {
         let mut observed = Observed::default();
         let heard = (0..100u8)
             .filter(|n| observed.note(&label("arp 10.0.0.1"), &value_of(&[*n; 6])))

@@ -1,4 +1,4 @@
-//! What the enrolled places are called.
+//! Names of the enrolled places.
 
 /// Name of the first place.
 pub const HOME: &str = "home";

@@ -1,5 +1,5 @@
-//! Names for disks and network cards that stay the same from boot to boot:
-//! where they are plugged in, not the number that the kernel gave them.
+//! The location of disks and network cards: where they are plugged in. It stays
+//! the same from boot to boot, which the kernel's device names do not.
 
 use heapless::String;
 
@@ -23,8 +23,8 @@ fn is_tree_node(part: &str) -> bool {
     })
 }
 
-/// A SCSI address `host:channel:target:lun`; the host number is the order of
-/// discovery, the rest is wiring.
+/// The `channel:target:lun` of a SCSI address `host:channel:target:lun`. The
+/// host number is left out: it is the order of discovery.
 fn behind_scsi_host(part: &str) -> Option<&str> {
     let (host, rest) = part.split_once(':')?;
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -32,10 +32,9 @@ fn behind_scsi_host(part: &str) -> Option<&str> {
     (digits(host) && wiring).then_some(rest)
 }
 
-/// Where a device is plugged in, from its path below /sys/devices; `None`
-/// for USB, whose devices come and go.
-///
-/// `ata_port` is the port's number on its controller, where it has one.
+/// The location of a device, from its path below /sys/devices; `None` for USB,
+/// whose devices come and go. `ata_port` is the number of its port on the ATA
+/// controller, where it has one.
 pub fn location(device_path: &str, ata_port: Option<&str>) -> Option<String<40>> {
     let parts = || device_path.split('/');
     if parts().any(|part| part.starts_with("usb")) {
@@ -56,7 +55,7 @@ pub fn location(device_path: &str, ata_port: Option<&str>) -> Option<String<40>>
     Some(location)
 }
 
-/// Whether a serial number is one: makers leave such words in.
+/// Whether a text is a real serial number: makers leave place-holders in.
 pub fn is_real_serial(text: &str) -> bool {
     const EMPTY_WORDS: [&str; 14] = [
         "to be filled by o.e.m.",
@@ -89,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_is_named_by_its_plug() {
+    fn a_disk_is_named_by_its_location() {
         let at = |path, port| location(path, port).as_deref().map(str::to_owned);
         assert_eq!(
             at(

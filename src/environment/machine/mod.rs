@@ -1,4 +1,4 @@
-//! What the machine is made of.
+//! The parts of the machine: how they are named and read.
 
 mod hardware;
 mod parts;

@@ -17,25 +17,25 @@ const SMBIOS: [(&str, &str); 4] = [
     ("chassis_serial", "chassis-serial"),
 ];
 
-/// Everything that tells this machine from another: SMBIOS, the device
-/// tree's serial number, the processor's model, permanent addresses of
-/// network cards, serial numbers of built-in disks. What cannot be read or
-/// is a maker's place-holder is left out.
+/// The values that tell this machine from another: SMBIOS fields, the device
+/// tree's serial number, the processor's model, permanent addresses of network
+/// cards, serial numbers of built-in disks. What cannot be read or is a maker's
+/// place-holder is left out.
 pub fn observe_machine() -> Observed {
     let mut observed = observe_files(Path::new("/"));
     for name in interface::wired() {
         let path = Path::new("/sys/class/net").join(&*name).join("device");
-        let Some(place) = plug(&path, None) else {
+        let Some(location) = location_of(&path, None) else {
             continue;
         };
         if let Some(mac) = interface::permanent_mac(&name) {
-            note(&mut observed, "nic", Some(&place), &mac);
+            note(&mut observed, "nic", Some(&location), &mac);
         }
     }
     observed
 }
 
-/// The part that is files only. `root` is `/` but in tests.
+/// The values that are read from files. `root` is `/` except in tests.
 fn observe_files(root: &Path) -> Observed {
     let mut observed = Observed::default();
     for (file, label) in SMBIOS {
@@ -52,8 +52,8 @@ fn observe_files(root: &Path) -> Observed {
     }
     for disk in sysfs::list(&root.join("sys/block")) {
         let class = root.join("sys/block").join(&*disk);
-        if let Some((place, serial)) = built_in_disk(&class) {
-            note(&mut observed, "disk", Some(&place), serial.as_bytes());
+        if let Some((location, serial)) = built_in_disk(&class) {
+            note(&mut observed, "disk", Some(&location), serial.as_bytes());
         }
     }
     observed
@@ -63,10 +63,10 @@ fn serial(path: &Path) -> Option<String<128>> {
     sysfs::read_text(path).filter(|text| is_real_serial(text))
 }
 
-fn note(observed: &mut Observed, kind: &str, place: Option<&str>, value: &[u8]) {
+fn note(observed: &mut Observed, kind: &str, location: Option<&str>, value: &[u8]) {
     let mut label = Label::new();
-    let fits = label.push_str(kind).and_then(|()| match place {
-        Some(place) => label.push(' ').and_then(|()| label.push_str(place)),
+    let fits = label.push_str(kind).and_then(|()| match location {
+        Some(location) => label.push(' ').and_then(|()| label.push_str(location)),
         None => Ok(()),
     });
     if fits.is_ok() {
@@ -95,13 +95,13 @@ fn processor(root: &Path) -> Option<String<128>> {
         .filter(|text: &String<128>| !text.is_empty())
 }
 
-/// Where a device is plugged in; `link` is its `device` link.
-fn plug(link: &Path, ata_port: Option<&str>) -> Option<String<40>> {
+/// The location of a device; `link` is its `device` link.
+fn location_of(link: &Path, ata_port: Option<&str>) -> Option<String<40>> {
     let path = link.canonicalize().ok()?;
     location(path.to_str()?, ata_port)
 }
 
-/// The number of the ATA port that a disk hangs on, on its controller.
+/// The number of a disk's port on its ATA controller.
 fn ata_port(device: &Path) -> Option<String<8>> {
     let port = device.ancestors().find(|path| {
         path.file_name()
@@ -113,8 +113,8 @@ fn ata_port(device: &Path) -> Option<String<8>> {
     sysfs::read_text(&port.join("ata_port").join(name).join("port_no"))
 }
 
-/// A disk that is part of the machine: its plug and its serial number or
-/// world-wide id.
+/// The location of a built-in disk, and its serial number or world-wide id;
+/// `None` for a removable disk.
 fn built_in_disk(class: &Path) -> Option<(String<40>, String<128>)> {
     let link = class.join("device");
     if sysfs::read_text::<2>(&class.join("removable")).as_deref() == Some("1") {
@@ -122,16 +122,17 @@ fn built_in_disk(class: &Path) -> Option<(String<40>, String<128>)> {
     }
     let device: PathBuf = link.canonicalize().ok()?;
     let port = ata_port(&device);
-    let place = plug(&link, port.as_deref())?;
+    let location = location_of(&link, port.as_deref())?;
     let id = serial(&class.join("serial"))
         .or_else(|| serial(&link.join("serial")))
         .or_else(|| unit_serial(&link.join("vpd_pg80")))
         .or_else(|| serial(&class.join("wwid")))
         .or_else(|| serial(&link.join("wwid")))?;
-    Some((place, id))
+    Some((location, id))
 }
 
-/// The Unit Serial Number page (SPC-4, 7.8.15): four bytes of head, then text.
+/// The Unit Serial Number page (SPC-4, section 7.8.15): a header of four bytes,
+/// then text.
 fn unit_serial(path: &Path) -> Option<String<128>> {
     let page = sysfs::read_bytes::<256>(path)?;
     let text = core::str::from_utf8(page.get(4..)?).ok()?;

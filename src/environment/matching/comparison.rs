@@ -1,51 +1,50 @@
-//! What has answered and, once the vault is open, what has changed since
-//! enrolment.
+//! Compares what was observed with what is enrolled: which factors have
+//! answered, and, with the master key, which have changed.
 
 use heapless::Vec;
 
-use super::enrolled_values::enrolled_values;
 use crate::environment::factors::Observed;
-use crate::keys::{MasterKey, OpenError};
-use crate::vault::{Answered, EnvironmentSlot, Header, Label, MAX_FACTORS};
+use crate::keys::{MasterKey, UnsealError};
+use crate::vault::{EnvironmentSlot, FactorCounts, Header, Label, MAX_FACTORS};
 
-/// How many factors have answered, right or wrong.
-pub fn answered(slot: &EnvironmentSlot, observed: &Observed) -> Answered {
+/// How many factors of each group have answered, right or wrong.
+pub fn answered(slot: &EnvironmentSlot, observed: &Observed) -> FactorCounts {
     count(slot, |label| observed.value(label).is_some())
 }
 
-/// Whether enough factors of each group have answered for a combination.
+/// Whether enough factors of each group have answered to try a combination.
 pub fn enough_answered(slot: &EnvironmentSlot, observed: &Observed) -> bool {
     answered(slot, observed).reach(slot.need)
 }
 
-fn count(slot: &EnvironmentSlot, counts: impl Fn(&Label) -> bool) -> Answered {
+fn count(slot: &EnvironmentSlot, counts: impl Fn(&Label) -> bool) -> FactorCounts {
     let factors = slot.factors.iter();
     factors
         .map(|factor| (factor.group, counts(&factor.label)))
         .collect()
 }
 
-/// What is as it was enrolled and what is not.
+/// Which factors are as they were enrolled.
 pub struct Comparison {
     /// How many factors of each group are as they were enrolled.
-    pub same: Answered,
-    /// Answered with another value than the enrolled one.
+    pub same: FactorCounts,
+    /// Factors that answered with another value than the enrolled one.
     pub changed: Vec<Label, MAX_FACTORS>,
-    /// Did not answer (yet).
+    /// Factors that have not answered yet.
     pub silent: Vec<Label, MAX_FACTORS>,
 }
 
-/// Compares with the values as enrolled.
+/// Compares the observed values with the enrolled ones.
 ///
 /// # Errors
-/// As [`enrolled_values`].
+/// [`UnsealError`] when the enrolled values do not open under `key`.
 pub fn compare(
     header: &Header,
     slot: &EnvironmentSlot,
     key: &MasterKey,
     observed: &Observed,
-) -> Result<Comparison, OpenError> {
-    let values = enrolled_values(header, slot, key)?;
+) -> Result<Comparison, UnsealError> {
+    let values = slot.enrolled_values(header, key)?;
     let enrolled = |label: &Label| {
         let at = slot.factors.iter().position(|f| f.label == *label)?;
         values.get(at)

@@ -1,32 +1,33 @@
-//! How much may still change until the server asks for a stick. Pure.
+//! How many factors may still change before a boot asks for a stick. Pure.
 
-use crate::vault::{Answered, Group, OpenedBy, Thresholds};
+use crate::vault::{FactorCounts, Group, OpenedBy, Thresholds};
 
-/// What is left between what is as it was enrolled and what is needed.
+/// The difference between the factors that are as enrolled and those that are
+/// needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Margin {
-    /// So many more factors may change or fall silent, whichever they are.
+    /// This many more factors may change or fall silent, whichever they are.
     pub left: u8,
-    /// It was more once: something is not as it was enrolled, and nothing more
-    /// of that group may change.
+    /// Whether a group has lost a factor and may not lose another.
     pub is_used_up: bool,
 }
 
 impl Margin {
-    /// A group of which nothing is needed cannot lock the server.
-    pub fn of(same: &Answered, need: Thresholds) -> Self {
+    /// The margin of a place. Groups of which nothing is needed do not count:
+    /// they cannot lock the server.
+    pub fn of(same: &FactorCounts, need: Thresholds) -> Self {
         let groups = Group::ALL.map(|group| (same.of(group), need.of(group)));
         let needed = || groups.into_iter().filter(|(_, need)| *need > 0);
         Self {
             left: needed()
-                .map(|((same, _), need)| same.saturating_sub(need))
+                .map(|(same, need)| same.count.saturating_sub(need))
                 .min()
                 .unwrap_or(0),
-            is_used_up: needed().any(|((same, of), need)| same <= need && same < of),
+            is_used_up: needed().any(|(same, need)| same.count <= need && same.count < same.of),
         }
     }
 
-    /// As it was when the place opened the server; `None` where a person did.
+    /// The margin when the place opened the server; `None` where a person did.
     pub fn at_opening(by: &OpenedBy) -> Option<Self> {
         match by {
             OpenedBy::Environment { same, need, .. } => Some(Self::of(same, *need)),
@@ -38,25 +39,26 @@ impl Margin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::Count;
 
-    fn margin(machine: (u8, u8, u8), place: (u8, u8, u8)) -> Margin {
-        let same = Answered {
-            machine: machine.0,
-            machine_of: machine.1,
-            place: place.0,
-            place_of: place.1,
-            ..Answered::default()
+    /// Of each group: how many are the same, are enrolled, and are needed.
+    fn margin(machine: (u8, u8, u8), neighbours: (u8, u8, u8)) -> Margin {
+        let count = |(count, of, _)| Count { count, of };
+        let same = FactorCounts {
+            machine: count(machine),
+            neighbours: count(neighbours),
+            ..FactorCounts::default()
         };
         let need = Thresholds {
             machine: machine.2,
-            place: place.2,
+            neighbours: neighbours.2,
             ..Thresholds::default()
         };
         Margin::of(&same, need)
     }
 
     #[test]
-    fn a_replaced_router_uses_the_margin_up_and_a_place_as_enrolled_does_not() {
+    fn a_replaced_router_uses_the_margin_up() {
         let left = |left, is_used_up| Margin { left, is_used_up };
         assert_eq!(margin((6, 6, 5), (3, 3, 2)), left(1, false));
         assert_eq!(margin((6, 6, 5), (2, 3, 2)), left(0, true));

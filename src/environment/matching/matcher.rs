@@ -1,29 +1,29 @@
-//! Recognising a place: which permitted combination to try next.
+//! Recognises a place: tries its permitted combinations one after the other.
 
 use heapless::Vec;
 
-use super::rows::{ROW_LABEL, has_member, row_associated, row_secret};
 use crate::environment::factors::Observed;
 use crate::keys::MasterKey;
-use crate::vault::{EnvironmentSlot, Header, Label, MAX_FACTORS, MAX_ROWS, Row, Value};
+use crate::vault::{EnvironmentSlot, Header, Label, MAX_FACTORS, MAX_ROWS, Row, Value, has_member};
 
-/// Tries the combinations of one place, as the answers come in. It remembers
-/// what was tried; the slot is the same at every call.
+/// Tries the combinations of one place as the answers come in, and remembers
+/// which were tried. The slot must be the same at every call.
 pub struct Matcher {
-    /// For each row the newest revision among its members when it was tried.
+    /// For each row, the newest revision among its members when it was last
+    /// tried; 0 before.
     tried: Vec<u32, MAX_ROWS>,
 }
 
 impl Matcher {
-    /// For a place of which nothing was tried yet.
+    /// A matcher that has tried nothing yet.
     pub fn new(slot: &EnvironmentSlot) -> Self {
         Self {
             tried: slot.rows.iter().map(|_| 0).collect(),
         }
     }
 
-    /// The next combination whose members have all answered and that was not
-    /// tried with these answers.
+    /// The index of the next row whose members have all answered and that was
+    /// not tried with these answers, and the newest revision among them.
     fn next_row(&self, slot: &EnvironmentSlot, observed: &Observed) -> Option<(usize, u32)> {
         let revisions: Vec<Option<u32>, MAX_FACTORS> = slot
             .factors
@@ -45,14 +45,14 @@ impl Matcher {
         })
     }
 
-    /// Whether [`Matcher::try_next`] has something to try.
+    /// Whether [`Matcher::try_next`] has a combination to try.
     pub fn has_next(&self, slot: &EnvironmentSlot, observed: &Observed) -> bool {
         self.next_row(slot, observed).is_some()
     }
 
-    /// Tries one combination, at the cost of one scrypt (32 MiB, tens of
-    /// milliseconds) where no key server is in it. `None`: it was not the one,
-    /// or there is none to try.
+    /// Tries one combination. Costs one scrypt (32 MiB, tens of milliseconds)
+    /// where no key server is in it. `None` when it did not open, or when there
+    /// is none to try.
     pub fn try_next(
         &mut self,
         header: &Header,
@@ -63,13 +63,12 @@ impl Matcher {
         self.tried[at] = revision;
         let row = &slot.rows[at];
         let members = members(slot, row.members, observed);
-        let secret = row_secret(&members, &row.salt).ok()?;
-        let associated = row_associated(header, slot.id, row.members);
-        let key = row.wrapped.unwrap(&secret, ROW_LABEL, &associated).ok()?;
+        let key = row.unwrap(header, slot.id, &members).ok()?;
         header.accepts(&key).then_some(key)
     }
 }
 
+/// The labels and values of a combination.
 fn members<'a>(
     slot: &'a EnvironmentSlot,
     members: u32,

@@ -1,12 +1,12 @@
-//! Machine, neighbours and key servers observed together: once for a command, or
-//! for as long as the server runs.
+//! Observes machine, neighbours and key servers together: once for a command,
+//! or again and again while the server runs.
 
-mod look_around;
+mod observe_place;
 #[cfg(feature = "admin")]
-mod watched;
+mod watched_neighbours;
 
 #[cfg(feature = "admin")]
-pub use look_around::look_around_quietly;
-pub use look_around::{FROM_NOTHING, ON_A_LIVE_NETWORK, look_around};
+pub use observe_place::observe_live_links;
+pub use observe_place::{COLD_START_WAIT, LIVE_NETWORK_WAIT, observe_place};
 #[cfg(feature = "admin")]
-pub use watched::Watched;
+pub use watched_neighbours::WatchedNeighbours;

@@ -1,5 +1,5 @@
-//! What a key server says of itself: its keys, signed by those among them that
-//! sign (RFC 7515, flattened or general JSON; RFC 7517 section 5). Pure.
+//! The advertisement of a key server: its keys, signed by its signing keys (RFC
+//! 7515, flattened or general JSON; RFC 7517, section 5). Pure.
 
 use core::fmt::{self, Display, Formatter};
 
@@ -12,19 +12,19 @@ use super::http::MAX_REPLY;
 use super::jwk::{Jwk, Thumbprint, parse, thumbprint};
 use crate::vault::{Curve, PublicKey};
 
-/// Keys of one server, and signatures, at most.
+/// Keys or signatures in one advertisement, at most.
 const MAX_KEYS: usize = 16;
 
-/// Why an advertisement of keys is not believed.
+/// Why an advertisement is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdvertisementError {
-    /// It is none.
+    /// It is not an advertisement.
     Malformed,
-    /// It is signed, or says that it is, in a way that is not known here.
+    /// A signing key has an algorithm that is not known here.
     UnknownAlgorithm,
-    /// A key that signs has not signed it.
+    /// The signature of a signing key is missing or wrong.
     NotSigned,
-    /// There is no key that signs, or none for exchanges.
+    /// It has no signing key, or no key for exchanges.
     NoKeys,
 }
 
@@ -62,7 +62,7 @@ struct Signature<'a> {
 #[derive(Deserialize)]
 struct Protected<'a> {
     alg: &'a str,
-    /// What must be understood (RFC 7515 section 4.1.11): nothing is.
+    /// Extensions that must be understood (RFC 7515, section 4.1.11); none is.
     #[serde(default, borrow)]
     crit: Option<Vec<&'a str, 8>>,
 }
@@ -73,15 +73,15 @@ struct Keys<'a> {
     keys: Vec<Jwk<'a>, MAX_KEYS>,
 }
 
-/// A server's keys; every signing one among them has signed all of it.
+/// The keys of a server. Every signing key among them has signed the
+/// advertisement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advertisement {
-    /// Keys that sign (`verify`).
+    /// Signing keys (`verify`).
     pub signing: Vec<PublicKey, MAX_KEYS>,
     /// Keys for exchanges (`deriveKey`, ECMR).
     pub exchange: Vec<PublicKey, MAX_KEYS>,
-    /// Of the keys that were asked for, those that have signed it too, though
-    /// it does not list them any more.
+    /// Those of the known keys that have signed it too, listed or not.
     pub vouching: Vec<PublicKey, MAX_KEYS>,
 }
 
@@ -93,8 +93,8 @@ fn algorithm(curve: Curve) -> &'static str {
 }
 
 impl Advertisement {
-    /// Reads one and checks every signature that its keys call for, and those
-    /// of the `known` keys, which an earlier one has named.
+    /// Parses an advertisement, checks the signature of each of its signing
+    /// keys, and finds out which of the `known` keys have signed it too.
     ///
     /// # Errors
     /// [`AdvertisementError`].
@@ -151,8 +151,8 @@ impl Advertisement {
         Ok(found)
     }
 
-    /// Reads an advertisement around a payload that nobody has signed: for the fuzz
-    /// target, which does not come so far by itself.
+    /// Parses an advertisement with this payload and an empty signature, so
+    /// that fuzzing reaches the payload.
     #[cfg(feature = "fuzzing")]
     pub fn with_payload(payload: &[u8]) -> Result<Self, AdvertisementError> {
         let mut buffer = vec![0; Base64UrlUnpadded::encoded_len(payload)];
@@ -165,7 +165,7 @@ impl Advertisement {
         Self::parse(json.as_bytes(), &[])
     }
 
-    /// The thumbprints of the keys that have signed it.
+    /// The thumbprints of the signing keys.
     pub fn thumbprints(&self) -> impl Iterator<Item = Thumbprint> {
         self.signing.iter().map(thumbprint)
     }

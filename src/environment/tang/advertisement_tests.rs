@@ -4,7 +4,7 @@ use p256::ecdsa::signature::Signer;
 use proptest::prelude::*;
 
 use super::super::exchange::tests::Peer;
-use super::super::jwk::question;
+use super::super::jwk::exchange_json;
 use super::*;
 
 enum Key {
@@ -41,7 +41,7 @@ impl Key {
     fn jwk(&self) -> String {
         let key = self.public();
         let alg = algorithm(key.curve);
-        question(key.curve, &key.point)
+        exchange_json(key.curve, &key.point)
             .replace("ECMR", alg)
             .replace("deriveKey", "verify")
     }
@@ -85,7 +85,7 @@ fn payload(keys: &[String]) -> String {
 
 fn exchange() -> (PublicKey, String) {
     let key = Peer::new(Curve::P521).key();
-    let json = question(Curve::P521, &key.point).to_string();
+    let json = exchange_json(Curve::P521, &key.point).to_string();
     (key, json)
 }
 
@@ -110,7 +110,7 @@ fn read(json: &str) -> Result<Advertisement, AdvertisementError> {
 }
 
 #[test]
-fn both_forms_and_both_curves_are_read_and_their_keys_told_apart() {
+fn both_json_forms_and_both_curves_are_read() {
     let (key, json) = exchange();
     for signer in [Key::p256(1), Key::p521(1)] {
         let payload = payload(&[json.clone(), signer.jwk()]);
@@ -160,7 +160,7 @@ fn every_signing_key_must_have_signed() {
 }
 
 #[test]
-fn a_liar_shows_anothers_signing_key_and_has_no_signature_for_it() {
+fn anothers_signing_key_without_its_signature_is_refused() {
     let (_, json) = exchange();
     for (key, liar) in [
         (Key::p521(1), Key::p521(3)),
@@ -179,7 +179,7 @@ fn a_liar_shows_anothers_signing_key_and_has_no_signature_for_it() {
 }
 
 #[test]
-fn keys_that_cannot_be_checked_are_refused_plainly_and_not_passed_over() {
+fn a_signing_key_that_cannot_be_checked_is_refused() {
     let (_, json) = exchange();
     let signer = Key::p521(1);
     for strange in [
@@ -201,7 +201,7 @@ fn keys_that_cannot_be_checked_are_refused_plainly_and_not_passed_over() {
 }
 
 #[test]
-fn a_key_that_was_known_before_can_vouch_for_the_new_ones_and_no_other_can() {
+fn only_a_known_key_vouches_for_new_ones() {
     let (_, json) = exchange();
     let (old, new, stranger) = (Key::p521(1), Key::p521(2), Key::p521(3));
     let payload = payload(&[new.jwk(), json]);

@@ -1,6 +1,5 @@
-//! Asking all key servers of the enrolled places, side by side, for as long
-//! as it takes. One that is wrong, slow, silent or hostile costs nothing but
-//! itself.
+//! Asks all key servers of the enrolled places side by side, again and again.
+//! One that is wrong, slow, silent or hostile does not delay the others.
 
 use core::fmt::Write;
 use core::time::Duration;
@@ -11,30 +10,30 @@ use heapless::Vec;
 use nix::poll::PollFlags;
 
 use super::conversation::{Conversation, NoReply, Request};
-use super::exchange::{BadPoint, Question};
+use super::exchange::{BadPoint, Exchange};
 use super::http::Reply;
-use super::jwk::{parse_answer, question, thumbprint, thumbprint_text};
+use super::jwk::{exchange_json, parse_answer, thumbprint, thumbprint_text};
 use crate::environment::factors::server_label;
 use crate::keys::Secret32;
 use crate::vault::{EnvironmentSlot, KeyServer, Label, MAX_PLACES, MAX_SERVERS, Value};
 
 const MAX_ASKED: usize = MAX_SERVERS * MAX_PLACES;
 
-/// The value of a server that answers, and does not know the key: something
-/// else stands at its address, or its owner has destroyed the key.
+/// The value of a server that answers but does not know the key (status 404):
+/// another server has its address, or its owner has destroyed the key.
 pub const UNKNOWN_KEY: &[u8] = b"unknown key";
 
-/// After an answer. A right one opens before that; behind a wrong one the
-/// right server may still come to life.
-const AFTER_AN_ANSWER: Duration = Duration::from_secs(10);
-/// After somebody was there who did not answer as a key server does.
-const AFTER_NONSENSE: Duration = Duration::from_secs(2);
+/// Pause after an answer. A right answer opens the server before that; after a
+/// wrong one the right server may still appear.
+const RETRY_AFTER_ANSWER: Duration = Duration::from_secs(10);
+/// Pause after a connection that brought no answer of a key server.
+const RETRY_AFTER_NONSENSE: Duration = Duration::from_secs(2);
 
-/// A question is made beforehand for whom it is asked so soon.
-const SOON: Duration = Duration::from_secs(1);
+/// Exchanges that are due within this time are prepared in advance.
+const PREPARE_BEFORE: Duration = Duration::from_secs(1);
 
-/// How long to wait after there was no way to a server: a link, an address or
-/// a router comes at any moment, and asking costs next to nothing.
+/// Pause after a server could not be reached: a link, an address or a router
+/// may come at any moment, and asking costs next to nothing.
 fn pause_after(failures: u32) -> Duration {
     Duration::from_millis(match failures {
         0..=8 => 25,
@@ -43,10 +42,10 @@ fn pause_after(failures: u32) -> Duration {
     })
 }
 
-/// The request for one exchange. The server takes any HTTP/1.1.
-fn request(server: &KeyServer, asked: &Question) -> Request {
+/// The HTTP request of one exchange.
+fn request(server: &KeyServer, asked: &Exchange) -> Request {
     let print = thumbprint_text(&thumbprint(&server.exchange));
-    let body = question(server.exchange.curve, &asked.x);
+    let body = exchange_json(server.exchange.curve, &asked.x);
     let mut request = Request::new();
     let written = write!(
         request,
@@ -59,12 +58,12 @@ fn request(server: &KeyServer, asked: &Question) -> Request {
     request
 }
 
-/// What a whole reply says.
-fn read(question: &Question, reply: &Reply) -> Result<Value, BadPoint> {
+/// The value that a whole reply gives.
+fn read(exchange: &Exchange, reply: &Reply) -> Result<Value, BadPoint> {
     let value = match reply.status {
         200 => {
             let answer = parse_answer(&reply.body)?;
-            question.finish(&answer)?
+            exchange.finish(&answer)?
         }
         404 => return Ok(UNKNOWN_KEY.iter().copied().collect()),
         _ => return Err(BadPoint),
@@ -72,83 +71,84 @@ fn read(question: &Question, reply: &Reply) -> Result<Value, BadPoint> {
     Ok(factor_value(&value))
 }
 
-/// The value as a factor has it.
+/// The 32 bytes of an exchange as a factor's value.
 pub fn factor_value(value: &Secret32) -> Value {
     value.expose().iter().copied().collect()
 }
 
-/// A question, and the request that asks it.
-type Prepared = (Box<Question>, Request);
+/// An exchange, and the request for it.
+type PreparedExchange = (Box<Exchange>, Request);
 
-fn question_to(server: &KeyServer) -> Result<Prepared, BadPoint> {
-    let question = Question::new(&server.exchange, &server.ours)?;
-    let request = request(server, &question);
-    Ok((Box::new(question), request))
+fn prepare(server: &KeyServer) -> Result<PreparedExchange, BadPoint> {
+    let exchange = Exchange::new(&server.exchange, &server.ours)?;
+    let request = request(server, &exchange);
+    Ok((Box::new(exchange), request))
 }
 
-enum State {
+enum AskingState {
     Resting {
         until: Instant,
-        /// Nobody was there; else somebody was.
-        no_way: bool,
+        /// Whether the server could not be reached.
+        unreachable: bool,
     },
-    Talking(Box<Conversation>, Box<Question>),
+    Asking(Box<Conversation>, Box<Exchange>),
 }
 
-struct Asked {
+struct AskedServer {
     label: Label,
     server: KeyServer,
-    state: State,
-    /// The next question, if it was made already.
-    ready: Option<Result<Prepared, BadPoint>>,
+    state: AskingState,
+    /// The next exchange, if it was prepared already.
+    ready: Option<Result<PreparedExchange, BadPoint>>,
     failures: u32,
 }
 
-impl Asked {
-    /// When something is to be done without anything having come.
+impl AskedServer {
+    /// When something is to be done even if nothing arrives.
     fn due(&self) -> Instant {
         match &self.state {
-            State::Resting { until, .. } => *until,
-            State::Talking(conversation, _) => conversation.deadline(),
+            AskingState::Resting { until, .. } => *until,
+            AskingState::Asking(conversation, _) => conversation.deadline(),
         }
     }
 
     fn begin(&mut self, now: Instant) {
-        let (question, request) = match self.ready.take() {
+        let (exchange, request) = match self.ready.take() {
             Some(Ok(ready)) => ready,
-            // What is stored is damaged: it is as good as silent.
-            Some(Err(BadPoint)) => return self.rest(now, AFTER_AN_ANSWER),
+            // The stored keys are damaged: treated as a silent server.
+            Some(Err(BadPoint)) => return self.rest(now, RETRY_AFTER_ANSWER),
             None => return,
         };
         match Conversation::begin(self.server.address, now, request.clone()) {
             Ok(conversation) => {
-                self.state = State::Talking(Box::new(conversation), question);
+                self.state = AskingState::Asking(Box::new(conversation), exchange);
             }
-            // It was not sent: it can be asked later.
+            // The request was not sent: it can be used later.
             Err(why) => {
-                self.ready = Some(Ok((question, request)));
+                self.ready = Some(Ok((exchange, request)));
                 self.failed(now, why);
             }
         }
     }
 
-    /// Makes the question that will be asked soon; false when there is none to make.
-    fn make_question(&mut self, now: Instant) -> bool {
-        let soon = now + SOON;
-        let is_soon = matches!(self.state, State::Resting { until, .. } if until <= soon);
+    /// Prepares the next exchange when it is due soon; returns whether there
+    /// was one to prepare.
+    fn prepare_next(&mut self, now: Instant) -> bool {
+        let soon = now + PREPARE_BEFORE;
+        let is_soon = matches!(self.state, AskingState::Resting { until, .. } if until <= soon);
         let wanted = is_soon && self.ready.is_none();
         if wanted {
-            self.ready = Some(question_to(&self.server));
+            self.ready = Some(prepare(&self.server));
         }
         wanted
     }
 
-    /// Computes what the answer will be read with; false when nothing is to be
-    /// computed.
-    fn expect_answer(&self) -> bool {
+    /// Computes what the answer will be read with; returns whether there was
+    /// something to compute.
+    fn precompute(&self) -> bool {
         match (&self.state, &self.ready) {
-            (State::Talking(_, question), _) | (_, Some(Ok((question, _)))) => {
-                question.expect_answer()
+            (AskingState::Asking(_, exchange), _) | (_, Some(Ok((exchange, _)))) => {
+                exchange.precompute()
             }
             _ => false,
         }
@@ -157,41 +157,41 @@ impl Asked {
     fn failed(&mut self, now: Instant, why: NoReply) {
         self.failures = self.failures.saturating_add(1);
         log::debug!("{}: {why}", self.label);
-        if why.is_of_somebody() {
-            return self.rest(now, AFTER_NONSENSE);
+        if why.was_reached() {
+            return self.rest(now, RETRY_AFTER_NONSENSE);
         }
-        self.state = State::Resting {
+        self.state = AskingState::Resting {
             until: now + pause_after(self.failures),
-            no_way: true,
+            unreachable: true,
         };
     }
 
-    /// After somebody was there.
+    /// Waits before the next exchange.
     fn rest(&mut self, now: Instant, pause: Duration) {
-        self.state = State::Resting {
+        self.state = AskingState::Resting {
             until: now + pause,
-            no_way: false,
+            unreachable: false,
         };
     }
 
     /// Does what can be done now.
     fn drive(&mut self, now: Instant) -> Option<Value> {
         match &mut self.state {
-            State::Resting { until, .. } if *until <= now => {
+            AskingState::Resting { until, .. } if *until <= now => {
                 self.begin(now);
                 None
             }
-            State::Resting { .. } => None,
-            State::Talking(conversation, question) => match conversation.drive(now) {
+            AskingState::Resting { .. } => None,
+            AskingState::Asking(conversation, exchange) => match conversation.drive(now) {
                 Ok(None) => None,
-                Ok(Some(reply)) => match read(question, &reply) {
+                Ok(Some(reply)) => match read(exchange, &reply) {
                     Ok(value) => {
                         self.failures = 0;
-                        self.rest(now, AFTER_AN_ANSWER);
+                        self.rest(now, RETRY_AFTER_ANSWER);
                         Some(value)
                     }
                     Err(BadPoint) => {
-                        self.rest(now, AFTER_NONSENSE);
+                        self.rest(now, RETRY_AFTER_NONSENSE);
                         None
                     }
                 },
@@ -204,25 +204,25 @@ impl Asked {
     }
 }
 
-/// The key servers of some places, and how far each has come.
+/// The key servers of the places, and how far the exchange with each has come.
 #[derive(Default)]
 pub struct KeyServers {
-    asked: Vec<Asked, MAX_ASKED>,
+    asked: Vec<AskedServer, MAX_ASKED>,
 }
 
 impl KeyServers {
-    /// Those of all places; asked from `now` on.
+    /// The key servers of these places; asked from `now` on.
     pub fn of(places: &[Box<EnvironmentSlot>], now: Instant) -> Self {
         let mut asked = Vec::new();
         for place in places {
             for server in &place.servers {
-                // As many as two places can have.
-                let _ = asked.push(Asked {
+                // There is room for the servers of two places.
+                let _ = asked.push(AskedServer {
                     label: server_label(server.address, &place.name),
                     server: server.clone(),
-                    state: State::Resting {
+                    state: AskingState::Resting {
                         until: now,
-                        no_way: true,
+                        unreachable: true,
                     },
                     ready: None,
                     failures: 0,
@@ -232,27 +232,29 @@ impl KeyServers {
         Self { asked }
     }
 
-    /// When [`KeyServers::drive`] is due, whatever comes; `None` where nobody
-    /// is asked.
+    /// When [`KeyServers::drive`] is due even if nothing arrives; `None` where
+    /// there are no key servers.
     pub fn next(&self) -> Option<Instant> {
-        self.asked.iter().map(Asked::due).min()
+        self.asked.iter().map(AskedServer::due).min()
     }
 
-    /// What to poll, and what for.
+    /// The sockets to poll, and the events to poll for.
     pub fn sockets(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         self.asked.iter().filter_map(|asked| match &asked.state {
-            State::Resting { .. } => None,
-            State::Talking(conversation, _) => Some((conversation.as_fd(), conversation.flags())),
+            AskingState::Resting { .. } => None,
+            AskingState::Asking(conversation, _) => {
+                Some((conversation.as_fd(), conversation.flags()))
+            }
         })
     }
 
-    /// There is a way that was not there before: who could not be reached is asked
-    /// at once.
+    /// Makes servers that could not be reached due now, because there may be a
+    /// route to them.
     pub fn ask_soon(&mut self, now: Instant) {
         for asked in &mut self.asked {
-            if let State::Resting {
+            if let AskingState::Resting {
                 until,
-                no_way: true,
+                unreachable: true,
             } = &mut asked.state
             {
                 *until = now;
@@ -260,17 +262,18 @@ impl KeyServers {
         }
     }
 
-    /// Computes for one server what needs no waiting, while the network comes up or
-    /// a server has its question: all questions first, then what each answer is read
-    /// with. False when nothing is to be computed. One at a time: what else has
-    /// happened comes first.
+    /// Does one computation in advance, while the network comes up or a server
+    /// works: first it prepares the exchanges, then it computes what each
+    /// answer is read with. Returns whether there was something to compute.
+    /// Only one at a time, so that the caller can handle other events in
+    /// between.
     pub fn work_ahead(&mut self, now: Instant) -> bool {
         let mut asked = self.asked.iter_mut();
-        asked.any(|asked| asked.make_question(now)) || self.asked.iter().any(Asked::expect_answer)
+        asked.any(|asked| asked.prepare_next(now)) || self.asked.iter().any(AskedServer::precompute)
     }
 
-    /// Goes on with all of them, as far as [`KeyServers::work_ahead`] has come; the
-    /// answers that are whole.
+    /// Continues all exchanges whose request was prepared; returns the answers
+    /// that are complete.
     pub fn drive(&mut self, now: Instant) -> Vec<(Label, Value), MAX_ASKED> {
         let answers = self.asked.iter_mut().filter_map(|asked| {
             let value = asked.drive(now)?;
@@ -280,10 +283,10 @@ impl KeyServers {
     }
 }
 
-/// One request, waited for: for commands.
+/// Sends one request and waits for the reply; for commands.
 ///
 /// # Errors
-/// [`NoReply`].
+/// [`NoReply`], after [`super::conversation::WHOLE`] at the latest.
 #[cfg(feature = "admin")]
 pub fn ask_once(address: core::net::SocketAddr, request: &Request) -> Result<Reply, NoReply> {
     use nix::poll::{PollFd, PollTimeout, poll};
@@ -296,21 +299,21 @@ pub fn ask_once(address: core::net::SocketAddr, request: &Request) -> Result<Rep
         let left = conversation.deadline().saturating_duration_since(now);
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(conversation.as_fd(), conversation.flags())];
-        // An interrupted wait is a short one.
+        // A signal may end the wait early, which does no harm.
         let _ = poll(&mut fds, timeout);
     }
 }
 
-/// One exchange with one server, waited for.
+/// Does one exchange with one server and waits for its value; for commands.
 ///
 /// # Errors
-/// Why there was no value, in words.
+/// A text that says why there was no value.
 #[cfg(feature = "admin")]
 pub fn recover_once(server: &KeyServer) -> Result<Value, String> {
     let damaged = |BadPoint| "its answer is no point of the curve".to_owned();
-    let (question, request) = question_to(server).map_err(damaged)?;
+    let (exchange, request) = prepare(server).map_err(damaged)?;
     let reply = ask_once(server.address, &request).map_err(|why| why.to_string())?;
-    let value = read(&question, &reply).map_err(damaged)?;
+    let value = read(&exchange, &reply).map_err(damaged)?;
     match value.as_slice() == UNKNOWN_KEY {
         true => Err("it does not know the key".into()),
         false => Ok(value),

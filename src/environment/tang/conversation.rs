@@ -1,5 +1,5 @@
-//! One request to one server and its reply, over a connection that never
-//! blocks, within one time for all of it.
+//! One request to a server and its reply, over a connection that never blocks,
+//! within a time limit for all of it.
 
 use core::fmt::{self, Display, Formatter};
 use core::net::SocketAddr;
@@ -14,14 +14,15 @@ use nix::poll::PollFlags;
 use super::http::{HttpError, Reply, ReplyReader};
 use crate::sys::tcp::Connection;
 
-/// Until it must be connected. The kernel asks again after one second, and
-/// then only after three.
+/// Time limit to connect. The kernel sends a second SYN after one second, and a
+/// third only after three.
 pub const CONNECT: Duration = Duration::from_millis(1800);
-/// From the start to the end of the reply; a satellite link needs two seconds.
+/// Time limit from the start to the end of the reply; a satellite link needs
+/// two seconds.
 pub const WHOLE: Duration = Duration::from_secs(6);
 /// Bytes of a request, at most.
 const REQUEST: usize = 768;
-/// Bytes taken in at one go, so that nobody holds up the prompt.
+/// Bytes read at a time, so that no server holds up the prompt.
 const AT_ONCE: usize = 4096;
 
 /// An HTTP request, head and body, 768 bytes at most.
@@ -30,22 +31,22 @@ pub type Request = String<REQUEST>;
 /// Why there was no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoReply {
-    /// There is no way to it, or nobody listens there.
+    /// There is no route to the server, or nothing listens there.
     Unreachable(ErrorKind),
-    /// It took too long, connected or not.
+    /// A time limit was reached.
     TooLate {
-        /// Whether the connection came about.
+        /// Whether the connection was made.
         connected: bool,
     },
-    /// What came is no reply.
+    /// The bytes that came are no reply.
     Http(HttpError),
     /// The connection broke.
     Broken,
 }
 
 impl NoReply {
-    /// Whether somebody was there at all.
-    pub fn is_of_somebody(self) -> bool {
+    /// Whether the server was reached at all.
+    pub fn was_reached(self) -> bool {
         !matches!(
             self,
             Self::Unreachable(_) | Self::TooLate { connected: false }
@@ -78,10 +79,10 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Begins to connect.
+    /// Begins to connect to `address`; `request` is sent once that is done.
     ///
     /// # Errors
-    /// [`NoReply::Unreachable`] at once, without a route.
+    /// [`NoReply::Unreachable`] where there is no route.
     pub fn begin(address: SocketAddr, now: Instant, request: Request) -> Result<Self, NoReply> {
         let connection =
             Connection::begin(address).map_err(|error| NoReply::Unreachable(error.kind()))?;
@@ -95,7 +96,7 @@ impl Conversation {
         })
     }
 
-    /// What to poll for.
+    /// The events to poll for.
     pub fn flags(&self) -> PollFlags {
         match self.has_asked() {
             false => PollFlags::POLLOUT,
@@ -103,20 +104,21 @@ impl Conversation {
         }
     }
 
-    /// The whole request is on its way.
+    /// Whether the whole request was sent.
     fn has_asked(&self) -> bool {
         self.sent == self.request.len()
     }
 
-    /// When it is given up.
+    /// When the request is given up.
     pub fn deadline(&self) -> Instant {
         self.begun + if self.connected { WHOLE } else { CONNECT }
     }
 
-    /// Does what can be done now; the reply once it is whole.
+    /// Sends and receives what is possible now; returns the reply once it is
+    /// complete.
     ///
     /// # Errors
-    /// [`NoReply`]: it is over without one.
+    /// [`NoReply`]: the conversation has ended without a reply.
     pub fn drive(&mut self, now: Instant) -> Result<Option<Reply>, NoReply> {
         if !self.connected {
             match self.connection.finish() {
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_sends_a_byte_now_and_then_is_given_up_after_the_whole_time() {
+    fn a_server_that_drips_bytes_is_given_up_at_the_limit() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let begun = Instant::now();
         let mut conversation = begin(&listener, begun);
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_listens_nobody_was_there_and_it_is_known_at_once() {
+    fn a_refused_connection_is_known_at_once() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
@@ -226,6 +228,6 @@ mod tests {
             }
         };
         assert_eq!(why, NoReply::Unreachable(ErrorKind::ConnectionRefused));
-        assert!(!why.is_of_somebody());
+        assert!(!why.was_reached());
     }
 }

@@ -1,13 +1,13 @@
 //! The exchange with a key server, as arithmetic (McCallum and Relyea, as
 //! Tang has it). Pure but for the random numbers.
 //!
-//! The server has s and shows S = s·G. Enrolling draws c, keeps C = c·G and
-//! the value of K = c·S, and forgets c. To have K again, x = C + e·G is sent
-//! with a fresh e; the server answers y = s·x, and K = y - e·S. Neither the
-//! server nor whoever listens learns K, and without s nobody has it.
+//! The server has a secret s and publishes S = s·G. Enrolling draws c, stores C
+//! = c·G and the value of K = c·S, and forgets c. To recover K, the client
+//! sends x = C + e·G with a fresh e; the server answers y = s·x, and K = y -
+//! e·S. Neither the server nor an eavesdropper learns K, and without s nobody
+//! can compute it.
 //!
-//! e·S needs no answer: it is computed before there is one. What is left to do with
-//! an answer is a subtraction.
+//! e·S is computed before the answer comes, so that only a subtraction is left.
 
 use core::cell::OnceCell;
 
@@ -26,62 +26,34 @@ use zeroize::Zeroizing;
 use crate::keys::Secret32;
 use crate::vault::{Curve, PointBytes, PublicKey};
 
-/// Not a point that an exchange can go on with: off the curve, the point at
-/// infinity, or of another curve.
+/// A point that an exchange cannot use: off the curve, at infinity, or of
+/// another curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPoint;
 
-/// What the value of a factor is made of K with.
+/// The HKDF label under which a factor's value is derived from K.
 const VALUE: &[u8] = b"stayput key server v1";
 
-impl Curve {
-    /// Bytes of a coordinate.
-    pub fn coordinate(self) -> usize {
-        match self {
-            Self::P256 => 32,
-            Self::P521 => 66,
-        }
-    }
-
-    /// A point from its coordinates, each of the curve's length.
-    pub(super) fn point(self, x: &[u8], y: &[u8]) -> Option<PointBytes> {
-        if x.len() != self.coordinate() || y.len() != self.coordinate() {
-            return None;
-        }
-        let mut point = PointBytes::new();
-        point.push(4).ok()?;
-        point.extend_from_slice(x).ok()?;
-        point.extend_from_slice(y).ok()?;
-        Some(point)
-    }
-
-    /// Both coordinates of a point.
-    pub(super) fn coordinates(self, point: &[u8]) -> Option<(&[u8], &[u8])> {
-        let (4, both) = point.split_first()? else {
-            return None;
-        };
-        let length = self.coordinate();
-        (both.len() == 2 * length).then(|| both.split_at(length))
-    }
-
-    /// # Errors
-    /// [`BadPoint`].
-    pub(super) fn check(self, point: &[u8]) -> Result<(), BadPoint> {
-        match self {
-            Self::P256 => read::<NistP256>(point).map(drop),
-            Self::P521 => read::<NistP521>(point).map(drop),
-        }
+/// Checks that a point is on its curve.
+///
+/// # Errors
+/// [`BadPoint`].
+pub(super) fn check_point(curve: Curve, point: &[u8]) -> Result<(), BadPoint> {
+    match curve {
+        Curve::P256 => read::<NistP256>(point).map(drop),
+        Curve::P521 => read::<NistP521>(point).map(drop),
     }
 }
 
+/// Reads an uncompressed point (SEC 1, section 2.3.4) and checks that it is on
+/// the curve.
 fn read<C>(bytes: &[u8]) -> Result<AffinePoint<C>, BadPoint>
 where
     C: CurveArithmetic,
     FieldBytesSize<C>: ModulusSize,
     AffinePoint<C>: FromSec1Point<C>,
 {
-    // Only what is written without compression: it names both coordinates,
-    // and the point at infinity has no such form.
+    // Only the uncompressed form: the point at infinity has none.
     if bytes.first() != Some(&4) {
         return Err(BadPoint);
     }
@@ -103,7 +75,7 @@ where
     }
 }
 
-/// 32 bytes made of K.
+/// The factor's value: 32 bytes derived from K.
 fn value_of<C>(k: ProjectivePoint<C>) -> Result<Secret32, BadPoint>
 where
     C: CurveArithmetic,
@@ -120,14 +92,16 @@ where
 
 type Scalar<C> = Zeroizing<NonZeroScalar<C>>;
 
+/// A random scalar.
+///
 /// # Panics
-/// If the kernel has no random bytes to give, as in `keys`.
+/// If the kernel has no random bytes to give.
 fn random<C: CurveArithmetic>() -> Scalar<C> {
     let scalar = NonZeroScalar::<C>::try_generate_from_rng(&mut SysRng);
     Zeroizing::new(scalar.expect("the kernel gives random bytes"))
 }
 
-/// C and the value of K.
+/// Enrols with the server's key: returns C and the value of K.
 #[cfg(feature = "admin")]
 fn enrol_on<C>(exchange: &[u8]) -> Result<(PointBytes, Secret32), BadPoint>
 where
@@ -142,11 +116,11 @@ where
     Ok((ours, value_of::<C>(*k)?))
 }
 
-/// What hides K in an answer.
+/// The secrets of one exchange.
 struct Blinding<C: CurveArithmetic> {
     e: Scalar<C>,
     server: AffinePoint<C>,
-    /// e·S, once it was computed.
+    /// e·S, computed at the first use.
     mask: OnceCell<Zeroizing<ProjectivePoint<C>>>,
 }
 
@@ -156,7 +130,7 @@ where
     FieldBytesSize<C>: ModulusSize,
     AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
 {
-    /// A fresh one, and x.
+    /// Draws e; returns x too.
     fn new(exchange: &[u8], ours: &[u8]) -> Result<(Self, PointBytes), BadPoint> {
         let server = read::<C>(exchange)?;
         let ours = ProjectivePoint::<C>::from(read::<C>(ours)?);
@@ -171,7 +145,7 @@ where
             .get_or_init(|| Zeroizing::new(ProjectivePoint::<C>::from(self.server) * **self.e))
     }
 
-    fn expect_answer(&self) -> bool {
+    fn precompute(&self) -> bool {
         let is_new = self.mask.get().is_none();
         self.mask();
         is_new
@@ -184,11 +158,11 @@ where
     }
 }
 
-/// Makes our side for a server's key: the point to keep, and the factor's
-/// value, which the server will help to compute again.
+/// Enrols with a server's key: returns the point to store, and the factor's
+/// value, which can be computed again only with the server's help.
 ///
 /// # Errors
-/// `BadPoint`: the server's key is not on its curve.
+/// [`BadPoint`] where the server's key is not on its curve.
 #[cfg(feature = "admin")]
 pub fn enrol(exchange: &PublicKey) -> Result<(PointBytes, Secret32), BadPoint> {
     match exchange.curve {
@@ -199,24 +173,24 @@ pub fn enrol(exchange: &PublicKey) -> Result<(PointBytes, Secret32), BadPoint> {
 
 enum AnyBlinding {
     P256(Blinding<NistP256>),
-    // Boxed: as large again as the other.
+    // Boxed: it is twice as large.
     P521(Box<Blinding<NistP521>>),
 }
 
-/// One question: what is sent, and what of it stays here, which is erased on
-/// drop.
-pub struct Question {
-    /// The point that is sent. It tells nothing about the enrolled value.
+/// One exchange: the point that is sent, and the secrets that stay here, which
+/// are erased on drop.
+pub struct Exchange {
+    /// The point x that is sent. It tells nothing about the enrolled value.
     pub x: PointBytes,
     blinding: AnyBlinding,
 }
 
-impl Question {
-    /// To the server with the key `exchange`, about the point that was kept when
-    /// it was enrolled.
+impl Exchange {
+    /// Begins an exchange with the server whose key is `exchange`. `ours` is
+    /// the point that was stored when it was enrolled.
     ///
     /// # Errors
-    /// [`BadPoint`]: what is stored is damaged.
+    /// [`BadPoint`] where the stored points are damaged.
     pub fn new(exchange: &PublicKey, ours: &[u8]) -> Result<Self, BadPoint> {
         let server = &exchange.point;
         Ok(match exchange.curve {
@@ -233,20 +207,20 @@ impl Question {
         })
     }
 
-    /// Computes what [`Question::finish`] needs beside the answer; false when that
+    /// Computes e·S, which [`Exchange::finish`] needs; returns false where that
     /// was done already.
-    pub fn expect_answer(&self) -> bool {
+    pub fn precompute(&self) -> bool {
         match &self.blinding {
-            AnyBlinding::P256(blinding) => blinding.expect_answer(),
-            AnyBlinding::P521(blinding) => blinding.expect_answer(),
+            AnyBlinding::P256(blinding) => blinding.precompute(),
+            AnyBlinding::P521(blinding) => blinding.precompute(),
         }
     }
 
-    /// The factor's value from what the server answered. Whether it is the
-    /// right one only a row of the vault can tell.
+    /// The factor's value from the server's answer. Only a row of the vault can
+    /// tell whether it is right.
     ///
     /// # Errors
-    /// [`BadPoint`].
+    /// [`BadPoint`] where the answer is no point of the server's curve.
     pub fn finish(&self, answer: &PublicKey) -> Result<Secret32, BadPoint> {
         let y = &answer.point;
         match (&self.blinding, answer.curve) {
@@ -310,19 +284,19 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_server_helps_to_the_same_value_again_and_never_sees_the_same_point_twice() {
+    fn the_value_stays_the_same_and_no_point_is_sent_twice() {
         for curve in CURVES {
             let peer = Peer::new(curve);
             let (ours, value) = enrol(&peer.key()).unwrap();
             let mut sent = std::vec::Vec::new();
             for ahead in [true, false, true] {
-                let question = Question::new(&peer.key(), &ours).unwrap();
-                assert!(!ahead || question.expect_answer());
-                assert!(!ahead || !question.expect_answer());
-                let again = question.finish(&peer.answer(&question.x)).unwrap();
+                let exchange = Exchange::new(&peer.key(), &ours).unwrap();
+                assert!(!ahead || exchange.precompute());
+                assert!(!ahead || !exchange.precompute());
+                let again = exchange.finish(&peer.answer(&exchange.x)).unwrap();
                 assert_eq!(again.expose(), value.expose());
-                assert!(!sent.contains(&question.x) && question.x != ours);
-                sent.push(question.x.clone());
+                assert!(!sent.contains(&exchange.x) && exchange.x != ours);
+                sent.push(exchange.x.clone());
             }
         }
     }
@@ -332,8 +306,8 @@ pub(super) mod tests {
         for curve in CURVES {
             let (peer, other) = (Peer::new(curve), Peer::new(curve));
             let (ours, value) = enrol(&peer.key()).unwrap();
-            let question = Question::new(&peer.key(), &ours).unwrap();
-            let wrong = question.finish(&other.answer(&question.x)).unwrap();
+            let exchange = Exchange::new(&peer.key(), &ours).unwrap();
+            let wrong = exchange.finish(&other.answer(&exchange.x)).unwrap();
             assert_ne!(wrong.expose(), value.expose());
             assert_ne!(enrol(&peer.key()).unwrap().1.expose(), value.expose());
         }
@@ -344,8 +318,8 @@ pub(super) mod tests {
         for curve in CURVES {
             let peer = Peer::new(curve);
             let (ours, _) = enrol(&peer.key()).unwrap();
-            let question = Question::new(&peer.key(), &ours).unwrap();
-            let right = peer.answer(&question.x);
+            let exchange = Exchange::new(&peer.key(), &ours).unwrap();
+            let right = peer.answer(&exchange.x);
             let mut off = right.clone();
             *off.point.last_mut().unwrap() ^= 1;
             let zero = vec![0; curve.coordinate()];
@@ -363,24 +337,24 @@ pub(super) mod tests {
             for wrong in wrong {
                 let point = Vec::from_slice(wrong).unwrap();
                 let answer = PublicKey { curve, point };
-                assert_eq!(question.finish(&answer).err(), Some(BadPoint));
+                assert_eq!(exchange.finish(&answer).err(), Some(BadPoint));
                 assert_eq!(enrol(&answer).err(), Some(BadPoint));
-                assert_eq!(Question::new(&answer, &ours).err(), Some(BadPoint));
-                assert_eq!(Question::new(&peer.key(), wrong).err(), Some(BadPoint));
+                assert_eq!(Exchange::new(&answer, &ours).err(), Some(BadPoint));
+                assert_eq!(Exchange::new(&peer.key(), wrong).err(), Some(BadPoint));
             }
             let of_other = Peer::new(other).key();
-            assert!(question.finish(&of_other).is_err());
+            assert!(exchange.finish(&of_other).is_err());
             // y = e·S would make K the point at infinity.
-            let point = match &question.blinding {
+            let point = match &exchange.blinding {
                 AnyBlinding::P256(blinding) => write::<NistP256>(*blinding.mask()),
                 AnyBlinding::P521(blinding) => write::<NistP521>(*blinding.mask()),
             };
             let point = point.unwrap();
-            assert!(question.finish(&PublicKey { curve, point }).is_err());
+            assert!(exchange.finish(&PublicKey { curve, point }).is_err());
         }
     }
 
-    impl core::fmt::Debug for Question {
+    impl core::fmt::Debug for Exchange {
         fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
             f.write_str("Question(..)")
         }

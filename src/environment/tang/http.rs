@@ -1,11 +1,11 @@
-//! One HTTP/1.1 reply (RFC 9112), read as its bytes come in. Pure; what may
-//! be sent is bounded, and nobody is asked to wait for more.
+//! Reads one HTTP/1.1 reply (RFC 9112) as its bytes come in. Pure; the length
+//! of a reply is limited.
 
 use httparse::{EMPTY_HEADER, ParserConfig, Response, Status, parse_chunk_size};
 use std::vec::Vec;
 
-/// Bytes of a reply, head and body, at most. A key server's have some 400, its
-/// advertisement has some 1500.
+/// Bytes of a reply, head and body, at most. An exchange takes some 400 bytes,
+/// an advertisement some 1500.
 pub const MAX_REPLY: usize = 16 * 1024;
 const MAX_HEADERS: usize = 32;
 
@@ -14,16 +14,16 @@ const MAX_HEADERS: usize = 32;
 pub struct Reply {
     /// The status code, 200 where all went well (RFC 9110, section 15).
     pub status: u16,
-    /// Its content, without the framing of chunks.
+    /// The content, without the framing of chunks.
     pub body: Vec<u8>,
 }
 
-/// Why something is no reply that can be used.
+/// Why a reply cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpError {
-    /// More than [`MAX_REPLY`], or more announced.
+    /// It is longer than [`MAX_REPLY`], or says that it will be.
     TooLong,
-    /// Not HTTP, or a form of it that no key server uses.
+    /// It is not HTTP, or a form of it that no key server uses.
     Malformed,
     /// The connection was closed before the end.
     CutOff,
@@ -53,11 +53,11 @@ pub struct ReplyReader {
 }
 
 impl ReplyReader {
-    /// Takes in what has come; the reply, once it is whole. What stands behind
-    /// it is not looked at.
+    /// Adds received bytes; returns the reply once it is complete. Bytes behind
+    /// it are ignored.
     ///
     /// # Errors
-    /// [`HttpError`]; nothing more is to be read then.
+    /// [`HttpError`]; do not read on then.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Option<Reply>, HttpError> {
         if self.bytes.len() + bytes.len() > MAX_REPLY {
             return Err(HttpError::TooLong);
@@ -80,10 +80,10 @@ impl ReplyReader {
         Ok(body.map(|body| Reply { status, body }))
     }
 
-    /// The other side has closed the connection.
+    /// The reply after the server has closed the connection.
     ///
     /// # Errors
-    /// [`HttpError::CutOff`] when that was too early.
+    /// [`HttpError::CutOff`] when the reply was not complete.
     pub fn closed(self) -> Result<Reply, HttpError> {
         match self.head {
             Some(Head {
@@ -125,8 +125,8 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>, HttpError> {
         } else {
             continue;
         };
-        // Two words on the same thing: whoever stands in between may read the
-        // other one (RFC 9112 section 6.3).
+        // Two lengths: something in between might use the other one (RFC 9112,
+        // section 6.3).
         if !matches!(framing, Framing::UntilClosed) {
             return Err(HttpError::Malformed);
         }
@@ -154,7 +154,8 @@ fn decimal(value: &[u8]) -> Result<usize, HttpError> {
     }
 }
 
-/// The body, once its last chunk is there. Trailers are not waited for.
+/// The body of a chunked reply, once its last chunk has come. Trailers are not
+/// waited for.
 fn dechunk(mut rest: &[u8]) -> Result<Option<Vec<u8>>, HttpError> {
     let mut body = Vec::new();
     loop {
@@ -205,7 +206,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_reply_is_read_however_its_end_is_told_and_in_whatever_pieces_it_comes() {
+    fn a_reply_is_read_in_every_framing_and_in_any_pieces() {
         for text in SAME {
             for piece in [1, 2, 7, 1000] {
                 let mut reader = ReplyReader::default();
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gigabyte_is_refused_when_it_is_announced_and_when_it_just_comes() {
+    fn a_gigabyte_is_refused_announced_or_not() {
         let announced = b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n";
         assert_eq!(read(announced), Err(HttpError::TooLong));
         let chunk = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40000000\r\n";

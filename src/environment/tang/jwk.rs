@@ -8,7 +8,7 @@ use heapless::String;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::exchange::BadPoint;
+use super::exchange::{BadPoint, check_point};
 use crate::vault::{Curve, POINT, PointBytes, PublicKey};
 
 /// SHA-256 of a key's required members (RFC 7638).
@@ -19,15 +19,15 @@ const COORDINATE: usize = 88;
 /// A key in JSON, at most.
 const JSON: usize = 320;
 
-/// What of a key is looked at; more members may stand there.
+/// The members of a key that are read; others are ignored.
 #[derive(Deserialize)]
 pub(super) struct Jwk<'a> {
-    /// Kind of key (RFC 7517, section 4.1): `EC`, else it is not used.
+    /// Kind of key (RFC 7517, section 4.1). Only `EC` is used.
     pub kty: &'a str,
     /// The curve (RFC 7518, section 6.2.1.1): `P-256` or `P-521`.
     #[serde(default, borrow)]
     pub crv: Option<&'a str>,
-    /// The algorithm that it is meant for (RFC 7517, section 4.4).
+    /// The algorithm that the key is for (RFC 7517, section 4.4).
     #[cfg(any(feature = "admin", feature = "fuzzing"))]
     #[serde(default, borrow)]
     pub alg: Option<&'a str>,
@@ -37,17 +37,18 @@ pub(super) struct Jwk<'a> {
     /// The point's y, written as `x` is.
     #[serde(default, borrow)]
     pub y: Option<&'a str>,
-    /// What it is for: `verify`, `deriveKey` ...
+    /// What the key is for: `verify`, `deriveKey` ... (RFC 7517, section 4.3).
     #[cfg(any(feature = "admin", feature = "fuzzing"))]
     #[serde(default, borrow)]
     pub key_ops: heapless::Vec<&'a str, 8>,
 }
 
 impl Jwk<'_> {
-    /// The key, if it is on a curve that is known here and its point is on it.
+    /// The key on one of the two known curves.
     ///
     /// # Errors
-    /// [`BadPoint`].
+    /// [`BadPoint`] for another kind of key, or a point that is not on its
+    /// curve.
     pub fn public_key(&self) -> Result<PublicKey, BadPoint> {
         let (Some(crv), Some(x), Some(y)) = (self.crv, self.x, self.y) else {
             return Err(BadPoint);
@@ -61,23 +62,23 @@ impl Jwk<'_> {
         let x = Base64UrlUnpadded::decode(x, &mut x_bytes).map_err(|_| BadPoint)?;
         let y = Base64UrlUnpadded::decode(y, &mut y_bytes).map_err(|_| BadPoint)?;
         let point = curve.point(x, y).ok_or(BadPoint)?;
-        curve.check(&point)?;
+        check_point(curve, &point)?;
         Ok(PublicKey { curve, point })
     }
 }
 
-/// The key in an answer to an exchange.
+/// The key in the answer to an exchange.
 ///
 /// # Errors
-/// [`BadPoint`]: no such key, or none on a curve that is known here.
+/// [`BadPoint`] where it holds no key on a known curve.
 pub fn parse_answer(json: &[u8]) -> Result<PublicKey, BadPoint> {
     parse::<Jwk<'_>>(json)
         .ok_or(BadPoint)
         .and_then(|jwk| jwk.public_key())
 }
 
-/// One JSON value with nothing behind it. Deeper nesting than any key server
-/// needs is refused, because reading it takes stack.
+/// Parses one JSON value with nothing behind it; `None` where it is none, or
+/// nested deeper than 8 levels, which would take stack.
 pub(super) fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
     const DEPTH: i32 = 8;
     let mut depth = 0;
@@ -101,8 +102,8 @@ fn base64(bytes: &[u8]) -> String<COORDINATE> {
     text.try_into().expect("as long as the buffer at most")
 }
 
-/// The point that is sent in an exchange.
-pub fn question(curve: Curve, point: &PointBytes) -> String<JSON> {
+/// The JSON of the point that is sent in an exchange.
+pub fn exchange_json(curve: Curve, point: &PointBytes) -> String<JSON> {
     let members = ec_members(curve, point);
     let mut json = String::new();
     let written = write!(
@@ -116,7 +117,7 @@ pub fn question(curve: Curve, point: &PointBytes) -> String<JSON> {
 
 type Member = (&'static str, String<COORDINATE>);
 
-/// The members that a thumbprint is made of, in the order of their names.
+/// The members that a thumbprint is computed from, in the order of their names.
 fn ec_members(curve: Curve, point: &PointBytes) -> [Member; 4] {
     let (x, y) = curve.coordinates(point).unwrap_or_default();
     let text = |text: &str| text.try_into().expect("a short name fits");
@@ -132,7 +133,8 @@ fn ec_members(curve: Curve, point: &PointBytes) -> [Member; 4] {
     ]
 }
 
-/// RFC 7638 section 3: the members' JSON without white space.
+/// The thumbprint of members (RFC 7638, section 3): SHA-256 of their JSON
+/// without white space.
 fn thumbprint_of<'a>(members: impl IntoIterator<Item = (&'a str, &'a str)>) -> Thumbprint {
     let mut digest = Sha256::new();
     let mut before = "{";
@@ -146,18 +148,19 @@ fn thumbprint_of<'a>(members: impl IntoIterator<Item = (&'a str, &'a str)>) -> T
     digest.finalize().into()
 }
 
-/// By which a server's owner knows a key: `tang-show-keys` prints it.
+/// The thumbprint of a key (RFC 7638, SHA-256), which `tang-show-keys` prints.
 pub fn thumbprint(key: &PublicKey) -> Thumbprint {
     let members = ec_members(key.curve, &key.point);
     thumbprint_of(members.iter().map(|(name, value)| (*name, value.as_str())))
 }
 
-/// As people compare it and servers are asked with it: 43 letters.
+/// The thumbprint in base64url, 43 letters, as people compare it and servers
+/// are asked with it.
 pub fn thumbprint_text(thumbprint: &Thumbprint) -> String<43> {
     base64(thumbprint).as_str().try_into().expect("43 letters")
 }
 
-/// `None` for anything but 43 letters of base64url.
+/// Reads a thumbprint in base64url; `None` for anything but 43 letters of it.
 #[cfg(feature = "admin")]
 pub fn parse_thumbprint(text: &str) -> Option<Thumbprint> {
     let mut bytes = [0; 32];
@@ -196,7 +199,7 @@ mod tests {
     fn a_key_is_read_as_it_was_written() {
         for curve in CURVES {
             let key = Peer::new(curve).key();
-            let json = question(curve, &key.point);
+            let json = exchange_json(curve, &key.point);
             assert_eq!(parse_answer(json.as_bytes()), Ok(key));
         }
     }
@@ -239,7 +242,7 @@ mod tests {
         ) {
             let json = format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}"#);
             if let Ok(key) = parse_answer(json.as_bytes()) {
-                prop_assert_eq!(Curve::P256.check(&key.point), Ok(()));
+                prop_assert_eq!(check_point(Curve::P256, &key.point), Ok(()));
             }
         }
     }

@@ -1,6 +1,6 @@
-//! Key servers (Tang): each holds a secret of its own, without which a value
-//! that was enrolled cannot be computed again. What they are asked, and how
-//! their answers are read.
+//! Key servers (Tang): each holds a secret without which an enrolled value
+//! cannot be computed again. How they are asked, and how their answers are
+//! read.
 
 #[cfg(any(feature = "admin", feature = "fuzzing"))]
 mod advertisement;

@@ -1,4 +1,4 @@
-//! Against Debian's own tangd, and against servers that mean harm.
+//! Exchanges with Debian's tangd, and with hostile servers.
 
 use core::net::{Ipv4Addr, SocketAddr};
 use std::io::Write;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::asking::{KeyServers, UNKNOWN_KEY, ask_once, factor_value, recover_once};
 use super::exchange::{enrol, tests::Peer};
-use super::jwk::{question, thumbprint, thumbprint_text};
+use super::jwk::{exchange_json, thumbprint, thumbprint_text};
 use super::test_server::{TANGD, Tang, answering_with_another_key, read_request, run, serve};
 use super::{Advertisement, Request};
 use crate::environment::factors::server_label;
@@ -24,7 +24,7 @@ use crate::vault::{
     Curve, EnvironmentSlot, KeyServer, Label, PublicKey, SealedValues, Thresholds, Value,
 };
 
-/// For what comes within a second where nothing else runs.
+/// Time limit for what takes a second on an idle machine.
 const LONG: Duration = Duration::from_secs(60);
 
 impl Tang {
@@ -74,9 +74,9 @@ fn place(servers: &[KeyServer]) -> [Box<EnvironmentSlot>; 1] {
     })]
 }
 
-/// What they answer within this time, or until it is enough, in the stage's way.
-/// The machine may be busy: no turn waits for anybody, but it may wait for the
-/// processor.
+/// The answers of the servers within `patience`, or until `enough`, asked as
+/// the stage does. A turn waits for no server, but on a busy machine it may
+/// wait for the processor.
 fn hear(
     servers: &[KeyServer],
     patience: Duration,
@@ -106,11 +106,11 @@ fn hear(
 }
 
 #[test]
-fn debians_tang_is_believed_asked_and_gives_the_same_value_at_every_boot() {
+fn debians_tang_gives_the_same_value_at_every_boot() {
     let tang = Tang::start();
     let advertisement = tang.advertisement(&[]);
     assert_eq!(advertisement.signing.len(), 1);
-    // The thumbprint is the one by which tang knows its own key.
+    // Tang knows its key by this thumbprint.
     let print = advertisement.thumbprints().next().unwrap();
     let path = format!("/adv/{}", thumbprint_text(&print));
     assert!(tang.get(&path).is_some());
@@ -148,7 +148,7 @@ fn tang_with_keys_on_p256_is_asked_as_well() {
 }
 
 #[test]
-fn rotated_keys_still_open_are_vouched_for_by_the_old_and_once_deleted_are_unknown() {
+fn rotated_keys_open_until_they_are_deleted() {
     let tang = Tang::start();
     let before = tang.advertisement(&[]);
     let (server, value) = tang.enrolled();
@@ -176,7 +176,7 @@ fn say(mut stream: TcpStream, body: &str) {
 }
 
 #[test]
-fn hostile_servers_cost_nothing_but_themselves_while_the_right_one_answers() {
+fn hostile_servers_do_not_delay_the_right_one() {
     let tang = Tang::start();
     let (right, value) = tang.enrolled();
     let key = &right.exchange;
@@ -211,11 +211,11 @@ fn hostile_servers_cost_nothing_but_themselves_while_the_right_one_answers() {
             }
         }
     });
-    let zero = question(Curve::P521, &Curve::P521.point(&[0; 66], &[0; 66]).unwrap());
+    let zero = exchange_json(Curve::P521, &Curve::P521.point(&[0; 66], &[0; 66]).unwrap());
     let identity = serve(move |stream| say(stream, &zero));
     let mut off = key.point.clone();
     *off.last_mut().unwrap() ^= 1;
-    let off = question(Curve::P521, &off);
+    let off = exchange_json(Curve::P521, &off);
     let off_curve = serve(move |stream| say(stream, &off));
     let slams = serve(drop);
     let other = answering_with_another_key();
@@ -241,7 +241,8 @@ fn hostile_servers_cost_nothing_but_themselves_while_the_right_one_answers() {
     let [.., other] = harmful;
     for address in harmful {
         match address == other {
-            // A point of somebody else's key is an answer, and not the right one.
+            // A point of somebody else's key is an answer, and not the right
+            // one.
             true => assert!(!of(address).is_empty() && !of(address).contains(&&value)),
             false => assert!(of(address).is_empty()),
         }
@@ -287,7 +288,7 @@ fn a_server_that_comes_up_late_is_heard_within_two_seconds() {
 }
 
 #[test]
-fn who_could_not_be_reached_is_asked_at_once_when_there_is_a_way_and_who_spoke_nonsense_is_not() {
+fn only_an_unreachable_server_is_asked_at_once_on_a_new_route() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let nobody = listener.local_addr().unwrap();
     drop(listener);

@@ -11,7 +11,7 @@ use std::thread;
 use tempfile::TempDir;
 
 use super::exchange::tests::Peer;
-use super::jwk::{parse_answer, question};
+use super::jwk::{exchange_json, parse_answer};
 use crate::vault::Curve;
 
 /// Debian's Tang, which serves one connection on its standard input and output.
@@ -31,7 +31,7 @@ pub fn serve(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     address
 }
 
-/// Runs a program to its end, and panics where it fails.
+/// Runs a program; panics where it fails.
 pub fn run(program: &str, arguments: &[&str]) {
     let done = Command::new(program).args(arguments).output();
     let done = done.unwrap_or_else(|error| {
@@ -43,12 +43,12 @@ pub fn run(program: &str, arguments: &[&str]) {
 /// A real key server with keys of its own.
 pub struct Tang {
     keys: TempDir,
-    /// Where it listens: a port of this computer that was free.
+    /// Where it listens: a free port of this computer.
     pub address: SocketAddr,
 }
 
 impl Tang {
-    /// With fresh keys.
+    /// Starts it with new keys.
     pub fn start() -> Self {
         let keys = TempDir::new().unwrap();
         run(
@@ -58,7 +58,7 @@ impl Tang {
         Self::start_with(keys)
     }
 
-    /// With the keys in this folder.
+    /// Starts it with the keys in this folder.
     pub fn start_with(keys: TempDir) -> Self {
         let folder = keys.path().to_owned();
         let address = serve(move |stream| {
@@ -74,12 +74,12 @@ impl Tang {
         Self { keys, address }
     }
 
-    /// Where its keys are.
+    /// The folder of its keys.
     pub fn folder(&self) -> &str {
         self.keys.path().to_str().unwrap()
     }
 
-    /// Makes new keys. For the old ones it still answers, and does not list
+    /// Makes new keys. It still answers for the old ones, but does not list
     /// them.
     pub fn rotate(&self) {
         run("/usr/libexec/tangd-rotate-keys", &["-d", self.folder()]);
@@ -96,20 +96,20 @@ impl Tang {
     }
 }
 
-/// The head of a request, as far as it came.
+/// The request, as far as it arrives in one piece.
 pub fn read_request(mut stream: &TcpStream) -> String {
     let mut bytes = [0; 2048];
     let length = stream.read(&mut bytes).unwrap_or(0);
     String::from_utf8_lossy(&bytes[..length]).into_owned()
 }
 
-/// Whatever key it is asked for, it answers with another one.
+/// A server that answers for another key, whichever it is asked for.
 pub fn answering_with_another_key() -> SocketAddr {
     serve(|mut stream| {
         let request = read_request(&stream);
         let asked = parse_answer(request.split("\r\n\r\n").nth(1).unwrap().as_bytes()).unwrap();
         let answer = Peer::new(Curve::P521).answer(&asked.point);
-        let body = question(Curve::P521, &answer.point);
+        let body = exchange_json(Curve::P521, &answer.point);
         let length = body.len();
         let _ = write!(
             stream,

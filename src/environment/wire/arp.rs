@@ -6,13 +6,13 @@ use crate::sys::interface::Mac;
 
 /// Bytes of an ARP packet for IPv4 over Ethernet.
 pub const PACKET: usize = 28;
-/// Ethernet, IPv4, 6-byte and 4-byte addresses.
+/// Hardware type Ethernet, protocol IPv4, address lengths 6 and 4.
 const KIND: [u8; 6] = [0, 1, 8, 0, 6, 4];
 const REQUEST: u8 = 1;
 const REPLY: u8 = 2;
 
-/// An address probe (RFC 5227 section 2.1.1): who has `target`? The sender's
-/// IP address is 0.0.0.0, so that no station notes a wrong one.
+/// An ARP probe for `target` (RFC 5227, section 2.1.1). Its sender address is
+/// 0.0.0.0, so that no station learns a wrong one.
 pub fn probe(own: Mac, target: Ipv4Addr) -> [u8; PACKET] {
     let mut packet = [0; PACKET];
     packet[..6].copy_from_slice(&KIND);
@@ -22,21 +22,23 @@ pub fn probe(own: Mac, target: Ipv4Addr) -> [u8; PACKET] {
     packet
 }
 
-/// An announcement (RFC 5227 section 2.3): `address` is mine from now on.
+/// An ARP announcement (RFC 5227, section 2.3): `own` has `address` from now
+/// on.
 pub fn announcement(own: Mac, address: Ipv4Addr) -> [u8; PACKET] {
     let mut packet = probe(own, address);
     packet[14..18].copy_from_slice(&address.octets());
     packet
 }
 
-/// Who answered, with which address; `None` for anything but a well-formed
-/// reply of a single station.
+/// The IP and hardware address that a reply comes from; `None` for anything but
+/// a well-formed reply from a single station.
 pub fn reply(packet: &[u8]) -> Option<(Ipv4Addr, Mac)> {
     sender(packet).filter(|_| packet[7] == REPLY)
 }
 
-/// Who says of itself that it has an address, in a question or in a reply;
-/// `None` for anything that is not well-formed or not of a single station.
+/// The IP and hardware address that the sender of a request or reply says it
+/// has; `None` for a probe, and for anything not well-formed or not from a
+/// single station.
 pub fn sender(packet: &[u8]) -> Option<(Ipv4Addr, Mac)> {
     let packet: &[u8; PACKET] = packet.first_chunk()?;
     if packet[..6] != KIND || packet[6] != 0 || ![REQUEST, REPLY].contains(&packet[7]) {
@@ -84,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_announces_or_asks_says_who_it_is_and_a_probe_does_not() {
+    fn announcements_and_requests_name_their_sender_probes_do_not() {
         let ip = Ipv4Addr::new(192, 168, 1, 1);
         assert_eq!(sender(&announcement(MAC, ip)), Some((ip, MAC)));
         assert_eq!(reply(&announcement(MAC, ip)), None, "it is no answer");

@@ -1,5 +1,5 @@
-//! The network interfaces that neighbours are asked on, and which are left as
-//! they were found.
+//! The network interfaces that packets are sent on. They are left as they were
+//! found.
 
 use core::cell::OnceCell;
 
@@ -11,33 +11,33 @@ use crate::sys::route;
 
 pub(super) const MAX_LINKS: usize = 16;
 
-/// One interface, for as long as it is there under its number: a card that is
-/// plugged in again has another one, and udev may give it another name.
+/// One interface, known by its index: a card that is plugged in again gets a
+/// new index, and udev may change its name.
 pub(super) struct Link {
-    /// The kernel's number of the interface, which stays when its name changes.
+    /// The kernel's index of the interface; it stays when the name changes.
     pub index: i32,
     /// The name that it has now.
     pub name: Name,
     /// The hardware address that it sends from.
     pub mac: Mac,
-    /// Sends ARP questions and receives ARP packets.
+    /// Sends and receives ARP packets.
     pub arp: PacketSocket,
-    /// Opened for the first question by neighbour discovery.
+    /// Receives neighbour advertisements; opened with the first solicitation.
     advertisements: OnceCell<Option<PacketSocket>>,
-    /// It was down when we came: down it goes again.
+    /// Whether it was down before: then it is put down again.
     was_down: bool,
 }
 
-/// All of them. Dropping it puts them back as they were.
+/// All interfaces in use. Dropping it puts down those that were down before.
 pub(super) struct Links {
     links: Vec<Link, MAX_LINKS>,
-    /// Whether interfaces that are down are put up for as long as it lives.
+    /// Whether interfaces that are down are put up meanwhile.
     wakes: bool,
 }
 
 impl Links {
-    /// None yet. With `wakes`, interfaces that are down are put up for as long as
-    /// this lives.
+    /// Holds none yet. With `wakes`, interfaces that are down are put up for as
+    /// long as this lives.
     pub fn new(wakes: bool) -> Self {
         Self {
             links: Vec::new(),
@@ -45,7 +45,7 @@ impl Links {
         }
     }
 
-    /// These and no others, for tests.
+    /// Exactly these, for tests.
     #[cfg(test)]
     pub fn of<const N: usize>(links: [Link; N]) -> Self {
         Self {
@@ -54,13 +54,13 @@ impl Links {
         }
     }
 
-    /// The interfaces that are asked on.
+    /// The interfaces found so far.
     pub fn iter(&self) -> impl Iterator<Item = &Link> {
         self.links.iter()
     }
 
-    /// Takes in interfaces that have turned up, lets go of those that went.
-    /// True when one has turned up.
+    /// Adds interfaces that have appeared and drops those that have gone.
+    /// Returns whether one has appeared.
     pub fn find(&mut self) -> bool {
         self.links.retain_mut(|link| {
             let name = interface::name_of(link.index);
@@ -68,7 +68,7 @@ impl Links {
         });
         let before = self.links.len();
         for name in interface::wired().into_iter().chain(interface::vlans()) {
-            // In the running system the bridge or bond takes the packets.
+            // In the running system its bridge or bond receives the packets.
             let name = interface::master(&name).unwrap_or(name);
             let Some(index) = interface::index(&name) else {
                 continue;
@@ -86,6 +86,8 @@ impl Links {
 }
 
 impl Link {
+    /// Opens the sockets of an interface, and puts it up where `wakes` allows
+    /// it; `None` where that fails, or where it is down and stays so.
     pub(super) fn open(index: i32, name: Name, wakes: bool) -> Option<Self> {
         let mac = interface::mac(&name)?;
         let was_down = !interface::is_up(&name).ok()?;
@@ -106,31 +108,33 @@ impl Link {
         })
     }
 
-    /// Hears neighbour advertisements; `None` where it could not be opened.
+    /// The socket for neighbour advertisements, opened now if need be; `None`
+    /// where that fails.
     pub fn discovery(&self) -> Option<&PacketSocket> {
         let open = || PacketSocket::advertisements(self.index).ok();
         self.advertisements.get_or_init(open).as_ref()
     }
 
-    /// The sockets that are open.
+    /// The open sockets, for polling.
     pub fn sockets(&self) -> impl Iterator<Item = &PacketSocket> {
         core::iter::once(&self.arp).chain(self.open_discovery())
     }
 
-    /// As [`Link::discovery`], where a question was asked.
+    /// The socket for neighbour advertisements, if it was opened.
     pub fn open_discovery(&self) -> Option<&PacketSocket> {
         self.advertisements.get()?.as_ref()
     }
 
-    /// It has this name now. A bond takes its address over from its first card.
+    /// Notes the current name and hardware address: a bond takes the address of
+    /// its first card.
     fn follow(&mut self, name: Name) {
         self.mac = interface::mac(&name).unwrap_or(self.mac);
         self.name = name;
     }
 
-    /// Somebody has given it an address that the kernel does not find by
-    /// itself: dropbear's network in the initramfs, or the administrator.
-    fn is_somebodys(&self) -> bool {
+    /// Whether somebody else has given it an address: dropbear's network in the
+    /// initramfs, or the administrator.
+    fn is_in_use_by_others(&self) -> bool {
         let addresses = route::addresses(self.index).unwrap_or_default();
         let mut addresses = addresses.iter();
         addresses.any(|found| found.address.is_ipv4() || !found.is_temporary)
@@ -141,9 +145,9 @@ impl Drop for Link {
     fn drop(&mut self) {
         if self.was_down
             && let Some(name) = interface::name_of(self.index)
-            && !self.is_somebodys()
+            && !self.is_in_use_by_others()
         {
-            // It may have been unplugged meanwhile.
+            // Fails where it was unplugged meanwhile.
             let _ = interface::set_up(&name, false);
         }
     }

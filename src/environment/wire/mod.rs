@@ -1,5 +1,5 @@
-//! What stands on the same wire: which stations answer there, and the server at
-//! its own address while it asks for them.
+//! The stations on the same wire: which of them answer, and the address that
+//! the server itself has there meanwhile.
 
 mod arp;
 mod links;

@@ -1,44 +1,45 @@
 //! IPv6 neighbour discovery over Ethernet (RFC 4861), as packets. Pure.
 //!
-//! The question is sent from the link-local address that belongs to the card's
-//! hardware address, which is the one that the kernel gives the card too. Not
-//! from `::`, as an ARP probe is sent from 0.0.0.0: a router that starts, and
-//! has just asked whether its address is free, must take a question from `::`
-//! for that of another station with the same address, and gives its own up
-//! (RFC 4862, section 5.4.3). After a power cut both start at once.
+//! A solicitation is sent from the link-local address made of the card's
+//! hardware address, which the kernel gives the card too. It is not sent from
+//! `::`, as an ARP probe is sent from 0.0.0.0: a router that is starting and
+//! still checks its own address must take a solicitation from `::` for a
+//! station with the same address, and gives its address up (RFC 4862, section
+//! 5.4.3). After a power cut both start at once.
 
 use core::net::Ipv6Addr;
 
 use crate::sys::interface::Mac;
 
-/// Bytes of a question: the IPv6 head, the solicitation, our hardware address.
-pub const QUESTION: usize = HEAD + 24 + 8;
-/// Bytes of an answer that are read; more than one option is rare.
-pub const ANSWER: usize = 256;
+/// Bytes of a solicitation: IPv6 header, message, our hardware address.
+pub const SOLICITATION_BYTES: usize = HEAD + 24 + 8;
+/// Bytes of an advertisement that are read; more than one option is rare.
+pub const ADVERTISEMENT_BYTES: usize = 256;
 
-/// Bytes of an IPv6 head (RFC 8200).
+/// Bytes of an IPv6 header (RFC 8200).
 const HEAD: usize = 40;
 const ICMPV6: u8 = 58;
-/// Of a packet that no router has passed on.
+/// The hop limit of a packet that no router has forwarded.
 const HOP_LIMIT: u8 = 255;
 const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
 const SOURCE_LINK_ADDRESS: u8 = 1;
 const TARGET_LINK_ADDRESS: u8 = 2;
 
-/// The last half of the IPv6 addresses that a station makes from its hardware
-/// address: one bit turned over, ff:fe in the middle (RFC 4291, appendix A).
+/// The interface identifier that a station makes from its hardware address, the
+/// last half of its IPv6 addresses (modified EUI-64, RFC 4291, appendix A).
 pub fn interface_id(mac: Mac) -> [u8; 8] {
     let [a, b, c, d, e, f] = mac;
     [a ^ 2, b, c, 0xff, 0xfe, d, e, f]
 }
 
-/// Who has `target`? With the group that it is sent to.
-pub fn solicitation(own: Mac, target: Ipv6Addr) -> (Mac, [u8; QUESTION]) {
+/// A neighbour solicitation for `target` (RFC 4861, section 4.3), and the
+/// multicast hardware address to send it to.
+pub fn solicitation(own: Mac, target: Ipv6Addr) -> (Mac, [u8; SOLICITATION_BYTES]) {
     let [.., a, b, c] = target.octets();
-    let mut packet = [0; QUESTION];
+    let mut packet = [0; SOLICITATION_BYTES];
     packet[0] = 0x60;
-    packet[5] = (QUESTION - HEAD) as u8;
+    packet[5] = (SOLICITATION_BYTES - HEAD) as u8;
     packet[6] = ICMPV6;
     packet[7] = HOP_LIMIT;
     packet[8..10].copy_from_slice(&[0xfe, 0x80]);
@@ -55,14 +56,15 @@ pub fn solicitation(own: Mac, target: Ipv6Addr) -> (Mac, [u8; QUESTION]) {
     ([0x33, 0x33, 0xff, a, b, c], packet)
 }
 
-/// Who answered, with which address; `None` for anything but a well-formed
-/// advertisement of a single station on this wire.
+/// The IPv6 and hardware address of a neighbour advertisement (RFC 4861,
+/// section 4.4); `None` for anything but a well-formed one from a single
+/// station on this wire.
 pub fn advertisement(packet: &[u8]) -> Option<(Ipv6Addr, Mac)> {
     let head: &[u8; HEAD] = packet.first_chunk()?;
     if head[0] >> 4 != 6 || head[6] != ICMPV6 || head[7] != HOP_LIMIT {
         return None;
     }
-    // Ethernet may have made it longer.
+    // Ethernet may have padded it.
     let length = usize::from(u16::from_be_bytes([head[4], head[5]]));
     let packet = packet.get(..HEAD + length)?;
     let message: &[u8; 24] = packet[HEAD..].first_chunk()?;
@@ -76,8 +78,8 @@ pub fn advertisement(packet: &[u8]) -> Option<(Ipv6Addr, Mac)> {
     (single && !target.is_unspecified()).then_some((target, mac))
 }
 
-/// The option that says the station's hardware address (RFC 4861, section
-/// 4.6): kind, length in eights of bytes, and the content.
+/// The target link-layer address option (RFC 4861, section 4.6.1). Each option
+/// is its type, its length in units of 8 bytes, and the content.
 fn link_address(mut options: &[u8]) -> Option<Mac> {
     loop {
         let [kind, eights, ..] = *options else {
@@ -92,9 +94,9 @@ fn link_address(mut options: &[u8]) -> Option<Mac> {
     }
 }
 
-/// The sum of RFC 1071 over the message and the pseudo-head of RFC 8200,
-/// section 8.1: all ones where the message's own field is right. `packet` has
-/// no more than its message.
+/// The checksum of RFC 1071 over the message and the pseudo-header of RFC 8200,
+/// section 8.1: all ones where the message's checksum field is right. `packet`
+/// ends with the message.
 fn checksum(packet: &[u8]) -> u16 {
     let (head, message) = packet.split_at(HEAD);
     let addresses = &head[8..];
@@ -123,9 +125,9 @@ mod tests {
     }
 
     /// What a router sends: with an option that is not known in front.
-    fn answer(target: Ipv6Addr, mac: Mac) -> [u8; QUESTION + 8] {
-        let mut packet = [0; QUESTION + 8];
-        packet[..QUESTION].copy_from_slice(&solicitation(mac, target).1);
+    fn answer(target: Ipv6Addr, mac: Mac) -> [u8; SOLICITATION_BYTES + 8] {
+        let mut packet = [0; SOLICITATION_BYTES + 8];
+        packet[..SOLICITATION_BYTES].copy_from_slice(&solicitation(mac, target).1);
         packet[5] += 8;
         packet[40] = ADVERTISEMENT;
         packet[64..66].copy_from_slice(&[14, 1]);
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_names_the_station_behind_options_that_are_not_known() {
+    fn an_advertisement_is_read_behind_unknown_options() {
         let packet = answer(fe80_1(), ROUTER);
         assert_eq!(advertisement(&packet), Some((fe80_1(), ROUTER)));
         let mut padded = [0xaa; 120];

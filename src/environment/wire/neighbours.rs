@@ -1,5 +1,5 @@
-//! The neighbours: which station answers at an address, asked by ARP or, for
-//! IPv6, by neighbour discovery; neither needs an address of our own.
+//! Finds out which station answers at an address: by ARP for IPv4, by neighbour
+//! discovery for IPv6. Neither needs an address of our own.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -18,18 +18,18 @@ use crate::sys::packet::{BROADCAST, PacketSocket};
 use crate::vault::{EnvironmentSlot, Label, MAX_FACTORS, MAX_PLACES, Value};
 
 const MAX_TARGETS: usize = MAX_FACTORS * MAX_PLACES;
-/// Packets read in one go from one socket, so that a flood cannot hold up the
-/// prompt.
-const AT_ONCE: usize = 4;
-/// ... and from all of them.
-const MAX_ANSWERS: usize = 2 * AT_ONCE * MAX_LINKS;
+/// Packets read from one socket at a time: a flood must not hold up the prompt.
+const PACKETS_AT_ONCE: usize = 4;
+/// Answers read from all sockets at a time.
+const MAX_ANSWERS: usize = 2 * PACKETS_AT_ONCE * MAX_LINKS;
 
-/// Asks for all targets on all wired interfaces until everybody has answered,
-/// and has the server at its own addresses meanwhile. Dropping it leaves the
-/// interfaces as they were.
+/// Asks for all targets on all wired interfaces, again and again, and keeps the
+/// server's own addresses set meanwhile. Dropping it leaves the interfaces as
+/// they were found.
 pub struct Neighbours {
     targets: Vec<IpAddr, MAX_TARGETS>,
-    /// Taken back before the interfaces go down: fields are dropped in order.
+    /// Before `links`: fields are dropped in order, and the addresses are
+    /// removed before the interfaces go down.
     own: OwnAddresses,
     links: Links,
     asked: u32,
@@ -37,7 +37,7 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// For the labels among `labels` that name neighbours.
+    /// For the neighbours among `labels`. Interfaces that are down are put up.
     pub fn new<'a>(labels: impl Iterator<Item = &'a Label>, now: Instant) -> Self {
         let mut targets = Vec::new();
         for ip in labels.filter_map(address_of) {
@@ -55,7 +55,8 @@ impl Neighbours {
         }
     }
 
-    /// Asks for these on the interfaces that are up; those that are down stay so.
+    /// For the neighbours among `labels`, on the interfaces that are up; those
+    /// that are down stay down.
     pub fn on_live_links<'a>(labels: impl Iterator<Item = &'a Label>, now: Instant) -> Self {
         Self {
             links: Links::new(false),
@@ -63,8 +64,8 @@ impl Neighbours {
         }
     }
 
-    /// The neighbours of these places, asked by a server that has the
-    /// addresses which it is known by there.
+    /// For the neighbours of these places, with the server's own addresses
+    /// there. Interfaces that are down are put up.
     pub fn of_places<'a>(
         places: impl Iterator<Item = &'a EnvironmentSlot> + Clone,
         now: Instant,
@@ -77,7 +78,7 @@ impl Neighbours {
         }
     }
 
-    /// One of them, on these interfaces.
+    /// For one neighbour, on these interfaces.
     #[cfg(test)]
     pub(super) fn with_links(label: &Label, links: Links) -> Self {
         Self {
@@ -92,10 +93,10 @@ impl Neighbours {
         neighbours.into_iter().chain(self.own.next()).min()
     }
 
-    /// Does what is due: one round of questions, on interfaces that have turned up
-    /// since the last one too. Quick at first, once a second when it takes long: a
-    /// cable or a switch may come to life at any time. Own addresses are looked
-    /// after, at every call; true when one has come into use.
+    /// Does what is due: one round of questions, on new interfaces too. The
+    /// first rounds follow quickly, later ones once a second, because a cable
+    /// or a switch may come to life at any time. Also maintains the own
+    /// addresses; returns whether one has come into use.
     pub fn ask(&mut self, now: Instant) -> bool {
         if now >= self.next {
             if self.links.find() {
@@ -103,13 +104,13 @@ impl Neighbours {
             }
             for link in self.links.iter() {
                 for target in &self.targets {
-                    // ENETDOWN and a full queue pass; the next round asks again.
+                    // ENETDOWN or a full queue: the next round asks again.
                     let _ = link.ask_for(*target);
                 }
             }
             self.asked = self.asked.saturating_add(1);
             let pause = match self.asked {
-                // Nobody is asked here, and of a card that comes the kernel tells.
+                // Nobody is asked, and the kernel announces new cards.
                 _ if self.targets.is_empty() && self.links.iter().next().is_some() => 1000,
                 0..=4 => 25,
                 5..=20 => 200,
@@ -117,22 +118,22 @@ impl Neighbours {
             };
             self.next = now + Duration::from_millis(pause);
         }
-        self.own.look_after(&self.links, now)
+        self.own.maintain(&self.links, now)
     }
 
-    /// Something has changed about the interfaces: asks at once.
+    /// Makes [`Neighbours::ask`] due now, because the interfaces have changed.
     pub fn ask_soon(&mut self, now: Instant) {
         self.next = now;
     }
 
-    /// What to poll for reading.
+    /// The sockets to poll for reading.
     pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let neighbours = self.links.iter();
         let neighbours = neighbours.flat_map(Link::sockets).map(AsFd::as_fd);
         neighbours.chain(self.own.sockets())
     }
 
-    /// The answers that have come in.
+    /// Reads the answers that have come in, some of them at a time.
     pub fn answers(&self) -> Vec<(Label, Value), MAX_ANSWERS> {
         let mut answers = Vec::new();
         for link in self.links.iter() {
@@ -141,13 +142,13 @@ impl Neighbours {
                     let _ = answers.push((neighbour_label(ip), value_of(&mac)));
                 }
             };
-            take_in(&link.arp, |packet| {
+            receive(&link.arp, |packet| {
                 if let Some((ip, mac)) = arp::reply(packet) {
                     note(ip.into(), mac);
                 }
             });
             if let Some(socket) = link.open_discovery() {
-                take_in(socket, |packet| {
+                receive(socket, |packet| {
                     if let Some((ip, mac)) = nd::advertisement(packet) {
                         note(ip.into(), mac);
                     }
@@ -158,10 +159,10 @@ impl Neighbours {
     }
 }
 
-/// Hands over what has come, so much of it at a time.
-fn take_in(socket: &PacketSocket, mut each: impl FnMut(&[u8])) {
-    let mut buffer = [0; nd::ANSWER];
-    for _ in 0..AT_ONCE {
+/// Passes received packets to `each`, [`PACKETS_AT_ONCE`] at most.
+fn receive(socket: &PacketSocket, mut each: impl FnMut(&[u8])) {
+    let mut buffer = [0; nd::ADVERTISEMENT_BYTES];
+    for _ in 0..PACKETS_AT_ONCE {
         let Some(packet) = socket.receive(&mut buffer) else {
             return;
         };

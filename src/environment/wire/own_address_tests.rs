@@ -1,66 +1,72 @@
-//! What follows from each look at an own address.
+//! The states of an own address: what each check leads to.
 
 use super::*;
 
-const FREE: Seen = Seen {
-    cable: true,
+const FREE: CardStatus = CardStatus {
+    carrier: true,
     configured: false,
     claimed: false,
-    there: false,
+    assigned: false,
 };
-const USED: State = State::Used {
+const USED: ClaimState = ClaimState::Used {
     announced_twice: true,
 };
-const STATES: [State; 6] = [
-    State::Waiting,
-    State::Asking(1),
-    State::Asking(QUESTIONS),
+const STATES: [ClaimState; 6] = [
+    ClaimState::Waiting,
+    ClaimState::Probing(1),
+    ClaimState::Probing(PROBES),
     USED,
-    State::Taken,
-    State::Configured,
+    ClaimState::Taken,
+    ClaimState::Configured,
 ];
 
 #[test]
 fn an_address_is_asked_for_twice_and_announced_twice() {
-    let mut state = State::Waiting;
+    let mut state = ClaimState::Waiting;
     let mut acts = std::vec::Vec::new();
     let mut passed = Duration::ZERO;
     while state != USED {
-        let (next, act, pause) = state.next(QUESTIONS, FREE);
+        let (next, act, pause) = state.next(PROBES, FREE);
         acts.push(act);
         (state, passed) = (next, passed + pause);
     }
-    let (ask, announce) = (Act::Ask, Act::Use { announce: true });
+    let (ask, announce) = (AddressAction::Probe, AddressAction::Use { announce: true });
     assert_eq!(acts, [ask, ask, announce, announce]);
-    assert_eq!(passed, 2 * ANSWER + 2 * LOOK);
+    assert_eq!(passed, 2 * PROBE_WAIT + 2 * CHECK_INTERVAL);
     // A release may be waiting for it.
-    assert!(2 * ANSWER <= Duration::from_millis(30));
-    let (next, act, _) = state.next(QUESTIONS, FREE);
-    assert_eq!((next, act), (USED, Act::Use { announce: false }));
+    assert!(2 * PROBE_WAIT <= Duration::from_millis(30));
+    let (next, act, _) = state.next(PROBES, FREE);
+    assert_eq!((next, act), (USED, AddressAction::Use { announce: false }));
     // For IPv6 the kernel asks.
-    assert!(matches!(State::Waiting.next(0, FREE).1, Act::Use { .. }));
+    assert!(matches!(
+        ClaimState::Waiting.next(0, FREE).1,
+        AddressAction::Use { .. }
+    ));
 }
 
 #[test]
-fn nothing_is_used_that_another_station_has_or_beside_another_address() {
+fn a_claimed_address_or_a_configured_card_is_not_used() {
     for state in STATES {
-        for (cable, configured, claimed) in [
+        for (carrier, configured, claimed) in [
             (true, true, false),
             (true, false, true),
             (true, true, true),
             (false, false, false),
         ] {
-            let seen = Seen {
-                cable,
+            let card = CardStatus {
+                carrier,
                 configured,
                 claimed,
                 ..FREE
             };
-            let (next, act, _) = state.next(QUESTIONS, seen);
-            assert!(!matches!(next, State::Used { .. } | State::Asking(_)));
+            let (next, act, _) = state.next(PROBES, card);
+            assert!(!matches!(
+                next,
+                ClaimState::Used { .. } | ClaimState::Probing(_)
+            ));
             match state {
-                State::Used { .. } => assert_eq!(act, Act::GiveBack, "{seen:?}"),
-                _ => assert_eq!(act, Act::Nothing, "{state:?} {seen:?}"),
+                ClaimState::Used { .. } => assert_eq!(act, AddressAction::Remove, "{card:?}"),
+                _ => assert_eq!(act, AddressAction::Nothing, "{state:?} {card:?}"),
             }
         }
     }
@@ -68,8 +74,16 @@ fn nothing_is_used_that_another_station_has_or_beside_another_address() {
 
 #[test]
 fn whatever_kept_it_away_it_is_asked_for_before_it_is_used() {
-    for state in [State::Waiting, State::Taken, State::Configured] {
-        let (next, act, _) = state.next(QUESTIONS, FREE);
-        assert_eq!((next, act), (State::Asking(1), Act::Ask), "{state:?}");
+    for state in [
+        ClaimState::Waiting,
+        ClaimState::Taken,
+        ClaimState::Configured,
+    ] {
+        let (next, act, _) = state.next(PROBES, FREE);
+        assert_eq!(
+            (next, act),
+            (ClaimState::Probing(1), AddressAction::Probe),
+            "{state:?}"
+        );
     }
 }

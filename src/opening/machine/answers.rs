@@ -1,65 +1,75 @@
-//! What was asked for, why, and what its answer leads to.
+//! The answers to acts: what was asked for, why, and what its answer leads to.
 
 use log::Level;
 
 use super::Machine;
 use crate::keys::MasterKey;
-use crate::opening::act::{Act, Event, Tried, Unless};
+use crate::opening::act::{Act, AttemptOutcome, Event, Repeat};
 use crate::opening::messages::Message;
 use crate::opening::places::Places;
 use crate::opening::snapshot::Snapshot;
-use crate::theft::{Finding, ResetCause, TheftState, Then};
+use crate::theft::{Assessment, BootResponse, ResetCause, TheftState};
 use crate::vault::{EventKind, LocateError, OpenedBy, PersonName, Policy, Proven, ProvenRecords};
 
-/// An act whose answer is waited for, and what it is for.
+/// The act whose answer is expected, and its purpose.
 pub(super) enum Pending {
-    /// A combination that is tried.
+    /// A combination is tried.
     Place,
-    /// A passphrase, to open the server or to be changed.
+    /// A passphrase is tried, to open the server or to be changed.
     Passphrase { for_change: bool },
-    /// A stick, with its PIN or without one.
+    /// A stick is tried, with its PIN or without one.
     Stick,
-    /// What stands on the disk, to act on this finding.
-    Theft(Finding),
-    /// A strike that is written.
-    Strike { finding: Finding, then: Then },
-    /// The plugged keys, and with them whether there is a way back.
-    WayBack(Why),
-    /// A reset that is said when it was done.
+    /// The records about theft are read, to act on this assessment.
+    Theft(Assessment),
+    /// A strike is written.
+    Strike {
+        assessment: Assessment,
+        then: BootResponse,
+    },
+    /// The keys on plugged sticks are looked for, to know whether there is a
+    /// way back.
+    WayBack(WayBackPurpose),
+    /// A reset is done, and told afterwards.
     Reset(ResetCause),
-    /// One that is not.
+    /// A reset is done under duress, and not told.
     ResetUnseen,
-    /// The vault, looked for anew.
-    Vault(AfterFinding),
-    /// The records, which decide about a release.
+    /// The vault is looked for again.
+    Vault(AfterLocating),
+    /// The records that decide about a release are checked.
     Proof { key: MasterKey, by: OpenedBy },
-    /// The key, on its way into memory.
+    /// The keys are put into memory.
     Release(Box<Releasing>),
-    /// A new passphrase that is written.
+    /// A new passphrase is written.
     Change { key: MasterKey, name: PersonName },
-    /// Settings that are put back.
+    /// Safe settings are written.
     Mend { key: MasterKey, by: OpenedBy },
 }
 
-/// What opens the server, and what the vault proved.
+/// A release in progress: the key, the way in that gave it, and the proven
+/// records.
 pub(super) struct Releasing {
+    /// The master key.
     pub key: MasterKey,
+    /// The way in that gave it.
     pub by: OpenedBy,
+    /// The records that decide about the release.
     pub proven: Box<ProvenRecords>,
 }
 
 impl Releasing {
+    /// The policy, which says what is released.
     pub fn policy(&self) -> &Proven<Policy> {
         &self.proven.policy
     }
 }
 
-/// Why somebody wants to know whether there is a way back.
+/// What the machine wants to know for whether there is a way back.
 #[derive(Clone, Copy)]
-pub(super) enum Why {
-    /// The limit of wrong entries is reached; the last one was for `duress`.
+pub(super) enum WayBackPurpose {
+    /// The limit of wrong entries is reached. `duress`: the last one was a
+    /// duress passphrase.
     UsedUp { duress: bool },
-    /// A passphrase for duress was entered.
+    /// A duress passphrase was entered.
     Duress,
     /// A reset is offered at the prompt.
     Offer,
@@ -67,17 +77,17 @@ pub(super) enum Why {
     Reset(ResetCause),
 }
 
-/// What follows when the vault was looked for anew.
-pub(super) enum AfterFinding {
+/// What follows after the vault was looked for again.
+pub(super) enum AfterLocating {
     Nothing,
-    /// A reset was done: it is said.
+    /// A reset was done, and is told.
     Reset,
-    /// Settings were put back: the same way in is tried again.
+    /// Safe settings were written: the same key is tried again.
     Open {
         key: MasterKey,
         by: OpenedBy,
     },
-    /// A passphrase was changed, or perhaps not.
+    /// A passphrase was changed, or may have been.
     Changed {
         message: Message,
         note: Option<(MasterKey, EventKind)>,
@@ -85,25 +95,27 @@ pub(super) enum AfterFinding {
 }
 
 impl Machine {
-    /// Takes an answer to what was asked for. Others are not listened to.
+    /// Handles the answer to an act. Answers that nobody expects are ignored.
     pub(super) fn answered(&mut self, answer: Event<'_>) {
         match (self.turn.pending.take(), answer) {
-            (Some(Pending::Place), Event::Tried(Tried::Place(None))) => self.judge(),
-            (Some(Pending::Place), Event::Tried(Tried::Place(Some(opened)))) => {
+            (Some(Pending::Place), Event::Tried(AttemptOutcome::Place(None))) => self.judge(),
+            (Some(Pending::Place), Event::Tried(AttemptOutcome::Place(Some(opened)))) => {
                 self.place_opened(&opened);
             }
             (
                 Some(Pending::Passphrase { for_change }),
-                Event::Tried(Tried::Passphrase(entered)),
+                Event::Tried(AttemptOutcome::Passphrase(entered)),
             ) => {
                 self.passphrase_tried(entered, for_change);
             }
-            (Some(Pending::Stick), Event::Tried(Tried::Stick(tried))) => self.stick_tried(tried),
-            (Some(Pending::Theft(finding)), Event::Theft(records)) => {
-                self.decide(finding, records);
+            (Some(Pending::Stick), Event::Tried(AttemptOutcome::Stick(tried))) => {
+                self.stick_tried(tried)
             }
-            (Some(Pending::Strike { finding, then }), Event::Struck(struck)) => {
-                self.conclude(finding, struck.map(|()| then));
+            (Some(Pending::Theft(assessment)), Event::Theft(records)) => {
+                self.decide(assessment, records);
+            }
+            (Some(Pending::Strike { assessment, then }), Event::Struck(struck)) => {
+                self.conclude(assessment, struck.map(|()| then));
             }
             (Some(Pending::WayBack(why)), Event::PluggedKeys(plugged)) => {
                 self.way_back_known(why, &plugged);
@@ -113,7 +125,7 @@ impl Machine {
             }
             (Some(Pending::ResetUnseen), Event::Destroyed(_)) => {}
             (Some(Pending::Vault(then)), Event::Vault(found)) => self.vault_found(found, then),
-            (None, Event::Vault(found)) => self.vault_found(found, AfterFinding::Nothing),
+            (None, Event::Vault(found)) => self.vault_found(found, AfterLocating::Nothing),
             (Some(Pending::Proof { key, by }), Event::Proved(proven)) => {
                 self.proved(key, by, proven);
             }
@@ -131,37 +143,36 @@ impl Machine {
         }
     }
 
-    /// Looks for the vault anew; not when what was found before shall go on
-    /// looking as it did.
-    pub(super) fn find_vault(&mut self, then: AfterFinding) {
-        let feigned = self.concluded.feigned;
+    /// Looks for the vault again. After a reset under duress the earlier
+    /// snapshot stays, so that nothing shows.
+    pub(super) fn find_vault(&mut self, then: AfterLocating) {
+        let feigned = self.conclusions.feigned;
         match &self.vault {
             Ok(found) if feigned => {
                 self.places = places_of(found);
-                self.after_finding(then);
+                self.after_locating(then);
             }
             _ => self.ask(Act::FindVault, Pending::Vault(then)),
         }
     }
 
-    fn vault_found(&mut self, found: Result<Box<Snapshot>, LocateError>, then: AfterFinding) {
+    fn vault_found(&mut self, found: Result<Box<Snapshot>, LocateError>, then: AfterLocating) {
         self.places = found.as_deref().map(places_of).unwrap_or_default();
         self.vault = found;
-        self.after_finding(then);
+        self.after_locating(then);
     }
 
-    fn after_finding(&mut self, then: AfterFinding) {
-        // The places are the same when a passphrase was changed, and who was
-        // asked goes on to answer.
-        if !matches!(then, AfterFinding::Changed { .. }) {
-            self.act(Act::AskAround);
+    fn after_locating(&mut self, then: AfterLocating) {
+        // A changed passphrase leaves the places as they are: asking goes on.
+        if !matches!(then, AfterLocating::Changed { .. }) {
+            self.act(Act::AskPlace);
             self.note_finished_reset();
         }
         match then {
-            AfterFinding::Nothing => {}
-            AfterFinding::Reset => self.tell_reset(),
-            AfterFinding::Open { key, by } => self.open(key, by),
-            AfterFinding::Changed { message, note } => {
+            AfterLocating::Nothing => {}
+            AfterLocating::Reset => self.tell_reset(),
+            AfterLocating::Open { key, by } => self.open(key, by),
+            AfterLocating::Changed { message, note } => {
                 if let Some((key, kind)) = note {
                     self.log(Level::Warn, "a passphrase was changed at the prompt");
                     self.act(Act::NoteSealed { key, kind });
@@ -176,12 +187,12 @@ impl Machine {
     fn note_finished_reset(&mut self) {
         let state = self.vault().map(Snapshot::state);
         if let Some(TheftState::Reset { cause, time }) = state {
-            self.note(EventKind::Reset { cause, begun: time }, Unless::Same);
+            self.note(EventKind::Reset { cause, begun: time }, Repeat::OnceEver);
         }
     }
 }
 
-/// A vault whose slots cannot be read has none.
+/// The places of the slots; none where the slots cannot be read.
 fn places_of(found: &Snapshot) -> Places {
     found.slots().map(Places::of).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! Changing a passphrase at the prompt: the present one, then the new one
-//! twice. It opens nothing.
+//! Changes a passphrase at the prompt: asks for the present one, then for the
+//! new one twice. This does not open the server.
 
 use core::time::Duration;
 
@@ -7,15 +7,15 @@ use log::Level;
 use subtle::ConstantTimeEq;
 
 use super::Machine;
-use super::answers::{AfterFinding, Pending};
+use super::answers::{AfterLocating, Pending};
 use crate::keys::MasterKey;
 use crate::opening::act::{Act, ChangeError};
-use crate::opening::dialogue::{Changing, Line, Question};
+use crate::opening::dialogue::{PassphraseChange, Question, TypedLine};
 use crate::opening::messages::Message;
-use crate::vault::{EventKind, PersonName, usable};
+use crate::vault::{EventKind, PersonName, check_passphrase};
 
-/// From the present passphrase until the new one was typed twice; then the key
-/// is forgotten.
+/// How long a change may take after the present passphrase was typed; then the
+/// key is forgotten.
 const GIVES_UP_AFTER: Duration = Duration::from_secs(5 * 60);
 
 impl Machine {
@@ -25,18 +25,18 @@ impl Machine {
         }
     }
 
-    /// The present passphrase was right.
+    /// Begins the change after the present passphrase was right.
     pub(super) fn begin_change(&mut self, key: MasterKey, name: PersonName) {
-        self.dialogue.change = Some(Changing {
+        self.dialogue.change = Some(PassphraseChange {
             key,
             name,
-            new: Line::default(),
+            new: TypedLine::default(),
             until: self.turn.now + GIVES_UP_AFTER,
         });
         self.ask_for(Question::NewPassphrase);
     }
 
-    /// Whoever began it has gone away: the key does not wait in memory.
+    /// Gives a change up that takes too long: the key must not wait in memory.
     pub(super) fn give_up_change(&mut self) {
         let change = self.dialogue.change.as_ref();
         if change.is_some_and(|change| self.turn.now >= change.until) {
@@ -46,19 +46,19 @@ impl Machine {
         }
     }
 
-    pub(super) fn new_passphrase(&mut self, typed: Line) {
+    pub(super) fn new_passphrase(&mut self, typed: TypedLine) {
         let Some(change) = &mut self.dialogue.change else {
             return self.cannot_enter();
         };
-        if let Err(error) = usable(&typed) {
+        if let Err(error) = check_passphrase(&typed) {
             return self.say(Message::Unusable(error));
         }
         change.new = typed;
         self.ask_for(Question::NewPassphraseAgain);
     }
 
-    pub(super) fn new_passphrase_again(&mut self, typed: &Line) {
-        let Some(Changing { key, name, new, .. }) = self.dialogue.change.take() else {
+    pub(super) fn new_passphrase_again(&mut self, typed: &TypedLine) {
+        let Some(PassphraseChange { key, name, new, .. }) = self.dialogue.change.take() else {
             return self.cannot_enter();
         };
         self.expect_command();
@@ -66,7 +66,7 @@ impl Machine {
             return self.say(Message::NotTheSame);
         }
         self.act(Act::Print(Message::Changing));
-        // In the log the lock comes before what was done to it.
+        // In the log, that the server is locked comes before the change.
         self.note_locked();
         let pending = Pending::Change {
             key: key.clone(),
@@ -75,7 +75,8 @@ impl Machine {
         self.ask(Act::ChangePassphrase { key, name, new }, pending);
     }
 
-    /// The slots are sealed under a new pepper then, and read anew.
+    /// Tells the outcome. The slots are read again, because they are sealed
+    /// under a new pepper.
     pub(super) fn changed(
         &mut self,
         key: MasterKey,
@@ -96,7 +97,7 @@ impl Machine {
                 (Message::Changed(name), Some((key, kind)))
             }
         };
-        let then = AfterFinding::Changed { message, note };
+        let then = AfterLocating::Changed { message, note };
         self.ask(Act::FindVault, Pending::Vault(then));
     }
 }

@@ -1,32 +1,32 @@
-//! What people type at the prompt, and the words of its menu.
+//! Handles typed lines: the commands of the menu, and answers to questions.
 
 use super::Machine;
-use super::answers::{AfterFinding, Why};
+use super::answers::{AfterLocating, WayBackPurpose};
 use crate::environment::Observed;
-use crate::opening::act::{Act, Power};
-use crate::opening::dialogue::{Line, Meaning, Question, Typed};
+use crate::opening::act::{Act, PowerAction};
+use crate::opening::dialogue::{Question, Typed, TypedLine, TypedMeaning};
 use crate::opening::menu::Command;
 use crate::opening::messages::{Message, Reason};
 use crate::theft::ResetCause;
 
 impl Machine {
-    /// Whoever types before the prompt is there does not want to wait.
+    /// Somebody typed. Before the prompt is open, that opens it.
     pub(super) fn typed(&mut self, typed: Typed) {
         self.dialogue.last_typed = Some(self.turn.now);
         if !self.prompt.is_open {
             return self.open_prompt();
         }
         match self.dialogue.meaning(typed) {
-            Meaning::Command(command) => self.command(command),
-            Meaning::Nothing => self.say(Message::Nothing),
-            Meaning::NoSuchCommand => self.say(Message::NoSuchCommand),
-            Meaning::Left => self.leave(),
-            Meaning::Answer(line) => self.answer(line),
+            TypedMeaning::Command(command) => self.command(command),
+            TypedMeaning::Nothing => self.say(Message::Nothing),
+            TypedMeaning::NoSuchCommand => self.say(Message::NoSuchCommand),
+            TypedMeaning::Cancelled => self.cancel(),
+            TypedMeaning::Answer(line) => self.answer(line),
         }
     }
 
-    /// The answer to the open question.
-    fn answer(&mut self, line: Line) {
+    /// Handles the answer to the open question.
+    fn answer(&mut self, line: TypedLine) {
         let question = self.dialogue.question.clone();
         if question.is_an_entry()
             && let Some(seconds) = self.entries.wait(self.turn.now)
@@ -45,8 +45,8 @@ impl Machine {
         }
     }
 
-    /// Somebody does not answer the open question.
-    fn leave(&mut self) {
+    /// The open question was cancelled.
+    fn cancel(&mut self) {
         let message = match self.dialogue.question {
             Question::Pin(_) => {
                 self.dialogue.stick = None;
@@ -71,8 +71,8 @@ impl Machine {
                 self.act(Act::ShowStatus(reason));
             }
             Command::Retry => self.retry(),
-            Command::Reboot => self.power(Power::Restart),
-            Command::PowerOff => self.power(Power::Off),
+            Command::Reboot => self.power(PowerAction::Restart),
+            Command::PowerOff => self.power(PowerAction::Off),
             Command::Help => self.say(Message::Help),
             Command::Reset => self.offer_reset(),
             Command::Remember => self.remember_later(),
@@ -83,32 +83,33 @@ impl Machine {
         }
     }
 
-    fn power(&mut self, power: Power) {
+    fn power(&mut self, power: PowerAction) {
         self.note_locked();
         self.act(Act::Power(power));
     }
 
-    /// Everything anew: the disk, the machine, the place, the sticks.
+    /// Looks for everything again: the disk, the machine, the place, the
+    /// sticks.
     fn retry(&mut self) {
-        self.around.observed = Observed::default();
-        self.act(Act::LookAtParts);
-        self.find_vault(AfterFinding::Nothing);
+        self.observations.observed = Observed::default();
+        self.act(Act::ObserveMachine);
+        self.find_vault(AfterLocating::Nothing);
         self.prompt.said = None;
         self.act(Act::ForgetSticks);
         self.say(Message::LookingAgain);
     }
 
-    /// Somebody wants the reset: asks for the server's name.
+    /// Offers a reset: asks for the server's name as a confirmation.
     fn offer_reset(&mut self) {
         match self.reason() {
             Reason::NoVault(error) => self.say(Message::Vault(error)),
             Reason::WasReset(_) => self.say(Message::ResetAlready),
-            _ => self.ask_way_back(Why::Offer),
+            _ => self.ask_way_back(WayBackPurpose::Offer),
         }
     }
 
-    /// The name that was typed to confirm it.
-    fn confirm_reset(&mut self, typed: &Line) {
+    /// Does the reset where the server's name was typed.
+    fn confirm_reset(&mut self, typed: &TypedLine) {
         self.expect_command();
         let Some(found) = self.vault() else {
             return self.say(Message::NothingChanged);

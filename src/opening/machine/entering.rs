@@ -1,19 +1,19 @@
-//! What people type to get in, a PIN, a passphrase or the recovery code, and
-//! what a wrong entry of any kind costs.
+//! Entries that may open the server: a PIN, a passphrase or the recovery code;
+//! and what a wrong one costs.
 
 use log::Level;
 
 use super::Machine;
-use super::answers::{Pending, Why};
+use super::answers::{Pending, WayBackPurpose};
 use crate::keys::{CodeError, MasterKey, TypedCode};
-use crate::opening::act::{Act, Attempt, Unless};
-use crate::opening::dialogue::{Line, Question, WaitingStick};
+use crate::opening::act::{Act, Attempt, Repeat};
+use crate::opening::dialogue::{Question, TypedLine, WaitingStick};
 use crate::opening::messages::{Message, Reason};
 use crate::stick::{Stick, StickError, StickFile};
-use crate::vault::{Entered, EventKind, OpenedBy, VaultError};
+use crate::vault::{EventKind, OpenedBy, PassphraseOutcome, VaultError};
 
 impl Machine {
-    /// Sticks that were pulled out, and those that came.
+    /// Handles sticks that were pulled out or plugged in.
     pub(super) fn sticks(&mut self, gone: &[Stick], news: Vec<Stick>) {
         for stick in gone {
             self.recovery.forget_stick(stick);
@@ -33,7 +33,7 @@ impl Machine {
         }
     }
 
-    /// Asks for the PIN of a stick, or says what is wrong with it.
+    /// Asks for the PIN of a stick, or tells what is wrong with it.
     pub(super) fn stick_read(&mut self, stick: Stick, read: Result<Box<StickFile>, StickError>) {
         match read {
             Ok(file) => {
@@ -44,7 +44,7 @@ impl Machine {
                 self.dialogue.stick = Some(WaitingStick { stick, file });
                 match pin {
                     true => self.ask_for(Question::Pin(label)),
-                    false => self.ask(Act::Try(Attempt::Pin(Line::default())), Pending::Stick),
+                    false => self.ask(Act::Try(Attempt::Pin(TypedLine::default())), Pending::Stick),
                 }
             }
             Err(error) => {
@@ -54,14 +54,14 @@ impl Machine {
         }
     }
 
-    /// Stretches what was typed.
+    /// Makes an attempt with what was typed.
     pub(super) fn check(&mut self, attempt: Attempt, pending: Pending) {
         self.act(Act::Print(Message::Checking));
         self.ask(Act::Try(attempt), pending);
     }
 
-    pub(super) fn pin(&mut self, pin: Line) {
-        // The stick waits for the disk as well.
+    pub(super) fn pin(&mut self, pin: TypedLine) {
+        // The stick keeps waiting until the disk is there.
         if let Err(error) = self.vault {
             return self.say(Message::Vault(error));
         }
@@ -97,7 +97,7 @@ impl Machine {
         }
     }
 
-    /// Whether a passphrase can be entered; else it is said why not.
+    /// Whether a passphrase can be entered; otherwise tells why not.
     pub(super) fn takes_passphrases(&mut self) -> bool {
         let slots = self.vault.as_ref().map(|found| found.slots());
         let message = match slots {
@@ -113,9 +113,9 @@ impl Machine {
         false
     }
 
-    /// One that opens, or that is to be changed: a wrong one is answered and
-    /// counted the same.
-    pub(super) fn passphrase(&mut self, typed: Line, for_change: bool) {
+    /// Tries a passphrase, to open the server or to be changed. A wrong one is
+    /// answered and counted the same way for both.
+    pub(super) fn passphrase(&mut self, typed: TypedLine, for_change: bool) {
         if self.vault().is_none_or(|found| found.slots.is_err()) {
             return self.cannot_enter();
         }
@@ -123,23 +123,24 @@ impl Machine {
         self.check(Attempt::Passphrase(typed), pending);
     }
 
-    pub(super) fn passphrase_tried(&mut self, entered: Entered, for_change: bool) {
+    pub(super) fn passphrase_tried(&mut self, entered: PassphraseOutcome, for_change: bool) {
         let duress = match entered {
-            Entered::Opened { key, name } if for_change => {
+            PassphraseOutcome::Opened { key, name } if for_change => {
                 return self.begin_change(key, name);
             }
-            Entered::Opened { key, name } => {
+            PassphraseOutcome::Opened { key, name } => {
                 self.expect_command();
                 return self.open(key, OpenedBy::Passphrase { name });
             }
-            Entered::Duress => true,
-            Entered::Wrong => false,
+            PassphraseOutcome::Duress => true,
+            PassphraseOutcome::Wrong => false,
         };
         let wrong = EventKind::WrongPassphrase;
         self.wrong_entry(wrong, |pause| Message::WrongPassphrase { pause }, duress);
     }
 
-    /// What the entry was for has gone meanwhile.
+    /// Tells that an entry is not possible any more, for example because the
+    /// disk has gone.
     pub(super) fn cannot_enter(&mut self) {
         self.dialogue.forget_entry();
         self.expect_command();
@@ -157,12 +158,12 @@ impl Machine {
         self.ask_for(Question::CodeGroup(1));
     }
 
-    /// One group or more.
-    pub(super) fn code_group(&mut self, typed: &Line) {
+    /// Adds one group of the code or more; tries the code once it is complete.
+    pub(super) fn code_group(&mut self, typed: &TypedLine) {
         let (Some(code), Ok(found)) = (&mut self.dialogue.code, &self.vault) else {
             return self.cannot_enter();
         };
-        // What cannot be a code is no guess at one: it is typed again.
+        // What cannot be part of a code does not count as a wrong entry.
         if let Err(error) = code.push(typed) {
             let group = code.next_group().unwrap_or(1);
             self.act(Act::Print(Message::GroupAgain(error)));
@@ -193,20 +194,21 @@ impl Machine {
         self.wrong_entry(EventKind::WrongCode, message, false);
     }
 
-    /// A wrong entry: noted, counted and answered, in this order, whatever it
-    /// was. As many as the policy allows end in a reset. What a passphrase for
-    /// `duress` does comes behind the whole answer: it falls into the pause in
-    /// which nobody can type the next one.
+    /// Handles a wrong entry: it is noted, counted and answered, in this order.
+    /// The policy's limit leads to a reset. A duress passphrase gets the same
+    /// answer, and its destruction comes after that, during the pause before
+    /// the next entry.
     fn wrong_entry(
         &mut self,
         event: EventKind,
         message: impl FnOnce(u64) -> Message,
         duress: bool,
     ) {
-        // In the log the lock comes before what was tried on it.
+        // In the log, that the server is locked comes before the wrong entry.
         self.note_locked();
-        // On the disk before it is said: the next boot goes on counting.
-        self.note(event, Unless::Never);
+        // On the disk before it is on the screen: the next boot continues the
+        // count.
+        self.note(event, Repeat::Always);
         let pause = self.entries.add(self.turn.now);
         self.log(Level::Warn, "a wrong entry at the prompt");
         self.say(message(pause));
@@ -215,7 +217,7 @@ impl Machine {
             !was_reset && self.entries.are_used_up(&found.theft_policy())
         });
         if used_up {
-            self.ask_way_back(Why::UsedUp { duress });
+            self.ask_way_back(WayBackPurpose::UsedUp { duress });
         } else if duress {
             self.under_duress();
         }

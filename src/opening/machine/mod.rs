@@ -1,9 +1,9 @@
-//! A boot as a story: what happens goes in, what is to be done comes out.
+//! The machine that decides a boot: events go in, acts come out.
 //!
-//! At each turn it tries a combination if one has answered, draws its
-//! conclusions about the place, shows what there is to say, looks for sticks,
-//! and starts the system without the keys where the owner wants that. All times
-//! are counted from the stage's start.
+//! At each turn it tries a combination if one has answered, assesses the place,
+//! shows what there is to tell, looks for sticks, and starts the system without
+//! the keys where the policy says so. All times are counted from the stage's
+//! start.
 
 mod answers;
 mod changing;
@@ -18,8 +18,8 @@ use std::borrow::Cow;
 
 use log::Level;
 
-use super::act::{Act, Attempt, End, Event, Tried, Unless};
-use super::assessment::{Progress, Show, Situation};
+use super::act::{Act, Attempt, AttemptOutcome, Event, Repeat, StageEnd};
+use super::assessment::{Progress, PromptStage, Situation};
 use super::dialogue::{Dialogue, Question};
 use super::entries::WrongEntries;
 use super::messages::{Banner, Message, Reason};
@@ -27,14 +27,15 @@ use super::places::Places;
 use super::snapshot::Snapshot;
 use crate::environment::{Observed, answered};
 use crate::stick::StickError;
-use crate::theft::Finding;
+use crate::theft::Assessment;
 use crate::vault::{
-    Answered, Entered, EnvironmentSlot, EventKind, LocateError, LockedBecause, VaultError,
+    EnvironmentSlot, EventKind, FactorCounts, LocateError, LockedBecause, PassphraseOutcome,
+    VaultError,
 };
-use answers::{AfterFinding, Pending};
+use answers::{AfterLocating, Pending};
 use recovery::Recovery;
 
-/// Somebody who typed so recently is still there.
+/// How long after typing somebody counts as still there.
 const STILL_THERE: Duration = Duration::from_secs(60);
 
 /// The decisions of one run of the boot stage.
@@ -43,8 +44,8 @@ pub struct Machine {
     boot_id: [u8; 16],
     vault: Result<Box<Snapshot>, LocateError>,
     places: Places,
-    around: Around,
-    concluded: Concluded,
+    observations: Observations,
+    conclusions: Conclusions,
     entries: WrongEntries,
     dialogue: Dialogue,
     prompt: Prompt,
@@ -52,26 +53,26 @@ pub struct Machine {
     turn: Turn,
 }
 
-/// What is known of the machine and the place.
+/// What was observed of the machine and the place.
 #[derive(Default)]
-struct Around {
+struct Observations {
     observed: Observed,
-    /// Since when enough neighbours and parts of the machine answer.
+    /// Since when enough neighbours and parts of the machine have answered.
     enough_since: Option<Duration>,
-    /// The place opened the server, and a factor has another value.
+    /// Whether the place opened the server although a factor has changed.
     has_changed: bool,
 }
 
-/// What followed from it so far.
+/// What was concluded so far.
 #[derive(Default)]
-struct Concluded {
-    finding: Option<Finding>,
-    /// The system may start without the keys when nobody is there.
+struct Conclusions {
+    assessment: Option<Assessment>,
+    /// Whether the system starts without the keys when nobody is there.
     goes_on: bool,
-    /// This boot's [`EventKind::Locked`] is in the log.
+    /// Whether this boot's [`EventKind::Locked`] is in the log.
     noted_locked: bool,
-    /// The slots were destroyed, and nothing shows it: what was found before
-    /// is not read again.
+    /// Whether the slots were destroyed under duress: the vault is not read
+    /// again, so that nothing shows.
     feigned: bool,
 }
 
@@ -80,28 +81,28 @@ struct Concluded {
 struct Prompt {
     is_open: bool,
     hinted: bool,
-    /// What was last said about why it is there.
+    /// The reason that was shown last.
     said: Option<Reason>,
 }
 
-/// The event that is being answered.
+/// The event being handled, and the acts so far.
 #[derive(Default)]
 struct Turn {
     now: Duration,
     acts: Vec<Act>,
-    /// What was asked for, and why.
+    /// The act whose answer is expected.
     pending: Option<Pending>,
 }
 
 impl Machine {
-    /// Nothing is known yet; the first event is [`Event::Vault`].
+    /// A machine that knows nothing yet; its first event is [`Event::Vault`].
     pub fn new(boot_id: [u8; 16]) -> Self {
         Self {
             boot_id,
             vault: Err(LocateError::NoPartition),
             places: Places::default(),
-            around: Around::default(),
-            concluded: Concluded::default(),
+            observations: Observations::default(),
+            conclusions: Conclusions::default(),
             entries: WrongEntries::default(),
             dialogue: Dialogue::default(),
             prompt: Prompt::default(),
@@ -110,13 +111,13 @@ impl Machine {
         }
     }
 
-    /// Takes in what happened at `now`; returns what is to be done, in order.
+    /// Handles an event at `now`; returns the acts to do, in order.
     pub fn on(&mut self, event: Event<'_>, now: Duration) -> Vec<Act> {
         self.turn.now = now;
         match event {
             Event::Tick => self.tick(),
             Event::DisksChanged if self.vault.is_err() => {
-                self.find_vault(AfterFinding::Nothing);
+                self.find_vault(AfterLocating::Nothing);
             }
             Event::DisksChanged => {}
             Event::ConsolesChanged => {
@@ -125,8 +126,8 @@ impl Machine {
                     self.act(Act::ShowOnNewConsoles(banner));
                 }
             }
-            Event::Answers(answers) => self.around.observed.note_answers(answers),
-            Event::Parts(observed) => self.around.observed.note_all(&observed),
+            Event::Answers(answers) => self.observations.observed.note_answers(answers),
+            Event::Parts(observed) => self.observations.observed.note_all(&observed),
             Event::Typed(typed) => self.typed(typed),
             Event::Sticks { gone, news } => self.sticks(&gone, news),
             Event::StickRead(stick, read) => self.stick_read(stick, read),
@@ -136,74 +137,75 @@ impl Machine {
         std::mem::take(&mut self.turn.acts)
     }
 
-    /// Does what [`Act::Try`] asks for; it takes as long as one scrypt.
-    pub fn attempt(&mut self, attempt: &Attempt) -> Tried {
-        let observed = &self.around.observed;
+    /// Makes the attempt of [`Act::Try`]. Costs one scrypt at most.
+    pub fn attempt(&mut self, attempt: &Attempt) -> AttemptOutcome {
+        let observed = &self.observations.observed;
         let slots = self.vault.as_ref().ok().and_then(|found| {
             let slots = found.slots().ok()?;
             Some((&found.header, slots))
         });
         match attempt {
-            Attempt::Place => Tried::Place(
+            Attempt::Place => AttemptOutcome::Place(
                 slots.and_then(|(header, slots)| self.places.try_one(header, slots, observed)),
             ),
-            Attempt::Passphrase(typed) => {
-                Tried::Passphrase(slots.map_or(Entered::Wrong, |(header, slots)| {
+            Attempt::Passphrase(typed) => AttemptOutcome::Passphrase(
+                slots.map_or(PassphraseOutcome::Wrong, |(header, slots)| {
                     slots.passphrases.enter(header, typed)
-                }))
-            }
-            Attempt::Pin(pin) => Tried::Stick(match (&self.dialogue.stick, &self.vault) {
+                }),
+            ),
+            Attempt::Pin(pin) => AttemptOutcome::Stick(match (&self.dialogue.stick, &self.vault) {
                 (Some(waiting), Ok(found)) => waiting.file.open(&found.header, pin),
                 _ => Err(StickError::Unreadable),
             }),
         }
     }
 
-    /// What the vault says, where it was found.
+    /// The snapshot of the vault; `None` while it was not found.
     pub fn vault(&self) -> Option<&Snapshot> {
         self.vault.as_deref().ok()
     }
 
-    /// The place that was enrolled first.
+    /// The place that was enrolled first, where the slots can be read.
     pub fn home(&self) -> Option<&EnvironmentSlot> {
         self.vault()?.home()
     }
 
+    /// The values observed so far.
     pub fn observed(&self) -> &Observed {
-        &self.around.observed
+        &self.observations.observed
     }
 
-    /// What is certain about the place, as far as something was done about it.
-    pub fn finding(&self) -> Option<Finding> {
-        self.concluded.finding
+    /// The assessment of the place that was acted on.
+    pub fn assessment(&self) -> Option<Assessment> {
+        self.conclusions.assessment
     }
 
     /// Whether a combination waits to be tried.
     pub fn has_next(&self) -> bool {
-        let observed = &self.around.observed;
+        let observed = &self.observations.observed;
         let slots = self.vault().and_then(|found| found.slots().ok());
         slots.is_some_and(|slots| self.places.has_next(slots, observed))
     }
 
-    /// When a turn is due though nothing else happens.
+    /// When the next turn is due even if nothing happens.
     pub fn next(&self, now: Duration) -> Option<Duration> {
         if self.has_next() {
             return Some(now);
         }
         let typed = self.dialogue.last_typed.map(|at| at + STILL_THERE);
-        let leaves = typed.filter(|at| self.concluded.goes_on && *at > now);
+        let leaves = typed.filter(|at| self.conclusions.goes_on && *at > now);
         let forgets = self.dialogue.change.as_ref().map(|change| change.until);
         let changes = self.progress_at(now).next_change();
         [changes, leaves, forgets].into_iter().flatten().min()
     }
 
-    // Called from everywhere, and too long to be copied there.
+    // Not inlined: it is called from many places and would be copied to each.
     #[inline(never)]
     fn act(&mut self, act: Act) {
         self.turn.acts.push(act);
     }
 
-    /// An act whose answer is waited for.
+    /// Orders an act and expects its answer.
     #[inline(never)]
     fn ask(&mut self, act: Act, pending: Pending) {
         self.turn.pending = Some(pending);
@@ -220,8 +222,8 @@ impl Machine {
     }
 
     #[inline(never)]
-    fn note(&mut self, kind: EventKind, unless: Unless) {
-        self.act(Act::Note { kind, unless });
+    fn note(&mut self, kind: EventKind, repeat: Repeat) {
+        self.act(Act::Note { kind, repeat });
     }
 
     fn ask_for(&mut self, question: Question) {
@@ -229,7 +231,7 @@ impl Machine {
         self.act(Act::Ask(question));
     }
 
-    /// The next line will be a command; whatever was asked for is over.
+    /// Expects a command next, and drops the open question.
     fn expect_command(&mut self) {
         self.dialogue.question = Question::Command;
         self.act(Act::Expect(Question::Command));
@@ -244,25 +246,27 @@ impl Machine {
         }
     }
 
-    /// Acts on a finding, once for each.
+    /// Acts on the assessment of the place, once for each that becomes certain.
     fn judge(&mut self) {
         let now = self.turn.now;
         if self.situation().is_some_and(|at| at.could_be_foreign()) {
-            // A person who looks again does not begin a new wait.
-            self.around.enough_since.get_or_insert(now);
+            // The wait does not start again when a person types `retry`.
+            self.observations.enough_since.get_or_insert(now);
         }
-        match self.progress().finding() {
-            // Without the vault nothing is known and nothing can be written.
-            Some(finding) if self.vault.is_ok() && self.concluded.finding != Some(finding) => {
-                let plugged = finding == Finding::Foreign;
-                self.ask(Act::ReadTheft { plugged }, Pending::Theft(finding));
+        match self.progress().assessment() {
+            // Without the vault nothing can be written.
+            Some(assessment)
+                if self.vault.is_ok() && self.conclusions.assessment != Some(assessment) =>
+            {
+                let plugged = assessment == Assessment::Foreign;
+                self.ask(Act::ReadTheft { plugged }, Pending::Theft(assessment));
             }
             _ => self.show(),
         }
     }
 
     fn situation(&self) -> Option<Situation<'_>> {
-        let observed = &self.around.observed;
+        let observed = &self.observations.observed;
         Some(self.vault()?.situation(observed))
     }
 
@@ -276,7 +280,7 @@ impl Machine {
             (Some(situation), Ok(found)) => situation.progress(
                 now,
                 found.theft_policy().wait(),
-                self.around
+                self.observations
                     .enough_since
                     .map(|since| now.saturating_sub(since)),
                 self.has_next(),
@@ -285,40 +289,39 @@ impl Machine {
         }
     }
 
-    /// Why the server is not open, as far as is known.
+    /// Why the server is not open.
     #[inline(never)]
     fn reason(&self) -> Reason {
         match (self.situation(), &self.vault) {
-            (Some(situation), _) => situation.reason(self.concluded.finding),
+            (Some(situation), _) => situation.reason(self.conclusions.assessment),
             (None, Err(error)) => Reason::NoVault(*error),
             (None, Ok(_)) => Reason::Looking,
         }
     }
 
-    /// Opens the prompt when it is due, says so when the reason changes, and
-    /// goes on with what can only be done when it is open.
+    /// Opens the prompt when it is due, tells the reason when it has changed,
+    /// and looks for sticks once the prompt is open.
     fn show(&mut self) {
         let progress = self.progress();
-        match progress.show() {
+        match progress.stage() {
             _ if self.prompt.is_open => {}
-            Show::Prompt => {}
-            Show::Nothing => return self.go_on_locked(),
-            Show::Hint => {
+            PromptStage::Prompt => {}
+            PromptStage::Nothing => return self.go_on_locked(),
+            PromptStage::Hint => {
                 if !std::mem::replace(&mut self.prompt.hinted, true) {
                     self.act(Act::Hint);
                 }
                 return self.go_on_locked();
             }
         }
-        if progress.finding().is_some() {
+        if progress.assessment().is_some() {
             self.note_locked();
         }
-        // Something is about to be known: what was said holds until then.
+        // While a combination waits, the reason that was shown stays.
         if !progress.to_try || self.prompt.said.is_none() {
             self.open_prompt();
         }
-        // Without the vault a stick cannot be told from others: it is looked
-        // at when the vault is there.
+        // Without the vault this server's sticks cannot be told from others.
         if self.vault.is_ok() {
             self.act(Act::LookForSticks);
         } else {
@@ -326,7 +329,7 @@ impl Machine {
         }
     }
 
-    /// Opens it, or says the reason where it has changed.
+    /// Opens the prompt, or tells the reason where it has changed.
     fn open_prompt(&mut self) {
         let reason = if self.has_next() {
             Reason::Looking
@@ -357,24 +360,23 @@ impl Machine {
         banner.to_string()
     }
 
-    /// Starts the system without the keys where the policy says so, the wait is
-    /// over, and nobody is at the prompt.
+    /// Starts the system without the keys, where the policy says so, the wait
+    /// is over, and nobody is at the prompt.
     fn go_on_locked(&mut self) {
         let now = self.turn.now;
-        let is_due = self.concluded.goes_on && now >= self.progress().wait;
+        let is_due = self.conclusions.goes_on && now >= self.progress().wait;
         if !is_due || self.dialogue.is_somebody_there(now, STILL_THERE) {
             return;
         }
         self.act(Act::StopAsking);
         self.note_locked();
-        self.note(EventKind::WentOnLocked, Unless::KindThisBoot);
+        self.note(EventKind::WentOnLocked, Repeat::OncePerBoot);
         self.log(Level::Warn, "the system starts without the keys");
         self.act(Act::Close(Message::WithoutDatabase));
-        self.act(Act::End(End::WithoutKeys));
+        self.act(Act::End(StageEnd::WithoutKeys));
     }
 
-    /// Writes into the vault's log that the server stayed locked: once a boot,
-    /// however often the stage is started in it.
+    /// Notes in the vault's log that the server stayed locked, once a boot.
     fn note_locked(&mut self) {
         let because = match self.reason() {
             Reason::Silent { .. } => LockedBecause::PlaceSilent,
@@ -384,15 +386,15 @@ impl Machine {
             Reason::Fault(VaultError::Altered) => LockedBecause::Altered,
             Reason::Fault(_) | Reason::NoVault(_) | Reason::Looking => return,
         };
-        if std::mem::replace(&mut self.concluded.noted_locked, true) {
+        if std::mem::replace(&mut self.conclusions.noted_locked, true) {
             return;
         }
-        let observed = &self.around.observed;
+        let observed = &self.observations.observed;
         let answered = self
             .home()
-            .map_or_else(Answered::default, |home| answered(home, observed));
+            .map_or_else(FactorCounts::default, |home| answered(home, observed));
         let locked = EventKind::Locked { because, answered };
-        self.note(locked, Unless::KindThisBoot);
+        self.note(locked, Repeat::OncePerBoot);
     }
 }
 

@@ -1,40 +1,41 @@
-//! What a person's way in can do besides opening: mend settings that were
-//! changed, and make this place the home of a server that was reset.
+//! What a person's way in can do besides opening: mend altered settings, and
+//! enrol this place, as the home of a server that was reset.
 
 use log::Level;
 
 use super::Machine;
-use super::answers::{AfterFinding, Pending};
+use super::answers::{AfterLocating, Pending};
 use crate::keys::MasterKey;
-use crate::opening::act::{Act, Known, Unless};
+use crate::opening::act::{Act, Repeat, UsedWayIn};
 use crate::opening::messages::{Message, NotRemembered};
 use crate::stick::Stick;
 use crate::vault::{EventKind, LocateError, OpenedBy, Policy, Proven, VaultError};
 
-/// What a person asked for, until it can be done.
+/// What a person has asked for and what waits to be done.
 #[derive(Default)]
 pub(super) struct Recovery {
-    /// Whoever opens the server next has this place remembered.
+    /// Whether this place is enrolled when a person opens the server next.
     remember: bool,
     mend: Option<ToMend>,
 }
 
-/// What opened a vault whose settings do not prove.
+/// The key to a vault with altered settings.
 struct ToMend {
     key: MasterKey,
     by: OpenedBy,
-    /// The stick, if it was one.
+    /// The stick that gave the key, if it was one.
     stick: Option<Stick>,
-    /// What it was, for the new list.
-    known: Known,
+    /// The way in that gave the key, for the new list.
+    used: UsedWayIn,
 }
 
 impl Recovery {
+    /// Forgets everything, after a reset.
     pub fn forget(&mut self) {
         *self = Self::default();
     }
 
-    /// The key does not outlive the stick in the server.
+    /// Forgets the key when its stick is pulled out.
     pub fn forget_stick(&mut self, gone: &Stick) {
         let stick = self.mend.as_ref().and_then(|mend| mend.stick.as_ref());
         if stick == Some(gone) {
@@ -58,8 +59,9 @@ impl Machine {
         self.say(message);
     }
 
-    /// After a person has opened it: this place from now on, if that was asked
-    /// for. The key is released already; whatever fails here costs nothing.
+    /// Enrols this place, where that was asked for, after a person has opened
+    /// the server. The keys are released already, so a failure here does no
+    /// harm.
     pub(super) fn remember_place(&mut self, key: &MasterKey, policy: &Proven<Policy>) {
         if std::mem::take(&mut self.recovery.remember) {
             self.act(Act::Print(Message::LookingAround));
@@ -76,41 +78,41 @@ impl Machine {
         self.act(Act::Print(message));
     }
 
-    /// The key is right, and what decides about a release does not prove.
+    /// Offers `mend` where the key is right but the settings were altered.
     pub(super) fn offer_mending(&mut self, key: &MasterKey, by: &OpenedBy, error: LocateError) {
         let LocateError::Vault(VaultError::Altered | VaultError::Damaged) = error else {
             return;
         };
         let waiting = self.dialogue.stick.as_ref();
-        let (known, stick) = match (by, waiting, self.vault()) {
+        let (used, stick) = match (by, waiting, self.vault()) {
             (OpenedBy::Environment { .. }, ..) => return,
             (OpenedBy::Stick { .. }, Some(waiting), _) => (
-                Known::Stick(waiting.file.info.clone()),
+                UsedWayIn::Stick(waiting.file.info.clone()),
                 Some(waiting.stick.clone()),
             ),
             (OpenedBy::Code, _, Some(found)) => {
                 let generation = found.header.generation;
-                (Known::Code { generation }, None)
+                (UsedWayIn::Code { generation }, None)
             }
-            _ => (Known::Passphrase, None),
+            _ => (UsedWayIn::Passphrase, None),
         };
         self.recovery.mend = Some(ToMend {
             key: key.clone(),
             by: by.clone(),
             stick,
-            known,
+            used,
         });
         self.say(Message::MendOffered);
     }
 
-    /// Puts safe settings back; then the same way in opens the server.
+    /// Writes safe settings; then the same key opens the server.
     pub(super) fn mend(&mut self) {
-        let Some(ToMend { key, by, known, .. }) = self.recovery.mend.take() else {
+        let Some(ToMend { key, by, used, .. }) = self.recovery.mend.take() else {
             return self.say(Message::NothingToMend);
         };
         let mend = Act::Mend {
             key: key.clone(),
-            known,
+            used,
         };
         self.ask(mend, Pending::Mend { key, by });
     }
@@ -121,7 +123,7 @@ impl Machine {
             return self.say(Message::Vault(error));
         }
         self.log(Level::Warn, "safe settings were put back");
-        self.note(EventKind::SettingsMended, Unless::Never);
-        self.find_vault(AfterFinding::Open { key, by });
+        self.note(EventKind::SettingsMended, Repeat::Always);
+        self.find_vault(AfterLocating::Open { key, by });
     }
 }

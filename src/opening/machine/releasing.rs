@@ -1,5 +1,5 @@
-//! From a key that somebody or the place has given to the key in memory. What
-//! decides about it is proven first, every time.
+//! From a key, given by the place or a person, to the keys in memory. The
+//! records that decide about it are proven first, every time.
 
 use log::Level;
 
@@ -7,28 +7,28 @@ use super::Machine;
 use super::answers::{Pending, Releasing};
 use crate::environment::{Comparison, Margin, compare};
 use crate::keys::MasterKey;
-use crate::opening::act::{Act, End};
-use crate::opening::messages::{LoginWords, Message};
+use crate::opening::act::{Act, StageEnd};
+use crate::opening::messages::{LoginNotice, Message};
 use crate::opening::places::PlaceOpened;
 use crate::release::ReleaseError;
-use crate::theft::{Decision, Finding, WayBack, decide};
+use crate::theft::{Assessment, Decision, WayBack, decide};
 use crate::vault::{
-    Answered, EventKind, LocateError, OpenedBy, ProvenRecords, Thresholds, VaultError,
+    EventKind, FactorCounts, LocateError, OpenedBy, ProvenRecords, Thresholds, VaultError,
 };
 
 impl Machine {
-    /// A permitted combination fits. Only now may the values be compared one by
-    /// one; whoever answered during the last scrypt counts as well.
+    /// A place has opened the vault. Only now may the values be compared one by
+    /// one. Answers that came during the last scrypt count too.
     pub(super) fn place_opened(&mut self, opened: &PlaceOpened) {
         let Some(found) = self.vault() else { return };
         let slots = found.slots().ok();
         let slot = slots.and_then(|slots| slots.environments.get(opened.at));
         let Some(slot) = slot else { return };
-        let observed = &self.around.observed;
+        let observed = &self.observations.observed;
         let compared = compare(&found.header, slot, &opened.key, observed);
         let (place, need) = (slot.name.clone(), slot.need);
         let same = compared.map_or_else(
-            |_| Answered::default(),
+            |_| FactorCounts::default(),
             |comparison| {
                 self.tell_changes(&comparison, need);
                 comparison.same
@@ -38,8 +38,8 @@ impl Machine {
         self.open(opened.key.clone(), by);
     }
 
-    /// Names what is not as it was enrolled, never a value; and says when one
-    /// change more would ask for a stick.
+    /// Logs which factors have changed, never their values, and when one more
+    /// change would ask for a stick.
     fn tell_changes(&mut self, comparison: &Comparison, need: Thresholds) {
         for label in &comparison.changed {
             self.log(Level::Warn, format!("not as it was enrolled: {label}"));
@@ -47,8 +47,8 @@ impl Machine {
         for label in &comparison.silent {
             self.log(Level::Info, format!("has not answered yet: {label}"));
         }
-        self.around.has_changed = !comparison.changed.is_empty();
-        if self.around.has_changed && Margin::of(&comparison.same, need).is_used_up {
+        self.observations.has_changed = !comparison.changed.is_empty();
+        if self.observations.has_changed && Margin::of(&comparison.same, need).is_used_up {
             self.log(
                 Level::Warn,
                 "one more change, and this server asks for a stick: see stayput status",
@@ -56,7 +56,7 @@ impl Machine {
         }
     }
 
-    /// Releases the key, if the vault proves to be unchanged.
+    /// Opens the server with `key`, if its records can be proven.
     pub(super) fn open(&mut self, key: MasterKey, by: OpenedBy) {
         self.ask(Act::Prove(key.clone()), Pending::Proof { key, by });
     }
@@ -90,18 +90,18 @@ impl Machine {
         self.say(Message::Vault(error));
         self.offer_mending(key, &by, error);
         match (&mut self.vault, error) {
-            // The disk has gone: it is looked for anew when one comes.
+            // The disk has gone: the vault is looked for when one appears.
             (vault, LocateError::Vault(VaultError::Device(_)) | LocateError::NoPartition) => {
                 *vault = Err(error);
             }
-            // No place opens a vault that was tampered with.
+            // No place opens an altered vault.
             (Ok(found), LocateError::Vault(error)) => found.slots = Err(error),
             _ => {}
         }
         self.not_opened(by);
     }
 
-    /// A way in that did not open the server after all.
+    /// The server did not open although the way in was right.
     fn not_opened(&mut self, by: OpenedBy) {
         match by {
             OpenedBy::Environment { .. } => self.judge(),
@@ -110,7 +110,7 @@ impl Machine {
         }
     }
 
-    /// The key is in memory: what is left is to be put right and written down.
+    /// The keys are in memory: the records are put right, and the stage ends.
     pub(super) fn released(&mut self, releasing: Releasing, released: Result<u32, ReleaseError>) {
         let milliseconds = match released {
             Ok(milliseconds) => milliseconds,
@@ -127,21 +127,22 @@ impl Machine {
             self.remember_place(&key, &proven.policy);
         }
         self.settle(&key, &proven);
-        self.act(Act::LeaveNotice(LoginWords {
-            // What is silent so early may only be late: status looks again.
-            margin: Margin::at_opening(&by).filter(|_| self.around.has_changed),
+        self.act(Act::LeaveNotice(LoginNotice {
+            // Factors that are silent so early may only be late: `stayput
+            // status` looks again.
+            margin: Margin::at_opening(&by).filter(|_| self.observations.has_changed),
             strikes: proven.state.strikes(),
         }));
         let kind = EventKind::Released { by, milliseconds };
         self.act(Act::NoteSealed { key, kind });
         self.act(Act::Close(Message::Accepted));
-        self.act(Act::End(End::Released));
+        self.act(Act::End(StageEnd::Released));
     }
 
-    /// The server has opened: strikes do not count any more, and a state that
-    /// somebody else wrote is put right.
+    /// Arms the theft state again: strikes do not count any more, and a state
+    /// that was not written by this server is put right.
     fn settle(&mut self, key: &MasterKey, proven: &ProvenRecords) {
-        let (home, theft) = (Finding::AtHome, &proven.policy.theft);
+        let (home, theft) = (Assessment::AtHome, &proven.policy.theft);
         let decision = decide(&proven.state, theft, home, self.boot_id, WayBack::None);
         let Decision { write, .. } = decision;
         if write.is_some() || !proven.state_proven {

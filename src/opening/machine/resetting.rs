@@ -1,37 +1,42 @@
-//! What the machine does when the server may have been stolen: what `theft`
-//! decides, on the disk first and on the screen afterwards.
+//! Strikes and resets: does what the theft state machine decides, on the disk
+//! first and on the screen afterwards.
 
 use log::Level;
 
 use super::Machine;
-use super::answers::{AfterFinding, Pending, Why};
-use crate::opening::act::{Act, TheftRecords, Unless};
+use super::answers::{AfterLocating, Pending, WayBackPurpose};
+use crate::opening::act::{Act, Repeat, TheftRecords};
 use crate::opening::dialogue::Question;
 use crate::opening::messages::Message;
 use crate::theft::{
-    Decision, Finding, ResetCause, TheftState, Then, UnderDuress, WayBack, decide, under_duress,
+    Assessment, BootResponse, Decision, ResetCause, TheftState, UnderDuress, WayBack, decide,
+    under_duress,
 };
 use crate::vault::{Destroyed, EventKind, LocateError};
 
 impl Machine {
-    /// Asks the state machine, by what stands on the disk now. What it says is
-    /// written before anything else.
-    pub(super) fn decide(&mut self, finding: Finding, records: Result<TheftRecords, LocateError>) {
+    /// Asks the theft state machine, with the records on the disk now. The
+    /// state that it returns is written before anything else.
+    pub(super) fn decide(
+        &mut self,
+        assessment: Assessment,
+        records: Result<TheftRecords, LocateError>,
+    ) {
         let records = match records {
             Ok(records) => records,
-            Err(error) => return self.conclude(finding, Err(error)),
+            Err(error) => return self.conclude(assessment, Err(error)),
         };
-        // Nothing follows from a state that cannot be read.
+        // A state that cannot be read is not replaced.
         let Ok(state) = records.state else {
-            return self.conclude(finding, Ok(Then::Ask));
+            return self.conclude(assessment, Ok(BootResponse::Ask));
         };
         let theft = *records.policy.as_claimed();
-        let way_back = match finding {
-            Finding::Foreign => self.way_back(&records.plugged),
+        let way_back = match assessment {
+            Assessment::Foreign => self.way_back(&records.plugged),
             _ => WayBack::None,
         };
         let boot_id = self.boot_id;
-        let Decision { write, then } = decide(&state, &theft, finding, boot_id, way_back);
+        let Decision { write, then } = decide(&state, &theft, assessment, boot_id, way_back);
         match write {
             Some(TheftState::Suspect { strikes, boot_id }) => {
                 let of = theft.strikes;
@@ -40,61 +45,67 @@ impl Machine {
                     boot_id,
                     of,
                 };
-                self.ask(strike, Pending::Strike { finding, then });
+                self.ask(strike, Pending::Strike { assessment, then });
             }
-            _ => self.conclude(finding, Ok(then)),
+            _ => self.conclude(assessment, Ok(then)),
         }
     }
 
-    /// What was to be written is on the disk, or could not be.
-    pub(super) fn conclude(&mut self, finding: Finding, then: Result<Then, LocateError>) {
-        // Only now: the screen says what is on the disk.
-        self.concluded.finding = Some(finding);
-        self.concluded.goes_on = matches!(then, Ok(Then::AskThenGoOn));
+    /// Does what was decided, after the state was written or could not be.
+    pub(super) fn conclude(
+        &mut self,
+        assessment: Assessment,
+        then: Result<BootResponse, LocateError>,
+    ) {
+        // Only now: the screen tells what is on the disk.
+        self.conclusions.assessment = Some(assessment);
+        self.conclusions.goes_on = matches!(then, Ok(BootResponse::AskThenGoOn));
         match then {
-            Ok(Then::Reset(cause)) => return self.reset(cause),
-            Ok(Then::Withhold(cause)) => self.withhold(cause),
-            Ok(Then::Open | Then::Ask | Then::AskThenGoOn) => {}
+            Ok(BootResponse::Reset(cause)) => return self.reset(cause),
+            Ok(BootResponse::Withhold(cause)) => self.withhold(cause),
+            Ok(BootResponse::Open | BootResponse::Ask | BootResponse::AskThenGoOn) => {}
             Err(error) => self.log(
                 Level::Error,
-                format!("the finding was not written: {error}"),
+                format!("the assessment was not written: {error}"),
             ),
         }
         self.show();
     }
 
-    /// Whether a stick that is not plugged in, or a recovery code, opens this
-    /// server.
+    /// Whether a stick that is not among the `plugged` ones, or a recovery
+    /// code, opens this server.
     fn way_back(&self, plugged: &[[u8; 8]]) -> WayBack {
         self.vault()
             .map_or(WayBack::None, |found| found.way_back(plugged))
     }
 
-    pub(super) fn ask_way_back(&mut self, why: Why) {
+    pub(super) fn ask_way_back(&mut self, why: WayBackPurpose) {
         self.ask(Act::FindPluggedKeys, Pending::WayBack(why));
     }
 
-    pub(super) fn way_back_known(&mut self, why: Why, plugged: &[[u8; 8]]) {
+    pub(super) fn way_back_known(&mut self, why: WayBackPurpose, plugged: &[[u8; 8]]) {
         let way_back = self.way_back(plugged);
         match (why, way_back) {
-            (Why::Reset(cause), _) => {
+            (WayBackPurpose::Reset(cause), _) => {
                 let wipe = way_back == WayBack::Listed;
                 self.ask(Act::Destroy { cause, wipe }, Pending::Reset(cause));
             }
-            (Why::Offer, _) => {
+            (WayBackPurpose::Offer, _) => {
                 let way_back = way_back == WayBack::Listed;
                 self.act(Act::Print(Message::ResetOffered { way_back }));
                 self.ask_for(Question::ServerName);
             }
-            // The limit of wrong entries is on the screen then.
-            (Why::UsedUp { .. }, WayBack::Listed) => self.reset(ResetCause::WrongEntries),
-            (Why::UsedUp { duress }, WayBack::None) => {
+            // This reset is told on the screen, even after a duress passphrase.
+            (WayBackPurpose::UsedUp { .. }, WayBack::Listed) => {
+                self.reset(ResetCause::WrongEntries)
+            }
+            (WayBackPurpose::UsedUp { duress }, WayBack::None) => {
                 self.withhold(ResetCause::WrongEntries);
                 if duress {
                     self.under_duress();
                 }
             }
-            (Why::Duress, elsewhere) => self.destroy_unseen(elsewhere),
+            (WayBackPurpose::Duress, elsewhere) => self.destroy_unseen(elsewhere),
         }
     }
 
@@ -103,13 +114,14 @@ impl Machine {
             Level::Error,
             "not reset: no code, and no stick but those plugged in, is listed as verified",
         );
-        self.note(EventKind::ResetWithheld { cause }, Unless::KindThisBoot);
+        self.note(EventKind::ResetWithheld { cause }, Repeat::OncePerBoot);
     }
 
-    /// Destroys what this server has, and says so. The keys on plugged sticks go
-    /// only where there is another way back.
+    /// Destroys the pepper, the slots and the released keys, and tells it. The
+    /// keys on plugged sticks are destroyed too where there is another way
+    /// back.
     pub(super) fn reset(&mut self, cause: ResetCause) {
-        self.ask_way_back(Why::Reset(cause));
+        self.ask_way_back(WayBackPurpose::Reset(cause));
     }
 
     pub(super) fn was_reset(
@@ -127,41 +139,42 @@ impl Machine {
         }
         self.dialogue.stick = None;
         self.dialogue.forget_entry();
-        self.concluded.feigned = false;
+        self.conclusions.feigned = false;
         self.recovery.forget();
-        // One that was left opens the server all the same, and is asked again.
+        // A stick whose key was left still opens the server: its PIN is asked
+        // again.
         self.act(Act::ForgetSticks);
-        self.find_vault(AfterFinding::Reset);
+        self.find_vault(AfterLocating::Reset);
     }
 
-    /// The vault was read again.
+    /// Tells that the server was reset, after the vault was read again.
     pub(super) fn tell_reset(&mut self) {
         self.expect_command();
         let reason = self.reason();
         self.say(Message::ReasonAndAdvice(reason.clone()));
-        // A prompt that was not open yet shows all of it.
+        // A prompt that was not open yet shows it in its banner.
         self.prompt.said = self.prompt.is_open.then_some(reason);
         self.show();
     }
 
-    /// A passphrase for duress was entered: the same destruction, of which
-    /// neither the screen nor the kernel's log says anything before the next
-    /// boot.
+    /// Handles a duress passphrase: the destruction of a reset, which neither
+    /// the screen nor the kernel's log shows before the next boot.
     pub(super) fn under_duress(&mut self) {
         // Where the slots are gone already there is nothing to destroy.
         if self.vault().is_some_and(|found| found.slots.is_ok()) {
-            self.ask_way_back(Why::Duress);
+            self.ask_way_back(WayBackPurpose::Duress);
         }
     }
 
-    /// What is kept in memory goes on looking as it did, and opens nothing.
+    /// Destroys as a reset does without telling it. The slots in memory stay,
+    /// but their wraps open nothing.
     fn destroy_unseen(&mut self, elsewhere: WayBack) {
         let cause = ResetCause::Duress;
         let anywhere = self.way_back(&[]);
         match under_duress(elsewhere, anywhere) {
             UnderDuress::Withhold => {
                 let withheld = EventKind::ResetWithheld { cause };
-                self.note(withheld, Unless::KindThisBoot);
+                self.note(withheld, Repeat::OncePerBoot);
             }
             UnderDuress::Destroy { plugged_sticks } => {
                 if let Ok(found) = &mut self.vault
@@ -169,9 +182,9 @@ impl Machine {
                 {
                     slots.make_useless();
                 }
-                self.concluded.feigned = true;
+                self.conclusions.feigned = true;
                 let wipe = plugged_sticks;
-                // A disk that does not take it is told of by the next boot.
+                // Where the disk fails, the next boot tells it.
                 self.ask(Act::Destroy { cause, wipe }, Pending::ResetUnseen);
             }
         }

@@ -1,9 +1,9 @@
-//! What people read, in English: what happened, then what to do.
+//! The messages in English: what happened, then what to do.
 
 use core::fmt::{self, Display, Formatter};
 
 use super::{
-    Banner, Help, Hint, LoginWords, Message, NotRemembered, Printable, Question, Reason, Tally,
+    Banner, Help, Hint, LoginNotice, Message, NotRemembered, Printable, Question, Reason, Tally,
     WaysIn,
 };
 use crate::keys::CODE_GROUPS;
@@ -15,18 +15,20 @@ impl Display for Reason {
         match self {
             Self::NoVault(error) => error.fmt(f),
             Self::Fault(error) => error.fmt(f),
-            Self::Silent { answered, need } if answered.machine < need.machine => {
+            Self::Silent { answered, need } if answered.machine.count < need.machine => {
                 let tally = Tally::of(Group::Machine, *answered, *need);
                 write!(f, "This machine is not as it was: {tally}")
             }
             Self::Silent { answered, need } => {
                 let mut before = "The place is silent: ";
-                if answered.place < need.place || answered.servers >= need.servers {
-                    let tally = Tally::of(Group::Place, *answered, *need);
+                if answered.neighbours.count < need.neighbours
+                    || answered.servers.count >= need.servers
+                {
+                    let tally = Tally::of(Group::Neighbours, *answered, *need);
                     write!(f, "{before}{tally}")?;
                     before = "\nSo are its key servers: ";
                 }
-                if answered.servers < need.servers {
+                if answered.servers.count < need.servers {
                     let tally = Tally::of(Group::Servers, *answered, *need);
                     write!(f, "{before}{tally}")?;
                 }
@@ -52,11 +54,11 @@ impl Display for Tally {
         } = self;
         let (noun, one, several) = match self.group {
             Group::Machine => ("part", "is there", "are there"),
-            Group::Place => ("neighbour", "answers", "answer"),
+            Group::Neighbours => ("neighbour", "answers", "answer"),
             Group::Servers => ("key server", "answers", "answer"),
         };
         write!(f, "{count} of {of} ")?;
-        if self.says_of_what {
+        if self.names_group {
             let plural = if *of == 1 { "" } else { "s" };
             write!(f, "{noun}{plural} ")?;
         }
@@ -113,10 +115,10 @@ impl Display for Banner<'_> {
     }
 }
 
-/// What stands before the place where one types.
+/// The prompt in front of a command.
 pub const PROMPT: &str = "stayput> ";
 
-/// The whole menu, or what of it can be used for this reason.
+/// The menu: all commands, or those that can be used for this reason.
 struct Menu<'a>(Option<(&'a Reason, WaysIn)>);
 
 impl Menu<'_> {
@@ -174,7 +176,7 @@ impl Display for Help {
     }
 }
 
-impl Display for LoginWords {
+impl Display for LoginNotice {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.margin.is_some_and(|margin| margin.is_used_up) {
             writeln!(

@@ -1,7 +1,7 @@
 use super::super::*;
 use crate::environment::Margin;
 use crate::theft::ResetCause;
-use crate::vault::{Answered, Group, Thresholds, VaultError};
+use crate::vault::{Count, FactorCounts, Group, Thresholds, VaultError};
 
 fn banner(reason: &Reason) -> String {
     Banner {
@@ -62,10 +62,10 @@ fn the_menu_offers_what_can_be_used() {
 }
 
 #[test]
-fn whoever_logs_in_reads_of_a_margin_that_is_used_up_and_of_strikes_only() {
+fn the_login_notice_tells_only_a_used_up_margin_and_strikes() {
     let words = |left, is_used_up, strikes| {
         let margin = Some(Margin { left, is_used_up });
-        LoginWords { margin, strikes }.to_string()
+        LoginNotice { margin, strikes }.to_string()
     };
     assert_eq!(words(1, false, 0), "");
     assert_eq!(words(0, false, 0), "", "as it was enrolled");
@@ -76,19 +76,21 @@ fn whoever_logs_in_reads_of_a_margin_that_is_used_up_and_of_strikes_only() {
     assert!(both.lines().all(|line| line.len() <= 79), "no wrapped line");
 }
 
+fn count(count: u8, of: u8) -> Count {
+    Count { count, of }
+}
+
 #[test]
 fn a_silent_place_points_at_the_cable() {
-    let silent = |machine, place| Reason::Silent {
-        answered: Answered {
-            machine,
-            machine_of: 4,
-            place,
-            place_of: 3,
-            ..Answered::default()
+    let silent = |machine, neighbours| Reason::Silent {
+        answered: FactorCounts {
+            machine: count(machine, 4),
+            neighbours: count(neighbours, 3),
+            ..FactorCounts::default()
         },
         need: Thresholds {
             machine: 3,
-            place: 2,
+            neighbours: 2,
             ..Thresholds::default()
         },
     };
@@ -100,11 +102,10 @@ fn a_silent_place_points_at_the_cable() {
 
 #[test]
 fn a_tally_is_english_for_none_one_and_several() {
-    let said = |servers, servers_of, needed| {
-        let answered = Answered {
-            servers,
-            servers_of,
-            ..Answered::default()
+    let said = |servers, of, needed| {
+        let answered = FactorCounts {
+            servers: count(servers, of),
+            ..FactorCounts::default()
         };
         let need = Thresholds {
             servers: needed,
@@ -119,18 +120,16 @@ fn a_tally_is_english_for_none_one_and_several() {
 }
 
 #[test]
-fn a_key_server_that_is_missing_is_named_alone_or_behind_the_neighbours() {
-    let silent = |place, servers| Reason::Silent {
-        answered: Answered {
-            place,
-            place_of: 3,
-            servers,
-            servers_of: 2,
-            ..Answered::default()
+fn a_missing_key_server_is_named_alone_or_behind_neighbours() {
+    let silent = |neighbours, servers| Reason::Silent {
+        answered: FactorCounts {
+            neighbours: count(neighbours, 3),
+            servers: count(servers, 2),
+            ..FactorCounts::default()
         },
         need: Thresholds {
             machine: 0,
-            place: 2,
+            neighbours: 2,
             servers: 2,
         },
     };

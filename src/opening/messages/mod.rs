@@ -1,5 +1,5 @@
-//! What people read at the prompt and at log-in. The types say what is told,
-//! and with which values; each language has a file of its own.
+//! The messages at the prompt and at log-in. The types say what is told and
+//! with which values; the text of each language is in a file of its own.
 
 mod english;
 
@@ -11,7 +11,8 @@ use crate::release::ReleaseError;
 use crate::stick::StickError;
 use crate::theft::ResetCause;
 use crate::vault::{
-    Answered, Group, LocateError, PassphraseError, PersonName, Thresholds, Unusable, VaultError,
+    Count, FactorCounts, Group, LocateError, PassphraseError, PersonName, Thresholds,
+    UnusablePassphrase, VaultError,
 };
 
 pub use super::dialogue::Question;
@@ -19,23 +20,26 @@ pub use super::dialogue::Question;
 /// Why the server does not open by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The vault is not to be had.
+    /// The vault cannot be opened.
     NoVault(LocateError),
-    /// It is there, and the place cannot open it.
+    /// The vault is there, and no place can open it.
     Fault(VaultError),
-    /// Too few factors have answered to try anything.
+    /// Too few factors have answered to try a combination.
     Silent {
-        answered: Answered,
+        /// The factors of the home that have answered.
+        answered: FactorCounts,
+        /// The factors of the home that are needed.
         need: Thresholds,
     },
-    /// The pepper was destroyed.
+    /// The server was reset.
     WasReset(ResetCause),
-    /// Enough have answered for the whole wait, and they are not the enrolled
-    /// ones.
+    /// For the whole wait enough factors have answered, and no combination
+    /// opened.
     NotRecognised,
-    /// The same, and the wait is not over.
+    /// Enough factors have answered and no combination opened, but the wait is
+    /// not over.
     NotYetRecognised,
-    /// It is not known yet.
+    /// Not known yet: a combination is being tried.
     Looking,
 }
 
@@ -47,61 +51,69 @@ pub struct Tally {
     count: u8,
     of: u8,
     need: u8,
-    /// Otherwise a heading has said it.
-    says_of_what: bool,
+    /// Whether the noun is written out.
+    names_group: bool,
 }
 
 impl Tally {
-    pub fn of(group: Group, answered: Answered, need: Thresholds) -> Self {
-        let (count, of) = answered.of(group);
+    /// The tally of one group.
+    pub fn of(group: Group, answered: FactorCounts, need: Thresholds) -> Self {
+        let Count { count, of } = answered.of(group);
         Self {
             group,
             count,
             of,
             need: need.of(group),
-            says_of_what: true,
+            names_group: true,
         }
     }
 
-    /// What stands behind a heading that says of what.
+    /// The tally without its noun, for behind a heading.
     pub fn under_a_heading(self) -> Self {
         Self {
-            says_of_what: false,
+            names_group: false,
             ..self
         }
     }
 }
 
-/// The ways in that this server is known to have, besides sticks.
+/// The ways in that this server has, besides sticks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WaysIn {
+    /// Whether somebody has a passphrase.
     pub passphrase: bool,
+    /// Whether a recovery code is listed.
     pub code: bool,
 }
 
-/// What the person sees first.
+/// The first screen of the prompt.
 pub struct Banner<'a> {
-    /// `None` while the vault is not there to say it.
+    /// Name of the server; `None` while the vault was not found.
     pub server: Option<&'a str>,
+    /// Why the server is locked.
     pub reason: &'a Reason,
+    /// The ways in, for the menu.
     pub ways_in: WaysIn,
 }
 
-/// While nobody needs to do anything yet.
+/// The line that is shown before the prompt opens.
 pub struct Hint;
 
+/// The text of the command `help`.
 pub struct Help;
 
-/// For whoever logs in after this boot; empty where there is nothing to say.
+/// The notice at the next log-in; empty where there is nothing to tell.
 /// Everybody who may log in reads it.
-pub struct LoginWords {
+pub struct LoginNotice {
+    /// The margin when the place opened the server; `None` where it is not
+    /// told.
     pub margin: Option<Margin>,
     /// Boots in foreign places before this one.
     pub strikes: u8,
 }
 
-/// Text that a disk or a stick says: control characters would let it write
-/// over the screen.
+/// Text from a disk or a stick. Control characters are replaced: they could
+/// write over the screen.
 pub struct Printable<'a>(pub &'a str);
 
 impl Display for Printable<'_> {
@@ -112,76 +124,118 @@ impl Display for Printable<'_> {
     }
 }
 
-/// What the prompt tells somebody, besides the banner.
+/// A message of the prompt, besides the banner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// No words: the question is asked again.
+    /// No text: the question is asked again.
     Nothing,
+    /// Why the server is locked.
     Reason(Reason),
+    /// Why the server is locked, and what to do.
     ReasonAndAdvice(Reason),
+    /// The vault cannot be opened or read.
     Vault(LocateError),
+    /// The keys could not be put into memory.
     NotReleased(ReleaseError),
+    /// What is wrong with a stick.
     Stick(StickError),
+    /// The waiting stick was pulled out.
     StickPulled,
     /// The PIN was not typed.
     NoPin,
+    /// A change was cancelled.
     NothingChanged,
+    /// An entry was cancelled.
     NothingEntered,
+    /// The help text.
     Help,
+    /// The word is not in the menu.
     NoSuchCommand,
+    /// The answer to `retry`.
     LookingAgain,
-    /// What was typed is stretched, which takes a moment.
+    /// An entry is being tried, which takes a moment.
     Checking,
-    /// `pause`: seconds until the next entry is taken.
+    /// The PIN is wrong.
     WrongPin {
+        /// Seconds until the next entry is accepted.
         pause: u64,
     },
+    /// The passphrase is wrong.
     WrongPassphrase {
+        /// Seconds until the next entry is accepted.
         pause: u64,
     },
+    /// The recovery code is wrong.
     WrongCode {
+        /// What is wrong with it.
         error: CodeError,
+        /// Seconds until the next entry is accepted.
         pause: u64,
     },
     /// It is too early for the next entry.
     Wait {
+        /// Seconds until it is accepted.
         seconds: u64,
     },
+    /// Nobody has a passphrase.
     NoPassphrases,
+    /// The slots cannot be read.
     PassphrasesGone(VaultError),
+    /// How to type the recovery code.
     CodeBegins,
+    /// A group of the code cannot be right.
     GroupAgain(CodeError),
+    /// The code is of a newer version of stayput.
     CodeNewer(CodeError),
-    /// Right in itself, and its key is not the one that is in use.
+    /// The code is right in itself, but its key is not in use any more.
     CodeTooOld,
-    Unusable(Unusable),
+    /// A new passphrase is not accepted.
+    Unusable(UnusablePassphrase),
+    /// The two new passphrases differ.
     NotTheSame,
+    /// A passphrase is being changed, which takes a moment.
     Changing,
+    /// This person's passphrase was changed.
     Changed(PersonName),
+    /// The passphrase was not changed.
     NotChanged(NotChanged),
-    /// The disk failed while it was written.
+    /// The disk failed during the write: either passphrase may be in force.
     PerhapsChanged(VaultError),
+    /// The server was reset before.
     ResetAlready,
-    /// `way_back`: whether something is listed that opens it afterwards.
+    /// What a reset does, and how to confirm it.
     ResetOffered {
+        /// Whether a way in afterwards is listed.
         way_back: bool,
     },
+    /// Another name than the server's was typed.
     NotTheName,
+    /// The answer to `remember` where there is a home.
     RemembersBeside,
+    /// The answer to `remember` after a reset.
     RemembersHome,
+    /// The place is being observed, which takes a moment.
     LookingAround,
+    /// The place was enrolled.
     Remembered,
+    /// The place was not enrolled.
     NotRemembered(NotRemembered),
+    /// The settings were altered, and `mend` is possible.
     MendOffered,
+    /// `mend` is not possible.
     NothingToMend,
+    /// The server has opened.
     Accepted,
+    /// The system starts without the keys.
     WithoutDatabase,
 }
 
 /// Why a passphrase was not changed; the old one is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotChanged {
+    /// The vault cannot be opened or read.
     Vault(LocateError),
+    /// The slots do not take it.
     Passphrase(PassphraseError),
 }
 
@@ -194,13 +248,15 @@ impl Display for NotChanged {
     }
 }
 
-/// Why a place was not remembered.
+/// Why a place was not enrolled at the prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotRemembered {
+    /// No enrolled neighbour answers.
     NobodyAnswers,
     /// It would be easier to feign than the home.
     Weaker,
+    /// The disk failed, or the new slot does not open here.
     Failed,
-    /// Only the command can enrol key servers.
+    /// The home has key servers, which only `stayput enroll` can enrol.
     HasServers,
 }

@@ -1,6 +1,5 @@
-//! The check file: how the gate knows the right keys, without holding them.
-//!
-//! Text, so that a person can read what a server was enrolled with:
+//! The check file, by which the gate recognises the right keys without holding them. It is
+//! text that a person can read:
 //!
 //! ```text
 //! stayput mariadb check v1
@@ -20,10 +19,10 @@ const FIRST_LINE: &str = "stayput mariadb check v1";
 /// The longest path of a data directory, in bytes.
 const PATH_MAX: usize = 255;
 
-/// What a check value is bound to, beside the key.
+/// The context of a check value, beside the key.
 const CONTEXT: &[u8] = b"stayput mariadb check v1";
 
-/// Which data directory was enrolled, and every key id that it needs.
+/// The enrolled data directory, and the check value of each of its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckFile {
     data_directory: heapless::String<PATH_MAX>,
@@ -39,9 +38,9 @@ struct KeyCheck {
 /// Why a check file cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckFileError {
-    /// Not a check file, or one of a version that is not known here.
+    /// It is no check file, or one of another version.
     Version,
-    /// The line (from 1) makes no sense.
+    /// This line (from 1) cannot be read.
     Line(usize),
     /// More than [`MAX_KEY_IDS`] ids.
     TooMany,
@@ -51,14 +50,14 @@ pub enum CheckFileError {
     Path,
 }
 
-/// What is wrong with the keys at hand.
+/// What is wrong with the keys in a key file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyFault {
-    /// An id that was released before is not there.
+    /// The key of this id is missing.
     Missing(u32),
-    /// The key of this id is another one.
+    /// The key of this id is wrong.
     Wrong(u32),
-    /// An id that was never released.
+    /// This id was never released.
     Unknown(u32),
 }
 
@@ -94,7 +93,7 @@ impl CheckFile {
         })
     }
 
-    /// Where MariaDB sees its data; never where it lies while closed.
+    /// The path at which MariaDB sees its data directory, not the one of the closed data.
     pub fn data_directory(&self) -> &str {
         &self.data_directory
     }

@@ -9,7 +9,7 @@ use crate::keys::Secret32;
 /// Ten digits, a semicolon, 64 hex digits, a newline.
 const LINE_MAX: usize = 10 + 1 + 64 + 1;
 
-/// The longest key file, in bytes.
+/// Bytes of the longest key file.
 const TEXT_MAX: usize = MAX_KEY_IDS * LINE_MAX;
 
 /// One key with its id.
@@ -26,8 +26,7 @@ pub struct KeyFile {
     text: Zeroizing<heapless::Vec<u8, TEXT_MAX>>,
 }
 
-/// Why a key file cannot be the one that was released. Never holds a byte of
-/// a key.
+/// Why a key file is not one that was released. Holds no byte of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyFileError {
     /// More bytes than [`KeyFile::MAX`].
@@ -39,7 +38,7 @@ pub enum KeyFileError {
 }
 
 impl KeyFile {
-    /// The longest key file, in bytes: who reads one need not take more.
+    /// Bytes of the longest key file.
     pub const MAX: usize = TEXT_MAX;
 
     pub(super) fn of(keys: impl Iterator<Item = ReleasedKey>) -> Self {
@@ -59,17 +58,16 @@ impl KeyFile {
         Self { text }
     }
 
-    /// The text as MariaDB reads it.
+    /// The text that MariaDB reads.
     pub fn as_bytes(&self) -> &[u8] {
         &self.text
     }
 
-    /// Reads a key file back, as strictly as it is written: the gate wants to
-    /// know that it is the one that was released, not that MariaDB might
-    /// manage to read it.
+    /// Parses a key file, in exactly the form in which it is written. The bytes
+    /// may come from anyone.
     ///
     /// # Errors
-    /// [`KeyFileError`]; the bytes may come from anyone.
+    /// [`KeyFileError`] with the first line that is wrong.
     pub fn parse(text: &[u8]) -> Result<heapless::Vec<ReleasedKey, MAX_KEY_IDS>, KeyFileError> {
         let mut keys: heapless::Vec<ReleasedKey, MAX_KEY_IDS> = heapless::Vec::new();
         if text.len() > TEXT_MAX {
@@ -104,7 +102,7 @@ fn parse_line(line: &[u8]) -> Option<ReleasedKey> {
     })
 }
 
-/// A key id as it is written: decimal, from 1, no sign, no leading zero.
+/// Parses a key id: decimal, from 1, no sign, no leading zero.
 pub(super) fn parse_id(digits: &[u8]) -> Option<u32> {
     let plain = digits.iter().all(u8::is_ascii_digit) && digits.first() != Some(&b'0');
     if !plain {
@@ -113,7 +111,7 @@ pub(super) fn parse_id(digits: &[u8]) -> Option<u32> {
     core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// 64 lower-case hex digits.
+/// Parses 64 lower-case hex digits.
 pub(super) fn parse_hex(hex: &[u8], out: &mut [u8; 32]) -> Option<()> {
     if hex.len() != 64 {
         return None;
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_that_was_not_written_by_the_release_is_named_by_its_line() {
+    fn a_foreign_key_file_is_refused_with_its_line() {
         let hex = "ab".repeat(32);
         let line = |text: &str| KeyFile::parse(text.as_bytes()).err();
         for bad in [

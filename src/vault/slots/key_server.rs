@@ -1,5 +1,5 @@
-//! A key server (Tang) of a place: where it is, and what it is asked with. All
-//! of it is public; what it answers is not.
+//! A key server (Tang) of a place: its address, and the keys that it is asked
+//! with. All of that is public; its answer is secret.
 
 use core::net::SocketAddr;
 
@@ -8,10 +8,18 @@ use serde::{Deserialize, Serialize};
 
 /// Key servers of one place, at most.
 pub const MAX_SERVERS: usize = 8;
-/// Signing keys that are remembered of one server, at most.
+/// Signing keys that are kept of one server, at most.
 pub const MAX_SIGNING: usize = 2;
 /// Bytes of an uncompressed point of P-521 (SEC 1, section 2.3.3).
 pub const POINT: usize = 1 + 2 * 66;
+
+/// Prefix of a key server's label.
+pub const KEY_SERVER: &str = "tang ";
+
+/// Whether a factor's label names a key server.
+pub fn is_key_server(label: &str) -> bool {
+    label.starts_with(KEY_SERVER)
+}
 
 /// A curve of NIST SP 800-186 that keys may be on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,11 +30,44 @@ pub enum Curve {
     P521,
 }
 
-/// A point as SEC 1 writes it without compression: 4, then both coordinates,
-/// each padded with zeroes in front.
+impl Curve {
+    /// Bytes of a coordinate.
+    pub fn coordinate(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P521 => 66,
+        }
+    }
+
+    /// The point with these coordinates; `None` where one has not the curve's
+    /// length. Whether the point is on the curve is not checked.
+    pub fn point(self, x: &[u8], y: &[u8]) -> Option<PointBytes> {
+        if x.len() != self.coordinate() || y.len() != self.coordinate() {
+            return None;
+        }
+        let mut point = PointBytes::new();
+        point.push(4).ok()?;
+        point.extend_from_slice(x).ok()?;
+        point.extend_from_slice(y).ok()?;
+        Some(point)
+    }
+
+    /// Both coordinates of a point; `None` where it is compressed or of another
+    /// length.
+    pub fn coordinates(self, point: &[u8]) -> Option<(&[u8], &[u8])> {
+        let (4, both) = point.split_first()? else {
+            return None;
+        };
+        let length = self.coordinate();
+        (both.len() == 2 * length).then(|| both.split_at(length))
+    }
+}
+
+/// An uncompressed point (SEC 1, section 2.3.3): the byte 4, then both
+/// coordinates, each padded with zeroes in front.
 pub type PointBytes = Vec<u8, POINT>;
 
-/// Somebody's public key. Whether it is on the curve is seen when it is used.
+/// A public key. Whether the point is on the curve is checked when it is used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicKey {
     /// The curve that the point should be on.
@@ -35,23 +76,23 @@ pub struct PublicKey {
     pub point: PointBytes,
 }
 
-/// An enrolled key server: where it is and what is kept of the exchange.
+/// An enrolled key server: its address, and what is kept of the exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyServer {
-    /// Literal: the boot stage resolves no names.
+    /// A literal address: the boot stage resolves no names.
     pub address: SocketAddr,
     /// The server's own key for exchanges.
     pub exchange: PublicKey,
-    /// Ours, of which nobody has kept the secret part.
+    /// Our public point. Its secret part was forgotten.
     pub ours: PointBytes,
-    /// Keys that signed its advertisement when it was enrolled: by them the
-    /// next one is known to be of the same server.
+    /// The keys that signed its advertisement when it was enrolled. An
+    /// advertisement that they sign is of the same server.
     pub signing: Vec<PublicKey, MAX_SIGNING>,
 }
 
 #[cfg(test)]
 impl KeyServer {
-    /// One in which everything is as long as it can be.
+    /// A key server of the greatest encoded length.
     pub fn largest() -> Self {
         let point: PointBytes = [0xff; POINT].into_iter().collect();
         let curve = Curve::P521;

@@ -85,7 +85,7 @@ impl fmt::Display for PassphraseError {
 
 /// What an entered passphrase turned out to be.
 #[derive(Debug)]
-pub enum Entered {
+pub enum PassphraseOutcome {
     /// It opens the server.
     Opened {
         /// The master key.
@@ -166,24 +166,26 @@ impl Passphrases {
 
     /// Tries a passphrase on all slots, with one scrypt. It takes as long
     /// whether it opens, and whatever kind of slot it opens.
-    pub fn enter(&self, header: &Header, passphrase: &[u8]) -> Entered {
+    pub fn enter(&self, header: &Header, passphrase: &[u8]) -> PassphraseOutcome {
         let secret = self
             .stretch
             .and_then(|stretch| stretch.secret(passphrase).ok());
-        secret.map_or(Entered::Wrong, |secret| self.try_all(header, &secret))
+        secret.map_or(PassphraseOutcome::Wrong, |secret| {
+            self.try_all(header, &secret)
+        })
     }
 
     /// Does not stop at the one that opens.
-    fn try_all(&self, header: &Header, secret: &Secret32) -> Entered {
-        let mut entered = Entered::Wrong;
+    fn try_all(&self, header: &Header, secret: &Secret32) -> PassphraseOutcome {
+        let mut entered = PassphraseOutcome::Wrong;
         for slot in &self.slots {
             let associated = slot.associated(header);
             match slot.wrapped.unwrap_any(secret, WRAP, &associated) {
                 Ok(Unwrapped::Key(key)) => {
                     let name = slot.name.clone();
-                    entered = Entered::Opened { key, name };
+                    entered = PassphraseOutcome::Opened { key, name };
                 }
-                Ok(Unwrapped::Duress) => entered = Entered::Duress,
+                Ok(Unwrapped::Duress) => entered = PassphraseOutcome::Duress,
                 Err(_) => {}
             }
         }
@@ -197,8 +199,10 @@ impl Passphrases {
             .secret(passphrase)
             .map_err(|_| PassphraseError::Damaged)?;
         match self.try_all(header, &secret) {
-            Entered::Wrong => Ok(secret),
-            Entered::Opened { .. } | Entered::Duress => Err(PassphraseError::InUse),
+            PassphraseOutcome::Wrong => Ok(secret),
+            PassphraseOutcome::Opened { .. } | PassphraseOutcome::Duress => {
+                Err(PassphraseError::InUse)
+            }
         }
     }
 

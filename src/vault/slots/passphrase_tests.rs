@@ -75,12 +75,12 @@ impl People {
     /// Who it opened for, or what else it was.
     fn enter(&self, words: &str) -> std::string::String {
         match self.table.passphrases.enter(&self.header, words.as_bytes()) {
-            Entered::Opened { key, name } => {
+            PassphraseOutcome::Opened { key, name } => {
                 assert_eq!(key.expose(), self.key.expose());
                 name.to_string()
             }
-            Entered::Duress => "duress".into(),
-            Entered::Wrong => "wrong".into(),
+            PassphraseOutcome::Duress => "duress".into(),
+            PassphraseOutcome::Wrong => "wrong".into(),
         }
     }
 
@@ -101,7 +101,7 @@ fn each_person_opens_with_their_own_words_and_nobody_with_others() {
     }
     let (_, header, nobody) = server();
     let entered = nobody.passphrases.enter(&header, b"");
-    assert!(matches!(entered, Entered::Wrong));
+    assert!(matches!(entered, PassphraseOutcome::Wrong));
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_name_put_on_somebody_elses_slot_opens_nothing() {
     let mut other = people.header.clone();
     other.server_id = crate::vault::ServerId(random_bytes());
     let entered = people.table.passphrases.enter(&other, b"otieno's words");
-    assert!(matches!(entered, Entered::Wrong));
+    assert!(matches!(entered, PassphraseOutcome::Wrong));
 }
 
 #[test]

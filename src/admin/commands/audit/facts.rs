@@ -74,7 +74,7 @@ impl SetupFacts {
         let StickList { sticks, code } = sticks;
         Self {
             places,
-            neighbours: count(Group::Place),
+            neighbours: count(Group::Neighbours),
             servers: count(Group::Servers),
             strength: all
                 .iter()
@@ -99,7 +99,7 @@ impl SetupFacts {
         let least = |of: fn(&Thresholds) -> u8| places.iter().map(of).min();
         Some(Thresholds {
             machine: least(|need| need.machine)?,
-            place: least(|need| need.place)?,
+            neighbours: least(|need| need.neighbours)?,
             servers: least(|need| need.servers)?,
         })
     }

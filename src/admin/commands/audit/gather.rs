@@ -7,7 +7,6 @@ use super::facts::{Leaked, Medium, SetupFacts};
 use super::scan::{FOLDERS, Scan};
 use crate::admin::mariadb::find_original;
 use crate::admin::unlock::Unlocked;
-use crate::environment::enrolled_values;
 use crate::opening::snapshot::Snapshot;
 use crate::sys::sysfs;
 use crate::vault::{Group, SlotTable};
@@ -57,12 +56,12 @@ fn neighbours(unlocked: &Unlocked, slots: &SlotTable) -> Vec<(String, Mac)> {
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let mut found: Vec<(String, Mac)> = Vec::new();
     for slot in &slots.environments {
-        let values = enrolled_values(header, slot, key).unwrap_or_default();
+        let values = slot.enrolled_values(header, key).unwrap_or_default();
         for (factor, value) in slot.factors.iter().zip(&values) {
             let mac = Mac::try_from(value.as_slice()).ok();
             let is_new = |mac: &Mac| found.iter().all(|(_, known)| known != mac);
             if let Some(mac) = mac.filter(is_new)
-                && factor.group == Group::Place
+                && factor.group == Group::Neighbours
             {
                 found.push((factor.label.to_string(), mac));
             }

@@ -123,7 +123,7 @@ fn row(threat: Threat, coverage: Coverage, why: impl Into<String>) -> ThreatCove
 
 fn server(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::Server;
-    let Some(need) = facts.weakest().map(|need| need.place) else {
+    let Some(need) = facts.weakest().map(|need| need.neighbours) else {
         return destroyed(threat, facts);
     };
     match (facts.strength, facts.passphrases) {
@@ -173,7 +173,7 @@ fn disk(facts: &SetupFacts) -> ThreatCoverage {
             threat,
             ..server(facts)
         },
-        Thresholds { place: 0, .. } => row(
+        Thresholds { neighbours: 0, .. } => row(
             threat,
             Coverage::Partly,
             "soft: it needs the machine's serial numbers, which can be guessed",
@@ -183,7 +183,7 @@ fn disk(facts: &SetupFacts) -> ThreatCoverage {
             threat,
             ..server(facts)
         },
-        _ if facts.gives_the_place_away(need.place) => row(
+        _ if facts.gives_the_place_away(need.neighbours) => row(
             threat,
             Coverage::Partly,
             "soft: the place stands on it, the machine's numbers can be guessed",
@@ -211,7 +211,7 @@ fn neighbours(facts: &SetupFacts) -> ThreatCoverage {
         };
         return row(threat, Coverage::NotCovered, why);
     }
-    match facts.weakest().map(|need| need.place) {
+    match facts.weakest().map(|need| need.neighbours) {
         None => destroyed(threat, facts),
         Some(0) => row(
             threat,

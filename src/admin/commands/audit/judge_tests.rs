@@ -9,7 +9,7 @@ use Coverage::{Covered, NotCovered, Partly};
 fn need(machine: u8, place: u8) -> Thresholds {
     Thresholds {
         machine,
-        place,
+        neighbours: place,
         ..Thresholds::default()
     }
 }
@@ -104,7 +104,7 @@ fn soft_place_that_opens_the_server_is_never_covered() {
 fn server_that_opens_anywhere_or_leaks_its_place_is_not_covered() {
     everywhere(|facts, row| {
         let Some(places) = &facts.places else { return };
-        let least = places.iter().map(|need| need.place).min().unwrap();
+        let least = places.iter().map(|need| need.neighbours).min().unwrap();
         let told = facts
             .leaked
             .is_some_and(|leaked| leaked.neighbours >= least);

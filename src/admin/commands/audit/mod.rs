@@ -195,7 +195,7 @@ mod tests {
         judge(&SetupFacts {
             places: Some(vec![Thresholds {
                 machine: 5,
-                place: 2,
+                neighbours: 2,
                 ..Thresholds::default()
             }]),
             neighbours: 3,

@@ -55,7 +55,7 @@ pub fn gather() -> Result<Facts> {
     }
     let place = vault_conf()?;
     let initramfs = initramfs::inspect(&place);
-    let (vault, policy, key, sticks, key_servers) = match locate::look(&place) {
+    let (vault, policy, key, sticks, key_servers) = match locate::open_read_only(&place) {
         Ok(vault) => {
             let VaultReading {
                 facts,
@@ -104,7 +104,7 @@ fn read_vault(vault: &Vault<VaultDisk>) -> VaultReading {
         state: found.state,
         policy: policy.as_ref().map(|policy| policy.theft),
         wants_reset: policy.as_ref().is_some_and(|policy| policy.wants_reset),
-        single_copies: vault.standing_once().unwrap_or_default(),
+        single_copies: vault.degraded_records().unwrap_or_default(),
         place: place(vault, &found, recognition.as_ref()),
         way_back: found.way_back(&[]),
     };

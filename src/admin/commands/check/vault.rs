@@ -7,7 +7,7 @@ use crate::environment::Margin;
 use crate::opening::messages::Reason;
 use crate::theft::{OnStrikes, TheftPolicy, TheftState, WayBack};
 use crate::vault::locate::LocateError;
-use crate::vault::{Answered, Thresholds, VaultError};
+use crate::vault::{FactorCounts, Thresholds, VaultError};
 
 /// The vault and the place, read with the boot stage's own code.
 pub struct VaultFacts {
@@ -31,7 +31,7 @@ pub enum PlaceResult {
         name: String,
         /// Only the slot that `stayput init` makes, which asks for no neighbour.
         setup: bool,
-        same: Answered,
+        same: FactorCounts,
         need: Thresholds,
         changed: Vec<String>,
         silent: Vec<String>,

@@ -3,22 +3,21 @@
 
 use super::*;
 use crate::theft::{OnAlarm, ResetCause};
-use crate::vault::OwnAddress;
+use crate::vault::{Count, OwnAddress};
 
-fn opens(machine: u8, place: u8) -> PlaceResult {
+fn opens(machine: u8, neighbours: u8) -> PlaceResult {
+    let count = |count, of| Count { count, of };
     PlaceResult::Opens {
         name: "home".into(),
         setup: false,
-        same: Answered {
-            machine,
-            machine_of: 4,
-            place,
-            place_of: 3,
-            ..Answered::default()
+        same: FactorCounts {
+            machine: count(machine, 4),
+            neighbours: count(neighbours, 3),
+            ..FactorCounts::default()
         },
         need: Thresholds {
             machine: 3,
-            place: 2,
+            neighbours: 2,
             servers: 0,
         },
         changed: Vec::new(),

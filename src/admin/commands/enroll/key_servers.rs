@@ -10,7 +10,7 @@ use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::program;
 use crate::admin::tang_advertisement::fetch_advertisement;
 use crate::environment::{
-    Advertisement, Chosen, Thumbprint, enrol_with_server, factor_value, is_public,
+    Advertisement, ChosenFactor, Thumbprint, enrol_with_server, factor_value, is_public,
     parse_thumbprint, recover_once, server_label, thumbprint, thumbprint_text,
 };
 use crate::vault::{Group, KeyServer, MAX_SERVERS, PublicKey, Value};
@@ -45,8 +45,8 @@ pub struct EnrolledServer {
 
 impl EnrolledServer {
     /// The key server as a factor of this place.
-    pub fn chosen(&self, group: Group, place: &str) -> Chosen {
-        Chosen {
+    pub fn chosen(&self, group: Group, place: &str) -> ChosenFactor {
+        ChosenFactor {
             group,
             label: server_label(self.server.address, place),
             value: self.value.clone(),
@@ -58,7 +58,7 @@ impl KeyServerOptions {
     /// The group that its factor counts in.
     pub fn group(&self) -> Group {
         match self.tang_as_neighbour {
-            true => Group::Place,
+            true => Group::Neighbours,
             false => Group::Servers,
         }
     }

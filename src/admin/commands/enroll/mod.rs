@@ -15,11 +15,13 @@ use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::admin::watch_service;
 use crate::environment::{
-    Choice, Chosen, EnrolmentError, HOME, KeyServers, ON_A_LIVE_NETWORK, Observed, SECOND, Verdict,
-    choose, count, enrol, look_around, neighbour_label, opens_again, put_beside_home, table_of,
-    usual_thresholds,
+    ChosenFactor, EnrolmentError, FactorSelection, HOME, KeyServers, LIVE_NETWORK_WAIT,
+    NeighbourSelection, Observed, SECOND, add_second_place, count_by_group, enrol, neighbour_label,
+    observe_place, opens_again, select_factors, table_with_place, usual_thresholds,
 };
-use crate::vault::{Answered, EnvironmentSlot, EventKind, Group, Label, SlotTable, Thresholds};
+use crate::vault::{
+    Count, EnvironmentSlot, EventKind, FactorCounts, Group, Label, PerGroup, SlotTable, Thresholds,
+};
 
 #[derive(clap::Args, Debug)]
 pub struct EnrollOptions {
@@ -68,14 +70,14 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     println!("Looking around ...");
     let asked = neighbour_addresses::neighbours(&options.neighbour);
     let labels: Vec<Label> = asked.iter().map(|ip| neighbour_label(*ip)).collect();
-    let mut observed = look_around(
+    let mut observed = observe_place(
         labels.iter(),
         KeyServers::default(),
-        ON_A_LIVE_NETWORK,
+        LIVE_NETWORK_WAIT,
         |_| false,
     );
 
-    let choice = choose(&observed, &labels);
+    let choice = select_factors(&observed, &labels);
     tell(&choice);
     let mut chosen = choice.chosen;
     refuse_silent(options, &chosen)?;
@@ -123,14 +125,11 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
         .collect();
     slot.addresses = own;
     prove_it_opens(&unlocked, &slot, &observed)?;
-    let factors = Answered {
-        machine: need.machine,
-        machine_of: count(&chosen, Group::Machine),
-        place: need.place,
-        place_of: count(&chosen, Group::Place),
-        servers: need.servers,
-        servers_of: count(&chosen, Group::Servers),
-    };
+    let of = count_by_group(&chosen);
+    let factors = FactorCounts::from_fn(|group| Count {
+        count: need.of(group),
+        of: of.of(group),
+    });
     let table = with_place(before, slot, options.second)?;
     unlocked.replace_slots(&table)?;
     // After a reset the home is enrolled again, not a second place.
@@ -178,9 +177,9 @@ fn with_place(
     second: bool,
 ) -> Result<Box<SlotTable>> {
     if !second {
-        return Ok(table_of(slot, before.passphrases).into());
+        return Ok(table_with_place(slot, before.passphrases).into());
     }
-    put_beside_home(&mut before, slot).map_err(|error| {
+    add_second_place(&mut before, slot).map_err(|error| {
         Problem::refused(
             error.to_string(),
             "Nothing was changed. Ask for more with --machine-need and --place-need, or enrol \
@@ -197,7 +196,7 @@ fn forget_words_for_login() {
 }
 
 /// Prints what was observed, and which of it is enrolled.
-fn tell(choice: &Choice) {
+fn tell(choice: &FactorSelection) {
     println!("\nThe machine:");
     let machine = choice.chosen.iter();
     for factor in machine.filter(|factor| factor.group == Group::Machine) {
@@ -210,15 +209,17 @@ fn tell(choice: &Choice) {
             .map(neighbour_addresses::shown)
             .unwrap_or_default();
         match verdict {
-            Verdict::Silent => println!("  {label}: no answer, not taken"),
-            Verdict::Taken => println!("  {label} ({shown}): taken"),
-            Verdict::Refused(reason) => println!("  {label} ({shown}): not taken, {reason}"),
+            NeighbourSelection::Silent => println!("  {label}: no answer, not taken"),
+            NeighbourSelection::Taken => println!("  {label} ({shown}): taken"),
+            NeighbourSelection::Unsuitable(reason) => {
+                println!("  {label} ({shown}): not taken, {reason}")
+            }
         }
     }
 }
 
 /// Refuses when a neighbour that was named is not among the chosen ones.
-fn refuse_silent(options: &EnrollOptions, chosen: &[Chosen]) -> Result<()> {
+fn refuse_silent(options: &EnrollOptions, chosen: &[ChosenFactor]) -> Result<()> {
     for ip in &options.neighbour {
         let label = neighbour_label(*ip);
         if !chosen.iter().any(|factor| factor.label == label) {
@@ -231,17 +232,19 @@ fn refuse_silent(options: &EnrollOptions, chosen: &[Chosen]) -> Result<()> {
     Ok(())
 }
 
-fn thresholds(options: &EnrollOptions, chosen: &[Chosen]) -> Result<Thresholds> {
-    let machine_of = count(chosen, Group::Machine);
-    let place_of = count(chosen, Group::Place);
-    let servers_of = count(chosen, Group::Servers);
+fn thresholds(options: &EnrollOptions, chosen: &[ChosenFactor]) -> Result<Thresholds> {
+    let PerGroup {
+        machine,
+        neighbours,
+        servers,
+    } = count_by_group(chosen);
     let usual = usual_thresholds(chosen);
     let need = Thresholds {
         machine: options.machine_need.unwrap_or(usual.machine),
-        place: options.place_need.unwrap_or(usual.place),
+        neighbours: options.place_need.unwrap_or(usual.neighbours),
         servers: options.key_servers.tang_need.unwrap_or(usual.servers),
     };
-    if need.place > place_of && options.place_need.is_none() {
+    if need.neighbours > neighbours && options.place_need.is_none() {
         return Err(Problem::refused(
             "No neighbour answered: a stolen server would open anywhere.",
             "Connect the server to its network, or name a neighbour with --neighbour IP. \
@@ -249,17 +252,17 @@ fn thresholds(options: &EnrollOptions, chosen: &[Chosen]) -> Result<Thresholds> 
              without ever counting a strike: --place-need 0",
         ));
     }
-    if need.machine > machine_of || need.place > place_of || need.servers > servers_of {
+    if need.machine > machine || need.neighbours > neighbours || need.servers > servers {
         return Err(Problem::new(
             Exit::Usage,
             format!(
-                "There are {machine_of} machine factors, {place_of} neighbours and {servers_of} \
-                 key servers."
+                "There are {machine} machine factors, {neighbours} neighbours and {servers} key \
+                 servers."
             ),
             "Ask for no more than that with --machine-need, --place-need and --tang-need.",
         ));
     }
-    if servers_of > 0 && need.servers == 0 {
+    if servers > 0 && need.servers == 0 {
         return Err(Problem::new(
             Exit::Usage,
             "With --tang-need 0 the key servers would protect nothing.",
@@ -273,7 +276,7 @@ fn make_slot(
     unlocked: &Unlocked,
     id: u32,
     name: &str,
-    chosen: &[Chosen],
+    chosen: &[ChosenFactor],
     need: Thresholds,
 ) -> Result<EnvironmentSlot> {
     let name = name.try_into().expect("a place's name fits");

@@ -26,7 +26,7 @@ pub fn neighbours(named: &[IpAddr]) -> Vec<IpAddr> {
     let name_servers = name_servers(&text("/etc/resolv.conf"));
     let near = name_servers.into_iter().filter(|ip| arp.contains(ip));
     let ipv4 = routers.into_iter().chain(near).chain(arp.clone());
-    let stations = route::ipv6_stations().unwrap_or_default();
+    let stations = route::ipv6_neighbours().unwrap_or_default();
     let ipv6 = link_local(&stations, &hardware_addresses(&text("/proc/net/arp")));
     let mut found: Vec<IpAddr> = Vec::new();
     for ip in ipv4.map(IpAddr::V4).chain(ipv6) {
@@ -60,11 +60,11 @@ fn hardware_addresses(text: &str) -> Vec<String> {
 
 /// Link-local addresses of stations that are not in the ARP table as well:
 /// enrolling a station twice binds no better. Routers come first.
-fn link_local(stations: &[route::Station], known: &[String]) -> Vec<IpAddr> {
+fn link_local(stations: &[route::Ipv6Neighbour], known: &[String]) -> Vec<IpAddr> {
     let new = stations.iter().filter(|station| {
         station.address.is_unicast_link_local() && !known.contains(&shown(&station.mac))
     });
-    let mut new: Vec<&route::Station> = new.collect();
+    let mut new: Vec<&route::Ipv6Neighbour> = new.collect();
     new.sort_by_key(|station| !station.is_router);
     new.iter().map(|station| station.address.into()).collect()
 }
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_station_that_ipv4_has_found_is_not_offered_by_ipv6_again() {
-        let station = |address: &str, last, is_router| route::Station {
+        let station = |address: &str, last, is_router| route::Ipv6Neighbour {
             address: address.parse().unwrap(),
             mac: [0, 0x1b, 0x21, 0, 0, last],
             is_router,

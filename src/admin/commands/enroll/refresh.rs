@@ -11,8 +11,8 @@ use crate::admin::own_addresses::{AddressChange, address_changes, current_addres
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::Unlocked;
 use crate::environment::{
-    Fate, KeyServers, Margin, ON_A_LIVE_NETWORK, Observed, Refreshed, address_of, compare,
-    enrolled_values, look_around, refresh,
+    KeyServers, LIVE_NETWORK_WAIT, Margin, Observed, RefreshOutcome, RefreshedPlace, address_of,
+    compare, observe_place, refresh,
 };
 use crate::vault::{EnvironmentSlot, EventKind, Group, KeyServer, MAX_SERVERS, SlotTable, Value};
 
@@ -29,7 +29,7 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     let places = table.environments.iter();
     let labels = places.flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
     let asked = KeyServers::of(&table.environments, Instant::now());
-    let mut observed = look_around(labels, asked, ON_A_LIVE_NETWORK, |_| false);
+    let mut observed = observe_place(labels, asked, LIVE_NETWORK_WAIT, |_| false);
     let at = this_place(&unlocked, &table, &observed)?;
     let slot = &table.environments[at];
     let mut now = refresh(slot, &values(&unlocked, slot)?, &observed);
@@ -37,7 +37,7 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     let addresses = current_addresses(slot);
     let changes = address_changes(&slot.addresses, &addresses);
     tell(&slot.name, &now, &changes);
-    if now.taken() == 0 && changes.is_empty() {
+    if now.updated() == 0 && changes.is_empty() {
         println!("Nothing that answers has changed.");
         return Ok(());
     }
@@ -50,7 +50,7 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     ask::confirm("Take the place as it is now?", yes)?;
     let (id, name, need) = (table.next_id, slot.name.clone(), slot.need);
     // The combinations do not depend on the server's own addresses.
-    if now.taken() > 0 {
+    if now.updated() > 0 {
         let mut slot = make_slot(&unlocked, id, &name, &now.chosen, need)?;
         slot.servers = servers;
         prove_it_opens(&unlocked, &slot, &observed)?;
@@ -59,7 +59,7 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     }
     table.environments[at].addresses = addresses;
     unlocked.replace_slots(&table)?;
-    let changed = now.taken().saturating_add(changes.len() as u8);
+    let changed = now.updated().saturating_add(changes.len() as u8);
     unlocked.log(EventKind::Refreshed {
         place: name,
         changed,
@@ -76,7 +76,7 @@ type Servers = heapless::Vec<KeyServer, MAX_SERVERS>;
 /// Takes over the new keys of the key servers that have rotated theirs.
 fn new_keys(
     slot: &EnvironmentSlot,
-    now: &mut Refreshed,
+    now: &mut RefreshedPlace,
     observed: &mut Observed,
     yes: bool,
 ) -> Result<Servers> {
@@ -93,7 +93,7 @@ fn new_keys(
             KeyRotation::Rotated(new) => {
                 let new_value = new.chosen(Group::Servers, &slot.name);
                 observed.note(&new_value.label, &new_value.value);
-                now.take(&new_value.label, &new_value.value);
+                now.update(&new_value.label, &new_value.value);
                 *server = new.server;
             }
         }
@@ -102,7 +102,7 @@ fn new_keys(
 }
 
 fn values(unlocked: &Unlocked, slot: &EnvironmentSlot) -> Result<Vec<Value>> {
-    let values = enrolled_values(unlocked.vault.header(), slot, unlocked.master_key());
+    let values = slot.enrolled_values(unlocked.vault.header(), unlocked.master_key());
     values.map(|values| values.to_vec()).map_err(|_| {
         Problem::failed(
             "What was enrolled cannot be read.",
@@ -116,10 +116,8 @@ fn this_place(unlocked: &Unlocked, table: &SlotTable, observed: &Observed) -> Re
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let same = |slot: &EnvironmentSlot| {
         compare(header, slot, key, observed).map_or(0, |found| {
-            [found.same.machine, found.same.place, found.same.servers]
-                .into_iter()
-                .map(u16::from)
-                .sum()
+            let counts = Group::ALL.map(|group| found.same.of(group).count);
+            counts.into_iter().map(u16::from).sum()
         })
     };
     let places = table.environments.iter().enumerate();
@@ -130,19 +128,19 @@ fn this_place(unlocked: &Unlocked, table: &SlotTable, observed: &Observed) -> Re
         .ok_or_else(|| Problem::refused("No place is enrolled yet.", "Run: stayput enroll"))
 }
 
-fn tell(name: &str, now: &Refreshed, changes: &[AddressChange]) {
+fn tell(name: &str, now: &RefreshedPlace, changes: &[AddressChange]) {
     println!("\nThe place \"{name}\":");
     let mut same = 0;
-    for (factor, (label, fate)) in now.chosen.iter().zip(&now.fates) {
-        match fate {
-            Fate::Same => same += 1,
-            Fate::Taken if address_of(label).is_some() => {
+    for (factor, (label, outcome)) in now.chosen.iter().zip(&now.outcomes) {
+        match outcome {
+            RefreshOutcome::Unchanged => same += 1,
+            RefreshOutcome::Updated if address_of(label).is_some() => {
                 let shown = neighbour_addresses::shown(&factor.value);
                 println!("  {label} ({shown}): changed, taken as it is now");
             }
-            Fate::Taken => println!("  {label}: changed, taken as it is now"),
-            Fate::Silent => println!("  {label}: no answer, kept as it was enrolled"),
-            Fate::Refused(reason) => {
+            RefreshOutcome::Updated => println!("  {label}: changed, taken as it is now"),
+            RefreshOutcome::Silent => println!("  {label}: no answer, kept as it was enrolled"),
+            RefreshOutcome::Unsuitable(reason) => {
                 println!("  {label}: changed, but kept as it was enrolled: {reason}");
             }
         }

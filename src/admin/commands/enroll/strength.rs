@@ -1,7 +1,7 @@
 //! What an enrolment protects from, in plain words.
 
-use crate::environment::{Chosen, is_server};
-use crate::vault::{Group, Thresholds};
+use crate::environment::ChosenFactor;
+use crate::vault::{Group, Thresholds, is_key_server};
 
 /// What is known of a server's surroundings besides its neighbours.
 #[derive(Clone, Copy, Debug)]
@@ -22,14 +22,14 @@ pub const VLANS: &str = "This server has VLANs. While it is locked it sees stati
                          that answer without one: --neighbour IP";
 
 /// Prints what guessing this place costs.
-pub fn explain(chosen: &[Chosen], need: Thresholds) {
+pub fn explain(chosen: &[ChosenFactor], need: Thresholds) {
     let of = |group| chosen.iter().filter(|factor| factor.group == group).count();
     println!(
         "\nTo open by itself the server needs {} of {} machine factors and {} of {} neighbours.",
         need.machine,
         of(Group::Machine),
-        need.place,
-        of(Group::Place),
+        need.neighbours,
+        of(Group::Neighbours),
     );
     if need.servers > 0 {
         let all = of(Group::Servers);
@@ -43,13 +43,13 @@ pub fn explain(chosen: &[Chosen], need: Thresholds) {
         );
         return;
     }
-    if chosen.iter().any(|factor| is_server(&factor.label)) {
+    if chosen.iter().any(|factor| is_key_server(&factor.label)) {
         println!(
             "Warning: the place can open without its key servers. They are counted among the \
              neighbours, and what follows holds as if they were not there."
         );
     }
-    if need.place == 0 {
+    if need.neighbours == 0 {
         println!(
             "Weak: nothing of the place is needed. The server opens anywhere; only a disk \
              without the machine stays locked. No start counts as one in a foreign place, so \
@@ -62,12 +62,12 @@ pub fn explain(chosen: &[Chosen], need: Thresholds) {
         "Soft: a thief who switches the server on elsewhere gets a prompt. An expert can guess \
          a neighbour's address (24 unknown bits each, here {} bits in all), or find it in logs \
          on this disk.",
-        24 * u32::from(need.place)
+        24 * u32::from(need.neighbours)
     );
     println!(
         "Nothing protects when the neighbours are taken along: at least {} of those enrolled \
          should stand where a thief of this server does not come by.",
-        of(Group::Place) + 1 - usize::from(need.place)
+        of(Group::Neighbours) + 1 - usize::from(need.neighbours)
     );
 }
 
@@ -88,10 +88,10 @@ pub fn of_a_lone_server(around: Surroundings, need: Thresholds) -> Option<String
         } => "It has one network card and no router",
         // A key server holds a secret that a thief does not take along.
         _ if need.servers > 0 => return None,
-        _ if need.place == 0 => "No neighbour is needed",
+        _ if need.neighbours == 0 => "No neighbour is needed",
         _ => return None,
     };
-    let what = match need.place {
+    let what = match need.neighbours {
         0 => {
             "its own network goes with it, and every place looks like home. No start ever counts \
              as one in a foreign place, so it never counts a strike, and a thief's table cannot \
@@ -123,7 +123,7 @@ mod tests {
             around,
             Thresholds {
                 machine: 5,
-                place,
+                neighbours: place,
                 ..Thresholds::default()
             },
         )

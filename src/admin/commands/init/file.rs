@@ -10,7 +10,7 @@ use nix::sys::statfs::{EXT4_SUPER_MAGIC, FsType, MSDOS_SUPER_MAGIC, statfs};
 use crate::admin::problem::{Problem, Result};
 use crate::keys::random_bytes;
 use crate::vault::partitions::partitions;
-use crate::vault::{PartitionId, VAULT_BYTES, VaultPlace};
+use crate::vault::{PartitionId, VAULT_BYTES, VaultConf};
 
 /// A path at which the vault's file can be made.
 pub struct VaultFile {
@@ -42,7 +42,7 @@ impl VaultFile {
         let folder = folder.ok_or_else(|| refuse("the folder does not exist"))?;
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name
-            .filter(|name| VaultPlace::is_file_name(name))
+            .filter(|name| VaultConf::is_file_name(name))
             .and_then(|name| name.try_into().ok())
             .ok_or_else(|| refuse("the name has more than letters, digits, dot, - and _"))?;
         let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();

@@ -12,13 +12,13 @@ use crate::admin::names::{self, NameError, SETUP_PLACE};
 use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::Unlocked;
-use crate::environment::{Chosen, enrol, observe_machine};
+use crate::environment::{ChosenFactor, enrol, observe_machine};
 use crate::keys::MasterKey;
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
-    EventKind, Group, PLACE_FILE, Policy, ServerId, ServerName, SlotTable, Thresholds, Vault,
-    VaultPlace,
+    EventKind, Group, Policy, ServerId, ServerName, SlotTable, Thresholds, VAULT_CONF, Vault,
+    VaultConf,
 };
 use target::Target;
 
@@ -118,7 +118,7 @@ fn server_name(options: &InitOptions) -> Result<ServerName> {
 
 /// One server has one vault.
 fn refuse_second_vault(options: &InitOptions) -> Result<()> {
-    if !Path::new(PLACE_FILE).exists() {
+    if !Path::new(VAULT_CONF).exists() {
         return Ok(());
     }
     // A place file that makes no sense needs --force as well.
@@ -132,9 +132,9 @@ fn refuse_second_vault(options: &InitOptions) -> Result<()> {
 }
 
 /// A partition that was found may hold a vault that no file here names.
-fn refuse_vault_there(place: &VaultPlace, options: &InitOptions) -> Result<()> {
+fn refuse_vault_there(place: &VaultConf, options: &InitOptions) -> Result<()> {
     let disk = open_disk(place)?;
-    match Vault::open_as_is(disk) {
+    match Vault::open_unrepaired(disk) {
         Ok(vault)
             if vault_conf().is_ok_and(|known| known.server_id == vault.header().server_id) =>
         {
@@ -171,7 +171,7 @@ fn may_overwrite(name: Option<&ServerName>, options: &InitOptions) -> Result<()>
     ))
 }
 
-fn open_disk(place: &VaultPlace) -> Result<locate::VaultDisk> {
+fn open_disk(place: &VaultConf) -> Result<locate::VaultDisk> {
     locate::open_disk(place).map_err(|error| {
         Problem::failed(
             format!("The vault's place cannot be opened: {error}"),
@@ -183,17 +183,17 @@ fn open_disk(place: &VaultPlace) -> Result<locate::VaultDisk> {
 /// Makes the vault with its first slot, which this machine opens anywhere.
 /// `enroll` replaces that slot by a place.
 fn make_vault(
-    place: &VaultPlace,
+    place: &VaultConf,
     server_id: ServerId,
     name: ServerName,
     wants_reset: bool,
 ) -> Result<()> {
     let key = MasterKey::generate();
     let observed = observe_machine();
-    let chosen: Vec<Chosen> = observed
+    let chosen: Vec<ChosenFactor> = observed
         .iter()
         .take(crate::vault::MAX_FACTORS)
-        .map(|(label, value)| Chosen {
+        .map(|(label, value)| ChosenFactor {
             group: Group::Machine,
             label: label.clone(),
             value: value.clone(),
@@ -201,7 +201,7 @@ fn make_vault(
         .collect();
     let need = Thresholds {
         machine: chosen.len() as u8,
-        place: 0,
+        neighbours: 0,
         ..Thresholds::default()
     };
     let failed = |_| {
@@ -236,10 +236,10 @@ fn make_vault(
     vault.log(EventKind::VaultMade)
 }
 
-fn write_place_file(place: &VaultPlace) -> Result<()> {
-    write_durably(Path::new(PLACE_FILE), place.text().as_bytes()).map_err(|error| {
+fn write_place_file(place: &VaultConf) -> Result<()> {
+    write_durably(Path::new(VAULT_CONF), place.text().as_bytes()).map_err(|error| {
         Problem::failed(
-            format!("{PLACE_FILE} cannot be written: {error}."),
+            format!("{VAULT_CONF} cannot be written: {error}."),
             "Make room or mount the disk writable, then run: stayput init --force",
         )
     })
@@ -247,7 +247,7 @@ fn write_place_file(place: &VaultPlace) -> Result<()> {
 
 impl Target {
     /// Makes the partition or the file, and returns how it is found again.
-    fn prepare(&self, server_id: ServerId) -> Result<VaultPlace> {
+    fn prepare(&self, server_id: ServerId) -> Result<VaultConf> {
         let (partition, file) = match self {
             Self::NewPartition(gap) => (gap.make()?, None),
             Self::Partition { id, .. } => (id.clone(), None),
@@ -256,7 +256,7 @@ impl Target {
                 (file.partition.clone(), Some(file.name.clone()))
             }
         };
-        Ok(VaultPlace {
+        Ok(VaultConf {
             server_id,
             partition,
             file,

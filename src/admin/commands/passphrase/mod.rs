@@ -9,7 +9,7 @@ use crate::admin::ask;
 use crate::admin::guessing_time::explain_passphrase;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::Unlocked;
-use crate::vault::{SlotTable, usable};
+use crate::vault::{SlotTable, check_passphrase};
 
 /// What `stayput passphrase` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -38,7 +38,7 @@ pub fn run(command: &PassphraseCommand, json: bool) -> Result<()> {
 /// Asks for a new passphrase, and tells how long guessing it takes.
 fn new_passphrase(from_stdin: bool) -> Result<ask::Pin> {
     let passphrase = ask::passphrase("New passphrase: ", from_stdin)?;
-    usable(&passphrase).map_err(|error| {
+    check_passphrase(&passphrase).map_err(|error| {
         Problem::new(
             Exit::Usage,
             format!("{error} Nothing was changed."),

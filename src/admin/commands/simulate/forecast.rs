@@ -6,11 +6,11 @@ use core::time::Duration;
 use super::without::Without;
 use crate::environment::Observed;
 use crate::opening::Machine;
-use crate::opening::act::{Act, Event, TheftRecords, Tried};
+use crate::opening::act::{Act, AttemptOutcome, Event, TheftRecords};
 use crate::opening::host::Host;
 use crate::opening::messages::{Message, WaysIn};
 use crate::opening::snapshot::Snapshot;
-use crate::theft::{Finding, ResetCause, TheftPolicy, TheftState};
+use crate::theft::{Assessment, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
     Destroyed, Discarded, EventKind, Header, LocateError, Policy, StickList, Unproven, VaultError,
 };
@@ -30,7 +30,7 @@ pub struct LockedForecast {
     /// How long after the boot stage's start the prompt opens, and its whole text.
     prompt: (Duration, String),
     /// What is certain, and since when.
-    finding: Option<(Duration, Finding)>,
+    finding: Option<(Duration, Assessment)>,
     /// What the prompt says after that, if it changes.
     says_then: Option<String>,
     /// The number of strikes after a strike, and the limit; `None` without one.
@@ -97,7 +97,7 @@ impl Host for Rehearsal {
     fn hear(&mut self, event: Event<'_>) -> Vec<Act> {
         let acts = self.machine.on(event, self.now);
         if self.locked.finding.is_none() {
-            self.locked.finding = self.machine.finding().map(|finding| (self.now, finding));
+            self.locked.finding = self.machine.assessment().map(|finding| (self.now, finding));
         }
         acts
     }
@@ -108,7 +108,7 @@ impl Host for Rehearsal {
         let answer = match act {
             Act::Try(attempt) => {
                 let tried = self.machine.attempt(&attempt);
-                if let Tried::Place(Some(opened)) = tried {
+                if let AttemptOutcome::Place(Some(opened)) = tried {
                     // The key is dropped at once.
                     let slots = self.machine.vault()?.slots().ok()?;
                     let slot = slots.environments.get(opened.at)?;
@@ -193,13 +193,13 @@ impl Rehearsal {
     }
 }
 
-fn word(finding: Finding) -> &'static str {
+fn word(finding: Assessment) -> &'static str {
     match finding {
-        Finding::AtHome => "at-home",
-        Finding::Absent => "absent",
-        Finding::Foreign => "foreign",
-        Finding::ChangedMachine => "changed-machine",
-        Finding::Damaged => "damaged",
+        Assessment::AtHome => "at-home",
+        Assessment::Absent => "absent",
+        Assessment::Foreign => "foreign",
+        Assessment::ChangedMachine => "changed-machine",
+        Assessment::Damaged => "damaged",
     }
 }
 
@@ -262,13 +262,13 @@ impl LockedForecast {
     }
 }
 
-fn in_words(finding: Finding) -> &'static str {
+fn in_words(finding: Assessment) -> &'static str {
     match finding {
-        Finding::AtHome => "at home",
-        Finding::Absent => "the place is silent",
-        Finding::Foreign => "the place is foreign",
-        Finding::ChangedMachine => "the machine has changed",
-        Finding::Damaged => "no place can open the vault",
+        Assessment::AtHome => "at home",
+        Assessment::Absent => "the place is silent",
+        Assessment::Foreign => "the place is foreign",
+        Assessment::ChangedMachine => "the machine has changed",
+        Assessment::Damaged => "no place can open the vault",
     }
 }
 

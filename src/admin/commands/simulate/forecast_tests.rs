@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::admin::commands::simulate::without::taken_away;
-use crate::environment::{Chosen, enrol, table_of};
+use crate::environment::{table_with_place, test_slot};
 use crate::keys::MasterKey;
 use crate::opening::assessment::PROMPT_AFTER;
 use crate::theft::{OnFailure, OnStrikes};
@@ -12,9 +12,9 @@ const FACTORS: [(Group, &str); 6] = [
     (Group::Machine, "board-serial"),
     (Group::Machine, "disk 0000:00:04.0"),
     (Group::Machine, "nic 0000:00:03.0"),
-    (Group::Place, "arp 10.0.0.1"),
-    (Group::Place, "arp 10.0.0.2"),
-    (Group::Place, "arp 10.0.0.3"),
+    (Group::Neighbours, "arp 10.0.0.1"),
+    (Group::Neighbours, "arp 10.0.0.2"),
+    (Group::Neighbours, "arp 10.0.0.3"),
 ];
 
 /// Two of three of each are needed.
@@ -40,21 +40,16 @@ fn bound_clinic() -> Clinic {
 fn clinic_of(factors: &[(Group, &str)], servers: u8) -> Clinic {
     let key = MasterKey::generate();
     let header = Header::of_a_new_server(&key);
-    let chosen = factors.iter().map(|(group, label)| Chosen {
-        group: *group,
-        label: (*label).try_into().unwrap(),
-        value: value(label),
-    });
-    let chosen: Vec<Chosen> = chosen.collect();
+    let factors = factors.iter();
+    let factors = factors.map(|(group, label)| (*group, *label, value(label)));
     let need = Thresholds {
         machine: 2,
-        place: 2,
+        neighbours: 2,
         servers,
     };
-    let name = "home".try_into().unwrap();
-    let slot = enrol(&header, &key, 1, name, &chosen, need, |_, _| ()).unwrap();
+    let slot = test_slot(&header, &key, (1, "home"), factors, need);
     Clinic {
-        slots: table_of(slot, Passphrases::default()),
+        slots: table_with_place(slot, Passphrases::default()),
         header,
         policy: TheftPolicy::default(),
         state: TheftState::Armed,
@@ -130,7 +125,7 @@ fn a_bare_table_is_silent_and_no_strike() {
     assert_eq!(locked.prompt.0, PROMPT_AFTER);
     assert_eq!(
         locked.finding,
-        Some((Duration::from_secs(90), Finding::Absent))
+        Some((Duration::from_secs(90), Assessment::Absent))
     );
     assert_eq!(locked.strike, None);
     assert_eq!(locked.says_then, None, "it was said");
@@ -144,7 +139,7 @@ fn in_another_house_a_strike_is_counted_after_the_wait() {
     assert_eq!(locked.prompt.0, Duration::ZERO, "all have answered");
     assert_eq!(
         locked.finding,
-        Some((Duration::from_secs(90), Finding::Foreign))
+        Some((Duration::from_secs(90), Assessment::Foreign))
     );
     assert_eq!(locked.strike, Some((1, 3)));
     let then = locked.says_then.as_deref();
@@ -176,7 +171,7 @@ fn whatever_is_taken_away_the_prompt_names_it_and_nothing_else() {
     let locked = bound_clinic().locked(&["tang:10.0.0.9"], true);
     assert_eq!(
         locked.finding,
-        Some((Duration::from_secs(90), Finding::Foreign))
+        Some((Duration::from_secs(90), Assessment::Foreign))
     );
 }
 
@@ -189,7 +184,7 @@ fn another_machine_is_no_strike() {
             .1
             .contains("This machine is not as it was: 0 of 3")
     );
-    let changed = Some((Duration::from_secs(90), Finding::ChangedMachine));
+    let changed = Some((Duration::from_secs(90), Assessment::ChangedMachine));
     assert_eq!(locked.finding, changed);
     assert_eq!(locked.strike, None);
 }
@@ -227,7 +222,7 @@ fn a_server_that_may_go_on_says_so() {
     let locked = clinic.locked(&["place"], false);
     assert_eq!(
         locked.finding,
-        Some((Duration::from_secs(30), Finding::Absent))
+        Some((Duration::from_secs(30), Assessment::Absent))
     );
     let text = locked.text();
     assert!(text.contains("starts without the database"), "{text}");

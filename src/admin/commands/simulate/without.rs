@@ -84,16 +84,16 @@ pub fn taken_away(
     without: &[Without],
     strangers: bool,
 ) -> Observed {
-    let is_taken = |label: &Label| {
+    let is_duplicate = |label: &Label| {
         let mut named = factors(slots).filter(|factor| factor.label == *label);
         named.any(|factor| without.iter().any(|without| without.names(factor)))
     };
     let mut left = Observed::default();
-    for (label, value) in around.iter().filter(|(label, _)| !is_taken(label)) {
+    for (label, value) in around.iter().filter(|(label, _)| !is_duplicate(label)) {
         left.note(label, value);
     }
     if strangers {
-        for factor in factors(slots).filter(|factor| is_taken(&factor.label)) {
+        for factor in factors(slots).filter(|factor| is_duplicate(&factor.label)) {
             // A locally administered address, which is never enrolled, and no
             // serial number.
             let stranger = Value::from_slice(b"\x02other").expect("six bytes fit");

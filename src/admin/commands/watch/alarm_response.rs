@@ -9,7 +9,7 @@ use crate::admin::program;
 use crate::release;
 use crate::stick::PluggedKeys;
 use crate::sys::clock;
-use crate::theft::{Alarm, Answer, OnAlarm, ResetCause, WayBack, answer};
+use crate::theft::{Alarm, AlarmResponse, OnAlarm, ResetCause, WayBack, respond_to};
 use crate::vault::locate::VaultDisk;
 use crate::vault::{EventKind, Vault};
 
@@ -33,15 +33,15 @@ pub fn respond(alarm: Alarm, wanted: OnAlarm, note: bool) {
         OnAlarm::Off | OnAlarm::Alert | OnAlarm::Lock => None,
     };
     let way_back = sticks.as_ref().map_or(WayBack::None, Sticks::way_back);
-    let answer = answer(wanted, way_back);
+    let answer = respond_to(wanted, way_back);
     match (answer, sticks) {
-        (Answer::Tell, _) => {}
-        (Answer::Reset, Some(sticks)) => {
+        (AlarmResponse::Tell, _) => {}
+        (AlarmResponse::Reset, Some(sticks)) => {
             sticks.reset();
             tell_what_is_left();
         }
-        (Answer::Lock, _) => take_keys(),
-        (Answer::LockOnly | Answer::Reset, _) => {
+        (AlarmResponse::Lock, _) => take_keys(),
+        (AlarmResponse::LockOnly | AlarmResponse::Reset, _) => {
             take_keys();
             log::error!("not reset: no verified stick is listed but those that are plugged in");
             events.push(EventKind::ResetWithheld { cause: CAUSE });
@@ -49,7 +49,7 @@ pub fn respond(alarm: Alarm, wanted: OnAlarm, note: bool) {
     }
     append(events);
     tell(alarm, answer);
-    if answer != Answer::Tell {
+    if answer != AlarmResponse::Tell {
         stop();
     }
 }
@@ -65,7 +65,7 @@ pub fn all_clear(note: bool) {
 /// Removes the keys from memory. A MariaDB that runs has read them already.
 fn take_keys() {
     stop_a_start();
-    release::take_back();
+    release::revoke();
     tell_what_is_left();
 }
 
@@ -142,14 +142,14 @@ fn append(events: Vec<EventKind>) {
 }
 
 /// Tells everybody who is logged in.
-fn tell(alarm: Alarm, answer: Answer) {
+fn tell(alarm: Alarm, answer: AlarmResponse) {
     let done = match answer {
-        Answer::Tell => "Nothing was stopped.",
-        Answer::Lock | Answer::LockOnly => {
+        AlarmResponse::Tell => "Nothing was stopped.",
+        AlarmResponse::Lock | AlarmResponse::LockOnly => {
             "The database is stopped. At home, or with a stick: stayput release, then \
              systemctl start mariadb"
         }
-        Answer::Reset => {
+        AlarmResponse::Reset => {
             "The database is stopped and its key destroyed. With a stick: \
              stayput release --stick /dev/sdX1, then systemctl start mariadb"
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Problem, Result};
 use crate::environment::{
-    KeyServers, ON_A_LIVE_NETWORK, Observed, Watched, look_around_quietly, neighbour_label,
+    KeyServers, LIVE_NETWORK_WAIT, Observed, WatchedNeighbours, neighbour_label, observe_live_links,
 };
 use crate::keys::MasterKey;
 use crate::opening::places::Places;
@@ -19,7 +19,7 @@ pub struct Baseline {
     /// What follows an alarm, and the times of the watch.
     pub policy: WatchPolicy,
     /// The neighbours to look at, with the values that they should have.
-    pub watched: Watched,
+    pub watched: WatchedNeighbours,
     /// The place opened the vault: `watched` is what was enrolled, and the
     /// policy is proven. Otherwise it is what stands here, and the policy is
     /// believed as it stands: whoever wrote a wrong one on the disk could stop
@@ -45,12 +45,12 @@ impl Baseline {
         };
         let places = slots.map_or(&[][..], |slots| &slots.environments);
         let servers = KeyServers::of(places, Instant::now());
-        let observed = look_around_quietly(labels.iter(), servers, ON_A_LIVE_NETWORK);
+        let observed = observe_live_links(labels.iter(), servers, LIVE_NETWORK_WAIT);
         let opened = slots.and_then(|slots| open_by_place(&snapshot.header, slots, &observed));
         let Some((slot, key)) = opened else {
             return Ok(Self {
                 policy: snapshot.theft_policy().watch,
-                watched: Watched::as_found(labels.iter(), need, &observed),
+                watched: WatchedNeighbours::as_found(labels.iter(), need, &observed),
                 enrolled: false,
             });
         };
@@ -58,7 +58,7 @@ impl Baseline {
         let proven = vault
             .prove(&key)
             .map_err(|error| altered(error.to_string()))?;
-        let watched = Watched::enrolled(&snapshot.header, slot, &key)
+        let watched = WatchedNeighbours::enrolled(&snapshot.header, slot, &key)
             .map_err(|_| altered("The enrolled values are damaged.".into()))?;
         Ok(Self {
             policy: proven.policy.theft.watch,
@@ -81,7 +81,7 @@ fn asked_for(slots: &SlotTable) -> (Vec<Label>, u8) {
     let factors = slots.environments.iter().flat_map(|slot| &slot.factors);
     let place = factors.filter(|factor| factor.group != Group::Machine);
     let labels = place.map(|factor| factor.label.clone()).collect();
-    let need = slots.environments.iter().map(|slot| slot.need.place);
+    let need = slots.environments.iter().map(|slot| slot.need.neighbours);
     (labels, need.min().unwrap_or(1).max(1))
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::watch_service::{Report, ReportFile};
 use crate::sys::{clock, kmsg, memory};
-use crate::theft::{Look, OnAlarm, Seen, Verdict, Watch};
+use crate::theft::{AlarmChange, OnAlarm, Sample, TimedSample, Watch};
 use baseline::Baseline;
 
 /// Runs `stayput watch`. Returns when there is nothing to watch.
@@ -96,13 +96,13 @@ fn watch(baseline: &Baseline, file: &mut ReportFile) {
     let mut alarms = 0;
     loop {
         let begun = clock::awake();
-        let seen = watched.look();
-        let verdict = machine.look(now(seen));
-        report = report.of(&seen);
+        let sample = watched.sample();
+        let verdict = machine.add(now(sample));
+        report = report.of(&sample);
         match verdict {
-            Verdict::Nothing => {}
-            Verdict::Raise(alarm) => report.alarm = Some((alarm, clock::now())),
-            Verdict::AllClear => report.alarm = None,
+            AlarmChange::Nothing => {}
+            AlarmChange::Raise(alarm) => report.alarm = Some((alarm, clock::now())),
+            AlarmChange::AllClear => report.alarm = None,
         }
         // First, because stopping MariaDB takes longer.
         if let Err(error) = file.write(&report) {
@@ -110,12 +110,12 @@ fn watch(baseline: &Baseline, file: &mut ReportFile) {
         }
         let note = alarms < alarm_response::NOTED;
         match verdict {
-            Verdict::Nothing => {}
-            Verdict::Raise(alarm) => {
+            AlarmChange::Nothing => {}
+            AlarmChange::Raise(alarm) => {
                 alarm_response::respond(alarm, policy.on_alarm, note);
                 alarms += 1;
             }
-            Verdict::AllClear => alarm_response::all_clear(note),
+            AlarmChange::AllClear => alarm_response::all_clear(note),
         }
         let looked = clock::awake().saturating_sub(begun);
         sleep(policy.every().saturating_sub(looked).max(LEAST));
@@ -125,13 +125,13 @@ fn watch(baseline: &Baseline, file: &mut ReportFile) {
 /// Shortest pause between two checks.
 const LEAST: Duration = Duration::from_secs(1);
 
-fn now(seen: Seen) -> Look {
+fn now(sample: Sample) -> TimedSample {
     // In this order, a suspend between the two reads is seen as a suspend.
     let awake = clock::awake();
     let since_boot = clock::since_boot();
-    Look {
+    TimedSample {
         awake,
         since_boot,
-        seen,
+        sample,
     }
 }

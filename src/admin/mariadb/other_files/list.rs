@@ -70,7 +70,7 @@ impl Listing<'_> {
             .ok_or_else(|| too_many(path))?;
         self.left -= names.len();
         for name in names {
-            match beneath::look(directory, &name) {
+            match beneath::metadata(directory, &name) {
                 Ok(at) => look(self, &name, &at)?,
                 // A running server removes its temporary files.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

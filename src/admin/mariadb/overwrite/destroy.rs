@@ -145,7 +145,7 @@ fn survey(directory: &OwnedFd, names: &mut HashMap<u64, u64>, depth: usize) -> i
         return Err(Errno::ENAMETOOLONG.into());
     }
     for name in listed(directory)? {
-        let at = beneath::look(directory, &name)?;
+        let at = beneath::metadata(directory, &name)?;
         if at.is_dir() {
             survey(&open_directory(directory, &name)?, names, depth + 1)?;
         } else if at.is_file() && at.nlink() > 1 {
@@ -198,7 +198,7 @@ impl Run<'_> {
         path: &Path,
         depth: usize,
     ) -> io::Result<()> {
-        let at = beneath::look(parent, name)?;
+        let at = beneath::metadata(parent, name)?;
         if at.is_file() {
             return self.file(parent, name, path, &at);
         }

@@ -1,5 +1,5 @@
-//! A server's card on a wire with other stations, real ones of the kernel: what
-//! is asked, answered and left behind. Needs root, for network namespaces.
+//! A network card on a wire with real stations of the kernel. Needs root, for
+//! network namespaces.
 
 mod own_addresses;
 
@@ -52,17 +52,17 @@ impl Wire {
         format!("{}-there", self.0)
     }
 
-    /// What somebody does at the other end.
+    /// Runs `ip` at the other end.
     fn far(&self, command: &str) {
         run(&format!("ip -n {} {command}", self.there()));
     }
 
-    /// What somebody does at the server.
+    /// Runs `ip` at the server.
     fn near(&self, command: &str) {
         run(&format!("ip -n {} {command}", self.here()));
     }
 
-    /// Runs as the server.
+    /// Runs `work` in the server's namespace.
     fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         run_in(&self.here(), work)
     }
@@ -119,7 +119,8 @@ fn link() -> Link {
     Link::open(interface::index("card").unwrap(), name, true).unwrap()
 }
 
-/// Goes on for as long as `patience` until `done`.
+/// Calls `done` until it returns true, for `patience` at most; returns whether
+/// it did.
 fn until(patience: Duration, mut done: impl FnMut(Instant) -> bool) -> bool {
     let start = Instant::now();
     while start.elapsed() < patience {
@@ -146,7 +147,7 @@ fn heard(target: &str) -> Option<Value> {
 }
 
 #[test]
-fn a_neighbour_is_heard_by_ipv4_and_by_ipv6_and_the_card_is_down_again_afterwards() {
+fn a_neighbour_is_heard_and_the_card_is_down_again_afterwards() {
     let wire = Wire::new("heard");
     wire.far("addr add 192.168.77.1/24 dev far");
     wire.far("addr add fe80::1/64 dev far nodad");
@@ -207,7 +208,7 @@ fn a_card_that_somebody_else_sets_up_meanwhile_stays_up() {
 }
 
 #[test]
-fn only_a_neighbour_that_was_asked_for_is_heard_and_no_echo_of_ourselves() {
+fn only_a_neighbour_that_was_asked_is_heard_and_no_echo() {
     let wire = Wire::new("echo");
     wire.inside(|| {
         let label = neighbour_label(ip("192.168.77.1"));

@@ -1,4 +1,4 @@
-//! Own addresses on a wire: asked for, used, claimed by others, given back.
+//! Own addresses on a wire: probed, used, claimed by others, removed.
 
 use core::net::Ipv4Addr;
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use crate::vault::OwnAddress;
 const OWN: &str = "192.168.77.10";
 const OWN_6: &str = "fd77::10";
 
-/// Of another place.
+/// Own address at another place.
 const SECOND: &str = "10.1.2.3";
 
 fn claim_of(address: &str, router: Option<&str>, rank: u8) -> Claim {
@@ -28,10 +28,11 @@ fn claim(router: Option<&str>) -> Claim {
     claim_of(OWN, router, 0)
 }
 
-/// Looks after it as the stage does; whether it came to `done` in time.
-fn look_after(claim: &mut Claim, link: &Link, done: impl Fn() -> bool) -> bool {
+/// Maintains the claim as the stage does, until `done`; returns whether that
+/// came in three seconds.
+fn maintain(claim: &mut Claim, link: &Link, done: impl Fn() -> bool) -> bool {
     until(Duration::from_secs(3), |now| {
-        claim.look_after(|| Some(link), now);
+        claim.maintain(|| Some(link), now);
         done()
     })
 }
@@ -46,19 +47,19 @@ fn a_free_address_is_used_and_nothing_of_it_is_left_behind() {
         assert!(until(Duration::from_secs(5), carrier));
         let mut claim = claim(Some("192.168.77.1"));
         let start = Instant::now();
-        assert!(look_after(&mut claim, &link, || has(OWN)));
+        assert!(maintain(&mut claim, &link, || has(OWN)));
         let took = start.elapsed();
         assert!(took >= Duration::from_millis(30), "asked first: {took:?}");
-        // Nobody listens there: but the refusal has come from there.
+        // Nothing listens there, but the refusal comes from there.
         let answer = TcpStream::connect("192.168.77.1:7").unwrap_err();
         assert_eq!(answer.kind(), ErrorKind::ConnectionRefused);
-        let beyond = route::way_to(ip("198.51.100.1")).unwrap();
+        let beyond = route::route_to(ip("198.51.100.1")).unwrap();
         assert_eq!(beyond.through, Some(ip("192.168.77.1")));
         assert_eq!(beyond.from, ip(OWN));
         drop(claim);
         assert!(!has(OWN));
-        assert!(route::way_to(ip("198.51.100.1")).is_err());
-        assert!(route::way_to(ip("192.168.77.1")).is_err());
+        assert!(route::route_to(ip("198.51.100.1")).is_err());
+        assert!(route::route_to(ip("192.168.77.1")).is_err());
     });
 }
 
@@ -69,45 +70,45 @@ fn an_address_that_another_station_has_is_not_used() {
     wire.inside(|| {
         let link = link();
         let mut claim = claim(None);
-        assert!(!look_after(&mut claim, &link, || has(OWN)));
+        assert!(!maintain(&mut claim, &link, || has(OWN)));
     });
 }
 
 #[test]
-fn an_ipv6_address_that_another_station_has_is_given_up_and_not_tried_every_second() {
+fn a_duplicate_ipv6_address_is_given_up_for_a_while() {
     let wire = Wire::new("taken6");
     wire.far(&format!("addr add {OWN_6}/64 dev far nodad"));
     wire.inside(|| {
         let link = link();
         let mut claim = claim_of(OWN_6, None, 0);
-        assert!(look_after(&mut claim, &link, || has(OWN_6)), "tentatively");
+        assert!(maintain(&mut claim, &link, || has(OWN_6)), "tentatively");
         let gone = || until(Duration::from_secs(10), |_| !has(OWN_6));
         assert!(gone(), "the kernel has asked");
-        assert!(!look_after(&mut claim, &link, || has(OWN_6)));
+        assert!(!maintain(&mut claim, &link, || has(OWN_6)));
         wire.far(&format!("addr del {OWN_6}/64 dev far"));
-        // Free again, it is used: the next question comes later.
+        // Free again, it is used at the next probe.
         drop(claim);
         let mut claim = claim_of(OWN_6, None, 0);
-        assert!(look_after(&mut claim, &link, || has(OWN_6)));
-        assert!(!look_after(&mut claim, &link, || !has(OWN_6)), "it stays");
+        assert!(maintain(&mut claim, &link, || has(OWN_6)));
+        assert!(!maintain(&mut claim, &link, || !has(OWN_6)), "it stays");
     });
 }
 
 #[test]
-fn an_address_is_given_back_when_another_station_comes_and_claims_it() {
+fn an_address_claimed_later_is_removed() {
     let wire = Wire::new("late");
     wire.inside(|| {
         let link = link();
         let mut claim = claim(None);
-        assert!(look_after(&mut claim, &link, || has(OWN)));
+        assert!(maintain(&mut claim, &link, || has(OWN)));
         wire.far(&format!("addr add {OWN}/24 dev far"));
-        // It asks for somebody, and says who it is itself.
+        // Its ARP request names itself as the sender.
         let speaks = format!(
             "ip netns exec {} busybox nc -w 1 192.168.77.99 7",
             wire.there()
         );
         let mut speaking = Command::new("sh").args(["-c", &speaks]).spawn().unwrap();
-        assert!(look_after(&mut claim, &link, || !has(OWN)));
+        assert!(maintain(&mut claim, &link, || !has(OWN)));
         speaking.wait().unwrap();
     });
 }
@@ -122,7 +123,7 @@ fn a_card_that_has_an_address_keeps_it_and_gets_no_other() {
             wire.near(&format!("addr add {with_prefix} dev card"));
             let mut claim = claim(None);
             let gets_ours = || theirs != OWN && has(OWN);
-            assert!(!look_after(&mut claim, &link, gets_ours));
+            assert!(!maintain(&mut claim, &link, gets_ours));
             drop(claim);
             assert!(has(theirs));
             wire.near(&format!("addr del {with_prefix} dev card"));
@@ -131,17 +132,17 @@ fn a_card_that_has_an_address_keeps_it_and_gets_no_other() {
 }
 
 #[test]
-fn nobody_claims_an_address_who_speaks_of_another_or_asks_for_it_and_no_echo_does() {
+fn probes_echoes_and_other_addresses_are_no_claims() {
     let wire = Wire::new("claims");
     wire.inside(|| {
         let link = link();
         let mut claim = claim(None);
-        assert!(look_after(&mut claim, &link, || has(OWN)));
+        assert!(maintain(&mut claim, &link, || has(OWN)));
         let station = [0, 0x0d, 0xb9, 0x41, 0x7a, 1];
         let own: Ipv4Addr = OWN.parse().unwrap();
         for harmless in [
             arp::announcement(station, [192, 168, 77, 1].into()),
-            // Another server that looks for this one as its neighbour.
+            // Another server probes for this one as its neighbour.
             arp::probe(station, own),
             arp::announcement(link.mac, own),
         ] {
@@ -149,18 +150,18 @@ fn nobody_claims_an_address_who_speaks_of_another_or_asks_for_it_and_no_echo_doe
             let start = Instant::now();
             let waited = |now: Instant| now > start + Duration::from_millis(300);
             assert!(until(Duration::from_secs(3), |now| {
-                claim.look_after(|| Some(&link), now);
+                claim.maintain(|| Some(&link), now);
                 assert!(has(OWN), "{harmless:?}");
                 waited(now)
             }));
         }
         wire.broadcast_there(&arp::announcement(station, own));
-        assert!(look_after(&mut claim, &link, || !has(OWN)));
+        assert!(maintain(&mut claim, &link, || !has(OWN)));
     });
 }
 
 #[test]
-fn the_addresses_of_two_places_stand_beside_each_other_and_the_homes_router_is_the_first() {
+fn addresses_of_two_places_coexist_and_the_homes_router_leads() {
     let wire = Wire::new("two");
     wire.inside(|| {
         let link = link();
@@ -168,30 +169,30 @@ fn the_addresses_of_two_places_stand_beside_each_other_and_the_homes_router_is_t
         let mut home = claim(Some("192.168.77.1"));
         let both = || has(OWN) && has(SECOND);
         assert!(until(Duration::from_secs(3), |now| {
-            second.look_after(|| Some(&link), now);
-            home.look_after(|| Some(&link), now);
+            second.maintain(|| Some(&link), now);
+            home.maintain(|| Some(&link), now);
             both()
         }));
-        // Looked after once more, neither drives the other one out.
-        look_after(&mut second, &link, || false);
-        look_after(&mut home, &link, || false);
+        // Maintained once more, neither removes the other one.
+        maintain(&mut second, &link, || false);
+        maintain(&mut home, &link, || false);
         assert!(both());
-        let way = route::way_to(ip("198.51.100.1")).unwrap();
+        let way = route::route_to(ip("198.51.100.1")).unwrap();
         assert_eq!(way.through, Some(ip("192.168.77.1")));
         drop(home);
-        let way = route::way_to(ip("198.51.100.1")).unwrap();
+        let way = route::route_to(ip("198.51.100.1")).unwrap();
         assert_eq!(way.through, Some(ip("10.1.2.1")));
     });
 }
 
 #[test]
-fn what_a_stage_that_was_killed_has_left_is_taken_over_and_goes_by_itself() {
+fn an_address_left_by_a_killed_stage_is_taken_over() {
     let wire = Wire::new("killed");
     wire.inside(|| {
         let link = link();
         let mut first = claim(None);
-        assert!(look_after(&mut first, &link, || has(OWN)));
-        // Killed: nobody gives anything back.
+        assert!(maintain(&mut first, &link, || has(OWN)));
+        // Killed: the address stays.
         std::mem::forget(first);
         let left = route::addresses(link.index).unwrap();
         assert!(
@@ -199,9 +200,9 @@ fn what_a_stage_that_was_killed_has_left_is_taken_over_and_goes_by_itself() {
                 .any(|left| left.is_temporary && left.address == ip(OWN))
         );
         let mut second = claim(None);
-        // Asked for anew: it is gone meanwhile.
-        assert!(look_after(&mut second, &link, || !has(OWN)));
-        assert!(look_after(&mut second, &link, || has(OWN)));
+        // It is removed while it is probed again.
+        assert!(maintain(&mut second, &link, || !has(OWN)));
+        assert!(maintain(&mut second, &link, || has(OWN)));
         drop(second);
         assert!(!has(OWN));
     });

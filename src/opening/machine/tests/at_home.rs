@@ -1,8 +1,8 @@
-//! Where the server belongs, or where its router is late.
+//! Boots at home, also with a late router.
 
 use super::boot::Done;
 use super::clinic::{Clinic, PIN};
-use crate::opening::act::End;
+use crate::opening::act::StageEnd;
 use crate::opening::host::Host;
 use crate::theft::{OnFailure, TheftPolicy, TheftState};
 use crate::vault::{EventKind, OpenedBy};
@@ -20,7 +20,7 @@ fn server_at_home_opens_and_shows_nothing() {
     let mut boot = clinic.starts();
     boot.hears("home");
     boot.turn();
-    assert_eq!(boot.ended(), Some(End::Released));
+    assert_eq!(boot.ended(), Some(StageEnd::Released));
     assert!(boot.released());
     let shown = boot.count(|done| matches!(done, Done::Said(text) if text.contains("locked")));
     assert_eq!(shown, 0, "{:?}", boot.done);
@@ -122,7 +122,7 @@ fn place_opens_while_a_pin_is_being_typed() {
     assert!(boot.count(|done| matches!(done, Done::Asked(_))) == 1);
     boot.hears("home");
     boot.turn();
-    assert_eq!(boot.ended(), Some(End::Released));
+    assert_eq!(boot.ended(), Some(StageEnd::Released));
     let by_place = boot.count(|done| {
         let by = |by: &OpenedBy| matches!(by, OpenedBy::Environment { .. });
         matches!(done, Done::Noted(EventKind::Released { by: b, .. }) if by(b))
@@ -137,7 +137,7 @@ fn server_that_may_go_on_starts_without_keys_after_the_wait() {
     boot.runs_until(89);
     assert_eq!(boot.ended(), None);
     boot.runs_until(90);
-    assert_eq!(boot.ended(), Some(End::WithoutKeys));
+    assert_eq!(boot.ended(), Some(StageEnd::WithoutKeys));
     assert!(!boot.released());
 }
 
@@ -150,7 +150,7 @@ fn it_goes_on_only_when_nobody_typed_for_a_minute() {
     boot.runs_until(139);
     assert_eq!(boot.ended(), None);
     boot.runs_until(140);
-    assert_eq!(boot.ended(), Some(End::WithoutKeys));
+    assert_eq!(boot.ended(), Some(StageEnd::WithoutKeys));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn it_does_not_go_on_while_a_stick_waits_for_its_pin() {
     boot.turn();
     assert!(boot.said("The stick was pulled out."));
     boot.turn();
-    assert_eq!(boot.ended(), Some(End::WithoutKeys));
+    assert_eq!(boot.ended(), Some(StageEnd::WithoutKeys));
 }
 
 #[test]

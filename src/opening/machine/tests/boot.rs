@@ -1,5 +1,5 @@
-//! A boot that does what the machine says, with a vault in memory, and writes
-//! down what it did.
+//! A host for the machine: does its acts on a vault in memory, and records
+//! them.
 
 use core::time::Duration;
 
@@ -7,8 +7,10 @@ use super::clinic::{Clinic, FACTORS, value};
 use crate::environment::Observed;
 use crate::keys::MasterKey;
 use crate::opening::Machine;
-use crate::opening::act::{Act, ChangeError, End, Event, Known, Power, TheftRecords, Unless};
-use crate::opening::dialogue::{Line, Question, Typed};
+use crate::opening::act::{
+    Act, ChangeError, Event, PowerAction, Repeat, StageEnd, TheftRecords, UsedWayIn,
+};
+use crate::opening::dialogue::{Question, Typed, TypedLine};
 use crate::opening::host::Host;
 use crate::opening::messages::{Message, NotChanged};
 use crate::opening::snapshot::Snapshot;
@@ -16,39 +18,39 @@ use crate::stick::{Stick, StickError, StickFile};
 use crate::theft::ResetCause;
 use crate::vault::{EventKind, Group, LocateError, StickList, Unproven, VaultError, wrong_entries};
 
-/// What was done, in its order.
+/// An act that was done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Done {
-    /// A line in the vault's log.
+    /// An event in the vault's log.
     Noted(EventKind),
-    /// The theft state on the disk.
+    /// A theft state written to the disk.
     Struck(u8),
     Armed,
     Destroyed {
         cause: ResetCause,
         wiped: bool,
     },
-    /// On the screen, a banner too.
+    /// A text on the screen, banners included.
     Said(String),
     Asked(Question),
-    /// In the kernel's log.
+    /// A line in the kernel's log.
     Logged(String),
     StatusShown,
     Checked(&'static str),
     Released,
     Remembered,
     AskedAround,
-    Power(Power),
-    Ended(End),
+    Power(PowerAction),
+    Ended(StageEnd),
 }
 
-/// One boot of it.
+/// One boot of a clinic's server.
 pub struct Boot<'a> {
     pub machine: Machine,
     pub clinic: &'a mut Clinic,
     pub now: Duration,
     pub done: Vec<Done>,
-    /// The sticks in the server, with this server's key or without one.
+    /// The plugged sticks, with this server's key or without.
     pub plugged: Vec<(Stick, Option<StickFile>)>,
     told: Vec<Stick>,
 }
@@ -78,7 +80,7 @@ impl<'a> Boot<'a> {
         Box::new(observed)
     }
 
-    /// What stands around it answers, as at home or as in another house.
+    /// All neighbours and key servers answer with the values of `place`.
     pub fn hears(&mut self, place: &str) {
         let around = FACTORS.iter().filter(|(group, _)| *group != Group::Machine);
         let answers: Vec<_> = around
@@ -92,7 +94,8 @@ impl<'a> Boot<'a> {
         self.tell(Event::Tick);
     }
 
-    /// Turns as the machine wants them, until so long after the start.
+    /// Runs the turns that the machine asks for, until this long after the
+    /// start.
     pub fn runs_until(&mut self, seconds: u64) {
         let end = Duration::from_secs(seconds);
         for turns in 0.. {
@@ -116,17 +119,17 @@ impl<'a> Boot<'a> {
         self.now = until;
     }
 
-    /// Somebody types this and Enter.
+    /// Types a line and Enter.
     pub fn types(&mut self, text: &str) {
         let line = heapless::Vec::from_slice(text.as_bytes()).unwrap();
-        self.tell(Event::Typed(Typed::Line(Line::new(line))));
+        self.tell(Event::Typed(Typed::Line(TypedLine::new(line))));
     }
 
     pub fn presses_escape(&mut self) {
         self.tell(Event::Typed(Typed::Cancel));
     }
 
-    /// This server's stick is plugged in.
+    /// Plugs this server's stick in.
     pub fn gets_stick(&mut self) {
         let file = self.clinic.stick.clone();
         self.gets(file);
@@ -146,7 +149,7 @@ impl<'a> Boot<'a> {
         self.plugged.clear();
     }
 
-    pub fn ended(&self) -> Option<End> {
+    pub fn ended(&self) -> Option<StageEnd> {
         self.done.iter().find_map(|done| match done {
             Done::Ended(end) => Some(*end),
             _ => None,
@@ -157,17 +160,17 @@ impl<'a> Boot<'a> {
         self.done.contains(what)
     }
 
-    /// How often something like this was done.
+    /// How many recorded acts are like this.
     pub fn count(&self, like: impl Fn(&Done) -> bool) -> usize {
         self.done.iter().filter(|done| like(done)).count()
     }
 
-    /// Whether the screen has said something with these words in it.
+    /// Whether a text with these words was on the screen.
     pub fn said(&self, words: &str) -> bool {
         self.position_of(words).is_some()
     }
 
-    /// When it did.
+    /// The position of that text among the recorded acts.
     pub fn position_of(&self, words: &str) -> Option<usize> {
         let says = |done: &Done| matches!(done, Done::Said(text) if text.contains(words));
         self.done.iter().position(says)
@@ -198,19 +201,19 @@ impl<'a> Boot<'a> {
         files.map(|file| file.info.stick_id).collect()
     }
 
-    fn note(&mut self, kind: EventKind, unless: Unless) {
+    fn note(&mut self, kind: EventKind, repeat: Repeat) {
         if self.clinic.is_broken {
             return;
         }
         let boot_id = [self.clinic.boots; 16];
         let events = self.clinic.vault.events().unwrap();
-        let is_known = events.iter().any(|event| match unless {
-            Unless::Never => false,
-            Unless::KindThisBoot => {
+        let is_known = events.iter().any(|event| match repeat {
+            Repeat::Always => false,
+            Repeat::OncePerBoot => {
                 let of = std::mem::discriminant::<EventKind>;
                 event.boot_id == boot_id && of(&event.kind) == of(&kind)
             }
-            Unless::Same => event.kind == kind,
+            Repeat::OnceEver => event.kind == kind,
         });
         if !is_known {
             let vault = &mut self.clinic.vault;
@@ -219,7 +222,7 @@ impl<'a> Boot<'a> {
         }
     }
 
-    fn change(&mut self, key: &MasterKey, name: &str, new: &Line) -> Result<(), ChangeError> {
+    fn change(&mut self, key: &MasterKey, name: &str, new: &TypedLine) -> Result<(), ChangeError> {
         let nothing = |error| ChangeError::Nothing(NotChanged::Vault(error));
         self.fault().map_err(nothing)?;
         let vault = &mut self.clinic.vault;
@@ -235,7 +238,7 @@ impl<'a> Boot<'a> {
 
     fn carry_out(&mut self, act: Act) {
         let done = match act {
-            Act::Note { kind, unless } => return self.note(kind, unless),
+            Act::Note { kind, repeat } => return self.note(kind, repeat),
             Act::NoteSealed { key, kind } => {
                 let boot_id = [self.clinic.boots; 16];
                 let vault = &mut self.clinic.vault;
@@ -246,7 +249,7 @@ impl<'a> Boot<'a> {
                 self.clinic.vault.arm(&key).unwrap();
                 Done::Armed
             }
-            Act::AskAround => Done::AskedAround,
+            Act::AskPlace => Done::AskedAround,
             Act::ForgetSticks => {
                 self.told.clear();
                 return;
@@ -280,7 +283,7 @@ impl Host for Boot<'_> {
     fn perform(&mut self, act: Act) -> Option<Event<'static>> {
         let answer = match act {
             Act::FindVault => Event::Vault(self.read()),
-            Act::LookAtParts => Event::Parts(self.parts()),
+            Act::ObserveMachine => Event::Parts(self.parts()),
             Act::LookForSticks => {
                 let plugged: Vec<Stick> = self.plugged.iter().map(|(s, _)| s.clone()).collect();
                 let told = std::mem::replace(&mut self.told, plugged.clone());
@@ -320,7 +323,7 @@ impl Host for Boot<'_> {
                 if struck.is_ok() {
                     self.clinic.vault.strike(strikes, boot_id).unwrap();
                     self.done.push(Done::Struck(strikes));
-                    self.note(EventKind::Strike { strikes, of }, Unless::Never);
+                    self.note(EventKind::Strike { strikes, of }, Repeat::Always);
                 }
                 Event::Struck(struck)
             }
@@ -356,9 +359,9 @@ impl Host for Boot<'_> {
             Act::ChangePassphrase { key, name, new } => {
                 Event::Changed(self.change(&key, &name, &new))
             }
-            Act::Mend { key, known } => {
-                let list = match known {
-                    Known::Stick(info) => StickList {
+            Act::Mend { key, used } => {
+                let list = match used {
+                    UsedWayIn::Stick(info) => StickList {
                         sticks: [info.known(1)].into_iter().collect(),
                         code: None,
                     },

@@ -1,7 +1,7 @@
-//! A clinic's server in memory: its vault, its stick, and what stands around it.
+//! A clinic's server in memory: its vault and its stick.
 
 use super::boot::Boot;
-use crate::environment::{Chosen, enrol, table_of};
+use crate::environment::{table_with_place, test_slot};
 use crate::keys::{MasterKey, ScryptParams};
 use crate::stick::StickFile;
 use crate::theft::TheftPolicy;
@@ -21,23 +21,23 @@ pub const FACTORS: [(Group, &str); 7] = [
     (Group::Machine, "board-serial"),
     (Group::Machine, "disk 0000:00:04.0"),
     (Group::Machine, "nic 0000:00:03.0"),
-    (Group::Place, "arp 10.0.0.1"),
-    (Group::Place, "arp 10.0.0.2"),
-    (Group::Place, "arp 10.0.0.3"),
+    (Group::Neighbours, "arp 10.0.0.1"),
+    (Group::Neighbours, "arp 10.0.0.2"),
+    (Group::Neighbours, "arp 10.0.0.3"),
     (Group::Servers, "tang 10.0.0.9:80"),
 ];
 const NEED: Thresholds = Thresholds {
     machine: 2,
-    place: 2,
+    neighbours: 2,
     servers: 1,
 };
 
-/// What outlives a boot.
+/// What stays from one boot to the next.
 pub struct Clinic {
     pub vault: Vault<MemoryDevice>,
     pub key: MasterKey,
     pub stick: StickFile,
-    /// Where the disk answers nothing any more.
+    /// Whether the disk fails.
     pub is_broken: bool,
     pub boots: u8,
 }
@@ -53,15 +53,10 @@ impl Clinic {
         let slots = SlotTable::default();
         let disk = MemoryDevice::default();
         let mut vault = Vault::create(disk, id, name, &key, &slots).unwrap();
-        let chosen = FACTORS.map(|(group, label)| Chosen {
-            group,
-            label: label.try_into().unwrap(),
-            value: value(label, "home"),
-        });
-        let home = "home".try_into().unwrap();
         let header = vault.header().clone();
-        let slot = enrol(&header, &key, 1, home, &chosen, NEED, |_, _| ()).unwrap();
-        let mut slots = table_of(slot, Passphrases::quick());
+        let factors = FACTORS.map(|(group, label)| (group, label, value(label, "home")));
+        let slot = test_slot(&header, &key, (1, "home"), factors, NEED);
+        let mut slots = table_with_place(slot, Passphrases::quick());
         for (who, kind, words) in [
             ("halima", Passphrase::Opens, WORDS),
             ("night", Passphrase::Duress, DURESS),
@@ -90,7 +85,7 @@ impl Clinic {
         }
     }
 
-    /// The stick is listed as seen to open this server.
+    /// Lists the stick as verified.
     pub fn with_listed_stick(mut self) -> Self {
         let sticks = StickList {
             sticks: [self.stick.info.known(1)].into_iter().collect(),
@@ -100,7 +95,7 @@ impl Clinic {
         self
     }
 
-    /// A recovery code lies at the bank.
+    /// Lists a recovery code.
     pub fn with_code(mut self) -> Self {
         let sticks = StickList {
             code: Some(KnownCode {
@@ -114,7 +109,7 @@ impl Clinic {
         self
     }
 
-    /// Somebody without the master key has written the policy.
+    /// Alters the policy without the master key.
     pub fn tampered(mut self) -> Self {
         self.vault.claim_policy(&Policy::default());
         self

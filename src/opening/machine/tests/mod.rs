@@ -1,5 +1,5 @@
-//! A server's days, each in milliseconds: what happens, what is done, and in
-//! which order.
+//! Scenarios of the machine: what happens, which acts follow, and in which
+//! order.
 
 mod at_home;
 mod boot;

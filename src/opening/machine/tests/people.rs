@@ -1,4 +1,4 @@
-//! What people have and remember, rightly, wrongly and under duress.
+//! Sticks, passphrases and codes: right, wrong and under duress.
 
 use super::boot::{Boot, Done};
 use super::clinic::{Clinic, DURESS, NEW_WORDS, PIN, WORDS};
@@ -162,8 +162,9 @@ fn the_limit_of_wrong_entries_resets_behind_the_answer() {
     }
 }
 
-/// What the one for duress did, and what a wrong one does: up to the words on
-/// the screen, and everything that a person or the kernel's log can show.
+/// What a duress passphrase did and what a wrong one does: in order up to the
+/// text on the screen, and everything that the screen or the kernel's log
+/// shows.
 #[test]
 fn duress_is_answered_as_a_wrong_passphrase() {
     let mut clinics = [Clinic::new().with_code(), Clinic::new().with_code()];
@@ -188,7 +189,7 @@ fn duress_is_answered_as_a_wrong_passphrase() {
     );
     let answer = duress.position_of("The passphrase is wrong. Try again in 1 s.");
     assert!(answer < Some(destroyed), "behind the whole answer");
-    // With the right one the other server has opened meanwhile: up to there.
+    // Compared up to here: with the right passphrase the other server opens.
     let until = wrong
         .position(|done| matches!(done, Done::Checked(_)))
         .unwrap();

@@ -1,4 +1,4 @@
-//! Whatever happens, in whatever order.
+//! Random sequences of events.
 
 use core::time::Duration;
 
@@ -82,7 +82,7 @@ fn policy() -> impl Strategy<Value = TheftPolicy> {
 }
 
 impl Boot<'_> {
-    /// Does one; then everything that was done is looked at.
+    /// Does one event, then checks everything that was done.
     fn meets(&mut self, happens: &Happens) {
         let before = self.done.len();
         let was_open = self.said("is locked");
@@ -130,7 +130,7 @@ impl Boot<'_> {
         }
     }
 
-    /// What each kind of reset needs to have happened before.
+    /// What must have happened before each kind of reset.
     fn check_reset(&self, at: usize, cause: ResetCause, wiped: bool, plugged: &[[u8; 8]]) {
         let before = &self.done[..at];
         let sticks = self.clinic.vault.unproven_sticks().unwrap();

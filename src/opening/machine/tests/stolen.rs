@@ -1,8 +1,8 @@
-//! In a foreign place, and what is destroyed there.
+//! Boots in foreign places: strikes and resets.
 
 use super::boot::Done;
 use super::clinic::{Clinic, PIN, WORDS};
-use crate::opening::act::End;
+use crate::opening::act::StageEnd;
 use crate::opening::host::Host;
 use crate::theft::{OnStrikes, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{EventKind, LockedBecause, VaultError};
@@ -115,7 +115,7 @@ fn the_last_strike_resets_and_only_a_stick_opens_then() {
     let struck = boot.position(|done| *done == Done::Struck(1));
     assert!(struck < boot.position(is_destruction));
     assert!(boot.said("This server was reset, after too many starts in foreign places."));
-    // At home it opens no more, and with the stick it does.
+    // It does not open at home any more, but with the stick.
     let mut back = clinic.starts();
     back.hears("home");
     back.runs_until(10);
@@ -131,7 +131,7 @@ fn the_last_way_in_is_never_destroyed() {
     for plugged in [false, true] {
         let mut clinic = Clinic::with(resets_at_once());
         if plugged {
-            // The only one that is listed is in the server.
+            // The only listed stick is plugged in.
             clinic = clinic.with_listed_stick();
         }
         let mut boot = clinic.starts();
@@ -201,7 +201,7 @@ fn after_a_reset_remember_makes_the_next_place_a_home() {
     boot.gets_stick();
     boot.turn();
     boot.types(PIN);
-    assert_eq!(boot.ended(), Some(End::Released));
+    assert_eq!(boot.ended(), Some(StageEnd::Released));
     let released = boot.position(|done| *done == Done::Released);
     let remembered = boot.position(|done| *done == Done::Remembered);
     assert!(released < remembered && remembered.is_some());

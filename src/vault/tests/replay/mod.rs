@@ -43,7 +43,7 @@ pub fn table(next_id: u32) -> SlotTable {
         factors: heapless::Vec::new(),
         need: Thresholds {
             machine: 1,
-            place: 1,
+            neighbours: 1,
             ..Thresholds::default()
         },
         rows: (0..40).map(|_| row.clone()).collect(),
@@ -162,7 +162,7 @@ fn area_bytes(device: &MemoryDevice, area: Area) -> &[u8] {
 impl OldPepper {
     /// The one that is in use.
     pub fn of(device: &MemoryDevice) -> Self {
-        let vault = Vault::open_as_is(device.fresh()).unwrap();
+        let vault = Vault::open_unrepaired(device.fresh()).unwrap();
         let area = vault.header.pepper.area();
         Self(area_bytes(device, area).to_vec())
     }

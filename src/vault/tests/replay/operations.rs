@@ -144,8 +144,8 @@ fn a_second_power_cut_while_logging_keeps_what_the_first_one_left() {
 pub fn assert_log_is_whole(vault: &Vault<MemoryDevice>, key: &MasterKey) {
     let spans = vault.prove_events(key).unwrap();
     let broken = spans.iter().find(|span| {
-        use Standing::*;
-        matches!(span.standing, Changed | Missing | Unlinked)
+        use ProofStatus::*;
+        matches!(span.status, Changed | Missing | Unlinked)
     });
     assert_eq!(broken, None, "{spans:?}");
 }
@@ -239,7 +239,7 @@ fn a_look_knows_whether_a_power_cut_left_something_to_finish() {
     let (mut left, mut nothing) = (0, 0);
     for steps in [replaced, struck, reset] {
         crashes(&before, &steps, |disk, _| {
-            let looked = Vault::open_as_is(disk.fresh()).unwrap();
+            let looked = Vault::open_unrepaired(disk.fresh()).unwrap();
             let interrupted = looked.is_interrupted().unwrap();
             let finished = Vault::open(disk.fresh()).unwrap();
             assert_eq!(interrupted, !finished.device.steps.is_empty());

@@ -26,7 +26,7 @@ fn add(slots: &mut SlotTable, header: &Header, key: &MasterKey, who: &str) {
 
 fn opens_for(slots: &SlotTable, header: &Header, words: &str) -> bool {
     let entered = slots.passphrases.enter(header, words.as_bytes());
-    matches!(entered, Entered::Opened { .. })
+    matches!(entered, PassphraseOutcome::Opened { .. })
 }
 
 /// After a power cut there is the table before or the one after, never

@@ -150,8 +150,8 @@ fn a_damaged_pepper_is_told_from_everything_else() {
 #[test]
 fn a_damaged_copy_is_named_by_whoever_only_looks_and_mended_by_the_next_boot() {
     let (_, device) = made();
-    let whole = Vault::open_as_is(device.fresh()).unwrap();
-    assert_eq!(whole.standing_once(), Ok(Vec::new()));
+    let whole = Vault::open_unrepaired(device.fresh()).unwrap();
+    assert_eq!(whole.degraded_records(), Ok(Vec::new()));
     let slots = whole.header.pepper.area().slots();
     for (region, name) in [
         (HEADER, "header"),
@@ -163,25 +163,25 @@ fn a_damaged_copy_is_named_by_whoever_only_looks_and_mended_by_the_next_boot() {
         for copy in [0, HALF] {
             let mut damaged = device.fresh();
             damaged.damage(region.start + copy);
-            let looked = Vault::open_as_is(damaged.clone()).unwrap();
-            assert_eq!(looked.standing_once(), Ok(vec![name]));
+            let looked = Vault::open_unrepaired(damaged.clone()).unwrap();
+            assert_eq!(looked.degraded_records(), Ok(vec![name]));
             assert_eq!(looked.device.steps, [], "looking writes nothing");
             let mended = Vault::open(damaged).unwrap();
-            assert_eq!(mended.standing_once(), Ok(Vec::new()));
+            assert_eq!(mended.degraded_records(), Ok(Vec::new()));
         }
     }
     // Both: that is no longer a copy, and is said elsewhere.
     let mut damaged = device.fresh();
     damaged.damage(POLICY.start);
     damaged.damage(POLICY.start + HALF);
-    let lost = Vault::open_as_is(damaged).unwrap();
-    assert_eq!(lost.standing_once(), Ok(Vec::new()));
+    let lost = Vault::open_unrepaired(damaged).unwrap();
+    assert_eq!(lost.degraded_records(), Ok(Vec::new()));
 }
 
 #[test]
 fn a_block_that_the_disk_has_lost_does_not_keep_the_owner_out() {
     let (key, disk) = made();
-    let header = Vault::open_as_is(disk.fresh()).unwrap().header;
+    let header = Vault::open_unrepaired(disk.fresh()).unwrap().header;
     let slots = header.pepper.area().slots();
     let failing = |bad: &[u32]| FailingDevice {
         disk: disk.fresh(),
@@ -190,7 +190,7 @@ fn a_block_that_the_disk_has_lost_does_not_keep_the_owner_out() {
     for region in [HEADER, STATE, POLICY, STICKS, slots] {
         let copies = [region.start, region.start + HALF];
         for bad in copies {
-            let vault = Vault::open_as_is(failing(&[bad])).unwrap();
+            let vault = Vault::open_unrepaired(failing(&[bad])).unwrap();
             assert!(vault.slots().is_ok(), "block {bad}");
             assert!(vault.prove(&key).is_ok(), "block {bad}");
             assert_eq!(vault.is_interrupted(), Ok(true), "block {bad}");

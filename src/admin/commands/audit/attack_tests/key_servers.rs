@@ -31,11 +31,11 @@ fn clinic(group: Group, need: Thresholds) -> Bound {
         let (label, value) = (label.clone(), value.clone());
         all.push((Group::Machine, label, value));
     }
-    all.push((Group::Place, neighbour(0), super::value(&ROUTER)));
+    all.push((Group::Neighbours, neighbour(0), super::value(&ROUTER)));
     all.push((group, SERVER.try_into().unwrap(), value.clone()));
-    let chosen: Vec<Chosen> = all
+    let chosen: Vec<ChosenFactor> = all
         .into_iter()
-        .map(|(group, label, value)| Chosen {
+        .map(|(group, label, value)| ChosenFactor {
             group,
             label,
             value,
@@ -46,7 +46,7 @@ fn clinic(group: Group, need: Thresholds) -> Bound {
         let name = "home".try_into().unwrap();
         let mut slot = enrol(vault.header(), key, id, name, &chosen, need, |_, _| ()).unwrap();
         slot.servers.extend([server.clone()]);
-        let table = table_of(slot, Passphrases::default());
+        let table = table_with_place(slot, Passphrases::default());
         vault.replace_slots(key, &table).unwrap();
     });
     Bound {
@@ -67,7 +67,7 @@ fn seen(bound: &Bound, value: &[u8]) -> Observed {
 fn all_but_the_key_servers_secret_opens_nothing() {
     let need = Thresholds {
         machine: 2,
-        place: 1,
+        neighbours: 1,
         servers: 1,
     };
     let bound = clinic(Group::Servers, need);
@@ -112,10 +112,10 @@ fn all_but_the_key_servers_secret_opens_nothing() {
 fn key_server_among_neighbours_covers_nothing() {
     let need = Thresholds {
         machine: 2,
-        place: 1,
+        neighbours: 1,
         servers: 0,
     };
-    let bound = clinic(Group::Place, need);
+    let bound = clinic(Group::Neighbours, need);
     let key = open_slots(&bound.clinic.disk, &bound.clinic.seen_with(&[(0, ROUTER)]));
     assert!(bound.clinic.is_had_by(key.as_ref()));
     for threat in [Threat::Server, Threat::Disk, Threat::ServerAndNeighbours] {

@@ -9,14 +9,14 @@ mod people;
 use super::address_search::{Mac, Needles};
 use super::facts::{Leaked, Medium, SetupFacts};
 use super::judge::{Coverage, Threat, judge};
-use crate::environment::{Chosen, Observed, enrol, neighbour_label, table_of};
+use crate::environment::{ChosenFactor, Observed, enrol, neighbour_label, table_with_place};
 use crate::keys::{MasterKey, ScryptParams};
 use crate::opening::places::Places;
 use crate::stick::{StickError, StickFile};
 use crate::theft::{OnStrikes, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
-    BLOCK_SIZE, BlockDevice, Entered, Group, Label, MemoryDevice, Passphrase, Passphrases, Policy,
-    ServerId, SlotTable, StickList, Thresholds, Value, Vault, VaultError,
+    BLOCK_SIZE, BlockDevice, Group, Label, MemoryDevice, Passphrase, PassphraseOutcome,
+    Passphrases, Policy, ServerId, SlotTable, StickList, Thresholds, Value, Vault, VaultError,
 };
 
 const ROUTER: Mac = [0x00, 0x0d, 0xb9, 0x41, 0x7a, 0x13];
@@ -63,21 +63,21 @@ impl Clinic {
 
     /// Makes this its place, and the only one.
     fn enrol(&mut self, neighbours: &[Mac], place: u8) {
-        let chosen = |group, label: &Label, value: &Value| Chosen {
+        let chosen = |group, label: &Label, value: &Value| ChosenFactor {
             group,
             label: label.clone(),
             value: value.clone(),
         };
         let machine = self.machine.iter();
-        let mut all: Vec<Chosen> = machine
+        let mut all: Vec<ChosenFactor> = machine
             .map(|(label, value)| chosen(Group::Machine, label, value))
             .collect();
         for (at, mac) in neighbours.iter().enumerate() {
-            all.push(chosen(Group::Place, &neighbour(at), &value(mac)));
+            all.push(chosen(Group::Neighbours, &neighbour(at), &value(mac)));
         }
         let need = Thresholds {
             machine: 2,
-            place,
+            neighbours: place,
             ..Thresholds::default()
         };
         self.change(|vault, key| {
@@ -85,7 +85,7 @@ impl Clinic {
             let name = "home".try_into().unwrap();
             let slot = enrol(vault.header(), key, id, name, &all, need, |_, _| ()).unwrap();
             vault
-                .replace_slots(key, &table_of(slot, Passphrases::default()))
+                .replace_slots(key, &table_with_place(slot, Passphrases::default()))
                 .unwrap();
         });
     }

@@ -94,7 +94,7 @@ fn passphrase_out_of_a_list_falls_as_the_audit_says() {
     let key =
         list.find_map(
             |guess| match slots.passphrases.enter(disk.header(), guess.as_bytes()) {
-                Entered::Opened { key, .. } => Some(key),
+                PassphraseOutcome::Opened { key, .. } => Some(key),
                 _ => None,
             },
         );

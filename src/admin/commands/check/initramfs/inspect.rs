@@ -16,7 +16,7 @@ use super::{Image, InitramfsFacts, InstalledCopy, Kernel, NoImage, hardware, ker
 use crate::admin::installed_files::{SCRIPTS, STAGE};
 use crate::admin::program;
 use crate::sys::{interface, sysfs};
-use crate::vault::{PLACE_FILE, VaultPlace, locate};
+use crate::vault::{VAULT_CONF, VaultConf, locate};
 
 /// Longest time for unpacking one image, in seconds.
 const PATIENCE: &str = "180";
@@ -30,7 +30,7 @@ const SCRIPT: &str = "scripts/init-premount/stayput";
 
 /// Inspects the image of every installed kernel. `place` is what the image's own
 /// vault.conf must say.
-pub fn inspect(place: &VaultPlace) -> InitramfsFacts {
+pub fn inspect(place: &VaultConf) -> InitramfsFacts {
     let running = nix::sys::utsname::uname().ok();
     let running = running.map(|name| name.release().to_string_lossy().into_owned());
     let versions = kernels::installed(&names("/boot"), &names("/lib/modules"));
@@ -60,7 +60,7 @@ fn names(folder: &str) -> Vec<String> {
     names.map(|name| name.to_string()).collect()
 }
 
-fn inspect_image(version: &str, place: &VaultPlace, needs: &[Need]) -> Result<Image, NoImage> {
+fn inspect_image(version: &str, place: &VaultConf, needs: &[Need]) -> Result<Image, NoImage> {
     let archive = PathBuf::from(format!("/boot/initrd.img-{version}"));
     let bytes = match fs::metadata(&archive) {
         Ok(at) => at.len(),
@@ -123,7 +123,7 @@ fn kernel_modules(folder: &Path) -> io::Result<KernelModules> {
 fn read(
     root: &Path,
     version: &str,
-    place: &VaultPlace,
+    place: &VaultConf,
     needs: &[Need],
     modules: &KernelModules,
 ) -> Image {
@@ -134,11 +134,11 @@ fn read(
             inside(root, STAGE).as_deref(),
             fs::read(STAGE).ok().as_deref(),
         ),
-        place_file: match inside(root, PLACE_FILE) {
+        vault_conf: match inside(root, VAULT_CONF) {
             None => InstalledCopy::Missing,
             Some(text) => {
                 let text = String::from_utf8_lossy(&text);
-                match VaultPlace::parse(&text) {
+                match VaultConf::parse(&text) {
                     Ok(pinned) if pinned == *place => InstalledCopy::Same,
                     _ => InstalledCopy::Other,
                 }
@@ -231,8 +231,8 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    fn place(byte: u8) -> VaultPlace {
-        VaultPlace {
+    fn place(byte: u8) -> VaultConf {
+        VaultConf {
             server_id: ServerId([byte; 16]),
             partition: "0fc63daf-8483-4772-8e79-3d69d8477de4".try_into().unwrap(),
             file: None,
@@ -275,7 +275,7 @@ mod tests {
     fn an_initramfs_is_read_as_it_was_unpacked() {
         let room = unpacked();
         let image = seen(room.path());
-        assert_eq!(image.place_file, InstalledCopy::Same);
+        assert_eq!(image.vault_conf, InstalledCopy::Same);
         assert_eq!(image.script, InstalledCopy::Same);
         assert_eq!(image.before, Some(Vec::new()));
         assert_eq!(image.missing, []);
@@ -292,11 +292,11 @@ mod tests {
             place(2).text().as_bytes(),
             0o644,
         );
-        assert_eq!(seen(root).place_file, InstalledCopy::Other);
+        assert_eq!(seen(root).vault_conf, InstalledCopy::Other);
         put(root, "etc/stayput/vault.conf", b"nonsense", 0o644);
-        assert_eq!(seen(root).place_file, InstalledCopy::Other);
+        assert_eq!(seen(root).vault_conf, InstalledCopy::Other);
         fs::remove_file(root.join("etc/stayput/vault.conf")).unwrap();
-        assert_eq!(seen(root).place_file, InstalledCopy::Missing);
+        assert_eq!(seen(root).vault_conf, InstalledCopy::Missing);
         put(root, SCRIPT, b"#!/bin/sh\nexit 0\n", 0o755);
         assert_eq!(seen(root).script, InstalledCopy::Other);
         put(root, SCRIPT, SCRIPTS[1].1.as_bytes(), 0o644);
@@ -323,7 +323,7 @@ mod tests {
         let link = room.path().join("etc/stayput/vault.conf");
         fs::remove_file(&link).unwrap();
         std::os::unix::fs::symlink(outside.path(), &link).unwrap();
-        assert_eq!(seen(room.path()).place_file, InstalledCopy::Missing);
+        assert_eq!(seen(room.path()).vault_conf, InstalledCopy::Missing);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub struct Image {
     /// The boot stage.
     pub stage: InstalledCopy,
     /// vault.conf: the same vault.
-    pub place_file: InstalledCopy,
+    pub vault_conf: InstalledCopy,
     /// The script that starts the stage.
     pub script: InstalledCopy,
     /// Scripts that run before the stage and mount or resume something; `None`
@@ -132,7 +132,7 @@ fn about(kernel: &Kernel, panic: bool) -> Vec<CheckResult> {
         ),
         InstalledCopy::Missing => add("stage", "has no boot stage: nothing is released."),
     }
-    match image.place_file {
+    match image.vault_conf {
         InstalledCopy::Same => {}
         InstalledCopy::Other => add(
             "vault-conf",
@@ -204,7 +204,7 @@ mod tests {
     fn good() -> Image {
         Image {
             stage: InstalledCopy::Same,
-            place_file: InstalledCopy::Same,
+            vault_conf: InstalledCopy::Same,
             script: InstalledCopy::Same,
             before: Some(Vec::new()),
             missing: Vec::new(),
@@ -248,12 +248,12 @@ mod tests {
             InstalledCopy::Missing,
         ];
         for stage in COPIES {
-            for place_file in COPIES {
+            for vault_conf in COPIES {
                 for script in COPIES {
                     for before in [None, Some(Vec::new())] {
                         let image = Image {
                             stage,
-                            place_file,
+                            vault_conf,
                             script,
                             before: before.clone(),
                             ..good()
@@ -261,7 +261,7 @@ mod tests {
                         let found = found(Ok(image), true);
                         for (name, is_good) in [
                             ("stage", stage == InstalledCopy::Same),
-                            ("vault-conf", place_file == InstalledCopy::Same),
+                            ("vault-conf", vault_conf == InstalledCopy::Same),
                             ("script", script == InstalledCopy::Same),
                             ("order", before.is_some()),
                         ] {

@@ -1,56 +1,58 @@
-//! The neighbours of a running server, and whether they are still there.
+//! Asks whether the neighbours of a running server are still there.
 
 use std::time::Instant;
 
 use heapless::Vec;
 use zeroize::Zeroizing;
 
-use super::look_around::{ON_A_LIVE_NETWORK, hear};
+use super::observe_place::{LIVE_NETWORK_WAIT, collect_answers};
 use crate::environment::factors::{Observed, address_of};
-use crate::environment::matching::enrolled_values;
 use crate::environment::tang::KeyServers;
 use crate::environment::wire::Neighbours;
-use crate::keys::{MasterKey, OpenError};
+use crate::keys::{MasterKey, UnsealError};
 use crate::sys::interface;
-use crate::theft::{Link, Seen};
+use crate::theft::{Cables, Sample};
 use crate::vault::{EnvironmentSlot, Group, Header, Label, MAX_FACTORS, Value};
 
-/// Whom to ask, and what they shall answer. The values are what the place
-/// slot's secret is made of: this belongs into memory that is locked.
-pub struct Watched {
+/// The neighbours to ask, and their right values. The values are secret,
+/// because the place's slot is wrapped under them: keep this in locked memory.
+pub struct WatchedNeighbours {
     labels: Vec<Label, MAX_FACTORS>,
     values: Zeroizing<Vec<Value, MAX_FACTORS>>,
     need: u8,
 }
 
-/// What was heard of one neighbour.
+/// What answered at one neighbour's address; the most favourable answer counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Heard {
+enum NeighbourAnswer {
+    /// Nothing yet.
     Nothing,
+    /// Another station, and not the neighbour.
     Another,
-    /// However many others answer in its place as well: it is there.
+    /// The neighbour itself, however many others answer as well.
     Itself,
 }
 
-impl Watched {
-    /// The neighbours of the place that `key` has opened.
+impl WatchedNeighbours {
+    /// The enrolled neighbours of the place that has opened the vault.
     ///
     /// # Errors
-    /// [`OpenError`] when the enrolled values do not open.
+    /// [`UnsealError`] when the enrolled values do not open.
     pub fn enrolled(
         header: &Header,
         slot: &EnvironmentSlot,
         key: &MasterKey,
-    ) -> Result<Self, OpenError> {
-        let values = Zeroizing::new(enrolled_values(header, slot, key)?);
+    ) -> Result<Self, UnsealError> {
+        let values = Zeroizing::new(slot.enrolled_values(header, key)?);
         let place = slot.factors.iter().zip(values.iter());
-        let place = place.filter(|(factor, _)| factor.group == Group::Place);
+        let place = place.filter(|(factor, _)| factor.group == Group::Neighbours);
         let known = place.map(|(factor, value)| (&factor.label, value));
-        Ok(Self::of(known, slot.need.place))
+        Ok(Self::of(known, slot.need.neighbours))
     }
 
-    /// Those of `labels` that answered just now, right or wrong, up to `need`
-    /// of which must stay: for a server that was opened in another place.
+    /// The neighbours among `labels` that have answered now, with the values
+    /// that they have now: for a server that was opened in another place.
+    /// `need` of them must stay, or all where there are fewer.
     pub fn as_found<'a>(
         labels: impl Iterator<Item = &'a Label>,
         need: u8,
@@ -78,84 +80,88 @@ impl Watched {
         }
     }
 
-    /// How many are asked.
+    /// How many neighbours are asked.
     pub fn count(&self) -> usize {
         self.labels.len()
     }
 
-    /// How many must be themselves.
+    /// How many of them must answer with their right value.
     pub fn need(&self) -> u8 {
         self.need
     }
 
-    /// Asks all of them. A home that is whole answers within milliseconds and
-    /// is asked once; otherwise it takes three seconds, and some twenty
-    /// packets for each neighbour on each live interface.
-    pub fn look(&self) -> Seen {
+    /// Asks all of them. When all answer this takes milliseconds and one packet
+    /// for each neighbour on each live interface; otherwise three seconds and
+    /// some twenty packets each.
+    pub fn sample(&self) -> Sample {
         let mut heard = self.heard_nothing();
         let mut neighbours = Neighbours::on_live_links(self.labels.iter(), Instant::now());
         let mut servers = KeyServers::default();
-        hear(
+        collect_answers(
             &mut neighbours,
             &mut servers,
-            ON_A_LIVE_NETWORK,
+            LIVE_NETWORK_WAIT,
             |answers| {
                 self.note(&mut heard, answers);
-                heard.iter().all(|heard| *heard == Heard::Itself)
+                heard.iter().all(|heard| *heard == NeighbourAnswer::Itself)
             },
         );
-        self.seen(&heard, link())
+        self.count_answers(&heard, cables())
     }
 
-    fn heard_nothing(&self) -> Vec<Heard, MAX_FACTORS> {
-        self.labels.iter().map(|_| Heard::Nothing).collect()
+    fn heard_nothing(&self) -> Vec<NeighbourAnswer, MAX_FACTORS> {
+        self.labels
+            .iter()
+            .map(|_| NeighbourAnswer::Nothing)
+            .collect()
     }
 
-    fn note(&self, heard: &mut [Heard], answers: &[(Label, Value)]) {
+    fn note(&self, heard: &mut [NeighbourAnswer], answers: &[(Label, Value)]) {
         for (label, value) in answers {
             let Some(at) = self.labels.iter().position(|known| known == label) else {
                 continue;
             };
             let now = match self.values[at] == *value {
-                true => Heard::Itself,
-                false => Heard::Another,
+                true => NeighbourAnswer::Itself,
+                false => NeighbourAnswer::Another,
             };
             heard[at] = heard[at].max(now);
         }
     }
 
-    fn seen(&self, heard: &[Heard], link: Link) -> Seen {
+    fn count_answers(&self, heard: &[NeighbourAnswer], cables: Cables) -> Sample {
         let count = |what| {
             let count = heard.iter().filter(|heard| **heard == what).count();
             u8::try_from(count).unwrap_or(u8::MAX)
         };
-        Seen {
-            matched: count(Heard::Itself),
-            different: count(Heard::Another),
-            silent: count(Heard::Nothing),
+        Sample {
+            matched: count(NeighbourAnswer::Itself),
+            different: count(NeighbourAnswer::Another),
+            silent: count(NeighbourAnswer::Nothing),
             need: self.need,
-            link,
+            cables,
         }
     }
 }
 
-/// What the cables say. An interface that root has put down says nothing.
-fn link() -> Link {
+/// The state of the network cables. An interface that root has put down says
+/// nothing.
+fn cables() -> Cables {
     let mut on = interface::wired();
     on.retain(|name| interface::is_up(name) == Ok(true));
     if on.is_empty() {
-        Link::Off
+        Cables::Off
     } else if on.iter().any(|name| interface::has_carrier(name)) {
-        Link::Up
+        Cables::Up
     } else {
-        Link::Lost
+        Cables::Lost
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::enrolment::{Chosen, enrol};
+    use crate::environment::enrolment::test_slot;
     use crate::vault::Thresholds;
 
     const MACS: [[u8; 6]; 3] = [
@@ -180,62 +186,53 @@ mod tests {
     fn slot() -> (Header, MasterKey, EnvironmentSlot) {
         let key = MasterKey::generate();
         let header = Header::of_a_new_server(&key);
-        let machine = (
-            "smbios-uuid".try_into().unwrap(),
-            Value::from_slice(&[7; 16]).unwrap(),
-        );
-        let group = |group| {
-            move |(label, value)| Chosen {
-                group,
-                label,
-                value,
-            }
-        };
-        let chosen: std::vec::Vec<Chosen> = [machine]
+        let uuid = Value::from_slice(&[7; 16]).unwrap();
+        let home = home();
+        let neighbours = home.iter();
+        let neighbours =
+            neighbours.map(|(label, mac)| (Group::Neighbours, label.as_str(), mac.clone()));
+        let factors = [(Group::Machine, "smbios-uuid", uuid)]
             .into_iter()
-            .map(group(Group::Machine))
-            .chain(home().into_iter().map(group(Group::Place)))
-            .collect();
+            .chain(neighbours);
         let need = Thresholds {
             machine: 1,
-            place: 2,
+            neighbours: 2,
             ..Thresholds::default()
         };
-        let name = "home".try_into().unwrap();
-        let slot = enrol(&header, &key, 0, name, &chosen, need, |_, _| ()).unwrap();
+        let slot = test_slot(&header, &key, (0, "home"), factors, need);
         (header, key, slot)
     }
 
-    fn seen(watched: &Watched, answers: &[(Label, Value)]) -> (u8, u8, u8) {
+    fn counts(watched: &WatchedNeighbours, answers: &[(Label, Value)]) -> (u8, u8, u8) {
         let mut heard = watched.heard_nothing();
         watched.note(&mut heard, answers);
-        let Seen {
+        let Sample {
             matched,
             different,
             silent,
             ..
-        } = watched.seen(&heard, Link::Up);
+        } = watched.count_answers(&heard, Cables::Up);
         (matched, different, silent)
     }
 
     #[test]
     fn the_neighbours_of_the_place_are_told_from_others() {
         let (header, key, slot) = slot();
-        let watched = Watched::enrolled(&header, &slot, &key).unwrap();
+        let watched = WatchedNeighbours::enrolled(&header, &slot, &key).unwrap();
         assert_eq!((watched.count(), watched.need()), (3, 2));
         let strange = [9; 6];
-        assert_eq!(seen(&watched, &home()), (3, 0, 0));
-        assert_eq!(seen(&watched, &[]), (0, 0, 3));
+        assert_eq!(counts(&watched, &home()), (3, 0, 0));
+        assert_eq!(counts(&watched, &[]), (0, 0, 3));
         assert_eq!(
-            seen(&watched, &[answer(1, strange), answer(2, MACS[1])]),
+            counts(&watched, &[answer(1, strange), answer(2, MACS[1])]),
             (1, 1, 1)
         );
         // Somebody who answers in its place does not make it go away.
         let both = [answer(1, MACS[0]), answer(1, strange)];
-        assert_eq!(seen(&watched, &both), (1, 0, 2));
+        assert_eq!(counts(&watched, &both), (1, 0, 2));
         // An address that was not asked, and another's hardware address.
         assert_eq!(
-            seen(&watched, &[answer(4, MACS[0]), answer(1, MACS[1])]),
+            counts(&watched, &[answer(4, MACS[0]), answer(1, MACS[1])]),
             (0, 1, 2)
         );
     }
@@ -244,21 +241,21 @@ mod tests {
     fn only_the_key_tells_what_is_enrolled() {
         let (header, _, slot) = slot();
         let other = MasterKey::generate();
-        assert!(Watched::enrolled(&header, &slot, &other).is_err());
+        assert!(WatchedNeighbours::enrolled(&header, &slot, &other).is_err());
     }
 
     #[test]
-    fn a_server_that_a_stick_has_opened_elsewhere_watches_what_it_finds_there() {
+    fn opened_elsewhere_with_a_stick_it_watches_what_is_there() {
         let (.., slot) = slot();
         let mut observed = Observed::default();
         let strange = answer(1, [9; 6]);
         observed.note(&strange.0, &strange.1);
         let labels = || slot.factors.iter().map(|factor| &factor.label);
-        let watched = Watched::as_found(labels(), 2, &observed);
+        let watched = WatchedNeighbours::as_found(labels(), 2, &observed);
         assert_eq!((watched.count(), watched.need()), (1, 1));
-        assert_eq!(seen(&watched, &[strange]), (1, 0, 0));
-        assert_eq!(seen(&watched, &[answer(1, MACS[0])]), (0, 1, 0));
-        let nobody = Watched::as_found(labels(), 2, &Observed::default());
+        assert_eq!(counts(&watched, &[strange]), (1, 0, 0));
+        assert_eq!(counts(&watched, &[answer(1, MACS[0])]), (0, 1, 0));
+        let nobody = WatchedNeighbours::as_found(labels(), 2, &Observed::default());
         assert_eq!((nobody.count(), nobody.need()), (0, 0));
     }
 }

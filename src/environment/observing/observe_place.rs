@@ -1,4 +1,4 @@
-//! Observing the whole place at once, for enrolling and for commands.
+//! Observes the machine, the neighbours and the key servers together, once.
 
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,17 @@ use crate::environment::tang::KeyServers;
 use crate::environment::wire::Neighbours;
 use crate::vault::{Label, Value};
 
-/// How long neighbours are waited for on a live network, where they answer
-/// within milliseconds.
-pub const ON_A_LIVE_NETWORK: Duration = Duration::from_secs(3);
-/// How long everybody has to answer where the cards may be down still: link-up
+/// How long answers are waited for on a live network, where they come within
+/// milliseconds.
+pub const LIVE_NETWORK_WAIT: Duration = Duration::from_secs(3);
+/// How long answers are waited for when the network cards may be down: link-up
 /// takes up to four seconds.
-pub const FROM_NOTHING: Duration = Duration::from_secs(8);
+pub const COLD_START_WAIT: Duration = Duration::from_secs(8);
 
-/// The machine, the neighbours among `labels`, and the key servers; returns
-/// when all of `labels` have answered, at `enough`, or after `patience`.
-pub fn look_around<'a>(
+/// Observes the machine, the neighbours among `labels`, and the key servers.
+/// Returns when all of `labels` have answered, when `enough` says so, or after
+/// `patience`. Interfaces that are down are put up meanwhile.
+pub fn observe_place<'a>(
     labels: impl Iterator<Item = &'a Label> + Clone,
     mut servers: KeyServers,
     patience: Duration,
@@ -27,24 +28,25 @@ pub fn look_around<'a>(
 ) -> Observed {
     let mut observed = observe_machine();
     let mut neighbours = Neighbours::new(labels.clone(), Instant::now());
-    hear(&mut neighbours, &mut servers, patience, |answers| {
+    collect_answers(&mut neighbours, &mut servers, patience, |answers| {
         observed.note_answers(answers);
         all_in(labels.clone(), &observed) || enough(&observed)
     });
     observed
 }
 
-/// Looks around as [`look_around`] on the network as it stands: no interface is
-/// put up for it.
+/// Observes the machine, the neighbours among `labels`, and the key servers, on
+/// the interfaces that are up. Returns when all of `labels` have answered, or
+/// after `patience`.
 #[cfg(feature = "admin")]
-pub fn look_around_quietly<'a>(
+pub fn observe_live_links<'a>(
     labels: impl Iterator<Item = &'a Label> + Clone,
     mut servers: KeyServers,
     patience: Duration,
 ) -> Observed {
     let mut observed = observe_machine();
     let mut neighbours = Neighbours::on_live_links(labels.clone(), Instant::now());
-    hear(&mut neighbours, &mut servers, patience, |answers| {
+    collect_answers(&mut neighbours, &mut servers, patience, |answers| {
         observed.note_answers(answers);
         all_in(labels.clone(), &observed)
     });
@@ -55,9 +57,9 @@ fn all_in<'a>(mut labels: impl Iterator<Item = &'a Label>, observed: &Observed) 
     labels.all(|label| observed.value(label).is_some())
 }
 
-/// Asks and listens until `enough`, which is given the answers as they come
-/// in, or for as long as `patience`.
-pub(super) fn hear(
+/// Asks and listens until `enough` returns true, or for `patience`. `enough`
+/// gets the answers as they come in.
+pub(super) fn collect_answers(
     neighbours: &mut Neighbours,
     servers: &mut KeyServers,
     patience: Duration,
@@ -85,7 +87,7 @@ pub(super) fn hear(
             let mut fds: Vec<PollFd<'_>> =
                 fds.map(|(fd, flags)| PollFd::new(*fd, *flags)).collect();
             let wait = PollTimeout::try_from(due - now).unwrap_or(PollTimeout::MAX);
-            // An interrupted wait is a short one.
+            // A signal may end the wait early, which does no harm.
             let _ = poll(&mut fds, wait);
         }
         is_enough = enough(&neighbours.answers());

@@ -1,20 +1,20 @@
-//! Which passphrases are taken at all, wherever a person chooses one. Pure.
+//! The rules for a new passphrase. Pure.
 
 use core::fmt;
 
 /// Characters of a passphrase, at least.
 const SHORTEST: usize = 8;
 
-/// Why one is not taken; shown to people as it is.
+/// Why a passphrase is not accepted; shown to people as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unusable {
+pub enum UnusablePassphrase {
     /// Fewer than 8 characters.
     TooShort,
-    /// No UTF-8, or control characters in it.
+    /// It is no UTF-8, or has control characters.
     CannotBeTyped,
 }
 
-impl fmt::Display for Unusable {
+impl fmt::Display for UnusablePassphrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TooShort => {
@@ -25,7 +25,7 @@ impl fmt::Display for Unusable {
     }
 }
 
-impl Unusable {
+impl UnusablePassphrase {
     /// What to do next.
     pub fn advice(self) -> &'static str {
         match self {
@@ -35,15 +35,15 @@ impl Unusable {
     }
 }
 
-/// Whether these can be a person's passphrase.
+/// Checks a new passphrase.
 ///
 /// # Errors
-/// [`Unusable`].
-pub fn usable(words: &[u8]) -> Result<(), Unusable> {
-    match str::from_utf8(words) {
-        Ok(text) if text.chars().count() < SHORTEST => Err(Unusable::TooShort),
+/// [`UnusablePassphrase`]: why it is not accepted.
+pub fn check_passphrase(passphrase: &[u8]) -> Result<(), UnusablePassphrase> {
+    match str::from_utf8(passphrase) {
+        Ok(text) if text.chars().count() < SHORTEST => Err(UnusablePassphrase::TooShort),
         Ok(text) if !text.chars().any(char::is_control) => Ok(()),
-        _ => Err(Unusable::CannotBeTyped),
+        _ => Err(UnusablePassphrase::CannotBeTyped),
     }
 }
 
@@ -54,15 +54,19 @@ mod tests {
     #[test]
     fn what_is_short_or_cannot_be_typed_is_refused() {
         for words in ["", "1234567", "señora7"] {
-            let refused = usable(words.as_bytes());
-            assert_eq!(refused, Err(Unusable::TooShort), "{words:?}");
+            let refused = check_passphrase(words.as_bytes());
+            assert_eq!(refused, Err(UnusablePassphrase::TooShort), "{words:?}");
         }
         let not_utf8: &[u8] = b"\xff\xff\xff\xff\xff\xff\xff\xff";
         for words in [b"eight\tletters", &b"a\x1b[2Jbcdefg"[..], not_utf8] {
-            assert_eq!(usable(words), Err(Unusable::CannotBeTyped), "{words:?}");
+            assert_eq!(
+                check_passphrase(words),
+                Err(UnusablePassphrase::CannotBeTyped),
+                "{words:?}"
+            );
         }
         for words in ["12345678", "la señora", "five random words it is"] {
-            assert_eq!(usable(words.as_bytes()), Ok(()), "{words:?}");
+            assert_eq!(check_passphrase(words.as_bytes()), Ok(()), "{words:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! `/etc/stayput/vault.conf`: where this server's vault is. A copy of it is
-//! in the initramfs, so that no other vault that turns up is taken for it.
+//! `/etc/stayput/vault.conf`: names this server's vault. A copy is in the
+//! initramfs, so that no other vault is taken for it.
 
 use core::fmt::Write;
 
@@ -7,30 +7,30 @@ use heapless::String;
 
 use super::header::ServerId;
 
-/// Path of the file, in the system and in the initramfs.
-pub const PLACE_FILE: &str = "/etc/stayput/vault.conf";
-/// Bytes of the file, at most.
-pub const PLACE_FILE_BYTES: usize = 1024;
+/// Path of vault.conf, in the system and in the initramfs.
+pub const VAULT_CONF: &str = "/etc/stayput/vault.conf";
+/// Bytes of vault.conf, at most.
+pub const VAULT_CONF_BYTES: usize = 1024;
 
-/// Names a partition as PARTUUID does: GUID, or disk signature and number.
+/// The PARTUUID of a partition: its GUID, or disk signature and number.
 pub type PartitionId = String<36>;
 
-/// Whose vault, and where it is kept.
+/// The content of vault.conf: whose vault it is, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VaultPlace {
-    /// The server whose vault it must be.
+pub struct VaultConf {
+    /// The server's id, which the vault must have.
     pub server_id: ServerId,
-    /// The partition that is the vault, or holds its file.
+    /// The partition that is the vault, or that holds the vault's file.
     pub partition: PartitionId,
-    /// Name of the vault's file in the partition's top folder; `None` when
-    /// the partition itself is the vault.
+    /// Name of the vault's file in the top folder of the partition; `None`
+    /// where the partition itself is the vault.
     pub file: Option<String<64>>,
 }
 
-/// The line that is wrong, from 1; 0 when a line is missing.
+/// Why vault.conf cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlaceFileError {
-    /// From 1; 0 when a line is missing.
+pub struct VaultConfError {
+    /// The line that is wrong, from 1; 0 where a line is missing.
     pub line: usize,
 }
 
@@ -38,8 +38,9 @@ fn is_partition_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
-impl VaultPlace {
-    /// Whether the vault's file may have this name: no path, nothing hidden.
+impl VaultConf {
+    /// Whether the vault's file may have this name: letters, digits, `.`, `-`
+    /// and `_`, and no dot in front.
     pub fn is_file_name(text: &str) -> bool {
         !text.is_empty()
             && !text.starts_with('.')
@@ -48,12 +49,14 @@ impl VaultPlace {
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
     }
 
+    /// Parses the text of vault.conf.
+    ///
     /// # Errors
-    /// [`PlaceFileError`] names the line that is wrong.
-    pub fn parse(text: &str) -> Result<Self, PlaceFileError> {
+    /// [`VaultConfError`] with the line that is wrong.
+    pub fn parse(text: &str) -> Result<Self, VaultConfError> {
         let (mut server, mut partition, mut file) = (None, None, None);
         for (number, line) in (1..).zip(text.lines()) {
-            let wrong = PlaceFileError { line: number };
+            let wrong = VaultConfError { line: number };
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
@@ -71,7 +74,7 @@ impl VaultPlace {
                 _ => return Err(wrong),
             }
         }
-        let missing = PlaceFileError { line: 0 };
+        let missing = VaultConfError { line: 0 };
         Ok(Self {
             server_id: server.ok_or(missing)?,
             partition: partition.ok_or(missing)?,
@@ -79,8 +82,8 @@ impl VaultPlace {
         })
     }
 
-    /// The file's text.
-    pub fn text(&self) -> String<PLACE_FILE_BYTES> {
+    /// The text of vault.conf.
+    pub fn text(&self) -> String<VAULT_CONF_BYTES> {
         let mut text = String::new();
         let written = write!(
             text,
@@ -93,7 +96,7 @@ impl VaultPlace {
             Some(file) => writeln!(text, "file={file}"),
             None => Ok(()),
         });
-        written.expect("the longest place file fits");
+        written.expect("the longest vault.conf fits");
         text
     }
 }
@@ -103,8 +106,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn place(file: Option<&str>) -> VaultPlace {
-        VaultPlace {
+    fn conf(file: Option<&str>) -> VaultConf {
+        VaultConf {
             server_id: ServerId([7; 16]),
             partition: "8da63339-0007-60c0-c436-083ac8230908".try_into().unwrap(),
             file: file.map(|name| name.try_into().unwrap()),
@@ -112,15 +115,15 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_read_as_it_was_written() {
-        for place in [place(None), place(Some(&"v".repeat(64)))] {
-            assert_eq!(VaultPlace::parse(&place.text()), Ok(place));
+    fn what_was_written_is_read_back() {
+        for conf in [conf(None), conf(Some(&"v".repeat(64)))] {
+            assert_eq!(VaultConf::parse(&conf.text()), Ok(conf));
         }
     }
 
     #[test]
     fn a_wrong_line_is_named() {
-        let good = place(None).text();
+        let good = conf(None).text();
         for bad in [
             "file=../../etc/shadow",
             "file=.hidden",
@@ -130,18 +133,18 @@ mod tests {
         ] {
             let text = format!("{good}{bad}\n");
             assert_eq!(
-                VaultPlace::parse(&text),
-                Err(PlaceFileError { line: 5 }),
+                VaultConf::parse(&text),
+                Err(VaultConfError { line: 5 }),
                 "{bad}"
             );
         }
-        assert_eq!(VaultPlace::parse(""), Err(PlaceFileError { line: 0 }));
+        assert_eq!(VaultConf::parse(""), Err(VaultConfError { line: 0 }));
     }
 
     proptest! {
         #[test]
         fn foreign_text_never_panics(text in ".{0,300}") {
-            let _ = VaultPlace::parse(&text);
+            let _ = VaultConf::parse(&text);
         }
     }
 }

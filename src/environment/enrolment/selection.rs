@@ -1,0 +1,186 @@
+//! Which factors of a place are enrolled, and how many of them are needed. Used
+//! by `stayput enroll` and by `remember` at the prompt.
+
+use core::net::IpAddr;
+
+use super::enrol::ChosenFactor;
+use super::suitability::{UnsuitableNeighbour, check_suitability};
+use crate::environment::factors::{Observed, address_of};
+use crate::environment::matching::Matcher;
+use crate::vault::{
+    EnvironmentSlot, Group, Header, Label, MAX_FACTORS, MAX_NEIGHBOURS, Passphrases, PerGroup,
+    SlotTable, Thresholds, Value,
+};
+
+/// Whether a neighbour was selected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeighbourSelection {
+    /// It is enrolled.
+    Taken,
+    /// It did not answer.
+    Silent,
+    /// What answered cannot bind the server to its place.
+    Unsuitable(UnsuitableNeighbour),
+}
+
+/// The factors to enrol, and why each neighbour is or is not among them.
+pub struct FactorSelection {
+    /// The factors to enrol, with their values.
+    pub chosen: Vec<ChosenFactor>,
+    /// Each neighbour that was asked, the value that answered, and whether it
+    /// was selected.
+    pub neighbours: Vec<(Label, Option<Value>, NeighbourSelection)>,
+}
+
+/// Selects the parts of the machine, 16 at most, and those of `neighbours` that
+/// can bind the server to its place.
+pub fn select_factors(observed: &Observed, neighbours: &[Label]) -> FactorSelection {
+    let mut chosen: Vec<ChosenFactor> = observed
+        .iter()
+        .filter(|(label, _)| !neighbours.contains(label))
+        .take(MAX_FACTORS / 2)
+        .map(|(label, value)| ChosenFactor {
+            group: Group::Machine,
+            label: label.clone(),
+            value: value.clone(),
+        })
+        .collect();
+    let mut taken: Vec<Value> = Vec::new();
+    let mut judge = |label: &Label| {
+        let Some(value) = observed.value(label) else {
+            return (label.clone(), None, NeighbourSelection::Silent);
+        };
+        let selection = match check_suitability(label, value, &taken) {
+            Ok(()) => NeighbourSelection::Taken,
+            Err(reason) => NeighbourSelection::Unsuitable(reason),
+        };
+        if selection == NeighbourSelection::Taken {
+            taken.push(value.clone());
+            chosen.push(ChosenFactor {
+                group: Group::Neighbours,
+                label: label.clone(),
+                value: value.clone(),
+            });
+        }
+        (label.clone(), Some(value.clone()), selection)
+    };
+    let neighbours = neighbours.iter().map(&mut judge).collect();
+    FactorSelection { chosen, neighbours }
+}
+
+/// How many factors of each group there are; at most 32 together.
+pub fn count_by_group(chosen: &[ChosenFactor]) -> PerGroup<u8> {
+    let count = |group| chosen.iter().filter(|factor| factor.group == group).count();
+    PerGroup::from_fn(|group| count(group) as u8)
+}
+
+/// The thresholds that are taken where the owner names none: all parts of the
+/// machine, or all but one where there are three or more; more than half of the
+/// neighbours, because a printer that is switched off must not lock anybody
+/// out; half of the key servers, rounded up.
+///
+/// Without neighbours the threshold is 1, which cannot be reached, or 0 where
+/// key servers bind the server to its place.
+pub fn usual_thresholds(chosen: &[ChosenFactor]) -> Thresholds {
+    let of = count_by_group(chosen);
+    Thresholds {
+        machine: of.machine - u8::from(of.machine > 2),
+        neighbours: match (of.neighbours, of.servers) {
+            (0, 1..) => 0,
+            (neighbours, _) => neighbours / 2 + 1,
+        },
+        servers: of.servers.div_ceil(2),
+    }
+}
+
+/// Whether a slot opens with what is observed here and now; asked before it
+/// replaces another. Each combination without a key server costs one scrypt.
+pub fn opens_again(header: &Header, slot: &EnvironmentSlot, observed: &Observed) -> bool {
+    let mut matcher = Matcher::new(slot);
+    while matcher.has_next(slot, observed) {
+        if matcher.try_next(header, slot, observed).is_some() {
+            return true;
+        }
+    }
+    false
+}
+
+/// A slot table with this place alone, and these passphrases.
+pub fn table_with_place(slot: EnvironmentSlot, passphrases: Passphrases) -> SlotTable {
+    let mut table = SlotTable {
+        next_id: slot.id.saturating_add(1),
+        passphrases,
+        ..SlotTable::default()
+    };
+    table.environments.extend([Box::new(slot)]);
+    table
+}
+
+/// The IP addresses of the neighbours among the factors, 16 at most, as the
+/// policy keeps them.
+pub fn neighbour_addresses(chosen: &[ChosenFactor]) -> heapless::Vec<IpAddr, MAX_NEIGHBOURS> {
+    let found = chosen.iter().filter_map(|factor| address_of(&factor.label));
+    found.take(MAX_NEIGHBOURS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::factors::neighbour_label;
+
+    fn observed(stations: &[(Label, &[u8])]) -> Observed {
+        let mut observed = Observed::default();
+        let serial: Label = "board-serial".try_into().unwrap();
+        observed.note(&serial, &Value::from_slice(b"123").unwrap());
+        for (label, mac) in stations {
+            observed.note(label, &Value::from_slice(mac).unwrap());
+        }
+        observed
+    }
+
+    #[test]
+    fn only_neighbours_that_answer_and_bind_are_taken() {
+        let labels = [1, 2, 3].map(|n| neighbour_label([10, 0, 0, n].into()));
+        let seen = observed(&[
+            (labels[0].clone(), &[0x00, 0x1b, 0x21, 0, 0, 1]),
+            (labels[1].clone(), &[0x00, 0x1b, 0x21, 0, 0, 1]),
+        ]);
+        let choice = select_factors(&seen, &labels);
+        let selected: Vec<NeighbourSelection> =
+            choice.neighbours.iter().map(|found| found.2).collect();
+        assert_eq!(selected[0], NeighbourSelection::Taken);
+        assert!(
+            matches!(selected[1], NeighbourSelection::Unsuitable(_)),
+            "the same card"
+        );
+        assert_eq!(selected[2], NeighbourSelection::Silent);
+        let of = count_by_group(&choice.chosen);
+        assert_eq!((of.machine, of.neighbours), (1, 1));
+        assert_eq!(
+            neighbour_addresses(&choice.chosen)[..],
+            [IpAddr::from([10, 0, 0, 1])]
+        );
+    }
+
+    #[test]
+    fn half_of_the_key_servers_are_needed_and_then_no_neighbour() {
+        for (servers, needed) in [(1, 1), (2, 1), (3, 2), (8, 4)] {
+            let mut chosen = select_factors(&observed(&[]), &[]).chosen;
+            for n in 0..servers {
+                chosen.push(ChosenFactor {
+                    group: Group::Servers,
+                    label: format!("tang 10.0.0.{n}:80").as_str().try_into().unwrap(),
+                    value: Value::from_slice(&[n; 32]).unwrap(),
+                });
+            }
+            let need = usual_thresholds(&chosen);
+            assert_eq!((need.neighbours, need.servers), (0, needed));
+        }
+    }
+
+    #[test]
+    fn a_place_without_neighbours_asks_for_more_than_there_are() {
+        let choice = select_factors(&observed(&[]), &[]);
+        assert_eq!(usual_thresholds(&choice.chosen).neighbours, 1);
+    }
+}

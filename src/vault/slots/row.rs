@@ -1,0 +1,135 @@
+//! One permitted combination of a place's factors: the master key, wrapped
+//! under their values together.
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::environment::{Label, MAX_FACTORS, Value};
+use super::key_server::is_key_server;
+use crate::keys::{MasterKey, ScryptParams, Secret32, UnsealError, WrappedKey, random_bytes};
+use crate::vault::header::Header;
+use crate::vault::record::FORMAT_VERSION;
+
+const LABEL: &str = "stayput environment row v1";
+const STRONG_LABEL: &[u8] = b"stayput strong row v1";
+
+/// One permitted combination. The master key is wrapped under all its values
+/// together, so that a guess can only be tested as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Bit i stands for factor i of the slot.
+    pub members: u32,
+    /// Salt of scrypt, or of HKDF in a row with a key server.
+    pub salt: [u8; 32],
+    /// The master key, wrapped under the members' values.
+    pub wrapped: WrappedKey,
+}
+
+impl Row {
+    /// Wraps `key` for the combination `members` of slot `slot_id`, under the
+    /// labels and values of its members in the slot's order. Costs one scrypt
+    /// (32 MiB, tens of milliseconds) where no key server is among them.
+    pub fn wrap(
+        header: &Header,
+        slot_id: u32,
+        members: u32,
+        values: &[(&Label, &Value)],
+        key: &MasterKey,
+    ) -> Self {
+        let salt = random_bytes();
+        let secret = secret(values, &salt).expect("labels and values of fixed capacity fit");
+        let bound_to = associated(header, slot_id, members);
+        Self {
+            members,
+            salt,
+            wrapped: WrappedKey::wrap(&secret, LABEL, &bound_to, key),
+        }
+    }
+
+    /// Unwraps the master key with the labels and values of the members, in the
+    /// slot's order. Costs one scrypt (32 MiB, tens of milliseconds) where no
+    /// key server is among them. Whether the key is this server's is not
+    /// checked.
+    ///
+    /// # Errors
+    /// [`UnsealError`] when a value is wrong.
+    pub fn unwrap(
+        &self,
+        header: &Header,
+        slot_id: u32,
+        values: &[(&Label, &Value)],
+    ) -> Result<MasterKey, UnsealError> {
+        let secret = secret(values, &self.salt)?;
+        let bound_to = associated(header, slot_id, self.members);
+        self.wrapped.unwrap(&secret, LABEL, &bound_to)
+    }
+}
+
+/// Whether factor number `factor` is in the combination `members`.
+pub fn has_member(members: u32, factor: usize) -> bool {
+    members & (1 << factor) != 0
+}
+
+/// The associated data of a slot's wraps and seals.
+pub(super) fn associated(header: &Header, slot_id: u32, members: u32) -> [u8; 29] {
+    let mut data = [0; 29];
+    data[0] = FORMAT_VERSION;
+    data[1..17].copy_from_slice(&header.server_id.0);
+    data[17..21].copy_from_slice(&header.generation.to_le_bytes());
+    data[21..25].copy_from_slice(&slot_id.to_le_bytes());
+    data[25..].copy_from_slice(&members.to_le_bytes());
+    data
+}
+
+/// The secret of a combination: labels and values of its members, each behind
+/// its length. The value of a key server cannot be guessed, so a combination
+/// that holds one goes through HKDF; all others go through scrypt.
+///
+/// # Errors
+/// [`UnsealError`] when there are more members than a slot has factors.
+fn secret(
+    labels_and_values: &[(&Label, &Value)],
+    salt: &[u8; 32],
+) -> Result<Secret32, UnsealError> {
+    let mut bytes: Zeroizing<Vec<u8, { MAX_FACTORS * 130 }>> = Zeroizing::new(Vec::new());
+    for (label, value) in labels_and_values {
+        for part in [label.as_bytes(), value.as_slice()] {
+            let fits =
+                bytes.push(part.len() as u8).is_ok() && bytes.extend_from_slice(part).is_ok();
+            if !fits {
+                return Err(UnsealError);
+            }
+        }
+    }
+    let mut labels = labels_and_values.iter().map(|(label, _)| label);
+    if labels.any(|label| is_key_server(label)) {
+        return Ok(Secret32::derive_from(&bytes, salt, STRONG_LABEL));
+    }
+    ScryptParams::FACTORS
+        .stretch(&bytes, salt)
+        .map_err(|_| UnsealError)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_combination_without_key_server_costs_scrypt() {
+        let salt = [5; 32];
+        let label = |text: &str| Label::try_from(text).unwrap();
+        let (soft, server) = (label("arp 10.0.0.1"), label("tang 10.0.0.5:80"));
+        let value = Value::from_slice(b"value").unwrap();
+        let secret_of = |members: &[&Label]| {
+            let members: std::vec::Vec<_> = members.iter().map(|label| (*label, &value)).collect();
+            *secret(&members, &salt).unwrap().expose()
+        };
+        let soft_bytes = b"\x0carp 10.0.0.1\x05value";
+        let both_bytes = b"\x0carp 10.0.0.1\x05value\x10tang 10.0.0.5:80\x05value";
+        let stretched = ScryptParams::FACTORS.stretch(soft_bytes, &salt).unwrap();
+        assert_eq!(&secret_of(&[&soft]), stretched.expose());
+        let derived = Secret32::derive_from(both_bytes, &salt, STRONG_LABEL);
+        assert_eq!(&secret_of(&[&soft, &server]), derived.expose());
+    }
+}
