@@ -216,9 +216,9 @@ const FORMATS: [&str; 8] = [
     "src/theft",
     "src/environment",
     "src/stick",
-    "src/admin/init",
-    "src/admin/enroll",
-    "src/admin/stick",
+    "src/admin/commands/init",
+    "src/admin/commands/enroll",
+    "src/admin/commands/stick",
 ];
 
 /// What decides about a server that is kept: the image, the formats, and how

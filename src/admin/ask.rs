@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Exit, Problem, Result};
+use crate::admin::problem::{Exit, Problem, Result};
 use crate::stick::PIN_MAX;
 use crate::sys::terminal::Terminal;
 
-/// Asks a question; `Ok` is a yes. `already` stands for `--yes`.
+/// Asks a question and returns `Ok` on a yes. `already` is `--yes`: nothing is
+/// asked then.
 ///
 /// # Errors
 /// When the answer is no, or when nobody is there to ask.
@@ -37,7 +38,7 @@ pub fn confirm(question: &str, already: bool) -> Result<()> {
 /// A PIN, a passphrase or a recovery code, erased on drop.
 pub type Pin = Zeroizing<Vec<u8>>;
 
-/// What is asked for without being shown.
+/// A secret that is typed without being shown.
 #[derive(Clone, Copy)]
 enum Secret {
     Pin,
@@ -82,18 +83,20 @@ pub fn pin(question: &str, from_stdin: bool) -> Result<Pin> {
     hidden(Secret::Pin, question, from_stdin)
 }
 
-/// The same for a passphrase.
+/// Asks for a passphrase without showing it; with `from_stdin` it is the next
+/// line of standard input. At most [`PIN_MAX`] bytes.
 ///
 /// # Errors
-/// As [`pin`].
+/// When there is nobody to ask, or it is too long.
 pub fn passphrase(question: &str, from_stdin: bool) -> Result<Pin> {
     hidden(Secret::Passphrase, question, from_stdin)
 }
 
-/// The same for the recovery code.
+/// Asks for the recovery code without showing it; with `from_stdin` it is the
+/// next line of standard input. At most [`PIN_MAX`] bytes.
 ///
 /// # Errors
-/// As [`pin`].
+/// When there is nobody to ask, or it is too long.
 pub fn code(question: &str, from_stdin: bool) -> Result<Pin> {
     hidden(Secret::Code, question, from_stdin)
 }
@@ -117,7 +120,8 @@ fn hidden(secret: Secret, question: &str, from_stdin: bool) -> Result<Pin> {
     Ok(typed)
 }
 
-/// `None` when there is no terminal, or it was ended with Ctrl-C or Ctrl-D.
+/// Reads a line from /dev/tty. `None` without a terminal, or after Ctrl-C or
+/// Ctrl-D.
 fn type_hidden(question: &str) -> Option<Pin> {
     let terminal = Terminal::open(Path::new("/dev/tty")).ok()?;
     let say = |text: &str| drop(terminal.write(text.as_bytes()));

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{
-    Result, audit, check, code, enroll, init, install, log, mariadb, passphrase, policy, release,
-    reset, simulate, status, stick, watch,
+use crate::admin::commands::{
+    audit, check, code, enroll, init, install, log, mariadb, passphrase, policy, release, reset,
+    simulate, status, stick, watch,
 };
+use crate::admin::problem::Result;
 
 /// Releases the database key at boot only where this server belongs.
 ///

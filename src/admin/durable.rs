@@ -1,4 +1,4 @@
-//! Files that are there after a power cut, or not at all.
+//! Writes that survive a power cut, whole or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -6,7 +6,8 @@ use std::path::Path;
 
 use nix::unistd::syncfs;
 
-/// Writes a whole file that is there after a power cut, or not at all.
+/// Replaces a file: after a power cut it holds the old text or the new one,
+/// never a part. The directories above it are made.
 ///
 /// # Errors
 /// What the filesystem says.
@@ -23,7 +24,7 @@ pub fn write_durably(path: &Path, contents: &[u8]) -> io::Result<()> {
     sync_directory(path)
 }
 
-/// Makes a rename or a removal of `path` last.
+/// Makes a rename or a removal of `path` survive a power cut.
 ///
 /// # Errors
 /// What the filesystem says.
@@ -34,25 +35,27 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The filesystem of a directory, from a moment on: a write that does not reach
-/// the disk after it is told by [`Filesystem::sync`], whoever wrote it and
-/// whoever else was told. Taken before a copy begins, it vouches for the copy.
+/// A filesystem whose failed writes are counted from the moment it is opened.
+/// [`Filesystem::sync`] reports every write since then that did not reach the
+/// disk, whoever wrote it. Opened before a copy begins, it vouches for the copy.
 #[derive(Debug)]
 pub struct Filesystem(File);
 
 impl Filesystem {
+    /// Opens the filesystem that holds `directory`.
+    ///
     /// # Errors
     /// What open(2) says.
     pub fn of(directory: &Path) -> io::Result<Self> {
         File::open(directory).map(Self)
     }
 
-    /// Puts everything that was written to it onto the disk: MariaDB leaves
-    /// some of its files to the kernel.
+    /// Writes everything to the disk (syncfs(2)). MariaDB does not sync all of
+    /// its files itself.
     ///
     /// # Errors
-    /// EIO when a write has not reached the disk. Linux says so since 5.8:
-    /// before it, no error is no proof.
+    /// EIO when a write has not reached the disk. Linux reports that since 5.8;
+    /// on an older kernel success proves nothing.
     pub fn sync(&self) -> io::Result<()> {
         Ok(syncfs(&self.0)?)
     }

@@ -1,13 +1,14 @@
-//! MariaDB's service as systemd knows it: whether it runs, stopping and
-//! starting it.
+//! MariaDB's service in systemd: its state, stopping and starting it.
 
 use std::path::Path;
 use std::process::Command;
 
-use super::systemd::{self, SYSTEMCTL, running};
-use super::{Problem, Result, program};
+use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
+use crate::admin::systemd::{self, SYSTEMCTL, running};
 
-/// What each key of an enrolled database is checked against.
+/// The check values of the database's keys; the file exists once MariaDB is
+/// encrypted.
 pub const CHECK_FILE: &str = "/var/lib/stayput/mariadb.check";
 
 /// Whether this server's database is encrypted with keys from here.
@@ -19,13 +20,13 @@ fn systemctl(arguments: &[&str]) -> Result<()> {
     systemd::systemctl(arguments, "`journalctl -u mariadb -n 20` shows why.")
 }
 
-/// The newer of Debian's packages start MariaDB when a client knocks, too.
+/// Newer packages of Debian also start MariaDB when a client connects.
 const SOCKET: &str = "mariadb.socket";
 
-/// Lets MariaDB be stopped, and neither waits nor says anything.
+/// Asks systemd to stop MariaDB. Does not wait, and reports nothing.
 pub fn stop_mariadb_later() {
     for unit in [SOCKET, "mariadb.service"] {
-        // One that is not there needs no stopping.
+        // A unit that does not exist needs no stopping.
         let _ = systemctl(&["stop", "--no-block", unit]);
     }
 }
@@ -38,7 +39,7 @@ pub fn stop_units() -> Result<()> {
     if !running() {
         return Ok(());
     }
-    // With a pattern, systemctl takes what is loaded, and nothing is no error.
+    // A pattern matches loaded units only; matching none is no error.
     systemctl(&[
         "stop",
         "mariadb.socket",
@@ -48,7 +49,7 @@ pub fn stop_units() -> Result<()> {
     ])
 }
 
-/// Stops MariaDB, and makes sure that it is stopped and stays so.
+/// Stops MariaDB, and sees that no mariadbd is left.
 ///
 /// # Errors
 /// When a mariadbd goes on running.
@@ -81,14 +82,13 @@ pub fn stop_mariadb() -> Result<()> {
     ))
 }
 
-/// What systemd says of MariaDB's unit in one word; `None` where it does not
-/// run.
+/// The active state of MariaDB's unit; `None` where systemd does not run.
 fn state() -> Option<String> {
     if !running() {
         return None;
     }
     let mut ask = Command::new(SYSTEMCTL);
-    // It ends with a failure for all words but `active`.
+    // It fails for every state but `active`.
     let said = ask.args(["is-active", "mariadb.service"]).output().ok()?;
     Some(String::from_utf8_lossy(&said.stdout).trim().to_owned())
 }
@@ -103,12 +103,11 @@ pub fn is_starting() -> bool {
     matches!(state().as_deref(), Some("activating" | "reloading"))
 }
 
-/// Stops a start that is under way, before its keys go: mariadbd that looks
-/// for them in vain has by then counted its recovery as done, and rows are
-/// lost.
+/// Stops a start that is under way, before its keys are removed. A mariadbd that
+/// misses its keys during recovery marks the recovery as done, and rows are lost.
 pub fn stop_a_start() {
     if is_starting() {
-        // What else could be done is done by whoever takes the keys.
+        // On a failure the caller goes on and removes the keys.
         let _ = systemctl(&["stop", "mariadb.service"]);
     }
 }
@@ -122,7 +121,7 @@ pub fn start_mariadb() -> Result<()> {
     if !running() {
         return Ok(());
     }
-    // A start that failed too often is otherwise refused.
+    // systemd refuses a unit that has failed too often.
     let _ = systemctl(&["reset-failed", "mariadb.service"]);
     if knows(SOCKET) {
         let _ = systemctl(&["reset-failed", SOCKET]);
@@ -139,7 +138,7 @@ fn knows(unit: &str) -> bool {
     systemctl(&["is-enabled", "--quiet", unit]).is_ok()
 }
 
-/// What MariaDB's unit said last.
+/// The last errors in the journal of MariaDB's unit.
 fn last_words() -> Option<String> {
     let text = program::run(
         Command::new("/usr/bin/journalctl").args([

@@ -1,36 +1,28 @@
-//! The commands of `stayput`, each in a file or a folder of its own, and what
-//! several of them share.
+//! The command line of `stayput`: the commands, and beside them what several
+//! of them share.
 
-mod advertised;
 mod ask;
-mod audit;
-mod check;
 pub mod cli;
-mod code;
+mod commands;
 mod durable;
-mod enroll;
-mod entry;
-mod guessing;
-mod init;
-mod install;
-mod log;
-pub mod mariadb;
+mod event_text;
+mod factor_counts;
+mod guessing_time;
+mod installed_files;
+mod key_destruction;
+mod key_release;
+mod mariadb;
 mod mariadb_service;
 mod names;
 mod open_vault;
-mod passphrase;
-mod policy;
+mod own_addresses;
+mod pending_reset;
 mod problem;
 mod program;
-mod release;
-mod reset;
-mod simulate;
-mod status;
-mod stick;
 mod systemd;
+mod tang_advertisement;
+mod timestamp;
+mod typed_secrets;
 mod unlock;
-mod watch;
+mod watch_service;
 mod ways_in;
-
-pub use problem::{Exit, Problem, Result};
-pub use unlock::{UnlockOptions, Unlocked, unlock};

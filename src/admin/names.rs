@@ -5,13 +5,16 @@ use std::fmt;
 
 use heapless::String as Bounded;
 
-/// Why a text is not taken for a name.
+/// The place that `init` enrolls, until `enroll` replaces it: this machine
+/// alone, wherever it stands.
+pub const SETUP_PLACE: &str = "setup";
+
+/// Why a text is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
-    /// It is empty, or has control characters in it, which would write over the
-    /// screen.
+    /// It is empty, or has control characters, which could overwrite the screen.
     NotReadable,
-    /// The vault has room for so many bytes.
+    /// It has more bytes than this, the room in the vault.
     TooLong(usize),
 }
 

@@ -1,11 +1,11 @@
-//! The vault that vault.conf names, as it stands: without the master key.
+//! The vault that vault.conf names, opened without the master key.
 
-use super::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 use crate::sys::sysfs;
 use crate::vault::locate::{self, VaultDisk};
 use crate::vault::{VAULT_CONF, VAULT_CONF_BYTES, Vault, VaultConf};
 
-/// Where vault.conf says that the vault is.
+/// Reads vault.conf, which says where the vault is.
 ///
 /// # Errors
 /// When there is no such file or it makes no sense.
@@ -32,10 +32,10 @@ pub fn open_vault() -> Result<Vault<VaultDisk>> {
     Ok(locate::open(&vault_conf()?)?)
 }
 
-/// Opens it for reading only: nothing in it is mended, nothing can be written.
+/// Opens the vault for reading only: nothing in it is mended or written.
 ///
 /// # Errors
-/// As [`open_vault`].
-pub fn look_at_vault() -> Result<Vault<VaultDisk>> {
+/// When vault.conf or the vault cannot be read, in a person's words.
+pub fn open_vault_read_only() -> Result<Vault<VaultDisk>> {
     Ok(locate::open_read_only(&vault_conf()?)?)
 }

@@ -1,4 +1,4 @@
-//! How a command says that it could not do what it was asked.
+//! How a command reports a failure.
 
 use std::path::Path;
 use std::{fmt, io};
@@ -22,14 +22,19 @@ pub enum Exit {
 /// One line that says what happened and one that says what to do next.
 #[derive(Debug)]
 pub struct Problem {
+    /// What the process ends with.
     pub exit: Exit,
+    /// What happened.
     pub what: String,
+    /// What to do about it.
     pub next: String,
 }
 
+/// What a command gives back.
 pub type Result<T> = std::result::Result<T, Problem>;
 
 impl Problem {
+    /// A problem with this exit code.
     pub fn new(exit: Exit, what: impl Into<String>, next: impl Into<String>) -> Self {
         Self {
             exit,
@@ -38,10 +43,12 @@ impl Problem {
         }
     }
 
+    /// Something failed on the way.
     pub fn failed(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(Exit::Failed, what, next)
     }
 
+    /// It would do harm; nothing was changed.
     pub fn refused(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(Exit::Refused, what, next)
     }
@@ -66,7 +73,7 @@ impl From<LocateError> for Problem {
     }
 }
 
-/// Of a vault that is open.
+/// An error of a vault that was opened.
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
         Self::failed(

@@ -1,15 +1,14 @@
-//! Running another program of the system and saying what it says when it
-//! fails.
+//! Runs other programs of the system and passes on what they say when they fail.
 
 use std::process::{Command, Stdio};
 
-use super::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 
-/// Runs a program without input; gives what it printed. `next` is what a
-/// person does when it fails.
+/// Runs a program without input and returns what it printed. `next` is what a
+/// person can do when it fails.
 ///
 /// # Errors
-/// The program cannot be run, or ends with a failure: its own words.
+/// When the program cannot be run or fails; with its own words.
 pub fn run(command: &mut Command, next: &str) -> Result<String> {
     let said = match command.stdin(Stdio::null()).output() {
         Ok(output) if output.status.success() => {

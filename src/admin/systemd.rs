@@ -3,25 +3,27 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{Result, program};
+use crate::admin::problem::Result;
+use crate::admin::program;
 
+/// systemd's command, by its full path.
 pub const SYSTEMCTL: &str = "/usr/bin/systemctl";
 
-/// Whether it is there, running or not.
+/// Whether systemd is installed.
 pub fn installed() -> bool {
     Path::new(SYSTEMCTL).exists()
 }
 
-/// Whether systemd runs this machine; in an image that is being made it does
-/// not, and units are only written.
+/// Whether systemd runs this machine. It does not in an image that is being
+/// made; units are only written there.
 pub fn running() -> bool {
     Path::new("/run/systemd/system").exists()
 }
 
-/// Lets systemd read changed units.
+/// Makes systemd read its units again.
 ///
 /// # Errors
-/// What it says.
+/// When systemd cannot be asked; with its own words.
 pub fn reload() -> Result<()> {
     if running() {
         systemctl(&["daemon-reload"], "`systemctl status` tells more.")
@@ -31,15 +33,15 @@ pub fn reload() -> Result<()> {
 }
 
 /// # Errors
-/// What it says; `next` is what a person does then.
+/// When systemctl fails; with its own words and `next`.
 pub fn systemctl(arguments: &[&str], next: &str) -> Result<()> {
     program::run(Command::new(SYSTEMCTL).args(arguments), next).map(drop)
 }
 
-/// Whether the machine is being switched off or started anew.
+/// Whether the machine is being switched off or restarted.
 pub fn is_stopping() -> bool {
     let mut ask = Command::new(SYSTEMCTL);
-    // It ends with a failure for all words but `running`.
+    // It fails for every state but `running`.
     let said = ask.arg("is-system-running").output();
     said.is_ok_and(|said| said.stdout.trim_ascii() == b"stopping")
 }

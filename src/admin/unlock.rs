@@ -1,13 +1,13 @@
-//! Opening the vault for a command: by the place itself, else by what a person
-//! has or knows.
+//! Opens the vault for a command: by the place, or by what a person has or
+//! knows.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::ask;
-use super::entry::{key_from_code, key_from_passphrase};
-use super::open_vault::open_vault;
-use super::{Exit, Problem, Result};
+use crate::admin::ask;
+use crate::admin::open_vault::open_vault;
+use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::typed_secrets::{key_from_code, key_from_passphrase};
 use crate::environment::{
     ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed, compare,
     neighbour_addresses, observe_place,
@@ -20,7 +20,7 @@ use crate::vault::{
     EventKind, MariadbRelease, Policy, ProvenRecords, SlotTable, StickList, Vault, is_key_server,
 };
 
-/// How a command that needs the master key may get at it.
+/// How a command gets the master key.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct UnlockOptions {
     /// Open the vault with this backup stick (for example /dev/sdb1)
@@ -42,8 +42,10 @@ pub struct UnlockOptions {
 
 /// The vault and its key, for as long as one command takes.
 pub struct Unlocked {
+    /// The open vault.
     pub vault: Vault<VaultDisk>,
     key: MasterKey,
+    /// The records that the key proves.
     pub proven: ProvenRecords,
 }
 
@@ -65,16 +67,21 @@ pub fn unlock(options: &UnlockOptions) -> Result<Unlocked> {
     Ok(Unlocked { vault, key, proven })
 }
 
-/// What the place says about one enrolled environment.
+/// What the surroundings say about one enrolled place.
 pub struct Recognition {
+    /// `None` where the place does not open the vault.
     pub key: Option<MasterKey>,
+    /// The place that opened it; else the one that was enrolled first.
     pub place: String,
+    /// What is as enrolled and what is not; only where the place opens the vault.
     pub comparison: Option<Comparison>,
+    /// How many factors the place needs.
     pub need: crate::vault::Thresholds,
+    /// What answered.
     pub observed: Observed,
 }
 
-/// Looks around and tries every enrolled place.
+/// Observes the surroundings and tries every enrolled place.
 pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognition> {
     let header = vault.header();
     let mut places = Places::of(slots);
@@ -87,7 +94,7 @@ pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognit
         if found.is_none() {
             found = places.try_all(header, slots, observed);
         }
-        // Go on looking for the rest: what has changed is to be named.
+        // Never enough: what has changed is to be named too.
         false
     };
     let servers = KeyServers::of(&slots.environments, Instant::now());
@@ -120,7 +127,7 @@ fn key_from_place(vault: &Vault<VaultDisk>) -> Result<MasterKey> {
         .ok_or_else(|| locked("The server does not recognise this place.".into()))
 }
 
-/// The key on the stick that somebody named.
+/// Reads the key from the stick that was named, asking for its PIN.
 fn key_from_stick(vault: &Vault<VaultDisk>, device: &Path, pin_stdin: bool) -> Result<MasterKey> {
     let header = vault.header();
     let refused = |error: StickError| {
@@ -149,11 +156,12 @@ impl Unlocked {
         Ok(Self { vault, key, proven })
     }
 
+    /// The key that opened the vault.
     pub fn master_key(&self) -> &MasterKey {
         &self.key
     }
 
-    /// Notes in the vault what MariaDB is given at each boot from now on.
+    /// Stores in the policy what MariaDB is given at each boot.
     ///
     /// # Errors
     /// When the vault cannot be written.
@@ -164,7 +172,7 @@ impl Unlocked {
         self.log(EventKind::MariadbEnabled)
     }
 
-    /// Puts this policy in place of the one in the vault.
+    /// Replaces the policy in the vault.
     ///
     /// # Errors
     /// When the vault cannot be written.
@@ -173,7 +181,8 @@ impl Unlocked {
         Ok(())
     }
 
-    /// Notes whom to ask when this place is to be remembered after a reset.
+    /// Stores in the policy whom to ask when this place is enrolled after a
+    /// reset.
     ///
     /// # Errors
     /// When the vault cannot be written.
@@ -184,7 +193,7 @@ impl Unlocked {
         self.set_policy(policy)
     }
 
-    /// Puts this list of sticks in place of the one in the vault.
+    /// Replaces the list of sticks in the vault.
     ///
     /// # Errors
     /// When the vault cannot be written.
@@ -193,7 +202,7 @@ impl Unlocked {
         Ok(())
     }
 
-    /// Puts this table of slots in place of the one in the vault.
+    /// Replaces the table of slots in the vault.
     ///
     /// # Errors
     /// When the vault cannot be written.
@@ -201,7 +210,7 @@ impl Unlocked {
         Ok(self.vault.replace_slots(&self.key, slots)?)
     }
 
-    /// Adds to the vault's event log, and seals it up to there.
+    /// Appends an event to the vault's log, and seals the log up to it.
     ///
     /// # Errors
     /// When the vault cannot be written.

@@ -1,19 +1,23 @@
-//! What opens the server besides its place, and what removing one of these
-//! leaves.
+//! The ways in besides the place, and what removing one of them leaves.
 
-use super::{Problem, Result, Unlocked, ask};
+use crate::admin::ask;
+use crate::admin::problem::{Problem, Result};
+use crate::admin::unlock::Unlocked;
 use crate::vault::{Passphrase, StickList, VaultError};
 
-/// How many of each kind there are that are known to open.
+/// The ways in that are known to open, by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaysIn {
+    /// Verified sticks of the present key.
     pub sticks: usize,
+    /// The recovery code was typed back.
     pub code: bool,
+    /// Passphrases that open, those for duress left out.
     pub passphrases: usize,
 }
 
 impl WaysIn {
-    /// With this list of sticks in place of the vault's own.
+    /// Counts them, with `list` in place of the vault's own list of sticks.
     ///
     /// # Errors
     /// When the slots cannot be read for another reason than that they were
@@ -45,6 +49,7 @@ impl WaysIn {
         })
     }
 
+    /// Whether only the place is left.
     pub fn is_none(&self) -> bool {
         self.passphrases == 0 && !self.survive_a_reset()
     }
@@ -54,7 +59,7 @@ impl WaysIn {
         self.sticks > 0 || self.code
     }
 
-    /// What it means that no more than these are left.
+    /// What it means that only these are left.
     fn warning(&self) -> &'static str {
         if self.is_none() {
             "THIS IS THE LAST WAY IN. After it only the place opens this server: when it is moved,\n\
@@ -67,8 +72,8 @@ impl WaysIn {
     }
 }
 
-/// Asks before something is removed; a second time, with what it means, when
-/// it leaves only what is in `lost`. Each `--yes` answers one question.
+/// Asks before a way in is removed. When only the ways in `lost` would be left,
+/// it says what that means and asks again. Each `--yes` answers one question.
 ///
 /// # Errors
 /// When one of the answers is no.

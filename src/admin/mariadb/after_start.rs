@@ -1,10 +1,10 @@
 //! `stayput mariadb started`: MariaDB's unit has started a process. Is it the
 //! one that the gate let through?
 //!
-//! The gate foretells from what systemd holds; an option that it does not know
-//! may still lead elsewhere. What runs is looked at before anything else, and
-//! what does not fit is stopped at once: it would take in rows that the
-//! enrolled database never sees.
+//! The gate forecasts a start from what systemd has loaded; an option that it does
+//! not know may still lead elsewhere. So the process itself is checked before
+//! anything else, and stopped at once if it does not fit: it would accept rows
+//! that the enrolled database never sees.
 
 use std::env;
 use std::path::Path;
@@ -12,28 +12,29 @@ use std::path::Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::admin::key_release;
+use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd::systemctl;
-use crate::admin::{Problem, Result, release};
 
-use super::data_directory::DataDirectory;
-use super::gate::read_check_file;
-use super::launch::{UNIT, own_unit};
-use super::process::{NotServing, main_process, process_serves};
-use super::server::ServiceUser;
+use crate::admin::mariadb::check_file::read_check_file;
+use crate::admin::mariadb::data_directory::DataDirectory;
+use crate::admin::mariadb::launch::{UNIT, own_unit};
+use crate::admin::mariadb::process::{NotServing, main_process, process_serves};
+use crate::admin::mariadb::service_user::ServiceUser;
 
-/// Looks at the unit's process, then lets the keys leave if that is the policy.
+/// Checks the unit's process, then removes the keys if the policy says so.
 ///
 /// # Errors
 /// When the process does not fit; it was stopped then.
 pub fn started(unit: Option<&str>) -> Result<()> {
     let unit = unit.map(str::to_owned).or_else(own_unit);
-    // The keys leave in either case: whatever was started has read them.
-    let looked = look(unit.as_deref().unwrap_or(UNIT));
-    release::after_start()?;
-    looked
+    // In either case: whatever was started has read the keys.
+    let checked = check_process(unit.as_deref().unwrap_or(UNIT));
+    key_release::remove_if_read()?;
+    checked
 }
 
-fn look(unit: &str) -> Result<()> {
+fn check_process(unit: &str) -> Result<()> {
     let check = read_check_file()?;
     let data = DataDirectory::seen_at(Path::new(check.data_directory()));
     let user = ServiceUser::find()?;
@@ -49,7 +50,7 @@ fn look(unit: &str) -> Result<()> {
         eprintln!("stayput: warning: MariaDB (process {pid}) cannot be judged: {what}");
         return Ok(());
     }
-    // Said first: systemd ends this process too when it stops the unit.
+    // Printed first: stopping the unit ends this process too.
     eprintln!("stayput: MariaDB does not serve the enrolled database, and is stopped: {what}.");
     if let Ok(pid) = i32::try_from(pid) {
         // systemd stops it anyway; this is sooner.
@@ -65,13 +66,13 @@ fn look(unit: &str) -> Result<()> {
     ))
 }
 
-/// What systemd tells the commands that run after a start.
+/// The main process, from the variable that systemd sets for the unit's commands.
 fn told() -> Option<u32> {
     env::var("MAINPID").ok()?.parse().ok()
 }
 
-/// A process that is certainly another server, and not one that could only
-/// not be looked at.
+/// Whether the process is certainly another server. One that could not be
+/// examined is not.
 fn does_harm(why: &NotServing) -> bool {
     match why {
         NotServing::Program(_) | NotServing::Elsewhere(_) => true,

@@ -8,6 +8,7 @@
 //! one empty test file, which a closed data directory does not let it).
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Longest text taken from mariadbd, in bytes; a real one has 200 000.
 pub const TEXT_MAX: usize = 2 << 20;
@@ -64,6 +65,12 @@ impl Configuration {
             .get(name)
             .map(String::as_str)
             .filter(|value| *value != NONE)
+    }
+
+    /// The data directory as MariaDB sees it, without a slash at its end.
+    pub fn data_directory(&self) -> PathBuf {
+        let path = self.value("datadir").unwrap_or_default();
+        path.trim_end_matches('/').into()
     }
 
     /// Whether mariadbd knows the variable: those of a plugin exist only
@@ -149,6 +156,7 @@ mod tests {
     fn the_table_is_read_as_mariadbd_prints_it() {
         let config = with(&[]);
         assert_eq!(config.value("datadir"), Some("/var/lib/mysql/"));
+        assert_eq!(config.data_directory(), PathBuf::from("/var/lib/mysql"));
         assert_eq!(config.value("init-connect"), Some("SET NAMES utf8"));
         assert_eq!(config.value("log-bin"), None);
         assert!(config.knows("log-bin") && !config.knows("encrypt-binlog"));

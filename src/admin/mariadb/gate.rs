@@ -1,81 +1,90 @@
 //! `stayput mariadb gate` and `close`: what stands between a start of MariaDB
 //! and its files.
 //!
-//! The unit runs the gate before everything else of a start. It gathers,
-//! leaves the decision to [`judge`], and only when nothing stands against the
-//! start does it open the data directory.
+//! The unit runs the gate before everything else of a start. The gate gathers,
+//! leaves the decision to [`settings_faults`], and opens the data directory only
+//! where there is no fault.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 use zeroize::Zeroizing;
 
+use crate::admin::key_release;
 use crate::admin::mariadb_service::CHECK_FILE;
-use crate::admin::{self, Problem, Result, UnlockOptions, unlock};
+use crate::admin::problem::{Problem, Result};
+use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::release;
-use crate::release::mariadb::{CheckFile, CheckFileError, KeyFile, ReleasedKey};
+use crate::release::mariadb::{KeyFile, ReleasedKey};
 
-use super::data_directory::{DataDirectory, Door};
-use super::enable::{Ends, find_original};
-use super::judge::{Fault, judge};
-use super::launch::{Asked, Launch, UNIT, own_unit};
-use super::process::working_in;
-use super::server::ServiceUser;
-use super::settings::KEY_FILE;
-use super::version::version_fault;
+use crate::admin::mariadb::check_file::{not_started, read_bounded, read_check_file};
+use crate::admin::mariadb::data_directory::{DataDirectory, Door};
+use crate::admin::mariadb::launch::{EnvironmentSource, Launch, UNIT, own_unit};
+use crate::admin::mariadb::process::working_in;
+use crate::admin::mariadb::run_records::{Ends, find_original};
+use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::mariadb::settings::KEY_FILE;
+use crate::admin::mariadb::start_faults::{StartFault, settings_faults};
+use crate::admin::mariadb::version::version_fault;
 
 const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
 
-/// Refuses, or opens the data directory, with what MariaDB's unit would start
-/// now.
+/// Opens the data directory for the unit of MariaDB that runs this command, or for
+/// the package's unit.
+///
+/// # Errors
+/// When something stands against the start; with what to do.
 pub fn gate() -> Result<()> {
     let (unit, asked) = match own_unit() {
-        Some(unit) => (unit, Asked::ByUnit),
-        None => (UNIT.into(), Asked::ByHand),
+        Some(unit) => (unit, EnvironmentSource::ByUnit),
+        None => (UNIT.into(), EnvironmentSource::ByHand),
     };
     admit(&unit, asked)
 }
 
-/// Refuses a start of this unit, or opens the data directory.
+/// Opens the data directory for a start of this unit.
+///
+/// # Errors
+/// When something stands against the start; with what to do.
 pub fn gate_of(unit: &str) -> Result<()> {
-    admit(unit, Asked::ByUnit)
+    admit(unit, EnvironmentSource::ByUnit)
 }
 
-fn admit(unit: &str, asked: Asked) -> Result<()> {
+fn admit(unit: &str, asked: EnvironmentSource) -> Result<()> {
     let check = read_check_file()?;
     let data = DataDirectory::seen_at(Path::new(check.data_directory()));
-    look_at(&data)?;
+    check_data_directory(&data)?;
     let user = ServiceUser::find()?;
     bring_keys_back()?;
     let keys = read_key_file(Path::new(KEY_FILE), &user)?;
-    let stopped = |problem: Problem| stop(problem.what, problem.next);
+    let stopped = |problem: Problem| not_started(problem.what, problem.next);
     let launch = Launch::of(unit, asked, &user, &[data.seen(), data.real()]).map_err(stopped)?;
     let config = launch.configuration(&user).map_err(stopped)?;
     let settings = config
         .iter()
-        .flat_map(|config| judge(config, &check, &keys));
+        .flat_map(|config| settings_faults(config, &check, &keys));
     let mut faults = launch
         .faults
         .iter()
         .cloned()
-        .map(Fault::Launch)
+        .map(StartFault::Launch)
         .chain(settings);
     if let Some(first) = faults.next() {
-        let problem = stop(first.to_string(), first.next());
+        let problem = not_started(first.to_string(), first.next());
         for also in faults {
             eprintln!("stayput: also: {also}");
         }
         return Err(problem);
     }
-    // A database that is away for that would harm more than it prevents.
+    // Only a warning: refusing would do more harm than it prevents.
     if let Some(fault) = config.and_then(|config| version_fault(config.program())) {
         eprintln!("stayput: warning: {fault}. {}", fault.next());
     }
     data.open().map_err(|error| {
-        stop(
+        not_started(
             format!("{} cannot be opened: {error}", data.real().display()),
             "Look at the kernel's log (`dmesg`) for a disk that fails.",
         )
@@ -87,9 +96,12 @@ fn admit(unit: &str, asked: Asked) -> Result<()> {
     Ok(())
 }
 
-/// Closes the data directory. Does nothing on a server that was not enrolled,
-/// nor while a mariadbd works in it: a start of another instance that fails
-/// must not close it under the running one, whose own locks keep others out.
+/// Closes the data directory. Does nothing on a server that was not enrolled, nor
+/// while a mariadbd works in it: the failed start of a second instance must not
+/// close it under the running one.
+///
+/// # Errors
+/// When it cannot be closed.
 pub fn close() -> Result<()> {
     if !Path::new(CHECK_FILE).exists() {
         return Ok(());
@@ -108,46 +120,10 @@ pub fn close() -> Result<()> {
     })
 }
 
-/// Every refusal says the one thing that the reader wants to know first.
-fn stop(what: impl Into<String>, next: impl Into<String>) -> Problem {
-    Problem::refused(
-        format!(
-            "MariaDB was not started, and nothing of its data was touched: {}.",
-            what.into()
-        ),
-        next,
-    )
-}
-
-pub fn read_check_file() -> Result<CheckFile> {
-    load_check_file().map_err(|(what, next)| stop(what, next))
-}
-
-/// The check file, or what is wrong with it and what to do.
-pub fn load_check_file() -> std::result::Result<CheckFile, (String, &'static str)> {
-    let bytes = match File::open(CHECK_FILE) {
-        Ok(file) => read_bounded(file, CheckFile::MAX),
-        Err(error) => Err(error),
-    };
-    let again = "If `stayput mariadb enable` was interrupted, run it again: it goes on or undoes.";
-    let bytes = bytes.map_err(|error| (format!("{CHECK_FILE}: {error}"), again))?;
-    CheckFile::parse(&bytes).map_err(|error| {
-        let what = match error {
-            CheckFileError::Version => "is not a check file of this version".into(),
-            CheckFileError::Line(line) => format!("line {line} makes no sense"),
-            CheckFileError::TooMany => "lists too many keys".into(),
-            CheckFileError::NoFirstKey => "does not list key 1".into(),
-            CheckFileError::Path => "names no usable data directory".into(),
-        };
-        let next = "Put it back from a copy of this server's system files.";
-        (format!("{CHECK_FILE} {what}"), next)
-    })
-}
-
-fn look_at(data: &DataDirectory) -> Result<()> {
+fn check_data_directory(data: &DataDirectory) -> Result<()> {
     let seen = data.seen().display();
     let unreadable = |error: io::Error| {
-        stop(
+        not_started(
             format!("{seen} cannot be read: {error}"),
             "Look at `dmesg`.",
         )
@@ -155,7 +131,7 @@ fn look_at(data: &DataDirectory) -> Result<()> {
     let real = fs::read_dir(data.real()).and_then(|mut entries| entries.next().transpose());
     if !matches!(real, Ok(Some(_))) {
         let original = find_original().ok().flatten();
-        return Err(stop(
+        return Err(not_started(
             format!("{} is empty or missing", data.real().display()),
             original
                 .filter(|original| original.ends == Ends::Run)
@@ -172,28 +148,28 @@ fn look_at(data: &DataDirectory) -> Result<()> {
             let owner = fs::metadata(data.real()).map_err(unreadable)?;
             data.guard(owner.uid(), owner.gid()).map_err(unreadable)
         }
-        Door::Foreign => Err(stop(
+        Door::Foreign => Err(not_started(
             format!("{seen} holds files that are not this server's database"),
             format!("Move them away: `mv {seen} {seen}.foreign`. Then start MariaDB again."),
         )),
     }
 }
 
-/// Keys that left after the last start, because the policy says so, come back
-/// where this place opens the vault. Nothing unproven decides here: the mark
-/// was left by a release, which had proven the policy, and the vault is proven
-/// again before anything is released.
+/// Releases the keys again that were removed after the last start, if this place
+/// opens the vault. Nothing unproven decides: the mark was left by a release that
+/// had proven the policy, and the vault is proven again before anything is
+/// released.
 fn bring_keys_back() -> Result<()> {
     if Path::new(KEY_FILE).exists() || !release::leaves_when_read() {
         return Ok(());
     }
     let bring = || {
         let unlocked = unlock(&UnlockOptions::default())?;
-        admin::release::put(unlocked.master_key(), &unlocked.proven.policy)
+        key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)
     };
     bring().map_err(|problem: Problem| {
         let why = problem.what.trim_end_matches('.');
-        stop(
+        not_started(
             format!("its keys left memory after the last start, and do not come back: {why}"),
             "Plug in a backup stick and run: stayput release --stick /dev/sdX1. \
              Then start MariaDB again.",
@@ -201,17 +177,16 @@ fn bring_keys_back() -> Result<()> {
     })
 }
 
-/// The keys, from a file that only MariaDB can read and that never was on a
-/// disk.
+/// Reads the key file. It must be in memory and readable by MariaDB alone.
 fn read_key_file(path: &Path, user: &ServiceUser) -> Result<Vec<ReleasedKey>> {
     let again = "Run `stayput release`, or restart the server. Then start MariaDB again.";
-    let refuse = |what: String| stop(format!("{} {what}", path.display()), again);
+    let refuse = |what: String| not_started(format!("{} {what}", path.display()), again);
     let directory = path.parent().unwrap_or(Path::new("/"));
     let in_memory = statfs(directory)
         .is_ok_and(|fs| [TMPFS_MAGIC, RAMFS_MAGIC].contains(&fs.filesystem_type()));
     let own = |path: &Path| fs::metadata(path).map(|at| at.dev()).ok();
     if !in_memory || own(directory) == directory.parent().and_then(own) {
-        return Err(stop(
+        return Err(not_started(
             format!(
                 "nothing was released: {} is not mounted",
                 directory.display()
@@ -243,14 +218,4 @@ fn read_key_file(path: &Path, user: &ServiceUser) -> Result<Vec<ReleasedKey>> {
     let keys = KeyFile::parse(&Zeroizing::new(bytes))
         .map_err(|error| refuse(format!("is damaged ({error:?})")))?;
     Ok(keys.into_iter().collect())
-}
-
-fn read_bounded(file: File, max: usize) -> io::Result<Vec<u8>> {
-    // Room for all of it at once: a buffer that grows leaves copies behind.
-    let mut bytes = Vec::with_capacity(max + 1);
-    file.take(max as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > max {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(bytes)
 }

@@ -1,86 +1,33 @@
-//! `stayput mariadb`: MariaDB encrypted with the released keys, and the gate
-//! in front of it.
+//! MariaDB encrypted with the released keys, and the gate in front of it: what
+//! several commands need of both.
 
-mod after_start;
-pub(super) mod cold_backups;
+pub mod after_start;
+mod check_file;
+pub mod cold_backups;
 mod config;
 mod copying;
 mod data_directory;
-mod enable;
-mod gate;
-mod judge;
+pub mod enable;
+mod environment;
+pub mod gate;
+mod gate_units;
 mod launch;
 mod occupants;
 mod other_files;
 mod overwrite;
 mod process;
-mod server;
+mod run_records;
+mod service_user;
 mod settings;
-mod standing;
+mod start_assessment;
+mod start_faults;
 mod swap;
-mod units;
 mod version;
 
-use crate::admin::Result;
-
 pub use data_directory::Door;
-pub use enable::{ClearOriginal, destroy_for_reset, find_original, in_a_reset};
-pub use enable::{rehearsal_left_behind, tell_at_login};
+pub use gate_units::{put_gate_in_front, take_gate_away};
 pub use process::Process;
-pub use standing::{Standing, Unit, look};
-pub(super) use units::{put_gate_in_front, take_gate_away};
+pub use run_records::{ClearOriginal, find_original};
+pub use start_assessment::{StartAssessment, Unit, assess_start};
 #[cfg(test)]
-pub(super) use version::version_fault;
-
-/// What `stayput mariadb` can be asked for.
-#[derive(Clone, Debug, clap::Subcommand)]
-pub enum MariadbCommand {
-    /// Encrypt MariaDB with the keys that stayput releases
-    ///
-    /// It is rehearsed on the running server first. Then MariaDB is stopped, and everything is
-    /// copied into a new, encrypted data directory and compared. The original stays, closed, until
-    /// the server has started again; then it is overwritten. If it fails or the power goes, run it
-    /// again.
-    Enable(enable::EnableOptions),
-    /// Destroy the clear original that `enable` has left
-    DestroyOriginal(enable::DestroyOptions),
-    /// Check every key and setting, then open the data directory (MariaDB's unit runs it)
-    Gate {
-        /// The unit that runs it
-        #[arg(hide = true)]
-        unit: Option<String>,
-    },
-    /// Close the data directory (MariaDB's unit runs it)
-    Close,
-    /// Look at the process that was started, and remove the keys if that is the policy
-    /// (MariaDB's unit runs it)
-    Started {
-        /// The unit that runs it
-        #[arg(hide = true)]
-        unit: Option<String>,
-    },
-    /// Go on with a run of `enable` (stayput-mariadb-enable.service runs it)
-    #[command(hide = true)]
-    Continue,
-    /// Put things back after a run of `enable` (stayput-mariadb-enable.service runs it)
-    #[command(hide = true)]
-    LetGo,
-}
-
-/// # Errors
-/// What the command says.
-pub fn run(command: &MariadbCommand) -> Result<()> {
-    match command {
-        MariadbCommand::Enable(options) => enable::enable(options),
-        MariadbCommand::DestroyOriginal(options) => enable::destroy_original(options),
-        MariadbCommand::Gate { unit: Some(unit) } => gate::gate_of(unit),
-        MariadbCommand::Gate { unit: None } => gate::gate(),
-        MariadbCommand::Close => {
-            enable::tell_at_login();
-            gate::close()
-        }
-        MariadbCommand::Started { unit } => after_start::started(unit.as_deref()),
-        MariadbCommand::Continue => enable::go_on(),
-        MariadbCommand::LetGo => enable::let_go(),
-    }
-}
+pub use version::version_fault;

@@ -1,5 +1,5 @@
-//! Who works in a directory: processes that have a file of it open, stand in
-//! it or have it mapped, and mounts that show it elsewhere.
+//! Finds who uses a directory: processes that have a file of it open or mapped, or
+//! have it as working directory, and mounts that show it elsewhere.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -31,16 +31,16 @@ impl fmt::Display for Occupant {
     }
 }
 
-/// For so long everybody's files are looked at. On a network filesystem whose
-/// server is silent, a look has no end.
+/// Longest time for the search. On a network filesystem whose server is silent a
+/// search never ends.
 const LOOK_TAKES: Duration = Duration::from_secs(60);
 
-/// Everybody but this process who works in `tree`, on this machine, in
-/// containers too; `ours` are mounts that are known.
+/// Everybody but this process who uses `tree` on this machine, containers
+/// included. `ours` are mounts that are left out.
 ///
 /// # Errors
-/// What the system says; who works there is not known then. TimedOut when a
-/// filesystem does not answer.
+/// What the system says; TimedOut when a filesystem does not answer. Nothing is
+/// known then.
 pub fn of(tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
     let tree = tree.to_owned();
     let ours: Vec<PathBuf> = ours.iter().map(|path| path.into()).collect();
@@ -50,7 +50,7 @@ pub fn of(tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
     })
 }
 
-/// What is not done by then goes on, and nobody hears of it.
+/// Runs the search in a thread. One that takes too long goes on unheard.
 fn within<T: Send + 'static>(
     limit: Duration,
     look: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -86,7 +86,7 @@ fn find(proc: &Path, tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
                     .to_owned(),
             });
         }
-        // Kernel threads and the dead have no namespace.
+        // Kernel threads and zombies have no namespace.
         if let Ok(namespace) = fs::read_link(process.join("ns/mnt"))
             && namespaces.insert(namespace)
             && let Ok(mounts) = mounts_of(&process.join("mountinfo"))
@@ -112,7 +112,7 @@ fn collect(tree: &Path, files: &mut HashSet<(u64, u64)>) -> io::Result<()> {
 
 fn works_in(process: &Path, tree: &Path, files: &HashSet<(u64, u64)>) -> io::Result<bool> {
     let is_there = |path: PathBuf| {
-        // What leads nowhere (a pipe, a deleted file) is still an inode.
+        // A link that leads nowhere (a pipe, a deleted file) still has an inode.
         gone_is_false(fs::metadata(path).map(|at| files.contains(&(at.dev(), at.ino()))))
     };
     for link in ["cwd", "root"] {
@@ -133,7 +133,7 @@ fn works_in(process: &Path, tree: &Path, files: &HashSet<(u64, u64)>) -> io::Res
             return Ok(true);
         }
     }
-    // A file that is mapped may be closed.
+    // A mapped file may be closed.
     let maps = fs::read(process.join("maps")).map(|text| maps_one_of(&text, tree));
     gone_is_false(maps)
 }
@@ -148,8 +148,8 @@ fn maps_one_of(maps: &[u8], tree: &Path) -> bool {
     paths.any(|path| path.starts_with(tree))
 }
 
-/// A process that ends meanwhile works nowhere; a kernel thread has no root
-/// or working directory that can be looked at.
+/// Ignores processes that have ended meanwhile, and kernel threads, which have no
+/// root or working directory.
 fn is_gone(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }

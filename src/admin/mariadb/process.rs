@@ -1,5 +1,5 @@
-//! Which mariadbd runs, on which files: judged by the processes themselves,
-//! not by what a unit says of them.
+//! Which mariadbd runs on which files, told by the processes themselves and not by
+//! units.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -8,10 +8,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
 use crate::admin::systemd::{SYSTEMCTL, running};
-use crate::admin::{Problem, Result, program};
 
-use super::launch::UNIT;
+use crate::admin::mariadb::launch::UNIT;
 
 const PROC: &str = "/proc";
 
@@ -27,25 +28,29 @@ const INNODB_FILES: [&str; 2] = ["ib_logfile0", "ibdata1"];
 /// Longest text of one process that is read, in bytes.
 const TEXT_MAX: u64 = 4096;
 
-/// A process that is a mariadbd, or may be one.
+/// A process that is a mariadbd or may be one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
+    /// Its number.
     pub pid: u32,
     /// The program's path, or its name where the path is not known.
     pub program: String,
-    /// Where it works; None where that is not known.
+    /// Its working directory; `None` where that is not known.
     pub directory: Option<PathBuf>,
+    /// Whom it runs as; `None` where that cannot be told.
     pub uid: Option<u32>,
-    /// It has a list of processes of its own, as in a container.
+    /// It has a process namespace of its own, as in a container.
     pub in_container: bool,
-    /// False where the system does not let us look: it may be a mariadbd.
+    /// False where it cannot be examined; it may be a mariadbd then.
     pub known: bool,
 }
 
 /// The unit's own mariadbd, seen to work in the directory that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServingProcess {
+    /// Its number.
     pub pid: u32,
+    /// Whom it runs as.
     pub uid: u32,
 }
 
@@ -54,7 +59,7 @@ pub struct ServingProcess {
 pub enum NotServing {
     /// The unit has no process.
     NoProcess,
-    /// It cannot be looked at.
+    /// It cannot be examined.
     Hidden,
     /// Its program is another one.
     Program(String),
@@ -64,9 +69,9 @@ pub enum NotServing {
     Closed(&'static str),
 }
 
-/// Every mariadbd of the machine that is not the unit's, whatever started it:
-/// by hand, by another unit, by mysqld_safe, in a container. Those that cannot
-/// be looked at are among them, with `known` false.
+/// Every mariadbd of the machine but the unit's: started by hand, by another unit,
+/// by mysqld_safe, or in a container. Processes that cannot be examined are
+/// included with `known` false.
 ///
 /// # Errors
 /// When the list of processes cannot be read.
@@ -136,7 +141,7 @@ pub fn works_in(pid: u32, directory: &Path) -> bool {
     works.is_some() && works == place(directory)
 }
 
-/// What a directory is, whatever it is called and wherever it is seen.
+/// The identity of a directory, by whatever name it is reached: device and inode.
 fn place(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).map(|at| (at.dev(), at.ino())).ok()
 }
@@ -162,7 +167,7 @@ fn server(proc: &Path, pid: u32) -> Option<Process> {
     let (path, known) = match &program {
         Ok(path) => (Some(bare(path)), true),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => (None, false),
-        // One that has just ended, or a thread of the kernel.
+        // It has just ended, or is a kernel thread.
         Err(_) => return None,
     };
     let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -236,7 +241,7 @@ fn open_files(folder: &Path) -> impl Iterator<Item = PathBuf> {
     descriptors(folder).filter_map(|descriptor| fs::read_link(descriptor).ok())
 }
 
-/// A program's path; one that was replaced by an update is marked as deleted.
+/// A program's path without the kernel's mark of a program that was replaced.
 fn bare(path: &Path) -> String {
     let path = path.to_string_lossy();
     path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned()

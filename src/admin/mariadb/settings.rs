@@ -11,6 +11,7 @@ pub const KEY_FILE: &str = "/run/stayput/mariadb.keys";
 
 /// One option of mariadbd.
 pub struct Setting {
+    /// As option files write it, with underscores.
     pub name: &'static str,
     /// As it is written.
     pub value: &'static str,

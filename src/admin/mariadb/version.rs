@@ -1,4 +1,4 @@
-//! Which MariaDB this is, and whether it can repair an encrypted page.
+//! MariaDB's version, and whether it can repair an encrypted page.
 //!
 //! A power cut can tear a page while it is written; InnoDB then takes the copy
 //! in its doublewrite buffer. With encrypted pages of today's format that did
@@ -10,9 +10,10 @@
 use std::fmt;
 use std::process::Command;
 
-use crate::admin::{Problem, Result, program};
+use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
 
-use super::server::MARIADBD;
+use crate::admin::mariadb::service_user::MARIADBD;
 
 /// Three numbers, as in 10.11.19.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +68,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What is wrong with this version, which may come from anywhere.
+/// What is wrong with a version; the text may come from anywhere.
 pub fn version_fault(version: &str) -> Option<VersionFault> {
     let Some(version) = Version::parse(version) else {
         return Some(VersionFault::Unknown);
@@ -80,7 +81,7 @@ pub fn version_fault(version: &str) -> Option<VersionFault> {
     (!mended).then_some(VersionFault::TornPages(version))
 }
 
-/// The first line of what mariadbd says of its version.
+/// The first line of `mariadbd --version`.
 ///
 /// # Errors
 /// When it cannot be run.

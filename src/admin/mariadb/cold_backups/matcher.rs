@@ -1,5 +1,4 @@
-//! Paths in lines of scripts and configurations that nobody has a parser for.
-//! Pure.
+//! Finds paths in scripts and configurations of many formats, line by line. Pure.
 
 use std::path::{Path, PathBuf};
 
@@ -48,7 +47,7 @@ const COPIERS: [&str; 22] = [
 /// Files in the data directory that are no data.
 const NO_DATA: [&str; 3] = [".sock", ".pid", ".err"];
 
-/// The lines of a file that seem to back up `data`.
+/// The lines of a file that seem to back up the directory `data`.
 pub fn matches(sort: Sort, text: &str, data: &Path) -> Vec<Match> {
     let any_copier = sort == Sort::Configuration || copies(text);
     if !any_copier {

@@ -109,7 +109,7 @@ impl Machine {
     }
 
     fn look(&self) -> Vec<(Covers, String, usize)> {
-        let found = look(self.0.path(), Path::new(DATA));
+        let found = find_cold_backups(self.0.path(), Path::new(DATA));
         found
             .into_iter()
             .map(|found| (found.covers, found.file.display().to_string(), found.line))
@@ -152,7 +152,7 @@ fn jobs_are_found_where_debian_keeps_them() {
     ];
     let expected = expected.map(|(covers, file, line)| (covers, file.to_owned(), line));
     assert_eq!(machine.look(), expected);
-    let found = look(machine.0.path(), Path::new(DATA));
+    let found = find_cold_backups(machine.0.path(), Path::new(DATA));
     let said = format!("{:?} {found:?}", sentences(&found));
     assert!(!said.contains(secret), "{said}");
     assert!(

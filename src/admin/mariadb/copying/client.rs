@@ -1,31 +1,31 @@
-//! Asking exactly one server, as root, over one socket.
+//! Asks one server, as root, over one socket.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 
 use super::login::Login;
-use super::wire::{Cell, Connection, Patience, SqlError};
-use super::words;
+use super::protocol::{Cell, Connection, Patience, SqlError};
+use super::sql_problem;
 
-/// How long a question to a server may stay without a sign of life. Counting
-/// a table of a hundred gigabytes on a slow disk is silent for an hour.
+/// Longest silence during a query. Counting a table of a hundred gigabytes on a
+/// slow disk is silent for an hour.
 pub const SILENT_MAX: Duration = Duration::from_secs(6 * 3600);
 
-/// How long a question about definitions may take.
+/// Longest silence during a query about definitions.
 const SHORT: Duration = Duration::from_secs(600);
 
-/// One row of an answer; what is NULL is empty.
+/// One row of an answer. NULL is an empty text.
 pub type Row = Vec<String>;
 
 /// A server that can be asked.
 pub struct Client {
-    /// What people are told it is.
+    /// Its name in messages.
     who: &'static str,
     socket: PathBuf,
     login: Login,
-    /// The clinic works with it: nothing may be left behind in it.
+    /// People work with it: nothing may be left behind in it.
     live: bool,
 }
 
@@ -63,14 +63,14 @@ impl Client {
                  mode 0600), or let the system's root in: `ALTER USER root@localhost IDENTIFIED \
                  VIA unix_socket OR mysql_native_password USING PASSWORD('...');`",
             ),
-            false => words::problem(
+            false => sql_problem::problem(
                 &error,
                 &format!("asking the running server at {}", socket.display()),
             ),
         })
     }
 
-    /// A server that only this process can talk to.
+    /// A client of a server that only this process can talk to.
     pub(super) fn private(who: &'static str, socket: PathBuf) -> Self {
         Self {
             who,
@@ -80,6 +80,7 @@ impl Client {
         }
     }
 
+    /// Which server it is, for messages.
     pub fn who(&self) -> &'static str {
         self.who
     }
@@ -90,8 +91,7 @@ impl Client {
         self.live
     }
 
-    /// A new session, in which nothing is shifted by the clock or judged by
-    /// the owner's modes.
+    /// Opens a session in UTC and without the owner's SQL modes.
     pub(super) fn open<'a>(
         &self,
         patience: &'a dyn Patience,
@@ -118,11 +118,13 @@ impl Client {
     pub fn rows(&self, sql: &str) -> Result<Vec<Row>> {
         self.open(&Patient(SHORT))
             .and_then(|mut connection| connection.rows(sql))
-            .map_err(|error| words::problem(&error, &format!("asking the {} server", self.who)))
+            .map_err(|error| {
+                sql_problem::problem(&error, &format!("asking the {} server", self.who))
+            })
     }
 }
 
-/// Waits for so long.
+/// Waits for this long.
 pub struct Patient(pub Duration);
 
 impl Patience for Patient {

@@ -1,4 +1,4 @@
-//! Rows from one server into another, through memory alone: no dump file.
+//! Copies rows from one server into another, through memory alone: no dump file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
 
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 
 use super::client::{Client, SILENT_MAX};
 use super::names::TableName;
+use super::protocol::{Connection, Patience, SqlError};
 use super::rows::RowWriter;
 use super::schema::Table;
-use super::wire::{Connection, Patience, SqlError};
-use super::words;
+use super::sql_problem;
 
 /// How often progress is told.
 const EVERY: Duration = Duration::from_secs(5);
-/// After how long without a sign of life that is told.
+/// Silence after which a standstill is reported.
 const STALL: Duration = Duration::from_secs(60);
 
 /// The session that writes rows: nothing may be checked, counted up or shifted
@@ -32,11 +32,11 @@ const WRITING: &str = "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVAL
 /// The session that reads them: bytes as they are stored.
 const READING: &str = "SET SESSION character_set_results = NULL";
 
-/// So many bytes are left to whoever else writes to the filesystem: a server
-/// that people work with, first of all.
+/// Bytes that stay free for whoever else writes to the filesystem, first of all a
+/// server that people work with.
 const ROOM_LEFT: u64 = 128 << 20;
 
-/// What the threads of one copy or comparison have in common.
+/// State that the threads of one copy or comparison share.
 #[derive(Default)]
 pub struct Pulse {
     /// Where the copy grows, if it does.
@@ -76,18 +76,22 @@ impl Pulse {
         })
     }
 
+    /// Whether a part has failed, so that the others end.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 
+    /// Bytes that were copied so far.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Tables that were finished so far.
     pub fn done(&self) -> usize {
         self.done.load(Ordering::Relaxed)
     }
 
+    /// Notes that a table is being worked on.
     pub fn begin(&self, what: &str) {
         self.now
             .lock()
@@ -95,6 +99,7 @@ impl Pulse {
             .push(what.to_owned());
     }
 
+    /// Notes that a table is finished.
     pub fn end(&self, what: &str) {
         let mut now = self.now.lock().expect("nobody panics with it");
         if let Some(at) = now.iter().position(|name| name == what) {
@@ -103,6 +108,7 @@ impl Pulse {
         self.done.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Ends all parts.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
@@ -181,7 +187,7 @@ impl Patience for Pulse {
     }
 }
 
-/// Whether so few bytes are free; what is not known stops nothing.
+/// Whether too few bytes are free. An unknown number stops nothing.
 fn is_too_full(free: Option<u64>) -> bool {
     free.is_some_and(|free| free < ROOM_LEFT)
 }
@@ -235,9 +241,9 @@ fn worker(
     };
     let to_whom = |who: &str| format!("connecting to the {who} server");
     let mut from =
-        connect(old, READING).map_err(|error| words::problem(&error, &to_whom(old.who())))?;
+        connect(old, READING).map_err(|error| sql_problem::problem(&error, &to_whom(old.who())))?;
     let mut to =
-        connect(new, WRITING).map_err(|error| words::problem(&error, &to_whom(new.who())))?;
+        connect(new, WRITING).map_err(|error| sql_problem::problem(&error, &to_whom(new.who())))?;
     while let Some(table) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
         let name = table.name.sql();
         pulse.begin(&name);
@@ -265,13 +271,14 @@ fn one(
         // It was dropped or changed meanwhile: its rows are not compared.
         Err(Side::Reading(error) | Side::Writing(error)) if live && error.is_absence() => {
             to.run("ROLLBACK").map_err(|error| {
-                words::problem(&error, &format!("giving up the copy of {}", table.name))
+                sql_problem::problem(&error, &format!("giving up the copy of {}", table.name))
             })
         }
-        Err(Side::Reading(error)) => {
-            Err(words::problem(&error, &format!("reading {}", table.name)))
-        }
-        Err(Side::Writing(error)) => Err(words::problem(
+        Err(Side::Reading(error)) => Err(sql_problem::problem(
+            &error,
+            &format!("reading {}", table.name),
+        )),
+        Err(Side::Writing(error)) => Err(sql_problem::problem(
             &error,
             &format!("writing the copy of {}", table.name),
         )),
@@ -368,7 +375,7 @@ mod tests {
                 while !pulse.is_stopped() {
                     thread::sleep(Duration::from_millis(1));
                 }
-                Err::<(), _>(words::problem(&SqlError::Stopped, "copying"))
+                Err::<(), _>(sql_problem::problem(&SqlError::Stopped, "copying"))
             };
             let threads = vec![scope.spawn(worker)];
             pulse.watch(threads, &mut |_| {}, |_| String::new())

@@ -1,10 +1,10 @@
-//! How many rows every table had, to be asked for again later: kept beside the
-//! original, it tells whether the copy still has them.
+//! The row counts of all tables, kept beside the original: they tell later whether
+//! the copy still has the rows.
 
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::admin::Result;
+use crate::admin::problem::Result;
 
 use super::client::{Client, Row};
 use super::inventory::Inventory;
@@ -54,7 +54,7 @@ impl Counts {
     }
 }
 
-/// How often the copy was started so far.
+/// Whether the copy was started before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Starts {
     /// Nobody can have written into it before this start.

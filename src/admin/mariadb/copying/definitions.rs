@@ -1,14 +1,14 @@
-//! The definitions of one server made in another: databases, sequences and
-//! tables, each from the words in which MariaDB itself shows it.
+//! Makes the definitions of one server in another: databases, sequences and tables,
+//! each from the statement with which MariaDB itself shows it.
 
 use std::collections::BTreeMap;
 
-use crate::admin::Result;
+use crate::admin::problem::Result;
 
 use super::names::{TableName, literal, quote};
+use super::protocol::{Connection, SqlError};
 use super::schema::{Kind, OLD_TEMPORAL, Table, VIRTUAL, fields, tables as tables_of};
-use super::wire::{Connection, SqlError};
-use super::words;
+use super::sql_problem;
 
 /// The session in which definitions are made: what was allowed once is
 /// allowed, but no other engine takes the place of one that is missing.
@@ -18,7 +18,9 @@ pub const MAKING: &str = "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION,NO_AUTO
 
 /// A database: name, character set, collation, comment.
 pub struct Database {
+    /// As SQL names it, without quotes.
     pub name: String,
+    /// Character set, collation and comment.
     pub options: [String; 3],
 }
 
@@ -52,8 +54,8 @@ impl Database {
     }
 }
 
-/// The words in which MariaDB shows a table. Old columns for dates are made
-/// anew in the new format, so the mark of the old one does not count.
+/// The statement with which MariaDB shows a table. Old date columns are made in
+/// the new format, so the mark of the old one is removed.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -99,13 +101,13 @@ pub fn make(
     tables: &BTreeMap<TableName, Table>,
     live: bool,
 ) -> Result<()> {
-    let asking = |error: SqlError| words::problem(&error, "listing the databases");
+    let asking = |error: SqlError| sql_problem::problem(&error, "listing the databases");
     new.run(MAKING).map_err(asking)?;
     let had = databases(new).map_err(asking)?;
     for database in had.iter().filter(|database| database.name != "mysql") {
         let doing = format!("making room for the database {}", quote(&database.name));
         new.run(&format!("DROP DATABASE {}", quote(&database.name)))
-            .map_err(|error| words::problem(&error, &doing))?;
+            .map_err(|error| sql_problem::problem(&error, &doing))?;
     }
     for database in databases(old).map_err(asking)? {
         let verb = if database.name == "mysql" {
@@ -115,7 +117,7 @@ pub fn make(
         };
         let doing = format!("making the database {}", quote(&database.name));
         new.run(&database.sql(verb))
-            .map_err(|error| words::problem(&error, &doing))?;
+            .map_err(|error| sql_problem::problem(&error, &doing))?;
     }
     // Tables take their defaults from sequences, of other databases too.
     let of_owner = |table: &&Table| table.name.schema != "mysql";
@@ -136,7 +138,7 @@ pub fn make_system(
     tables: &BTreeMap<TableName, Table>,
     live: bool,
 ) -> Result<()> {
-    let asking = |error: SqlError| words::problem(&error, "listing MariaDB's own tables");
+    let asking = |error: SqlError| sql_problem::problem(&error, "listing MariaDB's own tables");
     new.run(MAKING).map_err(asking)?;
     let views = new
         .rows(
@@ -155,7 +157,7 @@ pub fn make_system(
         .filter(is_system)
     {
         new.run(&format!("DROP TABLE {}", table.name.sql()))
-            .map_err(|error| words::problem(&error, &format!("replacing {}", table.name)))?;
+            .map_err(|error| sql_problem::problem(&error, &format!("replacing {}", table.name)))?;
     }
     let mut system = tables.values().filter(is_system);
     system.try_for_each(|table| make_one(old, new, table, live))
@@ -179,11 +181,13 @@ fn make_one(
     let name = &table.name;
     match transfer(old, new, table) {
         Err(Side::Reading(error) | Side::Making(error)) if live && error.is_absence() => Ok(()),
-        Err(Side::Reading(error)) => Err(words::problem(
+        Err(Side::Reading(error)) => Err(sql_problem::problem(
             &error,
             &format!("reading the definition of {name}"),
         )),
-        Err(Side::Making(error)) => Err(words::problem(&error, &format!("making {name} anew"))),
+        Err(Side::Making(error)) => {
+            Err(sql_problem::problem(&error, &format!("making {name} anew")))
+        }
         Ok(()) => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Where the rows of a table are.
+//! Where each storage engine keeps rows.
 
 /// What an engine does with rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub enum Keeps {
     Rows,
     /// They are elsewhere, or nowhere: only the definition is this server's.
     Definition,
-    /// An engine that nobody has looked at.
+    /// An engine that was never examined.
     Unknown,
 }
 

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::admin::mariadb::server::ServiceUser;
-use crate::admin::{Problem, Result};
+use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::problem::{Problem, Result};
 
 use super::definitions::{databases, file_name};
 use super::names::TableName;
+use super::protocol::{Connection, SqlError};
 use super::schema::Table;
-use super::wire::{Connection, SqlError};
-use super::words;
+use super::sql_problem;
 
 /// How the file of a view begins.
 const VIEW: &[u8] = b"TYPE=VIEW\n";
@@ -26,6 +26,7 @@ const VIEW: &[u8] = b"TYPE=VIEW\n";
 /// A database and a file in its directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DefinitionFile {
+    /// The database's name.
     pub schema: String,
     /// The database's directory and the file.
     pub path: PathBuf,
@@ -42,7 +43,7 @@ pub fn read(
     tables: &BTreeMap<TableName, Table>,
     live: bool,
 ) -> Result<BTreeMap<DefinitionFile, Vec<u8>>> {
-    let asking = |error: SqlError| words::problem(&error, "listing the databases");
+    let asking = |error: SqlError| sql_problem::problem(&error, "listing the databases");
     let mut found = BTreeMap::new();
     for database in databases(server).map_err(asking)? {
         let schema = database.name;

@@ -1,22 +1,20 @@
-//! What a server holds, as lines that can be compared: if the lines of two
-//! servers are equal, they hold the same.
+//! An inventory of a server, as lines: two servers with equal lines hold the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::admin::Result;
+use crate::admin::problem::Result;
 
 use super::client::{Client, Patient, SILENT_MAX};
 use super::copy::Pulse;
 use super::definitions::{databases, shown, state};
 use super::engines::tells_writes;
-use super::files;
 use super::names::{TableName, quote};
+use super::protocol::{Connection, SqlError};
 use super::schema::{Kind, Table, tables};
-use super::wire::{Connection, SqlError};
-use super::words;
+use super::{files, sql_problem};
 
 /// What a line is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +54,7 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Takes stock of a server whose data directory is `data`, `workers`
+    /// Makes the inventory of a server whose data directory is `data`, `workers`
     /// tables side by side. `own_sum` says for which tables CHECKSUM TABLE
     /// does not do; it must be the same for both sides.
     ///
@@ -70,7 +68,7 @@ impl Inventory {
         pulse: &Pulse,
     ) -> Result<Self> {
         let asking = |error: SqlError| {
-            words::problem(
+            sql_problem::problem(
                 &error,
                 &format!("taking stock of the {} server", client.who()),
             )
@@ -93,7 +91,7 @@ impl Inventory {
                     Err(error) => {
                         let doing =
                             format!("reading {} in the {} server", table.name, client.who());
-                        return Err(words::problem(&error, &doing));
+                        return Err(sql_problem::problem(&error, &doing));
                     }
                 }
                 pulse.end(&what);
@@ -124,7 +122,7 @@ impl Inventory {
     /// When a table cannot be read.
     pub fn row_counts(client: &Client) -> Result<BTreeMap<TableName, u64>> {
         let patience = Patient(SILENT_MAX);
-        let asking = |error: SqlError| words::problem(&error, "counting rows");
+        let asking = |error: SqlError| sql_problem::problem(&error, "counting rows");
         let mut server = client.open(&patience).map_err(asking)?;
         let mut counts = BTreeMap::new();
         for table in tables(&mut server, client.is_live())
@@ -135,7 +133,7 @@ impl Inventory {
                 let doing = format!("counting the rows of {}", table.name);
                 let rows = server
                     .rows(&table.count())
-                    .map_err(|error| words::problem(&error, &doing))?;
+                    .map_err(|error| sql_problem::problem(&error, &doing))?;
                 let count = rows.first().and_then(|row| row.first()?.parse().ok());
                 let count = count.ok_or_else(|| asking(SqlError::Garbled))?;
                 counts.insert(table.name.clone(), count);
@@ -158,7 +156,7 @@ impl Inventory {
         self.counted().len()
     }
 
-    /// Leaves only the lines that the judge lets pass.
+    /// Only the lines for which `judge` is true.
     pub(super) fn only(&self, judge: impl Fn(&About) -> bool) -> Self {
         let kept = self.lines.iter().filter(|(about, _)| judge(about));
         Self {
@@ -168,11 +166,12 @@ impl Inventory {
         }
     }
 
+    /// The line about this, if there is one.
     pub(super) fn get(&self, about: &About) -> Option<&String> {
         self.lines.get(about)
     }
 
-    /// What this one and the other disagree about, in words.
+    /// The differences to another inventory, in words.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
         for (about, sum) in &self.lines {
@@ -199,7 +198,7 @@ pub(super) fn definitions(
     live: bool,
 ) -> Result<BTreeMap<About, String>> {
     let mut lines = BTreeMap::new();
-    let asking = |error: SqlError| words::problem(&error, "listing the databases");
+    let asking = |error: SqlError| sql_problem::problem(&error, "listing the databases");
     for database in databases(server).map_err(asking)? {
         let options = database.options.join(" ");
         lines.insert(
@@ -221,7 +220,7 @@ pub(super) fn definitions(
             Err(error) if live && error.is_absence() => {}
             Err(error) => {
                 let doing = format!("reading the definition of {}", table.name);
-                return Err(words::problem(&error, &doing));
+                return Err(sql_problem::problem(&error, &doing));
             }
         }
     }
@@ -255,7 +254,10 @@ pub(super) fn of_silent_tables(
             Ok(found) => lines.extend(found),
             Err(error) if error.is_absence() => {}
             Err(error) => {
-                return Err(words::problem(&error, &format!("reading {}", table.name)));
+                return Err(sql_problem::problem(
+                    &error,
+                    &format!("reading {}", table.name),
+                ));
             }
         }
     }

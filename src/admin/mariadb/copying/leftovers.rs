@@ -1,25 +1,26 @@
-//! What stays readable on the disk although MariaDB encrypts, in plain words,
-//! with the command that changes it.
+//! Finds what stays readable on the disk although MariaDB encrypts, and the command
+//! that changes it.
 
-use crate::admin::Result;
 use crate::admin::mariadb::config::Configuration;
+use crate::admin::problem::Result;
 
 use super::client::{Client, Patient, SILENT_MAX};
 use super::engines::{Keeps, keeps};
 use super::names::{TableName, literal};
+use super::protocol::{Connection, SqlError};
 use super::schema::{self, Kind};
-use super::wire::{Connection, SqlError};
-use super::words;
+use super::sql_problem;
 
 /// One thing that stays clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
+    /// What stays readable, and where.
     pub what: String,
     /// A command, or what to do.
     pub mend: String,
 }
 
-/// What the server itself knows to stay clear.
+/// What stays clear according to the server.
 ///
 /// # Errors
 /// When it does not answer.
@@ -31,7 +32,7 @@ pub(super) fn of_server(client: &Client) -> Result<Vec<Leftover>> {
         found.extend(plugins(&mut server)?);
         Ok(found)
     };
-    ask().map_err(|error| words::problem(&error, "looking for what cannot be encrypted"))
+    ask().map_err(|error| sql_problem::problem(&error, "looking for what cannot be encrypted"))
 }
 
 /// The owner's tables that MariaDB cannot encrypt, those whose rows are not

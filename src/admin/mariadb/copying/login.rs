@@ -1,5 +1,5 @@
-//! Who we are to a running MariaDB: root, known by the socket's other end, or
-//! by the password that the machine's own scripts use.
+//! Logs in to a running MariaDB as root: by the socket's peer, or by the password
+//! that the machine's own scripts use.
 
 use std::fs;
 use std::path::Path;
@@ -42,6 +42,7 @@ impl Login {
         std::iter::once(Self::root()).chain(files).collect()
     }
 
+    /// The account's name.
     pub fn user(&self) -> &str {
         &self.user
     }

@@ -1,5 +1,5 @@
-//! How much memory the private servers may take: on a small machine without
-//! swap two of them, sized as the owner sized one, would end each other.
+//! Limits the memory of the private servers. On a small machine without swap two
+//! servers, sized as the owner sized one, would run out of memory.
 
 use std::fs;
 
@@ -22,7 +22,9 @@ const LOG_MIN: u64 = 96 * MIB;
 pub struct Sizes {
     /// The pool of the server that is read; None when it runs already.
     pub old_pool: Option<u64>,
+    /// The buffer pool of the new server.
     pub new_pool: u64,
+    /// The redo log of the new server.
     pub new_log: u64,
 }
 
@@ -47,7 +49,7 @@ pub fn sizes(available: u64, data: u64, both: bool) -> Sizes {
     }
 }
 
-/// What the kernel says can be had without swapping, in bytes.
+/// Memory that is available without swapping, in bytes.
 pub fn available() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     parse(&text).unwrap_or(512 * MIB)

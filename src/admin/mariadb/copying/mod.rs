@@ -1,12 +1,13 @@
 //! An encrypted copy of a server, proven to hold the same.
 //!
-//! Databases, tables and sequences are made anew from the words in which the
+//! Databases, tables and sequences are made anew from the statements with which the
 //! old server shows them; rows go through this process's memory; accounts,
 //! routines and events are rows of `mysql`; views, triggers and tables without
 //! rows are files that are copied. Then both servers are read again, side by
 //! side, and everything is compared.
 
 mod client;
+mod concurrent_writes;
 mod copy;
 mod counts;
 mod definitions;
@@ -15,18 +16,17 @@ mod files;
 mod inventory;
 mod leftovers;
 mod login;
-mod meanwhile;
 mod memory;
 mod names;
 mod obstacles;
 mod options;
 mod plugins;
 mod private;
+mod protocol;
 mod rows;
 mod schema;
 mod servers;
-mod wire;
-mod words;
+mod sql_problem;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,8 +35,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::admin::mariadb::server::ServiceUser;
-use crate::admin::{Problem, Result};
+use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::problem::{Problem, Result};
 
 pub use client::{Client, Row};
 pub use counts::{Counts, Starts, rows_lost};
@@ -46,12 +46,12 @@ pub use names::TableName;
 pub use obstacles::{Obstacle, obstacles};
 pub use private::ROOM;
 
+use concurrent_writes::{States, WriteCheck};
 use copy::Pulse;
-use meanwhile::{Meanwhile, States};
 use private::PrivateServer;
+use protocol::SqlError;
 use schema::Table;
 use servers::Servers;
-use wire::SqlError;
 
 /// What is copied.
 pub enum Source<'a> {
@@ -74,11 +74,14 @@ pub struct Target<'a> {
 
 /// A copy that holds the same.
 pub struct Copied {
+    /// Counts and checksums of all that was copied.
     pub inventory: Inventory,
+    /// What stays readable on the disk all the same.
     pub leftovers: Vec<Leftover>,
     /// What the new data directory takes on the disk.
     pub bytes: u64,
-    pub took: Took,
+    /// How long the parts took.
+    pub took: Durations,
     /// Tables of a running server that were written meanwhile and could
     /// therefore not be compared.
     pub not_compared: Vec<TableName>,
@@ -86,10 +89,12 @@ pub struct Copied {
 
 /// How long the parts took.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Took {
+pub struct Durations {
     /// Making the new server and starting both.
     pub start: Duration,
+    /// Reading the one and writing the other.
     pub copy: Duration,
+    /// Comparing both.
     pub compare: Duration,
     /// Stopping both, with everything in their files.
     pub stop: Duration,
@@ -98,7 +103,7 @@ pub struct Took {
 /// How many tables are copied side by side.
 const WORKERS: usize = 2;
 
-/// Makes the copy and proves it. `words` are the arguments that the unit gives
+/// Makes the copy and proves it. `arguments` are those that the unit gives
 /// its mariadbd: both servers get them too.
 ///
 /// # Errors
@@ -106,7 +111,7 @@ const WORKERS: usize = 2;
 /// what is to be thrown away; the source is as it was.
 pub fn encrypted_copy(
     user: &ServiceUser,
-    words: &[String],
+    arguments: &[String],
     source: &Source<'_>,
     target: &Target<'_>,
     say: &mut dyn FnMut(&str),
@@ -122,7 +127,7 @@ pub fn encrypted_copy(
         }
         Source::Stopped { data } => data.to_path_buf(),
     };
-    let servers = Servers::prepare(user, words, target, &old_data, running.is_none())?;
+    let servers = Servers::prepare(user, arguments, target, &old_data, running.is_none())?;
 
     say("Making an encrypted data directory.");
     servers.give_birth()?;
@@ -166,7 +171,7 @@ pub fn encrypted_copy(
     if !differences.is_empty() {
         tell_differences(&differences, say);
         return Err(Problem::refused(
-            format!("The copy is not the same in {} places.", differences.len()),
+            format!("The copy is not the same in {} paths.", differences.len()),
             "Nothing was changed. Please report the lines above to stayput's authors.",
         ));
     }
@@ -185,7 +190,7 @@ pub fn encrypted_copy(
         inventory,
         leftovers,
         bytes: on_disk(target.data),
-        took: Took {
+        took: Durations {
             start,
             copy,
             compare,
@@ -217,16 +222,16 @@ fn tell_differences(differences: &[String], say: &mut dyn FnMut(&str)) {
 /// When one of them cannot be read.
 pub fn compare_stopped(
     user: &ServiceUser,
-    words: &[String],
+    arguments: &[String],
     old_data: &Path,
     target: &Target<'_>,
     say: &mut dyn FnMut(&str),
 ) -> Result<usize> {
-    let servers = Servers::prepare(user, words, target, old_data, true)?;
+    let servers = Servers::prepare(user, arguments, target, old_data, true)?;
     let old = servers.start_old(old_data)?;
     let new = servers.start_new(plugins::engines(old.client())?)?;
     let pulse = Pulse::default();
-    let reading = |error: SqlError| words::problem(&error, "looking at the tables");
+    let reading = |error: SqlError| sql_problem::problem(&error, "looking at the tables");
     let mut asked = old.client().open(&pulse).map_err(reading)?;
     let tables = schema::tables(&mut asked, false).map_err(reading)?;
     let seen = Seen {
@@ -257,8 +262,8 @@ fn copy_all(
     say: &mut dyn FnMut(&str),
 ) -> Result<Seen> {
     let pulse = Pulse::default();
-    let reading = |error: SqlError| words::problem(&error, "looking at the tables");
-    let writing = |error: SqlError| words::problem(&error, "preparing the new server");
+    let reading = |error: SqlError| sql_problem::problem(&error, "looking at the tables");
+    let writing = |error: SqlError| sql_problem::problem(&error, "preparing the new server");
     let mut old = from.open(&pulse).map_err(reading)?;
     let mut copy = new.client().open(&pulse).map_err(writing)?;
     let live = from.is_live();
@@ -333,15 +338,15 @@ fn compare(
     let original = ours.clone();
     let mut not_compared = Vec::new();
     if from.is_live() {
-        let asking = |error: SqlError| words::problem(&error, "looking at the tables again");
+        let asking = |error: SqlError| sql_problem::problem(&error, "looking at the tables again");
         let mut old = from.open(&pulse).map_err(asking)?;
         let tables = schema::tables(&mut old, true).map_err(asking)?;
-        let meanwhile = Meanwhile {
+        let write_check = WriteCheck {
             before: seen.before,
             after: States::ask(&mut old, &tables).map_err(asking)?,
             lines: seen.lines,
         };
-        let stayed = |about: &inventory::About| meanwhile.stayed(about, &original);
+        let stayed = |about: &inventory::About| write_check.stayed(about, &original);
         (ours, theirs) = (ours.only(stayed), theirs.only(stayed));
         let compared = ours.counted();
         let left_out = original.counted().into_keys();

@@ -4,11 +4,14 @@
 /// and `a.b`.`c` are two tables.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableName {
+    /// The database.
     pub schema: String,
+    /// The table in it.
     pub name: String,
 }
 
 impl TableName {
+    /// The table `name` of the database `schema`.
     pub fn new(schema: &str, name: &str) -> Self {
         Self {
             schema: schema.to_owned(),

@@ -1,18 +1,19 @@
-//! What in a server would not survive the copy, and the statement that mends
-//! it. Asked before anything is stopped.
+//! Finds what in a server would not survive the copy, and the statement that mends
+//! it, before anything is stopped.
 
-use crate::admin::Result;
+use crate::admin::problem::Result;
 
 use super::client::{Client, Patient, SILENT_MAX};
 use super::engines::{Keeps, keeps};
 use super::names::{literal, quote};
+use super::protocol::{Connection, SqlError};
 use super::schema::{Kind, REWRITTEN, Table, VIRTUAL, tables};
-use super::wire::{Connection, SqlError};
-use super::words;
+use super::sql_problem;
 
 /// Something that stands in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
+    /// What stands in the way, in one sentence.
     pub what: String,
     /// The statement that mends it, or what to do.
     pub mend: String,
@@ -31,8 +32,9 @@ fn obstacle(what: impl Into<String>, mend: impl Into<String>) -> Obstacle {
 /// When the server does not answer.
 pub fn obstacles(client: &Client) -> Result<Vec<Obstacle>> {
     let patience = Patient(SILENT_MAX);
-    ask(client, &patience)
-        .map_err(|error| words::problem(&error, &format!("asking the {} server", client.who())))
+    ask(client, &patience).map_err(|error| {
+        sql_problem::problem(&error, &format!("asking the {} server", client.who()))
+    })
 }
 
 fn ask(client: &Client, patience: &Patient) -> std::result::Result<Vec<Obstacle>, SqlError> {

@@ -1,16 +1,17 @@
-//! What a private mariadbd is told, beside the owner's configuration: every
-//! path anew, nothing that writes rows anywhere, nothing that talks to others.
+//! The options of a private mariadbd besides the owner's configuration: every path
+//! is its own, nothing writes rows elsewhere, nothing talks to others.
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS};
 
-/// The places of one private server.
+/// The paths of one private server.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct ServerPaths {
     /// Tells the servers apart in the names of files.
     pub name: &'static str,
+    /// The data directory.
     pub data: PathBuf,
     /// For temporary files. Those of the new server are encrypted.
     pub temporary: PathBuf,
@@ -18,7 +19,8 @@ pub struct Places {
     pub room: PathBuf,
 }
 
-impl Places {
+impl ServerPaths {
+    /// The socket at which the server answers.
     pub fn socket(&self) -> PathBuf {
         self.room.join(format!("{}.sock", self.name))
     }
@@ -27,7 +29,7 @@ impl Places {
         self.room.join(format!("{}.{end}", self.name))
     }
 
-    /// The places in which every path of the server has to be.
+    /// The directories in which every path of the server must be.
     fn inside(&self) -> [&Path; 3] {
         [&self.data, &self.temporary, &self.room]
     }
@@ -73,7 +75,7 @@ impl Places {
     }
 
     /// The variables (name and value) that lead out of the server's own
-    /// places.
+    /// directories.
     pub fn strays<'a>(
         &self,
         variables: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -223,8 +225,8 @@ pub const CARELESS: [&str; 5] = [
 mod tests {
     use super::*;
 
-    fn places() -> Places {
-        Places {
+    fn paths() -> ServerPaths {
+        ServerPaths {
             name: "new",
             data: "/srv/making/data".into(),
             temporary: "/srv/making/tmp".into(),
@@ -234,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_server_on_the_originals_files_is_seen() {
-        let strays = |name: &str, value: &str| !places().strays([(name, value)]).is_empty();
+        let strays = |name: &str, value: &str| !paths().strays([(name, value)]).is_empty();
         for (name, value) in [
             ("innodb_data_home_dir", "/var/lib/mysql"),
             ("aria-log-dir-path", "/var/lib/mysql/"),

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::admin::Result;
+use crate::admin::problem::Result;
 
 use super::client::Client;
 

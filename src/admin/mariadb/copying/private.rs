@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::admin::mariadb::server::{MARIADBD, ServiceUser};
-use crate::admin::{Problem, Result};
+use crate::admin::mariadb::service_user::{MARIADBD, ServiceUser};
+use crate::admin::problem::{Problem, Result};
 
 use super::client::Client;
-use super::options::Places;
+use super::options::ServerPaths;
 
 /// In memory: sockets and the servers' messages.
 pub const ROOM: &str = "/run/stayput-enable";
@@ -30,7 +30,7 @@ const ENDED_WITHIN: Duration = Duration::from_secs(3600);
 
 /// A running private server.
 pub struct PrivateServer {
-    places: Places,
+    paths: ServerPaths,
     child: Child,
     client: Client,
     log: PathBuf,
@@ -38,47 +38,52 @@ pub struct PrivateServer {
 
 /// What a server is started with.
 pub struct Start<'a> {
+    /// Whom it runs as.
     pub user: &'a ServiceUser,
-    /// The unit's own words.
-    pub words: &'a [String],
-    pub places: Places,
+    /// mariadbd's arguments in the unit.
+    pub unit_arguments: &'a [String],
+    /// Where it keeps everything.
+    pub paths: ServerPaths,
+    /// Arguments that only this start needs.
     pub more: Vec<OsString>,
 }
 
 impl Start<'_> {
-    /// Every argument: files first, the unit's words, and ours, which count.
+    /// Every argument: files first, those of the unit, and ours, which count.
     pub fn arguments(&self) -> Vec<OsString> {
-        let (files, words): (Vec<&String>, Vec<&String>) =
-            self.words.iter().partition(|word| names_a_file(word));
-        let given = files.into_iter().chain(words).map(OsString::from);
+        let (files, others): (Vec<&String>, Vec<&String>) = self
+            .unit_arguments
+            .iter()
+            .partition(|word| names_a_file(word));
+        let given = files.into_iter().chain(others).map(OsString::from);
         given
-            .chain(self.places.arguments())
+            .chain(self.paths.arguments())
             .chain(self.more.iter().cloned())
             .collect()
     }
 
-    /// Looks at the paths that mariadbd would use, without starting it.
+    /// Checks the paths that mariadbd would use, without starting it.
     ///
     /// # Errors
-    /// When one of them leads out of the server's own places.
+    /// When one of them leads out of the server's own directories.
     pub fn foresee(&self) -> Result<()> {
-        let words: Vec<String> = self
+        let arguments: Vec<String> = self
             .arguments()
             .iter()
             .map(|word| word.to_string_lossy().into_owned())
             .collect();
-        let config = self.user.configuration(&words)?;
-        inside(&self.places, config.variables())
+        let config = self.user.configuration(&arguments)?;
+        inside(&self.paths, config.variables())
     }
 
-    /// Starts it and looks at its paths again, as it sees them itself.
+    /// Starts the server and checks its paths again, as it reports them itself.
     ///
     /// # Errors
     /// When it does not come up (with its own words), or a path of it leads
     /// elsewhere.
     pub fn start(self) -> Result<PrivateServer> {
         self.foresee()?;
-        let name = self.places.name;
+        let name = self.paths.name;
         let log_path = Path::new(ROOM).join(format!("{name}.log"));
         let log = OpenOptions::new()
             .write(true)
@@ -109,13 +114,13 @@ impl Start<'_> {
                 )
             })?;
         let mut server = PrivateServer {
-            client: Client::private(name, self.places.socket()),
-            places: self.places,
+            client: Client::private(name, self.paths.socket()),
+            paths: self.paths,
             child,
             log: log_path,
         };
         server.wait_until_ready()?;
-        server.look_at_paths()?;
+        server.check_paths()?;
         Ok(server)
     }
 }
@@ -125,17 +130,17 @@ fn names_a_file(word: &str) -> bool {
 }
 
 fn inside<'a>(
-    places: &Places,
+    paths: &ServerPaths,
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<()> {
-    let strays = places.strays(variables);
+    let strays = paths.strays(variables);
     if strays.is_empty() {
         return Ok(());
     }
     Err(Problem::refused(
         format!(
             "MariaDB's configuration sets paths that the {} server must not use: {}.",
-            places.name,
+            paths.name,
             strays.join(", ")
         ),
         "Nothing was changed. Take them out of /etc/mysql, or set them to a place in the data \
@@ -144,18 +149,20 @@ fn inside<'a>(
 }
 
 impl PrivateServer {
+    /// Who asks this server.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
+    /// Its data directory.
     pub fn data(&self) -> &Path {
-        &self.places.data
+        &self.paths.data
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
         let started = Instant::now();
         loop {
-            if self.places.socket().exists() && self.client.rows("SELECT 1").is_ok() {
+            if self.paths.socket().exists() && self.client.rows("SELECT 1").is_ok() {
                 return Ok(());
             }
             let ended = self.child.try_wait().ok().flatten();
@@ -163,7 +170,7 @@ impl PrivateServer {
                 return Err(Problem::failed(
                     format!(
                         "The {} server did not start: {}",
-                        self.places.name,
+                        self.paths.name,
                         last_words(&self.log)
                     ),
                     "Nothing was changed. Look at MariaDB's own messages above.",
@@ -173,7 +180,7 @@ impl PrivateServer {
         }
     }
 
-    fn look_at_paths(&self) -> Result<()> {
+    fn check_paths(&self) -> Result<()> {
         let rows = self.client.rows("SHOW GLOBAL VARIABLES")?;
         let pair = |row: &Vec<String>| match &row[..] {
             [name, value] => Some((name.clone(), value.clone())),
@@ -181,7 +188,7 @@ impl PrivateServer {
         };
         let variables: Vec<(String, String)> = rows.iter().filter_map(pair).collect();
         inside(
-            &self.places,
+            &self.paths,
             variables
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str())),
@@ -209,7 +216,7 @@ impl PrivateServer {
         match self.wait_for_end() {
             Some(status) if status.success() => Ok(()),
             _ => Err(Problem::failed(
-                format!("The {} server did not stop well.", self.places.name),
+                format!("The {} server did not stop well.", self.paths.name),
                 "Look at the disk (`df`, `dmesg`), then run the command again.",
             )),
         }
@@ -302,8 +309,8 @@ mod tests {
     fn our_words_come_after_the_units_and_count() {
         let start = Start {
             user: &ServiceUser { uid: 1, gid: 1 },
-            words: &["--datadir=/x".into(), "--defaults-file=/etc/my.cnf".into()],
-            places: Places {
+            unit_arguments: &["--datadir=/x".into(), "--defaults-file=/etc/my.cnf".into()],
+            paths: ServerPaths {
                 name: "old",
                 data: "/d".into(),
                 temporary: "/t".into(),

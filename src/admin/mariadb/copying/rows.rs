@@ -1,12 +1,12 @@
-//! Rows of one server as statements for another, without a loss: a FLOAT
-//! keeps its digits, an ENUM its invalid value, a BIT its bits, a text its
-//! bytes whatever its character set.
+//! Turns rows of one server into statements for another without loss: a FLOAT keeps
+//! its digits, an ENUM its invalid value, a BIT its bits, a text its bytes whatever
+//! its character set.
 
 use zeroize::Zeroizing;
 
 use super::names::quote;
+use super::protocol::Cell;
 use super::schema::{Column, Kind, Table};
-use super::wire::Cell;
 
 /// The length at which a statement is sent, in bytes.
 const STATEMENT: usize = 1 << 20;
@@ -101,6 +101,7 @@ pub struct RowWriter {
 }
 
 impl RowWriter {
+    /// A writer for the stored columns of this table.
     pub fn new(table: &Table) -> Self {
         let columns = table.stored_columns();
         let names: Vec<String> = columns.iter().map(|column| quote(&column.name)).collect();
@@ -138,14 +139,17 @@ impl RowWriter {
         statement.push(b')');
     }
 
+    /// Whether the statement is long enough to be sent.
     pub fn is_full(&self) -> bool {
         self.statement.len() >= STATEMENT
     }
 
+    /// The INSERT with all rows that were added since it was cleared.
     pub fn statement(&self) -> &[u8] {
         &self.statement
     }
 
+    /// Begins a new statement.
     pub fn clear(&mut self) {
         self.statement.clear();
     }

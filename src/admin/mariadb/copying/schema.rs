@@ -1,12 +1,12 @@
-//! What tables a server has, without opening one: opening a FEDERATED table
-//! asks another server. Of `information_schema.TABLES` that is the case for
-//! every column but those that are asked for here.
+//! Lists the tables of a server without opening any: opening a FEDERATED table asks
+//! another server. Every column of `information_schema.TABLES` opens the table but
+//! those that are selected here.
 
 use std::collections::BTreeMap;
 
 use super::engines::{Keeps, keeps};
 use super::names::{TableName, literal};
-use super::wire::{Connection, SqlError};
+use super::protocol::{Connection, SqlError};
 
 /// Databases that mariadbd makes up.
 pub const VIRTUAL: &str = "('information_schema', 'performance_schema')";
@@ -25,26 +25,34 @@ pub const REWRITTEN: [&str; 6] = [
 /// A table or a sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
+    /// By its database and its name.
     pub name: TableName,
+    /// What it is.
     pub kind: Kind,
+    /// As information_schema.TABLES names it.
     pub engine: String,
+    /// Those whose values are stored, in their order.
     pub columns: Vec<Column>,
     /// It has a unique key over long columns, which MariaDB keeps as a hidden
     /// column of hashes.
     pub hashes: bool,
 }
 
+/// What a table is to the copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// An ordinary table.
     Plain,
     /// With the history of its rows.
     Versioned,
+    /// A sequence, which has one value.
     Sequence,
 }
 
 /// A column whose values are stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Column {
+    /// As SQL names it, without quotes.
     pub name: String,
     /// `int`, `varchar`, ...
     pub kind: String,
@@ -62,6 +70,7 @@ impl Table {
         self.kind != Kind::Sequence && keeps(&self.engine) == Keeps::Rows
     }
 
+    /// Whether its rows are somewhere else, so that only its definition is copied.
     pub fn keeps_definition_only(&self) -> bool {
         self.kind != Kind::Sequence && keeps(&self.engine) == Keeps::Definition
     }

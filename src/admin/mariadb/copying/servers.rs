@@ -9,15 +9,14 @@ use std::process::Command;
 
 use nix::sys::statvfs::statvfs;
 
-use crate::admin::mariadb::server::ServiceUser;
-use crate::admin::{Problem, Result, program};
+use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
 
-use super::Target;
 use super::memory::{self, Sizes};
-use super::on_disk;
-use super::options::{CARELESS, CLEAR, Places, encrypting};
-use super::plugins;
+use super::options::{CARELESS, CLEAR, ServerPaths, encrypting};
 use super::private::{PrivateServer, Start, prepare_room};
+use super::{Target, on_disk, plugins};
 
 /// Making an empty server.
 const BIRTH_SECONDS: &str = "900";
@@ -46,7 +45,7 @@ pub fn directory(user: &ServiceUser, path: &Path) -> Result<PathBuf> {
 /// What both servers are started with.
 pub struct Servers<'a> {
     user: &'a ServiceUser,
-    words: &'a [String],
+    arguments: &'a [String],
     target: &'a Target<'a>,
     room: PathBuf,
     sizes: Sizes,
@@ -59,14 +58,14 @@ impl<'a> Servers<'a> {
     /// When there is no room for their sockets.
     pub fn prepare(
         user: &'a ServiceUser,
-        words: &'a [String],
+        arguments: &'a [String],
         target: &'a Target<'a>,
         old_data: &Path,
         both: bool,
     ) -> Result<Self> {
         Ok(Self {
             user,
-            words,
+            arguments,
             target,
             room: prepare_room(user)?,
             sizes: memory::sizes(memory::available(), on_disk(old_data), both),
@@ -86,13 +85,13 @@ impl<'a> Servers<'a> {
                 more.push(format!("--innodb-buffer-pool-size={pool}").into());
             }
             more.extend(engines);
-            let places = Places {
+            let paths = ServerPaths {
                 name: "old",
                 data: data.to_owned(),
                 temporary: temporary.clone(),
                 room: self.room.clone(),
             };
-            self.start(places, more).start()
+            self.start(paths, more).start()
         };
         let server = start(Vec::new())?;
         // A server without accounts does not load what INSTALL SONAME noted.
@@ -117,11 +116,11 @@ impl<'a> Servers<'a> {
         directory(self.user, &parent.join("old-tmp"))
     }
 
-    fn start(&self, places: Places, more: Vec<OsString>) -> Start<'_> {
+    fn start(&self, paths: ServerPaths, more: Vec<OsString>) -> Start<'_> {
         Start {
             user: self.user,
-            words: self.words,
-            places,
+            unit_arguments: self.arguments,
+            paths,
             more,
         }
     }
@@ -132,13 +131,13 @@ impl<'a> Servers<'a> {
         more.push(format!("--innodb-buffer-pool-size={}", self.sizes.new_pool).into());
         more.push(format!("--innodb-log-file-size={}", self.sizes.new_log).into());
         more.extend(engines);
-        let places = Places {
+        let paths = ServerPaths {
             name: "new",
             data: self.target.data.to_owned(),
             temporary: directory(self.user, &self.target.scratch.join("new-tmp"))?,
             room: self.room.clone(),
         };
-        Ok(self.start(places, more))
+        Ok(self.start(paths, more))
     }
 
     /// Makes the files of an empty new server.

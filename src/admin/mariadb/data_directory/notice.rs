@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::sys::attributes;
 
+/// The notice's file name.
 pub const NAME: &str = "WHERE-THE-DATA-IS.txt";
 
 /// What the directory holds, as far as it matters who put it there.

@@ -1,128 +1,48 @@
-//! The clear original after the switch: what is known of it, what ends it,
-//! and its destruction.
+//! The clear original after the switch: how people are told of it, and its
+//! destruction.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
+use crate::admin::ask;
 use crate::admin::durable::write_durably;
-use crate::admin::log::time;
+use crate::admin::mariadb::launch::unit_start_command;
 use crate::admin::mariadb::overwrite::{self, destroy as overwrite_all};
-use crate::admin::open_vault::look_at_vault;
+use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::open_vault::open_vault_read_only;
+use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd::{reload, systemctl};
-use crate::admin::{Problem, Result, ask};
 use crate::release::notice::{self, Topic};
 use crate::sys::clock;
 use crate::vault::EventKind;
 
-use super::journal::{Journal, OriginalEnds, Stage};
-use super::marks::Marked;
-use super::places::{self, Places};
+use super::lost_journal::recover;
 use super::proofs::{self, MayDestroy};
-use super::{lost, say, worker};
+use super::{say, worker};
+use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
+use crate::admin::mariadb::run_records::lost_journal::{self, BEING_DESTROYED};
+use crate::admin::mariadb::run_records::marked_room::MarkedRoom;
+use crate::admin::mariadb::run_records::paths::{self, RunPaths};
+use crate::admin::mariadb::run_records::{ClearOriginal, find_original};
 
 const UNIT: &str = "stayput-mariadb-original.service";
 const PATH: &str = "/etc/systemd/system/stayput-mariadb-original.service";
 const TEXT: &str = include_str!("../../../../systemd/stayput-mariadb-original.service");
 const NEXT: &str = "`systemctl status stayput-mariadb-original` tells more.";
 
-/// In the room of an original that is no longer whole.
-pub const BEING_DESTROYED: &str = "being-destroyed";
-
-/// A copy of the database that anybody with the disk can read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ClearOriginal {
-    pub path: PathBuf,
-    /// Seconds since 1970; `None` where MariaDB still works in it.
-    pub since: Option<u64>,
-    pub ends: Ends,
-}
-
-/// What ends it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ends {
-    /// The run that was interrupted: it has to be run again.
-    Run,
-    /// The next start of the server through initramfs, key and gate.
-    Boot,
-    /// It is being destroyed.
-    UnderWay,
-    /// Its owner wanted it kept.
-    Owner,
-}
-
-impl ClearOriginal {
-    fn of(journal: &Journal) -> Self {
-        let ends = match (journal.stage, journal.ends) {
-            (Stage::Destroying, _) => Ends::UnderWay,
-            // With `Now`: stopped between the last proof and the destruction.
-            (Stage::Waiting, OriginalEnds::AfterBoot | OriginalEnds::Now) => Ends::Boot,
-            (Stage::Waiting, OriginalEnds::Never) => Ends::Owner,
-            _ => Ends::Run,
-        };
-        Self {
-            path: Places::of(&journal.data).original,
-            since: (journal.since > 0).then_some(journal.since),
-            ends,
-        }
-    }
-
-    /// What it is, in one sentence.
-    pub fn what(&self) -> String {
-        let path = self.path.display();
-        match (self.ends, self.since) {
-            (Ends::Run, _) => {
-                "`stayput mariadb enable` was interrupted; the database is in the clear.".into()
-            }
-            (_, Some(since)) => format!(
-                "A clear copy of the database is in {path}, since {}.",
-                time(since)
-            ),
-            (_, None) => format!("A clear copy of the database is in {path}."),
-        }
-    }
-
-    /// What ends it, in one sentence.
-    pub fn next(&self) -> &'static str {
-        match self.ends {
-            Ends::Run => "Run `stayput mariadb enable` again: it goes on or undoes.",
-            Ends::Boot => {
-                "It is destroyed by itself once the server has started again and MariaDB serves."
-            }
-            Ends::UnderWay => "It is being destroyed.",
-            Ends::Owner => {
-                "Destroy it when it is no longer needed: stayput mariadb destroy-original"
-            }
-        }
-    }
-}
-
-/// The clear original of this server, if there is one.
-///
-/// # Errors
-/// When the journal cannot be read: then nobody knows.
-pub fn find() -> std::io::Result<Option<ClearOriginal>> {
-    let journal = lost::find()?;
-    // A rehearsal leaves the server as it was.
-    let run = journal.filter(|journal| journal.stage != Stage::Rehearsing);
-    Ok(run.as_ref().map(ClearOriginal::of))
-}
-
-/// Puts the line for whoever logs in, or takes it away.
+/// Puts the line for whoever logs in, or removes it.
 pub fn tell_at_login() {
-    let words = match find() {
+    let line = match find_original() {
         Ok(None) => String::new(),
         Ok(Some(original)) => format!("stayput: {} {}\n", original.what(), original.next()),
         Err(error) => format!("stayput: {error}\n"),
     };
-    // Nothing depends on it.
-    let _ = notice::put(Topic::Database, &words);
+    // A failure stops nothing.
+    let _ = notice::put(Topic::Database, &line);
 }
 
-/// What the end of a run says of it.
+/// Tells at the end of a run what becomes of the original.
 pub fn tell_at_the_end(journal: &Journal) {
     tell_at_login();
     let original = ClearOriginal::of(journal);
@@ -130,7 +50,7 @@ pub fn tell_at_the_end(journal: &Journal) {
     say(format!("{} {}", original.what(), original.next()));
 }
 
-/// The unit that destroys it after a real boot.
+/// Installs the unit that destroys the original after a real boot.
 ///
 /// # Errors
 /// What the filesystem or systemd says.
@@ -138,7 +58,7 @@ pub fn put_unit(ends: OriginalEnds) -> Result<()> {
     if ends == OriginalEnds::Never {
         return Ok(());
     }
-    write_durably(Path::new(PATH), TEXT.as_bytes()).map_err(places::problem)?;
+    write_durably(Path::new(PATH), TEXT.as_bytes()).map_err(paths::problem)?;
     reload()?;
     systemctl(&["enable", "--quiet", UNIT], NEXT)
 }
@@ -153,29 +73,29 @@ pub fn take_unit_away() -> Result<()> {
     }
     systemctl(&["disable", "--quiet", UNIT], NEXT)?;
     match fs::remove_file(PATH) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(places::problem(error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(paths::problem(error)),
         _ => reload(),
     }
 }
 
-/// Nothing is left of the run.
+/// Ends the run: removes the journal, the line at log-in and the unit.
 ///
 /// # Errors
 /// What the filesystem or systemd says.
 pub fn end() -> Result<()> {
-    Journal::clear().map_err(places::problem)?;
+    Journal::clear().map_err(paths::problem)?;
     tell_at_login();
     take_unit_away()
 }
 
-/// Destroys the original. Takes up what an interruption left.
+/// Destroys the original, or what an interruption left of it.
 ///
 /// # Errors
 /// When a file could not be overwritten: it is kept for the next try.
-pub fn destroy(room: Marked, _: MayDestroy) -> Result<()> {
+pub fn destroy(room: MarkedRoom, _: MayDestroy) -> Result<()> {
     say("Overwriting the old files.");
     overwrite(&room)?;
-    room.delete().map_err(places::problem)?;
+    room.delete().map_err(paths::problem)?;
     say(
         "The old files are overwritten and removed. On an SSD, a flash card or a copy-on-write \
          filesystem copies of them can survive until the whole device is erased; run `fstrim -a` \
@@ -184,8 +104,8 @@ pub fn destroy(room: Marked, _: MayDestroy) -> Result<()> {
     Ok(())
 }
 
-fn overwrite(room: &Marked) -> Result<()> {
-    // On a full disk it is the journal alone that knows of it.
+fn overwrite(room: &MarkedRoom) -> Result<()> {
+    // On a full disk the journal alone knows of it.
     let _ = write_durably(&room.file(BEING_DESTROYED), b"");
     let report = overwrite_all(&room.data(), &mut |step| {
         // After a power cut nothing else knows of it.
@@ -196,7 +116,7 @@ fn overwrite(room: &Marked) -> Result<()> {
             ));
         }
     })
-    .map_err(places::problem)?;
+    .map_err(paths::problem)?;
     for line in report.lines() {
         say(line);
     }
@@ -228,11 +148,11 @@ pub struct DestroyOptions {
 pub fn run(options: &DestroyOptions) -> Result<()> {
     let _lock = match worker::lock() {
         Ok(lock) => lock,
-        // A run is at work; its own end comes back to this.
+        // A run is at work, and will destroy it at its end.
         Err(_) if options.when_due => return Ok(()),
         Err(problem) => return Err(problem),
     };
-    let Some(mut journal) = lost::take_up()? else {
+    let Some(mut journal) = recover(configured_data_directory)? else {
         if options.when_due {
             return Ok(());
         }
@@ -241,9 +161,9 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
             "Nothing has to be done.",
         ));
     };
-    let places = Places::of(&journal.data);
+    let paths = RunPaths::of(&journal.data);
     let Some(noted) = proofs::noted(&journal) else {
-        if !options.when_due && is_gone(&journal, &places)? {
+        if !options.when_due && is_gone(&journal, &paths)? {
             return end_without(options);
         }
         return refuse(
@@ -259,14 +179,14 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
         say(format!("The clear original stays for now: {why}."));
         return Ok(());
     }
-    // First: where its disk is not mounted, the original is not seen either.
-    let serving = proofs::serving(places.data.real())?;
-    let room = Marked::find(&places.original, journal.run).map_err(places::problem)?;
+    // First, because without its disk the original is not seen either.
+    let serving = proofs::serving(paths.data.real())?;
+    let room = MarkedRoom::find(&paths.original, journal.run).map_err(paths::problem)?;
     let Some(room) = room else {
         return end();
     };
     let unused = proofs::unused(&room.data())?;
-    let on_disk = proofs::on_disk(&places.filesystem().map_err(places::problem)?)?;
+    let on_disk = proofs::on_disk(&paths.filesystem().map_err(paths::problem)?)?;
     let permit = MayDestroy::with(&on_disk, &serving, &unused, &noted);
     if !options.when_due {
         ask::confirm(
@@ -275,20 +195,26 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
             options.yes,
         )?;
     }
-    journal.reach(Stage::Destroying).map_err(places::problem)?;
+    journal.reach(Stage::Destroying).map_err(paths::problem)?;
     destroy(room, permit)?;
     end()
 }
 
+/// The data directory that MariaDB's settings name.
+fn configured_data_directory() -> Option<PathBuf> {
+    let user = ServiceUser::find().ok()?;
+    Some(unit_start_command(&user).ok()?.config.data_directory())
+}
+
 /// Whether MariaDB serves from the copy, and the original is not on its disk.
-fn is_gone(journal: &Journal, places: &Places) -> Result<bool> {
-    let serves = proofs::serving(places.data.real()).is_ok();
-    let room = Marked::find(&places.original, journal.run).map_err(places::problem)?;
+fn is_gone(journal: &Journal, paths: &RunPaths) -> Result<bool> {
+    let serves = proofs::serving(paths.data.real()).is_ok();
+    let room = MarkedRoom::find(&paths.original, journal.run).map_err(paths::problem)?;
     let holds = room.is_some_and(|room| room.data().exists());
     Ok(journal.stage == Stage::Starting && serves && !holds)
 }
 
-/// Somebody has removed the original before the run had ended.
+/// Ends a run whose original somebody has removed.
 fn end_without(options: &DestroyOptions) -> Result<()> {
     ask::confirm(
         "The clear original is not there any more, and MariaDB serves from the encrypted copy. \
@@ -310,8 +236,8 @@ fn refuse(options: &DestroyOptions, what: &str, next: &str) -> Result<()> {
     ))
 }
 
-/// Whether this boot has proven the copy: it is not the one in which the copy
-/// was made, and the boot stage has released the keys in it.
+/// Whether this boot has proven the copy: the copy was made in an earlier boot,
+/// and the boot stage has released the keys in this one.
 fn due(journal: &Journal) -> std::result::Result<(), String> {
     if journal.stage == Stage::Destroying {
         return Ok(());
@@ -319,10 +245,10 @@ fn due(journal: &Journal) -> std::result::Result<(), String> {
     if journal.ends == OriginalEnds::Never {
         return Err("its owner wanted it kept".into());
     }
-    if places::boot_id() == journal.boot {
+    if paths::boot_id() == journal.boot {
         return Err("the server was not started since".into());
     }
-    let vault = look_at_vault().map_err(|problem| problem.what)?;
+    let vault = open_vault_read_only().map_err(|problem| problem.what)?;
     let events = vault.events().map_err(|error| error.to_string())?;
     let this_boot = clock::boot_id();
     let released = events.iter().any(|event| {
@@ -334,9 +260,9 @@ fn due(journal: &Journal) -> std::result::Result<(), String> {
     Err("this boot did not come by its keys in the initramfs".into())
 }
 
-/// What becomes of a database in a reset, as a part of its announcement.
+/// What a reset does to the original, as a part of its announcement.
 pub fn in_a_reset() -> &'static str {
-    match lost::find() {
+    match lost_journal::read_or_reconstruct() {
         Ok(None) => "",
         Ok(Some(journal)) if journal.stage < Stage::Starting => {
             "The database itself is still in the clear (`stayput mariadb enable` was interrupted), \
@@ -346,11 +272,10 @@ pub fn in_a_reset() -> &'static str {
     }
 }
 
-/// What `stayput reset` does with it: destroyed at once, without any proof,
-/// because it shall be readable by nobody. What fails is said, and stops
-/// nothing.
+/// Destroys the original for `stayput reset`: at once and without any proof,
+/// because nobody shall read it. Failures are told and stop nothing.
 pub fn destroy_for_reset() {
-    let mut journal = match lost::find() {
+    let mut journal = match lost_journal::read_or_reconstruct() {
         Ok(Some(journal)) => journal,
         Ok(None) => return,
         Err(error) => {
@@ -359,12 +284,12 @@ pub fn destroy_for_reset() {
             ));
         }
     };
-    let places = Places::of(&journal.data);
-    let Ok(Some(room)) = Marked::find(&places.original, journal.run) else {
+    let paths = RunPaths::of(&journal.data);
+    let Ok(Some(room)) = MarkedRoom::find(&paths.original, journal.run) else {
         if journal.stage > Stage::Building {
             say(format!(
                 "NOT DESTROYED: a clear original in {}, which is not there. Is its disk mounted?",
-                places.original.display()
+                paths.original.display()
             ));
         }
         return;
@@ -378,12 +303,12 @@ pub fn destroy_for_reset() {
         return;
     }
     say("Overwriting the clear original of the database.");
-    // As it stands after this, there is no way back.
+    // From here on there is no way back.
     let destroyed = journal
         .reach(Stage::Destroying)
-        .map_err(places::problem)
+        .map_err(paths::problem)
         .and_then(|()| overwrite(&room))
-        .and_then(|()| room.delete().map_err(places::problem))
+        .and_then(|()| room.delete().map_err(paths::problem))
         .and_then(|()| end());
     if let Err(problem) = destroyed {
         say(format!("Not all of it was destroyed: {problem}"));

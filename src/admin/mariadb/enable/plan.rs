@@ -1,9 +1,9 @@
-//! What a run does, in which order, and what must hold before each step: as
-//! data, so that the order can be printed and tested without a server.
+//! The steps of a run, their order, and what must hold before each one: as data,
+//! so that the order can be tested without a server.
 
 use std::fmt;
 
-use super::journal::{OriginalEnds, Stage};
+use crate::admin::mariadb::run_records::journal::{OriginalEnds, Stage};
 
 /// One step of a run on the stopped server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Step {
     End,
 }
 
-/// What holds after a step, until another one ends it.
+/// A fact that holds after a step, until another step ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// Nothing starts MariaDB: its units are masked.
@@ -67,8 +67,8 @@ pub enum Fact {
 }
 
 impl Step {
-    /// What must hold before it. A step that cannot be undone is taken only
-    /// after all of these were seen.
+    /// The facts that must hold before the step. A step that cannot be undone is
+    /// taken only after all of them were seen.
     pub const fn needs(self) -> &'static [Fact] {
         use Fact::*;
         match self {
@@ -123,7 +123,7 @@ impl Step {
         }
     }
 
-    /// What holds after it.
+    /// The facts that hold after it.
     const fn gives(self) -> Option<Fact> {
         Some(match self {
             Self::HoldUnits => Fact::UnitsHeld,
@@ -148,7 +148,7 @@ impl Step {
         })
     }
 
-    /// What no longer holds after it.
+    /// The facts that no longer hold after it.
     const fn ends(self) -> &'static [Fact] {
         match self {
             // What is written is not on the disk until it is synced.
@@ -219,12 +219,12 @@ pub fn steps(from: Stage, ends: OriginalEnds) -> Vec<Step> {
     steps
 }
 
-/// What holds so far. A step is taken only where all that it needs does.
+/// The facts that hold so far. A step is taken only when all that it needs hold.
 #[derive(Clone, Debug, Default)]
 pub struct Holds(Vec<Fact>);
 
 impl Holds {
-    /// What a journal at this stage proves.
+    /// The facts that a journal at this stage proves.
     pub fn noted(stage: Stage) -> Self {
         use Fact::*;
         Self(match stage {
@@ -244,13 +244,13 @@ impl Holds {
         })
     }
 
-    /// The first thing that `step` needs and that does not hold.
+    /// The first fact that `step` needs and that does not hold.
     pub fn lacks(&self, step: Step) -> Option<Fact> {
         let mut needs = step.needs().iter();
         needs.find(|fact| !self.0.contains(fact)).copied()
     }
 
-    /// `step` was taken, and did what it should.
+    /// Notes that `step` was taken and has succeeded.
     pub fn after(&mut self, step: Step) {
         self.0.retain(|fact| !step.ends().contains(fact));
         self.0.extend(step.gives());

@@ -1,22 +1,22 @@
-//! What has to be right before anything is changed.
+//! Checks before anything is changed.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
 use crate::admin::mariadb::config::Configuration;
 use crate::admin::mariadb::data_directory::DataDirectory;
-use crate::admin::mariadb::judge::DIRECTORIES;
 use crate::admin::mariadb::process::of_others;
+use crate::admin::mariadb::start_faults::DIRECTORIES;
 use crate::admin::mariadb::version::{of_mariadbd, version_fault};
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 use crate::release::mariadb::CheckFile;
 use crate::sys::attributes;
 
-use super::places::{self, Places};
+use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 
 /// What a new, empty data directory takes, in bytes.
 const NEW_SERVER: u64 = 256 << 20;
@@ -27,7 +27,7 @@ fn refuse(what: impl Into<String>, next: impl AsRef<str>) -> Problem {
     Problem::refused(what, format!("{UNTOUCHED} {}", next.as_ref()))
 }
 
-/// The data directory in use is one that can be closed.
+/// Checks that the data directory can be closed.
 ///
 /// # Errors
 /// When the settings or the place stand in the way; nothing was changed.
@@ -44,7 +44,7 @@ pub fn layout(config: &Configuration) -> Result<()> {
             "Set wsrep_on = OFF, or leave this server as it is.",
         ));
     }
-    let seen = seen(config);
+    let seen = config.data_directory();
     for name in DIRECTORIES {
         let place = config.value(name).map(|path| path.trim_end_matches('/'));
         if place.is_some_and(|place| !["", "."].contains(&place) && Path::new(place) != seen) {
@@ -61,12 +61,6 @@ pub fn layout(config: &Configuration) -> Result<()> {
         }
     }
     place(&seen)
-}
-
-/// The data directory as MariaDB sees it.
-pub fn seen(config: &Configuration) -> PathBuf {
-    let path = config.value("datadir").unwrap_or_default();
-    PathBuf::from(path.trim_end_matches('/'))
 }
 
 /// Whether the directory can be renamed away and an immutable one can stand
@@ -140,23 +134,9 @@ fn one_filesystem(directory: &Path, device: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a directory is there with something in it. What cannot be told
-/// counts as something.
-pub fn holds_something(directory: &Path) -> bool {
-    !is_empty_or_missing(directory)
-}
-
-/// Whether a directory is provably empty, or not there.
-pub fn is_empty_or_missing(directory: &Path) -> bool {
-    match fs::read_dir(directory) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == ErrorKind::NotFound,
-    }
-}
-
-/// The check file that `enable` leaves beside the data, if it is whole.
+/// Reads the check file that `enable` leaves beside the data, if it is whole.
 pub fn check_file_beside(data: &DataDirectory) -> Option<CheckFile> {
-    let file = File::open(places::check_beside(data)).ok()?;
+    let file = File::open(paths::check_beside(data)).ok()?;
     let mut bytes = Vec::new();
     file.take(CheckFile::MAX as u64 + 1)
         .read_to_end(&mut bytes)
@@ -164,11 +144,11 @@ pub fn check_file_beside(data: &DataDirectory) -> Option<CheckFile> {
     CheckFile::parse(&bytes).ok()
 }
 
-/// No mariadbd but the unit's runs. One in a container of its own is left
-/// alone; whether it works in these files is asked separately.
+/// Refuses while another mariadbd than the unit's runs. One in a container is left
+/// alone; whether it works in these files is checked separately.
 ///
 /// # Errors
-/// With the other one.
+/// Names the other one.
 pub fn no_other_server() -> Result<()> {
     let others = of_others()?;
     let Some(other) = others.iter().find(|other| !other.in_container) else {
@@ -183,10 +163,11 @@ pub fn no_other_server() -> Result<()> {
     ))
 }
 
-/// mariadbd's version recovers its encrypted pages after a power cut.
+/// Refuses a version of mariadbd that does not recover encrypted pages after a
+/// power cut.
 ///
 /// # Errors
-/// With the version that does.
+/// Names a version that does.
 pub fn version() -> Result<()> {
     match version_fault(&of_mariadbd()?) {
         None => Ok(()),
@@ -194,13 +175,13 @@ pub fn version() -> Result<()> {
     }
 }
 
-/// The rooms that a run makes are free: what stands there without a journal
-/// is nobody's to delete.
+/// Refuses when a room that a run makes exists already: without a journal nobody
+/// may delete it.
 ///
 /// # Errors
-/// With what is in the way.
-pub fn rooms(places: &Places) -> Result<()> {
-    for room in [&places.making, &places.original] {
+/// Names what is in the way.
+pub fn rooms(paths: &RunPaths) -> Result<()> {
+    for room in [&paths.making, &paths.original] {
         if fs::symlink_metadata(room).is_ok() {
             return Err(refuse(
                 format!(
@@ -214,10 +195,10 @@ pub fn rooms(places: &Places) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is room for the copy beside the data.
+/// Checks that the disk has room for the copy beside the data.
 ///
 /// # Errors
-/// With what is missing.
+/// Says how much is missing.
 pub fn space(data: &DataDirectory) -> Result<()> {
     let parent = data.seen().parent().unwrap_or(Path::new("/"));
     let io = |error: io::Error| refuse(format!("{}: {error}", parent.display()), "");
@@ -245,8 +226,9 @@ pub fn space(data: &DataDirectory) -> Result<()> {
     Ok(())
 }
 
-/// A copy is packed differently: a fifth more is allowed for. Two tables at a
-/// time are sorted in temporary files, too.
+/// The bytes that a copy needs: a fifth more than the files have, because a copy
+/// is packed differently, and the two largest once more, because two tables at a
+/// time are sorted in temporary files.
 fn needed(mut files: Vec<u64>) -> u64 {
     let used: u64 = files.iter().sum();
     files.sort_unstable_by(|one, other| other.cmp(one));
@@ -254,7 +236,7 @@ fn needed(mut files: Vec<u64>) -> u64 {
     used + used / 5 + sorted + NEW_SERVER
 }
 
-/// The bytes that each file below takes.
+/// Collects the bytes that each file below takes.
 fn sizes(directory: &Path, files: &mut Vec<u64>) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
@@ -284,23 +266,12 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_seen_to_be_empty_counts_as_empty() {
-        let room = tempfile::tempdir().unwrap();
-        assert!(is_empty_or_missing(room.path()));
-        assert!(is_empty_or_missing(&room.path().join("none")));
-        fs::write(room.path().join("file"), "").unwrap();
-        assert!(holds_something(room.path()));
-        // What is no directory is not an empty one.
-        assert!(holds_something(&room.path().join("file")));
-    }
-
-    #[test]
     fn a_room_that_no_run_knows_is_in_the_way() {
         let home = tempfile::tempdir().unwrap();
-        let places = Places::of(&home.path().join("mysql"));
-        assert!(rooms(&places).is_ok());
-        fs::create_dir_all(&places.making).unwrap();
-        assert!(rooms(&places).is_err());
+        let paths = RunPaths::of(&home.path().join("mysql"));
+        assert!(rooms(&paths).is_ok());
+        fs::create_dir_all(&paths.making).unwrap();
+        assert!(rooms(&paths).is_err());
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What has to be seen before the original may be destroyed. Each proof is a
-//! type that only its own look can make, and [`MayDestroy`] needs them all.
+//! The proofs that the original may be destroyed. Each is a type that only its own
+//! check can make, and [`MayDestroy`] needs them all.
 
 use std::fs;
 use std::path::Path;
@@ -9,9 +9,9 @@ use crate::admin::mariadb::data_directory::{DataDirectory, Door};
 use crate::admin::mariadb::gate::{close, gate};
 use crate::admin::mariadb::occupants;
 use crate::admin::mariadb::process::serves_from;
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 
-use super::journal::{Journal, Stage};
+use crate::admin::mariadb::run_records::journal::{Journal, Stage};
 
 /// All that was written to the copy's filesystem is on the disk.
 #[derive(Debug)]
@@ -35,14 +35,15 @@ pub struct Noted(());
 pub struct MayDestroy(());
 
 impl MayDestroy {
+    /// The permission, for whoever has all four proofs.
     pub fn with(_: &OnDisk, _: &Serving, _: &Unused, _: &Noted) -> Self {
         Self(())
     }
 }
 
 /// Waits until the copy is on the disk. `filesystem` was opened before the
-/// first byte of the copy was written: then it is told of every write that
-/// failed, also where another program was told first.
+/// first byte of the copy was written: then it learns of every write that failed,
+/// also where another program learnt of it first.
 ///
 /// # Errors
 /// When the kernel could not write all of it.
@@ -55,7 +56,7 @@ pub fn on_disk(filesystem: &Filesystem) -> Result<OnDisk> {
     })
 }
 
-/// Sees that the unit's process serves from the copy.
+/// Checks that the unit's process serves from the copy.
 ///
 /// # Errors
 /// When it does not, or when that cannot be told.
@@ -63,10 +64,10 @@ pub fn serving(real: &Path) -> Result<Serving> {
     serves_from(real).map(|_| Serving(()))
 }
 
-/// Sees that nobody works in the original.
+/// Checks that nobody works in the original.
 ///
 /// # Errors
-/// With who does; also when that cannot be told.
+/// Names who does; also when that cannot be told.
 pub fn unused(original: &Path) -> Result<Unused> {
     let next = "End what uses it, then run the command again.";
     if fs::symlink_metadata(original).is_err() {
@@ -101,11 +102,11 @@ pub fn noted(journal: &Journal) -> Option<Noted> {
     (journal.stage >= Stage::Waiting).then_some(Noted(()))
 }
 
-/// Opens the gate and closes it again, and looks each time. Where MariaDB runs
-/// in the copy already, its start has passed the gate; it is left alone.
+/// Opens the gate and closes it again, and checks the result each time. A MariaDB
+/// that runs in the copy already has passed the gate; it is left alone.
 ///
 /// # Errors
-/// When the gate refuses, or a look shows something else.
+/// When the gate refuses, or the door is not as it should be.
 pub fn gate_works(data: &DataDirectory) -> Result<()> {
     let not = |what: &str| {
         Problem::failed(

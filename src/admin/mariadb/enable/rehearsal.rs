@@ -1,26 +1,27 @@
-//! The rehearsal on the running server: everything but stopping, switching
-//! and destroying. Whoever runs `enable` knows after it whether it will work
-//! and how long the database will be away.
+//! The rehearsal on the running server: everything but stopping, switching and
+//! destroying. It tells whether `enable` will work, and how long the database will
+//! be away.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::admin::mariadb::copying::ROOM;
-use crate::admin::mariadb::copying::{Client, Copied, Obstacle, Source, encrypted_copy, obstacles};
-use crate::admin::mariadb::server::ServiceUser;
-use crate::admin::{Problem, Result};
+use crate::admin::mariadb::copying::{
+    Client, Copied, Obstacle, ROOM, Source, encrypted_copy, obstacles,
+};
+use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::problem::{Problem, Result};
 use crate::keys::random_bytes;
 use zeroize::Zeroizing;
 
-use super::journal::{Journal, OriginalEnds, Stage};
-use super::making::Making;
-use super::marks::{Marked, RunId};
-use super::places::{self, Places};
+use super::copy_mounts::CopyMounts;
 use super::{say, undo, worker};
+use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
+use crate::admin::mariadb::run_records::marked_room::{MarkedRoom, RunId};
+use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 
-/// Stopping and starting MariaDB, beside copying and comparing.
+/// Time for stopping and starting MariaDB, besides copying and comparing.
 const AROUND_IT: Duration = Duration::from_secs(5);
 
 /// Makes an encrypted copy of the running server with keys that nobody keeps,
@@ -31,8 +32,8 @@ const AROUND_IT: Duration = Duration::from_secs(5);
 pub fn rehearse(
     client: &Client,
     user: ServiceUser,
-    words: &[String],
-    places: &Places,
+    arguments: &[String],
+    paths: &RunPaths,
 ) -> Result<Copied> {
     say("Rehearsing on the running server; nothing of it is changed.");
     let found = obstacles(client)?;
@@ -42,29 +43,29 @@ pub fn rehearse(
     let journal = Journal {
         run: RunId::new(),
         stage: Stage::Rehearsing,
-        data: places.data.seen().to_owned(),
+        data: paths.data.seen().to_owned(),
         ends: OriginalEnds::Never,
         since: 0,
-        boot: places::boot_id(),
+        boot: paths::boot_id(),
     };
-    journal.write().map_err(places::problem)?;
-    let copied = places
+    journal.write().map_err(paths::problem)?;
+    let copied = paths
         .make_root()
-        .and_then(|_| Marked::make(&places.making, journal.run))
-        .map_err(places::problem)
-        .and_then(|room| copy(client, user, words, &room));
-    let thrown_away = undo::forget_rehearsal(&journal, places);
+        .and_then(|_| MarkedRoom::make(&paths.making, journal.run))
+        .map_err(paths::problem)
+        .and_then(|room| copy(client, user, arguments, &room));
+    let thrown_away = undo::forget_rehearsal(&journal, paths);
     let copied = copied?;
     thrown_away?;
     Ok(copied)
 }
 
-/// Where a rehearsal that was killed has left its copy, which is encrypted
-/// with keys that nobody has, and takes room.
+/// Where a killed rehearsal has left its copy, which takes room and is encrypted
+/// with keys that nobody has.
 pub fn left_behind() -> Option<PathBuf> {
     let journal = Journal::read().ok().flatten()?;
     let interrupted = journal.stage == Stage::Rehearsing && !worker::is_locked();
-    interrupted.then(|| Places::of(&journal.data).making)
+    interrupted.then(|| RunPaths::of(&journal.data).making)
 }
 
 fn refusal(found: &[Obstacle]) -> Problem {
@@ -77,13 +78,18 @@ fn refusal(found: &[Obstacle]) -> Problem {
     )
 }
 
-fn copy(client: &Client, user: ServiceUser, words: &[String], room: &Marked) -> Result<Copied> {
-    let io = places::problem;
-    let making = Making::in_room(room, user).map_err(io)?;
+fn copy(
+    client: &Client,
+    user: ServiceUser,
+    arguments: &[String],
+    room: &MarkedRoom,
+) -> Result<Copied> {
+    let io = paths::problem;
+    let making = CopyMounts::in_room(room, user).map_err(io)?;
     let key_file = throw_away_keys(user)?;
     let copied = encrypted_copy(
         &user,
-        words,
+        arguments,
         &Source::Running(client),
         &making.target(&key_file),
         &mut |line| say(line),
@@ -109,17 +115,17 @@ fn throw_away_keys(user: ServiceUser) -> Result<PathBuf> {
         fs::set_permissions(&path, Permissions::from_mode(0o400))?;
         chown(&path, Some(user.uid), Some(user.gid))
     };
-    write().map_err(places::problem)?;
+    write().map_err(paths::problem)?;
     Ok(path)
 }
 
-/// How long the database will be away, from what the rehearsal took.
+/// How long the database will be away, by the durations of the rehearsal.
 pub fn forecast(copied: &Copied) -> Duration {
     let took = copied.took;
     took.start + took.copy + took.compare + took.stop + AROUND_IT
 }
 
-/// A length of time as people say it.
+/// A duration in words.
 pub fn in_words(time: Duration) -> String {
     let seconds = time.as_secs().max(1);
     match seconds {

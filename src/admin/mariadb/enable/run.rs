@@ -1,50 +1,49 @@
-//! The work on the stopped server: takes the steps of the plan, one by one,
-//! each only where all that it needs was seen.
+//! The work on the stopped server: takes the steps of the plan one by one, each
+//! only when everything that it needs was seen.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::admin::durable::{Filesystem, write_durably};
-use crate::admin::mariadb::copying::ROOM;
-use crate::admin::mariadb::copying::{Copied, Counts, Source, Starts, encrypted_copy, rows_lost};
-use crate::admin::mariadb::data_directory::DataDirectory;
-use crate::admin::mariadb::launch::{Started, started_by_the_unit};
+use crate::admin::key_release;
+use crate::admin::mariadb::copying::{
+    Copied, Counts, ROOM, Source, Starts, encrypted_copy, rows_lost,
+};
+use crate::admin::mariadb::data_directory::{DataDirectory, holds_something};
+use crate::admin::mariadb::gate_units;
+use crate::admin::mariadb::launch::{StartCommand, unit_start_command};
 use crate::admin::mariadb::occupants;
 use crate::admin::mariadb::other_files::Known;
-use crate::admin::mariadb::server::ServiceUser;
+use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE, settings_file};
-use crate::admin::mariadb::units;
 use crate::admin::mariadb_service::{self, CHECK_FILE};
-use crate::admin::{Problem, Result, release};
+use crate::admin::problem::{Problem, Result};
 use crate::sys::clock;
 
-use super::beside;
-use super::hold::{self, Cover};
-use super::journal::{Journal, OriginalEnds, Stage};
-use super::making::Making;
-use super::marks::Marked;
-use super::original;
-use super::places::{self, Places};
+use super::copy_mounts::CopyMounts;
 use super::plan::{Holds, Step, steps};
-use super::preflight;
 use super::proofs::{self, OnDisk, Serving, Unused};
-use super::{along, client_of, say, undo};
+use super::start_prevention::{self, Cover};
+use super::{client_of, dependent_units, original, other_files, preflight, say, undo};
+use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
+use crate::admin::mariadb::run_records::marked_room::MarkedRoom;
+use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 
-/// How many rows every table had, beside the original.
+/// The file with the row count of every table, beside the original.
 const COUNTS: &str = "counts";
 
-/// Holds the check file's text until it takes its place: what writes it has
-/// no master key.
+/// Where the check file's text waits for its place: this process has no master
+/// key to make it with.
 pub fn check_text() -> PathBuf {
     Path::new(ROOM).join("check")
 }
 
 struct Run {
     journal: Journal,
-    places: Places,
+    paths: RunPaths,
     user: ServiceUser,
     /// As the unit starts MariaDB; read before the unit is masked.
-    started: Started,
+    started: StartCommand,
     /// What MariaDB said of its files before it was stopped.
     known: Option<Known>,
     copied: Option<Copied>,
@@ -60,26 +59,26 @@ struct Run {
 /// What stands in the way. The unit then has [`super::undo::let_go`] put
 /// things back.
 pub fn go_on() -> Result<()> {
-    let Some(journal) = Journal::read().map_err(places::problem)? else {
+    let Some(journal) = Journal::read().map_err(paths::problem)? else {
         return Err(Problem::refused(
             "There is no run to go on with.",
             "Run: stayput mariadb enable",
         ));
     };
     if journal.stage == Stage::TakingBack {
-        return undo::go_back(&journal, &Places::of(&journal.data));
+        return undo::go_back(&journal, &RunPaths::of(&journal.data));
     }
     let user = ServiceUser::find()?;
-    let started = started_by_the_unit(&user)?;
+    let started = unit_start_command(&user)?;
     let known = match journal.stage {
-        Stage::Building => Some(beside::known(&client_of(&started)?)?),
+        Stage::Building => Some(other_files::known(&client_of(&started)?)?),
         _ => None,
     };
-    let places = Places::of(&journal.data);
-    let filesystem = places.filesystem().map_err(places::problem)?;
+    let paths = RunPaths::of(&journal.data);
+    let filesystem = paths.filesystem().map_err(paths::problem)?;
     let mut run = Run {
         filesystem,
-        places,
+        paths,
         started,
         user,
         known,
@@ -101,8 +100,8 @@ pub fn go_on() -> Result<()> {
         run.take(step)?;
         holds.after(step);
     }
-    along::start();
-    places::leave_room().map_err(places::problem)?;
+    dependent_units::start();
+    paths::leave_room().map_err(paths::problem)?;
     if run.journal.ends != OriginalEnds::Now {
         original::tell_at_the_end(&run.journal);
     }
@@ -111,14 +110,14 @@ pub fn go_on() -> Result<()> {
 
 impl Run {
     fn data(&self) -> &DataDirectory {
-        &self.places.data
+        &self.paths.data
     }
 
     fn take(&mut self, step: Step) -> Result<()> {
-        let io = places::problem;
+        let io = paths::problem;
         match step {
             Step::Note(stage) => self.note(stage),
-            Step::HoldUnits => hold::units(),
+            Step::HoldUnits => start_prevention::mask_units(),
             Step::StopServer => self.stop(),
             Step::CoverOriginal => self.cover(),
             Step::Copy => self.copy(),
@@ -128,7 +127,7 @@ impl Run {
                 Ok(())
             }
             Step::PutGateInFront => {
-                units::put_gate_in_front()?;
+                gate_units::put_gate_in_front()?;
                 original::put_unit(self.journal.ends)
             }
             Step::MoveOriginal => self.move_original(),
@@ -139,12 +138,12 @@ impl Run {
                 say("Looking whether the gate opens and closes.");
                 proofs::gate_works(self.data())
             }
-            Step::LetUnitsGo => hold::let_units_go(),
+            Step::LetUnitsGo => start_prevention::unmask_units(),
             Step::StartServer => {
                 say("Starting MariaDB behind the gate.");
                 mariadb_service::start_mariadb()?;
                 // One that ran already does not start, and has read its keys.
-                release::after_start()
+                key_release::remove_if_read()
             }
             Step::ProveServing => {
                 self.serving = Some(proofs::serving(self.data().real())?);
@@ -165,14 +164,14 @@ impl Run {
     fn note(&mut self, stage: Stage) -> Result<()> {
         if stage == Stage::Starting {
             self.journal.since = clock::now();
-            self.journal.boot = places::boot_id();
+            self.journal.boot = paths::boot_id();
         }
-        self.journal.reach(stage).map_err(places::problem)?;
+        self.journal.reach(stage).map_err(paths::problem)?;
         if stage >= Stage::Starting {
             // Until then an interruption is undone: the copy goes back into it.
-            let making = Marked::find(&self.places.making, self.journal.run);
-            if let Some(making) = making.map_err(places::problem)? {
-                making.delete().map_err(places::problem)?;
+            let making = MarkedRoom::find(&self.paths.making, self.journal.run);
+            if let Some(making) = making.map_err(paths::problem)? {
+                making.delete().map_err(paths::problem)?;
             }
         }
         Ok(())
@@ -180,7 +179,7 @@ impl Run {
 
     fn stop(&self) -> Result<()> {
         say("Stopping MariaDB.");
-        along::note();
+        dependent_units::note();
         mariadb_service::stop_units()?;
         preflight::no_other_server()?;
         self.nobody_in(&self.original_now()?, &[])
@@ -188,8 +187,8 @@ impl Run {
 
     /// Where the original lies: in its own place, or closed already.
     fn original_now(&self) -> Result<PathBuf> {
-        let closed = Marked::find(&self.places.original, self.journal.run);
-        let closed = closed.map_err(places::problem)?.map(|room| room.data());
+        let closed = MarkedRoom::find(&self.paths.original, self.journal.run);
+        let closed = closed.map_err(paths::problem)?.map(|room| room.data());
         Ok(closed
             .filter(|data| data.exists())
             .unwrap_or_else(|| self.data().seen().to_owned()))
@@ -197,15 +196,15 @@ impl Run {
 
     /// Where the copy lies: still where it was made, or in its place.
     fn copy_now(&self) -> Result<PathBuf> {
-        let making = Marked::find(&self.places.making, self.journal.run);
-        let making = making.map_err(places::problem)?.map(|room| room.data());
+        let making = MarkedRoom::find(&self.paths.making, self.journal.run);
+        let making = making.map_err(paths::problem)?.map(|room| room.data());
         Ok(making
             .filter(|data| data.exists())
             .unwrap_or_else(|| self.data().real().to_owned()))
     }
 
     fn nobody_in(&self, tree: &Path, ours: &[&Path]) -> Result<()> {
-        let found = occupants::of(tree, ours).map_err(places::problem)?;
+        let found = occupants::of(tree, ours).map_err(paths::problem)?;
         let Some(first) = found.first() else {
             return Ok(());
         };
@@ -219,24 +218,24 @@ impl Run {
     /// before is seen by the second look.
     fn cover(&self) -> Result<()> {
         let cover = Cover::of(self.data().seen());
-        cover.put().map_err(places::problem)?;
+        cover.put().map_err(paths::problem)?;
         self.nobody_in(&cover.behind(), &[&cover.behind()])
     }
 
     fn copy(&mut self) -> Result<()> {
-        let io = places::problem;
-        let room = Marked::make(&self.places.making, self.journal.run).map_err(io)?;
-        let making = Making::in_room(&room, self.user).map_err(io)?;
+        let io = paths::problem;
+        let room = MarkedRoom::make(&self.paths.making, self.journal.run).map_err(io)?;
+        let making = CopyMounts::in_room(&room, self.user).map_err(io)?;
         let behind = Cover::of(self.data().seen()).behind();
         let copied = encrypted_copy(
             &self.user,
-            &self.started.words,
+            &self.started.arguments,
             &Source::Stopped { data: &behind },
             &making.target(Path::new(KEY_FILE)),
             &mut |line| say(line),
         )?;
         self.copied = Some(copied);
-        Making::end().map_err(io)
+        CopyMounts::end().map_err(io)
     }
 
     fn carry_over(&self) -> Result<()> {
@@ -247,15 +246,15 @@ impl Run {
                 "Please report this to stayput's authors.",
             ));
         };
-        beside::carry_over(known, &from, &self.copy_now()?)
+        other_files::carry_over(known, &from, &self.copy_now()?)
     }
 
     fn move_original(&mut self) -> Result<()> {
-        let io = places::problem;
+        let io = paths::problem;
         let seen = self.data().seen().to_owned();
-        let room = match Marked::find(&self.places.original, self.journal.run).map_err(io)? {
+        let room = match MarkedRoom::find(&self.paths.original, self.journal.run).map_err(io)? {
             Some(room) => room,
-            None => Marked::make(&self.places.original, self.journal.run).map_err(io)?,
+            None => MarkedRoom::make(&self.paths.original, self.journal.run).map_err(io)?,
         };
         if let Some(copied) = &self.copied {
             let counts = Counts::of(&copied.inventory).text();
@@ -270,8 +269,8 @@ impl Run {
     }
 
     fn place_copy(&self) -> Result<()> {
-        let io = places::problem;
-        let making = Marked::find(&self.places.making, self.journal.run).map_err(io)?;
+        let io = paths::problem;
+        let making = MarkedRoom::find(&self.paths.making, self.journal.run).map_err(io)?;
         if let Some(making) = making.filter(|room| room.data().exists()) {
             making.hand_out(self.data().real()).map_err(io)?;
         }
@@ -281,7 +280,7 @@ impl Run {
     /// MariaDB would make an empty database where there is none.
     fn copy_is_there(&self) -> Result<()> {
         let real = self.data().real();
-        if preflight::holds_something(real) {
+        if holds_something(real) {
             return Ok(());
         }
         Err(Problem::failed(
@@ -291,21 +290,21 @@ impl Run {
     }
 
     fn write_settings(&self) -> Result<()> {
-        let io = places::problem;
+        let io = paths::problem;
         self.copy_is_there()?;
         let check = fs::read(check_text()).map_err(io)?;
         write_durably(Path::new(SETTINGS_FILE), settings_file().as_bytes()).map_err(io)?;
         // A second one goes where the data goes: on a system that was
         // installed anew it tells whose the data is.
-        write_durably(&places::check_beside(self.data()), &check).map_err(io)?;
+        write_durably(&paths::check_beside(self.data()), &check).map_err(io)?;
         write_durably(Path::new(CHECK_FILE), &check).map_err(io)
     }
 
-    fn original(&self) -> Result<Marked> {
-        let room = Marked::find(&self.places.original, self.journal.run);
-        room.map_err(places::problem)?.ok_or_else(|| {
+    fn original(&self) -> Result<MarkedRoom> {
+        let room = MarkedRoom::find(&self.paths.original, self.journal.run);
+        room.map_err(paths::problem)?.ok_or_else(|| {
             Problem::failed(
-                format!("{} is not there.", self.places.original.display()),
+                format!("{} is not there.", self.paths.original.display()),
                 "Was it moved? Move it back and run the command again. If it was removed, \
                  `stayput mariadb destroy-original` ends the run.",
             )
@@ -319,7 +318,7 @@ impl Run {
             None => {
                 let text = fs::read_to_string(self.original()?.file(COUNTS));
                 let known = text.and_then(|text| Counts::parse(&text));
-                (known.map_err(places::problem)?, Starts::Later)
+                (known.map_err(paths::problem)?, Starts::Later)
             }
         };
         let lacking = rows_lost(&client_of(&self.started)?, &known, starts)?;
@@ -346,9 +345,9 @@ impl Run {
         let known = match self.known.take() {
             Some(known) => known,
             // The copy has the same tables.
-            None => beside::known(&client_of(&self.started)?)?,
+            None => other_files::known(&client_of(&self.started)?)?,
         };
-        beside::keep(&known, &original, self.data().seen(), self.journal.since)
+        other_files::keep(&known, &original, self.data().seen(), self.journal.since)
     }
 
     fn destroy(&mut self) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Back to the clear server, after a run that failed, was stopped or was
+//! Goes back to the clear server after a run that failed, was stopped or was
 //! killed. Nothing that MariaDB may have written into is deleted.
 
 use std::fs;
@@ -6,24 +6,24 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::admin::durable::sync_directory;
-use crate::admin::mariadb::copying::ROOM;
-use crate::admin::mariadb::copying::{Target, compare_stopped};
+use crate::admin::mariadb::copying::{ROOM, Target, compare_stopped};
 use crate::admin::mariadb::data_directory::{DataDirectory, Door};
-use crate::admin::mariadb::launch::started_by_the_unit;
+use crate::admin::mariadb::gate_units;
+use crate::admin::mariadb::launch::unit_start_command;
 use crate::admin::mariadb::process::serves_from;
-use crate::admin::mariadb::server::ServiceUser;
+use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE};
-use crate::admin::mariadb::units;
 use crate::admin::mariadb_service::{self, CHECK_FILE};
-use crate::admin::{Problem, Result, systemd};
+use crate::admin::problem::{Problem, Result};
+use crate::admin::systemd;
 use crate::sys::{hangup, mount};
 
-use super::hold::{self, Cover};
-use super::journal::{Journal, Stage};
-use super::making::Making;
-use super::marks::Marked;
-use super::places::{self, Places};
-use super::{along, beside, say};
+use super::copy_mounts::CopyMounts;
+use super::start_prevention::{self, Cover};
+use super::{dependent_units, other_files, say};
+use crate::admin::mariadb::run_records::journal::{Journal, Stage};
+use crate::admin::mariadb::run_records::marked_room::MarkedRoom;
+use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 
 /// `stayput mariadb let-go`: what the unit runs when the work has ended, for
 /// whatever reason. Does nothing after a run that did all it should.
@@ -31,20 +31,20 @@ use super::{along, beside, say};
 /// # Errors
 /// When the clear server cannot be put back; says where everything is.
 pub fn let_go() -> Result<()> {
-    let Some(journal) = Journal::read().map_err(places::problem)? else {
+    let Some(journal) = Journal::read().map_err(paths::problem)? else {
         return Ok(());
     };
-    let places = Places::of(&journal.data);
+    let paths = RunPaths::of(&journal.data);
     let undone = match journal.stage {
-        Stage::Rehearsing => forget_rehearsal(&journal, &places),
-        Stage::Building | Stage::Switching => undo(&journal, &places),
-        Stage::TakingBack => go_back(&journal, &places),
-        Stage::Starting => settle(&journal, &places),
-        Stage::Waiting | Stage::Destroying => hold::let_units_go(),
+        Stage::Rehearsing => forget_rehearsal(&journal, &paths),
+        Stage::Building | Stage::Switching => undo(&journal, &paths),
+        Stage::TakingBack => go_back(&journal, &paths),
+        Stage::Starting => settle(&journal, &paths),
+        Stage::Waiting | Stage::Destroying => start_prevention::unmask_units(),
     };
     if undone.is_err() {
-        // Whatever else went wrong: what holds MariaDB back must not stay.
-        hold::let_units_go()?;
+        // Whatever else went wrong, MariaDB's units must not stay masked.
+        start_prevention::unmask_units()?;
     }
     undone
 }
@@ -53,38 +53,37 @@ pub fn let_go() -> Result<()> {
 ///
 /// # Errors
 /// What the filesystem or systemd says; it can be run again.
-pub fn undo(journal: &Journal, places: &Places) -> Result<()> {
+pub fn undo(journal: &Journal, paths: &RunPaths) -> Result<()> {
     say("Going back to the server as it was.");
-    // In a terminal or in a unit: half undone, MariaDB would stay down.
+    // Half undone, MariaDB would stay down.
     let _ = hangup::outlive();
-    let io = places::problem;
-    Making::end().map_err(io)?;
-    Cover::of(places.data.seen()).take_away().map_err(io)?;
-    original_is_there(journal, places)?;
+    let io = paths::problem;
+    CopyMounts::end().map_err(io)?;
+    Cover::of(paths.data.seen()).take_away().map_err(io)?;
+    original_is_there(journal, paths)?;
     if journal.stage == Stage::Switching {
-        unswitch(journal, places).map_err(io)?;
+        return_copy(journal, paths).map_err(io)?;
     }
-    put_original_back(journal, places)?;
-    if let Some(making) = Marked::find(&places.making, journal.run).map_err(io)? {
+    restore_original(journal, paths)?;
+    if let Some(making) = MarkedRoom::find(&paths.making, journal.run).map_err(io)? {
         making.delete().map_err(io)?;
     }
     end_clear()
 }
 
-/// Takes the copy back into the room in which it was made, and notes it:
-/// before MariaDB works in the original again, nothing may go on with the copy
-/// as it is.
-fn unswitch(journal: &Journal, places: &Places) -> io::Result<()> {
-    let making = Marked::find(&places.making, journal.run)?;
+/// Moves the copy back into the room in which it was made, and notes that. After
+/// it nothing goes on with this copy, and MariaDB may work in the original again.
+fn return_copy(journal: &Journal, paths: &RunPaths) -> io::Result<()> {
+    let making = MarkedRoom::find(&paths.making, journal.run)?;
     if let Some(making) = &making
         && !making.data().exists()
-        && places.data.real().exists()
+        && paths.data.real().exists()
     {
-        making.take_in(places.data.real())?;
+        making.take_in(paths.data.real())?;
     }
     let mut journal = journal.clone();
     match (journal.reach(Stage::Building), making) {
-        // On a full disk there is room only without the copy.
+        // On a full disk the journal has room only without the copy.
         (Err(_), Some(making)) => {
             making.delete()?;
             journal.write()
@@ -93,56 +92,55 @@ fn unswitch(journal: &Journal, places: &Places) -> io::Result<()> {
     }
 }
 
-/// The clear original lies closed in its room, or in its own place. Where it
-/// is in neither, its disk may not be mounted: nothing may be concluded from
-/// that.
+/// Checks that the clear original is in its room or at its own path. Where it is
+/// in neither, its disk may not be mounted, and nothing may be concluded.
 ///
 /// # Errors
 /// When it cannot be found.
-pub fn original_is_there(journal: &Journal, places: &Places) -> Result<()> {
-    let io = places::problem;
-    let room = Marked::find(&places.original, journal.run).map_err(io)?;
+pub fn original_is_there(journal: &Journal, paths: &RunPaths) -> Result<()> {
+    let io = paths::problem;
+    let room = MarkedRoom::find(&paths.original, journal.run).map_err(io)?;
     let closed = room.is_some_and(|room| room.data().exists());
-    if closed || places.data.door().map_err(io)? == Door::Foreign {
+    if closed || paths.data.door().map_err(io)? == Door::Foreign {
         return Ok(());
     }
     Err(Problem::refused(
         format!(
             "The clear original is neither in {} nor in {}. Nothing was undone.",
-            places.original.display(),
-            places.data.seen().display()
+            paths.original.display(),
+            paths.data.seen().display()
         ),
         "Is its disk mounted? Mount it, then run the command again.",
     ))
 }
 
-/// Throws away what a rehearsal has made.
+/// Deletes what a rehearsal has made.
 ///
 /// # Errors
 /// What the filesystem says.
-pub fn forget_rehearsal(journal: &Journal, places: &Places) -> Result<()> {
-    let io = places::problem;
-    Making::end().map_err(io)?;
-    if let Some(making) = Marked::find(&places.making, journal.run).map_err(io)? {
+pub fn forget_rehearsal(journal: &Journal, paths: &RunPaths) -> Result<()> {
+    let io = paths::problem;
+    CopyMounts::end().map_err(io)?;
+    if let Some(making) = MarkedRoom::find(&paths.making, journal.run).map_err(io)? {
         making.delete().map_err(io)?;
     }
     Journal::clear().map_err(io)?;
-    places::leave_room().map_err(io)?;
+    paths::leave_room().map_err(io)?;
     // remove_dir takes an empty directory only: the first run made it.
-    if let Some(root) = places.making.parent() {
+    if let Some(root) = paths.making.parent() {
         let _ = fs::remove_dir(root);
     }
     Ok(())
 }
 
-/// The original in its own place again, the gate and its settings gone.
-fn put_original_back(journal: &Journal, places: &Places) -> Result<()> {
-    let io = places::problem;
-    let (data, run) = (&places.data, journal.run);
-    if let Some(room) = Marked::find(&places.original, run).map_err(io)? {
+/// Puts the original back at its own path, and removes the gate and the settings.
+fn restore_original(journal: &Journal, paths: &RunPaths) -> Result<()> {
+    let io = paths::problem;
+    let (data, run) = (&paths.data, journal.run);
+    if let Some(room) = MarkedRoom::find(&paths.original, run).map_err(io)? {
         if room.data().exists() {
             data.close().map_err(io)?;
-            clear_place(journal, data)?;
+            clear_data_path(journal, data)?;
             room.hand_out(data.seen()).map_err(io)?;
         }
         room.delete().map_err(io)?;
@@ -153,13 +151,13 @@ fn put_original_back(journal: &Journal, places: &Places) -> Result<()> {
             _ => sync_directory(Path::new(file)).map_err(io)?,
         }
     }
-    units::take_gate_away()
+    gate_units::take_gate_away()
 }
 
-/// The place where MariaDB looks is free. What somebody else has put there is
-/// moved aside.
-fn clear_place(journal: &Journal, data: &DataDirectory) -> Result<()> {
-    let io = places::problem;
+/// Frees the path where MariaDB looks for its data. Files of somebody else there
+/// are moved aside.
+fn clear_data_path(journal: &Journal, data: &DataDirectory) -> Result<()> {
+    let io = paths::problem;
     let seen = data.seen();
     match fs::symlink_metadata(seen) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -185,24 +183,24 @@ fn clear_place(journal: &Journal, data: &DataDirectory) -> Result<()> {
 }
 
 fn end_clear() -> Result<()> {
-    hold::let_units_go()?;
+    start_prevention::unmask_units()?;
     super::original::take_unit_away()?;
-    Journal::clear().map_err(places::problem)?;
+    Journal::clear().map_err(paths::problem)?;
     let started = mariadb_service::start_mariadb();
     if started.is_ok() {
-        along::start();
+        dependent_units::start();
     }
-    places::leave_room().map_err(places::problem)?;
+    paths::leave_room().map_err(paths::problem)?;
     started?;
     say("MariaDB runs as it did before, not encrypted.");
     Ok(())
 }
 
-/// A run that ended after MariaDB may have been started with the copy.
-fn settle(journal: &Journal, places: &Places) -> Result<()> {
-    hold::let_units_go()?;
-    if serves_from(places.data.real()).is_ok() || mariadb_service::start_mariadb().is_ok() {
-        along::start();
+/// Settles a run that ended after MariaDB may have been started with the copy.
+fn settle(journal: &Journal, paths: &RunPaths) -> Result<()> {
+    start_prevention::unmask_units()?;
+    if serves_from(paths.data.real()).is_ok() || mariadb_service::start_mariadb().is_ok() {
+        dependent_units::start();
         say("MariaDB runs from the encrypted copy. The clear original is kept.");
         say("Run `stayput mariadb enable` again: it goes on from here.");
         return Ok(());
@@ -212,73 +210,73 @@ fn settle(journal: &Journal, places: &Places) -> Result<()> {
         return Ok(());
     }
     say("MariaDB does not start with the encrypted copy. Comparing it with the original.");
-    // Before they are masked: then systemd does not tell any more.
-    let words = ServiceUser::find()
-        .and_then(|user| started_by_the_unit(&user))
-        .map(|started| started.words);
-    hold::units()?;
+    // Before the units are masked: systemd does not tell it of a masked unit.
+    let arguments = ServiceUser::find()
+        .and_then(|user| unit_start_command(&user))
+        .map(|started| started.arguments);
+    start_prevention::mask_units()?;
     mariadb_service::stop_units()?;
-    match words.and_then(|words| compare(journal, places, &words)) {
+    match arguments.and_then(|arguments| compare(journal, paths, &arguments)) {
         Ok(0) => {
             say("The copy has taken no writes.");
-            return go_back(journal, places);
+            return go_back(journal, paths);
         }
         Ok(_) => {}
         Err(problem) => say(format!("They cannot be compared: {}", problem.what)),
     }
-    hold::let_units_go()?;
+    start_prevention::unmask_units()?;
     Err(Problem::failed(
         format!(
             "The encrypted copy in {} may hold rows that the original lacks. Nothing was undone; \
              the original is in {}.",
-            places.data.real().display(),
-            places.original.display()
+            paths.data.real().display(),
+            paths.original.display()
         ),
         "`journalctl -u mariadb -n 50` shows why MariaDB does not start. Mend that and run \
          `stayput mariadb enable` again, or go back with `stayput mariadb enable --undo`.",
     ))
 }
 
-/// Back to the original, whatever the copy has taken since: the original
-/// serves again, and the copy is kept. Goes on where it was interrupted.
+/// Goes back to the original, whatever the copy has taken since: the original
+/// serves again, and the copy is kept. After an interruption it goes on.
 ///
 /// # Errors
 /// When there is nothing to go back to, or it cannot be put back.
-pub fn go_back(journal: &Journal, places: &Places) -> Result<()> {
-    original_is_there(journal, places)?;
-    // From here on the copy has not every row that MariaDB acknowledges.
+pub fn go_back(journal: &Journal, paths: &RunPaths) -> Result<()> {
+    original_is_there(journal, paths)?;
+    // From here on MariaDB acknowledges rows that the copy lacks.
     let mut noted = journal.clone();
-    noted.reach(Stage::TakingBack).map_err(places::problem)?;
-    hold::units()?;
-    along::note();
+    noted.reach(Stage::TakingBack).map_err(paths::problem)?;
+    start_prevention::mask_units()?;
+    dependent_units::note();
     mariadb_service::stop_units()?;
-    if let Some(making) = Marked::find(&places.making, journal.run).map_err(places::problem)? {
-        making.delete().map_err(places::problem)?;
+    if let Some(making) = MarkedRoom::find(&paths.making, journal.run).map_err(paths::problem)? {
+        making.delete().map_err(paths::problem)?;
     }
-    let kept = aside(journal, places);
-    if places.data.real().exists() {
-        places.data.close().map_err(places::problem)?;
-        fs::rename(places.data.real(), &kept).map_err(places::problem)?;
-        sync_directory(&kept).map_err(places::problem)?;
+    let kept = aside(journal, paths);
+    if paths.data.real().exists() {
+        paths.data.close().map_err(paths::problem)?;
+        fs::rename(paths.data.real(), &kept).map_err(paths::problem)?;
+        sync_directory(&kept).map_err(paths::problem)?;
     }
     say(format!("The copy is kept in {}.", kept.display()));
-    beside::tell_kept(places.data.seen(), journal.since);
-    put_original_back(journal, places)?;
+    other_files::tell_kept(paths.data.seen(), journal.since);
+    restore_original(journal, paths)?;
     end_clear()
 }
 
 /// Where a copy goes that MariaDB may have written into.
-fn aside(journal: &Journal, places: &Places) -> PathBuf {
+fn aside(journal: &Journal, paths: &RunPaths) -> PathBuf {
     let name = format!("mariadb.taken-back.{}", journal.run);
-    places.data.real().with_file_name(name)
+    paths.data.real().with_file_name(name)
 }
 
-/// Compares both through private servers, as before the switch: the number of
-/// things that are not the same.
-fn compare(journal: &Journal, places: &Places, words: &[String]) -> Result<usize> {
-    let io = places::problem;
+/// Compares both through private servers, as before the switch, and returns the
+/// number of differences.
+fn compare(journal: &Journal, paths: &RunPaths, arguments: &[String]) -> Result<usize> {
+    let io = paths::problem;
     let user = ServiceUser::find()?;
-    let original = Marked::find(&places.original, journal.run)
+    let original = MarkedRoom::find(&paths.original, journal.run)
         .map_err(io)?
         .ok_or_else(|| io(ErrorKind::NotFound.into()))?;
     let scratch = original.file("scratch");
@@ -287,7 +285,7 @@ fn compare(journal: &Journal, places: &Places, words: &[String]) -> Result<usize
     let [old, new, temporary] = &seen;
     let pairs = [
         (&original.data(), old),
-        (&places.data.real().to_owned(), new),
+        (&paths.data.real().to_owned(), new),
         (&scratch, temporary),
     ];
     for (from, to) in pairs {
@@ -299,9 +297,9 @@ fn compare(journal: &Journal, places: &Places, words: &[String]) -> Result<usize
         scratch: temporary,
         key_file: Path::new(KEY_FILE),
     };
-    let compared = compare_stopped(&user, words, old, &target, &mut |line| say(line));
+    let compared = compare_stopped(&user, arguments, old, &target, &mut |line| say(line));
     for (_, to) in pairs {
-        places::end_mount(to).map_err(io)?;
+        paths::end_mount(to).map_err(io)?;
     }
     compared
 }

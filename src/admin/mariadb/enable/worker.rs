@@ -1,5 +1,5 @@
-//! The unit that does the work on the stopped server: a lost terminal does
-//! not end it, and when it is killed systemd has `let-go` put things back.
+//! The unit that works on the stopped server. A lost terminal does not end it, and
+//! when it is killed systemd runs `let-go`, which puts things back.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -10,22 +10,23 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::admin::durable::write_durably;
+use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
 use crate::admin::systemd::{SYSTEMCTL, reload, systemctl};
-use crate::admin::{Problem, Result, program};
 
 const UNIT: &str = "stayput-mariadb-enable.service";
 const PATH: &str = "/run/systemd/system/stayput-mariadb-enable.service";
 const TEXT: &str = include_str!("../../../../systemd/stayput-mariadb-enable.service");
 
-/// What the unit says, also when nobody looks on.
+/// The file with the unit's output.
 pub const LOG: &str = "/var/log/stayput-mariadb-enable.log";
 
 const LOCK: &str = "/run/stayput-mariadb-enable.lock";
 
-/// How often the log is looked at while the unit works.
+/// Pause between two reads of the log while the unit works.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// How long a command that only looks may hold the lock.
+/// Longest time for which a command that changes nothing holds the lock.
 const LOOK_TAKES: Duration = Duration::from_secs(20);
 
 const NEXT: &str = "`journalctl -u stayput-mariadb-enable -n 20` shows why.";

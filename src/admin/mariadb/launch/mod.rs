@@ -1,29 +1,28 @@
-//! What systemd will really start for MariaDB.
+//! Forecasts what systemd will start for MariaDB.
 //!
 //! The settings files alone do not tell: a unit's command can name another
 //! option file or data directory, and its other options can show mariadbd
-//! other files or run it as another user. So the unit's own command is
-//! expanded as systemd does it, and exactly these words are taken to mariadbd
-//! for its view of them.
+//! other files or run it as another user. So the unit's own command is expanded as
+//! systemd does it, and mariadbd is asked for its configuration with exactly these
+//! arguments.
 
-pub mod environment;
+mod command_line;
 pub mod probe;
 mod properties;
 mod surroundings;
-mod words;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command as Program;
 
+use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
-use crate::admin::{Problem, Result};
 use crate::release::RELEASE_FOLDER;
 
-use super::config::Configuration;
-use super::server::ServiceUser;
-use environment::{Environment, FILE_MAX};
+use crate::admin::mariadb::config::Configuration;
+use crate::admin::mariadb::environment::{Environment, FILE_MAX};
+use crate::admin::mariadb::service_user::ServiceUser;
 use properties::{NoProperty, Properties};
 pub use surroundings::LaunchFault;
 use surroundings::RunsAs;
@@ -31,8 +30,8 @@ use surroundings::RunsAs;
 /// MariaDB's unit; instances are named `mariadb@NAME.service`.
 pub const UNIT: &str = "mariadb.service";
 
-/// Directories that mariadbd must see as everybody does, beside its data.
-const PLACES: [&str; 5] = [
+/// Paths that mariadbd must see as everybody does, besides its data.
+const VISIBLE_PATHS: [&str; 5] = [
     RELEASE_FOLDER,
     "/etc/mysql",
     "/etc/my.cnf",
@@ -40,18 +39,19 @@ const PLACES: [&str; 5] = [
     "/usr/lib/mysql",
 ];
 
-/// What will run, and what stands against it.
+/// A forecast start of MariaDB, and what stands against it.
 #[derive(Clone, Debug)]
 pub struct Launch {
-    /// The words after mariadbd's name; None when they cannot be foretold.
-    words: Option<Vec<String>>,
+    /// mariadbd's arguments; `None` when they are not certain.
+    arguments: Option<Vec<String>>,
     environment: Environment,
+    /// Why MariaDB must not be started in this way; empty where nothing is wrong.
     pub faults: Vec<LaunchFault>,
 }
 
-/// Whose environment the unit's variables are taken from.
+/// Where the environment of the start is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum EnvironmentSource {
     /// This process is one of the unit's commands and has its environment.
     ByUnit,
     /// Nothing is started now; the environment is put together as systemd does.
@@ -59,12 +59,17 @@ pub enum Asked {
 }
 
 impl Launch {
-    /// Asks systemd. `data` are the data directory as MariaDB sees it and
-    /// where it really lies.
+    /// Forecasts a start of the unit by asking systemd. `data` are the data
+    /// directory as MariaDB sees it and where it really lies.
     ///
     /// # Errors
     /// When systemd does not tell, or has no such unit.
-    pub fn of(unit: &str, asked: Asked, user: &ServiceUser, data: &[&Path]) -> Result<Self> {
+    pub fn of(
+        unit: &str,
+        asked: EnvironmentSource,
+        user: &ServiceUser,
+        data: &[&Path],
+    ) -> Result<Self> {
         let properties = Properties::of_unit(unit)?;
         let state = properties.text("LoadState").unwrap_or("not known");
         if state != "loaded" {
@@ -78,15 +83,14 @@ impl Launch {
         let account = properties.text("User").ok().and_then(Account::named);
         let mut faults = Vec::new();
         let environment = match asked {
-            Asked::ByUnit => Environment::of_this_process(),
-            Asked::ByHand => {
-                environment_of(&properties, account.as_ref()).unwrap_or_else(|fault| {
+            EnvironmentSource::ByUnit => Environment::of_this_process(),
+            EnvironmentSource::ByHand => environment_of(&properties, account.as_ref())
+                .unwrap_or_else(|fault| {
                     faults.push(fault);
                     Environment::default()
-                })
-            }
+                }),
         };
-        let places: Vec<PathBuf> = PLACES
+        let paths: Vec<PathBuf> = VISIBLE_PATHS
             .iter()
             .map(PathBuf::from)
             .chain(data.iter().map(PathBuf::from))
@@ -104,58 +108,52 @@ impl Launch {
             uid: Some(user.uid),
             gid: Some(user.gid),
         };
-        faults.extend(surroundings::faults(
-            &properties,
-            &places,
-            runs_as,
-            keys_for,
-        ));
-        let words = start(&properties, &environment);
+        faults.extend(surroundings::faults(&properties, &paths, runs_as, keys_for));
+        let arguments = start(&properties, &environment);
         Ok(Self {
-            words: words.as_ref().ok().cloned(),
+            arguments: arguments.as_ref().ok().cloned(),
             environment,
-            faults: words.err().into_iter().chain(faults).collect(),
+            faults: arguments.err().into_iter().chain(faults).collect(),
         })
     }
 
-    /// What mariadbd makes of these words and this environment; None when
-    /// they cannot be foretold, which is one of the faults.
+    /// Asks mariadbd for its configuration in this start; `None` when its
+    /// arguments are not certain, which is one of the faults.
     ///
     /// # Errors
     /// When mariadbd does not accept them; with its own words.
     pub fn configuration(&self, user: &ServiceUser) -> Result<Option<Configuration>> {
-        let words = self.words.as_ref();
-        words
-            .map(|words| user.configuration_with(words, &self.environment))
+        let arguments = self.arguments.as_ref();
+        arguments
+            .map(|arguments| user.configuration_with(arguments, &self.environment))
             .transpose()
     }
 }
 
-/// What systemd would start MariaDB with now.
-pub struct Started {
-    /// The words after mariadbd's name, those of the unit's variables
-    /// (MYSQLD_OPTS) included.
-    pub words: Vec<String>,
-    /// What mariadbd makes of them and of its option files.
+/// How systemd would start MariaDB now.
+pub struct StartCommand {
+    /// mariadbd's arguments, those of the unit's variables (MYSQLD_OPTS) included.
+    pub arguments: Vec<String>,
+    /// The configuration that results from them and the option files.
     pub config: Configuration,
 }
 
-/// What systemd would start MariaDB with now.
+/// Asks systemd and mariadbd how MariaDB would be started now.
 ///
 /// # Errors
 /// When the unit starts something else or is not understood, and when mariadbd
 /// does not accept its settings.
-pub fn started_by_the_unit(user: &ServiceUser) -> Result<Started> {
-    let launch = Launch::of(UNIT, Asked::ByHand, user, &[])?;
+pub fn unit_start_command(user: &ServiceUser) -> Result<StartCommand> {
+    let launch = Launch::of(UNIT, EnvironmentSource::ByHand, user, &[])?;
     if let Some(fault) = launch.faults.first() {
         return Err(Problem::refused(
             format!("MariaDB cannot be looked after as it is started here: {fault}."),
             fault.next(),
         ));
     }
-    let words = launch.words.unwrap_or_default();
-    let config = user.configuration_with(&words, &launch.environment)?;
-    Ok(Started { words, config })
+    let arguments = launch.arguments.unwrap_or_default();
+    let config = user.configuration_with(&arguments, &launch.environment)?;
+    Ok(StartCommand { arguments, config })
 }
 
 /// The unit of MariaDB that this process is a command of.
@@ -174,7 +172,7 @@ fn unit_in(cgroups: &str) -> Option<String> {
     (unit == UNIT || unit.starts_with("mariadb@")).then(|| unit.to_owned())
 }
 
-/// The words of the unit's one command.
+/// The arguments of the unit's one command.
 fn start(
     properties: &Properties,
     environment: &Environment,
@@ -185,7 +183,7 @@ fn start(
     let [command] = commands.as_slice() else {
         return Err(LaunchFault::Starts(commands.len()));
     };
-    words::words(command, environment).map_err(|why| LaunchFault::Start {
+    command_line::expand(command, environment).map_err(|why| LaunchFault::Start {
         command: command.shown(),
         why,
     })

@@ -1,17 +1,17 @@
-//! Would mariadbd read the file that stayput writes? Found out before anything
-//! is copied, with a file of the same kind in the same place: it holds one
-//! option in a group that no program reads but the one that is asked here.
+//! Tests whether mariadbd would read the file that stayput writes, before anything
+//! is copied: with a file in the same folder that holds one option in a group that
+//! only the program asked here reads.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use crate::admin::mariadb::server::{PRINT_DEFAULTS, ServiceUser, leading};
+use crate::admin::mariadb::service_user::{PRINT_DEFAULTS, ServiceUser, leading};
 use crate::admin::mariadb::settings::SETTINGS_FILE;
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 
-use super::{Asked, Launch, UNIT};
+use super::{EnvironmentSource, Launch, UNIT};
 
 const PROBE_FILE: &str = "/etc/mysql/mariadb.conf.d/zz-stayput-probe.cnf";
 const GROUP: &str = "stayput-probe";
@@ -22,8 +22,8 @@ const OPTION: &str = "--read=yes";
 /// # Errors
 /// When it would not: nothing that stayput sets would be in force.
 pub fn settings_would_be_read(user: &ServiceUser) -> Result<()> {
-    let launch = Launch::of(UNIT, Asked::ByHand, user, &[])?;
-    let words = launch.words.clone().unwrap_or_default();
+    let launch = Launch::of(UNIT, EnvironmentSource::ByHand, user, &[])?;
+    let arguments = launch.arguments.clone().unwrap_or_default();
     let folder = Path::new(SETTINGS_FILE).parent().unwrap_or(Path::new("/"));
     let unwritable = |error: std::io::Error| {
         Problem::refused(
@@ -32,7 +32,7 @@ pub fn settings_would_be_read(user: &ServiceUser) -> Result<()> {
         )
     };
     put().map_err(unwritable)?;
-    let ask = [leading(&words).as_slice(), &[GROUP]].concat();
+    let ask = [leading(&arguments).as_slice(), &[GROUP]].concat();
     let printed = user.printed(PRINT_DEFAULTS, &ask, &launch.environment);
     fs::remove_file(PROBE_FILE).map_err(unwritable)?;
     if printed?.lines().any(|line| line == OPTION) {

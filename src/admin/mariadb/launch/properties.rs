@@ -1,6 +1,6 @@
-//! What systemd holds of a unit, asked over D-Bus: there each word of a
-//! command is a value of its own, where `systemctl show` prints one line that
-//! does not tell a blank between two words from one inside a word.
+//! Reads a unit's properties from systemd over D-Bus. There each argument of a
+//! command is a value of its own; `systemctl show` prints one line, in which blanks
+//! between and inside arguments look alike.
 
 use std::process::{Command as Program, Stdio};
 use std::thread;
@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 
-use super::words::Command;
+use super::command_line::Command;
 
 const BUSCTL: &str = "/usr/bin/busctl";
 
@@ -25,7 +25,7 @@ const BETWEEN: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug)]
 pub struct Properties(serde_json::Map<String, Value>);
 
-/// A property that must be there is not, or is of another kind.
+/// A property is missing or of another kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoProperty(pub &'static str);
 
@@ -52,7 +52,7 @@ impl Properties {
     }
 
     /// # Errors
-    /// As [`Properties::of_unit`].
+    /// When systemd cannot be asked.
     pub fn of_systemd() -> Result<Self> {
         ask(
             "/org/freedesktop/systemd1",

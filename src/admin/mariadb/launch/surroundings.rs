@@ -1,19 +1,22 @@
-//! What a unit does around mariadbd: as whom, in which view of the
-//! filesystem, and with what before it. Pure: every rule is here because with
-//! it mariadbd would run on other files, or look for its keys in vain.
+//! What a unit sets around mariadbd: its user, its view of the filesystem, and
+//! commands before it. Each rule exists because without it mariadbd would run on
+//! other files, or would not find its keys. Pure.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use super::command_line::{Command, UnclearCommand};
 use super::properties::{NoProperty, Properties};
-use super::words::{Command, Unclear};
 
 /// One reason why what systemd would start is not what was enrolled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LaunchFault {
-    /// The command cannot be foretold.
-    Start { command: String, why: Unclear },
-    /// So many commands instead of one.
+    /// The command cannot be expanded with certainty.
+    Start {
+        command: String,
+        why: UnclearCommand,
+    },
+    /// This number of commands instead of one.
     Starts(usize),
     /// Something of the owner's runs before mariadbd while the data is open.
     Before(String),
@@ -34,7 +37,9 @@ pub enum LaunchFault {
 /// Whom the unit's names mean; None where there is nobody of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunsAs {
+    /// The user's number.
     pub uid: Option<u32>,
+    /// The group's number.
     pub gid: Option<u32>,
 }
 
@@ -98,13 +103,13 @@ const AFTER_GATE: [&str; 2] = ["\"$0\" || exit 255 ", "|| exit 255"];
 /// mariadbd must see as everybody does.
 pub fn faults(
     unit: &Properties,
-    places: &[PathBuf],
+    paths: &[PathBuf],
     runs_as: RunsAs,
     keys_for: RunsAs,
 ) -> Vec<LaunchFault> {
     let parts = [
         user(unit, runs_as, keys_for),
-        view(unit, places),
+        view(unit, paths),
         kind(unit),
         before(unit),
     ];
@@ -134,7 +139,7 @@ fn user(unit: &Properties, runs_as: RunsAs, keys_for: RunsAs) -> Part {
     Ok(faults)
 }
 
-fn view(unit: &Properties, places: &[PathBuf]) -> Part {
+fn view(unit: &Properties, paths: &[PathBuf]) -> Part {
     let mut faults: Vec<LaunchFault> = VIEWS
         .into_iter()
         .filter(|option| unit.is_on(option))
@@ -149,7 +154,7 @@ fn view(unit: &Properties, places: &[PathBuf]) -> Part {
     }
     let mut covered = |option, place: &str| {
         let place = plain(place);
-        if places.iter().any(|ours| overlaps(ours, &place)) {
+        if paths.iter().any(|ours| overlaps(ours, &place)) {
             let place = place.display().to_string();
             faults.push(LaunchFault::Covered { option, place });
         }

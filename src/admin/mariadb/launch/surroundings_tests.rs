@@ -28,8 +28,8 @@ fn with(changes: &[(&str, Value)]) -> [Vec<LaunchFault>; 2] {
             answer["data"][0][*name] = json!({ "type": "", "data": data });
         }
         let unit = Properties::parse(&answer.to_string()).unwrap();
-        let places = ["/run/stayput", "/etc/mysql", "/var/lib/mysql"].map(PathBuf::from);
-        faults(&unit, &places, MYSQL, MYSQL)
+        let paths = ["/run/stayput", "/etc/mysql", "/var/lib/mysql"].map(PathBuf::from);
+        faults(&unit, &paths, MYSQL, MYSQL)
     })
 }
 

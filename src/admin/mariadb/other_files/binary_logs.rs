@@ -1,16 +1,17 @@
-//! The binary logs end with the clear data directory: who needs them is asked
-//! before. Pure.
+//! Decides whether the binary logs may end with the clear data directory, by who
+//! still needs them. Pure.
 
-use crate::admin::Problem;
 use crate::admin::mariadb::copying::Row;
+use crate::admin::problem::Problem;
 
-use super::words::size;
-use super::{Class, Found};
+use super::report::size;
+use super::{Class, ClassifiedEntry};
 
 /// What the running server says of replication; a server that was started
 /// for the copy alone has no replicas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replication {
+    /// The server writes binary logs.
     pub log_bin: bool,
     /// Replicas that are connected or registered, a line for each.
     pub replicas: Vec<String>,
@@ -71,7 +72,11 @@ pub enum BinlogDecision {
 }
 
 /// `discard`: the owner has said that the binary logs may go.
-pub fn decide(replication: &Replication, found: &[Found], discard: bool) -> BinlogDecision {
+pub fn decide(
+    replication: &Replication,
+    found: &[ClassifiedEntry],
+    discard: bool,
+) -> BinlogDecision {
     if replication.cluster {
         return BinlogDecision::Refuse(Problem::refused(
             "This server is a member of a Galera cluster. Nothing was changed.",
@@ -90,7 +95,7 @@ pub fn decide(replication: &Replication, found: &[Found], discard: bool) -> Binl
              and set replication up again from a dump of the other server.",
         ));
     }
-    let logs: Vec<&Found> = found
+    let logs: Vec<&ClassifiedEntry> = found
         .iter()
         .filter(|found| found.class == Class::BinaryLogs)
         .collect();

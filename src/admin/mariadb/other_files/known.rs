@@ -1,6 +1,5 @@
-//! What the server knows of its own files. It is asked in one go, and names
-//! come as they are on the disk: MariaDB writes them in a character set of
-//! its own there (`a b` is `a@0020b`).
+//! The files that the server knows as its own. Names are as on the disk, where
+//! MariaDB encodes them (`a b` is `a@0020b`).
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -43,8 +42,8 @@ pub struct Known {
 }
 
 impl Known {
-    /// Reads the answers to all of [`QUESTIONS`]. `None` when one is missing: without
-    /// it everything would look foreign.
+    /// Reads the answers to all of [`QUESTIONS`]. `None` when one is missing:
+    /// without it everything would look foreign.
     pub fn parse(rows: &[Row]) -> Option<Self> {
         let mut known = Self::default();
         for fields in rows {
@@ -80,24 +79,29 @@ impl Known {
         whole.then_some(known)
     }
 
+    /// Whether a directory of this name is a database's.
     pub fn has_database(&self, name: &str) -> bool {
         self.databases.contains(name)
     }
 
+    /// Whether some table has this engine.
     pub(super) fn has_engine(&self, engine: &str) -> bool {
         self.tables.values().any(|of| of == engine)
     }
 
+    /// The engine of a table, by its files' name; empty for a view.
     pub(super) fn engine(&self, database: &str, table: &str) -> Option<&str> {
         let table = (database.to_owned(), table.to_owned());
         self.tables.get(&table).map(String::as_str)
     }
 
+    /// Whether the database has a trigger of this name.
     pub(super) fn has_trigger(&self, database: &str, name: &str) -> bool {
         let trigger = (database.to_owned(), name.to_owned());
         self.triggers.contains(&trigger)
     }
 
+    /// Whether InnoDB knows a tablespace of this name.
     pub(super) fn has_innodb(&self, database: &str, name: &str) -> bool {
         let table = (database.to_owned(), name.to_owned());
         self.innodb.contains(&table)
@@ -143,6 +147,7 @@ impl Known {
         })
     }
 
+    /// Whether the settings name this file as a certificate or a key.
     pub(super) fn is_certificate(&self, name: &str) -> bool {
         ["ssl_ca", "ssl_cert", "ssl_crl", "ssl_key"]
             .iter()

@@ -1,5 +1,5 @@
-//! Listing the data directory: files in the databases' directories one by
-//! one, any other directory as a whole.
+//! Lists the data directory: files in the databases' directories one by one, any
+//! other directory as a whole.
 
 use std::ffi::OsStr;
 use std::fs::Metadata;
@@ -8,14 +8,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use crate::admin::{Problem, Result};
+use crate::admin::problem::{Problem, Result};
 use crate::sys::beneath::{self, open_directory, open_root};
 
 use super::{Entry, Kind, Known};
 
-/// Files that are looked at, at most.
+/// Most files that are listed.
 const ENTRIES_MAX: usize = 1_000_000;
-/// Directories within each other, at most: each one holds a descriptor.
+/// Deepest nesting of directories: each level holds a descriptor.
 const DEPTH_MAX: usize = 64;
 
 /// Everything in the data directory, sorted. Links are not followed.
@@ -23,7 +23,7 @@ const DEPTH_MAX: usize = 64;
 /// # Errors
 /// When it cannot be read, something is mounted in it, or there are more
 /// files than anybody has.
-pub fn list(data: &Path, known: &Known) -> Result<Vec<Entry>> {
+pub fn list_entries(data: &Path, known: &Known) -> Result<Vec<Entry>> {
     let mut listing = Listing {
         known,
         left: ENTRIES_MAX,
@@ -58,7 +58,7 @@ impl Listing<'_> {
         })
     }
 
-    /// Looks at each name in a directory.
+    /// Visits each name in a directory.
     fn each(
         &mut self,
         directory: &OwnedFd,

@@ -1,5 +1,5 @@
-//! Moving what is somebody's out of the data directory, and copying what is
-//! the server's into the new one. Both can be repeated after a power cut.
+//! Moves somebody's files out of the data directory, and copies the server's into
+//! the new one. Both can be repeated after a power cut.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -36,7 +36,9 @@ pub enum Step<'a> {
 /// What became of a directory. Paths are relative to it.
 #[derive(Debug, Default)]
 pub struct Destroyed {
+    /// Files that were overwritten and removed.
     pub files: u64,
+    /// Their bytes.
     pub bytes: u64,
     /// What [`Step::OtherName`] told.
     pub other_names: Vec<(PathBuf, u64)>,

@@ -1,4 +1,4 @@
-//! Overwriting in place: a whole device, or a file from its end.
+//! Overwrites in place: a whole device, or a file from its end.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};

@@ -9,7 +9,8 @@ use std::process::Command;
 
 use crate::admin::durable::write_durably;
 use crate::admin::mariadb::overwrite::overwrite;
-use crate::admin::{Problem, Result, program};
+use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
 
 use super::System;
 
@@ -18,7 +19,7 @@ use super::System;
 pub enum SwapChoice {
     /// No swap at all
     Off,
-    /// The same partition, encrypted under a new random key at each boot
+    /// The swap partition there is, encrypted under a new random key at each boot
     RandomKey,
     /// Swap in compressed memory
     Zram,

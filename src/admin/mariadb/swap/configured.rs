@@ -1,5 +1,5 @@
-//! Swap that comes with the next start: fstab, units of systemd, and what
-//! tells zram to write to a disk.
+//! Swap that the next boot sets up: fstab, units of systemd, and settings that let
+//! zram write to a disk.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,6 +29,7 @@ const RULES: [&str; 2] = ["/etc/udev/rules.d", "/usr/local/lib/udev/rules.d"];
 const FILES_MAX: usize = 10_000;
 
 impl System {
+    /// The dangers of what will be set up at the next boot.
     pub(super) fn configured(&self) -> Vec<Danger> {
         let fstab = self.text("/etc/fstab");
         let clear = fstab_swaps(&fstab).filter(|device| !self.is_safe(&unescaped(device)));

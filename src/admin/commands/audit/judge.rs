@@ -1,0 +1,364 @@
+//! Judges which threats a set-up covers: facts go in, rows come out. Pure, and
+//! never kinder than the facts.
+
+use serde::Serialize;
+
+use super::facts::{Leaked, Medium, SetupFacts};
+use crate::environment::Strength;
+use crate::theft::{OnAlarm, OnStrikes};
+use crate::vault::Thresholds;
+
+/// What somebody has who wants the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Threat {
+    /// The server, switched off.
+    Server,
+    /// Its disk alone.
+    Disk,
+    /// The server and what stands beside it.
+    ServerAndNeighbours,
+    /// The server and a backup stick.
+    ServerAndStick,
+    /// A backup stick alone.
+    Stick,
+    /// The server, after a reset.
+    ServerAfterReset,
+    /// The server, and a copy of its disk from before.
+    OldCopy,
+    /// The disk for a while, to change what stands on it.
+    EditedVault,
+    /// The server while it runs.
+    RunningServer,
+    /// Time alone with it, before it is given back.
+    GivenBack,
+    /// What other programs have written down on its disk.
+    Leaks,
+}
+
+impl Threat {
+    /// Whether this thief reads what stands on the disk in the clear.
+    const fn reads_the_disk(self) -> bool {
+        match self {
+            Self::Server
+            | Self::Disk
+            | Self::ServerAndNeighbours
+            | Self::ServerAndStick
+            | Self::ServerAfterReset
+            | Self::OldCopy
+            | Self::RunningServer
+            | Self::GivenBack => true,
+            Self::Stick | Self::EditedVault | Self::Leaks => false,
+        }
+    }
+}
+
+/// How well somebody is kept from the data, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coverage {
+    NotCovered,
+    /// It costs the thief some effort; the row says what.
+    Partly,
+    /// It costs more than anybody can spend.
+    Covered,
+}
+
+/// One row of the audit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ThreatCoverage {
+    /// Against whom.
+    pub threat: Threat,
+    /// How well.
+    #[serde(rename = "verdict")]
+    pub coverage: Coverage,
+    /// One clause, of at most [`WHY_MAX`] characters.
+    pub why: String,
+}
+
+/// Longest reason in characters: a row takes two lines of 79 columns.
+pub const WHY_MAX: usize = 66;
+
+/// The rows, in the order in which they are shown.
+pub fn judge(facts: &SetupFacts) -> Vec<ThreatCoverage> {
+    let mut rows = vec![
+        server(facts),
+        disk(facts),
+        neighbours(facts),
+        server_and_stick(facts),
+        stick(facts),
+        after_reset(facts),
+        row(
+            Threat::OldCopy,
+            Coverage::NotCovered,
+            "a copy of the disk opens as it did then; no reset reaches it",
+        ),
+        row(
+            Threat::EditedVault,
+            Coverage::Covered,
+            "what was changed opens nothing by itself; it can lock or destroy",
+        ),
+        running(facts),
+        given_back(facts),
+        leaks(facts),
+    ];
+    if facts.clear_copy {
+        for found in rows.iter_mut().filter(|row| row.threat.reads_the_disk()) {
+            let why = "a clear copy of the database is on its disk: stayput status";
+            *found = row(found.threat, Coverage::NotCovered, why);
+        }
+    }
+    rows
+}
+
+fn row(threat: Threat, coverage: Coverage, why: impl Into<String>) -> ThreatCoverage {
+    let why = why.into();
+    debug_assert!(why.chars().count() <= WHY_MAX, "{why}");
+    ThreatCoverage {
+        threat,
+        coverage,
+        why,
+    }
+}
+
+fn server(facts: &SetupFacts) -> ThreatCoverage {
+    let threat = Threat::Server;
+    let Some(need) = facts.weakest().map(|need| need.neighbours) else {
+        return destroyed(threat, facts);
+    };
+    match (facts.strength, facts.passphrases) {
+        (Strength::Soft, _) => {}
+        (Strength::Public, _) => {
+            let why = "a key server has a public address: who can ask it, has the key";
+            return row(threat, Coverage::Partly, why);
+        }
+        (Strength::Strong, 0) => {
+            let why = "strong: without its key servers nobody can compute the key";
+            return row(threat, Coverage::Covered, why);
+        }
+        (Strength::Strong, some) => {
+            let why = format!("the place is strong; one of {some} passphrases can be guessed");
+            return row(threat, Coverage::Partly, why);
+        }
+    }
+    if need == 0 {
+        let why = "nothing of the place is needed: it opens anywhere";
+        return row(threat, Coverage::NotCovered, why);
+    }
+    if facts.gives_the_place_away(need) {
+        let why = "a prompt elsewhere, but its own disk says what opens it: see below";
+        return row(threat, Coverage::NotCovered, why);
+    }
+    row(threat, Coverage::Partly, soft(need, facts.passphrases))
+}
+
+/// What a hardware address is worth: its maker's half can be looked up. The
+/// pepper is on the disk, so a passphrase too can be guessed without asking.
+fn soft(need: u8, passphrases: usize) -> String {
+    let bits = 24 * u32::from(need);
+    match passphrases {
+        0 => format!("soft: a prompt elsewhere, but {bits} bits can be guessed offline"),
+        some => format!("soft: {bits} bits, or one of {some} passphrases, can be guessed offline"),
+    }
+}
+
+fn disk(facts: &SetupFacts) -> ThreatCoverage {
+    let threat = Threat::Disk;
+    let Some(need) = facts.weakest() else {
+        return destroyed(threat, facts);
+    };
+    match need {
+        // The machine only adds to what the key servers hold back.
+        _ if facts.strength != Strength::Soft => ThreatCoverage {
+            threat,
+            ..server(facts)
+        },
+        Thresholds { neighbours: 0, .. } => row(
+            threat,
+            Coverage::Partly,
+            "soft: it needs the machine's serial numbers, which can be guessed",
+        ),
+        // Without the machine it is as good as the server.
+        Thresholds { machine: 0, .. } => ThreatCoverage {
+            threat,
+            ..server(facts)
+        },
+        _ if facts.gives_the_place_away(need.neighbours) => row(
+            threat,
+            Coverage::Partly,
+            "soft: the place stands on it, the machine's numbers can be guessed",
+        ),
+        _ if facts.passphrases > 0 => row(
+            threat,
+            Coverage::Partly,
+            "soft: place and machine, or a passphrase, can be guessed offline",
+        ),
+        _ => row(
+            threat,
+            Coverage::Partly,
+            "soft: place and machine are needed; both can be guessed offline",
+        ),
+    }
+}
+
+fn neighbours(facts: &SetupFacts) -> ThreatCoverage {
+    let threat = Threat::ServerAndNeighbours;
+    if let (Some(need), true) = (facts.weakest(), facts.strength != Strength::Soft) {
+        let away = (facts.servers + 1).saturating_sub(need.servers);
+        let why = match need.servers {
+            0 => "unless its key servers stay behind".to_owned(),
+            _ => format!("unless {away} of {} key servers stay behind", facts.servers),
+        };
+        return row(threat, Coverage::NotCovered, why);
+    }
+    match facts.weakest().map(|need| need.neighbours) {
+        None => destroyed(threat, facts),
+        Some(0) => row(
+            threat,
+            Coverage::NotCovered,
+            "nothing of the place is needed: it opens anywhere",
+        ),
+        Some(need) => {
+            let away = (facts.neighbours + 1).saturating_sub(need);
+            row(
+                threat,
+                Coverage::NotCovered,
+                format!(
+                    "unless {away} of {} neighbours stay behind",
+                    facts.neighbours
+                ),
+            )
+        }
+    }
+}
+
+fn server_and_stick(facts: &SetupFacts) -> ThreatCoverage {
+    ThreatCoverage {
+        threat: Threat::ServerAndStick,
+        ..stick(facts)
+    }
+}
+
+fn stick(facts: &SetupFacts) -> ThreatCoverage {
+    let threat = Threat::Stick;
+    match facts {
+        SetupFacts { sticks: 0, .. } => row(
+            threat,
+            Coverage::Partly,
+            "none is listed; without one a repair can cost the data",
+        ),
+        SetupFacts { without_pin: 0, .. } => row(
+            threat,
+            Coverage::Partly,
+            "as good as its PIN: four digits fall within an hour",
+        ),
+        SetupFacts { without_pin, .. } => row(
+            threat,
+            Coverage::NotCovered,
+            format!(
+                "{without_pin} of {} have no PIN: they are the key",
+                facts.sticks
+            ),
+        ),
+    }
+}
+
+fn after_reset(facts: &SetupFacts) -> ThreatCoverage {
+    let threat = Threat::ServerAfterReset;
+    if facts.places.is_none() {
+        return destroyed(threat, facts);
+    }
+    let by_itself = match (facts.theft.on_strikes, facts.verified) {
+        (OnStrikes::Halt, _) => "it is never done by itself",
+        (OnStrikes::Reset, true) => "done by itself at the limit of strikes",
+        (OnStrikes::Reset, false) => "withheld: no stick or code was verified",
+    };
+    let left = match facts.medium {
+        Medium::Flash => "flash may keep a copy",
+        Medium::Magnetic => "nothing stays behind",
+        Medium::Unknown => "this disk may keep a copy",
+    };
+    let coverage = match facts.medium {
+        Medium::Magnetic => Coverage::Covered,
+        Medium::Flash | Medium::Unknown => Coverage::Partly,
+    };
+    row(threat, coverage, format!("{left}; {by_itself}"))
+}
+
+/// No place opens the vault: the pepper is gone, as far as the disk lets go.
+fn destroyed(threat: Threat, facts: &SetupFacts) -> ThreatCoverage {
+    match facts.medium {
+        Medium::Magnetic => row(
+            threat,
+            Coverage::Covered,
+            "its key is destroyed: only a stick opens it",
+        ),
+        Medium::Flash | Medium::Unknown => row(
+            threat,
+            Coverage::Partly,
+            "its key is destroyed, but the disk may keep a copy of it",
+        ),
+    }
+}
+
+fn running(facts: &SetupFacts) -> ThreatCoverage {
+    let threat = Threat::RunningServer;
+    match facts.theft.watch.on_alarm {
+        OnAlarm::Lock | OnAlarm::Reset => row(
+            threat,
+            Coverage::Partly,
+            "open until the watch sees that it was carried away, minutes later",
+        ),
+        OnAlarm::Off | OnAlarm::Alert => row(
+            threat,
+            Coverage::NotCovered,
+            "the database is open, and its keys are in memory",
+        ),
+    }
+}
+
+fn given_back(facts: &SetupFacts) -> ThreatCoverage {
+    let why = match facts.secure_boot {
+        Some(true) => "Secure Boot is on, but it does not look at the initramfs",
+        Some(false) => "Secure Boot is off: the initramfs can be changed",
+        None => "there is no Secure Boot: the initramfs can be changed",
+    };
+    row(Threat::GivenBack, Coverage::NotCovered, why)
+}
+
+fn leaks(facts: &SetupFacts) -> ThreatCoverage {
+    let threat = Threat::Leaks;
+    let Some(leaked) = facts.leaked else {
+        return row(threat, Coverage::Partly, "nobody has searched for them");
+    };
+    match leaked {
+        Leaked {
+            neighbours: 0,
+            incomplete: false,
+            ..
+        } => row(
+            threat,
+            Coverage::Covered,
+            "no enrolled hardware address was found in logs and settings",
+        ),
+        Leaked { neighbours: 0, .. } => row(
+            threat,
+            Coverage::Partly,
+            "nothing was found, but some files could not be searched",
+        ),
+        Leaked {
+            neighbours, files, ..
+        } => row(
+            threat,
+            Coverage::NotCovered,
+            format!(
+                "{neighbours} of {} neighbours' addresses stand in {files} files: --all",
+                facts.neighbours
+            ),
+        ),
+    }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -1,0 +1,264 @@
+//! `stayput audit`: what this server's set-up protects from, on one screen.
+
+mod address_search;
+#[cfg(test)]
+mod attack_tests;
+mod facts;
+mod gather;
+mod judge;
+mod scan;
+mod unpack;
+
+use crate::admin::problem::Result;
+use crate::admin::unlock::{UnlockOptions, unlock};
+use gather::{Gathered, gather};
+use judge::{Coverage, Threat, ThreatCoverage, judge};
+use scan::Scan;
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct AuditOptions {
+    /// Say more about each row, and list the files that give the place away
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+/// Runs `stayput audit`.
+///
+/// # Errors
+/// When the vault does not open.
+pub fn run(options: &AuditOptions, json: bool) -> Result<()> {
+    let unlocked = unlock(&options.unlock)?;
+    let mut tell = |bytes: u64| eprintln!("Searched {} MiB ...", bytes >> 20);
+    let gathered = gather(&unlocked, &mut tell);
+    let rows = judge(&gathered.facts);
+    if json {
+        println!("{:#}", as_json(&rows, &gathered));
+    } else {
+        let name = &unlocked.vault.header().server_name;
+        print!("{}", screen(name, &rows, options.all));
+        if options.all {
+            print!("{}", files(&gathered.labels, &gathered.scan));
+        }
+    }
+    Ok(())
+}
+
+/// What the thief has, in words.
+fn has(threat: Threat) -> &'static str {
+    match threat {
+        Threat::Server => "the server, switched off",
+        Threat::Disk => "only its disk",
+        Threat::ServerAndNeighbours => "the server and everything beside it",
+        Threat::ServerAndStick => "the server and a backup stick",
+        Threat::Stick => "a backup stick alone",
+        Threat::ServerAfterReset => "the server after a reset",
+        Threat::OldCopy => "the server and an earlier copy of its disk",
+        Threat::EditedVault => "the disk for a while, to change the vault",
+        Threat::RunningServer => "the server while it runs",
+        Threat::GivenBack => "time alone with it, before it is given back",
+        Threat::Leaks => "a look at the logs and settings on its disk",
+    }
+}
+
+/// What the owner can do, or must know.
+fn advice(threat: Threat) -> &'static str {
+    match threat {
+        Threat::Server | Threat::Disk => {
+            "Soft means: whoever switches it on elsewhere gets a prompt; an expert can\n\
+             guess hardware addresses (24 unknown bits each, one scrypt for a guess of\n\
+             all that are needed). More neighbours needed is more bits: stayput enroll."
+        }
+        Threat::ServerAndNeighbours => {
+            "Enrol stations that stand in other rooms, and ask for enough of them:\n\
+             stayput enroll --neighbour IP ... --place-need K"
+        }
+        Threat::ServerAndStick | Threat::Stick => {
+            "Five random words or fourteen digits take years. A stick without a PIN\n\
+             belongs in a safe; made anew with a PIN the old one still opens."
+        }
+        Threat::ServerAfterReset => {
+            "stayput policy --on-strikes reset lets the server do it by itself. Flash\n\
+             memory (SSD, SD card) can keep what was overwritten; destroy it to be sure."
+        }
+        Threat::OldCopy => {
+            "Whoever could copy the disk has the slots, the settings and the log of that\n\
+             day: what opened then opens the copy, whatever was changed or reset since."
+        }
+        Threat::EditedVault => {
+            "Settings, sticks and slots are proven by the key before anything is released.\n\
+             The theft state is not: a wrong one can lock, never open."
+        }
+        Threat::RunningServer => {
+            "Whoever holds the running server has what it has. The watch can end that when\n\
+             the server is carried away: stayput policy --watch lock (or reset)"
+        }
+        Threat::GivenBack => {
+            "A changed initramfs could hand the key over at the next boot at home. When\n\
+             it was away, install it anew before it starts there."
+        }
+        Threat::Leaks => {
+            "Delete what is listed, and what writes it: journalctl --rotate and\n\
+             --vacuum-time=1s, leases, addresses in settings. What was deleted can stay\n\
+             readable until it is overwritten."
+        }
+    }
+}
+
+fn word(coverage: Coverage) -> &'static str {
+    match coverage {
+        Coverage::NotCovered => "NOT COVERED",
+        Coverage::Partly => "partly",
+        Coverage::Covered => "covered",
+    }
+}
+
+fn screen(name: &str, rows: &[ThreatCoverage], all: bool) -> String {
+    let mut text = format!("What protects \"{name:.30}\" when a thief has ...\n");
+    for row in rows {
+        text += &format!("{:<11}  {}\n", word(row.coverage), has(row.threat));
+        text += &format!("{:13}{}\n", "", row.why);
+        if all {
+            for line in advice(row.threat).lines() {
+                text += &format!("  {line}\n");
+            }
+        }
+    }
+    if !all {
+        text += "What to do about each row: stayput audit --all\n";
+    }
+    text
+}
+
+/// The files in which enrolled addresses stand. Their names come from whoever
+/// made them: nothing in them reaches the terminal as it is.
+fn files(labels: &[String], scan: &Scan) -> String {
+    let mut text = format!(
+        "Searched: {} files, {} MiB; not searched: {}.\n",
+        scan.files,
+        scan.bytes >> 20,
+        scan.unsearched
+    );
+    for leak in &scan.leaks {
+        let path = leak.path.to_string_lossy();
+        let labels = found(labels, &leak.found).join(", ");
+        text += &format!("  {}: {labels}\n", path.escape_debug());
+    }
+    let more = scan.leaking - scan.leaks.len();
+    if more > 0 {
+        text += &format!("  and {more} files more\n");
+    }
+    text
+}
+
+fn found<'a>(labels: &'a [String], found: &[bool]) -> Vec<&'a str> {
+    let labels = labels.iter().zip(found);
+    let labels = labels.filter(|(_, found)| **found);
+    labels.map(|(label, _)| label.as_str()).collect()
+}
+
+fn as_json(rows: &[ThreatCoverage], gathered: &Gathered) -> serde_json::Value {
+    let Gathered {
+        facts,
+        labels,
+        scan,
+    } = gathered;
+    let leak = |leak: &scan::Leak| {
+        serde_json::json!({
+            "path": leak.path.to_string_lossy(),
+            "neighbours": found(labels, &leak.found),
+        })
+    };
+    serde_json::json!({
+        "rows": rows,
+        "medium": facts.medium,
+        "secure_boot": facts.secure_boot,
+        "searched": {
+            "files": scan.files,
+            "bytes": scan.bytes,
+            "unsearched": scan.unsearched,
+            "leaking": scan.leaking,
+            "leaks": scan.leaks.iter().map(leak).collect::<Vec<_>>(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::facts::{Leaked, Medium, SetupFacts};
+    use super::*;
+    use crate::theft::TheftPolicy;
+    use crate::vault::Thresholds;
+
+    fn clinic() -> Vec<ThreatCoverage> {
+        judge(&SetupFacts {
+            places: Some(vec![Thresholds {
+                machine: 5,
+                neighbours: 2,
+                ..Thresholds::default()
+            }]),
+            neighbours: 3,
+            servers: 0,
+            strength: crate::environment::Strength::Soft,
+            sticks: 2,
+            without_pin: 1,
+            verified: true,
+            passphrases: 0,
+            theft: TheftPolicy::default(),
+            medium: Medium::Flash,
+            secure_boot: None,
+            clear_copy: false,
+            leaked: Some(Leaked {
+                neighbours: 1,
+                files: 12,
+                incomplete: true,
+            }),
+        })
+    }
+
+    #[test]
+    fn the_audit_is_one_screen() {
+        let text = screen(&"x".repeat(64), &clinic(), false);
+        assert!(text.lines().count() <= 24, "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 79),
+            "{text}"
+        );
+        assert!(
+            text.contains("soft: a prompt elsewhere, but 48 bits"),
+            "{text}"
+        );
+        assert!(text.contains("1 of 2 have no PIN"), "{text}");
+        let all = screen("clinic", &clinic(), true);
+        assert!(all.lines().all(|line| line.chars().count() <= 79), "{all}");
+        assert!(all.contains("journalctl"), "{all}");
+    }
+
+    #[test]
+    fn named_files_cannot_write_over_the_screen() {
+        let labels = ["arp 10.0.0.1", "arp 10.0.0.2"].map(String::from);
+        let scan = Scan {
+            leaks: vec![scan::Leak {
+                path: "/var/log/a\u{1b}[2J".into(),
+                found: vec![false, true],
+            }],
+            leaking: 3,
+            ..Scan::default()
+        };
+        let text = files(&labels, &scan);
+        assert!(
+            text.contains("/var/log/a\\u{1b}[2J: arp 10.0.0.2\n"),
+            "{text}"
+        );
+        assert!(text.contains("and 2 files more"), "{text}");
+    }
+
+    #[test]
+    fn a_script_reads_each_row_by_name() {
+        let json = serde_json::to_value(clinic()).unwrap();
+        assert_eq!(json[0]["threat"], "server");
+        assert_eq!(json[0]["verdict"], "partly");
+        assert_eq!(json[4]["verdict"], "not-covered");
+    }
+}

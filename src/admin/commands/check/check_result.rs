@@ -1,0 +1,167 @@
+//! One result of the check, and how all of them are shown. Pure.
+
+use serde::Serialize;
+
+/// How grave it is, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// As it should be.
+    Fine,
+    /// The next boot opens all the same.
+    Warning,
+    /// It could not be checked.
+    Unknown,
+    /// The next boot would ask for a stick, or not start the database.
+    Wrong,
+}
+
+/// One thing that was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckResult {
+    /// For scripts: it is the same in every version.
+    pub name: &'static str,
+    /// How grave it is; `verdict` to scripts.
+    #[serde(rename = "verdict")]
+    pub severity: Severity,
+    /// What was seen, in one or two sentences.
+    pub what: String,
+    /// What to do; empty where nothing is to be done.
+    pub next: String,
+}
+
+impl CheckResult {
+    /// Something that is as it should be.
+    pub fn fine(name: &'static str, what: impl Into<String>) -> Self {
+        Self::new(name, Severity::Fine, what, "")
+    }
+
+    /// Something that was seen, and what to do about it.
+    pub fn new(
+        name: &'static str,
+        severity: Severity,
+        what: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
+        Self {
+            name,
+            severity,
+            what: what.into(),
+            next: next.into(),
+        }
+    }
+}
+
+/// The gravest severity; [`Severity::Unknown`] where nothing was looked at.
+pub fn worst(results: &[CheckResult]) -> Severity {
+    let severities = results.iter().map(|result| result.severity);
+    severities.max().unwrap_or(Severity::Unknown)
+}
+
+/// The last line: what the gravest severity means for the next boot.
+pub fn conclusion(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Fine => "At the next boot here this server opens by itself.",
+        Severity::Warning => {
+            "At the next boot here this server opens by itself. See the warnings above."
+        }
+        Severity::Unknown => "Not everything could be looked at: see above.",
+        Severity::Wrong => {
+            "AT THE NEXT BOOT THIS SERVER ASKS FOR A STICK, OR ITS DATABASE DOES NOT START."
+        }
+    }
+}
+
+const INDENT: usize = 9;
+const WIDTH: usize = 79;
+
+/// The results for a screen of 79 columns, with the conclusion as last line.
+pub fn as_text(results: &[CheckResult]) -> String {
+    let mut text = String::new();
+    for result in results {
+        let word = match result.severity {
+            Severity::Fine => "ok",
+            Severity::Warning => "warning",
+            Severity::Unknown => "unknown",
+            Severity::Wrong => "WRONG",
+        };
+        let lines = wrapped(&result.what).into_iter();
+        for (at, line) in lines.chain(wrapped(&result.next)).enumerate() {
+            let word = if at == 0 { word } else { "" };
+            text += &format!("{word:<INDENT$}{line}\n");
+        }
+    }
+    text + conclusion(worst(results)) + "\n"
+}
+
+/// Wraps a text into lines that fit beside the severity's word. Control
+/// characters are dropped: names come from disks and other programs.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let word = word.chars().filter(|c| !c.is_control());
+        let word: String = word.collect();
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < WIDTH - INDENT => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_finding_says_what_and_below_it_what_to_do() {
+        let long = "The initramfs of 6.1.0-56-amd64 does not hold the boot stage that is \
+                    installed here, but another one.";
+        let results = [
+            CheckResult::fine("place", "The place \"home\" opens this server."),
+            CheckResult::new("stage", Severity::Wrong, long, "stayput install"),
+        ];
+        let text = as_text(&results);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "ok       The place \"home\" opens this server.");
+        assert!(lines[1].starts_with("WRONG    The initramfs of"), "{text}");
+        assert!(lines[2].starts_with("         "), "{text}");
+        assert_eq!(lines[3], "         stayput install");
+        assert!(lines[4].contains("ASKS FOR A STICK"), "{text}");
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= 79),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_gravest_finding_decides_and_a_warning_is_no_failure() {
+        let result = |severity| CheckResult::new("place", severity, "", "");
+        use Severity::{Fine, Unknown, Warning, Wrong};
+        let worst = |severities: &[Severity]| {
+            let results: Vec<CheckResult> = severities.iter().copied().map(result).collect();
+            super::worst(&results)
+        };
+        assert_eq!(worst(&[Fine, Warning, Fine]), Warning);
+        assert_eq!(worst(&[Warning, Unknown]), Unknown);
+        assert_eq!(worst(&[Unknown, Wrong, Fine]), Wrong);
+        assert_eq!(worst(&[]), Unknown, "nothing was looked at");
+    }
+
+    #[test]
+    fn a_hostile_name_cannot_write_over_the_screen() {
+        let results = [CheckResult::fine("place", "a\u{1b}[2Jb\u{7}")];
+        assert!(as_text(&results).starts_with("ok       a[2Jb\n"));
+    }
+
+    #[test]
+    fn a_script_reads_the_verdict_by_name() {
+        let json = serde_json::to_value(CheckResult::fine("place", "x")).unwrap();
+        assert_eq!(json["name"], "place");
+        assert_eq!(json["verdict"], "fine");
+        assert_eq!(json["next"], "");
+    }
+}

@@ -1,0 +1,169 @@
+//! Gathers what the check judges, with the boot stage's own code. The vault is only
+//! read, and the key that opens it is dropped before anything is printed.
+
+use super::initramfs::{self, InitramfsFacts};
+use super::key_servers::{self, KeyServerFacts};
+use super::mariadb::MariadbFacts;
+use super::sticks::SticksFacts;
+use super::vault::{PlaceResult, VaultFacts};
+use crate::admin::mariadb;
+use crate::admin::mariadb::ClearOriginal;
+use crate::admin::mariadb::cold_backups::{self, ColdBackup};
+use crate::admin::mariadb_service::is_enabled;
+use crate::admin::names::SETUP_PLACE;
+use crate::admin::open_vault::vault_conf;
+use crate::admin::own_addresses::{AddressChange, address_changes, current_addresses};
+use crate::admin::problem::{Problem, Result};
+use crate::admin::unlock::{Recognition, recognise};
+use crate::environment::Observed;
+use crate::keys::MasterKey;
+use crate::opening::messages::Reason;
+use crate::opening::snapshot::Snapshot;
+use crate::sys::clock;
+use crate::vault::locate::{self, LocateError, VaultDisk};
+use crate::vault::{Policy, SlotTable, Vault};
+
+/// Everything that the check judges.
+pub struct Facts {
+    /// Seconds since 1970 (UTC).
+    pub now: u64,
+    /// The installed initramfs images.
+    pub initramfs: InitramfsFacts,
+    /// The vault and the place, or why the vault cannot be opened.
+    pub vault: std::result::Result<VaultFacts, LocateError>,
+    /// Each enrolled key server.
+    pub key_servers: Vec<KeyServerFacts>,
+    /// `None` where MariaDB gets no keys from here.
+    pub mariadb: MariadbFacts,
+    /// A clear copy of the database, and what ends it.
+    pub original: std::io::Result<Option<ClearOriginal>>,
+    /// Backups that copy the database's files, which are absent while MariaDB is
+    /// stopped.
+    pub backups: Vec<ColdBackup>,
+    /// `None` where the list cannot be read.
+    pub sticks: Option<SticksFacts>,
+}
+
+/// # Errors
+/// When there is no vault.conf, or the caller is not root.
+pub fn gather() -> Result<Facts> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Problem::refused(
+            "Only root can look at the vault and the initramfs.",
+            "Run the command as root.",
+        ));
+    }
+    let place = vault_conf()?;
+    let initramfs = initramfs::inspect(&place);
+    let (vault, policy, key, sticks, key_servers) = match locate::open_read_only(&place) {
+        Ok(vault) => {
+            let VaultReading {
+                facts,
+                policy,
+                key,
+                sticks,
+                key_servers,
+            } = read_vault(&vault);
+            (Ok(facts), policy, key, sticks, key_servers)
+        }
+        Err(error) => (Err(error), None, None, None, Vec::new()),
+    };
+    let release = policy.and_then(|policy| policy.mariadb);
+    let assessment = (release.is_some() || is_enabled())
+        .then(|| mariadb::assess_start(release.as_ref(), key.as_ref()));
+    Ok(Facts {
+        now: clock::now(),
+        initramfs,
+        vault,
+        key_servers,
+        mariadb: assessment,
+        original: mariadb::find_original(),
+        backups: match is_enabled() {
+            true => cold_backups::of_this_server(),
+            false => Vec::new(),
+        },
+        sticks,
+    })
+}
+
+struct VaultReading {
+    facts: VaultFacts,
+    policy: Option<Policy>,
+    key: Option<MasterKey>,
+    sticks: Option<SticksFacts>,
+    key_servers: Vec<KeyServerFacts>,
+}
+
+fn read_vault(vault: &Vault<VaultDisk>) -> VaultReading {
+    let found = Snapshot::of(vault);
+    let slots = found.slots();
+    let recognition = slots.ok().and_then(|slots| recognise(vault, slots));
+    let policy = found.policy.as_ref();
+    let policy = policy.map(|policy| policy.as_claimed().clone());
+    let facts = VaultFacts {
+        state: found.state,
+        policy: policy.as_ref().map(|policy| policy.theft),
+        wants_reset: policy.as_ref().is_some_and(|policy| policy.wants_reset),
+        single_copies: vault.degraded_records().unwrap_or_default(),
+        place: place(vault, &found, recognition.as_ref()),
+        way_back: found.way_back(&[]),
+    };
+    let key_servers = slots.map_or_else(|_| Vec::new(), key_servers::ask_all);
+    let passphrases = slots.map_or(0, |slots| slots.passphrases.slots().len());
+    VaultReading {
+        facts,
+        policy,
+        key: recognition.and_then(|found| found.key),
+        sticks: found.listed().map(|list| SticksFacts {
+            list: list.clone(),
+            generation: found.header.generation,
+            passphrases,
+        }),
+        key_servers,
+    }
+}
+
+fn place(
+    vault: &Vault<VaultDisk>,
+    snapshot: &Snapshot,
+    recognition: Option<&Recognition>,
+) -> PlaceResult {
+    let opened = recognition.and_then(|found| Some((found, found.key.as_ref()?)));
+    let Some((found, key)) = opened else {
+        let nothing = Observed::default();
+        let observed = recognition.map_or(&nothing, |found| &found.observed);
+        return PlaceResult::Locked(match snapshot.situation(observed).reason(None) {
+            // Everybody who was waited for has answered.
+            Reason::NotYetRecognised => Reason::NotRecognised,
+            reason => reason,
+        });
+    };
+    let compared = found.comparison.as_ref();
+    let labels = |labels: &[crate::vault::Label]| {
+        let labels = labels.iter();
+        labels.map(|label| label.to_string()).collect()
+    };
+    PlaceResult::Opens {
+        setup: found.place == SETUP_PLACE,
+        name: found.place.clone(),
+        same: compared.map(|compared| compared.same).unwrap_or_default(),
+        need: found.need,
+        changed: compared.map_or_else(Vec::new, |compared| labels(&compared.changed)),
+        silent: compared.map_or_else(Vec::new, |compared| labels(&compared.silent)),
+        address_changes: snapshot.slots().map_or_else(
+            |_| Vec::new(),
+            |slots| address_changes_at(slots, &found.place),
+        ),
+        altered: vault.prove(key).err(),
+    }
+}
+
+/// The changed own addresses of the place that was recognised. At another place
+/// the server has other addresses anyway.
+fn address_changes_at(slots: &SlotTable, place: &str) -> Vec<AddressChange> {
+    let mut places = slots.environments.iter();
+    let here = places.find(|slot| slot.name == place);
+    here.map_or_else(Vec::new, |slot| {
+        address_changes(&slot.addresses, &current_addresses(slot))
+    })
+}

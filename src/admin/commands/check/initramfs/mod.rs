@@ -1,0 +1,344 @@
+//! The installed initramfs: does it hold this boot stage, and what the stage
+//! needs on this machine? Pure; [`inspect`] gathers.
+
+mod hardware;
+mod inspect;
+mod kernels;
+mod modules;
+mod order;
+
+use super::check_result::{CheckResult, Severity};
+use modules::Missing;
+
+pub use inspect::inspect;
+
+/// How a file in the initramfs compares with the installed one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstalledCopy {
+    Same,
+    Other,
+    Missing,
+}
+
+/// One initramfs, unpacked.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The boot stage.
+    pub stage: InstalledCopy,
+    /// vault.conf: the same vault.
+    pub vault_conf: InstalledCopy,
+    /// The script that starts the stage.
+    pub script: InstalledCopy,
+    /// Scripts that run before the stage and mount or resume something; `None`
+    /// where initramfs-tools does not run the stage at all.
+    pub before: Option<Vec<String>>,
+    /// Kernel modules that this server needs and the image lacks.
+    pub missing: Vec<Missing>,
+}
+
+/// A kernel that is installed, and its initramfs.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// As `uname -r` prints it.
+    pub version: String,
+    /// The running or the newest one: those are what starts next.
+    pub is_next: bool,
+    /// The image, or why it could not be inspected.
+    pub image: Result<Image, NoImage>,
+}
+
+/// Why nothing is known of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoImage {
+    /// There is no such file.
+    Absent,
+    /// In words.
+    Unreadable(String),
+}
+
+/// What was found of all kernels.
+pub struct InitramfsFacts {
+    /// Every installed kernel.
+    pub kernels: Vec<Kernel>,
+    /// The scripts from which the next initramfs is made are in place.
+    pub scripts: bool,
+    /// The kernel's command line has a `panic=` of its own.
+    pub panic: bool,
+}
+
+const INSTALL: &str = "stayput install";
+
+/// Judges the image of each kernel. Pure.
+pub fn judge(facts: &InitramfsFacts) -> Vec<CheckResult> {
+    let mut results: Vec<CheckResult> = facts
+        .kernels
+        .iter()
+        .flat_map(|kernel| about(kernel, facts.panic))
+        .collect();
+    if facts.kernels.is_empty() {
+        results.push(CheckResult::new(
+            "initramfs",
+            Severity::Unknown,
+            "No kernel was found in /boot.",
+            "Is /boot mounted? stayput works with kernels and initramfs of Debian's packages.",
+        ));
+    }
+    if !facts.scripts {
+        results.push(CheckResult::new(
+            "hook",
+            Severity::Warning,
+            "What puts the boot stage into the initramfs is not as installed: the next update of \
+             the kernel may leave it out.",
+            INSTALL,
+        ));
+    }
+    results
+}
+
+fn about(kernel: &Kernel, panic: bool) -> Vec<CheckResult> {
+    let version = &kernel.version;
+    // An older kernel starts when somebody chooses it.
+    let wrong = match kernel.is_next {
+        true => Severity::Wrong,
+        false => Severity::Warning,
+    };
+    let image = match &kernel.image {
+        Ok(image) => image,
+        Err(NoImage::Absent) => {
+            let what = format!("The kernel {version} has no initramfs: the stage does not run.");
+            return vec![CheckResult::new("initramfs", wrong, what, INSTALL)];
+        }
+        Err(NoImage::Unreadable(why)) => {
+            let what = format!("The initramfs of {version} could not be looked into: {why}");
+            let severity = wrong.min(Severity::Unknown);
+            return vec![CheckResult::new(
+                "initramfs",
+                severity,
+                what,
+                "See what is said there.",
+            )];
+        }
+    };
+    let mut results = Vec::new();
+    let mut add = |name, what: &str| {
+        let what = format!("The initramfs of {version} {what}");
+        results.push(CheckResult::new(name, wrong, what, INSTALL));
+    };
+    match image.stage {
+        InstalledCopy::Same => {}
+        InstalledCopy::Other => add(
+            "stage",
+            "holds another boot stage than the one installed here.",
+        ),
+        InstalledCopy::Missing => add("stage", "has no boot stage: nothing is released."),
+    }
+    match image.vault_conf {
+        InstalledCopy::Same => {}
+        InstalledCopy::Other => add(
+            "vault-conf",
+            "names another vault than /etc/stayput/vault.conf.",
+        ),
+        InstalledCopy::Missing => add("vault-conf", "does not say where the vault is."),
+    }
+    match image.script {
+        InstalledCopy::Same => {}
+        InstalledCopy::Other => add("script", "has another script than this version's."),
+        InstalledCopy::Missing => add("script", "has no script that starts the stage."),
+    }
+    if image.before.is_none() {
+        add(
+            "order",
+            "does not run the boot stage before the disks are mounted.",
+        );
+    }
+    for Missing { module, device, .. } in image.missing.iter().filter(|missing| missing.vital) {
+        add(
+            "modules",
+            &format!("lacks the kernel module {module} ({device})."),
+        );
+    }
+    results.extend(warnings(version, image, panic));
+    if results.is_empty() {
+        let what = format!("The initramfs of {version} holds this boot stage and its modules.");
+        results.push(CheckResult::fine("initramfs", what));
+    }
+    results
+}
+
+fn warnings(version: &str, image: &Image, panic: bool) -> Vec<CheckResult> {
+    let mut results = Vec::new();
+    let mut add = |name, what: String, next: &str| {
+        let what = format!("The initramfs of {version} {what}");
+        results.push(CheckResult::new(name, Severity::Warning, what, next));
+    };
+    for script in image.before.iter().flatten() {
+        add(
+            "order",
+            format!("runs {script} before the stage; it seems to mount or resume something."),
+            "The stage has to come first: see PREREQ in that script.",
+        );
+    }
+    let missing = image.missing.iter().filter(|missing| !missing.vital);
+    for Missing { module, device, .. } in missing {
+        add(
+            "modules",
+            format!("lacks the kernel module {module} ({device})."),
+            "Install the complete kernel package, then: stayput install",
+        );
+    }
+    // The stage's script sets it where nobody else did.
+    if image.script != InstalledCopy::Same && !panic {
+        add(
+            "panic",
+            "offers a shell to whoever stands there when a boot fails.".into(),
+            "stayput install, or panic=30 on the kernel's command line",
+        );
+    }
+    results
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Image {
+        Image {
+            stage: InstalledCopy::Same,
+            vault_conf: InstalledCopy::Same,
+            script: InstalledCopy::Same,
+            before: Some(Vec::new()),
+            missing: Vec::new(),
+        }
+    }
+
+    fn found(image: Result<Image, NoImage>, is_next: bool) -> Vec<(&'static str, Severity)> {
+        let facts = InitramfsFacts {
+            kernels: vec![Kernel {
+                version: "6.1.0-56-amd64".into(),
+                is_next,
+                image,
+            }],
+            scripts: true,
+            panic: true,
+        };
+        let results = judge(&facts);
+        let results = results.iter();
+        results.map(|found| (found.name, found.severity)).collect()
+    }
+
+    fn lacking(module: &str, vital: bool) -> Missing {
+        Missing {
+            module: module.into(),
+            device: "eth0".into(),
+            vital,
+        }
+    }
+
+    #[test]
+    fn an_initramfs_as_installed_is_fine() {
+        assert_eq!(found(Ok(good()), true), [("initramfs", Severity::Fine)]);
+        assert_eq!(found(Ok(good()), false), [("initramfs", Severity::Fine)]);
+    }
+
+    #[test]
+    fn every_file_that_is_not_this_systems_own_is_wrong_and_named() {
+        const COPIES: [InstalledCopy; 3] = [
+            InstalledCopy::Same,
+            InstalledCopy::Other,
+            InstalledCopy::Missing,
+        ];
+        for stage in COPIES {
+            for vault_conf in COPIES {
+                for script in COPIES {
+                    for before in [None, Some(Vec::new())] {
+                        let image = Image {
+                            stage,
+                            vault_conf,
+                            script,
+                            before: before.clone(),
+                            ..good()
+                        };
+                        let found = found(Ok(image), true);
+                        for (name, is_good) in [
+                            ("stage", stage == InstalledCopy::Same),
+                            ("vault-conf", vault_conf == InstalledCopy::Same),
+                            ("script", script == InstalledCopy::Same),
+                            ("order", before.is_some()),
+                        ] {
+                            let told = found.contains(&(name, Severity::Wrong));
+                            assert_eq!(told, !is_good, "{name}: {found:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_in_a_kernel_that_nobody_chooses_is_a_warning() {
+        let image = Image {
+            stage: InstalledCopy::Missing,
+            missing: vec![lacking("virtio_net", true)],
+            ..good()
+        };
+        let told = found(Ok(image), false);
+        let warned = [("stage", Severity::Warning), ("modules", Severity::Warning)];
+        assert_eq!(told, warned);
+        let told = found(Err(NoImage::Absent), false);
+        assert_eq!(told, [("initramfs", Severity::Warning)]);
+        let told = found(Err(NoImage::Absent), true);
+        assert_eq!(told, [("initramfs", Severity::Wrong)]);
+        let unreadable = NoImage::Unreadable("cpio failed".into());
+        assert_eq!(
+            found(Err(unreadable), true),
+            [("initramfs", Severity::Unknown)]
+        );
+    }
+
+    #[test]
+    fn missing_card_module_is_wrong_and_keyboard_module_a_warning() {
+        for (vital, severity) in [(true, Severity::Wrong), (false, Severity::Warning)] {
+            let image = Image {
+                missing: vec![lacking("virtio_net", vital)],
+                ..good()
+            };
+            assert_eq!(found(Ok(image), true), [("modules", severity)]);
+        }
+    }
+
+    #[test]
+    fn what_mounts_before_the_stage_is_named() {
+        let image = Image {
+            before: Some(vec!["resume".into()]),
+            ..good()
+        };
+        assert_eq!(found(Ok(image), true), [("order", Severity::Warning)]);
+    }
+
+    #[test]
+    fn a_boot_without_the_stages_script_needs_a_panic_of_its_own() {
+        for (script, panic, told) in [
+            (InstalledCopy::Same, false, false),
+            (InstalledCopy::Other, true, false),
+            (InstalledCopy::Other, false, true),
+            (InstalledCopy::Missing, false, true),
+        ] {
+            let image = Image { script, ..good() };
+            let warned = warnings("6.1", &image, panic);
+            assert_eq!(warned.iter().any(|found| found.name == "panic"), told);
+        }
+    }
+
+    #[test]
+    fn no_kernel_is_unknown_and_no_scripts_is_a_warning() {
+        let facts = InitramfsFacts {
+            kernels: Vec::new(),
+            scripts: false,
+            panic: false,
+        };
+        let results = judge(&facts);
+        assert_eq!(results[0].severity, Severity::Unknown);
+        assert_eq!(results[1].severity, Severity::Warning);
+        assert_eq!(results[1].name, "hook");
+    }
+}

@@ -1,0 +1,132 @@
+//! `stayput check`: would the next boot unlock? What is there to see is
+//! gathered by [`facts`]; what it means is said by the pure functions beside
+//! it, one for each subject.
+
+mod backups;
+mod check_result;
+mod facts;
+mod initramfs;
+mod key_servers;
+mod mariadb;
+mod original;
+mod sticks;
+mod vault;
+
+use std::process::ExitCode;
+
+use crate::admin::problem::{Exit, Problem, Result};
+use check_result::{CheckResult, Severity, as_text, conclusion, worst};
+use facts::{Facts, gather};
+
+/// Looks at the place, the vault, the installed initramfs, MariaDB and the list
+/// of sticks. Nothing is changed.
+///
+/// Exit codes: 0 the next boot here opens by itself; 1 it would ask for a
+/// stick, or not start the database; 2 it could not be looked at. Warnings
+/// keep 0.
+#[derive(clap::Args, Clone, Debug)]
+pub struct CheckOptions {}
+
+/// # Errors
+/// With the exit code 2, when there is no vault to be looked for.
+pub fn run(_: &CheckOptions, json: bool) -> Result<ExitCode> {
+    let facts = gather().map_err(|problem| Problem {
+        exit: Exit::Usage,
+        ..problem
+    })?;
+    let results = judge(&facts);
+    let severity = worst(&results);
+    if json {
+        println!("{:#}", as_json(&results));
+    } else {
+        print!("{}", as_text(&results));
+    }
+    Ok(ExitCode::from(exit_code(severity)))
+}
+
+/// Judges everything, in the order of a boot.
+fn judge(facts: &Facts) -> Vec<CheckResult> {
+    let mut results = initramfs::judge(&facts.initramfs);
+    results.extend(vault::judge(&facts.vault));
+    results.extend(key_servers::judge(&facts.key_servers));
+    results.extend(mariadb::judge(&facts.mariadb));
+    results.extend(original::judge(&facts.original));
+    results.extend(backups::judge(&facts.backups));
+    results.extend(sticks::judge(facts.sticks.as_ref(), facts.now));
+    results
+}
+
+fn exit_code(severity: Severity) -> u8 {
+    match severity {
+        Severity::Fine | Severity::Warning => 0,
+        Severity::Wrong => 1,
+        Severity::Unknown => 2,
+    }
+}
+
+fn as_json(results: &[CheckResult]) -> serde_json::Value {
+    let severity = worst(results);
+    serde_json::json!({
+        "verdict": severity,
+        "conclusion": conclusion(severity),
+        "findings": results,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::mariadb::cold_backups::{ColdBackup, Covers};
+    use crate::vault::locate::LocateError;
+
+    #[test]
+    fn a_server_without_its_vault_still_hears_of_everything_else() {
+        let facts = Facts {
+            now: 0,
+            initramfs: initramfs::InitramfsFacts {
+                kernels: Vec::new(),
+                scripts: false,
+                panic: false,
+            },
+            vault: Err(LocateError::NoPartition),
+            key_servers: Vec::new(),
+            mariadb: None,
+            original: Ok(None),
+            backups: vec![ColdBackup {
+                covers: Covers::Data,
+                file: "/etc/cron.d/db".into(),
+                line: 1,
+                path: "/var/lib/mysql".into(),
+            }],
+            sticks: None,
+        };
+        let results = judge(&facts);
+        let names: Vec<&str> = results.iter().map(|found| found.name).collect();
+        assert_eq!(
+            names,
+            ["initramfs", "hook", "vault", "mariadb", "backups", "sticks"]
+        );
+        assert_eq!(worst(&results), Severity::Wrong);
+        // Scripts rely on the names.
+        let documented = include_str!("../../../../docs/architecture.md");
+        for name in names {
+            assert!(documented.contains(&format!("`{name}`")), "{name}");
+        }
+        let json = as_json(&results);
+        assert_eq!(json["verdict"], "wrong");
+        assert_eq!(json["findings"][2]["name"], "vault");
+    }
+
+    #[test]
+    fn the_exit_code_is_what_the_help_says() {
+        let codes = [
+            (Severity::Fine, 0),
+            (Severity::Warning, 0),
+            (Severity::Wrong, 1),
+            (Severity::Unknown, 2),
+        ];
+        for (severity, code) in codes {
+            assert_eq!(exit_code(severity), code, "{severity:?}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The clear copy of the database that `mariadb enable` leaves until a boot
+//! has proven the encrypted one. Pure.
+
+use std::io;
+
+use super::check_result::{CheckResult, Severity};
+use crate::admin::mariadb::ClearOriginal;
+
+const NAME: &str = "clear-copy";
+
+/// Warns of a clear copy of the database. Pure.
+pub fn judge(found: &io::Result<Option<ClearOriginal>>) -> Option<CheckResult> {
+    match found {
+        Ok(None) => None,
+        Ok(Some(original)) => Some(CheckResult::new(
+            NAME,
+            Severity::Warning,
+            original.what(),
+            original.next(),
+        )),
+        Err(error) => Some(CheckResult::new(
+            NAME,
+            Severity::Unknown,
+            format!("Whether a clear copy of the database is on the disk cannot be told: {error}."),
+            "Run the command as root; look at `dmesg`.",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_cannot_be_read_is_not_called_fine() {
+        assert_eq!(judge(&Ok(None)), None);
+        let unknown = judge(&Err(io::ErrorKind::PermissionDenied.into())).unwrap();
+        assert_eq!(unknown.severity, Severity::Unknown);
+    }
+}

@@ -1,0 +1,160 @@
+//! `stayput code`: the recovery code, to be written down.
+
+mod qr;
+
+use std::io::{IsTerminal, Write, stdout};
+
+use heapless::String as Bounded;
+use zeroize::Zeroizing;
+
+use crate::admin::ask;
+use crate::admin::names::name;
+use crate::admin::problem::{Problem, Result};
+use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::keys::{CODE_GROUPS, GROUP_LETTERS, RecoveryCode, random_bytes};
+use crate::sys::clock;
+use crate::vault::{EventKind, KnownCode};
+
+/// Groups that are typed back.
+const TYPED_BACK: usize = 2;
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct CodeOptions {
+    /// Where it will be kept, in words, for example "bank safe"
+    #[arg(long, value_name = "WHERE", value_parser = name::<48>)]
+    kept: Option<Bounded<48>>,
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+/// Runs `stayput code`.
+///
+/// # Errors
+/// When the vault does not open, or the code that was typed back is another one.
+pub fn run(options: &CodeOptions) -> Result<()> {
+    let mut unlocked = unlock(&options.unlock)?;
+    let (server_id, generation) = {
+        let header = unlocked.vault.header();
+        (header.server_id, header.generation)
+    };
+    let letters = RecoveryCode::new(unlocked.master_key(), generation).letters(&server_id.0);
+    // Before it is seen: whoever has seen it has the key.
+    unlocked.log(EventKind::CodeShown)?;
+    show(&letters);
+    ask::line("Write it down now. When you have it on paper, press Enter: ")?;
+    // What is typed back is to come from the paper.
+    clear_screen();
+    for group in to_type_back() {
+        let typed = Zeroizing::new(ask::line(&format!(
+            "Type group {group} of what you wrote: "
+        ))?);
+        if !is_group(&letters[..], group, &typed) {
+            return Err(Problem::refused(
+                format!(
+                    "That is not group {group}. The code is right all the same; it does not count \
+                     as a way back yet."
+                ),
+                "Run the command again: it shows the same code.",
+            ));
+        }
+    }
+    let kept = match (&options.kept, &unlocked.proven.sticks.code) {
+        (Some(kept), _) => kept.clone(),
+        (None, Some(known)) => known.kept.clone(),
+        (None, None) => Bounded::new(),
+    };
+    let mut list = unlocked.proven.sticks.draft();
+    list.code = Some(KnownCode {
+        generation,
+        verified: clock::now(),
+        kept,
+    });
+    unlocked.set_sticks(list)?;
+    unlocked.log(EventKind::CodeVerified)?;
+    println!(
+        "The code is written down rightly. At the prompt of the locked server, also after a \
+         reset:\ntype code. Keep the paper in another place than the server."
+    );
+    Ok(())
+}
+
+fn show(letters: &[u8; CODE_GROUPS * GROUP_LETTERS]) {
+    let text = str::from_utf8(letters).expect("a code is of letters");
+    println!(
+        "This is the recovery code. It is the key itself: whoever has it and this server, its \
+         disk or a\nbackup of it, reads the data, and it cannot be taken back. It is shown here, \
+         and nowhere kept.\n"
+    );
+    print!("{}", qr::drawn(text, stdout().is_terminal()));
+    print!("\n{}\n", &*in_groups(text));
+    let _ = stdout().flush();
+}
+
+/// Three lines of three groups, each with its number.
+fn in_groups(letters: &str) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::new());
+    for (at, letter) in letters.char_indices() {
+        if at % GROUP_LETTERS == 0 {
+            let group = at / GROUP_LETTERS + 1;
+            let between = if group % 3 == 1 { "\n " } else { "   " };
+            text.push_str(&format!("{between} {group}: "));
+        }
+        text.push(letter);
+    }
+    text.push('\n');
+    text
+}
+
+/// On a terminal, its scrolled-back lines too.
+fn clear_screen() {
+    if stdout().is_terminal() {
+        print!("\x1b[H\x1b[2J\x1b[3J");
+    }
+}
+
+/// Different ones, each as likely as the other but for one in a few hundred.
+fn to_type_back() -> Vec<usize> {
+    let mut groups: Vec<usize> = (1..=CODE_GROUPS).collect();
+    let drawn: [u8; TYPED_BACK] = random_bytes();
+    let drawn = drawn.into_iter().map(usize::from);
+    drawn
+        .map(|random| groups.remove(random % groups.len()))
+        .collect()
+}
+
+fn is_group(letters: &[u8], group: usize, typed: &str) -> bool {
+    let start = (group - 1) * GROUP_LETTERS;
+    let group = &letters[start..start + GROUP_LETTERS];
+    typed.trim().as_bytes().eq_ignore_ascii_case(group)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LETTERS: &str =
+        "ccccccccbbbbbbbbddddddddeeeeeeeeffffffffgggggggghhhhhhhhiiiiiiiijjjjjjjj";
+
+    #[test]
+    fn the_groups_stand_beside_their_numbers() {
+        let text = in_groups(LETTERS);
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0], "  1: cccccccc    2: bbbbbbbb    3: dddddddd");
+        assert!(lines[2].ends_with("9: jjjjjjjj"));
+    }
+
+    #[test]
+    fn only_the_group_that_was_asked_for_is_taken() {
+        assert!(is_group(LETTERS.as_bytes(), 1, "cccccccc"));
+        assert!(is_group(LETTERS.as_bytes(), 9, " JJJJJJJJ "));
+        for wrong in ["", "c", "bbbbbbbb", "cccccccccc"] {
+            assert!(!is_group(LETTERS.as_bytes(), 1, wrong), "{wrong:?}");
+        }
+        for _ in 0..200 {
+            let groups = to_type_back();
+            assert!(groups.len() == 2 && groups[0] != groups[1], "{groups:?}");
+            assert!(groups.iter().all(|group| (1..=9).contains(group)));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Where a new vault goes.
+
+use core::fmt;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::file::VaultFile;
+use super::partition::Gap;
+use crate::admin::problem::{Exit, Problem, Result};
+use crate::sys::sysfs;
+use crate::vault::partitions::{FoundPartition, partitions, partitions_of};
+use crate::vault::{BLOCK_SIZE, PartitionId};
+
+/// Where the vault will be. It was checked; nothing is written yet.
+pub enum Target {
+    /// Room on a GPT disk for a new partition.
+    NewPartition(Box<Gap>),
+    /// A partition that is there.
+    Partition { device: PathBuf, id: PartitionId },
+    /// A new file on a separate filesystem.
+    File(VaultFile),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NewPartition(gap) => write!(f, "a new partition of 960 KiB on {}", gap.disk()),
+            Self::Partition { device, .. } => write!(f, "the partition {}", device.display()),
+            Self::File(file) => write!(f, "the file {}", file.path.display()),
+        }
+    }
+}
+
+/// Selects where the vault goes: what the owner named, else a partition called
+/// `stayput` on the system's disk, else a gap for one.
+pub fn select_target(disk: Option<&Path>, vault: Option<&Path>) -> Result<Target> {
+    if let Some(path) = vault {
+        let is_device = fs::metadata(path).is_ok_and(|meta| meta.file_type().is_block_device());
+        return if is_device {
+            named_partition(path)
+        } else {
+            VaultFile::check(path).map(Target::File)
+        };
+    }
+    let disk = match disk {
+        Some(path) => disk_name(path)?,
+        None => system_disk()?,
+    };
+    let existing = partitions_of(&disk)
+        .into_iter()
+        .find(FoundPartition::has_vaults_name);
+    match existing {
+        Some(found) => usable(found),
+        None => Gap::find(&disk).map(|gap| Target::NewPartition(Box::new(gap))),
+    }
+}
+
+fn named_partition(path: &Path) -> Result<Target> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let found = partitions().into_iter().find(|found| found.device == path);
+    usable(found.ok_or_else(|| {
+        Problem::new(
+            Exit::Usage,
+            format!("{} is not a partition of a disk.", path.display()),
+            "Name a partition such as /dev/sda4. LVM, RAID and crypt volumes cannot hold a vault.",
+        )
+    })?)
+}
+
+/// Refuses a partition that is in use or holds something.
+fn usable(found: FoundPartition) -> Result<Target> {
+    let in_use = |what: &str| {
+        Problem::refused(
+            format!("{} is in use: {what}.", found.device.display()),
+            "Nothing was changed. Name an empty partition.",
+        )
+    };
+    if let Some(content) = foreign_content(&found.device) {
+        return Err(in_use(content));
+    }
+    let name = found.device.file_name().unwrap_or_default();
+    let holders = Path::new("/sys/class/block").join(name).join("holders");
+    if !sysfs::list(&holders).is_empty() {
+        return Err(in_use("a RAID, LVM or crypt volume is built on it"));
+    }
+    Ok(Target::Partition {
+        device: found.device,
+        id: found.id,
+    })
+}
+
+/// What a partition holds, by the magic numbers of known formats.
+fn foreign_content(device: &Path) -> Option<&'static str> {
+    let file = crate::sys::block::DirectFile::open(device, false).ok()?;
+    let mut start = [0; 17 * BLOCK_SIZE];
+    for (block, bytes) in (0..).zip(start.chunks_exact_mut(BLOCK_SIZE)) {
+        file.read(block, bytes).ok()?;
+    }
+    let marks: [(usize, &[u8], &str); 9] = [
+        (0x438, b"\x53\xef", "it has an ext filesystem"),
+        (0, b"XFSB", "it has an XFS filesystem"),
+        (0x10040, b"_BHRfS_M", "it has a btrfs filesystem"),
+        (0, b"LUKS\xba\xbe", "it is a LUKS volume"),
+        (0x218, b"LVM2 001", "it belongs to LVM"),
+        (0xff6, b"SWAPSPACE2", "it is swap"),
+        (0x1000, b"\xfc\x4e\x2b\xa9", "it belongs to a RAID"),
+        (0x36, b"FAT", "it has a FAT filesystem"),
+        (0x52, b"FAT32", "it has a FAT filesystem"),
+    ];
+    marks
+        .iter()
+        .find(|(at, mark, _)| start[*at..].starts_with(mark))
+        .map(|(_, _, what)| *what)
+}
+
+/// The kernel's name of a device: `sda` for `/dev/sda`. Links are followed.
+fn disk_name(path: &Path) -> Result<String> {
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = real.file_name().and_then(|name| name.to_str());
+    name.filter(|name| Path::new("/sys/block").join(name).exists())
+        .map(str::to_owned)
+        .ok_or_else(|| {
+            Problem::new(
+                Exit::Usage,
+                format!("{} is not a disk.", path.display()),
+                "Name a whole disk such as /dev/sda.",
+            )
+        })
+}
+
+/// The disk that the root filesystem is on, through LVM and crypt volumes.
+fn system_disk() -> Result<String> {
+    let unknown = || {
+        Problem::new(
+            Exit::Usage,
+            "It is not clear which disk the system is on.",
+            "Name it: stayput init --disk /dev/sda",
+        )
+    };
+    let device = fs::metadata("/").map_err(|_| unknown())?.dev();
+    let (major, minor) = (libc::major(device), libc::minor(device));
+    let link = Path::new("/sys/dev/block").join(format!("{major}:{minor}"));
+    let mut path = fs::canonicalize(link).map_err(|_| unknown())?;
+    // LVM on crypt on a partition is three steps.
+    for _ in 0..8 {
+        let slaves = path.join("slaves");
+        match sysfs::list(&slaves).first() {
+            Some(slave) => {
+                path = fs::canonicalize(slaves.join(&**slave)).map_err(|_| unknown())?;
+            }
+            None => break,
+        }
+    }
+    if path.join("partition").exists() {
+        path.pop();
+    }
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.map(str::to_owned).ok_or_else(unknown)
+}

@@ -1,0 +1,19 @@
+//! The commands of `stayput`, each in a file or a folder of its own. None of
+//! them knows another.
+
+pub mod audit;
+pub mod check;
+pub mod code;
+pub mod enroll;
+pub mod init;
+pub mod install;
+pub mod log;
+pub mod mariadb;
+pub mod passphrase;
+pub mod policy;
+pub mod release;
+pub mod reset;
+pub mod simulate;
+pub mod status;
+pub mod stick;
+pub mod watch;

@@ -1,0 +1,73 @@
+//! `stayput passphrase`: what people remember to open the locked server.
+
+mod add;
+mod change;
+mod list;
+mod remove;
+
+use crate::admin::ask;
+use crate::admin::guessing_time::explain_passphrase;
+use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::unlock::Unlocked;
+use crate::vault::{SlotTable, check_passphrase};
+
+/// What `stayput passphrase` can be asked for.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum PassphraseCommand {
+    /// Give a person a passphrase that opens this server at its prompt
+    Add(add::AddOptions),
+    /// Put a new passphrase in place of a person's old one
+    Change(change::ChangeOptions),
+    /// Take a person's passphrase away
+    Remove(remove::RemoveOptions),
+    /// Show who has a passphrase
+    List(list::ListOptions),
+}
+
+/// # Errors
+/// What the command says.
+pub fn run(command: &PassphraseCommand, json: bool) -> Result<()> {
+    match command {
+        PassphraseCommand::Add(options) => add::add(options),
+        PassphraseCommand::Change(options) => change::change(options),
+        PassphraseCommand::Remove(options) => remove::remove(options),
+        PassphraseCommand::List(options) => list::list(options, json),
+    }
+}
+
+/// Asks for a new passphrase, and tells how long guessing it takes.
+fn new_passphrase(from_stdin: bool) -> Result<ask::Pin> {
+    let passphrase = ask::passphrase("New passphrase: ", from_stdin)?;
+    check_passphrase(&passphrase).map_err(|error| {
+        Problem::new(
+            Exit::Usage,
+            format!("{error} Nothing was changed."),
+            error.advice(),
+        )
+    })?;
+    if !from_stdin && *passphrase != *ask::passphrase("The same once more: ", false)? {
+        return Err(Problem::new(
+            Exit::Usage,
+            "The two are not the same. Nothing was changed.",
+            "Run the command again.",
+        ));
+    }
+    println!("{}", explain_passphrase(&passphrase));
+    if !passphrase.is_ascii() {
+        println!(
+            "It has letters that the keyboard at the prompt may not have: there it is often a \
+             US one."
+        );
+    }
+    Ok(passphrase)
+}
+
+/// The table of slots, which holds the passphrases.
+fn slots_of(unlocked: &Unlocked) -> Result<Box<SlotTable>> {
+    unlocked.vault.slots().map_err(|error| {
+        Problem::refused(
+            format!("{error} Passphrases that there were are gone."),
+            "Make a place its home first (stayput enroll), then add passphrases again.",
+        )
+    })
+}

@@ -1,0 +1,58 @@
+//! `stayput release`: puts the keys into memory, as a boot does, or removes them.
+
+use crate::admin::key_release::release_keys;
+use crate::admin::mariadb_service::is_starting;
+use crate::admin::problem::{Problem, Result};
+use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::admin::watch_service;
+use crate::release;
+use crate::vault::EventKind;
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct ReleaseOptions {
+    /// Remove them again; a MariaDB that runs goes on
+    #[arg(long)]
+    take_back: bool,
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+/// Runs `stayput release`.
+///
+/// # Errors
+/// When the vault does not open, or the keys cannot be put or removed.
+pub fn run(options: &ReleaseOptions) -> Result<()> {
+    if options.take_back {
+        return remove_keys();
+    }
+    let mut unlocked = unlock(&options.unlock)?;
+    release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
+    if unlocked.proven.policy.mariadb.is_some() {
+        println!("The keys are in memory; MariaDB can be started.");
+    } else {
+        println!("Nothing is released on this server yet. Next: stayput mariadb enable");
+    }
+    unlocked.log(EventKind::ReleasedByHand)?;
+    // With a stick the server may have been opened in another place than before.
+    if options.unlock.stick.is_some() {
+        watch_service::start_anew();
+    }
+    Ok(())
+}
+
+fn remove_keys() -> Result<()> {
+    if is_starting() {
+        return Err(Problem::refused(
+            "MariaDB is being started; without its keys it would lose rows.",
+            "Nothing was changed. Wait until it runs, then run the command again.",
+        ));
+    }
+    release::remove_keys()?;
+    println!("The keys are removed. A MariaDB that runs goes on.");
+    if release::leaves_when_read() {
+        println!("Its next start brings them back where this place opens the vault.");
+    } else {
+        println!("Before its next start: stayput release");
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! `stayput reset`: destroys the key on this disk, on the running server.
+
+use std::time::Duration;
+
+use crate::admin::ask;
+use crate::admin::key_destruction::destroy_keys;
+use crate::admin::mariadb;
+use crate::admin::mariadb_service::{is_enabled, stop_mariadb};
+use crate::admin::open_vault::open_vault;
+use crate::admin::problem::{Problem, Result};
+use crate::stick::{PluggedKeys, Wiped};
+use crate::sys::power;
+use crate::theft::{ResetCause, WayBack};
+use crate::vault::{Destroyed, Discarded, Header, StickList};
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct ResetOptions {
+    /// Say what would be destroyed, and destroy nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask for the server's name
+    #[arg(long)]
+    yes: bool,
+    /// Switch the server off afterwards
+    #[arg(long)]
+    power_off: bool,
+}
+
+/// Runs `stayput reset`.
+///
+/// # Errors
+/// When somebody says no, and when something was not destroyed.
+pub fn run(options: &ResetOptions) -> Result<()> {
+    let mut vault = open_vault()?;
+    let keys = PluggedKeys::beside(&vault);
+    // No key is needed: root could overwrite the disk as well.
+    let sticks = vault.unproven_sticks().unwrap_or_default();
+    let sticks = sticks.as_claimed();
+    let way_back = keys.way_back(vault.header(), sticks);
+    print!("{}", announcement(&keys, vault.header(), sticks));
+    if options.dry_run {
+        println!("Nothing was destroyed.");
+        return Ok(());
+    }
+    confirm(options, vault.header().server_name.as_str(), way_back)?;
+
+    let done = destroy_keys(&mut vault, ResetCause::Owner, &keys, true);
+    let stopped = if is_enabled() { stop_mariadb() } else { Ok(()) };
+    let destroyed = done.destroyed.map_err(|error| {
+        Problem::failed(
+            format!("The disk did not take all of it: {error}"),
+            "Run the command again; if it fails again, destroy the disk.",
+        )
+    });
+    if let Ok(destroyed) = &destroyed {
+        print!("{}", report(*destroyed, done.verified, done.wiped));
+    }
+    // After the key, which matters more, and with MariaDB stopped.
+    mariadb::enable::destroy_for_reset();
+    if let Err(error) = done.noted {
+        println!("The vault's log was not written: {error}");
+    }
+    if let Err(problem) = &stopped {
+        println!(
+            "MariaDB still runs, with its keys in memory: {}",
+            problem.what
+        );
+    }
+    if options.power_off {
+        println!("Switching off.");
+        // This unmounts the filesystem of a vault in a file.
+        drop(vault);
+        power::switch_off();
+    }
+    destroyed.and(stopped)
+}
+
+fn confirm(options: &ResetOptions, name: &str, way_back: WayBack) -> Result<()> {
+    if options.yes && way_back == WayBack::Listed {
+        return Ok(());
+    }
+    if options.yes {
+        return Err(Problem::refused(
+            "Without a recovery code or a verified stick in another place the data would be lost \
+             for ever; --yes does not do that.",
+            "Verify a stick and take it out, or run the command without --yes.",
+        ));
+    }
+    if ask::line(&format!("Type the server's name ({name}) to reset it: "))? == name.trim() {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        "That is not the server's name.",
+        "Nothing was destroyed.",
+    ))
+}
+
+/// What a reset will destroy, and what it will not.
+fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> String {
+    let mut text = String::from(
+        "A reset destroys, in this order:\n\
+         - the pepper and all slots: no place and no passphrase opens this server any more\n\
+         - the keys that were released into memory\n",
+    );
+    for volume in keys.volumes() {
+        text += &format!(
+            "- the key of this server on the stick {}\n",
+            volume.display()
+        );
+    }
+    if is_enabled() {
+        text += "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n";
+    }
+    text += mariadb::enable::in_a_reset();
+    text += "Not destroyed: sticks that are not plugged in, backups, copies of this disk.\n";
+    match keys.way_back(header, sticks) {
+        WayBack::Listed => {
+            text += "Afterwards one of these opens the server:\n";
+            // Unproven text is escaped: it must not overwrite the screen.
+            let kept = |kept: &heapless::String<48>| match kept.as_str() {
+                "" => "where you keep it".to_owned(),
+                place => place.escape_debug().to_string(),
+            };
+            let elsewhere = sticks.sticks.iter();
+            for stick in elsewhere.filter(|stick| keys.leave_a_way_in(header, stick)) {
+                let label = stick.label.escape_debug();
+                text += &format!("  the stick {label} ({})\n", kept(&stick.kept));
+            }
+            if let Some(code) = sticks.code_of(header.generation) {
+                text += &format!("  the recovery code ({})\n", kept(&code.kept));
+            }
+        }
+        WayBack::None => {
+            text += "NO RECOVERY CODE AND NO VERIFIED STICK IS LISTED THAT IS NOT PLUGGED IN. \
+                     Without another\nstick of this server the data is then lost for ever.\n";
+        }
+    }
+    text
+}
+
+/// What was destroyed, what was not, and what nobody can know.
+fn report(destroyed: Destroyed, verified: Option<Duration>, wiped: Wiped) -> String {
+    let mut text = String::new();
+    if let Some(after) = verified {
+        text += &format!(
+            "The pepper was overwritten and read back after {} ms.\n",
+            after.as_millis()
+        );
+    }
+    if destroyed.failed > 0 {
+        text += &format!(
+            "NOT DESTROYED: {} blocks of the disk did not take it. Destroy the disk.\n",
+            destroyed.failed
+        );
+    } else {
+        text += "Pepper and slots are destroyed.\n";
+    }
+    text += match destroyed.discarded {
+        Discarded::Securely => "The disk says that it has erased every copy of the pepper.\n",
+        Discarded::Plainly => {
+            "The disk was told to forget the pepper. Flash memory may still hold a copy that\n\
+             only its maker can read.\n"
+        }
+        Discarded::No => {
+            "The disk cannot be told to forget. A magnetic disk holds nothing of it any more;\n\
+             flash memory (SSD, SD card) may still hold a copy.\n"
+        }
+    };
+    if wiped.wiped > 0 {
+        text += &format!("Keys on plugged sticks destroyed: {}.\n", wiped.wiped);
+    }
+    if wiped.left > 0 {
+        text += &format!(
+            "NOT DESTROYED: the keys on {} plugged sticks.\n",
+            wiped.left
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::{KnownCode, KnownStick};
+
+    fn text(failed: u32, discarded: Discarded, wiped: Wiped) -> String {
+        let destroyed = Destroyed { failed, discarded };
+        report(destroyed, Some(Duration::from_millis(87)), wiped)
+    }
+
+    #[test]
+    fn a_reset_says_what_it_could_not_destroy() {
+        let all = text(0, Discarded::Securely, Wiped::default());
+        assert!(all.contains("after 87 ms") && !all.contains("NOT"), "{all}");
+        assert!(!all.contains("may still hold"), "{all}");
+        let wiped = Wiped { wiped: 1, left: 2 };
+        let part = text(3, Discarded::No, wiped);
+        assert!(part.contains("NOT DESTROYED: 3 blocks"), "{part}");
+        assert!(part.contains("NOT DESTROYED: the keys on 2"), "{part}");
+        assert!(
+            part.contains("flash memory (SSD, SD card) may still"),
+            "{part}"
+        );
+    }
+
+    #[test]
+    fn a_reset_says_which_stick_opens_afterwards_or_that_none_does() {
+        let header = Header::of_a_new_server(&crate::keys::MasterKey::generate());
+        let keys = PluggedKeys::default();
+        let mut list = StickList::default();
+        let none = announcement(&keys, &header, &list);
+        assert!(none.contains("lost for ever"), "{none}");
+        let stick = KnownStick {
+            id: [1; 8],
+            label: "office".try_into().unwrap(),
+            has_pin: true,
+            generation: 1,
+            made: 0,
+            verified: Some(1),
+            kept: "bank safe".try_into().unwrap(),
+        };
+        list.sticks.extend([stick]);
+        let one = announcement(&keys, &header, &list);
+        assert!(one.contains("office (bank safe)"), "{one}");
+        assert!(!one.contains("lost for ever"), "{one}");
+        let code = StickList {
+            code: Some(KnownCode {
+                generation: 1,
+                verified: 1,
+                kept: "safe\u{1b}[2J".try_into().unwrap(),
+            }),
+            ..StickList::default()
+        };
+        let code = announcement(&keys, &header, &code);
+        assert!(code.contains("the recovery code (safe\\u{1b}"), "{code}");
+    }
+
+    #[test]
+    fn scripts_cannot_lose_the_data_for_ever() {
+        let options = ResetOptions {
+            dry_run: false,
+            yes: true,
+            power_off: false,
+        };
+        assert!(confirm(&options, "clinic", WayBack::Listed).is_ok());
+        assert!(confirm(&options, "clinic", WayBack::None).is_err());
+    }
+}

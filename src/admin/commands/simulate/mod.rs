@@ -1,0 +1,66 @@
+//! `stayput simulate`: what the prompt would say when something is missing.
+//! Nothing is changed, nothing is destroyed.
+
+mod forecast;
+mod without;
+
+use crate::admin::open_vault::open_vault_read_only;
+use crate::admin::problem::{Problem, Result};
+use std::time::Instant;
+
+use crate::environment::{KeyServers, LIVE_NETWORK_WAIT, observe_place};
+use crate::opening::snapshot::Snapshot;
+use crate::theft::TheftState;
+use crate::vault::SlotTable;
+use forecast::forecast;
+use without::Without;
+
+/// Looks around as a boot does, takes away what is named, and shows what the
+/// prompt would then say. Backup sticks count as not plugged in.
+#[derive(clap::Args, Clone, Debug)]
+pub struct SimulateOptions {
+    /// What is missing: place, machine, neighbour:ADDRESS, tang:ADDRESS, or a part as
+    /// `stayput status` names it
+    #[arg(long, value_name = "WHAT")]
+    without: Vec<Without>,
+    /// Others answer in their place, as in another house
+    #[arg(long, requires = "without")]
+    strangers: bool,
+}
+
+/// Runs `stayput simulate`. Nothing is written.
+///
+/// # Errors
+/// When the vault cannot be read.
+pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
+    let mut found = Snapshot::of(&open_vault_read_only()?);
+    if let Ok(TheftState::ResetBegun { cause, time }) = found.state {
+        // A boot finishes it before anything else.
+        found.state = Ok(TheftState::Reset { cause, time });
+    }
+    let none = SlotTable::default();
+    let table = found.slots().unwrap_or(&none);
+    let labels = || {
+        let factors = table.environments.iter().flat_map(|slot| &slot.factors);
+        factors.map(|factor| &factor.label)
+    };
+    for without in &options.without {
+        if found.slots.is_ok() && !without.is_enrolled(table) {
+            let known: Vec<&str> = labels().map(|label| label.as_str()).collect();
+            return Err(Problem::refused(
+                format!("Nothing is enrolled that is called \"{without}\"."),
+                format!("These are: place, machine, {}.", known.join(", ")),
+            ));
+        }
+    }
+    let servers = KeyServers::of(&table.environments, Instant::now());
+    let around = observe_place(labels(), servers, LIVE_NETWORK_WAIT, |_| false);
+    let observed = without::taken_away(&around, table, &options.without, options.strangers);
+    let forecast = forecast(found, observed);
+    if json {
+        println!("{:#}", forecast.json(&options.without, options.strangers));
+    } else {
+        print!("{}", forecast.text(&options.without, options.strangers));
+    }
+    Ok(())
+}

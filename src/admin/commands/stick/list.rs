@@ -1,0 +1,97 @@
+//! `stayput stick list`: the sticks that were made for this server.
+
+use crate::admin::problem::Result;
+use crate::admin::timestamp::rfc3339;
+use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::vault::{KnownStick, StickList};
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct ListOptions {
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+/// Runs `stayput stick list`.
+///
+/// # Errors
+/// When the vault does not open.
+pub fn list(options: &ListOptions, json: bool) -> Result<()> {
+    let unlocked = unlock(&options.unlock)?;
+    let list = &unlocked.proven.sticks;
+    if json {
+        println!("{:#}", as_json(list));
+        return Ok(());
+    }
+    if list.sticks.is_empty() {
+        println!("No backup stick was made for this server. Make two, and keep them apart:");
+        println!("  stayput stick make DEVICE --label NAME");
+    }
+    for stick in &list.sticks {
+        println!("{}", line(stick));
+    }
+    if list.sticks.len() == 1 {
+        println!("One stick is none: a second one in another place helps when this one breaks.");
+    }
+    Ok(())
+}
+
+fn line(stick: &KnownStick) -> String {
+    let pin = if stick.has_pin { "PIN" } else { "NO PIN" };
+    let verified = stick.verified.map_or("never verified".into(), |at| {
+        format!("verified {}", rfc3339(at))
+    });
+    let kept = match stick.kept.as_str() {
+        "" => String::new(),
+        place => format!(", kept: {place}"),
+    };
+    format!(
+        "{:<32} {pin:<6} made {}, {verified}{kept}",
+        stick.label,
+        rfc3339(stick.made)
+    )
+}
+
+fn as_json(list: &StickList) -> serde_json::Value {
+    list.sticks
+        .iter()
+        .map(|stick| {
+            serde_json::json!({
+                "id": stick.hex_id(),
+                "label": stick.label,
+                "has_pin": stick.has_pin,
+                "generation": stick.generation,
+                "made": rfc3339(stick.made),
+                "verified": stick.verified.map(rfc3339),
+                "kept": stick.kept,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stick_without_a_pin_stands_out() {
+        let stick = KnownStick {
+            id: [0xab; 8],
+            label: "office".try_into().unwrap(),
+            has_pin: false,
+            generation: 1,
+            made: 1_700_000_000,
+            verified: None,
+            kept: "bank".try_into().unwrap(),
+        };
+        let text = line(&stick);
+        assert!(text.contains("NO PIN"), "{text}");
+        assert!(text.contains("never verified, kept: bank"), "{text}");
+        let list = StickList {
+            sticks: [stick].into_iter().collect(),
+            code: None,
+        };
+        let json = as_json(&list);
+        assert_eq!(json[0]["id"], "abababababababab");
+        assert_eq!(json[0]["verified"], serde_json::Value::Null);
+    }
+}

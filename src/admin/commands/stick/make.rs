@@ -1,0 +1,150 @@
+//! `stayput stick make`: the key of this server on a stick.
+
+use std::path::{Path, PathBuf};
+
+use heapless::String as Bounded;
+
+use super::{must_be_a_stick, not_read};
+use crate::admin::ask;
+use crate::admin::guessing_time::explain_pin;
+use crate::admin::names::name;
+use crate::admin::open_vault::open_vault_read_only;
+use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
+use crate::stick::{self, StickFile};
+use crate::sys::clock;
+use crate::vault::{EventKind, MAX_STICKS, StickList};
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct MakeOptions {
+    /// The stick: a disk or partition with vfat or ext4, for example /dev/sdb1
+    device: PathBuf,
+    /// What stands on the stick, for example "office safe"; the server asks
+    /// for it by this name
+    #[arg(long, value_name = "NAME", value_parser = name::<32>)]
+    label: Bounded<32>,
+    /// Whoever has the stick has the key
+    #[arg(long)]
+    no_pin: bool,
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+/// Runs `stayput stick make`.
+///
+/// # Errors
+/// When the device is no stick, the vault does not open, or the list is full.
+pub fn make(options: &MakeOptions) -> Result<()> {
+    let device = options.device.as_path();
+    must_be_a_stick(device)?;
+    must_not_hold_the_vault(device)?;
+    let mut unlocked = unlock(&options.unlock)?;
+    let before = stick::read(device, unlocked.vault.header()).ok();
+    let mut list = unlocked.proven.sticks.draft();
+    if let Some(before) = &before {
+        println!("It is a stick of this server already; its key file is renewed.");
+        list.sticks.retain(|known| known.id != before.info.stick_id);
+    }
+    // Before anything is written.
+    if list.sticks.is_full() {
+        return Err(Problem::refused(
+            format!(
+                "This server has {MAX_STICKS} sticks already, more than anybody can keep safe."
+            ),
+            "Renew one of them: stayput stick list",
+        ));
+    }
+    let pin = if options.no_pin {
+        ask::Pin::default()
+    } else {
+        new_pin(options)?
+    };
+    let header = unlocked.vault.header();
+    let file = StickFile::make(
+        header,
+        unlocked.master_key(),
+        options.label.clone(),
+        clock::now(),
+        &pin,
+    );
+    stick::write(device, &file).map_err(|error| {
+        Problem::failed(
+            format!("{}: {error}", device.display()),
+            "Is the stick full or write-protected? Try another one.",
+        )
+    })?;
+    prove(device, &unlocked, &file, &pin)?;
+    remember(&mut unlocked, list, &file)?;
+    println!(
+        "The stick \"{}\" is ready: both copies were read back, and they open this server.",
+        options.label
+    );
+    println!("{}", explain_pin(&pin));
+    println!("Keep it in another place than the server. Take it out now.");
+    Ok(())
+}
+
+/// Refuses the disk that holds the vault, as on a server that starts from a USB
+/// disk: a stick that stays in the server protects nothing.
+fn must_not_hold_the_vault(device: &Path) -> Result<()> {
+    let vault = open_vault_read_only()?;
+    let on_it = stick::plugged_in().into_iter().any(|stick| {
+        let whole = Path::new("/dev").join(&*stick.disk);
+        let has = stick.volumes.iter().any(|volume| volume == device) || whole == device;
+        has && stick.disk == *vault.disk()
+    });
+    if !on_it {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        format!("{} is on the disk that holds the vault.", device.display()),
+        "Use a stick that can be kept in another place.",
+    ))
+}
+
+fn new_pin(options: &MakeOptions) -> Result<ask::Pin> {
+    let from_stdin = options.unlock.pin_stdin;
+    let pin = ask::pin("New PIN or passphrase for the stick: ", from_stdin)?;
+    if pin.is_empty() {
+        return Err(Problem::new(
+            Exit::Usage,
+            "No PIN was given. Nothing was changed.",
+            "Give one, or say --no-pin: whoever has the stick then has the key.",
+        ));
+    }
+    if !from_stdin && *pin != *ask::pin("The same once more: ", false)? {
+        return Err(Problem::new(
+            Exit::Usage,
+            "The two are not the same. Nothing was changed.",
+            "Run the command again.",
+        ));
+    }
+    Ok(pin)
+}
+
+/// Reads the stick again, as a boot would.
+fn prove(device: &Path, unlocked: &Unlocked, file: &StickFile, pin: &[u8]) -> Result<()> {
+    let header = unlocked.vault.header();
+    let found = stick::read_copies(device, header).map_err(|error| not_read(device, error))?;
+    let opens = found.file == *file && found.file.open(header, pin).is_ok();
+    if opens && found.both_whole {
+        return Ok(());
+    }
+    Err(Problem::failed(
+        format!(
+            "{} does not give back what was written to it.",
+            device.display()
+        ),
+        "The stick is broken: use another one.",
+    ))
+}
+
+fn remember(unlocked: &mut Unlocked, mut list: StickList, file: &StickFile) -> Result<()> {
+    let info = &file.info;
+    // There is room: it was looked for before anything was written.
+    let _ = list.sticks.push(info.known(info.made));
+    unlocked.set_sticks(list)?;
+    unlocked.log(EventKind::StickMade {
+        stick: info.label.clone(),
+    })
+}

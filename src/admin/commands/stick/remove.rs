@@ -1,0 +1,122 @@
+//! `stayput stick remove`: takes a stick off the list that is lost or retired.
+
+use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::admin::ways_in::{WaysIn, confirm_removal};
+use crate::stick::PluggedKeys;
+use crate::vault::{EventKind, KnownStick, StickList};
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct RemoveOptions {
+    /// The stick's label, or the id that `stick list --json` shows
+    #[arg(value_name = "LABEL|ID")]
+    which: String,
+    /// Destroy the key on it as well; it must be plugged in
+    #[arg(long)]
+    wipe: bool,
+    /// Do not ask; given twice, not even when nothing else is left
+    #[arg(long, action = clap::ArgAction::Count)]
+    yes: u8,
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+/// Runs `stayput stick remove`.
+///
+/// # Errors
+/// When the vault does not open, or no such stick is listed.
+pub fn remove(options: &RemoveOptions) -> Result<()> {
+    let mut unlocked = unlock(&options.unlock)?;
+    let mut list = unlocked.proven.sticks.draft();
+    let stick = find(&list, &options.which)?.clone();
+    list.sticks.retain(|known| known.id != stick.id);
+    let plugged = PluggedKeys::beside(&unlocked.vault).only(&stick.id);
+    let is_plugged = plugged.volumes().next().is_some();
+    if options.wipe && !is_plugged {
+        return Err(Problem::refused(
+            format!("The stick \"{}\" is not plugged in.", stick.label),
+            "Nothing was changed. Plug it in, or leave out --wipe.",
+        ));
+    }
+    let opened = stick.opens_without(unlocked.vault.header().generation, &[]);
+    let left = WaysIn::of(&unlocked, &list)?;
+    let lost = (opened && !left.survive_a_reset()).then_some(&left);
+    let question = format!("Take the stick \"{}\" off the list?", stick.label);
+    confirm_removal(&question, lost, options.yes)?;
+
+    let wiped = options.wipe.then(|| plugged.wipe());
+    if wiped.is_some_and(|wiped| wiped.left > 0) {
+        return Err(Problem::failed(
+            "The key on the stick could not be destroyed; it stays on the list.",
+            "Is it write-protected? Destroy the stick, then run this again without --wipe.",
+        ));
+    }
+    unlocked.set_sticks(list)?;
+    unlocked.log(EventKind::StickRemoved {
+        stick: stick.label.clone(),
+    })?;
+    println!("The stick \"{}\" is off the list.", stick.label);
+    if wiped.is_some() {
+        println!("Its key was overwritten and removed. Flash memory may still hold a copy.");
+    }
+    println!(
+        "A stick that is out there still opens this server, and so does every copy of it, until \
+         the\nmaster key is replaced. Only its PIN protects it."
+    );
+    Ok(())
+}
+
+/// Finds the stick with this label, if only one has it, or with this id.
+fn find<'a>(list: &'a StickList, which: &str) -> Result<&'a KnownStick> {
+    let which = which.trim();
+    let mut found = list
+        .sticks
+        .iter()
+        .filter(|stick| stick.label == which || stick.hex_id() == which.to_ascii_lowercase());
+    let problem = |what: String| {
+        Problem::new(
+            Exit::Usage,
+            what,
+            "Nothing was changed. The sticks and their ids: stayput stick list --json",
+        )
+    };
+    let stick = found
+        .next()
+        .ok_or_else(|| problem(format!("No stick \"{which}\" is on the list.")))?;
+    if found.next().is_some() {
+        return Err(problem(format!(
+            "Several sticks are called \"{which}\": name one by its id."
+        )));
+    }
+    Ok(stick)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stick_is_found_by_label_or_id_and_never_a_wrong_one() {
+        let stick = |id, label: &str| KnownStick {
+            id: [id; 8],
+            label: label.try_into().unwrap(),
+            has_pin: true,
+            generation: 1,
+            made: 0,
+            verified: None,
+            kept: heapless::String::new(),
+        };
+        let list = StickList {
+            sticks: [stick(1, "office"), stick(2, "bank"), stick(3, "bank")]
+                .into_iter()
+                .collect(),
+            code: None,
+        };
+        let id = |which| find(&list, which).map(|stick| stick.id[0]).ok();
+        assert_eq!(id("office"), Some(1));
+        assert_eq!(id("0202020202020202"), Some(2));
+        assert_eq!(id("bank"), None);
+        assert_eq!(id("attic"), None);
+        assert_eq!(id(""), None);
+    }
+}

@@ -1,0 +1,112 @@
+//! `stayput stick verify`: opens the vault with a stick, as a boot would.
+
+use std::path::PathBuf;
+
+use super::{must_be_a_stick, not_read};
+use crate::admin::ask;
+use crate::admin::open_vault::open_vault;
+use crate::admin::pending_reset::reminder;
+use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::unlock::Unlocked;
+use crate::stick::{self, StickInfo};
+use crate::sys::clock;
+use crate::vault::{EventKind, KnownStick, StickList};
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct VerifyOptions {
+    /// The stick: a disk or partition, for example /dev/sdb1
+    device: PathBuf,
+    /// Read the PIN from standard input
+    #[arg(long)]
+    pin_stdin: bool,
+}
+
+/// Runs `stayput stick verify`: the stick opens the vault, and that is noted.
+///
+/// # Errors
+/// When it does not.
+pub fn verify(options: &VerifyOptions) -> Result<()> {
+    let device = options.device.as_path();
+    must_be_a_stick(device)?;
+    let vault = open_vault()?;
+    let found =
+        stick::read_copies(device, vault.header()).map_err(|error| not_read(device, error))?;
+    let info = found.file.info.clone();
+    let pin = if info.has_pin() {
+        ask::pin(
+            &format!("PIN of stick \"{}\": ", info.label),
+            options.pin_stdin,
+        )?
+    } else {
+        ask::Pin::default()
+    };
+    let key = found.file.open(vault.header(), &pin).map_err(|error| {
+        Problem::new(
+            Exit::Locked,
+            error.to_string(),
+            "Run the command again; a stick whose PIN is lost is made anew with `stayput stick \
+             make`.",
+        )
+    })?;
+    let mut unlocked = Unlocked::new(vault, key)?;
+    let mut list = unlocked.proven.sticks.draft();
+    note_verified(&mut list, &info, clock::now());
+    unlocked.set_sticks(list)?;
+    unlocked.log(EventKind::StickVerified {
+        stick: info.label.clone(),
+    })?;
+    println!("The stick \"{}\" opens this server.", info.label);
+    if let Some(words) = reminder(&unlocked.proven.policy) {
+        println!("{words}");
+    }
+    if found.both_whole {
+        return Ok(());
+    }
+    Err(Problem::failed(
+        "One of the two copies on it is damaged or missing; the other one still opens.",
+        "Make the stick anew soon, best on a new one: stayput stick make",
+    ))
+}
+
+/// Notes when the stick was verified; a stick that is not listed is added.
+fn note_verified(list: &mut StickList, info: &StickInfo, now: u64) {
+    let known = list
+        .sticks
+        .iter_mut()
+        .find(|known| known.id == info.stick_id);
+    if let Some(known) = known {
+        known.verified = Some(now);
+        return;
+    }
+    // A full list stays as it is: the stick opens all the same.
+    let _ = list.sticks.push(KnownStick {
+        id: info.stick_id,
+        label: info.label.clone(),
+        has_pin: info.has_pin(),
+        generation: info.generation,
+        made: info.made,
+        verified: Some(now),
+        kept: heapless::String::new(),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::MasterKey;
+    use crate::stick::StickFile;
+    use crate::vault::Header;
+
+    #[test]
+    fn a_stick_that_nobody_listed_is_listed_once_it_opens() {
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let stick = StickFile::make(&header, &key, "attic".try_into().unwrap(), 5, b"");
+        let mut list = StickList::default();
+        note_verified(&mut list, &stick.info, 8);
+        note_verified(&mut list, &stick.info, 9);
+        assert_eq!(list.sticks.len(), 1);
+        assert_eq!(list.sticks[0].label, "attic");
+        assert_eq!(list.sticks[0].verified, Some(9));
+    }
+}

@@ -1,0 +1,104 @@
+//! The events of the vault's log as sentences.
+
+use crate::admin::factor_counts::{counts, counts_as_enrolled};
+use crate::admin::watch_service;
+use crate::theft::ResetCause;
+use crate::vault::{EventKind, LockedBecause, OpenedBy};
+
+/// What happened, in one sentence.
+pub fn sentence(kind: &EventKind) -> String {
+    match kind {
+        EventKind::VaultMade => "The vault was made.".into(),
+        EventKind::Enrolled { place, factors } => {
+            format!("The place \"{place}\" was enrolled: {}.", counts(*factors))
+        }
+        EventKind::Released { by, milliseconds } => match by {
+            OpenedBy::Environment { place, same, need } => format!(
+                "Opened at \"{place}\" after {milliseconds} ms: {}.",
+                counts_as_enrolled(*same, *need)
+            ),
+            OpenedBy::Stick { label } => format!("Opened with the stick \"{label}\"."),
+            OpenedBy::Passphrase { name } => format!("Opened with the passphrase of \"{name}\"."),
+            OpenedBy::Code => "Opened with the recovery code.".into(),
+        },
+        EventKind::Locked { because, answered } => format!(
+            "Stayed locked: {} ({} answered.)",
+            reason(*because),
+            counts(*answered)
+        ),
+        EventKind::WrongPin { stick } => format!("Wrong PIN for the stick \"{stick}\"."),
+        EventKind::StickMade { stick } => format!("The stick \"{stick}\" was made."),
+        EventKind::StickVerified { stick } => format!("The stick \"{stick}\" was verified."),
+        EventKind::MariadbEnabled => "MariaDB was given its keys.".into(),
+        EventKind::Strike { strikes, of } => {
+            format!("Started in a foreign place: strike {strikes} of {of}.")
+        }
+        EventKind::Reset { cause, .. } => format!(
+            "Reset, {}: only a stick or the recovery code opens it.",
+            why(*cause)
+        ),
+        EventKind::ResetWithheld { cause } => format!(
+            "Not reset, although it was due ({}): neither a recovery code is listed nor a \
+             verified stick that is not plugged in.",
+            why(*cause)
+        ),
+        EventKind::SticksWiped { wiped, left } => {
+            format!("Keys on plugged sticks: {wiped} destroyed, {left} left.")
+        }
+        EventKind::StateMended => {
+            "The theft state was not written by this server; it was written anew.".into()
+        }
+        EventKind::SettingsMended => {
+            "Settings that were changed without the key were replaced by safe ones.".into()
+        }
+        EventKind::PolicyChanged => "The policy was changed.".into(),
+        EventKind::Rearmed => "A place opens the server again.".into(),
+        EventKind::WentOnLocked => "The system was started without the keys.".into(),
+        EventKind::PassphraseAdded { name } => format!("\"{name}\" was given a passphrase."),
+        EventKind::PassphraseChanged { name } => {
+            format!("The passphrase of \"{name}\" was changed.")
+        }
+        EventKind::PassphraseRemoved { name } => {
+            format!("The passphrase of \"{name}\" was removed.")
+        }
+        EventKind::WrongPassphrase => "Wrong passphrase.".into(),
+        EventKind::WrongCode => "Wrong recovery code.".into(),
+        EventKind::CodeShown => "The recovery code was shown.".into(),
+        EventKind::CodeVerified => "The recovery code was typed back.".into(),
+        EventKind::StickRemoved { stick } => {
+            format!("The stick \"{stick}\" was taken off the list.")
+        }
+        EventKind::LogNotProven => {
+            "The log before this did not prove: it may have been changed.".into()
+        }
+        EventKind::Refreshed { place, changed } => {
+            format!("The place \"{place}\" was taken as it is now. Changes: {changed}.")
+        }
+        EventKind::ReleasedByHand => "The keys were put into memory by hand.".into(),
+        EventKind::WatchAlarm { alarm, wanted } => {
+            let wanted = watch_service::meaning(*wanted);
+            format!("Alarm: {alarm} ({wanted}).")
+        }
+        EventKind::WatchAllClear => "The alarm is over: the server is at home.".into(),
+    }
+}
+
+/// The cause of a reset, duress included: the owner reads this with the server
+/// at home again.
+fn why(cause: ResetCause) -> String {
+    match cause {
+        ResetCause::Duress => "with a passphrase for duress".into(),
+        cause => cause.to_string(),
+    }
+}
+
+/// Why the server stayed locked.
+fn reason(because: LockedBecause) -> &'static str {
+    match because {
+        LockedBecause::PlaceSilent => "too few factors answered.",
+        LockedBecause::NotRecognised => "the place was not recognised.",
+        LockedBecause::PepperDamaged => "the vault is damaged.",
+        LockedBecause::Altered => "the vault was changed by somebody without the key.",
+        LockedBecause::Reset => "the server was reset.",
+    }
+}

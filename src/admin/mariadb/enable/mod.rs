@@ -1,0 +1,396 @@
+//! `stayput mariadb enable`: from a server whose files anybody can read to
+//! one whose files are worth nothing without the keys.
+//!
+//! Encrypting a database in place leaves clear pages behind. So a new data
+//! directory is made: the old server is read into a new encrypted one, and both are
+//! compared. It is rehearsed on the running server first.
+//! Then a unit of its own stops MariaDB, copies, and puts the copy in the
+//! original's place, behind the gate ([`plan`] has the steps). The original
+//! stays, closed, until a real boot has proven the copy.
+
+mod already_encrypted;
+mod copy_mounts;
+mod dependent_units;
+mod lost_journal;
+mod original;
+mod other_files;
+mod plan;
+mod preflight;
+mod proofs;
+mod rehearsal;
+mod run;
+mod start_prevention;
+mod undo;
+mod worker;
+
+use std::path::Path;
+
+use crate::admin::ask;
+use crate::admin::durable::write_durably;
+use crate::admin::installed_files;
+use crate::admin::key_release;
+use crate::admin::mariadb_service;
+use crate::admin::open_vault::open_vault_read_only;
+use crate::admin::problem::{Problem, Result};
+use crate::admin::systemd;
+use crate::admin::timestamp;
+use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::keys::MasterKey;
+use crate::release::mariadb::{CheckFile, MariadbRelease};
+use crate::sys::clock;
+
+use crate::admin::mariadb::cold_backups;
+use crate::admin::mariadb::copying::{Client, Leftover, leftovers_of_settings};
+use crate::admin::mariadb::data_directory::holds_something;
+use crate::admin::mariadb::launch::probe::settings_would_be_read;
+use crate::admin::mariadb::launch::{StartCommand, unit_start_command};
+use crate::admin::mariadb::process::serves_from;
+use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::mariadb::swap::{self, SwapChoice, System};
+
+use crate::admin::mariadb::run_records::find_original;
+use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
+use crate::admin::mariadb::run_records::marked_room::{MarkedRoom, RunId};
+use crate::admin::mariadb::run_records::paths::{self, RunPaths};
+use already_encrypted::{adopt, refresh};
+
+pub use original::{
+    DestroyOptions, destroy_for_reset, in_a_reset, run as destroy_original, tell_at_login,
+};
+pub use rehearsal::left_behind as rehearsal_left_behind;
+pub use run::go_on;
+pub use undo::let_go;
+
+/// How MariaDB is encrypted.
+#[derive(Clone, Debug, clap::Args)]
+pub struct EnableOptions {
+    /// Do not ask whether to go on
+    #[arg(long)]
+    yes: bool,
+    /// Do everything but stop, switch and destroy: says what stands in the way, and how long the
+    /// database will be away
+    #[arg(long)]
+    dry_run: bool,
+    /// Destroy the clear original at the end, not after the next start of the server
+    #[arg(long, conflicts_with = "keep_original")]
+    destroy_original: bool,
+    /// Never destroy the clear original by itself
+    #[arg(long)]
+    keep_original: bool,
+    /// Go back to the clear original, as long as it is there; the encrypted copy is kept
+    #[arg(long, conflicts_with_all = ["dry_run", "destroy_original", "keep_original"])]
+    undo: bool,
+    /// Go on although replicas still read this server's binary logs, which end here
+    #[arg(long)]
+    discard_binary_logs: bool,
+    /// Replace clear swap, in which keys could get onto the disk
+    #[arg(long, value_name = "HOW")]
+    swap: Option<SwapChoice>,
+    #[command(flatten)]
+    unlock: UnlockOptions,
+}
+
+impl EnableOptions {
+    fn ends(&self) -> OriginalEnds {
+        match (self.destroy_original, self.keep_original) {
+            (true, _) => OriginalEnds::Now,
+            (_, true) => OriginalEnds::Never,
+            _ => OriginalEnds::AfterBoot,
+        }
+    }
+}
+
+/// Encrypts this machine's MariaDB, or goes on with an interrupted run.
+///
+/// # Errors
+/// When something stands in the way. The server then runs as before, or the
+/// message says what to do.
+pub fn enable(options: &EnableOptions) -> Result<()> {
+    if !systemd::running() {
+        return Err(Problem::refused(
+            "systemd does not run this machine. Nothing was changed.",
+            "Run the command on the server itself, not in an image of it.",
+        ));
+    }
+    let _lock = worker::lock()?;
+    // Without a vault there is no key to encrypt with.
+    drop(open_vault_read_only()?);
+    let user = ServiceUser::find()?;
+    let mut start = None;
+    let journal = lost_journal::recover(|| {
+        start = unit_start_command(&user).ok();
+        start.as_ref().map(|start| start.config.data_directory())
+    })?;
+    if journal.is_some() {
+        // A run that was killed may have left the units masked.
+        start_prevention::unmask_units()?;
+    }
+    if options.undo {
+        return undo(options, journal);
+    }
+    match journal.as_ref().map(|journal| journal.stage) {
+        Some(Stage::TakingBack) => {
+            say("An earlier way back was interrupted; going on with it.");
+            hand_over_undo(&mut journal.expect("it has a stage"))
+        }
+        Some(Stage::Waiting | Stage::Destroying) => {
+            let mut journal = journal.expect("it has a stage");
+            if options.keep_original && journal.stage == Stage::Waiting && !options.dry_run {
+                journal.ends = OriginalEnds::Never;
+                journal.write().map_err(paths::problem)?;
+            }
+            match mariadb_service::is_enabled() {
+                true => refresh(options, &user)?,
+                false => adopt(options, &user, &RunPaths::of(&journal.data))?,
+            }
+            let original = find_original().map_err(paths::problem)?;
+            if let Some(original) = original {
+                say(format!("{} {}", original.what(), original.next()));
+            }
+            Ok(())
+        }
+        Some(Stage::Switching | Stage::Starting)
+            if !options.dry_run && journal.as_ref().is_some_and(can_go_on) =>
+        {
+            say("An earlier run was interrupted after the copy was proven; going on from there.");
+            let mut journal = journal.expect("it has a stage");
+            if options.keep_original || options.destroy_original {
+                journal.ends = options.ends();
+            }
+            work(options, &user, &journal)
+        }
+        Some(Stage::Starting) if !options.dry_run => Err(Problem::refused(
+            "An earlier run was interrupted, and the encrypted database is not where it should \
+             be. Nothing was changed.",
+            "Is its disk mounted? Mount it, then run the command again.",
+        )),
+        Some(Stage::Switching | Stage::Starting) if options.dry_run => Err(Problem::refused(
+            "An earlier run was interrupted; there is nothing to rehearse.",
+            "Run the command without --dry-run: it goes on from there.",
+        )),
+        None | Some(Stage::Rehearsing) if mariadb_service::is_enabled() => refresh(options, &user),
+        _ => anew(options, &user, journal, start),
+    }
+}
+
+fn undo(options: &EnableOptions, journal: Option<Journal>) -> Result<()> {
+    let Some(mut journal) = journal else {
+        return Err(Problem::refused(
+            "There is no run to undo: the clear original is gone, or there was none. Nothing was \
+             changed.",
+            "`stayput status` shows how things stand.",
+        ));
+    };
+    let paths = RunPaths::of(&journal.data);
+    match journal.stage {
+        Stage::Rehearsing => return undo::forget_rehearsal(&journal, &paths),
+        Stage::Building | Stage::Switching => return undo::undo(&journal, &paths),
+        Stage::Destroying => {
+            return Err(Problem::refused(
+                "The clear original is being destroyed; there is no way back. Nothing was changed.",
+                "Keep the encrypted database; backups are as good as before.",
+            ));
+        }
+        Stage::TakingBack | Stage::Starting | Stage::Waiting => {}
+    }
+    undo::original_is_there(&journal, &paths)?;
+    if journal.stage != Stage::TakingBack {
+        ask::confirm(
+            &format!(
+                "MariaDB goes back to the clear original of {}. What was written since then is \
+                 only in the encrypted copy, which is kept. Go on?",
+                timestamp::rfc3339(journal.since)
+            ),
+            options.yes,
+        )?;
+    }
+    hand_over_undo(&mut journal)
+}
+
+/// Lets the unit go back to the original: a lost terminal does not end that.
+fn hand_over_undo(journal: &mut Journal) -> Result<()> {
+    installed_files::put_command()?;
+    journal.reach(Stage::TakingBack).map_err(paths::problem)?;
+    worker::work("The clear original is not back")
+}
+
+/// Whether the run can go on with its copy: the original is closed, so it has no
+/// newer rows, or MariaDB has begun to work in the copy.
+fn can_go_on(journal: &Journal) -> bool {
+    let paths = RunPaths::of(&journal.data);
+    match journal.stage {
+        Stage::Starting => holds_something(paths.data.real()),
+        _ => {
+            let lies_in = |room| {
+                MarkedRoom::find(room, journal.run)
+                    .is_ok_and(|room| room.is_some_and(|room| room.data().exists()))
+            };
+            let copy = lies_in(&paths.making) || holds_something(paths.data.real());
+            copy && lies_in(&paths.original)
+        }
+    }
+}
+
+/// Replaces clear swap if the owner asked for it, also on a server that was
+/// encrypted before.
+fn replace_swap(options: &EnableOptions, system: &System) -> Result<()> {
+    let Some(choice) = options.swap else {
+        return Ok(());
+    };
+    swap::apply(choice, system)?;
+    swap::refuse_clear_memory(system)
+}
+
+/// Encrypts a clear server, after undoing what an interrupted run left.
+fn anew(
+    options: &EnableOptions,
+    user: &ServiceUser,
+    interrupted: Option<Journal>,
+    start: Option<StartCommand>,
+) -> Result<()> {
+    // First, because what that run has set is in the way of all checks below.
+    if let Some(journal) = &interrupted {
+        say("An earlier run was interrupted; what it had made is thrown away.");
+        let paths = RunPaths::of(&journal.data);
+        match journal.stage {
+            Stage::Rehearsing => undo::forget_rehearsal(journal, &paths)?,
+            _ => undo::undo(journal, &paths)?,
+        }
+    }
+    let system = System::here();
+    if options.swap.is_none() {
+        swap::refuse_clear_memory(&system)?;
+    }
+    // Asked again where undoing a run may have changed the answer.
+    let started = match start.filter(|_| interrupted.is_none()) {
+        Some(start) => start,
+        None => unit_start_command(user)?,
+    };
+    let paths = RunPaths::of(&started.config.data_directory());
+    if holds_something(paths.data.real()) {
+        return adopt(options, user, &paths);
+    }
+    preflight::layout(&started.config)?;
+    preflight::rooms(&paths)?;
+    settings_would_be_read(user)?;
+    preflight::version()?;
+    preflight::space(&paths.data)?;
+    runs_alone(&paths)?;
+
+    let client = client_of(&started)?;
+    let copied = rehearsal::rehearse(&client, *user, &started.arguments, &paths)?;
+    tell(&copied.leftovers, leftovers_of_settings(&started.config));
+    other_files::tell(
+        &client,
+        paths.data.seen(),
+        clock::now(),
+        options.discard_binary_logs,
+    )?;
+    let jobs = cold_backups::find_cold_backups(Path::new("/"), paths.data.seen());
+    for sentence in cold_backups::sentences(&jobs).into_iter().flatten() {
+        say(format!("{sentence} {}", cold_backups::NEXT));
+    }
+    let away = rehearsal::in_words(rehearsal::forecast(&copied));
+    say(format!(
+        "The rehearsal held. The database will be away for about {away}; the copy takes {} MB.",
+        copied.bytes.div_ceil(1 << 20)
+    ));
+    if !copied.not_compared.is_empty() {
+        say(format!(
+            "{} tables were written meanwhile; they are compared when MariaDB is stopped.",
+            copied.not_compared.len()
+        ));
+    }
+    if options.dry_run {
+        say("Nothing was changed.");
+        return Ok(());
+    }
+    ask::confirm(
+        &format!(
+            "MariaDB is stopped for about {away}; then it runs encrypted. {} Go on?",
+            match options.ends() {
+                OriginalEnds::AfterBoot =>
+                    "The clear original is destroyed after the next start of the server.",
+                OriginalEnds::Now => "The clear original is destroyed at the end.",
+                OriginalEnds::Never => "The clear original stays.",
+            }
+        ),
+        options.yes,
+    )?;
+    replace_swap(options, &system)?;
+    let journal = Journal {
+        run: RunId::new(),
+        stage: Stage::Building,
+        data: paths.data.seen().to_owned(),
+        ends: options.ends(),
+        since: 0,
+        boot: paths::boot_id(),
+    };
+    work(options, user, &journal)
+}
+
+/// Refuses unless the unit's own mariadbd runs in the data directory that its
+/// settings name, and no other one runs.
+fn runs_alone(paths: &RunPaths) -> Result<()> {
+    preflight::no_other_server()?;
+    serves_from(paths.data.seen()).map(drop).map_err(|problem| {
+        Problem::refused(
+            format!("{} Nothing was changed.", problem.what),
+            "Start it (`systemctl start mariadb`) and see that it holds your data; then run the \
+             command again.",
+        )
+    })
+}
+
+/// Releases the keys, leaves the check file's text for the unit, and lets the unit
+/// do the work.
+fn work(options: &EnableOptions, user: &ServiceUser, journal: &Journal) -> Result<()> {
+    installed_files::put_command()?;
+    let check = release_keys_and_check(options, user, &journal.data)?;
+    let text = run::check_text();
+    write_durably(&text, check.to_text().as_bytes()).map_err(paths::problem)?;
+    journal.write().map_err(paths::problem)?;
+    worker::work("The database was not encrypted")
+}
+
+fn release_keys(options: &EnableOptions, user: &ServiceUser) -> Result<MasterKey> {
+    let mut unlocked = unlock(&options.unlock)?;
+    unlocked.set_mariadb(MariadbRelease::new(user.uid, user.gid))?;
+    key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
+    Ok(unlocked.master_key().clone())
+}
+
+fn release_keys_and_check(
+    options: &EnableOptions,
+    user: &ServiceUser,
+    seen: &Path,
+) -> Result<CheckFile> {
+    let key = release_keys(options, user)?;
+    let seen = seen.to_string_lossy();
+    let release = MariadbRelease::new(user.uid, user.gid);
+    release.check_file(&key, &seen).map_err(|_| {
+        Problem::refused(
+            format!("The path {seen} cannot be written into the check file."),
+            "Choose a data directory with a shorter path without line breaks.",
+        )
+    })
+}
+
+fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
+    say("This will stay readable on the disk:");
+    for Leftover { what, mend } in tables.iter().chain(&settings) {
+        say(format!("  - {what}\n      {mend}"));
+    }
+}
+
+/// A client of the unit's own server, at the socket that its settings name.
+fn client_of(started: &StartCommand) -> Result<Client> {
+    let socket = started.config.value("socket");
+    Client::of_the_unit(Path::new(socket.unwrap_or("/run/mysqld/mysqld.sock")))
+}
+
+/// Prints a line. Errors are ignored: the terminal may be lost.
+fn say(line: impl AsRef<str>) {
+    use std::io::{Write, stdout};
+    let _ = writeln!(stdout(), "{}", line.as_ref());
+}

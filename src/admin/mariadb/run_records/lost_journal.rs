@@ -1,0 +1,78 @@
+//! Reconstructs a journal that is lost or damaged. The room of the clear original
+//! still carries the run's mark, so the run can be resumed, at a stage that
+//! destroys nothing and undoes nothing without comparing.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::admin::mariadb::check_file::read_check_file;
+use crate::admin::mariadb::data_directory::holds_something;
+
+use super::journal::{Journal, OriginalEnds, Stage};
+use super::marked_room::MarkedRoom;
+use super::paths::RunPaths;
+
+/// A file in the room of an original whose destruction has begun.
+pub const BEING_DESTROYED: &str = "being-destroyed";
+
+/// Where Debian's MariaDB has its data.
+pub const USUAL: &str = "/var/lib/mysql";
+
+/// Reads the journal, or reconstructs it from the room of an original beside the
+/// data directory that the check file names.
+///
+/// # Errors
+/// When there is a journal that cannot be read, and no room tells more.
+pub fn read_or_reconstruct() -> io::Result<Option<Journal>> {
+    let read = Journal::read();
+    if let Ok(Some(_)) = read {
+        return read;
+    }
+    let check = read_check_file();
+    let data = check.as_ref().map_or(USUAL, |check| check.data_directory());
+    reconstruct(read, &RunPaths::of(Path::new(data)))
+}
+
+/// Reconstructs the journal from the room of an original. Without such a room the
+/// result of reading stands.
+///
+/// # Errors
+/// What reading the journal said.
+pub fn reconstruct(
+    read: io::Result<Option<Journal>>,
+    paths: &RunPaths,
+) -> io::Result<Option<Journal>> {
+    match MarkedRoom::owner(&paths.original) {
+        Some(run) if paths.original.join("data").exists() => Ok(Some(Journal {
+            run,
+            stage: stage(paths),
+            data: paths.data.seen().to_owned(),
+            // The owner's choice is lost with the journal.
+            ends: OriginalEnds::Never,
+            since: changed(&paths.original),
+            boot: String::new(),
+        })),
+        _ => read,
+    }
+}
+
+fn stage(paths: &RunPaths) -> Stage {
+    if paths.original.join(BEING_DESTROYED).exists() {
+        return Stage::Destroying;
+    }
+    // MariaDB may have worked in a copy that is in its place.
+    match holds_something(paths.data.real()) {
+        true => Stage::Starting,
+        false => Stage::Switching,
+    }
+}
+
+/// When the original was put there, in seconds since 1970; 0 where the
+/// filesystem does not tell.
+fn changed(room: &Path) -> u64 {
+    let time = fs::metadata(room).and_then(|at| at.modified());
+    time.ok()
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,111 @@
+//! The paths of a run, beside the data directory and on its filesystem.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::admin::durable::Filesystem;
+use crate::admin::mariadb::copying::ROOM;
+use crate::admin::mariadb::data_directory::DataDirectory;
+use crate::admin::problem::Problem;
+use crate::sys::mount;
+
+/// The directories of one server.
+#[derive(Clone, Debug)]
+pub struct RunPaths {
+    /// The data directory, seen and real.
+    pub data: DataDirectory,
+    /// The room in which the copy is made.
+    pub making: PathBuf,
+    /// The room of the clear original once the copy has its place.
+    pub original: PathBuf,
+}
+
+impl RunPaths {
+    /// `seen` is the data directory as MariaDB sees it.
+    pub fn of(seen: &Path) -> Self {
+        let data = DataDirectory::seen_at(seen);
+        let beside = |name: &str| data.real().with_file_name(name);
+        Self {
+            making: beside("mariadb.making"),
+            original: beside("mariadb.original"),
+            data,
+        }
+    }
+
+    /// The filesystem that holds all of them.
+    ///
+    /// # Errors
+    /// What the filesystem says.
+    pub fn filesystem(&self) -> io::Result<Filesystem> {
+        Filesystem::of(self.make_root()?)
+    }
+
+    /// Makes the directory that holds all of them, closed to everybody but
+    /// root.
+    ///
+    /// # Errors
+    /// What the filesystem says.
+    pub fn make_root(&self) -> io::Result<&Path> {
+        let root = self.data.real().parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(root)?;
+        fs::set_permissions(root, fs::Permissions::from_mode(0o700))?;
+        Ok(root)
+    }
+}
+
+/// A second check file, inside the data directory.
+pub fn check_beside(data: &DataDirectory) -> PathBuf {
+    data.real().join("stayput.check")
+}
+
+/// The id of this boot, as the kernel writes it.
+pub fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+/// Unmounts what is mounted here, and removes the empty directory under it. Does
+/// nothing where there is none.
+///
+/// # Errors
+/// What the kernel says.
+pub fn end_mount(at: &Path) -> io::Result<()> {
+    while mount::is_mount_point(at)? {
+        mount::unmount_lazily(at)?;
+    }
+    // Not remove_dir_all: it would delete the files of what is still mounted.
+    match fs::remove_dir(at) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what a run kept in memory: sockets, and the servers' messages.
+///
+/// # Errors
+/// What the kernel says; also when something is still mounted there, whose
+/// files would go too.
+pub fn leave_room() -> io::Result<()> {
+    let room = Path::new(ROOM);
+    let mounts = mount::mounts_of(Path::new("/proc/self/mountinfo"))?;
+    if mounts.iter().any(|mount| mount.point.starts_with(room)) {
+        return Err(io::ErrorKind::ResourceBusy.into());
+    }
+    match fs::remove_dir_all(room) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A file or directory that could not be read, written or moved.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+pub fn problem(error: io::Error) -> Problem {
+    Problem::failed(
+        format!("A file could not be written or read: {error}."),
+        "Is a disk full or failing? `df` and `dmesg` tell. Then run the command again.",
+    )
+}
