@@ -18,8 +18,7 @@ use crate::sys::packet::{BROADCAST, PacketSocket};
 use crate::sys::route;
 use crate::vault::{MAX_ADDRESSES, MAX_PLACES, OwnAddress};
 
-/// Number of ARP probes sent before the address is used (PROBE_NUM of RFC 5227,
-/// section 2.1.1, is 3).
+/// Number of ARP probes sent before the address is used (RFC 5227, section 2.1.1).
 const PROBES: u8 = 2;
 /// How long an answer is waited for after each probe. The RFC takes four to
 /// seven seconds for all of them (its section 1.1), for hosts that start
