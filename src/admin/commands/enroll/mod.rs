@@ -105,8 +105,8 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     if let Some(words) = strength::of_a_lone_server(surroundings, need) {
         println!("{words}");
     }
-    let before = unlocked.vault.slots();
-    let rearms = before.is_err();
+    let before = SlotTable::to_extend(unlocked.vault.slots())?;
+    let rearms = before.is_none();
     let before = before.unwrap_or_default();
     tell_what_goes(&before, options.second);
     if options.key_servers.tang.is_empty() && has_servers(&before, name) {
