@@ -73,6 +73,9 @@ enum Command {
     Log(log::LogOptions),
     /// Watch what stands around the running server (stayput-watch.service runs it)
     Watch,
+    /// List the kernel modules that the boot stage needs (the initramfs hook runs it)
+    #[command(hide = true)]
+    InitramfsModules(check::ModulesOptions),
 }
 
 impl Cli {
@@ -98,6 +101,7 @@ impl Cli {
             Command::Status => status::run(self.json),
             Command::Log(options) => log::run(options, self.json),
             Command::Watch => watch::run(),
+            Command::InitramfsModules(options) => check::print_modules(options),
         };
         done.map(|()| ExitCode::SUCCESS)
     }
