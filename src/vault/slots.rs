@@ -200,6 +200,7 @@ mod tests {
                 address: [0xffff; 8].into(),
                 prefix: 255,
                 router: Some([0xffff; 8].into()),
+                set_at_boot: true,
             }; MAX_ADDRESSES]
                 .into_iter()
                 .collect(),

@@ -97,6 +97,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     };
     let asked = servers.iter().map(|enrolled| enrolled.server.address.ip());
     own_addresses::add_towards_servers(&mut own, asked);
+    own_addresses::add_senders(&mut own, &chosen);
     own_addresses::announce(&own);
     let surroundings = neighbour_addresses::surroundings();
     if surroundings.vlans {
