@@ -9,6 +9,7 @@ use super::screen::Screen;
 use super::stick_watch::StickWatch;
 use super::timings::Timings;
 use super::uevent::{DeviceKind, device_kind};
+use super::usb::Admission;
 use super::wait::wait;
 use crate::environment::{KeyServers, Neighbours, observe_machine};
 use crate::opening::Machine;
@@ -27,6 +28,8 @@ pub struct Stage {
     uevents: Option<UeventSocket>,
     pub(super) screen: Screen,
     pub(super) sticks: StickWatch,
+    /// Once there is a prompt.
+    pub(super) admission: Option<Admission>,
     pub(super) timings: Timings,
     pub(super) end: Option<StageEnd>,
 }
@@ -47,6 +50,7 @@ impl Stage {
                 .ok(),
             screen: Screen::default(),
             sticks: StickWatch::default(),
+            admission: None,
             end: None,
         };
         let found = stage.timings.vault.time(|| stage.disk.read());
@@ -95,7 +99,8 @@ impl Stage {
             let server_due = self.servers.next();
             // Without the vault no stick is read, nor waited for.
             let stick_due = self.machine.vault().and_then(|_| self.sticks.next());
-            [turn_due, ask_due, server_due, stick_due]
+            let key_due = self.screen.consoles.next();
+            [turn_due, ask_due, server_due, stick_due, key_due]
                 .into_iter()
                 .flatten()
                 .min()
