@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use heapless::Vec;
-use nix::errno::Errno;
 
 use super::links::{Link, Links, MAX_LINKS};
 use super::manners::{Contact, OwnIpv4, Sender};
@@ -205,14 +204,13 @@ impl Neighbours {
         let links: Vec<(&Link, Vec<OwnIpv4, MAX_SENDERS>), MAX_LINKS> =
             links.map(|link| (link, senders(link, &self.own))).collect();
         for Target { ip, contact } in &mut self.targets {
-            // ENETDOWN or a full queue: the next round asks again.
-            let _ = match *ip {
+            match *ip {
                 IpAddr::V4(ip) => ask_by_arp(&links, ip, contact, now),
                 IpAddr::V6(ip) if contact.may_be_asked_as_station(now) => {
-                    links.iter().try_for_each(|(link, _)| link.solicit(ip))
+                    links.iter().for_each(|(link, _)| link.solicit(ip));
                 }
-                IpAddr::V6(_) => Ok(()),
-            };
+                IpAddr::V6(_) => {}
+            }
         }
     }
 
@@ -294,7 +292,7 @@ fn ask_by_arp(
     target: Ipv4Addr,
     contact: &mut Contact,
     now: Instant,
-) -> Result<(), Errno> {
+) {
     let mut is_on_its_network = false;
     for (link, own) in links {
         let sender = Sender::towards(target, own);
@@ -302,23 +300,29 @@ fn ask_by_arp(
         if let Sender::Station(own) = sender
             && contact.may_be_asked_as_station(now)
         {
-            let question = arp::request(link.mac, own, target);
-            link.arp.send(BROADCAST, &question)?;
+            link.broadcast(&arp::request(link.mac, own, target));
         }
     }
     if is_on_its_network || links.is_empty() || !contact.may_be_probed(now) {
-        return Ok(());
+        return;
     }
     let (link, _) = links[contact.probes() % links.len()];
     contact.note_probe(now);
-    link.arp.send(BROADCAST, &arp::probe(link.mac, target))
+    link.broadcast(&arp::probe(link.mac, target));
 }
 
 impl Link {
-    fn solicit(&self, target: Ipv6Addr) -> Result<(), Errno> {
+    /// Errors are ignored, ENETDOWN or a full queue: the next round asks again.
+    fn broadcast(&self, packet: &[u8; arp::PACKET]) {
+        let _ = self.arp.send(BROADCAST, packet);
+    }
+
+    /// As [`Link::broadcast`], by neighbour discovery.
+    fn solicit(&self, target: Ipv6Addr) {
         let (group, packet) = nd::solicitation(self.mac, target);
-        let socket = self.discovery().ok_or(Errno::ENODEV)?;
-        socket.send(group, &packet)
+        if let Some(socket) = self.discovery() {
+            let _ = socket.send(group, &packet);
+        }
     }
 }
 
