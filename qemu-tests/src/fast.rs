@@ -24,7 +24,7 @@ pub struct FastMachine {
     files: Vec<Entry>,
     /// More words for the kernel command line.
     pub kernel_words: String,
-    /// With a screen and a keyboard, and tty0 as a second console.
+    /// With a screen and a keyboard, which the kernel does not use as a console.
     pub screen: bool,
     /// Switched on without its network cable.
     pub cable_out: bool,
@@ -160,16 +160,11 @@ impl FastMachine {
         let overlay = scratch.join("overlay.cpio");
         std::fs::write(&overlay, archive(&self.files))?;
         let words = format!("quiet {words} {}", self.kernel_words);
-        let console = if self.screen {
-            "console=tty0 console=ttyS0"
-        } else {
-            "console=ttyS0"
-        };
         let mut builder =
             MachineBuilder::new(self.server.hardware.clone(), &self.base.join("vmlinux"))
                 .initrd(&self.base.join("fast.cpio"))
                 .initrd(&overlay)
-                .kernel_words(console)
+                .kernel_words("console=ttyS0")
                 .kernel_words(&words)
                 .disk(self.server.disk())
                 .memory_mib(384);
@@ -261,7 +256,9 @@ fn clinic_kept() -> Result<PathBuf> {
         machine
             .shell("stayput init --name clinic --disk /dev/vda --yes")?
             .success()?;
-        let enroll = "stayput enroll --yes --neighbour 192.168.77.1 \
+        // As in a real system, which it asks from at boot too.
+        let enroll = "ip link set eth0 up && ip addr add 192.168.77.50/24 dev eth0 && \
+                      stayput enroll --yes --neighbour 192.168.77.1 \
                       --neighbour 192.168.77.2 --neighbour 192.168.77.3 && sync";
         machine.shell_within(enroll, minutes(5))?.success()?;
         let conf = machine.shell(&format!("cat {VAULT_CONF}"))?.success()?;

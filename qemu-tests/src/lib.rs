@@ -43,6 +43,7 @@ mod container;
 pub mod cpio;
 mod database;
 mod debian;
+mod dhcp_client;
 mod failure;
 mod fast;
 mod hardware;

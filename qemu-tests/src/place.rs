@@ -7,6 +7,7 @@
 use std::process::{Child, Command};
 use std::sync::Mutex;
 
+use crate::dhcp_client::DhcpClient;
 use crate::failure::run;
 use crate::scratch::next_number;
 use crate::trunk::Trunk;
@@ -43,12 +44,14 @@ pub struct Place {
     /// IP and the name of the veth that answers for it.
     devices: Mutex<Vec<(String, String)>>,
     greeters: Mutex<Vec<Child>>,
+    /// Stations that a real DHCP client looks after.
+    clients: Mutex<Vec<DhcpClient>>,
     /// The machine's cable leads to a switch's port that carries a VLAN.
     trunk: Option<Trunk>,
 }
 
 /// Namespaces of this project are `stayput-<process>-<number>`.
-const PREFIX: &str = "stayput-";
+pub(crate) const PREFIX: &str = "stayput-";
 
 impl Place {
     /// The clinic: a router and two more devices, in 192.168.77.0/24.
@@ -87,6 +90,7 @@ impl Place {
             namespace,
             devices: Mutex::new(Vec::new()),
             greeters: Mutex::new(Vec::new()),
+            clients: Mutex::new(Vec::new()),
             trunk: None,
         };
         // All neighbours share this kernel: each may answer only for the
@@ -177,6 +181,23 @@ impl Place {
         Ok(())
     }
 
+    /// Switches a station on whose address a real dhcpcd looks after: a fixed one.
+    /// It takes some seconds until it has it.
+    pub fn add_dhcp_client(&self, neighbour: &Neighbour) -> Result {
+        let client = DhcpClient::start(&self.namespace, neighbour)?;
+        self.clients.lock().unwrap().push(client);
+        Ok(())
+    }
+
+    /// Whether the DHCP client with this address has it now.
+    pub fn dhcp_client_has(&self, ip: &str) -> Result<bool> {
+        let clients = self.clients.lock().unwrap();
+        let client = clients.iter().find(|client| client.ip == ip);
+        client
+            .ok_or_else(|| Failure::new(format!("no DHCP client here is to have {ip}")))?
+            .has_its_address()
+    }
+
     /// The name of the network namespace, for `ip netns exec`.
     pub fn namespace(&self) -> &str {
         &self.namespace
@@ -198,6 +219,7 @@ impl Drop for Place {
             let _ = greeter.kill();
             let _ = greeter.wait();
         }
+        self.clients.get_mut().unwrap().clear();
         let _ = run("ip", &["netns", "del", &self.namespace]);
     }
 }

@@ -8,7 +8,8 @@ use crate::admin::commands::{
     audit, check, code, enroll, init, install, log, mariadb, passphrase, policy, release, reset,
     simulate, status, stick, watch,
 };
-use crate::admin::problem::Result;
+use crate::admin::problem::{Problem, Result};
+use crate::sys::memory;
 
 /// Releases the database key at boot only where this server belongs.
 ///
@@ -72,12 +73,16 @@ enum Command {
     Log(log::LogOptions),
     /// Watch what stands around the running server (stayput-watch.service runs it)
     Watch,
+    /// List the kernel modules that the boot stage needs (the initramfs hook runs it)
+    #[command(hide = true)]
+    InitramfsModules(check::ModulesOptions),
 }
 
 impl Cli {
     /// # Errors
     /// What the command says.
     pub fn run(&self) -> Result<ExitCode> {
+        keep_memory_private()?;
         let done = match &self.command {
             Command::Init(options) => init::run(options),
             Command::Enroll(options) => enroll::run(options),
@@ -96,9 +101,28 @@ impl Cli {
             Command::Status => status::run(self.json),
             Command::Log(options) => log::run(options, self.json),
             Command::Watch => watch::run(),
+            Command::InitramfsModules(options) => check::print_modules(options),
         };
         done.map(|()| ExitCode::SUCCESS)
     }
+}
+
+/// Nothing of a command that may hold the key is swapped or left in a core. Only
+/// root can open the vault, and lock more than a little memory.
+fn keep_memory_private() -> Result<()> {
+    let done = match nix::unistd::geteuid().is_root() {
+        true => memory::keep_private(),
+        false => memory::leave_no_core(),
+    };
+    done.map_err(|errno| {
+        Problem::failed(
+            format!(
+                "The command cannot keep its memory private: {}.",
+                errno.desc()
+            ),
+            "In a container: give it CAP_IPC_LOCK, or run the command outside.",
+        )
+    })
 }
 
 #[cfg(test)]

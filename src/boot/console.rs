@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::time::Instant;
 
 use heapless::{Deque, String, Vec};
 
@@ -35,8 +36,9 @@ impl Consoles {
     /// were any.
     pub fn open_new(&mut self) -> bool {
         let active = sysfs::read_text::<512>(Path::new("/sys/class/tty/console/active"));
+        let has_screen = Path::new("/sys/class/tty/tty0").exists();
         let before = self.consoles.len();
-        for name in active.iter().flat_map(|text| text.split_whitespace()) {
+        for name in names(active.as_deref().unwrap_or_default(), has_screen) {
             let known = self.consoles.iter().any(|console| console.name == name);
             if known || self.consoles.is_full() {
                 continue;
@@ -108,15 +110,34 @@ impl Consoles {
         self.consoles.iter_mut().for_each(Console::send);
     }
 
-    /// Reads what was typed at all consoles.
-    pub fn read(&mut self) -> std::vec::Vec<Typed> {
+    /// Reads what was typed at all consoles until `now`.
+    pub fn read(&mut self, now: Instant) -> std::vec::Vec<Typed> {
         let echo = self.echo;
         let mut typed = std::vec::Vec::new();
         // A terminal that has hung up is dropped: it would always be ready.
         self.consoles
-            .retain_mut(|console| console.read(echo, &mut typed).is_ok());
+            .retain_mut(|console| console.read(echo, now, &mut typed).is_ok());
         typed
     }
+
+    /// When [`Self::read`] may have news though nobody presses a key.
+    pub fn next(&self) -> Option<Instant> {
+        let consoles = self.consoles.iter();
+        consoles.filter_map(|console| console.editor.next()).min()
+    }
+}
+
+/// The consoles that show the prompt: the kernel's `active` ones, as
+/// /sys/class/tty/console/active lists them, and the virtual terminal of a
+/// computer that `has_screen` where all of them are serial lines. Whoever plugs
+/// in a screen and a keyboard sees the prompt too.
+fn names(active: &str, has_screen: bool) -> impl Iterator<Item = &str> {
+    let is_virtual = |name: &str| {
+        name.strip_prefix("tty")
+            .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let added = has_screen && !active.split_whitespace().any(is_virtual);
+    active.split_whitespace().chain(added.then_some("tty0"))
 }
 
 impl Console {
@@ -143,14 +164,23 @@ impl Console {
         }
     }
 
-    fn read(&mut self, echo: bool, typed: &mut std::vec::Vec<Typed>) -> std::io::Result<()> {
+    fn read(
+        &mut self,
+        echo: bool,
+        now: Instant,
+        typed: &mut std::vec::Vec<Typed>,
+    ) -> std::io::Result<()> {
         let mut buffer = zeroize::Zeroizing::new([0; 128]);
         let bytes = self.terminal.read(&mut buffer[..])?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
+        typed.extend(self.editor.pause(now));
         for byte in bytes {
-            let (line, shown) = self.editor.key(*byte);
+            let before = typed.len();
+            let shown = self.editor.key(*byte, now, typed);
+            // Whoever cannot see what stands there has to begin again.
+            let is_dead = |typed: &Typed| matches!(typed, Typed::DeadKey);
+            if !echo && typed[before..].iter().any(is_dead) {
+                self.editor.clear();
+            }
             match shown {
                 Echo::Byte(byte) if echo => {
                     let _ = self.backlog.push_back(byte);
@@ -159,10 +189,25 @@ impl Console {
                 Echo::NewLine => self.queue(b"\n"),
                 Echo::Byte(_) | Echo::Rub | Echo::Nothing => {}
             }
-            typed.extend(line);
         }
-        typed.extend(self.editor.pause());
         self.send();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_screen_shows_the_prompt_beside_a_serial_console() {
+        let open = |active, has_screen| names(active, has_screen).collect::<std::vec::Vec<_>>();
+        assert_eq!(open("ttyS0\n", true), ["ttyS0", "tty0"]);
+        assert_eq!(open("ttyS0 hvc0", true), ["ttyS0", "hvc0", "tty0"]);
+        assert_eq!(open("tty0 ttyS0", true), ["tty0", "ttyS0"]);
+        assert_eq!(open("tty1\n", true), ["tty1"]);
+        // Kernels of clouds have no virtual terminals.
+        assert_eq!(open("ttyS0\n", false), ["ttyS0"]);
+        assert_eq!(open("", true), ["tty0"]);
     }
 }

@@ -18,7 +18,7 @@ use crate::vault::locate::{self, LocateError, VaultDisk};
 use crate::vault::partitions::FoundPartition;
 use crate::vault::{
     Count, Destroyed, EventKind, FactorCounts, Header, KnownCode, LoggedEvent, Passphrases,
-    ProvenRecords, StickList, Unproven, Vault, VaultConf, VaultError, wrong_entries,
+    ProvenRecords, SlotTable, StickList, Unproven, Vault, VaultConf, VaultError, wrong_entries,
 };
 
 /// Finds and opens the vault.
@@ -226,7 +226,7 @@ impl Disk {
         }
         let failed = NotRemembered::Failed;
         let mut vault = locate::open(&self.conf).map_err(tell(failed))?;
-        let before = vault.slots().ok();
+        let before = SlotTable::to_extend(vault.slots()).map_err(tell(failed))?;
         let (name, id) = match &before {
             Some(table) => (SECOND, table.next_id),
             None => (HOME, 0),

@@ -1,6 +1,8 @@
 //! The parsers of the boot stage, for `fuzz/`.
 
-use super::line::Editor;
+use std::time::Instant;
+
+use super::line::{Editor, SEQUENCE_TAKES};
 use super::uevent::device_kind;
 use crate::opening::dialogue::Typed;
 use crate::opening::menu::Command;
@@ -12,11 +14,15 @@ pub fn uevent(bytes: &[u8]) {
 
 /// Reads bytes typed at a console.
 pub fn typed_keys(bytes: &[u8]) {
-    let mut editor = Editor::default();
+    let (mut editor, now) = (Editor::default(), Instant::now());
+    let mut typed = Vec::new();
     for byte in bytes {
-        if let (Some(Typed::Line(line)), _) = editor.key(*byte) {
+        editor.key(*byte, now, &mut typed);
+    }
+    typed.extend(editor.pause(now + SEQUENCE_TAKES));
+    for typed in typed {
+        if let Typed::Line(line) = typed {
             Command::parse(&line);
         }
     }
-    editor.pause();
 }

@@ -14,6 +14,7 @@ mod status;
 mod stick_watch;
 mod timings;
 mod uevent;
+mod usb;
 mod wait;
 
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 
 use super::run::Stage;
 use super::status::Status;
+use super::usb::{self, Admission};
 use crate::environment::{
     COLD_START_WAIT, KeyServers, neighbour_label, observe_machine, observe_place, select_factors,
 };
@@ -85,7 +86,11 @@ impl Host for Stage {
             Act::StopAsking => self.stop_asking(),
             Act::ForgetSticks => self.sticks.forget(),
             Act::Hint => self.screen.hint(&Hint),
-            Act::OpenPrompt(banner) => self.screen.open(&banner),
+            Act::OpenPrompt(banner) => {
+                self.screen.open(&banner);
+                usb::load_modules();
+                self.admission = Some(Admission::of_all_devices());
+            }
             Act::ShowOnNewConsoles(banner) => self.screen.open_new_consoles(&banner),
             Act::Say(message) => self.screen.say(&message),
             Act::Print(message) => self.screen.consoles.print(&message.to_string()),

@@ -9,6 +9,7 @@ use super::screen::Screen;
 use super::stick_watch::StickWatch;
 use super::timings::Timings;
 use super::uevent::{DeviceKind, device_kind};
+use super::usb::Admission;
 use super::wait::wait;
 use crate::environment::{KeyServers, Neighbours, observe_machine};
 use crate::opening::Machine;
@@ -27,6 +28,8 @@ pub struct Stage {
     uevents: Option<UeventSocket>,
     pub(super) screen: Screen,
     pub(super) sticks: StickWatch,
+    /// Once there is a prompt.
+    pub(super) admission: Option<Admission>,
     pub(super) timings: Timings,
     pub(super) end: Option<StageEnd>,
 }
@@ -47,6 +50,7 @@ impl Stage {
                 .ok(),
             screen: Screen::default(),
             sticks: StickWatch::default(),
+            admission: None,
             end: None,
         };
         let found = stage.timings.vault.time(|| stage.disk.read());
@@ -95,7 +99,8 @@ impl Stage {
             let server_due = self.servers.next();
             // Without the vault no stick is read, nor waited for.
             let stick_due = self.machine.vault().and_then(|_| self.sticks.next());
-            [turn_due, ask_due, server_due, stick_due]
+            let key_due = self.screen.consoles.next();
+            [turn_due, ask_due, server_due, stick_due, key_due]
                 .into_iter()
                 .flatten()
                 .min()
@@ -112,21 +117,23 @@ impl Stage {
 
     /// Begins to ask the neighbours and key servers that the slots name.
     pub(super) fn ask_place(&mut self) {
-        // First, because it puts interfaces down that the next one needs up.
-        self.neighbours = None;
         // The vault's own disk may look like a stick.
         if let Some(disk) = self.disk.name() {
             self.sticks.leave_out(disk);
         }
-        let slots = self.machine.vault().map(|found| found.slots());
-        let Some(Ok(slots)) = slots else {
-            return;
-        };
+        let slots = self.machine.vault().and_then(|found| found.slots().ok());
+        let places = slots.into_iter().flat_map(|slots| &slots.environments);
+        let places = places.map(|slot| &**slot);
         let now = Instant::now();
+        match &mut self.neighbours {
+            Some(neighbours) => neighbours.turn_to(places, now),
+            None if slots.is_none() => return,
+            None => self.neighbours = Some(Neighbours::of_places(places, now)),
+        }
         self.timings.begin_to_ask(now);
-        let places = slots.environments.iter().map(|slot| &**slot);
-        self.neighbours = Some(Neighbours::of_places(places, now));
-        self.servers = KeyServers::of(&slots.environments, now);
+        self.servers = slots.map_or_else(KeyServers::default, |slots| {
+            KeyServers::of(&slots.environments, now)
+        });
     }
 
     /// Stops asking, and restores the network cards as they were found.
@@ -137,8 +144,9 @@ impl Stage {
 
     /// Tells the machine answers that have come; nobody is asked again.
     pub(super) fn hear_answers(&mut self) {
-        if let Some(neighbours) = &self.neighbours {
-            self.tell(Event::Answers(&neighbours.answers()));
+        if let Some(neighbours) = &mut self.neighbours {
+            let answers = neighbours.answers();
+            self.tell(Event::Answers(&answers));
         }
         let said = self.servers.drive(Instant::now());
         self.tell(Event::Answers(&said));

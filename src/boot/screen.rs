@@ -2,6 +2,7 @@
 //! consoles show the same.
 
 use core::fmt::Display;
+use std::time::Instant;
 
 use super::console::Consoles;
 use crate::opening::dialogue::{Question, Typed};
@@ -71,7 +72,7 @@ impl Screen {
 
     /// Reads what was typed.
     pub fn typed(&mut self) -> Vec<Typed> {
-        self.consoles.read()
+        self.consoles.read(Instant::now())
     }
 
     /// Prints a last text and closes the prompt.

@@ -20,6 +20,9 @@ pub enum Typed {
     Line(TypedLine),
     /// The Escape key.
     Cancel,
+    /// A key that stands for no character: an arrow, F1, a digit of the keypad
+    /// without Num Lock.
+    DeadKey,
 }
 
 /// What the next typed line will be.
@@ -76,6 +79,8 @@ pub enum TypedMeaning {
     Answer(TypedLine),
     /// The question was cancelled.
     Cancelled,
+    /// The key that was pressed types nothing.
+    DeadKey,
 }
 
 /// A stick of this server that waits for its PIN, or is being tried.
@@ -118,6 +123,7 @@ impl Dialogue {
     /// What `typed` means as the answer to the open question.
     pub fn meaning(&self, typed: Typed) -> TypedMeaning {
         match (&self.question, typed) {
+            (_, Typed::DeadKey) => TypedMeaning::DeadKey,
             (Question::Command, Typed::Line(line)) if line.is_empty() => TypedMeaning::Nothing,
             (Question::Command, Typed::Line(line)) => {
                 Command::parse(&line).map_or(TypedMeaning::NoSuchCommand, TypedMeaning::Command)

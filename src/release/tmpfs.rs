@@ -91,7 +91,7 @@ pub fn write_file(name: &str, bytes: &[u8], uid: u32, gid: u32) -> Result<(), Re
     let folder = Path::new(RELEASE_FOLDER);
     let new = folder.join(".new");
     let write = || {
-        let _ = fs::remove_file(&new);
+        let _ = erase(&new);
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -109,10 +109,24 @@ pub fn write_file(name: &str, bytes: &[u8], uid: u32, gid: u32) -> Result<(), Re
 /// # Errors
 /// [`ReleaseError`] with the errno of unlink(2).
 pub(super) fn remove_file(name: &str) -> Result<(), ReleaseError> {
-    match fs::remove_file(Path::new(RELEASE_FOLDER).join(name)) {
+    match erase(&Path::new(RELEASE_FOLDER).join(name)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(at("remove")(error)),
         _ => Ok(()),
     }
+}
+
+/// Overwrites a file's pages in memory, which the kernel gives away as they are,
+/// and removes it.
+fn erase(path: &Path) -> std::io::Result<()> {
+    let overwritten = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .and_then(|mut file| {
+            let length = usize::try_from(file.metadata()?.len()).unwrap_or(FILE_MAX);
+            file.write_all(&vec![0; length.min(FILE_MAX)])
+        });
+    // Removed in any case.
+    fs::remove_file(path).and(overwritten)
 }
 
 /// Revokes all released keys: removes every file and unmounts the filesystem.
@@ -124,10 +138,31 @@ pub fn revoke() {
     let folder = Path::new(RELEASE_FOLDER);
     if let Ok(entries) = fs::read_dir(folder) {
         for entry in entries.filter_map(Result::ok) {
-            let _ = fs::remove_file(entry.path());
+            let _ = erase(&entry.path());
         }
     }
     if unmount(folder).is_err() {
         let _ = unmount_lazily(folder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn a_key_that_is_taken_back_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mariadb.keys");
+        fs::write(&path, "1;00112233").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+        let mut open = fs::File::open(&path).unwrap();
+        erase(&path).unwrap();
+        let mut left = Vec::new();
+        open.read_to_end(&mut left).unwrap();
+        assert_eq!(left, [0; 10]);
+        assert!(!path.exists());
+        assert_eq!(erase(&path).unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

@@ -8,11 +8,21 @@ use nix::sys::resource::{Resource, setrlimit};
 /// users.
 ///
 /// # Errors
-/// What mlockall(2), setrlimit(2) or prctl(2) says.
+/// What mlockall(2), setrlimit(2) or prctl(2) says; ENOMEM for others than root,
+/// who may lock RLIMIT_MEMLOCK bytes only.
 pub fn keep_private() -> Result<(), Errno> {
     // Pages are locked when they are first used: untouched ones hold no secret.
     let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
     mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault)?;
+    leave_no_core()
+}
+
+/// A crash of this process leaves no copy of its memory, and other users cannot
+/// trace it. Programs that it starts leave no core either.
+///
+/// # Errors
+/// What setrlimit(2) or prctl(2) says.
+pub fn leave_no_core() -> Result<(), Errno> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     // SAFETY: PR_SET_DUMPABLE takes plain numbers and touches no memory.
     let result = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };

@@ -61,6 +61,20 @@ fn associated(server_id: &ServerId, area: Area) -> [u8; 18] {
 }
 
 impl SlotTable {
+    /// The table that something is added to, from a try to read it; `None` where
+    /// it is lost for good and a new one takes its place.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`]: the next try may read it, so that a new one would
+    /// be the end of everybody's passphrase and of the other place.
+    pub fn to_extend(read: Result<Box<Self>, VaultError>) -> Result<Option<Box<Self>>, VaultError> {
+        match read {
+            Ok(table) => Ok(Some(table)),
+            Err(error @ VaultError::Device(_)) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// An id for a new slot.
     pub(super) fn take_id(&mut self) -> u32 {
         let id = self.next_id;
@@ -186,6 +200,7 @@ mod tests {
                 address: [0xffff; 8].into(),
                 prefix: 255,
                 router: Some([0xffff; 8].into()),
+                set_at_boot: true,
             }; MAX_ADDRESSES]
                 .into_iter()
                 .collect(),
@@ -194,6 +209,24 @@ mod tests {
             next_id: u32::MAX,
             environments: (0..MAX_PLACES).map(|_| Box::new(slot.clone())).collect(),
             passphrases: largest_passphrases(),
+        }
+    }
+
+    #[test]
+    fn a_disk_that_does_not_answer_costs_nobody_a_passphrase() {
+        let table = Box::new(SlotTable {
+            next_id: 7,
+            ..SlotTable::default()
+        });
+        let silent = VaultError::Device(libc::EIO);
+        assert_eq!(SlotTable::to_extend(Err(silent)), Err(silent));
+        assert_eq!(SlotTable::to_extend(Ok(table.clone())), Ok(Some(table)));
+        for lost in [
+            VaultError::WasReset,
+            VaultError::PepperDamaged,
+            VaultError::Damaged,
+        ] {
+            assert_eq!(SlotTable::to_extend(Err(lost)), Ok(None));
         }
     }
 

@@ -13,6 +13,7 @@ fn no_power_cut_costs_a_row_no_thief_gets_one_and_the_stick_brings_them_back() -
     let foretold = check_and_simulate(&mut story.server)?;
     story.power_cut(&mut silent())?;
     story.server.screen = true;
+    harden_against_sticks(&mut story.server)?;
     story.stolen(&mut silent())?;
     // The prompt is what `stayput simulate` said that it would be.
     for _ in 0..120 {
@@ -28,6 +29,21 @@ fn no_power_cut_costs_a_row_no_thief_gets_one_and_the_stick_brings_them_back() -
     );
     type_status_on_the_usb_keyboard(&mut story.server)?;
     story.stick_brings_it_back(&mut silent())
+}
+
+/// What hardening guides advise against sticks, in the initramfs and on the
+/// kernel's command line: the stick at the prompt has to work all the same.
+fn harden_against_sticks(server: &mut DebianMachine) -> Result {
+    server.kernel_words = "usbcore.authorized_default=0".into();
+    server
+        .shell(
+            "rm -rf /root/x && mkdir -p /root/x/etc/modprobe.d && cd /root/x && \
+             for module in usb-storage uas vfat usbhid; do echo install $module /bin/true; done \
+             >etc/modprobe.d/hardening.conf && \
+             find . | cpio --quiet -o -H newc | zstd -q -1 >>/boot/initrd.img-$(uname -r) && sync",
+        )?
+        .success()?;
+    Ok(())
 }
 
 /// `stayput check` on a server as it was installed, and after what would keep
@@ -75,6 +91,27 @@ fn check_and_simulate(server: &mut DebianMachine) -> Result<&'static str> {
              systemctl daemon-reload && sync"
         ))?
         .success()?;
+    // A new kernel starts, though without the database: without an initramfs it
+    // would not start at all. One that has one keeps it.
+    let hook = "/etc/initramfs-tools/hooks/stayput";
+    let stage = "/usr/lib/stayput/stayput-boot";
+    let said = server
+        .shell(&format!(
+            "mv {stage} /root/stage; for version in 9.9 $(uname -r); do \
+             version=$version DESTDIR=$(mktemp -d) {hook} 2>&1; echo exit $?; done; \
+             mv /root/stage {stage}"
+        ))?
+        .success()?;
+    let exits: Vec<&str> = said
+        .lines()
+        .filter(|line| line.starts_with("exit "))
+        .collect();
+    assert_eq!(exits, ["exit 0", "exit 1"], "{said}");
+    assert!(
+        said.contains("the kernel 9.9 starts without the database"),
+        "{said}"
+    );
+    assert!(said.contains("was kept as it is"), "{said}");
     // What is left of the check would grow from one to the next.
     let left = server.shell("ls -d /var/tmp/stayput-check-* 2>/dev/null")?;
     assert_eq!(left.text, "");

@@ -30,6 +30,22 @@ fn a_stage_that_was_killed_leaves_the_card_and_the_console_as_they_were() -> Res
 }
 
 #[test]
+fn an_initramfs_without_the_stage_starts_without_the_database() -> Result {
+    let mut machine = FastMachine::clinic()?;
+    let removed = b"#!/bin/sh\nrm /usr/lib/stayput/stayput-boot\n";
+    machine.put("/scripts/init-top/removed", 0o755, removed.to_vec());
+    machine.boot_at(&Place::home()?)?;
+    machine
+        .console()
+        .wait_for("made without the boot stage", seconds(60))?;
+    machine
+        .console()
+        .wait_for("the boot stage has ended", seconds(20))?;
+    assert_eq!(machine.shell("ls -A /run/stayput 2>/dev/null")?.text, "");
+    Ok(())
+}
+
+#[test]
 fn a_message_in_between_does_not_lose_what_was_typed() -> Result {
     let place = Place::elsewhere()?;
     let mut machine = FastMachine::clinic()?;

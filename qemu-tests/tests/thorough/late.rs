@@ -96,6 +96,9 @@ fn what_the_initramfs_has_configured_is_used_and_taken_back_in_the_end() -> Resu
     let ipconfig = b"#!/bin/sh\nip link set eth0 up && ip addr add 192.168.77.30/24 dev eth0\n\
                      echo IPV4ADDR=192.168.77.30 >/run/net-eth0.conf\n";
     machine.put("/sbin/ipconfig", 0o755, ipconfig.to_vec());
+    // The folder of the real one, in which scripts leave things to each other.
+    let folder = b"#!/bin/sh\nmkdir -p /conf\n";
+    machine.put("/scripts/init-top/folder", 0o755, folder.to_vec());
     machine.kernel_words = "ip=dhcp".into();
     machine.boot_at(&place)?;
     machine
@@ -112,5 +115,20 @@ fn what_the_initramfs_has_configured_is_used_and_taken_back_in_the_end() -> Resu
     }
     machine.wait_for_release()?;
     assert_eq!(card(&mut machine)?, before);
+    // Another script that wants a network gets one.
+    let left = machine.shell("ls /run/net*.conf 2>/dev/null")?;
+    assert_eq!(left.text.trim(), "");
+    // The time at the prompt is no time that was waited for a disk.
+    let times = machine
+        .shell("sleep 1; . /conf/param.conf; echo $starttime; cut -d. -f1 /proc/uptime")?
+        .success()?;
+    let times: Vec<u64> = times
+        .lines()
+        .map(|line| line.trim().parse().unwrap())
+        .collect();
+    let [start, now] = times[..] else {
+        panic!("{times:?}");
+    };
+    assert!((start..=start + 5).contains(&now), "{times:?}");
     Ok(())
 }

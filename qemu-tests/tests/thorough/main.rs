@@ -8,6 +8,7 @@ mod exits;
 mod harness;
 mod key_server;
 mod late;
+mod manners;
 mod margin;
 mod network;
 mod people;

@@ -276,3 +276,30 @@ fn the_recovery_code_brings_a_server_back_that_was_reset() -> Result {
     assert!(log.contains("Opened with the recovery code."), "{log}");
     Ok(())
 }
+
+#[test]
+fn a_command_that_waits_for_a_code_can_be_neither_swapped_nor_dumped() -> Result {
+    let mut machine = FastMachine::clinic()?;
+    machine.boot_to_shell_at(&Place::empty()?)?;
+    let said = machine
+        .shell(
+            "mkfifo /run/nobody; stayput code --code --passphrase-stdin </run/nobody & \
+             exec 9>/run/nobody; sleep 1; grep VmLck /proc/$!/status; \
+             grep core /proc/$!/limits; exec 9>&-; wait",
+        )?
+        .text;
+    let number = |name: &str| {
+        let line = said
+            .lines()
+            .find(|line| line.contains(name))
+            .unwrap_or(&said);
+        line.split_whitespace()
+            .find_map(|word| word.parse::<u64>().ok())
+    };
+    assert!(
+        number("VmLck").is_some_and(|kilobytes| kilobytes > 0),
+        "{said}"
+    );
+    assert_eq!(number("core file size"), Some(0), "{said}");
+    Ok(())
+}

@@ -72,6 +72,9 @@ fn the_prompt_is_on_the_screen_and_on_the_serial_line_at_once() -> Result {
         .wait_for("No stick at hand", seconds(20))?;
     let screen = machine.shell("cat /dev/vcs1")?.success()?;
     assert!(screen.contains("No stick at hand"), "{screen}");
+    // Num Lock is off.
+    machine.machine()?.press("kp_4")?;
+    machine.console().wait_for("press Num", seconds(20))?;
     Ok(())
 }
 

@@ -11,10 +11,13 @@ const LOCK: &str = "--watch lock --watch-every 5 --watch-persist 15 --watch-sett
 /// How the watch stands, as `stayput status` reads it.
 const REPORT: &str = "/run/stayput-watch.json";
 
-/// Starts the watch as the real system does, which has put the card up.
+/// Starts the watch as the real system does, which has set the card up.
 fn start_watch(machine: &mut FastMachine) -> Result {
     machine
-        .shell("ip link set eth0 up; stayput watch >/run/watch.log 2>&1 &")?
+        .shell(
+            "ip link set eth0 up; ip addr add 192.168.77.50/24 dev eth0; \
+             stayput watch >/run/watch.log 2>&1 &",
+        )?
         .success()?;
     Ok(())
 }

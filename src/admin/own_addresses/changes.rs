@@ -124,6 +124,7 @@ mod tests {
             address: ip(address),
             prefix: prefix.parse().unwrap(),
             router: router.map(ip),
+            set_at_boot: true,
         }
     }
 

@@ -1,5 +1,5 @@
-//! The own addresses by which this server reaches other stations: it has them in
-//! the boot stage too.
+//! The own addresses by which this server reaches other stations. The boot stage
+//! asks the neighbours from them, and sets them where the owner wants it.
 
 mod changes;
 
@@ -30,8 +30,7 @@ pub type OwnAddresses = Vec<OwnAddress, MAX_ADDRESSES>;
 /// When no route leads there, or one that the boot stage cannot use.
 fn add(own: &mut OwnAddresses, station: IpAddr) -> Result<()> {
     let found = own_address(station)?;
-    let same = |known: &&mut OwnAddress| (known.card, known.address) == (found.card, found.address);
-    match own.iter_mut().find(same) {
+    match known(own, &found) {
         Some(known) => known.router = known.router.or(found.router),
         None => own.push(found).map_err(|_| {
             Problem::refused(
@@ -41,6 +40,27 @@ fn add(own: &mut OwnAddresses, station: IpAddr) -> Result<()> {
         })?,
     }
     Ok(())
+}
+
+fn known<'a>(own: &'a mut OwnAddresses, found: &OwnAddress) -> Option<&'a mut OwnAddress> {
+    let same = |known: &&mut OwnAddress| (known.card, known.address) == (found.card, found.address);
+    own.iter_mut().find(same)
+}
+
+/// Adds the addresses from which the neighbours are asked at boot, where there is
+/// room for more. A neighbour that is reached in another way, over a VLAN for one,
+/// is asked by a probe.
+pub fn add_senders(own: &mut OwnAddresses, chosen: &[ChosenFactor]) {
+    let neighbours = chosen.iter().filter_map(|factor| address_of(&factor.label));
+    for found in neighbours.filter_map(|station| own_address(station).ok()) {
+        if known(own, &found).is_none() && found.address.is_ipv4() {
+            let _ = own.push(OwnAddress {
+                router: None,
+                set_at_boot: false,
+                ..found
+            });
+        }
+    }
 }
 
 /// The own addresses by which this server reaches its neighbours, and what is
@@ -80,7 +100,7 @@ pub fn add_towards_servers(own: &mut OwnAddresses, servers: impl Iterator<Item =
 
 /// Prints the addresses that the locked server will have.
 pub fn announce(own: &[OwnAddress]) {
-    for own in own {
+    for own in own.iter().filter(|own| own.set_at_boot) {
         let OwnAddress {
             address, prefix, ..
         } = own;
@@ -118,6 +138,7 @@ fn own_address(station: IpAddr) -> Result<OwnAddress> {
         address: found.address,
         prefix: found.prefix,
         router: way.through,
+        set_at_boot: true,
     })
 }
 

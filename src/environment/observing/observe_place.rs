@@ -57,7 +57,8 @@ fn all_in<'a>(mut labels: impl Iterator<Item = &'a Label>, observed: &Observed) 
     labels.all(|label| observed.value(label).is_some())
 }
 
-/// Asks and listens until `enough` returns true, or for `patience`. `enough`
+/// Asks and listens until `enough` returns true, or for `patience`; for
+/// [`COLD_START_WAIT`] at least where a network card was put up for it. `enough`
 /// gets the answers as they come in.
 pub(super) fn collect_answers(
     neighbours: &mut Neighbours,
@@ -73,6 +74,10 @@ pub(super) fn collect_answers(
     };
     while let Some(due) = next(neighbours, servers) {
         let now = Instant::now();
+        let patience = match neighbours.has_woken_links() {
+            true => patience.max(COLD_START_WAIT),
+            false => patience,
+        };
         if is_enough || now > start + patience {
             return;
         }

@@ -1,5 +1,6 @@
 //! Asks whether the neighbours of a running server are still there.
 
+use core::cell::Cell;
 use std::time::Instant;
 
 use heapless::Vec;
@@ -20,6 +21,8 @@ pub struct WatchedNeighbours {
     labels: Vec<Label, MAX_FACTORS>,
     values: Zeroizing<Vec<Value, MAX_FACTORS>>,
     need: u8,
+    /// When a probe was sent last.
+    last_probe: Cell<Option<Instant>>,
 }
 
 /// What answered at one neighbour's address; the most favourable answer counts.
@@ -77,6 +80,7 @@ impl WatchedNeighbours {
             labels,
             values,
             need: need.min(all),
+            last_probe: Cell::new(None),
         }
     }
 
@@ -95,7 +99,8 @@ impl WatchedNeighbours {
     /// some twenty packets each.
     pub fn sample(&self) -> Sample {
         let mut heard = self.heard_nothing();
-        let mut neighbours = Neighbours::on_live_links(self.labels.iter(), Instant::now());
+        let neighbours = Neighbours::on_live_links(self.labels.iter(), Instant::now());
+        let mut neighbours = neighbours.probed_before(self.last_probe.get());
         let mut servers = KeyServers::default();
         collect_answers(
             &mut neighbours,
@@ -106,6 +111,7 @@ impl WatchedNeighbours {
                 heard.iter().all(|heard| *heard == NeighbourAnswer::Itself)
             },
         );
+        self.last_probe.set(neighbours.last_probe());
         self.count_answers(&heard, cables())
     }
 

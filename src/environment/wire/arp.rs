@@ -22,12 +22,18 @@ pub fn probe(own: Mac, target: Ipv4Addr) -> [u8; PACKET] {
     packet
 }
 
+/// A request for `target` from the station `own` with the address `sender` (RFC
+/// 826).
+pub fn request(own: Mac, sender: Ipv4Addr, target: Ipv4Addr) -> [u8; PACKET] {
+    let mut packet = probe(own, target);
+    packet[14..18].copy_from_slice(&sender.octets());
+    packet
+}
+
 /// An ARP announcement (RFC 5227, section 2.3): `own` has `address` from now
 /// on.
 pub fn announcement(own: Mac, address: Ipv4Addr) -> [u8; PACKET] {
-    let mut packet = probe(own, address);
-    packet[14..18].copy_from_slice(&address.octets());
-    packet
+    request(own, address, address)
 }
 
 /// The IP and hardware address that a reply comes from; `None` for anything but

@@ -108,6 +108,11 @@ impl Link {
         })
     }
 
+    /// Whether it was put up for this.
+    pub fn was_down(&self) -> bool {
+        self.was_down
+    }
+
     /// The socket for neighbour advertisements, opened now if need be; `None`
     /// where that fails.
     pub fn discovery(&self) -> Option<&PacketSocket> {

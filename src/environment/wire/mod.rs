@@ -3,6 +3,7 @@
 
 mod arp;
 mod links;
+mod manners;
 mod nd;
 mod neighbours;
 mod own_address;

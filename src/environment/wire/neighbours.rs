@@ -1,20 +1,21 @@
 //! Finds out which station answers at an address: by ARP for IPv4, by neighbour
-//! discovery for IPv6. Neither needs an address of our own.
+//! discovery for IPv6.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use heapless::Vec;
-use nix::errno::Errno;
 
 use super::links::{Link, Links, MAX_LINKS};
-use super::own_address::OwnAddresses;
+use super::manners::{Contact, OwnIpv4, Sender};
+use super::own_address::{CARRIER_POLL, OwnAddresses};
 use super::{arp, nd};
 use crate::environment::factors::{address_of, neighbour_label, value_of};
 use crate::sys::interface::Mac;
 use crate::sys::packet::{BROADCAST, PacketSocket};
+use crate::sys::{interface, route};
 use crate::vault::{EnvironmentSlot, Label, MAX_FACTORS, MAX_PLACES, Value};
 
 const MAX_TARGETS: usize = MAX_FACTORS * MAX_PLACES;
@@ -22,41 +23,56 @@ const MAX_TARGETS: usize = MAX_FACTORS * MAX_PLACES;
 const PACKETS_AT_ONCE: usize = 4;
 /// Answers read from all sockets at a time.
 const MAX_ANSWERS: usize = 2 * PACKETS_AT_ONCE * MAX_LINKS;
+/// Addresses of one interface that are asked from.
+const MAX_SENDERS: usize = 16;
+
+/// A station that is asked for.
+struct Target {
+    ip: IpAddr,
+    contact: Contact,
+}
 
 /// Asks for all targets on all wired interfaces, again and again, and keeps the
 /// server's own addresses set meanwhile. Dropping it leaves the interfaces as
 /// they were found.
 pub struct Neighbours {
-    targets: Vec<IpAddr, MAX_TARGETS>,
-    /// Before `links`: fields are dropped in order, and the addresses are
-    /// removed before the interfaces go down.
+    targets: Vec<Target, MAX_TARGETS>,
+    /// Before `links`: fields are dropped in order, and the addresses are removed
+    /// before the interfaces go down.
     own: OwnAddresses,
     links: Links,
-    asked: u32,
+    /// The interfaces that had a carrier in the last round, by index.
+    live: Vec<i32, MAX_LINKS>,
+    /// Rounds since something has changed about the interfaces.
+    rounds: u32,
     next: Instant,
 }
 
 impl Neighbours {
     /// For the neighbours among `labels`. Interfaces that are down are put up.
     pub fn new<'a>(labels: impl Iterator<Item = &'a Label>, now: Instant) -> Self {
-        let mut targets = Vec::new();
+        let mut targets: Vec<Target, MAX_TARGETS> = Vec::new();
         for ip in labels.filter_map(address_of) {
-            if !targets.contains(&ip) {
+            if !targets.iter().any(|known| known.ip == ip) {
                 // More than fit cannot have been enrolled.
-                let _ = targets.push(ip);
+                let _ = targets.push(Target {
+                    ip,
+                    contact: Contact::default(),
+                });
             }
         }
         Self {
             targets,
             own: OwnAddresses::default(),
             links: Links::new(true),
-            asked: 0,
+            live: Vec::new(),
+            rounds: 0,
             next: now,
         }
     }
 
-    /// For the neighbours among `labels`, on the interfaces that are up; those
-    /// that are down stay down.
+    /// For the neighbours among `labels`, on the interfaces that are up; those that
+    /// are down stay down.
     pub fn on_live_links<'a>(labels: impl Iterator<Item = &'a Label>, now: Instant) -> Self {
         Self {
             links: Links::new(false),
@@ -64,8 +80,8 @@ impl Neighbours {
         }
     }
 
-    /// For the neighbours of these places, with the server's own addresses
-    /// there. Interfaces that are down are put up.
+    /// For the neighbours of these places, with the server's own addresses there.
+    /// Interfaces that are down are put up.
     pub fn of_places<'a>(
         places: impl Iterator<Item = &'a EnvironmentSlot> + Clone,
         now: Instant,
@@ -76,6 +92,42 @@ impl Neighbours {
             own: OwnAddresses::new(own, now),
             ..Self::new(factors.map(|factor| &factor.label), now)
         }
+    }
+
+    /// Asks for the neighbours of these places from now on. Interfaces that are
+    /// up stay up: behind a switch with spanning tree, one that goes down hears
+    /// nobody for up to 50 s. An own address that these places have too stays.
+    pub fn turn_to<'a>(
+        &mut self,
+        places: impl Iterator<Item = &'a EnvironmentSlot> + Clone,
+        now: Instant,
+    ) {
+        let mut others = Self::of_places(places, now);
+        for target in &mut others.targets {
+            let known = self.targets.iter().find(|known| known.ip == target.ip);
+            target.contact = known.map(|known| known.contact).unwrap_or_default();
+            target.contact.forget_answer();
+        }
+        self.targets = others.targets;
+        if !self.own.are_those_of(&others.own) {
+            self.own = others.own;
+        }
+        self.rounds = 0;
+        self.next = now;
+    }
+
+    /// When a probe was sent last, for whoever asks these stations next.
+    pub fn last_probe(&self) -> Option<Instant> {
+        let targets = self.targets.iter();
+        targets.filter_map(|target| target.contact.probed()).max()
+    }
+
+    /// Stations that were probed then are not probed again too soon.
+    pub fn probed_before(mut self, last_probe: Option<Instant>) -> Self {
+        for target in &mut self.targets {
+            target.contact = Contact::probed_at(last_probe);
+        }
+        self
     }
 
     /// For one neighbour, on these interfaces.
@@ -93,32 +145,73 @@ impl Neighbours {
         neighbours.into_iter().chain(self.own.next()).min()
     }
 
-    /// Does what is due: one round of questions, on new interfaces too. The
-    /// first rounds follow quickly, later ones once a second, because a cable
-    /// or a switch may come to life at any time. Also maintains the own
-    /// addresses; returns whether one has come into use.
+    /// Whether an interface was put up for this.
+    pub fn has_woken_links(&self) -> bool {
+        self.links.iter().any(Link::was_down)
+    }
+
+    /// Does what is due: one round of questions, on new interfaces too. The first
+    /// rounds follow quickly, later ones once a second, because a cable or a switch
+    /// may come to life at any time. Also maintains the own addresses; returns
+    /// whether one has come into use.
     pub fn ask(&mut self, now: Instant) -> bool {
-        if now >= self.next {
-            if self.links.find() {
-                self.asked = 0;
-            }
-            for link in self.links.iter() {
-                for target in &self.targets {
-                    // ENETDOWN or a full queue: the next round asks again.
-                    let _ = link.ask_for(*target);
-                }
-            }
-            self.asked = self.asked.saturating_add(1);
-            let pause = match self.asked {
-                // Nobody is asked, and the kernel announces new cards.
-                _ if self.targets.is_empty() && self.links.iter().next().is_some() => 1000,
-                0..=4 => 25,
-                5..=20 => 200,
-                _ => 1000,
-            };
-            self.next = now + Duration::from_millis(pause);
+        let is_due = now >= self.next;
+        if is_due && self.links.find() {
+            self.rounds = 0;
         }
-        self.own.maintain(&self.links, now)
+        let is_new = self.own.maintain(&self.links, now);
+        // Others waited for it.
+        if is_due || is_new {
+            self.note_carriers();
+            self.ask_all(now);
+            self.rounds = self.rounds.saturating_add(1);
+            self.next = now + self.pause();
+        }
+        is_new
+    }
+
+    /// Until the next round.
+    fn pause(&self) -> Duration {
+        let milliseconds = match self.rounds {
+            // Nobody is asked, and the kernel announces new cards.
+            _ if self.targets.is_empty() && self.links.iter().next().is_some() => 1000,
+            _ if self.live.is_empty() => return CARRIER_POLL,
+            0..=4 => 25,
+            5..=20 => 200,
+            _ => 1000,
+        };
+        Duration::from_millis(milliseconds)
+    }
+
+    /// Whoever has answered may not be who stands at the other end of a cable that
+    /// has come to life.
+    fn note_carriers(&mut self) {
+        let links = self.links.iter();
+        let live = links.filter(|link| interface::is_running(&link.name));
+        let live: Vec<i32, MAX_LINKS> = live.map(|link| link.index).collect();
+        if live.iter().any(|index| !self.live.contains(index)) {
+            self.rounds = 0;
+            let targets = self.targets.iter_mut();
+            targets.for_each(|target| target.contact.forget_answer());
+        }
+        self.live = live;
+    }
+
+    /// One round of questions, on the interfaces that have a carrier.
+    fn ask_all(&mut self, now: Instant) {
+        let links = self.links.iter();
+        let links = links.filter(|link| self.live.contains(&link.index));
+        let links: Vec<(&Link, Vec<OwnIpv4, MAX_SENDERS>), MAX_LINKS> =
+            links.map(|link| (link, senders(link, &self.own))).collect();
+        for Target { ip, contact } in &mut self.targets {
+            match *ip {
+                IpAddr::V4(ip) => ask_by_arp(&links, ip, contact, now),
+                IpAddr::V6(ip) if contact.may_be_asked_as_station(now) => {
+                    links.iter().for_each(|(link, _)| link.solicit(ip));
+                }
+                IpAddr::V6(_) => {}
+            }
+        }
     }
 
     /// Makes [`Neighbours::ask`] due now, because the interfaces have changed.
@@ -134,11 +227,16 @@ impl Neighbours {
     }
 
     /// Reads the answers that have come in, some of them at a time.
-    pub fn answers(&self) -> Vec<(Label, Value), MAX_ANSWERS> {
+    pub fn answers(&mut self) -> Vec<(Label, Value), MAX_ANSWERS> {
         let mut answers = Vec::new();
+        let now = Instant::now();
         for link in self.links.iter() {
             let mut note = |ip: IpAddr, mac: Mac| {
-                if self.targets.contains(&ip) && mac != link.mac {
+                let mut targets = self.targets.iter_mut();
+                if mac != link.mac
+                    && let Some(target) = targets.find(|target| target.ip == ip)
+                {
+                    target.contact.note_answer(now);
                     let _ = answers.push((neighbour_label(ip), value_of(&mac)));
                 }
             };
@@ -170,15 +268,60 @@ fn receive(socket: &PacketSocket, mut each: impl FnMut(&[u8])) {
     }
 }
 
+/// The IPv4 addresses to ask from: those that the kernel has given the interface,
+/// and the server's own ones.
+fn senders(link: &Link, own: &OwnAddresses) -> Vec<OwnIpv4, MAX_SENDERS> {
+    let assigned = route::addresses(link.index).unwrap_or_default();
+    let assigned = assigned.iter().filter_map(|found| match found.address {
+        IpAddr::V4(address) => Some(OwnIpv4 {
+            address,
+            prefix: found.prefix,
+            is_free: true,
+        }),
+        IpAddr::V6(_) => None,
+    });
+    let own = own.senders_on(link.index);
+    assigned.chain(own).take(MAX_SENDERS).collect()
+}
+
+/// Asks for `target` as a station on its network. Where the server is none on any
+/// interface it is asked by a probe, on one interface: several may lead to the same
+/// network.
+fn ask_by_arp(
+    links: &[(&Link, Vec<OwnIpv4, MAX_SENDERS>)],
+    target: Ipv4Addr,
+    contact: &mut Contact,
+    now: Instant,
+) {
+    let mut is_on_its_network = false;
+    for (link, own) in links {
+        let sender = Sender::towards(target, own);
+        is_on_its_network |= sender != Sender::Nobody;
+        if let Sender::Station(own) = sender
+            && contact.may_be_asked_as_station(now)
+        {
+            link.broadcast(&arp::request(link.mac, own, target));
+        }
+    }
+    if is_on_its_network || links.is_empty() || !contact.may_be_probed(now) {
+        return;
+    }
+    let (link, _) = links[contact.probes() % links.len()];
+    contact.note_probe(now);
+    link.broadcast(&arp::probe(link.mac, target));
+}
+
 impl Link {
-    fn ask_for(&self, target: IpAddr) -> Result<(), Errno> {
-        match target {
-            IpAddr::V4(target) => self.arp.send(BROADCAST, &arp::probe(self.mac, target)),
-            IpAddr::V6(target) => {
-                let (group, packet) = nd::solicitation(self.mac, target);
-                let socket = self.discovery().ok_or(Errno::ENODEV)?;
-                socket.send(group, &packet)
-            }
+    /// Errors are ignored, ENETDOWN or a full queue: the next round asks again.
+    fn broadcast(&self, packet: &[u8; arp::PACKET]) {
+        let _ = self.arp.send(BROADCAST, packet);
+    }
+
+    /// As [`Link::broadcast`], by neighbour discovery.
+    fn solicit(&self, target: Ipv6Addr) {
+        let (group, packet) = nd::solicitation(self.mac, target);
+        if let Some(socket) = self.discovery() {
+            let _ = socket.send(group, &packet);
         }
     }
 }
@@ -199,7 +342,8 @@ mod tests {
         .map(|text| text.try_into().unwrap());
         let neighbours = Neighbours::new(labels.iter(), Instant::now());
         let asked: [IpAddr; 2] = ["10.0.0.1", "fe80::1"].map(|ip| ip.parse().unwrap());
-        assert_eq!(neighbours.targets[..], asked);
+        let targets = neighbours.targets.iter().map(|target| target.ip);
+        assert!(targets.eq(asked));
         assert_eq!(
             asked.map(neighbour_label),
             [labels[1].clone(), labels[3].clone()]

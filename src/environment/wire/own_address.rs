@@ -1,7 +1,8 @@
-//! Gives a network card the address that it has at an enrolled place, while the
-//! boot stage looks for that place: some stations are reached only from there.
-//! A card that has an address already is left alone, and an address that
-//! another station has is not used. Every address is removed in the end.
+//! The addresses that the server has at its enrolled places. While the boot stage
+//! looks for the place, it asks others from them; where its owner wants that, the
+//! card gets them too, because some stations are reached only so. A card that has
+//! an address already is left alone, and an address that another station has is
+//! not used. Every address is removed in the end.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -13,22 +14,23 @@ use nix::errno::Errno;
 
 use super::arp;
 use super::links::{Link, Links};
+use super::manners::{BETWEEN_PROBES, OwnIpv4};
 use crate::sys::interface::{self, Mac};
 use crate::sys::packet::{BROADCAST, PacketSocket};
 use crate::sys::route;
 use crate::vault::{MAX_ADDRESSES, MAX_PLACES, OwnAddress};
 
-/// Number of ARP probes sent before the address is used (RFC 5227, section 2.1.1).
-const PROBES: u8 = 2;
-/// How long an answer is waited for after each probe. The RFC takes four to
-/// seven seconds for all of them (its section 1.1), for hosts that start
-/// together and keep an address for long. This address belongs to the server,
-/// which needs it for a moment while a release waits. A station on the wire
-/// answers within about a millisecond; one that is slower is heard later, and
-/// the address is removed.
-const PROBE_WAIT: Duration = Duration::from_millis(15);
+/// Number of ARP probes sent before the address is used (RFC 5227, section 2.1.1;
+/// its PROBE_NUM is 3): two would take it from a station that has it.
+const PROBES: u8 = 1;
+/// How long an answer is waited for. The RFC takes four to seven seconds (its
+/// section 1.1), for hosts that start together and keep an address for long. This
+/// address belongs to the server, which needs it for a moment while a release
+/// waits. A station on the wire answers within about a millisecond; one that is
+/// slower is heard later, and the address is removed.
+const PROBE_WAIT: Duration = Duration::from_millis(30);
 /// How often the carrier is polled while there is none.
-const CARRIER_POLL: Duration = Duration::from_millis(250);
+pub(super) const CARRIER_POLL: Duration = Duration::from_millis(100);
 /// How often an address in use is checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long until an address that another station has is probed again.
@@ -119,6 +121,8 @@ pub(super) struct Claim {
     rank: u8,
     card: Option<Card>,
     state: ClaimState,
+    /// When the last probe was sent.
+    probed: Option<Instant>,
     due: Instant,
     /// Whether the log says why it is not used.
     told: bool,
@@ -145,6 +149,33 @@ impl OwnAddresses {
         Self(claims)
     }
 
+    /// Whether both are the same addresses on the same cards.
+    pub fn are_those_of(&self, others: &Self) -> bool {
+        let own = |claims: &Self| -> Vec<OwnAddress, MAX_OWN> {
+            claims.0.iter().map(|claim| claim.own).collect()
+        };
+        own(self) == own(others)
+    }
+
+    /// The IPv4 addresses to ask from on the interface with this index.
+    pub fn senders_on(&self, index: i32) -> impl Iterator<Item = OwnIpv4> {
+        self.0.iter().filter_map(move |claim| {
+            let (Some(card), IpAddr::V4(address)) = (&claim.card, claim.own.address) else {
+                return None;
+            };
+            let is_free = match claim.state {
+                ClaimState::Used { .. } => true,
+                ClaimState::Waiting | ClaimState::Probing(_) => false,
+                ClaimState::Taken | ClaimState::Configured => return None,
+            };
+            (card.index == index).then_some(OwnIpv4 {
+                address,
+                prefix: claim.own.prefix,
+                is_free,
+            })
+        })
+    }
+
     /// Whether no address was enrolled.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -161,8 +192,8 @@ impl OwnAddresses {
         cards.map(|card| card.socket.as_fd())
     }
 
-    /// Reads what other stations claim, and does what is due. Returns whether
-    /// an address has come into use.
+    /// Reads what other stations claim, and does what is due. Returns whether an
+    /// address has come into use.
     pub fn maintain(&mut self, links: &Links, now: Instant) -> bool {
         let mut is_new = false;
         for claim in &mut self.0 {
@@ -190,6 +221,7 @@ impl Claim {
             rank,
             card: None,
             state: ClaimState::Waiting,
+            probed: None,
             due: now,
             told: false,
         }
@@ -203,9 +235,8 @@ impl Claim {
         }
     }
 
-    /// Whether another station uses the address (RFC 5227, section 2.4). A
-    /// probe for it does not count: other servers probe for this one as their
-    /// neighbour.
+    /// Whether another station uses the address (RFC 5227, section 2.4). A probe
+    /// for it does not count: other servers probe for this one as their neighbour.
     fn is_claimed(&self) -> bool {
         let (Some(card), IpAddr::V4(own)) = (&self.card, self.own.address) else {
             return false;
@@ -250,8 +281,7 @@ impl Claim {
             self.remove();
         }
         let done = self.act(act, link);
-        // Counted from when the probe was sent: a card takes a while to come
-        // up.
+        // Counted from when the probe was sent: a card takes a while to come up.
         self.due = Instant::now() + pause - late;
         if let Err(errno) = done {
             if !std::mem::replace(&mut self.told, true) {
@@ -272,7 +302,7 @@ impl Claim {
     }
 
     fn card_status(&self, link: &Link, claimed: bool) -> CardStatus {
-        let carrier = interface::has_carrier(&link.name);
+        let carrier = interface::is_running(&link.name);
         let mut card = CardStatus {
             carrier,
             configured: false,
@@ -301,6 +331,7 @@ impl Claim {
     fn log_change(&mut self, now: ClaimState, name: &str) {
         let address = self.own.address;
         match now {
+            ClaimState::Used { .. } | ClaimState::Configured if !self.own.set_at_boot => {}
             ClaimState::Used { .. } if !self.is_used() => {
                 self.told = false;
                 log::info!("this server is at {address} on {name} while it looks for its place");
@@ -323,10 +354,15 @@ impl Claim {
             AddressAction::Nothing => {}
             AddressAction::Remove => self.remove(),
             AddressAction::Probe => {
-                if let IpAddr::V4(ip) = address {
+                let now = Instant::now();
+                // A carrier that comes and goes is no reason for a second one.
+                let is_due = self.probed.is_none_or(|at| now - at >= BETWEEN_PROBES);
+                if let (IpAddr::V4(ip), true) = (address, is_due) {
                     link.arp.send(BROADCAST, &arp::probe(link.mac, ip))?;
+                    self.probed = Some(now);
                 }
             }
+            AddressAction::Use { .. } if !self.own.set_at_boot => {}
             AddressAction::Use { announce } => {
                 route::add_temporary_address(link.index, address, prefix, LIFETIME)?;
                 if let Some(router) = self.own.router {
@@ -342,7 +378,9 @@ impl Claim {
 
     /// Ignores errors: they mean that the address or its card has gone.
     fn remove(&self) {
-        let Some(card) = &self.card else { return };
+        let Some(card) = self.card.as_ref().filter(|_| self.own.set_at_boot) else {
+            return;
+        };
         if let Some(router) = self.own.router {
             let _ = route::remove_router(card.index, router, self.rank);
         }

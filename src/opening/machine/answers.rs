@@ -2,14 +2,16 @@
 
 use log::Level;
 
-use super::Machine;
+use super::{Machine, READ_AGAIN};
 use crate::keys::MasterKey;
 use crate::opening::act::{Act, AttemptOutcome, Event, Repeat};
 use crate::opening::messages::Message;
 use crate::opening::places::Places;
 use crate::opening::snapshot::Snapshot;
 use crate::theft::{Assessment, BootResponse, ResetCause, TheftState};
-use crate::vault::{EventKind, LocateError, OpenedBy, PersonName, Policy, Proven, ProvenRecords};
+use crate::vault::{
+    EventKind, LocateError, OpenedBy, PersonName, Policy, Proven, ProvenRecords, VaultError,
+};
 
 /// The act whose answer is expected, and its purpose.
 pub(super) enum Pending {
@@ -158,6 +160,14 @@ impl Machine {
 
     fn vault_found(&mut self, found: Result<Box<Snapshot>, LocateError>, then: AfterLocating) {
         self.places = found.as_deref().map(places_of).unwrap_or_default();
+        // A cable that is loose, a controller that begins anew: no device event
+        // tells that the disk answers again.
+        let failed = match &found {
+            Ok(found) => found.slots().err().map(LocateError::from),
+            Err(error) => Some(*error),
+        };
+        let failed = matches!(failed, Some(LocateError::Vault(VaultError::Device(_))));
+        self.read_again = failed.then(|| self.turn.now + READ_AGAIN);
         self.vault = found;
         self.after_locating(then);
     }

@@ -21,6 +21,9 @@ impl Machine {
             TypedMeaning::Nothing => self.say(Message::Nothing),
             TypedMeaning::NoSuchCommand => self.say(Message::NoSuchCommand),
             TypedMeaning::Cancelled => self.cancel(),
+            TypedMeaning::DeadKey => self.say(Message::DeadKey {
+                is_hidden: !self.dialogue.question.is_shown(),
+            }),
             TypedMeaning::Answer(line) => self.answer(line),
         }
     }

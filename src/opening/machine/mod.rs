@@ -35,6 +35,10 @@ use crate::vault::{
 use answers::{AfterLocating, Pending};
 use recovery::Recovery;
 
+/// How long after a read of the vault has failed it is read again. A disk that
+/// fails may take as long as that for one read.
+const READ_AGAIN: Duration = Duration::from_secs(30);
+
 /// How long after typing somebody counts as still there.
 const STILL_THERE: Duration = Duration::from_secs(60);
 
@@ -43,6 +47,8 @@ pub struct Machine {
     /// The kernel's random id of this boot.
     boot_id: [u8; 16],
     vault: Result<Box<Snapshot>, LocateError>,
+    /// When it is read again, where a read has failed.
+    read_again: Option<Duration>,
     places: Places,
     observations: Observations,
     conclusions: Conclusions,
@@ -100,6 +106,7 @@ impl Machine {
         Self {
             boot_id,
             vault: Err(LocateError::NoPartition),
+            read_again: None,
             places: Places::default(),
             observations: Observations::default(),
             conclusions: Conclusions::default(),
@@ -196,7 +203,10 @@ impl Machine {
         let leaves = typed.filter(|at| self.conclusions.goes_on && *at > now);
         let forgets = self.dialogue.change.as_ref().map(|change| change.until);
         let changes = self.progress_at(now).next_change();
-        [changes, leaves, forgets].into_iter().flatten().min()
+        [changes, leaves, forgets, self.read_again]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     // Not inlined: it is called from many places and would be copied to each.
@@ -239,7 +249,10 @@ impl Machine {
 
     fn tick(&mut self) {
         self.give_up_change();
-        if self.has_next() {
+        if self.read_again.is_some_and(|due| due <= self.turn.now) {
+            self.read_again = None;
+            self.find_vault(AfterLocating::Nothing);
+        } else if self.has_next() {
             self.ask(Act::Try(Attempt::Place), Pending::Place);
         } else {
             self.judge();

@@ -243,6 +243,17 @@ impl Display for Message {
             Self::NoSuchCommand => {
                 f.write_str("Type one of the words of the menu, or its digit.")
             }
+            Self::DeadKey { is_hidden } => {
+                let from_the_start = match is_hidden {
+                    true => "\nType it again from the start.",
+                    false => "",
+                };
+                write!(
+                    f,
+                    "That key types nothing. For the digits at the right of the keyboard, press Num\n\
+                     Lock first.{from_the_start}"
+                )
+            }
             Self::LookingAgain => f.write_str("Looking again ..."),
             Self::Checking => f.write_str("Checking ...\n"),
             Self::WrongPin { pause } => again(f, &"The PIN is wrong.", *pause),

@@ -151,6 +151,9 @@ pub enum Message {
     Help,
     /// The word is not in the menu.
     NoSuchCommand,
+    /// A key was pressed that types nothing. `is_hidden`: what stood in the
+    /// line cannot be seen, and is forgotten.
+    DeadKey { is_hidden: bool },
     /// The answer to `retry`.
     LookingAgain,
     /// An entry is being tried, which takes a moment.

@@ -70,4 +70,7 @@ pub struct OwnAddress {
     pub prefix: u8,
     /// The router to other networks, if one is to be used.
     pub router: Option<IpAddr>,
+    /// Whether the card gets it while the server is locked. Otherwise only the
+    /// neighbours are asked from it.
+    pub set_at_boot: bool,
 }

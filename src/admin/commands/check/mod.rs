@@ -18,6 +18,8 @@ use crate::admin::problem::{Exit, Problem, Result};
 use check_result::{CheckResult, Severity, as_text, conclusion, worst};
 use facts::{Facts, gather};
 
+pub use initramfs::{ModulesOptions, print_modules};
+
 /// Looks at the place, the vault, the installed initramfs, MariaDB and the list
 /// of sticks. Nothing is changed.
 ///
@@ -87,6 +89,7 @@ mod tests {
                 kernels: Vec::new(),
                 scripts: false,
                 panic: false,
+                hardening: Default::default(),
             },
             vault: Err(LocateError::NoPartition),
             key_servers: Vec::new(),

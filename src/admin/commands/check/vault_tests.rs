@@ -156,6 +156,7 @@ fn changed_and_silent_factors_keep_the_exit_code() {
             address: address.into(),
             prefix: 24,
             router: None,
+            set_at_boot: true,
         };
         address_changes.push(AddressChange {
             before: own([10, 0, 0, 10]),

@@ -97,6 +97,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     };
     let asked = servers.iter().map(|enrolled| enrolled.server.address.ip());
     own_addresses::add_towards_servers(&mut own, asked);
+    own_addresses::add_senders(&mut own, &chosen);
     own_addresses::announce(&own);
     let surroundings = neighbour_addresses::surroundings();
     if surroundings.vlans {
@@ -105,8 +106,8 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     if let Some(words) = strength::of_a_lone_server(surroundings, need) {
         println!("{words}");
     }
-    let before = unlocked.vault.slots();
-    let rearms = before.is_err();
+    let before = SlotTable::to_extend(unlocked.vault.slots())?;
+    let rearms = before.is_none();
     let before = before.unwrap_or_default();
     tell_what_goes(&before, options.second);
     if options.key_servers.tang.is_empty() && has_servers(&before, name) {

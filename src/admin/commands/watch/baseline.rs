@@ -11,8 +11,11 @@ use crate::environment::{
 use crate::keys::MasterKey;
 use crate::opening::places::Places;
 use crate::opening::snapshot::Snapshot;
+use crate::sys::clock;
 use crate::theft::WatchPolicy;
-use crate::vault::{EnvironmentSlot, Group, Header, Label, SlotTable, Unproven};
+use crate::vault::{
+    EnvironmentSlot, EventKind, Group, Header, Label, LoggedEvent, OpenedBy, SlotTable, Unproven,
+};
 
 /// What the watch compares with, and the policy that it follows.
 pub struct Baseline {
@@ -25,6 +28,8 @@ pub struct Baseline {
     /// believed as it stands: whoever wrote a wrong one on the disk could stop
     /// the database or destroy the pepper as well, or delete the watch.
     pub enrolled: bool,
+    /// Whether what stands here may be taken for the place where it is not.
+    pub may_adopt: bool,
 }
 
 impl Baseline {
@@ -52,6 +57,9 @@ impl Baseline {
                 policy: snapshot.theft_policy().watch,
                 watched: WatchedNeighbours::as_found(labels.iter(), need, &observed),
                 enrolled: false,
+                may_adopt: vault
+                    .events()
+                    .is_ok_and(|events| may_adopt(&events, clock::boot_id())),
             });
         };
         let altered = |what: String| Problem::failed(what, "Use a backup stick to open it.");
@@ -64,8 +72,21 @@ impl Baseline {
             policy: proven.policy.theft.watch,
             watched,
             enrolled: true,
+            may_adopt: false,
         })
     }
+}
+
+/// A boot that an enrolled place has opened adopts no other one: the server may
+/// have been carried there since, and the watch been started anew.
+fn may_adopt(events: &[LoggedEvent], boot_id: [u8; 16]) -> bool {
+    let by_place = |event: &LoggedEvent| {
+        let EventKind::Released { by, .. } = &event.kind else {
+            return false;
+        };
+        event.boot_id == boot_id && matches!(by, OpenedBy::Environment { .. })
+    };
+    !events.iter().any(by_place)
 }
 
 /// The neighbours that the policy lists; none where it cannot be read.
@@ -92,4 +113,41 @@ fn open_by_place<'a>(
 ) -> Option<(&'a EnvironmentSlot, MasterKey)> {
     let opened = Places::of(slots).try_all(header, slots, observed)?;
     Some((slots.environments.get(opened.at)?, opened.key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::{FactorCounts, Thresholds};
+
+    fn released(boot: u8, by: OpenedBy) -> LoggedEvent {
+        let kind = EventKind::Released {
+            by,
+            milliseconds: 300,
+        };
+        LoggedEvent {
+            number: 1,
+            time: 1,
+            boot_id: [boot; 16],
+            kind,
+        }
+    }
+
+    #[test]
+    fn a_server_that_its_place_has_opened_learns_no_thiefs_network() {
+        let by_place = || OpenedBy::Environment {
+            place: "home".try_into().unwrap(),
+            same: FactorCounts::default(),
+            need: Thresholds::default(),
+        };
+        let by_stick = || OpenedBy::Stick {
+            label: "office".try_into().unwrap(),
+        };
+        let this_boot = [2; 16];
+        assert!(!may_adopt(&[released(2, by_place())], this_boot));
+        // The boot before, and a person who has opened it elsewhere.
+        let log = [released(1, by_place()), released(2, by_stick())];
+        assert!(may_adopt(&log, this_boot));
+        assert!(may_adopt(&[], this_boot));
+    }
 }

@@ -12,23 +12,16 @@ use std::time::Duration;
 
 use crate::admin::problem::{Problem, Result};
 use crate::admin::watch_service::{Report, ReportFile};
-use crate::sys::{clock, kmsg, memory};
+use crate::sys::{clock, kmsg};
 use crate::theft::{AlarmChange, OnAlarm, Sample, TimedSample, Watch};
 use baseline::Baseline;
 
 /// Runs `stayput watch`. Returns when there is nothing to watch.
 ///
 /// # Errors
-/// When its memory cannot be locked, another watch runs, or the vault cannot be
-/// read.
+/// When another watch runs, or the vault cannot be read.
 pub fn run() -> Result<()> {
     kmsg::use_for_logging();
-    memory::keep_private().map_err(|errno| {
-        Problem::failed(
-            format!("Memory cannot be locked: {errno}"),
-            "Run the command as root.",
-        )
-    })?;
     let mut file = ReportFile::begin().map_err(|error| {
         Problem::failed(
             format!("The watch cannot begin: {error}"),
@@ -47,6 +40,7 @@ pub fn run() -> Result<()> {
 /// Takes the baseline. Until the settling time is over it tries again, because
 /// the network may start more slowly. `None` where there is nothing to watch.
 fn baseline_in_time() -> Result<Option<Baseline>> {
+    let mut told = false;
     loop {
         let baseline = Baseline::take()?;
         if baseline.policy.on_alarm == OnAlarm::Off {
@@ -56,8 +50,14 @@ fn baseline_in_time() -> Result<Option<Baseline>> {
             return Ok((baseline.watched.need() > 0).then_some(baseline));
         }
         let settled = clock::since_boot() >= baseline.policy.settle();
-        if settled && baseline.watched.count() > 0 {
+        if settled && baseline.may_adopt && baseline.watched.count() > 0 {
             return Ok(Some(baseline));
+        }
+        if settled && !baseline.may_adopt && !std::mem::replace(&mut told, true) {
+            log::warn!(
+                "the place has opened this server at its start and does not open it now: nobody \
+                 is watched until it does"
+            );
         }
         sleep(baseline.policy.every());
     }
@@ -83,6 +83,7 @@ fn watch(baseline: &Baseline, file: &mut ReportFile) {
         policy,
         watched,
         enrolled,
+        ..
     } = baseline;
     let mut machine = Watch::new(*policy);
     let mut report = Report {

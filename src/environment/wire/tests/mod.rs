@@ -3,7 +3,7 @@
 
 mod own_addresses;
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use std::fs::File;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -114,9 +114,13 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn link() -> Link {
+/// The server's card, put up. The station's one was there before.
+fn link(wire: &Wire) -> Link {
     let name = "card".try_into().unwrap();
-    Link::open(interface::index("card").unwrap(), name, true).unwrap()
+    let link = Link::open(interface::index("card").unwrap(), name, true).unwrap();
+    let is_there = |_| run_in(&wire.there(), || interface::is_running("far"));
+    assert!(until(Duration::from_secs(5), is_there));
+    link
 }
 
 /// Calls `done` until it returns true, for `patience` at most; returns whether
@@ -132,9 +136,9 @@ fn until(patience: Duration, mut done: impl FnMut(Instant) -> bool) -> bool {
     false
 }
 
-fn heard(target: &str) -> Option<Value> {
+fn heard(wire: &Wire, target: &str) -> Option<Value> {
     let label: Label = neighbour_label(ip(target));
-    let mut neighbours = Neighbours::with_links(&label, Links::of([link()]));
+    let mut neighbours = Neighbours::with_links(&label, Links::of([link(wire)]));
     let mut value = None;
     until(Duration::from_secs(5), |now| {
         if neighbours.next().is_some_and(|due| now >= due) {
@@ -152,7 +156,7 @@ fn a_neighbour_is_heard_and_the_card_is_down_again_afterwards() {
     wire.far("addr add 192.168.77.1/24 dev far");
     wire.far("addr add fe80::1/64 dev far nodad");
     for target in ["192.168.77.1", "fe80::1"] {
-        let value = wire.inside(|| heard(target));
+        let value = wire.inside(|| heard(&wire, target));
         assert_eq!(
             value.as_deref(),
             Some(&[0, 0x0d, 0xb9, 0x41, 0x7a, 1][..]),
@@ -162,11 +166,56 @@ fn a_neighbour_is_heard_and_the_card_is_down_again_afterwards() {
     }
 }
 
+/// The senders of the ARP packets that the other end hears while the server asks
+/// for `target`, for as long as it takes to ask several times.
+fn senders(wire: &Wire, target: &str) -> Vec<Ipv4Addr> {
+    std::thread::scope(|scope| {
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let far = scope.spawn(move || {
+            run_in(&wire.there(), || {
+                let socket = PacketSocket::arp(interface::index("far").unwrap()).unwrap();
+                ready.send(()).unwrap();
+                let mut senders = Vec::new();
+                let mut buffer = [0; 64];
+                until(Duration::from_secs(3), |_| {
+                    while let Some(packet) = socket.receive(&mut buffer) {
+                        senders.push(Ipv4Addr::from(
+                            <[u8; 4]>::try_from(&packet[14..18]).unwrap(),
+                        ));
+                    }
+                    false
+                });
+                senders
+            })
+        });
+        is_ready.recv().unwrap();
+        wire.inside(|| heard(wire, target));
+        far.join().unwrap()
+    })
+}
+
+#[test]
+fn a_silent_neighbour_is_asked_by_a_station_and_never_probed() {
+    let wire = Wire::new("station");
+    wire.near("link set card up");
+    wire.near("addr add 192.168.77.50/24 dev card");
+    let own = Ipv4Addr::new(192, 168, 77, 50);
+    let senders = senders(&wire, "192.168.77.1");
+    assert!(senders.len() > 2, "{senders:?}");
+    assert!(senders.iter().all(|sender| *sender == own), "{senders:?}");
+}
+
+#[test]
+fn a_server_without_an_address_probes_once() {
+    let wire = Wire::new("nobody");
+    assert_eq!(senders(&wire, "192.168.77.1"), [Ipv4Addr::UNSPECIFIED]);
+}
+
 #[test]
 fn the_first_question_on_a_card_that_was_down_is_not_lost() {
     let wire = Wire::new("first");
     wire.inside(|| {
-        let link = link();
+        let link = link(&wire);
         let question = arp::probe(link.mac, [192, 168, 77, 1].into());
         assert_eq!(link.arp.send(BROADCAST, &question), Ok(()));
     });
@@ -176,7 +225,7 @@ fn the_first_question_on_a_card_that_was_down_is_not_lost() {
 fn a_card_that_udev_renames_meanwhile_is_down_again_afterwards() {
     let wire = Wire::new("renamed");
     wire.inside(|| {
-        let mut links = Links::of([link()]);
+        let mut links = Links::of([link(&wire)]);
         interface::set_up("card", false).unwrap();
         wire.near("link set card name eno1");
         interface::set_up("eno1", true).unwrap();
@@ -190,6 +239,24 @@ fn a_card_that_udev_renames_meanwhile_is_down_again_afterwards() {
     });
 }
 
+#[test]
+fn a_card_stays_up_when_somebody_has_the_server_look_again() {
+    let wire = Wire::new("again");
+    wire.inside(|| {
+        let label = neighbour_label(ip("192.168.77.1"));
+        let mut neighbours = Neighbours::with_links(&label, Links::of([link(&wire)]));
+        let ups = || std::fs::read_to_string("/sys/class/net/card/carrier_up_count").unwrap();
+        let carrier = |_| interface::has_carrier("card");
+        assert!(until(Duration::from_secs(5), carrier));
+        let before = ups();
+        neighbours.turn_to(core::iter::empty(), Instant::now());
+        assert_eq!(neighbours.next(), None, "nobody is to be asked");
+        neighbours.turn_to(core::iter::empty(), Instant::now());
+        assert!(interface::has_carrier("card"));
+        assert_eq!(ups(), before);
+    });
+}
+
 fn has(address: &str) -> bool {
     let found = route::addresses(interface::index("card").unwrap()).unwrap();
     found.iter().any(|found| found.address == ip(address))
@@ -199,7 +266,7 @@ fn has(address: &str) -> bool {
 fn a_card_that_somebody_else_sets_up_meanwhile_stays_up() {
     let wire = Wire::new("somebodys");
     wire.inside(|| {
-        let link = link();
+        let link = link(&wire);
         wire.near("addr add 10.9.8.7/16 dev card");
         drop(link);
         assert_eq!(interface::is_up("card"), Ok(true));
@@ -212,10 +279,10 @@ fn only_a_neighbour_that_was_asked_is_heard_and_no_echo() {
     let wire = Wire::new("echo");
     wire.inside(|| {
         let label = neighbour_label(ip("192.168.77.1"));
-        let link = link();
+        let link = link(&wire);
         let own = link.mac;
-        let neighbours = Neighbours::with_links(&label, Links::of([link]));
-        let says = |mac: interface::Mac, address: [u8; 4]| {
+        let mut neighbours = Neighbours::with_links(&label, Links::of([link]));
+        let mut says = |mac: interface::Mac, address: [u8; 4]| {
             let mut reply = arp::announcement(mac, address.into());
             // A reply, where the announcement is a question.
             reply[7] = 2;

@@ -20,6 +20,7 @@ fn claim_of(address: &str, router: Option<&str>, rank: u8) -> Claim {
         address: ip(address),
         prefix: 24,
         router: router.map(ip),
+        set_at_boot: true,
     };
     Claim::new(own, &[ip(OWN), ip(SECOND), ip(OWN_6)], rank, Instant::now())
 }
@@ -42,7 +43,7 @@ fn a_free_address_is_used_and_nothing_of_it_is_left_behind() {
     let wire = Wire::new("free");
     wire.far("addr add 192.168.77.1/24 dev far");
     wire.inside(|| {
-        let link = link();
+        let link = link(&wire);
         let carrier = |_| interface::has_carrier("card");
         assert!(until(Duration::from_secs(5), carrier));
         let mut claim = claim(Some("192.168.77.1"));
@@ -68,7 +69,7 @@ fn an_address_that_another_station_has_is_not_used() {
     let wire = Wire::new("taken");
     wire.far(&format!("addr add {OWN}/24 dev far"));
     wire.inside(|| {
-        let link = link();
+        let link = link(&wire);
         let mut claim = claim(None);
         assert!(!maintain(&mut claim, &link, || has(OWN)));
     });
@@ -79,7 +80,7 @@ fn a_duplicate_ipv6_address_is_given_up_for_a_while() {
     let wire = Wire::new("taken6");
     wire.far(&format!("addr add {OWN_6}/64 dev far nodad"));
     wire.inside(|| {
-        let link = link();
+        let link = link(&wire);
         let mut claim = claim_of(OWN_6, None, 0);
         assert!(maintain(&mut claim, &link, || has(OWN_6)), "tentatively");
         let gone = || until(Duration::from_secs(10), |_| !has(OWN_6));
@@ -98,7 +99,7 @@ fn a_duplicate_ipv6_address_is_given_up_for_a_while() {
 fn an_address_claimed_later_is_removed() {
     let wire = Wire::new("late");
     wire.inside(|| {
-        let link = link();
+        let link = link(&wire);
         let mut claim = claim(None);
         assert!(maintain(&mut claim, &link, || has(OWN)));
         wire.far(&format!("addr add {OWN}/24 dev far"));
@@ -119,7 +120,7 @@ fn a_card_that_has_an_address_keeps_it_and_gets_no_other() {
     for theirs in ["10.9.8.7", OWN] {
         let with_prefix = format!("{theirs}/24");
         wire.inside(|| {
-            let link = link();
+            let link = link(&wire);
             wire.near(&format!("addr add {with_prefix} dev card"));
             let mut claim = claim(None);
             let gets_ours = || theirs != OWN && has(OWN);
@@ -135,7 +136,7 @@ fn a_card_that_has_an_address_keeps_it_and_gets_no_other() {
 fn probes_echoes_and_other_addresses_are_no_claims() {
     let wire = Wire::new("claims");
     wire.inside(|| {
-        let link = link();
+        let link = link(&wire);
         let mut claim = claim(None);
         assert!(maintain(&mut claim, &link, || has(OWN)));
         let station = [0, 0x0d, 0xb9, 0x41, 0x7a, 1];
@@ -164,7 +165,7 @@ fn probes_echoes_and_other_addresses_are_no_claims() {
 fn addresses_of_two_places_coexist_and_the_homes_router_leads() {
     let wire = Wire::new("two");
     wire.inside(|| {
-        let link = link();
+        let link = link(&wire);
         let mut second = claim_of(SECOND, Some("10.1.2.1"), 1);
         let mut home = claim(Some("192.168.77.1"));
         let both = || has(OWN) && has(SECOND);
@@ -189,7 +190,7 @@ fn addresses_of_two_places_coexist_and_the_homes_router_leads() {
 fn an_address_left_by_a_killed_stage_is_taken_over() {
     let wire = Wire::new("killed");
     wire.inside(|| {
-        let link = link();
+        let link = link(&wire);
         let mut first = claim(None);
         assert!(maintain(&mut first, &link, || has(OWN)));
         // Killed: the address stays.

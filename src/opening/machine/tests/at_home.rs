@@ -194,3 +194,15 @@ fn disk_that_comes_late_is_found_when_it_comes() {
     boot.turn();
     assert!(boot.released());
 }
+
+#[test]
+fn disk_that_answers_again_is_read_without_being_plugged_in_anew() {
+    let mut clinic = Clinic::new();
+    clinic.is_broken = true;
+    let mut boot = clinic.starts();
+    boot.hears("home");
+    boot.runs_until(100);
+    boot.clinic.is_broken = false;
+    boot.passes(31);
+    assert!(boot.released());
+}

@@ -129,6 +129,11 @@ impl<'a> Boot<'a> {
         self.tell(Event::Typed(Typed::Cancel));
     }
 
+    /// An arrow, or a digit of the keypad without Num Lock.
+    pub fn presses_dead_key(&mut self) {
+        self.tell(Event::Typed(Typed::DeadKey));
+    }
+
     /// Plugs this server's stick in.
     pub fn gets_stick(&mut self) {
         let file = self.clinic.stick.clone();

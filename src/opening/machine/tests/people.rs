@@ -47,6 +47,21 @@ fn a_stick_of_somebody_else_is_told_from_ours() {
 }
 
 #[test]
+fn a_keypad_without_num_lock_is_told_from_a_wrong_pin() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.presses_dead_key();
+    assert!(boot.said("press Num\nLock first."));
+    assert!(!boot.said("from the start"));
+    boot.gets_stick();
+    boot.turn();
+    boot.presses_dead_key();
+    assert!(boot.said("Type it again from the start."));
+    boot.types(PIN);
+    assert!(boot.released());
+}
+
+#[test]
 fn a_pin_that_is_not_typed_is_no_wrong_one() {
     let mut clinic = Clinic::new();
     let mut boot = at_the_prompt(&mut clinic);

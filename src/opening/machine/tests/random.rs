@@ -18,6 +18,7 @@ enum Happens {
     Hears(&'static str),
     Types(&'static str),
     Escape,
+    DeadKey,
     StickIn,
     StickOfOthers,
     SticksOut,
@@ -54,6 +55,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         2 => prop::sample::select(vec!["home", "elsewhere"]).prop_map(Happens::Hears),
         8 => prop::sample::select(LINES.to_vec()).prop_map(Happens::Types),
         1 => Just(Happens::Escape),
+        1 => Just(Happens::DeadKey),
         2 => Just(Happens::StickIn),
         1 => Just(Happens::StickOfOthers),
         1 => Just(Happens::SticksOut),
@@ -91,6 +93,7 @@ impl Boot<'_> {
             Happens::Hears(place) => self.hears(place),
             Happens::Types(line) => self.types(line),
             Happens::Escape => self.presses_escape(),
+            Happens::DeadKey => self.presses_dead_key(),
             Happens::StickIn => self.gets_stick(),
             Happens::StickOfOthers => self.gets(None),
             Happens::SticksOut => self.loses_sticks(),
@@ -101,7 +104,7 @@ impl Boot<'_> {
             }
             Happens::Tampered => self.clinic.vault.claim_policy(&Policy::default()),
         }
-        if let Happens::Types(_) | Happens::Escape = happens {
+        if let Happens::Types(_) | Happens::Escape | Happens::DeadKey = happens {
             let answered = self.done[before..]
                 .iter()
                 .any(|done| matches!(done, Done::Said(_) | Done::Asked(_) | Done::StatusShown));

@@ -6,16 +6,20 @@ use std::path::{Path, PathBuf};
 
 use super::modules::{Need, canonical};
 use crate::sys::interface::InterfaceName;
+use crate::sys::sysfs;
 
 /// Needs of this machine's wired network `cards`, of the `disk` that holds the
 /// vault, of its USB controllers and keyboards. `root` is `/` but in tests.
 pub fn needs(root: &Path, cards: &[InterfaceName], disk: Option<&str>) -> Vec<Need> {
     let mut needs = Vec::new();
     for name in cards {
-        let card = root.join("sys/class/net").join(&**name).join("device");
-        if let Ok(device) = card.canonicalize() {
+        let card = root.join("sys/class/net").join(&**name);
+        // One without a cable, or that nobody has switched on, reaches no
+        // neighbour; a card that is plugged in now and then is one of those.
+        let is_used = sysfs::read_text::<1>(&card.join("carrier")).as_deref() == Some("1");
+        if let Ok(device) = card.join("device").canonicalize() {
             let what = format!("network card {name}");
-            walk(root, &device, &what, true, &mut needs);
+            walk(root, &device, &what, is_used, &mut needs);
         }
     }
     if let Some(disk) = disk
@@ -49,7 +53,7 @@ pub fn needs(root: &Path, cards: &[InterfaceName], disk: Option<&str>) -> Vec<Ne
 
 /// The entries of a folder with their canonical paths.
 fn devices(folder: &Path) -> Vec<(String, PathBuf)> {
-    let names = crate::sys::sysfs::list(folder).into_iter();
+    let names = sysfs::list(folder).into_iter();
     let devices = names.filter_map(|name| {
         let path = folder.join(&*name).canonicalize().ok()?;
         Some((name.to_string(), path))
@@ -151,6 +155,14 @@ mod tests {
             "virtio:d1",
         );
         class(root, "class/net", "eth0", &card, "device");
+        fs::write(root.join("sys/class/net/eth0/carrier"), "1\n").unwrap();
+        let spare = device(
+            root,
+            "pci0000:00/0000:00:06.0",
+            Some("r8125"),
+            "pci:v000010EC",
+        );
+        class(root, "class/net", "eth1", &spare, "device");
         device(
             root,
             "pci0000:00/0000:00:04.0",
@@ -181,7 +193,7 @@ mod tests {
             fs::write(input.join("capabilities/key"), format!("{keys}\n")).unwrap();
             class(root, "class/input", name, &input, "");
         }
-        let cards = ["eth0".try_into().unwrap()];
+        let cards = ["eth0", "eth1"].map(|name| name.try_into().unwrap());
         let needs = needs(root, &cards, Some("vda"));
         let found: Vec<(&str, bool)> = needs
             .iter()
@@ -193,6 +205,7 @@ mod tests {
                 ("virtio_net", true),
                 ("virtio_pci", true),
                 ("pcieportdrv", true),
+                ("r8125", false),
                 ("virtio_blk", true),
                 ("xhci_pci", false),
                 ("hid_generic", false),

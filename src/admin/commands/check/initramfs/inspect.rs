@@ -10,6 +10,7 @@ use std::process::Command;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::mkdtemp;
 
+use super::hardening::Hardening;
 use super::modules::{KernelModules, Need, canonical, of_every_server};
 use super::order::{ORDER, before, scripts, touches_disks};
 use super::{Image, InitramfsFacts, InstalledCopy, Kernel, NoImage, hardware, kernels};
@@ -34,9 +35,7 @@ pub fn inspect(place: &VaultConf) -> InitramfsFacts {
     let running = nix::sys::utsname::uname().ok();
     let running = running.map(|name| name.release().to_string_lossy().into_owned());
     let versions = kernels::installed(&names("/boot"), &names("/lib/modules"));
-    let disk = locate::disk_of(place);
-    let mut needs = hardware::needs(Path::new("/"), &interface::wired(), disk.as_deref());
-    needs.extend(of_every_server());
+    let needs = needs(locate::disk_of(place).as_deref());
     let kernels = versions.into_iter().enumerate();
     let kernels = kernels.map(|(at, version)| Kernel {
         is_next: at == 0 || running.as_ref() == Some(&version),
@@ -52,7 +51,20 @@ pub fn inspect(place: &VaultConf) -> InitramfsFacts {
                 && fs::read(path).is_ok_and(|there| there == text.as_bytes())
         }),
         panic: words.any(|word| word.starts_with("panic=")),
+        hardening: Hardening::of(&module_settings(), &needs, &command_line),
     }
+}
+
+/// What the boot stage needs on this machine, with the vault on this `disk`.
+pub(super) fn needs(disk: Option<&str>) -> Vec<Need> {
+    let mut needs = hardware::needs(Path::new("/"), &interface::wired(), disk);
+    needs.extend(of_every_server());
+    needs
+}
+
+/// What modprobe(8) goes by; nothing where it cannot be run.
+fn module_settings() -> String {
+    program::run(Command::new("/sbin/modprobe").arg("--showconfig"), "").unwrap_or_default()
 }
 
 fn names(folder: &str) -> Vec<String> {
@@ -68,7 +80,7 @@ fn inspect_image(version: &str, place: &VaultConf, needs: &[Need]) -> Result<Ima
         Err(error) => return Err(NoImage::Unreadable(error.to_string())),
     };
     let io = |error: io::Error| NoImage::Unreadable(error.to_string());
-    let modules = kernel_modules(Path::new("/lib/modules").join(version).as_path()).map_err(io)?;
+    let modules = kernel_modules(version).map_err(io)?;
     let free = statvfs(ROOM).map_err(|errno| io(errno.into()))?;
     let free = free.blocks_available() as u64 * free.fragment_size() as u64;
     if free / GROWS < bytes {
@@ -111,7 +123,10 @@ impl Drop for Room {
     }
 }
 
-fn kernel_modules(folder: &Path) -> io::Result<KernelModules> {
+/// # Errors
+/// When depmod(8) has written nothing for this kernel.
+pub(super) fn kernel_modules(version: &str) -> io::Result<KernelModules> {
+    let folder = Path::new("/lib/modules").join(version);
     let text = |name: &str| fs::read_to_string(folder.join(name));
     Ok(KernelModules::parse(
         &text("modules.dep")?,

@@ -1,16 +1,20 @@
 //! The installed initramfs: does it hold this boot stage, and what the stage
 //! needs on this machine? Pure; [`inspect`] gathers.
 
+mod hardening;
 mod hardware;
 mod inspect;
 mod kernels;
 mod modules;
 mod order;
+mod supply;
 
 use super::check_result::{CheckResult, Severity};
+use hardening::Hardening;
 use modules::Missing;
 
 pub use inspect::inspect;
+pub use supply::{ModulesOptions, run as print_modules};
 
 /// How a file in the initramfs compares with the installed one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +68,7 @@ pub struct InitramfsFacts {
     pub scripts: bool,
     /// The kernel's command line has a `panic=` of its own.
     pub panic: bool,
+    pub hardening: Hardening,
 }
 
 const INSTALL: &str = "stayput install";
@@ -92,6 +97,7 @@ pub fn judge(facts: &InitramfsFacts) -> Vec<CheckResult> {
             INSTALL,
         ));
     }
+    results.extend(hardening::judge(&facts.hardening));
     results
 }
 
@@ -220,6 +226,7 @@ mod tests {
             }],
             scripts: true,
             panic: true,
+            hardening: Hardening::default(),
         };
         let results = judge(&facts);
         let results = results.iter();
@@ -335,6 +342,7 @@ mod tests {
             kernels: Vec::new(),
             scripts: false,
             panic: false,
+            hardening: Hardening::default(),
         };
         let results = judge(&facts);
         assert_eq!(results[0].severity, Severity::Unknown);

@@ -28,6 +28,14 @@ impl Need {
             if_known: false,
         }
     }
+
+    fn lacks(&self, module: String) -> Missing {
+        Missing {
+            module,
+            device: self.device.clone(),
+            vital: self.vital,
+        }
+    }
 }
 
 /// What every server needs: to ask the neighbours, to read a stick with either
@@ -102,6 +110,23 @@ impl KernelModules {
         self.built_in.contains(module) || self.dependencies.contains_key(module)
     }
 
+    /// The modules of this kernel that meet these needs, built-in ones left out,
+    /// and what it has no module for.
+    pub fn supply(&self, needs: &[Need]) -> (BTreeSet<String>, Vec<Missing>) {
+        let (mut modules, mut missing) = (BTreeSet::new(), Vec::new());
+        for need in needs {
+            let candidates = self.candidates(need);
+            if candidates.is_empty()
+                && let Some(module) = need.modules.first().filter(|_| !need.if_known)
+            {
+                missing.push(need.lacks(module.clone()));
+            }
+            let candidates = candidates.into_iter();
+            modules.extend(candidates.filter(|module| !self.built_in.contains(module)));
+        }
+        (modules, missing)
+    }
+
     /// The needs that an image with these modules does not meet.
     pub fn missing(&self, needs: &[Need], image: &BTreeSet<String>) -> Vec<Missing> {
         let mut missing: Vec<Missing> = Vec::new();
@@ -111,23 +136,28 @@ impl KernelModules {
             };
             match missing.iter_mut().find(|known| known.module == module) {
                 Some(known) => known.vital |= need.vital,
-                None => missing.push(Missing {
-                    module,
-                    device: need.device.clone(),
-                    vital: need.vital,
-                }),
+                None => missing.push(need.lacks(module)),
             }
         }
         missing
     }
 
+    /// The modules of this kernel any of which meets the need.
+    fn candidates(&self, need: &Need) -> Vec<String> {
+        let named = need.modules.iter().filter(|module| self.knows(module));
+        let named: Vec<String> = named.cloned().collect();
+        match named.is_empty() {
+            true => {
+                let aliases = need.modalias.iter();
+                aliases.flat_map(|alias| self.resolve(alias)).collect()
+            }
+            false => named,
+        }
+    }
+
     /// The module that keeps this need from being met.
     fn lacking(&self, need: &Need, image: &BTreeSet<String>) -> Option<String> {
-        let named = need.modules.iter().filter(|module| self.knows(module));
-        let mut candidates: Vec<String> = named.cloned().collect();
-        if candidates.is_empty() {
-            candidates.extend(need.modalias.iter().flat_map(|alias| self.resolve(alias)));
-        }
+        let candidates = self.candidates(need);
         if candidates.is_empty() {
             return need.modules.first().filter(|_| !need.if_known).cloned();
         }

@@ -120,18 +120,24 @@ fn missing_module_is_named_once_with_its_most_vital_use() {
 }
 
 #[test]
-fn what_the_hook_demands_is_what_is_looked_for() {
-    let hook = include_str!("../../../../../initramfs-hooks/hooks/stayput");
-    let needed = hook
-        .lines()
-        .find_map(|line| line.strip_prefix("needed=\""))
-        .unwrap();
-    let needed: Vec<&str> = needed.trim_end_matches('"').split_whitespace().collect();
-    let looked_for = of_every_server();
-    for module in needed {
-        let found = looked_for.iter().any(|need| need.modules == [module]);
-        assert!(found, "{module}");
-    }
+fn a_kernel_without_a_cards_driver_still_gets_everything_else() {
+    let needs = [
+        Need::of("network card eth0", &["r8125"], true),
+        Need::of("backup sticks", &["usb_storage"], false),
+        Need::of("a keyboard", &["atkbd"], false),
+        Need {
+            modalias: Some("pci:v00008086d000010B5sv000017AAsd00001234bc02sc00i00".into()),
+            ..Need::of("network card eth1", &["e1000_old"], true)
+        },
+        Need {
+            if_known: true,
+            ..Need::of("a bridge", &["pcieportdrv"], true)
+        },
+    ];
+    let (modules, missing) = kernel().supply(&needs);
+    assert_eq!(modules, image(&["usb_storage", "e1000"]));
+    assert_eq!(names(&missing), ["r8125"]);
+    assert_eq!(missing[0].device, "network card eth0");
 }
 
 #[test]
@@ -173,7 +179,9 @@ proptest! {
     fn hostile_lists_are_read_to_the_end(dep in ".{0,200}", alias in ".{0,200}", name in ".{0,60}") {
         let kernel = KernelModules::parse(&dep, &alias, alias.clone());
         let need = Need { modalias: Some(name.clone()), ..Need::of("x", &[&name], true) };
-        kernel.missing(&[need], &BTreeSet::new());
+        let needs = [need];
+        kernel.missing(&needs, &BTreeSet::new());
+        kernel.supply(&needs);
         matches(alias.as_bytes(), name.as_bytes());
     }
 

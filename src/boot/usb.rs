@@ -1,0 +1,134 @@
+//! USB at the prompt: sticks and keyboards that are plugged in work there, on a
+//! system that is hardened against them too. Whoever stands in front of a
+//! locked server has nothing else.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::sys::sysfs;
+
+/// What sticks and keyboards need, and what that needs in turn. Each is named,
+/// because `--ignore-install` (modprobe(8)) counts for named modules alone.
+const MODULES: [&str; 25] = [
+    "usb_common",
+    "usbcore",
+    "xhci_hcd",
+    "xhci_pci",
+    "ehci_hcd",
+    "ehci_pci",
+    "ohci_hcd",
+    "ohci_pci",
+    "uhci_hcd",
+    "scsi_common",
+    "scsi_mod",
+    "sd_mod",
+    "usb_storage",
+    "uas",
+    "fat",
+    "vfat",
+    "nls_cp437",
+    "nls_ascii",
+    "mbcache",
+    "jbd2",
+    "crc32c_generic",
+    "ext4",
+    "hid",
+    "usbhid",
+    "hid_generic",
+];
+
+/// Loads them, beside the stage: words like `install usb-storage /bin/true` in
+/// /etc/modprobe.d, of which the initramfs has a copy, keep udev and the kernel
+/// from it. A module that this kernel lacks, or has built in, is passed over.
+pub fn load_modules() {
+    let started = Command::new("/sbin/modprobe")
+        .args(["--all", "--quiet", "--ignore-install"])
+        .args(MODULES)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    if let Err(error) = started {
+        log::warn!("modprobe cannot be run: {error}");
+    }
+}
+
+/// USB devices may be used as long as it lives, whatever
+/// `usbcore.authorized_default` says (Documentation/usb/authorization.rst of the
+/// kernel). Dropping it puts back what was there.
+#[derive(Default)]
+pub struct Admission {
+    /// Files, and what stood in them.
+    before: Vec<(PathBuf, sysfs::Name)>,
+}
+
+impl Admission {
+    /// For the devices that are plugged in, and those that will be.
+    pub fn of_all_devices() -> Self {
+        Self::below(Path::new("/sys/bus/usb/devices"))
+    }
+
+    fn below(devices: &Path) -> Self {
+        let mut admission = Self::default();
+        let names = sysfs::list(devices);
+        // Whoever comes meanwhile finds the default changed.
+        for file in ["authorized_default", "authorized"] {
+            for name in &names {
+                admission.allow(devices.join(&**name).join(file));
+            }
+        }
+        admission
+    }
+
+    fn allow(&mut self, file: PathBuf) {
+        let Some(before) = sysfs::read_text::<63>(&file).filter(|text| text != "1") else {
+            return;
+        };
+        match fs::write(&file, "1") {
+            Ok(()) => self.before.push((file, before)),
+            Err(error) => log::warn!("{}: {error}", file.display()),
+        }
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        for (file, before) in &self.before {
+            // What was unplugged meanwhile has no file any more.
+            let _ = fs::write(file, before.as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hardened_system_takes_a_stick_at_the_prompt_and_is_as_before() {
+        let devices = tempfile::tempdir().unwrap();
+        let file = |device: &str, name: &str| devices.path().join(device).join(name);
+        let put = |device: &str, name: &str, text: &str| {
+            fs::create_dir_all(devices.path().join(device)).unwrap();
+            fs::write(file(device, name), text).unwrap();
+        };
+        put("usb1", "authorized_default", "0\n");
+        put("usb1", "authorized", "1\n");
+        put("usb2", "authorized_default", "2\n");
+        put("1-1", "authorized", "0\n");
+        // An interface has no such file.
+        fs::create_dir_all(devices.path().join("1-1:1.0")).unwrap();
+        let read = |device: &str, name: &str| fs::read_to_string(file(device, name)).unwrap();
+
+        let admission = Admission::below(devices.path());
+        assert_eq!(read("usb1", "authorized_default"), "1");
+        assert_eq!(read("usb2", "authorized_default"), "1");
+        assert_eq!(read("1-1", "authorized"), "1");
+        drop(admission);
+        assert_eq!(read("usb1", "authorized_default"), "0");
+        assert_eq!(read("usb2", "authorized_default"), "2");
+        assert_eq!(read("1-1", "authorized"), "0");
+        assert_eq!(read("usb1", "authorized"), "1\n", "never touched");
+    }
+}
