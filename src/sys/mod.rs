@@ -4,6 +4,7 @@
 pub mod attributes;
 pub mod beneath;
 pub mod block;
+pub mod child;
 pub mod clock;
 pub mod detached_mount;
 pub mod hangup;
