@@ -8,6 +8,7 @@ use crate::environment::{
 };
 use crate::keys::{MasterKey, RecoveryCode, Secret32, TypedCode};
 use crate::release::mariadb::{CheckFile, KeyFile};
+use crate::stick::answer::{ANSWER_BYTES, decode};
 use crate::stick::{StickFile, file_names};
 use crate::vault::gpt::{Gpt, entries_at, is_protective, mbr_partition_id};
 use crate::vault::{
@@ -61,6 +62,15 @@ pub fn stick_file(bytes: &[u8]) {
     let _ = file_names(&header.server_id);
     let _ = StickFile::parse(bytes, &header);
     let _ = StickFile::parse(&StickFile::with_right_digest(bytes), &header);
+}
+
+/// Parses what the child that reads a stick says of a volume; the bytes are cut,
+/// or filled up with zeros.
+pub fn stick_answer(bytes: &[u8]) {
+    let mut whole = vec![0; ANSWER_BYTES];
+    let length = bytes.len().min(ANSWER_BYTES);
+    whole[..length].copy_from_slice(&bytes[..length]);
+    let _ = decode(&whole);
 }
 
 /// Parses vault.conf.

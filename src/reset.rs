@@ -60,7 +60,7 @@ impl Reset<'_> {
         };
         let (destroyed, noted) = match vault {
             Ok((vault, destroyed)) => {
-                let noted = self.note(vault, destroyed.is_ok().then_some(begun), wiped);
+                let noted = self.note(vault, destroyed.is_ok().then_some(begun), &wiped);
                 (destroyed.map_err(LocateError::from), noted)
             }
             Err(error) => (Err(error), Ok(())),
@@ -79,10 +79,10 @@ impl Reset<'_> {
         &self,
         vault: &mut Vault<VaultDisk>,
         begun: Option<u64>,
-        wiped: Wiped,
+        wiped: &Wiped,
     ) -> Result<(), VaultError> {
         let cause = self.cause;
-        let Wiped { wiped, left } = wiped;
+        let Wiped { wiped, left, .. } = *wiped;
         let sticks = (wiped + left > 0).then_some(EventKind::SticksWiped { wiped, left });
         begun
             .map(|begun| EventKind::Reset { cause, begun })

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use builder::MachineBuilder;
 
@@ -80,13 +80,8 @@ impl Machine {
         controller: UsbController,
         model: UsbModel,
     ) -> Result<String> {
-        self.sticks += 1;
-        let id = format!("stick{}", self.sticks);
         let file = stick.image().display().to_string();
-        self.qmp.execute(
-            "blockdev-add",
-            json!({"node-name": id, "driver": "raw", "file": {"driver": "file", "filename": file}}),
-        )?;
+        let id = self.add_stick(json!({"driver": "file", "filename": file}))?;
         let bus = match controller {
             UsbController::Xhci => "xhci.0",
             UsbController::Ehci => "ehci.0",
@@ -115,6 +110,44 @@ impl Machine {
                 )?
             }
         };
+        Ok(id)
+    }
+
+    /// Plugs a stick in (xhci, bulk-only) that hangs after its first 4 KiB: from
+    /// then on one byte is read in a second. QEMU itself reads a sector, and so
+    /// does the guest's driver before it shows a disk; then the guest looks for
+    /// partitions. Half a minute later it resets the stick, for which QEMU waits
+    /// as long.
+    pub fn plug_hanging(&mut self, stick: &Stick) -> Result {
+        let group = "hanging";
+        self.qmp.execute(
+            "object-add",
+            json!({
+                "qom-type": "throttle-group", "id": group,
+                "limits": {"bps-total": 1, "bps-total-max": 2048},
+            }),
+        )?;
+        let file = stick.image().display().to_string();
+        let id = self.add_stick(json!({
+            "driver": "throttle", "throttle-group": group,
+            "file": {"driver": "file", "filename": file},
+        }))?;
+        self.qmp.execute(
+            "device_add",
+            json!({"driver": "usb-storage", "id": id, "bus": "xhci.0", "drive": id,
+                   "removable": true, "serial": id}),
+        )?;
+        Ok(())
+    }
+
+    /// What a stick is made of; gives its name.
+    fn add_stick(&mut self, file: Value) -> Result<String> {
+        self.sticks += 1;
+        let id = format!("stick{}", self.sticks);
+        self.qmp.execute(
+            "blockdev-add",
+            json!({"node-name": id, "driver": "raw", "file": file}),
+        )?;
         Ok(id)
     }
 

@@ -34,6 +34,25 @@ impl Stick {
         Self::formatted(filesystem, 0)
     }
 
+    /// Pulled out while a file on it was open and deleted: ext4 on the whole
+    /// device, with that file in its list of orphans and a journal to replay.
+    pub fn with_orphan() -> Result<Self> {
+        let stick = Self::whole_disk(Filesystem::Ext4)?;
+        stick.write("temporary", &[7; 300_000])?;
+        let about = stick.debugfs("stat temporary", false)?;
+        let inode = about.split_whitespace().nth(1);
+        let inode = inode.ok_or_else(|| Failure::new(format!("no inode: {about}")))?;
+        for request in [
+            "unlink temporary",
+            &format!("set_inode_field <{inode}> links_count 0"),
+            &format!("set_super_value last_orphan {inode}"),
+            "feature needs_recovery",
+        ] {
+            stick.debugfs(request, true)?;
+        }
+        Ok(stick)
+    }
+
     /// Nothing on it that any system knows.
     pub fn noise() -> Result<Self> {
         let stick = Self::blank()?;

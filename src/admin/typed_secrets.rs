@@ -15,6 +15,9 @@ use crate::vault::{EventKind, PassphraseOutcome, Vault, VaultError};
 
 /// Time from a wrong passphrase to the answer.
 const WRONG_TAKES: Duration = Duration::from_secs(3);
+/// How long one for duress waits for the sticks: one that hangs must not show
+/// which it was.
+const STICKS_TAKE: Duration = Duration::from_secs(1);
 
 /// Asks for a passphrase and returns the master key that it opens. A passphrase
 /// for duress destroys the key, and is called wrong like any other.
@@ -72,7 +75,7 @@ fn was_reset_unseen(vault: &Vault<VaultDisk>) -> bool {
 /// Destroys what `stayput reset` destroys, without a word. MariaDB is stopped
 /// in the background.
 fn reset_unseen(vault: &mut Vault<VaultDisk>) {
-    let keys = PluggedKeys::beside(vault);
+    let keys = PluggedKeys::found_within(STICKS_TAKE, vault);
     let list = vault.unproven_sticks().unwrap_or_default();
     let list = list.as_claimed();
     let cause = ResetCause::Duress;

@@ -6,6 +6,9 @@ use clap::Parser;
 use stayput::admin::cli::Cli;
 
 fn main() -> ExitCode {
+    if let Some(code) = stayput::stick::run_as_child() {
+        return code;
+    }
     match Cli::parse().run() {
         Ok(code) => code,
         Err(problem) => {

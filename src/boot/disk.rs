@@ -1,6 +1,8 @@
 //! The vault on its disk. Only this file of the stage opens it, and each
 //! function here closes it again.
 
+use std::path::PathBuf;
+
 use crate::environment::{
     ChosenFactor, HOME, Observed, SECOND, add_second_place, count_by_group, enrol, opens_again,
     table_with_place, usual_thresholds,
@@ -17,8 +19,8 @@ use crate::theft::ResetCause;
 use crate::vault::locate::{self, LocateError, VaultDisk};
 use crate::vault::partitions::FoundPartition;
 use crate::vault::{
-    Count, Destroyed, EventKind, FactorCounts, Header, KnownCode, LoggedEvent, Passphrases,
-    ProvenRecords, SlotTable, StickList, Unproven, Vault, VaultConf, VaultError, wrong_entries,
+    Count, Destroyed, EventKind, FactorCounts, KnownCode, LoggedEvent, Passphrases, ProvenRecords,
+    SlotTable, StickList, Unproven, Vault, VaultConf, VaultError, wrong_entries,
 };
 
 /// Finds and opens the vault.
@@ -72,20 +74,15 @@ impl Disk {
         Ok(())
     }
 
-    /// Finds this server's keys on plugged sticks.
-    pub fn plugged_keys(&self, header: &Header) -> PluggedKeys {
-        let own = self.name().map(|name| name.as_str());
-        PluggedKeys::find(header, own)
-    }
-
     /// Destroys the pepper, the slots and the released keys, and with `wipe`
-    /// the `plugged` keys: see [`Reset::destroy`].
+    /// the `plugged` keys: see [`Reset::destroy`]. Also returns the devices that
+    /// were to be wiped and were not.
     pub fn destroy(
         &self,
         cause: ResetCause,
         plugged: &PluggedKeys,
         wipe: bool,
-    ) -> Result<Destroyed, LocateError> {
+    ) -> (Result<Destroyed, LocateError>, Vec<PathBuf>) {
         let reset = Reset {
             cause,
             plugged,
@@ -95,7 +92,7 @@ impl Disk {
         // Nothing runs yet that could read the released files.
         let done = reset.destroy(vault.as_mut().map_err(|error| *error), || ());
         tell_unwritten(done.noted);
-        done.destroyed
+        (done.destroyed, done.wiped.unwiped)
     }
 
     /// Checks the records that decide about a release.

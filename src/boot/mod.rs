@@ -11,7 +11,7 @@ mod restore_links;
 mod run;
 mod screen;
 mod status;
-mod stick_watch;
+mod sticks;
 mod timings;
 mod uevent;
 mod usb;
@@ -22,6 +22,7 @@ use std::time::Instant;
 
 use crate::opening::act::StageEnd;
 use crate::release::revoke;
+use crate::stick::run_as_child;
 use crate::sys::{kmsg, memory, sysfs};
 use crate::vault::{VAULT_CONF, VAULT_CONF_BYTES, VaultConf};
 
@@ -30,13 +31,17 @@ use crate::vault::{VAULT_CONF, VAULT_CONF_BYTES, VaultConf};
 const WITHOUT_KEYS: u8 = 10;
 
 /// Runs the boot stage. With the argument `put-back` and names of network cards
-/// it only restores these cards for the real system.
+/// it only restores these cards for the real system; as the child that reads or
+/// wipes a stick it does only that.
 ///
 /// Returns success after a release, or [`WITHOUT_KEYS`]; then the boot goes on.
 /// After any other exit code the initramfs script starts the stage again. Only
 /// a release leaves keys in memory.
 pub fn run() -> ExitCode {
     let start = Instant::now();
+    if let Some(code) = run_as_child() {
+        return code;
+    }
     kmsg::use_for_logging();
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some("put-back") {

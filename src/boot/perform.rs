@@ -14,7 +14,7 @@ use crate::opening::host::Host;
 use crate::opening::messages::{Hint, LoginNotice, NotRemembered};
 use crate::release::notice::{Topic, put as put_notice};
 use crate::release::release;
-use crate::stick::{self, PluggedKeys};
+use crate::stick::PluggedKeys;
 use crate::sys::power;
 use crate::vault::{Label, Policy, Proven};
 
@@ -37,20 +37,19 @@ impl Host for Stage {
             }
             Act::ReadStick(stick) => {
                 let header = &self.machine.vault()?.header;
-                let read = stick::read_any(&stick, header);
-                return Some(Event::StickRead(stick, read.map(Box::new)));
+                self.sticks.read(stick, header);
             }
             Act::CountEntries => return Some(Event::Entries(self.disk.wrong_entries())),
             Act::Try(attempt) => return Some(Event::Tried(self.attempt(&attempt))),
             Act::ReadTheft { plugged } => {
-                let records = self.disk.theft().map(|records| TheftRecords {
-                    plugged: match plugged {
-                        true => self.plugged_keys().ids(),
-                        false => Vec::new(),
-                    },
-                    ..records
-                });
-                return Some(Event::Theft(records));
+                let plugged = match plugged {
+                    true => self.plugged_keys().ids(),
+                    false => Vec::new(),
+                };
+                let records = self.disk.theft();
+                return Some(Event::Theft(
+                    records.map(|records| TheftRecords { plugged, ..records }),
+                ));
             }
             Act::Strike {
                 strikes,
@@ -59,9 +58,9 @@ impl Host for Stage {
             } => return Some(Event::Struck(self.disk.strike(strikes, boot_id, of))),
             Act::FindPluggedKeys => return Some(Event::PluggedKeys(self.plugged_keys().ids())),
             Act::Destroy { cause, wipe } => {
-                let plugged = self.plugged_keys();
-                let destroyed = self.disk.destroy(cause, &plugged, wipe);
-                return Some(Event::Destroyed(destroyed));
+                // They were looked for when it was decided; the pepper comes first.
+                let (destroyed, unwiped) = self.disk.destroy(cause, &self.sticks.keys(), wipe);
+                return Some(Event::Destroyed { destroyed, unwiped });
             }
             Act::Prove(key) => return Some(Event::Proved(self.disk.prove(&key).map(Box::new))),
             Act::Release(key, policy) => {
@@ -135,11 +134,11 @@ impl Stage {
 
     /// Finds this server's keys on plugged sticks. Without the vault they
     /// cannot be told from others, and none is found.
-    fn plugged_keys(&self) -> PluggedKeys {
-        let found = self.machine.vault();
-        found.map_or_else(PluggedKeys::default, |found| {
-            self.disk.plugged_keys(&found.header)
-        })
+    fn plugged_keys(&mut self) -> PluggedKeys {
+        let Some(found) = self.machine.vault() else {
+            return PluggedKeys::default();
+        };
+        self.sticks.plugged_keys(&found.header)
     }
 
     /// Observes this place and enrols it with the usual thresholds.

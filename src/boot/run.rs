@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::disk::Disk;
 use super::screen::Screen;
-use super::stick_watch::StickWatch;
+use super::sticks::Sticks;
 use super::timings::Timings;
 use super::uevent::{DeviceKind, device_kind};
 use super::usb::Admission;
@@ -27,7 +27,7 @@ pub struct Stage {
     pub(super) servers: KeyServers,
     uevents: Option<UeventSocket>,
     pub(super) screen: Screen,
-    pub(super) sticks: StickWatch,
+    pub(super) sticks: Sticks,
     /// Once there is a prompt.
     pub(super) admission: Option<Admission>,
     pub(super) timings: Timings,
@@ -49,7 +49,7 @@ impl Stage {
                 .inspect_err(|errno| log::warn!("no device events: {errno}"))
                 .ok(),
             screen: Screen::default(),
-            sticks: StickWatch::default(),
+            sticks: Sticks::default(),
             admission: None,
             end: None,
         };
@@ -76,6 +76,7 @@ impl Stage {
             self.hear_devices();
             self.hear_neighbours();
             self.hear_servers();
+            self.hear_sticks();
             for typed in self.screen.typed() {
                 self.tell(Event::Typed(typed));
                 if let Some(end) = self.end {
@@ -97,10 +98,8 @@ impl Stage {
             let turn_due = self.machine.next(self.timings.since_start());
             let turn_due = turn_due.map(|after: Duration| self.timings.started() + after);
             let server_due = self.servers.next();
-            // Without the vault no stick is read, nor waited for.
-            let stick_due = self.machine.vault().and_then(|_| self.sticks.next());
             let key_due = self.screen.consoles.next();
-            [turn_due, ask_due, server_due, stick_due, key_due]
+            [turn_due, ask_due, server_due, key_due]
                 .into_iter()
                 .flatten()
                 .min()
@@ -109,6 +108,7 @@ impl Stage {
             self.uevents.as_ref(),
             self.neighbours.as_ref(),
             &self.servers,
+            &self.sticks,
             &self.screen.consoles,
             until,
         );
@@ -169,6 +169,12 @@ impl Stage {
         if !said.is_empty() {
             self.timings.server_answered();
             self.tell(Event::Answers(&said));
+        }
+    }
+
+    fn hear_sticks(&mut self) {
+        for answer in self.sticks.answers() {
+            self.tell(answer);
         }
     }
 

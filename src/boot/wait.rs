@@ -6,11 +6,13 @@ use std::time::Instant;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::console::Consoles;
+use super::sticks::Sticks;
 use crate::environment::{KeyServers, Neighbours};
 use crate::sys::uevent::UeventSocket;
 
 /// Longest wait in milliseconds: sticks are looked for at least this often,
-/// should an event be missed.
+/// should an event be missed. A stick that hangs before its partitions were read
+/// has none.
 const LONGEST: u16 = 1000;
 
 /// Returns when a source can be read, when a console takes output again, at
@@ -19,13 +21,15 @@ pub fn wait(
     uevents: Option<&UeventSocket>,
     neighbours: Option<&Neighbours>,
     servers: &KeyServers,
+    sticks: &Sticks,
     consoles: &Consoles,
     until: Option<Instant>,
 ) {
     let readable = uevents
         .map(UeventSocket::as_fd)
         .into_iter()
-        .chain(neighbours.into_iter().flat_map(Neighbours::sockets));
+        .chain(neighbours.into_iter().flat_map(Neighbours::sockets))
+        .chain(sticks.children());
     let mut console_flags = PollFlags::POLLIN;
     if consoles.is_behind() {
         console_flags |= PollFlags::POLLOUT;

@@ -1,6 +1,7 @@
 //! The events that the machine hears of, and the acts that it orders.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 use super::dialogue::{Question, Typed, TypedLine};
 use super::messages::{LoginNotice, Message, NotChanged, NotRemembered, Reason};
@@ -29,6 +30,8 @@ pub enum Event<'a> {
     Answers(&'a [(Label, Value)]),
     /// Somebody typed at a console.
     Typed(Typed),
+    /// A stick that was to be read ([`Act::ReadStick`]) has answered.
+    StickRead(Stick, Result<Box<StickFile>, StickError>),
 
     /// Answers [`Act::FindVault`].
     Vault(Result<Box<Snapshot>, LocateError>),
@@ -42,8 +45,6 @@ pub enum Event<'a> {
         /// Sticks that were plugged in.
         news: Vec<Stick>,
     },
-    /// Answers [`Act::ReadStick`].
-    StickRead(Stick, Result<Box<StickFile>, StickError>),
     /// Answers [`Act::CountEntries`]: wrong entries since the server last
     /// opened.
     Entries(u32),
@@ -56,7 +57,11 @@ pub enum Event<'a> {
     /// Answers [`Act::FindPluggedKeys`]: the ids of the sticks.
     PluggedKeys(Vec<[u8; 8]>),
     /// Answers [`Act::Destroy`].
-    Destroyed(Result<Destroyed, LocateError>),
+    Destroyed {
+        destroyed: Result<Destroyed, LocateError>,
+        /// Devices that were to be wiped and were not.
+        unwiped: Vec<PathBuf>,
+    },
     /// Answers [`Act::Prove`].
     Proved(Result<Box<ProvenRecords>, LocateError>),
     /// Answers [`Act::Release`]: milliseconds from the stage's start until the
@@ -165,8 +170,6 @@ pub enum Act {
     /// Looks which sticks were plugged in or pulled out. Answered by
     /// [`Event::Sticks`].
     LookForSticks,
-    /// Reads this server's file from a stick. Answered by [`Event::StickRead`].
-    ReadStick(Stick),
     /// Counts the wrong entries in the vault's log. Answered by
     /// [`Event::Entries`].
     CountEntries,
@@ -223,6 +226,9 @@ pub enum Act {
         used: UsedWayIn,
     },
 
+    /// Reads this server's file from a stick. [`Event::StickRead`] follows when
+    /// the stick answers, which may take long, or for ever.
+    ReadStick(Stick),
     /// Appends an event to the vault's log.
     Note {
         /// What happened.

@@ -6,6 +6,7 @@ use core::time::Duration;
 use zeroize::Zeroizing;
 
 use super::menu::Command;
+use super::reading::SticksBeingRead;
 use crate::keys::{MasterKey, TypedCode};
 use crate::stick::{PIN_MAX, Stick, StickFile};
 use crate::vault::PersonName;
@@ -111,6 +112,8 @@ pub struct Dialogue {
     pub question: Question,
     /// The stick that waits for its PIN.
     pub stick: Option<WaitingStick>,
+    /// Sticks whose answer is still to come.
+    pub being_read: SticksBeingRead,
     /// The groups of a recovery code that were typed so far.
     pub code: Option<TypedCode>,
     /// The passphrase change in progress.
@@ -141,11 +144,13 @@ impl Dialogue {
         self.change = None;
     }
 
-    /// Whether a stick waits for its PIN, or somebody has typed within
-    /// `while_ago`.
+    /// Whether a stick waits for its PIN or may still answer, or somebody has
+    /// typed within `while_ago`.
     pub fn is_somebody_there(&self, now: Duration, while_ago: Duration) -> bool {
         let typed = self.last_typed.map(|at| now.saturating_sub(at));
-        self.stick.is_some() || typed.is_some_and(|since| since < while_ago)
+        self.stick.is_some()
+            || self.being_read.next().is_some()
+            || typed.is_some_and(|since| since < while_ago)
     }
 }
 

@@ -13,6 +13,7 @@ pub mod machine;
 pub mod menu;
 pub mod messages;
 pub mod places;
+pub mod reading;
 pub mod snapshot;
 
 pub use assessment::Situation;

@@ -1,50 +1,47 @@
 //! This server's keys on the sticks that are plugged in: what a reset destroys
 //! and what it must leave.
 
-use std::path::PathBuf;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use super::{StickInfo, plugged_in, volume};
+use super::hearing::{ANSWERS_WITHIN, Wiping, wait_for};
+use super::{Stick, StickInfo};
 use crate::theft::WayBack;
 use crate::vault::{Header, KnownStick, StickList};
-#[cfg(feature = "admin")]
-use crate::vault::{Vault, locate::VaultDisk};
 
 /// Volumes of plugged sticks that hold this server's key.
+///
+/// A stick that does not answer is not among them. It is not wiped either, so
+/// that what it may hold goes on to open the server: nobody keeps a reset from
+/// being done by plugging in a stick that hangs, and no last way in is destroyed.
 #[derive(Default)]
 pub struct PluggedKeys {
     keys: Vec<(PathBuf, StickInfo)>,
+    silent: Vec<PathBuf>,
 }
 
 /// What became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wiped {
     /// Volumes whose key file was destroyed.
     pub wiped: u8,
     /// Could not be wiped, or must not be.
     pub left: u8,
+    /// Devices that were to be wiped and were not: they take no writes, or do not
+    /// answer. Some of these may hold no key of this server.
+    pub unwiped: Vec<PathBuf>,
 }
 
 impl PluggedKeys {
-    /// Looks at every stick but `own_disk`, which holds the vault.
-    #[inline(never)]
-    pub fn find(header: &Header, own_disk: Option<&str>) -> Self {
-        let volumes = plugged_in()
-            .into_iter()
-            .filter(|stick| Some(stick.disk.as_str()) != own_disk)
-            .flat_map(|stick| stick.volumes);
-        let keys = volumes.filter_map(|volume| {
-            let file = volume::read(&volume, header).ok()?;
-            Some((volume, file.info))
-        });
-        Self {
-            keys: keys.collect(),
-        }
+    /// One more that was found.
+    pub fn add(&mut self, volume: &Path, info: &StickInfo) {
+        self.keys.push((volume.to_path_buf(), info.clone()));
     }
 
-    /// Looks at every stick but the disk that this vault is on.
-    #[cfg(feature = "admin")]
-    pub fn beside(vault: &Vault<VaultDisk>) -> Self {
-        Self::find(vault.header(), Some(vault.disk()))
+    /// A stick that does not answer.
+    pub fn add_silent(&mut self, stick: &Stick) {
+        self.silent.push(Path::new("/dev").join(&*stick.disk));
     }
 
     /// Whether the owner gets in when all of these are lost.
@@ -73,26 +70,53 @@ impl PluggedKeys {
         self.keys.iter().map(|(volume, _)| volume)
     }
 
-    /// Destroys the keys on all of them.
+    /// Disks that do not answer.
+    pub fn silent(&self) -> &[PathBuf] {
+        &self.silent
+    }
+
+    /// Destroys the keys on all of them, and says nothing; returns after
+    /// [`ANSWERS_WITHIN`] at the latest. A child that has not ended by then goes
+    /// on, as far as its stick does.
     pub fn wipe(&self) -> Wiped {
-        let mut result = Wiped::default();
-        for (volume, info) in &self.keys {
-            match volume::wipe(volume, &info.server_id) {
-                Ok(()) => result.wiped = result.wiped.saturating_add(1),
-                Err(error) => {
-                    log::error!("{} was not wiped: {error}", volume.display());
-                    result.left = result.left.saturating_add(1);
+        let begin = |(volume, info): &(PathBuf, StickInfo)| {
+            (Wiping::begin(volume, &info.server_id).ok(), volume.clone())
+        };
+        let mut wiping: Vec<_> = self.keys.iter().map(begin).collect();
+        let until = Instant::now() + ANSWERS_WITHIN;
+        let mut wiped: u8 = 0;
+        let mut unwiped = self.silent.clone();
+        loop {
+            wiping.retain_mut(|(wiping, volume)| {
+                match wiping.as_mut().and_then(Wiping::go_on) {
+                    None => return true,
+                    Some(Ok(())) => wiped = wiped.saturating_add(1),
+                    Some(Err(_)) => unwiped.push(volume.clone()),
                 }
+                false
+            });
+            let waiting = wiping.iter().filter_map(|(wiping, _)| wiping.as_ref());
+            if !wait_for(waiting.map(Wiping::as_fd), until) {
+                break;
             }
         }
-        result
+        unwiped.extend(wiping.into_iter().map(|(_, volume)| volume));
+        Wiped {
+            wiped,
+            left: self.count().saturating_sub(wiped),
+            unwiped,
+        }
     }
 
     /// Leaves them as they are: they may be the last way in.
     pub fn leave(&self) -> Wiped {
         Wiped {
-            wiped: 0,
-            left: self.keys.len().try_into().unwrap_or(u8::MAX),
+            left: self.count(),
+            ..Wiped::default()
         }
+    }
+
+    fn count(&self) -> u8 {
+        self.keys.len().try_into().unwrap_or(u8::MAX)
     }
 }

@@ -4,54 +4,58 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
+use zeroize::Zeroizing;
 
 use super::file::{STICK_FILE_BYTES, StickError, StickFile, file_names};
 use super::filesystem::{Filesystem, START};
 use crate::keys::random_bytes;
 use crate::sys::block::DirectFile;
-use crate::sys::mount::{Access, mount_device, unmount, unmount_lazily};
+use crate::sys::detached_mount::DetachedMount;
+use crate::sys::mount::Access;
+use crate::sys::write_protection::WriteProtection;
 use crate::vault::{BLOCK_SIZE, Header, ServerId};
 
-const MOUNT_POINT: &str = "/run/stayput-stick";
 const FOLDER: &str = "stayput";
 const README: &str = include_str!("readme.txt");
 
 /// A mounted volume; dropping it unmounts.
-struct Mounted;
+struct Mounted {
+    // Dropped first: the device is let go when nothing is mounted any more.
+    mount: DetachedMount,
+    _protected: Option<WriteProtection>,
+}
 
 impl Mounted {
     fn begin(device: &Path, access: Access) -> Result<Self, StickError> {
         let filesystem = filesystem_of(device).ok_or(StickError::Unreadable)?;
-        let target = Path::new(MOUNT_POINT);
-        fs::create_dir_all(target).map_err(|_| StickError::Unreadable)?;
-        let options = match access {
-            Access::ReadOnly => filesystem.read_only_options(),
-            Access::ReadWrite => "",
-        };
         let mount =
-            |access, options| mount_device(device, target, filesystem.name(), access, options);
-        let result = match mount(access, options) {
-            // Mounted elsewhere for writing: the kernel wants the same here.
-            Err(Errno::EBUSY) if access == Access::ReadOnly => mount(Access::ReadWrite, ""),
-            result => result,
+            |access, options| DetachedMount::new(device, filesystem.name(), access, options);
+        let (mount, protected) = match access {
+            Access::ReadOnly => {
+                let protected = WriteProtection::begin(device);
+                let protected = protected.map_err(|_| StickError::Unreadable)?;
+                let mount = match mount(access, filesystem.read_only_options()) {
+                    // Mounted elsewhere for writing: the kernel wants the same here.
+                    Err(Errno::EBUSY) => mount(Access::ReadWrite, ""),
+                    result => result,
+                };
+                (mount, protected)
+            }
+            Access::ReadWrite => (mount(access, ""), None),
         };
-        result.map_err(|_| StickError::Unreadable)?;
-        Ok(Self)
+        Ok(Self {
+            mount: mount.map_err(|_| StickError::Unreadable)?,
+            _protected: protected,
+        })
     }
-}
 
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let target = Path::new(MOUNT_POINT);
-        if unmount(target).is_err() {
-            let _ = unmount_lazily(target);
-        }
-        let _ = fs::remove_dir(target);
+    fn folder(&self) -> PathBuf {
+        self.mount.path().join(FOLDER)
     }
 }
 
@@ -87,25 +91,49 @@ pub fn read(device: &Path, header: &Header) -> Result<StickFile, StickError> {
 /// # Errors
 /// [`StickError`]: what is wrong with it.
 pub fn read_copies(device: &Path, header: &Header) -> Result<Copies, StickError> {
-    let _mounted = Mounted::begin(device, Access::ReadOnly)?;
+    copies_of(&read_unchecked(device, &header.server_id)?, header)
+}
+
+/// The bytes of a key file as they are: of whatever length, and empty where it
+/// cannot be read. Without a PIN they are as good as the key.
+pub type UncheckedFile = Zeroizing<Vec<u8>>;
+
+/// Reads the files under the names of this server's two copies, as
+/// [`read_copies`] does; one of them is there at least. Nobody has looked into
+/// them.
+///
+/// # Errors
+/// [`StickError::Unreadable`], [`StickError::OtherServer`], [`StickError::NoKey`].
+pub fn read_unchecked(
+    device: &Path,
+    server_id: &ServerId,
+) -> Result<[Option<UncheckedFile>; 2], StickError> {
+    let mounted = Mounted::begin(device, Access::ReadOnly)?;
     let folder = open(
-        &Path::new(MOUNT_POINT).join(FOLDER),
+        &mounted.folder(),
         OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
         Mode::empty(),
     )
     .map_err(|_| StickError::NoKey)?;
-    let copies: Vec<Result<StickFile, StickError>> = file_names(&header.server_id)
-        .iter()
-        .filter_map(|name| read_file(&folder, name))
-        .map(|bytes| StickFile::parse(&bytes, header))
-        .collect();
-    choose(copies).unwrap_or_else(|| {
-        Err(if has_other_keys() {
-            StickError::OtherServer
-        } else {
-            StickError::NoKey
-        })
-    })
+    let files = file_names(server_id).map(|name| read_file(&folder, &name));
+    match files {
+        [None, None] if has_other_keys(&mounted.folder()) => Err(StickError::OtherServer),
+        [None, None] => Err(StickError::NoKey),
+        files => Ok(files),
+    }
+}
+
+/// What these files are worth to this server.
+///
+/// # Errors
+/// [`StickError`]: what is wrong with the last of them.
+pub fn copies_of(
+    files: &[Option<UncheckedFile>; 2],
+    header: &Header,
+) -> Result<Copies, StickError> {
+    let files = files.iter().flatten();
+    let copies = files.map(|bytes| StickFile::parse(bytes, header));
+    choose(copies.collect()).unwrap_or(Err(StickError::NoKey))
 }
 
 /// The copy that is whole; else what is wrong with the last one. `None` when
@@ -125,7 +153,7 @@ fn choose(copies: Vec<Result<StickFile, StickError>>) -> Option<Result<Copies, S
 }
 
 /// A regular file's bytes, at most one more than a key file has.
-fn read_file(folder: &OwnedFd, name: &str) -> Option<Vec<u8>> {
+fn read_file(folder: &OwnedFd, name: &str) -> Option<UncheckedFile> {
     // Without O_NONBLOCK a pipe of that name would hold the boot up for ever.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let fd = openat(folder.as_fd(), name, flags, Mode::empty()).ok()?;
@@ -133,17 +161,18 @@ fn read_file(folder: &OwnedFd, name: &str) -> Option<Vec<u8>> {
     if kind != SFlag::S_IFREG {
         return None;
     }
-    let mut bytes = Vec::with_capacity(STICK_FILE_BYTES + 1);
+    // With room to see the end: one that has to grow would leave its bytes behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * STICK_FILE_BYTES));
     let mut file = File::from(fd).take(STICK_FILE_BYTES as u64 + 1);
     match file.read_to_end(&mut bytes) {
         Ok(_) => Some(bytes),
         // A file that cannot be read is a damaged one.
-        Err(_) => Some(Vec::new()),
+        Err(_) => Some(UncheckedFile::default()),
     }
 }
 
-fn has_other_keys() -> bool {
-    let Ok(entries) = fs::read_dir(Path::new(MOUNT_POINT).join(FOLDER)) else {
+fn has_other_keys(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else {
         return false;
     };
     entries.take(256).filter_map(Result::ok).any(|entry| {
@@ -160,9 +189,9 @@ fn has_other_keys() -> bool {
 /// # Errors
 /// What the filesystem says; ENODEV when there is none that is known.
 pub fn write(device: &Path, file: &StickFile) -> io::Result<()> {
-    let _mounted = Mounted::begin(device, Access::ReadWrite)
+    let mounted = Mounted::begin(device, Access::ReadWrite)
         .map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
-    let folder = Path::new(MOUNT_POINT).join(FOLDER);
+    let folder = mounted.folder();
     fs::create_dir_all(&folder)?;
     let bytes = file.encode();
     for name in file_names(&file.info.server_id) {
@@ -170,7 +199,7 @@ pub fn write(device: &Path, file: &StickFile) -> io::Result<()> {
     }
     write_file(&folder, "README.txt", README.as_bytes())?;
     File::open(&folder)?.sync_all()?;
-    File::open(MOUNT_POINT)?.sync_all()
+    File::open(mounted.mount.path())?.sync_all()
 }
 
 fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -188,9 +217,9 @@ fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// What the filesystem says; ENODEV when there is none that is known.
 pub fn wipe(device: &Path, server_id: &ServerId) -> io::Result<()> {
-    let _mounted = Mounted::begin(device, Access::ReadWrite)
+    let mounted = Mounted::begin(device, Access::ReadWrite)
         .map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
-    let folder = Path::new(MOUNT_POINT).join(FOLDER);
+    let folder = mounted.folder();
     wipe_in(&folder, server_id)?;
     File::open(&folder)?.sync_all()
 }

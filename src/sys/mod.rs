@@ -4,7 +4,9 @@
 pub mod attributes;
 pub mod beneath;
 pub mod block;
+pub mod child;
 pub mod clock;
+pub mod detached_mount;
 pub mod hangup;
 pub mod interface;
 pub mod kmsg;
@@ -19,3 +21,4 @@ pub mod sysfs;
 pub mod tcp;
 pub mod terminal;
 pub mod uevent;
+pub mod write_protection;

@@ -1,5 +1,6 @@
 //! Reads small files and directories of /sys and /proc, with bounds.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -56,6 +57,16 @@ pub fn list(path: &Path) -> std::vec::Vec<Name> {
         .collect();
     names.sort_unstable();
     names
+}
+
+/// Whether a device's directory below /sys/devices is behind a USB bus, which is
+/// `usb1` or another number.
+pub fn is_on_usb(device: &Path) -> bool {
+    let is_bus = |part: &OsStr| {
+        let number = part.to_str().and_then(|part| part.strip_prefix("usb"));
+        number.is_some_and(|number| number.bytes().any(|b| b.is_ascii_digit()))
+    };
+    device.iter().any(is_bus)
 }
 
 #[cfg(test)]

@@ -231,7 +231,7 @@ fn open_at(
 /// The partitions with the id that `conf` names.
 fn partitions_named(conf: &VaultConf) -> impl Iterator<Item = FoundPartition> {
     let id = conf.partition.clone();
-    partitions().into_iter().filter(move |found| found.id == id)
+    partitions().filter(move |found| found.id == id)
 }
 
 /// The kernel's name of the disk with the partition that `conf` names, whether

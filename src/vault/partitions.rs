@@ -27,14 +27,16 @@ pub struct FoundPartition {
     pub id: PartitionId,
 }
 
-/// All partitions of all disks, with their ids.
-pub fn partitions() -> Vec<FoundPartition> {
+/// All partitions of all disks, with their ids. A disk's table is read when its
+/// first partition is asked for, and disks on USB come last: a stick that hangs
+/// holds up nobody who finds what he looks for before.
+pub fn partitions() -> impl Iterator<Item = FoundPartition> {
     partitions_where(|_| true)
 }
 
 /// The partitions of one disk.
 pub fn partitions_of(disk: &str) -> Vec<FoundPartition> {
-    partitions_where(|found| found == disk)
+    partitions_where(|found| found == disk).collect()
 }
 
 /// The partition with this id according to udev; `None` where udev does not
@@ -50,27 +52,25 @@ pub fn named_by_udev(id: &PartitionId) -> Option<FoundPartition> {
     })
 }
 
-fn partitions_where(is_wanted: impl Fn(&str) -> bool) -> Vec<FoundPartition> {
+fn partitions_where(is_wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = FoundPartition> {
     let mut table_of_disk = None;
-    let mut found = Vec::new();
+    let wanted = numbered()
+        .into_iter()
+        .filter(move |(disk, ..)| is_wanted(disk));
     // Sorted by disk, so that each table is read once.
-    for (disk, name, number) in numbered() {
-        if !is_wanted(&disk) {
-            continue;
-        }
+    wanted.filter_map(move |(disk, name, number)| {
         if table_of_disk.as_ref().is_none_or(|(of, _)| *of != disk) {
             table_of_disk = Some((disk.clone(), read_table(&disk)));
         }
         let table = table_of_disk.as_ref().and_then(|(_, table)| table.as_ref());
-        if let Some(id) = table.and_then(|table| table.id(number)) {
-            let device = Path::new("/dev").join(name.as_str());
-            found.push(FoundPartition { device, disk, id });
-        }
-    }
-    found
+        let id = table?.id(number)?;
+        let device = Path::new("/dev").join(name.as_str());
+        Some(FoundPartition { device, disk, id })
+    })
 }
 
-/// The disk, name and number of each partition, sorted by disk and number.
+/// The disk, name and number of each partition, sorted by disk and number, disks
+/// on USB last.
 fn numbered() -> Vec<(sysfs::Name, sysfs::Name, u32)> {
     let mut all: Vec<_> = sysfs::list(CLASS.as_ref())
         .into_iter()
@@ -79,8 +79,13 @@ fn numbered() -> Vec<(sysfs::Name, sysfs::Name, u32)> {
             Some((parent_disk(&name)?, name, number.parse().ok()?))
         })
         .collect();
-    all.sort_unstable_by(|a, b| (&a.0, a.2).cmp(&(&b.0, b.2)));
+    all.sort_by_cached_key(|(disk, _, number)| (is_on_usb(disk), disk.clone(), *number));
     all
+}
+
+fn is_on_usb(disk: &str) -> bool {
+    let directory = std::fs::read_link(Path::new(CLASS).join(disk));
+    directory.is_ok_and(|directory| sysfs::is_on_usb(&directory))
 }
 
 /// The disk that a partition is on.

@@ -10,5 +10,6 @@ mod hostile;
 mod lost_journal;
 mod original;
 mod readme;
+mod sticks;
 mod torture;
 mod way_back;

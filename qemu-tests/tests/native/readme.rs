@@ -29,8 +29,8 @@ const BUILD: &str = "#!/bin/sh\nset -e\ncd \"$(dirname \"$0\")/..\"\n\
 /// /sys/block is as it was.
 const PLUG: &str = "set -e; loop=/sys/class/block/$1; block=/run/block; mkdir $block; \
      for disk in /sys/block/*; do ln -s $(readlink -f $disk) $block/${disk##*/}; done; \
-     mkdir -p $block/sdb/device $block/sdb/sdb1; cp $loop/size $loop/diskseq $block/sdb; \
-     echo 1 >$block/sdb/removable; echo 1 >$block/sdb/sdb1/partition; \
+     mkdir -p /run/usb1/sdb/sdb1; ln -s /run/usb1/sdb $block/sdb; \
+     cp $loop/size $loop/diskseq $block/sdb; echo 1 >$block/sdb/sdb1/partition; \
      mount --bind $block /sys/block; \
      number=$(cat $loop/dev); mknod /dev/sdb1 b ${number%:*} ${number#*:}";
 

@@ -1,11 +1,12 @@
 //! Backup sticks in front of the locked server: the right one opens it, every
 //! other one gets one clear line and the prompt goes on.
 
+use std::time::Instant;
+
+use qemu_tests::seen::{assert_locked, assert_released, locked_at, opens_soon_after};
 use qemu_tests::{
     FastMachine, Filesystem, Place, Result, Stick, UsbController, UsbModel, minutes, seconds,
 };
-
-use qemu_tests::seen::{assert_locked, assert_released, locked_at};
 
 const KEY_DIRECTORY: &str = "stayput";
 /// Of the stick "Otieno".
@@ -187,4 +188,33 @@ fn a_stick_of_another_server_opens_nothing() -> Result {
         .wait_for("This stick is for another server.", seconds(30))?;
     other.wait_for_prompt()?;
     assert_locked(&mut other)
+}
+
+/// A child of the stage waits for the stick, where no signal reaches it.
+const SOMEBODY_HANGS: &str = "i=0; until for pid in /proc/[0-9]*; do \
+     grep -q read-stick $pid/cmdline && grep -q '^State:.D' $pid/status && break; done 2>/dev/null; \
+     do [ $i != 100 ] || exit 1; sleep 0.1; i=$((i+1)); done";
+
+#[test]
+fn a_stick_that_hangs_holds_up_neither_prompt_nor_place() -> Result {
+    let place = Place::empty()?;
+    let stick = FastMachine::clinics_stick()?;
+    let mut machine = locked_at(&place)?;
+    machine.machine()?.plug_hanging(&stick)?;
+    machine.shell(SOMEBODY_HANGS)?.success()?;
+    let status = |machine: &mut FastMachine| {
+        machine.console().type_line("status")?;
+        machine.console().wait_for("Network card", seconds(1))?;
+        machine.wait_for_prompt()
+    };
+    status(&mut machine)?;
+    let silent = "The stick does not answer.";
+    machine.console().wait_for(silent, seconds(8))?;
+    machine.wait_for_prompt()?;
+    status(&mut machine)?;
+    let up = Instant::now();
+    for neighbour in Place::home_neighbours() {
+        place.add(&neighbour)?;
+    }
+    opens_soon_after(up, &mut machine)
 }

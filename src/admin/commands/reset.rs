@@ -53,7 +53,7 @@ pub fn run(options: &ResetOptions) -> Result<()> {
         )
     });
     if let Ok(destroyed) = &destroyed {
-        print!("{}", report(*destroyed, done.verified, done.wiped));
+        print!("{}", report(*destroyed, done.verified, &done.wiped));
     }
     // After the key, which matters more, and with MariaDB stopped.
     mariadb::enable::destroy_for_reset();
@@ -108,6 +108,12 @@ fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> Stri
             volume.display()
         );
     }
+    for disk in keys.silent() {
+        text += &format!(
+            "NOT what may be on the stick {}: it does not answer\n",
+            disk.display()
+        );
+    }
     if is_enabled() {
         text += "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n";
     }
@@ -139,7 +145,7 @@ fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> Stri
 }
 
 /// What was destroyed, what was not, and what nobody can know.
-fn report(destroyed: Destroyed, verified: Option<Duration>, wiped: Wiped) -> String {
+fn report(destroyed: Destroyed, verified: Option<Duration>, wiped: &Wiped) -> String {
     let mut text = String::new();
     if let Some(after) = verified {
         text += &format!(
@@ -175,6 +181,12 @@ fn report(destroyed: Destroyed, verified: Option<Duration>, wiped: Wiped) -> Str
             wiped.left
         );
     }
+    for device in &wiped.unwiped {
+        text += &format!(
+            "NOT WIPED: {} takes no writes, or does not answer. Destroy it, or keep it safe.\n",
+            device.display()
+        );
+    }
     text
 }
 
@@ -185,7 +197,7 @@ mod tests {
 
     fn text(failed: u32, discarded: Discarded, wiped: Wiped) -> String {
         let destroyed = Destroyed { failed, discarded };
-        report(destroyed, Some(Duration::from_millis(87)), wiped)
+        report(destroyed, Some(Duration::from_millis(87)), &wiped)
     }
 
     #[test]
@@ -193,10 +205,15 @@ mod tests {
         let all = text(0, Discarded::Securely, Wiped::default());
         assert!(all.contains("after 87 ms") && !all.contains("NOT"), "{all}");
         assert!(!all.contains("may still hold"), "{all}");
-        let wiped = Wiped { wiped: 1, left: 2 };
+        let wiped = Wiped {
+            wiped: 1,
+            left: 2,
+            unwiped: vec!["/dev/sdb1".into(), "/dev/sdc1".into()],
+        };
         let part = text(3, Discarded::No, wiped);
         assert!(part.contains("NOT DESTROYED: 3 blocks"), "{part}");
         assert!(part.contains("NOT DESTROYED: the keys on 2"), "{part}");
+        assert!(part.contains("NOT WIPED: /dev/sdc1"), "{part}");
         assert!(
             part.contains("flash memory (SSD, SD card) may still"),
             "{part}"

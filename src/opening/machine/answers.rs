@@ -1,5 +1,7 @@
 //! The answers to acts: what was asked for, why, and what its answer leads to.
 
+use std::path::PathBuf;
+
 use log::Level;
 
 use super::{Machine, READ_AGAIN};
@@ -82,8 +84,10 @@ pub(super) enum WayBackPurpose {
 /// What follows after the vault was looked for again.
 pub(super) enum AfterLocating {
     Nothing,
-    /// A reset was done, and is told.
-    Reset,
+    /// A reset was done, and is told, with the devices that were not wiped.
+    Reset {
+        unwiped: Vec<PathBuf>,
+    },
     /// Safe settings were written: the same key is tried again.
     Open {
         key: MasterKey,
@@ -122,10 +126,10 @@ impl Machine {
             (Some(Pending::WayBack(why)), Event::PluggedKeys(plugged)) => {
                 self.way_back_known(why, &plugged);
             }
-            (Some(Pending::Reset(cause)), Event::Destroyed(destroyed)) => {
-                self.was_reset(cause, destroyed);
+            (Some(Pending::Reset(cause)), Event::Destroyed { destroyed, unwiped }) => {
+                self.was_reset(cause, destroyed, unwiped);
             }
-            (Some(Pending::ResetUnseen), Event::Destroyed(_)) => {}
+            (Some(Pending::ResetUnseen), Event::Destroyed { .. }) => {}
             (Some(Pending::Vault(then)), Event::Vault(found)) => self.vault_found(found, then),
             (None, Event::Vault(found)) => self.vault_found(found, AfterLocating::Nothing),
             (Some(Pending::Proof { key, by }), Event::Proved(proven)) => {
@@ -180,7 +184,7 @@ impl Machine {
         }
         match then {
             AfterLocating::Nothing => {}
-            AfterLocating::Reset => self.tell_reset(),
+            AfterLocating::Reset { unwiped } => self.tell_reset(unwiped),
             AfterLocating::Open { key, by } => self.open(key, by),
             AfterLocating::Changed { message, note } => {
                 if let Some((key, kind)) = note {

@@ -17,6 +17,7 @@ impl Machine {
     pub(super) fn sticks(&mut self, gone: &[Stick], news: Vec<Stick>) {
         for stick in gone {
             self.recovery.forget_stick(stick);
+            self.dialogue.being_read.end(stick);
             let waiting = self.dialogue.stick.as_ref();
             if waiting.is_some_and(|waiting| waiting.stick == *stick) {
                 self.dialogue.stick = None;
@@ -29,12 +30,27 @@ impl Machine {
         }
         self.act(Act::CountEntries);
         for stick in news {
+            let now = self.turn.now;
+            self.dialogue.being_read.begin(stick.clone(), now);
             self.act(Act::ReadStick(stick));
+        }
+    }
+
+    /// Says that a stick does not answer. Should it answer later, it is heard all
+    /// the same.
+    pub(super) fn give_up_sticks(&mut self) {
+        if self.dialogue.being_read.fall_silent(self.turn.now) {
+            self.log(Level::Warn, "a stick does not answer");
+            self.say(Message::StickSilent);
         }
     }
 
     /// Asks for the PIN of a stick, or tells what is wrong with it.
     pub(super) fn stick_read(&mut self, stick: Stick, read: Result<Box<StickFile>, StickError>) {
+        // It may have been pulled out meanwhile.
+        if !self.dialogue.being_read.end(&stick) {
+            return;
+        }
         match read {
             Ok(file) => {
                 self.log(Level::Info, "a stick of this server was plugged in");

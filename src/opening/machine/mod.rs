@@ -202,8 +202,9 @@ impl Machine {
         let typed = self.dialogue.last_typed.map(|at| at + STILL_THERE);
         let leaves = typed.filter(|at| self.conclusions.goes_on && *at > now);
         let forgets = self.dialogue.change.as_ref().map(|change| change.until);
+        let falls_silent = self.dialogue.being_read.next();
         let changes = self.progress_at(now).next_change();
-        [changes, leaves, forgets, self.read_again]
+        [changes, leaves, forgets, falls_silent, self.read_again]
             .into_iter()
             .flatten()
             .min()
@@ -249,6 +250,7 @@ impl Machine {
 
     fn tick(&mut self) {
         self.give_up_change();
+        self.give_up_sticks();
         if self.read_again.is_some_and(|due| due <= self.turn.now) {
             self.read_again = None;
             self.find_vault(AfterLocating::Nothing);

@@ -1,6 +1,8 @@
 //! Strikes and resets: does what the theft state machine decides, on the disk
 //! first and on the screen afterwards.
 
+use std::path::PathBuf;
+
 use log::Level;
 
 use super::Machine;
@@ -128,6 +130,7 @@ impl Machine {
         &mut self,
         cause: ResetCause,
         destroyed: Result<Destroyed, LocateError>,
+        unwiped: Vec<PathBuf>,
     ) {
         match destroyed {
             Ok(Destroyed { failed: 0, .. }) => self.log(Level::Warn, format!("reset, {cause}")),
@@ -137,6 +140,9 @@ impl Machine {
             ),
             Err(error) => self.log(Level::Error, format!("the reset failed: {error}")),
         }
+        for device in &unwiped {
+            self.log(Level::Error, format!("{} was not wiped", device.display()));
+        }
         self.dialogue.stick = None;
         self.dialogue.forget_entry();
         self.conclusions.feigned = false;
@@ -144,17 +150,21 @@ impl Machine {
         // A stick whose key was left still opens the server: its PIN is asked
         // again.
         self.act(Act::ForgetSticks);
-        self.find_vault(AfterLocating::Reset);
+        self.find_vault(AfterLocating::Reset { unwiped });
     }
 
-    /// Tells that the server was reset, after the vault was read again.
-    pub(super) fn tell_reset(&mut self) {
+    /// Tells that the server was reset, after the vault was read again, and which
+    /// devices were not wiped.
+    pub(super) fn tell_reset(&mut self, unwiped: Vec<PathBuf>) {
         self.expect_command();
         let reason = self.reason();
         self.say(Message::ReasonAndAdvice(reason.clone()));
         // A prompt that was not open yet shows it in its banner.
         self.prompt.said = self.prompt.is_open.then_some(reason);
         self.show();
+        if !unwiped.is_empty() {
+            self.say(Message::NotWiped(unwiped));
+        }
     }
 
     /// Handles a duress passphrase: the destruction of a reset, which neither

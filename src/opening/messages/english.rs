@@ -236,6 +236,18 @@ impl Display for Message {
             Self::NotReleased(error) => error.fmt(f),
             Self::Stick(error) => error.fmt(f),
             Self::StickPulled => f.write_str("The stick was pulled out."),
+            Self::StickSilent => f.write_str(
+                "The stick does not answer.\nTake it out and plug it in again, or try another one.",
+            ),
+            Self::NotWiped(devices) => {
+                for device in devices {
+                    writeln!(f, "NOT WIPED: {}.", device.display())?;
+                }
+                f.write_str(
+                    "A stick that does not answer, or takes no writes, keeps what is on it.\n\
+                     If it holds a key of this server, that opens it: keep it safe, or destroy it.",
+                )
+            }
             Self::NoPin => f.write_str("No PIN. Type retry to use the stick after all."),
             Self::NothingChanged => f.write_str("Nothing was changed."),
             Self::NothingEntered => f.write_str("Nothing was entered."),

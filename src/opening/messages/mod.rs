@@ -4,6 +4,7 @@
 mod english;
 
 use core::fmt::{self, Display, Formatter};
+use std::path::PathBuf;
 
 use crate::environment::Margin;
 use crate::keys::CodeError;
@@ -141,6 +142,10 @@ pub enum Message {
     Stick(StickError),
     /// The waiting stick was pulled out.
     StickPulled,
+    /// It takes too long to be read.
+    StickSilent,
+    /// These sticks were to be wiped in a reset.
+    NotWiped(Vec<PathBuf>),
     /// The PIN was not typed.
     NoPin,
     /// A change was cancelled.

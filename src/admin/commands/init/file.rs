@@ -61,7 +61,6 @@ impl VaultFile {
         }
         let own = own.ok_or_else(|| refuse("the folder cannot be read"))?;
         let partition = partitions()
-            .into_iter()
             .find(|found| fs::metadata(&found.device).is_ok_and(|meta| meta.rdev() == own))
             .ok_or_else(|| refuse("its filesystem is not on a plain partition"))?;
         Ok(Self {

@@ -58,7 +58,7 @@ pub fn select_target(disk: Option<&Path>, vault: Option<&Path>) -> Result<Target
 
 fn named_partition(path: &Path) -> Result<Target> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let found = partitions().into_iter().find(|found| found.device == path);
+    let found = partitions().find(|found| found.device == path);
     usable(found.ok_or_else(|| {
         Problem::new(
             Exit::Usage,

@@ -134,10 +134,13 @@ impl Host for Rehearsal {
             Act::Destroy { cause, .. } => {
                 self.locked.ends = Ends::Reset(cause);
                 self.state = Ok(TheftState::Reset { cause, time: 0 });
-                Event::Destroyed(Ok(Destroyed {
-                    failed: 0,
-                    discarded: Discarded::Securely,
-                }))
+                Event::Destroyed {
+                    destroyed: Ok(Destroyed {
+                        failed: 0,
+                        discarded: Discarded::Securely,
+                    }),
+                    unwiped: Vec::new(),
+                }
             }
             Act::FindVault => Event::Vault(self.vault_after_the_reset()),
             Act::OpenPrompt(banner) => {

@@ -53,8 +53,11 @@ fn must_be_a_stick(device: &Path) -> Result<()> {
     }
     if !is_on_a_stick(device) {
         return Err(Problem::refused(
-            format!("{name} is not on a removable disk: the boot stage would not look at it."),
-            "Name a USB stick or a memory card; `lsblk` shows their names.",
+            format!(
+                "{name} cannot be taken out, or the system is on it: the boot stage would not look \
+                 at it."
+            ),
+            "Name a USB stick or an SD card; `lsblk` shows their names.",
         ));
     }
     if filesystem_of(device).is_none() {

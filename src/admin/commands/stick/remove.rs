@@ -45,10 +45,10 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
     confirm_removal(&question, lost, options.yes)?;
 
     let wiped = options.wipe.then(|| plugged.wipe());
-    if wiped.is_some_and(|wiped| wiped.left > 0) {
+    if wiped.as_ref().is_some_and(|wiped| wiped.left > 0) {
         return Err(Problem::failed(
             "The key on the stick could not be destroyed; it stays on the list.",
-            "Is it write-protected? Destroy the stick, then run this again without --wipe.",
+            "Is it write-protected, or broken? Destroy it, then run this again without --wipe.",
         ));
     }
     unlocked.set_sticks(list)?;

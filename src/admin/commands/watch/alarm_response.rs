@@ -118,6 +118,9 @@ impl Sticks {
             Ok(destroyed) => log::error!("reset, but {} blocks failed", destroyed.failed),
             Err(error) => log::error!("the reset failed: {error}"),
         }
+        for device in &done.wiped.unwiped {
+            log::error!("{} was not wiped", device.display());
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! them.
 
 use core::time::Duration;
+use std::path::PathBuf;
 
 use super::clinic::{Clinic, FACTORS, value};
 use crate::environment::Observed;
@@ -52,6 +53,8 @@ pub struct Boot<'a> {
     pub done: Vec<Done>,
     /// The plugged sticks, with this server's key or without.
     pub plugged: Vec<(Stick, Option<StickFile>)>,
+    /// Of these the ones that do not answer.
+    pub hanging: Vec<Stick>,
     told: Vec<Stick>,
 }
 
@@ -63,6 +66,7 @@ impl<'a> Boot<'a> {
             now: Duration::ZERO,
             done: Vec::new(),
             plugged: Vec::new(),
+            hanging: Vec::new(),
             told: Vec::new(),
         };
         boot.tell(Event::Vault(boot.read()));
@@ -154,6 +158,27 @@ impl<'a> Boot<'a> {
         self.plugged.clear();
     }
 
+    /// This server's stick is plugged in, and hangs.
+    pub fn gets_hanging_stick(&mut self) {
+        self.gets_stick();
+        let stick = self.plugged.last().map(|(stick, _)| stick.clone());
+        self.hanging.extend(stick);
+    }
+
+    /// Those that hung answer after all.
+    pub fn hanging_sticks_answer(&mut self) {
+        for stick in std::mem::take(&mut self.hanging) {
+            let read = self.reading_of(&stick);
+            self.tell(Event::StickRead(stick, read));
+        }
+    }
+
+    fn reading_of(&self, stick: &Stick) -> Result<Box<StickFile>, StickError> {
+        let file = self.plugged.iter().find(|(known, _)| known == stick);
+        let file = file.and_then(|(_, file)| file.clone());
+        file.map(Box::new).ok_or(StickError::NoKey)
+    }
+
     pub fn ended(&self) -> Option<StageEnd> {
         self.done.iter().find_map(|done| match done {
             Done::Ended(end) => Some(*end),
@@ -189,6 +214,11 @@ impl<'a> Boot<'a> {
         self.has_done(&Done::Released)
     }
 
+    fn unwiped(&self, wipe: bool) -> Vec<PathBuf> {
+        let sticks = self.hanging.iter().filter(|_| wipe);
+        sticks.flat_map(|stick| stick.volumes.clone()).collect()
+    }
+
     fn fault(&self) -> Result<(), LocateError> {
         match self.clinic.is_broken {
             true => Err(VaultError::Device(libc::EIO).into()),
@@ -202,7 +232,9 @@ impl<'a> Boot<'a> {
     }
 
     pub fn plugged_ids(&self) -> Vec<[u8; 8]> {
-        let files = self.plugged.iter().filter_map(|(_, file)| file.as_ref());
+        let answer = |stick| !self.hanging.contains(stick);
+        let answering = self.plugged.iter().filter(|(stick, _)| answer(stick));
+        let files = answering.filter_map(|(_, file)| file.as_ref());
         files.map(|file| file.info.stick_id).collect()
     }
 
@@ -301,10 +333,10 @@ impl Host for Boot<'_> {
                     news: news.cloned().collect(),
                 }
             }
+            Act::ReadStick(stick) if self.hanging.contains(&stick) => return None,
             Act::ReadStick(stick) => {
-                let file = self.plugged.iter().find(|(known, _)| *known == stick);
-                let file = file.and_then(|(_, file)| file.clone());
-                Event::StickRead(stick, file.map(Box::new).ok_or(StickError::NoKey))
+                let read = self.reading_of(&stick);
+                Event::StickRead(stick, read)
             }
             Act::CountEntries => Event::Entries(
                 self.fault()
@@ -337,7 +369,10 @@ impl Host for Boot<'_> {
                 let fault = self.fault();
                 self.done.push(Done::Destroyed { cause, wiped: wipe });
                 let vault = &mut self.clinic.vault;
-                Event::Destroyed(fault.and_then(|()| Ok(vault.reset(cause, 1, &mut || ())?)))
+                Event::Destroyed {
+                    destroyed: fault.and_then(|()| Ok(vault.reset(cause, 1, &mut || ())?)),
+                    unwiped: self.unwiped(wipe),
+                }
             }
             Act::Prove(key) => {
                 let fault = self.fault();

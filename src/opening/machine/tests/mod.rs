@@ -4,6 +4,7 @@
 mod at_home;
 mod boot;
 mod clinic;
+mod hanging;
 mod people;
 mod random;
 mod stolen;

@@ -1,0 +1,164 @@
+//! Hearing the children that read and wipe sticks: nothing here blocks, but for
+//! as long as somebody says.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::vec;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use zeroize::Zeroizing;
+
+use super::answer::{ANSWER_BYTES, decode};
+use super::child::{Work, start};
+use super::file::{StickError, StickFile};
+use super::find::Stick;
+use super::volume::copies_of;
+use crate::sys::child::Child;
+use crate::vault::{Header, ServerId};
+
+/// A stick that takes longer than this does not answer. One that is slow takes a
+/// second or two.
+pub const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Volumes of one stick that are looked at; they may have made up hundreds.
+const MOST_VOLUMES: usize = 16;
+
+/// Where this server's key file was found.
+pub struct FoundKey {
+    /// `/dev/...`.
+    pub volume: PathBuf,
+    /// The copy that is whole.
+    pub file: Box<StickFile>,
+}
+
+/// A stick that is being read.
+pub struct Reading {
+    child: Child,
+    header: Header,
+    volumes: vec::IntoIter<PathBuf>,
+    /// The answer that is coming, and how much of it has come.
+    said: Zeroizing<Vec<u8>>,
+    heard: usize,
+    /// What is wrong with the most promising of the volumes before.
+    wrong: StickError,
+}
+
+impl Reading {
+    /// # Errors
+    /// What [`Child::start`] says.
+    pub fn begin(stick: &Stick, header: &Header) -> Result<Self, Errno> {
+        let mut volumes = stick.volumes.clone();
+        volumes.truncate(MOST_VOLUMES);
+        let named = volumes.iter().map(PathBuf::as_path);
+        Ok(Self {
+            child: start(Work::Read, &header.server_id, named)?,
+            header: header.clone(),
+            volumes: volumes.into_iter(),
+            said: Zeroizing::new(vec![0; ANSWER_BYTES]),
+            heard: 0,
+            wrong: StickError::Unreadable,
+        })
+    }
+
+    /// Hears what has come. The key, if one of the volumes has it; what is wrong
+    /// with the most promising one, if none has; `None` if that is not known yet.
+    pub fn go_on(&mut self) -> Option<Result<FoundKey, StickError>> {
+        loop {
+            match self.child.read(&mut self.said[self.heard..]) {
+                Ok(None) => return None,
+                Ok(Some(0)) | Err(_) => return Some(Err(self.wrong)),
+                Ok(Some(more)) => self.heard += more,
+            }
+            if self.heard < ANSWER_BYTES {
+                continue;
+            }
+            self.heard = 0;
+            let Some(volume) = self.volumes.next() else {
+                return Some(Err(self.wrong));
+            };
+            match decode(&self.said).and_then(|files| copies_of(&files, &self.header)) {
+                Ok(copies) => {
+                    let file = Box::new(copies.file);
+                    return Some(Ok(FoundKey { volume, file }));
+                }
+                Err(error) => self.wrong = more_promising(self.wrong, error),
+            }
+        }
+    }
+}
+
+impl AsFd for Reading {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.child.as_fd()
+    }
+}
+
+/// Of what is wrong with two volumes of a stick, what its owner should hear.
+fn more_promising(before: StickError, error: StickError) -> StickError {
+    match error {
+        StickError::Unreadable => before,
+        StickError::NoKey if before != StickError::Unreadable => before,
+        error => error,
+    }
+}
+
+/// A volume whose key files are being destroyed.
+pub struct Wiping {
+    child: Child,
+    errno: [u8; 4],
+    heard: usize,
+}
+
+impl Wiping {
+    /// # Errors
+    /// What [`Child::start`] says.
+    pub fn begin(volume: &Path, server_id: &ServerId) -> Result<Self, Errno> {
+        Ok(Self {
+            child: start(Work::Wipe, server_id, [volume].into_iter())?,
+            errno: [0; 4],
+            heard: 0,
+        })
+    }
+
+    /// Hears what has come: whether it is done, or `None` if that is not known
+    /// yet.
+    pub fn go_on(&mut self) -> Option<Result<(), Errno>> {
+        while self.heard < self.errno.len() {
+            match self.child.read(&mut self.errno[self.heard..]) {
+                Ok(None) => return None,
+                Ok(Some(0)) => return Some(Err(Errno::EIO)),
+                Ok(Some(more)) => self.heard += more,
+                Err(errno) => return Some(Err(errno)),
+            }
+        }
+        Some(match i32::from_le_bytes(self.errno) {
+            0 => Ok(()),
+            errno => Err(Errno::from_raw(errno)),
+        })
+    }
+}
+
+impl AsFd for Wiping {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.child.as_fd()
+    }
+}
+
+/// Waits until one of these children has something to say, or until `until`;
+/// whether it is worth to hear them again.
+pub fn wait_for<'a>(children: impl Iterator<Item = BorrowedFd<'a>>, until: Instant) -> bool {
+    let mut fds: Vec<PollFd<'_>> = children
+        .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+        .collect();
+    let left = until.saturating_duration_since(Instant::now());
+    if fds.is_empty() || left.is_zero() {
+        return false;
+    }
+    let milliseconds = left.as_micros().div_ceil(1000);
+    let timeout = u16::try_from(milliseconds).unwrap_or(u16::MAX);
+    // An interrupted wait is a short one.
+    let _ = poll(&mut fds, PollTimeout::from(timeout));
+    true
+}

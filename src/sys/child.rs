@@ -1,0 +1,82 @@
+//! This program once more, with other words: for what may hang in the kernel,
+//! where no signal reaches and only another process can wait for it.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Mutex;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, pipe2, read};
+
+/// The program that runs, replaced on the disk or not.
+const THIS_PROGRAM: &CStr = c"/proc/self/exe";
+
+/// Children that had not ended when nobody listened any more. The next start of
+/// one takes note of those that have ended since: they would stay as zombies.
+static LEFT_BEHIND: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+/// A child, and what it writes to its standard output. Dropping it leaves it
+/// behind: it is neither killed, for it may have something to put back, nor
+/// waited for.
+pub struct Child {
+    pid: Pid,
+    output: OwnedFd,
+}
+
+impl Child {
+    /// Starts this program with `words`. The child begins anew, with none of this
+    /// process's memory, and inherits no descriptor but input and errors.
+    ///
+    /// # Errors
+    /// What pipe(2) or posix_spawn(3) says.
+    pub fn start(words: &[&CStr]) -> Result<Self, Errno> {
+        reap(&mut LEFT_BEHIND.lock().expect("nothing panics while it is held"));
+        let (output, its_end) = pipe2(OFlag::O_CLOEXEC)?;
+        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let mut actions = PosixSpawnFileActions::init()?;
+        actions.add_dup2(its_end.as_raw_fd(), libc::STDOUT_FILENO)?;
+        let mut all = vec![c"stayput"];
+        all.extend(words);
+        let attributes = PosixSpawnAttr::init()?;
+        let no_environment: [&CStr; 0] = [];
+        let pid = posix_spawn(THIS_PROGRAM, &actions, &attributes, &all, &no_environment)?;
+        Ok(Self { pid, output })
+    }
+
+    /// What it has written since, as much as fits; `None` when there is nothing
+    /// yet, and 0 bytes when there will be nothing more. Does not block.
+    ///
+    /// # Errors
+    /// What read(2) says.
+    pub fn read(&self, into: &mut [u8]) -> Result<Option<usize>, Errno> {
+        match read(&self.output, into) {
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+}
+
+impl AsFd for Child {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.output.as_fd()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if let Ok(mut left) = LEFT_BEHIND.lock() {
+            left.push(self.pid);
+            reap(&mut left);
+        }
+    }
+}
+
+fn reap(left: &mut Vec<Pid>) {
+    left.retain(|pid| {
+        let status = waitpid(*pid, Some(WaitPidFlag::WNOHANG));
+        status == Ok(WaitStatus::StillAlive)
+    });
+}
