@@ -5,6 +5,7 @@ pub mod attributes;
 pub mod beneath;
 pub mod block;
 pub mod clock;
+pub mod file_lock;
 pub mod hangup;
 pub mod interface;
 pub mod kmsg;

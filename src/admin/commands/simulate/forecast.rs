@@ -13,6 +13,7 @@ use crate::opening::snapshot::Snapshot;
 use crate::theft::{Assessment, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
     Destroyed, Discarded, EventKind, Header, LocateError, Policy, StickList, Unproven, VaultError,
+    Written,
 };
 
 /// How the boot ends.
@@ -137,6 +138,7 @@ impl Host for Rehearsal {
                 Event::Destroyed(Ok(Destroyed {
                     failed: 0,
                     discarded: Discarded::Securely,
+                    state: Ok(Written::Twice),
                 }))
             }
             Act::FindVault => Event::Vault(self.vault_after_the_reset()),

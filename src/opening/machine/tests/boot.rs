@@ -238,6 +238,7 @@ impl<'a> Boot<'a> {
             .map_err(|error| ChangeError::Nothing(NotChanged::Passphrase(error)))?;
         vault
             .replace_slots(key, &slots)
+            .map(drop)
             .map_err(ChangeError::Perhaps)
     }
 
@@ -337,7 +338,7 @@ impl Host for Boot<'_> {
                 let fault = self.fault();
                 self.done.push(Done::Destroyed { cause, wiped: wipe });
                 let vault = &mut self.clinic.vault;
-                Event::Destroyed(fault.and_then(|()| Ok(vault.reset(cause, 1, &mut || ())?)))
+                Event::Destroyed(fault.map(|()| vault.reset(cause, 1, &mut || ())))
             }
             Act::Prove(key) => {
                 let fault = self.fault();
@@ -373,7 +374,8 @@ impl Host for Boot<'_> {
                     _ => StickList::default(),
                 };
                 let vault = &mut self.clinic.vault;
-                Event::Mended(vault.mend(&key, &list).map_err(LocateError::from))
+                let mended = vault.mend(&key, &list).map(drop);
+                Event::Mended(mended.map_err(LocateError::from))
             }
             act => {
                 self.carry_out(act);
