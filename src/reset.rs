@@ -8,7 +8,7 @@ use crate::stick::{PluggedKeys, Wiped};
 use crate::sys::clock;
 use crate::theft::ResetCause;
 use crate::vault::locate::{LocateError, VaultDisk};
-use crate::vault::{Destroyed, EventKind, Vault, VaultError};
+use crate::vault::{Destroyed, EventKind, ResetTarget, VaultError, Written};
 
 /// A reset to be done.
 pub struct Reset<'a> {
@@ -30,27 +30,26 @@ pub struct ResetReport {
     pub verified: Option<Duration>,
     /// How many keys on plugged sticks were destroyed.
     pub wiped: Wiped,
-    /// Whether the vault's log was written.
-    pub noted: Result<(), VaultError>,
+    /// A log that cannot be written does not undo what was done.
+    pub noted: Result<Written, VaultError>,
 }
 
 impl Reset<'_> {
-    /// Does the reset; logs and prints nothing. Pass an error where the vault
-    /// could not be opened: the rest is destroyed all the same.
-    /// `before_the_keys_go` is called after the pepper was destroyed and before
-    /// the released keys are.
+    /// Says nothing. Whatever the disk says, the rest goes too; one that cannot
+    /// be found is given as its error. `before_the_keys_go` is called when
+    /// the pepper is destroyed and the released files are still there.
     pub fn destroy(
         &self,
-        vault: Result<&mut Vault<VaultDisk>, LocateError>,
+        target: Result<ResetTarget<VaultDisk>, LocateError>,
         before_the_keys_go: impl FnOnce(),
     ) -> ResetReport {
         let start = Instant::now();
         let begun = clock::now();
         let mut verified = None;
         let mut note_time = || verified = Some(start.elapsed());
-        let vault = vault.map(|vault| {
-            let destroyed = vault.reset(self.cause, begun, &mut note_time);
-            (vault, destroyed)
+        let target = target.map(|mut target| {
+            let destroyed = target.reset(self.cause, begun, &mut note_time);
+            (target, destroyed)
         });
         before_the_keys_go();
         release::revoke();
@@ -58,12 +57,9 @@ impl Reset<'_> {
             true => self.plugged.wipe(),
             false => self.plugged.leave(),
         };
-        let (destroyed, noted) = match vault {
-            Ok((vault, destroyed)) => {
-                let noted = self.note(vault, destroyed.is_ok().then_some(begun), &wiped);
-                (destroyed.map_err(LocateError::from), noted)
-            }
-            Err(error) => (Err(error), Ok(())),
+        let (destroyed, noted) = match target {
+            Ok((mut target, destroyed)) => (Ok(destroyed), self.note(&mut target, begun, &wiped)),
+            Err(error) => (Err(error), Ok(Written::Twice)),
         };
         ResetReport {
             destroyed,
@@ -77,17 +73,18 @@ impl Reset<'_> {
     /// reset.
     fn note(
         &self,
-        vault: &mut Vault<VaultDisk>,
-        begun: Option<u64>,
+        target: &mut ResetTarget<VaultDisk>,
+        begun: u64,
         wiped: &Wiped,
-    ) -> Result<(), VaultError> {
+    ) -> Result<Written, VaultError> {
         let cause = self.cause;
         let Wiped { wiped, left, .. } = *wiped;
         let sticks = (wiped + left > 0).then_some(EventKind::SticksWiped { wiped, left });
-        begun
-            .map(|begun| EventKind::Reset { cause, begun })
+        let kinds = [EventKind::Reset { cause, begun }]
             .into_iter()
-            .chain(sticks)
-            .try_for_each(|kind| vault.append(clock::now(), clock::boot_id(), kind))
+            .chain(sticks);
+        kinds
+            .map(|kind| target.append(clock::now(), clock::boot_id(), kind))
+            .try_fold(Written::Twice, |all, written| Ok(all.and(written?)))
     }
 }

@@ -1,25 +1,22 @@
 //! The destruction of this server's keys, as at the prompt.
 
 use crate::admin::mariadb_service::stop_a_start;
+use crate::admin::open_vault::vault_conf;
 use crate::reset::{Reset, ResetReport};
 use crate::stick::PluggedKeys;
 use crate::theft::ResetCause;
-use crate::vault::Vault;
-use crate::vault::locate::VaultDisk;
+use crate::vault::locate::{LocateError, reset_target};
 
-/// Destroys the pepper, the slots and the released keys; with `wipe` also the
+/// Destroys the pepper, the slots and the released keys, of whatever is left of
+/// the vault; with `wipe` also the
 /// keys on the sticks that are plugged in. A MariaDB that is just starting is
 /// stopped before its keys go.
-pub fn destroy_keys(
-    vault: &mut Vault<VaultDisk>,
-    cause: ResetCause,
-    plugged: &PluggedKeys,
-    wipe: bool,
-) -> ResetReport {
+pub fn destroy_keys(cause: ResetCause, plugged: &PluggedKeys, wipe: bool) -> ResetReport {
     let reset = Reset {
         cause,
         plugged,
         wipe,
     };
-    reset.destroy(Ok(vault), stop_a_start)
+    let conf = vault_conf().map_err(|_| LocateError::NoPartition);
+    reset.destroy(conf.and_then(|conf| reset_target(&conf)), stop_a_start)
 }

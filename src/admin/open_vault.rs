@@ -2,7 +2,7 @@
 
 use crate::admin::problem::{Problem, Result};
 use crate::sys::sysfs;
-use crate::vault::locate::{self, VaultDisk};
+use crate::vault::locate::{self, COMMAND_WAITS, VaultDisk};
 use crate::vault::{VAULT_CONF, VAULT_CONF_BYTES, Vault, VaultConf};
 
 /// Reads vault.conf, which says where the vault is.
@@ -29,7 +29,7 @@ pub fn vault_conf() -> Result<VaultConf> {
 /// # Errors
 /// What [`locate::open`] says, in a person's words.
 pub fn open_vault() -> Result<Vault<VaultDisk>> {
-    Ok(locate::open(&vault_conf()?)?)
+    Ok(locate::open(&vault_conf()?, COMMAND_WAITS)?)
 }
 
 /// Opens the vault for reading only: nothing in it is mended or written.

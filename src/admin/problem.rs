@@ -67,19 +67,32 @@ impl From<LocateError> for Problem {
         let next = match error {
             LocateError::Open(libc::EACCES | libc::EPERM) => "Run the command as root.",
             LocateError::Vault(VaultError::Newer) => "Install that version of stayput.",
+            LocateError::Vault(VaultError::Older) => MADE_ANEW,
             _ => "Check the disk; a backup stick holds the key too.",
         };
         Self::failed(error.to_string(), next)
     }
 }
 
-/// An error of a vault that was opened.
+const MADE_ANEW: &str =
+    "Make it anew: stayput init --force. What only its key opens is to be copied out before.";
+
+/// Of a vault that is open.
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
-        Self::failed(
-            error.to_string(),
-            "Check the disk that holds the vault, then run the command again.",
-        )
+        let next = match error {
+            VaultError::Busy(_) => "Wait until it is done, then run the command again.",
+            VaultError::Changed => "Nothing was changed. Run the command again.",
+            VaultError::WasReset => "Make a place its home again: stayput enroll",
+            VaultError::Altered => {
+                "Nothing was changed. Restart the server with a backup stick at hand, and type \
+                 mend at the prompt."
+            }
+            VaultError::Newer => "Install that version of stayput.",
+            VaultError::Older => MADE_ANEW,
+            _ => "Check the disk that holds the vault, then run the command again.",
+        };
+        Self::failed(error.to_string(), next)
     }
 }
 

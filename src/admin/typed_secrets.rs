@@ -88,7 +88,7 @@ fn reset_unseen(vault: &mut Vault<VaultDisk>) {
             let _ = vault.append(time, boot_id, EventKind::ResetWithheld { cause });
         }
         UnderDuress::Destroy { plugged_sticks } => {
-            destroy_keys(vault, cause, &keys, plugged_sticks);
+            destroy_keys(cause, &keys, plugged_sticks);
             if is_enabled() {
                 stop_mariadb_later();
             }

@@ -17,7 +17,8 @@ use crate::opening::places::{PlaceOpened, Places};
 use crate::stick::{self, StickError};
 use crate::vault::locate::VaultDisk;
 use crate::vault::{
-    EventKind, MariadbRelease, Policy, ProvenRecords, SlotTable, StickList, Vault, is_key_server,
+    EventKind, MariadbRelease, PlaceInWords, Policy, ProvenRecords, SealedPlace, SlotTable,
+    StickList, Vault, Written, is_key_server,
 };
 
 /// How a command gets the master key.
@@ -47,6 +48,8 @@ pub struct Unlocked {
     key: MasterKey,
     /// The records that the key proves.
     pub proven: ProvenRecords,
+    /// The disk has refused a copy of a record, and that was said.
+    fails: bool,
 }
 
 /// Opens the vault and proves it: by the place, or by what was named.
@@ -61,10 +64,7 @@ pub fn unlock(options: &UnlockOptions) -> Result<Unlocked> {
         None if options.code => key_from_code(&vault, options.passphrase_stdin)?,
         None => key_from_place(&vault)?,
     };
-    let proven = vault
-        .prove(&key)
-        .map_err(|error| Problem::failed(error.to_string(), "Nothing was changed."))?;
-    Ok(Unlocked { vault, key, proven })
+    Unlocked::new(vault, key)
 }
 
 /// What the surroundings say about one enrolled place.
@@ -153,7 +153,34 @@ impl Unlocked {
     /// Takes over a vault whose key is known already.
     pub(super) fn new(vault: Vault<VaultDisk>, key: MasterKey) -> Result<Self> {
         let proven = vault.prove(&key)?;
-        Ok(Self { vault, key, proven })
+        Ok(Self {
+            vault,
+            key,
+            proven,
+            fails: false,
+        })
+    }
+
+    /// What stands in the vault now: since this command began a person may have
+    /// been asked, and another command may have changed it.
+    ///
+    /// # Errors
+    /// When the vault cannot be read, or is another one.
+    pub fn read_again(&mut self) -> Result<()> {
+        self.vault.read_again()?;
+        self.proven = self.vault.prove(&self.key)?;
+        Ok(())
+    }
+
+    /// A disk that refuses a copy is told of, once.
+    fn written(&mut self, written: Written) {
+        if written == Written::Once && !self.fails {
+            self.fails = true;
+            println!(
+                "The disk that holds the vault begins to fail: it took one copy of two. Make a \
+                 backup stick\n(stayput stick make), then replace the disk."
+            );
+        }
     }
 
     /// The key that opened the vault.
@@ -166,18 +193,22 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn set_mariadb(&mut self, release: MariadbRelease) -> Result<()> {
+        // To come here may have taken hours.
+        self.read_again()?;
         let mut policy = self.proven.policy.draft();
         policy.mariadb = Some(release);
         self.set_policy(policy)?;
         self.log(EventKind::MariadbEnabled)
     }
 
-    /// Replaces the policy in the vault.
+    /// Puts this policy in place of the one that was read.
     ///
     /// # Errors
-    /// When the vault cannot be written.
+    /// When the vault cannot be written, or has another policy meanwhile.
     pub fn set_policy(&mut self, policy: Policy) -> Result<()> {
-        self.proven.policy = self.vault.set_policy(&self.key, policy)?;
+        let (policy, written) = self.vault.set_policy(&self.key, policy)?;
+        self.proven.policy = policy;
+        self.written(written);
         Ok(())
     }
 
@@ -187,27 +218,52 @@ impl Unlocked {
     /// # Errors
     /// When the vault cannot be written.
     pub fn set_neighbours(&mut self, chosen: &[ChosenFactor]) -> Result<()> {
+        self.read_again()?;
         let mut policy = self.proven.policy.draft();
         policy.neighbours = neighbour_addresses(chosen);
         policy.has_servers = chosen.iter().any(|factor| is_key_server(&factor.label));
         self.set_policy(policy)
     }
 
-    /// Replaces the list of sticks in the vault.
+    /// Puts this list of sticks in place of the one that was read.
     ///
     /// # Errors
-    /// When the vault cannot be written.
+    /// When the vault cannot be written, or has another list meanwhile.
     pub fn set_sticks(&mut self, sticks: StickList) -> Result<()> {
-        self.proven.sticks = self.vault.set_sticks(&self.key, sticks)?;
+        let (sticks, written) = self.vault.set_sticks(&self.key, sticks)?;
+        self.proven.sticks = sticks;
+        self.written(written);
         Ok(())
     }
 
-    /// Replaces the table of slots in the vault.
+    /// Where a stick or the code is kept, as the vault keeps it.
+    pub fn seal_place(&self, place: &PlaceInWords) -> SealedPlace {
+        SealedPlace::seal(self.vault.header(), &self.key, place)
+    }
+
+    /// Where it is kept; empty where nobody was asked.
+    pub fn place(&self, kept: Option<&SealedPlace>) -> PlaceInWords {
+        let open = |kept: &SealedPlace| kept.open(self.vault.header(), &self.key);
+        kept.and_then(open).unwrap_or_default()
+    }
+
+    /// The slots, to be written on; `None` where no place and no passphrase
+    /// opens the vault any more.
     ///
     /// # Errors
-    /// When the vault cannot be written.
+    /// When they cannot be read, or somebody without the key has changed them.
+    pub fn slots(&self) -> Result<Option<Box<SlotTable>>> {
+        Ok(self.vault.slots_if_any(&self.key)?)
+    }
+
+    /// Puts this table of slots in place of the one that was read.
+    ///
+    /// # Errors
+    /// When the vault cannot be written, or has another table meanwhile.
     pub fn replace_slots(&mut self, slots: &SlotTable) -> Result<()> {
-        Ok(self.vault.replace_slots(&self.key, slots)?)
+        let written = self.vault.replace_slots(&self.key, slots)?;
+        self.written(written);
+        Ok(())
     }
 
     /// Appends an event to the vault's log, and seals the log up to it.
@@ -216,6 +272,8 @@ impl Unlocked {
     /// When the vault cannot be written.
     pub fn log(&mut self, kind: EventKind) -> Result<()> {
         let (time, boot_id) = (crate::sys::clock::now(), crate::sys::clock::boot_id());
-        Ok(self.vault.append_sealed(&self.key, time, boot_id, kind)?)
+        let written = self.vault.append_sealed(&self.key, time, boot_id, kind)?;
+        self.written(written);
+        Ok(())
     }
 }

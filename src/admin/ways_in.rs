@@ -1,9 +1,9 @@
 //! The ways in besides the place, and what removing one of them leaves.
 
 use crate::admin::ask;
-use crate::admin::problem::{Problem, Result};
+use crate::admin::problem::Result;
 use crate::admin::unlock::Unlocked;
-use crate::vault::{Passphrase, StickList, VaultError};
+use crate::vault::{Passphrase, StickList};
 
 /// The ways in that are known to open, by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,20 +24,11 @@ impl WaysIn {
     /// destroyed.
     pub fn of(unlocked: &Unlocked, list: &StickList) -> Result<Self> {
         let (header, key) = (unlocked.vault.header(), unlocked.master_key());
-        let passphrases = match unlocked.vault.slots() {
-            Ok(slots) => {
-                let slots = slots.passphrases.slots().iter();
-                let opening = slots.filter(|s| s.kind(header, key) == Some(Passphrase::Opens));
-                opening.count()
-            }
-            Err(VaultError::WasReset | VaultError::PepperDamaged) => 0,
-            Err(error) => {
-                return Err(Problem::failed(
-                    error.to_string(),
-                    "Check the disk that holds the vault.",
-                ));
-            }
-        };
+        let passphrases = unlocked.slots()?.map_or(0, |slots| {
+            let slots = slots.passphrases.slots().iter();
+            let opening = slots.filter(|s| s.kind(header, key) == Some(Passphrase::Opens));
+            opening.count()
+        });
         let generation = header.generation;
         let sticks = list.sticks.iter();
         Ok(Self {

@@ -16,11 +16,11 @@ use crate::reset::Reset;
 use crate::stick::PluggedKeys;
 use crate::sys::{clock, sysfs};
 use crate::theft::ResetCause;
-use crate::vault::locate::{self, LocateError, VaultDisk};
+use crate::vault::locate::{self, BOOT_WAITS, LocateError, VaultDisk};
 use crate::vault::partitions::FoundPartition;
 use crate::vault::{
-    Count, Destroyed, EventKind, FactorCounts, KnownCode, LoggedEvent, Passphrases, ProvenRecords,
-    SlotTable, StickList, Unproven, Vault, VaultConf, VaultError, wrong_entries,
+    Count, Destroyed, EventKind, FactorCounts, KnownCode, LoggedEvent, ProvenRecords, StickList,
+    Unproven, Vault, VaultConf, VaultError, Written, wrong_entries,
 };
 
 /// Finds and opens the vault.
@@ -45,7 +45,7 @@ impl Disk {
     /// it.
     pub fn read(&mut self) -> Result<Snapshot, LocateError> {
         self.found = None;
-        let vault = locate::repair_and_open_read_only(&self.conf)?;
+        let vault = locate::repair_and_open_read_only(&self.conf, BOOT_WAITS)?;
         let name = Printable(&vault.header().server_name).to_string();
         log::info!("found the vault of \"{name}\"");
         self.found = Some(vault.partition().clone());
@@ -54,7 +54,7 @@ impl Disk {
 
     /// Reads the records that the theft state machine decides by.
     pub fn theft(&self) -> Result<TheftRecords, LocateError> {
-        let vault = locate::open(&self.conf)?;
+        let vault = locate::open(&self.conf, BOOT_WAITS)?;
         let policy = vault.unproven_policy().unwrap_or_default();
         Ok(TheftRecords {
             state: vault.state(),
@@ -66,8 +66,8 @@ impl Disk {
     /// Writes a strike, and a line in the vault's log. A log that cannot be
     /// written is no error: the strike counts.
     pub fn strike(&self, strikes: u8, boot_id: [u8; 16], of: u8) -> Result<(), LocateError> {
-        let mut vault = locate::open(&self.conf)?;
-        vault.strike(strikes, boot_id)?;
+        let mut vault = locate::open(&self.conf, BOOT_WAITS)?;
+        tell_once("the theft state", vault.strike(strikes, boot_id)?);
         log::warn!("a foreign place: strike {strikes} of {of}");
         let strike = EventKind::Strike { strikes, of };
         tell_unwritten(vault.append(clock::now(), boot_id, strike));
@@ -88,9 +88,9 @@ impl Disk {
             plugged,
             wipe,
         };
-        let mut vault = locate::open(&self.conf);
-        // Nothing runs yet that could read the released files.
-        let done = reset.destroy(vault.as_mut().map_err(|error| *error), || ());
+        let target = locate::reset_target(&self.conf);
+        // Nothing runs yet that would read the released files.
+        let done = reset.destroy(target, || ());
         tell_unwritten(done.noted);
         (done.destroyed, done.wiped.unwiped)
     }
@@ -107,11 +107,13 @@ impl Disk {
     /// Writes the state *armed*; where the state was not proven, the log says
     /// so.
     pub fn arm(&self, key: &MasterKey, was_proven: bool) {
-        let armed = locate::open(&self.conf).and_then(|mut vault| {
-            vault.arm(key)?;
+        let armed = locate::open(&self.conf, BOOT_WAITS).and_then(|mut vault| {
+            tell_once("the theft state", vault.arm(key)?);
             if !was_proven {
                 log::warn!("the theft state was not written by this server; it is mended");
-                vault.append(clock::now(), clock::boot_id(), EventKind::StateMended)?;
+                let mended = EventKind::StateMended;
+                let written = vault.append(clock::now(), clock::boot_id(), mended)?;
+                tell_once("the log", written);
             }
             Ok(())
         });
@@ -142,7 +144,7 @@ impl Disk {
         };
         self.write_log(&mut |vault| {
             if repeat != Repeat::Always && vault.events()?.iter().any(is_known) {
-                return Ok(());
+                return Ok(Written::Twice);
             }
             vault.append(clock::now(), boot_id, kind.clone())
         });
@@ -153,13 +155,16 @@ impl Disk {
         let mut kind = Some(kind);
         self.write_log(&mut |vault| match kind.take() {
             Some(kind) => vault.append_sealed(key, clock::now(), clock::boot_id(), kind),
-            None => Ok(()),
+            None => Ok(Written::Twice),
         });
     }
 
-    fn write_log(&self, write: &mut dyn FnMut(&mut Vault<VaultDisk>) -> Result<(), VaultError>) {
-        let written =
-            locate::open_unrepaired(&self.conf).and_then(|mut vault| Ok(write(&mut vault)?));
+    fn write_log(
+        &self,
+        write: &mut dyn FnMut(&mut Vault<VaultDisk>) -> Result<Written, VaultError>,
+    ) {
+        let written = locate::open_unrepaired(&self.conf, BOOT_WAITS)
+            .and_then(|mut vault| Ok(write(&mut vault)?));
         tell_unwritten(written);
     }
 
@@ -172,16 +177,18 @@ impl Disk {
     ) -> Result<(), ChangeError> {
         let nothing = |error| ChangeError::Nothing(NotChanged::Vault(error));
         let nothing_of = |error: VaultError| nothing(error.into());
-        let mut vault = locate::open(&self.conf).map_err(nothing)?;
+        let mut vault = locate::open(&self.conf, BOOT_WAITS).map_err(nothing)?;
         vault.prove(key).map_err(nothing_of)?;
-        let mut slots = vault.slots().map_err(nothing_of)?;
+        let mut slots = vault.proven_slots(key).map_err(nothing_of)?.draft();
         slots
             .passphrases
             .change(vault.header(), key, name, new, clock::now())
             .map_err(|error| ChangeError::Nothing(NotChanged::Passphrase(error)))?;
-        vault
+        let written = vault
             .replace_slots(key, &slots)
-            .map_err(ChangeError::Perhaps)
+            .map_err(ChangeError::Perhaps)?;
+        tell_once("the slots", written);
+        Ok(())
     }
 
     /// Writes safe settings and a list with the way in that was used.
@@ -194,12 +201,14 @@ impl Disk {
                 list.code = Some(KnownCode {
                     generation: *generation,
                     verified: now,
-                    kept: heapless::String::new(),
+                    kept: None,
                 });
             }
             UsedWayIn::Passphrase => {}
         }
-        Ok(locate::open(&self.conf)?.mend(key, &list)?)
+        let written = locate::open(&self.conf, BOOT_WAITS)?.mend(key, &list)?;
+        tell_once("the settings", written);
+        Ok(())
     }
 
     /// Enrols the `chosen` factors with the usual thresholds: as the second
@@ -222,11 +231,14 @@ impl Disk {
             return Err(NotRemembered::NobodyAnswers);
         }
         let failed = NotRemembered::Failed;
-        let mut vault = locate::open(&self.conf).map_err(tell(failed))?;
-        let before = SlotTable::to_extend(vault.slots()).map_err(tell(failed))?;
-        let (name, id) = match &before {
-            Some(table) => (SECOND, table.next_id),
-            None => (HOME, 0),
+        let mut vault = locate::open(&self.conf, BOOT_WAITS).map_err(tell(failed))?;
+        let before = vault.slots_if_any(key).map_err(tell(failed))?;
+        let rearms = before.is_none();
+        let before = before.unwrap_or_default();
+        let id = before.next_id;
+        let name = match before.environments.is_empty() {
+            true => HOME,
+            false => SECOND,
         };
         let name: heapless::String<32> = name.try_into().expect("a short name fits");
         let header = vault.header();
@@ -234,15 +246,15 @@ impl Disk {
             .ok()
             .filter(|slot| opens_again(header, slot, observed))
             .ok_or(failed)?;
-        let rearmed = before.is_none().then_some(EventKind::Rearmed);
-        let table = match before {
-            Some(mut table) => {
-                add_second_place(&mut table, slot).map_err(tell(NotRemembered::Weaker))?;
-                table
-            }
-            None => table_with_place(slot, Passphrases::default()).into(),
-        };
-        vault.replace_slots(key, &table).map_err(tell(failed))?;
+        let mut table = before;
+        if table.environments.is_empty() {
+            table = table_with_place(slot, table.passphrases).into();
+        } else {
+            add_second_place(&mut table, slot).map_err(tell(NotRemembered::Weaker))?;
+        }
+        let written = vault.replace_slots(key, &table).map_err(tell(failed))?;
+        tell_once("the slots", written);
+        let rearmed = rearms.then_some(EventKind::Rearmed);
         let enrolled = EventKind::Enrolled {
             place: name,
             factors,
@@ -264,8 +276,16 @@ fn tell<E: core::fmt::Display>(why: NotRemembered) -> impl Fn(E) -> NotRemembere
     }
 }
 
-fn tell_unwritten<E: core::fmt::Display>(written: Result<(), E>) {
-    if let Err(error) = written {
-        log::warn!("the vault's log was not written: {error}");
+fn tell_unwritten<E: core::fmt::Display>(written: Result<Written, E>) {
+    match written {
+        Ok(written) => tell_once("the log", written),
+        Err(error) => log::warn!("the vault's log was not written: {error}"),
+    }
+}
+
+/// The disk refused a copy.
+fn tell_once(record: &str, written: Written) {
+    if written == Written::Once {
+        log::warn!("the disk begins to fail: it took one copy of two of {record}");
     }
 }

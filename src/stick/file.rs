@@ -109,7 +109,7 @@ impl StickInfo {
             generation: self.generation,
             made: self.made,
             verified: Some(verified),
-            kept: String::new(),
+            kept: None,
         }
     }
 

@@ -5,13 +5,16 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::uio::{pread, preadv, pwrite, pwritev};
 use zeroize::Zeroize;
 
-/// An aligned buffer. O_DIRECT requires memory, offset and length to be
-/// multiples of the device's block size, which is 4096 at most.
+use super::file_lock;
+
+/// One aligned buffer: O_DIRECT wants memory, offset and length to be
+/// multiples of the device's block size, which is at most 4096.
 #[repr(C, align(4096))]
 struct Aligned([u8; BLOCK]);
 
@@ -192,8 +195,24 @@ impl DirectFile {
         Errno::result(result).map(drop)
     }
 
-    /// Flushes the device's cache.
+    /// See [`file_lock::lock`].
     ///
+    /// # Errors
+    /// As there.
+    pub fn lock(&self, wait: Duration) -> Result<(), Errno> {
+        file_lock::lock(&self.file, wait)
+    }
+
+    /// See [`file_lock::unlock`].
+    pub fn unlock(&self) {
+        file_lock::unlock(&self.file);
+    }
+
+    /// See [`file_lock::holder`].
+    pub fn lock_holder(&self) -> Option<u32> {
+        file_lock::holder(&self.file)
+    }
+
     /// # Errors
     /// What fdatasync(2) says.
     pub fn flush(&self) -> Result<(), Errno> {

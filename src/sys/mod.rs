@@ -7,6 +7,7 @@ pub mod block;
 pub mod child;
 pub mod clock;
 pub mod detached_mount;
+pub mod file_lock;
 pub mod hangup;
 pub mod interface;
 pub mod kmsg;

@@ -1,39 +1,32 @@
 //! The condition of the two copies of each record, without changing them.
 
 use super::layout::{HEADER, POLICY, STATE, STICKS};
-use super::{BlockDevice, Vault, VaultError, store};
+use super::{BlockDevice, Vault, store};
 use crate::theft::TheftState;
 
 impl<D: BlockDevice> Vault<D> {
-    /// Whether [`Vault::open`] would have something to finish or repair, after
-    /// a power cut or on a failing disk.
-    ///
-    /// # Errors
-    /// [`VaultError::Device`].
-    pub fn is_interrupted(&self) -> Result<bool, VaultError> {
-        let is_half_way = self.header().pepper.spare_to_destroy
-            || matches!(self.state(), Ok(TheftState::ResetBegun { .. }));
-        Ok(is_half_way || !self.degraded_records()?.is_empty())
+    /// Whether a power cut, or a disk that begins to fail, has left something
+    /// for [`Vault::open`] to finish.
+    pub fn is_interrupted(&self) -> bool {
+        self.header().pepper.spare_to_destroy
+            || matches!(self.state(), Ok(TheftState::ResetBegun { .. }))
+            || !self.degraded_records().is_empty()
     }
 
-    /// Names of the records of which only one copy is whole, after a power cut
-    /// or on a failing disk. [`Vault::open`] repairs them.
-    ///
-    /// # Errors
-    /// [`VaultError::Device`].
-    pub fn degraded_records(&self) -> Result<Vec<&'static str>, VaultError> {
-        let mut names = Vec::new();
-        for (region, name) in [
+    /// Names of the records of which only one copy is good: a power cut, or a
+    /// disk that begins to fail. [`Vault::open`] mends them as far as the disk
+    /// takes it.
+    pub fn degraded_records(&self) -> Vec<&'static str> {
+        let records = [
             (HEADER, "header"),
             (STATE, "theft state"),
             (POLICY, "policy"),
             (STICKS, "list of sticks"),
             (self.header.pepper.area().slots(), "slots"),
-        ] {
-            if store::is_degraded(&self.device, region)? {
-                names.push(name);
-            }
-        }
-        Ok(names)
+        ];
+        let once = records
+            .into_iter()
+            .filter(|(region, _)| store::is_degraded(&self.device, *region));
+        once.map(|(_, name)| name).collect()
     }
 }

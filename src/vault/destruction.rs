@@ -5,9 +5,14 @@
 
 use zeroize::Zeroizing;
 
-use super::layout::{Area, BLOCK_SIZE, HALF, PEPPER_BLOCKS};
-use super::{BlockDevice, Discarded, VaultError};
+use super::layout::{Area, BLOCK_SIZE, HALF, HEADER, LOG_NEWEST, PEPPER_BLOCKS};
+use super::layout::{POLICY, STATE, STICKS};
+use super::{
+    BlockDevice, Discarded, EventKind, Header, ServerId, VaultError, Written, authenticated,
+    event_log, store,
+};
 use crate::keys::fill_random;
+use crate::theft::{ResetCause, TheftState};
 
 /// How thoroughly the pepper and the slots were destroyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +22,143 @@ pub struct Destroyed {
     pub failed: u32,
     /// How the disk discarded the blocks, besides being overwritten.
     pub discarded: Discarded,
+    /// Whether the vault says that it was reset. Where it does not, it is found
+    /// damaged.
+    pub state: Result<Written, VaultError>,
+}
+
+/// The disk space of a vault that is to be reset. Its header may be lost.
+pub struct ResetTarget<D> {
+    device: D,
+    server_id: Option<ServerId>,
+}
+
+impl<D: BlockDevice> ResetTarget<D> {
+    /// Takes whatever may be a vault: a disk that reads, and has no record of
+    /// one, is something else.
+    ///
+    /// # Errors
+    /// [`VaultError::NotAVault`], [`VaultError::Newer`], [`VaultError::Older`].
+    pub fn of(device: D) -> Result<Self, VaultError> {
+        let regions = [
+            HEADER,
+            STATE,
+            POLICY,
+            STICKS,
+            LOG_NEWEST,
+            Area::First.slots(),
+            Area::Second.slots(),
+        ];
+        let mut is_vault = false;
+        for region in regions {
+            match store::read(&device, region) {
+                Ok(None) => {}
+                Err(error @ (VaultError::Newer | VaultError::Older)) => return Err(error),
+                Ok(Some(_)) | Err(_) => is_vault = true,
+            }
+        }
+        if !is_vault {
+            return Err(VaultError::NotAVault);
+        }
+        let header = super::read_header(&device).ok();
+        Ok(Self {
+            server_id: header.map(|header: Header| header.server_id),
+            device,
+        })
+    }
+
+    /// Whose it is; `None` where the header is lost.
+    pub fn server_id(&self) -> Option<ServerId> {
+        self.server_id
+    }
+
+    /// What it stands on, for whoever looks at it in tests.
+    #[cfg(test)]
+    pub fn into_device(self) -> D {
+        self.device
+    }
+
+    /// See [`super::Vault::reset`].
+    pub fn reset(&mut self, cause: ResetCause, time: u64, verified: &mut dyn FnMut()) -> Destroyed {
+        reset(&mut self.device, cause, time, verified)
+    }
+
+    /// Adds to the event log, without the master key.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::Busy`].
+    pub fn append(
+        &mut self,
+        time: u64,
+        boot_id: [u8; 16],
+        kind: EventKind,
+    ) -> Result<Written, VaultError> {
+        self.device.lock()?;
+        let written = event_log::append(&mut self.device, None, time, boot_id, kind);
+        self.device.unlock();
+        written
+    }
+}
+
+/// The whole reset: first *reset begun* is recorded, so that whoever opens the
+/// vault after a power cut goes on with it.
+pub fn reset(
+    device: &mut dyn BlockDevice,
+    cause: ResetCause,
+    time: u64,
+    verified: &mut dyn FnMut(),
+) -> Destroyed {
+    // It has waited. Whoever writes meanwhile finds that there was a reset.
+    if let Err(error) = device.lock() {
+        log::warn!("the reset does not wait: {error}");
+    }
+    // Destroyed all the same; what the last write says is told.
+    let _ = write_state(device, &TheftState::ResetBegun { cause, time });
+    let destroyed = finish(device, cause, time, verified);
+    device.unlock();
+    destroyed
+}
+
+/// The reset from its second step on; done again it does the same.
+pub fn finish(
+    device: &mut dyn BlockDevice,
+    cause: ResetCause,
+    time: u64,
+    verified: &mut dyn FnMut(),
+) -> Destroyed {
+    let (failed, discarded) = destroy(device, verified);
+    Destroyed {
+        failed,
+        discarded,
+        state: write_state(device, &TheftState::Reset { cause, time }),
+    }
+}
+
+/// Only the theft state is ever written without the master key.
+///
+/// # Errors
+/// [`VaultError::Device`].
+pub fn write_state(
+    device: &mut dyn BlockDevice,
+    state: &TheftState,
+) -> Result<Written, VaultError> {
+    let payload = authenticated::encode_unproven(state);
+    store::write(device, STATE, &payload)
+}
+
+/// Overwrites the pepper and the table of an area that is not in use any more.
+/// One block of the pepper that is gone takes all of it along.
+///
+/// # Errors
+/// [`VaultError::Device`] when the disk takes nothing of it.
+pub fn destroy_spare(device: &mut dyn BlockDevice, spare: Area) -> Result<(), VaultError> {
+    let left = overwrite(device, spare.pepper(), PEPPER_BLOCKS);
+    // Nothing opens it then.
+    let _ = store::write(device, spare.slots(), &[]);
+    match left < PEPPER_BLOCKS {
+        true => Ok(()),
+        false => Err(VaultError::Device(libc::EIO)),
+    }
 }
 
 const AREAS: [Area; 2] = [Area::First, Area::Second];
@@ -25,8 +167,8 @@ const AREAS: [Area; 2] = [Area::First, Area::Second];
 /// them again, then overwrites the slots. Calls `verified` when nothing of the
 /// pepper can be read any more.
 ///
-/// A block that fails does not stop the others: failures are counted.
-pub fn destroy(device: &mut dyn BlockDevice, verified: &mut dyn FnMut()) -> Destroyed {
+/// A block that fails does not keep the others: they are counted.
+fn destroy(device: &mut dyn BlockDevice, verified: &mut dyn FnMut()) -> (u32, Discarded) {
     let peppers = AREAS.map(|area| (area.pepper(), PEPPER_BLOCKS));
     let readable: u32 = peppers
         .into_iter()
@@ -49,7 +191,7 @@ pub fn destroy(device: &mut dyn BlockDevice, verified: &mut dyn FnMut()) -> Dest
             failed += overwrite(device, copy, slots.blocks);
         }
     }
-    Destroyed { failed, discarded }
+    (failed, discarded)
 }
 
 /// Overwrites blocks with random bytes, flushes and reads them back; returns

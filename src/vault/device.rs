@@ -51,6 +51,19 @@ pub trait BlockDevice {
     /// Discards blocks as thoroughly as the device can. They may hold anything
     /// afterwards.
     fn discard(&mut self, start: u32, blocks: u32) -> Discarded;
+
+    /// Keeps other processes from writing the vault until
+    /// [`BlockDevice::unlock`]. Waits for one that is writing, for a bounded
+    /// time.
+    ///
+    /// # Errors
+    /// [`VaultError::Busy`] when it still writes then, [`VaultError::Device`].
+    fn lock(&mut self) -> Result<(), VaultError> {
+        Ok(())
+    }
+
+    /// Lets others write again; does nothing where there is no lock.
+    fn unlock(&mut self) {}
 }
 
 /// How thoroughly a device discarded blocks, the least first.

@@ -18,13 +18,18 @@ pub enum VaultError {
     PepperDamaged,
     /// Written by a newer version of stayput.
     Newer,
-    /// The server was reset: no slot opens the vault any more, but a stick
-    /// does.
+    /// In a format of before the first release, which is not read any more.
+    Older,
+    /// The server was reset: no slot opens the vault, a stick does.
     WasReset,
     /// A record was changed by somebody who does not have the master key.
     Altered,
     /// The key is not this server's.
     WrongKey,
+    /// Another process is writing the vault: its id, where that is known.
+    Busy(Option<u32>),
+    /// Another process has changed what was read.
+    Changed,
 }
 
 impl fmt::Display for VaultError {
@@ -44,10 +49,20 @@ impl fmt::Display for VaultError {
                 "This server was reset: only a backup stick or the recovery code opens it.",
             ),
             Self::Newer => f.write_str("The vault was written by a newer version of stayput."),
+            Self::Older => f.write_str(
+                "The vault was made by an older version of stayput, whose format is not read any more.",
+            ),
             Self::Altered => {
                 f.write_str("The vault was changed by somebody who does not have the key.")
             }
             Self::WrongKey => f.write_str("This key is not the key of this server."),
+            Self::Busy(Some(process)) => {
+                write!(f, "Process {process} is writing the vault.")
+            }
+            Self::Busy(None) => f.write_str("Another process is writing the vault."),
+            Self::Changed => {
+                f.write_str("Another command has changed the vault since this one read it.")
+            }
         }
     }
 }
@@ -62,6 +77,14 @@ mod tests {
         assert_eq!(
             said,
             "The disk that holds the vault does not answer: I/O error."
+        );
+    }
+
+    #[test]
+    fn who_writes_the_vault_is_named_where_known() {
+        assert_eq!(
+            VaultError::Busy(Some(4711)).to_string(),
+            "Process 4711 is writing the vault."
         );
     }
 }

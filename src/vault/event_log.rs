@@ -15,7 +15,7 @@ use super::event::{EventKind, LoggedEvent};
 use super::header::Header;
 use super::layout::{LOG_BLOCKS, LOG_NEWEST, log};
 use super::record::{blocks_for, capacity};
-use super::{BlockDevice, VaultError, store};
+use super::{BlockDevice, VaultError, Written, store};
 use crate::keys::{CheckValue, MasterKey};
 
 /// Events in one record. The test `the_largest_records_fit` checks the size.
@@ -253,11 +253,12 @@ impl Tail {
 
     /// Writes the full record to the ring first: after a power cut in between
     /// its events are in both places, and none is lost.
-    fn write(&self, device: &mut dyn BlockDevice) -> Result<(), VaultError> {
-        if let Some(full) = &self.full {
-            write(device, log(full.ring_index()), full)?;
-        }
-        write(device, LOG_NEWEST, &self.newest)
+    fn write(&self, device: &mut dyn BlockDevice) -> Result<Written, VaultError> {
+        let full = match &self.full {
+            Some(full) => write(device, log(full.ring_index()), full)?,
+            None => Written::Twice,
+        };
+        Ok(full.and(write(device, LOG_NEWEST, &self.newest)?))
     }
 }
 
@@ -265,7 +266,7 @@ pub(super) fn write<T: Serialize>(
     device: &mut dyn BlockDevice,
     region: super::layout::Region,
     value: &T,
-) -> Result<(), VaultError> {
+) -> Result<Written, VaultError> {
     let mut payload = [0; capacity(LOG_NEWEST)];
     let payload = postcard::to_slice(value, &mut payload).expect("the largest record fits");
     debug_assert_eq!(blocks_for(payload.len()), 1);
@@ -280,7 +281,7 @@ pub fn begin(
     device: &mut dyn BlockDevice,
     header: &Header,
     key: &MasterKey,
-) -> Result<(), VaultError> {
+) -> Result<Written, VaultError> {
     let block = Block::default();
     let seal = Seal::of(key, header, 0, &block.before);
     write(device, LOG_NEWEST, &Newest { block, seal })
@@ -299,7 +300,7 @@ pub fn append(
     time: u64,
     boot_id: [u8; 16],
     kind: EventKind,
-) -> Result<(), VaultError> {
+) -> Result<Written, VaultError> {
     let mut tail = Tail::read(device)?;
     if let Some((header, key)) = sealed_by
         && !tail.proves(device, key, header)?

@@ -1,20 +1,28 @@
 //! Finds and opens the vault on this machine's disks. udev is not needed.
 
 use core::fmt;
-use std::path::Path;
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
 use super::partitions::{FoundPartition, named_by_udev, partitions};
 use super::read_ahead::ReadAhead;
 use super::vault_conf::VaultConf;
-use super::{BlockDevice, Discarded, VAULT_BYTES, Vault, VaultError};
+use super::{BlockDevice, Discarded, ResetTarget, VAULT_BYTES, Vault, VaultError};
 use crate::sys::block::{DirectFile, DiscardKind};
 use crate::sys::mount::{Access, mount_device, unmount};
 use crate::sys::sysfs;
 
-/// Where a partition is mounted that holds the vault as a file.
-const MOUNT_POINT: &str = "/run/stayput-vault";
+/// How long a command waits for another one that is writing the vault.
+pub const COMMAND_WAITS: Duration = Duration::from_secs(10);
+
+/// How long a boot does: no command runs beside it.
+pub const BOOT_WAITS: Duration = Duration::from_secs(1);
+
+/// How long a reset does, which then goes on without the lock.
+const RESET_WAITS: Duration = Duration::from_secs(1);
 
 /// Why the vault could not be found or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +66,8 @@ pub struct VaultDisk {
     partition: FoundPartition,
     /// The small records, where the disk is opened for reading only.
     ahead: ReadAhead,
+    /// How long it waits for the lock.
+    waits: Duration,
 }
 
 impl Vault<VaultDisk> {
@@ -72,12 +82,23 @@ impl Vault<VaultDisk> {
     }
 }
 
-struct VaultMount;
+/// Where a partition that holds the vault as a file is mounted meanwhile: each
+/// time at a place of its own, so that nobody unmounts what another one uses.
+struct VaultMount(PathBuf);
+
+impl VaultMount {
+    fn new_place() -> PathBuf {
+        static MOUNTS: AtomicU32 = AtomicU32::new(0);
+        let process = std::process::id();
+        let number = MOUNTS.fetch_add(1, Ordering::Relaxed);
+        format!("/run/stayput-vault-{process}-{number}").into()
+    }
+}
 
 impl Drop for VaultMount {
     fn drop(&mut self) {
-        let _ = unmount(Path::new(MOUNT_POINT));
-        let _ = std::fs::remove_dir(MOUNT_POINT);
+        let _ = unmount(&self.0);
+        let _ = std::fs::remove_dir(&self.0);
     }
 }
 
@@ -125,6 +146,17 @@ impl BlockDevice for VaultDisk {
             Discarded::No
         }
     }
+
+    fn lock(&mut self) -> Result<(), VaultError> {
+        self.file.lock(self.waits).map_err(|errno| match errno {
+            Errno::EWOULDBLOCK => VaultError::Busy(self.file.lock_holder()),
+            errno => device_error(errno),
+        })
+    }
+
+    fn unlock(&mut self) {
+        self.file.unlock();
+    }
 }
 
 fn device_error(errno: Errno) -> VaultError {
@@ -138,8 +170,12 @@ fn device_error(errno: Errno) -> VaultError {
 /// [`LocateError`].
 // Not inlined: it is called from many places and would be copied to each.
 #[inline(never)]
-pub fn open(conf: &VaultConf) -> Result<Vault<VaultDisk>, LocateError> {
-    Ok(open_unrepaired(conf)?.finish_interrupted()?)
+pub fn open(conf: &VaultConf, waits: Duration) -> Result<Vault<VaultDisk>, LocateError> {
+    let vault = open_unrepaired(conf, waits)?.finish_interrupted()?;
+    if let Some(error) = vault.unfinished() {
+        log::warn!("what was interrupted is not finished: {error}");
+    }
+    Ok(vault)
 }
 
 /// Finds the vault that `conf` names and opens it for reading and writing, but
@@ -149,8 +185,37 @@ pub fn open(conf: &VaultConf) -> Result<Vault<VaultDisk>, LocateError> {
 /// # Errors
 /// [`LocateError`].
 #[inline(never)]
-pub fn open_unrepaired(conf: &VaultConf) -> Result<Vault<VaultDisk>, LocateError> {
-    find(conf, Access::ReadWrite)
+pub fn open_unrepaired(conf: &VaultConf, waits: Duration) -> Result<Vault<VaultDisk>, LocateError> {
+    let mut vault = find(conf, Access::ReadWrite)?;
+    vault.device.waits = waits;
+    Ok(vault)
+}
+
+/// Finds what is left of the vault that `conf` names, to be reset: the header
+/// may be lost, and nothing is mended first.
+///
+/// # Errors
+/// [`LocateError`].
+#[inline(never)]
+pub fn reset_target(conf: &VaultConf) -> Result<ResetTarget<VaultDisk>, LocateError> {
+    let mut headless = None;
+    let mut wrong = LocateError::NoPartition;
+    for partition in partitions_named(conf) {
+        let target = open_space(conf, &partition, Access::ReadWrite).and_then(|mut disk| {
+            disk.waits = RESET_WAITS;
+            Ok(ResetTarget::of(disk)?)
+        });
+        match target {
+            Ok(target) => match target.server_id() {
+                Some(id) if id == conf.server_id => return Ok(target),
+                Some(_) => wrong = LocateError::OtherServer,
+                None => headless = headless.or(Some(target)),
+            },
+            Err(error) if wrong == LocateError::NoPartition => wrong = error,
+            Err(_) => {}
+        }
+    }
+    headless.ok_or(wrong)
 }
 
 /// Finds the vault that `conf` names and opens it for reading only.
@@ -180,16 +245,18 @@ pub fn reopen_read_only(
 ///
 /// # Errors
 /// [`LocateError`].
-pub fn repair_and_open_read_only(conf: &VaultConf) -> Result<Vault<VaultDisk>, LocateError> {
+pub fn repair_and_open_read_only(
+    conf: &VaultConf,
+    waits: Duration,
+) -> Result<Vault<VaultDisk>, LocateError> {
     let vault = open_read_only(conf)?;
-    if !vault.is_interrupted()? {
+    if !vault.is_interrupted() {
         return Ok(vault);
     }
-    // A vault in a file: its filesystem is mounted once at a time.
     drop(vault);
-    if let Err(error) = open(conf) {
-        // A disk that cannot be written can still be read. After *reset begun*
-        // no slot is read.
+    if let Err(error) = open(conf, waits) {
+        // A disk that takes no more writes can still be read; and no slot is read
+        // beside a reset that has begun.
         log::warn!("what was interrupted is not finished: {error}");
     }
     open_read_only(conf)
@@ -272,6 +339,7 @@ fn open_space(
         _mounted,
         partition: partition.clone(),
         ahead: ReadAhead::default(),
+        waits: COMMAND_WAITS,
     };
     let length = disk.file.length().map_err(open_error)?;
     if length < VAULT_BYTES {
@@ -297,10 +365,10 @@ fn open_in_filesystem(
     name: &str,
     access: Access,
 ) -> Result<(DirectFile, VaultMount), LocateError> {
-    let target = Path::new(MOUNT_POINT);
-    std::fs::create_dir_all(target).map_err(open_error)?;
+    let target = VaultMount::new_place();
+    std::fs::create_dir_all(&target).map_err(open_error)?;
     let mount = |access| {
-        let mount = |filesystem| mount_device(device, target, filesystem, access, "");
+        let mount = |filesystem| mount_device(device, &target, filesystem, access, "");
         mount("vfat").or_else(|_| mount("ext4"))
     };
     // A filesystem that is mounted for writing elsewhere cannot be mounted
@@ -308,7 +376,7 @@ fn open_in_filesystem(
     mount(access)
         .or_else(|_| mount(Access::ReadWrite))
         .map_err(|errno| LocateError::Open(errno as i32))?;
-    let mounted = VaultMount;
-    let file = open_direct(&target.join(name), access)?;
-    Ok((file, mounted))
+    let file = target.join(name);
+    let mounted = VaultMount(target);
+    Ok((open_direct(&file, access)?, mounted))
 }

@@ -27,11 +27,12 @@ mod sticks;
 mod store;
 mod theft;
 mod vault_conf;
+mod writing;
 
 #[cfg(any(test, feature = "fuzzing"))]
 mod tests;
 
-pub use destruction::Destroyed;
+pub use destruction::{Destroyed, ResetTarget};
 pub use device::{BlockDevice, Discarded};
 pub use error::VaultError;
 pub use event::{EventKind, LockedBecause, LoggedEvent, OpenedBy, wrong_entries};
@@ -49,7 +50,8 @@ pub use slots::{
     PersonName, PointBytes, PublicKey, Row, SealedValues, SlotTable, Thresholds,
     UnusablePassphrase, Value, check_passphrase, has_member, is_key_server,
 };
-pub use sticks::{KnownCode, KnownStick, MAX_STICKS, StickList};
+pub use sticks::{KnownCode, KnownStick, MAX_STICKS, PlaceInWords, SealedPlace, StickList};
+pub use store::Written;
 pub use vault_conf::{PartitionId, VAULT_CONF, VAULT_CONF_BYTES, VaultConf, VaultConfError};
 
 #[cfg(feature = "fuzzing")]
@@ -63,11 +65,16 @@ use event_log::EventLog;
 use header::PepperInUse;
 use layout::{Area, HALF, HEADER, POLICY, STATE, STICKS};
 use pepper::digest;
+use slots::OpenedTable;
+use writing::Seen;
 
 /// An open vault: its header is known and whole.
 pub struct Vault<D> {
     device: D,
     header: Header,
+    /// What the records held when they were read, or written by this vault.
+    seen: Seen,
+    unfinished: Option<VaultError>,
 }
 
 impl<D: BlockDevice> Vault<D> {
@@ -75,7 +82,8 @@ impl<D: BlockDevice> Vault<D> {
     /// vault.
     ///
     /// # Errors
-    /// [`VaultError::Device`].
+    /// [`VaultError::Device`], also where the disk refuses a single block: no
+    /// vault begins on a disk that fails. [`VaultError::Busy`].
     pub fn create(
         mut device: D,
         server_id: ServerId,
@@ -83,6 +91,7 @@ impl<D: BlockDevice> Vault<D> {
         key: &MasterKey,
         slots: &SlotTable,
     ) -> Result<Self, VaultError> {
+        device.lock()?;
         // What an earlier vault left must not look like part of this one: its
         // header goes first, so that no half of it is taken for a vault.
         let zeros = [0; BLOCK_SIZE];
@@ -103,41 +112,85 @@ impl<D: BlockDevice> Vault<D> {
             check: Header::check_value(key, &server_id, generation),
             pepper: PepperInUse::new(Area::First, digest(&pepper), false),
         };
-        let mut vault = Self { device, header };
-        vault.write_area(Area::First, &pepper, slots)?;
-        vault.write_proven(key, &TheftState::Armed)?;
-        vault.write_proven(key, &Policy::default())?;
-        vault.write_proven(key, &StickList::default())?;
-        event_log::begin(&mut vault.device, &vault.header, key)?;
-        vault.write_header()?;
-        Ok(vault)
+        let mut vault = Self {
+            device,
+            header,
+            seen: Seen::default(),
+            unfinished: None,
+        };
+        let written = [
+            vault.write_area(key, Area::First, &pepper, slots)?,
+            vault.write_proven(key, &TheftState::Armed)?,
+            vault.write_proven(key, &Policy::default())?,
+            vault.write_proven(key, &StickList::default())?,
+            event_log::begin(&mut vault.device, &vault.header, key)?,
+            vault.write_header(vault.header.clone())?,
+        ];
+        vault.device.unlock();
+        match written.contains(&Written::Once) {
+            true => Err(VaultError::Device(libc::EIO)),
+            false => Ok(vault),
+        }
     }
 
     /// Reads the header, and finishes what a power cut interrupted: copies
     /// that differ are made equal, a reset goes on to its end, a replaced
-    /// pepper is destroyed.
+    /// pepper is destroyed. A disk that does not take it keeps nobody from
+    /// opening the vault: see [`Vault::unfinished`].
     ///
     /// # Errors
     /// [`VaultError::NotAVault`], [`VaultError::Damaged`],
-    /// [`VaultError::Newer`], [`VaultError::Device`].
+    /// [`VaultError::Newer`], [`VaultError::Older`], [`VaultError::Device`].
     pub fn open(device: D) -> Result<Self, VaultError> {
         Self::open_unrepaired(device)?.finish_interrupted()
     }
 
     /// What [`Vault::open`] does after reading the header.
     fn finish_interrupted(mut self) -> Result<Self, VaultError> {
-        store::repair(&mut self.device, STATE)?;
-        if let Ok(TheftState::ResetBegun { cause, time }) = self.state() {
-            self.finish_reset(cause, time, &mut || ())?;
+        let locked = self.device.lock();
+        // Whoever held the lock may have changed it.
+        self.header = read_header(&self.device)?;
+        let mut results = Vec::new();
+        let is_half_reset = match self.state() {
+            Ok(TheftState::ResetBegun { .. }) => true,
+            // Somebody wrote new slots meanwhile, and has not armed it.
+            Ok(TheftState::Reset { .. }) => self.header.pepper.spare_to_destroy,
+            _ => false,
+        };
+        if is_half_reset {
+            let finished = self
+                .finish_reset()
+                .map(|destroyed| destroyed.state.map(drop));
+            results.extend(finished);
         }
-        for region in [HEADER, POLICY, STICKS] {
-            store::repair(&mut self.device, region)?;
+        match locked {
+            Ok(()) => results.extend(self.repair()),
+            Err(error) => results.push(Err(error)),
         }
-        store::repair(&mut self.device, self.header.pepper.area().slots())?;
-        if self.header.pepper.spare_to_destroy {
-            self.destroy_spare()?;
-        }
+        self.device.unlock();
+        self.unfinished = results.into_iter().find_map(Result::err);
+        self.seen = Seen::now(&self.device);
         Ok(self)
+    }
+
+    /// Each as far as the disk takes it.
+    fn repair(&mut self) -> Vec<Result<(), VaultError>> {
+        let slots = self.header.pepper.area().slots();
+        let regions = [STATE, HEADER, POLICY, STICKS, slots];
+        let mut results: Vec<_> = regions
+            .into_iter()
+            .map(|region| store::repair(&mut self.device, region))
+            .collect();
+        if self.header.pepper.spare_to_destroy {
+            results.push(self.destroy_spare().map(drop));
+        }
+        results
+    }
+
+    /// Why something that a power cut had left is still as it was when this
+    /// vault was opened. The next [`Vault::open`] tries again.
+    pub fn unfinished(&self) -> Option<VaultError> {
+        self.unfinished
     }
 
     /// Reads the header and writes nothing.
@@ -145,11 +198,18 @@ impl<D: BlockDevice> Vault<D> {
     /// # Errors
     /// As [`Vault::open`].
     pub fn open_unrepaired(device: D) -> Result<Self, VaultError> {
-        let Some(payload) = store::read(&device, HEADER)? else {
-            return Err(VaultError::NotAVault);
-        };
-        let header = postcard::from_bytes(&payload).map_err(|_| VaultError::Damaged)?;
-        Ok(Self { device, header })
+        Ok(Self {
+            header: read_header(&device)?,
+            seen: Seen::now(&device),
+            device,
+            unfinished: None,
+        })
+    }
+
+    /// What it stands on, for whoever looks at it in tests.
+    #[cfg(test)]
+    pub fn device(&self) -> &D {
+        &self.device
     }
 
     /// What it stands on, for whoever edits it in tests.
@@ -195,25 +255,57 @@ impl<D: BlockDevice> Vault<D> {
         authenticated::decode_unproven(&payload).map(Unproven::new)
     }
 
-    /// The slots, through the pepper. Nothing is read through a pepper beside
-    /// a theft state that is not known.
+    /// The slots, through the pepper; not yet proven. Whoever has the disk has
+    /// the pepper: what they say may decide what is tried, never what is
+    /// written. Nothing is read through a pepper beside a theft state that is
+    /// not known.
     ///
     /// # Errors
     /// [`VaultError::WasReset`], [`VaultError::PepperDamaged`],
     /// [`VaultError::Damaged`], [`VaultError::Device`].
     pub fn slots(&self) -> Result<Box<SlotTable>, VaultError> {
+        self.opened_slots()?.table()
+    }
+
+    fn opened_slots(&self) -> Result<OpenedTable, VaultError> {
         if self.state()?.is_reset() {
             return Err(VaultError::WasReset);
         }
         let area = self.header.pepper.area();
         let pepper = pepper::read(&self.device, area, &self.header.pepper.digest)?;
         let payload = store::read(&self.device, area.slots())?.ok_or(VaultError::Damaged)?;
-        SlotTable::open(&payload, &pepper, &self.header.server_id, area)
+        OpenedTable::open(&payload, &pepper, &self.header.server_id, area)
     }
 
-    /// Checks that `key` is the master key and that policy and stick list are
-    /// what somebody with the master key wrote. Nothing is released without
-    /// this. The theft state need not prove: a wrong one can only lock.
+    /// The slots as somebody with the master key wrote them: how many factors
+    /// are needed and what a guess costs are taken over from these alone.
+    ///
+    /// # Errors
+    /// As [`Vault::slots`]; [`VaultError::Altered`], [`VaultError::WrongKey`].
+    pub fn proven_slots(&self, key: &MasterKey) -> Result<Proven<Box<SlotTable>>, VaultError> {
+        if !self.accepts(key) {
+            return Err(VaultError::WrongKey);
+        }
+        let opened = self.opened_slots()?;
+        match opened.is_proven_by(key, &self.header) {
+            true => Ok(Proven::new(opened.table()?)),
+            false => Err(VaultError::Altered),
+        }
+    }
+
+    /// The proven slots, to be written on; `None` where there are none any
+    /// more, since no place and no passphrase opens this vault.
+    ///
+    /// # Errors
+    /// As [`Vault::proven_slots`].
+    pub fn slots_if_any(&self, key: &MasterKey) -> Result<Option<Box<SlotTable>>, VaultError> {
+        SlotTable::to_extend(self.proven_slots(key).map(|slots| slots.draft()))
+    }
+
+    /// Checks that `key` is the master key, and that policy, stick list and
+    /// slots are what somebody with the master key wrote. Nothing is released
+    /// without this. The theft state need not prove: a wrong one can only lock.
+    /// Nor need there be slots: a stick opens a server without.
     ///
     /// # Errors
     /// [`VaultError::WrongKey`], [`VaultError::Altered`],
@@ -225,94 +317,16 @@ impl<D: BlockDevice> Vault<D> {
         let state = self.state()?;
         let state_proven =
             state != TheftState::Armed || self.read_proven::<TheftState>(key).is_ok();
-        Ok(ProvenRecords {
+        let proven = ProvenRecords {
             policy: self.read_proven(key)?,
             sticks: self.read_proven(key)?,
             state,
             state_proven,
-        })
-    }
-
-    /// Puts `policy` in place of the one there is.
-    ///
-    /// # Errors
-    /// [`VaultError::Device`], [`VaultError::WrongKey`].
-    pub fn set_policy(
-        &mut self,
-        key: &MasterKey,
-        policy: Policy,
-    ) -> Result<Proven<Policy>, VaultError> {
-        self.write_proven(key, &policy)?;
-        Ok(Proven::new(policy))
-    }
-
-    /// Puts `sticks` in place of the list there is.
-    ///
-    /// # Errors
-    /// [`VaultError::Device`], [`VaultError::WrongKey`].
-    pub fn set_sticks(
-        &mut self,
-        key: &MasterKey,
-        sticks: StickList,
-    ) -> Result<Proven<StickList>, VaultError> {
-        self.write_proven(key, &sticks)?;
-        Ok(Proven::new(sticks))
-    }
-
-    /// Puts `slots` in place of the table there is, under a new pepper, so
-    /// that a removed slot cannot come back from an old copy: the new pepper
-    /// and table go to the spare area, the header names it, then the old area
-    /// is destroyed. A vault that was reset is armed again at the very end:
-    /// until then it still says that no slot opens it.
-    ///
-    /// # Errors
-    /// [`VaultError::Device`]: the old table or the new one is in force.
-    /// [`VaultError::WrongKey`].
-    pub fn replace_slots(&mut self, key: &MasterKey, slots: &SlotTable) -> Result<(), VaultError> {
-        if !self.accepts(key) {
-            return Err(VaultError::WrongKey);
+        };
+        match self.proven_slots(key) {
+            Err(VaultError::Altered) => Err(VaultError::Altered),
+            Ok(_) | Err(_) => Ok(proven),
         }
-        let spare = self.header.pepper.area().other();
-        let pepper = Secret32::random();
-        self.write_area(spare, &pepper, slots)?;
-        self.header.pepper = PepperInUse::new(spare, digest(&pepper), true);
-        self.write_header()?;
-        self.destroy_spare()?;
-        if self.state() != Ok(TheftState::Armed) {
-            self.arm(key)?;
-        }
-        Ok(())
-    }
-
-    /// Adds to the event log, without the master key.
-    ///
-    /// # Errors
-    /// [`VaultError::Device`].
-    pub fn append(
-        &mut self,
-        time: u64,
-        boot_id: [u8; 16],
-        kind: EventKind,
-    ) -> Result<(), VaultError> {
-        event_log::append(&mut self.device, None, time, boot_id, kind)
-    }
-
-    /// Adds to the event log, and seals it up to there, in the same write.
-    ///
-    /// # Errors
-    /// [`VaultError::Device`], [`VaultError::WrongKey`].
-    pub fn append_sealed(
-        &mut self,
-        key: &MasterKey,
-        time: u64,
-        boot_id: [u8; 16],
-        kind: EventKind,
-    ) -> Result<(), VaultError> {
-        if !self.accepts(key) {
-            return Err(VaultError::WrongKey);
-        }
-        let sealed_by = Some((&self.header, key));
-        event_log::append(&mut self.device, sealed_by, time, boot_id, kind)
     }
 
     /// The event log, oldest first.
@@ -346,45 +360,6 @@ impl<D: BlockDevice> Vault<D> {
         Ok(event_proof::prove(&log, &self.header, key))
     }
 
-    fn destroy_spare(&mut self) -> Result<(), VaultError> {
-        let in_use = self.header.pepper;
-        let spare = in_use.area().other();
-        pepper::destroy(&mut self.device, spare)?;
-        store::write(&mut self.device, spare.slots(), &[])?;
-        self.header.pepper = PepperInUse::new(in_use.area(), in_use.digest, false);
-        self.write_header()
-    }
-
-    fn write_area(
-        &mut self,
-        area: Area,
-        pepper: &Secret32,
-        slots: &SlotTable,
-    ) -> Result<(), VaultError> {
-        pepper::write(&mut self.device, area, pepper)?;
-        let payload = slots.seal(pepper, &self.header.server_id, area);
-        store::write(&mut self.device, area.slots(), &payload)
-    }
-
-    fn write_header(&mut self) -> Result<(), VaultError> {
-        let mut payload = [0; record::capacity(HEADER)];
-        let payload =
-            postcard::to_slice(&self.header, &mut payload).expect("the largest header fits");
-        store::write(&mut self.device, HEADER, payload)
-    }
-
-    fn write_proven<T: authenticated::Authenticated>(
-        &mut self,
-        key: &MasterKey,
-        value: &T,
-    ) -> Result<(), VaultError> {
-        if !self.accepts(key) {
-            return Err(VaultError::WrongKey);
-        }
-        let payload = authenticated::encode(value, key, &self.header);
-        store::write(&mut self.device, T::REGION, &payload)
-    }
-
     fn read_proven<T: authenticated::Authenticated>(
         &self,
         key: &MasterKey,
@@ -392,4 +367,9 @@ impl<D: BlockDevice> Vault<D> {
         let payload = store::read(&self.device, T::REGION)?.ok_or(VaultError::Damaged)?;
         authenticated::decode(&payload, key, &self.header).map(Proven::new)
     }
+}
+
+fn read_header(device: &dyn BlockDevice) -> Result<Header, VaultError> {
+    let payload = store::read(device, HEADER)?.ok_or(VaultError::NotAVault)?;
+    postcard::from_bytes(&payload).map_err(|_| VaultError::Damaged)
 }

@@ -75,21 +75,7 @@ pub fn write(
     area: Area,
     pepper: &Secret32,
 ) -> Result<(), VaultError> {
-    write_area(device, area, &split(pepper))
-}
-
-/// Overwrites an area with random bytes and flushes.
-///
-/// # Errors
-/// [`VaultError::Device`].
-pub fn destroy(device: &mut dyn BlockDevice, area: Area) -> Result<(), VaultError> {
-    let mut noise = Zeroizing::new(vec![0; AREA_BYTES]);
-    fill_random(&mut noise);
-    write_area(device, area, &noise)
-}
-
-fn write_area(device: &mut dyn BlockDevice, area: Area, bytes: &[u8]) -> Result<(), VaultError> {
-    device.write_blocks(area.pepper(), bytes)?;
+    device.write_blocks(area.pepper(), &split(pepper))?;
     device.flush()
 }
 

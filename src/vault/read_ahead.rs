@@ -32,7 +32,7 @@ impl ReadAhead {
 #[cfg(test)]
 mod tests {
     use super::super::layout::VAULT_BLOCKS;
-    use super::super::tests::{FailingDevice, MemoryDevice};
+    use super::super::tests::{FailingDevice, Fails, MemoryDevice};
     use super::*;
 
     /// Each block says its number, and these are lost.
@@ -41,8 +41,11 @@ mod tests {
         for block in 0..VAULT_BLOCKS {
             disk.write_block(block, &[block as u8; BLOCK_SIZE]).unwrap();
         }
-        let bad = bad.to_vec();
-        FailingDevice { disk, bad }
+        FailingDevice {
+            disk,
+            bad: bad.to_vec(),
+            fails: Fails::Reading,
+        }
     }
 
     /// The blocks that are at hand, each of which is as on the disk.

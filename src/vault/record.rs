@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 use super::layout::{BLOCK_SIZE, Region};
 
 const MAGIC: [u8; 4] = *b"SPUT";
-/// Version of the record format and of all payloads.
-pub const FORMAT_VERSION: u8 = 1;
+/// Version of this framing and of every payload in it.
+pub const FORMAT_VERSION: u8 = 2;
 /// Bytes of a record's head.
 pub const HEAD: usize = 64;
 
@@ -18,6 +18,8 @@ pub enum Invalid {
     Damaged,
     /// It is whole, but of a newer version of stayput.
     Newer,
+    /// Whole, and in a format that is not read any more.
+    Older,
 }
 
 /// A valid record.
@@ -27,6 +29,8 @@ pub struct Record<'a> {
     pub sequence: u64,
     /// The content.
     pub payload: &'a [u8],
+    /// Over the sequence number and the content.
+    pub digest: [u8; 32],
 }
 
 fn digest(head: &[u8], payload: &[u8]) -> [u8; 32] {
@@ -94,14 +98,30 @@ pub fn decode(region: Region, buffer: &[u8]) -> Result<Record<'_>, Invalid> {
     }
     let length = length_of(head).ok_or(Invalid::Damaged)?;
     let payload = rest.get(..length as usize).ok_or(Invalid::Damaged)?;
-    if digest(field(0..32), payload)[..] != head[32..] {
+    let digest = digest(field(0..32), payload);
+    if digest[..] != head[32..] {
         return Err(Invalid::Damaged);
     }
-    if head[5] != FORMAT_VERSION {
-        return Err(Invalid::Newer);
+    match head[5] {
+        FORMAT_VERSION => {}
+        0..FORMAT_VERSION => return Err(Invalid::Older),
+        _ => return Err(Invalid::Newer),
     }
     let sequence = u64::from_le_bytes(field(8..16).try_into().map_err(|_| Invalid::Damaged)?);
-    Ok(Record { sequence, payload })
+    Ok(Record {
+        sequence,
+        payload,
+        digest,
+    })
+}
+
+/// Makes the record in `buffer` one of another version, whole as before.
+#[cfg(test)]
+pub fn set_version(buffer: &mut [u8], version: u8) {
+    buffer[5] = version;
+    let length = length_of(buffer).unwrap() as usize;
+    let again = digest(&buffer[..32], &buffer[HEAD..HEAD + length]);
+    buffer[32..HEAD].copy_from_slice(&again);
 }
 
 #[cfg(test)]
@@ -120,10 +140,9 @@ mod tests {
         ) {
             let mut buffer = vec![0xff; STICKS.bytes()];
             encode(STICKS, sequence, &payload, &mut buffer);
-            prop_assert_eq!(
-                decode(STICKS, &buffer),
-                Ok(Record { sequence, payload: &payload })
-            );
+            let found = decode(STICKS, &buffer).unwrap();
+            prop_assert_eq!(found.sequence, sequence);
+            prop_assert_eq!(found.payload, &payload);
             let at = at.index(HEAD + payload.len());
             buffer[at] ^= 1 << bit;
             prop_assert_eq!(decode(STICKS, &buffer), Err(Invalid::Damaged));
@@ -143,12 +162,15 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_told_from_damage() {
+    fn another_format_is_told_from_damage() {
         let mut buffer = vec![0; BLOCK_SIZE];
         encode(HEADER, 1, b"x", &mut buffer);
-        buffer[5] = FORMAT_VERSION + 1;
-        let again = digest(&buffer[..32], b"x");
-        buffer[32..64].copy_from_slice(&again);
-        assert_eq!(decode(HEADER, &buffer), Err(Invalid::Newer));
+        for (version, expected) in [
+            (FORMAT_VERSION + 1, Invalid::Newer),
+            (FORMAT_VERSION - 1, Invalid::Older),
+        ] {
+            set_version(&mut buffer, version);
+            assert_eq!(decode(HEADER, &buffer), Err(expected));
+        }
     }
 }

@@ -33,10 +33,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::VaultError;
-use super::header::ServerId;
+use super::header::{Header, ServerId};
 use super::layout::Area;
 use super::record::{FORMAT_VERSION, capacity};
-use crate::keys::{Sealed, Secret32, WrappedKey, open, seal};
+use crate::keys::{CheckValue, MasterKey, Sealed, Secret32, WrappedKey, open, seal};
 
 /// All slots of a vault, sealed together under the pepper.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,7 @@ pub struct SlotTable {
 }
 
 const LABEL: &str = "stayput slot table v1";
+const PROOF_LABEL: &str = "stayput slot table authentication v1";
 
 /// What the table's seal is bound to, besides the pepper.
 fn associated(server_id: &ServerId, area: Area) -> [u8; 18] {
@@ -67,11 +68,12 @@ impl SlotTable {
     /// # Errors
     /// [`VaultError::Device`]: the next try may read it, so that a new one would
     /// be the end of everybody's passphrase and of the other place.
+    /// [`VaultError::Altered`]: somebody without the key has written it.
     pub fn to_extend(read: Result<Box<Self>, VaultError>) -> Result<Option<Box<Self>>, VaultError> {
         match read {
             Ok(table) => Ok(Some(table)),
-            Err(error @ VaultError::Device(_)) => Err(error),
-            Err(_) => Ok(None),
+            Err(VaultError::WasReset | VaultError::PepperDamaged | VaultError::Damaged) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -93,60 +95,30 @@ impl SlotTable {
         }
     }
 
-    /// The payload of the record: a [`Sealed`] and the encrypted table.
+    /// The payload of the record: a [`Sealed`], and encrypted the proof and the
+    /// table.
     pub(super) fn seal(
         &self,
+        key: &MasterKey,
         pepper: &Secret32,
-        server_id: &ServerId,
+        header: &Header,
         area: Area,
     ) -> Zeroizing<std::vec::Vec<u8>> {
-        let mut table = Zeroizing::new(vec![0; capacity(area.slots())]);
-        let length = postcard::to_slice(self, &mut table[SEALED..])
+        let mut payload = Zeroizing::new(vec![0; capacity(area.slots())]);
+        let (head, plain) = payload.split_at_mut(SEALED);
+        let length = postcard::to_slice(self, &mut plain[PROOF..])
             .expect("the largest table fits its region")
             .len();
-        table.truncate(SEALED + length);
-        let sealed = seal(
-            pepper,
-            LABEL,
-            &associated(server_id, area),
-            &mut table[SEALED..],
-        );
-        table[..32].copy_from_slice(&sealed.salt);
-        table[32..44].copy_from_slice(&sealed.nonce);
-        table[44..SEALED].copy_from_slice(&sealed.tag);
-        table
-    }
-
-    /// # Errors
-    /// [`VaultError::Damaged`] when the seal does not open under this pepper
-    /// or what is in it is not a slot table.
-    pub(super) fn open(
-        payload: &[u8],
-        pepper: &Secret32,
-        server_id: &ServerId,
-        area: Area,
-    ) -> Result<Box<Self>, VaultError> {
-        let (head, table) = payload
-            .split_at_checked(SEALED)
-            .ok_or(VaultError::Damaged)?;
-        let mut sealed = Sealed {
-            salt: [0; 32],
-            nonce: [0; 12],
-            tag: [0; 16],
-        };
-        sealed.salt.copy_from_slice(&head[..32]);
-        sealed.nonce.copy_from_slice(&head[32..44]);
-        sealed.tag.copy_from_slice(&head[44..]);
-        let mut table = Zeroizing::new(table.to_vec());
-        open(
-            pepper,
-            LABEL,
-            &associated(server_id, area),
-            &sealed,
-            &mut table,
-        )
-        .map_err(|_| VaultError::Damaged)?;
-        Self::decode(&table)
+        let plain = &mut plain[..PROOF + length];
+        let proof = proof_of(key, header, &plain[PROOF..]);
+        plain[..PROOF].copy_from_slice(&proof.0);
+        let associated = associated(&header.server_id, area);
+        let sealed = seal(pepper, LABEL, &associated, plain);
+        head[..32].copy_from_slice(&sealed.salt);
+        head[32..44].copy_from_slice(&sealed.nonce);
+        head[44..].copy_from_slice(&sealed.tag);
+        payload.truncate(SEALED + PROOF + length);
+        payload
     }
 
     /// What the seal holds, as it may come from whoever has the disk.
@@ -160,6 +132,66 @@ impl SlotTable {
 
 /// Bytes of the table's seal: salt, nonce and tag.
 const SEALED: usize = 32 + 12 + 16;
+/// Bytes of the proof that stands before the table.
+const PROOF: usize = 32;
+
+/// Whoever has the disk can open the table's seal, since the pepper is there:
+/// only this shows that somebody with the master key wrote it.
+fn proof_of(key: &MasterKey, header: &Header, table: &[u8]) -> CheckValue {
+    let mut context = Zeroizing::new(std::vec::Vec::with_capacity(20 + table.len()));
+    context.extend_from_slice(&header.server_id.0);
+    context.extend_from_slice(&header.generation.to_le_bytes());
+    context.extend_from_slice(table);
+    CheckValue::of(&key.derive(PROOF_LABEL), &context)
+}
+
+/// What the seal of a table held: the proof, then the table.
+pub(super) struct OpenedTable(Zeroizing<std::vec::Vec<u8>>);
+
+impl OpenedTable {
+    /// # Errors
+    /// [`VaultError::Damaged`] when the seal does not open under this pepper.
+    pub fn open(
+        payload: &[u8],
+        pepper: &Secret32,
+        server_id: &ServerId,
+        area: Area,
+    ) -> Result<Self, VaultError> {
+        let (head, plain) = payload
+            .split_at_checked(SEALED)
+            .ok_or(VaultError::Damaged)?;
+        let mut sealed = Sealed {
+            salt: [0; 32],
+            nonce: [0; 12],
+            tag: [0; 16],
+        };
+        sealed.salt.copy_from_slice(&head[..32]);
+        sealed.nonce.copy_from_slice(&head[32..44]);
+        sealed.tag.copy_from_slice(&head[44..]);
+        let mut plain = Zeroizing::new(plain.to_vec());
+        let associated = associated(server_id, area);
+        open(pepper, LABEL, &associated, &sealed, &mut plain).map_err(|_| VaultError::Damaged)?;
+        match plain.len() < PROOF {
+            true => Err(VaultError::Damaged),
+            false => Ok(Self(plain)),
+        }
+    }
+
+    /// The table, not yet proven.
+    ///
+    /// # Errors
+    /// [`VaultError::Damaged`].
+    pub fn table(&self) -> Result<Box<SlotTable>, VaultError> {
+        SlotTable::decode(&self.0[PROOF..])
+    }
+
+    /// Whether somebody with this key wrote all of it.
+    pub fn is_proven_by(&self, key: &MasterKey, header: &Header) -> bool {
+        let (proof, table) = self.0.split_at(PROOF);
+        let expected = proof_of(key, header, table);
+        subtle::ConstantTimeEq::ct_eq(&expected.0[..], proof).into()
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -232,11 +264,14 @@ mod tests {
 
     #[test]
     fn the_largest_table_fits_and_is_read_back() {
-        let (pepper, id) = (Secret32::random(), ServerId::random());
+        let (pepper, key) = (Secret32::random(), MasterKey::generate());
+        let header = Header::of_a_new_server(&key);
         let table = largest();
-        let payload = table.seal(&pepper, &id, Area::First);
-        let again = SlotTable::open(&payload, &pepper, &id, Area::First).unwrap();
-        assert_eq!(*again, table);
+        let payload = table.seal(&key, &pepper, &header, Area::First);
+        let id = header.server_id;
+        let again = OpenedTable::open(&payload, &pepper, &id, Area::First).unwrap();
+        assert_eq!(*again.table().unwrap(), table);
+        assert!(again.is_proven_by(&key, &header));
     }
 
     #[test]
@@ -272,11 +307,13 @@ mod tests {
 
     #[test]
     fn without_the_pepper_the_table_stays_shut() {
-        let (pepper, id) = (Secret32::random(), ServerId::random());
-        let payload = SlotTable::default().seal(&pepper, &id, Area::First);
+        let (pepper, key) = (Secret32::random(), MasterKey::generate());
+        let header = Header::of_a_new_server(&key);
+        let id = header.server_id;
+        let payload = SlotTable::default().seal(&key, &pepper, &header, Area::First);
         let other = ServerId::random();
         let try_with = |payload: &[u8], pepper: &Secret32, id, area| {
-            SlotTable::open(payload, pepper, id, area).err()
+            OpenedTable::open(payload, pepper, id, area).err()
         };
         let shut = Some(VaultError::Damaged);
         assert_eq!(try_with(&payload, &pepper, &id, Area::First), None);
@@ -287,5 +324,38 @@ mod tests {
         assert_eq!(try_with(&payload, &pepper, &other, Area::First), shut);
         assert_eq!(try_with(&payload, &pepper, &id, Area::Second), shut);
         assert_eq!(try_with(&payload[..20], &pepper, &id, Area::First), shut);
+    }
+
+    #[test]
+    fn a_table_is_proven_by_its_key_server_and_generation_alone() {
+        let (pepper, key) = (Secret32::random(), MasterKey::generate());
+        let header = Header::of_a_new_server(&key);
+        let id = header.server_id;
+        let payload = table_of_nobody().seal(&key, &pepper, &header, Area::First);
+        let mut opened = OpenedTable::open(&payload, &pepper, &id, Area::First).unwrap();
+        assert!(opened.is_proven_by(&key, &header));
+        assert!(!opened.is_proven_by(&MasterKey::generate(), &header));
+        let other_server = Header {
+            server_id: ServerId::random(),
+            ..header.clone()
+        };
+        assert!(!opened.is_proven_by(&key, &other_server));
+        let next_key = Header {
+            generation: 2,
+            ..header.clone()
+        };
+        assert!(!opened.is_proven_by(&key, &next_key));
+        for at in 0..opened.0.len() {
+            opened.0[at] ^= 1;
+            assert!(!opened.is_proven_by(&key, &header), "byte {at}");
+            opened.0[at] ^= 1;
+        }
+    }
+
+    fn table_of_nobody() -> SlotTable {
+        SlotTable {
+            next_id: 300,
+            ..SlotTable::default()
+        }
     }
 }

@@ -2,7 +2,11 @@
 
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
+use super::header::Header;
+use super::record::FORMAT_VERSION;
+use crate::keys::{MasterKey, Sealed, open, seal};
 use crate::theft::WayBack;
 
 /// Sticks in the list, at most.
@@ -23,8 +27,8 @@ pub struct KnownStick {
     pub made: u64,
     /// When it was last seen to open, in seconds since 1970 (UTC).
     pub verified: Option<u64>,
-    /// Where it is kept according to the owner; empty where nobody was asked.
-    pub kept: String<48>,
+    /// Where the owner says that it is kept, if anybody was asked.
+    pub kept: Option<SealedPlace>,
 }
 
 /// What the list says about the recovery code. The code itself is not stored.
@@ -34,8 +38,67 @@ pub struct KnownCode {
     pub generation: u32,
     /// When it was last typed back, in seconds since 1970 (UTC).
     pub verified: u64,
-    /// Where it is kept according to the owner; empty where nobody was asked.
-    pub kept: String<48>,
+    /// Where the owner says that it is, if anybody was asked.
+    pub kept: Option<SealedPlace>,
+}
+
+/// Where something is kept, in the owner's words.
+pub type PlaceInWords = String<48>;
+
+const PLACE: &str = "stayput kept place v1";
+/// A place's length and its bytes, padded: how long it is does not show either.
+const PLACE_BYTES: usize = 1 + 48;
+
+/// Where a way back is kept, sealed under the master key: whoever has taken the
+/// server does not read where to go next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedPlace {
+    sealed: Sealed,
+    bytes: Vec<u8, PLACE_BYTES>,
+}
+
+impl SealedPlace {
+    fn associated(header: &Header) -> [u8; 21] {
+        let mut data = [0; 21];
+        data[0] = FORMAT_VERSION;
+        data[1..17].copy_from_slice(&header.server_id.0);
+        data[17..].copy_from_slice(&header.generation.to_le_bytes());
+        data
+    }
+
+    /// Seals what the owner says.
+    pub fn seal(header: &Header, key: &MasterKey, place: &PlaceInWords) -> Self {
+        let mut bytes = [0; PLACE_BYTES];
+        bytes[0] = place.len() as u8;
+        bytes[1..][..place.len()].copy_from_slice(place.as_bytes());
+        let sealed = seal(
+            &key.derive(PLACE),
+            PLACE,
+            &Self::associated(header),
+            &mut bytes,
+        );
+        Self {
+            sealed,
+            bytes: bytes.into_iter().collect(),
+        }
+    }
+
+    /// What the owner said; `None` where this is not the key, or it was changed.
+    pub fn open(&self, header: &Header, key: &MasterKey) -> Option<PlaceInWords> {
+        let mut bytes = Zeroizing::new(self.bytes.clone());
+        let associated = Self::associated(header);
+        open(
+            &key.derive(PLACE),
+            PLACE,
+            &associated,
+            &self.sealed,
+            &mut bytes,
+        )
+        .ok()?;
+        let (length, text) = bytes.split_first()?;
+        let text = str::from_utf8(text.get(..usize::from(*length))?).ok()?;
+        text.try_into().ok()
+    }
 }
 
 /// The ways in outside the vault.
@@ -94,7 +157,7 @@ mod tests {
             generation,
             made: 0,
             verified,
-            kept: String::new(),
+            kept: None,
         };
         let list = |stick| StickList {
             sticks: [stick].into_iter().collect(),
@@ -115,11 +178,26 @@ mod tests {
             code: Some(KnownCode {
                 generation,
                 verified: 5,
-                kept: String::new(),
+                kept: None,
             }),
             ..StickList::default()
         };
         assert_eq!(list(2).way_back(2, &[]), WayBack::Listed);
         assert_eq!(list(1).way_back(2, &[]), WayBack::None);
+    }
+
+    #[test]
+    fn where_it_is_kept_is_read_with_the_key_alone() {
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        for words in ["", "bank safe", &"x".repeat(48)] {
+            let place = words.try_into().unwrap();
+            let sealed = SealedPlace::seal(&header, &key, &place);
+            assert_eq!(sealed.open(&header, &key), Some(place));
+            assert_eq!(sealed.bytes.len(), PLACE_BYTES);
+            assert_eq!(sealed.open(&header, &MasterKey::generate()), None);
+            let other = Header::of_a_new_server(&key);
+            assert_eq!(sealed.open(&other, &key), None);
+        }
     }
 }

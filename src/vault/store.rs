@@ -2,6 +2,8 @@
 //!
 //! A write replaces the older copy first and the newer one only when that is
 //! on the disk, so a power cut at any point leaves the old record or the new.
+//! A disk that refuses one of the two has taken the record all the same: a
+//! strike and a reset count on a disk that begins to fail.
 
 use zeroize::Zeroizing;
 
@@ -9,10 +11,39 @@ use super::layout::{BLOCK_SIZE, HALF, Region};
 use super::record::{self, Invalid};
 use super::{BlockDevice, VaultError};
 
+/// In how many copies a record stands after a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Written {
+    /// The disk refused the other copy: it begins to fail.
+    Once,
+    /// As it should.
+    Twice,
+}
+
+impl Written {
+    /// Of several writes the worst.
+    pub fn and(self, other: Self) -> Self {
+        self.min(other)
+    }
+}
+
+/// Tells one write of a record from every other: the digest over its sequence
+/// number and its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp([u8; 32]);
+
+/// A whole copy.
+struct Whole {
+    sequence: u64,
+    stamp: Stamp,
+}
+
 /// What the two copies of a region hold.
 struct Copies {
     buffers: [Zeroizing<Vec<u8>>; 2],
-    sequences: [Result<u64, Invalid>; 2],
+    whole: [Result<Whole, Invalid>; 2],
+    /// Neither copy can be read.
+    unread: Option<VaultError>,
 }
 
 fn first_block(region: Region, copy: usize) -> u32 {
@@ -38,31 +69,52 @@ fn read_copy(
 
 impl Copies {
     /// Where the disk begins to fail, a copy that cannot be read counts as
-    /// damaged as long as the other one can.
-    fn read(device: &dyn BlockDevice, region: Region) -> Result<Self, VaultError> {
-        let buffers = match [0, 1].map(|copy| read_copy(device, region, copy)) {
-            [Err(error), Err(_)] => return Err(error),
-            copies => copies.map(Result::unwrap_or_default),
+    /// damaged.
+    fn read(device: &dyn BlockDevice, region: Region) -> Self {
+        let read = [0, 1].map(|copy| read_copy(device, region, copy));
+        let unread = match &read {
+            [Err(error), Err(_)] => Some(*error),
+            _ => None,
         };
-        let sequences = [&buffers[0], &buffers[1]]
-            .map(|buffer| record::decode(region, buffer).map(|record| record.sequence));
-        Ok(Self { buffers, sequences })
+        let buffers = read.map(Result::unwrap_or_default);
+        let whole = [&buffers[0], &buffers[1]].map(|buffer| {
+            record::decode(region, buffer).map(|record| Whole {
+                sequence: record.sequence,
+                stamp: Stamp(record.digest),
+            })
+        });
+        Self {
+            buffers,
+            whole,
+            unread,
+        }
     }
 
     /// Index of the newest whole copy.
     fn newest(&self) -> Result<usize, Invalid> {
-        match self.sequences {
-            // A newer version wrote here: never fall back to an older copy.
+        match &self.whole {
+            // Another version wrote here: never fall back to the other copy.
             [Err(Invalid::Newer), _] | [_, Err(Invalid::Newer)] => Err(Invalid::Newer),
-            [Ok(a), Ok(b)] => Ok(usize::from(b > a)),
+            [Err(Invalid::Older), _] | [_, Err(Invalid::Older)] => Err(Invalid::Older),
+            [Ok(a), Ok(b)] => Ok(usize::from(b.sequence > a.sequence)),
             [Ok(_), Err(_)] => Ok(0),
             [Err(_), Ok(_)] => Ok(1),
-            [Err(reason), Err(_)] => Err(reason),
+            [Err(Invalid::Damaged), Err(Invalid::Damaged)] => Err(Invalid::Damaged),
         }
     }
 
-    fn equal(&self) -> bool {
-        self.sequences[0].is_ok() && self.sequences[0] == self.sequences[1]
+    /// Two records can have one sequence number, where two processes wrote at
+    /// once; only the digest tells.
+    fn are_equal(&self) -> bool {
+        matches!(&self.whole, [Ok(a), Ok(b)] if a.stamp == b.stamp)
+    }
+
+    /// For the next write. A copy that is not whole may have had the next
+    /// number already.
+    fn next_sequence(&self) -> u64 {
+        let step = u64::from(self.whole.iter().any(Result::is_err)) + 1;
+        let sequences = self.whole.iter().flatten().map(|whole| whole.sequence);
+        sequences.max().map_or(1, |last| last.saturating_add(step))
     }
 }
 
@@ -79,20 +131,28 @@ fn write_copy(
     device.flush()
 }
 
+/// The newest whole copy; `None` where neither is.
+fn newest_of(copies: &Copies) -> Result<Option<usize>, VaultError> {
+    match copies.newest() {
+        Ok(copy) => Ok(Some(copy)),
+        Err(Invalid::Damaged) => Ok(None),
+        Err(Invalid::Newer) => Err(VaultError::Newer),
+        Err(Invalid::Older) => Err(VaultError::Older),
+    }
+}
+
 /// The payload of the newest whole copy, or `None` where neither copy is whole.
 ///
 /// # Errors
-/// [`VaultError::Device`] when the disk does not answer, [`VaultError::Newer`]
-/// when a newer version of stayput wrote the record.
+/// [`VaultError::Device`] when the disk does not answer; [`VaultError::Newer`],
+/// [`VaultError::Older`] when another version of stayput wrote the record.
 pub fn read(
     device: &dyn BlockDevice,
     region: Region,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-    let copies = Copies::read(device, region)?;
-    let copy = match copies.newest() {
-        Ok(copy) => copy,
-        Err(Invalid::Newer) => return Err(VaultError::Newer),
-        Err(Invalid::Damaged) => return Ok(None),
+    let copies = Copies::read(device, region);
+    let Some(copy) = newest_of(&copies)? else {
+        return copies.unread.map_or(Ok(None), Err);
     };
     let record = record::decode(region, &copies.buffers[copy]).map_err(|_| VaultError::Damaged)?;
     Ok(Some(Zeroizing::new(record.payload.to_vec())))
@@ -101,54 +161,122 @@ pub fn read(
 /// Puts `payload` in both copies, the older one first.
 ///
 /// # Errors
-/// [`VaultError::Device`] when the disk does not take it; then at least one
-/// copy is whole, old or new. [`VaultError::Newer`] when a newer version of
-/// stayput wrote the record: it is left as it is.
+/// [`VaultError::Device`] when the disk takes neither; then at least one copy
+/// is as it was. [`VaultError::Newer`], [`VaultError::Older`] when another
+/// version of stayput wrote the record: it is left as it is.
 pub fn write(
     device: &mut dyn BlockDevice,
     region: Region,
     payload: &[u8],
-) -> Result<(), VaultError> {
-    let copies = Copies::read(device, region)?;
-    let newest = match copies.newest() {
-        Ok(copy) => Some(copy),
-        Err(Invalid::Damaged) => None,
-        Err(Invalid::Newer) => return Err(VaultError::Newer),
-    };
-    let sequence = newest
-        .and_then(|copy| copies.sequences[copy].ok())
-        .map_or(1, |sequence| sequence.saturating_add(1));
+) -> Result<Written, VaultError> {
+    let copies = Copies::read(device, region);
+    let newest = newest_of(&copies)?;
+    let sequence = copies.next_sequence();
     let blocks = record::blocks_for(payload.len());
     let mut buffer = Zeroizing::new(vec![0; blocks as usize * BLOCK_SIZE]);
     record::encode(region, sequence, payload, &mut buffer);
     let older = newest.map_or(0, |copy| 1 - copy);
-    write_copy(device, region, older, &buffer)?;
-    write_copy(device, region, 1 - older, &buffer)
+    let written = [older, 1 - older].map(|copy| write_copy(device, region, copy, &buffer));
+    match written {
+        [Ok(()), Ok(())] => Ok(Written::Twice),
+        [Ok(()), Err(_)] | [Err(_), Ok(())] => Ok(Written::Once),
+        [Err(error), Err(_)] => Err(error),
+    }
+}
+
+/// Tells the newest whole copy from every other write; `None` where there is
+/// none.
+pub fn stamp(device: &dyn BlockDevice, region: Region) -> Option<Stamp> {
+    let copies = Copies::read(device, region);
+    let newest = copies.newest().ok()?;
+    copies.whole[newest].as_ref().ok().map(|whole| whole.stamp)
 }
 
 /// Whether only one copy is whole, or is the newer one: [`repair`] would mend
 /// that.
-///
-/// # Errors
-/// [`VaultError::Device`].
-pub fn is_degraded(device: &dyn BlockDevice, region: Region) -> Result<bool, VaultError> {
-    let copies = Copies::read(device, region)?;
-    Ok(copies.newest().is_ok() && !copies.equal())
+pub fn is_degraded(device: &dyn BlockDevice, region: Region) -> bool {
+    let copies = Copies::read(device, region);
+    copies.newest().is_ok() && !copies.are_equal()
 }
 
 /// Makes the copies equal again after a power cut, so that what the older one
 /// holds cannot come back. Writes nothing where they are.
 ///
 /// # Errors
-/// [`VaultError::Device`].
-pub fn repair(device: &mut dyn BlockDevice, region: Region) -> Result<bool, VaultError> {
-    let copies = Copies::read(device, region)?;
-    let Ok(newest) = copies.newest() else {
-        return Ok(false);
-    };
-    if copies.equal() {
-        return Ok(false);
+/// [`VaultError::Device`] when the disk does not take it.
+pub fn repair(device: &mut dyn BlockDevice, region: Region) -> Result<(), VaultError> {
+    let copies = Copies::read(device, region);
+    match copies.newest() {
+        Ok(newest) if !copies.are_equal() => {
+            write_copy(device, region, 1 - newest, &copies.buffers[newest])
+        }
+        _ => Ok(()),
     }
-    write_copy(device, region, 1 - newest, &copies.buffers[newest])?;
-    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::POLICY;
+    use super::super::tests::MemoryDevice;
+    use super::*;
+
+    /// What a write of `payload` with this sequence number leaves in a copy.
+    fn put(device: &mut MemoryDevice, copy: usize, sequence: u64, payload: &[u8]) {
+        let mut buffer = vec![0; BLOCK_SIZE];
+        record::encode(POLICY, sequence, payload, &mut buffer);
+        write_copy(device, POLICY, copy, &buffer).unwrap();
+    }
+
+    #[test]
+    fn two_records_of_one_sequence_number_are_made_equal() {
+        let mut device = MemoryDevice::default();
+        put(&mut device, 0, 7, b"one");
+        put(&mut device, 1, 7, b"two");
+        assert!(is_degraded(&device, POLICY));
+        let before = read(&device, POLICY).unwrap().unwrap().to_vec();
+        repair(&mut device, POLICY).unwrap();
+        assert!(!is_degraded(&device, POLICY));
+        assert_eq!(*read(&device, POLICY).unwrap().unwrap(), before);
+        // Whichever block is lost then, the same is read.
+        device.damage(POLICY.start);
+        assert_eq!(*read(&device, POLICY).unwrap().unwrap(), before);
+    }
+
+    #[test]
+    fn a_copy_of_another_version_is_left_alone() {
+        use record::FORMAT_VERSION;
+        for (version, error) in [
+            (FORMAT_VERSION + 1, VaultError::Newer),
+            (FORMAT_VERSION - 1, VaultError::Older),
+        ] {
+            for copy in [0, 1] {
+                let mut device = MemoryDevice::default();
+                put(&mut device, 1 - copy, 9, b"of this version");
+                let mut buffer = vec![0; BLOCK_SIZE];
+                record::encode(POLICY, 8, b"of another", &mut buffer);
+                record::set_version(&mut buffer, version);
+                write_copy(&mut device, POLICY, copy, &buffer).unwrap();
+                let before = device.bytes.clone();
+                assert_eq!(read(&device, POLICY).err(), Some(error));
+                assert_eq!(write(&mut device, POLICY, b"new").err(), Some(error));
+                repair(&mut device, POLICY).unwrap();
+                assert!(device.bytes == before, "{error:?}, copy {copy}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lost_copy_never_outranks_the_next_write() {
+        let mut device = MemoryDevice::default();
+        put(&mut device, 0, 7, b"old");
+        put(&mut device, 1, 8, b"lost");
+        let lost = device.clone();
+        device.damage(POLICY.start + HALF);
+        write(&mut device, POLICY, b"new").unwrap();
+        // The lost copy is read again, and the write did not reach it.
+        let mut block = [0; BLOCK_SIZE];
+        lost.read_block(POLICY.start + HALF, &mut block).unwrap();
+        device.write_block(POLICY.start + HALF, &block).unwrap();
+        assert_eq!(&read(&device, POLICY).unwrap().unwrap()[..], b"new");
+    }
 }

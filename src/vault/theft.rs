@@ -2,8 +2,7 @@
 //! settings.
 
 use super::destruction::{self, Destroyed};
-use super::layout::STATE;
-use super::{BlockDevice, Policy, StickList, Vault, VaultError, authenticated, store};
+use super::{BlockDevice, Policy, SlotTable, StickList, Vault, VaultError, Written};
 use crate::keys::MasterKey;
 use crate::theft::{ResetCause, TheftState};
 
@@ -18,8 +17,13 @@ impl<D: BlockDevice> Vault<D> {
     /// filesystem and read the keys as root.
     ///
     /// # Errors
-    /// [`VaultError::Device`], [`VaultError::WrongKey`].
-    pub fn mend(&mut self, key: &MasterKey, sticks: &StickList) -> Result<(), VaultError> {
+    /// [`VaultError::Device`], [`VaultError::WrongKey`], [`VaultError::Busy`].
+    pub fn mend(&mut self, key: &MasterKey, sticks: &StickList) -> Result<Written, VaultError> {
+        self.exclusively(|vault| vault.mend_now(key, sticks))
+    }
+
+    fn mend_now(&mut self, key: &MasterKey, sticks: &StickList) -> Result<Written, VaultError> {
+        let mut written = Written::Twice;
         if self.read_proven::<Policy>(key).is_err() {
             let mariadb = self
                 .unproven_policy()
@@ -29,69 +33,51 @@ impl<D: BlockDevice> Vault<D> {
                 mariadb,
                 ..Policy::default()
             };
-            self.write_proven(key, &policy)?;
+            written = written.and(self.write_proven(key, &policy)?);
         }
         if self.read_proven::<StickList>(key).is_err() {
-            self.write_proven(key, sticks)?;
+            written = written.and(self.write_proven(key, sticks)?);
         }
         if self.state().is_err() {
-            self.write_proven(key, &TheftState::Armed)?;
+            written = written.and(self.write_proven(key, &TheftState::Armed)?);
         }
-        Ok(())
+        if self.proven_slots(key).err() == Some(VaultError::Altered) {
+            let nobody = SlotTable::default();
+            written = written.and(self.replace_slots_now(key, &nobody)?);
+        }
+        Ok(written)
     }
 
-    /// Writes the state *armed*: strikes do not count any more.
+    /// Counts a boot in a foreign place. There is no master key then, so the
+    /// record is not proven. A reset stays.
     ///
     /// # Errors
-    /// [`VaultError::Device`], [`VaultError::WrongKey`].
-    pub fn arm(&mut self, key: &MasterKey) -> Result<(), VaultError> {
-        self.write_proven(key, &TheftState::Armed)
+    /// [`VaultError::Device`], [`VaultError::Busy`], [`VaultError::WasReset`].
+    pub fn strike(&mut self, strikes: u8, boot_id: [u8; 16]) -> Result<Written, VaultError> {
+        self.exclusively(|vault| match vault.state() {
+            Ok(state) if state.is_reset() => Err(VaultError::WasReset),
+            _ => vault.write_unproven(&TheftState::Suspect { strikes, boot_id }),
+        })
     }
 
-    /// Writes the state *suspect* for a boot in a foreign place. There is no
-    /// master key then, so the record has no HMAC.
-    ///
-    /// # Errors
-    /// [`VaultError::Device`].
-    pub fn strike(&mut self, strikes: u8, boot_id: [u8; 16]) -> Result<(), VaultError> {
-        self.write_unproven(&TheftState::Suspect { strikes, boot_id })
+    /// The security reset: destroys both peppers and all slots, as far as the
+    /// disk takes it. `verified` is called as soon as the pepper is found
+    /// destroyed.
+    pub fn reset(&mut self, cause: ResetCause, time: u64, verified: &mut dyn FnMut()) -> Destroyed {
+        let destroyed = destruction::reset(&mut self.device, cause, time, verified);
+        self.state_was_written();
+        destroyed
     }
 
-    /// The security reset: destroys both pepper areas and all slots. First the
-    /// state *reset begun* is written; after a power cut [`Vault::open`]
-    /// continues. `time` is in seconds since 1970 (UTC). `verified` is called
-    /// when nothing of the pepper can be read any more.
-    ///
-    /// # Errors
-    /// [`VaultError::Device`] when the theft state cannot be written. The
-    /// pepper is destroyed all the same.
-    pub fn reset(
-        &mut self,
-        cause: ResetCause,
-        time: u64,
-        verified: &mut dyn FnMut(),
-    ) -> Result<Destroyed, VaultError> {
-        let begun = self.write_unproven(&TheftState::ResetBegun { cause, time });
-        let destroyed = self.finish_reset(cause, time, verified);
-        begun.and(destroyed)
-    }
-
-    /// Continues a reset whose state *reset begun* is written.
-    pub(super) fn finish_reset(
-        &mut self,
-        cause: ResetCause,
-        time: u64,
-        verified: &mut dyn FnMut(),
-    ) -> Result<Destroyed, VaultError> {
-        let destroyed = destruction::destroy(&mut self.device, verified);
-        self.write_unproven(&TheftState::Reset { cause, time })?;
-        Ok(destroyed)
-    }
-
-    /// Writes the theft state without HMAC. No other record is written like
-    /// this.
-    fn write_unproven(&mut self, state: &TheftState) -> Result<(), VaultError> {
-        let payload = authenticated::encode_unproven(state);
-        store::write(&mut self.device, STATE, &payload)
+    /// The reset that the theft state tells of, from its second step on.
+    pub(super) fn finish_reset(&mut self) -> Option<Destroyed> {
+        let (TheftState::ResetBegun { cause, time } | TheftState::Reset { cause, time }) =
+            self.state().ok()?
+        else {
+            return None;
+        };
+        let destroyed = destruction::finish(&mut self.device, cause, time, &mut || ());
+        self.state_was_written();
+        Some(destroyed)
     }
 }

@@ -6,12 +6,13 @@ use crate::admin::ask;
 use crate::admin::key_destruction::destroy_keys;
 use crate::admin::mariadb;
 use crate::admin::mariadb_service::{is_enabled, stop_mariadb};
-use crate::admin::open_vault::open_vault;
+use crate::admin::open_vault::{open_vault_read_only, vault_conf};
 use crate::admin::problem::{Problem, Result};
 use crate::stick::{PluggedKeys, Wiped};
 use crate::sys::power;
 use crate::theft::{ResetCause, WayBack};
-use crate::vault::{Destroyed, Discarded, Header, StickList};
+use crate::vault::locate::reset_target;
+use crate::vault::{Destroyed, Discarded, Header, StickList, Unproven, Written};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct ResetOptions {
@@ -31,24 +32,43 @@ pub struct ResetOptions {
 /// # Errors
 /// When somebody says no, and when something was not destroyed.
 pub fn run(options: &ResetOptions) -> Result<()> {
-    let mut vault = open_vault()?;
-    let keys = PluggedKeys::beside(&vault);
-    // No key is needed: root could overwrite the disk as well.
-    let sticks = vault.unproven_sticks().unwrap_or_default();
-    let sticks = sticks.as_claimed();
-    let way_back = keys.way_back(vault.header(), sticks);
-    print!("{}", announcement(&keys, vault.header(), sticks));
+    let keys = match open_vault_read_only() {
+        Ok(vault) => {
+            let keys = PluggedKeys::beside(&vault);
+            // No key is asked for: whoever is root could overwrite the disk as well.
+            let sticks = vault.unproven_sticks().unwrap_or_default();
+            let way_back = announce(&keys, vault.header(), &sticks);
+            if !options.dry_run {
+                let name = vault.header().server_name.as_str();
+                confirm(
+                    options,
+                    name,
+                    &format!("the server's name ({name})"),
+                    way_back,
+                )?;
+            }
+            keys
+        }
+        Err(problem) => {
+            // Whose vault it is is lost, not where everything stands.
+            reset_target(&vault_conf()?).map_err(|_| problem)?;
+            print!("{WITHOUT_HEADER}");
+            if !options.dry_run {
+                confirm(options, "destroy", "the word destroy", WayBack::None)?;
+            }
+            PluggedKeys::default()
+        }
+    };
     if options.dry_run {
         println!("Nothing was destroyed.");
         return Ok(());
     }
-    confirm(options, vault.header().server_name.as_str(), way_back)?;
 
-    let done = destroy_keys(&mut vault, ResetCause::Owner, &keys, true);
+    let done = destroy_keys(ResetCause::Owner, &keys, true);
     let stopped = if is_enabled() { stop_mariadb() } else { Ok(()) };
     let destroyed = done.destroyed.map_err(|error| {
         Problem::failed(
-            format!("The disk did not take all of it: {error}"),
+            format!("The disk took nothing of it: {error}"),
             "Run the command again; if it fails again, destroy the disk.",
         )
     });
@@ -68,14 +88,40 @@ pub fn run(options: &ResetOptions) -> Result<()> {
     }
     if options.power_off {
         println!("Switching off.");
-        // This unmounts the filesystem of a vault in a file.
-        drop(vault);
         power::switch_off();
     }
-    destroyed.and(stopped)
+    destroyed.and_then(is_complete).and(stopped)
 }
 
-fn confirm(options: &ResetOptions, name: &str, way_back: WayBack) -> Result<()> {
+/// What cannot be overwritten by running the command again.
+fn is_complete(destroyed: Destroyed) -> Result<()> {
+    match destroyed {
+        Destroyed {
+            failed: 0,
+            state: Ok(_),
+            ..
+        } => Ok(()),
+        _ => Err(Problem::failed(
+            "The disk did not take all of it (see above).",
+            "Run the command again; if it fails again, destroy the disk.",
+        )),
+    }
+}
+
+const WITHOUT_HEADER: &str = "\
+The vault's header is lost: nothing says any more whose vault it is, and no stick opens it.
+A reset destroys what is left of it, the pepper and all slots, and the keys in memory.
+Not destroyed: sticks, backups, copies of this disk.
+";
+
+fn announce(keys: &PluggedKeys, header: &Header, sticks: &Unproven<StickList>) -> WayBack {
+    let sticks = sticks.as_claimed();
+    print!("{}", announcement(keys, header, sticks));
+    keys.way_back(header, sticks)
+}
+
+/// `called`: what the word to be typed is.
+fn confirm(options: &ResetOptions, word: &str, called: &str, way_back: WayBack) -> Result<()> {
     if options.yes && way_back == WayBack::Listed {
         return Ok(());
     }
@@ -86,11 +132,11 @@ fn confirm(options: &ResetOptions, name: &str, way_back: WayBack) -> Result<()> 
             "Verify a stick and take it out, or run the command without --yes.",
         ));
     }
-    if ask::line(&format!("Type the server's name ({name}) to reset it: "))? == name.trim() {
+    if ask::line(&format!("Type {called} to reset it: "))? == word.trim() {
         return Ok(());
     }
     Err(Problem::refused(
-        "That is not the server's name.",
+        format!("That is not {called}."),
         "Nothing was destroyed.",
     ))
 }
@@ -122,19 +168,15 @@ fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> Stri
     match keys.way_back(header, sticks) {
         WayBack::Listed => {
             text += "Afterwards one of these opens the server:\n";
-            // Unproven text is escaped: it must not overwrite the screen.
-            let kept = |kept: &heapless::String<48>| match kept.as_str() {
-                "" => "where you keep it".to_owned(),
-                place => place.escape_debug().to_string(),
-            };
             let elsewhere = sticks.sticks.iter();
             for stick in elsewhere.filter(|stick| keys.leave_a_way_in(header, stick)) {
-                let label = stick.label.escape_debug();
-                text += &format!("  the stick {label} ({})\n", kept(&stick.kept));
+                // Not proven: it must not write over the screen.
+                text += &format!("  the stick {}\n", stick.label.escape_debug());
             }
-            if let Some(code) = sticks.code_of(header.generation) {
-                text += &format!("  the recovery code ({})\n", kept(&code.kept));
+            if sticks.code_of(header.generation).is_some() {
+                text += "  the recovery code\n";
             }
+            text += "Where they are kept: stayput stick list\n";
         }
         WayBack::None => {
             text += "NO RECOVERY CODE AND NO VERIFIED STICK IS LISTED THAT IS NOT PLUGGED IN. \
@@ -160,6 +202,11 @@ fn report(destroyed: Destroyed, verified: Option<Duration>, wiped: &Wiped) -> St
         );
     } else {
         text += "Pepper and slots are destroyed.\n";
+    }
+    match destroyed.state {
+        Ok(Written::Twice) => {}
+        Ok(Written::Once) => text += "The disk begins to fail: that it was reset stands once.\n",
+        Err(error) => text += &format!("The vault does not say that it was reset: {error}\n"),
     }
     text += match destroyed.discarded {
         Discarded::Securely => "The disk says that it has erased every copy of the pepper.\n",
@@ -196,7 +243,11 @@ mod tests {
     use crate::vault::{KnownCode, KnownStick};
 
     fn text(failed: u32, discarded: Discarded, wiped: Wiped) -> String {
-        let destroyed = Destroyed { failed, discarded };
+        let destroyed = Destroyed {
+            failed,
+            discarded,
+            state: Ok(Written::Twice),
+        };
         report(destroyed, Some(Duration::from_millis(87)), &wiped)
     }
 
@@ -229,27 +280,27 @@ mod tests {
         assert!(none.contains("lost for ever"), "{none}");
         let stick = KnownStick {
             id: [1; 8],
-            label: "office".try_into().unwrap(),
+            label: "office\u{1b}[2J".try_into().unwrap(),
             has_pin: true,
             generation: 1,
             made: 0,
             verified: Some(1),
-            kept: "bank safe".try_into().unwrap(),
+            kept: None,
         };
         list.sticks.extend([stick]);
         let one = announcement(&keys, &header, &list);
-        assert!(one.contains("office (bank safe)"), "{one}");
+        assert!(one.contains("the stick office\\u{1b}"), "{one}");
         assert!(!one.contains("lost for ever"), "{one}");
         let code = StickList {
             code: Some(KnownCode {
                 generation: 1,
                 verified: 1,
-                kept: "safe\u{1b}[2J".try_into().unwrap(),
+                kept: None,
             }),
             ..StickList::default()
         };
         let code = announcement(&keys, &header, &code);
-        assert!(code.contains("the recovery code (safe\\u{1b}"), "{code}");
+        assert!(code.contains("the recovery code\n"), "{code}");
     }
 
     #[test]
@@ -259,7 +310,7 @@ mod tests {
             yes: true,
             power_off: false,
         };
-        assert!(confirm(&options, "clinic", WayBack::Listed).is_ok());
-        assert!(confirm(&options, "clinic", WayBack::None).is_err());
+        assert!(confirm(&options, "clinic", "a name", WayBack::Listed).is_ok());
+        assert!(confirm(&options, "clinic", "a name", WayBack::None).is_err());
     }
 }

@@ -133,11 +133,19 @@ impl Machine {
         unwiped: Vec<PathBuf>,
     ) {
         match destroyed {
-            Ok(Destroyed { failed: 0, .. }) => self.log(Level::Warn, format!("reset, {cause}")),
-            Ok(destroyed) => self.log(
+            Ok(Destroyed {
+                state: Err(error), ..
+            }) => self.log(
                 Level::Error,
-                format!("reset, but {} blocks failed", destroyed.failed),
+                format!("reset, but the vault does not say so: {error}"),
             ),
+            Ok(Destroyed { failed: 0, .. }) => self.log(Level::Warn, format!("reset, {cause}")),
+            Ok(Destroyed { failed: blocks, .. }) => {
+                self.log(Level::Error, format!("reset, but {blocks} blocks failed"));
+                if self.prompt.is_open {
+                    self.act(Act::Print(Message::NotDestroyed { blocks }));
+                }
+            }
             Err(error) => self.log(Level::Error, format!("the reset failed: {error}")),
         }
         for device in &unwiped {

@@ -83,7 +83,7 @@ impl Reason {
             Self::Fault(VaultError::Altered | VaultError::Damaged) => {
                 "By itself it opens nothing. Plug in a backup stick: it helps to mend it."
             }
-            Self::Fault(VaultError::Newer) => {
+            Self::Fault(VaultError::Newer | VaultError::Older) => {
                 "Nothing is released. Keep the backup sticks safe and get help."
             }
             Self::WasReset(_) | Self::Fault(VaultError::PepperDamaged) => {
@@ -312,6 +312,10 @@ impl Display for Message {
                      recovery code opens this server.{lost}\nType the server's name to go on, or press Escape.\n"
                 )
             }
+            Self::NotDestroyed { blocks } => writeln!(
+                f,
+                "NOT DESTROYED: {blocks} blocks of the disk did not take it. Destroy the disk."
+            ),
             Self::NotTheName => {
                 f.write_str("That is not the server's name. Nothing was changed.")
             }
@@ -328,8 +332,9 @@ impl Display for Message {
             }
             Self::NotRemembered(why) => writeln!(f, "{why}"),
             Self::MendOffered => f.write_str(
-                "The key is right, but the settings on the disk were not written by this\n\
-                 server. To put safe settings back and go on, type mend.",
+                "The key is right, but what is on the disk was not written by this server.\n\
+                 To put safe settings back and go on, type mend. Places and passphrases go\n\
+                 too, if somebody else has changed them.",
             ),
             Self::NothingToMend => {
                 f.write_str("There is nothing to mend yet. Plug in a backup stick first.")

@@ -158,7 +158,9 @@ pub enum Message {
     NoSuchCommand,
     /// A key was pressed that types nothing. `is_hidden`: what stood in the
     /// line cannot be seen, and is forgotten.
-    DeadKey { is_hidden: bool },
+    DeadKey {
+        is_hidden: bool,
+    },
     /// The answer to `retry`.
     LookingAgain,
     /// An entry is being tried, which takes a moment.
@@ -216,7 +218,10 @@ pub enum Message {
         /// Whether a way in afterwards is listed.
         way_back: bool,
     },
-    /// Another name than the server's was typed.
+    /// Blocks of 4096 bytes that the disk did not take in a reset.
+    NotDestroyed {
+        blocks: u32,
+    },
     NotTheName,
     /// The answer to `remember` where there is a home.
     RemembersBeside,

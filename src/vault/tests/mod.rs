@@ -7,6 +7,6 @@ mod replay;
 
 pub use memory::MemoryDevice;
 #[cfg(test)]
-pub use memory::{FailingDevice, Step};
+pub use memory::{FailingDevice, Fails, Step};
 #[cfg(test)]
 pub use replay::made;

@@ -104,7 +104,7 @@ fn read_vault(vault: &Vault<VaultDisk>) -> VaultReading {
         state: found.state,
         policy: policy.as_ref().map(|policy| policy.theft),
         wants_reset: policy.as_ref().is_some_and(|policy| policy.wants_reset),
-        single_copies: vault.degraded_records().unwrap_or_default(),
+        single_copies: vault.degraded_records(),
         place: place(vault, &found, recognition.as_ref()),
         way_back: found.way_back(&[]),
     };

@@ -114,7 +114,7 @@ mod tests {
             generation,
             made: 0,
             verified,
-            kept: heapless::String::new(),
+            kept: None,
         }
     }
 
@@ -125,7 +125,7 @@ mod tests {
                 code: code.then(|| KnownCode {
                     generation: 2,
                     verified: NOW,
-                    kept: heapless::String::new(),
+                    kept: None,
                 }),
             },
             generation: 2,

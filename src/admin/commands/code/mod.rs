@@ -58,10 +58,11 @@ pub fn run(options: &CodeOptions) -> Result<()> {
             ));
         }
     }
+    unlocked.read_again()?;
     let kept = match (&options.kept, &unlocked.proven.sticks.code) {
-        (Some(kept), _) => kept.clone(),
+        (Some(place), _) => Some(unlocked.seal_place(place)),
         (None, Some(known)) => known.kept.clone(),
-        (None, None) => Bounded::new(),
+        (None, None) => None,
     };
     let mut list = unlocked.proven.sticks.draft();
     list.code = Some(KnownCode {

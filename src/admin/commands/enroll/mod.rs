@@ -106,7 +106,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     if let Some(words) = strength::of_a_lone_server(surroundings, need) {
         println!("{words}");
     }
-    let before = SlotTable::to_extend(unlocked.vault.slots())?;
+    let before = unlocked.slots()?;
     let rearms = before.is_none();
     let before = before.unwrap_or_default();
     tell_what_goes(&before, options.second);

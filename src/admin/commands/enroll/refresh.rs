@@ -23,8 +23,8 @@ const ANEW: &str = "To choose a place anew: stayput enroll";
 /// # Errors
 /// When this place is not an enrolled one, or somebody says no.
 pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
-    let slots = unlocked.vault.slots();
-    let mut table = slots.map_err(|error| Problem::refused(error.to_string(), ANEW))?;
+    let nothing = || Problem::refused("No place opens this server any more.", ANEW);
+    let mut table = unlocked.slots()?.ok_or_else(nothing)?;
     println!("Looking around ...");
     let places = table.environments.iter();
     let labels = places.flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));

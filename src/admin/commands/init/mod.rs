@@ -124,7 +124,7 @@ fn refuse_second_vault(options: &InitOptions) -> Result<()> {
     // A place file that makes no sense needs --force as well.
     let vault = vault_conf()
         .ok()
-        .and_then(|place| locate::open(&place).ok());
+        .and_then(|conf| locate::open_read_only(&conf).ok());
     may_overwrite(
         vault.as_ref().map(|vault| &vault.header().server_name),
         options,

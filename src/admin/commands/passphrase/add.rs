@@ -1,6 +1,6 @@
 //! `stayput passphrase add`.
 
-use super::{new_passphrase, slots_of};
+use super::{new_passphrase, slots_now, slots_of};
 use crate::admin::names::name;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
@@ -40,7 +40,8 @@ fn refuse_the_end(kind: Passphrase, left: &WaysIn) -> Result<()> {
 /// passphrase already.
 pub fn add(options: &AddOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
-    let mut slots = slots_of(&unlocked)?;
+    // Before anything is asked.
+    slots_of(&unlocked)?;
     let left = WaysIn::of(&unlocked, &unlocked.proven.sticks)?;
     let kind = match options.duress {
         true => Passphrase::Duress,
@@ -48,6 +49,7 @@ pub fn add(options: &AddOptions) -> Result<()> {
     };
     refuse_the_end(kind, &left)?;
     let passphrase = new_passphrase(options.unlock.passphrase_stdin)?;
+    let mut slots = slots_now(&mut unlocked)?;
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let name = options.name.clone();
     slots.add_passphrase(header, key, name.clone(), kind, &passphrase, clock::now())?;

@@ -1,6 +1,6 @@
 //! `stayput passphrase change`.
 
-use super::{new_passphrase, slots_of};
+use super::{new_passphrase, slots_now, slots_of};
 use crate::admin::names::name;
 use crate::admin::problem::Result;
 use crate::admin::unlock::{UnlockOptions, unlock};
@@ -23,8 +23,10 @@ pub struct ChangeOptions {
 /// When the vault does not open, or the person has no passphrase.
 pub fn change(options: &ChangeOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
-    let mut slots = slots_of(&unlocked)?;
+    // Before anything is asked.
+    slots_of(&unlocked)?;
     let passphrase = new_passphrase(options.unlock.passphrase_stdin)?;
+    let mut slots = slots_now(&mut unlocked)?;
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let name = options.name.clone();
     slots

@@ -64,10 +64,16 @@ fn new_passphrase(from_stdin: bool) -> Result<ask::Pin> {
 
 /// The table of slots, which holds the passphrases.
 fn slots_of(unlocked: &Unlocked) -> Result<Box<SlotTable>> {
-    unlocked.vault.slots().map_err(|error| {
+    unlocked.slots()?.ok_or_else(|| {
         Problem::refused(
-            format!("{error} Passphrases that there were are gone."),
+            "No place opens this server any more. Passphrases that there were are gone.",
             "Make a place its home first (stayput enroll), then add passphrases again.",
         )
     })
+}
+
+/// The slots after a person was asked: they may be others by then.
+fn slots_now(unlocked: &mut Unlocked) -> Result<Box<SlotTable>> {
+    unlocked.read_again()?;
+    slots_of(unlocked)
 }

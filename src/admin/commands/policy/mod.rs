@@ -148,22 +148,25 @@ fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result
              out; or write the code down with `stayput code`. Then run this again.",
         ));
     };
-    if let Some(place) = &options.stick_kept {
-        *kept = place.clone();
-    } else if kept.is_empty() {
+    let place = if let Some(place) = &options.stick_kept {
+        place.clone()
+    } else if kept.is_none() {
         println!(
             "The server will destroy its own key when the limit is reached. A false alarm then \
              costs a\nwalk to the {what}, and no data, as long as that is not here."
         );
         let answer = ask::line(&format!("Where is the {what} kept? "))?;
-        *kept = name(&answer).map_err(|why| {
+        name(&answer).map_err(|why| {
             Problem::new(
                 Exit::Usage,
                 format!("That is no place: {why}."),
                 "Nothing was changed. Say it in words: --stick-kept \"bank safe\"",
             )
-        })?;
-    }
+        })?
+    } else {
+        return Ok(());
+    };
+    *kept = Some(unlocked.seal_place(&place));
     unlocked.set_sticks(list)
 }
 

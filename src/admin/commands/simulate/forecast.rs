@@ -13,6 +13,7 @@ use crate::opening::snapshot::Snapshot;
 use crate::theft::{Assessment, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
     Destroyed, Discarded, EventKind, Header, LocateError, Policy, StickList, Unproven, VaultError,
+    Written,
 };
 
 /// How the boot ends.
@@ -138,6 +139,7 @@ impl Host for Rehearsal {
                     destroyed: Ok(Destroyed {
                         failed: 0,
                         discarded: Discarded::Securely,
+                        state: Ok(Written::Twice),
                     }),
                     unwiped: Vec::new(),
                 }

@@ -101,7 +101,7 @@ impl Clinic {
         self.sticks.code = Some(KnownCode {
             generation: self.header.generation,
             verified: 1,
-            kept: "bank".try_into().unwrap(),
+            kept: None,
         });
         self
     }

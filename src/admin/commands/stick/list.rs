@@ -3,7 +3,7 @@
 use crate::admin::problem::Result;
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{UnlockOptions, unlock};
-use crate::vault::{KnownStick, StickList};
+use crate::vault::{KnownStick, PlaceInWords, StickList};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct ListOptions {
@@ -18,8 +18,9 @@ pub struct ListOptions {
 pub fn list(options: &ListOptions, json: bool) -> Result<()> {
     let unlocked = unlock(&options.unlock)?;
     let list = &unlocked.proven.sticks;
+    let kept = |stick: &KnownStick| unlocked.place(stick.kept.as_ref());
     if json {
-        println!("{:#}", as_json(list));
+        println!("{:#}", as_json(list, kept));
         return Ok(());
     }
     if list.sticks.is_empty() {
@@ -27,7 +28,7 @@ pub fn list(options: &ListOptions, json: bool) -> Result<()> {
         println!("  stayput stick make DEVICE --label NAME");
     }
     for stick in &list.sticks {
-        println!("{}", line(stick));
+        println!("{}", line(stick, &kept(stick)));
     }
     if list.sticks.len() == 1 {
         println!("One stick is none: a second one in another place helps when this one breaks.");
@@ -35,12 +36,12 @@ pub fn list(options: &ListOptions, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn line(stick: &KnownStick) -> String {
+fn line(stick: &KnownStick, kept: &str) -> String {
     let pin = if stick.has_pin { "PIN" } else { "NO PIN" };
     let verified = stick.verified.map_or("never verified".into(), |at| {
         format!("verified {}", rfc3339(at))
     });
-    let kept = match stick.kept.as_str() {
+    let kept = match kept {
         "" => String::new(),
         place => format!(", kept: {place}"),
     };
@@ -51,7 +52,7 @@ fn line(stick: &KnownStick) -> String {
     )
 }
 
-fn as_json(list: &StickList) -> serde_json::Value {
+fn as_json(list: &StickList, kept: impl Fn(&KnownStick) -> PlaceInWords) -> serde_json::Value {
     list.sticks
         .iter()
         .map(|stick| {
@@ -62,7 +63,7 @@ fn as_json(list: &StickList) -> serde_json::Value {
                 "generation": stick.generation,
                 "made": rfc3339(stick.made),
                 "verified": stick.verified.map(rfc3339),
-                "kept": stick.kept,
+                "kept": kept(stick),
             })
         })
         .collect()
@@ -81,16 +82,16 @@ mod tests {
             generation: 1,
             made: 1_700_000_000,
             verified: None,
-            kept: "bank".try_into().unwrap(),
+            kept: None,
         };
-        let text = line(&stick);
+        let text = line(&stick, "bank");
         assert!(text.contains("NO PIN"), "{text}");
         assert!(text.contains("never verified, kept: bank"), "{text}");
         let list = StickList {
             sticks: [stick].into_iter().collect(),
             code: None,
         };
-        let json = as_json(&list);
+        let json = as_json(&list, |_| "bank".try_into().unwrap());
         assert_eq!(json[0]["id"], "abababababababab");
         assert_eq!(json[0]["verified"], serde_json::Value::Null);
     }

@@ -40,13 +40,12 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     must_not_hold_the_vault(device)?;
     let mut unlocked = unlock(&options.unlock)?;
     let before = stick::read(device, unlocked.vault.header()).ok();
-    let mut list = unlocked.proven.sticks.draft();
-    if let Some(before) = &before {
+    let before = before.map(|file| file.info.stick_id);
+    if before.is_some() {
         println!("It is a stick of this server already; its key file is renewed.");
-        list.sticks.retain(|known| known.id != before.info.stick_id);
     }
     // Before anything is written.
-    if list.sticks.is_full() {
+    if list_without(&unlocked, before).sticks.is_full() {
         return Err(Problem::refused(
             format!(
                 "This server has {MAX_STICKS} sticks already, more than anybody can keep safe."
@@ -74,7 +73,7 @@ pub fn make(options: &MakeOptions) -> Result<()> {
         )
     })?;
     prove(device, &unlocked, &file, &pin)?;
-    remember(&mut unlocked, list, &file)?;
+    remember(&mut unlocked, before, &file)?;
     println!(
         "The stick \"{}\" is ready: both copies were read back, and they open this server.",
         options.label
@@ -139,7 +138,17 @@ fn prove(device: &Path, unlocked: &Unlocked, file: &StickFile, pin: &[u8]) -> Re
     ))
 }
 
-fn remember(unlocked: &mut Unlocked, mut list: StickList, file: &StickFile) -> Result<()> {
+/// The list as it is, without the stick with this id.
+fn list_without(unlocked: &Unlocked, stick: Option<[u8; 8]>) -> StickList {
+    let mut list = unlocked.proven.sticks.draft();
+    list.sticks.retain(|known| Some(known.id) != stick);
+    list
+}
+
+fn remember(unlocked: &mut Unlocked, before: Option<[u8; 8]>, file: &StickFile) -> Result<()> {
+    // A person was asked meanwhile, and the stick took its time.
+    unlocked.read_again()?;
+    let mut list = list_without(unlocked, before);
     let info = &file.info;
     // There is room: it was looked for before anything was written.
     let _ = list.sticks.push(info.known(info.made));

@@ -43,6 +43,9 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
     let lost = (opened && !left.survive_a_reset()).then_some(&left);
     let question = format!("Take the stick \"{}\" off the list?", stick.label);
     confirm_removal(&question, lost, options.yes)?;
+    unlocked.read_again()?;
+    let mut list = unlocked.proven.sticks.draft();
+    list.sticks.retain(|known| known.id != stick.id);
 
     let wiped = options.wipe.then(|| plugged.wipe());
     if wiped.as_ref().is_some_and(|wiped| wiped.left > 0) {
@@ -104,7 +107,7 @@ mod tests {
             generation: 1,
             made: 0,
             verified: None,
-            kept: heapless::String::new(),
+            kept: None,
         };
         let list = StickList {
             sticks: [stick(1, "office"), stick(2, "bank"), stick(3, "bank")]

@@ -86,7 +86,7 @@ fn note_verified(list: &mut StickList, info: &StickInfo, now: u64) {
         generation: info.generation,
         made: info.made,
         verified: Some(now),
-        kept: heapless::String::new(),
+        kept: None,
     });
 }
 

@@ -11,7 +11,7 @@ use crate::stick::PluggedKeys;
 use crate::sys::clock;
 use crate::theft::{Alarm, AlarmResponse, OnAlarm, ResetCause, WayBack, respond_to};
 use crate::vault::locate::VaultDisk;
-use crate::vault::{EventKind, Vault};
+use crate::vault::{Destroyed, EventKind, Vault};
 
 /// Most alarms that one run of the watch logs in the vault. The log is a ring:
 /// somebody on the network who raises alarms again and again must not push
@@ -111,9 +111,12 @@ impl Sticks {
 
     /// Destroys the pepper, the slots, the released keys, and the keys on the
     /// plugged sticks: another stick is known to open the server.
-    fn reset(mut self) {
-        let done = destroy_keys(&mut self.vault, CAUSE, &self.plugged, true);
+    fn reset(self) {
+        let done = destroy_keys(CAUSE, &self.plugged, true);
         match done.destroyed {
+            Ok(Destroyed {
+                state: Err(error), ..
+            }) => log::error!("reset, but the vault does not say so: {error}"),
             Ok(destroyed) if destroyed.failed == 0 => log::warn!("reset, {CAUSE}"),
             Ok(destroyed) => log::error!("reset, but {} blocks failed", destroyed.failed),
             Err(error) => log::error!("the reset failed: {error}"),
@@ -127,7 +130,7 @@ impl Sticks {
 fn append(events: Vec<EventKind>) {
     let write = |vault: &mut Vault<VaultDisk>, kind| {
         let appended = vault.append(clock::now(), clock::boot_id(), kind);
-        appended.map_err(|error| error.to_string())
+        appended.map(drop).map_err(|error| error.to_string())
     };
     let written = if events.is_empty() {
         Ok(())

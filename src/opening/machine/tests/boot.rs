@@ -270,6 +270,7 @@ impl<'a> Boot<'a> {
             .map_err(|error| ChangeError::Nothing(NotChanged::Passphrase(error)))?;
         vault
             .replace_slots(key, &slots)
+            .map(drop)
             .map_err(ChangeError::Perhaps)
     }
 
@@ -370,7 +371,7 @@ impl Host for Boot<'_> {
                 self.done.push(Done::Destroyed { cause, wiped: wipe });
                 let vault = &mut self.clinic.vault;
                 Event::Destroyed {
-                    destroyed: fault.and_then(|()| Ok(vault.reset(cause, 1, &mut || ())?)),
+                    destroyed: fault.map(|()| vault.reset(cause, 1, &mut || ())),
                     unwiped: self.unwiped(wipe),
                 }
             }
@@ -408,7 +409,8 @@ impl Host for Boot<'_> {
                     _ => StickList::default(),
                 };
                 let vault = &mut self.clinic.vault;
-                Event::Mended(vault.mend(&key, &list).map_err(LocateError::from))
+                let mended = vault.mend(&key, &list).map(drop);
+                Event::Mended(mended.map_err(LocateError::from))
             }
             act => {
                 self.carry_out(act);

@@ -101,7 +101,7 @@ impl Clinic {
             code: Some(KnownCode {
                 generation: 1,
                 verified: 1,
-                kept: "bank".try_into().unwrap(),
+                kept: None,
             }),
             ..StickList::default()
         };

@@ -190,10 +190,7 @@ fn a_reset_at_the_prompt_leaves_the_last_stick_alone() {
 #[test]
 fn after_a_reset_remember_makes_the_next_place_a_home() {
     let mut clinic = Clinic::new().with_listed_stick();
-    clinic
-        .vault
-        .reset(ResetCause::Owner, 7, &mut || ())
-        .unwrap();
+    clinic.vault.reset(ResetCause::Owner, 7, &mut || ());
     let mut boot = clinic.starts();
     boot.turn();
     assert!(boot.said("This server was reset, as root asked for."));
@@ -214,7 +211,7 @@ fn what_is_still_in_memory_does_not_open_a_reset_server() {
         let mut boot = clinic.starts();
         boot.runs_until(6);
         let cause = ResetCause::Owner;
-        boot.clinic.vault.reset(cause, 7, &mut || ()).unwrap();
+        boot.clinic.vault.reset(cause, 7, &mut || ());
         if at_home {
             boot.hears("home");
             boot.turn();
@@ -232,7 +229,7 @@ fn what_is_still_in_memory_does_not_open_a_reset_server() {
 fn a_reset_that_was_cut_off_is_noted_by_the_next_boot() {
     let mut clinic = Clinic::new();
     let cause = ResetCause::Strikes;
-    clinic.vault.reset(cause, 7, &mut || ()).unwrap();
+    clinic.vault.reset(cause, 7, &mut || ());
     let noted = Done::Noted(EventKind::Reset { cause, begun: 7 });
     let boot = clinic.starts();
     assert!(boot.has_done(&noted));

@@ -5,11 +5,14 @@
 //! and, since a device may keep what was not flushed in any order, every set
 //! of the writes between two flushes. The tests open each of them.
 
+mod failing_blocks;
 mod operations;
 mod people;
 mod reset;
 mod sequences;
+mod slot_proof;
 mod tampering;
+mod two_commands;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

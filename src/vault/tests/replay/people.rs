@@ -4,7 +4,7 @@ use super::*;
 use crate::theft::ResetCause;
 
 /// A vault that opens for Halima and Otieno, and its table.
-fn with_people() -> (MasterKey, MemoryDevice, SlotTable) {
+pub fn with_people() -> (MasterKey, MemoryDevice, SlotTable) {
     let (key, device) = made();
     let mut vault = Vault::open(device).unwrap();
     let mut slots = table(1);
@@ -79,7 +79,7 @@ fn a_reset_closes_the_server_for_everybody_who_remembers_a_passphrase() {
     let vault = Vault::open(before.fresh()).unwrap();
     assert!(opens_for(&vault.slots().unwrap(), vault.header(), "halima"));
     let steps = record(&before, |vault| {
-        vault.reset(ResetCause::Duress, 5, &mut || ()).unwrap();
+        vault.reset(ResetCause::Duress, 5, &mut || ());
     });
     crashes(&before, &steps, |disk, done| {
         let mut vault = Vault::open(disk).unwrap();
@@ -88,7 +88,7 @@ fn a_reset_closes_the_server_for_everybody_who_remembers_a_passphrase() {
             return;
         }
         // Nor does it help to write that it was not reset.
-        vault.arm(&key).unwrap();
+        vault.write_proven(&key, &TheftState::Armed).unwrap();
         assert_eq!(vault.slots().err(), Some(VaultError::PepperDamaged));
     });
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::theft::ResetCause;
+use crate::vault::tests::{FailingDevice, Fails};
 
 const DONE: TheftState = TheftState::Reset {
     cause: ResetCause::Strikes,
@@ -9,7 +10,7 @@ const DONE: TheftState = TheftState::Reset {
 };
 
 pub(super) fn reset(vault: &mut Vault<MemoryDevice>) {
-    vault.reset(ResetCause::Strikes, 5, &mut || ()).unwrap();
+    vault.reset(ResetCause::Strikes, 5, &mut || ());
 }
 
 /// A vault that was reset, and the pepper that it had.
@@ -49,7 +50,7 @@ fn power_cut_during_a_reset_leaves_a_whole_vault_or_one_without_a_pepper() {
 fn a_reset_leaves_nothing_of_peppers_and_slots_behind() {
     let (_, before) = made();
     let mut vault = Vault::open(before.fresh()).unwrap();
-    let destroyed = vault.reset(ResetCause::Owner, 5, &mut || ()).unwrap();
+    let destroyed = vault.reset(ResetCause::Owner, 5, &mut || ());
     assert_eq!(destroyed.failed, 0);
     let block = |device: &MemoryDevice, block: u32| {
         let start = block as usize * BLOCK_SIZE;
@@ -76,9 +77,7 @@ fn the_pepper_is_verified_to_be_gone_before_the_rest_is_done() {
     let steps = record(&before, |vault| {
         // What is on the disk at that moment is looked at below.
         let mut calls = 0;
-        vault
-            .reset(ResetCause::Owner, 5, &mut || calls += 1)
-            .unwrap();
+        vault.reset(ResetCause::Owner, 5, &mut || calls += 1);
         assert_eq!(calls, 1);
     });
     // Reset begun stands in both copies, flushed, before anything is destroyed.
@@ -94,7 +93,7 @@ fn the_pepper_is_verified_to_be_gone_before_the_rest_is_done() {
 fn power_cut_while_rearming_still_leaves_the_same_stick_a_way_in() {
     let (key, before, old) = after_a_reset();
     let steps = record(&before, |vault| {
-        vault.replace_slots(&key, &table(2)).unwrap()
+        vault.replace_slots(&key, &table(2)).unwrap();
     });
     crashes(&before, &steps, |disk, done| {
         let mut vault = Vault::open(disk).unwrap();
@@ -113,36 +112,103 @@ fn power_cut_while_rearming_still_leaves_the_same_stick_a_way_in() {
 
 #[test]
 fn a_disk_that_does_not_take_a_block_does_not_save_the_others() {
-    struct Broken(MemoryDevice, u32);
-    impl BlockDevice for Broken {
+    let (_, device) = made();
+    let old = OldPepper::of(&device);
+    let bad = Area::First.pepper() + 3;
+    let failing = FailingDevice {
+        disk: device,
+        bad: vec![bad],
+        fails: Fails::Writing,
+    };
+    let mut vault = Vault::open(failing).unwrap();
+    let destroyed = vault.reset(ResetCause::Owner, 5, &mut || ());
+    let expected = Destroyed {
+        failed: 1,
+        discarded: Discarded::No,
+        state: Ok(Written::Twice),
+    };
+    assert_eq!(destroyed, expected);
+    assert!(!old.is_there(&vault.device.disk));
+}
+
+#[test]
+fn gone_is_said_only_when_nothing_of_the_pepper_is_left() {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    /// A disk that can be looked at meanwhile.
+    struct Watched(Rc<RefCell<MemoryDevice>>);
+    impl BlockDevice for Watched {
+        fn read_block(&self, block: u32, into: &mut [u8]) -> Result<(), VaultError> {
+            self.0.borrow().read_block(block, into)
+        }
+        fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError> {
+            self.0.borrow_mut().write_block(block, bytes)
+        }
+        fn flush(&mut self) -> Result<(), VaultError> {
+            self.0.borrow_mut().flush()
+        }
+        fn discard(&mut self, start: u32, blocks: u32) -> Discarded {
+            self.0.borrow_mut().discard(start, blocks)
+        }
+    }
+    let (_, disk) = made();
+    let before = disk.fresh();
+    let disk = Rc::new(RefCell::new(disk));
+    let mut target = ResetTarget::of(Watched(disk.clone())).unwrap();
+    let mut calls = 0;
+    target.reset(ResetCause::Owner, 5, &mut || {
+        calls += 1;
+        let now = disk.borrow();
+        for area in [Area::First, Area::Second] {
+            let (old, new) = (area_bytes(&before, area), area_bytes(&now, area));
+            let blocks = old.chunks(BLOCK_SIZE).zip(new.chunks(BLOCK_SIZE));
+            assert!(blocks.into_iter().all(|(old, new)| old != new));
+        }
+        assert_eq!(now.steps.last(), Some(&Step::Flush));
+    });
+    assert_eq!(calls, 1);
+}
+
+#[test]
+fn gone_is_never_said_of_what_the_disk_did_not_take() {
+    let (_, disk) = made();
+    for fails in Fails::ALL {
+        for area in [Area::First, Area::Second] {
+            let failing = FailingDevice {
+                disk: disk.fresh(),
+                bad: vec![area.pepper() + 31],
+                fails,
+            };
+            let mut target = ResetTarget::of(failing).unwrap();
+            target.reset(ResetCause::Owner, 5, &mut || panic!("{fails:?}"));
+        }
+    }
+}
+
+#[test]
+fn a_flush_that_fails_destroys_nothing_for_certain() {
+    struct NeverFlushed(MemoryDevice);
+    impl BlockDevice for NeverFlushed {
         fn read_block(&self, block: u32, into: &mut [u8]) -> Result<(), VaultError> {
             self.0.read_block(block, into)
         }
         fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError> {
-            if block == self.1 {
-                return Err(VaultError::Device(5));
-            }
             self.0.write_block(block, bytes)
         }
         fn flush(&mut self) -> Result<(), VaultError> {
-            self.0.flush()
+            Err(VaultError::Device(libc::EIO))
         }
         fn discard(&mut self, _: u32, _: u32) -> Discarded {
             Discarded::No
         }
     }
-    let (_, device) = made();
-    let old = OldPepper::of(&device);
-    let bad = Area::First.pepper() + 3;
-    let mut vault = Vault::open(Broken(device, bad)).unwrap();
-    let destroyed = vault.reset(ResetCause::Owner, 5, &mut || ()).unwrap();
-    let discarded = Discarded::No;
-    assert_eq!(
-        destroyed,
-        Destroyed {
-            failed: 1,
-            discarded
-        }
-    );
-    assert!(!old.is_there(&vault.device.0));
+    let (key, disk) = made();
+    let mut target = ResetTarget::of(NeverFlushed(disk.fresh())).unwrap();
+    let destroyed = target.reset(ResetCause::Owner, 5, &mut || panic!("not certain"));
+    let slots = 2 * 2 * Area::First.slots().blocks;
+    assert_eq!(destroyed.failed, 2 * layout::PEPPER_BLOCKS + slots);
+    assert!(destroyed.state.is_err());
+    let mut vault = Vault::open(NeverFlushed(disk)).unwrap();
+    assert!(vault.replace_slots(&key, &table(2)).is_err());
+    assert!(vault.arm(&key).is_err());
 }

@@ -55,13 +55,19 @@ fn known(vault: &Vault<MemoryDevice>, key: &MasterKey) -> Known {
 
 fn run(operation: Operation, at: u32, vault: &mut Vault<MemoryDevice>, key: &MasterKey) {
     match operation {
-        Operation::Replace => vault.replace_slots(key, &table(at)).unwrap(),
+        Operation::Replace => {
+            vault.replace_slots(key, &table(at)).unwrap();
+        }
         // As `decide` has it: a vault that was reset stays so.
         Operation::Strike | Operation::Arm if vault.state().unwrap().is_reset() => {}
-        Operation::Strike => vault.strike(at as u8, [at as u8; 16]).unwrap(),
-        Operation::Arm => vault.arm(key).unwrap(),
+        Operation::Strike => {
+            vault.strike(at as u8, [at as u8; 16]).unwrap();
+        }
+        Operation::Arm => {
+            vault.arm(key).unwrap();
+        }
         Operation::Reset => {
-            vault.reset(ResetCause::Owner, 1, &mut || ()).unwrap();
+            vault.reset(ResetCause::Owner, 1, &mut || ());
         }
         Operation::Policy => {
             let policy = super::Policy {
@@ -70,17 +76,20 @@ fn run(operation: Operation, at: u32, vault: &mut Vault<MemoryDevice>, key: &Mas
             };
             vault.set_policy(key, policy).unwrap();
         }
-        Operation::Log => vault.append(0, [0; 16], EventKind::VaultMade).unwrap(),
-        Operation::Unlock => vault
-            .append_sealed(key, 0, [0; 16], EventKind::PolicyChanged)
-            .unwrap(),
+        Operation::Log => {
+            vault.append(0, [0; 16], EventKind::VaultMade).unwrap();
+        }
+        Operation::Unlock => {
+            let kind = EventKind::PolicyChanged;
+            vault.append_sealed(key, 0, [0; 16], kind).unwrap();
+        }
         Operation::Reopen => {}
     }
 }
 
 /// Where the power goes, and what the device then has.
 #[derive(Clone, Debug)]
-struct Cut {
+pub struct Cut {
     at: prop::sample::Index,
     /// Bit by bit: which of the unflushed writes it kept.
     keep: u64,
@@ -88,7 +97,7 @@ struct Cut {
     torn: usize,
 }
 
-fn cut() -> impl Strategy<Value = Cut> {
+pub fn cut() -> impl Strategy<Value = Cut> {
     let parts = (any::<prop::sample::Index>(), any::<u64>(), 0usize..8);
     parts.prop_map(|(at, keep, torn)| Cut { at, keep, torn })
 }
@@ -96,7 +105,7 @@ fn cut() -> impl Strategy<Value = Cut> {
 impl Cut {
     /// Everything up to the last flush before the cut, then some of what
     /// follows, some of that torn.
-    fn apply(&self, before: &MemoryDevice, steps: &[Step]) -> MemoryDevice {
+    pub fn apply(&self, before: &MemoryDevice, steps: &[Step]) -> MemoryDevice {
         let mut left = before.fresh();
         let cut = self.at.index(steps.len() + 1);
         let flushed = steps[..cut].iter().rposition(|step| *step == Step::Flush);

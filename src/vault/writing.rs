@@ -1,0 +1,291 @@
+//! Writing to a vault that other processes may write to as well.
+//!
+//! Each write takes the vault's lock for itself, never while a person is asked.
+//! What is put in place of a record was made from what that record held when it
+//! was read; where somebody has written it since, the write is refused.
+
+use super::header::PepperInUse;
+use super::layout::{Area, HEADER, POLICY, Region, STATE, STICKS};
+use super::pepper::digest;
+use super::store::Stamp;
+use super::{
+    BlockDevice, EventKind, Header, Policy, Proven, SlotTable, StickList, Vault, VaultError,
+    Written, authenticated, destruction, event_log, pepper, record, store,
+};
+use crate::keys::{MasterKey, Secret32};
+use crate::theft::TheftState;
+
+/// The records that are written from what they held before. The header stands
+/// for the slots: a new table has a new pepper, which the header names.
+const REGIONS: [Region; 4] = [HEADER, STATE, POLICY, STICKS];
+
+/// What the records held when a vault was opened, or wrote them last.
+#[derive(Clone, Default)]
+pub(super) struct Seen([Option<Stamp>; REGIONS.len()]);
+
+impl Seen {
+    pub(super) fn now(device: &dyn BlockDevice) -> Self {
+        Self(REGIONS.map(|region| store::stamp(device, region)))
+    }
+
+    fn is_current(&self, device: &dyn BlockDevice, region: Region) -> bool {
+        let seen = REGIONS.into_iter().zip(self.0);
+        seen.filter(|(at, _)| *at == region)
+            .all(|(_, stamp)| stamp == store::stamp(device, region))
+    }
+
+    fn renew(&mut self, device: &dyn BlockDevice, region: Region) {
+        let seen = REGIONS.into_iter().zip(&mut self.0);
+        for (_, stamp) in seen.filter(|(at, _)| *at == region) {
+            *stamp = store::stamp(device, region);
+        }
+    }
+}
+
+impl<D: BlockDevice> Vault<D> {
+    /// Puts `policy` in place of the one that this vault has read.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::WrongKey`], [`VaultError::Busy`],
+    /// [`VaultError::Changed`].
+    pub fn set_policy(
+        &mut self,
+        key: &MasterKey,
+        policy: Policy,
+    ) -> Result<(Proven<Policy>, Written), VaultError> {
+        let written = self.replace_proven(key, &policy)?;
+        Ok((Proven::new(policy), written))
+    }
+
+    /// Puts `sticks` in place of the list that this vault has read.
+    ///
+    /// # Errors
+    /// As [`Vault::set_policy`].
+    pub fn set_sticks(
+        &mut self,
+        key: &MasterKey,
+        sticks: StickList,
+    ) -> Result<(Proven<StickList>, Written), VaultError> {
+        let written = self.replace_proven(key, &sticks)?;
+        Ok((Proven::new(sticks), written))
+    }
+
+    fn replace_proven<T: authenticated::Authenticated>(
+        &mut self,
+        key: &MasterKey,
+        value: &T,
+    ) -> Result<Written, VaultError> {
+        self.exclusively(|vault| {
+            vault.must_be_current(T::REGION)?;
+            vault.write_proven(key, value)
+        })
+    }
+
+    /// Writes that the server was opened: no strikes count any more. A reset
+    /// stays.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::WrongKey`], [`VaultError::Busy`],
+    /// [`VaultError::WasReset`].
+    pub fn arm(&mut self, key: &MasterKey) -> Result<Written, VaultError> {
+        self.exclusively(|vault| match vault.state() {
+            Ok(state) if state.is_reset() => Err(VaultError::WasReset),
+            _ => vault.write_proven(key, &TheftState::Armed),
+        })
+    }
+
+    /// Puts `slots` in place of the table that this vault has read, under a new
+    /// pepper, so that a removed slot cannot come back from an old copy: the
+    /// new pepper and table go to the spare area, the header names it, then the
+    /// old area is destroyed. A vault that was reset when it was opened is armed
+    /// again at the very end: until then it still says that no slot opens it.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`]: the old table or the new one is in force.
+    /// [`VaultError::WasReset`]: somebody has reset the server meanwhile, and no
+    /// table is. [`VaultError::WrongKey`], [`VaultError::Busy`],
+    /// [`VaultError::Changed`].
+    pub fn replace_slots(
+        &mut self,
+        key: &MasterKey,
+        slots: &SlotTable,
+    ) -> Result<Written, VaultError> {
+        if !self.accepts(key) {
+            return Err(VaultError::WrongKey);
+        }
+        self.exclusively(|vault| vault.replace_slots_now(key, slots))
+    }
+
+    /// With the lock held.
+    pub(super) fn replace_slots_now(
+        &mut self,
+        key: &MasterKey,
+        slots: &SlotTable,
+    ) -> Result<Written, VaultError> {
+        if self.was_reset_meanwhile() {
+            return Err(VaultError::WasReset);
+        }
+        self.must_be_current(HEADER)?;
+        let spare = self.header.pepper.area().other();
+        let pepper = Secret32::random();
+        let table = self.write_area(key, spare, &pepper, slots)?;
+        let mut header = self.header.clone();
+        header.pepper = PepperInUse::new(spare, digest(&pepper), true);
+        let named = self.write_header(header)?;
+        let destroyed = self.destroy_spare()?;
+        let mut written = table.and(named).and(destroyed);
+        // A reset does not wait for long: what was written here may have come
+        // after it.
+        if self.was_reset_meanwhile() {
+            self.finish_reset();
+            return Err(VaultError::WasReset);
+        }
+        if self.state() != Ok(TheftState::Armed) {
+            written = written.and(self.write_proven(key, &TheftState::Armed)?);
+        }
+        Ok(written)
+    }
+
+    /// Adds to the event log, without the master key.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::Busy`].
+    pub fn append(
+        &mut self,
+        time: u64,
+        boot_id: [u8; 16],
+        kind: EventKind,
+    ) -> Result<Written, VaultError> {
+        self.exclusively(|vault| event_log::append(&mut vault.device, None, time, boot_id, kind))
+    }
+
+    /// Adds to the event log, and seals it up to there, in the same write.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::WrongKey`], [`VaultError::Busy`].
+    pub fn append_sealed(
+        &mut self,
+        key: &MasterKey,
+        time: u64,
+        boot_id: [u8; 16],
+        kind: EventKind,
+    ) -> Result<Written, VaultError> {
+        if !self.accepts(key) {
+            return Err(VaultError::WrongKey);
+        }
+        self.exclusively(|vault| {
+            let sealed_by = Some((&vault.header, key));
+            event_log::append(&mut vault.device, sealed_by, time, boot_id, kind)
+        })
+    }
+
+    /// Runs `write` while no other process writes, if it is the same vault
+    /// still.
+    pub(super) fn exclusively<T>(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        self.device.lock()?;
+        let written = self.must_be_the_same().and_then(|()| write(self));
+        self.device.unlock();
+        written
+    }
+
+    fn must_be_the_same(&self) -> Result<(), VaultError> {
+        let of = |header: &Header| (header.server_id, header.generation, header.check);
+        match of(&super::read_header(&self.device)?) == of(&self.header) {
+            true => Ok(()),
+            false => Err(VaultError::Changed),
+        }
+    }
+
+    /// Whether a record is as this vault has read or written it.
+    fn must_be_current(&self, region: Region) -> Result<(), VaultError> {
+        match self.seen.is_current(&self.device, region) {
+            true => Ok(()),
+            false => Err(VaultError::Changed),
+        }
+    }
+
+    /// Whether the state tells of a reset that was not there when this vault was
+    /// opened.
+    fn was_reset_meanwhile(&self) -> bool {
+        let is_reset = self.state().is_ok_and(|state| state.is_reset());
+        is_reset && !self.seen.is_current(&self.device, STATE)
+    }
+
+    /// Reads the header anew: a person may have been asked meanwhile. What is
+    /// read from here on can be written on. A reset that has come is not taken
+    /// for one that was there when the vault was opened.
+    ///
+    /// # Errors
+    /// As [`Vault::open`]; [`VaultError::Changed`] when it is another vault.
+    pub fn read_again(&mut self) -> Result<(), VaultError> {
+        self.must_be_the_same()?;
+        self.header = super::read_header(&self.device)?;
+        for region in [HEADER, POLICY, STICKS] {
+            self.seen.renew(&self.device, region);
+        }
+        Ok(())
+    }
+
+    /// Destroys the pepper that is no longer in use, and its table. One block of
+    /// it that is lost takes the whole pepper along.
+    pub(super) fn destroy_spare(&mut self) -> Result<Written, VaultError> {
+        let spare = self.header.pepper.area().other();
+        destruction::destroy_spare(&mut self.device, spare)?;
+        let mut header = self.header.clone();
+        header.pepper.spare_to_destroy = false;
+        self.write_header(header)
+    }
+
+    /// The new pepper, and the table sealed under it. One that cannot be read
+    /// back would lose every slot.
+    pub(super) fn write_area(
+        &mut self,
+        key: &MasterKey,
+        area: Area,
+        pepper: &Secret32,
+        slots: &SlotTable,
+    ) -> Result<Written, VaultError> {
+        pepper::write(&mut self.device, area, pepper)?;
+        pepper::read(&self.device, area, &digest(pepper))?;
+        let payload = slots.seal(key, pepper, &self.header, area);
+        store::write(&mut self.device, area.slots(), &payload)
+    }
+
+    /// What is in memory is what the disk has taken.
+    pub(super) fn write_header(&mut self, header: Header) -> Result<Written, VaultError> {
+        let mut payload = [0; record::capacity(HEADER)];
+        let payload = postcard::to_slice(&header, &mut payload).expect("the largest header fits");
+        let written = store::write(&mut self.device, HEADER, payload)?;
+        self.header = header;
+        self.seen.renew(&self.device, HEADER);
+        Ok(written)
+    }
+
+    pub(super) fn write_proven<T: authenticated::Authenticated>(
+        &mut self,
+        key: &MasterKey,
+        value: &T,
+    ) -> Result<Written, VaultError> {
+        if !self.accepts(key) {
+            return Err(VaultError::WrongKey);
+        }
+        let payload = authenticated::encode(value, key, &self.header);
+        let written = store::write(&mut self.device, T::REGION, &payload)?;
+        self.seen.renew(&self.device, T::REGION);
+        Ok(written)
+    }
+
+    /// The theft state as it is written without the master key.
+    pub(super) fn write_unproven(&mut self, state: &TheftState) -> Result<Written, VaultError> {
+        let written = destruction::write_state(&mut self.device, state);
+        self.state_was_written();
+        written
+    }
+
+    pub(super) fn state_was_written(&mut self) {
+        self.seen.renew(&self.device, STATE);
+    }
+}
