@@ -16,6 +16,8 @@
 pub mod admin;
 pub mod boot;
 pub mod environment;
+#[cfg(test)]
+mod fixed_image_tests;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod keys;

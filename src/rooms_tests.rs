@@ -27,7 +27,7 @@ const SRC: House = House {
         &["admin", "boot"],
         &["bin"],
     ],
-    common: &["lib", "fuzzing", "rooms"],
+    common: &["lib", "fixed_image", "fuzzing", "rooms"],
 };
 
 const ENVIRONMENT: House = House {
