@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_reads_the_verdict_by_name() {
+    fn a_script_reads_the_severity_by_name() {
         let json = serde_json::to_value(CheckResult::fine("place", "x")).unwrap();
         assert_eq!(json["name"], "place");
         assert_eq!(json["verdict"], "fine");

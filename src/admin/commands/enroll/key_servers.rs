@@ -239,7 +239,7 @@ fn resolve(url: &str) -> Result<SocketAddr> {
 
 /// What kind of address a key server has, and what speaks against it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum AddressScope {
     /// It is in a private network.
     Private,
     /// Everybody on the internet may be able to ask it.
@@ -250,13 +250,13 @@ enum Standing {
     LinkLocal,
 }
 
-fn standing(ip: IpAddr) -> Standing {
+fn scope_of(ip: IpAddr) -> AddressScope {
     match ip.to_canonical() {
-        ip if ip.is_loopback() || ip.is_unspecified() => Standing::ThisMachine,
-        IpAddr::V4(ip) if ip.is_link_local() => Standing::LinkLocal,
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => Standing::LinkLocal,
-        ip if is_public(ip) => Standing::Public,
-        _ => Standing::Private,
+        ip if ip.is_loopback() || ip.is_unspecified() => AddressScope::ThisMachine,
+        IpAddr::V4(ip) if ip.is_link_local() => AddressScope::LinkLocal,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => AddressScope::LinkLocal,
+        ip if is_public(ip) => AddressScope::Public,
+        _ => AddressScope::Private,
     }
 }
 
@@ -274,17 +274,17 @@ fn is_our_own(address: SocketAddr) -> bool {
 }
 
 fn accept_address(address: SocketAddr, yes: bool) -> Result<()> {
-    match standing(address.ip()) {
-        Standing::Private if is_our_own(address) => {
+    match scope_of(address.ip()) {
+        AddressScope::Private if is_our_own(address) => {
             Err(refused(address, "it is this server itself"))
         }
-        Standing::ThisMachine => Err(refused(address, "it is this server itself")),
-        Standing::LinkLocal => Err(refused(
+        AddressScope::ThisMachine => Err(refused(address, "it is this server itself")),
+        AddressScope::LinkLocal => Err(refused(
             address,
             "a link-local address is not the same on each interface",
         )),
-        Standing::Private => Ok(()),
-        Standing::Public => {
+        AddressScope::Private => Ok(()),
+        AddressScope::Public => {
             println!(
                 "  Warning: this is a public address. If it can be asked from anywhere, a stolen \
                  server opens anywhere too. Let only the clinic's network reach it."

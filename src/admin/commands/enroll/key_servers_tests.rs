@@ -34,20 +34,20 @@ fn an_address_is_read_in_all_the_ways_people_write_it() {
 #[test]
 fn own_and_public_addresses_of_key_servers_are_recognised() {
     let table = [
-        ("192.168.1.5", Standing::Private),
-        ("10.0.0.5", Standing::Private),
-        ("100.64.0.1", Standing::Private),
-        ("fd12::5", Standing::Private),
-        ("8.8.8.8", Standing::Public),
-        ("::ffff:8.8.8.8", Standing::Public),
-        ("2001:db8::5", Standing::Public),
-        ("127.0.0.1", Standing::ThisMachine),
-        ("::1", Standing::ThisMachine),
-        ("169.254.1.1", Standing::LinkLocal),
-        ("fe80::1", Standing::LinkLocal),
+        ("192.168.1.5", AddressScope::Private),
+        ("10.0.0.5", AddressScope::Private),
+        ("100.64.0.1", AddressScope::Private),
+        ("fd12::5", AddressScope::Private),
+        ("8.8.8.8", AddressScope::Public),
+        ("::ffff:8.8.8.8", AddressScope::Public),
+        ("2001:db8::5", AddressScope::Public),
+        ("127.0.0.1", AddressScope::ThisMachine),
+        ("::1", AddressScope::ThisMachine),
+        ("169.254.1.1", AddressScope::LinkLocal),
+        ("fe80::1", AddressScope::LinkLocal),
     ];
     for (ip, expected) in table {
-        assert_eq!(standing(ip.parse().unwrap()), expected, "{ip}");
+        assert_eq!(scope_of(ip.parse().unwrap()), expected, "{ip}");
     }
     assert!(is_our_own("127.0.0.1:80".parse().unwrap()));
 }

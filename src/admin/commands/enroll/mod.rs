@@ -204,12 +204,12 @@ fn tell(choice: &FactorSelection) {
         println!("  {}: taken", factor.label);
     }
     println!("What stands around it:");
-    for (label, value, verdict) in &choice.neighbours {
+    for (label, value, selection) in &choice.neighbours {
         let shown = value
             .as_deref()
             .map(neighbour_addresses::shown)
             .unwrap_or_default();
-        match verdict {
+        match selection {
             NeighbourSelection::Silent => println!("  {label}: no answer, not taken"),
             NeighbourSelection::Taken => println!("  {label} ({shown}): taken"),
             NeighbourSelection::Unsuitable(reason) => {

@@ -98,9 +98,9 @@ fn watch(baseline: &Baseline, file: &mut ReportFile) {
     loop {
         let begun = clock::awake();
         let sample = watched.sample();
-        let verdict = machine.add(now(sample));
+        let change = machine.add(now(sample));
         report = report.of(&sample);
-        match verdict {
+        match change {
             AlarmChange::Nothing => {}
             AlarmChange::Raise(alarm) => report.alarm = Some((alarm, clock::now())),
             AlarmChange::AllClear => report.alarm = None,
@@ -110,7 +110,7 @@ fn watch(baseline: &Baseline, file: &mut ReportFile) {
             log::warn!("status is not told: {error}");
         }
         let note = alarms < alarm_response::NOTED;
-        match verdict {
+        match change {
             AlarmChange::Nothing => {}
             AlarmChange::Raise(alarm) => {
                 alarm_response::respond(alarm, policy.on_alarm, note);

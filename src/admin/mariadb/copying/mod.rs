@@ -234,7 +234,7 @@ pub fn compare_stopped(
     let reading = |error: SqlError| sql_problem::problem(&error, "looking at the tables");
     let mut asked = old.client().open(&pulse).map_err(reading)?;
     let tables = schema::tables(&mut asked, false).map_err(reading)?;
-    let seen = Seen {
+    let seen = SourceState {
         before: States::ask(&mut asked, &tables).map_err(reading)?,
         lines: BTreeMap::new(),
         tables,
@@ -247,8 +247,8 @@ pub fn compare_stopped(
     Ok(compared.differences.len())
 }
 
-/// What was seen of the source when the copy began.
-struct Seen {
+/// The state of the source when the copy began.
+struct SourceState {
     tables: BTreeMap<TableName, Table>,
     before: States,
     lines: BTreeMap<inventory::About, String>,
@@ -260,7 +260,7 @@ fn copy_all(
     new: &PrivateServer,
     user: &ServiceUser,
     say: &mut dyn FnMut(&str),
-) -> Result<Seen> {
+) -> Result<SourceState> {
     let pulse = Pulse::default();
     let reading = |error: SqlError| sql_problem::problem(&error, "looking at the tables");
     let writing = |error: SqlError| sql_problem::problem(&error, "preparing the new server");
@@ -289,7 +289,7 @@ fn copy_all(
     let files = files::read(&mut old, old_data, &tables, live)?;
     files::write(&files, new.data(), user)?;
     copy.run("FLUSH TABLES").map_err(writing)?;
-    Ok(Seen {
+    Ok(SourceState {
         tables,
         before,
         lines,
@@ -301,7 +301,7 @@ fn compare(
     from: &Client,
     old_data: &Path,
     new: &PrivateServer,
-    seen: Seen,
+    seen: SourceState,
     say: &mut dyn FnMut(&str),
 ) -> Result<Compared> {
     let own_sums: BTreeSet<TableName> = seen
