@@ -129,7 +129,7 @@ mod tests {
         let event = &json["events"][0];
         assert_eq!(event["event"]["WrongPin"]["stick"], "office");
         assert_eq!(event["time"], "2023-11-14T22:13:20Z");
-        assert_eq!(json["proof"][0]["status"], "not-sealed");
+        assert_eq!(json["proof"][0]["standing"], "not-sealed");
         assert_eq!(json["proof"][0]["to"], 3);
     }
 
