@@ -74,10 +74,7 @@ pub(super) fn collect_answers(
     };
     while let Some(due) = next(neighbours, servers) {
         let now = Instant::now();
-        let patience = match neighbours.has_woken_links() {
-            true => patience.max(COLD_START_WAIT),
-            false => patience,
-        };
+        let patience = patience_for(neighbours.has_woken_links(), patience);
         if is_enough || now > start + patience {
             return;
         }
@@ -98,5 +95,27 @@ pub(super) fn collect_answers(
         is_enough = enough(&neighbours.answers());
         let answers = servers.drive(Instant::now());
         is_enough |= !answers.is_empty() && enough(&answers);
+    }
+}
+
+/// How long answers are waited for: a card that was put up for it needs a while
+/// until it hears anybody.
+fn patience_for(has_woken_links: bool, wanted: Duration) -> Duration {
+    match has_woken_links {
+        true => wanted.max(COLD_START_WAIT),
+        false => wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_puts_a_card_up_waits_as_long_as_a_boot() {
+        assert_eq!(patience_for(true, LIVE_NETWORK_WAIT), COLD_START_WAIT);
+        assert_eq!(patience_for(false, LIVE_NETWORK_WAIT), LIVE_NETWORK_WAIT);
+        let longer = COLD_START_WAIT * 2;
+        assert_eq!(patience_for(true, longer), longer);
     }
 }

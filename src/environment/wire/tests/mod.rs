@@ -240,6 +240,18 @@ fn a_card_that_udev_renames_meanwhile_is_down_again_afterwards() {
 }
 
 #[test]
+fn who_asks_knows_that_a_card_was_put_up_for_it() {
+    let wire = Wire::new("woken");
+    let has_woken = || {
+        let label = neighbour_label(ip("192.168.77.1"));
+        Neighbours::with_links(&label, Links::of([link(&wire)])).has_woken_links()
+    };
+    assert!(wire.inside(has_woken));
+    wire.near("link set card up");
+    assert!(!wire.inside(has_woken));
+}
+
+#[test]
 fn a_card_stays_up_when_somebody_has_the_server_look_again() {
     let wire = Wire::new("again");
     wire.inside(|| {
