@@ -2,55 +2,50 @@
 //! system that is hardened against them too. Whoever stands in front of a
 //! locked server has nothing else.
 
+use std::ffi::CStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use crate::sys::sysfs;
+use crate::sys::{child, sysfs};
 
 /// What sticks and keyboards need, and what that needs in turn. Each is named,
 /// because `--ignore-install` (modprobe(8)) counts for named modules alone.
-const MODULES: [&str; 25] = [
-    "usb_common",
-    "usbcore",
-    "xhci_hcd",
-    "xhci_pci",
-    "ehci_hcd",
-    "ehci_pci",
-    "ohci_hcd",
-    "ohci_pci",
-    "uhci_hcd",
-    "scsi_common",
-    "scsi_mod",
-    "sd_mod",
-    "usb_storage",
-    "uas",
-    "fat",
-    "vfat",
-    "nls_cp437",
-    "nls_ascii",
-    "mbcache",
-    "jbd2",
-    "crc32c_generic",
-    "ext4",
-    "hid",
-    "usbhid",
-    "hid_generic",
+const MODULES: [&CStr; 25] = [
+    c"usb_common",
+    c"usbcore",
+    c"xhci_hcd",
+    c"xhci_pci",
+    c"ehci_hcd",
+    c"ehci_pci",
+    c"ohci_hcd",
+    c"ohci_pci",
+    c"uhci_hcd",
+    c"scsi_common",
+    c"scsi_mod",
+    c"sd_mod",
+    c"usb_storage",
+    c"uas",
+    c"fat",
+    c"vfat",
+    c"nls_cp437",
+    c"nls_ascii",
+    c"mbcache",
+    c"jbd2",
+    c"crc32c_generic",
+    c"ext4",
+    c"hid",
+    c"usbhid",
+    c"hid_generic",
 ];
 
 /// Loads them, beside the stage: words like `install usb-storage /bin/true` in
 /// /etc/modprobe.d, of which the initramfs has a copy, keep udev and the kernel
 /// from it. A module that this kernel lacks, or has built in, is passed over.
 pub fn load_modules() {
-    let started = Command::new("/sbin/modprobe")
-        .args(["--all", "--quiet", "--ignore-install"])
-        .args(MODULES)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    if let Err(error) = started {
-        log::warn!("modprobe cannot be run: {error}");
+    let options = [c"modprobe", c"--all", c"--quiet", c"--ignore-install"];
+    let words: Vec<&CStr> = options.into_iter().chain(MODULES).collect();
+    if let Err(errno) = child::start_beside(c"/sbin/modprobe", &words) {
+        log::warn!("modprobe cannot be run: {errno}");
     }
 }
 

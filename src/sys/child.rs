@@ -1,5 +1,6 @@
-//! This program once more, with other words: for what may hang in the kernel,
-//! where no signal reaches and only another process can wait for it.
+//! Other processes. This program once more, with other words, for what may hang in
+//! the kernel, where no signal reaches and only another process can wait for it;
+//! and programs that nobody waits for.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -8,6 +9,7 @@ use std::sync::Mutex;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
+use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2, read};
 
@@ -33,16 +35,13 @@ impl Child {
     /// # Errors
     /// What pipe(2) or posix_spawn(3) says.
     pub fn start(words: &[&CStr]) -> Result<Self, Errno> {
-        reap(&mut LEFT_BEHIND.lock().expect("nothing panics while it is held"));
         let (output, its_end) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let mut actions = PosixSpawnFileActions::init()?;
         actions.add_dup2(its_end.as_raw_fd(), libc::STDOUT_FILENO)?;
         let mut all = vec![c"stayput"];
         all.extend(words);
-        let attributes = PosixSpawnAttr::init()?;
-        let no_environment: [&CStr; 0] = [];
-        let pid = posix_spawn(THIS_PROGRAM, &actions, &attributes, &all, &no_environment)?;
+        let pid = spawn(THIS_PROGRAM, &all, &actions)?;
         Ok(Self { pid, output })
     }
 
@@ -72,6 +71,30 @@ impl Drop for Child {
             reap(&mut left);
         }
     }
+}
+
+/// Starts a program with `words`, of which the first is its name, and does not
+/// wait for it. What it prints is lost.
+///
+/// # Errors
+/// What posix_spawn(3) says; ENOENT where it is not installed.
+pub fn start_beside(program: &CStr, words: &[&CStr]) -> Result<(), Errno> {
+    let mut actions = PosixSpawnFileActions::init()?;
+    for stream in [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO] {
+        actions.add_open(stream, c"/dev/null", OFlag::O_RDWR, Mode::empty())?;
+    }
+    let pid = spawn(program, words, &actions)?;
+    if let Ok(mut left) = LEFT_BEHIND.lock() {
+        left.push(pid);
+    }
+    Ok(())
+}
+
+fn spawn(program: &CStr, words: &[&CStr], actions: &PosixSpawnFileActions) -> Result<Pid, Errno> {
+    reap(&mut LEFT_BEHIND.lock().expect("nothing panics while it is held"));
+    let no_environment: [&CStr; 0] = [];
+    let attributes = PosixSpawnAttr::init()?;
+    posix_spawn(program, actions, &attributes, words, &no_environment)
 }
 
 fn reap(left: &mut Vec<Pid>) {
