@@ -114,7 +114,8 @@ impl Contact {
     }
 }
 
-fn is_past(then: Option<Instant>, pause: Duration, now: Instant) -> bool {
+/// Whether `pause` has passed since `then`, or it never was.
+pub fn is_past(then: Option<Instant>, pause: Duration, now: Instant) -> bool {
     then.is_none_or(|then| now.saturating_duration_since(then) >= pause)
 }
 

@@ -199,6 +199,10 @@ impl Neighbours {
 
     /// One round of questions, on the interfaces that have a carrier.
     fn ask_all(&mut self, now: Instant) {
+        let mut targets = self.targets.iter();
+        if !targets.any(|target| target.contact.may_be_asked_as_station(now)) {
+            return;
+        }
         let links = self.links.iter();
         let links = links.filter(|link| self.live.contains(&link.index));
         let links: Vec<(&Link, Vec<OwnIpv4, MAX_SENDERS>), MAX_LINKS> =

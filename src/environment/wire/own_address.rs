@@ -14,7 +14,7 @@ use nix::errno::Errno;
 
 use super::arp;
 use super::links::{Link, Links};
-use super::manners::{BETWEEN_PROBES, OwnIpv4};
+use super::manners::{BETWEEN_PROBES, OwnIpv4, is_past};
 use crate::sys::interface::{self, Mac};
 use crate::sys::packet::{BROADCAST, PacketSocket};
 use crate::sys::route;
@@ -356,7 +356,7 @@ impl Claim {
             AddressAction::Probe => {
                 let now = Instant::now();
                 // A carrier that comes and goes is no reason for a second one.
-                let is_due = self.probed.is_none_or(|at| now - at >= BETWEEN_PROBES);
+                let is_due = is_past(self.probed, BETWEEN_PROBES, now);
                 if let (IpAddr::V4(ip), true) = (address, is_due) {
                     link.arp.send(BROADCAST, &arp::probe(link.mac, ip))?;
                     self.probed = Some(now);
