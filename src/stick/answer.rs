@@ -54,8 +54,9 @@ pub fn encode(found: &Result<[Option<UncheckedFile>; 2], StickError>) -> Zeroizi
 /// One volume's answer.
 ///
 /// # Errors
-/// Those of [`super::volume::read_unchecked`]; [`StickError::Unreadable`] for
-/// what is no answer.
+/// What the child found wrong with the volume, as
+/// [`super::volume::read_unchecked`] says it; [`StickError::Unreadable`] for bytes
+/// that are no answer.
 ///
 /// # Panics
 /// If there are not [`ANSWER_BYTES`] of them.

@@ -105,7 +105,8 @@ mod tests {
             check_address(ip, vrrp, &[]),
             Err(UnsuitableNeighbour::SharedByRouters)
         );
-        // The same for IPv6 (RFC 9568, section 7.3).
+        // A virtual router of VRRP has another prefix for IPv6 (RFC 9568, section
+        // 7.3).
         let vrrp = [0, 0, 0x5e, 0, 2, 7];
         let router = "fe80::1".parse().unwrap();
         assert_eq!(

@@ -81,7 +81,8 @@ pub struct Advertisement {
     pub signing: Vec<PublicKey, MAX_KEYS>,
     /// Keys for exchanges (`deriveKey`, ECMR).
     pub exchange: Vec<PublicKey, MAX_KEYS>,
-    /// Those of the known keys that have signed it too, listed or not.
+    /// Known keys, enrolled earlier, that have signed this advertisement. The
+    /// server need not list them any more.
     pub vouching: Vec<PublicKey, MAX_KEYS>,
 }
 

@@ -29,7 +29,7 @@ impl Shared {
         }
     }
 
-    /// The same disk, as another command opens it.
+    /// A second handle of this disk, for another command, without the lock.
     fn again(&self) -> Self {
         Self {
             disk: self.disk.clone(),
