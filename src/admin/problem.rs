@@ -74,6 +74,9 @@ impl From<LocateError> for Problem {
     }
 }
 
+/// What to do where the kernel has no driver.
+pub const COMPLETE_KERNEL: &str = "Install the complete kernel package (linux-image-amd64).";
+
 const MADE_ANEW: &str =
     "Make it anew: stayput init --force. What only its key opens is to be copied out before.";
 

@@ -239,6 +239,11 @@ impl Display for Message {
             Self::StickSilent => f.write_str(
                 "The stick does not answer.\nTake it out and plug it in again, or try another one.",
             ),
+            Self::StickWithoutDriver(module) => write!(
+                f,
+                "A stick is plugged in, and this kernel has no driver for it (module {module}).\n\
+                 The stick may be good. Try another socket or another stick."
+            ),
             Self::NotWiped(devices) => {
                 for device in devices {
                     writeln!(f, "NOT WIPED: {}.", device.display())?;

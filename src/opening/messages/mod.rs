@@ -144,6 +144,8 @@ pub enum Message {
     StickPulled,
     /// It takes too long to be read.
     StickSilent,
+    /// The kernel has no driver for it: the module that is missing.
+    StickWithoutDriver(&'static str),
     /// These sticks were to be wiped in a reset.
     NotWiped(Vec<PathBuf>),
     /// The PIN was not typed.
