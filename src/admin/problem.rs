@@ -66,6 +66,7 @@ impl From<LocateError> for Problem {
     fn from(error: LocateError) -> Self {
         let next = match error {
             LocateError::Open(libc::EACCES | libc::EPERM) => "Run the command as root.",
+            LocateError::NoDriver(_) => COMPLETE_KERNEL,
             LocateError::Vault(VaultError::Newer) => "Install that version of stayput.",
             LocateError::Vault(VaultError::Older) => MADE_ANEW,
             _ => "Check the disk; a backup stick holds the key too.",
