@@ -241,7 +241,7 @@ impl Display for Message {
             ),
             Self::StickWithoutDriver(module) => write!(
                 f,
-                "A stick is plugged in, and this kernel has no driver for it (module {module}).\n\
+                "A stick is plugged in; this kernel has no driver for it (module {module}).\n\
                  The stick may be good. Try another socket or another stick."
             ),
             Self::NotWiped(devices) => {

@@ -48,9 +48,7 @@ fn must_be_a_stick(device: &Path) -> Result<()> {
         std::fs::metadata(device).is_ok_and(|found| found.file_type().is_block_device());
     if !is_block_device && let Some(module) = missing_driver() {
         return Err(Problem::failed(
-            format!(
-                "A stick is plugged in, and this kernel has no driver for it (module {module})."
-            ),
+            format!("A stick is plugged in; this kernel has no driver for it (module {module})."),
             format!("Run: modprobe {module}. If that fails: {COMPLETE_KERNEL}"),
         ));
     }
