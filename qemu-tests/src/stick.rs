@@ -1,5 +1,6 @@
 //! Images of USB sticks, made without mounting anything.
 
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::failure::run;
@@ -62,6 +63,24 @@ impl Stick {
             stick.debugfs(request, true)?;
         }
         Ok(())
+    }
+
+    /// Puts the top directory of its ext4 back as it was in an earlier copy: what
+    /// the journal has not brought to its place yet when the power goes.
+    pub fn lose_top_directory_since(&self, earlier: &Self) -> Result {
+        let number = |text: &str| {
+            let digits = text.split_whitespace().next_back();
+            let number = digits.and_then(|digits| digits.parse::<u64>().ok());
+            number.ok_or_else(|| Failure::new(format!("no number: {text}")))
+        };
+        let about = self.debugfs("stats", false)?;
+        let size = about.lines().find(|line| line.starts_with("Block size:"));
+        let size = number(size.unwrap_or_default())?;
+        let at = self.offset + size * number(&self.debugfs("blocks <2>", false)?)?;
+        let mut block = vec![0; size as usize];
+        std::fs::File::open(&earlier.image)?.read_exact_at(&mut block, at)?;
+        let image = std::fs::OpenOptions::new().write(true).open(&self.image)?;
+        Ok(image.write_all_at(&block, at)?)
     }
 
     /// Nothing but zeros.
