@@ -70,7 +70,7 @@ fn a_watch_with_a_silent_neighbour_and_every_command_take_no_address() -> Result
     machine
         .shell(
             "ip link set eth0 up; ip addr add 192.168.77.50/24 dev eth0; \
-             stayput policy --watch-every 5 --yes; stayput watch >/run/watch.log 2>&1 &",
+             stayput policy --watch-every 5 && { stayput watch >/run/watch.log 2>&1 & }",
         )?
         .success()?;
     for command in [

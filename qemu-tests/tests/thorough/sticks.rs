@@ -187,6 +187,9 @@ fn only_sticks_of_this_server_open_it_also_exfat_and_fresh_ones() -> Result {
     let elsewhere = Place::elsewhere()?;
     let stick = FastMachine::clinics_stick()?;
     let mut other = FastMachine::blank()?;
+    // Busybox calls it otherwise.
+    let mkfs = b"#!/bin/sh\nexec mkdosfs \"$@\"\n";
+    other.put("/sbin/mkfs.vfat", 0o755, mkfs.to_vec());
     other.boot_to_shell_at(&elsewhere)?;
     other
         .shell("stayput init --name other --disk /dev/vda --yes")?
