@@ -15,7 +15,7 @@ use super::{arp, nd};
 use crate::environment::factors::{address_of, neighbour_label, value_of};
 use crate::sys::interface::Mac;
 use crate::sys::packet::{BROADCAST, PacketSocket};
-use crate::sys::{interface, route};
+use crate::sys::route;
 use crate::vault::{EnvironmentSlot, Label, MAX_FACTORS, MAX_PLACES, Value};
 
 const MAX_TARGETS: usize = MAX_FACTORS * MAX_PLACES;
