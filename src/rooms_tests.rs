@@ -111,7 +111,7 @@ const MARIADB: House = House {
             "settings",
         ],
         &["cold_backups", "service_user", "swap"],
-        &["copying", "launch", "version"],
+        &["copying", "known_database", "launch", "version"],
         &["other_files", "process", "run_records", "start_faults"],
         &["after_start", "gate", "start_assessment"],
         &["enable"],

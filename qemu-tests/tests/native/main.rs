@@ -8,6 +8,7 @@ mod gate;
 mod harness;
 mod hostile;
 mod lost_journal;
+mod lost_vault;
 mod original;
 mod readme;
 mod sticks;

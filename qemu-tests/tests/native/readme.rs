@@ -137,7 +137,7 @@ fn new_owners_server() -> Result<Container> {
 }
 
 /// Plugs a stick in as /dev/sdb; it is gone when what this gives is dropped.
-fn plug(server: &Container, scratch: &Scratch) -> Result<qemu_tests::Background> {
+pub fn plug(server: &Container, scratch: &Scratch) -> Result<qemu_tests::Background> {
     let image = scratch.join("stick.img").display().to_string();
     if !scratch.join("stick.img").exists() {
         std::fs::File::create(&image)?.set_len(32 << 20)?;
