@@ -7,6 +7,7 @@ mod enable;
 mod gate;
 mod harness;
 mod hostile;
+mod late_place;
 mod lost_journal;
 mod lost_vault;
 mod original;

@@ -156,7 +156,7 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
         unlocked.set_mariadb(release)?;
     }
     write_place_file(&place)?;
-    watch_service::start_anew();
+    watch_service::UNIT.start_anew();
     print!("{}", after_recovery(has_database));
     Ok(())
 }
