@@ -19,7 +19,7 @@ const SRC: House = House {
     path: "crate::",
     floors: &[
         &["sys"],
-        &["keys"],
+        &["filesystem", "keys"],
         &["theft"],
         &["vault"],
         &["environment", "release", "stick"],
