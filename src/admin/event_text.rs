@@ -14,7 +14,8 @@ pub fn sentence(kind: &EventKind) -> String {
         }
         EventKind::Released { by, milliseconds } => match by {
             OpenedBy::Environment { place, same, need } => format!(
-                "Opened at \"{place}\" after {milliseconds} ms: {}.",
+                "Opened at \"{place}\" after {}: {}.",
+                duration(*milliseconds),
                 counts_as_enrolled(*same, *need)
             ),
             OpenedBy::Stick { label } => format!("Opened with the stick \"{label}\"."),
@@ -80,6 +81,14 @@ pub fn sentence(kind: &EventKind) -> String {
             format!("Alarm: {alarm} ({wanted}).")
         }
         EventKind::WatchAllClear => "The alarm is over: the server is at home.".into(),
+    }
+}
+
+/// A place that answers late may have been waited for for hours.
+fn duration(milliseconds: u32) -> String {
+    match milliseconds {
+        ..120_000 => format!("{milliseconds} ms"),
+        _ => format!("{} minutes", milliseconds / 60_000),
     }
 }
 

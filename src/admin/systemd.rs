@@ -38,6 +38,15 @@ pub fn systemctl(arguments: &[&str], next: &str) -> Result<()> {
     program::run(Command::new(SYSTEMCTL).args(arguments), next).map(drop)
 }
 
+/// What systemd says of a unit, a line of NAME=VALUE for each of these properties;
+/// empty where it says nothing.
+pub fn show(unit: &str, properties: &[&str]) -> String {
+    let mut show = Command::new(SYSTEMCTL);
+    show.arg("show");
+    show.args(properties.iter().map(|name| format!("-p{name}")));
+    program::run(show.args(["--", unit]), "").unwrap_or_default()
+}
+
 /// Whether the machine is being switched off or restarted.
 pub fn is_stopping() -> bool {
     let mut ask = Command::new(SYSTEMCTL);

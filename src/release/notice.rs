@@ -15,6 +15,8 @@ pub enum Topic {
     Boot,
     /// A clear copy of the database.
     Database,
+    /// The system was started without the keys.
+    WithoutKeys,
 }
 
 impl Topic {
@@ -22,6 +24,7 @@ impl Topic {
         match self {
             Self::Boot => "stayput",
             Self::Database => "stayput-mariadb",
+            Self::WithoutKeys => "stayput-without-keys",
         }
     }
 }

@@ -144,6 +144,8 @@ pub enum Message {
     StickPulled,
     /// It takes too long to be read.
     StickSilent,
+    /// A stick was plugged in, and there is no vault that it could open.
+    StickWithoutVault,
     /// The kernel has no driver for it: the module that is missing.
     StickWithoutDriver(&'static str),
     /// These sticks were to be wiped in a reset.
@@ -243,6 +245,8 @@ pub enum Message {
     Accepted,
     /// The system starts without the keys.
     WithoutDatabase,
+    /// It does not, because somebody asks for it.
+    PolicyDecides,
 }
 
 /// Why a passphrase was not changed; the old one is in force.
