@@ -11,7 +11,7 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{Recognition, recognise};
 use crate::admin::watch_service;
-use crate::environment::Margin;
+use crate::environment::{LIVE_NETWORK_WAIT, Margin, Patience};
 use crate::opening::snapshot::Snapshot;
 use crate::theft::{OnAlarm, TheftState};
 use crate::vault::{EventKind, Header, LoggedEvent, Policy, ProvenRecords, StickList, VaultError};
@@ -38,7 +38,8 @@ pub fn run(json: bool) -> Result<()> {
     let vault = open_vault()?;
     let snapshot = Snapshot::of(&vault);
     let slots = snapshot.slots().ok();
-    let recognition = slots.and_then(|slots| recognise(&vault, slots));
+    let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
+    let recognition = slots.and_then(|slots| recognise(&vault, slots, patience));
     let key = recognition.as_ref().and_then(|found| found.key.as_ref());
     let proven = key
         .map(|key| vault.prove(key))
