@@ -13,6 +13,7 @@ use crate::admin::unlock::{Recognition, recognise};
 use crate::admin::watch_service;
 use crate::environment::{LIVE_NETWORK_WAIT, Margin, Patience};
 use crate::opening::snapshot::Snapshot;
+use crate::printable::Printable;
 use crate::theft::{OnAlarm, TheftState};
 use crate::vault::{EventKind, Header, LoggedEvent, Policy, ProvenRecords, StickList, VaultError};
 
@@ -120,7 +121,7 @@ impl Status<'_> {
             server_id,
             ..
         } = &self.vault.header;
-        println!("Server: {server_name} ({server_id})");
+        println!("Server: {} ({server_id})", Printable(server_name));
         if let Some(fault) = self.fault() {
             println!("Vault: {fault}");
         }
@@ -159,7 +160,8 @@ impl Status<'_> {
                     } else {
                         "WITHOUT a PIN"
                     };
-                    println!("  {}: made {}, {pin}", stick.label, rfc3339(stick.made));
+                    let label = Printable(&stick.label);
+                    println!("  {label}: made {}, {pin}", rfc3339(stick.made));
                 }
             }
             None => {}
@@ -216,7 +218,7 @@ impl Status<'_> {
         };
         println!(
             "Place: \"{}\". {}.",
-            found.place,
+            Printable(&found.place),
             counts_as_enrolled(comparison.same, found.need)
         );
         for label in &comparison.changed {

@@ -10,6 +10,7 @@ use core::net::IpAddr;
 use key_servers::{EnrolledServer, KeyServerOptions};
 
 use crate::admin::ask;
+use crate::admin::output;
 use crate::admin::own_addresses;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::systemd;
@@ -290,12 +291,12 @@ fn make_slot(
 ) -> Result<EnvironmentSlot> {
     let name = name.try_into().expect("a place's name fits");
     let progress = |done: usize, of: usize| {
-        use std::io::Write;
-        print!("\rComputing the permitted combinations: {done} of {of}");
+        output::print_over(&format!(
+            "Computing the permitted combinations: {done} of {of}"
+        ));
         if done == of {
             println!();
         }
-        let _ = std::io::stdout().flush();
     };
     enrol(
         unlocked.vault.header(),
