@@ -154,13 +154,13 @@ pub fn has_carrier(name: &str) -> bool {
     sysfs::read_text::<2>(&class(name).join("carrier")).as_deref() == Some("1")
 }
 
-/// Whether packets that are sent on the interface reach its wire: it has a
-/// carrier, and the kernel has taken note of that (operstate of RFC 2863, see
-/// Documentation/networking/operstates.rst). Until then they are dropped without
-/// an error. A driver that tells no carrier has the state `unknown`.
-pub fn is_running(name: &str) -> bool {
+/// Whether the kernel has taken note of the carrier (operstate of RFC 2863, see
+/// Documentation/networking/operstates.rst). Packets sent before are dropped
+/// without an error where the carrier has come after the interface was put up. A
+/// driver that tells no carrier has the state `unknown`.
+pub fn is_operational(name: &str) -> bool {
     let state = sysfs::read_text::<16>(&class(name).join("operstate"));
-    has_carrier(name) && matches!(state.as_deref(), Some("up" | "unknown"))
+    matches!(state.as_deref(), Some("up" | "unknown"))
 }
 
 /// Puts the interface up or down.

@@ -18,6 +18,21 @@ fn at_home_the_server_opens_by_itself_and_leaves_the_card_as_it_was() -> Result 
         !console.contains("stayput> "),
         "no prompt flashes by: {console}"
     );
+    // The kernel may take a second to note the carrier of a card that it has put
+    // up. Nobody waits for that.
+    let log = machine.shell("dmesg")?.success()?;
+    let took = |part: &str| {
+        let (_, rest) = log.split_once(&format!(" {part} "))?;
+        rest.split(|c: char| !c.is_ascii_digit())
+            .next()?
+            .parse::<u64>()
+            .ok()
+    };
+    let [heard, opened] = ["neighbours", "unwrap"].map(|part| took(part).expect(part));
+    assert!(
+        heard * 2 < opened,
+        "{heard} ms until they were heard, {opened} ms of scrypt"
+    );
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The network interfaces that packets are sent on. They are left as they were
 //! found.
 
-use core::cell::OnceCell;
+use core::cell::{Cell, OnceCell};
 
 use heapless::Vec;
 
@@ -28,6 +28,8 @@ pub(super) struct Link {
     advertisements: OnceCell<Option<PacketSocket>>,
     /// Whether it was down before: then it is put down again.
     was_down: bool,
+    /// Whether it had a carrier when it was put up, and ever since.
+    had_carrier: Cell<bool>,
 }
 
 /// All interfaces in use. Dropping it puts down those that were down before.
@@ -103,12 +105,25 @@ impl Link {
         Some(Self {
             index,
             is_usb: interface::is_on_usb(&name),
-            name,
             mac,
             arp,
             advertisements: OnceCell::new(),
             was_down,
+            had_carrier: Cell::new(was_down && interface::has_carrier(&name)),
+            name,
         })
+    }
+
+    /// Whether packets that are sent on it reach its wire.
+    ///
+    /// An interface that has its carrier when it is put up sends at once
+    /// (dev_activate, net/sched/sch_generic.c of the kernel), while its
+    /// operational state may follow as late as a second (net/core/link_watch.c).
+    /// One whose carrier comes later sends when that state has followed.
+    pub fn can_send(&self) -> bool {
+        let has_carrier = interface::has_carrier(&self.name);
+        self.had_carrier.set(self.had_carrier.get() && has_carrier);
+        has_carrier && (self.had_carrier.get() || interface::is_operational(&self.name))
     }
 
     /// Whether it was put up for this.

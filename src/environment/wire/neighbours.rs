@@ -15,7 +15,7 @@ use super::{arp, nd};
 use crate::environment::factors::{address_of, neighbour_label, value_of};
 use crate::sys::interface::Mac;
 use crate::sys::packet::{BROADCAST, PacketSocket};
-use crate::sys::{interface, route};
+use crate::sys::route;
 use crate::vault::{EnvironmentSlot, Label, MAX_FACTORS, MAX_PLACES, Value};
 
 const MAX_TARGETS: usize = MAX_FACTORS * MAX_PLACES;
@@ -215,7 +215,7 @@ impl Neighbours {
     /// has come to life.
     fn note_carriers(&mut self) {
         let links = self.links.iter();
-        let live = links.filter(|link| interface::is_running(&link.name));
+        let live = links.filter(|link| link.can_send());
         let live: Vec<i32, MAX_LINKS> = live.map(|link| link.index).collect();
         if live.iter().any(|index| !self.live.contains(index)) {
             self.rounds = 0;

@@ -302,7 +302,7 @@ impl Claim {
     }
 
     fn card_status(&self, link: &Link, claimed: bool) -> CardStatus {
-        let carrier = interface::is_running(&link.name);
+        let carrier = link.can_send();
         let mut card = CardStatus {
             carrier,
             configured: false,

@@ -118,7 +118,11 @@ fn ip(text: &str) -> IpAddr {
 fn link(wire: &Wire) -> Link {
     let name = "card".try_into().unwrap();
     let link = Link::open(interface::index("card").unwrap(), name, true).unwrap();
-    let is_there = |_| run_in(&wire.there(), || interface::is_running("far"));
+    let is_there = |_| {
+        run_in(&wire.there(), || {
+            interface::has_carrier("far") && interface::is_operational("far")
+        })
+    };
     assert!(until(Duration::from_secs(5), is_there));
     link
 }

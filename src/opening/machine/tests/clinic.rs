@@ -39,6 +39,8 @@ pub struct Clinic {
     pub stick: StickFile,
     /// Whether the disk fails.
     pub is_broken: bool,
+    /// Whether the disk was read, and no vault is on it any more.
+    pub is_lost: bool,
     pub boots: u8,
 }
 
@@ -81,6 +83,7 @@ impl Clinic {
             key,
             stick,
             is_broken: false,
+            is_lost: false,
             boots: 0,
         }
     }

@@ -5,6 +5,7 @@ mod at_home;
 mod boot;
 mod clinic;
 mod hanging;
+mod lost_vault;
 mod people;
 mod random;
 mod stolen;
