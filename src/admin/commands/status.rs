@@ -12,8 +12,9 @@ use crate::admin::release_service::{WithoutKeys, without_keys};
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{Recognition, recognise};
 use crate::admin::watch_service;
-use crate::environment::Margin;
+use crate::environment::{LIVE_NETWORK_WAIT, Margin, Patience};
 use crate::opening::snapshot::Snapshot;
+use crate::printable::Printable;
 use crate::theft::{OnAlarm, TheftState};
 use crate::vault::{EventKind, Header, LoggedEvent, Policy, ProvenRecords, StickList, VaultError};
 
@@ -41,7 +42,8 @@ pub fn run(json: bool) -> Result<()> {
     let vault = open_vault()?;
     let snapshot = Snapshot::of(&vault);
     let slots = snapshot.slots().ok();
-    let recognition = slots.and_then(|slots| recognise(&vault, slots));
+    let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
+    let recognition = slots.and_then(|slots| recognise(&vault, slots, patience));
     let key = recognition.as_ref().and_then(|found| found.key.as_ref());
     let proven = key
         .map(|key| vault.prove(key))
@@ -123,7 +125,7 @@ impl Status<'_> {
             server_id,
             ..
         } = &self.vault.header;
-        println!("Server: {server_name} ({server_id})");
+        println!("Server: {} ({server_id})", Printable(server_name));
         if let Some(fault) = self.fault() {
             println!("Vault: {fault}");
         }
@@ -162,7 +164,8 @@ impl Status<'_> {
                     } else {
                         "WITHOUT a PIN"
                     };
-                    println!("  {}: made {}, {pin}", stick.label, rfc3339(stick.made));
+                    let label = Printable(&stick.label);
+                    println!("  {label}: made {}, {pin}", rfc3339(stick.made));
                 }
             }
             None => {}
@@ -225,7 +228,7 @@ impl Status<'_> {
         };
         println!(
             "Place: \"{}\". {}.",
-            found.place,
+            Printable(&found.place),
             counts_as_enrolled(comparison.same, found.need)
         );
         for label in &comparison.changed {

@@ -16,12 +16,12 @@ use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::Unlocked;
 use crate::admin::watch_service;
-use crate::environment::{ChosenFactor, enrol, observe_machine};
+use crate::environment::{enrol, observe_machine, select_parts};
 use crate::keys::MasterKey;
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
-    EventKind, Group, Header, Identity, Policy, ServerId, ServerName, SlotTable, Thresholds,
+    EventKind, Header, Identity, MAX_FACTORS, Policy, ServerId, ServerName, SlotTable, Thresholds,
     VAULT_CONF, Vault, VaultConf,
 };
 use lost_vault::{LostVault, Recovered};
@@ -302,15 +302,7 @@ fn open_disk(place: &VaultConf) -> Result<locate::VaultDisk> {
 /// `enroll` replaces that slot by a place.
 fn make_vault(place: &VaultConf, identity: Identity, key: MasterKey) -> Result<Unlocked> {
     let observed = observe_machine();
-    let chosen: Vec<ChosenFactor> = observed
-        .iter()
-        .take(crate::vault::MAX_FACTORS)
-        .map(|(label, value)| ChosenFactor {
-            group: Group::Machine,
-            label: label.clone(),
-            value: value.clone(),
-        })
-        .collect();
+    let chosen = select_parts(&observed, MAX_FACTORS).chosen;
     let need = Thresholds {
         machine: chosen.len() as u8,
         neighbours: 0,
