@@ -10,13 +10,14 @@
 //! - [`vault`]: what stands on the disk
 //! - [`theft`]: the theft state, the policy, and what follows from both
 //! - [`keys`]: the master key, what is derived from it, and how it is wrapped
-//! - [`printable`]: text from outside, made fit for a terminal
 //! - [`sys`]: one safe wrapper per system facility, the only `unsafe`
+//! - [`printable`]: text from outside, made fit for a terminal
 
 #[cfg(feature = "admin")]
 pub mod admin;
 pub mod boot;
 pub mod environment;
+pub mod filesystem;
 #[cfg(test)]
 mod fixed_image_tests;
 #[cfg(feature = "fuzzing")]
