@@ -10,8 +10,8 @@
 //! - [`vault`]: what stands on the disk
 //! - [`theft`]: the theft state, the policy, and what follows from both
 //! - [`keys`]: the master key, what is derived from it, and how it is wrapped
-//! - [`printable`]: text from outside, made fit for a terminal
 //! - [`sys`]: one safe wrapper per system facility, the only `unsafe`
+//! - [`printable`]: text from outside, made fit for a terminal
 
 #[cfg(feature = "admin")]
 pub mod admin;

@@ -263,6 +263,20 @@ fn what_is_read_again_after_the_question_can_be_written() {
 }
 
 #[test]
+fn a_vault_made_anew_meanwhile_is_not_written_to() {
+    let (key, disk) = made();
+    let mut waits = Vault::open(Shared::of(disk)).unwrap();
+    let (name, server_id) = (waits.header.server_name.clone(), waits.header.server_id);
+    let other = MasterKey::generate();
+    let disk = waits.device.again();
+    Vault::create(disk, server_id, name, &other, &table(SECOND)).unwrap();
+    let log = waits.append(1, [0; 16], EventKind::PolicyChanged);
+    assert_eq!(log, Err(VaultError::Changed));
+    assert_eq!(waits.arm(&key), Err(VaultError::Changed));
+    assert_eq!(waits.read_again(), Err(VaultError::Changed));
+}
+
+#[test]
 fn a_write_that_failed_does_not_confuse_the_next() {
     use crate::vault::tests::{FailingDevice, Fails};
     let (key, disk) = made();
