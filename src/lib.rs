@@ -10,6 +10,7 @@
 //! - [`vault`]: what stands on the disk
 //! - [`theft`]: the theft state, the policy, and what follows from both
 //! - [`keys`]: the master key, what is derived from it, and how it is wrapped
+//! - [`printable`]: text from outside, made fit for a terminal
 //! - [`sys`]: one safe wrapper per system facility, the only `unsafe`
 
 #[cfg(feature = "admin")]
@@ -22,6 +23,7 @@ mod fixed_image_tests;
 pub mod fuzzing;
 pub mod keys;
 pub mod opening;
+pub mod printable;
 pub mod release;
 pub mod reset;
 #[cfg(test)]

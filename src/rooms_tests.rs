@@ -18,6 +18,7 @@ struct House {
 const SRC: House = House {
     path: "crate::",
     floors: &[
+        &["printable"],
         &["sys"],
         &["keys"],
         &["theft"],
@@ -45,6 +46,7 @@ const ENVIRONMENT: House = House {
 const ADMIN: House = House {
     path: "crate::admin::",
     floors: &[
+        &["output"],
         &[
             "durable",
             "factor_counts",

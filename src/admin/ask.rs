@@ -7,6 +7,7 @@ use std::time::Duration;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::admin::problem::{Exit, Problem, Result};
+use crate::printable::Printable;
 use crate::stick::PIN_MAX;
 use crate::sys::terminal::Terminal;
 
@@ -125,7 +126,7 @@ fn hidden(secret: Secret, question: &str, from_stdin: bool) -> Result<Pin> {
 fn type_hidden(question: &str) -> Option<Pin> {
     let terminal = Terminal::open(Path::new("/dev/tty")).ok()?;
     let say = |text: &str| drop(terminal.write(text.as_bytes()));
-    say(question);
+    say(&Printable(question).to_string());
     let mut typed = Pin::default();
     let mut buffer = [0; 16];
     loop {

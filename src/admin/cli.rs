@@ -78,6 +78,11 @@ enum Command {
     InitramfsModules(check::ModulesOptions),
 }
 
+/// Tells why the command failed.
+pub fn tell(problem: &Problem) {
+    eprintln!("{problem}");
+}
+
 impl Cli {
     /// # Errors
     /// What the command says.

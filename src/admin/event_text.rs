@@ -2,6 +2,7 @@
 
 use crate::admin::factor_counts::{counts, counts_as_enrolled};
 use crate::admin::watch_service;
+use crate::printable::Printable;
 use crate::theft::ResetCause;
 use crate::vault::{EventKind, LockedBecause, OpenedBy};
 
@@ -10,15 +11,22 @@ pub fn sentence(kind: &EventKind) -> String {
     match kind {
         EventKind::VaultMade => "The vault was made.".into(),
         EventKind::Enrolled { place, factors } => {
-            format!("The place \"{place}\" was enrolled: {}.", counts(*factors))
+            format!(
+                "The place \"{}\" was enrolled: {}.",
+                Printable(place),
+                counts(*factors)
+            )
         }
         EventKind::Released { by, milliseconds } => match by {
             OpenedBy::Environment { place, same, need } => format!(
-                "Opened at \"{place}\" after {milliseconds} ms: {}.",
+                "Opened at \"{}\" after {milliseconds} ms: {}.",
+                Printable(place),
                 counts_as_enrolled(*same, *need)
             ),
-            OpenedBy::Stick { label } => format!("Opened with the stick \"{label}\"."),
-            OpenedBy::Passphrase { name } => format!("Opened with the passphrase of \"{name}\"."),
+            OpenedBy::Stick { label } => format!("Opened with the stick \"{}\".", Printable(label)),
+            OpenedBy::Passphrase { name } => {
+                format!("Opened with the passphrase of \"{}\".", Printable(name))
+            }
             OpenedBy::Code => "Opened with the recovery code.".into(),
         },
         EventKind::Locked { because, answered } => format!(
@@ -26,9 +34,13 @@ pub fn sentence(kind: &EventKind) -> String {
             reason(*because),
             counts(*answered)
         ),
-        EventKind::WrongPin { stick } => format!("Wrong PIN for the stick \"{stick}\"."),
-        EventKind::StickMade { stick } => format!("The stick \"{stick}\" was made."),
-        EventKind::StickVerified { stick } => format!("The stick \"{stick}\" was verified."),
+        EventKind::WrongPin { stick } => {
+            format!("Wrong PIN for the stick \"{}\".", Printable(stick))
+        }
+        EventKind::StickMade { stick } => format!("The stick \"{}\" was made.", Printable(stick)),
+        EventKind::StickVerified { stick } => {
+            format!("The stick \"{}\" was verified.", Printable(stick))
+        }
         EventKind::MariadbEnabled => "MariaDB was given its keys.".into(),
         EventKind::Strike { strikes, of } => {
             format!("Started in a foreign place: strike {strikes} of {of}.")
@@ -54,25 +66,30 @@ pub fn sentence(kind: &EventKind) -> String {
         EventKind::PolicyChanged => "The policy was changed.".into(),
         EventKind::Rearmed => "A place opens the server again.".into(),
         EventKind::WentOnLocked => "The system was started without the keys.".into(),
-        EventKind::PassphraseAdded { name } => format!("\"{name}\" was given a passphrase."),
+        EventKind::PassphraseAdded { name } => {
+            format!("\"{}\" was given a passphrase.", Printable(name))
+        }
         EventKind::PassphraseChanged { name } => {
-            format!("The passphrase of \"{name}\" was changed.")
+            format!("The passphrase of \"{}\" was changed.", Printable(name))
         }
         EventKind::PassphraseRemoved { name } => {
-            format!("The passphrase of \"{name}\" was removed.")
+            format!("The passphrase of \"{}\" was removed.", Printable(name))
         }
         EventKind::WrongPassphrase => "Wrong passphrase.".into(),
         EventKind::WrongCode => "Wrong recovery code.".into(),
         EventKind::CodeShown => "The recovery code was shown.".into(),
         EventKind::CodeVerified => "The recovery code was typed back.".into(),
         EventKind::StickRemoved { stick } => {
-            format!("The stick \"{stick}\" was taken off the list.")
+            format!("The stick \"{}\" was taken off the list.", Printable(stick))
         }
         EventKind::LogNotProven => {
             "The log before this did not prove: it may have been changed.".into()
         }
         EventKind::Refreshed { place, changed } => {
-            format!("The place \"{place}\" was taken as it is now. Changes: {changed}.")
+            format!(
+                "The place \"{}\" was taken as it is now. Changes: {changed}.",
+                Printable(place)
+            )
         }
         EventKind::ReleasedByHand => "The keys were put into memory by hand.".into(),
         EventKind::WatchAlarm { alarm, wanted } => {
@@ -100,5 +117,54 @@ fn reason(because: LockedBecause) -> &'static str {
         LockedBecause::PepperDamaged => "the vault is damaged.",
         LockedBecause::Altered => "the vault was changed by somebody without the key.",
         LockedBecause::Reset => "the server was reset.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::{FactorCounts, Thresholds};
+
+    #[test]
+    fn no_name_in_an_event_forges_a_line_or_writes_over_the_screen() {
+        const HOSTILE: &str = "a\x1b[2J\u{202e}\n 9  Reset";
+        let text = || HOSTILE.try_into().unwrap();
+        let (place, stick, name) = (text(), text(), text());
+        let by = |by| EventKind::Released {
+            by,
+            milliseconds: 1,
+        };
+        let counts = FactorCounts::default();
+        let events = [
+            EventKind::Enrolled {
+                place,
+                factors: counts,
+            },
+            by(OpenedBy::Environment {
+                place: text(),
+                same: counts,
+                need: Thresholds::default(),
+            }),
+            by(OpenedBy::Stick { label: text() }),
+            by(OpenedBy::Passphrase { name: text() }),
+            EventKind::WrongPin { stick },
+            EventKind::StickMade { stick: text() },
+            EventKind::StickVerified { stick: text() },
+            EventKind::StickRemoved { stick: text() },
+            EventKind::PassphraseAdded { name },
+            EventKind::PassphraseChanged { name: text() },
+            EventKind::PassphraseRemoved { name: text() },
+            EventKind::Refreshed {
+                place: text(),
+                changed: 1,
+            },
+        ];
+        for event in events {
+            let words = sentence(&event);
+            assert!(
+                words.contains("a\\u001b[2J\\u202e\\u000a 9  Reset"),
+                "{words}"
+            );
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! The command line of `stayput`: the commands, and beside them what several
 //! of them share.
 
+#[macro_use]
+mod output;
+
 mod ask;
 pub mod cli;
 mod commands;

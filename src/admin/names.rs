@@ -5,6 +5,8 @@ use std::fmt;
 
 use heapless::String as Bounded;
 
+use crate::printable::is_seen_as_it_is;
+
 /// The place that `init` enrolls, until `enroll` replaces it: this machine
 /// alone, wherever it stands.
 pub const SETUP_PLACE: &str = "setup";
@@ -12,7 +14,7 @@ pub const SETUP_PLACE: &str = "setup";
 /// Why a text is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
-    /// It is empty, or has control characters, which could overwrite the screen.
+    /// It is empty, or has characters that control the screen or are not seen.
     NotReadable,
     /// It has more bytes than this, the room in the vault.
     TooLong(usize),
@@ -22,7 +24,7 @@ impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotReadable => {
-                f.write_str("it needs at least one letter, and no control characters")
+                f.write_str("it needs at least one letter, and no invisible or control characters")
             }
             Self::TooLong(most) => write!(f, "it has at most {most} bytes"),
         }
@@ -37,7 +39,7 @@ impl std::error::Error for NameError {}
 /// [`NameError`].
 pub fn name<const N: usize>(text: &str) -> Result<Bounded<N>, NameError> {
     let text = text.trim();
-    if text.is_empty() || text.chars().any(char::is_control) {
+    if text.is_empty() || !text.chars().all(is_seen_as_it_is) {
         return Err(NameError::NotReadable);
     }
     text.try_into().map_err(|_| NameError::TooLong(N))
@@ -50,7 +52,7 @@ mod tests {
     #[test]
     fn a_name_fits_in_the_vault_and_on_a_screen() {
         assert_eq!(name::<32>(" Halima "), Ok("Halima".try_into().unwrap()));
-        for wrong in ["", " ", "a\u{1b}[2J"] {
+        for wrong in ["", " ", "a\u{1b}[2J", "a\u{202e}b", "a\u{200b}"] {
             assert_eq!(name::<32>(wrong), Err(NameError::NotReadable), "{wrong:?}");
         }
         let long = "x".repeat(33);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::{fmt, io};
 
+use crate::printable::PrintableLines;
 use crate::release::ReleaseError;
 use crate::vault::{LocateError, PassphraseError, VaultError};
 
@@ -113,6 +114,11 @@ impl From<ReleaseError> for Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n  {}", self.what, self.next)
+        write!(
+            f,
+            "{}\n  {}",
+            PrintableLines(&self.what),
+            PrintableLines(&self.next)
+        )
     }
 }

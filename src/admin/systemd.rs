@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::admin::problem::Result;
 use crate::admin::program;
@@ -36,6 +37,16 @@ pub fn reload() -> Result<()> {
 /// When systemctl fails; with its own words and `next`.
 pub fn systemctl(arguments: &[&str], next: &str) -> Result<()> {
     program::run(Command::new(SYSTEMCTL).args(arguments), next).map(drop)
+}
+
+/// When the system had started, counted from the kernel's start; `None` where it has
+/// not, or systemd does not say.
+pub fn start_finished() -> Option<Duration> {
+    let mut ask = Command::new(SYSTEMCTL);
+    let ask = ask.args(["show", "--property=FinishTimestampMonotonic", "--value"]);
+    let said = ask.output().ok()?;
+    let microseconds = str::from_utf8(&said.stdout).ok()?.trim().parse().ok()?;
+    (microseconds > 0).then_some(Duration::from_micros(microseconds))
 }
 
 /// Whether the machine is being switched off or restarted.

@@ -9,7 +9,7 @@ use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::typed_secrets::{key_from_code, key_from_passphrase};
 use crate::environment::{
-    ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed, compare,
+    ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed, Patience, compare,
     neighbour_addresses, observe_place,
 };
 use crate::keys::MasterKey;
@@ -82,7 +82,11 @@ pub struct Recognition {
 }
 
 /// Observes the surroundings and tries every enrolled place.
-pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognition> {
+pub fn recognise(
+    vault: &Vault<VaultDisk>,
+    slots: &SlotTable,
+    patience: Patience,
+) -> Option<Recognition> {
     let header = vault.header();
     let mut places = Places::of(slots);
     let mut found: Option<PlaceOpened> = None;
@@ -98,7 +102,7 @@ pub fn recognise(vault: &Vault<VaultDisk>, slots: &SlotTable) -> Option<Recognit
         false
     };
     let servers = KeyServers::of(&slots.environments, Instant::now());
-    let observed = observe_place(labels, servers, LIVE_NETWORK_WAIT, &mut try_all);
+    let observed = observe_place(labels, servers, patience, &mut try_all);
     try_all(&observed);
     let (at, key) = found.map_or((0, None), |opened| (opened.at, Some(opened.key)));
     let slot = slots.environments.get(at)?;
@@ -122,7 +126,8 @@ fn key_from_place(vault: &Vault<VaultDisk>) -> Result<MasterKey> {
         )
     };
     let slots = vault.slots().map_err(|error| locked(error.to_string()))?;
-    recognise(vault, &slots)
+    let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
+    recognise(vault, &slots, patience)
         .and_then(|recognition| recognition.key)
         .ok_or_else(|| locked("The server does not recognise this place.".into()))
 }

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,
         Err(problem) => {
-            eprintln!("{problem}");
+            stayput::admin::cli::tell(&problem);
             ExitCode::from(problem.exit as u8)
         }
     }

@@ -9,6 +9,7 @@ use heapless::{Deque, String, Vec};
 
 use super::line::{Echo, Editor};
 use crate::opening::dialogue::Typed;
+use crate::printable::PrintableLines;
 use crate::sys::sysfs;
 use crate::sys::terminal::Terminal;
 
@@ -71,9 +72,10 @@ impl Consoles {
         }
     }
 
-    /// Prints text on all consoles.
+    /// Prints text on all consoles; nothing in it controls them.
     #[inline(never)]
     pub fn print(&mut self, text: &str) {
+        let text = PrintableLines(text).to_string();
         for console in &mut self.consoles {
             console.queue(text.as_bytes());
             console.send();
@@ -83,6 +85,7 @@ impl Consoles {
     /// Prints a question, and behind it the line being typed on each console:
     /// after a message in between it must not look lost.
     pub fn ask(&mut self, question: &str) {
+        let question = PrintableLines(question).to_string();
         for console in &mut self.consoles {
             console.queue(question.as_bytes());
             if self.echo {

@@ -10,8 +10,9 @@ use crate::environment::{
 use crate::keys::MasterKey;
 use crate::opening::act::{ChangeError, Repeat, TheftRecords, UsedWayIn};
 use crate::opening::dialogue::TypedLine;
-use crate::opening::messages::{NotChanged, NotRemembered, Printable};
+use crate::opening::messages::{NotChanged, NotRemembered};
 use crate::opening::snapshot::Snapshot;
+use crate::printable::Printable;
 use crate::reset::Reset;
 use crate::stick::PluggedKeys;
 use crate::sys::{clock, sysfs};

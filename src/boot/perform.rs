@@ -4,7 +4,8 @@ use super::run::Stage;
 use super::status::Status;
 use super::usb::{self, Admission};
 use crate::environment::{
-    COLD_START_WAIT, KeyServers, neighbour_label, observe_machine, observe_place, select_factors,
+    COLD_START_WAIT, KeyServers, Patience, neighbour_label, observe_machine, observe_place,
+    select_factors,
 };
 use crate::keys::MasterKey;
 use crate::opening::act::{
@@ -151,7 +152,7 @@ impl Stage {
         let observed = observe_place(
             labels.iter(),
             KeyServers::default(),
-            COLD_START_WAIT,
+            Patience::until_all_answer(COLD_START_WAIT).and_second_answers(),
             |_| false,
         );
         let chosen = select_factors(&observed, &labels).chosen;

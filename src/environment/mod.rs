@@ -25,16 +25,19 @@ pub use enrolment::test_slot;
 pub use enrolment::{
     ChosenFactor, EnrolmentError, FactorSelection, NeighbourSelection, RefreshOutcome,
     RefreshedPlace, UnsuitableNeighbour, add_second_place, count_by_group, enrol,
-    neighbour_addresses, opens_again, refresh, select_factors, table_with_place, usual_thresholds,
+    neighbour_addresses, opens_again, refresh, select_factors, select_parts, table_with_place,
+    usual_thresholds,
 };
 #[cfg(feature = "admin")]
-pub use enrolment::{Strength, is_public, strength};
-pub use factors::{HOME, Observed, SECOND, address_of, neighbour_label};
+pub use enrolment::{Strength, Unsuitable, is_public, strength, unsuitable_today};
+pub use factors::{Attachment, HOME, Observed, SECOND, address_of, neighbour_label};
 #[cfg(feature = "admin")]
 pub use factors::{server_address, server_label};
+#[cfg(feature = "admin")]
+pub use machine::note_latecomers;
 pub use machine::observe_machine;
 pub use matching::{Comparison, Margin, Matcher, answered, compare, enough_answered};
-pub use observing::{COLD_START_WAIT, LIVE_NETWORK_WAIT, observe_place};
+pub use observing::{COLD_START_WAIT, LIVE_NETWORK_WAIT, Patience, observe_place};
 #[cfg(feature = "admin")]
 pub use observing::{WatchedNeighbours, observe_live_links};
 pub use tang::KeyServers;

@@ -144,6 +144,44 @@ fn a_late_neighbour_is_enough_and_nothing_is_tried_twice() {
     panic!("stayed locked");
 }
 
+/// The enrolled station answers first, and another one after it, in each round.
+#[test]
+fn two_stations_answering_at_each_address_lock_nobody_out() {
+    let server = enrolled();
+    let mut observed = seen(&MACHINE);
+    for _ in 0..8 {
+        for (label, value) in PLACE {
+            let label = label.try_into().unwrap();
+            for answer in [value, b"another"] {
+                observed.note(&label, &value_of(answer));
+            }
+        }
+    }
+    let (key, tries) = unlock(&server, &observed);
+    assert!(key.is_some());
+    assert!(tries <= 4, "two answers each of two neighbours: {tries}");
+    let compared = compare(&server.header, &server.slot, &server.key, &observed);
+    assert_eq!(compared.unwrap().same.neighbours.count, 3);
+}
+
+#[test]
+fn an_answer_behind_many_wrong_ones_is_tried_and_none_twice() {
+    let server = enrolled();
+    let mut observed = seen(&[&MACHINE[..2], &PLACE[..1]].concat());
+    let mut matcher = Matcher::new(&server.slot);
+    let mut tries = 0;
+    let label = PLACE[1].0.try_into().unwrap();
+    for answer in [b"1", b"2", b"3", PLACE[1].1] {
+        assert!(observed.note(&label, &value_of(answer)));
+        while matcher.has_next(&server.slot, &observed) {
+            tries += 1;
+            let key = matcher.try_next(&server.header, &server.slot, &observed);
+            assert_eq!(key.is_some(), answer == PLACE[1].1);
+        }
+    }
+    assert_eq!(tries, 4);
+}
+
 #[test]
 fn a_row_moved_to_another_server_opens_nothing() {
     let server = enrolled();

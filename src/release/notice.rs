@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::printable::PrintableLines;
+
 const FOLDER: &str = "/run/motd.d";
 
 /// The topic of a notice. Each topic has a file of its own.
@@ -44,7 +46,7 @@ fn put_in(folder: &Path, topic: Topic, text: &str) -> io::Result<()> {
     }
     fs::create_dir_all(folder)?;
     fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-    fs::write(&file, text)?;
+    fs::write(&file, PrintableLines(text).to_string())?;
     // Readable by all: whoever logs in is not root.
     fs::set_permissions(file, Permissions::from_mode(0o644))
 }

@@ -63,6 +63,12 @@ pub fn vlans() -> Vec<InterfaceName> {
         .collect()
 }
 
+/// Whether the interface is a card on USB. A bridge or bond is none.
+pub fn is_on_usb(name: &str) -> bool {
+    let device = class(name).join("device").canonicalize();
+    device.is_ok_and(|device| sysfs::is_on_usb(&device))
+}
+
 /// Whether udev, where it runs, has named the interface. An interface that is
 /// up cannot be renamed any more.
 pub fn has_its_name(index: i32) -> bool {

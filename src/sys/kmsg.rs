@@ -8,6 +8,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::errno::Errno;
 
 use super::sysfs;
+use crate::printable::Printable;
 
 /// Bytes of one line, at most (LOG_LINE_MAX, kernel/printk).
 const LINE: usize = 960;
@@ -34,7 +35,10 @@ impl Log for KernelLog {
         // A longer message is cut.
         let _ = core::fmt::write(
             &mut line,
-            format_args!("<{level}>stayput: {}", record.args()),
+            format_args!(
+                "<{level}>stayput: {}",
+                Printable(&record.args().to_string())
+            ),
         );
         // Without a newline the kernel holds the line back until the next one.
         if line.push('\n').is_err() {

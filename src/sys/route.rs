@@ -243,6 +243,8 @@ fn read_route(message: &[u8]) -> Option<Route> {
 pub struct Ipv6Neighbour {
     /// Its IPv6 address.
     pub address: Ipv6Addr,
+    /// The index of the interface that leads to it.
+    pub interface: i32,
     /// Its hardware address.
     pub mac: super::interface::Mac,
     /// Whether it says that it is a router (RFC 4861, section 4.4).
@@ -286,6 +288,7 @@ fn read_ipv6_neighbour(message: &[u8]) -> Option<Ipv6Neighbour> {
         IpAddr::V4(_) => None,
         IpAddr::V6(address) => Some(Ipv6Neighbour {
             address,
+            interface: i32::from_ne_bytes([head[4], head[5], head[6], head[7]]),
             mac: mac?,
             is_router: head[10] & libc::NTF_ROUTER != 0,
         }),

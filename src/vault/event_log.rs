@@ -21,6 +21,9 @@ use crate::keys::{CheckValue, MasterKey};
 /// Events in one record. The test `the_largest_records_fit` checks the size.
 pub const EVENTS_PER_BLOCK: usize = 28;
 
+/// No log comes to more: an event whose number is larger was forged.
+const LAST_NUMBER: u64 = u64::MAX / 2;
+
 const SEAL_LABEL: &str = "stayput event log seal v1";
 
 /// A digest of the chain: SHA-256 over the previous digest and an event.
@@ -85,20 +88,21 @@ impl Block {
         self.events.last().map_or(0, |event| event.number)
     }
 
-    /// The digest after the event with this number, which may be the event
+    /// The digest after the last event with this number, which may be the event
     /// before this block; `None` where it is not in this block.
     pub fn digest_after(&self, number: u64) -> Option<ChainDigest> {
         if number.checked_add(1) == Some(self.first().max(1)) {
             return Some(self.before);
         }
         let mut value = self.before;
+        let mut found = None;
         for event in &self.events {
             value = next_digest(value, event);
             if event.number == number {
-                return Some(value);
+                found = Some(value);
             }
         }
-        None
+        found
     }
 
     /// The digest after the last event.
@@ -106,11 +110,22 @@ impl Block {
         self.events.iter().fold(self.before, next_digest)
     }
 
-    /// The index in the ring where this block belongs when it is full.
-    fn ring_index(&self) -> u32 {
-        let blocks = self.first().saturating_sub(1) / EVENTS_PER_BLOCK as u64;
-        (blocks % u64::from(LOG_BLOCKS)) as u32
+    /// The number that the event after this block has: by the place of its events,
+    /// whatever numbers they have; `None` where the first has none that a log comes
+    /// to.
+    fn next(&self) -> Option<u64> {
+        let first = self.first();
+        (1..=LAST_NUMBER)
+            .contains(&first)
+            .then(|| first + self.events.len() as u64)
     }
+}
+
+/// The index in the ring where the block that begins with this number belongs when
+/// it is full.
+fn ring_index(first: u64) -> u32 {
+    let blocks = first.saturating_sub(1) / EVENTS_PER_BLOCK as u64;
+    (blocks % u64::from(LOG_BLOCKS)) as u32
 }
 
 impl Seal {
@@ -176,13 +191,15 @@ impl EventLog {
 
     /// The stored events, oldest first.
     pub fn events(self) -> std::vec::Vec<LoggedEvent> {
-        // After a power cut the newest events may be in the ring too.
-        let newest = self.newest.map(|newest| newest.block);
-        let blocks = newest.into_iter().chain(self.closed);
+        let newest = self.newest.map(|newest| newest.block.events);
+        let newest = newest.unwrap_or_default();
+        let closed = self.closed.into_iter().flat_map(|block| block.events);
+        // After a power cut the newest events may be in the ring too. Numbers tell
+        // nothing of that: on the disk they can be forged.
         let mut events: std::vec::Vec<LoggedEvent> =
-            blocks.flat_map(|block| block.events).collect();
+            closed.filter(|event| !newest.contains(event)).collect();
         events.sort_by_key(|event| event.number);
-        events.dedup_by_key(|event| event.number);
+        events.extend(newest);
         events
     }
 }
@@ -190,8 +207,11 @@ impl EventLog {
 /// The record of the newest events, to which events are appended.
 struct Tail {
     newest: Newest,
-    /// The full record before it, to be written to the ring.
-    full: Option<Block>,
+    /// The number of its first event, by the records before it where that event has
+    /// a forged one.
+    first: u64,
+    /// The full record before it, to be written to the ring at this index.
+    full: Option<(u32, Block)>,
 }
 
 impl Tail {
@@ -204,20 +224,36 @@ impl Tail {
                 seal: Seal::lost(),
             },
         };
-        let mut tail = Self { newest, full: None };
-        if tail.newest.block.events.is_empty()
-            && let Some(before) = read_closed(device)?.pop()
-        {
-            tail.newest.block = before;
+        let mut tail = Self {
+            first: newest.block.first(),
+            newest,
+            full: None,
+        };
+        if tail.newest.block.next().is_none() {
+            let mut closed = read_closed(device)?;
+            closed.retain(|block| block.next().is_some());
+            let before = closed.pop();
+            tail.first = before.as_ref().and_then(Block::next).unwrap_or(1);
+            if tail.newest.block.events.is_empty()
+                && let Some(before) = before
+            {
+                tail.first = before.first();
+                tail.newest.block = before;
+            }
         }
         Ok(tail)
     }
 
+    /// The number of the next event.
+    fn next(&self) -> u64 {
+        self.first + self.newest.block.events.len() as u64
+    }
+
     fn push(&mut self, time: u64, boot_id: [u8; 16], kind: EventKind) {
+        let number = self.next();
         let block = &mut self.newest.block;
         let event = LoggedEvent {
-            // The disk may hold any number.
-            number: block.last().saturating_add(1),
+            number,
             time,
             boot_id,
             kind,
@@ -227,7 +263,9 @@ impl Tail {
                 before: block.end(),
                 events: [event].into_iter().collect(),
             };
-            self.full = Some(std::mem::replace(block, begun));
+            let full = std::mem::replace(block, begun);
+            self.full = Some((ring_index(self.first), full));
+            self.first = number;
         }
     }
 
@@ -255,7 +293,7 @@ impl Tail {
     /// its events are in both places, and none is lost.
     fn write(&self, device: &mut dyn BlockDevice) -> Result<Written, VaultError> {
         let full = match &self.full {
-            Some(full) => write(device, log(full.ring_index()), full)?,
+            Some((index, full)) => write(device, log(*index), full)?,
             None => Written::Twice,
         };
         Ok(full.and(write(device, LOG_NEWEST, &self.newest)?))
@@ -380,6 +418,43 @@ mod tests {
             events.last().unwrap().number,
             2 * EVENTS_PER_BLOCK as u64 + 1
         );
+    }
+
+    /// Forged are the numbers of the newest events, then of the oldest in the ring.
+    #[test]
+    fn a_forged_number_drops_no_later_event() {
+        for (forged, at) in [(u64::MAX, 0), (u64::MAX, 2), (u64::MAX / 2, 2), (0, 0)] {
+            let mut device = MemoryDevice::default();
+            log_to(&mut device, EVENTS_PER_BLOCK + 3);
+            let mut newest = EventLog::read(&device).unwrap().newest.unwrap();
+            newest.block.events[at].number = forged;
+            write(&mut device, LOG_NEWEST, &newest).unwrap();
+            let mut closed = EventLog::read(&device).unwrap().closed.remove(0);
+            closed.events[5].number = forged;
+            write(&mut device, log(0), &closed).unwrap();
+            log_to(&mut device, 3 * EVENTS_PER_BLOCK);
+            let events = events(&device);
+            assert_eq!(events.len(), 4 * EVENTS_PER_BLOCK + 3, "{forged}");
+            assert_eq!(events.last().unwrap().number, events.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_forged_record_in_the_ring_is_not_gone_on_from() {
+        let mut device = MemoryDevice::default();
+        log_to(&mut device, 3);
+        let mut forged = EventLog::read(&device).unwrap().newest.unwrap().block;
+        for event in &mut forged.events {
+            event.number = u64::MAX;
+        }
+        write(&mut device, log(7), &forged).unwrap();
+        for copy in [0, HALF] {
+            device.damage(LOG_NEWEST.start + copy);
+        }
+        log_to(&mut device, 2);
+        let numbers = events(&device).into_iter().map(|event| event.number);
+        let numbers: std::vec::Vec<u64> = numbers.collect();
+        assert_eq!(numbers, [u64::MAX, u64::MAX, u64::MAX, 1, 2]);
     }
 
     #[test]

@@ -156,6 +156,23 @@ fn the_next_unlock_does_not_hide_what_was_changed() {
 }
 
 #[test]
+fn behind_a_forged_number_the_log_is_proven_again() {
+    // The other is the number of a later event.
+    for number in [u64::MAX, 13] {
+        let (key, mut vault) = logged(9, 2);
+        let mut forged = newest(&vault);
+        forged.block.events[10].number = number;
+        forge(&mut vault, layout::LOG_NEWEST, &forged);
+        log_to(&mut vault, Some(&key), 2 * BLOCK);
+        let all = 11 + 2 * BLOCK;
+        // It was not sealed yet, and nothing else was changed.
+        assert_eq!(vault.events().unwrap().len() as u64, all);
+        let newest = spans(&vault, &key).pop().unwrap();
+        assert_eq!(newest, (BLOCK + 1, all, Whole), "{number}");
+    }
+}
+
+#[test]
 fn the_log_of_another_server_proves_nothing_here() {
     let (key, mut vault) = logged(9, 0);
     let (_, foreign) = logged(4, 0);

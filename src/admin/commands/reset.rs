@@ -8,6 +8,7 @@ use crate::admin::mariadb;
 use crate::admin::mariadb_service::{is_enabled, stop_mariadb};
 use crate::admin::open_vault::{open_vault_read_only, vault_conf};
 use crate::admin::problem::{Problem, Result};
+use crate::printable::Printable;
 use crate::stick::{PluggedKeys, Wiped};
 use crate::sys::power;
 use crate::theft::{ResetCause, WayBack};
@@ -171,7 +172,7 @@ fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> Stri
             let elsewhere = sticks.sticks.iter();
             for stick in elsewhere.filter(|stick| keys.leave_a_way_in(header, stick)) {
                 // Not proven: it must not write over the screen.
-                text += &format!("  the stick {}\n", stick.label.escape_debug());
+                text += &format!("  the stick {}\n", Printable(&stick.label));
             }
             if sticks.code_of(header.generation).is_some() {
                 text += "  the recovery code\n";
@@ -289,7 +290,7 @@ mod tests {
         };
         list.sticks.extend([stick]);
         let one = announcement(&keys, &header, &list);
-        assert!(one.contains("the stick office\\u{1b}"), "{one}");
+        assert!(one.contains("the stick office\\u001b"), "{one}");
         assert!(!one.contains("lost for ever"), "{one}");
         let code = StickList {
             code: Some(KnownCode {

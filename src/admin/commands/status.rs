@@ -11,8 +11,9 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{Recognition, recognise};
 use crate::admin::watch_service;
-use crate::environment::Margin;
+use crate::environment::{LIVE_NETWORK_WAIT, Margin, Patience};
 use crate::opening::snapshot::Snapshot;
+use crate::printable::Printable;
 use crate::theft::{OnAlarm, TheftState};
 use crate::vault::{EventKind, Header, LoggedEvent, Policy, ProvenRecords, StickList, VaultError};
 
@@ -38,7 +39,8 @@ pub fn run(json: bool) -> Result<()> {
     let vault = open_vault()?;
     let snapshot = Snapshot::of(&vault);
     let slots = snapshot.slots().ok();
-    let recognition = slots.and_then(|slots| recognise(&vault, slots));
+    let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
+    let recognition = slots.and_then(|slots| recognise(&vault, slots, patience));
     let key = recognition.as_ref().and_then(|found| found.key.as_ref());
     let proven = key
         .map(|key| vault.prove(key))
@@ -119,7 +121,7 @@ impl Status<'_> {
             server_id,
             ..
         } = &self.vault.header;
-        println!("Server: {server_name} ({server_id})");
+        println!("Server: {} ({server_id})", Printable(server_name));
         if let Some(fault) = self.fault() {
             println!("Vault: {fault}");
         }
@@ -158,7 +160,8 @@ impl Status<'_> {
                     } else {
                         "WITHOUT a PIN"
                     };
-                    println!("  {}: made {}, {pin}", stick.label, rfc3339(stick.made));
+                    let label = Printable(&stick.label);
+                    println!("  {label}: made {}, {pin}", rfc3339(stick.made));
                 }
             }
             None => {}
@@ -215,7 +218,7 @@ impl Status<'_> {
         };
         println!(
             "Place: \"{}\". {}.",
-            found.place,
+            Printable(&found.place),
             counts_as_enrolled(comparison.same, found.need)
         );
         for label in &comparison.changed {

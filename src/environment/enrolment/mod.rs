@@ -3,6 +3,8 @@
 
 mod enrol;
 mod refresh;
+#[cfg(feature = "admin")]
+mod review;
 mod second_place;
 mod selection;
 #[cfg(feature = "admin")]
@@ -13,10 +15,12 @@ mod test_slot;
 
 pub use enrol::{ChosenFactor, EnrolmentError, enrol};
 pub use refresh::{RefreshOutcome, RefreshedPlace, refresh};
+#[cfg(feature = "admin")]
+pub use review::{Unsuitable, unsuitable_today};
 pub use second_place::add_second_place;
 pub use selection::{
     FactorSelection, NeighbourSelection, count_by_group, neighbour_addresses, opens_again,
-    select_factors, table_with_place, usual_thresholds,
+    select_factors, select_parts, table_with_place, usual_thresholds,
 };
 #[cfg(feature = "admin")]
 pub use strength::{Strength, is_public, strength};

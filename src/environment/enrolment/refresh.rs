@@ -32,8 +32,9 @@ pub struct RefreshedPlace {
 /// slot's factors, in their order.
 pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) -> RefreshedPlace {
     let factors = || slot.factors.iter().zip(enrolled);
+    let has = |label: &Label, value: &Value| observed.values(label).any(|now| now == value);
     let is_new =
-        |label: &Label, value: &Value| observed.value(label).is_some_and(|now| now != value);
+        |label: &Label, value: &Value| observed.value(label).is_some() && !has(label, value);
     // A value that is kept must not be taken for a second neighbour.
     let mut neighbours: Vec<Value> = factors()
         .filter(|(factor, value)| {
@@ -48,12 +49,12 @@ pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) 
     for (factor, value) in factors() {
         let (outcome, value) = match observed.value(&factor.label) {
             None => (RefreshOutcome::Silent, value),
-            Some(now) if now == value => (RefreshOutcome::Unchanged, value),
+            Some(_) if has(&factor.label, value) => (RefreshOutcome::Unchanged, value),
             // A server that does not know the enrolled key gives no value to
             // enrol. New keys of the same server are taken with `update`.
             Some(_) if is_key_server(&factor.label) => (RefreshOutcome::Silent, value),
             Some(now) if factor.group == Group::Machine => (RefreshOutcome::Updated, now),
-            Some(now) => match check_suitability(&factor.label, now, &neighbours) {
+            Some(now) => match check_suitability(&factor.label, observed, &neighbours) {
                 Ok(()) => {
                     neighbours.push(now.clone());
                     (RefreshOutcome::Updated, now)

@@ -5,11 +5,11 @@ use core::net::IpAddr;
 
 use super::enrol::ChosenFactor;
 use super::suitability::{UnsuitableNeighbour, check_suitability};
-use crate::environment::factors::{Observed, address_of};
+use crate::environment::factors::{Attachment, Observed, address_of};
 use crate::environment::matching::Matcher;
 use crate::vault::{
     EnvironmentSlot, Group, Header, Label, MAX_FACTORS, MAX_NEIGHBOURS, Passphrases, PerGroup,
-    SlotTable, Thresholds, Value,
+    SlotTable, Thresholds, Value, is_key_server,
 };
 
 /// Whether a neighbour was selected.
@@ -23,34 +23,69 @@ pub enum NeighbourSelection {
     Unsuitable(UnsuitableNeighbour),
 }
 
-/// The factors to enrol, and why each neighbour is or is not among them.
+/// The parts of the machine to enrol.
+#[derive(Default)]
+pub struct PartSelection {
+    /// Those to enrol, with their values.
+    pub chosen: Vec<ChosenFactor>,
+    /// Those that may not be there at the next boot, and why.
+    pub left_out: Vec<(Label, Attachment)>,
+}
+
+/// The factors to enrol, and why the others are not among them.
 pub struct FactorSelection {
     /// The factors to enrol, with their values.
     pub chosen: Vec<ChosenFactor>,
+    /// Parts of the machine that may not be there at the next boot, and why.
+    pub left_out: Vec<(Label, Attachment)>,
     /// Each neighbour that was asked, the value that answered, and whether it
     /// was selected.
     pub neighbours: Vec<(Label, Option<Value>, NeighbourSelection)>,
 }
 
+/// The parts of the machine that will be there at the next boot, `most` at most, and
+/// how the others are attached.
+pub fn select_parts(observed: &Observed, most: usize) -> PartSelection {
+    let mut selection = PartSelection::default();
+    let parts = observed.iter().filter(|(label, _)| is_part(label));
+    for (label, value) in parts {
+        let attachment = observed.attachment(label);
+        let mut known = selection.chosen.iter().map(|part| &part.label);
+        let mut known = known.any(|known| known == label);
+        known |= selection.left_out.iter().any(|(known, _)| known == label);
+        if known {
+            continue;
+        }
+        if attachment != Attachment::Lasting {
+            selection.left_out.push((label.clone(), attachment));
+        } else if selection.chosen.len() < most {
+            selection.chosen.push(ChosenFactor {
+                group: Group::Machine,
+                label: label.clone(),
+                value: value.clone(),
+            });
+        }
+    }
+    selection
+}
+
+fn is_part(label: &Label) -> bool {
+    address_of(label).is_none() && !is_key_server(label)
+}
+
 /// Selects the parts of the machine, 16 at most, and those of `neighbours` that
 /// can bind the server to its place.
 pub fn select_factors(observed: &Observed, neighbours: &[Label]) -> FactorSelection {
-    let mut chosen: Vec<ChosenFactor> = observed
-        .iter()
-        .filter(|(label, _)| !neighbours.contains(label))
-        .take(MAX_FACTORS / 2)
-        .map(|(label, value)| ChosenFactor {
-            group: Group::Machine,
-            label: label.clone(),
-            value: value.clone(),
-        })
-        .collect();
+    let PartSelection {
+        mut chosen,
+        left_out,
+    } = select_parts(observed, MAX_FACTORS / 2);
     let mut taken: Vec<Value> = Vec::new();
     let mut judge = |label: &Label| {
         let Some(value) = observed.value(label) else {
             return (label.clone(), None, NeighbourSelection::Silent);
         };
-        let selection = match check_suitability(label, value, &taken) {
+        let selection = match check_suitability(label, observed, &taken) {
             Ok(()) => NeighbourSelection::Taken,
             Err(reason) => NeighbourSelection::Unsuitable(reason),
         };
@@ -65,7 +100,11 @@ pub fn select_factors(observed: &Observed, neighbours: &[Label]) -> FactorSelect
         (label.clone(), Some(value.clone()), selection)
     };
     let neighbours = neighbours.iter().map(&mut judge).collect();
-    FactorSelection { chosen, neighbours }
+    FactorSelection {
+        chosen,
+        left_out,
+        neighbours,
+    }
 }
 
 /// How many factors of each group there are; at most 32 together.
@@ -160,6 +199,44 @@ mod tests {
             neighbour_addresses(&choice.chosen)[..],
             [IpAddr::from([10, 0, 0, 1])]
         );
+    }
+
+    #[test]
+    fn a_neighbour_with_two_hardware_addresses_is_not_taken() {
+        let labels = [1, 2].map(|n| neighbour_label([10, 0, 0, n].into()));
+        let mut seen = observed(&[
+            (labels[0].clone(), &[0x00, 0x1b, 0x21, 0, 0, 1]),
+            (labels[1].clone(), &[0x00, 0x1b, 0x21, 0, 0, 2]),
+        ]);
+        let another = Value::from_slice(&[0x00, 0x1b, 0x21, 0, 0, 3]).unwrap();
+        seen.note(&labels[0], &another);
+        let choice = select_factors(&seen, &labels);
+        let several = NeighbourSelection::Unsuitable(UnsuitableNeighbour::SeveralAnswer);
+        let selected = choice.neighbours.iter().map(|found| found.2);
+        assert!(selected.eq([several, NeighbourSelection::Taken]));
+    }
+
+    #[test]
+    fn parts_that_come_and_go_are_told_and_not_taken() {
+        let mut seen = observed(&[]);
+        let passing = [
+            Attachment::VirtualFunction,
+            Attachment::Removable,
+            Attachment::MemoryCard,
+            Attachment::CameLater,
+        ];
+        let mut label = |n: u8, attachment| {
+            let label: Label = format!("nic {n}").as_str().try_into().unwrap();
+            seen.note(&label, &Value::from_slice(&[n; 6]).unwrap());
+            seen.note_attachment(&label, attachment);
+            (label, attachment)
+        };
+        let left_out: Vec<_> = (1..).zip(passing).map(|(n, how)| label(n, how)).collect();
+        let built_in = label(9, Attachment::Lasting).0;
+        let choice = select_factors(&seen, &[]);
+        assert_eq!(choice.left_out, left_out);
+        let taken: Vec<&str> = choice.chosen.iter().map(|part| &*part.label).collect();
+        assert_eq!(taken, ["board-serial", &built_in]);
     }
 
     #[test]

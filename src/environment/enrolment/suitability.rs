@@ -4,7 +4,7 @@
 
 use core::net::IpAddr;
 
-use crate::environment::factors::address_of;
+use crate::environment::factors::{Attachment, Observed, address_of};
 use crate::environment::wire::interface_id;
 use crate::sys::interface::Mac;
 use crate::vault::{Label, Value};
@@ -23,6 +23,12 @@ pub enum UnsuitableNeighbour {
     /// Another enrolled neighbour has it too: one station answers for several
     /// addresses (proxy ARP, RFC 1027).
     SameAsAnother,
+    /// Several hardware addresses answer at its address: which of them does next
+    /// time is not known.
+    SeveralAnswer,
+    /// It is on a USB network and has a link-local address (RFC 3927, RFC 4291), as
+    /// a server's own management controller has: it is carried away with the server.
+    InsideTheServer,
 }
 
 impl core::fmt::Display for UnsuitableNeighbour {
@@ -32,26 +38,41 @@ impl core::fmt::Display for UnsuitableNeighbour {
             Self::SharedByRouters => "its hardware address is the same in many networks",
             Self::Embedded => "its IPv6 address tells its hardware address",
             Self::SameAsAnother => "another neighbour has the same hardware address",
+            Self::SeveralAnswer => "several hardware addresses answer there",
+            Self::InsideTheServer => "it seems to be a part of the server itself, behind USB",
         })
     }
 }
 
-/// Checks that a neighbour's value can bind the server to its place, beside the
-/// values in `others`, which are enrolled already. Any other factor's label
-/// passes.
+/// Checks that what was observed of a neighbour can bind the server to its place,
+/// beside the values in `others`, which are enrolled already. Any other factor's
+/// label passes.
 ///
 /// # Errors
 /// [`UnsuitableNeighbour`]: why it cannot.
 pub fn check_suitability(
     label: &Label,
-    value: &Value,
+    observed: &Observed,
     others: &[Value],
 ) -> Result<(), UnsuitableNeighbour> {
     let mac = |value: &Value| Mac::try_from(value.as_slice()).ok();
     let others: std::vec::Vec<Mac> = others.iter().filter_map(mac).collect();
-    match (address_of(label), mac(value)) {
-        (Some(ip), Some(mac)) => check_address(ip, mac, &others),
-        _ => Ok(()),
+    let (Some(ip), Some(mac)) = (address_of(label), observed.value(label).and_then(mac)) else {
+        return Ok(());
+    };
+    if observed.values(label).count() > 1 {
+        return Err(UnsuitableNeighbour::SeveralAnswer);
+    }
+    if observed.attachment(label) == Attachment::UsbNetwork && is_link_local(ip) {
+        return Err(UnsuitableNeighbour::InsideTheServer);
+    }
+    check_address(ip, mac, &others)
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
     }
 }
 
@@ -84,8 +105,27 @@ fn check_address(ip: IpAddr, mac: Mac, others: &[Mac]) -> Result<(), UnsuitableN
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::factors::neighbour_label;
 
     const MAC: Mac = [0x00, 0x1b, 0x21, 1, 2, 3];
+
+    #[test]
+    fn a_controller_inside_the_server_does_not_bind_it() {
+        let check = |ip: &str, attachment| {
+            let label = neighbour_label(ip.parse().unwrap());
+            let mut observed = Observed::default();
+            observed.note(&label, &Value::from_slice(&MAC).unwrap());
+            observed.note_attachment(&label, attachment);
+            check_suitability(&label, &observed, &[])
+        };
+        let inside = Err(UnsuitableNeighbour::InsideTheServer);
+        for ip in ["169.254.3.1", "fe80::1"] {
+            assert_eq!(check(ip, Attachment::UsbNetwork), inside, "{ip}");
+            assert_eq!(check(ip, Attachment::Lasting), Ok(()), "{ip}");
+        }
+        // A server whose only card is on USB.
+        assert_eq!(check("192.168.1.1", Attachment::UsbNetwork), Ok(()));
+    }
 
     #[test]
     fn an_address_that_binds_nobody_is_refused() {

@@ -1,10 +1,12 @@
 //! Labels of factors and the values observed, as enrolling and recognising a
 //! place both need them. Pure.
 
+mod attachment;
 mod labels;
 mod observed;
 mod place_names;
 
+pub use attachment::Attachment;
 #[cfg(feature = "admin")]
 pub use labels::server_address;
 pub use labels::{address_of, neighbour_label, server_label};

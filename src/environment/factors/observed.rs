@@ -1,74 +1,81 @@
 //! The values observed so far, by their labels.
 
-use heapless::Vec;
 use zeroize::Zeroize;
 
-use crate::vault::{Label, Value, is_key_server};
+use super::attachment::Attachment;
+use super::labels::address_of;
+use crate::vault::{Label, MAX_FACTORS, MAX_PLACES, Value, is_key_server};
 
-/// Observations kept, at most: the factors of two places.
-const MAX_OBSERVED: usize = 64;
-/// How often a factor may change its value. Each change costs scrypt. Key
-/// servers have no limit: theirs cost none, and the right server may appear
-/// behind one that lies.
-const MAX_CHANGES: u8 = 8;
+/// Parts of the machine that are kept, at most: a case full of disks.
+const MAX_PARTS: usize = 256;
+/// Neighbours and key servers that are kept, at most: the factors of all places.
+/// Parts have no share in it.
+const MAX_STATIONS: usize = MAX_FACTORS * MAX_PLACES;
+/// Values of one factor that are kept, at most: each one costs scrypt. Key servers
+/// have no limit: theirs cost none, and the right server may appear behind one that
+/// lies.
+const MAX_VALUES: usize = 9;
 
-struct Observation {
-    label: Label,
+/// A value of a factor.
+struct Heard {
     value: Value,
-    /// The revision of [`Observed`] at which the value last changed.
+    /// The revision of [`Observed`] at which it was first heard.
     revision: u32,
-    changes: u8,
 }
 
 /// A key server's value is a secret.
-impl Drop for Observation {
+impl Drop for Heard {
     fn drop(&mut self) {
         self.value.zeroize();
     }
 }
 
-/// The observed values. Each new or changed value gets the next revision, so
-/// that a combination is tried again only when one of its members has changed.
+struct Observation {
+    label: Label,
+    /// Different ones, in the order in which they were first heard: two stations may
+    /// answer at one address. Of a key server the newest one only.
+    heard: Vec<Heard>,
+    attachment: Attachment,
+}
+
+/// The observed values. Each new value gets the next revision, so that a combination
+/// is tried again only when one of its members has a new one.
 #[derive(Default)]
 pub struct Observed {
-    observations: Vec<Observation, MAX_OBSERVED>,
+    // Boxed, so that a key server's value is not copied when the list grows.
+    observations: Vec<Box<Observation>>,
     revision: u32,
 }
 
 impl Observed {
-    /// Stores a value; returns whether it is new. An empty value, a 65th label,
-    /// and the ninth change of one label are ignored.
+    /// Stores a value; returns whether it is new. An empty value is ignored, as are
+    /// more parts, stations and values of one factor than there is room for.
     pub fn note(&mut self, label: &Label, value: &Value) -> bool {
-        if value.is_empty() {
+        if value.is_empty() || !self.has_room_for(label) {
             return false;
         }
-        let next = self.revision + 1;
-        let known = self
-            .observations
-            .iter_mut()
-            .find(|known| known.label == *label);
-        let news = match known {
-            Some(known) if known.value == *value || known.changes == MAX_CHANGES => false,
-            Some(known) => {
-                known.value.clone_from(value);
-                known.revision = next;
-                known.changes += u8::from(!is_key_server(label));
-                true
-            }
-            None => self
-                .observations
-                .push(Observation {
-                    label: label.clone(),
-                    value: value.clone(),
-                    revision: next,
-                    changes: 0,
-                })
-                .is_ok(),
-        };
-        if news {
-            self.revision = next;
+        let revision = self.revision + 1;
+        let heard = &mut self.entry(label).heard;
+        if heard.iter().any(|heard| heard.value == *value) {
+            return false;
         }
-        news
+        if is_key_server(label) {
+            heard.clear();
+        }
+        if heard.len() == MAX_VALUES {
+            return false;
+        }
+        let value = value.clone();
+        heard.push(Heard { value, revision });
+        self.revision = revision;
+        true
+    }
+
+    /// Stores how a part or a station is attached to this machine.
+    pub fn note_attachment(&mut self, label: &Label, attachment: Attachment) {
+        if self.has_room_for(label) {
+            self.entry(label).attachment = attachment;
+        }
     }
 
     /// Stores the answers of neighbours or key servers.
@@ -78,33 +85,80 @@ impl Observed {
         }
     }
 
-    /// Stores all values that `other` holds.
+    /// Stores all that `other` holds.
     pub fn note_all(&mut self, other: &Self) {
-        for observation in &other.observations {
-            self.note(&observation.label, &observation.value);
+        for Observation {
+            label, attachment, ..
+        } in other.observations.iter().map(|known| &**known)
+        {
+            for value in other.values(label) {
+                self.note(label, value);
+            }
+            self.note_attachment(label, *attachment);
         }
     }
 
     /// The newest value of this factor; `None` while nothing has answered.
     pub fn value(&self, label: &str) -> Option<&Value> {
-        self.find(label).map(|known| &known.value)
+        self.values(label).next_back()
     }
 
-    /// Labels and values in the order in which they came.
+    /// The different values of this factor, in the order in which they were first
+    /// heard.
+    pub fn values(&self, label: &str) -> impl DoubleEndedIterator<Item = &Value> + Clone {
+        self.values_and_revisions(label).map(|(value, _)| value)
+    }
+
+    /// As [`Observed::values`], each with the revision at which it was first heard.
+    pub fn values_and_revisions(
+        &self,
+        label: &str,
+    ) -> impl DoubleEndedIterator<Item = (&Value, u32)> + Clone {
+        let heard = self.find(label).map(|known| &known.heard);
+        let heard = heard.into_iter().flatten();
+        heard.map(|heard| (&heard.value, heard.revision))
+    }
+
+    /// How this part or station is attached to this machine.
+    pub fn attachment(&self, label: &str) -> Attachment {
+        let known = self.find(label);
+        known.map_or_else(Attachment::default, |known| known.attachment)
+    }
+
+    /// Labels with each of their values, in the order in which the labels came.
     pub fn iter(&self) -> impl Iterator<Item = (&Label, &Value)> {
-        self.observations
-            .iter()
-            .map(|known| (&known.label, &known.value))
-    }
-
-    /// The revision at which the value last changed; later changes have larger
-    /// ones.
-    pub fn revision(&self, label: &str) -> Option<u32> {
-        self.find(label).map(|known| known.revision)
+        let labels = self.observations.iter().map(|known| &known.label);
+        labels.flat_map(|label| self.values(label).map(move |value| (label, value)))
     }
 
     fn find(&self, label: &str) -> Option<&Observation> {
-        self.observations.iter().find(|known| known.label == label)
+        let mut known = self.observations.iter();
+        known
+            .find(|known| known.label == label)
+            .map(|known| &**known)
+    }
+
+    fn has_room_for(&self, label: &Label) -> bool {
+        let is_station = |label: &Label| address_of(label).is_some() || is_key_server(label);
+        let kind = is_station(label);
+        let room = if kind { MAX_STATIONS } else { MAX_PARTS };
+        let labels = || self.observations.iter().map(|known| &known.label);
+        labels().any(|known| known == label)
+            || labels().filter(|known| is_station(known) == kind).count() < room
+    }
+
+    fn entry(&mut self, label: &Label) -> &mut Observation {
+        let mut known = self.observations.iter();
+        let at = known.position(|known| known.label == *label);
+        let at = at.unwrap_or_else(|| {
+            self.observations.push(Box::new(Observation {
+                label: label.clone(),
+                heard: Vec::new(),
+                attachment: Attachment::default(),
+            }));
+            self.observations.len() - 1
+        });
+        &mut self.observations[at]
     }
 }
 
@@ -124,12 +178,37 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbour_may_change_its_answer_eight_times() {
+    fn a_neighbour_may_give_nine_different_answers() {
         let mut observed = Observed::default();
         let heard = (0..100u8)
             .filter(|n| observed.note(&label("arp 10.0.0.1"), &value_of(&[*n; 6])))
             .count();
-        assert_eq!(heard, 1 + usize::from(MAX_CHANGES));
+        assert_eq!(heard, MAX_VALUES);
+    }
+
+    #[test]
+    fn two_stations_at_one_address_stay_two_values() {
+        let mut observed = Observed::default();
+        let label = label("arp 10.0.0.1");
+        for _ in 0..100 {
+            for station in [b"real", b"alsa"] {
+                observed.note(&label, &value_of(station));
+            }
+        }
+        let heard = observed.values_and_revisions(&label);
+        let heard: Vec<(&[u8], u32)> = heard.map(|(value, at)| (&value[..], at)).collect();
+        assert_eq!(heard, [(&b"real"[..], 1), (&b"alsa"[..], 2)]);
+    }
+
+    #[test]
+    fn a_case_full_of_disks_leaves_room_for_the_neighbours() {
+        let mut observed = Observed::default();
+        for n in 0..1000 {
+            observed.note(&label(&format!("disk {n}")), &value_of(b"serial"));
+        }
+        let neighbours = (0..=255).map(|n| label(&format!("arp 10.0.0.{n}")));
+        let heard = neighbours.filter(|label| observed.note(label, &value_of(b"mac")));
+        assert_eq!(heard.count(), MAX_STATIONS);
     }
 
     #[test]
@@ -146,6 +225,6 @@ mod tests {
         assert!(observed.note(&label("a"), &value_of(b"1")));
         assert!(!observed.note(&label("a"), &value_of(b"1")));
         assert!(!observed.note(&label("b"), &value_of(b"")));
-        assert_eq!(observed.revision("a"), Some(1));
+        assert_eq!(observed.revision, 1);
     }
 }

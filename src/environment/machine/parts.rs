@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use heapless::String;
 
+use super::attached;
 use super::hardware::{is_real_serial, location};
-use crate::environment::factors::{Observed, value_of};
+use crate::environment::factors::{Attachment, Observed, value_of};
 use crate::sys::{interface, sysfs};
-use crate::vault::Label;
+use crate::vault::{Label, Value};
 
 /// SMBIOS fields (DMTF DSP0134, types 1 to 3) and their labels.
 const SMBIOS: [(&str, &str); 4] = [
@@ -17,61 +18,107 @@ const SMBIOS: [(&str, &str); 4] = [
     ("chassis_serial", "chassis-serial"),
 ];
 
+/// A disk or a network card.
+struct Device {
+    /// Its directory below /sys/block or /sys/class/net.
+    class: PathBuf,
+    label: Label,
+    value: Value,
+    attachment: Attachment,
+}
+
 /// The values that tell this machine from another: SMBIOS fields, the device
 /// tree's serial number, the processor's model, permanent addresses of network
-/// cards, serial numbers of built-in disks. What cannot be read or is a maker's
-/// place-holder is left out.
+/// cards, serial numbers of disks. What cannot be read or is a maker's
+/// place-holder is left out. What may be gone at the next boot is among them: it may
+/// have been enrolled.
 pub fn observe_machine() -> Observed {
-    let mut observed = observe_files(Path::new("/"));
-    for name in interface::wired() {
-        let path = Path::new("/sys/class/net").join(&*name).join("device");
-        let Some(location) = location_of(&path, None) else {
-            continue;
-        };
-        if let Some(mac) = interface::permanent_mac(&name) {
-            note(&mut observed, "nic", Some(&location), &mac);
-        }
+    let root = Path::new("/");
+    let mut observed = observe_board(root);
+    // A server has more disks than cards.
+    for device in cards().into_iter().chain(disks(root)) {
+        observed.note(&device.label, &device.value);
+        observed.note_attachment(&device.label, device.attachment);
     }
     observed
 }
 
-/// The values that are read from files. `root` is `/` except in tests.
-fn observe_files(root: &Path) -> Observed {
+/// Notes which disks and cards have come after `started`, counted from the kernel's
+/// start.
+#[cfg(feature = "admin")]
+pub fn note_latecomers(observed: &mut Observed, started: core::time::Duration) {
+    let root = Path::new("/");
+    for device in cards().into_iter().chain(disks(root)) {
+        let came = attached::first_seen(root, &device.class);
+        if came.is_some_and(|came| came > started) && device.attachment == Attachment::Lasting {
+            observed.note_attachment(&device.label, Attachment::CameLater);
+        }
+    }
+}
+
+/// What the firmware and the processor say. `root` is `/` except in tests.
+fn observe_board(root: &Path) -> Observed {
     let mut observed = Observed::default();
+    let mut note = |label: &str, text: &str| {
+        if let Ok(label) = label.try_into() {
+            observed.note(&label, &value_of(text.as_bytes()));
+        }
+    };
     for (file, label) in SMBIOS {
         let path = root.join("sys/class/dmi/id").join(file);
         if let Some(text) = serial(&path) {
-            note(&mut observed, label, None, text.as_bytes());
+            note(label, &text);
         }
     }
     if let Some(text) = serial(&root.join("proc/device-tree/serial-number")) {
-        note(&mut observed, "device-tree-serial", None, text.as_bytes());
+        note("device-tree-serial", &text);
     }
     if let Some(model) = processor(root) {
-        note(&mut observed, "processor", None, model.as_bytes());
-    }
-    for disk in sysfs::list(&root.join("sys/block")) {
-        let class = root.join("sys/block").join(&*disk);
-        if let Some((location, serial)) = built_in_disk(&class) {
-            note(&mut observed, "disk", Some(&location), serial.as_bytes());
-        }
+        note("processor", &model);
     }
     observed
+}
+
+fn cards() -> Vec<Device> {
+    let card = |name: interface::InterfaceName| {
+        let class = Path::new("/sys/class/net").join(&*name);
+        let location = location_of(&class.join("device"), None)?;
+        let mac = interface::permanent_mac(&name)?;
+        Some(Device {
+            label: label("nic", &location)?,
+            value: value_of(&mac),
+            attachment: attached::card(&class),
+            class,
+        })
+    };
+    interface::wired().into_iter().filter_map(card).collect()
+}
+
+/// `root` is `/` except in tests.
+fn disks(root: &Path) -> Vec<Device> {
+    let disk = |name: sysfs::Name| {
+        let class = root.join("sys/block").join(&*name);
+        let (location, serial) = built_in_disk(&class)?;
+        Some(Device {
+            label: label("disk", &location)?,
+            value: value_of(serial.as_bytes()),
+            attachment: attached::disk(&class),
+            class,
+        })
+    };
+    let names = sysfs::list(&root.join("sys/block")).into_iter();
+    names.filter_map(disk).collect()
+}
+
+/// `None` where it is too long.
+fn label(kind: &str, location: &str) -> Option<Label> {
+    let mut label = Label::new();
+    core::fmt::write(&mut label, format_args!("{kind} {location}")).ok()?;
+    Some(label)
 }
 
 fn serial(path: &Path) -> Option<String<128>> {
     sysfs::read_text(path).filter(|text| is_real_serial(text))
-}
-
-fn note(observed: &mut Observed, kind: &str, location: Option<&str>, value: &[u8]) {
-    let mut label = Label::new();
-    let fits = label.push_str(kind).and_then(|()| match location {
-        Some(location) => label.push(' ').and_then(|()| label.push_str(location)),
-        None => Ok(()),
-    });
-    if fits.is_ok() {
-        observed.note(&label, &value_of(value));
-    }
 }
 
 /// The processor's model, from the first entry of /proc/cpuinfo (x86 has
@@ -103,18 +150,15 @@ fn location_of(link: &Path, ata_port: Option<&str>) -> Option<String<40>> {
 
 /// The number of a disk's port on its ATA controller.
 fn ata_port(device: &Path) -> Option<String<8>> {
-    let port = device.ancestors().find(|path| {
-        path.file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.strip_prefix("ata"))
-            .is_some_and(|number| number.parse::<u32>().is_ok())
-    })?;
+    let port = device
+        .ancestors()
+        .find(|path| attached::is_ata_port(path))?;
     let name = port.file_name()?;
     sysfs::read_text(&port.join("ata_port").join(name).join("port_no"))
 }
 
-/// The location of a built-in disk, and its serial number or world-wide id;
-/// `None` for a removable disk.
+/// The location of a disk and its serial number or world-wide id; `None` for one
+/// that says it is removable.
 fn built_in_disk(class: &Path) -> Option<(String<40>, String<128>)> {
     let link = class.join("device");
     if sysfs::read_text::<2>(&class.join("removable")).as_deref() == Some("1") {
@@ -144,57 +188,42 @@ fn unit_serial(path: &Path) -> Option<String<128>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fake_sysfs::{FakeSysfs, PCI};
     use super::*;
-    use std::fs;
-    use std::os::unix::fs::symlink;
 
-    fn write(root: &Path, path: &str, text: &str) {
-        let path = root.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+    fn text(value: &Value) -> &str {
+        core::str::from_utf8(value).unwrap()
     }
 
     #[test]
-    fn a_machine_is_known_by_its_boards_disks_and_processor() {
-        let root = tempfile::tempdir().unwrap();
-        let root = root.path();
+    fn a_machine_is_known_by_its_board_and_processor() {
+        let sys = FakeSysfs::new();
         let uuid = "4c4c4544-0035-3010-8051-b5c04f4a4332";
-        write(root, "sys/class/dmi/id/product_uuid", &format!("{uuid}\n"));
-        write(root, "sys/class/dmi/id/board_serial", "Default string\n");
-        write(
-            root,
+        sys.file("sys/class/dmi/id/product_uuid", &format!("{uuid}\n"));
+        sys.file("sys/class/dmi/id/board_serial", "Default string\n");
+        sys.file(
             "proc/cpuinfo",
             "processor\t: 0\nmodel name\t: Some CPU @ 2GHz\n\n",
         );
-        let pci = "sys/devices/pci0000:00/0000:00:1f.2";
-        let disk = format!("{pci}/ata3/host2/target2:0:0/2:0:0:0");
-        write(root, &format!("{pci}/ata3/ata_port/ata3/port_no"), "2\n");
-        write(
-            root,
-            &format!("{disk}/vpd_pg80"),
-            "\0\u{1}\0\u{8}  WD-12345",
-        );
-        write(root, &format!("{disk}/block/sda/removable"), "0\n");
-        fs::create_dir_all(root.join("sys/block")).unwrap();
-        symlink(root.join(&disk), root.join(&disk).join("block/sda/device")).unwrap();
-        symlink(
-            root.join(&disk).join("block/sda"),
-            root.join("sys/block/sda"),
-        )
-        .unwrap();
+        let observed = observe_board(sys.root());
+        let said = |label| observed.value(label).map(text);
+        assert_eq!(said("smbios-uuid"), Some(uuid));
+        assert_eq!(said("board-serial"), None);
+        assert_eq!(said("processor"), Some("Some CPU @ 2GHz"));
+    }
 
-        let observed = observe_files(root);
-        let text = |label| {
-            observed
-                .value(label)
-                .map(|value| std::string::String::from_utf8(value.to_vec()).unwrap())
-        };
-        assert_eq!(text("smbios-uuid").as_deref(), Some(uuid));
-        assert_eq!(text("board-serial"), None);
-        assert_eq!(text("processor").as_deref(), Some("Some CPU @ 2GHz"));
-        assert_eq!(
-            text("disk 0000:00:1f.2 port 2 at 0:0:0").as_deref(),
-            Some("WD-12345")
-        );
+    #[test]
+    fn a_disk_is_known_by_its_serial_number_where_it_is_plugged_in() {
+        let sys = FakeSysfs::new();
+        let port = format!("{PCI}/0000:00:1f.2/ata3");
+        let disk = format!("{port}/host2/target2:0:0/2:0:0:0");
+        sys.file(&format!("{port}/ata_port/ata3/port_no"), "2\n");
+        sys.file(&format!("{disk}/vpd_pg80"), "\0\u{1}\0\u{8}  WD-12345");
+        sys.file(&format!("{disk}/block/sda/removable"), "0\n");
+        sys.device(&disk, "block/sda");
+        let found = disks(sys.root());
+        let found = found.iter().map(|disk| (&*disk.label, text(&disk.value)));
+        let found: Vec<_> = found.collect();
+        assert_eq!(found, [("disk 0000:00:1f.2 port 2 at 0:0:0", "WD-12345")]);
     }
 }

@@ -28,7 +28,7 @@ fn count(slot: &EnvironmentSlot, counts: impl Fn(&Label) -> bool) -> FactorCount
 pub struct Comparison {
     /// How many factors of each group are as they were enrolled.
     pub same: FactorCounts,
-    /// Factors that answered with another value than the enrolled one.
+    /// Factors that answered, and never with the enrolled value.
     pub changed: Vec<Label, MAX_FACTORS>,
     /// Factors that have not answered yet.
     pub silent: Vec<Label, MAX_FACTORS>,
@@ -50,8 +50,8 @@ pub fn compare(
         values.get(at)
     };
     let same = |label: &Label| {
-        let value = observed.value(label);
-        value.is_some() && value == enrolled(label)
+        let mut heard = observed.values(label);
+        heard.any(|value| Some(value) == enrolled(label))
     };
     let labels = || slot.factors.iter().map(|factor| &factor.label);
     Ok(Comparison {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::environment::factors::Observed;
+use crate::environment::factors::{Attachment, Observed};
 use crate::environment::machine::observe_machine;
 use crate::environment::tang::KeyServers;
 use crate::environment::wire::Neighbours;
@@ -17,21 +17,59 @@ pub const LIVE_NETWORK_WAIT: Duration = Duration::from_secs(3);
 /// takes up to four seconds.
 pub const COLD_START_WAIT: Duration = Duration::from_secs(8);
 
+/// How long a second answer from an address is waited for: one that comes at all
+/// comes as soon as the first.
+const SECOND_ANSWER_WAIT: Duration = Duration::from_millis(300);
+
+/// How long answers are waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    longest: Duration,
+    /// Once all have answered.
+    then: Duration,
+}
+
+impl Patience {
+    /// Until all have answered, for `longest` at most.
+    pub const fn until_all_answer(longest: Duration) -> Self {
+        Self {
+            longest,
+            then: Duration::ZERO,
+        }
+    }
+
+    /// So long that two stations at one address are heard.
+    pub const fn and_second_answers(self) -> Self {
+        Self {
+            then: SECOND_ANSWER_WAIT,
+            ..self
+        }
+    }
+}
+
 /// Observes the machine, the neighbours among `labels`, and the key servers.
-/// Returns when all of `labels` have answered, when `enough` says so, or after
-/// `patience`. Interfaces that are down are put up meanwhile.
+/// Returns when all of `labels` have answered, when `enough` says so, or when
+/// `patience` is at its end. Interfaces that are down are put up meanwhile.
 pub fn observe_place<'a>(
     labels: impl Iterator<Item = &'a Label> + Clone,
     mut servers: KeyServers,
-    patience: Duration,
+    patience: Patience,
     mut enough: impl FnMut(&Observed) -> bool,
 ) -> Observed {
     let mut observed = observe_machine();
     let mut neighbours = Neighbours::new(labels.clone(), Instant::now());
-    collect_answers(&mut neighbours, &mut servers, patience, |answers| {
+    let mut all_in_since = None;
+    collect_answers(&mut neighbours, &mut servers, patience.longest, |answers| {
         observed.note_answers(answers);
-        all_in(labels.clone(), &observed) || enough(&observed)
+        let is_done = all_in(labels.clone(), &observed) && {
+            let since = *all_in_since.get_or_insert_with(Instant::now);
+            since.elapsed() >= patience.then
+        };
+        is_done || enough(&observed)
     });
+    for label in neighbours.behind_usb() {
+        observed.note_attachment(&label, Attachment::UsbNetwork);
+    }
     observed
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Link {
     pub name: InterfaceName,
     /// The hardware address that it sends from.
     pub mac: Mac,
+    /// Whether it is a card on USB.
+    pub is_usb: bool,
     /// Sends and receives ARP packets.
     pub arp: PacketSocket,
     /// Receives neighbour advertisements; opened with the first solicitation.
@@ -102,6 +104,7 @@ impl Link {
         }
         Some(Self {
             index,
+            is_usb: interface::is_on_usb(&name),
             mac,
             arp,
             advertisements: OnceCell::new(),

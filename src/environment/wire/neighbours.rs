@@ -30,6 +30,26 @@ const MAX_SENDERS: usize = 16;
 struct Target {
     ip: IpAddr,
     contact: Contact,
+    heard_on: HeardOn,
+}
+
+/// On which cards a station was heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum HeardOn {
+    #[default]
+    None,
+    /// On cards on USB alone.
+    Usb,
+    Others,
+}
+
+impl HeardOn {
+    fn note(&mut self, is_usb: bool) {
+        *self = match (*self, is_usb) {
+            (Self::None | Self::Usb, true) => Self::Usb,
+            (Self::Others, _) | (_, false) => Self::Others,
+        };
+    }
 }
 
 /// Asks for all targets on all wired interfaces, again and again, and keeps the
@@ -58,6 +78,7 @@ impl Neighbours {
                 let _ = targets.push(Target {
                     ip,
                     contact: Contact::default(),
+                    heard_on: HeardOn::None,
                 });
             }
         }
@@ -145,6 +166,13 @@ impl Neighbours {
         neighbours.into_iter().chain(self.own.next()).min()
     }
 
+    /// The neighbours that have answered on USB cards, and on no other.
+    pub fn behind_usb(&self) -> impl Iterator<Item = Label> {
+        let targets = self.targets.iter();
+        let targets = targets.filter(|target| target.heard_on == HeardOn::Usb);
+        targets.map(|target| neighbour_label(target.ip))
+    }
+
     /// Whether an interface was put up for this.
     pub fn has_woken_links(&self) -> bool {
         self.links.iter().any(Link::was_down)
@@ -207,7 +235,7 @@ impl Neighbours {
         let links = links.filter(|link| self.live.contains(&link.index));
         let links: Vec<(&Link, Vec<OwnIpv4, MAX_SENDERS>), MAX_LINKS> =
             links.map(|link| (link, senders(link, &self.own))).collect();
-        for Target { ip, contact } in &mut self.targets {
+        for Target { ip, contact, .. } in &mut self.targets {
             match *ip {
                 IpAddr::V4(ip) => ask_by_arp(&links, ip, contact, now),
                 IpAddr::V6(ip) if contact.may_be_asked_as_station(now) => {
@@ -241,6 +269,7 @@ impl Neighbours {
                     && let Some(target) = targets.find(|target| target.ip == ip)
                 {
                     target.contact.note_answer(now);
+                    target.heard_on.note(link.is_usb);
                     let _ = answers.push((neighbour_label(ip), value_of(&mac)));
                 }
             };
@@ -333,6 +362,20 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_station_on_usb_and_another_card_is_not_behind_usb() {
+        let heard = |cards: &[bool]| {
+            let mut heard_on = HeardOn::default();
+            cards.iter().for_each(|is_usb| heard_on.note(*is_usb));
+            heard_on
+        };
+        assert_eq!(heard(&[]), HeardOn::None);
+        assert_eq!(heard(&[true, true]), HeardOn::Usb);
+        for both in [[true, false], [false, true]] {
+            assert_eq!(heard(&both), HeardOn::Others);
+        }
+    }
 
     #[test]
     fn labels_of_other_factors_are_not_asked_on_the_network() {

@@ -3,11 +3,11 @@
 use core::fmt::{self, Display, Formatter};
 
 use super::{
-    Banner, Help, Hint, LoginNotice, Message, NotRemembered, Printable, Question, Reason, Tally,
-    WaysIn,
+    Banner, Help, Hint, LoginNotice, Message, NotRemembered, Question, Reason, Tally, WaysIn,
 };
 use crate::keys::CODE_GROUPS;
 use crate::opening::menu::{Command, MENU, digit};
+use crate::printable::Printable;
 use crate::vault::{Group, VaultError};
 
 impl Display for Reason {

@@ -147,6 +147,6 @@ fn a_missing_key_server_is_named_alone_or_behind_neighbours() {
 
 #[test]
 fn a_hostile_name_cannot_write_over_the_screen() {
-    let text = Printable("a\u{1b}[2Jb\n").to_string();
-    assert_eq!(text, "a?[2Jb?");
+    let text = Question::Pin("a\u{1b}[2Jb\n".try_into().unwrap()).to_string();
+    assert_eq!(text, "PIN of stick \"a\\u001b[2Jb\\u000a\": ");
 }

@@ -113,18 +113,6 @@ pub struct LoginNotice {
     pub strikes: u8,
 }
 
-/// Text from a disk or a stick. Control characters are replaced: they could
-/// write over the screen.
-pub struct Printable<'a>(pub &'a str);
-
-impl Display for Printable<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.0
-            .chars()
-            .try_for_each(|c| write!(f, "{}", if c.is_control() { '?' } else { c }))
-    }
-}
-
 /// A message of the prompt, besides the banner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {

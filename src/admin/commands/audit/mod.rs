@@ -11,6 +11,7 @@ mod unpack;
 
 use crate::admin::problem::Result;
 use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::printable::Printable;
 use gather::{Gathered, gather};
 use judge::{Coverage, Threat, ThreatCoverage, judge};
 use scan::Scan;
@@ -143,7 +144,7 @@ fn files(labels: &[String], scan: &Scan) -> String {
     for leak in &scan.leaks {
         let path = leak.path.to_string_lossy();
         let labels = found(labels, &leak.found).join(", ");
-        text += &format!("  {}: {labels}\n", path.escape_debug());
+        text += &format!("  {}: {labels}\n", Printable(&path));
     }
     let more = scan.leaking - scan.leaks.len();
     if more > 0 {
@@ -248,7 +249,7 @@ mod tests {
         };
         let text = files(&labels, &scan);
         assert!(
-            text.contains("/var/log/a\\u{1b}[2J: arp 10.0.0.2\n"),
+            text.contains("/var/log/a\\u001b[2J: arp 10.0.0.2\n"),
             "{text}"
         );
         assert!(text.contains("and 2 files more"), "{text}");

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::printable::Printable;
+
 /// How grave it is, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -94,13 +96,12 @@ pub fn as_text(results: &[CheckResult]) -> String {
     text + conclusion(worst(results)) + "\n"
 }
 
-/// Wraps a text into lines that fit beside the severity's word. Control
-/// characters are dropped: names come from disks and other programs.
+/// Wraps a text into lines that fit beside the severity's word. Names
+/// come from disks and other programs.
 fn wrapped(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        let word = word.chars().filter(|c| !c.is_control());
-        let word: String = word.collect();
+        let word = Printable(word).to_string();
         match lines.last_mut() {
             Some(line) if line.chars().count() + word.chars().count() < WIDTH - INDENT => {
                 line.push(' ');
@@ -154,7 +155,7 @@ mod tests {
     #[test]
     fn a_hostile_name_cannot_write_over_the_screen() {
         let results = [CheckResult::fine("place", "a\u{1b}[2Jb\u{7}")];
-        assert!(as_text(&results).starts_with("ok       a[2Jb\n"));
+        assert!(as_text(&results).starts_with("ok       a\\u001b[2Jb\\u0007\n"));
     }
 
     #[test]

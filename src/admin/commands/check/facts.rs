@@ -14,8 +14,11 @@ use crate::admin::names::SETUP_PLACE;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::own_addresses::{AddressChange, address_changes, current_addresses};
 use crate::admin::problem::{Problem, Result};
+use crate::admin::systemd;
 use crate::admin::unlock::{Recognition, recognise};
-use crate::environment::Observed;
+use crate::environment::{
+    LIVE_NETWORK_WAIT, Observed, Patience, Unsuitable, note_latecomers, unsuitable_today,
+};
 use crate::keys::MasterKey;
 use crate::opening::messages::Reason;
 use crate::opening::snapshot::Snapshot;
@@ -97,7 +100,12 @@ struct VaultReading {
 fn read_vault(vault: &Vault<VaultDisk>) -> VaultReading {
     let found = Snapshot::of(vault);
     let slots = found.slots();
-    let recognition = slots.ok().and_then(|slots| recognise(vault, slots));
+    let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT).and_second_answers();
+    let recognition = slots.ok();
+    let mut recognition = recognition.and_then(|slots| recognise(vault, slots, patience));
+    if let (Some(found), Some(started)) = (&mut recognition, systemd::start_finished()) {
+        note_latecomers(&mut found.observed, started);
+    }
     let policy = found.policy.as_ref();
     let policy = policy.map(|policy| policy.as_claimed().clone());
     let facts = VaultFacts {
@@ -150,12 +158,35 @@ fn place(
         need: found.need,
         changed: compared.map_or_else(Vec::new, |compared| labels(&compared.changed)),
         silent: compared.map_or_else(Vec::new, |compared| labels(&compared.silent)),
+        unsuitable: snapshot.slots().map_or_else(
+            |_| Vec::new(),
+            |slots| unsuitable_at(vault, slots, found, key),
+        ),
         address_changes: snapshot.slots().map_or_else(
             |_| Vec::new(),
             |slots| address_changes_at(slots, &found.place),
         ),
         altered: vault.prove(key).err(),
     }
+}
+
+/// What of the place that was recognised would not be enrolled today.
+fn unsuitable_at(
+    vault: &Vault<VaultDisk>,
+    slots: &SlotTable,
+    found: &Recognition,
+    key: &MasterKey,
+) -> Vec<(String, Unsuitable)> {
+    let mut places = slots.environments.iter();
+    let here = places.find(|slot| slot.name == *found.place);
+    let unsuitable = here.and_then(|slot| {
+        let enrolled = slot.enrolled_values(vault.header(), key).ok()?;
+        Some(unsuitable_today(slot, &enrolled, &found.observed))
+    });
+    let unsuitable = unsuitable.into_iter().flatten();
+    unsuitable
+        .map(|(label, why)| (label.to_string(), why))
+        .collect()
 }
 
 /// The changed own addresses of the place that was recognised. At another place

@@ -3,7 +3,7 @@
 use super::check_result::{CheckResult, Severity};
 use crate::admin::factor_counts::counts_as_enrolled;
 use crate::admin::own_addresses::AddressChange;
-use crate::environment::Margin;
+use crate::environment::{Margin, Unsuitable};
 use crate::opening::messages::Reason;
 use crate::theft::{OnStrikes, TheftPolicy, TheftState, WayBack};
 use crate::vault::locate::LocateError;
@@ -35,6 +35,8 @@ pub enum PlaceResult {
         need: Thresholds,
         changed: Vec<String>,
         silent: Vec<String>,
+        /// What was enrolled and would not be today, and why.
+        unsuitable: Vec<(String, Unsuitable)>,
         /// Own addresses that have changed since they were enrolled.
         address_changes: Vec<AddressChange>,
         /// The place gave the key, but a record of the vault does not prove.
@@ -119,6 +121,7 @@ fn place(place: &PlaceResult) -> Vec<CheckResult> {
     let PlaceResult::Opens {
         changed,
         silent,
+        unsuitable,
         address_changes,
         ..
     } = place
@@ -137,6 +140,12 @@ fn place(place: &PlaceResult) -> Vec<CheckResult> {
                 "Where it stays so: stayput enroll --refresh",
             ));
         }
+    }
+    for (label, why) in unsuitable {
+        results.push(warning(
+            format!("Enrolled, and would not be today: {label}: {why}."),
+            "To choose what this place is known by anew: stayput enroll",
+        ));
     }
     for change in address_changes {
         results.push(CheckResult::new(

@@ -2,6 +2,7 @@
 //! second time.
 
 use super::*;
+use crate::environment::Attachment;
 use crate::theft::{OnAlarm, ResetCause};
 use crate::vault::{Count, OwnAddress};
 
@@ -22,6 +23,7 @@ fn opens(machine: u8, neighbours: u8) -> PlaceResult {
         },
         changed: Vec::new(),
         silent: Vec::new(),
+        unsuitable: Vec::new(),
         address_changes: Vec::new(),
         altered: None,
     }
@@ -137,6 +139,24 @@ fn the_margin_is_told_of_when_it_is_used_up_and_only_then() {
             assert_eq!(told, machine == 3 || place == 2, "{machine} {place}");
         }
     }
+}
+
+#[test]
+fn what_would_not_be_enrolled_today_is_told_with_its_reason() {
+    let mut place = opens(4, 3);
+    if let PlaceResult::Opens { unsuitable, .. } = &mut place {
+        let part = Unsuitable::Part(Attachment::VirtualFunction);
+        unsuitable.push(("nic 0000:03:10.0".into(), part));
+    }
+    let found = judge(&Ok(facts(place)));
+    let told = found
+        .iter()
+        .find(|found| found.severity == Severity::Warning);
+    assert_eq!(
+        told.unwrap().what,
+        "Enrolled, and would not be today: nic 0000:03:10.0: it is a virtual function of another \
+         card."
+    );
 }
 
 #[test]

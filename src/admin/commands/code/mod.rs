@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::admin::ask;
 use crate::admin::names::name;
+use crate::admin::output;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::keys::{CODE_GROUPS, GROUP_LETTERS, RecoveryCode, random_bytes};
@@ -86,7 +87,7 @@ fn show(letters: &[u8; CODE_GROUPS * GROUP_LETTERS]) {
          disk or a\nbackup of it, reads the data, and it cannot be taken back. It is shown here, \
          and nowhere kept.\n"
     );
-    print!("{}", qr::drawn(text, stdout().is_terminal()));
+    output::print_codes(&qr::drawn(text, stdout().is_terminal()));
     print!("\n{}\n", &*in_groups(text));
     let _ = stdout().flush();
 }
@@ -109,7 +110,7 @@ fn in_groups(letters: &str) -> Zeroizing<String> {
 /// On a terminal, its scrolled-back lines too.
 fn clear_screen() {
     if stdout().is_terminal() {
-        print!("\x1b[H\x1b[2J\x1b[3J");
+        output::print_codes("\x1b[H\x1b[2J\x1b[3J");
     }
 }
 

@@ -10,14 +10,17 @@ use core::net::IpAddr;
 use key_servers::{EnrolledServer, KeyServerOptions};
 
 use crate::admin::ask;
+use crate::admin::output;
 use crate::admin::own_addresses;
 use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::systemd;
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::admin::watch_service;
 use crate::environment::{
     ChosenFactor, EnrolmentError, FactorSelection, HOME, KeyServers, LIVE_NETWORK_WAIT,
-    NeighbourSelection, Observed, SECOND, add_second_place, count_by_group, enrol, neighbour_label,
-    observe_place, opens_again, select_factors, table_with_place, usual_thresholds,
+    NeighbourSelection, Observed, Patience, SECOND, add_second_place, count_by_group, enrol,
+    neighbour_label, note_latecomers, observe_place, opens_again, select_factors, table_with_place,
+    usual_thresholds,
 };
 use crate::vault::{
     Count, EnvironmentSlot, EventKind, FactorCounts, Group, Label, PerGroup, SlotTable, Thresholds,
@@ -73,9 +76,12 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     let mut observed = observe_place(
         labels.iter(),
         KeyServers::default(),
-        LIVE_NETWORK_WAIT,
+        Patience::until_all_answer(LIVE_NETWORK_WAIT).and_second_answers(),
         |_| false,
     );
+    if let Some(started) = systemd::start_finished() {
+        note_latecomers(&mut observed, started);
+    }
 
     let choice = select_factors(&observed, &labels);
     tell(&choice);
@@ -203,6 +209,9 @@ fn tell(choice: &FactorSelection) {
     for factor in machine.filter(|factor| factor.group == Group::Machine) {
         println!("  {}: taken", factor.label);
     }
+    for (label, attachment) in &choice.left_out {
+        println!("  {label}: not taken, {attachment}");
+    }
     println!("What stands around it:");
     for (label, value, selection) in &choice.neighbours {
         let shown = value
@@ -282,12 +291,12 @@ fn make_slot(
 ) -> Result<EnvironmentSlot> {
     let name = name.try_into().expect("a place's name fits");
     let progress = |done: usize, of: usize| {
-        use std::io::Write;
-        print!("\rComputing the permitted combinations: {done} of {of}");
+        output::print_over(&format!(
+            "Computing the permitted combinations: {done} of {of}"
+        ));
         if done == of {
             println!();
         }
-        let _ = std::io::stdout().flush();
     };
     enrol(
         unlocked.vault.header(),

@@ -19,14 +19,18 @@ pub fn neighbours(named: &[IpAddr]) -> Vec<IpAddr> {
     let text = |path: &str| {
         sysfs::read_text::<65536>(Path::new(path)).map_or_else(String::new, |text| text.to_string())
     };
-    let arp = arp_table(&text("/proc/net/arp"));
+    let arp = arp_table(&text("/proc/net/arp"), interface::is_on_usb);
     let routers = routers(&text("/proc/net/route"));
     // A name server beyond the router does not answer ARP: only those that
     // the kernel has an address for stand here.
     let name_servers = name_servers(&text("/etc/resolv.conf"));
     let near = name_servers.into_iter().filter(|ip| arp.contains(ip));
     let ipv4 = routers.into_iter().chain(near).chain(arp.clone());
-    let stations = route::ipv6_neighbours().unwrap_or_default();
+    let mut stations = route::ipv6_neighbours().unwrap_or_default();
+    stations.retain(|station| {
+        let card = interface::name_of(station.interface);
+        !card.is_some_and(|card| interface::is_on_usb(&card))
+    });
     let ipv6 = link_local(&stations, &hardware_addresses(&text("/proc/net/arp")));
     let mut found: Vec<IpAddr> = Vec::new();
     for ip in ipv4.map(IpAddr::V4).chain(ipv6) {
@@ -37,16 +41,18 @@ pub fn neighbours(named: &[IpAddr]) -> Vec<IpAddr> {
     found
 }
 
-/// Complete entries of the kernel's ARP table (proc_pid_net(5)).
-fn arp_table(text: &str) -> Vec<Ipv4Addr> {
+/// Complete entries of the kernel's ARP table (proc_pid_net(5)). What has a
+/// link-local address behind a card on USB is a part of the server itself.
+fn arp_table(text: &str, is_on_usb: impl Fn(&str) -> bool) -> Vec<Ipv4Addr> {
     text.lines()
         .skip(1)
         .filter_map(|line| {
             let mut fields = line.split_whitespace();
-            let ip = fields.next()?.parse().ok()?;
+            let ip: Ipv4Addr = fields.next()?.parse().ok()?;
             let flags = u32::from_str_radix(fields.nth(1)?.trim_start_matches("0x"), 16).ok()?;
+            let is_inside = ip.is_link_local() && is_on_usb(fields.nth(2)?);
             // ATF_COM, linux/if_arp.h.
-            (flags & 2 != 0).then_some(ip)
+            (flags & 2 != 0 && !is_inside).then_some(ip)
         })
         .collect()
 }
@@ -137,13 +143,26 @@ mod tests {
         let text = "IP address       HW type     Flags       HW address            Mask     Device\n\
              192.168.1.1      0x1         0x2         00:1b:21:00:00:01     *        eth0\n\
              192.168.1.9      0x1         0x0         00:00:00:00:00:00     *        eth0\n";
-        assert_eq!(arp_table(text), [Ipv4Addr::new(192, 168, 1, 1)]);
+        let found = arp_table(text, |_| false);
+        assert_eq!(found, [Ipv4Addr::new(192, 168, 1, 1)]);
+    }
+
+    #[test]
+    fn a_controller_inside_the_server_is_not_offered() {
+        let text = "IP address       HW type     Flags       HW address            Mask     Device\n\
+             169.254.3.1      0x1         0x2         00:1b:21:00:00:01     *        usb0\n\
+             169.254.3.2      0x1         0x2         00:1b:21:00:00:02     *        eth0\n\
+             192.168.1.1      0x1         0x2         00:1b:21:00:00:03     *        usb1\n";
+        let found = arp_table(text, |card| card.starts_with("usb"));
+        let outside = [[169, 254, 3, 2], [192, 168, 1, 1]].map(Ipv4Addr::from);
+        assert_eq!(found, outside);
     }
 
     #[test]
     fn a_station_that_ipv4_has_found_is_not_offered_by_ipv6_again() {
         let station = |address: &str, last, is_router| route::Ipv6Neighbour {
             address: address.parse().unwrap(),
+            interface: 2,
             mac: [0, 0x1b, 0x21, 0, 0, last],
             is_router,
         };

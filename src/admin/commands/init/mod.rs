@@ -12,12 +12,12 @@ use crate::admin::names::{self, NameError, SETUP_PLACE};
 use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::Unlocked;
-use crate::environment::{ChosenFactor, enrol, observe_machine};
+use crate::environment::{enrol, observe_machine, select_parts};
 use crate::keys::MasterKey;
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
-    EventKind, Group, Policy, ServerId, ServerName, SlotTable, Thresholds, VAULT_CONF, Vault,
+    EventKind, MAX_FACTORS, Policy, ServerId, ServerName, SlotTable, Thresholds, VAULT_CONF, Vault,
     VaultConf,
 };
 use target::Target;
@@ -190,15 +190,7 @@ fn make_vault(
 ) -> Result<()> {
     let key = MasterKey::generate();
     let observed = observe_machine();
-    let chosen: Vec<ChosenFactor> = observed
-        .iter()
-        .take(crate::vault::MAX_FACTORS)
-        .map(|(label, value)| ChosenFactor {
-            group: Group::Machine,
-            label: label.clone(),
-            value: value.clone(),
-        })
-        .collect();
+    let chosen = select_parts(&observed, MAX_FACTORS).chosen;
     let need = Thresholds {
         machine: chosen.len() as u8,
         neighbours: 0,

@@ -4,6 +4,7 @@ use super::slots_of;
 use crate::admin::problem::Result;
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::printable::Printable;
 use crate::vault::{Passphrase, PassphraseSlot};
 
 #[derive(clap::Args, Clone, Debug)]
@@ -52,7 +53,7 @@ fn line(slot: &PassphraseSlot, kind: Option<Passphrase>) -> String {
     };
     format!(
         "{:<32} {:<7} made {}{changed}",
-        slot.name,
+        Printable(&slot.name).to_string(),
         word(kind),
         rfc3339(slot.made)
     )

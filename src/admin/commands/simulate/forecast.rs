@@ -10,6 +10,7 @@ use crate::opening::act::{Act, AttemptOutcome, Event, TheftRecords};
 use crate::opening::host::Host;
 use crate::opening::messages::{Message, WaysIn};
 use crate::opening::snapshot::Snapshot;
+use crate::printable::Printable;
 use crate::theft::{Assessment, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
     Destroyed, Discarded, EventKind, Header, LocateError, Policy, StickList, Unproven, VaultError,
@@ -227,7 +228,7 @@ impl LockedForecast {
     fn opening(&self) -> Vec<String> {
         let sticks = self.sticks.iter();
         let mut ways: Vec<String> = sticks
-            .map(|label| format!("the stick \"{}\"", label.escape_debug()))
+            .map(|label| format!("the stick \"{}\"", Printable(label)))
             .collect();
         if self.ways_in.passphrase {
             ways.push("a person's passphrase".into());
@@ -289,7 +290,7 @@ impl Forecast {
         let forecast = match self {
             Self::Opens(place) => format!(
                 "The server opens by itself, as \"{}\". No prompt is shown.\n",
-                place.escape_debug()
+                Printable(place)
             ),
             Self::Locked(locked) => locked.text(),
         };

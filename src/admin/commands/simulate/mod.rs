@@ -8,7 +8,7 @@ use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, Result};
 use std::time::Instant;
 
-use crate::environment::{KeyServers, LIVE_NETWORK_WAIT, observe_place};
+use crate::environment::{KeyServers, LIVE_NETWORK_WAIT, Patience, observe_place};
 use crate::opening::snapshot::Snapshot;
 use crate::theft::TheftState;
 use crate::vault::SlotTable;
@@ -54,7 +54,8 @@ pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
         }
     }
     let servers = KeyServers::of(&table.environments, Instant::now());
-    let around = observe_place(labels(), servers, LIVE_NETWORK_WAIT, |_| false);
+    let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
+    let around = observe_place(labels(), servers, patience, |_| false);
     let observed = without::taken_away(&around, table, &options.without, options.strangers);
     let forecast = forecast(found, observed);
     if json {

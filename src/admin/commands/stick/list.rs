@@ -3,6 +3,7 @@
 use crate::admin::problem::Result;
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::printable::Printable;
 use crate::vault::{KnownStick, PlaceInWords, StickList};
 
 #[derive(clap::Args, Clone, Debug)]
@@ -43,11 +44,11 @@ fn line(stick: &KnownStick, kept: &str) -> String {
     });
     let kept = match kept {
         "" => String::new(),
-        place => format!(", kept: {place}"),
+        place => format!(", kept: {}", Printable(place)),
     };
     format!(
         "{:<32} {pin:<6} made {}, {verified}{kept}",
-        stick.label,
+        Printable(&stick.label).to_string(),
         rfc3339(stick.made)
     )
 }
@@ -87,6 +88,13 @@ mod tests {
         let text = line(&stick, "bank");
         assert!(text.contains("NO PIN"), "{text}");
         assert!(text.contains("never verified, kept: bank"), "{text}");
+        let hostile = KnownStick {
+            label: "a\x1b[2J\nb".try_into().unwrap(),
+            ..stick.clone()
+        };
+        let text = line(&hostile, "c\nd");
+        assert!(text.starts_with("a\\u001b[2J\\u000ab "), "{text}");
+        assert!(text.ends_with("kept: c\\u000ad"), "{text}");
         let list = StickList {
             sticks: [stick].into_iter().collect(),
             code: None,

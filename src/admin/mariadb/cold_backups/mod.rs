@@ -8,6 +8,7 @@ mod search;
 use std::path::{Path, PathBuf};
 
 use crate::admin::mariadb::check_file::load_check_file;
+use crate::printable::Printable;
 
 pub use search::find_cold_backups;
 
@@ -74,8 +75,7 @@ fn list_of(found: &[&ColdBackup]) -> String {
     const SHOWN: usize = 5;
     let place = |backup: &&ColdBackup| {
         let file = backup.file.to_string_lossy();
-        let file = file.replace(|c: char| c.is_control(), "?");
-        format!("{file} line {}", backup.line)
+        format!("{} line {}", Printable(&file), backup.line)
     };
     let first: Vec<String> = found.iter().take(SHOWN).map(place).collect();
     let text = first.join(", ");

@@ -31,6 +31,7 @@ use crate::admin::installed_files;
 use crate::admin::key_release;
 use crate::admin::mariadb_service;
 use crate::admin::open_vault::open_vault_read_only;
+use crate::admin::output;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd;
 use crate::admin::timestamp;
@@ -391,6 +392,5 @@ fn client_of(started: &StartCommand) -> Result<Client> {
 
 /// Prints a line. Errors are ignored: the terminal may be lost.
 fn say(line: impl AsRef<str>) {
-    use std::io::{Write, stdout};
-    let _ = writeln!(stdout(), "{}", line.as_ref());
+    output::try_print(&format!("{}\n", line.as_ref()));
 }

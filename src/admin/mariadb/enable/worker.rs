@@ -2,7 +2,7 @@
 //! when it is killed systemd runs `let-go`, which puts things back.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::admin::durable::write_durably;
+use crate::admin::output;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
 use crate::admin::systemd::{SYSTEMCTL, reload, systemctl};
@@ -122,9 +123,7 @@ pub fn work(failed: &str) -> Result<()> {
         let ended = !is_at_work();
         let mut said = Vec::new();
         log.read_to_end(&mut said).map_err(file_problem)?;
-        let mut out = io::stdout();
-        // Nobody may be looking on any more; the work goes on.
-        let _ = out.write_all(&said).and_then(|()| out.flush());
+        output::try_print(&String::from_utf8_lossy(&said));
         if ended {
             break;
         }

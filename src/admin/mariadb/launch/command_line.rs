@@ -9,6 +9,7 @@
 use std::fmt;
 
 use crate::admin::mariadb::environment::Environment;
+use crate::printable::Printable;
 
 /// mariadbd and the package's second name for it.
 const PROGRAMS: [&str; 2] = ["/usr/sbin/mariadbd", "/usr/sbin/mysqld"];
@@ -39,8 +40,7 @@ impl Command {
     /// As a person would write it; never to be run or split again.
     pub fn shown(&self) -> String {
         const SHOWN_MAX: usize = 160;
-        let line = self.argv.join(" ");
-        let line: String = line.chars().filter(|c| !c.is_control()).collect();
+        let line = Printable(&self.argv.join(" ")).to_string();
         match line.char_indices().nth(SHOWN_MAX) {
             Some((end, _)) => format!("{}...", &line[..end]),
             None => line,

@@ -3,6 +3,7 @@
 
 use crate::admin::mariadb::copying::Row;
 use crate::admin::problem::Problem;
+use crate::printable::Printable;
 
 use super::report::size;
 use super::{Class, ClassifiedEntry};
@@ -146,7 +147,7 @@ pub fn decide(
 fn shown(names: &[String]) -> String {
     const SHOWN: usize = 5;
     let first: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
-    let text = first.join(", ").replace(|c: char| c.is_control(), "?");
+    let text = Printable(&first.join(", ")).to_string();
     match names.len().saturating_sub(SHOWN) {
         0 => text,
         more => format!("{text} and {more} more"),

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::{Class, ClassifiedEntry, Entry, Kind};
+use crate::printable::Printable;
 
 /// Names that are listed, at most; the largest first.
 const SHOWN: usize = 30;
@@ -65,7 +66,7 @@ fn listed(lines: &mut Vec<String>, entries: &[&Entry], what: impl Fn(&Entry) -> 
 /// A name comes from a disk: no control character of it reaches the terminal.
 fn shown(path: &Path) -> String {
     let text = path.to_string_lossy();
-    text.replace(|c: char| c.is_control(), "?")
+    Printable(&text).to_string()
 }
 
 fn amount(entry: &Entry) -> String {

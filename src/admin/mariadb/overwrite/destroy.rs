@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
 
+use crate::printable::Printable;
 use crate::sys::beneath::{self, open_directory, open_root};
 
 use super::file::{PIECE, consume};
@@ -93,7 +94,7 @@ impl Destroyed {
 /// A name comes from a disk: no control character of it reaches the terminal.
 fn shown(path: &Path) -> String {
     let text = path.to_string_lossy();
-    text.replace(|c: char| c.is_control(), "?")
+    Printable(&text).to_string()
 }
 
 /// Overwrites every file below `directory` and removes all of it. Run again,

@@ -1,0 +1,151 @@
+//! What the commands print. Names and texts from disks, sticks, the network and other
+//! programs are among it: in all modules of the commands `print!`, `println!` and
+//! `eprintln!` mean the ones here, which let nothing through that controls a terminal.
+
+use core::fmt::{self, Arguments, Display, Formatter};
+use std::io::{Write, stdout};
+
+use crate::printable::PrintableLines;
+
+/// As the standard library's, for text that may come from anywhere.
+macro_rules! print {
+    ($($words:tt)*) => { $crate::admin::output::print(::core::format_args!($($words)*)) };
+}
+
+/// As the standard library's, for text that may come from anywhere.
+macro_rules! println {
+    () => { $crate::admin::output::print_line(::core::format_args!("")) };
+    ($($words:tt)*) => { $crate::admin::output::print_line(::core::format_args!($($words)*)) };
+}
+
+/// As the standard library's, for text that may come from anywhere.
+macro_rules! eprintln {
+    ($($words:tt)*) => { $crate::admin::output::print_error(::core::format_args!($($words)*)) };
+}
+
+/// Words without what controls a terminal. No copy of them is made: they may be a
+/// secret.
+struct Unarmed<'a>(Arguments<'a>);
+
+impl Display for Unarmed<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        struct Through<'a, 'b>(&'a mut Formatter<'b>);
+        impl fmt::Write for Through<'_, '_> {
+            fn write_str(&mut self, words: &str) -> fmt::Result {
+                PrintableLines(words).fmt(self.0)
+            }
+        }
+        fmt::write(&mut Through(f), self.0)
+    }
+}
+
+/// # Panics
+/// As the standard library's: when standard output takes nothing.
+pub fn print(words: Arguments<'_>) {
+    std::print!("{}", Unarmed(words));
+}
+
+/// # Panics
+/// As [`print`].
+pub fn print_line(words: Arguments<'_>) {
+    std::println!("{}", Unarmed(words));
+}
+
+/// # Panics
+/// When standard error takes nothing.
+pub fn print_error(words: Arguments<'_>) {
+    std::eprintln!("{}", Unarmed(words));
+}
+
+/// Prints over the line that was printed before by this. Errors are ignored.
+pub fn print_over(words: &str) {
+    std::print!("\r{}", PrintableLines(words));
+    let _ = stdout().flush();
+}
+
+/// Prints words of our own with the codes by which a terminal is steered, on one
+/// only. Errors are ignored.
+pub fn print_codes(words: &str) {
+    let mut out = stdout();
+    let _ = out.write_all(words.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Prints where perhaps nobody is looking on any more. Errors are ignored.
+pub fn try_print(words: &str) {
+    let mut out = stdout();
+    let _ = write!(out, "{}", PrintableLines(words)).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// Ways around this file.
+    const OTHER_WAYS: [&str; 8] = [
+        "std::print",
+        "std::eprint",
+        "stdout().write",
+        "stdout().lock",
+        "stderr()",
+        "= stdout();",
+        "= io::stdout();",
+        "(stdout(),",
+    ];
+
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => sources(&path, found),
+                false => found.push(path),
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_prints_by_the_macros_here() {
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut files = vec![src.join("bin/stayput.rs")];
+        sources(&src.join("admin"), &mut files);
+        assert!(files.len() > 100);
+        for file in files
+            .iter()
+            .filter(|file| !file.ends_with("admin/output.rs"))
+        {
+            let text = fs::read_to_string(file).unwrap();
+            for way in OTHER_WAYS {
+                assert!(!text.contains(way), "{way} in {}", file.display());
+            }
+        }
+    }
+
+    /// The macros themselves: what a command says reaches the terminal unarmed.
+    #[test]
+    fn a_hostile_name_reaches_no_terminal() {
+        let program = std::env::current_exe().unwrap();
+        let mut said = std::process::Command::new(program);
+        let said = said.args(["--exact", "--nocapture", "--ignored"]);
+        let said = said
+            .arg("admin::output::tests::says_a_hostile_name")
+            .output();
+        let said = said.unwrap();
+        for stream in [said.stdout, said.stderr] {
+            let text = String::from_utf8(stream).unwrap();
+            assert!(text.contains("stick \\u001b[2J\\u202eb\\u009b"), "{text}");
+            assert!(
+                !text.contains('\x1b') && !text.contains('\u{202e}'),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    #[ignore = "run by the test above"]
+    fn says_a_hostile_name() {
+        let name = "\x1b[2J\u{202e}b\u{9b}";
+        println!("stick {name}");
+        print!("stick {}\n", name);
+        eprintln!("stick {name}");
+    }
+}
