@@ -9,8 +9,8 @@ use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::typed_secrets::{key_from_code, key_from_passphrase};
 use crate::environment::{
-    ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed, Patience, compare,
-    neighbour_addresses, observe_place,
+    Arrangements, ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed, Patience,
+    compare, neighbour_addresses, observe_place,
 };
 use crate::keys::MasterKey;
 use crate::opening::places::{PlaceOpened, Places};
@@ -79,6 +79,8 @@ pub struct Recognition {
     pub need: crate::vault::Thresholds,
     /// What answered.
     pub observed: Observed,
+    /// What was tried of it.
+    pub places: Places,
 }
 
 /// Observes the surroundings and tries every enrolled place.
@@ -94,16 +96,18 @@ pub fn recognise(
         .environments
         .iter()
         .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
-    let mut try_all = |observed: &Observed| {
+    let mut try_all = |observed: &Observed, arrangements| {
         if found.is_none() {
-            found = places.try_all(header, slots, observed);
+            found = places.try_all(header, slots, observed, arrangements);
         }
         // Never enough: what has changed is to be named too.
         false
     };
     let servers = KeyServers::of(&slots.environments, Instant::now());
-    let observed = observe_place(labels, servers, patience, &mut try_all);
-    try_all(&observed);
+    let observed = observe_place(labels, servers, patience, |observed| {
+        try_all(observed, Arrangements::Enrolled)
+    });
+    try_all(&observed, Arrangements::All);
     let (at, key) = found.map_or((0, None), |opened| (opened.at, Some(opened.key)));
     let slot = slots.environments.get(at)?;
     Some(Recognition {
@@ -114,6 +118,7 @@ pub fn recognise(
         need: slot.need,
         key,
         observed,
+        places,
     })
 }
 
