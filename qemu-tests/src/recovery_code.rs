@@ -1,6 +1,6 @@
 //! The recovery code of a server, as a person writes it down.
 
-use crate::{Failure, Result, Server};
+use crate::{Container, Failure, Result, Server};
 
 /// Reads the code, and types back what is asked for. Says what the command
 /// said; nothing of it gets onto the disk.
@@ -34,7 +34,16 @@ impl RecoveryCode {
     /// the paper goes.
     pub fn written_down(server: &mut Server, kept: &str) -> Result<Self> {
         let script = WRITE_THE_CODE_DOWN.replace("KEPT", kept);
-        let said = server.shell(&script)?.success()?;
+        Self::read_off(&server.shell(&script)?.success()?)
+    }
+
+    /// The same of a server in a container.
+    pub fn written_down_in(server: &Container, kept: &str) -> Result<Self> {
+        let script = WRITE_THE_CODE_DOWN.replace("KEPT", kept);
+        Self::read_off(&server.shell(&script)?.success()?)
+    }
+
+    fn read_off(said: &str) -> Result<Self> {
         let group = |number: usize| {
             let (_, rest) = said.split_once(&format!("{number}: "))?;
             Some(rest.chars().take(8).collect::<String>())

@@ -19,8 +19,9 @@ pub fn sentence(kind: &EventKind) -> String {
         }
         EventKind::Released { by, milliseconds } => match by {
             OpenedBy::Environment { place, same, need } => format!(
-                "Opened at \"{}\" after {milliseconds} ms: {}.",
+                "Opened at \"{}\" after {}: {}.",
                 Printable(place),
+                duration(*milliseconds),
                 counts_as_enrolled(*same, *need)
             ),
             OpenedBy::Stick { label } => format!("Opened with the stick \"{}\".", Printable(label)),
@@ -97,6 +98,14 @@ pub fn sentence(kind: &EventKind) -> String {
             format!("Alarm: {alarm} ({wanted}).")
         }
         EventKind::WatchAllClear => "The alarm is over: the server is at home.".into(),
+    }
+}
+
+/// A place that answers late may have been waited for for hours.
+fn duration(milliseconds: u32) -> String {
+    match milliseconds {
+        ..120_000 => format!("{milliseconds} ms"),
+        _ => format!("{} minutes", milliseconds / 60_000),
     }
 }
 

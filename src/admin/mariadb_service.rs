@@ -98,6 +98,11 @@ pub fn is_started() -> bool {
     state().as_deref() == Some("active")
 }
 
+/// Whether the system is to run MariaDB: its unit is enabled, and not masked.
+pub fn is_to_run() -> bool {
+    knows("mariadb.service")
+}
+
 /// Whether MariaDB is being started.
 pub fn is_starting() -> bool {
     matches!(state().as_deref(), Some("activating" | "reloading"))

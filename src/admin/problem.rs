@@ -69,14 +69,20 @@ impl From<LocateError> for Problem {
             LocateError::Open(libc::EACCES | libc::EPERM) => "Run the command as root.",
             LocateError::Vault(VaultError::Newer) => "Install that version of stayput.",
             LocateError::Vault(VaultError::Older) => MADE_ANEW,
-            _ => "Check the disk; a backup stick holds the key too.",
+            error if error.is_of_the_disk() => {
+                "Check the disk. Has it died for good? stayput init --from-stick DEVICE, or --from-code."
+            }
+            LocateError::OtherServer => "Put this server's own disk in.",
+            _ => {
+                "A backup stick or the code makes it anew: stayput init --from-stick DEVICE, or --from-code."
+            }
         };
         Self::failed(error.to_string(), next)
     }
 }
 
-const MADE_ANEW: &str =
-    "Make it anew: stayput init --force. What only its key opens is to be copied out before.";
+const MADE_ANEW: &str = "Make it anew, with the key of a backup stick: stayput init --from-stick \
+                         DEVICE, or --from-code.";
 
 /// Of a vault that is open.
 impl From<VaultError> for Problem {
@@ -85,7 +91,7 @@ impl From<VaultError> for Problem {
             VaultError::Busy(_) => "Wait until it is done, then run the command again.",
             VaultError::Changed => "Nothing was changed. Run the command again.",
             VaultError::WasReset => "Make a place its home again: stayput enroll",
-            VaultError::Altered => {
+            VaultError::Altered | VaultError::Damaged => {
                 "Nothing was changed. Restart the server with a backup stick at hand, and type \
                  mend at the prompt."
             }

@@ -49,6 +49,15 @@ pub fn start_finished() -> Option<Duration> {
     (microseconds > 0).then_some(Duration::from_micros(microseconds))
 }
 
+/// What systemd says of a unit, a line of NAME=VALUE for each of these properties;
+/// empty where it says nothing.
+pub fn show(unit: &str, properties: &[&str]) -> String {
+    let mut show = Command::new(SYSTEMCTL);
+    show.arg("show");
+    show.args(properties.iter().map(|name| format!("-p{name}")));
+    program::run(show.args(["--", unit]), "").unwrap_or_default()
+}
+
 /// Whether the machine is being switched off or restarted.
 pub fn is_stopping() -> bool {
     let mut ask = Command::new(SYSTEMCTL);

@@ -10,14 +10,14 @@ use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::typed_secrets::{key_from_code, key_from_passphrase};
 use crate::environment::{
     Arrangements, ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed, Patience,
-    compare, neighbour_addresses, observe_place,
+    compare, neighbour_addresses, observe_live_links, observe_place,
 };
 use crate::keys::MasterKey;
 use crate::opening::places::{PlaceOpened, Places};
 use crate::stick::{self, StickError};
 use crate::vault::locate::VaultDisk;
 use crate::vault::{
-    EventKind, MariadbRelease, PlaceInWords, Policy, ProvenRecords, SealedPlace, SlotTable,
+    EventKind, Header, MariadbRelease, PlaceInWords, Policy, ProvenRecords, SealedPlace, SlotTable,
     StickList, Vault, Written, is_key_server,
 };
 
@@ -108,6 +108,29 @@ pub fn recognise(
         try_all(observed, Arrangements::Enrolled)
     });
     try_all(&observed, Arrangements::All);
+    recognition(header, slots, found, observed, places)
+}
+
+/// The same on the network cards that are up; those that are down stay down.
+pub fn recognise_on_live_links(header: &Header, slots: &SlotTable) -> Option<Recognition> {
+    let labels = slots
+        .environments
+        .iter()
+        .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
+    let servers = KeyServers::of(&slots.environments, Instant::now());
+    let observed = observe_live_links(labels, servers, LIVE_NETWORK_WAIT);
+    let mut places = Places::of(slots);
+    let found = places.try_all(header, slots, &observed, Arrangements::All);
+    recognition(header, slots, found, observed, places)
+}
+
+fn recognition(
+    header: &Header,
+    slots: &SlotTable,
+    found: Option<PlaceOpened>,
+    observed: Observed,
+    places: Places,
+) -> Option<Recognition> {
     let (at, key) = found.map_or((0, None), |opened| (opened.at, Some(opened.key)));
     let slot = slots.environments.get(at)?;
     Some(Recognition {
@@ -272,6 +295,16 @@ impl Unlocked {
     /// When the vault cannot be written, or has another table meanwhile.
     pub fn replace_slots(&mut self, slots: &SlotTable) -> Result<()> {
         let written = self.vault.replace_slots(&self.key, slots)?;
+        self.written(written);
+        Ok(())
+    }
+
+    /// Arms the theft state: strikes do not count any more.
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub fn arm(&mut self) -> Result<()> {
+        let written = self.vault.arm(&self.key)?;
         self.written(written);
         Ok(())
     }

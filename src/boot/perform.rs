@@ -14,7 +14,7 @@ use crate::opening::act::{
 use crate::opening::host::Host;
 use crate::opening::messages::{Hint, LoginNotice, NotRemembered};
 use crate::release::notice::{Topic, put as put_notice};
-use crate::release::release;
+use crate::release::{release, without_keys};
 use crate::stick::PluggedKeys;
 use crate::sys::power;
 use crate::vault::{Label, Policy, Proven};
@@ -114,8 +114,13 @@ impl Host for Stage {
 
 impl Stage {
     fn finish(&mut self, end: StageEnd) {
-        if end == StageEnd::Released {
-            log::info!("{}", self.timings);
+        match end {
+            StageEnd::Released => log::info!("{}", self.timings),
+            StageEnd::WithoutKeys => {
+                if let Err(error) = without_keys::leave() {
+                    log::warn!("nobody will look for the place later: {error}");
+                }
+            }
         }
         self.end = Some(end);
     }

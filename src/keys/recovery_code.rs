@@ -105,6 +105,15 @@ impl RecoveryCode {
         u32::from(self.generation) == generation & 0xf
     }
 
+    /// The lowest generation, from 1, that it may be of.
+    #[cfg(feature = "admin")]
+    pub fn lowest_generation(&self) -> u32 {
+        match self.generation {
+            0 => 16,
+            generation => generation.into(),
+        }
+    }
+
     /// The 72 letters.
     pub fn letters(&self, server_id: &[u8; 16]) -> Zeroizing<[u8; LETTERS]> {
         let mut digits: Digits = Zeroizing::new([0; LETTERS]);
@@ -345,6 +354,8 @@ mod tests {
             assert!(code.may_be_of(generation), "{generation}");
             assert!(!code.may_be_of(generation.wrapping_add(1)), "{generation}");
             assert!(!code.may_be_of(generation.wrapping_sub(1)), "{generation}");
+            let lowest = code.lowest_generation();
+            assert!((1..=16).contains(&lowest) && code.may_be_of(lowest));
         }
     }
 

@@ -114,6 +114,8 @@ pub struct Dialogue {
     pub stick: Option<WaitingStick>,
     /// Sticks whose answer is still to come.
     pub being_read: SticksBeingRead,
+    /// Whether a stick was plugged in while there was no vault to open with it.
+    pub has_passed_over: bool,
     /// The groups of a recovery code that were typed so far.
     pub code: Option<TypedCode>,
     /// The passphrase change in progress.

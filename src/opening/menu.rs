@@ -1,6 +1,6 @@
 //! The commands of the prompt: their words and digits.
 
-/// A command of the menu. All but the last have a digit too: digits have the
+/// A command of the menu. All but the last two have a digit too: digits have the
 /// same keys on every keyboard, with or without Shift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -26,11 +26,13 @@ pub enum Command {
     Code,
     /// Changes a passphrase.
     Change,
+    /// Starts the system without the keys, where the vault is lost.
+    Continue,
 }
 
 /// The menu: command, word and explanation, in the order of the digits from 1
-/// to 0. The last five are shown only where they can be used.
-pub static MENU: [(Command, &str, &str); 11] = [
+/// to 0. The last six are shown only where they can be used.
+pub static MENU: [(Command, &str, &str); 12] = [
     (Command::Status, "status", "what this server sees around it"),
     (
         Command::Retry,
@@ -65,6 +67,11 @@ pub static MENU: [(Command, &str, &str); 11] = [
         Command::Change,
         "change",
         "put another passphrase in place of yours",
+    ),
+    (
+        Command::Continue,
+        "continue",
+        "start the system without the database",
     ),
 ];
 

@@ -9,6 +9,8 @@ pub mod assessment;
 pub mod dialogue;
 pub mod entries;
 pub mod host;
+#[cfg(feature = "admin")]
+pub mod late_release;
 pub mod machine;
 pub mod menu;
 pub mod messages;

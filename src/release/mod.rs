@@ -3,6 +3,7 @@
 pub mod mariadb;
 pub mod notice;
 mod tmpfs;
+pub mod without_keys;
 
 pub use tmpfs::{RELEASE_FOLDER, ReleaseError, is_open, revoke, write_file};
 
@@ -37,7 +38,9 @@ pub fn release(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), ReleaseEr
         }
         Ok(())
     };
-    write_all().inspect_err(|_| revoke())
+    write_all().inspect_err(|_| revoke())?;
+    without_keys::remove();
+    Ok(())
 }
 
 /// Whether the keys are removed once MariaDB has read them.

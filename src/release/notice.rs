@@ -17,6 +17,8 @@ pub enum Topic {
     Boot,
     /// A clear copy of the database.
     Database,
+    /// The system was started without the keys.
+    WithoutKeys,
 }
 
 impl Topic {
@@ -24,6 +26,7 @@ impl Topic {
         match self {
             Self::Boot => "stayput",
             Self::Database => "stayput-mariadb",
+            Self::WithoutKeys => "stayput-without-keys",
         }
     }
 }

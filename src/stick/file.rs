@@ -168,22 +168,29 @@ impl StickFile {
     /// The key, if the PIN is right and it is the key of this server now.
     ///
     /// # Errors
-    /// [`StickError::WrongPin`], or [`StickError::Damaged`] where no PIN can be
-    /// wrong; [`StickError::Old`].
+    /// As [`StickFile::key`]; [`StickError::Old`].
     pub fn open(&self, header: &Header, pin: &[u8]) -> Result<MasterKey, StickError> {
-        let secret = self.info.secret(pin)?;
-        let key = self
-            .wrapped
-            .unwrap(&secret, LABEL, self.info.associated(&mut [0; 512]))
-            .map_err(|_| match self.info.stretch {
-                Some(_) => StickError::WrongPin,
-                None => StickError::Damaged,
-            })?;
+        let key = self.key(pin)?;
         if header.accepts(&key) {
             Ok(key)
         } else {
             Err(StickError::Old)
         }
+    }
+
+    /// The key, if the PIN is right. Whose key it is nobody has checked.
+    ///
+    /// # Errors
+    /// [`StickError::WrongPin`], or [`StickError::Damaged`] where no PIN can be
+    /// wrong.
+    pub fn key(&self, pin: &[u8]) -> Result<MasterKey, StickError> {
+        let secret = self.info.secret(pin)?;
+        self.wrapped
+            .unwrap(&secret, LABEL, self.info.associated(&mut [0; 512]))
+            .map_err(|_| match self.info.stretch {
+                Some(_) => StickError::WrongPin,
+                None => StickError::Damaged,
+            })
     }
 
     /// The file's bytes.
@@ -218,9 +225,24 @@ impl StickFile {
     /// Reads one copy, of the server that the file's name says.
     ///
     /// # Errors
-    /// [`StickError::Damaged`], [`StickError::Newer`],
-    /// [`StickError::OtherServer`], [`StickError::Old`].
+    /// As [`StickFile::parse_any`]; [`StickError::OtherServer`],
+    /// [`StickError::Old`].
     pub fn parse(bytes: &[u8], header: &Header) -> Result<Self, StickError> {
+        let file = Self::parse_any(bytes)?;
+        if file.info.server_id != header.server_id {
+            return Err(StickError::OtherServer);
+        }
+        if file.info.generation < header.generation {
+            return Err(StickError::Old);
+        }
+        Ok(file)
+    }
+
+    /// Reads one copy, of whatever server.
+    ///
+    /// # Errors
+    /// [`StickError::Damaged`], [`StickError::Newer`].
+    pub fn parse_any(bytes: &[u8]) -> Result<Self, StickError> {
         let bytes: &[u8; STICK_FILE_BYTES] = bytes.try_into().map_err(|_| StickError::Damaged)?;
         let length = u32::from_le_bytes(bytes[12..16].try_into().expect("four bytes")) as usize;
         let whole = bytes.starts_with(MAGIC)
@@ -236,12 +258,6 @@ impl StickFile {
             postcard::from_bytes(&bytes[HEAD..HEAD + length]).map_err(|_| StickError::Damaged)?;
         if !is_text(&file.info.label) || !is_text(&file.info.server_name) {
             return Err(StickError::Damaged);
-        }
-        if file.info.server_id != header.server_id {
-            return Err(StickError::OtherServer);
-        }
-        if file.info.generation < header.generation {
-            return Err(StickError::Old);
         }
         Ok(file)
     }

@@ -1,6 +1,8 @@
 //! Backup sticks: the key file on them, finding them, reading and writing. What
 //! may hang with a stick is done by a child.
 
+#[cfg(feature = "admin")]
+mod all_servers;
 pub mod answer;
 mod child;
 mod file;
@@ -12,6 +14,8 @@ mod plugged;
 mod search;
 mod volume;
 
+#[cfg(feature = "admin")]
+pub use all_servers::read_all_servers;
 pub use child::run_as_child;
 pub use file::{PIN_MAX, STICK_FILE_BYTES, StickError, StickFile, StickInfo, file_names};
 pub use find::{Stick, is_on_a_stick, plugged_in};

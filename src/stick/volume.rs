@@ -24,14 +24,14 @@ const FOLDER: &str = "stayput";
 const README: &str = include_str!("readme.txt");
 
 /// A mounted volume; dropping it unmounts.
-struct Mounted {
+pub(super) struct Mounted {
     // Dropped first: the device is let go when nothing is mounted any more.
     mount: DetachedMount,
     _protected: Option<WriteProtection>,
 }
 
 impl Mounted {
-    fn begin(device: &Path, access: Access) -> Result<Self, StickError> {
+    pub fn begin(device: &Path, access: Access) -> Result<Self, StickError> {
         let filesystem = filesystem_of(device).ok_or(StickError::Unreadable)?;
         let mount =
             |access, options| DetachedMount::new(device, filesystem.name(), access, options);
@@ -54,7 +54,7 @@ impl Mounted {
         })
     }
 
-    fn folder(&self) -> PathBuf {
+    pub fn folder(&self) -> PathBuf {
         self.mount.path().join(FOLDER)
     }
 }
@@ -153,7 +153,7 @@ fn choose(copies: Vec<Result<StickFile, StickError>>) -> Option<Result<Copies, S
 }
 
 /// A regular file's bytes, at most one more than a key file has.
-fn read_file(folder: &OwnedFd, name: &str) -> Option<UncheckedFile> {
+pub(super) fn read_file(folder: &OwnedFd, name: &str) -> Option<UncheckedFile> {
     // Without O_NONBLOCK a pipe of that name would hold the boot up for ever.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let fd = openat(folder.as_fd(), name, flags, Mode::empty()).ok()?;

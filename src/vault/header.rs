@@ -55,6 +55,17 @@ impl FromStr for ServerId {
 /// The name of a server: at most 64 bytes, no control characters.
 pub type ServerName = heapless::String<64>;
 
+/// Whose vault it is, and which of the server's master keys opens it.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The server's id.
+    pub server_id: ServerId,
+    /// The server's name.
+    pub server_name: ServerName,
+    /// Number of the master key, from 1.
+    pub generation: u32,
+}
+
 /// The stored form of [`Area`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum StoredArea {

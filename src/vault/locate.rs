@@ -51,6 +51,21 @@ impl fmt::Display for LocateError {
     }
 }
 
+impl LocateError {
+    /// Whether a disk is missing or does not answer; otherwise the disk was read,
+    /// and what it holds cannot be used.
+    pub fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::NoPartition | Self::Vault(VaultError::Device(_)) => true,
+            Self::Open(errno) => matches!(
+                *errno,
+                libc::EIO | libc::ENXIO | libc::ENODEV | libc::ENOMEDIUM | libc::ETIMEDOUT
+            ),
+            Self::Vault(_) | Self::OtherServer => false,
+        }
+    }
+}
+
 impl From<VaultError> for LocateError {
     fn from(error: VaultError) -> Self {
         Self::Vault(error)

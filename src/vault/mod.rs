@@ -37,7 +37,7 @@ pub use device::{BlockDevice, Discarded};
 pub use error::VaultError;
 pub use event::{EventKind, LockedBecause, LoggedEvent, OpenedBy, wrong_entries};
 pub use event_proof::{EventSpan, ProofStatus};
-pub use header::{Header, NotAServerId, ServerId, ServerName};
+pub use header::{Header, Identity, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
 pub use locate::LocateError;
 pub use policy::{DEFAULT_KEY_IDS, Keep, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
@@ -79,16 +79,35 @@ pub struct Vault<D> {
 }
 
 impl<D: BlockDevice> Vault<D> {
-    /// Makes a new vault. The header is written last: until then there is no
-    /// vault.
+    /// Makes the vault of a new server. The header is written last: until then
+    /// there is no vault.
+    ///
+    /// # Errors
+    /// As [`Vault::create_as`].
+    pub fn create(
+        device: D,
+        server_id: ServerId,
+        server_name: ServerName,
+        key: &MasterKey,
+        slots: &SlotTable,
+    ) -> Result<Self, VaultError> {
+        let identity = Identity {
+            server_id,
+            server_name,
+            generation: 1,
+        };
+        Self::create_as(device, identity, key, slots)
+    }
+
+    /// Makes a new vault, also of a server that has lost the one it had: `key` is
+    /// then the master key that it has.
     ///
     /// # Errors
     /// [`VaultError::Device`], also where the disk refuses a single block: no
     /// vault begins on a disk that fails. [`VaultError::Busy`].
-    pub fn create(
+    pub fn create_as(
         mut device: D,
-        server_id: ServerId,
-        server_name: ServerName,
+        identity: Identity,
         key: &MasterKey,
         slots: &SlotTable,
     ) -> Result<Self, VaultError> {
@@ -105,7 +124,11 @@ impl<D: BlockDevice> Vault<D> {
         }
         device.flush()?;
         let pepper = Secret32::random();
-        let generation = 1;
+        let Identity {
+            server_id,
+            server_name,
+            generation,
+        } = identity;
         let header = Header {
             server_id,
             server_name,

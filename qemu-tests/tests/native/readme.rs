@@ -47,7 +47,7 @@ const PLAIN_DISK: &str = "set -e; root=$(findmnt -n -o MAJ:MIN /); \
 /// A cable to a router, as the kernel shows a network card: everything of it
 /// is eth0's own but the slot it sits in, which is that of one of this
 /// computer's parts.
-const CABLE: &str = "set -e; ip netns add router; \
+pub const CABLE: &str = "set -e; ip netns add router; \
      ip link add eth0 address 52:54:00:77:00:10 type veth \
      peer name lan address 00:0d:b9:77:00:01 netns router; \
      ip -n router address add 192.168.77.1/24 dev lan; ip -n router link set lan up; \
@@ -137,7 +137,7 @@ fn new_owners_server() -> Result<Container> {
 }
 
 /// Plugs a stick in as /dev/sdb; it is gone when what this gives is dropped.
-fn plug(server: &Container, scratch: &Scratch) -> Result<qemu_tests::Background> {
+pub fn plug(server: &Container, scratch: &Scratch) -> Result<qemu_tests::Background> {
     let image = scratch.join("stick.img").display().to_string();
     if !scratch.join("stick.img").exists() {
         std::fs::File::create(&image)?.set_len(32 << 20)?;

@@ -1,5 +1,5 @@
 //! `stayput install` and `uninstall`: the boot stage in the initramfs, the
-//! gate's units, and the watch.
+//! gate's units, the watch, and what releases the keys later.
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -15,6 +15,7 @@ use crate::admin::mariadb;
 use crate::admin::mariadb_service;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Problem, Result};
+use crate::admin::release_service;
 use crate::admin::watch_service;
 
 #[derive(clap::Args, Clone, Debug)]
@@ -45,8 +46,9 @@ pub fn install() -> Result<()> {
         println!("MariaDB: the gate is in front of it");
     }
     update_initramfs()?;
-    // Last, because nothing else depends on it.
-    if watch_service::put()? {
+    // Last, because nothing else depends on them.
+    if release_service::UNIT.put()? && watch_service::UNIT.put()? {
+        println!("stayput-release.service: a place that answers late opens the database");
         println!("stayput-watch.service: the running server is watched");
     } else {
         println!("There is no systemd here: the running server is not watched");
@@ -85,7 +87,8 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
         remove(Path::new(path))?;
     }
     mariadb::take_gate_away()?;
-    watch_service::remove()?;
+    watch_service::UNIT.remove()?;
+    release_service::UNIT.remove()?;
     update_initramfs()?;
     // Last: as long as the initramfs may still need it, it stays.
     remove(Path::new(STAGE))?;

@@ -8,6 +8,7 @@ use crate::admin::names::SETUP_PLACE;
 use crate::admin::open_vault::open_vault;
 use crate::admin::pending_reset::reminder;
 use crate::admin::problem::{Problem, Result};
+use crate::admin::release_service::{WithoutKeys, without_keys};
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{Recognition, recognise};
 use crate::admin::watch_service;
@@ -29,6 +30,8 @@ struct Status<'a> {
     original: std::io::Result<Option<ClearOriginal>>,
     /// The report of the watch, if it runs.
     watch: Option<watch_service::Report>,
+    /// Whether this boot went on without the keys, and who looks for the place.
+    without_keys: Option<WithoutKeys>,
 }
 
 /// Runs `stayput status`.
@@ -56,6 +59,7 @@ pub fn run(json: bool) -> Result<()> {
         opened,
         original: mariadb::find_original(),
         watch: watch_service::report(),
+        without_keys: without_keys(),
     };
     if json {
         println!("{:#}", status.json());
@@ -185,10 +189,16 @@ impl Status<'_> {
                 path.display()
             );
         }
+        if let Some(without) = self.without_keys {
+            println!("Keys: {}", without_keys_in_words(without));
+        }
         println!("Watch: {}", self.watch_in_words());
     }
 
     fn watch_in_words(&self) -> String {
+        if self.without_keys.is_some() {
+            return "waits for the keys.".into();
+        }
         let Some(watch) = self.watch else {
             return match self.policy().map(|policy| policy.theft.watch.on_alarm) {
                 Some(OnAlarm::Off) => "off.".into(),
@@ -274,7 +284,21 @@ impl Status<'_> {
             "strikes": self.theft().map(|state| state.strikes()),
             "reset": self.theft().map(|state| state.is_reset()),
             "watch": self.watch,
+            "without_keys": self.without_keys,
         })
+    }
+}
+
+fn without_keys_in_words(without: WithoutKeys) -> &'static str {
+    match without {
+        WithoutKeys::Looking => {
+            "NOT IN MEMORY. The system was started without them. stayput-release.service looks for\n  \
+             the place and then starts MariaDB; with a stick: stayput release --stick /dev/sdX1"
+        }
+        WithoutKeys::GivenUp => {
+            "NOT IN MEMORY. The system was started without them, and nobody looks for the place.\n  \
+             To open it: stayput release. Why: journalctl -k -b | grep stayput"
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod enable;
 mod environment;
 pub mod gate;
 mod gate_units;
+mod known_database;
 mod launch;
 mod occupants;
 mod other_files;
@@ -26,6 +27,7 @@ mod version;
 
 pub use data_directory::Door;
 pub use gate_units::{put_gate_in_front, take_gate_away};
+pub use known_database::release_for_known_database;
 pub use process::Process;
 pub use run_records::{ClearOriginal, find_original};
 pub use start_assessment::{StartAssessment, Unit, assess_start};

@@ -1,12 +1,17 @@
 //! The watch, as the other commands see it: its unit, and what it reports.
 
 mod report;
-mod unit;
 
+use crate::admin::service_unit::ServiceUnit;
 use crate::theft::OnAlarm;
 
 pub use report::{Report, ReportFile, read as report};
-pub use unit::{put, remove, start_anew};
+
+/// The unit. It reads the policy and the place when it starts.
+pub const UNIT: ServiceUnit = ServiceUnit {
+    name: "stayput-watch.service",
+    text: include_str!("../../../systemd/stayput-watch.service"),
+};
 
 /// What an alarm of the watch leads to, in words.
 pub fn meaning(on_alarm: OnAlarm) -> &'static str {

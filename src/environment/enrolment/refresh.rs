@@ -164,7 +164,7 @@ mod tests {
     /// What answers: a serial number, then the neighbours 1, 2 and 3.
     fn seen(neighbours: [Option<[u8; 6]>; 3]) -> Observed {
         let mut observed = Observed::default();
-        observed.note(&"board-serial".try_into().unwrap(), &value(b"123"));
+        observed.note(&"board".try_into().unwrap(), &value(b"123"));
         for (n, mac) in (1..).zip(neighbours) {
             if let Some(mac) = mac {
                 observed.note(&neighbour(n), &value(&mac));

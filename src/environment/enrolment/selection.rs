@@ -172,7 +172,7 @@ mod tests {
 
     fn observed(stations: &[(Label, &[u8])]) -> Observed {
         let mut observed = Observed::default();
-        let serial: Label = "board-serial".try_into().unwrap();
+        let serial: Label = "board".try_into().unwrap();
         observed.note(&serial, &Value::from_slice(b"123").unwrap());
         for (label, mac) in stations {
             observed.note(label, &Value::from_slice(mac).unwrap());
@@ -239,7 +239,7 @@ mod tests {
         let choice = select_factors(&seen, &[]);
         assert_eq!(choice.left_out, left_out);
         let taken: Vec<&str> = choice.chosen.iter().map(|part| &*part.label).collect();
-        assert_eq!(taken, ["board-serial", &built_in]);
+        assert_eq!(taken, ["board", &built_in]);
     }
 
     #[test]

@@ -199,7 +199,7 @@ mod tests {
         let neighbours = home.iter();
         let neighbours =
             neighbours.map(|(label, mac)| (Group::Neighbours, label.as_str(), mac.clone()));
-        let factors = [(Group::Machine, "smbios-uuid", uuid)]
+        let factors = [(Group::Machine, "board", uuid)]
             .into_iter()
             .chain(neighbours);
         let need = Thresholds {

@@ -173,6 +173,10 @@ impl Machine {
         let failed = matches!(failed, Some(LocateError::Vault(VaultError::Device(_))));
         self.read_again = failed.then(|| self.turn.now + READ_AGAIN);
         self.vault = found;
+        // A stick that was plugged in before can open it now.
+        if self.vault.is_ok() && std::mem::take(&mut self.dialogue.has_passed_over) {
+            self.act(Act::ForgetSticks);
+        }
         self.after_locating(then);
     }
 

@@ -83,7 +83,18 @@ impl Machine {
             Command::Passphrase => self.ask_for_passphrase(),
             Command::Code => self.ask_for_code(),
             Command::Change => self.ask_to_change(),
+            Command::Continue => self.continue_without_vault(),
         }
+    }
+
+    /// Where the vault is lost only the running system can make it anew. Whoever
+    /// has the disk could start it so anyway. With a vault the policy decides.
+    fn continue_without_vault(&mut self) {
+        if self.vault.is_ok() {
+            return self.say(Message::PolicyDecides);
+        }
+        self.act(Act::StopAsking);
+        self.start_without_keys();
     }
 
     fn power(&mut self, power: PowerAction) {

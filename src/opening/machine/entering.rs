@@ -28,6 +28,10 @@ impl Machine {
         if news.is_empty() {
             return self.go_on_locked();
         }
+        if self.vault.is_err() {
+            self.dialogue.has_passed_over = true;
+            return self.say(Message::StickWithoutVault);
+        }
         self.act(Act::CountEntries);
         for stick in news {
             let now = self.turn.now;

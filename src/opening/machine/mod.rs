@@ -351,12 +351,7 @@ impl Machine {
         if !progress.to_try || self.prompt.said.is_none() {
             self.open_prompt();
         }
-        // Without the vault this server's sticks cannot be told from others.
-        if self.vault.is_ok() {
-            self.act(Act::LookForSticks);
-        } else {
-            self.go_on_locked();
-        }
+        self.act(Act::LookForSticks);
     }
 
     /// Opens the prompt, or tells the reason where it has changed.
@@ -401,6 +396,10 @@ impl Machine {
         self.act(Act::StopAsking);
         self.note_locked();
         self.note(EventKind::WentOnLocked, Repeat::OncePerBoot);
+        self.start_without_keys();
+    }
+
+    fn start_without_keys(&mut self) {
         self.log(Level::Warn, "the system starts without the keys");
         self.act(Act::Close(Message::WithoutDatabase));
         self.act(Act::End(StageEnd::WithoutKeys));

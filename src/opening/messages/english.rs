@@ -8,7 +8,7 @@ use super::{
 use crate::keys::CODE_GROUPS;
 use crate::opening::menu::{Command, MENU, digit};
 use crate::printable::Printable;
-use crate::vault::{Group, VaultError};
+use crate::vault::{Group, LocateError, VaultError};
 
 impl Display for Reason {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -83,8 +83,17 @@ impl Reason {
     /// What to do next.
     pub fn advice(&self) -> &'static str {
         match self {
+            Self::NoVault(error) if error.is_of_the_disk() => {
+                "Check that the server's disk is connected.\nThe server goes on by itself when the disk is there. Has it died for good? A\nbackup stick makes the vault anew: type continue, log in as root, then run\nstayput init --from-stick DEVICE"
+            }
+            Self::NoVault(LocateError::OtherServer) => {
+                "Put this server's own disk in: the server then goes on by itself."
+            }
+            Self::NoVault(LocateError::Vault(VaultError::Newer)) => {
+                "Nothing is released. Keep the backup sticks safe and get help."
+            }
             Self::NoVault(_) => {
-                "Check that the server's disk is connected.\nThe server goes on by itself when the disk is there."
+                "A backup stick or the recovery code makes it anew, and the data opens again:\ntype continue, log in as root, then run stayput init --from-stick DEVICE,\nor stayput init --from-code"
             }
             Self::Fault(VaultError::Altered | VaultError::Damaged) => {
                 "By itself it opens nothing. Plug in a backup stick: it helps to mend it."
@@ -150,6 +159,7 @@ impl Menu<'_> {
             Command::Reset => !matches!(reason, Reason::WasReset(_) | Reason::NoVault(_)),
             Command::Passphrase | Command::Change => ways_in.passphrase,
             Command::Code => ways_in.code,
+            Command::Continue => matches!(reason, Reason::NoVault(_)),
             _ => true,
         }
     }
@@ -250,6 +260,11 @@ impl Display for Message {
             Self::StickPulled => f.write_str("The stick was pulled out."),
             Self::StickSilent => f.write_str(
                 "The stick does not answer.\nTake it out and plug it in again, or try another one.",
+            ),
+            Self::StickWithoutVault => f.write_str(
+                "There is no vault that this stick could open. Is the vault lost for good? A\n\
+                 backup stick of this server makes it anew: type continue, log in as root, then\n\
+                 run stayput init --from-stick DEVICE",
             ),
             Self::NotWiped(devices) => {
                 for device in devices {
@@ -353,6 +368,10 @@ impl Display for Message {
             }
             Self::Accepted => f.write_str("The key is accepted. The server goes on."),
             Self::WithoutDatabase => f.write_str("The system starts, without the database."),
+            Self::PolicyDecides => f.write_str(
+                "With its vault this server starts so only where its owner has chosen that:\n\
+                 stayput policy --on-failure continue",
+            ),
         }
     }
 }

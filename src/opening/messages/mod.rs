@@ -136,6 +136,8 @@ pub enum Message {
     StickPulled,
     /// It takes too long to be read.
     StickSilent,
+    /// A stick was plugged in, and there is no vault that it could open.
+    StickWithoutVault,
     /// These sticks were to be wiped in a reset.
     NotWiped(Vec<PathBuf>),
     /// The PIN was not typed.
@@ -233,6 +235,8 @@ pub enum Message {
     Accepted,
     /// The system starts without the keys.
     WithoutDatabase,
+    /// It does not, because somebody asks for it.
+    PolicyDecides,
 }
 
 /// Why a passphrase was not changed; the old one is in force.

@@ -3,6 +3,7 @@
 
 use super::initramfs::{self, InitramfsFacts};
 use super::key_servers::{self, KeyServerFacts};
+use super::late_release::LateReleaseFacts;
 use super::mariadb::MariadbFacts;
 use super::sticks::SticksFacts;
 use super::vault::{PlaceResult, VaultFacts};
@@ -14,6 +15,7 @@ use crate::admin::names::SETUP_PLACE;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::own_addresses::{AddressChange, address_changes, current_addresses};
 use crate::admin::problem::{Problem, Result};
+use crate::admin::release_service;
 use crate::admin::systemd;
 use crate::admin::unlock::{Recognition, recognise};
 use crate::environment::{
@@ -24,6 +26,7 @@ use crate::opening::messages::Reason;
 use crate::opening::places::Places;
 use crate::opening::snapshot::Snapshot;
 use crate::sys::clock;
+use crate::theft::OnFailure;
 use crate::vault::locate::{self, LocateError, VaultDisk};
 use crate::vault::{Policy, SlotTable, Vault};
 
@@ -39,6 +42,8 @@ pub struct Facts {
     pub key_servers: Vec<KeyServerFacts>,
     /// `None` where MariaDB gets no keys from here.
     pub mariadb: MariadbFacts,
+    /// What follows a start without the keys.
+    pub late_release: LateReleaseFacts,
     /// A clear copy of the database, and what ends it.
     pub original: std::io::Result<Option<ClearOriginal>>,
     /// Backups that copy the database's files, which are absent while MariaDB is
@@ -72,6 +77,12 @@ pub fn gather() -> Result<Facts> {
         }
         Err(error) => (Err(error), None, None, None, Vec::new()),
     };
+    let goes_on = policy.as_ref().map(|policy| policy.theft.on_failure);
+    let late_release = LateReleaseFacts {
+        goes_on_locked: goes_on == Some(OnFailure::Continue),
+        has_systemd: systemd::installed(),
+        unit_in_place: release_service::UNIT.is_in_place(),
+    };
     let release = policy.and_then(|policy| policy.mariadb);
     let assessment = (release.is_some() || is_enabled())
         .then(|| mariadb::assess_start(release.as_ref(), key.as_ref()));
@@ -81,6 +92,7 @@ pub fn gather() -> Result<Facts> {
         vault,
         key_servers,
         mariadb: assessment,
+        late_release,
         original: mariadb::find_original(),
         backups: match is_enabled() {
             true => cold_backups::of_this_server(),

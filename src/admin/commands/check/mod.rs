@@ -7,6 +7,7 @@ mod check_result;
 mod facts;
 mod initramfs;
 mod key_servers;
+mod late_release;
 mod mariadb;
 mod original;
 mod sticks;
@@ -52,6 +53,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     results.extend(vault::judge(&facts.vault));
     results.extend(key_servers::judge(&facts.key_servers));
     results.extend(mariadb::judge(&facts.mariadb));
+    results.extend(late_release::judge(facts.late_release));
     results.extend(original::judge(&facts.original));
     results.extend(backups::judge(&facts.backups));
     results.extend(sticks::judge(facts.sticks.as_ref(), facts.now));
@@ -94,6 +96,11 @@ mod tests {
             vault: Err(LocateError::NoPartition),
             key_servers: Vec::new(),
             mariadb: None,
+            late_release: late_release::LateReleaseFacts {
+                goes_on_locked: true,
+                has_systemd: true,
+                unit_in_place: false,
+            },
             original: Ok(None),
             backups: vec![ColdBackup {
                 covers: Covers::Data,
@@ -107,7 +114,15 @@ mod tests {
         let names: Vec<&str> = results.iter().map(|found| found.name).collect();
         assert_eq!(
             names,
-            ["initramfs", "hook", "vault", "mariadb", "backups", "sticks"]
+            [
+                "initramfs",
+                "hook",
+                "vault",
+                "mariadb",
+                "late-release",
+                "backups",
+                "sticks"
+            ]
         );
         assert_eq!(worst(&results), Severity::Wrong);
         // Scripts rely on the names.

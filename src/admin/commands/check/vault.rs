@@ -3,6 +3,7 @@
 use super::check_result::{CheckResult, Severity};
 use crate::admin::factor_counts::counts_as_enrolled;
 use crate::admin::own_addresses::AddressChange;
+use crate::admin::problem::Problem;
 use crate::environment::{Margin, Unsuitable};
 use crate::opening::messages::Reason;
 use crate::theft::{OnStrikes, TheftPolicy, TheftState, WayBack};
@@ -55,7 +56,7 @@ pub fn judge(facts: &Result<VaultFacts, LocateError>) -> Vec<CheckResult> {
                 "vault",
                 Severity::Wrong,
                 error.to_string(),
-                "Check that the server's disk is connected; a backup stick holds the key too.",
+                Problem::from(*error).next,
             )];
         }
     };

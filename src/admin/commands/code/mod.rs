@@ -14,7 +14,7 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::keys::{CODE_GROUPS, GROUP_LETTERS, RecoveryCode, random_bytes};
 use crate::sys::clock;
-use crate::vault::{EventKind, KnownCode};
+use crate::vault::{EventKind, Header, KnownCode};
 
 /// Groups that are typed back.
 const TYPED_BACK: usize = 2;
@@ -41,7 +41,7 @@ pub fn run(options: &CodeOptions) -> Result<()> {
     let letters = RecoveryCode::new(unlocked.master_key(), generation).letters(&server_id.0);
     // Before it is seen: whoever has seen it has the key.
     unlocked.log(EventKind::CodeShown)?;
-    show(&letters);
+    show(&letters, unlocked.vault.header());
     ask::line("Write it down now. When you have it on paper, press Enter: ")?;
     // What is typed back is to come from the paper.
     clear_screen();
@@ -80,7 +80,7 @@ pub fn run(options: &CodeOptions) -> Result<()> {
     Ok(())
 }
 
-fn show(letters: &[u8; CODE_GROUPS * GROUP_LETTERS]) {
+fn show(letters: &[u8; CODE_GROUPS * GROUP_LETTERS], header: &Header) {
     let text = str::from_utf8(letters).expect("a code is of letters");
     println!(
         "This is the recovery code. It is the key itself: whoever has it and this server, its \
@@ -89,6 +89,11 @@ fn show(letters: &[u8; CODE_GROUPS * GROUP_LETTERS]) {
     );
     output::print_codes(&qr::drawn(text, stdout().is_terminal()));
     print!("\n{}\n", &*in_groups(text));
+    println!(
+        "Write the server's name and id beside it; they are no secrets. Where its disk is lost, the \
+         code\nneeds them:\n\n  {}\n  {}\n",
+        header.server_name, header.server_id
+    );
     let _ = stdout().flush();
 }
 

@@ -148,7 +148,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     }
     let place = name.try_into().expect("a short name fits");
     unlocked.log(EventKind::Enrolled { place, factors })?;
-    watch_service::start_anew();
+    watch_service::UNIT.start_anew();
     forget_words_for_login();
     println!("This place is enrolled.");
     if rearms {

@@ -1,6 +1,8 @@
-//! `stayput init`: makes the vault and the master key.
+//! `stayput init`: makes the vault and the master key; of a server whose vault is
+//! lost, the vault alone.
 
 mod file;
+mod lost_vault;
 mod partition;
 mod target;
 
@@ -8,18 +10,21 @@ use std::path::{Path, PathBuf};
 
 use crate::admin::ask;
 use crate::admin::durable::write_durably;
+use crate::admin::mariadb::release_for_known_database;
 use crate::admin::names::{self, NameError, SETUP_PLACE};
 use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::Unlocked;
+use crate::admin::watch_service;
 use crate::environment::{enrol, observe_machine, select_parts};
 use crate::keys::MasterKey;
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
-    EventKind, MAX_FACTORS, Policy, ServerId, ServerName, SlotTable, Thresholds, VAULT_CONF, Vault,
-    VaultConf,
+    EventKind, Header, Identity, MAX_FACTORS, Policy, ServerId, ServerName, SlotTable, Thresholds,
+    VAULT_CONF, Vault, VaultConf,
 };
+use lost_vault::{LostVault, Recovered};
 use target::Target;
 
 #[derive(clap::Args, Debug)]
@@ -45,6 +50,30 @@ pub struct InitOptions {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    /// The vault is lost: make it anew with the server's own key, from this backup
+    /// stick (for example /dev/sdb1)
+    #[arg(long, value_name = "DEVICE", conflicts_with_all = ["from_code", "on_strikes"])]
+    from_stick: Option<PathBuf>,
+    /// The vault is lost: make it anew with the server's own key, from the recovery
+    /// code
+    #[arg(long, conflicts_with = "on_strikes")]
+    from_code: bool,
+    /// Of which server the stick or the code is, where /etc/stayput/vault.conf does
+    /// not say so: 32 digits, written beside the code and in the stick's file names
+    #[arg(long, value_name = "ID", value_parser = server_id)]
+    server: Option<ServerId>,
+    /// Read the stick's PIN from standard input
+    #[arg(long, requires = "from_stick")]
+    pin_stdin: bool,
+    /// Read the recovery code from standard input
+    #[arg(long, requires = "from_code")]
+    passphrase_stdin: bool,
+}
+
+fn server_id(text: &str) -> std::result::Result<ServerId, &'static str> {
+    let text = text.trim().to_ascii_lowercase();
+    text.parse()
+        .map_err(|_| "it has 32 digits, 0 to 9 and a to f")
 }
 
 /// Runs `stayput init`.
@@ -52,6 +81,13 @@ pub struct InitOptions {
 /// # Errors
 /// When there is no room for a vault, or there is one already.
 pub fn run(options: &InitOptions) -> Result<()> {
+    match LostVault::named(options)? {
+        Some(lost) => make_again(lost, options),
+        None => make_new(options),
+    }
+}
+
+fn make_new(options: &InitOptions) -> Result<()> {
     let name = server_name(options)?;
     refuse_second_vault(options)?;
     let target = target::select_target(options.disk.as_deref(), options.vault.as_deref())?;
@@ -59,10 +95,21 @@ pub fn run(options: &InitOptions) -> Result<()> {
     let wants_reset = wants_reset(options)?;
     ask::confirm("Make it now?", options.yes)?;
 
-    let server_id = ServerId::random();
-    let place = target.prepare(server_id)?;
-    refuse_vault_there(&place, options)?;
-    make_vault(&place, server_id, name, wants_reset)?;
+    let identity = Identity {
+        server_id: ServerId::random(),
+        server_name: name,
+        generation: 1,
+    };
+    let place = target.prepare(identity.server_id)?;
+    refuse_vault_there(&place, None, options)?;
+    let mut unlocked = make_vault(&place, identity, MasterKey::generate())?;
+    if wants_reset {
+        unlocked.set_policy(Policy {
+            wants_reset,
+            ..Policy::default()
+        })?;
+    }
+    unlocked.log(EventKind::VaultMade)?;
     write_place_file(&place)?;
     println!(
         "The vault is made. Until a place is enrolled, this machine opens it anywhere.\n\
@@ -75,6 +122,61 @@ pub fn run(options: &InitOptions) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Makes the vault of a server anew, whose key a stick or the code has.
+fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
+    lost.must_be_lost()?;
+    let lost_id = lost.server_id;
+    if vault_conf().is_ok_and(|conf| conf.server_id != lost_id) {
+        refuse_second_vault(options)?;
+    }
+    let target = target::select_target(options.disk.as_deref(), options.vault.as_deref())?;
+    let name = options.name.as_deref().map(|name| checked_name(name));
+    let recovered = lost.recover(options, name.transpose()?)?;
+    let mariadb = release_for_known_database(&recovered.key)?;
+    let name = recovered.identity.server_name.clone();
+    println!("The vault of \"{name}\" will be {target}, with the key that it had.");
+    ask::confirm("Make it now?", options.yes)?;
+
+    let place = target.prepare(lost_id)?;
+    refuse_vault_there(&place, Some(lost_id), options)?;
+    let Recovered {
+        identity,
+        key,
+        ways_in,
+        event,
+    } = recovered;
+    let mut unlocked = make_vault(&place, identity, key)?;
+    unlocked.set_sticks(ways_in)?;
+    unlocked.log(EventKind::VaultMade)?;
+    unlocked.log(event)?;
+    let has_database = mariadb.is_some();
+    if let Some(release) = mariadb {
+        unlocked.set_mariadb(release)?;
+    }
+    write_place_file(&place)?;
+    watch_service::UNIT.start_anew();
+    print!("{}", after_recovery(has_database));
+    Ok(())
+}
+
+/// What is there again, and what is not.
+fn after_recovery(has_database: bool) -> String {
+    let database = match has_database {
+        true => "stayput release             the database gets its keys, here and now",
+        false => "stayput mariadb enable      once its disk is mounted where it was",
+    };
+    format!(
+        "The vault is made, with the key that this server had. Places, people, the list of other \
+         sticks\nand the policy were in the lost one. Until a place is enrolled, this machine opens \
+         it anywhere.\nNext, in this order:\n  {database}\n  \
+         stayput enroll              this machine and what stands around it\n  \
+         stayput passphrase add NAME each person who had a passphrase\n  \
+         stayput stick verify DEVICE each other stick: it opens as before, and is listed again\n  \
+         stayput policy              what follows a theft: it is as in a new vault\n  \
+         stayput install             the next boot looks for the vault where it is now\n"
+    )
 }
 
 /// Asks whether the owner wants the key destroyed when the limit of strikes is
@@ -96,14 +198,20 @@ fn wants_reset(options: &InitOptions) -> Result<bool> {
 }
 
 fn server_name(options: &InitOptions) -> Result<ServerName> {
-    let host = || {
-        nix::unistd::gethostname()
-            .ok()
-            .and_then(|name| name.into_string().ok())
-            .unwrap_or_else(|| "server".into())
-    };
-    let name = options.name.clone().unwrap_or_else(host);
-    names::name(&name).map_err(|error| {
+    match &options.name {
+        Some(name) => checked_name(name),
+        None => host_name(),
+    }
+}
+
+fn host_name() -> Result<ServerName> {
+    let name = nix::unistd::gethostname();
+    let name = name.ok().and_then(|name| name.into_string().ok());
+    checked_name(name.as_deref().unwrap_or("server"))
+}
+
+fn checked_name(name: &str) -> Result<ServerName> {
+    names::name(name).map_err(|error| {
         let (what, next) = match error {
             NameError::NotReadable => ("This is no name for a server.".into(), "a plain name"),
             NameError::TooLong(most) => (
@@ -131,19 +239,29 @@ fn refuse_second_vault(options: &InitOptions) -> Result<()> {
     )
 }
 
-/// A partition that was found may hold a vault that no file here names.
-fn refuse_vault_there(place: &VaultConf, options: &InitOptions) -> Result<()> {
-    let disk = open_disk(place)?;
-    match Vault::open_unrepaired(disk) {
-        Ok(vault)
-            if vault_conf().is_ok_and(|known| known.server_id == vault.header().server_id) =>
-        {
-            // The owner has agreed already.
-            Ok(())
-        }
-        Ok(vault) => may_overwrite(Some(&vault.header().server_name), options),
-        Err(_) => Ok(()),
+/// A partition that was found may hold a vault that no file here names. One of the
+/// server whose vault is said to be `lost` is never overwritten.
+fn refuse_vault_there(
+    place: &VaultConf,
+    lost: Option<ServerId>,
+    options: &InitOptions,
+) -> Result<()> {
+    let Ok(vault) = Vault::open_unrepaired(open_disk(place)?) else {
+        return Ok(());
+    };
+    let Header {
+        server_id,
+        server_name,
+        ..
+    } = vault.header();
+    if lost == Some(*server_id) {
+        return Err(lost_vault::is_readable("in this place"));
     }
+    // The owner has agreed already.
+    if lost.is_none() && vault_conf().is_ok_and(|known| known.server_id == *server_id) {
+        return Ok(());
+    }
+    may_overwrite(Some(server_name), options)
 }
 
 fn may_overwrite(name: Option<&ServerName>, options: &InitOptions) -> Result<()> {
@@ -182,13 +300,7 @@ fn open_disk(place: &VaultConf) -> Result<locate::VaultDisk> {
 
 /// Makes the vault with its first slot, which this machine opens anywhere.
 /// `enroll` replaces that slot by a place.
-fn make_vault(
-    place: &VaultConf,
-    server_id: ServerId,
-    name: ServerName,
-    wants_reset: bool,
-) -> Result<()> {
-    let key = MasterKey::generate();
+fn make_vault(place: &VaultConf, identity: Identity, key: MasterKey) -> Result<Unlocked> {
     let observed = observe_machine();
     let chosen = select_parts(&observed, MAX_FACTORS).chosen;
     let need = Thresholds {
@@ -203,13 +315,7 @@ fn make_vault(
         )
     };
     // The slot needs the header's identity, and the vault needs the slot.
-    let vault = Vault::create(
-        open_disk(place)?,
-        server_id,
-        name,
-        &key,
-        &SlotTable::default(),
-    )?;
+    let vault = Vault::create_as(open_disk(place)?, identity, &key, &SlotTable::default())?;
     let setup = SETUP_PLACE.try_into().expect("a short name fits");
     let slot = enrol(vault.header(), &key, 0, setup, &chosen, need, |_, _| ()).map_err(failed)?;
     let mut slots = SlotTable {
@@ -219,13 +325,7 @@ fn make_vault(
     slots.environments.extend([Box::new(slot)]);
     let mut vault = Unlocked::new(vault, key)?;
     vault.replace_slots(&slots)?;
-    if wants_reset {
-        vault.set_policy(Policy {
-            wants_reset,
-            ..Policy::default()
-        })?;
-    }
-    vault.log(EventKind::VaultMade)
+    Ok(vault)
 }
 
 fn write_place_file(place: &VaultConf) -> Result<()> {

@@ -115,7 +115,7 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
         key_release::apply_keep(unlocked.master_key(), &unlocked.proven.policy)?;
     }
     if after.theft.watch != before.theft.watch {
-        watch_service::start_anew();
+        watch_service::UNIT.start_anew();
     }
     if json {
         println!("{:#}", as_json(&after));

@@ -152,12 +152,11 @@ fn tell(alarm: Alarm, answer: AlarmResponse) {
     let done = match answer {
         AlarmResponse::Tell => "Nothing was stopped.",
         AlarmResponse::Lock | AlarmResponse::LockOnly => {
-            "The database is stopped. At home, or with a stick: stayput release, then \
-             systemctl start mariadb"
+            "The database is stopped. At home, or with a stick: stayput release"
         }
         AlarmResponse::Reset => {
             "The database is stopped and its key destroyed. With a stick: \
-             stayput release --stick /dev/sdX1, then systemctl start mariadb"
+             stayput release --stick /dev/sdX1"
         }
     };
     let text = format!("stayput: has this server been carried away? I see that {alarm}. {done}");

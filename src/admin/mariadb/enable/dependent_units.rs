@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::admin::mariadb::copying::ROOM;
 use crate::admin::program;
-use crate::admin::systemd::{SYSTEMCTL, systemctl};
+use crate::admin::systemd::{SYSTEMCTL, show, systemctl};
 
 use super::say;
 
@@ -61,13 +61,13 @@ fn sockets() -> Vec<String> {
 }
 
 fn stopped_with(unit: &str) -> Vec<String> {
-    let mut show = Command::new(SYSTEMCTL);
-    show.args(["show", "--value"]);
-    show.args(
-        ["RequiredBy", "BoundBy", "ConsistsOf", "RequisiteOf"].map(|name| format!("-p{name}")),
+    let text = show(
+        unit,
+        &["RequiredBy", "BoundBy", "ConsistsOf", "RequisiteOf"],
     );
-    let text = program::run(show.args(["--", unit]), "").unwrap_or_default();
-    text.split_whitespace().map(str::to_owned).collect()
+    let values = text.lines().filter_map(|line| line.split_once('='));
+    let units = values.flat_map(|(_, units)| units.split_whitespace());
+    units.map(str::to_owned).collect()
 }
 
 fn is_active(unit: &str) -> bool {

@@ -15,7 +15,7 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd::{reload, systemctl};
 use crate::release::notice::{self, Topic};
 use crate::sys::clock;
-use crate::vault::EventKind;
+use crate::vault::{EventKind, LoggedEvent};
 
 use super::lost_journal::recover;
 use super::proofs::{self, MayDestroy};
@@ -251,10 +251,15 @@ fn due(journal: &Journal) -> std::result::Result<(), String> {
     let vault = open_vault_read_only().map_err(|problem| problem.what)?;
     let events = vault.events().map_err(|error| error.to_string())?;
     let this_boot = clock::boot_id();
-    let released = events.iter().any(|event| {
-        event.boot_id == this_boot && matches!(event.kind, EventKind::Released { .. })
-    });
-    if released {
+    let this_boot = |event: &&LoggedEvent| event.boot_id == this_boot;
+    let has = |is: fn(&EventKind) -> bool| {
+        let mut kinds = events.iter().filter(this_boot).map(|event| &event.kind);
+        kinds.any(is)
+    };
+    let released = has(|kind| matches!(kind, EventKind::Released { .. }));
+    // Then it was the running system that has released them.
+    let went_on = has(|kind| matches!(kind, EventKind::WentOnLocked));
+    if released && !went_on {
         return Ok(());
     }
     Err("this boot did not come by its keys in the initramfs".into())

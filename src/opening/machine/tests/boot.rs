@@ -218,9 +218,10 @@ impl<'a> Boot<'a> {
     }
 
     fn fault(&self) -> Result<(), LocateError> {
-        match self.clinic.is_broken {
-            true => Err(VaultError::Device(libc::EIO).into()),
-            false => Ok(()),
+        match (self.clinic.is_broken, self.clinic.is_lost) {
+            (true, _) => Err(VaultError::Device(libc::EIO).into()),
+            (false, true) => Err(VaultError::NotAVault.into()),
+            (false, false) => Ok(()),
         }
     }
 

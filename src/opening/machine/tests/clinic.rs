@@ -44,6 +44,8 @@ pub struct Clinic {
     pub machine: Vec<(Label, Value)>,
     /// Whether the disk fails.
     pub is_broken: bool,
+    /// Whether the disk was read, and no vault is on it any more.
+    pub is_lost: bool,
     pub boots: u8,
     _cheap: CheapFactors,
 }
@@ -104,6 +106,7 @@ impl Clinic {
             stick,
             machine: machine.collect(),
             is_broken: false,
+            is_lost: false,
             boots: 0,
             _cheap: cheap,
         }

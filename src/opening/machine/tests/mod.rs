@@ -6,6 +6,7 @@ mod boot;
 mod clinic;
 mod hanging;
 mod key_servers;
+mod lost_vault;
 mod people;
 mod random;
 mod repairs;

@@ -212,3 +212,46 @@ fn a_flush_that_fails_destroys_nothing_for_certain() {
     assert!(vault.replace_slots(&key, &table(2)).is_err());
     assert!(vault.arm(&key).is_err());
 }
+
+/// Somebody's new slots came after the reset, and the power went before that was
+/// found.
+#[test]
+fn slots_written_beside_a_reset_are_gone_at_the_next_look() {
+    let (key, disk, _) = after_a_reset();
+    let mut vault = Vault::open(disk).unwrap();
+    let area = vault.header.pepper.area().other();
+    let pepper = Secret32::random();
+    vault.write_area(&key, area, &pepper, &table(7)).unwrap();
+    let mut header = vault.header.clone();
+    header.pepper = header::PepperInUse::new(area, pepper::digest(&pepper), true);
+    vault.write_header(header).unwrap();
+    let vault = Vault::open(vault.device.fresh()).unwrap();
+    let in_use = vault.header.pepper;
+    let left = pepper::read(&vault.device, in_use.area(), &in_use.digest);
+    assert!(left.is_err(), "slots open for who has the disk");
+    assert_eq!(vault.state(), Ok(DONE));
+    vault.prove(&key).expect("a stick opens");
+}
+
+#[test]
+fn a_vault_of_a_newer_version_is_neither_opened_nor_reset() {
+    for region in [layout::HEADER, layout::STATE, layout::LOG_NEWEST] {
+        for copy in [0, layout::HALF] {
+            let (_, mut disk) = made();
+            let mut block = [0; BLOCK_SIZE];
+            disk.read_block(region.start + copy, &mut block).unwrap();
+            record::set_version(&mut block, FORMAT_VERSION + 1);
+            disk.write_block(region.start + copy, &block).unwrap();
+            let before = disk.bytes.clone();
+            let target = ResetTarget::of(disk.fresh());
+            assert_eq!(target.err(), Some(VaultError::Newer));
+            let opened = Vault::open(disk).map(|vault| {
+                assert!(vault.device.bytes == before, "it was written to");
+                let log = vault.events().map(drop);
+                vault.state().map(drop).and(log)
+            });
+            let newer = opened.and_then(|read| read);
+            assert_eq!(newer.err(), Some(VaultError::Newer), "copy {copy}");
+        }
+    }
+}

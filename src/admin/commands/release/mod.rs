@@ -1,18 +1,28 @@
 //! `stayput release`: puts the keys into memory, as a boot does, or removes them.
 
+mod wait;
+
 use crate::admin::key_release::release_keys;
 use crate::admin::mariadb_service::is_starting;
 use crate::admin::problem::{Problem, Result};
+use crate::admin::skipped_units;
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::admin::watch_service;
-use crate::release;
+use crate::release::{self, without_keys};
 use crate::vault::EventKind;
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct ReleaseOptions {
     /// Remove them again; a MariaDB that runs goes on
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_start")]
     take_back: bool,
+    /// Do not start MariaDB, nor what needs it and was not started without it
+    #[arg(long)]
+    no_start: bool,
+    /// Wait for the place: look for it again and again, then release and start
+    /// (stayput-release.service runs it)
+    #[arg(long, conflicts_with_all = ["take_back", "no_start", "stick", "passphrase", "code"])]
+    wait: bool,
     #[command(flatten)]
     unlock: UnlockOptions,
 }
@@ -25,19 +35,28 @@ pub fn run(options: &ReleaseOptions) -> Result<()> {
     if options.take_back {
         return remove_keys();
     }
+    if options.wait {
+        return wait::run();
+    }
     let mut unlocked = unlock(&options.unlock)?;
+    let started_without = without_keys::is_there();
     release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
-    if unlocked.proven.policy.mariadb.is_some() {
-        println!("The keys are in memory; MariaDB can be started.");
+    let has_database = unlocked.proven.policy.mariadb.is_some();
+    if has_database {
+        println!("The keys are in memory.");
     } else {
         println!("Nothing is released on this server yet. Next: stayput mariadb enable");
     }
     unlocked.log(EventKind::ReleasedByHand)?;
     // With a stick the server may have been opened in another place than before.
-    if options.unlock.stick.is_some() {
-        watch_service::start_anew();
+    if options.unlock.stick.is_some() || started_without {
+        watch_service::UNIT.start_anew();
     }
-    Ok(())
+    drop(unlocked);
+    match has_database && !options.no_start {
+        true => skipped_units::start_database(),
+        false => Ok(()),
+    }
 }
 
 fn remove_keys() -> Result<()> {

@@ -1,0 +1,312 @@
+//! A server whose vault is lost, with its disk or on it: `--from-stick` and
+//! `--from-code` make it anew with the server's own id and key, so that the data
+//! opens again. Nothing is written before the key is known to be right.
+
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::InitOptions;
+use crate::admin::ask;
+use crate::admin::open_vault::vault_conf;
+use crate::admin::problem::{Exit, Problem, Result};
+use crate::keys::{CodeError, MasterKey, RecoveryCode};
+use crate::opening::entries::WrongEntries;
+use crate::stick::{StickError, StickFile, StickInfo, read_all_servers};
+use crate::sys::clock;
+use crate::vault::locate::{self, LocateError};
+use crate::vault::partitions::{FoundPartition, partitions};
+use crate::vault::{
+    EventKind, Identity, KnownCode, ServerId, ServerName, StickList, VaultConf, VaultError,
+};
+
+/// How often the PIN or the code may be typed. Whoever has the stick can guess at
+/// a copy of it as well, and faster.
+const TRIES: u32 = 3;
+
+/// What is left of the vault: whose it was, and what will give the key.
+pub struct LostVault {
+    pub server_id: ServerId,
+    source: Source,
+}
+
+enum Source {
+    Stick(Box<StickFile>),
+    Code,
+}
+
+/// What the stick or the code has given.
+pub struct Recovered {
+    pub identity: Identity,
+    pub key: MasterKey,
+    /// The way in that is known to open the server.
+    pub ways_in: StickList,
+    /// What the new vault's log begins with.
+    pub event: EventKind,
+}
+
+impl LostVault {
+    /// Finds out which server the stick or the code is to be of; `None` where a
+    /// new server is made.
+    ///
+    /// # Errors
+    /// When that is not clear, or the stick has no key.
+    pub fn named(options: &InitOptions) -> Result<Option<Self>> {
+        let here = vault_conf().ok().map(|conf| conf.server_id);
+        let named = options.server.or(here);
+        if let Some(device) = &options.from_stick {
+            let file = file_of(device, named)?;
+            return Ok(Some(Self {
+                server_id: file.info.server_id,
+                source: Source::Stick(Box::new(file)),
+            }));
+        }
+        if !options.from_code {
+            return Ok(None);
+        }
+        let server_id = named.ok_or_else(|| {
+            Problem::new(
+                Exit::Usage,
+                "The code does not tell of which server it is, and nothing here does.",
+                "Name the server's id: --server ID. It is written beside the code; it is also the \
+                 name of the key file on each of its sticks (stayput/ID.key).",
+            )
+        })?;
+        Ok(Some(Self {
+            server_id,
+            source: Source::Code,
+        }))
+    }
+
+    /// Refuses where the vault can still be read: what is in it is worth more than
+    /// an empty one.
+    ///
+    /// # Errors
+    /// That it is there, and how it is used.
+    pub fn must_be_lost(&self) -> Result<()> {
+        if let Ok(conf) = vault_conf()
+            && conf.server_id == self.server_id
+        {
+            match locate::open_read_only(&conf) {
+                Ok(_) => return Err(is_readable("in its place")),
+                Err(error) if !counts_as_lost(error) => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        let others = partitions().filter(FoundPartition::has_vaults_name);
+        for partition in others {
+            let conf = VaultConf {
+                server_id: self.server_id,
+                partition: partition.id.clone(),
+                file: None,
+            };
+            if locate::open_read_only(&conf).is_ok() {
+                return Err(is_elsewhere(&partition.device, &conf));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the PIN or the code.
+    ///
+    /// # Errors
+    /// [`Exit::Locked`] when it is wrong.
+    pub fn recover(self, options: &InitOptions, name: Option<ServerName>) -> Result<Recovered> {
+        match self.source {
+            Source::Stick(file) => {
+                let key = key_of_stick(&file, options.pin_stdin)?;
+                Ok(from_stick(&file.info, key, name, clock::now()))
+            }
+            Source::Code => {
+                let code = typed_code(&self.server_id, options.passphrase_stdin)?;
+                let name = name.map_or_else(super::host_name, Ok)?;
+                Ok(from_code(code, self.server_id, name, clock::now()))
+            }
+        }
+    }
+}
+
+/// The refusal where the vault is not lost.
+pub fn is_readable(place: &str) -> Problem {
+    Problem::refused(
+        format!("The vault of this server is {place}, and can be read. Nothing was changed."),
+        "The stick and the code open it as it is: stayput release --stick DEVICE, or --code. If \
+         it has no place any more: stayput enroll",
+    )
+}
+
+fn is_elsewhere(device: &Path, conf: &VaultConf) -> Problem {
+    Problem::refused(
+        format!(
+            "The vault of this server is on {}, and can be read. Nothing was changed.",
+            device.display()
+        ),
+        format!(
+            "To use it, write these two lines to /etc/stayput/vault.conf, then run stayput \
+             install:\n  server={}\n  partition={}",
+            conf.server_id, conf.partition
+        ),
+    )
+}
+
+/// Whether a vault that cannot be read so may be made anew. One of a newer version
+/// is whole, and one that may not be opened may be.
+fn counts_as_lost(error: LocateError) -> bool {
+    !matches!(
+        error,
+        LocateError::Vault(VaultError::Newer) | LocateError::Open(libc::EACCES | libc::EPERM)
+    )
+}
+
+/// The file of this server on the stick, or of the only one that has one there.
+fn file_of(device: &Path, named: Option<ServerId>) -> Result<StickFile> {
+    let files = read_all_servers(device).map_err(|error| no_key(device, error))?;
+    choose(files, named).map_err(|files| match named {
+        Some(_) => no_key(device, StickError::OtherServer),
+        None => several(&files),
+    })
+}
+
+/// Gives the files back where none can be chosen.
+fn choose(
+    mut files: Vec<StickFile>,
+    named: Option<ServerId>,
+) -> std::result::Result<StickFile, Vec<StickFile>> {
+    let at = match named {
+        Some(id) => files.iter().position(|file| file.info.server_id == id),
+        None => (files.len() == 1).then_some(0),
+    };
+    match at {
+        Some(at) => Ok(files.swap_remove(at)),
+        None => Err(files),
+    }
+}
+
+fn no_key(device: &Path, error: StickError) -> Problem {
+    Problem::new(
+        Exit::Locked,
+        format!("{}: {error}", device.display()),
+        "Nothing was changed. Name a backup stick of the server whose vault is lost; `lsblk` shows \
+         the names of what is plugged in.",
+    )
+}
+
+fn several(files: &[StickFile]) -> Problem {
+    let names = files
+        .iter()
+        .map(|file| format!("\n  {}  {}", file.info.server_id, file.info.server_name));
+    Problem::new(
+        Exit::Usage,
+        "This stick has keys of several servers.",
+        format!("Name one of them: --server ID{}", names.collect::<String>()),
+    )
+}
+
+fn key_of_stick(file: &StickFile, from_stdin: bool) -> Result<MasterKey> {
+    let label = &file.info.label;
+    in_tries(from_stdin, sleep, || {
+        let pin = match file.info.has_pin() {
+            true => ask::pin(&format!("PIN of stick \"{label}\": "), from_stdin)?,
+            false => ask::Pin::default(),
+        };
+        Ok(match file.key(&pin) {
+            Ok(key) => Entry::Right(key),
+            Err(StickError::WrongPin) => Entry::Wrong(StickError::WrongPin.to_string()),
+            Err(error) => return Err(locked(error.to_string())),
+        })
+    })
+}
+
+fn typed_code(server_id: &ServerId, from_stdin: bool) -> Result<RecoveryCode> {
+    in_tries(from_stdin, sleep, || {
+        let typed = ask::code("Recovery code: ", from_stdin)?;
+        Ok(match RecoveryCode::parse(&typed, &server_id.0) {
+            Ok(code) => Entry::Right(code),
+            Err(error @ CodeError::Newer) => return Err(locked(error.to_string())),
+            Err(error) => Entry::Wrong(error.to_string()),
+        })
+    })
+}
+
+enum Entry<T> {
+    Right(T),
+    /// What is wrong with it.
+    Wrong(String),
+}
+
+/// Asks again after a wrong entry, with the pauses of the prompt. What comes from
+/// standard input is asked for once.
+fn in_tries<T>(
+    once: bool,
+    mut wait: impl FnMut(Duration),
+    mut enter: impl FnMut() -> Result<Entry<T>>,
+) -> Result<T> {
+    let mut wrong = WrongEntries::default();
+    for left in (0..TRIES).rev() {
+        match enter()? {
+            Entry::Right(value) => return Ok(value),
+            Entry::Wrong(why) if once || left == 0 => return Err(locked(why)),
+            Entry::Wrong(why) => {
+                let pause = wrong.add(clock::since_boot());
+                println!("{why} Try again in {pause} s.");
+                wait(Duration::from_secs(pause));
+            }
+        }
+    }
+    unreachable!("the last try returns")
+}
+
+fn locked(what: String) -> Problem {
+    Problem::new(
+        Exit::Locked,
+        what,
+        "Nothing was changed. Run the command again, or use another stick or the code.",
+    )
+}
+
+/// By what the stick says of its server; `name` is what the owner calls it now.
+fn from_stick(info: &StickInfo, key: MasterKey, name: Option<ServerName>, now: u64) -> Recovered {
+    let known = info.known(now);
+    Recovered {
+        identity: Identity {
+            server_id: info.server_id,
+            server_name: name.unwrap_or_else(|| info.server_name.clone()),
+            generation: info.generation,
+        },
+        key,
+        event: EventKind::StickVerified {
+            stick: known.label.clone(),
+        },
+        ways_in: StickList {
+            sticks: [known].into_iter().collect(),
+            code: None,
+        },
+    }
+}
+
+/// The code has no more of the generation than its lowest four bits; a stick of a
+/// higher one opens the vault all the same, because its key is the same.
+fn from_code(code: RecoveryCode, server_id: ServerId, name: ServerName, now: u64) -> Recovered {
+    let generation = code.lowest_generation();
+    Recovered {
+        identity: Identity {
+            server_id,
+            server_name: name,
+            generation,
+        },
+        key: code.key,
+        event: EventKind::CodeVerified,
+        ways_in: StickList {
+            code: Some(KnownCode {
+                generation,
+                verified: now,
+                kept: None,
+            }),
+            ..StickList::default()
+        },
+    }
+}
+
+#[cfg(test)]
+#[path = "lost_vault_tests.rs"]
+mod tests;
