@@ -6,6 +6,7 @@ use crate::environment::{
     Advertisement, Arrangements, Observed, ReplyReader, parse_advertisement, parse_arp_reply,
     parse_arp_sender, parse_server_answer,
 };
+use crate::filesystem::{Format, has_unreplayed_journal};
 use crate::keys::{MasterKey, RecoveryCode, Secret32, TypedCode};
 use crate::opening::Situation;
 use crate::opening::places::Places;
@@ -92,6 +93,11 @@ pub fn stick_answer(bytes: &[u8]) {
     let length = bytes.len().min(ANSWER_BYTES);
     whole[..length].copy_from_slice(&bytes[..length]);
     let _ = decode(&whole);
+}
+
+/// Recognises what a volume that begins with these bytes is formatted as.
+pub fn volume_format(bytes: &[u8]) {
+    let _ = (Format::of(bytes), has_unreplayed_journal(bytes));
 }
 
 /// Parses vault.conf.

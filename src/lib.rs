@@ -17,6 +17,7 @@
 pub mod admin;
 pub mod boot;
 pub mod environment;
+pub mod filesystem;
 #[cfg(test)]
 mod fixed_image_tests;
 #[cfg(feature = "fuzzing")]

@@ -20,7 +20,7 @@ const SRC: House = House {
     floors: &[
         &["printable"],
         &["sys"],
-        &["keys"],
+        &["filesystem", "keys"],
         &["theft"],
         &["vault"],
         &["environment", "release", "stick"],

@@ -7,7 +7,7 @@
 use std::process::{Child, Command};
 use std::sync::Mutex;
 
-use crate::dhcp_client::DhcpClient;
+use crate::dhcp_client::{DhcpClient, DhcpServer};
 use crate::failure::run;
 use crate::scratch::next_number;
 use crate::trunk::Trunk;
@@ -44,8 +44,9 @@ pub struct Place {
     /// IP and the name of the veth that answers for it.
     devices: Mutex<Vec<(String, String)>>,
     greeters: Mutex<Vec<Child>>,
-    /// Stations that a real DHCP client looks after.
+    /// Stations that a real DHCP client looks after, and what leases to them.
     clients: Mutex<Vec<DhcpClient>>,
+    dhcp_servers: Mutex<Vec<DhcpServer>>,
     /// The machine's cable leads to a switch's port that carries a VLAN.
     trunk: Option<Trunk>,
 }
@@ -91,6 +92,7 @@ impl Place {
             devices: Mutex::new(Vec::new()),
             greeters: Mutex::new(Vec::new()),
             clients: Mutex::new(Vec::new()),
+            dhcp_servers: Mutex::new(Vec::new()),
             trunk: None,
         };
         // All neighbours share this kernel: each may answer only for the
@@ -184,7 +186,16 @@ impl Place {
     /// Switches a station on whose address a real dhcpcd looks after: a fixed one.
     /// It takes some seconds until it has it.
     pub fn add_dhcp_client(&self, neighbour: &Neighbour) -> Result {
-        let client = DhcpClient::start(&self.namespace, neighbour)?;
+        let client = DhcpClient::with_fixed_address(&self.namespace, neighbour)?;
+        self.clients.lock().unwrap().push(client);
+        Ok(())
+    }
+
+    /// The same, and the address is leased by a DHCP server that comes with it.
+    pub fn add_leasing_dhcp_client(&self, neighbour: &Neighbour) -> Result {
+        let server = DhcpServer::start(&self.namespace, neighbour)?;
+        self.dhcp_servers.lock().unwrap().push(server);
+        let client = DhcpClient::with_lease(&self.namespace, neighbour)?;
         self.clients.lock().unwrap().push(client);
         Ok(())
     }
@@ -220,6 +231,7 @@ impl Drop for Place {
             let _ = greeter.wait();
         }
         self.clients.get_mut().unwrap().clear();
+        self.dhcp_servers.get_mut().unwrap().clear();
         let _ = run("ip", &["netns", "del", &self.namespace]);
     }
 }

@@ -1,5 +1,6 @@
 //! Images of USB sticks, made without mounting anything.
 
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::failure::run;
@@ -8,6 +9,9 @@ use crate::{Failure, Result, Scratch};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filesystem {
     Vfat,
+    /// Nothing is put on it here, and nothing is read: no tool does that without
+    /// mounting it.
+    Exfat,
     Ext4,
 }
 
@@ -38,6 +42,14 @@ impl Stick {
     /// device, with that file in its list of orphans and a journal to replay.
     pub fn with_orphan() -> Result<Self> {
         let stick = Self::whole_disk(Filesystem::Ext4)?;
+        stick.leave_orphan()?;
+        Ok(stick)
+    }
+
+    /// Makes its ext4 look as if it was pulled out while a file on it was open and
+    /// deleted: see [`Stick::with_orphan`].
+    pub fn leave_orphan(&self) -> Result {
+        let stick = self;
         stick.write("temporary", &[7; 300_000])?;
         let about = stick.debugfs("stat temporary", false)?;
         let inode = about.split_whitespace().nth(1);
@@ -50,6 +62,40 @@ impl Stick {
         ] {
             stick.debugfs(request, true)?;
         }
+        Ok(())
+    }
+
+    /// Puts the top directory of its ext4 back as it was in an earlier copy: what
+    /// the journal has not brought to its place yet when the power goes.
+    pub fn lose_top_directory_since(&self, earlier: &Self) -> Result {
+        let number = |text: &str| {
+            let digits = text.split_whitespace().next_back();
+            let number = digits.and_then(|digits| digits.parse::<u64>().ok());
+            number.ok_or_else(|| Failure::new(format!("no number: {text}")))
+        };
+        let about = self.debugfs("stats", false)?;
+        let size = about.lines().find(|line| line.starts_with("Block size:"));
+        let size = number(size.unwrap_or_default())?;
+        let at = self.offset + size * number(&self.debugfs("blocks <2>", false)?)?;
+        let mut block = vec![0; size as usize];
+        std::fs::File::open(&earlier.image)?.read_exact_at(&mut block, at)?;
+        let image = std::fs::OpenOptions::new().write(true).open(&self.image)?;
+        Ok(image.write_all_at(&block, at)?)
+    }
+
+    /// Nothing but zeros.
+    pub fn empty() -> Result<Self> {
+        Self::blank()
+    }
+
+    /// As Windows formats what stays in its own world.
+    pub fn ntfs() -> Result<Self> {
+        let stick = Self::blank()?;
+        let mut sector = vec![0; 512];
+        sector[..11].copy_from_slice(b"\xeb\x52\x90NTFS    ");
+        sector[510..].copy_from_slice(b"\x55\xaa");
+        std::fs::write(&stick.image, sector)?;
+        run("truncate", &["-s", &format!("{SIZE_MIB}M"), &stick.path()])?;
         Ok(stick)
     }
 
@@ -111,7 +157,7 @@ impl Stick {
         let path = stick.path();
         if offset != 0 {
             let kind = match filesystem {
-                Filesystem::Vfat => "--typecode=1:0700",
+                Filesystem::Vfat | Filesystem::Exfat => "--typecode=1:0700",
                 Filesystem::Ext4 => "--typecode=1:8300",
             };
             run("sgdisk", &["--clear", "--new=1:2048:0", kind, &path])?;
@@ -129,6 +175,25 @@ impl Stick {
                 let mut args = vec!["--offset", &sector, "-n", "STICK", "-I", &path];
                 args.extend(blocks);
                 run("mkfs.vfat", &args)?;
+            }
+            Filesystem::Exfat => {
+                // It knows no offset.
+                let volume = stick.image.with_extension("volume");
+                std::fs::File::create(&volume)?.set_len(SIZE_MIB * 1024 * 1024 - 2 * offset)?;
+                let volume = volume.display().to_string();
+                run("mkfs.exfat", &["-L", "STICK", &volume])?;
+                let (from, to) = (format!("if={volume}"), format!("of={path}"));
+                let at = format!("seek={offset}");
+                let copy = [
+                    &from,
+                    &to,
+                    "bs=1M",
+                    &at,
+                    "oflag=seek_bytes",
+                    "conv=notrunc,sparse",
+                ];
+                run("dd", &copy)?;
+                std::fs::remove_file(&volume)?;
             }
             Filesystem::Ext4 => {
                 let at = format!("offset={offset}");
@@ -164,6 +229,7 @@ impl Stick {
                 }
                 self.mtool("mcopy", &["-o", &source, &format!("::{path}")])?;
             }
+            Filesystem::Exfat => return Err(Self::closed()),
             Filesystem::Ext4 => {
                 if let Some(directory) = directory {
                     self.debugfs(&format!("mkdir {directory}"), true)?;
@@ -179,6 +245,7 @@ impl Stick {
     pub fn list(&self, directory: &str) -> Result<Vec<String>> {
         let text = match self.known_filesystem()? {
             Filesystem::Vfat => self.mtool("mdir", &["-b", &format!("::{directory}")])?,
+            Filesystem::Exfat => return Err(Self::closed()),
             Filesystem::Ext4 => self.debugfs(&format!("ls -p {directory}"), false)?,
         };
         let names = text.lines().filter_map(|line| {
@@ -198,6 +265,7 @@ impl Stick {
         let name = target.display().to_string();
         match self.known_filesystem()? {
             Filesystem::Vfat => self.mtool("mcopy", &[&format!("::{path}"), &name])?,
+            Filesystem::Exfat => return Err(Self::closed()),
             Filesystem::Ext4 => self.debugfs(&format!("dump {path} {name}"), false)?,
         };
         Ok(std::fs::read(&target)?)
@@ -206,6 +274,10 @@ impl Stick {
     fn known_filesystem(&self) -> Result<Filesystem> {
         self.filesystem
             .ok_or_else(|| Failure::new("this stick has no filesystem"))
+    }
+
+    fn closed() -> Failure {
+        Failure::new("only a guest reads and writes exFAT")
     }
 
     fn path(&self) -> String {

@@ -67,6 +67,7 @@ impl From<LocateError> for Problem {
     fn from(error: LocateError) -> Self {
         let next = match error {
             LocateError::Open(libc::EACCES | libc::EPERM) => "Run the command as root.",
+            LocateError::NoDriver(_) => COMPLETE_KERNEL,
             LocateError::Vault(VaultError::Newer) => "Install that version of stayput.",
             LocateError::Vault(VaultError::Older) => MADE_ANEW,
             error if error.is_of_the_disk() => {
@@ -80,6 +81,9 @@ impl From<LocateError> for Problem {
         Self::failed(error.to_string(), next)
     }
 }
+
+/// What to do where the kernel has no driver.
+pub const COMPLETE_KERNEL: &str = "Install the complete kernel package (linux-image-amd64).";
 
 const MADE_ANEW: &str = "Make it anew, with the key of a backup stick: stayput init --from-stick \
                          DEVICE, or --from-code.";

@@ -1,5 +1,6 @@
 //! Runs other programs of the system and passes on what they say when they fail.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::admin::problem::{Problem, Result};
@@ -32,6 +33,14 @@ pub fn run(command: &mut Command, next: &str) -> Result<String> {
     ))
 }
 
+/// Where a program of the system is. Those for root are found too when the search
+/// path lacks them, as behind `su`.
+pub fn find(name: &str) -> Option<PathBuf> {
+    let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].into_iter();
+    let mut paths = folders.map(|folder| Path::new(folder).join(name));
+    paths.find(|path| path.exists())
+}
+
 fn as_typed(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
@@ -58,5 +67,11 @@ mod tests {
         assert!(missing.what.contains("No such file"), "{missing}");
         let said = run(Command::new("sh").args(["-c", "echo yes"]), "").unwrap();
         assert_eq!(said, "yes\n");
+    }
+
+    #[test]
+    fn a_program_is_found_or_it_is_not() {
+        assert!(find("sh").is_some_and(|path| path.ends_with("bin/sh")));
+        assert_eq!(find("mkfs.nothing"), None);
     }
 }

@@ -177,6 +177,12 @@ impl Stage {
         for answer in self.sticks.answers() {
             self.tell(answer);
         }
+        // Only the prompt loads what is missing.
+        if self.admission.is_some()
+            && let Some(module) = self.sticks.missing_driver()
+        {
+            self.tell(Event::StickWithoutDriver(module));
+        }
     }
 
     fn observe_parts(&mut self) {

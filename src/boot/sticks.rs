@@ -13,6 +13,9 @@ use crate::vault::Header;
 /// in at that moment could as well have done so a moment later.
 const READS_WITHIN: Duration = Duration::from_secs(1);
 
+/// A driver is loaded and takes its device in less.
+const DRIVERS_WITHIN: Duration = Duration::from_secs(3);
+
 /// One that was told of, for as long as it stays in.
 struct Known {
     stick: Stick,
@@ -61,6 +64,32 @@ impl Known {
     }
 }
 
+/// A module that a stick waits for.
+#[derive(Default)]
+struct Lacking {
+    /// Since when.
+    module: Option<(&'static str, Instant)>,
+    is_told: bool,
+}
+
+impl Lacking {
+    /// What is to be told `now`, once it has waited for [`DRIVERS_WITHIN`].
+    fn tell(&mut self, missing: Option<&'static str>, now: Instant) -> Option<&'static str> {
+        if self.module.map(|(module, _)| module) != missing {
+            *self = Self {
+                module: missing.map(|module| (module, now)),
+                is_told: false,
+            };
+        }
+        let (module, since) = self.module?;
+        if self.is_told || now.saturating_duration_since(since) < DRIVERS_WITHIN {
+            return None;
+        }
+        self.is_told = true;
+        Some(module)
+    }
+}
+
 #[derive(Default)]
 pub struct Sticks {
     known: Vec<Known>,
@@ -68,6 +97,8 @@ pub struct Sticks {
     told: Vec<Stick>,
     /// They are all looked at again.
     again: bool,
+    /// The module that one waits for.
+    lacking: Lacking,
     /// The disk that the vault is on; it may look like a stick and is none.
     own_disk: Option<sysfs::Name>,
 }
@@ -116,6 +147,11 @@ impl Sticks {
             self.known.len() - 1
         });
         &mut self.known[at]
+    }
+
+    /// What a stick that is not even a disk waits for, told once.
+    pub fn missing_driver(&mut self) -> Option<&'static str> {
+        self.lacking.tell(stick::missing_driver(), Instant::now())
     }
 
     /// What has come of those that the machine has asked for.
@@ -203,6 +239,23 @@ mod tests {
         // Pulled and put back, it is news again.
         assert_eq!(sees(&[]), (vec![whole.clone()], vec![]));
         assert_eq!(sees(&[&whole]), (vec![], vec![whole.clone()]));
+    }
+
+    #[test]
+    fn a_missing_driver_is_told_once_and_not_at_once() {
+        let start = Instant::now();
+        let mut lacking = Lacking::default();
+        let mut tell =
+            |missing, seconds| lacking.tell(missing, start + Duration::from_secs(seconds));
+        assert_eq!(tell(Some("uas"), 0), None);
+        assert_eq!(tell(Some("uas"), 2), None);
+        assert_eq!(tell(Some("uas"), 3), Some("uas"));
+        assert_eq!(tell(Some("uas"), 60), None);
+        // It took its time.
+        assert_eq!(tell(Some("sd_mod"), 61), None);
+        assert_eq!(tell(None, 62), None);
+        assert_eq!(tell(Some("uas"), 70), None, "another stick");
+        assert_eq!(tell(Some("uas"), 73), Some("uas"));
     }
 
     #[test]

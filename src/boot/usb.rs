@@ -10,7 +10,7 @@ use crate::sys::{child, sysfs};
 
 /// What sticks and keyboards need, and what that needs in turn. Each is named,
 /// because `--ignore-install` (modprobe(8)) counts for named modules alone.
-const MODULES: [&CStr; 25] = [
+const MODULES: [&CStr; 27] = [
     c"usb_common",
     c"usbcore",
     c"xhci_hcd",
@@ -25,10 +25,12 @@ const MODULES: [&CStr; 25] = [
     c"sd_mod",
     c"usb_storage",
     c"uas",
+    c"mmc_block",
     c"fat",
     c"vfat",
     c"nls_cp437",
     c"nls_ascii",
+    c"exfat",
     c"mbcache",
     c"jbd2",
     c"crc32c_generic",

@@ -32,6 +32,9 @@ pub enum Event<'a> {
     Typed(Typed),
     /// A stick that was to be read ([`Act::ReadStick`]) has answered.
     StickRead(Stick, Result<Box<StickFile>, StickError>),
+    /// A stick was plugged in, and the kernel makes no disk of it for want of
+    /// this module.
+    StickWithoutDriver(&'static str),
 
     /// Answers [`Act::FindVault`].
     Vault(Result<Box<Snapshot>, LocateError>),

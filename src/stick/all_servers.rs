@@ -8,7 +8,8 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::file::{StickError, StickFile, file_names};
-use super::volume::{Mounted, read_file};
+use super::volume::{FOLDER, read_file};
+use crate::filesystem::Mounted;
 use crate::sys::mount::Access;
 use crate::vault::ServerId;
 
@@ -19,17 +20,18 @@ const MOST_NAMES: usize = 256;
 /// the server's id. Nothing on the volume is changed or followed.
 ///
 /// # Errors
-/// [`StickError::Unreadable`], [`StickError::NoKey`]; what is wrong with the last
+/// What is wrong with the volume; [`StickError::NoKey`]; what is wrong with the last
 /// file where none is whole.
 pub fn read_all_servers(device: &Path) -> Result<Vec<StickFile>, StickError> {
     let mounted = Mounted::begin(device, Access::ReadOnly)?;
+    let path = mounted.path().join(FOLDER);
     let folder = open(
-        &mounted.folder(),
+        &path,
         OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
         Mode::empty(),
     )
     .map_err(|_| StickError::NoKey)?;
-    let entries = fs::read_dir(mounted.folder()).map_err(|_| StickError::NoKey)?;
+    let entries = fs::read_dir(&path).map_err(|_| StickError::NoKey)?;
     let names = entries.take(MOST_NAMES).filter_map(Result::ok);
     let names = names.filter_map(|entry| entry.file_name().into_string().ok());
     let mut wrong = StickError::NoKey;

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::file::{STICK_FILE_BYTES, StickError};
 use super::volume::UncheckedFile;
+use crate::filesystem::{DRIVERS, FORMATS};
 
 /// Bytes of one answer: the finding, then for each copy whether it is there, and
 /// a key file.
@@ -16,6 +17,10 @@ const UNREADABLE: u8 = 0;
 const NO_KEY: u8 = 1;
 const OTHER_SERVER: u8 = 2;
 const COPIES: u8 = 3;
+/// From here on, as many as there are [`FORMATS`].
+const FORMAT: u8 = 0x20;
+/// From here on, as many as there are [`DRIVERS`].
+const NO_DRIVER: u8 = 0x40;
 
 const MISSING: u8 = 0;
 /// As long as a key file is.
@@ -32,6 +37,8 @@ pub fn encode(found: &Result<[Option<UncheckedFile>; 2], StickError>) -> Zeroizi
         Ok(_) => COPIES,
         Err(StickError::OtherServer) => OTHER_SERVER,
         Err(StickError::NoKey) => NO_KEY,
+        Err(StickError::Format(format)) => in_list(FORMAT, &FORMATS, format),
+        Err(StickError::NoDriver(driver)) => in_list(NO_DRIVER, &DRIVERS, driver),
         Err(_) => UNREADABLE,
     };
     for (into, file) in copies
@@ -67,10 +74,23 @@ pub fn decode(bytes: &[u8]) -> Result<[Option<UncheckedFile>; 2], StickError> {
         COPIES => {}
         NO_KEY => return Err(StickError::NoKey),
         OTHER_SERVER => return Err(StickError::OtherServer),
-        _ => return Err(StickError::Unreadable),
+        finding => {
+            let at = |base: u8| usize::from(finding.wrapping_sub(base));
+            let format = FORMATS.get(at(FORMAT)).copied().map(StickError::Format);
+            let driver = || DRIVERS.get(at(NO_DRIVER)).copied();
+            let error = format.or_else(|| driver().map(StickError::NoDriver));
+            return Err(error.unwrap_or(StickError::Unreadable));
+        }
     }
     let (first, second) = copies.split_at(COPY_BYTES);
     Ok([copy(first)?, copy(second)?])
+}
+
+/// The finding that stands for one of a list.
+fn in_list<T: PartialEq>(base: u8, list: &[T], one: &T) -> u8 {
+    let at = list.iter().position(|other| other == one);
+    at.and_then(|at| base.checked_add(u8::try_from(at).ok()?))
+        .unwrap_or(UNREADABLE)
 }
 
 fn copy(bytes: &[u8]) -> Result<Option<UncheckedFile>, StickError> {
@@ -118,7 +138,10 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_volume_goes_through_the_pipe() {
         use StickError::{NoKey, OtherServer, Unreadable};
-        for error in [NoKey, OtherServer, Unreadable] {
+        let formats = FORMATS.map(StickError::Format);
+        let drivers = DRIVERS.map(StickError::NoDriver);
+        let errors = [NoKey, OtherServer, Unreadable].into_iter();
+        for error in errors.chain(formats).chain(drivers) {
             assert_eq!(decode(&encode(&Err(error))), Err(error));
         }
     }
@@ -130,7 +153,12 @@ mod tests {
             bytes[0] = finding;
             bytes[1] = state;
             bytes[1 + COPY_BYTES] = end;
+            let is_in = |base: u8, length: usize| {
+                (base..).zip(0..length).any(|(word, _)| word == finding)
+            };
             let is_answer = matches!(finding, NO_KEY | OTHER_SERVER)
+                || is_in(FORMAT, FORMATS.len())
+                || is_in(NO_DRIVER, DRIVERS.len())
                 || (finding == COPIES && state <= DAMAGED && end <= DAMAGED);
             prop_assert_eq!(is_answer, decode(&bytes) != Err(StickError::Unreadable));
         }

@@ -20,7 +20,8 @@ use nix::sys::prctl::set_name;
 use nix::unistd::write;
 
 use super::answer::encode;
-use super::volume::{filesystem_of, read_unchecked, wipe};
+use super::volume::{read_unchecked, wipe};
+use crate::filesystem::format_of;
 use crate::sys::child::Child;
 use crate::sys::memory;
 use crate::vault::ServerId;
@@ -94,7 +95,10 @@ pub fn run_as_child() -> Option<ExitCode> {
 }
 
 fn read_all(volumes: &[PathBuf], server_id: &ServerId) -> Result<(), Errno> {
-    let shows_a_filesystem = |volume: &PathBuf| filesystem_of(volume).is_some();
+    let shows_a_filesystem = |volume: &PathBuf| {
+        let format = format_of(volume);
+        format.is_ok_and(|format| format.filesystem().is_some())
+    };
     if !volumes.iter().any(shows_a_filesystem) {
         std::thread::sleep(SETTLES);
     }

@@ -97,10 +97,18 @@ impl AsFd for Reading {
 
 /// Of what is wrong with two volumes of a stick, what its owner should hear.
 fn more_promising(before: StickError, error: StickError) -> StickError {
-    match error {
-        StickError::Unreadable => before,
-        StickError::NoKey if before != StickError::Unreadable => before,
-        error => error,
+    let promise = |error: StickError| match error {
+        StickError::Unreadable => 0,
+        StickError::Format(format) if format.title().is_none() => 1,
+        StickError::Format(_) => 2,
+        StickError::NoKey => 3,
+        // The key may be there.
+        StickError::NoDriver(_) => 4,
+        _ => 5,
+    };
+    match promise(error) > promise(before) || promise(error) == 5 {
+        true => error,
+        false => before,
     }
 }
 
@@ -161,4 +169,37 @@ pub fn wait_for<'a>(children: impl Iterator<Item = BorrowedFd<'a>>, until: Insta
     // An interrupted wait is a short one.
     let _ = poll(&mut fds, PollTimeout::from(timeout));
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filesystem::{DRIVERS, Filesystem, Format};
+
+    #[test]
+    fn of_a_sticks_volumes_the_most_promising_is_told_of() {
+        let driver = StickError::NoDriver(DRIVERS[0]);
+        let ntfs = StickError::Format(Format::Ntfs);
+        let empty = StickError::Format(Format::Empty);
+        let ranked = [
+            StickError::Unreadable,
+            empty,
+            ntfs,
+            StickError::NoKey,
+            driver,
+            StickError::Damaged,
+        ];
+        for (at, worse) in ranked.iter().enumerate() {
+            for better in &ranked[at..] {
+                assert_eq!(more_promising(*worse, *better), *better);
+                assert_eq!(more_promising(*better, *worse), *better);
+            }
+        }
+        let last = more_promising(StickError::Damaged, StickError::OtherServer);
+        assert_eq!(last, StickError::OtherServer);
+        assert_eq!(ntfs.to_string().lines().count(), 1);
+        for filesystem in [Filesystem::Vfat, Filesystem::Exfat, Filesystem::Ext4] {
+            assert!(ntfs.to_string().contains(filesystem.title()));
+        }
+    }
 }

@@ -5,8 +5,8 @@
 mod all_servers;
 pub mod answer;
 mod child;
+mod driverless;
 mod file;
-mod filesystem;
 mod find;
 mod hearing;
 mod plugged;
@@ -17,8 +17,9 @@ mod volume;
 #[cfg(feature = "admin")]
 pub use all_servers::read_all_servers;
 pub use child::run_as_child;
+pub use driverless::missing_driver;
 pub use file::{PIN_MAX, STICK_FILE_BYTES, StickError, StickFile, StickInfo, file_names};
 pub use find::{Stick, is_on_a_stick, plugged_in};
 pub use hearing::{ANSWERS_WITHIN, FoundKey, Reading, wait_for};
 pub use plugged::{PluggedKeys, Wiped};
-pub use volume::{Copies, filesystem_of, read, read_copies, write};
+pub use volume::{Copies, read, read_copies, write};

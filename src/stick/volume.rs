@@ -4,69 +4,20 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use zeroize::Zeroizing;
 
 use super::file::{STICK_FILE_BYTES, StickError, StickFile, file_names};
-use super::filesystem::{Filesystem, START};
+use crate::filesystem::{MountError, Mounted};
 use crate::keys::random_bytes;
-use crate::sys::block::DirectFile;
-use crate::sys::detached_mount::DetachedMount;
 use crate::sys::mount::Access;
-use crate::sys::write_protection::WriteProtection;
-use crate::vault::{BLOCK_SIZE, Header, ServerId};
+use crate::vault::{Header, ServerId};
 
-const FOLDER: &str = "stayput";
+pub(super) const FOLDER: &str = "stayput";
 const README: &str = include_str!("readme.txt");
-
-/// A mounted volume; dropping it unmounts.
-pub(super) struct Mounted {
-    // Dropped first: the device is let go when nothing is mounted any more.
-    mount: DetachedMount,
-    _protected: Option<WriteProtection>,
-}
-
-impl Mounted {
-    pub fn begin(device: &Path, access: Access) -> Result<Self, StickError> {
-        let filesystem = filesystem_of(device).ok_or(StickError::Unreadable)?;
-        let mount =
-            |access, options| DetachedMount::new(device, filesystem.name(), access, options);
-        let (mount, protected) = match access {
-            Access::ReadOnly => {
-                let protected = WriteProtection::begin(device);
-                let protected = protected.map_err(|_| StickError::Unreadable)?;
-                let mount = match mount(access, filesystem.read_only_options()) {
-                    // Mounted elsewhere for writing: the kernel wants the same here.
-                    Err(Errno::EBUSY) => mount(Access::ReadWrite, ""),
-                    result => result,
-                };
-                (mount, protected)
-            }
-            Access::ReadWrite => (mount(access, ""), None),
-        };
-        Ok(Self {
-            mount: mount.map_err(|_| StickError::Unreadable)?,
-            _protected: protected,
-        })
-    }
-
-    pub fn folder(&self) -> PathBuf {
-        self.mount.path().join(FOLDER)
-    }
-}
-
-/// The filesystem on a volume, if it is one that is read here.
-pub fn filesystem_of(device: &Path) -> Option<Filesystem> {
-    let file = DirectFile::open(device, false).ok()?;
-    let mut start = [0; START];
-    const { assert!(START == BLOCK_SIZE) };
-    file.read(0, &mut start).ok()?;
-    Filesystem::recognise(&start)
-}
 
 /// What a volume has of this server's key.
 #[derive(Debug)]
@@ -103,21 +54,22 @@ pub type UncheckedFile = Zeroizing<Vec<u8>>;
 /// them.
 ///
 /// # Errors
-/// [`StickError::Unreadable`], [`StickError::OtherServer`], [`StickError::NoKey`].
+/// [`StickError`]: what is wrong with the volume.
 pub fn read_unchecked(
     device: &Path,
     server_id: &ServerId,
 ) -> Result<[Option<UncheckedFile>; 2], StickError> {
     let mounted = Mounted::begin(device, Access::ReadOnly)?;
+    let path = mounted.path().join(FOLDER);
     let folder = open(
-        &mounted.folder(),
+        &path,
         OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
         Mode::empty(),
     )
     .map_err(|_| StickError::NoKey)?;
     let files = file_names(server_id).map(|name| read_file(&folder, &name));
     match files {
-        [None, None] if has_other_keys(&mounted.folder()) => Err(StickError::OtherServer),
+        [None, None] if has_other_keys(&path) => Err(StickError::OtherServer),
         [None, None] => Err(StickError::NoKey),
         files => Ok(files),
     }
@@ -187,11 +139,10 @@ fn has_other_keys(folder: &Path) -> bool {
 /// returns when the stick has them.
 ///
 /// # Errors
-/// What the filesystem says; ENODEV when there is none that is known.
+/// What the filesystem says; a [`StickError`] when it cannot be mounted.
 pub fn write(device: &Path, file: &StickFile) -> io::Result<()> {
-    let mounted = Mounted::begin(device, Access::ReadWrite)
-        .map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
-    let folder = mounted.folder();
+    let mounted = mounted_for_writing(device)?;
+    let folder = mounted.path().join(FOLDER);
     fs::create_dir_all(&folder)?;
     let bytes = file.encode();
     for name in file_names(&file.info.server_id) {
@@ -199,7 +150,15 @@ pub fn write(device: &Path, file: &StickFile) -> io::Result<()> {
     }
     write_file(&folder, "README.txt", README.as_bytes())?;
     File::open(&folder)?.sync_all()?;
-    File::open(mounted.mount.path())?.sync_all()
+    File::open(mounted.path())?.sync_all()
+}
+
+fn mounted_for_writing(device: &Path) -> io::Result<Mounted> {
+    let mounted = Mounted::begin(device, Access::ReadWrite);
+    mounted.map_err(|error| match error {
+        MountError::Failed(errno) => errno.into(),
+        error => io::Error::new(io::ErrorKind::Unsupported, StickError::from(error)),
+    })
 }
 
 fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -215,11 +174,10 @@ fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 /// memory keeps elsewhere stays as safe as the PIN.
 ///
 /// # Errors
-/// What the filesystem says; ENODEV when there is none that is known.
+/// What the filesystem says; a [`StickError`] when it cannot be mounted.
 pub fn wipe(device: &Path, server_id: &ServerId) -> io::Result<()> {
-    let mounted = Mounted::begin(device, Access::ReadWrite)
-        .map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
-    let folder = mounted.folder();
+    let mounted = mounted_for_writing(device)?;
+    let folder = mounted.path().join(FOLDER);
     wipe_in(&folder, server_id)?;
     File::open(&folder)?.sync_all()
 }

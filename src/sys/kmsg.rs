@@ -8,7 +8,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::errno::Errno;
 
 use super::sysfs;
-use crate::printable::Printable;
+use crate::printable::PrintableLines;
 
 /// Bytes of one line, at most (LOG_LINE_MAX, kernel/printk).
 const LINE: usize = 960;
@@ -37,7 +37,7 @@ impl Log for KernelLog {
             &mut line,
             format_args!(
                 "<{level}>stayput: {}",
-                Printable(&record.args().to_string())
+                PrintableLines(&record.args().to_string())
             ),
         );
         // Without a newline the kernel holds the line back until the next one.

@@ -22,24 +22,6 @@ pub enum Access {
     ReadWrite,
 }
 
-/// Mounts a block device: nosuid, nodev, noexec.
-///
-/// # Errors
-/// What mount(2) says.
-pub fn mount_device(
-    device: &Path,
-    target: &Path,
-    filesystem: &str,
-    access: Access,
-    options: &str,
-) -> Result<(), Errno> {
-    let flags = match access {
-        Access::ReadOnly => NOTHING_RUNS | MsFlags::MS_RDONLY,
-        Access::ReadWrite => NOTHING_RUNS,
-    };
-    mount(Some(device), target, Some(filesystem), flags, Some(options))
-}
-
 /// Mounts an in-memory filesystem (`tmpfs` or `ramfs`): nosuid, nodev, noexec.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Tells the kernel of a new partition on a disk that is in use.
+//! Tells the kernel of new partitions on a disk.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -9,6 +9,9 @@ use nix::errno::Errno;
 const BLKPG: libc::c_ulong = 0x1269;
 /// `BLKPG_ADD_PARTITION`.
 const ADD_PARTITION: i32 = 1;
+
+/// `BLKRRPART`, linux/fs.h: _IO(0x12, 95).
+const BLKRRPART: libc::c_ulong = 0x125f;
 
 /// struct blkpg_partition.
 #[repr(C)]
@@ -50,5 +53,16 @@ pub fn add(disk: &File, number: u32, start: u64, length: u64) -> Result<(), Errn
     // SAFETY: BLKPG takes a blkpg_ioctl_arg that points to a blkpg_partition;
     // both live until the call returns.
     let result = unsafe { libc::ioctl(disk.as_raw_fd(), BLKPG as _, &raw mut argument) };
+    Errno::result(result).map(drop)
+}
+
+/// Makes the kernel read a disk's partition table anew.
+///
+/// # Errors
+/// What ioctl(2) says: EBUSY while somebody uses one of its partitions.
+pub fn read_again(disk: &File) -> Result<(), Errno> {
+    // SAFETY: BLKRRPART takes no argument and touches no memory of ours; the
+    // descriptor is open for the whole call.
+    let result = unsafe { libc::ioctl(disk.as_raw_fd(), BLKRRPART as _) };
     Errno::result(result).map(drop)
 }

@@ -42,6 +42,15 @@ impl WriteProtection {
     }
 }
 
+/// Ends a protection that a look has left behind that was killed. Where somebody
+/// looks at it now, or has it mounted, it stays as it is.
+///
+/// # Errors
+/// What open(2) or ioctl(2) says; EBUSY where somebody has it mounted.
+pub fn end_left_behind(device: &Path) -> Result<(), Errno> {
+    set_read_only(&open(device, libc::O_EXCL)?, false)
+}
+
 impl Drop for WriteProtection {
     fn drop(&mut self) {
         // A device that has gone needs nothing.

@@ -1,9 +1,10 @@
 //! Finds and opens the vault on this machine's disks. udev is not needed.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -11,9 +12,11 @@ use super::partitions::{FoundPartition, named_by_udev, partitions};
 use super::read_ahead::ReadAhead;
 use super::vault_conf::VaultConf;
 use super::{BlockDevice, Discarded, ResetTarget, VAULT_BYTES, Vault, VaultError};
+use crate::filesystem::{Driver, MountError, Mounted, is_replay_due};
 use crate::sys::block::{DirectFile, DiscardKind};
-use crate::sys::mount::{Access, mount_device, unmount};
+use crate::sys::mount::Access;
 use crate::sys::sysfs;
+use crate::sys::write_protection::end_left_behind;
 
 /// How long a command waits for another one that is writing the vault.
 pub const COMMAND_WAITS: Duration = Duration::from_secs(10);
@@ -35,6 +38,8 @@ pub enum LocateError {
     OtherServer,
     /// The partition or the file in it cannot be opened, with this errno.
     Open(i32),
+    /// The kernel has no driver for the filesystem that the vault is a file in.
+    NoDriver(Driver),
 }
 
 impl fmt::Display for LocateError {
@@ -47,6 +52,21 @@ impl fmt::Display for LocateError {
                 let why = Errno::from_raw(*errno).desc();
                 write!(f, "The vault cannot be opened: {why}.")
             }
+            Self::NoDriver(Driver { filesystem, module }) => write!(
+                f,
+                "The vault cannot be opened: this kernel has no driver for {} (module {module}).",
+                filesystem.title()
+            ),
+        }
+    }
+}
+
+impl From<MountError> for LocateError {
+    fn from(error: MountError) -> Self {
+        match error {
+            MountError::NoDriver(driver) => Self::NoDriver(driver),
+            MountError::Failed(errno) => Self::Open(errno as i32),
+            MountError::Format(_) => Self::Open(libc::EINVAL),
         }
     }
 }
@@ -61,7 +81,7 @@ impl LocateError {
                 *errno,
                 libc::EIO | libc::ENXIO | libc::ENODEV | libc::ENOMEDIUM | libc::ETIMEDOUT
             ),
-            Self::Vault(_) | Self::OtherServer => false,
+            Self::Vault(_) | Self::OtherServer | Self::NoDriver(_) => false,
         }
     }
 }
@@ -77,7 +97,7 @@ impl From<VaultError> for LocateError {
 pub struct VaultDisk {
     // Dropped first: an open file would keep the mount busy.
     file: DirectFile,
-    _mounted: Option<VaultMount>,
+    _mounted: Option<Mounted>,
     partition: FoundPartition,
     /// The small records, where the disk is opened for reading only.
     ahead: ReadAhead,
@@ -94,26 +114,6 @@ impl Vault<VaultDisk> {
     /// The kernel's name of the disk that the vault is on.
     pub fn disk(&self) -> &sysfs::Name {
         &self.partition().disk
-    }
-}
-
-/// Where a partition that holds the vault as a file is mounted meanwhile: each
-/// time at a place of its own, so that nobody unmounts what another one uses.
-struct VaultMount(PathBuf);
-
-impl VaultMount {
-    fn new_place() -> PathBuf {
-        static MOUNTS: AtomicU32 = AtomicU32::new(0);
-        let process = std::process::id();
-        let number = MOUNTS.fetch_add(1, Ordering::Relaxed);
-        format!("/run/stayput-vault-{process}-{number}").into()
-    }
-}
-
-impl Drop for VaultMount {
-    fn drop(&mut self) {
-        let _ = unmount(&self.0);
-        let _ = std::fs::remove_dir(&self.0);
     }
 }
 
@@ -201,9 +201,7 @@ pub fn open(conf: &VaultConf, waits: Duration) -> Result<Vault<VaultDisk>, Locat
 /// [`LocateError`].
 #[inline(never)]
 pub fn open_unrepaired(conf: &VaultConf, waits: Duration) -> Result<Vault<VaultDisk>, LocateError> {
-    let mut vault = find(conf, Access::ReadWrite)?;
-    vault.device.waits = waits;
-    Ok(vault)
+    find(conf, Access::ReadWrite, waits)
 }
 
 /// Finds what is left of the vault that `conf` names, to be reset: the header
@@ -216,10 +214,8 @@ pub fn reset_target(conf: &VaultConf) -> Result<ResetTarget<VaultDisk>, LocateEr
     let mut headless = None;
     let mut wrong = LocateError::NoPartition;
     for partition in partitions_named(conf) {
-        let target = open_space(conf, &partition, Access::ReadWrite).and_then(|mut disk| {
-            disk.waits = RESET_WAITS;
-            Ok(ResetTarget::of(disk)?)
-        });
+        let disk = open_space(conf, &partition, Access::ReadWrite, RESET_WAITS);
+        let target = disk.and_then(|disk| Ok(ResetTarget::of(disk)?));
         match target {
             Ok(target) => match target.server_id() {
                 Some(id) if id == conf.server_id => return Ok(target),
@@ -239,7 +235,7 @@ pub fn reset_target(conf: &VaultConf) -> Result<ResetTarget<VaultDisk>, LocateEr
 /// [`LocateError`].
 #[inline(never)]
 pub fn open_read_only(conf: &VaultConf) -> Result<Vault<VaultDisk>, LocateError> {
-    find(conf, Access::ReadOnly)
+    find(conf, Access::ReadOnly, COMMAND_WAITS)
 }
 
 /// Opens the vault for reading only. Looks first on the partition `at`, where
@@ -251,7 +247,7 @@ pub fn reopen_read_only(
     conf: &VaultConf,
     at: &FoundPartition,
 ) -> Result<Vault<VaultDisk>, LocateError> {
-    open_at(conf, at, Access::ReadOnly).or_else(|_| open_read_only(conf))
+    open_at(conf, at, Access::ReadOnly, COMMAND_WAITS).or_else(|_| open_read_only(conf))
 }
 
 /// Finishes what a power cut has interrupted, and opens the vault for reading
@@ -277,10 +273,14 @@ pub fn repair_and_open_read_only(
     open_read_only(conf)
 }
 
-fn find(conf: &VaultConf, access: Access) -> Result<Vault<VaultDisk>, LocateError> {
+fn find(
+    conf: &VaultConf,
+    access: Access,
+    waits: Duration,
+) -> Result<Vault<VaultDisk>, LocateError> {
     // Usually udev knows the partition, and no partition table has to be read.
     if let Some(partition) = named_by_udev(&conf.partition)
-        && let Ok(vault) = open_at(conf, &partition, access)
+        && let Ok(vault) = open_at(conf, &partition, access, waits)
     {
         return Ok(vault);
     }
@@ -288,7 +288,7 @@ fn find(conf: &VaultConf, access: Access) -> Result<Vault<VaultDisk>, LocateErro
     // must not hide the vault on the other.
     let mut wrong = LocateError::NoPartition;
     for partition in partitions_named(conf) {
-        match open_at(conf, &partition, access) {
+        match open_at(conf, &partition, access, waits) {
             Ok(vault) => return Ok(vault),
             Err(error) if wrong == LocateError::NoPartition => wrong = error,
             Err(_) => {}
@@ -301,8 +301,28 @@ fn open_at(
     conf: &VaultConf,
     partition: &FoundPartition,
     access: Access,
+    waits: Duration,
 ) -> Result<Vault<VaultDisk>, LocateError> {
-    let vault = Vault::open_unrepaired(open_space(conf, partition, access)?)?;
+    let opened = open_as_it_is(conf, partition, access, waits);
+    let device = &partition.device;
+    let is_unreplayed = || conf.file.is_some() && is_replay_due(device);
+    if opened.is_ok() || access == Access::ReadWrite || !is_unreplayed() {
+        return opened;
+    }
+    // The file was made, and the power went before its place was more than a line
+    // in the journal.
+    log::info!("the vault is not seen before its filesystem's journal is replayed");
+    drop(mounted_for_writing(device, waits)?);
+    open_as_it_is(conf, partition, access, waits)
+}
+
+fn open_as_it_is(
+    conf: &VaultConf,
+    partition: &FoundPartition,
+    access: Access,
+    waits: Duration,
+) -> Result<Vault<VaultDisk>, LocateError> {
+    let vault = Vault::open_unrepaired(open_space(conf, partition, access, waits)?)?;
     // Another server's vault must not be written, not even to repair it.
     match vault.header().server_id == conf.server_id {
         true => Ok(vault),
@@ -333,19 +353,20 @@ pub fn open_disk(conf: &VaultConf) -> Result<VaultDisk, LocateError> {
     let partition = partitions_named(conf)
         .next()
         .ok_or(LocateError::NoPartition)?;
-    open_space(conf, &partition, Access::ReadWrite)
+    open_space(conf, &partition, Access::ReadWrite, COMMAND_WAITS)
 }
 
 fn open_space(
     conf: &VaultConf,
     partition: &FoundPartition,
     access: Access,
+    waits: Duration,
 ) -> Result<VaultDisk, LocateError> {
     let device = &partition.device;
     let (file, _mounted) = match &conf.file {
         None => (open_direct(device, access)?, None),
         Some(name) => {
-            let (file, mounted) = open_in_filesystem(device, name, access)?;
+            let (file, mounted) = open_in_filesystem(device, name, access, waits)?;
             (file, Some(mounted))
         }
     };
@@ -354,7 +375,7 @@ fn open_space(
         _mounted,
         partition: partition.clone(),
         ahead: ReadAhead::default(),
-        waits: COMMAND_WAITS,
+        waits,
     };
     let length = disk.file.length().map_err(open_error)?;
     if length < VAULT_BYTES {
@@ -379,19 +400,32 @@ fn open_in_filesystem(
     device: &Path,
     name: &str,
     access: Access,
-) -> Result<(DirectFile, VaultMount), LocateError> {
-    let target = VaultMount::new_place();
-    std::fs::create_dir_all(&target).map_err(open_error)?;
-    let mount = |access| {
-        let mount = |filesystem| mount_device(device, &target, filesystem, access, "");
-        mount("vfat").or_else(|_| mount("ext4"))
+    waits: Duration,
+) -> Result<(DirectFile, Mounted), LocateError> {
+    let mounted = match access {
+        Access::ReadOnly => Mounted::begin(device, access)?,
+        Access::ReadWrite => mounted_for_writing(device, waits)?,
     };
-    // A filesystem that is mounted for writing elsewhere cannot be mounted
-    // read-only.
-    mount(access)
-        .or_else(|_| mount(Access::ReadWrite))
-        .map_err(|errno| LocateError::Open(errno as i32))?;
-    let file = target.join(name);
-    let mounted = VaultMount(target);
-    Ok((open_direct(&file, access)?, mounted))
+    let file = open_direct(&mounted.path().join(name), access)?;
+    Ok((file, mounted))
+}
+
+/// Waits while somebody looks at it, which keeps the kernel from writing to it.
+fn mounted_for_writing(device: &Path, waits: Duration) -> Result<Mounted, LocateError> {
+    let until = Instant::now() + waits;
+    loop {
+        let error = match Mounted::begin(device, Access::ReadWrite) {
+            Err(error) if Instant::now() < until => error,
+            mounted => return Ok(mounted?),
+        };
+        match error {
+            MountError::Failed(Errno::EBUSY) => {}
+            // Who looks has not mounted it yet, or was killed.
+            MountError::Failed(Errno::EACCES | Errno::EROFS) => {
+                let _ = end_left_behind(device);
+            }
+            error => return Err(error.into()),
+        }
+        sleep(Duration::from_millis(20));
+    }
 }

@@ -1,9 +1,9 @@
-//! Sticks that a running server looks at.
+//! Sticks and small disks that a running server looks at.
 
 use std::fs;
 use std::path::Path;
 
-use qemu_tests::{Container, Result, Stick, Suite, run};
+use qemu_tests::{Container, Failure, Filesystem, Result, Stick, Suite, run};
 
 /// An image as a block device of a container.
 struct Plugged(String);
@@ -12,16 +12,37 @@ impl Plugged {
     const DEVICE: &str = "/dev/stick";
 
     fn into(server: &Container, image: &Path) -> Result<Self> {
-        let image = image.display().to_string();
-        let device = run("losetup", &["--find", "--show", &image])?;
-        let plugged = Self(device.trim().into());
-        let node = format!(
-            "mknod {} b $(tr : ' ' </sys/class/block/{}/dev)",
-            Self::DEVICE,
-            plugged.0.trim_start_matches("/dev/")
-        );
-        server.shell(&node)?.success()?;
+        let plugged = Self::attached(image)?;
+        plugged.make_node(server, plugged.name(), Self::DEVICE)?;
         Ok(plugged)
+    }
+
+    /// A disk with one partition, under the kernel's names.
+    fn with_partition(server: &Container, image: &Path) -> Result<Self> {
+        let plugged = Self::attached(image)?;
+        run("partx", &["--update", &plugged.0])?;
+        let partition = format!("{}p1", plugged.name());
+        for name in [plugged.name(), &partition] {
+            plugged.make_node(server, name, &format!("/dev/{name}"))?;
+        }
+        Ok(plugged)
+    }
+
+    fn attached(image: &Path) -> Result<Self> {
+        let image = image.display().to_string();
+        let device = run("losetup", &["--find", "--show", "--partscan", &image])?;
+        Ok(Self(device.trim().into()))
+    }
+
+    fn name(&self) -> &str {
+        self.0.trim_start_matches("/dev/")
+    }
+
+    fn make_node(&self, server: &Container, name: &str, device: &str) -> Result {
+        let node =
+            format!("rm -f {device}; mknod {device} b $(tr : ' ' </sys/class/block/{name}/dev)");
+        server.shell(&node)?.success()?;
+        Ok(())
     }
 
     /// Whether the kernel takes no writes to it.
@@ -61,5 +82,100 @@ fn looking_at_a_stick_leaves_every_byte_as_it_was() -> Result {
     server.shell(&mount)?.success()?;
     run("sync", &[])?;
     assert!(fs::read(stick.image())? != before, "it is no such stick");
+    Ok(())
+}
+
+/// A server whose vault is a file in an ext4 on a disk of its own, as on a
+/// separate /boot: with the command that makes it.
+const INIT: &str = "stayput init --name clinic --vault /mnt/stayput.vault --yes";
+
+/// Reads the vault and changes nothing.
+const LOOK: &str = "stayput reset --dry-run";
+
+#[test]
+fn looking_for_a_vault_in_a_file_leaves_every_byte_as_it_was() -> Result {
+    let server = Container::without_vault(Suite::Bookworm)?;
+    let disk = Stick::partitioned(Filesystem::Ext4)?;
+    let on_the_volume = |plugged: &Plugged, command: &str| {
+        let device = format!("{}p1", plugged.0);
+        server.shell(&command.replace("VOLUME", &device))?.success()
+    };
+    let plugged = Plugged::with_partition(&server, disk.image())?;
+    let init = format!("mount VOLUME /mnt && {INIT} && umount /mnt && sync");
+    on_the_volume(&plugged, &init)?;
+    drop(plugged);
+    disk.leave_orphan()?;
+    let before = fs::read(disk.image())?;
+
+    let plugged = Plugged::with_partition(&server, disk.image())?;
+    for look in [LOOK, "stayput check", "stayput simulate --without place"] {
+        let said = server.shell(look)?.text;
+        assert!(!said.contains("vault cannot be opened"), "{look}: {said}");
+        run("sync", &[])?;
+        assert!(fs::read(disk.image())? == before, "{look} has written");
+    }
+    let volume = format!("{}p1", plugged.0);
+    let is_protected =
+        || -> Result<bool> { Ok(run("blockdev", &["--getro", &volume])?.trim() == "1") };
+    assert!(!is_protected()?, "it is put back");
+
+    // Somebody has killed one that looked; what is to be written is written.
+    run("blockdev", &["--setro", &volume])?;
+    server.shell("stayput policy --watch-every 7")?.success()?;
+    assert!(!is_protected()?, "nothing is left behind");
+    on_the_volume(&plugged, "e2fsck -fn VOLUME")?;
+    drop(plugged);
+
+    // The control: what a read-only mount does by itself.
+    disk.leave_orphan()?;
+    let before = fs::read(disk.image())?;
+    let plugged = Plugged::with_partition(&server, disk.image())?;
+    on_the_volume(&plugged, "mount -o ro,noload VOLUME /mnt && umount /mnt")?;
+    run("sync", &[])?;
+    assert!(fs::read(disk.image())? != before, "it is no such disk");
+    Ok(())
+}
+
+#[test]
+fn a_vault_that_is_only_in_the_journal_after_a_power_cut_is_found() -> Result {
+    let server = Container::without_vault(Suite::Bookworm)?;
+    let disk = Stick::partitioned(Filesystem::Ext4)?;
+    let plugged = Plugged::with_partition(&server, disk.image())?;
+    let mount = format!("mount {}p1 /mnt && sync", plugged.0);
+    server.shell(&mount)?.success()?;
+    let earlier = disk.copy()?;
+    server.shell(&format!("{INIT} && sync"))?.success()?;
+    // The power goes: the disk as it is now, and nobody has unmounted it.
+    let cut = disk.copy()?;
+    cut.lose_top_directory_since(&earlier)?;
+    server.shell("umount /mnt")?.success()?;
+    drop(plugged);
+
+    let plugged = Plugged::with_partition(&server, cut.image())?;
+    let list = format!(
+        "mount -o ro,noload {}p1 /mnt && ls /mnt; umount /mnt",
+        plugged.0
+    );
+    let seen = server.shell(&list)?.text;
+    if seen.contains("stayput.vault") {
+        return Err(Failure::new(format!("it is no such disk: {seen}")));
+    }
+    let said = server.shell(LOOK)?.success()?;
+    assert!(said.contains("Nothing was destroyed."), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_good_stick_without_a_driver_is_said_to_lack_that_driver() -> Result {
+    let server = Container::fresh(Suite::Bookworm)?;
+    let stick = Stick::whole_disk(Filesystem::Exfat)?;
+    let _plugged = Plugged::into(&server, stick.image())?;
+    let said = server.shell(&format!("stayput release --stick {}", Plugged::DEVICE))?;
+    let knows_exfat = fs::read_to_string("/proc/filesystems")?.contains("exfat");
+    let expected = match knows_exfat {
+        true => "This stick has no key on it.",
+        false => "This kernel has no driver for exFAT (module exfat).",
+    };
+    assert!(said.text.contains(expected), "{said}");
     Ok(())
 }

@@ -9,6 +9,14 @@ const ROUTER: &str = "192.168.77.1";
 const PRINTER: &str = "192.168.77.2";
 const LATE: &str = "192.168.77.3";
 
+/// Two stations whose addresses dhcpcd looks after: a fixed one and a leased one.
+fn add_fixed_and_leased(place: &Place, fixed: &Neighbour, leased: &Neighbour) -> Result {
+    place.add_dhcp_client(fixed)?;
+    place.add_leasing_dhcp_client(leased)?;
+    wait_for(place, &fixed.ip)?;
+    wait_for(place, &leased.ip)
+}
+
 /// Waits until a DHCP client has its address.
 fn wait_for(place: &Place, ip: &str) -> Result {
     let start = Instant::now();
@@ -36,13 +44,11 @@ fn keep_theirs(place: &Place, ips: &[&str], seconds_long: u64) -> Result {
 #[test]
 fn a_prompt_that_is_open_for_minutes_takes_no_neighbours_address() -> Result {
     let place = Place::empty()?;
-    for (ip, mac) in [
-        (ROUTER, "00:26:f2:90:00:01"),
-        (PRINTER, "00:26:f2:90:00:02"),
-    ] {
-        place.add_dhcp_client(&Neighbour::new(ip, mac))?;
-        wait_for(&place, ip)?;
-    }
+    add_fixed_and_leased(
+        &place,
+        &Neighbour::new(ROUTER, "00:26:f2:90:00:01"),
+        &Neighbour::new(PRINTER, "00:26:f2:90:00:02"),
+    )?;
     let mut machine = FastMachine::clinic()?;
     machine.mostly_waits = true;
     machine.boot_at(&place)?;
@@ -56,17 +62,15 @@ fn a_prompt_that_is_open_for_minutes_takes_no_neighbours_address() -> Result {
 #[test]
 fn a_watch_with_a_silent_neighbour_and_every_command_take_no_address() -> Result {
     let place = Place::empty()?;
-    for Neighbour { ip, mac } in &Place::home_neighbours()[..2] {
-        place.add_dhcp_client(&Neighbour::new(ip, mac))?;
-        wait_for(&place, ip)?;
-    }
+    let home = Place::home_neighbours();
+    add_fixed_and_leased(&place, &home[0], &home[1])?;
     let mut machine = FastMachine::clinic()?;
     machine.mostly_waits = true;
     machine.boot_to_shell_at(&place)?;
     machine
         .shell(
             "ip link set eth0 up; ip addr add 192.168.77.50/24 dev eth0; \
-             stayput policy --watch-every 5 --yes; stayput watch >/run/watch.log 2>&1 &",
+             stayput policy --watch-every 5 && { stayput watch >/run/watch.log 2>&1 & }",
         )?
         .success()?;
     for command in [

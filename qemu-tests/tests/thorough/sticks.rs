@@ -116,7 +116,9 @@ fn wrong_sticks_get_one_clear_line_each_and_the_right_one_still_opens() -> Resul
     }
     for (stick, line) in [
         (holiday_photos, "This stick has no key on it."),
-        (Stick::noise()?, "This stick"),
+        (Stick::noise()?, "This stick has no filesystem that stayput"),
+        (Stick::ntfs()?, "This stick is formatted as NTFS."),
+        (Stick::empty()?, "This stick is empty."),
         (damaged, "The key on this stick is damaged."),
     ] {
         let id = machine.plug(&stick)?;
@@ -125,6 +127,23 @@ fn wrong_sticks_get_one_clear_line_each_and_the_right_one_still_opens() -> Resul
         assert_locked(&mut machine)?;
         machine.unplug(&id)?;
     }
+
+    // Good ones, and a kernel without their drivers.
+    machine.shell("rmmod exfat && rmmod uas")?.success()?;
+    let exfat = machine.plug(&Stick::partitioned(Filesystem::Exfat)?)?;
+    machine
+        .console()
+        .wait_for("no driver for exFAT (module exfat)", seconds(30))?;
+    machine.wait_for_prompt()?;
+    machine.unplug(&exfat)?;
+    let (controller, model) = (UsbController::Xhci, UsbModel::Uas);
+    let uas = machine.machine()?.plug(&key, controller, model)?;
+    machine
+        .console()
+        .wait_for("no driver for it (module uas)", seconds(30))?;
+    machine.wait_for_prompt()?;
+    assert_locked(&mut machine)?;
+    machine.unplug(&uas)?;
     machine.plug(&key)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)
@@ -164,10 +183,13 @@ fn a_stick_pulled_out_at_its_pin_goes_back_to_the_prompt() -> Result {
 }
 
 #[test]
-fn a_stick_of_another_server_opens_nothing() -> Result {
+fn only_sticks_of_this_server_open_it_also_exfat_and_fresh_ones() -> Result {
     let elsewhere = Place::elsewhere()?;
     let stick = FastMachine::clinics_stick()?;
     let mut other = FastMachine::blank()?;
+    // Busybox calls it otherwise.
+    let mkfs = b"#!/bin/sh\nexec mkdosfs \"$@\"\n";
+    other.put("/sbin/mkfs.vfat", 0o755, mkfs.to_vec());
     other.boot_to_shell_at(&elsewhere)?;
     other
         .shell("stayput init --name other --disk /dev/vda --yes")?
@@ -178,6 +200,24 @@ fn a_stick_of_another_server_opens_nothing() -> Result {
              --neighbour 192.168.77.2 --neighbour 192.168.77.3 && sync",
         )?
         .success()?;
+    // Two sticks of its own, one of them as large ones are sold, one that was NTFS.
+    let (exfat, fresh) = (Stick::partitioned(Filesystem::Exfat)?, Stick::ntfs()?);
+    let id = other.plug(&exfat)?;
+    other.wait_for_device("/dev/sda1")?;
+    other
+        .shell("stayput stick make /dev/sda1 --label large --no-pin")?
+        .success()?;
+    other.unplug(&id)?;
+    let format = "stick make /dev/sda --format --label fresh --no-pin";
+    let make_fresh = format!(
+        "echo yes | stayput {format} && exit 1; \
+         head -c 512 /dev/sda | grep -q NTFS && echo /dev/sda 67 MB | stayput {format} && \
+         stayput stick verify /dev/sda1"
+    );
+    let id = other.plug(&fresh)?;
+    other.wait_for_device("/dev/sda")?;
+    other.shell(&make_fresh)?.success()?;
+    other.unplug(&id)?;
     other.keep_vault_conf()?;
     let bare_table = Place::empty()?;
     other.boot_at(&bare_table)?;
@@ -187,7 +227,18 @@ fn a_stick_of_another_server_opens_nothing() -> Result {
         .console()
         .wait_for("This stick is for another server.", seconds(30))?;
     other.wait_for_prompt()?;
-    assert_locked(&mut other)
+    assert_locked(&mut other)?;
+
+    // Its own sticks do.
+    let id = other.plug(&exfat)?;
+    other.wait_for_release()?;
+    assert_released(&mut other)?;
+    other.unplug(&id)?;
+    other.boot_at(&bare_table)?;
+    other.wait_for_prompt()?;
+    other.plug(&fresh)?;
+    other.wait_for_release()?;
+    assert_released(&mut other)
 }
 
 /// A child of the stage waits for the stick, where no signal reaches it.

@@ -33,7 +33,8 @@ impl Drop for Heard {
 struct Observation {
     label: Label,
     /// Different ones, in the order in which they were first heard: two stations may
-    /// answer at one address. Of a key server the newest one only.
+    /// answer at one address. Of a key server the newest one only, which has room
+    /// here without being moved.
     heard: Vec<Heard>,
     attachment: Attachment,
 }
@@ -42,8 +43,7 @@ struct Observation {
 /// is tried again only when one of its members has a new one.
 #[derive(Default)]
 pub struct Observed {
-    // Boxed, so that a key server's value is not copied when the list grows.
-    observations: Vec<Box<Observation>>,
+    observations: Vec<Observation>,
     revision: u32,
 }
 
@@ -89,7 +89,7 @@ impl Observed {
     pub fn note_all(&mut self, other: &Self) {
         for Observation {
             label, attachment, ..
-        } in other.observations.iter().map(|known| &**known)
+        } in &other.observations
         {
             for value in other.values(label) {
                 self.note(label, value);
@@ -133,9 +133,7 @@ impl Observed {
 
     fn find(&self, label: &str) -> Option<&Observation> {
         let mut known = self.observations.iter();
-        known
-            .find(|known| known.label == label)
-            .map(|known| &**known)
+        known.find(|known| known.label == label)
     }
 
     fn has_room_for(&self, label: &Label) -> bool {
@@ -151,11 +149,11 @@ impl Observed {
         let mut known = self.observations.iter();
         let at = known.position(|known| known.label == *label);
         let at = at.unwrap_or_else(|| {
-            self.observations.push(Box::new(Observation {
+            self.observations.push(Observation {
                 label: label.clone(),
                 heard: Vec::new(),
                 attachment: Attachment::default(),
-            }));
+            });
             self.observations.len() - 1
         });
         &mut self.observations[at]

@@ -49,6 +49,12 @@ impl Machine {
         }
     }
 
+    /// Tells of a stick that is not even a disk.
+    pub(super) fn stick_without_driver(&mut self, module: &'static str) {
+        self.log(Level::Warn, format!("no driver for a stick: {module}"));
+        self.say(Message::StickWithoutDriver(module));
+    }
+
     /// Asks for the PIN of a stick, or tells what is wrong with it.
     pub(super) fn stick_read(&mut self, stick: Stick, read: Result<Box<StickFile>, StickError>) {
         // It may have been pulled out meanwhile.

@@ -138,6 +138,7 @@ impl Machine {
             Event::Typed(typed) => self.typed(typed),
             Event::Sticks { gone, news } => self.sticks(&gone, news),
             Event::StickRead(stick, read) => self.stick_read(stick, read),
+            Event::StickWithoutDriver(module) => self.stick_without_driver(module),
             Event::Entries(earlier) => self.entries.remember(earlier, now),
             answer => self.answered(answer),
         }

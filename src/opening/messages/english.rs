@@ -266,6 +266,11 @@ impl Display for Message {
                  backup stick of this server makes it anew: type continue, log in as root, then\n\
                  run stayput init --from-stick DEVICE",
             ),
+            Self::StickWithoutDriver(module) => write!(
+                f,
+                "A stick is plugged in; this kernel has no driver for it (module {module}).\n\
+                 The stick may be good. Try another socket or another stick."
+            ),
             Self::NotWiped(devices) => {
                 for device in devices {
                     writeln!(f, "NOT WIPED: {}.", device.display())?;

@@ -1,5 +1,7 @@
 use super::super::*;
 use crate::environment::Margin;
+use crate::filesystem::{DRIVERS, FORMATS};
+use crate::stick::StickError;
 use crate::theft::ResetCause;
 use crate::vault::{Count, FactorCounts, Group, Thresholds, VaultError};
 
@@ -173,4 +175,20 @@ fn a_missing_key_server_is_named_alone_or_behind_neighbours() {
 fn a_hostile_name_cannot_write_over_the_screen() {
     let text = Question::Pin("a\u{1b}[2Jb\n".try_into().unwrap()).to_string();
     assert_eq!(text, "PIN of stick \"a\\u001b[2Jb\\u000a\": ");
+}
+
+#[test]
+fn what_is_wrong_with_a_stick_fits_on_a_line() {
+    let formats = FORMATS.map(StickError::Format).into_iter();
+    let drivers = DRIVERS.map(StickError::NoDriver);
+    for error in formats.chain(drivers) {
+        let text = Message::Stick(error).to_string();
+        assert!(text.lines().all(|line| line.len() <= 79), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    for module in ["usb_storage", "uas", "sd_mod", "mmc_block"] {
+        let text = Message::StickWithoutDriver(module).to_string();
+        assert!(text.contains(module));
+        assert!(text.lines().all(|line| line.len() <= 79), "{text}");
+    }
 }

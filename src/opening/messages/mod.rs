@@ -138,6 +138,8 @@ pub enum Message {
     StickSilent,
     /// A stick was plugged in, and there is no vault that it could open.
     StickWithoutVault,
+    /// The kernel has no driver for it: the module that is missing.
+    StickWithoutDriver(&'static str),
     /// These sticks were to be wiped in a reset.
     NotWiped(Vec<PathBuf>),
     /// The PIN was not typed.

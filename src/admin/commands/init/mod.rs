@@ -132,7 +132,7 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
         refuse_second_vault(options)?;
     }
     let target = target::select_target(options.disk.as_deref(), options.vault.as_deref())?;
-    let name = options.name.as_deref().map(|name| checked_name(name));
+    let name = options.name.as_deref().map(checked_name);
     let recovered = lost.recover(options, name.transpose()?)?;
     let mariadb = release_for_known_database(&recovered.key)?;
     let name = recovered.identity.server_name.clone();

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use super::file::VaultFile;
 use super::partition::Gap;
 use crate::admin::problem::{Exit, Problem, Result};
+use crate::filesystem::{Format, format_of};
 use crate::sys::sysfs;
+use crate::vault::PartitionId;
 use crate::vault::partitions::{FoundPartition, partitions, partitions_of};
-use crate::vault::{BLOCK_SIZE, PartitionId};
 
 /// Where the vault will be. It was checked; nothing is written yet.
 pub enum Target {
@@ -76,8 +77,8 @@ fn usable(found: FoundPartition) -> Result<Target> {
             "Nothing was changed. Name an empty partition.",
         )
     };
-    if let Some(content) = foreign_content(&found.device) {
-        return Err(in_use(content));
+    if let Some(title) = format_of(&found.device).ok().and_then(Format::title) {
+        return Err(in_use(&format!("it is formatted as {title}")));
     }
     let name = found.device.file_name().unwrap_or_default();
     let holders = Path::new("/sys/class/block").join(name).join("holders");
@@ -88,30 +89,6 @@ fn usable(found: FoundPartition) -> Result<Target> {
         device: found.device,
         id: found.id,
     })
-}
-
-/// What a partition holds, by the magic numbers of known formats.
-fn foreign_content(device: &Path) -> Option<&'static str> {
-    let file = crate::sys::block::DirectFile::open(device, false).ok()?;
-    let mut start = [0; 17 * BLOCK_SIZE];
-    for (block, bytes) in (0..).zip(start.chunks_exact_mut(BLOCK_SIZE)) {
-        file.read(block, bytes).ok()?;
-    }
-    let marks: [(usize, &[u8], &str); 9] = [
-        (0x438, b"\x53\xef", "it has an ext filesystem"),
-        (0, b"XFSB", "it has an XFS filesystem"),
-        (0x10040, b"_BHRfS_M", "it has a btrfs filesystem"),
-        (0, b"LUKS\xba\xbe", "it is a LUKS volume"),
-        (0x218, b"LVM2 001", "it belongs to LVM"),
-        (0xff6, b"SWAPSPACE2", "it is swap"),
-        (0x1000, b"\xfc\x4e\x2b\xa9", "it belongs to a RAID"),
-        (0x36, b"FAT", "it has a FAT filesystem"),
-        (0x52, b"FAT32", "it has a FAT filesystem"),
-    ];
-    marks
-        .iter()
-        .find(|(at, mark, _)| start[*at..].starts_with(mark))
-        .map(|(_, _, what)| *what)
 }
 
 /// The kernel's name of a device: `sda` for `/dev/sda`. Links are followed.

@@ -1,24 +1,30 @@
 //! `stayput stick make`: the key of this server on a stick.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use heapless::String as Bounded;
 
-use super::{must_be_a_stick, not_read};
+use super::format::{Fresh, FreshFilesystem};
+use super::{must_be_a_stick, must_be_readable, not_read};
 use crate::admin::ask;
 use crate::admin::guessing_time::explain_pin;
 use crate::admin::names::name;
 use crate::admin::open_vault::open_vault_read_only;
-use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, Result};
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
-use crate::stick::{self, StickFile};
+use crate::stick::{self, StickError, StickFile};
 use crate::sys::clock;
-use crate::vault::{EventKind, MAX_STICKS, StickList};
+use crate::vault::{EventKind, Header, MAX_STICKS, StickList};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct MakeOptions {
-    /// The stick: a disk or partition with vfat or ext4, for example /dev/sdb1
+    /// The stick: a disk or partition with FAT, exFAT or ext4, for example /dev/sdb1
     device: PathBuf,
+    /// Format the whole stick first: all that is on it is lost. exFAT above 32 GB,
+    /// else FAT, unless you say which
+    #[arg(long, value_name = "FILESYSTEM")]
+    format: Option<Option<FreshFilesystem>>,
     /// What stands on the stick, for example "office safe"; the server asks
     /// for it by this name
     #[arg(long, value_name = "NAME", value_parser = name::<32>)]
@@ -38,9 +44,15 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     let device = options.device.as_path();
     must_be_a_stick(device)?;
     must_not_hold_the_vault(device)?;
+    let fresh = match options.format {
+        Some(asked) => Some(Fresh::check(device, asked)?),
+        None => must_be_readable(device).map(|()| None)?,
+    };
     let mut unlocked = unlock(&options.unlock)?;
-    let before = stick::read(device, unlocked.vault.header()).ok();
-    let before = before.map(|file| file.info.stick_id);
+    let named = [options.device.clone()];
+    let volumes = fresh.as_ref().map_or(&named[..], Fresh::volumes);
+    let before = own_stick(volumes, unlocked.vault.header());
+    let before = before.or_else(|problem| fresh.as_ref().map(|_| None).ok_or(problem))?;
     if before.is_some() {
         println!("It is a stick of this server already; its key file is renewed.");
     }
@@ -58,6 +70,14 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     } else {
         new_pin(options)?
     };
+    let formatted = match fresh {
+        Some(fresh) => {
+            fresh.confirm()?;
+            Some(fresh.format()?)
+        }
+        None => None,
+    };
+    let device = formatted.as_deref().unwrap_or(device);
     let header = unlocked.vault.header();
     let file = StickFile::make(
         header,
@@ -66,12 +86,7 @@ pub fn make(options: &MakeOptions) -> Result<()> {
         clock::now(),
         &pin,
     );
-    stick::write(device, &file).map_err(|error| {
-        Problem::failed(
-            format!("{}: {error}", device.display()),
-            "Is the stick full or write-protected? Try another one.",
-        )
-    })?;
+    stick::write(device, &file).map_err(|error| not_written(device, &error))?;
     prove(device, &unlocked, &file, &pin)?;
     remember(&mut unlocked, before, &file)?;
     println!(
@@ -87,9 +102,10 @@ pub fn make(options: &MakeOptions) -> Result<()> {
 /// disk: a stick that stays in the server protects nothing.
 fn must_not_hold_the_vault(device: &Path) -> Result<()> {
     let vault = open_vault_read_only()?;
+    let device = &device.canonicalize().unwrap_or_else(|_| device.to_owned());
     let on_it = stick::plugged_in().into_iter().any(|stick| {
         let whole = Path::new("/dev").join(&*stick.disk);
-        let has = stick.volumes.iter().any(|volume| volume == device) || whole == device;
+        let has = stick.volumes.iter().any(|volume| volume == device) || whole == *device;
         has && stick.disk == *vault.disk()
     });
     if !on_it {
@@ -99,6 +115,28 @@ fn must_not_hold_the_vault(device: &Path) -> Result<()> {
         format!("{} is on the disk that holds the vault.", device.display()),
         "Use a stick that can be kept in another place.",
     ))
+}
+
+/// Which stick of this server it is already. A kernel that cannot read it cannot
+/// write it either.
+fn own_stick(volumes: &[PathBuf], header: &Header) -> Result<Option<[u8; 8]>> {
+    let mut found = None;
+    for volume in volumes {
+        match stick::read(volume, header) {
+            Ok(file) => found = Some(file.info.stick_id),
+            Err(error @ StickError::NoDriver(_)) => return Err(not_read(volume, error)),
+            Err(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+fn not_written(device: &Path, error: &io::Error) -> Problem {
+    let next = match error.kind() {
+        io::ErrorKind::Unsupported => COMPLETE_KERNEL,
+        _ => "Is the stick full or write-protected? Try another one.",
+    };
+    Problem::failed(format!("{}: {error}", device.display()), next)
 }
 
 fn new_pin(options: &MakeOptions) -> Result<ask::Pin> {

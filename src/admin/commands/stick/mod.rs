@@ -1,22 +1,25 @@
 //! `stayput stick`: making, listing, verifying and removing backup sticks.
 
+mod format;
 mod list;
 mod make;
+mod partition_table;
 mod remove;
 mod verify;
 
 use std::path::Path;
 
-use crate::admin::problem::{Exit, Problem, Result};
-use crate::stick::{StickError, filesystem_of, is_on_a_stick};
+use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, Result};
+use crate::filesystem::{Format, format_of};
+use crate::stick::{StickError, is_on_a_stick, missing_driver};
 
 /// What `stayput stick` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum StickCommand {
     /// Put the key of this server on a USB stick, under a PIN
     ///
-    /// Nothing else on the stick is touched. One stick can hold the keys of
-    /// several servers.
+    /// Nothing else on the stick is touched, unless it is to be formatted first.
+    /// One stick can hold the keys of several servers.
     Make(make::MakeOptions),
     /// Show the sticks that were made for this server
     List(list::ListOptions),
@@ -37,13 +40,18 @@ pub fn run(command: &StickCommand, json: bool) -> Result<()> {
     }
 }
 
-/// Refuses a device that the boot stage would not take for a stick, or could not
-/// read.
+/// Refuses a device that the boot stage would not take for a stick.
 fn must_be_a_stick(device: &Path) -> Result<()> {
     use std::os::unix::fs::FileTypeExt;
     let name = device.display();
     let is_block_device =
         std::fs::metadata(device).is_ok_and(|found| found.file_type().is_block_device());
+    if !is_block_device && let Some(module) = missing_driver() {
+        return Err(Problem::failed(
+            format!("A stick is plugged in; this kernel has no driver for it (module {module})."),
+            format!("Run: modprobe {module}. If that fails: {COMPLETE_KERNEL}"),
+        ));
+    }
     if !is_block_device {
         return Err(Problem::new(
             Exit::Usage,
@@ -60,21 +68,66 @@ fn must_be_a_stick(device: &Path) -> Result<()> {
             "Name a USB stick or an SD card; `lsblk` shows their names.",
         ));
     }
-    if filesystem_of(device).is_none() {
-        return Err(Problem::refused(
-            format!("{name} has no vfat or ext4 filesystem."),
-            format!(
-                "If it has partitions, name one of them. To format it (all that is on it is \
-                 lost): mkfs.vfat -n STAYPUT {name}"
-            ),
-        ));
-    }
     Ok(())
 }
 
+/// Refuses a stick whose filesystem the boot stage could not read.
+fn must_be_readable(device: &Path) -> Result<()> {
+    let name = device.display();
+    let format = format_of(device).map_err(|errno| {
+        Problem::failed(
+            format!("{name} cannot be read: {}.", errno.desc()),
+            "Plug the stick in again, or use another one.",
+        )
+    })?;
+    match unsuitable(format) {
+        None => Ok(()),
+        Some(what) if format == Format::Partitions => Err(Problem::refused(
+            format!("{name} {what}."),
+            format!("Name one of them; `lsblk {name}` shows them."),
+        )),
+        Some(what) => Err(Problem::refused(
+            format!("{name} {what}. stayput reads FAT, exFAT and ext4."),
+            "To format the whole stick, which destroys what is on it: stayput stick make --format",
+        )),
+    }
+}
+
+/// What is wrong with a format, if it is not read here.
+fn unsuitable(format: Format) -> Option<String> {
+    Some(match format {
+        Format::Known(_) => return None,
+        Format::Partitions => "has partitions".into(),
+        Format::Empty => "is empty: it has no filesystem".into(),
+        format => match format.title() {
+            Some(title) => format!("is formatted as {title}"),
+            None => "has no filesystem that stayput knows".into(),
+        },
+    })
+}
+
 fn not_read(device: &Path, error: StickError) -> Problem {
-    Problem::failed(
-        format!("{}: {error}", device.display()),
-        "Plug the stick in again, or use another one.",
-    )
+    let next = match error {
+        StickError::NoDriver(_) => COMPLETE_KERNEL,
+        _ => "Plug the stick in again, or use another one.",
+    };
+    Problem::failed(format!("{}: {error}", device.display()), next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filesystem::FORMATS;
+
+    #[test]
+    fn every_format_that_is_not_read_is_named() {
+        for format in FORMATS {
+            let is_read = format.filesystem().is_some();
+            let what = unsuitable(format);
+            assert_eq!(what.is_none(), is_read, "{format:?}");
+            if let (Some(what), Some(title)) = (what, format.title()) {
+                assert!(what.contains(title), "{what}");
+            }
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{must_be_a_stick, not_read};
+use super::{must_be_a_stick, must_be_readable, not_read};
 use crate::admin::ask;
 use crate::admin::open_vault::open_vault;
 use crate::admin::pending_reset::reminder;
@@ -28,6 +28,7 @@ pub struct VerifyOptions {
 pub fn verify(options: &VerifyOptions) -> Result<()> {
     let device = options.device.as_path();
     must_be_a_stick(device)?;
+    must_be_readable(device)?;
     let vault = open_vault()?;
     let found =
         stick::read_copies(device, vault.header()).map_err(|error| not_read(device, error))?;

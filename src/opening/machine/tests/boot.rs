@@ -163,6 +163,11 @@ impl<'a> Boot<'a> {
         self.hanging.extend(stick);
     }
 
+    /// A stick is plugged in, and no disk comes of it for want of this module.
+    pub fn gets_stick_without_driver(&mut self, module: &'static str) {
+        self.tell(Event::StickWithoutDriver(module));
+    }
+
     /// Those that hung answer after all.
     pub fn hanging_sticks_answer(&mut self) {
         for stick in std::mem::take(&mut self.hanging) {

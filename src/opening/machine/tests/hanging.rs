@@ -1,4 +1,4 @@
-//! Sticks that hang: everything else goes on.
+//! Sticks that hang, or have no driver: everything else goes on.
 
 use super::boot::{Boot, Done};
 use super::clinic::{Clinic, PIN};
@@ -131,4 +131,17 @@ fn under_duress_nothing_is_said_of_a_stick_that_hangs() {
         _ => false,
     };
     assert_eq!(boot.count(told), 0);
+}
+
+#[test]
+fn a_stick_without_a_driver_is_told_of_and_the_pin_goes_on() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.gets_stick();
+    boot.turn();
+    assert!(asked_for_the_pin(&boot));
+    boot.gets_stick_without_driver("uas");
+    assert!(boot.said("no driver for it (module uas)"));
+    boot.types(PIN);
+    assert!(boot.released());
 }

@@ -38,8 +38,8 @@ impl Need {
     }
 }
 
-/// What every server needs: to ask the neighbours, to read a stick with either
-/// filesystem, to take a keyboard that is plugged in at the prompt.
+/// What every server needs: to ask the neighbours, to read a stick with each of its
+/// filesystems, to take a keyboard that is plugged in at the prompt.
 pub fn of_every_server() -> Vec<Need> {
     let stick = "backup sticks";
     let mut needs = vec![Need::of("asking the neighbours", &["af_packet"], true)];
@@ -50,6 +50,7 @@ pub fn of_every_server() -> Vec<Need> {
         "vfat",
         "nls_cp437",
         "nls_ascii",
+        "exfat",
         "ext4",
     ] {
         needs.push(Need::of(stick, &[module], false));

@@ -188,7 +188,7 @@ fn the_report_names_what_it_is_with_its_size() {
     assert!(lines[0].contains("/var/lib/mysql.kept-x"), "{lines:?}");
     assert_eq!(
         lines[1],
-        "  clinic/dump?.sql.gz, 12 MB: probably a dump: rows in clear"
+        "  clinic/dump\\u001b.sql.gz, 12 MB: probably a dump: rows in clear"
     );
     assert_eq!(
         lines[2],

@@ -1,0 +1,361 @@
+//! `stayput stick make --format`: a fresh filesystem on the whole stick.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::not_read;
+use super::partition_table::{FIRST_BYTE, partition_table};
+use crate::admin::ask;
+use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::program;
+use crate::filesystem::{Filesystem, Format, format_of};
+use crate::keys::random_bytes;
+use crate::stick::{Stick, StickError, plugged_in};
+use crate::sys::{partition, sysfs};
+use crate::vault::partitions::{FoundPartition, partitions_of, sector_size};
+
+/// What a fresh stick gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum FreshFilesystem {
+    /// FAT32: every system reads it
+    Vfat,
+    /// For files above 4 GiB
+    Exfat,
+}
+
+/// Windows makes no larger FAT32.
+const LARGEST_VFAT: u64 = 32 << 30;
+
+impl FreshFilesystem {
+    fn usual(bytes: u64) -> Self {
+        match bytes > LARGEST_VFAT {
+            true => Self::Exfat,
+            false => Self::Vfat,
+        }
+    }
+
+    fn filesystem(self) -> Filesystem {
+        match self {
+            Self::Vfat => Filesystem::Vfat,
+            Self::Exfat => Filesystem::Exfat,
+        }
+    }
+
+    /// What makes it, the option for its label, and the Debian package.
+    fn tool(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Vfat => ("mkfs.vfat", "-n", "dosfstools"),
+            Self::Exfat => ("mkfs.exfat", "-L", "exfatprogs"),
+        }
+    }
+}
+
+/// A stick that is going to be formatted; nothing is written yet.
+pub struct Fresh {
+    stick: Stick,
+    disk: PathBuf,
+    bytes: u64,
+    filesystem: FreshFilesystem,
+    program: PathBuf,
+}
+
+impl Fresh {
+    /// # Errors
+    /// When the device is no whole stick, it holds a vault, or the program that
+    /// formats is missing.
+    pub fn check(device: &Path, asked: Option<FreshFilesystem>) -> Result<Self> {
+        let real = device.canonicalize().unwrap_or_else(|_| device.to_owned());
+        let is_whole = |stick: &Stick| Path::new("/dev").join(&*stick.disk) == real;
+        let Some(stick) = plugged_in().into_iter().find(is_whole) else {
+            return Err(Problem::new(
+                Exit::Usage,
+                format!("{} is not a whole stick.", device.display()),
+                "A stick is formatted as a whole: name the disk, for example /dev/sdb.",
+            ));
+        };
+        if partitions_of(&stick.disk)
+            .iter()
+            .any(FoundPartition::has_vaults_name)
+        {
+            return Err(Problem::refused(
+                format!("{} holds a vault.", device.display()),
+                "Use another stick.",
+            ));
+        }
+        // In sectors of 512 bytes, whatever the disk's own are.
+        let size = Path::new("/sys/block").join(&*stick.disk).join("size");
+        let sectors: Option<u64> = sysfs::read_text::<20>(&size).and_then(|text| text.parse().ok());
+        let bytes = sectors.unwrap_or(0) * 512;
+        let filesystem = asked.unwrap_or(FreshFilesystem::usual(bytes));
+        if let Some(driver) = filesystem.filesystem().missing_driver() {
+            return Err(not_read(device, StickError::NoDriver(driver)));
+        }
+        let (name, _, package) = filesystem.tool();
+        let program = program::find(name).ok_or_else(|| {
+            Problem::failed(
+                format!("{name} is not installed."),
+                format!("Nothing was changed. Run: apt install {package}"),
+            )
+        })?;
+        let fresh = Self {
+            disk: real,
+            stick,
+            bytes,
+            filesystem,
+            program,
+        };
+        fresh.table()?;
+        fresh.must_be_unused()?;
+        Ok(fresh)
+    }
+
+    /// Asks for the stick's name and size.
+    ///
+    /// # Errors
+    /// When something else is typed.
+    pub fn confirm(&self) -> Result<()> {
+        let (disk, size) = (self.disk.display(), size_in_words(self.bytes));
+        let title = self.filesystem.filesystem().title();
+        println!(
+            "{disk} ({}, {size}) will be formatted as {title}.",
+            self.content()
+        );
+        println!("EVERYTHING ON IT IS LOST, the keys of other servers too.");
+        let typed = ask::line(&format!("Type its name and size ({disk} {size}): "))?;
+        if is_confirmed(&typed, &self.stick.disk, &size) {
+            return Ok(());
+        }
+        Err(Problem::refused(
+            format!("That is not {disk} {size}."),
+            "Nothing was changed.",
+        ))
+    }
+
+    /// The stick's volumes as they are now.
+    pub fn volumes(&self) -> &[PathBuf] {
+        &self.stick.volumes
+    }
+
+    /// What is on it, and who made it, for people.
+    fn content(&self) -> String {
+        let device = Path::new("/sys/block")
+            .join(&*self.stick.disk)
+            .join("device");
+        let word = |file: &str| sysfs::read_text::<32>(&device.join(file));
+        let maker = ["vendor", "model", "name"].into_iter().filter_map(word);
+        // It says of itself what it likes.
+        let maker: Vec<String> = maker.map(|text| text.escape_debug().to_string()).collect();
+        let volumes = self.stick.volumes.iter();
+        let volumes: Vec<&str> = volumes.map(|volume| content_of(volume)).collect();
+        let words = maker.join(" ");
+        match words.is_empty() {
+            true => volumes.join(" and "),
+            false => format!("{words}, {}", volumes.join(" and ")),
+        }
+    }
+
+    fn table(&self) -> Result<[u8; 512]> {
+        let sector = sector_size(&self.stick.disk);
+        let filesystem = self.filesystem.filesystem();
+        partition_table(self.bytes, sector, filesystem, random_bytes()).ok_or_else(|| {
+            Problem::refused(
+                format!(
+                    "{} has {}: too small, or too large, for a stick.",
+                    self.disk.display(),
+                    size_in_words(self.bytes)
+                ),
+                "Nothing was changed. Use a stick of 2 TB at most.",
+            )
+        })
+    }
+
+    /// Writes the partition table and makes the filesystem. Returns the volume.
+    ///
+    /// # Errors
+    /// When the stick is in use or takes no writes, or the filesystem cannot be
+    /// made.
+    pub fn format(&self) -> Result<PathBuf> {
+        let disk = self.disk.display();
+        let table = self.table()?;
+        self.write_table(&table)
+            .map_err(|error| self.not_opened(&error))?;
+        let volume = self.wait_for_volume().ok_or_else(|| {
+            Problem::failed(
+                format!("{disk} has a new partition, and the kernel does not show it."),
+                "Take the stick out, plug it in again, and run the command again.",
+            )
+        })?;
+        let (_, label, _) = self.filesystem.tool();
+        let mut made = Command::new(&self.program);
+        made.args([label, "STAYPUT"]).arg(&volume);
+        program::run(
+            &mut made,
+            "The stick is broken, or too small: use another one.",
+        )?;
+        Ok(volume)
+    }
+
+    fn must_be_unused(&self) -> Result<()> {
+        let read_only = Path::new("/sys/block").join(&*self.stick.disk).join("ro");
+        let is_protected = sysfs::read_text::<4>(&read_only).as_deref() == Some("1");
+        let protected = || io::Error::from_raw_os_error(libc::EROFS);
+        let unused = match is_protected {
+            true => Err(protected()),
+            false => self.open_alone(false).map(drop),
+        };
+        unused.map_err(|error| self.not_opened(&error))
+    }
+
+    /// Fails with EBUSY where something on it is mounted.
+    fn open_alone(&self, writable: bool) -> io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(writable)
+            .custom_flags(libc::O_EXCL | libc::O_CLOEXEC)
+            .open(&self.disk)
+    }
+
+    fn not_opened(&self, error: &io::Error) -> Problem {
+        let disk = self.disk.display();
+        match error.raw_os_error() {
+            Some(libc::EBUSY) => Problem::refused(
+                format!("{disk} is in use: something on it is mounted."),
+                format!("Nothing was changed. Run: umount {disk}*"),
+            ),
+            _ => Problem::failed(
+                format!("{disk} cannot be written: {error}."),
+                "Is the stick write-protected? Try another one.",
+            ),
+        }
+    }
+
+    /// Overwrites what other tables and filesystems leave at both ends, then
+    /// writes the table.
+    fn write_table(&self, table: &[u8; 512]) -> io::Result<()> {
+        let disk = self.open_alone(true)?;
+        let zeros = vec![0; FIRST_BYTE as usize];
+        let end = self.bytes.saturating_sub(FIRST_BYTE);
+        for at in [0, FIRST_BYTE.min(end), end] {
+            disk.write_all_at(&zeros, at)?;
+        }
+        disk.sync_all()?;
+        disk.write_all_at(table, 0)?;
+        disk.sync_all()
+    }
+
+    /// The kernel may be reading the table already, as udev makes it do.
+    fn wait_for_volume(&self) -> Option<PathBuf> {
+        let volume = volume_of(&self.disk);
+        let class = Path::new("/sys/class/block").join(volume.file_name()?);
+        let is_new = || {
+            let starts = sysfs::read_text::<20>(&class.join("start"));
+            let size = sysfs::read_text::<20>(&class.join("size"));
+            let expected = (FIRST_BYTE / 512).to_string();
+            let fills = size.and_then(|text| text.parse::<u64>().ok())
+                == Some((self.bytes - FIRST_BYTE) / 512);
+            starts.as_deref() == Some(expected.as_str()) && fills && volume.exists()
+        };
+        for _ in 0..50 {
+            let read = File::open(&self.disk).map(|disk| partition::read_again(&disk));
+            if matches!(read, Ok(Ok(()))) && is_new() {
+                return Some(volume);
+            }
+            sleep(Duration::from_millis(100));
+        }
+        None
+    }
+}
+
+fn content_of(volume: &Path) -> &'static str {
+    match format_of(volume) {
+        Ok(format) => format.title().unwrap_or(match format {
+            Format::Empty => "empty",
+            _ => "no known filesystem",
+        }),
+        Err(_) => "unreadable",
+    }
+}
+
+/// The first partition of a disk, as the kernel calls it.
+fn volume_of(disk: &Path) -> PathBuf {
+    let disk = disk.display().to_string();
+    let between = match disk.ends_with(|last: char| last.is_ascii_digit()) {
+        true => "p",
+        false => "",
+    };
+    format!("{disk}{between}1").into()
+}
+
+/// As it stands on the stick: 64 GB is 64,000,000,000 bytes, or a little less.
+fn size_in_words(bytes: u64) -> String {
+    const MB: u64 = 1_000_000;
+    match bytes >= 1000 * MB {
+        true => format!("{} GB", (bytes + 500 * MB) / (1000 * MB)),
+        false => format!("{} MB", (bytes + MB / 2) / MB),
+    }
+}
+
+/// Whether somebody typed the name and the size of the disk.
+fn is_confirmed(typed: &str, disk: &str, size: &str) -> bool {
+    let plain = |text: &str| -> String {
+        let text = text.trim().trim_start_matches("/dev/");
+        let letters = text.chars().filter(|letter| !letter.is_whitespace());
+        letters.flat_map(char::to_lowercase).collect()
+    };
+    plain(typed) == plain(&format!("{disk} {size}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sticks_above_32_gib_are_made_with_exfat() {
+        let usual = FreshFilesystem::usual;
+        assert_eq!(usual(64 << 20), FreshFilesystem::Vfat);
+        assert_eq!(usual(32_000_000_000), FreshFilesystem::Vfat);
+        assert_eq!(usual(32 << 30), FreshFilesystem::Vfat);
+        assert_eq!(usual((32 << 30) + 1), FreshFilesystem::Exfat);
+        assert_eq!(usual(62_000_000_000), FreshFilesystem::Exfat);
+    }
+
+    #[test]
+    fn only_name_and_size_together_confirm() {
+        let confirmed = |typed| is_confirmed(typed, "sdb", "62 GB");
+        for typed in ["/dev/sdb 62 GB", "sdb 62 GB", " sdb  62gb \n", "SDB 62GB"] {
+            assert!(confirmed(typed), "{typed:?}");
+        }
+        for typed in [
+            "",
+            "yes",
+            "y",
+            "sdb",
+            "62 GB",
+            "sda 62 GB",
+            "sdb 64 GB",
+            "sdb1 62 GB",
+        ] {
+            assert!(!confirmed(typed), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_read_as_on_the_package() {
+        assert_eq!(size_in_words(67_108_864), "67 MB");
+        assert_eq!(size_in_words(7_800_000_000), "8 GB");
+        assert_eq!(size_in_words(61_530_439_680), "62 GB");
+        assert_eq!(size_in_words(999_600_000), "1000 MB");
+    }
+
+    #[test]
+    fn a_cards_partition_has_a_p_in_its_name() {
+        assert_eq!(volume_of(Path::new("/dev/sdb")), Path::new("/dev/sdb1"));
+        let card = volume_of(Path::new("/dev/mmcblk0"));
+        assert_eq!(card, Path::new("/dev/mmcblk0p1"));
+    }
+}
