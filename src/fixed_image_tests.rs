@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::environment::{ChosenFactor, HOME, Observed, SECOND, enrol};
+use crate::environment::{Arrangements, ChosenFactor, HOME, Observed, SECOND, enrol};
 use crate::keys::{MasterKey, RecoveryCode, ScryptParams, Secret32};
 use crate::opening::places::Places;
 use crate::stick::StickFile;
@@ -57,7 +57,7 @@ fn chosen(group: Group, label: &str, value: &[u8]) -> ChosenFactor {
 
 /// Each with what it asks for: two of three neighbours, and one of two servers.
 fn places() -> [(&'static str, Vec<ChosenFactor>, Thresholds); 2] {
-    let board = || chosen(Group::Machine, "board-serial", b"ABC123");
+    let board = || chosen(Group::Machine, "board", b"ABC123");
     let neighbour = |at: u8| {
         let label = format!("arp 192.168.1.{at}");
         chosen(Group::Neighbours, &label, &[0, 0x1b, 0x21, 0, 0, at])
@@ -65,7 +65,8 @@ fn places() -> [(&'static str, Vec<ChosenFactor>, Thresholds); 2] {
     let server = |label, byte| chosen(Group::Servers, label, &[byte; 32]);
     let home = vec![
         board(),
-        chosen(Group::Machine, "nic 0000:00:03.0", &[2, 0, 0, 0, 0, 1]),
+        chosen(Group::Machine, "disk 1", b"WD-1"),
+        chosen(Group::Machine, "disk 2", b"WD-2"),
         neighbour(1),
         neighbour(2),
         chosen(Group::Neighbours, "nd fe80::1", &[0, 0x1b, 0x21, 0, 0, 3]),
@@ -248,6 +249,13 @@ fn every_place_of_the_fixed_image_opens() {
         assert_eq!((&*slot.name, slot.need), (name, need));
         let values = slot.enrolled_values(header, &key).unwrap();
         assert!(values.iter().eq(chosen.iter().map(|factor| &factor.value)));
+        for witness in &slot.witnesses {
+            let members = chosen.iter().enumerate();
+            let members = members.filter(|(number, _)| has_member(witness.members, *number));
+            let values = members.map(|(_, factor)| (&factor.label, &factor.value));
+            let values: Vec<_> = values.collect();
+            assert!(witness.agrees(header, slot.id, &values), "{name}");
+        }
         // Each row by itself, with the answers of its members alone.
         for row in &slot.rows {
             let mut observed = Observed::default();
@@ -256,7 +264,8 @@ fn every_place_of_the_fixed_image_opens() {
                     observed.note(&factor.label, &factor.value);
                 }
             }
-            let opened = Places::of(&slots).try_all(header, &slots, &observed);
+            let all = Arrangements::All;
+            let opened = Places::of(&slots).try_all(header, &slots, &observed, all);
             assert!(opened.is_some_and(|opened| opened.at == at), "{name}");
         }
     }
@@ -354,11 +363,9 @@ fn a_thief_reads_in_the_vault_what_threats_md_lists() {
         ("second", "names of the places"),
         ("halima", "names of people with a passphrase"),
         ("night", "names of people with a passphrase"),
-        ("board-serial", "which parts of the machine are enrolled"),
-        (
-            "nic 0000:00:03.0",
-            "which parts of the machine are enrolled",
-        ),
+        ("board", "which parts of the machine are enrolled"),
+        ("disk 1", "which parts of the machine are enrolled"),
+        ("disk 2", "which parts of the machine are enrolled"),
         ("arp 192.168.1.1", "addresses of the neighbours"),
         ("arp 192.168.1.2", "addresses of the neighbours"),
         ("nd fe80::1", "addresses of the neighbours"),

@@ -3,17 +3,20 @@
 
 use crate::boot::fuzzing as boot;
 use crate::environment::{
-    Advertisement, ReplyReader, parse_advertisement, parse_arp_reply, parse_arp_sender,
-    parse_server_answer,
+    Advertisement, Arrangements, Observed, ReplyReader, parse_advertisement, parse_arp_reply,
+    parse_arp_sender, parse_server_answer,
 };
 use crate::filesystem::{Format, has_unreplayed_journal};
 use crate::keys::{MasterKey, RecoveryCode, Secret32, TypedCode};
+use crate::opening::Situation;
+use crate::opening::places::Places;
 use crate::release::mariadb::{CheckFile, KeyFile};
 use crate::stick::answer::{ANSWER_BYTES, decode};
 use crate::stick::{StickFile, file_names};
+use crate::theft::TheftState;
 use crate::vault::gpt::{Gpt, entries_at, is_protective, mbr_partition_id};
 use crate::vault::{
-    Header, MemoryDevice, SlotTable, Vault, VaultConf, read_as_each_record, wrong_entries,
+    Header, MemoryDevice, SlotTable, Value, Vault, VaultConf, read_as_each_record, wrong_entries,
 };
 
 /// Opens, repairs and reads a vault that begins with these bytes, as the boot
@@ -40,9 +43,27 @@ pub fn unproven_records(bytes: &[u8]) {
     read_as_each_record(bytes);
 }
 
-/// Decodes a slot table.
+/// Decodes a slot table, and looks for what to try where all of its factors answer.
 pub fn slot_table(bytes: &[u8]) {
-    let _ = SlotTable::decode(bytes);
+    let Ok(slots) = SlotTable::decode(bytes) else {
+        return;
+    };
+    let mut observed = Observed::default();
+    let factors = slots.environments.iter().flat_map(|slot| &slot.factors);
+    for (factor, number) in factors.zip(0u8..) {
+        let value = Value::from_slice(&[number / 2, 1]).expect("two bytes fit");
+        observed.note(&factor.label, &value);
+    }
+    let places = Places::of(&slots);
+    let _ = places.has_next(&slots, &observed, Arrangements::All);
+    let situation = Situation {
+        slots: Ok(&slots),
+        state: TheftState::Armed,
+        observed: &observed,
+        places: &places,
+    };
+    let _ = situation.could_be_foreign();
+    let _ = situation.reason(None);
 }
 
 /// Parses a recovery code in one piece, and typed line by line.

@@ -126,6 +126,10 @@ fn reason(because: LockedBecause) -> &'static str {
         LockedBecause::PepperDamaged => "the vault is damaged.",
         LockedBecause::Altered => "the vault was changed by somebody without the key.",
         LockedBecause::Reset => "the server was reset.",
+        LockedBecause::ChangedMachine => "the place is right, but the machine has changed.",
+        LockedBecause::KeyServerLost => {
+            "the neighbours are right, but a key server did not know its key."
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::typed_secrets::{key_from_code, key_from_passphrase};
 use crate::environment::{
-    ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed, Patience, compare,
-    neighbour_addresses, observe_live_links, observe_place,
+    Arrangements, ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed, Patience,
+    compare, neighbour_addresses, observe_live_links, observe_place,
 };
 use crate::keys::MasterKey;
 use crate::opening::places::{PlaceOpened, Places};
@@ -79,6 +79,8 @@ pub struct Recognition {
     pub need: crate::vault::Thresholds,
     /// What answered.
     pub observed: Observed,
+    /// What was tried of it.
+    pub places: Places,
 }
 
 /// Observes the surroundings and tries every enrolled place.
@@ -94,17 +96,19 @@ pub fn recognise(
         .environments
         .iter()
         .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
-    let mut try_all = |observed: &Observed| {
+    let mut try_all = |observed: &Observed, arrangements| {
         if found.is_none() {
-            found = places.try_all(header, slots, observed);
+            found = places.try_all(header, slots, observed, arrangements);
         }
         // Never enough: what has changed is to be named too.
         false
     };
     let servers = KeyServers::of(&slots.environments, Instant::now());
-    let observed = observe_place(labels, servers, patience, &mut try_all);
-    try_all(&observed);
-    recognition(header, slots, found, observed)
+    let observed = observe_place(labels, servers, patience, |observed| {
+        try_all(observed, Arrangements::Enrolled)
+    });
+    try_all(&observed, Arrangements::All);
+    recognition(header, slots, found, observed, places)
 }
 
 /// The same on the network cards that are up; those that are down stay down.
@@ -115,8 +119,9 @@ pub fn recognise_on_live_links(header: &Header, slots: &SlotTable) -> Option<Rec
         .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
     let servers = KeyServers::of(&slots.environments, Instant::now());
     let observed = observe_live_links(labels, servers, LIVE_NETWORK_WAIT);
-    let found = Places::of(slots).try_all(header, slots, &observed);
-    recognition(header, slots, found, observed)
+    let mut places = Places::of(slots);
+    let found = places.try_all(header, slots, &observed, Arrangements::All);
+    recognition(header, slots, found, observed, places)
 }
 
 fn recognition(
@@ -124,6 +129,7 @@ fn recognition(
     slots: &SlotTable,
     found: Option<PlaceOpened>,
     observed: Observed,
+    places: Places,
 ) -> Option<Recognition> {
     let (at, key) = found.map_or((0, None), |opened| (opened.at, Some(opened.key)));
     let slot = slots.environments.get(at)?;
@@ -135,6 +141,7 @@ fn recognition(
         need: slot.need,
         key,
         observed,
+        places,
     })
 }
 

@@ -92,7 +92,8 @@ impl Stage {
         let ask_due = self.neighbours.as_ref().and_then(Neighbours::next);
         // Questions that are due come before work that is only done ahead.
         let must_ask = ask_due.is_some_and(|due| due <= now);
-        let until = if self.machine.has_next() || must_ask || self.servers.work_ahead(now) {
+        let must_try = self.machine.has_next(self.timings.since_start());
+        let until = if must_try || must_ask || self.servers.work_ahead(now) {
             Some(now)
         } else {
             let turn_due = self.machine.next(self.timings.since_start());

@@ -36,7 +36,10 @@ pub use factors::{server_address, server_label};
 #[cfg(feature = "admin")]
 pub use machine::note_latecomers;
 pub use machine::observe_machine;
-pub use matching::{Comparison, Margin, Matcher, answered, compare, enough_answered};
+pub use matching::{
+    Arrangements, Candidates, Comparison, Margin, Matcher, PlaceProof, answered, compare,
+    enough_answered,
+};
 pub use observing::{COLD_START_WAIT, LIVE_NETWORK_WAIT, Patience, observe_place};
 #[cfg(feature = "admin")]
 pub use observing::{WatchedNeighbours, observe_live_links};

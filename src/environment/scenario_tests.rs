@@ -3,11 +3,11 @@
 
 use super::factors::value_of;
 use super::*;
-use crate::keys::{CheckValue, MasterKey};
+use crate::keys::{CheapFactors, CheckValue, MasterKey};
 use crate::vault::{EnvironmentSlot, Group, Header, Thresholds};
 
 const MACHINE: [(&str, &[u8]); 3] = [
-    ("smbios-uuid", b"4c4c4544"),
+    ("board", b"4c4c4544"),
     ("nic 0000:00:03.0", b"\x00\x1b\x21\x01\x02\x03"),
     ("disk 0000:00:04.0", b"WD-12345"),
 ];
@@ -21,18 +21,25 @@ struct Server {
     header: Header,
     key: MasterKey,
     slot: EnvironmentSlot,
+    _cheap: CheapFactors,
 }
 
 fn server_with<'a>(
     factors: impl IntoIterator<Item = (Group, &'a str, &'a [u8])>,
     need: Thresholds,
 ) -> Server {
+    let cheap = CheapFactors::begin();
     let key = MasterKey::generate();
     let header = Header::of_a_new_server(&key);
     let factors = factors.into_iter();
     let factors = factors.map(|(group, label, value)| (group, label, value_of(value)));
     let slot = test_slot(&header, &key, (1, "home"), factors, need);
-    Server { header, key, slot }
+    Server {
+        header,
+        key,
+        slot,
+        _cheap: cheap,
+    }
 }
 
 /// A server that needs two of three parts and two of three neighbours.
@@ -58,13 +65,24 @@ fn seen(parts: &[(&str, &[u8])]) -> Observed {
     observed
 }
 
-/// Tries all combinations; returns the key and the number of tries.
+/// Tries all combinations as they were enrolled; returns the key and the number of
+/// tries.
 fn unlock(server: &Server, observed: &Observed) -> (Option<MasterKey>, usize) {
     let mut matcher = Matcher::new(&server.slot);
+    try_all(server, &mut matcher, observed, Arrangements::Enrolled)
+}
+
+fn try_all(
+    server: &Server,
+    matcher: &mut Matcher,
+    observed: &Observed,
+    arrangements: Arrangements,
+) -> (Option<MasterKey>, usize) {
+    let Server { header, slot, .. } = server;
     let mut tries = 0;
-    while matcher.has_next(&server.slot, observed) {
+    while matcher.has_next(slot, observed, arrangements) {
         tries += 1;
-        if let Some(key) = matcher.try_next(&server.header, &server.slot, observed) {
+        if let Some(key) = matcher.try_next(header, slot, observed, arrangements) {
             return (Some(key), tries);
         }
     }
@@ -121,27 +139,13 @@ fn a_late_neighbour_is_enough_and_nothing_is_tried_twice() {
     let server = enrolled();
     let mut observed = seen(&[&MACHINE[..], &[PLACE[0], (PLACE[1].0, b"wrong!")]].concat());
     let mut matcher = Matcher::new(&server.slot);
-    while matcher.has_next(&server.slot, &observed) {
-        assert!(
-            matcher
-                .try_next(&server.header, &server.slot, &observed)
-                .is_none()
-        );
-    }
+    let mut try_all =
+        |observed: &Observed| try_all(&server, &mut matcher, observed, Arrangements::Enrolled);
+    assert!(try_all(&observed).0.is_none());
     observed.note(&PLACE[2].0.try_into().unwrap(), &value_of(PLACE[2].1));
-    assert!(matcher.has_next(&server.slot, &observed));
-    let mut tries = 0;
-    while matcher.has_next(&server.slot, &observed) {
-        tries += 1;
-        if matcher
-            .try_next(&server.header, &server.slot, &observed)
-            .is_some()
-        {
-            assert!(tries <= 4, "only rows with the new answer: {tries}");
-            return;
-        }
-    }
-    panic!("stayed locked");
+    let (key, tries) = try_all(&observed);
+    assert!(key.is_some());
+    assert!(tries <= 4, "only rows with the new answer: {tries}");
 }
 
 /// The enrolled station answers first, and another one after it, in each round.
@@ -173,11 +177,9 @@ fn an_answer_behind_many_wrong_ones_is_tried_and_none_twice() {
     let label = PLACE[1].0.try_into().unwrap();
     for answer in [b"1", b"2", b"3", PLACE[1].1] {
         assert!(observed.note(&label, &value_of(answer)));
-        while matcher.has_next(&server.slot, &observed) {
-            tries += 1;
-            let key = matcher.try_next(&server.header, &server.slot, &observed);
-            assert_eq!(key.is_some(), answer == PLACE[1].1);
-        }
+        let (key, more) = try_all(&server, &mut matcher, &observed, Arrangements::Enrolled);
+        tries += more;
+        assert_eq!(key.is_some(), answer == PLACE[1].1);
     }
     assert_eq!(tries, 4);
 }
@@ -279,4 +281,105 @@ fn combinations_with_a_key_server_cost_no_scrypt() {
     let took = start.elapsed();
     // scrypt takes 40 ms or more for each.
     assert!(took < std::time::Duration::from_secs(4), "{took:?}");
+}
+
+/// A server with twelve disks, of which eleven are needed, and three neighbours.
+fn with_disks() -> Server {
+    let disks: Vec<(String, [u8; 2])> = (0..12)
+        .map(|n| (format!("disk {n}"), [b'd', 10 * n as u8]))
+        .collect();
+    let disks = disks.iter();
+    let disks = disks.map(|(label, value)| (Group::Machine, label.as_str(), &value[..]));
+    let neighbours = PLACE.map(|(label, value)| (Group::Neighbours, label, value));
+    let need = Thresholds {
+        machine: 11,
+        neighbours: 2,
+        ..Thresholds::default()
+    };
+    server_with(disks.chain(neighbours), need)
+}
+
+#[test]
+fn whichever_of_twelve_disks_is_replaced_the_server_opens() {
+    let server = with_disks();
+    for (gone, new) in [(0, 115), (11, 5), (5, 45), (3, 99)] {
+        let mut observed = seen(&PLACE);
+        for n in 0..12 {
+            let serial = if n == gone { new } else { 10 * n };
+            // As another controller names them.
+            let label = format!("disk 0000:{:02x}:00.0", 40 - n);
+            let label = label.as_str().try_into().unwrap();
+            observed.note(&label, &value_of(&[b'd', serial]));
+        }
+        let mut matcher = Matcher::new(&server.slot);
+        let (key, tries) = try_all(&server, &mut matcher, &observed, Arrangements::All);
+        assert!(key.is_some(), "{gone} {new}");
+        assert!(tries <= 36 + 3 + 256, "{tries}");
+    }
+}
+
+#[test]
+fn in_a_foreign_place_the_search_ends_with_the_neighbours() {
+    let server = with_disks();
+    let mut observed = Observed::default();
+    for (n, (label, _)) in (0..).zip(PLACE) {
+        observed.note(
+            &label.try_into().unwrap(),
+            &value_of(&[0, 0x26, 0xf2, 0, 0, n]),
+        );
+    }
+    for n in 0..12 {
+        let label = format!("disk {n}");
+        observed.note(
+            &label.as_str().try_into().unwrap(),
+            &value_of(&[b'd', 10 * n]),
+        );
+    }
+    let mut matcher = Matcher::new(&server.slot);
+    let (key, tries) = try_all(&server, &mut matcher, &observed, Arrangements::All);
+    // Rows, witnesses, and the two other pairs of values for each of these.
+    assert_eq!((key.is_some(), tries), (false, 36 + 3 + 6));
+    assert_eq!(matcher.proof(), PlaceProof::default());
+}
+
+#[test]
+fn a_search_is_bounded_and_goes_on_with_a_new_answer() {
+    let stations: Vec<(String, [u8; 6])> = (1..=7)
+        .map(|n| (format!("arp 192.168.1.{n}"), [0, 0x1b, 0x21, 0, 0, n]))
+        .collect();
+    let neighbours = stations.iter();
+    let neighbours = neighbours.map(|(label, mac)| (Group::Neighbours, label.as_str(), &mac[..]));
+    let need = Thresholds {
+        neighbours: 4,
+        ..Thresholds::default()
+    };
+    let server = server_with(neighbours, need);
+    let mut observed = Observed::default();
+    for (n, (label, _)) in (0..).zip(&stations) {
+        let label = label.as_str().try_into().unwrap();
+        observed.note(&label, &value_of(&[0, 0x26, 0xf2, 0, 0, n]));
+    }
+    let mut matcher = Matcher::new(&server.slot);
+    let (_, tries) = try_all(&server, &mut matcher, &observed, Arrangements::All);
+    assert_eq!(tries, 35 + 35 + 64, "rows, witnesses, other arrangements");
+    let label = stations[0].0.as_str().try_into().unwrap();
+    observed.note(&label, &value_of(b"another"));
+    let (_, tries) = try_all(&server, &mut matcher, &observed, Arrangements::All);
+    assert_eq!(tries, 20 + 20 + 64, "those with the first one, and others");
+}
+
+#[test]
+fn a_witness_agrees_although_the_machine_is_another() {
+    let server = enrolled();
+    let other = MACHINE.map(|(label, _)| (label, &b"another"[..]));
+    for (around, here) in [
+        (&PLACE[..], true),
+        (&PLACE[1..], true),
+        (&PLACE[..1], false),
+    ] {
+        let observed = seen(&[&other[..], around].concat());
+        let mut matcher = Matcher::new(&server.slot);
+        let (key, _) = try_all(&server, &mut matcher, &observed, Arrangements::All);
+        assert_eq!((key.is_some(), matcher.proof().neighbours), (false, here));
+    }
 }

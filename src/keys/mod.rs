@@ -15,6 +15,6 @@ pub use random::{fill_random, random_bytes};
 pub use recovery_code::{CODE_GROUPS, CodeError, GROUP_LETTERS, RecoveryCode, TypedCode};
 pub use seal::{Sealed, UnsealError, open, seal};
 #[cfg(test)]
-pub use stretch::counted::scrypts_of;
+pub use stretch::{CheapFactors, counted::scrypts_of};
 pub use stretch::{ScryptParams, Stretch, StretchError};
 pub use wrap::{Unwrapped, WrappedKey};

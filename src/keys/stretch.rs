@@ -36,6 +36,15 @@ impl ScryptParams {
         Self { log_n, r: 8, p: 1 }
     }
 
+    /// [`ScryptParams::FACTORS`]; the cheapest in a test that has asked for them.
+    pub fn factors() -> Self {
+        #[cfg(test)]
+        if CheapFactors::are_wanted() {
+            return Self::CHEAPEST;
+        }
+        Self::FACTORS
+    }
+
     fn bounded(self) -> Result<Params, StretchError> {
         let sane = (10..=19).contains(&self.log_n) && (1..=8).contains(&self.r) && self.p == 1;
         if !sane {
@@ -83,6 +92,40 @@ impl Stretch {
     /// [`StretchError`] when the parameters are out of bounds.
     pub fn secret(&self, password: &[u8]) -> Result<Secret32, StretchError> {
         self.params.stretch(password, &self.salt)
+    }
+}
+
+/// For tests that try many combinations: while it is there, those of this thread cost
+/// as little as possible.
+#[cfg(test)]
+pub use cheap::CheapFactors;
+
+#[cfg(test)]
+mod cheap {
+    use std::cell::Cell;
+
+    thread_local! {
+        static WANTED: Cell<u32> = const { Cell::new(0) };
+    }
+
+    pub struct CheapFactors(());
+
+    impl CheapFactors {
+        #[must_use]
+        pub fn begin() -> Self {
+            WANTED.set(WANTED.get() + 1);
+            Self(())
+        }
+
+        pub(super) fn are_wanted() -> bool {
+            WANTED.get() > 0
+        }
+    }
+
+    impl Drop for CheapFactors {
+        fn drop(&mut self) {
+            WANTED.set(WANTED.get() - 1);
+        }
     }
 }
 

@@ -7,17 +7,17 @@ fn at(millis: u64) -> Progress {
     Progress {
         since_start: Duration::from_millis(millis),
         wait: WAIT,
-        enough_for: None,
-        machine_missing: false,
+        strange_for: None,
+        repair: None,
         hopeless: false,
         to_try: false,
         all_answered: false,
     }
 }
 
-fn enough_for(seconds: u64, since_start: u64) -> Progress {
+fn strange_for(seconds: u64, since_start: u64) -> Progress {
     Progress {
-        enough_for: Some(Duration::from_secs(seconds)),
+        strange_for: Some(Duration::from_secs(seconds)),
         ..at(since_start * 1000)
     }
 }
@@ -59,13 +59,13 @@ fn the_prompt_opens_at_once_when_nothing_can_change() {
 
 #[test]
 fn a_place_is_foreign_only_after_the_whole_wait() {
-    assert_eq!(enough_for(89, 89).assessment(), None);
-    assert_eq!(enough_for(90, 90).assessment(), Some(Assessment::Foreign));
+    assert_eq!(strange_for(89, 89).assessment(), None);
+    assert_eq!(strange_for(90, 90).assessment(), Some(Assessment::Foreign));
     // A router that came late has its own wait.
-    assert_eq!(enough_for(89, 500).assessment(), None);
+    assert_eq!(strange_for(89, 500).assessment(), None);
     let trying = Progress {
         to_try: true,
-        ..enough_for(99, 99)
+        ..strange_for(99, 99)
     };
     assert_eq!(trying.assessment(), None);
 }
@@ -74,11 +74,17 @@ fn a_place_is_foreign_only_after_the_whole_wait() {
 fn silence_is_absence_and_a_missing_part_is_no_foreign_place() {
     assert_eq!(at(89_999).assessment(), None);
     assert_eq!(at(90_000).assessment(), Some(Assessment::Absent));
-    let repaired = Progress {
-        machine_missing: true,
-        ..at(90_000)
-    };
-    assert_eq!(repaired.assessment(), Some(Assessment::ChangedMachine));
+    for (repair, assessment) in [
+        (Repair::Machine, Assessment::ChangedMachine),
+        (Repair::KeyServer, Assessment::KeyServerLost),
+    ] {
+        let repaired = |now| Progress {
+            repair: Some(repair),
+            ..at(now)
+        };
+        assert_eq!(repaired(89_999).assessment(), None);
+        assert_eq!(repaired(90_000).assessment(), Some(assessment));
+    }
     let damaged = Progress {
         hopeless: true,
         ..at(10)
@@ -90,7 +96,7 @@ fn silence_is_absence_and_a_missing_part_is_no_foreign_place() {
 fn nothing_changes_between_the_times_that_are_waited_for() {
     for late in [None, Some(3), Some(40)] {
         let seen = |now: Duration| Progress {
-            enough_for: late.and_then(|late| now.checked_sub(Duration::from_secs(late))),
+            strange_for: late.and_then(|late| now.checked_sub(Duration::from_secs(late))),
             ..at(now.as_millis() as u64)
         };
         let mut now = Duration::from_secs(late.unwrap_or(0));

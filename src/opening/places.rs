@@ -1,6 +1,6 @@
 //! Tries the combinations of all enrolled places.
 
-use crate::environment::{Matcher, Observed};
+use crate::environment::{Arrangements, Matcher, Observed, PlaceProof};
 use crate::keys::MasterKey;
 use crate::vault::{Header, SlotTable};
 
@@ -28,27 +28,44 @@ impl Places {
         }
     }
 
-    fn next(&self, slots: &SlotTable, observed: &Observed) -> Option<usize> {
-        let mut places = slots.environments.iter().zip(&self.matchers);
-        places.position(|(slot, matcher)| matcher.has_next(slot, observed))
+    /// The next place with something to try. No place is rearranged while another has
+    /// an enrolled combination.
+    fn next(
+        &self,
+        slots: &SlotTable,
+        observed: &Observed,
+        arrangements: Arrangements,
+    ) -> Option<usize> {
+        let next = |arrangements| {
+            let mut places = slots.environments.iter().zip(&self.matchers);
+            places.position(|(slot, matcher)| matcher.has_next(slot, observed, arrangements))
+        };
+        let others = || (arrangements == Arrangements::All).then(|| next(Arrangements::All));
+        next(Arrangements::Enrolled).or_else(|| others().flatten())
     }
 
-    /// Whether a combination has answered that was not tried yet.
-    pub fn has_next(&self, slots: &SlotTable, observed: &Observed) -> bool {
-        self.next(slots, observed).is_some()
+    /// Whether there is something that was not tried yet.
+    pub fn has_next(
+        &self,
+        slots: &SlotTable,
+        observed: &Observed,
+        arrangements: Arrangements,
+    ) -> bool {
+        self.next(slots, observed, arrangements).is_some()
     }
 
-    /// Tries one combination. Costs one scrypt (32 MiB, tens of milliseconds)
-    /// where no key server is in it.
+    /// Tries one combination, or asks one witness. Costs one scrypt (32 MiB, tens of
+    /// milliseconds) where no key server is in it.
     pub fn try_one(
         &mut self,
         header: &Header,
         slots: &SlotTable,
         observed: &Observed,
+        arrangements: Arrangements,
     ) -> Option<PlaceOpened> {
-        let at = self.next(slots, observed)?;
+        let at = self.next(slots, observed, arrangements)?;
         let slot = slots.environments.get(at)?;
-        let key = self.matchers[at].try_next(header, slot, observed)?;
+        let key = self.matchers[at].try_next(header, slot, observed, arrangements)?;
         Some(PlaceOpened { key, at })
     }
 
@@ -58,12 +75,19 @@ impl Places {
         header: &Header,
         slots: &SlotTable,
         observed: &Observed,
+        arrangements: Arrangements,
     ) -> Option<PlaceOpened> {
-        while self.has_next(slots, observed) {
-            if let Some(opened) = self.try_one(header, slots, observed) {
+        while self.has_next(slots, observed, arrangements) {
+            if let Some(opened) = self.try_one(header, slots, observed, arrangements) {
                 return Some(opened);
             }
         }
         None
+    }
+
+    /// What the witnesses of place `at` have said so far.
+    pub fn proof(&self, at: usize) -> PlaceProof {
+        let matcher = self.matchers.get(at);
+        matcher.map_or_else(PlaceProof::default, Matcher::proof)
     }
 }

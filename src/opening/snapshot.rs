@@ -4,6 +4,7 @@
 
 use super::assessment::Situation;
 use super::messages::WaysIn;
+use super::places::Places;
 use crate::environment::Observed;
 use crate::theft::{TheftPolicy, TheftState, WayBack};
 use crate::vault::{
@@ -72,12 +73,14 @@ impl Snapshot {
             .map_or(WayBack::None, |list| list.way_back(generation, plugged))
     }
 
-    /// The situation of this server with these observed values.
-    pub fn situation<'a>(&'a self, observed: &'a Observed) -> Situation<'a> {
+    /// The situation of this server with these observed values, and what was tried of
+    /// them.
+    pub fn situation<'a>(&'a self, observed: &'a Observed, places: &'a Places) -> Situation<'a> {
         Situation {
             slots: self.slots(),
             state: self.state(),
             observed,
+            places,
         }
     }
 

@@ -12,12 +12,16 @@ pub enum Assessment {
     /// For the whole wait fewer neighbours answered than are needed: a power
     /// cut, a missing cable, a router that is starting.
     Absent,
-    /// Enough neighbours answered for the whole wait, and no combination
-    /// opened.
+    /// Enough neighbours answered for the whole wait, no combination opened, and no
+    /// witness of a place agreed.
     Foreign,
-    /// Too few parts of the machine are there to try a combination: a repair,
-    /// or the disk in another machine.
+    /// The place is an enrolled one, and the machine is not as it was enrolled; or
+    /// too few parts of it are there to try a combination. A repair, or the disk in
+    /// another machine.
     ChangedMachine,
+    /// The neighbours are the enrolled ones, and too many key servers do not know
+    /// their key any more, or others answer in their place.
+    KeyServerLost,
     /// No place can open the vault, wherever the server is.
     Damaged,
 }
@@ -92,9 +96,13 @@ pub fn decide(
                 then: after(strikes, policy, way_back),
             }
         }
-        (_, Assessment::Absent | Assessment::ChangedMachine | Assessment::Damaged) => {
-            only(waiting(state.strikes(), policy))
-        }
+        (
+            _,
+            Assessment::Absent
+            | Assessment::ChangedMachine
+            | Assessment::KeyServerLost
+            | Assessment::Damaged,
+        ) => only(waiting(state.strikes(), policy)),
     }
 }
 

@@ -7,11 +7,12 @@ const THIS_BOOT: [u8; 16] = [7; 16];
 const OTHER_BOOT: [u8; 16] = [8; 16];
 /// Strikes around every limit: none, the smallest ones, the largest number.
 const COUNTS: [u8; 10] = [0, 1, 2, 3, 4, 5, 6, 253, 254, 255];
-const FINDINGS: [Assessment; 5] = [
+const FINDINGS: [Assessment; 6] = [
     Assessment::AtHome,
     Assessment::Absent,
     Assessment::Foreign,
     Assessment::ChangedMachine,
+    Assessment::KeyServerLost,
     Assessment::Damaged,
 ];
 

@@ -47,6 +47,10 @@ pub enum LockedBecause {
     Altered,
     /// The server was reset.
     Reset,
+    /// The place is the enrolled one, and the machine is not.
+    ChangedMachine,
+    /// The neighbours are the enrolled ones, and too many key servers are not.
+    KeyServerLost,
 }
 
 /// What happened. postcard stores the number of the variant: add new ones at

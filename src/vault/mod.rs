@@ -45,10 +45,11 @@ pub use proof::{Proven, ProvenRecords, Unproven};
 pub use record::FORMAT_VERSION;
 pub use slots::{
     Count, Curve, EnvironmentSlot, Factor, FactorCounts, Group, KEY_SERVER, KeyServer, Label,
-    MAX_ADDRESSES, MAX_FACTORS, MAX_PLACES, MAX_ROWS, MAX_SERVERS, MAX_SIGNING, OwnAddress, POINT,
-    Passphrase, PassphraseError, PassphraseOutcome, PassphraseSlot, Passphrases, PerGroup,
-    PersonName, PointBytes, PublicKey, Row, SealedValues, SlotTable, Thresholds,
-    UnusablePassphrase, Value, check_passphrase, has_member, is_key_server,
+    MAX_ADDRESSES, MAX_FACTORS, MAX_NEIGHBOUR_WITNESSES, MAX_PLACES, MAX_ROWS, MAX_SERVERS,
+    MAX_SIGNING, MAX_WITNESSES, OwnAddress, POINT, Passphrase, PassphraseError, PassphraseOutcome,
+    PassphraseSlot, Passphrases, PerGroup, PersonName, PointBytes, PublicKey, Row, SealedValues,
+    SlotTable, Thresholds, UnusablePassphrase, Value, Witness, check_passphrase, has_member,
+    is_key_server, kind_of,
 };
 pub use sticks::{KnownCode, KnownStick, MAX_STICKS, PlaceInWords, SealedPlace, StickList};
 pub use store::Written;

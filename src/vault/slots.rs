@@ -8,11 +8,12 @@ mod key_server;
 mod passphrase;
 mod passphrase_rules;
 mod row;
+mod witness;
 
 pub use enrolled_values::SealedValues;
 pub use environment::{
     EnvironmentSlot, Factor, Label, MAX_ADDRESSES, MAX_FACTORS, MAX_PLACES, MAX_ROWS, OwnAddress,
-    Value,
+    Value, kind_of,
 };
 pub use groups::{Count, FactorCounts, Group, PerGroup, Thresholds};
 pub use key_server::{
@@ -24,6 +25,7 @@ pub use passphrase::{
 };
 pub use passphrase_rules::{UnusablePassphrase, check_passphrase};
 pub use row::{Row, has_member};
+pub use witness::{MAX_NEIGHBOUR_WITNESSES, MAX_WITNESSES, Witness};
 
 #[cfg(test)]
 pub use passphrase::largest as largest_passphrases;
@@ -85,7 +87,8 @@ impl SlotTable {
     }
 
     /// Overwrites every wrapped key in memory with one of nothing: the table
-    /// looks and takes as long to try as before, and nothing opens.
+    /// looks and takes as long to try as before, and nothing opens. The witnesses
+    /// stay, so that the prompt says of the place what it said before.
     pub fn make_useless(&mut self) {
         let rows = self.environments.iter_mut().flat_map(|slot| &mut slot.rows);
         let wraps = rows.map(|row| &mut row.wrapped);
@@ -218,6 +221,13 @@ mod tests {
                 .collect(),
             need: Thresholds::from_fn(|_| 255),
             rows: (0..MAX_ROWS).map(|_| row.clone()).collect(),
+            witnesses: [Witness {
+                members: u32::MAX,
+                salt: [0xff; 16],
+                tag: [0xff; 16],
+            }; MAX_WITNESSES]
+                .into_iter()
+                .collect(),
             enrolled: SealedValues {
                 sealed: Sealed {
                     salt: [0xff; 32],

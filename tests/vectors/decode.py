@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gcm import open_sealed
 
-VERSION = 2
+VERSION = 3
 BLOCK = 4096
 HALF = 120 * BLOCK
 LETTERS = "cbdefghijklnrtuv"
@@ -229,21 +229,16 @@ class Vault:
         print(f"place: {place['id']} {place['name']}, needs {place['need']}")
         for (group, name), value in zip(place["factors"], values, strict=True):
             print(f"factor: {group} {name} {value.hex()}")
+        factors = [(name, value) for (_, name), value in zip(place["factors"], values)]
         for members, salt, wrapped in place["rows"]:
-            secret, strong = b"", False
-            for number, ((_, name), value) in enumerate(zip(place["factors"], values)):
-                if members >> number & 1:
-                    value = sha256(value) if len(value) > 64 else value
-                    secret += bytes([len(name)]) + name.encode() + bytes([len(value)]) + value
-                    strong |= name.startswith("tang ")
-            if strong:
-                secret = hkdf(secret, "stayput strong row v1", salt)
-            else:
-                secret = scrypt(secret, salt, 15)
-            bound_row = bound + u32(members)
+            secret, bound_row = combination(factors, members, salt), bound + u32(members)
             plain = opened(secret, "stayput environment row v1", wrapped, bound_row)
             check(plain == b"\x01" + self.key, "a row")
             print(f"row: {members:b} opens")
+        for members, salt, tag in place["witnesses"]:
+            secret = hkdf(combination(factors, members, salt), "stayput witness v1")
+            check(tag == mac(secret, bound + u32(members))[:16], "a witness")
+            print(f"witness: {members:b} agrees")
         for server in place["servers"]:
             print(f"key server: {server}")
         for own in place["addresses"]:
@@ -323,6 +318,18 @@ class Vault:
         print("recovery code: right")
 
 
+def combination(factors, members, salt):
+    """The secret of some factors, each a name and a value."""
+    found = [factor for number, factor in enumerate(factors) if members >> number & 1]
+    found = [(name.split(" ")[0].encode(), value) for name, value in found]
+    secret = b""
+    for part in (part for pair in sorted(found) for part in pair):
+        secret += bytes([len(part)]) + part
+    if any(kind == b"tang" for kind, _ in found):
+        return hkdf(secret, "stayput strong row v1", salt)
+    return scrypt(secret, salt, 15)
+
+
 def opened(secret, label, sealed, bound):
     key = hkdf(secret, label, sealed["salt"])
     return open_sealed(key, sealed["nonce"], sealed["tag"], sealed["text"], bound)
@@ -363,6 +370,7 @@ def environment(read):
         "factors": read.list(lambda: (read.number(), read.text()), 32),
         "need": [read.byte() for _ in range(3)],
         "rows": read.list(lambda: (read.number(), read.take(32), wrapped(read)), 256),
+        "witnesses": read.list(lambda: (read.number(), read.take(16), read.take(16)), 136),
         "enrolled": {**sealing(read), "text": read.bytes()},
         "servers": read.list(lambda: key_server(read), 8),
         "addresses": read.list(lambda: own_address(read), 4),

@@ -2,10 +2,11 @@
 
 use heapless::Vec;
 
+use crate::environment::factors::is_asked;
 use crate::keys::MasterKey;
 use crate::vault::{
-    EnvironmentSlot, Factor, Group, Header, Label, MAX_FACTORS, MAX_ROWS, Row, SealedValues,
-    Thresholds, Value, has_member,
+    EnvironmentSlot, Factor, Group, Header, Label, MAX_FACTORS, MAX_NEIGHBOUR_WITNESSES, MAX_ROWS,
+    MAX_WITNESSES, Row, SealedValues, Thresholds, Value, Witness, has_member, kind_of,
 };
 
 /// A factor that was selected for a place, with its value now.
@@ -26,6 +27,11 @@ pub enum EnrolmentError {
     TooManyFactors,
     /// More than 256 permitted combinations.
     TooManyCombinations {
+        /// How many there would be.
+        combinations: usize,
+    },
+    /// More than 128 permitted combinations of neighbours.
+    TooManyNeighbours {
         /// How many there would be.
         combinations: usize,
     },
@@ -86,10 +92,67 @@ fn extend(
     extend(groups, need, at + 1, members, sets);
 }
 
-/// Makes the slot of a place. Each combination without a key server costs one
-/// scrypt (32 MiB, tens of milliseconds); `progress` is called with the number
-/// of combinations that are done and the number of all. The slot has no key
-/// servers' addresses and no own addresses yet: the caller adds them.
+/// The members of the witnesses: every permitted combination of neighbours, and each
+/// key server, where one is needed.
+fn witnessed(
+    groups: &[Group],
+    need: Thresholds,
+) -> Result<Vec<u32, MAX_WITNESSES>, EnrolmentError> {
+    let mut sets = Vec::new();
+    if need.neighbours > 0 {
+        let need = Thresholds {
+            neighbours: need.neighbours,
+            ..Thresholds::default()
+        };
+        let neighbours = combinations(groups, need)?;
+        if neighbours.len() > MAX_NEIGHBOUR_WITNESSES {
+            return Err(EnrolmentError::TooManyNeighbours {
+                combinations: neighbours.len(),
+            });
+        }
+        sets.extend(neighbours);
+    }
+    if need.servers > 0 {
+        let servers = groups.iter().enumerate();
+        let servers = servers.filter(|(_, group)| **group == Group::Servers);
+        for (at, _) in servers {
+            let full = EnrolmentError::TooManyFactors;
+            sets.push(1 << at).map_err(|_| full)?;
+        }
+    }
+    Ok(sets)
+}
+
+/// The same factors with the parts of each kind numbered in the order of their values:
+/// where one is plugged in does not count, and a boot arranges what it finds in this
+/// order.
+fn numbered(chosen: &[ChosenFactor]) -> std::vec::Vec<ChosenFactor> {
+    let mut ordered = chosen.to_vec();
+    for factor in chosen.iter().filter(|factor| !is_asked(&factor.label)) {
+        let kind = kind_of(&factor.label);
+        let of_kind = chosen.iter().filter(|other| kind_of(&other.label) == kind);
+        let mut values: std::vec::Vec<&Value> = of_kind.map(|other| &other.value).collect();
+        values.sort_unstable();
+        let is_of_kind = |other: &&mut ChosenFactor| kind_of(&other.label) == kind;
+        let places = ordered.iter_mut().filter(is_of_kind);
+        for ((place, value), number) in places.zip(values).zip(1..) {
+            place.value.clone_from(value);
+            if factor.label != kind {
+                place.label = format!("{kind} {number}")
+                    .as_str()
+                    .try_into()
+                    .expect("a label has room for a kind and a number");
+            }
+        }
+    }
+    ordered
+}
+
+/// Makes the slot of a place. Each combination without a key server, and each
+/// permitted combination of neighbours, costs one scrypt (32 MiB, tens of
+/// milliseconds); `progress` is called with the number of combinations that are done
+/// and the number of all. The slot has no key servers' addresses and no own addresses
+/// yet: the caller adds them.
 ///
 /// # Errors
 /// [`EnrolmentError`].
@@ -105,20 +168,29 @@ pub fn enrol(
     if chosen.len() > MAX_FACTORS {
         return Err(EnrolmentError::TooManyFactors);
     }
+    let chosen = numbered(chosen);
     let groups: Vec<Group, MAX_FACTORS> = chosen.iter().map(|factor| factor.group).collect();
-    let sets = combinations(&groups, need)?;
-    let mut rows = Vec::new();
-    for (done, members) in sets.iter().enumerate() {
-        progress(done, sets.len());
-        let values: Vec<(&Label, &Value), MAX_FACTORS> = chosen
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| has_member(*members, *at))
+    let permitted = combinations(&groups, need)?;
+    let witnessed = witnessed(&groups, need)?;
+    let all = permitted.len() + witnessed.len();
+    let members = |members: u32| -> Vec<(&Label, &Value), MAX_FACTORS> {
+        let factors = chosen.iter().enumerate();
+        let factors = factors.filter(|(at, _)| has_member(members, *at));
+        factors
             .map(|(_, factor)| (&factor.label, &factor.value))
-            .collect();
-        let _ = rows.push(Row::wrap(header, id, *members, &values, key));
+            .collect()
+    };
+    let mut rows = Vec::new();
+    for (done, set) in permitted.iter().enumerate() {
+        progress(done, all);
+        let _ = rows.push(Row::wrap(header, id, *set, &members(*set), key));
     }
-    progress(sets.len(), sets.len());
+    let mut witnesses = Vec::new();
+    for (done, set) in witnessed.iter().enumerate() {
+        progress(permitted.len() + done, all);
+        let _ = witnesses.push(Witness::of(header, id, *set, &members(*set)));
+    }
+    progress(all, all);
     let values = chosen.iter().map(|factor| factor.value.clone()).collect();
     Ok(EnvironmentSlot {
         id,
@@ -132,6 +204,7 @@ pub fn enrol(
             .collect(),
         need,
         rows,
+        witnesses,
         enrolled: SealedValues::seal(header, id, key, &values),
         servers: Vec::new(),
         addresses: Vec::new(),
@@ -176,7 +249,9 @@ mod tests {
                 Err(EnrolmentError::TooManyCombinations { combinations }) => {
                     prop_assert!(expected.len() == combinations && combinations > MAX_ROWS);
                 }
-                Err(EnrolmentError::TooManyFactors) => prop_assert!(false),
+                Err(EnrolmentError::TooManyFactors | EnrolmentError::TooManyNeighbours { .. }) => {
+                    prop_assert!(false);
+                }
             }
         }
     }
@@ -194,5 +269,59 @@ mod tests {
                 combinations: 184_756
             })
         );
+    }
+
+    #[test]
+    fn each_combination_of_neighbours_and_each_server_has_a_witness() {
+        let groups = [
+            Group::Machine,
+            Group::Neighbours,
+            Group::Neighbours,
+            Group::Neighbours,
+            Group::Servers,
+            Group::Servers,
+        ];
+        let need = |neighbours, servers| Thresholds {
+            machine: 1,
+            neighbours,
+            servers,
+        };
+        let neighbours = [0b110, 0b1010, 0b1100];
+        let servers = [0b1_0000, 0b10_0000];
+        let of = |need| witnessed(&groups, need).unwrap().to_vec();
+        assert_eq!(of(need(2, 0)), neighbours);
+        assert_eq!(of(need(0, 1)), servers);
+        assert_eq!(of(need(2, 1)), [&neighbours[..], &servers].concat());
+        let combinations = 252;
+        assert_eq!(
+            witnessed(&[Group::Neighbours; 10], need(5, 0)),
+            Err(EnrolmentError::TooManyNeighbours { combinations })
+        );
+    }
+
+    #[test]
+    fn parts_of_one_kind_are_numbered_in_the_order_of_their_values() {
+        let part = |label: &str, value: u8| ChosenFactor {
+            group: Group::Machine,
+            label: label.try_into().unwrap(),
+            value: Value::from_slice(&[value]).unwrap(),
+        };
+        let chosen = [
+            part("disk 0000:00:1f.2 port 3", 9),
+            part("board", 1),
+            part("disk 0000:03:00.0", 4),
+            part("arp 10.0.0.2", 3),
+            part("arp 10.0.0.1", 2),
+        ];
+        let found = numbered(&chosen);
+        let found = found.iter().map(|factor| (&*factor.label, factor.value[0]));
+        let expected = [
+            ("disk 1", 4),
+            ("board", 1),
+            ("disk 2", 9),
+            ("arp 10.0.0.2", 3),
+            ("arp 10.0.0.1", 2),
+        ];
+        assert!(found.eq(expected));
     }
 }

@@ -4,6 +4,7 @@
 use super::enrol::ChosenFactor;
 use super::suitability::{UnsuitableNeighbour, check_suitability};
 use crate::environment::factors::Observed;
+use crate::environment::matching::{FactorChange, changes};
 use crate::vault::{EnvironmentSlot, FactorCounts, Group, Label, Value, is_key_server};
 
 /// What a refresh does to one factor.
@@ -13,6 +14,8 @@ pub enum RefreshOutcome {
     Unchanged,
     /// Its value has changed; today's value is taken.
     Updated,
+    /// Another enrolled neighbour has its address now, and is taken there.
+    Moved,
     /// It did not answer: the enrolled value is kept.
     Silent,
     /// What answers today cannot bind the server to its place: the enrolled
@@ -32,9 +35,14 @@ pub struct RefreshedPlace {
 /// slot's factors, in their order.
 pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) -> RefreshedPlace {
     let factors = || slot.factors.iter().zip(enrolled);
+    let changes = changes(slot, enrolled, observed);
     let has = |label: &Label, value: &Value| observed.values(label).any(|now| now == value);
     let is_new =
         |label: &Label, value: &Value| observed.value(label).is_some() && !has(label, value);
+    let is_known = |value: &Value| {
+        let mut neighbours = factors().filter(|(factor, _)| factor.group == Group::Neighbours);
+        neighbours.any(|(_, known)| known == value)
+    };
     // A value that is kept must not be taken for a second neighbour.
     let mut neighbours: Vec<Value> = factors()
         .filter(|(factor, value)| {
@@ -46,10 +54,18 @@ pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) 
         chosen: Vec::new(),
         outcomes: Vec::new(),
     };
-    for (factor, value) in factors() {
-        let (outcome, value) = match observed.value(&factor.label) {
+    for ((factor, value), change) in factors().zip(changes) {
+        let now = match (factor.group, change) {
+            (Group::Machine, FactorChange::Same) => Some(value),
+            (Group::Machine, FactorChange::Changed(now)) => Some(now),
+            (Group::Machine, FactorChange::Silent) => None,
+            _ => observed.value(&factor.label),
+        };
+        let (outcome, value) = match now {
             None => (RefreshOutcome::Silent, value),
-            Some(_) if has(&factor.label, value) => (RefreshOutcome::Unchanged, value),
+            Some(now) if now == value || has(&factor.label, value) => {
+                (RefreshOutcome::Unchanged, value)
+            }
             // A server that does not know the enrolled key gives no value to
             // enrol. New keys of the same server are taken with `update`.
             Some(_) if is_key_server(&factor.label) => (RefreshOutcome::Silent, value),
@@ -57,7 +73,11 @@ pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) 
             Some(now) => match check_suitability(&factor.label, observed, &neighbours) {
                 Ok(()) => {
                     neighbours.push(now.clone());
-                    (RefreshOutcome::Updated, now)
+                    let outcome = match is_known(now) {
+                        true => RefreshOutcome::Moved,
+                        false => RefreshOutcome::Updated,
+                    };
+                    (outcome, now)
                 }
                 Err(why) => (RefreshOutcome::Unsuitable(why), value),
             },
@@ -86,10 +106,10 @@ impl RefreshedPlace {
 
     /// How many factors get another value.
     pub fn updated(&self) -> u8 {
-        let updated = self
-            .outcomes
-            .iter()
-            .filter(|(_, outcome)| *outcome == RefreshOutcome::Updated);
+        let outcomes = self.outcomes.iter();
+        let updated = outcomes.filter(|(_, outcome)| {
+            matches!(outcome, RefreshOutcome::Updated | RefreshOutcome::Moved)
+        });
         updated.count().try_into().unwrap_or(u8::MAX)
     }
 
@@ -104,13 +124,19 @@ impl RefreshedPlace {
     /// neighbours are enrolled, and neither a neighbour nor a key server has
     /// its enrolled value.
     pub fn is_elsewhere(&self) -> bool {
-        let same = self.count(|outcome| outcome == RefreshOutcome::Unchanged);
+        let same = self
+            .count(|outcome| matches!(outcome, RefreshOutcome::Unchanged | RefreshOutcome::Moved));
         same.neighbours.of > 0 && same.neighbours.count == 0 && same.servers.count == 0
     }
 
     /// The factors whose observed value is the one that will be enrolled.
     pub fn same_afterwards(&self) -> FactorCounts {
-        self.count(|outcome| matches!(outcome, RefreshOutcome::Unchanged | RefreshOutcome::Updated))
+        self.count(|outcome| {
+            !matches!(
+                outcome,
+                RefreshOutcome::Silent | RefreshOutcome::Unsuitable(_)
+            )
+        })
     }
 }
 
@@ -138,7 +164,7 @@ mod tests {
     /// What answers: a serial number, then the neighbours 1, 2 and 3.
     fn seen(neighbours: [Option<[u8; 6]>; 3]) -> Observed {
         let mut observed = Observed::default();
-        observed.note(&"board-serial".try_into().unwrap(), &value(b"123"));
+        observed.note(&"board".try_into().unwrap(), &value(b"123"));
         for (n, mac) in (1..).zip(neighbours) {
             if let Some(mac) = mac {
                 observed.note(&neighbour(n), &value(&mac));
@@ -226,6 +252,44 @@ mod tests {
         assert!(matches!(now.outcomes[1].1, RefreshOutcome::Unsuitable(_)));
         assert_eq!(now.chosen[1].value, value(&ROUTER), "as it was enrolled");
         assert_eq!(now.updated(), 0);
+    }
+
+    #[test]
+    fn neighbours_that_swapped_addresses_are_taken_where_they_are() {
+        let clinic = clinic();
+        let now = refreshed(&clinic, &seen([Some(PRINTER), Some(ROUTER), None]));
+        let outcomes = now.outcomes.iter().map(|(_, outcome)| *outcome);
+        assert!(outcomes.eq([
+            RefreshOutcome::Unchanged,
+            RefreshOutcome::Moved,
+            RefreshOutcome::Moved,
+            RefreshOutcome::Silent
+        ]));
+        assert!(!now.is_elsewhere());
+        assert_eq!((&now.chosen[1].value, now.updated()), (&value(&PRINTER), 2));
+    }
+
+    #[test]
+    fn a_new_disk_is_taken_for_the_one_that_is_gone() {
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let disks = [("disk 1", &b"A"[..]), ("disk 2", b"C")];
+        let factors = disks.map(|(label, serial)| (Group::Machine, label, value(serial)));
+        let need = Thresholds {
+            machine: 1,
+            ..Thresholds::default()
+        };
+        let slot = test_slot(&header, &key, (0, "home"), factors, need);
+        let clinic = Clinic { key, header, slot };
+        let mut observed = Observed::default();
+        for (label, serial) in [("disk 0000:03:00.0", b"C"), ("disk 0000:00:17.0", b"B")] {
+            observed.note(&label.try_into().unwrap(), &value(serial));
+        }
+        let now = refreshed(&clinic, &observed);
+        let outcomes = now.outcomes.iter().map(|(_, outcome)| *outcome);
+        assert!(outcomes.eq([RefreshOutcome::Updated, RefreshOutcome::Unchanged]));
+        let values = now.chosen.iter().map(|factor| factor.value[0]);
+        assert!(values.eq(*b"BC"));
     }
 
     #[test]

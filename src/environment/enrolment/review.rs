@@ -125,7 +125,7 @@ mod tests {
         observed.note(&label(ROUTER), &mac(99));
         let neighbour = Unsuitable::Neighbour;
         let expected = [
-            (VIRTUAL, Unsuitable::Part(Attachment::VirtualFunction)),
+            ("nic 2", Unsuitable::Part(Attachment::VirtualFunction)),
             (ROUTER, neighbour(UnsuitableNeighbour::SeveralAnswer)),
             (CONTROLLER, neighbour(UnsuitableNeighbour::InsideTheServer)),
         ];

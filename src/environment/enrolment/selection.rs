@@ -5,11 +5,11 @@ use core::net::IpAddr;
 
 use super::enrol::ChosenFactor;
 use super::suitability::{UnsuitableNeighbour, check_suitability};
-use crate::environment::factors::{Attachment, Observed, address_of};
-use crate::environment::matching::Matcher;
+use crate::environment::factors::{Attachment, Observed, address_of, is_asked};
+use crate::environment::matching::{Arrangements, Matcher};
 use crate::vault::{
     EnvironmentSlot, Group, Header, Label, MAX_FACTORS, MAX_NEIGHBOURS, Passphrases, PerGroup,
-    SlotTable, Thresholds, Value, is_key_server,
+    SlotTable, Thresholds, Value, kind_of,
 };
 
 /// Whether a neighbour was selected.
@@ -44,11 +44,17 @@ pub struct FactorSelection {
 }
 
 /// The parts of the machine that will be there at the next boot, `most` at most, and
-/// how the others are attached.
+/// how the others are attached. Of a kind with too many of them the first ones by their
+/// values are taken: those that a boot takes for the enrolled ones.
 pub fn select_parts(observed: &Observed, most: usize) -> PartSelection {
     let mut selection = PartSelection::default();
-    let parts = observed.iter().filter(|(label, _)| is_part(label));
-    for (label, value) in parts {
+    let parts = || observed.iter().filter(|(label, _)| !is_asked(label));
+    let mut in_order: Vec<(&Label, &Value)> = parts().collect();
+    in_order.sort_by_key(|(label, value)| {
+        let is_of_kind = |(other, _): (&Label, _)| kind_of(other) == kind_of(label);
+        (parts().position(is_of_kind), *value)
+    });
+    for (label, value) in in_order {
         let attachment = observed.attachment(label);
         let mut known = selection.chosen.iter().map(|part| &part.label);
         let mut known = known.any(|known| known == label);
@@ -67,10 +73,6 @@ pub fn select_parts(observed: &Observed, most: usize) -> PartSelection {
         }
     }
     selection
-}
-
-fn is_part(label: &Label) -> bool {
-    address_of(label).is_none() && !is_key_server(label)
 }
 
 /// Selects the parts of the machine, 16 at most, and those of `neighbours` that
@@ -136,8 +138,9 @@ pub fn usual_thresholds(chosen: &[ChosenFactor]) -> Thresholds {
 /// replaces another. Each combination without a key server costs one scrypt.
 pub fn opens_again(header: &Header, slot: &EnvironmentSlot, observed: &Observed) -> bool {
     let mut matcher = Matcher::new(slot);
-    while matcher.has_next(slot, observed) {
-        if matcher.try_next(header, slot, observed).is_some() {
+    let enrolled = Arrangements::Enrolled;
+    while matcher.has_next(slot, observed, enrolled) {
+        if matcher.try_next(header, slot, observed, enrolled).is_some() {
             return true;
         }
     }
@@ -169,7 +172,7 @@ mod tests {
 
     fn observed(stations: &[(Label, &[u8])]) -> Observed {
         let mut observed = Observed::default();
-        let serial: Label = "board-serial".try_into().unwrap();
+        let serial: Label = "board".try_into().unwrap();
         observed.note(&serial, &Value::from_slice(b"123").unwrap());
         for (label, mac) in stations {
             observed.note(label, &Value::from_slice(mac).unwrap());
@@ -236,7 +239,19 @@ mod tests {
         let choice = select_factors(&seen, &[]);
         assert_eq!(choice.left_out, left_out);
         let taken: Vec<&str> = choice.chosen.iter().map(|part| &*part.label).collect();
-        assert_eq!(taken, ["board-serial", &built_in]);
+        assert_eq!(taken, ["board", &built_in]);
+    }
+
+    #[test]
+    fn of_a_case_full_of_disks_the_first_by_their_values_are_taken() {
+        let mut seen = observed(&[]);
+        for n in 0..20u8 {
+            let label: Label = format!("disk {n}").as_str().try_into().unwrap();
+            seen.note(&label, &Value::from_slice(&[100 - n]).unwrap());
+        }
+        let taken = select_factors(&seen, &[]).chosen;
+        let values = taken.iter().skip(1).map(|part| part.value[0]);
+        assert!(values.eq(81..96), "behind the board");
     }
 
     #[test]

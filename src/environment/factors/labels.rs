@@ -3,7 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::place_names::HOME;
-use crate::vault::{KEY_SERVER, Label};
+use crate::vault::{KEY_SERVER, Label, is_key_server};
 
 /// Prefix of an IPv4 neighbour's label.
 const ARP: &str = "arp ";
@@ -28,6 +28,12 @@ pub fn address_of(label: &Label) -> Option<IpAddr> {
     let v4 = || label.strip_prefix(ARP)?.parse().ok().map(IpAddr::V4);
     let v6 = || label.strip_prefix(DISCOVERY)?.parse().ok().map(IpAddr::V6);
     v4().or_else(v6)
+}
+
+/// Whether a factor is asked over the network. All others are parts of the machine,
+/// and are only looked at.
+pub fn is_asked(label: &Label) -> bool {
+    address_of(label).is_some() || is_key_server(label)
 }
 
 /// The label of a key server: `tang ADDRESS:PORT`, and for a second place its

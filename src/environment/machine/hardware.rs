@@ -1,5 +1,5 @@
-//! The location of disks and network cards: where they are plugged in. It stays
-//! the same from boot to boot, which the kernel's device names do not.
+//! The location of disks and network cards: where they are plugged in. It tells parts
+//! of one kind apart while they are looked at; what is enrolled does not name it.
 
 use heapless::String;
 
@@ -57,13 +57,17 @@ pub fn location(device_path: &str, ata_port: Option<&str>) -> Option<String<40>>
 
 /// Whether a text is a real serial number: makers leave place-holders in.
 pub fn is_real_serial(text: &str) -> bool {
-    const EMPTY_WORDS: [&str; 14] = [
+    const EMPTY_WORDS: [&str; 18] = [
         "to be filled by o.e.m.",
         "to be filled by o.e.m",
         "default string",
         "not specified",
         "not applicable",
         "not available",
+        "not settable",
+        "unknown",
+        "invalid",
+        "empty",
         "system serial number",
         "chassis serial number",
         "base board serial number",
@@ -135,6 +139,8 @@ mod tests {
             "FFFFFFFF",
             "..",
             "To Be Filled By O.E.M.",
+            "Not Settable",
+            "INVALID",
         ] {
             assert!(!is_real_serial(word), "{word}");
         }

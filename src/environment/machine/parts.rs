@@ -10,12 +10,13 @@ use crate::environment::factors::{Attachment, Observed, value_of};
 use crate::sys::{interface, sysfs};
 use crate::vault::{Label, Value};
 
-/// SMBIOS fields (DMTF DSP0134, types 1 to 3) and their labels.
-const SMBIOS: [(&str, &str); 4] = [
-    ("product_uuid", "smbios-uuid"),
-    ("product_serial", "system-serial"),
-    ("board_serial", "board-serial"),
-    ("chassis_serial", "chassis-serial"),
+/// SMBIOS fields (DMTF DSP0134, types 1 to 3). They stand in one chip of the mainboard:
+/// a new board changes all of them, and so may its firmware. Hence they are one factor.
+const SMBIOS: [&str; 4] = [
+    "product_uuid",
+    "product_serial",
+    "board_serial",
+    "chassis_serial",
 ];
 
 /// A disk or a network card.
@@ -59,22 +60,19 @@ pub fn note_latecomers(observed: &mut Observed, started: core::time::Duration) {
 /// What the firmware and the processor say. `root` is `/` except in tests.
 fn observe_board(root: &Path) -> Observed {
     let mut observed = Observed::default();
-    let mut note = |label: &str, text: &str| {
+    let mut note = |label: &str, value: &[u8]| {
         if let Ok(label) = label.try_into() {
-            observed.note(&label, &value_of(text.as_bytes()));
+            observed.note(&label, &value_of(value));
         }
     };
-    for (file, label) in SMBIOS {
-        let path = root.join("sys/class/dmi/id").join(file);
-        if let Some(text) = serial(&path) {
-            note(label, &text);
-        }
+    if let Some(words) = board(root) {
+        note("board", &words);
     }
     if let Some(text) = serial(&root.join("proc/device-tree/serial-number")) {
-        note("device-tree-serial", &text);
+        note("device-tree-serial", text.as_bytes());
     }
     if let Some(model) = processor(root) {
-        note("processor", &model);
+        note("processor", model.as_bytes());
     }
     observed
 }
@@ -119,6 +117,21 @@ fn label(kind: &str, location: &str) -> Option<Label> {
 
 fn serial(path: &Path) -> Option<String<128>> {
     sysfs::read_text(path).filter(|text| is_real_serial(text))
+}
+
+/// The SMBIOS fields, each behind its length; `None` where all of them are a maker's
+/// place-holders.
+fn board(root: &Path) -> Option<Vec<u8>> {
+    let folder = root.join("sys/class/dmi/id");
+    let words = SMBIOS.map(|file| serial(&folder.join(file)).unwrap_or_default());
+    let length = |word: &String<128>| u8::try_from(word.len()).expect("128 bytes at most");
+    let bytes = words
+        .iter()
+        .flat_map(|word| [&[length(word)], word.as_bytes()].concat());
+    words
+        .iter()
+        .any(|word| !word.is_empty())
+        .then(|| bytes.collect())
 }
 
 /// The processor's model, from the first entry of /proc/cpuinfo (x86 has
@@ -207,8 +220,8 @@ mod tests {
         );
         let observed = observe_board(sys.root());
         let said = |label| observed.value(label).map(text);
-        assert_eq!(said("smbios-uuid"), Some(uuid));
-        assert_eq!(said("board-serial"), None);
+        let board = format!("\u{24}{uuid}\0\0\0");
+        assert_eq!(said("board"), Some(&*board));
         assert_eq!(said("processor"), Some("Some CPU @ 2GHz"));
     }
 
@@ -225,5 +238,37 @@ mod tests {
         let found = found.iter().map(|disk| (&*disk.label, text(&disk.value)));
         let found: Vec<_> = found.collect();
         assert_eq!(found, [("disk 0000:00:1f.2 port 2 at 0:0:0", "WD-12345")]);
+    }
+
+    #[test]
+    fn a_board_is_one_factor_whatever_changes_of_it() {
+        let sys = FakeSysfs::new();
+        let dmi = |file: &str, text: &str| sys.file(&format!("sys/class/dmi/id/{file}"), text);
+        let parts = || {
+            let observed = observe_board(sys.root());
+            let parts = observed.iter();
+            parts
+                .map(|(label, value)| (label.to_string(), value.clone()))
+                .collect::<Vec<_>>()
+        };
+        for file in SMBIOS {
+            dmi(file, "Default string\n");
+        }
+        assert_eq!(parts(), [], "place-holders say nothing");
+        let mut seen = Vec::new();
+        for (file, text) in [
+            ("product_serial", "CZ1234"),
+            ("board_serial", "CZ1234"),
+            ("product_serial", "Not Specified"),
+            ("chassis_serial", "7CT9"),
+        ] {
+            dmi(file, text);
+            let [(label, value)] = &parts()[..] else {
+                panic!("{:?}", parts());
+            };
+            assert_eq!(label, "board");
+            assert!(!seen.contains(value), "{file} counts");
+            seen.push(value.clone());
+        }
     }
 }

@@ -3,13 +3,17 @@
 
 use heapless::Vec;
 
-use crate::environment::factors::Observed;
+use super::candidates::Candidates;
+use crate::environment::factors::{Observed, is_asked};
 use crate::keys::{MasterKey, UnsealError};
-use crate::vault::{EnvironmentSlot, FactorCounts, Header, Label, MAX_FACTORS};
+use crate::vault::{
+    EnvironmentSlot, FactorCounts, Header, Label, MAX_FACTORS, Value, is_key_server, kind_of,
+};
 
 /// How many factors of each group have answered, right or wrong.
 pub fn answered(slot: &EnvironmentSlot, observed: &Observed) -> FactorCounts {
-    count(slot, |label| observed.value(label).is_some())
+    let candidates = Candidates::of(slot, observed);
+    count(slot, |at| candidates.has_answered(at))
 }
 
 /// Whether enough factors of each group have answered to try a combination.
@@ -17,10 +21,55 @@ pub fn enough_answered(slot: &EnvironmentSlot, observed: &Observed) -> bool {
     answered(slot, observed).reach(slot.need)
 }
 
-fn count(slot: &EnvironmentSlot, counts: impl Fn(&Label) -> bool) -> FactorCounts {
-    let factors = slot.factors.iter();
+fn count(slot: &EnvironmentSlot, counts: impl Fn(usize) -> bool) -> FactorCounts {
+    let factors = slot.factors.iter().enumerate();
     factors
-        .map(|factor| (factor.group, counts(&factor.label)))
+        .map(|(at, factor)| (factor.group, counts(at)))
+        .collect()
+}
+
+/// What became of an enrolled factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FactorChange<'a> {
+    /// Its enrolled value was observed, in whatever position.
+    Same,
+    /// It has this value now.
+    Changed(&'a Value),
+    /// Nothing was observed that could be it.
+    Silent,
+}
+
+/// What became of each factor of `slot`, whose enrolled values these are.
+pub fn changes<'a>(
+    slot: &'a EnvironmentSlot,
+    enrolled: &[Value],
+    observed: &'a Observed,
+) -> std::vec::Vec<FactorChange<'a>> {
+    let candidates = Candidates::of(slot, observed);
+    let kind = |at: usize| kind_of(&slot.factors[at].label);
+    let of_kind = |at| (0..enrolled.len()).filter(move |other| kind(*other) == kind(at));
+    let is_same = |at: usize| match is_key_server(&slot.factors[at].label) {
+        true => candidates.value(at) == enrolled.get(at),
+        false => candidates.of_the_kind(at).contains(&&enrolled[at]),
+    };
+    let change = |at: usize| {
+        if is_same(at) {
+            return FactorChange::Same;
+        }
+        let value = match is_asked(&slot.factors[at].label) {
+            true => candidates.value(at),
+            // A part that is new stands for one that is gone.
+            false => {
+                let gone = of_kind(at).filter(|other| *other < at && !is_same(*other));
+                let values = candidates.of_the_kind(at).iter();
+                let is_new = |value: &&&Value| of_kind(at).all(|other| enrolled[other] != ***value);
+                values.filter(is_new).nth(gone.count()).copied()
+            }
+        };
+        value.map_or(FactorChange::Silent, FactorChange::Changed)
+    };
+    (0..slot.factors.len().min(enrolled.len()))
+        .map(change)
         .collect()
 }
 
@@ -28,7 +77,7 @@ fn count(slot: &EnvironmentSlot, counts: impl Fn(&Label) -> bool) -> FactorCount
 pub struct Comparison {
     /// How many factors of each group are as they were enrolled.
     pub same: FactorCounts,
-    /// Factors that answered, and never with the enrolled value.
+    /// Factors that answered, and not with the enrolled value.
     pub changed: Vec<Label, MAX_FACTORS>,
     /// Factors that have not answered yet.
     pub silent: Vec<Label, MAX_FACTORS>,
@@ -45,24 +94,15 @@ pub fn compare(
     observed: &Observed,
 ) -> Result<Comparison, UnsealError> {
     let values = slot.enrolled_values(header, key)?;
-    let enrolled = |label: &Label| {
-        let at = slot.factors.iter().position(|f| f.label == *label)?;
-        values.get(at)
+    let changes = changes(slot, &values, observed);
+    let labels = |like: fn(&FactorChange<'_>) -> bool| {
+        let factors = slot.factors.iter().zip(&changes);
+        let found = factors.filter(|(_, change)| like(change));
+        found.map(|(factor, _)| factor.label.clone()).collect()
     };
-    let same = |label: &Label| {
-        let mut heard = observed.values(label);
-        heard.any(|value| Some(value) == enrolled(label))
-    };
-    let labels = || slot.factors.iter().map(|factor| &factor.label);
     Ok(Comparison {
-        same: count(slot, same),
-        changed: labels()
-            .filter(|label| observed.value(label).is_some() && !same(label))
-            .cloned()
-            .collect(),
-        silent: labels()
-            .filter(|label| observed.value(label).is_none())
-            .cloned()
-            .collect(),
+        same: count(slot, |at| changes[at] == FactorChange::Same),
+        changed: labels(|change| matches!(change, FactorChange::Changed(_))),
+        silent: labels(|change| *change == FactorChange::Silent),
     })
 }

@@ -1,95 +1,342 @@
-//! Recognises a place: tries its permitted combinations one after the other.
+//! Recognises a place: tries its permitted combinations one after the other, first as
+//! they were enrolled, then with the same parts and neighbours in other positions.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
 use heapless::Vec;
+use zeroize::Zeroizing;
 
+use super::candidates::{Candidates, Member};
 use crate::environment::factors::Observed;
 use crate::keys::MasterKey;
-use crate::vault::{EnvironmentSlot, Header, Label, MAX_FACTORS, MAX_ROWS, Row, Value, has_member};
+use crate::vault::{
+    EnvironmentSlot, Group, Header, MAX_FACTORS, MAX_ROWS, MAX_WITNESSES, Value, has_member,
+    kind_of,
+};
 
-/// Arrangements of one combination that are tried at a time, at most: where several
-/// stations answer at each of several addresses, there are more than a boot has time
-/// for.
-const MAX_ARRANGEMENTS: usize = 64;
+/// Ways to take one value of each member that are tried at a time, at most: where
+/// several stations answer at each of several addresses, there are more than a boot
+/// has time for.
+const MAX_WAYS: usize = 64;
+/// Other arrangements of the neighbours that are tried after each new answer, at most:
+/// four seconds where one takes 60 ms.
+const OTHER_NEIGHBOURS: u16 = 64;
+/// The same of the parts of the machine. Here the neighbours are known to be right, so
+/// that the server is most likely at home: 15 s are better than a walk for the stick.
+const OTHER_PARTS: u16 = 256;
+
+/// What is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrangements {
+    /// The combinations as they were enrolled.
+    Enrolled,
+    /// All that may be this place: witnesses too, and other arrangements of the same
+    /// parts and neighbours.
+    All,
+}
+
+/// What the witnesses of a place have said since the matcher was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlaceProof {
+    /// Whether as many neighbours as are needed have their enrolled values.
+    pub neighbours: bool,
+    /// The key servers that have given their enrolled value; bit i stands for factor i.
+    servers: u32,
+}
+
+impl PlaceProof {
+    /// Whether the key server that is factor `at` has given its enrolled value.
+    pub fn has_server(&self, at: usize) -> bool {
+        has_member(self.servers, at)
+    }
+
+    /// How many key servers have given their enrolled value.
+    pub fn servers(&self) -> u8 {
+        // No more than a slot has factors.
+        self.servers.count_ones() as u8
+    }
+}
 
 /// Tries the combinations of one place as the answers come in, and remembers
 /// which were tried. The slot must be the same at every call.
 pub struct Matcher {
-    rows: Vec<RowTries, MAX_ROWS>,
+    rows: Vec<Tries, MAX_ROWS>,
+    witnesses: Vec<Tries, MAX_WITNESSES>,
+    proof: PlaceProof,
+    /// The neighbours whose witness has agreed, and their values in this order.
+    neighbours: (u32, Zeroizing<Vec<Value, MAX_FACTORS>>),
+    other_neighbours: Search,
+    other_parts: Search,
+    tried: TriedSets,
 }
 
-/// What was tried of one combination. Where several values were heard of a member,
-/// each arrangement of them is tried: one value of each member.
+/// What was tried of one combination in the enrolled arrangement.
 #[derive(Clone, Copy, Default)]
-struct RowTries {
-    /// All arrangements of what was heard up to this revision were tried; 0 before.
+struct Tries {
+    /// All ways with what was heard up to this revision were tried; 0 before.
     done: u32,
-    /// How far the arrangements of what was heard up to `heard` were gone through.
+    /// How far the ways with what was heard up to `heard` were gone through.
     at: usize,
     heard: u32,
 }
 
-/// One value for each member of a combination.
-struct Arrangement<'a> {
-    members: Vec<(&'a Label, &'a Value), MAX_FACTORS>,
-    /// The newest revision among the values.
-    newest: u32,
+/// How far other arrangements were gone through.
+#[derive(Clone, Copy, Default)]
+struct Search {
+    /// The newest revision when it began; with newer answers it begins anew.
+    heard: u32,
+    /// The row or witness, and the way to give it values.
+    target: usize,
+    way: u64,
+    /// How many have been tried.
+    tried: u16,
+}
+
+/// A row or a witness, by its number in the slot.
+#[derive(Clone, Copy, Hash)]
+enum Target {
+    Row(usize),
+    Witness(usize),
+}
+
+/// The state of a matcher after a try.
+enum Progress {
+    Enrolled(Tries),
+    OtherNeighbours(Search),
+    OtherParts(Search),
+}
+
+/// A row or a witness, with values to try it with.
+struct Try<'a> {
+    target: Target,
+    members: std::vec::Vec<Member<'a>>,
+    then: Progress,
 }
 
 impl Matcher {
     /// A matcher that has tried nothing yet.
     pub fn new(slot: &EnvironmentSlot) -> Self {
         Self {
-            rows: slot.rows.iter().map(|_| RowTries::default()).collect(),
+            rows: slot.rows.iter().map(|_| Tries::default()).collect(),
+            witnesses: slot.witnesses.iter().map(|_| Tries::default()).collect(),
+            proof: PlaceProof::default(),
+            neighbours: (0, Zeroizing::new(Vec::new())),
+            other_neighbours: Search::default(),
+            other_parts: Search::default(),
+            tried: TriedSets::default(),
         }
     }
 
-    /// The index of the next row with an arrangement that was not tried yet, the
-    /// arrangement, and what is tried of that row with it.
-    fn next_row<'a>(
+    /// What the witnesses have said so far.
+    pub fn proof(&self) -> PlaceProof {
+        self.proof
+    }
+
+    /// Whether [`Matcher::try_next`] has something to try.
+    pub fn has_next(
         &self,
-        slot: &'a EnvironmentSlot,
-        observed: &'a Observed,
-    ) -> Option<(usize, Arrangement<'a>, RowTries)> {
-        let mut rows = slot.rows.iter().zip(&self.rows).enumerate();
-        rows.find_map(|(at, (row, tries))| {
-            let (arrangement, tries) = tries.next(slot, row, observed)?;
-            Some((at, arrangement, tries))
-        })
+        slot: &EnvironmentSlot,
+        observed: &Observed,
+        arrangements: Arrangements,
+    ) -> bool {
+        self.next(slot, &Candidates::of(slot, observed), arrangements)
+            .is_some()
     }
 
-    /// Whether [`Matcher::try_next`] has a combination to try.
-    pub fn has_next(&self, slot: &EnvironmentSlot, observed: &Observed) -> bool {
-        self.next_row(slot, observed).is_some()
-    }
-
-    /// Tries one combination. Costs one scrypt (32 MiB, tens of milliseconds)
-    /// where no key server is in it. `None` when it did not open, or when there
-    /// is none to try.
+    /// Tries one combination or asks one witness. Costs one scrypt (32 MiB, tens of
+    /// milliseconds) where no key server is in it. `None` when it did not open, or
+    /// when there is none to try.
     pub fn try_next(
         &mut self,
         header: &Header,
         slot: &EnvironmentSlot,
         observed: &Observed,
+        arrangements: Arrangements,
     ) -> Option<MasterKey> {
-        let (at, arrangement, tries) = self.next_row(slot, observed)?;
-        self.rows[at] = tries;
-        let key = slot.rows[at].unwrap(header, slot.id, &arrangement.members);
-        let key = key.ok()?;
-        header.accepts(&key).then_some(key)
+        let candidates = Candidates::of(slot, observed);
+        let Try {
+            target,
+            members,
+            then,
+        } = self.next(slot, &candidates, arrangements)?;
+        self.tried.note(target, &members);
+        match (then, target) {
+            (Progress::Enrolled(tries), Target::Row(at)) => self.rows[at] = tries,
+            (Progress::Enrolled(tries), Target::Witness(at)) => self.witnesses[at] = tries,
+            (Progress::OtherNeighbours(search), _) => self.other_neighbours = search,
+            (Progress::OtherParts(search), _) => self.other_parts = search,
+        }
+        match target {
+            Target::Row(at) => {
+                let key = slot.rows[at].unwrap(header, slot.id, &members).ok()?;
+                header.accepts(&key).then_some(key)
+            }
+            Target::Witness(at) => {
+                let witness = &slot.witnesses[at];
+                if witness.agrees(header, slot.id, &members) {
+                    self.agreed(slot, witness.members, &members);
+                }
+                None
+            }
+        }
+    }
+
+    fn agreed(&mut self, slot: &EnvironmentSlot, members: u32, values: &[Member<'_>]) {
+        if is_of_servers(slot, members) {
+            self.proof.servers |= members;
+            return;
+        }
+        self.proof.neighbours = true;
+        let factors = slot.factors.iter().enumerate();
+        let factors = factors.filter(|(at, _)| has_member(members, *at));
+        let in_order = factors.filter_map(|(_, factor)| {
+            let mut values = values.iter();
+            let found = values.find(|(label, _)| **label == factor.label);
+            found.map(|(_, value)| (*value).clone())
+        });
+        self.neighbours = (members, Zeroizing::new(in_order.collect()));
+    }
+
+    fn next<'a>(
+        &self,
+        slot: &'a EnvironmentSlot,
+        candidates: &Candidates<'a>,
+        arrangements: Arrangements,
+    ) -> Option<Try<'a>> {
+        self.next_row(slot, candidates).or_else(|| {
+            if arrangements == Arrangements::Enrolled {
+                return None;
+            }
+            self.next_witness(slot, candidates)
+                .or_else(|| self.next_neighbours(slot, candidates))
+                .or_else(|| self.next_parts(slot, candidates))
+        })
+    }
+
+    fn next_row<'a>(&self, slot: &EnvironmentSlot, candidates: &Candidates<'a>) -> Option<Try<'a>> {
+        let mut rows = slot.rows.iter().zip(&self.rows).enumerate();
+        rows.find_map(|(at, (row, tries))| tries.next(Target::Row(at), row.members, candidates))
+    }
+
+    /// A witness in the enrolled arrangement.
+    fn next_witness<'a>(
+        &self,
+        slot: &EnvironmentSlot,
+        candidates: &Candidates<'a>,
+    ) -> Option<Try<'a>> {
+        let mut witnesses = slot.witnesses.iter().zip(&self.witnesses).enumerate();
+        witnesses.find_map(|(at, (witness, tries))| {
+            let is_wanted = match is_of_servers(slot, witness.members) {
+                true => self.proof.servers & witness.members == 0,
+                false => !self.proof.neighbours,
+            };
+            let next = || tries.next(Target::Witness(at), witness.members, candidates);
+            is_wanted.then(next).flatten()
+        })
+    }
+
+    /// A witness of neighbours in another arrangement.
+    fn next_neighbours<'a>(
+        &self,
+        slot: &EnvironmentSlot,
+        candidates: &Candidates<'a>,
+    ) -> Option<Try<'a>> {
+        let mut search = self.other_neighbours.from(candidates.newest());
+        while !self.proof.neighbours
+            && search.tried < OTHER_NEIGHBOURS
+            && let Some(witness) = slot.witnesses.get(search.target)
+        {
+            let target = Target::Witness(search.target);
+            let is_wanted = !is_of_servers(slot, witness.members);
+            let members = || candidates.rearranged(witness.members, search.way);
+            let members = is_wanted.then(members).flatten();
+            if let Some(members) = search.pass(target, members, &self.tried) {
+                return Some(Try {
+                    target,
+                    members,
+                    then: Progress::OtherNeighbours(search),
+                });
+            }
+        }
+        None
+    }
+
+    /// A row in which parts of the machine are arranged anew. Its neighbours are those
+    /// whose witness has agreed, and its key servers have given their enrolled values:
+    /// no other row can open.
+    fn next_parts<'a>(
+        &self,
+        slot: &EnvironmentSlot,
+        candidates: &Candidates<'a>,
+    ) -> Option<Try<'a>> {
+        let neighbours = self.right_neighbours(slot, candidates)?;
+        let (right, _) = self.neighbours;
+        let (around, servers) = (
+            all_of(slot, Group::Neighbours),
+            all_of(slot, Group::Servers),
+        );
+        let mut search = self.other_parts.from(candidates.newest());
+        while search.tried < OTHER_PARTS
+            && let Some(row) = slot.rows.get(search.target)
+        {
+            let target = Target::Row(search.target);
+            let missing = row.members & servers & !self.proof.servers;
+            let is_wanted = row.members & around == right && missing == 0;
+            let parts = || candidates.rearranged(row.members & !around, search.way);
+            let members = is_wanted.then(parts).flatten();
+            let members = members.map(|parts| [&neighbours[..], &parts].concat());
+            if let Some(members) = search.pass(target, members, &self.tried) {
+                return Some(Try {
+                    target,
+                    members,
+                    then: Progress::OtherParts(search),
+                });
+            }
+        }
+        None
+    }
+
+    /// The neighbours whose witness has agreed, with their values; nobody where none is
+    /// needed, and `None` where no witness has agreed.
+    fn right_neighbours<'a>(
+        &self,
+        slot: &EnvironmentSlot,
+        candidates: &Candidates<'a>,
+    ) -> Option<std::vec::Vec<Member<'a>>> {
+        if slot.need.neighbours > 0 && !self.proof.neighbours {
+            return None;
+        }
+        let (right, values) = &self.neighbours;
+        let members = candidates.members(*right).zip(values.iter());
+        members
+            .map(|(at, value)| candidates.member_with(at, value))
+            .collect()
     }
 }
 
-impl RowTries {
-    /// The next arrangement that was not tried yet, and what is tried with it.
+fn all_of(slot: &EnvironmentSlot, group: Group) -> u32 {
+    let factors = slot.factors.iter().enumerate();
+    let factors = factors.filter(|(_, factor)| factor.group == group);
+    factors.fold(0, |members, (at, _)| members | 1 << at)
+}
+
+/// Whether a witness is of a key server, and not of neighbours.
+fn is_of_servers(slot: &EnvironmentSlot, members: u32) -> bool {
+    members & !all_of(slot, Group::Servers) == 0
+}
+
+impl Tries {
+    /// The next way that was not tried yet.
     fn next<'a>(
         mut self,
-        slot: &'a EnvironmentSlot,
-        row: &Row,
-        observed: &'a Observed,
-    ) -> Option<(Arrangement<'a>, Self)> {
-        // The arrangements of what was heard until then are gone through first, so
-        // that none is left out when an answer comes in meanwhile.
-        let newest = newest(slot, row, observed)?;
+        target: Target,
+        members: u32,
+        candidates: &Candidates<'a>,
+    ) -> Option<Try<'a>> {
+        // The ways with what was heard until then are gone through first, so that none
+        // is left out when an answer comes in meanwhile.
+        let newest = candidates.newest_of(members)?;
         loop {
             if self.at == 0 {
                 self.heard = newest;
@@ -97,12 +344,16 @@ impl RowTries {
             if self.heard <= self.done {
                 return None;
             }
-            while self.at < MAX_ARRANGEMENTS
-                && let Some(arrangement) = arrangement(slot, row, observed, self.heard, self.at)
+            while self.at < MAX_WAYS
+                && let Some((values, newest)) = candidates.as_enrolled(members, self.heard, self.at)
             {
                 self.at += 1;
-                if arrangement.newest > self.done {
-                    return Some((arrangement, self));
+                if newest > self.done {
+                    return Some(Try {
+                        target,
+                        members: values,
+                        then: Progress::Enrolled(self),
+                    });
                 }
             }
             (self.done, self.at) = (self.heard, 0);
@@ -110,43 +361,62 @@ impl RowTries {
     }
 }
 
-fn members<'a>(slot: &'a EnvironmentSlot, row: &Row) -> impl Iterator<Item = &'a Label> {
-    let row = row.members;
-    let factors = slot.factors.iter().enumerate();
-    let factors = factors.filter(move |(at, _)| has_member(row, *at));
-    factors.map(|(_, factor)| &factor.label)
-}
-
-/// The newest revision among the members' values; `None` while one has none.
-fn newest(slot: &EnvironmentSlot, row: &Row, observed: &Observed) -> Option<u32> {
-    members(slot, row).try_fold(0, |newest: u32, label| {
-        let (_, revision) = observed.values_and_revisions(label).next_back()?;
-        Some(newest.max(revision))
-    })
-}
-
-/// The arrangement with this number among those of what was heard up to the revision
-/// `heard`; `None` where there are not so many. The newest values come first.
-fn arrangement<'a>(
-    slot: &'a EnvironmentSlot,
-    row: &Row,
-    observed: &'a Observed,
-    heard: u32,
-    mut number: usize,
-) -> Option<Arrangement<'a>> {
-    let mut arrangement = Arrangement {
-        members: Vec::new(),
-        newest: 0,
-    };
-    for label in members(slot, row) {
-        let values = observed.values_and_revisions(label);
-        let values = values.rev().filter(|(_, revision)| *revision <= heard);
-        let choices = values.clone().count();
-        let (value, revision) = values.clone().nth(number.checked_rem(choices)?)?;
-        number /= choices;
-        arrangement.newest = arrangement.newest.max(revision);
-        // A row has no more members than a slot has factors.
-        let _ = arrangement.members.push((label, value));
+impl Search {
+    /// The search, begun anew where there are newer answers.
+    fn from(self, newest: u32) -> Self {
+        match self.heard == newest {
+            true => self,
+            false => Self {
+                heard: newest,
+                ..Self::default()
+            },
+        }
     }
-    (number == 0).then_some(arrangement)
+
+    /// Goes on by one way, or to the next target where this one has no more; returns
+    /// what is tried, if it was not before.
+    fn pass<'a>(
+        &mut self,
+        target: Target,
+        members: Option<std::vec::Vec<Member<'a>>>,
+        tried: &TriedSets,
+    ) -> Option<std::vec::Vec<Member<'a>>> {
+        let Some(members) = members else {
+            (self.target, self.way) = (self.target + 1, 0);
+            return None;
+        };
+        self.way += 1;
+        if tried.have(target, &members) {
+            return None;
+        }
+        self.tried += 1;
+        Some(members)
+    }
+}
+
+/// What was tried: hashes under a random key, so that no value is kept.
+#[derive(Default)]
+struct TriedSets {
+    hashes: HashSet<u64>,
+    key: RandomState,
+}
+
+impl TriedSets {
+    fn hash(&self, target: Target, members: &[Member<'_>]) -> u64 {
+        let members = members.iter();
+        let mut set: std::vec::Vec<(&str, &[u8])> = members
+            .map(|(label, value)| (kind_of(label), value.as_slice()))
+            .collect();
+        set.sort_unstable();
+        self.key.hash_one((target, set))
+    }
+
+    fn note(&mut self, target: Target, members: &[Member<'_>]) {
+        let hash = self.hash(target, members);
+        self.hashes.insert(hash);
+    }
+
+    fn have(&self, target: Target, members: &[Member<'_>]) -> bool {
+        self.hashes.contains(&self.hash(target, members))
+    }
 }

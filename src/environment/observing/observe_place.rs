@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::environment::factors::{Attachment, Observed};
+use crate::environment::factors::{Attachment, Observed, is_asked};
 use crate::environment::machine::observe_machine;
 use crate::environment::tang::KeyServers;
 use crate::environment::wire::Neighbours;
@@ -91,8 +91,11 @@ pub fn observe_live_links<'a>(
     observed
 }
 
-fn all_in<'a>(mut labels: impl Iterator<Item = &'a Label>, observed: &Observed) -> bool {
-    labels.all(|label| observed.value(label).is_some())
+/// Whether all of `labels` that are asked have answered; parts of the machine were
+/// looked at before.
+fn all_in<'a>(labels: impl Iterator<Item = &'a Label>, observed: &Observed) -> bool {
+    let mut asked = labels.filter(|label| is_asked(label));
+    asked.all(|label| observed.value(label).is_some())
 }
 
 /// Asks and listens until `enough` returns true, or for `patience`; for

@@ -127,9 +127,11 @@ impl WatchedNeighbours {
             let Some(at) = self.labels.iter().position(|known| known == label) else {
                 continue;
             };
-            let now = match self.values[at] == *value {
-                true => NeighbourAnswer::Itself,
-                false => NeighbourAnswer::Another,
+            // It may have another neighbour's address by now.
+            let itself = self.values.iter().position(|known| known == value);
+            let (at, now) = match itself {
+                Some(itself) => (itself, NeighbourAnswer::Itself),
+                None => (at, NeighbourAnswer::Another),
             };
             heard[at] = heard[at].max(now);
         }
@@ -197,7 +199,7 @@ mod tests {
         let neighbours = home.iter();
         let neighbours =
             neighbours.map(|(label, mac)| (Group::Neighbours, label.as_str(), mac.clone()));
-        let factors = [(Group::Machine, "smbios-uuid", uuid)]
+        let factors = [(Group::Machine, "board", uuid)]
             .into_iter()
             .chain(neighbours);
         let need = Thresholds {
@@ -236,11 +238,11 @@ mod tests {
         // Somebody who answers in its place does not make it go away.
         let both = [answer(1, MACS[0]), answer(1, strange)];
         assert_eq!(counts(&watched, &both), (1, 0, 2));
-        // An address that was not asked, and another's hardware address.
-        assert_eq!(
-            counts(&watched, &[answer(4, MACS[0]), answer(1, MACS[1])]),
-            (0, 1, 2)
-        );
+        // An address that was not asked.
+        assert_eq!(counts(&watched, &[answer(4, MACS[0])]), (0, 0, 3));
+        // Addresses that DHCP has swapped.
+        let swapped = [answer(1, MACS[1]), answer(2, MACS[0])];
+        assert_eq!(counts(&watched, &swapped), (2, 0, 1));
     }
 
     #[test]

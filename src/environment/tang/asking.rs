@@ -13,15 +13,11 @@ use super::conversation::{Conversation, HttpRequest, NoReply};
 use super::exchange::{BadPoint, Exchange};
 use super::http::Reply;
 use super::jwk::{exchange_json, parse_answer, thumbprint, thumbprint_text};
-use crate::environment::factors::server_label;
+use crate::environment::factors::{UNKNOWN_KEY, server_label};
 use crate::keys::Secret32;
 use crate::vault::{EnvironmentSlot, KeyServer, Label, MAX_PLACES, MAX_SERVERS, Value};
 
 const MAX_ASKED: usize = MAX_SERVERS * MAX_PLACES;
-
-/// The value of a server that answers but does not know the key (status 404):
-/// another server has its address, or its owner has destroyed the key.
-pub const UNKNOWN_KEY: &[u8] = b"unknown key";
 
 /// Pause after an answer. A right answer opens the server before that; after a
 /// wrong one the right server may still appear.

@@ -14,11 +14,12 @@ use heapless::Vec;
 use nix::poll::{PollFd, PollTimeout, poll};
 use tempfile::TempDir;
 
-use super::asking::{KeyServers, UNKNOWN_KEY, ask_once, factor_value, recover_once};
+use super::asking::{KeyServers, ask_once, factor_value, recover_once};
 use super::exchange::{enrol, tests::Peer};
 use super::jwk::{exchange_json, thumbprint, thumbprint_text};
 use super::test_server::{TANGD, Tang, answering_with_another_key, read_request, run, serve};
 use super::{Advertisement, HttpRequest};
+use crate::environment::factors::UNKNOWN_KEY;
 use crate::environment::factors::server_label;
 use crate::vault::{
     Curve, EnvironmentSlot, KeyServer, Label, PublicKey, SealedValues, Thresholds, Value,
@@ -65,6 +66,7 @@ fn place(servers: &[KeyServer]) -> [Box<EnvironmentSlot>; 1] {
         factors: Vec::new(),
         need: Thresholds::default(),
         rows: Vec::new(),
+        witnesses: Vec::new(),
         enrolled: SealedValues {
             sealed: crate::keys::seal(&crate::keys::Secret32::random(), "", b"", &mut []),
             bytes: Vec::new(),

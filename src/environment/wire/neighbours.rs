@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn labels_of_other_factors_are_not_asked_on_the_network() {
         let labels: [Label; 5] = [
-            "smbios-uuid",
+            "board",
             "arp 10.0.0.1",
             "arp not-an-address",
             "nd fe80::1",

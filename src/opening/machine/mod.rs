@@ -19,13 +19,13 @@ use std::borrow::Cow;
 use log::Level;
 
 use super::act::{Act, Attempt, AttemptOutcome, Event, Repeat, StageEnd};
-use super::assessment::{Progress, PromptStage, Situation};
+use super::assessment::{Progress, PromptStage, REARRANGE_AFTER, Situation};
 use super::dialogue::{Dialogue, Question};
 use super::entries::WrongEntries;
 use super::messages::{Banner, Message, Reason};
 use super::places::Places;
 use super::snapshot::Snapshot;
-use crate::environment::{Observed, answered};
+use crate::environment::{Arrangements, Observed, answered};
 use crate::stick::StickError;
 use crate::theft::Assessment;
 use crate::vault::{
@@ -63,8 +63,8 @@ pub struct Machine {
 #[derive(Default)]
 struct Observations {
     observed: Observed,
-    /// Since when enough neighbours and parts of the machine have answered.
-    enough_since: Option<Duration>,
+    /// Since when what has answered is no enrolled place.
+    strange_since: Option<Duration>,
     /// Whether the place opened the server although a factor has changed.
     has_changed: bool,
 }
@@ -147,15 +147,19 @@ impl Machine {
 
     /// Makes the attempt of [`Act::Try`]. Costs one scrypt at most.
     pub fn attempt(&mut self, attempt: &Attempt) -> AttemptOutcome {
+        let arrangements = self.arrangements_at(self.turn.now);
         let observed = &self.observations.observed;
         let slots = self.vault.as_ref().ok().and_then(|found| {
             let slots = found.slots().ok()?;
             Some((&found.header, slots))
         });
+        let places = &mut self.places;
         match attempt {
-            Attempt::Place => AttemptOutcome::Place(
-                slots.and_then(|(header, slots)| self.places.try_one(header, slots, observed)),
-            ),
+            Attempt::Place => {
+                AttemptOutcome::Place(slots.and_then(|(header, slots)| {
+                    places.try_one(header, slots, observed, arrangements)
+                }))
+            }
             Attempt::Passphrase(typed) => AttemptOutcome::Passphrase(
                 slots.map_or(PassphraseOutcome::Wrong, |(header, slots)| {
                     slots.passphrases.enter(header, typed)
@@ -188,16 +192,17 @@ impl Machine {
         self.conclusions.assessment
     }
 
-    /// Whether a combination waits to be tried.
-    pub fn has_next(&self) -> bool {
+    /// Whether a combination waits to be tried at `now`.
+    pub fn has_next(&self, now: Duration) -> bool {
         let observed = &self.observations.observed;
         let slots = self.vault().and_then(|found| found.slots().ok());
-        slots.is_some_and(|slots| self.places.has_next(slots, observed))
+        let arrangements = self.arrangements_at(now);
+        slots.is_some_and(|slots| self.places.has_next(slots, observed, arrangements))
     }
 
     /// When the next turn is due even if nothing happens.
     pub fn next(&self, now: Duration) -> Option<Duration> {
-        if self.has_next() {
+        if self.has_next(now) {
             return Some(now);
         }
         let typed = self.dialogue.last_typed.map(|at| at + STILL_THERE);
@@ -255,7 +260,7 @@ impl Machine {
         if self.read_again.is_some_and(|due| due <= self.turn.now) {
             self.read_again = None;
             self.find_vault(AfterLocating::Nothing);
-        } else if self.has_next() {
+        } else if self.has_next(self.turn.now) {
             self.ask(Act::Try(Attempt::Place), Pending::Place);
         } else {
             self.judge();
@@ -267,7 +272,7 @@ impl Machine {
         let now = self.turn.now;
         if self.situation().is_some_and(|at| at.could_be_foreign()) {
             // The wait does not start again when a person types `retry`.
-            self.observations.enough_since.get_or_insert(now);
+            self.observations.strange_since.get_or_insert(now);
         }
         match self.progress().assessment() {
             // Without the vault nothing can be written.
@@ -283,7 +288,17 @@ impl Machine {
 
     fn situation(&self) -> Option<Situation<'_>> {
         let observed = &self.observations.observed;
-        Some(self.vault()?.situation(observed))
+        Some(self.vault()?.situation(observed, &self.places))
+    }
+
+    /// What may be tried at `now`. While factors are silent, those that answer have
+    /// nothing to wait for but the others: no try delays the one that opens.
+    fn arrangements_at(&self, now: Duration) -> Arrangements {
+        let all_answered = || self.situation().is_some_and(|at| at.all_answered());
+        match now >= REARRANGE_AFTER || all_answered() {
+            true => Arrangements::All,
+            false => Arrangements::Enrolled,
+        }
     }
 
     fn progress(&self) -> Progress {
@@ -297,9 +312,9 @@ impl Machine {
                 now,
                 found.theft_policy().wait(),
                 self.observations
-                    .enough_since
+                    .strange_since
                     .map(|since| now.saturating_sub(since)),
-                self.has_next(),
+                self.has_next(now),
             ),
             _ => Progress::without_vault(now),
         }
@@ -342,7 +357,7 @@ impl Machine {
 
     /// Opens the prompt, or tells the reason where it has changed.
     fn open_prompt(&mut self) {
-        let reason = if self.has_next() {
+        let reason = if self.has_next(self.turn.now) {
             Reason::Looking
         } else {
             self.reason()
@@ -397,6 +412,8 @@ impl Machine {
             Reason::Silent { .. } => LockedBecause::PlaceSilent,
             Reason::NotRecognised | Reason::NotYetRecognised => LockedBecause::NotRecognised,
             Reason::WasReset(_) => LockedBecause::Reset,
+            Reason::ChangedMachine => LockedBecause::ChangedMachine,
+            Reason::KeyServerLost => LockedBecause::KeyServerLost,
             Reason::Fault(VaultError::PepperDamaged) => LockedBecause::PepperDamaged,
             Reason::Fault(VaultError::Altered) => LockedBecause::Altered,
             Reason::Fault(_) | Reason::NoVault(_) | Reason::Looking => return,

@@ -38,6 +38,12 @@ impl Display for Reason {
                 f,
                 "This server was reset, {cause}.\nNo place and no passphrase opens it any more. A backup stick does,\nand the recovery code."
             ),
+            Self::ChangedMachine => f.write_str(
+                "This is its place, but parts of this machine are not the ones it was enrolled\nwith.",
+            ),
+            Self::KeyServerLost => f.write_str(
+                "This is its place, but a key server does not know the key of this server any\nmore, or another one answers in its stead.",
+            ),
             Self::NotYetRecognised => {
                 f.write_str("This server has not found its place so far. It keeps looking.")
             }
@@ -100,6 +106,12 @@ impl Reason {
             }
             Self::Fault(_) | Self::NotRecognised | Self::NotYetRecognised => {
                 "Plug in a backup stick. The server goes on by itself."
+            }
+            Self::ChangedMachine => {
+                "After a repair: plug in a backup stick. Then run stayput enroll --refresh, and\nthe server opens here by itself again."
+            }
+            Self::KeyServerLost => {
+                "Have the key server put right. Until then plug in a backup stick. If its keys\nare gone for good, run stayput enroll with --tang afterwards."
             }
             Self::Looking => "Wait a little, or plug in a backup stick.",
             Self::Silent { .. } => {

@@ -103,6 +103,30 @@ fn a_silent_place_points_at_the_cable() {
 }
 
 #[test]
+fn a_repair_at_home_says_that_the_place_is_right_and_what_to_do() {
+    let all = [
+        (
+            Reason::ChangedMachine,
+            "parts of this machine",
+            "stayput enroll --refresh",
+        ),
+        (
+            Reason::KeyServerLost,
+            "a key server does not know",
+            "Have the key server put right.",
+        ),
+    ];
+    for (reason, what, advice) in all {
+        let text = banner(&reason);
+        assert!(text.contains("This is its place, but"), "{text}");
+        assert!(text.contains(what) && text.contains(advice), "{text}");
+        assert!(text.contains("plug in a backup stick"), "{text}");
+        assert!(text.lines().count() <= 24, "one screen");
+        assert!(text.lines().all(|line| line.len() <= 79), "no wrapped line");
+    }
+}
+
+#[test]
 fn a_tally_is_english_for_none_one_and_several() {
     let said = |servers, of, needed| {
         let answered = FactorCounts {

@@ -34,6 +34,10 @@ pub enum Reason {
     },
     /// The server was reset.
     WasReset(ResetCause),
+    /// The place is an enrolled one, and the machine is not.
+    ChangedMachine,
+    /// The neighbours are the enrolled ones, and too many key servers are not.
+    KeyServerLost,
     /// For the whole wait enough factors have answered, and no combination
     /// opened.
     NotRecognised,

@@ -9,6 +9,7 @@ use super::enrolled_values::SealedValues;
 use super::groups::{Group, Thresholds};
 use super::key_server::{KeyServer, MAX_SERVERS};
 use super::row::Row;
+use super::witness::{MAX_WITNESSES, Witness};
 
 /// Factors of one place and its machine, at most.
 pub const MAX_FACTORS: usize = 32;
@@ -20,9 +21,16 @@ pub const MAX_PLACES: usize = 2;
 /// Own addresses of the server at one place, at most.
 pub const MAX_ADDRESSES: usize = 4;
 
-/// The name of a factor, which says how it is observed: for example
-/// `smbios-uuid`, `arp 192.168.1.1` or `tang 192.168.1.5:80`.
+/// The name of a factor: its kind, and behind a space what tells it from others of
+/// the kind, for example `board`, `disk 2`, `arp 192.168.1.1` or
+/// `tang 192.168.1.5:80`.
 pub type Label = String<64>;
+
+/// The kind in a factor's label: what is in front of the first space. Factors of one
+/// kind are a set: which of them has which value does not count.
+pub fn kind_of(label: &str) -> &str {
+    label.split(' ').next().unwrap_or_default()
+}
 
 /// The value of a factor. Longer observations are hashed first.
 pub type Value = Vec<u8, 64>;
@@ -49,6 +57,9 @@ pub struct EnvironmentSlot {
     pub need: Thresholds,
     /// One row for each permitted combination.
     pub rows: Vec<Row, MAX_ROWS>,
+    /// The witnesses of the place: one for each permitted combination of neighbours,
+    /// and one for each key server that counts as one.
+    pub witnesses: Vec<Witness, MAX_WITNESSES>,
     /// The enrolled values, sealed under the master key: they are read after
     /// the vault has opened, to name what has changed.
     pub enrolled: SealedValues,

@@ -5,7 +5,7 @@ use heapless::Vec;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::environment::{Label, MAX_FACTORS, Value};
+use super::environment::{Label, MAX_FACTORS, Value, kind_of};
 use super::key_server::is_key_server;
 use crate::keys::{MasterKey, ScryptParams, Secret32, UnsealError, WrappedKey, random_bytes};
 use crate::vault::header::Header;
@@ -28,8 +28,8 @@ pub struct Row {
 
 impl Row {
     /// Wraps `key` for the combination `members` of slot `slot_id`, under the
-    /// labels and values of its members in the slot's order. Costs one scrypt
-    /// (32 MiB, tens of milliseconds) where no key server is among them.
+    /// kinds and values of its members. Costs one scrypt (32 MiB, tens of
+    /// milliseconds) where no key server is among them.
     pub fn wrap(
         header: &Header,
         slot_id: u32,
@@ -47,10 +47,10 @@ impl Row {
         }
     }
 
-    /// Unwraps the master key with the labels and values of the members, in the
-    /// slot's order. Costs one scrypt (32 MiB, tens of milliseconds) where no
-    /// key server is among them. Whether the key is this server's is not
-    /// checked.
+    /// Unwraps the master key with the labels and values of the members, in any
+    /// order; of a label the kind alone counts. Costs one scrypt (32 MiB, tens of
+    /// milliseconds) where no key server is among them. Whether the key is this
+    /// server's is not checked.
     ///
     /// # Errors
     /// [`UnsealError`] when a value is wrong.
@@ -82,31 +82,32 @@ pub(super) fn associated(header: &Header, slot_id: u32, members: u32) -> [u8; 29
     data
 }
 
-/// The secret of a combination: labels and values of its members, each behind
-/// its length. The value of a key server cannot be guessed, so a combination
-/// that holds one goes through HKDF; all others go through scrypt.
+/// The secret of a combination: kinds and values of its members, each behind its
+/// length, in the order of the bytes, so that no value is tied to a place where a
+/// part was plugged in or a neighbour was asked. The value of a key server cannot be
+/// guessed, so a combination that holds one goes through HKDF; all others go through
+/// scrypt.
 ///
 /// # Errors
 /// [`UnsealError`] when there are more members than a slot has factors.
-fn secret(
-    labels_and_values: &[(&Label, &Value)],
-    salt: &[u8; 32],
-) -> Result<Secret32, UnsealError> {
+pub(super) fn secret(members: &[(&Label, &Value)], salt: &[u8]) -> Result<Secret32, UnsealError> {
+    let mut set: Vec<(&[u8], &[u8]), MAX_FACTORS> = Vec::new();
+    for (label, value) in members {
+        set.push((kind_of(label).as_bytes(), value.as_slice()))
+            .map_err(|_| UnsealError)?;
+    }
+    set.sort_unstable();
     let mut bytes: Zeroizing<Vec<u8, { MAX_FACTORS * 130 }>> = Zeroizing::new(Vec::new());
-    for (label, value) in labels_and_values {
-        for part in [label.as_bytes(), value.as_slice()] {
-            let fits =
-                bytes.push(part.len() as u8).is_ok() && bytes.extend_from_slice(part).is_ok();
-            if !fits {
-                return Err(UnsealError);
-            }
+    for part in set.iter().flat_map(|(kind, value)| [kind, value]) {
+        let fits = bytes.push(part.len() as u8).is_ok() && bytes.extend_from_slice(part).is_ok();
+        if !fits {
+            return Err(UnsealError);
         }
     }
-    let mut labels = labels_and_values.iter().map(|(label, _)| label);
-    if labels.any(|label| is_key_server(label)) {
+    if members.iter().any(|(label, _)| is_key_server(label)) {
         return Ok(Secret32::derive_from(&bytes, salt, STRONG_LABEL));
     }
-    ScryptParams::FACTORS
+    ScryptParams::factors()
         .stretch(&bytes, salt)
         .map_err(|_| UnsealError)
 }
@@ -114,6 +115,7 @@ fn secret(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::CheapFactors;
 
     #[test]
     fn only_a_combination_without_key_server_costs_scrypt() {
@@ -125,11 +127,62 @@ mod tests {
             let members: std::vec::Vec<_> = members.iter().map(|label| (*label, &value)).collect();
             *secret(&members, &salt).unwrap().expose()
         };
-        let soft_bytes = b"\x0carp 10.0.0.1\x05value";
-        let both_bytes = b"\x0carp 10.0.0.1\x05value\x10tang 10.0.0.5:80\x05value";
+        let soft_bytes = b"\x03arp\x05value";
+        let both_bytes = b"\x03arp\x05value\x04tang\x05value";
         let stretched = ScryptParams::FACTORS.stretch(soft_bytes, &salt).unwrap();
         assert_eq!(&secret_of(&[&soft]), stretched.expose());
         let derived = Secret32::derive_from(both_bytes, &salt, STRONG_LABEL);
         assert_eq!(&secret_of(&[&soft, &server]), derived.expose());
+        assert_eq!(&secret_of(&[&server, &soft]), derived.expose());
+    }
+
+    #[test]
+    fn values_of_one_kind_may_change_places_and_no_others_may() {
+        let _cheap = CheapFactors::begin();
+        let (key, salt) = (MasterKey::generate(), [5; 32]);
+        let header = Header::of_a_new_server(&key);
+        let part = |label: &str, bytes: &[u8]| {
+            let label = Label::try_from(label).unwrap();
+            (label, Value::from_slice(bytes).unwrap())
+        };
+        let wrapped = |parts: &[(Label, Value)]| {
+            let parts: std::vec::Vec<_> =
+                parts.iter().map(|(label, value)| (label, value)).collect();
+            *secret(&parts, &salt).unwrap().expose()
+        };
+        let home = [
+            part("disk 1", b"a"),
+            part("disk 2", b"b"),
+            part("nic 1", b"c"),
+        ];
+        let of_home = wrapped(&home);
+        let swapped = [
+            part("nic 9", b"c"),
+            part("disk 4", b"b"),
+            part("disk 7", b"a"),
+        ];
+        assert_eq!(wrapped(&swapped), of_home);
+        let of_another_kind = [
+            part("disk 1", b"a"),
+            part("disk 2", b"c"),
+            part("nic 1", b"b"),
+        ];
+        assert_ne!(wrapped(&of_another_kind), of_home);
+        // Where a value ends and the next begins counts too.
+        let run_together = [part("disk 1", b"ab"), part("disk 2", b"c")];
+        assert_ne!(
+            wrapped(&run_together),
+            wrapped(&[part("disk 1", b"a"), part("disk 2", b"bc")])
+        );
+        let row = {
+            let parts: std::vec::Vec<_> =
+                home.iter().map(|(label, value)| (label, value)).collect();
+            Row::wrap(&header, 1, 0b111, &parts, &key)
+        };
+        let parts: std::vec::Vec<_> = swapped
+            .iter()
+            .map(|(label, value)| (label, value))
+            .collect();
+        assert!(row.unwrap(&header, 1, &parts).is_ok());
     }
 }

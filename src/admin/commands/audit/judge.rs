@@ -196,7 +196,7 @@ fn disk(facts: &SetupFacts) -> ThreatCoverage {
         _ => row(
             threat,
             Coverage::Partly,
-            "soft: place and machine are needed; both can be guessed offline",
+            "soft: first the place, then the machine can be guessed offline",
         ),
     }
 }

@@ -23,6 +23,7 @@ use crate::environment::{
 };
 use crate::keys::MasterKey;
 use crate::opening::messages::Reason;
+use crate::opening::places::Places;
 use crate::opening::snapshot::Snapshot;
 use crate::sys::clock;
 use crate::theft::OnFailure;
@@ -150,9 +151,10 @@ fn place(
 ) -> PlaceResult {
     let opened = recognition.and_then(|found| Some((found, found.key.as_ref()?)));
     let Some((found, key)) = opened else {
-        let nothing = Observed::default();
-        let observed = recognition.map_or(&nothing, |found| &found.observed);
-        return PlaceResult::Locked(match snapshot.situation(observed).reason(None) {
+        let (nothing, untried) = (Observed::default(), Places::default());
+        let tried = recognition.map(|found| (&found.observed, &found.places));
+        let (observed, places) = tried.unwrap_or((&nothing, &untried));
+        return PlaceResult::Locked(match snapshot.situation(observed, places).reason(None) {
             // Everybody who was waited for has answered.
             Reason::NotYetRecognised => Reason::NotRecognised,
             reason => reason,

@@ -313,6 +313,11 @@ fn make_slot(
             EnrolmentError::TooManyCombinations { combinations } => {
                 format!("That would permit {combinations} combinations; 256 are possible.")
             }
+            EnrolmentError::TooManyNeighbours { combinations } => {
+                format!(
+                    "That would permit {combinations} combinations of neighbours; 128 are possible."
+                )
+            }
             EnrolmentError::Threshold => "Nothing at all would be needed to open it.".to_owned(),
         };
         Problem::new(

@@ -140,6 +140,9 @@ fn tell(name: &str, now: &RefreshedPlace, changes: &[AddressChange]) {
                 println!("  {label} ({shown}): changed, taken as it is now");
             }
             RefreshOutcome::Updated => println!("  {label}: changed, taken as it is now"),
+            RefreshOutcome::Moved => println!(
+                "  {label}: another of the neighbours has this address now, taken as it is"
+            ),
             RefreshOutcome::Silent => println!("  {label}: no answer, kept as it was enrolled"),
             RefreshOutcome::Unsuitable(reason) => {
                 println!("  {label}: changed, but kept as it was enrolled: {reason}");

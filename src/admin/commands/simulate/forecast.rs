@@ -205,6 +205,7 @@ fn word(finding: Assessment) -> &'static str {
         Assessment::Absent => "absent",
         Assessment::Foreign => "foreign",
         Assessment::ChangedMachine => "changed-machine",
+        Assessment::KeyServerLost => "key-server-lost",
         Assessment::Damaged => "damaged",
     }
 }
@@ -274,6 +275,7 @@ fn in_words(finding: Assessment) -> &'static str {
         Assessment::Absent => "the place is silent",
         Assessment::Foreign => "the place is foreign",
         Assessment::ChangedMachine => "the machine has changed",
+        Assessment::KeyServerLost => "a key server is lost",
         Assessment::Damaged => "no place can open the vault",
     }
 }

@@ -3,13 +3,13 @@
 use super::*;
 use crate::admin::commands::simulate::without::taken_away;
 use crate::environment::{table_with_place, test_slot};
-use crate::keys::MasterKey;
+use crate::keys::{CheapFactors, MasterKey};
 use crate::opening::assessment::PROMPT_AFTER;
 use crate::theft::{OnFailure, OnStrikes};
 use crate::vault::{Group, KnownCode, Passphrases, SlotTable, Thresholds, Value};
 
 const FACTORS: [(Group, &str); 6] = [
-    (Group::Machine, "board-serial"),
+    (Group::Machine, "board"),
     (Group::Machine, "disk 0000:00:04.0"),
     (Group::Machine, "nic 0000:00:03.0"),
     (Group::Neighbours, "arp 10.0.0.1"),
@@ -20,10 +20,12 @@ const FACTORS: [(Group, &str); 6] = [
 /// Two of three of each are needed.
 pub struct Clinic {
     header: Header,
+    factors: Vec<(Group, &'static str)>,
     pub slots: SlotTable,
     policy: TheftPolicy,
     state: TheftState,
     sticks: StickList,
+    _cheap: CheapFactors,
 }
 
 const SERVER: (Group, &str) = (Group::Servers, "tang 10.0.0.9:80");
@@ -37,10 +39,11 @@ fn bound_clinic() -> Clinic {
     clinic_of(&[&FACTORS[..], &[SERVER]].concat(), 1)
 }
 
-fn clinic_of(factors: &[(Group, &str)], servers: u8) -> Clinic {
+fn clinic_of(enrolled: &[(Group, &'static str)], servers: u8) -> Clinic {
+    let cheap = CheapFactors::begin();
     let key = MasterKey::generate();
     let header = Header::of_a_new_server(&key);
-    let factors = factors.iter();
+    let factors = enrolled.iter();
     let factors = factors.map(|(group, label)| (*group, *label, value(label)));
     let need = Thresholds {
         machine: 2,
@@ -51,21 +54,23 @@ fn clinic_of(factors: &[(Group, &str)], servers: u8) -> Clinic {
     Clinic {
         slots: table_with_place(slot, Passphrases::default()),
         header,
+        factors: enrolled.to_vec(),
         policy: TheftPolicy::default(),
         state: TheftState::Armed,
         sticks: StickList::default(),
+        _cheap: cheap,
     }
 }
 
 fn value(label: &str) -> Value {
-    Value::from_slice(&label.as_bytes()[label.len() - 6..]).unwrap()
+    Value::from_slice(&label.as_bytes()[label.len().saturating_sub(6)..]).unwrap()
 }
 
 impl Clinic {
     pub fn at_home(&self) -> Observed {
         let mut observed = Observed::default();
-        for factor in &self.slots.environments[0].factors {
-            observed.note(&factor.label, &value(&factor.label));
+        for (_, label) in &self.factors {
+            observed.note(&(*label).try_into().unwrap(), &value(label));
         }
         observed
     }
@@ -109,7 +114,7 @@ impl Clinic {
 
 #[test]
 fn at_home_or_with_one_router_less_it_opens() {
-    for without in [&[][..], &["neighbour:10.0.0.1"], &["board-serial"]] {
+    for without in [&[][..], &["neighbour:10.0.0.1"], &["board"]] {
         for strangers in [false, true] {
             let forecast = clinic().forecast(without, strangers);
             assert!(matches!(forecast, Forecast::Opens(_)), "{forecast:?}");
@@ -169,10 +174,10 @@ fn whatever_is_taken_away_the_prompt_names_it_and_nothing_else() {
     }
     // A server that stands in for the right one opens nothing either.
     let locked = bound_clinic().locked(&["tang:10.0.0.9"], true);
-    assert_eq!(
-        locked.finding,
-        Some((Duration::from_secs(90), Assessment::Foreign))
-    );
+    let lost = Some((Duration::from_secs(90), Assessment::KeyServerLost));
+    assert_eq!((locked.finding, locked.strike), (lost, None));
+    let said = "a key server does not know the key of this server";
+    assert!(locked.prompt.1.contains(said), "{}", locked.prompt.1);
 }
 
 #[test]
@@ -187,6 +192,11 @@ fn another_machine_is_no_strike() {
     let changed = Some((Duration::from_secs(90), Assessment::ChangedMachine));
     assert_eq!(locked.finding, changed);
     assert_eq!(locked.strike, None);
+    // All of them are others: the neighbours say that this is home.
+    let locked = clinic().locked(&["machine"], true);
+    let said = "parts of this machine are not the ones it was enrolled";
+    assert!(locked.prompt.1.contains(said), "{}", locked.prompt.1);
+    assert_eq!((locked.finding, locked.strike), (changed, None));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use core::fmt;
 use core::net::IpAddr;
 use core::str::FromStr;
 
-use crate::environment::{Observed, neighbour_label, server_address};
-use crate::vault::{Factor, Group, Label, SlotTable, Value};
+use crate::environment::{Candidates, Observed, neighbour_label, server_address};
+use crate::vault::{Factor, Group, Label, SlotTable, Value, kind_of};
 
 /// One factor, or all of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,20 +84,34 @@ pub fn taken_away(
     without: &[Without],
     strangers: bool,
 ) -> Observed {
-    let is_duplicate = |label: &Label| {
-        let mut named = factors(slots).filter(|factor| factor.label == *label);
-        named.any(|factor| without.iter().any(|without| without.names(factor)))
-    };
+    let mut gone: Vec<Label> = Vec::new();
+    for slot in &slots.environments {
+        let candidates = Candidates::of(slot, around);
+        let factors = slot.factors.iter().enumerate();
+        let named = factors.filter(|(_, factor)| without.iter().any(|all| all.names(factor)));
+        for (at, factor) in named {
+            // A part is observed under the name of where it is plugged in.
+            let is_it = |(label, value): &(&Label, &Value)| {
+                kind_of(label) == kind_of(&factor.label) && Some(*value) == candidates.value(at)
+            };
+            let part = around.iter().find(is_it).map(|(label, _)| label);
+            let part = part.filter(|_| factor.group == Group::Machine);
+            let label = part.unwrap_or(&factor.label);
+            if !gone.contains(label) {
+                gone.push(label.clone());
+            }
+        }
+    }
     let mut left = Observed::default();
-    for (label, value) in around.iter().filter(|(label, _)| !is_duplicate(label)) {
+    for (label, value) in around.iter().filter(|(label, _)| !gone.contains(label)) {
         left.note(label, value);
     }
     if strangers {
-        for factor in factors(slots).filter(|factor| is_duplicate(&factor.label)) {
+        for (label, number) in gone.iter().zip(1..) {
             // A locally administered address, which is never enrolled, and no
             // serial number.
-            let stranger = Value::from_slice(b"\x02other").expect("six bytes fit");
-            left.note(&factor.label, &stranger);
+            let stranger = [2, b'o', b't', b'h', b'e', number];
+            left.note(label, &Value::from_slice(&stranger).expect("six bytes fit"));
         }
     }
     left
@@ -137,6 +151,9 @@ mod tests {
         let one = left(&["neighbour:10.0.0.1"], false);
         assert_eq!(one.iter().count(), all - 1);
         assert!(one.value("arp 10.0.0.1").is_none());
+        let disk = left(&["disk 1"], false);
+        assert!(disk.value("disk 0000:00:04.0").is_none());
+        assert_eq!(disk.iter().count(), all - 1);
         assert_eq!(left(&["place", "machine"], false).iter().count(), 0);
         let others = left(&["place", "machine"], true);
         assert_eq!(others.iter().count(), all);

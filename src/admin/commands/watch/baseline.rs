@@ -6,7 +6,8 @@ use std::time::Instant;
 use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Problem, Result};
 use crate::environment::{
-    KeyServers, LIVE_NETWORK_WAIT, Observed, WatchedNeighbours, neighbour_label, observe_live_links,
+    Arrangements, KeyServers, LIVE_NETWORK_WAIT, Observed, WatchedNeighbours, neighbour_label,
+    observe_live_links,
 };
 use crate::keys::MasterKey;
 use crate::opening::places::Places;
@@ -111,7 +112,7 @@ fn open_by_place<'a>(
     slots: &'a SlotTable,
     observed: &Observed,
 ) -> Option<(&'a EnvironmentSlot, MasterKey)> {
-    let opened = Places::of(slots).try_all(header, slots, observed)?;
+    let opened = Places::of(slots).try_all(header, slots, observed, Arrangements::All)?;
     Some((slots.environments.get(opened.at)?, opened.key))
 }
 

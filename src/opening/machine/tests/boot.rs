@@ -76,10 +76,8 @@ impl<'a> Boot<'a> {
 
     fn parts(&self) -> Box<Observed> {
         let mut observed = Observed::default();
-        for (group, label) in FACTORS {
-            if group == Group::Machine {
-                observed.note(&label.try_into().unwrap(), &value(label, "home"));
-            }
+        for (label, value) in &self.clinic.machine {
+            observed.note(label, value);
         }
         Box::new(observed)
     }

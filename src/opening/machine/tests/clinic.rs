@@ -1,12 +1,12 @@
 //! A clinic's server in memory: its vault and its stick.
 
 use super::boot::Boot;
-use crate::environment::{table_with_place, test_slot};
-use crate::keys::{MasterKey, ScryptParams};
+use crate::environment::{HOME, SECOND, test_slot};
+use crate::keys::{CheapFactors, MasterKey, ScryptParams};
 use crate::stick::StickFile;
 use crate::theft::TheftPolicy;
 use crate::vault::{
-    Group, KnownCode, MemoryDevice, Passphrase, Passphrases, Policy, ServerId, SlotTable,
+    Group, KnownCode, Label, MemoryDevice, Passphrase, Passphrases, Policy, ServerId, SlotTable,
     StickList, Thresholds, Value, Vault,
 };
 
@@ -18,7 +18,7 @@ pub const NEW_WORDS: &str = "basket seven river comb";
 /// Two of three parts, two of three neighbours and the key server are needed.
 /// With a key server in every combination none of them costs a scrypt.
 pub const FACTORS: [(Group, &str); 7] = [
-    (Group::Machine, "board-serial"),
+    (Group::Machine, "board"),
     (Group::Machine, "disk 0000:00:04.0"),
     (Group::Machine, "nic 0000:00:03.0"),
     (Group::Neighbours, "arp 10.0.0.1"),
@@ -32,16 +32,22 @@ const NEED: Thresholds = Thresholds {
     servers: 1,
 };
 
+/// Group, label and value.
+pub type EnrolledFactor<'a> = (Group, &'a str, Value);
+
 /// What stays from one boot to the next.
 pub struct Clinic {
     pub vault: Vault<MemoryDevice>,
     pub key: MasterKey,
     pub stick: StickFile,
+    /// What the machine is made of.
+    pub machine: Vec<(Label, Value)>,
     /// Whether the disk fails.
     pub is_broken: bool,
     /// Whether the disk was read, and no vault is on it any more.
     pub is_lost: bool,
     pub boots: u8,
+    _cheap: CheapFactors,
 }
 
 impl Clinic {
@@ -50,15 +56,31 @@ impl Clinic {
     }
 
     pub fn with(theft: TheftPolicy) -> Self {
+        let factors = FACTORS.map(|(group, label)| (group, label, value(label, "home")));
+        Self::of(theft, &[(&factors, NEED)])
+    }
+
+    /// Enrolled at these places, the first of them its home.
+    pub fn of(theft: TheftPolicy, places: &[(&[EnrolledFactor<'_>], Thresholds)]) -> Self {
+        let cheap = CheapFactors::begin();
         let key = MasterKey::generate();
         let (id, name) = (ServerId::random(), "clinic".try_into().unwrap());
         let slots = SlotTable::default();
         let disk = MemoryDevice::default();
         let mut vault = Vault::create(disk, id, name, &key, &slots).unwrap();
         let header = vault.header().clone();
-        let factors = FACTORS.map(|(group, label)| (group, label, value(label, "home")));
-        let slot = test_slot(&header, &key, (1, "home"), factors, NEED);
-        let mut slots = table_with_place(slot, Passphrases::quick());
+        let mut slots = SlotTable {
+            next_id: 3,
+            passphrases: Passphrases::quick(),
+            ..SlotTable::default()
+        };
+        for ((factors, need), name) in places.iter().zip([(1, HOME), (2, SECOND)]) {
+            let slot = test_slot(&header, &key, name, factors.iter().cloned(), *need);
+            slots.environments.push(Box::new(slot)).unwrap();
+        }
+        let home = places[0].0.iter();
+        let parts = home.filter(|(group, ..)| *group == Group::Machine);
+        let machine = parts.map(|(_, label, value)| ((*label).try_into().unwrap(), value.clone()));
         for (who, kind, words) in [
             ("halima", Passphrase::Opens, WORDS),
             ("night", Passphrase::Duress, DURESS),
@@ -82,9 +104,11 @@ impl Clinic {
             vault,
             key,
             stick,
+            machine: machine.collect(),
             is_broken: false,
             is_lost: false,
             boots: 0,
+            _cheap: cheap,
         }
     }
 

@@ -50,6 +50,7 @@ pub fn table(next_id: u32) -> SlotTable {
             ..Thresholds::default()
         },
         rows: (0..40).map(|_| row.clone()).collect(),
+        witnesses: heapless::Vec::new(),
         enrolled: SealedValues {
             sealed,
             bytes: heapless::Vec::new(),

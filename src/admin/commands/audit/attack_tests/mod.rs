@@ -9,7 +9,9 @@ mod people;
 use super::address_search::{Mac, Needles};
 use super::facts::{Leaked, Medium, SetupFacts};
 use super::judge::{Coverage, Threat, judge};
-use crate::environment::{ChosenFactor, Observed, enrol, neighbour_label, table_with_place};
+use crate::environment::{
+    Arrangements, ChosenFactor, Observed, enrol, neighbour_label, table_with_place,
+};
 use crate::keys::{MasterKey, ScryptParams};
 use crate::opening::places::Places;
 use crate::stick::{StickError, StickFile};
@@ -53,7 +55,7 @@ impl Clinic {
         let mut clinic = Self {
             key,
             disk: vault.unwrap().into_device(),
-            machine: [("board-serial", "C0FFEE"), ("disk 0000:00:04.0", "WD-1")]
+            machine: [("board", "C0FFEE"), ("disk 0000:00:04.0", "WD-1")]
                 .map(|(label, text)| (label.try_into().unwrap(), value(text.as_bytes())))
                 .into(),
         };
@@ -129,11 +131,13 @@ fn coverage(facts: &SetupFacts, threat: Threat) -> Coverage {
         .coverage
 }
 
-/// Tries every row of every slot that can be read with these values.
+/// Tries every row of every slot that can be read with these values; which neighbour
+/// has which address is no secret.
 fn open_slots(disk: &MemoryDevice, observed: &Observed) -> Option<MasterKey> {
     let vault = Vault::open(disk.clone()).ok()?;
     let slots = vault.slots().ok()?;
-    let opened = Places::of(&slots).try_all(vault.header(), &slots, observed)?;
+    let enrolled = Arrangements::Enrolled;
+    let opened = Places::of(&slots).try_all(vault.header(), &slots, observed, enrolled)?;
     Some(opened.key)
 }
 
@@ -180,6 +184,30 @@ fn guessed_hardware_address_opens_what_the_audit_calls_soft() {
     assert_eq!(rows[0].coverage, Coverage::Partly);
     assert!(rows[0].why.contains("soft"), "{:?}", rows[0]);
     assert!(rows[0].why.contains("24 bits"), "{:?}", rows[0]);
+}
+
+#[test]
+fn the_disk_alone_tests_guesses_at_neighbours_and_opens_by_none() {
+    let clinic = Clinic::needing(2);
+    let vault = vault(&clinic.disk);
+    let slots = vault.slots().unwrap();
+    let guess = |neighbours: [(usize, Mac); 2]| {
+        let mut observed = Observed::default();
+        for (at, mac) in neighbours {
+            observed.note(&neighbour(at), &value(&mac));
+        }
+        let (mut places, all) = (Places::of(&slots), Arrangements::All);
+        let opened = places.try_all(vault.header(), &slots, &observed, all);
+        (opened.is_some(), places.proof(0).neighbours)
+    };
+    assert_eq!(guess([(0, ROUTER), (1, PRINTER)]), (false, true));
+    let mut strange = PRINTER;
+    strange[5] ^= 1;
+    assert_eq!(guess([(0, ROUTER), (1, strange)]), (false, false));
+    let found = judge(&clinic.facts());
+    let disk = found.iter().find(|row| row.threat == Threat::Disk).unwrap();
+    assert_eq!(disk.coverage, Coverage::Partly);
+    assert!(disk.why.contains("first the place, then the machine"));
 }
 
 #[test]
