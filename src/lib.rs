@@ -9,6 +9,7 @@
 //!   memory
 //! - [`vault`]: what stands on the disk
 //! - [`theft`]: the theft state, the policy, and what follows from both
+//! - [`filesystem`]: what a volume is formatted as, and mounting it for a moment
 //! - [`keys`]: the master key, what is derived from it, and how it is wrapped
 //! - [`sys`]: one safe wrapper per system facility, the only `unsafe`
 //! - [`printable`]: text from outside, made fit for a terminal
@@ -18,8 +19,6 @@ pub mod admin;
 pub mod boot;
 pub mod environment;
 pub mod filesystem;
-#[cfg(test)]
-mod fixed_image_tests;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod keys;
@@ -27,9 +26,9 @@ pub mod opening;
 pub mod printable;
 pub mod release;
 pub mod reset;
-#[cfg(test)]
-mod rooms_tests;
 pub mod stick;
 pub mod sys;
+#[cfg(test)]
+mod tests;
 pub mod theft;
 pub mod vault;

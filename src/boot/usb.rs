@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hardened_system_takes_a_stick_at_the_prompt_and_is_as_before() {
+    fn a_hardened_system_takes_a_stick_and_is_as_before() {
         let devices = tempfile::tempdir().unwrap();
         let file = |device: &str, name: &str| devices.path().join(device).join(name);
         let put = |device: &str, name: &str, text: &str| {

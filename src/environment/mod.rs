@@ -15,9 +15,9 @@ mod factors;
 mod machine;
 mod matching;
 mod observing;
-#[cfg(test)]
-mod scenario_tests;
 mod tang;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 #[cfg(test)]

@@ -180,5 +180,4 @@ pub fn has_unreplayed_journal(start: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "format_tests.rs"]
 mod tests;

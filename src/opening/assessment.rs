@@ -307,5 +307,4 @@ impl<'a> Situation<'a> {
 }
 
 #[cfg(test)]
-#[path = "assessment_tests.rs"]
 mod tests;

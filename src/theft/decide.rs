@@ -131,5 +131,4 @@ fn waiting(strikes: u8, policy: &TheftPolicy) -> BootResponse {
 }
 
 #[cfg(test)]
-#[path = "decide_tests.rs"]
 mod tests;

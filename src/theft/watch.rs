@@ -244,5 +244,4 @@ impl Watch {
 const SLOW: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
-#[path = "watch_tests.rs"]
 mod tests;

@@ -192,5 +192,4 @@ pub fn prove(log: &EventLog, header: &Header, key: &MasterKey) -> Vec<EventSpan>
 }
 
 #[cfg(test)]
-#[path = "event_proof_tests.rs"]
 mod tests;

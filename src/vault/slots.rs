@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_made_useless_opens_for_no_place_and_is_as_long_to_try() {
+    fn a_useless_table_opens_for_nobody_and_is_as_long_to_try() {
         let (secret, key) = (Secret32::random(), MasterKey::generate());
         let mut table = largest();
         let rows = table

@@ -4,7 +4,7 @@ use qemu_tests::seen::{assert_released, card};
 use qemu_tests::{FastMachine, Neighbour, Place, Result};
 
 #[test]
-fn at_home_the_server_opens_by_itself_and_leaves_the_card_as_it_was() -> Result {
+fn at_home_the_server_opens_and_leaves_its_card_as_it_was() -> Result {
     let home = Place::home()?;
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&home)?;

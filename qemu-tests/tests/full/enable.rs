@@ -125,7 +125,7 @@ fn server_of_years_is_encrypted_whole_after_two_power_cuts() -> Result {
 }
 
 #[test]
-fn keys_never_get_into_swap_and_clear_swap_is_replaced_and_overwritten() -> Result {
+fn keys_never_get_into_swap_and_clear_swap_is_replaced() -> Result {
     let scratch = qemu_tests::Scratch::new()?;
     let swap = scratch.join("swap.img");
     std::fs::File::create(&swap)?.set_len(512 << 20)?;

@@ -121,7 +121,7 @@ fn milliseconds_of(said: &str) -> Result<u64> {
 const PEPPER_GONE_WITHIN_MS: u64 = 200;
 
 #[test]
-fn a_reset_server_holds_no_key_and_the_office_stick_brings_its_rows_back() -> Result {
+fn a_reset_server_holds_no_key_and_the_stick_opens_it() -> Result {
     let home = Place::home()?;
     let stick = DebianMachine::installed_stick()?;
     let mut server = DebianMachine::installed(&mut |_| ())?;

@@ -7,7 +7,7 @@ fn silent() -> impl FnMut(&str) {
 }
 
 #[test]
-fn no_power_cut_costs_a_row_no_thief_gets_one_and_the_stick_brings_them_back() -> Result {
+fn no_power_cut_costs_a_row_and_no_thief_gets_one() -> Result {
     let mut story = Story::begin(&mut silent())?;
     story.at_home(&mut silent())?;
     let foretold = check_and_simulate(&mut story.server)?;

@@ -137,7 +137,7 @@ fn looking_for_a_vault_in_a_file_leaves_every_byte_as_it_was() -> Result {
 }
 
 #[test]
-fn a_vault_that_is_only_in_the_journal_after_a_power_cut_is_found() -> Result {
+fn a_vault_that_is_only_in_the_journal_is_found() -> Result {
     let server = Container::without_vault(Suite::Bookworm)?;
     let disk = Stick::partitioned(Filesystem::Ext4)?;
     let plugged = Plugged::with_partition(&server, disk.image())?;

@@ -51,7 +51,7 @@ fn has_address(machine: &mut FastMachine) -> Result<bool> {
 }
 
 #[test]
-fn a_locked_server_is_at_its_address_where_nobody_else_is_and_gives_it_back() -> Result {
+fn a_locked_server_borrows_its_address_and_gives_it_back() -> Result {
     let (mut machine, before) = clinic_with_address()?;
     // The router is there, the others are late; somebody else was given the
     // address while the server was off.
@@ -99,7 +99,7 @@ fn with_ipv6(router: Neighbour) -> Result<Place> {
 }
 
 #[test]
-fn a_router_that_is_known_by_ipv6_opens_the_server_and_another_one_does_not() -> Result {
+fn the_router_known_by_ipv6_opens_and_another_does_not() -> Result {
     let home = with_ipv6(Neighbour::new("fe80::1", "00:0d:b9:41:7a:06"))?;
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&home)?;

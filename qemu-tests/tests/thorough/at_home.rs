@@ -16,7 +16,7 @@ fn a_new_network_card_alone_does_not_lock_the_server() -> Result {
 }
 
 #[test]
-fn after_a_power_cut_the_routers_start_late_and_the_prompt_goes_away() -> Result {
+fn routers_that_start_late_make_the_prompt_go_away() -> Result {
     let place = Place::empty()?;
     let mut machine = FastMachine::clinic()?;
     machine.boot_at(&place)?;

@@ -33,7 +33,7 @@ fn with_network(script: &[&str], place: &Place) -> Result<FastMachine> {
 }
 
 #[test]
-fn a_place_in_a_vlan_on_a_bond_opens_and_all_is_left_as_the_initramfs_made_it() -> Result {
+fn a_place_in_a_vlan_on_a_bond_opens_and_leaves_it_as_it_was() -> Result {
     let home = Place::home()?.in_vlan(5)?;
     let servers = [key_server(&home)?];
     let mut machine = with_network(&[BOND, VLAN], &home)?;
@@ -57,7 +57,7 @@ fn a_place_in_a_vlan_on_a_bond_opens_and_all_is_left_as_the_initramfs_made_it() 
 }
 
 #[test]
-fn an_address_on_a_bond_is_borrowed_for_a_key_server_and_given_back() -> Result {
+fn an_address_on_a_bond_is_borrowed_for_a_key_server() -> Result {
     let home = Place::home()?;
     let servers = [key_server(&home)?];
     let mut machine = with_network(&[BOND], &home)?;

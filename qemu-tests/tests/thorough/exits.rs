@@ -5,7 +5,7 @@ use qemu_tests::{FastMachine, Filesystem, Place, Result, Stick, seconds};
 use qemu_tests::seen::{assert_locked, assert_released, card};
 
 #[test]
-fn a_stage_that_was_killed_leaves_the_card_and_the_console_as_they_were() -> Result {
+fn a_killed_stage_leaves_card_and_console_as_they_were() -> Result {
     let place = Place::elsewhere()?;
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&place)?;
@@ -88,7 +88,7 @@ fn a_stick_is_only_read_at_the_prompt() -> Result {
 }
 
 #[test]
-fn a_pin_given_up_can_be_asked_for_again_and_the_log_tells_the_story() -> Result {
+fn a_pin_given_up_is_asked_for_again_and_logged() -> Result {
     let place = Place::elsewhere()?;
     let mut machine = FastMachine::clinic()?;
     machine.boot_at(&place)?;

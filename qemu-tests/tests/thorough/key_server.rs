@@ -82,7 +82,7 @@ pub fn opens_from_its_address(
 }
 
 #[test]
-fn a_place_behind_the_second_network_card_opens_and_both_cards_are_left_as_found() -> Result {
+fn a_place_behind_the_second_card_opens() -> Result {
     let home = Place::home()?;
     let servers = [key_server(&home)?];
     let mut machine = FastMachine::blank()?;
@@ -97,7 +97,7 @@ fn a_place_behind_the_second_network_card_opens_and_both_cards_are_left_as_found
 }
 
 #[test]
-fn two_of_three_key_servers_open_the_server_and_one_alone_does_not() -> Result {
+fn two_of_three_key_servers_open_and_one_does_not() -> Result {
     let home = Place::home()?;
     let mut servers = three_key_servers(&home)?;
     let mut machine = enrolled(&home, &servers, 6)?;
@@ -143,7 +143,7 @@ fn two_of_three_key_servers_open_the_server_and_one_alone_does_not() -> Result {
 }
 
 #[test]
-fn a_key_server_that_rotated_its_keys_is_taken_as_it_is_while_the_old_ones_answer() -> Result {
+fn a_key_server_with_rotated_keys_still_opens() -> Result {
     let home = Place::home()?;
     let servers = [key_server(&home)?];
     let mut machine = enrolled(&home, &servers, 90)?;

@@ -30,7 +30,7 @@ fn the_screen_is_usable_at_once(machine: &mut FastMachine) -> Result {
 }
 
 #[test]
-fn a_router_a_minute_late_and_a_key_server_later_still_open_the_server_at_once() -> Result {
+fn a_late_router_and_a_later_key_server_open_at_once() -> Result {
     let home = Place::home()?;
     let mut key_servers = [key_server(&home)?];
     let mut machine = enrolled(&home, &key_servers, 20)?;
@@ -64,7 +64,7 @@ fn a_router_a_minute_late_and_a_key_server_later_still_open_the_server_at_once()
 const IPCONFIG: &[u8] = b"#!/bin/sh\nip link set eth0 up\nsleep 4711\n";
 
 #[test]
-fn a_dhcp_server_that_never_answers_holds_nobody_up_and_is_not_waited_for() -> Result {
+fn a_silent_dhcp_server_holds_nobody_up() -> Result {
     let place = Place::empty()?;
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&place)?;
@@ -88,7 +88,7 @@ fn a_dhcp_server_that_never_answers_holds_nobody_up_and_is_not_waited_for() -> R
 }
 
 #[test]
-fn what_the_initramfs_has_configured_is_used_and_taken_back_in_the_end() -> Result {
+fn what_the_initramfs_configured_is_used_and_put_back() -> Result {
     let place = Place::with(&Place::home_neighbours()[..1])?;
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&place)?;

@@ -42,7 +42,7 @@ fn keep_theirs(place: &Place, ips: &[&str], seconds_long: u64) -> Result {
 }
 
 #[test]
-fn a_prompt_that_is_open_for_minutes_takes_no_neighbours_address() -> Result {
+fn a_prompt_open_for_minutes_takes_no_neighbours_address() -> Result {
     let place = Place::empty()?;
     add_fixed_and_leased(
         &place,
@@ -60,7 +60,7 @@ fn a_prompt_that_is_open_for_minutes_takes_no_neighbours_address() -> Result {
 }
 
 #[test]
-fn a_watch_with_a_silent_neighbour_and_every_command_take_no_address() -> Result {
+fn a_watch_and_every_command_take_no_neighbours_address() -> Result {
     let place = Place::empty()?;
     let home = Place::home_neighbours();
     add_fixed_and_leased(&place, &home[0], &home[1])?;

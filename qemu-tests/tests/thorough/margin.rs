@@ -21,7 +21,7 @@ sync
 "#;
 
 #[test]
-fn a_replaced_router_uses_the_margin_up_a_refresh_mends_it_and_an_edited_log_shows() -> Result {
+fn a_replaced_router_uses_the_margin_and_a_refresh_mends_it() -> Result {
     let home = Place::home()?;
     home.replace(&Neighbour::new("192.168.77.1", "00:26:f2:90:00:01"))?;
     let mut machine = FastMachine::clinic()?;

@@ -82,7 +82,7 @@ fn a_passphrase_is_changed_at_the_prompt(machine: &mut FastMachine) -> Result {
 }
 
 #[test]
-fn a_passphrase_opens_elsewhere_and_a_wrong_one_slows_the_next_boot_down_too() -> Result {
+fn a_passphrase_opens_elsewhere_and_wrong_ones_slow_down() -> Result {
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&Place::home()?)?;
     add(&mut machine, "Halima", WORDS)?;
@@ -147,7 +147,7 @@ fn comes_back_from_duress(machine: &mut FastMachine, stick: &Stick) -> Result<St
 }
 
 #[test]
-fn under_duress_it_looks_like_a_wrong_passphrase_and_afterwards_only_a_stick_opens() -> Result {
+fn duress_looks_wrong_and_only_a_stick_opens_afterwards() -> Result {
     let (mut machine, stick) = clinic_with_office_stick("--wait 5")?;
     add(&mut machine, "Halima", WORDS)?;
     add(&mut machine, "night --duress", DURESS)?;
@@ -203,7 +203,7 @@ fn command_with(machine: &mut FastMachine, words: &str) -> Result<String> {
 }
 
 #[test]
-fn under_duress_a_command_on_the_running_server_says_wrong_and_destroys_the_key() -> Result {
+fn duress_at_a_command_says_wrong_and_destroys_the_key() -> Result {
     let home = Place::home()?;
     let mut machine = FastMachine::clinic()?;
     machine.boot_at(&home)?;
@@ -278,7 +278,7 @@ fn the_recovery_code_brings_a_server_back_that_was_reset() -> Result {
 }
 
 #[test]
-fn a_command_that_waits_for_a_code_can_be_neither_swapped_nor_dumped() -> Result {
+fn a_command_that_waits_for_a_code_leaves_no_core() -> Result {
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&Place::empty()?)?;
     let said = machine

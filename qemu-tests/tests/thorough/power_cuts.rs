@@ -127,7 +127,7 @@ fn power_cuts_during_a_reset_leave_the_old_key_or_the_stick() -> Result {
 }
 
 #[test]
-fn power_cuts_while_a_place_is_remembered_leave_the_stick_or_the_place() -> Result {
+fn power_cuts_while_remembering_a_place_leave_a_way_in() -> Result {
     let mut before = Before::new("--wait 5")?;
     let home = Place::home()?;
     before.machine.boot_to_shell_at(&home)?;

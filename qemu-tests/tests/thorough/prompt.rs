@@ -97,7 +97,7 @@ fn a_stage_that_is_killed_starts_again_and_leaves_nothing_open() -> Result {
 }
 
 #[test]
-fn keys_that_are_typed_do_not_stop_the_place_from_opening_the_server() -> Result {
+fn typing_does_not_stop_the_place_from_opening() -> Result {
     let place = Place::elsewhere()?;
     let mut machine = locked_at(&place)?;
     machine.console().type_text("sta")?;

@@ -13,7 +13,7 @@ const KEY_DIRECTORY: &str = "stayput";
 const PIN: &str = "4711-0815";
 
 #[test]
-fn a_stick_with_a_pin_opens_only_with_it_and_the_pin_is_not_shown() -> Result {
+fn a_stick_opens_with_its_pin_alone_which_is_not_shown() -> Result {
     let elsewhere = Place::elsewhere()?;
     let mut machine = locked_at(&elsewhere)?;
     machine.plug(&FastMachine::clinics_stick_with_pin()?)?;
@@ -96,7 +96,7 @@ fn every_kind_of_stick_in_every_kind_of_socket_is_read() -> Result {
 }
 
 #[test]
-fn wrong_sticks_get_one_clear_line_each_and_the_right_one_still_opens() -> Result {
+fn wrong_sticks_get_a_clear_line_and_the_right_one_opens() -> Result {
     let elsewhere = Place::elsewhere()?;
     let mut machine = locked_at(&elsewhere)?;
     let key = FastMachine::clinics_stick()?;

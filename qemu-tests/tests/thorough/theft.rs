@@ -73,7 +73,7 @@ fn a_bare_table_and_a_late_router_are_no_strikes() -> Result {
 }
 
 #[test]
-fn after_the_last_strike_the_key_is_gone_and_the_office_stick_brings_the_server_home() -> Result {
+fn the_last_strike_ends_the_key_and_the_office_stick_opens() -> Result {
     let (mut machine, stick) = clinic_with_office_stick(
         "--wait 5 --strikes 1 --on-strikes reset --stick-kept 'bank safe'",
     )?;
@@ -240,7 +240,7 @@ fn a_reset_at_the_prompt_wants_the_servers_name() -> Result {
 }
 
 #[test]
-fn the_system_starts_without_the_database_where_the_owner_wants_that() -> Result {
+fn the_system_starts_without_the_database_if_so_chosen() -> Result {
     let mut machine = clinic_with("--wait 5 --on-failure continue")?;
     machine.boot_at(&Place::empty()?)?;
     machine.wait_for_release()?;
@@ -257,7 +257,7 @@ fn the_system_starts_without_the_database_where_the_owner_wants_that() -> Result
 }
 
 #[test]
-fn settings_that_were_wiped_off_the_disk_open_nothing_and_a_stick_mends_them() -> Result {
+fn wiped_settings_open_nothing_and_a_stick_mends_them() -> Result {
     let home = Place::home()?;
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&home)?;

@@ -40,7 +40,7 @@ fn a_first_block_that_went_bad_is_read_from_its_copy_and_mended() -> Result {
 }
 
 #[test]
-fn a_server_opens_from_the_second_copy_where_its_disk_has_lost_the_first() -> Result {
+fn a_server_opens_from_the_second_copy_of_its_vault() -> Result {
     let home = Place::home()?;
     let mut machine = FastMachine::clinic()?;
     machine.boot_to_shell_at(&home)?;
@@ -128,7 +128,7 @@ fn a_vault_in_a_file_on_the_boot_partition_opens_only_at_home() -> Result {
 }
 
 #[test]
-fn a_copied_disk_with_a_damaged_vault_does_not_hide_the_right_one() -> Result {
+fn a_copy_with_a_damaged_vault_does_not_hide_the_right_one() -> Result {
     let home = Place::home()?;
     let mut machine = FastMachine::clinic()?;
     // The same partition ids, and no vault left in it.

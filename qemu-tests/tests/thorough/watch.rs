@@ -55,7 +55,7 @@ fn move_to_another_network(place: &Place, maker: &str) -> Result {
 }
 
 #[test]
-fn a_cable_pulled_for_a_moment_is_no_alarm_and_another_network_empties_the_memory() -> Result {
+fn a_pulled_cable_is_no_alarm_and_another_network_is() -> Result {
     let mut machine = clinic_with(LOCK)?;
     machine.mostly_waits = true;
     let place = Place::home()?;
@@ -107,8 +107,7 @@ fn a_server_that_a_stick_has_opened_elsewhere_is_watched_there() -> Result {
 }
 
 #[test]
-fn a_running_server_that_is_carried_away_destroys_its_key_and_the_office_stick_opens_it() -> Result
-{
+fn a_running_server_carried_away_destroys_its_key() -> Result {
     let reset = LOCK.replace("lock", "reset --stick-kept 'bank safe'");
     let (mut machine, stick) = clinic_with_office_stick(&reset)?;
     machine.mostly_waits = true;

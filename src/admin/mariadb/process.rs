@@ -267,5 +267,4 @@ impl fmt::Display for NotServing {
 }
 
 #[cfg(test)]
-#[path = "process_tests.rs"]
 mod tests;

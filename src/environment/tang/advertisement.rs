@@ -204,5 +204,4 @@ impl Signature<'_> {
 }
 
 #[cfg(test)]
-#[path = "advertisement_tests.rs"]
 mod tests;

@@ -10,9 +10,9 @@ mod exchange;
 mod http;
 mod jwk;
 #[cfg(test)]
-mod real_tests;
-#[cfg(test)]
 mod test_server;
+#[cfg(test)]
+mod tests;
 
 pub use asking::KeyServers;
 

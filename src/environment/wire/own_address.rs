@@ -402,5 +402,4 @@ impl Drop for Claim {
 }
 
 #[cfg(test)]
-#[path = "own_address_tests.rs"]
 mod tests;

@@ -386,5 +386,4 @@ fn again(f: &mut Formatter<'_>, wrong: &dyn Display, pause: u64) -> fmt::Result 
 }
 
 #[cfg(test)]
-#[path = "english_tests.rs"]
 mod tests;

@@ -280,7 +280,6 @@ impl SlotTable {
 }
 
 #[cfg(test)]
-#[path = "passphrase_tests.rs"]
 mod tests;
 
 /// As many as there can be, with everything at its largest.

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_others_are_set_in_proportion_with_and_without_what_nothing_takes() {
+    fn the_others_are_set_in_proportion_to_nothing() {
         let page = page(&rows(), &around());
         assert!(
             page.contains("| clevis, 1 Tang server | 8.0 | 10.3 | 14.0 |"),

@@ -136,7 +136,7 @@ pub mod tests {
     }
 
     #[test]
-    fn with_tang_it_takes_a_twentieth_of_clevis_time_and_has_no_scrypt() {
+    fn with_tang_it_takes_a_twentieth_of_clevis_time() {
         let clevis = || row(What::Clevis, 30, 8000, 0);
         let of = |millis, kb| [row(ONE_TANG, 30, millis, kb), clevis()];
         assert_eq!(met(&of(400, MEMORY_KB)), [true; 3]);

@@ -360,5 +360,4 @@ fn leaks(facts: &SetupFacts) -> ThreatCoverage {
 }
 
 #[cfg(test)]
-#[path = "judge_tests.rs"]
 mod tests;

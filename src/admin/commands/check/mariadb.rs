@@ -246,5 +246,4 @@ fn processes(assessment: &StartAssessment) -> Vec<CheckResult> {
 }
 
 #[cfg(test)]
-#[path = "mariadb_tests.rs"]
 mod tests;

@@ -219,5 +219,4 @@ fn policy(facts: &VaultFacts) -> Option<CheckResult> {
 }
 
 #[cfg(test)]
-#[path = "vault_tests.rs"]
 mod tests;

@@ -335,5 +335,4 @@ pub fn check_rotation(server: &KeyServer, yes: bool) -> Result<KeyRotation> {
 }
 
 #[cfg(test)]
-#[path = "key_servers_tests.rs"]
 mod tests;

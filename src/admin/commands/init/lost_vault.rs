@@ -308,5 +308,4 @@ fn from_code(code: RecoveryCode, server_id: ServerId, name: ServerName, now: u64
 }
 
 #[cfg(test)]
-#[path = "lost_vault_tests.rs"]
 mod tests;

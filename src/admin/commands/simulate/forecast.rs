@@ -337,7 +337,6 @@ impl Forecast {
 }
 
 #[cfg(test)]
-#[path = "forecast_tests.rs"]
 mod tests;
 #[cfg(test)]
 pub use tests::clinic;

@@ -374,5 +374,4 @@ fn refusal(packet: &[u8]) -> SqlError {
 }
 
 #[cfg(test)]
-#[path = "protocol_tests.rs"]
 mod tests;

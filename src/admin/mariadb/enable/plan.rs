@@ -288,5 +288,4 @@ impl fmt::Display for Step {
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

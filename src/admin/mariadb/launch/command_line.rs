@@ -215,5 +215,4 @@ fn is_name(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "command_line_tests.rs"]
 mod tests;

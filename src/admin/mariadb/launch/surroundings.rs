@@ -309,5 +309,4 @@ impl LaunchFault {
 }
 
 #[cfg(test)]
-#[path = "surroundings_tests.rs"]
 mod tests;

@@ -257,5 +257,4 @@ impl Run<'_> {
 }
 
 #[cfg(test)]
-#[path = "destroy_tests.rs"]
 mod tests;

@@ -196,7 +196,7 @@ fn disk_that_comes_late_is_found_when_it_comes() {
 }
 
 #[test]
-fn disk_that_answers_again_is_read_without_being_plugged_in_anew() {
+fn a_disk_that_answers_again_is_read_again() {
     let mut clinic = Clinic::new();
     clinic.is_broken = true;
     let mut boot = clinic.starts();

@@ -37,7 +37,7 @@ fn with(server: (&'static str, &'static str)) -> Vec<(&'static str, &'static str
 }
 
 #[test]
-fn a_key_server_without_its_key_is_no_strike_beside_right_neighbours() {
+fn a_key_server_without_its_key_is_no_strike_at_home() {
     opens(&mut clinic(2), &with(SERVER));
     for answer in [NOT_FOUND, OTHER_POINT] {
         asks(&mut clinic(2), &with(answer), LOST);

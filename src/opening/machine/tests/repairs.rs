@@ -136,7 +136,7 @@ fn one_scrypt_opens_the_server_at_home() {
 }
 
 #[test]
-fn while_a_neighbour_may_still_come_only_enrolled_rows_are_tried() {
+fn while_a_neighbour_may_come_only_enrolled_rows_are_tried() {
     let mut clinic = clinic();
     let mut boot = clinic.starts();
     boot.answer(&[(PRINTER.0, "new printer"), SWITCH]);

@@ -34,7 +34,7 @@ fn clinic() -> Clinic {
 const PHONE: (&str, &str) = ("arp 192.168.1.20", "phone");
 
 #[test]
-fn either_place_opens_beside_strangers_at_addresses_of_the_other() {
+fn either_place_opens_beside_strangers_at_its_addresses() {
     opens(&mut clinic(), &[HOME[0], HOME[1], HOME[2], PHONE]);
     opens(
         &mut clinic(),
@@ -43,7 +43,7 @@ fn either_place_opens_beside_strangers_at_addresses_of_the_other() {
 }
 
 #[test]
-fn a_home_that_is_half_silent_is_not_taken_for_a_strange_second_place() {
+fn a_half_silent_home_is_no_strange_second_place() {
     // After a power cut: printer and switch are still off.
     let words = "This server has not found its place so far.";
     asks(&mut clinic(), &[HOME[0], PHONE], words);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn power_cut_while_changing_slots_leaves_the_old_ones_or_the_new() {
+fn power_cut_while_changing_slots_leaves_old_or_new() {
     let (key, before) = made();
     let old = OldPepper::of(&before);
     let steps = record(&before, |vault| {
@@ -22,7 +22,7 @@ fn power_cut_while_changing_slots_leaves_the_old_ones_or_the_new() {
 }
 
 #[test]
-fn power_cut_while_changing_the_policy_leaves_the_old_one_or_the_new() {
+fn power_cut_while_changing_the_policy_leaves_old_or_new() {
     let (key, before) = made();
     let new = Policy {
         mariadb: Some(MariadbRelease::new(100, 101)),
@@ -65,7 +65,7 @@ fn all_sticks() -> StickList {
 }
 
 #[test]
-fn power_cut_while_changing_the_sticks_leaves_the_old_list_or_the_new() {
+fn power_cut_while_changing_the_sticks_leaves_old_or_new() {
     let (key, before) = made();
     let sticks = all_sticks();
     let steps = record(&before, |vault| {
@@ -79,7 +79,7 @@ fn power_cut_while_changing_the_sticks_leaves_the_old_list_or_the_new() {
 }
 
 #[test]
-fn power_cut_while_counting_a_strike_leaves_the_old_count_or_the_new() {
+fn power_cut_while_counting_a_strike_leaves_old_or_new() {
     let (key, before) = made();
     let steps = record(&before, |vault| {
         vault.strike(1, [9; 16]).unwrap();
@@ -99,7 +99,7 @@ fn power_cut_while_counting_a_strike_leaves_the_old_count_or_the_new() {
 }
 
 #[test]
-fn power_cut_while_clearing_strikes_leaves_the_old_count_or_none() {
+fn power_cut_while_clearing_strikes_leaves_old_or_none() {
     let (key, mut before) = made();
     let mut vault = Vault::open(before.fresh()).unwrap();
     vault.strike(2, [9; 16]).unwrap();
@@ -130,7 +130,7 @@ fn power_cut_while_logging_costs_at_most_that_event() {
 }
 
 #[test]
-fn a_second_power_cut_while_logging_keeps_what_the_first_one_left() {
+fn a_second_power_cut_while_logging_keeps_the_log() {
     let (_, mut before) = made();
     let log = |vault: &mut Vault<MemoryDevice>| {
         vault.append(7, [1; 16], EventKind::VaultMade).unwrap();
@@ -162,7 +162,7 @@ pub fn assert_log_is_whole(vault: &Vault<MemoryDevice>, key: &MasterKey) {
 }
 
 #[test]
-fn power_cut_while_logging_or_sealing_never_looks_like_tampering() {
+fn power_cut_while_logging_never_looks_like_tampering() {
     // Around the edge of a record: the third one opens the next.
     for logged in [0, 1, 26, 27, 28, 55, 56] {
         for seals in [true, false] {
@@ -194,7 +194,7 @@ fn power_cut_while_logging_or_sealing_never_looks_like_tampering() {
 }
 
 #[test]
-fn power_cut_while_mending_settings_leaves_something_that_can_be_mended_again() {
+fn power_cut_while_mending_settings_can_be_mended_again() {
     let (key, before) = made();
     let (_, foreign) = made();
     let mut altered = before.fresh();
@@ -228,7 +228,7 @@ fn power_cut_while_making_the_vault_leaves_no_half_a_vault() {
 }
 
 #[test]
-fn power_cut_while_making_a_vault_over_another_leaves_the_old_one_none_or_the_new() {
+fn power_cut_while_making_a_vault_leaves_old_none_or_new() {
     let (old, before) = made();
     let new = MasterKey::generate();
     let steps = make_on(before.fresh(), &new).steps;

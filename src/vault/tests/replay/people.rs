@@ -51,12 +51,12 @@ fn old_or_new(change: impl Fn(&mut SlotTable, &Header, &MasterKey)) {
 }
 
 #[test]
-fn power_cut_while_a_passphrase_is_added_leaves_the_people_before_or_after() {
+fn power_cut_while_adding_a_passphrase_leaves_old_or_new() {
     old_or_new(|slots, header, key| add(slots, header, key, "amina"));
 }
 
 #[test]
-fn power_cut_while_a_passphrase_is_changed_leaves_the_old_one_or_the_new() {
+fn power_cut_while_changing_a_passphrase_leaves_old_or_new() {
     old_or_new(|slots, header, key| {
         let passphrases = &mut slots.passphrases;
         passphrases
@@ -69,12 +69,12 @@ fn power_cut_while_a_passphrase_is_changed_leaves_the_old_one_or_the_new() {
 }
 
 #[test]
-fn power_cut_while_a_passphrase_is_removed_leaves_the_people_before_or_after() {
+fn power_cut_while_removing_a_passphrase_leaves_old_or_new() {
     old_or_new(|slots, _, _| slots.passphrases.remove("otieno").unwrap());
 }
 
 #[test]
-fn a_reset_closes_the_server_for_everybody_who_remembers_a_passphrase() {
+fn a_reset_server_opens_for_no_passphrase() {
     let (key, before, _) = with_people();
     let vault = Vault::open(before.fresh()).unwrap();
     assert!(opens_for(&vault.slots().unwrap(), vault.header(), "halima"));

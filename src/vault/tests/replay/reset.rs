@@ -23,7 +23,7 @@ fn after_a_reset() -> (MasterKey, MemoryDevice, OldPepper) {
 }
 
 #[test]
-fn power_cut_during_a_reset_leaves_a_whole_vault_or_one_without_a_pepper() {
+fn power_cut_during_a_reset_leaves_a_vault_or_no_pepper() {
     let (key, before) = made();
     let old = OldPepper::of(&before);
     let steps = record(&before, reset);
@@ -90,7 +90,7 @@ fn the_pepper_is_verified_to_be_gone_before_the_rest_is_done() {
 }
 
 #[test]
-fn power_cut_while_rearming_still_leaves_the_same_stick_a_way_in() {
+fn power_cut_while_rearming_leaves_the_stick_a_way_in() {
     let (key, before, old) = after_a_reset();
     let steps = record(&before, |vault| {
         vault.replace_slots(&key, &table(2)).unwrap();

@@ -129,7 +129,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn after_any_operations_and_a_power_cut_the_vault_is_as_before_or_after_the_last(
+    fn a_power_cut_after_any_operations_leaves_before_or_after(
         operations in proptest::collection::vec(operation(), 1..8),
         cut in cut(),
         again in cut(),

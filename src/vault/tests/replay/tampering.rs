@@ -53,7 +53,7 @@ fn armed_written_over_a_reset_opens_nothing() {
 }
 
 #[test]
-fn mending_puts_safe_settings_back_and_keeps_whom_the_keys_are_for() {
+fn mended_settings_are_safe_and_keep_whom_keys_are_for() {
     let (key, device) = made();
     let (other, foreign) = made();
     let mut foreign = Vault::open(foreign).unwrap();
@@ -148,7 +148,7 @@ fn a_damaged_pepper_is_told_from_everything_else() {
 }
 
 #[test]
-fn a_damaged_copy_is_named_by_whoever_only_looks_and_mended_by_the_next_boot() {
+fn a_damaged_copy_is_named_by_check_and_mended_by_a_boot() {
     let (_, device) = made();
     let whole = Vault::open_unrepaired(device.fresh()).unwrap();
     assert_eq!(whole.degraded_records(), [""; 0]);

@@ -236,5 +236,4 @@ fn class(pattern: &[u8], byte: u8) -> Option<usize> {
 }
 
 #[cfg(test)]
-#[path = "modules_tests.rs"]
 mod tests;

@@ -380,7 +380,7 @@ fn a_thief_reads_in_the_vault_what_threats_md_lists() {
     ];
     let expected = listed.map(|(string, _)| string.to_owned());
     assert_eq!(clear, BTreeSet::from(expected));
-    let threats = include_str!("../docs/threats.md").split_whitespace();
+    let threats = include_str!("../../docs/threats.md").split_whitespace();
     let threats = threats.collect::<Vec<_>>().join(" ");
     for (string, words) in listed {
         assert!(threats.contains(words), "{string}: {words}");

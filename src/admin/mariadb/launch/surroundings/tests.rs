@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const DEBIAN_12: &str = include_str!("tests/systemd-252-mariadb-10.11.json");
-const DEBIAN_13: &str = include_str!("tests/systemd-257-mariadb-11.8.json");
+const DEBIAN_12: &str = include_str!("systemd-252-mariadb-10.11.json");
+const DEBIAN_13: &str = include_str!("systemd-257-mariadb-11.8.json");
 
 const MYSQL: RunsAs = RunsAs {
     uid: Some(104),

@@ -6,9 +6,9 @@
 mod key_servers;
 mod people;
 
-use super::address_search::{Mac, Needles};
-use super::facts::{Leaked, Medium, SetupFacts};
-use super::judge::{Coverage, Threat, judge};
+use super::super::address_search::{Mac, Needles};
+use super::super::facts::{Leaked, Medium, SetupFacts};
+use super::super::judge::{Coverage, Threat, judge};
 use crate::environment::{
     Arrangements, ChosenFactor, Observed, enrol, neighbour_label, table_with_place,
 };

@@ -91,7 +91,7 @@ impl People {
 }
 
 #[test]
-fn each_person_opens_with_their_own_words_and_nobody_with_others() {
+fn each_person_opens_with_their_own_words_alone() {
     let people = People::of_the_clinic();
     assert_eq!(people.enter("halima's words"), "halima");
     assert_eq!(people.enter("otieno's words"), "otieno");
@@ -229,7 +229,7 @@ fn a_table_made_useless_looks_the_same_and_opens_for_nobody() {
 }
 
 #[test]
-fn an_entry_costs_the_same_one_scrypt_whatever_it_turns_out_to_be() {
+fn every_entry_costs_one_scrypt_right_or_wrong() {
     let mut people = People::of_the_clinic();
     let cost = people.table.passphrases.stretch.unwrap().params;
     let each_costs_one = |people: &People, answers: [&str; 5]| {

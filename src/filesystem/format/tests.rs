@@ -65,7 +65,7 @@ fn a_partition_table_is_no_filesystem() {
 }
 
 #[test]
-fn an_installers_image_on_a_stick_is_named_before_its_partitions() {
+fn an_installers_image_is_named_before_its_partitions() {
     let image = with(&[(0x8001, b"CD001"), (450, &[0x17]), BOOT_SECTOR]);
     assert_eq!(Format::of(&image), Format::Iso9660);
 }

@@ -143,9 +143,9 @@ fn a_kernel_without_a_cards_driver_still_gets_everything_else() {
 /// The stage loads them at its prompt, and the hook brings them in without this
 /// command too.
 #[test]
-fn what_every_server_needs_is_in_the_hook_and_loaded_at_the_prompt() {
-    let hook = include_str!("../../../../../initramfs-hooks/hooks/stayput");
-    let prompt = include_str!("../../../../boot/usb.rs");
+fn what_every_server_needs_is_in_hook_and_prompt() {
+    let hook = include_str!("../../../../../../initramfs-hooks/hooks/stayput");
+    let prompt = include_str!("../../../../../boot/usb.rs");
     let hook: Vec<&str> = hook
         .split(|c: char| c.is_whitespace() || c == '"')
         .collect();

@@ -28,7 +28,7 @@ const SRC: House = House {
         &["admin", "boot"],
         &["bin"],
     ],
-    common: &["lib", "fixed_image", "fuzzing", "rooms"],
+    common: &["lib", "fuzzing", "tests"],
 };
 
 const ENVIRONMENT: House = House {
@@ -39,7 +39,7 @@ const ENVIRONMENT: House = House {
         &["enrolment"],
         &["observing"],
     ],
-    common: &["mod", "scenario"],
+    common: &["mod", "tests"],
 };
 
 /// What the commands share, from what knows nothing to the command line.
@@ -175,12 +175,7 @@ impl House {
             for entry in fs::read_dir(file).unwrap() {
                 let path = entry.unwrap().path();
                 let name = path.file_stem().unwrap().to_str().unwrap();
-                let depth = match name {
-                    "mod" => depth,
-                    // Of the file beside it.
-                    name if name.ends_with("_tests") => depth + 2,
-                    _ => depth + 1,
-                };
+                let depth = depth + usize::from(name != "mod");
                 self.look(room, depth, &path, found);
             }
             return;
@@ -195,14 +190,9 @@ impl House {
         let mut found = Vec::new();
         for room in self.floors.iter().flat_map(|rooms| rooms.iter()) {
             let folder = self.folder().join(room);
-            if folder.is_dir() {
-                self.look(room, 0, &folder, &mut found);
-                continue;
-            }
-            self.look(room, 0, &folder.with_extension("rs"), &mut found);
-            let tests = self.folder().join(format!("{room}_tests.rs"));
-            if tests.exists() {
-                self.look(room, 1, &tests, &mut found);
+            let paths = [folder.with_extension("rs"), folder];
+            for path in paths.iter().filter(|path| path.exists()) {
+                self.look(room, 0, path, &mut found);
             }
         }
         assert!(found.is_empty(), "{found:#?}");
@@ -212,7 +202,6 @@ impl House {
         for entry in fs::read_dir(self.folder()).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap();
-            let name = name.strip_suffix("_tests").unwrap_or(name);
             let is_known = self.floor(name).is_some() || self.common.contains(&name);
             assert!(is_known, "{name}");
         }
