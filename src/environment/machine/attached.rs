@@ -1,6 +1,7 @@
 //! How a disk or a network card is attached to this machine, read from sysfs and
 //! udev's database. `root` is `/` except in tests.
 
+#[cfg(feature = "admin")]
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 
@@ -73,6 +74,7 @@ fn is_bay(port: &Path) -> bool {
 
 /// When udev has first seen this disk or card, counted from the kernel's start;
 /// `None` where it does not say.
+#[cfg(feature = "admin")]
 pub fn first_seen(root: &Path, class: &Path) -> Option<Duration> {
     let number = |file: &str| sysfs::read_text::<20>(&class.join(file));
     let name = match (number("dev"), number("ifindex")) {

@@ -22,6 +22,7 @@ const SMBIOS: [&str; 4] = [
 /// A disk or a network card.
 struct Device {
     /// Its directory below /sys/block or /sys/class/net.
+    #[cfg(feature = "admin")]
     class: PathBuf,
     label: Label,
     value: Value,
@@ -86,6 +87,7 @@ fn cards() -> Vec<Device> {
             label: label("nic", &location)?,
             value: value_of(&mac),
             attachment: attached::card(&class),
+            #[cfg(feature = "admin")]
             class,
         })
     };
@@ -101,6 +103,7 @@ fn disks(root: &Path) -> Vec<Device> {
             label: label("disk", &location)?,
             value: value_of(serial.as_bytes()),
             attachment: attached::disk(&class),
+            #[cfg(feature = "admin")]
             class,
         })
     };
