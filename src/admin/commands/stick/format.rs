@@ -15,6 +15,7 @@ use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::program;
 use crate::filesystem::{Filesystem, Format, format_of};
 use crate::keys::random_bytes;
+use crate::printable::Printable;
 use crate::stick::{Stick, StickError, plugged_in};
 use crate::sys::{partition, sysfs};
 use crate::vault::partitions::{FoundPartition, partitions_of, sector_size};
@@ -149,7 +150,7 @@ impl Fresh {
         let word = |file: &str| sysfs::read_text::<32>(&device.join(file));
         let maker = ["vendor", "model", "name"].into_iter().filter_map(word);
         // It says of itself what it likes.
-        let maker: Vec<String> = maker.map(|text| text.escape_debug().to_string()).collect();
+        let maker: Vec<String> = maker.map(|text| Printable(&text).to_string()).collect();
         let volumes = self.stick.volumes.iter();
         let volumes: Vec<&str> = volumes.map(|volume| content_of(volume)).collect();
         let words = maker.join(" ");
