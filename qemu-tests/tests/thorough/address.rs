@@ -20,7 +20,7 @@ fn clinic_with_address() -> Result<(FastMachine, String)> {
         .shell(&format!(
             "ip link set eth0 up && ip addr add {FORMER}/24 dev eth0 && \
              ip route add default via 192.168.77.1 && \
-             stayput enroll --yes --address --machine-need 6 --place-need 3 \
+             stayput enroll --yes --address --machine-need 4 --place-need 3 \
              --neighbour 192.168.77.1 --neighbour 192.168.77.2 --neighbour 192.168.77.3 && sync"
         ))?
         .success()?;
@@ -105,7 +105,7 @@ fn the_router_known_by_ipv6_opens_and_another_does_not() -> Result {
     machine.boot_to_shell_at(&home)?;
     let enroll = |router: &str| {
         format!(
-            "stayput enroll --yes --machine-need 6 --place-need 2 --neighbour 192.168.77.2 \
+            "stayput enroll --yes --machine-need 4 --place-need 2 --neighbour 192.168.77.2 \
              --neighbour {router} && sync"
         )
     };

@@ -6,7 +6,7 @@ use qemu_tests::seen::card;
 
 const INIT: &str = "stayput init --name clinic --disk /dev/vda --yes";
 /// All must be as they are: one combination, so that it is quick.
-const ENROLL: &str = "stayput enroll --yes --machine-need 6 --place-need 3 \
+const ENROLL: &str = "stayput enroll --yes --machine-need 4 --place-need 3 \
                       --neighbour 192.168.77.1 --neighbour 192.168.77.2 \
                       --neighbour 192.168.77.3";
 

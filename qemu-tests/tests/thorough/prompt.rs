@@ -123,7 +123,7 @@ fn the_readme_shows_the_prompt_as_the_console_does() -> Result {
     // One combination only: emulation takes a second for each.
     machine
         .shell(
-            "stayput enroll --yes --machine-need 6 --place-need 3 --neighbour 192.168.77.1 \
+            "stayput enroll --yes --machine-need 4 --place-need 3 --neighbour 192.168.77.1 \
              --neighbour 192.168.77.2 --neighbour 192.168.77.3 && sync",
         )?
         .success()?;

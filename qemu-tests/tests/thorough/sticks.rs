@@ -196,7 +196,7 @@ fn only_sticks_of_this_server_open_it_also_exfat_and_fresh_ones() -> Result {
         .success()?;
     other
         .shell(
-            "stayput enroll --yes --machine-need 6 --place-need 3 --neighbour 192.168.77.1 \
+            "stayput enroll --yes --machine-need 4 --place-need 3 --neighbour 192.168.77.1 \
              --neighbour 192.168.77.2 --neighbour 192.168.77.3 && sync",
         )?
         .success()?;

@@ -122,7 +122,7 @@ fn stayput_with_neighbours(count: u8) -> Result<Subject> {
         .iter()
         .map(|neighbour| format!(" --neighbour {}", neighbour.ip))
         .collect();
-    let enroll = format!("stayput enroll --yes --machine-need 6 --place-need {count}{named}");
+    let enroll = format!("stayput enroll --yes --machine-need 4 --place-need {count}{named}");
     stayput(What::Neighbours(count), place, Vec::new(), &enroll)
 }
 
@@ -146,7 +146,7 @@ fn stayput_with_tang(servers: u8, all: bool) -> Result<Subject> {
     }
     let enroll = format!(
         "ip link set eth0 up && ip addr add 192.168.77.10/24 dev eth0 && \
-         stayput enroll --yes --machine-need 6 --place-need 0{named}"
+         stayput enroll --yes --machine-need 4 --place-need 0{named}"
     );
     stayput(What::Tang { servers, all }, place, key_servers, &enroll)
 }
