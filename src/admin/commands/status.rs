@@ -13,6 +13,7 @@ use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{Recognition, recognise};
 use crate::admin::watch_service;
 use crate::environment::{LIVE_NETWORK_WAIT, Margin, Patience};
+use crate::opening::messages::Reason;
 use crate::opening::snapshot::Snapshot;
 use crate::printable::Printable;
 use crate::theft::{OnAlarm, TheftState};
@@ -114,6 +115,15 @@ impl Status<'_> {
         self.recognition.is_some_and(|found| found.key.is_some())
     }
 
+    /// What has changed where this is an enrolled place that does not open.
+    fn changed(&self) -> Option<Reason> {
+        let Recognition {
+            observed, places, ..
+        } = self.recognition?;
+        let reason = self.vault.situation(observed, places).reason(None);
+        matches!(reason, Reason::ChangedMachine | Reason::KeyServerLost).then_some(reason)
+    }
+
     fn only_setup(&self) -> bool {
         self.recognition
             .is_some_and(|found| found.place == SETUP_PLACE)
@@ -141,6 +151,9 @@ impl Status<'_> {
             self.print_place();
         } else {
             println!("Place: not recognised. The next boot here would ask for a stick.");
+            if let Some(changed) = self.changed() {
+                println!("{changed}");
+            }
         }
         if let Some(event) = self.opened {
             println!(
