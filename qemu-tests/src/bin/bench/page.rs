@@ -136,7 +136,7 @@ fn how(rows: &[Row], around: &Surroundings) -> String {
          - The others are shown at their best: clevis has a fixed address (`ip=`) and a server \
          that answers at once, passdev a stick with ext4 that is plugged in before the start, \
          both a LUKS2 volume with one key slot that takes no time to unlock.\n\
-         - stayput needs all 6 parts of the machine, all of its neighbours, and half of its Tang \
+         - stayput needs all 4 parts of the machine, all of its neighbours, and half of its Tang \
          servers unless it says all; half is what `stayput enroll` asks for by itself. At home the \
          first try opens whatever is needed. For Tang it takes its enrolled address.\n",
     );
