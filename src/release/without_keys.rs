@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use super::notice::{Topic, put as put_notice};
+
 const MARK: &str = "/run/stayput-without-keys";
 
 /// Leaves the mark.
@@ -21,8 +23,11 @@ pub fn is_there() -> bool {
     Path::new(MARK).exists()
 }
 
-/// Takes the mark away.
+/// Takes the mark away, and what whoever logs in has read of it.
 pub(super) fn remove() {
+    if let Err(error) = put_notice(Topic::WithoutKeys, "") {
+        log::warn!("the notice for the next log-in stays: {error}");
+    }
     match fs::remove_file(MARK) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             log::warn!("{MARK} stays: {error}");

@@ -20,7 +20,7 @@ use crate::vault::{EventKind, OpenedBy};
 
 /// What one look has found.
 enum Look {
-    /// The keys were released, and what the release needs afterwards.
+    /// The place has opened the vault: the keys are in memory.
     Released,
     /// The place does not answer, or it is another one.
     NotYet,
@@ -42,10 +42,7 @@ pub fn run() -> Result<()> {
         }
         match look()? {
             Look::NotYet => {}
-            Look::Released => {
-                tell("");
-                return skipped_units::start_database();
-            }
+            Look::Released => return skipped_units::start_database(),
             Look::Never(why) => {
                 log::warn!("the place is not looked for any longer: {}", in_words(why));
                 tell(NOTICE_GIVEN_UP);
@@ -53,7 +50,6 @@ pub fn run() -> Result<()> {
             }
         }
     }
-    tell("");
     Ok(())
 }
 
@@ -62,7 +58,7 @@ const NOTICE: &str = "stayput: started without the keys; the database is closed.
 const NOTICE_GIVEN_UP: &str = "stayput: started without the keys; the database is closed. To open \
                                it: stayput release --stick /dev/sdX1\n";
 
-/// Whoever logs in reads it; an empty text takes it away.
+/// Whoever logs in reads it, until the keys are released.
 fn tell(text: &str) {
     if let Err(error) = put_notice(Topic::WithoutKeys, text) {
         log::warn!("the notice for the next log-in was not written: {error}");
