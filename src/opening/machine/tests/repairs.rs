@@ -171,7 +171,11 @@ fn swapped_scsi_targets_open() {
     opens(&mut clinic, &HOME);
     let mut boot = clinic.starts();
     boot.answer(&HOME);
-    assert_eq!(scrypts_of(|| boot.turn()).len(), 1, "as if nothing had changed");
+    assert_eq!(
+        scrypts_of(|| boot.turn()).len(),
+        1,
+        "as if nothing had changed"
+    );
 }
 
 #[test]
