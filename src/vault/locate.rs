@@ -86,6 +86,26 @@ impl LocateError {
     }
 }
 
+impl LocateError {
+    /// Whether there is nothing to be read as this server's vault: its disk does not
+    /// answer, or holds no vault that is whole. Not where it may be whole, and this
+    /// disk, kernel or version is the wrong one.
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Self::Vault(error) => matches!(
+                error,
+                VaultError::Device(_)
+                    | VaultError::NotAVault
+                    | VaultError::Damaged
+                    | VaultError::Older
+            ),
+            Self::Open(errno) => *errno != libc::EBUSY,
+            Self::NoPartition => true,
+            Self::OtherServer | Self::NoDriver(_) => false,
+        }
+    }
+}
+
 impl From<VaultError> for LocateError {
     fn from(error: VaultError) -> Self {
         Self::Vault(error)
