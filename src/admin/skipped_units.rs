@@ -239,8 +239,9 @@ mod tests {
             ),
             ("clinic.service", SKIPPED, "multi-user.target"),
             ("multi-user.target", QUEUED, "graphical.target"),
+            ("graphical.target", QUEUED, ""),
         ];
-        // The target comes by the job that it has.
+        // The targets come by the jobs that they have.
         assert_eq!(found(&units), ["clinic.service"]);
     }
 

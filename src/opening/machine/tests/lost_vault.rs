@@ -2,6 +2,7 @@
 
 use super::boot::{Boot, Done};
 use super::clinic::{Clinic, PIN};
+use crate::filesystem::DRIVERS;
 use crate::opening::act::{Event, StageEnd};
 use crate::opening::dialogue::Question;
 use crate::opening::host::Host;
@@ -92,7 +93,8 @@ fn nobody_starts_a_server_with_its_vault_past_the_policy() {
 #[test]
 fn a_server_whose_vault_may_be_whole_is_not_started_so() {
     let newer = LocateError::Vault(VaultError::Newer);
-    for whole in [newer, LocateError::OtherServer] {
+    let no_driver = LocateError::NoDriver(DRIVERS[0]);
+    for whole in [newer, LocateError::OtherServer, no_driver] {
         let mut clinic = Clinic::new();
         clinic.no_vault = Some(whole);
         let mut boot = at_the_prompt(&mut clinic);
@@ -100,6 +102,9 @@ fn a_server_whose_vault_may_be_whole_is_not_started_so() {
         boot.types("continue");
         assert_eq!(boot.ended(), None, "{whole}");
         assert!(!boot.said("The system starts"), "{whole}");
+        boot.gets_stick();
+        boot.passes(10);
+        assert!(!boot.said(MAKES_IT_ANEW), "{whole}");
     }
 }
 
@@ -107,7 +112,8 @@ fn a_server_whose_vault_may_be_whole_is_not_started_so() {
 fn a_vault_that_is_whole_is_not_to_be_made_anew() {
     use crate::opening::messages::Reason;
     let newer = LocateError::Vault(VaultError::Newer);
-    for whole in [newer, LocateError::OtherServer] {
+    let no_driver = LocateError::NoDriver(DRIVERS[0]);
+    for whole in [newer, LocateError::OtherServer, no_driver] {
         let advice = Reason::NoVault(whole).advice();
         assert!(!advice.contains("from-stick"), "{advice}");
         assert!(!advice.contains("connected"), "{advice}");
