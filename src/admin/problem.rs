@@ -77,7 +77,7 @@ impl From<LocateError> for Problem {
             LocateError::Open(libc::EBUSY) => {
                 "Something else uses its disk. Wait until that is done, then run the command again."
             }
-            error if error.is_loss() => {
+            error if error.is_lost() => {
                 "A backup stick or the code makes it anew: stayput init --from-stick DEVICE, or --from-code."
             }
             _ => "The vault may be whole. `dmesg` tells more; then run the command again.",

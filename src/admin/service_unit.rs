@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::admin::durable::write_durably;
 use crate::admin::problem::{Problem, Result};
-use crate::admin::systemd::{installed, reload, running, systemctl};
+use crate::admin::systemd::{installed, is_up, reload, running, show, systemctl};
 
 /// A service that runs this program.
 pub struct ServiceUnit {
@@ -89,8 +89,13 @@ impl ServiceUnit {
                 .is_ok()
     }
 
-    /// Whether it runs now.
+    /// Whether it runs now, or systemd is about to start it again.
     pub fn is_running(&self) -> bool {
-        running() && self.systemctl(&["is-active", "--quiet", self.name]).is_ok()
+        let said = || show(self.name, &["ActiveState"]);
+        running()
+            && said()
+                .trim()
+                .strip_prefix("ActiveState=")
+                .is_some_and(is_up)
     }
 }

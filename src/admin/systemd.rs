@@ -58,10 +58,29 @@ pub fn show(unit: &str, properties: &[&str]) -> String {
     program::run(show.args(["--", unit]), "").unwrap_or_default()
 }
 
+/// Whether a unit in this state (`ActiveState`) runs, or is coming up. One that systemd
+/// starts again after a pause (`RestartSec=`) is coming up.
+pub fn is_up(active_state: &str) -> bool {
+    matches!(active_state, "active" | "activating" | "reloading")
+}
+
 /// Whether the machine is being switched off or restarted.
 pub fn is_stopping() -> bool {
     let mut ask = Command::new(SYSTEMCTL);
     // It fails for every state but `running`.
     let said = ask.arg("is-system-running").output();
     said.is_ok_and(|said| said.stdout.trim_ascii() == b"stopping")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_in_its_pause_before_a_restart_is_up() {
+        let up = ["active", "activating", "reloading"];
+        assert!(up.into_iter().all(is_up));
+        let down = ["inactive", "failed", "deactivating", ""];
+        assert!(!down.into_iter().any(is_up));
+    }
 }

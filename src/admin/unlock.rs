@@ -18,7 +18,7 @@ use crate::stick::{self, StickError};
 use crate::vault::locate::VaultDisk;
 use crate::vault::{
     EventKind, Header, MariadbRelease, PlaceInWords, Policy, ProvenRecords, SealedPlace, SlotTable,
-    StickList, Vault, Written, is_key_server,
+    StickList, Vault, VaultError, Written, is_key_server,
 };
 
 /// How a command gets the master key.
@@ -64,7 +64,7 @@ pub fn unlock(options: &UnlockOptions) -> Result<Unlocked> {
         None if options.code => key_from_code(&vault, options.passphrase_stdin)?,
         None => key_from_place(&vault)?,
     };
-    Unlocked::new(vault, key)
+    Ok(Unlocked::new(vault, key)?)
 }
 
 /// What the surroundings say about one enrolled place.
@@ -111,8 +111,13 @@ pub fn recognise(
     recognition(header, slots, found, observed, places)
 }
 
-/// The same on the network cards that are up; those that are down stay down.
-pub fn recognise_on_live_links(header: &Header, slots: &SlotTable) -> Option<Recognition> {
+/// Tries `arrangements` with what answers on the network cards that are up; those that
+/// are down stay down.
+pub fn recognise_on_live_links(
+    header: &Header,
+    slots: &SlotTable,
+    arrangements: Arrangements,
+) -> Option<Recognition> {
     let labels = slots
         .environments
         .iter()
@@ -120,7 +125,7 @@ pub fn recognise_on_live_links(header: &Header, slots: &SlotTable) -> Option<Rec
     let servers = KeyServers::of(&slots.environments, Instant::now());
     let observed = observe_live_links(labels, servers, LIVE_NETWORK_WAIT);
     let mut places = Places::of(slots);
-    let found = places.try_all(header, slots, &observed, Arrangements::All);
+    let found = places.try_all(header, slots, &observed, arrangements);
     recognition(header, slots, found, observed, places)
 }
 
@@ -184,7 +189,13 @@ fn key_from_stick(vault: &Vault<VaultDisk>, device: &Path, pin_stdin: bool) -> R
 
 impl Unlocked {
     /// Takes over a vault whose key is known already.
-    pub(super) fn new(vault: Vault<VaultDisk>, key: MasterKey) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When the key does not prove it.
+    pub(super) fn new(
+        vault: Vault<VaultDisk>,
+        key: MasterKey,
+    ) -> core::result::Result<Self, VaultError> {
         let proven = vault.prove(&key)?;
         Ok(Self {
             vault,

@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 
+use crate::environment::Arrangements;
 use crate::theft::{Assessment, BootResponse, OnFailure, WayBack, decide};
 use crate::vault::{LocateError, ProvenRecords, VaultError};
 
@@ -15,6 +16,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 pub fn pause_after(looks: u32) -> Duration {
     let pause = FIRST_PAUSE.saturating_mul(1 << looks.min(16));
     pause.min(LONGEST_PAUSE)
+}
+
+/// Looks in an hour, once the pauses have grown.
+const LOOKS_IN_AN_HOUR: u32 = 12;
+
+/// What is tried at a look, counted from 0. Other arrangements may cost half a minute
+/// of a core where the place is another one: they are tried while the pauses grow, and
+/// then once an hour.
+pub fn arrangements_at(look: u32) -> Arrangements {
+    match pause_after(look) < LONGEST_PAUSE || look.is_multiple_of(LOOKS_IN_AN_HOUR) {
+        true => Arrangements::All,
+        false => Arrangements::Enrolled,
+    }
 }
 
 /// Why the running system does not look any longer.
@@ -34,13 +48,24 @@ pub enum LateRelease {
     /// The keys are released; with `arms` strikes are cleared, or a state is mended
     /// that this server has not written.
     Now { arms: bool },
+    /// Somebody has released them while the place was looked for. What has become of
+    /// them since, by the policy or by hand, stays so.
+    ByAnother,
     /// They are not.
     Never(GivenUp),
 }
 
 /// What the records say that the place's key has proven. The place is the right
-/// one: this is what a boot would do here and now.
-pub fn decide_late(records: &ProvenRecords, boot_id: [u8; 16]) -> LateRelease {
+/// one: this is what a boot would do here and now. `is_without_keys`: whether the mark
+/// of a boot without the keys is there still.
+pub fn decide_late(
+    records: &ProvenRecords,
+    boot_id: [u8; 16],
+    is_without_keys: bool,
+) -> LateRelease {
+    if !is_without_keys {
+        return LateRelease::ByAnother;
+    }
     let theft = &records.policy.theft;
     if theft.on_failure != OnFailure::Continue {
         return LateRelease::Never(GivenUp::Policy);
@@ -59,11 +84,12 @@ pub fn decide_late(records: &ProvenRecords, boot_id: [u8; 16]) -> LateRelease {
 }
 
 /// Whether looking goes on after the vault could not be used: a disk that comes
-/// late, or somebody who is writing. Nothing else mends itself.
+/// late, or somebody who is writing or has mounted it. Nothing else mends itself.
 pub fn after_fault(error: LocateError) -> Option<GivenUp> {
     match error {
         error if error.is_of_the_disk() => None,
-        LocateError::Vault(VaultError::Busy(_) | VaultError::Changed) => None,
+        LocateError::Vault(VaultError::Busy(_) | VaultError::Changed)
+        | LocateError::Open(libc::EBUSY) => None,
         LocateError::Vault(VaultError::WasReset) => Some(GivenUp::Reset),
         error => Some(GivenUp::Vault(error)),
     }
@@ -104,7 +130,7 @@ mod tests {
         let (vault, key) = vault(going_on());
         let records = vault.prove(&key).unwrap();
         let now = LateRelease::Now { arms: false };
-        assert_eq!(decide_late(&records, BOOT), now);
+        assert_eq!(decide_late(&records, BOOT, true), now);
     }
 
     #[test]
@@ -112,7 +138,10 @@ mod tests {
         let (mut vault, key) = vault(going_on());
         vault.strike(2, [9; 16]).unwrap();
         let records = vault.prove(&key).unwrap();
-        assert_eq!(decide_late(&records, BOOT), LateRelease::Now { arms: true });
+        assert_eq!(
+            decide_late(&records, BOOT, true),
+            LateRelease::Now { arms: true }
+        );
     }
 
     #[test]
@@ -122,10 +151,10 @@ mod tests {
         let mut records = vault.prove(&key).unwrap();
         let never = LateRelease::Never(GivenUp::Reset);
         assert!(records.state.is_reset());
-        assert_eq!(decide_late(&records, BOOT), never);
+        assert_eq!(decide_late(&records, BOOT, true), never);
         let cause = ResetCause::Watch;
         records.state = TheftState::ResetBegun { cause, time: 1 };
-        assert_eq!(decide_late(&records, BOOT), never);
+        assert_eq!(decide_late(&records, BOOT, true), never);
     }
 
     #[test]
@@ -133,7 +162,7 @@ mod tests {
         let (vault, key) = vault(TheftPolicy::default());
         let records = vault.prove(&key).unwrap();
         let never = LateRelease::Never(GivenUp::Policy);
-        assert_eq!(decide_late(&records, BOOT), never);
+        assert_eq!(decide_late(&records, BOOT, true), never);
     }
 
     #[test]
@@ -155,6 +184,7 @@ mod tests {
             LocateError::NoPartition,
             LocateError::Vault(VaultError::Device(libc::EIO)),
             LocateError::Vault(VaultError::Busy(None)),
+            LocateError::Open(libc::EBUSY),
         ] {
             assert_eq!(after_fault(passing), None, "{passing}");
         }
@@ -168,6 +198,21 @@ mod tests {
         ] {
             assert_eq!(after_fault(lasting), Some(GivenUp::Vault(lasting)));
         }
+    }
+
+    #[test]
+    fn keys_released_by_hand_meanwhile_are_left_alone() {
+        let (vault, key) = vault(going_on());
+        let records = vault.prove(&key).unwrap();
+        assert_eq!(decide_late(&records, BOOT, false), LateRelease::ByAnother);
+    }
+
+    #[test]
+    fn other_arrangements_are_tried_at_first_and_then_each_hour() {
+        let with_all = (0..40).filter(|look| arrangements_at(*look) == Arrangements::All);
+        assert_eq!(with_all.collect::<Vec<_>>(), [0, 1, 2, 3, 4, 12, 24, 36]);
+        let hour: Duration = (12..24).map(pause_after).sum();
+        assert_eq!(hour.as_secs(), 3600);
     }
 
     #[test]

@@ -86,13 +86,13 @@ impl LocateError {
     }
 }
 
-#[cfg(feature = "admin")]
 impl LocateError {
-    /// Whether the vault is lost, so that it may be made anew. All else may pass, or
-    /// hides a vault that is whole.
-    pub fn is_loss(&self) -> bool {
+    /// Whether there is nothing to be read as this server's vault: its disk does not
+    /// answer, or holds no vault that is whole. Not where it may be whole, and this
+    /// disk, kernel or version is the wrong one, or somebody uses it.
+    pub fn is_lost(&self) -> bool {
         match self {
-            Self::NoPartition | Self::OtherServer => true,
+            Self::NoPartition => true,
             Self::Vault(error) => matches!(
                 error,
                 VaultError::NotAVault
@@ -104,7 +104,7 @@ impl LocateError {
             // EBADMSG where a checksum is wrong.
             Self::Open(libc::ENOENT | libc::EINVAL | libc::EUCLEAN | libc::EBADMSG) => true,
             Self::Open(_) => self.is_of_the_disk(),
-            Self::NoDriver(_) => false,
+            Self::OtherServer | Self::NoDriver(_) => false,
         }
     }
 }

@@ -90,8 +90,10 @@ impl Machine {
     /// Where the vault is lost only the running system can make it anew. Whoever
     /// has the disk could start it so anyway. With a vault the policy decides.
     fn continue_without_vault(&mut self) {
-        if self.vault.is_ok() {
-            return self.say(Message::PolicyDecides);
+        match self.reason() {
+            Reason::NoVault(error) if error.is_lost() => {}
+            reason @ Reason::NoVault(_) => return self.say(Message::ReasonAndAdvice(reason)),
+            _ => return self.say(Message::PolicyDecides),
         }
         self.act(Act::StopAsking);
         self.start_without_keys();

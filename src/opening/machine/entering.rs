@@ -28,9 +28,12 @@ impl Machine {
         if news.is_empty() {
             return self.go_on_locked();
         }
-        if self.vault.is_err() {
+        if let Err(error) = self.vault {
             self.dialogue.has_passed_over = true;
-            return self.say(Message::StickWithoutVault);
+            return self.say(match error.is_lost() {
+                true => Message::StickWithoutVault,
+                false => Message::ReasonAndAdvice(Reason::NoVault(error)),
+            });
         }
         self.act(Act::CountEntries);
         for stick in news {

@@ -89,6 +89,9 @@ impl Reason {
             Self::NoVault(LocateError::OtherServer) => {
                 "Put this server's own disk in: the server then goes on by itself."
             }
+            Self::NoVault(LocateError::NoDriver(_)) => {
+                "The vault may be whole. In the boot menu choose the kernel that was there before."
+            }
             Self::NoVault(LocateError::Vault(VaultError::Newer)) => {
                 "Nothing is released. Keep the backup sticks safe and get help."
             }
@@ -159,7 +162,7 @@ impl Menu<'_> {
             Command::Reset => !matches!(reason, Reason::WasReset(_) | Reason::NoVault(_)),
             Command::Passphrase | Command::Change => ways_in.passphrase,
             Command::Code => ways_in.code,
-            Command::Continue => matches!(reason, Reason::NoVault(_)),
+            Command::Continue => matches!(reason, Reason::NoVault(error) if error.is_lost()),
             _ => true,
         }
     }

@@ -90,7 +90,9 @@ impl LostVault {
         {
             match locate::open_read_only(&conf) {
                 Ok(_) => return Err(is_readable("in its place")),
-                Err(error) if !error.is_loss() => return Err(error.into()),
+                // Another server's vault is where this one's was.
+                Err(LocateError::OtherServer) => {}
+                Err(error) if !error.is_lost() => return Err(error.into()),
                 Err(_) => {}
             }
         }

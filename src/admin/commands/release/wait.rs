@@ -4,24 +4,28 @@
 use std::thread::sleep;
 
 use crate::admin::key_release::release_keys;
-use crate::admin::open_vault::{open_vault, vault_conf};
+use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::skipped_units;
 use crate::admin::unlock::{Recognition, Unlocked, recognise_on_live_links};
 use crate::admin::watch_service;
-use crate::environment::Margin;
-use crate::opening::late_release::{GivenUp, LateRelease, after_fault, decide_late, pause_after};
+use crate::environment::{Arrangements, Margin};
+use crate::opening::late_release::{
+    GivenUp, LateRelease, after_fault, arrangements_at, decide_late, pause_after,
+};
 use crate::opening::messages::LoginNotice;
 use crate::release::notice::{Topic, put as put_notice};
 use crate::release::without_keys;
 use crate::sys::{clock, kmsg};
 use crate::vault::locate::{self, COMMAND_WAITS, LocateError};
-use crate::vault::{EventKind, OpenedBy};
+use crate::vault::{EventKind, OpenedBy, VaultError};
 
 /// What one look has found.
 enum Look {
     /// The place has opened the vault: the keys are in memory.
     Released,
+    /// Somebody else has released them.
+    ByAnother,
     /// The place does not answer, or it is another one.
     NotYet,
     Never(GivenUp),
@@ -36,16 +40,20 @@ pub fn run() -> Result<()> {
     tell(NOTICE);
     for looks in 0.. {
         sleep(pause_after(looks));
-        if !without_keys::is_there() {
-            log::info!("the keys were released by somebody else");
-            break;
-        }
-        match look()? {
+        let found = match without_keys::is_there() {
+            true => look(arrangements_at(looks))?,
+            false => Look::ByAnother,
+        };
+        match found {
             Look::NotYet => {}
+            Look::ByAnother => {
+                log::info!("the keys were released by somebody else");
+                break;
+            }
             Look::Released => return skipped_units::start_database(),
             Look::Never(why) => {
                 log::warn!("the place is not looked for any longer: {}", in_words(why));
-                tell(NOTICE_GIVEN_UP);
+                tell(&notice_given_up(why));
                 return Ok(());
             }
         }
@@ -55,8 +63,24 @@ pub fn run() -> Result<()> {
 
 const NOTICE: &str = "stayput: started without the keys; the database is closed. It opens when the \
                       place answers,\nor with a stick: stayput release --stick /dev/sdX1\n";
-const NOTICE_GIVEN_UP: &str = "stayput: started without the keys; the database is closed. To open \
-                               it: stayput release --stick /dev/sdX1\n";
+
+/// What whoever logs in reads when nobody looks for the place any longer.
+fn notice_given_up(why: GivenUp) -> String {
+    let (because, next) = match why {
+        GivenUp::Vault(error) if error.is_lost() => (
+            format!("\n{error}"),
+            "A backup stick makes the vault anew: stayput init --from-stick /dev/sdX1",
+        ),
+        GivenUp::Policy | GivenUp::Reset | GivenUp::Vault(PEPPER_DAMAGED) => {
+            let open = "To open it: stayput release --stick /dev/sdX1";
+            (String::new(), open)
+        }
+        GivenUp::Vault(error) => (format!("\n{error}"), "What to do: stayput release"),
+    };
+    format!("stayput: started without the keys; the database is closed.{because}\n{next}\n")
+}
+
+const PEPPER_DAMAGED: LocateError = LocateError::Vault(VaultError::PepperDamaged);
 
 /// Whoever logs in reads it, until the keys are released.
 fn tell(text: &str) {
@@ -73,13 +97,14 @@ fn in_words(why: GivenUp) -> String {
     }
 }
 
-/// Looks at the place once.
-fn look() -> Result<Look> {
+/// Looks at the place once. The disk is only read, unless something is to be settled.
+fn look(arrangements: Arrangements) -> Result<Look> {
     let fault = |error: LocateError| match after_fault(error) {
         Some(why) => Look::Never(why),
         None => Look::NotYet,
     };
-    let vault = match locate::open(&vault_conf()?, COMMAND_WAITS) {
+    let conf = vault_conf()?;
+    let vault = match locate::repair_and_open_read_only(&conf, COMMAND_WAITS) {
         Ok(vault) => vault,
         Err(error) => return Ok(fault(error)),
     };
@@ -90,24 +115,27 @@ fn look() -> Result<Look> {
     // Where the vault is a file, its filesystem is not mounted meanwhile.
     let header = vault.header().clone();
     drop(vault);
-    let Some(found) = recognise_on_live_links(&header, &slots) else {
+    let Some(found) = recognise_on_live_links(&header, &slots, arrangements) else {
         return Ok(Look::NotYet);
     };
     let Some(key) = &found.key else {
         return Ok(Look::NotYet);
     };
-    let vault = open_vault()?;
-    let proven = match vault.prove(key) {
-        Ok(proven) => proven,
+    let vault = match locate::open(&conf, COMMAND_WAITS) {
+        Ok(vault) => vault,
+        Err(error) => return Ok(fault(error)),
+    };
+    let unlocked = match Unlocked::new(vault, key.clone()) {
+        Ok(unlocked) => unlocked,
         Err(error) => return Ok(fault(error.into())),
     };
-    match decide_late(&proven, clock::boot_id()) {
+    match decide_late(&unlocked.proven, clock::boot_id(), without_keys::is_there()) {
         LateRelease::Never(why) => Ok(Look::Never(why)),
+        LateRelease::ByAnother => Ok(Look::ByAnother),
         LateRelease::Now { arms } => {
-            release_keys(key, &proven.policy)?;
-            let strikes = proven.state.strikes();
-            let unlocked = Unlocked::new(vault, key.clone())?;
-            settle(unlocked, &found, arms, strikes);
+            release_keys(key, &unlocked.proven.policy)?;
+            // From here on nothing may fail: MariaDB is still to be started.
+            settle(unlocked, &found, arms);
             Ok(Look::Released)
         }
     }
@@ -115,7 +143,8 @@ fn look() -> Result<Look> {
 
 /// Puts the records right, as a boot does. The keys are in memory by now: what
 /// fails here is told and does no harm.
-fn settle(mut unlocked: Unlocked, found: &Recognition, arms: bool, strikes: u8) {
+fn settle(mut unlocked: Unlocked, found: &Recognition, arms: bool) {
+    let strikes = unlocked.proven.state.strikes();
     let warn = |problem: Problem| log::warn!("{}", problem.what);
     if arms {
         unlocked.arm().unwrap_or_else(warn);
@@ -140,4 +169,29 @@ fn settle(mut unlocked: Unlocked, found: &Recognition, arms: bool, strikes: u8) 
     let opened = EventKind::Released { by, milliseconds };
     unlocked.log(opened).unwrap_or_else(warn);
     watch_service::UNIT.start_anew();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_vault_is_not_to_be_opened_but_made_anew() {
+        let lost = LocateError::Vault(VaultError::NotAVault);
+        let notice = notice_given_up(GivenUp::Vault(lost));
+        assert!(notice.contains("stayput init --from-stick"), "{notice}");
+        assert!(!notice.contains("release"), "{notice}");
+        for stays in [
+            GivenUp::Policy,
+            GivenUp::Reset,
+            GivenUp::Vault(PEPPER_DAMAGED),
+        ] {
+            let notice = notice_given_up(stays);
+            assert!(notice.contains("stayput release --stick"), "{notice}");
+        }
+        let newer = GivenUp::Vault(VaultError::Newer.into());
+        let notice = notice_given_up(newer);
+        assert!(!notice.contains("--from-stick"), "{notice}");
+        assert!(notice.contains("newer version"), "{notice}");
+    }
 }

@@ -223,10 +223,10 @@ impl<'a> Boot<'a> {
     }
 
     fn fault(&self) -> Result<(), LocateError> {
-        match (self.clinic.is_broken, self.clinic.is_lost) {
+        match (self.clinic.is_broken, self.clinic.no_vault) {
             (true, _) => Err(VaultError::Device(libc::EIO).into()),
-            (false, true) => Err(VaultError::NotAVault.into()),
-            (false, false) => Ok(()),
+            (false, Some(error)) => Err(error),
+            (false, None) => Ok(()),
         }
     }
 

@@ -6,8 +6,8 @@ use crate::keys::{CheapFactors, MasterKey, ScryptParams};
 use crate::stick::StickFile;
 use crate::theft::TheftPolicy;
 use crate::vault::{
-    Group, KnownCode, Label, MemoryDevice, Passphrase, Passphrases, Policy, ServerId, SlotTable,
-    StickList, Thresholds, Value, Vault,
+    Group, KnownCode, Label, LocateError, MemoryDevice, Passphrase, Passphrases, Policy, ServerId,
+    SlotTable, StickList, Thresholds, Value, Vault,
 };
 
 pub const PIN: &str = "2580";
@@ -44,8 +44,8 @@ pub struct Clinic {
     pub machine: Vec<(Label, Value)>,
     /// Whether the disk fails.
     pub is_broken: bool,
-    /// Whether the disk was read, and no vault is on it any more.
-    pub is_lost: bool,
+    /// Why the disk gives no vault, though it was read.
+    pub no_vault: Option<LocateError>,
     pub boots: u8,
     _cheap: CheapFactors,
 }
@@ -106,7 +106,7 @@ impl Clinic {
             stick,
             machine: machine.collect(),
             is_broken: false,
-            is_lost: false,
+            no_vault: None,
             boots: 0,
             _cheap: cheap,
         }

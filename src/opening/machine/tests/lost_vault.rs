@@ -2,16 +2,17 @@
 
 use super::boot::{Boot, Done};
 use super::clinic::{Clinic, PIN};
+use crate::filesystem::DRIVERS;
 use crate::opening::act::{Event, StageEnd};
 use crate::opening::dialogue::Question;
 use crate::opening::host::Host;
-use crate::vault::LocateError;
+use crate::vault::{LocateError, VaultError};
 
 const MAKES_IT_ANEW: &str = "stayput init --from-stick DEVICE";
 
 fn lost() -> Clinic {
     let mut clinic = Clinic::new();
-    clinic.is_lost = true;
+    clinic.no_vault = Some(VaultError::NotAVault.into());
     clinic
 }
 
@@ -61,7 +62,7 @@ fn a_stick_that_came_before_the_vault_opens_it_later() {
     let mut boot = at_the_prompt(&mut clinic);
     boot.gets_stick();
     boot.turn();
-    boot.clinic.is_lost = false;
+    boot.clinic.no_vault = None;
     boot.tell(Event::DisksChanged);
     boot.turn();
     assert!(boot.has_done(&Done::Asked(Question::Pin("office".try_into().unwrap()))));
@@ -90,10 +91,29 @@ fn nobody_starts_a_server_with_its_vault_past_the_policy() {
 }
 
 #[test]
+fn a_server_whose_vault_may_be_whole_is_not_started_so() {
+    let newer = LocateError::Vault(VaultError::Newer);
+    let no_driver = LocateError::NoDriver(DRIVERS[0]);
+    for whole in [newer, LocateError::OtherServer, no_driver] {
+        let mut clinic = Clinic::new();
+        clinic.no_vault = Some(whole);
+        let mut boot = at_the_prompt(&mut clinic);
+        assert!(!boot.said("     continue   start the system"), "{whole}");
+        boot.types("continue");
+        assert_eq!(boot.ended(), None, "{whole}");
+        assert!(!boot.said("The system starts"), "{whole}");
+        boot.gets_stick();
+        boot.passes(10);
+        assert!(!boot.said(MAKES_IT_ANEW), "{whole}");
+    }
+}
+
+#[test]
 fn a_vault_that_is_whole_is_not_to_be_made_anew() {
     use crate::opening::messages::Reason;
-    use crate::vault::VaultError::Newer;
-    for whole in [LocateError::Vault(Newer), LocateError::OtherServer] {
+    let newer = LocateError::Vault(VaultError::Newer);
+    let no_driver = LocateError::NoDriver(DRIVERS[0]);
+    for whole in [newer, LocateError::OtherServer, no_driver] {
         let advice = Reason::NoVault(whole).advice();
         assert!(!advice.contains("from-stick"), "{advice}");
         assert!(!advice.contains("connected"), "{advice}");
