@@ -42,7 +42,7 @@ fn original_on_a_disk_that_is_not_mounted_is_not_forgotten() -> Result {
         .success()?;
     has_rows(&server, 5000)?;
     server
-        .shell("systemctl restart --no-block stayput-mariadb-original; i=0; while [ -e /srv/stayput/mariadb.original ]; do [ $i -lt 100 ] || exit 1; \
+        .shell("systemctl restart --no-block stayput-mariadb-original; i=0; while [ -e /srv/stayput/mariadb.original ]; do [ $i -lt 600 ] || exit 1; \
                 i=$((i+1)); sleep 0.2; done")?
         .success()?;
     has_rows(&server, 5000)

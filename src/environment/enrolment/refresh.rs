@@ -89,10 +89,30 @@ pub fn refresh(slot: &EnvironmentSlot, enrolled: &[Value], observed: &Observed) 
             value: value.clone(),
         });
     }
+    refreshed.keep_neighbours_apart(enrolled);
     refreshed
 }
 
 impl RefreshedPlace {
+    /// A neighbour whose new value another one keeps gets its enrolled value back: two
+    /// with one value would be one secret fewer. Enrolled values differ, so this ends.
+    fn keep_neighbours_apart(&mut self, enrolled: &[Value]) {
+        let is_new = |outcome| matches!(outcome, RefreshOutcome::Moved | RefreshOutcome::Updated);
+        while let Some(at) = (0..self.chosen.len()).find(|at| {
+            let factor = &self.chosen[*at];
+            let is_other = |(other, _): &(usize, &ChosenFactor)| other != at;
+            let mut others = self.chosen.iter().enumerate().filter(is_other);
+            factor.group == Group::Neighbours
+                && is_new(self.outcomes[*at].1)
+                && others
+                    .any(|(_, other)| other.group == factor.group && other.value == factor.value)
+        }) {
+            self.chosen[at].value.clone_from(&enrolled[at]);
+            let same = UnsuitableNeighbour::SameAsAnother;
+            self.outcomes[at].1 = RefreshOutcome::Unsuitable(same);
+        }
+    }
+
     /// Sets a factor's value, for example that of a key server whose new keys
     /// were verified.
     pub fn update(&mut self, label: &Label, value: &Value) {
@@ -144,7 +164,7 @@ impl RefreshedPlace {
 mod tests {
     use super::super::{enrol, opens_again, test_slot};
     use super::*;
-    use crate::environment::factors::neighbour_label;
+    use crate::environment::factors::{Attachment, neighbour_label};
     use crate::keys::MasterKey;
     use crate::vault::{Header, Thresholds};
 
@@ -255,6 +275,17 @@ mod tests {
     }
 
     #[test]
+    fn no_neighbour_takes_a_value_that_another_one_keeps() {
+        let clinic = clinic();
+        // At the router's address a virtual machine, and the router at the printer's.
+        let firewall = [0x52, 0x54, 0, 0, 0, 7];
+        let now = refreshed(&clinic, &seen([Some(firewall), Some(ROUTER), Some(SWITCH)]));
+        let values = now.chosen[1..].iter().map(|factor| &factor.value[..]);
+        assert!(values.eq([&ROUTER[..], &PRINTER, &SWITCH]), "as before");
+        assert_eq!(now.updated(), 0);
+    }
+
+    #[test]
     fn neighbours_that_swapped_addresses_are_taken_where_they_are() {
         let clinic = clinic();
         let now = refreshed(&clinic, &seen([Some(PRINTER), Some(ROUTER), None]));
@@ -290,6 +321,13 @@ mod tests {
         assert!(outcomes.eq([RefreshOutcome::Updated, RefreshOutcome::Unchanged]));
         let values = now.chosen.iter().map(|factor| factor.value[0]);
         assert!(values.eq(*b"BC"));
+
+        // A card in its reader is none.
+        let reader = "disk 0000:00:17.0".try_into().unwrap();
+        observed.note_attachment(&reader, Attachment::MemoryCard);
+        let now = refreshed(&clinic, &observed);
+        let outcomes = now.outcomes.iter().map(|(_, outcome)| *outcome);
+        assert!(outcomes.eq([RefreshOutcome::Silent, RefreshOutcome::Unchanged]));
     }
 
     #[test]

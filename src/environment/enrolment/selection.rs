@@ -44,7 +44,8 @@ pub struct FactorSelection {
 }
 
 /// The parts of the machine that will be there at the next boot, `most` at most, and
-/// how the others are attached. Of a kind with too many of them the first ones by their
+/// how the others are attached. What is there twice (a disk on two paths) counts once.
+/// Of a kind with too many of them the first ones by their
 /// values are taken: those that a boot takes for the enrolled ones.
 pub fn select_parts(observed: &Observed, most: usize) -> PartSelection {
     let mut selection = PartSelection::default();
@@ -56,8 +57,10 @@ pub fn select_parts(observed: &Observed, most: usize) -> PartSelection {
     });
     for (label, value) in in_order {
         let attachment = observed.attachment(label);
-        let mut known = selection.chosen.iter().map(|part| &part.label);
-        let mut known = known.any(|known| known == label);
+        let is_same = |part: &ChosenFactor| {
+            part.label == *label || kind_of(&part.label) == kind_of(label) && part.value == *value
+        };
+        let mut known = selection.chosen.iter().any(is_same);
         known |= selection.left_out.iter().any(|(known, _)| known == label);
         if known {
             continue;
@@ -135,12 +138,13 @@ pub fn usual_thresholds(chosen: &[ChosenFactor]) -> Thresholds {
 }
 
 /// Whether a slot opens with what is observed here and now; asked before it
-/// replaces another. Each combination without a key server costs one scrypt.
+/// replaces another. A boot finds it in the same way. Each try without a key server
+/// costs one scrypt.
 pub fn opens_again(header: &Header, slot: &EnvironmentSlot, observed: &Observed) -> bool {
     let mut matcher = Matcher::new(slot);
-    let enrolled = Arrangements::Enrolled;
-    while matcher.has_next(slot, observed, enrolled) {
-        if matcher.try_next(header, slot, observed, enrolled).is_some() {
+    let all = Arrangements::All;
+    while matcher.has_next(slot, observed, all) {
+        if matcher.try_next(header, slot, observed, all).is_some() {
             return true;
         }
     }
@@ -167,8 +171,10 @@ pub fn neighbour_addresses(chosen: &[ChosenFactor]) -> heapless::Vec<IpAddr, MAX
 
 #[cfg(test)]
 mod tests {
+    use super::super::enrol;
     use super::*;
     use crate::environment::factors::neighbour_label;
+    use crate::keys::{CheapFactors, MasterKey};
 
     fn observed(stations: &[(Label, &[u8])]) -> Observed {
         let mut observed = Observed::default();
@@ -240,6 +246,51 @@ mod tests {
         assert_eq!(choice.left_out, left_out);
         let taken: Vec<&str> = choice.chosen.iter().map(|part| &*part.label).collect();
         assert_eq!(taken, ["board", &built_in]);
+    }
+
+    #[test]
+    fn a_disk_on_two_paths_is_one_disk_and_opens_again() {
+        let _cheap = CheapFactors::begin();
+        let mut seen = observed(&[]);
+        for (label, serial) in [("disk 0:0", b"X"), ("disk 1:0", b"X"), ("disk 2:0", b"Y")] {
+            seen.note(
+                &label.try_into().unwrap(),
+                &Value::from_slice(serial).unwrap(),
+            );
+        }
+        let chosen = select_factors(&seen, &[]).chosen;
+        assert_eq!(chosen.len(), 3, "the board and two disks");
+        let (key, name) = (MasterKey::generate(), "home".try_into().unwrap());
+        let header = Header::of_a_new_server(&key);
+        let need = Thresholds {
+            machine: 2,
+            ..Thresholds::default()
+        };
+        let slot = enrol(&header, &key, 1, name, &chosen, need, |_, _| ()).unwrap();
+        assert!(opens_again(&header, &slot, &seen));
+    }
+
+    #[test]
+    fn a_place_opens_again_while_its_first_disk_is_gone() {
+        let _cheap = CheapFactors::begin();
+        let with_disks = |serials: &[u8]| {
+            let mut seen = observed(&[]);
+            for serial in serials {
+                let label = format!("disk {serial}").as_str().try_into().unwrap();
+                seen.note(&label, &Value::from_slice(&[*serial]).unwrap());
+            }
+            seen
+        };
+        let chosen = select_factors(&with_disks(b"ABC"), &[]).chosen;
+        let (key, name) = (MasterKey::generate(), "home".try_into().unwrap());
+        let header = Header::of_a_new_server(&key);
+        let need = Thresholds {
+            machine: 3,
+            ..Thresholds::default()
+        };
+        let slot = enrol(&header, &key, 1, name, &chosen, need, |_, _| ()).unwrap();
+        assert!(opens_again(&header, &slot, &with_disks(b"BC")));
+        assert!(!opens_again(&header, &slot, &with_disks(b"C")));
     }
 
     #[test]

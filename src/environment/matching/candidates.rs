@@ -122,6 +122,13 @@ impl<'a> Candidates<'a> {
         pool.map_or(&[], |pool| &pool.values)
     }
 
+    /// As [`Candidates::of_the_kind`], without what may be gone at the next boot.
+    pub fn lasting_of_the_kind(&self, at: usize) -> &[&'a Value] {
+        let kind = kind_of(&self.slot.factors[at].label);
+        let pool = self.pools.iter().find(|pool| pool.kind == kind);
+        pool.map_or(&[], |pool| &pool.values[..pool.lasting])
+    }
+
     /// Factor `at` with this value; `None` where it was not observed.
     pub fn member_with(&self, at: usize, value: &Value) -> Option<Member<'a>> {
         let mut values = self.of_the_kind(at).iter();
@@ -250,8 +257,11 @@ fn nth_of_sum(ways: &[u64], sum: u64, number: &mut u64) -> Option<Vec<u64>> {
         return found;
     };
     let most = (first - 1).min(sum);
-    let from = if rest.is_empty() { most } else { 0 };
-    (from..=most).find_map(|own| {
+    // What the others cannot make up is this one's: no choice leads nowhere.
+    let of_others = rest
+        .iter()
+        .fold(0, |sum: u64, ways| sum.saturating_add(ways - 1));
+    (sum.saturating_sub(of_others)..=most).find_map(|own| {
         let mut others = nth_of_sum(rest, sum - own, number)?;
         others.insert(0, own);
         Some(others)
@@ -295,6 +305,9 @@ mod tests {
             "nothing to choose from"
         );
         assert_eq!(nth_in_order_of_sum(&[], 0), Some(Vec::new()));
+        // Found without going through what leads nowhere, which would take days.
+        let far = nth_in_order_of_sum(&[1 << 40, 1, 1], 100_000);
+        assert_eq!(far, Some(vec![100_000, 0, 0]));
         assert_eq!(nth_in_order_of_sum(&[u64::MAX, 2], 3), Some(vec![1, 1]));
     }
 }

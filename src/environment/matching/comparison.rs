@@ -61,7 +61,7 @@ pub fn changes<'a>(
             // A part that is new stands for one that is gone.
             false => {
                 let gone = of_kind(at).filter(|other| *other < at && !is_same(*other));
-                let values = candidates.of_the_kind(at).iter();
+                let values = candidates.lasting_of_the_kind(at).iter();
                 let is_new = |value: &&&Value| of_kind(at).all(|other| enrolled[other] != ***value);
                 values.filter(is_new).nth(gone.count()).copied()
             }

@@ -12,19 +12,19 @@ use crate::environment::factors::Observed;
 use crate::keys::MasterKey;
 use crate::vault::{
     EnvironmentSlot, Group, Header, MAX_FACTORS, MAX_ROWS, MAX_WITNESSES, Value, has_member,
-    kind_of,
+    is_key_server, kind_of,
 };
 
 /// Ways to take one value of each member that are tried at a time, at most: where
 /// several stations answer at each of several addresses, there are more than a boot
 /// has time for.
 const MAX_WAYS: usize = 64;
-/// Other arrangements of the neighbours that are tried after each new answer, at most:
-/// four seconds where one takes 60 ms.
-const OTHER_NEIGHBOURS: u16 = 64;
-/// The same of the parts of the machine. Here the neighbours are known to be right, so
-/// that the server is most likely at home: 15 s are better than a walk for the stick.
-const OTHER_PARTS: u16 = 256;
+/// Other arrangements of the neighbours, and then of the parts of the machine, that are
+/// tried after each new answer, at most: 15 s where one takes 60 ms, which is better
+/// than a walk for the stick.
+const OTHER_ARRANGEMENTS: u16 = 256;
+/// The same however many answers there are: a hostile station may always have a new one.
+const MOST_ARRANGEMENTS: u16 = 1024;
 
 /// What is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +89,10 @@ struct Search {
     /// The row or witness, and the way to give it values.
     target: usize,
     way: u64,
-    /// How many have been tried.
+    /// How many have been tried since then.
     tried: u16,
+    /// How many have been tried in all.
+    in_all: u16,
 }
 
 /// A row or a witness, by its number in the slot.
@@ -160,7 +162,11 @@ impl Matcher {
             members,
             then,
         } = self.next(slot, &candidates, arrangements)?;
-        self.tried.note(target, &members);
+        let is_in_search = !matches!(then, Progress::Enrolled(_));
+        // A key server that lies has always a new value, and trying it costs nothing.
+        if is_in_search || !members.iter().any(|(label, _)| is_key_server(label)) {
+            self.tried.note(target, &members);
+        }
         match (then, target) {
             (Progress::Enrolled(tries), Target::Row(at)) => self.rows[at] = tries,
             (Progress::Enrolled(tries), Target::Witness(at)) => self.witnesses[at] = tries,
@@ -244,7 +250,7 @@ impl Matcher {
     ) -> Option<Try<'a>> {
         let mut search = self.other_neighbours.from(candidates.newest());
         while !self.proof.neighbours
-            && search.tried < OTHER_NEIGHBOURS
+            && search.goes_on()
             && let Some(witness) = slot.witnesses.get(search.target)
         {
             let target = Target::Witness(search.target);
@@ -277,7 +283,7 @@ impl Matcher {
             all_of(slot, Group::Servers),
         );
         let mut search = self.other_parts.from(candidates.newest());
-        while search.tried < OTHER_PARTS
+        while search.goes_on()
             && let Some(row) = slot.rows.get(search.target)
         {
             let target = Target::Row(search.target);
@@ -368,9 +374,14 @@ impl Search {
             true => self,
             false => Self {
                 heard: newest,
+                in_all: self.in_all,
                 ..Self::default()
             },
         }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.tried < OTHER_ARRANGEMENTS && self.in_all < MOST_ARRANGEMENTS
     }
 
     /// Goes on by one way, or to the next target where this one has no more; returns
@@ -390,6 +401,7 @@ impl Search {
             return None;
         }
         self.tried += 1;
+        self.in_all += 1;
         Some(members)
     }
 }
@@ -418,5 +430,30 @@ impl TriedSets {
 
     fn have(&self, target: Target, members: &[Member<'_>]) -> bool {
         self.hashes.contains(&self.hash(target, members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_station_that_always_has_a_new_answer_ends_the_search() {
+        let (mut search, tried) = (Search::default(), TriedSets::default());
+        let mut tries = 0;
+        for newest in 1..1000 {
+            search = search.from(newest);
+            let before = tries;
+            while search.goes_on() {
+                assert!(
+                    search
+                        .pass(Target::Row(0), Some(std::vec::Vec::new()), &tried)
+                        .is_some()
+                );
+                tries += 1;
+            }
+            assert!(tries - before <= OTHER_ARRANGEMENTS);
+        }
+        assert_eq!(tries, MOST_ARRANGEMENTS);
     }
 }
