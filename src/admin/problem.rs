@@ -74,9 +74,13 @@ impl From<LocateError> for Problem {
                 "Check the disk. Has it died for good? stayput init --from-stick DEVICE, or --from-code."
             }
             LocateError::OtherServer => "Put this server's own disk in.",
-            _ => {
+            LocateError::Open(libc::EBUSY) => {
+                "Something else uses its disk. Wait until that is done, then run the command again."
+            }
+            error if error.is_loss() => {
                 "A backup stick or the code makes it anew: stayput init --from-stick DEVICE, or --from-code."
             }
+            _ => "The vault may be whole. `dmesg` tells more; then run the command again.",
         };
         Self::failed(error.to_string(), next)
     }

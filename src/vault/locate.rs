@@ -86,6 +86,29 @@ impl LocateError {
     }
 }
 
+#[cfg(feature = "admin")]
+impl LocateError {
+    /// Whether the vault is lost, so that it may be made anew. All else may pass, or
+    /// hides a vault that is whole.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::NoPartition | Self::OtherServer => true,
+            Self::Vault(error) => matches!(
+                error,
+                VaultError::NotAVault
+                    | VaultError::Damaged
+                    | VaultError::Older
+                    | VaultError::Device(_)
+            ),
+            // The file is gone, or its filesystem is damaged: ext4 says EUCLEAN, and
+            // EBADMSG where a checksum is wrong.
+            Self::Open(libc::ENOENT | libc::EINVAL | libc::EUCLEAN | libc::EBADMSG) => true,
+            Self::Open(_) => self.is_of_the_disk(),
+            Self::NoDriver(_) => false,
+        }
+    }
+}
+
 impl From<VaultError> for LocateError {
     fn from(error: VaultError) -> Self {
         Self::Vault(error)

@@ -393,6 +393,17 @@ impl<D: BlockDevice> Vault<D> {
     }
 }
 
+/// Whether a copy of the header has its mark or cannot be read: something is there
+/// that was a vault, even if no copy is whole.
+#[cfg(feature = "admin")]
+pub fn has_header_mark(device: &dyn BlockDevice) -> bool {
+    [HEADER.start, HEADER.start + HALF].into_iter().any(|copy| {
+        let mut block = [0; BLOCK_SIZE];
+        let read = device.read_block(copy, &mut block);
+        read.is_err() || record::has_mark(HEADER, &block)
+    })
+}
+
 fn read_header(device: &dyn BlockDevice) -> Result<Header, VaultError> {
     let payload = store::read(device, HEADER)?.ok_or(VaultError::NotAVault)?;
     postcard::from_bytes(&payload).map_err(|_| VaultError::Damaged)

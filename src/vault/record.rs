@@ -86,6 +86,11 @@ pub fn encode(region: Region, sequence: u64, payload: &[u8], buffer: &mut [u8]) 
     head[32..].copy_from_slice(&digest);
 }
 
+/// Whether these bytes begin as a record of `region` does, whole or not.
+pub fn has_mark(region: Region, bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC) && bytes.get(4) == Some(&region.kind)
+}
+
 /// Decodes the record in `buffer`, which holds one copy of `region`.
 ///
 /// # Errors
@@ -93,7 +98,7 @@ pub fn encode(region: Region, sequence: u64, payload: &[u8], buffer: &mut [u8]) 
 pub fn decode(region: Region, buffer: &[u8]) -> Result<Record<'_>, Invalid> {
     let (head, rest) = buffer.split_at_checked(HEAD).ok_or(Invalid::Damaged)?;
     let field = |range: core::ops::Range<usize>| &head[range];
-    if field(0..4) != MAGIC || head[4] != region.kind {
+    if !has_mark(region, head) {
         return Err(Invalid::Damaged);
     }
     let length = length_of(head).ok_or(Invalid::Damaged)?;

@@ -10,7 +10,7 @@ use nix::sys::statfs::{EXT4_SUPER_MAGIC, FsType, MSDOS_SUPER_MAGIC, statfs};
 use crate::admin::problem::{Problem, Result};
 use crate::keys::random_bytes;
 use crate::vault::partitions::partitions;
-use crate::vault::{PartitionId, VAULT_BYTES, VaultConf};
+use crate::vault::{BLOCK_SIZE, PartitionId, VAULT_BYTES, VaultConf};
 
 /// A path at which the vault's file can be made.
 pub struct VaultFile {
@@ -20,6 +20,8 @@ pub struct VaultFile {
     pub name: heapless::String<64>,
     /// The partition with that filesystem.
     pub partition: PartitionId,
+    /// The power went while an earlier run made it.
+    unfinished: bool,
 }
 
 impl VaultFile {
@@ -35,7 +37,8 @@ impl VaultFile {
                  for example /boot/efi/stayput.vault",
             )
         };
-        if path.exists() {
+        let unfinished = is_unfinished_at(path);
+        if !unfinished && path.symlink_metadata().is_ok() {
             return Err(refuse("there is a file of this name"));
         }
         let folder = path.parent().filter(|folder| folder.is_dir());
@@ -67,6 +70,7 @@ impl VaultFile {
             path: path.to_owned(),
             name,
             partition: partition.id,
+            unfinished,
         })
     }
 
@@ -76,6 +80,9 @@ impl VaultFile {
     /// When it cannot be written; it does not exist then.
     pub fn fill(&self) -> Result<()> {
         let write = || {
+            if self.unfinished {
+                fs::remove_file(&self.path)?;
+            }
             let mut file = OpenOptions::new()
                 .write(true)
                 .create_new(true)
@@ -94,5 +101,58 @@ impl VaultFile {
                 "The file needs 960 KiB; make room, then run the command again.",
             )
         })
+    }
+}
+
+/// A symbolic link is followed nowhere.
+fn is_unfinished_at(path: &Path) -> bool {
+    let is_of_its_size =
+        |file: &fs::Metadata| file.file_type().is_file() && file.len() == VAULT_BYTES;
+    path.symlink_metadata()
+        .is_ok_and(|file| is_of_its_size(&file))
+        && fs::read(path).is_ok_and(|content| is_unfinished(&content))
+}
+
+/// Whether this is the file of a vault that was only begun: each block is still the
+/// one that [`VaultFile::fill`] repeats, or zeroes already. No record is in it.
+fn is_unfinished(content: &[u8]) -> bool {
+    let (blocks, rest) = content.as_chunks::<BLOCK_SIZE>();
+    let zeroes = [0; BLOCK_SIZE];
+    let noise = blocks.last().unwrap_or(&zeroes);
+    let is_blank = |block: &[u8; BLOCK_SIZE]| *block == zeroes || block == noise;
+    content.len() as u64 == VAULT_BYTES && rest.is_empty() && blocks.iter().all(is_blank)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::MasterKey;
+    use crate::vault::{MemoryDevice, ServerId, SlotTable, Vault};
+
+    #[test]
+    fn a_file_without_a_record_is_an_interrupted_init() {
+        let noise: [u8; BLOCK_SIZE] = random_bytes();
+        let blocks = VAULT_BYTES as usize / BLOCK_SIZE;
+        let mut file = noise.repeat(blocks);
+        assert!(is_unfinished(&file), "filled");
+        file[..5 * BLOCK_SIZE].fill(0);
+        assert!(is_unfinished(&file), "zeroed in part");
+        file.fill(0);
+        assert!(is_unfinished(&file), "zeroed");
+    }
+
+    #[test]
+    fn a_file_that_holds_anything_is_kept() {
+        let (id, name) = (ServerId([7; 16]), "clinic".try_into().unwrap());
+        let (disk, key) = (MemoryDevice::default(), MasterKey::generate());
+        let vault = Vault::create(disk, id, name, &key, &SlotTable::default()).unwrap();
+        assert!(!is_unfinished(&vault.into_device().bytes));
+        let mut file = vec![0; VAULT_BYTES as usize];
+        assert!(!is_unfinished(&file[1..]), "another size");
+        file.push(0);
+        assert!(!is_unfinished(&file), "another size");
+        file.pop();
+        file[7] = 1;
+        assert!(!is_unfinished(&file), "one byte");
     }
 }

@@ -10,6 +10,7 @@ use super::InitOptions;
 use crate::admin::ask;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Exit, Problem, Result};
+use crate::filesystem::Format;
 use crate::keys::{CodeError, MasterKey, RecoveryCode};
 use crate::opening::entries::WrongEntries;
 use crate::stick::{StickError, StickFile, StickInfo, read_all_servers};
@@ -89,7 +90,7 @@ impl LostVault {
         {
             match locate::open_read_only(&conf) {
                 Ok(_) => return Err(is_readable("in its place")),
-                Err(error) if !counts_as_lost(error) => return Err(error.into()),
+                Err(error) if !error.is_loss() => return Err(error.into()),
                 Err(_) => {}
             }
         }
@@ -100,8 +101,9 @@ impl LostVault {
                 partition: partition.id.clone(),
                 file: None,
             };
-            if locate::open_read_only(&conf).is_ok() {
-                return Err(is_elsewhere(&partition.device, &conf));
+            match locate::open_read_only(&conf) {
+                Ok(_) => return Err(is_elsewhere(&partition.device, &conf)),
+                Err(error) => may_be_elsewhere(&partition.device, error)?,
             }
         }
         Ok(())
@@ -149,13 +151,18 @@ fn is_elsewhere(device: &Path, conf: &VaultConf) -> Problem {
     )
 }
 
-/// Whether a vault that cannot be read so may be made anew. One of a newer version
-/// is whole, and one that may not be opened may be.
-fn counts_as_lost(error: LocateError) -> bool {
-    !matches!(
-        error,
-        LocateError::Vault(VaultError::Newer) | LocateError::Open(libc::EACCES | libc::EPERM)
-    )
+/// Refuses beside a vault that is whole, and whose server cannot be told.
+fn may_be_elsewhere(device: &Path, error: LocateError) -> Result<()> {
+    match error {
+        LocateError::Vault(VaultError::Newer) => Err(Problem::refused(
+            format!(
+                "On {} is a vault that a newer version of stayput has written. Nothing was changed.",
+                device.display()
+            ),
+            "Install that version of stayput. If the vault is of another server, take its disk out.",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The file of this server on the stick, or of the only one that has one there.
@@ -183,9 +190,19 @@ fn choose(
 }
 
 fn no_key(device: &Path, error: StickError) -> Problem {
+    let device = device.display();
+    if error == StickError::Format(Format::Partitions) {
+        return Problem::new(
+            Exit::Usage,
+            format!("{device} is a whole disk with partitions."),
+            format!(
+                "Nothing was changed. Name one of its partitions; `lsblk {device}` shows them."
+            ),
+        );
+    }
     Problem::new(
         Exit::Locked,
-        format!("{}: {error}", device.display()),
+        format!("{device}: {error}"),
         "Nothing was changed. Name a backup stick of the server whose vault is lost; `lsblk` shows \
          the names of what is plugged in.",
     )

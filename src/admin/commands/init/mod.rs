@@ -3,6 +3,7 @@
 
 mod file;
 mod lost_vault;
+mod overwrite;
 mod partition;
 mod target;
 
@@ -21,10 +22,11 @@ use crate::keys::MasterKey;
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
-    EventKind, Header, Identity, MAX_FACTORS, Policy, ServerId, ServerName, SlotTable, Thresholds,
+    EventKind, Identity, MAX_FACTORS, Policy, ServerId, ServerName, SlotTable, Thresholds,
     VAULT_CONF, Vault, VaultConf,
 };
 use lost_vault::{LostVault, Recovered};
+use overwrite::{refuse_second_vault, refuse_vault_there};
 use target::Target;
 
 #[derive(clap::Args, Debug)]
@@ -101,7 +103,7 @@ fn make_new(options: &InitOptions) -> Result<()> {
         generation: 1,
     };
     let place = target.prepare(identity.server_id)?;
-    refuse_vault_there(&place, None, options)?;
+    refuse_vault_there(&place, open_disk(&place)?, None, options)?;
     let mut unlocked = make_vault(&place, identity, MasterKey::generate())?;
     if wants_reset {
         unlocked.set_policy(Policy {
@@ -140,7 +142,7 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
     ask::confirm("Make it now?", options.yes)?;
 
     let place = target.prepare(lost_id)?;
-    refuse_vault_there(&place, Some(lost_id), options)?;
+    refuse_vault_there(&place, open_disk(&place)?, Some(lost_id), options)?;
     let Recovered {
         identity,
         key,
@@ -222,71 +224,6 @@ fn checked_name(name: &str) -> Result<ServerName> {
         let next = format!("Give it {next}: stayput init --name SERVER");
         Problem::new(Exit::Usage, what, next)
     })
-}
-
-/// One server has one vault.
-fn refuse_second_vault(options: &InitOptions) -> Result<()> {
-    if !Path::new(VAULT_CONF).exists() {
-        return Ok(());
-    }
-    // A place file that makes no sense needs --force as well.
-    let vault = vault_conf()
-        .ok()
-        .and_then(|conf| locate::open_read_only(&conf).ok());
-    may_overwrite(
-        vault.as_ref().map(|vault| &vault.header().server_name),
-        options,
-    )
-}
-
-/// A partition that was found may hold a vault that no file here names. One of the
-/// server whose vault is said to be `lost` is never overwritten.
-fn refuse_vault_there(
-    place: &VaultConf,
-    lost: Option<ServerId>,
-    options: &InitOptions,
-) -> Result<()> {
-    let Ok(vault) = Vault::open_unrepaired(open_disk(place)?) else {
-        return Ok(());
-    };
-    let Header {
-        server_id,
-        server_name,
-        ..
-    } = vault.header();
-    if lost == Some(*server_id) {
-        return Err(lost_vault::is_readable("in this place"));
-    }
-    // The owner has agreed already.
-    if lost.is_none() && vault_conf().is_ok_and(|known| known.server_id == *server_id) {
-        return Ok(());
-    }
-    may_overwrite(Some(server_name), options)
-}
-
-fn may_overwrite(name: Option<&ServerName>, options: &InitOptions) -> Result<()> {
-    let name = name.map_or("unknown", |name| name.as_str());
-    if !options.force {
-        return Err(Problem::refused(
-            format!("There is a vault already: of the server \"{name}\"."),
-            "Nothing was changed. To replace it, and lose what only its key opens: --force",
-        ));
-    }
-    // Scripts confirm it with --name.
-    if options.yes && options.name.as_deref() == Some(name) {
-        return Ok(());
-    }
-    println!("What is encrypted with the old key is lost, unless a stick still has it.");
-    if ask::line(&format!(
-        "Type the server's name ({name}) to replace its vault: "
-    ))? == name
-    {
-        return Ok(());
-    }
-    Err(Problem::refused(
-        "That is not the server's name.",
-        "Nothing was changed.",
-    ))
 }
 
 fn open_disk(place: &VaultConf) -> Result<locate::VaultDisk> {

@@ -1,9 +1,11 @@
 //! Where a new vault goes.
 
 use core::fmt;
-use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
 
 use super::file::VaultFile;
 use super::partition::Gap;
@@ -71,24 +73,62 @@ fn named_partition(path: &Path) -> Result<Target> {
 
 /// Refuses a partition that is in use or holds something.
 fn usable(found: FoundPartition) -> Result<Target> {
-    let in_use = |what: &str| {
-        Problem::refused(
-            format!("{} is in use: {what}.", found.device.display()),
-            "Nothing was changed. Name an empty partition.",
-        )
-    };
-    if let Some(title) = format_of(&found.device).ok().and_then(Format::title) {
-        return Err(in_use(&format!("it is formatted as {title}")));
-    }
-    let name = found.device.file_name().unwrap_or_default();
+    let device = found.device;
+    must_be_empty(&device, format_of(&device))?;
+    let name = device.file_name().unwrap_or_default();
     let holders = Path::new("/sys/class/block").join(name).join("holders");
     if !sysfs::list(&holders).is_empty() {
-        return Err(in_use("a RAID, LVM or crypt volume is built on it"));
+        return Err(in_use(
+            &device,
+            "a RAID, LVM or crypt volume is built on it",
+        ));
     }
+    must_be_unused(&device, open_alone(&device))?;
     Ok(Target::Partition {
-        device: found.device,
+        device,
         id: found.id,
     })
+}
+
+fn in_use(device: &Path, what: &str) -> Problem {
+    Problem::refused(
+        format!("{} is in use: {what}.", device.display()),
+        "Nothing was changed. Name an empty partition.",
+    )
+}
+
+fn unreadable(device: &Path, errno: Errno) -> Problem {
+    Problem::failed(
+        format!("{} cannot be read: {}.", device.display(), errno.desc()),
+        "Nothing was changed. Check the disk, or name another partition.",
+    )
+}
+
+fn must_be_empty(device: &Path, format: std::result::Result<Format, Errno>) -> Result<()> {
+    let format = format.map_err(|errno| unreadable(device, errno))?;
+    match format.title() {
+        Some(title) => Err(in_use(device, &format!("it is formatted as {title}"))),
+        // A virtual machine's disk, for example.
+        None if format == Format::Partitions => Err(in_use(device, "it holds a partition table")),
+        None => Ok(()),
+    }
+}
+
+fn must_be_unused(device: &Path, opened: std::result::Result<(), Errno>) -> Result<()> {
+    opened.map_err(|errno| match errno {
+        Errno::EBUSY => in_use(device, "it is mounted, or another program has it"),
+        errno => unreadable(device, errno),
+    })
+}
+
+/// Fails with EBUSY where it is mounted, whatever its filesystem is.
+fn open_alone(device: &Path) -> std::result::Result<(), Errno> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_EXCL | libc::O_CLOEXEC)
+        .open(device)
+        .map(drop)
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
 }
 
 /// The kernel's name of a device: `sda` for `/dev/sda`. Links are followed.
@@ -134,4 +174,30 @@ fn system_disk() -> Result<String> {
     }
     let name = path.file_name().and_then(|name| name.to_str());
     name.map(str::to_owned).ok_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filesystem::FORMATS;
+
+    #[test]
+    fn only_a_partition_that_holds_nothing_is_taken() {
+        let device = Path::new("/dev/sda4");
+        for format in FORMATS {
+            let is_free = matches!(format, Format::Empty | Format::Unknown);
+            let said = must_be_empty(device, Ok(format));
+            assert_eq!(said.is_ok(), is_free, "{format:?}");
+        }
+        let broken = must_be_empty(device, Err(Errno::EIO)).unwrap_err();
+        assert_eq!(broken.exit, Exit::Failed);
+    }
+
+    #[test]
+    fn a_mounted_partition_is_refused_whatever_it_holds() {
+        let unused = |opened| must_be_unused(Path::new("/dev/sda4"), opened);
+        assert_eq!(unused(Err(Errno::EBUSY)).unwrap_err().exit, Exit::Refused);
+        assert_eq!(unused(Err(Errno::EIO)).unwrap_err().exit, Exit::Failed);
+        assert!(unused(Ok(())).is_ok());
+    }
 }

@@ -107,24 +107,81 @@ fn a_stick_of_several_servers_wants_one_of_them_named() {
 }
 
 #[test]
-fn a_vault_that_is_whole_is_not_lost() {
-    for whole in [
+fn only_what_is_known_to_be_lost_is_made_anew() {
+    use crate::filesystem::{Driver, Filesystem};
+    let driver = Driver {
+        filesystem: Filesystem::Vfat,
+        module: "vfat",
+    };
+    let errnos = [
+        libc::EACCES,
+        libc::EPERM,
+        libc::EBUSY,
+        libc::ENOMEM,
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::EROFS,
+        libc::EINTR,
+        0,
+    ];
+    let kept = errnos.map(LocateError::Open).into_iter().chain([
         LocateError::Vault(VaultError::Newer),
-        LocateError::Open(libc::EACCES),
-    ] {
-        assert!(!counts_as_lost(whole), "{whole}");
+        LocateError::Vault(VaultError::Busy(None)),
+        LocateError::NoDriver(driver),
+    ]);
+    for kept in kept {
+        assert!(!kept.is_loss(), "{kept}");
+        let said = Problem::from(kept).to_string();
+        assert!(!said.contains("--from-stick"), "{said}");
     }
-    for lost in [
+    let errnos = [
+        libc::ENOENT,
+        libc::EINVAL,
+        libc::EUCLEAN,
+        libc::EBADMSG,
+        libc::EIO,
+        libc::ENXIO,
+        libc::ENODEV,
+        libc::ENOMEDIUM,
+        libc::ETIMEDOUT,
+    ];
+    let lost = errnos.map(LocateError::Open).into_iter().chain([
         LocateError::NoPartition,
         LocateError::OtherServer,
-        LocateError::Open(libc::ENOENT),
         LocateError::Vault(VaultError::NotAVault),
         LocateError::Vault(VaultError::Damaged),
         LocateError::Vault(VaultError::Older),
         LocateError::Vault(VaultError::Device(libc::EIO)),
-    ] {
-        assert!(counts_as_lost(lost), "{lost}");
+    ]);
+    for lost in lost {
+        assert!(lost.is_loss(), "{lost}");
     }
+}
+
+#[test]
+fn beside_a_newer_vault_none_is_made_anew() {
+    let beside = |error| may_be_elsewhere(Path::new("/dev/sdb3"), LocateError::Vault(error));
+    let refused = beside(VaultError::Newer).unwrap_err();
+    assert_eq!(refused.exit, Exit::Refused);
+    assert!(refused.what.contains("/dev/sdb3"), "{refused}");
+    for other in [
+        VaultError::NotAVault,
+        VaultError::Older,
+        VaultError::Damaged,
+    ] {
+        assert!(beside(other).is_ok(), "{other}");
+    }
+}
+
+#[test]
+fn a_whole_disk_with_partitions_is_no_stick_without_filesystem() {
+    let said = no_key(
+        Path::new("/dev/sdb"),
+        StickError::Format(Format::Partitions),
+    );
+    assert!(said.next.contains("one of its partitions"), "{said}");
+    let empty = no_key(Path::new("/dev/sdb"), StickError::Format(Format::Empty));
+    assert_eq!(empty.exit, Exit::Locked);
 }
 
 #[test]

@@ -1,0 +1,228 @@
+//! What a new vault would overwrite, and who must agree to that.
+
+use std::path::Path;
+
+use super::{InitOptions, lost_vault};
+use crate::admin::ask;
+use crate::admin::open_vault::vault_conf;
+use crate::admin::problem::{Problem, Result};
+use crate::vault::locate::{self, VaultDisk};
+use crate::vault::{
+    BlockDevice, Header, ServerId, ServerName, VAULT_CONF, Vault, VaultConf, VaultError,
+    has_header_mark,
+};
+
+/// One server has one vault.
+pub fn refuse_second_vault(options: &InitOptions) -> Result<()> {
+    if !Path::new(VAULT_CONF).exists() {
+        return Ok(());
+    }
+    // A place file that makes no sense needs --force as well.
+    let vault = vault_conf()
+        .ok()
+        .and_then(|conf| locate::open_read_only(&conf).ok());
+    may_overwrite(
+        vault.as_ref().map(|vault| &vault.header().server_name),
+        options,
+    )
+}
+
+/// A partition that was found may hold a vault that no file here names. One of the
+/// server whose vault is said to be `lost` is never overwritten.
+pub fn refuse_vault_there(
+    place: &VaultConf,
+    disk: VaultDisk,
+    lost: Option<ServerId>,
+    options: &InitOptions,
+) -> Result<()> {
+    let known = vault_conf().ok();
+    let agreed = Agreed {
+        here: known.as_ref().is_some_and(|known| is_same(known, place)),
+        server: known.map(|known| known.server_id),
+    };
+    let content = content_of(disk);
+    match who_must_agree(&content, lost, &agreed) {
+        Overwrite::Freely => Ok(()),
+        Overwrite::WithForce => may_overwrite(
+            content.ok().as_ref().map(|header| &header.server_name),
+            options,
+        ),
+        Overwrite::Never => Err(lost_vault::is_readable("in this place")),
+        Overwrite::NotOf(error) => Err(error.into()),
+    }
+}
+
+fn is_same(known: &VaultConf, place: &VaultConf) -> bool {
+    known.partition == place.partition && known.file == place.file
+}
+
+/// The header of the vault on a disk. Where both copies of it are damaged there
+/// was a vault all the same.
+fn content_of(disk: impl BlockDevice) -> std::result::Result<Header, VaultError> {
+    let has_mark = has_header_mark(&disk);
+    match Vault::open_unrepaired(disk) {
+        Ok(vault) => Ok(vault.header().clone()),
+        Err(VaultError::NotAVault) if has_mark => Err(VaultError::Damaged),
+        Err(error) => Err(error),
+    }
+}
+
+/// What was settled before the place was looked at, by vault.conf: either its
+/// vault is lost, or the owner has agreed to replace it.
+#[derive(Default)]
+struct Agreed {
+    /// It names this place.
+    here: bool,
+    /// The server that it names.
+    server: Option<ServerId>,
+}
+
+/// Whether what is in a place may be overwritten.
+#[derive(Debug, PartialEq, Eq)]
+enum Overwrite {
+    Freely,
+    /// When the owner agrees.
+    WithForce,
+    /// It is the vault that is said to be lost.
+    Never,
+    /// Not while it cannot be read for this reason.
+    NotOf(VaultError),
+}
+
+fn who_must_agree(
+    content: &std::result::Result<Header, VaultError>,
+    lost: Option<ServerId>,
+    agreed: &Agreed,
+) -> Overwrite {
+    match content {
+        Ok(header) if lost == Some(header.server_id) => Overwrite::Never,
+        Ok(header) if lost.is_none() && agreed.server == Some(header.server_id) => {
+            Overwrite::Freely
+        }
+        Ok(_) => Overwrite::WithForce,
+        Err(VaultError::NotAVault) => Overwrite::Freely,
+        // It is whole, and may be of the server whose vault is said to be lost.
+        Err(VaultError::Newer) if lost.is_some() => Overwrite::NotOf(VaultError::Newer),
+        Err(_) if agreed.here => Overwrite::Freely,
+        // What a stick or the code is for.
+        Err(VaultError::Damaged) if lost.is_some() => Overwrite::Freely,
+        // It may be mended, or read by another version.
+        Err(VaultError::Damaged | VaultError::Newer | VaultError::Older) => Overwrite::WithForce,
+        Err(error) => Overwrite::NotOf(*error),
+    }
+}
+
+fn may_overwrite(name: Option<&ServerName>, options: &InitOptions) -> Result<()> {
+    let of = name.map_or("whose header cannot be read here".into(), |name| {
+        format!("of the server \"{name}\"")
+    });
+    let name = name.map_or("unknown", |name| name.as_str());
+    if !options.force {
+        return Err(Problem::refused(
+            format!("There is a vault already, {of}."),
+            "Nothing was changed. To replace it, and lose what only its key opens: --force",
+        ));
+    }
+    // Scripts confirm it with --name.
+    if options.yes && options.name.as_deref() == Some(name) {
+        return Ok(());
+    }
+    println!("What is encrypted with the old key is lost, unless a stick still has it.");
+    if ask::line(&format!(
+        "Type the server's name ({name}) to replace its vault: "
+    ))? == name
+    {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        "That is not the server's name.",
+        "Nothing was changed.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::MasterKey;
+    use crate::vault::{BLOCK_SIZE, MemoryDevice, SlotTable, VAULT_BLOCKS};
+
+    fn vault() -> Vault<MemoryDevice> {
+        let (id, name) = (ServerId([7; 16]), "clinic".try_into().unwrap());
+        let slots = SlotTable::default();
+        Vault::create(
+            MemoryDevice::default(),
+            id,
+            name,
+            &MasterKey::generate(),
+            &slots,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_vault_of_another_format_needs_force() {
+        let here = Agreed {
+            here: true,
+            server: Some(ServerId([7; 16])),
+        };
+        let nowhere = Agreed::default();
+        let lost = Some(ServerId([7; 16]));
+        let eio = VaultError::Device(libc::EIO);
+        use Overwrite::{Freely, NotOf, WithForce};
+        use VaultError::{Damaged, Newer, NotAVault, Older};
+        for (content, lost, agreed, expected) in [
+            (NotAVault, None, &nowhere, Freely),
+            (NotAVault, lost, &nowhere, Freely),
+            (Damaged, None, &nowhere, WithForce),
+            (Damaged, None, &here, Freely),
+            (Damaged, lost, &nowhere, Freely),
+            (Older, None, &nowhere, WithForce),
+            (Older, None, &here, Freely),
+            (Older, lost, &nowhere, WithForce),
+            (Older, lost, &here, Freely),
+            (Newer, None, &nowhere, WithForce),
+            (Newer, None, &here, Freely),
+            (Newer, lost, &nowhere, NotOf(Newer)),
+            (Newer, lost, &here, NotOf(Newer)),
+            (eio, None, &nowhere, NotOf(eio)),
+            (eio, lost, &nowhere, NotOf(eio)),
+            (eio, lost, &here, Freely),
+        ] {
+            let case = format!("{content:?}, {lost:?}, here: {}", agreed.here);
+            assert_eq!(
+                who_must_agree(&Err(content), lost, agreed),
+                expected,
+                "{case}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_whole_vault_is_overwritten_by_its_owner_alone() {
+        let header = Ok(vault().header().clone());
+        let own = Agreed {
+            here: true,
+            server: Some(ServerId([7; 16])),
+        };
+        let other = Some(ServerId([8; 16]));
+        let nothing = Agreed::default();
+        let must_agree = |lost, agreed| who_must_agree(&header, lost, agreed);
+        assert_eq!(must_agree(None, &nothing), Overwrite::WithForce);
+        assert_eq!(must_agree(None, &own), Overwrite::Freely);
+        assert_eq!(must_agree(other, &own), Overwrite::WithForce);
+        assert_eq!(must_agree(Some(ServerId([7; 16])), &own), Overwrite::Never);
+    }
+
+    #[test]
+    fn a_vault_with_both_headers_damaged_is_not_nothing() {
+        let mut disk = vault().into_device();
+        disk.damage(0);
+        disk.damage(VAULT_BLOCKS / 2);
+        assert_eq!(content_of(disk.clone()).err(), Some(VaultError::Damaged));
+        // As `init` leaves it where the power went before the header.
+        for copy in [0, VAULT_BLOCKS as usize / 2] {
+            disk.bytes[copy * BLOCK_SIZE..][..BLOCK_SIZE].fill(0);
+        }
+        assert_eq!(content_of(disk).err(), Some(VaultError::NotAVault));
+    }
+}
