@@ -1,5 +1,7 @@
 //! What a volume is formatted as, by its first bytes. Pure.
 
+use crate::sys::mount::Access;
+
 /// Bytes from the start of a volume that tell it: the mark of btrfs stands
 /// farthest.
 pub const START: usize = 17 * 4096;
@@ -32,12 +34,14 @@ impl Filesystem {
         }
     }
 
-    /// For reading only: ext4 does not replay its journal, and a superblock
-    /// that asks for a panic at the first error does not get one.
-    pub const fn read_only_options(self) -> &'static str {
-        match self {
-            Self::Vfat | Self::Exfat => "",
-            Self::Ext4 => "noload,errors=continue",
+    /// What it is mounted with. An ext4 superblock that asks for a panic at the
+    /// first error does not get one, and for reading only its journal is not
+    /// replayed. FAT and exFAT have no such wish on the disk.
+    pub const fn mount_options(self, access: Access) -> &'static str {
+        match (self, access) {
+            (Self::Vfat | Self::Exfat, _) => "",
+            (Self::Ext4, Access::ReadOnly) => "noload,errors=continue",
+            (Self::Ext4, Access::ReadWrite) => "errors=remount-ro",
         }
     }
 }

@@ -39,7 +39,8 @@ impl Mounted {
     pub fn begin(device: &Path, access: Access) -> Result<Self, MountError> {
         let format = format_of(device).map_err(MountError::Failed)?;
         let filesystem = format.filesystem().ok_or(MountError::Format(format))?;
-        let mount = |access, options| {
+        let mount = |access| {
+            let options = filesystem.mount_options(access);
             DetachedMount::new(device, filesystem.name(), access, options).map_err(|errno| {
                 let missing = driver::missing(filesystem, errno, driver::is_there);
                 // ENOENT, too, where it has been pulled out.
@@ -52,14 +53,14 @@ impl Mounted {
         let (mount, protected) = match access {
             Access::ReadOnly => {
                 let protected = WriteProtection::begin(device).map_err(MountError::Failed)?;
-                let mount = match mount(access, filesystem.read_only_options()) {
+                let mount = match mount(access) {
                     // Mounted elsewhere for writing: the kernel wants the same here.
-                    Err(MountError::Failed(Errno::EBUSY)) => mount(Access::ReadWrite, ""),
+                    Err(MountError::Failed(Errno::EBUSY)) => mount(Access::ReadWrite),
                     result => result,
                 };
                 (mount?, protected)
             }
-            Access::ReadWrite => (mount(access, "")?, None),
+            Access::ReadWrite => (mount(access)?, None),
         };
         Ok(Self {
             mount,

@@ -1,5 +1,5 @@
-//! The lock of an open file, which one process has at a time (flock(2)). It
-//! ends with the process, however that ends.
+//! The lock of an open file, which one process has at a time, or several who
+//! share it (flock(2)). It ends with the process, however that ends.
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
@@ -17,9 +17,22 @@ const POLL: Duration = Duration::from_millis(20);
 /// EWOULDBLOCK when another process still has it after `wait`; else what
 /// flock(2) says.
 pub fn lock(file: &File, wait: Duration) -> Result<(), Errno> {
+    take(|| file.try_lock(), wait)
+}
+
+/// Takes the lock beside others who take it so (LOCK_SH); waits for one who has
+/// it alone.
+///
+/// # Errors
+/// As [`lock`].
+pub fn lock_shared(file: &File, wait: Duration) -> Result<(), Errno> {
+    take(|| file.try_lock_shared(), wait)
+}
+
+fn take(attempt: impl Fn() -> Result<(), TryLockError>, wait: Duration) -> Result<(), Errno> {
     let until = Instant::now() + wait;
     loop {
-        match file.try_lock() {
+        match attempt() {
             Ok(()) => return Ok(()),
             Err(TryLockError::WouldBlock) if Instant::now() < until => sleep(POLL),
             Err(TryLockError::WouldBlock) => return Err(Errno::EWOULDBLOCK),

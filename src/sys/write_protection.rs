@@ -7,38 +7,54 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
+
+use super::file_lock;
 
 /// `BLKROSET`, linux/fs.h: _IO(0x12, 93).
 const BLKROSET: libc::c_ulong = 0x125d;
 /// `BLKROGET`, linux/fs.h: _IO(0x12, 94).
 const BLKROGET: libc::c_ulong = 0x125e;
 
+/// How long a look waits for whoever has the lock of the device alone.
+const LOCK_WAITS: Duration = Duration::from_millis(500);
+
 /// The kernel refuses writes to the device until this is dropped.
 pub struct WriteProtection {
+    /// Holds the lock that keeps [`end_left_behind`] away, before the mount has
+    /// claimed the device too.
     device: File,
+    /// It was not protected before.
+    is_ended: bool,
 }
 
 impl WriteProtection {
-    /// `None` where nothing is to be put back afterwards: the device was
-    /// protected before, or somebody has it mounted and may be writing.
+    /// A device that was protected before stays so afterwards. `None` where
+    /// somebody has it mounted and may be writing: it is not protected.
     ///
     /// # Errors
     /// What open(2) or ioctl(2) says; then it is not protected.
     pub fn begin(device: &Path) -> Result<Option<Self>, Errno> {
         let kept = open(device, 0)?;
+        // Shared, as udev has it while it looks. A look goes on without: who has
+        // it alone for long is not one who ends a protection.
+        let _ = file_lock::lock_shared(&kept, LOCK_WAITS);
         // A device that is mounted cannot be opened for oneself alone.
         let alone = match open(device, libc::O_EXCL) {
             Err(Errno::EBUSY) => return Ok(None),
             opened => opened?,
         };
-        if is_read_only(&kept)? {
-            return Ok(None);
+        let was_protected = is_read_only(&kept)?;
+        if !was_protected {
+            set_read_only(&kept, true)?;
         }
-        set_read_only(&kept, true)?;
         drop(alone);
-        Ok(Some(Self { device: kept }))
+        Ok(Some(Self {
+            device: kept,
+            is_ended: !was_protected,
+        }))
     }
 }
 
@@ -46,15 +62,20 @@ impl WriteProtection {
 /// looks at it now, or has it mounted, it stays as it is.
 ///
 /// # Errors
-/// What open(2) or ioctl(2) says; EBUSY where somebody has it mounted.
+/// EWOULDBLOCK where somebody looks at it, EBUSY where somebody has it mounted;
+/// else what open(2), flock(2) or ioctl(2) says.
 pub fn end_left_behind(device: &Path) -> Result<(), Errno> {
+    let locked = open(device, 0)?;
+    file_lock::lock(&locked, Duration::ZERO)?;
     set_read_only(&open(device, libc::O_EXCL)?, false)
 }
 
 impl Drop for WriteProtection {
     fn drop(&mut self) {
-        // A device that has gone needs nothing.
-        let _ = set_read_only(&self.device, false);
+        if self.is_ended {
+            // A device that has gone needs nothing.
+            let _ = set_read_only(&self.device, false);
+        }
     }
 }
 
@@ -81,4 +102,60 @@ fn set_read_only(device: &File, read_only: bool) -> Result<(), Errno> {
     // returns.
     let result = unsafe { libc::ioctl(device.as_raw_fd(), BLKROSET as _, &raw const flag) };
     Errno::result(result).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use super::*;
+
+    /// A loop device.
+    struct Loop(PathBuf);
+
+    impl Loop {
+        /// `None` where there are none to be had, as for who is not root.
+        fn of(file: &Path) -> Option<Self> {
+            let mut losetup = Command::new("losetup");
+            let output = losetup.args(["--find", "--show"]).arg(file).output().ok()?;
+            let name = String::from_utf8(output.stdout).ok()?;
+            output.status.success().then(|| Self(name.trim().into()))
+        }
+
+        fn is_protected(&self) -> bool {
+            is_read_only(&open(&self.0, 0).unwrap()).unwrap()
+        }
+    }
+
+    impl Drop for Loop {
+        fn drop(&mut self) {
+            let _ = Command::new("losetup").arg("-d").arg(&self.0).status();
+        }
+    }
+
+    #[test]
+    fn a_protection_in_use_is_not_ended() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 20).unwrap();
+        let Some(device) = Loop::of(file.path()) else {
+            return;
+        };
+        // A look that has not mounted it yet.
+        let look = WriteProtection::begin(&device.0).unwrap();
+        assert!(look.is_some() && device.is_protected());
+        assert_eq!(end_left_behind(&device.0), Err(Errno::EWOULDBLOCK));
+        assert!(device.is_protected());
+        drop(look);
+        assert!(!device.is_protected(), "it is put back");
+
+        // One that was killed, and another look that finds it so.
+        set_read_only(&open(&device.0, 0).unwrap(), true).unwrap();
+        let look = WriteProtection::begin(&device.0).unwrap();
+        assert_eq!(end_left_behind(&device.0), Err(Errno::EWOULDBLOCK));
+        drop(look);
+        assert!(device.is_protected(), "it was so before");
+        assert_eq!(end_left_behind(&device.0), Ok(()));
+        assert!(!device.is_protected());
+    }
 }

@@ -113,3 +113,15 @@ proptest! {
         prop_assert!(seen == format || (is_nothing && length < mark_at + mark.len()));
     }
 }
+
+#[test]
+fn no_superblock_has_the_kernel_panic() {
+    let options = |access| Filesystem::Ext4.mount_options(access);
+    assert_eq!(options(Access::ReadOnly), "noload,errors=continue");
+    assert_eq!(options(Access::ReadWrite), "errors=remount-ro");
+    for filesystem in [Filesystem::Vfat, Filesystem::Exfat] {
+        for access in [Access::ReadOnly, Access::ReadWrite] {
+            assert_eq!(filesystem.mount_options(access), "");
+        }
+    }
+}

@@ -1,12 +1,14 @@
 //! `stayput stick make --format`: a fresh filesystem on the whole stick.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
+
+use nix::errno::Errno;
 
 use super::not_read;
 use super::partition_table::{FIRST_BYTE, partition_table};
@@ -17,7 +19,7 @@ use crate::filesystem::{Filesystem, Format, format_of};
 use crate::keys::random_bytes;
 use crate::printable::Printable;
 use crate::stick::{Stick, StickError, plugged_in};
-use crate::sys::{partition, sysfs};
+use crate::sys::{file_lock, partition, sysfs};
 use crate::vault::partitions::{FoundPartition, partitions_of, sector_size};
 
 /// What a fresh stick gets.
@@ -31,6 +33,9 @@ pub enum FreshFilesystem {
 
 /// Windows makes no larger FAT32.
 const LARGEST_VFAT: u64 = 32 << 30;
+
+/// How long whoever has locked the disk is waited for; udev does so for a moment.
+const LOCK_WAITS: Duration = Duration::from_secs(10);
 
 impl FreshFilesystem {
     fn usual(bytes: u64) -> Self {
@@ -118,8 +123,10 @@ impl Fresh {
     /// Asks for the stick's name and size.
     ///
     /// # Errors
-    /// When something else is typed.
+    /// When something else is typed, or another stick has its name by now.
     pub fn confirm(&self) -> Result<()> {
+        // The questions before this one have taken minutes.
+        self.must_be_unused()?;
         let (disk, size) = (self.disk.display(), size_in_words(self.bytes));
         let title = self.filesystem.filesystem().title();
         println!(
@@ -178,47 +185,79 @@ impl Fresh {
     /// Writes the partition table and makes the filesystem. Returns the volume.
     ///
     /// # Errors
-    /// When the stick is in use or takes no writes, or the filesystem cannot be
-    /// made.
+    /// When the stick is in use or takes no writes, another one has its name by
+    /// now, or the filesystem cannot be made.
     pub fn format(&self) -> Result<PathBuf> {
-        let disk = self.disk.display();
         let table = self.table()?;
-        self.write_table(&table)
-            .map_err(|error| self.not_opened(&error))?;
-        let volume = self.wait_for_volume().ok_or_else(|| {
+        let lock = self.lock()?;
+        self.write_table(&table)?;
+        let volume = self.wait_for_volume(&lock).ok_or_else(|| {
+            let disk = self.disk.display();
             Problem::failed(
                 format!("{disk} has a new partition, and the kernel does not show it."),
                 "Take the stick out, plug it in again, and run the command again.",
             )
         })?;
+        self.make_filesystem(&volume, lock)?;
+        Ok(volume)
+    }
+
+    /// Keeps udev from reading the partition table again, which it does when a
+    /// disk was written and which takes the partition away for a moment
+    /// (<https://systemd.io/BLOCK_DEVICE_LOCKING>). With O_EXCL nobody could open
+    /// the partition.
+    fn lock(&self) -> Result<File> {
+        let disk = File::open(&self.disk).map_err(|error| self.not_opened(&error))?;
+        match file_lock::lock(&disk, LOCK_WAITS) {
+            Ok(()) => Ok(disk),
+            Err(Errno::EWOULDBLOCK) => Err(Problem::refused(
+                format!("{} is in use by another program.", self.disk.display()),
+                "Nothing was changed. Run the command again when that one has ended.",
+            )),
+            Err(errno) => Err(self.not_opened(&errno.into())),
+        }
+    }
+
+    /// The lock ends when the program has.
+    fn make_filesystem(&self, volume: &Path, lock: File) -> Result<()> {
         let (_, label, _) = self.filesystem.tool();
         let mut made = Command::new(&self.program);
-        made.args([label, "STAYPUT"]).arg(&volume);
-        program::run(
-            &mut made,
-            "The stick is broken, or too small: use another one.",
-        )?;
-        Ok(volume)
+        made.args([label, "STAYPUT"]).arg(volume);
+        let next = "The stick is broken, or too small: use another one.";
+        let made = program::run(&mut made, next);
+        drop(lock);
+        made.map(drop)
     }
 
     fn must_be_unused(&self) -> Result<()> {
         let read_only = Path::new("/sys/block").join(&*self.stick.disk).join("ro");
         let is_protected = sysfs::read_text::<4>(&read_only).as_deref() == Some("1");
-        let protected = || io::Error::from_raw_os_error(libc::EROFS);
-        let unused = match is_protected {
-            true => Err(protected()),
+        match is_protected {
+            true => Err(self.not_opened(&io::Error::from_raw_os_error(libc::EROFS))),
             false => self.open_alone(false).map(drop),
-        };
-        unused.map_err(|error| self.not_opened(&error))
+        }
     }
 
-    /// Fails with EBUSY where something on it is mounted.
-    fn open_alone(&self, writable: bool) -> io::Result<File> {
-        OpenOptions::new()
+    /// Refuses one that something is mounted of, and another stick than the one
+    /// that was looked at, which has the same name once that one is out.
+    fn open_alone(&self, writable: bool) -> Result<File> {
+        let opened = OpenOptions::new()
             .read(true)
             .write(writable)
             .custom_flags(libc::O_EXCL | libc::O_CLOEXEC)
-            .open(&self.disk)
+            .open(&self.disk);
+        let length = |mut disk: File| disk.seek(SeekFrom::End(0)).map(|bytes| (disk, bytes));
+        let (disk, bytes) = opened
+            .and_then(length)
+            .map_err(|error| self.not_opened(&error))?;
+        // Listed after the opening: a number that is still there was there then.
+        if bytes == self.bytes && is_plugged_in(&self.stick, &plugged_in()) {
+            return Ok(disk);
+        }
+        Err(Problem::refused(
+            format!("{} is another stick by now.", self.disk.display()),
+            "Nothing was changed. Plug in the right one and run the command again.",
+        ))
     }
 
     fn not_opened(&self, error: &io::Error) -> Problem {
@@ -237,20 +276,24 @@ impl Fresh {
 
     /// Overwrites what other tables and filesystems leave at both ends, then
     /// writes the table.
-    fn write_table(&self, table: &[u8; 512]) -> io::Result<()> {
+    fn write_table(&self, table: &[u8; 512]) -> Result<()> {
         let disk = self.open_alone(true)?;
         let zeros = vec![0; FIRST_BYTE as usize];
         let end = self.bytes.saturating_sub(FIRST_BYTE);
-        for at in [0, FIRST_BYTE.min(end), end] {
-            disk.write_all_at(&zeros, at)?;
-        }
-        disk.sync_all()?;
-        disk.write_all_at(table, 0)?;
-        disk.sync_all()
+        let write = || {
+            for at in [0, FIRST_BYTE.min(end), end] {
+                disk.write_all_at(&zeros, at)?;
+            }
+            disk.sync_all()?;
+            disk.write_all_at(table, 0)?;
+            disk.sync_all()
+        };
+        write().map_err(|error| self.not_opened(&error))
     }
 
-    /// The kernel may be reading the table already, as udev makes it do.
-    fn wait_for_volume(&self) -> Option<PathBuf> {
+    /// The kernel may be reading the table already. One that was pulled meanwhile
+    /// has none: `disk` stays that one.
+    fn wait_for_volume(&self, disk: &File) -> Option<PathBuf> {
         let volume = volume_of(&self.disk);
         let class = Path::new("/sys/class/block").join(volume.file_name()?);
         let is_new = || {
@@ -262,8 +305,7 @@ impl Fresh {
             starts.as_deref() == Some(expected.as_str()) && fills && volume.exists()
         };
         for _ in 0..50 {
-            let read = File::open(&self.disk).map(|disk| partition::read_again(&disk));
-            if matches!(read, Ok(Ok(()))) && is_new() {
+            if partition::read_again(disk).is_ok() && is_new() {
                 return Some(volume);
             }
             sleep(Duration::from_millis(100));
@@ -280,6 +322,12 @@ fn content_of(volume: &Path) -> &'static str {
         }),
         Err(_) => "unreadable",
     }
+}
+
+/// Whether this stick has not been taken out since.
+fn is_plugged_in(stick: &Stick, now: &[Stick]) -> bool {
+    let is_same = |other: &Stick| other.disk == stick.disk && other.sequence == stick.sequence;
+    now.iter().any(is_same)
 }
 
 /// The first partition of a disk, as the kernel calls it.
@@ -312,51 +360,4 @@ fn is_confirmed(typed: &str, disk: &str, size: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sticks_above_32_gib_are_made_with_exfat() {
-        let usual = FreshFilesystem::usual;
-        assert_eq!(usual(64 << 20), FreshFilesystem::Vfat);
-        assert_eq!(usual(32_000_000_000), FreshFilesystem::Vfat);
-        assert_eq!(usual(32 << 30), FreshFilesystem::Vfat);
-        assert_eq!(usual((32 << 30) + 1), FreshFilesystem::Exfat);
-        assert_eq!(usual(62_000_000_000), FreshFilesystem::Exfat);
-    }
-
-    #[test]
-    fn only_name_and_size_together_confirm() {
-        let confirmed = |typed| is_confirmed(typed, "sdb", "62 GB");
-        for typed in ["/dev/sdb 62 GB", "sdb 62 GB", " sdb  62gb \n", "SDB 62GB"] {
-            assert!(confirmed(typed), "{typed:?}");
-        }
-        for typed in [
-            "",
-            "yes",
-            "y",
-            "sdb",
-            "62 GB",
-            "sda 62 GB",
-            "sdb 64 GB",
-            "sdb1 62 GB",
-        ] {
-            assert!(!confirmed(typed), "{typed:?}");
-        }
-    }
-
-    #[test]
-    fn sizes_read_as_on_the_package() {
-        assert_eq!(size_in_words(67_108_864), "67 MB");
-        assert_eq!(size_in_words(7_800_000_000), "8 GB");
-        assert_eq!(size_in_words(61_530_439_680), "62 GB");
-        assert_eq!(size_in_words(999_600_000), "1000 MB");
-    }
-
-    #[test]
-    fn a_cards_partition_has_a_p_in_its_name() {
-        assert_eq!(volume_of(Path::new("/dev/sdb")), Path::new("/dev/sdb1"));
-        let card = volume_of(Path::new("/dev/mmcblk0"));
-        assert_eq!(card, Path::new("/dev/mmcblk0p1"));
-    }
-}
+mod tests;
