@@ -53,7 +53,7 @@ pub fn run() -> Result<()> {
             Look::Released => return skipped_units::start_database(),
             Look::Never(why) => {
                 log::warn!("the place is not looked for any longer: {}", in_words(why));
-                tell(&notice_given_up(why));
+                tell(&notice_given_up(why, is_readable()));
                 return Ok(());
             }
         }
@@ -64,17 +64,21 @@ pub fn run() -> Result<()> {
 const NOTICE: &str = "stayput: started without the keys; the database is closed. It opens when the \
                       place answers,\nor with a stick: stayput release --stick /dev/sdX1\n";
 
+/// Whether the vault is there; then a stick opens it, and mends what is wrong in it.
+fn is_readable() -> bool {
+    vault_conf().is_ok_and(|conf| locate::open_read_only(&conf).is_ok())
+}
+
 /// What whoever logs in reads when nobody looks for the place any longer.
-fn notice_given_up(why: GivenUp) -> String {
+fn notice_given_up(why: GivenUp, is_readable: bool) -> String {
+    let open = "To open it: stayput release --stick /dev/sdX1";
     let (because, next) = match why {
+        GivenUp::Policy | GivenUp::Reset | GivenUp::Vault(PEPPER_DAMAGED) => (String::new(), open),
+        GivenUp::Vault(error) if is_readable => (format!("\n{error}"), open),
         GivenUp::Vault(error) if error.is_lost() => (
             format!("\n{error}"),
             "A backup stick makes the vault anew: stayput init --from-stick /dev/sdX1",
         ),
-        GivenUp::Policy | GivenUp::Reset | GivenUp::Vault(PEPPER_DAMAGED) => {
-            let open = "To open it: stayput release --stick /dev/sdX1";
-            (String::new(), open)
-        }
         GivenUp::Vault(error) => (format!("\n{error}"), "What to do: stayput release"),
     };
     format!("stayput: started without the keys; the database is closed.{because}\n{next}\n")
@@ -178,19 +182,21 @@ mod tests {
     #[test]
     fn a_lost_vault_is_not_to_be_opened_but_made_anew() {
         let lost = LocateError::Vault(VaultError::NotAVault);
-        let notice = notice_given_up(GivenUp::Vault(lost));
+        let notice = notice_given_up(GivenUp::Vault(lost), false);
         assert!(notice.contains("stayput init --from-stick"), "{notice}");
         assert!(!notice.contains("release"), "{notice}");
         for stays in [
             GivenUp::Policy,
             GivenUp::Reset,
             GivenUp::Vault(PEPPER_DAMAGED),
+            // Of the policy in a vault that is there.
+            GivenUp::Vault(VaultError::Damaged.into()),
         ] {
-            let notice = notice_given_up(stays);
+            let notice = notice_given_up(stays, true);
             assert!(notice.contains("stayput release --stick"), "{notice}");
         }
         let newer = GivenUp::Vault(VaultError::Newer.into());
-        let notice = notice_given_up(newer);
+        let notice = notice_given_up(newer, false);
         assert!(!notice.contains("--from-stick"), "{notice}");
         assert!(notice.contains("newer version"), "{notice}");
     }
