@@ -4,11 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
-
 use super::file::{StickError, StickFile, file_names};
-use super::volume::{FOLDER, read_file};
+use super::volume::{FOLDER, open_folder, read_file};
 use crate::filesystem::Mounted;
 use crate::sys::mount::Access;
 use crate::vault::ServerId;
@@ -25,12 +22,7 @@ const MOST_NAMES: usize = 256;
 pub fn read_all_servers(device: &Path) -> Result<Vec<StickFile>, StickError> {
     let mounted = Mounted::begin(device, Access::ReadOnly)?;
     let path = mounted.path().join(FOLDER);
-    let folder = open(
-        &path,
-        OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(|_| StickError::NoKey)?;
+    let folder = open_folder(&path)?;
     let entries = fs::read_dir(&path).map_err(|_| StickError::NoKey)?;
     let names = entries.take(MOST_NAMES).filter_map(Result::ok);
     let names = names.filter_map(|entry| entry.file_name().into_string().ok());

@@ -61,18 +61,22 @@ pub fn read_unchecked(
 ) -> Result<[Option<UncheckedFile>; 2], StickError> {
     let mounted = Mounted::begin(device, Access::ReadOnly)?;
     let path = mounted.path().join(FOLDER);
-    let folder = open(
-        &path,
-        OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(|_| StickError::NoKey)?;
+    let folder = open_folder(&path)?;
     let files = file_names(server_id).map(|name| read_file(&folder, &name));
     match files {
         [None, None] if has_other_keys(&path) => Err(StickError::OtherServer),
         [None, None] => Err(StickError::NoKey),
         files => Ok(files),
     }
+}
+
+/// Opens the folder of the key files. A link in its place is not followed.
+///
+/// # Errors
+/// [`StickError::NoKey`] where there is none.
+pub(super) fn open_folder(path: &Path) -> Result<OwnedFd, StickError> {
+    let options = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    open(path, options, Mode::empty()).map_err(|_| StickError::NoKey)
 }
 
 /// What these files are worth to this server.

@@ -123,7 +123,7 @@ fn witnessed(
     Ok(sets)
 }
 
-/// The same factors with the parts of each kind numbered in the order of their values:
+/// Numbers the parts of each kind in the order of their values:
 /// where one is plugged in does not count, and a boot arranges what it finds in this
 /// order.
 fn numbered(chosen: &[ChosenFactor]) -> std::vec::Vec<ChosenFactor> {

@@ -23,7 +23,8 @@ const MAX_WAYS: usize = 64;
 /// tried after each new answer, at most: 15 s where one takes 60 ms, which is better
 /// than a walk for the stick.
 const OTHER_ARRANGEMENTS: u16 = 256;
-/// The same however many answers there are: a hostile station may always have a new one.
+/// Other arrangements that are tried in all, at most: a hostile station may always have
+/// a new answer.
 const MOST_ARRANGEMENTS: u16 = 1024;
 
 /// What is tried.
