@@ -79,27 +79,33 @@ impl VaultFile {
     /// # Errors
     /// When it cannot be written; it does not exist then.
     pub fn fill(&self) -> Result<()> {
-        let write = || {
-            if self.unfinished {
-                fs::remove_file(&self.path)?;
-            }
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&self.path)?;
+        let failed = |error: std::io::Error| {
+            Problem::failed(
+                format!("{} cannot be written: {error}.", self.path.display()),
+                "The file needs 960 KiB; make room, then run the command again.",
+            )
+        };
+        // It is looked at again: somebody may have made a vault there meanwhile.
+        if self.unfinished && is_unfinished_at(&self.path) {
+            fs::remove_file(&self.path).map_err(failed)?;
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.path)
+            .map_err(failed)?;
+        let mut write = || {
             let noise: [u8; 4096] = random_bytes();
             for _ in 0..VAULT_BYTES / noise.len() as u64 {
                 file.write_all(&noise)?;
             }
             file.sync_all()
         };
-        write().map_err(|error: std::io::Error| {
+        // From here on the file is ours.
+        write().map_err(|error| {
             let _ = fs::remove_file(&self.path);
-            Problem::failed(
-                format!("{} cannot be written: {error}.", self.path.display()),
-                "The file needs 960 KiB; make room, then run the command again.",
-            )
+            failed(error)
         })
     }
 }
@@ -154,5 +160,22 @@ mod tests {
         file.pop();
         file[7] = 1;
         assert!(!is_unfinished(&file), "one byte");
+    }
+
+    #[test]
+    fn a_vault_made_meanwhile_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault");
+        for unfinished in [false, true] {
+            fs::write(&path, "somebody's").unwrap();
+            let file = VaultFile {
+                path: path.clone(),
+                name: "vault".try_into().unwrap(),
+                partition: PartitionId::new(),
+                unfinished,
+            };
+            assert!(file.fill().is_err());
+            assert_eq!(fs::read(&path).unwrap(), b"somebody's");
+        }
     }
 }
