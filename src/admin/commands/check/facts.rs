@@ -19,7 +19,7 @@ use crate::admin::release_service;
 use crate::admin::systemd;
 use crate::admin::unlock::{Recognition, recognise};
 use crate::environment::{
-    LIVE_NETWORK_WAIT, Observed, Patience, Unsuitable, note_latecomers, unsuitable_today,
+    Cards, LIVE_NETWORK_WAIT, Observed, Patience, Unsuitable, note_latecomers, unsuitable_today,
 };
 use crate::keys::MasterKey;
 use crate::opening::messages::Reason;
@@ -55,7 +55,7 @@ pub struct Facts {
 
 /// # Errors
 /// When there is no vault.conf, or the caller is not root.
-pub fn gather() -> Result<Facts> {
+pub fn gather(cards: Cards) -> Result<Facts> {
     if !nix::unistd::geteuid().is_root() {
         return Err(Problem::refused(
             "Only root can look at the vault and the initramfs.",
@@ -72,7 +72,7 @@ pub fn gather() -> Result<Facts> {
                 key,
                 sticks,
                 key_servers,
-            } = read_vault(&vault);
+            } = read_vault(&vault, cards);
             (Ok(facts), policy, key, sticks, key_servers)
         }
         Err(error) => (Err(error), None, None, None, Vec::new()),
@@ -110,12 +110,13 @@ struct VaultReading {
     key_servers: Vec<KeyServerFacts>,
 }
 
-fn read_vault(vault: &Vault<VaultDisk>) -> VaultReading {
+fn read_vault(vault: &Vault<VaultDisk>, cards: Cards) -> VaultReading {
     let found = Snapshot::of(vault);
     let slots = found.slots();
     let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT).and_second_answers();
     let recognition = slots.ok();
-    let mut recognition = recognition.and_then(|slots| recognise(vault, slots, patience));
+    let mut recognition =
+        recognition.and_then(|slots| recognise(vault.header(), slots, cards, patience));
     if let (Some(found), Some(started)) = (&mut recognition, systemd::start_finished()) {
         note_latecomers(&mut found.observed, started);
     }
@@ -127,6 +128,7 @@ fn read_vault(vault: &Vault<VaultDisk>) -> VaultReading {
         wants_reset: policy.as_ref().is_some_and(|policy| policy.wants_reset),
         single_copies: vault.degraded_records(),
         place: place(vault, &found, recognition.as_ref()),
+        unasked: recognition.as_ref().and_then(Recognition::unasked),
         way_back: found.way_back(&[]),
     };
     let key_servers = slots.map_or_else(|_| Vec::new(), key_servers::ask_all);
