@@ -10,6 +10,7 @@ mod hostile;
 mod late_place;
 mod lost_journal;
 mod lost_vault;
+mod mistreated;
 mod original;
 mod readme;
 mod sticks;

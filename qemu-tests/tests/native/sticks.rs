@@ -6,7 +6,7 @@ use std::path::Path;
 use qemu_tests::{Container, Failure, Filesystem, Result, Stick, Suite, run};
 
 /// An image as a block device of a container.
-struct Plugged(String);
+pub struct Plugged(String);
 
 impl Plugged {
     const DEVICE: &str = "/dev/stick";
@@ -18,7 +18,7 @@ impl Plugged {
     }
 
     /// A disk with one partition, under the kernel's names.
-    fn with_partition(server: &Container, image: &Path) -> Result<Self> {
+    pub fn with_partition(server: &Container, image: &Path) -> Result<Self> {
         let plugged = Self::attached(image)?;
         run("partx", &["--update", &plugged.0])?;
         let partition = format!("{}p1", plugged.name());
@@ -32,6 +32,11 @@ impl Plugged {
         let image = image.display().to_string();
         let device = run("losetup", &["--find", "--show", "--partscan", &image])?;
         Ok(Self(device.trim().into()))
+    }
+
+    /// The loop device, as a path.
+    pub fn device(&self) -> &str {
+        &self.0
     }
 
     fn name(&self) -> &str {
