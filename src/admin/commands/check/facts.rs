@@ -1,12 +1,12 @@
 //! Gathers what the check judges, with the boot stage's own code. The vault is only
 //! read, and the key that opens it is dropped before anything is printed.
 
-use super::initramfs::{self, InitramfsFacts};
 use super::key_servers::{self, KeyServerFacts};
 use super::late_release::LateReleaseFacts;
 use super::mariadb::MariadbFacts;
 use super::sticks::SticksFacts;
 use super::vault::{PlaceResult, VaultFacts};
+use crate::admin::initramfs::{self, InitramfsFacts};
 use crate::admin::mariadb;
 use crate::admin::mariadb::ClearOriginal;
 use crate::admin::mariadb::cold_backups::{self, ColdBackup};

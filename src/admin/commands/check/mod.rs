@@ -19,8 +19,6 @@ use crate::admin::problem::{Exit, Problem, Result};
 use check_result::{CheckResult, Severity, as_text, conclusion, worst};
 use facts::{Facts, gather};
 
-pub use initramfs::{ModulesOptions, print_modules};
-
 /// Looks at the place, the vault, the installed initramfs, MariaDB and the list
 /// of sticks. Nothing is changed.
 ///
@@ -80,6 +78,8 @@ fn as_json(results: &[CheckResult]) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::initramfs::InitramfsFacts;
+    use crate::admin::installed_files::InstalledStage;
     use crate::admin::mariadb::cold_backups::{ColdBackup, Covers};
     use crate::vault::locate::LocateError;
 
@@ -87,8 +87,9 @@ mod tests {
     fn a_server_without_its_vault_still_hears_of_everything_else() {
         let facts = Facts {
             now: 0,
-            initramfs: initramfs::InitramfsFacts {
+            initramfs: InitramfsFacts {
                 kernels: Vec::new(),
+                installed_stage: InstalledStage::ThisBuild,
                 scripts: false,
                 panic: false,
                 hardening: Default::default(),

@@ -7,52 +7,62 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::sys::statvfs::statvfs;
-use nix::unistd::mkdtemp;
-
 use super::hardening::Hardening;
 use super::modules::{KernelModules, Need, canonical, of_every_server};
+use super::network::ImageNetwork;
 use super::order::{ORDER, before, scripts, touches_disks};
-use super::{Image, InitramfsFacts, InstalledCopy, Kernel, NoImage, hardware, kernels};
-use crate::admin::installed_files::{SCRIPTS, STAGE};
+use super::unpacking::Unpacked;
+use super::{Image, InitramfsFacts, InstalledCopy, Kernel, NoImage, hardware};
+use crate::admin::installed_files::{SCRIPTS, STAGE, installed_stage};
 use crate::admin::program;
 use crate::sys::{interface, sysfs};
 use crate::vault::{VAULT_CONF, VaultConf, locate};
 
-/// Longest time for unpacking one image, in seconds.
-const PATIENCE: &str = "180";
 /// Largest file that is compared, in bytes.
 const FILE_MAX: u64 = 64 << 20;
-/// Room for an unpacked image, as a multiple of its size.
-const GROWS: u64 = 8;
-/// Where images are unpacked: each in a folder of its own, removed at once.
-const ROOM: &str = "/var/tmp";
 const SCRIPT: &str = "scripts/init-premount/stayput";
 
 /// Inspects the image of every installed kernel. `place` is what the image's own
 /// vault.conf must say.
 pub fn inspect(place: &VaultConf) -> InitramfsFacts {
-    let running = nix::sys::utsname::uname().ok();
-    let running = running.map(|name| name.release().to_string_lossy().into_owned());
-    let versions = kernels::installed(&names("/boot"), &names("/lib/modules"));
     let needs = needs(locate::disk_of(place).as_deref());
-    let kernels = versions.into_iter().enumerate();
-    let kernels = kernels.map(|(at, version)| Kernel {
-        is_next: at == 0 || running.as_ref() == Some(&version),
-        image: inspect_image(&version, place, &needs),
-        version,
-    });
-    let command_line = sysfs::read_text::<4096>(Path::new("/proc/cmdline")).unwrap_or_default();
-    let mut words = command_line.split_whitespace();
+    let command_line = command_line();
     InitramfsFacts {
-        kernels: kernels.collect(),
+        kernels: kernels_with(place, &needs, &command_line),
+        installed_stage: installed_stage(),
         scripts: SCRIPTS.iter().all(|(path, text)| {
             is_program(Path::new(path))
                 && fs::read(path).is_ok_and(|there| there == text.as_bytes())
         }),
-        panic: words.any(|word| word.starts_with("panic=")),
+        panic: command_line
+            .split_whitespace()
+            .any(|word| word.starts_with("panic=")),
         hardening: Hardening::of(&module_settings(), &needs, &command_line),
     }
+}
+
+/// The image of every installed kernel, the newest kernel first.
+pub fn kernels(place: &VaultConf) -> Vec<Kernel> {
+    let needs = needs(locate::disk_of(place).as_deref());
+    kernels_with(place, &needs, &command_line())
+}
+
+fn kernels_with(place: &VaultConf, needs: &[Need], command_line: &str) -> Vec<Kernel> {
+    let running = nix::sys::utsname::uname().ok();
+    let running = running.map(|name| name.release().to_string_lossy().into_owned());
+    let versions = super::kernels::installed(&names("/boot"), &names("/lib/modules"));
+    let kernels = versions.into_iter().enumerate();
+    let kernels = kernels.map(|(at, version)| Kernel {
+        is_next: at == 0 || running.as_ref() == Some(&version),
+        image: inspect_image(&version, place, needs, command_line),
+        version,
+    });
+    kernels.collect()
+}
+
+fn command_line() -> String {
+    let text = sysfs::read_text::<4096>(Path::new("/proc/cmdline"));
+    text.unwrap_or_default().to_string()
 }
 
 /// What the boot stage needs on this machine, with the vault on this `disk`.
@@ -72,55 +82,42 @@ fn names(folder: &str) -> Vec<String> {
     names.map(|name| name.to_string()).collect()
 }
 
-fn inspect_image(version: &str, place: &VaultConf, needs: &[Need]) -> Result<Image, NoImage> {
+fn inspect_image(
+    version: &str,
+    place: &VaultConf,
+    needs: &[Need],
+    command_line: &str,
+) -> Result<Image, NoImage> {
     let archive = PathBuf::from(format!("/boot/initrd.img-{version}"));
     let bytes = match fs::metadata(&archive) {
         Ok(at) => at.len(),
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(NoImage::Absent),
         Err(error) => return Err(NoImage::Unreadable(error.to_string())),
     };
-    let io = |error: io::Error| NoImage::Unreadable(error.to_string());
-    let modules = kernel_modules(version).map_err(io)?;
-    let free = statvfs(ROOM).map_err(|errno| io(errno.into()))?;
-    let free = free.blocks_available() as u64 * free.fragment_size() as u64;
-    if free / GROWS < bytes {
-        let megabytes = (bytes * GROWS).div_ceil(1 << 20);
-        let what = format!("{ROOM} has no room for it ({megabytes} MB)");
-        return Err(NoImage::Unreadable(what));
-    }
-    let room = Room::new().map_err(io)?;
-    let unpacked = room.0.join("unpacked");
-    // It kills what unmkinitramfs has started as well.
-    program::run(
-        Command::new("/usr/bin/timeout")
-            .args(["--kill-after=5", PATIENCE, "/usr/bin/unmkinitramfs"])
-            .args([&archive, &unpacked])
-            .env("TMPDIR", &room.0),
-        "",
-    )
-    .map_err(|problem| NoImage::Unreadable(problem.what))?;
-    // Where microcode stands in front, the rest is in a folder of its own.
-    let main = unpacked.join("main");
-    let root = if main.is_dir() { main } else { unpacked };
-    Ok(read(&root, version, place, needs, &modules))
+    let modules =
+        kernel_modules(version).map_err(|error| NoImage::Unreadable(error.to_string()))?;
+    let unpacked = Unpacked::of(&archive, bytes)?;
+    let root = unpacked.root();
+    let seen = read(&root, version, place, needs, &modules);
+    Ok(Image {
+        network: network(&root, command_line),
+        ..seen
+    })
 }
 
-/// A private folder, removed on drop.
-struct Room(PathBuf);
-
-impl Room {
-    fn new() -> io::Result<Self> {
-        Ok(Self(mkdtemp(
-            &Path::new(ROOM).join("stayput-check-XXXXXX"),
-        )?))
+/// The network that the image sets up.
+fn network(root: &Path, command_line: &str) -> ImageNetwork {
+    let scripts: Vec<String> = earlier_scripts(root)
+        .unwrap_or_default()
+        .iter()
+        .map(|path| text(root, path))
+        .collect();
+    let mut configuration = text(root, "conf/initramfs.conf");
+    for name in sysfs::list(&root.join("conf/conf.d")) {
+        configuration += "\n";
+        configuration += &text(root, &format!("conf/conf.d/{name}"));
     }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        // What stays is removed by systemd-tmpfiles.
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    ImageNetwork::of(&scripts, &configuration, command_line)
 }
 
 /// # Errors
@@ -165,6 +162,7 @@ fn read(
         },
         before: scripts_before(root),
         missing: modules.missing(needs, &modules_in(root, version)),
+        network: ImageNetwork::default(),
     }
 }
 
@@ -199,17 +197,23 @@ fn inside(root: &Path, path: &str) -> Option<Vec<u8>> {
 
 /// Scripts that run before the stage and touch disks.
 fn scripts_before(root: &Path) -> Option<Vec<String>> {
-    let text = |path: &str| {
-        let bytes = inside(root, path).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
-    };
-    let mut earlier = scripts(&text(&format!("scripts/init-top/{ORDER}")));
-    earlier.extend(before(
-        &text(&format!("scripts/init-premount/{ORDER}")),
-        SCRIPT,
-    )?);
-    earlier.retain(|path| touches_disks(&text(path)));
+    let mut earlier = earlier_scripts(root)?;
+    earlier.retain(|path| touches_disks(&text(root, path)));
     Some(earlier)
+}
+
+/// Scripts that run before the stage; `None` where that is not run.
+fn earlier_scripts(root: &Path) -> Option<Vec<String>> {
+    let order = |folder: &str| text(root, &format!("scripts/{folder}/{ORDER}"));
+    let mut earlier = scripts(&order("init-top"));
+    earlier.extend(before(&order("init-premount"), SCRIPT)?);
+    Some(earlier)
+}
+
+/// A text of the unpacked image; empty where there is none.
+fn text(root: &Path, path: &str) -> String {
+    let bytes = inside(root, path).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The modules of this kernel that are in the image.
@@ -328,6 +332,21 @@ mod tests {
         assert_eq!(seen(root).before, None);
         fs::remove_dir_all(root.join("usr/lib/modules")).unwrap();
         assert_eq!(seen(root).missing.len(), 1);
+    }
+
+    #[test]
+    fn the_network_of_an_owners_script_is_seen() {
+        let room = unpacked();
+        let root = room.path();
+        assert!(!network(root, "quiet").gives_addresses());
+        let script = b"ip link add link eth0 name eth0.5 type vlan id 5\n";
+        put(root, "scripts/init-top/network", script, 0o755);
+        assert!(!network(root, "quiet").makes("eth0.5"), "nobody runs it");
+        let order = b"/scripts/init-top/udev\n/scripts/init-top/network \"$@\"\n";
+        put(root, "scripts/init-top/ORDER", order, 0o644);
+        assert!(network(root, "quiet").makes("eth0.5"));
+        put(root, "conf/conf.d/ip", b"IP=dhcp\n", 0o644);
+        assert!(network(root, "quiet").gives_addresses());
     }
 
     #[test]
