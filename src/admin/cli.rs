@@ -9,6 +9,7 @@ use crate::admin::commands::{
     audit, check, code, enroll, init, install, log, mariadb, passphrase, policy, release, reset,
     simulate, status, stick, watch,
 };
+use crate::admin::initramfs;
 use crate::admin::output;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::sys::memory;
@@ -77,7 +78,7 @@ enum Command {
     Watch,
     /// List the kernel modules that the boot stage needs (the initramfs hook runs it)
     #[command(hide = true)]
-    InitramfsModules(check::ModulesOptions),
+    InitramfsModules(initramfs::ModulesOptions),
 }
 
 /// Tells why the command failed.
@@ -127,7 +128,7 @@ impl Cli {
             Command::Status => status::run(self.json),
             Command::Log(options) => log::run(options, self.json),
             Command::Watch => watch::run(),
-            Command::InitramfsModules(options) => check::print_modules(options),
+            Command::InitramfsModules(options) => initramfs::print_modules(options),
         };
         done.map(|()| ExitCode::SUCCESS)
     }

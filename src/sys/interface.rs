@@ -70,6 +70,20 @@ pub fn vlans() -> Vec<InterfaceName> {
         .collect()
 }
 
+/// Whether packets of this interface go through a wired card: its own, or one below a
+/// VLAN, a bond or a bridge. A bridge of containers alone has none.
+pub fn leads_to_a_cable(name: &str) -> bool {
+    fn search(name: &str, wired: &[InterfaceName], depth: usize) -> bool {
+        let is_below = |link: &sysfs::Name| {
+            let lower = link.strip_prefix("lower_");
+            lower.is_some_and(|lower| search(lower, wired, depth + 1))
+        };
+        wired.iter().any(|card| card == name)
+            || depth < 4 && sysfs::list(&class(name)).iter().any(is_below)
+    }
+    search(name, &wired(), 0)
+}
+
 /// Whether the interface is a card on USB. A bridge or bond is none.
 pub fn is_on_usb(name: &str) -> bool {
     let device = class(name).join("device").canonicalize();

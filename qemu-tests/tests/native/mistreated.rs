@@ -4,8 +4,8 @@
 
 use qemu_tests::{Background, Container, Filesystem, Result, Scratch, Stick, Suite, minutes};
 
+use crate::plugged::Plugged;
 use crate::readme::{CABLE, plug};
-use crate::sticks::Plugged;
 
 const SCRIPT: &str = include_str!("mistreated.sh");
 

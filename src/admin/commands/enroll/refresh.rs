@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::key_servers::{KeyRotation, check_rotation};
-use super::{forget_words_for_login, make_slot, neighbour_addresses, prove_it_opens};
+use super::{forget_words_for_login, make_slot, neighbours, prove_it_opens};
 use crate::admin::ask;
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::own_addresses::{AddressChange, address_changes, current_addresses};
@@ -136,7 +136,7 @@ fn tell(name: &str, now: &RefreshedPlace, changes: &[AddressChange]) {
         match outcome {
             RefreshOutcome::Unchanged => same += 1,
             RefreshOutcome::Updated if address_of(label).is_some() => {
-                let shown = neighbour_addresses::shown(&factor.value);
+                let shown = neighbours::shown(&factor.value);
                 println!("  {label} ({shown}): changed, taken as it is now");
             }
             RefreshOutcome::Updated => println!("  {label}: changed, taken as it is now"),

@@ -12,6 +12,7 @@ use crate::admin::guessing_time::explain_pin;
 use crate::admin::names::name;
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, Result};
+use crate::admin::suggested_secret::offer_pin;
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::stick::{self, StickError, StickFile};
 use crate::sys::clock;
@@ -93,7 +94,8 @@ pub fn make(options: &MakeOptions) -> Result<()> {
         "The stick \"{}\" is ready: both copies were read back, and they open this server.",
         options.label
     );
-    println!("{}", explain_pin(&pin));
+    let known = [&*options.label, &*unlocked.vault.header().server_name];
+    println!("{}", explain_pin(&pin, &known));
     println!("Keep it in another place than the server. Take it out now.");
     Ok(())
 }
@@ -141,6 +143,9 @@ fn not_written(device: &Path, error: &io::Error) -> Problem {
 
 fn new_pin(options: &MakeOptions) -> Result<ask::Pin> {
     let from_stdin = options.unlock.pin_stdin;
+    if !from_stdin {
+        offer_pin();
+    }
     let pin = ask::pin("New PIN or passphrase for the stick: ", from_stdin)?;
     if pin.is_empty() {
         return Err(Problem::new(
