@@ -59,6 +59,7 @@ const ADMIN: House = House {
         &[
             "ask",
             "installed_files",
+            "named_stick",
             "open_vault",
             "own_addresses",
             "program",
@@ -120,7 +121,13 @@ const MARIADB: House = House {
         ],
         &["cold_backups", "service_user", "swap"],
         &["copying", "known_database", "launch", "version"],
-        &["other_files", "process", "run_records", "start_faults"],
+        &[
+            "open_for",
+            "other_files",
+            "process",
+            "run_records",
+            "start_faults",
+        ],
         &[
             "after_start",
             "clear_data",

@@ -384,7 +384,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_station_is_attached_by_the_most_lasting_link_it_is_heard_on() {
+    fn a_station_counts_by_the_most_lasting_link_it_is_heard_on() {
         use HeardOn::{Card, Usb, Vlan};
         let heard = |links: &[HeardOn]| {
             let mut heard_on = HeardOn::default();
