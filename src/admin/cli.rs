@@ -8,6 +8,7 @@ use crate::admin::commands::{
     audit, check, code, enroll, init, install, log, mariadb, passphrase, policy, release, reset,
     simulate, status, stick, watch,
 };
+use crate::admin::initramfs;
 use crate::admin::problem::{Problem, Result};
 use crate::sys::memory;
 
@@ -75,7 +76,7 @@ enum Command {
     Watch,
     /// List the kernel modules that the boot stage needs (the initramfs hook runs it)
     #[command(hide = true)]
-    InitramfsModules(check::ModulesOptions),
+    InitramfsModules(initramfs::ModulesOptions),
 }
 
 /// Tells why the command failed.
@@ -106,7 +107,7 @@ impl Cli {
             Command::Status => status::run(self.json),
             Command::Log(options) => log::run(options, self.json),
             Command::Watch => watch::run(),
-            Command::InitramfsModules(options) => check::print_modules(options),
+            Command::InitramfsModules(options) => initramfs::print_modules(options),
         };
         done.map(|()| ExitCode::SUCCESS)
     }

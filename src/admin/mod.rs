@@ -11,6 +11,7 @@ mod durable;
 mod event_text;
 mod factor_counts;
 mod guessing_time;
+mod initramfs;
 mod installed_files;
 mod key_destruction;
 mod key_release;

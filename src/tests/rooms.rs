@@ -18,7 +18,7 @@ struct House {
 const SRC: House = House {
     path: "crate::",
     floors: &[
-        &["printable"],
+        &["build_mark", "printable"],
         &["sys"],
         &["filesystem", "keys"],
         &["theft"],
@@ -65,7 +65,7 @@ const ADMIN: House = House {
             "own_addresses",
             "program",
         ],
-        &["systemd"],
+        &["initramfs", "systemd"],
         &["mariadb_service", "service_unit"],
         &["release_service", "watch_service"],
         &[
@@ -129,7 +129,13 @@ const MARIADB: House = House {
             "run_records",
             "start_faults",
         ],
-        &["after_start", "gate", "start_assessment"],
+        &[
+            "after_start",
+            "clear_data",
+            "dependence",
+            "gate",
+            "start_assessment",
+        ],
         &["enable"],
     ],
     common: &["mod"],

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::environment::factors::{Attachment, Observed, is_asked};
+use crate::environment::factors::{Observed, is_asked};
 use crate::environment::machine::observe_machine;
 use crate::environment::tang::KeyServers;
 use crate::environment::wire::Neighbours;
@@ -67,8 +67,8 @@ pub fn observe_place<'a>(
         };
         is_done || enough(&observed)
     });
-    for label in neighbours.behind_usb() {
-        observed.note_attachment(&label, Attachment::UsbNetwork);
+    for (label, attachment) in neighbours.attachments() {
+        observed.note_attachment(&label, attachment);
     }
     observed
 }

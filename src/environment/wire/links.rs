@@ -22,6 +22,8 @@ pub(super) struct Link {
     pub mac: Mac,
     /// Whether it is a card on USB.
     pub is_usb: bool,
+    /// Whether it is a VLAN, or a bridge or bond of VLANs alone.
+    pub is_vlan: bool,
     /// Sends and receives ARP packets.
     pub arp: PacketSocket,
     /// Receives neighbour advertisements; opened with the first solicitation.
@@ -71,7 +73,9 @@ impl Links {
             name.map(|name| link.follow(name)).is_some()
         });
         let before = self.links.len();
-        for name in interface::wired().into_iter().chain(interface::vlans()) {
+        let cards = interface::wired().into_iter().map(|name| (name, false));
+        let vlans = interface::vlans().into_iter().map(|name| (name, true));
+        for (name, is_vlan) in cards.chain(vlans) {
             // In the running system its bridge or bond receives the packets.
             let name = interface::master(&name).unwrap_or(name);
             let Some(index) = interface::index(&name) else {
@@ -81,7 +85,8 @@ impl Links {
             if is_known || self.links.is_full() || !interface::has_its_name(index) {
                 continue;
             }
-            if let Some(link) = Link::open(index, name, self.wakes) {
+            if let Some(mut link) = Link::open(index, name, self.wakes) {
+                link.is_vlan = is_vlan;
                 let _ = self.links.push(link);
             }
         }
@@ -105,6 +110,7 @@ impl Link {
         Some(Self {
             index,
             is_usb: interface::is_on_usb(&name),
+            is_vlan: false,
             mac,
             arp,
             advertisements: OnceCell::new(),

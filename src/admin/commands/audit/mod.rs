@@ -1,6 +1,7 @@
 //! `stayput audit`: what this server's set-up protects from, on one screen.
 
 mod address_search;
+mod data;
 mod facts;
 mod gather;
 mod judge;
@@ -11,6 +12,7 @@ mod tests;
 use crate::admin::problem::Result;
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::printable::Printable;
+use facts::SetupFacts;
 use gather::{Gathered, gather};
 use judge::{Coverage, Threat, ThreatCoverage, judge};
 use scan::Scan;
@@ -39,6 +41,7 @@ pub fn run(options: &AuditOptions, json: bool) -> Result<()> {
         let name = &unlocked.vault.header().server_name;
         print!("{}", screen(name, &rows, options.all));
         if options.all {
+            print!("{}", in_clear(&gathered.facts));
             print!("{}", files(&gathered.labels, &gathered.scan));
         }
     }
@@ -53,6 +56,7 @@ fn has(threat: Threat) -> &'static str {
         Threat::ServerAndNeighbours => "the server and everything beside it",
         Threat::ServerAndStick => "the server and a backup stick",
         Threat::Stick => "a backup stick alone",
+        Threat::ServerAndCode => "the server and its recovery code",
         Threat::ServerAfterReset => "the server after a reset",
         Threat::OldCopy => "the server and an earlier copy of its disk",
         Threat::EditedVault => "the disk for a while, to change the vault",
@@ -76,7 +80,11 @@ fn advice(threat: Threat) -> &'static str {
         }
         Threat::ServerAndStick | Threat::Stick => {
             "Five random words or fourteen digits take years. A stick without a PIN\n\
-             belongs in a safe; made anew with a PIN the old one still opens."
+             belongs in a safe; made anew with a PIN, or off the list, the old one still\n\
+             opens. The log tells of those taken off the list as far as it goes back."
+        }
+        Threat::ServerAndCode => {
+            "The code cannot be taken back. Keep it where no thief of the server comes by."
         }
         Threat::ServerAfterReset => {
             "stayput policy --on-strikes reset lets the server do it by itself. Flash\n\
@@ -115,20 +123,34 @@ fn word(coverage: Coverage) -> &'static str {
 }
 
 fn screen(name: &str, rows: &[ThreatCoverage], all: bool) -> String {
-    let mut text = format!("What protects \"{name:.30}\" when a thief has ...\n");
-    for row in rows {
+    let more = if all { "" } else { " (more: --all)" };
+    let mut text = format!("What protects \"{name:.28}\" when a thief has ...{more}\n");
+    for (at, row) in rows.iter().enumerate() {
         text += &format!("{:<11}  {}\n", word(row.coverage), has(row.threat));
-        text += &format!("{:13}{}\n", "", row.why);
+        let next = rows.get(at + 1);
+        // What holds for several rows is said once, below the last of them.
+        let is_same = |next: &ThreatCoverage| next.coverage == row.coverage && next.why == row.why;
+        if all || !next.is_some_and(is_same) {
+            text += &format!("{:13}{}\n", "", row.why);
+        }
         if all {
             for line in advice(row.threat).lines() {
                 text += &format!("  {line}\n");
             }
         }
     }
-    if !all {
-        text += "What to do about each row: stayput audit --all\n";
-    }
     text
+}
+
+/// What the running MariaDB writes in the clear.
+fn in_clear(facts: &SetupFacts) -> String {
+    let clear = facts.data.in_clear.iter().flatten();
+    let lines = clear.map(|what| format!("  {}\n", Printable(what)));
+    let lines: String = lines.collect();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("In the clear:\n{lines}"),
+    }
 }
 
 /// The files in which enrolled addresses stand. Their names come from whoever
@@ -191,6 +213,7 @@ fn as_json(rows: &[ThreatCoverage], gathered: &Gathered) -> serde_json::Value {
         "rows": rows,
         "medium": facts.medium,
         "secure_boot": facts.secure_boot,
+        "in_clear": facts.data.in_clear,
         "searched": {
             "files": scan.files,
             "bytes": scan.bytes,

@@ -379,7 +379,7 @@ fn release_keys_and_check(
 
 fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
     say("This will stay readable on the disk:");
-    for Leftover { what, mend } in tables.iter().chain(&settings) {
+    for Leftover { what, mend, .. } in tables.iter().chain(&settings) {
         say(format!("  - {what}\n      {mend}"));
     }
 }

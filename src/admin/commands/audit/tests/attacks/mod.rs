@@ -7,6 +7,7 @@ mod key_servers;
 mod people;
 
 use super::super::address_search::{Mac, Needles};
+use super::super::data::tests::encrypted;
 use super::super::facts::{Leaked, Medium, SetupFacts};
 use super::super::judge::{Coverage, Threat, judge};
 use crate::environment::{
@@ -102,7 +103,13 @@ impl Clinic {
         let vault = vault(&self.disk);
         let proven = vault.prove(&self.key).unwrap();
         let slots = vault.slots();
-        SetupFacts::of(slots.as_deref().ok(), &proven.sticks, proven.policy.theft)
+        let slots = slots.as_deref().map_err(|error| *error);
+        let events = vault.events().unwrap();
+        let data = encrypted();
+        SetupFacts {
+            data,
+            ..SetupFacts::of(slots, &proven.sticks, proven.policy.theft, &events)
+        }
     }
 
     /// Whether the key is this server's.
