@@ -8,6 +8,7 @@ mod gate;
 mod harness;
 mod hostile;
 mod late_place;
+mod leaks;
 mod lost_journal;
 mod lost_vault;
 mod mistreated;

@@ -134,8 +134,7 @@ pub fn makers(prefixes: &[Prefix]) -> HashMap<Prefix, String> {
     let lists = LISTS.iter().filter_map(|path| File::open(path).ok());
     let mut found = HashMap::new();
     for list in lists {
-        let missing: Vec<Prefix> = prefixes.iter().copied().collect();
-        makers_in(&mut BufReader::new(list), &missing, &mut found);
+        makers_in(&mut BufReader::new(list), prefixes, &mut found);
         if prefixes.iter().all(|prefix| found.contains_key(prefix)) {
             break;
         }
