@@ -3,6 +3,7 @@
 //! `eprintln!` mean the ones here, which let nothing through that controls a terminal.
 
 use core::fmt::{self, Arguments, Display, Formatter};
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::{Write, stdout};
 
 use crate::printable::PrintableLines;
@@ -39,16 +40,35 @@ impl Display for Unarmed<'_> {
     }
 }
 
+/// Whether standard output is for a document alone: words go to standard error then.
+static IS_FOR_A_DOCUMENT: AtomicBool = AtomicBool::new(false);
+
+/// From now on [`print_document`] alone writes to standard output.
+pub fn keep_for_a_document() {
+    IS_FOR_A_DOCUMENT.store(true, Ordering::Relaxed);
+}
+
+/// Prints a document for scripts.
+///
+/// # Panics
+/// As [`print`].
+pub fn print_document(document: &impl Display) {
+    std::println!("{}", Unarmed(format_args!("{document:#}")));
+}
+
 /// # Panics
 /// As the standard library's: when standard output takes nothing.
 pub fn print(words: Arguments<'_>) {
-    std::print!("{}", Unarmed(words));
+    match IS_FOR_A_DOCUMENT.load(Ordering::Relaxed) {
+        true => std::eprint!("{}", Unarmed(words)),
+        false => std::print!("{}", Unarmed(words)),
+    }
 }
 
 /// # Panics
 /// As [`print`].
 pub fn print_line(words: Arguments<'_>) {
-    std::println!("{}", Unarmed(words));
+    print(format_args!("{words}\n"));
 }
 
 /// # Panics

@@ -2,14 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use stayput::admin::cli::Cli;
 
 fn main() -> ExitCode {
     if let Some(code) = stayput::stick::run_as_child() {
         return code;
     }
-    match Cli::parse().run() {
+    match Cli::read().run() {
         Ok(code) => code,
         Err(problem) => {
             stayput::admin::cli::tell(&problem);

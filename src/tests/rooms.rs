@@ -58,10 +58,13 @@ const ADMIN: House = House {
         ],
         &[
             "ask",
+            "event_json",
             "installed_files",
+            "json",
             "open_vault",
             "own_addresses",
             "program",
+            "root",
         ],
         &["systemd"],
         &["mariadb_service", "service_unit"],

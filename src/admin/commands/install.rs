@@ -32,7 +32,6 @@ pub struct UninstallOptions {
 /// When something is missing or the initramfs cannot be made; the old
 /// initramfs is then still in use.
 pub fn install() -> Result<()> {
-    must_be_root()?;
     // Without it the boot stage would not know its vault.
     vault_conf()?;
     must_have_initramfs_tools()?;
@@ -63,7 +62,6 @@ pub fn install() -> Result<()> {
 /// # Errors
 /// Refused while a database depends on it.
 pub fn uninstall(options: &UninstallOptions) -> Result<()> {
-    must_be_root()?;
     if mariadb_service::is_enabled() {
         return Err(Problem::refused(
             "MariaDB is encrypted with keys that only the boot stage releases. \
@@ -94,16 +92,6 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
     remove(Path::new(STAGE))?;
     println!("Done. {COMMAND} and the vault are still there.");
     Ok(())
-}
-
-fn must_be_root() -> Result<()> {
-    if nix::unistd::geteuid().is_root() {
-        return Ok(());
-    }
-    Err(Problem::refused(
-        "Only root may change how this server boots.",
-        "Run the command as root.",
-    ))
 }
 
 fn must_have_initramfs_tools() -> Result<()> {

@@ -74,6 +74,7 @@ pub fn changes<'a>(
 }
 
 /// Which factors are as they were enrolled.
+#[derive(Debug, Default)]
 pub struct Comparison {
     /// How many factors of each group are as they were enrolled.
     pub same: FactorCounts,

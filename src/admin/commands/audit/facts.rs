@@ -8,7 +8,7 @@ use crate::vault::{Group, SlotTable, StickList, Thresholds};
 
 /// What the vault is kept on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Medium {
     /// It keeps copies of its own making: SSD, SD card, USB stick.
     Flash,

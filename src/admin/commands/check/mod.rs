@@ -15,6 +15,7 @@ mod vault;
 
 use std::process::ExitCode;
 
+use crate::admin::json;
 use crate::admin::problem::{Exit, Problem, Result};
 use check_result::{CheckResult, Severity, as_text, conclusion, worst};
 use facts::{Facts, gather};
@@ -32,19 +33,24 @@ pub struct CheckOptions {}
 
 /// # Errors
 /// With the exit code 2, when there is no vault to be looked for.
-pub fn run(_: &CheckOptions, json: bool) -> Result<ExitCode> {
-    let facts = gather().map_err(|problem| Problem {
-        exit: Exit::Usage,
-        ..problem
-    })?;
+pub fn run(_: &CheckOptions, for_scripts: bool) -> Result<ExitCode> {
+    let facts = gather().map_err(not_looked_at)?;
     let results = judge(&facts);
     let severity = worst(&results);
-    if json {
-        println!("{:#}", as_json(&results));
+    if for_scripts {
+        json::print(document(&results));
     } else {
         print!("{}", as_text(&results));
     }
     Ok(ExitCode::from(exit_code(severity)))
+}
+
+/// The check could not look, with its own exit code.
+pub fn not_looked_at(problem: Problem) -> Problem {
+    Problem {
+        exit: Exit::Usage,
+        ..problem
+    }
 }
 
 /// Judges everything, in the order of a boot.
@@ -68,13 +74,20 @@ fn exit_code(severity: Severity) -> u8 {
     }
 }
 
-fn as_json(results: &[CheckResult]) -> serde_json::Value {
+fn document(results: &[CheckResult]) -> serde_json::Value {
     let severity = worst(results);
     serde_json::json!({
         "verdict": severity,
         "conclusion": conclusion(severity),
         "findings": results,
     })
+}
+
+/// A document with every field.
+#[cfg(test)]
+pub fn example() -> serde_json::Value {
+    let fine = CheckResult::fine("vault", "The vault is whole, in both copies.");
+    document(&[fine])
 }
 
 #[cfg(test)]
@@ -119,18 +132,18 @@ mod tests {
                 "hook",
                 "vault",
                 "mariadb",
-                "late-release",
+                "late_release",
                 "backups",
                 "sticks"
             ]
         );
         assert_eq!(worst(&results), Severity::Wrong);
         // Scripts rely on the names.
-        let documented = include_str!("../../../../docs/architecture.md");
+        let documented = include_str!("../../../../docs/json.md");
         for name in names {
             assert!(documented.contains(&format!("`{name}`")), "{name}");
         }
-        let json = as_json(&results);
+        let json = document(&results);
         assert_eq!(json["verdict"], "wrong");
         assert_eq!(json["findings"][2]["name"], "vault");
     }

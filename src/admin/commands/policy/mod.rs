@@ -3,6 +3,7 @@
 mod watch_options;
 
 use crate::admin::ask;
+use crate::admin::json;
 use crate::admin::key_release;
 use crate::admin::names::name;
 use crate::admin::problem::{Exit, Problem, Result};
@@ -99,7 +100,7 @@ impl PolicyOptions {
 ///
 /// # Errors
 /// When the vault does not open, or a reset would leave no way back in.
-pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
+pub fn run(options: &PolicyOptions, for_scripts: bool) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     let before = unlocked.proven.policy.draft();
     let after = options.apply(&before);
@@ -117,8 +118,8 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
     if after.theft.watch != before.theft.watch {
         watch_service::UNIT.start_anew();
     }
-    if json {
-        println!("{:#}", as_json(&after));
+    if for_scripts {
+        json::print(document(&after));
     } else {
         print!("{}", in_words(&after));
     }
@@ -170,20 +171,26 @@ fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result
     unlocked.set_sticks(list)
 }
 
-fn as_json(policy: &Policy) -> serde_json::Value {
+fn document(policy: &Policy) -> serde_json::Value {
     let Policy { theft, keep, .. } = policy;
     serde_json::json!({
-        "wait": theft.wait,
+        "wait_seconds": theft.wait,
         "strikes": theft.strikes,
         "attempts": theft.attempts,
         "on_failure": word(theft.on_failure),
         "on_strikes": word(theft.on_strikes),
         "watch": word(theft.watch.on_alarm),
-        "watch_every": theft.watch.every,
-        "watch_persist": theft.watch.persist,
-        "watch_settle": theft.watch.settle,
-        "keep": word(*keep),
+        "watch_every_seconds": theft.watch.every,
+        "watch_persist_seconds": theft.watch.persist,
+        "watch_settle_seconds": theft.watch.settle,
+        "keep": word(*keep).replace('-', "_"),
     })
+}
+
+/// A document with every field.
+#[cfg(test)]
+pub fn example() -> serde_json::Value {
+    document(&Policy::default())
 }
 
 /// The value as the option takes it.
@@ -316,8 +323,8 @@ mod tests {
     }
 
     #[test]
-    fn a_script_reads_what_the_options_take() {
-        let json = as_json(&Policy::default());
+    fn a_script_reads_the_policy_by_name() {
+        let json = example();
         assert_eq!(json["on_strikes"], "halt");
         assert_eq!(json["attempts"], serde_json::Value::Null);
         let text = in_words(&Policy::default());

@@ -4,6 +4,7 @@
 mod forecast;
 mod without;
 
+use crate::admin::json;
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, Result};
 use std::time::Instant;
@@ -12,6 +13,8 @@ use crate::environment::{KeyServers, LIVE_NETWORK_WAIT, Patience, observe_place}
 use crate::opening::snapshot::Snapshot;
 use crate::theft::TheftState;
 use crate::vault::SlotTable;
+#[cfg(test)]
+pub use forecast::example;
 use forecast::forecast;
 use without::Without;
 
@@ -32,7 +35,7 @@ pub struct SimulateOptions {
 ///
 /// # Errors
 /// When the vault cannot be read.
-pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
+pub fn run(options: &SimulateOptions, for_scripts: bool) -> Result<()> {
     let mut found = Snapshot::of(&open_vault_read_only()?);
     if let Ok(TheftState::ResetBegun { cause, time }) = found.state {
         // A boot finishes it before anything else.
@@ -58,8 +61,8 @@ pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
     let around = observe_place(labels(), servers, patience, |_| false);
     let observed = without::taken_away(&around, table, &options.without, options.strangers);
     let forecast = forecast(found, observed);
-    if json {
-        println!("{:#}", forecast.json(&options.without, options.strangers));
+    if for_scripts {
+        json::print(forecast.document(&options.without, options.strangers));
     } else {
         print!("{}", forecast.text(&options.without, options.strangers));
     }

@@ -12,6 +12,8 @@ use std::path::Path;
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, Result};
 use crate::filesystem::{Format, format_of};
 use crate::stick::{StickError, is_on_a_stick, missing_driver};
+#[cfg(test)]
+pub use list::example;
 
 /// What `stayput stick` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -29,12 +31,19 @@ pub enum StickCommand {
     Remove(remove::RemoveOptions),
 }
 
+impl StickCommand {
+    /// Whether it prints a document for scripts.
+    pub fn has_document(&self) -> bool {
+        matches!(self, Self::List(_))
+    }
+}
+
 /// # Errors
 /// What the command says.
-pub fn run(command: &StickCommand, json: bool) -> Result<()> {
+pub fn run(command: &StickCommand, for_scripts: bool) -> Result<()> {
     match command {
         StickCommand::Make(options) => make::make(options),
-        StickCommand::List(options) => list::list(options, json),
+        StickCommand::List(options) => list::list(options, for_scripts),
         StickCommand::Verify(options) => verify::verify(options),
         StickCommand::Remove(options) => remove::remove(options),
     }

@@ -1,7 +1,10 @@
 //! `stayput status`: how things stand, on one screen.
 
+mod document;
+
 use crate::admin::event_text::sentence;
 use crate::admin::factor_counts::counts_as_enrolled;
+use crate::admin::json;
 use crate::admin::mariadb;
 use crate::admin::mariadb::ClearOriginal;
 use crate::admin::names::SETUP_PLACE;
@@ -39,7 +42,7 @@ struct Status<'a> {
 ///
 /// # Errors
 /// When the vault cannot be read, or was changed without the key.
-pub fn run(json: bool) -> Result<()> {
+pub fn run(for_scripts: bool) -> Result<()> {
     let vault = open_vault()?;
     let snapshot = Snapshot::of(&vault);
     let slots = snapshot.slots().ok();
@@ -62,8 +65,8 @@ pub fn run(json: bool) -> Result<()> {
         watch: watch_service::report(),
         without_keys: without_keys(),
     };
-    if json {
-        println!("{:#}", status.json());
+    if for_scripts {
+        json::print(status.document());
     } else {
         status.print();
     }
@@ -254,52 +257,6 @@ impl Status<'_> {
             println!("{}", margin_in_words(margin));
         }
     }
-
-    fn json(&self) -> serde_json::Value {
-        let place = self
-            .recognition
-            .filter(|found| found.key.is_some())
-            .map(|found| {
-                let comparison = found.comparison.as_ref();
-                serde_json::json!({
-                    "name": found.place,
-                    "need": {
-                        "machine": found.need.machine,
-                        "place": found.need.neighbours,
-                        "servers": found.need.servers,
-                    },
-                    "same": comparison.map(|comparison| comparison.same),
-                    "changed": comparison.map(|comparison| &comparison.changed),
-                    "silent": comparison.map(|comparison| &comparison.silent),
-                })
-            });
-        serde_json::json!({
-            "server": self.vault.header.server_name,
-            "server_id": self.vault.header.server_id.to_string(),
-            "generation": self.vault.header.generation,
-            "fault": self.fault().map(|fault| fault.to_string()),
-            "opens_here": self.opens_here(),
-            "enrolled": !self.only_setup(),
-            "place": place,
-            "sticks": self.sticks().map(|list| list.sticks.len()),
-            "mariadb": self.mariadb(),
-            "clear_copy": match &self.original {
-                Ok(original) => serde_json::json!(original),
-                Err(error) => serde_json::json!({ "unknown": error.to_string() }),
-            },
-            "wants_reset": self.policy().map(|policy| policy.wants_reset),
-            "margin": self.margin().map(margin_as_json),
-            "last_opened": self.opened.map(|event| serde_json::json!({
-                "time": rfc3339(event.time),
-                "event": event.kind,
-                "margin": self.margin_then().map(margin_as_json),
-            })),
-            "strikes": self.theft().map(|state| state.strikes()),
-            "reset": self.theft().map(|state| state.is_reset()),
-            "watch": self.watch,
-            "without_keys": self.without_keys,
-        })
-    }
 }
 
 fn without_keys_in_words(without: WithoutKeys) -> &'static str {
@@ -331,9 +288,8 @@ fn margin_in_words(margin: Margin) -> String {
     }
 }
 
-fn margin_as_json(margin: Margin) -> serde_json::Value {
-    serde_json::json!({ "left": margin.left, "used_up": margin.is_used_up })
-}
+#[cfg(test)]
+pub use document::tests::example;
 
 #[cfg(test)]
 mod tests {
