@@ -1,6 +1,6 @@
 //! The destruction of this server's keys, as at the prompt.
 
-use crate::admin::mariadb_service::stop_a_start;
+use crate::admin::mariadb_service::end_starts;
 use crate::admin::open_vault::vault_conf;
 use crate::reset::{Reset, ResetReport};
 use crate::stick::PluggedKeys;
@@ -18,5 +18,9 @@ pub fn destroy_keys(cause: ResetCause, plugged: &PluggedKeys, wipe: bool) -> Res
         wipe,
     };
     let conf = vault_conf().map_err(|_| LocateError::NoPartition);
-    reset.destroy(conf.and_then(|conf| reset_target(&conf)), stop_a_start)
+    reset.destroy(conf.and_then(|conf| reset_target(&conf)), || {
+        if let Err(problem) = end_starts() {
+            log::warn!("{}", problem.what);
+        }
+    })
 }

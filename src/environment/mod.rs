@@ -42,7 +42,7 @@ pub use matching::{
 };
 pub use observing::{COLD_START_WAIT, LIVE_NETWORK_WAIT, Patience, observe_place};
 #[cfg(feature = "admin")]
-pub use observing::{WatchedNeighbours, observe_live_links};
+pub use observing::{Watched, WatchedPlace, observe_live_links};
 pub use tang::KeyServers;
 #[cfg(any(feature = "admin", feature = "fuzzing"))]
 pub use tang::{Advertisement, AdvertisementError};

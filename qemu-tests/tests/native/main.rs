@@ -11,6 +11,7 @@ mod late_place;
 mod lost_journal;
 mod lost_vault;
 mod original;
+mod permission;
 mod readme;
 mod sticks;
 mod torture;

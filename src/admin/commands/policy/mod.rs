@@ -9,9 +9,10 @@ use crate::admin::names::name;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::admin::watch_service;
+use crate::environment::Watched;
 use crate::stick::PluggedKeys;
 use crate::theft::{OnFailure, OnStrikes, TheftPolicy};
-use crate::vault::{EventKind, Keep, Policy, StickList};
+use crate::vault::{EventKind, Keep, Policy, SlotTable, StickList};
 use watch_options::WatchOptions;
 
 /// Without options the policy is shown.
@@ -104,6 +105,9 @@ pub fn run(options: &PolicyOptions, for_scripts: bool) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     let before = unlocked.proven.policy.draft();
     let after = options.apply(&before);
+    if options.watch.needs_somebody() {
+        must_watch_somebody(unlocked.slots()?.as_deref())?;
+    }
     let begins_to_reset = after.theft.resets_by_itself() && !before.theft.resets_by_itself();
     if begins_to_reset || options.stick_kept.is_some() {
         note_the_way_back(options, &mut unlocked)?;
@@ -124,6 +128,22 @@ pub fn run(options: &PolicyOptions, for_scripts: bool) -> Result<()> {
         print!("{}", in_words(&after));
     }
     Ok(())
+}
+
+/// What would lock the server or destroy its key must have somebody to watch.
+///
+/// # Errors
+/// Where no enrolled place needs neighbours or key servers.
+fn must_watch_somebody(slots: Option<&SlotTable>) -> Result<()> {
+    let mut places = slots.into_iter().flat_map(|slots| &slots.environments);
+    if places.any(|slot| Watched::at(slot).is_some()) {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        "Nobody would be watched: no enrolled place needs neighbours or key servers. Nothing was \
+         changed.",
+        "Enrol this place with what stands around it: stayput enroll --neighbour IP",
+    ))
 }
 
 /// Notes where the stick or code is kept that opens the server after a reset. It
@@ -329,6 +349,36 @@ mod tests {
         assert_eq!(json["attempts"], serde_json::Value::Null);
         let text = in_words(&Policy::default());
         assert!(text.lines().all(|line| line.len() <= 79), "{text}");
+    }
+
+    #[test]
+    fn a_watch_over_nobody_locks_nothing() {
+        use crate::environment::test_slot;
+        use crate::keys::{CheapFactors, MasterKey};
+        use crate::vault::{Group, Header, Passphrases, Thresholds, Value};
+
+        let _cheap = CheapFactors::begin();
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let value = |text: &str| Value::from_slice(text.as_bytes()).unwrap();
+        let board = (Group::Machine, "board", value("1"));
+        let router = (Group::Neighbours, "arp 10.0.0.1", value("router"));
+        let place = |factors: &[(Group, &'static str, Value)], neighbours| {
+            let need = Thresholds {
+                machine: 1,
+                neighbours,
+                ..Thresholds::default()
+            };
+            let slot = test_slot(&header, &key, (0, "home"), factors.iter().cloned(), need);
+            crate::environment::table_with_place(slot, Passphrases::default())
+        };
+        assert!(must_watch_somebody(None).is_err());
+        assert!(must_watch_somebody(Some(&SlotTable::default())).is_err());
+        let alone = place(&[board.clone()], 0);
+        let refused = must_watch_somebody(Some(&alone)).unwrap_err();
+        assert_eq!(refused.exit, Exit::Refused);
+        let home = place(&[board, router], 1);
+        assert!(must_watch_somebody(Some(&home)).is_ok());
     }
 
     #[test]

@@ -27,6 +27,11 @@ fn seconds(bounds: RangeInclusive<u16>) -> clap::builder::RangedI64ValueParser<u
 }
 
 impl WatchOptions {
+    /// Whether more than an alert is asked for.
+    pub fn needs_somebody(&self) -> bool {
+        matches!(self.watch, Some(OnAlarm::Lock | OnAlarm::Reset))
+    }
+
     /// The policy with what was asked for in place of what was there.
     pub fn apply(&self, before: WatchPolicy) -> WatchPolicy {
         WatchPolicy {

@@ -78,6 +78,7 @@ fn place(found: &Recognition) -> Value {
         "same": comparison.map(|comparison| comparison.same),
         "changed": comparison.map(|comparison| &comparison.changed),
         "silent": comparison.map(|comparison| &comparison.silent),
+        "not_asked": comparison.map(|comparison| &comparison.not_asked),
     })
 }
 
@@ -95,7 +96,9 @@ fn watch(report: Report) -> Value {
         "same": report.same,
         "different": report.different,
         "silent": report.silent,
+        "who": report.who,
         "alarm": alarm,
+        "unfinished": report.unfinished.list().map(|(word, _)| word).collect::<Vec<_>>(),
     })
 }
 
@@ -104,7 +107,8 @@ pub mod tests {
     use super::*;
     use crate::admin::mariadb::ClearOriginal;
     use crate::admin::release_service::WithoutKeys;
-    use crate::environment::{Comparison, test_slot};
+    use crate::admin::watch_service::Unfinished;
+    use crate::environment::{Comparison, Watched, test_slot};
     use crate::keys::{CheapFactors, MasterKey};
     use crate::opening::snapshot::Snapshot;
     use crate::theft::{Alarm, OnAlarm, ResetCause, TheftState};
@@ -191,7 +195,12 @@ pub mod tests {
                 same: 1,
                 different: 2,
                 silent: 0,
+                who: Watched::KeyServers,
                 alarm: Some((Alarm::Foreign, 1_700_000_000)),
+                unfinished: Unfinished {
+                    database: true,
+                    ..Unfinished::default()
+                },
             }),
             without_keys: Some(WithoutKeys::GivenUp),
             ..of(&snapshot)

@@ -13,9 +13,9 @@ use crate::admin::pending_reset::reminder;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::release_service::{WithoutKeys, without_keys};
 use crate::admin::timestamp::rfc3339;
-use crate::admin::unlock::{Recognition, recognise};
+use crate::admin::unlock::{NOT_ASKED, Recognition, recognise};
 use crate::admin::watch_service;
-use crate::environment::{LIVE_NETWORK_WAIT, Margin, Patience};
+use crate::environment::{LIVE_NETWORK_WAIT, Margin, Patience, Watched};
 use crate::opening::messages::Reason;
 use crate::opening::snapshot::Snapshot;
 use crate::printable::Printable;
@@ -157,6 +157,12 @@ impl Status<'_> {
             if let Some(changed) = self.changed() {
                 println!("{changed}");
             }
+            if self
+                .recognition
+                .is_some_and(|found| !found.observed.not_asked().is_empty())
+            {
+                println!("Not all neighbours could be asked. {NOT_ASKED}");
+            }
         }
         if let Some(event) = self.opened {
             println!(
@@ -211,6 +217,12 @@ impl Status<'_> {
         println!("Watch: {}", self.watch_in_words());
     }
 
+    /// Whether no enrolled place has anybody who could be watched.
+    fn is_unwatched(&self) -> bool {
+        let places = self.vault.slots().map(|slots| &slots.environments);
+        places.is_ok_and(|places| places.iter().all(|slot| Watched::at(slot).is_none()))
+    }
+
     fn watch_in_words(&self) -> String {
         if self.without_keys.is_some() {
             return "waits for the keys.".into();
@@ -218,6 +230,9 @@ impl Status<'_> {
         let Some(watch) = self.watch else {
             return match self.policy().map(|policy| policy.theft.watch.on_alarm) {
                 Some(OnAlarm::Off) => "off.".into(),
+                Some(_) if self.is_unwatched() => {
+                    "nobody: no place with neighbours or key servers is enrolled.".into()
+                }
                 _ => "does not run. `systemctl status stayput-watch` tells why.".into(),
             };
         };
@@ -228,11 +243,15 @@ impl Status<'_> {
         let counts = [watch.same, watch.different, watch.silent];
         let all: u32 = counts.into_iter().map(u32::from).sum();
         let same = watch.same;
-        let stands = format!("{same} of {all} neighbours {as_what}.");
-        match watch.alarm {
-            None => stands,
-            Some((alarm, since)) => format!("{stands}\n  ALARM since {}: {alarm}.", rfc3339(since)),
+        let who = watch_service::who_in_words(watch.who);
+        let mut text = format!("{same} of {all} {who} {as_what}.");
+        if let Some((alarm, since)) = watch.alarm {
+            text += &format!("\n  ALARM since {}: {alarm}.", rfc3339(since));
         }
+        for (_, left) in watch.unfinished.list() {
+            text += &format!("\n  NOT DONE YET, tried again: {left}.");
+        }
+        text
     }
 
     fn print_place(&self) {
@@ -252,6 +271,9 @@ impl Status<'_> {
         }
         for label in &comparison.silent {
             println!("  no answer: {label}");
+        }
+        for label in &comparison.not_asked {
+            println!("  not asked: {label}. {NOT_ASKED}");
         }
         if let Some(margin) = self.margin() {
             println!("{}", margin_in_words(margin));
