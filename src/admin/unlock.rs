@@ -160,10 +160,21 @@ fn key_from_place(vault: &Vault<VaultDisk>) -> Result<MasterKey> {
     };
     let slots = vault.slots().map_err(|error| locked(error.to_string()))?;
     let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
-    recognise(vault, &slots, patience)
-        .and_then(|recognition| recognition.key)
-        .ok_or_else(|| locked("The server does not recognise this place.".into()))
+    let found = recognise(vault, &slots, patience);
+    let is_asked = found
+        .as_ref()
+        .is_none_or(|found| found.observed.not_asked().is_empty());
+    let key = found.and_then(|recognition| recognition.key);
+    key.ok_or_else(|| {
+        locked(match is_asked {
+            true => "The server does not recognise this place.".into(),
+            false => format!("Not all neighbours of this place could be asked. {NOT_ASKED}"),
+        })
+    })
 }
+
+/// Why a neighbour was not asked.
+pub const NOT_ASKED: &str = "No wired card that is up has a carrier, or sending is not allowed.";
 
 /// Reads the key from the stick that was named, asking for its PIN.
 fn key_from_stick(vault: &Vault<VaultDisk>, device: &Path, pin_stdin: bool) -> Result<MasterKey> {

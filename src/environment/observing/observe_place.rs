@@ -67,6 +67,7 @@ pub fn observe_place<'a>(
         };
         is_done || enough(&observed)
     });
+    observed.note_not_asked(neighbours.not_asked());
     for label in neighbours.behind_usb() {
         observed.note_attachment(&label, Attachment::UsbNetwork);
     }
@@ -88,6 +89,7 @@ pub fn observe_live_links<'a>(
         observed.note_answers(answers);
         all_in(labels.clone(), &observed)
     });
+    observed.note_not_asked(neighbours.not_asked());
     observed
 }
 

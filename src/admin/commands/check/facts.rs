@@ -166,6 +166,7 @@ fn place(
         need: found.need,
         changed: compared.map_or_else(Vec::new, |compared| labels(&compared.changed)),
         silent: compared.map_or_else(Vec::new, |compared| labels(&compared.silent)),
+        not_asked: compared.map_or_else(Vec::new, |compared| labels(&compared.not_asked)),
         unsuitable: snapshot.slots().map_or_else(
             |_| Vec::new(),
             |slots| unsuitable_at(vault, slots, found, key),

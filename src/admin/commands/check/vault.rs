@@ -4,6 +4,7 @@ use super::check_result::{CheckResult, Severity};
 use crate::admin::factor_counts::counts_as_enrolled;
 use crate::admin::own_addresses::AddressChange;
 use crate::admin::problem::Problem;
+use crate::admin::unlock::NOT_ASKED;
 use crate::environment::{Margin, Unsuitable};
 use crate::opening::messages::Reason;
 use crate::theft::{OnStrikes, TheftPolicy, TheftState, WayBack};
@@ -36,6 +37,7 @@ pub enum PlaceResult {
         need: Thresholds,
         changed: Vec<String>,
         silent: Vec<String>,
+        not_asked: Vec<String>,
         /// What was enrolled and would not be today, and why.
         unsuitable: Vec<(String, Unsuitable)>,
         /// Own addresses that have changed since they were enrolled.
@@ -122,6 +124,7 @@ fn place(place: &PlaceResult) -> Vec<CheckResult> {
     let PlaceResult::Opens {
         changed,
         silent,
+        not_asked,
         unsuitable,
         address_changes,
         ..
@@ -134,6 +137,14 @@ fn place(place: &PlaceResult) -> Vec<CheckResult> {
         counts_as_enrolled(*same, *need)
     );
     let mut results = vec![CheckResult::fine(NAME, what)];
+    if !not_asked.is_empty() {
+        results.push(CheckResult::new(
+            NAME,
+            Severity::Unknown,
+            format!("Not asked: {}. {NOT_ASKED}", not_asked.join(", ")),
+            "Plug the cable in, or run the command where sending is allowed.",
+        ));
+    }
     for (labels, what) in [(changed, "Not as enrolled"), (silent, "No answer")] {
         if !labels.is_empty() {
             results.push(warning(

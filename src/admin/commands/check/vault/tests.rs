@@ -23,6 +23,7 @@ fn opens(machine: u8, neighbours: u8) -> PlaceResult {
         },
         changed: Vec::new(),
         silent: Vec::new(),
+        not_asked: Vec::new(),
         unsuitable: Vec::new(),
         address_changes: Vec::new(),
         altered: None,
