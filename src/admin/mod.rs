@@ -18,6 +18,7 @@ mod key_destruction;
 mod key_release;
 mod mariadb;
 mod mariadb_service;
+mod named_stick;
 mod names;
 mod open_vault;
 mod own_addresses;

@@ -174,9 +174,9 @@ impl Gpt {
         long(&self.header, 32)
     }
 
-    /// The first sector of the first free range of `sectors` sectors that
-    /// starts at a multiple of `align`; `None` where there is none.
-    pub fn find_gap(&self, sectors: u64, align: u64) -> Option<u64> {
+    /// The first sectors of free ranges of `sectors` sectors that start at a multiple
+    /// of `align`, one behind each partition and before the first one.
+    pub fn gaps(&self, sectors: u64, align: u64) -> std::vec::Vec<u64> {
         let (first, last) = self.usable();
         let starts = self.partitions().map(|partition| partition.last + 1);
         let mut starts: std::vec::Vec<u64> = core::iter::once(first)
@@ -184,10 +184,12 @@ impl Gpt {
             .filter_map(|start| start.checked_next_multiple_of(align))
             .collect();
         starts.sort_unstable();
-        starts.into_iter().find(|start| {
+        starts.dedup();
+        starts.retain(|start| {
             let end = start.saturating_add(sectors - 1);
             *start >= first && end <= last && self.is_free(*start, end)
-        })
+        });
+        starts
     }
 
     fn is_free(&self, first: u64, last: u64) -> bool {
@@ -309,8 +311,8 @@ mod tests {
     fn the_gap_before_the_first_partition_takes_the_vault() {
         let mut gpt = table();
         let sectors = super::super::layout::VAULT_BYTES / 512;
-        let first = gpt.find_gap(sectors, 8).unwrap();
-        assert_eq!(first, 40);
+        let first = 40;
+        assert_eq!(gpt.gaps(sectors, 8), [first, 1_002_048]);
         let number = gpt.add("stayput", Guid([2; 16]), first, sectors).unwrap();
         assert_eq!(number, 2);
         let again = Gpt::parse(&gpt.primary_header(), &gpt.entries()).unwrap();
@@ -318,7 +320,7 @@ mod tests {
         assert_eq!((vault.first, vault.last), (40, 40 + sectors - 1));
         assert_eq!(vault.guid, Guid([2; 16]));
         // A second one goes behind the root partition.
-        assert_eq!(again.find_gap(sectors, 8), Some(1_002_048));
+        assert_eq!(again.gaps(sectors, 8), [1_002_048]);
     }
 
     #[test]

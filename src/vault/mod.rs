@@ -26,6 +26,8 @@ mod slots;
 mod sticks;
 mod store;
 mod theft;
+#[cfg(feature = "admin")]
+mod traces;
 mod vault_conf;
 mod writing;
 
@@ -53,6 +55,8 @@ pub use slots::{
 };
 pub use sticks::{KnownCode, KnownStick, MAX_STICKS, PlaceInWords, SealedPlace, StickList};
 pub use store::Written;
+#[cfg(feature = "admin")]
+pub use traces::Traces;
 pub use vault_conf::{PartitionId, VAULT_CONF, VAULT_CONF_BYTES, VaultConf, VaultConfError};
 
 #[cfg(feature = "fuzzing")]
@@ -143,8 +147,10 @@ impl<D: BlockDevice> Vault<D> {
             unfinished: None,
         };
         let written = [
-            vault.write_area(key, Area::First, &pepper, slots)?,
+            // What has a mark comes before what has none, so that a vault that was
+            // only begun is known again ([`Traces`]).
             vault.write_proven(key, &TheftState::Armed)?,
+            vault.write_area(key, Area::First, &pepper, slots)?,
             vault.write_proven(key, &Policy::default())?,
             vault.write_proven(key, &StickList::default())?,
             event_log::begin(&mut vault.device, &vault.header, key)?,

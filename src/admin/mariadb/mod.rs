@@ -14,6 +14,7 @@ mod gate_units;
 mod known_database;
 mod launch;
 mod occupants;
+mod open_for;
 mod other_files;
 mod overwrite;
 mod process;
