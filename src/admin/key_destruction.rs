@@ -2,6 +2,7 @@
 
 use crate::admin::mariadb_service::end_starts;
 use crate::admin::open_vault::vault_conf;
+use crate::admin::problem::ProblemKind;
 use crate::reset::{Reset, ResetReport};
 use crate::stick::PluggedKeys;
 use crate::theft::ResetCause;
@@ -17,7 +18,11 @@ pub fn destroy_keys(cause: ResetCause, plugged: &PluggedKeys, wipe: bool) -> Res
         plugged,
         wipe,
     };
-    let conf = vault_conf().map_err(|_| LocateError::NoPartition);
+    let conf = vault_conf().map_err(|problem| match problem.kind {
+        ProblemKind::NotThere => LocateError::NoPartition,
+        ProblemKind::NotAllowed => LocateError::NotAllowed(libc::EACCES),
+        _ => LocateError::Open(libc::EINVAL),
+    });
     reset.destroy(conf.and_then(|conf| reset_target(&conf)), || {
         if let Err(problem) = end_starts() {
             log::warn!("{}", problem.what);

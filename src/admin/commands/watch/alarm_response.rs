@@ -45,7 +45,8 @@ pub struct Response<A> {
 }
 
 impl<A: Actions> Response<A> {
-    /// Does what the answer asks for, as far as that is possible now.
+    /// Begins with what takes no time, the pepper and the keys; [`Response::go_on`]
+    /// stops MariaDB.
     fn begin(answer: AlarmResponse, actions: A, now: Duration) -> Self {
         let locks = answer != AlarmResponse::Tell;
         let left = Unfinished {
@@ -59,42 +60,47 @@ impl<A: Actions> Response<A> {
             tries: 0,
             due: now,
         };
-        response.go_on(now);
+        response.withdraw_keys();
         response
     }
 
-    /// Tries what is left: the pepper first; then the keys, once no start can read
-    /// them; then what takes longer.
+    /// Tries what is left: the keys, then what takes longer.
     pub fn go_on(&mut self, now: Duration) {
-        if self.left == Unfinished::default() {
-            return;
+        self.withdraw_keys();
+        if self.left.database {
+            let result = self.actions.stop_database();
+            self.left.database = !self.is_done("MariaDB still runs", result);
         }
-        let is_told = self.tries < 10 || self.tries.is_multiple_of(60);
-        let done = |what: &str, result: Result<(), String>| match result {
+        self.due = now + retry_pause(self.tries);
+        self.tries = self.tries.saturating_add(1);
+    }
+
+    /// The pepper first; then the released keys, once no start can read them.
+    fn withdraw_keys(&mut self) {
+        if self.left.reset {
+            let result = self.actions.destroy_pepper();
+            self.left.reset = !self.is_done("the reset failed", result);
+        }
+        if self.left.keys {
+            // The keys of a stolen server go also where a start could not be ended.
+            let result = self.actions.end_starts();
+            self.is_done("a start of MariaDB was not ended", result);
+            let result = self.actions.take_keys();
+            self.left.keys = !self.is_done("the keys stay in memory", result);
+        }
+    }
+
+    /// What fails for ever is told less and less often.
+    fn is_done(&self, what: &str, result: Result<(), String>) -> bool {
+        match result {
             Ok(()) => true,
             Err(why) => {
-                if is_told {
+                if self.tries < 10 || self.tries.is_multiple_of(60) {
                     log::error!("{what}: {why}");
                 }
                 false
             }
-        };
-        if self.left.reset {
-            self.left.reset = !done("the reset failed", self.actions.destroy_pepper());
         }
-        if self.left.keys {
-            // The keys of a stolen server go also where a start could not be ended.
-            done(
-                "a start of MariaDB was not ended",
-                self.actions.end_starts(),
-            );
-            self.left.keys = !done("the keys stay in memory", self.actions.take_keys());
-        }
-        if self.left.database {
-            self.left.database = !done("MariaDB still runs", self.actions.stop_database());
-        }
-        self.due = now + retry_pause(self.tries);
-        self.tries = self.tries.saturating_add(1);
     }
 
     /// When it is to be tried again; `None` where all is done.
@@ -120,9 +126,13 @@ pub fn respond(alarm: Alarm, wanted: OnAlarm, note: bool) -> Response<Server> {
         log::error!("not reset: no verified stick is listed but those that are plugged in");
         events.push(EventKind::ResetWithheld { cause: CAUSE });
     }
-    let response = Response::begin(answer, Server { plugged }, clock::awake());
+    let mut response = Response::begin(answer, Server { plugged }, clock::awake());
     append(events);
-    tell(&said_to_everybody(alarm, answer, response.left));
+    tell(&what_is_done(alarm, answer));
+    response.go_on(clock::awake());
+    if response.due().is_some() {
+        tell(&what_is_left(response.left));
+    }
     response
 }
 
@@ -222,24 +232,27 @@ fn append(events: Vec<EventKind>) {
     }
 }
 
-fn said_to_everybody(alarm: Alarm, answer: AlarmResponse, left: Unfinished) -> String {
+/// While it is done: stopping MariaDB takes time.
+fn what_is_done(alarm: Alarm, answer: AlarmResponse) -> String {
     let done = match answer {
-        AlarmResponse::Tell => "Nothing was stopped.",
-        _ if left != Unfinished::default() => "",
+        AlarmResponse::Tell => "Nothing is stopped.",
         AlarmResponse::Lock | AlarmResponse::LockOnly => {
-            "The database is stopped. At home, or with a stick: stayput release"
+            "The database is being stopped. At home, or with a stick: stayput release"
         }
         AlarmResponse::Reset => {
-            "The database is stopped and its key destroyed. With a stick: \
+            "The database is being stopped and its key destroyed. With a stick: \
              stayput release --stick /dev/sdX1"
         }
     };
-    let mut text =
-        format!("stayput: has this server been carried away? I see that {alarm}. {done}");
-    for (_, sentence) in left.list() {
-        text += &format!("NOT DONE YET, and tried again: {sentence}. ");
-    }
-    text
+    format!("stayput: has this server been carried away? I see that {alarm}. {done}")
+}
+
+fn what_is_left(left: Unfinished) -> String {
+    let left: Vec<&str> = left.list().map(|(_, sentence)| sentence).collect();
+    format!(
+        "stayput: NOT DONE YET, and tried again: {}.",
+        left.join(", ")
+    )
 }
 
 /// Tells everybody who is logged in.
@@ -299,13 +312,19 @@ mod tests {
 
     #[test]
     fn no_start_begins_before_the_keys_go_and_mariadb_is_stopped() {
-        let done = Response::begin(AlarmResponse::Lock, Stubborn::default(), NOW);
-        assert_eq!(done.actions.asked, ["starts", "keys", "database"]);
-        assert_eq!((done.left, done.due()), (Unfinished::default(), None));
-        let done = Response::begin(AlarmResponse::Reset, Stubborn::default(), NOW);
-        assert_eq!(done.actions.asked, ["pepper", "starts", "keys", "database"]);
-        let told = Response::begin(AlarmResponse::Tell, Stubborn::default(), NOW);
-        assert_eq!(told.actions.asked, [""; 0]);
+        let done_for = |answer| {
+            let mut done = Response::begin(answer, Stubborn::default(), NOW);
+            done.go_on(NOW);
+            assert_eq!((done.left, done.due()), (Unfinished::default(), None));
+            done.actions.asked
+        };
+        assert_eq!(
+            done_for(AlarmResponse::Lock),
+            ["starts", "keys", "database"]
+        );
+        let reset = ["pepper", "starts", "keys", "database"];
+        assert_eq!(done_for(AlarmResponse::Reset), reset);
+        assert_eq!(done_for(AlarmResponse::Tell), [""; 0]);
     }
 
     #[test]
@@ -316,13 +335,11 @@ mod tests {
             ..Stubborn::default()
         };
         let mut response = Response::begin(AlarmResponse::Lock, server, NOW);
-        let mut tries = 1;
+        response.go_on(NOW);
         while let Some(due) = response.due() {
             assert!(due > NOW);
             response.go_on(due);
-            tries += 1;
         }
-        assert_eq!(tries, 201);
         let asked = |what| {
             response
                 .actions
@@ -335,15 +352,20 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_of_a_stop_that_failed() {
+    fn no_stop_is_claimed_before_it_is_done() {
+        for answer in [AlarmResponse::Lock, AlarmResponse::Reset] {
+            let text = what_is_done(Alarm::Gone, answer);
+            assert!(text.contains("is being stopped"), "{text}");
+        }
         let left = Unfinished {
+            keys: true,
             database: true,
             ..Unfinished::default()
         };
-        let text = said_to_everybody(Alarm::Gone, AlarmResponse::Lock, left);
-        assert!(!text.contains("is stopped"), "{text}");
-        assert!(text.contains("MariaDB still runs"), "{text}");
-        let text = said_to_everybody(Alarm::Gone, AlarmResponse::Lock, Unfinished::default());
-        assert!(text.contains("The database is stopped"), "{text}");
+        let text = what_is_left(left);
+        assert!(
+            text.contains("keys are still in memory, MariaDB still runs"),
+            "{text}"
+        );
     }
 }
