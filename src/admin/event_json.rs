@@ -19,7 +19,8 @@ pub fn event_json(event: &EventKind) -> Value {
         EventKind::WrongPin { stick }
         | EventKind::StickMade { stick }
         | EventKind::StickVerified { stick }
-        | EventKind::StickRemoved { stick } => json!({ "stick": stick }),
+        | EventKind::StickRemoved { stick }
+        | EventKind::OpenStickRemoved { stick } => json!({ "stick": stick }),
         EventKind::Strike { strikes, of } => json!({ "strikes": strikes, "limit": of }),
         EventKind::Reset { cause, .. } | EventKind::ResetWithheld { cause } => {
             json!({ "cause": cause_word(*cause) })
@@ -61,6 +62,7 @@ fn kind_word(event: &EventKind) -> &'static str {
         EventKind::StickMade { .. } => "stick_made",
         EventKind::StickVerified { .. } => "stick_verified",
         EventKind::StickRemoved { .. } => "stick_removed",
+        EventKind::OpenStickRemoved { .. } => "open_stick_removed",
         EventKind::MariadbEnabled => "mariadb_enabled",
         EventKind::Strike { .. } => "strike",
         EventKind::Reset { .. } => "reset",
@@ -195,6 +197,7 @@ pub fn examples() -> Vec<EventKind> {
         EventKind::StickMade { stick: name() },
         EventKind::StickVerified { stick: name() },
         EventKind::StickRemoved { stick: name() },
+        EventKind::OpenStickRemoved { stick: name() },
         EventKind::MariadbEnabled,
         EventKind::Strike { strikes: 1, of: 3 },
         EventKind::ResetWithheld {

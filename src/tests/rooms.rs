@@ -18,7 +18,7 @@ struct House {
 const SRC: House = House {
     path: "crate::",
     floors: &[
-        &["printable"],
+        &["build_mark", "printable"],
         &["sys"],
         &["filesystem", "keys"],
         &["theft"],
@@ -50,15 +50,16 @@ const ADMIN: House = House {
         &[
             "durable",
             "factor_counts",
-            "guessing_time",
             "names",
             "problem",
+            "suggested_secret",
             "tang_advertisement",
             "timestamp",
         ],
         &[
             "ask",
             "event_json",
+            "guessing_time",
             "installed_files",
             "json",
             "named_stick",
@@ -67,7 +68,7 @@ const ADMIN: House = House {
             "program",
             "root",
         ],
-        &["systemd"],
+        &["initramfs", "systemd"],
         &["mariadb_service", "service_unit"],
         &["release_service", "watch_service"],
         &[
@@ -131,7 +132,13 @@ const MARIADB: House = House {
             "run_records",
             "start_faults",
         ],
-        &["after_start", "gate", "start_assessment"],
+        &[
+            "after_start",
+            "clear_data",
+            "dependence",
+            "gate",
+            "start_assessment",
+        ],
         &["enable"],
     ],
     common: &["mod"],

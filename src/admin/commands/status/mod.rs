@@ -13,9 +13,9 @@ use crate::admin::pending_reset::reminder;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::release_service::{WithoutKeys, without_keys};
 use crate::admin::timestamp::rfc3339;
-use crate::admin::unlock::{NOT_ASKED, Recognition, recognise};
+use crate::admin::unlock::{Recognition, recognise};
 use crate::admin::watch_service;
-use crate::environment::{LIVE_NETWORK_WAIT, Margin, Patience, Watched};
+use crate::environment::{Cards, LIVE_NETWORK_WAIT, Margin, Patience, Watched};
 use crate::opening::messages::Reason;
 use crate::opening::snapshot::Snapshot;
 use crate::printable::Printable;
@@ -47,7 +47,8 @@ pub fn run(for_scripts: bool) -> Result<()> {
     let snapshot = Snapshot::of(&vault);
     let slots = snapshot.slots().ok();
     let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
-    let recognition = slots.and_then(|slots| recognise(&vault, slots, patience));
+    let recognition =
+        slots.and_then(|slots| recognise(vault.header(), slots, Cards::LeftDown, patience));
     let key = recognition.as_ref().and_then(|found| found.key.as_ref());
     let proven = key
         .map(|key| vault.prove(key))
@@ -157,12 +158,9 @@ impl Status<'_> {
             if let Some(changed) = self.changed() {
                 println!("{changed}");
             }
-            if self
-                .recognition
-                .is_some_and(|found| !found.observed.not_asked().is_empty())
-            {
-                println!("Not all neighbours could be asked. {NOT_ASKED}");
-            }
+        }
+        if let Some(words) = self.recognition.and_then(Recognition::unasked) {
+            println!("{words}");
         }
         if let Some(event) = self.opened {
             println!(
@@ -273,7 +271,7 @@ impl Status<'_> {
             println!("  no answer: {label}");
         }
         for label in &comparison.not_asked {
-            println!("  not asked: {label}. {NOT_ASKED}");
+            println!("  not asked: {label}");
         }
         if let Some(margin) = self.margin() {
             println!("{}", margin_in_words(margin));

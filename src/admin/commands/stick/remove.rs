@@ -5,7 +5,7 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::admin::ways_in::{WaysIn, confirm_removal};
 use crate::stick::PluggedKeys;
-use crate::vault::EventKind;
+use crate::vault::{EventKind, KnownStick};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct RemoveOptions {
@@ -56,16 +56,55 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
         ));
     }
     unlocked.set_sticks(list)?;
-    unlocked.log(EventKind::StickRemoved {
-        stick: stick.label.clone(),
-    })?;
+    unlocked.log(removal(&stick, wiped.is_some()))?;
     println!("The stick \"{}\" is off the list.", stick.label);
     if wiped.is_some() {
         println!("Its key was overwritten and removed. Flash memory may still hold a copy.");
     }
+    let protection = match stick.has_pin {
+        true => "Only its PIN protects it.",
+        false => "It has no PIN.",
+    };
     println!(
         "A stick that is out there still opens this server, and so does every copy of it, until \
-         the\nmaster key is replaced. Only its PIN protects it."
+         the\nmaster key is replaced. {protection}"
     );
     Ok(())
+}
+
+/// What the log keeps of it: a stick without a PIN stays a way in for whoever has it,
+/// and the list does not tell of it any more.
+fn removal(stick: &KnownStick, is_wiped: bool) -> EventKind {
+    let label = stick.label.clone();
+    match stick.has_pin || is_wiped {
+        true => EventKind::StickRemoved { stick: label },
+        false => EventKind::OpenStickRemoved { stick: label },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_keeps_a_stick_without_a_pin_that_still_opens() {
+        let stick = |has_pin| KnownStick {
+            id: [1; 8],
+            label: "office".try_into().unwrap(),
+            has_pin,
+            generation: 1,
+            made: 0,
+            verified: None,
+            kept: None,
+        };
+        for (has_pin, is_wiped, still_open) in [
+            (false, false, true),
+            (false, true, false),
+            (true, false, false),
+        ] {
+            let kind = removal(&stick(has_pin), is_wiped);
+            let is_open = matches!(kind, EventKind::OpenStickRemoved { .. });
+            assert_eq!(is_open, still_open, "{has_pin} {is_wiped}");
+        }
+    }
 }

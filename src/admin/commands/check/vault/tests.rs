@@ -23,7 +23,6 @@ fn opens(machine: u8, neighbours: u8) -> PlaceResult {
         },
         changed: Vec::new(),
         silent: Vec::new(),
-        not_asked: Vec::new(),
         unsuitable: Vec::new(),
         address_changes: Vec::new(),
         altered: None,
@@ -37,6 +36,7 @@ fn facts(place: PlaceResult) -> VaultFacts {
         wants_reset: false,
         single_copies: Vec::new(),
         place,
+        unasked: None,
         way_back: WayBack::Listed,
     }
 }
