@@ -93,11 +93,19 @@ pub struct Recognition {
 }
 
 impl Recognition {
-    /// Of cards that were left down, in words; where somebody did not answer.
+    /// Why somebody was not asked who did not answer, in words: cards that were left
+    /// down, or nothing could be sent.
     pub fn unasked(&self) -> Option<String> {
-        let silent = self.comparison.as_ref().map(|compared| &compared.silent);
-        let is_complete = silent.is_some_and(|silent| !silent.iter().any(is_asked));
-        (!is_complete).then(cards_left_down).flatten()
+        let compared = self.comparison.as_ref();
+        let is_complete = compared.is_some_and(|compared| {
+            let mut missing = compared.silent.iter().chain(&compared.not_asked);
+            !missing.any(is_asked)
+        });
+        if is_complete {
+            return None;
+        }
+        let is_asked = self.observed.not_asked().is_empty();
+        cards_left_down().or_else(|| (!is_asked).then(|| NOT_ASKED.into()))
     }
 }
 
@@ -205,6 +213,10 @@ fn key_from_place(vault: &Vault<VaultDisk>, cards: Cards) -> Result<MasterKey> {
     let key = found.as_ref().and_then(|found| found.key.clone());
     key.ok_or_else(|| not_recognised(found.as_ref()))
 }
+
+/// Why a neighbour was not asked.
+const NOT_ASKED: &str = "Not all neighbours could be asked: no wired card that is up has a \
+                         carrier, or sending is not allowed.";
 
 /// Reads the key from the stick that was named, asking for its PIN.
 fn key_from_stick(vault: &Vault<VaultDisk>, device: &Path, pin_stdin: bool) -> Result<MasterKey> {
