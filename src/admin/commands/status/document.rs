@@ -182,6 +182,7 @@ pub mod tests {
             comparison: Some(Comparison::default()),
             need,
             observed: Default::default(),
+            all_answered: true,
             places: Default::default(),
         };
         let status = Status {
