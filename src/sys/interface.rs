@@ -49,6 +49,13 @@ pub fn wired() -> Vec<InterfaceName> {
         .collect()
 }
 
+/// The wired Ethernet cards that are down.
+pub fn wired_and_down() -> Vec<InterfaceName> {
+    let mut names = wired();
+    names.retain(|name| is_up(name) == Ok(false));
+    names
+}
+
 /// The VLAN interfaces (IEEE 802.1Q).
 pub fn vlans() -> Vec<InterfaceName> {
     let is_vlan = |name: &str| {

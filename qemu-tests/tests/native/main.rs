@@ -11,6 +11,7 @@ mod late_place;
 mod leaks;
 mod lost_journal;
 mod lost_vault;
+mod mistreated;
 mod new_vault;
 mod original;
 mod plugged;

@@ -15,10 +15,10 @@ use crate::admin::output;
 use crate::admin::own_addresses;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::systemd;
-use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
+use crate::admin::unlock::{UnlockOptions, Unlocked, unlock_with_cards};
 use crate::admin::watch_service;
 use crate::environment::{
-    ChosenFactor, EnrolmentError, FactorSelection, HOME, KeyServers, LIVE_NETWORK_WAIT,
+    Cards, ChosenFactor, EnrolmentError, FactorSelection, HOME, KeyServers, LIVE_NETWORK_WAIT,
     NeighbourSelection, Observed, Patience, SECOND, add_second_place, count_by_group, enrol,
     neighbour_label, note_latecomers, observe_place, opens_again, select_factors, table_with_place,
     usual_thresholds,
@@ -69,7 +69,7 @@ pub struct EnrollOptions {
 /// When the vault does not open or cannot be written, or when nothing here can be
 /// enrolled.
 pub fn run(options: &EnrollOptions) -> Result<()> {
-    let mut unlocked = unlock(&options.unlock)?;
+    let mut unlocked = unlock_with_cards(&options.unlock, Cards::PutUp)?;
     if options.refresh {
         return refresh::run(unlocked, options.yes);
     }
@@ -79,6 +79,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     let mut observed = observe_place(
         labels.iter(),
         KeyServers::default(),
+        Cards::PutUp,
         Patience::until_all_answer(LIVE_NETWORK_WAIT).and_second_answers(),
         |_| false,
     );

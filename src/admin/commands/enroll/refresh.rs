@@ -11,8 +11,8 @@ use crate::admin::own_addresses::{AddressChange, address_changes, current_addres
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::Unlocked;
 use crate::environment::{
-    KeyServers, LIVE_NETWORK_WAIT, Margin, Observed, Patience, RefreshOutcome, RefreshedPlace,
-    address_of, compare, observe_place, refresh,
+    Cards, KeyServers, LIVE_NETWORK_WAIT, Margin, Observed, Patience, RefreshOutcome,
+    RefreshedPlace, address_of, compare, observe_place, refresh,
 };
 use crate::vault::{EnvironmentSlot, EventKind, Group, KeyServer, MAX_SERVERS, SlotTable, Value};
 
@@ -30,7 +30,7 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     let labels = places.flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
     let asked = KeyServers::of(&table.environments, Instant::now());
     let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT).and_second_answers();
-    let mut observed = observe_place(labels, asked, patience, |_| false);
+    let mut observed = observe_place(labels, asked, Cards::PutUp, patience, |_| false);
     let at = this_place(&unlocked, &table, &observed)?;
     let slot = &table.environments[at];
     let mut now = refresh(slot, &values(&unlocked, slot)?, &observed);

@@ -16,7 +16,7 @@ use crate::admin::suggested_secret::offer_pin;
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::stick::{self, StickError, StickFile};
 use crate::sys::clock;
-use crate::vault::{EventKind, Header, MAX_STICKS, StickList};
+use crate::vault::{EventKind, Header, MAX_STICKS, StickList, UnusablePassphrase, can_be_typed};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct MakeOptions {
@@ -152,6 +152,13 @@ fn new_pin(options: &MakeOptions) -> Result<ask::Pin> {
             Exit::Usage,
             "No PIN was given. Nothing was changed.",
             "Give one, or say --no-pin: whoever has the stick then has the key.",
+        ));
+    }
+    if !can_be_typed(&pin) {
+        return Err(Problem::new(
+            Exit::Usage,
+            "This PIN has signs that cannot be typed at the prompt. Nothing was changed.",
+            UnusablePassphrase::CannotBeTyped.advice(),
         ));
     }
     if !from_stdin && *pin != *ask::pin("The same once more: ", false)? {
