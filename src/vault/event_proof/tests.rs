@@ -79,6 +79,32 @@ fn what_the_ring_has_dropped_is_older_and_not_missing() {
 }
 
 #[test]
+fn dropped_events_that_are_put_back_stay_older() {
+    let blocks = u64::from(LOG_BLOCKS);
+    let (key, mut vault) = logged(2 * BLOCK, 0);
+    let first = EventLog::read(&vault.device).unwrap().closed.remove(0);
+    log_to(&mut vault, Some(&key), blocks * BLOCK);
+    forge(&mut vault, layout::log(5), &first);
+    assert_eq!(spans(&vault, &key)[0], (1, BLOCK, Older));
+}
+
+#[test]
+fn an_oldest_record_cut_to_one_event_still_has_that_one() {
+    let all = (u64::from(LOG_BLOCKS) + 2) * BLOCK;
+    let (key, mut vault) = logged(all, 0);
+    let mut oldest = EventLog::read(&vault.device).unwrap().closed.remove(0);
+    oldest.events.truncate(1);
+    forge(&mut vault, layout::log(1), &oldest);
+    let expected = [
+        (1, BLOCK, Older),
+        (BLOCK + 1, BLOCK + 1, Unlinked),
+        (BLOCK + 2, 2 * BLOCK, Missing),
+        (2 * BLOCK + 1, all, Whole),
+    ];
+    assert_eq!(spans(&vault, &key), expected);
+}
+
+#[test]
 fn an_edited_event_is_found_and_nothing_older_is_called_whole() {
     let (key, mut vault) = logged(3 * BLOCK + 5, 2);
     let mut forged = newest(&vault);
