@@ -165,6 +165,58 @@ fn a_record_that_is_gone_from_the_ring_is_a_gap() {
 }
 
 #[test]
+fn a_gap_in_a_full_ring_is_missing_and_not_older() {
+    let all = (u64::from(LOG_BLOCKS) + 2) * BLOCK;
+    let (key, mut vault) = logged(all, 0);
+    for copy in [0, HALF] {
+        vault.device.damage(layout::log(1).start + copy);
+    }
+    let expected = [
+        (1, BLOCK, Older),
+        (BLOCK + 1, 2 * BLOCK, Missing),
+        (2 * BLOCK + 1, all, Whole),
+    ];
+    assert_eq!(spans(&vault, &key), expected);
+}
+
+#[test]
+fn a_gap_behind_the_seal_takes_nothing_from_what_it_proves() {
+    let (key, mut vault) = logged(3, 3 * BLOCK);
+    for copy in [0, HALF] {
+        vault.device.damage(layout::log(1).start + copy);
+    }
+    let expected = [
+        (1, 3, Whole),
+        (4, BLOCK, NotSealed),
+        (BLOCK + 1, 2 * BLOCK, Missing),
+        (2 * BLOCK + 1, 3 * BLOCK + 3, NotSealed),
+    ];
+    assert_eq!(spans(&vault, &key), expected);
+}
+
+#[test]
+fn a_power_cut_at_a_full_ring_leaves_the_oldest_record_older() {
+    let all = (u64::from(LOG_BLOCKS) + 1) * BLOCK;
+    let (key, mut vault) = logged(all, 0);
+    // The full record is in the ring, and the newest is not begun anew yet.
+    let full = newest(&vault).block;
+    forge(&mut vault, layout::log(0), &full);
+    let expected = [(1, BLOCK, Older), (BLOCK + 1, all, Whole)];
+    assert_eq!(spans(&vault, &key), expected);
+}
+
+#[test]
+fn numbers_from_zero_on_are_no_log() {
+    let (key, mut vault) = logged(3, 0);
+    let mut forged = newest(&vault);
+    for (number, event) in (0..).zip(&mut forged.block.events) {
+        event.number = number;
+    }
+    forge(&mut vault, layout::LOG_NEWEST, &forged);
+    assert_eq!(spans(&vault, &key), [(1, 3, Missing)]);
+}
+
+#[test]
 fn the_next_unlock_does_not_hide_what_was_changed() {
     let (key, mut vault) = logged(9, 2);
     let mut forged = newest(&vault);
