@@ -192,3 +192,11 @@ fn what_is_wrong_with_a_stick_fits_on_a_line() {
         assert!(text.lines().all(|line| line.len() <= 79), "{text}");
     }
 }
+
+#[test]
+fn why_a_passphrase_was_not_changed_is_said() {
+    let away = LocateError::NoPartition;
+    assert_eq!(NotChanged::Vault(away).to_string(), away.to_string());
+    let passphrase = NotChanged::Passphrase(PassphraseError::Full).to_string();
+    assert_eq!(passphrase, PassphraseError::Full.to_string());
+}
