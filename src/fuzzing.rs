@@ -114,7 +114,7 @@ pub fn partition_table(bytes: &[u8]) {
     let _ = mbr_partition_id(sector, 1);
     let _ = entries_at(sector);
     if let Ok(gpt) = Gpt::parse(sector, entries) {
-        let _ = gpt.find_gap(1920, 8);
+        let _ = gpt.gaps(1920, 8);
     }
 }
 

@@ -83,6 +83,10 @@ pub fn sentence(kind: &EventKind) -> String {
         EventKind::StickRemoved { stick } => {
             format!("The stick \"{}\" was taken off the list.", Printable(stick))
         }
+        EventKind::OpenStickRemoved { stick } => format!(
+            "The stick \"{}\", which has no PIN, was taken off the list. It still opens the server.",
+            Printable(stick)
+        ),
         EventKind::LogNotProven => {
             "The log before this did not prove: it may have been changed.".into()
         }
@@ -164,6 +168,7 @@ mod tests {
             EventKind::StickMade { stick: text() },
             EventKind::StickVerified { stick: text() },
             EventKind::StickRemoved { stick: text() },
+            EventKind::OpenStickRemoved { stick: text() },
             EventKind::PassphraseAdded { name },
             EventKind::PassphraseChanged { name: text() },
             EventKind::PassphraseRemoved { name: text() },

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::admin::durable::write_durably;
 use crate::admin::problem::{Problem, Result};
+use crate::build_mark::is_of_this_build;
 
 /// Where the units find this program.
 pub const COMMAND: &str = "/usr/sbin/stayput";
@@ -29,13 +30,73 @@ pub const SCRIPTS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Copies this program to where the units find it.
+/// The boot stage from which the next initramfs is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstalledStage {
+    /// It was built from the same sources as this program.
+    ThisBuild,
+    /// It was built from others: what it reads, releases and says may differ.
+    Other,
+    /// There is none, or it cannot be read.
+    Missing,
+}
+
+impl InstalledStage {
+    /// The boot stage in this file.
+    pub fn at(path: &Path) -> Self {
+        match fs::read(path) {
+            Ok(bytes) if is_of_this_build(&bytes) => Self::ThisBuild,
+            Ok(_) => Self::Other,
+            Err(_) => Self::Missing,
+        }
+    }
+}
+
+/// The boot stage that is installed.
+pub fn installed_stage() -> InstalledStage {
+    InstalledStage::at(Path::new(STAGE))
+}
+
+/// Checks that the boot stage that `stayput install` would put into the initramfs fits
+/// this program: the one `beside` it, else the one `installed` before.
+///
+/// # Errors
+/// Where it is another build or there is none.
+pub fn fitting_stage(beside: &Path, installed: &Path) -> Result<()> {
+    let from = match beside.exists() {
+        true => beside,
+        // An installed command has no boot stage beside it.
+        false => installed,
+    };
+    let what = match InstalledStage::at(from) {
+        InstalledStage::ThisBuild => return Ok(()),
+        InstalledStage::Other => "is of another build than this program",
+        InstalledStage::Missing => "is not there",
+    };
+    Err(Problem::refused(
+        format!(
+            "The boot stage {} {what}. Nothing was changed.",
+            from.display()
+        ),
+        format!(
+            "Put the {STAGE_NAME} that was built with this program beside it, then run the \
+             command again."
+        ),
+    ))
+}
+
+/// Copies this program to where the units find it. Says where the boot stage does not
+/// fit it.
 ///
 /// # Errors
 /// What the filesystem says.
 pub fn put_command() -> Result<()> {
     let here = std::env::current_exe().map_err(|error| Problem::of_file(COMMAND, &error))?;
-    put_binary(&here, Path::new(COMMAND))
+    put_binary(&here, Path::new(COMMAND))?;
+    if installed_stage() == InstalledStage::Other {
+        println!("{STAGE} is of another build than this program. Run: stayput install");
+    }
+    Ok(())
 }
 
 /// Copies a program, unless it is there already.
@@ -50,7 +111,7 @@ pub fn put_binary(from: &Path, to: &Path) -> Result<()> {
             println!("{}: written", to.display());
             Ok(())
         }
-        // An installed command has no boot stage beside it.
+        // An installed command has no boot stage beside it: `fitting_stage`.
         Err(error) if error.kind() == ErrorKind::NotFound && to.exists() => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Problem::failed(
             format!("{} is not there.", from.display()),
@@ -93,6 +154,26 @@ mod tests {
     fn the_stage_runs_after_udev_and_after_the_splash_screen() {
         let (_, script) = SCRIPTS[1];
         assert!(script.contains("PREREQ=\"udev dropbear plymouth\""));
+    }
+
+    #[test]
+    fn a_new_command_refuses_an_old_stage() {
+        use crate::build_mark::BUILD_MARK;
+        let directory = tempfile::tempdir().unwrap();
+        let [beside, installed] = ["beside", "installed"].map(|name| directory.path().join(name));
+        let fits = || fitting_stage(&beside, &installed).map_err(|problem| problem.what);
+        let old = "stayput 0.0.1, sources 0123456789abcdef";
+        assert!(fits().unwrap_err().contains("is not there"));
+        fs::write(&installed, old).unwrap();
+        assert!(fits().unwrap_err().contains("is of another build"));
+        fs::write(&installed, BUILD_MARK).unwrap();
+        assert_eq!(fits(), Ok(()));
+        // What lies beside it is what would be installed.
+        fs::write(&beside, old).unwrap();
+        assert!(fits().unwrap_err().contains("beside is of another build"));
+        fs::write(&beside, BUILD_MARK).unwrap();
+        fs::write(&installed, old).unwrap();
+        assert_eq!(fits(), Ok(()));
     }
 
     #[test]

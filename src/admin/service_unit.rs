@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::admin::durable::write_durably;
 use crate::admin::problem::{Problem, Result};
-use crate::admin::systemd::{installed, is_up, reload, running, show, systemctl};
+use crate::admin::systemd::{installed, reload, running, systemctl, unit_is_up};
 
 /// A service that runs this program.
 pub struct ServiceUnit {
@@ -91,11 +91,6 @@ impl ServiceUnit {
 
     /// Whether it runs now, or systemd is about to start it again.
     pub fn is_running(&self) -> bool {
-        let said = || show(self.name, &["ActiveState"]);
-        running()
-            && said()
-                .trim()
-                .strip_prefix("ActiveState=")
-                .is_some_and(is_up)
+        running() && unit_is_up(self.name)
     }
 }

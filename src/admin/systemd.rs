@@ -64,6 +64,13 @@ pub fn is_up(active_state: &str) -> bool {
     matches!(active_state, "active" | "activating" | "reloading")
 }
 
+/// Whether a unit runs, or systemd is about to start it; not where systemd does not
+/// say.
+pub fn unit_is_up(unit: &str) -> bool {
+    let said = show(unit, &["ActiveState"]);
+    said.trim().strip_prefix("ActiveState=").is_some_and(is_up)
+}
+
 /// Whether the machine is being switched off or restarted.
 pub fn is_stopping() -> bool {
     let mut ask = Command::new(SYSTEMCTL);

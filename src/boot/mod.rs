@@ -5,7 +5,6 @@ mod console;
 mod disk;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod line;
 mod perform;
 mod restore_links;
 mod run;
@@ -20,6 +19,7 @@ mod wait;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::build_mark::BUILD_MARK;
 use crate::opening::act::StageEnd;
 use crate::release::revoke;
 use crate::stick::run_as_child;
@@ -31,8 +31,8 @@ use crate::vault::{VAULT_CONF, VAULT_CONF_BYTES, VaultConf};
 const WITHOUT_KEYS: u8 = 10;
 
 /// Runs the boot stage. With the argument `put-back` and names of network cards
-/// it only restores these cards for the real system; as the child that reads or
-/// wipes a stick it does only that.
+/// it only restores these cards for the real system; with `--version` it only tells
+/// its build; as the child that reads or wipes a stick it does only that.
 ///
 /// Returns success after a release, or [`WITHOUT_KEYS`]; then the boot goes on.
 /// After any other exit code the initramfs script starts the stage again. Only
@@ -44,9 +44,16 @@ pub fn run() -> ExitCode {
     }
     kmsg::use_for_logging();
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("put-back") {
-        restore_links::restore_links(arguments);
-        return ExitCode::SUCCESS;
+    match arguments.next().as_deref() {
+        Some("put-back") => {
+            restore_links::restore_links(arguments);
+            return ExitCode::SUCCESS;
+        }
+        Some("--version") => {
+            println!("{BUILD_MARK}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
     }
     if let Err(errno) = memory::keep_private() {
         log::error!("memory cannot be locked: {errno}");

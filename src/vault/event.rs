@@ -183,6 +183,11 @@ pub enum EventKind {
     },
     /// The alarm is over.
     WatchAllClear,
+    /// A stick without a PIN was taken off the list, and its key not destroyed.
+    OpenStickRemoved {
+        /// The stick's label.
+        stick: String<32>,
+    },
 }
 
 /// One entry of the log.

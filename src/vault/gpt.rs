@@ -174,9 +174,9 @@ impl Gpt {
         long(&self.header, 32)
     }
 
-    /// The first sector of the first free range of `sectors` sectors that
-    /// starts at a multiple of `align`; `None` where there is none.
-    pub fn find_gap(&self, sectors: u64, align: u64) -> Option<u64> {
+    /// The first sectors of free ranges of `sectors` sectors that start at a multiple
+    /// of `align`, one behind each partition and before the first one.
+    pub fn gaps(&self, sectors: u64, align: u64) -> std::vec::Vec<u64> {
         let (first, last) = self.usable();
         let starts = self.partitions().map(|partition| partition.last + 1);
         let mut starts: std::vec::Vec<u64> = core::iter::once(first)
@@ -184,10 +184,12 @@ impl Gpt {
             .filter_map(|start| start.checked_next_multiple_of(align))
             .collect();
         starts.sort_unstable();
-        starts.into_iter().find(|start| {
+        starts.dedup();
+        starts.retain(|start| {
             let end = start.saturating_add(sectors - 1);
             *start >= first && end <= last && self.is_free(*start, end)
-        })
+        });
+        starts
     }
 
     fn is_free(&self, first: u64, last: u64) -> bool {

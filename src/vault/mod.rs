@@ -26,6 +26,8 @@ mod slots;
 mod sticks;
 mod store;
 mod theft;
+#[cfg(feature = "admin")]
+mod traces;
 mod vault_conf;
 mod writing;
 
@@ -48,11 +50,13 @@ pub use slots::{
     MAX_ADDRESSES, MAX_FACTORS, MAX_NEIGHBOUR_WITNESSES, MAX_PLACES, MAX_ROWS, MAX_SERVERS,
     MAX_SIGNING, MAX_WITNESSES, OwnAddress, POINT, Passphrase, PassphraseError, PassphraseOutcome,
     PassphraseSlot, Passphrases, PerGroup, PersonName, PointBytes, PublicKey, Row, SealedValues,
-    SlotTable, Thresholds, UnusablePassphrase, Value, Witness, check_passphrase, has_member,
-    is_key_server, kind_of,
+    SlotTable, Thresholds, UnusablePassphrase, Value, Witness, can_be_typed, check_passphrase,
+    has_member, is_key_server, kind_of,
 };
 pub use sticks::{KnownCode, KnownStick, MAX_STICKS, PlaceInWords, SealedPlace, StickList};
 pub use store::Written;
+#[cfg(feature = "admin")]
+pub use traces::Traces;
 pub use vault_conf::{PartitionId, VAULT_CONF, VAULT_CONF_BYTES, VaultConf, VaultConfError};
 
 #[cfg(feature = "fuzzing")]
@@ -143,8 +147,10 @@ impl<D: BlockDevice> Vault<D> {
             unfinished: None,
         };
         let written = [
-            vault.write_area(key, Area::First, &pepper, slots)?,
+            // What has a mark comes before what has none, so that a vault that was
+            // only begun is known again ([`Traces`]).
             vault.write_proven(key, &TheftState::Armed)?,
+            vault.write_area(key, Area::First, &pepper, slots)?,
             vault.write_proven(key, &Policy::default())?,
             vault.write_proven(key, &StickList::default())?,
             event_log::begin(&mut vault.device, &vault.header, key)?,

@@ -438,6 +438,7 @@ def events(read):
         27: nothing,
         28: lambda: (read.number(), read.number()),
         29: nothing,
+        30: text,
     }
 
     def event():

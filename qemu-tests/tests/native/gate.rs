@@ -223,6 +223,40 @@ fn what_runs_elsewhere_is_stopped() -> Result {
 }
 
 #[test]
+fn an_instance_that_fails_leaves_a_start_beside_it_alone() -> Result {
+    let server = guarded(Suite::Bookworm)?;
+    // The time between the gate and mariadbd is seconds here.
+    server
+        .shell(&format!(
+            "systemctl stop mariadb; printf '[Service]\\nExecStartPre=/bin/sleep 4\\n' >{DROP_IN}; \
+             systemctl daemon-reload; systemctl start --no-block mariadb; \
+             timeout 20 sh -c 'until test -e /var/lib/mysql/ibdata1; do sleep 0.05; done'"
+        ))?
+        .success()?;
+    // One with data of its own, and one that would work in the same.
+    server
+        .shell(
+            "printf '[mariadbd.second]\\ndatadir=/srv/other\\nsocket=/run/mysqld/second.sock\\n' \
+             >/etc/mysql/mariadb.conf.d/90-second.cnf; systemctl start mariadb@second; \
+             systemctl start mariadb@third; systemctl start mariadb",
+        )?
+        .success()?;
+    assert_eq!(server.sql(ROWS)?.trim(), "1");
+    let said = server.shell("journalctl -u mariadb@second -u mariadb@third -o cat --no-pager")?;
+    for words in [
+        "its data stays open",
+        "mariadb.service has the database open",
+    ] {
+        assert!(said.text.contains(words), "{said}");
+    }
+    // The last one that ends closes it.
+    server.shell("systemctl stop mariadb")?.success()?;
+    let listed = server.shell("ls -A /var/lib/mysql")?.success()?;
+    assert!(!listed.contains("ibdata1"), "{listed}");
+    Ok(())
+}
+
+#[test]
 fn a_shell_in_the_covered_directory_stops_no_start() -> Result {
     let server = guarded(Suite::Bookworm)?;
     server.shell("systemctl stop mariadb")?.success()?;

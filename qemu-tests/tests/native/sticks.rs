@@ -1,61 +1,10 @@
 //! Sticks and small disks that a running server looks at.
 
 use std::fs;
-use std::path::Path;
 
 use qemu_tests::{Container, Failure, Filesystem, Result, Stick, Suite, run};
 
-/// An image as a block device of a container.
-struct Plugged(String);
-
-impl Plugged {
-    const DEVICE: &str = "/dev/stick";
-
-    fn into(server: &Container, image: &Path) -> Result<Self> {
-        let plugged = Self::attached(image)?;
-        plugged.make_node(server, plugged.name(), Self::DEVICE)?;
-        Ok(plugged)
-    }
-
-    /// A disk with one partition, under the kernel's names.
-    fn with_partition(server: &Container, image: &Path) -> Result<Self> {
-        let plugged = Self::attached(image)?;
-        run("partx", &["--update", &plugged.0])?;
-        let partition = format!("{}p1", plugged.name());
-        for name in [plugged.name(), &partition] {
-            plugged.make_node(server, name, &format!("/dev/{name}"))?;
-        }
-        Ok(plugged)
-    }
-
-    fn attached(image: &Path) -> Result<Self> {
-        let image = image.display().to_string();
-        let device = run("losetup", &["--find", "--show", "--partscan", &image])?;
-        Ok(Self(device.trim().into()))
-    }
-
-    fn name(&self) -> &str {
-        self.0.trim_start_matches("/dev/")
-    }
-
-    fn make_node(&self, server: &Container, name: &str, device: &str) -> Result {
-        let node =
-            format!("rm -f {device}; mknod {device} b $(tr : ' ' </sys/class/block/{name}/dev)");
-        server.shell(&node)?.success()?;
-        Ok(())
-    }
-
-    /// Whether the kernel takes no writes to it.
-    fn is_protected(&self) -> Result<bool> {
-        Ok(run("blockdev", &["--getro", &self.0])?.trim() == "1")
-    }
-}
-
-impl Drop for Plugged {
-    fn drop(&mut self) {
-        let _ = run("losetup", &["--detach", &self.0]);
-    }
-}
+use crate::plugged::Plugged;
 
 #[test]
 fn looking_at_a_stick_leaves_every_byte_as_it_was() -> Result {
@@ -72,12 +21,12 @@ fn looking_at_a_stick_leaves_every_byte_as_it_was() -> Result {
     };
     look()?;
     assert!(!plugged.is_protected()?, "it is put back");
-    run("blockdev", &["--setro", &plugged.0])?;
+    run("blockdev", &["--setro", plugged.device()])?;
     look()?;
     assert!(plugged.is_protected()?, "it was so before");
 
     // The control: what a read-only mount does by itself.
-    run("blockdev", &["--setrw", &plugged.0])?;
+    run("blockdev", &["--setrw", plugged.device()])?;
     let mount = format!("mount -o ro,noload {} /mnt && umount /mnt", Plugged::DEVICE);
     server.shell(&mount)?.success()?;
     run("sync", &[])?;
@@ -97,7 +46,7 @@ fn looking_for_a_vault_in_a_file_leaves_every_byte_as_it_was() -> Result {
     let server = Container::without_vault(Suite::Bookworm)?;
     let disk = Stick::partitioned(Filesystem::Ext4)?;
     let on_the_volume = |plugged: &Plugged, command: &str| {
-        let device = format!("{}p1", plugged.0);
+        let device = format!("{}p1", plugged.device());
         server.shell(&command.replace("VOLUME", &device))?.success()
     };
     let plugged = Plugged::with_partition(&server, disk.image())?;
@@ -114,7 +63,7 @@ fn looking_for_a_vault_in_a_file_leaves_every_byte_as_it_was() -> Result {
         run("sync", &[])?;
         assert!(fs::read(disk.image())? == before, "{look} has written");
     }
-    let volume = format!("{}p1", plugged.0);
+    let volume = format!("{}p1", plugged.device());
     let is_protected =
         || -> Result<bool> { Ok(run("blockdev", &["--getro", &volume])?.trim() == "1") };
     assert!(!is_protected()?, "it is put back");
@@ -141,7 +90,7 @@ fn a_vault_that_is_only_in_the_journal_is_found() -> Result {
     let server = Container::without_vault(Suite::Bookworm)?;
     let disk = Stick::partitioned(Filesystem::Ext4)?;
     let plugged = Plugged::with_partition(&server, disk.image())?;
-    let mount = format!("mount {}p1 /mnt && sync", plugged.0);
+    let mount = format!("mount {}p1 /mnt && sync", plugged.device());
     server.shell(&mount)?.success()?;
     let earlier = disk.copy()?;
     server.shell(&format!("{INIT} && sync"))?.success()?;
@@ -154,7 +103,7 @@ fn a_vault_that_is_only_in_the_journal_is_found() -> Result {
     let plugged = Plugged::with_partition(&server, cut.image())?;
     let list = format!(
         "mount -o ro,noload {}p1 /mnt && ls /mnt; umount /mnt",
-        plugged.0
+        plugged.device()
     );
     let seen = server.shell(&list)?.text;
     if seen.contains("stayput.vault") {

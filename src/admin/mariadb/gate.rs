@@ -23,6 +23,7 @@ use crate::release::mariadb::{KeyFile, ReleasedKey};
 use crate::admin::mariadb::check_file::{not_started, read_bounded, read_check_file};
 use crate::admin::mariadb::data_directory::{DataDirectory, Door};
 use crate::admin::mariadb::launch::{EnvironmentSource, Launch, UNIT, own_unit};
+use crate::admin::mariadb::open_for::OpenFor;
 use crate::admin::mariadb::process::working_in;
 use crate::admin::mariadb::run_records::{Ends, find_original};
 use crate::admin::mariadb::service_user::ServiceUser;
@@ -83,12 +84,22 @@ fn admit(unit: &str, asked: EnvironmentSource) -> Result<()> {
     if let Some(fault) = config.and_then(|config| version_fault(config.program())) {
         eprintln!("stayput: warning: {fault}. {}", fault.next());
     }
+    let mut open_for = OpenFor::read();
+    if let Some(other) = open_for.another_that_is_up(Some(unit)) {
+        return Err(not_started(
+            format!("{other} has the database open"),
+            format!("One MariaDB at a time: `systemctl stop {other}`."),
+        ));
+    }
     data.open().map_err(|error| {
         not_started(
             format!("{} cannot be opened: {error}", data.real().display()),
             "Look at the kernel's log (`dmesg`) for a disk that fails.",
         )
     })?;
+    if asked == EnvironmentSource::ByUnit {
+        open_for.add(unit);
+    }
     println!(
         "stayput: every key and setting is right; {} is open",
         data.seen().display()
@@ -97,8 +108,8 @@ fn admit(unit: &str, asked: EnvironmentSource) -> Result<()> {
 }
 
 /// Closes the data directory. Does nothing on a server that was not enrolled, nor
-/// while a mariadbd works in it: the failed start of a second instance must not
-/// close it under the running one.
+/// while a mariadbd works in it or is being started: the failed start of a second
+/// instance must not close it under another one.
 ///
 /// # Errors
 /// When it cannot be closed.
@@ -108,8 +119,16 @@ pub fn close() -> Result<()> {
     }
     let check = read_check_file()?;
     let data = DataDirectory::seen_at(Path::new(check.data_directory()));
+    let mut open_for = OpenFor::read();
+    if let Some(unit) = own_unit() {
+        open_for.remove(&unit);
+    }
     if let Some(process) = working_in(data.real()) {
         println!("stayput: mariadbd (process {process}) still works in its data; it stays open");
+        return Ok(());
+    }
+    if let Some(unit) = open_for.another_that_is_up(None) {
+        println!("stayput: {unit} is being started; its data stays open");
         return Ok(());
     }
     data.close().map_err(|error| {

@@ -60,6 +60,14 @@ pub fn take_gate_away() -> Result<()> {
     reload()
 }
 
+/// Whether a file of the gate is there, or that cannot be told.
+pub fn is_gate_in_front() -> bool {
+    FILES.iter().any(|(path, _)| {
+        let at = Path::new(path).symlink_metadata();
+        !at.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    })
+}
+
 /// The gate's files that are missing or differ from what [`put_gate_in_front`]
 /// writes.
 pub fn not_as_written() -> Vec<&'static str> {

@@ -3,10 +3,12 @@
 
 pub mod after_start;
 mod check_file;
+mod clear_data;
 pub mod cold_backups;
 mod config;
 mod copying;
 mod data_directory;
+mod dependence;
 pub mod enable;
 mod environment;
 pub mod gate;
@@ -14,6 +16,7 @@ mod gate_units;
 mod known_database;
 mod launch;
 mod occupants;
+mod open_for;
 mod other_files;
 mod overwrite;
 mod process;
@@ -25,7 +28,9 @@ mod start_faults;
 mod swap;
 mod version;
 
+pub use clear_data::clear_data;
 pub use data_directory::Door;
+pub use dependence::Dependence;
 pub use gate_units::{put_gate_in_front, take_gate_away};
 pub use known_database::release_for_known_database;
 pub use process::Process;

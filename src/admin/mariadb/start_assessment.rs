@@ -31,6 +31,8 @@ pub struct StartAssessment {
     pub drop_ins: Vec<&'static str>,
     /// `None` where systemd does not tell.
     pub unit: Option<Unit>,
+    /// The socket that starts MariaDB when somebody connects, where there is one.
+    pub socket: Option<Unit>,
     /// The data directory is closed at every start of the system.
     pub closed: Option<Unit>,
     /// What stands against a start; an error where that is unknown.
@@ -126,6 +128,7 @@ pub fn assess_start(release: Option<&MariadbRelease>, key: Option<&MasterKey>) -
     let dangers = dangers.iter();
     StartAssessment {
         drop_ins: not_as_written(),
+        socket: Unit::of("mariadb.socket"),
         closed: Unit::of(CLOSED_UNIT),
         faults,
         keys_tried: keys.is_some(),

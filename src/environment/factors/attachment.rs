@@ -21,6 +21,15 @@ pub enum Attachment {
     /// A station on USB networks alone. The server's own management controller has
     /// one of these, and is carried away with the server.
     UsbNetwork,
+    /// A station on VLANs alone, which a boot has only where its initramfs makes them.
+    Vlan,
+}
+
+impl Attachment {
+    /// Whether what is attached so is enrolled: a VLAN is the owner's to set up.
+    pub const fn is_enrolled(self) -> bool {
+        matches!(self, Self::Lasting | Self::Vlan)
+    }
 }
 
 /// For people: what it is, after "not taken,".
@@ -33,6 +42,7 @@ impl fmt::Display for Attachment {
             Self::MemoryCard => "it is a memory card",
             Self::CameLater => "it was plugged in after the system had started",
             Self::UsbNetwork => "it is on a USB network",
+            Self::Vlan => "it is on a VLAN",
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Which observed values each enrolled factor may have. Factors of one kind are a set:
 //! a part may sit in another slot than before, a neighbour have another address.
 
-use crate::environment::factors::{Attachment, Observed, is_asked, is_unknown_key};
+use crate::environment::factors::{Observed, is_asked, is_unknown_key};
 use crate::vault::{EnvironmentSlot, Label, Value, has_member, is_key_server, kind_of};
 
 /// A value, and the revision at which it was first heard.
@@ -41,14 +41,15 @@ impl<'a> Pool<'a> {
             let parts = observed.iter().map(|(label, _)| label);
             labels = parts.filter(|label| kind_of(label) == kind).collect();
         }
-        labels.sort_by_key(|label| observed.attachment(label) != Attachment::Lasting);
+        let lasts = |label: &Label| observed.attachment(label).is_enrolled();
+        labels.sort_by_key(|label| !lasts(label));
         let (mut values, mut lasting, mut newest) = (Vec::new(), 0, 0);
         for label in labels {
             for (value, revision) in observed.values_and_revisions(label) {
                 newest = newest.max(revision);
                 if !values.contains(&value) {
                     values.push(value);
-                    lasting += usize::from(observed.attachment(label) == Attachment::Lasting);
+                    lasting += usize::from(lasts(label));
                 }
             }
         }

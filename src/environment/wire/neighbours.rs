@@ -8,11 +8,11 @@ use std::time::Instant;
 
 use heapless::Vec;
 
-use super::links::{Link, Links, MAX_LINKS};
+use super::links::{Cards, Link, Links, MAX_LINKS};
 use super::manners::{Contact, OwnIpv4, Sender};
 use super::own_address::{CARRIER_POLL, OwnAddresses};
 use super::{arp, nd};
-use crate::environment::factors::{address_of, neighbour_label, value_of};
+use crate::environment::factors::{Attachment, address_of, neighbour_label, value_of};
 use crate::sys::interface::Mac;
 use crate::sys::packet::{BROADCAST, PacketSocket};
 use crate::sys::route;
@@ -33,22 +33,40 @@ struct Target {
     heard_on: HeardOn,
 }
 
-/// On which cards a station was heard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// On what kind of interface a station was heard, the most lasting that it was heard
+/// on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum HeardOn {
     #[default]
     None,
-    /// On cards on USB alone.
+    /// On VLANs alone.
+    Vlan,
+    /// On cards on USB, and perhaps on VLANs.
     Usb,
-    Others,
+    /// On another card.
+    Card,
 }
 
 impl HeardOn {
-    fn note(&mut self, is_usb: bool) {
-        *self = match (*self, is_usb) {
-            (Self::None | Self::Usb, true) => Self::Usb,
-            (Self::Others, _) | (_, false) => Self::Others,
-        };
+    fn of(link: &Link) -> Self {
+        match link {
+            Link { is_vlan: true, .. } => Self::Vlan,
+            Link { is_usb: true, .. } => Self::Usb,
+            _ => Self::Card,
+        }
+    }
+
+    fn note(&mut self, other: Self) {
+        *self = (*self).max(other);
+    }
+
+    const fn attachment(self) -> Option<Attachment> {
+        match self {
+            Self::None => None,
+            Self::Vlan => Some(Attachment::Vlan),
+            Self::Usb => Some(Attachment::UsbNetwork),
+            Self::Card => Some(Attachment::Lasting),
+        }
     }
 }
 
@@ -69,8 +87,8 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// For the neighbours among `labels`. Interfaces that are down are put up.
-    pub fn new<'a>(labels: impl Iterator<Item = &'a Label>, now: Instant) -> Self {
+    /// For the neighbours among `labels`.
+    pub fn new<'a>(labels: impl Iterator<Item = &'a Label>, cards: Cards, now: Instant) -> Self {
         let mut targets: Vec<Target, MAX_TARGETS> = Vec::new();
         for ip in labels.filter_map(address_of) {
             if !targets.iter().any(|known| known.ip == ip) {
@@ -85,19 +103,10 @@ impl Neighbours {
         Self {
             targets,
             own: OwnAddresses::default(),
-            links: Links::new(true),
+            links: Links::new(cards),
             live: Vec::new(),
             rounds: 0,
             next: now,
-        }
-    }
-
-    /// For the neighbours among `labels`, on the interfaces that are up; those that
-    /// are down stay down.
-    pub fn on_live_links<'a>(labels: impl Iterator<Item = &'a Label>, now: Instant) -> Self {
-        Self {
-            links: Links::new(false),
-            ..Self::new(labels, now)
         }
     }
 
@@ -111,7 +120,7 @@ impl Neighbours {
         let own = places.flat_map(|place| &place.addresses);
         Self {
             own: OwnAddresses::new(own, now),
-            ..Self::new(factors.map(|factor| &factor.label), now)
+            ..Self::new(factors.map(|factor| &factor.label), Cards::PutUp, now)
         }
     }
 
@@ -156,7 +165,7 @@ impl Neighbours {
     pub(super) fn with_links(label: &Label, links: Links) -> Self {
         Self {
             links,
-            ..Self::new([label].into_iter(), Instant::now())
+            ..Self::new([label].into_iter(), Cards::PutUp, Instant::now())
         }
     }
 
@@ -166,11 +175,13 @@ impl Neighbours {
         neighbours.into_iter().chain(self.own.next()).min()
     }
 
-    /// The neighbours that have answered on USB cards, and on no other.
-    pub fn behind_usb(&self) -> impl Iterator<Item = Label> {
+    /// The neighbours that have answered, and how each is attached to this machine.
+    pub fn attachments(&self) -> impl Iterator<Item = (Label, Attachment)> {
         let targets = self.targets.iter();
-        let targets = targets.filter(|target| target.heard_on == HeardOn::Usb);
-        targets.map(|target| neighbour_label(target.ip))
+        targets.filter_map(|target| {
+            let attachment = target.heard_on.attachment()?;
+            Some((neighbour_label(target.ip), attachment))
+        })
     }
 
     /// Whether an interface was put up for this.
@@ -269,7 +280,7 @@ impl Neighbours {
                     && let Some(target) = targets.find(|target| target.ip == ip)
                 {
                     target.contact.note_answer(now);
-                    target.heard_on.note(link.is_usb);
+                    target.heard_on.note(HeardOn::of(link));
                     let _ = answers.push((neighbour_label(ip), value_of(&mac)));
                 }
             };
@@ -364,16 +375,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_station_on_usb_and_another_card_is_not_behind_usb() {
-        let heard = |cards: &[bool]| {
+    fn a_station_is_attached_by_its_most_lasting_link() {
+        use HeardOn::{Card, Usb, Vlan};
+        let heard = |links: &[HeardOn]| {
             let mut heard_on = HeardOn::default();
-            cards.iter().for_each(|is_usb| heard_on.note(*is_usb));
-            heard_on
+            links.iter().for_each(|link| heard_on.note(*link));
+            heard_on.attachment()
         };
-        assert_eq!(heard(&[]), HeardOn::None);
-        assert_eq!(heard(&[true, true]), HeardOn::Usb);
-        for both in [[true, false], [false, true]] {
-            assert_eq!(heard(&both), HeardOn::Others);
+        assert_eq!(heard(&[]), None);
+        assert_eq!(heard(&[Usb, Usb]), Some(Attachment::UsbNetwork));
+        assert_eq!(heard(&[Vlan, Vlan]), Some(Attachment::Vlan));
+        for both in [[Usb, Card], [Card, Usb], [Vlan, Card], [Card, Vlan]] {
+            assert_eq!(heard(&both), Some(Attachment::Lasting), "{both:?}");
         }
     }
 
@@ -387,7 +400,7 @@ mod tests {
             "nd 10.0.0.2",
         ]
         .map(|text| text.try_into().unwrap());
-        let neighbours = Neighbours::new(labels.iter(), Instant::now());
+        let neighbours = Neighbours::new(labels.iter(), Cards::LeftDown, Instant::now());
         let asked: [IpAddr; 2] = ["10.0.0.1", "fe80::1"].map(|ip| ip.parse().unwrap());
         let targets = neighbours.targets.iter().map(|target| target.ip);
         assert!(targets.eq(asked));

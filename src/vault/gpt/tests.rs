@@ -24,8 +24,8 @@ fn table() -> Gpt {
 fn the_gap_before_the_first_partition_takes_the_vault() {
     let mut gpt = table();
     let sectors = super::super::layout::VAULT_BYTES / 512;
-    let first = gpt.find_gap(sectors, 8).unwrap();
-    assert_eq!(first, 40);
+    let first = 40;
+    assert_eq!(gpt.gaps(sectors, 8), [first, 1_002_048]);
     let number = gpt.add("stayput", Guid([2; 16]), first, sectors).unwrap();
     assert_eq!(number, 2);
     let again = Gpt::parse(&gpt.primary_header(), &gpt.entries()).unwrap();
@@ -33,7 +33,7 @@ fn the_gap_before_the_first_partition_takes_the_vault() {
     assert_eq!((vault.first, vault.last), (40, 40 + sectors - 1));
     assert_eq!(vault.guid, Guid([2; 16]));
     // A second one goes behind the root partition.
-    assert_eq!(again.find_gap(sectors, 8), Some(1_002_048));
+    assert_eq!(again.gaps(sectors, 8), [1_002_048]);
 }
 
 #[test]
@@ -56,12 +56,12 @@ fn sectors_in_use_are_not_given_away() {
 fn a_gap_is_filled_to_its_last_sector_and_no_further() {
     let mut gpt = table();
     // The root partition takes the sectors 2048 to 1,002,047.
-    assert_eq!(gpt.find_gap(2048 - 40, 8), Some(40));
-    assert_eq!(gpt.find_gap(2048 - 40 + 1, 8), Some(1_002_048));
-    assert_eq!(gpt.find_gap(2048 - 34 + 1, 1), Some(1_002_048));
+    assert_eq!(gpt.gaps(2048 - 40, 8), [40, 1_002_048]);
+    assert_eq!(gpt.gaps(2048 - 40 + 1, 8), [1_002_048]);
+    assert_eq!(gpt.gaps(2048 - 34 + 1, 1), [1_002_048]);
     let rest = 1_999_966 - 1_002_047;
-    assert_eq!(gpt.find_gap(rest, 1), Some(1_002_048));
-    assert_eq!(gpt.find_gap(rest + 1, 1), None);
+    assert_eq!(gpt.gaps(rest, 1), [1_002_048]);
+    assert_eq!(gpt.gaps(rest + 1, 1), [0; 0]);
     for (first, sectors) in [(2047, 2), (1_002_047, 1), (3000, 1), (40, 1_500_000)] {
         let result = gpt.add("stayput", Guid([2; 16]), first, sectors);
         assert_eq!(result, Err(GptError::Full), "{first}");

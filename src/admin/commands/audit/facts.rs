@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::data::DataFacts;
 use crate::environment::{Strength, strength};
-use crate::theft::TheftPolicy;
-use crate::vault::{Group, SlotTable, StickList, Thresholds};
+use crate::theft::{OnAlarm, TheftPolicy};
+use crate::vault::{EventKind, Group, LoggedEvent, SlotTable, StickList, Thresholds, VaultError};
 
 /// What the vault is kept on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -29,11 +30,35 @@ pub struct Leaked {
     pub incomplete: bool,
 }
 
+/// The places that open the vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnrolledPlaces {
+    /// What each of them needs.
+    Open(Vec<Thresholds>),
+    /// The server was reset: none does.
+    Destroyed,
+    /// They cannot be read: whether one does is not known.
+    Unreadable,
+}
+
+/// The watch that runs, whatever the policy wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunningWatch {
+    /// What it does when it is sure.
+    pub on_alarm: OnAlarm,
+    /// It compares with what was enrolled, and not with what it found.
+    pub enrolled: bool,
+    /// Number of neighbours that it watches.
+    pub neighbours: u8,
+}
+
 /// What is known of a set-up.
 #[derive(Clone, Debug)]
 pub struct SetupFacts {
-    /// What each enrolled place needs; `None` where no place opens the vault.
-    pub places: Option<Vec<Thresholds>>,
+    /// How the data stands on the disk.
+    pub data: DataFacts,
+    /// The places that open the vault.
+    pub places: EnrolledPlaces,
     /// Neighbours of the first place.
     pub neighbours: u8,
     /// Key servers of the first place.
@@ -44,26 +69,44 @@ pub struct SetupFacts {
     pub sticks: usize,
     /// How many of them have no PIN.
     pub without_pin: usize,
+    /// Sticks without a PIN that were taken off the list, as far as the log goes back.
+    /// They open this server all the same.
+    pub removed_without_pin: usize,
+    /// The recovery code is listed, or the log says that it was shown.
+    pub code: bool,
     /// A stick was seen to open this server, or its recovery code typed back.
     pub verified: bool,
     /// Passphrases, those for duress too.
     pub passphrases: usize,
     /// The proven theft policy.
     pub theft: TheftPolicy,
+    /// `None` where no watch runs.
+    pub watch: Option<RunningWatch>,
     /// What the vault's disk is.
     pub medium: Medium,
     /// Secure Boot is on; `None` where the firmware has none.
     pub secure_boot: Option<bool>,
-    /// A clear copy of the database is on the disk.
-    pub clear_copy: bool,
     /// `None` where the disk was not searched.
     pub leaked: Option<Leaked>,
 }
 
 impl SetupFacts {
     /// The facts that the vault tells. The others are set to the worst case.
-    pub fn of(slots: Option<&SlotTable>, sticks: &StickList, theft: TheftPolicy) -> Self {
-        let places = slots.map(|slots| slots.environments.iter().map(|slot| slot.need).collect());
+    pub fn of(
+        slots: Result<&SlotTable, VaultError>,
+        sticks: &StickList,
+        theft: TheftPolicy,
+        events: &[LoggedEvent],
+    ) -> Self {
+        let places = match slots {
+            Ok(slots) => {
+                EnrolledPlaces::Open(slots.environments.iter().map(|slot| slot.need).collect())
+            }
+            Err(VaultError::WasReset) => EnrolledPlaces::Destroyed,
+            Err(_) => EnrolledPlaces::Unreadable,
+        };
+        let slots = slots.ok();
+        let logged = |is: fn(&EventKind) -> bool| events.iter().filter(move |one| is(&one.kind));
         let count = |group| {
             let slot = slots.and_then(|slots| slots.environments.first());
             let factors = slot.map_or(&[][..], |slot| &slot.factors);
@@ -73,6 +116,7 @@ impl SetupFacts {
         let all = slots.map_or(&[][..], |slots| &slots.environments);
         let StickList { sticks, code } = sticks;
         Self {
+            data: DataFacts::default(),
             places,
             neighbours: count(Group::Neighbours),
             servers: count(Group::Servers),
@@ -83,19 +127,27 @@ impl SetupFacts {
                 .unwrap_or(Strength::Soft),
             sticks: sticks.len(),
             without_pin: sticks.iter().filter(|stick| !stick.has_pin).count(),
+            removed_without_pin: logged(|kind| matches!(kind, EventKind::OpenStickRemoved { .. }))
+                .count(),
+            code: code.is_some()
+                || logged(|kind| matches!(kind, EventKind::CodeShown))
+                    .next()
+                    .is_some(),
             verified: code.is_some() || sticks.iter().any(|stick| stick.verified.is_some()),
             passphrases: slots.map_or(0, |slots| slots.passphrases.slots().len()),
             theft,
+            watch: None,
             medium: Medium::Unknown,
             secure_boot: None,
-            clear_copy: false,
             leaked: None,
         }
     }
 
     /// For each group the lowest number of factors that a place needs.
     pub(super) fn weakest(&self) -> Option<Thresholds> {
-        let places = self.places.as_deref()?;
+        let EnrolledPlaces::Open(places) = &self.places else {
+            return None;
+        };
         let least = |of: fn(&Thresholds) -> u8| places.iter().map(of).min();
         Some(Thresholds {
             machine: least(|need| need.machine)?,
@@ -104,8 +156,10 @@ impl SetupFacts {
         })
     }
 
-    /// Whether the disk itself tells a thief as many addresses as are needed.
-    pub(super) fn gives_the_place_away(&self, need: u8) -> bool {
-        self.leaked.is_some_and(|leaked| leaked.neighbours >= need)
+    /// How many of the `need` addresses a thief has to guess: the disk itself may tell
+    /// some.
+    pub(super) fn left_to_guess(&self, need: u8) -> u8 {
+        let told = self.leaked.map_or(0, |leaked| leaked.neighbours);
+        need.saturating_sub(told)
     }
 }

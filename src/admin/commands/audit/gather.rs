@@ -3,10 +3,16 @@
 use std::path::Path;
 
 use super::address_search::{Mac, Needles};
-use super::facts::{Leaked, Medium, SetupFacts};
+use super::data::{DataFacts, StageFacts};
+use super::facts::{Leaked, Medium, RunningWatch, SetupFacts};
 use super::scan::{FOLDERS, Scan};
-use crate::admin::mariadb::find_original;
+use crate::admin::initramfs::{self, Image, InstalledCopy, Kernel, NoImage};
+use crate::admin::installed_files::{InstalledStage, installed_stage};
+use crate::admin::mariadb;
+use crate::admin::mariadb_service;
+use crate::admin::open_vault::vault_conf;
 use crate::admin::unlock::Unlocked;
+use crate::admin::watch_service;
 use crate::opening::snapshot::Snapshot;
 use crate::sys::sysfs;
 use crate::vault::{Group, SlotTable};
@@ -26,13 +32,22 @@ pub struct Gathered {
 pub fn gather(unlocked: &Unlocked, tell: &mut dyn FnMut(u64)) -> Gathered {
     let proven = &unlocked.proven;
     let snapshot = Snapshot::of(&unlocked.vault);
-    let slots = snapshot.slots().ok();
-    let mut facts = SetupFacts::of(slots, &proven.sticks, proven.policy.theft);
+    let slots = snapshot.slots();
+    // A log that cannot be read tells of nothing.
+    let events = unlocked.vault.events().unwrap_or_default();
+    let mut facts = SetupFacts::of(slots, &proven.sticks, proven.policy.theft, &events);
+    facts.data = data(unlocked);
+    facts.watch = watch_service::report().map(|report| RunningWatch {
+        on_alarm: report.on_alarm,
+        enrolled: report.enrolled,
+        neighbours: report
+            .same
+            .saturating_add(report.different)
+            .saturating_add(report.silent),
+    });
     facts.medium = medium(unlocked.vault.disk());
     facts.secure_boot = secure_boot();
-    // When in doubt there is one.
-    facts.clear_copy = !matches!(find_original(), Ok(None));
-    let addresses = slots.map_or_else(Vec::new, |slots| neighbours(unlocked, slots));
+    let addresses = slots.map_or_else(|_| Vec::new(), |slots| neighbours(unlocked, slots));
     let macs: Vec<Mac> = addresses.iter().map(|(_, mac)| *mac).collect();
     let folders = FOLDERS.map(Path::new);
     let scan = match macs.is_empty() {
@@ -48,6 +63,51 @@ pub fn gather(unlocked: &Unlocked, tell: &mut dyn FnMut(u64)) -> Gathered {
         facts,
         labels: addresses.into_iter().map(|(label, _)| label).collect(),
         scan,
+    }
+}
+
+/// How the data stands on the disk. When in doubt the worst counts.
+fn data(unlocked: &Unlocked) -> DataFacts {
+    let release = unlocked.proven.policy.mariadb.as_ref();
+    let has_check_file = mariadb_service::is_enabled();
+    let is_enabled = release.is_some();
+    let of_start = (is_enabled || has_check_file)
+        .then(|| mariadb::assess_start(release, Some(unlocked.master_key())));
+    let start = of_start.as_ref();
+    let kernels = vault_conf().map_or_else(|_| Vec::new(), |place| initramfs::kernels(&place));
+    DataFacts {
+        is_enabled,
+        has_check_file,
+        has_data: start.is_some_and(|start| start.has_data),
+        other_server: start.is_some_and(|start| {
+            let mut others = start.others.iter();
+            start.not_serving.is_some() || others.any(|other| other.known && !other.in_container)
+        }),
+        in_clear: start.and_then(|_| mariadb::clear_data().ok()),
+        clear_copy: !matches!(mariadb::find_original(), Ok(None)),
+        clear_memory: start.is_none_or(|start| !start.dangers.is_empty()),
+        stage: stage(installed_stage(), &kernels),
+    }
+}
+
+/// Whether the boot stage runs in each kernel that may start next. Pure.
+fn stage(installed: InstalledStage, kernels: &[Kernel]) -> StageFacts {
+    let runs = |image: &Image| {
+        let copies = [image.stage, image.vault_conf, image.script];
+        image.before.is_some() && copies.iter().all(|copy| *copy == InstalledCopy::Same)
+    };
+    let next = || kernels.iter().filter(|kernel| kernel.is_next);
+    let is_seen = |kernel: &Kernel| kernel.image.as_ref().is_ok_and(runs);
+    let is_absent = |kernel: &Kernel| match &kernel.image {
+        Ok(image) => !runs(image),
+        Err(why) => *why == NoImage::Absent,
+    };
+    if installed == InstalledStage::Missing || next().any(is_absent) {
+        StageFacts::Missing
+    } else if next().next().is_some() && next().all(is_seen) {
+        StageFacts::InInitramfs
+    } else {
+        StageFacts::Unknown
     }
 }
 
@@ -108,6 +168,39 @@ fn secure_boot() -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::initramfs::ImageNetwork;
+
+    fn kernel(is_next: bool, image: Result<InstalledCopy, NoImage>) -> Kernel {
+        Kernel {
+            version: "6.1".into(),
+            is_next,
+            image: image.map(|stage| Image {
+                stage,
+                vault_conf: InstalledCopy::Same,
+                script: InstalledCopy::Same,
+                before: Some(Vec::new()),
+                missing: Vec::new(),
+                network: ImageNetwork::default(),
+            }),
+        }
+    }
+
+    #[test]
+    fn the_stage_counts_where_each_next_kernel_has_it() {
+        use InstalledCopy::{Missing, Same};
+        let judged = |kernels: &[Kernel]| stage(InstalledStage::ThisBuild, kernels);
+        let [good, bare] = [Same, Missing].map(|copy| kernel(true, Ok(copy)));
+        let older = kernel(false, Ok(Missing));
+        let unread = kernel(true, Err(NoImage::Unreadable("no room".into())));
+        let in_both = [good.clone(), older.clone()];
+        assert_eq!(judged(&in_both), StageFacts::InInitramfs);
+        assert_eq!(judged(&[good.clone(), bare]), StageFacts::Missing);
+        assert_eq!(judged(&[good.clone(), unread]), StageFacts::Unknown);
+        assert_eq!(judged(&[]), StageFacts::Unknown);
+        let absent = kernel(true, Err(NoImage::Absent));
+        assert_eq!(judged(&[absent]), StageFacts::Missing);
+        assert_eq!(stage(InstalledStage::Missing, &[good]), StageFacts::Missing);
+    }
 
     #[test]
     fn only_a_real_disk_that_rotates_is_trusted_to_forget() {

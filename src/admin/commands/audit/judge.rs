@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use super::facts::{Leaked, Medium, SetupFacts};
+use super::data::StageFacts;
+use super::facts::{EnrolledPlaces, Leaked, Medium, RunningWatch, SetupFacts};
 use crate::environment::Strength;
 use crate::theft::{OnAlarm, OnStrikes};
 use crate::vault::Thresholds;
@@ -22,6 +23,8 @@ pub enum Threat {
     ServerAndStick,
     /// A backup stick alone.
     Stick,
+    /// The server and its recovery code.
+    ServerAndCode,
     /// The server, after a reset.
     ServerAfterReset,
     /// The server, and a copy of its disk from before.
@@ -44,11 +47,13 @@ impl Threat {
             | Self::Disk
             | Self::ServerAndNeighbours
             | Self::ServerAndStick
+            | Self::ServerAndCode
             | Self::ServerAfterReset
             | Self::OldCopy
+            | Self::EditedVault
             | Self::RunningServer
             | Self::GivenBack => true,
-            Self::Stick | Self::EditedVault | Self::Leaks => false,
+            Self::Stick | Self::Leaks => false,
         }
     }
 }
@@ -87,6 +92,7 @@ pub fn judge(facts: &SetupFacts) -> Vec<ThreatCoverage> {
         neighbours(facts),
         server_and_stick(facts),
         stick(facts),
+        code(facts),
         after_reset(facts),
         row(
             Threat::OldCopy,
@@ -102,10 +108,13 @@ pub fn judge(facts: &SetupFacts) -> Vec<ThreatCoverage> {
         given_back(facts),
         leaks(facts),
     ];
-    if facts.clear_copy {
-        for found in rows.iter_mut().filter(|row| row.threat.reads_the_disk()) {
-            let why = "a clear copy of the database is on its disk: stayput status";
-            *found = row(found.threat, Coverage::NotCovered, why);
+    if let Some((coverage, why)) = facts.data.weakness() {
+        let of_data = |row: &&mut ThreatCoverage| {
+            row.threat.reads_the_disk()
+                && (coverage == Coverage::NotCovered || coverage < row.coverage)
+        };
+        for found in rows.iter_mut().filter(of_data) {
+            *found = row(found.threat, coverage, why.clone());
         }
     }
     rows
@@ -124,7 +133,7 @@ fn row(threat: Threat, coverage: Coverage, why: impl Into<String>) -> ThreatCove
 fn server(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::Server;
     let Some(need) = facts.weakest().map(|need| need.neighbours) else {
-        return destroyed(threat, facts);
+        return closed(threat, facts);
     };
     match (facts.strength, facts.passphrases) {
         (Strength::Soft, _) => {}
@@ -145,17 +154,19 @@ fn server(facts: &SetupFacts) -> ThreatCoverage {
         let why = "nothing of the place is needed: it opens anywhere";
         return row(threat, Coverage::NotCovered, why);
     }
-    if facts.gives_the_place_away(need) {
+    let left = facts.left_to_guess(need);
+    if left == 0 {
         let why = "a prompt elsewhere, but its own disk says what opens it: see below";
         return row(threat, Coverage::NotCovered, why);
     }
-    row(threat, Coverage::Partly, soft(need, facts.passphrases))
+    row(threat, Coverage::Partly, soft(left, facts.passphrases))
 }
 
-/// What a hardware address is worth: its maker's half can be looked up. The
-/// pepper is on the disk, so a passphrase too can be guessed without asking.
-fn soft(need: u8, passphrases: usize) -> String {
-    let bits = 24 * u32::from(need);
+/// What hardware addresses that are not on the disk are worth: the maker's half of each
+/// can be looked up. The pepper is on the disk, so a passphrase too can be guessed
+/// without asking.
+fn soft(left: u8, passphrases: usize) -> String {
+    let bits = 24 * u32::from(left);
     match passphrases {
         0 => format!("soft: a prompt elsewhere, but {bits} bits can be guessed offline"),
         some => format!("soft: {bits} bits, or one of {some} passphrases, can be guessed offline"),
@@ -165,7 +176,7 @@ fn soft(need: u8, passphrases: usize) -> String {
 fn disk(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::Disk;
     let Some(need) = facts.weakest() else {
-        return destroyed(threat, facts);
+        return closed(threat, facts);
     };
     match need {
         // The machine only adds to what the key servers hold back.
@@ -183,7 +194,7 @@ fn disk(facts: &SetupFacts) -> ThreatCoverage {
             threat,
             ..server(facts)
         },
-        _ if facts.gives_the_place_away(need.neighbours) => row(
+        _ if facts.left_to_guess(need.neighbours) == 0 => row(
             threat,
             Coverage::Partly,
             "soft: the place stands on it, the machine's numbers can be guessed",
@@ -212,7 +223,7 @@ fn neighbours(facts: &SetupFacts) -> ThreatCoverage {
         return row(threat, Coverage::NotCovered, why);
     }
     match facts.weakest().map(|need| need.neighbours) {
-        None => destroyed(threat, facts),
+        None => closed(threat, facts),
         Some(0) => row(
             threat,
             Coverage::NotCovered,
@@ -242,34 +253,68 @@ fn server_and_stick(facts: &SetupFacts) -> ThreatCoverage {
 fn stick(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::Stick;
     match facts {
-        SetupFacts { sticks: 0, .. } => row(
+        SetupFacts {
+            without_pin: 0,
+            removed_without_pin: 0,
+            sticks: 0,
+            ..
+        } => row(
             threat,
             Coverage::Partly,
             "none is listed; without one a repair can cost the data",
         ),
-        SetupFacts { without_pin: 0, .. } => row(
+        SetupFacts {
+            without_pin: 0,
+            removed_without_pin: 0,
+            ..
+        } => row(
             threat,
             Coverage::Partly,
             "as good as its PIN: four digits fall within an hour",
         ),
-        SetupFacts { without_pin, .. } => row(
+        SetupFacts {
+            without_pin,
+            removed_without_pin,
+            sticks,
+            ..
+        } => row(
             threat,
             Coverage::NotCovered,
-            format!(
-                "{without_pin} of {} have no PIN: they are the key",
-                facts.sticks
-            ),
+            match removed_without_pin {
+                0 => format!("{without_pin} of {sticks} have no PIN: they are the key"),
+                removed => format!(
+                    "{} have no PIN and are the key, {removed} of them off the list",
+                    without_pin + removed
+                ),
+            },
+        ),
+    }
+}
+
+fn code(facts: &SetupFacts) -> ThreatCoverage {
+    let threat = Threat::ServerAndCode;
+    match facts.code {
+        true => row(
+            threat,
+            Coverage::NotCovered,
+            "the code is the key, wherever it is written down",
+        ),
+        false => row(
+            threat,
+            Coverage::Partly,
+            "none is listed; one that was written down before is the key",
         ),
     }
 }
 
 fn after_reset(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::ServerAfterReset;
-    if facts.places.is_none() {
-        return destroyed(threat, facts);
+    if !matches!(facts.places, EnrolledPlaces::Open(_)) {
+        return closed(threat, facts);
     }
     let by_itself = match (facts.theft.on_strikes, facts.verified) {
         (OnStrikes::Halt, _) => "it is never done by itself",
+        _ if facts.data.stage == StageFacts::Missing => "no boot stage does it by itself",
         (OnStrikes::Reset, true) => "done by itself at the limit of strikes",
         (OnStrikes::Reset, false) => "withheld: no stick or code was verified",
     };
@@ -285,8 +330,13 @@ fn after_reset(facts: &SetupFacts) -> ThreatCoverage {
     row(threat, coverage, format!("{left}; {by_itself}"))
 }
 
-/// No place opens the vault: the pepper is gone, as far as the disk lets go.
-fn destroyed(threat: Threat, facts: &SetupFacts) -> ThreatCoverage {
+/// No place is known to open the vault: after a reset the pepper is gone, as far as the
+/// disk lets go. What only could not be read may open it elsewhere.
+fn closed(threat: Threat, facts: &SetupFacts) -> ThreatCoverage {
+    if facts.places == EnrolledPlaces::Unreadable {
+        let why = "its places cannot be read: what opens it is not known";
+        return row(threat, Coverage::NotCovered, why);
+    }
     match facts.medium {
         Medium::Magnetic => row(
             threat,
@@ -303,16 +353,35 @@ fn destroyed(threat: Threat, facts: &SetupFacts) -> ThreatCoverage {
 
 fn running(facts: &SetupFacts) -> ThreatCoverage {
     let threat = Threat::RunningServer;
-    match facts.theft.watch.on_alarm {
-        OnAlarm::Lock | OnAlarm::Reset => row(
+    let Some(watch) = facts.watch else {
+        let why = "the database is open, and no watch runs";
+        return row(threat, Coverage::NotCovered, why);
+    };
+    match watch {
+        RunningWatch { neighbours: 0, .. } => row(
+            threat,
+            Coverage::NotCovered,
+            "the database is open, and the watch has nobody to watch",
+        ),
+        RunningWatch {
+            on_alarm: OnAlarm::Off | OnAlarm::Alert,
+            ..
+        } => row(
+            threat,
+            Coverage::NotCovered,
+            "the database is open, and its keys are in memory",
+        ),
+        RunningWatch { enrolled: true, .. } => row(
             threat,
             Coverage::Partly,
             "open until the watch sees that it was carried away, minutes later",
         ),
-        OnAlarm::Off | OnAlarm::Alert => row(
+        RunningWatch {
+            enrolled: false, ..
+        } => row(
             threat,
-            Coverage::NotCovered,
-            "the database is open, and its keys are in memory",
+            Coverage::Partly,
+            "open; the watch compares with what it found, not the enrolled",
         ),
     }
 }

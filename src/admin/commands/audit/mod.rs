@@ -1,17 +1,18 @@
 //! `stayput audit`: what this server's set-up protects from, on one screen.
 
 mod address_search;
+mod data;
 mod facts;
 mod gather;
 mod judge;
 mod scan;
 #[cfg(test)]
 mod tests;
-mod unpack;
 
 use crate::admin::problem::Result;
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::printable::Printable;
+use facts::SetupFacts;
 use gather::{Gathered, gather};
 use judge::{Coverage, Threat, ThreatCoverage, judge};
 use scan::Scan;
@@ -40,6 +41,7 @@ pub fn run(options: &AuditOptions, json: bool) -> Result<()> {
         let name = &unlocked.vault.header().server_name;
         print!("{}", screen(name, &rows, options.all));
         if options.all {
+            print!("{}", in_clear(&gathered.facts));
             print!("{}", files(&gathered.labels, &gathered.scan));
         }
     }
@@ -54,6 +56,7 @@ fn has(threat: Threat) -> &'static str {
         Threat::ServerAndNeighbours => "the server and everything beside it",
         Threat::ServerAndStick => "the server and a backup stick",
         Threat::Stick => "a backup stick alone",
+        Threat::ServerAndCode => "the server and its recovery code",
         Threat::ServerAfterReset => "the server after a reset",
         Threat::OldCopy => "the server and an earlier copy of its disk",
         Threat::EditedVault => "the disk for a while, to change the vault",
@@ -77,7 +80,11 @@ fn advice(threat: Threat) -> &'static str {
         }
         Threat::ServerAndStick | Threat::Stick => {
             "Five random words or fourteen digits take years. A stick without a PIN\n\
-             belongs in a safe; made anew with a PIN the old one still opens."
+             belongs in a safe; made anew with a PIN, or off the list, the old one still\n\
+             opens. The log tells of those taken off the list as far as it goes back."
+        }
+        Threat::ServerAndCode => {
+            "The code cannot be taken back. Keep it where no thief of the server comes by."
         }
         Threat::ServerAfterReset => {
             "stayput policy --on-strikes reset lets the server do it by itself. Flash\n\
@@ -116,30 +123,44 @@ fn word(coverage: Coverage) -> &'static str {
 }
 
 fn screen(name: &str, rows: &[ThreatCoverage], all: bool) -> String {
-    let mut text = format!("What protects \"{name:.30}\" when a thief has ...\n");
-    for row in rows {
+    let more = if all { "" } else { " (more: --all)" };
+    let mut text = format!("What protects \"{name:.28}\" when a thief has ...{more}\n");
+    for (at, row) in rows.iter().enumerate() {
         text += &format!("{:<11}  {}\n", word(row.coverage), has(row.threat));
-        text += &format!("{:13}{}\n", "", row.why);
+        let next = rows.get(at + 1);
+        // What holds for several rows is said once, below the last of them.
+        let is_same = |next: &ThreatCoverage| next.coverage == row.coverage && next.why == row.why;
+        if all || !next.is_some_and(is_same) {
+            text += &format!("{:13}{}\n", "", row.why);
+        }
         if all {
             for line in advice(row.threat).lines() {
                 text += &format!("  {line}\n");
             }
         }
     }
-    if !all {
-        text += "What to do about each row: stayput audit --all\n";
-    }
     text
+}
+
+/// What the running MariaDB writes in the clear.
+fn in_clear(facts: &SetupFacts) -> String {
+    let clear = facts.data.in_clear.iter().flatten();
+    let lines = clear.map(|what| format!("  {}\n", Printable(what)));
+    let lines: String = lines.collect();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("In the clear:\n{lines}"),
+    }
 }
 
 /// The files in which enrolled addresses stand. Their names come from whoever
 /// made them: nothing in them reaches the terminal as it is.
 fn files(labels: &[String], scan: &Scan) -> String {
     let mut text = format!(
-        "Searched: {} files, {} MiB; not searched: {}.\n",
+        "Searched: {} files, {} MiB below {}.\n",
         scan.files,
         scan.bytes >> 20,
-        scan.unsearched
+        scan::FOLDERS.join(" ")
     );
     for leak in &scan.leaks {
         let path = leak.path.to_string_lossy();
@@ -149,6 +170,17 @@ fn files(labels: &[String], scan: &Scan) -> String {
     let more = scan.leaking - scan.leaks.len();
     if more > 0 {
         text += &format!("  and {more} files more\n");
+    }
+    if scan.unsearched > 0 {
+        text += &format!("Not searched, or not to the end: {}.\n", scan.unsearched);
+    }
+    for (path, why) in &scan.not_searched {
+        let path = path.to_string_lossy();
+        text += &format!("  {}: {why}\n", Printable(&path));
+    }
+    let more = scan.unsearched - scan.not_searched.len();
+    if more > 0 {
+        text += &format!("  and {more} more\n");
     }
     text
 }
@@ -171,14 +203,23 @@ fn as_json(rows: &[ThreatCoverage], gathered: &Gathered) -> serde_json::Value {
             "neighbours": found(labels, &leak.found),
         })
     };
+    let not_searched = |(path, why): &(std::path::PathBuf, scan::NotSearched)| {
+        serde_json::json!({
+            "path": path.to_string_lossy(),
+            "why": why.to_string(),
+        })
+    };
     serde_json::json!({
         "rows": rows,
         "medium": facts.medium,
         "secure_boot": facts.secure_boot,
+        "in_clear": facts.data.in_clear,
         "searched": {
             "files": scan.files,
             "bytes": scan.bytes,
+            "folders": scan::FOLDERS,
             "unsearched": scan.unsearched,
+            "not_searched": scan.not_searched.iter().map(not_searched).collect::<Vec<_>>(),
             "leaking": scan.leaking,
             "leaks": scan.leaks.iter().map(leak).collect::<Vec<_>>(),
         },

@@ -14,7 +14,8 @@ pub enum Severity {
     Warning,
     /// It could not be checked.
     Unknown,
-    /// The next boot would ask for a stick, or not start the database.
+    /// The next boot would ask for a stick, not start the database, or leave the running
+    /// server without the watch that its owner wants.
     Wrong,
 }
 
@@ -69,7 +70,8 @@ pub fn conclusion(severity: Severity) -> &'static str {
         }
         Severity::Unknown => "Not everything could be looked at: see above.",
         Severity::Wrong => {
-            "AT THE NEXT BOOT THIS SERVER ASKS FOR A STICK, OR ITS DATABASE DOES NOT START."
+            "AT THE NEXT BOOT THIS SERVER ASKS FOR A STICK, ITS DATABASE DOES NOT START, OR\n\
+             NOBODY WATCHES IT: SEE WHAT IS WRONG ABOVE."
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Gathers what the check judges, with the boot stage's own code. The vault is only
 //! read, and the key that opens it is dropped before anything is printed.
 
-use super::initramfs::{self, InitramfsFacts};
 use super::key_servers::{self, KeyServerFacts};
 use super::late_release::LateReleaseFacts;
 use super::mariadb::MariadbFacts;
 use super::sticks::SticksFacts;
 use super::vault::{PlaceResult, VaultFacts};
+use super::watch::WatchFacts;
+use super::ways::{self, WaysFacts};
+use crate::admin::initramfs::{self, InitramfsFacts};
 use crate::admin::mariadb;
 use crate::admin::mariadb::ClearOriginal;
 use crate::admin::mariadb::cold_backups::{self, ColdBackup};
@@ -18,15 +20,16 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::release_service;
 use crate::admin::systemd;
 use crate::admin::unlock::{Recognition, recognise};
+use crate::admin::watch_service;
 use crate::environment::{
-    LIVE_NETWORK_WAIT, Observed, Patience, Unsuitable, note_latecomers, unsuitable_today,
+    Cards, LIVE_NETWORK_WAIT, Observed, Patience, Unsuitable, note_latecomers, unsuitable_today,
 };
 use crate::keys::MasterKey;
 use crate::opening::messages::Reason;
 use crate::opening::places::Places;
 use crate::opening::snapshot::Snapshot;
 use crate::sys::clock;
-use crate::theft::OnFailure;
+use crate::theft::{OnAlarm, OnFailure};
 use crate::vault::locate::{self, LocateError, VaultDisk};
 use crate::vault::{Policy, SlotTable, Vault};
 
@@ -38,8 +41,12 @@ pub struct Facts {
     pub initramfs: InitramfsFacts,
     /// The vault and the place, or why the vault cannot be opened.
     pub vault: std::result::Result<VaultFacts, LocateError>,
+    /// The ways to what answers; `None` where no place opens the vault.
+    pub ways: Option<WaysFacts>,
     /// Each enrolled key server.
     pub key_servers: Vec<KeyServerFacts>,
+    /// The watch over the running server.
+    pub watch: WatchFacts,
     /// `None` where MariaDB gets no keys from here.
     pub mariadb: MariadbFacts,
     /// What follows a start without the keys.
@@ -55,7 +62,7 @@ pub struct Facts {
 
 /// # Errors
 /// When there is no vault.conf, or the caller is not root.
-pub fn gather() -> Result<Facts> {
+pub fn gather(cards: Cards) -> Result<Facts> {
     if !nix::unistd::geteuid().is_root() {
         return Err(Problem::refused(
             "Only root can look at the vault and the initramfs.",
@@ -64,19 +71,19 @@ pub fn gather() -> Result<Facts> {
     }
     let place = vault_conf()?;
     let initramfs = initramfs::inspect(&place);
-    let (vault, policy, key, sticks, key_servers) = match locate::open_read_only(&place) {
-        Ok(vault) => {
-            let VaultReading {
-                facts,
-                policy,
-                key,
-                sticks,
-                key_servers,
-            } = read_vault(&vault);
-            (Ok(facts), policy, key, sticks, key_servers)
-        }
-        Err(error) => (Err(error), None, None, None, Vec::new()),
+    let read = locate::open_read_only(&place).map(|vault| read_vault(&vault, cards));
+    let (vault, read) = match read {
+        Ok((facts, read)) => (Ok(facts), read),
+        Err(error) => (Err(error), VaultReading::default()),
     };
+    let VaultReading {
+        policy,
+        key,
+        sticks,
+        key_servers,
+        ways,
+    } = read;
+    let watch = watch(policy.as_ref(), ways.as_ref());
     let goes_on = policy.as_ref().map(|policy| policy.theft.on_failure);
     let late_release = LateReleaseFacts {
         goes_on_locked: goes_on == Some(OnFailure::Continue),
@@ -90,7 +97,9 @@ pub fn gather() -> Result<Facts> {
         now: clock::now(),
         initramfs,
         vault,
+        ways,
         key_servers,
+        watch,
         mariadb: assessment,
         late_release,
         original: mariadb::find_original(),
@@ -102,20 +111,36 @@ pub fn gather() -> Result<Facts> {
     })
 }
 
+/// The watch, as this policy and the place that opens the vault want it.
+fn watch(policy: Option<&Policy>, place: Option<&WaysFacts>) -> WatchFacts {
+    let on_alarm = policy.map(|policy| policy.theft.watch.on_alarm);
+    WatchFacts {
+        is_wanted: on_alarm.is_some_and(|on_alarm| on_alarm != OnAlarm::Off)
+            && place.is_some_and(|place| place.need.neighbours > 0),
+        has_systemd: systemd::running(),
+        unit_in_place: watch_service::UNIT.is_in_place(),
+        is_running: watch_service::UNIT.is_running(),
+        waits_for_keys: release_service::without_keys().is_some(),
+    }
+}
+
+/// What is read of the vault besides what is judged of it.
+#[derive(Default)]
 struct VaultReading {
-    facts: VaultFacts,
     policy: Option<Policy>,
     key: Option<MasterKey>,
     sticks: Option<SticksFacts>,
     key_servers: Vec<KeyServerFacts>,
+    ways: Option<WaysFacts>,
 }
 
-fn read_vault(vault: &Vault<VaultDisk>) -> VaultReading {
+fn read_vault(vault: &Vault<VaultDisk>, cards: Cards) -> (VaultFacts, VaultReading) {
     let found = Snapshot::of(vault);
     let slots = found.slots();
     let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT).and_second_answers();
     let recognition = slots.ok();
-    let mut recognition = recognition.and_then(|slots| recognise(vault, slots, patience));
+    let mut recognition =
+        recognition.and_then(|slots| recognise(vault.header(), slots, cards, patience));
     if let (Some(found), Some(started)) = (&mut recognition, systemd::start_finished()) {
         note_latecomers(&mut found.observed, started);
     }
@@ -127,12 +152,17 @@ fn read_vault(vault: &Vault<VaultDisk>) -> VaultReading {
         wants_reset: policy.as_ref().is_some_and(|policy| policy.wants_reset),
         single_copies: vault.degraded_records(),
         place: place(vault, &found, recognition.as_ref()),
+        unasked: recognition.as_ref().and_then(Recognition::unasked),
         way_back: found.way_back(&[]),
     };
     let key_servers = slots.map_or_else(|_| Vec::new(), key_servers::ask_all);
     let passphrases = slots.map_or(0, |slots| slots.passphrases.slots().len());
-    VaultReading {
-        facts,
+    let ways = recognition.as_ref().and_then(|found| {
+        let mut places = slots.ok()?.environments.iter();
+        let here = places.find(|slot| slot.name == *found.place)?;
+        ways::look(here, found)
+    });
+    let reading = VaultReading {
         policy,
         key: recognition.and_then(|found| found.key),
         sticks: found.listed().map(|list| SticksFacts {
@@ -141,7 +171,9 @@ fn read_vault(vault: &Vault<VaultDisk>) -> VaultReading {
             passphrases,
         }),
         key_servers,
-    }
+        ways,
+    };
+    (facts, reading)
 }
 
 fn place(

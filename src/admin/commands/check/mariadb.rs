@@ -21,7 +21,7 @@ pub fn judge(facts: &MariadbFacts) -> Vec<CheckResult> {
         return vec![CheckResult::new(NAME, Severity::Warning, what, next)];
     };
     let mut results = Vec::from_iter(gate(assessment));
-    results.extend(unit(assessment.unit.as_ref(), assessment.closed.as_ref()));
+    results.extend(unit(assessment));
     results.extend(start(assessment));
     results.extend(memory(assessment));
     results.extend(data(assessment));
@@ -47,9 +47,9 @@ fn gate(assessment: &StartAssessment) -> Option<CheckResult> {
 }
 
 /// MariaDB's unit as systemd has loaded it.
-fn unit(unit: Option<&Unit>, closed: Option<&Unit>) -> Vec<CheckResult> {
+fn unit(assessment: &StartAssessment) -> Vec<CheckResult> {
     const NAME: &str = "unit";
-    let (Some(unit), Some(closed)) = (unit, closed) else {
+    let (Some(unit), Some(closed)) = (&assessment.unit, &assessment.closed) else {
         return vec![CheckResult::new(
             NAME,
             Severity::Unknown,
@@ -84,12 +84,15 @@ fn unit(unit: Option<&Unit>, closed: Option<&Unit>) -> Vec<CheckResult> {
             next,
         );
     }
-    if unit.value("UnitFileState") == "disabled" {
-        let next = "`systemctl enable mariadb`, if it shall start with the server.";
+    let is_enabled = |unit: &Unit| unit.value("UnitFileState") == "enabled";
+    // Newer packages have a socket, which starts it when somebody connects.
+    let by_socket = assessment.socket.as_ref().is_some_and(is_enabled);
+    let ends_at_boot = ["disabled", "enabled-runtime", "masked", "masked-runtime"];
+    if ends_at_boot.contains(&unit.value("UnitFileState")) && !by_socket {
         add(
-            Severity::Warning,
-            "MariaDB does not start by itself.".into(),
-            next,
+            Severity::Wrong,
+            "MariaDB does not start with the server.".into(),
+            "systemctl enable mariadb",
         );
     }
     for (name, what) in [("MemorySwapMax", "swap"), ("LimitCORE", "a core dump")] {

@@ -12,28 +12,38 @@ mod mariadb;
 mod original;
 mod sticks;
 mod vault;
+mod watch;
+mod ways;
 
 use std::process::ExitCode;
 
 use crate::admin::problem::{Exit, Problem, Result};
+use crate::environment::Cards;
 use check_result::{CheckResult, Severity, as_text, conclusion, worst};
 use facts::{Facts, gather};
-
-pub use initramfs::{ModulesOptions, print_modules};
 
 /// Looks at the place, the vault, the installed initramfs, MariaDB and the list
 /// of sticks. Nothing is changed.
 ///
 /// Exit codes: 0 the next boot here opens by itself; 1 it would ask for a
-/// stick, or not start the database; 2 it could not be looked at. Warnings
+/// stick, not start the database, or not be watched; 2 it could not be looked at. Warnings
 /// keep 0.
 #[derive(clap::Args, Clone, Debug)]
-pub struct CheckOptions {}
+pub struct CheckOptions {
+    /// Put up network cards that are switched off, as a boot does, for as long as it
+    /// takes
+    #[arg(long)]
+    cards: bool,
+}
 
 /// # Errors
 /// With the exit code 2, when there is no vault to be looked for.
-pub fn run(_: &CheckOptions, json: bool) -> Result<ExitCode> {
-    let facts = gather().map_err(|problem| Problem {
+pub fn run(options: &CheckOptions, json: bool) -> Result<ExitCode> {
+    let cards = match options.cards {
+        true => Cards::PutUp,
+        false => Cards::LeftDown,
+    };
+    let facts = gather(cards).map_err(|problem| Problem {
         exit: Exit::Usage,
         ..problem
     })?;
@@ -51,9 +61,11 @@ pub fn run(_: &CheckOptions, json: bool) -> Result<ExitCode> {
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let mut results = initramfs::judge(&facts.initramfs);
     results.extend(vault::judge(&facts.vault));
+    results.extend(ways::judge(facts.ways.as_ref(), &facts.initramfs));
     results.extend(key_servers::judge(&facts.key_servers));
     results.extend(mariadb::judge(&facts.mariadb));
     results.extend(late_release::judge(facts.late_release));
+    results.extend(watch::judge(facts.watch));
     results.extend(original::judge(&facts.original));
     results.extend(backups::judge(&facts.backups));
     results.extend(sticks::judge(facts.sticks.as_ref(), facts.now));
@@ -80,6 +92,8 @@ fn as_json(results: &[CheckResult]) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::initramfs::InitramfsFacts;
+    use crate::admin::installed_files::InstalledStage;
     use crate::admin::mariadb::cold_backups::{ColdBackup, Covers};
     use crate::vault::locate::LocateError;
 
@@ -87,14 +101,23 @@ mod tests {
     fn a_server_without_its_vault_still_hears_of_everything_else() {
         let facts = Facts {
             now: 0,
-            initramfs: initramfs::InitramfsFacts {
+            initramfs: InitramfsFacts {
                 kernels: Vec::new(),
+                installed_stage: InstalledStage::ThisBuild,
                 scripts: false,
                 panic: false,
                 hardening: Default::default(),
             },
             vault: Err(LocateError::NoPartition),
+            ways: None,
             key_servers: Vec::new(),
+            watch: watch::WatchFacts {
+                is_wanted: true,
+                has_systemd: true,
+                unit_in_place: false,
+                is_running: false,
+                waits_for_keys: false,
+            },
             mariadb: None,
             late_release: late_release::LateReleaseFacts {
                 goes_on_locked: true,
@@ -120,6 +143,7 @@ mod tests {
                 "vault",
                 "mariadb",
                 "late-release",
+                "watch",
                 "backups",
                 "sticks"
             ]

@@ -1,7 +1,7 @@
 //! The vault as a file on the ESP or on a separate /boot.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use nix::sys::statfs::{EXT4_SUPER_MAGIC, FsType, MSDOS_SUPER_MAGIC, statfs};
 use crate::admin::problem::{Problem, Result};
 use crate::keys::random_bytes;
 use crate::vault::partitions::partitions;
-use crate::vault::{BLOCK_SIZE, PartitionId, VAULT_BYTES, VaultConf};
+use crate::vault::{BLOCK_SIZE, PartitionId, Traces, VAULT_BYTES, VaultConf};
 
 /// A path at which the vault's file can be made.
 pub struct VaultFile {
@@ -20,8 +20,19 @@ pub struct VaultFile {
     pub name: heapless::String<64>,
     /// The partition with that filesystem.
     pub partition: PartitionId,
+    /// What is at the path.
+    there: There,
+}
+
+/// What is at the path of a new vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum There {
+    Nothing,
     /// The power went while an earlier run made it.
-    unfinished: bool,
+    Unfinished,
+    /// A vault. Whose it is, and who must agree, is asked before it is overwritten.
+    Vault,
+    Foreign,
 }
 
 impl VaultFile {
@@ -37,9 +48,9 @@ impl VaultFile {
                  for example /boot/efi/stayput.vault",
             )
         };
-        let unfinished = is_unfinished_at(path);
-        if !unfinished && path.symlink_metadata().is_ok() {
-            return Err(refuse("there is a file of this name"));
+        let there = There::at(path);
+        if there == There::Foreign {
+            return Err(refuse("there is a file of this name, which is no vault"));
         }
         let folder = path.parent().filter(|folder| folder.is_dir());
         let folder = folder.ok_or_else(|| refuse("the folder does not exist"))?;
@@ -70,15 +81,19 @@ impl VaultFile {
             path: path.to_owned(),
             name,
             partition: partition.id,
-            unfinished,
+            there,
         })
     }
 
-    /// Makes the file, with allocated blocks for every byte.
+    /// Makes the file, with allocated blocks for every byte; one with a vault stays
+    /// as it is.
     ///
     /// # Errors
     /// When it cannot be written; it does not exist then.
-    pub fn fill(&self) -> Result<()> {
+    pub fn prepare(&self) -> Result<()> {
+        if self.there == There::Vault && There::at(&self.path) == There::Vault {
+            return Ok(());
+        }
         let failed = |error: std::io::Error| {
             Problem::failed(
                 format!("{} cannot be written: {error}.", self.path.display()),
@@ -86,7 +101,7 @@ impl VaultFile {
             )
         };
         // It is looked at again: somebody may have made a vault there meanwhile.
-        if self.unfinished && is_unfinished_at(&self.path) {
+        if self.there == There::Unfinished && There::at(&self.path) == There::Unfinished {
             fs::remove_file(&self.path).map_err(failed)?;
         }
         let mut file = OpenOptions::new()
@@ -110,23 +125,37 @@ impl VaultFile {
     }
 }
 
-/// A symbolic link is followed nowhere.
-fn is_unfinished_at(path: &Path) -> bool {
-    let is_of_its_size =
-        |file: &fs::Metadata| file.file_type().is_file() && file.len() == VAULT_BYTES;
-    path.symlink_metadata()
-        .is_ok_and(|file| is_of_its_size(&file))
-        && fs::read(path).is_ok_and(|content| is_unfinished(&content))
+impl There {
+    /// A symbolic link is followed nowhere.
+    fn at(path: &Path) -> Self {
+        match path.symlink_metadata() {
+            Ok(file) if file.file_type().is_file() && file.len() == VAULT_BYTES => {
+                fs::read(path).map_or(Self::Foreign, |content| Self::of(&content))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::Nothing,
+            _ => Self::Foreign,
+        }
+    }
+
+    fn of(content: &[u8]) -> Self {
+        match Traces::of(content) {
+            _ if content.len() as u64 != VAULT_BYTES => Self::Foreign,
+            Traces::Vault => Self::Vault,
+            Traces::Empty | Traces::Begun => Self::Unfinished,
+            Traces::Foreign if is_filled(content) => Self::Unfinished,
+            Traces::Foreign => Self::Foreign,
+        }
+    }
 }
 
-/// Whether this is the file of a vault that was only begun: each block is still the
-/// one that [`VaultFile::fill`] repeats, or zeroes already. No record is in it.
-fn is_unfinished(content: &[u8]) -> bool {
-    let (blocks, rest) = content.as_chunks::<BLOCK_SIZE>();
+/// Whether each block is still the one that [`VaultFile::prepare`] repeats, or zeroes
+/// already.
+fn is_filled(content: &[u8]) -> bool {
+    let (blocks, _) = content.as_chunks::<BLOCK_SIZE>();
     let zeroes = [0; BLOCK_SIZE];
     let noise = blocks.last().unwrap_or(&zeroes);
     let is_blank = |block: &[u8; BLOCK_SIZE]| *block == zeroes || block == noise;
-    content.len() as u64 == VAULT_BYTES && rest.is_empty() && blocks.iter().all(is_blank)
+    blocks.iter().all(is_blank)
 }
 
 #[cfg(test)]
@@ -136,45 +165,54 @@ mod tests {
     use crate::vault::{MemoryDevice, ServerId, SlotTable, Vault};
 
     #[test]
-    fn a_file_without_a_record_is_an_interrupted_init() {
+    fn a_file_without_a_header_is_an_interrupted_init() {
         let noise: [u8; BLOCK_SIZE] = random_bytes();
         let blocks = VAULT_BYTES as usize / BLOCK_SIZE;
         let mut file = noise.repeat(blocks);
-        assert!(is_unfinished(&file), "filled");
+        assert_eq!(There::of(&file), There::Unfinished, "filled");
         file[..5 * BLOCK_SIZE].fill(0);
-        assert!(is_unfinished(&file), "zeroed in part");
+        assert_eq!(There::of(&file), There::Unfinished, "zeroed in part");
         file.fill(0);
-        assert!(is_unfinished(&file), "zeroed");
+        assert_eq!(There::of(&file), There::Unfinished, "zeroed");
+        let mut begun = vault();
+        for copy in [0, blocks / 2] {
+            begun[copy * BLOCK_SIZE..][..BLOCK_SIZE].fill(0);
+        }
+        assert_eq!(There::of(&begun), There::Unfinished, "without a header");
+    }
+
+    fn vault() -> Vec<u8> {
+        let (id, name) = (ServerId([7; 16]), "clinic".try_into().unwrap());
+        let (disk, key) = (MemoryDevice::default(), MasterKey::generate());
+        let vault = Vault::create(disk, id, name, &key, &SlotTable::default()).unwrap();
+        vault.into_device().bytes
     }
 
     #[test]
     fn a_file_that_holds_anything_is_kept() {
-        let (id, name) = (ServerId([7; 16]), "clinic".try_into().unwrap());
-        let (disk, key) = (MemoryDevice::default(), MasterKey::generate());
-        let vault = Vault::create(disk, id, name, &key, &SlotTable::default()).unwrap();
-        assert!(!is_unfinished(&vault.into_device().bytes));
+        assert_eq!(There::of(&vault()), There::Vault);
         let mut file = vec![0; VAULT_BYTES as usize];
-        assert!(!is_unfinished(&file[1..]), "another size");
+        assert_eq!(There::of(&file[1..]), There::Foreign, "another size");
         file.push(0);
-        assert!(!is_unfinished(&file), "another size");
+        assert_eq!(There::of(&file), There::Foreign, "another size");
         file.pop();
         file[7] = 1;
-        assert!(!is_unfinished(&file), "one byte");
+        assert_eq!(There::of(&file), There::Foreign, "one byte");
     }
 
     #[test]
     fn a_vault_made_meanwhile_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("vault");
-        for unfinished in [false, true] {
+        for there in [There::Nothing, There::Unfinished, There::Vault] {
             fs::write(&path, "somebody's").unwrap();
             let file = VaultFile {
                 path: path.clone(),
                 name: "vault".try_into().unwrap(),
                 partition: PartitionId::new(),
-                unfinished,
+                there,
             };
-            assert!(file.fill().is_err());
+            assert!(file.prepare().is_err());
             assert_eq!(fs::read(&path).unwrap(), b"somebody's");
         }
     }

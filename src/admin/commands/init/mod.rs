@@ -1,6 +1,7 @@
 //! `stayput init`: makes the vault and the master key; of a server whose vault is
 //! lost, the vault alone.
 
+mod content;
 mod file;
 mod lost_vault;
 mod overwrite;
@@ -281,7 +282,7 @@ impl Target {
             Self::NewPartition(gap) => (gap.make()?, None),
             Self::Partition { id, .. } => (id.clone(), None),
             Self::File(file) => {
-                file.fill()?;
+                file.prepare()?;
                 (file.partition.clone(), Some(file.name.clone()))
             }
         };

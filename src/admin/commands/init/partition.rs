@@ -11,7 +11,7 @@ use crate::keys::random_bytes;
 use crate::sys::{partition, sysfs};
 use crate::vault::gpt::{self, ENTRIES_BYTES, Gpt, GptError, Guid};
 use crate::vault::partitions::{PARTITION_NAME, partitions_of, sector_size};
-use crate::vault::{BLOCK_SIZE, PartitionId, VAULT_BYTES};
+use crate::vault::{BLOCK_SIZE, PartitionId, Traces, VAULT_BYTES};
 
 /// Where the two partition tables are saved before they are changed.
 const SAVED_TABLES: &str = "/etc/stayput/partition-tables.before";
@@ -73,9 +73,16 @@ impl Gap {
             return Err(refuse("the two copies of its partition table differ"));
         }
         let sectors = VAULT_BYTES / sector;
-        let first = table
-            .find_gap(sectors, BLOCK_SIZE as u64 / sector)
-            .ok_or_else(|| refuse("there is no gap of 960 KiB between its partitions"))?;
+        let gaps = table.gaps(sectors, BLOCK_SIZE as u64 / sector);
+        if gaps.is_empty() {
+            return Err(refuse("there is no gap of 960 KiB between its partitions"));
+        }
+        let first = first_free(&gaps, |at| read(at, VAULT_BYTES as usize))?.ok_or_else(|| {
+            refuse(
+                "the gaps between its partitions hold something, perhaps a boot loader that \
+                 no table names",
+            )
+        })?;
         Ok(Self {
             disk: disk.to_owned(),
             sector,
@@ -166,10 +173,41 @@ impl Gap {
     }
 }
 
+/// The first gap with nothing in it but zeroes or a vault. Boot loaders of small
+/// computers (U-Boot), and what an earlier system left, are in no partition.
+fn first_free(gaps: &[u64], read: impl Fn(u64) -> Result<Vec<u8>>) -> Result<Option<u64>> {
+    for gap in gaps {
+        if Traces::of(&read(*gap)?) != Traces::Foreign {
+            return Ok(Some(*gap));
+        }
+    }
+    Ok(None)
+}
+
 /// A random GUID (RFC 9562, version 4).
 fn new_guid() -> Guid {
     let mut bytes: [u8; 16] = random_bytes();
     bytes[7] = bytes[7] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     Guid(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_loader_in_a_gap_is_left_alone() {
+        let read = |at: u64| {
+            let mut content = vec![0; VAULT_BYTES as usize];
+            // Some boards load their first program from sector 64.
+            if at == 40 {
+                content[24 * 512..][..4].copy_from_slice(b"RK33");
+            }
+            Ok(content)
+        };
+        assert_eq!(first_free(&[40, 1_002_048], read).unwrap(), Some(1_002_048));
+        assert_eq!(first_free(&[40], read).unwrap(), None);
+        assert_eq!(first_free(&[], read).unwrap(), None);
+    }
 }

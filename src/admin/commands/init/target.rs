@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use super::content;
 use super::file::VaultFile;
 use super::partition::Gap;
 use crate::admin::problem::{Exit, Problem, Result};
-use crate::filesystem::{Format, format_of};
 use crate::sys::sysfs;
 use crate::vault::PartitionId;
 use crate::vault::partitions::{FoundPartition, partitions, partitions_of};
@@ -73,8 +73,8 @@ fn named_partition(path: &Path) -> Result<Target> {
 
 /// Refuses a partition that is in use or holds something.
 fn usable(found: FoundPartition) -> Result<Target> {
+    content::must_be_free(&found)?;
     let device = found.device;
-    must_be_empty(&device, format_of(&device))?;
     let name = device.file_name().unwrap_or_default();
     let holders = Path::new("/sys/class/block").join(name).join("holders");
     if !sysfs::list(&holders).is_empty() {
@@ -102,16 +102,6 @@ fn unreadable(device: &Path, errno: Errno) -> Problem {
         format!("{} cannot be read: {}.", device.display(), errno.desc()),
         "Nothing was changed. Check the disk, or name another partition.",
     )
-}
-
-fn must_be_empty(device: &Path, format: std::result::Result<Format, Errno>) -> Result<()> {
-    let format = format.map_err(|errno| unreadable(device, errno))?;
-    match format.title() {
-        Some(title) => Err(in_use(device, &format!("it is formatted as {title}"))),
-        // A virtual machine's disk, for example.
-        None if format == Format::Partitions => Err(in_use(device, "it holds a partition table")),
-        None => Ok(()),
-    }
 }
 
 fn must_be_unused(device: &Path, opened: std::result::Result<(), Errno>) -> Result<()> {
@@ -179,19 +169,6 @@ fn system_disk() -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filesystem::FORMATS;
-
-    #[test]
-    fn only_a_partition_that_holds_nothing_is_taken() {
-        let device = Path::new("/dev/sda4");
-        for format in FORMATS {
-            let is_free = matches!(format, Format::Empty | Format::Unknown);
-            let said = must_be_empty(device, Ok(format));
-            assert_eq!(said.is_ok(), is_free, "{format:?}");
-        }
-        let broken = must_be_empty(device, Err(Errno::EIO)).unwrap_err();
-        assert_eq!(broken.exit, Exit::Failed);
-    }
 
     #[test]
     fn a_mounted_partition_is_refused_whatever_it_holds() {

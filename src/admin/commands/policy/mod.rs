@@ -1,16 +1,15 @@
 //! `stayput policy`: what the server does when it may have been stolen.
 
 mod watch_options;
+mod way_back;
 
-use crate::admin::ask;
 use crate::admin::key_release;
 use crate::admin::names::name;
-use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::problem::Result;
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::admin::watch_service;
-use crate::stick::PluggedKeys;
 use crate::theft::{OnFailure, OnStrikes, TheftPolicy};
-use crate::vault::{EventKind, Keep, Policy, StickList};
+use crate::vault::{EventKind, Keep, PlaceInWords, Policy};
 use watch_options::WatchOptions;
 
 /// Without options the policy is shown.
@@ -38,7 +37,11 @@ pub struct PolicyOptions {
     /// Where a verified stick or the recovery code is kept, in words, for example
     /// "bank safe"
     #[arg(long, value_name = "WHERE", value_parser = name::<48>)]
-    stick_kept: Option<heapless::String<48>>,
+    stick_kept: Option<PlaceInWords>,
+    /// Which stick or code that is, where there are several: its label or id, or
+    /// "code"
+    #[arg(long, value_name = "NAME", requires = "stick_kept")]
+    which: Option<String>,
     /// How long the released keys stay in the memory filesystem
     #[arg(long, value_name = "HOW")]
     keep: Option<Keep>,
@@ -101,12 +104,18 @@ impl PolicyOptions {
 /// When the vault does not open, or a reset would leave no way back in.
 pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
-    let before = unlocked.proven.policy.draft();
-    let after = options.apply(&before);
+    let changed = |unlocked: &Unlocked| {
+        let before = unlocked.proven.policy.draft();
+        (options.apply(&before), before)
+    };
+    let (after, before) = changed(&unlocked);
     let begins_to_reset = after.theft.resets_by_itself() && !before.theft.resets_by_itself();
     if begins_to_reset || options.stick_kept.is_some() {
-        note_the_way_back(options, &mut unlocked)?;
+        let which = options.which.as_deref();
+        way_back::note(&mut unlocked, options.stick_kept.as_ref(), which)?;
     }
+    // While a question was open, another command may have changed it.
+    let (after, before) = changed(&unlocked);
     if after != before {
         unlocked.set_policy(after.clone())?;
         unlocked.log(EventKind::PolicyChanged)?;
@@ -123,51 +132,6 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
         print!("{}", in_words(&after));
     }
     Ok(())
-}
-
-/// Notes where the stick or code is kept that opens the server after a reset. It
-/// must be known to open and to be elsewhere: a false alarm then costs a walk, no
-/// data.
-fn note_the_way_back(options: &PolicyOptions, unlocked: &mut Unlocked) -> Result<()> {
-    let header = unlocked.vault.header();
-    let plugged = PluggedKeys::beside(&unlocked.vault);
-    let mut list = unlocked.proven.sticks.draft();
-    let StickList { sticks, code } = &mut list;
-    let mut sticks = sticks.iter_mut();
-    let stick = sticks.find(|stick| plugged.leave_a_way_in(header, stick));
-    let stick = stick.map(|stick| (format!("stick \"{}\"", stick.label), &mut stick.kept));
-    let code = code
-        .as_mut()
-        .filter(|code| code.generation == header.generation);
-    let code = code.map(|code| ("recovery code".to_owned(), &mut code.kept));
-    let Some((what, kept)) = stick.or(code) else {
-        return Err(Problem::refused(
-            "No backup stick is verified and out of this server, and no recovery code is written \
-             down: a false alarm could lose the data for ever.",
-            "Make a stick, or show that one opens with `stayput stick verify DEVICE`, and take it \
-             out; or write the code down with `stayput code`. Then run this again.",
-        ));
-    };
-    let place = if let Some(place) = &options.stick_kept {
-        place.clone()
-    } else if kept.is_none() {
-        println!(
-            "The server will destroy its own key when the limit is reached. A false alarm then \
-             costs a\nwalk to the {what}, and no data, as long as that is not here."
-        );
-        let answer = ask::line(&format!("Where is the {what} kept? "))?;
-        name(&answer).map_err(|why| {
-            Problem::new(
-                Exit::Usage,
-                format!("That is no place: {why}."),
-                "Nothing was changed. Say it in words: --stick-kept \"bank safe\"",
-            )
-        })?
-    } else {
-        return Ok(());
-    };
-    *kept = Some(unlocked.seal_place(&place));
-    unlocked.set_sticks(list)
 }
 
 fn as_json(policy: &Policy) -> serde_json::Value {

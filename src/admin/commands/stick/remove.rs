@@ -1,10 +1,11 @@
 //! `stayput stick remove`: takes a stick off the list that is lost or retired.
 
-use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::named_stick::named_stick;
+use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::admin::ways_in::{WaysIn, confirm_removal};
 use crate::stick::PluggedKeys;
-use crate::vault::{EventKind, KnownStick, StickList};
+use crate::vault::{EventKind, KnownStick};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct RemoveOptions {
@@ -28,7 +29,7 @@ pub struct RemoveOptions {
 pub fn remove(options: &RemoveOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     let mut list = unlocked.proven.sticks.draft();
-    let stick = find(&list, &options.which)?.clone();
+    let stick = named_stick(&list, &options.which)?.clone();
     list.sticks.retain(|known| known.id != stick.id);
     let plugged = PluggedKeys::beside(&unlocked.vault).only(&stick.id);
     let is_plugged = plugged.volumes().next().is_some();
@@ -55,43 +56,30 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
         ));
     }
     unlocked.set_sticks(list)?;
-    unlocked.log(EventKind::StickRemoved {
-        stick: stick.label.clone(),
-    })?;
+    unlocked.log(removal(&stick, wiped.is_some()))?;
     println!("The stick \"{}\" is off the list.", stick.label);
     if wiped.is_some() {
         println!("Its key was overwritten and removed. Flash memory may still hold a copy.");
     }
+    let protection = match stick.has_pin {
+        true => "Only its PIN protects it.",
+        false => "It has no PIN.",
+    };
     println!(
         "A stick that is out there still opens this server, and so does every copy of it, until \
-         the\nmaster key is replaced. Only its PIN protects it."
+         the\nmaster key is replaced. {protection}"
     );
     Ok(())
 }
 
-/// Finds the stick with this label, if only one has it, or with this id.
-fn find<'a>(list: &'a StickList, which: &str) -> Result<&'a KnownStick> {
-    let which = which.trim();
-    let mut found = list
-        .sticks
-        .iter()
-        .filter(|stick| stick.label == which || stick.hex_id() == which.to_ascii_lowercase());
-    let problem = |what: String| {
-        Problem::new(
-            Exit::Usage,
-            what,
-            "Nothing was changed. The sticks and their ids: stayput stick list --json",
-        )
-    };
-    let stick = found
-        .next()
-        .ok_or_else(|| problem(format!("No stick \"{which}\" is on the list.")))?;
-    if found.next().is_some() {
-        return Err(problem(format!(
-            "Several sticks are called \"{which}\": name one by its id."
-        )));
+/// What the log keeps of it: a stick without a PIN stays a way in for whoever has it,
+/// and the list does not tell of it any more.
+fn removal(stick: &KnownStick, is_wiped: bool) -> EventKind {
+    let label = stick.label.clone();
+    match stick.has_pin || is_wiped {
+        true => EventKind::StickRemoved { stick: label },
+        false => EventKind::OpenStickRemoved { stick: label },
     }
-    Ok(stick)
 }
 
 #[cfg(test)]
@@ -99,27 +87,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stick_is_found_by_label_or_id_and_never_a_wrong_one() {
-        let stick = |id, label: &str| KnownStick {
-            id: [id; 8],
-            label: label.try_into().unwrap(),
-            has_pin: true,
+    fn the_log_keeps_a_stick_without_a_pin_that_still_opens() {
+        let stick = |has_pin| KnownStick {
+            id: [1; 8],
+            label: "office".try_into().unwrap(),
+            has_pin,
             generation: 1,
             made: 0,
             verified: None,
             kept: None,
         };
-        let list = StickList {
-            sticks: [stick(1, "office"), stick(2, "bank"), stick(3, "bank")]
-                .into_iter()
-                .collect(),
-            code: None,
-        };
-        let id = |which| find(&list, which).map(|stick| stick.id[0]).ok();
-        assert_eq!(id("office"), Some(1));
-        assert_eq!(id("0202020202020202"), Some(2));
-        assert_eq!(id("bank"), None);
-        assert_eq!(id("attic"), None);
-        assert_eq!(id(""), None);
+        for (has_pin, is_wiped, still_open) in [
+            (false, false, true),
+            (false, true, false),
+            (true, false, false),
+        ] {
+            let kind = removal(&stick(has_pin), is_wiped);
+            let is_open = matches!(kind, EventKind::OpenStickRemoved { .. });
+            assert_eq!(is_open, still_open, "{has_pin} {is_wiped}");
+        }
     }
 }

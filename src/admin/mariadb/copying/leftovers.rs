@@ -18,6 +18,8 @@ pub struct Leftover {
     pub what: String,
     /// A command, or what to do.
     pub mend: String,
+    /// It is about rows that are not in this server's files.
+    pub rows_elsewhere: bool,
 }
 
 /// What stays clear according to the server.
@@ -55,6 +57,21 @@ fn tables(server: &mut Connection<'_>, live: bool) -> std::result::Result<Vec<Le
     Ok(found)
 }
 
+/// The owner's tables of which rows stand in this server's files in the clear, and
+/// plugins that write statements down.
+///
+/// # Errors
+/// When the server does not answer.
+pub(super) fn rows_in_clear(
+    server: &mut Connection<'_>,
+    live: bool,
+) -> std::result::Result<Vec<String>, SqlError> {
+    let found = tables(server, live)?.into_iter();
+    let rows_here = found.filter(|leftover| !leftover.rows_elsewhere);
+    let all = rows_here.chain(plugins(server)?);
+    Ok(all.map(|leftover| leftover.what).collect())
+}
+
 fn row_format(
     server: &mut Connection<'_>,
     table: &TableName,
@@ -86,6 +103,7 @@ fn plugins(server: &mut Connection<'_>) -> std::result::Result<Vec<Leftover>, Sq
                 "UNINSTALL PLUGIN {name}; take it out of /etc/mysql, or have its file on an \
                  encrypted disk."
             ),
+            rows_elsewhere: false,
         }
     };
     Ok(rows.into_iter().map(leftover).collect())
@@ -102,11 +120,13 @@ fn of_table(table: &TableName, engine: &str, format: &str) -> Option<Leftover> {
             mend: "Look whether they are readable where they are, and whether the definition \
                    holds a password."
                 .into(),
+            rows_elsewhere: true,
         }),
         _ if engine == "InnoDB" || engine == "Aria" && format == "Page" => None,
         _ => Some(Leftover {
             what: format!("the rows of {name} ({engine} cannot be encrypted)"),
             mend: format!("ALTER TABLE {name} ENGINE=InnoDB;"),
+            rows_elsewhere: false,
         }),
     }
 }
@@ -119,6 +139,7 @@ pub fn settings(config: &Configuration) -> Vec<Leftover> {
         found.push(Leftover {
             what: what.into(),
             mend: mend.into(),
+            rows_elsewhere: false,
         });
     };
     if on("general-log") {

@@ -6,6 +6,7 @@
 //! rows are files that are copied. Then both servers are read again, side by
 //! side, and everything is compared.
 
+mod clear_data;
 mod client;
 mod concurrent_writes;
 mod copy;
@@ -38,6 +39,7 @@ use std::time::{Duration, Instant};
 use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::problem::{Problem, Result};
 
+pub use clear_data::clear_data as clear_data_of;
 pub use client::{Client, Row};
 pub use counts::{Counts, Starts, rows_lost};
 pub use inventory::Inventory;

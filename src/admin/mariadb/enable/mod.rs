@@ -379,7 +379,7 @@ fn release_keys_and_check(
 
 fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
     say("This will stay readable on the disk:");
-    for Leftover { what, mend } in tables.iter().chain(&settings) {
+    for Leftover { what, mend, .. } in tables.iter().chain(&settings) {
         say(format!("  - {what}\n      {mend}"));
     }
 }
@@ -390,7 +390,8 @@ fn client_of(started: &StartCommand) -> Result<Client> {
     Client::of_the_unit(Path::new(socket.unwrap_or("/run/mysqld/mysqld.sock")))
 }
 
-/// Prints a line. Errors are ignored: the terminal may be lost.
+/// Prints a line at once.
 fn say(line: impl AsRef<str>) {
-    output::try_print(&format!("{}\n", line.as_ref()));
+    println!("{}", line.as_ref());
+    output::flush();
 }

@@ -1,5 +1,6 @@
 //! Every set-up there is, against rules that are written down a second time.
 
+use super::super::data::tests::encrypted;
 use super::*;
 use crate::theft::OnStrikes;
 use crate::theft::TheftPolicy;
@@ -14,13 +15,14 @@ fn need(machine: u8, place: u8) -> Thresholds {
     }
 }
 
-fn places() -> Vec<Option<Vec<Thresholds>>> {
-    let mut places = vec![None];
+fn places() -> Vec<EnrolledPlaces> {
+    use EnrolledPlaces::{Destroyed, Open};
+    let mut places = vec![Destroyed];
     for machine in [0, 1, 5] {
         for place in [0, 1, 3] {
             if machine + place > 0 {
-                places.push(Some(vec![need(machine, place)]));
-                places.push(Some(vec![need(5, 3), need(machine, place)]));
+                places.push(Open(vec![need(machine, place)]));
+                places.push(Open(vec![need(5, 3), need(machine, place)]));
             }
         }
     }
@@ -53,21 +55,24 @@ fn everywhere(check: impl Fn(&SetupFacts, &dyn Fn(Threat) -> ThreatCoverage)) {
                         for secure_boot in [None, Some(false), Some(true)] {
                             for verified in [false, true] {
                                 let facts = SetupFacts {
+                                    data: encrypted(),
                                     places: places.clone(),
                                     neighbours: 5,
                                     servers: 0,
                                     strength: Strength::Soft,
                                     sticks,
                                     without_pin,
+                                    removed_without_pin: 0,
+                                    code: verified,
                                     verified,
                                     passphrases,
                                     theft: TheftPolicy {
                                         on_strikes,
                                         ..TheftPolicy::default()
                                     },
+                                    watch: None,
                                     medium,
                                     secure_boot,
-                                    clear_copy: false,
                                     leaked,
                                 };
                                 let rows = judge(&facts);
@@ -91,7 +96,7 @@ fn soft_place_that_opens_the_server_is_never_covered() {
     everywhere(|facts, row| {
         for threat in [Threat::Server, Threat::Disk, Threat::ServerAndNeighbours] {
             let coverage = row(threat).coverage;
-            if facts.places.is_some() {
+            if facts.places != EnrolledPlaces::Destroyed {
                 assert_ne!(coverage, Covered, "{threat:?}: {facts:?}");
             } else {
                 assert_eq!(coverage == Covered, facts.medium == Medium::Magnetic);
@@ -103,11 +108,12 @@ fn soft_place_that_opens_the_server_is_never_covered() {
 #[test]
 fn server_that_opens_anywhere_or_leaks_its_place_is_not_covered() {
     everywhere(|facts, row| {
-        let Some(places) = &facts.places else { return };
+        let EnrolledPlaces::Open(places) = &facts.places else {
+            return;
+        };
         let least = places.iter().map(|need| need.neighbours).min().unwrap();
-        let told = facts
-            .leaked
-            .is_some_and(|leaked| leaked.neighbours >= least);
+        let on_disk = facts.leaked.map_or(0, |leaked| leaked.neighbours);
+        let told = on_disk >= least;
         let expected = if least == 0 || told {
             NotCovered
         } else {
@@ -117,11 +123,9 @@ fn server_that_opens_anywhere_or_leaks_its_place_is_not_covered() {
         assert_eq!(server.coverage, expected, "{facts:?}");
         if expected == Partly {
             assert!(server.why.starts_with("soft"), "{server:?}");
-            assert!(
-                server
-                    .why
-                    .contains(&format!("{} bits", 24 * u32::from(least)))
-            );
+            // What stands on the disk need not be guessed.
+            let bits = 24 * u32::from(least - on_disk);
+            assert!(server.why.contains(&format!("{bits} bits")), "{server:?}");
         }
         let guessed = server.why.contains("passphrase");
         assert_eq!(guessed, expected == Partly && facts.passphrases > 0);
@@ -200,12 +204,13 @@ fn no_row_calls_anything_strong_and_each_fits_its_line() {
     });
 }
 
-const ALL: [Threat; 11] = [
+const ALL: [Threat; 12] = [
     Threat::Server,
     Threat::Disk,
     Threat::ServerAndNeighbours,
     Threat::ServerAndStick,
     Threat::Stick,
+    Threat::ServerAndCode,
     Threat::ServerAfterReset,
     Threat::OldCopy,
     Threat::EditedVault,
@@ -216,27 +221,143 @@ const ALL: [Threat; 11] = [
 
 #[test]
 fn running_server_is_partly_covered_only_by_a_locking_watch() {
-    for on_alarm in [OnAlarm::Off, OnAlarm::Alert, OnAlarm::Lock, OnAlarm::Reset] {
-        let mut theft = TheftPolicy::default();
-        theft.watch.on_alarm = on_alarm;
-        let facts = SetupFacts::of(None, &StickList::default(), theft);
-        let locks = matches!(on_alarm, OnAlarm::Lock | OnAlarm::Reset);
-        let expected = if locks { Partly } else { NotCovered };
-        assert_eq!(running(&facts).coverage, expected, "{on_alarm:?}");
+    let watching = |on_alarm, enrolled, neighbours| RunningWatch {
+        on_alarm,
+        enrolled,
+        neighbours,
+    };
+    for (watch, expected) in [
+        (None, NotCovered),
+        (Some(watching(OnAlarm::Off, true, 3)), NotCovered),
+        (Some(watching(OnAlarm::Alert, true, 3)), NotCovered),
+        (Some(watching(OnAlarm::Lock, true, 0)), NotCovered),
+        (Some(watching(OnAlarm::Lock, true, 3)), Partly),
+        (Some(watching(OnAlarm::Reset, true, 3)), Partly),
+        (Some(watching(OnAlarm::Lock, false, 3)), Partly),
+    ] {
+        let mut facts = facts();
+        // What the policy wants protects nobody.
+        facts.theft.watch.on_alarm = OnAlarm::Lock;
+        facts.watch = watch;
+        let found = running(&facts);
+        assert_eq!(found.coverage, expected, "{watch:?}");
+        let is_enrolled = watch.is_none_or(|watch| watch.enrolled);
+        assert_eq!(found.why.contains("what it found"), !is_enrolled);
     }
+}
+
+/// A strong place, and everything else as it should be.
+fn facts() -> SetupFacts {
+    let list = StickList::default();
+    let slots = crate::vault::SlotTable::default();
+    let mut facts = SetupFacts::of(Ok(&slots), &list, TheftPolicy::default(), &[]);
+    facts.places = EnrolledPlaces::Open(vec![Thresholds {
+        machine: 2,
+        neighbours: 1,
+        servers: 1,
+    }]);
+    facts.strength = Strength::Strong;
+    facts.servers = 1;
+    facts.data = encrypted();
+    facts.medium = Medium::Magnetic;
+    facts
+}
+
+fn coverages(facts: &SetupFacts) -> Vec<(Threat, Coverage)> {
+    let rows = judge(facts).into_iter();
+    rows.map(|row| (row.threat, row.coverage)).collect()
+}
+
+#[test]
+fn a_key_that_is_safe_covers_no_data_that_is_clear() {
+    let good = coverages(&facts());
+    for threat in [Threat::Server, Threat::Disk, Threat::EditedVault] {
+        assert!(good.contains(&(threat, Covered)), "{good:?}");
+    }
+    let spoilt: [fn(&mut SetupFacts); 5] = [
+        |facts| facts.data.is_enabled = false,
+        |facts| facts.data.clear_copy = true,
+        |facts| facts.data.clear_memory = true,
+        |facts| facts.data.in_clear = Some(vec!["clinic.old".into()]),
+        |facts| facts.data.has_check_file = false,
+    ];
+    for spoil in spoilt {
+        let mut facts = facts();
+        spoil(&mut facts);
+        facts.data.has_check_file &= facts.data.is_enabled;
+        for (threat, coverage) in coverages(&facts) {
+            let reads = threat.reads_the_disk();
+            assert!(!reads || coverage == NotCovered, "{threat:?}: {facts:?}");
+        }
+    }
+    // Without its stage the data is encrypted all the same, and nothing is covered.
+    let mut facts = facts();
+    facts.data.stage = StageFacts::Missing;
+    facts.theft.on_strikes = OnStrikes::Reset;
+    for (threat, coverage) in coverages(&facts) {
+        assert!(!threat.reads_the_disk() || coverage < Covered, "{threat:?}");
+    }
+}
+
+#[test]
+fn a_read_error_is_not_called_a_destroyed_key() {
+    use crate::vault::VaultError;
+    let of = |error| {
+        let list = StickList::default();
+        let mut facts = SetupFacts::of(Err(error), &list, TheftPolicy::default(), &[]);
+        facts.data = encrypted();
+        facts.medium = Medium::Magnetic;
+        facts
+    };
+    let reset = of(VaultError::WasReset);
+    assert_eq!(server(&reset).coverage, Covered);
+    for error in [
+        VaultError::Device(5),
+        VaultError::PepperDamaged,
+        VaultError::Damaged,
+        VaultError::Busy(None),
+    ] {
+        let facts = of(error);
+        for row in [server(&facts), disk(&facts), after_reset(&facts)] {
+            assert_eq!(row.coverage, NotCovered, "{row:?}");
+            assert!(row.why.contains("cannot be read"), "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn a_stick_without_a_pin_counts_after_it_left_the_list() {
+    let mut facts = facts();
+    facts.removed_without_pin = 1;
+    for threat in [Threat::Stick, Threat::ServerAndStick] {
+        assert!(coverages(&facts).contains(&(threat, NotCovered)));
+    }
+    facts.without_pin = 2;
+    let why = stick(&facts).why;
+    assert!(why.starts_with("3 have no PIN"), "{why}");
+}
+
+#[test]
+fn the_recovery_code_is_the_key_wherever_it_is() {
+    let mut facts = facts();
+    assert!(coverages(&facts).contains(&(Threat::ServerAndCode, Partly)));
+    facts.code = true;
+    assert!(coverages(&facts).contains(&(Threat::ServerAndCode, NotCovered)));
 }
 
 #[test]
 fn only_a_place_that_nobody_can_guess_is_called_covered() {
     everywhere(|facts, _| {
-        let Some(places) = &facts.places else { return };
+        let EnrolledPlaces::Open(places) = &facts.places else {
+            return;
+        };
         for strength in [Strength::Public, Strength::Strong] {
             let with_servers = |need: &Thresholds| Thresholds {
                 servers: 1,
                 ..*need
             };
             let facts = SetupFacts {
-                places: Some(places.iter().map(with_servers).collect()),
+                places: EnrolledPlaces::Open(places.iter().map(with_servers).collect()),
                 servers: 2,
                 strength,
                 ..facts.clone()

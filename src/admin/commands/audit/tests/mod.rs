@@ -1,13 +1,19 @@
 mod attacks;
 
-use super::facts::{Leaked, Medium, SetupFacts};
+use super::data::tests::encrypted;
+use super::facts::{EnrolledPlaces, Leaked, Medium, SetupFacts};
 use super::*;
 use crate::theft::TheftPolicy;
 use crate::vault::Thresholds;
 
 fn clinic() -> Vec<ThreatCoverage> {
-    judge(&SetupFacts {
-        places: Some(vec![Thresholds {
+    judge(&clinic_facts())
+}
+
+fn clinic_facts() -> SetupFacts {
+    SetupFacts {
+        data: encrypted(),
+        places: EnrolledPlaces::Open(vec![Thresholds {
             machine: 5,
             neighbours: 2,
             ..Thresholds::default()
@@ -17,18 +23,20 @@ fn clinic() -> Vec<ThreatCoverage> {
         strength: crate::environment::Strength::Soft,
         sticks: 2,
         without_pin: 1,
+        removed_without_pin: 0,
+        code: true,
         verified: true,
         passphrases: 0,
         theft: TheftPolicy::default(),
+        watch: None,
         medium: Medium::Flash,
         secure_boot: None,
-        clear_copy: false,
         leaked: Some(Leaked {
             neighbours: 1,
             files: 12,
             incomplete: true,
         }),
-    })
+    }
 }
 
 #[test]
@@ -40,13 +48,33 @@ fn the_audit_is_one_screen() {
         "{text}"
     );
     assert!(
-        text.contains("soft: a prompt elsewhere, but 48 bits"),
+        text.contains("soft: a prompt elsewhere, but 24 bits"),
         "{text}"
     );
     assert!(text.contains("1 of 2 have no PIN"), "{text}");
     let all = screen("clinic", &clinic(), true);
     assert!(all.lines().all(|line| line.chars().count() <= 79), "{all}");
     assert!(all.contains("journalctl"), "{all}");
+}
+
+#[test]
+fn what_holds_for_several_rows_is_said_once() {
+    let facts = SetupFacts {
+        data: super::data::DataFacts {
+            is_enabled: false,
+            has_check_file: false,
+            ..encrypted()
+        },
+        ..clinic_facts()
+    };
+    let text = screen("clinic", &judge(&facts), false);
+    assert!(text.lines().count() <= 24, "{text}");
+    let why = "the database is not encrypted";
+    let below = text
+        .lines()
+        .skip_while(|line| !line.contains("and a backup stick"))
+        .nth(1);
+    assert!(below.is_some_and(|line| line.contains(why)), "{text}");
 }
 
 #[test]
@@ -58,9 +86,13 @@ fn named_files_cannot_write_over_the_screen() {
             found: vec![false, true],
         }],
         leaking: 3,
+        unsearched: 2,
+        not_searched: vec![("/srv/\u{1b}[2J".into(), scan::NotSearched::Elsewhere)],
         ..Scan::default()
     };
     let text = files(&labels, &scan);
+    let other = "/srv/\\u001b[2J: on another machine\n  and 1 more\n";
+    assert!(text.contains(other), "{text}");
     assert!(
         text.contains("/var/log/a\\u001b[2J: arp 10.0.0.2\n"),
         "{text}"

@@ -15,6 +15,7 @@ fn assessment() -> StartAssessment {
     StartAssessment {
         drop_ins: Vec::new(),
         unit: Some(Unit::parse(SHOWN)),
+        socket: Some(Unit::parse("UnitFileState=\n")),
         closed: Some(Unit::parse("UnitFileState=enabled\n")),
         faults: Ok(Vec::new()),
         keys_tried: true,
@@ -76,7 +77,8 @@ fn each_property_of_the_unit_counts() {
             Severity::Warning,
         ),
         ("LimitCORE=0", "LimitCORE=infinity", Severity::Warning),
-        ("=enabled", "=disabled", Severity::Warning),
+        ("=enabled", "=disabled", Severity::Wrong),
+        ("=enabled", "=enabled-runtime", Severity::Wrong),
         (
             "NeedDaemonReload=no",
             "NeedDaemonReload=yes",
@@ -89,6 +91,13 @@ fn each_property_of_the_unit_counts() {
         };
         assert_eq!(severities(changed), [("unit", severity)], "{to}");
     }
+    let started_by_socket = StartAssessment {
+        unit: Some(Unit::parse(&SHOWN.replace("=enabled", "=disabled"))),
+        socket: Some(Unit::parse("UnitFileState=enabled\n")),
+        ..assessment()
+    };
+    let fine = [("mariadb", Severity::Fine)];
+    assert_eq!(severities(started_by_socket), fine);
     for closed in ["UnitFileState=disabled", ""] {
         let changed = StartAssessment {
             closed: Some(Unit::parse(closed)),

@@ -7,6 +7,7 @@ mod key_servers;
 mod people;
 
 use super::super::address_search::{Mac, Needles};
+use super::super::data::tests::encrypted;
 use super::super::facts::{Leaked, Medium, SetupFacts};
 use super::super::judge::{Coverage, Threat, judge};
 use crate::environment::{
@@ -102,7 +103,13 @@ impl Clinic {
         let vault = vault(&self.disk);
         let proven = vault.prove(&self.key).unwrap();
         let slots = vault.slots();
-        SetupFacts::of(slots.as_deref().ok(), &proven.sticks, proven.policy.theft)
+        let slots = slots.as_deref().map_err(|error| *error);
+        let events = vault.events().unwrap();
+        let data = encrypted();
+        SetupFacts {
+            data,
+            ..SetupFacts::of(slots, &proven.sticks, proven.policy.theft, &events)
+        }
     }
 
     /// Whether the key is this server's.
@@ -232,8 +239,8 @@ fn log_with_the_neighbours_opens_what_the_audit_calls_open() {
     let seen = clinic.seen_with(&[(0, addresses[0]), (1, addresses[1])]);
     assert!(clinic.is_had_by(open_slots(&clinic.disk, &seen).as_ref()));
     // The audit finds the same two in the same log.
-    let found = Needles::new(&HOME).search(&mut log.as_bytes(), &mut |_| ());
-    let found = found.unwrap().iter().filter(|found| **found).count();
+    let found = Needles::new(&HOME).within(log.as_bytes());
+    let found = found.iter().filter(|found| **found).count();
     let mut facts = clinic.facts();
     assert_eq!(coverage(&facts, Threat::Server), Coverage::Partly);
     facts.leaked = Some(Leaked {

@@ -144,8 +144,8 @@ fn a_kernel_without_a_cards_driver_still_gets_everything_else() {
 /// command too.
 #[test]
 fn what_every_server_needs_is_in_hook_and_prompt() {
-    let hook = include_str!("../../../../../../initramfs-hooks/hooks/stayput");
-    let prompt = include_str!("../../../../../boot/usb.rs");
+    let hook = include_str!("../../../../initramfs-hooks/hooks/stayput");
+    let prompt = include_str!("../../../boot/usb.rs");
     let hook: Vec<&str> = hook
         .split(|c: char| c.is_whitespace() || c == '"')
         .collect();

@@ -1,75 +1,11 @@
 //! The installed initramfs: does it hold this boot stage, and what the stage
-//! needs on this machine? Pure; [`inspect`] gathers.
+//! needs on this machine? Pure.
 
 mod hardening;
-mod hardware;
-mod inspect;
-mod kernels;
-mod modules;
-mod order;
-mod supply;
 
 use super::check_result::{CheckResult, Severity};
-use hardening::Hardening;
-use modules::Missing;
-
-pub use inspect::inspect;
-pub use supply::{ModulesOptions, run as print_modules};
-
-/// How a file in the initramfs compares with the installed one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InstalledCopy {
-    Same,
-    Other,
-    Missing,
-}
-
-/// One initramfs, unpacked.
-#[derive(Clone, Debug)]
-pub struct Image {
-    /// The boot stage.
-    pub stage: InstalledCopy,
-    /// vault.conf: the same vault.
-    pub vault_conf: InstalledCopy,
-    /// The script that starts the stage.
-    pub script: InstalledCopy,
-    /// Scripts that run before the stage and mount or resume something; `None`
-    /// where initramfs-tools does not run the stage at all.
-    pub before: Option<Vec<String>>,
-    /// Kernel modules that this server needs and the image lacks.
-    pub missing: Vec<Missing>,
-}
-
-/// A kernel that is installed, and its initramfs.
-#[derive(Clone, Debug)]
-pub struct Kernel {
-    /// As `uname -r` prints it.
-    pub version: String,
-    /// The running or the newest one: those are what starts next.
-    pub is_next: bool,
-    /// The image, or why it could not be inspected.
-    pub image: Result<Image, NoImage>,
-}
-
-/// Why nothing is known of an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoImage {
-    /// There is no such file.
-    Absent,
-    /// In words.
-    Unreadable(String),
-}
-
-/// What was found of all kernels.
-pub struct InitramfsFacts {
-    /// Every installed kernel.
-    pub kernels: Vec<Kernel>,
-    /// The scripts from which the next initramfs is made are in place.
-    pub scripts: bool,
-    /// The kernel's command line has a `panic=` of its own.
-    pub panic: bool,
-    pub hardening: Hardening,
-}
+use crate::admin::initramfs::{Image, InitramfsFacts, InstalledCopy, Kernel, Missing, NoImage};
+use crate::admin::installed_files::InstalledStage;
 
 const INSTALL: &str = "stayput install";
 
@@ -86,6 +22,18 @@ pub fn judge(facts: &InitramfsFacts) -> Vec<CheckResult> {
             Severity::Unknown,
             "No kernel was found in /boot.",
             "Is /boot mounted? stayput works with kernels and initramfs of Debian's packages.",
+        ));
+    }
+    if facts.installed_stage != InstalledStage::ThisBuild {
+        let what = match facts.installed_stage {
+            InstalledStage::Missing => "The boot stage is not installed.",
+            _ => "The installed boot stage is of another build than this command.",
+        };
+        results.push(CheckResult::new(
+            "stage",
+            Severity::Wrong,
+            what,
+            "With the stayput-boot that was built with this command beside it: stayput install",
         ));
     }
     if !facts.scripts {
@@ -206,6 +154,29 @@ fn warnings(version: &str, image: &Image, panic: bool) -> Vec<CheckResult> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::initramfs::{Hardening, ImageNetwork};
+
+    #[test]
+    fn a_stage_of_another_build_than_the_command_is_wrong() {
+        let found = |installed_stage| {
+            let facts = InitramfsFacts {
+                kernels: vec![Kernel {
+                    version: "6.1.0-56-amd64".into(),
+                    is_next: true,
+                    image: Ok(good()),
+                }],
+                installed_stage,
+                scripts: true,
+                panic: true,
+                hardening: Hardening::default(),
+            };
+            let mut results = judge(&facts).into_iter();
+            results.any(|found| found.name == "stage" && found.severity == Severity::Wrong)
+        };
+        // The image holds exactly what is installed.
+        assert!(found(InstalledStage::Other) && found(InstalledStage::Missing));
+        assert!(!found(InstalledStage::ThisBuild));
+    }
 
     fn good() -> Image {
         Image {
@@ -214,6 +185,7 @@ mod tests {
             script: InstalledCopy::Same,
             before: Some(Vec::new()),
             missing: Vec::new(),
+            network: ImageNetwork::default(),
         }
     }
 
@@ -224,6 +196,7 @@ mod tests {
                 is_next,
                 image,
             }],
+            installed_stage: InstalledStage::ThisBuild,
             scripts: true,
             panic: true,
             hardening: Hardening::default(),
@@ -340,6 +313,7 @@ mod tests {
     fn no_kernel_is_unknown_and_no_scripts_is_a_warning() {
         let facts = InitramfsFacts {
             kernels: Vec::new(),
+            installed_stage: InstalledStage::ThisBuild,
             scripts: false,
             panic: false,
             hardening: Hardening::default(),

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_stages_own_script_waits_for_nothing_that_touches_disks() {
-        let script = include_str!("../../../../../initramfs-hooks/scripts/init-premount/stayput");
+        let script = include_str!("../../../initramfs-hooks/scripts/init-premount/stayput");
         assert!(!touches_disks(script));
     }
 }

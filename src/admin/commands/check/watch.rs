@@ -1,0 +1,94 @@
+//! The watch over the running server: does it run where the policy wants one? Pure.
+
+use super::check_result::{CheckResult, Severity};
+
+/// What is known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchFacts {
+    /// The policy wants the running server watched, and there are neighbours to watch.
+    pub is_wanted: bool,
+    /// systemd runs this machine.
+    pub has_systemd: bool,
+    /// stayput-watch.service is as it was installed, and enabled.
+    pub unit_in_place: bool,
+    /// It runs, or is about to.
+    pub is_running: bool,
+    /// It waits for the keys, without which this system was started.
+    pub waits_for_keys: bool,
+}
+
+/// No result where nobody wants a watch. Pure.
+pub fn judge(facts: WatchFacts) -> Option<CheckResult> {
+    const NAME: &str = "watch";
+    let WatchFacts {
+        is_wanted,
+        has_systemd,
+        unit_in_place,
+        is_running,
+        waits_for_keys,
+    } = facts;
+    if !is_wanted || !has_systemd {
+        return None;
+    }
+    let wrong = |what: &str, next: &str| CheckResult::new(NAME, Severity::Wrong, what, next);
+    Some(if !unit_in_place {
+        wrong(
+            "Nobody watches the running server: stayput-watch.service is missing, changed or \
+             disabled.",
+            "stayput install; or, where nobody shall: stayput policy --watch off",
+        )
+    } else if !is_running && !waits_for_keys {
+        wrong(
+            "Nobody watches the running server: stayput-watch.service does not run.",
+            "`systemctl status stayput-watch` tells why; `systemctl restart stayput-watch` \
+             starts it.",
+        )
+    } else {
+        CheckResult::fine(NAME, "The running server is watched.")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_or_disabled_watch_fails_where_one_is_wanted() {
+        let good = WatchFacts {
+            is_wanted: true,
+            has_systemd: true,
+            unit_in_place: true,
+            is_running: true,
+            waits_for_keys: false,
+        };
+        let severity = |facts| judge(facts).map(|found| found.severity);
+        assert_eq!(severity(good), Some(Severity::Fine));
+        let dead = WatchFacts {
+            is_running: false,
+            ..good
+        };
+        assert_eq!(severity(dead), Some(Severity::Wrong));
+        let disabled = WatchFacts {
+            unit_in_place: false,
+            ..good
+        };
+        assert_eq!(severity(disabled), Some(Severity::Wrong));
+        let waiting = WatchFacts {
+            waits_for_keys: true,
+            ..dead
+        };
+        assert_eq!(severity(waiting), Some(Severity::Fine));
+        for nobody_asks in [
+            WatchFacts {
+                is_wanted: false,
+                ..disabled
+            },
+            WatchFacts {
+                has_systemd: false,
+                ..disabled
+            },
+        ] {
+            assert_eq!(severity(nobody_asks), None);
+        }
+    }
+}
