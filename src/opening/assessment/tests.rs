@@ -1,6 +1,6 @@
 use super::*;
 use crate::keys::Sealed;
-use crate::vault::{SealedValues, Thresholds};
+use crate::vault::{Factor, SealedValues, Thresholds, Value};
 
 const WAIT: Duration = Duration::from_secs(90);
 
@@ -228,4 +228,68 @@ fn a_machine_is_changed_only_where_its_place_answers() {
     let moved = heard(&anywhere, [2, 3, 0], NOTHING, 0);
     assert!(!moved.is_here() && !moved.is_strange());
     assert_eq!(moved.repair(), Some(Repair::Machine));
+}
+
+#[test]
+fn a_key_server_is_wrong_only_if_it_has_answered() {
+    let mut home = place(1, 2, 1);
+    for (group, label) in [
+        (Group::Neighbours, "arp 10.0.0.1"),
+        (Group::Neighbours, "arp 10.0.0.2"),
+        (Group::Servers, "tang 10.0.0.5:80"),
+        (Group::Servers, "tang 10.0.0.6:80"),
+    ] {
+        let label = label.try_into().unwrap();
+        home.factors.extend([Factor { group, label }]);
+    }
+    let mut observed = Observed::default();
+    for factor in &home.factors[..3] {
+        observed.note(&factor.label, &Value::from_slice(b"any").unwrap());
+    }
+    let mut slots = SlotTable::default();
+    slots.environments.extend([Box::new(home)]);
+    let places = Places::of(&slots);
+    let situation = Situation {
+        slots: Ok(&slots),
+        state: TheftState::Armed,
+        observed: &observed,
+        places: &places,
+    };
+    let wrong: Vec<u8> = situation
+        .places()
+        .map(|place| place.wrong_servers)
+        .collect();
+    assert_eq!(wrong, [1]);
+    assert!(!situation.all_answered());
+}
+
+#[test]
+fn a_vault_without_a_place_recognises_none() {
+    let (slots, observed) = (SlotTable::default(), Observed::default());
+    let situation = Situation {
+        slots: Ok(&slots),
+        state: TheftState::Armed,
+        observed: &observed,
+        places: &Places::default(),
+    };
+    assert!(matches!(situation.reason(None), Reason::NotRecognised));
+    let progress = situation.progress(WAIT, WAIT, None, false);
+    assert!(progress.hopeless && !progress.all_answered);
+}
+
+#[test]
+fn a_repair_is_part_of_the_progress() {
+    let mut slots = SlotTable::default();
+    slots.environments.extend([Box::new(place(2, 0, 0))]);
+    let (observed, places) = (Observed::default(), Places::of(&slots));
+    let situation = Situation {
+        slots: Ok(&slots),
+        state: TheftState::Armed,
+        observed: &observed,
+        places: &places,
+    };
+    let progress = situation.progress(WAIT, WAIT, Some(WAIT), false);
+    assert_eq!(progress.repair, Some(Repair::Machine));
+    assert_eq!(progress.strange_for, None, "it is never foreign");
+    assert!(progress.all_answered && !progress.hopeless);
 }
