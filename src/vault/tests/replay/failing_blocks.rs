@@ -255,6 +255,28 @@ fn a_lost_header_does_not_stop_a_reset() {
 }
 
 #[test]
+fn a_pepper_that_the_disk_keeps_is_not_called_destroyed() {
+    let (key, disk) = made();
+    let old = OldPepper::of(&disk);
+    let start = layout::Area::First.pepper();
+    let device = FailingDevice {
+        disk,
+        bad: (start..start + layout::PEPPER_BLOCKS).collect(),
+        fails: Fails::Writing,
+    };
+    let silent = VaultError::Device(libc::EIO);
+    let mut vault = open(device);
+    assert_eq!(vault.replace_slots(&key, &table(2)), Err(silent));
+    let again = open(vault.into_device());
+    assert_eq!(again.unfinished(), Some(silent));
+    let device = again.into_device();
+    assert!(old.is_there(&device.disk));
+    let mended = Vault::open(device.disk).unwrap();
+    assert_eq!(mended.unfinished(), None);
+    assert!(!old.is_there(mended.device()));
+}
+
+#[test]
 fn whose_vault_is_reset_is_read_from_its_header() {
     let disk = before().disk;
     let id = Vault::open_unrepaired(disk.fresh())
