@@ -132,6 +132,18 @@ impl FastMachine {
         self.start(place, "fast.run=shell")
     }
 
+    /// The same with its network card up, as a running system has it.
+    pub fn boot_to_networked_shell_at(&mut self, place: &Place) -> Result {
+        self.boot_to_shell_at(place)?;
+        self.put_card_up()
+    }
+
+    /// Puts the network card up, as a running system does behind the boot stage.
+    pub fn put_card_up(&mut self) -> Result {
+        self.shell("ip link set eth0 up")?.success()?;
+        Ok(())
+    }
+
     /// Waits until the boot stage has ended, which only a release does.
     pub fn wait_for_release(&mut self) -> Result {
         let limit = minutes(2);
@@ -273,7 +285,7 @@ fn sticks_kept() -> Result<PathBuf> {
     prepared("fast-sticks", &inputs()?, |directory| {
         let home = Place::home()?;
         let mut machine = FastMachine::clinic_without_sticks()?;
-        machine.boot_to_shell_at(&home)?;
+        machine.boot_to_networked_shell_at(&home)?;
         for (name, make) in [
             (
                 "halima.img",

@@ -5,8 +5,10 @@ use crate::{Container, Failure, Result, Server};
 /// Reads the code, and types back what is asked for. Says what the command
 /// said; nothing of it gets onto the disk.
 const WRITE_THE_CODE_DOWN: &str = r#"
-rm -f /run/answers; mkfifo /run/answers
-stayput code --kept 'KEPT' </run/answers >/run/said 2>&1 &
+rm -f /run/answers /run/code; mkfifo /run/answers /run/code
+cat /run/code >/run/said &
+stayput code --kept 'KEPT' </run/answers >/run/code 2>&1 &
+code=$!
 exec 4>/run/answers
 until grep -q 'press Enter' /run/said; do sleep 0.2; done
 echo >&4
@@ -16,8 +18,9 @@ for turn in 1 2; do
     grep -o "$group: [b-v]\{8\}" /run/said | head -n 1 | cut -d' ' -f2 >&4
 done
 exec 4>&-
-wait $!
+wait $code
 status=$?
+wait
 cat /run/said
 sync
 exit $status

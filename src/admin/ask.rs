@@ -1,12 +1,16 @@
 //! Questions to the person at the terminal.
 
-use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
+use std::io::{self, BufRead, IsTerminal, stdin};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::admin::output;
 use crate::admin::problem::{Exit, Problem, Result};
+use crate::opening::dialogue::Typed;
+use crate::opening::line_editor::Editor;
+use crate::opening::messages::Message;
 use crate::printable::Printable;
 use crate::stick::PIN_MAX;
 use crate::sys::terminal::Terminal;
@@ -36,6 +40,10 @@ pub fn confirm(question: &str, already: bool) -> Result<()> {
     }
 }
 
+/// What these keys send (ASCII ETX and EOT).
+const CTRL_C: u8 = 3;
+const CTRL_D: u8 = 4;
+
 /// A PIN, a passphrase or a recovery code, erased on drop.
 pub type Pin = Zeroizing<Vec<u8>>;
 
@@ -61,6 +69,13 @@ impl Secret {
             Self::Pin => "--pin-stdin",
             Self::Passphrase | Self::Code => "--passphrase-stdin",
         }
+    }
+
+    fn not_typed(self) -> Problem {
+        Problem::failed(
+            format!("No {} was typed.", self.name()),
+            "Run the command again when you have it at hand.",
+        )
     }
 
     fn nobody(self) -> Problem {
@@ -104,12 +119,17 @@ pub fn code(question: &str, from_stdin: bool) -> Result<Pin> {
 
 fn hidden(secret: Secret, question: &str, from_stdin: bool) -> Result<Pin> {
     let typed = if from_stdin {
-        let mut line = Zeroizing::new(String::new());
-        let read = stdin().lock().read_line(&mut line);
+        // Bytes: what is no text is to be called that, not missing.
+        let mut line = Zeroizing::new(Vec::with_capacity(2 * PIN_MAX));
+        let read = stdin().lock().read_until(b'\n', &mut line);
         read.map_err(|_| secret.nobody())?;
-        Pin::new(line.trim_end_matches(['\r', '\n']).as_bytes().to_vec())
+        while line.last().is_some_and(|byte| b"\r\n".contains(byte)) {
+            line.pop();
+        }
+        line
     } else {
-        type_hidden(question).ok_or_else(|| secret.nobody())?
+        let typed = type_hidden(question).map_err(|_| secret.nobody())?;
+        typed.ok_or_else(|| secret.not_typed())?
     };
     if typed.len() > PIN_MAX {
         return Err(Problem::new(
@@ -121,32 +141,55 @@ fn hidden(secret: Secret, question: &str, from_stdin: bool) -> Result<Pin> {
     Ok(typed)
 }
 
-/// Reads a line from /dev/tty. `None` without a terminal, or after Ctrl-C or
-/// Ctrl-D.
-fn type_hidden(question: &str) -> Option<Pin> {
-    let terminal = Terminal::open(Path::new("/dev/tty")).ok()?;
+/// Reads a line from /dev/tty, as the prompt of a boot does. `None` after Escape,
+/// Ctrl-C or Ctrl-D.
+///
+/// # Errors
+/// Without a terminal, or when it hangs up.
+fn type_hidden(question: &str) -> io::Result<Option<Pin>> {
+    let terminal = Terminal::open(Path::new("/dev/tty"))?;
     let say = |text: &str| drop(terminal.write(text.as_bytes()));
-    say(&Printable(question).to_string());
-    let mut typed = Pin::default();
-    let mut buffer = [0; 16];
+    let question = Printable(question).to_string();
+    say(&question);
+    let mut editor = Editor::default();
+    let mut typed = Vec::new();
+    let mut buffer = Zeroizing::new([0; 16]);
     loop {
-        let keys = terminal.read(&mut buffer).ok()?;
+        let keys = terminal.read(&mut buffer[..])?;
+        let now = Instant::now();
+        typed.extend(editor.pause(now));
         for key in keys {
-            match key {
-                b'\r' | b'\n' => {
-                    say("\n");
-                    return Some(typed);
-                }
-                // Ctrl-C and Ctrl-D.
-                3 | 4 => return None,
-                8 | 0x7f => drop(typed.pop()),
-                key => typed.push(*key),
+            if matches!(*key, CTRL_C | CTRL_D) {
+                typed.push(Typed::Cancel);
+            } else {
+                editor.key(*key, now, &mut typed);
             }
         }
-        if keys.is_empty() {
-            std::thread::sleep(Duration::from_millis(20));
+        let is_idle = keys.is_empty();
+        for typed in typed.drain(..) {
+            match typed {
+                Typed::Line(line) => {
+                    say("\n");
+                    return Ok(Some(Pin::new(line.to_vec())));
+                }
+                Typed::Cancel => {
+                    say("\n");
+                    return Ok(None);
+                }
+                // Whoever cannot see what stands there has to begin again.
+                Typed::DeadKey => {
+                    editor.clear();
+                    say(&format!(
+                        "\n{}\n{question}",
+                        Message::DeadKey { is_hidden: true }
+                    ));
+                }
+            }
         }
         buffer.zeroize();
+        if is_idle {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
@@ -156,7 +199,7 @@ fn type_hidden(question: &str) -> Option<Pin> {
 /// When standard input has ended or cannot be read.
 pub fn line(question: &str) -> Result<String> {
     print!("{question}");
-    let _ = stdout().flush();
+    output::flush();
     let mut answer = String::new();
     match stdin().lock().read_line(&mut answer) {
         Ok(n) if n > 0 => Ok(answer.trim().to_owned()),

@@ -1,5 +1,6 @@
 //! The command line of `stayput`.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -9,7 +10,8 @@ use crate::admin::commands::{
     simulate, status, stick, watch,
 };
 use crate::admin::initramfs;
-use crate::admin::problem::{Problem, Result};
+use crate::admin::output;
+use crate::admin::problem::{Exit, Problem, Result};
 use crate::sys::memory;
 
 /// Releases the database key at boot only where this server belongs.
@@ -86,9 +88,28 @@ pub fn tell(problem: &Problem) {
 
 impl Cli {
     /// # Errors
-    /// What the command says.
+    /// What the command says; else that not all of it could be printed.
     pub fn run(&self) -> Result<ExitCode> {
         keep_memory_private()?;
+        let done = self.run_command()?;
+        output::finish().map_err(|error| self.not_printed(&error))?;
+        Ok(done)
+    }
+
+    fn not_printed(&self, error: &io::Error) -> Problem {
+        let exit = match self.command {
+            // Its other exit codes say how the next boot goes.
+            Command::Check(_) => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Problem::new(
+            exit,
+            format!("Not all that the command says could be printed: {error}."),
+            "What it does is done. Is the disk full that the output goes to? `df` tells.",
+        )
+    }
+
+    fn run_command(&self) -> Result<ExitCode> {
         let done = match &self.command {
             Command::Init(options) => init::run(options),
             Command::Enroll(options) => enroll::run(options),

@@ -27,6 +27,7 @@ mod program;
 mod release_service;
 mod service_unit;
 mod skipped_units;
+mod suggested_secret;
 mod systemd;
 mod tang_advertisement;
 mod timestamp;

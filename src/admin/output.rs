@@ -1,9 +1,15 @@
 //! What the commands print. Names and texts from disks, sticks, the network and other
 //! programs are among it: in all modules of the commands `print!`, `println!` and
 //! `eprintln!` mean the ones here, which let nothing through that controls a terminal.
+//!
+//! Where nobody reads on (a pipe into `head`, a lost terminal), the command does its
+//! work all the same, and what it prints is lost.
 
 use core::fmt::{self, Arguments, Display, Formatter};
-use std::io::{Write, stdout};
+use std::io::{self, Write, stderr, stdout};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use nix::sys::stat::{SFlag, fstat};
 
 use crate::printable::PrintableLines;
 
@@ -39,41 +45,73 @@ impl Display for Unarmed<'_> {
     }
 }
 
-/// # Panics
-/// As the standard library's: when standard output takes nothing.
-pub fn print(words: Arguments<'_>) {
-    std::print!("{}", Unarmed(words));
+/// The errno of the first failure that is told at the end; 0 without one.
+static FAILED: AtomicI32 = AtomicI32::new(0);
+
+/// Whether it failed because nobody reads any more: the other end of the pipe is
+/// closed, or the terminal has hung up.
+fn is_unread(errno: i32) -> bool {
+    errno == libc::EPIPE || (errno == libc::EIO && !is_to_file())
 }
 
-/// # Panics
+/// Whether what is printed stays in a file.
+pub fn is_to_file() -> bool {
+    let mode = fstat(stdout()).map_or(0, |facts| facts.st_mode);
+    SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG
+}
+
+fn note(written: io::Result<()>) {
+    if let Err(error) = written {
+        let errno = error.raw_os_error().unwrap_or(libc::EIO);
+        if !is_unread(errno) {
+            let _ = FAILED.compare_exchange(0, errno, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+}
+
+/// As the standard library's macro, but a failure is told by [`finish`].
+pub fn print(words: Arguments<'_>) {
+    note(write!(stdout(), "{}", Unarmed(words)));
+}
+
 /// As [`print`].
 pub fn print_line(words: Arguments<'_>) {
-    std::println!("{}", Unarmed(words));
+    note(writeln!(stdout(), "{}", Unarmed(words)));
 }
 
-/// # Panics
-/// When standard error takes nothing.
+/// Errors are ignored: there is nobody left to tell.
 pub fn print_error(words: Arguments<'_>) {
-    std::eprintln!("{}", Unarmed(words));
+    let _ = writeln!(stderr(), "{}", Unarmed(words));
 }
 
-/// Prints over the line that was printed before by this. Errors are ignored.
+/// Prints over the line that was printed before by this.
 pub fn print_over(words: &str) {
-    std::print!("\r{}", PrintableLines(words));
-    let _ = stdout().flush();
+    note(write!(stdout(), "\r{}", PrintableLines(words)));
+    flush();
 }
 
 /// Prints words of our own with the codes by which a terminal is steered, on one
-/// only. Errors are ignored.
+/// only.
 pub fn print_codes(words: &str) {
-    let mut out = stdout();
-    let _ = out.write_all(words.as_bytes()).and_then(|()| out.flush());
+    note(stdout().write_all(words.as_bytes()));
+    flush();
 }
 
-/// Prints where perhaps nobody is looking on any more. Errors are ignored.
-pub fn try_print(words: &str) {
-    let mut out = stdout();
-    let _ = write!(out, "{}", PrintableLines(words)).and_then(|()| out.flush());
+/// What was printed is seen now, also the beginning of a line.
+pub fn flush() {
+    note(stdout().flush());
+}
+
+/// Whether everything that was printed could be written.
+///
+/// # Errors
+/// What write(2) said first; not where nobody reads any more.
+pub fn finish() -> io::Result<()> {
+    flush();
+    match FAILED.load(Ordering::Relaxed) {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
 }
 
 #[cfg(test)]

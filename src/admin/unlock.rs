@@ -9,12 +9,13 @@ use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::typed_secrets::{key_from_code, key_from_passphrase};
 use crate::environment::{
-    Arrangements, ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed, Patience,
-    compare, neighbour_addresses, observe_live_links, observe_place,
+    Arrangements, Cards, ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed,
+    Patience, compare, is_asked, neighbour_addresses, observe_place,
 };
 use crate::keys::MasterKey;
 use crate::opening::places::{PlaceOpened, Places};
 use crate::stick::{self, StickError};
+use crate::sys::interface;
 use crate::vault::locate::VaultDisk;
 use crate::vault::{
     EventKind, Header, MariadbRelease, PlaceInWords, Policy, ProvenRecords, SealedPlace, SlotTable,
@@ -57,12 +58,20 @@ pub struct Unlocked {
 /// # Errors
 /// [`Exit::Locked`] when that does not open it.
 pub fn unlock(options: &UnlockOptions) -> Result<Unlocked> {
+    unlock_with_cards(options, Cards::LeftDown)
+}
+
+/// The same, for a command that may put network cards up.
+///
+/// # Errors
+/// As [`unlock`].
+pub fn unlock_with_cards(options: &UnlockOptions, cards: Cards) -> Result<Unlocked> {
     let mut vault = open_vault()?;
     let key = match &options.stick {
         Some(device) => key_from_stick(&vault, device, options.pin_stdin)?,
         None if options.passphrase => key_from_passphrase(&mut vault, options.passphrase_stdin)?,
         None if options.code => key_from_code(&vault, options.passphrase_stdin)?,
-        None => key_from_place(&vault)?,
+        None => key_from_place(&vault, cards)?,
     };
     Ok(Unlocked::new(vault, key)?)
 }
@@ -83,13 +92,36 @@ pub struct Recognition {
     pub places: Places,
 }
 
+impl Recognition {
+    /// Of cards that were left down, in words; where somebody did not answer.
+    pub fn unasked(&self) -> Option<String> {
+        let silent = self.comparison.as_ref().map(|compared| &compared.silent);
+        let is_complete = silent.is_some_and(|silent| !silent.iter().any(is_asked));
+        (!is_complete).then(cards_left_down).flatten()
+    }
+}
+
+/// The network cards that are switched off, in words.
+pub fn cards_left_down() -> Option<String> {
+    let down = interface::wired_and_down();
+    let (cards, are) = match &down[..] {
+        [] => return None,
+        [_] => ("card", "is"),
+        _ => ("cards", "are"),
+    };
+    let names = down.join(", ");
+    Some(format!(
+        "Network {cards} {names} {are} switched off: who is behind that was not asked."
+    ))
+}
+
 /// Observes the surroundings and tries every enrolled place.
 pub fn recognise(
-    vault: &Vault<VaultDisk>,
+    header: &Header,
     slots: &SlotTable,
+    cards: Cards,
     patience: Patience,
 ) -> Option<Recognition> {
-    let header = vault.header();
     let mut places = Places::of(slots);
     let mut found: Option<PlaceOpened> = None;
     let labels = slots
@@ -104,7 +136,7 @@ pub fn recognise(
         false
     };
     let servers = KeyServers::of(&slots.environments, Instant::now());
-    let observed = observe_place(labels, servers, patience, |observed| {
+    let observed = observe_place(labels, servers, cards, patience, |observed| {
         try_all(observed, Arrangements::Enrolled)
     });
     try_all(&observed, Arrangements::All);
@@ -123,7 +155,8 @@ pub fn recognise_on_live_links(
         .iter()
         .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
     let servers = KeyServers::of(&slots.environments, Instant::now());
-    let observed = observe_live_links(labels, servers, LIVE_NETWORK_WAIT);
+    let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
+    let observed = observe_place(labels, servers, Cards::LeftDown, patience, |_| false);
     let mut places = Places::of(slots);
     let found = places.try_all(header, slots, &observed, arrangements);
     recognition(header, slots, found, observed, places)
@@ -150,7 +183,7 @@ fn recognition(
     })
 }
 
-fn key_from_place(vault: &Vault<VaultDisk>) -> Result<MasterKey> {
+fn key_from_place(vault: &Vault<VaultDisk>, cards: Cards) -> Result<MasterKey> {
     let locked = |what: String| {
         Problem::new(
             Exit::Locked,
@@ -158,11 +191,19 @@ fn key_from_place(vault: &Vault<VaultDisk>) -> Result<MasterKey> {
             "Plug in a backup stick and name it (--stick /dev/sdX1), or use --passphrase or --code.",
         )
     };
+    let not_recognised = |found: Option<&Recognition>| {
+        let unasked = found.and_then(Recognition::unasked).unwrap_or_default();
+        locked(
+            format!("The server does not recognise this place. {unasked}")
+                .trim_end()
+                .into(),
+        )
+    };
     let slots = vault.slots().map_err(|error| locked(error.to_string()))?;
     let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
-    recognise(vault, &slots, patience)
-        .and_then(|recognition| recognition.key)
-        .ok_or_else(|| locked("The server does not recognise this place.".into()))
+    let found = recognise(vault.header(), &slots, cards, patience);
+    let key = found.as_ref().and_then(|found| found.key.clone());
+    key.ok_or_else(|| not_recognised(found.as_ref()))
 }
 
 /// Reads the key from the stick that was named, asking for its PIN.

@@ -4,11 +4,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use stayput::admin::cli::Cli;
+use stayput::sys::at_end;
 
 fn main() -> ExitCode {
     if let Some(code) = stayput::stick::run_as_child() {
         return code;
     }
+    // Without it a signal ends the command all the same.
+    let _ = at_end::put_back_when_ended();
     match Cli::parse().run() {
         Ok(code) => code,
         Err(problem) => {

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use heapless::{Deque, String, Vec};
 
-use super::line::{Echo, Editor};
 use crate::opening::dialogue::Typed;
+use crate::opening::line_editor::{Echo, Editor};
 use crate::printable::PrintableLines;
 use crate::sys::sysfs;
 use crate::sys::terminal::Terminal;

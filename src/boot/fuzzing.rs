@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::line::{Editor, SEQUENCE_TAKES};
 use super::uevent::device_kind;
 use crate::opening::dialogue::Typed;
+use crate::opening::line_editor::{Editor, SEQUENCE_TAKES};
 use crate::opening::menu::Command;
 
 /// Reads a device event of the kernel.

@@ -5,7 +5,6 @@ mod console;
 mod disk;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod line;
 mod perform;
 mod restore_links;
 mod run;

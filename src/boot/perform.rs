@@ -4,7 +4,7 @@ use super::run::Stage;
 use super::status::Status;
 use super::usb::{self, Admission};
 use crate::environment::{
-    COLD_START_WAIT, KeyServers, Patience, neighbour_label, observe_machine, observe_place,
+    COLD_START_WAIT, Cards, KeyServers, Patience, neighbour_label, observe_machine, observe_place,
     select_factors,
 };
 use crate::keys::MasterKey;
@@ -157,6 +157,7 @@ impl Stage {
         let observed = observe_place(
             labels.iter(),
             KeyServers::default(),
+            Cards::PutUp,
             Patience::until_all_answer(COLD_START_WAIT).and_second_answers(),
             |_| false,
         );

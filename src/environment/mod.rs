@@ -32,7 +32,7 @@ pub use enrolment::{
 pub use enrolment::{Strength, Unsuitable, is_public, strength, unsuitable_today};
 pub use factors::{Attachment, HOME, Observed, SECOND, address_of, neighbour_label};
 #[cfg(feature = "admin")]
-pub use factors::{server_address, server_label};
+pub use factors::{is_asked, server_address, server_label};
 #[cfg(feature = "admin")]
 pub use machine::note_latecomers;
 pub use machine::observe_machine;
@@ -40,9 +40,9 @@ pub use matching::{
     Arrangements, Candidates, Comparison, Margin, Matcher, PlaceProof, answered, compare,
     enough_answered,
 };
-pub use observing::{COLD_START_WAIT, LIVE_NETWORK_WAIT, Patience, observe_place};
 #[cfg(feature = "admin")]
-pub use observing::{WatchedNeighbours, observe_live_links};
+pub use observing::WatchedNeighbours;
+pub use observing::{COLD_START_WAIT, LIVE_NETWORK_WAIT, Patience, observe_place};
 pub use tang::KeyServers;
 #[cfg(any(feature = "admin", feature = "fuzzing"))]
 pub use tang::{Advertisement, AdvertisementError};
@@ -55,6 +55,6 @@ pub use tang::{
 pub use tang::{ReplyReader, parse_answer as parse_server_answer};
 #[cfg(test)]
 pub use tang::{TestPeer, TestTang, answering_with_another_key};
-pub use wire::Neighbours;
+pub use wire::{Cards, Neighbours};
 #[cfg(feature = "fuzzing")]
 pub use wire::{parse_advertisement, parse_arp_reply, parse_arp_sender};

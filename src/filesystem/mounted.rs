@@ -9,7 +9,7 @@ use super::format::{Format, START, has_unreplayed_journal};
 use crate::sys::block::DirectFile;
 use crate::sys::detached_mount::DetachedMount;
 use crate::sys::mount::Access;
-use crate::sys::write_protection::WriteProtection;
+use crate::sys::write_protection::{WriteProtection, end_left_behind};
 
 /// Why a volume cannot be mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,18 @@ impl Mounted {
                 };
                 (mount?, protected)
             }
-            Access::ReadWrite => (mount(access)?, None),
+            Access::ReadWrite => {
+                let mount = match mount(access) {
+                    // A look that was killed has left it protected.
+                    Err(MountError::Failed(Errno::EACCES | Errno::EROFS))
+                        if end_left_behind(device).is_ok() =>
+                    {
+                        mount(access)
+                    }
+                    result => result,
+                };
+                (mount?, None)
+            }
         };
         Ok(Self {
             mount,

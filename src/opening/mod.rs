@@ -11,6 +11,7 @@ pub mod entries;
 pub mod host;
 #[cfg(feature = "admin")]
 pub mod late_release;
+pub mod line_editor;
 pub mod machine;
 pub mod menu;
 pub mod messages;

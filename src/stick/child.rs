@@ -23,7 +23,7 @@ use super::answer::encode;
 use super::volume::{read_unchecked, wipe};
 use crate::filesystem::format_of;
 use crate::sys::child::Child;
-use crate::sys::memory;
+use crate::sys::{at_end, memory};
 use crate::vault::ServerId;
 
 /// A stick shows its disk a moment before its partitions; one without a
@@ -80,7 +80,9 @@ pub fn run_as_child() -> Option<ExitCode> {
     let _ = set_name(c"stayput-stick");
     let server_id = words.next().and_then(|id| id.to_str()?.parse().ok());
     let volumes: Vec<PathBuf> = words.map(PathBuf::from).collect();
-    let done = memory::keep_private().is_ok()
+    // Ctrl-C reaches it as well as the process that has started it.
+    let done = at_end::put_back_when_ended().is_ok()
+        && memory::keep_private().is_ok()
         && server_id.is_some_and(|server_id| {
             match work {
                 Work::Read => read_all(&volumes, &server_id),

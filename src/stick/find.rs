@@ -209,6 +209,7 @@ mod tests {
                 device: "8:17".into(),
                 root: "/".into(),
                 point: point.into(),
+                filesystem: "ext4".into(),
             };
             is_mounted_for_good("8:17", &[mount])
         };

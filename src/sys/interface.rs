@@ -49,6 +49,13 @@ pub fn wired() -> Vec<InterfaceName> {
         .collect()
 }
 
+/// The wired Ethernet cards that are down.
+pub fn wired_and_down() -> Vec<InterfaceName> {
+    let mut names = wired();
+    names.retain(|name| is_up(name) == Ok(false));
+    names
+}
+
 /// The VLAN interfaces (IEEE 802.1Q).
 pub fn vlans() -> Vec<InterfaceName> {
     let is_vlan = |name: &str| {
@@ -61,6 +68,20 @@ pub fn vlans() -> Vec<InterfaceName> {
         .iter()
         .filter_map(|name| name.as_str().try_into().ok())
         .collect()
+}
+
+/// Whether packets of this interface go through a wired card: its own, or one below a
+/// VLAN, a bond or a bridge. A bridge of containers alone has none.
+pub fn leads_to_a_cable(name: &str) -> bool {
+    fn search(name: &str, wired: &[InterfaceName], depth: usize) -> bool {
+        let is_below = |link: &sysfs::Name| {
+            let lower = link.strip_prefix("lower_");
+            lower.is_some_and(|lower| search(lower, wired, depth + 1))
+        };
+        wired.iter().any(|card| card == name)
+            || depth < 4 && sysfs::list(&class(name)).iter().any(is_below)
+    }
+    search(name, &wired(), 0)
 }
 
 /// Whether the interface is a card on USB. A bridge or bond is none.

@@ -1,6 +1,7 @@
 //! One safe wrapper per system facility. `unsafe` is here and nowhere else,
 //! each block with its reason.
 
+pub mod at_end;
 pub mod attributes;
 pub mod beneath;
 pub mod block;

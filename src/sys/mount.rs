@@ -92,6 +92,8 @@ pub struct MountEntry {
     pub root: PathBuf,
     /// The mount point.
     pub point: PathBuf,
+    /// The type of the filesystem, for example `ext4`.
+    pub filesystem: String,
 }
 
 /// The mounts that a mountinfo file lists.
@@ -111,6 +113,8 @@ fn mount_entry(line: &str) -> Option<MountEntry> {
         device: fields.next()?.to_owned(),
         root: unescaped(fields.next()?),
         point: unescaped(fields.next()?),
+        // Behind optional fields, which end with a dash.
+        filesystem: fields.skip_while(|field| *field != "-").nth(1)?.to_owned(),
     })
 }
 
@@ -163,6 +167,7 @@ mod tests {
         assert_eq!(read.device, "98:0");
         assert_eq!(read.root, Path::new("/a b"));
         assert_eq!(read.point, Path::new("/mnt\\x"));
+        assert_eq!(read.filesystem, "ext3");
         assert_eq!(mount_entry("36 35 98:0 /"), None);
         assert_eq!(unescaped(r"\9z\04"), Path::new(r"\9z\04"));
     }

@@ -11,11 +11,13 @@ use nix::sys::termios::{
     InputFlags, LocalFlags, OutputFlags, SetArg, Termios, tcgetattr, tcsetattr,
 };
 
+use super::at_end::{Changed, put_back_at_end};
+
 /// An open terminal in raw input mode. Reading and writing never block.
-/// Dropping it restores its settings.
+/// Dropping it restores its settings, and so does whatever ends the process.
 pub struct Terminal {
     file: File,
-    before: Option<Termios>,
+    _raw: Option<Changed>,
 }
 
 impl Terminal {
@@ -30,19 +32,8 @@ impl Terminal {
             .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC)
             .open(path)?;
         let before = tcgetattr(&file).ok();
-        if let Some(before) = &before {
-            let mut raw = before.clone();
-            raw.local_flags.remove(
-                LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN,
-            );
-            raw.input_flags.remove(
-                InputFlags::IXON | InputFlags::IXOFF | InputFlags::INLCR | InputFlags::IGNCR,
-            );
-            raw.output_flags
-                .insert(OutputFlags::OPOST | OutputFlags::ONLCR);
-            tcsetattr(&file, SetArg::TCSANOW, &raw)?;
-        }
-        Ok(Self { file, before })
+        let raw = before.map(|before| set_raw(&file, before)).transpose()?;
+        Ok(Self { file, _raw: raw })
     }
 
     /// Reads bytes that were typed; empty where there are none.
@@ -70,12 +61,21 @@ impl Terminal {
     }
 }
 
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        if let Some(before) = &self.before {
-            let _ = tcsetattr(&self.file, SetArg::TCSANOW, before);
-        }
-    }
+/// Sets raw input mode, until what is returned is dropped.
+fn set_raw(file: &File, before: Termios) -> io::Result<Changed> {
+    let mut raw = before.clone();
+    raw.local_flags
+        .remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN);
+    raw.input_flags
+        .remove(InputFlags::IXON | InputFlags::IXOFF | InputFlags::INLCR | InputFlags::IGNCR);
+    raw.output_flags
+        .insert(OutputFlags::OPOST | OutputFlags::ONLCR);
+    let kept = file.try_clone()?;
+    let changed = put_back_at_end(move || {
+        let _ = tcsetattr(&kept, SetArg::TCSANOW, &before);
+    });
+    tcsetattr(file, SetArg::TCSANOW, &raw)?;
+    Ok(changed)
 }
 
 impl AsFd for Terminal {

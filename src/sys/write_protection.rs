@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::at_end::{Changed, put_back_at_end};
 use super::file_lock;
 
 /// `BLKROSET`, linux/fs.h: _IO(0x12, 93).
@@ -21,13 +22,14 @@ const BLKROGET: libc::c_ulong = 0x125e;
 /// How long a look waits for whoever has the lock of the device alone.
 const LOCK_WAITS: Duration = Duration::from_millis(500);
 
-/// The kernel refuses writes to the device until this is dropped.
+/// The kernel refuses writes to the device until this is dropped, or the process
+/// ends.
 pub struct WriteProtection {
+    /// `None` where it was protected before.
+    _protected: Option<Changed>,
     /// Holds the lock that keeps [`end_left_behind`] away, before the mount has
     /// claimed the device too.
-    device: File,
-    /// It was not protected before.
-    is_ended: bool,
+    _device: File,
 }
 
 impl WriteProtection {
@@ -46,16 +48,26 @@ impl WriteProtection {
             Err(Errno::EBUSY) => return Ok(None),
             opened => opened?,
         };
-        let was_protected = is_read_only(&kept)?;
-        if !was_protected {
-            set_read_only(&kept, true)?;
-        }
+        let protected = match is_read_only(&kept)? {
+            true => None,
+            false => Some(protect(&kept)?),
+        };
         drop(alone);
         Ok(Some(Self {
-            device: kept,
-            is_ended: !was_protected,
+            _protected: protected,
+            _device: kept,
         }))
     }
+}
+
+fn protect(device: &File) -> Result<Changed, Errno> {
+    let kept = device.try_clone().map_err(errno)?;
+    let protected = put_back_at_end(move || {
+        // A device that has gone needs nothing.
+        let _ = set_read_only(&kept, false);
+    });
+    set_read_only(device, true)?;
+    Ok(protected)
 }
 
 /// Ends a protection that a look has left behind that was killed. Where somebody
@@ -70,21 +82,16 @@ pub fn end_left_behind(device: &Path) -> Result<(), Errno> {
     set_read_only(&open(device, libc::O_EXCL)?, false)
 }
 
-impl Drop for WriteProtection {
-    fn drop(&mut self) {
-        if self.is_ended {
-            // A device that has gone needs nothing.
-            let _ = set_read_only(&self.device, false);
-        }
-    }
-}
-
 fn open(device: &Path, flags: libc::c_int) -> Result<File, Errno> {
     OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_CLOEXEC | libc::O_NONBLOCK | flags)
         .open(device)
-        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+        .map_err(errno)
+}
+
+fn errno(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 fn is_read_only(device: &File) -> Result<bool, Errno> {

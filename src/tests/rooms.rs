@@ -50,14 +50,15 @@ const ADMIN: House = House {
         &[
             "durable",
             "factor_counts",
-            "guessing_time",
             "names",
             "problem",
+            "suggested_secret",
             "tang_advertisement",
             "timestamp",
         ],
         &[
             "ask",
+            "guessing_time",
             "installed_files",
             "named_stick",
             "open_vault",

@@ -16,7 +16,6 @@ use crate::filesystem::{Driver, MountError, Mounted, is_replay_due};
 use crate::sys::block::{DirectFile, DiscardKind};
 use crate::sys::mount::Access;
 use crate::sys::sysfs;
-use crate::sys::write_protection::end_left_behind;
 
 /// How long a command waits for another one that is writing the vault.
 pub const COMMAND_WAITS: Duration = Duration::from_secs(10);
@@ -441,12 +440,9 @@ fn mounted_for_writing(device: &Path, waits: Duration) -> Result<Mounted, Locate
             Err(error) if Instant::now() < until => error,
             mounted => return Ok(mounted?),
         };
+        // EACCES and EROFS: who looks at it has not mounted it yet.
         match error {
-            MountError::Failed(Errno::EBUSY) => {}
-            // Who looks has not mounted it yet, or was killed.
-            MountError::Failed(Errno::EACCES | Errno::EROFS) => {
-                let _ = end_left_behind(device);
-            }
+            MountError::Failed(Errno::EBUSY | Errno::EACCES | Errno::EROFS) => {}
             error => return Err(error.into()),
         }
         sleep(Duration::from_millis(20));

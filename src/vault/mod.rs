@@ -50,8 +50,8 @@ pub use slots::{
     MAX_ADDRESSES, MAX_FACTORS, MAX_NEIGHBOUR_WITNESSES, MAX_PLACES, MAX_ROWS, MAX_SERVERS,
     MAX_SIGNING, MAX_WITNESSES, OwnAddress, POINT, Passphrase, PassphraseError, PassphraseOutcome,
     PassphraseSlot, Passphrases, PerGroup, PersonName, PointBytes, PublicKey, Row, SealedValues,
-    SlotTable, Thresholds, UnusablePassphrase, Value, Witness, check_passphrase, has_member,
-    is_key_server, kind_of,
+    SlotTable, Thresholds, UnusablePassphrase, Value, Witness, can_be_typed, check_passphrase,
+    has_member, is_key_server, kind_of,
 };
 pub use sticks::{KnownCode, KnownStick, MAX_STICKS, PlaceInWords, SealedPlace, StickList};
 pub use store::Written;

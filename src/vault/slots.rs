@@ -23,7 +23,7 @@ pub use key_server::{
 pub use passphrase::{
     Passphrase, PassphraseError, PassphraseOutcome, PassphraseSlot, Passphrases, PersonName,
 };
-pub use passphrase_rules::{UnusablePassphrase, check_passphrase};
+pub use passphrase_rules::{UnusablePassphrase, can_be_typed, check_passphrase};
 pub use row::{Row, has_member};
 pub use witness::{MAX_NEIGHBOUR_WITNESSES, MAX_WITNESSES, Witness};
 

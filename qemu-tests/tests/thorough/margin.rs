@@ -28,6 +28,7 @@ fn a_replaced_router_uses_the_margin_and_a_refresh_mends_it() -> Result {
     machine.boot_at(&home)?;
     machine.wait_for_release()?;
     assert_released(&mut machine)?;
+    machine.put_card_up()?;
     // Whoever logs in reads it.
     let words = machine.shell("cat /run/motd.d/stayput")?.success()?;
     assert!(words.contains("the next start wants a stick"), "{words}");

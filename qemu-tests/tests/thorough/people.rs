@@ -84,7 +84,7 @@ fn a_passphrase_is_changed_at_the_prompt(machine: &mut FastMachine) -> Result {
 #[test]
 fn a_passphrase_opens_elsewhere_and_wrong_ones_slow_down() -> Result {
     let mut machine = FastMachine::clinic()?;
-    machine.boot_to_shell_at(&Place::home()?)?;
+    machine.boot_to_networked_shell_at(&Place::home()?)?;
     add(&mut machine, "Halima", WORDS)?;
     let list = machine.shell("stayput passphrase list")?.success()?;
     assert!(list.contains("Halima"), "{list}");
@@ -238,7 +238,7 @@ fn duress_at_a_command_says_wrong_and_destroys_the_key() -> Result {
 fn the_recovery_code_brings_a_server_back_that_was_reset() -> Result {
     let home = Place::home()?;
     let mut machine = FastMachine::clinic()?;
-    machine.boot_to_shell_at(&home)?;
+    machine.boot_to_networked_shell_at(&home)?;
     let code = RecoveryCode::written_down(&mut machine, "bank safe")?;
     let groups = code.groups();
     let said = machine.shell("stayput reset --yes && sync")?.success()?;
@@ -283,7 +283,7 @@ fn a_command_that_waits_for_a_code_leaves_no_core() -> Result {
     machine.boot_to_shell_at(&Place::empty()?)?;
     let said = machine
         .shell(
-            "mkfifo /run/nobody; stayput code --code --passphrase-stdin </run/nobody & \
+            "mkfifo /run/nobody; stayput policy --code --passphrase-stdin </run/nobody & \
              exec 9>/run/nobody; sleep 1; grep VmLck /proc/$!/status; \
              grep core /proc/$!/limits; exec 9>&-; wait",
         )?

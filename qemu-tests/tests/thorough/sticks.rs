@@ -190,7 +190,7 @@ fn only_sticks_of_this_server_open_it_also_exfat_and_fresh_ones() -> Result {
     // Busybox calls it otherwise.
     let mkfs = b"#!/bin/sh\nexec mkdosfs \"$@\"\n";
     other.put("/sbin/mkfs.vfat", 0o755, mkfs.to_vec());
-    other.boot_to_shell_at(&elsewhere)?;
+    other.boot_to_networked_shell_at(&elsewhere)?;
     other
         .shell("stayput init --name other --disk /dev/vda --yes")?
         .success()?;

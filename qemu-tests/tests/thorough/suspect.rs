@@ -5,7 +5,7 @@ use qemu_tests::{FastMachine, Filesystem, Place, Result, Stick};
 /// The clinic's server with its owner's wishes, off.
 pub fn clinic_with(policy: &str) -> Result<FastMachine> {
     let mut machine = FastMachine::clinic()?;
-    machine.boot_to_shell_at(&Place::home()?)?;
+    machine.boot_to_networked_shell_at(&Place::home()?)?;
     let set = format!("stayput policy {policy} && sync");
     machine.shell(&set)?.success()?;
     Ok(machine)
@@ -14,7 +14,7 @@ pub fn clinic_with(policy: &str) -> Result<FastMachine> {
 /// The same with an office stick that the server has seen to open it.
 pub fn clinic_with_office_stick(policy: &str) -> Result<(FastMachine, Stick)> {
     let mut machine = FastMachine::clinic()?;
-    machine.boot_to_shell_at(&Place::home()?)?;
+    machine.boot_to_networked_shell_at(&Place::home()?)?;
     let stick = make_office_stick(&mut machine, None)?;
     let set = format!("stayput policy {policy} && sync");
     machine.shell(&set)?.success()?;
@@ -23,6 +23,7 @@ pub fn clinic_with_office_stick(policy: &str) -> Result<(FastMachine, Stick)> {
 
 /// Makes it in a shell of the server, has it verified, and takes it out again.
 pub fn make_office_stick(machine: &mut FastMachine, pin: Option<&str>) -> Result<Stick> {
+    machine.put_card_up()?;
     let stick = Stick::partitioned(Filesystem::Vfat)?;
     let id = machine.plug(&stick)?;
     machine.wait_for_device("/dev/sda1")?;

@@ -104,7 +104,7 @@ fn the_last_strike_ends_the_key_and_the_office_stick_opens() -> Result {
 fn without_another_verified_stick_the_limit_only_halts() -> Result {
     const PIN: &str = "4711-0815";
     let mut machine = FastMachine::clinic()?;
-    machine.boot_to_shell_at(&Place::home()?)?;
+    machine.boot_to_networked_shell_at(&Place::home()?)?;
     // A stick that was never seen to open is none.
     let refused = machine.shell("stayput policy --on-strikes reset --stick-kept bank 2>&1")?;
     assert!(!refused.ok(), "{refused}");

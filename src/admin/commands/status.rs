@@ -12,7 +12,7 @@ use crate::admin::release_service::{WithoutKeys, without_keys};
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{Recognition, recognise};
 use crate::admin::watch_service;
-use crate::environment::{LIVE_NETWORK_WAIT, Margin, Patience};
+use crate::environment::{Cards, LIVE_NETWORK_WAIT, Margin, Patience};
 use crate::opening::messages::Reason;
 use crate::opening::snapshot::Snapshot;
 use crate::printable::Printable;
@@ -44,7 +44,8 @@ pub fn run(json: bool) -> Result<()> {
     let snapshot = Snapshot::of(&vault);
     let slots = snapshot.slots().ok();
     let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
-    let recognition = slots.and_then(|slots| recognise(&vault, slots, patience));
+    let recognition =
+        slots.and_then(|slots| recognise(vault.header(), slots, Cards::LeftDown, patience));
     let key = recognition.as_ref().and_then(|found| found.key.as_ref());
     let proven = key
         .map(|key| vault.prove(key))
@@ -154,6 +155,9 @@ impl Status<'_> {
             if let Some(changed) = self.changed() {
                 println!("{changed}");
             }
+        }
+        if let Some(words) = self.recognition.and_then(Recognition::unasked) {
+            println!("{words}");
         }
         if let Some(event) = self.opened {
             println!(

@@ -1,25 +1,24 @@
-//! Inspects the installed initramfs images with the system's own unmkinitramfs.
+//! Inspects the installed initramfs images.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use super::archive::read_image;
 use super::hardening::Hardening;
 use super::modules::{KernelModules, Need, canonical, of_every_server};
 use super::network::ImageNetwork;
 use super::order::{ORDER, before, scripts, touches_disks};
-use super::unpacking::Unpacked;
+use super::tree::{Node, Tree};
 use super::{Image, InitramfsFacts, InstalledCopy, Kernel, NoImage, hardware};
 use crate::admin::installed_files::{SCRIPTS, STAGE, installed_stage};
 use crate::admin::program;
 use crate::sys::{interface, sysfs};
 use crate::vault::{VAULT_CONF, VaultConf, locate};
 
-/// Largest file that is compared, in bytes.
-const FILE_MAX: u64 = 64 << 20;
 const SCRIPT: &str = "scripts/init-premount/stayput";
 
 /// Inspects the image of every installed kernel. `place` is what the image's own
@@ -88,34 +87,45 @@ fn inspect_image(
     needs: &[Need],
     command_line: &str,
 ) -> Result<Image, NoImage> {
-    let archive = PathBuf::from(format!("/boot/initrd.img-{version}"));
-    let bytes = match fs::metadata(&archive) {
-        Ok(at) => at.len(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(NoImage::Absent),
-        Err(error) => return Err(NoImage::Unreadable(error.to_string())),
+    let path = format!("/boot/initrd.img-{version}");
+    let unreadable = |error: io::Error| NoImage::Unreadable(error.to_string());
+    let modules = kernel_modules(version).map_err(unreadable)?;
+    let image = match read_image(Path::new(&path), is_of_interest) {
+        Err(error) if error.kind() == ErrorKind::NotFound && !Path::new(&path).exists() => {
+            return Err(NoImage::Absent);
+        }
+        image => image.map_err(unreadable)?,
     };
-    let modules =
-        kernel_modules(version).map_err(|error| NoImage::Unreadable(error.to_string()))?;
-    let unpacked = Unpacked::of(&archive, bytes)?;
-    let root = unpacked.root();
-    let seen = read(&root, version, place, needs, &modules);
+    let seen = read(&image, version, place, needs, &modules);
     Ok(Image {
-        network: network(&root, command_line),
+        network: network(&image, command_line),
         ..seen
     })
 }
 
+/// Whether the content of this file is looked at.
+fn is_of_interest(path: &str) -> bool {
+    ["scripts/", "conf/"]
+        .iter()
+        .any(|folder| path.starts_with(folder))
+        || [STAGE, VAULT_CONF].iter().any(|file| {
+            // usr/lib is lib on some systems.
+            let file = file.trim_start_matches('/');
+            path == file || Some(path) == file.strip_prefix("usr/")
+        })
+}
+
 /// The network that the image sets up.
-fn network(root: &Path, command_line: &str) -> ImageNetwork {
-    let scripts: Vec<String> = earlier_scripts(root)
+fn network(image: &Tree, command_line: &str) -> ImageNetwork {
+    let scripts: Vec<String> = earlier_scripts(image)
         .unwrap_or_default()
         .iter()
-        .map(|path| text(root, path))
+        .map(|path| image.text(path))
         .collect();
-    let mut configuration = text(root, "conf/initramfs.conf");
-    for name in sysfs::list(&root.join("conf/conf.d")) {
+    let mut configuration = image.text("conf/initramfs.conf");
+    for name in image.below("conf/conf.d") {
         configuration += "\n";
-        configuration += &text(root, &format!("conf/conf.d/{name}"));
+        configuration += &image.text(&format!("conf/conf.d/{name}"));
     }
     ImageNetwork::of(&scripts, &configuration, command_line)
 }
@@ -133,35 +143,28 @@ pub(super) fn kernel_modules(version: &str) -> io::Result<KernelModules> {
 }
 
 fn read(
-    root: &Path,
+    image: &Tree,
     version: &str,
     place: &VaultConf,
     needs: &[Need],
     modules: &KernelModules,
 ) -> Image {
-    let script = inside(root, SCRIPT);
     let script_text = SCRIPTS[1].1.as_bytes();
     Image {
-        stage: compare(
-            inside(root, STAGE).as_deref(),
-            fs::read(STAGE).ok().as_deref(),
-        ),
-        vault_conf: match inside(root, VAULT_CONF) {
+        stage: compare(image.content(STAGE), fs::read(STAGE).ok().as_deref()),
+        vault_conf: match image.content(VAULT_CONF) {
             None => InstalledCopy::Missing,
-            Some(text) => {
-                let text = String::from_utf8_lossy(&text);
-                match VaultConf::parse(&text) {
-                    Ok(pinned) if pinned == *place => InstalledCopy::Same,
-                    _ => InstalledCopy::Other,
-                }
-            }
+            Some(text) => match VaultConf::parse(&String::from_utf8_lossy(text)) {
+                Ok(pinned) if pinned == *place => InstalledCopy::Same,
+                _ => InstalledCopy::Other,
+            },
         },
-        script: match is_program(&root.join(SCRIPT)) {
-            true => compare(script.as_deref(), Some(script_text)),
+        script: match image.get(SCRIPT).is_some_and(Node::is_program) {
+            true => compare(image.content(SCRIPT), Some(script_text)),
             false => InstalledCopy::Missing,
         },
-        before: scripts_before(root),
-        missing: modules.missing(needs, &modules_in(root, version)),
+        before: scripts_before(image),
+        missing: modules.missing(needs, &modules_in(image, version)),
         network: ImageNetwork::default(),
     }
 }
@@ -178,64 +181,31 @@ fn is_program(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|at| at.is_file() && at.permissions().mode() & 0o111 != 0)
 }
 
-/// A file of the unpacked image; `None` where a link leads out of it.
-fn inside(root: &Path, path: &str) -> Option<Vec<u8>> {
-    let path = root
-        .join(path.trim_start_matches('/'))
-        .canonicalize()
-        .ok()?;
-    let is_inside = path.starts_with(root.canonicalize().ok()?);
-    let file = File::open(path).ok().filter(|_| is_inside)?;
-    let at = file.metadata().ok()?;
-    if !at.is_file() || at.len() > FILE_MAX {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    file.take(FILE_MAX).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
-}
-
 /// Scripts that run before the stage and touch disks.
-fn scripts_before(root: &Path) -> Option<Vec<String>> {
-    let mut earlier = earlier_scripts(root)?;
-    earlier.retain(|path| touches_disks(&text(root, path)));
+fn scripts_before(image: &Tree) -> Option<Vec<String>> {
+    let mut earlier = earlier_scripts(image)?;
+    earlier.retain(|path| touches_disks(&image.text(path)));
     Some(earlier)
 }
 
 /// Scripts that run before the stage; `None` where that is not run.
-fn earlier_scripts(root: &Path) -> Option<Vec<String>> {
-    let order = |folder: &str| text(root, &format!("scripts/{folder}/{ORDER}"));
+fn earlier_scripts(image: &Tree) -> Option<Vec<String>> {
+    let order = |folder: &str| image.text(&format!("scripts/{folder}/{ORDER}"));
     let mut earlier = scripts(&order("init-top"));
     earlier.extend(before(&order("init-premount"), SCRIPT)?);
     Some(earlier)
 }
 
-/// A text of the unpacked image; empty where there is none.
-fn text(root: &Path, path: &str) -> String {
-    let bytes = inside(root, path).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 /// The modules of this kernel that are in the image.
-fn modules_in(root: &Path, version: &str) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for lib in ["usr/lib/modules", "lib/modules"] {
-        collect(&root.join(lib).join(version), &mut names, 0);
-    }
+fn modules_in(image: &Tree, version: &str) -> BTreeSet<String> {
+    let folders = ["usr/lib/modules", "lib/modules"];
+    let folders = folders.map(|folder| format!("{folder}/{version}"));
+    let paths = folders.iter().flat_map(|folder| image.below(folder));
+    let names = paths.map(|path| path.rsplit('/').next().unwrap_or(path));
     names
-}
-
-fn collect(folder: &Path, names: &mut BTreeSet<String>, depth: u8) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && depth < 16 => collect(&entry.path(), names, depth + 1),
-            Ok(kind) if kind.is_file() && name.contains(".ko") => {
-                names.insert(canonical(&name));
-            }
-            _ => {}
-        }
-    }
+        .filter(|name| name.contains(".ko"))
+        .map(canonical)
+        .collect()
 }
 
 #[cfg(test)]
@@ -243,11 +213,12 @@ mod tests {
     use super::*;
     use crate::vault::ServerId;
 
-    fn put(root: &Path, path: &str, bytes: &[u8], mode: u32) {
-        let path = root.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, bytes).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    const FILE: u32 = 0o100_644;
+    const PROGRAM: u32 = 0o100_755;
+
+    fn put(image: &mut Tree, path: &str, text: &str, mode: u32) {
+        let content = Some(text.as_bytes().to_vec());
+        image.put(path, Node { mode, content });
     }
 
     fn place(byte: u8) -> VaultConf {
@@ -258,42 +229,38 @@ mod tests {
         }
     }
 
-    fn unpacked() -> tempfile::TempDir {
-        let room = tempfile::tempdir().unwrap();
-        let root = room.path();
+    fn good() -> Tree {
+        let mut image = Tree::default();
+        let mut put = |path: &str, text: &str, mode| put(&mut image, path, text, mode);
+        put("etc/stayput/vault.conf", &place(1).text(), FILE);
+        put(SCRIPT, SCRIPTS[1].1, PROGRAM);
+        put("scripts/init-premount/ORDER", ORDER_OF_STAGE, FILE);
         put(
-            root,
-            "etc/stayput/vault.conf",
-            place(1).text().as_bytes(),
-            0o644,
+            "scripts/init-top/ORDER",
+            "/scripts/init-top/udev \"$@\"\n",
+            FILE,
         );
-        put(root, SCRIPT, SCRIPTS[1].1.as_bytes(), 0o755);
-        let order = "/scripts/init-premount/stayput \"$@\"\n";
-        put(root, "scripts/init-premount/ORDER", order.as_bytes(), 0o644);
-        let order = "/scripts/init-top/udev \"$@\"\n";
-        put(root, "scripts/init-top/ORDER", order.as_bytes(), 0o644);
         put(
-            root,
             "scripts/init-top/udev",
-            b"#!/bin/sh\nudevadm settle\n",
-            0o755,
+            "#!/bin/sh\nudevadm settle\n",
+            PROGRAM,
         );
-        let module = "usr/lib/modules/6.1/kernel/drivers/net/virtio_net.ko";
-        put(root, module, b"", 0o644);
-        room
+        put("usr/lib/modules/6.1/kernel/net/virtio_net.ko.xz", "", FILE);
+        image
     }
 
-    fn seen(root: &Path) -> Image {
+    const ORDER_OF_STAGE: &str = "/scripts/init-premount/stayput \"$@\"\n";
+
+    fn seen(image: &Tree) -> Image {
         let dep = "kernel/drivers/net/virtio_net.ko:\n";
         let modules = KernelModules::parse(dep, "", String::new());
         let needs = [Need::of("eth0", &["virtio_net"], true)];
-        read(root, "6.1", &place(1), &needs, &modules)
+        read(image, "6.1", &place(1), &needs, &modules)
     }
 
     #[test]
-    fn an_initramfs_is_read_as_it_was_unpacked() {
-        let room = unpacked();
-        let image = seen(room.path());
+    fn an_initramfs_is_read_as_the_kernel_unpacks_it() {
+        let image = seen(&good());
         assert_eq!(image.vault_conf, InstalledCopy::Same);
         assert_eq!(image.script, InstalledCopy::Same);
         assert_eq!(image.before, Some(Vec::new()));
@@ -303,61 +270,55 @@ mod tests {
 
     #[test]
     fn each_change_in_it_is_seen() {
-        let room = unpacked();
-        let root = room.path();
-        put(
-            root,
-            "etc/stayput/vault.conf",
-            place(2).text().as_bytes(),
-            0o644,
-        );
-        assert_eq!(seen(root).vault_conf, InstalledCopy::Other);
-        put(root, "etc/stayput/vault.conf", b"nonsense", 0o644);
-        assert_eq!(seen(root).vault_conf, InstalledCopy::Other);
-        fs::remove_file(root.join("etc/stayput/vault.conf")).unwrap();
-        assert_eq!(seen(root).vault_conf, InstalledCopy::Missing);
-        put(root, SCRIPT, b"#!/bin/sh\nexit 0\n", 0o755);
-        assert_eq!(seen(root).script, InstalledCopy::Other);
-        put(root, SCRIPT, SCRIPTS[1].1.as_bytes(), 0o644);
-        assert_eq!(seen(root).script, InstalledCopy::Missing, "nobody runs it");
-        put(
-            root,
-            "scripts/init-top/udev",
-            b"mount /dev/sda1 /mnt\n",
-            0o755,
-        );
-        let before = seen(root).before.unwrap();
-        assert_eq!(before, ["scripts/init-top/udev"]);
-        put(root, "scripts/init-premount/ORDER", b"", 0o644);
-        assert_eq!(seen(root).before, None);
-        fs::remove_dir_all(root.join("usr/lib/modules")).unwrap();
-        assert_eq!(seen(root).missing.len(), 1);
+        let seen_with = |path: &str, text: &str, mode| {
+            let mut image = good();
+            put(&mut image, path, text, mode);
+            seen(&image)
+        };
+        let conf = VAULT_CONF.trim_start_matches('/');
+        let other = seen_with(conf, &place(2).text(), FILE);
+        assert_eq!(other.vault_conf, InstalledCopy::Other);
+        let other = seen_with(conf, "nonsense", FILE);
+        assert_eq!(other.vault_conf, InstalledCopy::Other);
+        let other = seen_with(SCRIPT, "#!/bin/sh\nexit 0\n", PROGRAM);
+        assert_eq!(other.script, InstalledCopy::Other);
+        let other = seen_with(SCRIPT, SCRIPTS[1].1, FILE);
+        assert_eq!(other.script, InstalledCopy::Missing, "nobody runs it");
+        let other = seen_with("scripts/init-top/udev", "mount /dev/sda1 /mnt\n", PROGRAM);
+        assert_eq!(other.before.unwrap(), ["scripts/init-top/udev"]);
+        let other = seen_with("scripts/init-premount/ORDER", "", FILE);
+        assert_eq!(other.before, None);
+        let other = seen(&Tree::default());
+        assert_eq!(other.vault_conf, InstalledCopy::Missing);
+        assert_eq!(other.missing.len(), 1);
     }
 
     #[test]
     fn the_network_of_an_owners_script_is_seen() {
-        let room = unpacked();
-        let root = room.path();
-        assert!(!network(root, "quiet").gives_addresses());
-        let script = b"ip link add link eth0 name eth0.5 type vlan id 5\n";
-        put(root, "scripts/init-top/network", script, 0o755);
-        assert!(!network(root, "quiet").makes("eth0.5"), "nobody runs it");
-        let order = b"/scripts/init-top/udev\n/scripts/init-top/network \"$@\"\n";
-        put(root, "scripts/init-top/ORDER", order, 0o644);
-        assert!(network(root, "quiet").makes("eth0.5"));
-        put(root, "conf/conf.d/ip", b"IP=dhcp\n", 0o644);
-        assert!(network(root, "quiet").gives_addresses());
+        let mut image = good();
+        assert!(!network(&image, "quiet").gives_addresses());
+        let script = "ip link add link eth0 name eth0.5 type vlan id 5\n";
+        put(&mut image, "scripts/init-top/network", script, PROGRAM);
+        assert!(!network(&image, "quiet").makes("eth0.5"), "nobody runs it");
+        let order = "/scripts/init-top/udev\n/scripts/init-top/network \"$@\"\n";
+        put(&mut image, "scripts/init-top/ORDER", order, FILE);
+        assert!(network(&image, "quiet").makes("eth0.5"));
+        put(&mut image, "conf/conf.d/ip", "IP=dhcp\n", FILE);
+        assert!(network(&image, "quiet").gives_addresses());
     }
 
     #[test]
-    fn a_link_that_leads_out_of_the_initramfs_is_not_followed() {
-        let room = unpacked();
-        let outside = tempfile::NamedTempFile::new().unwrap();
-        fs::write(outside.path(), place(1).text().as_bytes()).unwrap();
-        let link = room.path().join("etc/stayput/vault.conf");
-        fs::remove_file(&link).unwrap();
-        std::os::unix::fs::symlink(outside.path(), &link).unwrap();
-        assert_eq!(seen(room.path()).vault_conf, InstalledCopy::Missing);
+    fn what_is_looked_at_is_kept() {
+        for path in [
+            "usr/lib/stayput/stayput-boot",
+            "lib/stayput/stayput-boot",
+            SCRIPT,
+        ] {
+            assert!(is_of_interest(path), "{path}");
+        }
+        assert!(!is_of_interest(
+            "usr/lib/modules/6.1/kernel/net/virtio_net.ko"
+        ));
     }
 
     #[test]

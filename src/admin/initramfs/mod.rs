@@ -1,6 +1,8 @@
 //! The installed initramfs images: what they hold, and what the boot stage needs on
 //! this machine. [`inspect`] gathers.
 
+mod archive;
+mod cpio;
 mod hardening;
 mod hardware;
 mod inspect;
@@ -9,7 +11,7 @@ mod modules;
 mod network;
 mod order;
 mod supply;
-mod unpacking;
+mod tree;
 
 pub use hardening::Hardening;
 pub use inspect::{inspect, kernels};
@@ -27,7 +29,7 @@ pub enum InstalledCopy {
     Missing,
 }
 
-/// One initramfs, unpacked.
+/// What one initramfs holds.
 #[derive(Clone, Debug)]
 pub struct Image {
     /// The boot stage.

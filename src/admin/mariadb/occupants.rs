@@ -191,6 +191,7 @@ mod tests {
             device: device.into(),
             root: root.into(),
             point: point.into(),
+            filesystem: "ext4".into(),
         }
     }
 

@@ -119,9 +119,9 @@ pub fn count_by_group(chosen: &[ChosenFactor]) -> PerGroup<u8> {
 }
 
 /// The thresholds that are taken where the owner names none: all parts of the
-/// machine, or all but one where there are three or more; more than half of the
-/// neighbours, because a printer that is switched off must not lock anybody
-/// out; half of the key servers, rounded up.
+/// machine, or all but one where there are three or more; all but a third of the
+/// neighbours, because a printer that is switched off must not lock anybody out: of
+/// three to five one may be away; half of the key servers, rounded up.
 ///
 /// Without neighbours the threshold is 1, which cannot be reached, or 0 where
 /// key servers bind the server to its place.
@@ -131,7 +131,8 @@ pub fn usual_thresholds(chosen: &[ChosenFactor]) -> Thresholds {
         machine: of.machine - u8::from(of.machine > 2),
         neighbours: match (of.neighbours, of.servers) {
             (0, 1..) => 0,
-            (neighbours, _) => neighbours / 2 + 1,
+            (0, 0) => 1,
+            (neighbours, _) => neighbours - neighbours / 3,
         },
         servers: of.servers.div_ceil(2),
     }
@@ -318,6 +319,20 @@ mod tests {
             }
             let need = usual_thresholds(&chosen);
             assert_eq!((need.neighbours, need.servers), (0, needed));
+        }
+    }
+
+    #[test]
+    fn of_three_to_five_neighbours_one_may_be_away() {
+        for (neighbours, needed) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 4), (6, 4), (9, 6)] {
+            let chosen: Vec<ChosenFactor> = (0..neighbours)
+                .map(|n| ChosenFactor {
+                    group: Group::Neighbours,
+                    label: neighbour_label([10, 0, 0, n].into()),
+                    value: Value::from_slice(&[n; 6]).unwrap(),
+                })
+                .collect();
+            assert_eq!(usual_thresholds(&chosen).neighbours, needed, "{neighbours}");
         }
     }
 

@@ -5,8 +5,6 @@ mod observe_place;
 #[cfg(feature = "admin")]
 mod watched_neighbours;
 
-#[cfg(feature = "admin")]
-pub use observe_place::observe_live_links;
 pub use observe_place::{COLD_START_WAIT, LIVE_NETWORK_WAIT, Patience, observe_place};
 #[cfg(feature = "admin")]
 pub use watched_neighbours::WatchedNeighbours;

@@ -7,7 +7,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::environment::factors::{Observed, is_asked};
 use crate::environment::machine::observe_machine;
 use crate::environment::tang::KeyServers;
-use crate::environment::wire::Neighbours;
+use crate::environment::wire::{Cards, Neighbours};
 use crate::vault::{Label, Value};
 
 /// How long answers are waited for on a live network, where they come within
@@ -49,15 +49,16 @@ impl Patience {
 
 /// Observes the machine, the neighbours among `labels`, and the key servers.
 /// Returns when all of `labels` have answered, when `enough` says so, or when
-/// `patience` is at its end. Interfaces that are down are put up meanwhile.
+/// `patience` is at its end.
 pub fn observe_place<'a>(
     labels: impl Iterator<Item = &'a Label> + Clone,
     mut servers: KeyServers,
+    cards: Cards,
     patience: Patience,
     mut enough: impl FnMut(&Observed) -> bool,
 ) -> Observed {
     let mut observed = observe_machine();
-    let mut neighbours = Neighbours::new(labels.clone(), Instant::now());
+    let mut neighbours = Neighbours::new(labels.clone(), cards, Instant::now());
     let mut all_in_since = None;
     collect_answers(&mut neighbours, &mut servers, patience.longest, |answers| {
         observed.note_answers(answers);
@@ -70,24 +71,6 @@ pub fn observe_place<'a>(
     for (label, attachment) in neighbours.attachments() {
         observed.note_attachment(&label, attachment);
     }
-    observed
-}
-
-/// Observes the machine, the neighbours among `labels`, and the key servers, on
-/// the interfaces that are up. Returns when all of `labels` have answered, or
-/// after `patience`.
-#[cfg(feature = "admin")]
-pub fn observe_live_links<'a>(
-    labels: impl Iterator<Item = &'a Label> + Clone,
-    mut servers: KeyServers,
-    patience: Duration,
-) -> Observed {
-    let mut observed = observe_machine();
-    let mut neighbours = Neighbours::on_live_links(labels.clone(), Instant::now());
-    collect_answers(&mut neighbours, &mut servers, patience, |answers| {
-        observed.note_answers(answers);
-        all_in(labels.clone(), &observed)
-    });
     observed
 }
 

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::observe_place::{LIVE_NETWORK_WAIT, collect_answers};
 use crate::environment::factors::{Observed, address_of};
 use crate::environment::tang::KeyServers;
-use crate::environment::wire::Neighbours;
+use crate::environment::wire::{Cards, Neighbours};
 use crate::keys::{MasterKey, UnsealError};
 use crate::sys::interface;
 use crate::theft::{Cables, Sample};
@@ -99,7 +99,7 @@ impl WatchedNeighbours {
     /// some twenty packets each.
     pub fn sample(&self) -> Sample {
         let mut heard = self.heard_nothing();
-        let neighbours = Neighbours::on_live_links(self.labels.iter(), Instant::now());
+        let neighbours = Neighbours::new(self.labels.iter(), Cards::LeftDown, Instant::now());
         let mut neighbours = neighbours.probed_before(self.last_probe.get());
         let mut servers = KeyServers::default();
         collect_answers(

@@ -5,9 +5,10 @@ use core::cell::{Cell, OnceCell};
 
 use heapless::Vec;
 
+use crate::sys::at_end::{Changed, put_back_at_end};
 use crate::sys::interface::{self, InterfaceName, Mac};
 use crate::sys::packet::PacketSocket;
-use crate::sys::route;
+use crate::sys::route::{self, InterfaceAddress};
 
 pub(super) const MAX_LINKS: usize = 16;
 
@@ -28,26 +29,33 @@ pub(super) struct Link {
     pub arp: PacketSocket,
     /// Receives neighbour advertisements; opened with the first solicitation.
     advertisements: OnceCell<Option<PacketSocket>>,
-    /// Whether it was down before: then it is put down again.
-    was_down: bool,
+    /// Where it was down before: it is put down again, whatever ends the process.
+    woken: Option<Changed>,
     /// Whether it had a carrier when it was put up, and ever since.
     had_carrier: Cell<bool>,
+}
+
+/// What is done with network cards that are down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cards {
+    /// Whoever put them down wanted that; what stands behind them is not asked.
+    LeftDown,
+    /// They are put up meanwhile, as a boot does it.
+    PutUp,
 }
 
 /// All interfaces in use. Dropping it puts down those that were down before.
 pub(super) struct Links {
     links: Vec<Link, MAX_LINKS>,
-    /// Whether interfaces that are down are put up meanwhile.
-    wakes: bool,
+    cards: Cards,
 }
 
 impl Links {
-    /// Holds none yet. With `wakes`, interfaces that are down are put up for as
-    /// long as this lives.
-    pub fn new(wakes: bool) -> Self {
+    /// Holds none yet.
+    pub fn new(cards: Cards) -> Self {
         Self {
             links: Vec::new(),
-            wakes,
+            cards,
         }
     }
 
@@ -56,7 +64,7 @@ impl Links {
     pub fn of<const N: usize>(links: [Link; N]) -> Self {
         Self {
             links: links.into_iter().collect(),
-            wakes: true,
+            cards: Cards::PutUp,
         }
     }
 
@@ -85,7 +93,7 @@ impl Links {
             if is_known || self.links.is_full() || !interface::has_its_name(index) {
                 continue;
             }
-            if let Some(mut link) = Link::open(index, name, self.wakes) {
+            if let Some(mut link) = Link::open(index, name, self.cards) {
                 link.is_vlan = is_vlan;
                 let _ = self.links.push(link);
             }
@@ -95,18 +103,19 @@ impl Links {
 }
 
 impl Link {
-    /// Opens the sockets of an interface, and puts it up where `wakes` allows
-    /// it; `None` where that fails, or where it is down and stays so.
-    pub(super) fn open(index: i32, name: InterfaceName, wakes: bool) -> Option<Self> {
+    /// Opens the sockets of an interface, and puts it up where it is down; `None`
+    /// where that fails, or where it is left down.
+    pub(super) fn open(index: i32, name: InterfaceName, cards: Cards) -> Option<Self> {
         let mac = interface::mac(&name)?;
         let was_down = !interface::is_up(&name).ok()?;
-        if was_down && !wakes {
+        if was_down && cards == Cards::LeftDown {
             return None;
         }
         let arp = PacketSocket::arp(index).ok()?;
-        if was_down {
-            interface::set_up(&name, true).ok()?;
-        }
+        let woken = match was_down {
+            true => Some(wake(index, &name)?),
+            false => None,
+        };
         Some(Self {
             index,
             is_usb: interface::is_on_usb(&name),
@@ -114,7 +123,7 @@ impl Link {
             mac,
             arp,
             advertisements: OnceCell::new(),
-            was_down,
+            woken,
             had_carrier: Cell::new(was_down && interface::has_carrier(&name)),
             name,
         })
@@ -134,7 +143,7 @@ impl Link {
 
     /// Whether it was put up for this.
     pub fn was_down(&self) -> bool {
-        self.was_down
+        self.woken.is_some()
     }
 
     /// The socket for neighbour advertisements, opened now if need be; `None`
@@ -160,24 +169,32 @@ impl Link {
         self.mac = interface::mac(&name).unwrap_or(self.mac);
         self.name = name;
     }
-
-    /// Whether somebody else has given it an address: dropbear's network in the
-    /// initramfs, or the administrator.
-    fn is_in_use_by_others(&self) -> bool {
-        let addresses = route::addresses(self.index).unwrap_or_default();
-        let mut addresses = addresses.iter();
-        addresses.any(|found| found.address.is_ipv4() || !found.is_temporary)
-    }
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        if self.was_down
-            && let Some(name) = interface::name_of(self.index)
-            && !self.is_in_use_by_others()
+/// Puts an interface up, until what is returned is dropped; `None` where that fails.
+fn wake(index: i32, name: &str) -> Option<Changed> {
+    // An address stays on an interface that is put down.
+    let before = route::addresses(index).unwrap_or_default();
+    let woken = put_back_at_end(move || {
+        if let Some(name) = interface::name_of(index)
+            && !is_in_use_by_others(index, &before)
         {
             // Fails where it was unplugged meanwhile.
             let _ = interface::set_up(&name, false);
         }
-    }
+    });
+    interface::set_up(name, true).ok()?;
+    Some(woken)
+}
+
+/// Whether somebody else has given it an address since: dropbear's network in the
+/// initramfs, or the administrator.
+fn is_in_use_by_others(index: i32, before: &[InterfaceAddress]) -> bool {
+    let had = |address| before.iter().any(|found| found.address == address);
+    let addresses = route::addresses(index).unwrap_or_default();
+    let mut addresses = addresses.iter();
+    addresses.any(|found| {
+        let is_lasting = found.address.is_ipv4() || !found.is_temporary;
+        is_lasting && !had(found.address)
+    })
 }

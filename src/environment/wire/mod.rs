@@ -12,6 +12,7 @@ mod tests;
 
 #[cfg(feature = "fuzzing")]
 pub use arp::{reply as parse_arp_reply, sender as parse_arp_sender};
+pub use links::Cards;
 #[cfg(feature = "fuzzing")]
 pub use nd::advertisement as parse_advertisement;
 pub use nd::interface_id;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use heapless::Vec;
 
-use super::links::{Link, Links, MAX_LINKS};
+use super::links::{Cards, Link, Links, MAX_LINKS};
 use super::manners::{Contact, OwnIpv4, Sender};
 use super::own_address::{CARRIER_POLL, OwnAddresses};
 use super::{arp, nd};
@@ -87,8 +87,8 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// For the neighbours among `labels`. Interfaces that are down are put up.
-    pub fn new<'a>(labels: impl Iterator<Item = &'a Label>, now: Instant) -> Self {
+    /// For the neighbours among `labels`.
+    pub fn new<'a>(labels: impl Iterator<Item = &'a Label>, cards: Cards, now: Instant) -> Self {
         let mut targets: Vec<Target, MAX_TARGETS> = Vec::new();
         for ip in labels.filter_map(address_of) {
             if !targets.iter().any(|known| known.ip == ip) {
@@ -103,19 +103,10 @@ impl Neighbours {
         Self {
             targets,
             own: OwnAddresses::default(),
-            links: Links::new(true),
+            links: Links::new(cards),
             live: Vec::new(),
             rounds: 0,
             next: now,
-        }
-    }
-
-    /// For the neighbours among `labels`, on the interfaces that are up; those that
-    /// are down stay down.
-    pub fn on_live_links<'a>(labels: impl Iterator<Item = &'a Label>, now: Instant) -> Self {
-        Self {
-            links: Links::new(false),
-            ..Self::new(labels, now)
         }
     }
 
@@ -129,7 +120,7 @@ impl Neighbours {
         let own = places.flat_map(|place| &place.addresses);
         Self {
             own: OwnAddresses::new(own, now),
-            ..Self::new(factors.map(|factor| &factor.label), now)
+            ..Self::new(factors.map(|factor| &factor.label), Cards::PutUp, now)
         }
     }
 
@@ -174,7 +165,7 @@ impl Neighbours {
     pub(super) fn with_links(label: &Label, links: Links) -> Self {
         Self {
             links,
-            ..Self::new([label].into_iter(), Instant::now())
+            ..Self::new([label].into_iter(), Cards::PutUp, Instant::now())
         }
     }
 
@@ -384,7 +375,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_station_counts_by_the_most_lasting_link_it_is_heard_on() {
+    fn a_station_is_attached_by_its_most_lasting_link() {
         use HeardOn::{Card, Usb, Vlan};
         let heard = |links: &[HeardOn]| {
             let mut heard_on = HeardOn::default();
@@ -409,7 +400,7 @@ mod tests {
             "nd 10.0.0.2",
         ]
         .map(|text| text.try_into().unwrap());
-        let neighbours = Neighbours::new(labels.iter(), Instant::now());
+        let neighbours = Neighbours::new(labels.iter(), Cards::LeftDown, Instant::now());
         let asked: [IpAddr; 2] = ["10.0.0.1", "fe80::1"].map(|ip| ip.parse().unwrap());
         let targets = neighbours.targets.iter().map(|target| target.ip);
         assert!(targets.eq(asked));

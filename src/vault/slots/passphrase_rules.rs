@@ -42,9 +42,15 @@ impl UnusablePassphrase {
 pub fn check_passphrase(passphrase: &[u8]) -> Result<(), UnusablePassphrase> {
     match str::from_utf8(passphrase) {
         Ok(text) if text.chars().count() < SHORTEST => Err(UnusablePassphrase::TooShort),
-        Ok(text) if !text.chars().any(char::is_control) => Ok(()),
+        Ok(_) if can_be_typed(passphrase) => Ok(()),
         _ => Err(UnusablePassphrase::CannotBeTyped),
     }
+}
+
+/// Whether a new passphrase or PIN can be typed at the prompt: it is UTF-8, without
+/// control characters.
+pub fn can_be_typed(secret: &[u8]) -> bool {
+    str::from_utf8(secret).is_ok_and(|text| !text.chars().any(char::is_control))
 }
 
 #[cfg(test)]

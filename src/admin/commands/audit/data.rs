@@ -130,7 +130,8 @@ pub mod tests {
         use Coverage::{NotCovered, Partly};
         assert_eq!(coverage(&encrypted()), None);
         assert_eq!(coverage(&DataFacts::default()), Some(NotCovered));
-        let spoilt: [(fn(&mut DataFacts), Coverage); 9] = [
+        type Spoil = fn(&mut DataFacts);
+        let spoilt: [(Spoil, Coverage); 9] = [
             (|facts| facts.clear_copy = true, NotCovered),
             (|facts| facts.has_check_file = false, NotCovered),
             (|facts| facts.other_server = true, NotCovered),

@@ -8,7 +8,6 @@ mod judge;
 mod scan;
 #[cfg(test)]
 mod tests;
-mod unpack;
 
 use crate::admin::problem::Result;
 use crate::admin::unlock::{UnlockOptions, unlock};
@@ -158,10 +157,10 @@ fn in_clear(facts: &SetupFacts) -> String {
 /// made them: nothing in them reaches the terminal as it is.
 fn files(labels: &[String], scan: &Scan) -> String {
     let mut text = format!(
-        "Searched: {} files, {} MiB; not searched: {}.\n",
+        "Searched: {} files, {} MiB below {}.\n",
         scan.files,
         scan.bytes >> 20,
-        scan.unsearched
+        scan::FOLDERS.join(" ")
     );
     for leak in &scan.leaks {
         let path = leak.path.to_string_lossy();
@@ -171,6 +170,17 @@ fn files(labels: &[String], scan: &Scan) -> String {
     let more = scan.leaking - scan.leaks.len();
     if more > 0 {
         text += &format!("  and {more} files more\n");
+    }
+    if scan.unsearched > 0 {
+        text += &format!("Not searched, or not to the end: {}.\n", scan.unsearched);
+    }
+    for (path, why) in &scan.not_searched {
+        let path = path.to_string_lossy();
+        text += &format!("  {}: {why}\n", Printable(&path));
+    }
+    let more = scan.unsearched - scan.not_searched.len();
+    if more > 0 {
+        text += &format!("  and {more} more\n");
     }
     text
 }
@@ -193,6 +203,12 @@ fn as_json(rows: &[ThreatCoverage], gathered: &Gathered) -> serde_json::Value {
             "neighbours": found(labels, &leak.found),
         })
     };
+    let not_searched = |(path, why): &(std::path::PathBuf, scan::NotSearched)| {
+        serde_json::json!({
+            "path": path.to_string_lossy(),
+            "why": why.to_string(),
+        })
+    };
     serde_json::json!({
         "rows": rows,
         "medium": facts.medium,
@@ -201,7 +217,9 @@ fn as_json(rows: &[ThreatCoverage], gathered: &Gathered) -> serde_json::Value {
         "searched": {
             "files": scan.files,
             "bytes": scan.bytes,
+            "folders": scan::FOLDERS,
             "unsearched": scan.unsearched,
+            "not_searched": scan.not_searched.iter().map(not_searched).collect::<Vec<_>>(),
             "leaking": scan.leaking,
             "leaks": scan.leaks.iter().map(leak).collect::<Vec<_>>(),
         },

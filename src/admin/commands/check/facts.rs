@@ -22,7 +22,7 @@ use crate::admin::systemd;
 use crate::admin::unlock::{Recognition, recognise};
 use crate::admin::watch_service;
 use crate::environment::{
-    LIVE_NETWORK_WAIT, Observed, Patience, Unsuitable, note_latecomers, unsuitable_today,
+    Cards, LIVE_NETWORK_WAIT, Observed, Patience, Unsuitable, note_latecomers, unsuitable_today,
 };
 use crate::keys::MasterKey;
 use crate::opening::messages::Reason;
@@ -62,7 +62,7 @@ pub struct Facts {
 
 /// # Errors
 /// When there is no vault.conf, or the caller is not root.
-pub fn gather() -> Result<Facts> {
+pub fn gather(cards: Cards) -> Result<Facts> {
     if !nix::unistd::geteuid().is_root() {
         return Err(Problem::refused(
             "Only root can look at the vault and the initramfs.",
@@ -71,7 +71,7 @@ pub fn gather() -> Result<Facts> {
     }
     let place = vault_conf()?;
     let initramfs = initramfs::inspect(&place);
-    let read = locate::open_read_only(&place).map(|vault| read_vault(&vault));
+    let read = locate::open_read_only(&place).map(|vault| read_vault(&vault, cards));
     let (vault, read) = match read {
         Ok((facts, read)) => (Ok(facts), read),
         Err(error) => (Err(error), VaultReading::default()),
@@ -134,12 +134,13 @@ struct VaultReading {
     ways: Option<WaysFacts>,
 }
 
-fn read_vault(vault: &Vault<VaultDisk>) -> (VaultFacts, VaultReading) {
+fn read_vault(vault: &Vault<VaultDisk>, cards: Cards) -> (VaultFacts, VaultReading) {
     let found = Snapshot::of(vault);
     let slots = found.slots();
     let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT).and_second_answers();
     let recognition = slots.ok();
-    let mut recognition = recognition.and_then(|slots| recognise(vault, slots, patience));
+    let mut recognition =
+        recognition.and_then(|slots| recognise(vault.header(), slots, cards, patience));
     if let (Some(found), Some(started)) = (&mut recognition, systemd::start_finished()) {
         note_latecomers(&mut found.observed, started);
     }
@@ -151,6 +152,7 @@ fn read_vault(vault: &Vault<VaultDisk>) -> (VaultFacts, VaultReading) {
         wants_reset: policy.as_ref().is_some_and(|policy| policy.wants_reset),
         single_copies: vault.degraded_records(),
         place: place(vault, &found, recognition.as_ref()),
+        unasked: recognition.as_ref().and_then(Recognition::unasked),
         way_back: found.way_back(&[]),
     };
     let key_servers = slots.map_or_else(|_| Vec::new(), key_servers::ask_all);

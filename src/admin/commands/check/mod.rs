@@ -18,6 +18,7 @@ mod ways;
 use std::process::ExitCode;
 
 use crate::admin::problem::{Exit, Problem, Result};
+use crate::environment::Cards;
 use check_result::{CheckResult, Severity, as_text, conclusion, worst};
 use facts::{Facts, gather};
 
@@ -28,12 +29,21 @@ use facts::{Facts, gather};
 /// stick, not start the database, or not be watched; 2 it could not be looked at. Warnings
 /// keep 0.
 #[derive(clap::Args, Clone, Debug)]
-pub struct CheckOptions {}
+pub struct CheckOptions {
+    /// Put up network cards that are switched off, as a boot does, for as long as it
+    /// takes
+    #[arg(long)]
+    cards: bool,
+}
 
 /// # Errors
 /// With the exit code 2, when there is no vault to be looked for.
-pub fn run(_: &CheckOptions, json: bool) -> Result<ExitCode> {
-    let facts = gather().map_err(|problem| Problem {
+pub fn run(options: &CheckOptions, json: bool) -> Result<ExitCode> {
+    let cards = match options.cards {
+        true => Cards::PutUp,
+        false => Cards::LeftDown,
+    };
+    let facts = gather(cards).map_err(|problem| Problem {
         exit: Exit::Usage,
         ..problem
     })?;

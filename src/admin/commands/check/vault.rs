@@ -22,6 +22,8 @@ pub struct VaultFacts {
     pub single_copies: Vec<&'static str>,
     /// Whether the place opens the vault.
     pub place: PlaceResult,
+    /// Of cards that are switched off, in words; where somebody did not answer.
+    pub unasked: Option<String>,
     /// Whether a reset now would leave a way in.
     pub way_back: WayBack,
 }
@@ -61,7 +63,7 @@ pub fn judge(facts: &Result<VaultFacts, LocateError>) -> Vec<CheckResult> {
         }
     };
     let mut results = vec![copies(&facts.single_copies)];
-    results.extend(place(&facts.place));
+    results.extend(place(&facts.place, facts.unasked.as_deref()));
     results.push(theft(facts));
     results.extend(policy(facts));
     results
@@ -84,11 +86,16 @@ fn copies(single_copies: &[&str]) -> CheckResult {
     )
 }
 
-fn place(place: &PlaceResult) -> Vec<CheckResult> {
+fn place(place: &PlaceResult, unasked: Option<&str>) -> Vec<CheckResult> {
     const NAME: &str = "place";
     let warning = |what: String, next: &str| CheckResult::new(NAME, Severity::Warning, what, next);
-    let (name, same, need) = match place {
-        PlaceResult::Locked(reason) => {
+    const WITH_CARDS: &str = "To ask there too, as a boot does: stayput check --cards";
+    let (name, same, need) = match (place, unasked) {
+        (PlaceResult::Locked(_), Some(unasked)) => {
+            let what = format!("Whether this place opens the server is not known. {unasked}");
+            return vec![CheckResult::new(NAME, Severity::Unknown, what, WITH_CARDS)];
+        }
+        (PlaceResult::Locked(reason), None) => {
             let what =
                 format!("This place does not open the server. The prompt would say: {reason}");
             return vec![CheckResult::new(
@@ -98,10 +105,13 @@ fn place(place: &PlaceResult) -> Vec<CheckResult> {
                 reason.advice(),
             )];
         }
-        PlaceResult::Opens {
-            altered: Some(error),
-            ..
-        } => {
+        (
+            PlaceResult::Opens {
+                altered: Some(error),
+                ..
+            },
+            _,
+        ) => {
             return vec![CheckResult::new(
                 NAME,
                 Severity::Wrong,
@@ -109,15 +119,18 @@ fn place(place: &PlaceResult) -> Vec<CheckResult> {
                 "Restart the server with a backup stick at hand, and type mend at the prompt.",
             )];
         }
-        PlaceResult::Opens { setup: true, .. } => {
+        (PlaceResult::Opens { setup: true, .. }, _) => {
             return vec![warning(
                 "This machine opens in any place: none is enrolled.".into(),
                 "stayput enroll",
             )];
         }
-        PlaceResult::Opens {
-            name, same, need, ..
-        } => (name, same, need),
+        (
+            PlaceResult::Opens {
+                name, same, need, ..
+            },
+            _,
+        ) => (name, same, need),
     };
     let PlaceResult::Opens {
         changed,
@@ -134,6 +147,9 @@ fn place(place: &PlaceResult) -> Vec<CheckResult> {
         counts_as_enrolled(*same, *need)
     );
     let mut results = vec![CheckResult::fine(NAME, what)];
+    if let Some(unasked) = unasked {
+        results.push(warning(unasked.into(), WITH_CARDS));
+    }
     for (labels, what) in [(changed, "Not as enrolled"), (silent, "No answer")] {
         if !labels.is_empty() {
             results.push(warning(

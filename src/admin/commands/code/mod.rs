@@ -2,7 +2,7 @@
 
 mod qr;
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 
 use heapless::String as Bounded;
 use zeroize::Zeroizing;
@@ -31,8 +31,10 @@ pub struct CodeOptions {
 /// Runs `stayput code`.
 ///
 /// # Errors
-/// When the vault does not open, or the code that was typed back is another one.
+/// When the output goes to a file, when the vault does not open, or when the code
+/// that was typed back is another one.
 pub fn run(options: &CodeOptions) -> Result<()> {
+    refuse_a_file(output::is_to_file())?;
     let mut unlocked = unlock(&options.unlock)?;
     let (server_id, generation) = {
         let header = unlocked.vault.header();
@@ -80,6 +82,19 @@ pub fn run(options: &CodeOptions) -> Result<()> {
     Ok(())
 }
 
+/// On a disk the code would undo what it is for. A pipe, to a printer for one, is the
+/// owner's own.
+fn refuse_a_file(is_to_file: bool) -> Result<()> {
+    match is_to_file {
+        false => Ok(()),
+        true => Err(Problem::refused(
+            "The code is the key itself, and would stand in a file. Nothing was shown.",
+            "Run the command in a terminal, and write the code on paper; or print it: \
+             stayput code | lpr",
+        )),
+    }
+}
+
 fn show(letters: &[u8; CODE_GROUPS * GROUP_LETTERS], header: &Header) {
     let text = str::from_utf8(letters).expect("a code is of letters");
     println!(
@@ -94,7 +109,7 @@ fn show(letters: &[u8; CODE_GROUPS * GROUP_LETTERS], header: &Header) {
          code\nneeds them:\n\n  {}\n  {}\n",
         header.server_name, header.server_id
     );
-    let _ = stdout().flush();
+    output::flush();
 }
 
 /// Three lines of three groups, each with its number.

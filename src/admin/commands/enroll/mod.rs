@@ -1,37 +1,40 @@
 //! `stayput enroll`: what this server looks like at home.
 
 mod key_servers;
-mod neighbour_addresses;
+mod neighbours;
 mod refresh;
 mod strength;
 
 use core::net::IpAddr;
 
 use key_servers::{EnrolledServer, KeyServerOptions};
+use neighbours::{MAX_UNNAMED, Proposal, Station};
 
 use crate::admin::ask;
 use crate::admin::output;
 use crate::admin::own_addresses;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::systemd;
-use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
+use crate::admin::unlock::{UnlockOptions, Unlocked, unlock_with_cards};
 use crate::admin::watch_service;
 use crate::environment::{
-    ChosenFactor, EnrolmentError, FactorSelection, HOME, KeyServers, LIVE_NETWORK_WAIT,
+    Cards, ChosenFactor, EnrolmentError, FactorSelection, HOME, KeyServers, LIVE_NETWORK_WAIT,
     NeighbourSelection, Observed, Patience, SECOND, add_second_place, count_by_group, enrol,
     neighbour_label, note_latecomers, observe_place, opens_again, select_factors, table_with_place,
     usual_thresholds,
 };
+use crate::printable::Printable;
 use crate::vault::{
     Count, EnvironmentSlot, EventKind, FactorCounts, Group, Label, PerGroup, SlotTable, Thresholds,
+    Value,
 };
 
 #[derive(clap::Args, Debug)]
 pub struct EnrollOptions {
     /// A station that is always at this place, by its IPv4 address or its
-    /// link-local IPv6 address (default: the router, name servers and stations
-    /// this server talks to)
-    #[arg(long, value_name = "IP", value_parser = neighbour_addresses::neighbour)]
+    /// link-local IPv6 address (default: of those that answer the five that are
+    /// steadiest, such as router, switch, name server and printer)
+    #[arg(long, value_name = "IP", value_parser = neighbours::neighbour)]
     neighbour: Vec<IpAddr>,
     /// How many factors of the machine must be as they are now
     #[arg(long, value_name = "K")]
@@ -66,16 +69,18 @@ pub struct EnrollOptions {
 /// When the vault does not open or cannot be written, or when nothing here can be
 /// enrolled.
 pub fn run(options: &EnrollOptions) -> Result<()> {
-    let mut unlocked = unlock(&options.unlock)?;
+    let mut unlocked = unlock_with_cards(&options.unlock, Cards::PutUp)?;
     if options.refresh {
         return refresh::run(unlocked, options.yes);
     }
     println!("Looking around ...");
-    let asked = neighbour_addresses::neighbours(&options.neighbour);
-    let labels: Vec<Label> = asked.iter().map(|ip| neighbour_label(*ip)).collect();
+    let Proposal { stations, left_out } = neighbours::stations(&options.neighbour);
+    let addresses = stations.iter().map(|station| station.address);
+    let labels: Vec<Label> = addresses.map(neighbour_label).collect();
     let mut observed = observe_place(
         labels.iter(),
         KeyServers::default(),
+        Cards::PutUp,
         Patience::until_all_answer(LIVE_NETWORK_WAIT).and_second_answers(),
         |_| false,
     );
@@ -83,8 +88,15 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
         note_latecomers(&mut observed, started);
     }
 
-    let choice = select_factors(&observed, &labels);
-    tell(&choice);
+    let mut choice = select_factors(&observed, &labels);
+    let mut surplus = Vec::new();
+    if options.neighbour.is_empty() {
+        let (kept, others) = steadiest(&choice.neighbours);
+        choice = select_factors(&observed, &kept);
+        surplus = others;
+    }
+    tell(&choice, &stations);
+    tell_not_taken(&surplus, &left_out);
     let mut chosen = choice.chosen;
     refuse_silent(options, &chosen)?;
     let name = if options.second { SECOND } else { HOME };
@@ -97,6 +109,9 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     }
     let need = thresholds(options, &chosen)?;
     strength::explain(&chosen, need);
+    if let Some(words) = strength::of_a_replacement(count_by_group(&chosen), need) {
+        println!("{words}");
+    }
     let mut own = match options.address {
         true => own_addresses::towards_neighbours(&chosen)?,
         false => own_addresses::OwnAddresses::new(),
@@ -105,7 +120,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     own_addresses::add_towards_servers(&mut own, asked);
     own_addresses::add_senders(&mut own, &chosen);
     own_addresses::announce(&own);
-    let surroundings = neighbour_addresses::surroundings();
+    let surroundings = neighbours::surroundings();
     if surroundings.vlans {
         println!("{}", strength::VLANS);
     }
@@ -202,8 +217,24 @@ fn forget_words_for_login() {
     let _ = crate::release::notice::put(crate::release::notice::Topic::Boot, "");
 }
 
+type Answer = (Label, Option<Value>, NeighbourSelection);
+
+/// Of the stations that answered and can be enrolled the first ones, as many as are
+/// taken where the owner names none, and the labels of the others.
+fn steadiest(answers: &[Answer]) -> (Vec<Label>, Vec<Label>) {
+    let mut taken = 0;
+    let labels = answers.iter().map(|(label, _, selection)| {
+        taken += usize::from(*selection == NeighbourSelection::Taken);
+        let is_surplus = *selection == NeighbourSelection::Taken && taken > MAX_UNNAMED;
+        (label.clone(), is_surplus)
+    });
+    let (surplus, kept): (Vec<_>, Vec<_>) = labels.partition(|(_, is_surplus)| *is_surplus);
+    let labels = |of: Vec<(Label, bool)>| of.into_iter().map(|(label, _)| label).collect();
+    (labels(kept), labels(surplus))
+}
+
 /// Prints what was observed, and which of it is enrolled.
-fn tell(choice: &FactorSelection) {
+fn tell(choice: &FactorSelection, stations: &[Station]) {
     println!("\nThe machine:");
     let machine = choice.chosen.iter();
     for factor in machine.filter(|factor| factor.group == Group::Machine) {
@@ -214,17 +245,34 @@ fn tell(choice: &FactorSelection) {
     }
     println!("What stands around it:");
     for (label, value, selection) in &choice.neighbours {
-        let shown = value
-            .as_deref()
-            .map(neighbour_addresses::shown)
-            .unwrap_or_default();
+        let shown = value.as_deref().map(neighbours::shown).unwrap_or_default();
+        let mut stations = stations.iter();
+        let station = stations.find(|station| neighbour_label(station.address) == *label);
+        let what = match station.map(Station::description).unwrap_or_default() {
+            nothing if nothing.is_empty() => nothing,
+            what => format!(" ({})", Printable(&what)),
+        };
         match selection {
-            NeighbourSelection::Silent => println!("  {label}: no answer, not taken"),
-            NeighbourSelection::Taken => println!("  {label} ({shown}): taken"),
+            NeighbourSelection::Silent => println!("  {label}{what}: no answer, not taken"),
+            NeighbourSelection::Taken => println!("  {label} ({shown}): taken{what}"),
             NeighbourSelection::Unsuitable(reason) => {
-                println!("  {label} ({shown}): not taken, {reason}")
+                println!("  {label} ({shown}): not taken, {reason}{what}")
             }
         }
+    }
+}
+
+/// Prints which stations could have been enrolled and are not.
+fn tell_not_taken(surplus: &[Label], left_out: &[Station]) {
+    for label in surplus {
+        println!("  {label}: not taken, {MAX_UNNAMED} that seem steadier are");
+    }
+    for station in left_out {
+        let (label, what) = (neighbour_label(station.address), station.description());
+        println!(
+            "  {label}: not taken, it seems to be virtual ({}); name it if it is always there",
+            Printable(&what)
+        );
     }
 }
 
@@ -338,4 +386,29 @@ fn prove_it_opens(unlocked: &Unlocked, slot: &EnvironmentSlot, observed: &Observ
         "The place that was just enrolled does not open the vault.",
         "Nothing was changed. Please report this.",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_five_that_answered_are_taken_not_the_first_asked() {
+        let answer = |n: u8| {
+            let selection = match n {
+                0..4 => NeighbourSelection::Silent,
+                _ => NeighbourSelection::Taken,
+            };
+            (neighbour_label([10, 0, 0, n].into()), None, selection)
+        };
+        let answers: Vec<Answer> = (0..11).map(answer).collect();
+        let (kept, surplus) = steadiest(&answers);
+        assert_eq!(kept.len(), 9, "four are silent, five are taken");
+        assert_eq!(
+            kept[..],
+            answers[..9].iter().map(|a| a.0.clone()).collect::<Vec<_>>()
+        );
+        let last = [9, 10].map(|n| neighbour_label([10, 0, 0, n].into()));
+        assert_eq!(surplus, last);
+    }
 }

@@ -4,15 +4,15 @@
 use std::time::Instant;
 
 use super::key_servers::{KeyRotation, check_rotation};
-use super::{forget_words_for_login, make_slot, neighbour_addresses, prove_it_opens};
+use super::{forget_words_for_login, make_slot, neighbours, prove_it_opens};
 use crate::admin::ask;
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::own_addresses::{AddressChange, address_changes, current_addresses};
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::Unlocked;
 use crate::environment::{
-    KeyServers, LIVE_NETWORK_WAIT, Margin, Observed, Patience, RefreshOutcome, RefreshedPlace,
-    address_of, compare, observe_place, refresh,
+    Cards, KeyServers, LIVE_NETWORK_WAIT, Margin, Observed, Patience, RefreshOutcome,
+    RefreshedPlace, address_of, compare, observe_place, refresh,
 };
 use crate::vault::{EnvironmentSlot, EventKind, Group, KeyServer, MAX_SERVERS, SlotTable, Value};
 
@@ -30,7 +30,7 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     let labels = places.flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
     let asked = KeyServers::of(&table.environments, Instant::now());
     let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT).and_second_answers();
-    let mut observed = observe_place(labels, asked, patience, |_| false);
+    let mut observed = observe_place(labels, asked, Cards::PutUp, patience, |_| false);
     let at = this_place(&unlocked, &table, &observed)?;
     let slot = &table.environments[at];
     let mut now = refresh(slot, &values(&unlocked, slot)?, &observed);
@@ -136,7 +136,7 @@ fn tell(name: &str, now: &RefreshedPlace, changes: &[AddressChange]) {
         match outcome {
             RefreshOutcome::Unchanged => same += 1,
             RefreshOutcome::Updated if address_of(label).is_some() => {
-                let shown = neighbour_addresses::shown(&factor.value);
+                let shown = neighbours::shown(&factor.value);
                 println!("  {label} ({shown}): changed, taken as it is now");
             }
             RefreshOutcome::Updated => println!("  {label}: changed, taken as it is now"),

@@ -1,7 +1,7 @@
 //! What an enrolment protects from, in plain words.
 
 use crate::environment::ChosenFactor;
-use crate::vault::{Group, Thresholds, is_key_server};
+use crate::vault::{Group, PerGroup, Thresholds, is_key_server};
 
 /// What is known of a server's surroundings besides its neighbours.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +71,37 @@ pub fn explain(chosen: &[ChosenFactor], need: Thresholds) {
     );
 }
 
+/// What happens on the day when a neighbour is replaced; `None` where none is needed.
+pub fn of_a_replacement(of: PerGroup<u8>, need: Thresholds) -> Option<String> {
+    if need.neighbours == 0 {
+        return None;
+    }
+    let away = of.neighbours.saturating_sub(need.neighbours);
+    if away > 0 {
+        return Some(format!(
+            "When a neighbour is replaced the server still opens by itself, with up to {away} of \
+             them. Then run: stayput enroll --refresh"
+        ));
+    }
+    // Where none of the neighbours and no key server is as before, a refresh takes this
+    // for another place.
+    let again = match (of.neighbours, of.servers) {
+        (1, 0) => "stayput enroll",
+        _ => "stayput enroll --refresh",
+    };
+    let warning = match of.neighbours {
+        1 => {
+            "Warning: the only neighbour must be there at every start. With three, one may fail.\n"
+        }
+        2 => "Warning: both neighbours must be there at every start. With three, one may fail.\n",
+        _ => "Warning: every neighbour must be there at every start.\n",
+    };
+    Some(format!(
+        "{warning}When a neighbour is replaced, and when it is off, the next start asks for a \
+         stick. After replacing it, before the next start, run: {again}"
+    ))
+}
+
 /// What follows when no neighbour tells one place from another; `None` where one
 /// does.
 pub fn of_a_lone_server(around: Surroundings, need: Thresholds) -> Option<String> {
@@ -127,6 +158,45 @@ mod tests {
                 ..Thresholds::default()
             },
         )
+    }
+
+    fn replacement(neighbours: u8, servers: u8, need: u8) -> Option<String> {
+        let of = PerGroup {
+            machine: 5,
+            neighbours,
+            servers,
+        };
+        let need = Thresholds {
+            machine: 4,
+            neighbours: need,
+            servers: servers.div_ceil(2),
+        };
+        of_a_replacement(of, need)
+    }
+
+    #[test]
+    fn with_one_to_spare_a_replaced_router_asks_for_no_stick() {
+        let text = replacement(3, 0, 2).unwrap();
+        assert!(
+            text.contains("still opens by itself, with up to 1"),
+            "{text}"
+        );
+        assert!(text.ends_with("stayput enroll --refresh"), "{text}");
+        assert!(!text.contains("Warning"), "{text}");
+        assert_eq!(replacement(2, 1, 0), None);
+    }
+
+    #[test]
+    fn one_or_two_neighbours_are_warned_of() {
+        let text = replacement(2, 0, 2).unwrap();
+        assert!(text.starts_with("Warning: both"), "{text}");
+        assert!(text.contains("asks for a stick"), "{text}");
+        assert!(text.ends_with("--refresh"), "{text}");
+        // A refresh would refuse: nothing of the place is as it was.
+        let text = replacement(1, 0, 1).unwrap();
+        assert!(text.starts_with("Warning: the only"), "{text}");
+        assert!(text.ends_with("run: stayput enroll"), "{text}");
+        assert!(replacement(1, 1, 1).unwrap().ends_with("--refresh"));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub fn add(options: &AddOptions) -> Result<()> {
         false => Passphrase::Opens,
     };
     refuse_the_end(kind, &left)?;
-    let passphrase = new_passphrase(options.unlock.passphrase_stdin)?;
+    let passphrase = new_passphrase(&unlocked, &options.name, options.unlock.passphrase_stdin)?;
     let mut slots = slots_now(&mut unlocked)?;
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let name = options.name.clone();

@@ -25,7 +25,7 @@ pub fn change(options: &ChangeOptions) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     // Before anything is asked.
     slots_of(&unlocked)?;
-    let passphrase = new_passphrase(options.unlock.passphrase_stdin)?;
+    let passphrase = new_passphrase(&unlocked, &options.name, options.unlock.passphrase_stdin)?;
     let mut slots = slots_now(&mut unlocked)?;
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let name = options.name.clone();

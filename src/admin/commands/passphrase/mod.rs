@@ -6,8 +6,9 @@ mod list;
 mod remove;
 
 use crate::admin::ask;
-use crate::admin::guessing_time::explain_passphrase;
+use crate::admin::guessing_time::{explain_passphrase, is_very_weak};
 use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::suggested_secret::offer_passphrase;
 use crate::admin::unlock::Unlocked;
 use crate::vault::{SlotTable, check_passphrase};
 
@@ -35,8 +36,12 @@ pub fn run(command: &PassphraseCommand, json: bool) -> Result<()> {
     }
 }
 
-/// Asks for a new passphrase, and tells how long guessing it takes.
-fn new_passphrase(from_stdin: bool) -> Result<ask::Pin> {
+/// Offers a new passphrase to this person, asks for one, and tells how long guessing it
+/// takes.
+fn new_passphrase(unlocked: &Unlocked, person: &str, from_stdin: bool) -> Result<ask::Pin> {
+    if !from_stdin {
+        offer_passphrase();
+    }
     let passphrase = ask::passphrase("New passphrase: ", from_stdin)?;
     check_passphrase(&passphrase).map_err(|error| {
         Problem::new(
@@ -52,12 +57,16 @@ fn new_passphrase(from_stdin: bool) -> Result<ask::Pin> {
             "Run the command again.",
         ));
     }
-    println!("{}", explain_passphrase(&passphrase));
+    let known = [person, unlocked.vault.header().server_name.as_str()];
+    println!("{}", explain_passphrase(&passphrase, &known));
     if !passphrase.is_ascii() {
         println!(
             "It has letters that the keyboard at the prompt may not have: there it is often a \
              US one."
         );
+    }
+    if is_very_weak(&passphrase, &known) {
+        ask::confirm("Take it all the same?", from_stdin)?;
     }
     Ok(passphrase)
 }

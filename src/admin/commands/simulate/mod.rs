@@ -6,9 +6,10 @@ mod without;
 
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, Result};
+use crate::admin::unlock::cards_left_down;
 use std::time::Instant;
 
-use crate::environment::{KeyServers, LIVE_NETWORK_WAIT, Patience, observe_place};
+use crate::environment::{Cards, KeyServers, LIVE_NETWORK_WAIT, Patience, is_asked, observe_place};
 use crate::opening::snapshot::Snapshot;
 use crate::theft::TheftState;
 use crate::vault::SlotTable;
@@ -55,13 +56,18 @@ pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
     }
     let servers = KeyServers::of(&table.environments, Instant::now());
     let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
-    let around = observe_place(labels(), servers, patience, |_| false);
+    let around = observe_place(labels(), servers, Cards::LeftDown, patience, |_| false);
+    let silent = labels().any(|label| is_asked(label) && around.value(label).is_none());
+    let unasked = silent.then(cards_left_down).flatten();
     let observed = without::taken_away(&around, table, &options.without, options.strangers);
     let forecast = forecast(found, observed);
     if json {
         println!("{:#}", forecast.json(&options.without, options.strangers));
     } else {
         print!("{}", forecast.text(&options.without, options.strangers));
+        if let Some(words) = unasked {
+            println!("{words}");
+        }
     }
     Ok(())
 }

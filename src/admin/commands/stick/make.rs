@@ -12,10 +12,11 @@ use crate::admin::guessing_time::explain_pin;
 use crate::admin::names::name;
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, Result};
+use crate::admin::suggested_secret::offer_pin;
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::stick::{self, StickError, StickFile};
 use crate::sys::clock;
-use crate::vault::{EventKind, Header, MAX_STICKS, StickList};
+use crate::vault::{EventKind, Header, MAX_STICKS, StickList, UnusablePassphrase, can_be_typed};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct MakeOptions {
@@ -93,7 +94,8 @@ pub fn make(options: &MakeOptions) -> Result<()> {
         "The stick \"{}\" is ready: both copies were read back, and they open this server.",
         options.label
     );
-    println!("{}", explain_pin(&pin));
+    let known = [&*options.label, &*unlocked.vault.header().server_name];
+    println!("{}", explain_pin(&pin, &known));
     println!("Keep it in another place than the server. Take it out now.");
     Ok(())
 }
@@ -141,12 +143,22 @@ fn not_written(device: &Path, error: &io::Error) -> Problem {
 
 fn new_pin(options: &MakeOptions) -> Result<ask::Pin> {
     let from_stdin = options.unlock.pin_stdin;
+    if !from_stdin {
+        offer_pin();
+    }
     let pin = ask::pin("New PIN or passphrase for the stick: ", from_stdin)?;
     if pin.is_empty() {
         return Err(Problem::new(
             Exit::Usage,
             "No PIN was given. Nothing was changed.",
             "Give one, or say --no-pin: whoever has the stick then has the key.",
+        ));
+    }
+    if !can_be_typed(&pin) {
+        return Err(Problem::new(
+            Exit::Usage,
+            "This PIN has signs that cannot be typed at the prompt. Nothing was changed.",
+            UnusablePassphrase::CannotBeTyped.advice(),
         ));
     }
     if !from_stdin && *pin != *ask::pin("The same once more: ", false)? {

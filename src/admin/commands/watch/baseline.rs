@@ -6,8 +6,8 @@ use std::time::Instant;
 use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Problem, Result};
 use crate::environment::{
-    Arrangements, KeyServers, LIVE_NETWORK_WAIT, Observed, WatchedNeighbours, neighbour_label,
-    observe_live_links,
+    Arrangements, Cards, KeyServers, LIVE_NETWORK_WAIT, Observed, Patience, WatchedNeighbours,
+    neighbour_label, observe_place,
 };
 use crate::keys::MasterKey;
 use crate::opening::places::Places;
@@ -51,7 +51,8 @@ impl Baseline {
         };
         let places = slots.map_or(&[][..], |slots| &slots.environments);
         let servers = KeyServers::of(places, Instant::now());
-        let observed = observe_live_links(labels.iter(), servers, LIVE_NETWORK_WAIT);
+        let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
+        let observed = observe_place(labels.iter(), servers, Cards::LeftDown, patience, |_| false);
         let opened = slots.and_then(|slots| open_by_place(&snapshot.header, slots, &observed));
         let Some((slot, key)) = opened else {
             return Ok(Self {

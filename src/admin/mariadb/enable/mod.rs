@@ -390,7 +390,8 @@ fn client_of(started: &StartCommand) -> Result<Client> {
     Client::of_the_unit(Path::new(socket.unwrap_or("/run/mysqld/mysqld.sock")))
 }
 
-/// Prints a line. Errors are ignored: the terminal may be lost.
+/// Prints a line at once.
 fn say(line: impl AsRef<str>) {
-    output::try_print(&format!("{}\n", line.as_ref()));
+    println!("{}", line.as_ref());
+    output::flush();
 }

@@ -123,7 +123,8 @@ pub fn work(failed: &str) -> Result<()> {
         let ended = !is_at_work();
         let mut said = Vec::new();
         log.read_to_end(&mut said).map_err(file_problem)?;
-        output::try_print(&String::from_utf8_lossy(&said));
+        print!("{}", String::from_utf8_lossy(&said));
+        output::flush();
         if ended {
             break;
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::links::{Link, Links};
+use super::links::{Cards, Link, Links};
 use super::*;
 use crate::environment::factors::neighbour_label;
 use crate::sys::packet::{BROADCAST, PacketSocket};
@@ -117,7 +117,7 @@ fn ip(text: &str) -> IpAddr {
 /// The server's card, put up. The station's one was there before.
 fn link(wire: &Wire) -> Link {
     let name = "card".try_into().unwrap();
-    let link = Link::open(interface::index("card").unwrap(), name, true).unwrap();
+    let link = Link::open(interface::index("card").unwrap(), name, Cards::PutUp).unwrap();
     let is_there = |_| {
         run_in(&wire.there(), || {
             interface::has_carrier("far") && interface::is_operational("far")
@@ -240,6 +240,37 @@ fn a_card_that_udev_renames_meanwhile_is_down_again_afterwards() {
         );
         drop(links);
         assert_eq!(interface::is_up("eno1"), Ok(false));
+    });
+}
+
+#[test]
+fn a_card_switched_off_stays_so_unless_it_may_be_put_up() {
+    let wire = Wire::new("off");
+    wire.inside(|| {
+        let open = |cards| {
+            let name = "card".try_into().unwrap();
+            Link::open(interface::index("card").unwrap(), name, cards)
+        };
+        assert!(open(Cards::LeftDown).is_none());
+        assert_eq!(interface::is_up("card"), Ok(false));
+        let link = open(Cards::PutUp);
+        assert_eq!(interface::is_up("card"), Ok(true));
+        drop(link);
+        assert_eq!(interface::is_up("card"), Ok(false));
+    });
+}
+
+#[test]
+fn a_card_that_kept_its_address_is_put_down_again() {
+    let wire = Wire::new("kept");
+    wire.near("addr add 192.168.77.50/24 dev card");
+    wire.inside(|| {
+        drop(link(&wire));
+        assert_eq!(interface::is_up("card"), Ok(false));
+        let link = link(&wire);
+        wire.near("addr add 192.168.77.51/24 dev card");
+        drop(link);
+        assert_eq!(interface::is_up("card"), Ok(true));
     });
 }
 

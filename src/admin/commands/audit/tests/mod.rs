@@ -86,9 +86,13 @@ fn named_files_cannot_write_over_the_screen() {
             found: vec![false, true],
         }],
         leaking: 3,
+        unsearched: 2,
+        not_searched: vec![("/srv/\u{1b}[2J".into(), scan::NotSearched::Elsewhere)],
         ..Scan::default()
     };
     let text = files(&labels, &scan);
+    let other = "/srv/\\u001b[2J: on another machine\n  and 1 more\n";
+    assert!(text.contains(other), "{text}");
     assert!(
         text.contains("/var/log/a\\u001b[2J: arp 10.0.0.2\n"),
         "{text}"

@@ -36,6 +36,7 @@ fn facts(place: PlaceResult) -> VaultFacts {
         wants_reset: false,
         single_copies: Vec::new(),
         place,
+        unasked: None,
         way_back: WayBack::Listed,
     }
 }

@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::{Held, Over, StageAddress, Way, WaysFacts};
 use crate::admin::unlock::Recognition;
 use crate::environment::{
-    Attachment, KeyServers, LIVE_NETWORK_WAIT, address_of, neighbour_label, observe_live_links,
-    server_address,
+    Attachment, Cards, KeyServers, LIVE_NETWORK_WAIT, Patience, address_of, neighbour_label,
+    observe_place, server_address,
 };
 use crate::sys::{interface, route};
 use crate::vault::{EnvironmentSlot, Label, OwnAddress};
@@ -110,7 +110,9 @@ fn held(own: &OwnAddress, index: i32) -> Held {
 fn is_answered(address: IpAddr) -> bool {
     let label = neighbour_label(address);
     let nobody = KeyServers::of(&[], Instant::now());
-    let observed = observe_live_links([&label].into_iter(), nobody, LIVE_NETWORK_WAIT);
+    let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
+    let cards = Cards::LeftDown;
+    let observed = observe_place([&label].into_iter(), nobody, cards, patience, |_| false);
     observed.value(&label).is_some()
 }
 

@@ -239,8 +239,8 @@ fn log_with_the_neighbours_opens_what_the_audit_calls_open() {
     let seen = clinic.seen_with(&[(0, addresses[0]), (1, addresses[1])]);
     assert!(clinic.is_had_by(open_slots(&clinic.disk, &seen).as_ref()));
     // The audit finds the same two in the same log.
-    let found = Needles::new(&HOME).search(&mut log.as_bytes(), &mut |_| ());
-    let found = found.unwrap().iter().filter(|found| **found).count();
+    let found = Needles::new(&HOME).within(log.as_bytes());
+    let found = found.iter().filter(|found| **found).count();
     let mut facts = clinic.facts();
     assert_eq!(coverage(&facts, Threat::Server), Coverage::Partly);
     facts.leaked = Some(Leaked {

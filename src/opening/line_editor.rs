@@ -1,10 +1,11 @@
-//! What a person types at a console, key by key. Pure.
+//! What a person types, key by key, at the prompt of a boot and where a command asks
+//! for a secret. Pure.
 
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroize;
 
-use crate::opening::dialogue::{Typed, TypedLine};
+use super::dialogue::{Typed, TypedLine};
 
 /// What the console shows in answer to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +151,7 @@ impl Editor {
 mod tests {
     use super::*;
     use crate::stick::PIN_MAX;
+    use crate::vault::can_be_typed;
     use proptest::prelude::*;
 
     /// What each group of keys amounts to, with `apart` between the groups and
@@ -224,6 +226,21 @@ mod tests {
         assert_eq!(typed, ["12"]);
         assert_eq!(line(b"12\x1b[\r"), ["12"]);
         assert_eq!(line(b"12\x1b[1\r"), ["12"]);
+    }
+
+    /// Otherwise a stick would be proven by a PIN that opens no server.
+    #[test]
+    fn what_is_taken_for_a_secret_can_be_typed_at_the_prompt() {
+        for byte in 0..=u8::MAX {
+            let secret = [b'a', byte, b'b'];
+            if can_be_typed(&secret) {
+                let typed = line(&[&secret[..], b"\r"].concat());
+                assert_eq!(typed, [str::from_utf8(&secret).unwrap()]);
+            }
+        }
+        let longest = "ä".repeat(PIN_MAX / 2);
+        assert!(can_be_typed(longest.as_bytes()));
+        assert_eq!(line(format!("{longest}\r").as_bytes()), [longest]);
     }
 
     proptest! {

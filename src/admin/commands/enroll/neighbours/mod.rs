@@ -1,0 +1,325 @@
+//! The stations that may be enrolled: the router, the switch, the name servers, and those
+//! that this server talks to.
+
+mod ranking;
+mod vendor;
+
+use core::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::strength::Surroundings;
+use crate::admin::program;
+use crate::sys::interface::Mac;
+use crate::sys::{interface, route, sysfs};
+use crate::vault::MAX_NEIGHBOURS;
+pub use ranking::{Proposal, Station};
+use ranking::{Role, propose};
+use vendor::{DeviceKind, kind, makers};
+
+/// Most stations that are enrolled without being named: each one multiplies the
+/// permitted combinations.
+pub const MAX_UNNAMED: usize = 5;
+
+/// The stations that were named, else those that are found, the steadiest first: as
+/// many as are asked, whoever of them answers.
+pub fn stations(named: &[IpAddr]) -> Proposal {
+    let text = |path: &str| {
+        sysfs::read_text::<65536>(Path::new(path)).map_or_else(String::new, |text| text.to_string())
+    };
+    let mut heard = arp_table(&text("/proc/net/arp"));
+    let ipv6 = route::ipv6_neighbours().unwrap_or_default();
+    heard.extend(ipv6.iter().filter_map(|station| {
+        let is_link_local = station.address.is_unicast_link_local();
+        let card = interface::name_of(station.interface)?;
+        is_link_local.then(|| Heard {
+            address: station.address.into(),
+            mac: station.mac,
+            card: card.as_str().to_owned(),
+            is_router: station.is_router,
+        })
+    }));
+    let prefixes: Vec<vendor::Prefix> = heard
+        .iter()
+        .map(|heard| [heard.mac[0], heard.mac[1], heard.mac[2]])
+        .collect();
+    let makers = makers(&prefixes);
+    let maker = |mac: Mac| makers.get(&[mac[0], mac[1], mac[2]]).cloned();
+    if !named.is_empty() {
+        let stations = named.iter().map(|address| {
+            let mac = heard
+                .iter()
+                .find(|heard| heard.address == *address)
+                .map(|heard| heard.mac);
+            let maker = mac.and_then(maker);
+            Station {
+                address: *address,
+                mac,
+                role: Role::Talks,
+                kind: mac.map_or(DeviceKind::Any, |mac| kind(mac, maker.as_deref())),
+                maker,
+                is_on_vlan: false,
+            }
+        });
+        return Proposal {
+            stations: stations.collect(),
+            left_out: Vec::new(),
+        };
+    }
+    let roles = Roles {
+        routers: routers(&text("/proc/net/route")),
+        name_servers: name_servers(&text("/etc/resolv.conf")),
+        switches: lldp_senders(&lldp_report()),
+    };
+    let vlans = interface::vlans();
+    heard.retain(|heard| {
+        // What has a link-local address behind a card on USB is a part of the server
+        // itself.
+        let is_inside = is_link_local(heard.address) && interface::is_on_usb(&heard.card);
+        interface::leads_to_a_cable(&heard.card) && !is_inside
+    });
+    let stations = heard.into_iter().map(|heard| {
+        let maker = maker(heard.mac);
+        Station {
+            address: heard.address,
+            mac: Some(heard.mac),
+            role: roles.of(&heard),
+            kind: kind(heard.mac, maker.as_deref()),
+            maker,
+            is_on_vlan: vlans.iter().any(|vlan| *vlan == *heard.card),
+        }
+    });
+    let mut proposal = propose(stations.collect());
+    proposal.stations.truncate(MAX_NEIGHBOURS);
+    proposal
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+/// A station in the kernel's tables.
+#[derive(Debug, PartialEq, Eq)]
+struct Heard {
+    address: IpAddr,
+    mac: Mac,
+    card: String,
+    /// It says so itself, by IPv6.
+    is_router: bool,
+}
+
+/// Who does what in this network.
+struct Roles {
+    routers: Vec<Ipv4Addr>,
+    name_servers: Vec<Ipv4Addr>,
+    switches: LldpSenders,
+}
+
+/// What the switches say of themselves.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct LldpSenders {
+    addresses: Vec<IpAddr>,
+    macs: Vec<String>,
+}
+
+impl Roles {
+    fn of(&self, heard: &Heard) -> Role {
+        let is_one_of = |list: &[Ipv4Addr]| list.iter().any(|ip| IpAddr::V4(*ip) == heard.address);
+        let LldpSenders { addresses, macs } = &self.switches;
+        if heard.is_router || is_one_of(&self.routers) {
+            Role::Router
+        } else if addresses.contains(&heard.address) || macs.contains(&shown(&heard.mac)) {
+            Role::Switch
+        } else if is_one_of(&self.name_servers) {
+            Role::NameServer
+        } else {
+            Role::Talks
+        }
+    }
+}
+
+/// What lldpd has heard; empty where it does not run. The kernel keeps nothing of it.
+fn lldp_report() -> String {
+    let socket = Path::new("/run/lldpd.socket");
+    let Some(program) = program::find("lldpcli").filter(|_| socket.exists()) else {
+        return String::new();
+    };
+    let mut command = Command::new(program);
+    command.args(["-f", "keyvalue", "show", "neighbors"]);
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
+    output.map_or_else(
+        |_| String::new(),
+        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
+}
+
+/// Reads lines such as `lldp.eth0.chassis.mgmt-ip=192.168.1.2` (lldpcli(8)).
+fn lldp_senders(report: &str) -> LldpSenders {
+    let mut senders = LldpSenders::default();
+    for (name, value) in report.lines().filter_map(|line| line.split_once('=')) {
+        if name.ends_with(".chassis.mgmt-ip") {
+            senders.addresses.extend(value.parse::<IpAddr>().ok());
+        } else if name.ends_with(".chassis.mac") {
+            senders.macs.push(value.to_ascii_lowercase());
+        }
+    }
+    senders
+}
+
+/// Complete entries of the kernel's ARP table (proc_pid_net(5)).
+fn arp_table(text: &str) -> Vec<Heard> {
+    text.lines()
+        .skip(1)
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace();
+            let ip: Ipv4Addr = fields.next()?.parse().ok()?;
+            let flags = u32::from_str_radix(fields.nth(1)?.trim_start_matches("0x"), 16).ok()?;
+            let mac = mac(fields.next()?)?;
+            // ATF_COM, linux/if_arp.h.
+            (flags & 2 != 0).then_some(Heard {
+                address: ip.into(),
+                mac,
+                card: fields.nth(1)?.to_owned(),
+                is_router: false,
+            })
+        })
+        .collect()
+}
+
+fn mac(text: &str) -> Option<Mac> {
+    let bytes = text
+        .split(':')
+        .map(|byte| u8::from_str_radix(byte, 16).ok());
+    bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()
+}
+
+/// Parses the address of a neighbour that was named.
+///
+/// # Errors
+/// What is wrong with the address.
+pub fn neighbour(text: &str) -> Result<IpAddr, String> {
+    match text.parse() {
+        Ok(IpAddr::V6(ip)) if !ip.is_unicast_link_local() => {
+            Err("of IPv6 addresses only link-local ones (fe80::...) stay what they are".into())
+        }
+        Ok(ip) => Ok(ip),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Gateways of the default routes. The kernel writes them in hex, in native byte
+/// order.
+fn routers(text: &str) -> Vec<Ipv4Addr> {
+    text.lines()
+        .skip(1)
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace().skip(1);
+            let destination = fields.next()?;
+            let gateway = u32::from_str_radix(fields.next()?, 16).ok()?;
+            (destination == "00000000" && gateway != 0)
+                .then(|| Ipv4Addr::from(gateway.to_ne_bytes()))
+        })
+        .collect()
+}
+
+fn name_servers(text: &str) -> Vec<Ipv4Addr> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("nameserver")?.trim().parse().ok())
+        .filter(|ip: &Ipv4Addr| !ip.is_loopback())
+        .collect()
+}
+
+/// What stands around this server, as far as it can be told from here.
+pub fn surroundings() -> Surroundings {
+    let class = Path::new("/sys/class/net");
+    let routes = sysfs::read_text::<65536>(Path::new("/proc/net/route"));
+    Surroundings {
+        cards: interface::wired().len(),
+        wireless: sysfs::list(class)
+            .iter()
+            .any(|name| class.join(&**name).join("phy80211").exists()),
+        vlans: !interface::vlans().is_empty(),
+        router: routes.is_some_and(|text| !routers(&text).is_empty()),
+    }
+}
+
+/// A factor's value for people: six bytes as a hardware address.
+pub fn shown(value: &[u8]) -> String {
+    value
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_stations_that_answered_are_in_the_arp_table() {
+        let text = "IP address       HW type     Flags       HW address            Mask     Device\n\
+             192.168.1.1      0x1         0x2         00:1b:21:00:00:01     *        eth0\n\
+             192.168.1.9      0x1         0x0         00:00:00:00:00:00     *        eth0\n";
+        let router = Heard {
+            address: [192, 168, 1, 1].into(),
+            mac: [0, 0x1b, 0x21, 0, 0, 1],
+            card: "eth0".into(),
+            is_router: false,
+        };
+        assert_eq!(arp_table(text), [router]);
+    }
+
+    #[test]
+    fn a_switch_is_known_by_what_it_says_of_itself() {
+        let report = "lldp.eth0.via=LLDP\nlldp.eth0.chassis.mac=00:1B:21:00:00:02\n\
+                      lldp.eth0.chassis.name=a=b\nlldp.eth0.chassis.mgmt-ip=192.168.1.3\n";
+        let roles = Roles {
+            routers: vec![[192, 168, 1, 1].into()],
+            name_servers: vec![[192, 168, 1, 1].into(), [192, 168, 1, 4].into()],
+            switches: lldp_senders(report),
+        };
+        let role = |last| {
+            roles.of(&Heard {
+                address: [192, 168, 1, last].into(),
+                mac: [0, 0x1b, 0x21, 0, 0, last],
+                card: "eth0".into(),
+                is_router: last == 6,
+            })
+        };
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6].map(role),
+            [
+                Role::Router,
+                Role::Switch,
+                Role::Switch,
+                Role::NameServer,
+                Role::Talks,
+                Role::Router,
+            ]
+        );
+        assert_eq!(lldp_senders(""), LldpSenders::default());
+    }
+
+    #[test]
+    fn ipv6_address_of_a_provider_is_no_neighbour() {
+        assert!(neighbour("fe80::1").is_ok() && neighbour("10.0.0.1").is_ok());
+        for wrong in ["2001:db8::1", "fd00::1", "router", "fe80::1%eth0"] {
+            assert!(neighbour(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_router_is_the_gateway_of_the_default_route() {
+        let gateway = u32::from_ne_bytes([192, 168, 1, 1]);
+        let text = format!(
+            "Iface\tDestination\tGateway\tFlags\n\
+             eth0\t00000000\t{gateway:08X}\t0003\n\
+             eth0\t0001A8C0\t00000000\t0001\n"
+        );
+        assert_eq!(routers(&text), [Ipv4Addr::new(192, 168, 1, 1)]);
+    }
+}

@@ -1,0 +1,143 @@
+//! The files of an initramfs, as its root directory shows them.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+
+const KIND: u32 = 0o170_000;
+const FILE: u32 = 0o100_000;
+const LINK: u32 = 0o120_000;
+
+/// Symbolic links that are followed for one path.
+const LINKS_MAX: u8 = 16;
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// As of stat(2).
+    pub mode: u32,
+    /// Of a file that was asked for its content, or a symbolic link its target.
+    pub content: Option<Vec<u8>>,
+}
+
+impl Node {
+    fn is_link(&self) -> bool {
+        self.mode & KIND == LINK
+    }
+
+    /// Whether somebody may run it.
+    pub fn is_program(&self) -> bool {
+        self.mode & KIND == FILE && self.mode & 0o111 != 0
+    }
+}
+
+/// All files by their path, without a slash in front. A later archive's replaces an
+/// earlier one's, as the kernel unpacks them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree(BTreeMap<String, Node>);
+
+impl Tree {
+    pub fn put(&mut self, path: &str, node: Node) {
+        self.0.insert(path.to_owned(), node);
+    }
+
+    /// What is at a path; links are followed, and lead nowhere outside.
+    pub fn get(&self, path: &str) -> Option<&Node> {
+        let path = self.resolve(path, 0)?;
+        self.0.get(&path)
+    }
+
+    /// The content of a file; `None` where there is none, or it was not kept.
+    pub fn content(&self, path: &str) -> Option<&[u8]> {
+        let node = self.get(path).filter(|node| node.mode & KIND == FILE)?;
+        node.content.as_deref()
+    }
+
+    /// A text; empty where there is none.
+    pub fn text(&self, path: &str) -> String {
+        let bytes = self.content(path).unwrap_or_default();
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
+    /// The paths below a folder, relative to it; links in the folder's own path are
+    /// followed.
+    pub fn below(&self, folder: &str) -> impl Iterator<Item = &str> {
+        let folder = self.resolve(folder, 0);
+        let folder = folder.map(|folder| folder + "/");
+        let paths = self.0.keys().map(String::as_str);
+        paths.filter_map(move |path| path.strip_prefix(folder.as_deref()?))
+    }
+
+    /// The path without links in it.
+    fn resolve(&self, path: &str, links: u8) -> Option<String> {
+        if links > LINKS_MAX {
+            return None;
+        }
+        let mut real = String::new();
+        let mut rest = Path::new(path).components();
+        while let Some(component) = rest.next() {
+            match component {
+                Component::ParentDir => {
+                    let parent = real.rfind('/').unwrap_or(0);
+                    real.truncate(parent);
+                }
+                Component::Normal(name) => {
+                    let parent = real.len();
+                    if parent > 0 {
+                        real.push('/');
+                    }
+                    real.push_str(name.to_str()?);
+                    let Some(node) = self.0.get(&real).filter(|node| node.is_link()) else {
+                        continue;
+                    };
+                    let target = str::from_utf8(node.content.as_deref()?).ok()?;
+                    real.truncate(parent);
+                    let base = if target.starts_with('/') { "" } else { &real };
+                    let whole = Path::new(base).join(target.trim_start_matches('/'));
+                    let whole = whole.join(rest.as_path());
+                    return self.resolve(whole.to_str()?, links + 1);
+                }
+                Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+            }
+        }
+        Some(real)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> Tree {
+        let mut tree = Tree::default();
+        let mut put = |path: &str, mode, content: &str| {
+            let content = Some(content.as_bytes().to_vec());
+            tree.put(path, Node { mode, content });
+        };
+        put("usr/lib/modules/6.12/a.ko", FILE | 0o644, "module");
+        put("usr/bin/tool", FILE | 0o755, "program");
+        put("lib", LINK | 0o777, "usr/lib");
+        put("bin", LINK | 0o777, "/usr/bin");
+        put("etc/up", LINK | 0o777, "../../../usr/bin/tool");
+        put("loop", LINK | 0o777, "loop");
+        tree
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_image() {
+        let tree = tree();
+        assert_eq!(tree.text("/lib/modules/6.12/a.ko"), "module");
+        assert_eq!(tree.text("bin/tool"), "program");
+        assert!(tree.get("bin/tool").unwrap().is_program());
+        assert_eq!(tree.text("etc/up"), "program", "no way leads out");
+        assert_eq!(tree.content("loop"), None);
+        assert_eq!(tree.content("lib/none"), None);
+    }
+
+    #[test]
+    fn files_below_a_folder_are_listed() {
+        let tree = tree();
+        let below: Vec<_> = tree.below("lib/modules/6.12").collect();
+        assert_eq!(below, ["a.ko"]);
+        assert_eq!(tree.below("lib/modules/6.1").count(), 0);
+    }
+}
