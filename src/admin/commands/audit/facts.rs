@@ -9,7 +9,7 @@ use crate::vault::{EventKind, Group, LoggedEvent, SlotTable, StickList, Threshol
 
 /// What the vault is kept on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Medium {
     /// It keeps copies of its own making: SSD, SD card, USB stick.
     Flash,
