@@ -88,6 +88,8 @@ pub struct Recognition {
     pub need: crate::vault::Thresholds,
     /// What answered.
     pub observed: Observed,
+    /// Everybody of all places has answered, rightly or not.
+    pub all_answered: bool,
     /// What was tried of it.
     pub places: Places,
 }
@@ -96,11 +98,13 @@ impl Recognition {
     /// Why somebody was not asked who did not answer, in words: cards that were left
     /// down, or nothing could be sent.
     pub fn unasked(&self) -> Option<String> {
-        let compared = self.comparison.as_ref();
-        let is_complete = compared.is_some_and(|compared| {
-            let mut missing = compared.silent.iter().chain(&compared.not_asked);
-            !missing.any(is_asked)
-        });
+        let is_complete = match &self.comparison {
+            Some(compared) => {
+                let mut missing = compared.silent.iter().chain(&compared.not_asked);
+                !missing.any(is_asked)
+            }
+            None => self.all_answered,
+        };
         if is_complete {
             return None;
         }
@@ -186,6 +190,10 @@ fn recognition(
             .and_then(|key| compare(header, slot, key, &observed).ok()),
         need: slot.need,
         key,
+        all_answered: slots.environments.iter().all(|slot| {
+            let mut asked = slot.factors.iter().map(|factor| &factor.label);
+            asked.all(|label| !is_asked(label) || observed.value(label).is_some())
+        }),
         observed,
         places,
     })

@@ -11,7 +11,9 @@ fn main() -> ExitCode {
     }
     // Without it a signal ends the command all the same.
     let _ = at_end::put_back_when_ended();
-    match Cli::read().run() {
+    let done = Cli::read().run();
+    at_end::wait_if_ending();
+    match done {
         Ok(code) => code,
         Err(problem) => {
             stayput::admin::cli::tell(&problem);

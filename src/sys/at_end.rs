@@ -3,14 +3,17 @@
 //! only in the first case.
 
 use std::mem::{MaybeUninit, forget};
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal, raise};
+use nix::fcntl::OFlag;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use nix::unistd::{pipe2, read};
 
 /// The signals that end a process and can be caught: a lost terminal, Ctrl-C,
 /// Ctrl-\, and what kill(1) and systemd send.
@@ -68,38 +71,72 @@ fn changes() -> MutexGuard<'static, Vec<Change>> {
     CHANGES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The end of a pipe into which the handler writes a signal's number; -1 where nobody
+/// reads it.
+static TOLD: AtomicI32 = AtomicI32::new(-1);
+/// Whether a signal has come.
+static ENDING_NOW: AtomicBool = AtomicBool::new(false);
+
 /// From now on a signal that ends this process, or a panic, puts back first what
 /// is changed. A signal that is ignored stays so, also one that is ignored later.
-/// Call it before other threads are started.
+/// Programs that are started have the usual signals: a handler ends with exec(2),
+/// where blocked signals would stay blocked.
 ///
 /// # Errors
-/// What pthread_sigmask(3) or pthread_create(3) says.
+/// What pipe(2), sigaction(2) or pthread_create(3) says.
 pub fn put_back_when_ended() -> Result<(), Errno> {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         usual(panic);
         put_all_back();
     }));
-    let ending = SigSet::from_iter(ENDING);
-    // A blocked signal interrupts nothing: the thread takes it.
-    ending.thread_block()?;
+    let (told, tell) = pipe2(OFlag::O_CLOEXEC)?;
     let waiting = thread::Builder::new().stack_size(STACK_BYTES);
-    let started = waiting.spawn(move || {
-        loop {
-            match ending.wait() {
-                // The kernel queues a blocked signal even where it is ignored.
-                Ok(signal) if !is_ignored(signal) => end_by(signal),
-                _ => {}
+    waiting
+        .spawn(move || wait_for_a_signal(&told))
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN)))?;
+    TOLD.store(tell.into_raw_fd(), Ordering::Release);
+    let action = SigAction::new(
+        SigHandler::Handler(tell_the_thread),
+        SaFlags::SA_RESTART,
+        SigSet::empty(),
+    );
+    for signal in ENDING.into_iter().filter(|signal| !is_ignored(*signal)) {
+        // SAFETY: the handler does only what signal-safety(7) allows.
+        unsafe { sigaction(signal, &action) }?;
+    }
+    Ok(())
+}
+
+/// Does not come back where a signal is just ending this process. What the signal
+/// has interrupted is then no failure to tell of.
+pub fn wait_if_ending() {
+    if ENDING_NOW.load(Ordering::Acquire) {
+        sleep(PUTTING_BACK_TAKES * 2);
+    }
+}
+
+extern "C" fn tell_the_thread(signal: libc::c_int) {
+    ENDING_NOW.store(true, Ordering::Release);
+    let byte = signal as u8;
+    let errno = Errno::last_raw();
+    // SAFETY: write(2) of one byte that lives until the call is back. It may be
+    // called in a handler (signal-safety(7)).
+    unsafe { libc::write(TOLD.load(Ordering::Acquire), (&raw const byte).cast(), 1) };
+    Errno::set_raw(errno);
+}
+
+fn wait_for_a_signal(told: &OwnedFd) {
+    let mut byte = [0];
+    loop {
+        match read(told, &mut byte) {
+            Ok(1) => {
+                if let Ok(signal) = Signal::try_from(i32::from(byte[0])) {
+                    end_by(signal);
+                }
             }
-        }
-    });
-    match started {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            ending.thread_unblock()?;
-            Err(Errno::from_raw(
-                error.raw_os_error().unwrap_or(libc::EAGAIN),
-            ))
+            Err(Errno::EINTR) => {}
+            _ => return,
         }
     }
 }
@@ -140,7 +177,9 @@ fn is_ignored(signal: Signal) -> bool {
 /// the same.
 fn end_by(signal: Signal) {
     put_all_back();
-    let _ = SigSet::from(signal).thread_unblock();
+    let usual = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the usual action is no function of this program.
+    let _ = unsafe { sigaction(signal, &usual) };
     let _ = raise(signal);
 }
 
@@ -148,7 +187,7 @@ fn end_by(signal: Signal) {
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::os::unix::process::ExitStatusExt;
     use std::path::Path;
     use std::process::{Child, Command};
 
@@ -161,10 +200,7 @@ mod tests {
             .args(["--ignored", "--nocapture"])
             .env("STAYPUT_TEST_FOLDER", folder)
             .env("STAYPUT_TEST_ENDS", how);
-        // A test program has threads before a test runs.
-        let block = || SigSet::from_iter(ENDING).thread_block().map_err(Into::into);
-        // SAFETY: it only makes a system call between fork(2) and execve(2).
-        let child = unsafe { program.pre_exec(block) }.spawn().unwrap();
+        let child = program.spawn().unwrap();
         let until = Instant::now() + Duration::from_secs(20);
         while !folder.join("changed").exists() {
             assert!(Instant::now() < until);
@@ -187,6 +223,11 @@ mod tests {
             crate::sys::hangup::outlive().unwrap();
         }
         fs::write(changed, "").unwrap();
+        if how == "with a program" {
+            let program = ["0.3", "sleep", "9"];
+            let _ = Command::new("timeout").args(program).status();
+            return;
+        }
         if how == "panic" {
             // Not unwound, as in what is shipped.
             thread::spawn(|| panic!("on purpose")).join().unwrap_err();
@@ -210,6 +251,15 @@ mod tests {
             assert_eq!(ended.signal(), Some(signal as i32));
             assert!(!folder.path().join("changed").exists(), "{signal}");
         }
+    }
+
+    #[test]
+    fn a_program_that_was_started_can_be_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let begun = Instant::now();
+        // timeout(1) ends it by SIGTERM.
+        let ended = start(folder.path(), "with a program").wait().unwrap();
+        assert!(ended.success() && begun.elapsed() < Duration::from_secs(8));
     }
 
     #[test]

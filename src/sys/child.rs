@@ -8,8 +8,7 @@ use std::sync::Mutex;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
-use nix::sys::signal::SigSet;
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2, read};
@@ -94,10 +93,7 @@ pub fn start_beside(program: &CStr, words: &[&CStr]) -> Result<(), Errno> {
 fn spawn(program: &CStr, words: &[&CStr], actions: &PosixSpawnFileActions) -> Result<Pid, Errno> {
     reap(&mut LEFT_BEHIND.lock().expect("nothing panics while it is held"));
     let no_environment: [&CStr; 0] = [];
-    let mut attributes = PosixSpawnAttr::init()?;
-    // What this process waits for in a thread would never reach the child.
-    attributes.set_sigmask(&SigSet::empty())?;
-    attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK)?;
+    let attributes = PosixSpawnAttr::init()?;
     posix_spawn(program, actions, &attributes, words, &no_environment)
 }
 

@@ -498,3 +498,6 @@ fn mounted_for_writing(device: &Path, waits: Duration) -> Result<Mounted, Locate
         sleep(Duration::from_millis(20));
     }
 }
+
+#[cfg(test)]
+mod tests;

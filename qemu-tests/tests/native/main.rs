@@ -19,4 +19,5 @@ mod plugged;
 mod readme;
 mod sticks;
 mod torture;
+mod verdicts;
 mod way_back;

@@ -166,5 +166,9 @@ mod tests {
         for more in [need(2, 0, 0), need(0, 3, 0), need(0, 0, 1)] {
             assert!(!counts.reach(more), "{more:?}");
         }
+        assert!(need(0, 1, 0).binds_to_a_place() && need(0, 0, 1).binds_to_a_place());
+        assert!(!need(9, 0, 0).binds_to_a_place());
+        let all: FactorCounts = [(Machine, true), (Servers, true)].into_iter().collect();
+        assert!(all.are_all());
     }
 }

@@ -70,46 +70,85 @@ pub fn must_be_free(partition: &FoundPartition) -> Result<()> {
     let Some(why) = why_not(&known) else {
         return Ok(());
     };
-    let disk = Path::new("/dev").join(partition.disk.as_str());
-    let next = match known.mark.is_some() || known.has_several_marks {
-        true => "Nothing was changed. Name an empty partition.".into(),
-        false => format!(
+    let next = match why {
+        WhyNot::Data(_) => format!(
             "Nothing was changed. If nobody needs what is in it, name the partition \
-             \"{PARTITION_NAME}\": sgdisk --change-name=NUMBER:{PARTITION_NAME} {}",
-            disk.display()
+             \"{PARTITION_NAME}\": sgdisk --change-name=NUMBER:{PARTITION_NAME} /dev/{}",
+            partition.disk.as_str()
         ),
+        WhyNot::Promised(_) => "Nothing was changed. Name an empty partition, or leave out \
+                                --vault: a new one is made where there is room."
+            .into(),
     };
     Err(Problem::refused(
-        format!("{} is not free: {why}.", device.display()),
+        format!("{} is not free: {}.", device.display(), why.words()),
         next,
     ))
 }
 
-fn why_not(known: &Known) -> Option<String> {
+/// Why a partition does not become a vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum WhyNot {
+    /// It is somebody else's, or no place for a vault.
+    Promised(String),
+    /// Its owner may know that nobody needs its content.
+    Data(&'static str),
+}
+
+impl WhyNot {
+    fn words(&self) -> &str {
+        match self {
+            Self::Promised(words) => words,
+            Self::Data(words) => words,
+        }
+    }
+}
+
+fn why_not(known: &Known) -> Option<WhyNot> {
+    let promised = |words: String| Some(WhyNot::Promised(words));
     if let Some(mark) = &known.mark {
-        return Some(format!("it holds {mark}"));
+        return promised(format!("it holds {mark}"));
     }
     if known.has_several_marks {
-        return Some("it holds marks of several formats".into());
+        return promised("it holds marks of several formats".into());
     }
     if known.data == Data::Small {
-        return Some("it is smaller than a vault, which takes 960 KiB".into());
+        return promised("it is smaller than a vault, which takes 960 KiB".into());
     }
-    // Both are ours. Whose vault it is, is asked later.
-    if known.has_vaults_name || known.data == Data::Vault {
+    // It is ours. Whose vault it is, is asked later.
+    if known.data == Data::Vault {
         return None;
     }
-    if !PLAIN_TYPES.contains(&known.type_id.as_str()) {
-        return Some(match known.type_id.as_str() {
-            "" => "what it is for cannot be told".into(),
-            id => format!("it is meant for something else (its type is {id})"),
-        });
+    // A name is quickly given to a wrong partition.
+    let is_empty_and_ours = known.has_vaults_name && known.data == Data::Zeroes;
+    if !PLAIN_TYPES.contains(&known.type_id.as_str()) && !is_empty_and_ours {
+        return promised(purpose(&known.type_id));
     }
     match known.data {
+        _ if known.has_vaults_name => None,
         Data::Zeroes | Data::Vault | Data::Small => None,
-        Data::Foreign => Some("it holds data of an unknown kind".into()),
-        Data::Large => Some("it is larger than 1 GiB, too much to prove it empty".into()),
+        Data::Foreign => Some(WhyNot::Data("it holds data of an unknown kind")),
+        Data::Large => Some(WhyNot::Data(
+            "it is larger than 1 GiB, too much to prove it empty",
+        )),
     }
+}
+
+/// What a partition of this type is for.
+fn purpose(type_id: &str) -> String {
+    let known = match type_id {
+        "" => return "what it is for cannot be told".into(),
+        "21686148-6449-6e6f-744e-656564454649" => "the boot loader (BIOS boot)",
+        "c12a7328-f81f-11d2-ba4b-00a0c93ec93b" | "0xef" => "the firmware (EFI system)",
+        "9e1a2d38-c612-4316-aa26-8b49521e5a8b" | "0x41" => "the boot loader (PReP)",
+        "bc13c2ff-59e6-4262-a352-b275fd6f7172" => "kernels (/boot)",
+        "e3c9e316-0b5c-4db8-817d-f92df00215ae" => "Windows",
+        "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f" | "0x82" => "swap",
+        "e6d6d379-f507-44c2-a23c-238f2a3df928" | "0x8e" => "LVM",
+        "a19d880f-05fc-4d3b-a006-743f0f84911e" | "0xfd" => "a RAID",
+        id => return format!("it is meant for something else (its type is {id})"),
+    };
+    format!("it is meant for {known}")
 }
 
 /// What blkid(8) says of a device, without its cache.
@@ -226,7 +265,7 @@ mod tests {
     fn a_partition_of_ours_is_taken_unless_it_has_a_mark() {
         let ours = Known {
             has_vaults_name: true,
-            ..known(BIOS_BOOT, Data::Foreign)
+            ..known(PLAIN_TYPES[0], Data::Foreign)
         };
         assert_eq!(why_not(&ours), None);
         assert_eq!(why_not(&known(BIOS_BOOT, Data::Vault)), None);
@@ -250,6 +289,20 @@ mod tests {
             ..ours
         };
         assert!(why_not(&small).is_some());
+    }
+
+    #[test]
+    fn a_boot_loaders_partition_is_refused_by_any_name() {
+        let named = |data| Known {
+            has_vaults_name: true,
+            ..known(BIOS_BOOT, data)
+        };
+        let refused = why_not(&named(Data::Foreign));
+        // Nobody is told to give it a name.
+        assert!(matches!(refused, Some(WhyNot::Promised(_))), "{refused:?}");
+        assert_eq!(why_not(&named(Data::Zeroes)), None);
+        let plain = why_not(&known(PLAIN_TYPES[0], Data::Foreign));
+        assert!(matches!(plain, Some(WhyNot::Data(_))), "{plain:?}");
     }
 
     #[test]

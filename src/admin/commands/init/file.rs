@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{EXT4_SUPER_MAGIC, FsType, MSDOS_SUPER_MAGIC, statfs};
 
+use crate::admin::durable::sync_directory;
 use crate::admin::problem::{Problem, Result};
 use crate::keys::random_bytes;
 use crate::vault::partitions::partitions;
 use crate::vault::{BLOCK_SIZE, PartitionId, Traces, VAULT_BYTES, VaultConf};
 
 /// A path at which the vault's file can be made.
+#[derive(PartialEq, Eq)]
 pub struct VaultFile {
     /// Where the file is, or will be.
     pub path: PathBuf,
@@ -115,7 +117,8 @@ impl VaultFile {
             for _ in 0..VAULT_BYTES / noise.len() as u64 {
                 file.write_all(&noise)?;
             }
-            file.sync_all()
+            file.sync_all()?;
+            sync_directory(&self.path)
         };
         // From here on the file is ours.
         write().map_err(|error| {
@@ -129,7 +132,7 @@ impl There {
     /// A symbolic link is followed nowhere.
     fn at(path: &Path) -> Self {
         match path.symlink_metadata() {
-            Ok(file) if file.file_type().is_file() && file.len() == VAULT_BYTES => {
+            Ok(file) if file.file_type().is_file() && file.len() <= VAULT_BYTES => {
                 fs::read(path).map_or(Self::Foreign, |content| Self::of(&content))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Self::Nothing,
@@ -139,7 +142,6 @@ impl There {
 
     fn of(content: &[u8]) -> Self {
         match Traces::of(content) {
-            _ if content.len() as u64 != VAULT_BYTES => Self::Foreign,
             Traces::Vault => Self::Vault,
             Traces::Empty | Traces::Begun => Self::Unfinished,
             Traces::Foreign if is_filled(content) => Self::Unfinished,
@@ -148,14 +150,23 @@ impl There {
     }
 }
 
-/// Whether each block is still the one that [`VaultFile::prepare`] repeats, or zeroes
-/// already.
+const SECTOR: usize = 512;
+
+/// Whether this is what [`VaultFile::prepare`] writes, or a part of it: one block again
+/// and again, and zeroes, torn at any sector. A single block could be anybody's.
 fn is_filled(content: &[u8]) -> bool {
-    let (blocks, _) = content.as_chunks::<BLOCK_SIZE>();
-    let zeroes = [0; BLOCK_SIZE];
-    let noise = blocks.last().unwrap_or(&zeroes);
-    let is_blank = |block: &[u8; BLOCK_SIZE]| *block == zeroes || block == noise;
-    blocks.iter().all(is_blank)
+    let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+    let written = content.chunks(BLOCK_SIZE).filter(|block| !is_zero(block));
+    if written.count() == 1 {
+        return false;
+    }
+    let mut block = [None; BLOCK_SIZE / SECTOR];
+    let sectors = content.chunks(SECTOR).enumerate();
+    let mut written = sectors.filter(|(_, sector)| !is_zero(sector));
+    written.all(|(at, sector)| {
+        let known = block[at % (BLOCK_SIZE / SECTOR)].get_or_insert(sector);
+        known.starts_with(sector)
+    })
 }
 
 #[cfg(test)]
@@ -172,6 +183,12 @@ mod tests {
         assert_eq!(There::of(&file), There::Unfinished, "filled");
         file[..5 * BLOCK_SIZE].fill(0);
         assert_eq!(There::of(&file), There::Unfinished, "zeroed in part");
+        file[5 * BLOCK_SIZE..][..SECTOR].fill(0);
+        assert_eq!(There::of(&file), There::Unfinished, "torn");
+        for length in [0, 2 * BLOCK_SIZE, 9 * BLOCK_SIZE + 700] {
+            let part = &noise.repeat(blocks)[..length];
+            assert_eq!(There::of(part), There::Unfinished, "{length} bytes");
+        }
         file.fill(0);
         assert_eq!(There::of(&file), There::Unfinished, "zeroed");
         let mut begun = vault();
@@ -192,12 +209,12 @@ mod tests {
     fn a_file_that_holds_anything_is_kept() {
         assert_eq!(There::of(&vault()), There::Vault);
         let mut file = vec![0; VAULT_BYTES as usize];
-        assert_eq!(There::of(&file[1..]), There::Foreign, "another size");
-        file.push(0);
-        assert_eq!(There::of(&file), There::Foreign, "another size");
-        file.pop();
+        assert_eq!(There::of(&vault()[..9000]), There::Foreign, "a part of one");
+        assert_eq!(There::of(b"a list of names\n"), There::Foreign);
         file[7] = 1;
         assert_eq!(There::of(&file), There::Foreign, "one byte");
+        file[BLOCK_SIZE + 7] = 2;
+        assert_eq!(There::of(&file), There::Foreign, "two bytes");
     }
 
     #[test]

@@ -115,10 +115,10 @@ impl LostVault {
     ///
     /// # Errors
     /// [`Exit::Locked`] when it is wrong.
-    pub fn recover(self, options: &InitOptions, name: Option<ServerName>) -> Result<Recovered> {
-        match self.source {
+    pub fn recover(&self, options: &InitOptions, name: Option<ServerName>) -> Result<Recovered> {
+        match &self.source {
             Source::Stick(file) => {
-                let key = key_of_stick(&file, options.pin_stdin)?;
+                let key = key_of_stick(file, options.pin_stdin)?;
                 Ok(from_stick(&file.info, key, name, clock::now()))
             }
             Source::Code => {

@@ -8,7 +8,9 @@ mod overwrite;
 mod partition;
 mod target;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::admin::ask;
 use crate::admin::durable::write_durably;
@@ -20,6 +22,7 @@ use crate::admin::unlock::Unlocked;
 use crate::admin::watch_service;
 use crate::environment::{enrol, observe_machine, select_parts};
 use crate::keys::MasterKey;
+use crate::sys::file_lock;
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
@@ -29,6 +32,9 @@ use crate::vault::{
 use lost_vault::{LostVault, Recovered};
 use overwrite::{refuse_second_vault, refuse_vault_there};
 use target::Target;
+
+/// Held by the one that makes a vault.
+const LOCK: &str = "/run/stayput-init.lock";
 
 #[derive(clap::Args, Debug)]
 pub struct InitOptions {
@@ -92,19 +98,21 @@ pub fn run(options: &InitOptions) -> Result<()> {
 
 fn make_new(options: &InitOptions) -> Result<()> {
     let name = server_name(options)?;
+    let before = Before::look(options)?;
     refuse_second_vault(options)?;
-    let target = target::select_target(options.disk.as_deref(), options.vault.as_deref())?;
-    println!("The vault of \"{name}\" will be {target}.");
+    println!("The vault of \"{name}\" will be {}.", before.target);
     let wants_reset = wants_reset(options)?;
     ask::confirm("Make it now?", options.yes)?;
 
+    let _alone = only_one()?;
+    let (target, known) = before.still_holds(options)?;
     let identity = Identity {
         server_id: ServerId::random(),
         server_name: name,
         generation: 1,
     };
     let place = target.prepare(identity.server_id)?;
-    refuse_vault_there(&place, open_disk(&place)?, None, options)?;
+    refuse_vault_there(&place, open_disk(&place)?, None, known, options)?;
     let mut unlocked = make_vault(&place, identity, MasterKey::generate())?;
     if wants_reset {
         unlocked.set_policy(Policy {
@@ -134,16 +142,22 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
     if vault_conf().is_ok_and(|conf| conf.server_id != lost_id) {
         refuse_second_vault(options)?;
     }
-    let target = target::select_target(options.disk.as_deref(), options.vault.as_deref())?;
+    let before = Before::look(options)?;
     let name = options.name.as_deref().map(checked_name);
     let recovered = lost.recover(options, name.transpose()?)?;
     let mariadb = release_for_known_database(&recovered.key)?;
     let name = recovered.identity.server_name.clone();
-    println!("The vault of \"{name}\" will be {target}, with the key that it had.");
+    println!(
+        "The vault of \"{name}\" will be {}, with the key that it had.",
+        before.target
+    );
     ask::confirm("Make it now?", options.yes)?;
 
+    let _alone = only_one()?;
+    lost.must_be_lost()?;
+    let (target, known) = before.still_holds(options)?;
     let place = target.prepare(lost_id)?;
-    refuse_vault_there(&place, open_disk(&place)?, Some(lost_id), options)?;
+    refuse_vault_there(&place, open_disk(&place)?, Some(lost_id), known, options)?;
     let Recovered {
         identity,
         key,
@@ -162,6 +176,48 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
     watch_service::UNIT.start_anew();
     print!("{}", after_recovery(has_database));
     Ok(())
+}
+
+/// What was seen before anybody was asked. The question may stand for hours.
+struct Before {
+    target: Target,
+    /// vault.conf, where there was one that makes sense.
+    known: Option<VaultConf>,
+}
+
+impl Before {
+    fn look(options: &InitOptions) -> Result<Self> {
+        let known = vault_conf().ok();
+        let target = target::select_target(options.disk.as_deref(), options.vault.as_deref())?;
+        Ok(Self { target, known })
+    }
+
+    /// What the owner has agreed to, if it is as it was then.
+    fn still_holds(self, options: &InitOptions) -> Result<(Target, Option<VaultConf>)> {
+        let Self { mut target, known } = self;
+        target.let_go();
+        let now = Self::look(options)?;
+        if now.known == known && now.target.is_same(&target) {
+            return Ok((now.target, known));
+        }
+        Err(Problem::refused(
+            "The disk, or the vault of this server, has changed since you were asked.",
+            "Nothing was changed by this. Run the command again.",
+        ))
+    }
+}
+
+/// Two of these commands at once would make their vaults over each other.
+fn only_one() -> Result<File> {
+    let failed = |error: std::io::Error| Problem::of_file(LOCK, &error);
+    let file = File::create(LOCK).map_err(failed)?;
+    file_lock::lock(&file, Duration::ZERO).map_err(|_| {
+        Problem::refused(
+            "Another `stayput init` is at work.",
+            "Nothing was changed. Wait for its end.",
+        )
+    })?;
+    Ok(file)
 }
 
 /// What is there again, and what is not.

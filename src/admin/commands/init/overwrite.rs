@@ -28,14 +28,15 @@ pub fn refuse_second_vault(options: &InitOptions) -> Result<()> {
 }
 
 /// A partition that was found may hold a vault that no file here names. One of the
-/// server whose vault is said to be `lost` is never overwritten.
+/// server whose vault is said to be `lost` is never overwritten. `known` is
+/// vault.conf as it was when the owner agreed.
 pub fn refuse_vault_there(
     place: &VaultConf,
     disk: VaultDisk,
     lost: Option<ServerId>,
+    known: Option<VaultConf>,
     options: &InitOptions,
 ) -> Result<()> {
-    let known = vault_conf().ok();
     let agreed = Agreed {
         here: known.as_ref().is_some_and(|known| is_same(known, place)),
         server: known.map(|known| known.server_id),

@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use crate::admin::problem::{Problem, Result};
 use crate::keys::random_bytes;
-use crate::sys::{partition, sysfs};
+use crate::sys::{file_lock, partition, sysfs};
 use crate::vault::gpt::{self, ENTRIES_BYTES, Gpt, GptError, Guid};
 use crate::vault::partitions::{PARTITION_NAME, partitions_of, sector_size};
 use crate::vault::{BLOCK_SIZE, PartitionId, Traces, VAULT_BYTES};
 
 /// Where the two partition tables are saved before they are changed.
 const SAVED_TABLES: &str = "/etc/stayput/partition-tables.before";
+
+/// How long another program may have the disk.
+const LOCK_WAITS: Duration = Duration::from_secs(5);
 
 /// A gap on a disk that takes the vault, and the disk's partition table.
 pub struct Gap {
@@ -92,10 +95,12 @@ impl Gap {
     }
 
     /// Adds the partition: the old tables are saved to a file, then the backup
-    /// table is written, then the primary one, then the kernel is told.
+    /// table is written, then the primary one, then the kernel is told. The disk is
+    /// locked meanwhile (flock(2), as partitioning tools and udev do).
     ///
     /// # Errors
-    /// When the disk cannot be written; one of the two tables is then whole.
+    /// When the table is not as it was found, or the disk cannot be written; one of
+    /// the two tables is then whole.
     pub fn make(&self) -> Result<PartitionId> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Problem::failed(
@@ -115,6 +120,15 @@ impl Gap {
             .write(true)
             .open(&device)
             .map_err(|error| failed("the disk cannot be written", &error))?;
+        file_lock::lock(&disk, LOCK_WAITS)
+            .map_err(|_| failed("it is in use", &"another program partitions it"))?;
+        let again = Self::find(&self.disk)?;
+        if !self.is_same(&again) {
+            return Err(Problem::refused(
+                format!("The partitions of /dev/{} have just changed.", self.disk),
+                "Nothing was changed by this. Run the command again.",
+            ));
+        }
         self.save_tables(&disk)
             .map_err(|error| failed("the old tables cannot be saved", &error))?;
         self.write_tables(&disk, &table)
@@ -124,6 +138,13 @@ impl Gap {
             .map_err(|errno| failed("the kernel does not take the new partition", &errno))?;
         self.wait_for(&format!("{guid}"))
             .ok_or_else(|| failed("the new partition does not appear", &"restart the server"))
+    }
+
+    /// Whether nothing has happened to the table since.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.disk == other.disk
+            && self.first == other.first
+            && self.table.entries() == other.table.entries()
     }
 
     fn save_tables(&self, disk: &File) -> std::io::Result<()> {
@@ -173,11 +194,11 @@ impl Gap {
     }
 }
 
-/// The first gap with nothing in it but zeroes or a vault. Boot loaders of small
+/// The first gap with nothing in it but zeroes. Boot loaders of small
 /// computers (U-Boot), and what an earlier system left, are in no partition.
 fn first_free(gaps: &[u64], read: impl Fn(u64) -> Result<Vec<u8>>) -> Result<Option<u64>> {
     for gap in gaps {
-        if Traces::of(&read(*gap)?) != Traces::Foreign {
+        if Traces::of(&read(*gap)?) == Traces::Empty {
             return Ok(Some(*gap));
         }
     }

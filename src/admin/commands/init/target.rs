@@ -1,7 +1,7 @@
 //! Where a new vault goes.
 
 use core::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,12 @@ pub enum Target {
     /// Room on a GPT disk for a new partition.
     NewPartition(Box<Gap>),
     /// A partition that is there.
-    Partition { device: PathBuf, id: PartitionId },
+    Partition {
+        device: PathBuf,
+        id: PartitionId,
+        /// While it is open nobody mounts it (O_EXCL).
+        held: Option<File>,
+    },
     /// A new file on a separate filesystem.
     File(VaultFile),
 }
@@ -31,6 +36,32 @@ impl fmt::Display for Target {
             Self::NewPartition(gap) => write!(f, "a new partition of 960 KiB on {}", gap.disk()),
             Self::Partition { device, .. } => write!(f, "the partition {}", device.display()),
             Self::File(file) => write!(f, "the file {}", file.path.display()),
+        }
+    }
+}
+
+impl Target {
+    /// Lets others have the partition.
+    pub fn let_go(&mut self) {
+        if let Self::Partition { held, .. } = self {
+            *held = None;
+        }
+    }
+
+    /// Whether this is the same place, as it was.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::NewPartition(one), Self::NewPartition(other)) => one.is_same(other),
+            (
+                Self::Partition { device, id, .. },
+                Self::Partition {
+                    device: other_device,
+                    id: other_id,
+                    ..
+                },
+            ) => (device, id) == (other_device, other_id),
+            (Self::File(one), Self::File(other)) => one == other,
+            _ => false,
         }
     }
 }
@@ -83,10 +114,11 @@ fn usable(found: FoundPartition) -> Result<Target> {
             "a RAID, LVM or crypt volume is built on it",
         ));
     }
-    must_be_unused(&device, open_alone(&device))?;
+    let held = must_be_unused(&device, open_alone(&device))?;
     Ok(Target::Partition {
         device,
         id: found.id,
+        held: Some(held),
     })
 }
 
@@ -104,7 +136,7 @@ fn unreadable(device: &Path, errno: Errno) -> Problem {
     )
 }
 
-fn must_be_unused(device: &Path, opened: std::result::Result<(), Errno>) -> Result<()> {
+fn must_be_unused<T>(device: &Path, opened: std::result::Result<T, Errno>) -> Result<T> {
     opened.map_err(|errno| match errno {
         Errno::EBUSY => in_use(device, "it is mounted, or another program has it"),
         errno => unreadable(device, errno),
@@ -112,12 +144,11 @@ fn must_be_unused(device: &Path, opened: std::result::Result<(), Errno>) -> Resu
 }
 
 /// Fails with EBUSY where it is mounted, whatever its filesystem is.
-fn open_alone(device: &Path) -> std::result::Result<(), Errno> {
+fn open_alone(device: &Path) -> std::result::Result<File, Errno> {
     OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_EXCL | libc::O_CLOEXEC)
         .open(device)
-        .map(drop)
         .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
 }
 

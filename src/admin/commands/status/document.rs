@@ -137,7 +137,7 @@ pub mod tests {
             ..Thresholds::default()
         };
         let mut table = SlotTable::default();
-        let slot = test_slot(vault.header(), &key, (0, name), [board].into_iter(), need);
+        let slot = test_slot(vault.header(), &key, (0, name), [board], need);
         assert!(table.environments.push(Box::new(slot)).is_ok());
         Snapshot {
             slots: Ok(Box::new(table)),
@@ -182,6 +182,7 @@ pub mod tests {
             comparison: Some(Comparison::default()),
             need,
             observed: Default::default(),
+            all_answered: true,
             places: Default::default(),
         };
         let status = Status {
