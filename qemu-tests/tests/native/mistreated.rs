@@ -70,8 +70,8 @@ impl Mistreated {
 #[test]
 fn a_command_that_is_killed_leaves_nothing_behind() -> Result {
     let server = Mistreated::new()?;
-    server.bears("killed", "")?;
-    server.bears("alone", "")
+    server.bears("alone", "")?;
+    server.bears("killed", "")
 }
 
 #[test]

@@ -178,10 +178,11 @@ held() {
     undisturbed '' 'reset --dry-run' || wrong 'beside an open question' "$(cat "$out/said")"
     exec 9>&-
     wait $holder
-    for after in 0.01 0.02 0.03 0.05 0.08 0.13 0.2; do
-        timeout --signal KILL $after stayput simulate --without place >/dev/null 2>&1
-        timeout --signal KILL $after stayput policy --stick /dev/sdb1 >/dev/null 2>&1 </dev/null
-    done
+    # A shell of its own, which tells nobody who was killed.
+    bash -c 'for after in 0.01 0.02 0.03 0.05 0.08 0.13 0.2; do
+        timeout --signal KILL $after stayput simulate --without place
+        timeout --signal KILL $after stayput policy --stick /dev/sdb1
+    done' >/dev/null 2>&1 </dev/null
     blockdev --setro "$volume" /dev/sdb1
     undisturbed '' 'policy --watch-every 7' || wrong 'after a kill' "$(cat "$out/said")"
     undisturbed 4711 'stick make /dev/sdb1 --label office --pin-stdin' ||
