@@ -48,7 +48,7 @@ pub struct RunningWatch {
     pub on_alarm: OnAlarm,
     /// It compares with what was enrolled, and not with what it found.
     pub enrolled: bool,
-    /// Number of neighbours that it watches.
+    /// Number of neighbours, or key servers, that it watches.
     pub neighbours: u8,
 }
 

@@ -110,7 +110,7 @@ fn watch(policy: Option<&Policy>, place: Option<&WaysFacts>) -> WatchFacts {
     let on_alarm = policy.map(|policy| policy.theft.watch.on_alarm);
     WatchFacts {
         is_wanted: on_alarm.is_some_and(|on_alarm| on_alarm != OnAlarm::Off)
-            && place.is_some_and(|place| place.need.neighbours > 0),
+            && place.is_some_and(|place| place.need.binds_to_a_place()),
         has_systemd: systemd::running(),
         unit_in_place: watch_service::UNIT.is_in_place(),
         is_running: watch_service::UNIT.is_running(),
