@@ -89,7 +89,10 @@ mod tests {
             watch_persist: None,
             watch_settle: None,
         };
-        let (nothing, alone) = (SlotTable::default(), place(core::slice::from_ref(&board), 0));
+        let (nothing, alone) = (
+            SlotTable::default(),
+            place(core::slice::from_ref(&board), 0),
+        );
         let home = place(&[board, router], 1);
         for on_alarm in [OnAlarm::Lock, OnAlarm::Reset] {
             let lock = asked(on_alarm);
