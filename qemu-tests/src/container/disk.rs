@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::failure::run;
+use crate::loop_device::loop_device;
 use crate::server::copy_sparse;
 use crate::{Failure, Result, seconds};
 
@@ -47,9 +48,7 @@ impl Disk {
     /// the kernel then lets go of it at the end of the mount.
     pub fn attach(&mut self) -> Result<PathBuf> {
         self.wait_detached()?;
-        let image = self.image.display().to_string();
-        let device = run("losetup", &["--find", "--show", "--partscan", &image])?;
-        let device = PathBuf::from(device.trim());
+        let device = PathBuf::from(loop_device(&self.image)?);
         self.attached = Some(device.clone());
         // Not every kernel reads GPT itself.
         run("partx", &["--update", &device.display().to_string()])?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use qemu_tests::{Container, Result, run};
+use qemu_tests::{Container, Result, loop_device, run};
 
 /// An image as a block device of a container.
 pub struct Plugged(String);
@@ -46,9 +46,7 @@ impl Plugged {
     }
 
     fn attached(image: &Path) -> Result<Self> {
-        let image = image.display().to_string();
-        let device = run("losetup", &["--find", "--show", "--partscan", &image])?;
-        Ok(Self(device.trim().into()))
+        loop_device(image).map(Self)
     }
 
     fn name(&self) -> &str {

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use qemu_tests::{Container, Failure, Output, Result, Scratch, Suite, minutes, run, seconds};
-use qemu_tests::{project, shipped_binary};
+use qemu_tests::{loop_device, project, shipped_binary};
 
 const HEADING: &str = "## Setting a server up";
 
@@ -143,8 +143,8 @@ pub fn plug(server: &Container, scratch: &Scratch) -> Result<qemu_tests::Backgro
         std::fs::File::create(&image)?.set_len(32 << 20)?;
         run("mkfs.ext4", &["-q", &image])?;
     }
-    let device = run("losetup", &["--find", "--show", &image])?;
-    let device = device.trim();
+    let device = loop_device(image.as_ref())?;
+    let device = device.as_str();
     let name = device.trim_start_matches("/dev/");
     let plugged = server
         .shell(&format!("set -- {name}; {PLUG}"))

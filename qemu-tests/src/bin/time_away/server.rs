@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use qemu_tests::{Container, Failure, Result, Scratch, Suite, minutes, run};
+use qemu_tests::{Container, Failure, Result, Scratch, Suite, loop_device, minutes, run};
 
 /// Room in /var/lib for each gigabyte of rows: the original, the copy, and a
 /// dump that was loaded, each with its indexes.
@@ -65,8 +65,8 @@ impl Server {
         let image = self._scratch.join("data.img").display().to_string();
         std::fs::File::create(&image)?.set_len(bytes)?;
         run("mkfs.ext4", &["-q", &image])?;
-        let device = run("losetup", &["--find", "--show", &image])?;
-        let device = device.trim();
+        let device = loop_device(image.as_ref())?;
+        let device = device.as_str();
         let name = device.trim_start_matches("/dev/");
         let moved = self.shell_within(
             &format!(
