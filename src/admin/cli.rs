@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::admin::commands::{
@@ -10,8 +11,10 @@ use crate::admin::commands::{
     simulate, status, stick, watch,
 };
 use crate::admin::initramfs;
+use crate::admin::json;
 use crate::admin::output;
 use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::root::must_be_root;
 use crate::sys::memory;
 
 /// Releases the database key at boot only where this server belongs.
@@ -21,7 +24,8 @@ use crate::sys::memory;
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// Print for scripts (status, check, simulate, log, audit, stick list, passphrase list, policy)
+    /// Print one JSON document for scripts (status, check, simulate, log, audit, stick list,
+    /// passphrase list, policy)
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -81,15 +85,87 @@ enum Command {
     InitramfsModules(initramfs::ModulesOptions),
 }
 
+impl Command {
+    /// Whether it prints a document for scripts.
+    fn has_document(&self) -> bool {
+        match self {
+            Self::Status
+            | Self::Log(_)
+            | Self::Check(_)
+            | Self::Simulate(_)
+            | Self::Audit(_)
+            | Self::Policy(_) => true,
+            Self::Stick(command) => command.has_document(),
+            Self::Passphrase(command) => command.has_document(),
+            _ => false,
+        }
+    }
+
+    /// The one door to the vault, the disks, the keys and MariaDB: without root nothing
+    /// of them can be seen, and "not allowed" would be told as "not there".
+    ///
+    /// # Errors
+    /// When the caller is not root and the command needs it.
+    fn must_be_allowed(&self, is_root: bool, typed: &[String]) -> Result<()> {
+        match self {
+            // It reads nothing but the kernel's modules, where packages are built too.
+            Self::InitramfsModules(_) => Ok(()),
+            Self::Check(_) => must_be_root(is_root, typed).map_err(check::not_looked_at),
+            _ => must_be_root(is_root, typed),
+        }
+    }
+}
+
 /// Tells why the command failed.
 pub fn tell(problem: &Problem) {
     eprintln!("{problem}");
 }
 
 impl Cli {
+    /// The command line that was typed. Ends the process where it makes no sense, or
+    /// only asks for help.
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            let is_help = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp
+                    | ErrorKind::DisplayVersion
+                    | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+            );
+            if !is_help && std::env::args_os().any(|word| word == "--json") {
+                json::print_error(&not_understood(&error));
+            }
+            error.exit()
+        })
+    }
+
     /// # Errors
     /// What the command says; else that not all of it could be printed.
     pub fn run(&self) -> Result<ExitCode> {
+        if self.json {
+            output::keep_for_a_document();
+        }
+        self.do_it().inspect_err(|problem| {
+            if self.json {
+                json::print_error(problem);
+            }
+        })
+    }
+
+    fn do_it(&self) -> Result<ExitCode> {
+        if self.json && !self.command.has_document() {
+            return Err(Problem::new(
+                Exit::Usage,
+                "This command prints nothing for scripts. Nothing was done.",
+                "Leave --json out. `stayput help` names the commands that have it.",
+            ));
+        }
+        let typed = std::env::args_os();
+        let typed: Vec<String> = typed
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        self.command
+            .must_be_allowed(nix::unistd::geteuid().is_root(), &typed)?;
         keep_memory_private()?;
         let done = self.run_command()?;
         output::finish().map_err(|error| self.not_printed(&error))?;
@@ -126,7 +202,7 @@ impl Cli {
             Command::Simulate(options) => simulate::run(options, self.json),
             Command::Audit(options) => audit::run(options, self.json),
             Command::Status => status::run(self.json),
-            Command::Log(options) => log::run(options, self.json),
+            Command::Log(options) => return log::run(options, self.json),
             Command::Watch => watch::run(),
             Command::InitramfsModules(options) => initramfs::print_modules(options),
         };
@@ -152,13 +228,15 @@ fn keep_memory_private() -> Result<()> {
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
-    }
+/// What clap says of a command line, in its first line; the rest is how to use it.
+fn not_understood(error: &clap::Error) -> Problem {
+    let text = error.to_string();
+    let what = text.lines().next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(what);
+    Problem::new(Exit::Usage, what, "`stayput help` tells how it is used.")
 }
+
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! The destruction of this server's keys, as at the prompt.
 
-use crate::admin::mariadb_service::stop_a_start;
+use crate::admin::mariadb_service::end_starts;
 use crate::admin::open_vault::vault_conf;
+use crate::admin::problem::ProblemKind;
 use crate::reset::{Reset, ResetReport};
 use crate::stick::PluggedKeys;
 use crate::theft::ResetCause;
@@ -17,6 +18,14 @@ pub fn destroy_keys(cause: ResetCause, plugged: &PluggedKeys, wipe: bool) -> Res
         plugged,
         wipe,
     };
-    let conf = vault_conf().map_err(|_| LocateError::NoPartition);
-    reset.destroy(conf.and_then(|conf| reset_target(&conf)), stop_a_start)
+    let conf = vault_conf().map_err(|problem| match problem.kind {
+        ProblemKind::NotThere => LocateError::NoPartition,
+        ProblemKind::NotAllowed => LocateError::NotAllowed(libc::EACCES),
+        _ => LocateError::Open(libc::EINVAL),
+    });
+    reset.destroy(conf.and_then(|conf| reset_target(&conf)), || {
+        if let Err(problem) = end_starts() {
+            log::warn!("{}", problem.what);
+        }
+    })
 }

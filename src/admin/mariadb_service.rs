@@ -6,14 +6,16 @@ use std::process::Command;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
 use crate::admin::systemd::{self, SYSTEMCTL, running};
+use crate::release::no_start;
 
 /// The check values of the database's keys; the file exists once MariaDB is
 /// encrypted.
 pub const CHECK_FILE: &str = "/var/lib/stayput/mariadb.check";
 
-/// Whether this server's database is encrypted with keys from here.
+/// Whether this server's database is encrypted with keys from here; also where that
+/// cannot be seen.
 pub fn is_enabled() -> bool {
-    Path::new(CHECK_FILE).exists()
+    Path::new(CHECK_FILE).try_exists().unwrap_or(true)
 }
 
 fn systemctl(arguments: &[&str]) -> Result<()> {
@@ -108,13 +110,19 @@ pub fn is_starting() -> bool {
     matches!(state().as_deref(), Some("activating" | "reloading"))
 }
 
-/// Stops a start that is under way, before its keys are removed. A mariadbd that
-/// misses its keys during recovery marks the recovery as done, and rows are lost.
-pub fn stop_a_start() {
+/// Lets no start begin before the next release, and stops one that is under way, before
+/// its keys are removed. A mariadbd that misses its keys during recovery marks the
+/// recovery as done, and rows are lost.
+///
+/// # Errors
+/// When one of the two fails. A caller that has to remove the keys goes on.
+pub fn end_starts() -> Result<()> {
+    let forbidden = no_start::forbid().map_err(|error| Problem::of_file("/run", &error));
+    // Behind the mark: a start that systemd has begun before it is under way by now.
     if is_starting() {
-        // On a failure the caller goes on and removes the keys.
-        let _ = systemctl(&["stop", "mariadb.service"]);
+        systemctl(&["stop", "mariadb.service"])?;
     }
+    forbidden
 }
 
 /// Starts MariaDB, through the gate when it is in front; returns when the

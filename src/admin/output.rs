@@ -7,7 +7,7 @@
 
 use core::fmt::{self, Arguments, Display, Formatter};
 use std::io::{self, Write, stderr, stdout};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::sys::stat::{SFlag, fstat};
 
@@ -69,14 +69,31 @@ fn note(written: io::Result<()>) {
     }
 }
 
+/// Whether standard output is for a document alone: words go to standard error then.
+static IS_FOR_A_DOCUMENT: AtomicBool = AtomicBool::new(false);
+
+/// From now on [`print_document`] alone writes to standard output.
+pub fn keep_for_a_document() {
+    IS_FOR_A_DOCUMENT.store(true, Ordering::Relaxed);
+}
+
+/// Prints a document for scripts; a failure is told by [`finish`].
+pub fn print_document(document: &impl Display) {
+    let printed = Unarmed(format_args!("{document:#}"));
+    note(writeln!(stdout(), "{printed}"));
+}
+
 /// As the standard library's macro, but a failure is told by [`finish`].
 pub fn print(words: Arguments<'_>) {
-    note(write!(stdout(), "{}", Unarmed(words)));
+    match IS_FOR_A_DOCUMENT.load(Ordering::Relaxed) {
+        true => drop(write!(stderr(), "{}", Unarmed(words))),
+        false => note(write!(stdout(), "{}", Unarmed(words))),
+    }
 }
 
 /// As [`print`].
 pub fn print_line(words: Arguments<'_>) {
-    note(writeln!(stdout(), "{}", Unarmed(words)));
+    print(format_args!("{words}\n"));
 }
 
 /// Errors are ignored: there is nobody left to tell.

@@ -1,7 +1,11 @@
 //! How a command reports a failure.
 
+use std::fmt;
+use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::{fmt, io};
+use std::process::ExitCode;
+
+use serde::Serialize;
 
 use crate::printable::PrintableLines;
 use crate::release::ReleaseError;
@@ -20,11 +24,51 @@ pub enum Exit {
     Refused = 4,
 }
 
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What kind of problem it is, for scripts. The last four are not to be mixed up: each
+/// wants another thing done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemKind {
+    /// Something failed on the way.
+    Failed,
+    /// The command line makes no sense.
+    Usage,
+    /// The vault did not open.
+    Locked,
+    /// Refused because it would do harm.
+    Refused,
+    /// Whoever ran the command may not look there, or not do that.
+    NotAllowed,
+    /// What the command needs is not there.
+    NotThere,
+    /// It is there, and cannot be read.
+    NotReadable,
+}
+
+impl From<Exit> for ProblemKind {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Failed => Self::Failed,
+            Exit::Usage => Self::Usage,
+            Exit::Locked => Self::Locked,
+            Exit::Refused => Self::Refused,
+        }
+    }
+}
+
 /// One line that says what happened and one that says what to do next.
 #[derive(Debug)]
 pub struct Problem {
     /// What the process ends with.
     pub exit: Exit,
+    /// What scripts go by.
+    pub kind: ProblemKind,
     /// What happened.
     pub what: String,
     /// What to do about it.
@@ -39,9 +83,20 @@ impl Problem {
     pub fn new(exit: Exit, what: impl Into<String>, next: impl Into<String>) -> Self {
         Self {
             exit,
+            kind: exit.into(),
             what: what.into(),
             next: next.into(),
         }
+    }
+
+    /// The same with another kind than its exit code has.
+    pub fn of_kind(self, kind: ProblemKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// Root may not look there, or not do that.
+    pub fn forbidden(what: impl Into<String>) -> Self {
+        Self::failed(what, FORBIDDEN).of_kind(ProblemKind::NotAllowed)
     }
 
     /// Something failed on the way.
@@ -56,17 +111,21 @@ impl Problem {
 
     /// A file of the system that cannot be read, written or removed.
     pub fn of_file(path: impl AsRef<Path>, error: &io::Error) -> Self {
-        Self::failed(
-            format!("{}: {error}", path.as_ref().display()),
-            "Is the disk full or read-only? `df` and `dmesg` tell.",
-        )
+        let what = format!("{}: {error}", path.as_ref().display());
+        match error.kind() {
+            ErrorKind::PermissionDenied => Self::forbidden(what),
+            _ => Self::failed(
+                what,
+                "Is the disk full or read-only? `df` and `dmesg` tell.",
+            ),
+        }
     }
 }
 
 impl From<LocateError> for Problem {
     fn from(error: LocateError) -> Self {
         let next = match error {
-            LocateError::Open(libc::EACCES | libc::EPERM) => "Run the command as root.",
+            LocateError::NotAllowed(_) => return Self::forbidden(error.to_string()),
             LocateError::NoDriver(_) => COMPLETE_KERNEL,
             LocateError::Vault(VaultError::Newer) => "Install that version of stayput.",
             LocateError::Vault(VaultError::Older) => MADE_ANEW,
@@ -82,9 +141,22 @@ impl From<LocateError> for Problem {
             }
             _ => "The vault may be whole. `dmesg` tells more; then run the command again.",
         };
-        Self::failed(error.to_string(), next)
+        let kind = match error {
+            LocateError::NoPartition
+            | LocateError::OtherServer
+            | LocateError::Vault(VaultError::NotAVault) => ProblemKind::NotThere,
+            LocateError::Vault(VaultError::Busy(_)) | LocateError::Open(libc::EBUSY) => {
+                ProblemKind::Failed
+            }
+            _ => ProblemKind::NotReadable,
+        };
+        Self::failed(error.to_string(), next).of_kind(kind)
     }
 }
+
+/// What to do where root is not allowed something.
+const FORBIDDEN: &str = "Something forbids it to root: a container (run the command outside \
+                             it), or SELinux or AppArmor (`journalctl -k` tells).";
 
 /// What to do where the kernel has no driver.
 pub const COMPLETE_KERNEL: &str = "Install the complete kernel package (linux-image-amd64).";

@@ -12,7 +12,7 @@ pub const UNIT: ServiceUnit = ServiceUnit {
 
 /// How a boot that went on without the keys stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum WithoutKeys {
     /// The service looks for the place.
     Looking,

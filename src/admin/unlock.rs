@@ -88,16 +88,28 @@ pub struct Recognition {
     pub need: crate::vault::Thresholds,
     /// What answered.
     pub observed: Observed,
+    /// Everybody of all places has answered, rightly or not.
+    pub all_answered: bool,
     /// What was tried of it.
     pub places: Places,
 }
 
 impl Recognition {
-    /// Of cards that were left down, in words; where somebody did not answer.
+    /// Why somebody was not asked who did not answer, in words: cards that were left
+    /// down, or nothing could be sent.
     pub fn unasked(&self) -> Option<String> {
-        let silent = self.comparison.as_ref().map(|compared| &compared.silent);
-        let is_complete = silent.is_some_and(|silent| !silent.iter().any(is_asked));
-        (!is_complete).then(cards_left_down).flatten()
+        let is_complete = match &self.comparison {
+            Some(compared) => {
+                let mut missing = compared.silent.iter().chain(&compared.not_asked);
+                !missing.any(is_asked)
+            }
+            None => self.all_answered,
+        };
+        if is_complete {
+            return None;
+        }
+        let is_asked = self.observed.not_asked().is_empty();
+        cards_left_down().or_else(|| (!is_asked).then(|| NOT_ASKED.into()))
     }
 }
 
@@ -178,6 +190,10 @@ fn recognition(
             .and_then(|key| compare(header, slot, key, &observed).ok()),
         need: slot.need,
         key,
+        all_answered: slots.environments.iter().all(|slot| {
+            let mut asked = slot.factors.iter().map(|factor| &factor.label);
+            asked.all(|label| !is_asked(label) || observed.value(label).is_some())
+        }),
         observed,
         places,
     })
@@ -205,6 +221,10 @@ fn key_from_place(vault: &Vault<VaultDisk>, cards: Cards) -> Result<MasterKey> {
     let key = found.as_ref().and_then(|found| found.key.clone());
     key.ok_or_else(|| not_recognised(found.as_ref()))
 }
+
+/// Why a neighbour was not asked.
+const NOT_ASKED: &str = "Not all neighbours could be asked: no wired card that is up has a \
+                         carrier, or sending is not allowed.";
 
 /// Reads the key from the stick that was named, asking for its PIN.
 fn key_from_stick(vault: &Vault<VaultDisk>, device: &Path, pin_stdin: bool) -> Result<MasterKey> {

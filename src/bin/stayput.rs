@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use stayput::admin::cli::Cli;
 use stayput::sys::at_end;
 
@@ -12,7 +11,7 @@ fn main() -> ExitCode {
     }
     // Without it a signal ends the command all the same.
     let _ = at_end::put_back_when_ended();
-    let done = Cli::parse().run();
+    let done = Cli::read().run();
     at_end::wait_if_ending();
     match done {
         Ok(code) => code,

@@ -40,9 +40,9 @@ pub use matching::{
     Arrangements, Candidates, Comparison, Margin, Matcher, PlaceProof, answered, compare,
     enough_answered,
 };
-#[cfg(feature = "admin")]
-pub use observing::WatchedNeighbours;
 pub use observing::{COLD_START_WAIT, LIVE_NETWORK_WAIT, Patience, observe_place};
+#[cfg(feature = "admin")]
+pub use observing::{Watched, WatchedPlace};
 pub use tang::KeyServers;
 #[cfg(any(feature = "admin", feature = "fuzzing"))]
 pub use tang::{Advertisement, AdvertisementError};

@@ -4,7 +4,7 @@
 use super::factors::value_of;
 use super::*;
 use crate::keys::{CheapFactors, CheckValue, MasterKey};
-use crate::vault::{EnvironmentSlot, Group, Header, Thresholds};
+use crate::vault::{EnvironmentSlot, Group, Header, Label, Thresholds};
 
 const MACHINE: [(&str, &[u8]); 3] = [
     ("board", b"4c4c4544"),
@@ -224,6 +224,17 @@ fn what_changed_is_named_once_the_vault_is_open() {
     assert_eq!(comparison.changed[..], [PLACE[1].0]);
     assert_eq!(comparison.silent[..], [PLACE[2].0]);
     assert!(compare_with(&MasterKey::generate()).is_err());
+}
+
+#[test]
+fn who_could_not_be_asked_is_not_called_silent() {
+    let server = enrolled();
+    let mut observed = seen(&MACHINE);
+    let label = |at: usize| Label::try_from(PLACE[at].0).unwrap();
+    observed.note_not_asked([label(0), label(1)].into_iter());
+    let comparison = compare(&server.header, &server.slot, &server.key, &observed).unwrap();
+    assert_eq!(comparison.not_asked[..], [label(0), label(1)]);
+    assert_eq!(comparison.silent[..], [label(2)]);
 }
 
 const SERVERS: [(&str, &[u8]); 3] = [

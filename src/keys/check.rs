@@ -27,3 +27,17 @@ impl CheckValue {
         Self::of(key, context).0.ct_eq(&self.0).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_value_knows_its_key_and_its_context_alone() {
+        let key = Secret32::random();
+        let check = CheckValue::of(&key, b"server, generation 1");
+        assert!(check.matches(&key, b"server, generation 1"));
+        assert!(!check.matches(&key, b"server, generation 2"));
+        assert!(!check.matches(&Secret32::random(), b"server, generation 1"));
+    }
+}

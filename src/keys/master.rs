@@ -124,7 +124,6 @@ mod tests {
     #[test]
     fn a_secret_is_never_shown() {
         let key = MasterKey::from_secret(Secret32::new([0xab; 32]));
-        let shown = format!("{key:?}");
-        assert!(!shown.contains("ab") && !shown.contains("171"), "{shown}");
+        assert_eq!(format!("{key:?}"), "MasterKey(Secret32(..))");
     }
 }

@@ -309,6 +309,8 @@ mod tests {
         let known = "cccbcdcecfcgchcicjckclcncrctcucvbcbbbdbebfbgbhbibjbkblbnbrbtbubv";
         assert_eq!(&letters[..KEY], known);
         assert_eq!(&letters[KEY..CHECKSUM], "bb", "version 1, generation 1");
+        // Sheets of paper outlive programs: computed by hand as format.md says.
+        assert_eq!(&letters[CHECKSUM..], "ebnkvc");
     }
 
     #[test]
@@ -336,6 +338,21 @@ mod tests {
         assert_eq!(error(&groups[..62]), CodeError::Length { group: 8 });
         assert_eq!(error(&format!("{groups} c")), CodeError::TooLong);
         assert_eq!(error(""), CodeError::Length { group: 1 });
+    }
+
+    #[test]
+    fn what_is_said_of_a_wrong_code_names_the_group() {
+        for at_group in [
+            CodeError::Letter { group: 7 },
+            CodeError::Length { group: 7 },
+            CodeError::Group { group: 7 },
+        ] {
+            let said = at_group.to_string().to_lowercase();
+            assert!(said.contains("group 7"), "{said}");
+        }
+        for whole in [CodeError::TooLong, CodeError::Wrong, CodeError::Newer] {
+            assert!(whole.to_string().contains("code "), "{whole}");
+        }
     }
 
     #[test]

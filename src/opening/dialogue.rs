@@ -209,6 +209,19 @@ mod tests {
     }
 
     #[test]
+    fn only_what_may_open_the_server_counts_as_an_entry() {
+        let counts = |question: Question| question.is_an_entry();
+        assert!(counts(Question::Pin(heapless::String::new())));
+        assert!(counts(Question::Passphrase));
+        assert!(counts(Question::PresentPassphrase));
+        assert!(counts(Question::CodeGroup(1)));
+        assert!(!counts(Question::Command));
+        assert!(!counts(Question::ServerName));
+        assert!(!counts(Question::NewPassphrase));
+        assert!(!counts(Question::NewPassphraseAgain));
+    }
+
+    #[test]
     fn an_empty_name_confirms_no_reset_and_is_no_escape() {
         let asked = asked(Question::ServerName);
         assert!(matches!(asked.meaning(line("")), TypedMeaning::Answer(_)));

@@ -64,10 +64,25 @@ mod tests {
     fn wrong_entries_slow_down_to_one_a_minute() {
         let mut entries = WrongEntries::default();
         assert_eq!(entries.wait(NOON), None);
+        assert_eq!(pause_after(0), Duration::ZERO);
         let pauses: Vec<u64> = (0..9).map(|_| entries.add(NOON)).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(entries.wait(NOON + Duration::from_secs(59)), Some(2));
         assert_eq!(entries.wait(NOON + Duration::from_secs(60)), None);
+    }
+
+    #[test]
+    fn the_limit_counts_entries_of_the_boot_before() {
+        let policy = TheftPolicy {
+            attempts: Some(7),
+            ..TheftPolicy::default()
+        };
+        let mut entries = WrongEntries::default();
+        entries.remember(5, NOON);
+        entries.add(NOON);
+        assert!(!entries.are_used_up(&policy));
+        entries.add(NOON);
+        assert!(entries.are_used_up(&policy));
     }
 
     #[test]

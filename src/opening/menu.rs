@@ -131,6 +131,7 @@ mod tests {
                 assert_eq!(Command::parse(digit.as_bytes()), Some(command));
             }
         }
+        assert_eq!([0, 8, 9, 10].map(digit), [Some(1), Some(9), Some(0), None]);
         assert_eq!(Command::parse(b"1"), Some(Command::Status));
         assert_eq!(Command::parse(b"0"), Some(Command::Code));
         for text in ["", "10", "03", "rebot", "33", "\u{fffd}"] {

@@ -1,6 +1,7 @@
 //! Releases keys to the services: files in a filesystem in memory.
 
 pub mod mariadb;
+pub mod no_start;
 pub mod notice;
 mod tmpfs;
 pub mod without_keys;
@@ -40,6 +41,7 @@ pub fn release(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), ReleaseEr
     };
     write_all().inspect_err(|_| revoke())?;
     without_keys::remove();
+    no_start::allow();
     Ok(())
 }
 
@@ -48,14 +50,14 @@ pub fn leaves_when_read() -> bool {
     is_open() && Path::new(RELEASE_FOLDER).join(UNTIL_STARTED).exists()
 }
 
-/// Removes the key file and leaves the filesystem mounted. Not to be called
-/// while MariaDB starts: without its keys it destroys rows.
+/// Removes the key file and leaves the filesystem mounted; returns whether there was
+/// one. Not to be called while MariaDB starts: without its keys it destroys rows.
 ///
 /// # Errors
 /// [`ReleaseError`]; then the keys may still be there.
-pub fn remove_keys() -> Result<(), ReleaseError> {
-    if is_open() {
-        tmpfs::remove_file(KEY_FILE_NAME)?;
+pub fn remove_keys() -> Result<bool, ReleaseError> {
+    match is_open() {
+        true => tmpfs::remove_file(KEY_FILE_NAME),
+        false => Ok(false),
     }
-    Ok(())
 }

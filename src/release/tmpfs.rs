@@ -104,14 +104,15 @@ pub fn write_file(name: &str, bytes: &[u8], uid: u32, gid: u32) -> Result<(), Re
     write().map_err(at("write"))
 }
 
-/// Removes a file, if it exists.
+/// Removes a file; returns whether it was there.
 ///
 /// # Errors
 /// [`ReleaseError`] with the errno of unlink(2).
-pub(super) fn remove_file(name: &str) -> Result<(), ReleaseError> {
+pub(super) fn remove_file(name: &str) -> Result<bool, ReleaseError> {
     match erase(&Path::new(RELEASE_FOLDER).join(name)) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(at("remove")(error)),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(at("remove")(error)),
     }
 }
 

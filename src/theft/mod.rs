@@ -15,6 +15,6 @@ pub use duress::{UnderDuress, under_duress};
 pub use policy::{OnFailure, OnStrikes, TheftPolicy};
 pub use state::{ResetCause, TheftState};
 pub use watch::{
-    Alarm, AlarmChange, AlarmResponse, Cables, Sample, TimedSample, Watch, respond_to,
+    Alarm, AlarmChange, AlarmResponse, Cables, Sample, TimedSample, Watch, respond_to, retry_pause,
 };
 pub use watch_policy::{OnAlarm, WatchPolicy};

@@ -104,4 +104,23 @@ mod tests {
         assert!(!policy.reached_by(0));
         assert!(policy.reached_by(1));
     }
+
+    #[test]
+    fn each_of_three_settings_lets_a_server_reset_itself() {
+        let gentle = TheftPolicy::default();
+        assert!(!gentle.resets_by_itself());
+        let on_strikes = TheftPolicy {
+            on_strikes: OnStrikes::Reset,
+            ..gentle
+        };
+        let attempts = TheftPolicy {
+            attempts: Some(10),
+            ..gentle
+        };
+        let mut on_alarm = gentle;
+        on_alarm.watch.on_alarm = OnAlarm::Reset;
+        for policy in [on_strikes, attempts, on_alarm] {
+            assert!(policy.resets_by_itself(), "{policy:?}");
+        }
+    }
 }

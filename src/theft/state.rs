@@ -82,3 +82,15 @@ impl TheftState {
         matches!(self, Self::ResetBegun { .. } | Self::Reset { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_can_tell_a_duress_passphrase_by_the_cause() {
+        let wrong = ResetCause::WrongEntries.to_string();
+        assert_eq!(wrong, "after too many wrong entries");
+        assert_eq!(ResetCause::Duress.to_string(), wrong);
+    }
+}

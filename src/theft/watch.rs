@@ -54,17 +54,17 @@ pub struct TimedSample {
 /// Why an alarm was raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Alarm {
-    /// Others answer in place of the neighbours.
+    /// Others answer in place of the neighbours, or key servers.
     Foreign,
-    /// All neighbours and all cables went at once.
+    /// All of them and all cables went at once.
     Gone,
 }
 
 impl fmt::Display for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Foreign => "others answer in place of its neighbours",
-            Self::Gone => "its network cables and all its neighbours went at once",
+            Self::Foreign => "others answer in place of its neighbours or key servers",
+            Self::Gone => "its network cables and everybody who had answered went at once",
         })
     }
 }
@@ -104,6 +104,15 @@ pub fn respond_to(wanted: OnAlarm, way_back: WayBack) -> AlarmResponse {
         (OnAlarm::Reset, WayBack::Listed) => AlarmResponse::Reset,
         (OnAlarm::Reset, WayBack::None) => AlarmResponse::LockOnly,
     }
+}
+
+/// Pause before what an alarm has not done is tried again. It never ends.
+pub fn retry_pause(tries: u32) -> Duration {
+    Duration::from_secs(match tries {
+        0..=2 => 5,
+        3..=9 => 15,
+        _ => 60,
+    })
 }
 
 /// What a sample says by itself.

@@ -14,7 +14,7 @@ use crate::keys::MasterKey;
 /// What the proof says about some events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "admin", derive(serde::Serialize))]
-#[cfg_attr(feature = "admin", serde(rename_all = "kebab-case"))]
+#[cfg_attr(feature = "admin", serde(rename_all = "snake_case"))]
 pub enum ProofStatus {
     /// They are older than what the ring keeps.
     Older,
@@ -40,7 +40,6 @@ pub struct EventSpan {
     /// Number of the last event.
     pub to: u64,
     /// What the proof says about them.
-    #[cfg_attr(feature = "admin", serde(rename = "standing"))]
     pub status: ProofStatus,
 }
 

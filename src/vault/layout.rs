@@ -121,3 +121,44 @@ const_assert!(PEPPER + PEPPER_BLOCKS <= log(0).start);
 const_assert!(log(LOG_BLOCKS - 1).end() <= HALF);
 const_assert!(HALF as usize * BLOCK_SIZE >= 64 * 1024);
 const_assert!(VAULT_BYTES <= (2048 - 40) * 512);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_stands_where_format_md_says() {
+        assert_eq!(
+            (BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES),
+            (4096, 240, 983_040)
+        );
+        let records = [
+            HEADER,
+            STATE,
+            POLICY,
+            LOG_NEWEST,
+            STICKS,
+            Area::First.slots(),
+            Area::Second.slots(),
+            log(0),
+            log(LOG_BLOCKS - 1),
+        ];
+        let found = records.map(|region| (region.start, region.blocks, region.kind));
+        let documented = [
+            (0, 1, 1),
+            (1, 1, 2),
+            (2, 1, 3),
+            (3, 1, 8),
+            (4, 4, 4),
+            (8, 24, 5),
+            (32, 24, 6),
+            (88, 1, 7),
+            (103, 1, 7),
+        ];
+        assert_eq!(found, documented);
+        assert_eq!(log(LOG_BLOCKS), log(0), "a ring");
+        assert_eq!([Area::First, Area::Second].map(Area::pepper), [56, 176]);
+        assert_eq!((SMALL_RECORDS, PEPPER_BLOCKS), (8, 32));
+        assert_eq!(STICKS.bytes(), 4 * 4096);
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 
-use super::partitions::{FoundPartition, named_by_udev, partitions};
+use super::partitions::{FoundPartition, named_by_udev, partitions_and_faults};
 use super::read_ahead::ReadAhead;
 use super::vault_conf::VaultConf;
 use super::{BlockDevice, Discarded, ResetTarget, VAULT_BYTES, Vault, VaultError};
@@ -37,6 +37,12 @@ pub enum LocateError {
     OtherServer,
     /// The partition or the file in it cannot be opened, with this errno.
     Open(i32),
+    /// A disk must not be looked at, with this errno: whether the vault is there is
+    /// not known.
+    NotAllowed(i32),
+    /// No partition has the id, and a disk that may have it cannot be read, with this
+    /// errno.
+    Unread(i32),
     /// The kernel has no driver for the filesystem that the vault is a file in.
     NoDriver(Driver),
 }
@@ -51,6 +57,17 @@ impl fmt::Display for LocateError {
                 let why = Errno::from_raw(*errno).desc();
                 write!(f, "The vault cannot be opened: {why}.")
             }
+            Self::NotAllowed(errno) => {
+                let why = Errno::from_raw(*errno).desc();
+                write!(f, "Looking at the disks is not allowed: {why}.")
+            }
+            Self::Unread(errno) => {
+                let why = Errno::from_raw(*errno).desc();
+                write!(
+                    f,
+                    "The disk with the vault was not found, and one disk cannot be read: {why}."
+                )
+            }
             Self::NoDriver(Driver { filesystem, module }) => write!(
                 f,
                 "The vault cannot be opened: this kernel has no driver for {} (module {module}).",
@@ -64,6 +81,7 @@ impl From<MountError> for LocateError {
     fn from(error: MountError) -> Self {
         match error {
             MountError::NoDriver(driver) => Self::NoDriver(driver),
+            MountError::Failed(Errno::EPERM) => Self::NotAllowed(libc::EPERM),
             MountError::Failed(errno) => Self::Open(errno as i32),
             MountError::Format(_) => Self::Open(libc::EINVAL),
         }
@@ -76,16 +94,14 @@ impl LocateError {
     pub fn is_of_the_disk(&self) -> bool {
         match self {
             Self::NoPartition | Self::Vault(VaultError::Device(_)) => true,
-            Self::Open(errno) => matches!(
+            Self::Open(errno) | Self::Unread(errno) => matches!(
                 *errno,
                 libc::EIO | libc::ENXIO | libc::ENODEV | libc::ENOMEDIUM | libc::ETIMEDOUT
             ),
-            Self::Vault(_) | Self::OtherServer | Self::NoDriver(_) => false,
+            Self::Vault(_) | Self::OtherServer | Self::NotAllowed(_) | Self::NoDriver(_) => false,
         }
     }
-}
 
-impl LocateError {
     /// Whether there is nothing to be read as this server's vault: its disk does not
     /// answer, or holds no vault that is whole. Not where it may be whole, and this
     /// disk, kernel or version is the wrong one, or somebody uses it.
@@ -102,8 +118,23 @@ impl LocateError {
             // The file is gone, or its filesystem is damaged: ext4 says EUCLEAN, and
             // EBADMSG where a checksum is wrong.
             Self::Open(libc::ENOENT | libc::EINVAL | libc::EUCLEAN | libc::EBADMSG) => true,
-            Self::Open(_) => self.is_of_the_disk(),
-            Self::OtherServer | Self::NoDriver(_) => false,
+            Self::Open(_) | Self::Unread(_) => self.is_of_the_disk(),
+            Self::OtherServer | Self::NotAllowed(_) | Self::NoDriver(_) => false,
+        }
+    }
+
+    /// The error to tell where several disks were looked at: what is wrong with the
+    /// vault's partition, before what is wrong with a disk that it may be on.
+    fn or_graver(self, other: Self) -> Self {
+        let rank = |error| match error {
+            Self::NoPartition => 0,
+            Self::Unread(_) => 1,
+            Self::NotAllowed(_) => 2,
+            Self::Vault(_) | Self::OtherServer | Self::Open(_) | Self::NoDriver(_) => 3,
+        };
+        match rank(other) > rank(self) {
+            true => other,
+            false => self,
         }
     }
 }
@@ -236,7 +267,8 @@ pub fn reset_target(conf: &VaultConf) -> Result<ResetTarget<VaultDisk>, LocateEr
     let mut headless = None;
     let mut wrong = LocateError::NoPartition;
     for partition in partitions_named(conf) {
-        let disk = open_space(conf, &partition, Access::ReadWrite, RESET_WAITS);
+        let disk = partition
+            .and_then(|partition| open_space(conf, &partition, Access::ReadWrite, RESET_WAITS));
         let target = disk.and_then(|disk| Ok(ResetTarget::of(disk)?));
         match target {
             Ok(target) => match target.server_id() {
@@ -244,8 +276,7 @@ pub fn reset_target(conf: &VaultConf) -> Result<ResetTarget<VaultDisk>, LocateEr
                 Some(_) => wrong = LocateError::OtherServer,
                 None => headless = headless.or(Some(target)),
             },
-            Err(error) if wrong == LocateError::NoPartition => wrong = error,
-            Err(_) => {}
+            Err(error) => wrong = wrong.or_graver(error),
         }
     }
     headless.ok_or(wrong)
@@ -310,10 +341,9 @@ fn find(
     // must not hide the vault on the other.
     let mut wrong = LocateError::NoPartition;
     for partition in partitions_named(conf) {
-        match open_at(conf, &partition, access, waits) {
+        match partition.and_then(|partition| open_at(conf, &partition, access, waits)) {
             Ok(vault) => return Ok(vault),
-            Err(error) if wrong == LocateError::NoPartition => wrong = error,
-            Err(_) => {}
+            Err(error) => wrong = wrong.or_graver(error),
         }
     }
     Err(wrong)
@@ -352,17 +382,28 @@ fn open_as_it_is(
     }
 }
 
-/// The partitions with the id that `conf` names.
-fn partitions_named(conf: &VaultConf) -> impl Iterator<Item = FoundPartition> {
+/// The partitions with the id that `conf` names, and why a disk was not looked at that
+/// may have one.
+fn partitions_named(conf: &VaultConf) -> impl Iterator<Item = Result<FoundPartition, LocateError>> {
     let id = conf.partition.clone();
-    partitions().filter(move |found| found.id == id)
+    let found = partitions_and_faults();
+    found.filter_map(move |found| match found {
+        Ok(found) => (found.id == id).then_some(Ok(found)),
+        Err(errno @ (Errno::EACCES | Errno::EPERM)) => {
+            Some(Err(LocateError::NotAllowed(errno as i32)))
+        }
+        // It was taken out, or comes just now.
+        Err(Errno::ENOENT | Errno::ENXIO | Errno::ENODEV | Errno::ENOMEDIUM) => None,
+        Err(errno) => Some(Err(LocateError::Unread(errno as i32))),
+    })
 }
 
 /// The kernel's name of the disk with the partition that `conf` names, whether
 /// or not the vault on it can be opened. An open vault knows its disk:
 /// [`Vault::disk`].
 pub fn disk_of(conf: &VaultConf) -> Option<sysfs::Name> {
-    partitions_named(conf).next().map(|found| found.disk)
+    let mut found = partitions_named(conf).flatten();
+    found.next().map(|found| found.disk)
 }
 
 /// Opens the disk space of the vault that `conf` names for reading and writing,
@@ -372,10 +413,16 @@ pub fn disk_of(conf: &VaultConf) -> Option<sysfs::Name> {
 /// [`LocateError::NoPartition`], [`LocateError::Open`]; [`VaultError::Damaged`]
 /// where it is too short to be a vault.
 pub fn open_disk(conf: &VaultConf) -> Result<VaultDisk, LocateError> {
-    let partition = partitions_named(conf)
-        .next()
-        .ok_or(LocateError::NoPartition)?;
-    open_space(conf, &partition, Access::ReadWrite, COMMAND_WAITS)
+    let mut wrong = LocateError::NoPartition;
+    for partition in partitions_named(conf) {
+        match partition {
+            Ok(partition) => {
+                return open_space(conf, &partition, Access::ReadWrite, COMMAND_WAITS);
+            }
+            Err(error) => wrong = wrong.or_graver(error),
+        }
+    }
+    Err(wrong)
 }
 
 fn open_space(
@@ -414,7 +461,10 @@ fn open_direct(path: &Path, access: Access) -> Result<DirectFile, LocateError> {
 }
 
 fn open_error(error: std::io::Error) -> LocateError {
-    LocateError::Open(error.raw_os_error().unwrap_or(0))
+    match error.raw_os_error() {
+        Some(errno @ (libc::EACCES | libc::EPERM)) => LocateError::NotAllowed(errno),
+        errno => LocateError::Open(errno.unwrap_or(0)),
+    }
 }
 
 /// Mounts the partition and opens the file in it.
@@ -448,3 +498,6 @@ fn mounted_for_writing(device: &Path, waits: Duration) -> Result<Mounted, Locate
         sleep(Duration::from_millis(20));
     }
 }
+
+#[cfg(test)]
+mod tests;

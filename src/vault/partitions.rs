@@ -4,6 +4,8 @@
 use core::fmt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 use super::BLOCK_SIZE;
 use super::gpt::{self, Gpt};
 use super::vault_conf::PartitionId;
@@ -34,6 +36,11 @@ pub fn partitions() -> impl Iterator<Item = FoundPartition> {
     partitions_where(|_| true)
 }
 
+/// As [`partitions`], and for each disk whose table cannot be read why that is.
+pub fn partitions_and_faults() -> impl Iterator<Item = Result<FoundPartition, Errno>> {
+    look_at(|_| true)
+}
+
 /// The partitions of one disk.
 pub fn partitions_of(disk: &str) -> Vec<FoundPartition> {
     partitions_where(|found| found == disk).collect()
@@ -53,6 +60,12 @@ pub fn named_by_udev(id: &PartitionId) -> Option<FoundPartition> {
 }
 
 fn partitions_where(is_wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = FoundPartition> {
+    look_at(is_wanted).flatten()
+}
+
+fn look_at(
+    is_wanted: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = Result<FoundPartition, Errno>> {
     let mut table_of_disk = None;
     let wanted = numbered()
         .into_iter()
@@ -60,12 +73,17 @@ fn partitions_where(is_wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Fo
     // Sorted by disk, so that each table is read once.
     wanted.filter_map(move |(disk, name, number)| {
         if table_of_disk.as_ref().is_none_or(|(of, _)| *of != disk) {
-            table_of_disk = Some((disk.clone(), read_table(&disk)));
+            let table = read_table(&disk);
+            let fault = table.as_ref().err().copied();
+            table_of_disk = Some((disk.clone(), table.ok().flatten()));
+            if let Some(fault) = fault {
+                return Some(Err(fault));
+            }
         }
         let table = table_of_disk.as_ref().and_then(|(_, table)| table.as_ref());
         let id = table?.id(number)?;
         let device = Path::new("/dev").join(name.as_str());
-        Some(FoundPartition { device, disk, id })
+        Some(Ok(FoundPartition { device, disk, id }))
     })
 }
 
@@ -137,17 +155,23 @@ pub fn sector_size(disk: &str) -> u64 {
         .unwrap_or(512)
 }
 
-fn read_table(disk: &str) -> Option<Table> {
-    let file = DirectFile::open(&Path::new("/dev").join(disk), false).ok()?;
+/// The table of a disk; `None` where it has none that is whole.
+fn read_table(disk: &str) -> Result<Option<Table>, Errno> {
+    let file = DirectFile::open(&Path::new("/dev").join(disk), false);
+    let file = file.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
     // The header, and the entries, which every tool puts right behind it.
     let mut start = vec![0; 8 * BLOCK_SIZE];
-    let sector = usize::try_from(sector_size(disk)).ok()?;
+    let sector = sector_size(disk) as usize;
     if file.read_many(0, &mut start).is_err() {
         // Only the header and 128 entries: the unreadable block may belong to
         // the vault behind them.
         start.truncate((2 * sector + gpt::ENTRIES_BYTES).next_multiple_of(BLOCK_SIZE));
-        file.read_many(0, &mut start).ok()?;
+        file.read_many(0, &mut start)?;
     }
+    Ok(parse_table(&start, sector))
+}
+
+fn parse_table(start: &[u8], sector: usize) -> Option<Table> {
     if let Ok(at) = gpt::entries_at(&start[sector..2 * sector]) {
         let from = usize::try_from(at.sector).ok()?.checked_mul(sector)?;
         let entries = start.get(from..)?;

@@ -160,6 +160,19 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_lies_reads_nothing_behind_its_region() {
+        for (region, most) in [(HEADER, 1), (STICKS, 4)] {
+            let fits = capacity(region) as u32;
+            assert_eq!(fits, most * 4096 - 64);
+            for length in [fits, fits + 1, u32::MAX] {
+                let mut block = vec![0; BLOCK_SIZE];
+                block[16..20].copy_from_slice(&length.to_le_bytes());
+                assert_eq!(blocks_of(region, &block), most, "{length}");
+            }
+        }
+    }
+
+    #[test]
     fn a_record_of_another_region_does_not_count() {
         let mut buffer = vec![0; BLOCK_SIZE];
         encode(HEADER, 1, b"x", &mut buffer);

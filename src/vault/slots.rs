@@ -225,7 +225,7 @@ mod tests {
                 members: u32::MAX,
                 salt: [0xff; 16],
                 tag: [0xff; 16],
-            }; MAX_WITNESSES]
+            }; MAX_NEIGHBOUR_WITNESSES + MAX_SERVERS]
                 .into_iter()
                 .collect(),
             enrolled: SealedValues {
@@ -334,6 +334,22 @@ mod tests {
         assert_eq!(try_with(&payload, &pepper, &other, Area::First), shut);
         assert_eq!(try_with(&payload, &pepper, &id, Area::Second), shut);
         assert_eq!(try_with(&payload[..20], &pepper, &id, Area::First), shut);
+    }
+
+    #[test]
+    fn a_seal_of_less_than_a_proof_is_damage() {
+        let (pepper, id) = (Secret32::random(), ServerId::random());
+        let opened = |length| {
+            let mut plain = vec![0; length];
+            let bound_to = associated(&id, Area::First);
+            let sealed = seal(&pepper, LABEL, &bound_to, &mut plain);
+            let payload = [&sealed.salt[..], &sealed.nonce, &sealed.tag, &plain].concat();
+            OpenedTable::open(&payload, &pepper, &id, Area::First)
+        };
+        assert_eq!(opened(PROOF - 1).err(), Some(VaultError::Damaged));
+        let empty = opened(PROOF).unwrap();
+        assert_eq!(empty.table().err(), Some(VaultError::Damaged));
+        assert!(opened(0).is_err());
     }
 
     #[test]

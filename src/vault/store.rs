@@ -217,7 +217,7 @@ pub fn repair(device: &mut dyn BlockDevice, region: Region) -> Result<(), VaultE
 #[cfg(test)]
 mod tests {
     use super::super::layout::POLICY;
-    use super::super::tests::MemoryDevice;
+    use super::super::tests::{FailingDevice, Fails, MemoryDevice};
     use super::*;
 
     /// What a write of `payload` with this sequence number leaves in a copy.
@@ -234,12 +234,38 @@ mod tests {
         put(&mut device, 1, 7, b"two");
         assert!(is_degraded(&device, POLICY));
         let before = read(&device, POLICY).unwrap().unwrap().to_vec();
+        assert_eq!(before, b"one", "the first of two");
         repair(&mut device, POLICY).unwrap();
         assert!(!is_degraded(&device, POLICY));
         assert_eq!(*read(&device, POLICY).unwrap().unwrap(), before);
         // Whichever block is lost then, the same is read.
         device.damage(POLICY.start);
         assert_eq!(*read(&device, POLICY).unwrap().unwrap(), before);
+    }
+
+    #[test]
+    fn copy_b_stands_half_a_vault_behind_copy_a() {
+        assert_eq!([0, 1].map(|copy| first_block(POLICY, copy)), [2, 122]);
+    }
+
+    #[test]
+    fn a_disk_that_reads_neither_copy_is_not_called_empty() {
+        let (a, b) = (first_block(POLICY, 0), first_block(POLICY, 1));
+        let mut disk = MemoryDevice::default();
+        put(&mut disk, 0, 1, b"there");
+        put(&mut disk, 1, 1, b"there");
+        let read_without = |bad: &[u32]| {
+            let device = FailingDevice {
+                disk: disk.clone(),
+                bad: bad.to_vec(),
+                fails: Fails::Reading,
+            };
+            read(&device, POLICY).map(|payload| payload.map(|bytes| bytes.to_vec()))
+        };
+        assert_eq!(read_without(&[a]), Ok(Some(b"there".to_vec())));
+        assert_eq!(read_without(&[b]), Ok(Some(b"there".to_vec())));
+        let silent = VaultError::Device(libc::EIO);
+        assert_eq!(read_without(&[a, b]), Err(silent));
     }
 
     #[test]

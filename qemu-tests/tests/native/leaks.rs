@@ -6,7 +6,7 @@ use qemu_tests::{Container, Result, Suite};
 use crate::readme::CABLE;
 
 /// The router's hardware address within so much else that the journal packs it.
-const LOGGED: &str = "logger -t dhcp \"$(seq 1000 1300 | tr '\\n' ' ') is at 00:0d:b9:77:00:01 \
+const LOGGED: &str = "logger --size 8192 -t dhcp \"$(seq 1000 1300 | tr '\\n' ' ') is at 00:0d:b9:77:00:01 \
                       $(seq 2000 2300 | tr '\\n' ' ')\"; journalctl --sync; journalctl --rotate";
 
 #[test]
@@ -25,9 +25,11 @@ fn packed_journal_and_forgotten_backup_give_the_router_away() -> Result {
     server.shell(LOGGED)?.success()?;
     let plain = "grep -rqa 00:0d:b9:77:00:01 /var/log/journal";
     assert!(!server.shell(plain)?.ok(), "it is packed");
+    let logged = "journalctl -t dhcp | grep -q 00:0d:b9:77:00:01";
+    server.shell(logged)?.success()?;
     server
         .shell(
-            "mkdir -p /data && ln -s /data /srv/old && ip neigh show >/data/list && \
+            "mkdir -p /data && ln -s /data /srv/old && echo 00-0D-B9-77-00-01 >/data/list && \
              cd /data && tar -czf notes list && rm list",
         )?
         .success()?;

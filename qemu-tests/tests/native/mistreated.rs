@@ -32,7 +32,11 @@ impl Mistreated {
         let vault = Plugged::with_partition(&server, disk.image())?;
         let scratch = Scratch::new()?;
         server
-            .shell(&format!("{CABLE}; ip link set eth0 down"))?
+            // Else that gives the card an address as soon as it is up.
+            .shell(&format!(
+                "systemctl stop systemd-networkd.socket systemd-networkd; {CABLE}; \
+                 ip link set eth0 down"
+            ))?
             .success()?;
         let stick = plug(&server, &scratch)?;
         server
@@ -75,11 +79,11 @@ fn no_command_aborts_whoever_starts_it_and_wherever_it_prints() -> Result {
     let server = Mistreated::new()?;
     server.bears("unread", "")?;
     server.bears("twice", "")?;
-    server.bears("ordinary", "")?;
     let read_only = "mount --make-rprivate / && mount -o remount,bind,ro / && exec ";
     server.bears(
         "on a read-only root",
         &format!("unshare --mount sh -c '{read_only} \"$@\"' sh"),
     )?;
-    server.bears("on a full disk", &format!("{FILL} &&"))
+    server.bears("on a full disk", &format!("{FILL} &&"))?;
+    server.bears("ordinary", "")
 }

@@ -54,22 +54,25 @@ ended() { # WHAT STATUS SIGNAL
     fi
 }
 
-is_running() { grep -qx 'stayput.*' /proc/[0-9]*/comm 2>/dev/null; }
+running() { grep -lx 'stayput.*' /proc/[0-9]*/comm 2>/dev/null; }
 
 # Nothing is mounted, protected from writing, up, or running any more.
 is_clean() { # WHAT
     local i=0 name
-    while is_running && [ $i -lt 100 ]; do
-        sleep 0.02
+    # Who looks at a stick ends by itself.
+    while running >/dev/null && [ $i -lt 200 ]; do
+        sleep 0.05
         i=$((i + 1))
     done
-    ! is_running || wrong "$1" "a process is left"
+    for name in $(running); do
+        wrong "$1" "left: $(tr '\0' ' ' <"${name%comm}cmdline") $(grep State "${name%comm}status")"
+    done
     for name in "$volume" /dev/sdb1; do
         [ "$(blockdev --getro "$name")" = 0 ] || wrong "$1" "$name takes no writes"
         ! grep -q "^$name " /proc/mounts || wrong "$1" "$name is mounted"
     done
     [ $(($(cat /sys/class/net/eth0/flags) & 1)) = 0 ] || {
-        wrong "$1" "eth0 is up"
+        wrong "$1" "eth0 is up: $(ip -o address show dev eth0)"
         ip link set eth0 down
     }
 }

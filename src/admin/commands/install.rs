@@ -35,7 +35,6 @@ pub struct UninstallOptions {
 /// When something is missing, the boot stage is of another build, or an initramfs
 /// cannot be made.
 pub fn install() -> Result<()> {
-    must_be_root()?;
     // Without it the boot stage would not know its vault.
     let place = vault_conf()?;
     must_have_initramfs_tools()?;
@@ -66,7 +65,6 @@ pub fn install() -> Result<()> {
 /// # Errors
 /// Refused while a database depends on it.
 pub fn uninstall(options: &UninstallOptions) -> Result<()> {
-    must_be_root()?;
     if let Some(why) = Dependence::seen(vault_gives_keys()).why() {
         return Err(Problem::refused(
             format!(
@@ -98,16 +96,6 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
     remove(Path::new(STAGE))?;
     println!("Done. {COMMAND} and the vault are still there.");
     Ok(())
-}
-
-fn must_be_root() -> Result<()> {
-    if nix::unistd::geteuid().is_root() {
-        return Ok(());
-    }
-    Err(Problem::refused(
-        "Only root may change how this server boots.",
-        "Run the command as root.",
-    ))
 }
 
 fn must_have_initramfs_tools() -> Result<()> {

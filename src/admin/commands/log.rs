@@ -1,6 +1,12 @@
 //! `stayput log`: what happened at each boot, and how much of that is proven.
 
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use crate::admin::event_json::event_json;
 use crate::admin::event_text::sentence;
+use crate::admin::json;
 use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::timestamp::rfc3339;
@@ -22,7 +28,7 @@ pub struct LogOptions {
 ///
 /// # Errors
 /// When the log cannot be read, or `--verify` finds it changed.
-pub fn run(options: &LogOptions, json: bool) -> Result<()> {
+pub fn run(options: &LogOptions, for_scripts: bool) -> Result<ExitCode> {
     let (vault, spans) = if options.verify {
         let unlocked = unlock(&options.unlock)?;
         let spans = unlocked.vault.prove_events(unlocked.master_key());
@@ -31,27 +37,33 @@ pub fn run(options: &LogOptions, json: bool) -> Result<()> {
         (open_vault()?, None)
     };
     let events = vault.events()?;
-    if json {
-        let proof = spans.as_deref();
-        println!("{:#}", as_json(&events, proof));
-    } else {
-        for event in &events {
-            let (number, at) = (event.number, rfc3339(event.time));
-            println!("{number:>4}  {at}  {}", sentence(&event.kind));
-        }
-        let last = events.last().map_or(0, |event| event.number);
-        match &spans {
-            Some(spans) => print!("{}", proof_in_words(spans)),
-            None => print!("{}", unproven(vault.events_sealed()?, last)),
-        }
+    let found = spans.as_deref().map_or(Ok(()), judge);
+    if for_scripts {
+        json::print(document(&events, spans.as_deref(), found.as_ref().err()));
+        return Ok(found.map_or_else(|problem| problem.exit.into(), |()| ExitCode::SUCCESS));
     }
-    match spans {
-        Some(spans) if spans.iter().any(is_broken) => Err(Problem::failed(
-            "The log was changed or damaged.",
-            "Somebody may have been at this disk. Do not believe what is not called whole.",
-        )),
-        _ => Ok(()),
+    for event in &events {
+        let (number, at) = (event.number, rfc3339(event.time));
+        println!("{number:>4}  {at}  {}", sentence(&event.kind));
     }
+    let last = events.last().map_or(0, |event| event.number);
+    match &spans {
+        Some(spans) => print!("{}", proof_in_words(spans)),
+        None => print!("{}", unproven(vault.events_sealed()?, last)),
+    }
+    found.map(|()| ExitCode::SUCCESS)
+}
+
+/// # Errors
+/// When the proof does not hold.
+fn judge(spans: &[EventSpan]) -> Result<()> {
+    if !spans.iter().any(is_broken) {
+        return Ok(());
+    }
+    Err(Problem::failed(
+        "The log was changed or damaged.",
+        "Somebody may have been at this disk. Do not believe what is not called whole.",
+    ))
 }
 
 fn is_broken(span: &EventSpan) -> bool {
@@ -90,19 +102,55 @@ fn proof_in_words(spans: &[EventSpan]) -> String {
     spans.iter().map(line).collect()
 }
 
-/// The log for scripts; `proof` is null without `--verify`.
-fn as_json(events: &[LoggedEvent], proof: Option<&[EventSpan]>) -> serde_json::Value {
+/// The log for scripts: docs/json.md. `proof` is null without `--verify`.
+fn document(
+    events: &[LoggedEvent],
+    proof: Option<&[EventSpan]>,
+    problem: Option<&Problem>,
+) -> Value {
     let event = |event: &LoggedEvent| {
         let boot: String = event.boot_id.iter().map(|b| format!("{b:02x}")).collect();
         serde_json::json!({
             "number": event.number,
-            "time": rfc3339(event.time),
+            "at": rfc3339(event.time),
             "boot_id": boot,
-            "event": event.kind,
+            "event": event_json(&event.kind),
         })
     };
     let events: Vec<_> = events.iter().map(event).collect();
-    serde_json::json!({ "events": events, "proof": proof })
+    let mut document = serde_json::json!({ "events": events, "proof": proof });
+    if let Some(problem) = problem {
+        document["error"] = json::error(problem);
+    }
+    document
+}
+
+/// A document with events of every kind.
+#[cfg(test)]
+pub fn example() -> Value {
+    use crate::admin::event_json::examples;
+
+    let event = |(number, kind)| LoggedEvent {
+        number,
+        time: 1_700_000_000,
+        boot_id: [1; 16],
+        kind,
+    };
+    let events: Vec<LoggedEvent> = (1..).zip(examples()).map(event).collect();
+    let statuses = [
+        ProofStatus::Older,
+        ProofStatus::Whole,
+        ProofStatus::Changed,
+        ProofStatus::Missing,
+        ProofStatus::Unlinked,
+        ProofStatus::NotSealed,
+    ];
+    let spans = statuses.map(|status| EventSpan {
+        from: 1,
+        to: 1,
+        status,
+    });
+    document(&events, Some(&spans), judge(&spans).as_ref().err())
 }
 
 #[cfg(test)]
@@ -125,12 +173,19 @@ mod tests {
             },
         };
         let spans = [span(1, 3, ProofStatus::NotSealed)];
-        let json = as_json(&[event], Some(&spans));
+        let json = document(&[event], Some(&spans), None);
         let event = &json["events"][0];
-        assert_eq!(event["event"]["WrongPin"]["stick"], "office");
-        assert_eq!(event["time"], "2023-11-14T22:13:20Z");
-        assert_eq!(json["proof"][0]["standing"], "not-sealed");
+        assert_eq!(event["event"]["kind"], "wrong_pin");
+        assert_eq!(event["event"]["stick"], "office");
+        assert_eq!(event["at"], "2023-11-14T22:13:20Z");
+        assert_eq!(json["proof"][0]["status"], "not_sealed");
         assert_eq!(json["proof"][0]["to"], 3);
+        assert_eq!(json.get("error"), None);
+        // One document a run, also where it tells of a failure.
+        let changed = [span(1, 1, ProofStatus::Changed)];
+        let problem = judge(&changed).unwrap_err();
+        let json = document(&[], Some(&changed), Some(&problem));
+        assert_eq!(json["error"]["kind"], "failed");
     }
 
     #[test]

@@ -3,15 +3,24 @@
 mod report;
 
 use crate::admin::service_unit::ServiceUnit;
+use crate::environment::Watched;
 use crate::theft::OnAlarm;
 
-pub use report::{Report, ReportFile, read as report};
+pub use report::{Report, ReportFile, Unfinished, read as report};
 
 /// The unit. It reads the policy and the place when it starts.
 pub const UNIT: ServiceUnit = ServiceUnit {
     name: "stayput-watch.service",
     text: include_str!("../../../systemd/stayput-watch.service"),
 };
+
+/// Who is watched, in words.
+pub fn who_in_words(who: Watched) -> &'static str {
+    match who {
+        Watched::Neighbours => "neighbours",
+        Watched::KeyServers => "key servers",
+    }
+}
 
 /// What an alarm of the watch leads to, in words.
 pub fn meaning(on_alarm: OnAlarm) -> &'static str {

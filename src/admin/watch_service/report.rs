@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::environment::Watched;
 use crate::theft::{Alarm, OnAlarm, Sample};
 
 const PATH: &str = "/run/stayput-watch.json";
@@ -21,14 +22,42 @@ pub struct Report {
     /// Whether it compares with what was enrolled, and not with what it found
     /// at its start.
     pub enrolled: bool,
-    /// Neighbours that were as they should be at the last check.
+    /// Those that were as they should be at the last check.
     pub same: u8,
-    /// Neighbours in whose place another answers.
+    /// Those in whose place another answers.
     pub different: u8,
-    /// Neighbours that did not answer.
+    /// Those that did not answer.
     pub silent: u8,
+    /// Who is counted.
+    pub who: Watched,
     /// An alarm that is not over, and since when (seconds since 1970, UTC).
     pub alarm: Option<(Alarm, u64)>,
+    /// What the alarm was to do and has not done yet; it is tried again.
+    pub unfinished: Unfinished,
+}
+
+/// What an alarm was to do and has not done yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// The pepper is not destroyed.
+    pub reset: bool,
+    /// The released keys are still in memory.
+    pub keys: bool,
+    /// MariaDB still runs.
+    pub database: bool,
+}
+
+impl Unfinished {
+    /// Each of them that is not done, as a word for scripts and as a sentence.
+    pub fn list(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let all = [
+            (self.reset, "reset", "the key on the disk is not destroyed"),
+            (self.keys, "keys", "the released keys are still in memory"),
+            (self.database, "database", "MariaDB still runs"),
+        ];
+        let left = all.into_iter().filter(|(is_left, ..)| *is_left);
+        left.map(|(_, word, sentence)| (word, sentence))
+    }
 }
 
 impl Report {

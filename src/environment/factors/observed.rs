@@ -48,6 +48,8 @@ struct Observation {
 pub struct Observed {
     observations: Vec<Observation>,
     revision: u32,
+    /// Neighbours to which no question was sent: their silence says nothing.
+    not_asked: Vec<Label>,
 }
 
 impl Observed {
@@ -89,6 +91,17 @@ impl Observed {
                 interfaces.push(name.clone());
             }
         }
+    }
+
+    /// Notes that no question was sent to these neighbours: no card that is up has a
+    /// carrier, or sending was not allowed.
+    pub fn note_not_asked(&mut self, labels: impl Iterator<Item = Label>) {
+        self.not_asked.extend(labels);
+    }
+
+    /// The neighbours to which no question was sent.
+    pub fn not_asked(&self) -> &[Label] {
+        &self.not_asked
     }
 
     /// Stores the answers of neighbours or key servers.

@@ -74,6 +74,7 @@ pub fn changes<'a>(
 }
 
 /// Which factors are as they were enrolled.
+#[derive(Debug, Default)]
 pub struct Comparison {
     /// How many factors of each group are as they were enrolled.
     pub same: FactorCounts,
@@ -81,6 +82,8 @@ pub struct Comparison {
     pub changed: Vec<Label, MAX_FACTORS>,
     /// Factors that have not answered yet.
     pub silent: Vec<Label, MAX_FACTORS>,
+    /// Factors that could not be asked: nothing is known of them.
+    pub not_asked: Vec<Label, MAX_FACTORS>,
 }
 
 /// Compares the observed values with the enrolled ones.
@@ -95,14 +98,17 @@ pub fn compare(
 ) -> Result<Comparison, UnsealError> {
     let values = slot.enrolled_values(header, key)?;
     let changes = changes(slot, &values, observed);
-    let labels = |like: fn(&FactorChange<'_>) -> bool| {
+    let labels = |like: &dyn Fn(&Label, &FactorChange<'_>) -> bool| {
         let factors = slot.factors.iter().zip(&changes);
-        let found = factors.filter(|(_, change)| like(change));
+        let found = factors.filter(|(factor, change)| like(&factor.label, change));
         found.map(|(factor, _)| factor.label.clone()).collect()
     };
+    let is_silent = |change: &FactorChange<'_>| *change == FactorChange::Silent;
+    let not_asked = observed.not_asked();
     Ok(Comparison {
         same: count(slot, |at| changes[at] == FactorChange::Same),
-        changed: labels(|change| matches!(change, FactorChange::Changed(_))),
-        silent: labels(|change| *change == FactorChange::Silent),
+        changed: labels(&|_, change| matches!(change, FactorChange::Changed(_))),
+        silent: labels(&|label, change| is_silent(change) && !not_asked.contains(label)),
+        not_asked: labels(&|label, change| is_silent(change) && not_asked.contains(label)),
     })
 }

@@ -47,6 +47,15 @@ pub struct PlaceProof {
 }
 
 impl PlaceProof {
+    /// What witnesses have said in a test: `servers` as above.
+    #[cfg(test)]
+    pub const fn of(neighbours: bool, servers: u32) -> Self {
+        Self {
+            neighbours,
+            servers,
+        }
+    }
+
     /// Whether the key server that is factor `at` has given its enrolled value.
     pub fn has_server(&self, at: usize) -> bool {
         has_member(self.servers, at)

@@ -3,8 +3,8 @@
 
 mod observe_place;
 #[cfg(feature = "admin")]
-mod watched_neighbours;
+mod watched_place;
 
 pub use observe_place::{COLD_START_WAIT, LIVE_NETWORK_WAIT, Patience, observe_place};
 #[cfg(feature = "admin")]
-pub use watched_neighbours::WatchedNeighbours;
+pub use watched_place::{Watched, WatchedPlace};

@@ -68,6 +68,7 @@ pub fn observe_place<'a>(
         };
         is_done || enough(&observed)
     });
+    observed.note_not_asked(neighbours.not_asked());
     for (label, attachment) in neighbours.attachments() {
         observed.note_attachment(&label, attachment);
     }

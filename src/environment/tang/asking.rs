@@ -88,6 +88,8 @@ enum AskingState {
         unreachable: bool,
     },
     Asking(Box<Conversation>, Box<Exchange>),
+    /// It was to be asked once, and was.
+    Done,
 }
 
 struct AskedServer {
@@ -97,14 +99,32 @@ struct AskedServer {
     /// The next exchange, if it was prepared already.
     ready: Option<Result<PreparedExchange, BadPoint>>,
     failures: u32,
+    /// Whether one request is all that it gets.
+    once: bool,
 }
 
 impl AskedServer {
+    /// To be asked from `now` on.
+    fn new(label: Label, server: KeyServer, once: bool, now: Instant) -> Self {
+        Self {
+            label,
+            server,
+            state: AskingState::Resting {
+                until: now,
+                unreachable: true,
+            },
+            ready: None,
+            failures: 0,
+            once,
+        }
+    }
+
     /// When something is to be done even if nothing arrives.
-    fn due(&self) -> Instant {
+    fn due(&self) -> Option<Instant> {
         match &self.state {
-            AskingState::Resting { until, .. } => *until,
-            AskingState::Asking(conversation, _) => conversation.deadline(),
+            AskingState::Resting { until, .. } => Some(*until),
+            AskingState::Asking(conversation, _) => Some(conversation.deadline()),
+            AskingState::Done => None,
         }
     }
 
@@ -156,17 +176,23 @@ impl AskedServer {
         if why.was_reached() {
             return self.rest(now, RETRY_AFTER_NONSENSE);
         }
-        self.state = AskingState::Resting {
-            until: now + pause_after(self.failures),
-            unreachable: true,
+        self.state = match self.once {
+            true => AskingState::Done,
+            false => AskingState::Resting {
+                until: now + pause_after(self.failures),
+                unreachable: true,
+            },
         };
     }
 
     /// Waits before the next exchange.
     fn rest(&mut self, now: Instant, pause: Duration) {
-        self.state = AskingState::Resting {
-            until: now + pause,
-            unreachable: false,
+        self.state = match self.once {
+            true => AskingState::Done,
+            false => AskingState::Resting {
+                until: now + pause,
+                unreachable: false,
+            },
         };
     }
 
@@ -177,7 +203,7 @@ impl AskedServer {
                 self.begin(now);
                 None
             }
-            AskingState::Resting { .. } => None,
+            AskingState::Resting { .. } | AskingState::Done => None,
             AskingState::Asking(conversation, exchange) => match conversation.drive(now) {
                 Ok(None) => None,
                 Ok(Some(reply)) => match read(exchange, &reply) {
@@ -212,32 +238,35 @@ impl KeyServers {
         let mut asked = Vec::new();
         for place in places {
             for server in &place.servers {
+                let label = server_label(server.address, &place.name);
                 // There is room for the servers of two places.
-                let _ = asked.push(AskedServer {
-                    label: server_label(server.address, &place.name),
-                    server: server.clone(),
-                    state: AskingState::Resting {
-                        until: now,
-                        unreachable: true,
-                    },
-                    ready: None,
-                    failures: 0,
-                });
+                let _ = asked.push(AskedServer::new(label, server.clone(), false, now));
             }
         }
         Self { asked }
     }
 
+    /// These key servers, with one request for each, from `now` on.
+    #[cfg(feature = "admin")]
+    pub fn asked_once(servers: &[(Label, KeyServer)], now: Instant) -> Self {
+        let asked = servers.iter();
+        let asked =
+            asked.map(|(label, server)| AskedServer::new(label.clone(), server.clone(), true, now));
+        Self {
+            asked: asked.take(MAX_ASKED).collect(),
+        }
+    }
+
     /// When [`KeyServers::drive`] is due even if nothing arrives; `None` where
     /// there are no key servers.
     pub fn next(&self) -> Option<Instant> {
-        self.asked.iter().map(AskedServer::due).min()
+        self.asked.iter().filter_map(AskedServer::due).min()
     }
 
     /// The sockets to poll, and the events to poll for.
     pub fn sockets(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         self.asked.iter().filter_map(|asked| match &asked.state {
-            AskingState::Resting { .. } => None,
+            AskingState::Resting { .. } | AskingState::Done => None,
             AskingState::Asking(conversation, _) => {
                 Some((conversation.as_fd(), conversation.flags()))
             }

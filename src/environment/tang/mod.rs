@@ -35,4 +35,6 @@ pub use jwk::parse_answer;
 #[cfg(test)]
 pub use exchange::tests::Peer as TestPeer;
 #[cfg(test)]
-pub use test_server::{Tang as TestTang, answering_with_another_key};
+pub use test_server::{
+    Tang as TestTang, answering_with, answering_with_another_key, serve as serve_each,
+};

@@ -105,10 +105,15 @@ pub fn read_request(mut stream: &TcpStream) -> String {
 
 /// A server that answers for another key, whichever it is asked for.
 pub fn answering_with_another_key() -> SocketAddr {
-    serve(|mut stream| {
+    answering_with(Arc::new(Peer::new(Curve::P521)))
+}
+
+/// A server that answers for the key of `peer`, on P-521, whichever it is asked for.
+pub fn answering_with(peer: Arc<Peer>) -> SocketAddr {
+    serve(move |mut stream| {
         let request = read_request(&stream);
         let asked = parse_answer(request.split("\r\n\r\n").nth(1).unwrap().as_bytes()).unwrap();
-        let answer = Peer::new(Curve::P521).answer(&asked.point);
+        let answer = peer.answer(&asked.point);
         let body = exchange_json(Curve::P521, &answer.point);
         let length = body.len();
         let _ = write!(

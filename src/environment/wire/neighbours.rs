@@ -33,6 +33,8 @@ struct Target {
     heard_on: HeardOn,
     /// The indices of the interfaces that it was heard on.
     interfaces: Vec<i32, MAX_LINKS>,
+    /// Whether a question was sent to it.
+    is_asked: bool,
 }
 
 /// On what kind of interface a station was heard, the most lasting that it was heard
@@ -100,6 +102,7 @@ impl Neighbours {
                     contact: Contact::default(),
                     heard_on: HeardOn::None,
                     interfaces: Vec::new(),
+                    is_asked: false,
                 });
             }
         }
@@ -196,6 +199,12 @@ impl Neighbours {
         })
     }
 
+    /// The neighbours to which no question was sent.
+    pub fn not_asked(&self) -> impl Iterator<Item = Label> {
+        let targets = self.targets.iter().filter(|target| !target.is_asked);
+        targets.map(|target| neighbour_label(target.ip))
+    }
+
     /// Whether an interface was put up for this.
     pub fn has_woken_links(&self) -> bool {
         self.links.iter().any(Link::was_down)
@@ -258,14 +267,20 @@ impl Neighbours {
         let links = links.filter(|link| self.live.contains(&link.index));
         let links: Vec<(&Link, Vec<OwnIpv4, MAX_SENDERS>), MAX_LINKS> =
             links.map(|link| (link, senders(link, &self.own))).collect();
-        for Target { ip, contact, .. } in &mut self.targets {
-            match *ip {
+        for Target {
+            ip,
+            contact,
+            is_asked,
+            ..
+        } in &mut self.targets
+        {
+            *is_asked |= match *ip {
                 IpAddr::V4(ip) => ask_by_arp(&links, ip, contact, now),
-                IpAddr::V6(ip) if contact.may_be_asked_as_station(now) => {
-                    links.iter().for_each(|(link, _)| link.solicit(ip));
-                }
-                IpAddr::V6(_) => {}
-            }
+                IpAddr::V6(ip) if contact.may_be_asked_as_station(now) => links
+                    .iter()
+                    .fold(false, |sent, (link, _)| link.solicit(ip) || sent),
+                IpAddr::V6(_) => false,
+            };
         }
     }
 
@@ -346,13 +361,14 @@ fn senders(link: &Link, own: &OwnAddresses) -> Vec<OwnIpv4, MAX_SENDERS> {
 
 /// Asks for `target` as a station on its network. Where the server is none on any
 /// interface it is asked by a probe, on one interface: several may lead to the same
-/// network.
+/// network. Returns whether a question was sent.
 fn ask_by_arp(
     links: &[(&Link, Vec<OwnIpv4, MAX_SENDERS>)],
     target: Ipv4Addr,
     contact: &mut Contact,
     now: Instant,
-) {
+) -> bool {
+    let mut is_sent = false;
     let mut is_on_its_network = false;
     for (link, own) in links {
         let sender = Sender::towards(target, own);
@@ -360,29 +376,29 @@ fn ask_by_arp(
         if let Sender::Station(own) = sender
             && contact.may_be_asked_as_station(now)
         {
-            link.broadcast(&arp::request(link.mac, own, target));
+            is_sent |= link.broadcast(&arp::request(link.mac, own, target));
         }
     }
     if is_on_its_network || links.is_empty() || !contact.may_be_probed(now) {
-        return;
+        return is_sent;
     }
     let (link, _) = links[contact.probes() % links.len()];
     contact.note_probe(now);
-    link.broadcast(&arp::probe(link.mac, target));
+    link.broadcast(&arp::probe(link.mac, target))
 }
 
 impl Link {
-    /// Errors are ignored, ENETDOWN or a full queue: the next round asks again.
-    fn broadcast(&self, packet: &[u8; arp::PACKET]) {
-        let _ = self.arp.send(BROADCAST, packet);
+    /// Returns whether it was sent. After an error, ENETDOWN or a full queue, the next
+    /// round asks again.
+    fn broadcast(&self, packet: &[u8; arp::PACKET]) -> bool {
+        self.arp.send(BROADCAST, packet).is_ok()
     }
 
     /// As [`Link::broadcast`], by neighbour discovery.
-    fn solicit(&self, target: Ipv6Addr) {
+    fn solicit(&self, target: Ipv6Addr) -> bool {
         let (group, packet) = nd::solicitation(self.mac, target);
-        if let Some(socket) = self.discovery() {
-            let _ = socket.send(group, &packet);
-        }
+        let socket = self.discovery();
+        socket.is_some_and(|socket| socket.send(group, &packet).is_ok())
     }
 }
 
@@ -404,6 +420,14 @@ mod tests {
         for both in [[Usb, Card], [Card, Usb], [Vlan, Card], [Card, Vlan]] {
             assert_eq!(heard(&both), Some(Attachment::Lasting), "{both:?}");
         }
+    }
+
+    #[test]
+    fn without_a_card_nobody_was_asked() {
+        let label: Label = "arp 10.0.0.1".try_into().unwrap();
+        let mut neighbours = Neighbours::with_links(&label, Links::of([]));
+        neighbours.ask_all(Instant::now());
+        assert!(neighbours.not_asked().eq([label]));
     }
 
     #[test]

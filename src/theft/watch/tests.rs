@@ -193,6 +193,30 @@ fn after_a_suspend_or_a_gap_it_counts_anew() {
     }
 }
 
+#[test]
+fn a_late_sample_and_a_second_asleep_are_no_gap() {
+    for (away, slept) in [(60, 1), (130, 0)] {
+        let mut watch = Watch::new(WatchPolicy::default());
+        for time in [600, 660, 720] {
+            assert_eq!(watch.add(at(time, FOREIGN)), AlarmChange::Nothing);
+        }
+        let late = TimedSample {
+            awake: seconds(720 + away),
+            since_boot: seconds(720 + away + slept),
+            sample: FOREIGN,
+        };
+        let raised = AlarmChange::Raise(Alarm::Foreign);
+        assert_eq!(watch.add(late), raised, "{away} {slept}");
+    }
+}
+
+#[test]
+fn an_alarm_is_told_in_words() {
+    let said = [Alarm::Foreign, Alarm::Gone].map(|alarm| alarm.to_string());
+    assert!(said[0].contains("others answer"), "{said:?}");
+    assert!(said[1].contains("cables"), "{said:?}");
+}
+
 /// The definition, over the whole history instead of step by step: the sample
 /// `at` is the first of an alarm when no alarm is on.
 fn is_bad_for_long(samples: &[Sample], at: usize) -> bool {

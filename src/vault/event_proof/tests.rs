@@ -79,6 +79,32 @@ fn what_the_ring_has_dropped_is_older_and_not_missing() {
 }
 
 #[test]
+fn dropped_events_that_are_put_back_stay_older() {
+    let blocks = u64::from(LOG_BLOCKS);
+    let (key, mut vault) = logged(2 * BLOCK, 0);
+    let first = EventLog::read(&vault.device).unwrap().closed.remove(0);
+    log_to(&mut vault, Some(&key), blocks * BLOCK);
+    forge(&mut vault, layout::log(5), &first);
+    assert_eq!(spans(&vault, &key)[0], (1, BLOCK, Older));
+}
+
+#[test]
+fn an_oldest_record_cut_to_one_event_still_has_that_one() {
+    let all = (u64::from(LOG_BLOCKS) + 2) * BLOCK;
+    let (key, mut vault) = logged(all, 0);
+    let mut oldest = EventLog::read(&vault.device).unwrap().closed.remove(0);
+    oldest.events.truncate(1);
+    forge(&mut vault, layout::log(1), &oldest);
+    let expected = [
+        (1, BLOCK, Older),
+        (BLOCK + 1, BLOCK + 1, Unlinked),
+        (BLOCK + 2, 2 * BLOCK, Missing),
+        (2 * BLOCK + 1, all, Whole),
+    ];
+    assert_eq!(spans(&vault, &key), expected);
+}
+
+#[test]
 fn an_edited_event_is_found_and_nothing_older_is_called_whole() {
     let (key, mut vault) = logged(3 * BLOCK + 5, 2);
     let mut forged = newest(&vault);
@@ -136,6 +162,58 @@ fn a_record_that_is_gone_from_the_ring_is_a_gap() {
         (2 * BLOCK + 1, 3 * BLOCK + 5, Whole),
     ];
     assert_eq!(spans(&vault, &key), expected);
+}
+
+#[test]
+fn a_gap_in_a_full_ring_is_missing_and_not_older() {
+    let all = (u64::from(LOG_BLOCKS) + 2) * BLOCK;
+    let (key, mut vault) = logged(all, 0);
+    for copy in [0, HALF] {
+        vault.device.damage(layout::log(1).start + copy);
+    }
+    let expected = [
+        (1, BLOCK, Older),
+        (BLOCK + 1, 2 * BLOCK, Missing),
+        (2 * BLOCK + 1, all, Whole),
+    ];
+    assert_eq!(spans(&vault, &key), expected);
+}
+
+#[test]
+fn a_gap_behind_the_seal_takes_nothing_from_what_it_proves() {
+    let (key, mut vault) = logged(3, 3 * BLOCK);
+    for copy in [0, HALF] {
+        vault.device.damage(layout::log(1).start + copy);
+    }
+    let expected = [
+        (1, 3, Whole),
+        (4, BLOCK, NotSealed),
+        (BLOCK + 1, 2 * BLOCK, Missing),
+        (2 * BLOCK + 1, 3 * BLOCK + 3, NotSealed),
+    ];
+    assert_eq!(spans(&vault, &key), expected);
+}
+
+#[test]
+fn a_power_cut_at_a_full_ring_leaves_the_oldest_record_older() {
+    let all = (u64::from(LOG_BLOCKS) + 1) * BLOCK;
+    let (key, mut vault) = logged(all, 0);
+    // The full record is in the ring, and the newest is not begun anew yet.
+    let full = newest(&vault).block;
+    forge(&mut vault, layout::log(0), &full);
+    let expected = [(1, BLOCK, Older), (BLOCK + 1, all, Whole)];
+    assert_eq!(spans(&vault, &key), expected);
+}
+
+#[test]
+fn numbers_from_zero_on_are_no_log() {
+    let (key, mut vault) = logged(3, 0);
+    let mut forged = newest(&vault);
+    for (number, event) in (0..).zip(&mut forged.block.events) {
+        event.number = number;
+    }
+    forge(&mut vault, layout::LOG_NEWEST, &forged);
+    assert_eq!(spans(&vault, &key), [(1, 3, Missing)]);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The three groups of factors, and one value for each of them.
 
-use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// What kind of thing a factor observes. Each group has its own threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,7 +20,7 @@ impl Group {
 }
 
 /// One value for each group of factors.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PerGroup<T> {
     /// For the parts of the machine.
     pub machine: T,
@@ -72,20 +71,8 @@ impl Thresholds {
     }
 }
 
-// On the disk names do not count. The scripts that read `stayput log --json`
-// and `stayput status --json` know the names that stand here.
-impl Serialize for Thresholds {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Thresholds", 3)?;
-        fields.serialize_field("machine", &self.machine)?;
-        fields.serialize_field("place", &self.neighbours)?;
-        fields.serialize_field("servers", &self.servers)?;
-        fields.end()
-    }
-}
-
 /// Some of the enrolled factors of one group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
     /// How many they are.
     pub count: u8,
@@ -110,19 +97,6 @@ impl FactorCounts {
             count == of
         };
         Group::ALL.into_iter().all(all)
-    }
-}
-
-impl Serialize for FactorCounts {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("FactorCounts", 6)?;
-        fields.serialize_field("machine", &self.machine.count)?;
-        fields.serialize_field("machine_of", &self.machine.of)?;
-        fields.serialize_field("place", &self.neighbours.count)?;
-        fields.serialize_field("place_of", &self.neighbours.of)?;
-        fields.serialize_field("servers", &self.servers.count)?;
-        fields.serialize_field("servers_of", &self.servers.of)?;
-        fields.end()
     }
 }
 
@@ -166,19 +140,6 @@ mod tests {
         assert_eq!(postcard::from_bytes::<Thresholds>(bytes), Ok(need));
     }
 
-    #[cfg(feature = "admin")]
-    #[test]
-    fn scripts_find_the_counts_by_their_old_names() {
-        let json = serde_json::to_value(counts()).unwrap();
-        assert_eq!(json["machine_of"], 2);
-        assert_eq!(
-            (json["place"].as_u64(), json["place_of"].as_u64()),
-            (Some(3), Some(4))
-        );
-        let need = serde_json::to_value(Thresholds::default()).unwrap();
-        assert_eq!(need["place"], 0);
-    }
-
     #[test]
     fn each_group_is_counted_by_itself() {
         use Group::{Machine, Neighbours, Servers};
@@ -205,5 +166,9 @@ mod tests {
         for more in [need(2, 0, 0), need(0, 3, 0), need(0, 0, 1)] {
             assert!(!counts.reach(more), "{more:?}");
         }
+        assert!(need(0, 1, 0).binds_to_a_place() && need(0, 0, 1).binds_to_a_place());
+        assert!(!need(9, 0, 0).binds_to_a_place());
+        let all: FactorCounts = [(Machine, true), (Servers, true)].into_iter().collect();
+        assert!(all.are_all());
     }
 }

@@ -114,6 +114,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_point_is_its_coordinates_behind_a_four() {
+        for (curve, length) in [(Curve::P256, 32), (Curve::P521, 66)] {
+            let (x, y) = (vec![1; length], vec![2; length]);
+            let point = curve.point(&x, &y).unwrap();
+            assert_eq!(point[..], [&[4][..], &x, &y].concat());
+            assert_eq!(curve.coordinates(&point), Some((&x[..], &y[..])));
+            assert_eq!(curve.point(&x[1..], &y), None);
+            assert_eq!(curve.point(&x, &y[1..]), None);
+            assert_eq!(curve.coordinates(&point[..point.len() - 1]), None);
+            let compressed = [&[2][..], &x, &y].concat();
+            assert_eq!(curve.coordinates(&compressed), None);
+        }
+    }
+
+    #[test]
     fn a_key_server_is_written_as_the_format_says() {
         let key = |first: u8| PublicKey {
             curve: Curve::P256,

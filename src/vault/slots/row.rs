@@ -137,6 +137,17 @@ mod tests {
     }
 
     #[test]
+    fn the_most_factors_of_the_greatest_length_make_a_secret() {
+        let _cheap = CheapFactors::begin();
+        let label = Label::try_from("x".repeat(64).as_str()).unwrap();
+        let value = Value::from_slice(&[0xff; 64]).unwrap();
+        let members = [(&label, &value); MAX_FACTORS];
+        assert!(secret(&members, &[5; 32]).is_ok());
+        let too_many = [(&label, &value); MAX_FACTORS + 1];
+        assert!(secret(&too_many, &[5; 32]).is_err());
+    }
+
+    #[test]
     fn values_of_one_kind_may_change_places_and_no_others_may() {
         let _cheap = CheapFactors::begin();
         let (key, salt) = (MasterKey::generate(), [5; 32]);

@@ -13,7 +13,7 @@ use crate::vault::{
 
 /// What the vault is kept on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Medium {
     /// It keeps copies of its own making: SSD, SD card, USB stick.
     Flash,
@@ -52,7 +52,7 @@ pub struct RunningWatch {
     pub on_alarm: OnAlarm,
     /// It compares with what was enrolled, and not with what it found.
     pub enrolled: bool,
-    /// Number of neighbours that it watches.
+    /// Number of neighbours, or key servers, that it watches.
     pub neighbours: u8,
 }
 

@@ -11,7 +11,7 @@ use crate::vault::Thresholds;
 
 /// What somebody has who wants the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Threat {
     /// The server, switched off.
     Server,
@@ -60,7 +60,7 @@ impl Threat {
 
 /// How well somebody is kept from the data, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Coverage {
     NotCovered,
     /// It costs the thief some effort; the row says what.

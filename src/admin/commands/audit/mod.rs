@@ -9,6 +9,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+use crate::admin::json;
 use crate::admin::problem::Result;
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::printable::Printable;
@@ -30,13 +31,13 @@ pub struct AuditOptions {
 ///
 /// # Errors
 /// When the vault does not open.
-pub fn run(options: &AuditOptions, json: bool) -> Result<()> {
+pub fn run(options: &AuditOptions, for_scripts: bool) -> Result<()> {
     let unlocked = unlock(&options.unlock)?;
     let mut tell = |bytes: u64| eprintln!("Searched {} MiB ...", bytes >> 20);
     let gathered = gather(&unlocked, &mut tell);
     let rows = judge(&gathered.facts);
-    if json {
-        println!("{:#}", as_json(&rows, &gathered));
+    if for_scripts {
+        json::print(document(&rows, &gathered));
     } else {
         let name = &unlocked.vault.header().server_name;
         print!("{}", screen(name, &rows, options.all));
@@ -191,7 +192,7 @@ fn found<'a>(labels: &'a [String], found: &[bool]) -> Vec<&'a str> {
     labels.map(|(label, _)| label.as_str()).collect()
 }
 
-fn as_json(rows: &[ThreatCoverage], gathered: &Gathered) -> serde_json::Value {
+fn document(rows: &[ThreatCoverage], gathered: &Gathered) -> serde_json::Value {
     let Gathered {
         facts,
         labels,
@@ -224,4 +225,26 @@ fn as_json(rows: &[ThreatCoverage], gathered: &Gathered) -> serde_json::Value {
             "leaks": scan.leaks.iter().map(leak).collect::<Vec<_>>(),
         },
     })
+}
+
+/// A document with every field.
+#[cfg(test)]
+pub fn example() -> serde_json::Value {
+    use crate::theft::TheftPolicy;
+    use crate::vault::{StickList, VaultError};
+
+    let (sticks, theft) = (StickList::default(), TheftPolicy::default());
+    let gathered = Gathered {
+        facts: facts::SetupFacts::of(Err(VaultError::WasReset), &sticks, theft, &[]),
+        labels: vec!["arp 10.0.0.1".into()],
+        scan: Scan {
+            leaks: vec![scan::Leak {
+                path: "/var/log/syslog".into(),
+                found: vec![true],
+            }],
+            not_searched: vec![("/var/log/old.7z".into(), scan::NotSearched::Encrypted)],
+            ..Scan::default()
+        },
+    };
+    document(&judge(&gathered.facts), &gathered)
 }

@@ -6,7 +6,7 @@ use crate::printable::Printable;
 
 /// How grave it is, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// As it should be.
     Fine,

@@ -16,7 +16,7 @@ use crate::admin::mariadb_service::is_enabled;
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::own_addresses::{AddressChange, address_changes, current_addresses};
-use crate::admin::problem::{Problem, Result};
+use crate::admin::problem::Result;
 use crate::admin::release_service;
 use crate::admin::systemd;
 use crate::admin::unlock::{Recognition, recognise};
@@ -61,14 +61,8 @@ pub struct Facts {
 }
 
 /// # Errors
-/// When there is no vault.conf, or the caller is not root.
+/// When there is no vault.conf.
 pub fn gather(cards: Cards) -> Result<Facts> {
-    if !nix::unistd::geteuid().is_root() {
-        return Err(Problem::refused(
-            "Only root can look at the vault and the initramfs.",
-            "Run the command as root.",
-        ));
-    }
     let place = vault_conf()?;
     let initramfs = initramfs::inspect(&place);
     let read = locate::open_read_only(&place).map(|vault| read_vault(&vault, cards));
@@ -116,7 +110,7 @@ fn watch(policy: Option<&Policy>, place: Option<&WaysFacts>) -> WatchFacts {
     let on_alarm = policy.map(|policy| policy.theft.watch.on_alarm);
     WatchFacts {
         is_wanted: on_alarm.is_some_and(|on_alarm| on_alarm != OnAlarm::Off)
-            && place.is_some_and(|place| place.need.neighbours > 0),
+            && place.is_some_and(|place| place.need.binds_to_a_place()),
         has_systemd: systemd::running(),
         unit_in_place: watch_service::UNIT.is_in_place(),
         is_running: watch_service::UNIT.is_running(),

@@ -89,10 +89,10 @@ fn about(kernel: &Kernel, panic: bool) -> Vec<CheckResult> {
     match image.vault_conf {
         InstalledCopy::Same => {}
         InstalledCopy::Other => add(
-            "vault-conf",
+            "vault_conf",
             "names another vault than /etc/stayput/vault.conf.",
         ),
-        InstalledCopy::Missing => add("vault-conf", "does not say where the vault is."),
+        InstalledCopy::Missing => add("vault_conf", "does not say where the vault is."),
     }
     match image.script {
         InstalledCopy::Same => {}
@@ -241,7 +241,7 @@ mod tests {
                         let found = found(Ok(image), true);
                         for (name, is_good) in [
                             ("stage", stage == InstalledCopy::Same),
-                            ("vault-conf", vault_conf == InstalledCopy::Same),
+                            ("vault_conf", vault_conf == InstalledCopy::Same),
                             ("script", script == InstalledCopy::Same),
                             ("order", before.is_some()),
                         ] {

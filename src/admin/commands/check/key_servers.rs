@@ -53,7 +53,7 @@ fn state(server: &KeyServer) -> KeyServerState {
 /// Judges each key server. Whether enough of them answer is judged with the
 /// place. Pure.
 pub fn judge(facts: &[KeyServerFacts]) -> Vec<CheckResult> {
-    const NAME: &str = "key-servers";
+    const NAME: &str = "key_servers";
     let results = facts.iter().map(|KeyServerFacts { label, state }| {
         let warning = |what, next: &str| CheckResult::new(NAME, Severity::Warning, what, next);
         match state {

@@ -16,7 +16,7 @@ pub struct LateReleaseFacts {
 /// Warns where nobody would look. No result where the policy has it that the boot
 /// waits.
 pub fn judge(facts: LateReleaseFacts) -> Option<CheckResult> {
-    const NAME: &str = "late-release";
+    const NAME: &str = "late_release";
     let LateReleaseFacts {
         goes_on_locked,
         has_systemd,

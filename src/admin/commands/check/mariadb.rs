@@ -133,7 +133,7 @@ fn start(assessment: &StartAssessment) -> Vec<CheckResult> {
     };
     if let Some(uid) = assessment.other_user {
         results.push(CheckResult::new(
-            "key-file",
+            "key_file",
             Severity::Wrong,
             format!("The key file would be given to user {uid}, which MariaDB does not run as."),
             "stayput mariadb enable",

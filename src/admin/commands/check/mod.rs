@@ -17,6 +17,7 @@ mod ways;
 
 use std::process::ExitCode;
 
+use crate::admin::json;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::environment::Cards;
 use check_result::{CheckResult, Severity, as_text, conclusion, worst};
@@ -38,23 +39,28 @@ pub struct CheckOptions {
 
 /// # Errors
 /// With the exit code 2, when there is no vault to be looked for.
-pub fn run(options: &CheckOptions, json: bool) -> Result<ExitCode> {
+pub fn run(options: &CheckOptions, for_scripts: bool) -> Result<ExitCode> {
     let cards = match options.cards {
         true => Cards::PutUp,
         false => Cards::LeftDown,
     };
-    let facts = gather(cards).map_err(|problem| Problem {
-        exit: Exit::Usage,
-        ..problem
-    })?;
+    let facts = gather(cards).map_err(not_looked_at)?;
     let results = judge(&facts);
     let severity = worst(&results);
-    if json {
-        println!("{:#}", as_json(&results));
+    if for_scripts {
+        json::print(document(&results));
     } else {
         print!("{}", as_text(&results));
     }
     Ok(ExitCode::from(exit_code(severity)))
+}
+
+/// The check could not look, with its own exit code.
+pub fn not_looked_at(problem: Problem) -> Problem {
+    Problem {
+        exit: Exit::Usage,
+        ..problem
+    }
 }
 
 /// Judges everything, in the order of a boot.
@@ -80,13 +86,20 @@ fn exit_code(severity: Severity) -> u8 {
     }
 }
 
-fn as_json(results: &[CheckResult]) -> serde_json::Value {
+fn document(results: &[CheckResult]) -> serde_json::Value {
     let severity = worst(results);
     serde_json::json!({
         "verdict": severity,
         "conclusion": conclusion(severity),
         "findings": results,
     })
+}
+
+/// A document with every field.
+#[cfg(test)]
+pub fn example() -> serde_json::Value {
+    let fine = CheckResult::fine("vault", "The vault is whole, in both copies.");
+    document(&[fine])
 }
 
 #[cfg(test)]
@@ -142,7 +155,7 @@ mod tests {
                 "hook",
                 "vault",
                 "mariadb",
-                "late-release",
+                "late_release",
                 "watch",
                 "backups",
                 "sticks"
@@ -150,11 +163,11 @@ mod tests {
         );
         assert_eq!(worst(&results), Severity::Wrong);
         // Scripts rely on the names.
-        let documented = include_str!("../../../../docs/architecture.md");
+        let documented = include_str!("../../../../docs/json.md");
         for name in names {
             assert!(documented.contains(&format!("`{name}`")), "{name}");
         }
-        let json = as_json(&results);
+        let json = document(&results);
         assert_eq!(json["verdict"], "wrong");
         assert_eq!(json["findings"][2]["name"], "vault");
     }

@@ -6,7 +6,7 @@ use std::io;
 use super::check_result::{CheckResult, Severity};
 use crate::admin::mariadb::ClearOriginal;
 
-const NAME: &str = "clear-copy";
+const NAME: &str = "clear_copy";
 
 /// Warns of a clear copy of the database. Pure.
 pub fn judge(found: &io::Result<Option<ClearOriginal>>) -> Option<CheckResult> {

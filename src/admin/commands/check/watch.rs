@@ -5,7 +5,7 @@ use super::check_result::{CheckResult, Severity};
 /// What is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchFacts {
-    /// The policy wants the running server watched, and there are neighbours to watch.
+    /// The policy wants the running server watched, and there is somebody to ask.
     pub is_wanted: bool,
     /// systemd runs this machine.
     pub has_systemd: bool,

@@ -74,9 +74,8 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
         return refresh::run(unlocked, options.yes);
     }
     println!("Looking around ...");
-    let Proposal { stations, left_out } = neighbours::stations(&options.neighbour);
-    let addresses = stations.iter().map(|station| station.address);
-    let labels: Vec<Label> = addresses.map(neighbour_label).collect();
+    let proposal = neighbours::stations(&options.neighbour);
+    let labels = labels_of(&proposal.stations);
     let mut observed = observe_place(
         labels.iter(),
         KeyServers::default(),
@@ -88,9 +87,14 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
         note_latecomers(&mut observed, started);
     }
 
-    let mut choice = select_factors(&observed, &labels);
+    let is_named = !options.neighbour.is_empty();
+    let Proposal { stations, left_out } = neighbours::with_answers(proposal, is_named, |address| {
+        let value = observed.value(&neighbour_label(address))?;
+        value.as_slice().try_into().ok()
+    });
+    let mut choice = select_factors(&observed, &labels_of(&stations));
     let mut surplus = Vec::new();
-    if options.neighbour.is_empty() {
+    if !is_named {
         let (kept, others) = steadiest(&choice.neighbours);
         choice = select_factors(&observed, &kept);
         surplus = others;
@@ -215,6 +219,11 @@ fn with_place(
 /// cannot be removed is gone after the next boot.
 fn forget_words_for_login() {
     let _ = crate::release::notice::put(crate::release::notice::Topic::Boot, "");
+}
+
+fn labels_of(stations: &[Station]) -> Vec<Label> {
+    let addresses = stations.iter().map(|station| station.address);
+    addresses.map(neighbour_label).collect()
 }
 
 type Answer = (Label, Option<Value>, NeighbourSelection);

@@ -1,6 +1,9 @@
 //! `stayput passphrase list`.
 
+use serde_json::{Value, json};
+
 use super::slots_of;
+use crate::admin::json;
 use crate::admin::problem::Result;
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{UnlockOptions, unlock};
@@ -19,14 +22,14 @@ pub struct ListOptions {
 ///
 /// # Errors
 /// When the vault does not open.
-pub fn list(options: &ListOptions, json: bool) -> Result<()> {
+pub fn list(options: &ListOptions, for_scripts: bool) -> Result<()> {
     let unlocked = unlock(&options.unlock)?;
     let slots = slots_of(&unlocked)?;
     let (header, key) = (unlocked.vault.header(), unlocked.master_key());
     let slots = slots.passphrases.slots().iter();
     let people: Vec<_> = slots.map(|slot| (slot, slot.kind(header, key))).collect();
-    if json {
-        println!("{:#}", as_json(&people));
+    if for_scripts {
+        json::print(document(&people));
         return Ok(());
     }
     if people.is_empty() {
@@ -59,17 +62,21 @@ fn line(slot: &PassphraseSlot, kind: Option<Passphrase>) -> String {
     )
 }
 
-fn as_json(people: &[(&PassphraseSlot, Option<Passphrase>)]) -> serde_json::Value {
-    let people = people.iter().map(|(slot, kind)| {
-        serde_json::json!({
+fn document(people: &[(&PassphraseSlot, Option<Passphrase>)]) -> Value {
+    let person = |(slot, kind): &(&PassphraseSlot, Option<Passphrase>)| {
+        json!({
             "name": slot.name,
             "kind": word(*kind).to_lowercase(),
-            "made": rfc3339(slot.made),
-            "changed": rfc3339(slot.changed),
+            "made_at": rfc3339(slot.made),
+            "changed_at": rfc3339(slot.changed),
         })
-    });
-    people.collect()
+    };
+    let people: Vec<Value> = people.iter().map(person).collect();
+    json!({ "people": people })
 }
+
+#[cfg(test)]
+pub use tests::example;
 
 #[cfg(test)]
 mod tests {
@@ -77,8 +84,7 @@ mod tests {
     use crate::keys::MasterKey;
     use crate::vault::{Header, SlotTable};
 
-    #[test]
-    fn one_for_duress_is_not_taken_for_a_way_in() {
+    fn two_people() -> (Header, MasterKey, SlotTable) {
         let key = MasterKey::generate();
         let header = Header::of_a_new_server(&key);
         let mut table = SlotTable::default();
@@ -88,13 +94,27 @@ mod tests {
                 .add_passphrase(&header, &key, name, kind, words, 1_700_000_000)
                 .unwrap();
         }
+        (header, key, table)
+    }
+
+    #[test]
+    fn one_for_duress_is_not_taken_for_a_way_in() {
+        let (header, key, table) = two_people();
         let slots = table.passphrases.slots().iter();
         let people: Vec<_> = slots.map(|slot| (slot, slot.kind(&header, &key))).collect();
         let text = line(people[0].0, people[0].1);
         assert!(text.contains("opens   made 2023-11-14T22:13:20Z"), "{text}");
         assert!(line(people[1].0, people[1].1).contains("DURESS"));
-        let json = as_json(&people);
-        assert_eq!(json[0]["kind"], "opens");
-        assert_eq!(json[1]["kind"], "duress");
+        let json = document(&people);
+        assert_eq!(json["people"][0]["kind"], "opens");
+        assert_eq!(json["people"][1]["kind"], "duress");
+    }
+
+    /// A document with every field.
+    pub fn example() -> Value {
+        let (.., table) = two_people();
+        let slots = table.passphrases.slots().iter();
+        let people: Vec<_> = slots.map(|slot| (slot, None)).collect();
+        document(&people)
     }
 }

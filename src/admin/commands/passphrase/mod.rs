@@ -11,6 +11,8 @@ use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::suggested_secret::offer_passphrase;
 use crate::admin::unlock::Unlocked;
 use crate::vault::{SlotTable, check_passphrase};
+#[cfg(test)]
+pub use list::example;
 
 /// What `stayput passphrase` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -25,14 +27,21 @@ pub enum PassphraseCommand {
     List(list::ListOptions),
 }
 
+impl PassphraseCommand {
+    /// Whether it prints a document for scripts.
+    pub fn has_document(&self) -> bool {
+        matches!(self, Self::List(_))
+    }
+}
+
 /// # Errors
 /// What the command says.
-pub fn run(command: &PassphraseCommand, json: bool) -> Result<()> {
+pub fn run(command: &PassphraseCommand, for_scripts: bool) -> Result<()> {
     match command {
         PassphraseCommand::Add(options) => add::add(options),
         PassphraseCommand::Change(options) => change::change(options),
         PassphraseCommand::Remove(options) => remove::remove(options),
-        PassphraseCommand::List(options) => list::list(options, json),
+        PassphraseCommand::List(options) => list::list(options, for_scripts),
     }
 }
 

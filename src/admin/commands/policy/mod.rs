@@ -3,6 +3,7 @@
 mod watch_options;
 mod way_back;
 
+use crate::admin::json;
 use crate::admin::key_release;
 use crate::admin::names::name;
 use crate::admin::problem::Result;
@@ -102,13 +103,16 @@ impl PolicyOptions {
 ///
 /// # Errors
 /// When the vault does not open, or a reset would leave no way back in.
-pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
+pub fn run(options: &PolicyOptions, for_scripts: bool) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
     let changed = |unlocked: &Unlocked| {
         let before = unlocked.proven.policy.draft();
         (options.apply(&before), before)
     };
     let (after, before) = changed(&unlocked);
+    options
+        .watch
+        .must_watch_somebody(unlocked.slots()?.as_deref())?;
     let begins_to_reset = after.theft.resets_by_itself() && !before.theft.resets_by_itself();
     if begins_to_reset || options.stick_kept.is_some() {
         let which = options.which.as_deref();
@@ -126,28 +130,34 @@ pub fn run(options: &PolicyOptions, json: bool) -> Result<()> {
     if after.theft.watch != before.theft.watch {
         watch_service::UNIT.start_anew();
     }
-    if json {
-        println!("{:#}", as_json(&after));
+    if for_scripts {
+        json::print(document(&after));
     } else {
         print!("{}", in_words(&after));
     }
     Ok(())
 }
 
-fn as_json(policy: &Policy) -> serde_json::Value {
+fn document(policy: &Policy) -> serde_json::Value {
     let Policy { theft, keep, .. } = policy;
     serde_json::json!({
-        "wait": theft.wait,
+        "wait_seconds": theft.wait,
         "strikes": theft.strikes,
         "attempts": theft.attempts,
         "on_failure": word(theft.on_failure),
         "on_strikes": word(theft.on_strikes),
         "watch": word(theft.watch.on_alarm),
-        "watch_every": theft.watch.every,
-        "watch_persist": theft.watch.persist,
-        "watch_settle": theft.watch.settle,
-        "keep": word(*keep),
+        "watch_every_seconds": theft.watch.every,
+        "watch_persist_seconds": theft.watch.persist,
+        "watch_settle_seconds": theft.watch.settle,
+        "keep": word(*keep).replace('-', "_"),
     })
+}
+
+/// A document with every field.
+#[cfg(test)]
+pub fn example() -> serde_json::Value {
+    document(&Policy::default())
 }
 
 /// The value as the option takes it.
@@ -280,8 +290,8 @@ mod tests {
     }
 
     #[test]
-    fn a_script_reads_what_the_options_take() {
-        let json = as_json(&Policy::default());
+    fn a_script_reads_the_policy_by_name() {
+        let json = example();
         assert_eq!(json["on_strikes"], "halt");
         assert_eq!(json["attempts"], serde_json::Value::Null);
         let text = in_words(&Policy::default());

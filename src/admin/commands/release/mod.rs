@@ -8,7 +8,7 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::skipped_units;
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::admin::watch_service;
-use crate::release::{self, without_keys};
+use crate::release::{self, no_start, without_keys};
 use crate::vault::EventKind;
 
 #[derive(clap::Args, Clone, Debug)]
@@ -60,13 +60,24 @@ pub fn run(options: &ReleaseOptions) -> Result<()> {
 }
 
 fn remove_keys() -> Result<()> {
-    if is_starting() {
-        return Err(Problem::refused(
+    // Nothing that begins now reads keys that are just going. Where an alarm has left
+    // the mark it stays.
+    let was_forbidden = no_start::is_forbidden();
+    no_start::forbid().map_err(|error| Problem::of_file("/run", &error))?;
+    let removed = match is_starting() {
+        true => Err(Problem::refused(
             "MariaDB is being started; without its keys it would lose rows.",
             "Nothing was changed. Wait until it runs, then run the command again.",
-        ));
+        )),
+        false => Ok(release::remove_keys()),
+    };
+    if !was_forbidden {
+        no_start::allow();
     }
-    release::remove_keys()?;
+    if !removed?? {
+        println!("No keys are in memory: there was nothing to remove.");
+        return Ok(());
+    }
     println!("The keys are removed. A MariaDB that runs goes on.");
     if release::leaves_when_read() {
         println!("Its next start brings them back where this place opens the vault.");

@@ -201,11 +201,11 @@ impl Rehearsal {
 
 fn word(finding: Assessment) -> &'static str {
     match finding {
-        Assessment::AtHome => "at-home",
+        Assessment::AtHome => "at_home",
         Assessment::Absent => "absent",
         Assessment::Foreign => "foreign",
-        Assessment::ChangedMachine => "changed-machine",
-        Assessment::KeyServerLost => "key-server-lost",
+        Assessment::ChangedMachine => "changed_machine",
+        Assessment::KeyServerLost => "key_server_lost",
         Assessment::Damaged => "damaged",
     }
 }
@@ -299,8 +299,8 @@ impl Forecast {
         format!("{head}. Nothing is changed by this.\n{forecast}")
     }
 
-    /// The forecast for scripts.
-    pub fn json(&self, without: &[Without], strangers: bool) -> serde_json::Value {
+    /// The forecast for scripts: docs/json.md.
+    pub fn document(&self, without: &[Without], strangers: bool) -> serde_json::Value {
         let without: Vec<String> = without.iter().map(ToString::to_string).collect();
         let (opens, place, locked) = match self {
             Self::Opens(place) => (true, Some(place), None),
@@ -308,18 +308,18 @@ impl Forecast {
         };
         let locked = locked.map(|locked| {
             serde_json::json!({
-                "prompt_after": locked.prompt.0.as_secs(),
+                "prompt_after_seconds": locked.prompt.0.as_secs(),
                 "prompt": locked.prompt.1,
                 "finding": locked.finding.map(|(_, finding)| word(finding)),
-                "finding_after": locked.finding.map(|(after, _)| after.as_secs()),
+                "finding_after_seconds": locked.finding.map(|(after, _)| after.as_secs()),
                 "says_then": locked.says_then,
                 "strikes": locked.strike.map(|(strikes, _)| strikes),
                 "strike_limit": locked.strike.map(|(_, of)| of),
                 "then": match locked.ends {
                     Ends::InThePrompt => "ask",
-                    Ends::WithoutKeys => "start-without-keys",
+                    Ends::WithoutKeys => "start_without_keys",
                     Ends::Reset(_) => "reset",
-                    Ends::Withheld => "reset-withheld",
+                    Ends::Withheld => "reset_withheld",
                 },
                 "sticks": locked.sticks,
                 "passphrase": locked.ways_in.passphrase,
@@ -339,4 +339,4 @@ impl Forecast {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub use tests::clinic;
+pub use tests::{clinic, example};

@@ -4,6 +4,7 @@
 mod forecast;
 mod without;
 
+use crate::admin::json;
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::cards_left_down;
@@ -13,6 +14,8 @@ use crate::environment::{Cards, KeyServers, LIVE_NETWORK_WAIT, Patience, is_aske
 use crate::opening::snapshot::Snapshot;
 use crate::theft::TheftState;
 use crate::vault::SlotTable;
+#[cfg(test)]
+pub use forecast::example;
 use forecast::forecast;
 use without::Without;
 
@@ -33,7 +36,7 @@ pub struct SimulateOptions {
 ///
 /// # Errors
 /// When the vault cannot be read.
-pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
+pub fn run(options: &SimulateOptions, for_scripts: bool) -> Result<()> {
     let mut found = Snapshot::of(&open_vault_read_only()?);
     if let Ok(TheftState::ResetBegun { cause, time }) = found.state {
         // A boot finishes it before anything else.
@@ -61,8 +64,8 @@ pub fn run(options: &SimulateOptions, json: bool) -> Result<()> {
     let unasked = silent.then(cards_left_down).flatten();
     let observed = without::taken_away(&around, table, &options.without, options.strangers);
     let forecast = forecast(found, observed);
-    if json {
-        println!("{:#}", forecast.json(&options.without, options.strangers));
+    if for_scripts {
+        json::print(forecast.document(&options.without, options.strangers));
     } else {
         print!("{}", forecast.text(&options.without, options.strangers));
         if let Some(words) = unasked {

@@ -1,5 +1,8 @@
 //! `stayput stick list`: the sticks that were made for this server.
 
+use serde_json::{Value, json};
+
+use crate::admin::json;
 use crate::admin::problem::Result;
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{UnlockOptions, unlock};
@@ -16,12 +19,12 @@ pub struct ListOptions {
 ///
 /// # Errors
 /// When the vault does not open.
-pub fn list(options: &ListOptions, json: bool) -> Result<()> {
+pub fn list(options: &ListOptions, for_scripts: bool) -> Result<()> {
     let unlocked = unlock(&options.unlock)?;
     let list = &unlocked.proven.sticks;
     let kept = |stick: &KnownStick| unlocked.place(stick.kept.as_ref());
-    if json {
-        println!("{:#}", as_json(list, kept));
+    if for_scripts {
+        json::print(document(list, kept));
         return Ok(());
     }
     if list.sticks.is_empty() {
@@ -53,21 +56,39 @@ fn line(stick: &KnownStick, kept: &str) -> String {
     )
 }
 
-fn as_json(list: &StickList, kept: impl Fn(&KnownStick) -> PlaceInWords) -> serde_json::Value {
-    list.sticks
-        .iter()
-        .map(|stick| {
-            serde_json::json!({
-                "id": stick.hex_id(),
-                "label": stick.label,
-                "has_pin": stick.has_pin,
-                "generation": stick.generation,
-                "made": rfc3339(stick.made),
-                "verified": stick.verified.map(rfc3339),
-                "kept": kept(stick),
-            })
+fn document(list: &StickList, kept: impl Fn(&KnownStick) -> PlaceInWords) -> Value {
+    let stick = |stick: &KnownStick| {
+        json!({
+            "id": stick.hex_id(),
+            "label": stick.label,
+            "has_pin": stick.has_pin,
+            "generation": stick.generation,
+            "made_at": rfc3339(stick.made),
+            "verified_at": stick.verified.map(rfc3339),
+            "kept": kept(stick),
         })
-        .collect()
+    };
+    let sticks: Vec<Value> = list.sticks.iter().map(stick).collect();
+    json!({ "sticks": sticks })
+}
+
+/// A document with every field.
+#[cfg(test)]
+pub fn example() -> Value {
+    let stick = KnownStick {
+        id: [0xab; 8],
+        label: "office".try_into().unwrap(),
+        has_pin: true,
+        generation: 1,
+        made: 1_700_000_000,
+        verified: Some(1_700_000_000),
+        kept: None,
+    };
+    let list = StickList {
+        sticks: [stick].into_iter().collect(),
+        code: None,
+    };
+    document(&list, |_| "bank safe".try_into().unwrap())
 }
 
 #[cfg(test)]
@@ -99,8 +120,8 @@ mod tests {
             sticks: [stick].into_iter().collect(),
             code: None,
         };
-        let json = as_json(&list, |_| "bank".try_into().unwrap());
-        assert_eq!(json[0]["id"], "abababababababab");
-        assert_eq!(json[0]["verified"], serde_json::Value::Null);
+        let json = document(&list, |_| "bank".try_into().unwrap());
+        assert_eq!(json["sticks"][0]["id"], "abababababababab");
+        assert_eq!(json["sticks"][0]["verified_at"], Value::Null);
     }
 }

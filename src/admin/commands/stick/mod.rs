@@ -7,11 +7,14 @@ mod partition_table;
 mod remove;
 mod verify;
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, Result};
+use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, ProblemKind, Result};
 use crate::filesystem::{Format, format_of};
 use crate::stick::{StickError, is_on_a_stick, missing_driver};
+#[cfg(test)]
+pub use list::example;
 
 /// What `stayput stick` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -29,12 +32,19 @@ pub enum StickCommand {
     Remove(remove::RemoveOptions),
 }
 
+impl StickCommand {
+    /// Whether it prints a document for scripts.
+    pub fn has_document(&self) -> bool {
+        matches!(self, Self::List(_))
+    }
+}
+
 /// # Errors
 /// What the command says.
-pub fn run(command: &StickCommand, json: bool) -> Result<()> {
+pub fn run(command: &StickCommand, for_scripts: bool) -> Result<()> {
     match command {
         StickCommand::Make(options) => make::make(options),
-        StickCommand::List(options) => list::list(options, json),
+        StickCommand::List(options) => list::list(options, for_scripts),
         StickCommand::Verify(options) => verify::verify(options),
         StickCommand::Remove(options) => remove::remove(options),
     }
@@ -44,8 +54,13 @@ pub fn run(command: &StickCommand, json: bool) -> Result<()> {
 fn must_be_a_stick(device: &Path) -> Result<()> {
     use std::os::unix::fs::FileTypeExt;
     let name = device.display();
-    let is_block_device =
-        std::fs::metadata(device).is_ok_and(|found| found.file_type().is_block_device());
+    let found = match std::fs::metadata(device) {
+        Ok(found) => Some(found),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(Problem::of_file(device, &error)),
+    };
+    let is_there = found.is_some();
+    let is_block_device = found.is_some_and(|found| found.file_type().is_block_device());
     if !is_block_device && let Some(module) = missing_driver() {
         return Err(Problem::failed(
             format!("A stick is plugged in; this kernel has no driver for it (module {module})."),
@@ -53,11 +68,16 @@ fn must_be_a_stick(device: &Path) -> Result<()> {
         ));
     }
     if !is_block_device {
+        let (what, kind) = match is_there {
+            true => ("is not a disk or a partition", ProblemKind::Usage),
+            false => ("is not there", ProblemKind::NotThere),
+        };
         return Err(Problem::new(
             Exit::Usage,
-            format!("{name} is not a disk or a partition."),
+            format!("{name} {what}."),
             "Plug the stick in; `lsblk` shows its name, for example /dev/sdb1.",
-        ));
+        )
+        .of_kind(kind));
     }
     if !is_on_a_stick(device) {
         return Err(Problem::refused(

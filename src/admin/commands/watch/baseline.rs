@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Problem, Result};
 use crate::environment::{
-    Arrangements, Cards, KeyServers, LIVE_NETWORK_WAIT, Observed, Patience, WatchedNeighbours,
+    Arrangements, Cards, KeyServers, LIVE_NETWORK_WAIT, Observed, Patience, WatchedPlace,
     neighbour_label, observe_place,
 };
 use crate::keys::MasterKey;
@@ -22,8 +22,8 @@ use crate::vault::{
 pub struct Baseline {
     /// What follows an alarm, and the times of the watch.
     pub policy: WatchPolicy,
-    /// The neighbours to look at, with the values that they should have.
-    pub watched: WatchedNeighbours,
+    /// Whom to ask, with the values that they should have.
+    pub watched: WatchedPlace,
     /// The place opened the vault: `watched` is what was enrolled, and the
     /// policy is proven. Otherwise it is what stands here, and the policy is
     /// believed as it stands: whoever wrote a wrong one on the disk could stop
@@ -57,7 +57,7 @@ impl Baseline {
         let Some((slot, key)) = opened else {
             return Ok(Self {
                 policy: snapshot.theft_policy().watch,
-                watched: WatchedNeighbours::as_found(labels.iter(), need, &observed),
+                watched: WatchedPlace::as_found(labels.iter(), need, &observed),
                 enrolled: false,
                 may_adopt: vault
                     .events()
@@ -68,7 +68,7 @@ impl Baseline {
         let proven = vault
             .prove(&key)
             .map_err(|error| altered(error.to_string()))?;
-        let watched = WatchedNeighbours::enrolled(&snapshot.header, slot, &key)
+        let watched = WatchedPlace::enrolled(&snapshot.header, slot, &key)
             .map_err(|_| altered("The enrolled values are damaged.".into()))?;
         Ok(Self {
             policy: proven.policy.theft.watch,

@@ -1,8 +1,9 @@
 //! `stayput watch`: checks periodically that the neighbours of the running
-//! server are still there.
+//! server are still there, or its key servers where the place needs no neighbour.
 //!
 //! A check costs one ARP packet for each enrolled neighbour on each wired
-//! interface that is up, and their answers; the process sleeps in between.
+//! interface that is up, one request for each key server, and their answers; the
+//! process sleeps in between.
 
 mod alarm_response;
 mod baseline;
@@ -11,9 +12,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::admin::problem::{Problem, Result};
-use crate::admin::watch_service::{Report, ReportFile};
+use crate::admin::watch_service::{Report, ReportFile, Unfinished, who_in_words};
 use crate::sys::{clock, kmsg};
 use crate::theft::{AlarmChange, OnAlarm, Sample, TimedSample, Watch};
+use alarm_response::{Response, Server};
 use baseline::Baseline;
 
 /// Runs `stayput watch`. Returns when there is nothing to watch.
@@ -29,7 +31,7 @@ pub fn run() -> Result<()> {
         )
     })?;
     let Some(baseline) = baseline_in_time()? else {
-        log::info!("the watch is off, or there are no neighbours to watch");
+        log::info!("the watch is off, or no place has neighbours or key servers to watch");
         return Ok(());
     };
     log_baseline(&baseline);
@@ -72,8 +74,9 @@ fn log_baseline(baseline: &Baseline) {
         false => "as found here: this place does not open the vault",
     };
     log::info!(
-        "watching {} neighbours {which}; {} of them must stay",
+        "watching {} {} {which}; {} of them must stay",
         watched.count(),
+        who_in_words(watched.who),
         watched.need()
     );
 }
@@ -92,9 +95,12 @@ fn watch(baseline: &Baseline, file: &mut ReportFile) {
         same: 0,
         different: 0,
         silent: 0,
+        who: watched.who,
         alarm: None,
+        unfinished: Unfinished::default(),
     };
     let mut alarms = 0;
+    let mut response: Option<Response<Server>> = None;
     loop {
         let begun = clock::awake();
         let sample = watched.sample();
@@ -106,20 +112,43 @@ fn watch(baseline: &Baseline, file: &mut ReportFile) {
             AlarmChange::AllClear => report.alarm = None,
         }
         // First, because stopping MariaDB takes longer.
-        if let Err(error) = file.write(&report) {
-            log::warn!("status is not told: {error}");
-        }
+        write(file, &report);
         let note = alarms < alarm_response::NOTED;
         match change {
             AlarmChange::Nothing => {}
             AlarmChange::Raise(alarm) => {
-                alarm_response::respond(alarm, policy.on_alarm, note);
+                response = Some(alarm_response::respond(alarm, policy.on_alarm, note));
                 alarms += 1;
             }
-            AlarmChange::AllClear => alarm_response::all_clear(note),
+            AlarmChange::AllClear => {
+                response = None;
+                alarm_response::all_clear(note);
+            }
         }
-        let looked = clock::awake().saturating_sub(begun);
-        sleep(policy.every().saturating_sub(looked).max(LEAST));
+        let until = (begun + policy.every()).max(clock::awake() + LEAST);
+        loop {
+            let left = response.as_ref().map(|response| response.left);
+            let left = left.unwrap_or_default();
+            if left != report.unfinished {
+                report.unfinished = left;
+                write(file, &report);
+            }
+            let due = response.as_ref().and_then(Response::due);
+            let wake = due.map_or(until, |due| due.min(until));
+            sleep(wake.saturating_sub(clock::awake()));
+            if wake == until {
+                break;
+            }
+            if let Some(response) = &mut response {
+                response.go_on(clock::awake());
+            }
+        }
+    }
+}
+
+fn write(file: &mut ReportFile, report: &Report) {
+    if let Err(error) = file.write(report) {
+        log::warn!("status is not told: {error}");
     }
 }
 
@@ -134,5 +163,23 @@ fn now(sample: Sample) -> TimedSample {
         awake,
         since_boot,
         sample,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::admin::release_service::UNIT as LATE_RELEASE;
+    use crate::admin::watch_service::UNIT;
+
+    /// Both ask the same place. A key server may have an IPv6 address.
+    #[test]
+    fn the_watch_may_ask_whomever_the_late_release_asks() {
+        let families = |text: &'static str| {
+            let mut lines = text.lines();
+            lines.find(|line| line.starts_with("RestrictAddressFamilies="))
+        };
+        let watch = families(UNIT.text).unwrap();
+        assert!(watch.contains("AF_INET6"), "{watch}");
+        assert_eq!(Some(watch), families(LATE_RELEASE.text));
     }
 }

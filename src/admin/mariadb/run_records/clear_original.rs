@@ -11,7 +11,7 @@ use super::lost_journal;
 use super::paths::RunPaths;
 
 /// A copy of the database that anybody with the disk can read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClearOriginal {
     /// The room that it lies in.
     pub path: PathBuf,
@@ -23,7 +23,7 @@ pub struct ClearOriginal {
 
 /// What ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Ends {
     /// The run that was interrupted: it has to be run again.
     Run,
@@ -36,6 +36,15 @@ pub enum Ends {
 }
 
 impl ClearOriginal {
+    #[cfg(test)]
+    pub fn example() -> Self {
+        Self {
+            path: "/var/lib/mysql.stayput".into(),
+            since: Some(1_700_000_000),
+            ends: Ends::UnderWay,
+        }
+    }
+
     /// The original that the journal tells of.
     pub fn of(journal: &Journal) -> Self {
         let ends = match (journal.stage, journal.ends) {

@@ -1,11 +1,13 @@
 //! Boots at home, also with a late router.
 
+use core::time::Duration;
+
 use super::boot::Done;
 use super::clinic::{Clinic, PIN};
-use crate::opening::act::StageEnd;
+use crate::opening::act::{Act, Event, StageEnd};
 use crate::opening::host::Host;
 use crate::theft::{OnFailure, TheftPolicy, TheftState};
-use crate::vault::{EventKind, OpenedBy};
+use crate::vault::{EventKind, LockedBecause, OpenedBy, VaultError};
 
 fn goes_on_without_keys() -> TheftPolicy {
     TheftPolicy {
@@ -24,6 +26,74 @@ fn server_at_home_opens_and_shows_nothing() {
     assert!(boot.released());
     let shown = boot.count(|done| matches!(done, Done::Said(text) if text.contains("locked")));
     assert_eq!(shown, 0, "{:?}", boot.done);
+}
+
+#[test]
+fn a_status_names_the_home_and_has_what_was_observed() {
+    let mut clinic = Clinic::new();
+    let mut boot = clinic.starts();
+    boot.hears("home");
+    assert!(boot.machine.home().is_some());
+    assert!(boot.machine.observed().iter().count() > 0);
+}
+
+#[test]
+fn a_new_disk_is_no_reason_to_look_for_a_vault_that_is_there() {
+    let mut clinic = Clinic::new();
+    let mut boot = clinic.starts();
+    let acts = boot.hear(Event::DisksChanged);
+    assert!(!acts.iter().any(|act| matches!(act, Act::FindVault)));
+}
+
+#[test]
+fn the_menu_offers_a_code_only_where_one_is_listed() {
+    for (mut clinic, listed) in [(Clinic::new(), false), (Clinic::new().with_code(), true)] {
+        let mut boot = clinic.starts();
+        boot.runs_until(6);
+        assert_eq!(boot.said("open it with the recovery code"), listed);
+        assert!(boot.said("open it with what a person remembers"));
+    }
+}
+
+#[test]
+fn one_line_says_what_goes_on_and_is_said_once() {
+    let mut clinic = Clinic::new();
+    let mut boot = clinic.starts();
+    let mut hints = |millis| {
+        boot.now = Duration::from_millis(millis);
+        let acts = boot.hear(Event::Tick);
+        acts.iter().filter(|act| matches!(act, Act::Hint)).count()
+    };
+    assert_eq!([700, 900, 1000, 4000].map(&mut hints), [0, 1, 0, 0]);
+}
+
+#[test]
+fn what_is_certain_of_the_place_is_acted_on_once() {
+    let mut lost = Clinic::new();
+    lost.no_vault = Some(VaultError::NotAVault.into());
+    // Without a vault nothing can be written.
+    for mut clinic in [Clinic::new(), lost] {
+        let mut boot = clinic.starts();
+        boot.runs_until(100);
+        let acts = boot.hear(Event::Tick);
+        let read = acts.iter().any(|act| matches!(act, Act::ReadTheft { .. }));
+        assert!(!read, "{:?}", boot.done);
+    }
+}
+
+#[test]
+fn the_log_says_how_much_of_the_home_had_answered() {
+    let mut clinic = Clinic::new();
+    let mut boot = clinic.starts();
+    boot.runs_until(100);
+    let locked = boot.done.iter().find_map(|done| match done {
+        Done::Noted(EventKind::Locked { because, answered }) => Some((*because, *answered)),
+        _ => None,
+    });
+    let (because, answered) = locked.unwrap();
+    assert_eq!(because, LockedBecause::PlaceSilent);
+    assert!(answered.machine.count > 0);
+    assert!(answered.neighbours.count == 0 && answered.neighbours.of > 0);
 }
 
 #[test]
@@ -46,6 +116,7 @@ fn tampered_policy_at_home_releases_nothing() {
     assert!(boot.has_done(&Done::Checked("not proven")));
     assert!(!boot.released());
     assert!(boot.said("The vault was changed by somebody"));
+    assert!(!boot.said("type mend"), "a place mends nothing");
     assert_eq!(boot.count(|done| matches!(done, Done::Struck(_))), 0);
 }
 

@@ -4,6 +4,7 @@
 mod at_home;
 mod boot;
 mod clinic;
+mod codes;
 mod hanging;
 mod key_servers;
 mod lost_vault;

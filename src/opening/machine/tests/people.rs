@@ -2,11 +2,11 @@
 
 use super::boot::{Boot, Done};
 use super::clinic::{Clinic, DURESS, NEW_WORDS, PIN, WORDS};
-use crate::opening::act::Event;
+use crate::opening::act::{Event, PowerAction};
 use crate::opening::dialogue::Question;
 use crate::opening::host::Host;
 use crate::theft::{ResetCause, TheftPolicy};
-use crate::vault::EventKind;
+use crate::vault::{EventKind, Passphrases};
 
 fn at_the_prompt(clinic: &mut Clinic) -> Boot<'_> {
     let mut boot = clinic.starts();
@@ -91,6 +91,31 @@ fn a_stick_waits_for_its_pin_while_the_disk_is_away() {
     boot.turn();
     boot.types(PIN);
     assert!(boot.released(), "{:?}", boot.done);
+}
+
+#[test]
+fn a_server_without_passphrases_asks_for_none() {
+    let mut clinic = Clinic::new();
+    let mut slots = clinic.vault.slots().unwrap();
+    slots.passphrases = Passphrases::quick();
+    clinic.vault.replace_slots(&clinic.key, &slots).unwrap();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.types("passphrase");
+    assert!(boot.said("This server has no passphrases."));
+    assert!(!boot.has_done(&Done::Asked(Question::Passphrase)));
+}
+
+#[test]
+fn a_person_switches_the_server_off_or_starts_it_again() {
+    for (word, action) in [
+        ("reboot", PowerAction::Restart),
+        ("poweroff", PowerAction::Off),
+    ] {
+        let mut clinic = Clinic::new();
+        let mut boot = at_the_prompt(&mut clinic);
+        boot.types(word);
+        assert!(boot.has_done(&Done::Power(action)), "{:?}", boot.done);
+    }
 }
 
 #[test]

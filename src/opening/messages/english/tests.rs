@@ -42,6 +42,10 @@ fn a_reset_server_says_why_and_what_a_stick_will_do() {
 fn the_menu_offers_what_can_be_used() {
     let text = banner(&Reason::NotRecognised);
     assert!(text.contains("6  reset") && !text.contains("remember"));
+    assert!(
+        !text.contains("mend  ") && !text.contains("continue  "),
+        "{text}"
+    );
     let text = banner(&Reason::Fault(VaultError::Altered));
     assert!(text.contains("8  mend") && !text.contains("remember"));
     assert!(!text.contains("passphrase") && !text.contains("code"));
@@ -191,4 +195,26 @@ fn what_is_wrong_with_a_stick_fits_on_a_line() {
         assert!(text.contains(module));
         assert!(text.lines().all(|line| line.len() <= 79), "{text}");
     }
+}
+
+#[test]
+fn why_a_passphrase_was_not_changed_is_said() {
+    let away = LocateError::NoPartition;
+    assert_eq!(NotChanged::Vault(away).to_string(), away.to_string());
+    let passphrase = NotChanged::Passphrase(PassphraseError::Full).to_string();
+    assert_eq!(passphrase, PassphraseError::Full.to_string());
+    assert!(passphrase.contains("16 people"), "{passphrase}");
+}
+
+#[test]
+fn why_a_place_was_not_remembered_is_said() {
+    for why in [
+        NotRemembered::NobodyAnswers,
+        NotRemembered::Weaker,
+        NotRemembered::Failed,
+        NotRemembered::HasServers,
+    ] {
+        assert!(why.to_string().contains("place"), "{why}");
+    }
+    assert!(Hint.to_string().contains("Press Enter"));
 }

@@ -255,6 +255,60 @@ fn a_lost_header_does_not_stop_a_reset() {
 }
 
 #[test]
+fn a_pepper_that_the_disk_keeps_is_not_called_destroyed() {
+    let (key, disk) = made();
+    let old = OldPepper::of(&disk);
+    let start = layout::Area::First.pepper();
+    let device = FailingDevice {
+        disk,
+        bad: (start..start + layout::PEPPER_BLOCKS).collect(),
+        fails: Fails::Writing,
+    };
+    let silent = VaultError::Device(libc::EIO);
+    let mut vault = open(device);
+    assert_eq!(vault.replace_slots(&key, &table(2)), Err(silent));
+    let again = open(vault.into_device());
+    assert_eq!(again.unfinished(), Some(silent));
+    let device = again.into_device();
+    assert!(old.is_there(&device.disk));
+    let mended = Vault::open(device.disk).unwrap();
+    assert_eq!(mended.unfinished(), None);
+    assert!(!old.is_there(mended.device()));
+}
+
+#[test]
+fn whose_vault_is_reset_is_read_from_its_header() {
+    let disk = before().disk;
+    let id = Vault::open_unrepaired(disk.fresh())
+        .unwrap()
+        .header
+        .server_id;
+    assert_eq!(ResetTarget::of(disk).unwrap().server_id(), Some(id));
+}
+
+#[cfg(feature = "admin")]
+#[test]
+fn what_may_have_been_a_vault_is_not_called_empty() {
+    let may_be = |disk: &MemoryDevice, bad: &[u32]| {
+        has_header_mark(&FailingDevice {
+            disk: disk.fresh(),
+            bad: bad.to_vec(),
+            fails: Fails::Reading,
+        })
+    };
+    let copies = [HEADER.start, HEADER.start + HALF];
+    let (vault, blank) = (before().disk, MemoryDevice::default());
+    assert!(may_be(&vault, &[]));
+    assert!(!may_be(&blank, &[]));
+    for copy in copies {
+        assert!(may_be(&blank, &[copy]), "{copy} cannot be read");
+        let mut once = vault.fresh();
+        once.write_block(copy, &[0; BLOCK_SIZE]).unwrap();
+        assert!(may_be(&once, &[]), "the other copy of {copy}");
+    }
+}
+
+#[test]
 fn a_disk_without_a_vault_is_not_reset() {
     let target = ResetTarget::of(MemoryDevice::default());
     assert_eq!(target.err(), Some(VaultError::NotAVault));

@@ -152,6 +152,7 @@ fn a_damaged_copy_is_named_by_check_and_mended_by_a_boot() {
     let (_, device) = made();
     let whole = Vault::open_unrepaired(device.fresh()).unwrap();
     assert_eq!(whole.degraded_records(), [""; 0]);
+    assert!(!whole.is_interrupted());
     let slots = whole.header.pepper.area().slots();
     for (region, name) in [
         (HEADER, "header"),

@@ -246,6 +246,26 @@ fn a_server_that_was_reset_before_is_armed_again() {
 }
 
 #[test]
+fn whoever_has_reset_a_server_may_arm_it_again() {
+    let (key, disk) = made();
+    let mut vault = Vault::open(disk).unwrap();
+    vault.reset(ResetCause::Owner, 5, &mut || ());
+    vault.replace_slots(&key, &table(2)).unwrap();
+    assert_eq!(vault.state(), Ok(TheftState::Armed));
+    assert_eq!(slots_of(&vault), Ok(2));
+}
+
+#[test]
+fn a_strike_never_hides_a_reset() {
+    let (_, disk) = made();
+    let mut vault = Vault::open(disk).unwrap();
+    vault.reset(ResetCause::Owner, 5, &mut || ());
+    let reset = vault.state();
+    assert_eq!(vault.strike(1, [7; 16]), Err(VaultError::WasReset));
+    assert_eq!(vault.state(), reset);
+}
+
+#[test]
 fn what_is_read_again_after_the_question_can_be_written() {
     let (key, disk) = made();
     let mut waits = Vault::open(Shared::of(disk)).unwrap();

@@ -105,5 +105,5 @@ fn a_script_reads_each_row_by_name() {
     let json = serde_json::to_value(clinic()).unwrap();
     assert_eq!(json[0]["threat"], "server");
     assert_eq!(json[0]["verdict"], "partly");
-    assert_eq!(json[4]["verdict"], "not-covered");
+    assert_eq!(json[4]["verdict"], "not_covered");
 }

@@ -134,7 +134,7 @@ fn what_the_gate_would_say_is_said_now() {
         other_user: Some(104),
         ..assessment()
     };
-    assert_eq!(severities(moved), [("key-file", Severity::Wrong)]);
+    assert_eq!(severities(moved), [("key_file", Severity::Wrong)]);
 }
 
 #[test]

@@ -261,3 +261,15 @@ fn reset_without_a_way_back_is_warned_of() {
     assert!(!told(Some(asking[0]), WayBack::Listed, true), "in force");
     assert!(told(None, WayBack::Listed, false), "unreadable");
 }
+
+#[test]
+fn a_place_behind_a_card_that_is_off_is_not_called_locked() {
+    let behind = |place| VaultFacts {
+        unasked: Some("Network card eth1 is switched off.".into()),
+        ..facts(place)
+    };
+    let locked = || PlaceResult::Locked(Reason::NotRecognised);
+    assert_eq!(worst(facts(locked())), Severity::Wrong);
+    assert_eq!(worst(behind(locked())), Severity::Unknown);
+    assert_eq!(worst(behind(opens(4, 2))), Severity::Warning);
+}

@@ -34,40 +34,29 @@ pub fn stations(named: &[IpAddr]) -> Proposal {
         let card = interface::name_of(station.interface)?;
         is_link_local.then(|| Heard {
             address: station.address.into(),
-            mac: station.mac,
+            mac: Some(station.mac),
             card: card.as_str().to_owned(),
             is_router: station.is_router,
         })
     }));
-    let prefixes: Vec<vendor::Prefix> = heard
-        .iter()
-        .map(|heard| [heard.mac[0], heard.mac[1], heard.mac[2]])
-        .collect();
-    let makers = makers(&prefixes);
-    let maker = |mac: Mac| makers.get(&[mac[0], mac[1], mac[2]]).cloned();
     if !named.is_empty() {
-        let stations = named.iter().map(|address| {
-            let mac = heard
-                .iter()
-                .find(|heard| heard.address == *address)
-                .map(|heard| heard.mac);
-            let maker = mac.and_then(maker);
-            Station {
-                address: *address,
-                mac,
-                role: Role::Talks,
-                kind: mac.map_or(DeviceKind::Any, |mac| kind(mac, maker.as_deref())),
-                maker,
-                is_on_vlan: false,
-            }
+        let stations = named.iter().map(|address| Station {
+            address: *address,
+            mac: None,
+            role: Role::Talks,
+            kind: DeviceKind::Any,
+            maker: None,
+            is_on_vlan: false,
         });
         return Proposal {
             stations: stations.collect(),
             left_out: Vec::new(),
         };
     }
+    let routers = routers(&text("/proc/net/route"));
+    add_silent(&mut heard, &routers);
     let roles = Roles {
-        routers: routers(&text("/proc/net/route")),
+        routers: routers.into_iter().map(|(router, _)| router).collect(),
         name_servers: name_servers(&text("/etc/resolv.conf")),
         switches: lldp_senders(&lldp_report()),
     };
@@ -78,20 +67,67 @@ pub fn stations(named: &[IpAddr]) -> Proposal {
         let is_inside = is_link_local(heard.address) && interface::is_on_usb(&heard.card);
         interface::leads_to_a_cable(&heard.card) && !is_inside
     });
-    let stations = heard.into_iter().map(|heard| {
-        let maker = maker(heard.mac);
-        Station {
-            address: heard.address,
-            mac: Some(heard.mac),
-            role: roles.of(&heard),
-            kind: kind(heard.mac, maker.as_deref()),
-            maker,
-            is_on_vlan: vlans.iter().any(|vlan| *vlan == *heard.card),
-        }
+    let stations = heard.into_iter().map(|heard| Station {
+        address: heard.address,
+        mac: heard.mac,
+        role: roles.of(&heard),
+        kind: DeviceKind::Any,
+        maker: None,
+        is_on_vlan: vlans.iter().any(|vlan| *vlan == *heard.card),
     });
-    let mut proposal = propose(stations.collect());
+    let mut stations: Vec<Station> = stations.collect();
+    identify(&mut stations);
+    let mut proposal = propose(stations);
     proposal.stations.truncate(MAX_NEIGHBOURS);
     proposal
+}
+
+/// Takes down what has answered, and who made it. What turns out to be virtual is left
+/// out where the stations are not `named`.
+pub fn with_answers(
+    mut proposal: Proposal,
+    named: bool,
+    answer: impl Fn(IpAddr) -> Option<Mac>,
+) -> Proposal {
+    for station in &mut proposal.stations {
+        station.mac = answer(station.address).or(station.mac);
+    }
+    identify(&mut proposal.stations);
+    if named {
+        return proposal;
+    }
+    let mut again = propose(proposal.stations);
+    again.left_out.extend(proposal.left_out);
+    again
+}
+
+/// Looks up who made each station's card.
+fn identify(stations: &mut [Station]) {
+    let prefix = |mac: Mac| [mac[0], mac[1], mac[2]];
+    let macs = stations.iter().filter_map(|station| station.mac);
+    let makers = makers(&macs.map(prefix).collect::<Vec<_>>());
+    for station in stations {
+        if let Some(mac) = station.mac {
+            station.maker = makers.get(&prefix(mac)).cloned();
+            station.kind = kind(mac, station.maker.as_deref());
+        }
+    }
+}
+
+/// Adds the routers that nobody has spoken with of late: the kernel has forgotten their
+/// hardware addresses.
+fn add_silent(heard: &mut Vec<Heard>, routers: &[(Ipv4Addr, String)]) {
+    for (router, card) in routers {
+        let address = IpAddr::V4(*router);
+        if !heard.iter().any(|heard| heard.address == address) {
+            heard.push(Heard {
+                address,
+                mac: None,
+                card: card.clone(),
+                is_router: true,
+            });
+        }
+    }
 }
 
 fn is_link_local(address: IpAddr) -> bool {
@@ -105,9 +141,9 @@ fn is_link_local(address: IpAddr) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 struct Heard {
     address: IpAddr,
-    mac: Mac,
+    /// `None` for one that a route names and that has not been heard.
+    mac: Option<Mac>,
     card: String,
-    /// It says so itself, by IPv6.
     is_router: bool,
 }
 
@@ -131,7 +167,9 @@ impl Roles {
         let LldpSenders { addresses, macs } = &self.switches;
         if heard.is_router || is_one_of(&self.routers) {
             Role::Router
-        } else if addresses.contains(&heard.address) || macs.contains(&shown(&heard.mac)) {
+        } else if addresses.contains(&heard.address)
+            || heard.mac.is_some_and(|mac| macs.contains(&shown(&mac)))
+        {
             Role::Switch
         } else if is_one_of(&self.name_servers) {
             Role::NameServer
@@ -177,7 +215,7 @@ fn arp_table(text: &str) -> Vec<Heard> {
             let mut fields = line.split_whitespace();
             let ip: Ipv4Addr = fields.next()?.parse().ok()?;
             let flags = u32::from_str_radix(fields.nth(1)?.trim_start_matches("0x"), 16).ok()?;
-            let mac = mac(fields.next()?)?;
+            let mac = Some(mac(fields.next()?)?);
             // ATF_COM, linux/if_arp.h.
             (flags & 2 != 0).then_some(Heard {
                 address: ip.into(),
@@ -210,17 +248,18 @@ pub fn neighbour(text: &str) -> Result<IpAddr, String> {
     }
 }
 
-/// Gateways of the default routes. The kernel writes them in hex, in native byte
-/// order.
-fn routers(text: &str) -> Vec<Ipv4Addr> {
+/// Gateways of the default routes, and the cards that lead to them. The kernel writes
+/// them in hex, in native byte order.
+fn routers(text: &str) -> Vec<(Ipv4Addr, String)> {
     text.lines()
         .skip(1)
         .filter_map(|line| {
-            let mut fields = line.split_whitespace().skip(1);
+            let mut fields = line.split_whitespace();
+            let card = fields.next()?;
             let destination = fields.next()?;
             let gateway = u32::from_str_radix(fields.next()?, 16).ok()?;
             (destination == "00000000" && gateway != 0)
-                .then(|| Ipv4Addr::from(gateway.to_ne_bytes()))
+                .then(|| (Ipv4Addr::from(gateway.to_ne_bytes()), card.to_owned()))
         })
         .collect()
 }
@@ -260,13 +299,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_router_that_answers_as_a_virtual_machine_is_left_out() {
+        let router = |kind| Station {
+            address: [192, 168, 1, 1].into(),
+            mac: None,
+            role: Role::Router,
+            kind,
+            maker: None,
+            is_on_vlan: false,
+        };
+        let asked = |named| {
+            let proposal = Proposal {
+                stations: vec![router(DeviceKind::Any)],
+                left_out: Vec::new(),
+            };
+            with_answers(proposal, named, |_| Some([0x08, 0x00, 0x27, 0, 0, 1]))
+        };
+        let proposal = asked(false);
+        assert_eq!((proposal.stations.len(), proposal.left_out.len()), (0, 1));
+        assert_eq!(asked(true).stations[0].kind, DeviceKind::Virtual);
+    }
+
+    #[test]
     fn only_stations_that_answered_are_in_the_arp_table() {
         let text = "IP address       HW type     Flags       HW address            Mask     Device\n\
              192.168.1.1      0x1         0x2         00:1b:21:00:00:01     *        eth0\n\
              192.168.1.9      0x1         0x0         00:00:00:00:00:00     *        eth0\n";
         let router = Heard {
             address: [192, 168, 1, 1].into(),
-            mac: [0, 0x1b, 0x21, 0, 0, 1],
+            mac: Some([0, 0x1b, 0x21, 0, 0, 1]),
             card: "eth0".into(),
             is_router: false,
         };
@@ -285,7 +346,7 @@ mod tests {
         let role = |last| {
             roles.of(&Heard {
                 address: [192, 168, 1, last].into(),
-                mac: [0, 0x1b, 0x21, 0, 0, last],
+                mac: Some([0, 0x1b, 0x21, 0, 0, last]),
                 card: "eth0".into(),
                 is_router: last == 6,
             })
@@ -320,6 +381,15 @@ mod tests {
              eth0\t00000000\t{gateway:08X}\t0003\n\
              eth0\t0001A8C0\t00000000\t0001\n"
         );
-        assert_eq!(routers(&text), [Ipv4Addr::new(192, 168, 1, 1)]);
+        let router = Ipv4Addr::new(192, 168, 1, 1);
+        let found = routers(&text);
+        assert_eq!(found, [(router, "eth0".to_owned())]);
+
+        // The kernel may have forgotten its hardware address.
+        let mut heard = Vec::new();
+        add_silent(&mut heard, &found);
+        add_silent(&mut heard, &found);
+        assert_eq!(heard.len(), 1);
+        assert_eq!((heard[0].address, heard[0].mac), (router.into(), None));
     }
 }

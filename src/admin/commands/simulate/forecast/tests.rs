@@ -260,15 +260,21 @@ fn a_reset_server_is_forecast_at_once() {
 #[test]
 fn a_script_reads_the_prompt_and_what_follows_by_name() {
     let without = ["place".parse().unwrap()];
-    let json = clinic().forecast(&["place"], true).json(&without, true);
+    let json = clinic().forecast(&["place"], true).document(&without, true);
     assert_eq!(json["opens"], false);
     assert_eq!(json["without"][0], "place");
     assert_eq!(json["locked"]["finding"], "foreign");
-    assert_eq!(json["locked"]["finding_after"], 90);
+    assert_eq!(json["locked"]["finding_after_seconds"], 90);
     assert_eq!(json["locked"]["strikes"], 1);
     assert_eq!(json["locked"]["then"], "ask");
-    let json = clinic().forecast(&[], false).json(&[], false);
+    let json = clinic().forecast(&[], false).document(&[], false);
     assert_eq!(json["opens"], true);
     assert_eq!(json["place"], "home");
     assert_eq!(json["locked"], serde_json::Value::Null);
+}
+
+/// A document with every field.
+pub fn example() -> serde_json::Value {
+    let without = ["place".parse().unwrap()];
+    clinic().forecast(&["place"], true).document(&without, true)
 }

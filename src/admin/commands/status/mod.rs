@@ -1,7 +1,10 @@
 //! `stayput status`: how things stand, on one screen.
 
+mod document;
+
 use crate::admin::event_text::sentence;
 use crate::admin::factor_counts::counts_as_enrolled;
+use crate::admin::json;
 use crate::admin::mariadb;
 use crate::admin::mariadb::ClearOriginal;
 use crate::admin::names::SETUP_PLACE;
@@ -12,7 +15,7 @@ use crate::admin::release_service::{WithoutKeys, without_keys};
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{Recognition, recognise};
 use crate::admin::watch_service;
-use crate::environment::{Cards, LIVE_NETWORK_WAIT, Margin, Patience};
+use crate::environment::{Cards, LIVE_NETWORK_WAIT, Margin, Patience, Watched};
 use crate::opening::messages::Reason;
 use crate::opening::snapshot::Snapshot;
 use crate::printable::Printable;
@@ -39,7 +42,7 @@ struct Status<'a> {
 ///
 /// # Errors
 /// When the vault cannot be read, or was changed without the key.
-pub fn run(json: bool) -> Result<()> {
+pub fn run(for_scripts: bool) -> Result<()> {
     let vault = open_vault()?;
     let snapshot = Snapshot::of(&vault);
     let slots = snapshot.slots().ok();
@@ -63,8 +66,8 @@ pub fn run(json: bool) -> Result<()> {
         watch: watch_service::report(),
         without_keys: without_keys(),
     };
-    if json {
-        println!("{:#}", status.json());
+    if for_scripts {
+        json::print(status.document());
     } else {
         status.print();
     }
@@ -212,6 +215,12 @@ impl Status<'_> {
         println!("Watch: {}", self.watch_in_words());
     }
 
+    /// Whether no enrolled place has anybody who could be watched.
+    fn is_unwatched(&self) -> bool {
+        let places = self.vault.slots().map(|slots| &slots.environments);
+        places.is_ok_and(|places| places.iter().all(|slot| Watched::at(slot).is_none()))
+    }
+
     fn watch_in_words(&self) -> String {
         if self.without_keys.is_some() {
             return "waits for the keys.".into();
@@ -219,6 +228,9 @@ impl Status<'_> {
         let Some(watch) = self.watch else {
             return match self.policy().map(|policy| policy.theft.watch.on_alarm) {
                 Some(OnAlarm::Off) => "off.".into(),
+                Some(_) if self.is_unwatched() => {
+                    "nobody: no place with neighbours or key servers is enrolled.".into()
+                }
                 _ => "does not run. `systemctl status stayput-watch` tells why.".into(),
             };
         };
@@ -229,11 +241,15 @@ impl Status<'_> {
         let counts = [watch.same, watch.different, watch.silent];
         let all: u32 = counts.into_iter().map(u32::from).sum();
         let same = watch.same;
-        let stands = format!("{same} of {all} neighbours {as_what}.");
-        match watch.alarm {
-            None => stands,
-            Some((alarm, since)) => format!("{stands}\n  ALARM since {}: {alarm}.", rfc3339(since)),
+        let who = watch_service::who_in_words(watch.who);
+        let mut text = format!("{same} of {all} {who} {as_what}.");
+        if let Some((alarm, since)) = watch.alarm {
+            text += &format!("\n  ALARM since {}: {alarm}.", rfc3339(since));
         }
+        for (_, left) in watch.unfinished.list() {
+            text += &format!("\n  NOT DONE YET, tried again: {left}.");
+        }
+        text
     }
 
     fn print_place(&self) {
@@ -254,55 +270,12 @@ impl Status<'_> {
         for label in &comparison.silent {
             println!("  no answer: {label}");
         }
+        for label in &comparison.not_asked {
+            println!("  not asked: {label}");
+        }
         if let Some(margin) = self.margin() {
             println!("{}", margin_in_words(margin));
         }
-    }
-
-    fn json(&self) -> serde_json::Value {
-        let place = self
-            .recognition
-            .filter(|found| found.key.is_some())
-            .map(|found| {
-                let comparison = found.comparison.as_ref();
-                serde_json::json!({
-                    "name": found.place,
-                    "need": {
-                        "machine": found.need.machine,
-                        "place": found.need.neighbours,
-                        "servers": found.need.servers,
-                    },
-                    "same": comparison.map(|comparison| comparison.same),
-                    "changed": comparison.map(|comparison| &comparison.changed),
-                    "silent": comparison.map(|comparison| &comparison.silent),
-                })
-            });
-        serde_json::json!({
-            "server": self.vault.header.server_name,
-            "server_id": self.vault.header.server_id.to_string(),
-            "generation": self.vault.header.generation,
-            "fault": self.fault().map(|fault| fault.to_string()),
-            "opens_here": self.opens_here(),
-            "enrolled": !self.only_setup(),
-            "place": place,
-            "sticks": self.sticks().map(|list| list.sticks.len()),
-            "mariadb": self.mariadb(),
-            "clear_copy": match &self.original {
-                Ok(original) => serde_json::json!(original),
-                Err(error) => serde_json::json!({ "unknown": error.to_string() }),
-            },
-            "wants_reset": self.policy().map(|policy| policy.wants_reset),
-            "margin": self.margin().map(margin_as_json),
-            "last_opened": self.opened.map(|event| serde_json::json!({
-                "time": rfc3339(event.time),
-                "event": event.kind,
-                "margin": self.margin_then().map(margin_as_json),
-            })),
-            "strikes": self.theft().map(|state| state.strikes()),
-            "reset": self.theft().map(|state| state.is_reset()),
-            "watch": self.watch,
-            "without_keys": self.without_keys,
-        })
     }
 }
 
@@ -335,9 +308,8 @@ fn margin_in_words(margin: Margin) -> String {
     }
 }
 
-fn margin_as_json(margin: Margin) -> serde_json::Value {
-    serde_json::json!({ "left": margin.left, "used_up": margin.is_used_up })
-}
+#[cfg(test)]
+pub use document::tests::example;
 
 #[cfg(test)]
 mod tests {

@@ -1,43 +1,81 @@
-//! Asks whether the neighbours of a running server are still there.
+//! Asks whether the neighbours of a running server are still there, or its key servers
+//! where the place needs no neighbour.
 
 use core::cell::Cell;
 use std::time::Instant;
 
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::observe_place::{LIVE_NETWORK_WAIT, collect_answers};
-use crate::environment::factors::{Observed, address_of};
+use crate::environment::factors::{Observed, address_of, is_asked, is_unknown_key, server_label};
 use crate::environment::tang::KeyServers;
 use crate::environment::wire::{Cards, Neighbours};
 use crate::keys::{MasterKey, UnsealError};
 use crate::sys::interface;
 use crate::theft::{Cables, Sample};
-use crate::vault::{EnvironmentSlot, Group, Header, Label, MAX_FACTORS, Value};
+use crate::vault::{
+    EnvironmentSlot, Group, Header, KeyServer, Label, MAX_FACTORS, MAX_SERVERS, Value,
+};
 
-/// The neighbours to ask, and their right values. The values are secret,
-/// because the place's slot is wrapped under them: keep this in locked memory.
-pub struct WatchedNeighbours {
+/// Who is watched at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Watched {
+    /// The stations on the same wire, with the key servers that count as such.
+    Neighbours,
+    /// The key servers, at a place that needs no neighbour.
+    KeyServers,
+}
+
+impl Watched {
+    /// Who is watched at this place; `None` where it needs nobody who could be asked.
+    pub fn at(slot: &EnvironmentSlot) -> Option<Self> {
+        let watched = match slot.need.neighbours {
+            0 => Self::KeyServers,
+            _ => Self::Neighbours,
+        };
+        let group = watched.group();
+        let mut factors = slot.factors.iter();
+        let has_some = factors.any(|factor| factor.group == group && is_asked(&factor.label));
+        (slot.need.of(group) > 0 && has_some).then_some(watched)
+    }
+
+    fn group(self) -> Group {
+        match self {
+            Self::Neighbours => Group::Neighbours,
+            Self::KeyServers => Group::Servers,
+        }
+    }
+}
+
+/// Whom to ask, and their right values. The values are secret, because the place's
+/// slot is wrapped under them: keep this in locked memory.
+pub struct WatchedPlace {
+    /// Who they are.
+    pub who: Watched,
     labels: Vec<Label, MAX_FACTORS>,
     values: Zeroizing<Vec<Value, MAX_FACTORS>>,
+    servers: Vec<(Label, KeyServer), MAX_SERVERS>,
     need: u8,
     /// When a probe was sent last.
     last_probe: Cell<Option<Instant>>,
 }
 
-/// What answered at one neighbour's address; the most favourable answer counts.
+/// What answered at one address; the most favourable answer counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum NeighbourAnswer {
+enum Answer {
     /// Nothing yet.
     Nothing,
-    /// Another station, and not the neighbour.
+    /// Another one, and not who is asked.
     Another,
-    /// The neighbour itself, however many others answer as well.
+    /// Who is asked, however many others answer as well.
     Itself,
 }
 
-impl WatchedNeighbours {
-    /// The enrolled neighbours of the place that has opened the vault.
+impl WatchedPlace {
+    /// Those that are enrolled at the place that has opened the vault.
     ///
     /// # Errors
     /// [`UnsealError`] when the enrolled values do not open.
@@ -47,10 +85,18 @@ impl WatchedNeighbours {
         key: &MasterKey,
     ) -> Result<Self, UnsealError> {
         let values = Zeroizing::new(slot.enrolled_values(header, key)?);
+        let who = Watched::at(slot).unwrap_or(Watched::Neighbours);
         let place = slot.factors.iter().zip(values.iter());
-        let place = place.filter(|(factor, _)| factor.group == Group::Neighbours);
+        let place = place.filter(|(factor, _)| factor.group == who.group());
         let known = place.map(|(factor, value)| (&factor.label, value));
-        Ok(Self::of(known, slot.need.neighbours))
+        let mut watched = Self::of(who, known, slot.need.of(who.group()));
+        let servers = slot.servers.iter();
+        let servers = servers.map(|server| (server_label(server.address, &slot.name), server));
+        for (label, server) in servers.filter(|(label, _)| watched.labels.contains(label)) {
+            // There is room for the servers of a place.
+            let _ = watched.servers.push((label, server.clone()));
+        }
+        Ok(watched)
     }
 
     /// The neighbours among `labels` that have answered now, with the values
@@ -61,14 +107,16 @@ impl WatchedNeighbours {
         need: u8,
         observed: &'a Observed,
     ) -> Self {
-        let known = labels.filter_map(|label| Some((label, observed.value(label)?)));
-        Self::of(known, need)
+        // A key server that is not the enrolled one answers differently each time.
+        let neighbours = labels.filter(|label| address_of(label).is_some());
+        let known = neighbours.filter_map(|label| Some((label, observed.value(label)?)));
+        Self::of(Watched::Neighbours, known, need)
     }
 
-    fn of<'a>(known: impl Iterator<Item = (&'a Label, &'a Value)>, need: u8) -> Self {
+    fn of<'a>(who: Watched, known: impl Iterator<Item = (&'a Label, &'a Value)>, need: u8) -> Self {
         let mut labels: Vec<Label, MAX_FACTORS> = Vec::new();
         let mut values: Zeroizing<Vec<Value, MAX_FACTORS>> = Zeroizing::new(Vec::new());
-        for (label, value) in known.filter(|(label, _)| address_of(label).is_some()) {
+        for (label, value) in known.filter(|(label, _)| is_asked(label)) {
             if labels.contains(label) || labels.is_full() {
                 continue;
             }
@@ -77,14 +125,16 @@ impl WatchedNeighbours {
         }
         let all = u8::try_from(labels.len()).unwrap_or(u8::MAX);
         Self {
+            who,
             labels,
             values,
+            servers: Vec::new(),
             need: need.min(all),
             last_probe: Cell::new(None),
         }
     }
 
-    /// How many neighbours are asked.
+    /// How many are asked.
     pub fn count(&self) -> usize {
         self.labels.len()
     }
@@ -96,56 +146,58 @@ impl WatchedNeighbours {
 
     /// Asks all of them. When all answer this takes milliseconds and one packet
     /// for each neighbour on each live interface; otherwise three seconds and
-    /// some twenty packets each.
+    /// some twenty packets each. A key server gets one request, whatever becomes of it.
     pub fn sample(&self) -> Sample {
         let mut heard = self.heard_nothing();
         let neighbours = Neighbours::new(self.labels.iter(), Cards::LeftDown, Instant::now());
         let mut neighbours = neighbours.probed_before(self.last_probe.get());
-        let mut servers = KeyServers::default();
+        let mut servers = KeyServers::asked_once(&self.servers, Instant::now());
         collect_answers(
             &mut neighbours,
             &mut servers,
             LIVE_NETWORK_WAIT,
             |answers| {
                 self.note(&mut heard, answers);
-                heard.iter().all(|heard| *heard == NeighbourAnswer::Itself)
+                heard.iter().all(|heard| *heard == Answer::Itself)
             },
         );
         self.last_probe.set(neighbours.last_probe());
         self.count_answers(&heard, cables())
     }
 
-    fn heard_nothing(&self) -> Vec<NeighbourAnswer, MAX_FACTORS> {
-        self.labels
-            .iter()
-            .map(|_| NeighbourAnswer::Nothing)
-            .collect()
+    fn heard_nothing(&self) -> Vec<Answer, MAX_FACTORS> {
+        self.labels.iter().map(|_| Answer::Nothing).collect()
     }
 
-    fn note(&self, heard: &mut [NeighbourAnswer], answers: &[(Label, Value)]) {
+    fn note(&self, heard: &mut [Answer], answers: &[(Label, Value)]) {
         for (label, value) in answers {
             let Some(at) = self.labels.iter().position(|known| known == label) else {
                 continue;
             };
+            // Keys that were deleted, or a proxy, must not look like a theft where key
+            // servers alone bind the server to its place.
+            if self.who == Watched::KeyServers && is_unknown_key(value) {
+                continue;
+            }
             // It may have another neighbour's address by now.
             let itself = self.values.iter().position(|known| known == value);
             let (at, now) = match itself {
-                Some(itself) => (itself, NeighbourAnswer::Itself),
-                None => (at, NeighbourAnswer::Another),
+                Some(itself) => (itself, Answer::Itself),
+                None => (at, Answer::Another),
             };
             heard[at] = heard[at].max(now);
         }
     }
 
-    fn count_answers(&self, heard: &[NeighbourAnswer], cables: Cables) -> Sample {
+    fn count_answers(&self, heard: &[Answer], cables: Cables) -> Sample {
         let count = |what| {
             let count = heard.iter().filter(|heard| **heard == what).count();
             u8::try_from(count).unwrap_or(u8::MAX)
         };
         Sample {
-            matched: count(NeighbourAnswer::Itself),
-            different: count(NeighbourAnswer::Another),
-            silent: count(NeighbourAnswer::Nothing),
+            matched: count(Answer::Itself),
+            different: count(Answer::Another),
+            silent: count(Answer::Nothing),
             need: self.need,
             cables,
         }
@@ -170,7 +222,16 @@ fn cables() -> Cables {
 mod tests {
     use super::*;
     use crate::environment::enrolment::test_slot;
+    use crate::environment::tang::{
+        TestPeer, answering_with, answering_with_another_key, enrol_with_server, factor_value,
+        serve_each,
+    };
+    use crate::keys::CheapFactors;
+    use crate::vault::Curve;
     use crate::vault::Thresholds;
+    use core::net::SocketAddr;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     const MACS: [[u8; 6]; 3] = [
         [0, 13, 185, 1, 1, 1],
@@ -211,7 +272,7 @@ mod tests {
         (header, key, slot)
     }
 
-    fn counts(watched: &WatchedNeighbours, answers: &[(Label, Value)]) -> (u8, u8, u8) {
+    fn counts(watched: &WatchedPlace, answers: &[(Label, Value)]) -> (u8, u8, u8) {
         let mut heard = watched.heard_nothing();
         watched.note(&mut heard, answers);
         let Sample {
@@ -226,7 +287,7 @@ mod tests {
     #[test]
     fn the_neighbours_of_the_place_are_told_from_others() {
         let (header, key, slot) = slot();
-        let watched = WatchedNeighbours::enrolled(&header, &slot, &key).unwrap();
+        let watched = WatchedPlace::enrolled(&header, &slot, &key).unwrap();
         assert_eq!((watched.count(), watched.need()), (3, 2));
         let strange = [9; 6];
         assert_eq!(counts(&watched, &home()), (3, 0, 0));
@@ -249,7 +310,7 @@ mod tests {
     fn only_the_key_tells_what_is_enrolled() {
         let (header, _, slot) = slot();
         let other = MasterKey::generate();
-        assert!(WatchedNeighbours::enrolled(&header, &slot, &other).is_err());
+        assert!(WatchedPlace::enrolled(&header, &slot, &other).is_err());
     }
 
     #[test]
@@ -259,11 +320,68 @@ mod tests {
         let strange = answer(1, [9; 6]);
         observed.note(&strange.0, &strange.1);
         let labels = || slot.factors.iter().map(|factor| &factor.label);
-        let watched = WatchedNeighbours::as_found(labels(), 2, &observed);
+        let watched = WatchedPlace::as_found(labels(), 2, &observed);
         assert_eq!((watched.count(), watched.need()), (1, 1));
         assert_eq!(counts(&watched, &[strange]), (1, 0, 0));
         assert_eq!(counts(&watched, &[answer(1, MACS[0])]), (0, 1, 0));
-        let nobody = WatchedNeighbours::as_found(labels(), 2, &Observed::default());
+        let nobody = WatchedPlace::as_found(labels(), 2, &Observed::default());
         assert_eq!((nobody.count(), nobody.need()), (0, 0));
+    }
+
+    /// A place that needs one key server and no neighbour, and what the one at
+    /// `address` answers there.
+    fn sample_of_key_server(peer: &TestPeer, address: SocketAddr) -> Sample {
+        let _cheap = CheapFactors::begin();
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let (ours, value) = enrol_with_server(&peer.key()).unwrap();
+        let label = server_label(address, "home");
+        let uuid = Value::from_slice(&[7; 16]).unwrap();
+        let factors = [
+            (Group::Machine, "board", uuid),
+            (Group::Servers, label.as_str(), factor_value(&value)),
+        ];
+        let need = Thresholds {
+            machine: 1,
+            servers: 1,
+            ..Thresholds::default()
+        };
+        let mut slot = test_slot(&header, &key, (0, "home"), factors, need);
+        let server = KeyServer {
+            address,
+            exchange: peer.key(),
+            ours,
+            signing: Vec::new(),
+        };
+        assert!(slot.servers.push(server).is_ok());
+        assert_eq!(Watched::at(&slot), Some(Watched::KeyServers));
+        let watched = WatchedPlace::enrolled(&header, &slot, &key).unwrap();
+        assert_eq!((watched.who, watched.need()), (Watched::KeyServers, 1));
+        watched.sample()
+    }
+
+    #[test]
+    fn a_place_of_key_servers_alone_is_watched() {
+        let peer = Arc::new(TestPeer::new(Curve::P521));
+        let counts = |address| {
+            let sample = sample_of_key_server(&peer, address);
+            (sample.matched, sample.different, sample.silent)
+        };
+        assert_eq!(counts(answering_with(peer.clone())), (1, 0, 0));
+        assert_eq!(counts(answering_with_another_key()), (0, 1, 0));
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+        assert_eq!(counts(nobody), (0, 0, 1));
+    }
+
+    #[test]
+    fn a_key_server_gets_one_request_a_look_whatever_it_says() {
+        let peer = TestPeer::new(Curve::P521);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let hangs_up = serve_each(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(sample_of_key_server(&peer, hangs_up).silent, 1);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 }

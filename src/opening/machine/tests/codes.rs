@@ -1,0 +1,180 @@
+//! The recovery code at the prompt: right, wrong, too old and mistyped.
+
+use super::boot::{Boot, Done};
+use super::clinic::{Clinic, PIN};
+use crate::keys::{GROUP_LETTERS, MasterKey, RecoveryCode};
+use crate::opening::dialogue::Question;
+use crate::theft::{ResetCause, TheftPolicy};
+use crate::vault::{EventKind, OpenedBy};
+
+/// The groups of a code of this server, for `key` of this generation.
+fn code_of(clinic: &Clinic, key: &MasterKey, generation: u32) -> Vec<String> {
+    let id = clinic.vault.header().server_id.0;
+    let letters = RecoveryCode::new(key, generation).letters(&id);
+    let groups = letters.chunks(GROUP_LETTERS);
+    groups
+        .map(|group| String::from_utf8(group.to_vec()).unwrap())
+        .collect()
+}
+
+/// The server's own code.
+fn right_code(clinic: &Clinic) -> Vec<String> {
+    code_of(clinic, &clinic.key, 1)
+}
+
+fn at_the_prompt(clinic: &mut Clinic) -> Boot<'_> {
+    let mut boot = clinic.starts();
+    boot.hears("another house");
+    boot.runs_until(6);
+    boot
+}
+
+fn enters(boot: &mut Boot<'_>, code: &[String]) {
+    boot.types("code");
+    for group in code {
+        boot.types(group);
+    }
+}
+
+fn asked_for_group(boot: &Boot<'_>, group: usize) -> usize {
+    boot.count(|done| *done == Done::Asked(Question::CodeGroup(group)))
+}
+
+fn wrong_codes(boot: &Boot<'_>) -> usize {
+    boot.count(|done| *done == Done::Noted(EventKind::WrongCode))
+}
+
+#[test]
+fn a_recovery_code_opens_the_server_group_by_group() {
+    let mut clinic = Clinic::new().with_code();
+    let code = right_code(&clinic);
+    let mut boot = at_the_prompt(&mut clinic);
+    enters(&mut boot, &code);
+    for group in 1..=9 {
+        assert_eq!(asked_for_group(&boot, group), 1, "{group}");
+    }
+    assert!(boot.released());
+    let by_code = |done: &Done| {
+        matches!(
+            done,
+            Done::Noted(EventKind::Released {
+                by: OpenedBy::Code,
+                ..
+            })
+        )
+    };
+    assert_eq!(boot.count(by_code), 1, "{:?}", boot.done);
+}
+
+#[test]
+fn a_mistyped_group_is_asked_for_again_and_not_counted() {
+    let mut clinic = Clinic::new().with_code();
+    let code = right_code(&clinic);
+    let mut boot = at_the_prompt(&mut clinic);
+    enters(&mut boot, &code[..1]);
+    boot.types("cccccca");
+    assert!(boot.said("Group 2 has a letter that is in no code."));
+    boot.types("ccccccc");
+    assert!(boot.said("Group 2 does not have 8 letters."));
+    assert_eq!(asked_for_group(&boot, 2), 3);
+    for group in &code[1..] {
+        boot.types(group);
+    }
+    assert!(boot.released());
+    assert_eq!(wrong_codes(&boot), 0);
+}
+
+#[test]
+fn a_wrong_code_is_on_the_disk_before_it_is_told() {
+    for is_of_another_key in [true, false] {
+        let mut clinic = Clinic::new().with_code();
+        let mut code = right_code(&clinic);
+        match is_of_another_key {
+            true => code = code_of(&clinic, &MasterKey::generate(), 1),
+            false => code.swap(0, 1),
+        }
+        let mut boot = at_the_prompt(&mut clinic);
+        enters(&mut boot, &code);
+        assert!(!boot.released());
+        assert_eq!(wrong_codes(&boot), 1);
+        let noted = boot.position(|done| *done == Done::Noted(EventKind::WrongCode));
+        let told = boot.position_of("The code is wrong");
+        assert!(told.is_some() && noted < told, "{:?}", boot.done);
+    }
+}
+
+#[test]
+fn a_code_of_a_key_that_was_replaced_is_called_too_old() {
+    let mut clinic = Clinic::new().with_code();
+    let code = code_of(&clinic, &MasterKey::generate(), 2);
+    let mut boot = at_the_prompt(&mut clinic);
+    enters(&mut boot, &code);
+    assert!(boot.said("This code is too old"));
+    assert!(!boot.released());
+    assert_eq!(wrong_codes(&boot), 0);
+}
+
+#[test]
+fn a_server_that_was_reset_is_not_reset_again_by_wrong_codes() {
+    let policy = TheftPolicy {
+        attempts: Some(5),
+        ..TheftPolicy::default()
+    };
+    let mut clinic = Clinic::with(policy).with_code();
+    clinic.vault.reset(ResetCause::Owner, 1, &mut || ());
+    let (wrong, right) = (
+        code_of(&clinic, &MasterKey::generate(), 1),
+        right_code(&clinic),
+    );
+    let mut boot = at_the_prompt(&mut clinic);
+    for _ in 0..6 {
+        enters(&mut boot, &wrong);
+        boot.passes(70);
+    }
+    assert_eq!(wrong_codes(&boot), 6);
+    assert_eq!(boot.count(|done| matches!(done, Done::Destroyed { .. })), 0);
+    enters(&mut boot, &right);
+    assert!(boot.released());
+}
+
+#[test]
+fn a_code_mends_altered_settings() {
+    let mut clinic = Clinic::new().with_code().tampered();
+    let code = right_code(&clinic);
+    let mut boot = at_the_prompt(&mut clinic);
+    enters(&mut boot, &code);
+    assert!(boot.said("To put safe settings back and go on, type mend."));
+    assert!(!boot.released());
+    boot.types("mend");
+    assert!(boot.released());
+}
+
+#[test]
+fn a_code_makes_this_place_a_second_one_where_that_was_asked() {
+    let mut clinic = Clinic::new().with_code();
+    let code = right_code(&clinic);
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.types("remember");
+    assert!(boot.said("adds this place beside its home"));
+    enters(&mut boot, &code);
+    assert!(boot.released() && boot.has_done(&Done::Remembered));
+    assert!(boot.said("This place is remembered"));
+}
+
+#[test]
+fn a_key_that_waited_for_mend_is_forgotten_in_a_reset() {
+    let mut clinic = Clinic::new().tampered();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.gets_stick();
+    boot.turn();
+    boot.types(PIN);
+    assert!(boot.said("type mend"));
+    boot.types("reset");
+    boot.types("clinic");
+    assert_eq!(boot.count(|done| matches!(done, Done::Destroyed { .. })), 1);
+    // The stick that is still there is asked for its PIN.
+    boot.presses_escape();
+    boot.types("mend");
+    assert!(boot.said("There is nothing to mend yet."));
+    assert!(!boot.released());
+}
