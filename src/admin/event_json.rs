@@ -19,8 +19,10 @@ pub fn event_json(event: &EventKind) -> Value {
         EventKind::WrongPin { stick }
         | EventKind::StickMade { stick }
         | EventKind::StickVerified { stick }
-        | EventKind::StickRemoved { stick }
-        | EventKind::OpenStickRemoved { stick } => json!({ "stick": stick }),
+        | EventKind::StickRemoved { stick } => json!({ "stick": stick }),
+        EventKind::OpenStickRemoved {
+            stick, destroyed, ..
+        } => json!({ "stick": stick, "destroyed": destroyed }),
         EventKind::Strike { strikes, of } => json!({ "strikes": strikes, "limit": of }),
         EventKind::Reset { cause, .. } | EventKind::ResetWithheld { cause } => {
             json!({ "cause": cause_word(*cause) })
@@ -197,7 +199,11 @@ pub fn examples() -> Vec<EventKind> {
         EventKind::StickMade { stick: name() },
         EventKind::StickVerified { stick: name() },
         EventKind::StickRemoved { stick: name() },
-        EventKind::OpenStickRemoved { stick: name() },
+        EventKind::OpenStickRemoved {
+            stick: name(),
+            id: [1; 8],
+            destroyed: false,
+        },
         EventKind::MariadbEnabled,
         EventKind::Strike { strikes: 1, of: 3 },
         EventKind::ResetWithheld {

@@ -83,9 +83,15 @@ pub fn sentence(kind: &EventKind) -> String {
         EventKind::StickRemoved { stick } => {
             format!("The stick \"{}\" was taken off the list.", Printable(stick))
         }
-        EventKind::OpenStickRemoved { stick } => format!(
-            "The stick \"{}\", which has no PIN, was taken off the list. It still opens the server.",
-            Printable(stick)
+        EventKind::OpenStickRemoved {
+            stick, destroyed, ..
+        } => format!(
+            "The stick \"{}\", which has no PIN, was taken off the list. {}",
+            Printable(stick),
+            match destroyed {
+                true => "Its key was destroyed.",
+                false => "It still opens the server.",
+            }
         ),
         EventKind::LogNotProven => {
             "The log before this did not prove: it may have been changed.".into()
@@ -168,7 +174,11 @@ mod tests {
             EventKind::StickMade { stick: text() },
             EventKind::StickVerified { stick: text() },
             EventKind::StickRemoved { stick: text() },
-            EventKind::OpenStickRemoved { stick: text() },
+            EventKind::OpenStickRemoved {
+                stick: text(),
+                id: [1; 8],
+                destroyed: false,
+            },
             EventKind::PassphraseAdded { name },
             EventKind::PassphraseChanged { name: text() },
             EventKind::PassphraseRemoved { name: text() },

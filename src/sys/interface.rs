@@ -105,6 +105,14 @@ pub fn master(name: &str) -> Option<InterfaceName> {
     link.file_name()?.to_str()?.try_into().ok()
 }
 
+/// Whether the interface is a bond that the switch joins by LACP (IEEE 802.3ad). Many
+/// switches forward nothing over a single port of one.
+pub fn is_lacp_bond(name: &str) -> bool {
+    // "802.3ad 4" (Documentation/networking/bonding.rst).
+    let mode = sysfs::read_text::<32>(&class(name).join("bonding/mode"));
+    mode.is_some_and(|mode| mode.starts_with("802.3ad"))
+}
+
 /// The interface that receives the packets of the card with this permanent
 /// address: its own, or the bridge or bond that it is part of.
 pub fn of_card(card: Mac) -> Option<InterfaceName> {

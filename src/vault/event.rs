@@ -183,10 +183,14 @@ pub enum EventKind {
     },
     /// The alarm is over.
     WatchAllClear,
-    /// A stick without a PIN was taken off the list, and its key not destroyed.
+    /// A stick without a PIN was taken off the list.
     OpenStickRemoved {
         /// The stick's label.
         stick: String<32>,
+        /// The stick's id.
+        id: [u8; 8],
+        /// Its key was destroyed; else it opens the server all the same.
+        destroyed: bool,
     },
 }
 

@@ -438,7 +438,7 @@ def events(read):
         27: nothing,
         28: lambda: (read.number(), read.number()),
         29: nothing,
-        30: text,
+        30: lambda: (read.text(), read.take(8).hex(), read.boolean()),
     }
 
     def event():

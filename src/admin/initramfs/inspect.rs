@@ -127,7 +127,8 @@ fn network(image: &Tree, command_line: &str) -> ImageNetwork {
         configuration += "\n";
         configuration += &image.text(&format!("conf/conf.d/{name}"));
     }
-    ImageNetwork::of(&scripts, &configuration, command_line)
+    let functions = image.text("scripts/functions");
+    ImageNetwork::of(&scripts, &functions, &configuration, command_line)
 }
 
 /// # Errors
@@ -211,6 +212,7 @@ fn modules_in(image: &Tree, version: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::initramfs::Addressing;
     use crate::vault::ServerId;
 
     const FILE: u32 = 0o100_644;
@@ -296,7 +298,8 @@ mod tests {
     #[test]
     fn the_network_of_an_owners_script_is_seen() {
         let mut image = good();
-        assert!(!network(&image, "quiet").gives_addresses());
+        let addressing = |image: &Tree| network(image, "quiet").addressing("eth0");
+        assert_eq!(addressing(&image), Addressing::None);
         let script = "ip link add link eth0 name eth0.5 type vlan id 5\n";
         put(&mut image, "scripts/init-top/network", script, PROGRAM);
         assert!(!network(&image, "quiet").makes("eth0.5"), "nobody runs it");
@@ -304,7 +307,11 @@ mod tests {
         put(&mut image, "scripts/init-top/ORDER", order, FILE);
         assert!(network(&image, "quiet").makes("eth0.5"));
         put(&mut image, "conf/conf.d/ip", "IP=dhcp\n", FILE);
-        assert!(network(&image, "quiet").gives_addresses());
+        assert_eq!(addressing(&image), Addressing::NotKnown);
+        let knows_vlans = "vlan() { :; }\n";
+        assert!(!network(&image, "vlan=eth0.7:eth0").makes("eth0.7"));
+        put(&mut image, "scripts/functions", knows_vlans, FILE);
+        assert!(network(&image, "vlan=eth0.7:eth0").makes("eth0.7"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod tree;
 pub use hardening::Hardening;
 pub use inspect::{inspect, kernels};
 pub use modules::Missing;
-pub use network::ImageNetwork;
+pub use network::{Addressing, ImageNetwork};
 pub use supply::{ModulesOptions, run as print_modules};
 
 use crate::admin::installed_files::InstalledStage;

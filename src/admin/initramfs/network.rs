@@ -6,28 +6,55 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageNetwork {
     /// The words of the scripts that run before the stage, and of `vlan=` on the
-    /// kernel's command line.
+    /// kernel's command line where the initramfs knows it.
     words: BTreeSet<String>,
-    /// Whether something gives a card an address.
-    gives_addresses: bool,
+    /// The words of what gives an interface an address.
+    addressed: BTreeSet<String>,
+    /// Whether something gives an address without saying to which interface.
+    gives_others: bool,
+}
+
+/// Whether an interface gets an address by something else than the boot stage. The
+/// earlier one is the surer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Addressing {
+    /// What gives one names it.
+    Sure,
+    /// Something gives one to an interface that it does not name.
+    NotKnown,
+    /// Nothing does.
+    None,
 }
 
 impl ImageNetwork {
-    /// From the scripts that run before the stage, the image's configuration (`IP=`),
-    /// and the kernel's command line (`ip=`).
-    pub fn of(scripts: &[String], configuration: &str, command_line: &str) -> Self {
-        let mut words = BTreeSet::new();
-        let mut gives_addresses = false;
-        let lines = scripts.iter().flat_map(|script| script.lines());
-        for line in lines.filter(|line| !line.trim_start().starts_with('#')) {
-            let of_line = words_of(line);
-            gives_addresses |= is_about_addresses(&of_line);
-            words.extend(of_line.into_iter().map(str::to_owned));
-        }
-        for word in command_line.split_whitespace() {
-            if let Some(vlan) = word.strip_prefix("vlan=") {
-                words.extend(vlan.split([':', ',']).map(str::to_owned));
+    /// From the scripts that run before the stage, the image's scripts/`functions`, its
+    /// configuration (`IP=`), and the kernel's command line (`ip=`).
+    pub fn of(
+        scripts: &[String],
+        functions: &str,
+        configuration: &str,
+        command_line: &str,
+    ) -> Self {
+        let mut found = Self::default();
+        let mut calls_functions = false;
+        for line in scripts.iter().flat_map(|script| commands(script)) {
+            let words = words_of(line);
+            calls_functions |= words.contains(&"configure_networking");
+            if is_about_addresses(&words) {
+                // Where it names its device, only that one has the address.
+                let names_it = words.contains(&"dev") && !line.contains('$');
+                found.gives_others |= !names_it;
+                found
+                    .addressed
+                    .extend(words.iter().map(|word| (*word).to_owned()));
             }
+            found.words.extend(words.into_iter().map(str::to_owned));
+        }
+        if commands(functions).any(|line| line.to_ascii_lowercase().contains("vlan")) {
+            let words = command_line.split_whitespace();
+            let vlans = words.filter_map(|word| word.strip_prefix("vlan="));
+            let names = vlans.flat_map(|vlan| vlan.split([':', ',']));
+            found.words.extend(names.map(str::to_owned));
         }
         let settings = command_line
             .split_whitespace()
@@ -36,11 +63,19 @@ impl ImageNetwork {
             let value = line.trim().strip_prefix("IP=")?;
             Some(value.trim_matches(['"', '\'']))
         });
-        gives_addresses |= settings.chain(in_file).any(asks_for_a_network);
-        Self {
-            words,
-            gives_addresses,
-        }
+        let values = settings.chain(in_file);
+        let asked: Vec<Option<&str>> = values
+            .filter(|value| asks_for_a_network(value))
+            .map(device)
+            .collect();
+        // Without a device it takes any card.
+        found.gives_others |= match asked[..] {
+            [] => calls_functions,
+            _ => asked.contains(&None),
+        };
+        let devices = asked.into_iter().flatten();
+        found.addressed.extend(devices.map(str::to_owned));
+        found
     }
 
     /// Whether a script, or `vlan=`, makes the interface of this name.
@@ -48,10 +83,25 @@ impl ImageNetwork {
         self.words.contains(interface)
     }
 
-    /// Whether a card gets an address by something else than the boot stage.
-    pub const fn gives_addresses(&self) -> bool {
-        self.gives_addresses
+    /// Whether this interface gets an address by something else than the boot stage.
+    pub fn addressing(&self, interface: &str) -> Addressing {
+        match self.addressed.contains(interface) {
+            true => Addressing::Sure,
+            false if self.gives_others => Addressing::NotKnown,
+            false => Addressing::None,
+        }
     }
+}
+
+/// The lines of a script that are no comments.
+fn commands(script: &str) -> impl Iterator<Item = &str> {
+    let lines = script.lines();
+    lines.filter(|line| !line.trim_start().starts_with('#'))
+}
+
+/// The device that a value of `ip=` names (initramfs-tools(7)), the sixth of its fields.
+fn device(value: &str) -> Option<&str> {
+    value.split(':').nth(5).filter(|name| !name.is_empty())
 }
 
 /// The words of a line of shell, without what is around them.
@@ -63,14 +113,7 @@ fn words_of(line: &str) -> Vec<&str> {
 
 /// Whether a command in the line gives a card an address, as people write it.
 fn is_about_addresses(words: &[&str]) -> bool {
-    const PROGRAMS: [&str; 6] = [
-        "configure_networking",
-        "dhclient",
-        "dhcpcd",
-        "ifconfig",
-        "ipconfig",
-        "udhcpc",
-    ];
+    const PROGRAMS: [&str; 5] = ["dhclient", "dhcpcd", "ifconfig", "ipconfig", "udhcpc"];
     let named = words.iter().any(|word| {
         let program = word.rsplit('/').next().unwrap_or(word);
         PROGRAMS.contains(&program)
@@ -90,6 +133,7 @@ fn asks_for_a_network(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::Addressing::{None, NotKnown, Sure};
     use super::*;
 
     /// As docs/architecture.md shows it.
@@ -99,48 +143,69 @@ mod tests {
         ip addr add 192.168.77.50/24 dev eth0.5\n";
 
     fn network(script: &str, configuration: &str, command_line: &str) -> ImageNetwork {
-        ImageNetwork::of(&[script.to_owned()], configuration, command_line)
+        ImageNetwork::of(&[script.to_owned()], "", configuration, command_line)
     }
 
     #[test]
     fn the_owners_script_makes_what_it_names() {
         let made = network(VLAN, "", "");
-        assert!(made.makes("eth0.5") && made.gives_addresses());
+        assert!(made.makes("eth0.5"));
+        assert_eq!(made.addressing("eth0.5"), Sure);
         assert!(!made.makes("eth0.7"));
+        assert_eq!(made.addressing("eth0.7"), None);
         let commented = VLAN.replace("ip ", "# ip ");
         let nothing = network(&commented, "", "");
-        assert!(!nothing.makes("eth0.5") && !nothing.gives_addresses());
+        assert!(!nothing.makes("eth0.5"));
+        assert_eq!(nothing.addressing("eth0.5"), None);
     }
 
     #[test]
     fn a_script_without_an_address_gives_none() {
-        for (line, gives) in [
-            ("ip link set eth0 up", false),
-            ("udevadm settle", false),
-            ("ip address replace 10.0.0.2/24 dev eth0", true),
-            ("/sbin/ipconfig -t 10 eth0", true),
-            ("    configure_networking &", true),
+        for (line, first, second) in [
+            ("ip link set eth0 up", None, None),
+            ("udevadm settle", None, None),
+            ("ip address replace 10.0.0.2/24 dev eth0", Sure, None),
+            ("ip addr add 10.0.0.2/24 dev $card", NotKnown, NotKnown),
+            ("/sbin/ipconfig -t 10 eth0", Sure, NotKnown),
+            ("    configure_networking &", NotKnown, NotKnown),
         ] {
-            assert_eq!(network(line, "", "").gives_addresses(), gives, "{line}");
+            let found = network(line, "", "");
+            let found = ["eth0", "eth1"].map(|name| found.addressing(name));
+            assert_eq!(found, [first, second], "{line}");
         }
     }
 
     #[test]
     fn a_network_is_asked_for_on_the_command_line_or_in_a_file() {
-        for (configuration, command_line, gives) in [
-            ("", "quiet ip=dhcp", true),
-            ("", "ip=10.0.0.2::10.0.0.1:255.255.255.0::eth0:off", true),
-            ("IP=\"dhcp\"\n", "quiet", true),
-            ("IP=\n# IP=dhcp\n", "ip=off", false),
-            ("", "quiet", false),
+        const ONE: &str = "ip=10.0.0.2::10.0.0.1:255.255.255.0::eth0:off";
+        for (configuration, command_line, first, second) in [
+            ("", "quiet ip=dhcp", NotKnown, NotKnown),
+            ("", ONE, Sure, None),
+            ("", "ip=:::::eth0:dhcp ip=:::::eth1:dhcp", Sure, Sure),
+            ("IP=\"dhcp\"\n", "quiet", NotKnown, NotKnown),
+            ("IP=\n# IP=dhcp\n", "ip=off", None, None),
+            ("", "quiet", None, None),
         ] {
-            let found = network("", configuration, command_line);
-            assert_eq!(
-                found.gives_addresses(),
-                gives,
-                "{configuration} {command_line}"
-            );
+            for script in ["", "configure_networking &"] {
+                if script.is_empty() || first != None {
+                    let found = network(script, configuration, command_line);
+                    let found = ["eth0", "eth1"].map(|name| found.addressing(name));
+                    assert_eq!(found, [first, second], "{configuration} {command_line}");
+                }
+            }
         }
-        assert!(network("", "", "vlan=eth0.5:eth0").makes("eth0.5"));
+    }
+
+    #[test]
+    fn vlan_on_the_command_line_counts_where_scripts_know_it() {
+        let makes = |functions: &str| {
+            let found = ImageNetwork::of(&[], functions, "", "quiet vlan=eth0.5:eth0");
+            found.makes("eth0.5")
+        };
+        assert!(!makes(
+            "configure_networking()\n{\n\tipconfig -t 60 eth0\n}\n"
+        ));
+        assert!(!makes("# knows no vlan=\n"));
+        assert!(makes("\tif [ -n \"${VLAN}\" ]; then\n"));
     }
 }

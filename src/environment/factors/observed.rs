@@ -4,6 +4,7 @@ use zeroize::Zeroize;
 
 use super::attachment::Attachment;
 use super::labels::address_of;
+use crate::sys::interface::InterfaceName;
 use crate::vault::{Label, MAX_FACTORS, MAX_PLACES, Value, is_key_server};
 
 /// Parts of the machine that are kept, at most: a case full of disks.
@@ -37,6 +38,8 @@ struct Observation {
     /// here without being moved.
     heard: Vec<Heard>,
     attachment: Attachment,
+    /// The interfaces that a station was heard on.
+    interfaces: Vec<InterfaceName>,
 }
 
 /// The observed values. Each new value gets the next revision, so that a combination
@@ -80,6 +83,16 @@ impl Observed {
         }
     }
 
+    /// Stores an interface that a station was heard on.
+    pub fn note_interface(&mut self, label: &Label, name: &InterfaceName) {
+        if self.has_room_for(label) {
+            let interfaces = &mut self.entry(label).interfaces;
+            if !interfaces.contains(name) {
+                interfaces.push(name.clone());
+            }
+        }
+    }
+
     /// Notes that no question was sent to these neighbours: no card that is up has a
     /// carrier, or sending was not allowed.
     pub fn note_not_asked(&mut self, labels: impl Iterator<Item = Label>) {
@@ -101,13 +114,19 @@ impl Observed {
     /// Stores all that `other` holds.
     pub fn note_all(&mut self, other: &Self) {
         for Observation {
-            label, attachment, ..
+            label,
+            attachment,
+            interfaces,
+            ..
         } in &other.observations
         {
             for value in other.values(label) {
                 self.note(label, value);
             }
             self.note_attachment(label, *attachment);
+            for name in interfaces {
+                self.note_interface(label, name);
+            }
         }
     }
 
@@ -138,6 +157,11 @@ impl Observed {
         known.map_or_else(Attachment::default, |known| known.attachment)
     }
 
+    /// The interfaces that this station was heard on.
+    pub fn interfaces(&self, label: &str) -> &[InterfaceName] {
+        self.find(label).map_or(&[], |known| &known.interfaces)
+    }
+
     /// Labels with each of their values, in the order in which the labels came.
     pub fn iter(&self) -> impl Iterator<Item = (&Label, &Value)> {
         let labels = self.observations.iter().map(|known| &known.label);
@@ -166,6 +190,7 @@ impl Observed {
                 label: label.clone(),
                 heard: Vec::new(),
                 attachment: Attachment::default(),
+                interfaces: Vec::new(),
             });
             self.observations.len() - 1
         });

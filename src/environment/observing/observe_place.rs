@@ -72,6 +72,9 @@ pub fn observe_place<'a>(
     for (label, attachment) in neighbours.attachments() {
         observed.note_attachment(&label, attachment);
     }
+    for (label, name) in neighbours.interfaces() {
+        observed.note_interface(&label, &name);
+    }
     observed
 }
 

@@ -13,7 +13,7 @@ use super::manners::{Contact, OwnIpv4, Sender};
 use super::own_address::{CARRIER_POLL, OwnAddresses};
 use super::{arp, nd};
 use crate::environment::factors::{Attachment, address_of, neighbour_label, value_of};
-use crate::sys::interface::Mac;
+use crate::sys::interface::{self, InterfaceName, Mac};
 use crate::sys::packet::{BROADCAST, PacketSocket};
 use crate::sys::route;
 use crate::vault::{EnvironmentSlot, Label, MAX_FACTORS, MAX_PLACES, Value};
@@ -31,6 +31,8 @@ struct Target {
     ip: IpAddr,
     contact: Contact,
     heard_on: HeardOn,
+    /// The indices of the interfaces that it was heard on.
+    interfaces: Vec<i32, MAX_LINKS>,
     /// Whether a question was sent to it.
     is_asked: bool,
 }
@@ -99,6 +101,7 @@ impl Neighbours {
                     ip,
                     contact: Contact::default(),
                     heard_on: HeardOn::None,
+                    interfaces: Vec::new(),
                     is_asked: false,
                 });
             }
@@ -184,6 +187,15 @@ impl Neighbours {
         targets.filter_map(|target| {
             let attachment = target.heard_on.attachment()?;
             Some((neighbour_label(target.ip), attachment))
+        })
+    }
+
+    /// The neighbours that have answered, with each interface that one was heard on.
+    pub fn interfaces(&self) -> impl Iterator<Item = (Label, InterfaceName)> {
+        self.targets.iter().flat_map(|target| {
+            let names = target.interfaces.iter();
+            let names = names.filter_map(|index| interface::name_of(*index));
+            names.map(|name| (neighbour_label(target.ip), name))
         })
     }
 
@@ -296,6 +308,10 @@ impl Neighbours {
                 {
                     target.contact.note_answer(now);
                     target.heard_on.note(HeardOn::of(link));
+                    if !target.interfaces.contains(&link.index) {
+                        // There is room for all of them.
+                        let _ = target.interfaces.push(link.index);
+                    }
                     let _ = answers.push((neighbour_label(ip), value_of(&mac)));
                 }
             };

@@ -1,11 +1,15 @@
 //! How a server is set up, as plain data.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::data::DataFacts;
 use crate::environment::{Strength, strength};
 use crate::theft::{OnAlarm, TheftPolicy};
-use crate::vault::{EventKind, Group, LoggedEvent, SlotTable, StickList, Thresholds, VaultError};
+use crate::vault::{
+    EventKind, Group, KnownStick, LoggedEvent, SlotTable, StickList, Thresholds, VaultError,
+};
 
 /// What the vault is kept on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -69,8 +73,8 @@ pub struct SetupFacts {
     pub sticks: usize,
     /// How many of them have no PIN.
     pub without_pin: usize,
-    /// Sticks without a PIN that were taken off the list, as far as the log goes back.
-    /// They open this server all the same.
+    /// Sticks without a PIN that were taken off the list, as far as the log goes back,
+    /// and neither listed again nor wiped. They open this server all the same.
     pub removed_without_pin: usize,
     /// The recovery code is listed, or the log says that it was shown.
     pub code: bool,
@@ -88,6 +92,23 @@ pub struct SetupFacts {
     pub secure_boot: Option<bool>,
     /// `None` where the disk was not searched.
     pub leaked: Option<Leaked>,
+}
+
+/// Each stick once, however often it was found and removed.
+fn removed_without_pin(listed: &[KnownStick], events: &[LoggedEvent]) -> usize {
+    let mut out_there = BTreeSet::new();
+    for event in events {
+        if let EventKind::OpenStickRemoved { id, destroyed, .. } = &event.kind {
+            match destroyed {
+                true => out_there.remove(id),
+                false => out_there.insert(id),
+            };
+        }
+    }
+    listed.iter().for_each(|stick| {
+        out_there.remove(&stick.id);
+    });
+    out_there.len()
 }
 
 impl SetupFacts {
@@ -127,8 +148,7 @@ impl SetupFacts {
                 .unwrap_or(Strength::Soft),
             sticks: sticks.len(),
             without_pin: sticks.iter().filter(|stick| !stick.has_pin).count(),
-            removed_without_pin: logged(|kind| matches!(kind, EventKind::OpenStickRemoved { .. }))
-                .count(),
+            removed_without_pin: removed_without_pin(sticks, events),
             code: code.is_some()
                 || logged(|kind| matches!(kind, EventKind::CodeShown))
                     .next()
@@ -161,5 +181,41 @@ impl SetupFacts {
     pub(super) fn left_to_guess(&self, need: u8) -> u8 {
         let told = self.leaked.map_or(0, |leaked| leaked.neighbours);
         need.saturating_sub(told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removed_stick_counts_once_until_it_is_back_or_wiped() {
+        let removed = |id, destroyed| LoggedEvent {
+            number: 1,
+            time: 0,
+            boot_id: [0; 16],
+            kind: EventKind::OpenStickRemoved {
+                stick: "office".try_into().unwrap(),
+                id: [id; 8],
+                destroyed,
+            },
+        };
+        let listed = |id| KnownStick {
+            id: [id; 8],
+            label: "office".try_into().unwrap(),
+            has_pin: false,
+            generation: 1,
+            made: 0,
+            verified: Some(1),
+            kept: None,
+        };
+        let out =
+            |events: &[LoggedEvent], sticks: &[KnownStick]| removed_without_pin(sticks, events);
+        let twice = [removed(1, false), removed(1, false), removed(2, false)];
+        assert_eq!(out(&twice, &[]), 2);
+        assert_eq!(out(&twice, &[listed(1)]), 1, "it was found again");
+        assert_eq!(out(&twice, &[listed(3)]), 2, "that is another one");
+        let [first, ..] = twice;
+        assert_eq!(out(&[first, removed(1, true)], &[]), 0, "it was wiped");
     }
 }

@@ -156,7 +156,8 @@ fn typed_name(list: &StickList, way: WayBack) -> String {
     };
     let stick = list.sticks.iter().find(|stick| stick.id == id);
     stick.map_or_else(String::new, |stick| {
-        match named_stick(list, &stick.label).is_ok() {
+        let means_the_code = list.code.is_some() && stick.label == CODE;
+        match named_stick(list, &stick.label).is_ok() && !means_the_code {
             true => stick.label.as_str().to_owned(),
             false => stick.hex_id(),
         }
@@ -213,6 +214,19 @@ mod tests {
         assert_eq!(meant(None), None, "nobody said which");
         assert_eq!(meant(Some("old")), None, "never verified");
         assert_eq!(meant(Some("attic")), None);
+    }
+
+    #[test]
+    fn stick_that_is_called_code_is_named_by_its_id() {
+        let mut list = list();
+        list.sticks[0].label = "code".try_into().unwrap();
+        let all = ways_back(&list, 1, &[]);
+        assert_eq!(names(&list, &all), "0101010101010101, bank, code");
+        let named = meant(&list, &all, Some("0101010101010101"));
+        assert_eq!(named.ok(), Some(WayBack::Stick([1; 8])));
+        list.code = None;
+        let all = ways_back(&list, 1, &[]);
+        assert_eq!(names(&list, &all), "code, bank");
     }
 
     #[test]

@@ -55,8 +55,9 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
             "Is it write-protected, or broken? Destroy it, then run this again without --wipe.",
         ));
     }
-    unlocked.set_sticks(list)?;
+    // The log comes first: it must know of a stick that the list has forgotten.
     unlocked.log(removal(&stick, wiped.is_some()))?;
+    unlocked.set_sticks(list)?;
     println!("The stick \"{}\" is off the list.", stick.label);
     if wiped.is_some() {
         println!("Its key was overwritten and removed. Flash memory may still hold a copy.");
@@ -76,9 +77,13 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
 /// and the list does not tell of it any more.
 fn removal(stick: &KnownStick, is_wiped: bool) -> EventKind {
     let label = stick.label.clone();
-    match stick.has_pin || is_wiped {
+    match stick.has_pin {
         true => EventKind::StickRemoved { stick: label },
-        false => EventKind::OpenStickRemoved { stick: label },
+        false => EventKind::OpenStickRemoved {
+            stick: label,
+            id: stick.id,
+            destroyed: is_wiped,
+        },
     }
 }
 
@@ -97,14 +102,18 @@ mod tests {
             verified: None,
             kept: None,
         };
-        for (has_pin, is_wiped, still_open) in [
-            (false, false, true),
-            (false, true, false),
-            (true, false, false),
-        ] {
-            let kind = removal(&stick(has_pin), is_wiped);
-            let is_open = matches!(kind, EventKind::OpenStickRemoved { .. });
-            assert_eq!(is_open, still_open, "{has_pin} {is_wiped}");
-        }
+        let open = |destroyed| {
+            let id = [1; 8];
+            let stick = "office".try_into().unwrap();
+            EventKind::OpenStickRemoved {
+                stick,
+                id,
+                destroyed,
+            }
+        };
+        assert_eq!(removal(&stick(false), false), open(false));
+        assert_eq!(removal(&stick(false), true), open(true));
+        let closed = removal(&stick(true), false);
+        assert!(matches!(closed, EventKind::StickRemoved { .. }));
     }
 }

@@ -6,10 +6,11 @@ use std::time::Instant;
 use super::{Held, Over, StageAddress, Way, WaysFacts};
 use crate::admin::unlock::Recognition;
 use crate::environment::{
-    Attachment, Cards, KeyServers, LIVE_NETWORK_WAIT, Patience, address_of, neighbour_label,
-    observe_place, server_address,
+    Cards, KeyServers, LIVE_NETWORK_WAIT, Patience, address_of, neighbour_label, observe_place,
+    server_address,
 };
-use crate::sys::{interface, route};
+use crate::sys::interface::{self, InterfaceName};
+use crate::sys::route;
 use crate::vault::{EnvironmentSlot, Label, OwnAddress};
 
 /// The ways to what is as it was enrolled in the place that opens this server; `None`
@@ -26,11 +27,8 @@ pub fn look(slot: &EnvironmentSlot, found: &Recognition) -> Option<WaysFacts> {
             Some(server) => to_server(server.ip(), &slot.addresses)?,
             None => {
                 address_of(&factor.label)?;
-                let over = match found.observed.attachment(&factor.label) {
-                    Attachment::Vlan => Over::Interfaces(vlans()),
-                    _ => Over::Card,
-                };
-                (over, StageAddress::NotNeeded)
+                let heard_on = found.observed.interfaces(&factor.label);
+                (over_any_of(heard_on, made_for), StageAddress::NotNeeded)
             }
         };
         Some(Way {
@@ -44,12 +42,42 @@ pub fn look(slot: &EnvironmentSlot, found: &Recognition) -> Option<WaysFacts> {
         ways: ways.collect(),
         same: comparison.same,
         need: found.need,
+        cards: interface::wired().len(),
     })
 }
 
-fn vlans() -> Vec<String> {
-    let names = interface::vlans().into_iter();
-    names.map(|name| name.to_string()).collect()
+/// What must be there for a station that was heard on these interfaces. `made_for`
+/// gives the names, one of which a boot must make for an interface; none for a card.
+fn over_any_of(heard_on: &[InterfaceName], made_for: fn(&str) -> Vec<String>) -> Over {
+    let made = heard_on.iter().map(|name| made_for(name));
+    let made: Vec<Vec<String>> = made.collect();
+    match made.iter().any(Vec::is_empty) || made.is_empty() {
+        true => Over::Cards(Vec::new()),
+        false => Over::Interfaces(made.concat()),
+    }
+}
+
+/// The interfaces, one of which a boot must make to reach what is on this one: a VLAN,
+/// or a VLAN in a bridge or bond; a bond that the switch joins by LACP.
+fn made_for(name: &str) -> Vec<String> {
+    if interface::is_lacp_bond(name) {
+        return vec![name.into()];
+    }
+    let mut vlans = interface::vlans();
+    vlans.retain(|vlan| vlan == name || interface::master(vlan).is_some_and(|of| of == name));
+    // A bridge of cards is reached over these without its VLANs.
+    if cards_of(name).is_empty() {
+        vlans.iter().map(|vlan| vlan.to_string()).collect()
+    } else {
+        Vec::new()
+    }
+}
+
+/// The wired cards that are this interface or part of it.
+fn cards_of(name: &str) -> Vec<String> {
+    let mut cards = interface::wired();
+    cards.retain(|card| card == name || interface::master(card).is_some_and(|of| of == name));
+    cards.iter().map(|card| card.to_string()).collect()
 }
 
 /// How a key server is reached, and from which address at a boot; `None` where nothing
@@ -57,13 +85,15 @@ fn vlans() -> Vec<String> {
 fn to_server(server: IpAddr, own: &[OwnAddress]) -> Option<(Over, StageAddress)> {
     let way = route::route_to(server).ok()?;
     let name = interface::name_of(way.index)?;
-    let is_of_cards = interface::wired()
-        .iter()
-        .any(|card| *card == name || interface::master(card).as_ref() == Some(&name));
-    if !is_of_cards {
+    let cards = cards_of(&name);
+    if cards.is_empty() {
         let over = Over::Interfaces(vec![name.to_string()]);
         return Some((over, StageAddress::None));
     }
+    let over = match interface::is_lacp_bond(&name) {
+        true => Over::Interfaces(vec![name.to_string()]),
+        false => Over::Cards(cards),
+    };
     let mut own = own.iter().filter(|own| own.set_at_boot);
     let leads_there = |own: &&OwnAddress| {
         interface::of_card(own.card).as_ref() == Some(&name)
@@ -75,7 +105,7 @@ fn to_server(server: IpAddr, own: &[OwnAddress]) -> Option<(Over, StageAddress)>
     let address = own.find(leads_there).map_or(StageAddress::None, |own| {
         StageAddress::Enrolled(own.address, held(own, way.index))
     });
-    Some((Over::Card, address))
+    Some((over, address))
 }
 
 /// Whether both addresses are in one network with a prefix of so many bits.
@@ -119,6 +149,30 @@ fn is_answered(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn neighbour_needs_the_vlan_or_bond_that_it_was_heard_on() {
+        let made_for = |name: &str| match name {
+            "eth0" | "br0" => Vec::new(),
+            _ => vec![name.to_owned()],
+        };
+        for (heard_on, expected) in [
+            (&["eth0.7"][..], &["eth0.7"][..]),
+            (&["eth0.5", "eth0.7"], &["eth0.5", "eth0.7"]),
+            (&["bond0"], &["bond0"]),
+            (&["bond0", "eth0"], &[]),
+            (&["eth0"], &[]),
+            (&[], &[]),
+        ] {
+            let names = heard_on.iter().map(|name| (*name).try_into().unwrap());
+            let names: Vec<InterfaceName> = names.collect();
+            let expected = match expected {
+                [] => Over::Cards(Vec::new()),
+                names => Over::Interfaces(names.iter().map(|name| name.to_string()).collect()),
+            };
+            assert_eq!(over_any_of(&names, made_for), expected, "{heard_on:?}");
+        }
+    }
 
     #[test]
     fn stations_are_neighbours_by_their_prefix() {

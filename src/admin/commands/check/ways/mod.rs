@@ -6,7 +6,7 @@ mod look;
 use core::net::IpAddr;
 
 use super::check_result::{CheckResult, Severity};
-use crate::admin::initramfs::{ImageNetwork, InitramfsFacts};
+use crate::admin::initramfs::{Addressing, ImageNetwork, InitramfsFacts};
 use crate::vault::{FactorCounts, Group, Thresholds};
 
 pub use look::look;
@@ -19,6 +19,8 @@ pub struct WaysFacts {
     pub same: FactorCounts,
     /// How many are needed.
     pub need: Thresholds,
+    /// Number of wired cards in the server.
+    pub cards: usize,
 }
 
 /// How one station is reached now.
@@ -37,11 +39,22 @@ pub struct Way {
 /// What a station is reached over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Over {
-    /// A wired card, or a bridge or bond of such, whose cards the boot stage asks on.
-    Card,
+    /// These wired cards, or a bridge or bond of them: the boot stage asks on the cards.
+    /// They are not named where no address is needed.
+    Cards(Vec<String>),
     /// One of these, which a boot has only where its initramfs makes it: a VLAN, a
-    /// tunnel, a wireless network, a bridge of containers.
+    /// bond that the switch joins by LACP, a tunnel, a wireless network, a bridge of
+    /// containers.
     Interfaces(Vec<String>),
+}
+
+impl Over {
+    /// The names of the interfaces.
+    fn names(&self) -> &[String] {
+        match self {
+            Self::Cards(names) | Self::Interfaces(names) => names,
+        }
+    }
 }
 
 /// The address that the boot stage has towards a station.
@@ -68,6 +81,16 @@ pub enum Held {
     Another,
 }
 
+/// Whether a station is reached at a boot. The later one is the graver.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    Reached,
+    /// Something gives an address, perhaps to another one than these interfaces.
+    NotKnown(String),
+    /// Not, and why.
+    Lost(String),
+}
+
 /// Judges whether enough of what opens the server now is reached at the next boot, by
 /// every kernel that may start next. Pure.
 pub fn judge(facts: Option<&WaysFacts>, initramfs: &InitramfsFacts) -> Vec<CheckResult> {
@@ -77,48 +100,68 @@ pub fn judge(facts: Option<&WaysFacts>, initramfs: &InitramfsFacts) -> Vec<Check
     let next = initramfs.kernels.iter().filter(|kernel| kernel.is_next);
     let images = next.filter_map(|kernel| kernel.image.as_ref().ok());
     let networks: Vec<&ImageNetwork> = images.map(|image| &image.network).collect();
-    let lost = |way: &Way| {
-        let mut reasons = networks.iter().filter_map(|network| lost(way, network));
-        reasons.next()
-    };
-    let gone: Vec<(&Way, String)> = facts
-        .ways
-        .iter()
-        .filter_map(|way| Some((way, lost(way)?)))
-        .collect();
-    let mut results: Vec<CheckResult> = gone
-        .iter()
-        .map(|(way, why)| of_lost_way(way, why, is_enough(facts, &gone, way.group)))
-        .collect();
-    let sets_addresses = networks.iter().all(|network| network.gives_addresses());
-    if networks.is_empty() || !sets_addresses {
-        results.extend(uncertain_addresses(&facts.ways));
+    let mut gone: Vec<(&Way, String)> = Vec::new();
+    let mut results = Vec::new();
+    for way in &facts.ways {
+        let reached = networks
+            .iter()
+            .map(|network| reach(way, network, facts.cards));
+        match reached.max().unwrap_or(Reach::Reached) {
+            Reach::Reached => {}
+            Reach::NotKnown(interfaces) => results.push(of_unknown_way(way, &interfaces)),
+            Reach::Lost(why) => gone.push((way, why)),
+        }
     }
+    let lost = gone.iter();
+    results
+        .extend(lost.map(|(way, why)| of_lost_way(way, why, is_enough(facts, &gone, way.group))));
+    let is_given_one = |way: &&Way| {
+        let mut networks = networks.iter();
+        networks.len() > 0
+            && networks.all(|network| addressing(way, network, facts.cards) == Addressing::Sure)
+    };
+    let on_their_own = facts.ways.iter().filter(|way| !is_given_one(way));
+    results.extend(uncertain_addresses(on_their_own));
     results
 }
 
-/// Why a boot with this network does not reach the station.
-fn lost(way: &Way, network: &ImageNetwork) -> Option<String> {
-    match (&way.over, way.address) {
-        (Over::Interfaces(names), _) if !names.iter().any(|name| network.makes(name)) => {
-            let names = names.join(", ");
-            Some(format!("over {names}, which the initramfs does not make"))
+/// Whether a boot with this network reaches the station; the server has so many cards.
+fn reach(way: &Way, network: &ImageNetwork, cards: usize) -> Reach {
+    let names = way.over.names();
+    let listed = names.join(", ");
+    let why = match (&way.over, way.address) {
+        (Over::Interfaces(_), _) if !names.iter().any(|name| network.makes(name)) => {
+            return Reach::Lost(format!("over {listed}, which the initramfs does not make"));
         }
-        _ if network.gives_addresses() => None,
-        (_, StageAddress::NotNeeded) => None,
-        (Over::Interfaces(names), _) => {
-            let names = names.join(", ");
-            Some(format!(
-                "over {names}, which has no address in the initramfs"
-            ))
+        (_, StageAddress::NotNeeded) => return Reach::Reached,
+        (Over::Interfaces(_), StageAddress::None) => {
+            format!("over {listed}, which has no address in the initramfs")
         }
-        (Over::Card, StageAddress::None) => {
-            Some("from an address that the locked server does not have".into())
+        (Over::Cards(_), StageAddress::None) => {
+            "from an address that the locked server does not have".into()
         }
-        (Over::Card, StageAddress::Enrolled(address, Held::Another)) => Some(format!(
-            "from the address {address}, which another station has now"
-        )),
-        (Over::Card, StageAddress::Enrolled(..)) => None,
+        (_, StageAddress::Enrolled(address, Held::Another)) => {
+            format!("from the address {address}, which another station has now")
+        }
+        (_, StageAddress::Enrolled(..)) => return Reach::Reached,
+    };
+    match addressing(way, network, cards) {
+        Addressing::Sure => Reach::Reached,
+        Addressing::NotKnown => Reach::NotKnown(listed),
+        Addressing::None => Reach::Lost(why),
+    }
+}
+
+/// Whether the initramfs gives an address to what leads to the station.
+fn addressing(way: &Way, network: &ImageNetwork, cards: usize) -> Addressing {
+    let names = way.over.names().iter();
+    let best = names.map(|name| network.addressing(name)).min();
+    match best.unwrap_or(Addressing::None) {
+        // There is no other card that it could be meant for.
+        Addressing::NotKnown if cards == 1 && matches!(way.over, Over::Cards(_)) => {
+            Addressing::Sure
+        }
+        best => best,
     }
 }
 
@@ -145,13 +188,24 @@ fn of_lost_way(way: &Way, why: &str, is_enough: bool) -> CheckResult {
     CheckResult::new("ways", severity, what, next)
 }
 
+fn of_unknown_way(way: &Way, interfaces: &str) -> CheckResult {
+    let what = format!(
+        "{} answers now over {interfaces}. Whether it is reached at the next boot is not known: the \
+         initramfs gives an address to an interface that it does not name.",
+        way.label
+    );
+    let next = "Name the interface in the script, or in ip= (ip=:::::eth0:dhcp); or enrol an \
+                address that is free: stayput enroll --address";
+    CheckResult::new("ways", Severity::Warning, what, next)
+}
+
 /// Addresses that somebody else may have at the next boot. The boot stage asks for
 /// each of them first, and uses none that another station has.
-fn uncertain_addresses(ways: &[Way]) -> Vec<CheckResult> {
+fn uncertain_addresses<'a>(ways: impl Iterator<Item = &'a Way>) -> Vec<CheckResult> {
     let mut known: Vec<IpAddr> = Vec::new();
     let mut results = Vec::new();
     for way in ways {
-        let (StageAddress::Enrolled(address, held), Over::Card) = (way.address, &way.over) else {
+        let StageAddress::Enrolled(address, held) = way.address else {
             continue;
         };
         let what = match held {

@@ -8,7 +8,7 @@ use crate::vault::Count;
 const NEIGHBOUR: Way = Way {
     label: String::new(),
     group: Group::Neighbours,
-    over: Over::Card,
+    over: Over::Cards(Vec::new()),
     address: StageAddress::NotNeeded,
 };
 
@@ -23,6 +23,10 @@ fn server(over: Over, address: StageAddress) -> Way {
 
 fn interface(name: &str) -> Over {
     Over::Interfaces(vec![name.into()])
+}
+
+fn card() -> Over {
+    Over::Cards(vec!["eth0".into()])
 }
 
 fn enrolled(held: Held) -> StageAddress {
@@ -40,7 +44,12 @@ fn facts(ways: Vec<Way>, need: u8) -> WaysFacts {
     };
     let same = FactorCounts::from_fn(count);
     let need = Thresholds::from_fn(|group| need.min(same.of(group).count));
-    WaysFacts { ways, same, need }
+    WaysFacts {
+        ways,
+        same,
+        need,
+        cards: 2,
+    }
 }
 
 fn kernel(is_next: bool, script: &str) -> Kernel {
@@ -53,7 +62,7 @@ fn kernel(is_next: bool, script: &str) -> Kernel {
             script: InstalledCopy::Same,
             before: Some(Vec::new()),
             missing: Vec::new(),
-            network: ImageNetwork::of(&[script.to_owned()], "", ""),
+            network: ImageNetwork::of(&[script.to_owned()], "", "", ""),
         }),
     }
 }
@@ -125,13 +134,52 @@ fn key_server_needs_an_address_that_will_be_there() {
         (enrolled(Held::Nobody), Some(Severity::Warning)),
         (enrolled(Held::Fixed), None),
     ] {
-        let facts = facts(vec![server(Over::Card, address)], 1);
+        let facts = facts(vec![server(card(), address)], 1);
         let found = severities(&facts, vec![kernel(true, "")]);
         assert_eq!(found, Vec::from_iter(expected), "{address:?}");
-        // What ip= asks for is there whatever was enrolled.
-        let network = "configure_networking\n";
+        // What is set for the card is there whatever was enrolled.
+        let network = "ip addr add 192.168.77.20/24 dev eth0\n";
         assert_eq!(severities(&facts, vec![kernel(true, network)]), []);
     }
+}
+
+#[test]
+fn address_for_another_card_excuses_none() {
+    let found = |address, script, cards| {
+        let facts = WaysFacts {
+            cards,
+            ..facts(vec![server(card(), address)], 1)
+        };
+        severities(&facts, vec![kernel(true, script)])
+    };
+    let lost = [StageAddress::None, enrolled(Held::Another)];
+    for address in lost.into_iter().chain([enrolled(Held::Lent)]) {
+        // Dropbear's call says of no card.
+        let dropbear = "configure_networking &\n";
+        assert_eq!(
+            found(address, dropbear, 2),
+            [Severity::Warning],
+            "{address:?}"
+        );
+        assert_eq!(found(address, dropbear, 1), [], "{address:?}");
+    }
+    for address in lost {
+        let other = "ip addr add 10.1.1.10/24 dev eth1\n";
+        assert_eq!(found(address, other, 2), [Severity::Wrong], "{address:?}");
+    }
+}
+
+#[test]
+fn bond_with_lacp_needs_a_script_and_keeps_its_address() {
+    let bond = "ip link add bond0 type bond mode 802.3ad\n";
+    let found = |address, script| {
+        let ways = facts(vec![server(interface("bond0"), address)], 1);
+        severities(&ways, vec![kernel(true, script)])
+    };
+    assert_eq!(found(enrolled(Held::Fixed), ""), [Severity::Wrong]);
+    assert_eq!(found(enrolled(Held::Fixed), bond), []);
+    assert_eq!(found(enrolled(Held::Lent), bond), [Severity::Warning]);
+    assert_eq!(found(StageAddress::None, bond), [Severity::Wrong]);
 }
 
 #[test]
@@ -139,7 +187,7 @@ fn one_lost_key_server_of_two_is_a_warning_where_one_is_enough() {
     let ways = || {
         vec![
             server(interface("wg0"), StageAddress::None),
-            server(Over::Card, enrolled(Held::Fixed)),
+            server(card(), enrolled(Held::Fixed)),
         ]
     };
     let found = |need| severities(&facts(ways(), need), vec![kernel(true, "")]);
