@@ -1,6 +1,7 @@
 //! Which disks are sticks: what a person can take out, on USB or in a slot for
 //! cards.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use heapless::String;
@@ -39,9 +40,23 @@ pub fn plugged_in() -> Vec<Stick> {
         .filter_map(stick)
         .collect();
     if !sticks.is_empty() {
-        let (mounts, root) = (mounts(), root());
-        sticks.retain(|stick| !is_used(stick, &mounts, root.as_deref()));
+        let mounts = mounts_of(Path::new("/proc/self/mountinfo"));
+        sticks = unused(sticks, mounts, root().as_deref());
     }
+    sticks
+}
+
+/// Without the disks that the system lives on: all of them may be, where nobody can
+/// tell what is mounted.
+fn unused(
+    mut sticks: Vec<Stick>,
+    mounts: io::Result<Vec<MountEntry>>,
+    root: Option<&Path>,
+) -> Vec<Stick> {
+    sticks.retain(|stick| {
+        let mounts = mounts.as_ref();
+        mounts.is_ok_and(|mounts| !is_used(stick, mounts, root))
+    });
     sticks
 }
 
@@ -106,10 +121,6 @@ fn is_mounted_for_good(number: &str, mounts: &[MountEntry]) -> bool {
     };
     let mut of_this = mounts.iter().filter(|mount| mount.device == number);
     of_this.any(|mount| !is_for_a_while(&mount.point))
-}
-
-fn mounts() -> Vec<MountEntry> {
-    mounts_of(Path::new("/proc/self/mountinfo")).unwrap_or_default()
 }
 
 /// The device with the root filesystem, as the kernel's command line names it:
@@ -220,6 +231,19 @@ mod tests {
             assert!(!mounted(point), "{point}");
         }
         assert!(!is_mounted_for_good("8:18", &[]));
+    }
+
+    #[test]
+    fn no_disk_is_a_stick_while_the_mounts_are_unknown() {
+        let stick = Stick {
+            disk: "sdzzz".try_into().unwrap(),
+            sequence: String::new(),
+            volumes: vec!["/dev/sdzzz1".into()],
+        };
+        let denied = Err(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(unused(vec![stick.clone()], denied, None), []);
+        let sticks = vec![stick];
+        assert_eq!(unused(sticks.clone(), Ok(Vec::new()), None), sticks);
     }
 
     #[test]

@@ -101,28 +101,29 @@ pub struct MountEntry {
 /// # Errors
 /// What the kernel says.
 pub fn mounts_of(mountinfo: &Path) -> io::Result<Vec<MountEntry>> {
-    Ok(fs::read_to_string(mountinfo)?
-        .lines()
-        .filter_map(mount_entry)
-        .collect())
+    let bytes = fs::read(mountinfo)?;
+    let lines = bytes.split(|byte| *byte == b'\n');
+    Ok(lines.filter_map(mount_entry).collect())
 }
 
-fn mount_entry(line: &str) -> Option<MountEntry> {
-    let mut fields = line.split(' ').skip(2);
+/// Any user may mount something at a path that is not UTF-8.
+fn mount_entry(line: &[u8]) -> Option<MountEntry> {
+    let text = |field: &[u8]| String::from_utf8_lossy(field).into_owned();
+    let mut fields = line.split(|byte| *byte == b' ').skip(2);
     Some(MountEntry {
-        device: fields.next()?.to_owned(),
+        device: text(fields.next()?),
         root: unescaped(fields.next()?),
         point: unescaped(fields.next()?),
         // Behind optional fields, which end with a dash.
-        filesystem: fields.skip_while(|field| *field != "-").nth(1)?.to_owned(),
+        filesystem: text(fields.skip_while(|field| *field != b"-").nth(1)?),
     })
 }
 
 /// Decodes a field of a mountinfo file: the kernel writes blanks, tabs, line
 /// breaks and backslashes as `\ooo`.
-fn unescaped(field: &str) -> PathBuf {
+fn unescaped(field: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field.as_bytes();
+    let mut rest = field;
     while let [first, after @ ..] = rest {
         let digits = after.get(..3).filter(|_| *first == b'\\');
         let octal = digits
@@ -159,16 +160,32 @@ pub fn is_mount_point(path: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn a_line_of_mountinfo_is_read_with_its_blanks() {
-        let line = r"36 35 98:0 /a\040b /mnt\134x rw,noatime master:1 - ext3 /dev/root rw";
+        let line = br"36 35 98:0 /a\040b /mnt\134x rw,noatime master:1 - ext3 /dev/root rw";
         let read = mount_entry(line).unwrap();
         assert_eq!(read.device, "98:0");
         assert_eq!(read.root, Path::new("/a b"));
         assert_eq!(read.point, Path::new("/mnt\\x"));
         assert_eq!(read.filesystem, "ext3");
-        assert_eq!(mount_entry("36 35 98:0 /"), None);
-        assert_eq!(unescaped(r"\9z\04"), Path::new(r"\9z\04"));
+        assert_eq!(mount_entry(b"36 35 98:0 /"), None);
+        assert_eq!(unescaped(br"\9z\04"), Path::new(r"\9z\04"));
+    }
+
+    #[test]
+    fn a_mount_point_that_is_no_text_hides_no_other_mount() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines = b"36 35 0:50 / /home/a/\xff rw - fuse.x x rw\n\
+                      37 35 0:51 / /srv rw shared:9 - nfs4 server:/ rw\n";
+        fs::write(file.path(), lines).unwrap();
+        let mounts = mounts_of(file.path()).unwrap();
+        let points: Vec<&[u8]> = mounts
+            .iter()
+            .map(|mount| mount.point.as_os_str().as_bytes())
+            .collect();
+        assert_eq!(points, [&b"/home/a/\xff"[..], b"/srv"]);
+        assert_eq!(mounts[1].filesystem, "nfs4");
     }
 }

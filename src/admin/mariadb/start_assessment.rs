@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::admin::problem::Problem;
@@ -45,6 +45,8 @@ pub struct StartAssessment {
     /// What stands where MariaDB looks for its data; `None` where that cannot
     /// be told.
     pub door: Option<Door>,
+    /// The real data directory; `None` where the check file does not tell.
+    pub data: Option<PathBuf>,
     /// The real data directory holds something.
     pub has_data: bool,
     /// A mariadbd works in the real data directory.
@@ -136,6 +138,7 @@ pub fn assess_start(release: Option<&MariadbRelease>, key: Option<&MasterKey>) -
             .map(|danger| (danger.to_string(), danger.next().to_owned()))
             .collect(),
         door: data.as_ref().and_then(|data| data.door().ok()),
+        data: data.as_ref().map(|data| data.real().to_owned()),
         has_data: data.as_ref().is_some_and(|data| {
             fs::read_dir(data.real()).is_ok_and(|mut entries| entries.next().is_some())
         }),

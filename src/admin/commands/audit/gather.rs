@@ -5,7 +5,7 @@ use std::path::Path;
 use super::address_search::{Mac, Needles};
 use super::data::{DataFacts, StageFacts};
 use super::facts::{Leaked, Medium, RunningWatch, SetupFacts};
-use super::scan::{FOLDERS, Scan};
+use super::scan::{DatabaseFolder, FOLDERS, Scan};
 use crate::admin::initramfs::{self, Image, InstalledCopy, Kernel, NoImage};
 use crate::admin::installed_files::{InstalledStage, installed_stage};
 use crate::admin::mariadb;
@@ -36,7 +36,8 @@ pub fn gather(unlocked: &Unlocked, tell: &mut dyn FnMut(u64)) -> Gathered {
     // A log that cannot be read tells of nothing.
     let events = unlocked.vault.events().unwrap_or_default();
     let mut facts = SetupFacts::of(slots, &proven.sticks, proven.policy.theft, &events);
-    facts.data = data(unlocked);
+    let (data, database) = data(unlocked);
+    facts.data = data;
     facts.watch = watch_service::report().map(|report| RunningWatch {
         on_alarm: report.on_alarm,
         enrolled: report.enrolled,
@@ -52,7 +53,7 @@ pub fn gather(unlocked: &Unlocked, tell: &mut dyn FnMut(u64)) -> Gathered {
     let folders = FOLDERS.map(Path::new);
     let scan = match macs.is_empty() {
         true => Scan::default(),
-        false => Scan::of(&folders, &Needles::new(&macs), tell),
+        false => Scan::of(&folders, database.as_ref(), &Needles::new(&macs), tell),
     };
     facts.leaked = (!macs.is_empty()).then(|| Leaked {
         neighbours: scan.found.iter().filter(|found| **found).count() as u8,
@@ -66,8 +67,8 @@ pub fn gather(unlocked: &Unlocked, tell: &mut dyn FnMut(u64)) -> Gathered {
     }
 }
 
-/// How the data stands on the disk. When in doubt the worst counts.
-fn data(unlocked: &Unlocked) -> DataFacts {
+/// How the data stands on the disk, and where. When in doubt the worst counts.
+fn data(unlocked: &Unlocked) -> (DataFacts, Option<DatabaseFolder>) {
     let release = unlocked.proven.policy.mariadb.as_ref();
     let has_check_file = mariadb_service::is_enabled();
     let is_enabled = release.is_some();
@@ -75,7 +76,7 @@ fn data(unlocked: &Unlocked) -> DataFacts {
         .then(|| mariadb::assess_start(release, Some(unlocked.master_key())));
     let start = of_start.as_ref();
     let kernels = vault_conf().map_or_else(|_| Vec::new(), |place| initramfs::kernels(&place));
-    DataFacts {
+    let facts = DataFacts {
         is_enabled,
         has_check_file,
         has_data: start.is_some_and(|start| start.has_data),
@@ -87,7 +88,20 @@ fn data(unlocked: &Unlocked) -> DataFacts {
         clear_copy: !matches!(mariadb::find_original(), Ok(None)),
         clear_memory: start.is_none_or(|start| !start.dangers.is_empty()),
         stage: stage(installed_stage(), &kernels),
-    }
+    };
+    let path = start.and_then(|start| start.data.clone());
+    let database = path.map(|path| DatabaseFolder {
+        path,
+        is_encrypted: is_all_encrypted(&facts),
+    });
+    (facts, database)
+}
+
+/// Whether MariaDB runs in the encrypted database and says that it writes nothing in
+/// the clear. Pure.
+fn is_all_encrypted(data: &DataFacts) -> bool {
+    let says_so = data.in_clear.as_ref().is_some_and(Vec::is_empty);
+    data.is_enabled && data.has_check_file && !data.other_server && says_so
 }
 
 /// Whether the boot stage runs in each kernel that may start next. Pure.
@@ -200,6 +214,24 @@ mod tests {
         let absent = kernel(true, Err(NoImage::Absent));
         assert_eq!(judged(&[absent]), StageFacts::Missing);
         assert_eq!(stage(InstalledStage::Missing, &[good]), StageFacts::Missing);
+    }
+
+    #[test]
+    fn a_database_is_searched_unless_mariadb_says_it_is_encrypted() {
+        use super::super::data::tests::encrypted;
+        assert!(is_all_encrypted(&encrypted()));
+        let changes: [fn(&mut DataFacts); 5] = [
+            |data| data.in_clear = None,
+            |data| data.in_clear = Some(vec!["table a.b".into()]),
+            |data| data.other_server = true,
+            |data| data.has_check_file = false,
+            |data| data.is_enabled = false,
+        ];
+        for change in changes {
+            let mut data = encrypted();
+            change(&mut data);
+            assert!(!is_all_encrypted(&data), "{data:?}");
+        }
     }
 
     #[test]

@@ -48,8 +48,9 @@ impl System {
     }
 
     fn text(&self, path: &str) -> String {
-        // A file that is missing or no text counts as empty.
-        fs::read_to_string(self.at(path)).unwrap_or_default()
+        // A file that is missing counts as empty; a name that is no text hides no line.
+        let bytes = fs::read(self.at(path)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Everything that stands in the way.

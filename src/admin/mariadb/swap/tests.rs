@@ -267,6 +267,15 @@ fn a_swap_file_is_as_safe_as_its_filesystem() {
 }
 
 #[test]
+fn a_line_that_is_no_text_hides_no_other_line() {
+    let machine = Machine::with(&[CRYPT]);
+    let fstab = machine.room.path().join("etc/fstab");
+    fs::create_dir_all(fstab.parent().unwrap()).unwrap();
+    fs::write(fstab, b"# Gr\xfc\xdfe\n/dev/sda5 none swap sw 0 0\n").unwrap();
+    assert_eq!(machine.dangers().len(), 1);
+}
+
+#[test]
 fn a_btrfs_is_judged_by_all_of_its_devices() {
     let swaps = swapping_to("/swapfile");
     let mounts = "25 1 0:30 /@ / rw - btrfs /dev/dm-0 rw,subvol=/@\n";

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::format::{FileFormat, GZIP, HEAD, JOURNAL, Unpacker};
+use super::format::{FileFormat, GZIP, HEAD, JOURNAL, Unpacker, packed_as};
 use super::not_searched::NotSearched;
 use super::unpack::{Bounds, Unpacked};
 use super::written_parts::WrittenParts;
@@ -42,7 +42,11 @@ enum Content<'a> {
 
 impl ContentSearch<'_> {
     /// Searches a file of `length` bytes.
-    pub fn file(&mut self, file: File, length: u64) {
+    pub fn file(&mut self, file: File, length: u64, name: &[u8]) {
+        let named = packed_as(name).filter(|_| length > 0);
+        if let Some(format) = named.filter(|_| is_plain(&file)) {
+            self.miss(NotSearched::UnknownFormat(format));
+        }
         self.nested(Content::File(file, length), 0);
     }
 
@@ -205,6 +209,13 @@ impl ContentSearch<'_> {
             }
         }
     }
+}
+
+/// Whether its first bytes say nothing.
+fn is_plain(file: &File) -> bool {
+    let mut head = [0; HEAD];
+    let filled = file.read_at(&mut head, 0);
+    filled.is_ok_and(|filled| FileFormat::of(&head[..filled]) == FileFormat::Plain)
 }
 
 /// Reads up to a point in time, then fails with `TimedOut`.

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use super::tar;
+
 /// Bytes that are looked at: a tar archive says what it is at 257.
 pub const HEAD: usize = 512;
 
@@ -44,6 +46,12 @@ pub const JOURNAL: Unpacker = Unpacker(&[
 const ARCHIVE: Unpacker = Unpacker(&["bsdtar", "-cf", "-", "--format=ustar", "@-"]);
 // Each takes at most about 256 MiB of memory, whatever the file asks for.
 const XZ: Unpacker = Unpacker(&["xz", "-dcq", "--memlimit-decompress=256MiB"]);
+const LZMA: Unpacker = Unpacker(&[
+    "xz",
+    "--format=lzma",
+    "-dcq",
+    "--memlimit-decompress=256MiB",
+]);
 const ZSTD: Unpacker = Unpacker(&["zstd", "-dcq"]);
 const BZIP2: Unpacker = Unpacker(&["bzip2", "-dcq"]);
 const LZ4: Unpacker = Unpacker(&["lz4", "-dcq"]);
@@ -73,6 +81,8 @@ const BEGINNINGS: [(&[u8], FileFormat); 32] = {
         (b"\x1f\x9d", Packed(GZIP)),
         (b"\x1f\x1e", Packed(GZIP)),
         (b"\xfd7zXZ\0", Packed(XZ)),
+        // Of xz's predecessor.
+        (b"\x5d\0\0", Packed(LZMA)),
         (b"\x28\xb5\x2f\xfd", Packed(ZSTD)),
         (b"BZh", Packed(BZIP2)),
         (b"\x04\x22\x4d\x18", Packed(LZ4)),
@@ -91,11 +101,9 @@ const BEGINNINGS: [(&[u8], FileFormat); 32] = {
         (b"age-encryption.org/", Encrypted),
         (b"-----BEGIN AGE ENCRYPTED FILE", Encrypted),
         (b"-----BEGIN PGP MESSAGE", Encrypted),
-        // A session key under a passphrase (RFC 9580, section 5.3).
-        (b"\x8c\x0d\x04", Encrypted),
-        (b"\xc3\x0d\x04", Encrypted),
         (b"Salted__", Encrypted),
         (b"LUKS\xba\xbe", Encrypted),
+        (b"LRZI", Unknown("lrzip")),
         (b"hsqs", Unknown("squashfs images")),
         (b"QFI\xfb", Unknown("qcow2 images")),
         (b"KDMV", Unknown("VMDK images")),
@@ -108,8 +116,13 @@ const BEGINNINGS: [(&[u8], FileFormat); 32] = {
 impl FileFormat {
     /// The format of a file that begins so; [`HEAD`] bytes are enough.
     pub fn of(head: &[u8]) -> Self {
-        if head.get(257..262) == Some(b"ustar") {
+        // Archives older than POSIX have nothing but their checksum.
+        let is_old_tar = || head.first_chunk().is_some_and(tar::is_header);
+        if head.get(257..262) == Some(b"ustar") || is_old_tar() {
             return Self::Tar;
+        }
+        if is_openpgp_message(head) {
+            return Self::Encrypted;
         }
         // Frames that zstd and lz4 skip stand before those that they unpack.
         if let [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] = head {
@@ -118,4 +131,39 @@ impl FileFormat {
         let found = BEGINNINGS.iter().find(|(begin, _)| head.starts_with(begin));
         found.map_or(Self::Plain, |(_, format)| *format)
     }
+}
+
+/// Whether it begins with a session key, for a public key or under a passphrase (RFC
+/// 9580, sections 4.2, 5.1 and 5.3).
+fn is_openpgp_message(head: &[u8]) -> bool {
+    let packet = match head {
+        // The old form of the packet's length: one byte or two.
+        [0x84 | 0x8c, _, packet @ ..] | [0x85 | 0x8d, _, _, packet @ ..] => packet,
+        // The new form.
+        [0xc1 | 0xc3, ..192, packet @ ..] | [0xc1 | 0xc3, 192..224, _, packet @ ..] => packet,
+        _ => return false,
+    };
+    // Versions of these packets.
+    matches!(packet, [3..=6, ..])
+}
+
+/// What a file is packed as by its name, where its first bytes need not say so.
+pub fn packed_as(name: &[u8]) -> Option<&'static str> {
+    const NAMES: [(&[u8], &str); 9] = [
+        (b"7z", "this kind of 7z"),
+        (b"ace", "ACE"),
+        (b"arj", "ARJ"),
+        (b"br", "Brotli"),
+        (b"lha", "LHA"),
+        (b"lrz", "lrzip"),
+        (b"lzh", "LHA"),
+        (b"rar", "this kind of RAR"),
+        (b"sz", "Snappy"),
+    ];
+    let parts = name.split(|byte| *byte == b'.').skip(1);
+    // Rotated logs have a number behind it.
+    let is_number = |part: &&[u8]| part.iter().all(|byte| byte.is_ascii_digit());
+    let last = parts.filter(|part| !is_number(part)).last()?;
+    let found = NAMES.iter().find(|(end, _)| end.eq_ignore_ascii_case(last));
+    found.map(|(_, format)| *format)
 }

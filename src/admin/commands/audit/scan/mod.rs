@@ -13,14 +13,14 @@ mod zip;
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::address_search::Needles;
-use crate::sys::mount::mounts_of;
+use crate::sys::mount::{MountEntry, mounts_of};
 use content::ContentSearch;
 use mounts::{Mounts, Storage};
 pub use not_searched::NotSearched;
@@ -59,6 +59,15 @@ const FILE_TIME: Duration = Duration::from_secs(60);
 /// Longest time for all.
 const TIME: Duration = Duration::from_secs(600);
 
+/// MariaDB's data directory. It is searched last: a large database would leave no time
+/// for the rest.
+pub struct DatabaseFolder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// MariaDB says that it writes nothing in the clear: it is not searched at all.
+    pub is_encrypted: bool,
+}
+
 /// A file in which enrolled addresses stand, or whose name tells them.
 pub struct Leak {
     /// Without links.
@@ -89,17 +98,45 @@ pub struct Scan {
 impl Scan {
     /// Searches these folders and what links in them lead to. Other machines' disks
     /// are not touched.
-    pub fn of(folders: &[&Path], needles: &Needles, tell: &mut dyn FnMut(u64)) -> Self {
-        let mounts = mounts_of(Path::new("/proc/self/mountinfo")).unwrap_or_default();
+    pub fn of(
+        folders: &[&Path],
+        database: Option<&DatabaseFolder>,
+        needles: &Needles,
+        tell: &mut dyn FnMut(u64),
+    ) -> Self {
+        let mounts = mounts_of(Path::new("/proc/self/mountinfo"));
+        Self::within(mounts, folders, database, needles, tell)
+    }
+
+    fn within(
+        mounts: io::Result<Vec<MountEntry>>,
+        folders: &[&Path],
+        database: Option<&DatabaseFolder>,
+        needles: &Needles,
+        tell: &mut dyn FnMut(u64),
+    ) -> Self {
+        let mut scan = Self::default();
+        let Ok(mounts) = mounts.map(Mounts) else {
+            for folder in folders {
+                scan.miss(folder, NotSearched::MountsUnknown);
+            }
+            return scan;
+        };
+        let database_folder = database.and_then(|database| mounts.resolve(&database.path).ok()?);
         let mut walk = Walk {
-            scan: Self::default(),
+            scan,
             needles,
-            mounts: Mounts(mounts),
+            mounts,
+            passed_by: database_folder,
             seen: HashSet::new(),
             until: Instant::now() + TIME,
             tell,
         };
         folders.iter().for_each(|folder| walk.follow(folder, 0));
+        let is_clear = database.is_some_and(|database| !database.is_encrypted);
+        if let Some(folder) = walk.passed_by.take().filter(|_| is_clear) {
+            walk.follow(&folder, 0);
+        }
         walk.scan
     }
 
@@ -130,6 +167,8 @@ struct Walk<'a> {
     scan: Scan,
     needles: &'a Needles,
     mounts: Mounts,
+    /// A folder that is not gone into.
+    passed_by: Option<PathBuf>,
     /// Device and number of every file and folder that was met: links can lead in
     /// circles.
     seen: HashSet<(u64, u64)>,
@@ -141,15 +180,27 @@ impl Walk<'_> {
     /// Goes to where a path leads that may have links in it.
     fn follow(&mut self, path: &Path, depth: usize) {
         match self.mounts.resolve(path) {
-            Ok(Some(path)) if !is_from_packages(&path) => match fs::symlink_metadata(&path) {
-                Ok(meta) if meta.is_dir() => self.folder(&path, depth),
-                Ok(meta) if meta.is_file() => self.file(&path),
-                Ok(_) => {}
-                Err(error) => self.failed(&path, &error),
-            },
+            Ok(Some(path)) if !is_from_packages(&path) && self.is_on_disk(&path) => {
+                match fs::symlink_metadata(&path) {
+                    Ok(meta) if meta.is_dir() => self.folder(&path, depth),
+                    Ok(meta) if meta.is_file() => self.file(&path),
+                    Ok(_) => {}
+                    Err(error) => self.failed(&path, &error),
+                }
+            }
             Ok(_) => {}
             Err(why) => self.scan.miss(path, why),
         }
+    }
+
+    /// Whether what stands at this path is to be searched. What is in memory is left
+    /// out without a word.
+    fn is_on_disk(&mut self, path: &Path) -> bool {
+        let storage = self.mounts.storage_at(path);
+        if storage == Storage::Elsewhere {
+            self.scan.miss(path, NotSearched::Elsewhere);
+        }
+        storage == Storage::Disk
     }
 
     /// What has gone since it was seen is no failure.
@@ -160,10 +211,8 @@ impl Walk<'_> {
     }
 
     fn folder(&mut self, folder: &Path, depth: usize) {
-        match self.mounts.storage_at(folder) {
-            Storage::Disk => {}
-            Storage::Memory => return,
-            Storage::Elsewhere => return self.scan.miss(folder, NotSearched::Elsewhere),
+        if self.passed_by.as_deref() == Some(folder) || !self.is_on_disk(folder) {
+            return;
         }
         match fs::symlink_metadata(folder) {
             Ok(meta) if self.seen.insert((meta.dev(), meta.ino())) => {}
@@ -216,8 +265,9 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, path: &Path) {
-        if self.mounts.is_point(path) && self.mounts.storage_at(path) == Storage::Elsewhere {
-            return self.scan.miss(path, NotSearched::Elsewhere);
+        // A file can be a mount point too.
+        if !self.is_on_disk(path) {
+            return;
         }
         // It may have been replaced by a link or a pipe since it was looked at.
         let opened = OpenOptions::new()
@@ -240,10 +290,10 @@ impl Walk<'_> {
                 (self.tell)(*bytes);
             }
         };
-        let name = path.file_name().unwrap_or_default();
+        let name = path.file_name().unwrap_or_default().as_bytes();
         let mut search = ContentSearch {
             needles: self.needles,
-            found: self.needles.within(name.as_bytes()),
+            found: self.needles.within(name),
             missed: None,
             bounds: Bounds {
                 bytes: MAX_UNPACKED,
@@ -251,7 +301,7 @@ impl Walk<'_> {
             },
             progress: &mut progress,
         };
-        search.file(file, meta.len());
+        search.file(file, meta.len(), name);
         let ContentSearch { found, missed, .. } = search;
         match missed {
             None => self.scan.files += 1,

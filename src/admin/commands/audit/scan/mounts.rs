@@ -15,7 +15,7 @@ const MAX_LINKS: usize = 40;
 
 /// Filesystems that are in memory, or are the kernel's own: they do not survive a
 /// theft.
-const IN_MEMORY: [&str; 22] = [
+const IN_MEMORY: [&str; 23] = [
     "binfmt_misc",
     "bpf",
     "cgroup",
@@ -25,6 +25,8 @@ const IN_MEMORY: [&str; 22] = [
     "devpts",
     "devtmpfs",
     "efivarfs",
+    // What containers see in place of /proc.
+    "fuse.lxcfs",
     "fusectl",
     "hugetlbfs",
     "mqueue",
@@ -78,12 +80,6 @@ impl Mounts {
         // Of two mounts at one place the later one is seen.
         let mount = above.max_by_key(|mount| mount.point.components().count());
         mount.map_or(Storage::Disk, |mount| storage(&mount.filesystem))
-    }
-
-    /// Whether something is mounted at this path itself.
-    pub fn is_point(&self, path: &Path) -> bool {
-        let mut points = self.0.iter().map(|mount| mount.point.as_os_str());
-        points.any(|point| point == path.as_os_str())
     }
 
     /// The path without links. `None` where it leads nowhere.
@@ -166,6 +162,7 @@ mod tests {
             ("/home", "btrfs"),
             ("/media/x", "fuseblk"),
             ("/media/y", "fuse.sshfs"),
+            ("/var/lib/lxcfs", "fuse.lxcfs"),
         ]);
         for (path, expected) in [
             ("/var/log", Storage::Disk),
@@ -176,6 +173,7 @@ mod tests {
             ("/home/a", Storage::Disk),
             ("/media/x/a", Storage::Disk),
             ("/media/y/a", Storage::Elsewhere),
+            ("/var/lib/lxcfs/proc", Storage::Memory),
         ] {
             assert_eq!(mounts.storage_at(Path::new(path)), expected, "{path}");
         }

@@ -24,8 +24,11 @@ pub enum NotSearched {
     TooSlow,
     /// Too many folders or archives within each other.
     TooDeep,
-    /// It lies on another machine, or on a filesystem that a program provides.
+    /// It lies on another machine, on a filesystem that a program provides, or on one
+    /// that is mounted when it is looked at.
     Elsewhere,
+    /// What is mounted could not be read, so that it may lie elsewhere.
+    MountsUnknown,
     /// The time for the whole search was over.
     NoTime,
 }
@@ -42,7 +45,10 @@ impl core::fmt::Display for NotSearched {
             Self::TooLarge => f.write_str("too large when unpacked"),
             Self::TooSlow => f.write_str("took too long"),
             Self::TooDeep => f.write_str("nested too deeply"),
-            Self::Elsewhere => f.write_str("on another machine"),
+            Self::Elsewhere => {
+                f.write_str("on another machine, provided by a program, or not mounted")
+            }
+            Self::MountsUnknown => f.write_str("what is mounted could not be read"),
             Self::NoTime => f.write_str("no time was left"),
         }
     }

@@ -1,4 +1,4 @@
-//! Reads tar archives (POSIX.1-1988 "ustar" and GNU) from a stream.
+//! Reads tar archives (POSIX.1-1988 "ustar", GNU, and older ones) from a stream.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -53,6 +53,11 @@ pub fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
+}
+
+/// Whether this is a member's header, by its checksum.
+pub fn is_header(block: &[u8; BLOCK]) -> bool {
+    length(block).is_some()
 }
 
 /// The length of a member's content in bytes; `None` for what is no header.

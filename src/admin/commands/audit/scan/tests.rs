@@ -8,7 +8,27 @@ const PRINTER: [u8; 6] = [0x3c, 0x2a, 0xf4, 0x05, 0x60, 0x03];
 const TEXT: &str = "reply from 000D.B941.7A01\n";
 
 fn scan(folder: &Path) -> Scan {
-    Scan::of(&[folder], &Needles::new(&[ROUTER, PRINTER]), &mut |_| ())
+    scan_with(folder, None)
+}
+
+fn scan_with(folder: &Path, database: Option<&DatabaseFolder>) -> Scan {
+    Scan::of(&[folder], database, &needles(), &mut |_| ())
+}
+
+/// As where these are mounted: each point and its filesystem.
+fn scan_within(mounts: &[(&Path, &str)], folder: &Path) -> Scan {
+    let entry = |(point, filesystem): &(&Path, &str)| MountEntry {
+        device: "8:1".into(),
+        root: "/".into(),
+        point: (*point).into(),
+        filesystem: (*filesystem).into(),
+    };
+    let mounts = mounts.iter().map(entry).collect();
+    Scan::within(Ok(mounts), &[folder], None, &needles(), &mut |_| ())
+}
+
+fn needles() -> Needles {
+    Needles::new(&[ROUTER, PRINTER])
 }
 
 /// Runs a line of shell in a folder.
@@ -224,4 +244,114 @@ fn a_file_that_is_called_by_an_address_gives_it_away() {
     fs::write(folder.join("01-00-0d-b9-41-7a-01"), "").unwrap();
     fs::create_dir(folder.join("3c2af4056003")).unwrap();
     assert_eq!(scan(folder).found, [true, true]);
+}
+
+#[test]
+fn a_link_to_a_file_in_memory_is_no_leak_on_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().canonicalize().unwrap();
+    let [etc, run] = ["etc", "run"].map(|name| root.join(name));
+    fs::create_dir(&etc).unwrap();
+    fs::create_dir(&run).unwrap();
+    fs::write(run.join("resolv.conf"), TEXT).unwrap();
+    symlink(run.join("resolv.conf"), etc.join("resolv.conf")).unwrap();
+    let disk = Path::new("/");
+    for (filesystem, leaking, unsearched) in [("ext4", 1, 0), ("tmpfs", 0, 0), ("nfs4", 0, 1)] {
+        let found = scan_within(&[(disk, "ext4"), (&run, filesystem)], &etc);
+        let seen = (found.leaking, found.unsearched, found.files);
+        assert_eq!(seen, (leaking, unsearched, leaking), "{filesystem}");
+    }
+    // A file can be a mount point itself.
+    fs::write(etc.join("leases"), TEXT).unwrap();
+    let points = [
+        (disk, "ext4"),
+        (&run, "tmpfs"),
+        (&etc.join("leases"), "tmpfs"),
+    ];
+    assert_eq!(scan_within(&points, &etc).leaking, 0);
+}
+
+#[test]
+fn nothing_is_searched_while_the_mounts_are_unknown() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    fs::write(folder.join("log"), TEXT).unwrap();
+    let denied = Err(ErrorKind::PermissionDenied.into());
+    let found = Scan::within(denied, &[folder], None, &needles(), &mut |_| ());
+    assert_eq!((found.files, found.leaking, found.unsearched), (0, 0, 1));
+    assert_eq!(found.not_searched[0].1, NotSearched::MountsUnknown);
+}
+
+#[test]
+fn a_database_is_searched_last_and_an_encrypted_one_never() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    fs::create_dir_all(folder.join("lib/mysql")).unwrap();
+    symlink("mysql", folder.join("lib/data")).unwrap();
+    fs::write(folder.join("lib/mysql/leak.ibd"), TEXT).unwrap();
+    for name in ["lib/leases", "log", "zone"] {
+        fs::write(folder.join(name), TEXT).unwrap();
+    }
+    let leaks = |is_encrypted| -> Vec<bool> {
+        let path = folder.join("lib/data");
+        let found = scan_with(folder, Some(&DatabaseFolder { path, is_encrypted }));
+        let leaks = found.leaks.iter();
+        leaks.map(|leak| leak.path.ends_with("leak.ibd")).collect()
+    };
+    assert_eq!(leaks(true), [false; 3]);
+    assert_eq!(leaks(false), [false, false, false, true]);
+}
+
+#[test]
+fn older_formats_are_known_by_their_first_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    fs::write(folder.join("text"), TEXT).unwrap();
+    shell(
+        folder,
+        "xz --format=lzma -c text >log.lzma && gzip -c text >one",
+    );
+    shell(folder, "tar --format=v7 -cf old.backup one && rm one text");
+    for (name, head) in [
+        ("one-byte", &b"\x84\x5e\x03key"[..]),
+        ("two-bytes", b"\x85\x01\x0c\x03key"),
+        ("new-form", b"\xc1\xc0\x4c\x03key"),
+        ("passphrase", b"\x8c\x0d\x04\x09\x03\x02"),
+    ] {
+        fs::write(folder.join(name), head).unwrap();
+    }
+    // Latin-1 text.
+    fs::write(folder.join("list"), b"\xc1rbol\n").unwrap();
+    let found = scan(folder);
+    assert_eq!(names(&found), ["log.lzma", "old.backup"]);
+    let encrypted = ["new-form", "one-byte", "passphrase", "two-bytes"];
+    assert_eq!(
+        missed(&found),
+        encrypted.map(|name| (name, NotSearched::Encrypted))
+    );
+}
+
+#[test]
+fn a_name_that_says_packed_counts_where_the_bytes_do_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    for name in [
+        "page.js.br",
+        "log.BR.1",
+        "old.rar",
+        "br",
+        "a.brx",
+        "notes.1",
+    ] {
+        fs::write(folder.join(name), b"\x0b\x02\x80log\x03").unwrap();
+    }
+    fs::write(folder.join("empty.7z"), "").unwrap();
+    let found = scan(folder);
+    let unsearched = [
+        ("log.BR.1", NotSearched::UnknownFormat("Brotli")),
+        ("old.rar", NotSearched::UnknownFormat("this kind of RAR")),
+        ("page.js.br", NotSearched::UnknownFormat("Brotli")),
+    ];
+    assert_eq!(missed(&found), unsearched);
+    assert_eq!(found.files, 4);
 }

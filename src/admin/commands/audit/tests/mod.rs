@@ -91,7 +91,7 @@ fn named_files_cannot_write_over_the_screen() {
         ..Scan::default()
     };
     let text = files(&labels, &scan);
-    let other = "/srv/\\u001b[2J: on another machine\n  and 1 more\n";
+    let other = "/srv/\\u001b[2J: on another machine, provided by a program, or not mounted\n  and 1 more\n";
     assert!(text.contains(other), "{text}");
     assert!(
         text.contains("/var/log/a\\u001b[2J: arp 10.0.0.2\n"),

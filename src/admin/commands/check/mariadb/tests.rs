@@ -21,6 +21,7 @@ fn assessment() -> StartAssessment {
         keys_tried: true,
         dangers: Vec::new(),
         door: Some(Door::Open),
+        data: Some("/var/lib/mysql".into()),
         has_data: true,
         runs: true,
         other_user: None,

@@ -5,6 +5,8 @@ mod ranking;
 mod vendor;
 
 use core::net::{IpAddr, Ipv4Addr};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -21,13 +23,13 @@ use vendor::{DeviceKind, kind, makers};
 /// permitted combinations.
 pub const MAX_UNNAMED: usize = 5;
 
+/// Most bytes of a table that are read: some 50,000 stations.
+const TABLE_MAX: u64 = 4 * 1024 * 1024;
+
 /// The stations that were named, else those that are found, the steadiest first: as
 /// many as are asked, whoever of them answers.
 pub fn stations(named: &[IpAddr]) -> Proposal {
-    let text = |path: &str| {
-        sysfs::read_text::<65536>(Path::new(path)).map_or_else(String::new, |text| text.to_string())
-    };
-    let mut heard = arp_table(&text("/proc/net/arp"));
+    let mut heard = arp_table(&table(Path::new("/proc/net/arp")));
     let ipv6 = route::ipv6_neighbours().unwrap_or_default();
     heard.extend(ipv6.iter().filter_map(|station| {
         let is_link_local = station.address.is_unicast_link_local();
@@ -53,11 +55,11 @@ pub fn stations(named: &[IpAddr]) -> Proposal {
             left_out: Vec::new(),
         };
     }
-    let routers = routers(&text("/proc/net/route"));
+    let routers = routers(&table(Path::new("/proc/net/route")));
     add_silent(&mut heard, &routers);
     let roles = Roles {
         routers: routers.into_iter().map(|(router, _)| router).collect(),
-        name_servers: name_servers(&text("/etc/resolv.conf")),
+        name_servers: name_servers(&table(Path::new("/etc/resolv.conf"))),
         switches: lldp_senders(&lldp_report()),
     };
     let vlans = interface::vlans();
@@ -80,6 +82,20 @@ pub fn stations(named: &[IpAddr]) -> Proposal {
     let mut proposal = propose(stations);
     proposal.stations.truncate(MAX_NEIGHBOURS);
     proposal
+}
+
+/// The whole lines of one of the kernel's tables; none where it cannot be read.
+fn table(path: &Path) -> String {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(TABLE_MAX).read_to_end(&mut bytes));
+    if read.is_err() {
+        return String::new();
+    }
+    if bytes.len() as u64 == TABLE_MAX {
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n');
+        bytes.truncate(whole.unwrap_or_default());
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Takes down what has answered, and who made it. What turns out to be virtual is left
@@ -185,7 +201,13 @@ fn lldp_report() -> String {
     let Some(program) = program::find("lldpcli").filter(|_| socket.exists()) else {
         return String::new();
     };
-    let mut command = Command::new(program);
+    neighbours_told_by(&program, "5")
+}
+
+/// What `lldpcli` prints within `limit` (timeout(1)): it waits for lldpd, which may hang.
+fn neighbours_told_by(lldpcli: &Path, limit: &str) -> String {
+    let mut command = Command::new("/usr/bin/timeout");
+    command.args(["--kill-after=1", limit]).arg(lldpcli);
     command.args(["-f", "keyvalue", "show", "neighbors"]);
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
     output.map_or_else(
@@ -274,14 +296,14 @@ fn name_servers(text: &str) -> Vec<Ipv4Addr> {
 /// What stands around this server, as far as it can be told from here.
 pub fn surroundings() -> Surroundings {
     let class = Path::new("/sys/class/net");
-    let routes = sysfs::read_text::<65536>(Path::new("/proc/net/route"));
+    let routes = table(Path::new("/proc/net/route"));
     Surroundings {
         cards: interface::wired().len(),
         wireless: sysfs::list(class)
             .iter()
             .any(|name| class.join(&**name).join("phy80211").exists()),
         vlans: !interface::vlans().is_empty(),
-        router: routes.is_some_and(|text| !routers(&text).is_empty()),
+        router: !routers(&routes).is_empty(),
     }
 }
 
@@ -332,6 +354,37 @@ mod tests {
             is_router: false,
         };
         assert_eq!(arp_table(text), [router]);
+    }
+
+    #[test]
+    fn a_network_of_two_thousand_stations_is_read_whole() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut text = "IP address       HW type     Flags       HW address\n".to_owned();
+        for at in 0..2000_u16 {
+            let [high, low] = at.to_be_bytes();
+            text += &format!(
+                "10.0.{high}.{low}  0x1  0x2  00:1b:21:00:{high:02x}:{low:02x}  {:16} eth0\n",
+                "*"
+            );
+        }
+        assert!(text.len() > 65536);
+        std::fs::write(file.path(), text).unwrap();
+        assert_eq!(arp_table(&table(file.path())).len(), 2000);
+        assert_eq!(table(Path::new("/nonexistent")), "");
+    }
+
+    #[test]
+    fn an_lldpd_that_hangs_is_not_waited_for() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let lldpcli = directory.path().join("lldpcli");
+        std::fs::write(&lldpcli, "#!/bin/sh\necho lldp.eth0.via=LLDP\nsleep 20\n").unwrap();
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&lldpcli, mode).unwrap();
+        let begun = std::time::Instant::now();
+        let told = neighbours_told_by(&lldpcli, "0.2");
+        assert_eq!(told, "lldp.eth0.via=LLDP\n");
+        assert!(begun.elapsed().as_secs() < 10);
     }
 
     #[test]

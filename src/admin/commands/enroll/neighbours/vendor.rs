@@ -37,7 +37,7 @@ pub enum DeviceKind {
 }
 
 /// Prefixes of virtual machines' cards.
-const VIRTUAL: [Prefix; 10] = [
+const VIRTUAL: [Prefix; 15] = [
     // VMware
     [0x00, 0x05, 0x69],
     [0x00, 0x0c, 0x29],
@@ -54,6 +54,15 @@ const VIRTUAL: [Prefix; 10] = [
     [0x08, 0x00, 0x27],
     // Proxmox
     [0xbc, 0x24, 0x11],
+    // Oracle VM, and Virtual Iron before it
+    [0x00, 0x21, 0xf6],
+    [0x00, 0x0f, 0x4b],
+    // oVirt
+    [0x00, 0x1a, 0x4a],
+    // Nutanix
+    [0x50, 0x6b, 0x8d],
+    // bhyve
+    [0x58, 0x9c, 0xfc],
 ];
 
 const NETWORK: [&str; 28] = [
@@ -265,6 +274,8 @@ mod tests {
         assert_eq!(kind_of(Some("Cisco Systems, Inc")), DeviceKind::Network);
         assert_eq!(kind_of(Some("Hewlett Packard")), DeviceKind::Any);
         assert_eq!(kind_of(None), DeviceKind::Any);
-        assert_eq!(kind([0x08, 0x00, 0x27, 0, 0, 1], None), DeviceKind::Virtual);
+        for [a, b, c] in [[0x08, 0, 0x27], [0x50, 0x6b, 0x8d], [0x58, 0x9c, 0xfc]] {
+            assert_eq!(kind([a, b, c, 0, 0, 1], None), DeviceKind::Virtual);
+        }
     }
 }
