@@ -61,7 +61,7 @@ impl Mistreated {
     fn bears(&self, how: &str, before: &str) -> Result {
         let volume = format!("{}p1", self.vault.device());
         let script = format!("{before} bash /root/mistreated.sh '{how}' {volume}");
-        let said = self.server.shell_within(&script, minutes(5))?.success()?;
+        let said = self.server.shell_within(&script, minutes(12))?.success()?;
         assert_eq!(said, "", "{how}");
         Ok(())
     }
