@@ -5,6 +5,9 @@
 #   mistreated.sh HOW VOLUME    VOLUME is the partition with the vault
 #
 # The stick is /dev/sdb1; the network card is eth0, which is switched off.
+#
+# A command is a list of words.
+# shellcheck disable=SC2086
 how=$1
 volume=$2
 out=/run/mistreated
@@ -92,14 +95,15 @@ each() { # FUNCTION
 }
 
 killed() { # TYPED COMMAND
-    local signal begun took moment after
+    local signal begun took moment at after
     begun=$(date +%s%N)
     undisturbed "$1" "$2"
     took=$((($(date +%s%N) - begun) / 1000))
     for signal in TERM INT HUP; do
         for moment in 1 2 3 4 5 6 7 8 9 10; do
-            after=$(printf '%d.%06d' $((took * moment / 10500000)) \
-                $((took * moment / 10500 * 1000 % 1000000)))
+            # In microseconds: ten moments, the last one just before its end.
+            at=$((took * moment * 2 / 21))
+            after=$(printf '%d.%06d' $((at / 1000000)) $((at % 1000000)))
             printf '%s\n' "$1" |
                 timeout --preserve-status --kill-after 20 --signal "$signal" "$after" \
                     stayput $2 >"$out/said" 2>&1
