@@ -85,16 +85,16 @@ fn all_in<'a>(labels: impl Iterator<Item = &'a Label>, observed: &Observed) -> b
     asked.all(|label| observed.value(label).is_some())
 }
 
-/// Asks and listens until `enough` returns true, or for `patience`; for
-/// [`COLD_START_WAIT`] at least where a network card was put up for it. `enough`
-/// gets the answers as they come in.
+/// Asks and listens until `enough` returns true, or for `patience`, the time that
+/// `enough` takes not counted; for [`COLD_START_WAIT`] at least where a network card was
+/// put up for it. `enough` gets the answers as they come in.
 pub(super) fn collect_answers(
     neighbours: &mut Neighbours,
     servers: &mut KeyServers,
     patience: Duration,
     mut enough: impl FnMut(&[(Label, Value)]) -> bool,
 ) {
-    let start = Instant::now();
+    let mut start = Instant::now();
     let mut is_enough = enough(&[]);
     let next = |neighbours: &Neighbours, servers: &KeyServers| {
         let due = [neighbours.next(), servers.next()];
@@ -120,9 +120,14 @@ pub(super) fn collect_answers(
             // A signal may end the wait early, which does no harm.
             let _ = poll(&mut fds, wait);
         }
-        is_enough = enough(&neighbours.answers());
+        let heard = neighbours.answers();
+        let computing = Instant::now();
+        is_enough = enough(&heard);
         let answers = servers.drive(Instant::now());
         is_enough |= !answers.is_empty() && enough(&answers);
+        // A slow computer tries for seconds what it has heard. What came in meanwhile
+        // is heard next.
+        start += computing.elapsed();
     }
 }
 

@@ -20,10 +20,11 @@ use crate::vault::{
 };
 
 /// Who is watched at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Watched {
     /// The stations on the same wire, with the key servers that count as such.
+    #[default]
     Neighbours,
     /// The key servers, at a place that needs no neighbour.
     KeyServers,
