@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 use crate::admin::key_release;
 use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::problem::{Problem, Result};
-use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::admin::unlock::{UnlockOptions, unlock_with_cards};
+use crate::environment::Cards;
 use crate::release;
 use crate::release::mariadb::{KeyFile, ReleasedKey};
 
@@ -183,7 +184,8 @@ fn bring_keys_back() -> Result<()> {
         return Ok(());
     }
     let bring = || {
-        let unlocked = unlock(&UnlockOptions::default())?;
+        // As the boot stage, which a card that nobody has configured has opened.
+        let unlocked = unlock_with_cards(&UnlockOptions::default(), Cards::PutUp)?;
         key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)
     };
     bring().map_err(|problem: Problem| {
