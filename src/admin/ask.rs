@@ -9,7 +9,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::admin::output;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::opening::dialogue::Typed;
-use crate::opening::line_editor::Editor;
+use crate::opening::line_editor::{Echo, Editor};
 use crate::opening::messages::Message;
 use crate::printable::Printable;
 use crate::stick::PIN_MAX;
@@ -118,6 +118,7 @@ pub fn code(question: &str, from_stdin: bool) -> Result<Pin> {
 }
 
 fn hidden(secret: Secret, question: &str, from_stdin: bool) -> Result<Pin> {
+    let mut is_cut = false;
     let typed = if from_stdin {
         // Bytes: what is no text is to be called that, not missing.
         let mut line = Zeroizing::new(Vec::with_capacity(2 * PIN_MAX));
@@ -129,9 +130,11 @@ fn hidden(secret: Secret, question: &str, from_stdin: bool) -> Result<Pin> {
         line
     } else {
         let typed = type_hidden(question).map_err(|_| secret.nobody())?;
-        typed.ok_or_else(|| secret.not_typed())?
+        let typed = typed.ok_or_else(|| secret.not_typed())?;
+        is_cut = typed.is_cut;
+        typed.line
     };
-    if typed.len() > PIN_MAX {
+    if is_cut || typed.len() > PIN_MAX {
         return Err(Problem::new(
             Exit::Usage,
             format!("A {} has at most {PIN_MAX} bytes.", secret.name()),
@@ -141,17 +144,25 @@ fn hidden(secret: Secret, question: &str, from_stdin: bool) -> Result<Pin> {
     Ok(typed)
 }
 
+/// A line that was typed.
+struct TypedSecret {
+    line: Pin,
+    /// More was typed than a line holds.
+    is_cut: bool,
+}
+
 /// Reads a line from /dev/tty, as the prompt of a boot does. `None` after Escape,
 /// Ctrl-C or Ctrl-D.
 ///
 /// # Errors
 /// Without a terminal, or when it hangs up.
-fn type_hidden(question: &str) -> io::Result<Option<Pin>> {
+fn type_hidden(question: &str) -> io::Result<Option<TypedSecret>> {
     let terminal = Terminal::open(Path::new("/dev/tty"))?;
     let say = |text: &str| drop(terminal.write(text.as_bytes()));
     let question = Printable(question).to_string();
     say(&question);
     let mut editor = Editor::default();
+    let mut is_refused = false;
     let mut typed = Vec::new();
     let mut buffer = Zeroizing::new([0; 16]);
     loop {
@@ -162,7 +173,8 @@ fn type_hidden(question: &str) -> io::Result<Option<Pin>> {
             if matches!(*key, CTRL_C | CTRL_D) {
                 typed.push(Typed::Cancel);
             } else {
-                editor.key(*key, now, &mut typed);
+                let echo = editor.key(*key, now, &mut typed);
+                is_refused |= *key >= b' ' && echo == Echo::Nothing;
             }
         }
         let is_idle = keys.is_empty();
@@ -170,7 +182,11 @@ fn type_hidden(question: &str) -> io::Result<Option<Pin>> {
             match typed {
                 Typed::Line(line) => {
                     say("\n");
-                    return Ok(Some(Pin::new(line.to_vec())));
+                    let is_full = line.len() == PIN_MAX;
+                    return Ok(Some(TypedSecret {
+                        line: Pin::new(line.to_vec()),
+                        is_cut: is_full && is_refused,
+                    }));
                 }
                 Typed::Cancel => {
                     say("\n");
@@ -179,6 +195,7 @@ fn type_hidden(question: &str) -> io::Result<Option<Pin>> {
                 // Whoever cannot see what stands there has to begin again.
                 Typed::DeadKey => {
                     editor.clear();
+                    is_refused = false;
                     say(&format!(
                         "\n{}\n{question}",
                         Message::DeadKey { is_hidden: true }

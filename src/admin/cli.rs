@@ -101,6 +101,16 @@ impl Command {
         }
     }
 
+    /// Whether its output goes into a log, as long as there is room for one.
+    fn is_run_by_a_unit(&self) -> bool {
+        match self {
+            Self::Watch => true,
+            Self::Mariadb(command) => command.is_run_by_a_unit(),
+            Self::Release(options) => options.is_run_by_a_unit(),
+            _ => false,
+        }
+    }
+
     /// The one door to the vault, the disks, the keys and MariaDB: without root nothing
     /// of them can be seen, and "not allowed" would be told as "not there".
     ///
@@ -168,8 +178,11 @@ impl Cli {
             .must_be_allowed(nix::unistd::geteuid().is_root(), &typed)?;
         keep_memory_private()?;
         let done = self.run_command()?;
-        output::finish().map_err(|error| self.not_printed(&error))?;
-        Ok(done)
+        match output::finish() {
+            Err(error) if !self.command.is_run_by_a_unit() => Err(self.not_printed(&error)),
+            // What it does is done; the full disk of its log is no failure of it.
+            _ => Ok(done),
+        }
     }
 
     fn not_printed(&self, error: &io::Error) -> Problem {

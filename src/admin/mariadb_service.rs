@@ -105,9 +105,14 @@ pub fn is_to_run() -> bool {
     knows("mariadb.service")
 }
 
-/// Whether MariaDB is being started.
+/// Whether MariaDB is being started; also where systemd runs and does not say.
 pub fn is_starting() -> bool {
-    matches!(state().as_deref(), Some("activating" | "reloading"))
+    running() && may_be_starting(state().as_deref())
+}
+
+fn may_be_starting(state: Option<&str>) -> bool {
+    let known = ["active", "inactive", "failed", "deactivating", "unknown"];
+    !state.is_some_and(|state| known.contains(&state))
 }
 
 /// Lets no start begin before the next release, and stops one that is under way, before
@@ -174,4 +179,19 @@ fn last_words() -> Option<String> {
         errors
     };
     Some(lines[lines.len().saturating_sub(4)..].join(" / "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_that_systemd_does_not_tell_may_be_a_start() {
+        for state in [Some("activating"), Some("reloading"), Some(""), None] {
+            assert!(may_be_starting(state), "{state:?}");
+        }
+        for state in ["active", "inactive", "failed", "deactivating", "unknown"] {
+            assert!(!may_be_starting(Some(state)), "{state}");
+        }
+    }
 }

@@ -179,7 +179,16 @@ impl From<VaultError> for Problem {
             VaultError::Older => MADE_ANEW,
             _ => "Check the disk that holds the vault, then run the command again.",
         };
-        Self::failed(error.to_string(), next)
+        let problem = Self::failed(error.to_string(), next);
+        match error {
+            VaultError::Altered
+            | VaultError::Damaged
+            | VaultError::Newer
+            | VaultError::Older
+            | VaultError::NotAVault
+            | VaultError::Device(_) => problem.of_kind(ProblemKind::NotReadable),
+            _ => problem,
+        }
     }
 }
 

@@ -79,7 +79,7 @@ pub fn syllables(words: &str) -> Option<usize> {
 /// Shows a new passphrase on the terminal, before a person is asked for one.
 pub fn offer_passphrase() {
     let words = passphrase();
-    show(&format!(
+    show(format!(
         "\nThis one is random and made for you alone (56 bits; no language, the same keys on \
          QWERTY,\nQWERTZ and AZERTY). Write it down until you know it by heart:\n\n    {}\n\n\
          Type it, or one of your own.\n",
@@ -91,7 +91,7 @@ pub fn offer_passphrase() {
 /// one.
 pub fn offer_pin() {
     let (words, digits) = (passphrase(), pin());
-    show(&format!(
+    show(format!(
         "\nThese are random and made for you alone. Write the one that you take down, and keep it \
          apart\nfrom the stick:\n\n    {}\n    {}\n\nType one of them, or one of your own.\n",
         *words, *digits
@@ -100,8 +100,8 @@ pub fn offer_pin() {
 
 /// Not to standard output, which may go to a file. Without a terminal nobody is asked
 /// either.
-fn show(text: &str) {
-    let text = Zeroizing::new(text.to_owned());
+fn show(text: String) {
+    let text = Zeroizing::new(text);
     if let Ok(mut terminal) = std::fs::OpenOptions::new().write(true).open("/dev/tty") {
         let _ = terminal.write_all(text.as_bytes());
     }

@@ -41,6 +41,16 @@ pub enum MariadbCommand {
     LetGo,
 }
 
+impl MariadbCommand {
+    /// Whether a unit runs it, and no person.
+    pub const fn is_run_by_a_unit(&self) -> bool {
+        matches!(
+            self,
+            Self::Gate { .. } | Self::Close | Self::Started { .. } | Self::Continue | Self::LetGo
+        )
+    }
+}
+
 /// # Errors
 /// What the command says.
 pub fn run(command: &MariadbCommand) -> Result<()> {

@@ -28,11 +28,13 @@ pub struct Report {
     pub different: u8,
     /// Those that did not answer.
     pub silent: u8,
-    /// Who is counted.
+    /// Who is counted. An older version counts neighbours alone, and does not say so.
+    #[serde(default)]
     pub who: Watched,
     /// An alarm that is not over, and since when (seconds since 1970, UTC).
     pub alarm: Option<(Alarm, u64)>,
     /// What the alarm was to do and has not done yet; it is tried again.
+    #[serde(default)]
     pub unfinished: Unfinished,
 }
 

@@ -10,6 +10,7 @@ use crate::admin::names::SETUP_PLACE;
 use crate::admin::own_addresses::{AddressChange, address_changes, current_addresses};
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::Unlocked;
+use crate::admin::watch_service;
 use crate::environment::{
     Cards, KeyServers, LIVE_NETWORK_WAIT, Margin, Observed, Patience, RefreshOutcome,
     RefreshedPlace, address_of, compare, observe_place, refresh,
@@ -68,6 +69,8 @@ pub fn run(mut unlocked: Unlocked, yes: bool) -> Result<()> {
     if !Margin::of(&now.same_afterwards(), need).is_used_up {
         forget_words_for_login();
     }
+    // It would go on comparing with the values from before.
+    watch_service::UNIT.start_anew();
     println!("The place is enrolled as it is now.");
     Ok(())
 }

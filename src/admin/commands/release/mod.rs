@@ -2,6 +2,9 @@
 
 mod wait;
 
+use std::fs::File;
+use std::time::Duration;
+
 use crate::admin::key_release::release_keys;
 use crate::admin::mariadb_service::is_starting;
 use crate::admin::problem::{Problem, Result};
@@ -9,6 +12,8 @@ use crate::admin::skipped_units;
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::admin::watch_service;
 use crate::release::{self, no_start, without_keys};
+use crate::sys::at_end::put_back_at_end;
+use crate::sys::file_lock;
 use crate::vault::EventKind;
 
 #[derive(clap::Args, Clone, Debug)]
@@ -25,6 +30,17 @@ pub struct ReleaseOptions {
     wait: bool,
     #[command(flatten)]
     unlock: UnlockOptions,
+}
+
+/// Held while keys are removed.
+const LOCK: &str = "/run/stayput-take-back.lock";
+const LOCK_WAITS: Duration = Duration::from_secs(10);
+
+impl ReleaseOptions {
+    /// Whether a unit runs it, and no person.
+    pub const fn is_run_by_a_unit(&self) -> bool {
+        self.wait
+    }
 }
 
 /// Runs `stayput release`.
@@ -60,9 +76,17 @@ pub fn run(options: &ReleaseOptions) -> Result<()> {
 }
 
 fn remove_keys() -> Result<()> {
+    // Another of these commands would take this one's mark for an alarm's.
+    let alone = File::create(LOCK).map_err(|error| Problem::of_file(LOCK, &error))?;
+    file_lock::lock(&alone, LOCK_WAITS).map_err(|_| {
+        Problem::refused(
+            "Another `stayput release --take-back` is at work.",
+            "Wait until it is done.",
+        )
+    })?;
     // Nothing that begins now reads keys that are just going. Where an alarm has left
     // the mark it stays.
-    let was_forbidden = no_start::is_forbidden();
+    let mark = (!no_start::is_forbidden()).then(|| put_back_at_end(no_start::allow));
     no_start::forbid().map_err(|error| Problem::of_file("/run", &error))?;
     let removed = match is_starting() {
         true => Err(Problem::refused(
@@ -71,9 +95,8 @@ fn remove_keys() -> Result<()> {
         )),
         false => Ok(release::remove_keys()),
     };
-    if !was_forbidden {
-        no_start::allow();
-    }
+    drop(mark);
+    drop(alone);
     if !removed?? {
         println!("No keys are in memory: there was nothing to remove.");
         return Ok(());

@@ -32,6 +32,9 @@ pub trait Actions {
     fn take_keys(&mut self) -> Result<(), String>;
     /// Stops MariaDB.
     fn stop_database(&mut self) -> Result<(), String>;
+    /// Whether keys are in memory: once they were taken, somebody has released them
+    /// since.
+    fn are_keys_released(&self) -> bool;
 }
 
 /// The response to an alarm, as far as it has come.
@@ -67,6 +70,10 @@ impl<A: Actions> Response<A> {
     /// Tries what is left: the keys, then what takes longer.
     pub fn go_on(&mut self, now: Duration) {
         self.withdraw_keys();
+        if !self.left.keys && self.actions.are_keys_released() {
+            // Whoever did that wants the database.
+            self.left.database = false;
+        }
         if self.left.database {
             let result = self.actions.stop_database();
             self.left.database = !self.is_done("MariaDB still runs", result);
@@ -193,6 +200,10 @@ impl Actions for Server {
         log::warn!("MariaDB is stopped");
         Ok(())
     }
+
+    fn are_keys_released(&self) -> bool {
+        release::is_open()
+    }
 }
 
 /// The sticks that are plugged in at this moment, and whether another way back is
@@ -274,6 +285,7 @@ mod tests {
         database: u32,
         reset: u32,
         asked: Vec<&'static str>,
+        released: bool,
     }
 
     fn fail(left: &mut u32) -> Result<(), String> {
@@ -306,6 +318,10 @@ mod tests {
             self.asked.push("database");
             fail(&mut self.database)
         }
+
+        fn are_keys_released(&self) -> bool {
+            self.released
+        }
     }
 
     const NOW: Duration = Duration::from_secs(1000);
@@ -325,6 +341,25 @@ mod tests {
         let reset = ["pepper", "starts", "keys", "database"];
         assert_eq!(done_for(AlarmResponse::Reset), reset);
         assert_eq!(done_for(AlarmResponse::Tell), [""; 0]);
+    }
+
+    #[test]
+    fn a_database_that_somebody_has_released_since_is_left_alone() {
+        let server = Stubborn {
+            database: 200,
+            ..Stubborn::default()
+        };
+        let mut response = Response::begin(AlarmResponse::Lock, server, NOW);
+        response.go_on(NOW);
+        assert!(response.left.database);
+        response.actions.released = true;
+        response.go_on(NOW);
+        assert_eq!(
+            (response.left, response.due()),
+            (Unfinished::default(), None)
+        );
+        assert_eq!(response.actions.asked.last(), Some(&"database"));
+        assert_eq!(response.actions.database, 199, "it was tried once");
     }
 
     #[test]
