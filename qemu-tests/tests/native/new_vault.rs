@@ -41,7 +41,7 @@ fn only_an_empty_partition_becomes_a_vault() -> Result {
     run("sync", &[])?;
     let before = fs::read(&image)?;
     for (partition, why) in [
-        (1, "it is meant for something else"),
+        (1, "it is meant for the boot loader"),
         (2, "it holds data of an unknown kind"),
         (3, "it holds swap"),
         (5, "it holds ext4"),
