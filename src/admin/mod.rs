@@ -11,6 +11,7 @@ mod durable;
 mod event_json;
 mod event_text;
 mod factor_counts;
+mod filled;
 mod guessing_time;
 mod initramfs;
 mod installed_files;

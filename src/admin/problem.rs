@@ -89,7 +89,7 @@ impl Problem {
         }
     }
 
-    /// The same with another kind than its exit code has.
+    /// This problem as one of `kind`, where that says more than its exit code.
     pub fn of_kind(self, kind: ProblemKind) -> Self {
         Self { kind, ..self }
     }

@@ -61,7 +61,8 @@ pub fn unlock(options: &UnlockOptions) -> Result<Unlocked> {
     unlock_with_cards(options, Cards::LeftDown)
 }
 
-/// The same, for a command that may put network cards up.
+/// Opens the vault and proves it as [`unlock`] does; `cards` says whether network cards
+/// that are down are put up for it.
 ///
 /// # Errors
 /// As [`unlock`].

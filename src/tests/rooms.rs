@@ -50,6 +50,7 @@ const ADMIN: House = House {
         &[
             "durable",
             "factor_counts",
+            "filled",
             "names",
             "problem",
             "suggested_secret",

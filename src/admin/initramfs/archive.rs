@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::cpio::Archive;
 use super::tree::{Node, Tree};
+use crate::admin::filled::fill;
 use crate::admin::program;
 
 /// Bytes of an unpacked initramfs, at most. They are read, not kept.
@@ -49,7 +50,7 @@ pub fn read_image(path: &Path, is_wanted: impl Fn(&str) -> bool) -> io::Result<T
     loop {
         let at = skip_zeroes(&mut file)?;
         let mut start = [0; 6];
-        let length = read_up_to(&mut file, &mut start)?;
+        let length = fill(&mut file, &mut start)?;
         file.seek(SeekFrom::Start(at))?;
         match kind_of(&start[..length])? {
             Kind::End => return Ok(reading.tree),
@@ -90,26 +91,13 @@ fn skip_zeroes(file: &mut (impl Read + Seek)) -> io::Result<u64> {
     let mut buffer = [0; 4096];
     loop {
         let at = file.stream_position()?;
-        let read = read_up_to(file, &mut buffer)?;
+        let read = fill(file, &mut buffer)?;
         match buffer[..read].iter().position(|byte| *byte != 0) {
             Some(zeroes) => return file.seek(SeekFrom::Start(at + zeroes as u64)),
             None if read == 0 => return Ok(at),
             None => {}
         }
     }
-}
-
-fn read_up_to(from: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < into.len() {
-        match from.read(&mut into[length..]) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
 }
 
 /// A program that decompresses the rest of a file. It ends with this process: nobody
@@ -163,7 +151,7 @@ impl<F: Fn(&str) -> bool> Reading<F> {
         let mut archives = 0;
         loop {
             let mut byte = [0];
-            if read_up_to(&mut output, &mut byte)? == 0 {
+            if fill(&mut output, &mut byte)? == 0 {
                 break;
             }
             if byte != [0] {

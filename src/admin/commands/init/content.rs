@@ -2,10 +2,11 @@
 //! that is ours.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::admin::filled::fill;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
 use crate::vault::partitions::{FoundPartition, PARTITION_NAME};
@@ -214,12 +215,10 @@ fn data_in(from: &mut impl Read) -> io::Result<Data> {
     let mut searched = VAULT_BYTES;
     let mut buffer = vec![0; 1 << 20];
     loop {
-        let read = match from.read(&mut buffer) {
-            Ok(0) => return Ok(Data::Zeroes),
-            Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
+        let read = fill(from, &mut buffer)?;
+        if read == 0 {
+            return Ok(Data::Zeroes);
+        }
         if buffer[..read].iter().any(|byte| *byte != 0) {
             return Ok(Data::Foreign);
         }

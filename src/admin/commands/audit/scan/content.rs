@@ -14,6 +14,7 @@ use super::written_parts::WrittenParts;
 use super::zip::{self, Method};
 use super::{tar, zip::GZIP_HEAD};
 use crate::admin::commands::audit::address_search::Needles;
+use crate::admin::filled::fill;
 
 /// Deepest nesting of archives in one file.
 const MAX_NESTING: usize = 6;
@@ -67,7 +68,7 @@ impl ContentSearch<'_> {
                 Ok(filled) => (filled, Content::File(file, length)),
                 Err(error) => return self.miss(NotSearched::from(&error)),
             },
-            Content::Stream(stream) => match tar::fill(stream, &mut head) {
+            Content::Stream(stream) => match fill(stream, &mut head) {
                 Ok(filled) => (filled, Content::Stream(stream)),
                 Err(error) => return self.miss(NotSearched::from(&error)),
             },

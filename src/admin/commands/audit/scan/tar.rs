@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, Read};
 
+use crate::admin::filled::fill;
+
 const BLOCK: usize = 512;
 
 /// Calls `each` with the header and with the content of every member. What `each`
@@ -36,23 +38,6 @@ pub fn each_member(
         let padding = length.next_multiple_of(BLOCK as u64) - length;
         io::copy(&mut (&mut archive).take(padding), &mut io::sink())?;
     }
-}
-
-/// Reads until the buffer is full or nothing more comes, and returns how much came.
-///
-/// # Errors
-/// What the reader says.
-pub fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 /// Whether this is a member's header, by its checksum.
