@@ -69,6 +69,9 @@ enum Command {
     /// code opens it then
     Reset(reset::ResetOptions),
     /// Would the next boot here open by itself?
+    ///
+    /// Nothing is changed.
+    #[command(after_help = check::EXIT_CODES)]
     Check(check::CheckOptions),
     /// Show what the prompt would say when something is missing, destroying nothing
     Simulate(simulate::SimulateOptions),
