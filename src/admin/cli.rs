@@ -7,8 +7,8 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::admin::commands::{
-    audit, check, code, enroll, init, install, log, mariadb, passphrase, policy, release, reset,
-    simulate, status, stick, watch,
+    audit, check, code, enroll, init, install, log, mariadb, package, passphrase, policy, release,
+    reset, simulate, status, stick, watch,
 };
 use crate::admin::initramfs;
 use crate::admin::json;
@@ -86,6 +86,9 @@ enum Command {
     /// List the kernel modules that the boot stage needs (the initramfs hook runs it)
     #[command(hide = true)]
     InitramfsModules(initramfs::ModulesOptions),
+    /// What the package's scripts run
+    #[command(hide = true, subcommand)]
+    Package(package::PackageCommand),
 }
 
 impl Command {
@@ -112,6 +115,26 @@ impl Command {
             Self::Release(options) => options.is_run_by_a_unit(),
             _ => false,
         }
+    }
+
+    /// Nothing of a command that may hold the key is swapped or left in a core. Only
+    /// root can open the vault, and lock more than a little memory.
+    fn keep_memory_private(&self) -> Result<()> {
+        let holds_keys = !matches!(self, Self::InitramfsModules(_) | Self::Package(_));
+        let done = match holds_keys && nix::unistd::geteuid().is_root() {
+            true => memory::keep_private(),
+            // Also where a system is made in a container, which may lock no memory.
+            false => memory::leave_no_core(),
+        };
+        done.map_err(|errno| {
+            Problem::failed(
+                format!(
+                    "The command cannot keep its memory private: {}.",
+                    errno.desc()
+                ),
+                "In a container: give it CAP_IPC_LOCK, or run the command outside.",
+            )
+        })
     }
 
     /// The one door to the vault, the disks, the keys and MariaDB: without root nothing
@@ -179,7 +202,7 @@ impl Cli {
             .collect();
         self.command
             .must_be_allowed(nix::unistd::geteuid().is_root(), &typed)?;
-        keep_memory_private()?;
+        self.command.keep_memory_private()?;
         let done = self.run_command()?;
         match output::finish() {
             Err(error) if !self.command.is_run_by_a_unit() => Err(self.not_printed(&error)),
@@ -221,27 +244,10 @@ impl Cli {
             Command::Log(options) => return log::run(options, self.json),
             Command::Watch => watch::run(),
             Command::InitramfsModules(options) => initramfs::print_modules(options),
+            Command::Package(command) => package::run(command),
         };
         done.map(|()| ExitCode::SUCCESS)
     }
-}
-
-/// Nothing of a command that may hold the key is swapped or left in a core. Only
-/// root can open the vault, and lock more than a little memory.
-fn keep_memory_private() -> Result<()> {
-    let done = match nix::unistd::geteuid().is_root() {
-        true => memory::keep_private(),
-        false => memory::leave_no_core(),
-    };
-    done.map_err(|errno| {
-        Problem::failed(
-            format!(
-                "The command cannot keep its memory private: {}.",
-                errno.desc()
-            ),
-            "In a container: give it CAP_IPC_LOCK, or run the command outside.",
-        )
-    })
 }
 
 /// What clap says of a command line, in its first line; the rest is how to use it.

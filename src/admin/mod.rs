@@ -24,6 +24,7 @@ mod named_stick;
 mod names;
 mod open_vault;
 mod own_addresses;
+mod packaged;
 mod pending_reset;
 mod problem;
 mod program;

@@ -57,6 +57,7 @@ const ADMIN: House = House {
             "tang_advertisement",
             "timestamp",
         ],
+        &["packaged"],
         &[
             "ask",
             "event_json",
@@ -99,6 +100,7 @@ const COMMANDS: House = House {
         "install",
         "log",
         "mariadb",
+        "package",
         "passphrase",
         "policy",
         "release",
