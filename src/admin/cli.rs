@@ -39,8 +39,14 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed; 2 the command 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make the vault and the key, once per server
+    ///
+    /// The vault gets a small partition in a gap of the system's disk, or the place that --disk
+    /// or --vault names. What holds somebody's data is never overwritten.
     Init(init::InitOptions),
     /// Remember what this server is made of and what stands around it
+    ///
+    /// From then on the vault opens by itself where enough of it is as it is now. Run it where
+    /// the server will stand, with everything switched on that is on at night too.
     Enroll(enroll::EnrollOptions),
     /// Make and look after backup sticks
     #[command(subcommand)]
@@ -58,12 +64,23 @@ enum Command {
     #[command(subcommand)]
     Mariadb(mariadb::MariadbCommand),
     /// Put the boot stage into the initramfs
+    ///
+    /// Programs, hooks and services are put where they belong, unless a package has brought
+    /// them; then the initramfs of every kernel is made anew. Run it again after a change.
     Install,
     /// Take the boot stage out of the initramfs
+    ///
+    /// Refused while a database depends on the keys. The vault and the sticks stay.
     Uninstall(install::UninstallOptions),
     /// Show and set what the server does when it may have been stolen
+    ///
+    /// Without an option it shows what holds now. For a change the vault is opened by the place,
+    /// or with --stick, --passphrase or --code.
     Policy(policy::PolicyOptions),
     /// Put the keys into memory again, or take them out of it
+    ///
+    /// The vault is opened by the place, or with --stick, --passphrase or --code; then MariaDB
+    /// is started.
     Release(release::ReleaseOptions),
     /// Destroy the key on this server's disk; only a backup stick or the recovery
     /// code opens it then
@@ -74,12 +91,19 @@ enum Command {
     #[command(after_help = check::EXIT_CODES)]
     Check(check::CheckOptions),
     /// Show what the prompt would say when something is missing, destroying nothing
+    ///
+    /// It asks the place, takes away what you name, and runs the decisions of a boot on the
+    /// rest. Nothing is written, and no strike is counted.
     Simulate(simulate::SimulateOptions),
     /// Show what this server is protected from, and what not
     Audit(audit::AuditOptions),
     /// Show how things stand
+    ///
+    /// Nothing is changed. `stayput check` tells how the next boot will go.
     Status,
     /// Show what happened at each boot
+    ///
+    /// With --verify the log's seal tells whether somebody has changed it.
     Log(log::LogOptions),
     /// Watch what stands around the running server (stayput-watch.service runs it)
     Watch,

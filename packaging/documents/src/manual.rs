@@ -37,7 +37,11 @@ fn pages(date: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
         // Where a command says nothing else, what holds for all of them.
         let codes = command.get_after_help().or(root.get_after_help());
         let codes = codes.map(ToString::to_string).unwrap_or_default();
-        Ok((name_of(command), page(command, *above, &codes, date)?))
+        let is_shown = above.is_none() || with_document(&root).contains(&name_of(command));
+        let command = (*command)
+            .clone()
+            .mut_arg("json", |json| json.hide(!is_shown));
+        Ok((name_of(&command), page(&command, *above, &codes, date)?))
     });
     pages.collect()
 }
@@ -55,6 +59,25 @@ fn collect<'a>(
     for below in shown {
         collect(below, Some(command), commands);
     }
+}
+
+/// The names of the commands that print a document for scripts: the help of --json lists
+/// them.
+fn with_document(root: &Command) -> Vec<String> {
+    let json = root
+        .get_arguments()
+        .find(|option| option.get_id() == "json");
+    let help = json
+        .and_then(|json| json.get_help())
+        .map(ToString::to_string);
+    let help = help.unwrap_or_default();
+    let listed = help
+        .split_once('(')
+        .and_then(|(_, rest)| rest.split_once(')'));
+    let listed = listed.map_or("", |(listed, _)| listed).split(", ");
+    listed
+        .map(|words| format!("stayput-{}", words.replace(' ', "-")))
+        .collect()
 }
 
 fn name_of(command: &Command) -> String {
@@ -139,6 +162,19 @@ mod tests {
     fn the_page_of_check_has_exit_codes_of_its_own() {
         assert!(page_named("stayput-check").contains("opens by itself"));
         assert!(page_named("stayput-init").contains("0 done"));
+    }
+
+    #[test]
+    fn only_commands_with_a_document_have_an_option_for_it() {
+        for (name, has) in [
+            ("stayput-status", true),
+            ("stayput-stick-list", true),
+            ("stayput-passphrase-list", true),
+            ("stayput-reset", false),
+            ("stayput-stick", false),
+        ] {
+            assert_eq!(page_named(name).contains("json"), has, "{name}");
+        }
     }
 
     #[test]
