@@ -3,11 +3,16 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::process::Command;
 
-use crate::admin::durable::sync_directory;
+use crate::admin::boot_files;
+use crate::admin::durable::remove_durably;
+use crate::admin::initramfs::{self, Found, Generator};
 use crate::admin::mariadb;
 use crate::admin::mariadb_service;
+use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Problem, Result};
+use crate::admin::program;
 use crate::admin::release_service;
 use crate::admin::service_unit::{Origin, ServiceUnit};
 use crate::admin::watch_service;
@@ -58,6 +63,7 @@ fn configure() -> Result<()> {
         }
     }
     if was_by_hand {
+        boot_files::want()?;
         println!("The package has taken over what `stayput install` had written.");
     }
     if mariadb_service::is_enabled() && mariadb::is_gate_in_front() {
@@ -65,8 +71,35 @@ fn configure() -> Result<()> {
     }
     if !Path::new(VAULT_CONF).exists() {
         println!("This server is not set up yet. Run: stayput setup");
+    } else if boot_files::are_wanted() {
+        renew_images(initramfs::find_generator())?;
     }
     Ok(())
+}
+
+/// Has the boot stage of this version put into the initramfs.
+fn renew_images(generator: Found) -> Result<()> {
+    const NEXT: &str = "Each kernel starts with what it has now. Mend what is said above, then: \
+                        stayput install";
+    match generator {
+        // Once for all packages that are installed now, when dpkg is done with them.
+        Found::Generator(Generator::InitramfsTools) => {
+            let mut trigger = Command::new("dpkg-trigger");
+            trigger.args(["--by-package=stayput", "--no-await", "update-initramfs"]);
+            program::run(&mut trigger, NEXT).map(drop)
+        }
+        // By the same trigger it would write over an image, and leave none where there is
+        // no room.
+        Found::Generator(dracut) => {
+            println!("Making the initramfs; this takes a minute or so ...");
+            initramfs::make(dracut, Some(&vault_conf()?))
+                .map_err(|what| Problem::failed(what, NEXT))
+        }
+        Found::NotKnown | Found::NoImage => {
+            println!("No initramfs was made. When /boot is as it should be: stayput install");
+            Ok(())
+        }
+    }
 }
 
 /// Removes a script of an earlier version; whether there was one.
@@ -79,9 +112,7 @@ fn take_script_over(path: &Path) -> Result<bool> {
         println!("{} is not stayput's own, and stays", path.display());
         return Ok(false);
     }
-    let removed = fs::remove_file(path).and_then(|()| sync_directory(path));
-    removed.map_err(|error| Problem::of_file(path, &error))?;
-    Ok(true)
+    remove_durably(path).map_err(|error| Problem::of_file(path, &error))
 }
 
 /// Whether a version of stayput wrote this script. All of them name the boot stage.
@@ -92,7 +123,7 @@ fn is_own_script(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::installed_files::SCRIPTS;
+    use crate::admin::boot_files::BOOT_FILES;
 
     #[test]
     fn services_that_were_put_by_hand_are_known_as_ours() {
@@ -109,7 +140,11 @@ mod tests {
         fs::write(&path, "#!/bin/sh\necho stay put\n").unwrap();
         assert!(!take_script_over(&path).unwrap());
         assert!(path.exists());
-        for (_, text) in SCRIPTS {
+        let scripts = BOOT_FILES.iter();
+        let scripts = scripts.filter(|file| EARLIER_SCRIPTS.contains(&file.path));
+        let texts: Vec<&str> = scripts.map(|file| file.text).collect();
+        assert_eq!(texts.len(), EARLIER_SCRIPTS.len());
+        for text in texts {
             fs::write(&path, text).unwrap();
             assert!(take_script_over(&path).unwrap());
             assert!(!path.exists());
