@@ -139,6 +139,7 @@ const MARIADB: House = House {
             "dependence",
             "gate",
             "start_assessment",
+            "stop",
         ],
         &["enable"],
     ],

@@ -1,7 +1,8 @@
 //! What an alarm does to this server.
 
 use crate::admin::key_destruction::{destroy_keys, destroy_pepper};
-use crate::admin::mariadb_service::{end_starts, is_enabled, stop_mariadb};
+use crate::admin::mariadb::stop::stop_mariadb;
+use crate::admin::mariadb_service::{end_starts, is_enabled};
 use crate::admin::open_vault::{open_vault, open_vault_read_only};
 use crate::release;
 use crate::stick::PluggedKeys;
