@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::admin::program;
 use crate::admin::watch_service::Unfinished;
-use crate::release::{self, no_start};
+use crate::release::{Turn, no_start};
 use crate::sys::clock;
 use crate::theft::{Alarm, AlarmResponse, OnAlarm, ResetCause, WayBack, respond_to, retry_pause};
 use crate::vault::{Destroyed, EventKind};
@@ -18,6 +18,9 @@ pub use server::Server;
 /// somebody on the network who raises alarms again and again must not push
 /// everything else out of it.
 pub const NOTED: u32 = 32;
+
+/// Another command may just be removing keys behind the mark that ends here.
+const TURN_WAITS: Duration = Duration::from_secs(2);
 
 const CAUSE: ResetCause = ResetCause::Watch;
 
@@ -33,9 +36,8 @@ pub trait Actions {
     fn is_armed(&mut self) -> Result<bool, String>;
     /// Destroys once more what is left of the pepper.
     fn destroy_rest(&mut self) -> Result<Destroyed, String>;
-    /// Lets no start of MariaDB begin, and ends one that is under way.
-    fn end_starts(&mut self) -> Result<(), String>;
-    /// Removes the keys from memory. A MariaDB that runs has read them already.
+    /// Lets no start of MariaDB begin, ends one that is under way, then removes the keys
+    /// from memory. A MariaDB that runs has read them already.
     fn take_keys(&mut self) -> Result<(), String>;
     /// Stops MariaDB.
     fn stop_database(&mut self) -> Result<(), String>;
@@ -125,7 +127,7 @@ impl<A: Actions> Response<A> {
         self.tries = self.tries.saturating_add(1);
     }
 
-    /// The pepper first; then the released keys, once no start can read them.
+    /// The pepper first; then the released keys.
     fn withdraw_keys(&mut self) {
         match self.reset {
             Reset::Wanted => self.begin_reset(),
@@ -133,9 +135,6 @@ impl<A: Actions> Response<A> {
             Reset::NotWanted | Reset::Done | Reset::Withheld => {}
         }
         if self.keys_left {
-            // The keys of a stolen server go also where a start could not be ended.
-            let result = self.actions.end_starts();
-            self.done("a start of MariaDB was not ended", result);
             let result = self.actions.take_keys();
             self.keys_left = self.done("the keys stay in memory", result).is_none();
         }
@@ -251,9 +250,11 @@ pub fn respond(alarm: Alarm, wanted: OnAlarm, note: bool) -> Response<Server> {
 /// Notes that an alarm is over. Whatever it has not done by then stays as it is.
 pub fn all_clear(note: bool) {
     log::warn!("the alarm is over: the server is at home");
-    if release::is_open() {
-        no_start::allow();
-    }
+    // Where the keys were taken, nothing starts without a release. One that waits for the
+    // place (stayput-release.service) may make it now.
+    let turn = Turn::take(TURN_WAITS);
+    no_start::allow();
+    drop(turn);
     if note && let Err(why) = server::append(&EventKind::WatchAllClear) {
         log::warn!("the vault's log was not written: {why}");
     }

@@ -1,8 +1,8 @@
 //! What an alarm does to this server.
 
-use crate::admin::key_destruction::{destroy_keys, destroy_pepper};
+use crate::admin::key_destruction::{destroy_keys, destroy_pepper, end_starts_in_turn};
 use crate::admin::mariadb::stop::stop_mariadb;
-use crate::admin::mariadb_service::{end_starts, is_enabled};
+use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::{open_vault, open_vault_read_only};
 use crate::release;
 use crate::stick::PluggedKeys;
@@ -47,12 +47,10 @@ impl Actions for Server {
         destroy_pepper(CAUSE).map_err(|error| error.to_string())
     }
 
-    fn end_starts(&mut self) -> Result<(), String> {
-        end_starts().map_err(|problem| problem.what)
-    }
-
     fn take_keys(&mut self) -> Result<(), String> {
+        let turn = end_starts_in_turn(|why| log::error!("a start of MariaDB was not ended: {why}"));
         release::revoke();
+        drop(turn);
         match release::is_open() {
             true => Err("the filesystem in memory is still mounted".into()),
             false => Ok(()),

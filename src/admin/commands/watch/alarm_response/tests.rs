@@ -77,11 +77,6 @@ impl Actions for Stubborn {
         Ok(self.destroyed())
     }
 
-    fn end_starts(&mut self) -> Result<(), String> {
-        self.asked.push("starts");
-        Ok(())
-    }
-
     fn take_keys(&mut self) -> Result<(), String> {
         self.asked.push("keys");
         fail(&mut self.keys)
@@ -114,15 +109,15 @@ fn begin(wanted: OnAlarm, server: Stubborn) -> Response<Stubborn> {
 const NOW: Duration = Duration::from_secs(1000);
 
 #[test]
-fn no_start_begins_before_the_keys_go_and_mariadb_is_stopped() {
+fn pepper_and_keys_go_before_mariadb_is_stopped() {
     let done_for = |wanted| {
         let mut done = begin(wanted, Stubborn::default());
         done.go_on(NOW);
         assert_eq!((done.left(), done.due()), (Unfinished::default(), None));
         done.actions.asked
     };
-    assert_eq!(done_for(OnAlarm::Lock), ["starts", "keys", "database"]);
-    let reset = ["way back", "pepper", "starts", "keys", "database"];
+    assert_eq!(done_for(OnAlarm::Lock), ["keys", "database"]);
+    let reset = ["way back", "pepper", "keys", "database"];
     assert_eq!(done_for(OnAlarm::Reset), reset);
     assert_eq!(done_for(OnAlarm::Alert), [""; 0]);
 }
