@@ -81,7 +81,9 @@ impl From<MountError> for LocateError {
     fn from(error: MountError) -> Self {
         match error {
             MountError::NoDriver(driver) => Self::NoDriver(driver),
-            MountError::Failed(Errno::EPERM) => Self::NotAllowed(libc::EPERM),
+            MountError::Failed(errno @ (Errno::EACCES | Errno::EPERM)) => {
+                Self::NotAllowed(errno as i32)
+            }
             MountError::Failed(errno) => Self::Open(errno as i32),
             MountError::Format(_) => Self::Open(libc::EINVAL),
         }
@@ -490,7 +492,7 @@ fn mounted_for_writing(device: &Path, waits: Duration) -> Result<Mounted, Locate
             Err(error) if Instant::now() < until => error,
             mounted => return Ok(mounted?),
         };
-        // EACCES and EROFS: who looks at it has not mounted it yet.
+        // EROFS: who looks at it has not mounted it yet. EACCES: that has just ended.
         match error {
             MountError::Failed(Errno::EBUSY | Errno::EACCES | Errno::EROFS) => {}
             error => return Err(error.into()),
