@@ -177,6 +177,7 @@ mod tests {
         for (line, first, second) in [
             ("ip link set eth0 up", None, None),
             ("udevadm settle", None, None),
+            ("ip addr flush dev eth0", None, None),
             ("ip address replace 10.0.0.2/24 dev eth0", Sure, None),
             ("ip addr add 10.0.0.2/24 dev $card", NotKnown, NotKnown),
             ("/sbin/ipconfig -t 10 eth0", Sure, NotKnown),
