@@ -329,7 +329,6 @@ mod tests {
             machine: 1,
             neighbours,
             servers,
-            ..Thresholds::default()
         };
         let slot = test_slot(&header, &key, (0, "home"), around.chain(rest), need);
         (header, key, slot)
