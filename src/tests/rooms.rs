@@ -140,6 +140,7 @@ const MARIADB: House = House {
             "dependence",
             "gate",
             "start_assessment",
+            "stop",
         ],
         &["enable"],
     ],

@@ -5,6 +5,7 @@
 mod backups;
 mod check_result;
 mod facts;
+mod held;
 mod initramfs;
 mod key_servers;
 mod late_release;
@@ -70,6 +71,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     results.extend(ways::judge(facts.ways.as_ref(), &facts.initramfs));
     results.extend(key_servers::judge(&facts.key_servers));
     results.extend(mariadb::judge(&facts.mariadb));
+    results.extend(held::judge(facts.held));
     results.extend(late_release::judge(facts.late_release));
     results.extend(watch::judge(facts.watch));
     results.extend(original::judge(&facts.original));
@@ -132,6 +134,7 @@ mod tests {
                 waits_for_keys: false,
             },
             mariadb: None,
+            held: true,
             late_release: late_release::LateReleaseFacts {
                 goes_on_locked: true,
                 has_systemd: true,
@@ -155,6 +158,7 @@ mod tests {
                 "hook",
                 "vault",
                 "mariadb",
+                "held",
                 "late_release",
                 "watch",
                 "backups",

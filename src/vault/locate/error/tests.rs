@@ -62,3 +62,13 @@ fn each_reason_names_the_disk_or_the_vault() {
     let driver = LocateError::NoDriver(DRIVERS[0]).to_string();
     assert!(driver.contains(DRIVERS[0].module), "{driver}");
 }
+
+#[test]
+fn mount_that_is_not_allowed_is_told_so() {
+    let of = |errno| LocateError::from(MountError::Failed(errno));
+    for errno in [Errno::EACCES, Errno::EPERM] {
+        assert_eq!(of(errno), LocateError::NotAllowed(errno as i32));
+    }
+    // A device that takes no writes is looked at all the same.
+    assert_eq!(of(Errno::EROFS), LocateError::Open(libc::EROFS));
+}
