@@ -70,6 +70,13 @@ fn a_gap_is_filled_to_its_last_sector_and_no_further() {
 }
 
 #[test]
+fn a_partition_that_ends_behind_every_disk_has_no_gap_behind_it() {
+    let mut gpt = table();
+    gpt.entries[0].0[40..48].copy_from_slice(&u64::MAX.to_le_bytes());
+    assert_eq!(gpt.gaps(1920, 8), [40]);
+}
+
+#[test]
 fn a_table_of_an_unusual_shape_is_left_alone() {
     let put = |at: usize, value: u32| {
         let mut header = table().primary_header();
