@@ -147,6 +147,8 @@ fn a_code_mends_altered_settings() {
     assert!(!boot.released());
     boot.types("mend");
     assert!(boot.released());
+    let list = clinic.vault.unproven_sticks().unwrap();
+    assert!(list.as_claimed().code_of(1).is_some(), "it stays listed");
 }
 
 #[test]
