@@ -43,6 +43,8 @@ fn both_copies_are_whole_and_point_at_each_other() {
     assert!(Gpt::parse(&backup, &gpt.entries()).is_ok());
     assert_eq!(entries_at(&backup).unwrap().sector, 1_999_967);
     assert_eq!((long(&backup, 24), long(&backup, 32)), (1_999_999, 1));
+    // What `stayput init` saves of each.
+    assert_eq!(gpt.entries().len(), ENTRIES_BYTES);
 }
 
 #[test]
