@@ -30,10 +30,10 @@ pub fn images_script(name: &str) -> Result<String> {
     script(&format!("images/{name}"), &[])
 }
 
-/// Runs images/build-debian for one of Debian's suites, as [`images_script`]
-/// does, and gives the directory of the image.
-pub(crate) fn built_debian(suite: &str) -> Result<String> {
-    script("images/build-debian", &[suite])
+/// Runs images/build-debian with these words, as [`images_script`] does, and gives the
+/// directory of the image.
+pub(crate) fn built_debian(words: &[&str]) -> Result<String> {
+    script("images/build-debian", words)
 }
 
 /// `path` is the script's within the project.

@@ -1,5 +1,4 @@
-//! The files of stayput on a server: the command, the boot stage, and what
-//! initramfs-tools runs.
+//! The programs of stayput on a server: the command, and the boot stage.
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
@@ -16,19 +15,6 @@ pub const COMMAND: &str = "/usr/sbin/stayput";
 pub const STAGE: &str = "/usr/lib/stayput/stayput-boot";
 /// The boot stage's file name, also beside this program.
 pub const STAGE_NAME: &str = "stayput-boot";
-
-/// The hook that runs when the initramfs is made, and the script that runs in
-/// it: each with its path and its text.
-pub const SCRIPTS: [(&str, &str); 2] = [
-    (
-        "/etc/initramfs-tools/hooks/stayput",
-        include_str!("../../initramfs-hooks/hooks/stayput"),
-    ),
-    (
-        "/etc/initramfs-tools/scripts/init-premount/stayput",
-        include_str!("../../initramfs-hooks/scripts/init-premount/stayput"),
-    ),
-];
 
 /// The boot stage from which the next initramfs is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,25 +122,6 @@ pub fn write_program(path: &Path, contents: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
-
-    #[test]
-    fn the_scripts_are_shell_programs() {
-        for (path, text) in SCRIPTS {
-            assert!(text.starts_with("#!/bin/sh\n"), "{path}");
-            let directory = tempfile::tempdir().unwrap();
-            let file = directory.path().join("script");
-            fs::write(&file, text).unwrap();
-            let checked = Command::new("sh").arg("-n").arg(&file).status().unwrap();
-            assert!(checked.success(), "{path}");
-        }
-    }
-
-    #[test]
-    fn the_stage_runs_after_udev_and_after_the_splash_screen() {
-        let (_, script) = SCRIPTS[1];
-        assert!(script.contains("PREREQ=\"udev dropbear plymouth\""));
-    }
 
     #[test]
     fn a_new_command_refuses_an_old_stage() {

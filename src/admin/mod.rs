@@ -5,6 +5,7 @@
 mod output;
 
 mod ask;
+mod boot_files;
 pub mod cli;
 mod commands;
 mod durable;

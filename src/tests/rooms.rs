@@ -69,7 +69,8 @@ const ADMIN: House = House {
             "program",
             "root",
         ],
-        &["initramfs", "systemd"],
+        &["boot_files", "systemd"],
+        &["initramfs"],
         &["mariadb_service", "service_unit"],
         &["release_service", "watch_service"],
         &[
