@@ -142,6 +142,7 @@ const MARIADB: House = House {
             "dependence",
             "gate",
             "start_assessment",
+            "stop",
         ],
         &["enable"],
     ],

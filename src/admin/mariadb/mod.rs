@@ -25,6 +25,7 @@ mod service_user;
 mod settings;
 mod start_assessment;
 mod start_faults;
+pub mod stop;
 mod swap;
 mod version;
 

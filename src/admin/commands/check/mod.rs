@@ -5,6 +5,7 @@
 mod backups;
 mod check_result;
 mod facts;
+mod held;
 mod initramfs;
 mod key_servers;
 mod late_release;
@@ -72,6 +73,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     results.extend(ways::judge(facts.ways.as_ref(), &facts.initramfs));
     results.extend(key_servers::judge(&facts.key_servers));
     results.extend(mariadb::judge(&facts.mariadb));
+    results.extend(held::judge(facts.held));
     results.extend(late_release::judge(facts.late_release));
     results.extend(watch::judge(facts.watch));
     results.extend(original::judge(&facts.original));
@@ -134,6 +136,7 @@ mod tests {
                 waits_for_keys: false,
             },
             mariadb: None,
+            held: true,
             late_release: late_release::LateReleaseFacts {
                 goes_on_locked: true,
                 has_systemd: true,
@@ -157,6 +160,7 @@ mod tests {
                 "hook",
                 "vault",
                 "mariadb",
+                "held",
                 "late_release",
                 "watch",
                 "backups",

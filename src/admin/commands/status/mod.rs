@@ -19,6 +19,7 @@ use crate::environment::{Cards, LIVE_NETWORK_WAIT, Margin, Patience, Watched};
 use crate::opening::messages::Reason;
 use crate::opening::snapshot::Snapshot;
 use crate::printable::Printable;
+use crate::release::no_start;
 use crate::theft::{OnAlarm, TheftState};
 use crate::vault::{EventKind, Header, LoggedEvent, Policy, ProvenRecords, StickList, VaultError};
 
@@ -36,6 +37,8 @@ struct Status<'a> {
     watch: Option<watch_service::Report>,
     /// Whether this boot went on without the keys, and who looks for the place.
     without_keys: Option<WithoutKeys>,
+    /// No start of MariaDB begins: an alarm or a reset has taken the keys.
+    held: bool,
 }
 
 /// Runs `stayput status`.
@@ -65,6 +68,7 @@ pub fn run(for_scripts: bool) -> Result<()> {
         original: mariadb::find_original(),
         watch: watch_service::report(),
         without_keys: without_keys(),
+        held: no_start::is_forbidden(),
     };
     if for_scripts {
         json::print(status.document());
@@ -212,6 +216,9 @@ impl Status<'_> {
         if let Some(without) = self.without_keys {
             println!("Keys: {}", without_keys_in_words(without));
         }
+        if self.held {
+            println!("{HELD}");
+        }
         println!("Watch: {}", self.watch_in_words());
     }
 
@@ -278,6 +285,9 @@ impl Status<'_> {
         }
     }
 }
+
+const HELD: &str = "Starts: HELD. An alarm of the watch or a reset has taken the keys, and MariaDB does not start.\n  \
+                    Is the server where it belongs? stayput release";
 
 fn without_keys_in_words(without: WithoutKeys) -> &'static str {
     match without {
