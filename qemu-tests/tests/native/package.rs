@@ -149,7 +149,7 @@ fn interrupted_upgrade(server: &mut Container) -> Result {
 
 fn new_kernel(server: &Container) -> Result {
     let arrives = "cd /lib/modules && old=$(ls) && cp -al $old 9.9.9-test && \
-                   cp -l /boot/vmlinuz-$old /boot/vmlinuz-9.9.9-test && \
+                   for file in vmlinuz config; do cp -l /boot/$file-$old /boot/$file-9.9.9-test; done && \
                    update-initramfs -c -k 9.9.9-test";
     server.shell_within(arrives, minutes(4))?.success()?;
     let holds = "lsinitramfs /boot/initrd.img-9.9.9-test | grep -q stayput-boot";
