@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::admin::durable::{remove_durably, write_durably};
 use crate::admin::installed_files::write_program;
+use crate::admin::packaged::{Owner, is_packaged, owner};
 use crate::admin::problem::{Problem, Result};
 
 /// While this file is there, the boot stage belongs in every initramfs. Without it
@@ -97,27 +98,56 @@ pub const BOOT_FILES: [BootFile; 9] = [
 ];
 
 impl BootFile {
+    /// Where it lies. /etc is the owner's: a package brings scripts below /usr.
+    fn path(&self, owner: &Owner) -> PathBuf {
+        match owner {
+            Owner::Hand => self.path.into(),
+            Owner::Package | Owner::OtherPackage { .. } => self
+                .path
+                .replace("/etc/initramfs-tools/", "/usr/share/initramfs-tools/")
+                .into(),
+        }
+    }
+
     /// Whether it is there as it should be.
-    pub fn is_in_place(&self) -> bool {
-        let path = Path::new(self.path);
-        let is_run =
-            fs::metadata(path).is_ok_and(|at| at.is_file() && at.permissions().mode() & 0o111 != 0);
+    fn is_in_place(&self, owner: &Owner) -> bool {
+        let path = self.path(owner);
+        let is_run = fs::metadata(&path)
+            .is_ok_and(|at| at.is_file() && at.permissions().mode() & 0o111 != 0);
         (is_run || !self.is_program)
             && fs::read(path).is_ok_and(|there| there == self.text.as_bytes())
     }
 }
 
-/// Whether the next initramfs will get the boot stage.
-pub fn are_in_place() -> bool {
-    Path::new(MARK).exists() && BOOT_FILES.iter().all(BootFile::is_in_place)
+/// Whether `stayput install` has been run here.
+pub fn are_wanted() -> bool {
+    Path::new(MARK).exists()
 }
 
-/// Writes all of them, and last the mark by which they count.
+/// Has them put the boot stage into every initramfs from now on.
+///
+/// # Errors
+/// What the filesystem says.
+pub fn want() -> Result<()> {
+    write_text(Path::new(MARK), MARK_TEXT)
+}
+
+/// Whether the next initramfs will get the boot stage.
+pub fn are_in_place() -> bool {
+    let owner = owner();
+    are_wanted() && BOOT_FILES.iter().all(|file| file.is_in_place(&owner))
+}
+
+/// Writes all that no package brings, and last the mark by which they count.
 ///
 /// # Errors
 /// What the filesystem says.
 pub fn put() -> Result<()> {
-    for file in BOOT_FILES {
+    let by_hand = match is_packaged()? {
+        true => &[][..],
+        false => &BOOT_FILES,
+    };
+    for file in by_hand {
         let path = Path::new(file.path);
         match file.is_program {
             true => write_program(path, file.text.as_bytes())?,
@@ -125,15 +155,19 @@ pub fn put() -> Result<()> {
         }
         println!("{}: written", file.path);
     }
-    write_text(Path::new(MARK), MARK_TEXT)
+    want()
 }
 
-/// Removes the mark, then all of them.
+/// Removes the mark, then all that no package brings.
 ///
 /// # Errors
 /// What the filesystem says.
 pub fn remove() -> Result<()> {
-    let paths = BOOT_FILES.iter().map(|file| file.path);
+    let by_hand = match is_packaged()? {
+        true => &[][..],
+        false => &BOOT_FILES,
+    };
+    let paths = by_hand.iter().map(|file| file.path);
     for path in std::iter::once(MARK).chain(paths) {
         let path = Path::new(path);
         if remove_durably(path).map_err(|error| Problem::of_file(path, &error))? {

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::admin::durable::write_durably;
+use crate::admin::packaged::is_packaged;
 use crate::admin::problem::{Problem, Result};
 use crate::build_mark::is_of_this_build;
 
@@ -71,12 +72,15 @@ pub fn fitting_stage(beside: &Path, installed: &Path) -> Result<()> {
     ))
 }
 
-/// Copies this program to where the units find it. Says where the boot stage does not
+/// Copies this program to where the units find it, unless a package has. Says where the boot stage does not
 /// fit it.
 ///
 /// # Errors
-/// What the filesystem says.
+/// What the filesystem says; where a package of another build is installed.
 pub fn put_command() -> Result<()> {
+    if is_packaged()? {
+        return Ok(());
+    }
     let here = std::env::current_exe().map_err(|error| Problem::of_file(COMMAND, &error))?;
     put_binary(&here, Path::new(COMMAND))?;
     if installed_stage() == InstalledStage::Other {

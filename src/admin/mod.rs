@@ -25,6 +25,7 @@ mod named_stick;
 mod names;
 mod open_vault;
 mod own_addresses;
+mod packaged;
 mod pending_reset;
 mod problem;
 mod program;

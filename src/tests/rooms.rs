@@ -57,6 +57,7 @@ const ADMIN: House = House {
             "tang_advertisement",
             "timestamp",
         ],
+        &["packaged"],
         &[
             "ask",
             "event_json",
@@ -100,6 +101,7 @@ const COMMANDS: House = House {
         "install",
         "log",
         "mariadb",
+        "package",
         "passphrase",
         "policy",
         "release",

@@ -16,6 +16,7 @@ use crate::admin::mariadb;
 use crate::admin::mariadb::Dependence;
 use crate::admin::mariadb_service;
 use crate::admin::open_vault::{open_vault_read_only, vault_conf};
+use crate::admin::packaged::is_packaged;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::release_service;
 use crate::admin::watch_service;
@@ -28,12 +29,12 @@ pub struct UninstallOptions {
     yes: bool,
 }
 
-/// Runs `stayput install`: writes all files and makes the initramfs. Run again,
-/// it renews what is there.
+/// Runs `stayput install`: writes all files that no package brings, and makes the
+/// initramfs. Run again, it renews what is there.
 ///
 /// # Errors
-/// When something is missing, the boot stage is of another build, or an initramfs
-/// cannot be made.
+/// When something is missing, the boot stage or the package is of another build, or an
+/// initramfs cannot be made.
 pub fn install() -> Result<()> {
     // Without it the boot stage would not know its vault.
     let place = vault_conf()?;
@@ -93,14 +94,23 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
         "The boot stage is taken out. The vault and the sticks stay. Go on?",
         options.yes,
     )?;
-    let generator = generator(initramfs::find_generator())?;
+    let is_packaged = is_packaged()?;
+    // A package that was never put to use is in no image.
+    let generator = match boot_files::are_wanted() || !is_packaged {
+        true => Some(generator(initramfs::find_generator())?),
+        false => None,
+    };
     boot_files::remove()?;
     mariadb::take_gate_away()?;
     watch_service::UNIT.remove()?;
     release_service::UNIT.remove()?;
-    make_initramfs(generator, None)?;
+    if let Some(generator) = generator {
+        make_initramfs(generator, None)?;
+    }
     // Last: as long as the initramfs may still need it, it stays.
-    if remove_durably(Path::new(STAGE)).map_err(|error| Problem::of_file(STAGE, &error))? {
+    if !is_packaged
+        && remove_durably(Path::new(STAGE)).map_err(|error| Problem::of_file(STAGE, &error))?
+    {
         println!("{STAGE}: removed");
     }
     println!("Done. {COMMAND} and the vault are still there.");
@@ -131,10 +141,14 @@ fn generator(found: Found) -> Result<Generator> {
     ))
 }
 
-/// Copies this program and the boot stage beside it to where they belong.
+/// Copies this program and the boot stage beside it to where they belong, unless a
+/// package has.
 fn put_binaries() -> Result<()> {
     let beside = stage_beside()?;
     fitting_stage(&beside, Path::new(STAGE))?;
+    if is_packaged()? {
+        return Ok(());
+    }
     // First: the command says where the stage does not fit it.
     put_binary(&beside, Path::new(STAGE))?;
     put_command()

@@ -24,12 +24,11 @@ use crate::environment::Cards;
 use check_result::{CheckResult, Severity, as_text, conclusion, worst};
 use facts::{Facts, gather};
 
-/// Looks at the place, the vault, the installed initramfs, MariaDB and the list
-/// of sticks. Nothing is changed.
-///
-/// Exit codes: 0 the next boot here opens by itself; 1 it would ask for a
-/// stick, not start the database, or not be watched; 2 it could not be looked at. Warnings
-/// keep 0.
+/// What stands below the help: they are not those of the other commands.
+pub const EXIT_CODES: &str = "Exit codes: 0 the next boot here opens by itself; 1 it would ask \
+                              for a stick, not start the database, or not be watched; 2 it could \
+                              not be looked at. Warnings keep 0.";
+
 #[derive(clap::Args, Clone, Debug)]
 pub struct CheckOptions {
     /// Put up network cards that are switched off, as a boot does, for as long as it
@@ -38,6 +37,9 @@ pub struct CheckOptions {
     cards: bool,
 }
 
+/// Looks at the place, the vault, the installed initramfs, MariaDB and the list
+/// of sticks.
+///
 /// # Errors
 /// With the exit code 2, when there is no vault to be looked for.
 pub fn run(options: &CheckOptions, for_scripts: bool) -> Result<ExitCode> {

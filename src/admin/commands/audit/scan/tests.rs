@@ -183,16 +183,16 @@ fn what_was_not_searched_is_named_with_the_reason() {
     fs::write(folder.join("plan.pdf"), "%PDF-1.7").unwrap();
     fs::write(folder.join("backup.age"), "age-encryption.org/v1\n").unwrap();
     fs::write(folder.join("old.lzo"), b"\x89LZO\0").unwrap();
-    // Debian does not install it.
-    let old = match Path::new("/usr/bin/lzop").exists() {
-        true => NotSearched::Damaged,
-        false => NotSearched::NoProgram("lzop"),
-    };
     let found = scan(folder);
+    // Debian does not install it.
+    let lzo = match crate::admin::program::find("lzop") {
+        None => NotSearched::NoProgram("lzop"),
+        Some(_) => NotSearched::Damaged,
+    };
     let unsearched = [
         ("backup.age", NotSearched::Encrypted),
         ("broken", NotSearched::Damaged),
-        ("old.lzo", old),
+        ("old.lzo", lzo),
         ("plan.pdf", NotSearched::UnknownFormat("PDF")),
     ];
     assert_eq!(missed(&found), unsearched);
