@@ -51,6 +51,8 @@ mod tests {
         assert_eq!(in_columns(&just), just);
         let path = "/".repeat(100);
         assert_eq!(in_columns(&path), path, "nobody could copy it in two parts");
+        let indented = format!("    {path}");
+        assert_eq!(in_columns(&indented), indented);
         assert_eq!(in_columns("a\n\nb\n"), "a\n\nb\n");
     }
 
