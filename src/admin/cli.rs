@@ -75,7 +75,7 @@ enum Command {
     /// Show what this server is protected from, and what not
     Audit(audit::AuditOptions),
     /// Show how things stand
-    Status,
+    Status(status::StatusOptions),
     /// Show what happened at each boot
     Log(log::LogOptions),
     /// Watch what stands around the running server (stayput-watch.service runs it)
@@ -89,7 +89,7 @@ impl Command {
     /// Whether it prints a document for scripts.
     fn has_document(&self) -> bool {
         match self {
-            Self::Status
+            Self::Status(_)
             | Self::Log(_)
             | Self::Check(_)
             | Self::Simulate(_)
@@ -214,7 +214,7 @@ impl Cli {
             Command::Check(options) => return check::run(options, self.json),
             Command::Simulate(options) => simulate::run(options, self.json),
             Command::Audit(options) => audit::run(options, self.json),
-            Command::Status => status::run(self.json),
+            Command::Status(options) => status::run(options, self.json),
             Command::Log(options) => return log::run(options, self.json),
             Command::Watch => watch::run(),
             Command::InitramfsModules(options) => initramfs::print_modules(options),

@@ -22,6 +22,7 @@ mod mariadb;
 mod mariadb_service;
 mod named_stick;
 mod names;
+mod one_screen;
 mod open_vault;
 mod own_addresses;
 mod pending_reset;

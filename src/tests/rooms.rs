@@ -52,6 +52,7 @@ const ADMIN: House = House {
             "factor_counts",
             "filled",
             "names",
+            "one_screen",
             "problem",
             "suggested_secret",
             "tang_advertisement",

@@ -18,6 +18,7 @@ mod ways;
 use std::process::ExitCode;
 
 use crate::admin::json;
+use crate::admin::one_screen::Room;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::environment::Cards;
 use check_result::{CheckResult, Severity, as_text, conclusion, worst};
@@ -35,6 +36,9 @@ pub struct CheckOptions {
     /// takes
     #[arg(long)]
     cards: bool,
+    /// Show all of it, also where that is more than one screen
+    #[arg(long)]
+    all: bool,
 }
 
 /// # Errors
@@ -50,7 +54,7 @@ pub fn run(options: &CheckOptions, for_scripts: bool) -> Result<ExitCode> {
     if for_scripts {
         json::print(document(&results));
     } else {
-        print!("{}", as_text(&results));
+        print!("{}", as_text(&results, Room::of_output(options.all)));
     }
     Ok(ExitCode::from(exit_code(severity)))
 }
