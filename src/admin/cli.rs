@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::admin::commands::{
     audit, check, code, enroll, init, install, log, mariadb, passphrase, policy, release, reset,
-    simulate, status, stick, watch,
+    sheet, simulate, status, stick, watch,
 };
 use crate::admin::initramfs;
 use crate::admin::json;
@@ -76,6 +76,8 @@ enum Command {
     Audit(audit::AuditOptions),
     /// Show how things stand
     Status(status::StatusOptions),
+    /// Print the page for the drawer: what to do when the server asks for a stick
+    Sheet(sheet::SheetOptions),
     /// Show what happened at each boot
     Log(log::LogOptions),
     /// Watch what stands around the running server (stayput-watch.service runs it)
@@ -215,6 +217,7 @@ impl Cli {
             Command::Simulate(options) => simulate::run(options, self.json),
             Command::Audit(options) => audit::run(options, self.json),
             Command::Status(options) => status::run(options, self.json),
+            Command::Sheet(options) => sheet::run(options),
             Command::Log(options) => return log::run(options, self.json),
             Command::Watch => watch::run(),
             Command::InitramfsModules(options) => initramfs::print_modules(options),

@@ -104,6 +104,7 @@ const COMMANDS: House = House {
         "policy",
         "release",
         "reset",
+        "sheet",
         "simulate",
         "status",
         "stick",

@@ -3,7 +3,7 @@ use crate::admin::problem::ProblemKind;
 use clap::CommandFactory;
 
 /// Every command with the least that it takes.
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 32] = [
     "init",
     "enroll",
     "stick make /dev/sdb1 --label office",
@@ -33,6 +33,7 @@ const COMMANDS: [&str; 31] = [
     "simulate",
     "audit",
     "status",
+    "sheet",
     "log",
     "watch",
 ];
