@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::admin::ask::Pin;
 use crate::admin::commands::{
     audit, check, code, enroll, init, install, log, mariadb, passphrase, policy, release, reset,
     sheet, simulate, status, stick, watch,
@@ -15,12 +16,13 @@ use crate::admin::json;
 use crate::admin::output;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::root::must_be_root;
+use crate::admin::setup;
 use crate::sys::memory;
 
 /// Releases the database key at boot only where this server belongs.
 ///
-/// Set up once, in this order: init, enroll, stick make, mariadb enable,
-/// install.
+/// `stayput setup` sets a server up. The long way, in this order: init, enroll,
+/// stick make, mariadb enable, install.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -38,6 +40,11 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed; 2 the command 
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set this server up, with five questions or a file of answers
+    ///
+    /// Looks at what is there, shows what is left to be done, does it, and ends with
+    /// `check`. If it was interrupted, run it again: it goes on.
+    Setup(setup::SetupOptions),
     /// Make the vault and the key, once per server
     Init(init::InitOptions),
     /// Remember what this server is made of and what stands around it
@@ -200,8 +207,20 @@ impl Cli {
         )
     }
 
+    /// One step of `stayput setup`: what was typed is `words`, `pin` the one of a new stick.
+    fn run_step(words: &[String], pin: Option<&Pin>) -> Result<ExitCode> {
+        let step = Self::try_parse_from(words).map_err(|error| not_understood(&error))?;
+        match (&step.command, pin) {
+            (Command::Stick(command), Some(pin)) => {
+                stick::run_with_pin(command, pin).map(|()| ExitCode::SUCCESS)
+            }
+            _ => step.run_command(),
+        }
+    }
+
     fn run_command(&self) -> Result<ExitCode> {
         let done = match &self.command {
+            Command::Setup(options) => return setup::run(options, &Self::run_step),
             Command::Init(options) => init::run(options),
             Command::Enroll(options) => enroll::run(options),
             Command::Stick(command) => stick::run(command, self.json),

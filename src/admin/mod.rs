@@ -31,6 +31,7 @@ mod program;
 mod release_service;
 mod root;
 mod service_unit;
+mod setup;
 mod skipped_units;
 mod suggested_secret;
 mod systemd;

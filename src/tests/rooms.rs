@@ -83,6 +83,7 @@ const ADMIN: House = House {
         &["unlock"],
         &["mariadb", "pending_reset", "ways_in"],
         &["commands"],
+        &["setup"],
         &["cli"],
     ],
     common: &["mod"],

@@ -180,7 +180,8 @@ mod tests {
     use super::*;
     use crate::keys::MasterKey;
     use crate::vault::{
-        BLOCK_SIZE, KnownCode, MariadbRelease, MemoryDevice, Policy, SlotTable, StickList, VAULT_BLOCKS,
+        BLOCK_SIZE, KnownCode, MariadbRelease, MemoryDevice, Policy, SlotTable, StickList,
+        VAULT_BLOCKS,
     };
 
     fn vault() -> Vault<MemoryDevice> {
