@@ -17,6 +17,7 @@ mod original;
 mod permission;
 mod plugged;
 mod readme;
+mod setup;
 mod sticks;
 mod torture;
 mod verdicts;
