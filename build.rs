@@ -5,9 +5,10 @@ use std::fs;
 use std::path::Path;
 
 /// All that a program is made of, below this folder.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     "src",
     "initramfs-hooks",
+    "dracut",
     "systemd",
     "Cargo.toml",
     "Cargo.lock",

@@ -37,11 +37,12 @@ pub struct ResetReport {
 impl Reset<'_> {
     /// Says nothing. Whatever the disk says, the rest goes too; one that cannot
     /// be found is given as its error. `before_the_keys_go` is called when
-    /// the pepper is destroyed and the released files are still there.
-    pub fn destroy(
+    /// the pepper is destroyed and the released files are still there; what it gives is
+    /// held until they are gone.
+    pub fn destroy<T>(
         &self,
         target: Result<ResetTarget<VaultDisk>, LocateError>,
-        before_the_keys_go: impl FnOnce(),
+        before_the_keys_go: impl FnOnce() -> T,
     ) -> ResetReport {
         let start = Instant::now();
         let begun = clock::now();
@@ -51,8 +52,9 @@ impl Reset<'_> {
             let destroyed = target.reset(self.cause, begun, &mut note_time);
             (target, destroyed)
         });
-        before_the_keys_go();
+        let held = before_the_keys_go();
         release::revoke();
+        drop(held);
         let wiped = match self.wipe {
             true => self.plugged.wipe(),
             false => self.plugged.leave(),

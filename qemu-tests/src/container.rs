@@ -11,33 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::database;
-use crate::prepared::built_debian;
-use crate::{Output, Result, Scratch, minutes, seconds, shipped_binary};
+use crate::{Output, Result, Scratch, Suite, minutes, seconds, shipped_binary};
 use disk::Disk;
 pub use namespace::Background;
 use namespace::Namespace;
-
-/// Which Debian.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Suite {
-    /// Debian 12, MariaDB 10.11.
-    Bookworm,
-    /// Debian 13, MariaDB 11.8.
-    Trixie,
-}
-
-impl Suite {
-    /// All that there is an image of.
-    pub const ALL: [Self; 2] = [Self::Bookworm, Self::Trixie];
-
-    /// Its name in Debian.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bookworm => "bookworm",
-            Self::Trixie => "trixie",
-        }
-    }
-}
 
 /// A server in a container. It has no network, and the boot stage runs in
 /// front of systemd without an initramfs around it. It has no swap, and the
@@ -66,7 +43,7 @@ impl Container {
     /// The same without a vault: only the program is there, and a partition
     /// that waits for one.
     pub fn without_vault(suite: Suite) -> Result<Self> {
-        let base = PathBuf::from(built_debian(suite.name())?);
+        let base = suite.of_containers().image()?;
         let scratch = Scratch::new()?;
         let mut server = Self {
             running: None,

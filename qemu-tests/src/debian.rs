@@ -1,4 +1,4 @@
-//! A server with Debian 12, systemd and MariaDB.
+//! A server with Debian, systemd and MariaDB.
 
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::database;
 use crate::failure::run;
 use crate::server::Server;
-use crate::{MachineBuilder, Place, Result, Scratch, images_script, minutes};
+use crate::{MachineBuilder, Place, Result, Scratch, System, minutes};
 
 /// Where the root partition begins on the disk, in bytes.
 const ROOT_OFFSET: u64 = 1024 * 1024;
@@ -28,8 +28,8 @@ pub struct DebianMachine {
 
 impl DebianMachine {
     /// Debian as its installer leaves it: MariaDB runs, nothing of stayput.
-    pub fn fresh() -> Result<Self> {
-        let base = PathBuf::from(images_script("build-debian")?);
+    pub fn fresh(system: System) -> Result<Self> {
+        let base = system.image()?;
         let image = base.join("disk.img");
         Self::with(base, &image)
     }

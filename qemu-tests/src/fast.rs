@@ -104,12 +104,11 @@ impl FastMachine {
             0o755,
             binary("stayput-boot")?,
         );
-        let stage = project().join("initramfs-hooks/scripts/init-premount/stayput");
-        machine.put(
-            "/scripts/init-premount/stayput",
-            0o755,
-            std::fs::read(stage)?,
-        );
+        let hooks = project().join("initramfs-hooks");
+        let script = std::fs::read(hooks.join("scripts/init-premount/stayput"))?;
+        machine.put("/scripts/init-premount/stayput", 0o755, script);
+        let run_stage = std::fs::read(hooks.join("run-stage"))?;
+        machine.put("/usr/lib/stayput/run-stage", 0o644, run_stage);
         Ok(machine)
     }
 

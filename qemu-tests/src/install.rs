@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::{
-    DebianMachine, Failure, Filesystem, Place, Result, Scratch, Stick, images_script, minutes,
-    prepared, shipped_binary,
+    DebianMachine, Failure, Filesystem, Place, Result, Scratch, Stick, System, minutes, prepared,
+    shipped_binary,
 };
 
 /// Hears what is going on, in a line for people.
@@ -37,21 +37,21 @@ impl DebianMachine {
     /// A server with stayput installed, at home in `Place::home`, switched
     /// off. Made once for each build of the programs, then kept; `tell` hears
     /// about it when it is made now.
-    pub fn installed(tell: Tell<'_>) -> Result<Self> {
-        let (base, kept) = kept(tell)?;
+    pub fn installed(system: System, tell: Tell<'_>) -> Result<Self> {
+        let (base, kept) = kept(system, tell)?;
         Self::with(base, &kept.join("disk.img"))
     }
 
     /// The stick that belongs to `installed`: vfat in a partition, label
     /// "Halima", no PIN. Each call gives a copy of its own.
-    pub fn installed_stick() -> Result<Stick> {
-        let (_, kept) = kept(&mut |_| ())?;
+    pub fn installed_stick(system: System) -> Result<Stick> {
+        let (_, kept) = kept(system, &mut |_| ())?;
         Stick::from_kept(&kept.join("stick.img"))
     }
 }
 
-fn kept(tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
-    let base = PathBuf::from(images_script("build-debian")?);
+fn kept(system: System, tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
+    let base = system.image()?;
     let admin = shipped_binary("stayput")?;
     let boot = shipped_binary("stayput-boot")?;
     let inputs = [
@@ -60,14 +60,19 @@ fn kept(tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
         std::fs::read(&boot)?,
         include_bytes!("install.rs").to_vec(),
     ];
-    let kept = prepared("debian-installed", &inputs, |directory| {
+    let name = format!(
+        "installed-{}-{}",
+        system.suite.name(),
+        system.generator.name()
+    );
+    let kept = prepared(&name, &inputs, |directory| {
         tell("  Debian starts for the first time");
         let scratch = Scratch::new()?;
         let programs = scratch.join("programs.tar");
         pack(&admin, &boot, &programs)?;
         let home = Place::home()?;
         let stick = Stick::partitioned(Filesystem::Vfat)?;
-        let mut server = DebianMachine::fresh()?;
+        let mut server = DebianMachine::fresh(system)?;
         // Not on a disk of their own: it would be enrolled as a part of the
         // machine, and move the network card to another socket.
         let carrier = Stick::partitioned(Filesystem::Vfat)?;

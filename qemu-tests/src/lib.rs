@@ -24,7 +24,7 @@
 //!
 //! # fn main() -> qemu_tests::Result {
 //! let home = Place::home()?;
-//! let mut server = DebianMachine::fresh()?;
+//! let mut server = DebianMachine::fresh(System::USUAL)?;
 //! server.boot_at(&home)?;
 //! let answer = server.shell("mariadb -e 'SELECT 1'")?;
 //! assert!(answer.ok(), "{answer}");
@@ -64,6 +64,7 @@ mod server;
 mod shell;
 mod stick;
 mod story;
+mod system;
 pub mod torture;
 mod trunk;
 mod write_log;
@@ -73,7 +74,7 @@ use std::time::Duration;
 pub use accel::accelerator;
 pub use computer::Computer;
 pub use console::Console;
-pub use container::{Background, Container, Suite};
+pub use container::{Background, Container};
 pub use debian::DebianMachine;
 pub use failure::{Failure, Result, run};
 pub use fast::FastMachine;
@@ -84,13 +85,14 @@ pub use loop_device::loop_device;
 pub use machine::{Machine, MachineBuilder};
 pub use performance::put_chapter;
 pub use place::{Neighbour, Place};
-pub use prepared::{images_script, prepared, project, shipped_binary};
+pub use prepared::{debian_package, images_script, prepared, project, shipped_binary};
 pub use recovery_code::RecoveryCode;
 pub use scratch::Scratch;
 pub use server::Server;
 pub use shell::Output;
 pub use stick::{Filesystem, Stick};
 pub use story::Story;
+pub use system::{Generator, Suite, System};
 pub use write_log::{Seeded, WriteLog};
 
 /// A time limit in seconds.

@@ -30,10 +30,10 @@ pub fn images_script(name: &str) -> Result<String> {
     script(&format!("images/{name}"), &[])
 }
 
-/// Runs images/build-debian for one of Debian's suites, as [`images_script`]
-/// does, and gives the directory of the image.
-pub(crate) fn built_debian(suite: &str) -> Result<String> {
-    script("images/build-debian", &[suite])
+/// Runs images/build-debian with these words, as [`images_script`] does, and gives the
+/// directory of the image.
+pub(crate) fn built_debian(words: &[&str]) -> Result<String> {
+    script("images/build-debian", words)
 }
 
 /// `path` is the script's within the project.
@@ -65,6 +65,37 @@ pub fn shipped_binary(name: &str) -> Result<PathBuf> {
     });
     built.clone().map_err(Failure::new)?;
     Ok(project().join("target/static").join(name))
+}
+
+/// The Debian package with the shipped binaries, built by `packaging/build` and kept.
+pub fn debian_package() -> Result<PathBuf> {
+    let mut inputs = Vec::new();
+    for name in ["stayput", "stayput-boot"] {
+        inputs.push(std::fs::read(shipped_binary(name)?)?);
+    }
+    let packaging = project().join("packaging");
+    inputs.push(std::fs::read(packaging.join("build"))?);
+    let mut scripts: Vec<PathBuf> = std::fs::read_dir(packaging.join("debian"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    scripts.sort();
+    for path in scripts {
+        inputs.push(std::fs::read(path)?);
+    }
+    let kept = prepared("package", &inputs, |folder| {
+        let output = Command::new(packaging.join("build"))
+            .env("STAYPUT_BINARIES_BUILT", "1")
+            .stderr(Stdio::inherit())
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let built = said.lines().last().unwrap_or_default();
+        if !output.status.success() {
+            return Err(Failure::new(format!("packaging/build failed: {said}")));
+        }
+        std::fs::copy(project().join(built), folder.join("stayput.deb"))?;
+        Ok(())
+    })?;
+    Ok(kept.join("stayput.deb"))
 }
 
 /// The directory of what `make` makes from `inputs`, made now or kept from an

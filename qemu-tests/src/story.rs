@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::install::Tell;
-use crate::{DebianMachine, Failure, Place, Result, Stick, minutes, search, seconds};
+use crate::{DebianMachine, Failure, Place, Result, Stick, System, minutes, search, seconds};
 
 /// A name that stands in the database, and must not stand on the disk.
 const CANARY: &str = "Halima Okello 7731 malaria";
@@ -20,12 +20,12 @@ pub struct Story {
 }
 
 impl Story {
-    pub fn begin(tell: Tell<'_>) -> Result<Self> {
+    pub fn begin(system: System, tell: Tell<'_>) -> Result<Self> {
         Ok(Self {
-            server: DebianMachine::installed(tell)?,
+            server: DebianMachine::installed(system, tell)?,
             home: Place::home()?,
             elsewhere: Place::elsewhere()?,
-            stick: DebianMachine::installed_stick()?,
+            stick: DebianMachine::installed_stick(system)?,
         })
     }
 
@@ -152,8 +152,8 @@ impl Story {
         self.server
             .shell(
                 "[ -z \"$(ls -A /run/stayput 2>/dev/null)\" ] || { ls -la /run/stayput; exit 1; }; \
-                 ! pidof mariadbd || exit 1; \
-                 ! grep -E ' /root ' /proc/mounts",
+                 ! grep -x mariadbd /proc/[0-9]*/comm || exit 1; \
+                 ! grep -E ' /(sys)?root ' /proc/mounts",
             )?
             .success()?;
         Ok(())

@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 
 use crate::admin::ask::Pin;
 use crate::admin::commands::{
-    audit, check, code, enroll, init, install, log, mariadb, passphrase, policy, release, reset,
-    sheet, simulate, status, stick, watch,
+    audit, check, code, enroll, init, install, log, mariadb, package, passphrase, policy, release,
+    reset, sheet, simulate, status, stick, watch,
 };
 use crate::admin::initramfs;
 use crate::admin::json;
@@ -46,8 +46,14 @@ enum Command {
     /// `check`. If it was interrupted, run it again: it goes on.
     Setup(setup::SetupOptions),
     /// Make the vault and the key, once per server
+    ///
+    /// The vault gets a small partition in a gap of the system's disk, or the place that --disk
+    /// or --vault names. What holds somebody's data is never overwritten.
     Init(init::InitOptions),
     /// Remember what this server is made of and what stands around it
+    ///
+    /// From then on the vault opens by itself where enough of it is as it is now. Run it where
+    /// the server will stand, with everything switched on that is on at night too.
     Enroll(enroll::EnrollOptions),
     /// Make and look after backup sticks
     #[command(subcommand)]
@@ -65,33 +71,59 @@ enum Command {
     #[command(subcommand)]
     Mariadb(mariadb::MariadbCommand),
     /// Put the boot stage into the initramfs
+    ///
+    /// Programs, hooks and services are put where they belong, unless a package has brought
+    /// them; then the initramfs of every kernel is made anew. Run it again after a change.
     Install,
     /// Take the boot stage out of the initramfs
+    ///
+    /// Refused while a database depends on the keys. The vault and the sticks stay.
     Uninstall(install::UninstallOptions),
     /// Show and set what the server does when it may have been stolen
+    ///
+    /// Without an option it shows what holds now. For a change the vault is opened by the place,
+    /// or with --stick, --passphrase or --code.
     Policy(policy::PolicyOptions),
     /// Put the keys into memory again, or take them out of it
+    ///
+    /// The vault is opened by the place, or with --stick, --passphrase or --code; then MariaDB
+    /// is started.
     Release(release::ReleaseOptions),
     /// Destroy the key on this server's disk; only a backup stick or the recovery
     /// code opens it then
     Reset(reset::ResetOptions),
     /// Would the next boot here open by itself?
+    ///
+    /// Nothing is changed.
+    #[command(after_help = check::EXIT_CODES)]
     Check(check::CheckOptions),
     /// Show what the prompt would say when something is missing, destroying nothing
+    ///
+    /// It asks the place, takes away what you name, and runs the decisions of a boot on the
+    /// rest. Nothing is written, and no strike is counted.
     Simulate(simulate::SimulateOptions),
     /// Show what this server is protected from, and what not
     Audit(audit::AuditOptions),
     /// Show how things stand
+    ///
+    /// Nothing is changed. `stayput check` tells how the next boot will go.
     Status(status::StatusOptions),
     /// Print the page for the drawer: what to do when the server asks for a stick
+    ///
+    /// It says so in the words of the prompt. No secret is on it.
     Sheet(sheet::SheetOptions),
     /// Show what happened at each boot
+    ///
+    /// With --verify the log's seal tells whether somebody has changed it.
     Log(log::LogOptions),
     /// Watch what stands around the running server (stayput-watch.service runs it)
     Watch,
     /// List the kernel modules that the boot stage needs (the initramfs hook runs it)
     #[command(hide = true)]
     InitramfsModules(initramfs::ModulesOptions),
+    /// What the package's scripts run
+    #[command(hide = true, subcommand)]
+    Package(package::PackageCommand),
 }
 
 impl Command {
@@ -118,6 +150,26 @@ impl Command {
             Self::Release(options) => options.is_run_by_a_unit(),
             _ => false,
         }
+    }
+
+    /// Nothing of a command that may hold the key is swapped or left in a core. Only
+    /// root can open the vault, and lock more than a little memory.
+    fn keep_memory_private(&self) -> Result<()> {
+        let holds_keys = !matches!(self, Self::InitramfsModules(_) | Self::Package(_));
+        let done = match holds_keys && nix::unistd::geteuid().is_root() {
+            true => memory::keep_private(),
+            // Also where a system is made in a container, which may lock no memory.
+            false => memory::leave_no_core(),
+        };
+        done.map_err(|errno| {
+            Problem::failed(
+                format!(
+                    "The command cannot keep its memory private: {}.",
+                    errno.desc()
+                ),
+                "In a container: give it CAP_IPC_LOCK, or run the command outside.",
+            )
+        })
     }
 
     /// The one door to the vault, the disks, the keys and MariaDB: without root nothing
@@ -185,7 +237,7 @@ impl Cli {
             .collect();
         self.command
             .must_be_allowed(nix::unistd::geteuid().is_root(), &typed)?;
-        keep_memory_private()?;
+        self.command.keep_memory_private()?;
         let done = self.run_command()?;
         match output::finish() {
             Err(error) if !self.command.is_run_by_a_unit() => Err(self.not_printed(&error)),
@@ -240,27 +292,10 @@ impl Cli {
             Command::Log(options) => return log::run(options, self.json),
             Command::Watch => watch::run(),
             Command::InitramfsModules(options) => initramfs::print_modules(options),
+            Command::Package(command) => package::run(command),
         };
         done.map(|()| ExitCode::SUCCESS)
     }
-}
-
-/// Nothing of a command that may hold the key is swapped or left in a core. Only
-/// root can open the vault, and lock more than a little memory.
-fn keep_memory_private() -> Result<()> {
-    let done = match nix::unistd::geteuid().is_root() {
-        true => memory::keep_private(),
-        false => memory::leave_no_core(),
-    };
-    done.map_err(|errno| {
-        Problem::failed(
-            format!(
-                "The command cannot keep its memory private: {}.",
-                errno.desc()
-            ),
-            "In a container: give it CAP_IPC_LOCK, or run the command outside.",
-        )
-    })
 }
 
 /// What clap says of a command line, in its first line; the rest is how to use it.

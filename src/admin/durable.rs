@@ -24,6 +24,19 @@ pub fn write_durably(path: &Path, contents: &[u8]) -> io::Result<()> {
     sync_directory(path)
 }
 
+/// Removes a file, so that it stays away after a power cut. Returns whether there was
+/// one.
+///
+/// # Errors
+/// What the filesystem says.
+pub fn remove_durably(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+        Ok(()) => sync_directory(path).map(|()| true),
+    }
+}
+
 /// Makes a rename or a removal of `path` survive a power cut.
 ///
 /// # Errors

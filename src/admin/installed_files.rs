@@ -1,5 +1,4 @@
-//! The files of stayput on a server: the command, the boot stage, and what
-//! initramfs-tools runs.
+//! The programs of stayput on a server: the command, and the boot stage.
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
@@ -7,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::admin::durable::write_durably;
+use crate::admin::packaged::is_packaged;
 use crate::admin::problem::{Problem, Result};
 use crate::build_mark::is_of_this_build;
 
@@ -16,19 +16,6 @@ pub const COMMAND: &str = "/usr/sbin/stayput";
 pub const STAGE: &str = "/usr/lib/stayput/stayput-boot";
 /// The boot stage's file name, also beside this program.
 pub const STAGE_NAME: &str = "stayput-boot";
-
-/// The hook that runs when the initramfs is made, and the script that runs in
-/// it: each with its path and its text.
-pub const SCRIPTS: [(&str, &str); 2] = [
-    (
-        "/etc/initramfs-tools/hooks/stayput",
-        include_str!("../../initramfs-hooks/hooks/stayput"),
-    ),
-    (
-        "/etc/initramfs-tools/scripts/init-premount/stayput",
-        include_str!("../../initramfs-hooks/scripts/init-premount/stayput"),
-    ),
-];
 
 /// The boot stage from which the next initramfs is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +72,15 @@ pub fn fitting_stage(beside: &Path, installed: &Path) -> Result<()> {
     ))
 }
 
-/// Copies this program to where the units find it. Says where the boot stage does not
+/// Copies this program to where the units find it, unless a package has. Says where the boot stage does not
 /// fit it.
 ///
 /// # Errors
-/// What the filesystem says.
+/// What the filesystem says; where a package of another build is installed.
 pub fn put_command() -> Result<()> {
+    if is_packaged()? {
+        return Ok(());
+    }
     let here = std::env::current_exe().map_err(|error| Problem::of_file(COMMAND, &error))?;
     put_binary(&here, Path::new(COMMAND))?;
     if installed_stage() == InstalledStage::Other {
@@ -136,25 +126,6 @@ pub fn write_program(path: &Path, contents: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
-
-    #[test]
-    fn the_scripts_are_shell_programs() {
-        for (path, text) in SCRIPTS {
-            assert!(text.starts_with("#!/bin/sh\n"), "{path}");
-            let directory = tempfile::tempdir().unwrap();
-            let file = directory.path().join("script");
-            fs::write(&file, text).unwrap();
-            let checked = Command::new("sh").arg("-n").arg(&file).status().unwrap();
-            assert!(checked.success(), "{path}");
-        }
-    }
-
-    #[test]
-    fn the_stage_runs_after_udev_and_after_the_splash_screen() {
-        let (_, script) = SCRIPTS[1];
-        assert!(script.contains("PREREQ=\"udev dropbear plymouth\""));
-    }
 
     #[test]
     fn a_new_command_refuses_an_old_stage() {

@@ -1,20 +1,22 @@
 //! The released keys: into memory, and out of it again.
 
-use crate::admin::mariadb_service::is_started;
+use crate::admin::mariadb_service::{is_started, is_starting};
 use crate::admin::problem::Result;
 use crate::keys::MasterKey;
-use crate::release;
+use crate::release::{self, NotReleased};
 use crate::vault::{Policy, Proven};
 
-/// Writes the keys that the policy names into the filesystem in memory.
+/// Writes the keys that the policy names into the filesystem in memory, for something
+/// else than a release that a person wants at this moment.
 ///
 /// # Errors
-/// What the system says.
+/// When an alarm or a reset has taken them away; what the system says.
 pub fn release_keys(key: &MasterKey, policy: &Proven<Policy>) -> Result<()> {
-    Ok(release::release(key, policy)?)
+    Ok(release::release_unless_held(key, policy)?)
 }
 
-/// Applies a changed `keep` at once. Does nothing where no keys were released.
+/// Applies a changed `keep` at once. Does nothing where no keys were released, or an alarm
+/// or a reset has just taken them: the next release follows the policy.
 ///
 /// # Errors
 /// What the system says.
@@ -22,9 +24,12 @@ pub fn apply_keep(key: &MasterKey, policy: &Proven<Policy>) -> Result<()> {
     if !release::is_open() {
         return Ok(());
     }
-    release_keys(key, policy)?;
+    match release::release_unless_held(key, policy) {
+        Err(NotReleased::Held) => return Ok(()),
+        released => released?,
+    }
     // A MariaDB that is starting may not have read them; its unit removes them.
-    if is_started() {
+    if is_started() && !is_starting() {
         remove_if_read()
     } else {
         Ok(())

@@ -25,9 +25,15 @@ fn systemctl(arguments: &[&str]) -> Result<()> {
 /// Newer packages of Debian also start MariaDB when a client connects.
 const SOCKET: &str = "mariadb.socket";
 
+/// MariaDB's service and its instances. A pattern matches loaded units only; matching
+/// none is no error.
+const SERVICES: [&str; 2] = ["mariadb.service", "mariadb@*.service"];
+const SOCKETS: &str = "mariadb*.socket";
+
 /// Asks systemd to stop MariaDB. Does not wait, and reports nothing.
 pub fn stop_mariadb_later() {
-    for unit in [SOCKET, "mariadb.service"] {
+    let _ = systemctl(&["stop", "--no-block", SOCKETS]);
+    for unit in SERVICES {
         // A unit that does not exist needs no stopping.
         let _ = systemctl(&["stop", "--no-block", unit]);
     }
@@ -41,63 +47,28 @@ pub fn stop_units() -> Result<()> {
     if !running() {
         return Ok(());
     }
-    // A pattern matches loaded units only; matching none is no error.
-    systemctl(&[
-        "stop",
-        "mariadb.socket",
-        "mariadb*.socket",
-        "mariadb.service",
-        "mariadb@*.service",
-    ])
+    let [service, instances] = SERVICES;
+    systemctl(&["stop", SOCKETS, service, instances])
 }
 
-/// Stops MariaDB, and sees that no mariadbd is left.
-///
-/// # Errors
-/// When a mariadbd goes on running.
-pub fn stop_mariadb() -> Result<()> {
-    if running() {
-        if knows(SOCKET) {
-            systemctl(&["stop", SOCKET])?;
-        }
-        systemctl(&["stop", "mariadb.service"])?;
-    }
-    let found = Command::new("/usr/bin/pgrep")
-        .args(["-x", "mariadbd|mysqld"])
-        .output()
-        .map_err(|error| {
-            Problem::failed(
-                format!("pgrep cannot be run: {error}"),
-                "Install it: `apt-get install procps`.",
-            )
-        })?;
-    let pids = String::from_utf8_lossy(&found.stdout);
-    if pids.trim().is_empty() {
-        return Ok(());
-    }
-    Err(Problem::refused(
-        format!(
-            "Another mariadbd is running (process {}). Nothing was changed.",
-            pids.split_whitespace().collect::<Vec<_>>().join(", ")
-        ),
-        "Stop it, then run this command again. Only one server per machine is looked after.",
-    ))
-}
-
-/// The active state of MariaDB's unit; `None` where systemd does not run.
-fn state() -> Option<String> {
-    if !running() {
-        return None;
-    }
+/// The active states of MariaDB's units; `None` where systemd does not say.
+fn states() -> Option<Vec<String>> {
     let mut ask = Command::new(SYSTEMCTL);
-    // It fails for every state but `active`.
-    let said = ask.args(["is-active", "mariadb.service"]).output().ok()?;
-    Some(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    ask.args(["show", "--property=ActiveState", "--"])
+        .args(SERVICES);
+    let said = program::run(&mut ask, "").ok()?;
+    Some(states_in(&said))
 }
 
-/// Whether MariaDB runs and has read its keys.
+/// A line for each unit, with an empty one in between.
+fn states_in(said: &str) -> Vec<String> {
+    let values = said.lines().filter_map(|line| line.split_once('='));
+    values.map(|(_, state)| state.to_owned()).collect()
+}
+
+/// Whether MariaDB, or an instance of it, runs and has read its keys.
 pub fn is_started() -> bool {
-    state().as_deref() == Some("active")
+    running() && states().is_some_and(|states| states.iter().any(|state| state == "active"))
 }
 
 /// Whether the system is to run MariaDB: its unit is enabled, and not masked.
@@ -105,14 +76,16 @@ pub fn is_to_run() -> bool {
     knows("mariadb.service")
 }
 
-/// Whether MariaDB is being started; also where systemd runs and does not say.
+/// Whether MariaDB, or an instance of it, is being started; also where systemd runs and
+/// does not say.
 pub fn is_starting() -> bool {
-    running() && may_be_starting(state().as_deref())
+    running() && may_be_starting(states().as_deref())
 }
 
-fn may_be_starting(state: Option<&str>) -> bool {
+fn may_be_starting(states: Option<&[String]>) -> bool {
     let known = ["active", "inactive", "failed", "deactivating", "unknown"];
-    !state.is_some_and(|state| known.contains(&state))
+    let is_known = |state: &String| known.contains(&state.as_str());
+    !states.is_some_and(|states| !states.is_empty() && states.iter().all(is_known))
 }
 
 /// Lets no start begin before the next release, and stops one that is under way, before
@@ -125,7 +98,7 @@ pub fn end_starts() -> Result<()> {
     let forbidden = no_start::forbid().map_err(|error| Problem::of_file("/run", &error));
     // Behind the mark: a start that systemd has begun before it is under way by now.
     if is_starting() {
-        systemctl(&["stop", "mariadb.service"])?;
+        stop_units()?;
     }
     forbidden
 }
@@ -187,11 +160,22 @@ mod tests {
 
     #[test]
     fn a_state_that_systemd_does_not_tell_may_be_a_start() {
-        for state in [Some("activating"), Some("reloading"), Some(""), None] {
-            assert!(may_be_starting(state), "{state:?}");
+        let starts = |said: &str| may_be_starting(Some(&states_in(said)));
+        for state in ["activating", "reloading", ""] {
+            assert!(starts(&format!("ActiveState={state}\n")), "{state:?}");
         }
+        assert!(may_be_starting(None) && starts(""));
         for state in ["active", "inactive", "failed", "deactivating", "unknown"] {
-            assert!(!may_be_starting(Some(state)), "{state}");
+            assert!(!starts(&format!("ActiveState={state}\n")), "{state}");
         }
+    }
+
+    #[test]
+    fn an_instance_that_starts_is_a_start() {
+        let said = "ActiveState=inactive\n\nActiveState=activating\n\nActiveState=active\n";
+        assert_eq!(states_in(said), ["inactive", "activating", "active"]);
+        assert!(may_be_starting(Some(&states_in(said))));
+        let up = said.replace("activating", "active");
+        assert!(!may_be_starting(Some(&states_in(&up))));
     }
 }

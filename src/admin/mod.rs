@@ -5,6 +5,7 @@
 mod output;
 
 mod ask;
+mod boot_files;
 pub mod cli;
 mod commands;
 mod durable;
@@ -25,6 +26,7 @@ mod names;
 mod one_screen;
 mod open_vault;
 mod own_addresses;
+mod packaged;
 mod pending_reset;
 mod problem;
 mod program;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::printable::PrintableLines;
-use crate::release::ReleaseError;
+use crate::release::{NotReleased, ReleaseError};
 use crate::vault::{LocateError, PassphraseError, VaultError};
 
 /// Exit codes, documented in the manual: scripts rely on them.
@@ -204,6 +204,18 @@ impl From<PassphraseError> for Problem {
 impl From<ReleaseError> for Problem {
     fn from(error: ReleaseError) -> Self {
         Self::failed(error.to_string(), "Is /run mounted? `findmnt /run` tells.")
+    }
+}
+
+impl From<NotReleased> for Problem {
+    fn from(why: NotReleased) -> Self {
+        match why {
+            NotReleased::Failed(error) => error.into(),
+            NotReleased::Held => Self::refused(
+                "The keys stay out of memory: an alarm of the watch or a reset has removed them.",
+                "Is the server where it belongs? stayput release",
+            ),
+        }
     }
 }
 

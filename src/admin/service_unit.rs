@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::admin::durable::write_durably;
+use crate::admin::packaged::is_packaged;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd::{installed, reload, running, systemctl, unit_is_up};
 
@@ -16,9 +17,49 @@ pub struct ServiceUnit {
     pub text: &'static str,
 }
 
+/// Where the unit file that is in force comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `stayput install` wrote it, where it goes before a package's.
+    Hand,
+    /// A package brings it, or nobody has yet.
+    Package,
+    /// The owner wrote one of the same name.
+    Owner,
+}
+
+impl Origin {
+    /// By what stands in /etc, where there is something. Pure.
+    pub fn of(written: Option<&str>) -> Self {
+        match written {
+            None => Self::Package,
+            Some(text) if text.starts_with("# Written by stayput") => Self::Hand,
+            Some(_) => Self::Owner,
+        }
+    }
+}
+
 impl ServiceUnit {
+    /// Where a unit file of this origin lies.
+    pub fn path_of(&self, origin: Origin) -> PathBuf {
+        let folder = match origin {
+            Origin::Hand | Origin::Owner => "/etc/systemd/system",
+            Origin::Package => "/usr/lib/systemd/system",
+        };
+        Path::new(folder).join(self.name)
+    }
+
+    /// Where the unit file that is in force comes from.
+    pub fn origin(&self) -> Origin {
+        match fs::read_to_string(self.path_of(Origin::Hand)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Origin::of(None),
+            // What cannot be read is none of ours.
+            read => Origin::of(Some(&read.unwrap_or_default())),
+        }
+    }
+
     fn path(&self) -> PathBuf {
-        Path::new("/etc/systemd/system").join(self.name)
+        self.path_of(self.origin())
     }
 
     fn systemctl(&self, arguments: &[&str]) -> Result<()> {
@@ -26,8 +67,8 @@ impl ServiceUnit {
         systemctl(arguments, &next)
     }
 
-    /// Puts the service in place, and starts it where a system runs; `false` where
-    /// there is no systemd.
+    /// Puts the service in place, unless a package has, and starts it where a system
+    /// runs; `false` where there is no systemd.
     ///
     /// # Errors
     /// What the filesystem or systemd says.
@@ -35,9 +76,11 @@ impl ServiceUnit {
         if !installed() {
             return Ok(false);
         }
-        let path = self.path();
-        write_durably(&path, self.text.as_bytes())
-            .map_err(|error| Problem::of_file(&path, &error))?;
+        if !is_packaged()? {
+            let path = self.path_of(Origin::Hand);
+            write_durably(&path, self.text.as_bytes())
+                .map_err(|error| Problem::of_file(&path, &error))?;
+        }
         reload()?;
         self.systemctl(&["enable", self.name])?;
         if running() {
@@ -46,19 +89,23 @@ impl ServiceUnit {
         Ok(true)
     }
 
-    /// Undoes [`ServiceUnit::put`].
+    /// Undoes [`ServiceUnit::put`]. A package's file stays, and one of the owner's.
     ///
     /// # Errors
     /// What the filesystem or systemd says.
     pub fn remove(&self) -> Result<()> {
-        let path = self.path();
-        if !path.exists() {
+        let origin = self.origin();
+        let path = self.path_of(origin);
+        if origin == Origin::Owner || !path.exists() {
             return Ok(());
         }
         if running() {
             self.systemctl(&["stop", self.name])?;
         }
         self.systemctl(&["disable", self.name])?;
+        if origin == Origin::Package {
+            return Ok(());
+        }
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(Problem::of_file(&path, &error));
@@ -92,5 +139,19 @@ impl ServiceUnit {
     /// Whether it runs now, or systemd is about to start it again.
     pub fn is_running(&self) -> bool {
         running() && unit_is_up(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_of_the_owners_is_not_taken_for_ours() {
+        assert_eq!(Origin::of(None), Origin::Package);
+        let owners = "[Service]\nExecStart=/usr/sbin/stayput watch\n";
+        assert_eq!(Origin::of(Some(owners)), Origin::Owner);
+        let ours = "# Written by stayput: looks once a minute\n[Unit]\n";
+        assert_eq!(Origin::of(Some(ours)), Origin::Hand);
     }
 }

@@ -230,12 +230,13 @@ const NOT_ASKED: &str = "Not all neighbours could be asked: no wired card that i
 /// Reads the key from the stick that was named, asking for its PIN.
 fn key_from_stick(vault: &Vault<VaultDisk>, device: &Path, pin_stdin: bool) -> Result<MasterKey> {
     let header = vault.header();
-    let refused = |error: StickError| {
-        Problem::new(
+    let refused = |error: StickError| match error {
+        StickError::NotAllowed => Problem::forbidden(format!("{}: {error}", device.display())),
+        _ => Problem::new(
             Exit::Locked,
             error.to_string(),
             "Name a backup stick of this server: --stick /dev/sdX1",
-        )
+        ),
     };
     let file = stick::read(device, header).map_err(refused)?;
     let pin = if file.info.has_pin() {

@@ -9,7 +9,7 @@ use super::format::{Format, START, has_unreplayed_journal};
 use crate::sys::block::DirectFile;
 use crate::sys::detached_mount::DetachedMount;
 use crate::sys::mount::Access;
-use crate::sys::write_protection::{WriteProtection, end_left_behind};
+use crate::sys::write_protection::{WriteProtection, end_left_behind, is_protected};
 
 /// Why a volume cannot be mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,8 @@ impl Mounted {
     /// what is mounted elsewhere already is mounted as it is there.
     ///
     /// # Errors
-    /// [`MountError`]; EBUSY for writing while somebody reads it.
+    /// [`MountError`]; for writing EBUSY while somebody reads it, EROFS where the device
+    /// takes no writes.
     pub fn begin(device: &Path, access: Access) -> Result<Self, MountError> {
         let format = format_of(device).map_err(MountError::Failed)?;
         let filesystem = format.filesystem().ok_or(MountError::Format(format))?;
@@ -70,6 +71,14 @@ impl Mounted {
                     }
                     result => result,
                 };
+                let mount = mount.map_err(|error| match error {
+                    // The kernel says the same of a device that takes no writes as of
+                    // one that must not be looked at.
+                    MountError::Failed(Errno::EACCES) if is_protected(device) => {
+                        MountError::Failed(Errno::EROFS)
+                    }
+                    error => error,
+                });
                 (mount?, None)
             }
         };

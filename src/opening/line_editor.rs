@@ -188,6 +188,17 @@ mod tests {
     }
 
     #[test]
+    fn a_message_in_between_loses_nothing_of_the_line() {
+        let mut editor = Editor::default();
+        for key in b"retrx\x7fy" {
+            editor.key(*key, Instant::now(), &mut Vec::new());
+        }
+        assert_eq!(editor.so_far(), b"retry");
+        editor.clear();
+        assert_eq!(editor.so_far(), b"");
+    }
+
+    #[test]
     fn keys_that_stand_for_no_character_type_nothing() {
         for key in [
             // Up; up in application mode; Delete; F5; Shift with F5; F1 to F5 of

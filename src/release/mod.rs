@@ -6,6 +6,7 @@ pub mod notice;
 mod tmpfs;
 pub mod without_keys;
 
+pub use no_start::{NotReleased, Turn};
 pub use tmpfs::{RELEASE_FOLDER, ReleaseError, is_open, revoke, write_file};
 
 use std::path::Path;
@@ -23,9 +24,25 @@ const UNTIL_STARTED: &str = "until-started";
 /// After an error nothing of it is left. The type of `policy` makes sure that
 /// it was proven.
 ///
+/// It is a decision of this moment, a person's or the boot stage's: it ends what holds
+/// the starts of MariaDB.
+///
 /// # Errors
 /// [`ReleaseError`] with the step that failed.
 pub fn release(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), ReleaseError> {
+    no_start::release(|| put_keys(key, policy))
+}
+
+/// Releases for something else than that decision, as [`release`] does, but not what an
+/// alarm or a reset has taken away.
+///
+/// # Errors
+/// [`NotReleased`].
+pub fn release_unless_held(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), NotReleased> {
+    no_start::release_unless_held(|| put_keys(key, policy))
+}
+
+fn put_keys(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), ReleaseError> {
     let write_all = || {
         tmpfs::open(policy.mariadb.as_ref().map_or(0, |mariadb| mariadb.gid))?;
         if policy.keep == Keep::UntilStarted {
@@ -41,7 +58,6 @@ pub fn release(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), ReleaseEr
     };
     write_all().inspect_err(|_| revoke())?;
     without_keys::remove();
-    no_start::allow();
     Ok(())
 }
 

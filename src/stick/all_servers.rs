@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::file::{StickError, StickFile, file_names};
+use super::error::StickError;
+use super::file::{StickFile, file_names};
 use super::volume::{FOLDER, open_folder, read_file};
 use crate::filesystem::Mounted;
 use crate::sys::mount::Access;

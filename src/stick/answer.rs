@@ -4,7 +4,8 @@
 
 use zeroize::Zeroizing;
 
-use super::file::{STICK_FILE_BYTES, StickError};
+use super::error::StickError;
+use super::file::STICK_FILE_BYTES;
 use super::volume::UncheckedFile;
 use crate::filesystem::{DRIVERS, FORMATS};
 
@@ -17,6 +18,7 @@ const UNREADABLE: u8 = 0;
 const NO_KEY: u8 = 1;
 const OTHER_SERVER: u8 = 2;
 const COPIES: u8 = 3;
+const NOT_ALLOWED: u8 = 4;
 /// From here on, as many as there are [`FORMATS`].
 const FORMAT: u8 = 0x20;
 /// From here on, as many as there are [`DRIVERS`].
@@ -37,6 +39,7 @@ pub fn encode(found: &Result<[Option<UncheckedFile>; 2], StickError>) -> Zeroizi
         Ok(_) => COPIES,
         Err(StickError::OtherServer) => OTHER_SERVER,
         Err(StickError::NoKey) => NO_KEY,
+        Err(StickError::NotAllowed) => NOT_ALLOWED,
         Err(StickError::Format(format)) => in_list(FORMAT, &FORMATS, format),
         Err(StickError::NoDriver(driver)) => in_list(NO_DRIVER, &DRIVERS, driver),
         Err(_) => UNREADABLE,
@@ -74,6 +77,7 @@ pub fn decode(bytes: &[u8]) -> Result<[Option<UncheckedFile>; 2], StickError> {
         COPIES => {}
         NO_KEY => return Err(StickError::NoKey),
         OTHER_SERVER => return Err(StickError::OtherServer),
+        NOT_ALLOWED => return Err(StickError::NotAllowed),
         finding => {
             let at = |base: u8| usize::from(finding.wrapping_sub(base));
             let format = FORMATS.get(at(FORMAT)).copied().map(StickError::Format);
@@ -137,10 +141,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_volume_goes_through_the_pipe() {
-        use StickError::{NoKey, OtherServer, Unreadable};
+        use StickError::{NoKey, NotAllowed, OtherServer, Unreadable};
         let formats = FORMATS.map(StickError::Format);
         let drivers = DRIVERS.map(StickError::NoDriver);
-        let errors = [NoKey, OtherServer, Unreadable].into_iter();
+        let errors = [NoKey, NotAllowed, OtherServer, Unreadable].into_iter();
         for error in errors.chain(formats).chain(drivers) {
             assert_eq!(decode(&encode(&Err(error))), Err(error));
         }
@@ -156,7 +160,7 @@ mod tests {
             let is_in = |base: u8, length: usize| {
                 (base..).zip(0..length).any(|(word, _)| word == finding)
             };
-            let is_answer = matches!(finding, NO_KEY | OTHER_SERVER)
+            let is_answer = matches!(finding, NO_KEY | OTHER_SERVER | NOT_ALLOWED)
                 || is_in(FORMAT, FORMATS.len())
                 || is_in(NO_DRIVER, DRIVERS.len())
                 || (finding == COPIES && state <= DAMAGED && end <= DAMAGED);

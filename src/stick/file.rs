@@ -9,7 +9,7 @@ use heapless::String;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::filesystem::{Driver, Format, MountError};
+use super::error::StickError;
 use crate::keys::{MasterKey, ScryptParams, Secret32, Stretch, WrappedKey, random_bytes};
 use crate::vault::{Header, KnownStick, ServerId, ServerName};
 
@@ -32,76 +32,6 @@ pub fn file_names(server_id: &ServerId) -> [String<48>; 2] {
             .expect("32 digits and a suffix fit");
         name
     })
-}
-
-/// Why a stick does not open this server; shown to people as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StickError {
-    /// No folder or file of stayput on it.
-    NoKey,
-    /// Key files of other servers only.
-    OtherServer,
-    /// Both copies are damaged.
-    Damaged,
-    /// Made by a newer version of stayput.
-    Newer,
-    /// Made before the master key was replaced.
-    Old,
-    /// It, or what is on it, cannot be read.
-    Unreadable,
-    /// Formatted as something that is not read here.
-    Format(Format),
-    /// The running kernel has no driver for its filesystem.
-    NoDriver(Driver),
-    /// The PIN is wrong, or the file was changed.
-    WrongPin,
-}
-
-impl fmt::Display for StickError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Format(Format::Empty) => {
-                "This stick is empty. Use a backup stick of this server."
-            }
-            Self::Format(format) => {
-                let Some(title) = format.title() else {
-                    return f.write_str(
-                        "This stick has no filesystem that stayput knows. Use another one.",
-                    );
-                };
-                return write!(
-                    f,
-                    "This stick is formatted as {title}. Use one with FAT, exFAT or ext4."
-                );
-            }
-            Self::NoDriver(Driver { filesystem, module }) => {
-                let title = filesystem.title();
-                return write!(
-                    f,
-                    "This kernel has no driver for {title} (module {module}). Use another stick."
-                );
-            }
-            Self::NoKey => "This stick has no key on it. Use a backup stick of this server.",
-            Self::OtherServer => "This stick is for another server. Use a stick of this server.",
-            Self::Damaged => "The key on this stick is damaged. Use another backup stick.",
-            Self::Newer => "This stick was made by a newer version of stayput. Use another one.",
-            Self::Old => "This stick is too old: the key was replaced since. Use a newer stick.",
-            Self::Unreadable => "This stick cannot be read. Use a backup stick of this server.",
-            Self::WrongPin => "The PIN is wrong.",
-        })
-    }
-}
-
-impl std::error::Error for StickError {}
-
-impl From<MountError> for StickError {
-    fn from(error: MountError) -> Self {
-        match error {
-            MountError::Format(format) => Self::Format(format),
-            MountError::NoDriver(driver) => Self::NoDriver(driver),
-            MountError::Failed(_) => Self::Unreadable,
-        }
-    }
 }
 
 /// Everything but the wrapped key; the wrap is bound to it.

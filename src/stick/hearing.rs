@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 
 use super::answer::{ANSWER_BYTES, decode};
 use super::child::{Work, start};
-use super::file::{StickError, StickFile};
+use super::error::StickError;
+use super::file::StickFile;
 use super::find::Stick;
 use super::volume::copies_of;
 use crate::sys::child::Child;
@@ -103,7 +104,7 @@ fn more_promising(before: StickError, error: StickError) -> StickError {
         StickError::Format(_) => 2,
         StickError::NoKey => 3,
         // The key may be there.
-        StickError::NoDriver(_) => 4,
+        StickError::NoDriver(_) | StickError::NotAllowed => 4,
         _ => 5,
     };
     match promise(error) > promise(before) || promise(error) == 5 {

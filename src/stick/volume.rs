@@ -10,7 +10,8 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use zeroize::Zeroizing;
 
-use super::file::{STICK_FILE_BYTES, StickError, StickFile, file_names};
+use super::StickError;
+use super::file::{STICK_FILE_BYTES, StickFile, file_names};
 use crate::filesystem::{MountError, Mounted};
 use crate::keys::random_bytes;
 use crate::sys::mount::Access;

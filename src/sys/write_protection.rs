@@ -82,6 +82,11 @@ pub fn end_left_behind(device: &Path) -> Result<(), Errno> {
     set_read_only(&open(device, libc::O_EXCL)?, false)
 }
 
+/// Whether the kernel refuses writes to the device; not where that cannot be seen.
+pub fn is_protected(device: &Path) -> bool {
+    open(device, 0).is_ok_and(|device| is_read_only(&device).unwrap_or(false))
+}
+
 fn open(device: &Path, flags: libc::c_int) -> Result<File, Errno> {
     OpenOptions::new()
         .read(true)

@@ -58,6 +58,7 @@ const ADMIN: House = House {
             "tang_advertisement",
             "timestamp",
         ],
+        &["packaged"],
         &[
             "ask",
             "event_json",
@@ -70,7 +71,8 @@ const ADMIN: House = House {
             "program",
             "root",
         ],
-        &["initramfs", "systemd"],
+        &["boot_files", "systemd"],
+        &["initramfs"],
         &["mariadb_service", "service_unit"],
         &["release_service", "watch_service"],
         &[
@@ -101,6 +103,7 @@ const COMMANDS: House = House {
         "install",
         "log",
         "mariadb",
+        "package",
         "passphrase",
         "policy",
         "release",
@@ -142,6 +145,7 @@ const MARIADB: House = House {
             "dependence",
             "gate",
             "start_assessment",
+            "stop",
         ],
         &["enable"],
     ],

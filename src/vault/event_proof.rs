@@ -6,7 +6,8 @@
 //! called whole.
 
 use super::event::EventKind;
-use super::event_log::{Block, ChainDigest, EVENTS_PER_BLOCK, EventLog, Newest};
+use super::event_chain::{Block, ChainDigest, EVENTS_PER_BLOCK};
+use super::event_log::{EventLog, Newest};
 use super::header::Header;
 use super::layout::LOG_BLOCKS;
 use crate::keys::MasterKey;

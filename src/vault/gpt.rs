@@ -178,7 +178,8 @@ impl Gpt {
     /// of `align`, one behind each partition and before the first one.
     pub fn gaps(&self, sectors: u64, align: u64) -> std::vec::Vec<u64> {
         let (first, last) = self.usable();
-        let starts = self.partitions().map(|partition| partition.last + 1);
+        let starts = self.partitions();
+        let starts = starts.filter_map(|partition| partition.last.checked_add(1));
         let mut starts: std::vec::Vec<u64> = core::iter::once(first)
             .chain(starts)
             .filter_map(|start| start.checked_next_multiple_of(align))

@@ -1,21 +1,21 @@
 //! Finds and opens the vault on this machine's disks. udev is not needed.
 
-use core::fmt;
+mod disk;
+mod error;
+
 use core::time::Duration;
-use std::path::Path;
-use std::thread::sleep;
-use std::time::Instant;
 
 use nix::errno::Errno;
 
 use super::partitions::{FoundPartition, named_by_udev, partitions_and_faults};
-use super::read_ahead::ReadAhead;
-use super::vault_conf::VaultConf;
-use super::{BlockDevice, Discarded, ResetTarget, VAULT_BYTES, Vault, VaultError};
-use crate::filesystem::{Driver, MountError, Mounted, is_replay_due};
-use crate::sys::block::{DirectFile, DiscardKind};
+use super::{ResetTarget, Vault, VaultConf};
+use crate::filesystem::is_replay_due;
 use crate::sys::mount::Access;
 use crate::sys::sysfs;
+use disk::{mounted_for_writing, open_space};
+
+pub use disk::VaultDisk;
+pub use error::LocateError;
 
 /// How long a command waits for another one that is writing the vault.
 pub const COMMAND_WAITS: Duration = Duration::from_secs(10);
@@ -25,212 +25,6 @@ pub const BOOT_WAITS: Duration = Duration::from_secs(1);
 
 /// How long a reset does, which then goes on without the lock.
 const RESET_WAITS: Duration = Duration::from_secs(1);
-
-/// Why the vault could not be found or opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LocateError {
-    /// No partition on any disk has the id that vault.conf names.
-    NoPartition,
-    /// The partition is there, but its vault cannot be read or written.
-    Vault(VaultError),
-    /// The partition holds the vault of another server.
-    OtherServer,
-    /// The partition or the file in it cannot be opened, with this errno.
-    Open(i32),
-    /// A disk must not be looked at, with this errno: whether the vault is there is
-    /// not known.
-    NotAllowed(i32),
-    /// No partition has the id, and a disk that may have it cannot be read, with this
-    /// errno.
-    Unread(i32),
-    /// The kernel has no driver for the filesystem that the vault is a file in.
-    NoDriver(Driver),
-}
-
-impl fmt::Display for LocateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoPartition => f.write_str("The disk with the vault is not there."),
-            Self::Vault(error) => error.fmt(f),
-            Self::OtherServer => f.write_str("The vault on this disk belongs to another server."),
-            Self::Open(errno) => {
-                let why = Errno::from_raw(*errno).desc();
-                write!(f, "The vault cannot be opened: {why}.")
-            }
-            Self::NotAllowed(errno) => {
-                let why = Errno::from_raw(*errno).desc();
-                write!(f, "Looking at the disks is not allowed: {why}.")
-            }
-            Self::Unread(errno) => {
-                let why = Errno::from_raw(*errno).desc();
-                write!(
-                    f,
-                    "The disk with the vault was not found, and one disk cannot be read: {why}."
-                )
-            }
-            Self::NoDriver(Driver { filesystem, module }) => write!(
-                f,
-                "The vault cannot be opened: this kernel has no driver for {} (module {module}).",
-                filesystem.title()
-            ),
-        }
-    }
-}
-
-impl From<MountError> for LocateError {
-    fn from(error: MountError) -> Self {
-        match error {
-            MountError::NoDriver(driver) => Self::NoDriver(driver),
-            MountError::Failed(Errno::EPERM) => Self::NotAllowed(libc::EPERM),
-            MountError::Failed(errno) => Self::Open(errno as i32),
-            MountError::Format(_) => Self::Open(libc::EINVAL),
-        }
-    }
-}
-
-impl LocateError {
-    /// Whether a disk is missing or does not answer; otherwise the disk was read,
-    /// and what it holds cannot be used.
-    pub fn is_of_the_disk(&self) -> bool {
-        match self {
-            Self::NoPartition | Self::Vault(VaultError::Device(_)) => true,
-            Self::Open(errno) | Self::Unread(errno) => matches!(
-                *errno,
-                libc::EIO | libc::ENXIO | libc::ENODEV | libc::ENOMEDIUM | libc::ETIMEDOUT
-            ),
-            Self::Vault(_) | Self::OtherServer | Self::NotAllowed(_) | Self::NoDriver(_) => false,
-        }
-    }
-
-    /// Whether there is nothing to be read as this server's vault: its disk does not
-    /// answer, or holds no vault that is whole. Not where it may be whole, and this
-    /// disk, kernel or version is the wrong one, or somebody uses it.
-    pub fn is_lost(&self) -> bool {
-        match self {
-            Self::NoPartition => true,
-            Self::Vault(error) => matches!(
-                error,
-                VaultError::NotAVault
-                    | VaultError::Damaged
-                    | VaultError::Older
-                    | VaultError::Device(_)
-            ),
-            // The file is gone, or its filesystem is damaged: ext4 says EUCLEAN, and
-            // EBADMSG where a checksum is wrong.
-            Self::Open(libc::ENOENT | libc::EINVAL | libc::EUCLEAN | libc::EBADMSG) => true,
-            Self::Open(_) | Self::Unread(_) => self.is_of_the_disk(),
-            Self::OtherServer | Self::NotAllowed(_) | Self::NoDriver(_) => false,
-        }
-    }
-
-    /// The error to tell where several disks were looked at: what is wrong with the
-    /// vault's partition, before what is wrong with a disk that it may be on.
-    fn or_graver(self, other: Self) -> Self {
-        let rank = |error| match error {
-            Self::NoPartition => 0,
-            Self::Unread(_) => 1,
-            Self::NotAllowed(_) => 2,
-            Self::Vault(_) | Self::OtherServer | Self::Open(_) | Self::NoDriver(_) => 3,
-        };
-        match rank(other) > rank(self) {
-            true => other,
-            false => self,
-        }
-    }
-}
-
-impl From<VaultError> for LocateError {
-    fn from(error: VaultError) -> Self {
-        Self::Vault(error)
-    }
-}
-
-/// The disk space of a vault: a partition, or a file in one. Dropping it
-/// unmounts the partition.
-pub struct VaultDisk {
-    // Dropped first: an open file would keep the mount busy.
-    file: DirectFile,
-    _mounted: Option<Mounted>,
-    partition: FoundPartition,
-    /// The small records, where the disk is opened for reading only.
-    ahead: ReadAhead,
-    /// How long it waits for the lock.
-    waits: Duration,
-}
-
-impl Vault<VaultDisk> {
-    /// The partition that the vault is on.
-    pub fn partition(&self) -> &FoundPartition {
-        &self.device.partition
-    }
-
-    /// The kernel's name of the disk that the vault is on.
-    pub fn disk(&self) -> &sysfs::Name {
-        &self.partition().disk
-    }
-}
-
-impl BlockDevice for VaultDisk {
-    fn read_block(&self, block: u32, into: &mut [u8]) -> Result<(), VaultError> {
-        self.read_blocks(block, into)
-    }
-
-    fn read_blocks(&self, start: u32, into: &mut [u8]) -> Result<(), VaultError> {
-        match self.ahead.get(start, into.len()) {
-            Some(bytes) => into.copy_from_slice(bytes),
-            None => {
-                let read = self.file.read_many(start.into(), into);
-                read.map_err(device_error)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn write_block(&mut self, block: u32, bytes: &[u8]) -> Result<(), VaultError> {
-        self.file.write(block.into(), bytes).map_err(device_error)
-    }
-
-    fn write_blocks(&mut self, start: u32, bytes: &[u8]) -> Result<(), VaultError> {
-        self.file
-            .write_many(start.into(), bytes)
-            .map_err(device_error)
-    }
-
-    fn flush(&mut self) -> Result<(), VaultError> {
-        self.file.flush().map_err(device_error)
-    }
-
-    fn discard(&mut self, start: u32, blocks: u32) -> Discarded {
-        let (start, blocks) = (start.into(), blocks.into());
-        if self
-            .file
-            .discard(start, blocks, DiscardKind::Secure)
-            .is_ok()
-        {
-            Discarded::Securely
-        } else if self.file.discard(start, blocks, DiscardKind::Plain).is_ok() {
-            Discarded::Plainly
-        } else {
-            Discarded::No
-        }
-    }
-
-    fn lock(&mut self) -> Result<(), VaultError> {
-        self.file.lock(self.waits).map_err(|errno| match errno {
-            Errno::EWOULDBLOCK => VaultError::Busy(self.file.lock_holder()),
-            errno => device_error(errno),
-        })
-    }
-
-    fn unlock(&mut self) {
-        self.file.unlock();
-    }
-}
-
-fn device_error(errno: Errno) -> VaultError {
-    VaultError::Device(errno as i32)
-}
-
 /// Finds the vault that `conf` names, opens it for reading and writing, and
 /// finishes what a power cut has interrupted.
 ///
@@ -424,80 +218,3 @@ pub fn open_disk(conf: &VaultConf) -> Result<VaultDisk, LocateError> {
     }
     Err(wrong)
 }
-
-fn open_space(
-    conf: &VaultConf,
-    partition: &FoundPartition,
-    access: Access,
-    waits: Duration,
-) -> Result<VaultDisk, LocateError> {
-    let device = &partition.device;
-    let (file, _mounted) = match &conf.file {
-        None => (open_direct(device, access)?, None),
-        Some(name) => {
-            let (file, mounted) = open_in_filesystem(device, name, access, waits)?;
-            (file, Some(mounted))
-        }
-    };
-    let mut disk = VaultDisk {
-        file,
-        _mounted,
-        partition: partition.clone(),
-        ahead: ReadAhead::default(),
-        waits,
-    };
-    let length = disk.file.length().map_err(open_error)?;
-    if length < VAULT_BYTES {
-        return Err(VaultError::Damaged.into());
-    }
-    if access == Access::ReadOnly {
-        disk.ahead = ReadAhead::of(&disk);
-    }
-    Ok(disk)
-}
-
-fn open_direct(path: &Path, access: Access) -> Result<DirectFile, LocateError> {
-    DirectFile::open(path, access == Access::ReadWrite).map_err(open_error)
-}
-
-fn open_error(error: std::io::Error) -> LocateError {
-    match error.raw_os_error() {
-        Some(errno @ (libc::EACCES | libc::EPERM)) => LocateError::NotAllowed(errno),
-        errno => LocateError::Open(errno.unwrap_or(0)),
-    }
-}
-
-/// Mounts the partition and opens the file in it.
-fn open_in_filesystem(
-    device: &Path,
-    name: &str,
-    access: Access,
-    waits: Duration,
-) -> Result<(DirectFile, Mounted), LocateError> {
-    let mounted = match access {
-        Access::ReadOnly => Mounted::begin(device, access)?,
-        Access::ReadWrite => mounted_for_writing(device, waits)?,
-    };
-    let file = open_direct(&mounted.path().join(name), access)?;
-    Ok((file, mounted))
-}
-
-/// Waits while somebody looks at it, which keeps the kernel from writing to it.
-fn mounted_for_writing(device: &Path, waits: Duration) -> Result<Mounted, LocateError> {
-    let until = Instant::now() + waits;
-    loop {
-        let error = match Mounted::begin(device, Access::ReadWrite) {
-            Err(error) if Instant::now() < until => error,
-            mounted => return Ok(mounted?),
-        };
-        // EACCES and EROFS: who looks at it has not mounted it yet.
-        match error {
-            MountError::Failed(Errno::EBUSY | Errno::EACCES | Errno::EROFS) => {}
-            error => return Err(error.into()),
-        }
-        sleep(Duration::from_millis(20));
-    }
-}
-
-#[cfg(test)]
-mod tests;

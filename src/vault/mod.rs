@@ -10,6 +10,7 @@ mod destruction;
 mod device;
 mod error;
 mod event;
+mod event_chain;
 mod event_log;
 mod event_proof;
 pub mod gpt;

@@ -277,6 +277,8 @@ mod tests {
         let (pepper, key) = (Secret32::random(), MasterKey::generate());
         let header = Header::of_a_new_server(&key);
         let table = largest();
+        let mut places = table.environments.iter();
+        assert!(places.all(|place| place.rows.is_full() && place.witnesses.is_full()));
         let payload = table.seal(&key, &pepper, &header, Area::First);
         let id = header.server_id;
         let again = OpenedTable::open(&payload, &pepper, &id, Area::First).unwrap();

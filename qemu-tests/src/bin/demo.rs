@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use qemu_tests::{Result, Story};
+use qemu_tests::{Result, Story, System};
 
 /// Ctrl-]: ends the person's turn, as in telnet.
 const ESCAPE: u8 = 0x1d;
@@ -35,7 +35,7 @@ fn tell_all(interactive: bool) -> Result {
     let start = Instant::now();
     let mut tell = |line: &str| println!("{:>5} s {line}", start.elapsed().as_secs());
     tell("A server with patients' data, set up by its owner (kept for the next time)");
-    let mut story = Story::begin(&mut tell)?;
+    let mut story = Story::begin(System::USUAL, &mut tell)?;
     tell("a. At home");
     story.at_home(&mut tell)?;
     tell("b. The power is cut in the middle of writes");

@@ -28,7 +28,7 @@ pub type Group = (Suite, Vec<ServerText>);
 /// Puts servers together that do not disturb each other.
 pub fn groups(servers: &[ServerText]) -> Vec<Group> {
     let mut groups = Vec::new();
-    for suite in Suite::ALL {
+    for suite in Suite::IN_CONTAINERS {
         let fit = |server: &&ServerText| server.is_for(suite);
         let (alone, sociable): (Vec<_>, Vec<_>) = servers
             .iter()

@@ -3,7 +3,8 @@
 //! What needs no machine is in `tests/native`.
 
 use qemu_tests::{
-    DebianMachine, Filesystem, Place, Result, Stick, minutes, search, seconds, shipped_binary,
+    DebianMachine, Filesystem, Place, Result, Stick, System, minutes, search, seconds,
+    shipped_binary,
 };
 
 /// Stands in a table of the old server; afterwards nowhere on the disk.
@@ -28,7 +29,7 @@ const ORIGINAL: &str = "/var/lib/stayput/mariadb.original";
 /// years before it, is there for good. From here on nothing of the tests'
 /// tells the disk to keep anything.
 fn server_of_years(home: &Place) -> Result<(DebianMachine, String)> {
-    let mut server = DebianMachine::fresh()?;
+    let mut server = DebianMachine::fresh(System::USUAL)?;
     server.boot_at(home)?;
     server.wait_for_database()?;
     let years = YEARS.replace("CANARY", CANARY);
@@ -130,7 +131,7 @@ fn keys_never_get_into_swap_and_clear_swap_is_replaced() -> Result {
     let swap = scratch.join("swap.img");
     std::fs::File::create(&swap)?.set_len(512 << 20)?;
     let home = Place::home()?;
-    let mut server = DebianMachine::installed(&mut |_| ())?;
+    let mut server = DebianMachine::installed(System::USUAL, &mut |_| ())?;
     server.more_disks.push(swap.clone());
     server.boot_at(&home)?;
     server.wait_for_database()?;

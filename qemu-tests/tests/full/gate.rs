@@ -4,7 +4,7 @@
 //! What each of these starts does to an unguarded server was tried before:
 //! rows and accounts that were committed are gone for good.
 
-use qemu_tests::{DebianMachine, Failure, Place, Result, minutes};
+use qemu_tests::{DebianMachine, Failure, Place, Result, System, minutes};
 
 const KEYS: &str = "/run/stayput/mariadb.keys";
 const NOTICE: &str = "WHERE-THE-DATA-IS.txt";
@@ -38,7 +38,7 @@ struct Crashed {
 impl Crashed {
     fn server() -> Result<Self> {
         let home = Place::home()?;
-        let mut server = DebianMachine::installed(&mut |_| ())?;
+        let mut server = DebianMachine::installed(System::USUAL, &mut |_| ())?;
         server.boot_at(&home)?;
         server.wait_for_database()?;
         server.sql(

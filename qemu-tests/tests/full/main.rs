@@ -4,3 +4,4 @@ mod enable;
 mod gate;
 mod reset;
 mod story;
+mod systems;

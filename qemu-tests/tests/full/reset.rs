@@ -4,7 +4,9 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use qemu_tests::{DebianMachine, Failure, Neighbour, Place, RecoveryCode, Result, minutes, search};
+use qemu_tests::{
+    DebianMachine, Failure, Neighbour, Place, RecoveryCode, Result, System, minutes, search,
+};
 
 const PATIENT: &str = "Halima Okello 9034 anaemia";
 const BLOCK: usize = 4096;
@@ -123,8 +125,8 @@ const PEPPER_GONE_WITHIN_MS: u64 = 200;
 #[test]
 fn a_reset_server_holds_no_key_and_the_stick_opens_it() -> Result {
     let home = Place::home()?;
-    let stick = DebianMachine::installed_stick()?;
-    let mut server = DebianMachine::installed(&mut |_| ())?;
+    let stick = DebianMachine::installed_stick(System::USUAL)?;
+    let mut server = DebianMachine::installed(System::USUAL, &mut |_| ())?;
     home.replace(&Neighbour::new("192.168.77.1", "00:26:f2:90:00:01"))?;
     server.boot_at(&home)?;
     server.wait_for_database()?;

@@ -1,6 +1,6 @@
 //! The story that stayput is for; its steps are in `qemu_tests::Story`.
 
-use qemu_tests::{DebianMachine, Result, Story, minutes, seconds};
+use qemu_tests::{DebianMachine, Result, Story, System, minutes, seconds};
 
 fn silent() -> impl FnMut(&str) {
     |_: &str| ()
@@ -8,7 +8,7 @@ fn silent() -> impl FnMut(&str) {
 
 #[test]
 fn no_power_cut_costs_a_row_and_no_thief_gets_one() -> Result {
-    let mut story = Story::begin(&mut silent())?;
+    let mut story = Story::begin(System::USUAL, &mut silent())?;
     story.at_home(&mut silent())?;
     let foretold = check_and_simulate(&mut story.server)?;
     story.power_cut(&mut silent())?;

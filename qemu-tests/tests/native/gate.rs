@@ -155,7 +155,7 @@ fn owners_options_that_change_what_mariadbd_sees_are_refused() -> Result {
 
 #[test]
 fn owners_harmless_options_stop_no_start() -> Result {
-    for suite in Suite::ALL {
+    for suite in Suite::IN_CONTAINERS {
         let server = guarded(suite)?;
         let drop_in = "[Service]\nExecStartPre=/bin/sleep 0\nNice=-5\n\
                        Environment=\"MYSQLD_OPTS=--port=3311 --skip-name-resolve\"\n\
@@ -291,7 +291,7 @@ const STARTS: &str = "\
 
 #[test]
 fn the_closed_directory_tells_and_holds_nothing_else() -> Result {
-    for suite in Suite::ALL {
+    for suite in Suite::IN_CONTAINERS {
         let mut server = guarded(suite)?;
         server.shell("systemctl stop mariadb")?.success()?;
         closed(&server, "covered")?;

@@ -14,6 +14,7 @@ mod lost_vault;
 mod mistreated;
 mod new_vault;
 mod original;
+mod package;
 mod permission;
 mod plugged;
 mod readme;

@@ -57,6 +57,9 @@ fn without_permission_nothing_is_called_absent() -> Result {
     Ok(())
 }
 
+/// A unit of an instance that takes its time before the gate.
+const SLOW: &str = "[Service]\\nExecCondition=/bin/sleep 60\\nExecStart=/bin/true\\n";
+
 #[test]
 fn keys_that_are_just_going_let_no_start_begin() -> Result {
     let server = Container::fresh(Suite::Bookworm)?;
@@ -71,9 +74,32 @@ fn keys_that_are_just_going_let_no_start_begin() -> Result {
         .shell("systemctl stop mariadb; touch /run/stayput-no-start; systemctl start mariadb")?;
     assert!(!start.ok(), "{start}");
     assert!(!server.shell("pidof mariadbd")?.ok());
+    let status = server.shell("stayput status --json")?.success()?;
+    assert!(status.contains("\"held\": true"), "{status}");
+    let check = server.shell("stayput check")?;
+    assert!(check.text.contains("MariaDB does not start now"), "{check}");
+    // A setting is no decision to bring them back.
+    server
+        .shell("stayput policy --keep until-started && test -e /run/stayput-no-start")?
+        .success()?;
+    server
+        .shell("stayput policy --keep always && test -e /run/stayput-no-start")?
+        .success()?;
     // The keys come back: it starts.
     server.shell("stayput release")?.success()?;
     server.wait_for_database()?;
+    // An instance that is just starting needs them.
+    server
+        .shell(&format!(
+            "printf '{SLOW}' >/run/systemd/system/mariadb@slow.service; \
+             systemctl daemon-reload; systemctl start --no-block mariadb@slow; \
+             timeout 20 sh -c 'until systemctl is-active mariadb@slow | grep -q activating; \
+             do sleep 0.1; done'"
+        ))?
+        .success()?;
+    let said = server.shell("stayput release --take-back")?;
+    assert!(said.text.contains("MariaDB is being started"), "{said}");
+    server.shell("systemctl stop mariadb@slow")?.success()?;
     // Keys that were taken back by hand leave nothing that would hold a start up.
     let said = server.shell("stayput release --take-back")?.success()?;
     assert!(said.contains("The keys are removed"), "{said}");

@@ -3,7 +3,7 @@ use crate::admin::problem::ProblemKind;
 use clap::CommandFactory;
 
 /// Every command with the least that it takes.
-const COMMANDS: [&str; 33] = [
+const COMMANDS: [&str; 34] = [
     "setup",
     "init",
     "enroll",
@@ -23,6 +23,7 @@ const COMMANDS: [&str; 33] = [
     "mariadb started",
     "mariadb continue",
     "mariadb let-go",
+    "package configure",
     "install",
     "uninstall",
     "policy",

@@ -1,21 +1,22 @@
 //! `stayput install` and `uninstall`: the boot stage in the initramfs, the
 //! gate's units, the watch, and what releases the keys later.
 
-use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use crate::admin::ask;
-use crate::admin::durable::sync_directory;
-use crate::admin::initramfs::{self, InstalledCopy, Kernel, NoImage};
+use crate::admin::boot_files;
+use crate::admin::durable::remove_durably;
+use crate::admin::initramfs::{
+    self, Found, Generator, InstalledCopy, Kernel, Missing, NoImage, holds_the_stage,
+};
 use crate::admin::installed_files::{
-    COMMAND, SCRIPTS, STAGE, STAGE_NAME, fitting_stage, put_binary, put_command, write_program,
+    COMMAND, STAGE, STAGE_NAME, fitting_stage, put_binary, put_command,
 };
 use crate::admin::mariadb;
 use crate::admin::mariadb::Dependence;
 use crate::admin::mariadb_service;
 use crate::admin::open_vault::{open_vault_read_only, vault_conf};
+use crate::admin::packaged::is_packaged;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::release_service;
 use crate::admin::watch_service;
@@ -28,26 +29,34 @@ pub struct UninstallOptions {
     yes: bool,
 }
 
-/// Runs `stayput install`: writes all files and makes the initramfs. Run again,
-/// it renews what is there.
+/// Runs `stayput install`: writes all files that no package brings, and makes the
+/// initramfs. Run again, it renews what is there.
 ///
 /// # Errors
-/// When something is missing, the boot stage is of another build, or an initramfs
-/// cannot be made.
+/// When something is missing, the boot stage or the package is of another build, or an
+/// initramfs cannot be made.
 pub fn install() -> Result<()> {
     // Without it the boot stage would not know its vault.
     let place = vault_conf()?;
-    must_have_initramfs_tools()?;
+    let generator = generator(initramfs::find_generator())?;
     put_binaries()?;
-    for (path, text) in SCRIPTS {
-        write_program(Path::new(path), text.as_bytes())?;
-        println!("{path}: written");
-    }
+    boot_files::put()?;
     if mariadb_service::is_enabled() {
         mariadb::put_gate_in_front()?;
         println!("MariaDB: the gate is in front of it");
     }
-    update_initramfs(Some(&place))?;
+    make_initramfs(generator, Some(&place))?;
+    let kernels = initramfs::kernels(&place);
+    if let Some(without) = without_the_stage(&kernels) {
+        return Err(Problem::failed(
+            without,
+            "Mend what is said above, then: stayput install. Until then the database stays locked \
+             at the next boot of such a kernel.",
+        ));
+    }
+    for line in lacking_modules(&kernels) {
+        println!("{line}");
+    }
     // Last, because nothing else depends on them.
     if release_service::UNIT.put()? && watch_service::UNIT.put()? {
         println!("stayput-release.service: a place that answers late opens the database");
@@ -85,33 +94,61 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
         "The boot stage is taken out. The vault and the sticks stay. Go on?",
         options.yes,
     )?;
-    for (path, _) in SCRIPTS {
-        remove(Path::new(path))?;
-    }
+    let is_packaged = is_packaged()?;
+    // A package that was never put to use is in no image.
+    let generator = match boot_files::are_wanted() || !is_packaged {
+        true => Some(generator(initramfs::find_generator())?),
+        false => None,
+    };
+    boot_files::remove()?;
     mariadb::take_gate_away()?;
     watch_service::UNIT.remove()?;
     release_service::UNIT.remove()?;
-    update_initramfs(vault_conf().ok().as_ref())?;
+    if let Some(generator) = generator {
+        make_initramfs(generator, None)?;
+    }
     // Last: as long as the initramfs may still need it, it stays.
-    remove(Path::new(STAGE))?;
+    if !is_packaged
+        && remove_durably(Path::new(STAGE)).map_err(|error| Problem::of_file(STAGE, &error))?
+    {
+        println!("{STAGE}: removed");
+    }
     println!("Done. {COMMAND} and the vault are still there.");
     Ok(())
 }
 
-fn must_have_initramfs_tools() -> Result<()> {
-    if Path::new("/usr/sbin/update-initramfs").exists() {
-        return Ok(());
-    }
+/// What makes this system's images, where the boot stage can run in them. Pure.
+fn generator(found: Found) -> Result<Generator> {
+    let (what, next) = match found {
+        Found::Generator(Generator::Dracut { systemd: false }) => (
+            "This system's initramfs was made by dracut without systemd in it: the boot stage \
+             cannot run there.",
+            "On Debian: apt-get install systemd-sysv, then dracut --force, then the command again.",
+        ),
+        Found::Generator(generator) => return Ok(generator),
+        Found::NotKnown => (
+            "The newest initramfs in /boot was made neither by initramfs-tools nor by dracut.",
+            "stayput works with these two.",
+        ),
+        Found::NoImage => (
+            "There is no initramfs in /boot.",
+            "Is /boot mounted? On Debian: apt-get install initramfs-tools",
+        ),
+    };
     Err(Problem::refused(
-        "This system does not make its initramfs with initramfs-tools. Nothing was changed.",
-        "On Debian: apt-get install initramfs-tools",
+        format!("{what} Nothing was changed."),
+        next,
     ))
 }
 
-/// Copies this program and the boot stage beside it to where they belong.
+/// Copies this program and the boot stage beside it to where they belong, unless a
+/// package has.
 fn put_binaries() -> Result<()> {
     let beside = stage_beside()?;
     fitting_stage(&beside, Path::new(STAGE))?;
+    if is_packaged()? {
+        return Ok(());
+    }
     // First: the command says where the stage does not fit it.
     put_binary(&beside, Path::new(STAGE))?;
     put_command()
@@ -130,46 +167,55 @@ fn vault_gives_keys() -> Option<bool> {
     Some(policy.as_claimed().mariadb.is_some())
 }
 
-fn remove(path: &Path) -> Result<()> {
-    let removed = match fs::remove_file(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => sync_directory(path),
-    };
-    removed.map_err(|error| Problem::of_file(path, &error))?;
-    println!("{}: removed", path.display());
-    Ok(())
-}
-
-/// Makes the initramfs of every kernel: an older one must not start without the
-/// boot stage. `place` is what vault.conf says.
-fn update_initramfs(place: Option<&VaultConf>) -> Result<()> {
+/// Makes the initramfs of every kernel. `place` is what vault.conf says, where they are
+/// to hold the stage.
+fn make_initramfs(generator: Generator, place: Option<&VaultConf>) -> Result<()> {
     println!("Making the initramfs; this takes a minute or so ...");
-    let failed = |what: String| {
+    initramfs::make(generator, place).map_err(|what| {
         let kernels = place.map_or_else(Vec::new, initramfs::kernels);
         Problem::failed(
             format!("{what} {}", standing(&kernels)),
             "Mend what is said above, then run the command again. Until then each kernel starts \
              with what it has now.",
         )
-    };
-    let mut child = Command::new("/usr/sbin/update-initramfs")
-        .args(["-u", "-k", "all"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| failed(format!("update-initramfs cannot be run: {error}.")))?;
-    let output = child.stdout.take().map(BufReader::new);
-    for line in output.into_iter().flat_map(BufRead::lines) {
-        println!("  {}", line.unwrap_or_default());
+    })
+}
+
+/// Names the kernels whose image does not run the stage, or does not run it before the
+/// disks are touched. Pure.
+fn without_the_stage(kernels: &[Kernel]) -> Option<String> {
+    if kernels.is_empty() {
+        return Some("No kernel was found in /boot.".into());
     }
-    let status = child
-        .wait()
-        .map_err(|error| failed(format!("update-initramfs: {error}.")))?;
-    if status.success() {
-        return Ok(());
+    let is_without = |kernel: &&Kernel| !kernel.image.as_ref().is_ok_and(holds_the_stage);
+    let versions: Vec<&str> = kernels
+        .iter()
+        .filter(is_without)
+        .map(|kernel| kernel.version.as_str())
+        .collect();
+    (!versions.is_empty()).then(|| {
+        format!(
+            "The initramfs was made, and does not run the boot stage before the disks are \
+             touched: {}. {}",
+            versions.join(", "),
+            standing(kernels)
+        )
+    })
+}
+
+/// What the stage cannot do with its images. Pure.
+fn lacking_modules(kernels: &[Kernel]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for kernel in kernels {
+        let missing = kernel.image.iter().flat_map(|image| &image.missing);
+        lines.extend(missing.map(|Missing { module, device, .. }| {
+            format!(
+                "Warning: the initramfs of {} lacks the kernel module {module} ({device}).",
+                kernel.version
+            )
+        }));
     }
-    Err(failed(format!("update-initramfs failed ({status}).")))
+    lines
 }
 
 /// What each kernel has after a failure, which may have come before, between or
@@ -220,6 +266,51 @@ mod tests {
                 missing: Vec::new(),
                 network: ImageNetwork::default(),
             }),
+        }
+    }
+
+    #[test]
+    fn an_image_without_the_stage_is_not_called_done() {
+        let good = || kernel("6.12", Ok(InstalledCopy::Same));
+        let run = |mut kernel: Kernel, change: fn(&mut Image)| {
+            if let Ok(image) = &mut kernel.image {
+                image.before = Some(Vec::new());
+                change(image);
+            }
+            kernel
+        };
+        assert_eq!(without_the_stage(&[run(good(), |_| ())]), None);
+        for change in [
+            (|image| image.stage = InstalledCopy::Missing) as fn(&mut Image),
+            |image| image.vault_conf = InstalledCopy::Other,
+            |image| image.script = InstalledCopy::Missing,
+            |image| image.before = None,
+        ] {
+            let kernels = [
+                run(kernel("6.11", Ok(InstalledCopy::Same)), |_| ()),
+                run(good(), change),
+            ];
+            let told = without_the_stage(&kernels).unwrap();
+            assert!(told.contains("touched: 6.12."), "{told}");
+        }
+        assert!(without_the_stage(&[kernel("6.9", Err(NoImage::Absent))]).is_some());
+        assert!(without_the_stage(&[]).is_some());
+    }
+
+    #[test]
+    fn an_initramfs_of_another_kind_is_refused_with_words() {
+        let told = |found| generator(found).unwrap_err().what;
+        assert!(
+            told(Found::Generator(Generator::Dracut { systemd: false }))
+                .contains("without systemd")
+        );
+        assert!(told(Found::NotKnown).contains("neither by"));
+        assert!(told(Found::NoImage).contains("no initramfs"));
+        for known in [
+            Generator::InitramfsTools,
+            Generator::Dracut { systemd: true },
+        ] {
+            assert_eq!(generator(Found::Generator(known)).ok(), Some(known));
         }
     }
 

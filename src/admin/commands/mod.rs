@@ -9,6 +9,7 @@ pub mod init;
 pub mod install;
 pub mod log;
 pub mod mariadb;
+pub mod package;
 pub mod passphrase;
 pub mod policy;
 pub mod release;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::admin::ask;
 use crate::admin::key_destruction::destroy_keys;
 use crate::admin::mariadb;
-use crate::admin::mariadb_service::{is_enabled, stop_mariadb};
+use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::{open_vault_read_only, vault_conf};
 use crate::admin::problem::{Problem, Result};
 use crate::printable::Printable;
@@ -66,7 +66,10 @@ pub fn run(options: &ResetOptions) -> Result<()> {
     }
 
     let done = destroy_keys(ResetCause::Owner, &keys, true);
-    let stopped = if is_enabled() { stop_mariadb() } else { Ok(()) };
+    let stopped = match is_enabled() {
+        true => mariadb::stop::stop_mariadb(),
+        false => Ok(()),
+    };
     let destroyed = done.destroyed.map_err(|error| {
         Problem::failed(
             format!("The disk took nothing of it: {error}"),

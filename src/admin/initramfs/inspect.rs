@@ -3,23 +3,23 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use super::archive::read_image;
+use super::generator::{Generator, image_path};
 use super::hardening::Hardening;
+use super::kernels::installed_versions;
 use super::modules::{KernelModules, Need, canonical, of_every_server};
-use super::network::ImageNetwork;
-use super::order::{ORDER, before, scripts, touches_disks};
-use super::tree::{Node, Tree};
-use super::{Image, InitramfsFacts, InstalledCopy, Kernel, NoImage, hardware};
-use crate::admin::installed_files::{SCRIPTS, STAGE, installed_stage};
+use super::tree::Tree;
+use super::{
+    Image, InitramfsFacts, InstalledCopy, Kernel, NoImage, dracut, hardware, initramfs_tools,
+};
+use crate::admin::boot_files::{self, RUN_STAGE};
+use crate::admin::installed_files::{STAGE, installed_stage};
 use crate::admin::program;
 use crate::sys::{interface, sysfs};
 use crate::vault::{VAULT_CONF, VaultConf, locate};
-
-const SCRIPT: &str = "scripts/init-premount/stayput";
 
 /// Inspects the image of every installed kernel. `place` is what the image's own
 /// vault.conf must say.
@@ -29,10 +29,7 @@ pub fn inspect(place: &VaultConf) -> InitramfsFacts {
     InitramfsFacts {
         kernels: kernels_with(place, &needs, &command_line),
         installed_stage: installed_stage(),
-        scripts: SCRIPTS.iter().all(|(path, text)| {
-            is_program(Path::new(path))
-                && fs::read(path).is_ok_and(|there| there == text.as_bytes())
-        }),
+        scripts: boot_files::are_in_place(),
         panic: command_line
             .split_whitespace()
             .any(|word| word.starts_with("panic=")),
@@ -49,11 +46,13 @@ pub fn kernels(place: &VaultConf) -> Vec<Kernel> {
 fn kernels_with(place: &VaultConf, needs: &[Need], command_line: &str) -> Vec<Kernel> {
     let running = nix::sys::utsname::uname().ok();
     let running = running.map(|name| name.release().to_string_lossy().into_owned());
-    let versions = super::kernels::installed(&names("/boot"), &names("/lib/modules"));
-    let kernels = versions.into_iter().enumerate();
+    let kernels = installed_versions().into_iter().enumerate();
     let kernels = kernels.map(|(at, version)| Kernel {
         is_next: at == 0 || running.as_ref() == Some(&version),
-        image: inspect_image(&version, place, needs, command_line),
+        image: match image_path(&version) {
+            Some(path) => inspect_image(&path, &version, place, needs, command_line),
+            None => Err(NoImage::Absent),
+        },
         version,
     });
     kernels.collect()
@@ -76,59 +75,41 @@ fn module_settings() -> String {
     program::run(Command::new("/sbin/modprobe").arg("--showconfig"), "").unwrap_or_default()
 }
 
-fn names(folder: &str) -> Vec<String> {
-    let names = sysfs::list(Path::new(folder)).into_iter();
-    names.map(|name| name.to_string()).collect()
+/// Whether an image that has just been made holds what it should, at another path than
+/// the one from which its kernel starts.
+pub fn inspect_new(path: &Path, version: &str, place: &VaultConf) -> Result<Image, NoImage> {
+    let needs = needs(locate::disk_of(place).as_deref());
+    inspect_image(path, version, place, &needs, &command_line())
 }
 
 fn inspect_image(
+    path: &Path,
     version: &str,
     place: &VaultConf,
     needs: &[Need],
     command_line: &str,
 ) -> Result<Image, NoImage> {
-    let path = format!("/boot/initrd.img-{version}");
     let unreadable = |error: io::Error| NoImage::Unreadable(error.to_string());
     let modules = kernel_modules(version).map_err(unreadable)?;
-    let image = match read_image(Path::new(&path), is_of_interest) {
-        Err(error) if error.kind() == ErrorKind::NotFound && !Path::new(&path).exists() => {
+    let image = match read_image(path, is_of_interest) {
+        Err(error) if error.kind() == ErrorKind::NotFound && !path.exists() => {
             return Err(NoImage::Absent);
         }
         image => image.map_err(unreadable)?,
     };
-    let seen = read(&image, version, place, needs, &modules);
-    Ok(Image {
-        network: network(&image, command_line),
-        ..seen
-    })
+    Ok(read(&image, version, place, needs, &modules, command_line))
 }
 
 /// Whether the content of this file is looked at.
 fn is_of_interest(path: &str) -> bool {
-    ["scripts/", "conf/"]
-        .iter()
-        .any(|folder| path.starts_with(folder))
-        || [STAGE, VAULT_CONF].iter().any(|file| {
-            // usr/lib is lib on some systems.
+    // usr/lib is lib on some systems.
+    let path = path.strip_prefix("usr/").unwrap_or(path);
+    initramfs_tools::is_of_interest(path)
+        || dracut::is_of_interest(path)
+        || [STAGE, RUN_STAGE.path, VAULT_CONF].iter().any(|file| {
             let file = file.trim_start_matches('/');
-            path == file || Some(path) == file.strip_prefix("usr/")
+            path == file.strip_prefix("usr/").unwrap_or(file)
         })
-}
-
-/// The network that the image sets up.
-fn network(image: &Tree, command_line: &str) -> ImageNetwork {
-    let scripts: Vec<String> = earlier_scripts(image)
-        .unwrap_or_default()
-        .iter()
-        .map(|path| image.text(path))
-        .collect();
-    let mut configuration = image.text("conf/initramfs.conf");
-    for name in image.below("conf/conf.d") {
-        configuration += "\n";
-        configuration += &image.text(&format!("conf/conf.d/{name}"));
-    }
-    let functions = image.text("scripts/functions");
-    ImageNetwork::of(&scripts, &functions, &configuration, command_line)
 }
 
 /// # Errors
@@ -149,8 +130,20 @@ fn read(
     place: &VaultConf,
     needs: &[Need],
     modules: &KernelModules,
+    command_line: &str,
 ) -> Image {
-    let script_text = SCRIPTS[1].1.as_bytes();
+    let (script, before, network) = match Generator::of(image) {
+        Some(Generator::Dracut { .. }) => (
+            dracut::files(image),
+            dracut::before(image),
+            dracut::network(image, command_line),
+        ),
+        _ => (
+            initramfs_tools::files(image),
+            initramfs_tools::before(image),
+            initramfs_tools::network(image, command_line),
+        ),
+    };
     Image {
         stage: compare(image.content(STAGE), fs::read(STAGE).ok().as_deref()),
         vault_conf: match image.content(VAULT_CONF) {
@@ -160,13 +153,14 @@ fn read(
                 _ => InstalledCopy::Other,
             },
         },
-        script: match image.get(SCRIPT).is_some_and(Node::is_program) {
-            true => compare(image.content(SCRIPT), Some(script_text)),
-            false => InstalledCopy::Missing,
-        },
-        before: scripts_before(image),
+        script: script.worse(InstalledCopy::of_text(
+            image,
+            RUN_STAGE.path,
+            RUN_STAGE.text,
+        )),
+        before,
         missing: modules.missing(needs, &modules_in(image, version)),
-        network: ImageNetwork::default(),
+        network,
     }
 }
 
@@ -176,25 +170,6 @@ fn compare(there: Option<&[u8]>, installed: Option<&[u8]>) -> InstalledCopy {
         there if there == installed => InstalledCopy::Same,
         Some(_) => InstalledCopy::Other,
     }
-}
-
-fn is_program(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|at| at.is_file() && at.permissions().mode() & 0o111 != 0)
-}
-
-/// Scripts that run before the stage and touch disks.
-fn scripts_before(image: &Tree) -> Option<Vec<String>> {
-    let mut earlier = earlier_scripts(image)?;
-    earlier.retain(|path| touches_disks(&image.text(path)));
-    Some(earlier)
-}
-
-/// Scripts that run before the stage; `None` where that is not run.
-fn earlier_scripts(image: &Tree) -> Option<Vec<String>> {
-    let order = |folder: &str| image.text(&format!("scripts/{folder}/{ORDER}"));
-    let mut earlier = scripts(&order("init-top"));
-    earlier.extend(before(&order("init-premount"), SCRIPT)?);
-    Some(earlier)
 }
 
 /// The modules of this kernel that are in the image.
@@ -211,10 +186,13 @@ fn modules_in(image: &Tree, version: &str) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tree::Node;
     use super::*;
+    use crate::admin::boot_files::SCRIPT as SCRIPT_FILE;
     use crate::admin::initramfs::Addressing;
     use crate::vault::ServerId;
 
+    const SCRIPT: &str = "scripts/init-premount/stayput";
     const FILE: u32 = 0o100_644;
     const PROGRAM: u32 = 0o100_755;
 
@@ -235,7 +213,8 @@ mod tests {
         let mut image = Tree::default();
         let mut put = |path: &str, text: &str, mode| put(&mut image, path, text, mode);
         put("etc/stayput/vault.conf", &place(1).text(), FILE);
-        put(SCRIPT, SCRIPTS[1].1, PROGRAM);
+        put(SCRIPT, SCRIPT_FILE.text, PROGRAM);
+        put(RUN_STAGE.path.trim_start_matches('/'), RUN_STAGE.text, FILE);
         put("scripts/init-premount/ORDER", ORDER_OF_STAGE, FILE);
         put(
             "scripts/init-top/ORDER",
@@ -257,7 +236,7 @@ mod tests {
         let dep = "kernel/drivers/net/virtio_net.ko:\n";
         let modules = KernelModules::parse(dep, "", String::new());
         let needs = [Need::of("eth0", &["virtio_net"], true)];
-        read(image, "6.1", &place(1), &needs, &modules)
+        read(image, "6.1", &place(1), &needs, &modules, "quiet")
     }
 
     #[test]
@@ -284,12 +263,14 @@ mod tests {
         assert_eq!(other.vault_conf, InstalledCopy::Other);
         let other = seen_with(SCRIPT, "#!/bin/sh\nexit 0\n", PROGRAM);
         assert_eq!(other.script, InstalledCopy::Other);
-        let other = seen_with(SCRIPT, SCRIPTS[1].1, FILE);
+        let other = seen_with(SCRIPT, SCRIPT_FILE.text, FILE);
         assert_eq!(other.script, InstalledCopy::Missing, "nobody runs it");
         let other = seen_with("scripts/init-top/udev", "mount /dev/sda1 /mnt\n", PROGRAM);
         assert_eq!(other.before.unwrap(), ["scripts/init-top/udev"]);
         let other = seen_with("scripts/init-premount/ORDER", "", FILE);
         assert_eq!(other.before, None);
+        let other = seen_with(RUN_STAGE.path.trim_start_matches('/'), "", FILE);
+        assert_eq!(other.script, InstalledCopy::Other, "what the script reads");
         let other = seen(&Tree::default());
         assert_eq!(other.vault_conf, InstalledCopy::Missing);
         assert_eq!(other.missing.len(), 1);
@@ -298,20 +279,23 @@ mod tests {
     #[test]
     fn the_network_of_an_owners_script_is_seen() {
         let mut image = good();
-        let addressing = |image: &Tree| network(image, "quiet").addressing("eth0");
+        let addressing = |image: &Tree| initramfs_tools::network(image, "quiet").addressing("eth0");
         assert_eq!(addressing(&image), Addressing::None);
         let script = "ip link add link eth0 name eth0.5 type vlan id 5\n";
         put(&mut image, "scripts/init-top/network", script, PROGRAM);
-        assert!(!network(&image, "quiet").makes("eth0.5"), "nobody runs it");
+        assert!(
+            !initramfs_tools::network(&image, "quiet").makes("eth0.5"),
+            "nobody runs it"
+        );
         let order = "/scripts/init-top/udev\n/scripts/init-top/network \"$@\"\n";
         put(&mut image, "scripts/init-top/ORDER", order, FILE);
-        assert!(network(&image, "quiet").makes("eth0.5"));
+        assert!(initramfs_tools::network(&image, "quiet").makes("eth0.5"));
         put(&mut image, "conf/conf.d/ip", "IP=dhcp\n", FILE);
         assert_eq!(addressing(&image), Addressing::NotKnown);
         let knows_vlans = "vlan() { :; }\n";
-        assert!(!network(&image, "vlan=eth0.7:eth0").makes("eth0.7"));
+        assert!(!initramfs_tools::network(&image, "vlan=eth0.7:eth0").makes("eth0.7"));
         put(&mut image, "scripts/functions", knows_vlans, FILE);
-        assert!(network(&image, "vlan=eth0.7:eth0").makes("eth0.7"));
+        assert!(initramfs_tools::network(&image, "vlan=eth0.7:eth0").makes("eth0.7"));
     }
 
     #[test]
@@ -319,6 +303,11 @@ mod tests {
         for path in [
             "usr/lib/stayput/stayput-boot",
             "lib/stayput/stayput-boot",
+            "usr/lib/stayput/run-stage",
+            "usr/lib/systemd/system/stayput-boot.service",
+            "lib/systemd/system/sysroot.mount.d/stayput.conf",
+            "etc/cmdline.d/50-stayput.conf",
+            "etc/stayput/vault.conf",
             SCRIPT,
         ] {
             assert!(is_of_interest(path), "{path}");

@@ -1,10 +1,23 @@
-//! Which kernels are installed, and which of them starts next. Pure.
+//! Which kernels are installed, and which of them starts next.
 
 use std::cmp::Ordering;
+use std::path::Path;
+
+use crate::sys::sysfs;
+
+/// The kernels of this system, the newest first.
+pub fn installed_versions() -> Vec<String> {
+    installed(&names("/boot"), &names("/lib/modules"))
+}
+
+fn names(folder: &str) -> Vec<String> {
+    let names = sysfs::list(Path::new(folder)).into_iter();
+    names.map(|name| name.to_string()).collect()
+}
 
 /// Versions of which both a kernel in /boot and its modules are there, the
-/// newest first.
-pub fn installed(boot: &[String], modules: &[String]) -> Vec<String> {
+/// newest first. Pure.
+fn installed(boot: &[String], modules: &[String]) -> Vec<String> {
     let versions = boot.iter().filter_map(|name| name.strip_prefix("vmlinuz-"));
     let installed = versions.filter(|version| modules.iter().any(|known| known == version));
     let mut versions: Vec<String> = installed.map(str::to_owned).collect();

@@ -3,30 +3,52 @@
 
 mod archive;
 mod cpio;
+mod dracut;
+mod generator;
 mod hardening;
 mod hardware;
+mod initramfs_tools;
 mod inspect;
 mod kernels;
+mod make;
 mod modules;
 mod network;
 mod order;
 mod supply;
 mod tree;
 
+pub use generator::{Found, Generator, find as find_generator};
 pub use hardening::Hardening;
 pub use inspect::{inspect, kernels};
+pub use make::{holds_the_stage, make};
 pub use modules::Missing;
 pub use network::{Addressing, ImageNetwork};
 pub use supply::{ModulesOptions, run as print_modules};
 
 use crate::admin::installed_files::InstalledStage;
+use tree::Tree;
 
-/// How a file in the initramfs compares with the installed one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a file in the initramfs compares with the installed one, or several files do.
+/// The later one is the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InstalledCopy {
     Same,
     Other,
     Missing,
+}
+
+impl InstalledCopy {
+    fn of_text(image: &Tree, path: &str, text: &str) -> Self {
+        match image.content(path) {
+            None => Self::Missing,
+            Some(there) if there == text.as_bytes() => Self::Same,
+            Some(_) => Self::Other,
+        }
+    }
+
+    fn worse(self, other: Self) -> Self {
+        self.max(other)
+    }
 }
 
 /// What one initramfs holds.
@@ -36,10 +58,10 @@ pub struct Image {
     pub stage: InstalledCopy,
     /// vault.conf: the same vault.
     pub vault_conf: InstalledCopy,
-    /// The script that starts the stage.
+    /// What starts the stage.
     pub script: InstalledCopy,
     /// Scripts that run before the stage and mount or resume something; `None`
-    /// where initramfs-tools does not run the stage at all.
+    /// where the stage is not run at all, or what touches disks does not wait for it.
     pub before: Option<Vec<String>>,
     /// Kernel modules that this server needs and the image lacks.
     pub missing: Vec<Missing>,

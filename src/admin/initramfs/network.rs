@@ -28,7 +28,7 @@ pub enum Addressing {
 
 impl ImageNetwork {
     /// From the scripts that run before the stage, the image's scripts/`functions`, its
-    /// configuration (`IP=`), and the kernel's command line (`ip=`).
+    /// configuration (`IP=`, `DEVICE=`), and the kernel's command line (`ip=`, `BOOTIF=`).
     pub fn of(
         scripts: &[String],
         functions: &str,
@@ -56,23 +56,29 @@ impl ImageNetwork {
             let names = vlans.flat_map(|vlan| vlan.split([':', ',']));
             found.words.extend(names.map(str::to_owned));
         }
-        let settings = command_line
-            .split_whitespace()
-            .filter_map(|word| word.strip_prefix("ip="));
-        let in_file = configuration.lines().filter_map(|line| {
-            let value = line.trim().strip_prefix("IP=")?;
-            Some(value.trim_matches(['"', '\'']))
-        });
-        let values = settings.chain(in_file);
-        let asked: Vec<Option<&str>> = values
-            .filter(|value| asks_for_a_network(value))
-            .map(device)
-            .collect();
-        // Without a device it takes any card.
-        found.gives_others |= match asked[..] {
-            [] => calls_functions,
-            _ => asked.contains(&None),
+        let of_the_line = |name: &'static str| {
+            let words = command_line.split_whitespace();
+            words.filter_map(move |word| word.strip_prefix(name))
         };
+        let values = of_the_line("ip=").chain(settings(configuration, "IP="));
+        // What started the machine over the network counts before the file.
+        let default = match of_the_line("BOOTIF=").next() {
+            Some(_) => None,
+            None => settings(configuration, "DEVICE=").last(),
+        };
+        let default = default.filter(|name| !name.is_empty());
+        let mut asked: Vec<Option<&str>> = values
+            .filter(|value| asks_for_a_network(value))
+            .map(|value| match value.contains(':') {
+                true => device(value),
+                false => default,
+            })
+            .collect();
+        if asked.is_empty() && calls_functions {
+            asked.push(default);
+        }
+        // Without a device it takes any card.
+        found.gives_others |= asked.contains(&None);
         let devices = asked.into_iter().flatten();
         found.addressed.extend(devices.map(str::to_owned));
         found
@@ -97,6 +103,13 @@ impl ImageNetwork {
 fn commands(script: &str) -> impl Iterator<Item = &str> {
     let lines = script.lines();
     lines.filter(|line| !line.trim_start().starts_with('#'))
+}
+
+/// The values that a configuration file of shell sets for this name, its `=` included.
+fn settings<'a>(configuration: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let lines = configuration.lines().map(str::trim);
+    let values = lines.filter_map(move |line| line.strip_prefix(name));
+    values.map(|value| value.trim_matches(['"', '\'']))
 }
 
 /// The device that a value of `ip=` names (initramfs-tools(7)), the sixth of its fields.
@@ -164,6 +177,7 @@ mod tests {
         for (line, first, second) in [
             ("ip link set eth0 up", None, None),
             ("udevadm settle", None, None),
+            ("ip addr flush dev eth0", None, None),
             ("ip address replace 10.0.0.2/24 dev eth0", Sure, None),
             ("ip addr add 10.0.0.2/24 dev $card", NotKnown, NotKnown),
             ("/sbin/ipconfig -t 10 eth0", Sure, NotKnown),
@@ -194,6 +208,33 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_card_that_the_configuration_names_is_the_one() {
+        const ETH0: &str = "DEVICE=eth1\nDEVICE=\"eth0\"\n";
+        let with_ip = format!("{ETH0}IP=dhcp\n");
+        for (configuration, command_line, first, second) in [
+            (ETH0, "quiet", Sure, None),
+            (ETH0, "ip=dhcp", Sure, None),
+            (&with_ip, "quiet", Sure, None),
+            // It names another one, or none, by itself.
+            (ETH0, "ip=:::::eth1:dhcp", None, Sure),
+            (
+                ETH0,
+                "ip=10.0.0.2::10.0.0.1:255.255.255.0",
+                NotKnown,
+                NotKnown,
+            ),
+            (ETH0, "BOOTIF=01-00-11-22-33-44-55", NotKnown, NotKnown),
+            ("DEVICE=\n", "ip=dhcp", NotKnown, NotKnown),
+            ("# DEVICE=eth0\n", "ip=dhcp", NotKnown, NotKnown),
+        ] {
+            let found = network("configure_networking &", configuration, command_line);
+            let found = ["eth0", "eth1"].map(|name| found.addressing(name));
+            assert_eq!(found, [first, second], "{configuration} {command_line}");
+        }
+        assert_eq!(network("", ETH0, "").addressing("eth0"), None);
     }
 
     #[test]

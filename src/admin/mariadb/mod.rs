@@ -25,13 +25,14 @@ mod service_user;
 mod settings;
 mod start_assessment;
 mod start_faults;
+pub mod stop;
 mod swap;
 mod version;
 
 pub use clear_data::clear_data;
 pub use data_directory::Door;
 pub use dependence::Dependence;
-pub use gate_units::{put_gate_in_front, take_gate_away};
+pub use gate_units::{is_gate_in_front, put_gate_in_front, take_gate_away};
 pub use known_database::release_for_known_database;
 pub use process::Process;
 pub use run_records::{ClearOriginal, Ends, find_original};

@@ -77,13 +77,7 @@ pub enum NotServing {
 /// When the list of processes cannot be read.
 pub fn of_others() -> Result<Vec<Process>> {
     let unit = main_process(UNIT);
-    let servers = servers(Path::new(PROC)).map_err(|error| {
-        Problem::failed(
-            format!("The list of processes cannot be read: {error}."),
-            "Is /proc mounted? `ls /proc` tells.",
-        )
-    })?;
-    let others = servers.into_iter();
+    let others = all_servers(Path::new(PROC))?.into_iter();
     Ok(others.filter(|server| Some(server.pid) != unit).collect())
 }
 
@@ -135,6 +129,25 @@ pub fn working_in(directory: &Path) -> Option<u32> {
     pids.find(|pid| works_in(*pid, directory))
 }
 
+/// Every mariadbd that works in this directory, or may: one that cannot be examined is
+/// known by its name alone. `None` is any directory.
+///
+/// # Errors
+/// When the list of processes cannot be read.
+pub fn at_work_in(directory: Option<&Path>) -> Result<Vec<Process>> {
+    at_work(Path::new(PROC), directory)
+}
+
+fn at_work(proc: &Path, directory: Option<&Path>) -> Result<Vec<Process>> {
+    let wanted = directory.and_then(place);
+    let mut servers = all_servers(proc)?;
+    servers.retain(|server| {
+        let works = place(&proc.join(server.pid.to_string()).join("cwd"));
+        server.known && (works.is_none() || wanted.is_none() || works == wanted)
+    });
+    Ok(servers)
+}
+
 /// Whether a process works in this directory, whatever it is called there.
 pub fn works_in(pid: u32, directory: &Path) -> bool {
     let works = place(&Path::new(PROC).join(pid.to_string()).join("cwd"));
@@ -144,6 +157,15 @@ pub fn works_in(pid: u32, directory: &Path) -> bool {
 /// The identity of a directory, by whatever name it is reached: device and inode.
 fn place(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).map(|at| (at.dev(), at.ino())).ok()
+}
+
+fn all_servers(proc: &Path) -> Result<Vec<Process>> {
+    servers(proc).map_err(|error| {
+        Problem::failed(
+            format!("The list of processes cannot be read: {error}."),
+            "Is /proc mounted? `ls /proc` tells.",
+        )
+    })
 }
 
 fn servers(proc: &Path) -> io::Result<Vec<Process>> {

@@ -41,7 +41,7 @@ pub struct Report {
 /// What an alarm was to do and has not done yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
-    /// The pepper is not destroyed.
+    /// The pepper is not destroyed, or not all of it.
     pub reset: bool,
     /// The released keys are still in memory.
     pub keys: bool,
@@ -53,7 +53,11 @@ impl Unfinished {
     /// Each of them that is not done, as a word for scripts and as a sentence.
     pub fn list(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let all = [
-            (self.reset, "reset", "the key on the disk is not destroyed"),
+            (
+                self.reset,
+                "reset",
+                "the key on the disk is not destroyed, or not all of it",
+            ),
             (self.keys, "keys", "the released keys are still in memory"),
             (self.database, "database", "MariaDB still runs"),
         ];

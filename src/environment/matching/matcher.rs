@@ -1,31 +1,17 @@
 //! Recognises a place: tries its permitted combinations one after the other, first as
 //! they were enrolled, then with the same parts and neighbours in other positions.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
-
 use heapless::Vec;
 use zeroize::Zeroizing;
 
 use super::candidates::{Candidates, Member};
+use super::tries::{Progress, Search, Target, TriedSets, Tries, Try};
 use crate::environment::factors::Observed;
 use crate::keys::MasterKey;
 use crate::vault::{
     EnvironmentSlot, Group, Header, MAX_FACTORS, MAX_ROWS, MAX_WITNESSES, Value, has_member,
-    is_key_server, kind_of,
+    is_key_server,
 };
-
-/// Ways to take one value of each member that are tried at a time, at most: where
-/// several stations answer at each of several addresses, there are more than a boot
-/// has time for.
-const MAX_WAYS: usize = 64;
-/// Other arrangements of the neighbours, and then of the parts of the machine, that are
-/// tried after each new answer, at most: 15 s where one takes 60 ms, which is better
-/// than a walk for the stick.
-const OTHER_ARRANGEMENTS: u16 = 256;
-/// Other arrangements that are tried in all, at most: a hostile station may always have
-/// a new answer.
-const MOST_ARRANGEMENTS: u16 = 1024;
 
 /// What is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,51 +65,6 @@ pub struct Matcher {
     other_neighbours: Search,
     other_parts: Search,
     tried: TriedSets,
-}
-
-/// What was tried of one combination in the enrolled arrangement.
-#[derive(Clone, Copy, Default)]
-struct Tries {
-    /// All ways with what was heard up to this revision were tried; 0 before.
-    done: u32,
-    /// How far the ways with what was heard up to `heard` were gone through.
-    at: usize,
-    heard: u32,
-}
-
-/// How far other arrangements were gone through.
-#[derive(Clone, Copy, Default)]
-struct Search {
-    /// The newest revision when it began; with newer answers it begins anew.
-    heard: u32,
-    /// The row or witness, and the way to give it values.
-    target: usize,
-    way: u64,
-    /// How many have been tried since then.
-    tried: u16,
-    /// How many have been tried in all.
-    in_all: u16,
-}
-
-/// A row or a witness, by its number in the slot.
-#[derive(Clone, Copy, Hash)]
-enum Target {
-    Row(usize),
-    Witness(usize),
-}
-
-/// The state of a matcher after a try.
-enum Progress {
-    Enrolled(Tries),
-    OtherNeighbours(Search),
-    OtherParts(Search),
-}
-
-/// A row or a witness, with values to try it with.
-struct Try<'a> {
-    target: Target,
-    members: std::vec::Vec<Member<'a>>,
-    then: Progress,
 }
 
 impl Matcher {
@@ -342,109 +283,9 @@ fn is_of_servers(slot: &EnvironmentSlot, members: u32) -> bool {
     members & !all_of(slot, Group::Servers) == 0
 }
 
-impl Tries {
-    /// The next way that was not tried yet.
-    fn next<'a>(
-        mut self,
-        target: Target,
-        members: u32,
-        candidates: &Candidates<'a>,
-    ) -> Option<Try<'a>> {
-        // The ways with what was heard until then are gone through first, so that none
-        // is left out when an answer comes in meanwhile.
-        let newest = candidates.newest_of(members)?;
-        loop {
-            if self.at == 0 {
-                self.heard = newest;
-            }
-            if self.heard <= self.done {
-                return None;
-            }
-            while self.at < MAX_WAYS
-                && let Some((values, newest)) = candidates.as_enrolled(members, self.heard, self.at)
-            {
-                self.at += 1;
-                if newest > self.done {
-                    return Some(Try {
-                        target,
-                        members: values,
-                        then: Progress::Enrolled(self),
-                    });
-                }
-            }
-            (self.done, self.at) = (self.heard, 0);
-        }
-    }
-}
-
-impl Search {
-    /// The search, begun anew where there are newer answers.
-    fn from(self, newest: u32) -> Self {
-        match self.heard == newest {
-            true => self,
-            false => Self {
-                heard: newest,
-                in_all: self.in_all,
-                ..Self::default()
-            },
-        }
-    }
-
-    fn goes_on(&self) -> bool {
-        self.tried < OTHER_ARRANGEMENTS && self.in_all < MOST_ARRANGEMENTS
-    }
-
-    /// Goes on by one way, or to the next target where this one has no more; returns
-    /// what is tried, if it was not before.
-    fn pass<'a>(
-        &mut self,
-        target: Target,
-        members: Option<std::vec::Vec<Member<'a>>>,
-        tried: &TriedSets,
-    ) -> Option<std::vec::Vec<Member<'a>>> {
-        let Some(members) = members else {
-            (self.target, self.way) = (self.target + 1, 0);
-            return None;
-        };
-        self.way += 1;
-        if tried.have(target, &members) {
-            return None;
-        }
-        self.tried += 1;
-        self.in_all += 1;
-        Some(members)
-    }
-}
-
-/// What was tried: hashes under a random key, so that no value is kept.
-#[derive(Default)]
-struct TriedSets {
-    hashes: HashSet<u64>,
-    key: RandomState,
-}
-
-impl TriedSets {
-    fn hash(&self, target: Target, members: &[Member<'_>]) -> u64 {
-        let members = members.iter();
-        let mut set: std::vec::Vec<(&str, &[u8])> = members
-            .map(|(label, value)| (kind_of(label), value.as_slice()))
-            .collect();
-        set.sort_unstable();
-        self.key.hash_one((target, set))
-    }
-
-    fn note(&mut self, target: Target, members: &[Member<'_>]) {
-        let hash = self.hash(target, members);
-        self.hashes.insert(hash);
-    }
-
-    fn have(&self, target: Target, members: &[Member<'_>]) -> bool {
-        self.hashes.contains(&self.hash(target, members))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::tries::{MOST_ARRANGEMENTS, OTHER_ARRANGEMENTS};
     use super::*;
 
     #[test]

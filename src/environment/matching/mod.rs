@@ -5,6 +5,7 @@ mod candidates;
 mod comparison;
 mod margin;
 mod matcher;
+mod tries;
 
 pub use candidates::Candidates;
 pub use comparison::{Comparison, FactorChange, answered, changes, compare, enough_answered};

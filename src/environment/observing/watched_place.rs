@@ -223,6 +223,7 @@ fn cables() -> Cables {
 mod tests {
     use super::*;
     use crate::environment::enrolment::test_slot;
+    use crate::environment::factors::UNKNOWN_KEY;
     use crate::environment::tang::{
         TestPeer, answering_with, answering_with_another_key, enrol_with_server, factor_value,
         serve_each,
@@ -307,6 +308,71 @@ mod tests {
         assert_eq!(counts(&watched, &swapped), (2, 0, 1));
     }
 
+    /// A place of neighbours and one key server.
+    fn slot_with_server(neighbours: u8, servers: u8) -> (Header, MasterKey, EnvironmentSlot) {
+        let _cheap = CheapFactors::begin();
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let home = home();
+        let around = home
+            .iter()
+            .map(|(label, mac)| (Group::Neighbours, label.as_str(), mac.clone()));
+        let rest = [
+            (
+                Group::Machine,
+                "board",
+                Value::from_slice(&[7; 16]).unwrap(),
+            ),
+            (Group::Servers, TANG, Value::from_slice(&[8; 32]).unwrap()),
+        ];
+        let need = Thresholds {
+            machine: 1,
+            neighbours,
+            servers,
+        };
+        let slot = test_slot(&header, &key, (0, "home"), around.chain(rest), need);
+        (header, key, slot)
+    }
+
+    const TANG: &str = "tang 10.0.0.9:7500";
+
+    #[test]
+    fn key_servers_count_only_where_no_neighbour_is_needed() {
+        let watched = |neighbours, servers| {
+            let (header, key, slot) = slot_with_server(neighbours, servers);
+            let watched = WatchedPlace::enrolled(&header, &slot, &key).unwrap();
+            (Watched::at(&slot), watched.count())
+        };
+        assert_eq!(watched(2, 1), (Some(Watched::Neighbours), 3));
+        assert_eq!(watched(0, 1), (Some(Watched::KeyServers), 1));
+        // One that is enrolled and not needed tells of no theft.
+        let (.., slot) = slot_with_server(1, 0);
+        let unneeded = EnvironmentSlot {
+            need: Thresholds {
+                machine: 1,
+                ..Thresholds::default()
+            },
+            ..slot.clone()
+        };
+        assert_eq!(Watched::at(&unneeded), None);
+        let mut nobody = slot;
+        nobody.factors.clear();
+        assert_eq!(Watched::at(&nobody), None);
+    }
+
+    #[test]
+    fn key_that_a_server_does_not_know_is_silence() {
+        let (header, key, slot) = slot_with_server(0, 1);
+        let watched = WatchedPlace::enrolled(&header, &slot, &key).unwrap();
+        let says = |value: &[u8]| {
+            let label = TANG.try_into().unwrap();
+            counts(&watched, &[(label, Value::from_slice(value).unwrap())])
+        };
+        assert_eq!(says(UNKNOWN_KEY), (0, 0, 1));
+        assert_eq!(says(&[9; 32]), (0, 1, 0));
+        assert_eq!(says(&[8; 32]), (1, 0, 0));
+    }
+
     #[test]
     fn only_the_key_tells_what_is_enrolled() {
         let (header, _, slot) = slot();
@@ -320,7 +386,11 @@ mod tests {
         let mut observed = Observed::default();
         let strange = answer(1, [9; 6]);
         observed.note(&strange.0, &strange.1);
-        let labels = || slot.factors.iter().map(|factor| &factor.label);
+        // A key server has no value that it would have again.
+        let tang: Label = TANG.try_into().unwrap();
+        observed.note(&tang, &Value::from_slice(&[8; 32]).unwrap());
+        let factors = slot.factors.iter().map(|factor| &factor.label);
+        let labels = || factors.clone().chain([&tang]);
         let watched = WatchedPlace::as_found(labels(), 2, &observed);
         assert_eq!((watched.count(), watched.need()), (1, 1));
         assert_eq!(counts(&watched, &[strange]), (1, 0, 0));

@@ -2,11 +2,13 @@
 //! the server itself has there meanwhile.
 
 mod arp;
+mod heard_on;
 mod links;
 mod manners;
 mod nd;
 mod neighbours;
 mod own_address;
+mod questions;
 #[cfg(test)]
 mod tests;
 

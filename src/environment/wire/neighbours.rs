@@ -1,21 +1,22 @@
 //! Finds out which station answers at an address: by ARP for IPv4, by neighbour
 //! discovery for IPv6.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::IpAddr;
 use core::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use heapless::Vec;
 
+use super::heard_on::HeardOn;
 use super::links::{Cards, Link, Links, MAX_LINKS};
-use super::manners::{Contact, OwnIpv4, Sender};
+use super::manners::{Contact, OwnIpv4};
 use super::own_address::{CARRIER_POLL, OwnAddresses};
+use super::questions::{MAX_SENDERS, ask_by_arp, senders};
 use super::{arp, nd};
 use crate::environment::factors::{Attachment, address_of, neighbour_label, value_of};
 use crate::sys::interface::{self, InterfaceName, Mac};
-use crate::sys::packet::{BROADCAST, PacketSocket};
-use crate::sys::route;
+use crate::sys::packet::PacketSocket;
 use crate::vault::{EnvironmentSlot, Label, MAX_FACTORS, MAX_PLACES, Value};
 
 const MAX_TARGETS: usize = MAX_FACTORS * MAX_PLACES;
@@ -23,9 +24,6 @@ const MAX_TARGETS: usize = MAX_FACTORS * MAX_PLACES;
 const PACKETS_AT_ONCE: usize = 4;
 /// Answers read from all sockets at a time.
 const MAX_ANSWERS: usize = 2 * PACKETS_AT_ONCE * MAX_LINKS;
-/// Addresses of one interface that are asked from.
-const MAX_SENDERS: usize = 16;
-
 /// A station that is asked for.
 struct Target {
     ip: IpAddr,
@@ -35,43 +33,6 @@ struct Target {
     interfaces: Vec<i32, MAX_LINKS>,
     /// Whether a question was sent to it.
     is_asked: bool,
-}
-
-/// On what kind of interface a station was heard, the most lasting that it was heard
-/// on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum HeardOn {
-    #[default]
-    None,
-    /// On VLANs alone.
-    Vlan,
-    /// On cards on USB, and perhaps on VLANs.
-    Usb,
-    /// On another card.
-    Card,
-}
-
-impl HeardOn {
-    fn of(link: &Link) -> Self {
-        match link {
-            Link { is_vlan: true, .. } => Self::Vlan,
-            Link { is_usb: true, .. } => Self::Usb,
-            _ => Self::Card,
-        }
-    }
-
-    fn note(&mut self, other: Self) {
-        *self = (*self).max(other);
-    }
-
-    const fn attachment(self) -> Option<Attachment> {
-        match self {
-            Self::None => None,
-            Self::Vlan => Some(Attachment::Vlan),
-            Self::Usb => Some(Attachment::UsbNetwork),
-            Self::Card => Some(Attachment::Lasting),
-        }
-    }
 }
 
 /// Asks for all targets on all wired interfaces, again and again, and keeps the
@@ -343,84 +304,9 @@ fn receive(socket: &PacketSocket, mut each: impl FnMut(&[u8])) {
     }
 }
 
-/// The IPv4 addresses to ask from: those that the kernel has given the interface,
-/// and the server's own ones.
-fn senders(link: &Link, own: &OwnAddresses) -> Vec<OwnIpv4, MAX_SENDERS> {
-    let assigned = route::addresses(link.index).unwrap_or_default();
-    let assigned = assigned.iter().filter_map(|found| match found.address {
-        IpAddr::V4(address) => Some(OwnIpv4 {
-            address,
-            prefix: found.prefix,
-            is_free: true,
-        }),
-        IpAddr::V6(_) => None,
-    });
-    let own = own.senders_on(link.index);
-    assigned.chain(own).take(MAX_SENDERS).collect()
-}
-
-/// Asks for `target` as a station on its network. Where the server is none on any
-/// interface it is asked by a probe, on one interface: several may lead to the same
-/// network. Returns whether a question was sent.
-fn ask_by_arp(
-    links: &[(&Link, Vec<OwnIpv4, MAX_SENDERS>)],
-    target: Ipv4Addr,
-    contact: &mut Contact,
-    now: Instant,
-) -> bool {
-    let mut is_sent = false;
-    let mut is_on_its_network = false;
-    for (link, own) in links {
-        let sender = Sender::towards(target, own);
-        is_on_its_network |= sender != Sender::Nobody;
-        if let Sender::Station(own) = sender
-            && contact.may_be_asked_as_station(now)
-        {
-            is_sent |= link.broadcast(&arp::request(link.mac, own, target));
-        }
-    }
-    if is_on_its_network || links.is_empty() || !contact.may_be_probed(now) {
-        return is_sent;
-    }
-    let (link, _) = links[contact.probes() % links.len()];
-    contact.note_probe(now);
-    link.broadcast(&arp::probe(link.mac, target))
-}
-
-impl Link {
-    /// Returns whether it was sent. After an error, ENETDOWN or a full queue, the next
-    /// round asks again.
-    fn broadcast(&self, packet: &[u8; arp::PACKET]) -> bool {
-        self.arp.send(BROADCAST, packet).is_ok()
-    }
-
-    /// As [`Link::broadcast`], by neighbour discovery.
-    fn solicit(&self, target: Ipv6Addr) -> bool {
-        let (group, packet) = nd::solicitation(self.mac, target);
-        let socket = self.discovery();
-        socket.is_some_and(|socket| socket.send(group, &packet).is_ok())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_station_is_attached_by_its_most_lasting_link() {
-        use HeardOn::{Card, Usb, Vlan};
-        let heard = |links: &[HeardOn]| {
-            let mut heard_on = HeardOn::default();
-            links.iter().for_each(|link| heard_on.note(*link));
-            heard_on.attachment()
-        };
-        assert_eq!(heard(&[]), None);
-        assert_eq!(heard(&[Usb, Usb]), Some(Attachment::UsbNetwork));
-        assert_eq!(heard(&[Vlan, Vlan]), Some(Attachment::Vlan));
-        for both in [[Usb, Card], [Card, Usb], [Vlan, Card], [Card, Vlan]] {
-            assert_eq!(heard(&both), Some(Attachment::Lasting), "{both:?}");
-        }
-    }
 
     #[test]
     fn without_a_card_nobody_was_asked() {

@@ -101,14 +101,13 @@ impl Machine {
         let Some(waiting) = &self.dialogue.stick else {
             return;
         };
-        let info = &waiting.file.info;
-        let (label, has_pin) = (info.label.clone(), info.has_pin());
+        let label = waiting.file.info.label.clone();
         match tried {
             Ok(key) => {
                 self.expect_command();
                 self.open(key, OpenedBy::Stick { label });
             }
-            Err(StickError::WrongPin) if has_pin => {
+            Err(StickError::WrongPin) => {
                 let wrong = EventKind::WrongPin { stick: label };
                 self.wrong_entry(wrong, |pause| Message::WrongPin { pause }, false);
             }

@@ -143,6 +143,25 @@ fn an_alarm_resets_only_where_wanted_and_with_a_way_back() {
     }
 }
 
+/// How often an alarm is tried that nothing comes of, in so many seconds.
+fn tries_within(time: u64) -> usize {
+    let mut due = Duration::ZERO;
+    let tries = (0..).map_while(|tries| {
+        let is_tried = due <= seconds(time);
+        due += retry_pause(tries);
+        is_tried.then_some(())
+    });
+    tries.count()
+}
+
+#[test]
+fn an_alarm_in_vain_is_tried_again_at_once_and_then_for_ever() {
+    assert_eq!(tries_within(20), 4);
+    assert_eq!(tries_within(2 * 60), 11);
+    // A thief may be at it for days: MariaDB is not asked to stop all the time.
+    assert_eq!(tries_within(60 * 60), 11 + 58);
+}
+
 #[test]
 fn nothing_counts_in_the_first_minutes() {
     let mut watch = Watch::new(WatchPolicy::default());

@@ -43,6 +43,8 @@ fn both_copies_are_whole_and_point_at_each_other() {
     assert!(Gpt::parse(&backup, &gpt.entries()).is_ok());
     assert_eq!(entries_at(&backup).unwrap().sector, 1_999_967);
     assert_eq!((long(&backup, 24), long(&backup, 32)), (1_999_999, 1));
+    // What `stayput init` saves of each.
+    assert_eq!(gpt.entries().len(), ENTRIES_BYTES);
 }
 
 #[test]
@@ -67,6 +69,13 @@ fn a_gap_is_filled_to_its_last_sector_and_no_further() {
         assert_eq!(result, Err(GptError::Full), "{first}");
     }
     assert_eq!(gpt.add("stayput", Guid([2; 16]), 2047, 1), Ok(2));
+}
+
+#[test]
+fn a_partition_that_ends_behind_every_disk_has_no_gap_behind_it() {
+    let mut gpt = table();
+    gpt.entries[0].0[40..48].copy_from_slice(&u64::MAX.to_le_bytes());
+    assert_eq!(gpt.gaps(1920, 8), [40]);
 }
 
 #[test]

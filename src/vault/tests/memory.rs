@@ -4,7 +4,7 @@
 use crate::vault::layout::{BLOCK_SIZE, VAULT_BLOCKS};
 use crate::vault::{BlockDevice, Discarded, VaultError};
 #[cfg(test)]
-use crate::vault::{Policy, Vault, authenticated, layout, store};
+use crate::vault::{Policy, StickList, Vault, authenticated, layout, store};
 
 /// What was done to the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,5 +153,11 @@ impl Vault<MemoryDevice> {
     pub fn claim_policy(&mut self, policy: &Policy) {
         let payload = authenticated::encode_unproven(policy);
         store::write(&mut self.device, layout::POLICY, &payload).unwrap();
+    }
+
+    /// Writes a list of sticks as somebody does who does not have the master key.
+    pub fn claim_sticks(&mut self, list: &StickList) {
+        let payload = authenticated::encode_unproven(list);
+        store::write(&mut self.device, layout::STICKS, &payload).unwrap();
     }
 }

@@ -7,12 +7,14 @@ use std::process::Command;
 use qemu_tests::{Failure, Result, images_script, prepared, project, shipped_binary};
 
 /// What decides about the images, beside the base and the boot stage.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 7] = [
     "images/build-bench",
     "images/bench/start",
     "images/bench/end",
     "initramfs-hooks/hooks/stayput",
     "initramfs-hooks/scripts/init-premount/stayput",
+    "initramfs-hooks/run-stage",
+    "initramfs-hooks/modules",
 ];
 
 /// What `images/build-bench` made, and the base that it made it from.

@@ -76,6 +76,8 @@ pub struct SetupFacts {
     /// Sticks without a PIN that were taken off the list, as far as the log goes back,
     /// and neither listed again nor wiped. They open this server all the same.
     pub removed_without_pin: usize,
+    /// The log tells of everything since the vault was made. It is a ring.
+    pub log_is_whole: bool,
     /// The recovery code is listed, or the log says that it was shown.
     pub code: bool,
     /// A stick was seen to open this server, or its recovery code typed back.
@@ -92,6 +94,14 @@ pub struct SetupFacts {
     pub secure_boot: Option<bool>,
     /// `None` where the disk was not searched.
     pub leaked: Option<Leaked>,
+}
+
+/// Whether no event is missing, from the first on.
+fn is_whole(events: &[LoggedEvent]) -> bool {
+    !events.is_empty()
+        && (1..)
+            .zip(events)
+            .all(|(number, event)| event.number == number)
 }
 
 /// Each stick once, however often it was found and removed.
@@ -112,13 +122,15 @@ fn removed_without_pin(listed: &[KnownStick], events: &[LoggedEvent]) -> usize {
 }
 
 impl SetupFacts {
-    /// The facts that the vault tells. The others are set to the worst case.
+    /// The facts that the vault tells; its log where that can be read. The others are set to the worst case.
     pub fn of(
         slots: Result<&SlotTable, VaultError>,
         sticks: &StickList,
         theft: TheftPolicy,
-        events: &[LoggedEvent],
+        events: Option<&[LoggedEvent]>,
     ) -> Self {
+        let log_is_whole = events.is_some_and(is_whole);
+        let events = events.unwrap_or_default();
         let places = match slots {
             Ok(slots) => {
                 EnrolledPlaces::Open(slots.environments.iter().map(|slot| slot.need).collect())
@@ -149,6 +161,7 @@ impl SetupFacts {
             sticks: sticks.len(),
             without_pin: sticks.iter().filter(|stick| !stick.has_pin).count(),
             removed_without_pin: removed_without_pin(sticks, events),
+            log_is_whole,
             code: code.is_some()
                 || logged(|kind| matches!(kind, EventKind::CodeShown))
                     .next()
@@ -187,6 +200,20 @@ impl SetupFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ring_that_has_lost_its_first_events_is_not_whole() {
+        let event = |number| LoggedEvent {
+            number,
+            time: 0,
+            boot_id: [0; 16],
+            kind: EventKind::CodeShown,
+        };
+        assert!(is_whole(&[1, 2, 3].map(event)));
+        assert!(!is_whole(&[2, 3].map(event)));
+        assert!(!is_whole(&[1, 3].map(event)));
+        assert!(!is_whole(&[]));
+    }
 
     #[test]
     fn removed_stick_counts_once_until_it_is_back_or_wiped() {

@@ -33,9 +33,9 @@ pub fn gather(unlocked: &Unlocked, tell: &mut dyn FnMut(u64)) -> Gathered {
     let proven = &unlocked.proven;
     let snapshot = Snapshot::of(&unlocked.vault);
     let slots = snapshot.slots();
-    // A log that cannot be read tells of nothing.
-    let events = unlocked.vault.events().unwrap_or_default();
-    let mut facts = SetupFacts::of(slots, &proven.sticks, proven.policy.theft, &events);
+    let events = unlocked.vault.events().ok();
+    let theft = proven.policy.theft;
+    let mut facts = SetupFacts::of(slots, &proven.sticks, theft, events.as_deref());
     let (data, database) = data(unlocked);
     facts.data = data;
     facts.watch = watch_service::report().map(|report| RunningWatch {

@@ -266,6 +266,16 @@ fn stick(facts: &SetupFacts) -> ThreatCoverage {
         SetupFacts {
             without_pin: 0,
             removed_without_pin: 0,
+            log_is_whole: false,
+            ..
+        } => row(
+            threat,
+            Coverage::Partly,
+            "its PIN; the log tells nothing of one without, taken off before",
+        ),
+        SetupFacts {
+            without_pin: 0,
+            removed_without_pin: 0,
             ..
         } => row(
             threat,

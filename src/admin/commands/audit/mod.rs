@@ -235,7 +235,7 @@ pub fn example() -> serde_json::Value {
 
     let (sticks, theft) = (StickList::default(), TheftPolicy::default());
     let gathered = Gathered {
-        facts: facts::SetupFacts::of(Err(VaultError::WasReset), &sticks, theft, &[]),
+        facts: facts::SetupFacts::of(Err(VaultError::WasReset), &sticks, theft, None),
         labels: vec!["arp 10.0.0.1".into()],
         scan: Scan {
             leaks: vec![scan::Leak {

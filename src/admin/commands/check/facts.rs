@@ -28,6 +28,7 @@ use crate::keys::MasterKey;
 use crate::opening::messages::Reason;
 use crate::opening::places::Places;
 use crate::opening::snapshot::Snapshot;
+use crate::release::no_start;
 use crate::sys::clock;
 use crate::theft::{OnAlarm, OnFailure};
 use crate::vault::locate::{self, LocateError, VaultDisk};
@@ -49,6 +50,8 @@ pub struct Facts {
     pub watch: WatchFacts,
     /// `None` where MariaDB gets no keys from here.
     pub mariadb: MariadbFacts,
+    /// No start of MariaDB begins now.
+    pub held: bool,
     /// What follows a start without the keys.
     pub late_release: LateReleaseFacts,
     /// A clear copy of the database, and what ends it.
@@ -95,6 +98,7 @@ pub fn gather(cards: Cards) -> Result<Facts> {
         key_servers,
         watch,
         mariadb: assessment,
+        held: no_start::is_forbidden(),
         late_release,
         original: mariadb::find_original(),
         backups: match is_enabled() {

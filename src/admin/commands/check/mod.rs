@@ -5,6 +5,7 @@
 mod backups;
 mod check_result;
 mod facts;
+mod held;
 mod initramfs;
 mod key_servers;
 mod late_release;
@@ -29,12 +30,11 @@ use crate::vault::VaultConf;
 use check_result::{CheckResult, Severity, as_text, conclusion, worst};
 use facts::{Facts, gather};
 
-/// Looks at the place, the vault, the installed initramfs, MariaDB and the list
-/// of sticks. Nothing is changed.
-///
-/// Exit codes: 0 the next boot here opens by itself; 1 it would ask for a
-/// stick, not start the database, or not be watched; 2 it could not be looked at. Warnings
-/// keep 0.
+/// What stands below the help: they are not those of the other commands.
+pub const EXIT_CODES: &str = "Exit codes: 0 the next boot here opens by itself; 1 it would ask \
+                              for a stick, not start the database, or not be watched; 2 it could \
+                              not be looked at. Warnings keep 0.";
+
 #[derive(clap::Args, Clone, Debug)]
 pub struct CheckOptions {
     /// Put up network cards that are switched off, as a boot does, for as long as it
@@ -46,6 +46,9 @@ pub struct CheckOptions {
     all: bool,
 }
 
+/// Looks at the place, the vault, the installed initramfs, MariaDB and the list
+/// of sticks.
+///
 /// # Errors
 /// With the exit code 2, when there is no vault to be looked for.
 pub fn run(options: &CheckOptions, for_scripts: bool) -> Result<ExitCode> {
@@ -91,6 +94,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     results.extend(ways::judge(facts.ways.as_ref(), &facts.initramfs));
     results.extend(key_servers::judge(&facts.key_servers));
     results.extend(mariadb::judge(&facts.mariadb));
+    results.extend(held::judge(facts.held));
     results.extend(late_release::judge(facts.late_release));
     results.extend(watch::judge(facts.watch));
     results.extend(original::judge(&facts.original));
@@ -153,6 +157,7 @@ mod tests {
                 waits_for_keys: false,
             },
             mariadb: None,
+            held: true,
             late_release: late_release::LateReleaseFacts {
                 goes_on_locked: true,
                 has_systemd: true,
@@ -176,6 +181,7 @@ mod tests {
                 "hook",
                 "vault",
                 "mariadb",
+                "held",
                 "late_release",
                 "watch",
                 "backups",

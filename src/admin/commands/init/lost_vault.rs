@@ -202,6 +202,9 @@ fn no_key(device: &Path, error: StickError) -> Problem {
             ),
         );
     }
+    if error == StickError::NotAllowed {
+        return Problem::forbidden(format!("{device}: {error}"));
+    }
     Problem::new(
         Exit::Locked,
         format!("{device}: {error}"),

@@ -2,18 +2,16 @@
 
 mod wait;
 
-use std::fs::File;
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::admin::key_release::release_keys;
 use crate::admin::mariadb_service::is_starting;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::skipped_units;
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::admin::watch_service;
-use crate::release::{self, no_start, without_keys};
+use crate::release::{self, Turn, no_start, without_keys};
 use crate::sys::at_end::put_back_at_end;
-use crate::sys::file_lock;
 use crate::vault::EventKind;
 
 #[derive(clap::Args, Clone, Debug)]
@@ -32,9 +30,7 @@ pub struct ReleaseOptions {
     unlock: UnlockOptions,
 }
 
-/// Held while keys are removed.
-const LOCK: &str = "/run/stayput-take-back.lock";
-const LOCK_WAITS: Duration = Duration::from_secs(10);
+const TURN_WAITS: Duration = Duration::from_secs(10);
 
 impl ReleaseOptions {
     /// Whether a unit runs it, and no person.
@@ -56,7 +52,7 @@ pub fn run(options: &ReleaseOptions) -> Result<()> {
     }
     let mut unlocked = unlock(&options.unlock)?;
     let started_without = without_keys::is_there();
-    release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
+    release::release(unlocked.master_key(), &unlocked.proven.policy)?;
     let has_database = unlocked.proven.policy.mariadb.is_some();
     if has_database {
         println!("The keys are in memory.");
@@ -77,12 +73,12 @@ pub fn run(options: &ReleaseOptions) -> Result<()> {
 
 fn remove_keys() -> Result<()> {
     // Another of these commands would take this one's mark for an alarm's.
-    let alone = File::create(LOCK).map_err(|error| Problem::of_file(LOCK, &error))?;
-    file_lock::lock(&alone, LOCK_WAITS).map_err(|_| {
-        Problem::refused(
-            "Another `stayput release --take-back` is at work.",
-            "Wait until it is done.",
-        )
+    let turn = Turn::take(TURN_WAITS).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => Problem::refused(
+            "Another command is putting keys into memory, or removing them.",
+            "Wait until it is done, then run the command again.",
+        ),
+        _ => Problem::of_file("/run", &error),
     })?;
     // Nothing that begins now reads keys that are just going. Where an alarm has left
     // the mark it stays.
@@ -96,7 +92,7 @@ fn remove_keys() -> Result<()> {
         false => Ok(release::remove_keys()),
     };
     drop(mark);
-    drop(alone);
+    drop(turn);
     if !removed?? {
         println!("No keys are in memory: there was nothing to remove.");
         return Ok(());

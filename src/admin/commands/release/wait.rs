@@ -3,7 +3,6 @@
 
 use std::thread::sleep;
 
-use crate::admin::key_release::release_keys;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::skipped_units;
@@ -16,6 +15,7 @@ use crate::opening::late_release::{
 use crate::opening::messages::LoginNotice;
 use crate::release::notice::{Topic, put as put_notice};
 use crate::release::without_keys;
+use crate::release::{self, NotReleased};
 use crate::sys::{clock, kmsg};
 use crate::vault::locate::{self, COMMAND_WAITS, LocateError};
 use crate::vault::{EventKind, OpenedBy, VaultError};
@@ -137,7 +137,10 @@ fn look(arrangements: Arrangements) -> Result<Look> {
         LateRelease::Never(why) => Ok(Look::Never(why)),
         LateRelease::ByAnother => Ok(Look::ByAnother),
         LateRelease::Now { arms } => {
-            release_keys(key, &unlocked.proven.policy)?;
+            match release::release_unless_held(key, &unlocked.proven.policy) {
+                Err(NotReleased::Held) => return Ok(Look::NotYet),
+                released => released?,
+            }
             // From here on nothing may fail: MariaDB is still to be started.
             settle(unlocked, &found, arms);
             Ok(Look::Released)

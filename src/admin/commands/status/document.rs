@@ -32,6 +32,7 @@ impl Status<'_> {
             "reset": self.theft().map(|state| state.is_reset()),
             "watch": self.watch.map(watch),
             "without_keys": self.without_keys,
+            "held": self.held,
         })
     }
 
@@ -154,6 +155,7 @@ pub mod tests {
             original: Ok(None),
             watch: None,
             without_keys: None,
+            held: false,
         }
     }
 
@@ -234,6 +236,17 @@ pub mod tests {
         assert_eq!(of(&snapshot).document()["enrolled"], false);
         snapshot.slots = Err(VaultError::PepperDamaged);
         assert_eq!(of(&snapshot).document()["enrolled"], Value::Null);
+    }
+
+    #[test]
+    fn starts_that_an_alarm_holds_are_told() {
+        let snapshot = with_place("home");
+        assert_eq!(of(&snapshot).document()["held"], false);
+        let status = Status {
+            held: true,
+            ..of(&snapshot)
+        };
+        assert_eq!(status.document()["held"], true);
     }
 
     #[test]

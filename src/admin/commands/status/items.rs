@@ -139,6 +139,9 @@ impl Status<'_> {
             let text = format!("Keys: {}", without_keys_in_words(without));
             items.push(Item::new(Now, text));
         }
+        if self.held {
+            items.push(Item::new(Now, HELD));
+        }
         items
     }
 
@@ -235,6 +238,9 @@ impl Status<'_> {
         (!lines.is_empty()).then(|| Item::new(Soon, format!("Not as enrolled:{lines}")))
     }
 }
+
+const HELD: &str = "Starts: HELD. An alarm of the watch or a reset has taken the keys, and MariaDB does not start.\n  \
+                    Is the server where it belongs? stayput release";
 
 fn without_keys_in_words(without: WithoutKeys) -> &'static str {
     match without {

@@ -16,6 +16,7 @@ use crate::admin::watch_service;
 use crate::environment::{Cards, LIVE_NETWORK_WAIT, Margin, Patience};
 use crate::opening::messages::Reason;
 use crate::opening::snapshot::Snapshot;
+use crate::release::no_start;
 use crate::theft::TheftState;
 use crate::vault::{EventKind, LoggedEvent, Policy, ProvenRecords, StickList, VaultError};
 
@@ -33,6 +34,8 @@ struct Status<'a> {
     watch: Option<watch_service::Report>,
     /// Whether this boot went on without the keys, and who looks for the place.
     without_keys: Option<WithoutKeys>,
+    /// No start of MariaDB begins: an alarm or a reset has taken the keys.
+    held: bool,
 }
 
 #[derive(clap::Args, Clone, Debug)]
@@ -69,6 +72,7 @@ pub fn run(options: &StatusOptions, for_scripts: bool) -> Result<()> {
         original: mariadb::find_original(),
         watch: watch_service::report(),
         without_keys: without_keys(),
+        held: no_start::is_forbidden(),
     };
     if for_scripts {
         json::print(status.document());

@@ -138,7 +138,9 @@ fn own_stick(volumes: &[PathBuf], header: &Header) -> Result<Option<[u8; 8]>> {
     for volume in volumes {
         match stick::read(volume, header) {
             Ok(file) => found = Some(file.info.stick_id),
-            Err(error @ StickError::NoDriver(_)) => return Err(not_read(volume, error)),
+            Err(error @ (StickError::NoDriver(_) | StickError::NotAllowed)) => {
+                return Err(not_read(volume, error));
+            }
             Err(_) => {}
         }
     }

@@ -149,11 +149,13 @@ fn unsuitable(format: Format) -> Option<String> {
 }
 
 fn not_read(device: &Path, error: StickError) -> Problem {
+    let what = format!("{}: {error}", device.display());
     let next = match error {
+        StickError::NotAllowed => return Problem::forbidden(what),
         StickError::NoDriver(_) => COMPLETE_KERNEL,
         _ => "Plug the stick in again, or use another one.",
     };
-    Problem::failed(format!("{}: {error}", device.display()), next)
+    Problem::failed(what, next)
 }
 
 #[cfg(test)]

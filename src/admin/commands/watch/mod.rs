@@ -127,7 +127,7 @@ fn watch(baseline: &Baseline, file: &mut ReportFile) {
         }
         let until = (begun + policy.every()).max(clock::awake() + LEAST);
         loop {
-            let left = response.as_ref().map(|response| response.left);
+            let left = response.as_ref().map(Response::left);
             let left = left.unwrap_or_default();
             if left != report.unfinished {
                 report.unfinished = left;

@@ -140,15 +140,12 @@ fn a_kernel_without_a_cards_driver_still_gets_everything_else() {
     assert_eq!(missing[0].device, "network card eth0");
 }
 
-/// The stage loads them at its prompt, and the hook brings them in without this
+/// The stage loads them at its prompt, and the hooks bring them in without this
 /// command too.
 #[test]
 fn what_every_server_needs_is_in_hook_and_prompt() {
-    let hook = include_str!("../../../../initramfs-hooks/hooks/stayput");
     let prompt = include_str!("../../../boot/usb.rs");
-    let hook: Vec<&str> = hook
-        .split(|c: char| c.is_whitespace() || c == '"')
-        .collect();
+    let hook: Vec<&str> = crate::admin::boot_files::MODULES.text.lines().collect();
     for need in of_every_server() {
         let any = |has: &dyn Fn(&str) -> bool| need.modules.iter().any(|module| has(module));
         assert!(any(&|module| hook.contains(&module)), "{need:?}");

@@ -48,7 +48,7 @@ pub fn refresh(options: &EnableOptions, user: &ServiceUser) -> Result<()> {
     replace_swap(options, &system)?;
     say("Writing its settings again.");
     release_keys(options, user)?;
-    if mariadb_service::is_started() {
+    if mariadb_service::is_started() && !mariadb_service::is_starting() {
         key_release::remove_if_read()?;
     }
     write_settings()?;

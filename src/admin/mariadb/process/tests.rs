@@ -130,3 +130,22 @@ fn a_container_is_told_apart_and_a_kernel_thread_is_none() {
     assert!(found[0].in_container && found[0].known);
     assert_eq!(found[0].program, MARIADBD);
 }
+
+#[test]
+fn only_who_works_in_our_data_is_at_work_in_it() {
+    let machine = Machine::new();
+    machine.runs(7, MARIADBD, "mariadbd", "real", OPEN);
+    machine.runs(8, MARIADBD, "mariadbd", "other", OPEN);
+    machine.runs(9, MARIADBD, "mariadbd", "other", OPEN);
+    machine.runs(10, "/bin/bash", "bash", "real", &[]);
+    let at_work = |directory: Option<&Path>| -> Vec<u32> {
+        let found = at_work(&machine.proc(), directory).unwrap();
+        found.iter().map(|process| process.pid).collect()
+    };
+    let real = machine.path("real");
+    assert_eq!(at_work(Some(&real)), [7]);
+    // Where a process works may be hidden.
+    fs::remove_file(machine.proc().join("9/cwd")).unwrap();
+    assert_eq!(at_work(Some(&real)), [7, 9]);
+    assert_eq!(at_work(None), [7, 8, 9]);
+}

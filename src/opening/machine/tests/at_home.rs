@@ -112,6 +112,9 @@ fn tampered_policy_at_home_releases_nothing() {
     let mut clinic = Clinic::new().tampered();
     let mut boot = clinic.starts();
     boot.hears("home");
+    boot.turn();
+    let advice = "By itself it opens nothing. Plug in a backup stick";
+    assert!(boot.said(advice), "at once: {:?}", boot.done);
     boot.runs_until(200);
     assert!(boot.has_done(&Done::Checked("not proven")));
     assert!(!boot.released());
@@ -181,6 +184,10 @@ fn whoever_presses_enter_has_the_prompt_at_once() {
     boot.runs_until(1);
     boot.types("");
     assert!(boot.said("The server \"clinic\" is locked. Its data is safe."));
+    // A stick is taken at once, too.
+    boot.gets_stick();
+    boot.turn();
+    assert_eq!(boot.count(|done| matches!(done, Done::Asked(_))), 1);
 }
 
 #[test]
@@ -222,6 +229,20 @@ fn it_goes_on_only_when_nobody_typed_for_a_minute() {
     assert_eq!(boot.ended(), None);
     boot.runs_until(140);
     assert_eq!(boot.ended(), Some(StageEnd::WithoutKeys));
+}
+
+#[test]
+fn a_minute_after_typing_it_looks_once_whether_to_go_on() {
+    let mut clinic = Clinic::with(goes_on_without_keys());
+    let mut boot = clinic.starts();
+    boot.runs_until(80);
+    boot.types("help");
+    boot.gets_stick();
+    boot.runs_until(100);
+    let minute_later = Duration::from_secs(80 + 60);
+    assert_eq!(boot.machine.next(boot.now), Some(minute_later));
+    // The stick waits for its PIN, so nothing is due any more.
+    assert_eq!(boot.machine.next(minute_later), None);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
-use super::clinic::{Clinic, FACTORS, value};
+use super::clinic::{Clinic, FACTORS, code_of, value};
 use crate::environment::Observed;
 use crate::keys::MasterKey;
 use crate::opening::Machine;
@@ -41,6 +41,8 @@ pub enum Done {
     Released,
     Remembered,
     AskedAround,
+    /// A notice for whoever logs in next.
+    ToldAtLogin(String),
     Power(PowerAction),
     Ended(StageEnd),
 }
@@ -305,6 +307,7 @@ impl<'a> Boot<'a> {
             Act::Ask(question) => Done::Asked(question),
             Act::ShowStatus(_) => Done::StatusShown,
             Act::Log(_, text) => Done::Logged(text.into_owned()),
+            Act::LeaveNotice(notice) => Done::ToldAtLogin(notice.to_string()),
             Act::Power(power) => Done::Power(power),
             Act::End(end) => Done::Ended(end),
             _ => return,
@@ -405,13 +408,12 @@ impl Host for Boot<'_> {
                 Event::Changed(self.change(&key, &name, &new))
             }
             Act::Mend { key, used } => {
-                let list = match used {
-                    UsedWayIn::Stick(info) => StickList {
-                        sticks: [info.known(1)].into_iter().collect(),
-                        code: None,
-                    },
-                    _ => StickList::default(),
-                };
+                let mut list = StickList::default();
+                match used {
+                    UsedWayIn::Stick(info) => list.sticks.push(info.known(1)).unwrap(),
+                    UsedWayIn::Code { generation } => list.code = Some(code_of(generation)),
+                    UsedWayIn::Passphrase => {}
+                }
                 let vault = &mut self.clinic.vault;
                 let mended = vault.mend(&key, &list).map(drop);
                 Event::Mended(mended.map_err(LocateError::from))

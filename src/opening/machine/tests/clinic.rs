@@ -125,11 +125,7 @@ impl Clinic {
     /// Lists a recovery code.
     pub fn with_code(mut self) -> Self {
         let sticks = StickList {
-            code: Some(KnownCode {
-                generation: 1,
-                verified: 1,
-                kept: None,
-            }),
+            code: Some(code_of(1)),
             ..StickList::default()
         };
         self.vault.set_sticks(&self.key, sticks).unwrap();
@@ -145,6 +141,15 @@ impl Clinic {
     pub fn starts(&mut self) -> Boot<'_> {
         self.boots += 1;
         Boot::of(self)
+    }
+}
+
+/// A verified code of this generation.
+pub fn code_of(generation: u32) -> KnownCode {
+    KnownCode {
+        generation,
+        verified: 1,
+        kept: None,
     }
 }
 

@@ -5,7 +5,7 @@ use super::clinic::{Clinic, PIN};
 use crate::keys::{GROUP_LETTERS, MasterKey, RecoveryCode};
 use crate::opening::dialogue::Question;
 use crate::theft::{ResetCause, TheftPolicy};
-use crate::vault::{EventKind, OpenedBy};
+use crate::vault::{EventKind, OpenedBy, StickList};
 
 /// The groups of a code of this server, for `key` of this generation.
 fn code_of(clinic: &Clinic, key: &MasterKey, generation: u32) -> Vec<String> {
@@ -147,6 +147,20 @@ fn a_code_mends_altered_settings() {
     assert!(!boot.released());
     boot.types("mend");
     assert!(boot.released());
+}
+
+#[test]
+fn a_code_that_somebody_took_off_the_list_is_on_it_again() {
+    let mut clinic = Clinic::new().with_code();
+    clinic.vault.claim_sticks(&StickList::default());
+    let code = right_code(&clinic);
+    let mut boot = at_the_prompt(&mut clinic);
+    enters(&mut boot, &code);
+    assert!(!boot.released());
+    boot.types("mend");
+    assert!(boot.released());
+    let list = clinic.vault.unproven_sticks().unwrap();
+    assert!(list.as_claimed().code_of(1).is_some());
 }
 
 #[test]

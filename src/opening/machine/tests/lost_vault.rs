@@ -1,7 +1,7 @@
 //! The vault is lost, with its disk or on it.
 
 use super::boot::{Boot, Done};
-use super::clinic::{Clinic, PIN};
+use super::clinic::{Clinic, PIN, WORDS};
 use crate::filesystem::DRIVERS;
 use crate::opening::act::{Event, StageEnd};
 use crate::opening::dialogue::Question;
@@ -20,6 +20,11 @@ fn at_the_prompt(clinic: &mut Clinic) -> Boot<'_> {
     let mut boot = clinic.starts();
     boot.runs_until(6);
     boot
+}
+
+/// How often these words were on the screen.
+fn says(boot: &Boot<'_>, words: &str) -> usize {
+    boot.count(|done| matches!(done, Done::Said(text) if text.contains(words)))
 }
 
 #[test]
@@ -46,8 +51,9 @@ fn a_stick_without_a_vault_hears_what_to_do() {
     let mut boot = at_the_prompt(&mut clinic);
     boot.gets_stick();
     boot.passes(60);
-    let says = |done: &Done| matches!(done, Done::Said(text) if text.contains("this stick"));
-    assert_eq!(boot.count(says), 1, "once: {:?}", boot.done);
+    boot.tell(Event::DisksChanged);
+    boot.turn();
+    assert_eq!(says(&boot, "this stick"), 1, "once: {:?}", boot.done);
     let told = boot
         .position_of("no vault that this stick could open")
         .unwrap();
@@ -68,6 +74,31 @@ fn a_stick_that_came_before_the_vault_opens_it_later() {
     assert!(boot.has_done(&Done::Asked(Question::Pin("office".try_into().unwrap()))));
     boot.types(PIN);
     assert!(boot.released());
+}
+
+#[test]
+fn a_disk_that_goes_at_the_last_moment_is_found_again() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.types("passphrase");
+    boot.clinic.is_broken = true;
+    boot.types(WORDS);
+    assert!(boot.has_done(&Done::Checked("not proven")));
+    assert!(!boot.released());
+    boot.clinic.is_broken = false;
+    boot.tell(Event::DisksChanged);
+    boot.types("passphrase");
+    boot.types(WORDS);
+    assert!(boot.released(), "{:?}", boot.done);
+}
+
+#[test]
+fn without_a_vault_there_is_nothing_to_reset() {
+    let mut clinic = lost();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.types("reset");
+    assert_eq!(says(&boot, "There is no vault."), 2, "at the start and now");
+    assert!(!boot.has_done(&Done::Asked(Question::ServerName)));
 }
 
 #[test]
@@ -102,6 +133,8 @@ fn a_server_whose_vault_may_be_whole_is_not_started_so() {
         boot.types("continue");
         assert_eq!(boot.ended(), None, "{whole}");
         assert!(!boot.said("The system starts"), "{whole}");
+        assert_eq!(says(&boot, &whole.to_string()), 2, "at the start and now");
+        assert!(!boot.said("stayput policy"), "no policy was read");
         boot.gets_stick();
         boot.passes(10);
         assert!(!boot.said(MAKES_IT_ANEW), "{whole}");

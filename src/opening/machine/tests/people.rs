@@ -325,6 +325,19 @@ fn a_changed_passphrase_opens_and_the_old_one_does_not() {
 }
 
 #[test]
+fn a_stick_that_was_sent_away_does_not_ask_again_after_a_change() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.gets_stick();
+    boot.turn();
+    boot.presses_escape();
+    changes(&mut boot, [NEW_WORDS, NEW_WORDS]);
+    boot.turn();
+    let pins = boot.count(|done| matches!(done, Done::Asked(Question::Pin(_))));
+    assert_eq!(pins, 1, "{:?}", boot.done);
+}
+
+#[test]
 fn two_new_passphrases_that_differ_change_nothing() {
     let mut clinic = Clinic::new();
     let mut boot = at_the_prompt(&mut clinic);
@@ -332,6 +345,24 @@ fn two_new_passphrases_that_differ_change_nothing() {
     assert!(boot.said("The two are not the same. Nothing was changed."));
     enters(&mut boot, WORDS);
     assert!(boot.released());
+}
+
+#[test]
+fn an_unusable_new_passphrase_is_asked_for_again_with_advice() {
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.types("change");
+    boot.types(WORDS);
+    boot.types("otter");
+    assert!(boot.said("at least 8 characters"));
+    assert!(boot.said("Take five random words"));
+    // A control character that arrives in two bytes.
+    boot.types("basket \u{85} seven");
+    assert!(boot.said("cannot be typed at the prompt"));
+    assert!(boot.said("Use letters, digits and spaces."));
+    boot.types(NEW_WORDS);
+    boot.types(NEW_WORDS);
+    assert!(boot.said("The passphrase of \"halima\" is changed."));
 }
 
 #[test]

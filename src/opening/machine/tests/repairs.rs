@@ -217,6 +217,28 @@ fn a_replaced_disk_and_a_replaced_router_open_together() {
 }
 
 #[test]
+fn only_what_has_changed_is_told_as_the_last_change() {
+    let (new_router, off) = (
+        [(ROUTER.0, "new router"), PRINTER, SWITCH],
+        [ROUTER, PRINTER],
+    );
+    for (around, is_told) in [(&HOME[..], false), (&new_router, true), (&off, false)] {
+        let mut clinic = clinic();
+        let mut boot = clinic.starts();
+        boot.answer(around);
+        boot.runs_until(4);
+        assert!(boot.released());
+        let told = boot.count(|done| match done {
+            Done::ToldAtLogin(text) => text.contains("one change more"),
+            Done::Logged(text) => text.contains("one more change"),
+            _ => false,
+        });
+        // To whoever logs in, and in the kernel's log.
+        assert_eq!(told, if is_told { 2 } else { 0 }, "{around:?}");
+    }
+}
+
+#[test]
 fn two_stations_whose_addresses_dhcp_swapped_open() {
     let swapped = [ROUTER, (PRINTER.0, SWITCH.1), (SWITCH.0, PRINTER.1)];
     opens(&mut clinic(), &swapped);

@@ -167,6 +167,10 @@ fn a_missing_key_server_is_named_alone_or_behind_neighbours() {
         silent(3, 1).to_string(),
         "The place is silent: 1 of 2 key servers answers, 2 are needed."
     );
+    assert_eq!(
+        silent(0, 2).to_string(),
+        "The place is silent: 0 of 3 neighbours answer, 2 are needed."
+    );
     let text = silent(0, 0).to_string();
     assert!(text.contains("0 of 3 neighbours answer"), "{text}");
     assert!(text.contains("0 of 2 key servers answer"), "{text}");

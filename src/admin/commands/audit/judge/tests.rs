@@ -63,6 +63,7 @@ fn everywhere(check: impl Fn(&SetupFacts, &dyn Fn(Threat) -> ThreatCoverage)) {
                                     sticks,
                                     without_pin,
                                     removed_without_pin: 0,
+                                    log_is_whole: true,
                                     code: verified,
                                     verified,
                                     passphrases,
@@ -250,7 +251,7 @@ fn running_server_is_partly_covered_only_by_a_locking_watch() {
 fn facts() -> SetupFacts {
     let list = StickList::default();
     let slots = crate::vault::SlotTable::default();
-    let mut facts = SetupFacts::of(Ok(&slots), &list, TheftPolicy::default(), &[]);
+    let mut facts = SetupFacts::of(Ok(&slots), &list, TheftPolicy::default(), None);
     facts.places = EnrolledPlaces::Open(vec![Thresholds {
         machine: 2,
         neighbours: 1,
@@ -304,7 +305,7 @@ fn a_read_error_is_not_called_a_destroyed_key() {
     use crate::vault::VaultError;
     let of = |error| {
         let list = StickList::default();
-        let mut facts = SetupFacts::of(Err(error), &list, TheftPolicy::default(), &[]);
+        let mut facts = SetupFacts::of(Err(error), &list, TheftPolicy::default(), None);
         facts.data = encrypted();
         facts.medium = Medium::Magnetic;
         facts
@@ -374,4 +375,25 @@ fn only_a_place_that_nobody_can_guess_is_called_covered() {
             assert!(along.why.contains("2 of 2 key servers"), "{along:?}");
         }
     });
+}
+
+#[test]
+fn stick_that_an_old_log_no_longer_tells_of_is_not_denied() {
+    let facts = SetupFacts {
+        sticks: 1,
+        log_is_whole: true,
+        ..SetupFacts::of(
+            Err(crate::vault::VaultError::WasReset),
+            &StickList::default(),
+            TheftPolicy::default(),
+            None,
+        )
+    };
+    assert!(stick(&facts).why.contains("four digits"));
+    let older = SetupFacts {
+        log_is_whole: false,
+        ..facts
+    };
+    assert!(stick(&older).why.contains("log tells nothing"));
+    assert!(server_and_stick(&older).why.contains("log tells nothing"));
 }

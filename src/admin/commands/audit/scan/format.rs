@@ -140,7 +140,7 @@ fn is_openpgp_message(head: &[u8]) -> bool {
         // The old form of the packet's length: one byte or two.
         [0x84 | 0x8c, _, packet @ ..] | [0x85 | 0x8d, _, _, packet @ ..] => packet,
         // The new form.
-        [0xc1 | 0xc3, ..192, packet @ ..] | [0xc1 | 0xc3, 192..224, _, packet @ ..] => packet,
+        [0xc1 | 0xc3, 0..192, packet @ ..] | [0xc1 | 0xc3, 192..224, _, packet @ ..] => packet,
         _ => return false,
     };
     // Versions of these packets.

@@ -1,6 +1,7 @@
 //! Searches what other programs have written on this disk.
 
 mod content;
+mod database_files;
 mod format;
 mod mounts;
 mod not_searched;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use super::address_search::Needles;
 use crate::sys::mount::{MountEntry, mounts_of};
 use content::ContentSearch;
+use database_files::is_written_encrypted;
 use mounts::{Mounts, Storage};
 pub use not_searched::NotSearched;
 use unpack::Bounds;
@@ -64,7 +66,8 @@ const TIME: Duration = Duration::from_secs(600);
 pub struct DatabaseFolder {
     /// Where it is.
     pub path: PathBuf,
-    /// MariaDB says that it writes nothing in the clear: it is not searched at all.
+    /// MariaDB says that it writes nothing in the clear: only what it tells people there,
+    /// its error log for one, is searched.
     pub is_encrypted: bool,
 }
 
@@ -128,13 +131,15 @@ impl Scan {
             needles,
             mounts,
             passed_by: database_folder,
+            encrypted: None,
             seen: HashSet::new(),
             until: Instant::now() + TIME,
             tell,
         };
         folders.iter().for_each(|folder| walk.follow(folder, 0));
-        let is_clear = database.is_some_and(|database| !database.is_encrypted);
-        if let Some(folder) = walk.passed_by.take().filter(|_| is_clear) {
+        if let Some(folder) = walk.passed_by.take() {
+            let is_encrypted = database.is_some_and(|database| database.is_encrypted);
+            walk.encrypted = is_encrypted.then(|| folder.clone());
             walk.follow(&folder, 0);
         }
         walk.scan
@@ -169,6 +174,8 @@ struct Walk<'a> {
     mounts: Mounts,
     /// A folder that is not gone into.
     passed_by: Option<PathBuf>,
+    /// A folder whose tables are not read.
+    encrypted: Option<PathBuf>,
     /// Device and number of every file and folder that was met: links can lead in
     /// circles.
     seen: HashSet<(u64, u64)>,
@@ -265,6 +272,10 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, path: &Path) {
+        let is_below = |folder: &PathBuf| path.starts_with(folder);
+        if self.encrypted.as_ref().is_some_and(is_below) && is_written_encrypted(path) {
+            return;
+        }
         // A file can be a mount point too.
         if !self.is_on_disk(path) {
             return;

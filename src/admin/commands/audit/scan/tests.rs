@@ -184,10 +184,15 @@ fn what_was_not_searched_is_named_with_the_reason() {
     fs::write(folder.join("backup.age"), "age-encryption.org/v1\n").unwrap();
     fs::write(folder.join("old.lzo"), b"\x89LZO\0").unwrap();
     let found = scan(folder);
+    // Debian does not install it.
+    let lzo = match crate::admin::program::find("lzop") {
+        None => NotSearched::NoProgram("lzop"),
+        Some(_) => NotSearched::Damaged,
+    };
     let unsearched = [
         ("backup.age", NotSearched::Encrypted),
         ("broken", NotSearched::Damaged),
-        ("old.lzo", NotSearched::NoProgram("lzop")),
+        ("old.lzo", lzo),
         ("plan.pdf", NotSearched::UnknownFormat("PDF")),
     ];
     assert_eq!(missed(&found), unsearched);
@@ -300,6 +305,20 @@ fn a_database_is_searched_last_and_an_encrypted_one_never() {
     };
     assert_eq!(leaks(true), [false; 3]);
     assert_eq!(leaks(false), [false, false, false, true]);
+}
+
+#[test]
+fn the_error_log_of_an_encrypted_database_is_searched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mysql");
+    fs::create_dir_all(path.join("clinic")).unwrap();
+    for name in ["clinic.err", "clinic/patient.ibd", "ibdata1"] {
+        fs::write(path.join(name), TEXT).unwrap();
+    }
+    let is_encrypted = true;
+    let database = DatabaseFolder { path, is_encrypted };
+    let found = scan_with(directory.path(), Some(&database));
+    assert_eq!(names(&found), ["clinic.err"]);
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn clinic_facts() -> SetupFacts {
         sticks: 2,
         without_pin: 1,
         removed_without_pin: 0,
+        log_is_whole: true,
         code: true,
         verified: true,
         passphrases: 0,

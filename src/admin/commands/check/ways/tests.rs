@@ -163,10 +163,54 @@ fn address_for_another_card_excuses_none() {
         );
         assert_eq!(found(address, dropbear, 1), [], "{address:?}");
     }
+    // No card is a VLAN.
+    let on_vlan = WaysFacts {
+        cards: 1,
+        ..facts(vec![server(interface("eth0.5"), StageAddress::None)], 1)
+    };
+    let with_vlan = format!("{VLAN}configure_networking &\n");
+    let found_there = severities(&on_vlan, vec![kernel(true, &with_vlan)]);
+    assert_eq!(found_there, [Severity::Warning]);
     for address in lost {
         let other = "ip addr add 10.1.1.10/24 dev eth1\n";
         assert_eq!(found(address, other, 2), [Severity::Wrong], "{address:?}");
     }
+}
+
+#[test]
+fn lent_address_is_told_once_unless_every_kernel_sets_one() {
+    let lent = || server(card(), enrolled(Held::Lent));
+    let both = facts(vec![lent(), lent()], 1);
+    let found = |kernels| severities(&both, kernels);
+    let sets_one = || kernel(true, "ip addr add 192.168.77.20/24 dev eth0\n");
+    assert_eq!(found(vec![sets_one()]), []);
+    let once = [Severity::Warning];
+    assert_eq!(found(vec![sets_one(), kernel(true, "")]), once);
+    assert_eq!(found(Vec::new()), once, "no image was read");
+}
+
+#[test]
+fn one_card_of_a_bridge_with_an_address_is_enough() {
+    let bridge = Over::Cards(vec!["eth0".into(), "eth1".into()]);
+    let over_bridge = facts(vec![server(bridge, StageAddress::None)], 1);
+    let second = "ip addr add 192.168.77.20/24 dev eth1\n";
+    assert_eq!(severities(&over_bridge, vec![kernel(true, second)]), []);
+}
+
+#[test]
+fn a_lost_neighbour_takes_no_key_server_away() {
+    let on_vlan = Way {
+        over: interface("eth0.5"),
+        ..NEIGHBOUR
+    };
+    let ways = vec![
+        server(interface("wg0"), StageAddress::None),
+        server(card(), enrolled(Held::Fixed)),
+        on_vlan,
+        NEIGHBOUR,
+    ];
+    let found = severities(&facts(ways, 1), vec![kernel(true, "")]);
+    assert_eq!(found, [Severity::Warning; 2]);
 }
 
 #[test]

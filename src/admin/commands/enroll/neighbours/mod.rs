@@ -1,20 +1,20 @@
 //! The stations that may be enrolled: the router, the switch, the name servers, and those
 //! that this server talks to.
 
+mod kernel_tables;
+mod lldp;
 mod ranking;
 mod vendor;
 
 use core::net::{IpAddr, Ipv4Addr};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use super::strength::Surroundings;
-use crate::admin::program;
 use crate::sys::interface::Mac;
 use crate::sys::{interface, route, sysfs};
 use crate::vault::MAX_NEIGHBOURS;
+use kernel_tables::{Heard, arp_table, name_servers, routers, table};
+use lldp::{LldpSenders, lldp_report, lldp_senders};
 pub use ranking::{Proposal, Station};
 use ranking::{Role, propose};
 use vendor::{DeviceKind, kind, makers};
@@ -22,9 +22,6 @@ use vendor::{DeviceKind, kind, makers};
 /// Most stations that are enrolled without being named: each one multiplies the
 /// permitted combinations.
 pub const MAX_UNNAMED: usize = 5;
-
-/// Most bytes of a table that are read: some 50,000 stations.
-const TABLE_MAX: u64 = 4 * 1024 * 1024;
 
 /// The stations that were named, else those that are found, the steadiest first: as
 /// many as are asked, whoever of them answers.
@@ -84,20 +81,6 @@ pub fn stations(named: &[IpAddr]) -> Proposal {
     proposal
 }
 
-/// The whole lines of one of the kernel's tables; none where it cannot be read.
-fn table(path: &Path) -> String {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(TABLE_MAX).read_to_end(&mut bytes));
-    if read.is_err() {
-        return String::new();
-    }
-    if bytes.len() as u64 == TABLE_MAX {
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n');
-        bytes.truncate(whole.unwrap_or_default());
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 /// Takes down what has answered, and who made it. What turns out to be virtual is left
 /// out where the stations are not `named`.
 pub fn with_answers(
@@ -153,28 +136,11 @@ fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
-/// A station in the kernel's tables.
-#[derive(Debug, PartialEq, Eq)]
-struct Heard {
-    address: IpAddr,
-    /// `None` for one that a route names and that has not been heard.
-    mac: Option<Mac>,
-    card: String,
-    is_router: bool,
-}
-
 /// Who does what in this network.
 struct Roles {
     routers: Vec<Ipv4Addr>,
     name_servers: Vec<Ipv4Addr>,
     switches: LldpSenders,
-}
-
-/// What the switches say of themselves.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct LldpSenders {
-    addresses: Vec<IpAddr>,
-    macs: Vec<String>,
 }
 
 impl Roles {
@@ -195,67 +161,6 @@ impl Roles {
     }
 }
 
-/// What lldpd has heard; empty where it does not run. The kernel keeps nothing of it.
-fn lldp_report() -> String {
-    let socket = Path::new("/run/lldpd.socket");
-    let Some(program) = program::find("lldpcli").filter(|_| socket.exists()) else {
-        return String::new();
-    };
-    neighbours_told_by(&program, "5")
-}
-
-/// What `lldpcli` prints within `limit` (timeout(1)): it waits for lldpd, which may hang.
-fn neighbours_told_by(lldpcli: &Path, limit: &str) -> String {
-    let mut command = Command::new("/usr/bin/timeout");
-    command.args(["--kill-after=1", limit]).arg(lldpcli);
-    command.args(["-f", "keyvalue", "show", "neighbors"]);
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
-    output.map_or_else(
-        |_| String::new(),
-        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
-    )
-}
-
-/// Reads lines such as `lldp.eth0.chassis.mgmt-ip=192.168.1.2` (lldpcli(8)).
-fn lldp_senders(report: &str) -> LldpSenders {
-    let mut senders = LldpSenders::default();
-    for (name, value) in report.lines().filter_map(|line| line.split_once('=')) {
-        if name.ends_with(".chassis.mgmt-ip") {
-            senders.addresses.extend(value.parse::<IpAddr>().ok());
-        } else if name.ends_with(".chassis.mac") {
-            senders.macs.push(value.to_ascii_lowercase());
-        }
-    }
-    senders
-}
-
-/// Complete entries of the kernel's ARP table (proc_pid_net(5)).
-fn arp_table(text: &str) -> Vec<Heard> {
-    text.lines()
-        .skip(1)
-        .filter_map(|line| {
-            let mut fields = line.split_whitespace();
-            let ip: Ipv4Addr = fields.next()?.parse().ok()?;
-            let flags = u32::from_str_radix(fields.nth(1)?.trim_start_matches("0x"), 16).ok()?;
-            let mac = Some(mac(fields.next()?)?);
-            // ATF_COM, linux/if_arp.h.
-            (flags & 2 != 0).then_some(Heard {
-                address: ip.into(),
-                mac,
-                card: fields.nth(1)?.to_owned(),
-                is_router: false,
-            })
-        })
-        .collect()
-}
-
-fn mac(text: &str) -> Option<Mac> {
-    let bytes = text
-        .split(':')
-        .map(|byte| u8::from_str_radix(byte, 16).ok());
-    bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()
-}
-
 /// Parses the address of a neighbour that was named.
 ///
 /// # Errors
@@ -268,29 +173,6 @@ pub fn neighbour(text: &str) -> Result<IpAddr, String> {
         Ok(ip) => Ok(ip),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// Gateways of the default routes, and the cards that lead to them. The kernel writes
-/// them in hex, in native byte order.
-fn routers(text: &str) -> Vec<(Ipv4Addr, String)> {
-    text.lines()
-        .skip(1)
-        .filter_map(|line| {
-            let mut fields = line.split_whitespace();
-            let card = fields.next()?;
-            let destination = fields.next()?;
-            let gateway = u32::from_str_radix(fields.next()?, 16).ok()?;
-            (destination == "00000000" && gateway != 0)
-                .then(|| (Ipv4Addr::from(gateway.to_ne_bytes()), card.to_owned()))
-        })
-        .collect()
-}
-
-fn name_servers(text: &str) -> Vec<Ipv4Addr> {
-    text.lines()
-        .filter_map(|line| line.strip_prefix("nameserver")?.trim().parse().ok())
-        .filter(|ip: &Ipv4Addr| !ip.is_loopback())
-        .collect()
 }
 
 /// What stands around this server, as far as it can be told from here.
@@ -340,51 +222,6 @@ mod tests {
         let proposal = asked(false);
         assert_eq!((proposal.stations.len(), proposal.left_out.len()), (0, 1));
         assert_eq!(asked(true).stations[0].kind, DeviceKind::Virtual);
-    }
-
-    #[test]
-    fn only_stations_that_answered_are_in_the_arp_table() {
-        let text = "IP address       HW type     Flags       HW address            Mask     Device\n\
-             192.168.1.1      0x1         0x2         00:1b:21:00:00:01     *        eth0\n\
-             192.168.1.9      0x1         0x0         00:00:00:00:00:00     *        eth0\n";
-        let router = Heard {
-            address: [192, 168, 1, 1].into(),
-            mac: Some([0, 0x1b, 0x21, 0, 0, 1]),
-            card: "eth0".into(),
-            is_router: false,
-        };
-        assert_eq!(arp_table(text), [router]);
-    }
-
-    #[test]
-    fn a_network_of_two_thousand_stations_is_read_whole() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let mut text = "IP address       HW type     Flags       HW address\n".to_owned();
-        for at in 0..2000_u16 {
-            let [high, low] = at.to_be_bytes();
-            text += &format!(
-                "10.0.{high}.{low}  0x1  0x2  00:1b:21:00:{high:02x}:{low:02x}  {:16} eth0\n",
-                "*"
-            );
-        }
-        assert!(text.len() > 65536);
-        std::fs::write(file.path(), text).unwrap();
-        assert_eq!(arp_table(&table(file.path())).len(), 2000);
-        assert_eq!(table(Path::new("/nonexistent")), "");
-    }
-
-    #[test]
-    fn an_lldpd_that_hangs_is_not_waited_for() {
-        use std::os::unix::fs::PermissionsExt;
-        let directory = tempfile::tempdir().unwrap();
-        let lldpcli = directory.path().join("lldpcli");
-        std::fs::write(&lldpcli, "#!/bin/sh\necho lldp.eth0.via=LLDP\nsleep 20\n").unwrap();
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&lldpcli, mode).unwrap();
-        let begun = std::time::Instant::now();
-        let told = neighbours_told_by(&lldpcli, "0.2");
-        assert_eq!(told, "lldp.eth0.via=LLDP\n");
-        assert!(begun.elapsed().as_secs() < 10);
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Clinic {
         let data = encrypted();
         SetupFacts {
             data,
-            ..SetupFacts::of(slots, &proven.sticks, proven.policy.theft, &events)
+            ..SetupFacts::of(slots, &proven.sticks, proven.policy.theft, Some(&events))
         }
     }
 

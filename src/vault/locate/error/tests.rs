@@ -49,6 +49,22 @@ fn a_vault_that_may_be_whole_is_not_called_lost() {
 }
 
 #[test]
+fn what_is_wrong_with_the_vault_itself_is_told_before_other_disks() {
+    use LocateError::{NoPartition, NotAllowed, OtherServer, Unread};
+    let (other_disk, forbidden) = (Unread(libc::EIO), NotAllowed(libc::EPERM));
+    for (first, then, told) in [
+        (NoPartition, other_disk, other_disk),
+        (other_disk, NoPartition, other_disk),
+        (other_disk, forbidden, forbidden),
+        (OtherServer, forbidden, OtherServer),
+        (forbidden, OtherServer, OtherServer),
+        (OtherServer, DEVICE, OtherServer),
+    ] {
+        assert_eq!(first.or_graver(then), told, "{first:?}, {then:?}");
+    }
+}
+
+#[test]
 fn each_reason_names_the_disk_or_the_vault() {
     for error in [
         LocateError::NoPartition,
@@ -61,4 +77,14 @@ fn each_reason_names_the_disk_or_the_vault() {
     }
     let driver = LocateError::NoDriver(DRIVERS[0]).to_string();
     assert!(driver.contains(DRIVERS[0].module), "{driver}");
+}
+
+#[test]
+fn mount_that_is_not_allowed_is_told_so() {
+    let of = |errno| LocateError::from(MountError::Failed(errno));
+    for errno in [Errno::EACCES, Errno::EPERM] {
+        assert_eq!(of(errno), LocateError::NotAllowed(errno as i32));
+    }
+    // A device that takes no writes is looked at all the same.
+    assert_eq!(of(Errno::EROFS), LocateError::Open(libc::EROFS));
 }

@@ -1,0 +1,80 @@
+#!/bin/bash
+# Puts the boot stage into an initramfs that dracut makes: as a unit of its own,
+# for which everything that touches a disk waits. A hook of dracut's could hold
+# no prompt: it has no terminal, and a failure of it is ignored.
+#
+# shellcheck disable=SC2154 # dracut sets initdir, moddir, kernel, outfile and the
+# folders of systemd's units.
+
+stage=/usr/lib/stayput/stayput-boot
+runner=/usr/lib/stayput/run-stage
+useful=/usr/lib/stayput/modules
+place=/etc/stayput/vault.conf
+
+check() {
+    # `stayput install` has not been run here, or `stayput uninstall` has.
+    [[ -e /etc/stayput/installed ]] || return 1
+    # What mounts the root filesystem of a crashed system needs none of it.
+    [[ ! $mount_needs ]] || return 1
+    return 0
+}
+
+depends() {
+    echo dracut-systemd systemd-modules-load
+}
+
+# A kernel without an initramfs would start nothing at all: so only one that has
+# an older initramfs is refused a new one, and only where the stage itself is
+# missing.
+cannot() {
+    dfatal "stayput: $1"
+    if [[ -e $outfile ]]; then
+        dfatal "stayput: the initramfs of $kernel was kept as it is. $2"
+        exit 1
+    fi
+    dfatal "stayput: the kernel $kernel starts without the database. $2"
+}
+
+installkernel() {
+    local modules
+    # What this machine and its sticks need in this kernel, by the rule by which
+    # `stayput check` misses it. It says itself what this kernel lacks.
+    modules=$(/usr/sbin/stayput initramfs-modules "$kernel") ||
+        dwarn "stayput: see above. After a restart with $kernel, sticks or the network may not work."
+    # Also what this machine has no device for now.
+    # shellcheck disable=SC2046,SC2086 # Lists of words.
+    hostonly='' instmods -s $(sed '/^#/d' "$useful") $modules
+}
+
+install() {
+    local needed unit
+    for needed in "$stage" "$runner" "$place"; do
+        if [[ ! -s $needed ]]; then
+            cannot "$needed is missing." "Run: stayput init, then stayput install"
+            return
+        fi
+        inst_simple "$needed" || true
+        if ! cmp -s "$needed" "$initdir/$needed"; then
+            cannot "$needed could not be copied." "Is the disk full? Then run: stayput install"
+            return
+        fi
+    done
+    inst_multiple sh sleep modprobe
+    # Asked for by name at boot: a packet socket loads it only where aliases work.
+    mkdir -p "$initdir/usr/lib/modules-load.d"
+    echo af_packet >"$initdir/usr/lib/modules-load.d/stayput.conf"
+    inst_simple "$moddir/stayput-boot.service" "$systemdsystemunitdir/stayput-boot.service"
+    mkdir -p "$initdir$systemdsystemunitdir/initrd.target.requires"
+    ln -sf ../stayput-boot.service "$initdir$systemdsystemunitdir/initrd.target.requires/"
+    while read -r unit; do
+        inst_simple "$moddir/after-stage.conf" "$systemdsystemunitdir/$unit.d/stayput.conf"
+    done <"$moddir/waiting-units"
+    # When a later step fails, dracut offers a shell to whoever stands there; the
+    # keys are in memory by then. It restarts instead. What the owner has set on
+    # the kernel's command line stands.
+    inst_simple "$moddir/emergency.conf" "$systemdsystemunitdir/emergency.service.d/stayput.conf"
+    inst_simple "$moddir/emergency.conf" \
+        "$systemdsystemunitdir/dracut-emergency.service.d/stayput.conf"
+    mkdir -p "$initdir/etc/cmdline.d"
+    echo "rd.shell=0 rd.emergency=reboot" >"$initdir/etc/cmdline.d/50-stayput.conf"
+}

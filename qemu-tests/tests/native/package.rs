@@ -1,0 +1,190 @@
+//! The package, as apt and dpkg treat it on a server.
+
+use qemu_tests::{Container, Output, Result, Suite, debian_package, minutes};
+
+use crate::clinic::{clinic, has_rows, stayput};
+
+/// Brings the package to the server, and a newer one that differs in its version.
+fn bring_packages(server: &Container) -> Result {
+    std::fs::copy(debian_package()?, server.root()?.join("root/stayput.deb"))?;
+    let newer = "cd /root && dpkg-deb -R stayput.deb newer && \
+                 sed -i 's/^Version: .*/Version: 9.0-1/' newer/DEBIAN/control && \
+                 sed -i '1s/.*/9.0-1/' newer/usr/lib/stayput/packaged && \
+                 dpkg-deb -Znone -b newer newer.deb && rm -r newer";
+    server.shell(newer)?.success()?;
+    Ok(())
+}
+
+fn dpkg(server: &Container, words: &str) -> Result<Output> {
+    server.shell_within(&format!("dpkg {words} 2>&1"), minutes(4))
+}
+
+/// The package's state and version, as in `ii 0.1.0-1`.
+fn state(server: &Container) -> Result<String> {
+    let asked = "dpkg-query -W -f '${db:Status-Abbrev}${Version}' stayput";
+    Ok(server.shell(asked)?.text.trim().to_owned())
+}
+
+/// Whether the initramfs of the only kernel holds the boot stage.
+fn is_stage_in_image(server: &Container) -> Result<bool> {
+    let listed = "lsinitramfs /boot/initrd.img-* | grep -q stayput-boot";
+    Ok(server.shell(listed)?.ok())
+}
+
+fn version(server: &Container) -> Result<String> {
+    Ok(state(server)?
+        .split(' ')
+        .next_back()
+        .unwrap_or_default()
+        .to_owned())
+}
+
+#[test]
+fn package_alone_changes_no_boot_and_leaves_nothing() -> Result {
+    let server = Container::without_vault(Suite::Bookworm)?;
+    bring_packages(&server)?;
+    // Installed, and once more.
+    for _ in 0..2 {
+        let said = dpkg(&server, "-i /root/stayput.deb")?.success()?;
+        assert!(
+            said.contains("not set up yet. Run: stayput setup"),
+            "{said}"
+        );
+        assert!(!is_stage_in_image(&server)?);
+        assert!(!server.shell("systemctl is-enabled stayput-watch")?.ok());
+    }
+    let said = dpkg(&server, "-i /root/newer.deb")?.success()?;
+    assert_eq!(state(&server)?, "ii 9.0-1", "{said}");
+    dpkg(&server, "-P stayput")?.success()?;
+    let left = server.shell(
+        "ls -d /usr/sbin/stayput /usr/lib/stayput /etc/stayput /usr/share/doc/stayput \
+         /usr/share/initramfs-tools/hooks/stayput /etc/systemd/system/*/stayput* 2>/dev/null; true",
+    )?;
+    assert_eq!(left.text, "");
+    server.wait_for_database()
+}
+
+#[test]
+fn package_takes_over_what_was_installed_by_hand() -> Result {
+    let mut server = Container::fresh(Suite::Bookworm)?;
+    server
+        .shell_within("stayput install", minutes(4))?
+        .success()?;
+    // As versions before the package had it.
+    let earlier = "for path in hooks scripts/init-premount; do \
+                   [ -e /etc/initramfs-tools/$path/stayput ] || \
+                   cp /usr/share/initramfs-tools/$path/stayput /etc/initramfs-tools/$path/; done";
+    server.shell(earlier)?.success()?;
+    bring_packages(&server)?;
+    let said = dpkg(&server, "-i /root/stayput.deb")?.success()?;
+    assert!(said.contains("has taken over"), "{said}");
+    let by_hand = "ls /etc/systemd/system/stayput-[rw]*.service /etc/initramfs-tools/*/stayput \
+                   /etc/initramfs-tools/scripts/*/stayput 2>/dev/null";
+    assert_eq!(server.shell(by_hand)?.text, "");
+    assert!(is_stage_in_image(&server)?);
+    let watched = "systemctl is-active stayput-watch && systemctl is-enabled stayput-watch \
+                   stayput-release";
+    server.shell(watched)?.success()?;
+
+    // The command writes no file of the package.
+    server.shell("touch /root/before")?.success()?;
+    server
+        .shell_within("stayput install", minutes(4))?
+        .success()?;
+    let written =
+        server.shell("find $(dpkg -L stayput) -maxdepth 0 -type f -newer /root/before")?;
+    assert_eq!(written.text, "");
+    let check = server.shell("stayput check")?.text;
+    assert!(!check.contains("as installed"), "{check}");
+
+    // A program of another build has no business there.
+    let other = "sed -i 2d /usr/lib/stayput/packaged && stayput install; test $? = 4";
+    server.shell(other)?.success()?;
+
+    upgrade_with_a_full_boot(&server)?;
+    interrupted_upgrade(&mut server)?;
+    new_kernel(&server)?;
+
+    let said = dpkg(&server, "-r stayput")?.success()?;
+    assert!(!is_stage_in_image(&server)?, "{said}");
+    let purged = dpkg(&server, "-P stayput")?.success()?;
+    assert!(
+        purged.contains("the vault and /etc/stayput/vault.conf stay"),
+        "{purged}"
+    );
+    server.shell("test -s /etc/stayput/vault.conf")?.success()?;
+    server.wait_for_database()
+}
+
+/// It stops before anything is changed, and says why.
+fn upgrade_with_a_full_boot(server: &Container) -> Result {
+    let full = "mount -t tmpfs tmpfs /mnt && cp -a /boot/. /mnt && \
+                size=$(du -sk /mnt | cut -f1) && mount -o remount,size=$((size + 512))k /mnt && \
+                mount --move /mnt /boot 2>/dev/null || mount --bind /mnt /boot";
+    server.shell(full)?.success()?;
+    let before = version(server)?;
+    let said = dpkg(server, "-i /root/newer.deb")?;
+    assert!(!said.ok(), "{said}");
+    assert!(said.text.contains("Nothing was changed"), "{said}");
+    assert_eq!(state(server)?, format!("ii {before}"));
+    assert!(is_stage_in_image(server)?);
+    server.shell("umount /boot; umount /mnt; true")?.success()?;
+    Ok(())
+}
+
+/// Unpacked and not configured: the server starts, and the upgrade is finished.
+fn interrupted_upgrade(server: &mut Container) -> Result {
+    dpkg(server, "--unpack /root/newer.deb")?.success()?;
+    server.shell("sync")?.success()?;
+    server.power_cut();
+    server.boot()?;
+    assert_eq!(state(server)?, "iU 9.0-1");
+    assert!(is_stage_in_image(server)?);
+    let opened = server.shell("mountpoint /run/stayput && systemctl is-active stayput-watch")?;
+    assert!(opened.ok(), "{opened}");
+    dpkg(server, "--configure -a")?.success()?;
+    assert_eq!(state(server)?, "ii 9.0-1");
+    assert!(is_stage_in_image(server)?);
+    Ok(())
+}
+
+fn new_kernel(server: &Container) -> Result {
+    let arrives = "cd /lib/modules && old=$(ls) && cp -al $old 9.9.9-test && \
+                   cp -l /boot/vmlinuz-$old /boot/vmlinuz-9.9.9-test && \
+                   update-initramfs -c -k 9.9.9-test";
+    server.shell_within(arrives, minutes(4))?.success()?;
+    let holds = "lsinitramfs /boot/initrd.img-9.9.9-test | grep -q stayput-boot";
+    server.shell(holds)?.success()?;
+    let leaves = "rm -r /lib/modules/9.9.9-test && update-initramfs -d -k 9.9.9-test && \
+                  rm -f /boot/*9.9.9-test";
+    server.shell(leaves)?.success()?;
+    Ok(())
+}
+
+#[test]
+fn package_that_an_encrypted_database_needs_stays() -> Result {
+    let server = clinic()?;
+    bring_packages(&server)?;
+    dpkg(&server, "-i /root/stayput.deb")?.success()?;
+    stayput(&server, "enable --destroy-original")?.success()?;
+    let before = state(&server)?;
+    for words in ["-r stayput", "-P stayput"] {
+        let said = dpkg(&server, words)?;
+        assert!(!said.ok(), "{said}");
+        assert!(said.text.contains("MariaDB is encrypted"), "{said}");
+        assert!(said.text.contains("the package stays"), "{said}");
+    }
+    // Only what its owner wants with it has changed.
+    assert!(before.starts_with("ii"), "{before}");
+    let after = state(&server)?;
+    assert!(
+        after.contains("i ") && after.ends_with(&version(&server)?),
+        "{after}"
+    );
+    server.shell("systemctl restart mariadb")?.success()?;
+    has_rows(&server, 5000)?;
+    // An upgrade keeps the gate, and a database that runs.
+    dpkg(&server, "-i /root/newer.deb")?.success()?;
+    server.shell("systemctl restart mariadb")?.success()?;
+    has_rows(&server, 5000)
+}

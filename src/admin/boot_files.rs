@@ -1,0 +1,228 @@
+//! The files that put the boot stage into an initramfs and run it there.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::admin::durable::{remove_durably, write_durably};
+use crate::admin::installed_files::write_program;
+use crate::admin::packaged::{Owner, is_packaged, owner};
+use crate::admin::problem::{Problem, Result};
+
+/// While this file is there, the boot stage belongs in every initramfs. Without it
+/// the others put nothing there.
+const MARK: &str = "/etc/stayput/installed";
+const MARK_TEXT: &str = "`stayput install` has put the boot stage into the initramfs.\n\
+    `stayput uninstall` takes it out and removes this file.\n";
+
+/// One of these files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootFile {
+    pub path: &'static str,
+    pub text: &'static str,
+    /// Whether it is run, and not only read.
+    pub is_program: bool,
+}
+
+macro_rules! boot_file {
+    ($path:literal, $source:literal, $is_program:literal) => {
+        BootFile {
+            path: $path,
+            text: include_str!(concat!("../../", $source)),
+            is_program: $is_program,
+        }
+    };
+}
+
+/// How the stage is run, whatever has made the initramfs.
+pub const RUN_STAGE: BootFile = boot_file!(
+    "/usr/lib/stayput/run-stage",
+    "initramfs-hooks/run-stage",
+    false
+);
+/// Kernel modules that belong into every initramfs, one a line.
+pub const MODULES: BootFile =
+    boot_file!("/usr/lib/stayput/modules", "initramfs-hooks/modules", false);
+const HOOK: BootFile = boot_file!(
+    "/etc/initramfs-tools/hooks/stayput",
+    "initramfs-hooks/hooks/stayput",
+    true
+);
+/// What initramfs-tools runs.
+pub const SCRIPT: BootFile = boot_file!(
+    "/etc/initramfs-tools/scripts/init-premount/stayput",
+    "initramfs-hooks/scripts/init-premount/stayput",
+    true
+);
+const DRACUT_MODULE: BootFile = boot_file!(
+    "/usr/lib/dracut/modules.d/50stayput/module-setup.sh",
+    "dracut/50stayput/module-setup.sh",
+    true
+);
+/// The unit of an initramfs that dracut has made.
+pub const DRACUT_UNIT: BootFile = boot_file!(
+    "/usr/lib/dracut/modules.d/50stayput/stayput-boot.service",
+    "dracut/50stayput/stayput-boot.service",
+    false
+);
+/// The drop-in by which another unit there waits for it.
+pub const DRACUT_AFTER_STAGE: BootFile = boot_file!(
+    "/usr/lib/dracut/modules.d/50stayput/after-stage.conf",
+    "dracut/50stayput/after-stage.conf",
+    false
+);
+/// The units that wait for it, one a line.
+pub const DRACUT_WAITING: BootFile = boot_file!(
+    "/usr/lib/dracut/modules.d/50stayput/waiting-units",
+    "dracut/50stayput/waiting-units",
+    false
+);
+const DRACUT_EMERGENCY: BootFile = boot_file!(
+    "/usr/lib/dracut/modules.d/50stayput/emergency.conf",
+    "dracut/50stayput/emergency.conf",
+    false
+);
+
+/// All of them, of every generator: an upgrade of the system may change which one
+/// makes the initramfs.
+pub const BOOT_FILES: [BootFile; 9] = [
+    RUN_STAGE,
+    MODULES,
+    HOOK,
+    SCRIPT,
+    DRACUT_MODULE,
+    DRACUT_UNIT,
+    DRACUT_AFTER_STAGE,
+    DRACUT_WAITING,
+    DRACUT_EMERGENCY,
+];
+
+impl BootFile {
+    /// Where it lies. /etc is the owner's: a package brings scripts below /usr.
+    fn path(&self, owner: &Owner) -> PathBuf {
+        match owner {
+            Owner::Hand => self.path.into(),
+            Owner::Package | Owner::OtherPackage { .. } => self
+                .path
+                .replace("/etc/initramfs-tools/", "/usr/share/initramfs-tools/")
+                .into(),
+        }
+    }
+
+    /// Whether it is there as it should be.
+    fn is_in_place(&self, owner: &Owner) -> bool {
+        let path = self.path(owner);
+        let is_run = fs::metadata(&path)
+            .is_ok_and(|at| at.is_file() && at.permissions().mode() & 0o111 != 0);
+        (is_run || !self.is_program)
+            && fs::read(path).is_ok_and(|there| there == self.text.as_bytes())
+    }
+}
+
+/// Whether `stayput install` has been run here.
+pub fn are_wanted() -> bool {
+    Path::new(MARK).exists()
+}
+
+/// Has them put the boot stage into every initramfs from now on.
+///
+/// # Errors
+/// What the filesystem says.
+pub fn want() -> Result<()> {
+    write_text(Path::new(MARK), MARK_TEXT)
+}
+
+/// Whether the next initramfs will get the boot stage.
+pub fn are_in_place() -> bool {
+    let owner = owner();
+    are_wanted() && BOOT_FILES.iter().all(|file| file.is_in_place(&owner))
+}
+
+/// Writes all that no package brings, and last the mark by which they count.
+///
+/// # Errors
+/// What the filesystem says.
+pub fn put() -> Result<()> {
+    let by_hand = match is_packaged()? {
+        true => &[][..],
+        false => &BOOT_FILES,
+    };
+    for file in by_hand {
+        let path = Path::new(file.path);
+        match file.is_program {
+            true => write_program(path, file.text.as_bytes())?,
+            false => write_text(path, file.text)?,
+        }
+        println!("{}: written", file.path);
+    }
+    want()
+}
+
+/// Removes the mark, then all that no package brings.
+///
+/// # Errors
+/// What the filesystem says.
+pub fn remove() -> Result<()> {
+    let by_hand = match is_packaged()? {
+        true => &[][..],
+        false => &BOOT_FILES,
+    };
+    let paths = by_hand.iter().map(|file| file.path);
+    for path in std::iter::once(MARK).chain(paths) {
+        let path = Path::new(path);
+        if remove_durably(path).map_err(|error| Problem::of_file(path, &error))? {
+            println!("{}: removed", path.display());
+        }
+    }
+    Ok(())
+}
+
+fn write_text(path: &Path, text: &str) -> Result<()> {
+    write_durably(path, text.as_bytes()).map_err(|error| Problem::of_file(path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn every_script_can_be_read_by_its_shell() {
+        let directory = tempfile::tempdir().unwrap();
+        for (file, shell) in [
+            (RUN_STAGE, "sh"),
+            (HOOK, "sh"),
+            (SCRIPT, "sh"),
+            (DRACUT_MODULE, "bash"),
+        ] {
+            let at = directory.path().join("script");
+            fs::write(&at, file.text).unwrap();
+            let checked = Command::new(shell).arg("-n").arg(&at).status().unwrap();
+            assert!(checked.success(), "{}", file.path);
+            let interpreter = format!("#!/bin/{shell}\n");
+            assert_eq!(
+                file.text.starts_with(&interpreter),
+                file.is_program,
+                "{}",
+                file.path
+            );
+        }
+    }
+
+    #[test]
+    fn the_stage_runs_after_udev_and_after_the_splash_screen() {
+        assert!(SCRIPT.text.contains("PREREQ=\"udev dropbear plymouth\""));
+        let after = DRACUT_UNIT
+            .text
+            .lines()
+            .filter_map(|line| line.strip_prefix("After="));
+        let after: Vec<&str> = after.flat_map(str::split_whitespace).collect();
+        for unit in [
+            "systemd-udevd.service",
+            "systemd-udev-trigger.service",
+            "plymouth-start.service",
+        ] {
+            assert!(after.contains(&unit), "{unit}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Makes the initramfs images anew, by what has made them before.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::generator::{Generator, image_path_or_default};
+use super::inspect::inspect_new;
+use super::kernels::installed_versions;
+use super::{Image, InstalledCopy, NoImage};
+use crate::admin::durable::sync_directory;
+use crate::vault::VaultConf;
+
+/// What Debian's generators run when an image has changed: boot loaders that keep a
+/// copy of it.
+const AFTERWARDS: [&str; 2] = [
+    "/etc/initramfs/post-update.d",
+    "/usr/share/initramfs/post-update.d",
+];
+
+/// Makes the image of every kernel: an older one must not start without the boot stage.
+/// `place` is what vault.conf says, where the images are to hold the stage. What the
+/// programs print goes to standard output.
+///
+/// # Errors
+/// What failed, in words. An image that could not be made anew is as it was.
+pub fn make(generator: Generator, place: Option<&VaultConf>) -> Result<(), String> {
+    match generator {
+        Generator::InitramfsTools => run("/usr/sbin/update-initramfs", &["-u", "-k", "all"]),
+        Generator::Dracut { .. } => installed_versions()
+            .iter()
+            .try_for_each(|version| with_dracut(version, place)),
+    }
+}
+
+/// dracut writes over the image: on a full disk nothing would be left of it. So the
+/// new one is made beside it, and takes its place when it was seen to be whole.
+fn with_dracut(version: &str, place: Option<&VaultConf>) -> Result<(), String> {
+    let image = image_path_or_default(version);
+    let mut new = image.clone().into_os_string();
+    new.push(".new");
+    let new = Path::new(&new);
+    let made = made_with_dracut(version, new, place);
+    if let Err(why) = made {
+        let _ = fs::remove_file(new);
+        return Err(why);
+    }
+    let failed = |error| format!("{}: {error}.", image.display());
+    File::open(new)
+        .and_then(|file| file.sync_all())
+        .map_err(failed)?;
+    fs::rename(new, &image).map_err(failed)?;
+    sync_directory(&image).map_err(failed)?;
+    let folders = AFTERWARDS
+        .iter()
+        .filter(|folder| Path::new(folder).is_dir());
+    folders.into_iter().try_for_each(|folder| {
+        let words = [
+            &format!("--arg={version}"),
+            &format!("--arg={}", image.display()),
+            *folder,
+        ];
+        run("/usr/bin/run-parts", &words)
+    })
+}
+
+fn made_with_dracut(version: &str, new: &Path, place: Option<&VaultConf>) -> Result<(), String> {
+    println!("  {}", new.display());
+    let path = new.to_string_lossy();
+    run("/usr/bin/dracut", &["--force", "--quiet", &path, version])?;
+    let Some(place) = place else {
+        return Ok(());
+    };
+    match inspect_new(new, version, place) {
+        Ok(image) if holds_the_stage(&image) => Ok(()),
+        Ok(_) => Err(format!("dracut left the boot stage out for {version}.")),
+        Err(NoImage::Absent) => Err(format!("dracut made nothing for {version}.")),
+        Err(NoImage::Unreadable(why)) => Err(format!(
+            "What dracut made for {version} cannot be read: {why}."
+        )),
+    }
+}
+
+/// Whether the stage runs from an image, and finds its vault.
+pub fn holds_the_stage(image: &Image) -> bool {
+    let copies = [image.stage, image.vault_conf, image.script];
+    copies.iter().all(|copy| *copy == InstalledCopy::Same) && image.before.is_some()
+}
+
+/// Runs a program, and prints what it prints.
+fn run(program: &str, words: &[&str]) -> Result<(), String> {
+    let failed = |error| format!("{program} cannot be run: {error}.");
+    let mut child = Command::new(program)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let output = child.stdout.take().map(BufReader::new);
+    for line in output.into_iter().flat_map(BufRead::lines) {
+        println!("  {}", line.unwrap_or_default());
+    }
+    let status = child.wait().map_err(failed)?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(format!("{program} failed ({status}).")),
+    }
+}
