@@ -39,7 +39,7 @@ const PLUG: &str = "set -e; loop=/sys/class/block/$1; block=/run/block; mkdir $b
 /// The disk as an installer leaves it: the partition that waits for a vault is
 /// taken away, and what makes device files for new ones, as udev does, goes on
 /// until it is ended.
-const PLAIN_DISK: &str = "set -e; root=$(findmnt -n -o MAJ:MIN /); \
+pub const PLAIN_DISK: &str = "set -e; root=$(findmnt -n -o MAJ:MIN /); \
      disk=$(basename $(dirname $(readlink /sys/dev/block/$root))); \
      delpart /dev/$disk 2; sgdisk --delete=2 /dev/$disk >/dev/null || true; rm /dev/${disk}p2; \
      echo plain; while sleep 0.1; do for part in /sys/class/block/${disk}p*; do \
