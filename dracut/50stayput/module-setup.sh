@@ -12,15 +12,16 @@ useful=/usr/lib/stayput/modules
 place=/etc/stayput/vault.conf
 
 check() {
+    [[ ! -e /etc/stayput/installed ]] || return 0
     # `stayput install` has not been run here, or `stayput uninstall` has.
-    [[ -e /etc/stayput/installed ]] || return 1
-    # What mounts the root filesystem of a crashed system needs none of it.
-    [[ ! $mount_needs ]] || return 1
-    return 0
+    if [[ -s $place ]]; then
+        dwarn "stayput: the boot stage is left out. Where it belongs in: stayput install"
+    fi
+    return 1
 }
 
 depends() {
-    echo dracut-systemd systemd-modules-load
+    echo dracut-systemd
 }
 
 # A kernel without an initramfs would start nothing at all: so only one that has
@@ -60,21 +61,18 @@ install() {
         fi
     done
     inst_multiple sh sleep modprobe
-    # Asked for by name at boot: a packet socket loads it only where aliases work.
-    mkdir -p "$initdir/usr/lib/modules-load.d"
-    echo af_packet >"$initdir/usr/lib/modules-load.d/stayput.conf"
     inst_simple "$moddir/stayput-boot.service" "$systemdsystemunitdir/stayput-boot.service"
     mkdir -p "$initdir$systemdsystemunitdir/initrd.target.requires"
     ln -sf ../stayput-boot.service "$initdir$systemdsystemunitdir/initrd.target.requires/"
     while read -r unit; do
         inst_simple "$moddir/after-stage.conf" "$systemdsystemunitdir/$unit.d/stayput.conf"
     done <"$moddir/waiting-units"
+    inst_simple "$moddir/manager.conf" /etc/systemd/system.conf.d/50-stayput.conf
     # When a later step fails, dracut offers a shell to whoever stands there; the
     # keys are in memory by then. It restarts instead. What the owner has set on
     # the kernel's command line stands.
-    inst_simple "$moddir/emergency.conf" "$systemdsystemunitdir/emergency.service.d/stayput.conf"
-    inst_simple "$moddir/emergency.conf" \
-        "$systemdsystemunitdir/dracut-emergency.service.d/stayput.conf"
+    inst_hook emergency 99 "$moddir/pause.sh"
+    inst_hook shutdown-emergency 99 "$moddir/pause.sh"
     mkdir -p "$initdir/etc/cmdline.d"
     echo "rd.shell=0 rd.emergency=reboot" >"$initdir/etc/cmdline.d/50-stayput.conf"
 }

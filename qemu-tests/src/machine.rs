@@ -3,6 +3,7 @@
 mod builder;
 
 use std::fs::File;
+use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -171,6 +172,13 @@ impl Machine {
     pub fn press(&mut self, key: &str) -> Result {
         let key = json!({"type": "qcode", "data": key});
         self.qmp.execute("send-key", json!({"keys": [key]}))?;
+        Ok(())
+    }
+
+    /// Writes what the screen shows as a PNG.
+    pub fn picture(&mut self, path: &Path) -> Result {
+        let arguments = json!({"filename": path, "format": "png"});
+        self.qmp.execute("screendump", arguments)?;
         Ok(())
     }
 

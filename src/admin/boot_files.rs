@@ -77,15 +77,21 @@ pub const DRACUT_WAITING: BootFile = boot_file!(
     "dracut/50stayput/waiting-units",
     false
 );
-const DRACUT_EMERGENCY: BootFile = boot_file!(
-    "/usr/lib/dracut/modules.d/50stayput/emergency.conf",
-    "dracut/50stayput/emergency.conf",
+/// What systemd is told there.
+pub const DRACUT_MANAGER: BootFile = boot_file!(
+    "/usr/lib/dracut/modules.d/50stayput/manager.conf",
+    "dracut/50stayput/manager.conf",
+    false
+);
+const DRACUT_PAUSE: BootFile = boot_file!(
+    "/usr/lib/dracut/modules.d/50stayput/pause.sh",
+    "dracut/50stayput/pause.sh",
     false
 );
 
 /// All of them, of every generator: an upgrade of the system may change which one
 /// makes the initramfs.
-pub const BOOT_FILES: [BootFile; 9] = [
+pub const BOOT_FILES: [BootFile; 10] = [
     RUN_STAGE,
     MODULES,
     HOOK,
@@ -94,7 +100,8 @@ pub const BOOT_FILES: [BootFile; 9] = [
     DRACUT_UNIT,
     DRACUT_AFTER_STAGE,
     DRACUT_WAITING,
-    DRACUT_EMERGENCY,
+    DRACUT_MANAGER,
+    DRACUT_PAUSE,
 ];
 
 impl BootFile {
@@ -138,7 +145,8 @@ pub fn are_in_place() -> bool {
     are_wanted() && BOOT_FILES.iter().all(|file| file.is_in_place(&owner))
 }
 
-/// Writes all that no package brings, and last the mark by which they count.
+/// Writes all that no package brings. The mark by which they count comes first: what is
+/// interrupted leaves hooks that refuse, and none that leave the stage out.
 ///
 /// # Errors
 /// What the filesystem says.
@@ -147,6 +155,7 @@ pub fn put() -> Result<()> {
         true => &[][..],
         false => &BOOT_FILES,
     };
+    want()?;
     for file in by_hand {
         let path = Path::new(file.path);
         match file.is_program {
@@ -155,10 +164,10 @@ pub fn put() -> Result<()> {
         }
         println!("{}: written", file.path);
     }
-    want()
+    Ok(())
 }
 
-/// Removes the mark, then all that no package brings.
+/// Removes all that no package brings, and the mark.
 ///
 /// # Errors
 /// What the filesystem says.

@@ -19,6 +19,7 @@ mod installed_files;
 mod json;
 mod key_destruction;
 mod key_release;
+mod lock_file;
 mod mariadb;
 mod mariadb_service;
 mod named_stick;

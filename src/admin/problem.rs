@@ -203,7 +203,10 @@ impl From<PassphraseError> for Problem {
 
 impl From<ReleaseError> for Problem {
     fn from(error: ReleaseError) -> Self {
-        Self::failed(error.to_string(), "Is /run mounted? `findmnt /run` tells.")
+        match error.errno {
+            libc::EACCES | libc::EPERM => Self::forbidden(error.to_string()),
+            _ => Self::failed(error.to_string(), "Is /run mounted? `findmnt /run` tells."),
+        }
     }
 }
 
@@ -227,5 +230,21 @@ impl fmt::Display for Problem {
             PrintableLines(&self.what),
             PrintableLines(&self.next)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_in_memory_that_is_not_allowed_is_told_so() {
+        let kind = |errno| {
+            let step = "mount";
+            Problem::from(ReleaseError { step, errno }).kind
+        };
+        assert_eq!(kind(libc::EPERM), ProblemKind::NotAllowed);
+        assert_eq!(kind(libc::EACCES), ProblemKind::NotAllowed);
+        assert_eq!(kind(libc::ENOMEM), ProblemKind::Failed);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::console::Consoles;
 use crate::opening::dialogue::{Question, Typed};
+use crate::opening::messages::in_columns;
 use crate::sys::kmsg::QuietConsole;
 
 /// The prompt, on all consoles.
@@ -22,7 +23,7 @@ impl Screen {
     /// Shows one line before the prompt opens; keys are read from then on.
     pub fn hint(&mut self, hint: &dyn Display) {
         self.consoles.open_new();
-        self.consoles.print(&format!("\n{hint}\n"));
+        self.print(&format!("\n{hint}\n"));
     }
 
     /// Opens the prompt with its banner; kernel messages stay off the consoles
@@ -32,13 +33,13 @@ impl Screen {
         self.consoles.open_new();
         self.consoles.set_echo(true);
         self.open = true;
-        self.consoles.print(&banner.to_string());
+        self.print(&banner.to_string());
     }
 
     /// Shows the banner on consoles that have appeared.
     pub fn open_new_consoles(&mut self, banner: &dyn Display) {
         if self.open && self.consoles.open_new() {
-            self.consoles.print(&banner.to_string());
+            self.print(&banner.to_string());
         }
     }
 
@@ -46,7 +47,7 @@ impl Screen {
     #[inline(never)]
     pub fn say(&mut self, text: &dyn Display) {
         if self.open {
-            self.consoles.print(&format!("\n{text}\n"));
+            self.print(&format!("\n{text}\n"));
             self.ask();
         }
     }
@@ -78,10 +79,15 @@ impl Screen {
     /// Prints a last text and closes the prompt.
     pub fn close(&mut self, text: &dyn Display) {
         if self.open {
-            self.consoles.print(&format!("\n{text}\n"));
+            self.print(&format!("\n{text}\n"));
             self.open = false;
             self.quiet = None;
         }
+    }
+
+    #[inline(never)]
+    fn print(&mut self, text: &str) {
+        self.consoles.print(&in_columns(text));
     }
 
     fn ask(&mut self) {

@@ -15,6 +15,9 @@ const LINE: usize = 960;
 /// `SYSLOG_ACTION_CONSOLE_LEVEL`, syslog(2).
 const SET_CONSOLE_LEVEL: libc::c_int = 8;
 
+/// SIGRTMIN as systemd counts from it: that of glibc. musl has another.
+const SYSTEMD_SIGRTMIN: libc::c_int = 34;
+
 struct KernelLog;
 
 impl Log for KernelLog {
@@ -97,7 +100,7 @@ fn set_systemd_status(on: bool) {
     if !Path::new("/run/systemd/system").is_dir() {
         return;
     }
-    let signal = libc::SIGRTMIN() + if on { 20 } else { 21 };
+    let signal = SYSTEMD_SIGRTMIN + if on { 20 } else { 21 };
     // SAFETY: kill(2) takes two numbers and no memory.
     let _ = unsafe { libc::kill(1, signal) };
 }

@@ -65,6 +65,7 @@ const ADMIN: House = House {
             "guessing_time",
             "installed_files",
             "json",
+            "lock_file",
             "named_stick",
             "open_vault",
             "own_addresses",

@@ -12,6 +12,7 @@ mod manners;
 mod margin;
 mod network;
 mod people;
+mod pictures;
 mod power_cuts;
 mod prompt;
 mod sticks;

@@ -1,6 +1,7 @@
 //! `stayput install` and `uninstall`: the boot stage in the initramfs, the
 //! gate's units, the watch, and what releases the keys later.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::admin::ask;
@@ -12,6 +13,7 @@ use crate::admin::initramfs::{
 use crate::admin::installed_files::{
     COMMAND, STAGE, STAGE_NAME, fitting_stage, put_binary, put_command,
 };
+use crate::admin::lock_file;
 use crate::admin::mariadb;
 use crate::admin::mariadb::Dependence;
 use crate::admin::mariadb_service;
@@ -38,6 +40,7 @@ pub struct UninstallOptions {
 pub fn install() -> Result<()> {
     // Without it the boot stage would not know its vault.
     let place = vault_conf()?;
+    let _lock = only_one()?;
     let generator = generator(initramfs::find_generator())?;
     put_binaries()?;
     boot_files::put()?;
@@ -94,6 +97,7 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
         "The boot stage is taken out. The vault and the sticks stay. Go on?",
         options.yes,
     )?;
+    let _lock = only_one()?;
     let is_packaged = is_packaged()?;
     // A package that was never put to use is in no image.
     let generator = match boot_files::are_wanted() || !is_packaged {
@@ -122,16 +126,33 @@ fn generator(found: Found) -> Result<Generator> {
     let (what, next) = match found {
         Found::Generator(Generator::Dracut { systemd: false }) => (
             "This system's initramfs was made by dracut without systemd in it: the boot stage \
-             cannot run there.",
+             cannot run there."
+                .into(),
             "On Debian: apt-get install systemd-sysv, then dracut --force, then the command again.",
         ),
         Found::Generator(generator) => return Ok(generator),
-        Found::NotKnown => (
-            "The newest initramfs in /boot was made neither by initramfs-tools nor by dracut.",
+        Found::Gone(generator) => (
+            format!(
+                "The newest initramfs in /boot was made by {}, which is not installed any more.",
+                generator.name()
+            ),
+            "Make the initramfs with what this system has now (on Debian: dracut --force, or \
+             update-initramfs -u), then run the command again.",
+        ),
+        Found::NotKnown(path, None) => (
+            format!(
+                "{} was made neither by initramfs-tools nor by dracut.",
+                path.display()
+            ),
             "stayput works with these two.",
         ),
+        Found::NotKnown(path, Some(why)) => (
+            format!("{} cannot be read: {why}.", path.display()),
+            "Have it made anew (on Debian: update-initramfs -u, or dracut --force), then run the \
+             command again.",
+        ),
         Found::NoImage => (
-            "There is no initramfs in /boot.",
+            "There is no initramfs in /boot.".into(),
             "Is /boot mounted? On Debian: apt-get install initramfs-tools",
         ),
     };
@@ -139,6 +160,14 @@ fn generator(found: Found) -> Result<Generator> {
         format!("{what} Nothing was changed."),
         next,
     ))
+}
+
+/// Two of these commands at once would put each other's half-made images in place.
+fn only_one() -> Result<File> {
+    lock_file::only_one(
+        "/run/stayput-install.lock",
+        "`stayput install` or `uninstall`",
+    )
 }
 
 /// Copies this program and the boot stage beside it to where they belong, unless a
@@ -304,7 +333,11 @@ mod tests {
             told(Found::Generator(Generator::Dracut { systemd: false }))
                 .contains("without systemd")
         );
-        assert!(told(Found::NotKnown).contains("neither by"));
+        assert!(told(Found::NotKnown("image".into(), None)).contains("neither by"));
+        let torn = Found::NotKnown("image".into(), Some("it is torn".into()));
+        assert!(told(torn).contains("cannot be read: it is torn."));
+        let gone = Found::Gone(Generator::InitramfsTools);
+        assert!(told(gone).contains("not installed any more"));
         assert!(told(Found::NoImage).contains("no initramfs"));
         for known in [
             Generator::InitramfsTools,

@@ -95,7 +95,7 @@ fn renew_images(generator: Found) -> Result<()> {
             initramfs::make(dracut, Some(&vault_conf()?))
                 .map_err(|what| Problem::failed(what, NEXT))
         }
-        Found::NotKnown | Found::NoImage => {
+        Found::Gone(_) | Found::NotKnown(..) | Found::NoImage => {
             println!("No initramfs was made. When /boot is as it should be: stayput install");
             Ok(())
         }

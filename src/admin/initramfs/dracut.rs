@@ -3,24 +3,29 @@
 use super::InstalledCopy;
 use super::network::ImageNetwork;
 use super::tree::Tree;
-use crate::admin::boot_files::{DRACUT_AFTER_STAGE, DRACUT_UNIT, DRACUT_WAITING};
+use crate::admin::boot_files::{DRACUT_AFTER_STAGE, DRACUT_MANAGER, DRACUT_UNIT, DRACUT_WAITING};
 
 const UNITS: &str = "usr/lib/systemd/system";
 /// By this link the initramfs starts the stage.
 const STARTED: &str = "usr/lib/systemd/system/initrd.target.requires/stayput-boot.service";
+/// What systemd there is told.
+const MANAGER: &str = "etc/systemd/system.conf.d/50-stayput.conf";
 /// The words that dracut reads as if they stood on the kernel's command line.
 const COMMAND_LINE: &str = "etc/cmdline.d";
 
 /// Whether the content of this file, without usr/ in front, is looked at.
 pub fn is_of_interest(path: &str) -> bool {
     let in_units = path.strip_prefix("lib/systemd/system/");
-    in_units.is_some_and(|name| name.contains("stayput")) || path.starts_with("etc/cmdline.d/")
+    in_units.is_some_and(|name| name.contains("stayput"))
+        || path.starts_with("etc/cmdline.d/")
+        || path == MANAGER
 }
 
-/// The unit that runs the stage.
+/// The unit that runs the stage, and what lets it wait.
 pub fn files(image: &Tree) -> InstalledCopy {
     let unit = format!("{UNITS}/stayput-boot.service");
-    InstalledCopy::of_text(image, &unit, DRACUT_UNIT.text)
+    let unit = InstalledCopy::of_text(image, &unit, DRACUT_UNIT.text);
+    unit.worse(InstalledCopy::of_text(image, MANAGER, DRACUT_MANAGER.text))
 }
 
 /// Nothing runs before the stage where it is started and whatever touches disks waits
@@ -76,6 +81,7 @@ mod tests {
             let drop_in = format!("{UNITS}/{unit}.d/stayput.conf");
             put(&mut image, &drop_in, DRACUT_AFTER_STAGE.text);
         }
+        put(&mut image, MANAGER, DRACUT_MANAGER.text);
         let (mode, content) = (0o120_777, Some(b"../stayput-boot.service".to_vec()));
         image.put(STARTED, Node { mode, content });
         image
@@ -110,6 +116,9 @@ mod tests {
             "[Unit]\n",
         );
         assert_eq!(files(&image), InstalledCopy::Other);
+        let mut image = good();
+        put(&mut image, MANAGER, "[Manager]\n");
+        assert_eq!(files(&image), InstalledCopy::Other, "disks give up");
     }
 
     #[test]

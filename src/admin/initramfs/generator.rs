@@ -1,6 +1,7 @@
 //! What makes the initramfs of this system, told by the images that it has made:
 //! a program that is installed may be another one's.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -20,6 +21,23 @@ pub enum Generator {
 }
 
 impl Generator {
+    /// Whether its programs are there. An `update-initramfs` may be the other one's.
+    fn is_installed(self) -> bool {
+        Path::new(match self {
+            Self::InitramfsTools => "/usr/sbin/mkinitramfs",
+            Self::Dracut { .. } => "/usr/bin/dracut",
+        })
+        .exists()
+    }
+
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InitramfsTools => "initramfs-tools",
+            Self::Dracut { .. } => "dracut",
+        }
+    }
+
     /// What has made this image; `None` where its marks are of neither.
     pub fn of(image: &Tree) -> Option<Self> {
         // initramfs-tools' own functions for the scripts that it runs.
@@ -39,30 +57,55 @@ impl Generator {
 }
 
 /// What is known of the generator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// It has made the newest of the images.
+    /// It has made the newest of the images that could be read, and is installed.
     Generator(Generator),
-    /// The newest image is of neither, or cannot be read.
-    NotKnown,
+    /// It has made the newest image, and is not there any more.
+    Gone(Generator),
+    /// No image is of either, or none could be read: the newest, and why where that is
+    /// the reason.
+    NotKnown(PathBuf, Option<String>),
     /// No kernel in /boot has an image.
     NoImage,
 }
 
-/// What makes this system's images: what has made the newest one.
+/// What makes this system's images: what has made the newest one that tells it. A torn
+/// one does not hide what the one before it says.
 pub fn find() -> Found {
     let versions = installed_versions();
-    let images = versions.iter().filter_map(|version| image_path(version));
+    let mut images: Vec<PathBuf> = versions
+        .iter()
+        .filter_map(|version| image_path(version))
+        .collect();
     let written = |path: &PathBuf| {
         let modified = fs::metadata(path).and_then(|at| at.modified());
-        modified.unwrap_or(SystemTime::UNIX_EPOCH)
+        Reverse(modified.unwrap_or(SystemTime::UNIX_EPOCH))
     };
-    let Some(newest) = images.max_by_key(written) else {
-        return Found::NoImage;
+    images.sort_by_key(written);
+    let read = |path: PathBuf| {
+        let image = read_image(&path, |_| false).map_err(|error| error.to_string());
+        let generator = image.map(|image| Generator::of(&image));
+        (path, generator)
     };
-    let image = read_image(&newest, |_| false).ok();
-    let generator = image.as_ref().and_then(Generator::of);
-    generator.map_or(Found::NotKnown, Found::Generator)
+    told_by(images.into_iter().map(read), Generator::is_installed)
+}
+
+/// By the images, the newest first. Pure.
+fn told_by(
+    images: impl Iterator<Item = (PathBuf, Result<Option<Generator>, String>)>,
+    is_installed: impl Fn(Generator) -> bool,
+) -> Found {
+    let mut newest = None;
+    for (path, image) in images {
+        match image {
+            Ok(Some(generator)) if is_installed(generator) => return Found::Generator(generator),
+            Ok(Some(generator)) => return Found::Gone(generator),
+            Ok(None) => newest = newest.or(Some((path, None))),
+            Err(why) => newest = newest.or(Some((path, Some(why)))),
+        }
+    }
+    newest.map_or(Found::NoImage, |(path, why)| Found::NotKnown(path, why))
 }
 
 /// Where the image of a kernel is: the names of Debian, and of Fedora. `None` where
@@ -93,6 +136,37 @@ mod tests {
             image.put(path, Node { mode, content });
         }
         image
+    }
+
+    #[test]
+    fn a_torn_image_does_not_hide_what_the_one_before_says() {
+        use Generator::InitramfsTools;
+        let torn = || Err("it ends too early".to_owned());
+        let told = |images: Vec<Result<Option<Generator>, String>>, is_installed: bool| {
+            let images = images
+                .into_iter()
+                .map(|image| (PathBuf::from("image"), image));
+            told_by(images, |_| is_installed)
+        };
+        let known = || Ok(Some(InitramfsTools));
+        assert_eq!(
+            told(vec![torn(), known()], true),
+            Found::Generator(InitramfsTools)
+        );
+        assert_eq!(
+            told(vec![torn(), known()], false),
+            Found::Gone(InitramfsTools)
+        );
+        let why = Some("it ends too early".to_owned());
+        assert_eq!(
+            told(vec![torn(), Ok(None)], true),
+            Found::NotKnown("image".into(), why)
+        );
+        assert_eq!(
+            told(vec![Ok(None), torn()], true),
+            Found::NotKnown("image".into(), None)
+        );
+        assert_eq!(told(vec![], true), Found::NoImage);
     }
 
     #[test]

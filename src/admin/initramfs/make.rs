@@ -5,11 +5,13 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::archive::read_image;
 use super::generator::{Generator, image_path_or_default};
 use super::inspect::inspect_new;
 use super::kernels::installed_versions;
 use super::{Image, InstalledCopy, NoImage};
 use crate::admin::durable::sync_directory;
+use crate::admin::installed_files::STAGE;
 use crate::vault::VaultConf;
 
 /// What Debian's generators run when an image has changed: boot loaders that keep a
@@ -28,9 +30,16 @@ const AFTERWARDS: [&str; 2] = [
 pub fn make(generator: Generator, place: Option<&VaultConf>) -> Result<(), String> {
     match generator {
         Generator::InitramfsTools => run("/usr/sbin/update-initramfs", &["-u", "-k", "all"]),
-        Generator::Dracut { .. } => installed_versions()
-            .iter()
-            .try_for_each(|version| with_dracut(version, place)),
+        Generator::Dracut { .. } => {
+            // What fails for one kernel is no reason to leave out the others.
+            let versions = installed_versions();
+            let made = versions.iter().map(|version| with_dracut(version, place));
+            let failed: Vec<String> = made.filter_map(Result::err).collect();
+            match failed.is_empty() {
+                true => Ok(()),
+                false => Err(failed.join(" ")),
+            }
+        }
     }
 }
 
@@ -68,9 +77,17 @@ fn with_dracut(version: &str, place: Option<&VaultConf>) -> Result<(), String> {
 fn made_with_dracut(version: &str, new: &Path, place: Option<&VaultConf>) -> Result<(), String> {
     println!("  {}", new.display());
     let path = new.to_string_lossy();
-    run("/usr/bin/dracut", &["--force", "--quiet", &path, version])?;
+    // dracut would hand the new image to the boot loader, and nobody has seen it yet.
+    let no_boot_loader = [("NO_POST_UPDATE_HOOKS", "1")];
+    let words = ["--force", "--quiet", &path, version];
+    run_with("/usr/bin/dracut", &words, &no_boot_loader)?;
     let Some(place) = place else {
-        return Ok(());
+        return match has_systemd_without_stage(new) {
+            true => Ok(()),
+            false => Err(format!(
+                "What dracut made for {version} is not as expected."
+            )),
+        };
     };
     match inspect_new(new, version, place) {
         Ok(image) if holds_the_stage(&image) => Ok(()),
@@ -88,11 +105,24 @@ pub fn holds_the_stage(image: &Image) -> bool {
     copies.iter().all(|copy| *copy == InstalledCopy::Same) && image.before.is_some()
 }
 
+/// Whether this is an image of dracut from which the stage was taken out.
+fn has_systemd_without_stage(path: &Path) -> bool {
+    read_image(path, |_| false).is_ok_and(|image| {
+        Generator::of(&image) == Some(Generator::Dracut { systemd: true })
+            && image.get(STAGE).is_none()
+    })
+}
+
 /// Runs a program, and prints what it prints.
 fn run(program: &str, words: &[&str]) -> Result<(), String> {
+    run_with(program, words, &[])
+}
+
+fn run_with(program: &str, words: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
     let failed = |error| format!("{program} cannot be run: {error}.");
     let mut child = Command::new(program)
         .args(words)
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

@@ -10,10 +10,10 @@ mod target;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::admin::ask;
 use crate::admin::durable::write_durably;
+use crate::admin::lock_file;
 use crate::admin::mariadb::release_for_known_database;
 use crate::admin::names::{self, NameError, SETUP_PLACE};
 use crate::admin::open_vault::vault_conf;
@@ -22,7 +22,6 @@ use crate::admin::unlock::Unlocked;
 use crate::admin::watch_service;
 use crate::environment::{enrol, observe_machine, select_parts};
 use crate::keys::MasterKey;
-use crate::sys::file_lock;
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
@@ -231,15 +230,7 @@ impl Before {
 
 /// Two of these commands at once would make their vaults over each other.
 fn only_one() -> Result<File> {
-    let failed = |error: std::io::Error| Problem::of_file(LOCK, &error);
-    let file = File::create(LOCK).map_err(failed)?;
-    file_lock::lock(&file, Duration::ZERO).map_err(|_| {
-        Problem::refused(
-            "Another `stayput init` is at work.",
-            "Nothing was changed. Wait for its end.",
-        )
-    })?;
-    Ok(file)
+    lock_file::only_one(LOCK, "`stayput init`")
 }
 
 /// What is there again, and what is not.

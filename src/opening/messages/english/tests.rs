@@ -14,6 +14,75 @@ fn banner(reason: &Reason) -> String {
     .to_string()
 }
 
+fn assert_is_one_screen(text: &str) {
+    let shown = in_columns(text);
+    assert!(shown.lines().count() <= 24, "more than one screen: {shown}");
+    let fits = |line: &str| line.chars().count() <= 79;
+    assert!(shown.lines().all(fits), "a line is too long: {shown}");
+}
+
+#[test]
+fn every_screen_fits_80_columns_and_25_lines() {
+    let vault = [
+        VaultError::Device(5),
+        VaultError::NotAVault,
+        VaultError::Damaged,
+        VaultError::PepperDamaged,
+        VaultError::Newer,
+        VaultError::Older,
+        VaultError::WasReset,
+        VaultError::Altered,
+        VaultError::WrongKey,
+        VaultError::Busy(Some(u32::MAX)),
+        VaultError::Changed,
+    ];
+    let located = vault.iter().map(|error| LocateError::Vault(error.clone()));
+    let located = located.chain([
+        LocateError::NoPartition,
+        LocateError::OtherServer,
+        LocateError::Open(75),
+        LocateError::NotAllowed(75),
+        LocateError::Unread(75),
+        LocateError::NoDriver(DRIVERS[0]),
+    ]);
+    let mut reasons: Vec<Reason> = located.map(Reason::NoVault).collect();
+    reasons.extend(vault.iter().cloned().map(Reason::Fault));
+    let several = Count { count: 8, of: 8 };
+    let answered = FactorCounts {
+        machine: several,
+        neighbours: Count { count: 0, of: 8 },
+        servers: Count { count: 0, of: 8 },
+    };
+    let need = Thresholds {
+        machine: 8,
+        neighbours: 8,
+        servers: 8,
+    };
+    reasons.extend([
+        Reason::Silent { answered, need },
+        Reason::WasReset(ResetCause::Strikes),
+        Reason::ChangedMachine,
+        Reason::KeyServerLost,
+        Reason::NotRecognised,
+        Reason::NotYetRecognised,
+        Reason::Looking,
+    ]);
+    let name = "w".repeat(64);
+    for reason in &reasons {
+        let screen = Banner {
+            server: Some(&name),
+            reason,
+            ways_in: WaysIn {
+                passphrase: true,
+                code: true,
+            },
+        };
+        assert_is_one_screen(&screen.to_string());
+    }
+    assert_is_one_screen(&Help.to_string());
+    assert_is_one_screen(&Hint.to_string());
+}
+
 #[test]
 fn the_first_screen_says_what_happened_and_what_to_do() {
     let text = banner(&Reason::NotRecognised);

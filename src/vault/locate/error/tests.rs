@@ -49,7 +49,7 @@ fn a_vault_that_may_be_whole_is_not_called_lost() {
 }
 
 #[test]
-fn what_is_wrong_with_the_vault_itself_is_told_before_other_disks() {
+fn what_is_wrong_with_the_vault_is_told_before_other_disks() {
     use LocateError::{NoPartition, NotAllowed, OtherServer, Unread};
     let (other_disk, forbidden) = (Unread(libc::EIO), NotAllowed(libc::EPERM));
     for (first, then, told) in [

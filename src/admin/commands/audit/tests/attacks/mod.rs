@@ -18,7 +18,7 @@ use crate::opening::places::Places;
 use crate::stick::{StickError, StickFile};
 use crate::theft::{OnStrikes, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
-    BLOCK_SIZE, BlockDevice, Group, Label, MemoryDevice, Passphrase, PassphraseOutcome,
+    BLOCK_SIZE, BlockDevice, EventKind, Group, Label, MemoryDevice, Passphrase, PassphraseOutcome,
     Passphrases, Policy, ServerId, SlotTable, StickList, Thresholds, Value, Vault, VaultError,
 };
 
@@ -60,6 +60,9 @@ impl Clinic {
                 .map(|(label, text)| (label.try_into().unwrap(), value(text.as_bytes())))
                 .into(),
         };
+        clinic.change(|vault, _| {
+            vault.append(0, [0; 16], EventKind::VaultMade).unwrap();
+        });
         clinic.enrol(&HOME, place);
         clinic
     }

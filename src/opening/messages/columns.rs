@@ -1,0 +1,69 @@
+//! Texts on the narrowest console: a virtual terminal has 80 columns and 25 lines, and
+//! breaks a word where a line is longer.
+
+/// Characters of a line. In the last column some terminals begin a new line already.
+pub const COLUMNS: usize = 79;
+
+/// Breaks lines that are too long between two words. A word that is longer than a line
+/// stays whole.
+pub fn in_columns(text: &str) -> String {
+    let mut wrapped = String::with_capacity(text.len() + 8);
+    for line in text.split_inclusive('\n') {
+        let mut rest = line;
+        while let Some(at) = break_of(rest) {
+            let (fits, behind) = rest.split_at(at);
+            wrapped.push_str(fits);
+            wrapped.push('\n');
+            rest = behind.trim_start_matches(' ');
+        }
+        wrapped.push_str(rest);
+    }
+    wrapped
+}
+
+/// Where a line is to be broken: at its last space that fits. `None` where the line
+/// fits, or has no such space.
+fn break_of(line: &str) -> Option<usize> {
+    let bare = line.trim_end_matches('\n');
+    // The first character that does not fit; a space will do, as it is left out.
+    let (at, first_behind) = bare.char_indices().nth(COLUMNS)?;
+    let head = &bare[..at + first_behind.len_utf8()];
+    let indent = bare.len() - bare.trim_start_matches(' ').len();
+    head.rfind(' ').filter(|at| *at > indent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_long_line_is_broken_between_words() {
+        let long = "word ".repeat(20);
+        let lines: Vec<String> = in_columns(long.trim_end())
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0].len(), 79);
+        assert_eq!(lines.join(" "), long.trim_end());
+        let just = "x".repeat(79);
+        assert_eq!(in_columns(&just), just);
+        let path = "/".repeat(100);
+        assert_eq!(in_columns(&path), path, "nobody could copy it in two parts");
+        let indented = format!("    {path}");
+        assert_eq!(in_columns(&indented), indented);
+        assert_eq!(in_columns("a\n\nb\n"), "a\n\nb\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_word_is_lost_and_no_line_too_long(words in "([a-z\u{e9}]{1,12}[ \n]){0,80}") {
+            let wrapped = in_columns(&words);
+            prop_assert!(wrapped.lines().all(|line| line.chars().count() <= COLUMNS));
+            let before: Vec<&str> = words.split_whitespace().collect();
+            let after: Vec<&str> = wrapped.split_whitespace().collect();
+            prop_assert_eq!(before, after);
+        }
+    }
+}
