@@ -20,6 +20,7 @@ fn on_debian_13_with_dracut_the_same_story_holds() -> Result {
     story.power_cut(&mut silent)?;
     story.stolen(&mut silent)?;
     nothing_is_drawn_over_the_prompt(&mut story)?;
+    no_disk_is_given_up_meanwhile(&mut story)?;
     a_killed_stage_comes_back_and_nothing_goes_on(&mut story)?;
     no_shell_is_offered(&mut story)?;
     story.stick_brings_it_back(&mut silent)
@@ -33,6 +34,15 @@ fn nothing_is_drawn_over_the_prompt(story: &mut Story) -> Result {
     let (_, behind) = shown.rsplit_once("stayput> ").unwrap_or_default();
     assert_eq!(behind, "", "{shown}");
     assert!(!shown.contains("start job"), "{shown}");
+    Ok(())
+}
+
+/// systemd waits 90 s for a device, and starts the emergency unit after that. One below
+/// LVM comes only after the stage.
+fn no_disk_is_given_up_meanwhile(story: &mut Story) -> Result {
+    let ask = "systemctl show --property=DefaultDeviceTimeoutUSec --value";
+    let said = story.server.shell(ask)?.success()?;
+    assert_eq!(said.trim(), "infinity");
     Ok(())
 }
 
