@@ -6,21 +6,23 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::admin::ask::Pin;
 use crate::admin::commands::{
     audit, check, code, enroll, init, install, log, mariadb, package, passphrase, policy, release,
-    reset, simulate, status, stick, watch,
+    reset, sheet, simulate, status, stick, watch,
 };
 use crate::admin::initramfs;
 use crate::admin::json;
 use crate::admin::output;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::root::must_be_root;
+use crate::admin::setup;
 use crate::sys::memory;
 
 /// Releases the database key at boot only where this server belongs.
 ///
-/// Set up once, in this order: init, enroll, stick make, mariadb enable,
-/// install.
+/// `stayput setup` sets a server up. The long way, in this order: init, enroll,
+/// stick make, mariadb enable, install.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -38,6 +40,11 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed; 2 the command 
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set this server up, with five questions or a file of answers
+    ///
+    /// Looks at what is there, shows what is left to be done, does it, and ends with
+    /// `check`. If it was interrupted, run it again: it goes on.
+    Setup(setup::SetupOptions),
     /// Make the vault and the key, once per server
     ///
     /// The vault gets a small partition in a gap of the system's disk, or the place that --disk
@@ -100,7 +107,11 @@ enum Command {
     /// Show how things stand
     ///
     /// Nothing is changed. `stayput check` tells how the next boot will go.
-    Status,
+    Status(status::StatusOptions),
+    /// Print the page for the drawer: what to do when the server asks for a stick
+    ///
+    /// It says so in the words of the prompt. No secret is on it.
+    Sheet(sheet::SheetOptions),
     /// Show what happened at each boot
     ///
     /// With --verify the log's seal tells whether somebody has changed it.
@@ -119,7 +130,7 @@ impl Command {
     /// Whether it prints a document for scripts.
     fn has_document(&self) -> bool {
         match self {
-            Self::Status
+            Self::Status(_)
             | Self::Log(_)
             | Self::Check(_)
             | Self::Simulate(_)
@@ -248,8 +259,20 @@ impl Cli {
         )
     }
 
+    /// One step of `stayput setup`: what was typed is `words`, `pin` the one of a new stick.
+    fn run_step(words: &[String], pin: Option<&Pin>) -> Result<ExitCode> {
+        let step = Self::try_parse_from(words).map_err(|error| not_understood(&error))?;
+        match (&step.command, pin) {
+            (Command::Stick(command), Some(pin)) => {
+                stick::run_with_pin(command, pin).map(|()| ExitCode::SUCCESS)
+            }
+            _ => step.run_command(),
+        }
+    }
+
     fn run_command(&self) -> Result<ExitCode> {
         let done = match &self.command {
+            Command::Setup(options) => return setup::run(options, &Self::run_step),
             Command::Init(options) => init::run(options),
             Command::Enroll(options) => enroll::run(options),
             Command::Stick(command) => stick::run(command, self.json),
@@ -264,7 +287,8 @@ impl Cli {
             Command::Check(options) => return check::run(options, self.json),
             Command::Simulate(options) => simulate::run(options, self.json),
             Command::Audit(options) => audit::run(options, self.json),
-            Command::Status => status::run(self.json),
+            Command::Status(options) => status::run(options, self.json),
+            Command::Sheet(options) => sheet::run(options),
             Command::Log(options) => return log::run(options, self.json),
             Command::Watch => watch::run(),
             Command::InitramfsModules(options) => initramfs::print_modules(options),

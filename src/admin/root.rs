@@ -10,12 +10,17 @@ pub fn must_be_root(is_root: bool, typed: &[String]) -> Result<()> {
     if is_root {
         return Ok(());
     }
-    let words: Vec<String> = typed.iter().map(|word| quoted(word)).collect();
     let refused = Problem::refused(
         "Only root may look at the vault, the keys and the database.",
-        format!("Run it with sudo: sudo {}", words.join(" ")),
+        format!("Run it with sudo: sudo {}", as_typed(typed)),
     );
     Err(refused.of_kind(ProblemKind::NotAllowed))
+}
+
+/// A command line as a shell takes it.
+pub fn as_typed(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    words.join(" ")
 }
 
 /// The word as a shell takes it.

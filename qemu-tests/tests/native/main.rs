@@ -18,6 +18,7 @@ mod package;
 mod permission;
 mod plugged;
 mod readme;
+mod setup;
 mod sticks;
 mod torture;
 mod verdicts;

@@ -3,7 +3,8 @@ use crate::admin::problem::ProblemKind;
 use clap::CommandFactory;
 
 /// Every command with the least that it takes.
-const COMMANDS: [&str; 32] = [
+const COMMANDS: [&str; 34] = [
+    "setup",
     "init",
     "enroll",
     "stick make /dev/sdb1 --label office",
@@ -34,6 +35,7 @@ const COMMANDS: [&str; 32] = [
     "simulate",
     "audit",
     "status",
+    "sheet",
     "log",
     "watch",
 ];
@@ -124,4 +126,15 @@ fn a_line_that_makes_no_sense_is_told_to_scripts_too() {
     assert_eq!(problem.kind, ProblemKind::Usage);
     assert!(problem.what.contains("--explode"), "{}", problem.what);
     assert!(!problem.what.starts_with("error"), "{}", problem.what);
+}
+
+#[test]
+fn every_step_of_setup_is_a_command_line() {
+    for step in setup::every_step() {
+        let words = std::iter::once("stayput".to_owned()).chain(step);
+        let words: Vec<String> = words.collect();
+        let read = Cli::try_parse_from(&words);
+        assert!(read.is_ok(), "{words:?}: {}", read.unwrap_err());
+        assert!(!words.join(" ").contains("--pin"), "no PIN is read twice");
+    }
 }

@@ -14,6 +14,7 @@ pub mod passphrase;
 pub mod policy;
 pub mod release;
 pub mod reset;
+pub mod sheet;
 pub mod simulate;
 pub mod status;
 pub mod stick;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::admin::one_screen::{COLUMNS, Item, Room, Urgency, screen};
 use crate::printable::Printable;
 
 /// How grave it is, the least first.
@@ -61,41 +62,62 @@ pub fn worst(results: &[CheckResult]) -> Severity {
     severities.max().unwrap_or(Severity::Unknown)
 }
 
-/// The last line: what the gravest severity means for the next boot.
+/// The first line: what the gravest severity means for the next boot.
 pub fn conclusion(severity: Severity) -> &'static str {
     match severity {
         Severity::Fine => "At the next boot here this server opens by itself.",
         Severity::Warning => {
-            "At the next boot here this server opens by itself. See the warnings above."
+            "At the next boot here this server opens by itself. See the warnings below."
         }
-        Severity::Unknown => "Not everything could be looked at: see above.",
+        Severity::Unknown => "Not everything could be looked at: see below.",
         Severity::Wrong => {
             "AT THE NEXT BOOT THIS SERVER ASKS FOR A STICK, ITS DATABASE DOES NOT START, OR\n\
-             NOBODY WATCHES IT: SEE WHAT IS WRONG ABOVE."
+             NOBODY WATCHES IT: SEE WHAT IS WRONG BELOW."
         }
     }
 }
 
 const INDENT: usize = 9;
-const WIDTH: usize = 79;
 
-/// The results for a screen of 79 columns, with the conclusion as last line.
-pub fn as_text(results: &[CheckResult]) -> String {
-    let mut text = String::new();
-    for result in results {
-        let word = match result.severity {
+impl CheckResult {
+    fn urgency(&self) -> Urgency {
+        match self.severity {
+            Severity::Wrong | Severity::Unknown => Urgency::Now,
+            Severity::Warning => Urgency::Soon,
+            Severity::Fine => Urgency::Never,
+        }
+    }
+
+    fn text(&self) -> String {
+        let word = match self.severity {
             Severity::Fine => "ok",
             Severity::Warning => "warning",
             Severity::Unknown => "unknown",
             Severity::Wrong => "WRONG",
         };
-        let lines = wrapped(&result.what).into_iter();
-        for (at, line) in lines.chain(wrapped(&result.next)).enumerate() {
+        let lines = wrapped(&self.what).into_iter();
+        let lines = lines.chain(wrapped(&self.next)).enumerate();
+        let lines = lines.map(|(at, line)| {
             let word = if at == 0 { word } else { "" };
-            text += &format!("{word:<INDENT$}{line}\n");
-        }
+            format!("{word:<INDENT$}{line}")
+        });
+        lines.collect::<Vec<String>>().join("\n")
     }
-    text + conclusion(worst(results)) + "\n"
+}
+
+/// The conclusion, then the results, the gravest first.
+pub fn as_text(results: &[CheckResult], room: Room) -> String {
+    let mut results: Vec<&CheckResult> = results.iter().collect();
+    results.sort_by_key(|result| core::cmp::Reverse(result.severity));
+    let severities = results.iter().map(|result| result.severity);
+    let worst = severities.max().unwrap_or(Severity::Unknown);
+    let mut items = vec![Item::new(Urgency::Now, conclusion(worst))];
+    items.extend(
+        results
+            .iter()
+            .map(|result| Item::new(result.urgency(), result.text())),
+    );
+    screen(items, room, "stayput check --all")
 }
 
 /// Wraps a text into lines that fit beside the severity's word. Names
@@ -105,7 +127,7 @@ fn wrapped(text: &str) -> Vec<String> {
     for word in text.split_whitespace() {
         let word = Printable(word).to_string();
         match lines.last_mut() {
-            Some(line) if line.chars().count() + word.chars().count() < WIDTH - INDENT => {
+            Some(line) if line.chars().count() + word.chars().count() < COLUMNS - INDENT => {
                 line.push(' ');
                 line.push_str(&word);
             }
@@ -118,6 +140,7 @@ fn wrapped(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::one_screen::ROWS;
 
     #[test]
     fn each_finding_says_what_and_below_it_what_to_do() {
@@ -127,13 +150,13 @@ mod tests {
             CheckResult::fine("place", "The place \"home\" opens this server."),
             CheckResult::new("stage", Severity::Wrong, long, "stayput install"),
         ];
-        let text = as_text(&results);
+        let text = as_text(&results, Room::All);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "ok       The place \"home\" opens this server.");
-        assert!(lines[1].starts_with("WRONG    The initramfs of"), "{text}");
-        assert!(lines[2].starts_with("         "), "{text}");
-        assert_eq!(lines[3], "         stayput install");
-        assert!(lines[4].contains("ASKS FOR A STICK"), "{text}");
+        assert!(lines[0].contains("ASKS FOR A STICK"), "{text}");
+        assert!(lines[2].starts_with("WRONG    The initramfs of"), "{text}");
+        assert!(lines[3].starts_with("         "), "{text}");
+        assert_eq!(lines[4], "         stayput install");
+        assert_eq!(lines[5], "ok       The place \"home\" opens this server.");
         assert!(
             lines.iter().all(|line| line.chars().count() <= 79),
             "{text}"
@@ -157,7 +180,39 @@ mod tests {
     #[test]
     fn a_hostile_name_cannot_write_over_the_screen() {
         let results = [CheckResult::fine("place", "a\u{1b}[2Jb\u{7}")];
-        assert!(as_text(&results).starts_with("ok       a\\u001b[2Jb\\u0007\n"));
+        let text = as_text(&results, Room::All);
+        assert!(text.ends_with("ok       a\\u001b[2Jb\\u0007\n"), "{text}");
+    }
+
+    #[test]
+    fn bad_server_fits_on_one_screen_the_gravest_first() {
+        let long = "Something that takes more than a line of a screen with eighty columns, as \
+                    most of these do.";
+        let result = |severity| CheckResult::new("place", severity, long, "stayput enroll");
+        use Severity::{Fine, Unknown, Warning, Wrong};
+        let results: Vec<CheckResult> = [Fine, Warning, Unknown, Wrong]
+            .into_iter()
+            .cycle()
+            .take(20)
+            .map(result)
+            .collect();
+        let text = as_text(&results, Room::OneScreen);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("ASKS FOR A STICK"), "{text}");
+        assert_eq!(lines.len(), ROWS);
+        assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS));
+        assert!(
+            lines[ROWS - 1].ends_with("lines more: stayput check --all"),
+            "{text}"
+        );
+        let at = |word: &str| lines.iter().position(|line| line.starts_with(word));
+        assert!(at("WRONG") < at("unknown"), "{text}");
+        assert_eq!(at("ok "), None, "{text}");
+        let all = as_text(&results, Room::All);
+        assert_eq!(
+            all.lines().filter(|line| line.starts_with("ok ")).count(),
+            5
+        );
     }
 
     #[test]

@@ -7,7 +7,8 @@ use super::check_result::{CheckResult, Severity};
 use crate::admin::initramfs::{Image, InitramfsFacts, InstalledCopy, Kernel, Missing, NoImage};
 use crate::admin::installed_files::InstalledStage;
 
-const INSTALL: &str = "stayput install";
+/// What to do where an image lacks something.
+pub const INSTALL: &str = "stayput install";
 
 /// Judges the image of each kernel. Pure.
 pub fn judge(facts: &InitramfsFacts) -> Vec<CheckResult> {

@@ -18,9 +18,15 @@ mod ways;
 
 use std::process::ExitCode;
 
+use crate::admin::initramfs::inspect;
 use crate::admin::json;
+use crate::admin::one_screen::Room;
 use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::release_service;
+use crate::admin::systemd;
+use crate::admin::watch_service;
 use crate::environment::Cards;
+use crate::vault::VaultConf;
 use check_result::{CheckResult, Severity, as_text, conclusion, worst};
 use facts::{Facts, gather};
 
@@ -35,6 +41,9 @@ pub struct CheckOptions {
     /// takes
     #[arg(long)]
     cards: bool,
+    /// Show all of it, also where that is more than one screen
+    #[arg(long)]
+    all: bool,
 }
 
 /// Looks at the place, the vault, the installed initramfs, MariaDB and the list
@@ -53,9 +62,21 @@ pub fn run(options: &CheckOptions, for_scripts: bool) -> Result<ExitCode> {
     if for_scripts {
         json::print(document(&results));
     } else {
-        print!("{}", as_text(&results));
+        print!("{}", as_text(&results, Room::of_output(options.all)));
     }
     Ok(ExitCode::from(exit_code(severity)))
+}
+
+/// Whether every installed kernel starts with this boot stage and this vault, and the
+/// units are in place: what `stayput install` does.
+pub fn is_installed(place: &VaultConf) -> bool {
+    let images = initramfs::judge(&inspect(place));
+    let is_fine = |result: &CheckResult| {
+        result.severity < Severity::Unknown && result.next != initramfs::INSTALL
+    };
+    let has_units = !systemd::installed()
+        || (release_service::UNIT.is_in_place() && watch_service::UNIT.is_in_place());
+    images.iter().all(is_fine) && has_units
 }
 
 /// The check could not look, with its own exit code.

@@ -101,6 +101,21 @@ impl KeyServerOptions {
     }
 }
 
+/// Asks a key server for its keys, and returns the thumbprints of its signing keys, as
+/// `tang-show-keys` prints them there. Asks the person where the address is a public one.
+///
+/// # Errors
+/// When it does not answer, or cannot be enrolled.
+pub fn thumbprints(url: &str) -> Result<Vec<String>> {
+    let address = resolve(url)?;
+    accept_address(address, false)?;
+    let advertisement = fetch_advertisement(address, &[]).map_err(|why| refused(address, why))?;
+    let prints = advertisement.thumbprints();
+    Ok(prints
+        .map(|print| thumbprint_text(&print).to_string())
+        .collect())
+}
+
 fn refused(address: SocketAddr, why: impl core::fmt::Display) -> Problem {
     Problem::refused(
         format!("The key server {address} cannot be enrolled: {why}."),

@@ -4,29 +4,31 @@ mod key_servers;
 mod neighbours;
 mod refresh;
 mod strength;
+mod survey;
 
 use core::net::IpAddr;
 
+pub use key_servers::thumbprints;
 use key_servers::{EnrolledServer, KeyServerOptions};
-use neighbours::{MAX_UNNAMED, Proposal, Station};
+pub use neighbours::neighbour;
+use neighbours::{MAX_UNNAMED, Station};
+use survey::Survey;
+pub use survey::{FoundStation, found_stations};
 
 use crate::admin::ask;
 use crate::admin::output;
 use crate::admin::own_addresses;
 use crate::admin::problem::{Exit, Problem, Result};
-use crate::admin::systemd;
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock_with_cards};
 use crate::admin::watch_service;
 use crate::environment::{
-    Cards, ChosenFactor, EnrolmentError, FactorSelection, HOME, KeyServers, LIVE_NETWORK_WAIT,
-    NeighbourSelection, Observed, Patience, SECOND, add_second_place, count_by_group, enrol,
-    neighbour_label, note_latecomers, observe_place, opens_again, select_factors, table_with_place,
-    usual_thresholds,
+    Cards, ChosenFactor, EnrolmentError, FactorSelection, HOME, NeighbourSelection, Observed,
+    SECOND, add_second_place, count_by_group, enrol, neighbour_label, opens_again,
+    table_with_place, usual_thresholds,
 };
 use crate::printable::Printable;
 use crate::vault::{
     Count, EnvironmentSlot, EventKind, FactorCounts, Group, Label, PerGroup, SlotTable, Thresholds,
-    Value,
 };
 
 #[derive(clap::Args, Debug)]
@@ -74,31 +76,13 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
         return refresh::run(unlocked, options.yes);
     }
     println!("Looking around ...");
-    let proposal = neighbours::stations(&options.neighbour);
-    let labels = labels_of(&proposal.stations);
-    let mut observed = observe_place(
-        labels.iter(),
-        KeyServers::default(),
-        Cards::PutUp,
-        Patience::until_all_answer(LIVE_NETWORK_WAIT).and_second_answers(),
-        |_| false,
-    );
-    if let Some(started) = systemd::start_finished() {
-        note_latecomers(&mut observed, started);
-    }
-
-    let is_named = !options.neighbour.is_empty();
-    let Proposal { stations, left_out } = neighbours::with_answers(proposal, is_named, |address| {
-        let value = observed.value(&neighbour_label(address))?;
-        value.as_slice().try_into().ok()
-    });
-    let mut choice = select_factors(&observed, &labels_of(&stations));
-    let mut surplus = Vec::new();
-    if !is_named {
-        let (kept, others) = steadiest(&choice.neighbours);
-        choice = select_factors(&observed, &kept);
-        surplus = others;
-    }
+    let Survey {
+        mut observed,
+        stations,
+        left_out,
+        choice,
+        surplus,
+    } = Survey::seen(&options.neighbour);
     tell(&choice, &stations);
     tell_not_taken(&surplus, &left_out);
     let mut chosen = choice.chosen;
@@ -219,27 +203,6 @@ fn with_place(
 /// cannot be removed is gone after the next boot.
 fn forget_words_for_login() {
     let _ = crate::release::notice::put(crate::release::notice::Topic::Boot, "");
-}
-
-fn labels_of(stations: &[Station]) -> Vec<Label> {
-    let addresses = stations.iter().map(|station| station.address);
-    addresses.map(neighbour_label).collect()
-}
-
-type Answer = (Label, Option<Value>, NeighbourSelection);
-
-/// Of the stations that answered and can be enrolled the first ones, as many as are
-/// taken where the owner names none, and the labels of the others.
-fn steadiest(answers: &[Answer]) -> (Vec<Label>, Vec<Label>) {
-    let mut taken = 0;
-    let labels = answers.iter().map(|(label, _, selection)| {
-        taken += usize::from(*selection == NeighbourSelection::Taken);
-        let is_surplus = *selection == NeighbourSelection::Taken && taken > MAX_UNNAMED;
-        (label.clone(), is_surplus)
-    });
-    let (surplus, kept): (Vec<_>, Vec<_>) = labels.partition(|(_, is_surplus)| *is_surplus);
-    let labels = |of: Vec<(Label, bool)>| of.into_iter().map(|(label, _)| label).collect();
-    (labels(kept), labels(surplus))
 }
 
 /// Prints what was observed, and which of it is enrolled.
@@ -395,29 +358,4 @@ fn prove_it_opens(unlocked: &Unlocked, slot: &EnvironmentSlot, observed: &Observ
         "The place that was just enrolled does not open the vault.",
         "Nothing was changed. Please report this.",
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_five_that_answered_are_taken_not_the_first_asked() {
-        let answer = |n: u8| {
-            let selection = match n {
-                0..4 => NeighbourSelection::Silent,
-                _ => NeighbourSelection::Taken,
-            };
-            (neighbour_label([10, 0, 0, n].into()), None, selection)
-        };
-        let answers: Vec<Answer> = (0..11).map(answer).collect();
-        let (kept, surplus) = steadiest(&answers);
-        assert_eq!(kept.len(), 9, "four are silent, five are taken");
-        assert_eq!(
-            kept[..],
-            answers[..9].iter().map(|a| a.0.clone()).collect::<Vec<_>>()
-        );
-        let last = [9, 10].map(|n| neighbour_label([10, 0, 0, n].into()));
-        assert_eq!(surplus, last);
-    }
 }

@@ -78,6 +78,28 @@ pub struct InitOptions {
     passphrase_stdin: bool,
 }
 
+/// Where `init` would put the vault, in words, and what `--vault` has to name for that.
+/// `vault` is what the owner names.
+///
+/// # Errors
+/// When no place can be found, or the one that is named cannot be used.
+pub fn place_of_vault(vault: Option<&Path>) -> Result<(String, Option<PathBuf>)> {
+    if vault.is_some() {
+        let target = target::select_target(None, vault)?;
+        return Ok((target.to_string(), vault.map(Path::to_owned)));
+    }
+    let (target, file) = target::usual_target()?;
+    Ok((target.to_string(), file.map(PathBuf::from)))
+}
+
+/// What people call this server where nobody has said it: its host name.
+///
+/// # Errors
+/// When that is no name.
+pub fn usual_name() -> Result<ServerName> {
+    host_name()
+}
+
 fn server_id(text: &str) -> std::result::Result<ServerId, &'static str> {
     let text = text.trim().to_ascii_lowercase();
     text.parse()

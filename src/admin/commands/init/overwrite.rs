@@ -4,11 +4,12 @@ use std::path::Path;
 
 use super::{InitOptions, lost_vault};
 use crate::admin::ask;
+use crate::admin::names::SETUP_PLACE;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Problem, Result};
 use crate::vault::locate::{self, VaultDisk};
 use crate::vault::{
-    BlockDevice, Header, ServerId, ServerName, VAULT_CONF, Vault, VaultConf, VaultError,
+    BlockDevice, EventKind, Header, ServerId, ServerName, VAULT_CONF, Vault, VaultConf, VaultError,
     has_header_mark,
 };
 
@@ -45,7 +46,7 @@ pub fn refuse_vault_there(
     match who_must_agree(&content, lost, &agreed) {
         Overwrite::Freely => Ok(()),
         Overwrite::WithForce => may_overwrite(
-            content.ok().as_ref().map(|header| &header.server_name),
+            content.ok().as_ref().map(|found| &found.header.server_name),
             options,
         ),
         Overwrite::Never => Err(lost_vault::is_readable("in this place")),
@@ -57,15 +58,47 @@ fn is_same(known: &VaultConf, place: &VaultConf) -> bool {
     known.partition == place.partition && known.file == place.file
 }
 
-/// The header of the vault on a disk. Where both copies of it are damaged there
-/// was a vault all the same.
-fn content_of(disk: impl BlockDevice) -> std::result::Result<Header, VaultError> {
+/// A vault that is in the place of a new one.
+struct FoundVault {
+    header: Header,
+    /// Nothing was ever done with its key: see [`is_unused`].
+    is_unused: bool,
+}
+
+/// The vault on a disk. Where both copies of its header are damaged there was a vault
+/// all the same.
+fn content_of(disk: impl BlockDevice) -> std::result::Result<FoundVault, VaultError> {
     let has_mark = has_header_mark(&disk);
     match Vault::open_unrepaired(disk) {
-        Ok(vault) => Ok(vault.header().clone()),
+        Ok(vault) => Ok(FoundVault {
+            header: vault.header().clone(),
+            is_unused: is_unused(&vault),
+        }),
         Err(VaultError::NotAVault) if has_mark => Err(VaultError::Damaged),
         Err(error) => Err(error),
     }
+}
+
+/// Whether nothing was ever done with a vault but making it, as `init` leaves it where it
+/// was killed before it wrote vault.conf: no database, stick, code, person or place has
+/// its key. All of that must be read; what cannot be read may have been used.
+fn is_unused<D: BlockDevice>(vault: &Vault<D>) -> bool {
+    let only_made = |kind: &EventKind| *kind == EventKind::VaultMade;
+    let is_new = vault
+        .events()
+        .is_ok_and(|events| events.iter().all(|event| only_made(&event.kind)));
+    let has_no_place = vault.slots().is_ok_and(|slots| {
+        let mut places = slots.environments.iter();
+        slots.passphrases.is_empty() && places.all(|place| place.name == SETUP_PLACE)
+    });
+    let gives_no_keys = vault
+        .unproven_policy()
+        .is_ok_and(|policy| policy.as_claimed().mariadb.is_none());
+    let has_no_stick = vault.unproven_sticks().is_ok_and(|list| {
+        let list = list.as_claimed();
+        list.sticks.is_empty() && list.code.is_none()
+    });
+    is_new && has_no_place && gives_no_keys && has_no_stick
 }
 
 /// What was settled before the place was looked at, by vault.conf: either its
@@ -91,15 +124,16 @@ enum Overwrite {
 }
 
 fn who_must_agree(
-    content: &std::result::Result<Header, VaultError>,
+    content: &std::result::Result<FoundVault, VaultError>,
     lost: Option<ServerId>,
     agreed: &Agreed,
 ) -> Overwrite {
     match content {
-        Ok(header) if lost == Some(header.server_id) => Overwrite::Never,
-        Ok(header) if lost.is_none() && agreed.server == Some(header.server_id) => {
+        Ok(found) if lost == Some(found.header.server_id) => Overwrite::Never,
+        Ok(found) if lost.is_none() && agreed.server == Some(found.header.server_id) => {
             Overwrite::Freely
         }
+        Ok(found) if found.is_unused => Overwrite::Freely,
         Ok(_) => Overwrite::WithForce,
         Err(VaultError::NotAVault) => Overwrite::Freely,
         // It is whole, and may be of the server whose vault is said to be lost.
@@ -145,7 +179,10 @@ fn may_overwrite(name: Option<&ServerName>, options: &InitOptions) -> Result<()>
 mod tests {
     use super::*;
     use crate::keys::MasterKey;
-    use crate::vault::{BLOCK_SIZE, MemoryDevice, SlotTable, VAULT_BLOCKS};
+    use crate::vault::{
+        BLOCK_SIZE, KnownCode, MariadbRelease, MemoryDevice, Policy, SlotTable, StickList,
+        VAULT_BLOCKS,
+    };
 
     fn vault() -> Vault<MemoryDevice> {
         let (id, name) = (ServerId([7; 16]), "clinic".try_into().unwrap());
@@ -200,14 +237,17 @@ mod tests {
 
     #[test]
     fn a_whole_vault_is_overwritten_by_its_owner_alone() {
-        let header = Ok(vault().header().clone());
+        let found = Ok(FoundVault {
+            header: vault().header().clone(),
+            is_unused: false,
+        });
         let own = Agreed {
             here: true,
             server: Some(ServerId([7; 16])),
         };
         let other = Some(ServerId([8; 16]));
         let nothing = Agreed::default();
-        let must_agree = |lost, agreed| who_must_agree(&header, lost, agreed);
+        let must_agree = |lost, agreed| who_must_agree(&found, lost, agreed);
         assert_eq!(must_agree(None, &nothing), Overwrite::WithForce);
         assert_eq!(must_agree(None, &own), Overwrite::Freely);
         assert_eq!(must_agree(other, &own), Overwrite::WithForce);
@@ -225,5 +265,48 @@ mod tests {
             disk.bytes[copy * BLOCK_SIZE..][..BLOCK_SIZE].fill(0);
         }
         assert_eq!(content_of(disk).err(), Some(VaultError::NotAVault));
+    }
+
+    #[test]
+    fn vault_that_init_was_killed_at_is_made_anew() {
+        let is_unused = |vault: Vault<MemoryDevice>| content_of(vault.into_device()).unwrap();
+        let agreed = |found| who_must_agree(&Ok(found), None, &Agreed::default());
+        assert_eq!(agreed(is_unused(vault())), Overwrite::Freely);
+        let mut made = vault();
+        made.append(1, [0; 16], EventKind::VaultMade).unwrap();
+        assert_eq!(agreed(is_unused(made)), Overwrite::Freely);
+    }
+
+    #[test]
+    fn vault_that_was_used_once_is_not_made_anew() {
+        let mut started = vault();
+        started.append(1, [0; 16], EventKind::CodeShown).unwrap();
+        assert!(!is_unused(&started));
+
+        let key = MasterKey::generate();
+        let disk = MemoryDevice::default();
+        let name = "clinic".try_into().unwrap();
+        let mut vault =
+            Vault::create(disk, ServerId([7; 16]), name, &key, &SlotTable::default()).unwrap();
+        assert!(is_unused(&vault));
+        let release = MariadbRelease::new(101, 102);
+        let policy = Policy {
+            mariadb: Some(release),
+            ..Policy::default()
+        };
+        vault.set_policy(&key, policy).unwrap();
+        assert!(!is_unused(&vault), "a database has its keys");
+        vault.set_policy(&key, Policy::default()).unwrap();
+        let code = KnownCode {
+            generation: 1,
+            verified: 1,
+            kept: None,
+        };
+        let list = StickList {
+            code: Some(code),
+            ..StickList::default()
+        };
+        vault.set_sticks(&key, list).unwrap();
+        assert!(!is_unused(&vault), "the code is on paper");
     }
 }

@@ -90,6 +90,30 @@ pub fn select_target(disk: Option<&Path>, vault: Option<&Path>) -> Result<Target
     }
 }
 
+/// Where a file can hold the vault on most systems without room for a partition.
+const USUAL_FILES: [&str; 3] = [
+    "/boot/efi/stayput.vault",
+    "/efi/stayput.vault",
+    "/boot/stayput.vault",
+];
+
+/// The place that the vault gets where the owner names none: as [`select_target`] selects
+/// it, else a file. The file's path is given too.
+///
+/// # Errors
+/// Why the system's disk has no room, where no file can be made either.
+pub fn usual_target() -> Result<(Target, Option<&'static str>)> {
+    select_target(None, None)
+        .map(|target| (target, None))
+        .or_else(|problem| {
+            let file = USUAL_FILES.iter().find_map(|path| {
+                let target = VaultFile::check(Path::new(path)).ok()?;
+                Some((Target::File(target), Some(*path)))
+            });
+            file.ok_or(problem)
+        })
+}
+
 fn named_partition(path: &Path) -> Result<Target> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let found = partitions().find(|found| found.device == path);

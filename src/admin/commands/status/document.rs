@@ -125,7 +125,7 @@ pub mod tests {
         (Vault::create(disk, id, name, &key, &table).unwrap(), key)
     }
 
-    fn with_place(name: &str) -> Snapshot {
+    pub fn with_place(name: &str) -> Snapshot {
         let _cheap = CheapFactors::begin();
         let (vault, key) = vault();
         let board = (
@@ -146,7 +146,7 @@ pub mod tests {
         }
     }
 
-    fn of(snapshot: &Snapshot) -> Status<'_> {
+    pub fn of(snapshot: &Snapshot) -> Status<'_> {
         Status {
             vault: snapshot,
             recognition: None,
@@ -161,6 +161,11 @@ pub mod tests {
 
     /// A document with every field.
     pub fn example() -> Value {
+        with_everything(Comparison::default(), |status| status.document())
+    }
+
+    /// A status with something in every field, and this in its place.
+    pub fn with_everything<T>(comparison: Comparison, look: impl FnOnce(Status<'_>) -> T) -> T {
         let (vault, key) = vault();
         let snapshot = Snapshot::of(&vault);
         let proven = vault.prove(&key).unwrap();
@@ -181,7 +186,7 @@ pub mod tests {
         let recognition = Recognition {
             key: Some(key),
             place: "home".into(),
-            comparison: Some(Comparison::default()),
+            comparison: Some(comparison),
             need,
             observed: Default::default(),
             all_answered: true,
@@ -208,7 +213,7 @@ pub mod tests {
             without_keys: Some(WithoutKeys::GivenUp),
             ..of(&snapshot)
         };
-        status.document()
+        look(status)
     }
 
     #[test]

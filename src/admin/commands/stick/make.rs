@@ -42,6 +42,18 @@ pub struct MakeOptions {
 /// # Errors
 /// When the device is no stick, the vault does not open, or the list is full.
 pub fn make(options: &MakeOptions) -> Result<()> {
+    make_with(options, || new_pin(options.unlock.pin_stdin))
+}
+
+/// Runs `stayput stick make` with a PIN that was typed or read before.
+///
+/// # Errors
+/// As [`make`].
+pub fn make_with_pin(options: &MakeOptions, pin: &ask::Pin) -> Result<()> {
+    make_with(options, || must_be_usable(pin).map(|()| pin.clone()))
+}
+
+fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> Result<()> {
     let device = options.device.as_path();
     must_be_a_stick(device)?;
     must_not_hold_the_vault(device)?;
@@ -69,7 +81,7 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     let pin = if options.no_pin {
         ask::Pin::default()
     } else {
-        new_pin(options)?
+        pin()?
     };
     let formatted = match fresh {
         Some(fresh) => {
@@ -143,26 +155,16 @@ fn not_written(device: &Path, error: &io::Error) -> Problem {
     Problem::failed(format!("{}: {error}", device.display()), next)
 }
 
-fn new_pin(options: &MakeOptions) -> Result<ask::Pin> {
-    let from_stdin = options.unlock.pin_stdin;
+/// Offers a PIN and asks for one, twice; `from_stdin` reads it from standard input.
+///
+/// # Errors
+/// When there is none, it cannot be used, or the two differ.
+pub fn new_pin(from_stdin: bool) -> Result<ask::Pin> {
     if !from_stdin {
         offer_pin();
     }
     let pin = ask::pin("New PIN or passphrase for the stick: ", from_stdin)?;
-    if pin.is_empty() {
-        return Err(Problem::new(
-            Exit::Usage,
-            "No PIN was given. Nothing was changed.",
-            "Give one, or say --no-pin: whoever has the stick then has the key.",
-        ));
-    }
-    if !can_be_typed(&pin) {
-        return Err(Problem::new(
-            Exit::Usage,
-            "This PIN has signs that cannot be typed at the prompt. Nothing was changed.",
-            UnusablePassphrase::CannotBeTyped.advice(),
-        ));
-    }
+    must_be_usable(&pin)?;
     if !from_stdin && *pin != *ask::pin("The same once more: ", false)? {
         return Err(Problem::new(
             Exit::Usage,
@@ -171,6 +173,28 @@ fn new_pin(options: &MakeOptions) -> Result<ask::Pin> {
         ));
     }
     Ok(pin)
+}
+
+/// Refuses a PIN that nobody could type at the prompt.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn must_be_usable(pin: &[u8]) -> Result<()> {
+    if pin.is_empty() {
+        return Err(Problem::new(
+            Exit::Usage,
+            "No PIN was given. Nothing was changed.",
+            "Give one, or say --no-pin: whoever has the stick then has the key.",
+        ));
+    }
+    if !can_be_typed(pin) {
+        return Err(Problem::new(
+            Exit::Usage,
+            "This PIN has signs that cannot be typed at the prompt. Nothing was changed.",
+            UnusablePassphrase::CannotBeTyped.advice(),
+        ));
+    }
+    Ok(())
 }
 
 /// Reads the stick again, as a boot would.

@@ -10,11 +10,13 @@ mod verify;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use crate::admin::ask::Pin;
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, ProblemKind, Result};
 use crate::filesystem::{Format, format_of};
 use crate::stick::{StickError, is_on_a_stick, missing_driver};
 #[cfg(test)]
 pub use list::example;
+pub use make::{must_be_usable, new_pin};
 
 /// What `stayput stick` can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -48,6 +50,26 @@ pub fn run(command: &StickCommand, for_scripts: bool) -> Result<()> {
         StickCommand::Verify(options) => verify::verify(options),
         StickCommand::Remove(options) => remove::remove(options),
     }
+}
+
+/// As [`run`], with the PIN of the stick that is made.
+///
+/// # Errors
+/// What the command says.
+pub fn run_with_pin(command: &StickCommand, pin: &Pin) -> Result<()> {
+    match command {
+        StickCommand::Make(options) => make::make_with_pin(options, pin),
+        command => run(command, false),
+    }
+}
+
+/// Refuses what no key can be put on as it is.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub fn must_be_usable_stick(device: &Path) -> Result<()> {
+    must_be_a_stick(device)?;
+    must_be_readable(device)
 }
 
 /// Refuses a device that the boot stage would not take for a stick.

@@ -13,7 +13,7 @@ use crate::admin::durable::write_durably;
 use crate::admin::output;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
-use crate::admin::systemd::{SYSTEMCTL, reload, systemctl};
+use crate::admin::systemd::{SYSTEMCTL, reload, running, systemctl};
 
 const UNIT: &str = "stayput-mariadb-enable.service";
 const PATH: &str = "/run/systemd/system/stayput-mariadb-enable.service";
@@ -94,6 +94,19 @@ fn show(property: &str) -> String {
 /// answer, as while it reads its units again, one may be.
 pub fn is_at_work() -> bool {
     !["inactive", "failed"].contains(&&*show("ActiveState"))
+}
+
+/// Waits for the end of a run whose command was killed or lost its terminal.
+pub fn wait_for_earlier_run() {
+    let mut is_told = false;
+    while running() && is_at_work() {
+        if !is_told {
+            println!("An earlier run is still at work; waiting for its end. {LOG} tells more.");
+            output::flush();
+            is_told = true;
+        }
+        sleep(LOOK_EVERY);
+    }
 }
 
 /// Starts the unit, and prints what it says until it ends.

@@ -36,7 +36,7 @@ fn every_screen_fits_80_columns_and_25_lines() {
         VaultError::Busy(Some(u32::MAX)),
         VaultError::Changed,
     ];
-    let located = vault.iter().map(|error| LocateError::Vault(error.clone()));
+    let located = vault.iter().map(|error| LocateError::Vault(*error));
     let located = located.chain([
         LocateError::NoPartition,
         LocateError::OtherServer,
@@ -46,7 +46,7 @@ fn every_screen_fits_80_columns_and_25_lines() {
         LocateError::NoDriver(DRIVERS[0]),
     ]);
     let mut reasons: Vec<Reason> = located.map(Reason::NoVault).collect();
-    reasons.extend(vault.iter().cloned().map(Reason::Fault));
+    reasons.extend(vault.iter().copied().map(Reason::Fault));
     let several = Count { count: 8, of: 8 };
     let answered = FactorCounts {
         machine: several,

@@ -1,0 +1,365 @@
+//! How things stand, for people.
+
+use super::Status;
+use crate::admin::event_text::sentence;
+use crate::admin::factor_counts::counts_as_enrolled;
+use crate::admin::mariadb;
+use crate::admin::one_screen::Item;
+use crate::admin::one_screen::Urgency::{Never, Now, Soon};
+use crate::admin::pending_reset::reminder;
+use crate::admin::release_service::WithoutKeys;
+use crate::admin::timestamp::rfc3339;
+use crate::admin::unlock::Recognition;
+use crate::admin::watch_service;
+use crate::environment::{Margin, Watched};
+use crate::printable::Printable;
+use crate::theft::{OnAlarm, TheftState};
+use crate::vault::Header;
+
+impl Status<'_> {
+    /// Everything that people are told, in the order in which it stands where all of it
+    /// is as it should be.
+    pub fn items(&self) -> Vec<Item> {
+        let mut items = self.theft_items();
+        items.extend(self.place_items());
+        let Header {
+            server_name,
+            server_id,
+            ..
+        } = &self.vault.header;
+        let server = format!("Server: {} ({server_id})", Printable(server_name));
+        items.push(Item::new(Never, server));
+        if let Some(event) = self.opened {
+            let start = format!(
+                "Last start: {}  {}",
+                rfc3339(event.time),
+                sentence(&event.kind)
+            );
+            items.push(Item::new(Never, start));
+        }
+        if let Some(words) = self.policy().and_then(reminder) {
+            items.push(Item::new(Soon, words));
+        }
+        items.extend(self.stick_item());
+        items.extend(self.database_items());
+        items.push(self.watch_item());
+        items
+    }
+
+    fn theft_items(&self) -> Vec<Item> {
+        let mut items = Vec::new();
+        if let Some(fault) = self.fault() {
+            items.push(Item::new(Now, format!("Vault: {fault}")));
+        }
+        match self.theft() {
+            Some(TheftState::Suspect { strikes, .. }) => {
+                let text =
+                    format!("Theft: started in foreign places since it last opened: {strikes}.");
+                items.push(Item::new(Now, text));
+            }
+            Some(TheftState::Reset { cause, time: at }) => {
+                let text = format!("Theft: reset {}, {cause}.", rfc3339(at));
+                items.push(Item::new(Now, text));
+            }
+            _ => {}
+        }
+        items
+    }
+
+    fn place_items(&self) -> Vec<Item> {
+        let mut items = Vec::new();
+        if self.opens_here() && self.only_setup() {
+            let text = "Place: none is enrolled; this machine opens anywhere. Run: stayput enroll";
+            items.push(Item::new(Now, text));
+        } else if self.opens_here() {
+            items.extend(self.open_place());
+            items.extend(self.differences());
+        } else {
+            let mut text =
+                String::from("Place: not recognised. The next boot here would ask for a stick.");
+            if let Some(changed) = self.changed() {
+                text += &format!("\n{changed}");
+            }
+            items.push(Item::new(Now, text));
+        }
+        if let Some(words) = self.recognition.and_then(Recognition::unasked) {
+            items.push(Item::new(Soon, words));
+        }
+        items
+    }
+
+    fn stick_item(&self) -> Option<Item> {
+        let list = self.sticks()?;
+        if list.sticks.is_empty() {
+            let text = "Backup sticks: none. Run: stayput stick make DEVICE --label NAME";
+            return Some(Item::new(Soon, text));
+        }
+        let mut text = String::from("Backup sticks:");
+        for stick in &list.sticks {
+            let pin = if stick.has_pin {
+                "with a PIN"
+            } else {
+                "WITHOUT a PIN"
+            };
+            let label = Printable(&stick.label);
+            text += &format!("\n  {label}: made {}, {pin}", rfc3339(stick.made));
+        }
+        Some(Item::new(Never, text))
+    }
+
+    fn database_items(&self) -> Vec<Item> {
+        let mut items = Vec::new();
+        match self.mariadb() {
+            Some(true) => items.push(Item::new(Never, "MariaDB: gets its keys from here.")),
+            Some(false) => {
+                let text = "MariaDB: not set up. Run: stayput mariadb enable";
+                items.push(Item::new(Soon, text));
+            }
+            None => {}
+        }
+        match &self.original {
+            Ok(None) => {}
+            Ok(Some(original)) => {
+                let text = format!("CLEAR COPY: {}\n  {}", original.what(), original.next());
+                items.push(Item::new(Soon, text));
+            }
+            Err(error) => {
+                items.push(Item::new(Now, format!("CLEAR COPY: perhaps; {error}.")));
+            }
+        }
+        if let Some(path) = mariadb::enable::rehearsal_left_behind() {
+            let text = format!(
+                "Rehearsal: one was interrupted; its encrypted copy takes room in {}.\n  \
+                 To remove it: stayput mariadb enable --undo",
+                path.display()
+            );
+            items.push(Item::new(Soon, text));
+        }
+        if let Some(without) = self.without_keys {
+            let text = format!("Keys: {}", without_keys_in_words(without));
+            items.push(Item::new(Now, text));
+        }
+        if self.held {
+            items.push(Item::new(Now, HELD));
+        }
+        items
+    }
+
+    fn watch_item(&self) -> Item {
+        let is_alarmed = self
+            .watch
+            .is_some_and(|watch| watch.alarm.is_some() || watch.unfinished.list().next().is_some());
+        let is_off = self
+            .policy()
+            .is_some_and(|policy| policy.theft.watch.on_alarm == OnAlarm::Off);
+        let urgency = match (is_alarmed, self.watch) {
+            (true, _) => Now,
+            (false, None) if !is_off => Soon,
+            (false, _) => Never,
+        };
+        Item::new(urgency, format!("Watch: {}", self.watch_in_words()))
+    }
+
+    /// Whether no enrolled place has anybody who could be watched.
+    fn is_unwatched(&self) -> bool {
+        let places = self.vault.slots().map(|slots| &slots.environments);
+        places.is_ok_and(|places| places.iter().all(|slot| Watched::at(slot).is_none()))
+    }
+
+    fn watch_in_words(&self) -> String {
+        if self.without_keys.is_some() {
+            return "waits for the keys.".into();
+        }
+        let Some(watch) = self.watch else {
+            return match self.policy().map(|policy| policy.theft.watch.on_alarm) {
+                Some(OnAlarm::Off) => "off.".into(),
+                Some(_) if self.is_unwatched() => {
+                    "nobody: no place with neighbours or key servers is enrolled.".into()
+                }
+                _ => "does not run. `systemctl status stayput-watch` tells why.".into(),
+            };
+        };
+        let as_what = match watch.enrolled {
+            true => "as enrolled",
+            false => "as found when it was started",
+        };
+        let counts = [watch.same, watch.different, watch.silent];
+        let all: u32 = counts.into_iter().map(u32::from).sum();
+        let same = watch.same;
+        let who = watch_service::who_in_words(watch.who);
+        let mut text = format!("{same} of {all} {who} {as_what}.");
+        if let Some((alarm, since)) = watch.alarm {
+            text += &format!("\n  ALARM since {}: {alarm}.", rfc3339(since));
+        }
+        for (_, left) in watch.unfinished.list() {
+            text += &format!("\n  NOT DONE YET, tried again: {left}.");
+        }
+        text
+    }
+
+    /// The place that opens here, and how much of it may still change.
+    fn open_place(&self) -> Option<Item> {
+        let found = self.recognition?;
+        let comparison = found.comparison.as_ref()?;
+        let mut text = format!(
+            "Place: \"{}\". {}.",
+            Printable(&found.place),
+            counts_as_enrolled(comparison.same, found.need)
+        );
+        let margin = self.margin();
+        if let Some(margin) = margin {
+            text += &format!("\n{}", margin_in_words(margin));
+        }
+        let urgency = match margin {
+            Some(Margin {
+                is_used_up: true, ..
+            }) => Now,
+            // It stands above what is not as enrolled.
+            _ if self.differences().is_some() => Soon,
+            _ => Never,
+        };
+        Some(Item::new(urgency, text))
+    }
+
+    /// What is not as it was enrolled at the place that opens here.
+    fn differences(&self) -> Option<Item> {
+        let comparison = self.recognition?.comparison.as_ref()?;
+        let lines = [
+            ("changed", &comparison.changed),
+            ("no answer", &comparison.silent),
+            ("not asked", &comparison.not_asked),
+        ];
+        let lines = lines.into_iter().flat_map(|(what, labels)| {
+            labels
+                .iter()
+                .map(move |label| format!("\n  {what}: {label}"))
+        });
+        let lines: String = lines.collect();
+        (!lines.is_empty()).then(|| Item::new(Soon, format!("Not as enrolled:{lines}")))
+    }
+}
+
+const HELD: &str = "Starts: HELD. An alarm of the watch or a reset has taken the keys, and MariaDB does not start.\n  \
+                    Is the server where it belongs? stayput release";
+
+fn without_keys_in_words(without: WithoutKeys) -> &'static str {
+    match without {
+        WithoutKeys::Looking => {
+            "NOT IN MEMORY. The system was started without them. stayput-release.service looks for\n  \
+             the place and then starts MariaDB; with a stick: stayput release --stick /dev/sdX1"
+        }
+        WithoutKeys::GivenUp => {
+            "NOT IN MEMORY. The system was started without them, and nobody looks for the place.\n  \
+             To open it: stayput release. Why: journalctl -k -b | grep stayput"
+        }
+    }
+}
+
+fn margin_in_words(margin: Margin) -> String {
+    match margin {
+        Margin {
+            is_used_up: true, ..
+        } => "Margin: USED UP. One change more, and the next start asks for a stick.\n\
+              To take the place as it is now: stayput enroll --refresh"
+            .into(),
+        Margin { left: 0, .. } => "Margin: none. Nothing has changed, and nothing may: \
+                                   the next start would ask for a stick."
+            .into(),
+        Margin { left, .. } => {
+            format!("Margin: {left} more may change before a start asks for a stick.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::tests::{of, with_everything, with_place};
+    use super::*;
+    use crate::admin::one_screen::{COLUMNS, ROWS, Room, screen};
+    use crate::environment::{Comparison, neighbour_label};
+    use crate::theft::ResetCause;
+    use crate::vault::VaultError;
+
+    fn lines(status: &Status) -> Vec<String> {
+        let text = screen(status.items(), Room::OneScreen, "stayput status --all");
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        assert!(lines.len() <= ROWS, "{text}");
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= COLUMNS),
+            "{text}"
+        );
+        lines
+    }
+
+    #[test]
+    fn server_at_home_says_its_place_first() {
+        with_everything(Comparison::default(), |status| {
+            let status = Status {
+                watch: None,
+                without_keys: None,
+                original: Ok(None),
+                ..status
+            };
+            let lines = lines(&status);
+            assert!(
+                !lines.iter().any(|line| line.contains("--all")),
+                "{lines:?}"
+            );
+            let place = lines
+                .iter()
+                .position(|line| line.starts_with("Place: \"home\""));
+            let server = lines
+                .iter()
+                .position(|line| line.starts_with("Server: clinic"));
+            assert!(place < server, "{lines:?}");
+        });
+    }
+
+    #[test]
+    fn alarm_stands_above_a_long_list_of_changes() {
+        let labels = (0..30).map(|n| neighbour_label([10, 0, 0, n].into()));
+        let comparison = Comparison {
+            changed: labels.collect(),
+            ..Comparison::default()
+        };
+        with_everything(comparison, |status| {
+            let status = Status {
+                without_keys: None,
+                ..status
+            };
+            let lines = lines(&status);
+            let alarm = lines.iter().position(|line| line.contains("ALARM since"));
+            assert!(alarm.is_some_and(|at| at < 12), "{lines:?}");
+            let place = lines.iter().position(|line| line.starts_with("Place: "));
+            assert!(
+                place
+                    < lines
+                        .iter()
+                        .position(|line| line.starts_with("Not as enrolled"))
+            );
+            let last = &lines[ROWS - 1];
+            assert!(last.ends_with("lines more: stayput status --all"), "{last}");
+        });
+    }
+
+    #[test]
+    fn server_that_was_reset_says_so_in_its_first_line() {
+        let mut snapshot = with_place("home");
+        snapshot.slots = Err(VaultError::WasReset);
+        snapshot.state = Ok(TheftState::Reset {
+            cause: ResetCause::Strikes,
+            time: 1_700_000_000,
+        });
+        let lines = lines(&of(&snapshot));
+        assert!(lines[0].contains("This server was reset"), "{lines:?}");
+        assert!(lines[2].starts_with("Theft: reset"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_margin_that_is_used_up_says_how_it_is_mended() {
+        let words = |left, is_used_up| margin_in_words(Margin { left, is_used_up });
+        assert!(words(0, true).contains("stayput enroll --refresh"));
+        assert!(!words(0, false).contains("USED UP"));
+        assert!(words(2, false).starts_with("Margin: 2 more"));
+    }
+}

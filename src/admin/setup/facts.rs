@@ -1,0 +1,142 @@
+//! What is there already of a server that is set up. It is looked at, not remembered:
+//! nothing is written down about how far a run came.
+
+use crate::admin::commands::check;
+use crate::admin::mariadb::{Dependence, Ends, System, find_original, refuse_clear_memory};
+use crate::admin::mariadb_service;
+use crate::admin::names::SETUP_PLACE;
+use crate::admin::open_vault::vault_conf;
+use crate::admin::problem::{ProblemKind, Result};
+use crate::admin::program;
+use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::stick::PluggedKeys;
+use crate::theft::OnStrikes;
+use crate::vault::{KnownStick, ServerName};
+
+/// What is there of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// `None` where there is no vault yet.
+    pub vault: Option<FoundVault>,
+    /// Why a database may need a key that only a lost vault had; `None` where none does.
+    pub needs_lost_key: Option<String>,
+    pub database: Database,
+    /// Memory could get onto the disk in clear: the first way in which it could.
+    pub clear_memory: Option<String>,
+    /// Every kernel starts with the boot stage, and the units are in place.
+    pub is_installed: bool,
+}
+
+/// A vault that opened here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundVault {
+    pub name: ServerName,
+    /// A place is enrolled.
+    pub has_place: bool,
+    /// Backup sticks of the present key.
+    pub sticks: Vec<FoundStick>,
+    /// The recovery code was typed back.
+    pub has_code: bool,
+    /// The owner wants the key destroyed after too many strikes, and that is not in force.
+    pub wants_reset: bool,
+    /// It is in force.
+    pub resets: bool,
+    /// The code, or a verified stick that is not plugged in here.
+    pub has_way_back_elsewhere: bool,
+}
+
+/// A backup stick that is on the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundStick {
+    pub label: String,
+    /// Its owner has said where it is kept.
+    pub is_kept_known: bool,
+}
+
+/// How far MariaDB is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// MariaDB is not installed.
+    Absent,
+    Clear,
+    /// A run of `mariadb enable` has not ended, or nobody can tell.
+    Interrupted,
+    /// It is encrypted with keys from the vault.
+    Encrypted,
+}
+
+impl Facts {
+    /// Looks at this server.
+    ///
+    /// # Errors
+    /// When there is a vault that cannot be read or does not open here.
+    pub fn gather() -> Result<Self> {
+        let place = match vault_conf() {
+            Ok(place) => Some(place),
+            Err(problem) if problem.kind == ProblemKind::NotThere => None,
+            Err(problem) => return Err(problem),
+        };
+        let (vault, gives_keys) = match &place {
+            Some(_) => found_vault().map(|(vault, gives)| (Some(vault), gives))?,
+            None => (None, false),
+        };
+        Ok(Self {
+            needs_lost_key: match vault {
+                Some(_) => None,
+                None => Dependence::seen(None).why(),
+            },
+            vault,
+            database: database(gives_keys),
+            clear_memory: refuse_clear_memory(&System::here())
+                .err()
+                .map(|problem| problem.what),
+            is_installed: place.is_some_and(|place| check::is_installed(&place)),
+        })
+    }
+}
+
+/// The vault, and whether its policy gives MariaDB keys.
+fn found_vault() -> Result<(FoundVault, bool)> {
+    let unlocked = unlock(&UnlockOptions::default())?;
+    let header = unlocked.vault.header();
+    let policy = &unlocked.proven.policy;
+    let list = &unlocked.proven.sticks;
+    let slots = unlocked.slots()?;
+    let mut places = slots.iter().flat_map(|slots| slots.environments.iter());
+    let plugged = PluggedKeys::beside(&unlocked.vault).ids();
+    let generation = header.generation;
+    let has_code = list.code_of(generation).is_some();
+    let current = |stick: &&KnownStick| stick.generation == generation;
+    let mut sticks = list.sticks.iter();
+    let is_elsewhere = sticks.any(|stick| stick.opens_without(generation, &plugged));
+    let found = FoundVault {
+        name: header.server_name.clone(),
+        has_place: places.any(|place| place.name != SETUP_PLACE),
+        sticks: list
+            .sticks
+            .iter()
+            .filter(current)
+            .map(|stick| FoundStick {
+                label: stick.label.as_str().to_owned(),
+                is_kept_known: stick.kept.is_some(),
+            })
+            .collect(),
+        has_code,
+        wants_reset: policy.wants_reset && policy.theft.on_strikes == OnStrikes::Halt,
+        resets: policy.theft.on_strikes == OnStrikes::Reset,
+        has_way_back_elsewhere: has_code || is_elsewhere,
+    };
+    Ok((found, policy.mariadb.is_some()))
+}
+
+fn database(gives_keys: bool) -> Database {
+    match find_original() {
+        // What cannot be told is for `mariadb enable` to find out.
+        Err(_) => Database::Interrupted,
+        Ok(Some(original)) if original.ends == Ends::Run => Database::Interrupted,
+        Ok(_) if mariadb_service::is_enabled() && gives_keys => Database::Encrypted,
+        Ok(_) if mariadb_service::is_enabled() => Database::Interrupted,
+        Ok(_) if program::find("mariadbd").is_some() => Database::Clear,
+        Ok(_) => Database::Absent,
+    }
+}

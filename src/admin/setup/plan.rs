@@ -1,0 +1,280 @@
+//! What is left to be done: a function of what is there and what is wanted. Pure. A step
+//! is a command line of `stayput`, as the owner could type it.
+
+use super::answers::{Answers, Neighbours, NewStick, PinFrom};
+use super::facts::{Database, Facts, FoundVault};
+use crate::admin::mariadb::SwapChoice;
+use crate::admin::problem::{Problem, Result};
+use crate::theft::OnStrikes;
+
+/// What a step is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    Vault,
+    Place,
+    Stick,
+    Code,
+    /// What a theft means; needs a way back that is not plugged in.
+    Policy,
+    Database,
+    Stage,
+}
+
+impl StepKind {
+    /// What it does, for the owner.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Vault => "make the vault and the key",
+            Self::Place => "remember this machine and this place",
+            Self::Stick => "put the key on a backup stick",
+            Self::Code => "show the recovery code, to be written down",
+            Self::Policy => "note where the way back is kept, and what a theft means",
+            Self::Database => "encrypt the database, and put the gate in front of it",
+            Self::Stage => "put the boot stage into the initramfs",
+        }
+    }
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub kind: StepKind,
+    /// The command line, without `stayput`.
+    pub words: Vec<String>,
+}
+
+/// Who is there while it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attendance {
+    /// A person at a terminal, who answers and takes the stick out.
+    Person,
+    Nobody,
+}
+
+/// Everything that is left to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    /// What cannot be done now, in sentences.
+    pub later: Vec<&'static str>,
+}
+
+/// The reset waits for a way back that is not in the server.
+const RESET_WAITS: &str = "That the server destroys its key after too many starts in foreign \
+                           places is noted, and not in force yet: the stick is still plugged in. \
+                           Take it out, then run the command again.";
+
+const NO_DATABASE: &str = "MariaDB is not installed here. When it is, run the command again.";
+
+/// Makes the plan.
+///
+/// # Errors
+/// Where doing it would lose something, or leave no way back. Nothing was changed.
+pub fn plan(facts: &Facts, answers: &Answers, attendance: Attendance) -> Result<Plan> {
+    refuse_what_would_harm(facts, answers)?;
+    let new = FoundVault::default();
+    let vault = facts.vault.as_ref().unwrap_or(&new);
+    let is_attended = attendance == Attendance::Person;
+    let mut plan = Plan::default();
+    let mut add = |kind, words: Vec<String>| plan.steps.push(Step { kind, words });
+
+    let wants_reset = answers.on_strikes == Some(OnStrikes::Reset);
+    if facts.vault.is_none() {
+        add(StepKind::Vault, init(answers, wants_reset));
+    }
+    if !vault.has_place {
+        add(StepKind::Place, enroll(answers));
+    }
+    let new_stick = answers
+        .stick
+        .as_ref()
+        .filter(|stick| !is_made(vault, stick));
+    if let Some(stick) = new_stick {
+        add(StepKind::Stick, stick_make(stick));
+    }
+    let shows_code = answers.code && !vault.has_code && is_attended;
+    if shows_code {
+        add(StepKind::Code, line(&["code"]));
+    }
+    let is_way_back_elsewhere = shows_code || vault.has_way_back_elsewhere;
+    let mut waits = false;
+    if let Some(words) = policy(vault, answers, wants_reset) {
+        let is_clear = kept_is_known(vault, answers) && is_way_back_elsewhere;
+        match is_attended || is_clear {
+            true => add(StepKind::Policy, words),
+            false => waits = true,
+        }
+    }
+    let is_left = answers.leaves_database;
+    match facts.database {
+        Database::Clear | Database::Interrupted if !is_left => {
+            add(StepKind::Database, enable(facts, answers, is_attended));
+        }
+        _ => {}
+    }
+    if !facts.is_installed {
+        plan.steps.push(Step {
+            kind: StepKind::Stage,
+            words: line(&["install"]),
+        });
+    }
+    if waits {
+        plan.later.push(RESET_WAITS);
+    }
+    if facts.database == Database::Absent && !is_left {
+        plan.later.push(NO_DATABASE);
+    }
+    Ok(plan)
+}
+
+/// Refuses where a new vault would have another key than the database needs.
+///
+/// # Errors
+/// What makes the vault anew.
+pub fn refuse_lost_vault(facts: &Facts) -> Result<()> {
+    match (&facts.vault, &facts.needs_lost_key) {
+        (None, Some(why)) => Err(Problem::refused(
+            format!(
+                "{why} The vault with its key is lost, and a new one would not open it. Nothing \
+                 was changed."
+            ),
+            "A backup stick or the code makes the vault anew: stayput init --from-stick DEVICE, or \
+             --from-code. Then run the command again.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_what_would_harm(facts: &Facts, answers: &Answers) -> Result<()> {
+    refuse_lost_vault(facts)?;
+    if let (Some(vault), Some(name)) = (&facts.vault, &answers.name)
+        && vault.name != *name
+    {
+        return Err(Problem::refused(
+            format!(
+                "This server is called \"{}\", and not \"{name}\". Nothing was changed.",
+                vault.name
+            ),
+            "Are these the answers of another server? Else take the line with the name out.",
+        ));
+    }
+    let has_way_back = facts
+        .vault
+        .as_ref()
+        .is_some_and(|vault| vault.has_code || !vault.sticks.is_empty());
+    if !has_way_back && answers.stick.is_none() && !answers.code {
+        return Err(Problem::refused(
+            "Without a backup stick and without a recovery code there would be NO WAY BACK: a \
+             reset, or a place that changes, would lose the data for ever. Nothing was changed.",
+            "Plug in a stick and name it.",
+        ));
+    }
+    let encrypts = !answers.leaves_database
+        && matches!(facts.database, Database::Clear | Database::Interrupted);
+    if let (true, None, Some(what)) = (encrypts, answers.swap, &facts.clear_memory) {
+        return Err(Problem::refused(
+            what.clone(),
+            "Say what shall take its place: swap = zram, random-key or off.",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the list has this stick. One that was written and not listed is made again.
+fn is_made(vault: &FoundVault, stick: &NewStick) -> bool {
+    vault.sticks.iter().any(|made| made.label == stick.label)
+}
+
+fn line(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn init(answers: &Answers, wants_reset: bool) -> Vec<String> {
+    let mut words = line(&["init"]);
+    if let Some(name) = &answers.name {
+        words.extend(line(&["--name", name]));
+    }
+    if let Some(path) = &answers.vault {
+        words.extend(line(&["--vault", &path.to_string_lossy()]));
+    }
+    let wish = if wants_reset { "reset" } else { "halt" };
+    words.extend(line(&["--on-strikes", wish, "--yes"]));
+    words
+}
+
+fn enroll(answers: &Answers) -> Vec<String> {
+    let mut words = line(&["enroll"]);
+    match &answers.neighbours {
+        Neighbours::Found => {}
+        Neighbours::Named(addresses) => {
+            let named = addresses.iter().map(ToString::to_string);
+            named.for_each(|address| words.extend(line(&["--neighbour", &address])));
+        }
+        Neighbours::None => words.extend(line(&["--place-need", "0"])),
+    }
+    for server in &answers.key_servers {
+        // In one word: a thumbprint may begin with a hyphen.
+        let thumbprint = format!("--thumbprint={}", server.thumbprint);
+        words.extend(line(&["--tang", &server.url, &thumbprint]));
+    }
+    words.push("--yes".into());
+    words
+}
+
+fn stick_make(stick: &NewStick) -> Vec<String> {
+    let device = stick.device.to_string_lossy();
+    let mut words = line(&["stick", "make", &device, "--label", &stick.label]);
+    if stick.pin == PinFrom::Nowhere {
+        words.push("--no-pin".into());
+    }
+    words
+}
+
+/// Whether nobody has to be asked where a way back is kept.
+fn kept_is_known(vault: &FoundVault, answers: &Answers) -> bool {
+    let stick = answers.stick.as_ref();
+    let is_said = stick.is_some_and(|stick| stick.kept.is_some());
+    is_said || vault.sticks.iter().any(|made| made.is_kept_known)
+}
+
+/// `None` where nothing is to be set.
+fn policy(vault: &FoundVault, answers: &Answers, wants_reset: bool) -> Option<Vec<String>> {
+    let begins = (wants_reset || vault.wants_reset) && !vault.resets;
+    let stick = answers.stick.as_ref();
+    let kept = stick.and_then(|stick| Some((stick, stick.kept.as_ref()?)));
+    let kept = kept.filter(|(stick, _)| {
+        let mut made = vault.sticks.iter();
+        !made.any(|made| made.label == stick.label && made.is_kept_known)
+    });
+    let mut words = line(&["policy"]);
+    if begins {
+        words.extend(line(&["--on-strikes", "reset"]));
+    }
+    if let Some((stick, place)) = kept {
+        words.extend(line(&["--stick-kept", place, "--which", &stick.label]));
+    }
+    (words.len() > 1).then_some(words)
+}
+
+/// With a person there, `enable` asks when it knows how long the database will be away.
+fn enable(facts: &Facts, answers: &Answers, is_attended: bool) -> Vec<String> {
+    let mut words = line(&["mariadb", "enable"]);
+    if let (Some(choice), true) = (answers.swap, facts.clear_memory.is_some()) {
+        words.extend(line(&["--swap", swap_word(choice)]));
+    }
+    if !is_attended {
+        words.push("--yes".into());
+    }
+    words
+}
+
+const fn swap_word(choice: SwapChoice) -> &'static str {
+    match choice {
+        SwapChoice::Off => "off",
+        SwapChoice::RandomKey => "random-key",
+        SwapChoice::Zram => "zram",
+    }
+}
+
+#[cfg(test)]
+pub mod tests;

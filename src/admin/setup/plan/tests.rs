@@ -1,0 +1,243 @@
+use super::*;
+use crate::admin::setup::answers::KeyServer;
+use crate::admin::setup::facts::FoundStick;
+use StepKind::{Code, Database as Encrypt, Place, Policy, Stage, Stick, Vault};
+
+fn nothing_yet() -> Facts {
+    Facts {
+        vault: None,
+        needs_lost_key: None,
+        database: Database::Clear,
+        clear_memory: None,
+        is_installed: false,
+    }
+}
+
+fn wanted() -> Answers {
+    Answers {
+        name: Some("clinic".try_into().unwrap()),
+        stick: Some(NewStick {
+            device: "/dev/sdb1".into(),
+            label: "office".into(),
+            pin: PinFrom::Person,
+            kept: Some("bank safe".try_into().unwrap()),
+        }),
+        code: true,
+        on_strikes: Some(OnStrikes::Reset),
+        ..Answers::default()
+    }
+}
+
+fn kinds(facts: &Facts, answers: &Answers, attendance: Attendance) -> Vec<StepKind> {
+    let plan = plan(facts, answers, attendance).unwrap();
+    plan.steps.iter().map(|step| step.kind).collect()
+}
+
+/// What is there once a step is done.
+fn after(facts: &mut Facts, step: StepKind, answers: &Answers) {
+    let vault = facts.vault.get_or_insert_with(|| FoundVault {
+        name: answers.name.clone().unwrap_or_default(),
+        wants_reset: answers.on_strikes == Some(OnStrikes::Reset),
+        ..FoundVault::default()
+    });
+    match step {
+        Vault => {}
+        Place => vault.has_place = true,
+        Stick => vault.sticks.push(FoundStick {
+            label: "office".into(),
+            is_kept_known: false,
+        }),
+        Code => {
+            vault.has_code = true;
+            vault.has_way_back_elsewhere = true;
+        }
+        Policy => {
+            vault.wants_reset = false;
+            vault.resets = true;
+            vault.sticks[0].is_kept_known = true;
+        }
+        Encrypt => facts.database = Database::Encrypted,
+        Stage => facts.is_installed = true,
+    }
+}
+
+#[test]
+fn new_server_gets_everything_in_its_order() {
+    let all = [Vault, Place, Stick, Code, Policy, Encrypt, Stage];
+    assert_eq!(kinds(&nothing_yet(), &wanted(), Attendance::Person), all);
+}
+
+#[test]
+fn interrupted_after_each_step_the_rest_is_left() {
+    let answers = wanted();
+    let mut facts = nothing_yet();
+    let mut left = kinds(&facts, &answers, Attendance::Person);
+    while !left.is_empty() {
+        let step = left.remove(0);
+        after(&mut facts, step, &answers);
+        let now = kinds(&facts, &answers, Attendance::Person);
+        assert_eq!(now, left, "after {step:?}");
+    }
+}
+
+#[test]
+fn interrupted_in_the_middle_of_a_step_it_is_done_again() {
+    // The stick was written, and is not on the list; the run of `enable` has a journal; one
+    // kernel of two has the stage.
+    let mut facts = nothing_yet();
+    for step in [Vault, Place] {
+        after(&mut facts, step, &wanted());
+    }
+    facts.database = Database::Interrupted;
+    let left = kinds(&facts, &wanted(), Attendance::Person);
+    assert_eq!(left, [Stick, Code, Policy, Encrypt, Stage]);
+}
+
+#[test]
+fn wish_for_a_reset_outlives_the_answers() {
+    let mut facts = nothing_yet();
+    let answers = wanted();
+    for step in [Vault, Place, Stick, Code] {
+        after(&mut facts, step, &answers);
+    }
+    // The second run asks for nothing: all it knows is in the vault.
+    let left = plan(&facts, &Answers::default(), Attendance::Person).unwrap();
+    assert_eq!(left.steps[0].kind, Policy);
+    assert_eq!(
+        left.steps[0].words,
+        line(&["policy", "--on-strikes", "reset"])
+    );
+}
+
+#[test]
+fn reset_waits_for_the_stick_to_be_out_where_nobody_is() {
+    let answers = wanted();
+    let left = plan(&nothing_yet(), &answers, Attendance::Nobody).unwrap();
+    let done: Vec<StepKind> = left.steps.iter().map(|step| step.kind).collect();
+    assert_eq!(done, [Vault, Place, Stick, Encrypt, Stage]);
+    assert_eq!(left.later, [RESET_WAITS]);
+    // The wish is in the vault meanwhile.
+    let init = &left.steps[0].words;
+    assert!(
+        init.ends_with(&line(&["--on-strikes", "reset", "--yes"])),
+        "{init:?}"
+    );
+
+    let mut facts = nothing_yet();
+    for step in done {
+        after(&mut facts, step, &answers);
+    }
+    facts.vault.as_mut().unwrap().has_way_back_elsewhere = true;
+    let left = plan(&facts, &answers, Attendance::Nobody).unwrap();
+    let reset = "policy --on-strikes reset --stick-kept";
+    let mut expected: Vec<String> = reset.split(' ').map(String::from).collect();
+    expected.extend(line(&["bank safe", "--which", "office"]));
+    assert_eq!(left.steps[0].words, expected);
+    assert_eq!(left.steps.len(), 1);
+}
+
+#[test]
+fn lost_vault_of_an_encrypted_database_is_not_made_new() {
+    let facts = Facts {
+        needs_lost_key: Some("MariaDB is encrypted.".into()),
+        database: Database::Interrupted,
+        ..nothing_yet()
+    };
+    let refused = plan(&facts, &wanted(), Attendance::Person).unwrap_err();
+    assert!(refused.next.contains("--from-stick"), "{refused}");
+}
+
+#[test]
+fn answers_of_another_server_change_nothing() {
+    let mut facts = nothing_yet();
+    after(&mut facts, Vault, &wanted());
+    let answers = Answers {
+        name: Some("pharmacy".try_into().unwrap()),
+        ..wanted()
+    };
+    assert!(plan(&facts, &answers, Attendance::Nobody).is_err());
+}
+
+#[test]
+fn without_any_way_back_nothing_is_begun() {
+    let answers = Answers {
+        stick: None,
+        code: false,
+        ..wanted()
+    };
+    let refused = plan(&nothing_yet(), &answers, Attendance::Nobody).unwrap_err();
+    assert!(refused.what.contains("NO WAY BACK"), "{refused}");
+    // A code is one; nobody can write it down where nobody is.
+    let answers = Answers {
+        code: true,
+        ..answers
+    };
+    assert!(kinds(&nothing_yet(), &answers, Attendance::Person).contains(&Code));
+}
+
+#[test]
+fn clear_swap_is_replaced_only_as_its_owner_says() {
+    let facts = Facts {
+        clear_memory: Some("/dev/sda3 is clear swap.".into()),
+        ..nothing_yet()
+    };
+    assert!(plan(&facts, &wanted(), Attendance::Nobody).is_err());
+    let answers = Answers {
+        swap: Some(SwapChoice::Zram),
+        ..wanted()
+    };
+    let done = plan(&facts, &answers, Attendance::Nobody).unwrap();
+    let enable = done.steps.iter().find(|step| step.kind == Encrypt).unwrap();
+    assert_eq!(
+        enable.words,
+        line(&["mariadb", "enable", "--swap", "zram", "--yes"])
+    );
+    let leaves = Answers {
+        leaves_database: true,
+        ..wanted()
+    };
+    assert!(plan(&facts, &leaves, Attendance::Nobody).is_ok());
+}
+
+#[test]
+fn server_without_mariadb_is_told_to_come_back() {
+    let facts = Facts {
+        database: Database::Absent,
+        ..nothing_yet()
+    };
+    let done = plan(&facts, &wanted(), Attendance::Person).unwrap();
+    assert!(!done.steps.iter().any(|step| step.kind == Encrypt));
+    assert_eq!(done.later, [NO_DATABASE]);
+}
+
+/// Every step of a plan that has them all.
+pub fn every_step() -> Vec<Step> {
+    let answers = Answers {
+        vault: Some("/boot/efi/stayput.vault".into()),
+        key_servers: vec![KeyServer {
+            url: "http://192.168.1.5:7500".into(),
+            thumbprint: "-bcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ".into(),
+        }],
+        neighbours: Neighbours::Named(vec![[192, 168, 1, 1].into()]),
+        ..wanted()
+    };
+    let mut steps = plan(&nothing_yet(), &answers, Attendance::Person)
+        .unwrap()
+        .steps;
+    let swap = Facts {
+        clear_memory: Some("swap".into()),
+        ..nothing_yet()
+    };
+    let stick = answers.stick.clone().map(|stick| NewStick {
+        pin: PinFrom::Nowhere,
+        ..stick
+    });
+    let others = Answers {
+        swap: Some(SwapChoice::RandomKey),
+        neighbours: Neighbours::None,
+        stick,
+        ..answers
+    };
+    steps.extend(plan(&swap, &others, Attendance::Nobody).unwrap().steps);
+    steps
+}
