@@ -147,7 +147,7 @@ impl DerefMut for DebianMachine {
 
 /// debugfs sees the filesystem as the disk has it: what only stands in the
 /// journal yet is not seen, so the guest should have synced or stopped.
-fn read_from_root(disk: &Path, path: &str, target: &Path) -> Result {
+pub(crate) fn read_from_root(disk: &Path, path: &str, target: &Path) -> Result {
     let image = format!("{}?offset={ROOT_OFFSET}", disk.display());
     // -c does not read the bitmaps: a disk that crashed can still be read.
     let request = format!("dump {path} {}", target.display());

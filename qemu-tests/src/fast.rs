@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
 use crate::cpio::{Entry, archive};
+use crate::debian::read_from_root;
 use crate::failure::run;
 use crate::prepared::project;
 use crate::server::Server;
@@ -26,6 +27,8 @@ pub struct FastMachine {
     pub kernel_words: String,
     /// With a screen and a keyboard, which the kernel does not use as a console.
     pub screen: bool,
+    /// With a screen of 80 columns and 25 lines, as most servers have it.
+    pub text_screen: bool,
     /// Switched on without its network cable.
     pub cable_out: bool,
     /// Most of the scenario's time is waiting: others need not wait for it.
@@ -89,6 +92,7 @@ impl FastMachine {
             files: Vec::new(),
             kernel_words: String::new(),
             screen: false,
+            text_screen: false,
             cable_out: false,
             mostly_waits: false,
             lost_sector: None,
@@ -171,16 +175,25 @@ impl FastMachine {
         let overlay = scratch.join("overlay.cpio");
         std::fs::write(&overlay, archive(&self.files))?;
         let words = format!("quiet {words} {}", self.kernel_words);
-        let mut builder =
-            MachineBuilder::new(self.server.hardware.clone(), &self.base.join("vmlinux"))
-                .initrd(&self.base.join("fast.cpio"))
-                .initrd(&overlay)
-                .kernel_words("console=ttyS0")
-                .kernel_words(&words)
-                .disk(self.server.disk())
-                .memory_mib(384);
+        let mut kernel = self.base.join("vmlinux");
+        if self.text_screen {
+            let version = std::fs::read_to_string(self.base.join("version"))?;
+            kernel = scratch.join("vmlinuz");
+            let packed = format!("/boot/vmlinuz-{}", version.trim());
+            read_from_root(&self.base.join("disk.img"), &packed, &kernel)?;
+        }
+        let mut builder = MachineBuilder::new(self.server.hardware.clone(), &kernel)
+            .initrd(&self.base.join("fast.cpio"))
+            .initrd(&overlay)
+            .kernel_words("console=ttyS0")
+            .kernel_words(&words)
+            .disk(self.server.disk())
+            .memory_mib(384);
         if self.screen {
             builder = builder.screen();
+        }
+        if self.text_screen {
+            builder = builder.text_screen();
         }
         if self.cable_out {
             builder = builder.cable_out();

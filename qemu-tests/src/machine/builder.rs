@@ -22,6 +22,7 @@ pub struct MachineBuilder {
     disks: Vec<Disk>,
     memory_mib: u32,
     screen: bool,
+    text_screen: bool,
     usb_keyboard: bool,
     cable_out: bool,
     mostly_waits: bool,
@@ -53,6 +54,7 @@ impl MachineBuilder {
             disks: Vec::new(),
             memory_mib: 512,
             screen: false,
+            text_screen: false,
             usb_keyboard: false,
             cable_out: false,
             mostly_waits: false,
@@ -114,6 +116,13 @@ impl MachineBuilder {
     /// well. Add `console=tty0` to the kernel's words to make it a console.
     pub fn screen(mut self) -> Self {
         self.screen = true;
+        self
+    }
+
+    /// Adds a screen with 80 columns and 25 lines, as a firmware leaves it. The kernel has
+    /// to be the packed one: only that asks for it.
+    pub fn text_screen(mut self) -> Self {
+        self.text_screen = true;
         self
     }
 
@@ -234,6 +243,9 @@ impl MachineBuilder {
         add("-device", hardware.nic("nic", "cable", &hardware.nic_mac));
         if self.screen {
             add("-device", "VGA,romfile=".into());
+        }
+        if self.text_screen {
+            add("-device", "VGA".into());
         }
         if self.usb_keyboard {
             add("-device", "usb-kbd,bus=xhci.0".into());
