@@ -12,7 +12,7 @@ useful=/usr/lib/stayput/modules
 place=/etc/stayput/vault.conf
 
 check() {
-    [[ ! -e /etc/stayput/installed ]] || return 0
+    [[ ! -s /etc/stayput/installed ]] || return 0
     # `stayput install` has not been run here, or `stayput uninstall` has.
     if [[ -s $place ]]; then
         dwarn "stayput: the boot stage is left out. Where it belongs in: stayput install"

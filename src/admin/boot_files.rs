@@ -1,17 +1,19 @@
 //! The files that put the boot stage into an initramfs and run it there.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::admin::durable::{remove_durably, write_durably};
 use crate::admin::installed_files::write_program;
+use crate::admin::lock_file;
 use crate::admin::packaged::{Owner, is_packaged, owner};
 use crate::admin::problem::{Problem, Result};
 
-/// While this file is there, the boot stage belongs in every initramfs. Without it
-/// the others put nothing there.
+/// While this file has a text, the boot stage belongs in every initramfs. Without one
+/// the others put nothing there. An empty one says that an image may still hold it.
 const MARK: &str = "/etc/stayput/installed";
+const LOCK: &str = "/run/stayput-install.lock";
 const MARK_TEXT: &str = "`stayput install` has put the boot stage into the initramfs.\n\
     `stayput uninstall` takes it out and removes this file.\n";
 
@@ -126,8 +128,14 @@ impl BootFile {
     }
 }
 
-/// Whether `stayput install` has been run here.
+/// Whether `stayput install` has been run here, and no `uninstall` begun since.
 pub fn are_wanted() -> bool {
+    fs::metadata(MARK).is_ok_and(|mark| mark.len() > 0)
+}
+
+/// Whether an image may hold the boot stage: `uninstall` has not ended since it was
+/// put there.
+pub fn may_be_in_images() -> bool {
     Path::new(MARK).exists()
 }
 
@@ -137,6 +145,15 @@ pub fn are_wanted() -> bool {
 /// What the filesystem says.
 pub fn want() -> Result<()> {
     write_text(Path::new(MARK), MARK_TEXT)
+}
+
+/// Held by whoever changes them or makes images: two at once would put each other's
+/// half-made images in place.
+///
+/// # Errors
+/// Where another one has it.
+pub fn alone() -> Result<File> {
+    lock_file::only_one(LOCK, "`stayput install` or `uninstall`")
 }
 
 /// Whether the next initramfs will get the boot stage.
@@ -167,21 +184,34 @@ pub fn put() -> Result<()> {
     Ok(())
 }
 
-/// Removes all that no package brings, and the mark.
+/// Removes all that no package brings. An empty mark stays for as long as an image may
+/// still hold the boot stage; see [`forget`].
 ///
 /// # Errors
 /// What the filesystem says.
-pub fn remove() -> Result<()> {
+pub fn leave() -> Result<()> {
     let by_hand = match is_packaged()? {
         true => &[][..],
         false => &BOOT_FILES,
     };
-    let paths = by_hand.iter().map(|file| file.path);
-    for path in std::iter::once(MARK).chain(paths) {
-        let path = Path::new(path);
-        if remove_durably(path).map_err(|error| Problem::of_file(path, &error))? {
-            println!("{}: removed", path.display());
-        }
+    write_text(Path::new(MARK), "")?;
+    for file in by_hand {
+        remove_file(Path::new(file.path))?;
+    }
+    Ok(())
+}
+
+/// Removes the mark: no image holds the boot stage any more.
+///
+/// # Errors
+/// What the filesystem says.
+pub fn forget() -> Result<()> {
+    remove_file(Path::new(MARK))
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    if remove_durably(path).map_err(|error| Problem::of_file(path, &error))? {
+        println!("{}: removed", path.display());
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! `stayput install` and `uninstall`: the boot stage in the initramfs, the
 //! gate's units, the watch, and what releases the keys later.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::admin::ask;
@@ -13,7 +12,6 @@ use crate::admin::initramfs::{
 use crate::admin::installed_files::{
     COMMAND, STAGE, STAGE_NAME, fitting_stage, put_binary, put_command,
 };
-use crate::admin::lock_file;
 use crate::admin::mariadb;
 use crate::admin::mariadb::Dependence;
 use crate::admin::mariadb_service;
@@ -40,7 +38,7 @@ pub struct UninstallOptions {
 pub fn install() -> Result<()> {
     // Without it the boot stage would not know its vault.
     let place = vault_conf()?;
-    let _lock = only_one()?;
+    let _alone = boot_files::alone()?;
     let generator = generator(initramfs::find_generator())?;
     put_binaries()?;
     boot_files::put()?;
@@ -97,20 +95,22 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
         "The boot stage is taken out. The vault and the sticks stay. Go on?",
         options.yes,
     )?;
-    let _lock = only_one()?;
+    let _alone = boot_files::alone()?;
     let is_packaged = is_packaged()?;
     // A package that was never put to use is in no image.
-    let generator = match boot_files::are_wanted() || !is_packaged {
+    let generator = match boot_files::may_be_in_images() || !is_packaged {
         true => Some(generator(initramfs::find_generator())?),
         false => None,
     };
-    boot_files::remove()?;
+    boot_files::leave()?;
     mariadb::take_gate_away()?;
     watch_service::UNIT.remove()?;
     release_service::UNIT.remove()?;
     if let Some(generator) = generator {
         make_initramfs(generator, None)?;
+        nothing_is_left(&initramfs::images_with_stage())?;
     }
+    boot_files::forget()?;
     // Last: as long as the initramfs may still need it, it stays.
     if !is_packaged
         && remove_durably(Path::new(STAGE)).map_err(|error| Problem::of_file(STAGE, &error))?
@@ -119,6 +119,22 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
     }
     println!("Done. {COMMAND} and the vault are still there.");
     Ok(())
+}
+
+/// Whether the images were made anew: `update-initramfs` succeeds without a word of it
+/// where /boot is read-only, or where its owner has switched it off.
+fn nothing_is_left(with_stage: &[String]) -> Result<()> {
+    if with_stage.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::failed(
+        format!(
+            "The boot stage may still be in the initramfs of these kernels: {}.",
+            with_stage.join(", ")
+        ),
+        "Is /boot writable? See /etc/initramfs-tools/update-initramfs.conf too. Then run the \
+         command again.",
+    ))
 }
 
 /// What makes this system's images, where the boot stage can run in them. Pure.
@@ -160,14 +176,6 @@ fn generator(found: Found) -> Result<Generator> {
         format!("{what} Nothing was changed."),
         next,
     ))
-}
-
-/// Two of these commands at once would put each other's half-made images in place.
-fn only_one() -> Result<File> {
-    lock_file::only_one(
-        "/run/stayput-install.lock",
-        "`stayput install` or `uninstall`",
-    )
 }
 
 /// Copies this program and the boot stage beside it to where they belong, unless a
@@ -324,6 +332,13 @@ mod tests {
         }
         assert!(without_the_stage(&[kernel("6.9", Err(NoImage::Absent))]).is_some());
         assert!(without_the_stage(&[]).is_some());
+    }
+
+    #[test]
+    fn an_image_that_was_not_made_anew_is_told() {
+        assert!(nothing_is_left(&[]).is_ok());
+        let told = nothing_is_left(&["6.12".to_owned()]).unwrap_err().what;
+        assert!(told.contains("these kernels: 6.12."), "{told}");
     }
 
     #[test]

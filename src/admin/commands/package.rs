@@ -15,6 +15,7 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
 use crate::admin::release_service;
 use crate::admin::service_unit::{Origin, ServiceUnit};
+use crate::admin::systemd;
 use crate::admin::watch_service;
 use crate::vault::VAULT_CONF;
 
@@ -22,7 +23,10 @@ use crate::vault::VAULT_CONF;
 pub enum PackageCommand {
     /// Take over what `stayput install` wrote before there was a package, and renew
     /// what depends on this version
-    Configure,
+    Configure {
+        /// The version that was configured before; empty or left out: none
+        before: Option<String>,
+    },
 }
 
 const SERVICES: [&ServiceUnit; 2] = [&release_service::UNIT, &watch_service::UNIT];
@@ -38,38 +42,50 @@ const EARLIER_SCRIPTS: [&str; 2] = [
 /// What the filesystem or systemd says.
 pub fn run(command: &PackageCommand) -> Result<()> {
     match command {
-        PackageCommand::Configure => configure(),
+        PackageCommand::Configure { before } => {
+            configure(before.as_deref().is_none_or(str::is_empty))
+        }
     }
 }
 
-fn configure() -> Result<()> {
-    let mut was_by_hand = false;
-    for path in EARLIER_SCRIPTS.map(Path::new) {
-        was_by_hand |= take_script_over(path)?;
+/// `is_first`: no version of the package was in use here.
+fn configure(is_first: bool) -> Result<()> {
+    let _alone = boot_files::alone()?;
+    systemd::reload()?;
+    let is_set_up = Path::new(VAULT_CONF).exists();
+    let scripts = own_scripts()?;
+    // First: what is interrupted after it leaves hooks that refuse, and none that leave
+    // the stage out.
+    if is_set_up && !scripts.is_empty() {
+        boot_files::want()?;
+    }
+    let mut was_by_hand = !scripts.is_empty();
+    for path in scripts {
+        remove_durably(path).map_err(|error| Problem::of_file(path, &error))?;
     }
     for service in SERVICES {
         match service.origin() {
-            Origin::Hand => {
+            // Later it is a copy that the owner has made of the package's.
+            Origin::Hand if is_first => {
                 service.remove()?;
                 service.put()?;
                 was_by_hand = true;
             }
-            Origin::Package if service.is_running() => service.start_anew(),
+            Origin::Package | Origin::Hand if service.is_running() => service.start_anew(),
             Origin::Package => {}
-            Origin::Owner => println!(
-                "{} is not stayput's own, and stays in force",
+            Origin::Hand | Origin::Owner => println!(
+                "{} is its owner's, and stays in force",
                 service.path_of(Origin::Owner).display()
             ),
         }
     }
     if was_by_hand {
-        boot_files::want()?;
         println!("The package has taken over what `stayput install` had written.");
     }
     if mariadb_service::is_enabled() && mariadb::is_gate_in_front() {
         mariadb::put_gate_in_front()?;
     }
-    if !Path::new(VAULT_CONF).exists() {
+    if !is_set_up {
         println!("This server is not set up yet. Run: stayput setup");
     } else if boot_files::are_wanted() {
         renew_images(initramfs::find_generator())?;
@@ -102,17 +118,27 @@ fn renew_images(generator: Found) -> Result<()> {
     }
 }
 
-/// Removes a script of an earlier version; whether there was one.
-fn take_script_over(path: &Path) -> Result<bool> {
+/// The scripts of earlier versions that are there.
+fn own_scripts() -> Result<Vec<&'static Path>> {
+    let mut own = Vec::new();
+    for path in EARLIER_SCRIPTS.map(Path::new) {
+        if is_own_script_at(path)? {
+            own.push(path);
+        }
+    }
+    Ok(own)
+}
+
+fn is_own_script_at(path: &Path) -> Result<bool> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         read => read.map_err(|error| Problem::of_file(path, &error))?,
     };
-    if !is_own_script(&text) {
+    let is_own = is_own_script(&text);
+    if !is_own {
         println!("{} is not stayput's own, and stays", path.display());
-        return Ok(false);
     }
-    remove_durably(path).map_err(|error| Problem::of_file(path, &error))
+    Ok(is_own)
 }
 
 /// Whether a version of stayput wrote this script. All of them name the boot stage.
@@ -136,18 +162,16 @@ mod tests {
     fn an_owners_script_of_the_same_name_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stayput");
-        assert!(!take_script_over(&path).unwrap());
+        assert!(!is_own_script_at(&path).unwrap());
         fs::write(&path, "#!/bin/sh\necho stay put\n").unwrap();
-        assert!(!take_script_over(&path).unwrap());
-        assert!(path.exists());
+        assert!(!is_own_script_at(&path).unwrap());
         let scripts = BOOT_FILES.iter();
         let scripts = scripts.filter(|file| EARLIER_SCRIPTS.contains(&file.path));
         let texts: Vec<&str> = scripts.map(|file| file.text).collect();
         assert_eq!(texts.len(), EARLIER_SCRIPTS.len());
         for text in texts {
             fs::write(&path, text).unwrap();
-            assert!(take_script_over(&path).unwrap());
-            assert!(!path.exists());
+            assert!(is_own_script_at(&path).unwrap());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::archive::read_image;
-use super::generator::{Generator, image_path_or_default};
+use super::generator::{Generator, image_path, image_path_or_default};
 use super::inspect::inspect_new;
 use super::kernels::installed_versions;
 use super::{Image, InstalledCopy, NoImage};
@@ -31,8 +31,12 @@ pub fn make(generator: Generator, place: Option<&VaultConf>) -> Result<(), Strin
     match generator {
         Generator::InitramfsTools => run("/usr/sbin/update-initramfs", &["-u", "-k", "all"]),
         Generator::Dracut { .. } => {
-            // What fails for one kernel is no reason to leave out the others.
-            let versions = installed_versions();
+            // What fails for one kernel is no reason to leave out the others. One that is
+            // only unpacked gets its image when its package is configured.
+            let mut versions = installed_versions();
+            versions.retain(|version| {
+                Path::new(&format!("/lib/modules/{version}/modules.dep")).exists()
+            });
             let made = versions.iter().map(|version| with_dracut(version, place));
             let failed: Vec<String> = made.filter_map(Result::err).collect();
             match failed.is_empty() {
@@ -97,6 +101,18 @@ fn made_with_dracut(version: &str, new: &Path, place: Option<&VaultConf>) -> Res
             "What dracut made for {version} cannot be read: {why}."
         )),
     }
+}
+
+/// The kernels whose image holds the stage, or cannot be read.
+pub fn images_with_stage() -> Vec<String> {
+    let mut versions = installed_versions();
+    versions.retain(|version| {
+        image_path(version).is_some_and(|path| {
+            let image = read_image(&path, |_| false);
+            image.map_or(true, |image| image.get(STAGE).is_some())
+        })
+    });
+    versions
 }
 
 /// Whether the stage runs from an image, and finds its vault.

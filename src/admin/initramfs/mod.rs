@@ -20,7 +20,7 @@ mod tree;
 pub use generator::{Found, Generator, find as find_generator};
 pub use hardening::Hardening;
 pub use inspect::{inspect, kernels};
-pub use make::{holds_the_stage, make};
+pub use make::{holds_the_stage, images_with_stage, make};
 pub use modules::Missing;
 pub use network::{Addressing, ImageNetwork};
 pub use supply::{ModulesOptions, run as print_modules};
