@@ -18,8 +18,8 @@ const STEPS: [&str; 5] = [
     "] stayput init",
     "] stayput enroll",
     "] stayput stick make",
-    "] stayput mariadb enable",
     "] stayput install",
+    "] stayput mariadb enable",
 ];
 
 /// A server with patients at its place, a stick, and no vault.

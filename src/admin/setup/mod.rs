@@ -9,21 +9,20 @@ mod plan;
 mod questions;
 
 use std::fs::File;
-use std::io::{IsTerminal, Read, stdin};
+use std::io::{IsTerminal, Read, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use crate::admin::ask::{self, Pin};
 use crate::admin::commands::{init, stick};
+use crate::admin::lock_file;
 use crate::admin::mariadb::enable::wait_for_earlier_run;
 use crate::admin::output;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::root::as_typed;
 use crate::stick::PIN_MAX;
-use crate::sys::file_lock;
 use answers::{Answers, MAX_BYTES, NewStick, PinFrom};
 use facts::Facts;
 use plan::{Attendance, Plan, Step, StepKind, plan, refuse_lost_vault};
@@ -50,14 +49,15 @@ pub type RunCommand<'a> = &'a dyn Fn(&[String], Option<&Pin>) -> Result<ExitCode
 /// When nobody is there to answer, or a step fails: the next run goes on there.
 pub fn run(options: &SetupOptions, command: RunCommand) -> Result<ExitCode> {
     let given = options.answers.as_deref().map(read_answers).transpose()?;
-    if given.is_none() && !stdin().is_terminal() {
+    // The recovery code is shown on standard output, and no file may get it.
+    if given.is_none() && !(stdin().is_terminal() && stdout().is_terminal()) {
         return Err(Problem::new(
             Exit::Usage,
             "Nobody is here to answer the questions. Nothing was changed.",
-            "Run the command in a terminal, or give it a file: --answers FILE",
+            "Run the command in a terminal, without a pipe, or give it a file: --answers FILE",
         ));
     }
-    let _alone = only_one()?;
+    let _alone = lock_file::only_one(LOCK, "`stayput setup`")?;
     println!("Looking at what is there ...");
     let facts = Facts::gather()?;
     refuse_lost_vault(&facts)?;
@@ -243,19 +243,6 @@ fn first_line(path: &Path) -> Result<Pin> {
         true => Err(wrong("has a first line that is too long")),
         false => Ok(Pin::new(line.to_vec())),
     }
-}
-
-/// Two of these at once would do the same things twice.
-fn only_one() -> Result<File> {
-    let failed = |error: std::io::Error| Problem::of_file(LOCK, &error);
-    let file = File::create(LOCK).map_err(failed)?;
-    file_lock::lock(&file, Duration::ZERO).map_err(|_| {
-        Problem::refused(
-            "Another `stayput setup` is at work.",
-            "Nothing was changed. Wait for its end.",
-        )
-    })?;
-    Ok(file)
 }
 
 /// The words of every step that a plan can have, behind `stayput`.

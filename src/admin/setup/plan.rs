@@ -16,8 +16,9 @@ pub enum StepKind {
     Code,
     /// What a theft means; needs a way back that is not plugged in.
     Policy,
-    Database,
+    /// Before the database: one that is encrypted needs it at the next boot.
     Stage,
+    Database,
 }
 
 impl StepKind {
@@ -61,8 +62,10 @@ pub struct Plan {
 
 /// The reset waits for a way back that is not in the server.
 const RESET_WAITS: &str = "That the server destroys its key after too many starts in foreign \
-                           places is noted, and not in force yet: the stick is still plugged in. \
-                           Take it out, then run the command again.";
+                           places is not in force yet: the stick is still plugged in. Take it \
+                           out, then run the command again.";
+const KEPT_WAITS: &str = "Where the stick is kept is not noted yet: it is still plugged in. Take \
+                          it out, then run the command again.";
 
 const NO_DATABASE: &str = "MariaDB is not installed here. When it is, run the command again.";
 
@@ -97,13 +100,18 @@ pub fn plan(facts: &Facts, answers: &Answers, attendance: Attendance) -> Result<
         add(StepKind::Code, line(&["code"]));
     }
     let is_way_back_elsewhere = shows_code || vault.has_way_back_elsewhere;
-    let mut waits = false;
-    if let Some(words) = policy(vault, answers, wants_reset) {
+    let mut waits = None;
+    if let Some(words) = policy(vault, answers) {
         let is_clear = kept_is_known(vault, answers) && is_way_back_elsewhere;
-        match is_attended || is_clear {
+        let ends_reset = words.ends_with(&line(&["halt"]));
+        match is_attended || is_clear || ends_reset {
             true => add(StepKind::Policy, words),
-            false => waits = true,
+            false if begins_reset(vault, answers) => waits = Some(RESET_WAITS),
+            false => waits = Some(KEPT_WAITS),
         }
+    }
+    if !facts.is_installed {
+        add(StepKind::Stage, line(&["install"]));
     }
     let is_left = answers.leaves_database;
     match facts.database {
@@ -112,15 +120,7 @@ pub fn plan(facts: &Facts, answers: &Answers, attendance: Attendance) -> Result<
         }
         _ => {}
     }
-    if !facts.is_installed {
-        plan.steps.push(Step {
-            kind: StepKind::Stage,
-            words: line(&["install"]),
-        });
-    }
-    if waits {
-        plan.later.push(RESET_WAITS);
-    }
+    plan.later.extend(waits);
     if facts.database == Database::Absent && !is_left {
         plan.later.push(NO_DATABASE);
     }
@@ -237,9 +237,19 @@ fn kept_is_known(vault: &FoundVault, answers: &Answers) -> bool {
     is_said || vault.sticks.iter().any(|made| made.is_kept_known)
 }
 
+/// Whether a reset is wanted that is not in force. What is said now goes before what was
+/// noted.
+fn begins_reset(vault: &FoundVault, answers: &Answers) -> bool {
+    let wants = answers
+        .on_strikes
+        .map_or(vault.wants_reset, |wanted| wanted == OnStrikes::Reset);
+    wants && !vault.resets
+}
+
 /// `None` where nothing is to be set.
-fn policy(vault: &FoundVault, answers: &Answers, wants_reset: bool) -> Option<Vec<String>> {
-    let begins = (wants_reset || vault.wants_reset) && !vault.resets;
+fn policy(vault: &FoundVault, answers: &Answers) -> Option<Vec<String>> {
+    let is_reset = vault.wants_reset || vault.resets;
+    let ends = is_reset && answers.on_strikes == Some(OnStrikes::Halt);
     let stick = answers.stick.as_ref();
     let kept = stick.and_then(|stick| Some((stick, stick.kept.as_ref()?)));
     let kept = kept.filter(|(stick, _)| {
@@ -247,11 +257,14 @@ fn policy(vault: &FoundVault, answers: &Answers, wants_reset: bool) -> Option<Ve
         !made.any(|made| made.label == stick.label && made.is_kept_known)
     });
     let mut words = line(&["policy"]);
-    if begins {
+    if begins_reset(vault, answers) {
         words.extend(line(&["--on-strikes", "reset"]));
     }
     if let Some((stick, place)) = kept {
         words.extend(line(&["--stick-kept", place, "--which", &stick.label]));
+    }
+    if ends {
+        words.extend(line(&["--on-strikes", "halt"]));
     }
     (words.len() > 1).then_some(words)
 }

@@ -4,7 +4,9 @@
 mod content;
 mod html;
 
-use std::path::PathBuf;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use crate::admin::durable::write_durably;
 use crate::admin::open_vault::open_vault_read_only;
@@ -48,8 +50,32 @@ pub fn run(options: &SheetOptions) -> Result<()> {
         print!("{text}");
         return Ok(());
     };
+    must_be_a_file_to_be(path)?;
     write_durably(path, text.as_bytes()).map_err(|error| Problem::of_file(path, &error))?;
+    // On a stick with vfat there are no owners.
+    let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
     println!("{}: written", path.display());
+    Ok(())
+}
+
+/// Without the stick the page would lie on the server; a device's own file would be
+/// replaced.
+fn must_be_a_file_to_be(path: &Path) -> Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(Problem::refused(
+            format!("{} is not there. Nothing was written.", folder.display()),
+            "Is the stick mounted?",
+        ));
+    }
+    if path.exists() && !path.is_file() {
+        return Err(Problem::refused(
+            format!("{} is no file. Nothing was written.", path.display()),
+            "Name a file, such as /media/stick/stayput.txt.",
+        ));
+    }
     Ok(())
 }
 
@@ -72,4 +98,26 @@ fn with_places(options: &UnlockOptions) -> Result<Sheet> {
         });
     }
     Ok(Sheet::of(&unlocked.vault.header().server_name, &kept))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stick_that_is_not_mounted_gets_no_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |path: &Path| must_be_a_file_to_be(path).map_err(|problem| problem.what);
+        assert_eq!(told(&folder.path().join("sheet.txt")), Ok(()));
+        assert_eq!(told(Path::new("sheet.txt")), Ok(()));
+        let unmounted = folder.path().join("usb/sheet.txt");
+        assert!(told(&unmounted).unwrap_err().contains("is not there"));
+        assert!(!folder.path().join("usb").exists());
+        // The stick's own device.
+        assert!(
+            told(Path::new("/dev/null"))
+                .unwrap_err()
+                .contains("is no file")
+        );
+    }
 }

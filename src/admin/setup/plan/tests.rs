@@ -63,7 +63,7 @@ fn after(facts: &mut Facts, step: StepKind, answers: &Answers) {
 
 #[test]
 fn new_server_gets_everything_in_its_order() {
-    let all = [Vault, Place, Stick, Code, Policy, Encrypt, Stage];
+    let all = [Vault, Place, Stick, Code, Policy, Stage, Encrypt];
     assert_eq!(kinds(&nothing_yet(), &wanted(), Attendance::Person), all);
 }
 
@@ -90,7 +90,7 @@ fn interrupted_in_the_middle_of_a_step_it_is_done_again() {
     }
     facts.database = Database::Interrupted;
     let left = kinds(&facts, &wanted(), Attendance::Person);
-    assert_eq!(left, [Stick, Code, Policy, Encrypt, Stage]);
+    assert_eq!(left, [Stick, Code, Policy, Stage, Encrypt]);
 }
 
 #[test]
@@ -110,11 +110,45 @@ fn wish_for_a_reset_outlives_the_answers() {
 }
 
 #[test]
+fn owner_who_says_halt_gets_no_reset() {
+    let mut facts = nothing_yet();
+    for step in [Vault, Place, Stick, Stage, Encrypt] {
+        after(&mut facts, step, &wanted());
+    }
+    let halts = Answers {
+        on_strikes: Some(OnStrikes::Halt),
+        stick: None,
+        ..wanted()
+    };
+    let halt = line(&["policy", "--on-strikes", "halt"]);
+    // It was only wanted; then it is in force.
+    for is_in_force in [false, true] {
+        let vault = facts.vault.as_mut().unwrap();
+        (vault.wants_reset, vault.resets) = (!is_in_force, is_in_force);
+        let left = plan(&facts, &halts, Attendance::Nobody).unwrap();
+        assert_eq!(left.steps.len(), 1, "{left:?}");
+        assert_eq!(left.steps[0].words, halt);
+        assert_eq!(left.later, [""; 0]);
+    }
+}
+
+#[test]
+fn what_waits_for_the_stick_is_named() {
+    let halts = Answers {
+        on_strikes: Some(OnStrikes::Halt),
+        code: false,
+        ..wanted()
+    };
+    let left = plan(&nothing_yet(), &halts, Attendance::Nobody).unwrap();
+    assert_eq!(left.later, [KEPT_WAITS]);
+}
+
+#[test]
 fn reset_waits_for_the_stick_to_be_out_where_nobody_is() {
     let answers = wanted();
     let left = plan(&nothing_yet(), &answers, Attendance::Nobody).unwrap();
     let done: Vec<StepKind> = left.steps.iter().map(|step| step.kind).collect();
-    assert_eq!(done, [Vault, Place, Stick, Encrypt, Stage]);
+    assert_eq!(done, [Vault, Place, Stick, Stage, Encrypt]);
     assert_eq!(left.later, [RESET_WAITS]);
     // The wish is in the vault meanwhile.
     let init = &left.steps[0].words;
