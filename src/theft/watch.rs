@@ -127,6 +127,11 @@ enum SampleKind {
 }
 
 impl Sample {
+    /// Whether as many answer as are needed.
+    pub fn is_home(&self) -> bool {
+        self.kind() == SampleKind::Home
+    }
+
     fn kind(&self) -> SampleKind {
         let answered = self.matched.saturating_add(self.different);
         if self.need == 0 {

@@ -68,6 +68,8 @@ enum Reset {
 pub struct Response<A> {
     actions: A,
     reset: Reset,
+    /// The place answers again, though the alarm is not over yet.
+    at_home: bool,
     keys_left: bool,
     database_left: bool,
     /// Not in the vault's log yet.
@@ -89,6 +91,7 @@ impl<A: Actions> Response<A> {
                 OnAlarm::Reset => Reset::Wanted,
                 _ => Reset::NotWanted,
             },
+            at_home: false,
             keys_left: locks,
             database_left: locks,
             events: Vec::new(),
@@ -105,6 +108,11 @@ impl<A: Actions> Response<A> {
         if self.notes {
             self.events.push(event);
         }
+    }
+
+    /// Whether the place answered at the last look. There no reset is begun.
+    pub fn stands_at_home(&mut self, at_home: bool) {
+        self.at_home = at_home;
     }
 
     /// Tries what is left: the keys, then what takes longer.
@@ -130,6 +138,7 @@ impl<A: Actions> Response<A> {
     /// The pepper first; then the released keys.
     fn withdraw_keys(&mut self) {
         match self.reset {
+            Reset::Wanted if self.at_home => {}
             Reset::Wanted => self.begin_reset(),
             Reset::Begun { vault_says_so } => self.go_on_resetting(vault_says_so),
             Reset::NotWanted | Reset::Done | Reset::Withheld => {}
@@ -247,9 +256,16 @@ pub fn respond(alarm: Alarm, wanted: OnAlarm, note: bool) -> Response<Server> {
     response
 }
 
-/// Notes that an alarm is over. Whatever it has not done by then stays as it is.
-pub fn all_clear(note: bool) {
+/// Notes that an alarm is over, to which the answer was `wanted`. Whatever it has not done
+/// by then stays as it is.
+pub fn all_clear(note: bool, wanted: OnAlarm) {
     log::warn!("the alarm is over: the server is at home");
+    if matches!(wanted, OnAlarm::Lock | OnAlarm::Reset) && !Server::default().are_keys_released() {
+        tell(
+            "stayput: the alarm is over. The database was stopped, and stays so until somebody \
+             runs: stayput release",
+        );
+    }
     // Where the keys were taken, nothing starts without a release. One that waits for the
     // place (stayput-release.service) may make it now.
     let turn = Turn::take(TURN_WAITS);

@@ -106,6 +106,9 @@ fn watch(baseline: &Baseline, file: &mut ReportFile) {
         let sample = watched.sample();
         let change = machine.add(now(sample));
         report = report.of(&sample);
+        if let Some(response) = &mut response {
+            response.stands_at_home(sample.is_home());
+        }
         match change {
             AlarmChange::Nothing => {}
             AlarmChange::Raise(alarm) => report.alarm = Some((alarm, clock::now())),
@@ -122,7 +125,7 @@ fn watch(baseline: &Baseline, file: &mut ReportFile) {
             }
             AlarmChange::AllClear => {
                 response = None;
-                alarm_response::all_clear(note);
+                alarm_response::all_clear(note, policy.on_alarm);
             }
         }
         let until = (begun + policy.every()).max(clock::awake() + LEAST);

@@ -190,6 +190,25 @@ fn a_vault_that_is_busy_at_the_alarm_is_reset_later() {
 }
 
 #[test]
+fn no_reset_is_begun_while_the_place_answers_again() {
+    let server = Stubborn {
+        unopened: 1,
+        ..Stubborn::default()
+    };
+    let mut response = begin(OnAlarm::Reset, server);
+    response.stands_at_home(true);
+    for _ in 0..3 {
+        response.go_on(NOW);
+    }
+    assert_eq!(count(&response, "pepper"), 0);
+    assert!(response.left().reset);
+    // It was the router that came and went.
+    response.stands_at_home(false);
+    response.go_on(NOW);
+    assert_eq!(count(&response, "pepper"), 1);
+}
+
+#[test]
 fn the_last_stick_plugged_in_before_a_later_try_is_spared() {
     let server = Stubborn {
         unopened: 2,
