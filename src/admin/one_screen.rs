@@ -38,7 +38,7 @@ impl Item {
 /// How much is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// All of it, however long.
+    /// All of it, each line whole: what looks for words in it finds them.
     All,
     /// At most [`ROWS`] lines.
     OneScreen,
@@ -55,13 +55,16 @@ impl Room {
     }
 }
 
-/// The items in lines of [`COLUMNS`], the most urgent first, those of the same urgency in
-/// their order. What does not fit is counted in the last line, which names `all`, the
-/// command that shows it.
+/// The items, the most urgent first, those of the same urgency in their order. On one
+/// screen in lines of [`COLUMNS`]; what does not fit is counted in the last line, which
+/// names `all`, the command that shows it.
 pub fn screen(mut items: Vec<Item>, room: Room, all: &str) -> String {
     items.sort_by_key(|item| item.urgency);
     let lines = items.iter().flat_map(|item| item.text.lines());
-    let mut lines: Vec<String> = lines.flat_map(folded).collect();
+    let mut lines: Vec<String> = match room {
+        Room::All => lines.map(str::to_owned).collect(),
+        Room::OneScreen => lines.flat_map(folded).collect(),
+    };
     if room == Room::OneScreen && lines.len() > ROWS {
         let left_out = lines.len() - (ROWS - 1);
         lines.truncate(ROWS - 1);
@@ -137,6 +140,14 @@ mod tests {
         let text = screen(all, Room::OneScreen, "x");
         let first = "now\n  more of it\nsoon\nline 0\nline 1\n";
         assert!(text.starts_with(first), "{text}");
+    }
+
+    #[test]
+    fn whoever_searches_the_whole_finds_each_sentence() {
+        let sentence = format!("  {}", "word ".repeat(30).trim_end());
+        let items = || vec![Item::new(Urgency::Soon, sentence.clone())];
+        assert_eq!(screen(items(), Room::All, ""), format!("{sentence}\n"));
+        assert!(screen(items(), Room::OneScreen, "").lines().count() > 1);
     }
 
     #[test]

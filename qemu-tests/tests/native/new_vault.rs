@@ -88,8 +88,13 @@ fn a_vault_in_a_file_is_made_anew_when_its_owner_says_so() -> Result {
     init(&server, &format!("{file} --force"))?.success()?;
     assert_ne!(server.shell(id)?.success()?, first);
 
-    // The power went before vault.conf was written.
-    server.shell("rm -r /etc/stayput")?.success()?;
+    // The power went before vault.conf was written: nothing has its key.
+    let forget = "rm -r /etc/stayput";
+    server.shell(forget)?.success()?;
+    init(&server, file)?.success()?;
+    // One that was used is somebody's.
+    let used = format!("stayput policy --wait 30 && {forget}");
+    server.shell(&used)?.success()?;
     refused(file)?;
     init(&server, &format!("{file} --force"))?.success()?;
     server.shell("stayput status")?.success()?;
