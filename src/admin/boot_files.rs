@@ -168,10 +168,7 @@ pub fn are_in_place() -> bool {
 /// # Errors
 /// What the filesystem says.
 pub fn put() -> Result<()> {
-    let by_hand = match is_packaged()? {
-        true => &[][..],
-        false => &BOOT_FILES,
-    };
+    let by_hand = by_hand()?;
     want()?;
     for file in by_hand {
         let path = Path::new(file.path);
@@ -190,10 +187,7 @@ pub fn put() -> Result<()> {
 /// # Errors
 /// What the filesystem says.
 pub fn leave() -> Result<()> {
-    let by_hand = match is_packaged()? {
-        true => &[][..],
-        false => &BOOT_FILES,
-    };
+    let by_hand = by_hand()?;
     write_text(Path::new(MARK), "")?;
     for file in by_hand {
         remove_file(Path::new(file.path))?;
@@ -207,6 +201,14 @@ pub fn leave() -> Result<()> {
 /// What the filesystem says.
 pub fn forget() -> Result<()> {
     remove_file(Path::new(MARK))
+}
+
+/// Those that no package brings.
+fn by_hand() -> Result<&'static [BootFile]> {
+    Ok(match is_packaged()? {
+        true => &[],
+        false => &BOOT_FILES,
+    })
 }
 
 fn remove_file(path: &Path) -> Result<()> {
