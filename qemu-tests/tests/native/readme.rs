@@ -183,6 +183,24 @@ pub fn plug(server: &Container, scratch: &Scratch) -> Result<qemu_tests::Backgro
     plugged
 }
 
+/// A boot away from the place stays locked, and the stick opens it.
+pub fn opens_away_with_the_stick(
+    server: &mut Container,
+    scratch: &Scratch,
+) -> Result<qemu_tests::Background> {
+    server.shut_down()?;
+    server.boot_locked()?;
+    assert!(!server.shell("pidof mariadbd")?.ok());
+    let stick = plug(server, scratch)?;
+    server
+        .shell(&format!(
+            "echo '{PIN}' | stayput release --stick /dev/sdb1 --pin-stdin && \
+             systemctl start mariadb"
+        ))?
+        .success()?;
+    Ok(stick)
+}
+
 #[test]
 fn readme_sets_a_server_up_as_it_says() -> Result {
     let commands = commands(SHORT)?;
@@ -227,16 +245,7 @@ fn sets_a_server_up(commands: &[String]) -> Result {
     drop((stick, udev));
 
     // A boot away from the place: nothing but the stick brings it back.
-    server.shut_down()?;
-    server.boot_locked()?;
-    assert!(!server.shell("pidof mariadbd")?.ok());
-    let _stick = plug(&server, &scratch)?;
-    server
-        .shell(&format!(
-            "echo '{PIN}' | stayput release --stick /dev/sdb1 --pin-stdin && \
-             systemctl start mariadb"
-        ))?
-        .success()?;
+    let _stick = opens_away_with_the_stick(&mut server, &scratch)?;
     server.wait_for_database()?;
     let patient = server.sql("SELECT name FROM clinic.patient")?;
     assert_eq!(patient.trim_end(), PATIENT);

@@ -4,7 +4,7 @@
 use qemu_tests::{Background, Container, Output, Result, Scratch, Suite, minutes, seconds};
 
 use crate::clinic::{fill, has_rows};
-use crate::readme::{CABLE, PIN, PLAIN_DISK, plug, types, usual_answer};
+use crate::readme::{CABLE, PIN, PLAIN_DISK, opens_away_with_the_stick, plug, types, usual_answer};
 
 const SETUP: &str = "stayput setup --answers /root/answers";
 
@@ -104,16 +104,7 @@ fn setup_killed_in_each_step_goes_on() -> Result {
     assert!(sheet.contains("Stick \"office\": bank safe"), "{sheet}");
 
     // Nothing but the stick brings it back elsewhere.
-    server.shut_down()?;
-    server.boot_locked()?;
-    assert!(!server.shell("pidof mariadbd")?.ok());
-    let _stick = plug(&server, &scratch)?;
-    server
-        .shell(&format!(
-            "echo '{PIN}' | stayput release --stick /dev/sdb1 --pin-stdin && \
-             systemctl start mariadb"
-        ))?
-        .success()?;
+    let _stick = opens_away_with_the_stick(&mut server, &scratch)?;
     has_rows(&server, 5000)
 }
 
