@@ -122,6 +122,24 @@ fn rehearsal_that_was_killed_is_told_and_thrown_away() -> Result {
     has_rows(&server, 5000)
 }
 
+/// Where the server of a copy sees its data.
+const COPY: &str = "datadir=/run/stayput-enable/new";
+
+#[test]
+fn server_of_a_killed_rehearsal_holds_nothing_up() -> Result {
+    let server = clinic()?;
+    // A disk on which a server needs its time to end.
+    server
+        .shell(&format!(
+            "stayput mariadb enable --dry-run >/dev/null & \
+             until test -e /run/stayput-enable/sockets/new.sock; do sleep 0.02; done; \
+             pkill -STOP -f '[m]ariadbd.*{COPY}'; kill -9 $!; wait || true"
+        ))?
+        .success()?;
+    stayput(&server, "enable")?.success()?;
+    has_rows(&server, 5000)
+}
+
 #[test]
 fn reset_does_not_promise_what_it_does_not_do() -> Result {
     let server = encrypted()?;

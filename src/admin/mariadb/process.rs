@@ -148,6 +148,28 @@ fn at_work(proc: &Path, directory: Option<&Path>) -> Result<Vec<Process>> {
     Ok(servers)
 }
 
+/// Every mariadbd on this machine that was given a path in `room`, whether it works
+/// there already or is only starting.
+///
+/// # Errors
+/// When the list of processes cannot be read.
+pub fn given_paths_in(room: &Path) -> Result<Vec<Process>> {
+    given(Path::new(PROC), room)
+}
+
+fn given(proc: &Path, room: &Path) -> Result<Vec<Process>> {
+    let mut servers = all_servers(proc)?;
+    servers.retain(|server| {
+        let arguments = text(&proc.join(server.pid.to_string()).join("cmdline"));
+        let arguments = arguments.unwrap_or_default();
+        let mut values = arguments
+            .split('\0')
+            .filter_map(|word| word.split_once('='));
+        !server.in_container && values.any(|(_, value)| Path::new(value).starts_with(room))
+    });
+    Ok(servers)
+}
+
 /// Whether a process works in this directory, whatever it is called there.
 pub fn works_in(pid: u32, directory: &Path) -> bool {
     let works = place(&Path::new(PROC).join(pid.to_string()).join("cwd"));

@@ -149,8 +149,11 @@ impl<'a> Servers<'a> {
         // Before the first file is made: on whose files would it work?
         start.foresee()?;
         program::run(
-            Command::new("/usr/bin/timeout")
-                .args([BIRTH_SECONDS, "/usr/bin/mariadb-install-db"])
+            // Were this process killed, timeout would end what it has started.
+            Command::new("/usr/bin/setpriv")
+                .args(["--pdeathsig=TERM", "--", "/usr/bin/timeout"])
+                .args(["--kill-after=5", BIRTH_SECONDS])
+                .arg("/usr/bin/mariadb-install-db")
                 .args(start.arguments())
                 .args(["--user=mysql", "--skip-test-db"])
                 // As the package calls it: it then asks for no host's name.

@@ -23,6 +23,11 @@ pub struct CopyMounts {
 }
 
 impl CopyMounts {
+    /// Where MariaDB sees the new data directory of any copy.
+    pub fn data() -> PathBuf {
+        Path::new(ROOM).join(NAMES[0])
+    }
+
     /// Makes both directories, empty and owned by MariaDB's user, and mounts them.
     ///
     /// # Errors

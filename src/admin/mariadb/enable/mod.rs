@@ -13,6 +13,7 @@ mod copy_mounts;
 mod dependent_units;
 mod lost_journal;
 mod original;
+mod orphans;
 mod other_files;
 mod plan;
 mod preflight;

@@ -20,7 +20,7 @@ use crate::sys::{hangup, mount};
 
 use super::copy_mounts::CopyMounts;
 use super::start_prevention::{self, Cover};
-use super::{dependent_units, other_files, say};
+use super::{dependent_units, orphans, other_files, say};
 use crate::admin::mariadb::run_records::journal::{Journal, Stage};
 use crate::admin::mariadb::run_records::marked_room::MarkedRoom;
 use crate::admin::mariadb::run_records::paths::{self, RunPaths};
@@ -58,6 +58,7 @@ pub fn undo(journal: &Journal, paths: &RunPaths) -> Result<()> {
     // Half undone, MariaDB would stay down.
     let _ = hangup::outlive();
     let io = paths::problem;
+    orphans::end()?;
     CopyMounts::end().map_err(io)?;
     Cover::of(paths.data.seen()).take_away().map_err(io)?;
     original_is_there(journal, paths)?;
@@ -120,6 +121,7 @@ pub fn original_is_there(journal: &Journal, paths: &RunPaths) -> Result<()> {
 /// What the filesystem says.
 pub fn forget_rehearsal(journal: &Journal, paths: &RunPaths) -> Result<()> {
     let io = paths::problem;
+    orphans::end()?;
     CopyMounts::end().map_err(io)?;
     if let Some(making) = MarkedRoom::find(&paths.making, journal.run).map_err(io)? {
         making.delete().map_err(io)?;

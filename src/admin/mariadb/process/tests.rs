@@ -149,3 +149,22 @@ fn only_who_works_in_our_data_is_at_work_in_it() {
     assert_eq!(at_work(Some(&real)), [7, 9]);
     assert_eq!(at_work(None), [7, 8, 9]);
 }
+
+#[test]
+fn a_server_is_known_by_the_room_that_it_was_given() {
+    let machine = Machine::new();
+    let room = machine.path("mariadb.making");
+    for (pid, datadir) in [
+        (7, room.join("data")),
+        (8, machine.path("mariadb.making.of.others")),
+        (9, machine.path("real")),
+    ] {
+        machine.runs(pid, "/usr/sbin/mariadbd", "mariadbd", "other", &[]);
+        let words = format!("/usr/sbin/mariadbd\0--datadir={}\0", datadir.display());
+        let folder = machine.proc().join(pid.to_string());
+        fs::write(folder.join("cmdline"), words).unwrap();
+    }
+    let found = given(&machine.proc(), &room).unwrap();
+    let pids: Vec<u32> = found.iter().map(|server| server.pid).collect();
+    assert_eq!(pids, [7]);
+}
