@@ -37,6 +37,7 @@ pub fn event_json(event: &EventKind) -> Value {
         }
         EventKind::VaultMade
         | EventKind::MariadbEnabled
+        | EventKind::MariadbDisabled
         | EventKind::StateMended
         | EventKind::SettingsMended
         | EventKind::PolicyChanged
@@ -66,6 +67,7 @@ fn kind_word(event: &EventKind) -> &'static str {
         EventKind::StickRemoved { .. } => "stick_removed",
         EventKind::OpenStickRemoved { .. } => "open_stick_removed",
         EventKind::MariadbEnabled => "mariadb_enabled",
+        EventKind::MariadbDisabled => "mariadb_disabled",
         EventKind::Strike { .. } => "strike",
         EventKind::Reset { .. } => "reset",
         EventKind::ResetWithheld { .. } => "reset_withheld",
@@ -205,6 +207,7 @@ pub fn examples() -> Vec<EventKind> {
             destroyed: false,
         },
         EventKind::MariadbEnabled,
+        EventKind::MariadbDisabled,
         EventKind::Strike { strikes: 1, of: 3 },
         EventKind::ResetWithheld {
             cause: ResetCause::Watch,

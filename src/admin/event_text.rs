@@ -43,6 +43,7 @@ pub fn sentence(kind: &EventKind) -> String {
             format!("The stick \"{}\" was verified.", Printable(stick))
         }
         EventKind::MariadbEnabled => "MariaDB was given its keys.".into(),
+        EventKind::MariadbDisabled => "MariaDB gets no keys from here any more.".into(),
         EventKind::Strike { strikes, of } => {
             format!("Started in a foreign place: strike {strikes} of {of}.")
         }

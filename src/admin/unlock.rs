@@ -295,17 +295,21 @@ impl Unlocked {
         &self.key
     }
 
-    /// Stores in the policy what MariaDB is given at each boot.
+    /// Stores in the policy what MariaDB is given at each boot; `None` is nothing.
     ///
     /// # Errors
     /// When the vault cannot be written.
-    pub fn set_mariadb(&mut self, release: MariadbRelease) -> Result<()> {
+    pub fn set_mariadb(&mut self, release: Option<MariadbRelease>) -> Result<()> {
         // To come here may have taken hours.
         self.read_again()?;
         let mut policy = self.proven.policy.draft();
-        policy.mariadb = Some(release);
+        let event = match release {
+            Some(_) => EventKind::MariadbEnabled,
+            None => EventKind::MariadbDisabled,
+        };
+        policy.mariadb = release;
         self.set_policy(policy)?;
-        self.log(EventKind::MariadbEnabled)
+        self.log(event)
     }
 
     /// Puts this policy in place of the one that was read.

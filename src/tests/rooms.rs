@@ -149,6 +149,7 @@ const MARIADB: House = House {
             "stop",
         ],
         &["enable"],
+        &["disable"],
     ],
     common: &["mod"],
 };

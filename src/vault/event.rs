@@ -192,6 +192,8 @@ pub enum EventKind {
         /// Its key was destroyed; else it opens the server all the same.
         destroyed: bool,
     },
+    /// MariaDB gets no keys from here any more.
+    MariadbDisabled,
 }
 
 /// One entry of the log.

@@ -2,6 +2,7 @@
 //! MariaDB in a container.
 
 mod clinic;
+mod disable;
 mod disks;
 mod enable;
 mod gate;

@@ -3,6 +3,7 @@
 use qemu_tests::{Container, Output, Result, Suite, debian_package, minutes};
 
 use crate::clinic::{clinic, has_rows, stayput};
+use crate::disable::{KEY_FILE, OUT};
 
 /// Brings the package to the server, and a newer one that differs in its version.
 fn bring_packages(server: &Container) -> Result {
@@ -185,6 +186,29 @@ fn package_that_an_encrypted_database_needs_stays() -> Result {
     // An upgrade keeps the gate, and a database that runs.
     dpkg(&server, "-i /root/newer.deb")?.success()?;
     server.shell("systemctl restart mariadb")?.success()?;
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn package_goes_once_the_keys_are_in_a_file() -> Result {
+    let mut server = clinic()?;
+    bring_packages(&server)?;
+    dpkg(&server, "-i /root/stayput.deb")?.success()?;
+    stayput(&server, "enable --destroy-original")?.success()?;
+    let said = dpkg(&server, "-r stayput")?;
+    assert!(!said.ok(), "{said}");
+    assert!(said.text.contains("stayput mariadb disable"), "{said}");
+    stayput(&server, OUT)?.success()?;
+    dpkg(&server, "-r stayput")?.success()?;
+    dpkg(&server, "-P stayput")?.success()?;
+    server
+        .shell(&format!(
+            "[ ! -e /usr/sbin/stayput ] && [ -s {KEY_FILE} ] && \
+             [ -s /etc/mysql/mariadb.conf.d/zz-stayput.cnf ]"
+        ))?
+        .success()?;
+    server.shut_down()?;
+    server.boot()?;
     has_rows(&server, 5000)
 }
 

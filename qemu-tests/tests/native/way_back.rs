@@ -6,10 +6,10 @@ use qemu_tests::{Container, Result};
 use crate::clinic::{JOURNAL, MAKING, ORIGINAL, REAL, clinic, has_rows, stayput};
 
 /// From here on nothing is put back when the unit ends, as after a power cut.
-const NOBODY_PUTS_BACK: &str = "mkdir -p /etc/systemd/system/stayput-mariadb-enable.service.d && \
+pub const NOBODY_PUTS_BACK: &str = "mkdir -p /etc/systemd/system/stayput-mariadb-enable.service.d && \
      printf '[Service]\nExecStopPost=\n' \
      >/etc/systemd/system/stayput-mariadb-enable.service.d/cut.conf && systemctl daemon-reload";
-const AS_BEFORE: &str = "rm -r /etc/systemd/system/stayput-mariadb-enable.service.d && \
+pub const AS_BEFORE: &str = "rm -r /etc/systemd/system/stayput-mariadb-enable.service.d && \
      systemctl daemon-reload";
 
 /// The copy's place is taken: a run ends right after the original has left its
@@ -48,7 +48,7 @@ pub fn cut_while_switching(server: &mut Container, real: &str) -> Result {
 }
 
 /// systemctl ends whoever calls it, the first time that this holds.
-fn killed_when(server: &Container, holds: &str) -> Result {
+pub fn killed_when(server: &Container, holds: &str) -> Result {
     server
         .shell(&format!(
             "mv /usr/bin/systemctl /usr/bin/systemctl.real && \
@@ -60,7 +60,7 @@ fn killed_when(server: &Container, holds: &str) -> Result {
     Ok(())
 }
 
-fn was_killed(server: &Container) -> Result {
+pub fn was_killed(server: &Container) -> Result {
     server
         .shell("test -d /run/killed && mv /usr/bin/systemctl.real /usr/bin/systemctl && sync")?
         .success()?;

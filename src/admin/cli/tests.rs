@@ -3,7 +3,7 @@ use crate::admin::problem::ProblemKind;
 use clap::CommandFactory;
 
 /// Every command with the least that it takes.
-const COMMANDS: [&str; 34] = [
+const COMMANDS: [&str; 35] = [
     "setup",
     "init",
     "enroll",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 34] = [
     "passphrase list",
     "code",
     "mariadb enable",
+    "mariadb disable --key-file /etc/mysql/mariadb.keys",
     "mariadb destroy-original",
     "mariadb gate",
     "mariadb close",

@@ -80,8 +80,16 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
             format!(
                 "{why} Without stayput the database would not start again. Nothing was changed."
             ),
-            "Keep stayput; `stayput mariadb enable` puts back what is lost. To leave it: dump all \
-             databases, set up an unencrypted MariaDB, restore the dump there.",
+            "Keep stayput; `stayput mariadb enable` puts back what is lost. To leave it, either keep \
+             the database encrypted with its keys in a file of your choice (`stayput mariadb \
+             disable --key-file PATH`), or dump all databases and restore the dump into an \
+             unencrypted MariaDB.",
+        ));
+    }
+    if mariadb::disable::is_under_way() {
+        return Err(Problem::refused(
+            "A run of `stayput mariadb disable` was interrupted. Nothing was changed.",
+            "Run it again: it puts back first what that run has begun.",
         ));
     }
     if !matches!(mariadb::find_original(), Ok(None)) {

@@ -2,6 +2,7 @@
 //! in front of it.
 
 use crate::admin::mariadb::after_start;
+use crate::admin::mariadb::disable;
 use crate::admin::mariadb::enable;
 use crate::admin::mariadb::gate;
 use crate::admin::problem::Result;
@@ -16,6 +17,13 @@ pub enum MariadbCommand {
     /// the server has started again; then it is overwritten. If it fails or the power goes, run it
     /// again.
     Enable(enable::EnableOptions),
+    /// Take MariaDB from behind the gate: it then starts without stayput
+    ///
+    /// It stays encrypted, with its keys in a file of your choice. MariaDB is stopped for some
+    /// seconds, and the gate and all else that `enable` has put in front of it is removed. If
+    /// MariaDB does not serve with that file, or the power goes, everything is put back.
+    /// `stayput mariadb enable` undoes it later.
+    Disable(disable::DisableOptions),
     /// Destroy the clear original that `enable` has left
     DestroyOriginal(enable::DestroyOptions),
     /// Check every key and setting, then open the data directory (MariaDB's unit runs it)
@@ -33,10 +41,10 @@ pub enum MariadbCommand {
         #[arg(hide = true)]
         unit: Option<String>,
     },
-    /// Go on with a run of `enable` (stayput-mariadb-enable.service runs it)
+    /// Go on with a run of `enable` or `disable` (stayput-mariadb-enable.service runs it)
     #[command(hide = true)]
     Continue,
-    /// Put things back after a run of `enable` (stayput-mariadb-enable.service runs it)
+    /// Put things back after a run of `enable` or `disable` (stayput-mariadb-enable.service runs it)
     #[command(hide = true)]
     LetGo,
 }
@@ -55,7 +63,11 @@ impl MariadbCommand {
 /// What the command says.
 pub fn run(command: &MariadbCommand) -> Result<()> {
     match command {
-        MariadbCommand::Enable(options) => enable::enable(options),
+        MariadbCommand::Enable(options) => match disable::take_back(options)? {
+            true => Ok(()),
+            false => enable::enable(options),
+        },
+        MariadbCommand::Disable(options) => disable::disable(options),
         MariadbCommand::DestroyOriginal(options) => enable::destroy_original(options),
         MariadbCommand::Gate { unit: Some(unit) } => gate::gate_of(unit),
         MariadbCommand::Gate { unit: None } => gate::gate(),
@@ -64,7 +76,13 @@ pub fn run(command: &MariadbCommand) -> Result<()> {
             gate::close()
         }
         MariadbCommand::Started { unit } => after_start::started(unit.as_deref()),
-        MariadbCommand::Continue => enable::go_on(),
-        MariadbCommand::LetGo => enable::let_go(),
+        MariadbCommand::Continue => match disable::go_on()? {
+            true => Ok(()),
+            false => enable::go_on(),
+        },
+        MariadbCommand::LetGo => match disable::let_go()? {
+            true => Ok(()),
+            false => enable::let_go(),
+        },
     }
 }

@@ -8,7 +8,7 @@ use crate::admin::mariadb::data_directory::{DataDirectory, holds_something};
 use crate::admin::mariadb::gate_units::is_gate_in_front;
 use crate::admin::mariadb::run_records::journal::Journal;
 use crate::admin::mariadb::run_records::lost_journal::USUAL;
-use crate::admin::mariadb::settings::SETTINGS_FILE;
+use crate::admin::mariadb::settings::{KeySource, SETTINGS_FILE, key_source};
 use crate::admin::mariadb_service::CHECK_FILE;
 
 /// What is there of an encrypted database.
@@ -38,7 +38,7 @@ impl Dependence {
                 let real = DataDirectory::seen_at(&seen).real().to_owned();
                 holds_something(&real).then_some(real)
             }),
-            settings: may_be_there(Path::new(SETTINGS_FILE)),
+            settings: key_source() == KeySource::Released,
             gate: is_gate_in_front(),
             vault,
         }

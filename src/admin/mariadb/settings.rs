@@ -2,12 +2,18 @@
 //! them, the gate demands them.
 
 use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// Named so that it is read last, after every file of a package.
 pub const SETTINGS_FILE: &str = "/etc/mysql/mariadb.conf.d/zz-stayput.cnf";
 
 /// Where MariaDB reads its keys.
 pub const KEY_FILE: &str = "/run/stayput/mariadb.keys";
+
+/// The option that names the key file.
+const KEY_FILE_OPTION: &str = "file_key_management_filename";
 
 /// One option of mariadbd.
 pub struct Setting {
@@ -43,7 +49,7 @@ const fn advised(name: &'static str, value: &'static str) -> Setting {
 pub const SETTINGS: [Setting; 13] = [
     advised("plugin_load_add", "file_key_management"),
     advised("loose_file_key_management", "FORCE_PLUS_PERMANENT"),
-    demanded("file_key_management_filename", KEY_FILE, KEY_FILE),
+    demanded(KEY_FILE_OPTION, KEY_FILE, KEY_FILE),
     demanded(
         "file_key_management_encryption_algorithm",
         "AES_CTR",
@@ -60,16 +66,91 @@ pub const SETTINGS: [Setting; 13] = [
     advised("innodb_encryption_rotate_key_age", "1"),
 ];
 
-/// The text of [`SETTINGS_FILE`].
+/// The text of [`SETTINGS_FILE`] where the keys are released into memory.
 pub fn settings_file() -> String {
-    let mut text = String::from(
+    text(
         "# Written by `stayput mariadb enable`. MariaDB encrypts with the keys that\n\
          # stayput releases where this server belongs. `stayput mariadb gate` looks at\n\
-         # these settings before every start and refuses when they were changed.\n\
-         [mariadbd]\n",
-    );
+         # these settings before every start and refuses when they were changed.\n",
+        KEY_FILE,
+    )
+}
+
+/// The text of [`SETTINGS_FILE`] where the keys stand in a file of the owner's.
+/// `key_file` is one that an option file takes as it is.
+pub fn settings_file_for(key_file: &Path) -> String {
+    text(
+        "# Written by `stayput mariadb disable`. MariaDB encrypts with the keys in the file\n\
+         # named below, and needs no stayput. Without that file the database is lost.\n",
+        &key_file.to_string_lossy(),
+    )
+}
+
+fn text(head: &str, key_file: &str) -> String {
+    let mut text = format!("{head}[mariadbd]\n");
     for Setting { name, value, .. } in &SETTINGS {
+        let value = match *name {
+            KEY_FILE_OPTION => key_file,
+            _ => value,
+        };
         writeln!(text, "{name} = {value}").expect("a String takes any text");
     }
     text
+}
+
+/// Where MariaDB takes its keys from, by [`SETTINGS_FILE`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// There is no such file.
+    Nowhere,
+    /// From memory, where stayput releases them; also where that cannot be told.
+    Released,
+    /// From a file of the owner's, on this server's disk.
+    File(PathBuf),
+}
+
+/// Where MariaDB takes its keys from.
+pub fn key_source() -> KeySource {
+    match fs::read_to_string(SETTINGS_FILE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => KeySource::Nowhere,
+        Err(_) => KeySource::Released,
+        Ok(text) => named_in(&text),
+    }
+}
+
+/// The file of the owner's that MariaDB takes its keys from, if it does.
+pub fn own_key_file() -> Option<PathBuf> {
+    match key_source() {
+        KeySource::File(path) => Some(path),
+        KeySource::Nowhere | KeySource::Released => None,
+    }
+}
+
+fn named_in(text: &str) -> KeySource {
+    let mut options = text.lines().filter_map(|line| line.split_once(" = "));
+    match options.find(|(name, _)| *name == KEY_FILE_OPTION) {
+        Some((_, path)) if path != KEY_FILE && path.starts_with('/') => {
+            KeySource::File(path.into())
+        }
+        _ => KeySource::Released,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_tell_where_the_keys_come_from() {
+        let own = Path::new("/etc/mysql/keys/mariadb.keys");
+        assert_eq!(
+            named_in(&settings_file_for(own)),
+            KeySource::File(own.into())
+        );
+        assert_eq!(named_in(&settings_file()), KeySource::Released);
+        // In doubt the database depends on the keys from here.
+        let damaged = settings_file_for(own).replace(" = /etc", " = etc");
+        assert_eq!(named_in(&damaged), KeySource::Released);
+        assert_eq!(named_in(""), KeySource::Released);
+    }
 }

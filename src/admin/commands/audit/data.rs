@@ -10,6 +10,8 @@ pub struct DataFacts {
     pub is_enabled: bool,
     /// The check file of the keys is there and can be read.
     pub has_check_file: bool,
+    /// MariaDB takes its keys from a file on this server's disk.
+    pub key_file: bool,
     /// The directory of the encrypted database holds something.
     pub has_data: bool,
     /// A MariaDB works in other files than the encrypted database.
@@ -41,6 +43,7 @@ impl Default for DataFacts {
         Self {
             is_enabled: false,
             has_check_file: false,
+            key_file: false,
             has_data: false,
             other_server: false,
             in_clear: None,
@@ -65,6 +68,9 @@ impl DataFacts {
             }
         };
         match self {
+            Self { key_file: true, .. } => {
+                bare("the keys of its database are in a file on its disk: stayput status")
+            }
             Self {
                 is_enabled: false,
                 has_check_file: false,
@@ -112,6 +118,7 @@ pub mod tests {
         DataFacts {
             is_enabled: true,
             has_check_file: true,
+            key_file: false,
             has_data: true,
             other_server: false,
             in_clear: Some(Vec::new()),
@@ -131,7 +138,8 @@ pub mod tests {
         assert_eq!(coverage(&encrypted()), None);
         assert_eq!(coverage(&DataFacts::default()), Some(NotCovered));
         type Spoil = fn(&mut DataFacts);
-        let spoilt: [(Spoil, Coverage); 9] = [
+        let spoilt: [(Spoil, Coverage); 10] = [
+            (|facts| facts.key_file = true, NotCovered),
             (|facts| facts.clear_copy = true, NotCovered),
             (|facts| facts.has_check_file = false, NotCovered),
             (|facts| facts.other_server = true, NotCovered),

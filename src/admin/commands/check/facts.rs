@@ -1,6 +1,8 @@
 //! Gathers what the check judges, with the boot stage's own code. The vault is only
 //! read, and the key that opens it is dropped before anything is printed.
 
+use std::path::PathBuf;
+
 use super::key_servers::{self, KeyServerFacts};
 use super::late_release::LateReleaseFacts;
 use super::mariadb::MariadbFacts;
@@ -50,6 +52,8 @@ pub struct Facts {
     pub watch: WatchFacts,
     /// `None` where MariaDB gets no keys from here.
     pub mariadb: MariadbFacts,
+    /// The file of the owner's with MariaDB's keys, if they are in one.
+    pub key_file: Option<PathBuf>,
     /// No start of MariaDB begins now.
     pub held: bool,
     /// What follows a start without the keys.
@@ -98,6 +102,7 @@ pub fn gather(cards: Cards) -> Result<Facts> {
         key_servers,
         watch,
         mariadb: assessment,
+        key_file: mariadb::own_key_file(),
         held: no_start::is_forbidden(),
         late_release,
         original: mariadb::find_original(),

@@ -1,6 +1,8 @@
 //! MariaDB: would the gate let it start, and do its keys stay in memory? Pure; the
 //! facts come from `mariadb::assess_start`.
 
+use std::path::Path;
+
 use super::check_result::{CheckResult, Severity};
 use crate::admin::mariadb::Door;
 use crate::admin::mariadb::Process;
@@ -35,6 +37,17 @@ pub fn judge(facts: &MariadbFacts) -> Vec<CheckResult> {
         results.push(CheckResult::fine(NAME, what));
     }
     results
+}
+
+/// A database that its owner keeps encrypted without stayput. Pure.
+pub fn with_key_file(path: &Path) -> CheckResult {
+    let what = format!(
+        "MariaDB takes its keys from {}, a file on this server: whoever takes the server can read \
+         the database.",
+        path.display()
+    );
+    let next = "To have stayput keep them: stayput mariadb enable";
+    CheckResult::new(NAME, Severity::Warning, what, next)
 }
 
 /// The gate's drop-ins.

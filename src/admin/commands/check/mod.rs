@@ -93,7 +93,10 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     results.extend(vault::judge(&facts.vault));
     results.extend(ways::judge(facts.ways.as_ref(), &facts.initramfs));
     results.extend(key_servers::judge(&facts.key_servers));
-    results.extend(mariadb::judge(&facts.mariadb));
+    results.extend(match &facts.key_file {
+        Some(path) => vec![mariadb::with_key_file(path)],
+        None => mariadb::judge(&facts.mariadb),
+    });
     results.extend(held::judge(facts.held));
     results.extend(late_release::judge(facts.late_release));
     results.extend(watch::judge(facts.watch));
@@ -157,6 +160,7 @@ mod tests {
                 waits_for_keys: false,
             },
             mariadb: None,
+            key_file: None,
             held: true,
             late_release: late_release::LateReleaseFacts {
                 goes_on_locked: true,

@@ -191,7 +191,7 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
     unlocked.log(event)?;
     let has_database = mariadb.is_some();
     if let Some(release) = mariadb {
-        unlocked.set_mariadb(release)?;
+        unlocked.set_mariadb(Some(release))?;
     }
     write_place_file(&place)?;
     watch_service::UNIT.start_anew();

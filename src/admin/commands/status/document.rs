@@ -24,6 +24,7 @@ impl Status<'_> {
             "place": opened_here.map(place),
             "sticks": self.sticks().map(|list| list.sticks.len()),
             "mariadb": self.mariadb(),
+            "key_file": self.key_file,
             "clear_copy": self.clear_copy(),
             "wants_reset": self.policy().map(|policy| policy.wants_reset),
             "margin": self.margin().map(margin),
@@ -155,6 +156,7 @@ pub mod tests {
             original: Ok(None),
             watch: None,
             without_keys: None,
+            key_file: None,
             held: false,
         }
     }
@@ -243,6 +245,7 @@ pub mod tests {
         let snapshot = with_place("home");
         assert_eq!(of(&snapshot).document()["held"], false);
         let status = Status {
+            key_file: Some("/etc/mysql/mariadb.keys".into()),
             held: true,
             ..of(&snapshot)
         };

@@ -109,13 +109,21 @@ impl Status<'_> {
 
     fn database_items(&self) -> Vec<Item> {
         let mut items = Vec::new();
-        match self.mariadb() {
-            Some(true) => items.push(Item::new(Never, "MariaDB: gets its keys from here.")),
-            Some(false) => {
+        match (&self.key_file, self.mariadb()) {
+            (Some(path), _) => {
+                let text = format!(
+                    "MariaDB: its keys are in {}; whoever takes the server can read the \
+                     database.\n  To have stayput keep them: stayput mariadb enable",
+                    path.display()
+                );
+                items.push(Item::new(Soon, text));
+            }
+            (None, Some(true)) => items.push(Item::new(Never, "MariaDB: gets its keys from here.")),
+            (None, Some(false)) => {
                 let text = "MariaDB: not set up. Run: stayput mariadb enable";
                 items.push(Item::new(Soon, text));
             }
-            None => {}
+            (None, None) => {}
         }
         match &self.original {
             Ok(None) => {}
@@ -126,6 +134,11 @@ impl Status<'_> {
             Err(error) => {
                 items.push(Item::new(Now, format!("CLEAR COPY: perhaps; {error}.")));
             }
+        }
+        if mariadb::disable::is_under_way() {
+            let text = "MariaDB: `stayput mariadb disable` was begun and has not ended.\n  \
+                        Run it again: it puts back first what it has begun.";
+            items.push(Item::new(Now, text));
         }
         if let Some(path) = mariadb::enable::rehearsal_left_behind() {
             let text = format!(

@@ -3,6 +3,8 @@
 mod document;
 mod items;
 
+use std::path::PathBuf;
+
 use crate::admin::json;
 use crate::admin::mariadb;
 use crate::admin::mariadb::ClearOriginal;
@@ -34,6 +36,8 @@ struct Status<'a> {
     watch: Option<watch_service::Report>,
     /// Whether this boot went on without the keys, and who looks for the place.
     without_keys: Option<WithoutKeys>,
+    /// The file of the owner's with MariaDB's keys, if they are in one.
+    key_file: Option<PathBuf>,
     /// No start of MariaDB begins: an alarm or a reset has taken the keys.
     held: bool,
 }
@@ -72,6 +76,7 @@ pub fn run(options: &StatusOptions, for_scripts: bool) -> Result<()> {
         original: mariadb::find_original(),
         watch: watch_service::report(),
         without_keys: without_keys(),
+        key_file: mariadb::own_key_file(),
         held: no_start::is_forbidden(),
     };
     if for_scripts {

@@ -10,19 +10,19 @@
 
 mod already_encrypted;
 mod copy_mounts;
-mod dependent_units;
+pub(super) mod dependent_units;
 mod lost_journal;
 mod original;
 mod orphans;
 mod other_files;
 mod plan;
-mod preflight;
+pub(super) mod preflight;
 mod proofs;
 mod rehearsal;
 mod run;
-mod start_prevention;
+pub(super) mod start_prevention;
 mod undo;
-mod worker;
+pub(super) mod worker;
 
 use std::path::Path;
 
@@ -69,11 +69,11 @@ pub use worker::wait_for_earlier_run;
 pub struct EnableOptions {
     /// Do not ask whether to go on
     #[arg(long)]
-    yes: bool,
+    pub(super) yes: bool,
     /// Do everything but stop, switch and destroy: says what stands in the way, and how long the
     /// database will be away
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Destroy the clear original at the end, not after the next start of the server
     #[arg(long, conflicts_with = "keep_original")]
     destroy_original: bool,
@@ -82,15 +82,15 @@ pub struct EnableOptions {
     keep_original: bool,
     /// Go back to the clear original, as long as it is there; the encrypted copy is kept
     #[arg(long, conflicts_with_all = ["dry_run", "destroy_original", "keep_original"])]
-    undo: bool,
+    pub(super) undo: bool,
     /// Go on although replicas still read this server's binary logs, which end here
     #[arg(long)]
     discard_binary_logs: bool,
     /// Replace clear swap, in which keys could get onto the disk
     #[arg(long, value_name = "HOW")]
-    swap: Option<SwapChoice>,
+    pub(super) swap: Option<SwapChoice>,
     #[command(flatten)]
-    unlock: UnlockOptions,
+    pub(super) unlock: UnlockOptions,
 }
 
 impl EnableOptions {
@@ -236,7 +236,7 @@ fn can_go_on(journal: &Journal) -> bool {
 
 /// Replaces clear swap if the owner asked for it, also on a server that was
 /// encrypted before.
-fn replace_swap(options: &EnableOptions, system: &System) -> Result<()> {
+pub(super) fn replace_swap(options: &EnableOptions, system: &System) -> Result<()> {
     let Some(choice) = options.swap else {
         return Ok(());
     };
@@ -358,7 +358,7 @@ fn work(options: &EnableOptions, user: &ServiceUser, journal: &Journal) -> Resul
 
 fn release_keys(options: &EnableOptions, user: &ServiceUser) -> Result<MasterKey> {
     let mut unlocked = unlock(&options.unlock)?;
-    unlocked.set_mariadb(MariadbRelease::new(user.uid, user.gid))?;
+    unlocked.set_mariadb(Some(MariadbRelease::new(user.uid, user.gid)))?;
     key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
     Ok(unlocked.master_key().clone())
 }

@@ -48,6 +48,13 @@ fn enrolled_database_is_fine_and_one_without_keys_a_warning() {
 }
 
 #[test]
+fn a_key_file_on_the_disk_is_told_as_no_protection() {
+    let told = with_key_file(Path::new("/etc/mysql/mariadb.keys"));
+    assert_eq!(told.severity, Severity::Warning);
+    assert!(told.what.contains("/etc/mysql/mariadb.keys"));
+}
+
+#[test]
 fn a_drop_in_that_is_masked_is_wrong_in_the_file_and_in_effect() {
     let shown = SHOWN.replace("stayput mariadb gate", "true");
     let masked = StartAssessment {

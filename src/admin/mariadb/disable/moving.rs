@@ -1,0 +1,254 @@
+//! Moves the database between the gate and its own place, and back. No row is copied:
+//! the data directory is renamed. Every state in between can be told from what is on
+//! the disk, and leads back.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::admin::durable::{remove_durably, sync_directory, write_durably};
+use crate::admin::key_release;
+use crate::admin::mariadb::copying::{Client, TableName};
+use crate::admin::mariadb::data_directory::{DataDirectory, Door, holds_something};
+use crate::admin::mariadb::enable::{dependent_units, preflight, start_prevention};
+use crate::admin::mariadb::gate_units;
+use crate::admin::mariadb::launch::unit_start_command;
+use crate::admin::mariadb::occupants;
+use crate::admin::mariadb::process::serves_from;
+use crate::admin::mariadb::run_records::paths;
+use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::mariadb::settings::{
+    KeySource, SETTINGS_FILE, key_source, settings_file, settings_file_for,
+};
+use crate::admin::mariadb_service::{self, CHECK_FILE};
+use crate::admin::problem::{Problem, Result};
+use crate::release::mariadb::CheckFile;
+
+use super::journal::{Direction, Journal};
+use super::plan::{BACK, OUT, Step};
+use super::{key_file, say};
+
+/// The check file inside a data directory: by it the data is known as the one that was
+/// encrypted with keys from here.
+const MARK: &str = "stayput.check";
+
+/// Reads the mark of the data directory at `at`, which MariaDB sees at `seen`.
+pub fn mark(at: &Path, seen: &Path) -> Option<CheckFile> {
+    let check = CheckFile::parse(&fs::read(at.join(MARK)).ok()?).ok()?;
+    (Path::new(check.data_directory()) == seen).then_some(check)
+}
+
+/// `stayput mariadb continue`, where a journal of a move is there: what the unit runs.
+///
+/// # Errors
+/// What stands in the way. The unit then has [`let_go`] put things back.
+pub fn go_on(journal: &Journal) -> Result<()> {
+    match journal.direction {
+        Direction::Out => out(journal),
+        Direction::Back => back(journal),
+    }
+}
+
+/// `stayput mariadb let-go`, where a journal of a move is there: the move did not end.
+///
+/// # Errors
+/// When the gate and the data cannot be put back.
+pub fn let_go(journal: &Journal) -> Result<()> {
+    let result = back(journal);
+    if result.is_err() {
+        // Whatever else went wrong, MariaDB's units must not stay masked.
+        start_prevention::unmask_units()?;
+    }
+    result
+}
+
+/// Takes the database from behind the gate to its own place, with the keys in the
+/// owner's file, and sees it serve from there.
+fn out(journal: &Journal) -> Result<()> {
+    let place = Place::of(journal)?;
+    stop(place.data.real())?;
+    OUT.into_iter().try_for_each(|step| place.take(step))?;
+    start()?;
+    say("Looking whether MariaDB serves all tables with the keys in that file.");
+    prove(place.data.seen(), &journal.key_file)?;
+    Journal::clear().map_err(paths::problem)?;
+    paths::leave_room().map_err(paths::problem)
+}
+
+/// Puts the database behind the gate, with the keys in memory, from wherever a move
+/// has got to. Nothing is lost by it: there is only one copy of the data.
+///
+/// # Errors
+/// When the data is not found, or something cannot be written; it can be run again.
+pub fn back(journal: &Journal) -> Result<()> {
+    let io = paths::problem;
+    let place = Place::of(journal)?;
+    let data = &place.data;
+    if !is_behind_the_gate(data) {
+        say("Putting the database behind the gate.");
+        stop(where_it_is(data)?)?;
+        BACK.into_iter().try_for_each(|step| place.take(step))?;
+    }
+    if let Some(check) = mark(data.real(), data.seen())
+        && !key_file::erase(&journal.key_file, &check).map_err(io)?
+    {
+        say(format!(
+            "{} does not hold this database's keys, and stays.",
+            journal.key_file.display()
+        ));
+    }
+    Journal::clear().map_err(io)?;
+    start()?;
+    key_release::remove_if_read()?;
+    paths::leave_room().map_err(io)?;
+    say("MariaDB runs behind the gate, with the keys that stayput releases.");
+    Ok(())
+}
+
+/// Where a move works.
+struct Place<'a> {
+    data: DataDirectory,
+    key_file: &'a Path,
+    user: ServiceUser,
+}
+
+impl<'a> Place<'a> {
+    fn of(journal: &'a Journal) -> Result<Self> {
+        Ok(Self {
+            data: DataDirectory::seen_at(&journal.data),
+            key_file: &journal.key_file,
+            user: ServiceUser::find()?,
+        })
+    }
+
+    /// Takes one step; a step that is done already is done once more.
+    fn take(&self, step: Step) -> Result<()> {
+        let (seen, real) = (self.data.seen(), self.data.real());
+        let settings = |text: String| write_durably(Path::new(SETTINGS_FILE), text.as_bytes());
+        let done = match step {
+            Step::TakeGateAway => return gate_units::take_gate_away(),
+            Step::PutGateInFront => return gate_units::put_gate_in_front(),
+            Step::NameKeyFile => settings(settings_file_for(self.key_file)),
+            Step::NameReleasedKeys => settings(settings_file()),
+            // What stands where MariaDB looks is empty then: the data takes its place in
+            // one step.
+            Step::MoveOut => {
+                let bare = self.data.close().and_then(|()| self.data.unguard());
+                bare.and_then(|()| rename(real, seen))
+            }
+            Step::MoveBack if holds_something(real) => Ok(()),
+            Step::MoveBack => rename(seen, real),
+            Step::Guard => self.data.guard(self.user.uid, self.user.gid),
+            Step::RemoveCheckFile => remove_durably(Path::new(CHECK_FILE)).map(drop),
+            Step::WriteCheckFile => {
+                let check = mark(real, seen).ok_or_else(|| not_found(&self.data))?;
+                write_durably(Path::new(CHECK_FILE), check.to_text().as_bytes())
+            }
+        };
+        done.map_err(paths::problem)
+    }
+}
+
+/// Whether nothing of a move has been done, or all of it is put back.
+fn is_behind_the_gate(data: &DataDirectory) -> bool {
+    key_source() == KeySource::Released
+        && gate_units::not_as_written().is_empty()
+        && mariadb_service::is_enabled()
+        && holds_something(data.real())
+}
+
+/// Where the data lies now.
+fn where_it_is(data: &DataDirectory) -> Result<&Path> {
+    if holds_something(data.real()) {
+        return Ok(data.real());
+    }
+    let is_out = data.door().is_ok_and(|door| door == Door::Foreign);
+    match is_out && mark(data.seen(), data.seen()).is_some() {
+        true => Ok(data.seen()),
+        false => Err(not_found(data)),
+    }
+}
+
+fn not_found(data: &DataDirectory) -> Problem {
+    Problem::refused(
+        format!(
+            "The database is neither in {} nor, with its {MARK}, in {}.",
+            data.real().display(),
+            data.seen().display()
+        ),
+        "Is its disk mounted? Mount it, then run the command again.",
+    )
+}
+
+/// Stops MariaDB, and sees that nobody works in its data. Nothing starts it again until
+/// [`start`] or the next boot.
+fn stop(data: &Path) -> Result<()> {
+    say("Stopping MariaDB.");
+    start_prevention::mask_units()?;
+    dependent_units::note();
+    mariadb_service::stop_units()?;
+    preflight::no_other_server()?;
+    let found = occupants::of(data, &[]).map_err(paths::problem)?;
+    match found.first() {
+        None => Ok(()),
+        Some(first) => Err(Problem::refused(
+            format!("{} is in use: {first}.", data.display()),
+            "End what uses it, then run the command again.",
+        )),
+    }
+}
+
+fn start() -> Result<()> {
+    start_prevention::unmask_units()?;
+    say("Starting MariaDB.");
+    mariadb_service::start_mariadb()?;
+    dependent_units::start();
+    Ok(())
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_directory(to)?;
+    sync_directory(from)
+}
+
+/// Checks that MariaDB works in `data`, with the keys in this file, and that each table
+/// of an engine that encrypts can be read.
+fn prove(data: &Path, key_file: &Path) -> Result<()> {
+    serves_from(data)?;
+    let started = unit_start_command(&ServiceUser::find()?)?;
+    let socket = started.config.value("socket");
+    let client = Client::of_the_unit(Path::new(socket.unwrap_or("/run/mysqld/mysqld.sock")))?;
+    let named = client.rows("SELECT @@GLOBAL.file_key_management_filename")?;
+    if PathBuf::from(named.concat().concat()) != key_file {
+        return Err(Problem::failed(
+            format!(
+                "MariaDB does not take its keys from {}.",
+                key_file.display()
+            ),
+            "Is file_key_management_filename set elsewhere in /etc/mysql? Remove it there.",
+        ));
+    }
+    for table in encrypted_tables(&client)? {
+        let read = client.rows(&format!("SELECT 1 FROM {} LIMIT 1", table.sql()));
+        // People work with it: a table may have gone meanwhile.
+        if read.is_err() && encrypted_tables(&client)?.contains(&table) {
+            return read.map(drop);
+        }
+    }
+    Ok(())
+}
+
+/// The tables of the engines that encrypt.
+fn encrypted_tables(client: &Client) -> Result<Vec<TableName>> {
+    let rows = client.rows(
+        "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
+         WHERE ENGINE IN ('InnoDB', 'Aria') AND TABLE_SCHEMA <> 'information_schema' \
+         AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')",
+    )?;
+    let named = |row: &Vec<String>| match &row[..] {
+        [schema, name] => Some(TableName::new(schema, name)),
+        _ => None,
+    };
+    Ok(rows.iter().filter_map(named).collect())
+}
