@@ -144,14 +144,14 @@ fn server_that_does_not_see_its_key_file_is_put_back() -> Result {
     let server = encrypted_clinic()?;
     server
         .shell(
-            "mkdir /etc/mysql/hidden && \
-             printf '[Service]\\nInaccessiblePaths=/etc/mysql/hidden\\n' \
+            "mkdir /srv/hidden && \
+             printf '[Service]\\nInaccessiblePaths=/srv/hidden\\n' \
              >/etc/systemd/system/mariadb.service.d/hidden.conf && systemctl daemon-reload",
         )?
         .success()?;
-    let said = stayput(&server, "disable --key-file /etc/mysql/hidden/k")?;
+    let said = stayput(&server, "disable --key-file /srv/hidden/k")?;
     assert!(!said.ok(), "{said}");
     is_behind_the_gate(&server)?;
-    server.shell("[ ! -e /etc/mysql/hidden/k ]")?.success()?;
+    server.shell("[ ! -e /srv/hidden/k ]")?.success()?;
     has_rows(&server, 5000).inspect_err(|_| println!("{said}"))
 }

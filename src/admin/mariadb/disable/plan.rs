@@ -99,10 +99,17 @@ mod tests {
     fn all_that_a_power_cut_leaves() -> Vec<Disk> {
         let mut states = Vec::new();
         for out in 0..=OUT.len() {
-            let cut = BEHIND.after(&OUT[..out]);
-            for back in 0..=BACK.len() {
-                let again = cut.after(&BACK[..back]);
-                states.extend((0..=BACK.len()).map(|more| again.after(&BACK[..more])));
+            let done = BEHIND.after(&OUT[..out]);
+            // Half of it: the guard is gone first.
+            let half = Disk {
+                guarded: done.guarded && OUT.get(out) != Some(&Step::MoveOut),
+                ..done
+            };
+            for cut in [done, half] {
+                for back in 0..=BACK.len() {
+                    let again = cut.after(&BACK[..back]);
+                    states.extend((0..=BACK.len()).map(|more| again.after(&BACK[..more])));
+                }
             }
         }
         states
