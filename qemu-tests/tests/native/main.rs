@@ -22,5 +22,6 @@ mod readme;
 mod setup;
 mod sticks;
 mod torture;
+mod upgrade;
 mod verdicts;
 mod way_back;
