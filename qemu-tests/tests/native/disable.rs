@@ -9,6 +9,8 @@ pub const KEY_FILE: &str = "/etc/mysql/mariadb.keys";
 pub const OUT: &str = "disable --key-file /etc/mysql/mariadb.keys";
 const GATE: &str = "/etc/systemd/system/mariadb.service.d/stayput.conf";
 const SETTINGS: &str = "/etc/mysql/mariadb.conf.d/zz-stayput.cnf";
+/// Asks for the key file at every start.
+const START_GUARD: &str = "/etc/systemd/system/mariadb.service.d/key-file.conf";
 
 /// A clinic whose database is encrypted, with nothing left of the clear one.
 fn encrypted_clinic() -> Result<Container> {
@@ -22,7 +24,7 @@ fn is_out(server: &Container) -> Result {
     let out = format!(
         "[ \"$(stat -c '%U %a' {KEY_FILE})\" = 'mysql 400' ] && [ ! -e {GATE} ] && \
          [ ! -e /var/lib/stayput/mariadb.check ] && [ ! -e /var/lib/stayput/mariadb.disable ] && \
-         [ ! -e {REAL} ] && [ ! -e /run/stayput/mariadb.keys ] && [ ! -e {KEY_FILE}.new ] && \
+         [ ! -e {REAL} ] && grep -qx AssertPathExists={KEY_FILE} {START_GUARD} && \
          grep -q 'filename = {KEY_FILE}$' {SETTINGS}"
     );
     server.shell(&out)?.success()?;
@@ -32,7 +34,7 @@ fn is_out(server: &Container) -> Result {
 /// The gate is in front, the keys are in memory alone.
 fn is_behind_the_gate(server: &Container) -> Result {
     let behind = format!(
-        "[ ! -e {KEY_FILE} ] && [ -e {GATE} ] && [ -s /var/lib/stayput/mariadb.check ] && \
+        "[ ! -e {KEY_FILE} ] && [ ! -e {START_GUARD} ] && [ -e {GATE} ] && [ -s /var/lib/stayput/mariadb.check ] && \
          [ ! -e /var/lib/stayput/mariadb.disable ] && [ -e {REAL}/ibdata1 ] && \
          grep -q 'filename = /run/stayput/mariadb.keys$' {SETTINGS}"
     );
@@ -61,8 +63,15 @@ fn database_needs_no_stayput_and_goes_back_behind_the_gate() -> Result {
     let said = stayput(&server, OUT)?.success()?;
     assert!(said.contains("can read the database"), "{said}");
     is_out(&server)?;
+    server
+        .shell("[ ! -e /run/stayput/mariadb.keys ]")?
+        .success()?;
     has_rows(&server, 5000)?;
     for (command, words) in [
+        (
+            "reset --dry-run",
+            "NOT DESTROYED: the keys of the database in /etc/mysql/mariadb.keys",
+        ),
         ("status", "its keys are in /etc/mysql/mariadb.keys"),
         ("check", "takes its keys from /etc/mysql/mariadb.keys"),
         (
@@ -84,16 +93,58 @@ fn database_needs_no_stayput_and_goes_back_behind_the_gate() -> Result {
     server.boot()?;
     has_rows(&server, 5000)?;
     server.sql("INSERT INTO clinic.patient (name) VALUES ('Atieno')")?;
+    // Without the key file nothing starts that would lose rows.
+    let starts = server.shell(&format!(
+        "mv {KEY_FILE} {KEY_FILE}.away && systemctl restart mariadb; started=$?; \
+         mv {KEY_FILE}.away {KEY_FILE}; systemctl start mariadb; exit $started"
+    ))?;
+    assert!(!starts.ok(), "{starts}");
+    has_rows(&server, 5001)?;
 
     server
         .shell("mv /usr/sbin/stayput.away /usr/sbin/stayput")?
         .success()?;
+    // Somebody works in the data: it stays out, and MariaDB goes on.
+    server
+        .shell("systemd-run --quiet --unit=looks --working-directory=/var/lib/mysql sleep 1000")?
+        .success()?;
+    let said = stayput(&server, "enable")?;
+    assert!(!said.ok(), "{said}");
+    is_out(&server)?;
+    has_rows(&server, 5001).inspect_err(|_| println!("{said}"))?;
+
+    // The mark is lost, and the key file cannot be removed.
+    server
+        .shell(&format!(
+            "systemctl stop looks; cp {SETTINGS} /root/settings && \
+             rm /var/lib/mysql/stayput.check && chattr +i {KEY_FILE}"
+        ))?
+        .success()?;
+    let said = stayput(&server, "enable")?;
+    assert!(said.ok(), "{said}");
+    assert!(
+        said.text.contains(&format!("shred -u {KEY_FILE}")),
+        "{said}"
+    );
+    has_rows(&server, 5001)?;
+    server
+        .shell(&format!("chattr -i {KEY_FILE} && shred -u {KEY_FILE}"))?
+        .success()?;
+    is_behind_the_gate(&server)?;
+    server.shut_down()?;
+    server.boot()?;
+    has_rows(&server, 5001)?;
+
+    // The settings of another time do not have the vault forget the keys.
+    server
+        .shell(&format!("cp /root/settings {SETTINGS}"))?
+        .success()?;
+    let said = stayput(&server, OUT)?;
+    assert!(!said.ok(), "{said}");
+    assert!(said.text.contains("Nothing was changed"), "{said}");
     let said = stayput(&server, "enable")?;
     assert!(said.ok(), "{said}");
     is_behind_the_gate(&server)?;
-    has_rows(&server, 5001)?;
-    server.shut_down()?;
-    server.boot()?;
     has_rows(&server, 5001)
 }
 
@@ -131,6 +182,17 @@ fn move_that_was_cut_is_put_back_and_ends_whole() -> Result {
         server.boot()?;
         let refused = server.shell("stayput uninstall --yes")?;
         assert!(!refused.ok(), "{stage}: {refused}");
+        if stage == 1 {
+            // The vault cannot give the keys: those in the file stay, and MariaDB with them.
+            has_rows(&server, 5000)?;
+            server.shell("rm /run/stayput/mariadb.keys")?.success()?;
+            let refused = stayput(&server, "enable")?;
+            assert!(!refused.ok(), "{refused}");
+            assert!(refused.text.contains("stayput release"), "{refused}");
+            has_rows(&server, 5000).inspect_err(|_| println!("{refused}"))?;
+            server.shell(&format!("[ -s {KEY_FILE} ]"))?.success()?;
+            server.shell("stayput release")?.success()?;
+        }
         let said = stayput(&server, ["enable", OUT][stage])?;
         assert!(said.ok(), "{stage}: {said}");
         has_rows(&server, 5000)?;

@@ -1,10 +1,12 @@
 //! `stayput reset`: destroys the key on this disk, on the running server.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::admin::ask;
 use crate::admin::key_destruction::destroy_keys;
 use crate::admin::mariadb;
+use crate::admin::mariadb::disable::{key_files_on_disk, not_destroyed};
 use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::{open_vault_read_only, vault_conf};
 use crate::admin::problem::{Problem, Result};
@@ -53,7 +55,7 @@ pub fn run(options: &ResetOptions) -> Result<()> {
         Err(problem) => {
             // Whose vault it is is lost, not where everything stands.
             reset_target(&vault_conf()?).map_err(|_| problem)?;
-            print!("{WITHOUT_HEADER}");
+            print!("{WITHOUT_HEADER}{}", not_destroyed(&key_files_on_disk()));
             if !options.dry_run {
                 confirm(options, "destroy", "the word destroy", WayBack::None)?;
             }
@@ -78,6 +80,7 @@ pub fn run(options: &ResetOptions) -> Result<()> {
     });
     if let Ok(destroyed) = &destroyed {
         print!("{}", report(*destroyed, done.verified, &done.wiped));
+        print!("{}", not_destroyed(&key_files_on_disk()));
     }
     // After the key, which matters more, and with MariaDB stopped.
     mariadb::enable::destroy_for_reset();
@@ -120,7 +123,10 @@ Not destroyed: sticks, backups, copies of this disk.
 
 fn announce(keys: &PluggedKeys, header: &Header, sticks: &Unproven<StickList>) -> WayBack {
     let sticks = sticks.as_claimed();
-    print!("{}", announcement(keys, header, sticks));
+    print!(
+        "{}",
+        announcement(keys, header, sticks, &key_files_on_disk())
+    );
     keys.way_back(header, sticks)
 }
 
@@ -146,7 +152,12 @@ fn confirm(options: &ResetOptions, word: &str, called: &str, way_back: WayBack) 
 }
 
 /// What a reset will destroy, and what it will not.
-fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> String {
+fn announcement(
+    keys: &PluggedKeys,
+    header: &Header,
+    sticks: &StickList,
+    key_files: &[PathBuf],
+) -> String {
     let mut text = String::from(
         "A reset destroys, in this order:\n\
          - the pepper and all slots: no place and no passphrase opens this server any more\n\
@@ -168,6 +179,7 @@ fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> Stri
         text += "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n";
     }
     text += mariadb::enable::in_a_reset();
+    text += &not_destroyed(key_files);
     text += "Not destroyed: sticks that are not plugged in, backups, copies of this disk.\n";
     match keys.way_back(header, sticks) {
         WayBack::Listed => {
@@ -280,6 +292,9 @@ mod tests {
         let header = Header::of_a_new_server(&crate::keys::MasterKey::generate());
         let keys = PluggedKeys::default();
         let mut list = StickList::default();
+        let announcement = |keys: &PluggedKeys, header: &Header, list: &StickList| {
+            announcement(keys, header, list, &[])
+        };
         let none = announcement(&keys, &header, &list);
         assert!(none.contains("lost for ever"), "{none}");
         let stick = KnownStick {
@@ -305,6 +320,19 @@ mod tests {
         };
         let code = announcement(&keys, &header, &code);
         assert!(code.contains("the recovery code\n"), "{code}");
+    }
+
+    #[test]
+    fn a_reset_names_the_key_file_that_it_leaves() {
+        let header = Header::of_a_new_server(&crate::keys::MasterKey::generate());
+        let text = announcement(
+            &PluggedKeys::default(),
+            &header,
+            &StickList::default(),
+            &["/etc/mysql/mariadb.keys".into()],
+        );
+        let told = "NOT DESTROYED: the keys of the database in /etc/mysql/mariadb.keys\n";
+        assert!(text.contains(told), "{text}");
     }
 
     #[test]

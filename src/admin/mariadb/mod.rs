@@ -37,7 +37,6 @@ pub use gate_units::{is_gate_in_front, put_gate_in_front, take_gate_away};
 pub use known_database::release_for_known_database;
 pub use process::Process;
 pub use run_records::{ClearOriginal, Ends, find_original};
-pub use settings::own_key_file;
 pub use start_assessment::{StartAssessment, Unit, assess_start};
 pub use swap::{SwapChoice, System, refuse_clear_memory};
 #[cfg(test)]

@@ -79,7 +79,7 @@ fn data(unlocked: &Unlocked) -> (DataFacts, Option<DatabaseFolder>) {
     let facts = DataFacts {
         is_enabled,
         has_check_file,
-        key_file: mariadb::own_key_file().is_some(),
+        key_file: mariadb::disable::key_file_in_use().is_some(),
         has_data: start.is_some_and(|start| start.has_data),
         other_server: start.is_some_and(|start| {
             let mut others = start.others.iter();

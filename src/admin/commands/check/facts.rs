@@ -52,8 +52,10 @@ pub struct Facts {
     pub watch: WatchFacts,
     /// `None` where MariaDB gets no keys from here.
     pub mariadb: MariadbFacts,
-    /// The file of the owner's with MariaDB's keys, if they are in one.
+    /// The file of the owner's with MariaDB's keys, where nothing of the gate is left.
     pub key_file: Option<PathBuf>,
+    /// A move from behind the gate, or back, has not ended.
+    pub move_under_way: bool,
     /// No start of MariaDB begins now.
     pub held: bool,
     /// What follows a start without the keys.
@@ -102,7 +104,8 @@ pub fn gather(cards: Cards) -> Result<Facts> {
         key_servers,
         watch,
         mariadb: assessment,
-        key_file: mariadb::own_key_file(),
+        key_file: mariadb::disable::key_file_in_use(),
+        move_under_way: mariadb::disable::is_under_way(),
         held: no_start::is_forbidden(),
         late_release,
         original: mariadb::find_original(),

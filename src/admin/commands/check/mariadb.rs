@@ -50,6 +50,13 @@ pub fn with_key_file(path: &Path) -> CheckResult {
     CheckResult::new(NAME, Severity::Warning, what, next)
 }
 
+/// A move from behind the gate, or back, that was cut.
+pub fn not_ended() -> CheckResult {
+    let what = "A move of the database between the gate and a key file has not ended.";
+    let next = "Run again what was interrupted: `stayput mariadb disable` or `enable`.";
+    CheckResult::new(NAME, Severity::Wrong, what, next)
+}
+
 /// The gate's drop-ins.
 fn gate(assessment: &StartAssessment) -> Option<CheckResult> {
     (!assessment.drop_ins.is_empty()).then(|| {

@@ -97,6 +97,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         Some(path) => vec![mariadb::with_key_file(path)],
         None => mariadb::judge(&facts.mariadb),
     });
+    results.extend(facts.move_under_way.then(mariadb::not_ended));
     results.extend(held::judge(facts.held));
     results.extend(late_release::judge(facts.late_release));
     results.extend(watch::judge(facts.watch));
@@ -161,6 +162,7 @@ mod tests {
             },
             mariadb: None,
             key_file: None,
+            move_under_way: false,
             held: true,
             late_release: late_release::LateReleaseFacts {
                 goes_on_locked: true,
@@ -198,6 +200,17 @@ mod tests {
         for name in names {
             assert!(documented.contains(&format!("`{name}`")), "{name}");
         }
+        let cut = Facts {
+            move_under_way: true,
+            ..facts
+        };
+        let found = judge(&cut);
+        assert_eq!(found.len(), results.len() + 1);
+        assert!(
+            found
+                .iter()
+                .any(|found| found.what.contains("has not ended"))
+        );
         let json = document(&results);
         assert_eq!(json["verdict"], "wrong");
         assert_eq!(json["findings"][2]["name"], "vault");

@@ -76,7 +76,7 @@ pub fn run(options: &StatusOptions, for_scripts: bool) -> Result<()> {
         original: mariadb::find_original(),
         watch: watch_service::report(),
         without_keys: without_keys(),
-        key_file: mariadb::own_key_file(),
+        key_file: mariadb::disable::key_file_in_use(),
         held: no_start::is_forbidden(),
     };
     if for_scripts {

@@ -5,6 +5,7 @@ mod server;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::admin::mariadb::disable::{key_files_on_disk, not_destroyed};
 use crate::admin::program;
 use crate::admin::watch_service::Unfinished;
 use crate::release::{Turn, no_start};
@@ -248,6 +249,10 @@ pub fn respond(alarm: Alarm, wanted: OnAlarm, note: bool) -> Response<Server> {
     let server = Server::default();
     let mut response = Response::begin(alarm, wanted, note, server, clock::awake());
     tell(&what_is_done(alarm, wanted, response.reset));
+    if matches!(wanted, OnAlarm::Lock | OnAlarm::Reset) {
+        let left = not_destroyed(&key_files_on_disk());
+        left.lines().for_each(|line| log::error!("{line}"));
+    }
     response.go_on(clock::awake());
     let left = response.left();
     if left != Unfinished::default() {

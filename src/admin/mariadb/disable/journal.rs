@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::admin::durable::{remove_durably, write_durably};
+use crate::admin::problem::{Problem, Result as Done};
 
 const FILE: &str = "/var/lib/stayput/mariadb.disable";
 const FIRST_LINE: &str = "stayput mariadb disable 1";
@@ -42,6 +43,14 @@ impl Journal {
         };
         let wrong = || io::Error::other(format!("{FILE} is damaged"));
         Self::parse(&text).map(Some).ok_or_else(wrong)
+    }
+
+    /// [`Journal::read`], for a command that goes by it.
+    ///
+    /// # Errors
+    /// When it cannot be read; with what to do.
+    pub fn read_or_refuse() -> Done<Option<Self>> {
+        Self::read().map_err(unreadable)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -97,9 +106,28 @@ impl Journal {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unreadable(error: io::Error) -> Problem {
+    Problem::refused(
+        format!("What `stayput mariadb disable` had begun cannot be read: {error}."),
+        format!(
+            "If it stays so, remove the file (`rm {FILE}`) and run `stayput mariadb enable`, \
+             which puts the database behind the gate. A key file that the run has written stays: \
+             remove it then."
+        ),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn damaged_journal_is_named_with_what_to_do() {
+        let problem = unreadable(io::Error::other("damaged"));
+        assert!(problem.next.contains(&format!("rm {FILE}")), "{problem}");
+        assert!(problem.next.contains("stayput mariadb enable"), "{problem}");
+    }
 
     #[test]
     fn a_journal_that_was_cut_is_not_believed() {

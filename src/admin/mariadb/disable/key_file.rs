@@ -3,10 +3,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Component, Path, PathBuf};
 
+use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
+use nix::unistd::linkat;
 use zeroize::Zeroizing;
 
 use crate::admin::durable::{remove_durably, sync_directory};
@@ -34,6 +37,8 @@ struct Place {
     path: PathBuf,
     exists: bool,
     in_memory: bool,
+    /// What the filesystem says to a file without a name.
+    unnamed: io::Result<()>,
     above: Vec<Directory>,
 }
 
@@ -55,8 +60,9 @@ impl Place {
             })
         });
         Ok(Self {
-            exists: exists(&path)? || exists(&unfinished(&path))?,
+            exists: exists(&path)?,
             in_memory: [TMPFS_MAGIC, RAMFS_MAGIC].contains(&kind),
+            unnamed: unnamed_in(&parent).map(drop),
             above: above.collect::<io::Result<_>>()?,
             path,
         })
@@ -89,8 +95,12 @@ impl Place {
                 "can be replaced: others than root may write in {shown}"
             ));
         }
-        self.exists
-            .then(|| "is there already (or a file .new beside it)".into())
+        if let Err(error) = &self.unnamed {
+            return Some(format!(
+                "cannot be written there as a whole or not at all ({error})"
+            ));
+        }
+        self.exists.then(|| "is there already".into())
     }
 }
 
@@ -135,11 +145,14 @@ pub fn destination(wanted: &Path, data: &DataDirectory) -> Result<PathBuf> {
     }
 }
 
-/// The name under which the key file is written.
-fn unfinished(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    name.into()
+/// A new file without a name: a power cut leaves nothing of it, and it stands in place
+/// of no other file.
+fn unnamed_in(directory: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .mode(0o400)
+        .custom_flags(libc::O_TMPFILE)
+        .open(directory)
 }
 
 /// Writes the key file: whole or not at all, over no other file, and for MariaDB's
@@ -148,19 +161,15 @@ fn unfinished(path: &Path) -> PathBuf {
 /// # Errors
 /// What the filesystem says; also when MariaDB's user cannot read it there.
 pub fn write(path: &Path, keys: &KeyFile, user: &ServiceUser) -> Result<()> {
-    let new = unfinished(path);
     let written = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o400)
-            .open(&new)?;
+        let mut file = unnamed_in(path.parent().unwrap_or(Path::new("/")))?;
         fchown(&file, Some(user.uid), Some(user.gid))?;
         file.write_all(keys.as_bytes())?;
         file.sync_all()?;
-        // Unlike a rename, it replaces no file that has come meanwhile.
-        fs::hard_link(&new, path)?;
-        fs::remove_file(&new)?;
+        // It replaces no file that has come meanwhile.
+        let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let follow = AtFlags::AT_SYMLINK_FOLLOW;
+        linkat(AT_FDCWD, open.as_str(), AT_FDCWD, path, follow)?;
         sync_directory(path)
     };
     written().map_err(|error| Problem::of_file(path, &error))?;
@@ -179,32 +188,62 @@ pub fn write(path: &Path, keys: &KeyFile, user: &ServiceUser) -> Result<()> {
     ))
 }
 
-/// Overwrites and removes the key file, if it holds the keys that `check` knows, and
-/// what a power cut left of writing it. Returns whether no file is left there.
+/// What the file at this path holds; nothing where it is longer than a key file.
+/// `None` where there is no file.
+fn contents(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path);
+    let text = match file.and_then(|file| read_bounded(file, KeyFile::MAX)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => Vec::new(),
+        text => text?,
+    };
+    Ok(Some(Zeroizing::new(text)))
+}
+
+fn are_keys_of(text: &[u8], check: &CheckFile) -> bool {
+    let keys: Vec<_> = KeyFile::parse(text).into_iter().flatten().collect();
+    !keys.is_empty() && check.verify(&keys).is_ok()
+}
+
+/// Whether the file at this path holds the keys that `check` knows.
+pub fn holds_keys_of(path: &Path, check: &CheckFile) -> bool {
+    let text = contents(path).ok().flatten();
+    text.is_some_and(|text| are_keys_of(&text, check))
+}
+
+/// Overwrites and removes the key file, if it holds the keys that `check` knows, or was
+/// overwritten by a run that was cut. Returns whether no file is left there.
 ///
 /// # Errors
 /// What the filesystem says.
 pub fn erase(path: &Path, check: &CheckFile) -> io::Result<bool> {
-    let new = unfinished(path);
-    if new.symlink_metadata().is_ok() {
-        overwrite(&new, &mut |_| ())?;
-        remove_durably(&new)?;
-    }
-    let file = match File::options()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)
-    {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
-        file => file?,
+    let Some(text) = contents(path)? else {
+        return Ok(true);
     };
-    let text = Zeroizing::new(read_bounded(file, KeyFile::MAX).unwrap_or_default());
-    let keys: Vec<_> = KeyFile::parse(&text).into_iter().flatten().collect();
-    if keys.is_empty() || check.verify(&keys).is_err() {
+    let is_overwritten = !text.is_empty() && text.iter().all(|byte| *byte == 0);
+    if !is_overwritten && !are_keys_of(&text, check) {
         return Ok(false);
     }
     overwrite(path, &mut |_| ())?;
     remove_durably(path)
+}
+
+/// What the owner has to know after [`erase`], unless the file is gone.
+pub fn left_over(path: &Path, result: io::Result<bool>) -> Option<String> {
+    let shown = path.display();
+    match result {
+        Ok(true) => None,
+        Ok(false) => Some(format!(
+            "{shown} does not hold this database's keys, and stays."
+        )),
+        Err(error) => Some(format!(
+            "{shown}, which holds the keys of the database, could not be removed: {error}. \
+             Remove it: shred -u {shown}"
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -222,6 +261,7 @@ mod tests {
             above: above.collect(),
             exists: false,
             in_memory: false,
+            unnamed: Ok(()),
             path,
         }
     }
@@ -243,9 +283,10 @@ mod tests {
             assert!(fault(&place(path)).is_some(), "{path}");
         }
         type Spoil = fn(&mut Place);
-        let spoilt: [Spoil; 4] = [
+        let spoilt: [Spoil; 5] = [
             |place| place.exists = true,
             |place| place.in_memory = true,
+            |place| place.unnamed = Err(ErrorKind::Unsupported.into()),
             |place| place.above[1].uid = 104,
             |place| place.above[0].mode |= 0o20,
         ];
@@ -282,15 +323,60 @@ mod tests {
         let release = MariadbRelease::new(0, 0);
         let key = |byte| MasterKey::from_secret(Secret32::new([byte; 32]));
         let check = release.check_file(&key(1), "/var/lib/mysql").unwrap();
-        for foreign in [release.key_file(&key(2)).as_bytes(), b"", b"a note"] {
+        let long = vec![0; KeyFile::MAX + 1];
+        for foreign in [release.key_file(&key(2)).as_bytes(), b"", b"a note", &long] {
             fs::write(&path, foreign).unwrap();
+            assert!(!holds_keys_of(&path, &check));
             assert!(!erase(&path, &check).unwrap());
             assert!(path.exists());
         }
-        fs::write(&path, release.key_file(&key(1)).as_bytes()).unwrap();
-        fs::write(unfinished(&path), "1;0a").unwrap();
+        let beside = room.path().join("keys.new");
+        fs::write(&beside, "1;0a").unwrap();
+        let keys = release.key_file(&key(1));
+        // The second is what a run has left that was cut while it erased.
+        for own in [keys.as_bytes(), &vec![0; keys.as_bytes().len()]] {
+            fs::write(&path, own).unwrap();
+            assert!(erase(&path, &check).unwrap());
+            assert!(!path.exists() && beside.exists());
+        }
         assert!(erase(&path, &check).unwrap());
-        assert!(!path.exists() && !unfinished(&path).exists());
-        assert!(erase(&path, &check).unwrap());
+        fs::write(&beside, keys.as_bytes()).unwrap();
+        assert!(holds_keys_of(&beside, &check));
+    }
+
+    #[test]
+    fn key_file_that_stays_is_named_with_what_to_do() {
+        use crate::keys::{MasterKey, Secret32};
+        use crate::release::mariadb::MariadbRelease;
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("keys");
+        let key = MasterKey::from_secret(Secret32::new([1; 32]));
+        let check = MariadbRelease::new(0, 0).check_file(&key, "/var/lib/mysql");
+        let check = check.unwrap();
+        assert_eq!(left_over(&path, erase(&path, &check)), None);
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        let told = left_over(&path, erase(&path, &check)).unwrap();
+        assert!(
+            told.contains(&format!("shred -u {}", path.display())),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn key_file_is_written_whole_and_over_no_other() {
+        use crate::keys::{MasterKey, Secret32};
+        use crate::release::mariadb::MariadbRelease;
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("keys");
+        let at = fs::metadata(room.path()).unwrap();
+        let user = ServiceUser {
+            uid: at.uid(),
+            gid: at.gid(),
+        };
+        let keys =
+            MariadbRelease::new(0, 0).key_file(&MasterKey::from_secret(Secret32::new([1; 32])));
+        fs::write(&path, "a note").unwrap();
+        assert!(write(&path, &keys, &user).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"a note");
     }
 }

@@ -8,6 +8,8 @@ mod journal;
 mod key_file;
 mod moving;
 mod plan;
+mod start_guard;
+mod state;
 
 use std::path::{Path, PathBuf};
 
@@ -15,14 +17,14 @@ use crate::admin::ask;
 use crate::admin::installed_files;
 use crate::admin::key_release;
 use crate::admin::mariadb::check_file::read_check_file;
-use crate::admin::mariadb::data_directory::DataDirectory;
+use crate::admin::mariadb::data_directory::{DataDirectory, is_empty_or_missing};
 use crate::admin::mariadb::enable::{EnableOptions, preflight, replace_swap, worker};
 use crate::admin::mariadb::launch::unit_start_command;
 use crate::admin::mariadb::process::serves_from;
 use crate::admin::mariadb::run_records::find_original;
-use crate::admin::mariadb::run_records::paths;
+use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 use crate::admin::mariadb::service_user::ServiceUser;
-use crate::admin::mariadb::settings::{KeySource, key_source};
+use crate::admin::mariadb::settings::{KeySource, SETTINGS_FILE, key_source};
 use crate::admin::mariadb::swap::{System, refuse_clear_memory};
 use crate::admin::mariadb_service::{self, CHECK_FILE};
 use crate::admin::open_vault::open_vault;
@@ -34,6 +36,7 @@ use crate::release;
 use crate::release::mariadb::{CheckFile, MariadbRelease};
 
 use journal::{Direction, Journal};
+pub use state::{is_under_way, key_file_in_use, key_files_on_disk, not_destroyed};
 
 /// How the database leaves the gate.
 #[derive(Clone, Debug, clap::Args)]
@@ -62,10 +65,13 @@ pub fn disable(options: &DisableOptions) -> Result<()> {
     let _lock = worker::lock()?;
     put_back_interrupted(options.dry_run)?;
     if let KeySource::File(path) = key_source() {
-        say(format!(
-            "MariaDB has its keys in {} already.",
-            path.display()
-        ));
+        is_out(&path)?;
+        let shown = path.display();
+        let other = match path == options.key_file {
+            true => "",
+            false => " The file that you name was not written.",
+        };
+        say(format!("MariaDB has its keys in {shown} already.{other}"));
         if options.dry_run {
             return Ok(());
         }
@@ -138,13 +144,19 @@ pub fn take_back(options: &EnableOptions) -> Result<bool> {
     }
     let user = ServiceUser::find()?;
     let data = unit_start_command(&user)?.config.data_directory();
-    let Some(check) = moving::mark(&data, &data) else {
-        // Another database with keys of its own: `enable` refuses it.
-        return Ok(false);
-    };
+    let places = RunPaths::of(&data);
+    let check = [places.data.real(), places.data.seen()]
+        .into_iter()
+        .find_map(|at| moving::mark(at, &data));
+    preflight::no_other_server()?;
+    preflight::version()?;
+    if is_empty_or_missing(places.data.real()) {
+        preflight::place(&data)?;
+    }
     say(format!(
         "MariaDB has its keys in {path}. It goes behind the gate, and {path} is removed. Whoever \
-         has a copy of that file can still open the database.",
+         has a copy of that file can still open the database: a backup may hold one, and flash \
+         memory (SSD, SD card) one that only its maker can read.",
         path = key_file.display()
     ));
     if options.dry_run {
@@ -155,11 +167,15 @@ pub fn take_back(options: &EnableOptions) -> Result<bool> {
     replace_swap(options, &system)?;
     let mut unlocked = unlock(&options.unlock)?;
     let release = MariadbRelease::new(user.uid, user.gid);
-    fits(&release, &unlocked, &check)?;
+    match &check {
+        Some(check) => fits(&release, &unlocked, check)?,
+        None => moving::mark_anew(&data, &key_file, &release, unlocked.master_key())?,
+    }
     unlocked.set_mariadb(Some(release))?;
     key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
     drop(unlocked);
     installed_files::put_command()?;
+    places.make_root().map_err(paths::problem)?;
     let journal = Journal {
         direction: Direction::Back,
         data,
@@ -168,11 +184,6 @@ pub fn take_back(options: &EnableOptions) -> Result<bool> {
     journal.write().map_err(paths::problem)?;
     worker::work("MariaDB was not put behind the gate")?;
     Ok(true)
-}
-
-/// Whether a move was begun and has not ended; also where that cannot be told.
-pub fn is_under_way() -> bool {
-    !matches!(Journal::read(), Ok(None))
 }
 
 /// Goes on with a move, if the unit was started for one.
@@ -192,26 +203,48 @@ pub fn let_go() -> Result<bool> {
 }
 
 fn with_journal(act: fn(&Journal) -> Result<()>) -> Result<bool> {
-    match Journal::read().map_err(paths::problem)? {
+    match Journal::read_or_refuse()? {
         None => Ok(false),
         Some(journal) => act(&journal).map(|()| true),
     }
 }
 
 fn put_back_interrupted(is_dry_run: bool) -> Result<()> {
-    if is_dry_run && is_under_way() {
+    let interrupted = Journal::read_or_refuse()?;
+    if is_dry_run && interrupted.is_some() {
         return Err(Problem::refused(
             "An earlier run was interrupted; there is nothing to rehearse.",
             "Run the command without --dry-run: it puts back first what that run has begun.",
         ));
     }
-    if let Some(journal) = Journal::read().map_err(paths::problem)? {
+    if let Some(journal) = interrupted {
         say("An earlier run was interrupted; it is put back first.");
         // Of a run that was killed.
         crate::sys::hangup::outlive().map_err(|errno| paths::problem(errno.into()))?;
         moving::let_go(&journal)?;
     }
     Ok(())
+}
+
+/// Checks that the database is out of the gate, and that its settings were not just put
+/// back from a backup.
+fn is_out(key_file: &Path) -> Result<()> {
+    let data = unit_start_command(&ServiceUser::find()?)?
+        .config
+        .data_directory();
+    let is_out =
+        key_file_in_use().is_some() && moving::is_out(&DataDirectory::seen_at(&data), key_file);
+    match is_out {
+        true => Ok(()),
+        false => Err(Problem::refused(
+            format!(
+                "{SETTINGS_FILE} names {}, but the database is not out of the gate with the keys \
+                 in that file. Nothing was changed.",
+                key_file.display()
+            ),
+            "Run `stayput mariadb enable`: it puts the database behind the gate, whole.",
+        )),
+    }
 }
 
 fn needs_systemd() -> Result<()> {

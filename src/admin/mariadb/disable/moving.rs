@@ -18,15 +18,17 @@ use crate::admin::mariadb::process::serves_from;
 use crate::admin::mariadb::run_records::paths;
 use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::mariadb::settings::{
-    KeySource, SETTINGS_FILE, key_source, settings_file, settings_file_for,
+    KEY_FILE as RELEASED, KeySource, SETTINGS_FILE, key_source, settings_file, settings_file_for,
 };
 use crate::admin::mariadb_service::{self, CHECK_FILE};
 use crate::admin::problem::{Problem, Result};
-use crate::release::mariadb::CheckFile;
+use crate::keys::MasterKey;
+use crate::release::mariadb::{CheckFile, MariadbRelease};
+use crate::release::no_start;
 
 use super::journal::{Direction, Journal};
-use super::plan::{BACK, OUT, Step};
-use super::{key_file, say};
+use super::plan::{BACK, END_OF_BACK, OUT, OUT_AGAIN, Step};
+use super::{key_file, say, start_guard};
 
 /// The check file inside a data directory: by it the data is known as the one that was
 /// encrypted with keys from here.
@@ -36,6 +38,38 @@ const MARK: &str = "stayput.check";
 pub fn mark(at: &Path, seen: &Path) -> Option<CheckFile> {
     let check = CheckFile::parse(&fs::read(at.join(MARK)).ok()?).ok()?;
     (Path::new(check.data_directory()) == seen).then_some(check)
+}
+
+/// Marks data that has lost its mark, where the owner's key file and the vault have the
+/// same keys.
+///
+/// # Errors
+/// When they have not, or that cannot be seen; nothing was changed.
+pub fn mark_anew(
+    data: &Path,
+    key_file: &Path,
+    release: &MariadbRelease,
+    key: &MasterKey,
+) -> Result<()> {
+    let made = release.check_file(key, &data.to_string_lossy());
+    let check = made
+        .ok()
+        .filter(|check| key_file::holds_keys_of(key_file, check));
+    let check = check.ok_or_else(|| {
+        Problem::refused(
+            format!(
+                "{} lacks its {MARK}, and {} does not hold the keys of this vault. Nothing was \
+                 changed.",
+                data.display(),
+                key_file.display()
+            ),
+            format!(
+                "Put {MARK} back from a backup of the data, or use the vault that the keys come \
+                 from."
+            ),
+        )
+    })?;
+    write_durably(&data.join(MARK), check.to_text().as_bytes()).map_err(paths::problem)
 }
 
 /// `stayput mariadb continue`, where a journal of a move is there: what the unit runs.
@@ -50,16 +84,29 @@ pub fn go_on(journal: &Journal) -> Result<()> {
 }
 
 /// `stayput mariadb let-go`, where a journal of a move is there: the move did not end.
+/// Where it cannot be put back and the owner's key file opens the database, MariaDB runs
+/// with that.
 ///
 /// # Errors
 /// When the gate and the data cannot be put back.
 pub fn let_go(journal: &Journal) -> Result<()> {
-    let result = back(journal);
-    if result.is_err() {
-        // Whatever else went wrong, MariaDB's units must not stay masked.
-        start_prevention::unmask_units()?;
+    let Err(problem) = back(journal) else {
+        return Ok(());
+    };
+    // Whatever else went wrong, MariaDB's units must not stay masked.
+    start_prevention::unmask_units()?;
+    let place = Place::of(journal)?;
+    if is_out(&place.data, &journal.key_file) && !no_start::is_forbidden() {
+        say(&problem.what);
+        let shown = journal.key_file.display();
+        say(format!(
+            "It cannot be put back now; MariaDB goes on with the keys in {shown}."
+        ));
+        OUT_AGAIN
+            .into_iter()
+            .try_for_each(|step| place.take(step))?;
     }
-    result
+    Err(problem)
 }
 
 /// Takes the database from behind the gate to its own place, with the keys in the
@@ -67,42 +114,70 @@ pub fn let_go(journal: &Journal) -> Result<()> {
 fn out(journal: &Journal) -> Result<()> {
     let place = Place::of(journal)?;
     stop(place.data.real())?;
-    OUT.into_iter().try_for_each(|step| place.take(step))?;
-    start()?;
-    say("Looking whether MariaDB serves all tables with the keys in that file.");
-    prove(place.data.seen(), &journal.key_file)?;
-    Journal::clear().map_err(paths::problem)?;
+    for step in OUT {
+        if !step.is_allowed(no_start::is_forbidden()) {
+            return Err(Problem::refused(
+                "The keys were taken out of memory meanwhile: MariaDB is not to start.",
+                "Bring them back (`stayput release`), then run the command again.",
+            ));
+        }
+        place.take(step)?;
+    }
     paths::leave_room().map_err(paths::problem)
 }
 
 /// Puts the database behind the gate, with the keys in memory, from wherever a move
-/// has got to. Nothing is lost by it: there is only one copy of the data.
+/// has got to. Nothing is lost by it: there is only one copy of the data, and the owner's
+/// key file stays until the gate has let MariaDB start.
 ///
 /// # Errors
-/// When the data is not found, or something cannot be written; it can be run again.
+/// When the data is not found, its keys are not in memory, or something cannot be
+/// written; it can be run again.
 pub fn back(journal: &Journal) -> Result<()> {
-    let io = paths::problem;
     let place = Place::of(journal)?;
     let data = &place.data;
     if !is_behind_the_gate(data) {
         say("Putting the database behind the gate.");
-        stop(where_it_is(data)?)?;
+        let at = where_it_is(data)?;
+        // It may be at work there.
+        if at == data.seen() && !are_keys_released(data) {
+            return Err(Problem::refused(
+                format!(
+                    "The keys of the database are not in memory; it stays where it is, with \
+                     those in {}.",
+                    journal.key_file.display()
+                ),
+                "Bring them there (`stayput release`), then run the command again.",
+            ));
+        }
+        stop(at)?;
         BACK.into_iter().try_for_each(|step| place.take(step))?;
     }
-    if let Some(check) = mark(data.real(), data.seen())
-        && !key_file::erase(&journal.key_file, &check).map_err(io)?
-    {
-        say(format!(
-            "{} does not hold this database's keys, and stays.",
-            journal.key_file.display()
-        ));
-    }
-    Journal::clear().map_err(io)?;
-    start()?;
+    END_OF_BACK
+        .into_iter()
+        .try_for_each(|step| place.take(step))?;
     key_release::remove_if_read()?;
-    paths::leave_room().map_err(io)?;
+    paths::leave_room().map_err(paths::problem)?;
     say("MariaDB runs behind the gate, with the keys that stayput releases.");
     Ok(())
+}
+
+/// Whether the keys in memory are those of a database that is out.
+fn are_keys_released(data: &DataDirectory) -> bool {
+    mark(data.seen(), data.seen())
+        .is_some_and(|check| key_file::holds_keys_of(Path::new(RELEASED), &check))
+}
+
+/// Whether the database lies where MariaDB looks for it, and this key file, which the
+/// settings name, opens it.
+pub fn is_out(data: &DataDirectory, key_file: &Path) -> bool {
+    key_source() == KeySource::File(key_file.to_owned()) && is_opened_by(data, key_file)
+}
+
+fn is_opened_by(data: &DataDirectory, key_file: &Path) -> bool {
+    data.door().is_ok_and(|door| door == Door::Foreign)
+        && mark(data.seen(), data.seen())
+            .is_some_and(|check| key_file::holds_keys_of(key_file, &check))
 }
 
 /// Where a move works.
@@ -126,8 +201,19 @@ impl<'a> Place<'a> {
         let (seen, real) = (self.data.seen(), self.data.real());
         let settings = |text: String| write_durably(Path::new(SETTINGS_FILE), text.as_bytes());
         let done = match step {
-            Step::TakeGateAway => return gate_units::take_gate_away(),
-            Step::PutGateInFront => return gate_units::put_gate_in_front(),
+            Step::TakeGateAway => {
+                start_guard::put(self.key_file).map_err(paths::problem)?;
+                return gate_units::take_gate_away();
+            }
+            Step::PutGateInFront => {
+                start_guard::remove().map_err(paths::problem)?;
+                return gate_units::put_gate_in_front();
+            }
+            Step::Start => return start(),
+            Step::SeeItServe => {
+                say("Looking whether MariaDB serves all tables with the keys in that file.");
+                return prove(seen, self.key_file);
+            }
             Step::NameKeyFile => settings(settings_file_for(self.key_file)),
             Step::NameReleasedKeys => settings(settings_file()),
             // What stands where MariaDB looks is empty then: the data takes its place in
@@ -144,6 +230,17 @@ impl<'a> Place<'a> {
                 let check = mark(real, seen).ok_or_else(|| not_found(&self.data))?;
                 write_durably(Path::new(CHECK_FILE), check.to_text().as_bytes())
             }
+            Step::EraseKeyFile => {
+                // The database has its keys: what is left of these stops nothing.
+                if let Some(check) = mark(real, seen)
+                    && let erased = key_file::erase(self.key_file, &check)
+                    && let Some(told) = key_file::left_over(self.key_file, erased)
+                {
+                    say(told);
+                }
+                Ok(())
+            }
+            Step::EndJournal => Journal::clear(),
         };
         done.map_err(paths::problem)
     }
@@ -153,6 +250,7 @@ impl<'a> Place<'a> {
 fn is_behind_the_gate(data: &DataDirectory) -> bool {
     key_source() == KeySource::Released
         && gate_units::not_as_written().is_empty()
+        && !start_guard::is_there()
         && mariadb_service::is_enabled()
         && holds_something(data.real())
 }
@@ -251,4 +349,40 @@ fn encrypted_tables(client: &Client) -> Result<Vec<TableName>> {
         _ => None,
     };
     Ok(rows.iter().filter_map(named).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Secret32;
+
+    #[test]
+    fn database_is_out_only_with_its_mark_and_its_own_keys() {
+        let room = tempfile::tempdir().unwrap();
+        let data = DataDirectory::seen_at(&room.path().join("mysql"));
+        let key_file = room.path().join("keys");
+        let key = |byte| MasterKey::from_secret(Secret32::new([byte; 32]));
+        let release = MariadbRelease::new(0, 0);
+        let put = |byte| fs::write(&key_file, release.key_file(&key(byte)).as_bytes()).unwrap();
+        fs::create_dir(data.seen()).unwrap();
+        fs::write(data.seen().join("ibdata1"), "").unwrap();
+        put(1);
+        assert!(!is_opened_by(&data, &key_file));
+        let seen = data.seen().to_str().unwrap();
+        let check = release.check_file(&key(1), seen).unwrap();
+        fs::write(data.seen().join(MARK), check.to_text()).unwrap();
+        assert!(is_opened_by(&data, &key_file));
+        put(2);
+        assert!(!is_opened_by(&data, &key_file));
+        // The mark is lost: only the keys of the vault bring it back.
+        fs::remove_file(data.seen().join(MARK)).unwrap();
+        let anew = || mark_anew(data.seen(), &key_file, &release, &key(1));
+        assert!(anew().is_err() && mark(data.seen(), data.seen()).is_none());
+        put(1);
+        assert!(anew().is_ok() && mark(data.seen(), data.seen()).is_some());
+        // Behind the gate, which stands open.
+        fs::create_dir(room.path().join("stayput")).unwrap();
+        std::os::unix::fs::symlink(data.seen(), data.real()).unwrap();
+        assert!(!is_opened_by(&data, &key_file));
+    }
 }

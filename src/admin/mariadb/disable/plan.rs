@@ -10,6 +10,7 @@ pub enum Step {
     /// The data gets the place where MariaDB looks for it.
     MoveOut,
     RemoveCheckFile,
+    /// A start asks for the key file instead.
     TakeGateAway,
     PutGateInFront,
     /// The data gets its place behind the gate, unless it lies there.
@@ -19,18 +20,39 @@ pub enum Step {
     /// The settings name the keys in memory.
     NameReleasedKeys,
     WriteCheckFile,
+    Start,
+    SeeItServe,
+    EraseKeyFile,
+    EndJournal,
 }
 
-/// From behind the gate. With the last of them MariaDB can start again.
-pub const OUT: [Step; 4] = [
+impl Step {
+    /// Whether it may be taken; `is_held` while no start of MariaDB may begin.
+    pub fn is_allowed(self, is_held: bool) -> bool {
+        !is_held || !matches!(self, Self::TakeGateAway | Self::Start)
+    }
+}
+
+/// From behind the gate.
+pub const OUT: [Step; 7] = [
     Step::NameKeyFile,
     Step::MoveOut,
     Step::RemoveCheckFile,
     Step::TakeGateAway,
+    Step::Start,
+    Step::SeeItServe,
+    Step::EndJournal,
 ];
 
-/// Behind the gate, from wherever a move has got to. With the last of them the gate
-/// lets MariaDB start again.
+/// The end of a way back that failed while the data still lay outside.
+pub const OUT_AGAIN: [Step; 4] = [
+    Step::TakeGateAway,
+    Step::Start,
+    Step::SeeItServe,
+    Step::EndJournal,
+];
+
+/// Behind the gate, from wherever a move has got to.
 pub const BACK: [Step; 5] = [
     Step::PutGateInFront,
     Step::MoveBack,
@@ -39,29 +61,49 @@ pub const BACK: [Step; 5] = [
     Step::WriteCheckFile,
 ];
 
+/// The end of every way back. By the start the gate has proved the keys in memory: before
+/// it nobody knows whether the vault still has them, and the owner's key file stays.
+pub const END_OF_BACK: [Step; 3] = [Step::Start, Step::EraseKeyFile, Step::EndJournal];
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What is on the disk.
+    /// What is there.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    struct Disk {
+    struct Server {
         names_key_file: bool,
         is_out: bool,
         guarded: bool,
         check_file: bool,
         gate: bool,
+        key_file: bool,
+        journal: bool,
+        /// The right keys are in memory.
+        released: bool,
     }
 
-    const BEHIND: Disk = Disk {
+    /// Before a move, and after the way back from it.
+    const BEHIND: Server = Server {
         names_key_file: false,
         is_out: false,
         guarded: true,
         check_file: true,
         gate: true,
+        key_file: false,
+        journal: false,
+        released: true,
     };
 
-    impl Disk {
+    /// A move has begun: its journal and the key file are written.
+    const BEGUN: Server = Server {
+        key_file: true,
+        journal: true,
+        ..BEHIND
+    };
+
+    impl Server {
+        /// The steps end with a start that fails.
         fn after(mut self, steps: &[Step]) -> Self {
             for step in steps {
                 match step {
@@ -74,9 +116,18 @@ mod tests {
                     Step::Guard => self.guarded = true,
                     Step::NameReleasedKeys => self.names_key_file = false,
                     Step::WriteCheckFile => self.check_file = true,
+                    Step::Start if self.starts() == Ok(true) => {}
+                    Step::Start => return self,
+                    Step::SeeItServe => {}
+                    Step::EraseKeyFile => self.key_file = false,
+                    Step::EndJournal => self.journal = false,
                 }
             }
             self
+        }
+
+        fn after_the_way_back(self) -> Self {
+            self.after(&BACK).after(&END_OF_BACK)
         }
 
         /// Whether MariaDB starts now; an error where it would with other keys than
@@ -85,9 +136,9 @@ mod tests {
             match self {
                 // The gate looks at all of them.
                 Self { gate: true, .. } => {
-                    Ok(self.check_file && !self.is_out && !self.names_key_file)
+                    Ok(self.check_file && !self.is_out && !self.names_key_file && self.released)
                 }
-                Self { is_out: true, .. } if self.names_key_file => Ok(true),
+                Self { is_out: true, .. } if self.names_key_file => Ok(self.key_file),
                 Self { guarded: true, .. } => Ok(false),
                 _ => Err(self),
             }
@@ -95,20 +146,24 @@ mod tests {
     }
 
     /// Every state that a power cut can leave, of a move, of the way back from it, and of
-    /// the way back once more.
-    fn all_that_a_power_cut_leaves() -> Vec<Disk> {
+    /// the way back once more; with the right keys in memory, and without.
+    fn all_that_a_power_cut_leaves() -> Vec<Server> {
         let mut states = Vec::new();
         for out in 0..=OUT.len() {
-            let done = BEHIND.after(&OUT[..out]);
+            let done = BEGUN.after(&OUT[..out]);
             // Half of it: the guard is gone first.
-            let half = Disk {
+            let half = Server {
                 guarded: done.guarded && OUT.get(out) != Some(&Step::MoveOut),
                 ..done
             };
             for cut in [done, half] {
-                for back in 0..=BACK.len() {
-                    let again = cut.after(&BACK[..back]);
-                    states.extend((0..=BACK.len()).map(|more| again.after(&BACK[..more])));
+                for released in [true, false] {
+                    let cut = Server { released, ..cut };
+                    for back in 0..=BACK.len() {
+                        let again = cut.after(&BACK[..back]);
+                        states.extend((0..=BACK.len()).map(|more| again.after(&BACK[..more])));
+                    }
+                    states.push(cut.after_the_way_back());
                 }
             }
         }
@@ -125,9 +180,34 @@ mod tests {
     #[test]
     fn mariadb_starts_at_both_ends_and_every_way_leads_back() {
         assert_eq!(BEHIND.starts(), Ok(true));
-        assert_eq!(BEHIND.after(&OUT).starts(), Ok(true));
+        let out = BEGUN.after(&OUT);
+        assert_eq!(out.starts(), Ok(true));
+        assert!(out.key_file && !out.journal);
         for state in all_that_a_power_cut_leaves() {
-            assert_eq!(state.after(&BACK), BEHIND);
+            let released = Server {
+                released: true,
+                ..state
+            };
+            assert_eq!(released.after_the_way_back(), BEHIND, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn key_file_stays_while_the_vault_has_not_shown_its_keys() {
+        let states = all_that_a_power_cut_leaves().into_iter();
+        for state in states.filter(|state| !state.released) {
+            let tried = state.after_the_way_back();
+            assert!(tried.key_file, "{state:?}");
+            assert_eq!(tried.journal, state.journal, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn alarm_meanwhile_ends_the_move_before_mariadb_can_start() {
+        for step in OUT {
+            let opens = [Step::TakeGateAway, Step::Start].contains(&step);
+            assert_eq!(step.is_allowed(true), !opens, "{step:?}");
+            assert!(step.is_allowed(false));
         }
     }
 }

@@ -65,7 +65,10 @@ pub fn layout(config: &Configuration) -> Result<()> {
 
 /// Whether the directory can be renamed away and an immutable one can stand
 /// in its place.
-fn place(seen: &Path) -> Result<()> {
+///
+/// # Errors
+/// When it cannot; nothing was changed.
+pub fn place(seen: &Path) -> Result<()> {
     let shown = seen.display();
     let unreadable = |error: io::Error| {
         refuse(
