@@ -45,7 +45,8 @@ pub const OUT: [Step; 7] = [
 ];
 
 /// The end of a way back that failed while the data still lay outside.
-pub const OUT_AGAIN: [Step; 4] = [
+pub const OUT_AGAIN: [Step; 5] = [
+    Step::RemoveCheckFile,
     Step::TakeGateAway,
     Step::Start,
     Step::SeeItServe,
@@ -189,6 +190,19 @@ mod tests {
                 ..state
             };
             assert_eq!(released.after_the_way_back(), BEHIND, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn data_that_cannot_be_moved_back_is_served_outside() {
+        let states = all_that_a_power_cut_leaves().into_iter();
+        let lies_outside = |state: &Server| state.is_out && state.names_key_file;
+        for state in states.filter(lies_outside) {
+            let ends = Server {
+                released: true,
+                ..state.after(&OUT_AGAIN)
+            };
+            assert_eq!(ends, BEGUN.after(&OUT), "{state:?}");
         }
     }
 
