@@ -115,6 +115,10 @@ fn held_at_every_step(server: &Container) -> Result {
         assert!(is_held, "{steps}");
     }
     assert!(steps.lines().count() > 5, "{steps}");
+    // At the beginning and at the end somebody could ask.
+    for step in [steps.lines().next(), steps.lines().last()] {
+        assert_ne!(step, Some("no client"), "{steps}");
+    }
     Ok(())
 }
 
