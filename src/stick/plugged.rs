@@ -17,8 +17,8 @@ use crate::vault::{Header, KnownStick, StickList};
 /// being done by plugging in a stick that hangs, and no last way in is destroyed.
 #[derive(Default)]
 pub struct PluggedKeys {
-    keys: Vec<(PathBuf, StickInfo)>,
-    silent: Vec<PathBuf>,
+    pub(super) keys: Vec<(PathBuf, StickInfo)>,
+    pub(super) silent: Vec<Stick>,
 }
 
 /// What became of them.
@@ -41,7 +41,7 @@ impl PluggedKeys {
 
     /// A stick that does not answer.
     pub fn add_silent(&mut self, stick: &Stick) {
-        self.silent.push(Path::new("/dev").join(&*stick.disk));
+        self.silent.push(stick.clone());
     }
 
     /// Whether the owner gets in when all of these are lost.
@@ -71,8 +71,9 @@ impl PluggedKeys {
     }
 
     /// Disks that do not answer.
-    pub fn silent(&self) -> &[PathBuf] {
-        &self.silent
+    pub fn silent(&self) -> impl Iterator<Item = PathBuf> {
+        let disks = self.silent.iter().map(|stick| &stick.disk);
+        disks.map(|disk| Path::new("/dev").join(&**disk))
     }
 
     /// Destroys the keys on all of them, and says nothing; returns after
@@ -85,7 +86,7 @@ impl PluggedKeys {
         let mut wiping: Vec<_> = self.keys.iter().map(begin).collect();
         let until = Instant::now() + ANSWERS_WITHIN;
         let mut wiped: u8 = 0;
-        let mut unwiped = self.silent.clone();
+        let mut unwiped: Vec<_> = self.silent().collect();
         loop {
             wiping.retain_mut(|(wiping, volume)| {
                 match wiping.as_mut().and_then(Wiping::go_on) {
