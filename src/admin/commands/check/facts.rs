@@ -1,6 +1,7 @@
 //! Gathers what the check judges, with the boot stage's own code. The vault is only
 //! read, and the key that opens it is dropped before anything is printed.
 
+use super::held::KeyFacts;
 use super::key_servers::{self, KeyServerFacts};
 use super::late_release::LateReleaseFacts;
 use super::mariadb::MariadbFacts;
@@ -12,7 +13,7 @@ use crate::admin::initramfs::{self, InitramfsFacts};
 use crate::admin::mariadb;
 use crate::admin::mariadb::ClearOriginal;
 use crate::admin::mariadb::cold_backups::{self, ColdBackup};
-use crate::admin::mariadb_service::is_enabled;
+use crate::admin::mariadb_service::{is_enabled, waits_for_release};
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::own_addresses::{AddressChange, address_changes, current_addresses};
@@ -50,8 +51,8 @@ pub struct Facts {
     pub watch: WatchFacts,
     /// `None` where MariaDB gets no keys from here.
     pub mariadb: MariadbFacts,
-    /// No start of MariaDB begins now.
-    pub held: bool,
+    /// Whether MariaDB waits for somebody who releases its keys.
+    pub keys: KeyFacts,
     /// What follows a start without the keys.
     pub late_release: LateReleaseFacts,
     /// A clear copy of the database, and what ends it.
@@ -98,7 +99,11 @@ pub fn gather(cards: Cards) -> Result<Facts> {
         key_servers,
         watch,
         mariadb: assessment,
-        held: no_start::is_forbidden(),
+        keys: KeyFacts {
+            held: no_start::is_forbidden(),
+            // One that was started without them is told of, and looks for its place.
+            waits_for_release: release_service::without_keys().is_none() && waits_for_release(),
+        },
         late_release,
         original: mariadb::find_original(),
         backups: match is_enabled() {

@@ -94,7 +94,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     results.extend(ways::judge(facts.ways.as_ref(), &facts.initramfs));
     results.extend(key_servers::judge(&facts.key_servers));
     results.extend(mariadb::judge(&facts.mariadb));
-    results.extend(held::judge(facts.held));
+    results.extend(held::judge(facts.keys));
     results.extend(late_release::judge(facts.late_release));
     results.extend(watch::judge(facts.watch));
     results.extend(original::judge(&facts.original));
@@ -157,7 +157,10 @@ mod tests {
                 waits_for_keys: false,
             },
             mariadb: None,
-            held: true,
+            keys: held::KeyFacts {
+                held: true,
+                waits_for_release: false,
+            },
             late_release: late_release::LateReleaseFacts {
                 goes_on_locked: true,
                 has_systemd: true,

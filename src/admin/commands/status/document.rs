@@ -33,6 +33,7 @@ impl Status<'_> {
             "watch": self.watch.map(watch),
             "without_keys": self.without_keys,
             "held": self.held,
+            "waits_for_release": self.waits_for_release,
         })
     }
 
@@ -156,6 +157,7 @@ pub mod tests {
             watch: None,
             without_keys: None,
             held: false,
+            waits_for_release: false,
         }
     }
 
