@@ -368,6 +368,19 @@ impl<D: BlockDevice> Vault<D> {
         Ok(EventLog::read(&self.device)?.events())
     }
 
+    /// The events of a vault that has logged so few that all of them are in one record;
+    /// `None` where there were more, or a part of the log is damaged.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`].
+    #[cfg(feature = "admin")]
+    pub fn first_events(&self) -> Result<Option<Vec<LoggedEvent>>, VaultError> {
+        match EventLog::is_within_newest(&self.device)? {
+            true => self.events().map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Number of the last event that a seal stands for; 0 where none does.
     /// Only [`Vault::prove_events`] says whether the seal holds.
     ///
