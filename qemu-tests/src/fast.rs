@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Where the guest keeps what its initramfs would hold after an install.
-const VAULT_CONF: &str = "/etc/stayput/vault.conf";
+pub const VAULT_CONF: &str = "/etc/stayput/vault.conf";
 
 /// The boot stage on the smallest machine that can run it. A shell
 /// (`Server::shell`) is there from the start, beside the stage.
@@ -167,6 +167,13 @@ impl FastMachine {
         let text = self.shell(&format!("cat {VAULT_CONF}"))?.success()?;
         self.put(VAULT_CONF, 0o644, text.into_bytes());
         Ok(())
+    }
+
+    /// What its initramfs says of its vault: empty before there is one.
+    pub fn vault_conf(&self) -> &[u8] {
+        let mut files = self.files.iter().rev();
+        let file = files.find(|file| file.path == VAULT_CONF);
+        file.map_or(&[], |file| &file.content)
     }
 
     fn start(&mut self, place: &Place, words: &str) -> Result {

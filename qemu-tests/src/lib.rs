@@ -77,7 +77,7 @@ pub use console::Console;
 pub use container::{Background, Container};
 pub use debian::DebianMachine;
 pub use failure::{Failure, Result, run};
-pub use fast::FastMachine;
+pub use fast::{FastMachine, VAULT_CONF};
 pub use hardware::{Hardware, NicModel, UsbController, UsbModel};
 pub use install::Tell;
 pub use key_server::KeyServer;

@@ -4,13 +4,20 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use qemu_tests::{Failure, Result, images_script, prepared, project, shipped_binary};
+use qemu_tests::{Failure, Generator, Result, Suite, System, prepared, project, shipped_binary};
 
 /// What decides about the images, beside the base and the boot stage.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 14] = [
     "images/build-bench",
     "images/bench/start",
     "images/bench/end",
+    "images/bench/initramfs-tools",
+    "images/bench/dracut",
+    "dracut/50stayput/module-setup.sh",
+    "dracut/50stayput/stayput-boot.service",
+    "dracut/50stayput/after-stage.conf",
+    "dracut/50stayput/waiting-units",
+    "dracut/50stayput/manager.conf",
     "initramfs-hooks/hooks/stayput",
     "initramfs-hooks/scripts/init-premount/stayput",
     "initramfs-hooks/run-stage",
@@ -19,13 +26,18 @@ const SOURCES: [&str; 7] = [
 
 /// What `images/build-bench` made, and the base that it made it from.
 pub struct Images {
+    pub generator: Generator,
     base: PathBuf,
     made: PathBuf,
 }
 
 impl Images {
-    pub fn made() -> Result<Self> {
-        let base = PathBuf::from(images_script("build-debian")?);
+    pub fn made(generator: Generator) -> Result<Self> {
+        let system = System {
+            suite: Suite::Trixie,
+            generator,
+        };
+        let base = system.image()?;
         let mut inputs = vec![
             base.as_os_str().as_encoded_bytes().to_vec(),
             std::fs::read(shipped_binary("stayput-boot")?)?,
@@ -33,17 +45,26 @@ impl Images {
         for source in SOURCES {
             inputs.push(std::fs::read(project().join(source))?);
         }
-        let made = prepared("bench", &inputs, |directory| {
-            let status = Command::new(project().join(SOURCES[0]))
-                .args([base.as_path(), directory])
-                .status()?;
-            if status.success() {
-                Ok(())
-            } else {
-                Err(Failure::new(format!("{} failed", SOURCES[0])))
-            }
-        })?;
-        Ok(Self { base, made })
+        let made = prepared(
+            &format!("bench-{}", generator.name()),
+            &inputs,
+            |directory| {
+                let status = Command::new(project().join(SOURCES[0]))
+                    .args([base.as_path(), directory])
+                    .arg(generator.name())
+                    .status()?;
+                if status.success() {
+                    Ok(())
+                } else {
+                    Err(Failure::new(format!("{} failed", SOURCES[0])))
+                }
+            },
+        )?;
+        Ok(Self {
+            generator,
+            base,
+            made,
+        })
     }
 
     pub fn kernel(&self) -> PathBuf {

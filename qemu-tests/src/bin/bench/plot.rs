@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use crate::row::Row;
 
-const WIDTH: f64 = 860.0;
+const WIDTH: f64 = 960.0;
 /// Where the axis begins and ends.
-const LEFT: f64 = 250.0;
-const RIGHT: f64 = 790.0;
+const LEFT: f64 = 350.0;
+const RIGHT: f64 = 890.0;
 const TOP: f64 = 56.0;
-const ROW: f64 = 34.0;
+const ROW: f64 = 28.0;
 
 pub fn plot(rows: &[Row]) -> String {
     let most = rows.iter().map(|row| row.time().most).fold(0.0, f64::max);
@@ -44,9 +44,10 @@ pub fn plot(rows: &[Row]) -> String {
         let time = row.time();
         let _ = writeln!(
             out,
-            "<text x=\"20\" y=\"{:.1}\">{}</text>\
+            "<text x=\"20\" y=\"{:.1}\">{}: {}</text>\
              <rect x=\"{LEFT}\" y=\"{:.1}\" width=\"{:.1}\" height=\"16\" fill=\"#b9d4bc\"/>",
             y + 4.5,
+            row.generator.name(),
             row.what,
             y - 8.0,
             x(time.median) - LEFT,

@@ -4,12 +4,14 @@ use crate::images::Images;
 use crate::measuring::{Boot, Memory};
 use crate::statistics::Spread;
 use crate::subjects::What;
-use qemu_tests::Result;
+use qemu_tests::{Generator, Result};
 
 /// scrypt's own at every boot with neighbours, in kB: N = 2^15, r = 8.
 pub const SCRYPT_KB: u64 = 32 * 1024;
 
+#[derive(Clone, Debug)]
 pub struct Row {
+    pub generator: Generator,
     pub what: What,
     /// Bytes of the initramfs, compressed.
     pub size: u64,
@@ -23,6 +25,7 @@ impl Row {
     /// What is known before the first boot.
     pub fn of(what: What, images: &Images) -> Result<Self> {
         Ok(Self {
+            generator: images.generator,
             what,
             size: images.size(what.image())?,
             files: images.files_added(what.image())?,
@@ -48,10 +51,20 @@ impl Row {
             What::Neighbours(_) => SCRYPT_KB,
             // A row with a secret in it needs no scrypt.
             What::Tang { .. } => 0,
-            What::Nothing | What::Passdev | What::Clevis => return None,
+            _ => return None,
         };
         let beside = self.memory.stage_kb.checked_sub(scrypt)?;
         (self.memory.stage_kb > 0).then_some(beside)
+    }
+
+    /// When this unit of dracut's chain was there, in seconds since the start mark.
+    pub fn unit(&self, name: &str) -> Option<f64> {
+        let times = self.boots.iter().filter_map(|boot| {
+            let (_, at) = boot.units.iter().find(|(unit, _)| unit == name)?;
+            Some(*at)
+        });
+        let times: Vec<_> = times.collect();
+        (!times.is_empty()).then(|| Spread::of(times).median)
     }
 
     /// What stayput logged in the boot of the median.

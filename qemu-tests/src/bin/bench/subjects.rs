@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use qemu_tests::{
-    FastMachine, Filesystem, Hardware, KeyServer, Machine, MachineBuilder, Neighbour, Place,
-    Result, Scratch, Stick, UsbController, UsbModel, cpio, minutes,
+    FastMachine, Filesystem, Generator, Hardware, KeyServer, Machine, MachineBuilder, Neighbour,
+    Place, Result, Scratch, Stick, UsbController, UsbModel, VAULT_CONF, cpio, minutes,
 };
 
 use crate::images::Images;
@@ -22,7 +22,11 @@ pub enum What {
         servers: u8,
         all: bool,
     },
+    /// stayput halted at its prompt, and a stick without a PIN is plugged in.
+    StickAtThePrompt,
     Passdev,
+    /// passdev waits for its stick, and it is plugged in.
+    PassdevWaits,
     Clevis,
 }
 
@@ -31,8 +35,8 @@ impl What {
     pub fn image(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Neighbours(_) | Self::Tang { .. } => "stayput",
-            Self::Passdev => "passdev",
+            Self::Neighbours(_) | Self::Tang { .. } | Self::StickAtThePrompt => "stayput",
+            Self::Passdev | Self::PassdevWaits => "passdev",
             Self::Clevis => "clevis",
         }
     }
@@ -42,12 +46,22 @@ impl What {
         matches!(self, Self::Passdev | Self::Clevis)
     }
 
+    /// The time to the key is from a stick that is plugged in meanwhile.
+    pub fn waits_for_a_stick(self) -> bool {
+        matches!(self, Self::StickAtThePrompt | Self::PassdevWaits)
+    }
+
+    /// What can be in an initramfs that this makes: dracut knows no keyscripts.
+    pub fn runs_with(self, generator: Generator) -> bool {
+        generator == Generator::InitramfsTools || self.image() != "passdev"
+    }
+
     /// What the mark at the end of the stretch finds when it went well.
     pub fn result(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Neighbours(_) | Self::Tang { .. } => "keys",
-            Self::Passdev | Self::Clevis => "volume",
+            Self::Neighbours(_) | Self::Tang { .. } | Self::StickAtThePrompt => "keys",
+            Self::Passdev | Self::PassdevWaits | Self::Clevis => "volume",
         }
     }
 }
@@ -63,7 +77,9 @@ impl fmt::Display for What {
                 let needed = if *all { ", all needed" } else { "" };
                 write!(f, "stayput, {servers} Tang servers{needed}")
             }
+            Self::StickAtThePrompt => f.write_str("stayput, a stick at the prompt"),
             Self::Passdev => f.write_str("cryptsetup's passdev, a stick"),
+            Self::PassdevWaits => f.write_str("cryptsetup's passdev, waiting for a stick"),
             Self::Clevis => f.write_str("clevis, 1 Tang server"),
         }
     }
@@ -73,12 +89,19 @@ impl fmt::Display for What {
 pub struct Subject {
     pub what: What,
     place: Place,
-    disk: Option<PathBuf>,
+    disk: Option<Disk>,
     /// Laid over its initramfs: path and content.
     file: Option<(&'static str, String)>,
     stick: Option<Stick>,
-    words: &'static str,
     _kept: Kept,
+}
+
+/// The disk of a server.
+enum Disk {
+    /// This one.
+    Own(PathBuf),
+    /// A volume that was made beside the images, by this name.
+    Made(&'static str),
 }
 
 /// What has to live as long as the subject.
@@ -88,17 +111,26 @@ struct Kept {
     _key_servers: Vec<KeyServer>,
 }
 
-pub fn all(images: &Images) -> Result<Vec<Subject>> {
+/// Those that stand in one image or in several.
+pub fn all() -> Result<Vec<Subject>> {
     let mut subjects = vec![Subject::plain(What::Nothing)?];
-    for count in [1, 2, 4, 8] {
+    for count in [1, 4, 8] {
         subjects.push(stayput_with_neighbours(count)?);
     }
-    for servers in [1, 2, 4, 8] {
-        subjects.push(stayput_with_tang(servers, false)?);
+    for (servers, all) in [(1, false), (8, false), (8, true)] {
+        subjects.push(stayput_with_tang(servers, all)?);
     }
-    subjects.push(stayput_with_tang(8, true)?);
-    subjects.push(passdev(images)?);
-    subjects.push(clevis(images)?);
+    subjects.push(stayput_with_a_stick()?);
+    Ok(subjects)
+}
+
+/// Those whose volume or server was made beside the images.
+pub fn others(images: &Images) -> Result<Vec<Subject>> {
+    let mut subjects = vec![clevis(images)?];
+    if What::Passdev.runs_with(images.generator) {
+        subjects.push(passdev(What::Passdev, images)?);
+        subjects.push(passdev(What::PassdevWaits, images)?);
+    }
     Ok(subjects)
 }
 
@@ -161,13 +193,13 @@ fn stayput(what: What, place: Place, key_servers: Vec<KeyServer>, enroll: &str) 
     server
         .shell_within(&format!("{enroll} && sync"), minutes(2))?
         .success()?;
-    let path = "/etc/stayput/vault.conf";
-    let conf = server.shell(&format!("cat {path}"))?.success()?;
+    server.keep_vault_conf()?;
+    let conf = String::from_utf8_lossy(server.vault_conf()).into_owned();
     server.power_cut();
     Ok(Subject {
         place,
-        disk: Some(server.disk().to_path_buf()),
-        file: Some((path, conf)),
+        disk: Some(Disk::Own(server.disk().to_path_buf())),
+        file: Some((VAULT_CONF, conf)),
         _kept: Kept {
             _server: Some(server),
             _key_servers: key_servers,
@@ -176,15 +208,31 @@ fn stayput(what: What, place: Place, key_servers: Vec<KeyServer>, enroll: &str) 
     })
 }
 
-/// The stick is plugged in before the server is switched on. ext4: on vfat
-/// Debian's passdev does not find its file.
-fn passdev(images: &Images) -> Result<Subject> {
+/// Away from its place, so that it waits for a stick.
+fn stayput_with_a_stick() -> Result<Subject> {
+    let server = FastMachine::clinic()?;
+    let conf = String::from_utf8_lossy(server.vault_conf()).into_owned();
+    Ok(Subject {
+        place: Place::empty()?,
+        disk: Some(Disk::Own(server.disk().to_path_buf())),
+        file: Some((VAULT_CONF, conf)),
+        stick: Some(FastMachine::clinics_stick()?),
+        _kept: Kept {
+            _server: Some(server),
+            _key_servers: Vec::new(),
+        },
+        ..Subject::plain(What::StickAtThePrompt)?
+    })
+}
+
+/// ext4: on vfat Debian's passdev does not find its file.
+fn passdev(what: What, images: &Images) -> Result<Subject> {
     let stick = Stick::partitioned(Filesystem::Ext4)?;
     stick.write("bench.key", &std::fs::read(images.path("stick.key"))?)?;
     Ok(Subject {
-        disk: Some(images.path("passdev.disk")),
+        disk: Some(Disk::Made("passdev.disk")),
         stick: Some(stick),
-        ..Subject::plain(What::Passdev)?
+        ..Subject::plain(what)?
     })
 }
 
@@ -195,8 +243,7 @@ fn clevis(images: &Images) -> Result<Subject> {
     let key_server = KeyServer::with_keys(&place, ip, mac, &images.path("tang"))?;
     Ok(Subject {
         place,
-        disk: Some(images.path("clevis.disk")),
-        words: "ip=192.168.77.10::192.168.77.1:255.255.255.0:clinic:eth0:off",
+        disk: Some(Disk::Made("clevis.disk")),
         _kept: Kept {
             _server: None,
             _key_servers: vec![key_server],
@@ -204,6 +251,10 @@ fn clevis(images: &Images) -> Result<Subject> {
         ..Subject::plain(What::Clevis)?
     })
 }
+
+/// What dracut opens is named on the kernel's command line.
+const CLEVIS_IN_DRACUT: &str =
+    "rd.neednet=1 rd.luks.name=0b1e6d2c-6a35-4f0e-9d51-3c1f0a5e7702=bench";
 
 impl Subject {
     fn plain(what: What) -> Result<Self> {
@@ -213,25 +264,41 @@ impl Subject {
             disk: None,
             file: None,
             stick: None,
-            words: "",
             _kept: Kept::default(),
         })
     }
 
     /// The server is switched on; these words are on its kernel's command line
-    /// too.
+    /// too. A stick that it waits for is not in it yet.
     pub fn switch_on(&self, images: &Images, words: &str) -> Result<Machine> {
         let scratch = Scratch::new()?;
         let part = |kind: &str| images.path(&format!("{}.{kind}", self.what.image()));
+        let dracut = images.generator == Generator::Dracut;
         let mut builder = MachineBuilder::new(Hardware::clinic(), &images.kernel())
             .initrd(&part("img"))
             .initrd(&part("marks"))
-            .memory_mib(768)
-            .kernel_words("console=ttyS0 quiet loglevel=4 net.ifnames=0 root=/dev/vda1")
-            .kernel_words(self.words)
+            .memory_mib(1024)
+            .kernel_words("console=ttyS0 quiet loglevel=4 net.ifnames=0")
+            .kernel_words(if dracut {
+                "root=LABEL=bench ro"
+            } else {
+                "root=/dev/vda1"
+            })
             .kernel_words(words);
-        if let Some(disk) = &self.disk {
-            builder = builder.disk(disk);
+        if self.what == What::Clevis {
+            builder = builder
+                .kernel_words("ip=192.168.77.10::192.168.77.1:255.255.255.0:clinic:eth0:off");
+            if dracut {
+                builder = builder.kernel_words(CLEVIS_IN_DRACUT);
+            }
+        }
+        builder = match &self.disk {
+            Some(Disk::Own(path)) => builder.disk(path),
+            Some(Disk::Made(name)) => builder.disk(&images.path(name)),
+            None => builder,
+        };
+        if dracut {
+            builder = builder.disk(&images.path("root.disk"));
         }
         if let Some((path, content)) = &self.file {
             let overlay = scratch.join("overlay.cpio");
@@ -244,9 +311,17 @@ impl Subject {
             builder = builder.initrd(&overlay);
         }
         let mut machine = builder.start(&self.place)?;
+        if !self.what.waits_for_a_stick() {
+            self.plug(&mut machine)?;
+        }
+        Ok(machine)
+    }
+
+    /// Plugs its stick in, if it has one.
+    pub fn plug(&self, machine: &mut Machine) -> Result {
         if let Some(stick) = &self.stick {
             machine.plug(stick, UsbController::Xhci, UsbModel::Storage)?;
         }
-        Ok(machine)
+        Ok(())
     }
 }

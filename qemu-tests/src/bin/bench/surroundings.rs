@@ -20,7 +20,16 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    pub fn seen(images: &Images) -> Result<Self> {
+    pub fn seen(images: &[Images]) -> Result<Self> {
+        let mut packages = Vec::new();
+        let mut kernels = Vec::new();
+        for image in images {
+            packages.extend(image.versions()?);
+            kernels.push(image.kernel_version()?);
+        }
+        packages.sort();
+        packages.dedup();
+        kernels.dedup();
         let computer = Computer::seen()?;
         let qemu = run("qemu-system-x86_64", &["--version"])?;
         Ok(Self {
@@ -30,8 +39,8 @@ impl Surroundings {
             load: computer.load,
             qemu: qemu.lines().next().unwrap_or_default().to_string(),
             accelerator: accelerator(),
-            kernel: images.kernel_version()?,
-            packages: images.versions()?,
+            kernel: kernels.join(" and "),
+            packages,
         })
     }
 
