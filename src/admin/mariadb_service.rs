@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_database_that_is_known_to_be_stopped_waits_for_a_release() {
+    fn only_a_database_known_to_be_stopped_waits_for_a_release() {
         let stopped = |said: &str| is_stopped(Some(&states_in(said)));
         assert!(stopped("ActiveState=inactive\n") && stopped("ActiveState=failed\n"));
         for state in ["active", "activating", "deactivating", "reloading", ""] {
