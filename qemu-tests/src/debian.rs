@@ -48,7 +48,7 @@ impl DebianMachine {
     /// still be starting: see `wait_for_database`.
     pub fn boot_at(&mut self, place: &Place) -> Result {
         self.switch_on_at(place)?;
-        self.machine()?.wait_for_system(minutes(5))
+        self.machine()?.wait_for_system(minutes(10))
     }
 
     /// Switches it on and comes back at once: for boots that end elsewhere,

@@ -60,11 +60,7 @@ fn kept(system: System, tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
         std::fs::read(&boot)?,
         include_bytes!("install.rs").to_vec(),
     ];
-    let name = format!(
-        "installed-{}-{}",
-        system.suite.name(),
-        system.generator.name()
-    );
+    let name = format!("installed-{}", system.cache_name());
     let kept = prepared(&name, &inputs, |directory| {
         tell("  Debian starts for the first time");
         let scratch = Scratch::new()?;

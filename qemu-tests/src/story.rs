@@ -20,6 +20,9 @@ pub struct Story {
 }
 
 impl Story {
+    /// What is told, and how: a result is worth as long as this is the same.
+    pub const SOURCE: &str = concat!(include_str!("story.rs"), include_str!("install.rs"));
+
     pub fn begin(system: System, tell: Tell<'_>) -> Result<Self> {
         Ok(Self {
             server: DebianMachine::installed(system, tell)?,
@@ -111,7 +114,7 @@ impl Story {
     pub fn stolen(&mut self, tell: Tell<'_>) -> Result {
         self.server.power_cut();
         self.server.switch_on_at(&self.elsewhere)?;
-        self.server.console().wait_for("stayput> ", minutes(4))?;
+        self.server.console().wait_for("stayput> ", minutes(10))?;
         let log = self.server.shell("dmesg")?.text;
         let locked = log
             .lines()
@@ -130,7 +133,7 @@ impl Story {
     /// on, and the same rows are there.
     pub fn stick_brings_it_back(&mut self, tell: Tell<'_>) -> Result {
         self.server.plug(&self.stick)?;
-        self.server.machine()?.wait_for_system(minutes(5))?;
+        self.server.machine()?.wait_for_system(minutes(10))?;
         self.server.wait_for_database()?;
         tell(&format!("  {}", self.released()?));
         let note = self

@@ -95,6 +95,11 @@ impl System {
         })
     }
 
+    /// Its name in the cache.
+    pub fn cache_name(self) -> String {
+        format!("{}-{}", self.suite.name(), self.generator.name())
+    }
+
     /// The directory of its image, made now where it is not kept.
     ///
     /// # Errors

@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use qemu_tests::{Computer, Failure, Generator, Result, Story, Suite, System, project, run};
+use qemu_tests::{
+    Computer, Failure, Result, Story, System, prepared, project, run, shipped_binary,
+};
+use serde_json::{Value, json};
 
 /// Between these lines of README.md stands the table.
 const BEGIN: &str = "<!-- systems: written by qemu-tests/matrix -->\n";
@@ -33,22 +36,67 @@ fn main() -> ExitCode {
     }
 }
 
-/// The versions with which the story held.
+/// The versions with which the story held, and when.
 struct Told {
+    date: String,
+    commit: String,
     kernel: String,
     generator: String,
     mariadb: String,
 }
 
+impl Told {
+    fn as_json(&self) -> Value {
+        json!({
+            "date": self.date,
+            "commit": self.commit,
+            "kernel": self.kernel,
+            "generator": self.generator,
+            "mariadb": self.mariadb,
+        })
+    }
+
+    fn from_json(text: &str) -> Result<Self> {
+        let value: Value = serde_json::from_str(text)
+            .map_err(|error| Failure::new(format!("the kept result cannot be read: {error}")))?;
+        let word = |name: &str| value[name].as_str().unwrap_or_default().to_string();
+        Ok(Self {
+            date: word("date"),
+            commit: word("commit"),
+            kernel: word("kernel"),
+            generator: word("generator"),
+            mariadb: word("mariadb"),
+        })
+    }
+}
+
+/// Tells it now, or takes what is kept of a run in which it held: with this image, these
+/// programs and this story.
 fn tell(system: System) -> Result<Told> {
     let start = Instant::now();
     let mut say = |line: &str| println!("{:>5} s {system}: {line}", start.elapsed().as_secs());
-    let told = tell_with(system, &mut say);
+    let told = kept_or_told(system, &mut say);
     match &told {
-        Ok(_) => say("the whole story held"),
+        Ok(told) => say(&format!("the whole story held, on {}", told.date)),
         Err(failure) => say(&format!("it did not hold: {failure}")),
     }
     told
+}
+
+fn kept_or_told(system: System, say: &mut dyn FnMut(&str)) -> Result<Told> {
+    let mut inputs = vec![
+        system.image()?.as_os_str().as_encoded_bytes().to_vec(),
+        Story::SOURCE.as_bytes().to_vec(),
+    ];
+    for program in ["stayput", "stayput-boot"] {
+        inputs.push(std::fs::read(shipped_binary(program)?)?);
+    }
+    let name = format!("told-{}", system.cache_name());
+    let kept = prepared(&name, &inputs, |folder| {
+        let told = tell_with(system, say)?.as_json().to_string();
+        Ok(std::fs::write(folder.join("told.json"), told)?)
+    })?;
+    Told::from_json(&std::fs::read_to_string(kept.join("told.json"))?)
 }
 
 fn tell_with(system: System, say: &mut dyn FnMut(&str)) -> Result<Told> {
@@ -61,15 +109,20 @@ fn tell_with(system: System, say: &mut dyn FnMut(&str)) -> Result<Told> {
         let said = story.server.shell(command)?.success()?;
         Ok(said.trim().to_string())
     };
-    let package = match system.generator {
-        Generator::InitramfsTools => "initramfs-tools",
-        Generator::Dracut => "dracut",
-    };
+    let package = system.generator.name();
     Ok(Told {
+        date: Computer::seen()?.date,
+        commit: commit()?,
         kernel: ask("uname -r")?,
         generator: ask(&format!("dpkg-query -W -f '${{Version}}' {package}"))?,
         mariadb: ask("mariadbd --version | sed 's/.*Ver \\([0-9.]*\\).*/\\1/'")?,
     })
+}
+
+fn commit() -> Result<String> {
+    let project = project().display().to_string();
+    let commit = run("git", &["-C", &project, "rev-parse", "--short", "HEAD"])?;
+    Ok(commit.trim().to_string())
 }
 
 fn write_table(told: &[(System, Result<Told>)]) -> Result {
@@ -81,36 +134,23 @@ fn write_table(told: &[(System, Result<Told>)]) -> Result {
     });
     let (before, after) =
         parts.ok_or_else(|| Failure::new("README.md has no room for the table"))?;
-    let date = Computer::seen()?.date;
-    let commit = run(
-        "git",
-        &[
-            "-C",
-            &project().display().to_string(),
-            "rev-parse",
-            "--short",
-            "HEAD",
-        ],
-    )?;
-    let mut table = String::from("| Debian | initramfs-tools | dracut |\n|---|---|---|\n");
-    for suite in [Suite::Bookworm, Suite::Trixie, Suite::Forky] {
-        let cell = |generator| {
-            let of = |(system, _): &&(System, Result<Told>)| {
-                system.suite == suite && system.generator == generator
-            };
-            match told.iter().find(of) {
-                Some((_, Ok(told))) => format!(
-                    "held: {}, Linux {}, MariaDB {}",
-                    told.generator, told.kernel, told.mariadb
-                ),
-                Some((_, Err(_))) => "**did not hold**".into(),
-                None => "not tried".into(),
-            }
-        };
-        let [tools, dracut] = Generator::ALL.map(cell);
-        table += &format!("| {} | {tools} | {dracut} |\n", suite.number());
-    }
-    table += &format!("\nTried on {date}, at {}.\n", commit.trim());
+    let rows: String = told.iter().map(row).collect();
+    let table = format!(
+        "| Debian | initramfs | Linux | MariaDB | the story |\n\
+         |---|---|---|---|---|\n{rows}"
+    );
     std::fs::write(&path, format!("{before}{BEGIN}\n{table}\n{END}{after}"))?;
     Ok(())
+}
+
+fn row((system, told): &(System, Result<Told>)) -> String {
+    let suite = system.suite.number();
+    let generator = system.generator.name();
+    match told {
+        Ok(told) => format!(
+            "| {suite} | {generator} {} | {} | {} | held on {}, at {} |\n",
+            told.generator, told.kernel, told.mariadb, told.date, told.commit
+        ),
+        Err(_) => format!("| {suite} | {generator} | | | **did not hold** |\n"),
+    }
 }
