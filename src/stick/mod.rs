@@ -27,5 +27,5 @@ pub use find::{Stick, is_on_a_stick, plugged_in};
 pub use hearing::{ANSWERS_WITHIN, FoundKey, Reading, wait_for};
 pub use plugged::{PluggedKeys, Wiped};
 #[cfg(feature = "admin")]
-pub use unwiped::UnwipedStick;
+pub use unwiped::StickId;
 pub use volume::{Copies, read, read_copies, write};

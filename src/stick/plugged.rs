@@ -18,7 +18,7 @@ use crate::vault::{Header, KnownStick, StickList};
 #[derive(Default)]
 pub struct PluggedKeys {
     pub(super) keys: Vec<(PathBuf, StickInfo)>,
-    pub(super) silent: Vec<Stick>,
+    pub(super) silent: Vec<PathBuf>,
 }
 
 /// What became of them.
@@ -41,7 +41,7 @@ impl PluggedKeys {
 
     /// A stick that does not answer.
     pub fn add_silent(&mut self, stick: &Stick) {
-        self.silent.push(stick.clone());
+        self.silent.push(Path::new("/dev").join(&*stick.disk));
     }
 
     /// Whether the owner gets in when all of these are lost.
@@ -71,9 +71,8 @@ impl PluggedKeys {
     }
 
     /// Disks that do not answer.
-    pub fn silent(&self) -> impl Iterator<Item = PathBuf> {
-        let disks = self.silent.iter().map(|stick| &stick.disk);
-        disks.map(|disk| Path::new("/dev").join(&**disk))
+    pub fn silent(&self) -> &[PathBuf] {
+        &self.silent
     }
 
     /// Destroys the keys on all of them, and says nothing; returns after
@@ -86,7 +85,7 @@ impl PluggedKeys {
         let mut wiping: Vec<_> = self.keys.iter().map(begin).collect();
         let until = Instant::now() + ANSWERS_WITHIN;
         let mut wiped: u8 = 0;
-        let mut unwiped: Vec<_> = self.silent().collect();
+        let mut unwiped = self.silent.clone();
         loop {
             wiping.retain_mut(|(wiping, volume)| {
                 match wiping.as_mut().and_then(Wiping::go_on) {

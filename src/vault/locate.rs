@@ -85,23 +85,18 @@ pub fn open_read_only(conf: &VaultConf) -> Result<Vault<VaultDisk>, LocateError>
     find(conf, Access::ReadOnly, COMMAND_WAITS)
 }
 
-/// Opens the vault in the place that `conf` names for reading only, of whichever server
-/// it is.
+/// Opens the vault on this partition for reading only, of whichever server it is: on the
+/// partition itself, or in the file that `conf` names. Another with the same id may be there.
 ///
 /// # Errors
 /// [`LocateError`].
 #[cfg(feature = "admin")]
-pub fn open_of_any_server(conf: &VaultConf) -> Result<Vault<VaultDisk>, LocateError> {
-    let mut wrong = LocateError::NoPartition;
-    for partition in partitions_named(conf) {
-        let space = partition
-            .and_then(|partition| open_space(conf, &partition, Access::ReadOnly, COMMAND_WAITS));
-        match space.and_then(|space| Ok(Vault::open_unrepaired(space)?)) {
-            Ok(vault) => return Ok(vault),
-            Err(error) => wrong = wrong.or_graver(error),
-        }
-    }
-    Err(wrong)
+pub fn open_of_any_server(
+    conf: &VaultConf,
+    at: &FoundPartition,
+) -> Result<Vault<VaultDisk>, LocateError> {
+    let space = open_space(conf, at, Access::ReadOnly, COMMAND_WAITS)?;
+    Ok(Vault::open_unrepaired(space)?)
 }
 
 /// Opens the vault for reading only. Looks first on the partition `at`, where

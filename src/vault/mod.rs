@@ -42,6 +42,8 @@ pub use event::{EventKind, LockedBecause, LoggedEvent, OpenedBy, wrong_entries};
 pub use event_proof::{EventSpan, ProofStatus};
 pub use header::{Header, Identity, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
+#[cfg(all(test, feature = "admin"))]
+pub use layout::{LOG_BLOCKS, LOG_NEWEST, log};
 pub use locate::LocateError;
 pub use policy::{DEFAULT_KEY_IDS, Keep, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
 pub use proof::{Proven, ProvenRecords, Unproven};

@@ -4,7 +4,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use crate::admin::commands::check;
-use crate::admin::commands::init::{ExistingVault, unnamed_vault};
+use crate::admin::commands::init::{ExistingVault, unnamed_vaults};
 use crate::admin::mariadb::{Dependence, Ends, System, find_original, refuse_clear_memory};
 use crate::admin::mariadb_service;
 use crate::admin::names::SETUP_PLACE;
@@ -22,8 +22,8 @@ use crate::vault::{KnownStick, ServerName};
 pub struct Facts {
     /// `None` where there is no vault yet.
     pub vault: Option<FoundVault>,
-    /// A vault that was used stands here, and no vault.conf names it.
-    pub unnamed: Option<ExistingVault>,
+    /// Vaults that were used and stand here, where no vault.conf names any.
+    pub unnamed: Vec<ExistingVault>,
     /// Why a database may need a key that only a lost vault had; `None` where none does.
     pub needs_lost_key: Option<String>,
     pub database: Database,
@@ -94,8 +94,8 @@ impl Facts {
         };
         Ok(Self {
             unnamed: match vault {
-                Some(_) => None,
-                None => unnamed_vault(None),
+                Some(_) => Vec::new(),
+                None => unnamed_vaults(None),
             },
             needs_lost_key: match vault {
                 Some(_) => None,
@@ -113,11 +113,13 @@ impl Facts {
 }
 
 /// What opens the vault has no options here: each step is tried where the server belongs.
+/// One that was reset opens nowhere before a place is enrolled anew.
 fn elsewhere(problem: Problem) -> Problem {
     match problem.kind {
         ProblemKind::Locked => Problem {
-            next: "Run the command where the server belongs. If this is to be its place: stayput \
-                   enroll --stick DEVICE, then run the command again."
+            next: "Run the command where the server belongs. If it is there, or this is to be its \
+                   place: stayput enroll with --stick DEVICE, --code or --passphrase; then run the \
+                   command again."
                 .into(),
             ..problem
         },
@@ -191,8 +193,8 @@ mod tests {
             "Use --passphrase or --code.",
         );
         let told = elsewhere(locked);
-        assert!(told.next.contains("stayput enroll --stick"), "{told}");
-        assert!(!told.next.contains("--code"), "{told}");
+        let way = "stayput enroll with --stick DEVICE, --code or --passphrase";
+        assert!(told.next.contains(way), "{told}");
         let other = elsewhere(Problem::failed("EIO", "Check the disk."));
         assert_eq!(other.next, "Check the disk.");
     }

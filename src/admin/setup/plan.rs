@@ -76,6 +76,10 @@ const KEPT_WAITS: &str = "Where the stick is kept is not noted yet: it is still 
 
 const NOT_RELEASED: &str = "MariaDB is stopped, and its keys are not in memory. Is the server \
                             where it belongs? stayput release";
+const NOT_ENROLLED: &str = "The answers name neighbours or key servers that are not enrolled: \
+                            these are not in force. To have them, enroll the place again, with \
+                            everything that it is to have: stayput enroll --neighbour ADDRESS \
+                            --tang URL";
 const NO_DATABASE: &str = "MariaDB is not installed here. When it is, run the command again.";
 
 /// Makes the plan.
@@ -94,7 +98,7 @@ pub fn plan(facts: &Facts, answers: &Answers, attendance: Attendance) -> Result<
     if facts.vault.is_none() {
         add(StepKind::Vault, init(answers, wants_reset));
     }
-    if !vault.has_place || names_more(answers, vault) {
+    if !vault.has_place {
         add(StepKind::Place, enroll(answers));
     }
     let new_stick = answers
@@ -136,6 +140,10 @@ pub fn plan(facts: &Facts, answers: &Answers, attendance: Attendance) -> Result<
             false => plan.later.push(NOT_RELEASED),
         }
     }
+    // To enroll a place anew takes from it what the answers do not name.
+    if vault.has_place && names_more(answers, vault) {
+        plan.later.push(NOT_ENROLLED);
+    }
     plan.later.extend(waits);
     if facts.database == Database::Absent && !is_left {
         plan.later.push(NO_DATABASE);
@@ -149,7 +157,7 @@ pub fn plan(facts: &Facts, answers: &Answers, attendance: Attendance) -> Result<
 /// # Errors
 /// What names the vault, or makes it anew.
 pub fn refuse_lost_vault(facts: &Facts) -> Result<()> {
-    refuse_beside(facts.unnamed.as_ref())?;
+    refuse_beside(&facts.unnamed)?;
     match (&facts.vault, &facts.needs_lost_key) {
         (None, Some(why)) => Err(Problem::refused(
             format!(

@@ -356,7 +356,7 @@ mod tests {
 
     const NEW: Facts = Facts {
         vault: None,
-        unnamed: None,
+        unnamed: Vec::new(),
         needs_lost_key: None,
         database: Database::Clear,
         clear_memory: None,

@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 
 use super::file::VaultFile;
 use super::overwrite::is_unused;
-use super::target::USUAL_FILES;
+use super::target::{USUAL_FILES, system_disk};
 use super::write_place_file;
+use crate::admin::ask;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Exit, Problem, ProblemKind, Result};
 use crate::printable::Printable;
 use crate::vault::locate::{self, LocateError};
 use crate::vault::partitions::{FoundPartition, partitions};
-use crate::vault::{PartitionId, ServerId, ServerName, VaultConf};
+use crate::vault::{ServerId, ServerName, VaultConf};
 
 /// A vault that can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,22 +31,22 @@ pub struct ExistingVault {
 }
 
 impl ExistingVault {
-    /// The vault in this place; `None` where there is none.
-    fn in_place(
-        path: &Path,
-        partition: PartitionId,
-        file: Option<heapless::String<64>>,
+    /// The vault on this partition, or in this file on it.
+    fn on(
+        partition: &FoundPartition,
+        file: Option<&VaultFile>,
     ) -> std::result::Result<Self, LocateError> {
+        let path = file.map_or(&partition.device, |file| &file.path);
         let mut conf = VaultConf {
             server_id: ServerId([0; 16]),
-            partition,
-            file,
+            partition: partition.id.clone(),
+            file: file.map(|file| file.name.clone()),
         };
-        let vault = locate::open_of_any_server(&conf)?;
+        let vault = locate::open_of_any_server(&conf, partition)?;
         let header = vault.header();
         conf.server_id = header.server_id;
         Ok(Self {
-            path: path.to_owned(),
+            path: path.clone(),
             conf,
             name: header.server_name.clone(),
             is_unused: is_unused(&vault),
@@ -54,7 +55,7 @@ impl ExistingVault {
 
     /// What to do about it where vault.conf is lost.
     pub fn adopting(&self) -> String {
-        format!("stayput init --adopt {}", self.path.display())
+        adopting(&self.path)
     }
 
     /// Whose it is and where, in words.
@@ -67,49 +68,72 @@ impl ExistingVault {
     }
 }
 
+/// The command that names the vault on this partition or in this file.
+pub fn adopting(path: &Path) -> String {
+    format!("stayput init --adopt {}", path.display())
+}
+
+/// The partition on which this file is.
+fn partition_of(file: &VaultFile) -> Option<FoundPartition> {
+    partitions().find(|found| found.device == file.device)
+}
+
 /// The vaults on partitions that are called so, and in the files where they usually are.
+/// Disks on USB may be anybody's: of these only the system's is looked at.
 pub fn existing_vaults() -> Vec<ExistingVault> {
-    let named = partitions().filter(FoundPartition::has_vaults_name);
-    let on_partitions = named
-        .filter_map(|found| ExistingVault::in_place(&found.device, found.id.clone(), None).ok());
+    let system = system_disk().ok();
+    let named = partitions()
+        .filter(|found| is_of_this_server(found.is_on_usb(), &found.disk, system.as_deref()))
+        .filter(FoundPartition::has_vaults_name);
+    let on_partitions = named.filter_map(|found| ExistingVault::on(&found, None).ok());
     let in_files = USUAL_FILES.iter().filter_map(|path| {
-        let path = Path::new(path);
-        let file = VaultFile::check(path).ok()?;
-        ExistingVault::in_place(path, file.partition.clone(), Some(file.name.clone())).ok()
+        let file = VaultFile::check(Path::new(path)).ok()?;
+        ExistingVault::on(&partition_of(&file)?, Some(&file)).ok()
     });
     on_partitions.chain(in_files).collect()
 }
 
-/// The vault that is perhaps this server's: one that was used, where no vault.conf names
-/// any. `None` where vault.conf can be read.
-/// It is looked for in `place` too, if any.
-pub fn unnamed_vault(place: Option<&Path>) -> Option<ExistingVault> {
-    match vault_conf() {
-        Err(problem) if problem.kind != ProblemKind::NotAllowed => {}
-        _ => return None,
-    }
-    let in_place = place.and_then(|place| at(place).ok());
-    let mut found = in_place.into_iter().chain(existing_vaults());
-    found.find(|found| !found.is_unused)
+fn is_of_this_server(is_on_usb: bool, disk: &str, system: Option<&str>) -> bool {
+    !is_on_usb || system == Some(disk)
 }
 
-/// Refuses where a vault stands that nobody names, and says how it is named again.
+/// The vaults that are perhaps this server's: those that were used, where no vault.conf
+/// names any; none where vault.conf can be read. They are looked for in `place` too, if
+/// any.
+pub fn unnamed_vaults(place: Option<&Path>) -> Vec<ExistingVault> {
+    match vault_conf() {
+        Err(problem) if problem.kind != ProblemKind::NotAllowed => {}
+        _ => return Vec::new(),
+    }
+    let mut found: Vec<_> = place.and_then(|place| at(place).ok()).into_iter().collect();
+    for existing in existing_vaults() {
+        if !found.contains(&existing) {
+            found.push(existing);
+        }
+    }
+    found.retain(|found| !found.is_unused);
+    found
+}
+
+/// Refuses where vaults stand that nobody names, and says how one is named again.
 ///
 /// # Errors
-/// The way back.
-pub fn refuse_beside(unnamed: Option<&ExistingVault>) -> Result<()> {
-    let Some(found) = unnamed else {
+/// The ways back.
+pub fn refuse_beside(unnamed: &[ExistingVault]) -> Result<()> {
+    if unnamed.is_empty() {
         return Ok(());
-    };
+    }
+    let found: Vec<_> = unnamed.iter().map(ExistingVault::in_words).collect();
+    let ways: Vec<_> = unnamed.iter().map(ExistingVault::adopting).collect();
     Err(Problem::refused(
         format!(
-            "{}, and /etc/stayput/vault.conf, which names this server's vault, is lost. Nothing \
-             was changed.",
-            found.in_words()
+            "{}. No /etc/stayput/vault.conf names this server's vault. Nothing was changed.",
+            found.join(". ")
         ),
         format!(
-            "To name it again: {}. If it is another server's, take its disk out.",
-            found.adopting()
+            "Is it this server's? To name it again: {}. If it is another server's, take its \
+             disk out.",
+            ways.join(", or ")
         ),
     ))
 }
@@ -117,7 +141,8 @@ pub fn refuse_beside(unnamed: Option<&ExistingVault>) -> Result<()> {
 /// Runs `stayput init --adopt`: writes vault.conf, and nothing else.
 ///
 /// # Errors
-/// When another vault is named and can be read, or there is none at `path`.
+/// When another vault is named and can be read, or there is none at `path`, or its owner
+/// does not say that it is the one.
 pub fn adopt(path: &Path) -> Result<()> {
     let found = at(path)?;
     let known = match vault_conf() {
@@ -138,6 +163,9 @@ pub fn adopt(path: &Path) -> Result<()> {
             "Nothing was changed. `stayput status` shows it.",
         ));
     }
+    if is_of_another_server(known.as_ref(), &found.conf) {
+        confirm(&found)?;
+    }
     write_place_file(&found.conf)?;
     println!(
         "{}: it is this server's now. Nothing in it was changed.\nNext: stayput install",
@@ -146,17 +174,42 @@ pub fn adopt(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Whether vault.conf names another server's vault, which cannot be read now.
+fn is_of_another_server(known: Option<&VaultConf>, found: &VaultConf) -> bool {
+    known.is_some_and(|known| known.server_id != found.server_id)
+}
+
+fn confirm(found: &ExistingVault) -> Result<()> {
+    println!(
+        "{}. /etc/stayput/vault.conf names the vault of another server, which cannot be read \
+         now.",
+        found.in_words()
+    );
+    let name = Printable(&found.name);
+    let typed = ask::line(&format!(
+        "Type the server's name ({name}) to name its vault instead: "
+    ))?;
+    match typed == found.name.as_str() {
+        true => Ok(()),
+        false => Err(Problem::refused(
+            "That is not the server's name.",
+            "Nothing was changed.",
+        )),
+    }
+}
+
 /// The vault on the partition, or in the file, of this name.
 fn at(path: &Path) -> Result<ExistingVault> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let is_device = fs::metadata(&real).is_ok_and(|meta| meta.file_type().is_block_device());
+    let no_partition = || no_vault(path, "it is not a partition of a disk");
     let found = if is_device {
         let found = partitions().find(|found| found.device == real);
-        let found = found.ok_or_else(|| no_vault(path, "it is not a partition of a disk"))?;
-        ExistingVault::in_place(&real, found.id, None)
+        ExistingVault::on(&found.ok_or_else(no_partition)?, None)
     } else if real.is_file() {
         let file = VaultFile::check(&real)?;
-        ExistingVault::in_place(&real, file.partition.clone(), Some(file.name.clone()))
+        let partition = partition_of(&file).ok_or_else(no_partition)?;
+        ExistingVault::on(&partition, Some(&file))
     } else {
         return Err(no_vault(path, "there is no such partition or file"));
     };
@@ -177,26 +230,55 @@ fn no_vault(path: &Path, why: &str) -> Problem {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_vault_that_nobody_names_is_adopted_not_overwritten() {
-        assert!(refuse_beside(None).is_ok());
-        let found = ExistingVault {
-            path: "/boot/efi/stayput.vault".into(),
+    fn found(file: &str, id: u8) -> ExistingVault {
+        ExistingVault {
+            path: Path::new("/boot/efi").join(file),
             conf: VaultConf {
-                server_id: ServerId([7; 16]),
+                server_id: ServerId([id; 16]),
                 partition: "8da63339-01".try_into().unwrap(),
-                file: Some("stayput.vault".try_into().unwrap()),
+                file: Some(file.try_into().unwrap()),
             },
             name: "clinic".try_into().unwrap(),
             is_unused: false,
-        };
-        let problem = refuse_beside(Some(&found)).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn vaults_that_nobody_names_are_adopted_not_overwritten() {
+        assert!(refuse_beside(&[]).is_ok());
+        let both = [found("stayput.vault", 7), found("old.vault", 8)];
+        let problem = refuse_beside(&both).unwrap_err();
         assert_eq!(problem.kind, ProblemKind::Refused);
-        let next = problem.next.to_string();
+        for path in ["/boot/efi/stayput.vault", "/boot/efi/old.vault"] {
+            let way = format!("stayput init --adopt {path}");
+            assert!(problem.next.contains(&way), "{problem}");
+            assert!(problem.what.contains(path), "{problem}");
+        }
+        let told = problem.to_string();
         assert!(
-            next.contains("stayput init --adopt /boot/efi/stayput.vault"),
-            "{next}"
+            !told.contains("--force") && !told.contains("lost"),
+            "{told}"
         );
-        assert!(!problem.to_string().contains("--force"), "{problem}");
+    }
+
+    #[test]
+    fn a_disk_on_usb_is_nobodys_unless_the_system_is_on_it() {
+        assert!(is_of_this_server(false, "sdb", Some("sda")));
+        assert!(!is_of_this_server(true, "sdb", Some("sda")));
+        assert!(!is_of_this_server(true, "sdb", None));
+        assert!(is_of_this_server(true, "sda", Some("sda")));
+    }
+
+    #[test]
+    fn a_conf_of_another_server_is_replaced_only_by_its_owner() {
+        let adopted = found("stayput.vault", 7).conf;
+        let moved = VaultConf {
+            file: None,
+            ..adopted.clone()
+        };
+        assert!(!is_of_another_server(None, &adopted));
+        assert!(!is_of_another_server(Some(&moved), &adopted));
+        let other = found("stayput.vault", 8).conf;
+        assert!(is_of_another_server(Some(&other), &adopted));
     }
 }

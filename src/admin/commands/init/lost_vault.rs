@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::InitOptions;
-use super::existing::{ExistingVault, existing_vaults};
+use super::existing::{adopting, existing_vaults};
 use crate::admin::ask;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Exit, Problem, Result};
@@ -99,7 +99,7 @@ impl LostVault {
         }
         let mut existing = existing_vaults().into_iter();
         if let Some(found) = existing.find(|found| found.conf.server_id == self.server_id) {
-            return Err(is_elsewhere(&found));
+            return Err(is_elsewhere(&found.in_words(), &found.adopting()));
         }
         let others = partitions().filter(FoundPartition::has_vaults_name);
         for partition in others {
@@ -108,8 +108,13 @@ impl LostVault {
                 partition: partition.id.clone(),
                 file: None,
             };
-            if let Err(error) = locate::open_read_only(&conf) {
-                may_be_elsewhere(&partition.device, error)?;
+            let device = partition.device.display();
+            match locate::open_read_only(&conf) {
+                Ok(_) => {
+                    let what = format!("The vault of this server is on {device}");
+                    return Err(is_elsewhere(&what, &adopting(&partition.device)));
+                }
+                Err(error) => may_be_elsewhere(&partition.device, error)?,
             }
         }
         Ok(())
@@ -143,13 +148,10 @@ pub fn is_readable(place: &str) -> Problem {
     )
 }
 
-fn is_elsewhere(found: &ExistingVault) -> Problem {
+fn is_elsewhere(what: &str, adopting: &str) -> Problem {
     Problem::refused(
-        format!(
-            "{}, and can be read. Nothing was changed.",
-            found.in_words()
-        ),
-        format!("To use it: {}, then stayput install", found.adopting()),
+        format!("{what}, and can be read. Nothing was changed."),
+        format!("To use it: {adopting}, then stayput install"),
     )
 }
 

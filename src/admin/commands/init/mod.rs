@@ -29,7 +29,7 @@ use crate::vault::{
     EventKind, Identity, MAX_FACTORS, Policy, ServerId, ServerName, SlotTable, Thresholds,
     VAULT_CONF, Vault, VaultConf,
 };
-pub use existing::{ExistingVault, refuse_beside, unnamed_vault};
+pub use existing::{ExistingVault, refuse_beside, unnamed_vaults};
 use lost_vault::{LostVault, Recovered};
 use overwrite::{refuse_needed_key, refuse_second_vault, refuse_vault_there};
 use target::Target;
@@ -129,7 +129,7 @@ pub fn run(options: &InitOptions) -> Result<()> {
 fn make_new(options: &InitOptions) -> Result<()> {
     let name = server_name(options)?;
     if !options.force {
-        refuse_beside(unnamed_vault(options.vault.as_deref()).as_ref())?;
+        refuse_beside(&unnamed_vaults(options.vault.as_deref()))?;
     }
     refuse_needed_key()?;
     let before = Before::look(options)?;

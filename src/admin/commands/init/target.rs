@@ -201,7 +201,7 @@ fn disk_name(path: &Path) -> Result<String> {
 }
 
 /// The disk that the root filesystem is on, through LVM and crypt volumes.
-fn system_disk() -> Result<String> {
+pub fn system_disk() -> Result<String> {
     let unknown = || {
         Problem::new(
             Exit::Usage,

@@ -7,11 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::admin::program;
-use crate::admin::watch_service::Unfinished;
-use crate::stick::UnwipedStick;
+use crate::admin::watch_service::{Report, Unfinished};
+use crate::environment::Watched;
+use crate::stick::StickId;
 use crate::sys::clock;
 use crate::theft::{Alarm, AlarmResponse, OnAlarm, ResetCause, WayBack, respond_to, retry_pause};
-use crate::vault::{Destroyed, EventKind};
+use crate::vault::{Destroyed, EventKind, StickList};
 
 use progress::{Progress, Reset, locks};
 pub use server::Server;
@@ -25,18 +26,21 @@ const CAUSE: ResetCause = ResetCause::Watch;
 
 /// What an alarm does to this server. Each says why it was not done.
 pub trait Actions {
-    /// Finds the sticks that are plugged in, and whether another way back is listed
-    /// at this moment.
-    fn find_way_back(&mut self) -> Result<WayBack, String>;
-    /// Destroys the pepper, and the keys on the sticks that were found; tells which of
+    /// Looks which sticks are plugged in and which are listed at this moment.
+    fn see_sticks(&mut self) -> Result<SticksSeen, String>;
+    /// Destroys the pepper, and the keys on the sticks that were seen; tells which of
     /// these it could not destroy. After an error the vault is as it was.
-    fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<UnwipedStick>), String>;
+    fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<StickId>), String>;
     /// Whether the vault says that it was not reset, or was armed since.
     fn is_armed(&mut self) -> Result<bool, String>;
     /// Destroys once more what is left of the pepper.
     fn destroy_rest(&mut self) -> Result<Destroyed, String>;
-    /// Destroys the keys on those of these sticks that are plugged in again.
-    fn wipe_sticks(&mut self, left: &[UnwipedStick]) -> Result<WipedAgain, String>;
+    /// Destroys the keys on those of the sticks seen that have these ids.
+    fn wipe_sticks(&mut self, ids: &[StickId]) -> WipedAgain;
+    /// Lets no start of MariaDB begin, until somebody releases its keys.
+    fn hold_starts(&mut self) -> Result<(), String>;
+    /// Whether none begins.
+    fn are_starts_held(&self) -> bool;
     /// Lets no start of MariaDB begin, ends one that is under way, then removes the keys
     /// from memory. A MariaDB that runs has read them already.
     fn take_keys(&mut self) -> Result<(), String>;
@@ -53,14 +57,30 @@ pub trait Actions {
     fn keep(&mut self, progress: Option<&Progress>);
 }
 
+/// The sticks of this server at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct SticksSeen {
+    /// The vault's list.
+    pub listed: StickList,
+    /// Of the present master key.
+    pub generation: u32,
+    /// Those that are plugged in and answer.
+    pub plugged: Vec<StickId>,
+}
+
+impl SticksSeen {
+    /// Whether the owner gets in without these.
+    fn way_back(&self, gone: &[StickId]) -> WayBack {
+        self.listed.way_back(self.generation, gone)
+    }
+}
+
 /// What became of sticks that came back.
 pub struct WipedAgain {
     /// Keys that were destroyed.
     pub wiped: u8,
     /// Sticks that are still not wiped.
-    pub left: Vec<UnwipedStick>,
-    /// Why sticks that are plugged in are among them.
-    pub why: Option<String>,
+    pub unwiped: Vec<StickId>,
 }
 
 /// The response to an alarm, as far as it has come.
@@ -96,23 +116,71 @@ impl<A: Actions> Response<A> {
         let mut response = Self::new(progress, actions, now);
         // Should the watch be killed in the middle, the next one goes on.
         response.keep();
+        if response.progress.keys_left {
+            let result = response.actions.hold_starts();
+            let held = response.done("the starts of MariaDB are not held", result);
+            response.progress.is_held = held.is_some();
+            response.keep();
+        }
         response.withdraw_keys();
-        response.keep();
         response
     }
 
     /// Goes on with what an earlier run of the watch has begun. `None` where it only told of
-    /// an alarm, or somebody has released the keys since. No reset is begun before this run
-    /// has seen where the server is.
-    fn resume(progress: Progress, mut actions: A, now: Duration) -> Option<Self> {
-        let was_answered = !progress.keys_left && actions.are_keys_released();
-        if !locks(progress.wanted) || was_answered {
-            actions.keep(None);
-            return None;
+    /// an alarm, or somebody has released the keys since, and the log says so. No reset is
+    /// begun before this run has seen where the server is.
+    fn resume(mut progress: Progress, actions: A, now: Duration) -> Option<Self> {
+        // Its owner may have armed the vault since.
+        if let Reset::Begun {
+            vault_says_so: false,
+        } = progress.reset
+        {
+            progress.reset = Reset::AtWork { is_wanted: true };
         }
+        let only_told = !locks(progress.wanted);
         let mut response = Self::new(progress, actions, now);
         response.at_home = true;
+        if only_told {
+            response.progress.answer();
+        }
+        response.end_if_answered();
+        if response.has_ended() {
+            response.forget();
+            return None;
+        }
         Some(response)
+    }
+
+    /// Whether somebody has released the keys since they were taken, or since the mark was
+    /// put there that a release takes away.
+    fn is_answered(&self) -> bool {
+        let Progress {
+            keys_left, is_held, ..
+        } = self.progress;
+        let was_taken = !keys_left || (is_held && !self.actions.are_starts_held());
+        was_taken && self.actions.are_keys_released()
+    }
+
+    /// Ends where somebody has released the keys: a person has answered the alarm.
+    pub fn end_if_answered(&mut self) {
+        if self.is_answered() {
+            self.progress.answer();
+            self.keep();
+        }
+    }
+
+    /// What is told before the first look.
+    pub fn first_report(&self) -> Report {
+        Report {
+            on_alarm: self.progress.wanted,
+            enrolled: true,
+            same: 0,
+            different: 0,
+            silent: 0,
+            who: Watched::default(),
+            alarm: self.alarm(),
+            unfinished: self.left(),
+        }
     }
 
     fn note(&mut self, event: EventKind) {
@@ -163,13 +231,7 @@ impl<A: Actions> Response<A> {
 
     /// Tries what is left: the keys, then what takes longer.
     pub fn go_on(&mut self, now: Duration) {
-        if !self.progress.keys_left && self.actions.are_keys_released() {
-            // Whoever did that wants the database, and its key.
-            if self.left().reset {
-                log::warn!("the keys were released again: the reset goes no further");
-            }
-            self.progress.give_up();
-        }
+        self.leave_what_was_released();
         self.withdraw_keys();
         self.wipe_sticks();
         if self.progress.hold_left {
@@ -188,38 +250,77 @@ impl<A: Actions> Response<A> {
         self.tries = self.tries.saturating_add(1);
     }
 
-    /// The pepper first; then the released keys.
+    /// Whoever has released the keys wants the database, and its key.
+    fn leave_what_was_released(&mut self) {
+        if self.is_answered() {
+            if self.left().reset {
+                log::warn!("the keys were released again: the reset goes no further");
+            }
+            self.progress.give_up();
+        }
+    }
+
+    /// The pepper first; then the released keys. Each step is kept when it is done.
     fn withdraw_keys(&mut self) {
         match self.progress.reset {
             Reset::Wanted if self.at_home => {}
             Reset::Wanted => self.begin_reset(),
+            Reset::AtWork { is_wanted } => self.see_whether_it_began(is_wanted),
             Reset::Begun { vault_says_so } => self.go_on_resetting(vault_says_so),
             Reset::NotWanted | Reset::Done | Reset::Withheld => {}
         }
+        self.keep();
+        // A reset that wipes sticks takes seconds.
+        self.leave_what_was_released();
         if self.progress.keys_left {
             let result = self.actions.take_keys();
             self.progress.keys_left = self.done("the keys stay in memory", result).is_none();
+            self.keep();
         }
     }
 
-    /// Sticks may have been lost or plugged in since the last try.
+    /// Sticks may have been lost or plugged in since the last try. What it is to wipe is
+    /// kept before: no stick that is wiped counts as a way back, whatever happens next.
     fn begin_reset(&mut self) {
-        let found = self.actions.find_way_back();
+        let seen = self.actions.see_sticks();
         let unseen = "not reset: whether another way back is left cannot be seen";
-        let Some(way_back) = self.done(unseen, found) else {
+        let Some(seen) = self.done(unseen, seen) else {
             return;
         };
-        if respond_to(OnAlarm::Reset, way_back) == AlarmResponse::Reset {
-            let result = self.actions.destroy_pepper();
-            let result = result.map(|(destroyed, unwiped)| {
-                self.progress.sticks_left = unwiped;
-                destroyed
-            });
-            self.judge_reset(result);
-        } else {
+        let mut gone = self.progress.sticks_gone.clone();
+        gone.extend(&seen.plugged);
+        if respond_to(OnAlarm::Reset, seen.way_back(&gone)) != AlarmResponse::Reset {
             log::error!("not reset: no verified stick is listed but those that are plugged in");
             self.progress.reset = Reset::Withheld;
-            self.note(EventKind::ResetWithheld { cause: CAUSE });
+            return self.note(EventKind::ResetWithheld { cause: CAUSE });
+        }
+        self.progress.sticks_gone = gone;
+        self.progress.sticks_left = seen.plugged;
+        self.progress.reset = Reset::AtWork { is_wanted: true };
+        self.keep();
+        let result = self.actions.destroy_pepper();
+        let Some((destroyed, unwiped)) = self.done("the reset failed", result) else {
+            self.progress.sticks_left.clear();
+            self.progress.reset = Reset::Wanted;
+            return;
+        };
+        self.progress.sticks_left = unwiped;
+        self.judge_reset(destroyed);
+    }
+
+    /// A watch was killed while it was at work. One that has not begun waits until this run
+    /// has seen where the server is.
+    fn see_whether_it_began(&mut self, is_wanted: bool) {
+        match self.was_armed() {
+            None => {}
+            Some(false) => self.destroy_rest(),
+            Some(true) => {
+                self.progress.sticks_left.clear();
+                self.progress.reset = match is_wanted {
+                    true => Reset::Wanted,
+                    false => Reset::NotWanted,
+                };
+            }
         }
     }
 
@@ -235,8 +336,14 @@ impl<A: Actions> Response<A> {
                 Some(false) => {}
             }
         }
+        self.destroy_rest();
+    }
+
+    fn destroy_rest(&mut self) {
         let result = self.actions.destroy_rest();
-        self.judge_reset(result);
+        if let Some(destroyed) = self.done("the reset failed", result) {
+            self.judge_reset(destroyed);
+        }
     }
 
     fn was_armed(&mut self) -> Option<bool> {
@@ -244,10 +351,7 @@ impl<A: Actions> Response<A> {
         self.done("whether the vault was armed since cannot be seen", is_armed)
     }
 
-    fn judge_reset(&mut self, result: Result<Destroyed, String>) {
-        let Some(destroyed) = self.done("the reset failed", result) else {
-            return;
-        };
+    fn judge_reset(&mut self, destroyed: Destroyed) {
         self.progress.reset = Reset::Begun {
             vault_says_so: destroyed.state.is_ok(),
         };
@@ -275,19 +379,31 @@ impl<A: Actions> Response<A> {
             Some(true) => return self.progress.sticks_left.clear(),
             Some(false) => {}
         }
-        let result = self.actions.wipe_sticks(&self.progress.sticks_left);
-        let Some(WipedAgain { wiped, left, why }) = self.done("sticks are not wiped", result)
-        else {
+        let seen = self.actions.see_sticks();
+        let Some(seen) = self.done("sticks are not wiped", seen) else {
             return;
         };
-        if let Some(why) = why {
-            self.done::<()>("sticks are not wiped", Err(why));
+        let left = &mut self.progress.sticks_left;
+        let back: Vec<StickId> = left
+            .extract_if(.., |id| seen.plugged.contains(id))
+            .collect();
+        if back.is_empty() {
+            return;
         }
+        // Sticks may have been lost since.
+        if seen.way_back(&self.progress.sticks_gone) == WayBack::None {
+            left.extend(&back);
+            let why = "no verified stick is listed but those that are plugged in or wiped";
+            self.done::<()>("sticks are not wiped", Err(why.into()));
+            return;
+        }
+        let WipedAgain { wiped, unwiped } = self.actions.wipe_sticks(&back);
+        self.progress.sticks_left.extend(unwiped);
         if wiped > 0 {
-            let left = left.len().try_into().unwrap_or(u8::MAX);
+            let left = self.progress.sticks_left.len();
+            let left = left.try_into().unwrap_or(u8::MAX);
             self.note(EventKind::SticksWiped { wiped, left });
         }
-        self.progress.sticks_left = left;
     }
 
     fn write_log(&mut self) {
@@ -366,7 +482,7 @@ pub fn all_clear(response: &mut Response<Server>) {
 fn what_is_done(alarm: Alarm, wanted: OnAlarm, reset: Reset) -> String {
     let done = match (wanted, reset) {
         (OnAlarm::Off | OnAlarm::Alert, _) => "Nothing is stopped.",
-        (_, Reset::Begun { .. } | Reset::Done) => {
+        (_, Reset::AtWork { .. } | Reset::Begun { .. } | Reset::Done) => {
             "The database is being stopped and its key destroyed. With a stick: \
              stayput release --stick /dev/sdX1"
         }

@@ -35,11 +35,10 @@ pub fn run() -> Result<()> {
         report: None,
         response: alarm_response::resume(),
     };
+    standing.tell_first();
     let Some(baseline) = baseline_in_time(&mut standing)? else {
         log::info!("the watch is off, or no place has neighbours or key servers to watch");
-        if let Some(response) = standing.response {
-            response.forget();
-        }
+        standing.finish();
         return Ok(());
     };
     log_baseline(&baseline);
@@ -53,9 +52,15 @@ pub fn run() -> Result<()> {
 fn baseline_in_time(standing: &mut Standing) -> Result<Option<Baseline>> {
     let mut told = false;
     loop {
+        // Whoever has opened the server elsewhere wants it watched there.
+        if let Some(response) = &mut standing.response {
+            response.end_if_answered();
+        }
         let baseline = match (Baseline::take(), &mut standing.response) {
             (Ok(baseline), Some(response)) => {
-                response.follow(baseline.policy.on_alarm);
+                if baseline.enrolled {
+                    response.follow(baseline.policy.on_alarm);
+                }
                 response.stands_at_home(baseline.enrolled);
                 baseline
             }
@@ -68,7 +73,10 @@ fn baseline_in_time(standing: &mut Standing) -> Result<Option<Baseline>> {
             }
             (Err(problem), _) => return Err(problem),
         };
-        if baseline.policy.on_alarm == OnAlarm::Off {
+        let Baseline {
+            policy, enrolled, ..
+        } = &baseline;
+        if is_off(policy.on_alarm, *enrolled, standing.response.is_some()) {
             return Ok(None);
         }
         if baseline.enrolled {
@@ -88,6 +96,12 @@ fn baseline_in_time(standing: &mut Standing) -> Result<Option<Baseline>> {
         }
         standing.rest_until(clock::awake() + baseline.policy.every());
     }
+}
+
+/// Whether nobody is to be watched. An alarm that is not over ends by no policy that the
+/// place has not proven: one that cannot be read is the same as one that says so.
+fn is_off(on_alarm: OnAlarm, is_proven: bool, has_response: bool) -> bool {
+    on_alarm == OnAlarm::Off && (is_proven || !has_response)
 }
 
 fn log_baseline(baseline: &Baseline) {
@@ -135,6 +149,28 @@ impl Standing {
             if let Some(response) = &mut self.response {
                 response.go_on(clock::awake());
             }
+        }
+    }
+
+    /// Takes the place of what a watch has told that runs no longer.
+    fn tell_first(&mut self) {
+        if let Some(response) = &self.response {
+            let report = self.report.insert(response.first_report());
+            write(&mut self.file, report);
+        }
+    }
+
+    /// Nobody is watched any more: what an alarm has begun is brought to an end, and nothing
+    /// is begun.
+    fn finish(mut self) {
+        if let Some(response) = &mut self.response {
+            response.follow(OnAlarm::Off);
+        }
+        while let Some(due) = self.response.as_ref().and_then(Response::due) {
+            self.rest_until(due + LEAST);
+        }
+        if let Some(response) = self.response {
+            response.forget();
         }
     }
 
@@ -228,8 +264,17 @@ fn now(sample: Sample) -> TimedSample {
 
 #[cfg(test)]
 mod tests {
+    use super::{OnAlarm, is_off};
     use crate::admin::release_service::UNIT as LATE_RELEASE;
     use crate::admin::watch_service::UNIT;
+
+    #[test]
+    fn an_alarm_is_not_ended_by_a_policy_that_nobody_proves() {
+        assert!(is_off(OnAlarm::Off, false, false));
+        assert!(is_off(OnAlarm::Off, true, true));
+        assert!(!is_off(OnAlarm::Off, false, true));
+        assert!(!is_off(OnAlarm::Lock, true, false));
+    }
 
     /// Both ask the same place. A key server may have an IPv6 address.
     #[test]

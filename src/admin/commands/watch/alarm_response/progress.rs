@@ -9,7 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::watch_service::Unfinished;
-use crate::stick::UnwipedStick;
+use crate::stick::StickId;
+use crate::sys::clock;
 use crate::theft::{Alarm, OnAlarm};
 use crate::vault::EventKind;
 
@@ -19,6 +20,11 @@ pub enum Reset {
     NotWanted,
     /// Nothing is destroyed yet.
     Wanted,
+    /// It was just being done: only the vault tells whether it has begun. Where it has
+    /// not, it `is_wanted` or is left.
+    AtWork {
+        is_wanted: bool,
+    },
     /// Parts of the pepper may still be on the disk, or the vault does not say that it
     /// was reset.
     Begun {
@@ -31,6 +37,7 @@ pub enum Reset {
 
 /// What is done and what is left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Progress {
     /// Why it was raised.
     pub alarm: Alarm,
@@ -39,12 +46,17 @@ pub struct Progress {
     /// What it was to do.
     pub wanted: OnAlarm,
     pub reset: Reset,
+    /// The mark was put there that holds MariaDB's starts. A release takes it away.
+    pub is_held: bool,
     /// The released keys are still in memory.
     pub keys_left: bool,
     /// MariaDB still runs.
     pub database_left: bool,
     /// Sticks that the reset has not wiped.
-    pub sticks_left: Vec<UnwipedStick>,
+    pub sticks_left: Vec<StickId>,
+    /// Sticks that it has wiped, or was to wipe: none of them is a way back, whatever the
+    /// vault's list says of it.
+    pub sticks_gone: Vec<StickId>,
     /// The server is at home again.
     pub is_over: bool,
     /// The alarm is over, and MariaDB's starts are still held.
@@ -66,9 +78,11 @@ impl Progress {
                 OnAlarm::Reset => Reset::Wanted,
                 _ => Reset::NotWanted,
             },
+            is_held: false,
             keys_left: locks(wanted),
             database_left: locks(wanted),
             sticks_left: Vec::new(),
+            sticks_gone: Vec::new(),
             is_over: false,
             hold_left: false,
             is_noted,
@@ -79,7 +93,10 @@ impl Progress {
     /// What is not done yet, for `stayput status`.
     pub fn left(&self) -> Unfinished {
         Unfinished {
-            reset: matches!(self.reset, Reset::Wanted | Reset::Begun { .. }),
+            reset: matches!(
+                self.reset,
+                Reset::Wanted | Reset::AtWork { .. } | Reset::Begun { .. }
+            ),
             keys: self.keys_left,
             database: self.database_left,
             sticks: !self.sticks_left.is_empty(),
@@ -93,8 +110,12 @@ impl Progress {
 
     /// What the owner no longer wants is not begun; a reset that is begun is finished.
     pub fn follow(&mut self, wanted: OnAlarm) {
-        if wanted != OnAlarm::Reset && self.reset == Reset::Wanted {
-            self.reset = Reset::NotWanted;
+        if wanted != OnAlarm::Reset {
+            match &mut self.reset {
+                Reset::Wanted => self.reset = Reset::NotWanted,
+                Reset::AtWork { is_wanted } => *is_wanted = false,
+                _ => {}
+            }
         }
         if !locks(wanted) {
             self.keys_left = false;
@@ -107,6 +128,13 @@ impl Progress {
         self.is_over = true;
         self.give_up();
         self.hold_left = locks(self.wanted);
+    }
+
+    /// A person has answered the alarm, or nobody waits for its end.
+    pub fn answer(&mut self) {
+        self.give_up();
+        self.is_over = true;
+        self.hold_left = false;
     }
 
     /// Nothing more is done, whatever is left.
@@ -131,18 +159,32 @@ impl Progress {
         fs::rename(&new, path)
     }
 
-    /// What an earlier run of the watch has left; `None` where there is nothing that can
-    /// be read.
+    /// What an earlier run of the watch has left; `None` where it has left nothing. A file
+    /// that cannot be read says that an alarm is not over.
     pub fn read(path: &Path) -> Option<Self> {
+        let unread = |error: String| {
+            log::error!("{}: {error}", path.display());
+            Self::default()
+        };
         match fs::read(path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .inspect_err(|error| log::error!("{}: {error}", path.display()))
-                .ok(),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => {
-                log::error!("{}: {error}", path.display());
-                None
+            Ok(text) => {
+                let read = serde_json::from_slice(&text);
+                Some(read.unwrap_or_else(|error| unread(error.to_string())))
             }
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => Some(unread(error.to_string())),
+        }
+    }
+}
+
+/// Of an alarm of which nothing is known but that it is not over: nothing more is done for
+/// it, and its end ends the hold.
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            keys_left: false,
+            database_left: false,
+            ..Self::begin(Alarm::Gone, clock::now(), OnAlarm::Lock, false)
         }
     }
 }
@@ -150,4 +192,27 @@ impl Progress {
 /// Whether such an alarm takes the keys and stops the database.
 pub fn locks(wanted: OnAlarm) -> bool {
     matches!(wanted, OnAlarm::Lock | OnAlarm::Reset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_an_alarm_that_is_not_over() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("progress.json");
+        assert_eq!(Progress::read(&path), None);
+        // Cut off, of another version, and one that lacks what came later.
+        for text in [
+            "{\"alarm\":",
+            "{\"alarm\":\"Flood\"}",
+            "{\"is_noted\":true}",
+        ] {
+            fs::write(&path, text).unwrap();
+            let read = Progress::read(&path).expect(text);
+            assert!(!read.is_over && read.is_done(), "{text}");
+            assert_eq!(read.reset, Reset::NotWanted, "no reset is begun for it");
+        }
+    }
 }

@@ -10,13 +10,12 @@ use crate::admin::mariadb::stop::stop_mariadb;
 use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::{open_vault, open_vault_read_only};
 use crate::release::{self, Turn, no_start};
-use crate::stick::{PluggedKeys, UnwipedStick, plugged_in};
+use crate::stick::{PluggedKeys, StickId};
 use crate::sys::clock;
-use crate::theft::WayBack;
 use crate::vault::{Destroyed, EventKind};
 
 use super::progress::Progress;
-use super::{Actions, CAUSE, WipedAgain};
+use super::{Actions, CAUSE, SticksSeen, WipedAgain};
 
 /// Where the progress of the response is kept, in memory.
 const PROGRESS: &str = "/run/stayput-alarm.json";
@@ -26,21 +25,25 @@ const TURN_WAITS: Duration = Duration::from_secs(2);
 /// This server.
 #[derive(Default)]
 pub struct Server {
-    /// Its keys on the sticks that were plugged in when the way back was looked for.
+    /// Its keys on the sticks that were seen last.
     plugged: PluggedKeys,
 }
 
 impl Actions for Server {
     /// Trusts the unproven list of sticks: whoever wrote a wrong one could destroy the
     /// pepper as well.
-    fn find_way_back(&mut self) -> Result<WayBack, String> {
-        let vault = open_vault().map_err(|problem| problem.what)?;
+    fn see_sticks(&mut self) -> Result<SticksSeen, String> {
+        let vault = open_vault_read_only().map_err(|problem| problem.what)?;
         let listed = vault.unproven_sticks().map_err(|error| error.to_string())?;
         self.plugged = PluggedKeys::beside(&vault);
-        Ok(self.plugged.way_back(vault.header(), listed.as_claimed()))
+        Ok(SticksSeen {
+            listed: listed.as_claimed().clone(),
+            generation: vault.header().generation,
+            plugged: self.plugged.ids(),
+        })
     }
 
-    fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<UnwipedStick>), String> {
+    fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<StickId>), String> {
         let done = destroy_keys(CAUSE, &self.plugged, true);
         for device in &done.wiped.unwiped {
             log::error!("{} was not wiped", device.display());
@@ -60,34 +63,24 @@ impl Actions for Server {
         destroy_pepper(CAUSE).map_err(|error| error.to_string())
     }
 
-    /// Spares the last way in: sticks may have been lost since.
-    fn wipe_sticks(&mut self, left: &[UnwipedStick]) -> Result<WipedAgain, String> {
-        let sticks = plugged_in();
-        let mut left = left.to_vec();
-        left.retain(|stick| stick.is_known(&sticks));
-        let mut again = WipedAgain {
-            wiped: 0,
-            left,
-            why: None,
-        };
-        if sticks.is_empty() {
-            return Ok(again);
+    fn wipe_sticks(&mut self, ids: &[StickId]) -> WipedAgain {
+        let plugged = std::mem::take(&mut self.plugged).only_these(ids);
+        let wiped = plugged.wipe();
+        for device in &wiped.unwiped {
+            log::error!("{} was not wiped", device.display());
         }
-        let vault = open_vault_read_only().map_err(|problem| problem.what)?;
-        let listed = vault.unproven_sticks().map_err(|error| error.to_string())?;
-        let back = PluggedKeys::beside(&vault).only_unwiped(&again.left, &sticks);
-        if back.way_back(vault.header(), listed.as_claimed()) == WayBack::None {
-            again.why = Some("no verified stick is listed but those that are plugged in".into());
-            return Ok(again);
+        WipedAgain {
+            wiped: wiped.wiped,
+            unwiped: plugged.unwiped(&wiped),
         }
-        let wiped = back.wipe();
-        again.wiped = wiped.wiped;
-        again.why = wiped
-            .unwiped
-            .first()
-            .map(|stick| format!("{} was not wiped", stick.display()));
-        again.left = back.still_left(again.left, &wiped);
-        Ok(again)
+    }
+
+    fn hold_starts(&mut self) -> Result<(), String> {
+        no_start::forbid().map_err(|error| error.to_string())
+    }
+
+    fn are_starts_held(&self) -> bool {
+        no_start::is_forbidden()
     }
 
     fn take_keys(&mut self) -> Result<(), String> {
