@@ -85,7 +85,9 @@ pub use loop_device::loop_device;
 pub use machine::{Machine, MachineBuilder};
 pub use performance::put_chapter;
 pub use place::{Neighbour, Place};
-pub use prepared::{debian_package, images_script, prepared, project, shipped_binary};
+pub use prepared::{
+    debian_package, fetched_upgrade, images_script, prepared, project, shipped_binary,
+};
 pub use recovery_code::RecoveryCode;
 pub use scratch::Scratch;
 pub use server::Server;

@@ -36,6 +36,15 @@ pub(crate) fn built_debian(words: &[&str]) -> Result<String> {
     script("images/build-debian", words)
 }
 
+/// The directory of what a Debian 12 needs to become a Debian 13, fetched by
+/// images/fetch-upgrade and kept.
+///
+/// # Errors
+/// It cannot be fetched.
+pub fn fetched_upgrade() -> Result<PathBuf> {
+    images_script("fetch-upgrade").map(PathBuf::from)
+}
+
 /// `path` is the script's within the project.
 fn script(path: &str, words: &[&str]) -> Result<String> {
     let output = Command::new(project().join(path))
@@ -74,7 +83,9 @@ pub fn debian_package() -> Result<PathBuf> {
         inputs.push(std::fs::read(shipped_binary(name)?)?);
     }
     let packaging = project().join("packaging");
-    inputs.push(std::fs::read(packaging.join("build"))?);
+    for name in ["build", "contents"] {
+        inputs.push(std::fs::read(packaging.join(name))?);
+    }
     let mut scripts: Vec<PathBuf> = std::fs::read_dir(packaging.join("debian"))?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_>>()?;
@@ -83,7 +94,11 @@ pub fn debian_package() -> Result<PathBuf> {
         inputs.push(std::fs::read(path)?);
     }
     let kept = prepared("package", &inputs, |folder| {
-        let output = Command::new(packaging.join("build"))
+        let mut build = Command::new(packaging.join("build"));
+        if let Some(documents) = built_documents() {
+            build.env("STAYPUT_DOCUMENTS", documents);
+        }
+        let output = build
             .env("STAYPUT_BINARIES_BUILT", "1")
             .stderr(Stdio::inherit())
             .output()?;
@@ -96,6 +111,15 @@ pub fn debian_package() -> Result<PathBuf> {
         Ok(())
     })?;
     Ok(kept.join("stayput.deb"))
+}
+
+/// The program that writes the package's documents, where `qemu-tests/run` has built it
+/// with all tests: alone it has other features, and so all crates are built once more.
+fn built_documents() -> Option<PathBuf> {
+    std::env::var_os("STAYPUT_BINARIES_BUILT")?;
+    let test = std::env::current_exe().ok()?;
+    let program = test.parent()?.with_file_name("stayput-documents");
+    program.exists().then_some(program)
 }
 
 /// The directory of what `make` makes from `inputs`, made now or kept from an

@@ -20,9 +20,6 @@ pub struct Story {
 }
 
 impl Story {
-    /// What is told, and how: a result is worth as long as this is the same.
-    pub const SOURCE: &str = concat!(include_str!("story.rs"), include_str!("install.rs"));
-
     pub fn begin(system: System, tell: Tell<'_>) -> Result<Self> {
         Ok(Self {
             server: DebianMachine::installed(system, tell)?,

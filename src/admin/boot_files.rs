@@ -253,6 +253,24 @@ mod tests {
     /// The script ends a splash screen that runs, and whoever asks for passphrases later
     /// sees that. systemd sees it only where it comes after the stage.
     #[test]
+    fn package_brings_every_boot_file() {
+        let contents = include_str!("../../packaging/contents");
+        for file in BOOT_FILES {
+            let path = file.path(&Owner::Package);
+            let mode = if file.is_program { "755" } else { "644" };
+            let is_brought = contents.lines().any(|line| {
+                let words: Vec<&str> = line.split(' ').collect();
+                let [given, source, folder] = words[..] else {
+                    return false;
+                };
+                let name = Path::new(source).file_name().unwrap_or_default();
+                given == mode && Path::new("/").join(folder).join(name) == path
+            });
+            assert!(is_brought, "{}", file.path);
+        }
+    }
+
+    #[test]
     fn the_stage_runs_after_udev_and_beside_no_splash_screen() {
         assert!(SCRIPT.text.contains("PREREQ=\"udev dropbear plymouth\""));
         let named = |key: &str| -> Vec<&str> {

@@ -1,5 +1,6 @@
 //! The bill of materials of both programs, as CycloneDX writes it (version 1.5, JSON):
-//! every crate that is compiled into one of them, with its licence and its digest.
+//! every crate that is compiled into one of them, with its licence and its digest, and
+//! the libraries that the compiler and the linker add.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,6 +10,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::Result;
+use crate::toolchain::{self, Library};
 
 /// A crate and what stands in Cargo.toml of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +31,7 @@ pub fn write(folder: &Path, target: &str) -> Result {
     let command = graph(&tree(target, &[])?)?;
     let stage = graph(&tree(target, &["--no-default-features"])?)?;
     let digests = digests(&fs::read_to_string("Cargo.lock")?);
-    let bill = bill(&command, &stage, &digests)?;
+    let bill = bill(&command, &stage, &digests, &toolchain::libraries(target)?)?;
     let text = format!("{}\n", serde_json::to_string_pretty(&bill)?);
     Ok(fs::write(folder.join("sbom.cdx.json"), text)?)
 }
@@ -111,6 +113,7 @@ fn bill(
     command: &Graph,
     stage: &Graph,
     digests: &BTreeMap<(String, String), String>,
+    libraries: &[Library],
 ) -> Result<Value> {
     let is_own = |used: &&Crate| used.name == "stayput";
     let own = command.keys().find(is_own).ok_or("stayput is not in it")?;
@@ -134,8 +137,22 @@ fn bill(
             }],
         }));
     }
+    components.extend(libraries.iter().map(|library| {
+        json!({
+            "type": "library",
+            "bom-ref": library.purl,
+            "name": library.name,
+            "version": library.version,
+            "purl": library.purl,
+            "licenses": [{ "expression": library.license }],
+            "properties": [{ "name": "stayput:in-the-boot-stage", "value": "true" }],
+        })
+    }));
     let dependencies = command.iter().map(|(used, uses)| {
-        let uses: Vec<String> = uses.iter().map(purl).collect();
+        let mut uses: Vec<String> = uses.iter().map(purl).collect();
+        if used == own {
+            uses.extend(libraries.iter().map(|library| library.purl.clone()));
+        }
         json!({ "ref": purl(used), "dependsOn": uses })
     });
     Ok(json!({
@@ -179,9 +196,15 @@ mod tests {
     #[test]
     fn a_crate_stands_once_with_licence_digest_and_users() {
         let [command, stage] = [TREE, STAGE].map(|tree| graph(tree).unwrap());
-        let bill = bill(&command, &stage, &digests(LOCK)).unwrap();
+        let libc = Library {
+            name: "glibc".into(),
+            version: "2.36-9".into(),
+            purl: "pkg:deb/debian/glibc@2.36-9".into(),
+            license: "LGPL-2.1-or-later",
+        };
+        let bill = bill(&command, &stage, &digests(LOCK), &[libc]).unwrap();
         let components = bill["components"].as_array().unwrap();
-        assert_eq!(components.len(), 3);
+        assert_eq!(components.len(), 4);
         let find = |name: &str| components.iter().find(|one| one["name"] == name).unwrap();
         assert_eq!(
             find("libc")["licenses"][0]["expression"],
@@ -190,6 +213,7 @@ mod tests {
         assert_eq!(find("libc")["hashes"][0]["content"], "bb");
         assert_eq!(find("nix")["properties"][0]["value"], "true");
         assert_eq!(find("clap")["properties"][0]["value"], "false");
+        assert_eq!(find("glibc")["version"], "2.36-9");
         let users = bill["dependencies"]
             .as_array()
             .unwrap()
@@ -204,7 +228,7 @@ mod tests {
     #[test]
     fn a_crate_without_a_digest_is_told_of() {
         let graph = graph(TREE).unwrap();
-        assert!(bill(&graph, &graph, &BTreeMap::new()).is_err());
+        assert!(bill(&graph, &graph, &BTreeMap::new(), &[]).is_err());
     }
 
     #[test]

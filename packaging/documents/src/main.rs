@@ -5,6 +5,7 @@
 mod bill_of_materials;
 mod completions;
 mod manual;
+mod toolchain;
 
 use std::error::Error;
 use std::path::PathBuf;

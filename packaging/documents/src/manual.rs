@@ -14,12 +14,12 @@ use crate::Result;
 /// Of the manual: commands for administrators.
 const SECTION: &str = "8";
 
-/// Writes all pages into `folder`/man8.
+/// Writes all pages into `folder`/share/man/man8, as they lie below /usr/share.
 ///
 /// # Errors
 /// What the filesystem says.
 pub fn write(folder: &Path, date: &str) -> Result {
-    let folder = folder.join("man8");
+    let folder = folder.join("share/man/man8");
     fs::create_dir_all(&folder)?;
     for (name, page) in pages(date)? {
         fs::write(folder.join(format!("{name}.{SECTION}")), page)?;

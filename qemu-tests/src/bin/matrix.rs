@@ -1,5 +1,6 @@
 //! Tells the story on every system, and writes README's table of what held.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,11 +19,21 @@ fn main() -> ExitCode {
         wanted.is_empty() || wanted.iter().any(|word| system.to_string().contains(word))
     };
     let systems: Vec<System> = System::all().filter(is_wanted).collect();
-    let told: Vec<(System, Result<Told>)> = systems
+    // Asked first: an hour later it would be too late to hear that nobody knows.
+    let commit = match commit() {
+        Ok(commit) => commit,
+        Err(failure) => {
+            println!("Of which sources is this? {failure}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let told: Vec<(System, Outcome)> = systems
         .into_iter()
-        .map(|system| (system, tell(system)))
+        .map(|system| (system, tell(system, &commit)))
         .collect();
-    let failed = told.iter().any(|(_, told)| told.is_err());
+    let failed = told
+        .iter()
+        .any(|(_, outcome)| !matches!(outcome, Outcome::Held(_)));
     // A part of the table would say nothing of the rest.
     if wanted.is_empty()
         && let Err(failure) = write_table(&told)
@@ -34,6 +45,14 @@ fn main() -> ExitCode {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     }
+}
+
+/// What became of the story on a system.
+enum Outcome {
+    Held(Told),
+    DidNotHold,
+    /// There is no such system here: its packages could not be fetched.
+    NotTried,
 }
 
 /// The versions with which the story held, and when.
@@ -71,35 +90,52 @@ impl Told {
 }
 
 /// Tells it now, or takes what is kept of a run in which it held: with this image, these
-/// programs and this story.
-fn tell(system: System) -> Result<Told> {
+/// programs and these tests.
+fn tell(system: System, commit: &str) -> Outcome {
     let start = Instant::now();
     let mut say = |line: &str| println!("{:>5} s {system}: {line}", start.elapsed().as_secs());
-    let told = kept_or_told(system, &mut say);
-    match &told {
-        Ok(told) => say(&format!("the whole story held, on {}", told.date)),
-        Err(failure) => say(&format!("it did not hold: {failure}")),
+    let image = match system.image() {
+        Ok(image) => image,
+        Err(failure) => {
+            say(&format!("it cannot be had: {failure}"));
+            return Outcome::NotTried;
+        }
+    };
+    match kept_or_told(system, &image, commit, &mut say) {
+        Ok(told) => {
+            say(&format!("the whole story held, on {}", told.date));
+            Outcome::Held(told)
+        }
+        Err(failure) => {
+            say(&format!("it did not hold: {failure}"));
+            Outcome::DidNotHold
+        }
     }
-    told
 }
 
-fn kept_or_told(system: System, say: &mut dyn FnMut(&str)) -> Result<Told> {
+fn kept_or_told(
+    system: System,
+    image: &Path,
+    commit: &str,
+    say: &mut dyn FnMut(&str),
+) -> Result<Told> {
     let mut inputs = vec![
-        system.image()?.as_os_str().as_encoded_bytes().to_vec(),
-        Story::SOURCE.as_bytes().to_vec(),
+        image.as_os_str().as_encoded_bytes().to_vec(),
+        // All that tells the story and looks at what came of it.
+        std::fs::read(std::env::current_exe()?)?,
     ];
     for program in ["stayput", "stayput-boot"] {
         inputs.push(std::fs::read(shipped_binary(program)?)?);
     }
     let name = format!("told-{}", system.cache_name());
     let kept = prepared(&name, &inputs, |folder| {
-        let told = tell_with(system, say)?.as_json().to_string();
+        let told = tell_with(system, commit, say)?.as_json().to_string();
         Ok(std::fs::write(folder.join("told.json"), told)?)
     })?;
     Told::from_json(&std::fs::read_to_string(kept.join("told.json"))?)
 }
 
-fn tell_with(system: System, say: &mut dyn FnMut(&str)) -> Result<Told> {
+fn tell_with(system: System, commit: &str, say: &mut dyn FnMut(&str)) -> Result<Told> {
     let mut story = Story::begin(system, say)?;
     story.at_home(say)?;
     story.power_cut(say)?;
@@ -112,7 +148,7 @@ fn tell_with(system: System, say: &mut dyn FnMut(&str)) -> Result<Told> {
     let package = system.generator.name();
     Ok(Told {
         date: Computer::seen()?.date,
-        commit: commit()?,
+        commit: commit.into(),
         kernel: ask("uname -r")?,
         generator: ask(&format!("dpkg-query -W -f '${{Version}}' {package}"))?,
         mariadb: ask("mariadbd --version | sed 's/.*Ver \\([0-9.]*\\).*/\\1/'")?,
@@ -121,11 +157,11 @@ fn tell_with(system: System, say: &mut dyn FnMut(&str)) -> Result<Told> {
 
 fn commit() -> Result<String> {
     let project = project().display().to_string();
-    let commit = run("git", &["-C", &project, "rev-parse", "--short", "HEAD"])?;
+    let commit = run("git", &["-C", &project, "describe", "--always", "--dirty"])?;
     Ok(commit.trim().to_string())
 }
 
-fn write_table(told: &[(System, Result<Told>)]) -> Result {
+fn write_table(told: &[(System, Outcome)]) -> Result {
     let path = project().join("README.md");
     let page = std::fs::read_to_string(&path)?;
     let parts = page.split_once(BEGIN).and_then(|(before, rest)| {
@@ -143,14 +179,15 @@ fn write_table(told: &[(System, Result<Told>)]) -> Result {
     Ok(())
 }
 
-fn row((system, told): &(System, Result<Told>)) -> String {
+fn row((system, outcome): &(System, Outcome)) -> String {
     let suite = system.suite.number();
     let generator = system.generator.name();
-    match told {
-        Ok(told) => format!(
+    match outcome {
+        Outcome::Held(told) => format!(
             "| {suite} | {generator} {} | {} | {} | held on {}, at {} |\n",
             told.generator, told.kernel, told.mariadb, told.date, told.commit
         ),
-        Err(_) => format!("| {suite} | {generator} | | | **did not hold** |\n"),
+        Outcome::DidNotHold => format!("| {suite} | {generator} | | | **did not hold** |\n"),
+        Outcome::NotTried => format!("| {suite} | {generator} | | | not tried: no image |\n"),
     }
 }

@@ -21,5 +21,6 @@ mod readme;
 mod setup;
 mod sticks;
 mod torture;
+mod upgrade;
 mod verdicts;
 mod way_back;

@@ -97,6 +97,13 @@ fn configure(is_first: bool) -> Result<()> {
 fn renew_images(generator: Found) -> Result<()> {
     const NEXT: &str = "Each kernel starts with what it has now. Mend what is said above, then: \
                         stayput install";
+    // No failure: apt would leave what else it installs now as it is, and a kernel that is
+    // only unpacked has no initramfs at all.
+    if let Some(no_room) = initramfs::no_room() {
+        println!("{no_room} No initramfs was made: each kernel keeps the boot stage that it has.");
+        println!("Remove an old kernel (apt-get autoremove), then: stayput install");
+        return Ok(());
+    }
     match generator {
         // Once for all packages that are installed now, when dpkg is done with them.
         Found::Generator(Generator::InitramfsTools) => {

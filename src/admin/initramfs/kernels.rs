@@ -10,6 +10,13 @@ pub fn installed_versions() -> Vec<String> {
     installed(&names("/boot"), &names("/lib/modules"))
 }
 
+/// Whether the modules of this kernel are known by name: its package is configured, and
+/// not only unpacked.
+pub fn is_configured(version: &str) -> bool {
+    let modules = Path::new("/lib/modules").join(version);
+    modules.join("modules.dep").exists()
+}
+
 fn names(folder: &str) -> Vec<String> {
     let names = sysfs::list(Path::new(folder)).into_iter();
     names.map(|name| name.to_string()).collect()

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::archive::read_image;
 use super::generator::{Generator, image_path, image_path_or_default};
 use super::inspect::inspect_new;
-use super::kernels::installed_versions;
+use super::kernels::{installed_versions, is_configured};
 use super::{Image, InstalledCopy, NoImage};
 use crate::admin::durable::sync_directory;
 use crate::admin::installed_files::STAGE;
@@ -34,9 +34,7 @@ pub fn make(generator: Generator, place: Option<&VaultConf>) -> Result<(), Strin
             // What fails for one kernel is no reason to leave out the others. One that is
             // only unpacked gets its image when its package is configured.
             let mut versions = installed_versions();
-            versions.retain(|version| {
-                Path::new(&format!("/lib/modules/{version}/modules.dep")).exists()
-            });
+            versions.retain(|version| is_configured(version));
             let made = versions.iter().map(|version| with_dracut(version, place));
             let failed: Vec<String> = made.filter_map(Result::err).collect();
             match failed.is_empty() {

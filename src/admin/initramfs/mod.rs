@@ -14,6 +14,7 @@ mod make;
 mod modules;
 mod network;
 mod order;
+mod room;
 mod supply;
 mod tree;
 
@@ -23,6 +24,7 @@ pub use inspect::{inspect, kernels};
 pub use make::{holds_the_stage, images_with_stage, make};
 pub use modules::Missing;
 pub use network::{Addressing, ImageNetwork};
+pub use room::no_room;
 pub use supply::{ModulesOptions, run as print_modules};
 
 use crate::admin::installed_files::InstalledStage;
