@@ -570,7 +570,7 @@ fn a_watch_killed_while_it_wipes_spares_the_last_way_in() {
 }
 
 #[test]
-fn a_watch_killed_in_a_reset_begins_none_where_the_place_answers() {
+fn a_watch_killed_in_a_reset_begins_none_at_home() {
     let mut server = begin(OnAlarm::Reset, Stubborn::default()).actions;
     let progress = server.at_work.take().unwrap();
     // Its owner has armed it at home.
