@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
 use crate::admin::systemd::{self, SYSTEMCTL, running};
-use crate::release::no_start;
+use crate::release::{self, no_start};
 
 /// The check values of the database's keys; the file exists once MariaDB is
 /// encrypted.
@@ -69,6 +69,17 @@ fn states_in(said: &str) -> Vec<String> {
 /// Whether MariaDB, or an instance of it, runs and has read its keys.
 pub fn is_started() -> bool {
     running() && states().is_some_and(|states| states.iter().any(|state| state == "active"))
+}
+
+/// Whether MariaDB is stopped and its keys are not in memory: it does not run again before
+/// somebody releases them. No where systemd does not tell.
+pub fn waits_for_release() -> bool {
+    is_enabled() && running() && !release::is_open() && is_stopped(states().as_deref())
+}
+
+fn is_stopped(states: Option<&[String]>) -> bool {
+    let is_stopped = |state: &String| matches!(state.as_str(), "inactive" | "failed" | "unknown");
+    states.is_some_and(|states| !states.is_empty() && states.iter().all(is_stopped))
 }
 
 /// Whether the system is to run MariaDB: its unit is enabled, and not masked.
@@ -168,6 +179,17 @@ mod tests {
         for state in ["active", "inactive", "failed", "deactivating", "unknown"] {
             assert!(!starts(&format!("ActiveState={state}\n")), "{state}");
         }
+    }
+
+    #[test]
+    fn only_a_database_known_to_be_stopped_waits_for_a_release() {
+        let stopped = |said: &str| is_stopped(Some(&states_in(said)));
+        assert!(stopped("ActiveState=inactive\n") && stopped("ActiveState=failed\n"));
+        for state in ["active", "activating", "deactivating", "reloading", ""] {
+            let said = format!("ActiveState=inactive\n\nActiveState={state}\n");
+            assert!(!stopped(&said), "{state:?}");
+        }
+        assert!(!is_stopped(None) && !stopped(""));
     }
 
     #[test]

@@ -21,11 +21,14 @@ pub fn vault_conf() -> Result<VaultConf> {
     VaultConf::parse(&text).map_err(|error| {
         Problem::failed(
             format!("{VAULT_CONF} makes no sense (line {}).", error.line),
-            "Put the file back from a backup; the initramfs holds a copy.",
+            NOT_READABLE,
         )
         .of_kind(ProblemKind::NotReadable)
     })
 }
+
+const NOT_READABLE: &str = "Put the file back from a backup; the initramfs holds a copy. Or name \
+                            the vault again: stayput init --adopt PATH";
 
 /// Why vault.conf was not read. Only where it is not there has the server no vault.
 fn no_conf(error: &io::Error) -> Problem {
@@ -38,7 +41,7 @@ fn no_conf(error: &io::Error) -> Problem {
         ErrorKind::PermissionDenied => Problem::of_file(VAULT_CONF, error),
         _ => Problem::failed(
             format!("{VAULT_CONF} cannot be read: {error}"),
-            "Put the file back from a backup; the initramfs holds a copy.",
+            NOT_READABLE,
         )
         .of_kind(ProblemKind::NotReadable),
     }

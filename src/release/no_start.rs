@@ -75,7 +75,7 @@ impl Hold {
         self.mark.exists()
     }
 
-    fn allow(&self) {
+    fn allow(&self, _turn: &Turn) {
         match fs::remove_file(&self.mark) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 let mark = self.mark.display();
@@ -88,7 +88,7 @@ impl Hold {
     fn release(&self, put: impl FnOnce() -> Result<(), ReleaseError>) -> Result<(), ReleaseError> {
         let turn = self.turn_to_release()?;
         put()?;
-        self.allow();
+        self.allow(&turn);
         drop(turn);
         Ok(())
     }
@@ -139,9 +139,9 @@ pub fn is_forbidden() -> bool {
     Hold::here().is_forbidden()
 }
 
-/// MariaDB may be started again.
-pub fn allow() {
-    Hold::here().allow();
+/// MariaDB may be started again. Whoever is removing keys behind the mark has the turn.
+pub fn allow(turn: &Turn) {
+    Hold::here().allow(turn);
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ mod hearing;
 mod plugged;
 #[cfg(feature = "admin")]
 mod search;
+#[cfg(feature = "admin")]
+mod unwiped;
 mod volume;
 
 #[cfg(feature = "admin")]
@@ -24,4 +26,6 @@ pub use file::{PIN_MAX, STICK_FILE_BYTES, StickFile, StickInfo, file_names};
 pub use find::{Stick, is_on_a_stick, plugged_in};
 pub use hearing::{ANSWERS_WITHIN, FoundKey, Reading, wait_for};
 pub use plugged::{PluggedKeys, Wiped};
+#[cfg(feature = "admin")]
+pub use unwiped::StickId;
 pub use volume::{Copies, read, read_copies, write};

@@ -17,8 +17,8 @@ use crate::vault::{Header, KnownStick, StickList};
 /// being done by plugging in a stick that hangs, and no last way in is destroyed.
 #[derive(Default)]
 pub struct PluggedKeys {
-    keys: Vec<(PathBuf, StickInfo)>,
-    silent: Vec<PathBuf>,
+    pub(super) keys: Vec<(PathBuf, StickInfo)>,
+    pub(super) silent: Vec<PathBuf>,
 }
 
 /// What became of them.

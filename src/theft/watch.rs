@@ -199,6 +199,14 @@ impl Watch {
         }
     }
 
+    /// Begins while an alarm is not over that an earlier run has raised.
+    pub fn raised(policy: WatchPolicy) -> Self {
+        Self {
+            raised: true,
+            ..Self::new(policy)
+        }
+    }
+
     /// Takes in one now.
     pub fn add(&mut self, now: TimedSample) -> AlarmChange {
         if self.was_away(&now) {

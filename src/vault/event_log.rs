@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::event::{EventKind, LoggedEvent};
 use super::event_chain::{Block, ChainDigest, EVENTS_PER_BLOCK, Seal};
 use super::header::Header;
+#[cfg(feature = "admin")]
+use super::layout::{BLOCK_SIZE, HALF};
 use super::layout::{LOG_BLOCKS, LOG_NEWEST, log};
 use super::record::{blocks_for, capacity};
 use super::{BlockDevice, VaultError, Written, store};
@@ -70,6 +72,30 @@ impl EventLog {
             closed: read_closed(device)?,
             newest: decode(device, LOG_NEWEST)?,
         })
+    }
+
+    /// Whether every event that was ever logged is in the newest record: the ring is as a
+    /// new vault has it, and nothing in it is damaged.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`].
+    #[cfg(feature = "admin")]
+    pub fn is_within_newest(device: &dyn BlockDevice) -> Result<bool, VaultError> {
+        if decode::<Newest>(device, LOG_NEWEST)?.is_none() {
+            return Ok(false);
+        }
+        let mut block = [0; BLOCK_SIZE];
+        for region in (0..LOG_BLOCKS).map(log) {
+            for copy in [0, HALF] {
+                for at in (region.start + copy..).take(region.blocks as usize) {
+                    device.read_block(at, &mut block)?;
+                    if block.iter().any(|byte| *byte != 0) {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// The stored events, oldest first.

@@ -85,6 +85,20 @@ pub fn open_read_only(conf: &VaultConf) -> Result<Vault<VaultDisk>, LocateError>
     find(conf, Access::ReadOnly, COMMAND_WAITS)
 }
 
+/// Opens the vault on this partition for reading only, of whichever server it is: on the
+/// partition itself, or in the file that `conf` names. Another with the same id may be there.
+///
+/// # Errors
+/// [`LocateError`].
+#[cfg(feature = "admin")]
+pub fn open_of_any_server(
+    conf: &VaultConf,
+    at: &FoundPartition,
+) -> Result<Vault<VaultDisk>, LocateError> {
+    let space = open_space(conf, at, Access::ReadOnly, COMMAND_WAITS)?;
+    Ok(Vault::open_unrepaired(space)?)
+}
+
 /// Opens the vault for reading only. Looks first on the partition `at`, where
 /// it was found before, so that the partition tables need not be read again.
 ///

@@ -42,6 +42,8 @@ pub use event::{EventKind, LockedBecause, LoggedEvent, OpenedBy, wrong_entries};
 pub use event_proof::{EventSpan, ProofStatus};
 pub use header::{Header, Identity, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
+#[cfg(all(test, feature = "admin"))]
+pub use layout::{LOG_BLOCKS, LOG_NEWEST, log};
 pub use locate::LocateError;
 pub use policy::{DEFAULT_KEY_IDS, Keep, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
 pub use proof::{Proven, ProvenRecords, Unproven};
@@ -366,6 +368,19 @@ impl<D: BlockDevice> Vault<D> {
     /// [`VaultError::Device`].
     pub fn events(&self) -> Result<Vec<LoggedEvent>, VaultError> {
         Ok(EventLog::read(&self.device)?.events())
+    }
+
+    /// The events of a vault that has logged so few that all of them are in one record;
+    /// `None` where there were more, or a part of the log is damaged.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`].
+    #[cfg(feature = "admin")]
+    pub fn first_events(&self) -> Result<Option<Vec<LoggedEvent>>, VaultError> {
+        match EventLog::is_within_newest(&self.device)? {
+            true => self.events().map(Some),
+            false => Ok(None),
+        }
     }
 
     /// Number of the last event that a seal stands for; 0 where none does.

@@ -114,6 +114,11 @@ fn parent_disk(partition: &str) -> Option<sysfs::Name> {
 
 #[cfg(feature = "admin")]
 impl FoundPartition {
+    /// Whether its disk is on USB: it may be anybody's.
+    pub fn is_on_usb(&self) -> bool {
+        is_on_usb(&self.disk)
+    }
+
     /// Whether its GPT name is the one of a vault, as the kernel tells it.
     pub fn has_vaults_name(&self) -> bool {
         let name = self.device.file_name().unwrap_or_default();

@@ -93,9 +93,19 @@ fn a_vault_in_a_file_is_made_anew_when_its_owner_says_so() -> Result {
     server.shell(forget)?.success()?;
     init(&server, file)?.success()?;
     // One that was used is somebody's.
-    let used = format!("stayput policy --wait 30 && {forget}");
-    server.shell(&used)?.success()?;
+    server.shell("stayput policy --wait 30")?.success()?;
+    let used = server.shell(id)?.success()?;
+    server.shell(forget)?.success()?;
+    let said = init(&server, file)?;
+    let way_back = format!("stayput init --adopt {file}");
+    assert!(!said.ok() && said.text.contains(&way_back), "{said}");
+    assert!(!said.text.contains("--force"), "{said}");
+    let said = server.shell(&way_back)?.success()?;
+    assert!(said.contains("stayput install"), "{said}");
+    assert_eq!(server.shell(id)?.success()?, used);
+    server.shell("stayput status")?.success()?;
     refused(file)?;
+    server.shell(forget)?.success()?;
     init(&server, &format!("{file} --force"))?.success()?;
     server.shell("stayput status")?.success()?;
 

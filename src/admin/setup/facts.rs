@@ -1,14 +1,18 @@
 //! What is there already of a server that is set up. It is looked at, not remembered:
 //! nothing is written down about how far a run came.
 
+use core::net::{IpAddr, SocketAddr};
+
 use crate::admin::commands::check;
+use crate::admin::commands::init::{ExistingVault, unnamed_vaults};
 use crate::admin::mariadb::{Dependence, Ends, System, find_original, refuse_clear_memory};
 use crate::admin::mariadb_service;
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::open_vault::vault_conf;
-use crate::admin::problem::{ProblemKind, Result};
+use crate::admin::problem::{Problem, ProblemKind, Result};
 use crate::admin::program;
 use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::environment::{address_of, server_address};
 use crate::stick::PluggedKeys;
 use crate::theft::OnStrikes;
 use crate::vault::{KnownStick, ServerName};
@@ -18,6 +22,8 @@ use crate::vault::{KnownStick, ServerName};
 pub struct Facts {
     /// `None` where there is no vault yet.
     pub vault: Option<FoundVault>,
+    /// Vaults that were used and stand here, where no vault.conf names any.
+    pub unnamed: Vec<ExistingVault>,
     /// Why a database may need a key that only a lost vault had; `None` where none does.
     pub needs_lost_key: Option<String>,
     pub database: Database,
@@ -25,6 +31,8 @@ pub struct Facts {
     pub clear_memory: Option<String>,
     /// Every kernel starts with the boot stage, and the units are in place.
     pub is_installed: bool,
+    /// MariaDB is stopped, and waits for somebody who releases its keys.
+    pub waits_for_release: bool,
 }
 
 /// A vault that opened here.
@@ -33,6 +41,10 @@ pub struct FoundVault {
     pub name: ServerName,
     /// A place is enrolled.
     pub has_place: bool,
+    /// The neighbours that are asked there.
+    pub neighbours: Vec<IpAddr>,
+    /// Its key servers.
+    pub key_servers: Vec<SocketAddr>,
     /// Backup sticks of the present key.
     pub sticks: Vec<FoundStick>,
     /// The recovery code was typed back.
@@ -81,6 +93,10 @@ impl Facts {
             None => (None, false),
         };
         Ok(Self {
+            unnamed: match vault {
+                Some(_) => Vec::new(),
+                None => unnamed_vaults(None),
+            },
             needs_lost_key: match vault {
                 Some(_) => None,
                 None => Dependence::seen(None).why(),
@@ -91,18 +107,39 @@ impl Facts {
                 .err()
                 .map(|problem| problem.what),
             is_installed: place.is_some_and(|place| check::is_installed(&place)),
+            waits_for_release: mariadb_service::waits_for_release(),
         })
+    }
+}
+
+/// What opens the vault has no options here: each step is tried where the server belongs.
+/// One that was reset opens nowhere before a place is enrolled anew.
+fn elsewhere(problem: Problem) -> Problem {
+    match problem.kind {
+        ProblemKind::Locked => Problem {
+            next: "Run the command where the server belongs. If it is there, or this is to be its \
+                   place: stayput enroll with --stick DEVICE, --code or --passphrase; then run the \
+                   command again."
+                .into(),
+            ..problem
+        },
+        _ => problem,
     }
 }
 
 /// The vault, and whether its policy gives MariaDB keys.
 fn found_vault() -> Result<(FoundVault, bool)> {
-    let unlocked = unlock(&UnlockOptions::default())?;
+    let unlocked = unlock(&UnlockOptions::default()).map_err(elsewhere)?;
     let header = unlocked.vault.header();
     let policy = &unlocked.proven.policy;
     let list = &unlocked.proven.sticks;
     let slots = unlocked.slots()?;
-    let mut places = slots.iter().flat_map(|slots| slots.environments.iter());
+    let places = slots.iter().flat_map(|slots| slots.environments.iter());
+    let places: Vec<_> = places.filter(|place| place.name != SETUP_PLACE).collect();
+    let labels = || {
+        let factors = places.iter().flat_map(|place| place.factors.iter());
+        factors.map(|factor| &factor.label)
+    };
     let plugged = PluggedKeys::beside(&unlocked.vault).ids();
     let generation = header.generation;
     let has_code = list.code_of(generation).is_some();
@@ -111,7 +148,9 @@ fn found_vault() -> Result<(FoundVault, bool)> {
     let is_elsewhere = sticks.any(|stick| stick.opens_without(generation, &plugged));
     let found = FoundVault {
         name: header.server_name.clone(),
-        has_place: places.any(|place| place.name != SETUP_PLACE),
+        has_place: !places.is_empty(),
+        neighbours: labels().filter_map(address_of).collect(),
+        key_servers: labels().filter_map(|label| server_address(label)).collect(),
         sticks: list
             .sticks
             .iter()
@@ -138,5 +177,25 @@ fn database(gives_keys: bool) -> Database {
         Ok(_) if mariadb_service::is_enabled() => Database::Interrupted,
         Ok(_) if program::find("mariadbd").is_some() => Database::Clear,
         Ok(_) => Database::Absent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::problem::Exit;
+
+    #[test]
+    fn run_elsewhere_names_only_options_that_there_are() {
+        let locked = Problem::new(
+            Exit::Locked,
+            "Not recognised.",
+            "Use --passphrase or --code.",
+        );
+        let told = elsewhere(locked);
+        let way = "stayput enroll with --stick DEVICE, --code or --passphrase";
+        assert!(told.next.contains(way), "{told}");
+        let other = elsewhere(Problem::failed("EIO", "Check the disk."));
+        assert_eq!(other.next, "Check the disk.");
     }
 }

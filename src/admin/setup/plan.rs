@@ -1,8 +1,12 @@
 //! What is left to be done: a function of what is there and what is wanted. Pure. A step
 //! is a command line of `stayput`, as the owner could type it.
 
+use core::net::IpAddr;
+
 use super::answers::{Answers, Neighbours, NewStick, PinFrom};
 use super::facts::{Database, Facts, FoundVault};
+use crate::admin::commands::enroll::literal_address;
+use crate::admin::commands::init::refuse_beside;
 use crate::admin::mariadb::SwapChoice;
 use crate::admin::problem::{Problem, Result};
 use crate::theft::OnStrikes;
@@ -19,6 +23,8 @@ pub enum StepKind {
     /// Before the database: one that is encrypted needs it at the next boot.
     Stage,
     Database,
+    /// The keys of a database that is stopped.
+    Release,
 }
 
 impl StepKind {
@@ -32,6 +38,7 @@ impl StepKind {
             Self::Policy => "note where the way back is kept, and what a theft means",
             Self::Database => "encrypt the database, and put the gate in front of it",
             Self::Stage => "put the boot stage into the initramfs",
+            Self::Release => "put the keys into memory, and start the database",
         }
     }
 }
@@ -67,6 +74,12 @@ const RESET_WAITS: &str = "That the server destroys its key after too many start
 const KEPT_WAITS: &str = "Where the stick is kept is not noted yet: it is still plugged in. Take \
                           it out, then run the command again.";
 
+const NOT_RELEASED: &str = "MariaDB is stopped, and its keys are not in memory. Is the server \
+                            where it belongs? stayput release";
+const NOT_ENROLLED: &str = "The answers name neighbours or key servers that are not enrolled: \
+                            these are not in force. To have them, enroll the place again, with \
+                            everything that it is to have: stayput enroll --neighbour ADDRESS \
+                            --tang URL";
 const NO_DATABASE: &str = "MariaDB is not installed here. When it is, run the command again.";
 
 /// Makes the plan.
@@ -120,6 +133,17 @@ pub fn plan(facts: &Facts, answers: &Answers, attendance: Attendance) -> Result<
         }
         _ => {}
     }
+    // An alarm may have taken them: whether the server is where it belongs a person says.
+    if facts.waits_for_release && facts.database == Database::Encrypted {
+        match is_attended {
+            true => add(StepKind::Release, line(&["release"])),
+            false => plan.later.push(NOT_RELEASED),
+        }
+    }
+    // To enroll a place anew takes from it what the answers do not name.
+    if vault.has_place && names_more(answers, vault) {
+        plan.later.push(NOT_ENROLLED);
+    }
     plan.later.extend(waits);
     if facts.database == Database::Absent && !is_left {
         plan.later.push(NO_DATABASE);
@@ -127,11 +151,13 @@ pub fn plan(facts: &Facts, answers: &Answers, attendance: Attendance) -> Result<
     Ok(plan)
 }
 
-/// Refuses where a new vault would have another key than the database needs.
+/// Refuses where a vault stands that no file names, and where a new one would have
+/// another key than the database needs.
 ///
 /// # Errors
-/// What makes the vault anew.
+/// What names the vault, or makes it anew.
 pub fn refuse_lost_vault(facts: &Facts) -> Result<()> {
+    refuse_beside(&facts.unnamed)?;
     match (&facts.vault, &facts.needs_lost_key) {
         (None, Some(why)) => Err(Problem::refused(
             format!(
@@ -178,6 +204,23 @@ fn refuse_what_would_harm(facts: &Facts, answers: &Answers) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Whether the answers name neighbours or key servers that are not enrolled: they were
+/// added later. Names are not looked up; more servers than are enrolled are more.
+fn names_more(answers: &Answers, vault: &FoundVault) -> bool {
+    let named = match &answers.neighbours {
+        Neighbours::Named(addresses) => &addresses[..],
+        Neighbours::Found | Neighbours::None => &[],
+    };
+    let is_new = |address: &IpAddr| !vault.neighbours.contains(address);
+    let servers = &answers.key_servers;
+    let mut addresses = servers
+        .iter()
+        .filter_map(|server| literal_address(&server.url));
+    named.iter().any(is_new)
+        || servers.len() > vault.key_servers.len()
+        || addresses.any(|address| !vault.key_servers.contains(&address))
 }
 
 /// Whether the list has this stick. One that was written and not listed is made again.

@@ -7,12 +7,12 @@ use super::answers::{Answers, KeyServer, Neighbours, NewStick, PinFrom};
 use super::facts::Facts;
 use crate::admin::ask::{self, Pin};
 use crate::admin::commands::enroll::{FoundStation, found_stations, thumbprints};
+use crate::admin::commands::stick::StickVolume;
 use crate::admin::commands::{init, stick};
 use crate::admin::mariadb::SwapChoice;
 use crate::admin::names::name;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::printable::Printable;
-use crate::stick::plugged_in;
 use crate::theft::{OnStrikes, TheftPolicy};
 
 /// How often a mistake at one question is asked about again.
@@ -282,19 +282,15 @@ fn ask_stick() -> Result<Option<(NewStick, Pin)>> {
 
 fn ask_device() -> Result<Option<PathBuf>> {
     for _ in 0..TRIES {
-        let volumes: Vec<PathBuf> = plugged_in().into_iter().flat_map(|s| s.volumes).collect();
-        let question = match &volumes[..] {
-            [] => "Plug a stick in, then press Enter (or type none): ".into(),
-            [only] => format!("Which? [{}] (or another name, or none) ", only.display()),
-            several => {
-                let names: Vec<String> = several.iter().map(|v| v.display().to_string()).collect();
-                format!("Which: {}? (or none) ", names.join(", "))
-            }
-        };
-        let device = match (ask::line(&question)?.as_str(), &volumes[..]) {
+        let volumes = stick::plugged_volumes();
+        let offered = offered(&volumes);
+        for volume in &volumes {
+            println!("  {}", volume.in_words());
+        }
+        let device = match (ask::line(&offered.question)?.as_str(), offered.usual) {
             ("none", _) => return Ok(None),
-            ("", [only]) => only.clone(),
-            ("", _) => continue,
+            ("", Some(usual)) => usual,
+            ("", None) => continue,
             (typed, _) => PathBuf::from(typed),
         };
         match stick::must_be_usable_stick(&device) {
@@ -303,6 +299,28 @@ fn ask_device() -> Result<Option<PathBuf>> {
         }
     }
     Err(no_answer())
+}
+
+/// What is asked below the list of sticks.
+struct Offered {
+    question: String,
+    /// What Enter stands for.
+    usual: Option<PathBuf>,
+}
+
+/// Enter takes the only stick. One that is mounted is in use, perhaps for something else: it
+/// has to be named. Pure.
+fn offered(volumes: &[StickVolume]) -> Offered {
+    let usual = match volumes {
+        [only] if !only.is_mounted() => Some(only.device.clone()),
+        _ => None,
+    };
+    let question = match (&usual, volumes) {
+        (_, []) => "Plug a stick in, then press Enter (or type none): ".into(),
+        (Some(usual), _) => format!("Which? [{}] (or another name, or none) ", usual.display()),
+        (None, _) => "Which? Type its name, such as /dev/sdb1 (or none): ".into(),
+    };
+    Offered { question, usual }
 }
 
 fn ask_pin() -> Result<Pin> {
@@ -338,10 +356,12 @@ mod tests {
 
     const NEW: Facts = Facts {
         vault: None,
+        unnamed: Vec::new(),
         needs_lost_key: None,
         database: Database::Clear,
         clear_memory: None,
         is_installed: false,
+        waits_for_release: false,
     };
 
     #[test]
@@ -363,6 +383,18 @@ mod tests {
         assert_eq!(asked(&vault), [WayBack], "the code is left");
         vault.has_code = true;
         assert_eq!(asked(&vault), []);
+    }
+
+    #[test]
+    fn a_stick_in_use_is_no_answer_to_enter() {
+        let free = StickVolume::example("/dev/sdb1", &[]);
+        let used = StickVolume::example("/dev/sdc1", &["/media/backup"]);
+        let only = offered(std::slice::from_ref(&free));
+        assert_eq!(only.usual.as_deref(), Some(free.device.as_path()));
+        for volumes in [vec![], vec![used.clone()], vec![free, used]] {
+            let offered = offered(&volumes);
+            assert_eq!(offered.usual, None, "{}", offered.question);
+        }
     }
 
     fn station(last: u8, is_usual: bool) -> FoundStation {

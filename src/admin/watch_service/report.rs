@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Watched;
-use crate::theft::{Alarm, OnAlarm, Sample};
+use crate::theft::{Alarm, OnAlarm};
 
 const PATH: &str = "/run/stayput-watch.json";
 /// Longest report, in bytes.
@@ -47,6 +47,9 @@ pub struct Unfinished {
     pub keys: bool,
     /// MariaDB still runs.
     pub database: bool,
+    /// Keys on backup sticks that were plugged in are not destroyed.
+    #[serde(default)]
+    pub sticks: bool,
 }
 
 impl Unfinished {
@@ -60,21 +63,14 @@ impl Unfinished {
             ),
             (self.keys, "keys", "the released keys are still in memory"),
             (self.database, "database", "MariaDB still runs"),
+            (
+                self.sticks,
+                "sticks",
+                "a backup stick that was plugged in is not wiped",
+            ),
         ];
         let left = all.into_iter().filter(|(is_left, ..)| *is_left);
         left.map(|(_, word, sentence)| (word, sentence))
-    }
-}
-
-impl Report {
-    /// The report after this check.
-    pub fn of(self, sample: &Sample) -> Self {
-        Self {
-            same: sample.matched,
-            different: sample.different,
-            silent: sample.silent,
-            ..self
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use super::held::KeyFacts;
 use super::key_servers::{self, KeyServerFacts};
 use super::late_release::LateReleaseFacts;
 use super::mariadb::MariadbFacts;
@@ -14,7 +15,7 @@ use crate::admin::initramfs::{self, InitramfsFacts};
 use crate::admin::mariadb;
 use crate::admin::mariadb::ClearOriginal;
 use crate::admin::mariadb::cold_backups::{self, ColdBackup};
-use crate::admin::mariadb_service::is_enabled;
+use crate::admin::mariadb_service::{is_enabled, waits_for_release};
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::own_addresses::{AddressChange, address_changes, current_addresses};
@@ -56,8 +57,8 @@ pub struct Facts {
     pub key_file: Option<PathBuf>,
     /// A move from behind the gate, or back, has not ended.
     pub move_under_way: bool,
-    /// No start of MariaDB begins now.
-    pub held: bool,
+    /// Whether MariaDB waits for somebody who releases its keys.
+    pub keys: KeyFacts,
     /// What follows a start without the keys.
     pub late_release: LateReleaseFacts,
     /// A clear copy of the database, and what ends it.
@@ -106,7 +107,11 @@ pub fn gather(cards: Cards) -> Result<Facts> {
         mariadb: assessment,
         key_file: mariadb::disable::key_file_in_use(),
         move_under_way: mariadb::disable::is_under_way(),
-        held: no_start::is_forbidden(),
+        keys: KeyFacts {
+            held: no_start::is_forbidden(),
+            // One that was started without them is told of, and looks for its place.
+            waits_for_release: release_service::without_keys().is_none() && waits_for_release(),
+        },
         late_release,
         original: mariadb::find_original(),
         backups: match is_enabled() {

@@ -98,7 +98,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         None => mariadb::judge(&facts.mariadb),
     });
     results.extend(facts.move_under_way.then(mariadb::not_ended));
-    results.extend(held::judge(facts.held));
+    results.extend(held::judge(facts.keys));
     results.extend(late_release::judge(facts.late_release));
     results.extend(watch::judge(facts.watch));
     results.extend(original::judge(&facts.original));
@@ -163,7 +163,10 @@ mod tests {
             mariadb: None,
             key_file: None,
             move_under_way: false,
-            held: true,
+            keys: held::KeyFacts {
+                held: true,
+                waits_for_release: false,
+            },
             late_release: late_release::LateReleaseFacts {
                 goes_on_locked: true,
                 has_systemd: true,

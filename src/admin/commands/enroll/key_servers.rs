@@ -229,6 +229,13 @@ fn host_and_port(authority: &str) -> Option<(&str, u16)> {
     (!host.is_empty() && port > 0).then_some((host, port))
 }
 
+/// The address in a key server's URL; `None` where it has a name.
+pub fn literal_address(url: &str) -> Option<SocketAddr> {
+    let (host, port) = authority(url).and_then(host_and_port)?;
+    let ip = host.parse::<IpAddr>().ok()?;
+    Some(SocketAddr::new(ip, port))
+}
+
 /// Resolves a name now: at boot nothing resolves names.
 fn resolve(url: &str) -> Result<SocketAddr> {
     let (host, port) = authority(url).and_then(host_and_port).ok_or_else(|| {

@@ -8,8 +8,8 @@ mod survey;
 
 use core::net::IpAddr;
 
-pub use key_servers::thumbprints;
 use key_servers::{EnrolledServer, KeyServerOptions};
+pub use key_servers::{literal_address, thumbprints};
 pub use neighbours::neighbour;
 use neighbours::{MAX_UNNAMED, Station};
 use survey::Survey;

@@ -20,8 +20,10 @@ pub struct VaultFile {
     pub path: PathBuf,
     /// Its path inside its filesystem.
     pub name: heapless::String<64>,
-    /// The partition with that filesystem.
+    /// The id of the partition with that filesystem.
     pub partition: PartitionId,
+    /// Where that partition is.
+    pub device: PathBuf,
     /// What is at the path.
     there: There,
 }
@@ -83,6 +85,7 @@ impl VaultFile {
             path: path.to_owned(),
             name,
             partition: partition.id,
+            device: partition.device,
             there,
         })
     }
@@ -227,6 +230,7 @@ mod tests {
                 path: path.clone(),
                 name: "vault".try_into().unwrap(),
                 partition: PartitionId::new(),
+                device: PathBuf::new(),
                 there,
             };
             assert!(file.prepare().is_err());

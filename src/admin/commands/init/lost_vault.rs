@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::InitOptions;
+use super::existing::{adopting, existing_vaults};
 use crate::admin::ask;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Exit, Problem, Result};
@@ -96,6 +97,10 @@ impl LostVault {
                 Err(_) => {}
             }
         }
+        let mut existing = existing_vaults().into_iter();
+        if let Some(found) = existing.find(|found| found.conf.server_id == self.server_id) {
+            return Err(is_elsewhere(&found.in_words(), &found.adopting()));
+        }
         let others = partitions().filter(FoundPartition::has_vaults_name);
         for partition in others {
             let conf = VaultConf {
@@ -103,8 +108,12 @@ impl LostVault {
                 partition: partition.id.clone(),
                 file: None,
             };
+            let device = partition.device.display();
             match locate::open_read_only(&conf) {
-                Ok(_) => return Err(is_elsewhere(&partition.device, &conf)),
+                Ok(_) => {
+                    let what = format!("The vault of this server is on {device}");
+                    return Err(is_elsewhere(&what, &adopting(&partition.device)));
+                }
                 Err(error) => may_be_elsewhere(&partition.device, error)?,
             }
         }
@@ -139,17 +148,10 @@ pub fn is_readable(place: &str) -> Problem {
     )
 }
 
-fn is_elsewhere(device: &Path, conf: &VaultConf) -> Problem {
+fn is_elsewhere(what: &str, adopting: &str) -> Problem {
     Problem::refused(
-        format!(
-            "The vault of this server is on {}, and can be read. Nothing was changed.",
-            device.display()
-        ),
-        format!(
-            "To use it, write these two lines to /etc/stayput/vault.conf, then run stayput \
-             install:\n  server={}\n  partition={}",
-            conf.server_id, conf.partition
-        ),
+        format!("{what}, and can be read. Nothing was changed."),
+        format!("To use it: {adopting}, then stayput install"),
     )
 }
 

@@ -2,6 +2,7 @@
 //! lost, the vault alone.
 
 mod content;
+mod existing;
 mod file;
 mod lost_vault;
 mod overwrite;
@@ -28,8 +29,9 @@ use crate::vault::{
     EventKind, Identity, MAX_FACTORS, Policy, ServerId, ServerName, SlotTable, Thresholds,
     VAULT_CONF, Vault, VaultConf,
 };
+pub use existing::{ExistingVault, refuse_beside, unnamed_vaults};
 use lost_vault::{LostVault, Recovered};
-use overwrite::{refuse_second_vault, refuse_vault_there};
+use overwrite::{refuse_needed_key, refuse_second_vault, refuse_vault_there};
 use target::Target;
 
 /// Held by the one that makes a vault.
@@ -66,6 +68,10 @@ pub struct InitOptions {
     /// code
     #[arg(long, conflicts_with = "on_strikes")]
     from_code: bool,
+    /// /etc/stayput/vault.conf is lost, and the vault is there: name it again, by its
+    /// partition or its file. Nothing is made
+    #[arg(long, value_name = "PATH", exclusive = true)]
+    adopt: Option<PathBuf>,
     /// Of which server the stick or the code is, where /etc/stayput/vault.conf does
     /// not say so: 32 digits, written beside the code and in the stick's file names
     #[arg(long, value_name = "ID", value_parser = server_id)]
@@ -111,6 +117,9 @@ fn server_id(text: &str) -> std::result::Result<ServerId, &'static str> {
 /// # Errors
 /// When there is no room for a vault, or there is one already.
 pub fn run(options: &InitOptions) -> Result<()> {
+    if let Some(path) = &options.adopt {
+        return existing::adopt(path);
+    }
     match LostVault::named(options)? {
         Some(lost) => make_again(lost, options),
         None => make_new(options),
@@ -119,6 +128,10 @@ pub fn run(options: &InitOptions) -> Result<()> {
 
 fn make_new(options: &InitOptions) -> Result<()> {
     let name = server_name(options)?;
+    if !options.force {
+        refuse_beside(&unnamed_vaults(options.vault.as_deref()))?;
+    }
+    refuse_needed_key()?;
     let before = Before::look(options)?;
     refuse_second_vault(options)?;
     println!("The vault of \"{name}\" will be {}.", before.target);
@@ -339,7 +352,8 @@ fn write_place_file(place: &VaultConf) -> Result<()> {
     write_durably(Path::new(VAULT_CONF), place.text().as_bytes()).map_err(|error| {
         Problem::failed(
             format!("{VAULT_CONF} cannot be written: {error}."),
-            "Make room or mount the disk writable, then run: stayput init --force",
+            "The vault itself is there. Make room or mount the disk writable, then run `stayput \
+             init` again: it goes on, or says how the vault is named.",
         )
     })
 }

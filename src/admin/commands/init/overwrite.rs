@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{InitOptions, lost_vault};
 use crate::admin::ask;
+use crate::admin::mariadb::Dependence;
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Problem, Result};
@@ -12,6 +13,32 @@ use crate::vault::{
     BlockDevice, EventKind, Header, ServerId, ServerName, VAULT_CONF, Vault, VaultConf, VaultError,
     has_header_mark,
 };
+
+/// Refuses a new key where a database depends on the one that there was: no `--force`
+/// brings that one back.
+pub fn refuse_needed_key() -> Result<()> {
+    let vault = vault_conf().ok();
+    let vault = vault.and_then(|conf| locate::open_read_only(&conf).ok());
+    let policy = vault.and_then(|vault| vault.unproven_policy().ok());
+    let gives_keys = policy.map(|policy| policy.as_claimed().mariadb.is_some());
+    must_not_be_needed(Dependence::seen(gives_keys).why())
+}
+
+fn must_not_be_needed(why: Option<String>) -> Result<()> {
+    let Some(why) = why else {
+        return Ok(());
+    };
+    Err(Problem::refused(
+        format!(
+            "{why} A new vault has another key: what the database holds would be lost for ever. \
+             Nothing was changed."
+        ),
+        "If the vault is lost, a backup stick or the code makes it anew with its own key: stayput \
+         init --from-stick DEVICE, or --from-code. If nobody needs what the database holds, \
+         --force is not enough: take what is named here away first (apt purge mariadb-server, \
+         its data directory, /var/lib/stayput/mariadb.check).",
+    ))
+}
 
 /// One server has one vault.
 pub fn refuse_second_vault(options: &InitOptions) -> Result<()> {
@@ -82,11 +109,11 @@ fn content_of(disk: impl BlockDevice) -> std::result::Result<FoundVault, VaultEr
 /// Whether nothing was ever done with a vault but making it, as `init` leaves it where it
 /// was killed before it wrote vault.conf: no database, stick, code, person or place has
 /// its key. All of that must be read; what cannot be read may have been used.
-fn is_unused<D: BlockDevice>(vault: &Vault<D>) -> bool {
+pub fn is_unused<D: BlockDevice>(vault: &Vault<D>) -> bool {
     let only_made = |kind: &EventKind| *kind == EventKind::VaultMade;
-    let is_new = vault
-        .events()
-        .is_ok_and(|events| events.iter().all(|event| only_made(&event.kind)));
+    let is_new = vault.first_events().is_ok_and(|events| {
+        events.is_some_and(|events| events.iter().all(|event| only_made(&event.kind)))
+    });
     let has_no_place = vault.slots().is_ok_and(|slots| {
         let mut places = slots.environments.iter();
         slots.passphrases.is_empty() && places.all(|place| place.name == SETUP_PLACE)
@@ -180,8 +207,8 @@ mod tests {
     use super::*;
     use crate::keys::MasterKey;
     use crate::vault::{
-        BLOCK_SIZE, KnownCode, MariadbRelease, MemoryDevice, Policy, SlotTable, StickList,
-        VAULT_BLOCKS,
+        BLOCK_SIZE, KnownCode, LOG_BLOCKS, LOG_NEWEST, MariadbRelease, MemoryDevice, Policy,
+        SlotTable, StickList, VAULT_BLOCKS, log,
     };
 
     fn vault() -> Vault<MemoryDevice> {
@@ -275,6 +302,34 @@ mod tests {
         let mut made = vault();
         made.append(1, [0; 16], EventKind::VaultMade).unwrap();
         assert_eq!(agreed(is_unused(made)), Overwrite::Freely);
+    }
+
+    #[test]
+    fn no_vault_is_made_anew_beside_a_database_that_needs_its_key() {
+        assert!(must_not_be_needed(None).is_ok());
+        let problem = must_not_be_needed(Some("MariaDB is encrypted.".into())).unwrap_err();
+        let told = problem.to_string();
+        assert!(
+            told.contains("--from-stick") && told.contains("take what is named here away first"),
+            "{told}"
+        );
+    }
+
+    /// Either the newest block, or one of the ring while the newest is whole.
+    #[test]
+    fn vault_whose_log_is_damaged_is_not_unused() {
+        let mut used = vault();
+        used.append(1, [0; 16], EventKind::VaultMade).unwrap();
+        let whole = used.into_device();
+        assert!(content_of(whole.clone()).unwrap().is_unused);
+        for region in [LOG_NEWEST, log(0), log(LOG_BLOCKS - 1)] {
+            let mut disk = whole.clone();
+            for copy in [0, VAULT_BLOCKS / 2] {
+                let at = (region.start + copy) as usize * BLOCK_SIZE;
+                disk.bytes[at..][..BLOCK_SIZE].fill(7);
+            }
+            assert!(!content_of(disk).unwrap().is_unused, "{region:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::admin::problem::{Problem, Result};
+use crate::admin::problem::{Problem, ProblemKind, Result};
 use crate::keys::random_bytes;
 use crate::sys::{file_lock, partition, sysfs};
 use crate::vault::gpt::{self, ENTRIES_BYTES, Gpt, GptError, Guid};
@@ -45,18 +45,21 @@ impl Gap {
                  separate /boot: stayput init --vault PATH",
             )
         };
+        // It may hold a vault.
+        let unread = |error: &std::io::Error| {
+            refuse(&format!("the disk cannot be read ({error})")).of_kind(ProblemKind::NotReadable)
+        };
         let class = Path::new("/sys/block").join(disk);
         if !sysfs::list(&class.join("holders")).is_empty() || disk.starts_with("md") {
             return Err(refuse("the disk is part of a RAID"));
         }
         let sector = sector_size(disk);
-        let file = File::open(Path::new("/dev").join(disk))
-            .map_err(|error| refuse(&format!("the disk cannot be read ({error})")))?;
+        let file = File::open(Path::new("/dev").join(disk)).map_err(|error| unread(&error))?;
         let read = |at: u64, bytes: usize| {
             let mut buffer = vec![0; bytes];
             file.read_exact_at(&mut buffer, at * sector)
                 .map(|()| buffer)
-                .map_err(|error| refuse(&format!("the disk cannot be read ({error})")))
+                .map_err(|error| unread(&error))
         };
         if !gpt::is_protective(&read(0, 512)?) {
             return Err(refuse("the disk has no plain GPT partition table"));

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::content;
 use super::file::VaultFile;
 use super::partition::Gap;
-use crate::admin::problem::{Exit, Problem, Result};
+use crate::admin::problem::{Exit, Problem, ProblemKind, Result};
 use crate::sys::sysfs;
 use crate::vault::PartitionId;
 use crate::vault::partitions::{FoundPartition, partitions, partitions_of};
@@ -91,27 +91,35 @@ pub fn select_target(disk: Option<&Path>, vault: Option<&Path>) -> Result<Target
 }
 
 /// Where a file can hold the vault on most systems without room for a partition.
-const USUAL_FILES: [&str; 3] = [
+pub const USUAL_FILES: [&str; 3] = [
     "/boot/efi/stayput.vault",
     "/efi/stayput.vault",
     "/boot/stayput.vault",
 ];
 
 /// The place that the vault gets where the owner names none: as [`select_target`] selects
-/// it, else a file. The file's path is given too.
+/// it, else, where the system's disk has no room, a file. The file's path is given too.
 ///
 /// # Errors
-/// Why the system's disk has no room, where no file can be made either.
+/// Why the system's disk takes no vault, where no file can be made either.
 pub fn usual_target() -> Result<(Target, Option<&'static str>)> {
-    select_target(None, None)
-        .map(|target| (target, None))
-        .or_else(|problem| {
-            let file = USUAL_FILES.iter().find_map(|path| {
-                let target = VaultFile::check(Path::new(path)).ok()?;
-                Some((Target::File(target), Some(*path)))
-            });
-            file.ok_or(problem)
-        })
+    let problem = match select_target(None, None) {
+        Ok(target) => return Ok((target, None)),
+        Err(problem) => problem,
+    };
+    let has_one = || {
+        let system = system_disk().map(|disk| partitions_of(&disk));
+        system.is_ok_and(|found| found.iter().any(FoundPartition::has_vaults_name))
+    };
+    // Nothing is made beside a vault, or what may be one.
+    if problem.kind == ProblemKind::NotReadable || has_one() {
+        return Err(problem);
+    }
+    let file = USUAL_FILES.iter().find_map(|path| {
+        let target = VaultFile::check(Path::new(path)).ok()?;
+        Some((Target::File(target), Some(*path)))
+    });
+    file.ok_or(problem)
 }
 
 fn named_partition(path: &Path) -> Result<Target> {
@@ -158,6 +166,7 @@ fn unreadable(device: &Path, errno: Errno) -> Problem {
         format!("{} cannot be read: {}.", device.display(), errno.desc()),
         "Nothing was changed. Check the disk, or name another partition.",
     )
+    .of_kind(ProblemKind::NotReadable)
 }
 
 fn must_be_unused<T>(device: &Path, opened: std::result::Result<T, Errno>) -> Result<T> {
@@ -192,7 +201,7 @@ fn disk_name(path: &Path) -> Result<String> {
 }
 
 /// The disk that the root filesystem is on, through LVM and crypt volumes.
-fn system_disk() -> Result<String> {
+pub fn system_disk() -> Result<String> {
     let unknown = || {
         Problem::new(
             Exit::Usage,

@@ -82,7 +82,12 @@ fn remove_keys() -> Result<()> {
     })?;
     // Nothing that begins now reads keys that are just going. Where an alarm has left
     // the mark it stays.
-    let mark = (!no_start::is_forbidden()).then(|| put_back_at_end(no_start::allow));
+    let was_held = no_start::is_forbidden();
+    let end = put_back_at_end(move || {
+        if !was_held {
+            no_start::allow(&turn);
+        }
+    });
     no_start::forbid().map_err(|error| Problem::of_file("/run", &error))?;
     let removed = match is_starting() {
         true => Err(Problem::refused(
@@ -91,8 +96,7 @@ fn remove_keys() -> Result<()> {
         )),
         false => Ok(release::remove_keys()),
     };
-    drop(mark);
-    drop(turn);
+    drop(end);
     if !removed?? {
         println!("No keys are in memory: there was nothing to remove.");
         return Ok(());

@@ -31,7 +31,8 @@ pub struct KeptAt {
     pub place: String,
 }
 
-/// A place in which nobody answers, by which the prompt tells what to look at.
+/// A place in which nobody answers. The numbers are another server's: what has them is not
+/// quoted.
 const SILENT: Reason = Reason::Silent {
     answered: FactorCounts {
         machine: Count { count: 4, of: 4 },
@@ -78,7 +79,7 @@ impl Sheet {
                 "Take the stick out again, and bring it back to where it is kept.".into(),
             ]),
             heading("Nobody answers"),
-            Part::Quote(first_line(&SILENT)),
+            Part::Words("The screen counts who answers, and says:".into()),
             advice(&SILENT),
             heading("After a repair"),
             Part::Quote(Reason::ChangedMachine.to_string()),
@@ -143,12 +144,6 @@ impl KeptAt {
     }
 }
 
-/// What has changed since is counted behind it.
-fn first_line(reason: &Reason) -> String {
-    let text = reason.to_string();
-    text.lines().next().unwrap_or_default().to_owned()
-}
-
 fn width(text: &str) -> usize {
     text.chars().count()
 }
@@ -188,13 +183,26 @@ mod tests {
         )
     }
 
-    /// Everything that the prompt can show of these reasons.
+    /// What the prompt of a server with other numbers shows of these reasons.
     fn prompt() -> String {
+        let silent = Reason::Silent {
+            answered: FactorCounts {
+                machine: Count { count: 6, of: 7 },
+                neighbours: Count { count: 1, of: 5 },
+                servers: Count { count: 0, of: 1 },
+            },
+            need: Thresholds {
+                machine: 6,
+                neighbours: 4,
+                servers: 1,
+            },
+        };
+        let reset = Reason::WasReset(ResetCause::Owner);
         let reasons = [
             Reason::NotYetRecognised,
-            SILENT,
+            silent,
             Reason::ChangedMachine,
-            RESET,
+            reset,
         ];
         let banners = reasons.iter().map(|reason| {
             Banner {
@@ -216,7 +224,7 @@ mod tests {
             _ => None,
         });
         let quotes: Vec<&String> = quotes.collect();
-        assert_eq!(quotes.len(), 8);
+        assert_eq!(quotes.len(), 7);
         for quote in quotes {
             assert!(prompt.contains(quote.as_str()), "{quote}");
         }

@@ -34,6 +34,7 @@ impl Status<'_> {
             "watch": self.watch.map(watch),
             "without_keys": self.without_keys,
             "held": self.held,
+            "waits_for_release": self.waits_for_release,
         })
     }
 
@@ -158,6 +159,7 @@ pub mod tests {
             without_keys: None,
             key_file: None,
             held: false,
+            waits_for_release: false,
         }
     }
 

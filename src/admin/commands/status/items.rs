@@ -20,7 +20,8 @@ impl Status<'_> {
     /// Everything that people are told, in the order in which it stands where all of it
     /// is as it should be.
     pub fn items(&self) -> Vec<Item> {
-        let mut items = self.theft_items();
+        let mut items = Vec::from_iter(self.keys_item());
+        items.extend(self.theft_items());
         items.extend(self.place_items());
         let Header {
             server_name,
@@ -44,6 +45,17 @@ impl Status<'_> {
         items.extend(self.database_items());
         items.push(self.watch_item());
         items
+    }
+
+    /// Why the database does not run, where its keys are why.
+    fn keys_item(&self) -> Option<Item> {
+        let text = match (self.held, self.without_keys) {
+            (true, _) => HELD.into(),
+            (false, Some(without)) => format!("Keys: {}", without_keys_in_words(without)),
+            (false, None) if self.waits_for_release => WAITS_FOR_RELEASE.into(),
+            (false, None) => return None,
+        };
+        Some(Item::new(Now, text))
     }
 
     fn theft_items(&self) -> Vec<Item> {
@@ -148,13 +160,6 @@ impl Status<'_> {
             );
             items.push(Item::new(Soon, text));
         }
-        if let Some(without) = self.without_keys {
-            let text = format!("Keys: {}", without_keys_in_words(without));
-            items.push(Item::new(Now, text));
-        }
-        if self.held {
-            items.push(Item::new(Now, HELD));
-        }
         items
     }
 
@@ -254,6 +259,9 @@ impl Status<'_> {
 
 const HELD: &str = "Starts: HELD. An alarm of the watch or a reset has taken the keys, and MariaDB does not start.\n  \
                     Is the server where it belongs? stayput release";
+
+const WAITS_FOR_RELEASE: &str = "Keys: NOT IN MEMORY. MariaDB is stopped, and does not start without them.\n  \
+                                 Is the server where it belongs? stayput release";
 
 fn without_keys_in_words(without: WithoutKeys) -> &'static str {
     match without {
@@ -366,6 +374,29 @@ mod tests {
         let lines = lines(&of(&snapshot));
         assert!(lines[0].contains("This server was reset"), "{lines:?}");
         assert!(lines[2].starts_with("Theft: reset"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_database_that_stays_stopped_is_the_first_line() {
+        let snapshot = with_place("home");
+        let status = |waits_for_release, held| Status {
+            waits_for_release,
+            held,
+            ..of(&snapshot)
+        };
+        let first = lines(&status(true, false))[..2].concat();
+        assert!(first.contains("MariaDB is stopped"), "{first}");
+        assert!(first.contains("stayput release"), "{first}");
+        let held = lines(&status(true, true)).join("\n");
+        assert!(
+            held.starts_with("Starts: HELD") && !held.contains("NOT IN MEMORY"),
+            "{held}"
+        );
+        assert!(
+            !lines(&status(false, false))
+                .join("\n")
+                .contains("NOT IN MEMORY")
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::admin::json;
 use crate::admin::mariadb;
 use crate::admin::mariadb::ClearOriginal;
+use crate::admin::mariadb_service::waits_for_release;
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::one_screen::{Room, screen};
 use crate::admin::open_vault::open_vault;
@@ -40,6 +41,8 @@ struct Status<'a> {
     key_file: Option<PathBuf>,
     /// No start of MariaDB begins: an alarm or a reset has taken the keys.
     held: bool,
+    /// MariaDB is stopped, and waits for somebody who releases its keys.
+    waits_for_release: bool,
 }
 
 #[derive(clap::Args, Clone, Debug)]
@@ -78,6 +81,7 @@ pub fn run(options: &StatusOptions, for_scripts: bool) -> Result<()> {
         without_keys: without_keys(),
         key_file: mariadb::disable::key_file_in_use(),
         held: no_start::is_forbidden(),
+        waits_for_release: waits_for_release(),
     };
     if for_scripts {
         json::print(status.document());

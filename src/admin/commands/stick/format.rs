@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::description::{bytes_of, content_of, maker_of, size_in_words};
 use super::not_read;
 use super::partition_table::{FIRST_BYTE, partition_table};
 use crate::admin::ask;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::program;
-use crate::filesystem::{Filesystem, Format, format_of};
+use crate::filesystem::Filesystem;
 use crate::keys::random_bytes;
-use crate::printable::Printable;
 use crate::stick::{Stick, StickError, plugged_in};
 use crate::sys::{file_lock, partition, sysfs};
 use crate::vault::partitions::{FoundPartition, partitions_of, sector_size};
@@ -93,10 +93,7 @@ impl Fresh {
                 "Use another stick.",
             ));
         }
-        // In sectors of 512 bytes, whatever the disk's own are.
-        let size = Path::new("/sys/block").join(&*stick.disk).join("size");
-        let sectors: Option<u64> = sysfs::read_text::<20>(&size).and_then(|text| text.parse().ok());
-        let bytes = sectors.unwrap_or(0) * 512;
+        let bytes = bytes_of(&Path::new("/sys/block").join(&*stick.disk));
         let filesystem = asked.unwrap_or(FreshFilesystem::usual(bytes));
         if let Some(driver) = filesystem.filesystem().missing_driver() {
             return Err(not_read(device, StickError::NoDriver(driver)));
@@ -151,16 +148,9 @@ impl Fresh {
 
     /// What is on it, and who made it, for people.
     fn content(&self) -> String {
-        let device = Path::new("/sys/block")
-            .join(&*self.stick.disk)
-            .join("device");
-        let word = |file: &str| sysfs::read_text::<32>(&device.join(file));
-        let maker = ["vendor", "model", "name"].into_iter().filter_map(word);
-        // It says of itself what it likes.
-        let maker: Vec<String> = maker.map(|text| Printable(&text).to_string()).collect();
         let volumes = self.stick.volumes.iter();
         let volumes: Vec<&str> = volumes.map(|volume| content_of(volume)).collect();
-        let words = maker.join(" ");
+        let words = maker_of(&self.stick);
         match words.is_empty() {
             true => volumes.join(" and "),
             false => format!("{words}, {}", volumes.join(" and ")),
@@ -314,16 +304,6 @@ impl Fresh {
     }
 }
 
-fn content_of(volume: &Path) -> &'static str {
-    match format_of(volume) {
-        Ok(format) => format.title().unwrap_or(match format {
-            Format::Empty => "empty",
-            _ => "no known filesystem",
-        }),
-        Err(_) => "unreadable",
-    }
-}
-
 /// Whether this stick has not been taken out since.
 fn is_plugged_in(stick: &Stick, now: &[Stick]) -> bool {
     let is_same = |other: &Stick| other.disk == stick.disk && other.sequence == stick.sequence;
@@ -338,15 +318,6 @@ fn volume_of(disk: &Path) -> PathBuf {
         false => "",
     };
     format!("{disk}{between}1").into()
-}
-
-/// As it stands on the stick: 64 GB is 64,000,000,000 bytes, or a little less.
-fn size_in_words(bytes: u64) -> String {
-    const MB: u64 = 1_000_000;
-    match bytes >= 1000 * MB {
-        true => format!("{} GB", (bytes + 500 * MB) / (1000 * MB)),
-        false => format!("{} MB", (bytes + MB / 2) / MB),
-    }
 }
 
 /// Whether somebody typed the name and the size of the disk.

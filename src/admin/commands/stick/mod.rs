@@ -1,5 +1,6 @@
 //! `stayput stick`: making, listing, verifying and removing backup sticks.
 
+mod description;
 mod format;
 mod list;
 mod make;
@@ -14,6 +15,7 @@ use crate::admin::ask::Pin;
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, ProblemKind, Result};
 use crate::filesystem::{Format, format_of};
 use crate::stick::{StickError, is_on_a_stick, missing_driver};
+pub use description::{StickVolume, plugged_volumes};
 #[cfg(test)]
 pub use list::example;
 pub use make::{must_be_usable, new_pin};

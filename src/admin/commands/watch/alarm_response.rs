@@ -1,5 +1,6 @@
 //! What the watch does after an alarm: the keys first, then what takes longer.
 
+mod progress;
 mod server;
 
 use std::process::Command;
@@ -7,12 +8,14 @@ use std::time::Duration;
 
 use crate::admin::mariadb::disable::{key_files_on_disk, not_destroyed};
 use crate::admin::program;
-use crate::admin::watch_service::Unfinished;
-use crate::release::{Turn, no_start};
+use crate::admin::watch_service::{Report, Unfinished};
+use crate::environment::Watched;
+use crate::stick::StickId;
 use crate::sys::clock;
 use crate::theft::{Alarm, AlarmResponse, OnAlarm, ResetCause, WayBack, respond_to, retry_pause};
-use crate::vault::{Destroyed, EventKind};
+use crate::vault::{Destroyed, EventKind, StickList};
 
+use progress::{Progress, Reset, locks};
 pub use server::Server;
 
 /// Most alarms that one run of the watch logs in the vault. The log is a ring:
@@ -20,23 +23,25 @@ pub use server::Server;
 /// everything else out of it.
 pub const NOTED: u32 = 32;
 
-/// Another command may just be removing keys behind the mark that ends here.
-const TURN_WAITS: Duration = Duration::from_secs(2);
-
 const CAUSE: ResetCause = ResetCause::Watch;
 
 /// What an alarm does to this server. Each says why it was not done.
 pub trait Actions {
-    /// Finds the sticks that are plugged in, and whether another way back is listed
-    /// at this moment.
-    fn find_way_back(&mut self) -> Result<WayBack, String>;
-    /// Destroys the pepper, and the keys on the sticks that were found. After an error
-    /// the vault is as it was.
-    fn destroy_pepper(&mut self) -> Result<Destroyed, String>;
+    /// Looks which sticks are plugged in and which are listed at this moment.
+    fn see_sticks(&mut self) -> Result<SticksSeen, String>;
+    /// Destroys the pepper, and the keys on the sticks that were seen; tells which of
+    /// these it could not destroy. After an error the vault is as it was.
+    fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<StickId>), String>;
     /// Whether the vault says that it was not reset, or was armed since.
     fn is_armed(&mut self) -> Result<bool, String>;
     /// Destroys once more what is left of the pepper.
     fn destroy_rest(&mut self) -> Result<Destroyed, String>;
+    /// Destroys the keys on those of the sticks seen that have these ids.
+    fn wipe_sticks(&mut self, ids: &[StickId]) -> WipedAgain;
+    /// Lets no start of MariaDB begin, until somebody releases its keys.
+    fn hold_starts(&mut self) -> Result<(), String>;
+    /// Whether none begins.
+    fn are_starts_held(&self) -> bool;
     /// Lets no start of MariaDB begin, ends one that is under way, then removes the keys
     /// from memory. A MariaDB that runs has read them already.
     fn take_keys(&mut self) -> Result<(), String>;
@@ -45,70 +50,148 @@ pub trait Actions {
     /// Whether keys are in memory: once they were taken, somebody has released them
     /// since.
     fn are_keys_released(&self) -> bool;
+    /// MariaDB may be started again.
+    fn end_hold(&mut self) -> Result<(), String>;
     /// Adds to the vault's log.
     fn note(&mut self, event: &EventKind) -> Result<(), String>;
+    /// Keeps it for a watch that is started anew; `None` when nothing is under way.
+    fn keep(&mut self, progress: Option<&Progress>);
 }
 
-/// How far a reset has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reset {
-    NotWanted,
-    /// Nothing is destroyed yet.
-    Wanted,
-    /// Parts of the pepper may still be on the disk, or the vault does not say that it
-    /// was reset.
-    Begun {
-        vault_says_so: bool,
-    },
-    Done,
-    /// The sticks that are plugged in are the only way back.
-    Withheld,
+/// The sticks of this server at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct SticksSeen {
+    /// The vault's list.
+    pub listed: StickList,
+    /// Of the present master key.
+    pub generation: u32,
+    /// Those that are plugged in and answer.
+    pub plugged: Vec<StickId>,
+}
+
+impl SticksSeen {
+    /// Whether the owner gets in without these.
+    fn way_back(&self, gone: &[StickId]) -> WayBack {
+        self.listed.way_back(self.generation, gone)
+    }
+}
+
+/// What became of sticks that came back.
+pub struct WipedAgain {
+    /// Keys that were destroyed.
+    pub wiped: u8,
+    /// Sticks that are still not wiped.
+    pub unwiped: Vec<StickId>,
 }
 
 /// The response to an alarm, as far as it has come.
 pub struct Response<A> {
     actions: A,
-    reset: Reset,
+    progress: Progress,
     /// The place answers again, though the alarm is not over yet.
     at_home: bool,
-    keys_left: bool,
-    database_left: bool,
-    /// Not in the vault's log yet.
-    events: Vec<EventKind>,
-    notes: bool,
     tries: u32,
     /// When it is tried again, by [`clock::awake`].
     due: Duration,
 }
 
 impl<A: Actions> Response<A> {
-    /// Begins with what takes no time, the pepper and the keys; [`Response::go_on`]
-    /// stops MariaDB. With `note` it goes into the vault's log.
-    fn begin(alarm: Alarm, wanted: OnAlarm, note: bool, actions: A, now: Duration) -> Self {
-        let locks = matches!(wanted, OnAlarm::Lock | OnAlarm::Reset);
-        let mut response = Self {
+    fn new(progress: Progress, actions: A, now: Duration) -> Self {
+        Self {
             actions,
-            reset: match wanted {
-                OnAlarm::Reset => Reset::Wanted,
-                _ => Reset::NotWanted,
-            },
+            progress,
             at_home: false,
-            keys_left: locks,
-            database_left: locks,
-            events: Vec::new(),
-            notes: note,
             tries: 0,
             due: now,
-        };
-        response.note(EventKind::WatchAlarm { alarm, wanted });
+        }
+    }
+
+    /// Begins with what takes no time, the pepper and the keys; [`Response::go_on`]
+    /// stops MariaDB.
+    fn begin(mut progress: Progress, actions: A, now: Duration) -> Self {
+        let (alarm, wanted) = (progress.alarm, progress.wanted);
+        if progress.is_noted {
+            let event = EventKind::WatchAlarm { alarm, wanted };
+            progress.events.push(event);
+        }
+        let mut response = Self::new(progress, actions, now);
+        // Should the watch be killed in the middle, the next one goes on.
+        response.keep();
+        if response.progress.keys_left {
+            let result = response.actions.hold_starts();
+            let held = response.done("the starts of MariaDB are not held", result);
+            response.progress.is_held = held.is_some();
+            response.keep();
+        }
         response.withdraw_keys();
         response
     }
 
-    fn note(&mut self, event: EventKind) {
-        if self.notes {
-            self.events.push(event);
+    /// Goes on with what an earlier run of the watch has begun. `None` where it only told of
+    /// an alarm, or somebody has released the keys since, and the log says so. No reset is
+    /// begun before this run has seen where the server is.
+    fn resume(mut progress: Progress, actions: A, now: Duration) -> Option<Self> {
+        // Its owner may have armed the vault since.
+        if let Reset::Begun {
+            vault_says_so: false,
+        } = progress.reset
+        {
+            progress.reset = Reset::AtWork { is_wanted: true };
         }
+        let only_told = !locks(progress.wanted);
+        let mut response = Self::new(progress, actions, now);
+        response.at_home = true;
+        if only_told {
+            response.progress.answer();
+        }
+        response.end_if_answered();
+        if response.has_ended() {
+            response.forget();
+            return None;
+        }
+        Some(response)
+    }
+
+    /// Whether somebody has released the keys since they were taken, or since the mark was
+    /// put there that a release takes away.
+    fn is_answered(&self) -> bool {
+        let Progress {
+            keys_left, is_held, ..
+        } = self.progress;
+        let was_taken = !keys_left || (is_held && !self.actions.are_starts_held());
+        was_taken && self.actions.are_keys_released()
+    }
+
+    /// Ends where somebody has released the keys: a person has answered the alarm.
+    pub fn end_if_answered(&mut self) {
+        if self.is_answered() {
+            self.progress.answer();
+            self.keep();
+        }
+    }
+
+    /// What is told before the first look.
+    pub fn first_report(&self) -> Report {
+        Report {
+            on_alarm: self.progress.wanted,
+            enrolled: true,
+            same: 0,
+            different: 0,
+            silent: 0,
+            who: Watched::default(),
+            alarm: self.alarm(),
+            unfinished: self.left(),
+        }
+    }
+
+    fn note(&mut self, event: EventKind) {
+        if self.progress.is_noted {
+            self.progress.events.push(event);
+        }
+    }
+
+    fn keep(&mut self) {
+        self.actions.keep(Some(&self.progress));
     }
 
     /// Whether the place answered at the last look. There no reset is begun.
@@ -116,79 +199,161 @@ impl<A: Actions> Response<A> {
         self.at_home = at_home;
     }
 
+    /// What the owner wants of the watch now.
+    pub fn follow(&mut self, wanted: OnAlarm) {
+        self.progress.follow(wanted);
+        self.keep();
+    }
+
+    /// The server is at home: whatever is not done by then stays as it is, and the starts
+    /// of MariaDB are not held any longer.
+    pub fn all_clear(&mut self, now: Duration) {
+        self.progress.end();
+        self.note(EventKind::WatchAllClear);
+        self.tries = 0;
+        self.go_on(now);
+    }
+
+    /// Nothing of it is wanted any more.
+    pub fn forget(mut self) {
+        self.actions.keep(None);
+    }
+
+    /// The alarm, and since when (seconds since 1970, UTC), while it is not over.
+    pub fn alarm(&self) -> Option<(Alarm, u64)> {
+        let Progress { alarm, since, .. } = self.progress;
+        (!self.progress.is_over).then_some((alarm, since))
+    }
+
+    /// Whether the alarm is over, and nothing is left to do.
+    pub fn has_ended(&self) -> bool {
+        self.progress.is_over && self.progress.is_done()
+    }
+
     /// Tries what is left: the keys, then what takes longer.
     pub fn go_on(&mut self, now: Duration) {
-        if !self.keys_left && self.actions.are_keys_released() {
-            // Whoever did that wants the database, and its key.
-            self.database_left = false;
-            if self.left().reset {
-                log::warn!("the keys were released again: the reset goes no further");
-                self.reset = Reset::Done;
-            }
-        }
+        self.leave_what_was_released();
         self.withdraw_keys();
-        self.write_log();
-        if self.database_left {
-            let result = self.actions.stop_database();
-            self.database_left = self.done("MariaDB still runs", result).is_none();
+        self.wipe_sticks();
+        if self.progress.hold_left {
+            let result = self.actions.end_hold();
+            let ended = self.done("the starts of MariaDB are still held", result);
+            self.progress.hold_left = ended.is_none();
         }
+        self.write_log();
+        if self.progress.database_left {
+            self.keep();
+            let result = self.actions.stop_database();
+            self.progress.database_left = self.done("MariaDB still runs", result).is_none();
+        }
+        self.keep();
         self.due = now + retry_pause(self.tries);
         self.tries = self.tries.saturating_add(1);
     }
 
-    /// The pepper first; then the released keys.
-    fn withdraw_keys(&mut self) {
-        match self.reset {
-            Reset::Wanted if self.at_home => {}
-            Reset::Wanted => self.begin_reset(),
-            Reset::Begun { vault_says_so } => self.go_on_resetting(vault_says_so),
-            Reset::NotWanted | Reset::Done | Reset::Withheld => {}
-        }
-        if self.keys_left {
-            let result = self.actions.take_keys();
-            self.keys_left = self.done("the keys stay in memory", result).is_none();
+    /// Whoever has released the keys wants the database, and its key.
+    fn leave_what_was_released(&mut self) {
+        if self.is_answered() {
+            if self.left().reset {
+                log::warn!("the keys were released again: the reset goes no further");
+            }
+            self.progress.give_up();
         }
     }
 
-    /// Sticks may have been lost or plugged in since the last try.
+    /// The pepper first; then the released keys. Each step is kept when it is done.
+    fn withdraw_keys(&mut self) {
+        match self.progress.reset {
+            Reset::Wanted if self.at_home => {}
+            Reset::Wanted => self.begin_reset(),
+            Reset::AtWork { is_wanted } => self.see_whether_it_began(is_wanted),
+            Reset::Begun { vault_says_so } => self.go_on_resetting(vault_says_so),
+            Reset::NotWanted | Reset::Done | Reset::Withheld => {}
+        }
+        self.keep();
+        // A reset that wipes sticks takes seconds.
+        self.leave_what_was_released();
+        if self.progress.keys_left {
+            let result = self.actions.take_keys();
+            self.progress.keys_left = self.done("the keys stay in memory", result).is_none();
+            self.keep();
+        }
+    }
+
+    /// Sticks may have been lost or plugged in since the last try. What it is to wipe is
+    /// kept before: no stick that is wiped counts as a way back, whatever happens next.
     fn begin_reset(&mut self) {
-        let found = self.actions.find_way_back();
+        let seen = self.actions.see_sticks();
         let unseen = "not reset: whether another way back is left cannot be seen";
-        let Some(way_back) = self.done(unseen, found) else {
+        let Some(seen) = self.done(unseen, seen) else {
             return;
         };
-        if respond_to(OnAlarm::Reset, way_back) == AlarmResponse::Reset {
-            let result = self.actions.destroy_pepper();
-            self.judge_reset(result);
-        } else {
+        let mut gone = self.progress.sticks_gone.clone();
+        gone.extend(&seen.plugged);
+        if respond_to(OnAlarm::Reset, seen.way_back(&gone)) != AlarmResponse::Reset {
             log::error!("not reset: no verified stick is listed but those that are plugged in");
-            self.reset = Reset::Withheld;
-            self.note(EventKind::ResetWithheld { cause: CAUSE });
+            self.progress.reset = Reset::Withheld;
+            return self.note(EventKind::ResetWithheld { cause: CAUSE });
+        }
+        self.progress.sticks_gone = gone;
+        self.progress.sticks_left = seen.plugged;
+        self.progress.reset = Reset::AtWork { is_wanted: true };
+        self.keep();
+        let result = self.actions.destroy_pepper();
+        let Some((destroyed, unwiped)) = self.done("the reset failed", result) else {
+            self.progress.sticks_left.clear();
+            self.progress.reset = Reset::Wanted;
+            return;
+        };
+        self.progress.sticks_left = unwiped;
+        self.judge_reset(destroyed);
+    }
+
+    /// A watch was killed while it was at work. One that has not begun waits until this run
+    /// has seen where the server is.
+    fn see_whether_it_began(&mut self, is_wanted: bool) {
+        match self.was_armed() {
+            None => {}
+            Some(false) => self.destroy_rest(),
+            Some(true) => {
+                self.progress.sticks_left.clear();
+                self.progress.reset = match is_wanted {
+                    true => Reset::Wanted,
+                    false => Reset::NotWanted,
+                };
+            }
         }
     }
 
     /// Not of a vault that its owner has armed since: its slots are new.
     fn go_on_resetting(&mut self, vault_says_so: bool) {
         if vault_says_so {
-            let is_armed = self.actions.is_armed();
-            match self.done("whether the vault was armed since cannot be seen", is_armed) {
+            match self.was_armed() {
                 None => return,
                 Some(true) => {
-                    self.reset = Reset::Done;
+                    self.progress.reset = Reset::Done;
                     return;
                 }
                 Some(false) => {}
             }
         }
-        let result = self.actions.destroy_rest();
-        self.judge_reset(result);
+        self.destroy_rest();
     }
 
-    fn judge_reset(&mut self, result: Result<Destroyed, String>) {
-        let Some(destroyed) = self.done("the reset failed", result) else {
-            return;
-        };
-        self.reset = Reset::Begun {
+    fn destroy_rest(&mut self) {
+        let result = self.actions.destroy_rest();
+        if let Some(destroyed) = self.done("the reset failed", result) {
+            self.judge_reset(destroyed);
+        }
+    }
+
+    fn was_armed(&mut self) -> Option<bool> {
+        let is_armed = self.actions.is_armed();
+        self.done("whether the vault was armed since cannot be seen", is_armed)
+    }
+
+    fn judge_reset(&mut self, destroyed: Destroyed) {
+        self.progress.reset = Reset::Begun {
             vault_says_so: destroyed.state.is_ok(),
         };
         let whole = match destroyed {
@@ -200,19 +365,57 @@ impl<A: Actions> Response<A> {
         };
         if self.done("the reset is not complete", whole).is_some() {
             log::warn!("reset, {CAUSE}");
-            self.reset = Reset::Done;
+            self.progress.reset = Reset::Done;
+        }
+    }
+
+    /// The sticks that the reset was to wipe too, when they come back. The owner of a vault
+    /// that is armed again needs them.
+    fn wipe_sticks(&mut self) {
+        if self.progress.sticks_left.is_empty() || self.progress.reset != Reset::Done {
+            return;
+        }
+        match self.was_armed() {
+            None => return,
+            Some(true) => return self.progress.sticks_left.clear(),
+            Some(false) => {}
+        }
+        let seen = self.actions.see_sticks();
+        let Some(seen) = self.done("sticks are not wiped", seen) else {
+            return;
+        };
+        let left = &mut self.progress.sticks_left;
+        let back: Vec<StickId> = left
+            .extract_if(.., |id| seen.plugged.contains(id))
+            .collect();
+        if back.is_empty() {
+            return;
+        }
+        // Sticks may have been lost since.
+        if seen.way_back(&self.progress.sticks_gone) == WayBack::None {
+            left.extend(&back);
+            let why = "no verified stick is listed but those that are plugged in or wiped";
+            self.done::<()>("sticks are not wiped", Err(why.into()));
+            return;
+        }
+        let WipedAgain { wiped, unwiped } = self.actions.wipe_sticks(&back);
+        self.progress.sticks_left.extend(unwiped);
+        if wiped > 0 {
+            let left = self.progress.sticks_left.len();
+            let left = left.try_into().unwrap_or(u8::MAX);
+            self.note(EventKind::SticksWiped { wiped, left });
         }
     }
 
     fn write_log(&mut self) {
-        let events = std::mem::take(&mut self.events);
+        let events = std::mem::take(&mut self.progress.events);
         for event in events {
             let written = self.actions.note(&event);
             if self
                 .done("the vault's log was not written", written)
                 .is_none()
             {
-                self.events.push(event);
+                self.progress.events.push(event);
             }
         }
     }
@@ -229,26 +432,21 @@ impl<A: Actions> Response<A> {
 
     /// What is not done yet.
     pub fn left(&self) -> Unfinished {
-        Unfinished {
-            reset: matches!(self.reset, Reset::Wanted | Reset::Begun { .. }),
-            keys: self.keys_left,
-            database: self.database_left,
-        }
+        self.progress.left()
     }
 
     /// When it is to be tried again; `None` where all is done.
     pub fn due(&self) -> Option<Duration> {
-        let all_done = self.left() == Unfinished::default() && self.events.is_empty();
-        (!all_done).then_some(self.due)
+        (!self.progress.is_done()).then_some(self.due)
     }
 }
 
 /// Responds to an alarm. With `note` it goes into the vault's log.
 pub fn respond(alarm: Alarm, wanted: OnAlarm, note: bool) -> Response<Server> {
     log::error!("alarm: {alarm}");
-    let server = Server::default();
-    let mut response = Response::begin(alarm, wanted, note, server, clock::awake());
-    tell(&what_is_done(alarm, wanted, response.reset));
+    let progress = Progress::begin(alarm, clock::now(), wanted, note);
+    let mut response = Response::begin(progress, Server::default(), clock::awake());
+    tell(&what_is_done(alarm, wanted, response.progress.reset));
     if matches!(wanted, OnAlarm::Lock | OnAlarm::Reset) {
         let left = not_destroyed(&key_files_on_disk());
         left.lines().for_each(|line| log::error!("{line}"));
@@ -261,31 +459,35 @@ pub fn respond(alarm: Alarm, wanted: OnAlarm, note: bool) -> Response<Server> {
     response
 }
 
-/// Notes that an alarm is over, to which the answer was `wanted`. Whatever it has not done
-/// by then stays as it is.
-pub fn all_clear(note: bool, wanted: OnAlarm) {
+/// Goes on with the response that an earlier run of the watch has begun, if any.
+pub fn resume() -> Option<Response<Server>> {
+    let progress = server::kept()?;
+    let mut response = Response::resume(progress, Server::default(), clock::awake())?;
+    let left = response.left();
+    if left != Unfinished::default() {
+        log::warn!("the response to an alarm goes on that an earlier run has begun");
+    }
+    response.go_on(clock::awake());
+    Some(response)
+}
+
+/// Says that an alarm is over, and ends the response to it.
+pub fn all_clear(response: &mut Response<Server>) {
     log::warn!("the alarm is over: the server is at home");
-    if matches!(wanted, OnAlarm::Lock | OnAlarm::Reset) && !Server::default().are_keys_released() {
+    if locks(response.progress.wanted) && !response.actions.are_keys_released() {
         tell(
             "stayput: the alarm is over. The database was stopped, and stays so until somebody \
              runs: stayput release",
         );
     }
-    // Where the keys were taken, nothing starts without a release. One that waits for the
-    // place (stayput-release.service) may make it now.
-    let turn = Turn::take(TURN_WAITS);
-    no_start::allow();
-    drop(turn);
-    if note && let Err(why) = server::append(&EventKind::WatchAllClear) {
-        log::warn!("the vault's log was not written: {why}");
-    }
+    response.all_clear(clock::awake());
 }
 
 /// While it is done: stopping MariaDB takes time.
 fn what_is_done(alarm: Alarm, wanted: OnAlarm, reset: Reset) -> String {
     let done = match (wanted, reset) {
         (OnAlarm::Off | OnAlarm::Alert, _) => "Nothing is stopped.",
-        (_, Reset::Begun { .. } | Reset::Done) => {
+        (_, Reset::AtWork { .. } | Reset::Begun { .. } | Reset::Done) => {
             "The database is being stopped and its key destroyed. With a stick: \
              stayput release --stick /dev/sdX1"
         }

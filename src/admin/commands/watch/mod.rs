@@ -12,9 +12,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::admin::problem::{Problem, Result};
-use crate::admin::watch_service::{Report, ReportFile, Unfinished, who_in_words};
+use crate::admin::watch_service::{Report, ReportFile, who_in_words};
 use crate::sys::{clock, kmsg};
-use crate::theft::{AlarmChange, OnAlarm, Sample, TimedSample, Watch};
+use crate::theft::{Alarm, AlarmChange, OnAlarm, Sample, TimedSample, Watch, WatchPolicy};
 use alarm_response::{Response, Server};
 use baseline::Baseline;
 
@@ -24,45 +24,84 @@ use baseline::Baseline;
 /// When another watch runs, or the vault cannot be read.
 pub fn run() -> Result<()> {
     kmsg::use_for_logging();
-    let mut file = ReportFile::begin().map_err(|error| {
+    let file = ReportFile::begin().map_err(|error| {
         Problem::failed(
             format!("The watch cannot begin: {error}"),
             "Another one may run: `systemctl status stayput-watch`",
         )
     })?;
-    let Some(baseline) = baseline_in_time()? else {
+    let mut standing = Standing {
+        file,
+        report: None,
+        response: alarm_response::resume(),
+    };
+    standing.tell_first();
+    let Some(baseline) = baseline_in_time(&mut standing)? else {
         log::info!("the watch is off, or no place has neighbours or key servers to watch");
+        standing.finish();
         return Ok(());
     };
     log_baseline(&baseline);
-    watch(&baseline, &mut file);
+    watch(&baseline, standing);
     Ok(())
 }
 
 /// Takes the baseline. Until the settling time is over it tries again, because
-/// the network may start more slowly. `None` where there is nothing to watch.
-fn baseline_in_time() -> Result<Option<Baseline>> {
+/// the network may start more slowly. `None` where there is nothing to watch. The response
+/// to an alarm goes on meanwhile.
+fn baseline_in_time(standing: &mut Standing) -> Result<Option<Baseline>> {
     let mut told = false;
     loop {
-        let baseline = Baseline::take()?;
-        if baseline.policy.on_alarm == OnAlarm::Off {
+        // Whoever has opened the server elsewhere wants it watched there.
+        if let Some(response) = &mut standing.response {
+            response.end_if_answered();
+        }
+        let baseline = match (Baseline::take(), &mut standing.response) {
+            (Ok(baseline), Some(response)) => {
+                if baseline.enrolled {
+                    response.follow(baseline.policy.on_alarm);
+                }
+                response.stands_at_home(baseline.enrolled);
+                baseline
+            }
+            (Ok(baseline), None) => baseline,
+            // There is more to be done than to watch.
+            (Err(problem), Some(response)) if response.due().is_some() => {
+                log::error!("{}", problem.what);
+                standing.rest_until(clock::awake() + WatchPolicy::default().every());
+                continue;
+            }
+            (Err(problem), _) => return Err(problem),
+        };
+        let Baseline {
+            policy, enrolled, ..
+        } = &baseline;
+        if is_off(policy.on_alarm, *enrolled, standing.response.is_some()) {
             return Ok(None);
         }
         if baseline.enrolled {
             return Ok((baseline.watched.need() > 0).then_some(baseline));
         }
         let settled = clock::since_boot() >= baseline.policy.settle();
-        if settled && baseline.may_adopt && baseline.watched.count() > 0 {
+        // Where the alarm is not over, the server may stand anywhere.
+        let may_adopt = baseline.may_adopt && standing.alarm().is_none();
+        if settled && may_adopt && baseline.watched.count() > 0 {
             return Ok(Some(baseline));
         }
-        if settled && !baseline.may_adopt && !std::mem::replace(&mut told, true) {
+        if settled && !may_adopt && !std::mem::replace(&mut told, true) {
             log::warn!(
-                "the place has opened this server at its start and does not open it now: nobody \
-                 is watched until it does"
+                "this server was at its place since its start, and the place does not open it \
+                 now: nobody is watched until it does"
             );
         }
-        sleep(baseline.policy.every());
+        standing.rest_until(clock::awake() + baseline.policy.every());
     }
+}
+
+/// Whether nobody is to be watched. An alarm that is not over ends by no policy that the
+/// place has not proven: one that cannot be read is the same as one that says so.
+fn is_off(on_alarm: OnAlarm, is_proven: bool, has_response: bool) -> bool {
+    on_alarm == OnAlarm::Off && (is_proven || !has_response)
 }
 
 fn log_baseline(baseline: &Baseline) {
@@ -81,71 +120,125 @@ fn log_baseline(baseline: &Baseline) {
     );
 }
 
-fn watch(baseline: &Baseline, file: &mut ReportFile) {
+/// What the watch tells, and its response to an alarm.
+struct Standing {
+    file: ReportFile,
+    /// `None` before the first look.
+    report: Option<Report>,
+    response: Option<Response<Server>>,
+}
+
+impl Standing {
+    fn alarm(&self) -> Option<(Alarm, u64)> {
+        self.response.as_ref().and_then(Response::alarm)
+    }
+
+    /// Goes on with the response, as often as it is due.
+    fn rest_until(&mut self, until: Duration) {
+        loop {
+            if let Some(response) = self.response.take_if(|response| response.has_ended()) {
+                response.forget();
+            }
+            self.tell();
+            let due = self.response.as_ref().and_then(Response::due);
+            let wake = due.map_or(until, |due| due.min(until));
+            sleep(wake.saturating_sub(clock::awake()));
+            if wake == until {
+                break;
+            }
+            if let Some(response) = &mut self.response {
+                response.go_on(clock::awake());
+            }
+        }
+    }
+
+    /// Takes the place of what a watch has told that runs no longer.
+    fn tell_first(&mut self) {
+        if let Some(response) = &self.response {
+            let report = self.report.insert(response.first_report());
+            write(&mut self.file, report);
+        }
+    }
+
+    /// Nobody is watched any more: what an alarm has begun is brought to an end, and nothing
+    /// is begun.
+    fn finish(mut self) {
+        if let Some(response) = &mut self.response {
+            response.follow(OnAlarm::Off);
+        }
+        while let Some(due) = self.response.as_ref().and_then(Response::due) {
+            self.rest_until(due + LEAST);
+        }
+        if let Some(response) = self.response {
+            response.forget();
+        }
+    }
+
+    /// Tells how far the response is.
+    fn tell(&mut self) {
+        let left = self.response.as_ref().map(Response::left);
+        let (alarm, unfinished) = (self.alarm(), left.unwrap_or_default());
+        if let Some(report) = &mut self.report
+            && (report.alarm, report.unfinished) != (alarm, unfinished)
+        {
+            (report.alarm, report.unfinished) = (alarm, unfinished);
+            write(&mut self.file, report);
+        }
+    }
+}
+
+fn watch(baseline: &Baseline, mut standing: Standing) {
     let Baseline {
         policy,
         watched,
         enrolled,
         ..
     } = baseline;
-    let mut machine = Watch::new(*policy);
-    let mut report = Report {
-        on_alarm: policy.on_alarm,
-        enrolled: *enrolled,
-        same: 0,
-        different: 0,
-        silent: 0,
-        who: watched.who,
-        alarm: None,
-        unfinished: Unfinished::default(),
+    let mut machine = match standing.alarm() {
+        Some(_) => Watch::raised(*policy),
+        None => Watch::new(*policy),
     };
     let mut alarms = 0;
-    let mut response: Option<Response<Server>> = None;
     loop {
         let begun = clock::awake();
         let sample = watched.sample();
         let change = machine.add(now(sample));
-        report = report.of(&sample);
-        if let Some(response) = &mut response {
+        if let Some(response) = &mut standing.response {
             response.stands_at_home(sample.is_home());
         }
-        match change {
-            AlarmChange::Nothing => {}
-            AlarmChange::Raise(alarm) => report.alarm = Some((alarm, clock::now())),
-            AlarmChange::AllClear => report.alarm = None,
-        }
+        let alarm = match change {
+            AlarmChange::Nothing => standing.alarm(),
+            AlarmChange::Raise(alarm) => Some((alarm, clock::now())),
+            AlarmChange::AllClear => None,
+        };
+        let left = standing.response.as_ref().map(Response::left);
+        let report = standing.report.insert(Report {
+            on_alarm: policy.on_alarm,
+            enrolled: *enrolled,
+            same: sample.matched,
+            different: sample.different,
+            silent: sample.silent,
+            who: watched.who,
+            alarm,
+            unfinished: left.unwrap_or_default(),
+        });
         // First, because stopping MariaDB takes longer.
-        write(file, &report);
-        let note = alarms < alarm_response::NOTED;
+        write(&mut standing.file, report);
         match change {
             AlarmChange::Nothing => {}
             AlarmChange::Raise(alarm) => {
-                response = Some(alarm_response::respond(alarm, policy.on_alarm, note));
+                let note = alarms < alarm_response::NOTED;
+                let response = alarm_response::respond(alarm, policy.on_alarm, note);
+                standing.response = Some(response);
                 alarms += 1;
             }
             AlarmChange::AllClear => {
-                response = None;
-                alarm_response::all_clear(note, policy.on_alarm);
+                if let Some(response) = &mut standing.response {
+                    alarm_response::all_clear(response);
+                }
             }
         }
-        let until = (begun + policy.every()).max(clock::awake() + LEAST);
-        loop {
-            let left = response.as_ref().map(Response::left);
-            let left = left.unwrap_or_default();
-            if left != report.unfinished {
-                report.unfinished = left;
-                write(file, &report);
-            }
-            let due = response.as_ref().and_then(Response::due);
-            let wake = due.map_or(until, |due| due.min(until));
-            sleep(wake.saturating_sub(clock::awake()));
-            if wake == until {
-                break;
-            }
-            if let Some(response) = &mut response {
-                response.go_on(clock::awake());
-            }
-        }
+        standing.rest_until((begun + policy.every()).max(clock::awake() + LEAST));
     }
 }
 
@@ -171,8 +264,17 @@ fn now(sample: Sample) -> TimedSample {
 
 #[cfg(test)]
 mod tests {
+    use super::{OnAlarm, is_off};
     use crate::admin::release_service::UNIT as LATE_RELEASE;
     use crate::admin::watch_service::UNIT;
+
+    #[test]
+    fn an_alarm_is_not_ended_by_a_policy_that_nobody_proves() {
+        assert!(is_off(OnAlarm::Off, false, false));
+        assert!(is_off(OnAlarm::Off, true, true));
+        assert!(!is_off(OnAlarm::Off, false, true));
+        assert!(!is_off(OnAlarm::Lock, true, false));
+    }
 
     /// Both ask the same place. A key server may have an IPv6 address.
     #[test]

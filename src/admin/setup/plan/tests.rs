@@ -1,15 +1,17 @@
 use super::*;
 use crate::admin::setup::answers::KeyServer;
 use crate::admin::setup::facts::FoundStick;
-use StepKind::{Code, Database as Encrypt, Place, Policy, Stage, Stick, Vault};
+use StepKind::{Code, Database as Encrypt, Place, Policy, Release, Stage, Stick, Vault};
 
 fn nothing_yet() -> Facts {
     Facts {
         vault: None,
+        unnamed: Vec::new(),
         needs_lost_key: None,
         database: Database::Clear,
         clear_memory: None,
         is_installed: false,
+        waits_for_release: false,
     }
 }
 
@@ -57,6 +59,7 @@ fn after(facts: &mut Facts, step: StepKind, answers: &Answers) {
             vault.sticks[0].is_kept_known = true;
         }
         Encrypt => facts.database = Database::Encrypted,
+        Release => facts.waits_for_release = false,
         Stage => facts.is_installed = true,
     }
 }
@@ -182,6 +185,60 @@ fn lost_vault_of_an_encrypted_database_is_not_made_new() {
 }
 
 #[test]
+fn what_was_added_to_the_answers_replaces_no_enrolled_place() {
+    let mut facts = nothing_yet();
+    for step in [Vault, Place, Stick, Code, Policy, Stage, Encrypt] {
+        after(&mut facts, step, &wanted());
+    }
+    let told = |facts: &Facts, answers: &Answers| {
+        let plan = plan(facts, answers, Attendance::Nobody).unwrap();
+        assert_eq!(plan.steps, [], "it would lose what was given by hand");
+        plan.later
+    };
+    let nothing = [""; 0];
+    assert_eq!(told(&facts, &wanted()), nothing);
+    let server = |url: &str| Answers {
+        key_servers: vec![KeyServer {
+            url: url.into(),
+            thumbprint: String::new(),
+        }],
+        ..wanted()
+    };
+    let station = Answers {
+        neighbours: Neighbours::Named(vec![[192, 168, 1, 1].into()]),
+        ..wanted()
+    };
+    let by_address = server("http://192.168.1.5:7500");
+    let by_name = server("http://tang.example:7500/");
+    for answers in [&station, &by_address, &by_name] {
+        assert_eq!(told(&facts, answers), [NOT_ENROLLED]);
+    }
+    let vault = facts.vault.as_mut().unwrap();
+    vault.neighbours.push([192, 168, 1, 1].into());
+    vault.key_servers.push(([192, 168, 1, 5], 7500).into());
+    for answers in [&station, &by_address, &by_name] {
+        assert_eq!(told(&facts, answers), nothing);
+    }
+    let other = server("192.168.1.6");
+    assert_eq!(told(&facts, &other), [NOT_ENROLLED]);
+}
+
+#[test]
+fn a_stopped_database_is_released_when_a_person_says_so() {
+    let mut facts = nothing_yet();
+    for step in [Vault, Place, Stick, Code, Policy, Stage, Encrypt] {
+        after(&mut facts, step, &wanted());
+    }
+    facts.waits_for_release = true;
+    assert_eq!(kinds(&facts, &wanted(), Attendance::Person), [Release]);
+    let alone = plan(&facts, &wanted(), Attendance::Nobody).unwrap();
+    assert_eq!(
+        (alone.steps.len(), &alone.later[..]),
+        (0, &[NOT_RELEASED][..])
+    );
+}
+
+#[test]
 fn answers_of_another_server_change_nothing() {
     let mut facts = nothing_yet();
     after(&mut facts, Vault, &wanted());
@@ -266,6 +323,12 @@ pub fn every_step() -> Vec<Step> {
         pin: PinFrom::Nowhere,
         ..stick
     });
+    let stopped = Facts {
+        database: Database::Encrypted,
+        waits_for_release: true,
+        ..nothing_yet()
+    };
+    steps.extend(plan(&stopped, &answers, Attendance::Person).unwrap().steps);
     let others = Answers {
         swap: Some(SwapChoice::RandomKey),
         neighbours: Neighbours::None,

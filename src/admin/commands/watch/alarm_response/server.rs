@@ -1,40 +1,56 @@
 //! What an alarm does to this server.
 
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
 use crate::admin::key_destruction::{destroy_keys, destroy_pepper, end_starts_in_turn};
 use crate::admin::mariadb::stop::stop_mariadb;
 use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::{open_vault, open_vault_read_only};
-use crate::release;
-use crate::stick::PluggedKeys;
+use crate::release::{self, Turn, no_start};
+use crate::stick::{PluggedKeys, StickId};
 use crate::sys::clock;
-use crate::theft::WayBack;
 use crate::vault::{Destroyed, EventKind};
 
-use super::{Actions, CAUSE};
+use super::progress::Progress;
+use super::{Actions, CAUSE, SticksSeen, WipedAgain};
+
+/// Where the progress of the response is kept, in memory.
+const PROGRESS: &str = "/run/stayput-alarm.json";
+/// Another command may just be removing keys behind the mark that is to end.
+const TURN_WAITS: Duration = Duration::from_secs(2);
 
 /// This server.
 #[derive(Default)]
 pub struct Server {
-    /// Its keys on the sticks that were plugged in when the way back was looked for.
+    /// Its keys on the sticks that were seen last.
     plugged: PluggedKeys,
 }
 
 impl Actions for Server {
     /// Trusts the unproven list of sticks: whoever wrote a wrong one could destroy the
     /// pepper as well.
-    fn find_way_back(&mut self) -> Result<WayBack, String> {
-        let vault = open_vault().map_err(|problem| problem.what)?;
+    fn see_sticks(&mut self) -> Result<SticksSeen, String> {
+        let vault = open_vault_read_only().map_err(|problem| problem.what)?;
         let listed = vault.unproven_sticks().map_err(|error| error.to_string())?;
         self.plugged = PluggedKeys::beside(&vault);
-        Ok(self.plugged.way_back(vault.header(), listed.as_claimed()))
+        Ok(SticksSeen {
+            listed: listed.as_claimed().clone(),
+            generation: vault.header().generation,
+            plugged: self.plugged.ids(),
+        })
     }
 
-    fn destroy_pepper(&mut self) -> Result<Destroyed, String> {
+    fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<StickId>), String> {
         let done = destroy_keys(CAUSE, &self.plugged, true);
         for device in &done.wiped.unwiped {
             log::error!("{} was not wiped", device.display());
         }
-        done.destroyed.map_err(|error| error.to_string())
+        let unwiped = self.plugged.unwiped(&done.wiped);
+        let destroyed = done.destroyed.map_err(|error| error.to_string())?;
+        Ok((destroyed, unwiped))
     }
 
     fn is_armed(&mut self) -> Result<bool, String> {
@@ -45,6 +61,26 @@ impl Actions for Server {
 
     fn destroy_rest(&mut self) -> Result<Destroyed, String> {
         destroy_pepper(CAUSE).map_err(|error| error.to_string())
+    }
+
+    fn wipe_sticks(&mut self, ids: &[StickId]) -> WipedAgain {
+        let plugged = std::mem::take(&mut self.plugged).only_these(ids);
+        let wiped = plugged.wipe();
+        for device in &wiped.unwiped {
+            log::error!("{} was not wiped", device.display());
+        }
+        WipedAgain {
+            wiped: wiped.wiped,
+            unwiped: plugged.unwiped(&wiped),
+        }
+    }
+
+    fn hold_starts(&mut self) -> Result<(), String> {
+        no_start::forbid().map_err(|error| error.to_string())
+    }
+
+    fn are_starts_held(&self) -> bool {
+        no_start::is_forbidden()
     }
 
     fn take_keys(&mut self) -> Result<(), String> {
@@ -70,14 +106,38 @@ impl Actions for Server {
         release::is_open()
     }
 
+    /// One that waits for the place (stayput-release.service) may make a release then.
+    fn end_hold(&mut self) -> Result<(), String> {
+        let turn = Turn::take(TURN_WAITS).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => "another command is releasing or removing keys".into(),
+            _ => error.to_string(),
+        })?;
+        no_start::allow(&turn);
+        Ok(())
+    }
+
     fn note(&mut self, event: &EventKind) -> Result<(), String> {
-        append(event)
+        let mut vault = open_vault().map_err(|problem| problem.what)?;
+        let appended = vault.append(clock::now(), clock::boot_id(), event.clone());
+        appended.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn keep(&mut self, progress: Option<&Progress>) {
+        let path = Path::new(PROGRESS);
+        let kept = match progress {
+            Some(progress) => progress.write(path),
+            None => match fs::remove_file(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
+        };
+        if let Err(error) = kept {
+            log::error!("a watch that is started anew would not go on: {PROGRESS}: {error}");
+        }
     }
 }
 
-/// Adds to the vault's log.
-pub fn append(event: &EventKind) -> Result<(), String> {
-    let mut vault = open_vault().map_err(|problem| problem.what)?;
-    let appended = vault.append(clock::now(), clock::boot_id(), event.clone());
-    appended.map(drop).map_err(|error| error.to_string())
+/// What an earlier run of the watch has left.
+pub fn kept() -> Option<Progress> {
+    Progress::read(Path::new(PROGRESS))
 }

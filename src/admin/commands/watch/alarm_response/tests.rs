@@ -1,5 +1,5 @@
 use super::*;
-use crate::vault::{Discarded, VaultError, Written};
+use crate::vault::{Discarded, KnownStick, VaultError, Written};
 
 /// Does each of these as often as it says not at all, and notes what it is asked for.
 struct Stubborn {
@@ -7,7 +7,14 @@ struct Stubborn {
     database: u32,
     /// How often the vault cannot be opened.
     unopened: u32,
-    way_back: WayBack,
+    seen: SticksSeen,
+    /// Whether MariaDB's starts are held.
+    held: bool,
+    /// A person releases the keys while sticks are wiped.
+    released_while_wiping: bool,
+    /// What was kept when the pepper went.
+    at_work: Option<Progress>,
+    wiped: Vec<StickId>,
     /// Blocks that fail at each try.
     failed: Vec<u32>,
     asked: Vec<&'static str>,
@@ -16,6 +23,11 @@ struct Stubborn {
     unsaid: u32,
     armed: bool,
     released: bool,
+    /// Sticks that cannot be wiped at the alarm.
+    unwiped: Vec<StickId>,
+    /// How often another command has the turn.
+    others_turns: u32,
+    kept: Option<Progress>,
 }
 
 impl Default for Stubborn {
@@ -24,13 +36,20 @@ impl Default for Stubborn {
             keys: 0,
             database: 0,
             unopened: 0,
-            way_back: WayBack::Listed,
+            seen: sticks(&[9], &[]),
+            held: false,
+            released_while_wiping: false,
+            at_work: None,
+            wiped: Vec::new(),
             failed: Vec::new(),
             asked: Vec::new(),
             noted: Vec::new(),
             unsaid: 0,
             armed: false,
             released: false,
+            unwiped: Vec::new(),
+            others_turns: 0,
+            kept: None,
         }
     }
 }
@@ -58,14 +77,25 @@ impl Stubborn {
 }
 
 impl Actions for Stubborn {
-    fn find_way_back(&mut self) -> Result<WayBack, String> {
+    fn see_sticks(&mut self) -> Result<SticksSeen, String> {
         self.asked.push("way back");
-        fail(&mut self.unopened).map(|()| self.way_back)
+        fail(&mut self.unopened).map(|()| self.seen.clone())
     }
 
-    fn destroy_pepper(&mut self) -> Result<Destroyed, String> {
+    fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<StickId>), String> {
         self.asked.push("pepper");
-        Ok(self.destroyed())
+        self.at_work = self.kept.clone();
+        let reset = self.kept.as_ref().map(|kept| kept.reset);
+        let at_work = Reset::AtWork { is_wanted: true };
+        assert_eq!(reset, Some(at_work), "a killed watch would forget it");
+        let unwiped = self.unwiped.clone();
+        let plugged = self.seen.plugged.iter().copied();
+        self.wiped
+            .extend(plugged.filter(|id| !unwiped.contains(id)));
+        if self.released_while_wiping {
+            (self.released, self.held) = (true, false);
+        }
+        Ok((self.destroyed(), unwiped))
     }
 
     fn is_armed(&mut self) -> Result<bool, String> {
@@ -77,8 +107,27 @@ impl Actions for Stubborn {
         Ok(self.destroyed())
     }
 
+    fn wipe_sticks(&mut self, ids: &[StickId]) -> WipedAgain {
+        self.asked.push("sticks");
+        self.wiped.extend(ids);
+        WipedAgain {
+            wiped: ids.len().try_into().unwrap(),
+            unwiped: Vec::new(),
+        }
+    }
+
+    fn hold_starts(&mut self) -> Result<(), String> {
+        self.held = true;
+        Ok(())
+    }
+
+    fn are_starts_held(&self) -> bool {
+        self.held
+    }
+
     fn take_keys(&mut self) -> Result<(), String> {
         self.asked.push("keys");
+        self.held = true;
         fail(&mut self.keys)
     }
 
@@ -91,6 +140,22 @@ impl Actions for Stubborn {
         self.released
     }
 
+    fn end_hold(&mut self) -> Result<(), String> {
+        self.asked.push("hold");
+        fail(&mut self.others_turns)
+    }
+
+    fn keep(&mut self, progress: Option<&Progress>) {
+        // As a file does.
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("progress.json");
+        self.kept = progress.and_then(|progress| {
+            progress.write(&path).unwrap();
+            Progress::read(&path)
+        });
+        assert_eq!(self.kept.as_ref(), progress);
+    }
+
     fn note(&mut self, event: &EventKind) -> Result<(), String> {
         if self.unopened > 0 {
             return Err("busy".into());
@@ -100,12 +165,47 @@ impl Actions for Stubborn {
     }
 }
 
+/// Verified sticks with the listed ids, and which of all sticks are plugged in.
+fn sticks(listed: &[u8], plugged: &[u8]) -> SticksSeen {
+    let listed = listed.iter().map(|id| KnownStick {
+        id: [*id; 8],
+        label: heapless::String::new(),
+        has_pin: false,
+        generation: 1,
+        made: 1,
+        verified: Some(1),
+        kept: None,
+    });
+    SticksSeen {
+        listed: StickList {
+            sticks: listed.collect(),
+            code: None,
+        },
+        generation: 1,
+        plugged: plugged.iter().map(|id| [*id; 8]).collect(),
+    }
+}
+
 const ALARM: Alarm = Alarm::Gone;
 
 fn begin(wanted: OnAlarm, server: Stubborn) -> Response<Stubborn> {
-    Response::begin(ALARM, wanted, true, server, NOW)
+    Response::begin(Progress::begin(ALARM, SINCE, wanted, true), server, NOW)
 }
 
+/// What a watch that is started anew goes on with, after the first was killed.
+fn killed(response: Response<Stubborn>) -> (Progress, Stubborn) {
+    let mut server = response.actions;
+    let progress = server.kept.take().expect("nothing was kept");
+    server.asked.clear();
+    (progress, server)
+}
+
+fn resume(response: Response<Stubborn>) -> Response<Stubborn> {
+    let (progress, server) = killed(response);
+    Response::resume(progress, server, NOW).expect("it was answered")
+}
+
+const SINCE: u64 = 1_700_000_000;
 const NOW: Duration = Duration::from_secs(1000);
 
 #[test]
@@ -176,12 +276,12 @@ fn a_vault_that_is_busy_at_the_alarm_is_reset_later() {
     };
     let mut response = begin(OnAlarm::Reset, server);
     assert!(response.left().reset && !response.left().keys);
-    let text = what_is_done(ALARM, OnAlarm::Reset, response.reset);
+    let text = what_is_done(ALARM, OnAlarm::Reset, response.progress.reset);
     assert!(!text.contains("destroyed"), "{text}");
     for _ in 0..3 {
         response.go_on(NOW);
     }
-    assert_eq!(response.reset, Reset::Done);
+    assert_eq!(response.progress.reset, Reset::Done);
     assert_eq!(count(&response, "pepper"), 1);
     assert!(matches!(
         response.actions.noted[..],
@@ -212,14 +312,14 @@ fn no_reset_is_begun_while_the_place_answers_again() {
 fn the_last_stick_plugged_in_before_a_later_try_is_spared() {
     let server = Stubborn {
         unopened: 2,
-        way_back: WayBack::Listed,
+        seen: sticks(&[1, 2], &[1]),
         ..Stubborn::default()
     };
     let mut response = begin(OnAlarm::Reset, server);
-    response.actions.way_back = WayBack::None;
+    response.actions.seen = sticks(&[1, 2], &[1, 2]);
     response.go_on(NOW);
     response.go_on(NOW);
-    assert_eq!(response.reset, Reset::Withheld);
+    assert_eq!(response.progress.reset, Reset::Withheld);
     assert_eq!(count(&response, "pepper"), 0);
     response.go_on(NOW);
     assert!(response.due().is_none());
@@ -239,7 +339,10 @@ fn blocks_that_failed_are_destroyed_at_the_next_try() {
     response.go_on(NOW);
     assert!(response.due().is_some());
     response.go_on(NOW);
-    assert_eq!((response.reset, response.due()), (Reset::Done, None));
+    assert_eq!(
+        (response.progress.reset, response.due()),
+        (Reset::Done, None)
+    );
     let times = ["pepper", "rest"].map(|what| count(&response, what));
     assert_eq!(times, [1, 2]);
 }
@@ -255,7 +358,7 @@ fn a_reset_that_the_vault_does_not_tell_is_not_complete() {
     let mut response = begin(OnAlarm::Reset, server);
     assert!(response.left().reset);
     response.go_on(NOW);
-    assert_eq!(response.reset, Reset::Done);
+    assert_eq!(response.progress.reset, Reset::Done);
     assert_eq!(count(&response, "rest"), 1);
 }
 
@@ -272,13 +375,18 @@ fn new_slots_of_the_owner_are_not_destroyed_by_a_later_try() {
     assert!(response.due().is_none());
 }
 
+fn begin_unnoted(server: Stubborn) -> Response<Stubborn> {
+    let progress = Progress::begin(ALARM, SINCE, OnAlarm::Reset, false);
+    Response::begin(progress, server, NOW)
+}
+
 #[test]
 fn only_so_many_alarms_go_into_the_log() {
     let server = Stubborn {
-        way_back: WayBack::None,
+        seen: sticks(&[], &[]),
         ..Stubborn::default()
     };
-    let mut response = Response::begin(ALARM, OnAlarm::Reset, false, server, NOW);
+    let mut response = begin_unnoted(server);
     response.go_on(NOW);
     assert_eq!(response.actions.noted, []);
     assert!(response.due().is_none());
@@ -300,4 +408,278 @@ fn no_stop_is_claimed_before_it_is_done() {
         text.contains("keys are still in memory, MariaDB still runs"),
         "{text}"
     );
+}
+
+#[test]
+fn a_reset_that_is_not_done_survives_a_restart_of_the_watch() {
+    let server = Stubborn {
+        failed: vec![0, 3],
+        database: 9,
+        ..Stubborn::default()
+    };
+    let mut response = begin(OnAlarm::Reset, server);
+    response.go_on(NOW);
+    assert!(response.left().reset || response.left().database);
+    let mut again = resume(response);
+    assert_eq!(again.alarm(), Some((ALARM, SINCE)));
+    for _ in 0..20 {
+        again.go_on(NOW);
+    }
+    assert_eq!((again.left(), again.due()), (Unfinished::default(), None));
+    // What is done is not done again.
+    assert_eq!((count(&again, "pepper"), count(&again, "keys")), (0, 0));
+    assert!(!again.has_ended(), "the alarm is not over");
+}
+
+#[test]
+fn a_watch_killed_in_the_middle_of_a_reset_begins_it_again() {
+    let progress = Progress::begin(ALARM, SINCE, OnAlarm::Reset, true);
+    let mut again = Response::resume(progress, Stubborn::default(), NOW).unwrap();
+    // Not before this run has looked where the server is.
+    again.go_on(NOW);
+    assert_eq!(count(&again, "pepper"), 0);
+    assert!(!again.left().keys, "the keys go at once");
+    again.stands_at_home(false);
+    again.go_on(NOW);
+    assert_eq!(count(&again, "pepper"), 1);
+    assert_eq!(again.due(), None);
+}
+
+#[test]
+fn a_watch_started_anew_leaves_alone_what_was_released_since() {
+    let server = Stubborn {
+        database: 9,
+        failed: vec![0, 0, 1],
+        ..Stubborn::default()
+    };
+    let mut response = begin(OnAlarm::Reset, server);
+    response.go_on(NOW);
+    let (progress, mut server) = killed(response);
+    server.released = true;
+    assert!(Response::resume(progress, server, NOW).is_none());
+
+    let mut told = begin(OnAlarm::Alert, Stubborn::default());
+    told.go_on(NOW);
+    let (progress, server) = killed(told);
+    assert!(Response::resume(progress, server, NOW).is_none());
+}
+
+#[test]
+fn a_policy_changed_since_the_alarm_begins_no_reset() {
+    let server = Stubborn {
+        unopened: 1,
+        ..Stubborn::default()
+    };
+    let mut again = resume(begin(OnAlarm::Reset, server));
+    again.follow(OnAlarm::Lock);
+    again.stands_at_home(false);
+    again.go_on(NOW);
+    assert_eq!(count(&again, "pepper"), 0);
+    assert_eq!(count(&again, "database"), 1);
+}
+
+/// Stick 1 is plugged in and is not wiped; 9 is elsewhere.
+fn with_unwiped() -> Stubborn {
+    Stubborn {
+        unwiped: vec![[1; 8]],
+        seen: sticks(&[1, 9], &[1]),
+        ..Stubborn::default()
+    }
+}
+
+#[test]
+fn a_stick_that_was_not_wiped_is_wiped_when_it_comes_back() {
+    let mut response = begin(OnAlarm::Reset, with_unwiped());
+    response.actions.seen.plugged.clear();
+    response.go_on(NOW);
+    assert!(response.left().sticks && response.due().is_some());
+    assert!(what_is_left(response.left()).contains("stick"));
+    let mut again = resume(response);
+    again.actions.seen.plugged.push([1; 8]);
+    again.go_on(NOW);
+    again.go_on(NOW);
+    assert_eq!((again.left().sticks, again.due()), (false, None));
+    let wiped = EventKind::SticksWiped { wiped: 1, left: 0 };
+    assert_eq!(again.actions.noted.last(), Some(&wiped));
+}
+
+#[test]
+fn a_stick_of_an_armed_or_released_server_is_not_wiped() {
+    let at_alarm = || begin(OnAlarm::Reset, with_unwiped());
+    let mut armed = at_alarm();
+    armed.actions.armed = true;
+    let mut released = at_alarm();
+    released.actions.released = true;
+    for mut response in [armed, released] {
+        response.go_on(NOW);
+        assert_eq!(count(&response, "sticks"), 0);
+        assert!(!response.left().sticks);
+    }
+}
+
+#[test]
+fn a_stick_silent_at_the_alarm_stays_the_last_way_in() {
+    // 1 is wiped; 3 is listed and plugged in, and answers only afterwards.
+    let server = Stubborn {
+        seen: sticks(&[1, 3], &[1]),
+        ..Stubborn::default()
+    };
+    let mut response = begin(OnAlarm::Reset, server);
+    assert_eq!(response.actions.wiped, [[1; 8]]);
+    response.actions.seen = sticks(&[1, 3], &[3]);
+    response.go_on(NOW);
+    response.go_on(NOW);
+    assert_eq!(response.actions.wiped, [[1; 8]]);
+    assert_eq!(response.progress.reset, Reset::Done);
+}
+
+#[test]
+fn a_wiped_stick_on_the_list_is_no_way_back() {
+    // 1 was wiped, 2 not; meanwhile the owner has lost 9 and struck it from the list.
+    let server = Stubborn {
+        unwiped: vec![[2; 8]],
+        seen: sticks(&[1, 2, 9], &[1, 2]),
+        ..Stubborn::default()
+    };
+    let mut response = begin(OnAlarm::Reset, server);
+    response.actions.seen = sticks(&[1, 2], &[2]);
+    response.go_on(NOW);
+    assert_eq!(response.actions.wiped, [[1; 8]]);
+    assert!(response.left().sticks);
+}
+
+#[test]
+fn a_watch_killed_while_it_wipes_spares_the_last_way_in() {
+    let server = Stubborn {
+        seen: sticks(&[1, 3], &[1]),
+        ..Stubborn::default()
+    };
+    let response = begin(OnAlarm::Reset, server);
+    let mut server = response.actions;
+    // Killed before the vault said that it was reset; then 3 answers.
+    let progress = server.at_work.take().unwrap();
+    server.armed = true;
+    server.seen = sticks(&[1, 3], &[3]);
+    let mut again = Response::resume(progress, server, NOW).unwrap();
+    again.stands_at_home(false);
+    for _ in 0..4 {
+        again.go_on(NOW);
+    }
+    assert_eq!(again.actions.wiped, [[1; 8]]);
+    assert_eq!(again.progress.reset, Reset::Withheld);
+}
+
+#[test]
+fn a_watch_killed_in_a_reset_begins_none_at_home() {
+    let mut server = begin(OnAlarm::Reset, Stubborn::default()).actions;
+    let progress = server.at_work.take().unwrap();
+    // Its owner has armed it at home.
+    server.armed = true;
+    server.asked.clear();
+    let mut again = Response::resume(progress, server, NOW).unwrap();
+    again.go_on(NOW);
+    again.go_on(NOW);
+    assert_eq!((count(&again, "pepper"), count(&again, "rest")), (0, 0));
+}
+
+#[test]
+fn a_release_while_sticks_are_wiped_is_not_undone() {
+    let server = Stubborn {
+        released_while_wiping: true,
+        ..with_unwiped()
+    };
+    let mut response = begin(OnAlarm::Reset, server);
+    response.go_on(NOW);
+    for what in ["keys", "database", "sticks"] {
+        assert_eq!(count(&response, what), 0, "{what}");
+    }
+    // Nor by a watch that is started anew, killed in the middle.
+    let mut server = response.actions;
+    let progress = server.at_work.take().unwrap();
+    server.asked.clear();
+    let again = Response::resume(progress, server, NOW);
+    if let Some(mut again) = again {
+        again.go_on(NOW);
+        assert_eq!(again.actions.asked, [""; 0]);
+        assert!(again.has_ended());
+    }
+}
+
+#[test]
+fn keys_that_were_there_before_the_mark_are_taken() {
+    let progress = Progress::begin(ALARM, SINCE, OnAlarm::Lock, false);
+    let server = Stubborn {
+        released: true,
+        ..Stubborn::default()
+    };
+    let mut again = Response::resume(progress, server, NOW).unwrap();
+    again.go_on(NOW);
+    assert_eq!(count(&again, "keys"), 1);
+}
+
+#[test]
+fn a_release_ends_the_alarm_of_a_watch_that_waits_for_its_place() {
+    let mut response = begin(OnAlarm::Lock, Stubborn::default());
+    response.go_on(NOW);
+    let mut again = resume(response);
+    again.end_if_answered();
+    assert!(again.alarm().is_some());
+    again.actions.released = true;
+    again.end_if_answered();
+    assert_eq!(again.alarm(), None);
+    assert!(again.has_ended());
+}
+
+#[test]
+fn what_is_not_in_the_log_yet_outlives_an_answered_alarm() {
+    let server = begin(OnAlarm::Lock, Stubborn::default());
+    let (progress, mut server) = killed(server);
+    assert!(!progress.events.is_empty());
+    server.released = true;
+    let mut again = Response::resume(progress, server, NOW).unwrap();
+    again.go_on(NOW);
+    assert!(again.has_ended());
+    assert_eq!(again.actions.noted.len(), 1);
+    assert_eq!(count(&again, "keys"), 0);
+}
+
+#[test]
+fn a_watch_started_anew_tells_at_once_what_is_left() {
+    let server = Stubborn {
+        database: 9,
+        ..Stubborn::default()
+    };
+    let report = resume(begin(OnAlarm::Lock, server)).first_report();
+    assert!(report.unfinished.database);
+    assert_eq!(report.alarm, Some((ALARM, SINCE)));
+    assert_eq!((report.same, report.different, report.silent), (0, 0, 0));
+}
+
+#[test]
+fn an_alarm_that_is_over_waits_for_its_turn_to_end_the_hold() {
+    let server = Stubborn {
+        others_turns: 2,
+        database: 9,
+        ..Stubborn::default()
+    };
+    let mut response = begin(OnAlarm::Lock, server);
+    response.go_on(NOW);
+    response.all_clear(NOW);
+    assert_eq!(response.alarm(), None);
+    assert!(!response.has_ended() && response.due().is_some());
+    // Another watch ends it.
+    let mut again = resume(response);
+    again.go_on(NOW);
+    again.go_on(NOW);
+    assert!(again.has_ended());
+    assert_eq!(count(&again, "hold"), 2);
+    assert_eq!(again.actions.noted.last(), Some(&EventKind::WatchAllClear));
+}
+
+#[test]
+fn an_alarm_that_is_only_told_ends_no_hold_of_others() {
+    let mut response = begin(OnAlarm::Alert, Stubborn::default());
+    response.all_clear(NOW);
+    assert_eq!(count(&response, "hold"), 0);
+    assert!(response.has_ended());
 }
