@@ -1,10 +1,10 @@
 //! What an alarm does to this server.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::admin::durable::remove_durably;
 use crate::admin::key_destruction::{destroy_keys, destroy_pepper, end_starts_in_turn};
 use crate::admin::mariadb::stop::stop_mariadb;
 use crate::admin::mariadb_service::is_enabled;
@@ -126,10 +126,7 @@ impl Actions for Server {
         let path = Path::new(PROGRESS);
         let kept = match progress {
             Some(progress) => progress.write(path),
-            None => match fs::remove_file(path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            },
+            None => remove_durably(path).map(drop),
         };
         if let Err(error) = kept {
             log::error!("a watch that is started anew would not go on: {PROGRESS}: {error}");
