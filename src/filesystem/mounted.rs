@@ -1,6 +1,8 @@
 //! A volume that is mounted for a moment, reached by this process alone.
 
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -10,6 +12,8 @@ use crate::sys::block::DirectFile;
 use crate::sys::detached_mount::DetachedMount;
 use crate::sys::mount::Access;
 use crate::sys::write_protection::{WriteProtection, end_left_behind, is_protected};
+
+const POLL: Duration = Duration::from_millis(20);
 
 /// Why a volume cannot be mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,68 +34,88 @@ pub struct Mounted {
 }
 
 impl Mounted {
-    /// Mounts a volume. For reading only, nothing on it is changed: the kernel
+    /// Mounts a volume for reading only. Nothing on it is changed: the kernel
     /// refuses writes to the device meanwhile, and no journal is replayed. Only
     /// what is mounted elsewhere already is mounted as it is there.
     ///
     /// # Errors
-    /// [`MountError`]; for writing EBUSY while somebody reads it, EROFS where the device
-    /// takes no writes.
-    pub fn begin(device: &Path, access: Access) -> Result<Self, MountError> {
-        let format = format_of(device).map_err(MountError::Failed)?;
-        let filesystem = format.filesystem().ok_or(MountError::Format(format))?;
-        let mount = |access| {
-            let options = filesystem.mount_options(access);
-            DetachedMount::new(device, filesystem.name(), access, options).map_err(|errno| {
-                let missing = driver::missing(filesystem, errno, driver::is_there);
-                // ENOENT, too, where it has been pulled out.
-                match missing.filter(|_| device.exists()) {
-                    Some(driver) => MountError::NoDriver(driver),
-                    None => MountError::Failed(errno),
-                }
-            })
-        };
-        let (mount, protected) = match access {
-            Access::ReadOnly => {
-                let protected = WriteProtection::begin(device).map_err(MountError::Failed)?;
-                let mount = match mount(access) {
-                    // Mounted elsewhere for writing: the kernel wants the same here.
-                    Err(MountError::Failed(Errno::EBUSY)) => mount(Access::ReadWrite),
-                    result => result,
-                };
-                (mount?, protected)
-            }
-            Access::ReadWrite => {
-                let mount = match mount(access) {
-                    // A look that was killed has left it protected.
-                    Err(MountError::Failed(Errno::EACCES | Errno::EROFS))
-                        if end_left_behind(device).is_ok() =>
-                    {
-                        mount(access)
-                    }
-                    result => result,
-                };
-                let mount = mount.map_err(|error| match error {
-                    // The kernel says the same of a device that takes no writes as of
-                    // one that must not be looked at.
-                    MountError::Failed(Errno::EACCES) if is_protected(device) => {
-                        MountError::Failed(Errno::EROFS)
-                    }
-                    error => error,
-                });
-                (mount?, None)
-            }
+    /// [`MountError`].
+    pub fn for_reading(device: &Path) -> Result<Self, MountError> {
+        let protected = WriteProtection::begin(device).map_err(MountError::Failed)?;
+        let mount = match mount(device, Access::ReadOnly) {
+            // Mounted elsewhere for writing: the kernel wants the same here.
+            Err(MountError::Failed(Errno::EBUSY)) => mount(device, Access::ReadWrite),
+            result => result,
         };
         Ok(Self {
-            mount,
+            mount: mount?,
             _protected: protected,
         })
+    }
+
+    /// Mounts a volume for writing; waits while somebody looks at it, which keeps
+    /// the kernel from writing to it.
+    ///
+    /// # Errors
+    /// [`MountError`]; EBUSY where somebody still looks at it after `waits`, EROFS
+    /// where the device takes no writes.
+    pub fn for_writing(device: &Path, waits: Duration) -> Result<Self, MountError> {
+        let until = Instant::now() + waits;
+        loop {
+            match mount_for_writing(device) {
+                // EROFS: who looks at it has not mounted it yet. EACCES: that has just
+                // ended.
+                Err(MountError::Failed(Errno::EBUSY | Errno::EACCES | Errno::EROFS))
+                    if Instant::now() < until => {}
+                mount => {
+                    return mount.map(|mount| Self {
+                        mount,
+                        _protected: None,
+                    });
+                }
+            }
+            sleep(POLL);
+        }
     }
 
     /// Its top directory, for this process alone and as long as this lives.
     pub fn path(&self) -> PathBuf {
         self.mount.path()
     }
+}
+
+fn mount(device: &Path, access: Access) -> Result<DetachedMount, MountError> {
+    let format = format_of(device).map_err(MountError::Failed)?;
+    let filesystem = format.filesystem().ok_or(MountError::Format(format))?;
+    let options = filesystem.mount_options(access);
+    DetachedMount::new(device, filesystem.name(), access, options).map_err(|errno| {
+        let missing = driver::missing(filesystem, errno, driver::is_there);
+        // ENOENT, too, where it has been pulled out.
+        match missing.filter(|_| device.exists()) {
+            Some(driver) => MountError::NoDriver(driver),
+            None => MountError::Failed(errno),
+        }
+    })
+}
+
+fn mount_for_writing(device: &Path) -> Result<DetachedMount, MountError> {
+    let mount = match mount(device, Access::ReadWrite) {
+        // A look that was killed has left it protected.
+        Err(MountError::Failed(Errno::EACCES | Errno::EROFS))
+            if end_left_behind(device).is_ok() =>
+        {
+            mount(device, Access::ReadWrite)
+        }
+        result => result,
+    };
+    mount.map_err(|error| match error {
+        // The kernel says the same of a device that takes no writes as of one that
+        // must not be looked at.
+        MountError::Failed(Errno::EACCES) if is_protected(device) => {
+            MountError::Failed(Errno::EROFS)
+        }
+        error => error,
+    })
 }
 
 /// What a volume is formatted as.
@@ -119,4 +143,35 @@ fn start_of(device: &Path) -> Result<Vec<u8>, Errno> {
         file.read(0, &mut start)?;
     }
     Ok(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::sys::loop_device::Loop;
+
+    #[test]
+    fn who_writes_waits_for_who_looks() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(8 << 20).unwrap();
+        let made = Command::new("mkfs.ext4")
+            .arg("-q")
+            .arg(file.path())
+            .output();
+        assert!(made.unwrap().status.success());
+        let Some(device) = Loop::of(file.path()) else {
+            return;
+        };
+        let look = Mounted::for_reading(&device.0).unwrap();
+        let busy = Mounted::for_writing(&device.0, Duration::ZERO).err();
+        assert_eq!(busy, Some(MountError::Failed(Errno::EBUSY)));
+        std::thread::scope(|scope| {
+            let write = scope.spawn(|| Mounted::for_writing(&device.0, Duration::from_secs(20)));
+            sleep(Duration::from_millis(200));
+            drop(look);
+            assert!(write.join().unwrap().is_ok());
+        });
+    }
 }

@@ -8,7 +8,6 @@ use super::error::StickError;
 use super::file::{StickFile, file_names};
 use super::volume::{FOLDER, open_folder, read_file};
 use crate::filesystem::Mounted;
-use crate::sys::mount::Access;
 use crate::vault::ServerId;
 
 /// Names that are looked at in the folder; somebody may have made hundreds.
@@ -21,7 +20,7 @@ const MOST_NAMES: usize = 256;
 /// What is wrong with the volume; [`StickError::NoKey`]; what is wrong with the last
 /// file where none is whole.
 pub fn read_all_servers(device: &Path) -> Result<Vec<StickFile>, StickError> {
-    let mounted = Mounted::begin(device, Access::ReadOnly)?;
+    let mounted = Mounted::for_reading(device)?;
     let path = mounted.path().join(FOLDER);
     let folder = open_folder(&path)?;
     let entries = fs::read_dir(&path).map_err(|_| StickError::NoKey)?;

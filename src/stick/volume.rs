@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -14,10 +15,13 @@ use super::StickError;
 use super::file::{STICK_FILE_BYTES, StickFile, file_names};
 use crate::filesystem::{MountError, Mounted};
 use crate::keys::random_bytes;
-use crate::sys::mount::Access;
+use crate::sys::file_lock;
 use crate::vault::{Header, ServerId};
 
 pub(super) const FOLDER: &str = "stayput";
+/// How long writing waits for who looks at the stick, or writes to it. Less than
+/// [`super::ANSWERS_WITHIN`].
+const WRITE_WAITS: Duration = Duration::from_secs(2);
 const README: &str = include_str!("readme.txt");
 
 /// What a volume has of this server's key.
@@ -60,7 +64,7 @@ pub fn read_unchecked(
     device: &Path,
     server_id: &ServerId,
 ) -> Result<[Option<UncheckedFile>; 2], StickError> {
-    let mounted = Mounted::begin(device, Access::ReadOnly)?;
+    let mounted = Mounted::for_reading(device)?;
     let path = mounted.path().join(FOLDER);
     let folder = open_folder(&path)?;
     let files = file_names(server_id).map(|name| read_file(&folder, &name));
@@ -149,17 +153,20 @@ pub fn write(device: &Path, file: &StickFile) -> io::Result<()> {
     let mounted = mounted_for_writing(device)?;
     let folder = mounted.path().join(FOLDER);
     fs::create_dir_all(&folder)?;
+    let opened = File::open(&folder)?;
+    // Two who write it would rename each other's temporary file.
+    file_lock::lock(&opened, WRITE_WAITS)?;
     let bytes = file.encode();
     for name in file_names(&file.info.server_id) {
         write_file(&folder, &name, &bytes)?;
     }
     write_file(&folder, "README.txt", README.as_bytes())?;
-    File::open(&folder)?.sync_all()?;
+    opened.sync_all()?;
     File::open(mounted.path())?.sync_all()
 }
 
 fn mounted_for_writing(device: &Path) -> io::Result<Mounted> {
-    let mounted = Mounted::begin(device, Access::ReadWrite);
+    let mounted = Mounted::for_writing(device, WRITE_WAITS);
     mounted.map_err(|error| match error {
         MountError::Failed(errno) => errno.into(),
         error => io::Error::new(io::ErrorKind::Unsupported, StickError::from(error)),
@@ -210,8 +217,38 @@ fn wipe_in(folder: &Path, server_id: &ServerId) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
     use crate::keys::MasterKey;
+    use crate::sys::loop_device::Loop;
+
+    #[test]
+    fn two_who_write_a_stick_at_once_both_do() {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(8 << 20).unwrap();
+        let made = Command::new("mkfs.ext4")
+            .arg("-q")
+            .arg(image.path())
+            .status();
+        assert!(made.unwrap().success());
+        let Some(device) = Loop::of(image.path()) else {
+            return;
+        };
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let label = "a".try_into().unwrap();
+        let stick = StickFile::make(&header, &key, label, 0, b"");
+        for _ in 0..20 {
+            let written = std::thread::scope(|scope| {
+                [(); 2]
+                    .map(|()| scope.spawn(|| write(&device.0, &stick)))
+                    .map(|written| written.join().unwrap())
+            });
+            assert!(written.iter().all(Result::is_ok), "{written:?}");
+        }
+        assert!(read_copies(&device.0, &header).unwrap().both_whole);
+    }
 
     #[test]
     fn one_whole_copy_is_enough() {

@@ -12,6 +12,8 @@ pub mod file_lock;
 pub mod hangup;
 pub mod interface;
 pub mod kmsg;
+#[cfg(test)]
+pub mod loop_device;
 pub mod memory;
 pub mod mount;
 mod netlink;

@@ -118,33 +118,8 @@ fn set_read_only(device: &File, read_only: bool) -> Result<(), Errno> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-    use std::process::Command;
-
     use super::*;
-
-    /// A loop device.
-    struct Loop(PathBuf);
-
-    impl Loop {
-        /// `None` where there are none to be had, as for who is not root.
-        fn of(file: &Path) -> Option<Self> {
-            let mut losetup = Command::new("losetup");
-            let output = losetup.args(["--find", "--show"]).arg(file).output().ok()?;
-            let name = String::from_utf8(output.stdout).ok()?;
-            output.status.success().then(|| Self(name.trim().into()))
-        }
-
-        fn is_protected(&self) -> bool {
-            is_read_only(&open(&self.0, 0).unwrap()).unwrap()
-        }
-    }
-
-    impl Drop for Loop {
-        fn drop(&mut self) {
-            let _ = Command::new("losetup").arg("-d").arg(&self.0).status();
-        }
-    }
+    use crate::sys::loop_device::Loop;
 
     #[test]
     fn a_protection_in_use_is_not_ended() {
@@ -154,20 +129,21 @@ mod tests {
             return;
         };
         // A look that has not mounted it yet.
+        let protected = || is_protected(&device.0);
         let look = WriteProtection::begin(&device.0).unwrap();
-        assert!(look.is_some() && device.is_protected());
+        assert!(look.is_some() && protected());
         assert_eq!(end_left_behind(&device.0), Err(Errno::EWOULDBLOCK));
-        assert!(device.is_protected());
+        assert!(protected());
         drop(look);
-        assert!(!device.is_protected(), "it is put back");
+        assert!(!protected(), "it is put back");
 
         // One that was killed, and another look that finds it so.
         set_read_only(&open(&device.0, 0).unwrap(), true).unwrap();
         let look = WriteProtection::begin(&device.0).unwrap();
         assert_eq!(end_left_behind(&device.0), Err(Errno::EWOULDBLOCK));
         drop(look);
-        assert!(device.is_protected(), "it was so before");
+        assert!(protected(), "it was so before");
         assert_eq!(end_left_behind(&device.0), Ok(()));
-        assert!(!device.is_protected());
+        assert!(!protected());
     }
 }

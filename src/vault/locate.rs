@@ -9,10 +9,10 @@ use nix::errno::Errno;
 
 use super::partitions::{FoundPartition, named_by_udev, partitions_and_faults};
 use super::{ResetTarget, Vault, VaultConf};
-use crate::filesystem::is_replay_due;
+use crate::filesystem::{Mounted, is_replay_due};
 use crate::sys::mount::Access;
 use crate::sys::sysfs;
-use disk::{mounted_for_writing, open_space};
+use disk::open_space;
 
 pub use disk::VaultDisk;
 pub use error::LocateError;
@@ -25,6 +25,7 @@ pub const BOOT_WAITS: Duration = Duration::from_secs(1);
 
 /// How long a reset does, which then goes on without the lock.
 const RESET_WAITS: Duration = Duration::from_secs(1);
+
 /// Finds the vault that `conf` names, opens it for reading and writing, and
 /// finishes what a power cut has interrupted.
 ///
@@ -172,7 +173,7 @@ fn open_at(
     // The file was made, and the power went before its place was more than a line
     // in the journal.
     log::info!("the vault is not seen before its filesystem's journal is replayed");
-    drop(mounted_for_writing(device, waits)?);
+    drop(Mounted::for_writing(device, waits)?);
     open_as_it_is(conf, partition, access, waits)
 }
 

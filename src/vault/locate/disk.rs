@@ -3,13 +3,11 @@
 
 use core::time::Duration;
 use std::path::Path;
-use std::thread::sleep;
-use std::time::Instant;
 
 use nix::errno::Errno;
 
 use super::LocateError;
-use crate::filesystem::{MountError, Mounted};
+use crate::filesystem::Mounted;
 use crate::sys::block::{DirectFile, DiscardKind};
 use crate::sys::mount::Access;
 use crate::sys::sysfs;
@@ -157,26 +155,9 @@ fn open_in_filesystem(
     waits: Duration,
 ) -> Result<(DirectFile, Mounted), LocateError> {
     let mounted = match access {
-        Access::ReadOnly => Mounted::begin(device, access)?,
-        Access::ReadWrite => mounted_for_writing(device, waits)?,
+        Access::ReadOnly => Mounted::for_reading(device)?,
+        Access::ReadWrite => Mounted::for_writing(device, waits)?,
     };
     let file = open_direct(&mounted.path().join(name), access)?;
     Ok((file, mounted))
-}
-
-/// Waits while somebody looks at it, which keeps the kernel from writing to it.
-pub(super) fn mounted_for_writing(device: &Path, waits: Duration) -> Result<Mounted, LocateError> {
-    let until = Instant::now() + waits;
-    loop {
-        let error = match Mounted::begin(device, Access::ReadWrite) {
-            Err(error) if Instant::now() < until => error,
-            mounted => return Ok(mounted?),
-        };
-        // EROFS: who looks at it has not mounted it yet. EACCES: that has just ended.
-        match error {
-            MountError::Failed(Errno::EBUSY | Errno::EACCES | Errno::EROFS) => {}
-            error => return Err(error.into()),
-        }
-        sleep(Duration::from_millis(20));
-    }
 }
