@@ -374,6 +374,8 @@ impl Unlocked {
     pub fn replace_slots(&mut self, slots: &SlotTable) -> Result<()> {
         let written = self.vault.replace_slots(&self.key, slots)?;
         self.written(written);
+        // After a reset the list of sticks has changed with them.
+        self.proven = self.vault.prove(&self.key)?;
         Ok(())
     }
 

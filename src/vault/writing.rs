@@ -98,7 +98,9 @@ impl<D: BlockDevice> Vault<D> {
     /// pepper, so that a removed slot cannot come back from an old copy: the
     /// new pepper and table go to the spare area, the header names it, then the
     /// old area is destroyed. A vault that was reset when it was opened is armed
-    /// again at the very end: until then it still says that no slot opens it.
+    /// again at the very end: until then it still says that no slot opens it. And
+    /// none of its sticks counts as verified any more: the reset wiped those that
+    /// were plugged in, and nobody knows which.
     ///
     /// # Errors
     /// [`VaultError::Device`]: the old table or the new one is in force.
@@ -126,6 +128,10 @@ impl<D: BlockDevice> Vault<D> {
             return Err(VaultError::WasReset);
         }
         self.must_be_current(HEADER)?;
+        let forgotten = match self.state().is_ok_and(|state| state.is_reset()) {
+            true => self.forget_verified_sticks(key)?,
+            false => Written::Twice,
+        };
         let spare = self.header.pepper.area().other();
         let pepper = Secret32::random();
         let table = self.write_area(key, spare, &pepper, slots)?;
@@ -133,7 +139,7 @@ impl<D: BlockDevice> Vault<D> {
         header.pepper = PepperInUse::new(spare, digest(&pepper), true);
         let named = self.write_header(header)?;
         let destroyed = self.destroy_spare()?;
-        let mut written = table.and(named).and(destroyed);
+        let mut written = forgotten.and(table).and(named).and(destroyed);
         // A reset does not wait for long: what was written here may have come
         // after it.
         if self.was_reset_meanwhile() {
@@ -144,6 +150,18 @@ impl<D: BlockDevice> Vault<D> {
             written = written.and(self.write_proven(key, &TheftState::Armed)?);
         }
         Ok(written)
+    }
+
+    /// A list that was altered is as good as none.
+    fn forget_verified_sticks(&mut self, key: &MasterKey) -> Result<Written, VaultError> {
+        let Ok(list) = self.read_proven::<StickList>(key) else {
+            return Ok(Written::Twice);
+        };
+        let mut list = list.draft();
+        for stick in &mut list.sticks {
+            stick.verified = None;
+        }
+        self.write_proven(key, &list)
     }
 
     /// Adds to the event log, without the master key.

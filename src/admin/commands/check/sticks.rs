@@ -65,7 +65,7 @@ pub fn judge(facts: Option<&SticksFacts>, now: u64) -> Vec<CheckResult> {
         }
         match stick.verified {
             None => results.push(warning(
-                format!("The stick \"{label}\" was never tried."),
+                format!("The stick \"{label}\" was not tried yet, or not since a reset."),
                 "Plug it in: stayput stick verify DEVICE",
             )),
             // A clock that is wrong now says nothing about then.

@@ -111,6 +111,44 @@ fn power_cut_while_rearming_leaves_the_stick_a_way_in() {
 }
 
 #[test]
+fn a_stick_that_a_reset_may_have_wiped_is_no_way_back() {
+    use crate::theft::WayBack;
+    let (key, device) = made();
+    let mut vault = Vault::open(device).unwrap();
+    let stick = KnownStick {
+        id: [1; 8],
+        label: "bank".try_into().unwrap(),
+        has_pin: true,
+        generation: vault.header().generation,
+        made: 0,
+        verified: Some(0),
+        kept: None,
+    };
+    let list = StickList {
+        sticks: [stick].into_iter().collect(),
+        code: None,
+    };
+    vault.set_sticks(&key, list).unwrap();
+    let way_back = |vault: &Vault<MemoryDevice>| {
+        let list = vault.prove(&key).unwrap().sticks.draft();
+        list.way_back(vault.header().generation, &[])
+    };
+    vault.replace_slots(&key, &table(2)).unwrap();
+    assert_eq!(way_back(&vault), WayBack::Listed);
+
+    reset(&mut vault);
+    let mut vault = Vault::open(vault.device.fresh()).unwrap();
+    assert_eq!(
+        way_back(&vault),
+        WayBack::Listed,
+        "of what is reset already"
+    );
+    vault.replace_slots(&key, &table(3)).unwrap();
+    assert!(vault.prove(&key).unwrap().state_proven);
+    assert_eq!(way_back(&vault), WayBack::None);
+}
+
+#[test]
 fn a_disk_that_does_not_take_a_block_does_not_save_the_others() {
     let (_, device) = made();
     let old = OldPepper::of(&device);
