@@ -1,6 +1,8 @@
 //! What the watch does after an alarm: the keys first, then what takes longer.
 
+mod actions;
 mod progress;
+mod reset;
 mod server;
 
 use std::process::Command;
@@ -10,11 +12,11 @@ use crate::admin::mariadb::disable::{key_files_on_disk, not_destroyed};
 use crate::admin::program;
 use crate::admin::watch_service::{Report, Unfinished};
 use crate::environment::Watched;
-use crate::stick::StickId;
 use crate::sys::clock;
-use crate::theft::{Alarm, AlarmResponse, OnAlarm, ResetCause, WayBack, respond_to, retry_pause};
-use crate::vault::{Destroyed, EventKind, StickList};
+use crate::theft::{Alarm, OnAlarm, ResetCause, retry_pause};
+use crate::vault::EventKind;
 
+pub use actions::{Actions, SticksSeen, WipedAgain};
 use progress::{Progress, Reset, locks};
 pub use server::Server;
 
@@ -24,65 +26,6 @@ pub use server::Server;
 pub const NOTED: u32 = 32;
 
 const CAUSE: ResetCause = ResetCause::Watch;
-
-/// What an alarm does to this server. Each says why it was not done.
-pub trait Actions {
-    /// Looks which sticks are plugged in and which are listed at this moment.
-    fn see_sticks(&mut self) -> Result<SticksSeen, String>;
-    /// Destroys the pepper, and the keys on the sticks that were seen; tells which of
-    /// these it could not destroy. After an error the vault is as it was.
-    fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<StickId>), String>;
-    /// Whether the vault says that it was not reset, or was armed since.
-    fn is_armed(&mut self) -> Result<bool, String>;
-    /// Destroys once more what is left of the pepper.
-    fn destroy_rest(&mut self) -> Result<Destroyed, String>;
-    /// Destroys the keys on those of the sticks seen that have these ids.
-    fn wipe_sticks(&mut self, ids: &[StickId]) -> WipedAgain;
-    /// Lets no start of MariaDB begin, until somebody releases its keys.
-    fn hold_starts(&mut self) -> Result<(), String>;
-    /// Whether none begins.
-    fn are_starts_held(&self) -> bool;
-    /// Lets no start of MariaDB begin, ends one that is under way, then removes the keys
-    /// from memory. A MariaDB that runs has read them already.
-    fn take_keys(&mut self) -> Result<(), String>;
-    /// Stops MariaDB.
-    fn stop_database(&mut self) -> Result<(), String>;
-    /// Whether keys are in memory: once they were taken, somebody has released them
-    /// since.
-    fn are_keys_released(&self) -> bool;
-    /// MariaDB may be started again.
-    fn end_hold(&mut self) -> Result<(), String>;
-    /// Adds to the vault's log.
-    fn note(&mut self, event: &EventKind) -> Result<(), String>;
-    /// Keeps it for a watch that is started anew; `None` when nothing is under way.
-    fn keep(&mut self, progress: Option<&Progress>);
-}
-
-/// The sticks of this server at one moment.
-#[derive(Clone, Debug, Default)]
-pub struct SticksSeen {
-    /// The vault's list.
-    pub listed: StickList,
-    /// Of the present master key.
-    pub generation: u32,
-    /// Those that are plugged in and answer.
-    pub plugged: Vec<StickId>,
-}
-
-impl SticksSeen {
-    /// Whether the owner gets in without these.
-    fn way_back(&self, gone: &[StickId]) -> WayBack {
-        self.listed.way_back(self.generation, gone)
-    }
-}
-
-/// What became of sticks that came back.
-pub struct WipedAgain {
-    /// Keys that were destroyed.
-    pub wiped: u8,
-    /// Sticks that are still not wiped.
-    pub unwiped: Vec<StickId>,
-}
 
 /// The response to an alarm, as far as it has come.
 pub struct Response<A> {
@@ -277,133 +220,6 @@ impl<A: Actions> Response<A> {
             let result = self.actions.take_keys();
             self.progress.keys_left = self.done("the keys stay in memory", result).is_none();
             self.keep();
-        }
-    }
-
-    /// Sticks may have been lost or plugged in since the last try. What it is to wipe is
-    /// kept before: no stick that is wiped counts as a way back, whatever happens next.
-    fn begin_reset(&mut self) {
-        let seen = self.actions.see_sticks();
-        let unseen = "not reset: whether another way back is left cannot be seen";
-        let Some(seen) = self.done(unseen, seen) else {
-            return;
-        };
-        let mut gone = self.progress.sticks_gone.clone();
-        gone.extend(&seen.plugged);
-        if respond_to(OnAlarm::Reset, seen.way_back(&gone)) != AlarmResponse::Reset {
-            log::error!("not reset: no verified stick is listed but those that are plugged in");
-            self.progress.reset = Reset::Withheld;
-            return self.note(EventKind::ResetWithheld { cause: CAUSE });
-        }
-        self.progress.sticks_gone = gone;
-        self.progress.sticks_left = seen.plugged;
-        self.progress.reset = Reset::AtWork { is_wanted: true };
-        self.keep();
-        let result = self.actions.destroy_pepper();
-        let Some((destroyed, unwiped)) = self.done("the reset failed", result) else {
-            self.progress.sticks_left.clear();
-            self.progress.reset = Reset::Wanted;
-            return;
-        };
-        self.progress.sticks_left = unwiped;
-        self.judge_reset(destroyed);
-    }
-
-    /// A watch was killed while it was at work. One that has not begun waits until this run
-    /// has seen where the server is.
-    fn see_whether_it_began(&mut self, is_wanted: bool) {
-        match self.was_armed() {
-            None => {}
-            Some(false) => self.destroy_rest(),
-            Some(true) => {
-                self.progress.sticks_left.clear();
-                self.progress.reset = match is_wanted {
-                    true => Reset::Wanted,
-                    false => Reset::NotWanted,
-                };
-            }
-        }
-    }
-
-    /// Not of a vault that its owner has armed since: its slots are new.
-    fn go_on_resetting(&mut self, vault_says_so: bool) {
-        if vault_says_so {
-            match self.was_armed() {
-                None => return,
-                Some(true) => {
-                    self.progress.reset = Reset::Done;
-                    return;
-                }
-                Some(false) => {}
-            }
-        }
-        self.destroy_rest();
-    }
-
-    fn destroy_rest(&mut self) {
-        let result = self.actions.destroy_rest();
-        if let Some(destroyed) = self.done("the reset failed", result) {
-            self.judge_reset(destroyed);
-        }
-    }
-
-    fn was_armed(&mut self) -> Option<bool> {
-        let is_armed = self.actions.is_armed();
-        self.done("whether the vault was armed since cannot be seen", is_armed)
-    }
-
-    fn judge_reset(&mut self, destroyed: Destroyed) {
-        self.progress.reset = Reset::Begun {
-            vault_says_so: destroyed.state.is_ok(),
-        };
-        let whole = match destroyed {
-            Destroyed {
-                state: Err(error), ..
-            } => Err(format!("the vault does not say that it was reset: {error}")),
-            Destroyed { failed: 0, .. } => Ok(()),
-            Destroyed { failed, .. } => Err(format!("{failed} blocks failed")),
-        };
-        if self.done("the reset is not complete", whole).is_some() {
-            log::warn!("reset, {CAUSE}");
-            self.progress.reset = Reset::Done;
-        }
-    }
-
-    /// The sticks that the reset was to wipe too, when they come back. The owner of a vault
-    /// that is armed again needs them.
-    fn wipe_sticks(&mut self) {
-        if self.progress.sticks_left.is_empty() || self.progress.reset != Reset::Done {
-            return;
-        }
-        match self.was_armed() {
-            None => return,
-            Some(true) => return self.progress.sticks_left.clear(),
-            Some(false) => {}
-        }
-        let seen = self.actions.see_sticks();
-        let Some(seen) = self.done("sticks are not wiped", seen) else {
-            return;
-        };
-        let left = &mut self.progress.sticks_left;
-        let back: Vec<StickId> = left
-            .extract_if(.., |id| seen.plugged.contains(id))
-            .collect();
-        if back.is_empty() {
-            return;
-        }
-        // Sticks may have been lost since.
-        if seen.way_back(&self.progress.sticks_gone) == WayBack::None {
-            left.extend(&back);
-            let why = "no verified stick is listed but those that are plugged in or wiped";
-            self.done::<()>("sticks are not wiped", Err(why.into()));
-            return;
-        }
-        let WipedAgain { wiped, unwiped } = self.actions.wipe_sticks(&back);
-        self.progress.sticks_left.extend(unwiped);
-        if wiped > 0 {
-            let left = self.progress.sticks_left.len();
-            let left = left.try_into().unwrap_or(u8::MAX);
-            self.note(EventKind::SticksWiped { wiped, left });
         }
     }
 

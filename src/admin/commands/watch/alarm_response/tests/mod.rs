@@ -1,5 +1,12 @@
+//! What an alarm does, on a server that refuses one thing or another at first.
+
+mod reset;
+mod restart;
+
+use self::reset::with_unwiped;
 use super::*;
-use crate::vault::{Discarded, KnownStick, VaultError, Written};
+use crate::stick::StickId;
+use crate::vault::{Destroyed, Discarded, KnownStick, StickList, VaultError, Written};
 
 /// Does each of these as often as it says not at all, and notes what it is asked for.
 struct Stubborn {
@@ -208,6 +215,11 @@ fn resume(response: Response<Stubborn>) -> Response<Stubborn> {
 const SINCE: u64 = 1_700_000_000;
 const NOW: Duration = Duration::from_secs(1000);
 
+fn count(response: &Response<Stubborn>, what: &str) -> usize {
+    let asked = response.actions.asked.iter();
+    asked.filter(|asked| **asked == what).count()
+}
+
 #[test]
 fn pepper_and_keys_go_before_mariadb_is_stopped() {
     let done_for = |wanted| {
@@ -245,11 +257,6 @@ fn a_database_that_somebody_has_released_since_is_left_alone() {
     assert!(!response.actions.asked.contains(&"pepper"), "nor its key");
 }
 
-fn count(response: &Response<Stubborn>, what: &str) -> usize {
-    let asked = response.actions.asked.iter();
-    asked.filter(|asked| **asked == what).count()
-}
-
 #[test]
 fn what_an_alarm_could_not_do_is_tried_until_it_is_done() {
     let server = Stubborn {
@@ -266,113 +273,6 @@ fn what_an_alarm_could_not_do_is_tried_until_it_is_done() {
     let keys = count(&response, "keys");
     assert_eq!(keys, 3, "what is done is not done again");
     assert_eq!(count(&response, "database"), 201);
-}
-
-#[test]
-fn a_vault_that_is_busy_at_the_alarm_is_reset_later() {
-    let server = Stubborn {
-        unopened: 3,
-        ..Stubborn::default()
-    };
-    let mut response = begin(OnAlarm::Reset, server);
-    assert!(response.left().reset && !response.left().keys);
-    let text = what_is_done(ALARM, OnAlarm::Reset, response.progress.reset);
-    assert!(!text.contains("destroyed"), "{text}");
-    for _ in 0..3 {
-        response.go_on(NOW);
-    }
-    assert_eq!(response.progress.reset, Reset::Done);
-    assert_eq!(count(&response, "pepper"), 1);
-    assert!(matches!(
-        response.actions.noted[..],
-        [EventKind::WatchAlarm { .. }]
-    ));
-}
-
-#[test]
-fn no_reset_is_begun_while_the_place_answers_again() {
-    let server = Stubborn {
-        unopened: 1,
-        ..Stubborn::default()
-    };
-    let mut response = begin(OnAlarm::Reset, server);
-    response.stands_at_home(true);
-    for _ in 0..3 {
-        response.go_on(NOW);
-    }
-    assert_eq!(count(&response, "pepper"), 0);
-    assert!(response.left().reset);
-    // It was the router that came and went.
-    response.stands_at_home(false);
-    response.go_on(NOW);
-    assert_eq!(count(&response, "pepper"), 1);
-}
-
-#[test]
-fn the_last_stick_plugged_in_before_a_later_try_is_spared() {
-    let server = Stubborn {
-        unopened: 2,
-        seen: sticks(&[1, 2], &[1]),
-        ..Stubborn::default()
-    };
-    let mut response = begin(OnAlarm::Reset, server);
-    response.actions.seen = sticks(&[1, 2], &[1, 2]);
-    response.go_on(NOW);
-    response.go_on(NOW);
-    assert_eq!(response.progress.reset, Reset::Withheld);
-    assert_eq!(count(&response, "pepper"), 0);
-    response.go_on(NOW);
-    assert!(response.due().is_none());
-    let withheld = EventKind::ResetWithheld { cause: CAUSE };
-    assert_eq!(response.actions.noted.last(), Some(&withheld));
-}
-
-#[test]
-fn blocks_that_failed_are_destroyed_at_the_next_try() {
-    let server = Stubborn {
-        failed: vec![0, 1, 3],
-        ..Stubborn::default()
-    };
-    let mut response = begin(OnAlarm::Reset, server);
-    assert!(response.left().reset);
-    assert!(what_is_left(response.left()).contains("not all of it"));
-    response.go_on(NOW);
-    assert!(response.due().is_some());
-    response.go_on(NOW);
-    assert_eq!(
-        (response.progress.reset, response.due()),
-        (Reset::Done, None)
-    );
-    let times = ["pepper", "rest"].map(|what| count(&response, what));
-    assert_eq!(times, [1, 2]);
-}
-
-#[test]
-fn a_reset_that_the_vault_does_not_tell_is_not_complete() {
-    let server = Stubborn {
-        unsaid: 1,
-        // Its old state.
-        armed: true,
-        ..Stubborn::default()
-    };
-    let mut response = begin(OnAlarm::Reset, server);
-    assert!(response.left().reset);
-    response.go_on(NOW);
-    assert_eq!(response.progress.reset, Reset::Done);
-    assert_eq!(count(&response, "rest"), 1);
-}
-
-#[test]
-fn new_slots_of_the_owner_are_not_destroyed_by_a_later_try() {
-    let server = Stubborn {
-        failed: vec![1, 1],
-        ..Stubborn::default()
-    };
-    let mut response = begin(OnAlarm::Reset, server);
-    response.actions.armed = true;
-    response.go_on(NOW);
-    assert_eq!(count(&response, "rest"), 0);
-    assert!(response.due().is_none());
 }
 
 fn begin_unnoted(server: Stubborn) -> Response<Stubborn> {
@@ -411,178 +311,6 @@ fn no_stop_is_claimed_before_it_is_done() {
 }
 
 #[test]
-fn a_reset_that_is_not_done_survives_a_restart_of_the_watch() {
-    let server = Stubborn {
-        failed: vec![0, 3],
-        database: 9,
-        ..Stubborn::default()
-    };
-    let mut response = begin(OnAlarm::Reset, server);
-    response.go_on(NOW);
-    assert!(response.left().reset || response.left().database);
-    let mut again = resume(response);
-    assert_eq!(again.alarm(), Some((ALARM, SINCE)));
-    for _ in 0..20 {
-        again.go_on(NOW);
-    }
-    assert_eq!((again.left(), again.due()), (Unfinished::default(), None));
-    // What is done is not done again.
-    assert_eq!((count(&again, "pepper"), count(&again, "keys")), (0, 0));
-    assert!(!again.has_ended(), "the alarm is not over");
-}
-
-#[test]
-fn a_watch_killed_in_the_middle_of_a_reset_begins_it_again() {
-    let progress = Progress::begin(ALARM, SINCE, OnAlarm::Reset, true);
-    let mut again = Response::resume(progress, Stubborn::default(), NOW).unwrap();
-    // Not before this run has looked where the server is.
-    again.go_on(NOW);
-    assert_eq!(count(&again, "pepper"), 0);
-    assert!(!again.left().keys, "the keys go at once");
-    again.stands_at_home(false);
-    again.go_on(NOW);
-    assert_eq!(count(&again, "pepper"), 1);
-    assert_eq!(again.due(), None);
-}
-
-#[test]
-fn a_watch_started_anew_leaves_alone_what_was_released_since() {
-    let server = Stubborn {
-        database: 9,
-        failed: vec![0, 0, 1],
-        ..Stubborn::default()
-    };
-    let mut response = begin(OnAlarm::Reset, server);
-    response.go_on(NOW);
-    let (progress, mut server) = killed(response);
-    server.released = true;
-    assert!(Response::resume(progress, server, NOW).is_none());
-
-    let mut told = begin(OnAlarm::Alert, Stubborn::default());
-    told.go_on(NOW);
-    let (progress, server) = killed(told);
-    assert!(Response::resume(progress, server, NOW).is_none());
-}
-
-#[test]
-fn a_policy_changed_since_the_alarm_begins_no_reset() {
-    let server = Stubborn {
-        unopened: 1,
-        ..Stubborn::default()
-    };
-    let mut again = resume(begin(OnAlarm::Reset, server));
-    again.follow(OnAlarm::Lock);
-    again.stands_at_home(false);
-    again.go_on(NOW);
-    assert_eq!(count(&again, "pepper"), 0);
-    assert_eq!(count(&again, "database"), 1);
-}
-
-/// Stick 1 is plugged in and is not wiped; 9 is elsewhere.
-fn with_unwiped() -> Stubborn {
-    Stubborn {
-        unwiped: vec![[1; 8]],
-        seen: sticks(&[1, 9], &[1]),
-        ..Stubborn::default()
-    }
-}
-
-#[test]
-fn a_stick_that_was_not_wiped_is_wiped_when_it_comes_back() {
-    let mut response = begin(OnAlarm::Reset, with_unwiped());
-    response.actions.seen.plugged.clear();
-    response.go_on(NOW);
-    assert!(response.left().sticks && response.due().is_some());
-    assert!(what_is_left(response.left()).contains("stick"));
-    let mut again = resume(response);
-    again.actions.seen.plugged.push([1; 8]);
-    again.go_on(NOW);
-    again.go_on(NOW);
-    assert_eq!((again.left().sticks, again.due()), (false, None));
-    let wiped = EventKind::SticksWiped { wiped: 1, left: 0 };
-    assert_eq!(again.actions.noted.last(), Some(&wiped));
-}
-
-#[test]
-fn a_stick_of_an_armed_or_released_server_is_not_wiped() {
-    let at_alarm = || begin(OnAlarm::Reset, with_unwiped());
-    let mut armed = at_alarm();
-    armed.actions.armed = true;
-    let mut released = at_alarm();
-    released.actions.released = true;
-    for mut response in [armed, released] {
-        response.go_on(NOW);
-        assert_eq!(count(&response, "sticks"), 0);
-        assert!(!response.left().sticks);
-    }
-}
-
-#[test]
-fn a_stick_silent_at_the_alarm_stays_the_last_way_in() {
-    // 1 is wiped; 3 is listed and plugged in, and answers only afterwards.
-    let server = Stubborn {
-        seen: sticks(&[1, 3], &[1]),
-        ..Stubborn::default()
-    };
-    let mut response = begin(OnAlarm::Reset, server);
-    assert_eq!(response.actions.wiped, [[1; 8]]);
-    response.actions.seen = sticks(&[1, 3], &[3]);
-    response.go_on(NOW);
-    response.go_on(NOW);
-    assert_eq!(response.actions.wiped, [[1; 8]]);
-    assert_eq!(response.progress.reset, Reset::Done);
-}
-
-#[test]
-fn a_wiped_stick_on_the_list_is_no_way_back() {
-    // 1 was wiped, 2 not; meanwhile the owner has lost 9 and struck it from the list.
-    let server = Stubborn {
-        unwiped: vec![[2; 8]],
-        seen: sticks(&[1, 2, 9], &[1, 2]),
-        ..Stubborn::default()
-    };
-    let mut response = begin(OnAlarm::Reset, server);
-    response.actions.seen = sticks(&[1, 2], &[2]);
-    response.go_on(NOW);
-    assert_eq!(response.actions.wiped, [[1; 8]]);
-    assert!(response.left().sticks);
-}
-
-#[test]
-fn a_watch_killed_while_it_wipes_spares_the_last_way_in() {
-    let server = Stubborn {
-        seen: sticks(&[1, 3], &[1]),
-        ..Stubborn::default()
-    };
-    let response = begin(OnAlarm::Reset, server);
-    let mut server = response.actions;
-    // Killed before the vault said that it was reset; then 3 answers.
-    let progress = server.at_work.take().unwrap();
-    server.armed = true;
-    server.seen = sticks(&[1, 3], &[3]);
-    let mut again = Response::resume(progress, server, NOW).unwrap();
-    again.stands_at_home(false);
-    for _ in 0..4 {
-        again.go_on(NOW);
-    }
-    assert_eq!(again.actions.wiped, [[1; 8]]);
-    assert_eq!(again.progress.reset, Reset::Withheld);
-}
-
-#[test]
-fn a_watch_killed_in_a_reset_begins_none_at_home() {
-    let mut server = begin(OnAlarm::Reset, Stubborn::default()).actions;
-    let progress = server.at_work.take().unwrap();
-    // Its owner has armed it at home.
-    server.armed = true;
-    server.asked.clear();
-    let mut again = Response::resume(progress, server, NOW).unwrap();
-    again.go_on(NOW);
-    again.go_on(NOW);
-    assert_eq!((count(&again, "pepper"), count(&again, "rest")), (0, 0));
-}
-
-#[test]
 fn a_release_while_sticks_are_wiped_is_not_undone() {
     let server = Stubborn {
         released_while_wiping: true,
@@ -615,44 +343,6 @@ fn keys_that_were_there_before_the_mark_are_taken() {
     let mut again = Response::resume(progress, server, NOW).unwrap();
     again.go_on(NOW);
     assert_eq!(count(&again, "keys"), 1);
-}
-
-#[test]
-fn a_release_ends_the_alarm_of_a_watch_that_waits_for_its_place() {
-    let mut response = begin(OnAlarm::Lock, Stubborn::default());
-    response.go_on(NOW);
-    let mut again = resume(response);
-    again.end_if_answered();
-    assert!(again.alarm().is_some());
-    again.actions.released = true;
-    again.end_if_answered();
-    assert_eq!(again.alarm(), None);
-    assert!(again.has_ended());
-}
-
-#[test]
-fn what_is_not_in_the_log_yet_outlives_an_answered_alarm() {
-    let server = begin(OnAlarm::Lock, Stubborn::default());
-    let (progress, mut server) = killed(server);
-    assert!(!progress.events.is_empty());
-    server.released = true;
-    let mut again = Response::resume(progress, server, NOW).unwrap();
-    again.go_on(NOW);
-    assert!(again.has_ended());
-    assert_eq!(again.actions.noted.len(), 1);
-    assert_eq!(count(&again, "keys"), 0);
-}
-
-#[test]
-fn a_watch_started_anew_tells_at_once_what_is_left() {
-    let server = Stubborn {
-        database: 9,
-        ..Stubborn::default()
-    };
-    let report = resume(begin(OnAlarm::Lock, server)).first_report();
-    assert!(report.unfinished.database);
-    assert_eq!(report.alarm, Some((ALARM, SINCE)));
-    assert_eq!((report.same, report.different, report.silent), (0, 0, 0));
 }
 
 #[test]
