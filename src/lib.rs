@@ -12,13 +12,14 @@
 //! - [`filesystem`]: what a volume is formatted as, and mounting it for a moment
 //! - [`keys`]: the master key, what is derived from it, and how it is wrapped
 //! - [`sys`]: one safe wrapper per system facility, the only `unsafe`
-//! - [`printable`]: text from outside, made fit for a terminal; [`build_mark`]: which
-//!   sources a program was built from
+//! - [`printable`]: text from outside, made fit for a terminal; [`columns`]: texts on a
+//!   narrow one; [`build_mark`]: which sources a program was built from
 
 #[cfg(feature = "admin")]
 pub mod admin;
 pub mod boot;
 pub mod build_mark;
+pub mod columns;
 pub mod environment;
 pub mod filesystem;
 #[cfg(feature = "fuzzing")]

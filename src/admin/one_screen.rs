@@ -3,10 +3,10 @@
 
 use std::io::{IsTerminal, stdout};
 
+use crate::columns::{COLUMNS, folded};
+
 /// Rows of the smallest terminal, 24, without the one of the shell's prompt.
 pub const ROWS: usize = 23;
-/// Columns of the smallest terminal, 80, of which the last is left free: some wrap there.
-pub const COLUMNS: usize = 79;
 
 /// How soon somebody has to do something about it, the soonest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +63,7 @@ pub fn screen(mut items: Vec<Item>, room: Room, all: &str) -> String {
     let lines = items.iter().flat_map(|item| item.text.lines());
     let mut lines: Vec<String> = match room {
         Room::All => lines.map(str::to_owned).collect(),
-        Room::OneScreen => lines.flat_map(folded).collect(),
+        Room::OneScreen => lines.flat_map(pieces).collect(),
     };
     if room == Room::OneScreen && lines.len() > ROWS {
         let left_out = lines.len() - (ROWS - 1);
@@ -74,26 +74,9 @@ pub fn screen(mut items: Vec<Item>, room: Room, all: &str) -> String {
 }
 
 /// A line in pieces of [`COLUMNS`]; the others are indented two columns further.
-fn folded(line: &str) -> Vec<String> {
-    let begin = line.len() - line.trim_start().len();
-    let indent = " ".repeat(begin + 2);
-    let mut lines: Vec<String> = vec![line[..begin].to_owned()];
-    let mut is_begun = false;
-    for word in line[begin..].split(' ') {
-        let last = lines.last_mut().expect("there is a line");
-        let length = last.chars().count() + usize::from(is_begun) + word.chars().count();
-        if length <= COLUMNS {
-            if is_begun {
-                last.push(' ');
-            }
-            last.push_str(word);
-        } else if is_begun {
-            lines.push(format!("{indent}{word}"));
-        } else {
-            last.push_str(word);
-        }
-        is_begun = true;
-    }
+fn pieces(line: &str) -> Vec<String> {
+    let indent = line.len() - line.trim_start().len() + 2;
+    let lines = folded(line, COLUMNS, &" ".repeat(indent));
     // One word that is longer than a line, as a path can be.
     lines.into_iter().flat_map(|line| cut(&line)).collect()
 }
@@ -153,12 +136,12 @@ mod tests {
     #[test]
     fn long_lines_are_folded_and_long_words_cut() {
         let long = format!("  what: {}", "word ".repeat(30).trim_end());
-        let lines = folded(&long);
+        let lines = pieces(&long);
         assert!(lines.len() > 1);
         assert!(lines[1].starts_with("    word"), "{lines:?}");
-        for line in lines.iter().chain(&folded(&"x".repeat(200))) {
+        for line in lines.iter().chain(&pieces(&"x".repeat(200))) {
             assert!(line.chars().count() <= COLUMNS, "{line}");
         }
-        assert_eq!(folded(""), [""]);
+        assert_eq!(pieces(""), [""]);
     }
 }

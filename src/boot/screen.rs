@@ -5,8 +5,8 @@ use core::fmt::Display;
 use std::time::Instant;
 
 use super::console::Consoles;
+use crate::columns::in_columns;
 use crate::opening::dialogue::{Question, Typed};
-use crate::opening::messages::in_columns;
 use crate::sys::kmsg::QuietConsole;
 
 /// The prompt, on all consoles.

@@ -18,7 +18,7 @@ struct House {
 const SRC: House = House {
     path: "crate::",
     floors: &[
-        &["build_mark", "printable"],
+        &["build_mark", "columns", "printable"],
         &["sys"],
         &["filesystem", "keys"],
         &["theft"],

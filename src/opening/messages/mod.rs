@@ -1,7 +1,6 @@
 //! The messages at the prompt and at log-in. The types say what is told and
 //! with which values; the text of each language is in a file of its own.
 
-mod columns;
 mod english;
 
 use core::fmt::{self, Display, Formatter};
@@ -18,7 +17,6 @@ use crate::vault::{
 };
 
 pub use super::dialogue::Question;
-pub use columns::in_columns;
 
 /// Why the server does not open by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

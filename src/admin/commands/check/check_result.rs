@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::admin::one_screen::{COLUMNS, Item, Room, Urgency, screen};
+use crate::admin::one_screen::{Item, Room, Urgency, screen};
+use crate::columns::{COLUMNS, folded};
 use crate::printable::Printable;
 
 /// How grave it is, the least first.
@@ -120,21 +121,14 @@ pub fn as_text(results: &[CheckResult], room: Room) -> String {
     screen(items, room, "stayput check --all")
 }
 
-/// Wraps a text into lines that fit beside the severity's word. Names
-/// come from disks and other programs.
+/// Lines that fit beside the severity's word. Names come from disks and other programs.
 fn wrapped(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        let word = Printable(word).to_string();
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + word.chars().count() < COLUMNS - INDENT => {
-                line.push(' ');
-                line.push_str(&word);
-            }
-            _ => lines.push(word),
-        }
+    let words = text.split_whitespace();
+    let words: Vec<String> = words.map(|word| Printable(word).to_string()).collect();
+    match words.is_empty() {
+        true => Vec::new(),
+        false => folded(&words.join(" "), COLUMNS - INDENT, ""),
     }
-    lines
 }
 
 #[cfg(test)]

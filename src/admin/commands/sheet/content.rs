@@ -1,6 +1,7 @@
 //! What stands on the page. What the prompt says is taken from the prompt's own messages.
 //! Pure.
 
+use crate::columns::folded;
 use crate::opening::messages::{Message, Question, Reason};
 use crate::printable::Printable;
 use crate::theft::ResetCause;
@@ -151,19 +152,9 @@ fn width(text: &str) -> usize {
 /// Lines of [`WIDTH`] columns at most; the first begins with `first`, the others with
 /// `others`.
 fn wrapped(words: &str, first: &str, others: &str) -> String {
-    let mut lines = vec![first.to_owned()];
-    for word in words.split_whitespace() {
-        let line = lines.last_mut().expect("there is a first line");
-        let is_begun = width(line) > width(first);
-        if is_begun && width(line) + 1 + width(word) > WIDTH {
-            lines.push(format!("{others}{word}"));
-        } else {
-            let between = if is_begun { " " } else { "" };
-            *line += between;
-            *line += word;
-        }
-    }
-    lines.join("\n") + "\n"
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let line = format!("{first}{}", words.join(" "));
+    folded(&line, WIDTH, others).join("\n") + "\n"
 }
 
 #[cfg(test)]

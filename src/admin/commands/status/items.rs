@@ -296,7 +296,8 @@ fn margin_in_words(margin: Margin) -> String {
 mod tests {
     use super::super::document::tests::{of, with_everything, with_place};
     use super::*;
-    use crate::admin::one_screen::{COLUMNS, ROWS, Room, screen};
+    use crate::admin::one_screen::{ROWS, Room, screen};
+    use crate::columns::COLUMNS;
     use crate::environment::{Comparison, neighbour_label};
     use crate::theft::ResetCause;
     use crate::vault::VaultError;

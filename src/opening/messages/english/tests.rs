@@ -1,4 +1,5 @@
 use super::super::*;
+use crate::columns::in_columns;
 use crate::environment::Margin;
 use crate::filesystem::{DRIVERS, FORMATS};
 use crate::stick::StickError;

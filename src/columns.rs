@@ -10,7 +10,7 @@ pub fn in_columns(text: &str) -> String {
     let mut wrapped = String::with_capacity(text.len() + 8);
     for line in text.split_inclusive('\n') {
         let mut rest = line;
-        while let Some(at) = break_of(rest) {
+        while let Some(at) = break_of(rest, COLUMNS) {
             let (fits, behind) = rest.split_at(at);
             wrapped.push_str(fits);
             wrapped.push('\n');
@@ -21,12 +21,27 @@ pub fn in_columns(text: &str) -> String {
     wrapped
 }
 
+/// A line in lines of so many columns; all but the first begin with `indent`. A word
+/// that is longer than a line stays whole.
+#[cfg(feature = "admin")]
+pub fn folded(line: &str, columns: usize, indent: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = line.to_owned();
+    while let Some(at) = break_of(&rest, columns) {
+        let behind = format!("{indent}{}", rest[at..].trim_start_matches(' '));
+        rest.truncate(at);
+        lines.push(std::mem::replace(&mut rest, behind));
+    }
+    lines.push(rest);
+    lines
+}
+
 /// Where a line is to be broken: at its last space that fits. `None` where the line
 /// fits, or has no such space.
-fn break_of(line: &str) -> Option<usize> {
+fn break_of(line: &str, columns: usize) -> Option<usize> {
     let bare = line.trim_end_matches('\n');
     // The first character that does not fit; a space will do, as it is left out.
-    let (at, first_behind) = bare.char_indices().nth(COLUMNS)?;
+    let (at, first_behind) = bare.char_indices().nth(columns)?;
     let head = &bare[..at + first_behind.len_utf8()];
     let indent = bare.len() - bare.trim_start_matches(' ').len();
     head.rfind(' ').filter(|at| *at > indent)
@@ -63,6 +78,16 @@ mod tests {
             prop_assert!(wrapped.lines().all(|line| line.chars().count() <= COLUMNS));
             let before: Vec<&str> = words.split_whitespace().collect();
             let after: Vec<&str> = wrapped.split_whitespace().collect();
+            prop_assert_eq!(before, after);
+        }
+
+        #[test]
+        fn folded_lines_fit_and_hold_every_word(words in "[a-z]{1,12}( [a-z]{1,12}){0,40}") {
+            let lines = folded(&words, 30, "    ");
+            prop_assert!(lines.iter().all(|line| line.chars().count() <= 30));
+            prop_assert!(lines.iter().skip(1).all(|line| line.starts_with("    ")));
+            let after: Vec<&str> = lines.iter().flat_map(|line| line.split_whitespace()).collect();
+            let before: Vec<&str> = words.split_whitespace().collect();
             prop_assert_eq!(before, after);
         }
     }
