@@ -4,6 +4,7 @@
 //! words about them.
 
 mod images;
+mod mandos;
 mod measuring;
 mod page;
 mod plot;

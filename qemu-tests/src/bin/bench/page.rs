@@ -211,9 +211,10 @@ fn how(rows: &[Row], around: &Surroundings) -> String {
          is plugged in counts from the kernel's line about it. Memory is from one more boot, in which a loop in the shell looks at it all the \
          time: how much less was available than at the beginning. The loop itself takes some of \
          it, in the row \"nothing\" too.\n\
-         - The others are shown at their best: clevis has a fixed address (`ip=`) and a server \
-         that answers at once, passdev a stick with ext4, \
-         both a LUKS2 volume with one key slot that takes no time to unlock.\n\
+         - The others are shown at their best: clevis and Mandos have a fixed address (`ip=`) and \
+         a server that is named and answers at once, passdev a stick with ext4, all a LUKS2 volume \
+         with one key slot that takes no time to unlock. In dracut's image passdev does not exist, \
+         and Mandos refuses one that is made for any machine.\n\
          - stayput needs all 4 parts of the machine, all of its neighbours, and half of its Tang \
          servers unless it says all; half is what `stayput enroll` asks for by itself. At home the \
          first try opens whatever is needed. For Tang it takes its enrolled address.\n",

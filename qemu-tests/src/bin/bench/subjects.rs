@@ -9,6 +9,7 @@ use qemu_tests::{
 };
 
 use crate::images::Images;
+use crate::mandos::{MANDOS_PORT, MandosServer};
 
 /// What opens the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub enum What {
     Passdev,
     /// passdev waits for its stick, and it is plugged in.
     PassdevWaits,
+    Mandos,
     Clevis,
 }
 
@@ -37,13 +39,14 @@ impl What {
             Self::Nothing => "nothing",
             Self::Neighbours(_) | Self::Tang { .. } | Self::StickAtThePrompt => "stayput",
             Self::Passdev | Self::PassdevWaits => "passdev",
+            Self::Mandos => "mandos",
             Self::Clevis => "clevis",
         }
     }
 
     /// Neither nothing nor stayput.
     pub fn is_another_program(self) -> bool {
-        matches!(self, Self::Passdev | Self::Clevis)
+        matches!(self, Self::Passdev | Self::Mandos | Self::Clevis)
     }
 
     /// The time to the key is from a stick that is plugged in meanwhile.
@@ -51,9 +54,10 @@ impl What {
         matches!(self, Self::StickAtThePrompt | Self::PassdevWaits)
     }
 
-    /// What can be in an initramfs that this makes: dracut knows no keyscripts.
+    /// What can be in an initramfs that this makes: dracut knows no keyscripts, and
+    /// Mandos' module of it refuses an image for any machine.
     pub fn runs_with(self, generator: Generator) -> bool {
-        generator == Generator::InitramfsTools || self.image() != "passdev"
+        generator == Generator::InitramfsTools || !matches!(self.image(), "passdev" | "mandos")
     }
 
     /// What the mark at the end of the stretch finds when it went well.
@@ -61,7 +65,7 @@ impl What {
         match self {
             Self::Nothing => "nothing",
             Self::Neighbours(_) | Self::Tang { .. } | Self::StickAtThePrompt => "keys",
-            Self::Passdev | Self::PassdevWaits | Self::Clevis => "volume",
+            Self::Passdev | Self::PassdevWaits | Self::Mandos | Self::Clevis => "volume",
         }
     }
 }
@@ -80,6 +84,7 @@ impl fmt::Display for What {
             Self::StickAtThePrompt => f.write_str("stayput, a stick at the prompt"),
             Self::Passdev => f.write_str("cryptsetup's passdev, a stick"),
             Self::PassdevWaits => f.write_str("cryptsetup's passdev, waiting for a stick"),
+            Self::Mandos => f.write_str("Mandos, its server"),
             Self::Clevis => f.write_str("clevis, 1 Tang server"),
         }
     }
@@ -109,6 +114,7 @@ enum Disk {
 struct Kept {
     _server: Option<FastMachine>,
     _key_servers: Vec<KeyServer>,
+    _mandos: Option<MandosServer>,
 }
 
 /// Those that stand in one image or in several.
@@ -130,6 +136,9 @@ pub fn others(images: &Images) -> Result<Vec<Subject>> {
     if What::Passdev.runs_with(images.generator) {
         subjects.push(passdev(What::Passdev, images)?);
         subjects.push(passdev(What::PassdevWaits, images)?);
+    }
+    if What::Mandos.runs_with(images.generator) {
+        subjects.push(mandos(images)?);
     }
     Ok(subjects)
 }
@@ -203,6 +212,7 @@ fn stayput(what: What, place: Place, key_servers: Vec<KeyServer>, enroll: &str) 
         _kept: Kept {
             _server: Some(server),
             _key_servers: key_servers,
+            ..Kept::default()
         },
         ..Subject::plain(what)?
     })
@@ -219,7 +229,7 @@ fn stayput_with_a_stick() -> Result<Subject> {
         stick: Some(FastMachine::clinics_stick()?),
         _kept: Kept {
             _server: Some(server),
-            _key_servers: Vec::new(),
+            ..Kept::default()
         },
         ..Subject::plain(What::StickAtThePrompt)?
     })
@@ -245,10 +255,25 @@ fn clevis(images: &Images) -> Result<Subject> {
         place,
         disk: Some(Disk::Made("clevis.disk")),
         _kept: Kept {
-            _server: None,
             _key_servers: vec![key_server],
+            ..Kept::default()
         },
         ..Subject::plain(What::Clevis)?
+    })
+}
+
+/// As clevis. Its server is named too, so that nobody is searched for.
+fn mandos(images: &Images) -> Result<Subject> {
+    let place = Place::empty()?;
+    let server = MandosServer::at(&place, &neighbours(1)[0], &images.path("mandos"))?;
+    Ok(Subject {
+        place,
+        disk: Some(Disk::Made("mandos.disk")),
+        _kept: Kept {
+            _mandos: Some(server),
+            ..Kept::default()
+        },
+        ..Subject::plain(What::Mandos)?
     })
 }
 
@@ -285,12 +310,15 @@ impl Subject {
                 "root=/dev/vda1"
             })
             .kernel_words(words);
-        if self.what == What::Clevis {
+        if matches!(self.what, What::Clevis | What::Mandos) {
             builder = builder
                 .kernel_words("ip=192.168.77.10::192.168.77.1:255.255.255.0:clinic:eth0:off");
-            if dracut {
-                builder = builder.kernel_words(CLEVIS_IN_DRACUT);
-            }
+        }
+        if self.what == What::Mandos {
+            builder = builder.kernel_words(&format!("mandos=connect:192.168.77.1:{MANDOS_PORT}"));
+        }
+        if self.what == What::Clevis && dracut {
+            builder = builder.kernel_words(CLEVIS_IN_DRACUT);
         }
         builder = match &self.disk {
             Some(Disk::Own(path)) => builder.disk(path),
