@@ -36,15 +36,16 @@ pub fn folded(line: &str, columns: usize, indent: &str) -> Vec<String> {
     lines
 }
 
-/// Where a line is to be broken: at its last space that fits. `None` where the line
-/// fits, or has no such space.
+/// Where a line is to be broken: at its last space that fits, or the first one behind a
+/// word that is longer than a line. `None` where the line fits, or has no such space.
 fn break_of(line: &str, columns: usize) -> Option<usize> {
     let bare = line.trim_end_matches('\n');
     // The first character that does not fit; a space will do, as it is left out.
     let (at, first_behind) = bare.char_indices().nth(columns)?;
     let head = &bare[..at + first_behind.len_utf8()];
     let indent = bare.len() - bare.trim_start_matches(' ').len();
-    head.rfind(' ').filter(|at| *at > indent)
+    let fits = head.rfind(' ').filter(|at| *at > indent);
+    fits.or_else(|| bare[at..].find(' ').map(|behind| at + behind))
 }
 
 #[cfg(test)]
@@ -69,6 +70,8 @@ mod tests {
         let indented = format!("    {path}");
         assert_eq!(in_columns(&indented), indented);
         assert_eq!(in_columns("a\n\nb\n"), "a\n\nb\n");
+        let behind = format!("{path} it is");
+        assert_eq!(in_columns(&behind), format!("{path}\nit is"));
     }
 
     proptest! {

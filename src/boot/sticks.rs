@@ -22,6 +22,10 @@ struct Known {
     reading: Option<Reading>,
     /// What the last reading of it said; the key where it has one of this server.
     found: Option<Result<FoundKey, StickError>>,
+    /// The volumes behind that key are still being read.
+    rest: Option<Reading>,
+    /// The keys on these.
+    more: Vec<FoundKey>,
     /// The machine waits to hear it.
     is_asked_for: bool,
 }
@@ -34,7 +38,11 @@ impl Known {
             return;
         }
         match Reading::begin(&self.stick, header) {
-            Ok(reading) => self.reading = Some(reading),
+            Ok(reading) => {
+                self.reading = Some(reading);
+                self.rest = None;
+                self.more.clear();
+            }
             Err(errno) => {
                 log::error!("{} cannot be read: {errno}", self.stick.disk);
                 self.found = Some(Err(StickError::Unreadable));
@@ -45,9 +53,24 @@ impl Known {
     /// Hears what its child says.
     fn go_on(&mut self) {
         if let Some(found) = self.reading.as_mut().and_then(Reading::go_on) {
-            self.reading = None;
+            let reading = self.reading.take();
+            self.rest = reading.filter(|_| found.is_ok());
             self.found = Some(found);
         }
+        while let Some(said) = self.rest.as_mut().and_then(Reading::go_on) {
+            match said {
+                Ok(key) => self.more.push(key),
+                Err(_) => self.rest = None,
+            }
+        }
+    }
+
+    /// The child that is heard.
+    fn child(&self) -> Option<BorrowedFd<'_>> {
+        self.reading
+            .as_ref()
+            .or(self.rest.as_ref())
+            .map(Reading::as_fd)
     }
 
     /// What the machine is told, once.
@@ -142,6 +165,8 @@ impl Sticks {
                 stick,
                 reading: None,
                 found: None,
+                rest: None,
+                more: Vec::new(),
                 is_asked_for: false,
             });
             self.known.len() - 1
@@ -162,8 +187,7 @@ impl Sticks {
 
     /// The children that are heard.
     pub fn children(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let reading = self.known.iter().filter_map(|known| known.reading.as_ref());
-        reading.map(Reading::as_fd)
+        self.known.iter().filter_map(Known::child)
     }
 
     /// This server's keys on the sticks that are plugged in: what is known of
@@ -180,9 +204,9 @@ impl Sticks {
         let until = Instant::now() + READS_WITHIN;
         loop {
             self.known.iter_mut().for_each(Known::go_on);
-            let unknown = self.known.iter().filter(|known| known.found.is_none());
-            let reading = unknown.filter_map(|known| known.reading.as_ref());
-            if !wait_for(reading.map(Reading::as_fd), until) {
+            let is_due = |known: &&Known| known.found.is_none() || known.rest.is_some();
+            let due = self.known.iter().filter(is_due);
+            if !wait_for(due.filter_map(Known::child), until) {
                 break;
             }
         }
@@ -194,7 +218,11 @@ impl Sticks {
         let mut keys = PluggedKeys::default();
         for known in &self.known {
             match &known.found {
-                Some(Ok(key)) => keys.add(&key.volume, &key.file.info),
+                Some(Ok(key)) => {
+                    for key in [key].into_iter().chain(&known.more) {
+                        keys.add(&key.volume, &key.file.info);
+                    }
+                }
                 Some(Err(_)) => {}
                 None => keys.add_silent(&known.stick),
             }

@@ -11,7 +11,7 @@ use super::format::{Format, START, has_unreplayed_journal};
 use crate::sys::block::DirectFile;
 use crate::sys::detached_mount::DetachedMount;
 use crate::sys::mount::Access;
-use crate::sys::write_protection::{WriteProtection, end_left_behind, is_protected};
+use crate::sys::write_protection::{WriteProtection, end_left_behind};
 
 const POLL: Duration = Duration::from_millis(20);
 
@@ -62,17 +62,18 @@ impl Mounted {
     pub fn for_writing(device: &Path, waits: Duration) -> Result<Self, MountError> {
         let until = Instant::now() + waits;
         loop {
-            match mount_for_writing(device) {
-                // EROFS: who looks at it has not mounted it yet. EACCES: that has just
-                // ended.
-                Err(MountError::Failed(Errno::EBUSY | Errno::EACCES | Errno::EROFS))
-                    if Instant::now() < until => {}
-                mount => {
-                    return mount.map(|mount| Self {
+            let errno = match mount_for_writing(device) {
+                Ok(mount) => {
+                    return Ok(Self {
                         mount,
                         _protected: None,
                     });
                 }
+                Err(Refused::ForGood(error)) => return Err(error),
+                Err(Refused::WhileLookedAt(errno)) => errno,
+            };
+            if Instant::now() >= until {
+                return Err(MountError::Failed(errno));
             }
             sleep(POLL);
         }
@@ -98,24 +99,38 @@ fn mount(device: &Path, access: Access) -> Result<DetachedMount, MountError> {
     })
 }
 
-fn mount_for_writing(device: &Path) -> Result<DetachedMount, MountError> {
-    let mount = match mount(device, Access::ReadWrite) {
-        // A look that was killed has left it protected.
-        Err(MountError::Failed(Errno::EACCES | Errno::EROFS))
-            if end_left_behind(device).is_ok() =>
-        {
-            mount(device, Access::ReadWrite)
-        }
-        result => result,
+/// Why a volume is not mounted for writing.
+enum Refused {
+    /// Somebody looks at it: with this errno until that has ended.
+    WhileLookedAt(Errno),
+    ForGood(MountError),
+}
+
+fn mount_for_writing(device: &Path) -> Result<DetachedMount, Refused> {
+    let is_protected =
+        |error: &MountError| matches!(error, MountError::Failed(Errno::EACCES | Errno::EROFS));
+    let error = match mount(device, Access::ReadWrite) {
+        Err(error) => error,
+        Ok(mount) => return Ok(mount),
     };
-    mount.map_err(|error| match error {
-        // The kernel says the same of a device that takes no writes as of one that
-        // must not be looked at.
-        MountError::Failed(Errno::EACCES) if is_protected(device) => {
-            MountError::Failed(Errno::EROFS)
-        }
-        error => error,
-    })
+    if error == MountError::Failed(Errno::EBUSY) {
+        return Err(Refused::WhileLookedAt(Errno::EBUSY));
+    }
+    if !is_protected(&error) {
+        return Err(Refused::ForGood(error));
+    }
+    // A look that was killed has left it protected.
+    match end_left_behind(device) {
+        Ok(()) => mount(device, Access::ReadWrite).map_err(|error| {
+            Refused::ForGood(match is_protected(&error) {
+                // The kernel says EACCES of a device that takes no writes, too.
+                true => MountError::Failed(Errno::EROFS),
+                false => error,
+            })
+        }),
+        Err(Errno::EWOULDBLOCK | Errno::EBUSY) => Err(Refused::WhileLookedAt(Errno::EROFS)),
+        Err(_) => Err(Refused::ForGood(error)),
+    }
 }
 
 /// What a volume is formatted as.
@@ -151,6 +166,25 @@ mod tests {
 
     use super::*;
     use crate::sys::loop_device::Loop;
+
+    #[test]
+    fn a_stick_with_its_slider_on_is_told_of_at_once() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(8 << 20).unwrap();
+        let made = Command::new("mkfs.ext4")
+            .arg("-q")
+            .arg(file.path())
+            .output();
+        assert!(made.unwrap().status.success());
+        // A loop device of a file that takes no writes is one.
+        let Some(device) = Loop::read_only(file.path()) else {
+            return;
+        };
+        let began = Instant::now();
+        let refused = Mounted::for_writing(&device.0, Duration::from_secs(20)).err();
+        assert_eq!(refused, Some(MountError::Failed(Errno::EROFS)));
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
 
     #[test]
     fn who_writes_waits_for_who_looks() {

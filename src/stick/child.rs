@@ -20,7 +20,8 @@ use nix::sys::prctl::set_name;
 use nix::unistd::write;
 
 use super::answer::encode;
-use super::volume::{read_unchecked, wipe};
+use super::volume::read_unchecked;
+use super::writing::wipe;
 use crate::filesystem::format_of;
 use crate::sys::child::Child;
 use crate::sys::{at_end, memory};

@@ -65,6 +65,7 @@ impl Reading {
 
     /// Hears what has come. The key, if one of the volumes has it; what is wrong
     /// with the most promising one, if none has; `None` if that is not known yet.
+    /// After a key it goes on with the volumes behind it, and ends with an error.
     pub fn go_on(&mut self) -> Option<Result<FoundKey, StickError>> {
         loop {
             match self.child.read(&mut self.said[self.heard..]) {

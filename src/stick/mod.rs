@@ -16,6 +16,7 @@ mod search;
 #[cfg(feature = "admin")]
 mod unwiped;
 mod volume;
+mod writing;
 
 #[cfg(feature = "admin")]
 pub use all_servers::read_all_servers;
@@ -28,4 +29,5 @@ pub use hearing::{ANSWERS_WITHIN, FoundKey, Reading, wait_for};
 pub use plugged::{PluggedKeys, Wiped};
 #[cfg(feature = "admin")]
 pub use unwiped::StickId;
-pub use volume::{Copies, read, read_copies, write};
+pub use volume::{Copies, read, read_copies};
+pub use writing::write;

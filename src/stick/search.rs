@@ -26,11 +26,14 @@ impl PluggedKeys {
         let mut found = Self::default();
         loop {
             reading.retain_mut(|(reading, _)| {
-                let said = reading.as_mut().and_then(Reading::go_on);
-                if let Some(Ok(key)) = &said {
-                    found.add(&key.volume, &key.file.info);
+                // Each volume may have one.
+                while let Some(said) = reading.as_mut().and_then(Reading::go_on) {
+                    match said {
+                        Ok(key) => found.add(&key.volume, &key.file.info),
+                        Err(_) => return false,
+                    }
                 }
-                said.is_none()
+                true
             });
             let waiting = reading.iter().filter_map(|(reading, _)| reading.as_ref());
             if !wait_for(waiting.map(Reading::as_fd), until) {

@@ -1,11 +1,9 @@
-//! One volume of a stick: mounted for a moment, read or written, unmounted.
+//! One volume of a stick: mounted for a moment, read, unmounted.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::Duration;
 
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -13,16 +11,10 @@ use zeroize::Zeroizing;
 
 use super::StickError;
 use super::file::{STICK_FILE_BYTES, StickFile, file_names};
-use crate::filesystem::{MountError, Mounted};
-use crate::keys::random_bytes;
-use crate::sys::file_lock;
+use crate::filesystem::Mounted;
 use crate::vault::{Header, ServerId};
 
 pub(super) const FOLDER: &str = "stayput";
-/// How long writing waits for who looks at the stick, or writes to it. Less than
-/// [`super::ANSWERS_WITHIN`].
-const WRITE_WAITS: Duration = Duration::from_secs(2);
-const README: &str = include_str!("readme.txt");
 
 /// What a volume has of this server's key.
 #[derive(Debug)]
@@ -144,111 +136,10 @@ fn has_other_keys(folder: &Path) -> bool {
     })
 }
 
-/// Writes both copies and the README, each under a temporary name first;
-/// returns when the stick has them.
-///
-/// # Errors
-/// What the filesystem says; a [`StickError`] when it cannot be mounted.
-pub fn write(device: &Path, file: &StickFile) -> io::Result<()> {
-    let mounted = mounted_for_writing(device)?;
-    let folder = mounted.path().join(FOLDER);
-    fs::create_dir_all(&folder)?;
-    let opened = File::open(&folder)?;
-    // Two who write it would rename each other's temporary file.
-    file_lock::lock(&opened, WRITE_WAITS)?;
-    let bytes = file.encode();
-    for name in file_names(&file.info.server_id) {
-        write_file(&folder, &name, &bytes)?;
-    }
-    write_file(&folder, "README.txt", README.as_bytes())?;
-    opened.sync_all()?;
-    File::open(mounted.path())?.sync_all()
-}
-
-fn mounted_for_writing(device: &Path) -> io::Result<Mounted> {
-    let mounted = Mounted::for_writing(device, WRITE_WAITS);
-    mounted.map_err(|error| match error {
-        MountError::Failed(errno) => errno.into(),
-        error => io::Error::new(io::ErrorKind::Unsupported, StickError::from(error)),
-    })
-}
-
-fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let new = folder.join("new.tmp");
-    let mut file = File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, folder.join(name))
-}
-
-/// Destroys this server's key files on a volume: overwritten with random
-/// bytes, then removed; returns when the stick has done so. What a flash
-/// memory keeps elsewhere stays as safe as the PIN.
-///
-/// # Errors
-/// What the filesystem says; a [`StickError`] when it cannot be mounted.
-pub fn wipe(device: &Path, server_id: &ServerId) -> io::Result<()> {
-    let mounted = mounted_for_writing(device)?;
-    let folder = mounted.path().join(FOLDER);
-    wipe_in(&folder, server_id)?;
-    File::open(&folder)?.sync_all()
-}
-
-fn wipe_in(folder: &Path, server_id: &ServerId) -> io::Result<()> {
-    for name in file_names(server_id) {
-        let path = folder.join(name.as_str());
-        let opened = OpenOptions::new()
-            .write(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(&path);
-        let mut file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        if file.metadata()?.is_file() {
-            file.write_all(&random_bytes::<STICK_FILE_BYTES>())?;
-            file.sync_all()?;
-        }
-        fs::remove_file(&path)?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
     use crate::keys::MasterKey;
-    use crate::sys::loop_device::Loop;
-
-    #[test]
-    fn two_who_write_a_stick_at_once_both_do() {
-        let image = tempfile::NamedTempFile::new().unwrap();
-        image.as_file().set_len(8 << 20).unwrap();
-        let made = Command::new("mkfs.ext4")
-            .arg("-q")
-            .arg(image.path())
-            .status();
-        assert!(made.unwrap().success());
-        let Some(device) = Loop::of(image.path()) else {
-            return;
-        };
-        let key = MasterKey::generate();
-        let header = Header::of_a_new_server(&key);
-        let label = "a".try_into().unwrap();
-        let stick = StickFile::make(&header, &key, label, 0, b"");
-        for _ in 0..20 {
-            let written = std::thread::scope(|scope| {
-                [(); 2]
-                    .map(|()| scope.spawn(|| write(&device.0, &stick)))
-                    .map(|written| written.join().unwrap())
-            });
-            assert!(written.iter().all(Result::is_ok), "{written:?}");
-        }
-        assert!(read_copies(&device.0, &header).unwrap().both_whole);
-    }
 
     #[test]
     fn one_whole_copy_is_enough() {
@@ -274,39 +165,5 @@ mod tests {
             Some(Err(StickError::Damaged))
         );
         assert_eq!(chosen(vec![]), None);
-    }
-
-    #[test]
-    fn wiping_takes_this_servers_keys_and_leaves_the_rest() {
-        let folder = tempfile::tempdir().unwrap();
-        let key = MasterKey::generate();
-        let (own, other) = (Header::of_a_new_server(&key), Header::of_a_new_server(&key));
-        let write = |name: &str| fs::write(folder.path().join(name), b"key").unwrap();
-        for name in file_names(&own.server_id) {
-            write(&name);
-        }
-        write(&file_names(&other.server_id)[0]);
-        write("backup.sql");
-        // A second name of the same file shows what became of the content.
-        let first = folder.path().join(file_names(&own.server_id)[0].as_str());
-        let kept = folder.path().join("kept");
-        fs::hard_link(first, &kept).unwrap();
-        wipe_in(folder.path(), &own.server_id).unwrap();
-        let mut left: Vec<String> = fs::read_dir(folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        left.sort();
-        let mut expected = vec![
-            file_names(&other.server_id)[0].to_string(),
-            "backup.sql".into(),
-            "kept".into(),
-        ];
-        expected.sort();
-        assert_eq!(left, expected);
-        let content = fs::read(kept).unwrap();
-        assert!(content.len() == STICK_FILE_BYTES && !content.starts_with(b"key"));
-        // Nothing there is nothing to do.
-        wipe_in(folder.path(), &own.server_id).unwrap();
     }
 }

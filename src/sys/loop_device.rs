@@ -9,8 +9,20 @@ pub struct Loop(pub PathBuf);
 impl Loop {
     /// `None` where there are none to be had, as for who is not root.
     pub fn of(file: &Path) -> Option<Self> {
-        let mut losetup = Command::new("losetup");
-        let output = losetup.args(["--find", "--show"]).arg(file).output().ok()?;
+        Self::with(&["--find", "--show"], file)
+    }
+
+    /// One that takes no writes.
+    pub fn read_only(file: &Path) -> Option<Self> {
+        Self::with(&["--find", "--show", "--read-only"], file)
+    }
+
+    fn with(words: &[&str], file: &Path) -> Option<Self> {
+        let output = Command::new("losetup")
+            .args(words)
+            .arg(file)
+            .output()
+            .ok()?;
         let name = String::from_utf8(output.stdout).ok()?;
         output.status.success().then(|| Self(name.trim().into()))
     }

@@ -7,7 +7,11 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+#[cfg(feature = "admin")]
+use std::thread::sleep;
 use std::time::Duration;
+#[cfg(feature = "admin")]
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -18,6 +22,9 @@ use super::file_lock;
 const BLKROSET: libc::c_ulong = 0x125d;
 /// `BLKROGET`, linux/fs.h: _IO(0x12, 94).
 const BLKROGET: libc::c_ulong = 0x125e;
+
+#[cfg(feature = "admin")]
+const POLL: Duration = Duration::from_millis(20);
 
 /// How long a look waits for whoever has the lock of the device alone.
 const LOCK_WAITS: Duration = Duration::from_millis(500);
@@ -82,9 +89,20 @@ pub fn end_left_behind(device: &Path) -> Result<(), Errno> {
     set_read_only(&open(device, libc::O_EXCL)?, false)
 }
 
-/// Whether the kernel refuses writes to the device; not where that cannot be seen.
-pub fn is_protected(device: &Path) -> bool {
-    open(device, 0).is_ok_and(|device| is_read_only(&device).unwrap_or(false))
+/// Waits until nobody looks at the device or at a part of it, and ends what a look has
+/// left behind that was killed.
+///
+/// # Errors
+/// As [`end_left_behind`], after `wait`.
+#[cfg(feature = "admin")]
+pub fn wait_for_looks(device: &Path, wait: Duration) -> Result<(), Errno> {
+    let until = Instant::now() + wait;
+    loop {
+        match end_left_behind(device) {
+            Err(Errno::EWOULDBLOCK | Errno::EBUSY) if Instant::now() < until => sleep(POLL),
+            ended => return ended,
+        }
+    }
 }
 
 fn open(device: &Path, flags: libc::c_int) -> Result<File, Errno> {
@@ -129,7 +147,7 @@ mod tests {
             return;
         };
         // A look that has not mounted it yet.
-        let protected = || is_protected(&device.0);
+        let protected = || is_read_only(&open(&device.0, 0).unwrap()).unwrap();
         let look = WriteProtection::begin(&device.0).unwrap();
         assert!(look.is_some() && protected());
         assert_eq!(end_left_behind(&device.0), Err(Errno::EWOULDBLOCK));
@@ -145,5 +163,15 @@ mod tests {
         assert!(protected(), "it was so before");
         assert_eq!(end_left_behind(&device.0), Ok(()));
         assert!(!protected());
+
+        // Who formats it waits for whoever looks.
+        let look = WriteProtection::begin(&device.0).unwrap();
+        std::thread::scope(|scope| {
+            let wait = scope.spawn(|| wait_for_looks(&device.0, Duration::from_secs(20)));
+            sleep(Duration::from_millis(100));
+            assert!(!wait.is_finished());
+            drop(look);
+            assert_eq!(wait.join().unwrap(), Ok(()));
+        });
     }
 }

@@ -19,6 +19,7 @@ use crate::admin::program;
 use crate::filesystem::Filesystem;
 use crate::keys::random_bytes;
 use crate::stick::{Stick, StickError, plugged_in};
+use crate::sys::write_protection::wait_for_looks;
 use crate::sys::{file_lock, partition, sysfs};
 use crate::vault::partitions::{FoundPartition, partitions_of, sector_size};
 
@@ -36,6 +37,9 @@ const LARGEST_VFAT: u64 = 32 << 30;
 
 /// How long whoever has locked the disk is waited for; udev does so for a moment.
 const LOCK_WAITS: Duration = Duration::from_secs(10);
+
+/// How long it waits for another command that looks at the stick.
+const LOOKS_TAKE: Duration = Duration::from_secs(3);
 
 impl FreshFilesystem {
     fn usual(bytes: u64) -> Self {
@@ -179,6 +183,7 @@ impl Fresh {
     /// now, or the filesystem cannot be made.
     pub fn format(&self) -> Result<PathBuf> {
         let table = self.table()?;
+        let _ = wait_for_looks(&self.disk, LOOKS_TAKE);
         let lock = self.lock()?;
         self.write_table(&table)?;
         let volume = self.wait_for_volume(&lock).ok_or_else(|| {
@@ -211,15 +216,25 @@ impl Fresh {
     /// The lock ends when the program has.
     fn make_filesystem(&self, volume: &Path, lock: File) -> Result<()> {
         let (_, label, _) = self.filesystem.tool();
-        let mut made = Command::new(&self.program);
-        made.args([label, "STAYPUT"]).arg(volume);
-        let next = "The stick is broken, or too small: use another one.";
-        let made = program::run(&mut made, next);
+        let make = || {
+            // Another command looks at each stick that comes.
+            let _ = wait_for_looks(volume, LOOKS_TAKE);
+            let mut made = Command::new(&self.program);
+            made.args([label, "STAYPUT"]).arg(volume);
+            program::run(
+                &mut made,
+                "The stick is broken, or too small: use another one.",
+            )
+        };
+        // A look may have begun just before.
+        let made = make().or_else(|_| make());
         drop(lock);
         made.map(drop)
     }
 
     fn must_be_unused(&self) -> Result<()> {
+        // One that is mounted, or not to be written, is told of below.
+        let _ = wait_for_looks(&self.disk, LOOKS_TAKE);
         let read_only = Path::new("/sys/block").join(&*self.stick.disk).join("ro");
         let is_protected = sysfs::read_text::<4>(&read_only).as_deref() == Some("1");
         match is_protected {

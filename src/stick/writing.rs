@@ -1,0 +1,284 @@
+//! Writes this server's key files to a volume, or destroys them there. Everything is
+//! opened in the folder by its name, and no link is followed: the volume may come from
+//! anybody, and this runs as root.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::StickError;
+use super::file::{STICK_FILE_BYTES, StickFile, file_names};
+use super::volume::FOLDER;
+use crate::filesystem::{MountError, Mounted};
+use crate::keys::random_bytes;
+use crate::sys::file_lock;
+use crate::vault::ServerId;
+
+/// How long writing waits for who looks at the stick, or writes to it. Less than
+/// [`super::ANSWERS_WITHIN`].
+const WRITE_WAITS: Duration = Duration::from_secs(2);
+/// How long destroying waits for who writes to it; then it goes on.
+const WIPE_WAITS: Duration = Duration::from_millis(500);
+const README: &str = include_str!("readme.txt");
+
+/// Writes both copies and the README; returns when the stick has them. The first copy
+/// is on it before the second one is touched, so that one of the two is whole.
+///
+/// # Errors
+/// What the filesystem says; ELOOP or ENOTDIR where a link is in the way; a
+/// [`StickError`] when it cannot be mounted.
+pub fn write(device: &Path, file: &StickFile) -> io::Result<()> {
+    let mounted = mounted_for_writing(device)?;
+    let top = File::open(mounted.path())?;
+    write_in(&top, file)?;
+    top.sync_all()
+}
+
+fn mounted_for_writing(device: &Path) -> io::Result<Mounted> {
+    let mounted = Mounted::for_writing(device, WRITE_WAITS);
+    mounted.map_err(|error| match error {
+        MountError::Failed(errno) => errno.into(),
+        error => io::Error::new(io::ErrorKind::Unsupported, StickError::from(error)),
+    })
+}
+
+/// ELOOP or ENOTDIR where a link stands in its place.
+fn open_folder(top: &File) -> Result<OwnedFd, Errno> {
+    let options = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(top, FOLDER, options, Mode::empty())
+}
+
+fn write_in(top: &File, file: &StickFile) -> io::Result<()> {
+    match mkdirat(top, FOLDER, Mode::from_bits_truncate(0o755)) {
+        Err(Errno::EEXIST) | Ok(()) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let folder = File::from(open_folder(top)?);
+    // Two who write it would mix two files.
+    file_lock::lock(&folder, WRITE_WAITS)?;
+    let bytes = file.encode();
+    for name in file_names(&file.info.server_id) {
+        write_file(&folder, &name, &bytes)?;
+    }
+    write_file(&folder, "README.txt", README.as_bytes())?;
+    folder.sync_all()
+}
+
+/// In place: what was there before is overwritten, and nothing is left under another
+/// name when the stick is pulled out meanwhile.
+fn write_file(folder: &File, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut file = open_regular(folder, name, OFlag::O_CREAT)?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    file.sync_all()?;
+    folder.sync_all()
+}
+
+/// A file that is no link, pipe or device.
+fn open_regular(folder: &File, name: &str, flags: OFlag) -> io::Result<File> {
+    // Without O_NONBLOCK a pipe of that name would hold it up for ever.
+    let flags = flags | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = File::from(openat(
+        folder,
+        name,
+        flags,
+        Mode::from_bits_truncate(0o644),
+    )?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(Errno::EINVAL.into()),
+    }
+}
+
+/// Destroys this server's key files on a volume: overwritten with random bytes, then
+/// removed; returns when the stick has done so. What a flash memory keeps elsewhere
+/// stays as safe as the PIN.
+///
+/// # Errors
+/// What the filesystem says of the first one that could not be destroyed, after all
+/// were tried; a [`StickError`] when it cannot be mounted.
+pub fn wipe(device: &Path, server_id: &ServerId) -> io::Result<()> {
+    let mounted = mounted_for_writing(device)?;
+    let top = File::open(mounted.path())?;
+    wipe_in(&top, server_id)
+}
+
+fn wipe_in(top: &File, server_id: &ServerId) -> io::Result<()> {
+    let folder = match open_folder(top) {
+        Ok(folder) => File::from(folder),
+        Err(Errno::ENOENT) => return Ok(()),
+        Err(errno) => return Err(errno.into()),
+    };
+    // Who writes a key file at this moment would leave it behind the wipe.
+    let _ = file_lock::lock(&folder, WIPE_WAITS);
+    let mut all = Ok(());
+    for name in file_names(server_id) {
+        let wiped = wipe_file(&folder, &name);
+        all = all.and(wiped);
+    }
+    all.and(folder.sync_all())
+}
+
+fn wipe_file(folder: &File, name: &str) -> io::Result<()> {
+    let overwritten = match open_regular(folder, name, OFlag::empty()) {
+        Ok(mut file) => file
+            .write_all(&random_bytes::<STICK_FILE_BYTES>())
+            .and_then(|()| file.sync_all()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => Err(error),
+    };
+    // One that takes no bytes may still be removed.
+    unlinkat(folder, name, UnlinkatFlags::NoRemoveDir)?;
+    overwritten
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::keys::{CheapFactors, MasterKey};
+    use crate::vault::Header;
+    use tempfile::TempDir;
+
+    /// A volume that is mounted, and a server.
+    struct Volume {
+        top: TempDir,
+        key: MasterKey,
+        own: Header,
+    }
+
+    impl Volume {
+        fn new() -> Self {
+            let key = MasterKey::generate();
+            Self {
+                top: TempDir::new().unwrap(),
+                own: Header::of_a_new_server(&key),
+                key,
+            }
+        }
+
+        fn top(&self) -> File {
+            File::open(self.top.path()).unwrap()
+        }
+
+        fn folder(&self) -> PathBuf {
+            self.top.path().join(FOLDER)
+        }
+
+        fn copies(&self) -> [PathBuf; 2] {
+            file_names(&self.own.server_id).map(|name| self.folder().join(name.as_str()))
+        }
+
+        fn file(&self, label: &str) -> StickFile {
+            let _cheap = CheapFactors::begin();
+            let label = label.try_into().unwrap();
+            StickFile::make(&self.own, &self.key, label, 0, b"4711")
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.folder()).unwrap();
+            let mut names: Vec<String> = entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        }
+    }
+
+    #[test]
+    fn a_renewed_stick_holds_the_new_key_twice_and_nothing_else() {
+        let volume = Volume::new();
+        write_in(&volume.top(), &volume.file("office")).unwrap();
+        // A longer one was there.
+        let longer = fs::OpenOptions::new()
+            .append(true)
+            .open(&volume.copies()[0]);
+        longer.unwrap().write_all(b"more").unwrap();
+        let renewed = volume.file("bank");
+        write_in(&volume.top(), &renewed).unwrap();
+        for copy in volume.copies() {
+            assert_eq!(fs::read(copy).unwrap(), renewed.encode());
+        }
+        assert_eq!(volume.names().len(), 3, "{:?}", volume.names());
+    }
+
+    #[test]
+    fn two_who_write_a_stick_at_once_do_not_mix() {
+        let volume = Volume::new();
+        let files = ["office", "bank"].map(|label| volume.file(label));
+        for _ in 0..20 {
+            std::thread::scope(|scope| {
+                let written = files
+                    .each_ref()
+                    .map(|file| scope.spawn(|| write_in(&volume.top(), file)));
+                assert!(written.map(|it| it.join().unwrap().is_ok()) == [true; 2]);
+            });
+            let [first, second] = volume.copies().map(|copy| fs::read(copy).unwrap());
+            assert_eq!(first, second);
+        }
+    }
+
+    #[test]
+    fn a_link_on_the_stick_leads_to_no_file_of_the_server() {
+        let server = TempDir::new().unwrap();
+        let precious = server.path().join("shadow");
+        fs::write(&precious, b"precious").unwrap();
+        let volume = Volume::new();
+        let file = volume.file("office");
+        let id = &volume.own.server_id;
+        // In place of the folder.
+        symlink(server.path(), volume.folder()).unwrap();
+        assert!(write_in(&volume.top(), &file).is_err());
+        assert!(wipe_in(&volume.top(), id).is_err());
+        assert_eq!(fs::read_dir(server.path()).unwrap().count(), 1);
+        // In place of a copy.
+        fs::remove_file(volume.folder()).unwrap();
+        fs::create_dir(volume.folder()).unwrap();
+        symlink(&precious, &volume.copies()[0]).unwrap();
+        assert!(write_in(&volume.top(), &file).is_err());
+        assert!(wipe_in(&volume.top(), id).is_err());
+        assert_eq!(fs::read(&precious).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn wiping_takes_this_servers_keys_and_leaves_the_rest() {
+        let volume = Volume::new();
+        let other = Volume::new();
+        write_in(&volume.top(), &volume.file("office")).unwrap();
+        let others = file_names(&other.own.server_id)[0].to_string();
+        fs::write(volume.folder().join(&others), b"key").unwrap();
+        // A second name of the same file shows what became of the content.
+        let kept = volume.folder().join("kept");
+        fs::hard_link(&volume.copies()[0], &kept).unwrap();
+        let before = fs::read(&kept).unwrap();
+        wipe_in(&volume.top(), &volume.own.server_id).unwrap();
+        let mut expected = [others, "README.txt".into(), "kept".into()];
+        expected.sort();
+        assert_eq!(volume.names(), expected);
+        let after = fs::read(kept).unwrap();
+        assert!(after.len() == before.len() && after[..32] != before[..32]);
+        // Nothing there is nothing to do.
+        wipe_in(&volume.top(), &volume.own.server_id).unwrap();
+    }
+
+    #[test]
+    fn a_copy_that_cannot_be_wiped_saves_no_other() {
+        let volume = Volume::new();
+        write_in(&volume.top(), &volume.file("office")).unwrap();
+        let [first, second] = volume.copies();
+        fs::remove_file(&first).unwrap();
+        fs::create_dir(&first).unwrap();
+        assert!(wipe_in(&volume.top(), &volume.own.server_id).is_err());
+        assert!(!second.exists());
+    }
+}
