@@ -92,13 +92,13 @@ pub fn memory(subject: &Subject, images: &Images) -> Result<Memory> {
 /// `last`. Fails when the boot did not end as it should.
 fn console_of(subject: &Subject, images: &Images, words: &str, last: &str) -> Result<String> {
     let mut machine = subject.switch_on(images, words)?;
+    let mut said = String::new();
     if subject.what.waits_for_a_stick() {
-        wait_until_it_waits(subject.what, &mut machine)?;
+        said += &wait_until_it_waits(subject.what, &mut machine)?;
         subject.plug(&mut machine)?;
     }
     let console = machine.console();
     let has = format!("bench: has {}\r\n", subject.what.result());
-    let mut said = String::new();
     for awaited in [last, "\n"] {
         said += &console.wait_for(awaited, minutes(3))?;
     }
@@ -109,15 +109,16 @@ fn console_of(subject: &Subject, images: &Images, words: &str, last: &str) -> Re
     Ok(said)
 }
 
-fn wait_until_it_waits(what: What, machine: &mut Machine) -> Result {
-    if what == What::StickAtThePrompt {
-        machine.console().wait_for("stayput> ", minutes(3))?;
-    } else {
+/// What it said until then.
+fn wait_until_it_waits(what: What, machine: &mut Machine) -> Result<String> {
+    let (mark, settles) = match what {
+        What::StickAtThePrompt => ("stayput> ", seconds(0)),
         // It says nothing while it waits.
-        machine.console().wait_for("bench: start", minutes(3))?;
-        sleep(seconds(8));
-    }
-    Ok(())
+        _ => ("bench: start", seconds(8)),
+    };
+    let said = machine.console().wait_for(mark, minutes(3))?;
+    sleep(settles);
+    Ok(said)
 }
 
 /// Milliseconds in "released after 7 ms: ...".
