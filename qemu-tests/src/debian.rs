@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::database;
 use crate::failure::run;
 use crate::server::{Server, copy_sparse};
-use crate::system::Layout;
+use crate::system::{Generator, Layout};
 use crate::{MachineBuilder, Place, Result, Scratch, System, minutes, seconds};
 
 /// How the two kinds of initramfs ask for the passphrase of a disk.
@@ -26,7 +26,7 @@ const MIRROR: &str = "mirror.img";
 pub struct DebianMachine {
     server: Server,
     base: PathBuf,
-    layout: Layout,
+    system: System,
     /// The other disk of a RAID; without it the machine has one of two.
     pub mirror: Option<PathBuf>,
     /// More disks: raw images, /dev/vdb and on.
@@ -58,7 +58,7 @@ impl DebianMachine {
         Ok(Self {
             server,
             base,
-            layout: system.layout,
+            system,
             mirror,
             more_disks: Vec::new(),
             kernel_words: String::new(),
@@ -75,7 +75,7 @@ impl DebianMachine {
 
     /// Waits for the real system's root shell, and answers what the boot asks before.
     pub fn wait_for_system(&mut self) -> Result {
-        if self.layout == Layout::Layered {
+        if self.system.layout == Layout::Layered {
             self.type_passphrase()?;
         }
         self.machine()?.wait_for_system(minutes(10))
@@ -118,18 +118,25 @@ impl DebianMachine {
         let scratch = Scratch::new()?;
         let initrd = scratch.join("initrd.img");
         let version = std::fs::read_to_string(self.base.join("version"))?;
-        let folder = match self.layout {
+        let folder = match self.system.layout {
             Layout::Plain => "/boot",
             Layout::Layered => "",
         };
         let name = format!("{folder}/initrd.img-{}", version.trim());
         read_from_root(self.disk(), &name, &initrd)?;
-        let root = match self.layout {
+        let root = match self.system.layout {
             Layout::Plain => {
                 let root = std::fs::read_to_string(self.base.join("root-partuuid"))?;
                 format!("root=PARTUUID={} ro", root.trim())
             }
-            Layout::Layered => "root=/dev/mapper/root ro splash".into(),
+            Layout::Layered => {
+                let network = match self.system.generator {
+                    // Dropbear waits for it, and nobody here leases addresses.
+                    Generator::InitramfsTools => "ip=192.168.77.10::192.168.77.1:255.255.255.0",
+                    Generator::Dracut => "",
+                };
+                format!("root=/dev/mapper/root ro splash {network}")
+            }
         };
         let mut builder =
             MachineBuilder::new(self.server.hardware.clone(), &self.base.join("vmlinux"))

@@ -101,7 +101,6 @@ fn dropbear_opens_no_disk_before_the_stage_lets_go() -> Result {
     let elsewhere = Place::elsewhere()?;
     let mut server = installed(system)?;
     let stick = DebianMachine::installed_stick(system)?;
-    server.kernel_words = "ip=192.168.77.10::192.168.77.1:255.255.255.0".into();
     halted_in_the_prompt(&mut server, &elsewhere)?;
     let said = unlock_from_afar(&server, &elsewhere)?;
     assert!(said.contains("Timeout"), "{said}");
