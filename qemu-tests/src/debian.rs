@@ -86,7 +86,7 @@ impl DebianMachine {
     pub fn type_passphrase(&mut self) -> Result<String> {
         let passphrase = self.passphrase()?;
         let console = self.console();
-        let (_, said) = console.wait_for_any(&PASSPHRASE_QUESTIONS, minutes(5))?;
+        let (_, said) = console.wait_for_any(&PASSPHRASE_QUESTIONS, minutes(10))?;
         // Whoever asks empties the line first.
         std::thread::sleep(seconds(2));
         console.type_line(&passphrase)?;

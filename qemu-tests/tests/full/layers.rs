@@ -10,6 +10,31 @@ use qemu_tests::{
     seconds,
 };
 
+/// The scenarios that each generator of an initramfs has to tell the same.
+macro_rules! with_each_generator {
+    ($($scenario:ident),* $(,)?) => {
+        with_each_generator!(on initramfs_tools, 0, $($scenario),*);
+        with_each_generator!(on dracut, 1, $($scenario),*);
+    };
+    (on $generator:ident, $index:literal, $($scenario:ident),*) => {
+        mod $generator {
+            use qemu_tests::{Result, System};
+            $(
+                #[test]
+                #[ignore = "takes minutes: qemu-tests/matrix runs it"]
+                fn $scenario() -> Result {
+                    super::$scenario(System::LAYERED[$index])
+                }
+            )*
+        }
+    };
+}
+with_each_generator!(
+    at_home_the_disks_passphrase_is_asked_for_after_the_release,
+    stolen_server_asks_for_the_stick_then_for_the_passphrase,
+    server_with_one_disk_of_two_still_starts_at_home,
+);
+
 fn installed(system: System) -> Result<DebianMachine> {
     DebianMachine::installed(system, &mut |_| ())
 }
@@ -19,50 +44,42 @@ fn initramfs_tools() -> System {
     initramfs_tools
 }
 
-#[test]
-#[ignore = "takes minutes: qemu-tests/matrix runs it"]
-fn at_home_the_disks_passphrase_is_asked_for_after_the_release() -> Result {
-    for system in System::LAYERED {
-        let home = Place::home()?;
-        let mut server = installed(system)?;
-        server.switch_on_at(&home)?;
-        wait_for_question(&mut server)?;
-        // The question stands there, and nobody has answered it yet.
-        let state = "ls /run/stayput/mariadb.keys && ! ls /dev/mapper/root 2>/dev/null";
-        server.shell(state)?.success()?;
-        server.type_passphrase()?;
-        server.machine()?.wait_for_system(minutes(10))?;
-        server.wait_for_database()?;
-        let check = server
-            .shell_within("stayput check", minutes(5))?
-            .success()?;
-        assert!(check.contains("opens by itself"), "{system}: {check}");
-    }
+fn at_home_the_disks_passphrase_is_asked_for_after_the_release(system: System) -> Result {
+    let home = Place::home()?;
+    let mut server = installed(system)?;
+    server.switch_on_at(&home)?;
+    wait_for_question(&mut server)?;
+    // The question stands there, and nobody has answered it yet.
+    let state = "ls /run/stayput/mariadb.keys && ! ls /dev/mapper/root 2>/dev/null";
+    server.shell(state)?.success()?;
+    server.type_passphrase()?;
+    server.machine()?.wait_for_system(minutes(10))?;
+    server.wait_for_database()?;
+    let check = server
+        .shell_within("stayput check", minutes(5))?
+        .success()?;
+    assert!(check.contains("opens by itself"), "{system}: {check}");
     Ok(())
 }
 
-#[test]
-#[ignore = "takes minutes: qemu-tests/matrix runs it"]
-fn stolen_server_asks_for_the_stick_then_for_the_passphrase() -> Result {
-    for system in System::LAYERED {
-        let elsewhere = Place::elsewhere()?;
-        let mut server = installed(system)?;
-        let stick = DebianMachine::installed_stick(system)?;
-        server.screen = true;
-        let shown = halted_in_the_prompt(&mut server, &elsewhere)?;
-        assert!(!asks_for_the_passphrase(&shown), "{system}: {shown}");
-        no_splash_screen_is_in_the_way(&mut server)?;
-        std::thread::sleep(seconds(20));
-        let shown = server.console().transcript();
-        assert!(!asks_for_the_passphrase(&shown), "{system}: {shown}");
-        server.shell("! ls /dev/mapper/root")?.success()?;
+fn stolen_server_asks_for_the_stick_then_for_the_passphrase(system: System) -> Result {
+    let elsewhere = Place::elsewhere()?;
+    let mut server = installed(system)?;
+    let stick = DebianMachine::installed_stick(system)?;
+    server.screen = true;
+    let shown = halted_in_the_prompt(&mut server, &elsewhere)?;
+    assert!(!asks_for_the_passphrase(&shown), "{system}: {shown}");
+    no_splash_screen_is_in_the_way(&mut server)?;
+    std::thread::sleep(seconds(20));
+    let shown = server.console().transcript();
+    assert!(!asks_for_the_passphrase(&shown), "{system}: {shown}");
+    server.shell("! ls /dev/mapper/root")?.success()?;
 
-        server.plug(&stick)?;
-        let said = server.type_passphrase()?;
-        assert!(said.contains("The key is accepted"), "{system}: {said}");
-        server.machine()?.wait_for_system(minutes(10))?;
-        server.wait_for_database()?;
-    }
+    server.plug(&stick)?;
+    let said = server.type_passphrase()?;
+    assert!(said.contains("The key is accepted"), "{system}: {said}");
+    server.machine()?.wait_for_system(minutes(10))?;
+    server.wait_for_database()?;
     Ok(())
 }
 
@@ -79,18 +96,14 @@ fn no_splash_screen_is_in_the_way(server: &mut DebianMachine) -> Result {
     Ok(())
 }
 
-#[test]
-#[ignore = "takes minutes: qemu-tests/matrix runs it"]
-fn server_with_one_disk_of_two_still_starts_at_home() -> Result {
-    for system in System::LAYERED {
-        let home = Place::home()?;
-        let mut server = installed(system)?;
-        server.mirror = None;
-        server.boot_at(&home)?;
-        server.wait_for_database()?;
-        let raid = server.shell("cat /proc/mdstat")?.success()?;
-        assert!(raid.contains("[2/1]"), "{system}: {raid}");
-    }
+fn server_with_one_disk_of_two_still_starts_at_home(system: System) -> Result {
+    let home = Place::home()?;
+    let mut server = installed(system)?;
+    server.mirror = None;
+    server.boot_at(&home)?;
+    server.wait_for_database()?;
+    let raid = server.shell("cat /proc/mdstat")?.success()?;
+    assert!(raid.contains("[2/1]"), "{system}: {raid}");
     Ok(())
 }
 
