@@ -5,11 +5,19 @@ use std::path::{Path, PathBuf};
 
 use crate::database;
 use crate::failure::run;
-use crate::server::Server;
-use crate::{MachineBuilder, Place, Result, Scratch, System, minutes};
+use crate::server::{Server, copy_sparse};
+use crate::system::{Generator, Layout};
+use crate::{MachineBuilder, Place, Result, Scratch, System, minutes, seconds};
 
-/// Where the root partition begins on the disk, in bytes.
+/// How the two kinds of initramfs ask for the passphrase of a disk.
+pub const PASSPHRASE_QUESTIONS: [&str; 2] = ["Please unlock disk", "Please enter passphrase"];
+
+/// Where the first partition begins on the disk, in bytes: the root, or /boot where the
+/// root is on layers.
 const ROOT_OFFSET: u64 = 1024 * 1024;
+
+/// The other disk of a RAID, beside disk.img.
+const MIRROR: &str = "mirror.img";
 
 /// A full server. Its root shell (`Server::shell`) is there in the initramfs,
 /// also while the boot stage holds the boot at its prompt (which is on
@@ -18,6 +26,9 @@ const ROOT_OFFSET: u64 = 1024 * 1024;
 pub struct DebianMachine {
     server: Server,
     base: PathBuf,
+    system: System,
+    /// The other disk of a RAID; without it the machine has one of two.
+    pub mirror: Option<PathBuf>,
     /// More disks: raw images, /dev/vdb and on.
     pub more_disks: Vec<PathBuf>,
     /// More words for the kernel command line.
@@ -30,14 +41,25 @@ impl DebianMachine {
     /// Debian as its installer leaves it: MariaDB runs, nothing of stayput.
     pub fn fresh(system: System) -> Result<Self> {
         let base = system.image()?;
-        let image = base.join("disk.img");
-        Self::with(base, &image)
+        Self::with(system, base.clone(), &base)
     }
 
-    pub(crate) fn with(base: PathBuf, image: &Path) -> Result<Self> {
+    /// With copies of the disks in this directory.
+    pub(crate) fn with(system: System, base: PathBuf, disks: &Path) -> Result<Self> {
+        let server = Server::with_copy_of(&disks.join("disk.img"))?;
+        let mirror = match system.layout {
+            Layout::Plain => None,
+            Layout::Layered => {
+                let mirror = server.disk().with_file_name(MIRROR);
+                copy_sparse(&disks.join(MIRROR), &mirror)?;
+                Some(mirror)
+            }
+        };
         Ok(Self {
-            server: Server::with_copy_of(image)?,
+            server,
             base,
+            system,
+            mirror,
             more_disks: Vec::new(),
             kernel_words: String::new(),
             screen: false,
@@ -48,7 +70,45 @@ impl DebianMachine {
     /// still be starting: see `wait_for_database`.
     pub fn boot_at(&mut self, place: &Place) -> Result {
         self.switch_on_at(place)?;
+        self.wait_for_system()
+    }
+
+    /// Waits for the real system's root shell, and answers what the boot asks before.
+    pub fn wait_for_system(&mut self) -> Result {
+        if self.system.layout == Layout::Layered {
+            self.type_passphrase()?;
+        }
         self.machine()?.wait_for_system(minutes(10))
+    }
+
+    /// Waits until the passphrase of the disk is asked for, and types it; gives what the
+    /// console said before.
+    pub fn type_passphrase(&mut self) -> Result<String> {
+        let passphrase = self.passphrase()?;
+        let console = self.console();
+        let (_, said) = console.wait_for_any(&PASSPHRASE_QUESTIONS, minutes(10))?;
+        // Whoever asks empties the line first.
+        std::thread::sleep(seconds(2));
+        console.type_line(&passphrase)?;
+        Ok(said)
+    }
+
+    /// The passphrase of its disk.
+    pub fn passphrase(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.base.join("passphrase"))?)
+    }
+
+    /// The secret key of the owner whom dropbear lets in.
+    pub fn ssh_key(&self) -> PathBuf {
+        self.base.join("ssh-key")
+    }
+
+    /// Copies its disks, while it is off.
+    pub(crate) fn keep_disks(&self, directory: &Path) -> Result {
+        copy_sparse(self.disk(), &directory.join("disk.img"))?;
+        self.mirror
+            .iter()
+            .try_for_each(|mirror| copy_sparse(mirror, &directory.join(MIRROR)))
     }
 
     /// Switches it on and comes back at once: for boots that end elsewhere,
@@ -58,19 +118,36 @@ impl DebianMachine {
         let scratch = Scratch::new()?;
         let initrd = scratch.join("initrd.img");
         let version = std::fs::read_to_string(self.base.join("version"))?;
-        let name = format!("/boot/initrd.img-{}", version.trim());
+        let folder = match self.system.layout {
+            Layout::Plain => "/boot",
+            Layout::Layered => "",
+        };
+        let name = format!("{folder}/initrd.img-{}", version.trim());
         read_from_root(self.disk(), &name, &initrd)?;
-        let root = std::fs::read_to_string(self.base.join("root-partuuid"))?;
+        let root = match self.system.layout {
+            Layout::Plain => {
+                let root = std::fs::read_to_string(self.base.join("root-partuuid"))?;
+                format!("root=PARTUUID={} ro", root.trim())
+            }
+            Layout::Layered => {
+                let network = match self.system.generator {
+                    // Dropbear waits for it, and nobody here leases addresses.
+                    Generator::InitramfsTools => "ip=192.168.77.10::192.168.77.1:255.255.255.0",
+                    Generator::Dracut => "",
+                };
+                format!("root=/dev/mapper/root ro splash {network}")
+            }
+        };
         let mut builder =
             MachineBuilder::new(self.server.hardware.clone(), &self.base.join("vmlinux"))
                 .initrd(&initrd)
                 .kernel_words(if self.screen { "console=tty0" } else { "" })
                 .kernel_words("console=ttyS0 quiet loglevel=4")
-                .kernel_words(&format!("root=PARTUUID={} ro", root.trim()))
+                .kernel_words(&root)
                 .kernel_words(&self.kernel_words)
                 .disk(self.server.disk())
                 .memory_mib(768);
-        for disk in &self.more_disks {
+        for disk in self.mirror.iter().chain(&self.more_disks) {
             builder = builder.disk(disk);
         }
         if self.screen {

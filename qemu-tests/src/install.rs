@@ -39,7 +39,7 @@ impl DebianMachine {
     /// about it when it is made now.
     pub fn installed(system: System, tell: Tell<'_>) -> Result<Self> {
         let (base, kept) = kept(system, tell)?;
-        Self::with(base, &kept.join("disk.img"))
+        Self::with(system, base, &kept)
     }
 
     /// The stick that belongs to `installed`: vfat in a partition, label
@@ -95,7 +95,7 @@ fn kept(system: System, tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
             }
         }
         server.shut_down()?;
-        crate::server::copy_sparse(server.disk(), &directory.join("disk.img"))?;
+        server.keep_disks(directory)?;
         crate::server::copy_sparse(stick.image(), &directory.join("stick.img"))
     })?;
     Ok((base, kept))

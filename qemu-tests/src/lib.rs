@@ -75,7 +75,7 @@ pub use accel::accelerator;
 pub use computer::Computer;
 pub use console::Console;
 pub use container::{Background, Container};
-pub use debian::DebianMachine;
+pub use debian::{DebianMachine, PASSPHRASE_QUESTIONS};
 pub use failure::{Failure, Result, run};
 pub use fast::{FastMachine, VAULT_CONF};
 pub use hardware::{Hardware, NicModel, UsbController, UsbModel};
@@ -94,7 +94,7 @@ pub use server::Server;
 pub use shell::Output;
 pub use stick::{Filesystem, Stick};
 pub use story::Story;
-pub use system::{Generator, Suite, System};
+pub use system::{Generator, Layout, Suite, System};
 pub use write_log::{Seeded, WriteLog};
 
 /// A time limit in seconds.

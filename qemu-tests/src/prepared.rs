@@ -30,10 +30,10 @@ pub fn images_script(name: &str) -> Result<String> {
     script(&format!("images/{name}"), &[])
 }
 
-/// Runs images/build-debian with these words, as [`images_script`] does, and gives the
-/// directory of the image.
-pub(crate) fn built_debian(words: &[&str]) -> Result<String> {
-    script("images/build-debian", words)
+/// Runs a script that builds an image, with these words, as [`images_script`] does, and
+/// gives the directory of the image.
+pub(crate) fn built_image(path: &str, words: &[&str]) -> Result<PathBuf> {
+    script(path, words).map(PathBuf::from)
 }
 
 /// The directory of what a Debian 12 needs to become a Debian 13, fetched by

@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use crate::install::Tell;
-use crate::{DebianMachine, Failure, Place, Result, Stick, System, minutes, search, seconds};
+use crate::{
+    DebianMachine, Failure, Layout, PASSPHRASE_QUESTIONS, Place, Result, Stick, System, minutes,
+    search, seconds,
+};
 
 /// A name that stands in the database, and must not stand on the disk.
 const CANARY: &str = "Halima Okello 7731 malaria";
@@ -14,6 +17,7 @@ const CONTROL: &str = "a note in the clear 4416";
 /// One server and what happens to it, in this order or a part of it.
 pub struct Story {
     pub server: DebianMachine,
+    layout: Layout,
     home: Place,
     elsewhere: Place,
     stick: Stick,
@@ -23,6 +27,7 @@ impl Story {
     pub fn begin(system: System, tell: Tell<'_>) -> Result<Self> {
         Ok(Self {
             server: DebianMachine::installed(system, tell)?,
+            layout: system.layout,
             home: Place::home()?,
             elsewhere: Place::elsewhere()?,
             stick: DebianMachine::installed_stick(system)?,
@@ -51,10 +56,15 @@ impl Story {
         let mut needles = vec![CONTROL.as_bytes().to_vec(), CANARY.as_bytes().to_vec()];
         needles.extend(keys.iter().flat_map(|key| search::forms_of(key)));
         let found = search::found_in(self.server.disk(), &needles)?;
-        if found != [0] {
+        // On an encrypted disk nothing stands in the clear.
+        let expected: &[usize] = match self.layout {
+            Layout::Plain => &[0],
+            Layout::Layered => &[],
+        };
+        if found != expected {
             return Err(Failure::new(format!(
                 "of the control, the patient and the keys these stand on the raw disk: {found:?} \
-                 (only 0 may)"
+                 (not {expected:?})"
             )));
         }
         tell(&format!(
@@ -130,7 +140,7 @@ impl Story {
     /// on, and the same rows are there.
     pub fn stick_brings_it_back(&mut self, tell: Tell<'_>) -> Result {
         self.server.plug(&self.stick)?;
-        self.server.machine()?.wait_for_system(minutes(10))?;
+        self.server.wait_for_system()?;
         self.server.wait_for_database()?;
         tell(&format!("  {}", self.released()?));
         let note = self
@@ -153,10 +163,20 @@ impl Story {
             .shell(
                 "[ -z \"$(ls -A /run/stayput 2>/dev/null)\" ] || { ls -la /run/stayput; exit 1; }; \
                  ! grep -x mariadbd /proc/[0-9]*/comm || exit 1; \
-                 ! grep -E ' /(sys)?root ' /proc/mounts",
+                 ! grep -E ' /(sys)?root ' /proc/mounts || exit 1; \
+                 ! ls /dev/mapper/root",
             )?
             .success()?;
-        Ok(())
+        let shown = self.server.console().transcript();
+        match PASSPHRASE_QUESTIONS
+            .iter()
+            .find(|asked| shown.contains(*asked))
+        {
+            None => Ok(()),
+            Some(_) => Err(Failure::new(format!(
+                "the disk's passphrase is asked for beside the prompt: {shown}"
+            ))),
+        }
     }
 
     /// The boot stage's line of figures.

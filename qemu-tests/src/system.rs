@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::Result;
-use crate::prepared::built_debian;
+use crate::prepared::built_image;
 
 /// Which Debian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,7 @@ impl Suite {
         System {
             suite: self,
             generator,
+            layout: Layout::Plain,
         }
     }
 }
@@ -72,11 +73,21 @@ impl Generator {
     }
 }
 
+/// What the root filesystem lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// The first partition.
+    Plain,
+    /// LUKS, on LVM, on a RAID1 of two disks; a splash screen hides the boot.
+    Layered,
+}
+
 /// A Debian that boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct System {
     pub suite: Suite,
     pub generator: Generator,
+    pub layout: Layout,
 }
 
 impl System {
@@ -84,20 +95,43 @@ impl System {
     pub const USUAL: Self = Self {
         suite: Suite::Bookworm,
         generator: Generator::InitramfsTools,
+        layout: Layout::Plain,
     };
+
+    /// With a root filesystem on LUKS, LVM and RAID: one for each generator.
+    pub const LAYERED: [Self; 2] = [
+        Self {
+            layout: Layout::Layered,
+            ..Self::USUAL
+        },
+        Self {
+            suite: Suite::Trixie,
+            generator: Generator::Dracut,
+            layout: Layout::Layered,
+        },
+    ];
 
     /// All that the table in README tells of.
     pub fn all() -> impl Iterator<Item = Self> {
         let suites = [Suite::Bookworm, Suite::Trixie, Suite::Forky];
-        suites.into_iter().flat_map(|suite| {
+        let plain = suites.into_iter().flat_map(|suite| {
             let systems = Generator::ALL.into_iter();
-            systems.map(move |generator| Self { suite, generator })
-        })
+            systems.map(move |generator| Self {
+                suite,
+                generator,
+                layout: Layout::Plain,
+            })
+        });
+        plain.chain(Self::LAYERED)
     }
 
     /// Its name in the cache.
     pub fn cache_name(self) -> String {
-        format!("{}-{}", self.suite.name(), self.generator.name())
+        let layers = match self.layout {
+            Layout::Plain => "",
+            Layout::Layered => "layered-",
+        };
+        format!("{layers}{}-{}", self.suite.name(), self.generator.name())
     }
 
     /// The directory of its image, made now where it is not kept.
@@ -105,8 +139,11 @@ impl System {
     /// # Errors
     /// It cannot be made.
     pub fn image(self) -> Result<PathBuf> {
-        let built = built_debian(&[self.suite.name(), self.generator.name()])?;
-        Ok(PathBuf::from(built))
+        let script = match self.layout {
+            Layout::Plain => "images/build-debian",
+            Layout::Layered => "images/build-layered",
+        };
+        built_image(script, &[self.suite.name(), self.generator.name()])
     }
 }
 
@@ -117,6 +154,10 @@ impl fmt::Display for System {
             "Debian {} with {}",
             self.suite.number(),
             self.generator.name()
-        )
+        )?;
+        match self.layout {
+            Layout::Plain => Ok(()),
+            Layout::Layered => f.write_str(" and its root on LUKS, LVM and RAID"),
+        }
     }
 }

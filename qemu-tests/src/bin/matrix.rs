@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use qemu_tests::{
-    Computer, Failure, Result, Story, System, prepared, project, run, shipped_binary,
+    Computer, Failure, Layout, Result, Story, System, prepared, project, run, shipped_binary,
 };
 use serde_json::{Value, json};
 
@@ -172,8 +172,8 @@ fn write_table(told: &[(System, Outcome)]) -> Result {
         parts.ok_or_else(|| Failure::new("README.md has no room for the table"))?;
     let rows: String = told.iter().map(row).collect();
     let table = format!(
-        "| Debian | initramfs | Linux | MariaDB | the story |\n\
-         |---|---|---|---|---|\n{rows}"
+        "| Debian | initramfs | root | Linux | MariaDB | the story |\n\
+         |---|---|---|---|---|---|\n{rows}"
     );
     std::fs::write(&path, format!("{before}{BEGIN}\n{table}\n{END}{after}"))?;
     Ok(())
@@ -182,12 +182,20 @@ fn write_table(told: &[(System, Outcome)]) -> Result {
 fn row((system, outcome): &(System, Outcome)) -> String {
     let suite = system.suite.number();
     let generator = system.generator.name();
+    let root = match system.layout {
+        Layout::Plain => "ext4",
+        Layout::Layered => "LUKS, LVM, RAID1",
+    };
     match outcome {
         Outcome::Held(told) => format!(
-            "| {suite} | {generator} {} | {} | {} | held on {}, at {} |\n",
+            "| {suite} | {generator} {} | {root} | {} | {} | held on {}, at {} |\n",
             told.generator, told.kernel, told.mariadb, told.date, told.commit
         ),
-        Outcome::DidNotHold => format!("| {suite} | {generator} | | | **did not hold** |\n"),
-        Outcome::NotTried => format!("| {suite} | {generator} | | | not tried: no image |\n"),
+        Outcome::DidNotHold => {
+            format!("| {suite} | {generator} | {root} | | | **did not hold** |\n")
+        }
+        Outcome::NotTried => {
+            format!("| {suite} | {generator} | {root} | | | not tried: no image |\n")
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod enable;
 mod gate;
+mod layers;
 mod reset;
 mod story;
 mod systems;
