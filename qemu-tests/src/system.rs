@@ -1,4 +1,4 @@
-//! The systems that are tried: which Debian, and what makes its initramfs.
+//! The systems that are tried: which Debian or Ubuntu, and what makes its initramfs.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::Result;
 use crate::prepared::built_image;
 
-/// Which Debian.
+/// Which release of Debian or Ubuntu.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suite {
     /// Debian 12, MariaDB 10.11.
@@ -15,27 +15,47 @@ pub enum Suite {
     Trixie,
     /// What becomes Debian 14.
     Forky,
+    /// Ubuntu 24.04, MariaDB 10.11.
+    Noble,
+    /// Ubuntu 25.04, MariaDB 11.4.
+    Plucky,
+    /// Ubuntu 26.04, MariaDB 11.8.
+    Resolute,
 }
 
 impl Suite {
     /// Those whose servers are tried in containers.
     pub const IN_CONTAINERS: [Self; 2] = [Self::Bookworm, Self::Trixie];
 
-    /// Its name in Debian.
+    /// Its name in the archive.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bookworm => "bookworm",
             Self::Trixie => "trixie",
             Self::Forky => "forky",
+            Self::Noble => "noble",
+            Self::Plucky => "plucky",
+            Self::Resolute => "resolute",
         }
     }
 
-    /// The number of its release.
-    pub fn number(self) -> u8 {
+    /// What people call it.
+    pub fn title(self) -> &'static str {
         match self {
-            Self::Bookworm => 12,
-            Self::Trixie => 13,
-            Self::Forky => 14,
+            Self::Bookworm => "Debian 12",
+            Self::Trixie => "Debian 13",
+            Self::Forky => "Debian 14",
+            Self::Noble => "Ubuntu 24.04",
+            Self::Plucky => "Ubuntu 25.04",
+            Self::Resolute => "Ubuntu 26.04",
+        }
+    }
+
+    /// What makes its initramfs where nobody has chosen.
+    fn default_generator(self) -> Generator {
+        match self {
+            Self::Bookworm | Self::Trixie | Self::Noble | Self::Plucky => Generator::InitramfsTools,
+            Self::Forky | Self::Resolute => Generator::Dracut,
         }
     }
 
@@ -43,8 +63,8 @@ impl Suite {
     /// scenarios boot.
     pub(crate) fn of_containers(self) -> System {
         let generator = match self {
-            Self::Bookworm => Generator::InitramfsTools,
-            Self::Trixie | Self::Forky => Generator::Dracut,
+            Self::Trixie => Generator::Dracut,
+            suite => suite.default_generator(),
         };
         System {
             suite: self,
@@ -82,7 +102,7 @@ pub enum Layout {
     Layered,
 }
 
-/// A Debian that boots.
+/// A Debian or Ubuntu that boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct System {
     pub suite: Suite,
@@ -122,7 +142,12 @@ impl System {
                 layout: Layout::Plain,
             })
         });
-        plain.chain(Self::LAYERED)
+        let ubuntu = [Suite::Noble, Suite::Plucky, Suite::Resolute].map(|suite| Self {
+            suite,
+            generator: suite.default_generator(),
+            layout: Layout::Plain,
+        });
+        plain.chain(ubuntu).chain(Self::LAYERED)
     }
 
     /// Its name in the cache.
@@ -149,12 +174,7 @@ impl System {
 
 impl fmt::Display for System {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Debian {} with {}",
-            self.suite.number(),
-            self.generator.name()
-        )?;
+        write!(f, "{} with {}", self.suite.title(), self.generator.name())?;
         match self.layout {
             Layout::Plain => Ok(()),
             Layout::Layered => f.write_str(" and its root on LUKS, LVM and RAID"),

@@ -172,7 +172,7 @@ fn write_table(told: &[(System, Outcome)]) -> Result {
         parts.ok_or_else(|| Failure::new("README.md has no room for the table"))?;
     let rows: String = told.iter().map(row).collect();
     let table = format!(
-        "| Debian | initramfs | root | Linux | MariaDB | the story |\n\
+        "| system | initramfs | root | Linux | MariaDB | the story |\n\
          |---|---|---|---|---|---|\n{rows}"
     );
     std::fs::write(&path, format!("{before}{BEGIN}\n{table}\n{END}{after}"))?;
@@ -180,7 +180,7 @@ fn write_table(told: &[(System, Outcome)]) -> Result {
 }
 
 fn row((system, outcome): &(System, Outcome)) -> String {
-    let suite = system.suite.number();
+    let suite = system.suite.title();
     let generator = system.generator.name();
     let root = match system.layout {
         Layout::Plain => "ext4",

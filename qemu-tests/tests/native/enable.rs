@@ -68,6 +68,12 @@ fn server_of_years_is_encrypted_whole_on_debian_13() -> Result {
     server_of_years_is_encrypted_whole(Suite::Trixie)
 }
 
+#[test]
+#[ignore = "its image comes from Ubuntu's archive; qemu-tests/matrix runs it"]
+fn server_of_years_is_encrypted_whole_on_ubuntu_25() -> Result {
+    server_of_years_is_encrypted_whole(Suite::Plucky)
+}
+
 /// MyISAM, CSV and Aria's own tables are not synced by the server.
 #[test]
 fn power_cut_right_after_it_is_done_loses_no_row() -> Result {

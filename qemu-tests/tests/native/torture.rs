@@ -77,6 +77,23 @@ fn kills_and_power_cuts_lose_no_row_on_debian_13() -> Result {
     lose_nothing(&Kind::CUTS, Suite::Trixie)
 }
 
+/// With MariaDB 11.4, which no Debian has.
+#[test]
+#[ignore = "its image comes from Ubuntu's archive; qemu-tests/matrix runs it"]
+fn sociable_servers_are_the_same_on_ubuntu_25() -> Result {
+    sociable_servers_hold(Suite::Plucky)
+}
+
+#[test]
+#[ignore = "its image comes from Ubuntu's archive; qemu-tests/matrix runs it"]
+fn kills_and_power_cuts_lose_no_row_on_ubuntu_25() -> Result {
+    for mut cut in Cut::plan(&Kind::CUTS, 5, 15) {
+        cut.suite = Suite::Plucky;
+        println!("{cut}: {}", cut.run()?);
+    }
+    Ok(())
+}
+
 #[test]
 fn watchdogs_and_second_runs_lose_no_row_on_debian_12() -> Result {
     lose_nothing(&Kind::DISTURBANCES, Suite::Bookworm)
