@@ -25,20 +25,19 @@ pub struct Finding {
 /// Servers that are tried together on one Debian.
 pub type Group = (Suite, Vec<ServerText>);
 
-/// Puts servers together that do not disturb each other.
-pub fn groups(servers: &[ServerText]) -> Vec<Group> {
-    let mut groups = Vec::new();
-    for suite in Suite::IN_CONTAINERS {
-        let fit = |server: &&ServerText| server.is_for(suite);
-        let (alone, sociable): (Vec<_>, Vec<_>) = servers
-            .iter()
-            .filter(fit)
-            .cloned()
-            .partition(|server| server.alone);
-        groups.extend(sociable.chunks(TOGETHER).map(|some| (suite, some.to_vec())));
-        groups.extend(alone.into_iter().map(|one| (suite, vec![one])));
-    }
-    groups
+/// Puts servers together that do not disturb each other, those that can be on this
+/// system.
+pub fn groups(suite: Suite, servers: &[ServerText]) -> Vec<Group> {
+    let fit = |server: &&ServerText| server.is_for(suite);
+    let (alone, sociable): (Vec<_>, Vec<_>) = servers
+        .iter()
+        .filter(fit)
+        .cloned()
+        .partition(|server| server.alone);
+    let together = sociable.chunks(TOGETHER).map(|some| (suite, some.to_vec()));
+    together
+        .chain(alone.into_iter().map(|one| (suite, vec![one])))
+        .collect()
 }
 
 /// Tries them all, so many at once; `tell` hears of each as it is known.

@@ -6,11 +6,10 @@ use qemu_tests::{Failure, Result, Suite};
 
 /// All servers of these are sound, or refused before they were stopped.
 fn hold(suite: Suite, servers: &[ServerText]) -> Result {
-    let mut groups = groups(servers);
-    groups.retain(|(of, _)| *of == suite);
-    let findings = try_all(groups, 1, &|finding| {
+    let findings = try_all(groups(suite, servers), 1, &|finding| {
         println!("{}: {}", finding.server, finding.outcome);
     });
+    assert!(!findings.is_empty(), "none was tried");
     let wrong: Vec<String> = findings
         .into_iter()
         .filter_map(|finding| Some(format!("{}: {}", finding.server, finding.wrong?)))

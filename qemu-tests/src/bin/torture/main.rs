@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use qemu_tests::Result;
 use qemu_tests::torture::{Cut, Finding, Kind, all_servers, groups, try_all};
+use qemu_tests::{Result, Suite};
 
 const USAGE: &str = "usage: qemu-tests/run torture [FILTER] [--cuts N] [--disturb N] [--seed S]
   FILTER       only servers whose name or family contains it; \"none\" for none
@@ -85,7 +85,9 @@ fn torture(wanted: &Wanted) -> Result<(usize, usize)> {
             )
         );
     };
-    let findings = try_all(groups(&servers), AT_ONCE, &tell);
+    let suites = Suite::IN_CONTAINERS.into_iter();
+    let all = suites.flat_map(|suite| groups(suite, &servers)).collect();
+    let findings = try_all(all, AT_ONCE, &tell);
     let wrong = findings.iter().filter(|f| f.wrong.is_some()).count();
     let mut cuts = Cut::plan(&Kind::CUTS, wanted.cuts, wanted.seed);
     cuts.extend(Cut::plan(
