@@ -1,5 +1,6 @@
 //! `stayput stick remove`: takes a stick off the list that is lost or retired.
 
+use super::doubt;
 use crate::admin::named_stick::named_stick;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
@@ -45,21 +46,23 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
     let question = format!("Take the stick \"{}\" off the list?", stick.label);
     confirm_removal(&question, lost, options.yes)?;
     unlocked.read_again()?;
+    if options.wipe {
+        doubt(&mut unlocked, &[stick.id])?;
+        if plugged.wipe().left > 0 {
+            return Err(Problem::failed(
+                "The key on the stick could not be destroyed. It stays on the list, and is no \
+                 way back any more.",
+                "Is it write-protected, or broken? Destroy it, then run this again without --wipe.",
+            ));
+        }
+    }
     let mut list = unlocked.proven.sticks.draft();
     list.sticks.retain(|known| known.id != stick.id);
-
-    let wiped = options.wipe.then(|| plugged.wipe());
-    if wiped.as_ref().is_some_and(|wiped| wiped.left > 0) {
-        return Err(Problem::failed(
-            "The key on the stick could not be destroyed; it stays on the list.",
-            "Is it write-protected, or broken? Destroy it, then run this again without --wipe.",
-        ));
-    }
     // The log comes first: it must know of a stick that the list has forgotten.
-    unlocked.log(removal(&stick, wiped.is_some()))?;
+    unlocked.log(removal(&stick, options.wipe))?;
     unlocked.set_sticks(list)?;
     println!("The stick \"{}\" is off the list.", stick.label);
-    if wiped.is_some() {
+    if options.wipe {
         println!("Its key was overwritten and removed. Flash memory may still hold a copy.");
     }
     let protection = match stick.has_pin {
