@@ -117,7 +117,11 @@ fn meant(list: &StickList, all: &[WayBack], which: Option<&str>) -> Result<WayBa
     };
     let way = match all.contains(&WayBack::Code) && which == CODE {
         true => WayBack::Code,
-        false => WayBack::Stick(named_stick(list, which)?.id),
+        // A wiped one may have been made anew under its label, and be listed still.
+        false => match named_stick(&only(list, all), which) {
+            Ok(stick) => WayBack::Stick(stick.id),
+            Err(_) => WayBack::Stick(named_stick(list, which)?.id),
+        },
     };
     if all.contains(&way) {
         return Ok(way);
@@ -130,6 +134,14 @@ fn meant(list: &StickList, all: &[WayBack], which: Option<&str>) -> Result<WayBa
         ),
         "Nothing was changed. `stayput stick verify DEVICE` shows that it opens; then take it out.",
     ))
+}
+
+/// The sticks of the list that are ways back.
+fn only(list: &StickList, all: &[WayBack]) -> StickList {
+    let mut list = list.clone();
+    list.sticks
+        .retain(|stick| all.contains(&WayBack::Stick(stick.id)));
+    list
 }
 
 fn kept_of(list: &StickList, way: WayBack) -> Option<&SealedPlace> {
@@ -236,6 +248,15 @@ mod tests {
         assert_eq!(meant(&list, &all, None).ok(), Some(WayBack::Code));
         // It is plugged in: whoever takes the server takes it too.
         assert!(meant(&list, &all, Some("office")).is_err());
+    }
+
+    #[test]
+    fn a_wiped_stick_does_not_hide_the_new_one_of_its_label() {
+        let mut list = list();
+        list.sticks[2].label = "bank".try_into().unwrap();
+        let all = ways_back(&list, 1, &[]);
+        let bank = meant(&list, &all, Some("bank")).ok();
+        assert_eq!(bank, Some(WayBack::Stick([2; 8])));
     }
 
     #[test]
