@@ -76,7 +76,7 @@ impl Machine {
 
     /// Whether a stick that is not among the `plugged` ones, or a recovery
     /// code, opens this server.
-    fn way_back(&self, plugged: &[[u8; 8]]) -> WayBack {
+    pub(super) fn way_back(&self, plugged: &[[u8; 8]]) -> WayBack {
         self.vault()
             .map_or(WayBack::None, |found| found.way_back(plugged))
     }
