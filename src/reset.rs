@@ -35,10 +35,11 @@ pub struct ResetReport {
 }
 
 impl Reset<'_> {
-    /// Says nothing. Whatever the disk says, the rest goes too; one that cannot
-    /// be found is given as its error. `before_the_keys_go` is called when
-    /// the pepper is destroyed and the released files are still there; what it gives is
-    /// held until they are gone.
+    /// Says nothing. Whatever the disk says, the released keys go too; one that cannot
+    /// be found is given as its error. The sticks are wiped only where the reset shows:
+    /// else the vault's list would count a wiped one as a way back.
+    /// `before_the_keys_go` is called when the pepper is destroyed and the released files
+    /// are still there; what it gives is held until they are gone.
     pub fn destroy<T>(
         &self,
         target: Result<ResetTarget<VaultDisk>, LocateError>,
@@ -55,7 +56,10 @@ impl Reset<'_> {
         let held = before_the_keys_go();
         release::revoke();
         drop(held);
-        let wiped = match self.wipe {
+        let shows = target
+            .as_ref()
+            .is_ok_and(|(_, destroyed)| shows(destroyed, verified));
+        let wiped = match self.wipe && shows {
             true => self.plugged.wipe(),
             false => self.plugged.leave(),
         };
@@ -88,5 +92,32 @@ impl Reset<'_> {
         kinds
             .map(|kind| target.append(clock::now(), clock::boot_id(), kind))
             .try_fold(Written::Twice, |all, written| Ok(all.and(written?)))
+    }
+}
+
+/// Whether the vault shows that no stick on its list counts any more: it says that it was
+/// reset, or nothing is left of the pepper, without which no slot opens.
+fn shows(destroyed: &Destroyed, verified: Option<Duration>) -> bool {
+    destroyed.state.is_ok() || verified.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::Discarded;
+
+    /// A disk that takes no writes keeps its pepper, and its list of verified sticks.
+    #[test]
+    fn no_stick_is_wiped_beside_a_vault_that_is_as_it_was() {
+        let destroyed = |state, failed| Destroyed {
+            failed,
+            discarded: Discarded::No,
+            state,
+        };
+        let refused = Err(VaultError::Device(libc::EIO));
+        let after = Some(Duration::from_millis(80));
+        assert!(!shows(&destroyed(refused, 240), None));
+        assert!(shows(&destroyed(refused, 0), after));
+        assert!(shows(&destroyed(Ok(Written::Once), 1), None));
     }
 }

@@ -14,8 +14,9 @@ use crate::environment::{
 };
 use crate::keys::MasterKey;
 use crate::opening::places::{PlaceOpened, Places};
-use crate::stick::{self, StickError};
+use crate::stick::{self, StickError, StickInfo};
 use crate::sys::interface;
+use crate::theft::WayBack;
 use crate::vault::locate::VaultDisk;
 use crate::vault::{
     EventKind, Header, MariadbRelease, PlaceInWords, Policy, ProvenRecords, SealedPlace, SlotTable,
@@ -49,6 +50,8 @@ pub struct Unlocked {
     key: MasterKey,
     /// The records that the key proves.
     pub proven: ProvenRecords,
+    /// The stick that has opened it, if one has.
+    stick: Option<StickInfo>,
     /// The disk has refused a copy of a record, and that was said.
     fails: bool,
 }
@@ -68,13 +71,19 @@ pub fn unlock(options: &UnlockOptions) -> Result<Unlocked> {
 /// As [`unlock`].
 pub fn unlock_with_cards(options: &UnlockOptions, cards: Cards) -> Result<Unlocked> {
     let mut vault = open_vault()?;
+    let mut stick = None;
     let key = match &options.stick {
-        Some(device) => key_from_stick(&vault, device, options.pin_stdin)?,
+        Some(device) => {
+            let (key, used) = key_from_stick(&vault, device, options.pin_stdin)?;
+            stick = Some(used);
+            key
+        }
         None if options.passphrase => key_from_passphrase(&mut vault, options.passphrase_stdin)?,
         None if options.code => key_from_code(&vault, options.passphrase_stdin)?,
         None => key_from_place(&vault, cards)?,
     };
-    Ok(Unlocked::new(vault, key)?)
+    let unlocked = Unlocked::new(vault, key)?;
+    Ok(Unlocked { stick, ..unlocked })
 }
 
 /// What the surroundings say about one enrolled place.
@@ -228,7 +237,11 @@ const NOT_ASKED: &str = "Not all neighbours could be asked: no wired card that i
                          carrier, or sending is not allowed.";
 
 /// Reads the key from the stick that was named, asking for its PIN.
-fn key_from_stick(vault: &Vault<VaultDisk>, device: &Path, pin_stdin: bool) -> Result<MasterKey> {
+fn key_from_stick(
+    vault: &Vault<VaultDisk>,
+    device: &Path,
+    pin_stdin: bool,
+) -> Result<(MasterKey, StickInfo)> {
     let header = vault.header();
     let refused = |error: StickError| match error {
         StickError::NotAllowed => Problem::forbidden(format!("{}: {error}", device.display())),
@@ -247,7 +260,8 @@ fn key_from_stick(vault: &Vault<VaultDisk>, device: &Path, pin_stdin: bool) -> R
     } else {
         ask::Pin::default()
     };
-    file.open(header, &pin).map_err(refused)
+    let key = file.open(header, &pin).map_err(refused)?;
+    Ok((key, file.info))
 }
 
 impl Unlocked {
@@ -264,6 +278,7 @@ impl Unlocked {
             vault,
             key,
             proven,
+            stick: None,
             fails: false,
         })
     }
@@ -345,6 +360,27 @@ impl Unlocked {
         self.proven.sticks = sticks;
         self.written(written);
         Ok(())
+    }
+
+    /// Notes that the stick that has opened the vault for this command opens it: after a
+    /// reset no other counts as verified.
+    ///
+    /// # Errors
+    /// As [`Unlocked::set_sticks`].
+    pub fn note_stick_used(&mut self) -> Result<()> {
+        let Some(used) = self.stick.take() else {
+            return Ok(());
+        };
+        let mut list = self.proven.sticks.draft();
+        used.note_verified(&mut list, crate::sys::clock::now());
+        self.set_sticks(list)
+    }
+
+    /// Whether a verified stick, plugged in or not, or the code opens this server after a
+    /// reset.
+    pub fn way_back(&self) -> WayBack {
+        let generation = self.vault.header().generation;
+        self.proven.sticks.way_back(generation, &[])
     }
 
     /// Where a stick or the code is kept, as the vault keeps it.

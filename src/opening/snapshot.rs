@@ -28,13 +28,23 @@ pub struct Snapshot {
 impl Snapshot {
     /// Reads all records that a boot decides by.
     pub fn of<D: BlockDevice>(vault: &Vault<D>) -> Self {
-        Self {
+        let mut snapshot = Self {
             header: vault.header().clone(),
             slots: vault.slots(),
             state: vault.state(),
             policy: vault.unproven_policy().ok(),
-            sticks: vault.unproven_sticks().ok(),
+            sticks: vault.listed_sticks().ok(),
+        };
+        if snapshot.slots.is_err() {
+            snapshot.forget_verified_sticks();
         }
+        snapshot
+    }
+
+    /// After a reset none is known to be a way back: see [`StickList::after_reset`].
+    pub fn forget_verified_sticks(&mut self) {
+        let listed = self.listed().cloned();
+        self.sticks = listed.map(|list| Unproven::new(list.after_reset()));
     }
 
     /// The theft state. Armed where it cannot be read: then the slots cannot be

@@ -12,7 +12,7 @@ impl PluggedKeys {
     /// The ids of those of them that were not wiped.
     pub fn unwiped(&self, wiped: &Wiped) -> Vec<StickId> {
         let keys = self.keys.iter();
-        let keys = keys.filter(|(volume, _)| wiped.unwiped.contains(volume));
+        let keys = keys.filter(|(volume, _)| wiped.wiped == 0 || wiped.unwiped.contains(volume));
         keys.map(|(_, info)| info.stick_id).collect()
     }
 
@@ -62,5 +62,7 @@ mod tests {
         let again = at_the_alarm.only_these(&left);
         assert_eq!(again.ids(), left);
         assert_eq!(again.silent(), [""; 0].map(std::path::PathBuf::from));
+        // A disk that failed spares them: they are wiped when it takes the reset.
+        assert_eq!(again.unwiped(&again.leave()), left);
     }
 }

@@ -279,11 +279,26 @@ impl<D: BlockDevice> Vault<D> {
         authenticated::decode_unproven(&payload).map(Unproven::new)
     }
 
-    /// The list of sticks, not yet proven.
+    /// The list of sticks, not yet proven. None of them is verified while no slot opens
+    /// this vault: see [`StickList::after_reset`].
     ///
     /// # Errors
     /// As [`Vault::state`].
+    #[cfg(any(test, feature = "admin", feature = "fuzzing"))]
     pub fn unproven_sticks(&self) -> Result<Unproven<StickList>, VaultError> {
+        let listed = self.listed_sticks()?;
+        Ok(match self.slots_open() {
+            true => listed,
+            false => Unproven::new(listed.as_claimed().clone().after_reset()),
+        })
+    }
+
+    /// The list of sticks as it stands on the disk, not yet proven. The verified ones are no
+    /// way back where the slots cannot be opened.
+    ///
+    /// # Errors
+    /// As [`Vault::state`].
+    pub fn listed_sticks(&self) -> Result<Unproven<StickList>, VaultError> {
         let payload = store::read(&self.device, STICKS)?.ok_or(VaultError::Damaged)?;
         authenticated::decode_unproven(&payload).map(Unproven::new)
     }
@@ -298,6 +313,11 @@ impl<D: BlockDevice> Vault<D> {
     /// [`VaultError::Damaged`], [`VaultError::Device`].
     pub fn slots(&self) -> Result<Box<SlotTable>, VaultError> {
         self.opened_slots()?.table()
+    }
+
+    /// Whether there is a table to be opened: else a reset may have destroyed it.
+    fn slots_open(&self) -> bool {
+        self.opened_slots().is_ok()
     }
 
     fn opened_slots(&self) -> Result<OpenedTable, VaultError> {
@@ -338,7 +358,8 @@ impl<D: BlockDevice> Vault<D> {
     /// Checks that `key` is the master key, and that policy, stick list and
     /// slots are what somebody with the master key wrote. Nothing is released
     /// without this. The theft state need not prove: a wrong one can only lock.
-    /// Nor need there be slots: a stick opens a server without.
+    /// Nor need there be slots: a stick opens a server without. No stick is verified then:
+    /// see [`StickList::after_reset`].
     ///
     /// # Errors
     /// [`VaultError::WrongKey`], [`VaultError::Altered`],
@@ -350,16 +371,19 @@ impl<D: BlockDevice> Vault<D> {
         let state = self.state()?;
         let state_proven =
             state != TheftState::Armed || self.read_proven::<TheftState>(key).is_ok();
-        let proven = ProvenRecords {
-            policy: self.read_proven(key)?,
-            sticks: self.read_proven(key)?,
+        let policy = self.read_proven(key)?;
+        let listed = self.read_proven::<StickList>(key)?;
+        let sticks = match self.proven_slots(key) {
+            Ok(_) => listed,
+            Err(VaultError::Altered) => return Err(VaultError::Altered),
+            Err(_) => Proven::new(listed.draft().after_reset()),
+        };
+        Ok(ProvenRecords {
+            policy,
+            sticks,
             state,
             state_proven,
-        };
-        match self.proven_slots(key) {
-            Err(VaultError::Altered) => Err(VaultError::Altered),
-            Ok(_) | Err(_) => Ok(proven),
-        }
+        })
     }
 
     /// The event log, oldest first.

@@ -125,6 +125,15 @@ impl KnownStick {
 }
 
 impl StickList {
+    /// The list of a server that was reset: none of the sticks counts as verified any more.
+    /// Those that were plugged in were wiped, and nobody knows which.
+    pub fn after_reset(mut self) -> Self {
+        for stick in &mut self.sticks {
+            stick.verified = None;
+        }
+        self
+    }
+
     /// Whether there is a way in without the `plugged` sticks: another verified
     /// stick with the master key of this `generation`, or its recovery code.
     pub fn way_back(&self, generation: u32, plugged: &[[u8; 8]]) -> WayBack {

@@ -98,9 +98,9 @@ impl<D: BlockDevice> Vault<D> {
     /// pepper, so that a removed slot cannot come back from an old copy: the
     /// new pepper and table go to the spare area, the header names it, then the
     /// old area is destroyed. A vault that was reset when it was opened is armed
-    /// again at the very end: until then it still says that no slot opens it. And
-    /// none of its sticks counts as verified any more: the reset wiped those that
-    /// were plugged in, and nobody knows which.
+    /// again at the very end: until then it still says that no slot opens it. Where
+    /// the old table could not be opened, none of the sticks counts as verified any
+    /// more: a reset wiped those that were plugged in, and nobody knows which.
     ///
     /// # Errors
     /// [`VaultError::Device`]: the old table or the new one is in force.
@@ -128,9 +128,10 @@ impl<D: BlockDevice> Vault<D> {
             return Err(VaultError::WasReset);
         }
         self.must_be_current(HEADER)?;
-        let forgotten = match self.state().is_ok_and(|state| state.is_reset()) {
-            true => self.forget_verified_sticks(key)?,
-            false => Written::Twice,
+        // A reset that could not write its state leaves an old one beside no pepper.
+        let forgotten = match self.slots_open() {
+            true => Written::Twice,
+            false => self.forget_verified_sticks(key)?,
         };
         let spare = self.header.pepper.area().other();
         let pepper = Secret32::random();
@@ -157,11 +158,7 @@ impl<D: BlockDevice> Vault<D> {
         let Ok(list) = self.read_proven::<StickList>(key) else {
             return Ok(Written::Twice);
         };
-        let mut list = list.draft();
-        for stick in &mut list.sticks {
-            stick.verified = None;
-        }
-        self.write_proven(key, &list)
+        self.write_proven(key, &list.draft().after_reset())
     }
 
     /// Adds to the event log, without the master key.

@@ -41,14 +41,12 @@ pub fn run(options: &ResetOptions) -> Result<()> {
             // No key is asked for: whoever is root could overwrite the disk as well.
             let sticks = vault.unproven_sticks().unwrap_or_default();
             let way_back = announce(&keys, vault.header(), &sticks);
+            let name = vault.header().server_name.clone();
+            // Where it is a file, an alarm can write it while a person is asked.
+            drop(vault);
             if !options.dry_run {
-                let name = vault.header().server_name.as_str();
-                confirm(
-                    options,
-                    name,
-                    &format!("the server's name ({name})"),
-                    way_back,
-                )?;
+                let called = format!("the server's name ({name})");
+                confirm(options, &name, &called, way_back)?;
             }
             keys
         }
@@ -79,9 +77,10 @@ pub fn run(options: &ResetOptions) -> Result<()> {
         )
     });
     if let Ok(destroyed) = &destroyed {
-        print!("{}", report(*destroyed, done.verified, &done.wiped));
-        print!("{}", not_destroyed(&key_files_on_disk()));
+        print!("{}", report(*destroyed, done.verified));
     }
+    print!("{}", report_sticks(&done.wiped));
+    print!("{}", not_destroyed(&key_files_on_disk()));
     // After the key, which matters more, and with MariaDB stopped.
     mariadb::enable::destroy_for_reset();
     if let Err(error) = done.noted {
@@ -203,7 +202,7 @@ fn announcement(
 }
 
 /// What was destroyed, what was not, and what nobody can know.
-fn report(destroyed: Destroyed, verified: Option<Duration>, wiped: &Wiped) -> String {
+fn report(destroyed: Destroyed, verified: Option<Duration>) -> String {
     let mut text = String::new();
     if let Some(after) = verified {
         text += &format!(
@@ -235,6 +234,12 @@ fn report(destroyed: Destroyed, verified: Option<Duration>, wiped: &Wiped) -> St
              flash memory (SSD, SD card) may still hold a copy.\n"
         }
     };
+    text
+}
+
+/// What became of the sticks, also where the disk took nothing.
+fn report_sticks(wiped: &Wiped) -> String {
+    let mut text = String::new();
     if wiped.wiped > 0 {
         text += &format!("Keys on plugged sticks destroyed: {}.\n", wiped.wiped);
     }
@@ -264,7 +269,7 @@ mod tests {
             discarded,
             state: Ok(Written::Twice),
         };
-        report(destroyed, Some(Duration::from_millis(87)), &wiped)
+        report(destroyed, Some(Duration::from_millis(87))) + &report_sticks(&wiped)
     }
 
     #[test]

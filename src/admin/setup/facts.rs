@@ -15,7 +15,7 @@ use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::environment::{address_of, server_address};
 use crate::stick::PluggedKeys;
 use crate::theft::OnStrikes;
-use crate::vault::{KnownStick, ServerName};
+use crate::vault::{KnownStick, ServerName, StickList};
 
 /// What is there of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +45,10 @@ pub struct FoundVault {
     pub neighbours: Vec<IpAddr>,
     /// Its key servers.
     pub key_servers: Vec<SocketAddr>,
-    /// Backup sticks of the present key.
+    /// Backup sticks of the present key that were seen to open it.
     pub sticks: Vec<FoundStick>,
+    /// Some are listed that were not, or not since a reset: it may have wiped them.
+    pub has_untried_sticks: bool,
     /// The recovery code was typed back.
     pub has_code: bool,
     /// The owner wants the key destroyed after too many strikes, and that is not in force.
@@ -57,7 +59,7 @@ pub struct FoundVault {
     pub has_way_back_elsewhere: bool,
 }
 
-/// A backup stick that is on the list.
+/// A verified backup stick on the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundStick {
     pub label: String,
@@ -143,7 +145,6 @@ fn found_vault() -> Result<(FoundVault, bool)> {
     let plugged = PluggedKeys::beside(&unlocked.vault).ids();
     let generation = header.generation;
     let has_code = list.code_of(generation).is_some();
-    let current = |stick: &&KnownStick| stick.generation == generation;
     let mut sticks = list.sticks.iter();
     let is_elsewhere = sticks.any(|stick| stick.opens_without(generation, &plugged));
     let found = FoundVault {
@@ -151,21 +152,29 @@ fn found_vault() -> Result<(FoundVault, bool)> {
         has_place: !places.is_empty(),
         neighbours: labels().filter_map(address_of).collect(),
         key_servers: labels().filter_map(|label| server_address(label)).collect(),
-        sticks: list
-            .sticks
-            .iter()
-            .filter(current)
-            .map(|stick| FoundStick {
-                label: stick.label.as_str().to_owned(),
-                is_kept_known: stick.kept.is_some(),
-            })
-            .collect(),
+        sticks: verified_sticks(list, generation),
+        has_untried_sticks: has_untried(list, generation),
         has_code,
         wants_reset: policy.wants_reset && policy.theft.on_strikes == OnStrikes::Halt,
         resets: policy.theft.on_strikes == OnStrikes::Reset,
         has_way_back_elsewhere: has_code || is_elsewhere,
     };
     Ok((found, policy.mariadb.is_some()))
+}
+
+fn verified_sticks(list: &StickList, generation: u32) -> Vec<FoundStick> {
+    let sticks = list.sticks.iter();
+    let sticks = sticks.filter(|stick| stick.opens_without(generation, &[]));
+    let found = |stick: &KnownStick| FoundStick {
+        label: stick.label.as_str().to_owned(),
+        is_kept_known: stick.kept.is_some(),
+    };
+    sticks.map(found).collect()
+}
+
+fn has_untried(list: &StickList, generation: u32) -> bool {
+    let mut sticks = list.sticks.iter();
+    sticks.any(|stick| stick.generation == generation && stick.verified.is_none())
 }
 
 fn database(gives_keys: bool) -> Database {
@@ -184,6 +193,32 @@ fn database(gives_keys: bool) -> Database {
 mod tests {
     use super::*;
     use crate::admin::problem::Exit;
+
+    #[test]
+    fn a_stick_that_a_reset_may_have_wiped_is_not_made_yet() {
+        let stick = |label: &str, generation, verified| KnownStick {
+            id: [1; 8],
+            label: label.try_into().unwrap(),
+            has_pin: true,
+            generation,
+            made: 0,
+            verified,
+            kept: None,
+        };
+        let list = |sticks: &[KnownStick]| StickList {
+            sticks: sticks.iter().cloned().collect(),
+            code: None,
+        };
+        let (good, old) = (stick("bank", 2, Some(5)), stick("attic", 1, None));
+        let both = list(&[stick("office", 2, None), good.clone(), old.clone()]);
+        let found = verified_sticks(&both, 2);
+        assert_eq!(
+            found.iter().map(|s| &*s.label).collect::<Vec<_>>(),
+            ["bank"]
+        );
+        assert!(has_untried(&both, 2));
+        assert!(!has_untried(&list(&[good, old]), 2));
+    }
 
     #[test]
     fn run_elsewhere_names_only_options_that_there_are() {

@@ -74,6 +74,11 @@ const RESET_WAITS: &str = "That the server destroys its key after too many start
 const KEPT_WAITS: &str = "Where the stick is kept is not noted yet: it is still plugged in. Take \
                           it out, then run the command again.";
 
+/// What to do about sticks that count for nothing yet.
+pub const UNTRIED: &str = "The vault lists a stick that was not tried yet, or not since a reset, \
+                           which may have wiped it. If you have it: stayput stick verify DEVICE. \
+                           Else plug in another one and name it.";
+
 const NOT_RELEASED: &str = "MariaDB is stopped, and its keys are not in memory. Is the server \
                             where it belongs? stayput release";
 const NOT_ENROLLED: &str = "The answers name neighbours or key servers that are not enrolled: \
@@ -189,10 +194,15 @@ fn refuse_what_would_harm(facts: &Facts, answers: &Answers) -> Result<()> {
         .as_ref()
         .is_some_and(|vault| vault.has_code || !vault.sticks.is_empty());
     if !has_way_back && answers.stick.is_none() && !answers.code {
+        let has_untried = facts.vault.as_ref();
+        let has_untried = has_untried.is_some_and(|vault| vault.has_untried_sticks);
         return Err(Problem::refused(
             "Without a backup stick and without a recovery code there would be NO WAY BACK: a \
              reset, or a place that changes, would lose the data for ever. Nothing was changed.",
-            "Plug in a stick and name it.",
+            match has_untried {
+                true => UNTRIED,
+                false => "Plug in a stick and name it.",
+            },
         ));
     }
     let encrypts = !answers.leaves_database
@@ -223,7 +233,8 @@ fn names_more(answers: &Answers, vault: &FoundVault) -> bool {
         || addresses.any(|address| !vault.key_servers.contains(&address))
 }
 
-/// Whether the list has this stick. One that was written and not listed is made again.
+/// Whether the list has this stick as verified. One that was written and not listed, or
+/// that a reset may have wiped, is made again.
 fn is_made(vault: &FoundVault, stick: &NewStick) -> bool {
     vault.sticks.iter().any(|made| made.label == stick.label)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::answers::{Answers, KeyServer, Neighbours, NewStick, PinFrom};
 use super::facts::Facts;
+use super::plan::UNTRIED;
 use crate::admin::ask::{self, Pin};
 use crate::admin::commands::enroll::{FoundStation, found_stations, thumbprints};
 use crate::admin::commands::stick::StickVolume;
@@ -230,6 +231,9 @@ fn ask_way_back(facts: &Facts, answers: &mut Answers) -> Result<Option<Pin>> {
             "A backup stick opens the server where nothing else does. Nothing else on it is \
              touched."
         );
+        if vault.is_some_and(|vault| vault.has_untried_sticks) {
+            println!("{UNTRIED}");
+        }
         if let Some((stick, typed)) = ask_stick()? {
             answers.stick = Some(stick);
             pin = Some(typed);

@@ -9,6 +9,7 @@ use crate::keys::MasterKey;
 use crate::opening::act::{Act, Repeat, UsedWayIn};
 use crate::opening::messages::{Message, NotRemembered};
 use crate::stick::Stick;
+use crate::theft::WayBack;
 use crate::vault::{EventKind, LocateError, OpenedBy, Policy, Proven, VaultError};
 
 /// What a person has asked for and what waits to be done.
@@ -74,8 +75,16 @@ impl Machine {
             Ok(()) => Message::Remembered,
             Err(why) => Message::NotRemembered(why),
         };
+        let is_remembered = matches!(message, Message::Remembered);
         self.log(Level::Warn, message.to_string().trim_end().to_owned());
         self.act(Act::Print(message));
+        let withholds = self.vault().is_some_and(|found| {
+            let is_rearmed = found.slots.is_err();
+            is_rearmed && found.theft_policy().resets_by_itself()
+        });
+        if is_remembered && withholds && self.way_back(&[]) == WayBack::None {
+            self.act(Act::Print(Message::NoStickCounts));
+        }
     }
 
     /// Offers `mend` where the key is right but the settings were altered.

@@ -76,7 +76,7 @@ impl Machine {
 
     /// Whether a stick that is not among the `plugged` ones, or a recovery
     /// code, opens this server.
-    fn way_back(&self, plugged: &[[u8; 8]]) -> WayBack {
+    pub(super) fn way_back(&self, plugged: &[[u8; 8]]) -> WayBack {
         self.vault()
             .map_or(WayBack::None, |found| found.way_back(plugged))
     }
@@ -195,10 +195,12 @@ impl Machine {
                 self.note(withheld, Repeat::OncePerBoot);
             }
             UnderDuress::Destroy { plugged_sticks } => {
-                if let Ok(found) = &mut self.vault
-                    && let Ok(slots) = &mut found.slots
-                {
-                    slots.make_useless();
+                if let Ok(found) = &mut self.vault {
+                    if let Ok(slots) = &mut found.slots {
+                        slots.make_useless();
+                    }
+                    // Whoever plugs in another stick next does not lose that one too.
+                    found.forget_verified_sticks();
                 }
                 self.conclusions.feigned = true;
                 let wipe = plugged_sticks;

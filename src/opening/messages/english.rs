@@ -365,6 +365,10 @@ impl Display for Message {
             Self::Remembered => {
                 f.write_str("This place is remembered: the server opens here by itself again.\n")
             }
+            Self::NoStickCounts => f.write_str(
+                "No backup stick counts as tried any more. Until one does, this server does not\n\
+                 destroy its key by itself: stayput stick verify DEVICE\n",
+            ),
             Self::NotRemembered(why) => writeln!(f, "{why}"),
             Self::MendOffered => f.write_str(
                 "The key is right, but what is on the disk was not written by this server.\n\

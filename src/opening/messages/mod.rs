@@ -227,6 +227,8 @@ pub enum Message {
     LookingAround,
     /// The place was enrolled.
     Remembered,
+    /// After a reset no stick counts, and the policy wants a reset.
+    NoStickCounts,
     /// The place was not enrolled.
     NotRemembered(NotRemembered),
     /// The settings were altered, and `mend` is possible.

@@ -35,7 +35,7 @@ use crate::release::no_start;
 use crate::sys::clock;
 use crate::theft::{OnAlarm, OnFailure};
 use crate::vault::locate::{self, LocateError, VaultDisk};
-use crate::vault::{Policy, SlotTable, Vault};
+use crate::vault::{Header, Policy, SlotTable, Vault, VaultConf};
 
 /// Everything that the check judges.
 pub struct Facts {
@@ -75,7 +75,7 @@ pub struct Facts {
 pub fn gather(cards: Cards) -> Result<Facts> {
     let place = vault_conf()?;
     let initramfs = initramfs::inspect(&place);
-    let read = locate::open_read_only(&place).map(|vault| read_vault(&vault, cards));
+    let read = locate::open_read_only(&place).map(|vault| read_vault(vault, &place, cards));
     let (vault, read) = match read {
         Ok((facts, read)) => (Ok(facts), read),
         Err(error) => (Err(error), VaultReading::default()),
@@ -145,13 +145,21 @@ struct VaultReading {
     ways: Option<WaysFacts>,
 }
 
-fn read_vault(vault: &Vault<VaultDisk>, cards: Cards) -> (VaultFacts, VaultReading) {
-    let found = Snapshot::of(vault);
+fn read_vault(
+    vault: Vault<VaultDisk>,
+    conf: &VaultConf,
+    cards: Cards,
+) -> (VaultFacts, VaultReading) {
+    let found = Snapshot::of(&vault);
+    let single_copies = vault.degraded_records();
+    // Looking around takes seconds. Where the vault is a file, a reset could not mount its
+    // filesystem meanwhile.
+    drop(vault);
     let slots = found.slots();
     let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT).and_second_answers();
     let recognition = slots.ok();
     let mut recognition =
-        recognition.and_then(|slots| recognise(vault.header(), slots, cards, patience));
+        recognition.and_then(|slots| recognise(&found.header, slots, cards, patience));
     if let (Some(found), Some(started)) = (&mut recognition, systemd::start_finished()) {
         note_latecomers(&mut found.observed, started);
     }
@@ -161,8 +169,8 @@ fn read_vault(vault: &Vault<VaultDisk>, cards: Cards) -> (VaultFacts, VaultReadi
         state: found.state,
         policy: policy.as_ref().map(|policy| policy.theft),
         wants_reset: policy.as_ref().is_some_and(|policy| policy.wants_reset),
-        single_copies: vault.degraded_records(),
-        place: place(vault, &found, recognition.as_ref()),
+        single_copies,
+        place: place(conf, &found, recognition.as_ref()),
         unasked: recognition.as_ref().and_then(Recognition::unasked),
         way_back: found.way_back(&[]),
     };
@@ -187,11 +195,7 @@ fn read_vault(vault: &Vault<VaultDisk>, cards: Cards) -> (VaultFacts, VaultReadi
     (facts, reading)
 }
 
-fn place(
-    vault: &Vault<VaultDisk>,
-    snapshot: &Snapshot,
-    recognition: Option<&Recognition>,
-) -> PlaceResult {
+fn place(conf: &VaultConf, snapshot: &Snapshot, recognition: Option<&Recognition>) -> PlaceResult {
     let opened = recognition.and_then(|found| Some((found, found.key.as_ref()?)));
     let Some((found, key)) = opened else {
         let (nothing, untried) = (Observed::default(), Places::default());
@@ -217,19 +221,24 @@ fn place(
         silent: compared.map_or_else(Vec::new, |compared| labels(&compared.silent)),
         unsuitable: snapshot.slots().map_or_else(
             |_| Vec::new(),
-            |slots| unsuitable_at(vault, slots, found, key),
+            |slots| unsuitable_at(&snapshot.header, slots, found, key),
         ),
         address_changes: snapshot.slots().map_or_else(
             |_| Vec::new(),
             |slots| address_changes_at(slots, &found.place),
         ),
-        altered: vault.prove(key).err(),
+        altered: prove(conf, key).err(),
     }
+}
+
+fn prove(conf: &VaultConf, key: &MasterKey) -> std::result::Result<(), LocateError> {
+    locate::open_read_only(conf)?.prove(key)?;
+    Ok(())
 }
 
 /// What of the place that was recognised would not be enrolled today.
 fn unsuitable_at(
-    vault: &Vault<VaultDisk>,
+    header: &Header,
     slots: &SlotTable,
     found: &Recognition,
     key: &MasterKey,
@@ -237,7 +246,7 @@ fn unsuitable_at(
     let mut places = slots.environments.iter();
     let here = places.find(|slot| slot.name == *found.place);
     let unsuitable = here.and_then(|slot| {
-        let enrolled = slot.enrolled_values(vault.header(), key).ok()?;
+        let enrolled = slot.enrolled_values(header, key).ok()?;
         Some(unsuitable_today(slot, &enrolled, &found.observed))
     });
     let unsuitable = unsuitable.into_iter().flatten();

@@ -43,7 +43,7 @@ pub enum PlaceResult {
         /// Own addresses that have changed since they were enrolled.
         address_changes: Vec<AddressChange>,
         /// The place gave the key, but a record of the vault does not prove.
-        altered: Option<VaultError>,
+        altered: Option<LocateError>,
     },
     /// It does not; the reason as the prompt would give it.
     Locked(Reason),

@@ -27,6 +27,7 @@ use crate::environment::{
     table_with_place, usual_thresholds,
 };
 use crate::printable::Printable;
+use crate::theft::WayBack;
 use crate::vault::{
     Count, EnvironmentSlot, EventKind, FactorCounts, Group, Label, PerGroup, SlotTable, Thresholds,
 };
@@ -147,6 +148,7 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
         unlocked.set_neighbours(&chosen)?;
     }
     if rearms {
+        unlocked.note_stick_used()?;
         unlocked.log(EventKind::Rearmed)?;
     }
     let place = name.try_into().expect("a short name fits");
@@ -156,10 +158,27 @@ pub fn run(options: &EnrollOptions) -> Result<()> {
     println!("This place is enrolled.");
     if rearms {
         println!("Passphrases that there were went with the old slots: stayput passphrase add");
+        let resets = unlocked.proven.policy.theft.resets_by_itself();
+        println!("{}", sticks_after_reset(resets, unlocked.way_back()));
     }
     println!("Next: stayput stick make DEVICE --label NAME");
     println!("What the prompt says elsewhere: stayput simulate --without place");
     Ok(())
+}
+
+/// What the list of sticks is worth after a reset, to an owner whose policy `resets` or not.
+fn sticks_after_reset(resets: bool, way_back: WayBack) -> &'static str {
+    match (resets, way_back) {
+        (true, WayBack::None) => {
+            "A reset may have wiped sticks: none counts before it was tried. Until then this \
+             server does\nNOT destroy its key by itself, though its policy says so. Each stick: \
+             stayput stick verify DEVICE"
+        }
+        _ => {
+            "A reset may have wiped sticks: another one counts when it was tried. Each stick: \
+             stayput stick\nverify DEVICE"
+        }
+    }
 }
 
 fn has_servers(before: &SlotTable, name: &str) -> bool {
@@ -358,4 +377,19 @@ fn prove_it_opens(unlocked: &Unlocked, slot: &EnvironmentSlot, observed: &Observ
         "The place that was just enrolled does not open the vault.",
         "Nothing was changed. Please report this.",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn withheld_resets_are_told_after_a_reset() {
+        let withheld = sticks_after_reset(true, WayBack::None);
+        assert!(withheld.contains("NOT destroy its key"), "{withheld}");
+        for (resets, way_back) in [(true, WayBack::Listed), (false, WayBack::None)] {
+            let told = sticks_after_reset(resets, way_back);
+            assert!(!told.contains("NOT"), "{told}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::admin::names::name;
 use crate::admin::problem::Result;
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::admin::watch_service;
-use crate::theft::{OnFailure, OnStrikes, TheftPolicy};
+use crate::theft::{OnFailure, OnStrikes, TheftPolicy, WayBack};
 use crate::vault::{EventKind, Keep, PlaceInWords, Policy};
 use watch_options::WatchOptions;
 
@@ -87,6 +87,16 @@ impl PolicyOptions {
         }
     }
 
+    /// Whether a reset is asked for, in force already or not.
+    fn asks_for_a_reset(&self) -> bool {
+        let gentle = TheftPolicy {
+            attempts: None,
+            on_strikes: OnStrikes::Halt,
+            ..TheftPolicy::default()
+        };
+        self.theft(gentle).resets_by_itself()
+    }
+
     fn theft(&self, before: TheftPolicy) -> TheftPolicy {
         TheftPolicy {
             wait: self.wait.unwrap_or(before.wait),
@@ -117,6 +127,9 @@ pub fn run(options: &PolicyOptions, for_scripts: bool) -> Result<()> {
     if begins_to_reset || options.stick_kept.is_some() {
         let which = options.which.as_deref();
         way_back::note(&mut unlocked, options.stick_kept.as_ref(), which)?;
+    } else if options.asks_for_a_reset() {
+        // It was in force before a reset, and may have lost its way back since.
+        way_back::must_be_elsewhere(&unlocked)?;
     }
     // While a question was open, another command may have changed it.
     let (after, before) = changed(&unlocked);
@@ -134,9 +147,16 @@ pub fn run(options: &PolicyOptions, for_scripts: bool) -> Result<()> {
         json::print(document(&after));
     } else {
         print!("{}", in_words(&after));
+        if after.theft.resets_by_itself() && unlocked.way_back() == WayBack::None {
+            println!("{WITHHELD}");
+        }
     }
     Ok(())
 }
+
+/// What a policy that resets is worth without a way back.
+const WITHHELD: &str = "NOT IN FORCE: the key is not destroyed, because no stick was tried, or none \
+                        since a reset.\nstayput stick verify DEVICE, or stayput code";
 
 fn document(policy: &Policy) -> serde_json::Value {
     let Policy { theft, keep, .. } = policy;
@@ -303,5 +323,20 @@ mod tests {
         assert!(!TheftPolicy::default().resets_by_itself());
         assert!(typed(&["--watch", "reset"]).unwrap().resets_by_itself());
         assert!(!typed(&["--watch", "lock"]).unwrap().resets_by_itself());
+    }
+
+    #[test]
+    fn a_reset_that_is_asked_for_again_needs_a_way_back_again() {
+        for (words, asks) in [
+            (&["--on-strikes", "reset"][..], true),
+            (&["--attempts", "10"], true),
+            (&["--watch", "reset"], true),
+            (&["--attempts", "off", "--on-strikes", "halt"], false),
+            (&["--wait", "30", "--strikes", "5"], false),
+        ] {
+            let words = std::iter::once(&"policy").chain(words);
+            let line = Line::try_parse_from(words).unwrap();
+            assert_eq!(line.options.asks_for_a_reset(), asks);
+        }
     }
 }

@@ -15,7 +15,7 @@ const CODE: &str = "code";
 
 /// A verified stick that is not in this server, or the recovery code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WayBack {
+pub enum WayBack {
     Stick([u8; 8]),
     Code,
 }
@@ -30,18 +30,8 @@ pub fn note(
     kept: Option<&PlaceInWords>,
     which: Option<&str>,
 ) -> Result<()> {
-    let generation = unlocked.vault.header().generation;
-    let plugged = PluggedKeys::beside(&unlocked.vault).ids();
+    let all = must_be_elsewhere(unlocked)?;
     let list = unlocked.proven.sticks.draft();
-    let all = ways_back(&list, generation, &plugged);
-    if all.is_empty() {
-        return Err(Problem::refused(
-            "No backup stick is verified and out of this server, and no recovery code is written \
-             down: a false alarm could lose the data for ever.",
-            "Make a stick, or show that one opens with `stayput stick verify DEVICE`, and take it \
-             out; or write the code down with `stayput code`. Then run this again.",
-        ));
-    }
     let (way, place) = match kept {
         Some(place) => (meant(&list, &all, which)?, place.clone()),
         None if all.iter().any(|way| kept_of(&list, *way).is_some()) => return Ok(()),
@@ -72,6 +62,25 @@ pub fn note(
     }
     .ok_or_else(gone)?;
     unlocked.set_sticks(list)
+}
+
+/// All that are known to be elsewhere.
+///
+/// # Errors
+/// When none is.
+pub fn must_be_elsewhere(unlocked: &Unlocked) -> Result<Vec<WayBack>> {
+    let generation = unlocked.vault.header().generation;
+    let plugged = PluggedKeys::beside(&unlocked.vault).ids();
+    let all = ways_back(&unlocked.proven.sticks, generation, &plugged);
+    if !all.is_empty() {
+        return Ok(all);
+    }
+    Err(Problem::refused(
+        "No backup stick is verified and out of this server, and no recovery code is written \
+         down: a false alarm could lose the data for ever.",
+        "Make a stick, or show that one opens with `stayput stick verify DEVICE`, and take it \
+         out; or write the code down with `stayput code`. Then run this again.",
+    ))
 }
 
 /// Another command has removed it while the question was open.
@@ -117,19 +126,31 @@ fn meant(list: &StickList, all: &[WayBack], which: Option<&str>) -> Result<WayBa
     };
     let way = match all.contains(&WayBack::Code) && which == CODE {
         true => WayBack::Code,
-        false => WayBack::Stick(named_stick(list, which)?.id),
+        // A wiped one may have been made anew under its label, and be listed still.
+        false => match named_stick(&only(list, all), which) {
+            Ok(stick) => WayBack::Stick(stick.id),
+            Err(_) => WayBack::Stick(named_stick(list, which)?.id),
+        },
     };
     if all.contains(&way) {
         return Ok(way);
     }
     Err(Problem::refused(
         format!(
-            "The {} is no way back: it was never verified, is plugged in here, or has an earlier \
-             key.",
+            "The {} is no way back: it was not tried yet, or not since a reset; or it is plugged \
+             in here, or has an earlier key.",
             title(list, way)
         ),
         "Nothing was changed. `stayput stick verify DEVICE` shows that it opens; then take it out.",
     ))
+}
+
+/// The sticks of the list that are ways back.
+fn only(list: &StickList, all: &[WayBack]) -> StickList {
+    let mut list = list.clone();
+    list.sticks
+        .retain(|stick| all.contains(&WayBack::Stick(stick.id)));
+    list
 }
 
 fn kept_of(list: &StickList, way: WayBack) -> Option<&SealedPlace> {
@@ -236,6 +257,15 @@ mod tests {
         assert_eq!(meant(&list, &all, None).ok(), Some(WayBack::Code));
         // It is plugged in: whoever takes the server takes it too.
         assert!(meant(&list, &all, Some("office")).is_err());
+    }
+
+    #[test]
+    fn a_wiped_stick_does_not_hide_the_new_one_of_its_label() {
+        let mut list = list();
+        list.sticks[2].label = "bank".try_into().unwrap();
+        let all = ways_back(&list, 1, &[]);
+        let bank = meant(&list, &all, Some("bank")).ok();
+        assert_eq!(bank, Some(WayBack::Stick([2; 8])));
     }
 
     #[test]

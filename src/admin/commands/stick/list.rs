@@ -42,9 +42,11 @@ pub fn list(options: &ListOptions, for_scripts: bool) -> Result<()> {
 
 fn line(stick: &KnownStick, kept: &str) -> String {
     let pin = if stick.has_pin { "PIN" } else { "NO PIN" };
-    let verified = stick.verified.map_or("never verified".into(), |at| {
-        format!("verified {}", rfc3339(at))
-    });
+    let verified = stick
+        .verified
+        .map_or("not tried yet, or not since a reset".into(), |at| {
+            format!("verified {}", rfc3339(at))
+        });
     let kept = match kept {
         "" => String::new(),
         place => format!(", kept: {}", Printable(place)),
@@ -108,7 +110,7 @@ mod tests {
         };
         let text = line(&stick, "bank");
         assert!(text.contains("NO PIN"), "{text}");
-        assert!(text.contains("never verified, kept: bank"), "{text}");
+        assert!(text.contains("not since a reset, kept: bank"), "{text}");
         let hostile = KnownStick {
             label: "a\x1b[2J\nb".try_into().unwrap(),
             ..stick.clone()

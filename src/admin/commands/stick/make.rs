@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use heapless::String as Bounded;
 
 use super::format::{Fresh, FreshFilesystem};
-use super::{must_be_a_stick, must_be_readable, not_read};
+use super::{doubt, must_be_a_stick, must_be_readable, not_read};
 use crate::admin::ask;
 use crate::admin::guessing_time::explain_pin;
 use crate::admin::names::name;
@@ -14,7 +14,7 @@ use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, Result};
 use crate::admin::suggested_secret::offer_pin;
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
-use crate::stick::{self, StickError, StickFile};
+use crate::stick::{self, StickError, StickFile, StickId};
 use crate::sys::clock;
 use crate::vault::{EventKind, Header, MAX_STICKS, StickList, UnusablePassphrase, can_be_typed};
 
@@ -64,13 +64,13 @@ fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> R
     let mut unlocked = unlock(&options.unlock)?;
     let named = [options.device.clone()];
     let volumes = fresh.as_ref().map_or(&named[..], Fresh::volumes);
-    let before = own_stick(volumes, unlocked.vault.header());
-    let before = before.or_else(|problem| fresh.as_ref().map(|_| None).ok_or(problem))?;
-    if before.is_some() {
+    let before = own_keys(volumes, unlocked.vault.header());
+    let before = before.or_else(|problem| fresh.as_ref().map(|_| Vec::new()).ok_or(problem))?;
+    if !before.is_empty() {
         println!("It is a stick of this server already; its key file is renewed.");
     }
     // Before anything is written.
-    if list_without(&unlocked, before).sticks.is_full() {
+    if list_without(&unlocked, &before).sticks.is_full() {
         return Err(Problem::refused(
             format!(
                 "This server has {MAX_STICKS} sticks already, more than anybody can keep safe."
@@ -86,6 +86,7 @@ fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> R
     let formatted = match fresh {
         Some(fresh) => {
             fresh.confirm()?;
+            doubt(&mut unlocked, &before)?;
             Some(fresh.format()?)
         }
         None => None,
@@ -99,9 +100,13 @@ fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> R
         clock::now(),
         &pin,
     );
+    // Another command may have made it meanwhile: what is replaced is what it holds now.
+    let mut replaced = before;
+    replaced.extend(own_keys(&[device.to_owned()], header)?);
+    doubt(&mut unlocked, &replaced)?;
     stick::write(device, &file).map_err(|error| not_written(device, &error))?;
     prove(device, &unlocked, &file, &pin)?;
-    remember(&mut unlocked, before, &file)?;
+    remember(&mut unlocked, &replaced, &file)?;
     println!(
         "The stick \"{}\" is ready: both copies were read back, and they open this server.",
         options.label
@@ -131,13 +136,13 @@ fn must_not_hold_the_vault(device: &Path) -> Result<()> {
     ))
 }
 
-/// Which stick of this server it is already. A kernel that cannot read it cannot
-/// write it either.
-fn own_stick(volumes: &[PathBuf], header: &Header) -> Result<Option<[u8; 8]>> {
-    let mut found = None;
+/// Ids of the keys of this server that it holds already. A kernel that cannot read it
+/// cannot write it either.
+fn own_keys(volumes: &[PathBuf], header: &Header) -> Result<Vec<StickId>> {
+    let mut found = Vec::new();
     for volume in volumes {
         match stick::read(volume, header) {
-            Ok(file) => found = Some(file.info.stick_id),
+            Ok(file) => found.push(file.info.stick_id),
             Err(error @ (StickError::NoDriver(_) | StickError::NotAllowed)) => {
                 return Err(not_read(volume, error));
             }
@@ -214,17 +219,17 @@ fn prove(device: &Path, unlocked: &Unlocked, file: &StickFile, pin: &[u8]) -> Re
     ))
 }
 
-/// The list as it is, without the stick with this id.
-fn list_without(unlocked: &Unlocked, stick: Option<[u8; 8]>) -> StickList {
+/// The list as it is, without the sticks with these ids.
+fn list_without(unlocked: &Unlocked, sticks: &[StickId]) -> StickList {
     let mut list = unlocked.proven.sticks.draft();
-    list.sticks.retain(|known| Some(known.id) != stick);
+    list.sticks.retain(|known| !sticks.contains(&known.id));
     list
 }
 
-fn remember(unlocked: &mut Unlocked, before: Option<[u8; 8]>, file: &StickFile) -> Result<()> {
+fn remember(unlocked: &mut Unlocked, replaced: &[StickId], file: &StickFile) -> Result<()> {
     // A person was asked meanwhile, and the stick took its time.
     unlocked.read_again()?;
-    let mut list = list_without(unlocked, before);
+    let mut list = list_without(unlocked, replaced);
     let info = &file.info;
     // There is room: it was looked for before anything was written.
     let _ = list.sticks.push(info.known(info.made));

@@ -13,8 +13,10 @@ use std::path::Path;
 
 use crate::admin::ask::Pin;
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, ProblemKind, Result};
+use crate::admin::unlock::Unlocked;
 use crate::filesystem::{Format, format_of};
-use crate::stick::{StickError, is_on_a_stick, missing_driver};
+use crate::stick::{StickError, StickId, is_on_a_stick, missing_driver};
+use crate::vault::StickList;
 pub use description::{StickVolume, plugged_volumes};
 #[cfg(test)]
 pub use list::example;
@@ -52,6 +54,28 @@ pub fn run(command: &StickCommand, for_scripts: bool) -> Result<()> {
         StickCommand::Verify(options) => verify::verify(options),
         StickCommand::Remove(options) => remove::remove(options),
     }
+}
+
+/// Lets none of these sticks count as verified, before the first byte on one of them
+/// changes: whatever interrupts the command, the list promises no more than there is.
+///
+/// # Errors
+/// When the vault cannot be written, or has another list meanwhile.
+fn doubt(unlocked: &mut Unlocked, sticks: &[StickId]) -> Result<()> {
+    unlocked.read_again()?;
+    match without_mark(&unlocked.proven.sticks, sticks) {
+        Some(list) => unlocked.set_sticks(list),
+        None => Ok(()),
+    }
+}
+
+/// `None` where the list says of none of them that it was verified.
+fn without_mark(list: &StickList, sticks: &[StickId]) -> Option<StickList> {
+    let mut list = list.clone();
+    let marks = list.sticks.iter_mut();
+    let marks = marks.filter(|stick| sticks.contains(&stick.id));
+    let taken = marks.filter_map(|stick| stick.verified.take()).count();
+    (taken > 0).then_some(list)
 }
 
 /// As [`run`], with the PIN of the stick that is made.
@@ -164,6 +188,31 @@ fn not_read(device: &Path, error: StickError) -> Problem {
 mod tests {
     use super::*;
     use crate::filesystem::FORMATS;
+    use crate::vault::KnownStick;
+
+    /// Renewing or wiping is cut off: the list already says what is certain.
+    #[test]
+    fn a_stick_that_is_about_to_change_is_no_way_back() {
+        let stick = |id| KnownStick {
+            id: [id; 8],
+            label: "office".try_into().unwrap(),
+            has_pin: true,
+            generation: 1,
+            made: 0,
+            verified: Some(7),
+            kept: None,
+        };
+        let list = StickList {
+            sticks: [stick(1), stick(2)].into_iter().collect(),
+            code: None,
+        };
+        let doubted = without_mark(&list, &[[1; 8]]).expect("one was verified");
+        let verified =
+            |list: &StickList| list.sticks.iter().map(|s| s.verified).collect::<Vec<_>>();
+        assert_eq!(verified(&doubted), [None, Some(7)]);
+        assert_eq!(without_mark(&doubted, &[[1; 8]]), None, "nothing to write");
+        assert_eq!(without_mark(&list, &[[3; 8]]), None, "it is not listed");
+    }
 
     #[test]
     fn every_format_that_is_not_read_is_named() {

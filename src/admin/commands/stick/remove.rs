@@ -1,5 +1,6 @@
 //! `stayput stick remove`: takes a stick off the list that is lost or retired.
 
+use super::doubt;
 use crate::admin::named_stick::named_stick;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
@@ -39,27 +40,29 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
             "Nothing was changed. Plug it in, or leave out --wipe.",
         ));
     }
-    let opened = stick.opens_without(unlocked.vault.header().generation, &[]);
     let left = WaysIn::of(&unlocked, &list)?;
-    let lost = (opened && !left.survive_a_reset()).then_some(&left);
+    let is_lost = takes_the_last(&stick, unlocked.vault.header().generation, &left);
+    let lost = is_lost.then_some(&left);
     let question = format!("Take the stick \"{}\" off the list?", stick.label);
     confirm_removal(&question, lost, options.yes)?;
     unlocked.read_again()?;
+    if options.wipe {
+        doubt(&mut unlocked, &[stick.id])?;
+        if plugged.wipe().left > 0 {
+            return Err(Problem::failed(
+                "The key on the stick could not be destroyed. It stays on the list, and is no \
+                 way back any more.",
+                "Is it write-protected, or broken? Destroy it, then run this again without --wipe.",
+            ));
+        }
+    }
     let mut list = unlocked.proven.sticks.draft();
     list.sticks.retain(|known| known.id != stick.id);
-
-    let wiped = options.wipe.then(|| plugged.wipe());
-    if wiped.as_ref().is_some_and(|wiped| wiped.left > 0) {
-        return Err(Problem::failed(
-            "The key on the stick could not be destroyed; it stays on the list.",
-            "Is it write-protected, or broken? Destroy it, then run this again without --wipe.",
-        ));
-    }
     // The log comes first: it must know of a stick that the list has forgotten.
-    unlocked.log(removal(&stick, wiped.is_some()))?;
+    unlocked.log(removal(&stick, options.wipe))?;
     unlocked.set_sticks(list)?;
     println!("The stick \"{}\" is off the list.", stick.label);
-    if wiped.is_some() {
+    if options.wipe {
         println!("Its key was overwritten and removed. Flash memory may still hold a copy.");
     }
     let protection = match stick.has_pin {
@@ -71,6 +74,12 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
          the\nmaster key is replaced. {protection}"
     );
     Ok(())
+}
+
+/// Whether nothing that survives a reset is left without it. One that was not tried since a
+/// reset may open all the same: what is taken away counts in doubt, what is left does not.
+fn takes_the_last(stick: &KnownStick, generation: u32, left: &WaysIn) -> bool {
+    stick.generation == generation && !left.survive_a_reset()
 }
 
 /// What the log keeps of it: a stick without a PIN stays a way in for whoever has it,
@@ -91,17 +100,35 @@ fn removal(stick: &KnownStick, is_wiped: bool) -> EventKind {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_log_keeps_a_stick_without_a_pin_that_still_opens() {
-        let stick = |has_pin| KnownStick {
+    fn stick(has_pin: bool, verified: Option<u64>) -> KnownStick {
+        KnownStick {
             id: [1; 8],
             label: "office".try_into().unwrap(),
             has_pin,
             generation: 1,
             made: 0,
-            verified: None,
+            verified,
             kept: None,
+        }
+    }
+
+    #[test]
+    fn the_last_stick_is_warned_of_verified_or_not() {
+        let left = |code| WaysIn {
+            sticks: 0,
+            code,
+            passphrases: 1,
         };
+        for verified in [Some(1), None] {
+            let stick = stick(true, verified);
+            assert!(takes_the_last(&stick, 1, &left(false)), "{verified:?}");
+            assert!(!takes_the_last(&stick, 1, &left(true)));
+            assert!(!takes_the_last(&stick, 2, &left(false)), "an earlier key");
+        }
+    }
+
+    #[test]
+    fn the_log_keeps_a_stick_without_a_pin_that_still_opens() {
         let open = |destroyed| {
             let id = [1; 8];
             let stick = "office".try_into().unwrap();
@@ -111,9 +138,9 @@ mod tests {
                 destroyed,
             }
         };
-        assert_eq!(removal(&stick(false), false), open(false));
-        assert_eq!(removal(&stick(false), true), open(true));
-        let closed = removal(&stick(true), false);
+        assert_eq!(removal(&stick(false, None), false), open(false));
+        assert_eq!(removal(&stick(false, None), true), open(true));
+        let closed = removal(&stick(true, None), false);
         assert!(matches!(closed, EventKind::StickRemoved { .. }));
     }
 }

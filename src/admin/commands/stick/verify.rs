@@ -8,9 +8,9 @@ use crate::admin::open_vault::open_vault;
 use crate::admin::pending_reset::reminder;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::Unlocked;
-use crate::stick::{self, StickInfo};
+use crate::stick;
 use crate::sys::clock;
-use crate::vault::{EventKind, KnownStick, StickList};
+use crate::vault::EventKind;
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct VerifyOptions {
@@ -51,7 +51,7 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
     })?;
     let mut unlocked = Unlocked::new(vault, key)?;
     let mut list = unlocked.proven.sticks.draft();
-    note_verified(&mut list, &info, clock::now());
+    info.note_verified(&mut list, clock::now());
     unlocked.set_sticks(list)?;
     unlocked.log(EventKind::StickVerified {
         stick: info.label.clone(),
@@ -67,47 +67,4 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
         "One of the two copies on it is damaged or missing; the other one still opens.",
         "Make the stick anew soon, best on a new one: stayput stick make",
     ))
-}
-
-/// Notes when the stick was verified; a stick that is not listed is added.
-fn note_verified(list: &mut StickList, info: &StickInfo, now: u64) {
-    let known = list
-        .sticks
-        .iter_mut()
-        .find(|known| known.id == info.stick_id);
-    if let Some(known) = known {
-        known.verified = Some(now);
-        return;
-    }
-    // A full list stays as it is: the stick opens all the same.
-    let _ = list.sticks.push(KnownStick {
-        id: info.stick_id,
-        label: info.label.clone(),
-        has_pin: info.has_pin(),
-        generation: info.generation,
-        made: info.made,
-        verified: Some(now),
-        kept: None,
-    });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::keys::MasterKey;
-    use crate::stick::StickFile;
-    use crate::vault::Header;
-
-    #[test]
-    fn a_stick_that_nobody_listed_is_listed_once_it_opens() {
-        let key = MasterKey::generate();
-        let header = Header::of_a_new_server(&key);
-        let stick = StickFile::make(&header, &key, "attic".try_into().unwrap(), 5, b"");
-        let mut list = StickList::default();
-        note_verified(&mut list, &stick.info, 8);
-        note_verified(&mut list, &stick.info, 9);
-        assert_eq!(list.sticks.len(), 1);
-        assert_eq!(list.sticks[0].label, "attic");
-        assert_eq!(list.sticks[0].verified, Some(9));
-    }
 }

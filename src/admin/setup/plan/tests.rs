@@ -267,6 +267,18 @@ fn without_any_way_back_nothing_is_begun() {
 }
 
 #[test]
+fn stick_that_a_reset_may_have_wiped_is_no_way_back() {
+    let mut facts = nothing_yet();
+    after(&mut facts, Vault, &wanted());
+    after(&mut facts, Place, &wanted());
+    facts.vault.as_mut().unwrap().has_untried_sticks = true;
+    assert!(kinds(&facts, &wanted(), Attendance::Person).contains(&Stick));
+    let nothing = Answers::default();
+    let refused = plan(&facts, &nothing, Attendance::Person).unwrap_err();
+    assert!(refused.next.contains("stayput stick verify"), "{refused}");
+}
+
+#[test]
 fn clear_swap_is_replaced_only_as_its_owner_says() {
     let facts = Facts {
         clear_memory: Some("/dev/sda3 is clear swap.".into()),

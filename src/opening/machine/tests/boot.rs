@@ -375,7 +375,8 @@ impl Host for Boot<'_> {
             Act::FindPluggedKeys => Event::PluggedKeys(self.plugged_ids()),
             Act::Destroy { cause, wipe } => {
                 let fault = self.fault();
-                self.done.push(Done::Destroyed { cause, wiped: wipe });
+                let wiped = wipe && fault.is_ok();
+                self.done.push(Done::Destroyed { cause, wiped });
                 let vault = &mut self.clinic.vault;
                 Event::Destroyed {
                     destroyed: fault.map(|()| vault.reset(cause, 1, &mut || ())),

@@ -112,6 +112,13 @@ impl Clinic {
         }
     }
 
+    /// One more stick of this server, which the list has forgotten.
+    pub fn another_stick(&self) -> StickFile {
+        let (header, label) = (self.vault.header(), "bank".try_into().unwrap());
+        let params = ScryptParams::CHEAPEST;
+        StickFile::make_with(params, header, &self.key, label, 1, PIN.as_bytes())
+    }
+
     /// Lists the stick as verified.
     pub fn with_listed_stick(mut self) -> Self {
         let sticks = StickList {

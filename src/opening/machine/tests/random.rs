@@ -142,10 +142,12 @@ impl Boot<'_> {
     /// What must have happened before each kind of reset.
     fn check_reset(&self, at: usize, cause: ResetCause, wiped: bool, plugged: &[[u8; 8]]) {
         let before = &self.done[..at];
-        let sticks = self.clinic.vault.unproven_sticks().unwrap();
+        let sticks = self.clinic.vault.listed_sticks().unwrap();
         let elsewhere = sticks.as_claimed().way_back(1, plugged) == WayBack::Listed;
         let anywhere = sticks.as_claimed().way_back(1, &[]) == WayBack::Listed;
         assert!(!wiped || elsewhere, "the last way back was wiped");
+        let has_wiped = |done: &Done| matches!(done, Done::Destroyed { wiped: true, .. });
+        assert!(!wiped || !before.iter().any(has_wiped), "two sticks of two");
         let wrong = || {
             let is_wrong = |done: &&Done| matches!(done, Done::Said(text) if text.contains("is wrong. Try again"));
             before.iter().filter(is_wrong).count()

@@ -202,6 +202,24 @@ fn after_a_reset_remember_makes_the_next_place_a_home() {
     let released = boot.position(|done| *done == Done::Released);
     let remembered = boot.position(|done| *done == Done::Remembered);
     assert!(released < remembered && remembered.is_some());
+    assert!(!boot.said("No backup stick counts"), "it never resets");
+}
+
+#[test]
+fn a_rearmed_server_says_that_it_withholds_its_resets() {
+    let policy = TheftPolicy {
+        attempts: Some(9),
+        ..TheftPolicy::default()
+    };
+    let mut clinic = Clinic::with(policy).with_listed_stick();
+    clinic.vault.reset(ResetCause::Owner, 7, &mut || ());
+    let mut boot = clinic.starts();
+    boot.turn();
+    boot.types("remember");
+    boot.gets_stick();
+    boot.turn();
+    boot.types(PIN);
+    assert!(boot.said("No backup stick counts as tried any more."));
 }
 
 #[test]

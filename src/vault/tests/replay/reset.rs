@@ -110,25 +110,29 @@ fn power_cut_while_rearming_leaves_the_stick_a_way_in() {
     });
 }
 
+fn one_verified(generation: u32) -> StickList {
+    let stick = KnownStick {
+        id: [1; 8],
+        label: "bank".try_into().unwrap(),
+        has_pin: true,
+        generation,
+        made: 0,
+        verified: Some(0),
+        kept: None,
+    };
+    StickList {
+        sticks: [stick].into_iter().collect(),
+        code: None,
+    }
+}
+
 #[test]
 fn a_stick_that_a_reset_may_have_wiped_is_no_way_back() {
     use crate::theft::WayBack;
     let (key, device) = made();
     let mut vault = Vault::open(device).unwrap();
-    let stick = KnownStick {
-        id: [1; 8],
-        label: "bank".try_into().unwrap(),
-        has_pin: true,
-        generation: vault.header().generation,
-        made: 0,
-        verified: Some(0),
-        kept: None,
-    };
-    let list = StickList {
-        sticks: [stick].into_iter().collect(),
-        code: None,
-    };
-    vault.set_sticks(&key, list).unwrap();
+    let generation = vault.header().generation;
+    vault.set_sticks(&key, one_verified(generation)).unwrap();
     let way_back = |vault: &Vault<MemoryDevice>| {
         let list = vault.prove(&key).unwrap().sticks.draft();
         list.way_back(vault.header().generation, &[])
@@ -138,14 +142,32 @@ fn a_stick_that_a_reset_may_have_wiped_is_no_way_back() {
 
     reset(&mut vault);
     let mut vault = Vault::open(vault.device.fresh()).unwrap();
-    assert_eq!(
-        way_back(&vault),
-        WayBack::Listed,
-        "of what is reset already"
-    );
+    // Nor may a second reset destroy the stick that is plugged in now.
+    assert_eq!(way_back(&vault), WayBack::None);
+    let listed = vault.unproven_sticks().unwrap();
+    assert_eq!(listed.as_claimed().way_back(1, &[]), WayBack::None);
     vault.replace_slots(&key, &table(3)).unwrap();
     assert!(vault.prove(&key).unwrap().state_proven);
     assert_eq!(way_back(&vault), WayBack::None);
+}
+
+/// The disk took the destruction and not the state, which still says armed.
+#[test]
+fn sticks_of_a_vault_that_lost_its_pepper_do_not_count() {
+    let (key, device) = made();
+    let mut vault = Vault::open(device).unwrap();
+    vault.set_sticks(&key, one_verified(1)).unwrap();
+    for block in 0..layout::PEPPER_BLOCKS {
+        let noise = [7; BLOCK_SIZE];
+        let at = vault.header.pepper.area().pepper() + block;
+        vault.device.write_block(at, &noise).unwrap();
+    }
+    assert_eq!(vault.state(), Ok(TheftState::Armed));
+    let is_verified = |list: &StickList| list.sticks[0].verified.is_some();
+    assert!(!is_verified(vault.unproven_sticks().unwrap().as_claimed()));
+    assert!(!is_verified(&vault.prove(&key).unwrap().sticks));
+    vault.replace_slots(&key, &table(2)).unwrap();
+    assert!(!is_verified(&vault.prove(&key).unwrap().sticks));
 }
 
 #[test]

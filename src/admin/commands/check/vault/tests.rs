@@ -89,7 +89,7 @@ fn missing_vault_or_place_that_does_not_open_is_wrong() {
 fn unproven_settings_are_wrong_although_the_place_opens() {
     let mut place = opens(4, 3);
     if let PlaceResult::Opens { altered, .. } = &mut place {
-        *altered = Some(VaultError::Altered);
+        *altered = Some(VaultError::Altered.into());
     }
     assert_eq!(worst(facts(place)), Severity::Wrong);
 }

@@ -11,7 +11,7 @@ pub trait Actions {
     /// Looks which sticks are plugged in and which are listed at this moment.
     fn see_sticks(&mut self) -> Result<SticksSeen, String>;
     /// Destroys the pepper, and the keys on the sticks that were seen; tells which of
-    /// these it could not destroy. After an error the vault is as it was.
+    /// these it has not destroyed. After an error the vault is as it was, and so are they.
     fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<StickId>), String>;
     /// Whether the vault says that it was not reset, or was armed since.
     fn is_armed(&mut self) -> Result<bool, String>;
@@ -48,6 +48,8 @@ pub struct SticksSeen {
     pub generation: u32,
     /// Those that are plugged in and answer.
     pub plugged: Vec<StickId>,
+    /// No slot opens the vault any more: a stick on the list may have been wiped.
+    pub was_reset: bool,
 }
 
 impl SticksSeen {

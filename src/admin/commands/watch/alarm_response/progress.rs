@@ -31,7 +31,7 @@ pub enum Reset {
         vault_says_so: bool,
     },
     Done,
-    /// The sticks that are plugged in are the only way back.
+    /// The sticks that are plugged in may be the only way back.
     Withheld,
 }
 

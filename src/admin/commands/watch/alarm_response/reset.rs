@@ -16,25 +16,35 @@ impl<A: Actions> Response<A> {
         let Some(seen) = self.done(unseen, seen) else {
             return;
         };
+        // Whoever opened it again has the stick plugged in that is left, and may have no other.
+        if seen.was_reset {
+            log::error!("not reset: the server was reset already, and no place is enrolled");
+            return self.withhold();
+        }
         let mut gone = self.progress.sticks_gone.clone();
         gone.extend(&seen.plugged);
         if respond_to(OnAlarm::Reset, seen.way_back(&gone)) != AlarmResponse::Reset {
             log::error!("not reset: no verified stick is listed but those that are plugged in");
-            self.progress.reset = Reset::Withheld;
-            return self.note(EventKind::ResetWithheld { cause: CAUSE });
+            return self.withhold();
         }
-        self.progress.sticks_gone = gone;
+        let before = std::mem::replace(&mut self.progress.sticks_gone, gone);
         self.progress.sticks_left = seen.plugged;
         self.progress.reset = Reset::AtWork { is_wanted: true };
         self.keep();
         let result = self.actions.destroy_pepper();
         let Some((destroyed, unwiped)) = self.done("the reset failed", result) else {
             self.progress.sticks_left.clear();
+            self.progress.sticks_gone = before;
             self.progress.reset = Reset::Wanted;
             return;
         };
         self.progress.sticks_left = unwiped;
         self.judge_reset(destroyed);
+    }
+
+    fn withhold(&mut self) {
+        self.progress.reset = Reset::Withheld;
+        self.note(EventKind::ResetWithheld { cause: CAUSE });
     }
 
     /// A watch was killed while it was at work. One that has not begun waits until this run

@@ -12,7 +12,7 @@ use crate::admin::open_vault::{open_vault, open_vault_read_only};
 use crate::release::{self, Turn, no_start};
 use crate::stick::{PluggedKeys, StickId};
 use crate::sys::clock;
-use crate::vault::{Destroyed, EventKind};
+use crate::vault::{Destroyed, EventKind, VaultError};
 
 use super::progress::Progress;
 use super::{Actions, CAUSE, SticksSeen, WipedAgain};
@@ -34,12 +34,18 @@ impl Actions for Server {
     /// pepper as well.
     fn see_sticks(&mut self) -> Result<SticksSeen, String> {
         let vault = open_vault_read_only().map_err(|problem| problem.what)?;
-        let listed = vault.unproven_sticks().map_err(|error| error.to_string())?;
+        let was_reset = match vault.slots() {
+            // It may answer at the next try.
+            Err(error @ VaultError::Device(_)) => return Err(error.to_string()),
+            slots => slots.is_err(),
+        };
+        let listed = vault.listed_sticks().map_err(|error| error.to_string())?;
         self.plugged = PluggedKeys::beside(&vault);
         Ok(SticksSeen {
             listed: listed.as_claimed().clone(),
             generation: vault.header().generation,
             plugged: self.plugged.ids(),
+            was_reset,
         })
     }
 

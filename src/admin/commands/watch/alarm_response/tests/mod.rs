@@ -14,6 +14,8 @@ struct Stubborn {
     database: u32,
     /// How often the vault cannot be opened.
     unopened: u32,
+    /// How often it can be read and not written.
+    unwritten: u32,
     seen: SticksSeen,
     /// Whether MariaDB's starts are held.
     held: bool,
@@ -43,6 +45,7 @@ impl Default for Stubborn {
             keys: 0,
             database: 0,
             unopened: 0,
+            unwritten: 0,
             seen: sticks(&[9], &[]),
             held: false,
             released_while_wiping: false,
@@ -95,6 +98,7 @@ impl Actions for Stubborn {
         let reset = self.kept.as_ref().map(|kept| kept.reset);
         let at_work = Reset::AtWork { is_wanted: true };
         assert_eq!(reset, Some(at_work), "a killed watch would forget it");
+        fail(&mut self.unwritten)?;
         let unwiped = self.unwiped.clone();
         let plugged = self.seen.plugged.iter().copied();
         self.wiped
@@ -190,6 +194,7 @@ fn sticks(listed: &[u8], plugged: &[u8]) -> SticksSeen {
         },
         generation: 1,
         plugged: plugged.iter().map(|id| [*id; 8]).collect(),
+        was_reset: false,
     }
 }
 

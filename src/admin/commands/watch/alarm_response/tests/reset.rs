@@ -23,6 +23,23 @@ fn a_vault_that_is_busy_at_the_alarm_is_reset_later() {
     ));
 }
 
+/// `stayput check` has the filesystem with the vault's file mounted for reading.
+#[test]
+fn a_reset_that_the_disk_refused_leaves_the_sticks_to_count() {
+    let server = Stubborn {
+        unwritten: 1,
+        seen: sticks(&[1, 2], &[1]),
+        ..Stubborn::default()
+    };
+    let mut response = begin(OnAlarm::Reset, server);
+    assert_eq!(response.actions.wiped, [[0; 8]; 0]);
+    // 1 was pulled out meanwhile, and 2 plugged in.
+    response.actions.seen = sticks(&[1, 2], &[2]);
+    response.go_on(NOW);
+    assert_eq!(response.progress.reset, Reset::Done);
+    assert_eq!(response.actions.wiped, [[2; 8]]);
+}
+
 #[test]
 fn no_reset_is_begun_while_the_place_answers_again() {
     let server = Stubborn {
@@ -59,6 +76,22 @@ fn the_last_stick_plugged_in_before_a_later_try_is_spared() {
     assert!(response.due().is_none());
     let withheld = EventKind::ResetWithheld { cause: CAUSE };
     assert_eq!(response.actions.noted.last(), Some(&withheld));
+}
+
+/// 1 was wiped by the reset before, 2 has opened the server and is left in.
+#[test]
+fn a_server_that_was_reset_keeps_the_stick_that_opened_it() {
+    let mut seen = sticks(&[1, 2], &[2]);
+    seen.was_reset = true;
+    let server = Stubborn {
+        seen,
+        ..Stubborn::default()
+    };
+    let mut response = begin(OnAlarm::Reset, server);
+    response.go_on(NOW);
+    assert_eq!(response.actions.wiped, [[0; 8]; 0]);
+    assert_eq!(response.progress.reset, Reset::Withheld);
+    assert_eq!(count(&response, "keys"), 1, "it is locked all the same");
 }
 
 #[test]
