@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::database;
 use crate::failure::run;
 use crate::server::Server;
-use crate::{MachineBuilder, Place, Result, Scratch, System, minutes};
+use crate::{Hardware, MachineBuilder, Place, Result, Scratch, System, minutes};
 
 /// Where the root partition begins on the disk, in bytes.
 const ROOT_OFFSET: u64 = 1024 * 1024;
@@ -36,7 +36,7 @@ impl DebianMachine {
 
     pub(crate) fn with(base: PathBuf, image: &Path) -> Result<Self> {
         Ok(Self {
-            server: Server::with_copy_of(image)?,
+            server: Server::with_copy_of(image, Hardware::clinic())?,
             base,
             more_disks: Vec::new(),
             kernel_words: String::new(),
