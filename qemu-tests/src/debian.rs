@@ -7,7 +7,7 @@ use crate::database;
 use crate::failure::run;
 use crate::server::{Server, copy_sparse};
 use crate::system::{Generator, Layout};
-use crate::{MachineBuilder, Place, Result, Scratch, System, minutes, seconds};
+use crate::{Hardware, MachineBuilder, Place, Result, Scratch, System, minutes, seconds};
 
 /// How the two kinds of initramfs ask for the passphrase of a disk.
 pub const PASSPHRASE_QUESTIONS: [&str; 2] = ["Please unlock disk", "Please enter passphrase"];
@@ -46,7 +46,7 @@ impl DebianMachine {
 
     /// With copies of the disks in this directory.
     pub(crate) fn with(system: System, base: PathBuf, disks: &Path) -> Result<Self> {
-        let server = Server::with_copy_of(&disks.join("disk.img"))?;
+        let server = Server::with_copy_of(&disks.join("disk.img"), Hardware::clinic())?;
         let mirror = match system.layout {
             Layout::Plain => None,
             Layout::Layered => {

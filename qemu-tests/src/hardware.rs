@@ -1,5 +1,7 @@
 //! What a machine is made of: the things that stayput's machine factors see.
 
+use crate::Architecture;
+
 /// How the network card looks to the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NicModel {
@@ -34,6 +36,7 @@ pub enum UsbModel {
 /// addresses are globally administered, as on real cards.
 #[derive(Clone, Debug)]
 pub struct Hardware {
+    pub architecture: Architecture,
     pub uuid: String,
     pub system_serial: String,
     pub board_serial: String,
@@ -49,14 +52,19 @@ pub struct Hardware {
 impl Hardware {
     /// The clinic's server.
     pub fn clinic() -> Self {
+        Self::clinic_of(Architecture::Amd64)
+    }
+
+    /// The same with another processor. On arm64 nothing tells of the serials but the
+    /// disk's.
+    pub fn clinic_of(architecture: Architecture) -> Self {
         Self {
+            architecture,
             uuid: "4c4c4544-0037-4d10-8052-b4c04f4b3233".into(),
             system_serial: "7M7RK23".into(),
             board_serial: "CN7016337M002A".into(),
             disk_serial: "S3Z8NB0K812345".into(),
-            // Emulation is slow where a real processor is quick: in copying
-            // byte by byte with one instruction, and in the widest registers.
-            cpu: "max,la57=off,erms=off,fsrm=off,avx=off,avx2=off".into(),
+            cpu: architecture.processor().into(),
             nic_model: NicModel::Virtio,
             nic_mac: "00:1b:21:3a:4f:10".into(),
             other_nic_mac: None,

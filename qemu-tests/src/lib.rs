@@ -37,6 +37,7 @@
 //! transcript of the machine's console.
 
 mod accel;
+mod architecture;
 mod computer;
 mod console;
 mod container;
@@ -72,6 +73,7 @@ mod write_log;
 use std::time::Duration;
 
 pub use accel::accelerator;
+pub use architecture::Architecture;
 pub use computer::Computer;
 pub use console::Console;
 pub use container::{Background, Container};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::{Failure, Result};
+use crate::{Architecture, Failure, Result};
 
 /// The project's top directory.
 pub fn project() -> PathBuf {
@@ -62,18 +62,28 @@ fn script(path: &str, words: &[&str]) -> Result<String> {
 /// One of the two static binaries as shipped, built by
 /// `build/static-binaries`.
 pub fn shipped_binary(name: &str) -> Result<PathBuf> {
-    static BUILT: OnceLock<std::result::Result<(), String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
+    shipped_binary_of(Architecture::Amd64, name)
+}
+
+/// The same for machines of this architecture.
+pub(crate) fn shipped_binary_of(architecture: Architecture, name: &str) -> Result<PathBuf> {
+    static BUILT: [OnceLock<std::result::Result<(), String>>; 2] = [const { OnceLock::new() }; 2];
+    let words: &[&str] = match architecture {
+        Architecture::Amd64 => &[],
+        Architecture::Arm64 => &["--arch", "arm64"],
+    };
+    let built = BUILT[usize::from(!words.is_empty())].get_or_init(|| {
         // `qemu-tests/run` has built them before it starts the tests.
         if std::env::var_os("STAYPUT_BINARIES_BUILT").is_some() {
             return Ok(());
         }
-        script("build/static-binaries", &[])
+        script("build/static-binaries", words)
             .map(|_| ())
             .map_err(|e| e.to_string())
     });
     built.clone().map_err(Failure::new)?;
-    Ok(project().join("target/static").join(name))
+    let folder = project().join("target").join(architecture.programs());
+    Ok(folder.join(name))
 }
 
 /// The Debian package with the shipped binaries, built by `packaging/build` and kept.

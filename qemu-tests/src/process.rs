@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::prepared::cache;
-use crate::{Failure, Place, Result, seconds};
+use crate::{Architecture, Failure, Place, Result, seconds};
 
 /// At most this many machines run at once, whatever starts them: with more,
 /// emulation on a small computer only makes time limits pass.
@@ -44,7 +44,12 @@ pub(crate) fn join_files(parts: &[PathBuf], whole: &Path) -> Result {
 
 /// Starts QEMU in the place's network. It dies with the thread that started
 /// it, so that a killed test leaves nothing running.
-pub(crate) fn spawn(place: Option<&Place>, words: &[String], log: &Path) -> Result<Child> {
+pub(crate) fn spawn(
+    qemu: &str,
+    place: Option<&Place>,
+    words: &[String],
+    log: &Path,
+) -> Result<Child> {
     let mut command = match place {
         Some(place) => {
             let mut command = Command::new("ip");
@@ -54,7 +59,7 @@ pub(crate) fn spawn(place: Option<&Place>, words: &[String], log: &Path) -> Resu
         None => Command::new("setpriv"),
     };
     command
-        .args(["--pdeathsig", "KILL", "qemu-system-x86_64"])
+        .args(["--pdeathsig", "KILL", qemu])
         .args(words)
         .stdin(Stdio::null())
         .stdout(File::create(log)?)
@@ -64,9 +69,10 @@ pub(crate) fn spawn(place: Option<&Place>, words: &[String], log: &Path) -> Resu
         .map_err(|e| Failure::new(format!("cannot start QEMU: {e} (run images/install-tools)")))
 }
 
-/// QEMU without a place and without a log, for the probe of KVM.
+/// QEMU of this machine's architecture without a place and without a log, for the probe of KVM.
 pub(crate) fn spawn_quiet(words: &[String]) -> Result<Child> {
-    spawn(None, words, Path::new("/dev/null"))
+    let qemu = Architecture::Amd64.qemu();
+    spawn(qemu, None, words, Path::new("/dev/null"))
 }
 
 /// Takes QEMU's connection to a socket of ours, or says why QEMU ended.

@@ -20,12 +20,12 @@ pub struct Server {
 
 impl Server {
     /// A server with a copy of this disk image.
-    pub(crate) fn with_copy_of(image: &Path) -> Result<Self> {
+    pub(crate) fn with_copy_of(image: &Path, hardware: Hardware) -> Result<Self> {
         let scratch = Scratch::new()?;
         let disk = scratch.join("disk.img");
         copy_sparse(image, &disk)?;
         Ok(Self {
-            hardware: Hardware::clinic(),
+            hardware,
             disk,
             running: None,
             _scratch: scratch,

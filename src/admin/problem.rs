@@ -159,7 +159,10 @@ const FORBIDDEN: &str = "Something forbids it to root: a container (run the comm
                              it), or SELinux or AppArmor (`journalctl -k` tells).";
 
 /// What to do where the kernel has no driver.
-pub const COMPLETE_KERNEL: &str = "Install the complete kernel package (linux-image-amd64).";
+pub const COMPLETE_KERNEL: &str = match cfg!(target_arch = "aarch64") {
+    true => "Install the complete kernel package (linux-image-arm64).",
+    false => "Install the complete kernel package (linux-image-amd64).",
+};
 
 const MADE_ANEW: &str = "Make it anew, with the key of a backup stick: stayput init --from-stick \
                          DEVICE, or --from-code.";

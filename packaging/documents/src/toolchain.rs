@@ -18,10 +18,15 @@ pub struct Library {
     pub license: &'static str,
 }
 
-/// What is linked in for glibc: a file of it, and the licence of what it comes from.
-const STATIC_ARCHIVES: [(&str, &str); 2] = [
-    ("libc.a", "LGPL-2.1-or-later"),
-    ("libgcc_eh.a", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+/// What is linked in for glibc: a file of it, how the name of its source package begins,
+/// and its licence.
+const STATIC_ARCHIVES: [(&str, &str, &str); 2] = [
+    ("libc.a", "glibc", "LGPL-2.1-or-later"),
+    (
+        "libgcc_eh.a",
+        "gcc-",
+        "GPL-3.0-or-later WITH GCC-exception-3.1",
+    ),
 ];
 
 /// The libraries of programs that this machine's compiler has built for `target`.
@@ -42,16 +47,20 @@ pub fn libraries(target: &str) -> Result<Vec<Library>> {
         return Ok(vec![rust, musl]);
     }
     let mut libraries = vec![rust];
-    for (archive, license) in STATIC_ARCHIVES {
-        let path = said("cc", &[&format!("-print-file-name={archive}")])?;
+    let linker = match target.split_once('-') {
+        Some((machine, _)) if machine != std::env::consts::ARCH => {
+            format!("{machine}-linux-gnu-gcc")
+        }
+        _ => "cc".into(),
+    };
+    for (archive, family, license) in STATIC_ARCHIVES {
+        let path = said(&linker, &[&format!("-print-file-name={archive}")])?;
         let path = fs::canonicalize(path.trim()).map_err(|why| format!("{archive}: {why}"))?;
         let owner = said("dpkg-query", &["-S", &path.to_string_lossy()])?;
         let package = owner.split_once(": ").map_or("", |(package, _)| package);
-        let format = "--showformat=${source:Package} ${source:Version}";
-        libraries.push(of_debian(
-            &said("dpkg-query", &["-W", format, package])?,
-            license,
-        )?);
+        let format = "--showformat=${source:Package} ${source:Version}|${Built-Using}";
+        let sources = said("dpkg-query", &["-W", format, package])?;
+        libraries.push(of_debian(&source_of(&sources, family), license)?);
     }
     Ok(libraries)
 }
@@ -67,6 +76,17 @@ fn rust(said: &str) -> Result<Library> {
         purl: format!("pkg:github/rust-lang/rust@{version}#library/std"),
         license: "MIT OR Apache-2.0",
     })
+}
+
+/// Pure: of `NAME VERSION|NAME (= VERSION), ...` the source package whose name begins with
+/// `family`. Packages for cross compiling have a source of their own, and name in the second
+/// part what they were made of.
+fn source_of(said: &str, family: &str) -> String {
+    let (own, used) = said.split_once('|').unwrap_or((said, ""));
+    let mut used = used.split(", ").map(|one| one.replace(['(', '=', ')'], ""));
+    let words = used.find(|one| one.starts_with(family));
+    let words = words.unwrap_or_else(|| own.into());
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Pure: `source` is the name and the version of a source package.
@@ -110,6 +130,16 @@ mod tests {
         assert_eq!(gnu[..2], ["rust-std", "glibc"]);
         assert!(gnu[2].starts_with("gcc-"), "{gnu:?}");
         assert_eq!(named("musl"), ["rust-std", "musl"]);
+    }
+
+    #[test]
+    fn library_for_cross_compiling_is_named_by_what_it_was_made_of() {
+        let cross = "cross-toolchain-base 66|binutils (= 2.40-2), gcc-12 (= 12.2.0-14), \
+                     glibc (= 2.36-8)";
+        assert_eq!(source_of(cross, "glibc"), "glibc 2.36-8");
+        assert_eq!(source_of(cross, "gcc-"), "gcc-12 12.2.0-14");
+        let own = "glibc 2.36-9+deb12u13|";
+        assert_eq!(source_of(own, "glibc"), "glibc 2.36-9+deb12u13");
     }
 
     #[test]

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Machine;
-use crate::accel::accelerator;
 use crate::console::Console;
 use crate::process::{accept, join_files, spawn, wait_for_turn};
 use crate::qmp::Qmp;
 use crate::shell::Shell;
-use crate::{Hardware, Place, Result, Scratch};
+use crate::{Architecture, Hardware, Place, Result, Scratch};
 
 /// What a machine will be when it is switched on.
 pub struct MachineBuilder {
@@ -156,7 +155,8 @@ impl MachineBuilder {
         let (qmp, console, shell) = (listen("qmp")?, listen("console")?, listen("shell")?);
         let words = self.words(&scratch, place)?;
         let log = scratch.join("qemu.log");
-        let mut child = spawn(Some(place), &words, &log)?;
+        let qemu = self.hardware.architecture.qemu();
+        let mut child = spawn(qemu, Some(place), &words, &log)?;
         let mut connect = |listener: &UnixListener| accept(listener, &mut child, &log);
         let console_stream = connect(&console);
         let streams = console_stream.and_then(|c| Ok((c, connect(&shell)?, connect(&qmp)?)));
@@ -188,29 +188,32 @@ impl MachineBuilder {
         join_files(&self.initrds, &initrd)?;
         let mut words: Vec<String> = Vec::new();
         let mut add = |option: &str, value: String| words.extend([option.to_string(), value]);
-        add("-machine", "q35,vmport=off".into());
-        add("-accel", accelerator().into());
+        let architecture = hardware.architecture;
+        add("-machine", architecture.board().into());
+        add("-accel", architecture.accelerator().into());
         add("-cpu", hardware.cpu.clone());
         // As many machines as cores run side by side: a second processor that
         // waits for a core makes the first spin on its locks.
         add("-smp", "1".into());
         add("-m", format!("{}M", self.memory_mib));
         add("-display", "none".into());
-        add("-uuid", hardware.uuid.clone());
-        add(
-            "-smbios",
-            format!(
-                "type=1,manufacturer=Clinic,serial={}",
-                hardware.system_serial
-            ),
-        );
-        add(
-            "-smbios",
-            format!(
-                "type=2,manufacturer=Clinic,serial={}",
-                hardware.board_serial
-            ),
-        );
+        if architecture == Architecture::Amd64 {
+            add("-uuid", hardware.uuid.clone());
+            add(
+                "-smbios",
+                format!(
+                    "type=1,manufacturer=Clinic,serial={}",
+                    hardware.system_serial
+                ),
+            );
+            add(
+                "-smbios",
+                format!(
+                    "type=2,manufacturer=Clinic,serial={}",
+                    hardware.board_serial
+                ),
+            );
+        }
         add("-kernel", self.kernel.display().to_string());
         add("-initrd", initrd.display().to_string());
         add("-append", self.command_line.clone());
@@ -220,7 +223,10 @@ impl MachineBuilder {
                 "-chardev",
                 format!("socket,id={name},path={}", socket.display()),
             );
-            add("-serial", format!("chardev:{name}"));
+            match (architecture, name) {
+                (Architecture::Arm64, "shell") => add("-device", "pci-serial,chardev=shell".into()),
+                _ => add("-serial", format!("chardev:{name}")),
+            }
         }
         add("-qmp", format!("unix:{}", scratch.join("qmp").display()));
         for (i, disk) in self.disks.iter().enumerate() {
