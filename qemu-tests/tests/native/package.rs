@@ -2,6 +2,7 @@
 
 use qemu_tests::{Container, Output, Result, Suite, debian_package, minutes, shipped_binary};
 
+use crate::clear::CLEAR;
 use crate::clinic::{clinic, has_rows, stayput};
 use crate::disable::{KEY_FILE, OUT};
 
