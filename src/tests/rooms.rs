@@ -124,6 +124,7 @@ const MARIADB: House = House {
         &[
             "check_file",
             "config",
+            "conversion",
             "data_directory",
             "environment",
             "gate_units",

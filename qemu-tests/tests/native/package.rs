@@ -2,6 +2,7 @@
 
 use qemu_tests::{Container, Output, Result, Suite, debian_package, minutes, shipped_binary};
 
+use crate::clear::CLEAR;
 use crate::clinic::{clinic, has_rows, stayput};
 use crate::disable::{KEY_FILE, OUT};
 
@@ -247,6 +248,34 @@ fn package_goes_once_the_keys_are_in_a_file() -> Result {
              [ -s /etc/mysql/mariadb.conf.d/zz-stayput.cnf ]"
         ))?
         .success()?;
+    server.shut_down()?;
+    server.boot()?;
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn package_goes_once_the_database_is_clear() -> Result {
+    let mut server = clinic()?;
+    bring_packages(&server)?;
+    dpkg(&server, "-i /root/stayput.deb")?.success()?;
+    stayput(&server, "enable --destroy-original")?.success()?;
+    let said = dpkg(&server, "-r stayput")?;
+    let words: Vec<&str> = said.text.split_whitespace().collect();
+    let words = words.join(" ");
+    for way in ["--key-file PATH", "disable --clear"] {
+        assert!(!said.ok() && words.contains(way), "{said}");
+    }
+    stayput(&server, CLEAR)?.success()?;
+    // The encrypted original waits for a start, and the package with it.
+    let said = dpkg(&server, "-r stayput")?;
+    assert!(
+        !said.ok() && said.text.contains("destroy-original"),
+        "{said}"
+    );
+    stayput(&server, "destroy-original")?.success()?;
+    dpkg(&server, "-r stayput")?.success()?;
+    dpkg(&server, "-P stayput")?.success()?;
+    server.shell("[ ! -e /usr/sbin/stayput ]")?.success()?;
     server.shut_down()?;
     server.boot()?;
     has_rows(&server, 5000)

@@ -13,7 +13,7 @@ use crate::admin::installed_files::{
     COMMAND, STAGE, STAGE_NAME, fitting_stage, put_binary, put_command,
 };
 use crate::admin::mariadb;
-use crate::admin::mariadb::Dependence;
+use crate::admin::mariadb::{Dependence, Ends};
 use crate::admin::mariadb_service;
 use crate::admin::open_vault::{open_vault_read_only, vault_conf};
 use crate::admin::packaged::is_packaged;
@@ -82,8 +82,8 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
             ),
             "Keep stayput; `stayput mariadb enable` puts back what is lost. To leave it, either keep \
              the database encrypted with its keys in a file of your choice (`stayput mariadb \
-             disable --key-file PATH`), or dump all databases and restore the dump into an \
-             unencrypted MariaDB.",
+             disable --key-file PATH`), or have it copied into a clear one (`stayput mariadb \
+             disable --clear`).",
         ));
     }
     if mariadb::disable::is_under_way() {
@@ -92,11 +92,21 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
             "Run it again: it puts back first what that run has begun.",
         ));
     }
-    if !matches!(mariadb::find_original(), Ok(None)) {
+    let original = mariadb::find_original().map_err(|error| {
+        Problem::refused(
+            format!("Whether a run is under way cannot be told: {error}. Nothing was changed."),
+            "Run `stayput mariadb enable`: it says what to do.",
+        )
+    })?;
+    if let Some(original) = original {
+        let conversion = original.conversion;
+        let end = match original.ends {
+            Ends::Run => format!("Run `{}` again, or", conversion.command()),
+            _ => "Run `stayput mariadb destroy-original`, or".into(),
+        };
         return Err(Problem::refused(
-            "A run of `stayput mariadb enable` was interrupted and needs its gate. Nothing was \
-             changed.",
-            "Run `stayput mariadb enable` again, or `stayput mariadb enable --undo`.",
+            format!("{} Nothing was changed.", original.what()),
+            format!("{end} `{}`.", conversion.undo_command()),
         ));
     }
     ask::confirm(

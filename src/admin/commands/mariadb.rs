@@ -19,12 +19,14 @@ pub enum MariadbCommand {
     Enable(enable::EnableOptions),
     /// Take MariaDB from behind the gate: it then starts without stayput
     ///
-    /// It stays encrypted, with its keys in a file of your choice. MariaDB is stopped for some
-    /// seconds, and the gate and all else that `enable` has put in front of it is removed. If
-    /// MariaDB does not serve with that file, or the power goes, everything is put back.
-    /// `stayput mariadb enable` undoes it later.
+    /// With --key-file it stays encrypted, with its keys in a file of your choice: MariaDB is
+    /// stopped for some seconds, and the gate and all else that `enable` has put in front of it is
+    /// removed. If MariaDB does not serve with that file, or the power goes, everything is put
+    /// back. With --clear everything is copied into a clear data directory and compared, as
+    /// `enable` does it the other way; the encrypted original stays, closed, until the server has
+    /// started again. `stayput mariadb enable` leads back from both.
     Disable(disable::DisableOptions),
-    /// Destroy the clear original that `enable` has left
+    /// Destroy the original that `enable`, or `disable --clear`, has left
     DestroyOriginal(enable::DestroyOptions),
     /// Check every key and setting, then open the data directory (MariaDB's unit runs it)
     Gate {

@@ -1,12 +1,23 @@
 //! The check file: for each key of the database a value that tells whether it is
 //! the right one.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::path::Path;
 
 use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::problem::{Problem, Result};
 use crate::release::mariadb::{CheckFile, CheckFileError};
+
+/// The check file inside a data directory: by it the data is known as the one that was
+/// encrypted with keys from here.
+pub const MARK: &str = "stayput.check";
+
+/// Reads the mark of the data directory at `at`, which MariaDB sees at `seen`.
+pub fn mark(at: &Path, seen: &Path) -> Option<CheckFile> {
+    let check = CheckFile::parse(&fs::read(at.join(MARK)).ok()?).ok()?;
+    (Path::new(check.data_directory()) == seen).then_some(check)
+}
 
 /// Reads the check file before a start of MariaDB.
 ///

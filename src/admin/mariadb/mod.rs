@@ -6,6 +6,7 @@ mod check_file;
 mod clear_data;
 pub mod cold_backups;
 mod config;
+mod conversion;
 mod copying;
 mod data_directory;
 mod dependence;
@@ -36,7 +37,7 @@ pub use dependence::Dependence;
 pub use gate_units::{is_gate_in_front, put_gate_in_front, take_gate_away};
 pub use known_database::release_for_known_database;
 pub use process::Process;
-pub use run_records::{ClearOriginal, Ends, find_original};
+pub use run_records::{Ends, Original, find_original};
 pub use start_assessment::{StartAssessment, Unit, assess_start};
 pub use swap::{SwapChoice, System, refuse_clear_memory};
 #[cfg(test)]

@@ -86,7 +86,9 @@ fn data(unlocked: &Unlocked) -> (DataFacts, Option<DatabaseFolder>) {
             start.not_serving.is_some() || others.any(|other| other.known && !other.in_container)
         }),
         in_clear: start.and_then(|_| mariadb::clear_data().ok()),
-        clear_copy: !matches!(mariadb::find_original(), Ok(None)),
+        clear_copy: mariadb::find_original().map_or(true, |found| {
+            found.is_some_and(|original| original.is_clear_copy())
+        }),
         clear_memory: start.is_none_or(|start| !start.dangers.is_empty()),
         stage: stage(installed_stage(), &kernels),
     };

@@ -13,7 +13,7 @@ use super::watch::WatchFacts;
 use super::ways::{self, WaysFacts};
 use crate::admin::initramfs::{self, InitramfsFacts};
 use crate::admin::mariadb;
-use crate::admin::mariadb::ClearOriginal;
+use crate::admin::mariadb::Original;
 use crate::admin::mariadb::cold_backups::{self, ColdBackup};
 use crate::admin::mariadb_service::{is_enabled, waits_for_release};
 use crate::admin::names::SETUP_PLACE;
@@ -62,7 +62,7 @@ pub struct Facts {
     /// What follows a start without the keys.
     pub late_release: LateReleaseFacts,
     /// A clear copy of the database, and what ends it.
-    pub original: std::io::Result<Option<ClearOriginal>>,
+    pub original: std::io::Result<Option<Original>>,
     /// Backups that copy the database's files, which are absent while MariaDB is
     /// stopped.
     pub backups: Vec<ColdBackup>,

@@ -1,25 +1,29 @@
-//! The clear copy of the database that `mariadb enable` leaves until a boot
-//! has proven the encrypted one. Pure.
+//! The original of the database that `mariadb enable`, or `mariadb disable --clear`,
+//! leaves until a boot has proven the copy. Pure.
 
 use std::io;
 
 use super::check_result::{CheckResult, Severity};
-use crate::admin::mariadb::ClearOriginal;
+use crate::admin::mariadb::Original;
 
-const NAME: &str = "clear_copy";
+const CLEAR: &str = "clear_copy";
+const ENCRYPTED: &str = "encrypted_original";
 
-/// Warns of a clear copy of the database. Pure.
-pub fn judge(found: &io::Result<Option<ClearOriginal>>) -> Option<CheckResult> {
+/// Warns of it. Pure.
+pub fn judge(found: &io::Result<Option<Original>>) -> Option<CheckResult> {
     match found {
         Ok(None) => None,
         Ok(Some(original)) => Some(CheckResult::new(
-            NAME,
+            match original.is_clear_copy() {
+                true => CLEAR,
+                false => ENCRYPTED,
+            },
             Severity::Warning,
             original.what(),
             original.next(),
         )),
         Err(error) => Some(CheckResult::new(
-            NAME,
+            CLEAR,
             Severity::Unknown,
             format!("Whether a clear copy of the database is on the disk cannot be told: {error}."),
             "Run the command as root; look at `dmesg`.",

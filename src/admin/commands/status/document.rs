@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Status;
 use crate::admin::event_json::{alarm_word, event_json, on_alarm_word};
+use crate::admin::mariadb::Original;
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::Recognition;
@@ -26,6 +27,7 @@ impl Status<'_> {
             "mariadb": self.mariadb(),
             "key_file": self.key_file,
             "clear_copy": self.clear_copy(),
+            "encrypted_original": self.encrypted_original(),
             "wants_reset": self.policy().map(|policy| policy.wants_reset),
             "margin": self.margin().map(margin),
             "last_opened": self.opened.map(|event| self.last_opened(event)),
@@ -54,14 +56,18 @@ impl Status<'_> {
     fn clear_copy(&self) -> Value {
         match &self.original {
             Ok(None) => Value::Null,
-            Ok(Some(original)) => json!({
-                "kind": "there",
-                "path": original.path,
-                "since": original.since.map(rfc3339),
-                "ends": original.ends,
-            }),
+            Ok(Some(original)) if original.is_clear_copy() => found(original),
+            Ok(Some(_)) => Value::Null,
             Err(error) => json!({ "kind": "not_readable", "what": error.to_string() }),
         }
+    }
+
+    /// What `mariadb disable --clear` has left; whether there is one is told with the
+    /// clear copy where that cannot be seen.
+    fn encrypted_original(&self) -> Value {
+        let original = self.original.as_ref().ok().and_then(Option::as_ref);
+        let original = original.filter(|original| !original.is_clear_copy());
+        original.map_or(Value::Null, found)
     }
 
     fn last_opened(&self, event: &LoggedEvent) -> Value {
@@ -105,10 +111,18 @@ fn watch(report: Report) -> Value {
     })
 }
 
+fn found(original: &Original) -> Value {
+    json!({
+        "kind": "there",
+        "path": original.path,
+        "since": original.since.map(rfc3339),
+        "ends": original.ends,
+    })
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::admin::mariadb::ClearOriginal;
     use crate::admin::release_service::WithoutKeys;
     use crate::admin::watch_service::Unfinished;
     use crate::environment::{Comparison, Watched, test_slot};
@@ -200,7 +214,7 @@ pub mod tests {
             recognition: Some(&recognition),
             proven: Some(&proven),
             opened: Some(&opened),
-            original: Ok(Some(ClearOriginal::example())),
+            original: Ok(Some(Original::example())),
             watch: Some(Report {
                 on_alarm: OnAlarm::Lock,
                 enrolled: true,

@@ -131,6 +131,8 @@ impl Status<'_> {
                 items.push(Item::new(Soon, text));
             }
             (None, Some(true)) => items.push(Item::new(Never, "MariaDB: gets its keys from here.")),
+            // It is told below what became of it.
+            (None, Some(false)) if matches!(self.original, Ok(Some(_))) => {}
             (None, Some(false)) => {
                 let text = "MariaDB: not set up. Run: stayput mariadb enable";
                 items.push(Item::new(Soon, text));
@@ -140,7 +142,11 @@ impl Status<'_> {
         match &self.original {
             Ok(None) => {}
             Ok(Some(original)) => {
-                let text = format!("CLEAR COPY: {}\n  {}", original.what(), original.next());
+                let name = match original.is_clear_copy() {
+                    true => "CLEAR COPY",
+                    false => "MariaDB",
+                };
+                let text = format!("{name}: {}\n  {}", original.what(), original.next());
                 items.push(Item::new(Soon, text));
             }
             Err(error) => {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::admin::json;
 use crate::admin::mariadb;
-use crate::admin::mariadb::ClearOriginal;
+use crate::admin::mariadb::Original;
 use crate::admin::mariadb_service::waits_for_release;
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::one_screen::{Room, screen};
@@ -32,7 +32,7 @@ struct Status<'a> {
     /// The last opening in the log.
     opened: Option<&'a LoggedEvent>,
     /// The clear original that `mariadb enable` has left.
-    original: std::io::Result<Option<ClearOriginal>>,
+    original: std::io::Result<Option<Original>>,
     /// The report of the watch, if it runs.
     watch: Option<watch_service::Report>,
     /// Whether this boot went on without the keys, and who looks for the place.

@@ -1,7 +1,8 @@
-//! What a running server that should encrypt writes in the clear, as it says itself.
+//! What a running server that should encrypt writes in the clear, and what one that
+//! should not still encrypts, as it says itself.
 
 use crate::admin::mariadb::settings::SETTINGS;
-use crate::admin::problem::Result;
+use crate::admin::problem::{Problem, Result};
 
 use super::client::{Client, Patient, Row, SILENT_MAX};
 use super::leftovers::rows_in_clear;
@@ -29,6 +30,51 @@ pub fn clear_data(client: &Client) -> Result<Vec<String>> {
     clear.extend(spaces.map(|name| format!("the tablespace {name}")));
     clear.extend(in_settings(&client.rows("SHOW GLOBAL VARIABLES")?));
     Ok(clear)
+}
+
+/// Checks that a server has no file and writes none that needs a key.
+///
+/// # Errors
+/// Names what is encrypted.
+pub fn refuse_encrypted(client: &Client) -> Result<()> {
+    if let Some(first) = encrypting_settings(&client.rows("SHOW GLOBAL VARIABLES")?).first() {
+        return Err(Problem::failed(
+            format!("MariaDB still encrypts: {first} is set."),
+            "Take it out of /etc/mysql, then run the command again.",
+        ));
+    }
+    refuse_encrypted_spaces(client)
+}
+
+/// Checks that no tablespace of InnoDB is encrypted.
+///
+/// # Errors
+/// Names the first.
+pub fn refuse_encrypted_spaces(client: &Client) -> Result<()> {
+    let spaces = client.rows(
+        "SELECT NAME FROM information_schema.INNODB_TABLESPACES_ENCRYPTION \
+         WHERE ENCRYPTION_SCHEME <> 0 AND CURRENT_KEY_VERSION <> 0 LIMIT 1",
+    )?;
+    match spaces.first() {
+        None => Ok(()),
+        Some(name) => Err(Problem::failed(
+            format!("The tablespace {} is still encrypted.", name.concat()),
+            "Please report this to stayput's authors.",
+        )),
+    }
+}
+
+/// The settings under which a server still encrypts something.
+fn encrypting_settings(variables: &[Row]) -> Vec<&str> {
+    let encrypts = |name: &str| {
+        let mut settings = SETTINGS.iter();
+        settings.any(|setting| setting.name == name && name.contains("encrypt_"))
+    };
+    let set = variables.iter().filter_map(|row| match &row[..] {
+        [name, value] if encrypts(name) && value != "OFF" => Some(name.as_str()),
+        _ => None,
+    });
+    set.collect()
 }
 
 /// What the settings of a running server leave in the clear. They can be changed
@@ -66,6 +112,19 @@ mod tests {
         let all = all.chain(changed.iter().copied());
         all.map(|(name, value)| vec![name.into(), value.into()])
             .collect()
+    }
+
+    #[test]
+    fn encryption_that_is_still_on_is_seen() {
+        let rows = variables(&[("innodb_encrypt_log", "OFF")]);
+        let set = encrypting_settings(&rows);
+        assert!(set.contains(&"aria_encrypt_tables"), "{set:?}");
+        assert!(!set.contains(&"innodb_encrypt_log"), "{set:?}");
+        let off: Vec<Row> = rows
+            .iter()
+            .map(|row| vec![row[0].clone(), "OFF".into()])
+            .collect();
+        assert_eq!(encrypting_settings(&off), [""; 0]);
     }
 
     #[test]

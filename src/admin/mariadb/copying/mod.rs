@@ -1,4 +1,4 @@
-//! An encrypted copy of a server, proven to hold the same.
+//! A copy of a server, encrypted or clear, proven to hold the same.
 //!
 //! Databases, tables and sequences are made anew from the statements with which the
 //! old server shows them; rows go through this process's memory; accounts,
@@ -36,10 +36,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::problem::{Problem, Result};
 
-pub use clear_data::clear_data as clear_data_of;
+pub use clear_data::{clear_data as clear_data_of, refuse_encrypted as refuse_encrypted_data};
 pub use client::{Client, Row};
 pub use counts::{Counts, Starts, rows_lost};
 pub use inventory::Inventory;
@@ -48,6 +49,7 @@ pub use names::TableName;
 pub use obstacles::{Obstacle, obstacles};
 pub use private::ROOM;
 
+use clear_data::refuse_encrypted_spaces;
 use concurrent_writes::{States, WriteCheck};
 use copy::Pulse;
 use private::PrivateServer;
@@ -59,8 +61,18 @@ use servers::Servers;
 pub enum Source<'a> {
     /// A rehearsal: the server goes on working and nothing in it is changed.
     Running(&'a Client),
-    /// The data directory of a server that was stopped.
-    Stopped { data: &'a Path },
+    /// A server that was stopped.
+    Stopped(Stopped<'a>),
+}
+
+/// A server that was stopped.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopped<'a> {
+    /// Its data directory.
+    pub data: &'a Path,
+    /// What it is encrypted with, plain, of `file_key_management`; `None` where it is
+    /// clear.
+    pub key_file: Option<&'a Path>,
 }
 
 /// Where the copy is made. mysql must get at all of it.
@@ -68,10 +80,11 @@ pub struct Target<'a> {
     /// Empty, and mysql's.
     pub data: &'a Path,
     /// Empty, and mysql's: for temporary files, on the same filesystem. Those
-    /// of the new server are encrypted; see [`servers`] for the old one's.
+    /// of the new server are encrypted where it is; see [`servers`] for the old one's.
     pub scratch: &'a Path,
-    /// Plain, of `file_key_management`.
-    pub key_file: &'a Path,
+    /// What the copy is encrypted with, plain, of `file_key_management`; `None` where it
+    /// is made clear.
+    pub key_file: Option<&'a Path>,
 }
 
 /// A copy that holds the same.
@@ -111,7 +124,7 @@ const WORKERS: usize = 2;
 /// # Errors
 /// When the copy cannot be made, or is not the same. The target then holds
 /// what is to be thrown away; the source is as it was.
-pub fn encrypted_copy(
+pub fn proven_copy(
     user: &ServiceUser,
     arguments: &[String],
     source: &Source<'_>,
@@ -121,27 +134,34 @@ pub fn encrypted_copy(
     let started = Instant::now();
     let running = match source {
         Source::Running(client) => Some(*client),
-        Source::Stopped { .. } => None,
+        Source::Stopped(_) => None,
     };
     let old_data = match source {
         Source::Running(client) => {
             PathBuf::from(client.rows("SELECT @@datadir")?.concat().concat())
         }
-        Source::Stopped { data } => data.to_path_buf(),
+        Source::Stopped(stopped) => stopped.data.to_path_buf(),
     };
     let servers = Servers::prepare(user, arguments, target, &old_data, running.is_none())?;
 
-    say("Making an encrypted data directory.");
+    say(match target.key_file {
+        Some(_) => "Making an encrypted data directory.",
+        None => "Making a clear data directory.",
+    });
     servers.give_birth()?;
-    let old = match running {
-        Some(_) => None,
-        None => Some(servers.start_old(&old_data)?),
+    let old = match source {
+        Source::Running(_) => None,
+        Source::Stopped(stopped) => Some(servers.start_old(stopped)?),
     };
     let from = running
         .or(old.as_ref().map(PrivateServer::client))
         .expect("one of both");
     // What a stopped server tells may be new: it was not asked before.
-    if let Some(obstacle) = obstacles(from)?.into_iter().next() {
+    let becomes = match target.key_file {
+        Some(_) => Conversion::Encrypt,
+        None => Conversion::Decrypt,
+    };
+    if let Some(obstacle) = obstacles(from, becomes)?.into_iter().next() {
         return Err(Problem::refused(
             format!("It cannot be copied: {}.", obstacle.what),
             format!("Nothing was changed. {}", obstacle.mend),
@@ -181,6 +201,9 @@ pub fn encrypted_copy(
         "{} tables are the same in rows and checksums.",
         inventory.tables() - not_compared.len()
     ));
+    if target.key_file.is_none() {
+        refuse_encrypted_spaces(new.client())?;
+    }
     let leftovers = leftovers::of_server(from)?;
 
     let stopping = Instant::now();
@@ -225,12 +248,13 @@ fn tell_differences(differences: &[String], say: &mut dyn FnMut(&str)) {
 pub fn compare_stopped(
     user: &ServiceUser,
     arguments: &[String],
-    old_data: &Path,
+    original: &Stopped<'_>,
     target: &Target<'_>,
     say: &mut dyn FnMut(&str),
 ) -> Result<usize> {
+    let old_data = original.data;
     let servers = Servers::prepare(user, arguments, target, old_data, true)?;
-    let old = servers.start_old(old_data)?;
+    let old = servers.start_old(original)?;
     let new = servers.start_new(plugins::engines(old.client())?)?;
     let pulse = Pulse::default();
     let reading = |error: SqlError| sql_problem::problem(&error, "looking at the tables");

@@ -1,6 +1,7 @@
 //! Finds what in a server would not survive the copy, and the statement that mends
 //! it, before anything is stopped.
 
+use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::problem::Result;
 
 use super::client::{Client, Patient, SILENT_MAX};
@@ -26,18 +27,23 @@ fn obstacle(what: impl Into<String>, mend: impl Into<String>) -> Obstacle {
     }
 }
 
-/// Everything that stands in the way of an encrypted copy of this server.
+/// Everything that stands in the way of a copy of this server that is to become encrypted
+/// or clear.
 ///
 /// # Errors
 /// When the server does not answer.
-pub fn obstacles(client: &Client) -> Result<Vec<Obstacle>> {
+pub fn obstacles(client: &Client, conversion: Conversion) -> Result<Vec<Obstacle>> {
     let patience = Patient(SILENT_MAX);
-    ask(client, &patience).map_err(|error| {
+    ask(client, &patience, conversion).map_err(|error| {
         sql_problem::problem(&error, &format!("asking the {} server", client.who()))
     })
 }
 
-fn ask(client: &Client, patience: &Patient) -> std::result::Result<Vec<Obstacle>, SqlError> {
+fn ask(
+    client: &Client,
+    patience: &Patient,
+    conversion: Conversion,
+) -> std::result::Result<Vec<Obstacle>, SqlError> {
     let mut server = client.open(patience)?;
     let mut found = server_wide(&mut server)?;
     for table in tables(&mut server, client.is_live())?.values() {
@@ -45,7 +51,7 @@ fn ask(client: &Client, patience: &Patient) -> std::result::Result<Vec<Obstacle>
             true => options(&mut server, table)?,
             false => String::new(),
         };
-        found.extend(of_table(table, &options));
+        found.extend(of_table(table, &options, conversion));
     }
     let unreadable = server.rows(&format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
@@ -125,7 +131,7 @@ fn options(server: &mut Connection<'_>, table: &Table) -> std::result::Result<St
     Ok(rows.concat().concat())
 }
 
-fn of_table(table: &Table, options: &str) -> Option<Obstacle> {
+fn of_table(table: &Table, options: &str, conversion: Conversion) -> Option<Obstacle> {
     let name = table.name.sql();
     let options = options.to_ascii_uppercase();
     if table.engine.is_empty()
@@ -157,6 +163,13 @@ fn of_table(table: &Table, options: &str) -> Option<Obstacle> {
         .chars()
         .filter(|sign| !"`'\" ".contains(*sign))
         .collect();
+    let is_marked = compact.contains("ENCRYPTED=YES") || compact.contains("ENCRYPTION_KEY_ID=");
+    if conversion == Conversion::Decrypt && is_marked {
+        return Some(obstacle(
+            format!("{name} is marked as always to be encrypted"),
+            format!("ALTER TABLE {name} ENCRYPTED=DEFAULT ENCRYPTION_KEY_ID=DEFAULT;"),
+        ));
+    }
     if compact.contains("ENCRYPTED=NO") {
         return Some(obstacle(
             format!("{name} is marked as never to be encrypted"),
@@ -222,7 +235,7 @@ mod tests {
     #[test]
     fn each_obstacle_comes_with_its_statement() {
         let mend = |engine: &str, options: &str| {
-            of_table(&table(engine), options).map(|obstacle| obstacle.mend)
+            of_table(&table(engine), options, Conversion::Encrypt).map(|obstacle| obstacle.mend)
         };
         assert_eq!(mend("InnoDB", "row_format=DYNAMIC"), None);
         assert_eq!(mend("FEDERATED", ""), None);
@@ -244,6 +257,17 @@ mod tests {
     }
 
     #[test]
+    fn table_that_asks_for_keys_is_not_taken_where_there_are_none() {
+        let to = |conversion, options| of_table(&table("InnoDB"), options, conversion);
+        for options in ["`ENCRYPTED`=YES", "`ENCRYPTION_KEY_ID`=2"] {
+            assert_eq!(to(Conversion::Encrypt, options), None);
+            let mend = to(Conversion::Decrypt, options).unwrap().mend;
+            assert!(mend.contains("ENCRYPTED=DEFAULT"), "{mend}");
+        }
+        assert_eq!(to(Conversion::Decrypt, "row_format=DYNAMIC"), None);
+    }
+
+    #[test]
     fn a_history_by_transactions_is_kept_as_a_table() {
         let mut versioned = table("InnoDB");
         versioned.kind = Kind::Versioned;
@@ -254,7 +278,7 @@ mod tests {
             ..Column::default()
         };
         versioned.columns = vec![period("rs"), period("re")];
-        let mend = of_table(&versioned, "").unwrap().mend;
+        let mend = of_table(&versioned, "", Conversion::Encrypt).unwrap().mend;
         assert!(mend.contains("`t_history` AS SELECT *"), "{mend}");
         assert!(
             mend.contains("DROP COLUMN `rs`, DROP COLUMN `re`"),

@@ -185,8 +185,7 @@ const COMMON: [&str; 52] = [
     "--old-mode=",
 ];
 
-/// What the new server is told: the settings that encrypt, with the copy's own
-/// key file.
+/// What an encrypted server is told: the settings that encrypt, with its own key file.
 pub fn encrypting(key_file: &Path) -> Vec<OsString> {
     SETTINGS
         .iter()
@@ -201,14 +200,20 @@ pub fn encrypting(key_file: &Path) -> Vec<OsString> {
         .collect()
 }
 
-/// The original stays as clear as it is, whatever the option files say by now:
-/// a redo log that was encrypted here would keep it from starting later.
-pub const CLEAR: [&str; 4] = [
+/// What a clear server is told. It stays clear, whatever the option files say by now: a
+/// redo log that was encrypted here would keep it from starting later.
+pub const CLEAR: [&str; 7] = [
     "--innodb-encrypt-log=OFF",
     "--innodb-encrypt-tables=OFF",
-    "--innodb-encryption-threads=0",
+    "--innodb-encrypt-temporary-tables=OFF",
     "--aria-encrypt-tables=OFF",
+    "--encrypt-binlog=OFF",
+    "--encrypt-tmp-files=OFF",
+    "--encrypt-tmp-disk-tables=OFF",
 ];
+
+/// Leaves every page as it is.
+pub const NO_THREADS: &str = "--innodb-encryption-threads=0";
 
 /// A server that is thrown away when the power goes needs no care for that:
 /// it is stopped cleanly and its filesystem is synced before anybody counts
@@ -263,6 +268,15 @@ mod tests {
             ("init_connect", ""),
         ] {
             assert!(!strays(name, value), "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn clear_server_has_everything_switched_off_that_encrypts() {
+        let encrypts = |name: &&str| name.contains("encrypt_");
+        for name in SETTINGS.iter().map(|setting| setting.name).filter(encrypts) {
+            let off = format!("--{}=OFF", name.replace('_', "-"));
+            assert!(CLEAR.contains(&&*off), "{name}");
         }
     }
 

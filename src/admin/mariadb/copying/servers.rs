@@ -14,9 +14,9 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
 
 use super::memory::{self, Sizes};
-use super::options::{CARELESS, CLEAR, ServerPaths, encrypting};
+use super::options::{CARELESS, CLEAR, NO_THREADS, ServerPaths, encrypting};
 use super::private::{PrivateServer, Start, prepare_room};
-use super::{Target, on_disk, plugins};
+use super::{Stopped, Target, on_disk, plugins};
 
 /// Making an empty server.
 const BIRTH_SECONDS: &str = "900";
@@ -40,6 +40,18 @@ pub fn directory(user: &ServiceUser, path: &Path) -> Result<PathBuf> {
         )
     })?;
     Ok(path.to_owned())
+}
+
+/// How a server's files are written: encrypted with the keys in this file, or clear.
+fn protection(key_file: Option<&Path>) -> Vec<OsString> {
+    match key_file {
+        Some(key_file) => encrypting(key_file),
+        None => CLEAR
+            .iter()
+            .chain([&NO_THREADS])
+            .map(OsString::from)
+            .collect(),
+    }
 }
 
 /// What both servers are started with.
@@ -76,18 +88,20 @@ impl<'a> Servers<'a> {
     ///
     /// # Errors
     /// When it does not come up in its own places.
-    pub fn start_old(&self, data: &Path) -> Result<PrivateServer> {
+    pub fn start_old(&self, original: &Stopped<'_>) -> Result<PrivateServer> {
         let temporary = self.temporary()?;
         let start = |engines: Vec<OsString>| {
             let mut more = vec!["--read-only".into()];
-            more.extend(CLEAR.map(OsString::from));
+            more.extend(protection(original.key_file));
+            // Nothing of the original is written anew with other keys, or without.
+            more.push(NO_THREADS.into());
             if let Some(pool) = self.sizes.old_pool {
                 more.push(format!("--innodb-buffer-pool-size={pool}").into());
             }
             more.extend(engines);
             let paths = ServerPaths {
                 name: "old",
-                data: data.to_owned(),
+                data: original.data.to_owned(),
                 temporary: temporary.clone(),
                 room: self.room.clone(),
             };
@@ -103,7 +117,7 @@ impl<'a> Servers<'a> {
         start(engines)
     }
 
-    /// A directory for the old server's temporary files. They are clear, but
+    /// A directory for the old server's temporary files. They may be clear, but
     /// hold no row: rows are read in the order of their table, and only
     /// questions about definitions are sorted. In memory all the same, unless
     /// they could fill it.
@@ -126,7 +140,7 @@ impl<'a> Servers<'a> {
     }
 
     fn new_server(&self, engines: Vec<OsString>) -> Result<Start<'_>> {
-        let mut more = encrypting(self.target.key_file);
+        let mut more = protection(self.target.key_file);
         more.extend(CARELESS.map(OsString::from));
         more.push(format!("--innodb-buffer-pool-size={}", self.sizes.new_pool).into());
         more.push(format!("--innodb-log-file-size={}", self.sizes.new_log).into());

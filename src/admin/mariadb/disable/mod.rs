@@ -1,9 +1,11 @@
 //! `stayput mariadb disable`: the way out. The database leaves the gate, and needs no
 //! stayput any more.
 //!
-//! It stays encrypted, with its keys in a file of the owner's: what keeps them from a
-//! thief is the owner's business then. `stayput mariadb enable` leads back.
+//! Either it stays encrypted, with its keys in a file of the owner's: what keeps them from
+//! a thief is the owner's business then. Or it becomes a clear one ([`clear`]).
+//! `stayput mariadb enable` leads back from both.
 
+mod clear;
 mod journal;
 mod key_file;
 mod moving;
@@ -16,7 +18,8 @@ use std::path::{Path, PathBuf};
 use crate::admin::ask;
 use crate::admin::installed_files;
 use crate::admin::key_release;
-use crate::admin::mariadb::check_file::read_check_file;
+use crate::admin::mariadb::check_file::{mark, read_check_file};
+use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::data_directory::{DataDirectory, is_empty_or_missing};
 use crate::admin::mariadb::enable::{EnableOptions, preflight, replace_swap, worker};
 use crate::admin::mariadb::launch::unit_start_command;
@@ -40,11 +43,23 @@ pub use state::{is_under_way, key_file_in_use, key_files_on_disk, not_destroyed}
 
 /// How the database leaves the gate.
 #[derive(Clone, Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("way").required(true))]
 pub struct DisableOptions {
     /// Keep the database encrypted, with its keys in this new file. Whoever takes the server can
     /// read the database then
-    #[arg(long, value_name = "PATH")]
-    key_file: PathBuf,
+    #[arg(long, value_name = "PATH", group = "way")]
+    key_file: Option<PathBuf>,
+    /// Copy the database into a clear one, which needs no key. Whoever takes the server can read
+    /// it then
+    #[arg(long, group = "way")]
+    clear: bool,
+    /// Go back to the encrypted original that --clear has left, as long as it is there; the clear
+    /// copy is kept
+    #[arg(long, group = "way", conflicts_with = "dry_run")]
+    undo: bool,
+    /// Go on although replicas still read this server's binary logs, which end here
+    #[arg(long, requires = "clear")]
+    discard_binary_logs: bool,
     /// Do not ask whether to go on
     #[arg(long)]
     yes: bool,
@@ -64,10 +79,19 @@ pub fn disable(options: &DisableOptions) -> Result<()> {
     needs_systemd()?;
     let _lock = worker::lock()?;
     put_back_interrupted(options.dry_run)?;
+    match &options.key_file {
+        Some(key_file) => to_key_file(options, key_file),
+        None if options.undo => clear::undo(options),
+        None => clear::to_clear(options),
+    }
+}
+
+/// Has MariaDB take its keys from a new file at `key_file`.
+fn to_key_file(options: &DisableOptions, key_file: &Path) -> Result<()> {
     if let KeySource::File(path) = key_source() {
         is_out(&path)?;
         let shown = path.display();
-        let other = match path == options.key_file {
+        let other = match path == key_file {
             true => "",
             false => " The file that you name was not written.",
         };
@@ -79,7 +103,7 @@ pub fn disable(options: &DisableOptions) -> Result<()> {
     }
     let (check, data) = encrypted_database()?;
     preflight::no_other_server()?;
-    let key_file = key_file::destination(&options.key_file, &data)?;
+    let key_file = key_file::destination(key_file, &data)?;
     say(format!(
         "MariaDB's keys will stand in {path}: whoever takes this server, or its disk, can read \
          the database then. Keep a copy of that file elsewhere: without it the database is lost. \
@@ -144,10 +168,10 @@ pub fn take_back(options: &EnableOptions) -> Result<bool> {
     }
     let user = ServiceUser::find()?;
     let data = unit_start_command(&user)?.config.data_directory();
-    let places = RunPaths::of(&data);
+    let places = RunPaths::of(&data, Conversion::Encrypt);
     let check = [places.data.real(), places.data.seen()]
         .into_iter()
-        .find_map(|at| moving::mark(at, &data));
+        .find_map(|at| mark(at, &data));
     preflight::no_other_server()?;
     preflight::version()?;
     if is_empty_or_missing(places.data.real()) {
@@ -260,18 +284,21 @@ fn needs_systemd() -> Result<()> {
 /// The database behind the gate: with check values of its keys, served by MariaDB's
 /// unit, and the only copy of it.
 fn encrypted_database() -> Result<(CheckFile, DataDirectory)> {
+    if let Some(original) = find_original().map_err(paths::problem)? {
+        let conversion = original.conversion;
+        return Err(Problem::refused(
+            format!("{} Nothing was changed.", original.what()),
+            format!(
+                "Go back to the {} (`{}`), or end it: `stayput mariadb destroy-original`.",
+                conversion.original(),
+                conversion.undo_command()
+            ),
+        ));
+    }
     if !mariadb_service::is_enabled() {
         return Err(Problem::refused(
             "MariaDB is not encrypted with keys from here. Nothing was changed.",
             "`stayput status` shows how things stand.",
-        ));
-    }
-    if !matches!(find_original(), Ok(None)) {
-        return Err(Problem::refused(
-            "The clear original that `stayput mariadb enable` has left is still there. Nothing \
-             was changed.",
-            "Go back to it (`stayput mariadb enable --undo`), or destroy it (`stayput mariadb \
-             destroy-original`).",
         ));
     }
     let check = read_check_file()?;
@@ -282,7 +309,7 @@ fn encrypted_database() -> Result<(CheckFile, DataDirectory)> {
             "Start it (`systemctl start mariadb`), then run the command again.",
         )
     })?;
-    if moving::mark(data.real(), data.seen()).is_none() {
+    if mark(data.real(), data.seen()).is_none() {
         return Err(Problem::refused(
             "The data directory lacks its copy of the check values. Nothing was changed.",
             format!(

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::admin::durable::{remove_durably, sync_directory, write_durably};
 use crate::admin::key_release;
+use crate::admin::mariadb::check_file::{MARK, mark};
 use crate::admin::mariadb::copying::{Client, TableName};
 use crate::admin::mariadb::data_directory::{DataDirectory, Door, holds_something};
 use crate::admin::mariadb::enable::{dependent_units, preflight, start_prevention};
@@ -23,22 +24,12 @@ use crate::admin::mariadb::settings::{
 use crate::admin::mariadb_service::{self, CHECK_FILE};
 use crate::admin::problem::{Problem, Result};
 use crate::keys::MasterKey;
-use crate::release::mariadb::{CheckFile, MariadbRelease};
+use crate::release::mariadb::MariadbRelease;
 use crate::release::no_start;
 
 use super::journal::{Direction, Journal};
 use super::plan::{BACK, END_OF_BACK, OUT, OUT_AGAIN, Step};
 use super::{key_file, say, start_guard};
-
-/// The check file inside a data directory: by it the data is known as the one that was
-/// encrypted with keys from here.
-const MARK: &str = "stayput.check";
-
-/// Reads the mark of the data directory at `at`, which MariaDB sees at `seen`.
-pub fn mark(at: &Path, seen: &Path) -> Option<CheckFile> {
-    let check = CheckFile::parse(&fs::read(at.join(MARK)).ok()?).ok()?;
-    (Path::new(check.data_directory()) == seen).then_some(check)
-}
 
 /// Marks data that has lost its mark, where the owner's key file and the vault have the
 /// same keys.

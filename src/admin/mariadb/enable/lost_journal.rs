@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use crate::admin::mariadb::check_file::read_check_file;
 use crate::admin::mariadb::run_records::journal::{self, Journal};
 use crate::admin::mariadb::run_records::lost_journal::{USUAL, reconstruct};
-use crate::admin::mariadb::run_records::paths::{self, RunPaths};
+use crate::admin::mariadb::run_records::paths;
 use crate::admin::problem::{Problem, Result};
 
 use super::say;
 
 /// Reads the journal. Where it is lost, it is written again from what the room
-/// of the clear original tells. That room lies beside the data directory, which
+/// of the original tells. That room lies beside the data directory, which
 /// the check file names, else `configured`: MariaDB's own settings.
 ///
 /// # Errors
@@ -26,11 +26,11 @@ pub fn recover(configured: impl FnOnce() -> Option<PathBuf>) -> Result<Option<Jo
         Ok(check) => check.data_directory().into(),
         Err(_) => configured().unwrap_or_else(|| USUAL.into()),
     };
-    let found = reconstruct(read, &RunPaths::of(&data)).map_err(|error| {
+    let found = reconstruct(read, &data).map_err(|error| {
         Problem::refused(
             format!("{error}. Nothing was changed."),
             format!(
-                "No clear original is beside {}. Remove the file: `rm {}`. Then run the command \
+                "No original is beside {}. Remove the file: `rm {}`. Then run the command \
                  again.",
                 data.display(),
                 journal::FILE
@@ -38,7 +38,10 @@ pub fn recover(configured: impl FnOnce() -> Option<PathBuf>) -> Result<Option<Jo
         )
     })?;
     if let Some(journal) = &found {
-        say("The journal of an earlier run is lost; its clear original is there.");
+        say(format!(
+            "The journal of an earlier run is lost; its {} is there.",
+            journal.conversion.original()
+        ));
         journal.write().map_err(paths::problem)?;
     }
     Ok(found)

@@ -7,18 +7,22 @@
 //! Then a unit of its own stops MariaDB, copies, and puts the copy in the
 //! original's place, behind the gate ([`plan`] has the steps). The original
 //! stays, closed, until a real boot has proven the copy.
+//!
+//! `stayput mariadb disable --clear` goes the other way by the same steps; it begins in
+//! the room `disable`.
 
 mod already_encrypted;
 mod copy_mounts;
 pub(super) mod dependent_units;
-mod lost_journal;
+pub(super) mod earlier_run;
+pub(super) mod lost_journal;
 mod original;
 mod orphans;
-mod other_files;
+pub(super) mod other_files;
 mod plan;
 pub(super) mod preflight;
 mod proofs;
-mod rehearsal;
+pub(super) mod rehearsal;
 mod run;
 pub(super) mod start_prevention;
 mod undo;
@@ -35,13 +39,13 @@ use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::output;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd;
-use crate::admin::timestamp;
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::keys::MasterKey;
 use crate::release::mariadb::{CheckFile, MariadbRelease};
 use crate::sys::clock;
 
 use crate::admin::mariadb::cold_backups;
+use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::copying::{Client, Leftover, leftovers_of_settings};
 use crate::admin::mariadb::data_directory::holds_something;
 use crate::admin::mariadb::launch::probe::settings_would_be_read;
@@ -52,9 +56,10 @@ use crate::admin::mariadb::swap::{self, SwapChoice, System};
 
 use crate::admin::mariadb::run_records::find_original;
 use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
-use crate::admin::mariadb::run_records::marked_room::{MarkedRoom, RunId};
+use crate::admin::mariadb::run_records::marked_room::RunId;
 use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 use already_encrypted::{adopt, refresh};
+use earlier_run::Next;
 
 pub use original::{
     DestroyOptions, destroy_for_reset, in_a_reset, run as destroy_original, tell_at_login,
@@ -128,110 +133,48 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
         // A run that was killed may have left the units masked.
         start_prevention::unmask_units()?;
     }
+    earlier_run::refuse_other_way(journal.as_ref(), Conversion::Encrypt)?;
     if options.undo {
-        return undo(options, journal);
+        return earlier_run::take_back(journal, Conversion::Encrypt, options.yes, |_| Ok(()));
     }
-    match journal.as_ref().map(|journal| journal.stage) {
-        Some(Stage::TakingBack) => {
-            say("An earlier way back was interrupted; going on with it.");
-            hand_over_undo(&mut journal.expect("it has a stage"))
-        }
-        Some(Stage::Waiting | Stage::Destroying) => {
-            let mut journal = journal.expect("it has a stage");
-            if options.keep_original && journal.stage == Stage::Waiting && !options.dry_run {
-                journal.ends = OriginalEnds::Never;
-                journal.write().map_err(paths::problem)?;
-            }
-            match mariadb_service::is_enabled() {
-                true => refresh(options, &user)?,
-                false => adopt(options, &user, &RunPaths::of(&journal.data))?,
-            }
-            let original = find_original().map_err(paths::problem)?;
-            if let Some(original) = original {
-                say(format!("{} {}", original.what(), original.next()));
-            }
-            Ok(())
-        }
-        Some(Stage::Switching | Stage::Starting)
-            if !options.dry_run && journal.as_ref().is_some_and(can_go_on) =>
-        {
-            say("An earlier run was interrupted after the copy was proven; going on from there.");
-            let mut journal = journal.expect("it has a stage");
+    match (
+        earlier_run::next(journal.as_ref(), options.dry_run)?,
+        journal,
+    ) {
+        (Next::TakeBack, Some(mut journal)) => earlier_run::hand_over(&mut journal),
+        (Next::GoOn, Some(mut journal)) => {
             if options.keep_original || options.destroy_original {
                 journal.ends = options.ends();
             }
             work(options, &user, &journal)
         }
-        Some(Stage::Starting) if !options.dry_run => Err(Problem::refused(
-            "An earlier run was interrupted, and the encrypted database is not where it should \
-             be. Nothing was changed.",
-            "Is its disk mounted? Mount it, then run the command again.",
-        )),
-        Some(Stage::Switching | Stage::Starting) if options.dry_run => Err(Problem::refused(
-            "An earlier run was interrupted; there is nothing to rehearse.",
-            "Run the command without --dry-run: it goes on from there.",
-        )),
-        None | Some(Stage::Rehearsing) if mariadb_service::is_enabled() => refresh(options, &user),
-        _ => anew(options, &user, journal, start),
-    }
-}
-
-fn undo(options: &EnableOptions, journal: Option<Journal>) -> Result<()> {
-    let Some(mut journal) = journal else {
-        return Err(Problem::refused(
-            "There is no run to undo: the clear original is gone, or there was none. Nothing was \
-             changed.",
-            "`stayput status` shows how things stand.",
-        ));
-    };
-    let paths = RunPaths::of(&journal.data);
-    match journal.stage {
-        Stage::Rehearsing => return undo::forget_rehearsal(&journal, &paths),
-        Stage::Building | Stage::Switching => return undo::undo(&journal, &paths),
-        Stage::Destroying => {
-            return Err(Problem::refused(
-                "The clear original is being destroyed; there is no way back. Nothing was changed.",
-                "Keep the encrypted database; backups are as good as before.",
-            ));
-        }
-        Stage::TakingBack | Stage::Starting | Stage::Waiting => {}
-    }
-    undo::original_is_there(&journal, &paths)?;
-    if journal.stage != Stage::TakingBack {
-        ask::confirm(
-            &format!(
-                "MariaDB goes back to the clear original of {}. What was written since then is \
-                 only in the encrypted copy, which is kept. Go on?",
-                timestamp::rfc3339(journal.since)
-            ),
-            options.yes,
-        )?;
-    }
-    hand_over_undo(&mut journal)
-}
-
-/// Lets the unit go back to the original: a lost terminal does not end that.
-fn hand_over_undo(journal: &mut Journal) -> Result<()> {
-    installed_files::put_command()?;
-    journal.reach(Stage::TakingBack).map_err(paths::problem)?;
-    worker::work("The clear original is not back")
-}
-
-/// Whether the run can go on with its copy: the original is closed, so it has no
-/// newer rows, or MariaDB has begun to work in the copy.
-fn can_go_on(journal: &Journal) -> bool {
-    let paths = RunPaths::of(&journal.data);
-    match journal.stage {
-        Stage::Starting => holds_something(paths.data.real()),
-        _ => {
-            let lies_in = |room| {
-                MarkedRoom::find(room, journal.run)
-                    .is_ok_and(|room| room.is_some_and(|room| room.data().exists()))
-            };
-            let copy = lies_in(&paths.making) || holds_something(paths.data.real());
-            copy && lies_in(&paths.original)
+        (Next::Ended, Some(journal)) => ended(options, &user, journal),
+        (_, journal) => {
+            let is_left = journal.as_ref();
+            let is_left = is_left.is_some_and(|journal| journal.stage != Stage::Rehearsing);
+            match mariadb_service::is_enabled() && !is_left {
+                true => refresh(options, &user),
+                false => anew(options, &user, journal, start),
+            }
         }
     }
+}
+
+/// After a run whose copy serves: renews what belongs to it.
+fn ended(options: &EnableOptions, user: &ServiceUser, mut journal: Journal) -> Result<()> {
+    if options.keep_original && journal.stage == Stage::Waiting && !options.dry_run {
+        journal.ends = OriginalEnds::Never;
+        journal.write().map_err(paths::problem)?;
+    }
+    match mariadb_service::is_enabled() {
+        true => refresh(options, user)?,
+        false => adopt(options, user, &RunPaths::of_run(&journal))?,
+    }
+    let original = find_original().map_err(paths::problem)?;
+    if let Some(original) = original {
+        say(format!("{} {}", original.what(), original.next()));
+    }
+    Ok(())
 }
 
 /// Replaces clear swap if the owner asked for it, also on a server that was
@@ -253,12 +196,7 @@ fn anew(
 ) -> Result<()> {
     // First, because what that run has set is in the way of all checks below.
     if let Some(journal) = &interrupted {
-        say("An earlier run was interrupted; what it had made is thrown away.");
-        let paths = RunPaths::of(&journal.data);
-        match journal.stage {
-            Stage::Rehearsing => undo::forget_rehearsal(journal, &paths)?,
-            _ => undo::undo(journal, &paths)?,
-        }
+        earlier_run::throw_away(journal)?;
     }
     let system = System::here();
     if options.swap.is_none() {
@@ -269,7 +207,7 @@ fn anew(
         Some(start) => start,
         None => unit_start_command(user)?,
     };
-    let paths = RunPaths::of(&started.config.data_directory());
+    let paths = RunPaths::of(&started.config.data_directory(), Conversion::Encrypt);
     if holds_something(paths.data.real()) {
         return adopt(options, user, &paths);
     }
@@ -277,11 +215,12 @@ fn anew(
     preflight::rooms(&paths)?;
     settings_would_be_read(user)?;
     preflight::version()?;
-    preflight::space(&paths.data)?;
+    preflight::space(&paths.data, Conversion::Encrypt)?;
     runs_alone(&paths)?;
 
     let client = client_of(&started)?;
-    let copied = rehearsal::rehearse(&client, *user, &started.arguments, &paths)?;
+    let arguments = &started.arguments;
+    let copied = rehearsal::rehearse(&client, *user, arguments, &paths, Conversion::Encrypt)?;
     tell(&copied.leftovers, leftovers_of_settings(&started.config));
     other_files::tell(
         &client,
@@ -293,17 +232,7 @@ fn anew(
     for sentence in cold_backups::sentences(&jobs).into_iter().flatten() {
         say(format!("{sentence} {}", cold_backups::NEXT));
     }
-    let away = rehearsal::in_words(rehearsal::forecast(&copied));
-    say(format!(
-        "The rehearsal held. The database will be away for about {away}; the copy takes {} MB.",
-        copied.bytes.div_ceil(1 << 20)
-    ));
-    if !copied.not_compared.is_empty() {
-        say(format!(
-            "{} tables were written meanwhile; they are compared when MariaDB is stopped.",
-            copied.not_compared.len()
-        ));
-    }
+    let away = rehearsal::say_forecast(&copied);
     if options.dry_run {
         say("Nothing was changed.");
         return Ok(());
@@ -322,6 +251,7 @@ fn anew(
     )?;
     replace_swap(options, &system)?;
     let journal = Journal {
+        conversion: Conversion::Encrypt,
         run: RunId::new(),
         stage: Stage::Building,
         data: paths.data.seen().to_owned(),
@@ -387,7 +317,7 @@ fn tell(tables: &[Leftover], settings: Vec<Leftover>) {
 }
 
 /// A client of the unit's own server, at the socket that its settings name.
-fn client_of(started: &StartCommand) -> Result<Client> {
+pub(super) fn client_of(started: &StartCommand) -> Result<Client> {
     let socket = started.config.value("socket");
     Client::of_the_unit(Path::new(socket.unwrap_or("/run/mysqld/mysqld.sock")))
 }

@@ -1,4 +1,4 @@
-//! The clear original after the switch: how people are told of it, and its
+//! The original after the switch: how people are told of it, and its
 //! destruction.
 
 use std::fs;
@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::admin::ask;
 use crate::admin::durable::write_durably;
+use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::launch::unit_start_command;
 use crate::admin::mariadb::overwrite::{self, destroy as overwrite_all};
 use crate::admin::mariadb::service_user::ServiceUser;
+use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd::{reload, systemctl};
@@ -19,12 +21,13 @@ use crate::vault::{EventKind, LoggedEvent};
 
 use super::lost_journal::recover;
 use super::proofs::{self, MayDestroy};
+use super::undo::overwrite_copy;
 use super::{say, worker};
 use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
 use crate::admin::mariadb::run_records::lost_journal::{self, BEING_DESTROYED};
 use crate::admin::mariadb::run_records::marked_room::MarkedRoom;
 use crate::admin::mariadb::run_records::paths::{self, RunPaths};
-use crate::admin::mariadb::run_records::{ClearOriginal, find_original};
+use crate::admin::mariadb::run_records::{Original, find_original};
 
 const UNIT: &str = "stayput-mariadb-original.service";
 const PATH: &str = "/etc/systemd/system/stayput-mariadb-original.service";
@@ -45,8 +48,11 @@ pub fn tell_at_login() {
 /// Tells at the end of a run what becomes of the original.
 pub fn tell_at_the_end(journal: &Journal) {
     tell_at_login();
-    let original = ClearOriginal::of(journal);
-    say("MariaDB is encrypted and running.");
+    let original = Original::of(journal);
+    say(match journal.conversion {
+        Conversion::Encrypt => "MariaDB is encrypted and running.",
+        Conversion::Decrypt => "MariaDB is in the clear and running; it needs no key.",
+    });
     say(format!("{} {}", original.what(), original.next()));
 }
 
@@ -92,7 +98,14 @@ pub fn end() -> Result<()> {
 ///
 /// # Errors
 /// When a file could not be overwritten: it is kept for the next try.
-pub fn destroy(room: MarkedRoom, _: MayDestroy) -> Result<()> {
+pub fn destroy(room: MarkedRoom, conversion: Conversion, _: MayDestroy) -> Result<()> {
+    if conversion == Conversion::Decrypt {
+        // What it holds stands in the clear beside it: removed is enough.
+        let _ = write_durably(&room.file(BEING_DESTROYED), b"");
+        room.delete().map_err(paths::problem)?;
+        say("The encrypted original is removed.");
+        return Ok(());
+    }
     say("Overwriting the old files.");
     overwrite(&room)?;
     room.delete().map_err(paths::problem)?;
@@ -157,30 +170,33 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
             return Ok(());
         }
         return Err(Problem::refused(
-            "There is no clear original on this server.",
+            "There is no original of a database on this server.",
             "Nothing has to be done.",
         ));
     };
-    let paths = RunPaths::of(&journal.data);
+    let paths = RunPaths::of_run(&journal);
     let Some(noted) = proofs::noted(&journal) else {
         if !options.when_due && is_gone(&journal, &paths)? {
-            return end_without(options);
+            return end_without(options, journal.conversion);
         }
         return refuse(
             options,
             "The run that made it was interrupted.",
-            ClearOriginal::of(&journal).next(),
+            Original::of(&journal).next(),
         );
     };
     if options.when_due
         && let Err(why) = due(&journal)
     {
         tell_at_login();
-        say(format!("The clear original stays for now: {why}."));
+        say(format!(
+            "The {} stays for now: {why}.",
+            journal.conversion.original()
+        ));
         return Ok(());
     }
     // First, because without its disk the original is not seen either.
-    let serving = proofs::serving(paths.data.real())?;
+    let serving = proofs::serving(paths.home_of_copy())?;
     let room = MarkedRoom::find(&paths.original, journal.run).map_err(paths::problem)?;
     let Some(room) = room else {
         return end();
@@ -190,13 +206,20 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
     let permit = MayDestroy::with(&on_disk, &serving, &unused, &noted);
     if !options.when_due {
         ask::confirm(
-            "The clear original is destroyed. Without it the encrypted database is the only copy \
-             on this server. Go on?",
+            match journal.conversion {
+                Conversion::Encrypt => {
+                    "The clear original is destroyed. Without it the encrypted database is the \
+                     only copy on this server. Go on?"
+                }
+                Conversion::Decrypt => {
+                    "The encrypted original is removed. There is no way back to it then. Go on?"
+                }
+            },
             options.yes,
         )?;
     }
     journal.reach(Stage::Destroying).map_err(paths::problem)?;
-    destroy(room, permit)?;
+    destroy(room, journal.conversion, permit)?;
     end()
 }
 
@@ -208,17 +231,21 @@ fn configured_data_directory() -> Option<PathBuf> {
 
 /// Whether MariaDB serves from the copy, and the original is not on its disk.
 fn is_gone(journal: &Journal, paths: &RunPaths) -> Result<bool> {
-    let serves = proofs::serving(paths.data.real()).is_ok();
+    let serves = proofs::serving(paths.home_of_copy()).is_ok();
     let room = MarkedRoom::find(&paths.original, journal.run).map_err(paths::problem)?;
     let holds = room.is_some_and(|room| room.data().exists());
     Ok(journal.stage == Stage::Starting && serves && !holds)
 }
 
 /// Ends a run whose original somebody has removed.
-fn end_without(options: &DestroyOptions) -> Result<()> {
+fn end_without(options: &DestroyOptions, conversion: Conversion) -> Result<()> {
     ask::confirm(
-        "The clear original is not there any more, and MariaDB serves from the encrypted copy. \
-         It was not counted again. End the run?",
+        &format!(
+            "The {} is not there any more, and MariaDB serves from the {}. It was not counted \
+             again. End the run?",
+            conversion.original(),
+            conversion.copy()
+        ),
         options.yes,
     )?;
     end()
@@ -236,8 +263,8 @@ fn refuse(options: &DestroyOptions, what: &str, next: &str) -> Result<()> {
     ))
 }
 
-/// Whether this boot has proven the copy: the copy was made in an earlier boot,
-/// and the boot stage has released the keys in this one.
+/// Whether this boot has proven the copy: the copy was made in an earlier boot, and the
+/// boot stage has released the keys in this one, where it needs any.
 fn due(journal: &Journal) -> std::result::Result<(), String> {
     if journal.stage == Stage::Destroying {
         return Ok(());
@@ -247,6 +274,9 @@ fn due(journal: &Journal) -> std::result::Result<(), String> {
     }
     if paths::boot_id() == journal.boot {
         return Err("the server was not started since".into());
+    }
+    if journal.conversion == Conversion::Decrypt {
+        return Ok(());
     }
     let vault = open_vault_read_only().map_err(|problem| problem.what)?;
     let events = vault.events().map_err(|error| error.to_string())?;
@@ -269,6 +299,14 @@ fn due(journal: &Journal) -> std::result::Result<(), String> {
 pub fn in_a_reset() -> &'static str {
     match lost_journal::read_or_reconstruct() {
         Ok(None) => "",
+        // It leaves nothing that can be read.
+        Ok(Some(journal)) if journal.stage == Stage::Rehearsing && is_enabled() => "",
+        Ok(Some(journal)) if journal.conversion == Conversion::Decrypt => match journal.stage {
+            Stage::Rehearsing | Stage::Building | Stage::Switching => {
+                "The clear copy of the database, which is being made, is destroyed.\n"
+            }
+            _ => "NOT DESTROYED: the database itself, which its owner has taken into the clear.\n",
+        },
         Ok(Some(journal)) if journal.stage < Stage::Starting => {
             "The database itself is still in the clear (`stayput mariadb enable` was interrupted), \
              and stays.\n"
@@ -289,7 +327,10 @@ pub fn destroy_for_reset() {
             ));
         }
     };
-    let paths = RunPaths::of(&journal.data);
+    let paths = RunPaths::of_run(&journal);
+    if journal.conversion == Conversion::Decrypt {
+        return destroy_clear_copy(&journal, &paths);
+    }
     let Ok(Some(room)) = MarkedRoom::find(&paths.original, journal.run) else {
         if journal.stage > Stage::Building {
             say(format!(
@@ -317,5 +358,21 @@ pub fn destroy_for_reset() {
         .and_then(|()| end());
     if let Err(problem) = destroyed {
         say(format!("Not all of it was destroyed: {problem}"));
+    }
+}
+
+/// Destroys a clear copy that has no place yet: the encrypted original is worth nothing
+/// without its keys. One that MariaDB works in stays, and that is told.
+fn destroy_clear_copy(journal: &Journal, paths: &RunPaths) {
+    if journal.stage >= Stage::TakingBack {
+        return say("NOT DESTROYED: the database itself, which is in the clear.");
+    }
+    match MarkedRoom::find(&paths.making, journal.run) {
+        Ok(None) => {}
+        Ok(Some(making)) => overwrite_copy(&making),
+        Err(error) => say(format!(
+            "NOT DESTROYED: a clear copy of the database in {} ({error}).",
+            paths.making.display()
+        )),
     }
 }

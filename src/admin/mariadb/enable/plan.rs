@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::run_records::journal::{OriginalEnds, Stage};
 
 /// One step of a run on the stopped server.
@@ -20,7 +21,10 @@ pub enum Step {
     PlaceCopy,
     Guard,
     WriteSettings,
+    RemoveSettings,
+    TakeGateAway,
     SeeGate,
+    SeeClear,
     KeepOtherFiles,
     LetUnitsGo,
     StartServer,
@@ -49,13 +53,19 @@ pub enum Fact {
     Noted(Stage),
     /// The original lies, marked, where only root gets.
     OriginalClosed,
-    /// The copy lies where the gate looks; nothing deletes it any more.
+    /// The copy has its place; nothing deletes it any more.
     CopyPlaced,
     /// Where MariaDB looks nobody can write.
     Guarded,
     SettingsWritten,
+    /// Nothing has MariaDB encrypt any more.
+    SettingsGone,
+    /// A start of MariaDB finds the clear copy, and needs nothing from here.
+    GateGone,
     /// The gate was seen to open and to close.
     GateSeen,
+    /// MariaDB was seen to have nothing that needs a key.
+    ClearSeen,
     /// What is not the database's is out of the original.
     OtherFilesKept,
     /// The unit's process works in the copy.
@@ -69,7 +79,8 @@ pub enum Fact {
 impl Step {
     /// The facts that must hold before the step. A step that cannot be undone is
     /// taken only after all of them were seen.
-    pub const fn needs(self) -> &'static [Fact] {
+    pub const fn needs(self, conversion: Conversion) -> &'static [Fact] {
+        use Conversion::{Decrypt, Encrypt};
         use Fact::*;
         match self {
             Self::HoldUnits => &[],
@@ -91,34 +102,65 @@ impl Step {
             // there were none.
             Self::WriteSettings => &[OriginalClosed, CopyPlaced, Noted(Stage::Starting)],
             Self::Note(Stage::Starting) => &[OnDisk, CopyPlaced, GateInFront],
-            // Whatever starts MariaDB from here on passes the gate.
-            Self::LetUnitsGo | Self::SeeGate => &[
-                Noted(Stage::Starting),
-                GateInFront,
-                Guarded,
-                SettingsWritten,
-            ],
-            Self::StartServer => &[Noted(Stage::Starting), GateInFront, GateSeen],
+            // Until the gate is gone it lets nothing start: these are what it looks for.
+            Self::RemoveSettings => &[OriginalClosed, CopyPlaced, Noted(Stage::Starting)],
+            Self::TakeGateAway => &[SettingsGone, CopyPlaced, OnDisk, Noted(Stage::Starting)],
+            // Whatever starts MariaDB from here on passes the gate, or needs none.
+            Self::LetUnitsGo | Self::SeeGate => match conversion {
+                Encrypt => &[
+                    Noted(Stage::Starting),
+                    GateInFront,
+                    Guarded,
+                    SettingsWritten,
+                ],
+                Decrypt => &[Noted(Stage::Starting), CopyPlaced, SettingsGone, GateGone],
+            },
+            Self::StartServer => match conversion {
+                Encrypt => &[Noted(Stage::Starting), GateInFront, GateSeen],
+                Decrypt => &[Noted(Stage::Starting), SettingsGone, GateGone],
+            },
             Self::ProveServing | Self::ProveUnused | Self::ProveCounts => &[OriginalClosed],
+            Self::SeeClear => &[Serving],
             // Files that were moved away would be missing were the run undone.
             Self::KeepOtherFiles => &[OriginalClosed, Serving, OriginalUnused, CountsAgree],
-            Self::Note(Stage::Waiting) => &[
-                GateSeen,
-                OnDisk,
-                Serving,
-                OriginalUnused,
-                CountsAgree,
-                OtherFilesKept,
-            ],
-            Self::Note(Stage::Destroying) | Self::Destroy => &[
-                Noted(Stage::Waiting),
-                GateSeen,
-                OnDisk,
-                Serving,
-                OriginalUnused,
-                CountsAgree,
-                OtherFilesKept,
-            ],
+            Self::Note(Stage::Waiting) => match conversion {
+                Encrypt => &[
+                    GateSeen,
+                    OnDisk,
+                    Serving,
+                    OriginalUnused,
+                    CountsAgree,
+                    OtherFilesKept,
+                ],
+                Decrypt => &[
+                    ClearSeen,
+                    OnDisk,
+                    Serving,
+                    OriginalUnused,
+                    CountsAgree,
+                    OtherFilesKept,
+                ],
+            },
+            Self::Note(Stage::Destroying) | Self::Destroy => match conversion {
+                Encrypt => &[
+                    Noted(Stage::Waiting),
+                    GateSeen,
+                    OnDisk,
+                    Serving,
+                    OriginalUnused,
+                    CountsAgree,
+                    OtherFilesKept,
+                ],
+                Decrypt => &[
+                    Noted(Stage::Waiting),
+                    ClearSeen,
+                    OnDisk,
+                    Serving,
+                    OriginalUnused,
+                    CountsAgree,
+                    OtherFilesKept,
+                ],
+            },
             Self::Note(Stage::Rehearsing | Stage::Building | Stage::TakingBack) | Self::End => &[],
         }
     }
@@ -137,7 +179,10 @@ impl Step {
             Self::PlaceCopy => Fact::CopyPlaced,
             Self::Guard => Fact::Guarded,
             Self::WriteSettings => Fact::SettingsWritten,
+            Self::RemoveSettings => Fact::SettingsGone,
+            Self::TakeGateAway => Fact::GateGone,
             Self::SeeGate => Fact::GateSeen,
+            Self::SeeClear => Fact::ClearSeen,
             Self::KeepOtherFiles => Fact::OtherFilesKept,
             Self::ProveServing => Fact::Serving,
             Self::ProveUnused => Fact::OriginalUnused,
@@ -154,6 +199,7 @@ impl Step {
             // What is written is not on the disk until it is synced.
             Self::CarryOver => &[Fact::OnDisk],
             Self::MoveOriginal => &[Fact::OriginalCovered],
+            Self::TakeGateAway => &[Fact::GateInFront],
             Self::LetUnitsGo => &[Fact::UnitsHeld],
             Self::StartServer => &[Fact::ServerStopped],
             _ => &[],
@@ -161,7 +207,7 @@ impl Step {
     }
 }
 
-/// From the running clear server to the copy on the disk.
+/// From the running server to the copy on the disk.
 const BUILD: [Step; 9] = [
     Step::Note(Stage::Building),
     Step::HoldUnits,
@@ -186,8 +232,19 @@ const SWITCH: [Step; 5] = [
     Step::WriteSettings,
 ];
 
+/// The gate lets nothing pass until it is gone: its data directory holds nothing.
+const SWITCH_TO_CLEAR: [Step; 5] = [
+    Step::MoveOriginal,
+    Step::PlaceCopy,
+    Step::Note(Stage::Starting),
+    Step::RemoveSettings,
+    Step::TakeGateAway,
+];
+
 /// After a power cut in the middle of [`START`].
 const TAKE_UP_START: [Step; 3] = [Step::Sync, Step::PutGateInFront, Step::WriteSettings];
+
+const TAKE_UP_CLEAR_START: [Step; 3] = [Step::Sync, Step::RemoveSettings, Step::TakeGateAway];
 
 const START: [Step; 8] = [
     Step::LetUnitsGo,
@@ -200,17 +257,32 @@ const START: [Step; 8] = [
     Step::Note(Stage::Waiting),
 ];
 
+const START_CLEAR: [Step; 8] = [
+    Step::LetUnitsGo,
+    Step::StartServer,
+    Step::ProveServing,
+    Step::SeeClear,
+    Step::ProveUnused,
+    Step::ProveCounts,
+    Step::KeepOtherFiles,
+    Step::Note(Stage::Waiting),
+];
+
 const END: [Step; 3] = [Step::Note(Stage::Destroying), Step::Destroy, Step::End];
 
 /// The steps of a run: of a new one, or of one that came to `from`.
 ///
 /// A run that was interrupted while it built begins anew: its copy was not
 /// compared. One that waits or destroys has nothing left to do here.
-pub fn steps(from: Stage, ends: OriginalEnds) -> Vec<Step> {
+pub fn steps(conversion: Conversion, from: Stage, ends: OriginalEnds) -> Vec<Step> {
+    let (switch, take_up_start, start) = match conversion {
+        Conversion::Encrypt => (&SWITCH, &TAKE_UP_START[..], &START),
+        Conversion::Decrypt => (&SWITCH_TO_CLEAR, &TAKE_UP_CLEAR_START[..], &START_CLEAR),
+    };
     let mut steps = match from {
-        Stage::Rehearsing | Stage::Building => [&BUILD[..], &SWITCH, &START].concat(),
-        Stage::Switching => [&TAKE_UP_SWITCH[..], &SWITCH, &START].concat(),
-        Stage::Starting => [&TAKE_UP_START[..], &START].concat(),
+        Stage::Rehearsing | Stage::Building => [&BUILD[..], switch, start].concat(),
+        Stage::Switching => [&TAKE_UP_SWITCH[..], switch, start].concat(),
+        Stage::Starting => [take_up_start, start].concat(),
         Stage::TakingBack | Stage::Waiting | Stage::Destroying => Vec::new(),
     };
     if ends == OriginalEnds::Now && !steps.is_empty() {
@@ -220,40 +292,44 @@ pub fn steps(from: Stage, ends: OriginalEnds) -> Vec<Step> {
 }
 
 /// The facts that hold so far. A step is taken only when all that it needs hold.
-#[derive(Clone, Debug, Default)]
-pub struct Holds(Vec<Fact>);
+#[derive(Clone, Debug)]
+pub struct Holds {
+    conversion: Conversion,
+    facts: Vec<Fact>,
+}
 
 impl Holds {
     /// The facts that a journal at this stage proves.
-    pub fn noted(stage: Stage) -> Self {
+    pub fn noted(conversion: Conversion, stage: Stage) -> Self {
         use Fact::*;
-        Self(match stage {
+        let facts = match stage {
             Stage::Rehearsing
             | Stage::Building
             | Stage::TakingBack
             | Stage::Waiting
             | Stage::Destroying => Vec::new(),
             Stage::Switching => vec![Noted(stage), CopyCompared, OnDisk],
-            Stage::Starting => vec![
-                Noted(stage),
-                CopyCompared,
-                OriginalClosed,
-                CopyPlaced,
-                Guarded,
-            ],
-        })
+            Stage::Starting => {
+                let mut facts = vec![Noted(stage), CopyCompared, OriginalClosed, CopyPlaced];
+                if conversion == Conversion::Encrypt {
+                    facts.push(Guarded);
+                }
+                facts
+            }
+        };
+        Self { conversion, facts }
     }
 
     /// The first fact that `step` needs and that does not hold.
     pub fn lacks(&self, step: Step) -> Option<Fact> {
-        let mut needs = step.needs().iter();
-        needs.find(|fact| !self.0.contains(fact)).copied()
+        let mut needs = step.needs(self.conversion).iter();
+        needs.find(|fact| !self.facts.contains(fact)).copied()
     }
 
     /// Notes that `step` was taken and has succeeded.
     pub fn after(&mut self, step: Step) {
-        self.0.retain(|fact| !step.ends().contains(fact));
-        self.0.extend(step.gives());
+        self.facts.retain(|fact| !step.ends().contains(fact));
+        self.facts.extend(step.gives());
     }
 }
 
@@ -264,7 +340,7 @@ impl fmt::Display for Step {
             Self::HoldUnits => "let nothing start MariaDB",
             Self::StopServer => "stop MariaDB",
             Self::CoverOriginal => "let nobody else at its files",
-            Self::Copy => "copy everything into an encrypted data directory, and compare",
+            Self::Copy => "copy everything into a new data directory, and compare",
             Self::CarryOver => "carry over certificates and the package's marks",
             Self::Sync => "wait until the copy is on the disk",
             Self::PutGateInFront => "put the gate in front of every start",
@@ -272,16 +348,19 @@ impl fmt::Display for Step {
             Self::PlaceCopy => "put the copy in its place",
             Self::Guard => "leave an empty, closed directory where MariaDB looks",
             Self::WriteSettings => "write MariaDB's settings and the check values of its keys",
+            Self::RemoveSettings => "remove MariaDB's settings and the check values of its keys",
+            Self::TakeGateAway => "take the gate away",
+            Self::SeeClear => "see that MariaDB has nothing that needs a key",
             Self::KeepOtherFiles => {
                 "move files that are not the database's to a place of their own"
             }
             Self::SeeGate => "see the gate open and close",
             Self::LetUnitsGo => "let MariaDB be started again",
             Self::StartServer => "start MariaDB",
-            Self::ProveServing => "see that it works in the encrypted directory",
+            Self::ProveServing => "see that it works in the copy",
             Self::ProveUnused => "see that nobody works in the original",
             Self::ProveCounts => "count the rows once more",
-            Self::Destroy => "overwrite the original",
+            Self::Destroy => "destroy the original",
             Self::End => "end",
         })
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::sys::statvfs::statvfs;
 
 use crate::admin::mariadb::config::Configuration;
+use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::data_directory::DataDirectory;
 use crate::admin::mariadb::process::of_others;
 use crate::admin::mariadb::start_faults::DIRECTORIES;
@@ -202,7 +203,7 @@ pub fn rooms(paths: &RunPaths) -> Result<()> {
 ///
 /// # Errors
 /// Says how much is missing.
-pub fn space(data: &DataDirectory) -> Result<()> {
+pub fn space(data: &DataDirectory, conversion: Conversion) -> Result<()> {
     let parent = data.seen().parent().unwrap_or(Path::new("/"));
     let io = |error: io::Error| refuse(format!("{}: {error}", parent.display()), "");
     let mut files = Vec::new();
@@ -214,8 +215,9 @@ pub fn space(data: &DataDirectory) -> Result<()> {
         let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
         return Err(refuse(
             format!(
-                "There is too little room: the encrypted copy needs {} MB beside the original, \
-                 {} MB are free.",
+                "There is too little room: the {} needs {} MB beside the original, {} MB are \
+                 free.",
+                conversion.copy(),
                 megabytes(needed),
                 megabytes(free)
             ),
@@ -271,7 +273,7 @@ mod tests {
     #[test]
     fn a_room_that_no_run_knows_is_in_the_way() {
         let home = tempfile::tempdir().unwrap();
-        let paths = RunPaths::of(&home.path().join("mysql"));
+        let paths = RunPaths::of(&home.path().join("mysql"), Conversion::Encrypt);
         assert!(rooms(&paths).is_ok());
         fs::create_dir_all(&paths.making).unwrap();
         assert!(rooms(&paths).is_err());

@@ -25,8 +25,8 @@ pub struct Serving(());
 #[derive(Debug)]
 pub struct Unused(());
 
-/// The copy was compared with the original, and the gate was seen to close
-/// and to open: the journal was brought to [`Stage::Waiting`] after both.
+/// The copy was compared with the original, and the gate was seen to close and to open,
+/// or the copy to need no key: the journal was brought to [`Stage::Waiting`] after both.
 #[derive(Debug)]
 pub struct Noted(());
 
@@ -50,7 +50,7 @@ impl MayDestroy {
 pub fn on_disk(filesystem: &Filesystem) -> Result<OnDisk> {
     filesystem.sync().map(OnDisk).map_err(|error| {
         Problem::failed(
-            format!("The disk did not take all of the encrypted copy: {error}."),
+            format!("The disk did not take all of the copy: {error}."),
             "Look at `dmesg`: is the disk full or failing?",
         )
     })
@@ -89,7 +89,7 @@ pub fn unused(original: &Path) -> Result<Unused> {
     let all: Vec<String> = found.iter().take(5).map(ToString::to_string).collect();
     Err(Problem::refused(
         format!(
-            "The clear original in {} is in use: {}.",
+            "The original in {} is in use: {}.",
             original.display(),
             all.join(", ")
         ),

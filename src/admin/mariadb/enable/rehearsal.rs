@@ -7,8 +7,9 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::copying::{
-    Client, Copied, Obstacle, ROOM, Source, encrypted_copy, obstacles,
+    Client, Copied, Obstacle, ROOM, Source, obstacles, proven_copy,
 };
 use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::problem::{Problem, Result};
@@ -25,7 +26,9 @@ use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 const AROUND_IT: Duration = Duration::from_secs(5);
 
 /// Makes an encrypted copy of the running server with keys that nobody keeps,
-/// compares what has not changed meanwhile, and throws the copy away.
+/// compares what has not changed meanwhile, and throws the copy away. It is encrypted
+/// also where the database is to become clear: a rehearsal leaves nothing on the disk
+/// that can be read.
 ///
 /// # Errors
 /// What would stand in the way of the run, with what mends it.
@@ -34,13 +37,15 @@ pub fn rehearse(
     user: ServiceUser,
     arguments: &[String],
     paths: &RunPaths,
+    conversion: Conversion,
 ) -> Result<Copied> {
     say("Rehearsing on the running server; nothing of it is changed.");
-    let found = obstacles(client)?;
+    let found = obstacles(client, conversion)?;
     if !found.is_empty() {
         return Err(refusal(&found));
     }
     let journal = Journal {
+        conversion: Conversion::Encrypt,
         run: RunId::new(),
         stage: Stage::Rehearsing,
         data: paths.data.seen().to_owned(),
@@ -65,7 +70,7 @@ pub fn rehearse(
 pub fn left_behind() -> Option<PathBuf> {
     let journal = Journal::read().ok().flatten()?;
     let interrupted = journal.stage == Stage::Rehearsing && !worker::is_locked();
-    interrupted.then(|| RunPaths::of(&journal.data).making)
+    interrupted.then(|| RunPaths::of_run(&journal).making)
 }
 
 fn refusal(found: &[Obstacle]) -> Problem {
@@ -87,11 +92,11 @@ fn copy(
     let io = paths::problem;
     let making = CopyMounts::in_room(room, user).map_err(io)?;
     let key_file = throw_away_keys(user)?;
-    let copied = encrypted_copy(
+    let copied = proven_copy(
         &user,
         arguments,
         &Source::Running(client),
-        &making.target(&key_file),
+        &making.target(Some(&key_file)),
         &mut |line| say(line),
     );
     fs::remove_file(&key_file).map_err(io)?;
@@ -119,14 +124,31 @@ fn throw_away_keys(user: ServiceUser) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Tells what the rehearsal has shown, and returns in words how long the database will
+/// be away.
+pub fn say_forecast(copied: &Copied) -> String {
+    let away = in_words(forecast(copied));
+    say(format!(
+        "The rehearsal held. The database will be away for about {away}; the copy takes {} MB.",
+        copied.bytes.div_ceil(1 << 20)
+    ));
+    if !copied.not_compared.is_empty() {
+        say(format!(
+            "{} tables were written meanwhile; they are compared when MariaDB is stopped.",
+            copied.not_compared.len()
+        ));
+    }
+    away
+}
+
 /// How long the database will be away, by the durations of the rehearsal.
-pub fn forecast(copied: &Copied) -> Duration {
+fn forecast(copied: &Copied) -> Duration {
     let took = copied.took;
     took.start + took.copy + took.compare + took.stop + AROUND_IT
 }
 
 /// A duration in words.
-pub fn in_words(time: Duration) -> String {
+fn in_words(time: Duration) -> String {
     let seconds = time.as_secs().max(1);
     match seconds {
         0..90 => format!("{seconds} seconds"),

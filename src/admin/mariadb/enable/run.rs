@@ -4,23 +4,25 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::admin::durable::{Filesystem, write_durably};
+use crate::admin::durable::{Filesystem, remove_durably, write_durably};
 use crate::admin::key_release;
+use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::copying::{
-    Copied, Counts, ROOM, Source, Starts, encrypted_copy, rows_lost,
+    Copied, Counts, ROOM, Source, Starts, Stopped, proven_copy, refuse_encrypted_data, rows_lost,
 };
-use crate::admin::mariadb::data_directory::{DataDirectory, holds_something};
+use crate::admin::mariadb::data_directory::DataDirectory;
 use crate::admin::mariadb::gate_units;
 use crate::admin::mariadb::launch::{StartCommand, unit_start_command};
 use crate::admin::mariadb::occupants;
 use crate::admin::mariadb::other_files::Known;
 use crate::admin::mariadb::service_user::ServiceUser;
-use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE, settings_file};
+use crate::admin::mariadb::settings::{SETTINGS_FILE, settings_file};
 use crate::admin::mariadb_service::{self, CHECK_FILE};
 use crate::admin::problem::{Problem, Result};
+use crate::release::no_start;
 use crate::sys::clock;
 
-use super::copy_mounts::CopyMounts;
+use super::copy_mounts::{CopyMounts, key_files};
 use super::plan::{Holds, Step, steps};
 use super::proofs::{self, OnDisk, Serving, Unused};
 use super::start_prevention::{self, Cover};
@@ -66,7 +68,7 @@ pub fn go_on() -> Result<()> {
         ));
     };
     if journal.stage == Stage::TakingBack {
-        return undo::go_back(&journal, &RunPaths::of(&journal.data));
+        return undo::go_back(&journal, &RunPaths::of_run(&journal));
     }
     let user = ServiceUser::find()?;
     let started = unit_start_command(&user)?;
@@ -74,7 +76,7 @@ pub fn go_on() -> Result<()> {
         Stage::Building => Some(other_files::known(&client_of(&started)?)?),
         _ => None,
     };
-    let paths = RunPaths::of(&journal.data);
+    let paths = RunPaths::of_run(&journal);
     let filesystem = paths.filesystem().map_err(paths::problem)?;
     let mut run = Run {
         filesystem,
@@ -88,8 +90,9 @@ pub fn go_on() -> Result<()> {
         unused: None,
         journal,
     };
-    let mut holds = Holds::noted(run.journal.stage);
-    for step in steps(run.journal.stage, run.journal.ends) {
+    let (conversion, stage) = (run.journal.conversion, run.journal.stage);
+    let mut holds = Holds::noted(conversion, stage);
+    for step in steps(conversion, stage, run.journal.ends) {
         if let Some(fact) = holds.lacks(step) {
             // The plan's own tests exclude it.
             return Err(Problem::failed(
@@ -97,6 +100,7 @@ pub fn go_on() -> Result<()> {
                 "Please report this to stayput's authors.",
             ));
         }
+        run.refuse_in_an_alarm()?;
         run.take(step)?;
         holds.after(step);
     }
@@ -111,6 +115,22 @@ pub fn go_on() -> Result<()> {
 impl Run {
     fn data(&self) -> &DataDirectory {
         &self.paths.data
+    }
+
+    fn conversion(&self) -> Conversion {
+        self.journal.conversion
+    }
+
+    /// A thief gets no clear database: where one is being made, no gate asks later.
+    fn refuse_in_an_alarm(&self) -> Result<()> {
+        let is_open = self.conversion() == Conversion::Decrypt;
+        if !is_open || self.journal.stage >= Stage::Waiting || !no_start::is_forbidden() {
+            return Ok(());
+        }
+        Err(Problem::refused(
+            "The keys were taken out of memory meanwhile: the database stays encrypted.",
+            "Bring them back (`stayput release`), then run the command again.",
+        ))
     }
 
     fn take(&mut self, step: Step) -> Result<()> {
@@ -134,19 +154,26 @@ impl Run {
             Step::PlaceCopy => self.place_copy(),
             Step::Guard => self.data().guard(self.user.uid, self.user.gid).map_err(io),
             Step::WriteSettings => self.write_settings(),
+            Step::RemoveSettings => self.remove_settings(),
+            Step::TakeGateAway => gate_units::take_gate_away(),
+            Step::SeeClear => refuse_encrypted_data(&client_of(&self.started)?),
             Step::SeeGate => {
                 say("Looking whether the gate opens and closes.");
                 proofs::gate_works(self.data())
             }
             Step::LetUnitsGo => start_prevention::unmask_units(),
             Step::StartServer => {
-                say("Starting MariaDB behind the gate.");
+                say("Starting MariaDB.");
                 mariadb_service::start_mariadb()?;
-                // One that ran already does not start, and has read its keys.
-                key_release::remove_if_read()
+                match self.conversion() {
+                    // One that ran already does not start, and has read its keys.
+                    Conversion::Encrypt => key_release::remove_if_read(),
+                    // They are the way back until it was seen to serve.
+                    Conversion::Decrypt => Ok(()),
+                }
             }
             Step::ProveServing => {
-                self.serving = Some(proofs::serving(self.data().real())?);
+                self.serving = Some(proofs::serving(self.paths.home_of_copy())?);
                 Ok(())
             }
             Step::ProveUnused => {
@@ -191,7 +218,7 @@ impl Run {
         let closed = closed.map_err(paths::problem)?.map(|room| room.data());
         Ok(closed
             .filter(|data| data.exists())
-            .unwrap_or_else(|| self.data().seen().to_owned()))
+            .unwrap_or_else(|| self.paths.home_of_original().to_owned()))
     }
 
     /// Where the copy lies: still where it was made, or in its place.
@@ -200,7 +227,7 @@ impl Run {
         let making = making.map_err(paths::problem)?.map(|room| room.data());
         Ok(making
             .filter(|data| data.exists())
-            .unwrap_or_else(|| self.data().real().to_owned()))
+            .unwrap_or_else(|| self.paths.home_of_copy().to_owned()))
     }
 
     fn nobody_in(&self, tree: &Path, ours: &[&Path]) -> Result<()> {
@@ -217,7 +244,7 @@ impl Run {
     /// From here on nobody finds the original by its path. Who found it just
     /// before is seen by the second look.
     fn cover(&self) -> Result<()> {
-        let cover = Cover::of(self.data().seen());
+        let cover = Cover::of(self.paths.home_of_original());
         cover.put().map_err(paths::problem)?;
         self.nobody_in(&cover.behind(), &[&cover.behind()])
     }
@@ -226,12 +253,17 @@ impl Run {
         let io = paths::problem;
         let room = MarkedRoom::make(&self.paths.making, self.journal.run).map_err(io)?;
         let making = CopyMounts::in_room(&room, self.user).map_err(io)?;
-        let behind = Cover::of(self.data().seen()).behind();
-        let copied = encrypted_copy(
+        let behind = Cover::of(self.paths.home_of_original()).behind();
+        let [old_keys, new_keys] = key_files(self.conversion());
+        let original = Stopped {
+            data: &behind,
+            key_file: old_keys,
+        };
+        let copied = proven_copy(
             &self.user,
             &self.started.arguments,
-            &Source::Stopped { data: &behind },
-            &making.target(Path::new(KEY_FILE)),
+            &Source::Stopped(original),
+            &making.target(new_keys),
             &mut |line| say(line),
         )?;
         self.copied = Some(copied);
@@ -239,7 +271,7 @@ impl Run {
     }
 
     fn carry_over(&self) -> Result<()> {
-        let from = Cover::of(self.data().seen()).behind();
+        let from = Cover::of(self.paths.home_of_original()).behind();
         let Some(known) = &self.known else {
             return Err(Problem::failed(
                 "MariaDB was not asked for its files.",
@@ -251,7 +283,7 @@ impl Run {
 
     fn move_original(&mut self) -> Result<()> {
         let io = paths::problem;
-        let seen = self.data().seen().to_owned();
+        let home = self.paths.home_of_original();
         let room = match MarkedRoom::find(&self.paths.original, self.journal.run).map_err(io)? {
             Some(room) => room,
             None => MarkedRoom::make(&self.paths.original, self.journal.run).map_err(io)?,
@@ -260,9 +292,9 @@ impl Run {
             let counts = Counts::of(&copied.inventory).text();
             write_durably(&room.file(COUNTS), counts.as_bytes()).map_err(io)?;
         }
-        Cover::of(&seen).take_away().map_err(io)?;
+        Cover::of(home).take_away().map_err(io)?;
         if !room.data().exists() {
-            room.take_in(&seen).map_err(io)?;
+            room.take_in(home).map_err(io)?;
         }
         // Between the cover and the move a server could have found it.
         self.nobody_in(&room.data(), &[])
@@ -272,19 +304,28 @@ impl Run {
         let io = paths::problem;
         let making = MarkedRoom::find(&self.paths.making, self.journal.run).map_err(io)?;
         if let Some(making) = making.filter(|room| room.data().exists()) {
-            making.hand_out(self.data().real()).map_err(io)?;
+            if self.conversion() == Conversion::Decrypt {
+                // Empty, what closes the place makes room for the copy in one step.
+                let bare = self.data().close().and_then(|()| self.data().unguard());
+                bare.map_err(io)?;
+            }
+            making.hand_out(self.paths.home_of_copy()).map_err(io)?;
         }
         self.copy_is_there()
     }
 
     /// MariaDB would make an empty database where there is none.
     fn copy_is_there(&self) -> Result<()> {
-        let real = self.data().real();
-        if holds_something(real) {
+        let home = self.paths.home_of_copy();
+        if self.paths.is_copy_home().map_err(paths::problem)? {
             return Ok(());
         }
         Err(Problem::failed(
-            format!("The encrypted copy is not in {}.", real.display()),
+            format!(
+                "The {} is not in {}.",
+                self.conversion().copy(),
+                home.display()
+            ),
             "Was it moved, or is its disk not mounted? Then run the command again.",
         ))
     }
@@ -298,6 +339,14 @@ impl Run {
         // installed anew it tells whose the data is.
         write_durably(&paths::check_beside(self.data()), &check).map_err(io)?;
         write_durably(Path::new(CHECK_FILE), &check).map_err(io)
+    }
+
+    fn remove_settings(&self) -> Result<()> {
+        self.copy_is_there()?;
+        for file in [SETTINGS_FILE, CHECK_FILE] {
+            remove_durably(Path::new(file)).map_err(paths::problem)?;
+        }
+        Ok(())
     }
 
     fn original(&self) -> Result<MarkedRoom> {
@@ -335,8 +384,15 @@ impl Run {
         }
         Err(Problem::failed(
             what,
-            "The clear original is kept. If these rows were deleted since, run `stayput mariadb \
-             enable --keep-original`; else go back: `stayput mariadb enable --undo`.",
+            match self.conversion() {
+                Conversion::Encrypt => {
+                    "The clear original is kept. If these rows were deleted since, run `stayput \
+                     mariadb enable --keep-original`; else go back: `stayput mariadb enable --undo`."
+                }
+                Conversion::Decrypt => {
+                    "The encrypted original is kept. Go back: `stayput mariadb disable --undo`."
+                }
+            },
         ))
     }
 
@@ -364,6 +420,6 @@ impl Run {
             ));
         };
         let permit = proofs::MayDestroy::with(&on_disk, &serving, &unused, &noted);
-        original::destroy(self.original()?, permit)
+        original::destroy(self.original()?, self.conversion(), permit)
     }
 }

@@ -97,7 +97,7 @@ pub fn unmask_units() -> Result<()> {
 /// The original data directory under another name, for the private server
 /// alone, while its own name leads to an empty directory.
 pub struct Cover<'a> {
-    seen: &'a Path,
+    home: &'a Path,
 }
 
 /// Where the private server finds the original.
@@ -105,8 +105,8 @@ const ORIGINAL: &str = "old";
 
 impl<'a> Cover<'a> {
     /// The cover over the data directory at this path.
-    pub fn of(seen: &'a Path) -> Self {
-        Self { seen }
+    pub fn of(home: &'a Path) -> Self {
+        Self { home }
     }
 
     /// Covers the place.
@@ -121,9 +121,9 @@ impl<'a> Cover<'a> {
         // namespaces of other units. Nothing comes past these two.
         mount::bind(&behind, &behind)?;
         mount::keep_apart(&behind)?;
-        mount::bind(self.seen, &behind)?;
+        mount::bind(self.home, &behind)?;
         mount::keep_apart(&behind)?;
-        mount::mount_memory(self.seen, "tmpfs", "ro,size=4k,nr_inodes=1,mode=0555")?;
+        mount::mount_memory(self.home, "tmpfs", "ro,size=4k,nr_inodes=1,mode=0555")?;
         Ok(())
     }
 
@@ -144,8 +144,8 @@ impl<'a> Cover<'a> {
             mount::unmount_lazily(&behind)?;
         }
         // Only a cover of this kind: other mounts are not ours.
-        while is_mount(self.seen)? && is_cover(self.seen)? {
-            mount::unmount_lazily(self.seen)?;
+        while is_mount(self.home)? && is_cover(self.home)? {
+            mount::unmount_lazily(self.home)?;
         }
         // remove_dir takes an empty directory only.
         match fs::remove_dir(&behind) {
@@ -155,7 +155,7 @@ impl<'a> Cover<'a> {
     }
 }
 
-fn is_cover(seen: &Path) -> io::Result<bool> {
+fn is_cover(home: &Path) -> io::Result<bool> {
     use nix::sys::statfs::{TMPFS_MAGIC, statfs};
-    Ok(statfs(seen)?.filesystem_type() == TMPFS_MAGIC)
+    Ok(statfs(home)?.filesystem_type() == TMPFS_MAGIC)
 }

@@ -1,24 +1,29 @@
-//! Goes back to the clear server after a run that failed, was stopped or was
+//! Goes back to the server as it was after a run that failed, was stopped or was
 //! killed. Nothing that MariaDB may have written into is deleted.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::admin::durable::sync_directory;
-use crate::admin::mariadb::copying::{ROOM, Target, compare_stopped};
+use crate::admin::durable::{sync_directory, write_durably};
+use crate::admin::key_release;
+use crate::admin::mariadb::check_file::mark;
+use crate::admin::mariadb::conversion::Conversion;
+use crate::admin::mariadb::copying::{ROOM, Stopped, Target, compare_stopped};
 use crate::admin::mariadb::data_directory::{DataDirectory, Door};
 use crate::admin::mariadb::gate_units;
 use crate::admin::mariadb::launch::unit_start_command;
+use crate::admin::mariadb::overwrite::destroy as overwrite_all;
 use crate::admin::mariadb::process::serves_from;
 use crate::admin::mariadb::service_user::ServiceUser;
-use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS_FILE};
+use crate::admin::mariadb::settings::{SETTINGS_FILE, settings_file};
 use crate::admin::mariadb_service::{self, CHECK_FILE};
 use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd;
+use crate::release::no_start;
 use crate::sys::{hangup, mount};
 
-use super::copy_mounts::CopyMounts;
+use super::copy_mounts::{CopyMounts, SCRATCH, key_files};
 use super::start_prevention::{self, Cover};
 use super::{dependent_units, orphans, other_files, say};
 use crate::admin::mariadb::run_records::journal::{Journal, Stage};
@@ -29,12 +34,12 @@ use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 /// whatever reason. Does nothing after a run that did all it should.
 ///
 /// # Errors
-/// When the clear server cannot be put back; says where everything is.
+/// When the original cannot be put back; says where everything is.
 pub fn let_go() -> Result<()> {
     let Some(journal) = Journal::read().map_err(paths::problem)? else {
         return Ok(());
     };
-    let paths = RunPaths::of(&journal.data);
+    let paths = RunPaths::of_run(&journal);
     let undone = match journal.stage {
         Stage::Rehearsing => forget_rehearsal(&journal, &paths),
         Stage::Building | Stage::Switching => undo(&journal, &paths),
@@ -60,16 +65,40 @@ pub fn undo(journal: &Journal, paths: &RunPaths) -> Result<()> {
     let io = paths::problem;
     orphans::end()?;
     CopyMounts::end().map_err(io)?;
-    Cover::of(paths.data.seen()).take_away().map_err(io)?;
+    let home = paths.home_of_original();
+    Cover::of(home).take_away().map_err(io)?;
     original_is_there(journal, paths)?;
     if journal.stage == Stage::Switching {
         return_copy(journal, paths).map_err(io)?;
     }
     restore_original(journal, paths)?;
-    if let Some(making) = MarkedRoom::find(&paths.making, journal.run).map_err(io)? {
-        making.delete().map_err(io)?;
+    throw_copy_away(journal, paths)?;
+    end(journal.conversion)
+}
+
+/// Deletes a copy that has no place. A clear one of an encrypted database is overwritten:
+/// nobody is to read later what was never to be clear.
+fn throw_copy_away(journal: &Journal, paths: &RunPaths) -> Result<()> {
+    let io = paths::problem;
+    let Some(making) = MarkedRoom::find(&paths.making, journal.run).map_err(io)? else {
+        return Ok(());
+    };
+    if journal.conversion == Conversion::Decrypt {
+        overwrite_copy(&making);
     }
-    end_clear()
+    making.delete().map_err(io)
+}
+
+/// Overwrites a clear copy. What cannot be overwritten is told, and stops nothing.
+pub fn overwrite_copy(making: &MarkedRoom) {
+    say("Overwriting the clear copy.");
+    for tree in [making.data(), making.file(SCRATCH)] {
+        match overwrite_all(&tree, &mut |_| ()) {
+            Ok(report) => report.lines().iter().for_each(say),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => say(format!("{} was not overwritten: {error}.", tree.display())),
+        }
+    }
 }
 
 /// Moves the copy back into the room in which it was made, and notes that. After
@@ -78,9 +107,9 @@ fn return_copy(journal: &Journal, paths: &RunPaths) -> io::Result<()> {
     let making = MarkedRoom::find(&paths.making, journal.run)?;
     if let Some(making) = &making
         && !making.data().exists()
-        && paths.data.real().exists()
+        && paths.is_copy_home()?
     {
-        making.take_in(paths.data.real())?;
+        making.take_in(paths.home_of_copy())?;
     }
     let mut journal = journal.clone();
     match (journal.reach(Stage::Building), making) {
@@ -93,7 +122,7 @@ fn return_copy(journal: &Journal, paths: &RunPaths) -> io::Result<()> {
     }
 }
 
-/// Checks that the clear original is in its room or at its own path. Where it is
+/// Checks that the original is in its room or at its own path. Where it is
 /// in neither, its disk may not be mounted, and nothing may be concluded.
 ///
 /// # Errors
@@ -102,14 +131,15 @@ pub fn original_is_there(journal: &Journal, paths: &RunPaths) -> Result<()> {
     let io = paths::problem;
     let room = MarkedRoom::find(&paths.original, journal.run).map_err(io)?;
     let closed = room.is_some_and(|room| room.data().exists());
-    if closed || paths.data.door().map_err(io)? == Door::Foreign {
+    if closed || paths.is_original_home().map_err(io)? {
         return Ok(());
     }
     Err(Problem::refused(
         format!(
-            "The clear original is neither in {} nor in {}. Nothing was undone.",
+            "The {} is neither in {} nor in {}. Nothing was undone.",
+            journal.conversion.original(),
             paths.original.display(),
-            paths.data.seen().display()
+            paths.home_of_original().display()
         ),
         "Is its disk mounted? Mount it, then run the command again.",
     ))
@@ -135,8 +165,49 @@ pub fn forget_rehearsal(journal: &Journal, paths: &RunPaths) -> Result<()> {
     Ok(())
 }
 
-/// Puts the original back at its own path, and removes the gate and the settings.
+/// Puts the original back at its own path, with the gate and the settings that it had.
 fn restore_original(journal: &Journal, paths: &RunPaths) -> Result<()> {
+    match journal.conversion {
+        Conversion::Encrypt => restore_clear(journal, paths),
+        Conversion::Decrypt => restore_encrypted(journal, paths),
+    }
+}
+
+/// Puts the encrypted original behind the gate, which stands first: it lets nothing pass
+/// until the check values are there again.
+fn restore_encrypted(journal: &Journal, paths: &RunPaths) -> Result<()> {
+    let io = paths::problem;
+    let data = &paths.data;
+    gate_units::put_gate_in_front()?;
+    if let Some(room) = MarkedRoom::find(&paths.original, journal.run).map_err(io)? {
+        if room.data().exists() {
+            room.hand_out(data.real()).map_err(io)?;
+        }
+        room.delete().map_err(io)?;
+    }
+    match data.door().map_err(io)? {
+        // It was never moved.
+        Door::Open | Door::Covered => {}
+        door => {
+            if door == Door::Foreign {
+                clear_data_path(journal, data)?;
+            }
+            let user = ServiceUser::find()?;
+            data.guard(user.uid, user.gid).map_err(io)?;
+        }
+    }
+    write_durably(Path::new(SETTINGS_FILE), settings_file().as_bytes()).map_err(io)?;
+    let check = mark(data.real(), data.seen()).ok_or_else(|| {
+        Problem::failed(
+            format!("{} lacks its check values.", data.real().display()),
+            "Run `stayput mariadb enable`: it makes them anew where the vault has the keys.",
+        )
+    })?;
+    write_durably(Path::new(CHECK_FILE), check.to_text().as_bytes()).map_err(io)
+}
+
+/// Puts the clear original where MariaDB looks, and removes the gate and the settings.
+fn restore_clear(journal: &Journal, paths: &RunPaths) -> Result<()> {
     let io = paths::problem;
     let (data, run) = (&paths.data, journal.run);
     if let Some(room) = MarkedRoom::find(&paths.original, run).map_err(io)? {
@@ -184,7 +255,7 @@ fn clear_data_path(journal: &Journal, data: &DataDirectory) -> Result<()> {
     fs::remove_dir(seen).map_err(io)
 }
 
-fn end_clear() -> Result<()> {
+fn end(conversion: Conversion) -> Result<()> {
     start_prevention::unmask_units()?;
     super::original::take_unit_away()?;
     Journal::clear().map_err(paths::problem)?;
@@ -194,24 +265,51 @@ fn end_clear() -> Result<()> {
     }
     paths::leave_room().map_err(paths::problem)?;
     started?;
-    say("MariaDB runs as it did before, not encrypted.");
+    match conversion {
+        Conversion::Encrypt => say("MariaDB runs as it did before, not encrypted."),
+        Conversion::Decrypt => {
+            key_release::remove_if_read()?;
+            say("MariaDB runs as it did before, encrypted.");
+        }
+    }
     Ok(())
 }
 
 /// Settles a run that ended after MariaDB may have been started with the copy.
 fn settle(journal: &Journal, paths: &RunPaths) -> Result<()> {
     start_prevention::unmask_units()?;
-    if serves_from(paths.data.real()).is_ok() || mariadb_service::start_mariadb().is_ok() {
+    let conversion = journal.conversion;
+    let home = paths.home_of_copy();
+    if conversion == Conversion::Decrypt && no_start::is_forbidden() {
+        return Err(Problem::refused(
+            "The keys were taken out of memory: MariaDB is not to start.",
+            "Bring them back (`stayput release`), then run the command again.",
+        ));
+    }
+    if serves_from(home).is_ok() || mariadb_service::start_mariadb().is_ok() {
         dependent_units::start();
-        say("MariaDB runs from the encrypted copy. The clear original is kept.");
-        say("Run `stayput mariadb enable` again: it goes on from here.");
+        say(format!(
+            "MariaDB runs from the {}. The {} is kept.",
+            conversion.copy(),
+            conversion.original()
+        ));
+        say(format!(
+            "Run `{}` again: it goes on from here.",
+            conversion.command()
+        ));
         return Ok(());
     }
     if systemd::is_stopping() {
-        say("This server is being switched off. Run `stayput mariadb enable` again afterwards.");
+        say(format!(
+            "This server is being switched off. Run `{}` again afterwards.",
+            conversion.command()
+        ));
         return Ok(());
     }
-    say("MariaDB does not start with the encrypted copy. Comparing it with the original.");
+    say(format!(
+        "MariaDB does not start with the {}. Comparing it with the original.",
+        conversion.copy()
+    ));
     // Before the units are masked: systemd does not tell it of a masked unit.
     let arguments = ServiceUser::find()
         .and_then(|user| unit_start_command(&user))
@@ -229,13 +327,18 @@ fn settle(journal: &Journal, paths: &RunPaths) -> Result<()> {
     start_prevention::unmask_units()?;
     Err(Problem::failed(
         format!(
-            "The encrypted copy in {} may hold rows that the original lacks. Nothing was undone; \
-             the original is in {}.",
-            paths.data.real().display(),
+            "The {} in {} may hold rows that the original lacks. Nothing was undone; the \
+             original is in {}.",
+            conversion.copy(),
+            home.display(),
             paths.original.display()
         ),
-        "`journalctl -u mariadb -n 50` shows why MariaDB does not start. Mend that and run \
-         `stayput mariadb enable` again, or go back with `stayput mariadb enable --undo`.",
+        format!(
+            "`journalctl -u mariadb -n 50` shows why MariaDB does not start. Mend that and run \
+             `{}` again, or go back with `{}`.",
+            conversion.command(),
+            conversion.undo_command()
+        ),
     ))
 }
 
@@ -252,19 +355,28 @@ pub fn go_back(journal: &Journal, paths: &RunPaths) -> Result<()> {
     start_prevention::mask_units()?;
     dependent_units::note();
     mariadb_service::stop_units()?;
-    if let Some(making) = MarkedRoom::find(&paths.making, journal.run).map_err(paths::problem)? {
-        making.delete().map_err(paths::problem)?;
+    throw_copy_away(journal, paths)?;
+    if journal.conversion == Conversion::Decrypt {
+        // While nothing lies where MariaDB looks, nothing makes an empty database there.
+        gate_units::put_gate_in_front()?;
     }
     let kept = aside(journal, paths);
-    if paths.data.real().exists() {
+    if paths.is_copy_home().map_err(paths::problem)? {
         paths.data.close().map_err(paths::problem)?;
-        fs::rename(paths.data.real(), &kept).map_err(paths::problem)?;
+        let home = paths.home_of_copy();
+        fs::rename(home, &kept).map_err(paths::problem)?;
         sync_directory(&kept).map_err(paths::problem)?;
+        sync_directory(home).map_err(paths::problem)?;
     }
-    say(format!("The copy is kept in {}.", kept.display()));
+    if kept.exists() {
+        say(format!("The copy is kept in {}.", kept.display()));
+        if journal.conversion == Conversion::Decrypt {
+            say("Anybody can read it: destroy it when it is of no use any more.");
+        }
+    }
     other_files::tell_kept(paths.data.seen(), journal.since);
     restore_original(journal, paths)?;
-    end_clear()
+    end(journal.conversion)
 }
 
 /// Where a copy goes that MariaDB may have written into.
@@ -278,28 +390,33 @@ fn aside(journal: &Journal, paths: &RunPaths) -> PathBuf {
 fn compare(journal: &Journal, paths: &RunPaths, arguments: &[String]) -> Result<usize> {
     let io = paths::problem;
     let user = ServiceUser::find()?;
-    let original = MarkedRoom::find(&paths.original, journal.run)
+    let room = MarkedRoom::find(&paths.original, journal.run)
         .map_err(io)?
         .ok_or_else(|| io(ErrorKind::NotFound.into()))?;
-    let scratch = original.file("scratch");
+    let scratch = room.file(SCRATCH);
     fs::create_dir_all(&scratch).map_err(io)?;
     let seen = ["old", "new", "scratch"].map(|name| Path::new(ROOM).join(name));
     let [old, new, temporary] = &seen;
     let pairs = [
-        (&original.data(), old),
-        (&paths.data.real().to_owned(), new),
+        (&room.data(), old),
+        (&paths.home_of_copy().to_owned(), new),
         (&scratch, temporary),
     ];
     for (from, to) in pairs {
         fs::create_dir_all(to).map_err(io)?;
         mount::bind(from, to).map_err(|errno| io(errno.into()))?;
     }
+    let [old_keys, new_keys] = key_files(journal.conversion);
     let target = Target {
         data: new,
         scratch: temporary,
-        key_file: Path::new(KEY_FILE),
+        key_file: new_keys,
     };
-    let compared = compare_stopped(&user, arguments, old, &target, &mut |line| say(line));
+    let original = Stopped {
+        data: old,
+        key_file: old_keys,
+    };
+    let compared = compare_stopped(&user, arguments, &original, &target, &mut |line| say(line));
     for (_, to) in pairs {
         paths::end_mount(to).map_err(io)?;
     }

@@ -52,7 +52,7 @@ pub fn lock() -> Result<Lock> {
     match lock {
         Some(file) if !is_at_work() => Ok(Lock(file)),
         _ => Err(Problem::refused(
-            "Another `stayput mariadb enable` is at work, or the clear original is being \
+            "Another `stayput mariadb enable` or `disable` is at work, or an original is being \
              destroyed. Nothing was changed.",
             format!(
                 "Wait for it: `tail -f {LOG}` and `systemctl status stayput-mariadb-original` \

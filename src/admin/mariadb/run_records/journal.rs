@@ -7,12 +7,18 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::admin::durable::{sync_directory, write_durably};
+use crate::admin::mariadb::conversion::Conversion;
 
 use super::marked_room::RunId;
 
 /// Where the journal is.
 pub const FILE: &str = "/var/lib/stayput/mariadb.enable";
-const FIRST_LINE: &str = "stayput mariadb enable 2";
+
+/// The first line tells which way the run goes.
+const FIRST_LINES: [(Conversion, &str); 2] = [
+    (Conversion::Encrypt, "stayput mariadb enable 2"),
+    (Conversion::Decrypt, "stayput mariadb disable --clear 1"),
+];
 
 /// Longest journal, in bytes.
 const MAX: u64 = 8192;
@@ -34,17 +40,17 @@ pub enum Stage {
     /// MariaDB may have been started with the copy, which may have taken
     /// writes: from here on nothing is undone without comparing.
     Starting,
-    /// MariaDB was seen to serve from the copy. The clear original waits for
-    /// its end.
+    /// MariaDB was seen to serve from the copy. The original waits for its end.
     Waiting,
-    /// The clear original is being destroyed.
+    /// The original is being destroyed.
     Destroying,
 }
 
-/// What becomes of the clear original once the copy serves.
+/// What becomes of the original once the copy serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OriginalEnds {
-    /// After the server has started once through initramfs, key and gate.
+    /// After the server has started once: where the copy is encrypted, through initramfs,
+    /// key and gate.
     AfterBoot,
     /// At the end of the run.
     Now,
@@ -71,6 +77,8 @@ const ENDS: [(OriginalEnds, &str); 3] = [
 /// One run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journal {
+    /// Which way it goes.
+    pub conversion: Conversion,
     /// The mark of everything that this run makes.
     pub run: RunId,
     /// How far it came.
@@ -108,14 +116,13 @@ impl Journal {
 
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
-        if lines.next() != Some(FIRST_LINE) {
-            return None;
-        }
+        let conversion = by_word(&FIRST_LINES, lines.next()?)?;
         let mut next = |name: &str| {
             let (found, value) = lines.next()?.split_once(' ')?;
             (found == name).then_some(value)
         };
         let journal = Self {
+            conversion,
             run: RunId::parse(next("run")?)?,
             stage: by_word(&STAGES, next("stage")?)?,
             data: PathBuf::from(next("data")?),
@@ -128,7 +135,7 @@ impl Journal {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{FIRST_LINE}\n");
+        let mut text = format!("{}\n", word(&FIRST_LINES, self.conversion));
         write!(
             text,
             "run {}\nstage {}\ndata {}\noriginal {}\nsince {}\nboot {}\nend\n",
@@ -194,6 +201,7 @@ mod tests {
 
     fn journal(stage: Stage, ends: OriginalEnds) -> Journal {
         Journal {
+            conversion: Conversion::Encrypt,
             run: RunId::new(),
             stage,
             data: "/srv/my data/mysql".into(),
@@ -207,8 +215,13 @@ mod tests {
     fn every_journal_is_read_back_as_it_was_written() {
         for (stage, _) in STAGES {
             for (ends, _) in ENDS {
-                let journal = journal(stage, ends);
-                assert_eq!(Journal::parse(&journal.text()), Some(journal));
+                for conversion in Conversion::ALL {
+                    let journal = Journal {
+                        conversion,
+                        ..journal(stage, ends)
+                    };
+                    assert_eq!(Journal::parse(&journal.text()), Some(journal));
+                }
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Reconstructs a journal that is lost or damaged. The room of the clear original
-//! still carries the run's mark, so the run can be resumed, at a stage that
+//! Reconstructs a journal that is lost or damaged. The room of the original still
+//! carries the run's mark, so the run can be resumed, at a stage that
 //! destroys nothing and undoes nothing without comparing.
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crate::admin::mariadb::check_file::read_check_file;
-use crate::admin::mariadb::data_directory::holds_something;
+use crate::admin::mariadb::conversion::Conversion;
 
 use super::journal::{Journal, OriginalEnds, Stage};
 use super::marked_room::MarkedRoom;
@@ -31,30 +31,35 @@ pub fn read_or_reconstruct() -> io::Result<Option<Journal>> {
     }
     let check = read_check_file();
     let data = check.as_ref().map_or(USUAL, |check| check.data_directory());
-    reconstruct(read, &RunPaths::of(Path::new(data)))
+    reconstruct(read, Path::new(data))
 }
 
-/// Reconstructs the journal from the room of an original. Without such a room the
-/// result of reading stands.
+/// Reconstructs the journal from the room of an original beside the data directory that
+/// MariaDB sees at `seen`. Without such a room the result of reading stands.
 ///
 /// # Errors
 /// What reading the journal said.
-pub fn reconstruct(
-    read: io::Result<Option<Journal>>,
-    paths: &RunPaths,
-) -> io::Result<Option<Journal>> {
-    match MarkedRoom::owner(&paths.original) {
-        Some(run) if paths.original.join("data").exists() => Ok(Some(Journal {
-            run,
-            stage: stage(paths),
-            data: paths.data.seen().to_owned(),
-            // The owner's choice is lost with the journal.
-            ends: OriginalEnds::Never,
-            since: changed(&paths.original),
-            boot: String::new(),
-        })),
-        _ => read,
+pub fn reconstruct(read: io::Result<Option<Journal>>, seen: &Path) -> io::Result<Option<Journal>> {
+    let of = |conversion| of_room(seen, conversion);
+    match Conversion::ALL.into_iter().find_map(of) {
+        Some(journal) => Ok(Some(journal)),
+        None => read,
     }
+}
+
+fn of_room(seen: &Path, conversion: Conversion) -> Option<Journal> {
+    let paths = RunPaths::of(seen, conversion);
+    let run = MarkedRoom::owner(&paths.original)?;
+    paths.original.join("data").exists().then(|| Journal {
+        conversion,
+        run,
+        stage: stage(&paths),
+        data: seen.to_owned(),
+        // The owner's choice is lost with the journal.
+        ends: OriginalEnds::Never,
+        since: changed(&paths.original),
+        boot: String::new(),
+    })
 }
 
 fn stage(paths: &RunPaths) -> Stage {
@@ -62,9 +67,9 @@ fn stage(paths: &RunPaths) -> Stage {
         return Stage::Destroying;
     }
     // MariaDB may have worked in a copy that is in its place.
-    match holds_something(paths.data.real()) {
-        true => Stage::Starting,
-        false => Stage::Switching,
+    match paths.is_copy_home() {
+        Ok(false) => Stage::Switching,
+        _ => Stage::Starting,
     }
 }
 

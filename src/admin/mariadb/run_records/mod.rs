@@ -1,10 +1,10 @@
-//! What a run of `enable` leaves on the disk: the journal, the marked rooms
-//! beside the data directory, and the clear original.
+//! What a run that converts the database leaves on the disk: the journal, the marked rooms
+//! beside the data directory, and the original.
 
-mod clear_original;
 pub mod journal;
 pub mod lost_journal;
 pub mod marked_room;
+mod original;
 pub mod paths;
 
-pub use clear_original::{ClearOriginal, Ends, find as find_original};
+pub use original::{Ends, Original, find as find_original};

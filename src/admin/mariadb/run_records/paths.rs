@@ -6,10 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::admin::durable::Filesystem;
+use crate::admin::mariadb::check_file::MARK;
+use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::copying::ROOM;
-use crate::admin::mariadb::data_directory::DataDirectory;
+use crate::admin::mariadb::data_directory::{DataDirectory, Door, holds_something};
 use crate::admin::problem::Problem;
 use crate::sys::mount;
+
+use super::journal::Journal;
 
 /// The directories of one server.
 #[derive(Clone, Debug)]
@@ -18,19 +22,71 @@ pub struct RunPaths {
     pub data: DataDirectory,
     /// The room in which the copy is made.
     pub making: PathBuf,
-    /// The room of the clear original once the copy has its place.
+    /// The room of the original once the copy has its place. The two conversions have
+    /// rooms of their own: without a journal, too, it is known what lies there.
     pub original: PathBuf,
+    conversion: Conversion,
 }
 
 impl RunPaths {
     /// `seen` is the data directory as MariaDB sees it.
-    pub fn of(seen: &Path) -> Self {
+    pub fn of(seen: &Path, conversion: Conversion) -> Self {
         let data = DataDirectory::seen_at(seen);
         let beside = |name: &str| data.real().with_file_name(name);
         Self {
             making: beside("mariadb.making"),
-            original: beside("mariadb.original"),
+            original: beside(match conversion {
+                Conversion::Encrypt => "mariadb.original",
+                Conversion::Decrypt => "mariadb.encrypted",
+            }),
+            conversion,
             data,
+        }
+    }
+
+    /// The directories of this run.
+    pub fn of_run(journal: &Journal) -> Self {
+        Self::of(&journal.data, journal.conversion)
+    }
+
+    /// The original's own place: a clear database lies where MariaDB looks, an encrypted
+    /// one behind the gate.
+    pub fn home_of_original(&self) -> &Path {
+        match self.conversion {
+            Conversion::Encrypt => self.data.seen(),
+            Conversion::Decrypt => self.data.real(),
+        }
+    }
+
+    /// Where the copy goes.
+    pub fn home_of_copy(&self) -> &Path {
+        match self.conversion {
+            Conversion::Encrypt => self.data.real(),
+            Conversion::Decrypt => self.data.seen(),
+        }
+    }
+
+    /// Whether a database lies in the original's own place.
+    ///
+    /// # Errors
+    /// What the filesystem says.
+    pub fn is_original_home(&self) -> io::Result<bool> {
+        self.holds_database(self.home_of_original())
+    }
+
+    /// Whether a database lies where the copy goes.
+    ///
+    /// # Errors
+    /// What the filesystem says.
+    pub fn is_copy_home(&self) -> io::Result<bool> {
+        self.holds_database(self.home_of_copy())
+    }
+
+    /// Where MariaDB looks, what lies there may be the gate's.
+    fn holds_database(&self, home: &Path) -> io::Result<bool> {
+        match home == self.data.seen() {
+            true => Ok(self.data.door()? == Door::Foreign),
+            false => Ok(holds_something(home)),
         }
     }
 
@@ -57,7 +113,7 @@ impl RunPaths {
 
 /// A second check file, inside the data directory.
 pub fn check_beside(data: &DataDirectory) -> PathBuf {
-    data.real().join("stayput.check")
+    data.real().join(MARK)
 }
 
 /// The id of this boot, as the kernel writes it.

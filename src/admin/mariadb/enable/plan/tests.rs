@@ -10,18 +10,21 @@ const ALL: [OriginalEnds; 3] = [
 
 const FROM: [Stage; 3] = [Stage::Building, Stage::Switching, Stage::Starting];
 
+fn runs() -> impl Iterator<Item = (Conversion, Stage)> {
+    let of = |conversion| FROM.map(|from| (conversion, from));
+    Conversion::ALL.into_iter().flat_map(of)
+}
+
 #[test]
 fn before_each_step_holds_what_it_needs() {
-    for (from, ends) in FROM
-        .into_iter()
-        .flat_map(|from| ALL.map(|ends| (from, ends)))
-    {
-        let mut holds = Holds::noted(from);
-        for step in steps(from, ends) {
+    for ((conversion, from), ends) in runs().flat_map(|run| ALL.map(|ends| (run, ends))) {
+        let mut holds = Holds::noted(conversion, from);
+        for step in steps(conversion, from, ends) {
             assert_eq!(holds.lacks(step), None, "{step:?} from {from:?}");
             holds.after(step);
         }
-        assert!(holds.0.contains(&Fact::Noted(Stage::Waiting)), "{from:?}");
+        let ended = Fact::Noted(Stage::Waiting);
+        assert!(holds.facts.contains(&ended), "{conversion:?} {from:?}");
     }
 }
 
@@ -36,17 +39,17 @@ fn leaving_out_any_proof_stops_the_run_before_the_end() {
         Destroy,
         End,
     ];
-    for from in FROM {
-        let whole = steps(from, OriginalEnds::Now);
+    for (conversion, from) in runs() {
+        let whole = steps(conversion, from, OriginalEnds::Now);
         for (at, left_out) in whole.iter().enumerate() {
             let again = |step: &&Step| *step == left_out;
             let once = whole.iter().filter(again).count() == 1;
-            let known = Holds::noted(from).0;
+            let known = Holds::noted(conversion, from).facts;
             let needless = left_out.gives().is_some_and(|fact| known.contains(&fact));
             if spare.contains(left_out) || !once || needless {
                 continue;
             }
-            let mut holds = Holds::noted(from);
+            let mut holds = Holds::noted(conversion, from);
             let rest = whole.iter().enumerate().filter(|(index, _)| *index != at);
             let stopped = rest.map(|(_, step)| *step).find(|step| {
                 let lacks = holds.lacks(*step).is_some();
@@ -65,47 +68,74 @@ fn leaving_out_any_proof_stops_the_run_before_the_end() {
 
 #[test]
 fn what_is_written_after_the_sync_has_to_be_synced_again() {
-    let mut holds = Holds::default();
+    let mut holds = Holds::noted(Conversion::Encrypt, Stage::Building);
     for step in [Step::Copy, Step::Sync, Step::CarryOver] {
         holds.after(step);
     }
     assert_eq!(holds.lacks(Step::PutGateInFront), Some(Fact::OnDisk));
-    assert!(!holds.0.contains(&Fact::OnDisk));
+    assert!(!holds.facts.contains(&Fact::OnDisk));
 }
 
 #[test]
 fn the_original_is_destroyed_in_this_run_only_when_asked() {
-    for (from, ends) in FROM
-        .into_iter()
-        .flat_map(|from| ALL.map(|ends| (from, ends)))
-    {
-        let destroys = steps(from, ends).contains(&Step::Destroy);
+    for ((conversion, from), ends) in runs().flat_map(|run| ALL.map(|ends| (run, ends))) {
+        let destroys = steps(conversion, from, ends).contains(&Step::Destroy);
         assert_eq!(destroys, ends == OriginalEnds::Now);
     }
 }
 
 #[test]
 fn nothing_lets_the_gate_pass_before_it_is_noted() {
-    for from in FROM {
+    for (conversion, from) in runs() {
+        let opens = [
+            Step::WriteSettings,
+            Step::RemoveSettings,
+            Step::TakeGateAway,
+        ];
         let mut noted = from == Stage::Starting;
-        for step in steps(from, OriginalEnds::AfterBoot) {
+        for step in steps(conversion, from, OriginalEnds::AfterBoot) {
             noted |= step == Step::Note(Stage::Starting);
-            assert!(noted || step != Step::WriteSettings, "{from:?}");
+            assert!(noted || !opens.contains(&step), "{from:?}");
         }
     }
 }
 
 #[test]
-fn nothing_is_moved_or_started_before_the_copy_is_on_the_disk() {
-    let whole = steps(Stage::Building, OriginalEnds::Now);
-    let at = |step| whole.iter().position(|found| *found == step).unwrap();
-    for later in [
-        Step::MoveOriginal,
-        Step::PlaceCopy,
-        Step::StartServer,
-        Step::Destroy,
-    ] {
-        assert!(at(Step::Sync) < at(later), "{later:?}");
+fn gate_stands_until_the_clear_copy_has_its_place() {
+    for from in FROM {
+        let whole = steps(Conversion::Decrypt, from, OriginalEnds::AfterBoot);
+        let at = |step| whole.iter().position(|found| *found == step);
+        assert_eq!(
+            whole
+                .iter()
+                .filter(|step| **step == Step::TakeGateAway)
+                .count(),
+            1
+        );
+        assert!(at(Step::PlaceCopy) < at(Step::RemoveSettings), "{from:?}");
+        assert!(
+            at(Step::RemoveSettings) < at(Step::TakeGateAway),
+            "{from:?}"
+        );
+        assert!(at(Step::TakeGateAway) < at(Step::LetUnitsGo), "{from:?}");
+        assert!(at(Step::PutGateInFront) < at(Step::PlaceCopy) || from == Stage::Starting);
+        assert_eq!(at(Step::WriteSettings), None);
     }
-    assert!(at(Step::Note(Stage::Waiting)) < at(Step::Destroy));
+}
+
+#[test]
+fn nothing_is_moved_or_started_before_the_copy_is_on_the_disk() {
+    for conversion in Conversion::ALL {
+        let whole = steps(conversion, Stage::Building, OriginalEnds::Now);
+        let at = |step| whole.iter().position(|found| *found == step).unwrap();
+        for later in [
+            Step::MoveOriginal,
+            Step::PlaceCopy,
+            Step::StartServer,
+            Step::Destroy,
+        ] {
+            assert!(at(Step::Sync) < at(later), "{later:?}");
+        }
+        assert!(at(Step::Note(Stage::Waiting)) < at(Step::Destroy));
+    }
 }
