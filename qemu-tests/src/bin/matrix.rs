@@ -151,7 +151,7 @@ fn tell_with(system: System, commit: &str, say: &mut dyn FnMut(&str)) -> Result<
         commit: commit.into(),
         kernel: ask("uname -r")?,
         generator: ask(&format!("dpkg-query -W -f '${{Version}}' {package}"))?,
-        mariadb: ask("mariadbd --version | sed 's/.*Ver \\([0-9.]*\\).*/\\1/'")?,
+        mariadb: ask("mariadbd --version 2>/dev/null | sed 's/.*Ver \\([0-9.]*\\).*/\\1/'")?,
     })
 }
 
