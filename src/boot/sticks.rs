@@ -34,13 +34,13 @@ impl Known {
     /// Begins to read it; one that is being read is not read twice, which would
     /// leave one child more behind each time that somebody looks again.
     fn read(&mut self, header: &Header) {
-        if self.reading.is_some() {
+        if self.reading.is_some() || self.rest.is_some() {
             return;
         }
         match Reading::begin(&self.stick, header) {
             Ok(reading) => {
                 self.reading = Some(reading);
-                self.rest = None;
+                self.found = None;
                 self.more.clear();
             }
             Err(errno) => {
@@ -221,6 +221,9 @@ impl Sticks {
                 Some(Ok(key)) => {
                     for key in [key].into_iter().chain(&known.more) {
                         keys.add(&key.volume, &key.file.info);
+                    }
+                    if known.rest.is_some() {
+                        keys.add_silent(&known.stick);
                     }
                 }
                 Some(Err(_)) => {}

@@ -35,7 +35,8 @@ impl Snapshot {
             policy: vault.unproven_policy().ok(),
             sticks: vault.listed_sticks().ok(),
         };
-        if snapshot.slots.is_err() {
+        let may_be_reset = |error: &VaultError| error.may_be_a_reset();
+        if snapshot.slots.as_ref().is_err_and(may_be_reset) {
             snapshot.forget_verified_sticks();
         }
         snapshot

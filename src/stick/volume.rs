@@ -106,7 +106,7 @@ fn choose(copies: Vec<Result<StickFile, StickError>>) -> Option<Result<Copies, S
 }
 
 /// A regular file's bytes, at most one more than a key file has.
-pub(super) fn read_file(folder: &OwnedFd, name: &str) -> Option<UncheckedFile> {
+pub(super) fn read_file(folder: &impl AsFd, name: &str) -> Option<UncheckedFile> {
     // Without O_NONBLOCK a pipe of that name would hold the boot up for ever.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let fd = openat(folder.as_fd(), name, flags, Mode::empty()).ok()?;

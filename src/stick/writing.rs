@@ -15,7 +15,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::StickError;
 use super::file::{STICK_FILE_BYTES, StickFile, file_names};
-use super::volume::FOLDER;
+use super::volume::{FOLDER, read_file};
 use crate::filesystem::{MountError, Mounted};
 use crate::keys::random_bytes;
 use crate::sys::file_lock;
@@ -28,8 +28,9 @@ const WRITE_WAITS: Duration = Duration::from_secs(2);
 const WIPE_WAITS: Duration = Duration::from_millis(500);
 const README: &str = include_str!("readme.txt");
 
-/// Writes both copies and the README; returns when the stick has them. The first copy
-/// is on it before the second one is touched, so that one of the two is whole.
+/// Writes both copies and the README; returns when the stick has them. One copy is on it
+/// before the other one is touched, and a whole one is the last that is: so one of the
+/// two is whole at each moment, if one was.
 ///
 /// # Errors
 /// What the filesystem says; ELOOP or ENOTDIR where a link is in the way; a
@@ -64,7 +65,15 @@ fn write_in(top: &File, file: &StickFile) -> io::Result<()> {
     // Two who write it would mix two files.
     file_lock::lock(&folder, WRITE_WAITS)?;
     let bytes = file.encode();
-    for name in file_names(&file.info.server_id) {
+    let mut names = file_names(&file.info.server_id);
+    let is_whole = |name: &str| {
+        let there = read_file(&folder, name);
+        there.is_some_and(|bytes| StickFile::parse_any(&bytes).is_ok())
+    };
+    if is_whole(&names[0]) && !is_whole(&names[1]) {
+        names.swap(0, 1);
+    }
+    for name in names {
         write_file(&folder, &name, &bytes)?;
     }
     write_file(&folder, "README.txt", README.as_bytes())?;
@@ -116,9 +125,9 @@ fn wipe_in(top: &File, server_id: &ServerId) -> io::Result<()> {
         Err(Errno::ENOENT) => return Ok(()),
         Err(errno) => return Err(errno.into()),
     };
-    // Who writes a key file at this moment would leave it behind the wipe.
-    let _ = file_lock::lock(&folder, WIPE_WAITS);
-    let mut all = Ok(());
+    // Who writes a key file at this moment may leave it behind the wipe: then the stick is
+    // not wiped, and whoever asked is told so.
+    let mut all = file_lock::lock(&folder, WIPE_WAITS).map_err(io::Error::from);
     for name in file_names(server_id) {
         let wiped = wipe_file(&folder, &name);
         all = all.and(wiped);
@@ -210,6 +219,32 @@ mod tests {
             assert_eq!(fs::read(copy).unwrap(), renewed.encode());
         }
         assert_eq!(volume.names().len(), 3, "{:?}", volume.names());
+    }
+
+    #[test]
+    fn a_stick_pulled_twice_while_it_is_renewed_keeps_a_whole_copy() {
+        let volume = Volume::new();
+        let first = volume.file("office");
+        write_in(&volume.top(), &first).unwrap();
+        // Pulled out while the second copy was written; and that one takes no byte now.
+        let [whole, torn] = volume.copies();
+        fs::remove_file(&torn).unwrap();
+        fs::create_dir(&torn).unwrap();
+        assert!(write_in(&volume.top(), &volume.file("bank")).is_err());
+        assert_eq!(fs::read(&whole).unwrap(), first.encode());
+    }
+
+    #[test]
+    fn a_stick_that_is_being_written_does_not_count_as_wiped() {
+        let volume = Volume::new();
+        write_in(&volume.top(), &volume.file("office")).unwrap();
+        let writer = File::open(volume.folder()).unwrap();
+        file_lock::lock(&writer, Duration::ZERO).unwrap();
+        let id = &volume.own.server_id;
+        assert!(wipe_in(&volume.top(), id).is_err());
+        assert!(volume.copies().iter().all(|copy| !copy.exists()));
+        drop(writer);
+        wipe_in(&volume.top(), id).unwrap();
     }
 
     #[test]

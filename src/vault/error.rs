@@ -32,6 +32,14 @@ pub enum VaultError {
     Changed,
 }
 
+impl VaultError {
+    /// Whether it is what a reset leaves where the slots were. It may also have been cut
+    /// off, or the disk be damaged.
+    pub const fn may_be_a_reset(self) -> bool {
+        matches!(self, Self::WasReset | Self::PepperDamaged | Self::Damaged)
+    }
+}
+
 impl fmt::Display for VaultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -287,9 +287,9 @@ impl<D: BlockDevice> Vault<D> {
     #[cfg(any(test, feature = "admin", feature = "fuzzing"))]
     pub fn unproven_sticks(&self) -> Result<Unproven<StickList>, VaultError> {
         let listed = self.listed_sticks()?;
-        Ok(match self.slots_open() {
-            true => listed,
-            false => Unproven::new(listed.as_claimed().clone().after_reset()),
+        Ok(match self.may_have_been_reset() {
+            true => Unproven::new(listed.as_claimed().clone().after_reset()),
+            false => listed,
         })
     }
 
@@ -315,9 +315,10 @@ impl<D: BlockDevice> Vault<D> {
         self.opened_slots()?.table()
     }
 
-    /// Whether there is a table to be opened: else a reset may have destroyed it.
-    fn slots_open(&self) -> bool {
-        self.opened_slots().is_ok()
+    /// Whether a reset may have destroyed the slots. A disk that cannot be read says
+    /// nothing of one.
+    fn may_have_been_reset(&self) -> bool {
+        self.opened_slots().is_err_and(VaultError::may_be_a_reset)
     }
 
     fn opened_slots(&self) -> Result<OpenedTable, VaultError> {
@@ -374,9 +375,9 @@ impl<D: BlockDevice> Vault<D> {
         let policy = self.read_proven(key)?;
         let listed = self.read_proven::<StickList>(key)?;
         let sticks = match self.proven_slots(key) {
-            Ok(_) => listed,
             Err(VaultError::Altered) => return Err(VaultError::Altered),
-            Err(_) => Proven::new(listed.draft().after_reset()),
+            Err(error) if error.may_be_a_reset() => Proven::new(listed.draft().after_reset()),
+            Ok(_) | Err(_) => listed,
         };
         Ok(ProvenRecords {
             policy,

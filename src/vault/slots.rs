@@ -74,7 +74,7 @@ impl SlotTable {
     pub fn to_extend(read: Result<Box<Self>, VaultError>) -> Result<Option<Box<Self>>, VaultError> {
         match read {
             Ok(table) => Ok(Some(table)),
-            Err(VaultError::WasReset | VaultError::PepperDamaged | VaultError::Damaged) => Ok(None),
+            Err(error) if error.may_be_a_reset() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -129,9 +129,9 @@ impl<D: BlockDevice> Vault<D> {
         }
         self.must_be_current(HEADER)?;
         // A reset that could not write its state leaves an old one beside no pepper.
-        let forgotten = match self.slots_open() {
-            true => Written::Twice,
-            false => self.forget_verified_sticks(key)?,
+        let forgotten = match self.may_have_been_reset() {
+            true => self.forget_verified_sticks(key)?,
+            false => Written::Twice,
         };
         let spare = self.header.pepper.area().other();
         let pepper = Secret32::random();

@@ -350,10 +350,8 @@ fn lost_journal_makes_no_clear_one_of_the_encrypted_original() -> Result {
     stayput(&server, CLEAR)?.success()?;
     server.shell(&format!("rm {JOURNAL}"))?.success()?;
     let status = server.shell("stayput status")?;
-    assert!(
-        in_a_line(&status).contains("encrypted original is kept"),
-        "{status}"
-    );
+    // Nobody knows any more how far it had come.
+    assert!(in_a_line(&status).contains("was interrupted"), "{status}");
     let said = stayput(&server, "enable")?;
     assert!(!said.ok(), "{said}");
     // It is counted again.

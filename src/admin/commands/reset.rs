@@ -15,7 +15,7 @@ use crate::stick::{PluggedKeys, Wiped};
 use crate::sys::power;
 use crate::theft::{ResetCause, WayBack};
 use crate::vault::locate::reset_target;
-use crate::vault::{Destroyed, Discarded, Header, StickList, Unproven, Written};
+use crate::vault::{Destroyed, Discarded, Header, StickList, Unproven, VaultError, Written};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct ResetOptions {
@@ -37,16 +37,24 @@ pub struct ResetOptions {
 pub fn run(options: &ResetOptions) -> Result<()> {
     let keys = match open_vault_read_only() {
         Ok(vault) => {
-            let keys = PluggedKeys::beside(&vault);
+            // Nobody knows which sticks are left: the last one may be in.
+            let again = vault.slots().is_err_and(VaultError::may_be_a_reset);
+            let keys = match again {
+                true => PluggedKeys::default(),
+                false => PluggedKeys::beside(&vault),
+            };
             // No key is asked for: whoever is root could overwrite the disk as well.
             let sticks = vault.unproven_sticks().unwrap_or_default();
-            let way_back = announce(&keys, vault.header(), &sticks);
+            let is_safe = match again {
+                true => announce_again(),
+                false => announce(&keys, vault.header(), &sticks) == WayBack::Listed,
+            };
             let name = vault.header().server_name.clone();
             // Where it is a file, an alarm can write it while a person is asked.
             drop(vault);
             if !options.dry_run {
                 let called = format!("the server's name ({name})");
-                confirm(options, &name, &called, way_back)?;
+                confirm(options, &name, &called, is_safe)?;
             }
             keys
         }
@@ -55,7 +63,7 @@ pub fn run(options: &ResetOptions) -> Result<()> {
             reset_target(&vault_conf()?).map_err(|_| problem)?;
             print!("{WITHOUT_HEADER}{}", not_destroyed(&key_files_on_disk()));
             if !options.dry_run {
-                confirm(options, "destroy", "the word destroy", WayBack::None)?;
+                confirm(options, "destroy", "the word destroy", false)?;
             }
             PluggedKeys::default()
         }
@@ -129,9 +137,29 @@ fn announce(keys: &PluggedKeys, header: &Header, sticks: &Unproven<StickList>) -
     keys.way_back(header, sticks)
 }
 
-/// `called`: what the word to be typed is.
-fn confirm(options: &ResetOptions, word: &str, called: &str, way_back: WayBack) -> Result<()> {
-    if options.yes && way_back == WayBack::Listed {
+/// Destroys once more what a reset may have left. True: nothing is lost by it.
+fn announce_again() -> bool {
+    print!("{}", announcement_again(&key_files_on_disk()));
+    true
+}
+
+fn announcement_again(key_files: &[PathBuf]) -> String {
+    let stops = match is_enabled() {
+        true => "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n",
+        false => "",
+    };
+    format!(
+        "This server was reset before. Destroyed once more is what may be left of the pepper \
+         and the slots, and\nthe keys that were released into memory. No stick is wiped: the \
+         last one that opens this server may be\nplugged in.\n{stops}{}{}",
+        mariadb::enable::in_a_reset(),
+        not_destroyed(key_files)
+    )
+}
+
+/// `called`: what the word to be typed is. `is_safe`: the data is not lost by it.
+fn confirm(options: &ResetOptions, word: &str, called: &str, is_safe: bool) -> Result<()> {
+    if options.yes && is_safe {
         return Ok(());
     }
     if options.yes {
@@ -341,13 +369,21 @@ mod tests {
     }
 
     #[test]
+    fn a_second_reset_says_that_it_wipes_no_stick() {
+        let text = announcement_again(&["/etc/mysql/mariadb.keys".into()]);
+        assert!(text.contains("No stick is wiped"), "{text}");
+        assert!(text.contains("NOT DESTROYED: the keys"), "{text}");
+        assert!(text.lines().all(|line| line.len() < 120), "{text}");
+    }
+
+    #[test]
     fn scripts_cannot_lose_the_data_for_ever() {
         let options = ResetOptions {
             dry_run: false,
             yes: true,
             power_off: false,
         };
-        assert!(confirm(&options, "clinic", "a name", WayBack::Listed).is_ok());
-        assert!(confirm(&options, "clinic", "a name", WayBack::None).is_err());
+        assert!(confirm(&options, "clinic", "a name", true).is_ok());
+        assert!(confirm(&options, "clinic", "a name", false).is_err());
     }
 }

@@ -56,6 +56,17 @@ pub fn run(command: &StickCommand, for_scripts: bool) -> Result<()> {
     }
 }
 
+/// After a reset no mark counts before a place is enrolled again.
+fn tell_if_it_does_not_count(unlocked: &Unlocked) -> Result<()> {
+    if unlocked.slots()?.is_none() {
+        println!(
+            "It does not count as a way back yet: this server was reset. Enrol the place first \
+             (stayput enroll),\nthen verify it: stayput stick verify"
+        );
+    }
+    Ok(())
+}
+
 /// Lets none of these sticks count as verified, before the first byte on one of them
 /// changes: whatever interrupts the command, the list promises no more than there is.
 ///

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{must_be_a_stick, must_be_readable, not_read};
+use super::{must_be_a_stick, must_be_readable, not_read, tell_if_it_does_not_count};
 use crate::admin::ask;
 use crate::admin::open_vault::open_vault;
 use crate::admin::pending_reset::reminder;
@@ -57,6 +57,7 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
         stick: info.label.clone(),
     })?;
     println!("The stick \"{}\" opens this server.", info.label);
+    tell_if_it_does_not_count(&unlocked)?;
     if let Some(words) = reminder(&unlocked.proven.policy) {
         println!("{words}");
     }

@@ -21,6 +21,7 @@ use crate::admin::mariadb::run_records::marked_room::RunId;
 use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::mariadb::settings::{KeySource, key_source};
+use crate::admin::mariadb_service;
 use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{Unlocked, unlock};
@@ -121,6 +122,10 @@ fn anew(options: &DisableOptions, user: &ServiceUser, interrupted: Option<Journa
              this command again.",
         ));
     }
+    if interrupted.is_none() && !mariadb_service::is_enabled() && key_source() == KeySource::Nowhere
+    {
+        return forget_after_the_end(options);
+    }
     let (check, data) = encrypted_database()?;
     preflight::no_other_server()?;
     let paths = RunPaths::of(data.seen(), Conversion::Decrypt);
@@ -160,6 +165,27 @@ fn anew(options: &DisableOptions, user: &ServiceUser, interrupted: Option<Journa
     work(unlocked, &journal)
 }
 
+/// The database needs no keys from here. The vault gives them all the same where the
+/// command was cut off before it could say so.
+fn forget_after_the_end(options: &DisableOptions) -> Result<()> {
+    let nothing = || {
+        Problem::refused(
+            "MariaDB is not encrypted with keys from here. Nothing was changed.",
+            "`stayput status` shows how things stand.",
+        )
+    };
+    if options.dry_run {
+        return Err(nothing());
+    }
+    let unlocked = unlock(&options.unlock)?;
+    if unlocked.proven.policy.mariadb.is_none() {
+        return Err(nothing());
+    }
+    forget_in_vault(unlocked)?;
+    say("The database is in the clear already. The vault gives MariaDB no keys any more.");
+    Ok(())
+}
+
 /// Rehearses, and returns in words how long the database will be away.
 fn rehearse(
     options: &DisableOptions,
@@ -193,6 +219,14 @@ fn work(unlocked: Unlocked, journal: &Journal) -> Result<()> {
     let key: MasterKey = unlocked.master_key().clone();
     drop(unlocked);
     worker::work(FAILED)?;
+    // The vault has the only keys of a database that is still encrypted.
+    let stage = Journal::read().map_err(paths::problem)?.map(|it| it.stage);
+    if stage.is_none_or(|stage| stage < Stage::Waiting) {
+        return Err(Problem::failed(
+            format!("{FAILED}; what was said last tells why."),
+            "Run the command again.",
+        ));
+    }
     say("To have it encrypted again: stayput mariadb enable, once that original is removed.");
     forget_in_vault(Unlocked::new(open_vault()?, key)?)
 }

@@ -33,12 +33,14 @@ pub enum Next {
 /// When nothing may be done; nothing was changed.
 fn next_after(stage: Option<Stage>, can_go_on: bool, is_dry_run: bool) -> Result<Next> {
     match stage {
-        Some(Stage::TakingBack) => Ok(Next::TakeBack),
         Some(Stage::Waiting | Stage::Destroying) => Ok(Next::Ended),
-        Some(Stage::Switching | Stage::Starting) if is_dry_run => Err(Problem::refused(
-            "An earlier run was interrupted; there is nothing to rehearse.",
-            "Run the command without --dry-run: it goes on from there.",
-        )),
+        Some(Stage::Switching | Stage::TakingBack | Stage::Starting) if is_dry_run => {
+            Err(Problem::refused(
+                "An earlier run was interrupted; there is nothing to rehearse.",
+                "Run the command without --dry-run: it goes on from there.",
+            ))
+        }
+        Some(Stage::TakingBack) => Ok(Next::TakeBack),
         Some(Stage::Switching | Stage::Starting) if can_go_on => Ok(Next::GoOn),
         Some(Stage::Starting) => Err(Problem::refused(
             "An earlier run was interrupted, and the copy of the database is not where it should \
@@ -217,7 +219,10 @@ mod tests {
     fn rehearsal_goes_on_with_nothing() {
         for stage in STAGES {
             let next = next_after(Some(stage), true, true);
-            assert!(!matches!(next, Ok(Next::GoOn)), "{stage:?}");
+            assert!(
+                !matches!(next, Ok(Next::GoOn | Next::TakeBack)),
+                "{stage:?}"
+            );
         }
     }
 

@@ -67,7 +67,7 @@ pub use original::{
 pub use rehearsal::left_behind as rehearsal_left_behind;
 pub use run::go_on;
 pub use undo::let_go;
-pub use worker::wait_for_earlier_run;
+pub use worker::{end_decryption, wait_for_earlier_run};
 
 /// How MariaDB is encrypted.
 #[derive(Clone, Debug, clap::Args)]

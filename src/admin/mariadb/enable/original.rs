@@ -318,6 +318,12 @@ pub fn in_a_reset() -> &'static str {
 /// Destroys the original for `stayput reset`: at once and without any proof,
 /// because nobody shall read it. Failures are told and stop nothing.
 pub fn destroy_for_reset() {
+    if let Err(problem) = worker::end_decryption(true) {
+        say(format!(
+            "NOT ENDED: a run that makes the database clear. {}",
+            problem.what
+        ));
+    }
     let mut journal = match lost_journal::read_or_reconstruct() {
         Ok(Some(journal)) => journal,
         Ok(None) => return,
@@ -369,7 +375,20 @@ fn destroy_clear_copy(journal: &Journal, paths: &RunPaths) {
     }
     match MarkedRoom::find(&paths.making, journal.run) {
         Ok(None) => {}
-        Ok(Some(making)) => overwrite_copy(&making),
+        Ok(Some(making)) => {
+            // A run that was cut in the middle may have put it where MariaDB looks.
+            let taken = match making.data().exists() || !paths.is_copy_home().unwrap_or(true) {
+                true => Ok(()),
+                false => making.take_in(paths.home_of_copy()),
+            };
+            if let Err(error) = taken {
+                say(format!(
+                    "NOT DESTROYED: a clear copy of the database in {} ({error}).",
+                    paths.home_of_copy().display()
+                ));
+            }
+            overwrite_copy(&making);
+        }
         Err(error) => say(format!(
             "NOT DESTROYED: a clear copy of the database in {} ({error}).",
             paths.making.display()

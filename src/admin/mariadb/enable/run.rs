@@ -193,6 +193,10 @@ impl Run {
             self.journal.since = clock::now();
             self.journal.boot = paths::boot_id();
         }
+        if stage == Stage::Waiting && self.conversion() == Conversion::Decrypt {
+            // No release of this boot proves it: it takes another start of the server.
+            self.journal.boot = paths::boot_id();
+        }
         self.journal.reach(stage).map_err(paths::problem)?;
         if stage >= Stage::Starting {
             // Until then an interruption is undone: the copy goes back into it.
@@ -209,6 +213,10 @@ impl Run {
         dependent_units::note();
         mariadb_service::stop_units()?;
         preflight::no_other_server()?;
+        if self.conversion() == Conversion::Decrypt {
+            // The gate's own line may be lost to systemd: the unit is masked by now.
+            self.data().close().map_err(paths::problem)?;
+        }
         self.nobody_in(&self.original_now()?, &[])
     }
 
@@ -360,7 +368,7 @@ impl Run {
         })
     }
 
-    fn prove_counts(&self) -> Result<()> {
+    fn prove_counts(&mut self) -> Result<()> {
         say("Counting the rows once more.");
         let (known, starts) = match &self.copied {
             Some(copied) => (Counts::of(&copied.inventory), Starts::First),
@@ -381,6 +389,16 @@ impl Run {
         if self.journal.ends == OriginalEnds::Never {
             say(what);
             return Ok(());
+        }
+        // Whoever worked in it since may have deleted them, and has no other way on.
+        if self.conversion() == Conversion::Decrypt && matches!(starts, Starts::Later) {
+            say(what);
+            say(
+                "The encrypted original is kept until you end it: `stayput mariadb \
+                 destroy-original`, or go back to it: `stayput mariadb disable --undo`.",
+            );
+            self.journal.ends = OriginalEnds::Never;
+            return self.journal.write().map_err(paths::problem);
         }
         Err(Problem::failed(
             what,

@@ -71,8 +71,12 @@ pub fn undo(journal: &Journal, paths: &RunPaths) -> Result<()> {
     if journal.stage == Stage::Switching {
         return_copy(journal, paths).map_err(io)?;
     }
-    restore_original(journal, paths)?;
+    let restored = restore_original(journal, paths);
     throw_copy_away(journal, paths)?;
+    if restored.is_err() {
+        // A full disk has room for it without the copy.
+        restore_original(journal, paths)?;
+    }
     end(journal.conversion)
 }
 
@@ -115,6 +119,9 @@ fn return_copy(journal: &Journal, paths: &RunPaths) -> io::Result<()> {
     match (journal.reach(Stage::Building), making) {
         // On a full disk the journal has room only without the copy.
         (Err(_), Some(making)) => {
+            if journal.conversion == Conversion::Decrypt {
+                overwrite_copy(&making);
+            }
             making.delete()?;
             journal.write()
         }
@@ -319,7 +326,7 @@ fn settle(journal: &Journal, paths: &RunPaths) -> Result<()> {
     match arguments.and_then(|arguments| compare(journal, paths, &arguments)) {
         Ok(0) => {
             say("The copy has taken no writes.");
-            return go_back(journal, paths);
+            return go_back_from(journal, paths, TheCopy::IsUnused);
         }
         Ok(_) => {}
         Err(problem) => say(format!("They cannot be compared: {}", problem.what)),
@@ -348,6 +355,18 @@ fn settle(journal: &Journal, paths: &RunPaths) -> Result<()> {
 /// # Errors
 /// When there is nothing to go back to, or it cannot be put back.
 pub fn go_back(journal: &Journal, paths: &RunPaths) -> Result<()> {
+    go_back_from(journal, paths, TheCopy::MayHoldRows)
+}
+
+/// What is known of the copy that MariaDB was started with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TheCopy {
+    MayHoldRows,
+    /// It holds what the original holds.
+    IsUnused,
+}
+
+fn go_back_from(journal: &Journal, paths: &RunPaths, copy: TheCopy) -> Result<()> {
     original_is_there(journal, paths)?;
     // From here on MariaDB acknowledges rows that the copy lacks.
     let mut noted = journal.clone();
@@ -361,12 +380,20 @@ pub fn go_back(journal: &Journal, paths: &RunPaths) -> Result<()> {
         gate_units::put_gate_in_front()?;
     }
     let kept = aside(journal, paths);
-    if paths.is_copy_home().map_err(paths::problem)? {
+    // Once it is there, what lies in its place is no copy of ours.
+    if !kept.exists() && paths.is_copy_home().map_err(paths::problem)? {
         paths.data.close().map_err(paths::problem)?;
         let home = paths.home_of_copy();
-        fs::rename(home, &kept).map_err(paths::problem)?;
-        sync_directory(&kept).map_err(paths::problem)?;
-        sync_directory(home).map_err(paths::problem)?;
+        if copy == TheCopy::IsUnused && journal.conversion == Conversion::Decrypt {
+            // Nobody needs it, and anybody could read it.
+            let making = MarkedRoom::make(&paths.making, journal.run).map_err(paths::problem)?;
+            making.take_in(home).map_err(paths::problem)?;
+            throw_copy_away(journal, paths)?;
+        } else {
+            fs::rename(home, &kept).map_err(paths::problem)?;
+            sync_directory(&kept).map_err(paths::problem)?;
+            sync_directory(home).map_err(paths::problem)?;
+        }
     }
     if kept.exists() {
         say(format!("The copy is kept in {}.", kept.display()));

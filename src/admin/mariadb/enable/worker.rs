@@ -10,6 +10,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::admin::durable::write_durably;
+use crate::admin::mariadb::conversion::Conversion;
+use crate::admin::mariadb::run_records::journal::{Journal, Stage};
 use crate::admin::output;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
@@ -23,6 +25,9 @@ const TEXT: &str = include_str!("../../../../systemd/stayput-mariadb-enable.serv
 pub const LOG: &str = "/var/log/stayput-mariadb-enable.log";
 
 const LOCK: &str = "/run/stayput-mariadb-enable.lock";
+
+/// `CLD_EXITED` of wait(2), as systemd shows it: it has ended by itself.
+const EXITED: &str = "1";
 
 /// Pause between two reads of the log while the unit works.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -96,6 +101,26 @@ pub fn is_at_work() -> bool {
     !["inactive", "failed"].contains(&&*show("ActiveState"))
 }
 
+/// Ends a run that is making the database clear, and could leave rows that anybody reads:
+/// what it has made is undone, and its copy overwritten. With `waits` it comes back when
+/// that is done, which takes as long as the disk does.
+///
+/// # Errors
+/// What systemctl says.
+pub fn end_decryption(waits: bool) -> Result<()> {
+    let makes_it_clear = |journal: Journal| {
+        journal.conversion == Conversion::Decrypt && journal.stage < Stage::Waiting
+    };
+    let is_due = Journal::read().is_ok_and(|journal| journal.is_some_and(makes_it_clear));
+    if !is_due || !is_at_work() {
+        return Ok(());
+    }
+    match waits {
+        true => systemctl(&["stop", UNIT], NEXT),
+        false => systemctl(&["--no-block", "stop", UNIT], NEXT),
+    }
+}
+
 /// Waits for the end of a run whose command was killed or lost its terminal.
 pub fn wait_for_earlier_run() {
     let mut is_told = false;
@@ -143,11 +168,12 @@ pub fn work(failed: &str) -> Result<()> {
         }
         sleep(LOOK_EVERY);
     }
-    let result = show("Result");
+    // systemd calls it a success also when the work was stopped, and undone.
+    let ended = ["Result", "ExecMainCode", "ExecMainStatus"].map(show);
     let _ = systemctl(&["reset-failed", UNIT], NEXT);
     let _ = fs::remove_file(PATH);
     reload()?;
-    if result == "success" {
+    if ended == ["success", EXITED, "0"] {
         return Ok(());
     }
     Err(Problem::failed(

@@ -171,6 +171,23 @@ fn sticks_of_a_vault_that_lost_its_pepper_do_not_count() {
 }
 
 #[test]
+fn a_disk_that_cannot_be_read_tells_of_no_reset() {
+    let (key, device) = made();
+    let mut vault = Vault::open(device).unwrap();
+    vault.set_sticks(&key, one_verified(1)).unwrap();
+    let failing = FailingDevice {
+        bad: vec![vault.header.pepper.area().pepper()],
+        disk: vault.device,
+        fails: Fails::Reading,
+    };
+    let vault = Vault::open_unrepaired(failing).unwrap();
+    assert!(matches!(vault.slots(), Err(VaultError::Device(_))));
+    let is_verified = |list: &StickList| list.sticks[0].verified.is_some();
+    assert!(is_verified(vault.unproven_sticks().unwrap().as_claimed()));
+    assert!(is_verified(&vault.prove(&key).unwrap().sticks));
+}
+
+#[test]
 fn a_disk_that_does_not_take_a_block_does_not_save_the_others() {
     let (_, device) = made();
     let old = OldPepper::of(&device);

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crate::admin::durable::remove_durably;
 use crate::admin::key_destruction::{destroy_keys, destroy_pepper, end_starts_in_turn};
+use crate::admin::mariadb::enable::end_decryption;
 use crate::admin::mariadb::stop::stop_mariadb;
 use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::{open_vault, open_vault_read_only};
 use crate::release::{self, Turn, no_start};
 use crate::stick::{PluggedKeys, StickId};
 use crate::sys::clock;
-use crate::vault::{Destroyed, EventKind, VaultError};
+use crate::vault::{Destroyed, EventKind};
 
 use super::progress::Progress;
 use super::{Actions, CAUSE, SticksSeen, WipedAgain};
@@ -35,9 +36,10 @@ impl Actions for Server {
     fn see_sticks(&mut self) -> Result<SticksSeen, String> {
         let vault = open_vault_read_only().map_err(|problem| problem.what)?;
         let was_reset = match vault.slots() {
+            Ok(_) => false,
+            Err(error) if error.may_be_a_reset() => true,
             // It may answer at the next try.
-            Err(error @ VaultError::Device(_)) => return Err(error.to_string()),
-            slots => slots.is_err(),
+            Err(error) => return Err(error.to_string()),
         };
         let listed = vault.listed_sticks().map_err(|error| error.to_string())?;
         self.plugged = PluggedKeys::beside(&vault);
@@ -100,6 +102,8 @@ impl Actions for Server {
     }
 
     fn stop_database(&mut self) -> Result<(), String> {
+        // Its private servers have the keys, and write rows in the clear.
+        end_decryption(false).map_err(|problem| problem.what)?;
         if !is_enabled() {
             return Ok(());
         }
