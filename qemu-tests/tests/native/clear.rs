@@ -275,11 +275,35 @@ fn run_that_is_killed_leaves_the_old_or_the_new() -> Result {
         has_rows(&server, 5000).inspect_err(|_| println!("{at}: {said}"))?;
         if cut.is_put_back {
             is_behind_the_gate(&server).inspect_err(|_| println!("{at}: {said}"))?;
+            // Nobody needs the clear copy, and anybody could read it.
+            let kept = server.shell("ls -d /var/lib/stayput/mariadb.taken-back.*")?;
+            assert!(!kept.ok(), "{at}: {kept}");
         }
     }
     let said = stayput(&server, CLEAR)?;
     assert!(said.ok(), "{said}");
     is_clear(&server)?;
+    has_rows(&server, 5000)
+}
+
+/// systemd calls it a success: the command must not take it for one.
+#[test]
+fn run_that_is_stopped_keeps_the_keys_of_the_database() -> Result {
+    let mut server = encrypted_clinic(Suite::Bookworm)?;
+    let stops = format!(
+        "systemd-run --quiet --collect sh -c 'until [ -e {MAKING}/data/ibdata1 ] && \
+         grep -q \"^stage building\" {JOURNAL}; do sleep 0.02; done; \
+         systemctl stop stayput-mariadb-enable; touch /run/stopped'"
+    );
+    server.shell(&stops)?.success()?;
+    let said = stayput(&server, CLEAR)?;
+    assert!(!said.ok(), "{said}");
+    server.shell("[ -e /run/stopped ]")?.success()?;
+    is_behind_the_gate(&server)?;
+    server.shut_down()?;
+    server.boot()?;
+    server.wait_for_database()?;
+    is_behind_the_gate(&server)?;
     has_rows(&server, 5000)
 }
 

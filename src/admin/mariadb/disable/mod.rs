@@ -86,6 +86,8 @@ pub fn disable(options: &DisableOptions) -> Result<()> {
     }
 }
 
+const NOT_TAKEN: &str = "MariaDB was not taken from behind the gate";
+
 /// Has MariaDB take its keys from a new file at `key_file`.
 fn to_key_file(options: &DisableOptions, key_file: &Path) -> Result<()> {
     if let KeySource::File(path) = key_source() {
@@ -135,7 +137,14 @@ fn to_key_file(options: &DisableOptions, key_file: &Path) -> Result<()> {
     // Else nobody could open the vault meanwhile.
     let key = unlocked.master_key().clone();
     drop(unlocked);
-    worker::work("MariaDB was not taken from behind the gate")?;
+    worker::work(NOT_TAKEN)?;
+    // The vault has the only keys of a database that is still behind the gate.
+    if !moving::is_out(&DataDirectory::seen_at(data.seen()), &journal.key_file) {
+        return Err(Problem::failed(
+            format!("{NOT_TAKEN}; what was said last tells why."),
+            "Run the command again.",
+        ));
+    }
     say(format!(
         "MariaDB is encrypted with the keys in {}, and starts without stayput.",
         journal.key_file.display()
