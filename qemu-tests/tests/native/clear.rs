@@ -4,7 +4,9 @@
 use qemu_tests::{Container, Output, Result, Suite, search};
 
 use crate::clinic::{JOURNAL, MAKING, REAL, fill, has_rows, stayput};
-use crate::way_back::{AS_BEFORE, NOBODY_PUTS_BACK, killed_when, was_killed};
+use crate::way_back::{
+    AS_BEFORE, NOBODY_PUTS_BACK, killed_when, nothing_is_noted_after_the_switch, was_killed,
+};
 
 pub const CLEAR: &str = "disable --clear";
 const GATE: &str = "/etc/systemd/system/mariadb.service.d/stayput.conf";
@@ -337,14 +339,7 @@ fn power_cut_in_any_step_is_gone_on_with() -> Result {
 fn switch_that_was_cut_is_gone_on_with_or_undone() -> Result {
     for command in [CLEAR, "disable --undo"] {
         let mut server = encrypted_clinic(Suite::Bookworm)?;
-        // The journal cannot be written once more after the switch has begun.
-        server
-            .shell(&format!(
-                "{NOBODY_PUTS_BACK} && systemd-run --quiet --collect perl -e \
-                 'while (1) {{ open(F, \"<\", \"{JOURNAL}\") or next; my $said = join \"\", <F>; \
-                 if ($said =~ /^stage switching/m) {{ mkdir \"{JOURNAL}.new\"; exit }} }}'"
-            ))?
-            .success()?;
+        nothing_is_noted_after_the_switch(&server)?;
         let output = stayput(&server, CLEAR)?;
         assert!(!output.ok(), "{output}");
         server

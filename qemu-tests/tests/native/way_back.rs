@@ -274,10 +274,9 @@ fn silence_of_systemd_is_not_the_end_of_a_run() -> Result {
     has_rows(&server, 5000)
 }
 
-#[test]
-fn copy_is_not_opened_before_that_is_noted() -> Result {
-    let mut server = clinic()?;
-    // The journal cannot be written once more after the switch has begun.
+/// The journal cannot be written once more after the switch has begun, and nobody puts
+/// back what the run leaves.
+pub fn nothing_is_noted_after_the_switch(server: &Container) -> Result {
     server
         .shell(&format!(
             "{NOBODY_PUTS_BACK} && systemd-run --quiet --collect perl -e \
@@ -285,6 +284,13 @@ fn copy_is_not_opened_before_that_is_noted() -> Result {
              if ($said =~ /^stage switching/m) {{ mkdir \"{JOURNAL}.new\"; exit }} }}'"
         ))?
         .success()?;
+    Ok(())
+}
+
+#[test]
+fn copy_is_not_opened_before_that_is_noted() -> Result {
+    let mut server = clinic()?;
+    nothing_is_noted_after_the_switch(&server)?;
     let output = stayput(&server, "enable")?;
     assert!(!output.ok(), "{output}");
     server
