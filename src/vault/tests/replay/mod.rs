@@ -19,7 +19,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use super::{MemoryDevice, Step};
-use crate::keys::{Sealed, WrappedKey};
+use crate::keys::{Sealed, Secret32, WrappedKey};
+use crate::vault::layout::Area;
 use crate::vault::*;
 
 const SECTOR: usize = 512;
