@@ -86,6 +86,14 @@ pub(crate) fn shipped_binary_of(architecture: Architecture, name: &str) -> Resul
     Ok(folder.join(name))
 }
 
+/// What a server's shell makes a newer package with, /root/newer.deb, of
+/// /root/stayput.deb: it differs in its version, 9.0-1.
+pub const MAKE_NEWER_PACKAGE: &str = "\
+    cd /root && dpkg-deb -R stayput.deb newer && \
+    sed -i 's/^Version: .*/Version: 9.0-1/' newer/DEBIAN/control && \
+    sed -i '1s/.*/9.0-1/' newer/usr/lib/stayput/packaged && \
+    dpkg-deb -Znone -b newer newer.deb && rm -r newer";
+
 /// The Debian package with the shipped binaries, built by `packaging/build` and kept.
 pub fn debian_package() -> Result<PathBuf> {
     let mut inputs = Vec::new();

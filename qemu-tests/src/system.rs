@@ -118,6 +118,13 @@ impl System {
         layout: Layout::Plain,
     };
 
+    /// Debian 13 with dracut.
+    pub const WITH_DRACUT: Self = Self {
+        suite: Suite::Trixie,
+        generator: Generator::Dracut,
+        layout: Layout::Plain,
+    };
+
     /// With a root filesystem on LUKS, LVM and RAID: one for each generator.
     pub const LAYERED: [Self; 2] = [
         Self {
@@ -125,9 +132,8 @@ impl System {
             ..Self::USUAL
         },
         Self {
-            suite: Suite::Trixie,
-            generator: Generator::Dracut,
             layout: Layout::Layered,
+            ..Self::WITH_DRACUT
         },
     ];
 

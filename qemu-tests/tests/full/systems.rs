@@ -1,18 +1,12 @@
 //! The story on the other systems. `qemu-tests/matrix` tells it on all of them; here
 //! it is the other generator's turn.
 
-use qemu_tests::{Generator, Layout, Result, Story, Suite, System, minutes, seconds};
-
-const WITH_DRACUT: System = System {
-    suite: Suite::Trixie,
-    generator: Generator::Dracut,
-    layout: Layout::Plain,
-};
+use qemu_tests::{Result, Story, System, minutes, seconds};
 
 #[test]
 fn on_debian_13_with_dracut_the_same_story_holds() -> Result {
     let mut silent = |_: &str| ();
-    let mut story = Story::begin(WITH_DRACUT, &mut silent)?;
+    let mut story = Story::begin(System::WITH_DRACUT, &mut silent)?;
     story.at_home(&mut silent)?;
     let said = story.server.shell_within("stayput check", minutes(5))?;
     let said = said.success()?;

@@ -1,6 +1,8 @@
 //! The package, as apt and dpkg treat it on a server.
 
-use qemu_tests::{Container, Output, Result, Suite, debian_package, minutes, shipped_binary};
+use qemu_tests::{
+    Container, MAKE_NEWER_PACKAGE, Output, Result, Suite, debian_package, minutes, shipped_binary,
+};
 
 use crate::clear::CLEAR;
 use crate::clinic::{clinic, has_rows, stayput};
@@ -9,11 +11,7 @@ use crate::disable::{KEY_FILE, OUT};
 /// Brings the package to the server, and a newer one that differs in its version.
 fn bring_packages(server: &Container) -> Result {
     std::fs::copy(debian_package()?, server.root()?.join("root/stayput.deb"))?;
-    let newer = "cd /root && dpkg-deb -R stayput.deb newer && \
-                 sed -i 's/^Version: .*/Version: 9.0-1/' newer/DEBIAN/control && \
-                 sed -i '1s/.*/9.0-1/' newer/usr/lib/stayput/packaged && \
-                 dpkg-deb -Znone -b newer newer.deb && rm -r newer";
-    server.shell(newer)?.success()?;
+    server.shell(MAKE_NEWER_PACKAGE)?.success()?;
     Ok(())
 }
 
@@ -29,8 +27,16 @@ fn state(server: &Container) -> Result<String> {
 
 /// Whether the initramfs of the only kernel holds the boot stage.
 fn is_stage_in_image(server: &Container) -> Result<bool> {
-    let listed = "lsinitramfs /boot/initrd.img-* | grep -q stayput-boot";
-    Ok(server.shell(listed)?.ok())
+    is_stage_in(server, "/boot/initrd.img-*")
+}
+
+/// As the tools that list images see it: lsinitramfs, or dracut's lsinitrd.
+fn is_stage_in(server: &Container, image: &str) -> Result<bool> {
+    let listed = format!(
+        "list=$(command -v lsinitramfs || command -v lsinitrd) && \
+         $list {image} | grep -q usr/lib/stayput/stayput-boot"
+    );
+    Ok(server.shell_within(&listed, minutes(1))?.ok())
 }
 
 /// What an initramfs takes of a small /boot, and of the time to load it.
@@ -132,7 +138,8 @@ fn package_takes_over_what_was_installed_by_hand() -> Result {
     server.wait_for_database()
 }
 
-/// A kernel of which only the modules are there yet: its package makes its initramfs.
+/// A kernel of which only the modules are there yet: its package has its initramfs made,
+/// as Debian's do.
 const KERNEL: &str = "\
     cd /root && mkdir -p kernel/DEBIAN kernel/boot && old=$(ls /lib/modules) && \
     cp -al /lib/modules/$old /lib/modules/9.9.9-test && \
@@ -140,8 +147,12 @@ const KERNEL: &str = "\
     printf '%s\n' 'Package: linux-image-test' 'Version: 1' 'Architecture: all' \
         'Maintainer: a clinic <clinic@clinic.example>' 'Description: a kernel' \
         >kernel/DEBIAN/control && \
-    printf '#!/bin/sh\nset -e\nupdate-initramfs -c -k 9.9.9-test\n' >kernel/DEBIAN/postinst && \
+    printf '%s\n' '#!/bin/sh' 'set -e' \
+        'run-parts --exit-on-error --arg=9.9.9-test --arg=/boot/vmlinuz-9.9.9-test \
+         /etc/kernel/postinst.d' >kernel/DEBIAN/postinst && \
     chmod 755 kernel/DEBIAN/postinst && dpkg-deb -Znone -b kernel kernel.deb";
+
+const NEW_IMAGE: &str = "/boot/initrd.img-9.9.9-test";
 
 /// Room for the kernel and its initramfs, and for no other one.
 const FULL_BOOT: &str = "\
@@ -164,8 +175,7 @@ fn upgrade_with_a_full_boot(server: &Container) -> Result {
     );
     assert_eq!(server.shell("dpkg --audit")?.text, "");
     assert_eq!(state(server)?, "ii 9.0-1");
-    let holds = "lsinitramfs /boot/initrd.img-9.9.9-test | grep -q stayput-boot";
-    server.shell(holds)?.success()?;
+    assert!(is_stage_in(server, NEW_IMAGE)?);
     assert_eq!(server.shell(sum)?.success()?, before);
     let leaves = "dpkg -P linux-image-test && umount /boot && umount /mnt && \
                   rm -r /lib/modules/9.9.9-test";
@@ -190,14 +200,10 @@ fn interrupted_upgrade(server: &mut Container) -> Result {
 }
 
 fn new_kernel(server: &Container) -> Result {
-    let arrives = "cd /lib/modules && old=$(ls) && cp -al $old 9.9.9-test && \
-                   for file in vmlinuz config; do cp -l /boot/$file-$old /boot/$file-9.9.9-test; done && \
-                   update-initramfs -c -k 9.9.9-test";
-    server.shell_within(arrives, minutes(4))?.success()?;
-    let holds = "lsinitramfs /boot/initrd.img-9.9.9-test | grep -q stayput-boot";
-    server.shell(holds)?.success()?;
-    let leaves = "rm -r /lib/modules/9.9.9-test && update-initramfs -d -k 9.9.9-test && \
-                  rm -f /boot/*9.9.9-test";
+    server.shell(KERNEL)?.success()?;
+    dpkg(server, "-i /root/kernel.deb")?.success()?;
+    assert!(is_stage_in(server, NEW_IMAGE)?);
+    let leaves = "dpkg -P linux-image-test; rm -rf /lib/modules/9.9.9-test /boot/*9.9.9-test";
     server.shell(leaves)?.success()?;
     Ok(())
 }
@@ -283,19 +289,25 @@ fn package_goes_once_the_database_is_clear() -> Result {
 
 #[test]
 fn package_has_dracut_make_images_beside_the_old_ones() -> Result {
-    let server = Container::fresh(Suite::Trixie)?;
+    let mut server = Container::fresh(Suite::Trixie)?;
     bring_packages(&server)?;
     dpkg(&server, "-i /root/stayput.deb")?.success()?;
-    let holds = "lsinitrd /boot/initrd.img-* | grep -q usr/lib/stayput/stayput-boot";
-    assert!(!server.shell(holds)?.ok());
+    assert!(!is_stage_in_image(&server)?);
     server
         .shell_within("stayput install", minutes(6))?
         .success()?;
-    server.shell(holds)?.success()?;
-    let said = dpkg(&server, "-i /root/newer.deb")?.success()?;
-    assert!(said.contains("Making the initramfs"), "{said}");
-    server.shell(holds)?.success()?;
+    assert!(is_stage_in_image(&server)?);
+    for package in ["newer", "newer"] {
+        let said = dpkg(&server, &format!("-i /root/{package}.deb"))?.success()?;
+        assert!(said.contains("Making the initramfs"), "{said}");
+        assert!(is_stage_in_image(&server)?);
+    }
+    upgrade_with_a_full_boot(&server)?;
+    interrupted_upgrade(&mut server)?;
+    new_kernel(&server)?;
     dpkg(&server, "-r stayput")?.success()?;
-    assert!(!server.shell(holds)?.ok());
-    Ok(())
+    assert!(!is_stage_in_image(&server)?);
+    dpkg(&server, "-P stayput")?.success()?;
+    server.shell("test -s /etc/stayput/vault.conf")?.success()?;
+    server.wait_for_database()
 }
