@@ -16,7 +16,8 @@ use crate::stick::{StickFile, file_names};
 use crate::theft::TheftState;
 use crate::vault::gpt::{Gpt, entries_at, is_protective, mbr_partition_id};
 use crate::vault::{
-    Header, MemoryDevice, SlotTable, Value, Vault, VaultConf, read_as_each_record, wrong_entries,
+    Header, MemoryDevice, SlotTable, Value, Vault, VaultConf, WaysCopy, read_as_each_record,
+    wrong_entries,
 };
 
 /// Opens, repairs and reads a vault that begins with these bytes, as the boot
@@ -33,6 +34,7 @@ pub fn vault_image(bytes: &[u8]) {
     let _ = vault
         .unproven_sticks()
         .map(|list| list.as_claimed().way_back(1, &[]));
+    let _ = vault.unproven_ways();
     let _ = vault.slots();
     let _ = vault.prove(&key);
     let _ = vault.events().map(|events| wrong_entries(&events));
@@ -77,13 +79,18 @@ pub fn recovery_code(bytes: &[u8]) {
     let _ = typed.finish(&server_id);
 }
 
-/// Parses a stick's key file, as it is and with a right digest.
+/// Parses a stick's key file and a copy of the ways in, as they are and with a right
+/// digest.
 pub fn stick_file(bytes: &[u8]) {
     let key = MasterKey::from_secret(Secret32::new([0; 32]));
     let header = Header::of_a_new_server(&key);
     let _ = file_names(&header.server_id);
     let _ = StickFile::parse(bytes, &header);
     let _ = StickFile::parse(&StickFile::with_right_digest(bytes), &header);
+    let copies = [bytes, &WaysCopy::with_right_digest(bytes)];
+    for copy in copies.map(|bytes| WaysCopy::parse(bytes, &header.server_id)) {
+        let _ = copy.map(|copy| copy.ways());
+    }
 }
 
 /// Parses what the child that reads a stick says of a volume; the bytes are cut,

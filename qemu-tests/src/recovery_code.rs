@@ -63,8 +63,8 @@ impl RecoveryCode {
         &self.0
     }
 
-    /// The master key: the first 64 letters.
-    pub fn master_key(&self) -> Vec<u8> {
+    /// Its way key: the first 64 letters.
+    pub fn way_key(&self) -> Vec<u8> {
         let letters = self.0.iter().flat_map(|group| group.chars());
         let digits: Vec<u8> = letters
             .filter_map(|letter| MODHEX.find(letter))
@@ -83,7 +83,7 @@ mod tests {
     fn the_key_is_read_off_the_first_eight_groups() {
         let mut groups = vec!["cbdefghi".to_string(), "jklnrtuv".to_string()];
         groups.extend((0..7).map(|_| "cccccccb".to_string()));
-        let key = RecoveryCode(groups).master_key();
+        let key = RecoveryCode(groups).way_key();
         assert_eq!(key.len(), 32);
         assert_eq!(key[..8], [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
         assert_eq!(key[31], 1);

@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 
 use crate::admin::ask::Pin;
 use crate::admin::commands::{
-    audit, check, code, enroll, init, install, log, mariadb, package, passphrase, policy, release,
-    reset, sheet, simulate, status, stick, watch,
+    audit, check, code, enroll, init, install, log, mariadb, package, passphrase, policy, rekey,
+    release, reset, sheet, simulate, status, stick, watch,
 };
 use crate::admin::initramfs;
 use crate::admin::json;
@@ -63,9 +63,8 @@ enum Command {
     Passphrase(passphrase::PassphraseCommand),
     /// Show the recovery code, to be written down
     ///
-    /// The code is the master key itself: whoever has it and the server, or a
-    /// copy of its disk or of a backup, reads the data. It cannot be taken
-    /// back.
+    /// The code is as good as the master key: whoever has it and the server, or a
+    /// copy of its disk or of a backup, reads the data, until another code is made.
     Code(code::CodeOptions),
     /// Encrypt MariaDB, and guard its starts
     #[command(subcommand)]
@@ -89,6 +88,11 @@ enum Command {
     /// The vault is opened by the place, or with --stick, --passphrase or --code; then MariaDB
     /// is started.
     Release(release::ReleaseOptions),
+    /// Replace the master key, after a stick, a passphrase or the code was lost
+    ///
+    /// The vault is opened by the place, or with --stick, --passphrase or --code. Nobody else is
+    /// asked, and no other stick is needed: what stays opens the server as before.
+    Rekey(rekey::RekeyOptions),
     /// Destroy the key on this server's disk; only a backup stick or the recovery
     /// code opens it then
     Reset(reset::ResetOptions),
@@ -283,6 +287,7 @@ impl Cli {
             Command::Uninstall(options) => install::uninstall(options),
             Command::Policy(options) => policy::run(options, self.json),
             Command::Release(options) => release::run(options),
+            Command::Rekey(options) => rekey::run(options),
             Command::Reset(options) => reset::run(options),
             Command::Check(options) => return check::run(options, self.json),
             Command::Simulate(options) => simulate::run(options, self.json),

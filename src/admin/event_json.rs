@@ -28,6 +28,7 @@ pub fn event_json(event: &EventKind) -> Value {
             json!({ "cause": cause_word(*cause) })
         }
         EventKind::SticksWiped { wiped, left } => json!({ "wiped": wiped, "left": left }),
+        EventKind::KeyReplaced { generation } => json!({ "generation": generation }),
         EventKind::PassphraseAdded { name }
         | EventKind::PassphraseChanged { name }
         | EventKind::PassphraseRemoved { name } => json!({ "name": name }),
@@ -68,6 +69,7 @@ fn kind_word(event: &EventKind) -> &'static str {
         EventKind::OpenStickRemoved { .. } => "open_stick_removed",
         EventKind::MariadbEnabled => "mariadb_enabled",
         EventKind::MariadbDisabled => "mariadb_disabled",
+        EventKind::KeyReplaced { .. } => "key_replaced",
         EventKind::Strike { .. } => "strike",
         EventKind::Reset { .. } => "reset",
         EventKind::ResetWithheld { .. } => "reset_withheld",
@@ -208,6 +210,7 @@ pub fn examples() -> Vec<EventKind> {
         },
         EventKind::MariadbEnabled,
         EventKind::MariadbDisabled,
+        EventKind::KeyReplaced { generation: 2 },
         EventKind::Strike { strikes: 1, of: 3 },
         EventKind::ResetWithheld {
             cause: ResetCause::Watch,

@@ -44,6 +44,9 @@ pub fn sentence(kind: &EventKind) -> String {
         }
         EventKind::MariadbEnabled => "MariaDB was given its keys.".into(),
         EventKind::MariadbDisabled => "MariaDB gets no keys from here any more.".into(),
+        EventKind::KeyReplaced { generation } => {
+            format!("The master key was replaced: it is number {generation} of this server.")
+        }
         EventKind::Strike { strikes, of } => {
             format!("Started in a foreign place: strike {strikes} of {of}.")
         }

@@ -2,7 +2,7 @@
 
 use crate::admin::mariadb_service::{is_started, is_starting};
 use crate::admin::problem::Result;
-use crate::keys::MasterKey;
+use crate::keys::Keyring;
 use crate::release::{self, NotReleased};
 use crate::vault::{Policy, Proven};
 
@@ -11,8 +11,8 @@ use crate::vault::{Policy, Proven};
 ///
 /// # Errors
 /// When an alarm or a reset has taken them away; what the system says.
-pub fn release_keys(key: &MasterKey, policy: &Proven<Policy>) -> Result<()> {
-    Ok(release::release_unless_held(key, policy)?)
+pub fn release_keys(keys: &Keyring, policy: &Proven<Policy>) -> Result<()> {
+    Ok(release::release_unless_held(keys, policy)?)
 }
 
 /// Applies a changed `keep` at once. Does nothing where no keys were released, or an alarm
@@ -20,11 +20,11 @@ pub fn release_keys(key: &MasterKey, policy: &Proven<Policy>) -> Result<()> {
 ///
 /// # Errors
 /// What the system says.
-pub fn apply_keep(key: &MasterKey, policy: &Proven<Policy>) -> Result<()> {
+pub fn apply_keep(keys: &Keyring, policy: &Proven<Policy>) -> Result<()> {
     if !release::is_open() {
         return Ok(());
     }
-    match release::release_unless_held(key, policy) {
+    match release::release_unless_held(keys, policy) {
         Err(NotReleased::Held) => return Ok(()),
         released => released?,
     }

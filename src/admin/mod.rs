@@ -43,4 +43,5 @@ mod timestamp;
 mod typed_secrets;
 mod unlock;
 mod watch_service;
+mod ways_copies;
 mod ways_in;

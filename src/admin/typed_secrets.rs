@@ -19,12 +19,15 @@ const WRONG_TAKES: Duration = Duration::from_secs(3);
 /// which it was.
 const STICKS_TAKE: Duration = Duration::from_secs(1);
 
-/// Asks for a passphrase and returns the master key that it opens. A passphrase
+/// Asks for a passphrase and returns the master key that it opens, and what was typed. A passphrase
 /// for duress destroys the key, and is called wrong like any other.
 ///
 /// # Errors
 /// [`Exit::Locked`] when it opens nothing.
-pub fn key_from_passphrase(vault: &mut Vault<VaultDisk>, from_stdin: bool) -> Result<MasterKey> {
+pub fn key_from_passphrase(
+    vault: &mut Vault<VaultDisk>,
+    from_stdin: bool,
+) -> Result<(MasterKey, ask::Pin)> {
     let locked = |what: &str, next: &str| Problem::new(Exit::Locked, what, next);
     let slots = match vault.slots() {
         Ok(slots) if slots.passphrases.is_empty() => {
@@ -47,7 +50,7 @@ pub fn key_from_passphrase(vault: &mut Vault<VaultDisk>, from_stdin: bool) -> Re
     let typed = ask::passphrase("Passphrase: ", from_stdin)?;
     let answer_at = Instant::now() + WRONG_TAKES;
     match slots.passphrases.enter(vault.header(), &typed) {
-        PassphraseOutcome::Opened { key, .. } => return Ok(key),
+        PassphraseOutcome::Opened { key, .. } => return Ok((key, typed)),
         PassphraseOutcome::Duress => reset_unseen(vault),
         PassphraseOutcome::Wrong => {}
     }
@@ -112,11 +115,7 @@ pub fn key_from_code(vault: &Vault<VaultDisk>, from_stdin: bool) -> Result<Maste
     let typed = ask::code("Recovery code: ", from_stdin)?;
     let code = RecoveryCode::parse(&typed, &header.server_id.0);
     let code = code.map_err(|error| locked(error.to_string()))?;
-    if header.accepts(&code.key) {
-        return Ok(code.key);
-    }
-    Err(locked(match code.may_be_of(header.generation) {
-        true => "The code is wrong, or it is of another server.".into(),
-        false => "This code is too old: the key was replaced since.".into(),
-    }))
+    let ways = vault.unproven_ways().unwrap_or_default();
+    let opened = ways.as_claimed().key_of_code(header, &code);
+    opened.map_err(|refused| locked(refused.to_string()))
 }

@@ -12,15 +12,16 @@ use crate::environment::{
     Arrangements, Cards, ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed,
     Patience, compare, is_asked, neighbour_addresses, observe_place,
 };
-use crate::keys::MasterKey;
+use crate::keys::{Keyring, MasterKey};
 use crate::opening::places::{PlaceOpened, Places};
 use crate::stick::{self, StickError, StickInfo};
 use crate::sys::interface;
 use crate::theft::WayBack;
 use crate::vault::locate::VaultDisk;
 use crate::vault::{
-    EventKind, Header, MariadbRelease, PlaceInWords, Policy, ProvenRecords, SealedPlace, SlotTable,
-    StickList, Vault, VaultError, Written, is_key_server,
+    EventKind, Header, MariadbRelease, NextGeneration, NextRecords, PlaceInWords, Policy,
+    ProvenRecords, SealedPlace, SlotTable, StickList, Vault, VaultError, Ways, Written,
+    is_key_server,
 };
 
 /// How a command gets the master key.
@@ -71,19 +72,27 @@ pub fn unlock(options: &UnlockOptions) -> Result<Unlocked> {
 /// As [`unlock`].
 pub fn unlock_with_cards(options: &UnlockOptions, cards: Cards) -> Result<Unlocked> {
     let mut vault = open_vault()?;
-    let mut stick = None;
+    let (mut stick, mut typed) = (None, None);
     let key = match &options.stick {
         Some(device) => {
             let (key, used) = key_from_stick(&vault, device, options.pin_stdin)?;
             stick = Some(used);
             key
         }
-        None if options.passphrase => key_from_passphrase(&mut vault, options.passphrase_stdin)?,
+        None if options.passphrase => {
+            let (key, passphrase) = key_from_passphrase(&mut vault, options.passphrase_stdin)?;
+            typed = Some(passphrase);
+            key
+        }
         None if options.code => key_from_code(&vault, options.passphrase_stdin)?,
         None => key_from_place(&vault, cards)?,
     };
     let unlocked = Unlocked::new(vault, key)?;
-    Ok(Unlocked { stick, ..unlocked })
+    let mut unlocked = Unlocked { stick, ..unlocked };
+    if let Some(passphrase) = typed {
+        unlocked.renew_way_of(&passphrase)?;
+    }
+    Ok(unlocked)
 }
 
 /// What the surroundings say about one enrolled place.
@@ -260,7 +269,9 @@ fn key_from_stick(
     } else {
         ask::Pin::default()
     };
-    let key = file.open(header, &pin).map_err(refused)?;
+    let ways = vault.unproven_ways().unwrap_or_default();
+    let opened = file.open_in(header, ways.as_claimed(), &pin);
+    let key = opened.map_err(refused)?;
     Ok((key, file.info))
 }
 
@@ -308,6 +319,42 @@ impl Unlocked {
     /// The key that opened the vault.
     pub fn master_key(&self) -> &MasterKey {
         &self.key
+    }
+
+    /// Gives the person whose passphrase this is a new way key, where theirs is older than
+    /// the master key.
+    fn renew_way_of(&mut self, passphrase: &[u8]) -> Result<()> {
+        let Some(mut slots) = self.slots()? else {
+            return Ok(());
+        };
+        let (header, key) = (self.vault.header(), &self.key);
+        match slots.passphrases.renew(header, key, passphrase) {
+            true => self.replace_slots(&slots),
+            false => Ok(()),
+        }
+    }
+
+    /// All master keys of this server.
+    pub fn keys(&self) -> &Keyring {
+        &self.proven.keys
+    }
+
+    /// The ways in of sticks and code.
+    ///
+    /// # Errors
+    /// When the disk does not answer.
+    pub fn ways(&self) -> Result<Ways> {
+        Ok(self.vault.ways(&self.key)?)
+    }
+
+    /// Puts these ways in of sticks and code in place of those that were read.
+    ///
+    /// # Errors
+    /// When the vault cannot be written, or has others meanwhile.
+    pub fn set_ways(&mut self, ways: &Ways) -> Result<()> {
+        let written = self.vault.set_ways(&self.key, ways)?;
+        self.written(written);
+        Ok(())
     }
 
     /// Stores in the policy what MariaDB is given at each boot; `None` is nothing.
@@ -372,7 +419,8 @@ impl Unlocked {
             return Ok(());
         };
         let mut list = self.proven.sticks.draft();
-        used.note_verified(&mut list, crate::sys::clock::now());
+        let generation = self.vault.header().generation;
+        used.note_verified(&mut list, generation, crate::sys::clock::now());
         self.set_sticks(list)
     }
 
@@ -411,6 +459,18 @@ impl Unlocked {
         let written = self.vault.replace_slots(&self.key, slots)?;
         self.written(written);
         // After a reset the list of sticks has changed with them.
+        self.proven = self.vault.prove(&self.key)?;
+        Ok(())
+    }
+
+    /// Puts the next master key in force, with what was made for it.
+    ///
+    /// # Errors
+    /// When the vault cannot be written, or somebody has changed it meanwhile.
+    pub fn rekey(&mut self, next: &NextGeneration, records: &NextRecords<'_>) -> Result<()> {
+        let written = self.vault.rekey(&self.key, next, records)?;
+        self.key = next.key().clone();
+        self.written(written);
         self.proven = self.vault.prove(&self.key)?;
         Ok(())
     }

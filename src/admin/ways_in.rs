@@ -3,7 +3,7 @@
 use crate::admin::ask;
 use crate::admin::problem::Result;
 use crate::admin::unlock::Unlocked;
-use crate::vault::{Passphrase, StickList};
+use crate::vault::{Passphrase, SlotTable, StickList};
 
 /// The ways in that are known to open, by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,21 +23,24 @@ impl WaysIn {
     /// When the slots cannot be read for another reason than that they were
     /// destroyed.
     pub fn of(unlocked: &Unlocked, list: &StickList) -> Result<Self> {
+        let slots = unlocked.slots()?.unwrap_or_default();
+        Ok(Self::counted(unlocked, list, &slots))
+    }
+
+    /// Counts them, with `list` and `slots` in place of the vault's own.
+    pub fn counted(unlocked: &Unlocked, list: &StickList, slots: &SlotTable) -> Self {
         let (header, key) = (unlocked.vault.header(), unlocked.master_key());
-        let passphrases = unlocked.slots()?.map_or(0, |slots| {
-            let slots = slots.passphrases.slots().iter();
-            let opening = slots.filter(|s| s.kind(header, key) == Some(Passphrase::Opens));
-            opening.count()
-        });
+        let people = slots.passphrases.slots().iter();
+        let opening = people.filter(|slot| slot.kind(header, key) == Some(Passphrase::Opens));
         let generation = header.generation;
         let sticks = list.sticks.iter();
-        Ok(Self {
+        Self {
             sticks: sticks
                 .filter(|stick| stick.opens_without(generation, &[]))
                 .count(),
             code: list.code_of(generation).is_some(),
-            passphrases,
-        })
+            passphrases: opening.count(),
+        }
     }
 
     /// Whether only the place is left.

@@ -196,8 +196,14 @@ impl Disk {
     pub fn mend(&self, key: &MasterKey, used: &UsedWayIn) -> Result<(), LocateError> {
         let now = clock::now();
         let mut list = StickList::default();
+        let mut vault = locate::open(&self.conf, BOOT_WAITS)?;
+        let generation = vault.header().generation;
         match used {
-            UsedWayIn::Stick(info) => list.sticks.extend([info.known(now)]),
+            UsedWayIn::Stick(file) => {
+                list.sticks.extend([file.info.known(generation, now)]);
+                let restored = vault.restore_earlier(key, file.earlier())?;
+                tell_once("the header", restored);
+            }
             UsedWayIn::Code { generation } => {
                 list.code = Some(KnownCode {
                     generation: *generation,
@@ -207,7 +213,7 @@ impl Disk {
             }
             UsedWayIn::Passphrase => {}
         }
-        let written = locate::open(&self.conf, BOOT_WAITS)?.mend(key, &list)?;
+        let written = vault.mend(key, &list)?;
         tell_once("the settings", written);
         Ok(())
     }

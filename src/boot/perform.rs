@@ -64,8 +64,8 @@ impl Host for Stage {
                 return Some(Event::Destroyed { destroyed, unwiped });
             }
             Act::Prove(key) => return Some(Event::Proved(self.disk.prove(&key).map(Box::new))),
-            Act::Release(key, policy) => {
-                let released = self.timings.tmpfs.time(|| release(&key, &policy));
+            Act::Release(keys, policy) => {
+                let released = self.timings.tmpfs.time(|| release(&keys, &policy));
                 let released = released.map(|()| self.timings.released());
                 return Some(Event::Released(released));
             }

@@ -28,6 +28,8 @@ pub use enrolment::{
     neighbour_addresses, opens_again, refresh, select_factors, select_parts, table_with_place,
     usual_thresholds,
 };
+#[cfg(any(test, feature = "admin"))]
+pub use enrolment::{NextSlots, slots_for_next_key};
 #[cfg(feature = "admin")]
 pub use enrolment::{Strength, Unsuitable, is_public, strength, unsuitable_today};
 pub use factors::{Attachment, HOME, Observed, SECOND, address_of, neighbour_label};

@@ -1,9 +1,9 @@
-//! The recovery code: the master key in letters that a person writes down and
+//! The recovery code: the key of a way in, in letters that a person writes down and
 //! types.
 //!
 //! It has 72 letters in 9 groups of 8, in modhex: 16 letters that have the same
-//! keys on US, German and French keyboards. The code gives the key by itself,
-//! without any disk or stick, and cannot be revoked.
+//! keys on US, German and French keyboards. What they spell unwraps the master key,
+//! which is wrapped for it in the vault and in the files beside it.
 
 use core::fmt;
 
@@ -12,7 +12,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{MasterKey, Secret32};
+use super::{Secret32, WayKey};
 
 /// Groups of a code.
 pub const CODE_GROUPS: usize = 9;
@@ -22,11 +22,11 @@ pub const GROUP_LETTERS: usize = 8;
 const LETTERS: usize = CODE_GROUPS * GROUP_LETTERS;
 /// The letters for the digits 0 to 15, of four bits each.
 const ALPHABET: &[u8; 16] = b"cbdefghijklnrtuv";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const LABEL: &str = "stayput recovery code v1";
 
 /// Letters of the key. Behind them are one letter for the version, one for the
-/// generation, and six for the checksum.
+/// code's number, and six for the checksum.
 const KEY: usize = 64;
 const CHECKSUM: usize = KEY + 2;
 
@@ -58,6 +58,8 @@ pub enum CodeError {
     Wrong,
     /// The code is of a newer version of stayput.
     Newer,
+    /// The code was made before the first release, and is not read any more.
+    Older,
 }
 
 impl fmt::Display for CodeError {
@@ -75,53 +77,40 @@ impl fmt::Display for CodeError {
             }
             Self::Wrong => f.write_str("The code is wrong, or it is of another server."),
             Self::Newer => f.write_str("The code was made by a newer version of stayput."),
+            Self::Older => f.write_str(
+                "The code was made by an older version of stayput, and is not read any more.",
+            ),
         }
     }
 }
 
-/// A code with a right checksum. Whether its key is the server's is checked
-/// with the header's check value.
-#[derive(Debug)]
+/// A code with a right checksum. Whether it is the one that the server has now is
+/// checked where its wrap stands.
+#[derive(Clone, Debug)]
 pub struct RecoveryCode {
-    /// The master key that the code spells.
-    pub key: MasterKey,
-    /// The lowest four bits of the key's generation.
-    generation: u8,
+    /// The way key that the code spells.
+    pub way: WayKey,
+    /// The lowest four bits of its number: each new code of a server has the next.
+    pub number: u8,
 }
 
 impl RecoveryCode {
-    /// The code of a master key. Only the lowest four bits of the generation
-    /// are in it.
-    pub fn new(key: &MasterKey, generation: u32) -> Self {
+    /// The code of a way key. Only the lowest four bits of the number are in it.
+    pub fn new(way: &WayKey, number: u8) -> Self {
         Self {
-            key: key.clone(),
-            generation: (generation & 0xf) as u8,
-        }
-    }
-
-    /// Whether it may be of this generation; only the lowest four bits are
-    /// compared.
-    pub fn may_be_of(&self, generation: u32) -> bool {
-        u32::from(self.generation) == generation & 0xf
-    }
-
-    /// The lowest generation, from 1, that it may be of.
-    #[cfg(feature = "admin")]
-    pub fn lowest_generation(&self) -> u32 {
-        match self.generation {
-            0 => 16,
-            generation => generation.into(),
+            way: way.clone(),
+            number: number & 0xf,
         }
     }
 
     /// The 72 letters.
     pub fn letters(&self, server_id: &[u8; 16]) -> Zeroizing<[u8; LETTERS]> {
         let mut digits: Digits = Zeroizing::new([0; LETTERS]);
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.key.expose()) {
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.way.secret().expose()) {
             (pair[0], pair[1]) = (byte >> 4, byte & 0xf);
         }
         digits[KEY] = VERSION;
-        digits[KEY + 1] = self.generation;
+        digits[KEY + 1] = self.number;
         let sum = checksum(&digits, server_id);
         digits[CHECKSUM..].copy_from_slice(&sum);
         for digit in digits.iter_mut() {
@@ -144,12 +133,14 @@ impl RecoveryCode {
         if !fits(digits, server_id) {
             return Err(mistyped(digits, server_id));
         }
-        if digits[KEY] != VERSION {
-            return Err(CodeError::Newer);
+        match digits[KEY] {
+            VERSION => {}
+            0..VERSION => return Err(CodeError::Older),
+            _ => return Err(CodeError::Newer),
         }
         Ok(Self {
-            key: key_of(digits),
-            generation: digits[KEY + 1],
+            way: WayKey::from_secret(key_of(digits)),
+            number: digits[KEY + 1],
         })
     }
 }
@@ -207,7 +198,7 @@ impl TypedCode {
     ///
     /// # Errors
     /// [`CodeError::Length`] while a group is missing; [`CodeError::Group`],
-    /// [`CodeError::Wrong`], [`CodeError::Newer`].
+    /// [`CodeError::Wrong`], [`CodeError::Newer`], [`CodeError::Older`].
     pub fn finish(&self, server_id: &[u8; 16]) -> Result<RecoveryCode, CodeError> {
         if let Some(group) = self.next_group() {
             return Err(CodeError::Length { group });
@@ -218,19 +209,19 @@ impl TypedCode {
     }
 }
 
-fn key_of(digits: &Digits) -> MasterKey {
+fn key_of(digits: &Digits) -> Secret32 {
     let mut secret = Secret32::new([0; 32]);
     for (byte, pair) in secret.expose_mut().iter_mut().zip(digits.chunks_exact(2)) {
         *byte = pair[0] << 4 | pair[1];
     }
-    MasterKey::from_secret(secret)
+    secret
 }
 
 /// The checksum: 24 bits of an HMAC over the server's id, the version and the
-/// generation, under a key derived from the master key. It recognises mistyped
+/// number, under a key derived from what the letters spell. It recognises mistyped
 /// codes and codes of other servers.
 fn checksum(digits: &Digits, server_id: &[u8; 16]) -> [u8; 6] {
-    let key = key_of(digits).derive(LABEL);
+    let key = key_of(digits).derive(b"", LABEL.as_bytes());
     let mut mac =
         Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes a key of any length");
     mac.update(server_id);
@@ -269,8 +260,8 @@ mod tests {
 
     const SERVER: [u8; 16] = [7; 16];
 
-    fn code() -> (MasterKey, String) {
-        let key = MasterKey::generate();
+    fn code() -> (WayKey, String) {
+        let key = WayKey::random();
         let letters = RecoveryCode::new(&key, 1).letters(&SERVER);
         (key, String::from_utf8(letters.to_vec()).unwrap())
     }
@@ -296,21 +287,21 @@ mod tests {
             format!("  {} ", in_groups(&letters.to_uppercase(), " - ")),
         ] {
             let code = RecoveryCode::parse(text.as_bytes(), &SERVER).unwrap();
-            assert_eq!(code.key.expose(), key.expose(), "{text}");
-            assert!(code.may_be_of(1) && !code.may_be_of(2));
+            assert_eq!(code.way.secret().expose(), key.secret().expose(), "{text}");
+            assert_eq!(code.number, 1);
         }
     }
 
     #[test]
     fn the_letters_of_a_known_key_are_these() {
-        let key = MasterKey::from_secret(Secret32::new(core::array::from_fn(|at| at as u8)));
+        let key = WayKey::from_secret(Secret32::new(core::array::from_fn(|at| at as u8)));
         let letters = RecoveryCode::new(&key, 1).letters(&SERVER);
         let letters = core::str::from_utf8(&letters[..]).unwrap();
         let known = "cccbcdcecfcgchcicjckclcncrctcucvbcbbbdbebfbgbhbibjbkblbnbrbtbubv";
         assert_eq!(&letters[..KEY], known);
-        assert_eq!(&letters[KEY..CHECKSUM], "bb", "version 1, generation 1");
+        assert_eq!(&letters[KEY..CHECKSUM], "db", "version 2, number 1");
         // Sheets of paper outlive programs: computed by hand as format.md says.
-        assert_eq!(&letters[CHECKSUM..], "ebnkvc");
+        assert_eq!(&letters[CHECKSUM..], "jbnguj");
     }
 
     #[test]
@@ -363,31 +354,32 @@ mod tests {
     }
 
     #[test]
-    fn a_code_of_a_replaced_key_is_told_by_its_generation() {
-        let key = MasterKey::generate();
-        for generation in [1, 2, 15, 16, 17, u32::MAX] {
-            let letters = RecoveryCode::new(&key, generation).letters(&SERVER);
+    fn a_code_says_which_of_the_servers_codes_it_is() {
+        let key = WayKey::random();
+        for (number, said) in [(1, 1), (15, 15), (16, 0), (255, 15)] {
+            let letters = RecoveryCode::new(&key, number).letters(&SERVER);
             let code = RecoveryCode::parse(&letters[..], &SERVER).unwrap();
-            assert!(code.may_be_of(generation), "{generation}");
-            assert!(!code.may_be_of(generation.wrapping_add(1)), "{generation}");
-            assert!(!code.may_be_of(generation.wrapping_sub(1)), "{generation}");
-            let lowest = code.lowest_generation();
-            assert!((1..=16).contains(&lowest) && code.may_be_of(lowest));
+            assert_eq!(code.number, said);
         }
     }
 
     #[test]
-    fn a_code_of_a_newer_version_is_called_so() {
-        let (_, letters) = code();
-        let mut digits: Digits = Zeroizing::new([0; LETTERS]);
-        for (digit, letter) in digits.iter_mut().zip(letters.bytes()) {
-            *digit = ALPHABET.iter().position(|known| *known == letter).unwrap() as u8;
+    fn a_code_of_another_version_is_called_so() {
+        for (version, error) in [
+            (VERSION - 1, CodeError::Older),
+            (VERSION + 1, CodeError::Newer),
+        ] {
+            let (_, letters) = code();
+            let mut digits: Digits = Zeroizing::new([0; LETTERS]);
+            for (digit, letter) in digits.iter_mut().zip(letters.bytes()) {
+                *digit = ALPHABET.iter().position(|known| *known == letter).unwrap() as u8;
+            }
+            digits[KEY] = version;
+            let sum = checksum(&digits, &SERVER);
+            digits[CHECKSUM..].copy_from_slice(&sum);
+            let read = RecoveryCode::from_digits(&digits, &SERVER);
+            assert_eq!(read.unwrap_err(), error);
         }
-        digits[KEY] = VERSION + 1;
-        let sum = checksum(&digits, &SERVER);
-        digits[CHECKSUM..].copy_from_slice(&sum);
-        let newer = RecoveryCode::from_digits(&digits, &SERVER);
-        assert_eq!(newer.unwrap_err(), CodeError::Newer);
     }
 
     #[test]
@@ -402,7 +394,7 @@ mod tests {
         }
         assert_eq!(typed.next_group(), None);
         let code = typed.finish(&SERVER).unwrap();
-        assert_eq!(code.key.expose(), key.expose());
+        assert_eq!(code.way.secret().expose(), key.secret().expose());
     }
 
     proptest! {

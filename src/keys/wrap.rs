@@ -1,4 +1,5 @@
-//! Wraps the master key under the secret of a slot or stick.
+//! Wraps 32 bytes: the master key under the values of a place or the key of a way in,
+//! and that key under what somebody knows.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -11,8 +12,10 @@ use super::{MasterKey, Sealed, Secret32, UnsealError, open, seal};
 const IS_MASTER_KEY: u8 = 1;
 /// Random bytes: whoever opens this wrap wants the vault to be destroyed.
 const IS_DURESS: u8 = 2;
+/// The key of a way in, under what somebody knows.
+const IS_WAY_KEY: u8 = 3;
 
-/// A wrapped master key: 93 bytes.
+/// A wrapped key: 93 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrappedKey {
     sealed: Sealed,
@@ -42,6 +45,16 @@ impl WrappedKey {
         Self::wrap_bytes(secret, label, associated, IS_DURESS, nothing.expose())
     }
 
+    /// Wraps the key of a way in.
+    pub(super) fn wrap_way_key(
+        secret: &Secret32,
+        label: &str,
+        associated: &[u8],
+        key: &Secret32,
+    ) -> Self {
+        Self::wrap_bytes(secret, label, associated, IS_WAY_KEY, key.expose())
+    }
+
     /// A wrap of random bytes, which no secret opens.
     pub fn of_nothing() -> Self {
         Self {
@@ -50,7 +63,7 @@ impl WrappedKey {
                 nonce: random_bytes(),
                 tag: random_bytes(),
             },
-            kind: 0,
+            kind: random_bytes::<1>()[0],
             key: random_bytes(),
         }
     }
@@ -103,6 +116,38 @@ impl WrappedKey {
         label: &str,
         associated: &[u8],
     ) -> Result<Unwrapped, UnsealError> {
+        let (kind, secret) = self.open(secret, label, associated)?;
+        match kind {
+            IS_MASTER_KEY => Ok(Unwrapped::Key(MasterKey::from_secret(secret))),
+            IS_DURESS => Ok(Unwrapped::Duress),
+            _ => Err(UnsealError),
+        }
+    }
+
+    /// Unwraps the key of a way in.
+    ///
+    /// # Errors
+    /// [`UnsealError`] when the secret, the label or the associated data is
+    /// another one, or the wrap holds anything else.
+    pub(super) fn unwrap_way_key(
+        &self,
+        secret: &Secret32,
+        label: &str,
+        associated: &[u8],
+    ) -> Result<Secret32, UnsealError> {
+        match self.open(secret, label, associated)? {
+            (IS_WAY_KEY, key) => Ok(key),
+            _ => Err(UnsealError),
+        }
+    }
+
+    /// What the 32 bytes are, and the bytes.
+    fn open(
+        &self,
+        secret: &Secret32,
+        label: &str,
+        associated: &[u8],
+    ) -> Result<(u8, Secret32), UnsealError> {
         let mut plain = Zeroizing::new([0u8; 33]);
         plain[0] = self.kind;
         plain[1..].copy_from_slice(&self.key);
@@ -113,15 +158,9 @@ impl WrappedKey {
             &self.sealed,
             plain.as_mut_slice(),
         )?;
-        match plain[0] {
-            IS_MASTER_KEY => {
-                let mut secret = Secret32::new([0; 32]);
-                secret.expose_mut().copy_from_slice(&plain[1..]);
-                Ok(Unwrapped::Key(MasterKey::from_secret(secret)))
-            }
-            IS_DURESS => Ok(Unwrapped::Duress),
-            _ => Err(UnsealError),
-        }
+        let mut bytes = Secret32::new([0; 32]);
+        bytes.expose_mut().copy_from_slice(&plain[1..]);
+        Ok((plain[0], bytes))
     }
 }
 

@@ -8,9 +8,9 @@ use super::messages::{LoginNotice, Message, NotChanged, NotRemembered, Reason};
 use super::places::PlaceOpened;
 use super::snapshot::Snapshot;
 use crate::environment::Observed;
-use crate::keys::MasterKey;
+use crate::keys::{Keyring, MasterKey};
 use crate::release::ReleaseError;
-use crate::stick::{Stick, StickError, StickFile, StickInfo};
+use crate::stick::{Stick, StickError, StickFile};
 use crate::theft::{ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
     Destroyed, EventKind, Label, LocateError, PassphraseOutcome, PersonName, Policy, Proven,
@@ -125,7 +125,7 @@ pub enum UsedWayIn {
     /// A passphrase, which no list names.
     Passphrase,
     /// A stick.
-    Stick(StickInfo),
+    Stick(Box<StickFile>),
     /// The recovery code.
     Code {
         /// The generation of the master key that it spells.
@@ -208,7 +208,7 @@ pub enum Act {
     /// [`Event::Proved`].
     Prove(MasterKey),
     /// Puts the keys into memory. Answered by [`Event::Released`].
-    Release(MasterKey, Box<Proven<Policy>>),
+    Release(Keyring, Box<Proven<Policy>>),
     /// Enrols this place. Answered by [`Event::Enrolled`].
     Enrol(MasterKey, Box<Proven<Policy>>),
     /// Changes a person's passphrase. Answered by [`Event::Changed`].

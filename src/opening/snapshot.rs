@@ -8,7 +8,8 @@ use super::places::Places;
 use crate::environment::Observed;
 use crate::theft::{TheftPolicy, TheftState, WayBack};
 use crate::vault::{
-    BlockDevice, EnvironmentSlot, Header, Policy, SlotTable, StickList, Unproven, Vault, VaultError,
+    BlockDevice, EnvironmentSlot, Header, Policy, SlotTable, StickList, Unproven, Vault,
+    VaultError, Ways,
 };
 
 /// The records of a vault as they were read. Nothing in it is proven.
@@ -23,6 +24,8 @@ pub struct Snapshot {
     pub policy: Option<Unproven<Policy>>,
     /// The list of sticks; `None` where it cannot be read.
     pub sticks: Option<Unproven<StickList>>,
+    /// The ways in of sticks and code; none where they cannot be read.
+    pub ways: Unproven<Ways>,
 }
 
 impl Snapshot {
@@ -34,6 +37,7 @@ impl Snapshot {
             state: vault.state(),
             policy: vault.unproven_policy().ok(),
             sticks: vault.listed_sticks().ok(),
+            ways: vault.unproven_ways().unwrap_or_default(),
         };
         let may_be_reset = |error: &VaultError| error.may_be_a_reset();
         if snapshot.slots.as_ref().is_err_and(may_be_reset) {

@@ -11,7 +11,7 @@ pub use tmpfs::{RELEASE_FOLDER, ReleaseError, is_open, revoke, write_file};
 
 use std::path::Path;
 
-use crate::keys::MasterKey;
+use crate::keys::Keyring;
 use crate::vault::{Keep, Policy, Proven};
 use mariadb::KEY_FILE_NAME;
 
@@ -29,8 +29,8 @@ const UNTIL_STARTED: &str = "until-started";
 ///
 /// # Errors
 /// [`ReleaseError`] with the step that failed.
-pub fn release(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), ReleaseError> {
-    no_start::release(|| put_keys(key, policy))
+pub fn release(keys: &Keyring, policy: &Proven<Policy>) -> Result<(), ReleaseError> {
+    no_start::release(|| put_keys(keys, policy))
 }
 
 /// Releases for something else than that decision, as [`release`] does, but not what an
@@ -38,11 +38,11 @@ pub fn release(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), ReleaseEr
 ///
 /// # Errors
 /// [`NotReleased`].
-pub fn release_unless_held(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), NotReleased> {
-    no_start::release_unless_held(|| put_keys(key, policy))
+pub fn release_unless_held(keys: &Keyring, policy: &Proven<Policy>) -> Result<(), NotReleased> {
+    no_start::release_unless_held(|| put_keys(keys, policy))
 }
 
-fn put_keys(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), ReleaseError> {
+fn put_keys(keys: &Keyring, policy: &Proven<Policy>) -> Result<(), ReleaseError> {
     let write_all = || {
         tmpfs::open(policy.mariadb.as_ref().map_or(0, |mariadb| mariadb.gid))?;
         if policy.keep == Keep::UntilStarted {
@@ -51,7 +51,7 @@ fn put_keys(key: &MasterKey, policy: &Proven<Policy>) -> Result<(), ReleaseError
             tmpfs::remove_file(UNTIL_STARTED)?;
         }
         if let Some(mariadb) = &policy.mariadb {
-            let file = mariadb.key_file(key);
+            let file = mariadb.key_file(keys);
             write_file(KEY_FILE_NAME, file.as_bytes(), mariadb.uid, mariadb.gid)?;
         }
         Ok(())

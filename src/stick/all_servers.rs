@@ -94,8 +94,7 @@ mod tests {
         let key = MasterKey::generate();
         let header = Header::of_a_new_server(&key);
         let other = Header::of_a_new_server(&key);
-        let stick =
-            |header: &Header| StickFile::make(header, &key, "a".try_into().unwrap(), 0, b"");
+        let stick = |header: &Header| StickFile::for_test(header, &key, "a", b"");
         let (good, others) = (stick(&header), stick(&other));
         let id = &header.server_id;
         let (bytes, renamed) = (good.encode(), others.encode());

@@ -120,7 +120,7 @@ mod tests {
     fn a_key_file_goes_through_the_pipe_as_it_is() {
         let key = MasterKey::generate();
         let header = Header::of_a_new_server(&key);
-        let file = StickFile::make(&header, &key, "a".try_into().unwrap(), 0, b"");
+        let file = StickFile::for_test(&header, &key, "a", b"");
         let bytes = || Some(Zeroizing::new(file.encode().to_vec()));
         let cut = || Some(Zeroizing::new(vec![7; STICK_FILE_BYTES - 1]));
         for (files, both_whole) in [

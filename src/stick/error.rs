@@ -17,7 +17,9 @@ pub enum StickError {
     Damaged,
     /// Made by a newer version of stayput.
     Newer,
-    /// Made before the master key was replaced.
+    /// Made by an older version of stayput.
+    Older,
+    /// Made before the master key was replaced, and not for the one of now.
     Old,
     /// It, or what is on it, cannot be read.
     Unreadable,
@@ -59,6 +61,10 @@ impl fmt::Display for StickError {
             Self::OtherServer => "This stick is for another server. Use a stick of this server.",
             Self::Damaged => "The key on this stick is damaged. Use another backup stick.",
             Self::Newer => "This stick was made by a newer version of stayput. Use another one.",
+            Self::Older => {
+                "This stick was made by an older version of stayput, and is not read any more. Use \
+                 another one."
+            }
             Self::Old => "This stick is too old: the key was replaced since. Use a newer stick.",
             Self::Unreadable => "This stick cannot be read. Use a backup stick of this server.",
             Self::NotAllowed => "Looking at this stick is not allowed.",

@@ -1,28 +1,32 @@
-//! The key file of a backup stick: the master key of one server, under a PIN.
+//! The key file of a backup stick: the master key of one server, under the stick's way
+//! key, and that under a PIN.
 //!
-//! It is complete in itself: it opens the server before and after anything
-//! that happens to the vault. `docs/format.md` describes every byte.
+//! It is complete in itself: it opens the server of its generation whatever became of
+//! the vault. A later generation it opens where the vault has the master key wrapped for
+//! it. `docs/format.md` describes every byte.
 
 use core::fmt;
 
 use heapless::String;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::error::StickError;
-use crate::keys::{MasterKey, ScryptParams, Secret32, Stretch, WrappedKey, random_bytes};
-use crate::vault::{Header, KnownStick, ServerId, ServerName};
+use crate::keys::{
+    EarlierKeys, Keyring, MasterKey, ScryptParams, Secret32, Stretch, UnsealedWayKey, WayKey,
+    WrappedKey, random_bytes,
+};
+use crate::vault::{Frame, FrameError, Header, KnownStick, ServerId, ServerName, Ways, stick_way};
 
 /// Bytes of the file.
 pub const STICK_FILE_BYTES: usize = 4096;
 /// Bytes of a PIN or passphrase, at most.
 pub const PIN_MAX: usize = 128;
 
-const MAGIC: &[u8; 8] = b"STAYPUTK";
-const VERSION: u8 = 1;
-/// Magic, version, length, digest.
-const HEAD: usize = 48;
-const LABEL: &str = "stayput stick v1";
+const FRAME: Frame = Frame {
+    mark: b"STAYPUTK",
+    version: 2,
+    bytes: STICK_FILE_BYTES,
+};
 
 /// Names of the two copies, in the folder `stayput`.
 pub fn file_names(server_id: &ServerId) -> [String<48>; 2] {
@@ -34,15 +38,20 @@ pub fn file_names(server_id: &ServerId) -> [String<48>; 2] {
     })
 }
 
-/// Everything but the wrapped key; the wrap is bound to it.
+/// Name of the copy of the ways in, beside them.
+pub fn ways_name(server_id: &ServerId) -> String<48> {
+    let mut name = String::new();
+    fmt::write(&mut name, format_args!("{server_id}.ways")).expect("32 digits and an ending fit");
+    name
+}
+
+/// What never changes on a stick; the way key's lock is bound to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StickInfo {
     /// Whose stick it is.
     pub server_id: ServerId,
     /// What people call that server.
     pub server_name: ServerName,
-    /// Which master key it wraps.
-    pub generation: u32,
     /// Random; the vault's list of sticks has it too.
     pub stick_id: [u8; 8],
     /// What the owner wrote on the stick.
@@ -58,7 +67,14 @@ pub struct StickInfo {
 pub struct StickFile {
     /// What can be read without the PIN.
     pub info: StickInfo,
+    /// The way key, under the PIN.
+    locked: WrappedKey,
+    /// Generation of the master key that it wraps.
+    pub generation: u32,
+    /// The master key of that generation, under the way key.
     wrapped: WrappedKey,
+    /// Those before it, sealed under it.
+    earlier: EarlierKeys,
 }
 
 impl StickInfo {
@@ -67,29 +83,32 @@ impl StickInfo {
         self.stretch.is_some()
     }
 
-    /// What the server notes of this stick, which was seen to open it at
-    /// `verified` (seconds since 1970, UTC); where it is kept nobody has said.
-    pub fn known(&self, verified: u64) -> KnownStick {
+    /// What the server of this generation notes of this stick, which was seen to open it
+    /// at `verified` (seconds since 1970, UTC); where it is kept nobody has said.
+    pub fn known(&self, generation: u32, verified: u64) -> KnownStick {
         KnownStick {
             id: self.stick_id,
             label: self.label.clone(),
             has_pin: self.has_pin(),
-            generation: self.generation,
+            generation,
             made: self.made,
             verified: Some(verified),
             kept: None,
         }
     }
 
-    /// Notes in the list that this stick was seen to open the server at `now` (seconds since
-    /// 1970, UTC); one that is not listed is added.
+    /// Notes in the list that this stick was seen to open the server of this generation
+    /// at `now` (seconds since 1970, UTC); one that is not listed is added.
     #[cfg(feature = "admin")]
-    pub fn note_verified(&self, list: &mut crate::vault::StickList, now: u64) {
+    pub fn note_verified(&self, list: &mut crate::vault::StickList, generation: u32, now: u64) {
         let mut known = list.sticks.iter_mut();
         match known.find(|known| known.id == self.stick_id) {
-            Some(known) => known.verified = Some(now),
+            Some(known) => {
+                known.verified = Some(now);
+                known.generation = generation;
+            }
             // A full list stays as it is: the stick opens all the same.
-            None => drop(list.sticks.push(self.known(now))),
+            None => drop(list.sticks.push(self.known(generation, now))),
         }
     }
 
@@ -98,122 +117,199 @@ impl StickInfo {
             // A hostile file may ask for anything; what is out of bounds
             // counts as damaged.
             Some(stretch) => stretch.secret(pin).map_err(|_| StickError::Damaged),
-            // The wrap then only protects against damage.
+            // The lock then only protects against damage.
             None => Ok(Secret32::new([0; 32])),
         }
     }
 
-    fn associated<'a>(&self, buffer: &'a mut [u8; 512]) -> &'a [u8] {
-        postcard::to_slice(self, buffer).expect("fields of fixed capacity fit")
+    fn lock(&self, pin: &[u8], way_key: &WayKey) -> Result<WrappedKey, StickError> {
+        let secret = self.secret(pin)?;
+        let way = stick_way(&self.server_id, self.stick_id);
+        Ok(way.lock(&secret, &self.beside(), way_key))
+    }
+
+    /// What the lock is bound to.
+    fn beside(&self) -> Vec<u8> {
+        let mut buffer = [0; 512];
+        postcard::to_slice(self, &mut buffer)
+            .expect("fields of fixed capacity fit")
+            .to_vec()
     }
 }
 
 impl StickFile {
-    /// Wraps `key` for a new stick of the server; an empty `pin` means none.
+    /// Makes a new stick of the server; an empty `pin` means none. Its way key is for
+    /// the vault: see [`Ways::note_stick`].
     pub fn make(
         header: &Header,
-        key: &MasterKey,
+        keys: &Keyring,
         label: String<32>,
         made: u64,
         pin: &[u8],
-    ) -> Self {
-        Self::make_with(ScryptParams::PASSPHRASE, header, key, label, made, pin)
+    ) -> (Self, UnsealedWayKey) {
+        Self::make_with(ScryptParams::PASSPHRASE, header, keys, label, made, pin)
     }
 
-    /// Wraps `key` for a new stick as [`StickFile::make`], where each guess of
-    /// the PIN costs what `params` say.
+    /// Makes a new stick as [`StickFile::make`], where each guess of the PIN costs what
+    /// `params` say.
     pub(crate) fn make_with(
         params: ScryptParams,
         header: &Header,
-        key: &MasterKey,
+        keys: &Keyring,
         label: String<32>,
         made: u64,
         pin: &[u8],
-    ) -> Self {
+    ) -> (Self, UnsealedWayKey) {
         let stretch = (!pin.is_empty()).then(|| Stretch::new(params));
         let info = StickInfo {
             server_id: header.server_id,
             server_name: header.server_name.clone(),
-            generation: header.generation,
             stick_id: random_bytes(),
             label,
             made,
             stretch,
         };
-        let secret = info.secret(pin).expect("our own parameters are in bounds");
-        let wrapped = WrappedKey::wrap(&secret, LABEL, info.associated(&mut [0; 512]), key);
-        Self { info, wrapped }
+        let way_key = UnsealedWayKey {
+            key: WayKey::random(),
+            made_in: keys.generation(),
+        };
+        let locked = info.lock(pin, &way_key.key);
+        let locked = locked.expect("our own parameters are in bounds");
+        (Self::of(info, locked, &way_key.key, keys), way_key)
     }
 
-    /// The key, if the PIN is right and it is the key of this server now.
-    ///
-    /// # Errors
-    /// As [`StickFile::key`]; [`StickError::Old`].
-    pub fn open(&self, header: &Header, pin: &[u8]) -> Result<MasterKey, StickError> {
-        let key = self.key(pin)?;
-        if header.accepts(&key) {
-            Ok(key)
-        } else {
-            Err(StickError::Old)
+    fn of(info: StickInfo, locked: WrappedKey, way_key: &WayKey, keys: &Keyring) -> Self {
+        let way = stick_way(&info.server_id, info.stick_id);
+        Self {
+            wrapped: way.wrap(way_key, keys.generation(), keys.current()),
+            earlier: keys.seal_earlier(&info.server_id.0),
+            generation: keys.generation(),
+            info,
+            locked,
         }
     }
 
-    /// The key, if the PIN is right. Whose key it is nobody has checked.
+    /// The same stick for the master key of now, without its PIN: `way_key` is what the
+    /// vault has of it.
+    #[must_use]
+    pub fn renewed(&self, way_key: &WayKey, keys: &Keyring) -> Self {
+        Self::of(self.info.clone(), self.locked, way_key, keys)
+    }
+
+    /// The same stick with a new way key, under the same PIN: what somebody may have
+    /// learned of the old one opens nothing any more.
+    ///
+    /// # Errors
+    /// [`StickError::Damaged`] when the file asks for a scrypt that is out of bounds.
+    pub fn with_new_way(
+        &self,
+        pin: &[u8],
+        keys: &Keyring,
+    ) -> Result<(Self, UnsealedWayKey), StickError> {
+        let way_key = UnsealedWayKey {
+            key: WayKey::random(),
+            made_in: keys.generation(),
+        };
+        let locked = self.info.lock(pin, &way_key.key)?;
+        let file = Self::of(self.info.clone(), locked, &way_key.key, keys);
+        Ok((file, way_key))
+    }
+
+    /// The key, if the PIN is right and it is the key of this server now, by the file
+    /// alone.
+    ///
+    /// # Errors
+    /// As [`StickFile::way_key`]; [`StickError::Old`].
+    pub fn open(&self, header: &Header, pin: &[u8]) -> Result<MasterKey, StickError> {
+        self.open_in(header, &Ways::default(), pin)
+    }
+
+    /// The key, if the PIN is right and it is the key of this server now: by the file,
+    /// or by what the vault has wrapped for this stick.
+    ///
+    /// # Errors
+    /// As [`StickFile::way_key`]; [`StickError::Old`].
+    pub fn open_in(
+        &self,
+        header: &Header,
+        ways: &Ways,
+        pin: &[u8],
+    ) -> Result<MasterKey, StickError> {
+        let way_key = self.way_key(pin)?;
+        let own = self.own_key(&way_key).filter(|key| header.accepts(key));
+        own.or_else(|| ways.key_of_stick(header, self.info.stick_id, &way_key))
+            .ok_or(StickError::Old)
+    }
+
+    /// The stick's way key, if the PIN is right.
     ///
     /// # Errors
     /// [`StickError::WrongPin`], or [`StickError::Damaged`] where no PIN can be
     /// wrong.
-    pub fn key(&self, pin: &[u8]) -> Result<MasterKey, StickError> {
+    pub fn way_key(&self, pin: &[u8]) -> Result<WayKey, StickError> {
         let secret = self.info.secret(pin)?;
-        self.wrapped
-            .unwrap(&secret, LABEL, self.info.associated(&mut [0; 512]))
+        let beside = self.info.beside();
+        stick_way(&self.info.server_id, self.info.stick_id)
+            .unlock(&secret, &beside, &self.locked)
             .map_err(|_| match self.info.stretch {
                 Some(_) => StickError::WrongPin,
                 None => StickError::Damaged,
             })
     }
 
-    /// The file's bytes.
-    pub fn encode(&self) -> [u8; STICK_FILE_BYTES] {
-        let mut bytes = [0; STICK_FILE_BYTES];
-        let length = postcard::to_slice(self, &mut bytes[HEAD..])
+    /// The master key that the file itself has. Whose key it is nobody has checked.
+    pub fn own_key(&self, way_key: &WayKey) -> Option<MasterKey> {
+        stick_way(&self.info.server_id, self.info.stick_id)
+            .master_key(way_key, self.generation, &self.wrapped)
+            .ok()
+    }
+
+    /// All master keys that the file has, by its way key.
+    ///
+    /// # Errors
+    /// [`StickError::Damaged`].
+    pub fn keys(&self, way_key: &WayKey) -> Result<Keyring, StickError> {
+        let own = self.own_key(way_key).ok_or(StickError::Damaged)?;
+        let server = &self.info.server_id.0;
+        let opened = self.earlier.open(server, self.generation, &own);
+        opened.map_err(|_| StickError::Damaged)
+    }
+
+    /// The earlier master keys, sealed under the one that the file has.
+    pub fn earlier(&self) -> &EarlierKeys {
+        &self.earlier
+    }
+
+    fn payload(&self) -> Vec<u8> {
+        let mut payload = vec![0; FRAME.capacity()];
+        let length = postcard::to_slice(self, &mut payload)
             .expect("fields of fixed capacity fit")
             .len();
-        bytes[..8].copy_from_slice(MAGIC);
-        bytes[8] = VERSION;
-        bytes[12..16].copy_from_slice(&(length as u32).to_le_bytes());
-        let digest = digest(&bytes, length);
-        bytes[16..HEAD].copy_from_slice(&digest);
-        bytes
+        payload.truncate(length);
+        payload
+    }
+
+    /// The file's bytes.
+    pub fn encode(&self) -> [u8; STICK_FILE_BYTES] {
+        let bytes = FRAME.around(&self.payload());
+        bytes.try_into().expect("a file of one length")
     }
 
     /// These bytes as a file of the right length whose digest fits: past the
     /// check for damage, where fuzzing has something to find.
     #[cfg(feature = "fuzzing")]
-    pub fn with_right_digest(payload: &[u8]) -> [u8; STICK_FILE_BYTES] {
-        let mut bytes = [0; STICK_FILE_BYTES];
-        let length = payload.len().min(STICK_FILE_BYTES - HEAD);
-        bytes[HEAD..HEAD + length].copy_from_slice(&payload[..length]);
-        bytes[..8].copy_from_slice(MAGIC);
-        bytes[8] = VERSION;
-        bytes[12..16].copy_from_slice(&(length as u32).to_le_bytes());
-        let digest = digest(&bytes, length);
-        bytes[16..HEAD].copy_from_slice(&digest);
-        bytes
+    pub fn with_right_digest(payload: &[u8]) -> Vec<u8> {
+        FRAME.around(&payload[..payload.len().min(FRAME.capacity())])
     }
 
     /// Reads one copy, of the server that the file's name says.
     ///
     /// # Errors
-    /// As [`StickFile::parse_any`]; [`StickError::OtherServer`],
-    /// [`StickError::Old`].
+    /// As [`StickFile::parse_any`]; [`StickError::OtherServer`].
     pub fn parse(bytes: &[u8], header: &Header) -> Result<Self, StickError> {
         let file = Self::parse_any(bytes)?;
         if file.info.server_id != header.server_id {
             return Err(StickError::OtherServer);
-        }
-        if file.info.generation < header.generation {
-            return Err(StickError::Old);
         }
         Ok(file)
     }
@@ -221,25 +317,24 @@ impl StickFile {
     /// Reads one copy, of whatever server.
     ///
     /// # Errors
-    /// [`StickError::Damaged`], [`StickError::Newer`].
+    /// [`StickError::Damaged`], [`StickError::Newer`], [`StickError::Older`].
     pub fn parse_any(bytes: &[u8]) -> Result<Self, StickError> {
-        let bytes: &[u8; STICK_FILE_BYTES] = bytes.try_into().map_err(|_| StickError::Damaged)?;
-        let length = u32::from_le_bytes(bytes[12..16].try_into().expect("four bytes")) as usize;
-        let whole = bytes.starts_with(MAGIC)
-            && length <= STICK_FILE_BYTES - HEAD
-            && digest(bytes, length)[..] == bytes[16..HEAD];
-        if !whole {
-            return Err(StickError::Damaged);
-        }
-        if bytes[8] != VERSION {
-            return Err(StickError::Newer);
-        }
-        let file: Self =
-            postcard::from_bytes(&bytes[HEAD..HEAD + length]).map_err(|_| StickError::Damaged)?;
+        let payload = FRAME.payload(bytes)?;
+        let file: Self = postcard::from_bytes(payload).map_err(|_| StickError::Damaged)?;
         if !is_text(&file.info.label) || !is_text(&file.info.server_name) {
             return Err(StickError::Damaged);
         }
         Ok(file)
+    }
+}
+
+impl From<FrameError> for StickError {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Damaged => Self::Damaged,
+            FrameError::Newer => Self::Newer,
+            FrameError::Older => Self::Older,
+        }
     }
 }
 
@@ -249,154 +344,15 @@ fn is_text(label: &str) -> bool {
     !label.chars().any(char::is_control)
 }
 
-/// Over the head before it and the payload.
-fn digest(bytes: &[u8; STICK_FILE_BYTES], length: usize) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(&bytes[..16])
-        .chain_update(&bytes[HEAD..HEAD + length])
-        .finalize()
-        .into()
+#[cfg(test)]
+impl StickFile {
+    /// A stick of a server that has had one master key, with the cheapest scrypt.
+    pub fn for_test(header: &Header, key: &MasterKey, label: &str, pin: &[u8]) -> Self {
+        let keys = Keyring::of_one(header.generation, key.clone());
+        let (params, label) = (ScryptParams::CHEAPEST, label.try_into().unwrap());
+        Self::make_with(params, header, &keys, label, 7, pin).0
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn server() -> (Header, MasterKey) {
-        let key = MasterKey::generate();
-        (Header::of_a_new_server(&key), key)
-    }
-
-    fn stick(header: &Header, key: &MasterKey, pin: &[u8]) -> StickFile {
-        StickFile::make(header, key, "office".try_into().unwrap(), 7, pin)
-    }
-
-    #[test]
-    #[cfg(feature = "admin")]
-    fn a_stick_that_nobody_listed_is_listed_once_it_opens() {
-        let key = MasterKey::generate();
-        let header = Header::of_a_new_server(&key);
-        let stick = StickFile::make(&header, &key, "attic".try_into().unwrap(), 5, b"");
-        let mut list = crate::vault::StickList::default();
-        stick.info.note_verified(&mut list, 8);
-        stick.info.note_verified(&mut list, 9);
-        assert_eq!(list.sticks.len(), 1);
-        assert_eq!(list.sticks[0].label, "attic");
-        assert_eq!(list.sticks[0].verified, Some(9));
-    }
-
-    #[test]
-    fn the_right_pin_opens_and_a_wrong_one_does_not() {
-        let (header, key) = server();
-        let bytes = stick(&header, &key, b"2580").encode();
-        let file = StickFile::parse(&bytes, &header).unwrap();
-        assert!(file.info.has_pin());
-        assert_eq!(file.open(&header, b"2580").unwrap().expose(), key.expose());
-        assert_eq!(
-            file.open(&header, b"2581").err(),
-            Some(StickError::WrongPin)
-        );
-        assert_eq!(file.open(&header, b"").err(), Some(StickError::WrongPin));
-    }
-
-    #[test]
-    fn a_stick_without_a_pin_opens_with_none() {
-        let (header, key) = server();
-        let file = stick(&header, &key, b"");
-        assert!(!file.info.has_pin());
-        assert_eq!(file.open(&header, b"").unwrap().expose(), key.expose());
-    }
-
-    #[test]
-    fn a_stick_of_another_server_says_so() {
-        let (header, key) = server();
-        let (other, _) = server();
-        let bytes = stick(&header, &key, b"").encode();
-        assert_eq!(
-            StickFile::parse(&bytes, &other),
-            Err(StickError::OtherServer)
-        );
-    }
-
-    #[test]
-    fn a_stick_from_before_the_key_was_replaced_says_so() {
-        let (mut header, key) = server();
-        let old = stick(&header, &key, b"");
-        header.generation = 2;
-        assert_eq!(
-            StickFile::parse(&old.encode(), &header),
-            Err(StickError::Old)
-        );
-        // A file that lies about its generation does not open either.
-        let (mut header, _) = server();
-        header.server_id = old.info.server_id;
-        assert_eq!(old.open(&header, b"").err(), Some(StickError::Old));
-    }
-
-    #[test]
-    fn a_hostile_stick_cannot_ask_for_all_memory() {
-        let (header, key) = server();
-        let mut file = stick(&header, &key, b"1");
-        file.info.stretch.as_mut().unwrap().params.log_n = 40;
-        let file = StickFile::parse(&file.encode(), &header).unwrap();
-        assert_eq!(file.open(&header, b"1").err(), Some(StickError::Damaged));
-    }
-
-    #[test]
-    fn a_changed_label_is_noticed() {
-        let (header, key) = server();
-        let mut file = stick(&header, &key, b"");
-        file.info.label = "other".try_into().unwrap();
-        assert_eq!(file.open(&header, b"").err(), Some(StickError::Damaged));
-    }
-
-    #[test]
-    fn a_label_that_would_write_over_the_screen_is_damage() {
-        let (header, key) = server();
-        let mut file = stick(&header, &key, b"");
-        file.info.label = "a\u{1b}[2J".try_into().unwrap();
-        assert_eq!(
-            StickFile::parse(&file.encode(), &header),
-            Err(StickError::Damaged)
-        );
-    }
-
-    #[test]
-    fn a_stick_file_has_one_size_with_the_longest_texts_too() {
-        let (mut header, key) = server();
-        header.server_name = "n".repeat(64).as_str().try_into().unwrap();
-        let label = "l".repeat(32).as_str().try_into().unwrap();
-        let file = StickFile::make(&header, &key, label, u64::MAX, b"1");
-        let bytes = file.encode();
-        assert_eq!(bytes.len(), 4096);
-        assert_eq!(StickFile::parse(&bytes, &header), Ok(file));
-    }
-
-    proptest! {
-        #[test]
-        fn a_bent_byte_is_damage(at in 0usize..600, bit in 0u8..8) {
-            let (header, key) = server();
-            let file = stick(&header, &key, b"");
-            let mut bytes = file.encode();
-            bytes[at] ^= 1 << bit;
-            match StickFile::parse(&bytes, &header) {
-                Err(error) => prop_assert_eq!(error, StickError::Damaged),
-                // Behind the payload nothing is read.
-                Ok(same) => prop_assert_eq!(same, file),
-            }
-        }
-
-        #[test]
-        fn foreign_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 4096)) {
-            let (header, _) = server();
-            let _ = StickFile::parse(&bytes, &header);
-            bytes[..8].copy_from_slice(MAGIC);
-            bytes[12..16].copy_from_slice(&300u32.to_le_bytes());
-            let sum = digest(bytes.as_slice().try_into().unwrap(), 300);
-            bytes[16..48].copy_from_slice(&sum);
-            bytes[8] = VERSION;
-            let _ = StickFile::parse(&bytes, &header);
-        }
-    }
-}
+mod tests;

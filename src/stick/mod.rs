@@ -29,5 +29,7 @@ pub use hearing::{ANSWERS_WITHIN, FoundKey, Reading, wait_for};
 pub use plugged::{PluggedKeys, Wiped};
 #[cfg(feature = "admin")]
 pub use unwiped::StickId;
+#[cfg(feature = "admin")]
+pub use volume::read_ways;
 pub use volume::{Copies, read, read_copies};
 pub use writing::write;

@@ -36,7 +36,7 @@ mod tests {
         let _cheap = CheapFactors::begin();
         let key = MasterKey::generate();
         let header = Header::of_a_new_server(&key);
-        let mut info = StickFile::make(&header, &key, "office".try_into().unwrap(), 1, b"").info;
+        let mut info = StickFile::for_test(&header, &key, "office", b"").info;
         info.stick_id = [id; 8];
         info
     }

@@ -10,8 +10,12 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 use zeroize::Zeroizing;
 
 use super::StickError;
+#[cfg(feature = "admin")]
+use super::file::ways_name;
 use super::file::{STICK_FILE_BYTES, StickFile, file_names};
 use crate::filesystem::Mounted;
+#[cfg(feature = "admin")]
+use crate::vault::WAYS_COPY_BYTES;
 use crate::vault::{Header, ServerId};
 
 pub(super) const FOLDER: &str = "stayput";
@@ -105,8 +109,22 @@ fn choose(copies: Vec<Result<StickFile, StickError>>) -> Option<Result<Copies, S
     Some(Ok(Copies { file, both_whole }))
 }
 
+/// The copy of the ways in that is on a volume; `None` where there is none that can be
+/// read. Nobody has looked into it.
+#[cfg(feature = "admin")]
+pub fn read_ways(device: &Path, server_id: &ServerId) -> Option<UncheckedFile> {
+    let mounted = Mounted::for_reading(device).ok()?;
+    let folder = open_folder(&mounted.path().join(FOLDER)).ok()?;
+    read_at_most(&folder, &ways_name(server_id), WAYS_COPY_BYTES)
+}
+
 /// A regular file's bytes, at most one more than a key file has.
 pub(super) fn read_file(folder: &impl AsFd, name: &str) -> Option<UncheckedFile> {
+    read_at_most(folder, name, STICK_FILE_BYTES)
+}
+
+/// A regular file's bytes, one more than `most` of them at most.
+fn read_at_most(folder: &impl AsFd, name: &str, most: usize) -> Option<UncheckedFile> {
     // Without O_NONBLOCK a pipe of that name would hold the boot up for ever.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let fd = openat(folder.as_fd(), name, flags, Mode::empty()).ok()?;
@@ -115,8 +133,8 @@ pub(super) fn read_file(folder: &impl AsFd, name: &str) -> Option<UncheckedFile>
         return None;
     }
     // With room to see the end: one that has to grow would leave its bytes behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * STICK_FILE_BYTES));
-    let mut file = File::from(fd).take(STICK_FILE_BYTES as u64 + 1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * most));
+    let mut file = File::from(fd).take(most as u64 + 1);
     match file.read_to_end(&mut bytes) {
         Ok(_) => Some(bytes),
         // A file that cannot be read is a damaged one.
@@ -145,7 +163,7 @@ mod tests {
     fn one_whole_copy_is_enough() {
         let key = MasterKey::generate();
         let header = Header::of_a_new_server(&key);
-        let stick = || StickFile::make(&header, &key, "a".try_into().unwrap(), 0, b"");
+        let stick = || StickFile::for_test(&header, &key, "a", b"");
         let (whole, other) = (stick(), stick());
         let damaged = || Err(StickError::Damaged);
         let chosen = |copies| {

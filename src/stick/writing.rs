@@ -14,12 +14,12 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::StickError;
-use super::file::{STICK_FILE_BYTES, StickFile, file_names};
+use super::file::{STICK_FILE_BYTES, StickFile, file_names, ways_name};
 use super::volume::{FOLDER, read_file};
 use crate::filesystem::{MountError, Mounted};
 use crate::keys::random_bytes;
 use crate::sys::file_lock;
-use crate::vault::ServerId;
+use crate::vault::{ServerId, WaysCopy};
 
 /// How long writing waits for who looks at the stick, or writes to it. Less than
 /// [`super::ANSWERS_WITHIN`].
@@ -28,17 +28,18 @@ const WRITE_WAITS: Duration = Duration::from_secs(2);
 const WIPE_WAITS: Duration = Duration::from_millis(500);
 const README: &str = include_str!("readme.txt");
 
-/// Writes both copies and the README; returns when the stick has them. One copy is on it
+/// Writes both copies, the copy of the ways in, and the README; returns when the stick
+/// has them. One copy is on it
 /// before the other one is touched, and a whole one is the last that is: so one of the
 /// two is whole at each moment, if one was.
 ///
 /// # Errors
 /// What the filesystem says; ELOOP or ENOTDIR where a link is in the way; a
 /// [`StickError`] when it cannot be mounted.
-pub fn write(device: &Path, file: &StickFile) -> io::Result<()> {
+pub fn write(device: &Path, file: &StickFile, ways: &WaysCopy) -> io::Result<()> {
     let mounted = mounted_for_writing(device)?;
     let top = File::open(mounted.path())?;
-    write_in(&top, file)?;
+    write_in(&top, file, ways)?;
     top.sync_all()
 }
 
@@ -56,7 +57,7 @@ fn open_folder(top: &File) -> Result<OwnedFd, Errno> {
     openat(top, FOLDER, options, Mode::empty())
 }
 
-fn write_in(top: &File, file: &StickFile) -> io::Result<()> {
+fn write_in(top: &File, file: &StickFile, ways: &WaysCopy) -> io::Result<()> {
     match mkdirat(top, FOLDER, Mode::from_bits_truncate(0o755)) {
         Err(Errno::EEXIST) | Ok(()) => {}
         Err(errno) => return Err(errno.into()),
@@ -76,6 +77,7 @@ fn write_in(top: &File, file: &StickFile) -> io::Result<()> {
     for name in names {
         write_file(&folder, &name, &bytes)?;
     }
+    write_file(&folder, &ways_name(&file.info.server_id), &ways.encode())?;
     write_file(&folder, "README.txt", README.as_bytes())?;
     folder.sync_all()
 }
@@ -132,6 +134,7 @@ fn wipe_in(top: &File, server_id: &ServerId) -> io::Result<()> {
         let wiped = wipe_file(&folder, &name);
         all = all.and(wiped);
     }
+    all = all.and(wipe_file(&folder, &ways_name(server_id)));
     all.and(folder.sync_all())
 }
 
@@ -155,8 +158,8 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::keys::{CheapFactors, MasterKey};
-    use crate::vault::Header;
+    use crate::keys::MasterKey;
+    use crate::vault::{Header, Ways};
     use tempfile::TempDir;
 
     /// A volume that is mounted, and a server.
@@ -189,9 +192,15 @@ mod tests {
         }
 
         fn file(&self, label: &str) -> StickFile {
-            let _cheap = CheapFactors::begin();
-            let label = label.try_into().unwrap();
-            StickFile::make(&self.own, &self.key, label, 0, b"4711")
+            StickFile::for_test(&self.own, &self.key, label, b"4711")
+        }
+
+        fn ways(&self) -> WaysCopy {
+            WaysCopy::of(&self.own, &Ways::default())
+        }
+
+        fn write(&self, file: &StickFile) -> io::Result<()> {
+            write_in(&self.top(), file, &self.ways())
         }
 
         fn names(&self) -> Vec<String> {
@@ -207,37 +216,37 @@ mod tests {
     #[test]
     fn a_renewed_stick_holds_the_new_key_twice_and_nothing_else() {
         let volume = Volume::new();
-        write_in(&volume.top(), &volume.file("office")).unwrap();
+        volume.write(&volume.file("office")).unwrap();
         // A longer one was there.
         let longer = fs::OpenOptions::new()
             .append(true)
             .open(&volume.copies()[0]);
         longer.unwrap().write_all(b"more").unwrap();
         let renewed = volume.file("bank");
-        write_in(&volume.top(), &renewed).unwrap();
+        volume.write(&renewed).unwrap();
         for copy in volume.copies() {
             assert_eq!(fs::read(copy).unwrap(), renewed.encode());
         }
-        assert_eq!(volume.names().len(), 3, "{:?}", volume.names());
+        assert_eq!(volume.names().len(), 4, "{:?}", volume.names());
     }
 
     #[test]
     fn a_stick_pulled_twice_while_it_is_renewed_keeps_a_whole_copy() {
         let volume = Volume::new();
         let first = volume.file("office");
-        write_in(&volume.top(), &first).unwrap();
+        volume.write(&first).unwrap();
         // Pulled out while the second copy was written; and that one takes no byte now.
         let [whole, torn] = volume.copies();
         fs::remove_file(&torn).unwrap();
         fs::create_dir(&torn).unwrap();
-        assert!(write_in(&volume.top(), &volume.file("bank")).is_err());
+        assert!(volume.write(&volume.file("bank")).is_err());
         assert_eq!(fs::read(&whole).unwrap(), first.encode());
     }
 
     #[test]
     fn a_stick_that_is_being_written_does_not_count_as_wiped() {
         let volume = Volume::new();
-        write_in(&volume.top(), &volume.file("office")).unwrap();
+        volume.write(&volume.file("office")).unwrap();
         let writer = File::open(volume.folder()).unwrap();
         file_lock::lock(&writer, Duration::ZERO).unwrap();
         let id = &volume.own.server_id;
@@ -255,7 +264,7 @@ mod tests {
             std::thread::scope(|scope| {
                 let written = files
                     .each_ref()
-                    .map(|file| scope.spawn(|| write_in(&volume.top(), file)));
+                    .map(|file| scope.spawn(|| volume.write(file)));
                 assert!(written.map(|it| it.join().unwrap().is_ok()) == [true; 2]);
             });
             let [first, second] = volume.copies().map(|copy| fs::read(copy).unwrap());
@@ -273,14 +282,14 @@ mod tests {
         let id = &volume.own.server_id;
         // In place of the folder.
         symlink(server.path(), volume.folder()).unwrap();
-        assert!(write_in(&volume.top(), &file).is_err());
+        assert!(volume.write(&file).is_err());
         assert!(wipe_in(&volume.top(), id).is_err());
         assert_eq!(fs::read_dir(server.path()).unwrap().count(), 1);
         // In place of a copy.
         fs::remove_file(volume.folder()).unwrap();
         fs::create_dir(volume.folder()).unwrap();
         symlink(&precious, &volume.copies()[0]).unwrap();
-        assert!(write_in(&volume.top(), &file).is_err());
+        assert!(volume.write(&file).is_err());
         assert!(wipe_in(&volume.top(), id).is_err());
         assert_eq!(fs::read(&precious).unwrap(), b"precious");
     }
@@ -289,7 +298,7 @@ mod tests {
     fn wiping_takes_this_servers_keys_and_leaves_the_rest() {
         let volume = Volume::new();
         let other = Volume::new();
-        write_in(&volume.top(), &volume.file("office")).unwrap();
+        volume.write(&volume.file("office")).unwrap();
         let others = file_names(&other.own.server_id)[0].to_string();
         fs::write(volume.folder().join(&others), b"key").unwrap();
         // A second name of the same file shows what became of the content.
@@ -309,7 +318,7 @@ mod tests {
     #[test]
     fn a_copy_that_cannot_be_wiped_saves_no_other() {
         let volume = Volume::new();
-        write_in(&volume.top(), &volume.file("office")).unwrap();
+        volume.write(&volume.file("office")).unwrap();
         let [first, second] = volume.copies();
         fs::remove_file(&first).unwrap();
         fs::create_dir(&first).unwrap();

@@ -7,14 +7,18 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::environment::{Arrangements, ChosenFactor, HOME, Observed, SECOND, enrol};
-use crate::keys::{MasterKey, RecoveryCode, ScryptParams, Secret32};
+use crate::environment::{
+    Arrangements, ChosenFactor, HOME, Observed, SECOND, enrol, slots_for_next_key,
+};
+use crate::keys::{Keyring, MasterKey, RecoveryCode, ScryptParams, Secret32, UnsealedWayKey};
 use crate::opening::places::Places;
 use crate::stick::StickFile;
 use crate::theft::{Alarm, OnAlarm, OnStrikes, ResetCause, TheftPolicy, TheftState, WatchPolicy};
 use crate::vault::*;
 
 const MASTER_KEY: [u8; 32] = *b"a master key that everybody has.";
+/// The one before it.
+const EARLIER_KEY: [u8; 32] = *b"a key that was lost with a stick";
 const PIN: &str = "2580";
 const WORDS: [(&str, Passphrase, &str); 2] = [
     ("halima", Passphrase::Opens, "otter lamp frozen cello"),
@@ -85,8 +89,9 @@ fn places() -> [(&'static str, Vec<ChosenFactor>, Thresholds); 2] {
 }
 
 fn policy() -> Policy {
-    let mut mariadb = MariadbRelease::new(104, 111);
-    mariadb.key_ids.push(300).unwrap();
+    let mut mariadb = MariadbRelease::new(104, 111, 1);
+    let (id, generation) = (300, 2);
+    mariadb.key_ids.push(KeyId { id, generation }).unwrap();
     Policy {
         mariadb: Some(mariadb),
         theft: TheftPolicy {
@@ -108,15 +113,14 @@ fn policy() -> Policy {
     }
 }
 
-fn stick_files(header: &Header, key: &MasterKey) -> [(&'static str, StickFile); 2] {
+/// What stands on the sticks: one was renewed since the key was replaced, one was not.
+fn stick_files(header: &Header, keys: &Keyring) -> [(&'static str, StickFile, UnsealedWayKey); 2] {
     let make = |label, made, pin: &str| {
         let (params, pin) = (ScryptParams::CHEAPEST, pin.as_bytes());
-        StickFile::make_with(params, header, key, text(label), made, pin)
+        StickFile::make_with(params, header, keys, text(label), made, pin)
     };
-    [
-        ("office", make("office", 3000, PIN)),
-        ("bare", make("bare", 3001, "")),
-    ]
+    let (office, bare) = (make("office", 3000, PIN), make("bare", 3001, ""));
+    [("office", office.0, office.1), ("bare", bare.0, bare.1)]
 }
 
 /// One of every kind, in the order of their numbers, with each variant of what
@@ -203,6 +207,12 @@ fn kinds() -> Vec<EventKind> {
             wanted: OnAlarm::Reset,
         },
         EventKind::WatchAllClear,
+        EventKind::OpenStickRemoved {
+            stick: text("bare"),
+            id: [7; 8],
+            destroyed: true,
+        },
+        EventKind::MariadbDisabled,
     ]
 }
 
@@ -233,10 +243,22 @@ fn the_fixed_image_opens_with_its_secrets() {
         assert_eq!(opened.as_deref(), place);
     }
 
+    assert_eq!(header.generation, 2);
+    let earlier = proven.keys.of_generation(1).unwrap();
+    assert_eq!(earlier.expose(), &EARLIER_KEY);
+
     let code = RecoveryCode::parse(&read("code.txt"), &header.server_id.0).unwrap();
-    assert!(header.accepts(&code.key));
+    let ways = vault.ways(&key).unwrap();
+    assert!(ways.key_of_code(header, &code).is_ok());
+    let copy = WaysCopy::parse(&read("ways"), &header.server_id).unwrap();
+    let (keys, number) = copy.open_by_code(&code).unwrap();
+    assert_eq!((keys.generation(), number), (2, 1));
+    assert_eq!(keys.current().expose(), &MASTER_KEY);
     let mariadb = proven.policy.mariadb.as_ref().unwrap();
-    assert_eq!(mariadb.key_file(&key).as_bytes(), read("mariadb.keys"));
+    assert_eq!(
+        mariadb.key_file(&proven.keys).as_bytes(),
+        read("mariadb.keys")
+    );
 }
 
 #[test]
@@ -286,10 +308,14 @@ fn people_and_sticks_open_the_fixed_image() {
         };
         assert!(is_right, "{name}: {entered:?}");
     }
-    for (name, pin) in [("office", PIN), ("bare", "")] {
+    let ways = vault.ways(&key).unwrap();
+    for (name, pin, generation) in [("office", PIN, 2), ("bare", "", 1)] {
         let file = StickFile::parse(&read(&format!("{name}.key")), header).unwrap();
-        let opened = file.open(header, pin.as_bytes()).unwrap();
+        assert_eq!(file.generation, generation);
+        let opened = file.open_in(header, &ways, pin.as_bytes()).unwrap();
         assert!(header.accepts(&opened), "{name}");
+        let alone = file.open(header, pin.as_bytes()).is_ok();
+        assert_eq!(alone, generation == 2, "{name}");
     }
 }
 
@@ -298,7 +324,9 @@ fn the_log_of_the_fixed_image_proves() {
     let vault = vault();
     let events = vault.events().unwrap();
     let found: Vec<EventKind> = events.into_iter().map(|event| event.kind).collect();
-    assert_eq!(found, kinds());
+    let mut logged = kinds();
+    logged.insert(1, EventKind::KeyReplaced { generation: 2 });
+    assert_eq!(found, logged);
     let spans = vault.prove_events(&key()).unwrap();
     let standings = spans.iter().map(|span| span.status);
     assert!(
@@ -348,9 +376,13 @@ fn strings(vault: &Vault<MemoryDevice>) -> BTreeSet<String> {
 
 #[test]
 fn a_thief_reads_in_the_vault_what_threats_md_lists() {
-    let (first, _) = made(&key(), BEGUN);
-    let (second, _) = made(&MasterKey::generate(), BEGUN + 86_400);
-    let (third, _) = made(&MasterKey::generate(), BEGUN + 2 * 86_400);
+    let of = |days: u64| {
+        made(
+            Keyring::of_one(1, MasterKey::generate()),
+            BEGUN + days * 86_400,
+        )
+    };
+    let (first, second, third) = (of(0).vault, of(1).vault, of(2).vault);
     // What is random, made from the key or a digest of the log is not the same
     // three times; of two vaults one in twenty pairs has four letters in common.
     let clear = &(&strings(&first) & &strings(&second)) & &strings(&third);
@@ -393,19 +425,21 @@ const SERVER: ServerId = ServerId(*b"\x80a server's id \x80");
 /// When the log begins, in seconds since 1970 (UTC).
 const BEGUN: u64 = 1_700_000_000;
 
-/// A vault with something of everything, and its sticks.
-fn made(key: &MasterKey, begun: u64) -> (Vault<MemoryDevice>, [(&'static str, StickFile); 2]) {
-    let disk = MemoryDevice::default();
-    let nobody = SlotTable::default();
-    let mut vault = Vault::create(disk, SERVER, text("clinic ñ"), key, &nobody).unwrap();
-    let header = vault.header().clone();
+/// A vault with something of everything, its sticks and its code.
+struct Made {
+    vault: Vault<MemoryDevice>,
+    sticks: [(&'static str, StickFile, UnsealedWayKey); 2],
+    code: RecoveryCode,
+}
+
+fn slots(header: &Header, key: &MasterKey) -> SlotTable {
     let mut slots = SlotTable {
         next_id: 2,
         passphrases: Passphrases::quick(),
         ..SlotTable::default()
     };
     for (id, (name, chosen, need)) in (0..).zip(places()) {
-        let slot = enrol(&header, key, id, text(name), &chosen, need, |_, _| ()).unwrap();
+        let slot = enrol(header, key, id, text(name), &chosen, need, |_, _| ()).unwrap();
         slots.environments.push(Box::new(slot)).unwrap();
     }
     let second = &mut slots.environments[1];
@@ -420,15 +454,30 @@ fn made(key: &MasterKey, begun: u64) -> (Vault<MemoryDevice>, [(&'static str, St
     second.addresses.push(own).unwrap();
     for (name, kind, words) in WORDS {
         slots
-            .add_passphrase(&header, key, text(name), kind, words.as_bytes(), 1000)
+            .add_passphrase(header, key, text(name), kind, words.as_bytes(), 1000)
             .unwrap();
     }
+    slots
+}
+
+/// Its master key was replaced once: `keys` are those of before.
+fn made(keys: Keyring, begun: u64) -> Made {
+    made_with(keys, MasterKey::generate(), begun)
+}
+
+fn made_with(keys: Keyring, next_key: MasterKey, begun: u64) -> Made {
+    let disk = MemoryDevice::default();
+    let (nobody, key) = (SlotTable::default(), keys.current());
+    let mut vault = Vault::create(disk, SERVER, text("clinic ñ"), key, &nobody).unwrap();
+    let header = vault.header().clone();
+    let slots = slots(&header, key);
     vault.replace_slots(key, &slots).unwrap();
     vault.set_policy(key, policy()).unwrap();
-    let sticks = stick_files(&header, key);
-    let mut list = StickList::default();
-    for (_, file) in &sticks {
-        list.sticks.push(file.info.known(4000)).unwrap();
+    let sticks = stick_files(&header, &keys);
+    let (mut list, mut ways) = (StickList::default(), Ways::default());
+    for (_, file, way_key) in &sticks {
+        list.sticks.push(file.info.known(1, 4000)).unwrap();
+        ways.note_stick(&header, key, file.info.stick_id, way_key, 1);
     }
     let kept = |place| Some(SealedPlace::seal(&header, key, &text(place)));
     list.sticks[0].kept = kept(OFFICE_STICK);
@@ -437,18 +486,46 @@ fn made(key: &MasterKey, begun: u64) -> (Vault<MemoryDevice>, [(&'static str, St
         verified: 5000,
         kept: kept(CODE),
     });
-    vault.set_sticks(key, list).unwrap();
-    vault.strike(2, [9; 16]).unwrap();
+    let code = ways.make_code(&header, key);
+    vault.set_ways(key, &ways).unwrap();
+    vault.set_sticks(key, list.clone()).unwrap();
     let kinds = kinds();
-    for (at, kind) in (0..).zip(kinds.iter().cloned()) {
+    let (first, rest) = kinds.split_first().unwrap();
+    vault
+        .append_sealed(key, begun, [0x80; 16], first.clone())
+        .unwrap();
+
+    let old = (&header, key);
+    let next = NextGeneration::with(&header, &keys, next_key).unwrap();
+    let of_next = (&next.header, next.key());
+    let slots = slots_for_next_key(&slots, old, of_next, |_, _| ()).table;
+    let ways = next.ways(&ways, old);
+    let list = next.sticks(&list, &ways, old);
+    let records = NextRecords {
+        slots: &slots,
+        ways: &ways,
+        sticks: &list,
+        at: (begun + 1, [0x81; 16]),
+    };
+    vault.rekey(key, &next, &records).unwrap();
+    let [office, bare] = sticks;
+    let renewed = office.1.renewed(&office.2.key, &next.keys);
+    let sticks = [("office", renewed, office.2), bare];
+
+    vault.strike(2, [9; 16]).unwrap();
+    for (at, kind) in (2..).zip(rest.iter().cloned()) {
         let (time, boot_id) = (begun + at, [at as u8 | 0x80; 16]);
         match at {
-            30 => vault.append_sealed(key, time, boot_id, kind),
+            31 => vault.append_sealed(next.key(), time, boot_id, kind),
             _ => vault.append(time, boot_id, kind),
         }
         .unwrap();
     }
-    (vault, sticks)
+    Made {
+        vault,
+        sticks,
+        code,
+    }
 }
 
 /// After a change of the format: the version goes up, this is run with
@@ -457,23 +534,32 @@ fn made(key: &MasterKey, begun: u64) -> (Vault<MemoryDevice>, [(&'static str, St
 #[test]
 #[ignore = "makes the fixed image anew"]
 fn make_the_fixed_image() {
-    let key = key();
-    let (vault, sticks) = made(&key, BEGUN);
+    let before = MasterKey::from_secret(Secret32::new(EARLIER_KEY));
+    let Made {
+        vault,
+        sticks,
+        code,
+    } = made_with(Keyring::of_one(1, before), key(), BEGUN);
     fs::create_dir_all(folder()).unwrap();
     let write = |name: &str, bytes: &[u8]| fs::write(folder().join(name), bytes).unwrap();
-    for (name, file) in sticks {
+    for (name, file, _) in sticks {
         write(&format!("{name}.key"), &file.encode());
     }
-    let code = RecoveryCode::new(&key, 1).letters(&SERVER.0);
+    let ways = vault.ways(&key()).unwrap();
+    write("ways", &WaysCopy::of(vault.header(), &ways).encode());
+    let code = code.letters(&SERVER.0);
     let code = str::from_utf8(&code[..]).unwrap();
     write("code.txt", code.as_bytes());
-    let mariadb = policy().mariadb.unwrap().key_file(&key);
+    let keys = vault.prove(&key()).unwrap().keys;
+    let mariadb = policy().mariadb.unwrap().key_file(&keys);
     write("mariadb.keys", mariadb.as_bytes());
-    let hex: String = MASTER_KEY
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let mut secrets = format!("master_key {hex}\npin_office {PIN}\ncode {code}\n");
+    let hex =
+        |bytes: [u8; 32]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    let mut secrets = format!(
+        "master_key {}\nearlier_key {}\npin_office {PIN}\ncode {code}\n",
+        hex(MASTER_KEY),
+        hex(EARLIER_KEY)
+    );
     for (name, _, words) in WORDS {
         secrets += &format!("passphrase_{name} {words}\n");
     }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::VaultError;
 use super::header::Header;
-use super::layout::{BLOCK_SIZE, POLICY, Region, STATE, STICKS};
+use super::layout::{BLOCK_SIZE, POLICY, Region, STATE, STICKS, WAYS};
 use super::record::HEAD;
 use crate::keys::{CheckValue, MasterKey};
 
@@ -21,6 +21,9 @@ const MAC: usize = 32;
 pub trait Authenticated: Serialize + DeserializeOwned {
     /// Where the record is stored.
     const REGION: Region;
+    /// Whether zeroes fill it up to the end of its region, so that a shorter one leaves
+    /// nothing behind of the one before.
+    const FILLS_REGION: bool = false;
 }
 
 impl Authenticated for crate::theft::TheftState {
@@ -33,6 +36,12 @@ impl Authenticated for super::Policy {
 
 impl Authenticated for super::StickList {
     const REGION: Region = STICKS;
+}
+
+impl Authenticated for super::Ways {
+    const REGION: Region = WAYS;
+    // Who has an earlier master key must not find a way key sealed under it.
+    const FILLS_REGION: bool = true;
 }
 
 /// The HMAC of a record: over its kind, the server's id and generation, and the
@@ -61,7 +70,9 @@ pub fn encode_unproven<T: Authenticated>(value: &T) -> Vec<u8> {
     let length = postcard::to_slice(value, &mut payload[MAC..])
         .expect("the largest value fits its region")
         .len();
-    payload.truncate(MAC + length);
+    if !T::FILLS_REGION {
+        payload.truncate(MAC + length);
+    }
     payload
 }
 
@@ -80,6 +91,7 @@ pub fn read_as_each(payload: &[u8]) {
     let _ = decode_unproven::<crate::theft::TheftState>(payload);
     let _ = decode_unproven::<super::Policy>(payload);
     let _ = decode_unproven::<super::StickList>(payload);
+    let _ = decode_unproven::<super::Ways>(payload);
 }
 
 /// Reads the content after checking its HMAC under `key`.

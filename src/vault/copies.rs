@@ -1,6 +1,6 @@
 //! The condition of the two copies of each record, without changing them.
 
-use super::layout::{HEADER, POLICY, STATE, STICKS};
+use super::layout::{HEADER, POLICY, STATE, STICKS, WAYS};
 use super::{BlockDevice, Vault, store};
 use crate::theft::TheftState;
 
@@ -9,6 +9,7 @@ impl<D: BlockDevice> Vault<D> {
     /// for [`Vault::open`] to finish.
     pub fn is_interrupted(&self) -> bool {
         self.header().pepper.spare_to_destroy
+            || self.header().journal_to_apply
             || matches!(self.state(), Ok(TheftState::ResetBegun { .. }))
             || !self.degraded_records().is_empty()
     }
@@ -22,6 +23,7 @@ impl<D: BlockDevice> Vault<D> {
             (STATE, "theft state"),
             (POLICY, "policy"),
             (STICKS, "list of sticks"),
+            (WAYS, "ways in of sticks and code"),
             (self.header.pepper.area().slots(), "slots"),
         ];
         let once = records

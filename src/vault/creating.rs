@@ -5,8 +5,8 @@ use super::header::{Header, Identity, PepperInUse, ServerId, ServerName};
 use super::layout::{Area, BLOCK_SIZE, HALF, HEADER, VAULT_BLOCKS};
 use super::pepper::digest;
 use super::writing::Seen;
-use super::{BlockDevice, Policy, SlotTable, StickList, Vault, VaultError, Written};
-use crate::keys::{MasterKey, Secret32};
+use super::{BlockDevice, Policy, SlotTable, StickList, Vault, VaultError, Ways, Written};
+use crate::keys::{EarlierKeys, MasterKey, Secret32};
 use crate::theft::TheftState;
 
 impl<D: BlockDevice> Vault<D> {
@@ -26,6 +26,7 @@ impl<D: BlockDevice> Vault<D> {
             server_id,
             server_name,
             generation: 1,
+            earlier: EarlierKeys::default(),
         };
         Self::create_as(device, identity, key, slots)
     }
@@ -59,6 +60,7 @@ impl<D: BlockDevice> Vault<D> {
             server_id,
             server_name,
             generation,
+            earlier,
         } = identity;
         let header = Header {
             server_id,
@@ -66,6 +68,8 @@ impl<D: BlockDevice> Vault<D> {
             generation,
             check: Header::check_value(key, &server_id, generation),
             pepper: PepperInUse::new(Area::First, digest(&pepper), false),
+            earlier,
+            journal_to_apply: false,
         };
         let mut vault = Self {
             device,
@@ -80,6 +84,7 @@ impl<D: BlockDevice> Vault<D> {
             vault.write_area(key, Area::First, &pepper, slots)?,
             vault.write_proven(key, &Policy::default())?,
             vault.write_proven(key, &StickList::default())?,
+            vault.write_proven(key, &Ways::default())?,
             event_log::begin(&mut vault.device, &vault.header, key)?,
             vault.write_header(vault.header.clone())?,
         ];

@@ -6,7 +6,7 @@
 use zeroize::Zeroizing;
 
 use super::layout::{Area, BLOCK_SIZE, HALF, HEADER, LOG_NEWEST, PEPPER_BLOCKS};
-use super::layout::{POLICY, STATE, STICKS};
+use super::layout::{POLICY, STATE, STICKS, WAYS};
 use super::{
     BlockDevice, Discarded, EventKind, Header, ServerId, VaultError, Written, authenticated,
     event_log, store,
@@ -46,6 +46,7 @@ impl<D: BlockDevice> ResetTarget<D> {
             POLICY,
             STICKS,
             LOG_NEWEST,
+            WAYS,
             Area::First.slots(),
             Area::Second.slots(),
         ];

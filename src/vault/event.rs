@@ -194,6 +194,11 @@ pub enum EventKind {
     },
     /// MariaDB gets no keys from here any more.
     MariadbDisabled,
+    /// The master key was replaced.
+    KeyReplaced {
+        /// The generation of the new one.
+        generation: u32,
+    },
 }
 
 /// One entry of the log.

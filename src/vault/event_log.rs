@@ -262,6 +262,38 @@ pub fn append(
     tail.write(device)
 }
 
+/// What takes the place of the newest events when the master key is replaced: with one
+/// event more, sealed under the key of the next generation. A record that is full then
+/// goes to the ring at once, where nobody looks at it before.
+///
+/// # Errors
+/// [`VaultError::Device`], [`VaultError::Newer`].
+pub fn under_next_key(
+    device: &mut dyn BlockDevice,
+    (header, key): (&Header, &MasterKey),
+    (next_header, next_key): (&Header, &MasterKey),
+    (time, boot_id): (u64, [u8; 16]),
+    kind: EventKind,
+) -> Result<(Written, std::vec::Vec<u8>), VaultError> {
+    let mut tail = Tail::read(device)?;
+    if !tail.proves(device, key, header)? {
+        tail.push(time, boot_id, EventKind::LogNotProven);
+    }
+    tail.push(time, boot_id, kind);
+    let block = &tail.newest.block;
+    tail.newest.seal = Seal::of(next_key, next_header, block.last(), &block.end());
+    let written = match &tail.full {
+        Some((index, full)) => write(device, log(*index), full)?,
+        None => Written::Twice,
+    };
+    let mut payload = vec![0; capacity(LOG_NEWEST)];
+    let length = postcard::to_slice(&tail.newest, &mut payload)
+        .expect("the largest record fits")
+        .len();
+    payload.truncate(length);
+    Ok((written, payload))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::event::tests::longest;

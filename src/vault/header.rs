@@ -7,7 +7,7 @@ use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::layout::Area;
-use crate::keys::{CheckValue, MasterKey, random_bytes};
+use crate::keys::{CheckValue, EarlierKeys, Keyring, MasterKey, UnsealError, random_bytes};
 
 /// The id of a server, for its whole life: 16 random bytes, written as 32 hex
 /// digits.
@@ -64,6 +64,8 @@ pub struct Identity {
     pub server_name: ServerName,
     /// Number of the master key, from 1.
     pub generation: u32,
+    /// The master keys before it.
+    pub earlier: EarlierKeys,
 }
 
 /// The stored form of [`Area`].
@@ -122,6 +124,13 @@ pub struct Header {
     pub check: CheckValue,
     /// Which pepper is in use.
     pub pepper: PepperInUse,
+    /// The earlier master keys, sealed under the one of now. They stand here, so that
+    /// whoever opens this server has the keys of its database, whatever became of other
+    /// records.
+    pub earlier: EarlierKeys,
+    /// Whether the records of this generation are to be taken from the journal still:
+    /// see [`super::journal`].
+    pub journal_to_apply: bool,
 }
 
 /// The context of the check value.
@@ -145,6 +154,19 @@ impl Header {
             generation: 1,
             check: Self::check_value(key, &server_id, 1),
             pepper: PepperInUse::new(Area::First, [0; 32], false),
+            earlier: EarlierKeys::default(),
+            journal_to_apply: false,
+        }
+    }
+
+    /// All master keys of this server, from the one of now.
+    ///
+    /// # Errors
+    /// [`UnsealError`] when `key` is another one, or somebody has changed the header.
+    pub fn keyring(&self, key: &MasterKey) -> Result<Keyring, UnsealError> {
+        match self.accepts(key) {
+            true => self.earlier.open(&self.server_id.0, self.generation, key),
+            false => Err(UnsealError),
         }
     }
 

@@ -80,12 +80,12 @@ impl Area {
         }
     }
 
-    /// The region of the slot table: 96 KiB, enough for two places of 256 rows
+    /// The region of the slot table: 100 KiB, enough for two places of 256 rows
     /// each.
     pub const fn slots(self) -> Region {
         match self {
-            Self::First => Region::new(8, 24, 5),
-            Self::Second => Region::new(32, 24, 6),
+            Self::First => Region::new(8, 25, 5),
+            Self::Second => Region::new(33, 25, 6),
         }
     }
 
@@ -99,7 +99,7 @@ impl Area {
     }
 }
 
-const PEPPER: u32 = 56;
+const PEPPER: u32 = 58;
 /// Blocks of a pepper area. Of its 131,072 bytes 128,000 are used.
 pub const PEPPER_BLOCKS: u32 = 32;
 
@@ -108,8 +108,14 @@ pub const LOG_BLOCKS: u32 = 16;
 
 /// The region of record `index` of the ring.
 pub const fn log(index: u32) -> Region {
-    Region::new(88 + index % LOG_BLOCKS, 1, 7)
+    Region::new(90 + index % LOG_BLOCKS, 1, 7)
 }
+
+/// The ways in of sticks and of the code: [`super::Ways`].
+pub const WAYS: Region = Region::new(106, 2, 9);
+
+/// The records of the next generation, until they are in their places.
+pub const JOURNAL: Region = Region::new(108, 12, 10);
 
 // Nothing overlaps, and the two copies stand more than 64 KiB apart.
 const_assert!(HEADER.end() <= STATE.start && STATE.end() <= POLICY.start);
@@ -118,7 +124,8 @@ const_assert!(SMALL_RECORDS <= Area::First.slots().start);
 const_assert!(Area::First.slots().end() <= Area::Second.slots().start);
 const_assert!(Area::Second.slots().end() <= PEPPER);
 const_assert!(PEPPER + PEPPER_BLOCKS <= log(0).start);
-const_assert!(log(LOG_BLOCKS - 1).end() <= HALF);
+const_assert!(log(LOG_BLOCKS - 1).end() <= WAYS.start);
+const_assert!(WAYS.end() <= JOURNAL.start && JOURNAL.end() <= HALF);
 const_assert!(HALF as usize * BLOCK_SIZE >= 64 * 1024);
 const_assert!(VAULT_BYTES <= (2048 - 40) * 512);
 
@@ -142,6 +149,8 @@ mod tests {
             Area::Second.slots(),
             log(0),
             log(LOG_BLOCKS - 1),
+            WAYS,
+            JOURNAL,
         ];
         let found = records.map(|region| (region.start, region.blocks, region.kind));
         let documented = [
@@ -150,14 +159,16 @@ mod tests {
             (2, 1, 3),
             (3, 1, 8),
             (4, 4, 4),
-            (8, 24, 5),
-            (32, 24, 6),
-            (88, 1, 7),
-            (103, 1, 7),
+            (8, 25, 5),
+            (33, 25, 6),
+            (90, 1, 7),
+            (105, 1, 7),
+            (106, 2, 9),
+            (108, 12, 10),
         ];
         assert_eq!(found, documented);
         assert_eq!(log(LOG_BLOCKS), log(0), "a ring");
-        assert_eq!([Area::First, Area::Second].map(Area::pepper), [56, 176]);
+        assert_eq!([Area::First, Area::Second].map(Area::pepper), [58, 178]);
         assert_eq!((SMALL_RECORDS, PEPPER_BLOCKS), (8, 32));
         assert_eq!(STICKS.bytes(), 4 * 4096);
     }

@@ -14,8 +14,10 @@ mod event;
 mod event_chain;
 mod event_log;
 mod event_proof;
+mod framed;
 pub mod gpt;
 mod header;
+mod journal;
 mod layout;
 pub mod locate;
 pub mod partitions;
@@ -25,6 +27,7 @@ mod proof;
 mod read_ahead;
 mod reading;
 mod record;
+mod rekey;
 mod slots;
 mod sticks;
 mod store;
@@ -32,6 +35,8 @@ mod theft;
 #[cfg(feature = "admin")]
 mod traces;
 mod vault_conf;
+mod ways;
+mod ways_copy;
 mod writing;
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -42,14 +47,18 @@ pub use device::{BlockDevice, Discarded};
 pub use error::VaultError;
 pub use event::{EventKind, LockedBecause, LoggedEvent, OpenedBy, wrong_entries};
 pub use event_proof::{EventSpan, ProofStatus};
+pub use framed::{Frame, FrameError};
 pub use header::{Header, Identity, NotAServerId, ServerId, ServerName};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
 #[cfg(all(test, feature = "admin"))]
 pub use layout::{LOG_BLOCKS, LOG_NEWEST, log};
 pub use locate::LocateError;
-pub use policy::{DEFAULT_KEY_IDS, Keep, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy};
+pub use policy::{
+    DEFAULT_KEY_IDS, Keep, KeyId, MAX_KEY_IDS, MAX_NEIGHBOURS, MariadbRelease, Policy,
+};
 pub use proof::{Proven, ProvenRecords, Unproven};
 pub use record::FORMAT_VERSION;
+pub use rekey::{NextGeneration, NextRecords};
 pub use slots::{
     Count, Curve, EnvironmentSlot, Factor, FactorCounts, Group, KEY_SERVER, KeyServer, Label,
     MAX_ADDRESSES, MAX_FACTORS, MAX_NEIGHBOUR_WITNESSES, MAX_PLACES, MAX_ROWS, MAX_SERVERS,
@@ -63,6 +72,8 @@ pub use store::Written;
 #[cfg(feature = "admin")]
 pub use traces::Traces;
 pub use vault_conf::{PartitionId, VAULT_CONF, VAULT_CONF_BYTES, VaultConf, VaultConfError};
+pub use ways::{CodeRefused, CodeWay, StickWay, Ways, code_way, stick_way};
+pub use ways_copy::{WAYS_COPY, WAYS_COPY_BYTES, WaysCopy};
 
 #[cfg(feature = "fuzzing")]
 pub use authenticated::read_as_each as read_as_each_record;
@@ -71,7 +82,7 @@ pub use tests::MemoryDevice;
 
 use crate::keys::MasterKey;
 use crate::theft::TheftState;
-use layout::{HALF, HEADER, POLICY, STATE, STICKS};
+use layout::{HALF, HEADER, POLICY, STATE, STICKS, WAYS};
 use writing::Seen;
 
 /// An open vault: its header is known and whole.
@@ -127,11 +138,15 @@ impl<D: BlockDevice> Vault<D> {
     /// Each as far as the disk takes it.
     fn repair(&mut self) -> Vec<Result<(), VaultError>> {
         let slots = self.header.pepper.area().slots();
-        let regions = [STATE, HEADER, POLICY, STICKS, slots];
+        let regions = [STATE, HEADER, POLICY, STICKS, WAYS, slots];
         let mut results: Vec<_> = regions
             .into_iter()
             .map(|region| store::repair(&mut self.device, region))
             .collect();
+        // Before the spare is destroyed: a record of the earlier generation opens nothing.
+        if self.header.journal_to_apply {
+            results.push(self.apply_journal().map(drop));
+        }
         if self.header.pepper.spare_to_destroy {
             results.push(self.destroy_spare().map(drop));
         }

@@ -16,6 +16,17 @@ pub const MAX_KEY_IDS: usize = 16;
 /// and Aria use 1; temporary files use 2.
 pub const DEFAULT_KEY_IDS: [u32; 2] = [1, 2];
 
+/// A key of MariaDB's: its id, and the master key that it is derived from. Replacing the
+/// master key changes none that the database's files are written with; a new id comes
+/// from the master key of its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyId {
+    /// MariaDB's number of the key.
+    pub id: u32,
+    /// Generation of the master key, from 1.
+    pub generation: u32,
+}
+
 /// Who may read MariaDB's key file, and which keys it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MariadbRelease {
@@ -23,17 +34,19 @@ pub struct MariadbRelease {
     pub uid: u32,
     /// Group id that may read the key file's folder.
     pub gid: u32,
-    /// The id of every key that MariaDB ever had: its files may still need it.
-    pub key_ids: Vec<u32, MAX_KEY_IDS>,
+    /// Every key that MariaDB ever had: its files may still need it.
+    pub key_ids: Vec<KeyId, MAX_KEY_IDS>,
 }
 
 impl MariadbRelease {
-    /// The release for a new server, with [`DEFAULT_KEY_IDS`].
-    pub fn new(uid: u32, gid: u32) -> Self {
+    /// The release for a new database, with [`DEFAULT_KEY_IDS`] of the master key of
+    /// this generation.
+    pub fn new(uid: u32, gid: u32, generation: u32) -> Self {
+        let ids = DEFAULT_KEY_IDS.into_iter();
         Self {
             uid,
             gid,
-            key_ids: DEFAULT_KEY_IDS.into_iter().collect(),
+            key_ids: ids.map(|id| KeyId { id, generation }).collect(),
         }
     }
 }

@@ -5,6 +5,7 @@
 use core::ops::Deref;
 
 use super::{Policy, StickList};
+use crate::keys::Keyring;
 use crate::theft::TheftState;
 
 /// Content read from the disk without the master key. It may decide how a
@@ -55,6 +56,8 @@ impl<T> Deref for Proven<T> {
 /// The records that decide about a release, proven by the master key.
 #[derive(Clone, Debug)]
 pub struct ProvenRecords {
+    /// The master keys of this server.
+    pub keys: Keyring,
     /// The policy.
     pub policy: Proven<Policy>,
     /// The list of sticks.

@@ -4,15 +4,15 @@
 use super::authenticated::{self, Authenticated};
 use super::event_log::EventLog;
 use super::event_proof::{self, EventSpan};
-use super::layout::{POLICY, STATE, STICKS};
+use super::layout::{POLICY, STATE, STICKS, WAYS};
 use super::pepper;
 use super::slots::OpenedTable;
 use super::store;
 use super::{
-    BlockDevice, LoggedEvent, Policy, Proven, ProvenRecords, SlotTable, StickList, Unproven, Vault,
-    VaultError,
+    BlockDevice, Header, LoggedEvent, Policy, Proven, ProvenRecords, SlotTable, StickList,
+    Unproven, Vault, VaultError, Ways,
 };
-use crate::keys::MasterKey;
+use crate::keys::{Keyring, MasterKey};
 use crate::theft::TheftState;
 
 impl<D: BlockDevice> Vault<D> {
@@ -57,6 +57,36 @@ impl<D: BlockDevice> Vault<D> {
     pub fn listed_sticks(&self) -> Result<Unproven<StickList>, VaultError> {
         let payload = store::read(&self.device, STICKS)?.ok_or(VaultError::Damaged)?;
         authenticated::decode_unproven(&payload).map(Unproven::new)
+    }
+
+    /// The ways in of sticks and code, not yet proven: each of them opens by its own way
+    /// key alone, whoever wrote it.
+    ///
+    /// # Errors
+    /// As [`Vault::state`].
+    pub fn unproven_ways(&self) -> Result<Unproven<Ways>, VaultError> {
+        let payload = store::read(&self.device, WAYS)?.ok_or(VaultError::Damaged)?;
+        authenticated::decode_unproven(&payload).map(Unproven::new)
+    }
+
+    /// The ways in of sticks and code that somebody with the master key wrote. A record
+    /// that was altered, or is damaged, keeps those whose seals the key opens.
+    ///
+    /// # Errors
+    /// [`VaultError::WrongKey`]; [`VaultError::Device`] when the disk does not answer.
+    pub fn ways(&self, key: &MasterKey) -> Result<Ways, VaultError> {
+        if !self.accepts(key) {
+            return Err(VaultError::WrongKey);
+        }
+        match self.read_proven::<Ways>(key) {
+            Ok(ways) => Ok(ways.draft()),
+            Err(VaultError::Altered) => {
+                let claimed = self.unproven_ways().unwrap_or_default();
+                Ok(claimed.as_claimed().clone().proven_by(&self.header, key))
+            }
+            Err(VaultError::Damaged) => Ok(Ways::default()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The slots, through the pepper; not yet proven. Whoever has the disk has
@@ -126,8 +156,9 @@ impl<D: BlockDevice> Vault<D> {
             return Err(VaultError::WrongKey);
         }
         let state = self.state()?;
-        let state_proven =
-            state != TheftState::Armed || self.read_proven::<TheftState>(key).is_ok();
+        let keys = self.header.keyring(key);
+        let keys = keys.map_err(|_| VaultError::Altered)?;
+        let state_proven = state != TheftState::Armed || self.has_armed(&keys);
         let policy = self.read_proven(key)?;
         let listed = self.read_proven::<StickList>(key)?;
         let sticks = match self.proven_slots(key) {
@@ -136,10 +167,26 @@ impl<D: BlockDevice> Vault<D> {
             Ok(_) | Err(_) => listed,
         };
         Ok(ProvenRecords {
+            keys,
             policy,
             sticks,
             state,
             state_proven,
+        })
+    }
+
+    /// Whether somebody with the master key, or the one before, has written the state
+    /// *armed*: it is the last to be written when the key is replaced.
+    fn has_armed(&self, keys: &Keyring) -> bool {
+        let Ok(Some(payload)) = store::read(&self.device, STATE) else {
+            return false;
+        };
+        keys.all().take(2).any(|(generation, key)| {
+            let header = Header {
+                generation,
+                ..self.header.clone()
+            };
+            authenticated::decode::<TheftState>(&payload, key, &header).is_ok()
         })
     }
 

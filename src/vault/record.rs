@@ -7,7 +7,7 @@ use super::layout::{BLOCK_SIZE, Region};
 
 const MAGIC: [u8; 4] = *b"SPUT";
 /// Version of this framing and of every payload in it.
-pub const FORMAT_VERSION: u8 = 3;
+pub const FORMAT_VERSION: u8 = 4;
 /// Bytes of a record's head.
 pub const HEAD: usize = 64;
 

@@ -93,7 +93,8 @@ impl SlotTable {
         let rows = self.environments.iter_mut().flat_map(|slot| &mut slot.rows);
         let wraps = rows.map(|row| &mut row.wrapped);
         let slots = self.passphrases.slots.iter_mut();
-        for wrapped in wraps.chain(slots.map(|slot| &mut slot.wrapped)) {
+        let slots = slots.flat_map(|slot| [&mut slot.locked, &mut slot.wrapped]);
+        for wrapped in wraps.chain(slots) {
             *wrapped = WrappedKey::of_nothing();
         }
     }

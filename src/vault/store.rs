@@ -5,6 +5,7 @@
 //! A disk that refuses one of the two has taken the record all the same: a
 //! strike and a reset count on a disk that begins to fail.
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::layout::{BLOCK_SIZE, HALF, Region};
@@ -29,7 +30,7 @@ impl Written {
 
 /// Tells one write of a record from every other: the digest over its sequence
 /// number and its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp([u8; 32]);
 
 /// A whole copy.

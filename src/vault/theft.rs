@@ -2,8 +2,8 @@
 //! settings.
 
 use super::destruction::{self, Destroyed};
-use super::{BlockDevice, Policy, SlotTable, StickList, Vault, VaultError, Written};
-use crate::keys::MasterKey;
+use super::{BlockDevice, Policy, SlotTable, StickList, Vault, VaultError, Ways, Written};
+use crate::keys::{EarlierKeys, MasterKey};
 use crate::theft::{ResetCause, TheftState};
 
 impl<D: BlockDevice> Vault<D> {
@@ -22,6 +22,24 @@ impl<D: BlockDevice> Vault<D> {
         self.exclusively(|vault| vault.mend_now(key, sticks))
     }
 
+    /// Puts the earlier master keys back that a stick has, where somebody has changed those
+    /// in the header: without them nothing is released.
+    ///
+    /// # Errors
+    /// As [`Vault::mend`].
+    pub fn restore_earlier(
+        &mut self,
+        key: &MasterKey,
+        earlier: &EarlierKeys,
+    ) -> Result<Written, VaultError> {
+        let mut header = self.header.clone();
+        header.earlier = earlier.clone();
+        if self.header.keyring(key).is_ok() || header.keyring(key).is_err() {
+            return Ok(Written::Twice);
+        }
+        self.exclusively(|vault| vault.write_header(header))
+    }
+
     fn mend_now(&mut self, key: &MasterKey, sticks: &StickList) -> Result<Written, VaultError> {
         let mut written = Written::Twice;
         if self.read_proven::<Policy>(key).is_err() {
@@ -37,6 +55,10 @@ impl<D: BlockDevice> Vault<D> {
         }
         if self.read_proven::<StickList>(key).is_err() {
             written = written.and(self.write_proven(key, sticks)?);
+        }
+        if self.read_proven::<Ways>(key).is_err() {
+            let ways = self.ways(key)?;
+            written = written.and(self.write_proven(key, &ways)?);
         }
         if self.state().is_err() {
             written = written.and(self.write_proven(key, &TheftState::Armed)?);

@@ -3,7 +3,7 @@
 
 use super::layout::{
     Area, BLOCK_SIZE, HALF, HEADER, LOG_BLOCKS, LOG_NEWEST, PEPPER_BLOCKS, POLICY, Region, STATE,
-    STICKS, VAULT_BYTES, log,
+    STICKS, VAULT_BYTES, WAYS, log,
 };
 use super::record;
 
@@ -42,7 +42,7 @@ impl Traces {
 /// one; some record is there while they are.
 fn is_begun(content: &[u8]) -> bool {
     let mut rest = content.to_vec();
-    let records = [STATE, POLICY, LOG_NEWEST, STICKS]
+    let records = [STATE, POLICY, LOG_NEWEST, STICKS, WAYS]
         .into_iter()
         .chain([Area::First, Area::Second].map(Area::slots))
         .chain((0..LOG_BLOCKS).map(log));

@@ -5,11 +5,11 @@
 //! was read; where somebody has written it since, the write is refused.
 
 use super::header::PepperInUse;
-use super::layout::{Area, HEADER, POLICY, Region, STATE, STICKS};
+use super::layout::{Area, HEADER, POLICY, Region, STATE, STICKS, WAYS};
 use super::pepper::digest;
 use super::store::Stamp;
 use super::{
-    BlockDevice, EventKind, Header, Policy, Proven, SlotTable, StickList, Vault, VaultError,
+    BlockDevice, EventKind, Header, Policy, Proven, SlotTable, StickList, Vault, VaultError, Ways,
     Written, authenticated, destruction, event_log, pepper, record, store,
 };
 use crate::keys::{MasterKey, Secret32};
@@ -17,7 +17,7 @@ use crate::theft::TheftState;
 
 /// The records that are written from what they held before. The header stands
 /// for the slots: a new table has a new pepper, which the header names.
-const REGIONS: [Region; 4] = [HEADER, STATE, POLICY, STICKS];
+const REGIONS: [Region; 5] = [HEADER, STATE, POLICY, STICKS, WAYS];
 
 /// What the records held when a vault was opened, or wrote them last.
 #[derive(Clone, Default)]
@@ -68,6 +68,14 @@ impl<D: BlockDevice> Vault<D> {
     ) -> Result<(Proven<StickList>, Written), VaultError> {
         let written = self.replace_proven(key, &sticks)?;
         Ok((Proven::new(sticks), written))
+    }
+
+    /// Puts `ways` in place of the ways in of sticks and code that this vault has read.
+    ///
+    /// # Errors
+    /// As [`Vault::set_policy`].
+    pub fn set_ways(&mut self, key: &MasterKey, ways: &Ways) -> Result<Written, VaultError> {
+        self.replace_proven(key, ways)
     }
 
     fn replace_proven<T: authenticated::Authenticated>(
@@ -215,7 +223,7 @@ impl<D: BlockDevice> Vault<D> {
     }
 
     /// Whether a record is as this vault has read or written it.
-    fn must_be_current(&self, region: Region) -> Result<(), VaultError> {
+    pub(super) fn must_be_current(&self, region: Region) -> Result<(), VaultError> {
         match self.seen.is_current(&self.device, region) {
             true => Ok(()),
             false => Err(VaultError::Changed),
@@ -224,7 +232,7 @@ impl<D: BlockDevice> Vault<D> {
 
     /// Whether the state tells of a reset that was not there when this vault was
     /// opened.
-    fn was_reset_meanwhile(&self) -> bool {
+    pub(super) fn was_reset_meanwhile(&self) -> bool {
         let is_reset = self.state().is_ok_and(|state| state.is_reset());
         is_reset && !self.seen.is_current(&self.device, STATE)
     }
@@ -238,7 +246,7 @@ impl<D: BlockDevice> Vault<D> {
     pub fn read_again(&mut self) -> Result<(), VaultError> {
         self.must_be_the_same()?;
         self.header = super::read_header(&self.device)?;
-        for region in [HEADER, POLICY, STICKS] {
+        for region in [HEADER, POLICY, STICKS, WAYS] {
             self.seen.renew(&self.device, region);
         }
         Ok(())
@@ -298,6 +306,11 @@ impl<D: BlockDevice> Vault<D> {
         let written = destruction::write_state(&mut self.device, state);
         self.state_was_written();
         written
+    }
+
+    /// Takes what stands in this record for what this vault has written.
+    pub(super) fn renew_seen(&mut self, region: Region) {
+        self.seen.renew(&self.device, region);
     }
 
     pub(super) fn state_was_written(&mut self) {

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gcm import open_sealed
 
-VERSION = 3
+VERSION = 4
 BLOCK = 4096
 HALF = 120 * BLOCK
 LETTERS = "cbdefghijklnrtuv"
@@ -122,11 +122,86 @@ class Vault:
         proof = read.take(32)
         self.area, self.pepper_digest = read.number(), read.take(32)
         spare = read.boolean()
+        earlier = sealed_keys(read)
+        journal = read.boolean()
         read.end()
+        self.proof, self.earlier_sealed = proof, earlier
         self.bound = self.server + u32(self.generation)
         expected = mac(hkdf(self.key, "stayput master key check v1"), self.bound)
         check(proof == expected, "the check value of the master key")
-        print(f"header: {self.name}, generation {self.generation}, area {self.area}, spare {spare}")
+        spares = f"spare {spare}, journal {journal}"
+        print(f"header: {self.name}, generation {self.generation}, area {self.area}, {spares}")
+        self.keys = self.keyring(self.key, self.generation, earlier)
+        expected = bytes.fromhex(secrets["earlier_key"])
+        check(self.keys[self.generation - 1] == expected, "the earlier key")
+        print(f"master keys: {sorted(self.keys)}")
+
+    def keyring(self, key, generation, earlier):
+        """All master keys by their generation."""
+        keys = {generation: key}
+        if earlier is None:
+            return keys
+        label = "stayput earlier master keys v1"
+        plain = opened(hkdf(key, label), label, earlier, self.server + u32(generation))
+        check(len(plain) % 32 == 0, "the earlier keys")
+        for at in range(0, len(plain), 32):
+            keys[generation - 1 - at // 32] = plain[at : at + 32]
+        return keys
+
+    def way(self, kind, id):
+        return bytes([kind]) + self.server + id
+
+    def unlock(self, way, secret, beside, lock):
+        plain = opened(secret, "stayput way lock v1", lock, way + beside)
+        check(plain[0] == 3, "what a lock holds")
+        return plain[1:]
+
+    def unwrap(self, way, way_key, wrap, generation=None):
+        bound = way + u32(generation or self.generation)
+        return opened(way_key, "stayput way master key v1", wrap, bound)
+
+    def unseal(self, way, seal):
+        """The way key, and the generation in which it was made."""
+        label = "stayput way key v1"
+        plain = opened(hkdf(self.key, label), label, seal, way + u32(self.generation))
+        return plain[:32], struct.unpack("<I", plain[32:])[0]
+
+    def ways(self):
+        read = self.proven(106, 2, 9)
+        self.sticks_ways = {}
+        for id, wrap, sealed, file in read.list(
+            lambda: (read.take(8), wrapped(read), read.option(lambda: seal(read)), read.number()),
+            32,
+        ):
+            way_key, made_in = self.unseal(self.way(2, id), sealed)
+            opens = self.unwrap(self.way(2, id), way_key, wrap) == b"\x01" + self.key
+            check(opens, "a stick's wrap in the vault")
+            self.sticks_ways[id] = way_key
+            print(f"way of stick: {id.hex()} made in {made_in}, file of {file}")
+        number, wrap, sealed = read.option(
+            lambda: (read.byte(), wrapped(read), read.option(lambda: seal(read)))
+        )
+        way = self.way(3, bytes([number]) + bytes(7))
+        self.code_way, made_in = self.unseal(way, sealed)
+        check(self.unwrap(way, self.code_way, wrap) == b"\x01" + self.key, "the code's wrap")
+        check(not any(read.data[read.at :]), "zeroes behind the ways in")
+        self.code_number = number
+        print(f"way of code: {number} made in {made_in}")
+
+    def ways_copy(self, data):
+        content = framed(data, b"STAYPUTW", 1, 8192)
+        read = Reader(content)
+        check(read.take(16) == self.server and read.text() == self.name, "whose copy it is")
+        check(read.number() == self.generation and read.take(32) == self.proof, "its key")
+        check(sealed_keys(read) == self.earlier_sealed, "its earlier keys")
+        number, wrap = read.option(lambda: (read.byte(), wrapped(read)))
+        way = self.way(3, bytes([number]) + bytes(7))
+        check(self.unwrap(way, self.code_way, wrap) == b"\x01" + self.key, "the copy's code")
+        for id, wrap in read.list(lambda: (read.take(8), wrapped(read)), 32):
+            plain = self.unwrap(self.way(2, id), self.sticks_ways[id], wrap)
+            check(plain == b"\x01" + self.key, "a stick in the copy")
+        read.end()
+        print(f"copy of the ways in: code {number} and {len(self.sticks_ways)} sticks open")
 
     def authenticated(self, block, blocks, kind):
         data = payload(self.image, block, blocks, kind)
@@ -152,7 +227,8 @@ class Vault:
     def policy(self):
         read = self.proven(2, 1, 3)
         number = read.number
-        mariadb = read.option(lambda: (number(), number(), read.list(number, 16)))
+        key_id = lambda: (number(), number())
+        mariadb = read.option(lambda: (number(), number(), read.list(key_id, 16)))
         theft = number(), read.byte(), read.option(number), number(), number()
         watch = [number() for _ in range(4)]
         neighbours = [one.hex() for one in read.list(lambda: address(read), 16)]
@@ -190,7 +266,7 @@ class Vault:
         return plain[1 : 1 + plain[0]].decode()
 
     def pepper(self):
-        start = 56 * BLOCK + (HALF if self.area == 1 else 0)
+        start = 58 * BLOCK + (HALF if self.area == 1 else 0)
         state = 0
         for stripe in range(4000):
             at = start + 32 * stripe
@@ -203,7 +279,7 @@ class Vault:
 
     def slots(self):
         kind = 5 + self.area
-        data = payload(self.image, 8 + 24 * self.area, 24, kind)
+        data = payload(self.image, 8 + 25 * self.area, 25, kind)
         sealed = {"salt": data[:32], "nonce": data[32:44], "tag": data[44:60], "text": data[60:]}
         bound = bytes([VERSION, kind]) + self.server
         plain = opened(self.pepper(), "stayput slot table v1", sealed, bound)
@@ -247,19 +323,20 @@ class Vault:
     def open_passphrase(self, slot, stretch):
         log_n, r, p, salt = stretch
         words = self.secrets[f"passphrase_{slot['name']}"].encode()
-        bound = bytes([VERSION]) + self.bound + u32(slot["id"]) + slot["name"].encode()
+        way = self.way(1, u32(slot["id"]) + bytes(4))
         secret = scrypt(words, salt, log_n, r, p)
-        plain = opened(secret, "stayput passphrase v1", slot["wrapped"], bound)
+        way_key = self.unlock(way, secret, slot["name"].encode(), slot["lock"])
+        plain = self.unwrap(way, way_key, slot["wrap"])
         check(plain[0] == 2 or plain == b"\x01" + self.key, "a passphrase")
-        expected = mac(hkdf(self.key, "stayput passphrase kind v1"), bound + plain[:1])
-        check(slot["kind"] == expected, "what a passphrase is for")
+        kept, made_in = self.unseal(way, slot["seal"])
+        check(kept == way_key, "a person's way key")
         times = f"made {slot['made']}, changed {slot['changed']}"
-        print(f"passphrase: {slot['id']} {slot['name']} {times}, type {plain[0]}")
+        print(f"passphrase: {slot['id']} {slot['name']} {times}, type {plain[0]}, way of {made_in}")
 
     def events(self):
         blocks = []
         for place in range(16):
-            data = payload(self.image, 88 + place, 1, 7)
+            data = payload(self.image, 90 + place, 1, 7)
             if data is not None:
                 read = Reader(data)
                 blocks.append(events(read))
@@ -283,39 +360,53 @@ class Vault:
         print(f"log: sealed up to {sealed} of {max(links)}")
 
     def mariadb(self, ids):
-        for id in ids:
-            print(f"mariadb: {id};{hkdf(self.key, f'stayput mariadb key {id} v1').hex()}")
+        for id, generation in ids:
+            key = hkdf(self.keys[generation], f"stayput mariadb key {id} v1")
+            print(f"mariadb: {id};{key.hex()}")
 
     def stick(self, data, name):
-        check(len(data) == 4096 and data[:9] == b"STAYPUTK\x01", "a stick's head")
-        (length,) = struct.unpack_from("<I", data, 12)
-        content = data[48 : 48 + length]
-        check(data[9:12] == bytes(3) and not any(data[48 + length :]), "zeroes on a stick")
-        check(sha256(data[:16] + content) == data[16:48], "a stick's digest")
+        content = framed(data, b"STAYPUTK", 2, 4096)
         read = Reader(content)
         check(read.take(16) == self.server and read.text() == self.name, "whose stick it is")
-        generation, id, label, made = read.number(), read.take(8), read.text(), read.number()
+        id, label, made = read.take(8), read.text(), read.number()
         stretch = read.option(lambda: (read.byte(), read.byte(), read.byte(), read.take(32)))
-        bound = content[: read.at]
-        sealed = wrapped(read)
+        beside = content[: read.at]
+        lock, generation, wrap = wrapped(read), read.number(), wrapped(read)
+        earlier = sealed_keys(read)
         read.end()
         secret = bytes(32)
         if stretch:
             log_n, r, p, salt = stretch
             secret = scrypt(self.secrets[f"pin_{name}"].encode(), salt, log_n, r, p)
-        plain = opened(secret, "stayput stick v1", sealed, bound)
-        check(plain == b"\x01" + self.key, "a stick's key")
-        print(f"stick file: {id.hex()} {label}, {generation} {made}, PIN {stretch is not None}")
+        way = self.way(2, id)
+        way_key = self.unlock(way, secret, beside, lock)
+        check(way_key == self.sticks_ways[id], "a stick's way key")
+        key = self.keys[generation]
+        check(self.unwrap(way, way_key, wrap, generation) == b"\x01" + key, "a stick's key")
+        known = self.keyring(key, generation, earlier)
+        check(all(self.keys[number] == key for number, key in known.items()), "a stick's keys")
+        told = f"{generation} of {sorted(known)}, made {made}, PIN {stretch is not None}"
+        print(f"stick file: {id.hex()} {label}, {told}")
 
     def code(self, letters):
         values = [LETTERS.index(letter) for letter in letters]
-        key = bytes(high << 4 | low for high, low in zip(values[:64:2], values[1:64:2]))
-        check(key == self.key, "the code's key")
-        check(values[64] == 1 and values[65] == self.generation & 15, "the code's version")
-        secret = hkdf(self.key, "stayput recovery code v1")
+        way_key = bytes(high << 4 | low for high, low in zip(values[:64:2], values[1:64:2]))
+        check(way_key == self.code_way, "the code's way key")
+        check(values[64] == 2 and values[65] == self.code_number & 15, "the code's version")
+        secret = hkdf(way_key, "stayput recovery code v1")
         digest = mac(secret, self.server + bytes(values[64:66]))[:3]
         check([half for byte in digest for half in (byte >> 4, byte & 15)] == values[66:], "a sum")
         print("recovery code: right")
+
+
+def framed(data, mark, version, length):
+    """The payload of a stick's file."""
+    check(len(data) == length and data[:9] == mark + bytes([version]), "a file's head")
+    (used,) = struct.unpack_from("<I", data, 12)
+    content = data[48 : 48 + used]
+    check(data[9:12] == bytes(3) and not any(data[48 + used :]), "zeroes in a file")
+    check(sha256(data[:16] + content) == data[16:48], "a file's digest")
+    return content
 
 
 def combination(factors, members, salt):
@@ -341,6 +432,14 @@ def sealing(read):
 
 def wrapped(read):
     return {**sealing(read), "text": read.take(33)}
+
+
+def seal(read):
+    return {**sealing(read), "text": read.take(36)}
+
+
+def sealed_keys(read):
+    return read.option(lambda: {**sealing(read), "text": read.bytes()})
 
 
 def address(read):
@@ -383,8 +482,9 @@ def passphrase(read):
         "name": read.text(),
         "made": read.number(),
         "changed": read.number(),
-        "wrapped": wrapped(read),
-        "kind": read.take(32),
+        "lock": wrapped(read),
+        "wrap": wrapped(read),
+        "seal": seal(read),
     }
 
 
@@ -439,6 +539,8 @@ def events(read):
         28: lambda: (read.number(), read.number()),
         29: nothing,
         30: lambda: (read.text(), read.take(8).hex(), read.boolean()),
+        31: nothing,
+        32: lambda: (read.number(),),
     }
 
     def event():
@@ -460,11 +562,13 @@ def main(folder):
     vault.state()
     _, _, ids = vault.policy()
     vault.sticks()
+    vault.ways()
     vault.slots()
     vault.events()
     vault.mariadb(ids)
     for name in ("office", "bare"):
         vault.stick((folder / f"{name}.key").read_bytes(), name)
+    vault.ways_copy((folder / "ways").read_bytes())
     vault.code(secrets["code"])
 
 

@@ -3,13 +3,14 @@ use crate::admin::problem::ProblemKind;
 use clap::CommandFactory;
 
 /// Every command with the least that it takes.
-const COMMANDS: [&str; 35] = [
+const COMMANDS: [&str; 37] = [
     "setup",
     "init",
     "enroll",
     "stick make /dev/sdb1 --label office",
     "stick list",
     "stick verify /dev/sdb1",
+    "stick renew",
     "stick remove office",
     "passphrase add Otieno",
     "passphrase change Otieno",
@@ -31,6 +32,7 @@ const COMMANDS: [&str; 35] = [
     "release",
     "release --take-back",
     "release --wait",
+    "rekey",
     "reset",
     "check",
     "simulate",

@@ -12,6 +12,7 @@ pub mod mariadb;
 pub mod package;
 pub mod passphrase;
 pub mod policy;
+pub mod rekey;
 pub mod release;
 pub mod reset;
 pub mod sheet;

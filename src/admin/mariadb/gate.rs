@@ -186,7 +186,7 @@ fn bring_keys_back() -> Result<()> {
     let bring = || {
         // As the boot stage, which a card that nobody has configured has opened.
         let unlocked = unlock_with_cards(&UnlockOptions::default(), Cards::PutUp)?;
-        key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)
+        key_release::release_keys(unlocked.keys(), &unlocked.proven.policy)
     };
     bring().map_err(|problem: Problem| {
         let why = problem.what.trim_end_matches('.');

@@ -4,15 +4,15 @@ use crate::admin::mariadb::check_file::load_check_file;
 use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::mariadb_service;
 use crate::admin::problem::{Problem, Result};
-use crate::keys::MasterKey;
+use crate::keys::Keyring;
 use crate::release::mariadb::MariadbRelease;
 
-/// What MariaDB is given of this master key; `None` where this system knows no
+/// What MariaDB is given of these master keys; `None` where this system knows no
 /// encrypted database.
 ///
 /// # Errors
 /// When its database has other keys.
-pub fn release_for_known_database(key: &MasterKey) -> Result<Option<MariadbRelease>> {
+pub fn release_for_known_database(keys: &Keyring) -> Result<Option<MariadbRelease>> {
     if !mariadb_service::is_enabled() {
         return Ok(None);
     }
@@ -21,10 +21,8 @@ pub fn release_for_known_database(key: &MasterKey) -> Result<Option<MariadbRelea
     let (Ok(check), Ok(user)) = (load_check_file(), ServiceUser::find()) else {
         return Ok(None);
     };
-    let release = MariadbRelease::new(user.uid, user.gid);
-    let keys: Vec<_> = release.keys(key).collect();
-    match check.verify(&keys) {
-        Ok(()) => Ok(Some(release)),
+    match MariadbRelease::of_database(user.uid, user.gid, &check, keys) {
+        Ok(release) => Ok(Some(release)),
         Err(_) => Err(Problem::refused(
             format!(
                 "The database in {} has other keys than this one.",

@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::admin::problem::Problem;
 use crate::admin::program;
 use crate::admin::systemd::{SYSTEMCTL, running};
-use crate::keys::MasterKey;
+use crate::keys::Keyring;
 use crate::release::mariadb::{MariadbRelease, ReleasedKey};
 
 use crate::admin::mariadb::check_file::load_check_file;
@@ -96,17 +96,17 @@ impl Unit {
     }
 }
 
-/// Assesses a start now. `release` is what the policy gives MariaDB; `key` is the
-/// master key, where the place gives it.
-pub fn assess_start(release: Option<&MariadbRelease>, key: Option<&MasterKey>) -> StartAssessment {
+/// Assesses a start now. `release` is what the policy gives MariaDB; `keys` are the
+/// master keys, where the place gives them.
+pub fn assess_start(release: Option<&MariadbRelease>, keys: Option<&Keyring>) -> StartAssessment {
     let unit = Unit::of("mariadb.service");
     let user = ServiceUser::find().ok();
     let check = load_check_file();
     let data = check.as_ref().ok();
     let data = data.map(|check| DataDirectory::seen_at(Path::new(check.data_directory())));
     let keys: Option<Vec<ReleasedKey>> = release
-        .zip(key)
-        .map(|(release, key)| release.keys(key).collect());
+        .zip(keys)
+        .map(|(release, keys)| release.keys(keys).collect());
     let mut version = None;
     let faults = match (&check, &user, &data) {
         (Ok(check), Some(user), Some(data)) => launched(user, data).map(|(launch, config)| {

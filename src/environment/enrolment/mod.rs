@@ -2,6 +2,8 @@
 //! many of them are needed, and making the slot. Pure.
 
 mod enrol;
+#[cfg(any(test, feature = "admin"))]
+mod next_key;
 mod refresh;
 #[cfg(feature = "admin")]
 mod review;
@@ -14,6 +16,8 @@ mod suitability;
 mod test_slot;
 
 pub use enrol::{ChosenFactor, EnrolmentError, enrol};
+#[cfg(any(test, feature = "admin"))]
+pub use next_key::{NextSlots, slots_for_next_key};
 pub use refresh::{RefreshOutcome, RefreshedPlace, refresh};
 #[cfg(feature = "admin")]
 pub use review::{Unsuitable, unsuitable_today};

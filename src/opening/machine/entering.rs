@@ -10,7 +10,7 @@ use crate::opening::act::{Act, Attempt, Repeat};
 use crate::opening::dialogue::{Question, TypedLine, WaitingStick};
 use crate::opening::messages::{Message, Reason};
 use crate::stick::{Stick, StickError, StickFile};
-use crate::vault::{EventKind, OpenedBy, PassphraseOutcome, VaultError};
+use crate::vault::{CodeRefused, EventKind, OpenedBy, PassphraseOutcome, VaultError};
 
 impl Machine {
     /// Handles sticks that were pulled out or plugged in.
@@ -202,17 +202,17 @@ impl Machine {
         }
         let header = &found.header;
         let code = code.finish(&header.server_id.0);
-        let (accepted, current) = code.as_ref().map_or((false, true), |code| {
-            let current = code.may_be_of(header.generation);
-            (header.accepts(&code.key), current)
-        });
+        let opened = code.map(|code| found.ways.as_claimed().key_of_code(header, &code));
         self.dialogue.code = None;
         self.expect_command();
-        match code {
-            Ok(code) if accepted => self.open(code.key, OpenedBy::Code),
-            Err(CodeError::Newer) => self.say(Message::CodeNewer(CodeError::Newer)),
-            Ok(_) if !current => self.say(Message::CodeTooOld),
-            Ok(_) => self.wrong_code(CodeError::Wrong),
+        match opened {
+            Ok(Ok(key)) => self.open(key, OpenedBy::Code),
+            Ok(Err(CodeRefused::Wrong)) => self.wrong_code(CodeError::Wrong),
+            // Its letters are right: whoever has the paper is told what is wrong.
+            Ok(Err(refused)) => self.say(Message::CodeRefused(refused)),
+            Err(error @ (CodeError::Newer | CodeError::Older)) => {
+                self.say(Message::CodeOfAnotherVersion(error));
+            }
             Err(error) => self.wrong_code(error),
         }
     }

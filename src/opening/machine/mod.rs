@@ -164,7 +164,10 @@ impl Machine {
                 }),
             ),
             Attempt::Pin(pin) => AttemptOutcome::Stick(match (&self.dialogue.stick, &self.vault) {
-                (Some(waiting), Ok(found)) => waiting.file.open(&found.header, pin),
+                (Some(waiting), Ok(found)) => {
+                    let ways = found.ways.as_claimed();
+                    waiting.file.open_in(&found.header, ways, pin)
+                }
                 _ => Err(StickError::Unreadable),
             }),
         }

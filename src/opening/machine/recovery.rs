@@ -96,7 +96,7 @@ impl Machine {
         let (used, stick) = match (by, waiting, self.vault()) {
             (OpenedBy::Environment { .. }, ..) => return,
             (OpenedBy::Stick { .. }, Some(waiting), _) => (
-                UsedWayIn::Stick(waiting.file.info.clone()),
+                UsedWayIn::Stick(waiting.file.clone()),
                 Some(waiting.stick.clone()),
             ),
             (OpenedBy::Code, _, Some(found)) => {

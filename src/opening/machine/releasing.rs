@@ -77,9 +77,10 @@ impl Machine {
             }
             Ok(proven) => {
                 let releasing = Releasing { key, by, proven };
-                let (key, policy) = (releasing.key.clone(), Box::new(releasing.policy().clone()));
+                let keys = releasing.proven.keys.clone();
+                let policy = Box::new(releasing.policy().clone());
                 let pending = Pending::Release(Box::new(releasing));
-                self.ask(Act::Release(key, policy), pending);
+                self.ask(Act::Release(keys, policy), pending);
             }
             Err(error) => self.not_proven(&key, by, error),
         }

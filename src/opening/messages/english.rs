@@ -314,10 +314,8 @@ impl Display for Message {
                  it is not shown. Escape ends it.",
             ),
             Self::GroupAgain(error) => writeln!(f, "{error}"),
-            Self::CodeNewer(error) => error.fmt(f),
-            Self::CodeTooOld => {
-                f.write_str("This code is too old: the key was replaced since.")
-            }
+            Self::CodeOfAnotherVersion(error) => error.fmt(f),
+            Self::CodeRefused(refused) => refused.fmt(f),
             Self::Unusable(error) => write!(f, "{error} {}", error.advice()),
             Self::NotTheSame => f.write_str("The two are not the same. Nothing was changed."),
             Self::Changing => f.write_str("Changing ...\n"),

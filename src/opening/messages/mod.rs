@@ -12,7 +12,7 @@ use crate::release::ReleaseError;
 use crate::stick::StickError;
 use crate::theft::ResetCause;
 use crate::vault::{
-    Count, FactorCounts, Group, LocateError, PassphraseError, PersonName, Thresholds,
+    CodeRefused, Count, FactorCounts, Group, LocateError, PassphraseError, PersonName, Thresholds,
     UnusablePassphrase, VaultError,
 };
 
@@ -191,10 +191,10 @@ pub enum Message {
     CodeBegins,
     /// A group of the code cannot be right.
     GroupAgain(CodeError),
-    /// The code is of a newer version of stayput.
-    CodeNewer(CodeError),
-    /// The code is right in itself, but its key is not in use any more.
-    CodeTooOld,
+    /// The code is of another version of stayput.
+    CodeOfAnotherVersion(CodeError),
+    /// The code is right in itself, but does not open this server now.
+    CodeRefused(CodeRefused),
     /// A new passphrase is not accepted.
     Unusable(UnusablePassphrase),
     /// The two new passphrases differ.

@@ -141,6 +141,17 @@ impl CheckFile {
         Self::checked(data_directory, checks)
     }
 
+    /// The ids of the keys that the data was written with.
+    pub(super) fn ids(&self) -> impl Iterator<Item = u32> {
+        self.checks.iter().map(|check| check.id)
+    }
+
+    /// Whether the data was written with this key.
+    pub(super) fn recognises(&self, key: &ReleasedKey) -> bool {
+        let mut of_id = self.checks.iter().filter(|check| check.id == key.id);
+        of_id.any(|check| check.value.matches(&key.key, CONTEXT))
+    }
+
     /// Whether these are exactly the keys that the data was written with.
     ///
     /// # Errors
@@ -185,9 +196,9 @@ fn path(text: &str) -> Result<heapless::String<PATH_MAX>, CheckFileError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::MariadbRelease;
+    use super::super::{KeyId, MariadbRelease};
     use super::*;
-    use crate::keys::{MasterKey, Secret32};
+    use crate::keys::{Keyring, MasterKey, Secret32};
     use proptest::prelude::*;
 
     fn master(byte: u8) -> MasterKey {
@@ -196,18 +207,28 @@ mod tests {
 
     fn release(ids: &[u32]) -> MariadbRelease {
         MariadbRelease {
-            key_ids: heapless::Vec::from_slice(ids).unwrap(),
-            ..MariadbRelease::new(104, 111)
+            key_ids: ids
+                .iter()
+                .map(|id| KeyId {
+                    id: *id,
+                    generation: 1,
+                })
+                .collect(),
+            ..MariadbRelease::new(104, 111, 1)
         }
     }
 
+    fn keyring(byte: u8) -> Keyring {
+        Keyring::of_one(1, master(byte))
+    }
+
     fn keys(ids: &[u32], byte: u8) -> Vec<ReleasedKey> {
-        release(ids).keys(&master(byte)).collect()
+        release(ids).keys(&keyring(byte)).collect()
     }
 
     fn checks(ids: &[u32]) -> CheckFile {
         release(ids)
-            .check_file(&master(1), "/var/lib/mysql")
+            .check_file(&keyring(1), "/var/lib/mysql")
             .unwrap()
     }
 
@@ -238,7 +259,7 @@ mod tests {
     #[test]
     fn a_check_file_does_not_give_the_key_away() {
         let text = checks(&[1, 2]).to_text();
-        let file = release(&[1, 2]).key_file(&master(1));
+        let file = release(&[1, 2]).key_file(&keyring(1));
         let file = core::str::from_utf8(file.as_bytes()).unwrap();
         for line in file.lines() {
             let hex = line.split_once(';').unwrap().1;
@@ -275,11 +296,11 @@ mod tests {
     fn the_longest_check_file_fits() {
         let ids: Vec<u32> = (0..15).map(|n| u32::MAX - n).chain([1]).collect();
         let path = format!("/{}", "x".repeat(254));
-        let file = release(&ids).check_file(&master(1), &path).unwrap();
+        let file = release(&ids).check_file(&keyring(1), &path).unwrap();
         assert_eq!(CheckFile::parse(file.to_text().as_bytes()), Ok(file));
         let longer = format!("{path}x");
         assert_eq!(
-            release(&ids).check_file(&master(1), &longer),
+            release(&ids).check_file(&keyring(1), &longer),
             Err(CheckFileError::Path)
         );
     }

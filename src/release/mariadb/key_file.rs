@@ -139,17 +139,23 @@ fn hex_value(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::MariadbRelease;
+    use super::super::{KeyId, MariadbRelease};
     use super::*;
-    use crate::keys::MasterKey;
+    use crate::keys::Keyring;
     use proptest::prelude::*;
 
     fn released(ids: &[u32]) -> KeyFile {
         let release = MariadbRelease {
-            key_ids: heapless::Vec::from_slice(ids).unwrap(),
-            ..MariadbRelease::new(0, 0)
+            key_ids: ids
+                .iter()
+                .map(|id| KeyId {
+                    id: *id,
+                    generation: 1,
+                })
+                .collect(),
+            ..MariadbRelease::new(0, 0, 1)
         };
-        release.key_file(&MasterKey::from_secret(Secret32::new([1; 32])))
+        release.key_file(&Keyring::of_bytes(1))
     }
 
     #[test]
@@ -206,11 +212,11 @@ mod tests {
         fn what_was_released_is_read_back(ids in proptest::collection::hash_set(1..u32::MAX, 0..=16)) {
             let ids: Vec<u32> = ids.into_iter().collect();
             let keys = KeyFile::parse(released(&ids).as_bytes()).unwrap();
-            let master = MasterKey::from_secret(Secret32::new([1; 32]));
+            let keyring = Keyring::of_bytes(1);
             prop_assert_eq!(keys.len(), ids.len());
             for (read, id) in keys.iter().zip(ids) {
                 prop_assert_eq!(read.id, id);
-                let expected = super::super::key(&master, id);
+                let expected = super::super::key(keyring.current(), id);
                 prop_assert_eq!(read.key.expose(), expected.expose());
             }
         }

@@ -1,10 +1,10 @@
 //! The slots of people: what each of them remembers opens the vault.
 //!
 //! An entry costs one scrypt, whoever it is from: there is one salt for all,
-//! and the wrap of each slot makes its own key of the result. All slots are
-//! tried, whichever opens. A slot for duress holds random bytes where another
-//! one holds the master key; only who knows its passphrase, or has the master
-//! key, can tell.
+//! and the lock of each slot makes its own key of the result. All slots are
+//! tried, whichever opens. Each has a way key of its own, also one for duress, which
+//! wraps random bytes where another one wraps the master key; only who knows its
+//! passphrase, or has the master key, can tell.
 
 use core::fmt;
 
@@ -12,18 +12,17 @@ use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
 use super::SlotTable;
-use crate::keys::{CheckValue, MasterKey, ScryptParams, Secret32, Stretch, Unwrapped, WrappedKey};
+use crate::keys::{
+    MasterKey, ScryptParams, SealedWayKey, Secret32, Stretch, UnsealedWayKey, Unwrapped, Way,
+    WayKey, WayKind, WrappedKey,
+};
 use crate::vault::header::Header;
-use crate::vault::record::FORMAT_VERSION;
 
 /// People with a passphrase, at most.
 pub const MAX_PEOPLE: usize = 16;
 
 /// What a person is called: at most 32 bytes, no control characters.
 pub type PersonName = String<32>;
-
-const WRAP: &str = "stayput passphrase v1";
-const KIND: &str = "stayput passphrase kind v1";
 
 /// What a passphrase does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +43,12 @@ pub struct PassphraseSlot {
     pub made: u64,
     /// When the passphrase was last changed, in seconds since 1970 (UTC).
     pub changed: u64,
+    /// The way key, under the stretched passphrase.
+    pub(super) locked: WrappedKey,
+    /// The master key of now, or random bytes for duress, under the way key.
     pub(super) wrapped: WrappedKey,
-    /// Tells what the passphrase does to whoever has the master key.
-    kind: CheckValue,
+    /// The way key, under the master key of now.
+    sealed: SealedWayKey,
 }
 
 /// All of them. Without a salt there are none.
@@ -100,49 +102,74 @@ pub enum PassphraseOutcome {
 }
 
 impl PassphraseSlot {
-    /// What the wrap is bound to: nothing of it changes by itself.
-    fn associated(&self, header: &Header) -> Vec<u8, { 25 + 32 }> {
-        let mut data = Vec::new();
-        let parts: [&[u8]; 5] = [
-            &[FORMAT_VERSION],
-            &header.server_id.0,
-            &header.generation.to_le_bytes(),
-            &self.id.to_le_bytes(),
-            self.name.as_bytes(),
-        ];
-        for part in parts {
-            data.extend_from_slice(part).expect("the parts fit");
+    fn way(id: u32, header: &Header) -> Way {
+        let mut way_id = [0; 8];
+        way_id[..4].copy_from_slice(&id.to_le_bytes());
+        Way {
+            server: header.server_id.0,
+            kind: WayKind::Person,
+            id: way_id,
         }
-        data
     }
 
-    fn kind_of(&self, header: &Header, key: &MasterKey, kind: Passphrase) -> CheckValue {
-        let mut context: Vec<u8, { 26 + 32 }> = Vec::new();
-        let kind = match kind {
-            Passphrase::Opens => 1,
-            Passphrase::Duress => 2,
-        };
-        let fits = context
-            .extend_from_slice(&self.associated(header))
-            .and_then(|()| context.extend_from_slice(&[kind]));
-        fits.expect("a byte more fits");
-        CheckValue::of(&key.derive(KIND), &context)
+    /// What opens with this stretched passphrase, if it is the person's.
+    fn open(&self, header: &Header, secret: &Secret32) -> Option<Unwrapped> {
+        let way = Self::way(self.id, header);
+        let key = way
+            .unlock(secret, self.name.as_bytes(), &self.locked)
+            .ok()?;
+        way.unwrap(&key, header.generation, &self.wrapped).ok()
+    }
+
+    fn unsealed(&self, header: &Header, key: &MasterKey) -> Option<UnsealedWayKey> {
+        let way = Self::way(self.id, header);
+        way.unseal(key, header.generation, &self.sealed).ok()
     }
 
     /// What it does, as far as whoever has the master key has written it.
     pub fn kind(&self, header: &Header, key: &MasterKey) -> Option<Passphrase> {
-        [Passphrase::Opens, Passphrase::Duress]
-            .into_iter()
-            .find(|kind| self.kind_of(header, key, *kind) == self.kind)
+        let opened = self.unsealed(header, key)?;
+        let way = Self::way(self.id, header);
+        match way
+            .unwrap(&opened.key, header.generation, &self.wrapped)
+            .ok()?
+        {
+            Unwrapped::Key(_) => Some(Passphrase::Opens),
+            Unwrapped::Duress => Some(Passphrase::Duress),
+        }
     }
 
-    fn wrap(&mut self, header: &Header, key: &MasterKey, kind: Passphrase, secret: &Secret32) {
-        let associated = self.associated(header);
-        self.wrapped = match kind {
-            Passphrase::Opens => WrappedKey::wrap(secret, WRAP, &associated, key),
-            Passphrase::Duress => WrappedKey::wrap_duress(secret, WRAP, &associated),
+    /// The generation in which its way key was made; `None` where nobody with the
+    /// master key has made the slot.
+    pub fn made_in(&self, header: &Header, key: &MasterKey) -> Option<u32> {
+        self.unsealed(header, key).map(|opened| opened.made_in)
+    }
+
+    /// Gives the slot a new way key, under this stretched passphrase.
+    fn set(&mut self, header: &Header, key: &MasterKey, kind: Passphrase, secret: &Secret32) {
+        let way_key = UnsealedWayKey {
+            key: WayKey::random(),
+            made_in: header.generation,
         };
-        self.kind = self.kind_of(header, key, kind);
+        let way = Self::way(self.id, header);
+        self.locked = way.lock(secret, self.name.as_bytes(), &way_key.key);
+        self.wrap(header, key, kind, &way_key);
+    }
+
+    /// Wraps the master key of `header`'s generation under a way key, and seals that.
+    fn wrap(
+        &mut self,
+        header: &Header,
+        key: &MasterKey,
+        kind: Passphrase,
+        way_key: &UnsealedWayKey,
+    ) {
+        let (way, generation) = (Self::way(self.id, header), header.generation);
+        self.wrapped = match kind {
+            Passphrase::Opens => way.wrap(&way_key.key, generation, key),
+            Passphrase::Duress => way.wrap_duress(&way_key.key, generation),
+        };
+        self.sealed = way.seal(key, generation, way_key);
     }
 }
 
@@ -179,14 +206,13 @@ impl Passphrases {
     fn try_all(&self, header: &Header, secret: &Secret32) -> PassphraseOutcome {
         let mut entered = PassphraseOutcome::Wrong;
         for slot in &self.slots {
-            let associated = slot.associated(header);
-            match slot.wrapped.unwrap_any(secret, WRAP, &associated) {
-                Ok(Unwrapped::Key(key)) => {
+            match slot.open(header, secret) {
+                Some(Unwrapped::Key(key)) => {
                     let name = slot.name.clone();
                     entered = PassphraseOutcome::Opened { key, name };
                 }
-                Ok(Unwrapped::Duress) => entered = PassphraseOutcome::Duress,
-                Err(_) => {}
+                Some(Unwrapped::Duress) => entered = PassphraseOutcome::Duress,
+                None => {}
             }
         }
         entered
@@ -226,9 +252,55 @@ impl Passphrases {
         let kind = kind.ok_or(PassphraseError::Damaged)?;
         let secret = self.unused(header, passphrase)?;
         let slot = &mut self.slots[at];
-        slot.wrap(header, key, kind, &secret);
+        slot.set(header, key, kind, &secret);
         slot.changed = now;
         Ok(())
+    }
+
+    /// Gives the person whose passphrase this is a new way key, if theirs is of an
+    /// earlier generation: until then whoever has an old copy of the disk and an earlier
+    /// master key could know it. Returns whether there is something to write.
+    pub fn renew(&mut self, header: &Header, key: &MasterKey, passphrase: &[u8]) -> bool {
+        let is_old = |slot: &PassphraseSlot| slot.made_in(header, key) < Some(header.generation);
+        if !self.slots.iter().any(is_old) {
+            return false;
+        }
+        let secret = self
+            .stretch
+            .and_then(|stretch| stretch.secret(passphrase).ok());
+        let Some(secret) = secret else {
+            return false;
+        };
+        let slots = self.slots.iter_mut();
+        let mut own = slots.filter(|slot| slot.open(header, &secret).is_some());
+        let Some(slot) = own.next() else {
+            return false;
+        };
+        match slot.kind(header, key) {
+            Some(kind) if is_old(slot) => slot.set(header, key, kind, &secret),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The same people, with the same words, for the master key of `next`. A slot that
+    /// nobody with the master key has made is left out.
+    pub fn under_next_key(
+        &self,
+        (header, key): (&Header, &MasterKey),
+        (next_header, next_key): (&Header, &MasterKey),
+    ) -> Self {
+        let slots = self.slots.iter().filter_map(|slot| {
+            let way_key = slot.unsealed(header, key)?;
+            let kind = slot.kind(header, key)?;
+            let mut slot = slot.clone();
+            slot.wrap(next_header, next_key, kind, &way_key);
+            Some(slot)
+        });
+        Self {
+            stretch: self.stretch,
+            slots: slots.collect(),
+        }
     }
 
     /// Takes a person's passphrase away.
@@ -265,15 +337,22 @@ impl SlotTable {
         let stretch = || Stretch::new(ScryptParams::PASSPHRASE);
         self.passphrases.stretch.get_or_insert_with(stretch);
         let secret = self.passphrases.unused(header, passphrase)?;
+        let id = self.take_id();
+        let way_key = UnsealedWayKey {
+            key: WayKey::random(),
+            made_in: header.generation,
+        };
+        let way = PassphraseSlot::way(id, header);
         let mut slot = PassphraseSlot {
-            id: self.take_id(),
-            name,
+            id,
             made: now,
             changed: now,
+            locked: way.lock(&secret, name.as_bytes(), &way_key.key),
             wrapped: WrappedKey::of_nothing(),
-            kind: CheckValue([0; 32]),
+            sealed: way.seal(key, header.generation, &way_key),
+            name,
         };
-        slot.wrap(header, key, kind, &secret);
+        slot.wrap(header, key, kind, &way_key);
         let _ = self.passphrases.slots.push(slot);
         Ok(())
     }

@@ -73,7 +73,7 @@ fn data(unlocked: &Unlocked) -> (DataFacts, Option<DatabaseFolder>) {
     let has_check_file = mariadb_service::is_enabled();
     let is_enabled = release.is_some();
     let of_start = (is_enabled || has_check_file)
-        .then(|| mariadb::assess_start(release, Some(unlocked.master_key())));
+        .then(|| mariadb::assess_start(release, Some(unlocked.keys())));
     let start = of_start.as_ref();
     let kernels = vault_conf().map_or_else(|_| Vec::new(), |place| initramfs::kernels(&place));
     let facts = DataFacts {

@@ -27,7 +27,7 @@ use crate::admin::watch_service;
 use crate::environment::{
     Cards, LIVE_NETWORK_WAIT, Observed, Patience, Unsuitable, note_latecomers, unsuitable_today,
 };
-use crate::keys::MasterKey;
+use crate::keys::{Keyring, MasterKey};
 use crate::opening::messages::Reason;
 use crate::opening::places::Places;
 use crate::opening::snapshot::Snapshot;
@@ -82,7 +82,7 @@ pub fn gather(cards: Cards) -> Result<Facts> {
     };
     let VaultReading {
         policy,
-        key,
+        keys,
         sticks,
         key_servers,
         ways,
@@ -96,7 +96,7 @@ pub fn gather(cards: Cards) -> Result<Facts> {
     };
     let release = policy.and_then(|policy| policy.mariadb);
     let assessment = (release.is_some() || is_enabled())
-        .then(|| mariadb::assess_start(release.as_ref(), key.as_ref()));
+        .then(|| mariadb::assess_start(release.as_ref(), keys.as_ref()));
     Ok(Facts {
         now: clock::now(),
         initramfs,
@@ -139,7 +139,7 @@ fn watch(policy: Option<&Policy>, place: Option<&WaysFacts>) -> WatchFacts {
 #[derive(Default)]
 struct VaultReading {
     policy: Option<Policy>,
-    key: Option<MasterKey>,
+    keys: Option<Keyring>,
     sticks: Option<SticksFacts>,
     key_servers: Vec<KeyServerFacts>,
     ways: Option<WaysFacts>,
@@ -183,7 +183,7 @@ fn read_vault(
     });
     let reading = VaultReading {
         policy,
-        key: recognition.and_then(|found| found.key),
+        keys: recognition.and_then(|place| found.header.keyring(&place.key?).ok()),
         sticks: found.listed().map(|list| SticksFacts {
             list: list.clone(),
             generation: found.header.generation,

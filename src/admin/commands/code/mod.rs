@@ -11,16 +11,21 @@ use crate::admin::ask;
 use crate::admin::names::name;
 use crate::admin::output;
 use crate::admin::problem::{Problem, Result};
-use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
+use crate::admin::ways_copies;
 use crate::keys::{CODE_GROUPS, GROUP_LETTERS, RecoveryCode, random_bytes};
 use crate::sys::clock;
-use crate::vault::{EventKind, Header, KnownCode};
+use crate::vault::{EventKind, Header, KnownCode, WAYS_COPY, Ways};
 
 /// Groups that are typed back.
 const TYPED_BACK: usize = 2;
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct CodeOptions {
+    /// Make another code, in the place of the one before: once its groups were typed
+    /// back, the old one opens nothing any more
+    #[arg(long)]
+    new: bool,
     /// Where it will be kept, in words, for example "bank safe"
     #[arg(long, value_name = "WHERE", value_parser = name::<48>)]
     kept: Option<Bounded<48>>,
@@ -36,11 +41,10 @@ pub struct CodeOptions {
 pub fn run(options: &CodeOptions) -> Result<()> {
     refuse_a_file(output::is_to_file())?;
     let mut unlocked = unlock(&options.unlock)?;
-    let (server_id, generation) = {
-        let header = unlocked.vault.header();
-        (header.server_id, header.generation)
-    };
-    let letters = RecoveryCode::new(unlocked.master_key(), generation).letters(&server_id.0);
+    let header = unlocked.vault.header();
+    let (server_id, generation) = (header.server_id, header.generation);
+    let (code, pending) = code_to_show(&mut unlocked, options.new)?;
+    let letters = code.letters(&server_id.0);
     // Before it is seen: whoever has seen it has the key.
     unlocked.log(EventKind::CodeShown)?;
     show(&letters, unlocked.vault.header());
@@ -53,15 +57,21 @@ pub fn run(options: &CodeOptions) -> Result<()> {
         ))?);
         if !is_group(&letters[..], group, &typed) {
             return Err(Problem::refused(
-                format!(
-                    "That is not group {group}. The code is right all the same; it does not count \
-                     as a way back yet."
-                ),
-                "Run the command again: it shows the same code.",
+                format!("That is not group {group}. It does not count as a way back yet."),
+                match pending {
+                    None => "Run the command again: it shows the same code.",
+                    Some(_) => {
+                        "The code before it is in force still. Run the command again: it \
+                                shows another one."
+                    }
+                },
             ));
         }
     }
     unlocked.read_again()?;
+    if let Some(ways) = pending {
+        unlocked.set_ways(&ways)?;
+    }
     let kept = match (&options.kept, &unlocked.proven.sticks.code) {
         (Some(place), _) => Some(unlocked.seal_place(place)),
         (None, Some(known)) => known.kept.clone(),
@@ -79,7 +89,44 @@ pub fn run(options: &CodeOptions) -> Result<()> {
         "The code is written down rightly. At the prompt of the locked server, also after a \
          reset:\ntype code. Keep the paper in another place than the server."
     );
+    ways_copies::write_beside(&unlocked)?;
+    ways_copies::tell(&ways_copies::renew_plugged(&mut unlocked)?);
+    println!(
+        "Where the server and its disk are lost, the code needs one of its sticks beside it, \
+         without its PIN,\nor a copy of {WAYS_COPY}. Sticks that were made before it get \
+         what it needs when they are\nplugged in: stayput stick renew"
+    );
     Ok(())
+}
+
+/// The code of now, or a new one. One that takes the place of another is in force once
+/// somebody has it on paper: then the ways in are given back that put it in force.
+fn code_to_show(unlocked: &mut Unlocked, new: bool) -> Result<(RecoveryCode, Option<Ways>)> {
+    let (header, key) = (
+        unlocked.vault.header().clone(),
+        unlocked.master_key().clone(),
+    );
+    let mut ways = unlocked.ways()?;
+    match ways.code(&header, &key) {
+        Some(code) if !new => return Ok((code, None)),
+        None if !new && ways.code.is_some() => {
+            return Err(Problem::refused(
+                "The vault was made anew, and does not know the letters of its code any more.",
+                "The paper opens it as before. To have another code in its place: stayput code \
+                 --new",
+            ));
+        }
+        _ => {}
+    }
+    let replaces = ways.code.is_some();
+    let code = ways.make_code(&header, &key);
+    match replaces {
+        true => Ok((code, Some(ways))),
+        false => {
+            unlocked.set_ways(&ways)?;
+            Ok((code, None))
+        }
+    }
 }
 
 /// On a disk the code would undo what it is for. A pipe, to a printer for one, is the
@@ -88,7 +135,7 @@ fn refuse_a_file(is_to_file: bool) -> Result<()> {
     match is_to_file {
         false => Ok(()),
         true => Err(Problem::refused(
-            "The code is the key itself, and would stand in a file. Nothing was shown.",
+            "The code is as good as the key, and would stand in a file. Nothing was shown.",
             "Run the command in a terminal, and write the code on paper; or print it: \
              stayput code | lpr",
         )),
@@ -98,15 +145,16 @@ fn refuse_a_file(is_to_file: bool) -> Result<()> {
 fn show(letters: &[u8; CODE_GROUPS * GROUP_LETTERS], header: &Header) {
     let text = str::from_utf8(letters).expect("a code is of letters");
     println!(
-        "This is the recovery code. It is the key itself: whoever has it and this server, its \
-         disk or a\nbackup of it, reads the data, and it cannot be taken back. It is shown here, \
-         and nowhere kept.\n"
+        "This is the recovery code. It is as good as the key: whoever has it and this server, its \
+         disk or a\nbackup of it, reads the data, until another code is made (stayput code \
+         --new).\n"
     );
     output::print_codes(&qr::drawn(text, stdout().is_terminal()));
     print!("\n{}\n", &*in_groups(text));
     println!(
         "Write the server's name and id beside it; they are no secrets. Where its disk is lost, the \
-         code\nneeds them:\n\n  {}\n  {}\n",
+         code\nneeds them, and any stick of this server, or a copy of {WAYS_COPY}:\n\n  \
+         {}\n  {}\n",
         header.server_name, header.server_id
     );
     output::flush();

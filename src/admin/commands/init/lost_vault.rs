@@ -2,6 +2,9 @@
 //! `--from-code` make it anew with the server's own id and key, so that the data
 //! opens again. Nothing is written before the key is known to be right.
 
+mod copies;
+mod recovered;
+
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -12,15 +15,15 @@ use crate::admin::ask;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::filesystem::Format;
-use crate::keys::{CodeError, MasterKey, RecoveryCode};
+use crate::keys::{CodeError, RecoveryCode, WayKey};
 use crate::opening::entries::WrongEntries;
-use crate::stick::{StickError, StickFile, StickInfo, read_all_servers};
+use crate::stick::{StickError, StickFile, read_all_servers};
 use crate::sys::clock;
 use crate::vault::locate::{self, LocateError};
 use crate::vault::partitions::{FoundPartition, partitions};
-use crate::vault::{
-    EventKind, Identity, KnownCode, ServerId, ServerName, StickList, VaultConf, VaultError,
-};
+use crate::vault::{ServerId, ServerName, VaultConf, VaultError, WaysCopy};
+pub use recovered::Recovered;
+use recovered::{from_code, from_stick};
 
 /// How often the PIN or the code may be typed. Whoever has the stick can guess at
 /// a copy of it as well, and faster.
@@ -35,16 +38,6 @@ pub struct LostVault {
 enum Source {
     Stick(Box<StickFile>),
     Code,
-}
-
-/// What the stick or the code has given.
-pub struct Recovered {
-    pub identity: Identity,
-    pub key: MasterKey,
-    /// The way in that is known to open the server.
-    pub ways_in: StickList,
-    /// What the new vault's log begins with.
-    pub event: EventKind,
 }
 
 impl LostVault {
@@ -127,13 +120,19 @@ impl LostVault {
     pub fn recover(&self, options: &InitOptions, name: Option<ServerName>) -> Result<Recovered> {
         match &self.source {
             Source::Stick(file) => {
-                let key = key_of_stick(file, options.pin_stdin)?;
-                Ok(from_stick(&file.info, key, name, clock::now()))
+                let copies = copies::found(&self.server_id, options)?;
+                let way_key = way_key_of_stick(file, options.pin_stdin)?;
+                let given = from_stick(file, way_key, &copies, name, clock::now());
+                given.map_err(|error| locked(error.to_string()))
             }
             Source::Code => {
+                let copies = copies::found(&self.server_id, options)?;
+                if !copies.iter().any(WaysCopy::has_code) {
+                    return Err(copies::none_for_the_code());
+                }
                 let code = typed_code(&self.server_id, options.passphrase_stdin)?;
-                let name = name.map_or_else(super::host_name, Ok)?;
-                Ok(from_code(code, self.server_id, name, clock::now()))
+                let given = from_code(&code, &copies, name, clock::now());
+                given.map_err(|error| locked(error.to_string()))
             }
         }
     }
@@ -226,14 +225,14 @@ fn several(files: &[StickFile]) -> Problem {
     )
 }
 
-fn key_of_stick(file: &StickFile, from_stdin: bool) -> Result<MasterKey> {
+fn way_key_of_stick(file: &StickFile, from_stdin: bool) -> Result<WayKey> {
     let label = &file.info.label;
     in_tries(from_stdin, sleep, || {
         let pin = match file.info.has_pin() {
             true => ask::pin(&format!("PIN of stick \"{label}\": "), from_stdin)?,
             false => ask::Pin::default(),
         };
-        Ok(match file.key(&pin) {
+        Ok(match file.way_key(&pin) {
             Ok(key) => Entry::Right(key),
             Err(StickError::WrongPin) => Entry::Wrong(StickError::WrongPin.to_string()),
             Err(error) => return Err(locked(error.to_string())),
@@ -246,7 +245,9 @@ fn typed_code(server_id: &ServerId, from_stdin: bool) -> Result<RecoveryCode> {
         let typed = ask::code("Recovery code: ", from_stdin)?;
         Ok(match RecoveryCode::parse(&typed, &server_id.0) {
             Ok(code) => Entry::Right(code),
-            Err(error @ CodeError::Newer) => return Err(locked(error.to_string())),
+            Err(error @ (CodeError::Newer | CodeError::Older)) => {
+                return Err(locked(error.to_string()));
+            }
             Err(error) => Entry::Wrong(error.to_string()),
         })
     })
@@ -286,49 +287,6 @@ fn locked(what: String) -> Problem {
         what,
         "Nothing was changed. Run the command again, or use another stick or the code.",
     )
-}
-
-/// By what the stick says of its server; `name` is what the owner calls it now.
-fn from_stick(info: &StickInfo, key: MasterKey, name: Option<ServerName>, now: u64) -> Recovered {
-    let known = info.known(now);
-    Recovered {
-        identity: Identity {
-            server_id: info.server_id,
-            server_name: name.unwrap_or_else(|| info.server_name.clone()),
-            generation: info.generation,
-        },
-        key,
-        event: EventKind::StickVerified {
-            stick: known.label.clone(),
-        },
-        ways_in: StickList {
-            sticks: [known].into_iter().collect(),
-            code: None,
-        },
-    }
-}
-
-/// The code has no more of the generation than its lowest four bits; a stick of a
-/// higher one opens the vault all the same, because its key is the same.
-fn from_code(code: RecoveryCode, server_id: ServerId, name: ServerName, now: u64) -> Recovered {
-    let generation = code.lowest_generation();
-    Recovered {
-        identity: Identity {
-            server_id,
-            server_name: name,
-            generation,
-        },
-        key: code.key,
-        event: EventKind::CodeVerified,
-        ways_in: StickList {
-            code: Some(KnownCode {
-                generation,
-                verified: now,
-                kept: None,
-            }),
-            ..StickList::default()
-        },
-    }
 }
 
 #[cfg(test)]

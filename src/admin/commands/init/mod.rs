@@ -21,8 +21,9 @@ use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::Unlocked;
 use crate::admin::watch_service;
+use crate::admin::ways_copies;
 use crate::environment::{enrol, observe_machine, select_parts};
-use crate::keys::MasterKey;
+use crate::keys::{EarlierKeys, MasterKey};
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
@@ -72,6 +73,10 @@ pub struct InitOptions {
     /// partition or its file. Nothing is made
     #[arg(long, value_name = "PATH", exclusive = true)]
     adopt: Option<PathBuf>,
+    /// A copy of /etc/stayput/ways, from the server's disk or a backup: what the code, or
+    /// a stick of before the key was replaced, needs beside it
+    #[arg(long, value_name = "FILE")]
+    ways: Option<PathBuf>,
     /// Of which server the stick or the code is, where /etc/stayput/vault.conf does
     /// not say so: 32 digits, written beside the code and in the stick's file names
     #[arg(long, value_name = "ID", value_parser = server_id)]
@@ -144,6 +149,7 @@ fn make_new(options: &InitOptions) -> Result<()> {
         server_id: ServerId::random(),
         server_name: name,
         generation: 1,
+        earlier: EarlierKeys::default(),
     };
     let place = target.prepare(identity.server_id)?;
     refuse_vault_there(&place, open_disk(&place)?, None, known, options)?;
@@ -156,6 +162,7 @@ fn make_new(options: &InitOptions) -> Result<()> {
     }
     unlocked.log(EventKind::VaultMade)?;
     write_place_file(&place)?;
+    ways_copies::write_beside(&unlocked)?;
     println!(
         "The vault is made. Until a place is enrolled, this machine opens it anywhere.\n\
          Next: stayput enroll"
@@ -179,7 +186,7 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
     let before = Before::look(options)?;
     let name = options.name.as_deref().map(checked_name);
     let recovered = lost.recover(options, name.transpose()?)?;
-    let mariadb = release_for_known_database(&recovered.key)?;
+    let mariadb = release_for_known_database(&recovered.keys)?;
     let name = recovered.identity.server_name.clone();
     println!(
         "The vault of \"{name}\" will be {}, with the key that it had.",
@@ -194,12 +201,15 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
     refuse_vault_there(&place, open_disk(&place)?, Some(lost_id), known, options)?;
     let Recovered {
         identity,
-        key,
-        ways_in,
+        keys,
+        way_in,
+        ways,
         event,
     } = recovered;
-    let mut unlocked = make_vault(&place, identity, key)?;
-    unlocked.set_sticks(ways_in)?;
+    let mut unlocked = make_vault(&place, identity, keys.current().clone())?;
+    let (list, ways) = way_in.noted(unlocked.vault.header(), keys.current(), ways);
+    unlocked.set_ways(&ways)?;
+    unlocked.set_sticks(list)?;
     unlocked.log(EventKind::VaultMade)?;
     unlocked.log(event)?;
     let has_database = mariadb.is_some();
@@ -207,6 +217,7 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
         unlocked.set_mariadb(Some(release))?;
     }
     write_place_file(&place)?;
+    ways_copies::write_beside(&unlocked)?;
     watch_service::UNIT.start_anew();
     print!("{}", after_recovery(has_database));
     Ok(())

@@ -344,7 +344,7 @@ mod tests {
         let mut vault =
             Vault::create(disk, ServerId([7; 16]), name, &key, &SlotTable::default()).unwrap();
         assert!(is_unused(&vault));
-        let release = MariadbRelease::new(101, 102);
+        let release = MariadbRelease::new(101, 102, 1);
         let policy = Policy {
             mariadb: Some(release),
             ..Policy::default()

@@ -138,7 +138,7 @@ pub fn run(options: &PolicyOptions, for_scripts: bool) -> Result<()> {
         unlocked.log(EventKind::PolicyChanged)?;
     }
     if after.keep != before.keep {
-        key_release::apply_keep(unlocked.master_key(), &unlocked.proven.policy)?;
+        key_release::apply_keep(unlocked.keys(), &unlocked.proven.policy)?;
     }
     if after.theft.watch != before.theft.watch {
         watch_service::UNIT.start_anew();

@@ -52,7 +52,7 @@ pub fn run(options: &ReleaseOptions) -> Result<()> {
     }
     let mut unlocked = unlock(&options.unlock)?;
     let started_without = without_keys::is_there();
-    release::release(unlocked.master_key(), &unlocked.proven.policy)?;
+    release::release(unlocked.keys(), &unlocked.proven.policy)?;
     let has_database = unlocked.proven.policy.mariadb.is_some();
     if has_database {
         println!("The keys are in memory.");

@@ -137,7 +137,7 @@ fn look(arrangements: Arrangements) -> Result<Look> {
         LateRelease::Never(why) => Ok(Look::Never(why)),
         LateRelease::ByAnother => Ok(Look::ByAnother),
         LateRelease::Now { arms } => {
-            match release::release_unless_held(key, &unlocked.proven.policy) {
+            match release::release_unless_held(unlocked.keys(), &unlocked.proven.policy) {
                 Err(NotReleased::Held) => return Ok(Look::NotYet),
                 released => released?,
             }

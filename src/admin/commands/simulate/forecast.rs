@@ -195,6 +195,7 @@ impl Rehearsal {
             state: self.state,
             policy: self.policy.clone(),
             sticks: self.sticks.clone(),
+            ways: Unproven::default(),
         }))
     }
 }

@@ -14,9 +14,12 @@ use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, Result};
 use crate::admin::suggested_secret::offer_pin;
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
+use crate::admin::ways_copies;
 use crate::stick::{self, StickError, StickFile, StickId};
 use crate::sys::clock;
-use crate::vault::{EventKind, Header, MAX_STICKS, StickList, UnusablePassphrase, can_be_typed};
+use crate::vault::{
+    EventKind, Header, MAX_STICKS, StickList, UnusablePassphrase, Ways, WaysCopy, can_be_typed,
+};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct MakeOptions {
@@ -93,20 +96,30 @@ fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> R
     };
     let device = formatted.as_deref().unwrap_or(device);
     let header = unlocked.vault.header();
-    let file = StickFile::make(
-        header,
-        unlocked.master_key(),
-        options.label.clone(),
-        clock::now(),
-        &pin,
-    );
+    let (label, now) = (options.label.clone(), clock::now());
+    let (file, way_key) = StickFile::make(header, unlocked.keys(), label, now, &pin);
     // Another command may have made it meanwhile: what is replaced is what it holds now.
     let mut replaced = before;
     replaced.extend(own_keys(&[device.to_owned()], header)?);
     doubt(&mut unlocked, &replaced)?;
-    stick::write(device, &file).map_err(|error| not_written(device, &error))?;
+    let mut ways = unlocked.ways()?;
+    for id in &replaced {
+        ways.forget_stick(*id);
+    }
+    let id = file.info.stick_id;
+    let generation = file.generation;
+    ways.note_stick(
+        unlocked.vault.header(),
+        unlocked.master_key(),
+        id,
+        &way_key,
+        generation,
+    );
+    let copy = WaysCopy::of(unlocked.vault.header(), &ways);
+    stick::write(device, &file, &copy).map_err(|error| not_written(device, &error))?;
     prove(device, &unlocked, &file, &pin)?;
-    remember(&mut unlocked, &replaced, &file)?;
+    remember(&mut unlocked, &replaced, &file, &ways)?;
+    ways_copies::write_beside(&unlocked)?;
     println!(
         "The stick \"{}\" is ready: both copies were read back, and they open this server.",
         options.label
@@ -153,7 +166,7 @@ fn own_keys(volumes: &[PathBuf], header: &Header) -> Result<Vec<StickId>> {
     Ok(found)
 }
 
-fn not_written(device: &Path, error: &io::Error) -> Problem {
+pub(super) fn not_written(device: &Path, error: &io::Error) -> Problem {
     let next = match error.kind() {
         io::ErrorKind::Unsupported => COMPLETE_KERNEL,
         _ => "Is the stick full or write-protected? Try another one.",
@@ -227,13 +240,20 @@ fn list_without(unlocked: &Unlocked, sticks: &[StickId]) -> StickList {
     list
 }
 
-fn remember(unlocked: &mut Unlocked, replaced: &[StickId], file: &StickFile) -> Result<()> {
+fn remember(
+    unlocked: &mut Unlocked,
+    replaced: &[StickId],
+    file: &StickFile,
+    ways: &Ways,
+) -> Result<()> {
     // A person was asked meanwhile, and the stick took its time.
     unlocked.read_again()?;
     let mut list = list_without(unlocked, replaced);
     let info = &file.info;
     // There is room: it was looked for before anything was written.
-    let _ = list.sticks.push(info.known(info.made));
+    let _ = list.sticks.push(info.known(file.generation, info.made));
+    // First: a stick that is listed and has no way in here would not get the next key.
+    unlocked.set_ways(ways)?;
     unlocked.set_sticks(list)?;
     unlocked.log(EventKind::StickMade {
         stick: info.label.clone(),

@@ -6,6 +6,7 @@ mod list;
 mod make;
 mod partition_table;
 mod remove;
+mod renew;
 mod verify;
 
 use std::io::ErrorKind;
@@ -34,6 +35,9 @@ pub enum StickCommand {
     List(list::ListOptions),
     /// Show that a stick opens this server
     Verify(verify::VerifyOptions),
+    /// Give the sticks that are plugged in what they need since the key or the code was
+    /// replaced; no PIN is asked for
+    Renew(renew::RenewOptions),
     /// Take a stick off the list, for example one that is lost
     Remove(remove::RemoveOptions),
 }
@@ -52,6 +56,7 @@ pub fn run(command: &StickCommand, for_scripts: bool) -> Result<()> {
         StickCommand::Make(options) => make::make(options),
         StickCommand::List(options) => list::list(options, for_scripts),
         StickCommand::Verify(options) => verify::verify(options),
+        StickCommand::Renew(options) => renew::renew(options),
         StickCommand::Remove(options) => remove::remove(options),
     }
 }

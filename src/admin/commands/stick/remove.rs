@@ -4,6 +4,7 @@ use super::doubt;
 use crate::admin::named_stick::named_stick;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::admin::ways_copies;
 use crate::admin::ways_in::{WaysIn, confirm_removal};
 use crate::stick::PluggedKeys;
 use crate::vault::{EventKind, KnownStick};
@@ -61,6 +62,10 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
     // The log comes first: it must know of a stick that the list has forgotten.
     unlocked.log(removal(&stick, options.wipe))?;
     unlocked.set_sticks(list)?;
+    let mut ways = unlocked.ways()?;
+    ways.forget_stick(stick.id);
+    unlocked.set_ways(&ways)?;
+    ways_copies::write_beside(&unlocked)?;
     println!("The stick \"{}\" is off the list.", stick.label);
     if options.wipe {
         println!("Its key was overwritten and removed. Flash memory may still hold a copy.");
@@ -71,7 +76,7 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
     };
     println!(
         "A stick that is out there still opens this server, and so does every copy of it, until \
-         the\nmaster key is replaced. {protection}"
+         the\nmaster key is replaced (stayput rekey). {protection}"
     );
     Ok(())
 }

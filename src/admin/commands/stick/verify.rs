@@ -1,16 +1,19 @@
 //! `stayput stick verify`: opens the vault with a stick, as a boot would.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{must_be_a_stick, must_be_readable, not_read, tell_if_it_does_not_count};
+use super::make::not_written;
+use super::{doubt, must_be_a_stick, must_be_readable, not_read, tell_if_it_does_not_count};
 use crate::admin::ask;
 use crate::admin::open_vault::open_vault;
 use crate::admin::pending_reset::reminder;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::Unlocked;
-use crate::stick;
+use crate::admin::ways_copies;
+use crate::keys::UnsealedWayKey;
+use crate::stick::{self, StickError, StickFile};
 use crate::sys::clock;
-use crate::vault::EventKind;
+use crate::vault::{EventKind, WaysCopy};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct VerifyOptions {
@@ -41,7 +44,9 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
     } else {
         ask::Pin::default()
     };
-    let key = found.file.open(vault.header(), &pin).map_err(|error| {
+    let known = vault.unproven_ways().unwrap_or_default();
+    let opened = found.file.open_in(vault.header(), known.as_claimed(), &pin);
+    let key = opened.map_err(|error| {
         Problem::new(
             Exit::Locked,
             error.to_string(),
@@ -50,8 +55,10 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
         )
     })?;
     let mut unlocked = Unlocked::new(vault, key)?;
+    renew(device, &mut unlocked, &found.file, &pin)?;
     let mut list = unlocked.proven.sticks.draft();
-    info.note_verified(&mut list, clock::now());
+    let generation = unlocked.vault.header().generation;
+    info.note_verified(&mut list, generation, clock::now());
     unlocked.set_sticks(list)?;
     unlocked.log(EventKind::StickVerified {
         stick: info.label.clone(),
@@ -68,4 +75,42 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
         "One of the two copies on it is damaged or missing; the other one still opens.",
         "Make the stick anew soon, best on a new one: stayput stick make",
     ))
+}
+
+/// Brings the stick and what the vault has of it up to now, with a new way key where the
+/// one of before may be known to somebody: its PIN is at hand.
+fn renew(device: &Path, unlocked: &mut Unlocked, file: &StickFile, pin: &[u8]) -> Result<()> {
+    let mut ways = unlocked.ways()?;
+    let (header, key) = (
+        unlocked.vault.header().clone(),
+        unlocked.master_key().clone(),
+    );
+    let id = file.info.stick_id;
+    let unknown = |_| not_read(device, StickError::Damaged);
+    let own = file.way_key(pin).map_err(unknown)?;
+    let kept = ways.way_key_of_stick(&header, &key, id);
+    // The one of the file holds: what the vault has may be of a renewal that was cut off.
+    let kept = kept.filter(|kept| kept.key == own);
+    let made_in = kept.as_ref().map_or(0, |kept| kept.made_in);
+    if made_in == header.generation && file.generation == header.generation {
+        return Ok(());
+    }
+    let (renewed, way_key) = match made_in == header.generation || header.generation == 1 {
+        true => {
+            let way_key = UnsealedWayKey {
+                key: own,
+                made_in: header.generation,
+            };
+            (file.renewed(&way_key.key, unlocked.keys()), way_key)
+        }
+        false => file.with_new_way(pin, unlocked.keys()).map_err(unknown)?,
+    };
+    doubt(unlocked, &[id])?;
+    ways.note_stick(&header, &key, id, &way_key, header.generation);
+    let copy = WaysCopy::of(&header, &ways);
+    // The stick first: it then opens by itself, whatever the vault has of it.
+    stick::write(device, &renewed, &copy).map_err(|error| not_written(device, &error))?;
+    unlocked.set_ways(&ways)?;
+    println!("The key file on it was renewed.");
+    ways_copies::write_beside(unlocked)
 }

@@ -29,7 +29,7 @@ use crate::keys::MasterKey;
 use crate::release::mariadb::MariadbRelease;
 use crate::sys::clock;
 
-use super::{DisableOptions, encrypted_database, fits, forget_in_vault, say, the_release};
+use super::{DisableOptions, encrypted_database, forget_in_vault, release_of, say, the_release};
 
 const FAILED: &str = "The database is not in the clear";
 
@@ -51,7 +51,7 @@ pub fn to_clear(options: &DisableOptions) -> Result<()> {
         }
         (Next::GoOn, Some(journal)) => {
             let unlocked = unlock(&options.unlock)?;
-            key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
+            key_release::release_keys(unlocked.keys(), &unlocked.proven.policy)?;
             work(unlocked, &journal)
         }
         (Next::Ended, Some(journal)) => {
@@ -96,16 +96,17 @@ fn release_for_original(
     paths: &RunPaths,
 ) -> Result<()> {
     let mut unlocked = unlock(&options.unlock)?;
-    let release = MariadbRelease::new(user.uid, user.gid);
     let seen = paths.data.seen();
     let places = [paths.original.join("data"), paths.data.real().to_owned()];
-    if let Some(check) = places.iter().find_map(|at| mark(at, seen)) {
-        fits(&release, &unlocked, &check)?;
-    }
+    let generation = unlocked.keys().generation();
+    let release = match places.iter().find_map(|at| mark(at, seen)) {
+        Some(check) => release_of(user, &unlocked, &check)?,
+        None => MariadbRelease::new(user.uid, user.gid, generation),
+    };
     if unlocked.proven.policy.mariadb.is_none() {
         unlocked.set_mariadb(Some(release))?;
     }
-    key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)
+    key_release::release_keys(unlocked.keys(), &unlocked.proven.policy)
 }
 
 fn anew(options: &DisableOptions, user: &ServiceUser, interrupted: Option<Journal>) -> Result<()> {
@@ -152,7 +153,7 @@ fn anew(options: &DisableOptions, user: &ServiceUser, interrupted: Option<Journa
     let unlocked = unlock(&options.unlock)?;
     the_release(&unlocked, &check)?;
     // The copy is read with them, and they are the way back.
-    key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
+    key_release::release_keys(unlocked.keys(), &unlocked.proven.policy)?;
     let journal = Journal {
         conversion: Conversion::Decrypt,
         run: RunId::new(),

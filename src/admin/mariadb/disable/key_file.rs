@@ -316,12 +316,12 @@ mod tests {
 
     #[test]
     fn only_a_file_with_this_databases_keys_is_erased() {
-        use crate::keys::{MasterKey, Secret32};
+        use crate::keys::Keyring;
         use crate::release::mariadb::MariadbRelease;
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("keys");
-        let release = MariadbRelease::new(0, 0);
-        let key = |byte| MasterKey::from_secret(Secret32::new([byte; 32]));
+        let release = MariadbRelease::new(0, 0, 1);
+        let key = Keyring::of_bytes;
         let check = release.check_file(&key(1), "/var/lib/mysql").unwrap();
         let long = vec![0; KeyFile::MAX + 1];
         for foreign in [release.key_file(&key(2)).as_bytes(), b"", b"a note", &long] {
@@ -346,12 +346,12 @@ mod tests {
 
     #[test]
     fn key_file_that_stays_is_named_with_what_to_do() {
-        use crate::keys::{MasterKey, Secret32};
+        use crate::keys::Keyring;
         use crate::release::mariadb::MariadbRelease;
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("keys");
-        let key = MasterKey::from_secret(Secret32::new([1; 32]));
-        let check = MariadbRelease::new(0, 0).check_file(&key, "/var/lib/mysql");
+        let key = Keyring::of_bytes(1);
+        let check = MariadbRelease::new(0, 0, 1).check_file(&key, "/var/lib/mysql");
         let check = check.unwrap();
         assert_eq!(left_over(&path, erase(&path, &check)), None);
         std::os::unix::fs::symlink("elsewhere", &path).unwrap();
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn key_file_is_written_whole_and_over_no_other() {
-        use crate::keys::{MasterKey, Secret32};
+        use crate::keys::Keyring;
         use crate::release::mariadb::MariadbRelease;
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("keys");
@@ -373,8 +373,7 @@ mod tests {
             uid: at.uid(),
             gid: at.gid(),
         };
-        let keys =
-            MariadbRelease::new(0, 0).key_file(&MasterKey::from_secret(Secret32::new([1; 32])));
+        let keys = MariadbRelease::new(0, 0, 1).key_file(&Keyring::of_bytes(1));
         fs::write(&path, "a note").unwrap();
         assert!(write(&path, &keys, &user).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"a note");

@@ -36,7 +36,7 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd;
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::release;
-use crate::release::mariadb::{CheckFile, MariadbRelease};
+use crate::release::mariadb::{CheckFile, KeyFault, MariadbRelease};
 
 use journal::{Direction, Journal};
 pub use state::{is_under_way, key_file_in_use, key_files_on_disk, not_destroyed};
@@ -120,7 +120,7 @@ fn to_key_file(options: &DisableOptions, key_file: &Path) -> Result<()> {
     let unlocked = unlock(&options.unlock)?;
     let release = the_release(&unlocked, &check)?;
     // For the way back, if MariaDB does not start with that file.
-    key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
+    key_release::release_keys(unlocked.keys(), &unlocked.proven.policy)?;
     installed_files::put_command()?;
     let journal = Journal {
         direction: Direction::Out,
@@ -128,7 +128,7 @@ fn to_key_file(options: &DisableOptions, key_file: &Path) -> Result<()> {
         key_file,
     };
     journal.write().map_err(paths::problem)?;
-    let keys = release.key_file(unlocked.master_key());
+    let keys = release.key_file(unlocked.keys());
     let written = key_file::write(&journal.key_file, &keys, &ServiceUser::find()?);
     if written.is_err() {
         moving::back(&journal)?;
@@ -199,13 +199,12 @@ pub fn take_back(options: &EnableOptions) -> Result<bool> {
     ask::confirm("MariaDB is stopped for some seconds. Go on?", options.yes)?;
     replace_swap(options, &system)?;
     let mut unlocked = unlock(&options.unlock)?;
-    let release = MariadbRelease::new(user.uid, user.gid);
-    match &check {
-        Some(check) => fits(&release, &unlocked, check)?,
-        None => moving::mark_anew(&data, &key_file, &release, unlocked.master_key())?,
-    }
+    let release = match &check {
+        Some(check) => release_of(&user, &unlocked, check)?,
+        None => moving::mark_anew(&data, &key_file, &user, unlocked.keys())?,
+    };
     unlocked.set_mariadb(Some(release))?;
-    key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
+    key_release::release_keys(unlocked.keys(), &unlocked.proven.policy)?;
     drop(unlocked);
     installed_files::put_command()?;
     places.make_root().map_err(paths::problem)?;
@@ -343,13 +342,25 @@ fn the_release(unlocked: &Unlocked, check: &CheckFile) -> Result<MariadbRelease>
 }
 
 fn fits(release: &MariadbRelease, unlocked: &Unlocked, check: &CheckFile) -> Result<()> {
-    let keys: Vec<_> = release.keys(unlocked.master_key()).collect();
-    check.verify(&keys).map_err(|_| {
-        Problem::refused(
-            "The database has other keys than this vault. Nothing was changed.",
-            "Use the vault, or a backup stick, of the server that it comes from.",
-        )
-    })
+    let keys: Vec<_> = release.keys(unlocked.keys()).collect();
+    check.verify(&keys).map_err(other_keys)
+}
+
+/// What the vault gives MariaDB for a database with these check values.
+fn release_of(
+    user: &ServiceUser,
+    unlocked: &Unlocked,
+    check: &CheckFile,
+) -> Result<MariadbRelease> {
+    let found = MariadbRelease::of_database(user.uid, user.gid, check, unlocked.keys());
+    found.map_err(other_keys)
+}
+
+fn other_keys(_: KeyFault) -> Problem {
+    Problem::refused(
+        "The database has other keys than this vault. Nothing was changed.",
+        "Use the vault, or a backup stick, of the server that it comes from.",
+    )
 }
 
 /// Has the next boot release no keys that nobody reads.

@@ -23,7 +23,7 @@ use crate::admin::mariadb::settings::{
 };
 use crate::admin::mariadb_service::{self, CHECK_FILE};
 use crate::admin::problem::{Problem, Result};
-use crate::keys::MasterKey;
+use crate::keys::Keyring;
 use crate::release::mariadb::MariadbRelease;
 use crate::release::no_start;
 
@@ -39,14 +39,16 @@ use super::{key_file, say, start_guard};
 pub fn mark_anew(
     data: &Path,
     key_file: &Path,
-    release: &MariadbRelease,
-    key: &MasterKey,
-) -> Result<()> {
-    let made = release.check_file(key, &data.to_string_lossy());
-    let check = made
-        .ok()
-        .filter(|check| key_file::holds_keys_of(key_file, check));
-    let check = check.ok_or_else(|| {
+    user: &ServiceUser,
+    keys: &Keyring,
+) -> Result<MariadbRelease> {
+    // The keys may follow from an earlier master key.
+    let made = keys.all().find_map(|(generation, _)| {
+        let release = MariadbRelease::new(user.uid, user.gid, generation);
+        let check = release.check_file(keys, &data.to_string_lossy()).ok()?;
+        key_file::holds_keys_of(key_file, &check).then_some((release, check))
+    });
+    let (release, check) = made.ok_or_else(|| {
         Problem::refused(
             format!(
                 "{} lacks its {MARK}, and {} does not hold the keys of this vault. Nothing was \
@@ -60,7 +62,8 @@ pub fn mark_anew(
             ),
         )
     })?;
-    write_durably(&data.join(MARK), check.to_text().as_bytes()).map_err(paths::problem)
+    write_durably(&data.join(MARK), check.to_text().as_bytes()).map_err(paths::problem)?;
+    Ok(release)
 }
 
 /// `stayput mariadb continue`, where a journal of a move is there: what the unit runs.
@@ -345,15 +348,14 @@ fn encrypted_tables(client: &Client) -> Result<Vec<TableName>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Secret32;
 
     #[test]
     fn database_is_out_only_with_its_mark_and_its_own_keys() {
         let room = tempfile::tempdir().unwrap();
         let data = DataDirectory::seen_at(&room.path().join("mysql"));
         let key_file = room.path().join("keys");
-        let key = |byte| MasterKey::from_secret(Secret32::new([byte; 32]));
-        let release = MariadbRelease::new(0, 0);
+        let key = Keyring::of_bytes;
+        let release = MariadbRelease::new(0, 0, 1);
         let put = |byte| fs::write(&key_file, release.key_file(&key(byte)).as_bytes()).unwrap();
         fs::create_dir(data.seen()).unwrap();
         fs::write(data.seen().join("ibdata1"), "").unwrap();
@@ -367,7 +369,8 @@ mod tests {
         assert!(!is_opened_by(&data, &key_file));
         // The mark is lost: only the keys of the vault bring it back.
         fs::remove_file(data.seen().join(MARK)).unwrap();
-        let anew = || mark_anew(data.seen(), &key_file, &release, &key(1));
+        let user = ServiceUser { uid: 0, gid: 0 };
+        let anew = || mark_anew(data.seen(), &key_file, &user, &key(1));
         assert!(anew().is_err() && mark(data.seen(), data.seen()).is_none());
         put(1);
         assert!(anew().is_ok() && mark(data.seen(), data.seen()).is_some());

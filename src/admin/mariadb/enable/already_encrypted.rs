@@ -47,7 +47,7 @@ pub fn refresh(options: &EnableOptions, user: &ServiceUser) -> Result<()> {
     }
     replace_swap(options, &system)?;
     say("Writing its settings again.");
-    release_keys(options, user)?;
+    release_keys(options, user, Some(&check))?;
     if mariadb_service::is_started() && !mariadb_service::is_starting() {
         key_release::remove_if_read()?;
     }
@@ -95,16 +95,15 @@ pub fn adopt(options: &EnableOptions, user: &ServiceUser, paths: &RunPaths) -> R
         options.yes,
     )?;
     let unlocked = unlock(&options.unlock)?;
-    let release = MariadbRelease::new(user.uid, user.gid);
-    let keys: Vec<_> = release.keys(unlocked.master_key()).collect();
+    let found = MariadbRelease::of_database(user.uid, user.gid, &check, unlocked.keys());
     drop(unlocked);
-    if check.verify(&keys).is_err() {
+    if found.is_err() {
         return Err(Problem::refused(
             format!("The database in {real} has other keys than this vault. Nothing was changed."),
             "Use the vault, or a backup stick, of the server that it comes from.",
         ));
     }
-    release_keys(options, user)?;
+    release_keys(options, user, Some(&check))?;
     gate_units::put_gate_in_front()?;
     paths
         .data

@@ -40,7 +40,7 @@ use crate::admin::output;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd;
 use crate::admin::unlock::{UnlockOptions, unlock};
-use crate::keys::MasterKey;
+use crate::keys::Keyring;
 use crate::release::mariadb::{CheckFile, MariadbRelease};
 use crate::sys::clock;
 
@@ -286,11 +286,28 @@ fn work(options: &EnableOptions, user: &ServiceUser, journal: &Journal) -> Resul
     worker::work("The database was not encrypted")
 }
 
-fn release_keys(options: &EnableOptions, user: &ServiceUser) -> Result<MasterKey> {
+/// Has the vault give MariaDB its keys, those of the database with these check values or
+/// new ones, and releases them.
+fn release_keys(
+    options: &EnableOptions,
+    user: &ServiceUser,
+    database: Option<&CheckFile>,
+) -> Result<(MariadbRelease, Keyring)> {
     let mut unlocked = unlock(&options.unlock)?;
-    unlocked.set_mariadb(Some(MariadbRelease::new(user.uid, user.gid)))?;
-    key_release::release_keys(unlocked.master_key(), &unlocked.proven.policy)?;
-    Ok(unlocked.master_key().clone())
+    let keys = unlocked.keys().clone();
+    let release = match database {
+        Some(check) => MariadbRelease::of_database(user.uid, user.gid, check, &keys),
+        None => Ok(MariadbRelease::new(user.uid, user.gid, keys.generation())),
+    };
+    let release = release.map_err(|_| {
+        Problem::refused(
+            "The database has other keys than this vault. Nothing was changed.",
+            "Use the vault, or a backup stick, of the server that it comes from.",
+        )
+    })?;
+    unlocked.set_mariadb(Some(release.clone()))?;
+    key_release::release_keys(&keys, &unlocked.proven.policy)?;
+    Ok((release, keys))
 }
 
 fn release_keys_and_check(
@@ -298,10 +315,9 @@ fn release_keys_and_check(
     user: &ServiceUser,
     seen: &Path,
 ) -> Result<CheckFile> {
-    let key = release_keys(options, user)?;
+    let (release, keys) = release_keys(options, user, None)?;
     let seen = seen.to_string_lossy();
-    let release = MariadbRelease::new(user.uid, user.gid);
-    release.check_file(&key, &seen).map_err(|_| {
+    release.check_file(&keys, &seen).map_err(|_| {
         Problem::refused(
             format!("The path {seen} cannot be written into the check file."),
             "Choose a data directory with a shorter path without line breaks.",

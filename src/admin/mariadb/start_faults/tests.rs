@@ -1,7 +1,7 @@
 //! Every way in which a start was seen to do harm, one by one.
 
 use super::*;
-use crate::keys::{MasterKey, Secret32};
+use crate::keys::{Keyring, Secret32};
 use crate::release::mariadb::{KeyFile, MariadbRelease};
 
 /// The rows of mariadbd's table that matter, as mariadbd 10.11 prints them
@@ -52,18 +52,18 @@ fn with(name: &str, value: &str) -> Configuration {
     config(|row| (row == name).then(|| value.to_owned()), &[FORCED])
 }
 
-fn master(byte: u8) -> MasterKey {
-    MasterKey::from_secret(Secret32::new([byte; 32]))
+fn master(byte: u8) -> Keyring {
+    Keyring::of_bytes(byte)
 }
 
 fn check() -> CheckFile {
-    MariadbRelease::new(104, 111)
+    MariadbRelease::new(104, 111, 1)
         .check_file(&master(1), "/var/lib/mysql")
         .unwrap()
 }
 
 fn keys() -> Vec<ReleasedKey> {
-    let file = MariadbRelease::new(104, 111).key_file(&master(1));
+    let file = MariadbRelease::new(104, 111, 1).key_file(&master(1));
     KeyFile::parse(file.as_bytes())
         .unwrap()
         .into_iter()

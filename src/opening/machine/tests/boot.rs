@@ -392,11 +392,12 @@ impl Host for Boot<'_> {
                 }));
                 Event::Proved(proven.map(Box::new))
             }
-            Act::Release(key, policy) => {
+            Act::Release(keys, policy) => {
+                let key = keys.current();
                 assert_eq!(key.expose(), self.clinic.key.expose());
                 assert_eq!(
                     policy.draft(),
-                    *self.clinic.vault.prove(&key).unwrap().policy
+                    *self.clinic.vault.prove(key).unwrap().policy
                 );
                 self.done.push(Done::Released);
                 Event::Released(Ok(90))
@@ -411,7 +412,7 @@ impl Host for Boot<'_> {
             Act::Mend { key, used } => {
                 let mut list = StickList::default();
                 match used {
-                    UsedWayIn::Stick(info) => list.sticks.push(info.known(1)).unwrap(),
+                    UsedWayIn::Stick(file) => list.sticks.push(file.info.known(1, 1)).unwrap(),
                     UsedWayIn::Code { generation } => list.code = Some(code_of(generation)),
                     UsedWayIn::Passphrase => {}
                 }

@@ -2,12 +2,12 @@
 
 use super::boot::Boot;
 use crate::environment::{HOME, SECOND, test_slot};
-use crate::keys::{CheapFactors, MasterKey, ScryptParams};
+use crate::keys::{CheapFactors, MasterKey, RecoveryCode};
 use crate::stick::StickFile;
 use crate::theft::TheftPolicy;
 use crate::vault::{
     Group, KnownCode, Label, LocateError, MemoryDevice, Passphrase, Passphrases, Policy, ServerId,
-    SlotTable, StickList, Thresholds, Value, Vault,
+    SlotTable, StickList, Thresholds, Value, Vault, Ways,
 };
 
 pub const PIN: &str = "2580";
@@ -40,6 +40,8 @@ pub struct Clinic {
     pub vault: Vault<MemoryDevice>,
     pub key: MasterKey,
     pub stick: StickFile,
+    /// The code, where there is one.
+    pub code: Option<RecoveryCode>,
     /// What the machine is made of.
     pub machine: Vec<(Label, Value)>,
     /// Whether the disk fails.
@@ -96,14 +98,12 @@ impl Clinic {
             ..Policy::default()
         };
         vault.set_policy(&key, policy).unwrap();
-        let label = "office".try_into().unwrap();
-        let pin = PIN.as_bytes();
-        let params = ScryptParams::CHEAPEST;
-        let stick = StickFile::make_with(params, &header, &key, label, 1, pin);
+        let stick = StickFile::for_test(&header, &key, "office", PIN.as_bytes());
         Self {
             vault,
             key,
             stick,
+            code: None,
             machine: machine.collect(),
             is_broken: false,
             no_vault: None,
@@ -114,23 +114,24 @@ impl Clinic {
 
     /// One more stick of this server, which the list has forgotten.
     pub fn another_stick(&self) -> StickFile {
-        let (header, label) = (self.vault.header(), "bank".try_into().unwrap());
-        let params = ScryptParams::CHEAPEST;
-        StickFile::make_with(params, header, &self.key, label, 1, PIN.as_bytes())
+        StickFile::for_test(self.vault.header(), &self.key, "bank", PIN.as_bytes())
     }
 
     /// Lists the stick as verified.
     pub fn with_listed_stick(mut self) -> Self {
         let sticks = StickList {
-            sticks: [self.stick.info.known(1)].into_iter().collect(),
+            sticks: [self.stick.info.known(1, 1)].into_iter().collect(),
             code: None,
         };
         self.vault.set_sticks(&self.key, sticks).unwrap();
         self
     }
 
-    /// Lists a recovery code.
+    /// Makes a recovery code, and lists it.
     pub fn with_code(mut self) -> Self {
+        let mut ways = Ways::default();
+        self.code = Some(ways.make_code(self.vault.header(), &self.key));
+        self.vault.set_ways(&self.key, &ways).unwrap();
         let sticks = StickList {
             code: Some(code_of(1)),
             ..StickList::default()

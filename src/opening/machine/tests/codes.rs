@@ -2,24 +2,27 @@
 
 use super::boot::{Boot, Done};
 use super::clinic::{Clinic, PIN};
-use crate::keys::{GROUP_LETTERS, MasterKey, RecoveryCode};
+use crate::keys::{GROUP_LETTERS, RecoveryCode, WayKey};
 use crate::opening::dialogue::Question;
 use crate::theft::{ResetCause, TheftPolicy};
-use crate::vault::{EventKind, OpenedBy, StickList};
+use crate::vault::{EventKind, OpenedBy, StickList, Ways};
 
-/// The groups of a code of this server, for `key` of this generation.
-fn code_of(clinic: &Clinic, key: &MasterKey, generation: u32) -> Vec<String> {
-    let id = clinic.vault.header().server_id.0;
-    let letters = RecoveryCode::new(key, generation).letters(&id);
+fn in_groups(clinic: &Clinic, code: &RecoveryCode) -> Vec<String> {
+    let letters = code.letters(&clinic.vault.header().server_id.0);
     let groups = letters.chunks(GROUP_LETTERS);
     groups
         .map(|group| String::from_utf8(group.to_vec()).unwrap())
         .collect()
 }
 
+/// The groups of a code of this number that no vault has made.
+fn foreign_code(clinic: &Clinic, number: u8) -> Vec<String> {
+    in_groups(clinic, &RecoveryCode::new(&WayKey::random(), number))
+}
+
 /// The server's own code.
 fn right_code(clinic: &Clinic) -> Vec<String> {
-    code_of(clinic, &clinic.key, 1)
+    in_groups(clinic, clinic.code.as_ref().unwrap())
 }
 
 fn at_the_prompt(clinic: &mut Clinic) -> Boot<'_> {
@@ -90,7 +93,7 @@ fn a_wrong_code_is_on_the_disk_before_it_is_told() {
         let mut clinic = Clinic::new().with_code();
         let mut code = right_code(&clinic);
         match is_of_another_key {
-            true => code = code_of(&clinic, &MasterKey::generate(), 1),
+            true => code = foreign_code(&clinic, 1),
             false => code.swap(0, 1),
         }
         let mut boot = at_the_prompt(&mut clinic);
@@ -104,12 +107,25 @@ fn a_wrong_code_is_on_the_disk_before_it_is_told() {
 }
 
 #[test]
-fn a_code_of_a_key_that_was_replaced_is_called_too_old() {
+fn a_code_that_was_replaced_is_called_too_old() {
     let mut clinic = Clinic::new().with_code();
-    let code = code_of(&clinic, &MasterKey::generate(), 2);
+    let code = foreign_code(&clinic, 2);
     let mut boot = at_the_prompt(&mut clinic);
     enters(&mut boot, &code);
     assert!(boot.said("This code is too old"));
+    assert!(!boot.released());
+    assert_eq!(wrong_codes(&boot), 0);
+}
+
+#[test]
+fn a_code_whose_part_in_the_vault_is_lost_is_not_called_wrong() {
+    let mut clinic = Clinic::new().with_code();
+    let code = right_code(&clinic);
+    let lost = Ways::default();
+    clinic.vault.set_ways(&clinic.key, &lost).unwrap();
+    let mut boot = at_the_prompt(&mut clinic);
+    enters(&mut boot, &code);
+    assert!(boot.said("what it unlocks is missing here"));
     assert!(!boot.released());
     assert_eq!(wrong_codes(&boot), 0);
 }
@@ -122,10 +138,7 @@ fn a_server_that_was_reset_is_not_reset_again_by_wrong_codes() {
     };
     let mut clinic = Clinic::with(policy).with_code();
     clinic.vault.reset(ResetCause::Owner, 1, &mut || ());
-    let (wrong, right) = (
-        code_of(&clinic, &MasterKey::generate(), 1),
-        right_code(&clinic),
-    );
+    let (wrong, right) = (foreign_code(&clinic, 1), right_code(&clinic));
     let mut boot = at_the_prompt(&mut clinic);
     for _ in 0..6 {
         enters(&mut boot, &wrong);

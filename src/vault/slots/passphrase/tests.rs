@@ -5,13 +5,20 @@ const NOW: u64 = 1_700_000_000;
 
 /// As many people as fit, with the longest names.
 pub fn largest() -> Passphrases {
+    let key = MasterKey::generate();
+    let header = Header::of_a_new_server(&key);
+    let way_key = UnsealedWayKey {
+        key: WayKey::random(),
+        made_in: u32::MAX,
+    };
     let slot = PassphraseSlot {
         id: u32::MAX,
         name: "x".repeat(32).as_str().try_into().unwrap(),
         made: u64::MAX,
         changed: u64::MAX,
+        locked: WrappedKey::of_nothing(),
         wrapped: WrappedKey::of_nothing(),
-        kind: CheckValue([0xff; 32]),
+        sealed: PassphraseSlot::way(0, &header).seal(&key, 1, &way_key),
     };
     Passphrases {
         stretch: Some(Stretch::new(ScryptParams::PASSPHRASE)),
@@ -249,4 +256,119 @@ fn every_entry_costs_one_scrypt_right_or_wrong() {
     // Nor does it show afterwards that one of them was for duress.
     people.table.make_useless();
     each_costs_one(&people, ["wrong"; 5]);
+}
+
+/// The header and the key of the generation after a server's.
+fn next_key(header: &Header) -> (Header, MasterKey) {
+    let key = MasterKey::generate();
+    let generation = header.generation + 1;
+    let next = Header {
+        generation,
+        check: Header::check_value(&key, &header.server_id, generation),
+        ..header.clone()
+    };
+    (next, key)
+}
+
+impl People {
+    /// The same people after the master key was replaced, which asks nobody.
+    fn with_next_key(&self) -> Self {
+        let (header, key) = next_key(&self.header);
+        let (old, new) = ((&self.header, &self.key), (&header, &key));
+        let table = SlotTable {
+            passphrases: self.table.passphrases.under_next_key(old, new),
+            ..self.table.clone()
+        };
+        Self { key, header, table }
+    }
+}
+
+#[test]
+fn the_same_words_open_the_next_key_and_nobody_was_asked() {
+    let old = People::of_the_clinic();
+    let mut new = People::of_the_clinic();
+    let scrypts = scrypts_of(|| new = old.with_next_key());
+    assert!(scrypts.is_empty());
+    assert_eq!(new.enter("halima's words"), "halima");
+    assert_eq!(new.enter("otieno's words"), "otieno");
+    assert_eq!(new.enter("night's words"), "duress");
+    assert_eq!(new.enter("a guess"), "wrong");
+    let kind = |who| new.slot(who).kind(&new.header, &new.key);
+    assert_eq!(kind("night"), Some(Passphrase::Duress));
+    assert_eq!(kind("otieno"), Some(Passphrase::Opens));
+}
+
+/// Which parts of each slot differ between two copies of the disk, and how long the
+/// slots are: all that somebody without the master key has to go by.
+fn seen_without_the_key(before: &SlotTable, after: &SlotTable) -> Vec<(bool, bool, bool), 16> {
+    let pairs = before
+        .passphrases
+        .slots
+        .iter()
+        .zip(&after.passphrases.slots);
+    pairs
+        .map(|(before, after)| {
+            (
+                before.locked != after.locked,
+                before.wrapped != after.wrapped,
+                before.sealed != after.sealed,
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn after_a_new_key_one_for_duress_looks_like_the_others() {
+    let old = People::of_the_clinic();
+    let new = old.with_next_key();
+    let seen = seen_without_the_key(&old.table, &new.table);
+    assert_eq!(seen, [(false, true, true); 3]);
+    // Nor does a key that is none of this server's tell anything.
+    let foreign = MasterKey::generate();
+    for who in ["halima", "night"] {
+        assert_eq!(new.slot(who).kind(&new.header, &foreign), None);
+        assert_eq!(new.slot(who).kind(&new.header, &old.key), None);
+    }
+}
+
+#[test]
+fn whoever_types_their_words_gets_a_new_way_key_once() {
+    let old = People::of_the_clinic();
+    let mut new = old.with_next_key();
+    let (header, key) = (new.header.clone(), new.key.clone());
+    let made_in = |people: &People, who| people.slot(who).made_in(&header, &key);
+    assert_eq!(made_in(&new, "halima"), Some(1));
+    let renew = |people: &mut People, words: &str| {
+        let passphrases = &mut people.table.passphrases;
+        passphrases.renew(&header, &key, words.as_bytes())
+    };
+    assert!(!renew(&mut new, "a guess"));
+    let before = new.table.clone();
+    assert!(renew(&mut new, "halima's words"));
+    assert!(!renew(&mut new, "halima's words"), "it is new already");
+    assert_eq!(made_in(&new, "halima"), Some(2));
+    assert_eq!(made_in(&new, "otieno"), Some(1));
+    assert_eq!(new.enter("halima's words"), "halima");
+    // What the earlier master key knew of her opens nothing now.
+    let known = old.slot("halima").unsealed(&old.header, &old.key).unwrap();
+    let way = PassphraseSlot::way(old.slot("halima").id, &header);
+    let opens = |people: &People| {
+        let wrapped = &people.slot("halima").wrapped;
+        way.unwrap(&known.key, header.generation, wrapped).is_ok()
+    };
+    assert!(opens(&People {
+        table: before,
+        ..old.with_next_key()
+    }));
+    assert!(!opens(&new));
+}
+
+#[test]
+fn a_slot_that_nobody_with_the_key_has_made_gets_no_next_key() {
+    let mut people = People::of_the_clinic();
+    let stranger = People::of_the_clinic();
+    people.table.passphrases.slots[0] = stranger.table.passphrases.slots[0].clone();
+    let names = people.with_next_key().table.passphrases.slots;
+    let names = names.iter().map(|slot| slot.name.as_str());
+    assert!(names.eq(["night", "otieno"]));
 }

@@ -8,6 +8,7 @@
 mod failing_blocks;
 mod operations;
 mod people;
+mod rekey;
 mod reset;
 mod sequences;
 mod slot_proof;
@@ -19,7 +20,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use super::{MemoryDevice, Step};
-use crate::keys::{Sealed, Secret32, WrappedKey};
+use crate::keys::{Sealed, SealedWayKey, Secret32, UnsealedWayKey, WayKey, WrappedKey};
 use crate::vault::layout::Area;
 use crate::vault::*;
 

@@ -25,7 +25,7 @@ fn power_cut_while_changing_slots_leaves_old_or_new() {
 fn power_cut_while_changing_the_policy_leaves_old_or_new() {
     let (key, before) = made();
     let new = Policy {
-        mariadb: Some(MariadbRelease::new(100, 101)),
+        mariadb: Some(MariadbRelease::new(100, 101, 1)),
         ..Policy::default()
     };
     let steps = record(&before, |vault| {
@@ -76,6 +76,55 @@ fn power_cut_while_changing_the_sticks_leaves_old_or_new() {
         let old = *proven.sticks == StickList::default();
         assert!(*proven.sticks == sticks || (!done && old));
     });
+}
+
+/// The ways in of as many sticks as there can be.
+fn all_ways(header: &Header, key: &MasterKey) -> Ways {
+    let mut ways = Ways::default();
+    for id in 0..MAX_STICKS as u8 {
+        let way_key = UnsealedWayKey {
+            key: WayKey::random(),
+            made_in: u32::MAX,
+        };
+        ways.note_stick(header, key, [id; 8], &way_key, u32::MAX);
+    }
+    ways.make_code(header, key);
+    ways
+}
+
+#[test]
+fn power_cut_while_changing_the_ways_in_leaves_old_or_new() {
+    let (key, before) = made();
+    let header = Vault::open(before.fresh()).unwrap().header;
+    let ways = all_ways(&header, &key);
+    let steps = record(&before, |vault| {
+        vault.set_ways(&key, &ways).unwrap();
+    });
+    crashes(&before, &steps, |disk, done| {
+        let vault = Vault::open(disk).unwrap();
+        let found = vault.ways(&key).unwrap();
+        assert!(found == ways || (!done && found == Ways::default()));
+        vault.prove(&key).unwrap();
+    });
+}
+
+#[test]
+fn fewer_ways_in_leave_nothing_of_those_before_on_the_disk() {
+    let (key, before) = made();
+    let mut vault = Vault::open(before).unwrap();
+    let header = vault.header.clone();
+    let all = all_ways(&header, &key);
+    vault.set_ways(&key, &all).unwrap();
+    let last = all.sticks.last().unwrap();
+    let mut bytes = [0; 256];
+    let last = &*postcard::to_slice(&last.wrapped, &mut bytes).unwrap();
+    let is_there = |vault: &Vault<MemoryDevice>| {
+        let mut windows = vault.device.bytes.windows(last.len());
+        windows.any(|part| part == last)
+    };
+    assert!(is_there(&vault));
+    vault.set_ways(&key, &Ways::default()).unwrap();
+    assert!(!is_there(&vault));
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn run(operation: Operation, at: u32, vault: &mut Vault<MemoryDevice>, key: &Mas
         }
         Operation::Policy => {
             let policy = super::Policy {
-                mariadb: Some(MariadbRelease::new(at, 0)),
+                mariadb: Some(MariadbRelease::new(at, 0, 1)),
                 ..Default::default()
             };
             vault.set_policy(key, policy).unwrap();

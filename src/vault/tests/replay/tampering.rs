@@ -57,7 +57,7 @@ fn mended_settings_are_safe_and_keep_whom_keys_are_for() {
     let (key, device) = made();
     let (other, foreign) = made();
     let mut foreign = Vault::open(foreign).unwrap();
-    let mariadb = Some(MariadbRelease::new(104, 111));
+    let mariadb = Some(MariadbRelease::new(104, 111, 1));
     let dangerous = crate::theft::TheftPolicy {
         attempts: Some(5),
         ..Default::default()
@@ -84,7 +84,7 @@ fn mended_settings_are_safe_and_keep_whom_keys_are_for() {
 fn mending_needs_the_master_key_and_leaves_what_proves_alone() {
     let (key, mut vault) = altered(STICKS);
     let policy = Policy {
-        mariadb: Some(MariadbRelease::new(1, 2)),
+        mariadb: Some(MariadbRelease::new(1, 2, 1)),
         ..Policy::default()
     };
     vault.set_policy(&key, policy.clone()).unwrap();
@@ -159,6 +159,7 @@ fn a_damaged_copy_is_named_by_check_and_mended_by_a_boot() {
         (STATE, "theft state"),
         (POLICY, "policy"),
         (STICKS, "list of sticks"),
+        (WAYS, "ways in of sticks and code"),
         (slots, "slots"),
     ] {
         for copy in [0, HALF] {
@@ -189,7 +190,7 @@ fn a_block_that_the_disk_has_lost_does_not_keep_the_owner_out() {
         bad: bad.to_vec(),
         fails: Fails::Reading,
     };
-    for region in [HEADER, STATE, POLICY, STICKS, slots] {
+    for region in [HEADER, STATE, POLICY, STICKS, WAYS, slots] {
         let copies = [region.start, region.start + HALF];
         for bad in copies {
             let vault = Vault::open_unrepaired(failing(&[bad])).unwrap();
@@ -205,4 +206,61 @@ fn a_block_that_the_disk_has_lost_does_not_keep_the_owner_out() {
         });
         assert_eq!(lost.err(), Some(VaultError::Device(libc::EIO)));
     }
+}
+
+#[test]
+fn altered_ways_in_keep_those_that_the_key_has_sealed() {
+    let (key, mut disk) = made();
+    let mut vault = Vault::open(disk.fresh()).unwrap();
+    let header = vault.header.clone();
+    let mut ways = Ways::default();
+    let code = ways.make_code(&header, &key);
+    vault.set_ways(&key, &ways).unwrap();
+    // Somebody adds a stick of theirs.
+    let mut altered = ways.clone();
+    let theirs = UnsealedWayKey {
+        key: WayKey::random(),
+        made_in: 1,
+    };
+    altered.note_stick(&header, &MasterKey::generate(), [6; 8], &theirs, 1);
+    let payload = authenticated::encode_unproven(&altered);
+    store::write(&mut vault.device, WAYS, &payload).unwrap();
+    assert_eq!(vault.ways(&key), Ok(ways.clone()));
+    // It keeps nobody out, and decides about no release.
+    assert!(vault.prove(&key).is_ok());
+    disk.bytes = vault.device.bytes;
+    let mut vault = Vault::open(disk.fresh()).unwrap();
+    let opened = vault.unproven_ways().unwrap();
+    assert!(opened.as_claimed().key_of_code(&header, &code).is_ok());
+    vault.mend(&key, &StickList::default()).unwrap();
+    assert_eq!(*vault.unproven_ways().unwrap().as_claimed(), ways);
+    assert!(vault.read_proven::<Ways>(&key).is_ok());
+}
+
+#[test]
+fn earlier_keys_that_were_changed_come_back_from_a_stick() {
+    let clinic = super::rekey::clinic();
+    let mut vault = Vault::open(clinic.before.fresh()).unwrap();
+    clinic.rekey(&mut vault).unwrap();
+    let key = clinic.next.key();
+    let right = vault.header.earlier.clone();
+    let mut header = vault.header.clone();
+    let mut bent = postcard_of(&right);
+    let middle = bent.len() / 2;
+    bent[middle] ^= 1;
+    header.earlier = postcard::from_bytes(&bent).unwrap();
+    vault.write_header(header).unwrap();
+    assert_eq!(vault.prove(key).err(), Some(VaultError::Altered));
+    // Those of another server do not count.
+    let foreign = super::rekey::clinic().next.header.earlier;
+    vault.restore_earlier(key, &foreign).unwrap();
+    assert_eq!(vault.prove(key).err(), Some(VaultError::Altered));
+    vault.restore_earlier(key, &right).unwrap();
+    let keys = vault.prove(key).unwrap().keys;
+    assert!(keys.of_generation(1).is_some());
+}
+
+fn postcard_of(earlier: &crate::keys::EarlierKeys) -> Vec<u8> {
+    let mut buffer = [0; 2048];
+    postcard::to_slice(earlier, &mut buffer).unwrap().to_vec()
 }

@@ -127,7 +127,7 @@ fn run(
 
 fn policy(uid: u32) -> Policy {
     Policy {
-        mariadb: Some(MariadbRelease::new(uid, 0)),
+        mariadb: Some(MariadbRelease::new(uid, 0, 1)),
         ..Policy::default()
     }
 }

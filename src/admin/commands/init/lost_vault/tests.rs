@@ -1,65 +1,128 @@
 //! A vault is lost and made anew, in memory.
 
 use super::*;
-use crate::keys::ScryptParams;
+use crate::keys::{Keyring, MasterKey, ScryptParams};
 use crate::release::mariadb::MariadbRelease;
-use crate::vault::{Header, MemoryDevice, SlotTable, Vault};
+use crate::vault::{
+    CodeRefused, Header, Identity, MemoryDevice, NextGeneration, SlotTable, Vault, Ways,
+};
 
 const PIN: &[u8] = b"2580";
 
-/// A server with a place, and a stick that was made for it.
+/// A server whose vault will be lost, the stick that was made for it, and its code.
 struct Lost {
-    header: Header,
-    key: MasterKey,
+    vault: Vault<MemoryDevice>,
+    keys: Keyring,
     stick: StickFile,
+    ways: Ways,
+    code: RecoveryCode,
 }
 
-fn lost(generation: u32) -> Lost {
-    let key = MasterKey::generate();
+fn lost() -> Lost {
+    let keys = Keyring::of_one(1, MasterKey::generate());
     let identity = Identity {
         server_id: ServerId::random(),
         server_name: "clinic".try_into().unwrap(),
-        generation,
+        generation: 1,
+        earlier: keys.seal_earlier(&[0; 16]),
     };
-    let vault = new_vault(identity, &key);
-    let header = vault.header().clone();
-    let label = "office".try_into().unwrap();
-    let cheap = ScryptParams::CHEAPEST;
-    let stick = StickFile::make_with(cheap, &header, &key, label, 7, PIN);
-    Lost { header, key, stick }
+    let vault = new_vault(identity, &keys);
+    let header = vault.header();
+    let (cheap, label) = (ScryptParams::CHEAPEST, "office".try_into().unwrap());
+    let (stick, way_key) = StickFile::make_with(cheap, header, &keys, label, 7, PIN);
+    let mut ways = Ways::default();
+    ways.note_stick(header, keys.current(), stick.info.stick_id, &way_key, 1);
+    let code = ways.make_code(header, keys.current());
+    Lost {
+        vault,
+        keys,
+        stick,
+        ways,
+        code,
+    }
 }
 
-fn new_vault(identity: Identity, key: &MasterKey) -> Vault<MemoryDevice> {
+impl Lost {
+    fn header(&self) -> &Header {
+        self.vault.header()
+    }
+
+    fn copy(&self) -> WaysCopy {
+        let bytes = WaysCopy::of(self.header(), &self.ways).encode();
+        WaysCopy::parse(&bytes, &self.header().server_id).unwrap()
+    }
+
+    fn way_key(&self) -> WayKey {
+        self.stick.way_key(PIN).unwrap()
+    }
+
+    /// The same server after its master key was replaced; the stick was not plugged in.
+    fn with_next_key(self) -> Self {
+        let next = NextGeneration::of(self.header(), &self.keys).unwrap();
+        let ways = next.ways(&self.ways, (self.header(), self.keys.current()));
+        let identity = Identity {
+            server_id: self.header().server_id,
+            server_name: self.header().server_name.clone(),
+            generation: 2,
+            earlier: next.header.earlier.clone(),
+        };
+        Self {
+            vault: new_vault(identity, &next.keys),
+            keys: next.keys,
+            ways,
+            ..self
+        }
+    }
+}
+
+fn new_vault(identity: Identity, keys: &Keyring) -> Vault<MemoryDevice> {
     let disk = MemoryDevice::default();
-    Vault::create_as(disk, identity, key, &SlotTable::default()).unwrap()
+    Vault::create_as(disk, identity, keys.current(), &SlotTable::default()).unwrap()
 }
 
-/// What MariaDB gets of a vault.
-fn key_file(key: &MasterKey) -> Vec<u8> {
-    let file = MariadbRelease::new(104, 111).key_file(key);
+/// The vault that is made of what was recovered.
+fn made(recovered: Recovered) -> Vault<MemoryDevice> {
+    let Recovered {
+        identity,
+        keys,
+        way_in,
+        ways,
+        ..
+    } = recovered;
+    let mut vault = new_vault(identity, &keys);
+    let (list, ways) = way_in.noted(vault.header(), keys.current(), ways);
+    vault.set_ways(keys.current(), &ways).unwrap();
+    vault.set_sticks(keys.current(), list).unwrap();
+    vault
+}
+
+/// What MariaDB gets of a vault whose database is of the first key.
+fn key_file(vault: &Vault<MemoryDevice>, key: &MasterKey) -> Vec<u8> {
+    let keys = vault.prove(key).unwrap().keys;
+    let file = MariadbRelease::new(104, 111, 1).key_file(&keys);
     file.as_bytes().to_vec()
 }
 
 #[test]
 fn a_stick_makes_the_lost_vault_anew_with_the_same_keys() {
-    let Lost { header, key, stick } = lost(3);
-    let on_the_stick = StickFile::parse_any(&stick.encode()).unwrap();
-    let given = on_the_stick.key(PIN).unwrap();
-    let recovered = from_stick(&on_the_stick.info, given, None, 9);
-    let mut vault = new_vault(recovered.identity, &recovered.key);
-    vault.set_sticks(&recovered.key, recovered.ways_in).unwrap();
-
-    let made = vault.header();
-    assert_eq!(made.server_id, header.server_id);
-    assert_eq!(made.server_name, header.server_name);
-    assert_eq!((made.generation, made.check), (3, header.check));
-    assert_eq!(key_file(&recovered.key), key_file(&key));
-    // The stick opens it at the prompt, and is its way back.
-    let opened = StickFile::parse(&stick.encode(), made).unwrap();
-    assert!(vault.accepts(&opened.open(made, PIN).unwrap()));
-    let proven = vault.prove(&key).unwrap();
-    assert_eq!(proven.sticks.sticks[0].label, "office");
-    assert!(proven.sticks.sticks[0].opens_without(3, &[]));
+    let lost = lost();
+    let (header, key) = (lost.header(), lost.keys.current());
+    let on_the_stick = StickFile::parse_any(&lost.stick.encode()).unwrap();
+    let recovered = from_stick(&on_the_stick, lost.way_key(), &[], None, 9).unwrap();
+    let vault = made(recovered);
+    let again = vault.header();
+    assert_eq!(again.server_id, header.server_id);
+    assert_eq!(again.server_name, header.server_name);
+    assert_eq!((again.generation, again.check), (1, header.check));
+    assert_eq!(key_file(&vault, key), key_file(&lost.vault, key));
+    // The stick opens it at the prompt, and is its way back; and it gets the next key.
+    assert!(vault.accepts(&lost.stick.open(again, PIN).unwrap()));
+    let list = vault.prove(key).unwrap().sticks.draft();
+    assert_eq!(list.sticks[0].label, "office");
+    assert!(list.sticks[0].opens_without(1, &[]));
+    let ways = vault.ways(key).unwrap();
+    let id = lost.stick.info.stick_id;
+    assert!(ways.way_key_of_stick(again, key, id).is_some());
     // Nothing is left of places and people.
     let slots = vault.slots().unwrap();
     assert!(slots.environments.is_empty() && slots.passphrases.is_empty());
@@ -67,33 +130,69 @@ fn a_stick_makes_the_lost_vault_anew_with_the_same_keys() {
 
 #[test]
 fn the_code_makes_the_lost_vault_anew_and_sticks_still_open() {
-    for generation in [1, 15, 16, 18] {
-        let Lost { header, key, stick } = lost(generation);
-        let letters = RecoveryCode::new(&key, generation).letters(&header.server_id.0);
-        let code = RecoveryCode::parse(&letters[..], &header.server_id.0).unwrap();
-        let name = "clinic".try_into().unwrap();
-        let recovered = from_code(code, header.server_id, name, 9);
-        let mut vault = new_vault(recovered.identity, &recovered.key);
-        vault.set_sticks(&recovered.key, recovered.ways_in).unwrap();
-        assert_eq!(key_file(&recovered.key), key_file(&key));
-        let made = vault.header();
-        let opened = StickFile::parse(&stick.encode(), made).unwrap();
-        assert!(vault.accepts(&opened.open(made, PIN).unwrap()));
-        let list = vault.prove(&key).unwrap().sticks.draft();
-        assert!(list.code_of(made.generation).is_some(), "{generation}");
+    let lost = lost().with_next_key();
+    let (header, key) = (lost.header(), lost.keys.current());
+    let recovered = from_code(&lost.code, &[lost.copy()], None, 9).unwrap();
+    let vault = made(recovered);
+    assert_eq!(key_file(&vault, key), key_file(&lost.vault, key));
+    let again = vault.header();
+    assert_eq!((again.generation, again.check), (2, header.check));
+    let ways = vault.unproven_ways().unwrap();
+    let ways = ways.as_claimed();
+    let opened = lost.stick.open_in(again, ways, PIN).unwrap();
+    assert!(vault.accepts(&opened));
+    assert!(ways.key_of_code(again, &lost.code).is_ok());
+    let list = vault.prove(key).unwrap().sticks.draft();
+    assert!(list.code_of(2).is_some());
+}
+
+#[test]
+fn the_code_without_anything_beside_it_says_what_it_needs() {
+    let lost = lost();
+    let refused = from_code(&lost.code, &[], None, 9).err();
+    assert_eq!(refused, Some(CodeRefused::Lost));
+    let said = copies::none_for_the_code().to_string();
+    for needed in ["backup stick", "/etc/stayput/ways", "--ways"] {
+        assert!(said.contains(needed), "{said}");
     }
 }
 
 #[test]
+fn the_code_takes_the_newest_copy_that_it_opens() {
+    let before = lost();
+    let old = before.copy();
+    let after = before.with_next_key();
+    let copies = [after.copy(), old];
+    let recovered = from_code(&after.code, &copies, None, 9).unwrap();
+    assert_eq!(recovered.identity.generation, 2);
+    let recovered = from_code(&after.code, &copies[1..], None, 9).unwrap();
+    assert_eq!(recovered.identity.generation, 1);
+    let other = RecoveryCode::new(&WayKey::random(), 1);
+    let refused = from_code(&other, &copies, None, 9).err();
+    assert_eq!(refused, Some(CodeRefused::Wrong));
+}
+
+#[test]
+fn an_old_stick_and_a_newer_copy_make_the_newest_vault() {
+    let lost = lost().with_next_key();
+    let key = lost.keys.current();
+    let copies = [lost.copy()];
+    let recovered = from_stick(&lost.stick, lost.way_key(), &copies, None, 9).unwrap();
+    let vault = made(recovered);
+    assert_eq!(vault.header().generation, 2);
+    assert_eq!(key_file(&vault, key), key_file(&lost.vault, key));
+}
+
+#[test]
 fn a_wrong_pin_gives_no_key() {
-    let Lost { stick, .. } = lost(1);
-    assert_eq!(stick.key(b"2581").err(), Some(StickError::WrongPin));
-    assert_eq!(stick.key(b"").err(), Some(StickError::WrongPin));
+    let Lost { stick, .. } = lost();
+    assert_eq!(stick.way_key(b"2581").err(), Some(StickError::WrongPin));
+    assert_eq!(stick.way_key(b"").err(), Some(StickError::WrongPin));
 }
 
 #[test]
 fn a_stick_of_several_servers_wants_one_of_them_named() {
-    let files = || vec![lost(1).stick, lost(1).stick];
+    let files = || vec![lost().stick, lost().stick];
     let two = files();
     let second = two[1].info.server_id;
     assert_eq!(choose(two.clone(), None), Err(two.clone()));
@@ -101,7 +200,7 @@ fn a_stick_of_several_servers_wants_one_of_them_named() {
     assert_eq!(chosen.info.server_id, second);
     assert!(choose(two, Some(ServerId([0; 16]))).is_err());
     // Also of this server, but this one alone.
-    let one = vec![lost(1).stick];
+    let one = vec![lost().stick];
     assert_eq!(choose(one.clone(), None).unwrap(), one[0]);
     assert!(choose(one, Some(second)).is_err());
 }

@@ -92,6 +92,7 @@ impl Clinic {
             state: Ok(self.state),
             policy: Some(Unproven::new(policy)),
             sticks: Some(Unproven::new(self.sticks.clone())),
+            ways: Unproven::default(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! The thief has what people carry: a stick, or a guess at what they remember.
 
 use super::*;
+use crate::keys::Keyring;
 
 /// Noted as a stick of this server.
 fn listed(clinic: &mut Clinic, stick: &StickFile) {
     let list = StickList {
-        sticks: [stick.info.known(1)].into_iter().collect(),
+        sticks: [stick.info.known(1, 1)].into_iter().collect(),
         code: None,
     };
     clinic.change(|vault, key| {
@@ -23,7 +24,8 @@ fn stick(clinic: &Clinic, pin: &[u8]) -> StickFile {
     };
     let vault = vault(&clinic.disk);
     let label = "office".try_into().unwrap();
-    StickFile::make_with(cheap, vault.header(), &clinic.key, label, 0, pin)
+    let keys = Keyring::of_one(1, clinic.key.clone());
+    StickFile::make_with(cheap, vault.header(), &keys, label, 0, pin).0
 }
 
 #[test]
