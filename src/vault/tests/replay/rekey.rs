@@ -263,10 +263,20 @@ impl Seals {
         Self(sticks.chain(code).map(salt).collect())
     }
 
-    fn are_on(&self, device: &MemoryDevice) -> bool {
+    fn are_in(&self, bytes: &[u8]) -> bool {
         assert!(!self.0.is_empty());
-        let mut windows = device.bytes.windows(32);
+        let mut windows = bytes.windows(32);
         windows.any(|part| self.0.iter().any(|salt| part == salt))
+    }
+
+    /// Whether one is where such records stand.
+    fn are_on(&self, device: &MemoryDevice) -> bool {
+        let regions = [WAYS, layout::JOURNAL].into_iter();
+        let copies = regions.flat_map(|region| [0, HALF].map(|half| (region, half)));
+        copies.into_iter().any(|(region, half)| {
+            let start = (region.start + half) as usize * BLOCK_SIZE;
+            self.are_in(&device.bytes[start..start + region.bytes()])
+        })
     }
 }
 
@@ -309,7 +319,8 @@ fn the_lost_stick_and_the_disk_of_after_open_nothing() {
     for slot in slots.passphrases.slots() {
         assert_eq!(slot.made_in(header, known), None);
     }
-    assert!(!Seals::of(&clinic.before).are_on(&disk));
+    let seals = Seals::of(&clinic.before);
+    assert!(seals.are_on(&clinic.before) && !seals.are_in(&disk.bytes));
     assert!(!OldPepper::of(&clinic.before).is_there(&disk));
 }
 
