@@ -37,11 +37,15 @@ cannot() {
 }
 
 installkernel() {
-    local modules
+    local modules vital
     # What this machine and its sticks need in this kernel, by the rule by which
     # `stayput check` misses it. It says itself what this kernel lacks.
     modules=$(/usr/sbin/stayput initramfs-modules "$kernel") ||
         dwarn "stayput: see above. After a restart with $kernel, sticks or the network may not work."
+    # What the stage loads itself: udev comes to it among hundreds of devices.
+    vital=$(/usr/sbin/stayput initramfs-modules --vital "$kernel" 2>/dev/null) || vital=''
+    mkdir -p "$initdir/usr/lib/stayput"
+    printf '%s\n' "$vital" >"$initdir/usr/lib/stayput/drivers"
     # Also what this machine has no device for now.
     # shellcheck disable=SC2046,SC2086 # Lists of words.
     hostonly='' instmods -s $(sed '/^#/d' "$useful") $modules
