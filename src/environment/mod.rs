@@ -29,7 +29,7 @@ pub use enrolment::{
     usual_thresholds,
 };
 #[cfg(feature = "admin")]
-pub use enrolment::{Strength, Unsuitable, is_public, strength, unsuitable_today};
+pub use enrolment::{Strength, Unsuitable, is_public, most_neighbours, strength, unsuitable_today};
 pub use factors::{Attachment, HOME, Observed, SECOND, address_of, neighbour_label};
 #[cfg(feature = "admin")]
 pub use factors::{is_asked, server_address, server_label};

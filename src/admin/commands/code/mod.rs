@@ -2,7 +2,7 @@
 
 mod qr;
 
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, stdin, stdout};
 
 use heapless::String as Bounded;
 use zeroize::Zeroizing;
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::admin::ask;
 use crate::admin::names::name;
 use crate::admin::output;
-use crate::admin::problem::{Problem, Result};
+use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::keys::{CODE_GROUPS, GROUP_LETTERS, RecoveryCode, random_bytes};
 use crate::sys::clock;
@@ -31,10 +31,11 @@ pub struct CodeOptions {
 /// Runs `stayput code`.
 ///
 /// # Errors
-/// When the output goes to a file, when the vault does not open, or when the code
-/// that was typed back is another one.
+/// When the output goes to a file, when nobody is there to write it down, when the vault
+/// does not open, or when the code that was typed back is another one.
 pub fn run(options: &CodeOptions) -> Result<()> {
     refuse_a_file(output::is_to_file())?;
+    refuse_nobody(stdin().is_terminal())?;
     let mut unlocked = unlock(&options.unlock)?;
     let (server_id, generation) = {
         let header = unlocked.vault.header();
@@ -91,6 +92,19 @@ fn refuse_a_file(is_to_file: bool) -> Result<()> {
             "The code is the key itself, and would stand in a file. Nothing was shown.",
             "Run the command in a terminal, and write the code on paper; or print it: \
              stayput code | lpr",
+        )),
+    }
+}
+
+/// Where nobody writes it down, as in a job of cron or of a service, the output goes into a
+/// log, and with it the key.
+fn refuse_nobody(is_somebody_there: bool) -> Result<()> {
+    match is_somebody_there {
+        true => Ok(()),
+        false => Err(Problem::new(
+            Exit::Usage,
+            "Nobody is here to write the code down. Nothing was shown.",
+            "Run the command in a terminal: it asks for two groups of what you wrote.",
         )),
     }
 }

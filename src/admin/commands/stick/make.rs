@@ -12,7 +12,7 @@ use crate::admin::guessing_time::explain_pin;
 use crate::admin::names::name;
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, Result};
-use crate::admin::suggested_secret::offer_pin;
+use crate::admin::suggested_secret::{offer_pin, warn_of_the_keyboard};
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::stick::{self, StickError, StickFile, StickId};
 use crate::sys::clock;
@@ -50,7 +50,11 @@ pub fn make(options: &MakeOptions) -> Result<()> {
 /// # Errors
 /// As [`make`].
 pub fn make_with_pin(options: &MakeOptions, pin: &ask::Pin) -> Result<()> {
-    make_with(options, || must_be_usable(pin).map(|()| pin.clone()))
+    make_with(options, || {
+        must_be_usable(pin)?;
+        warn_of_the_keyboard(pin);
+        Ok(pin.clone())
+    })
 }
 
 fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> Result<()> {
@@ -171,6 +175,7 @@ pub fn new_pin(from_stdin: bool) -> Result<ask::Pin> {
     }
     let pin = ask::pin("New PIN or passphrase for the stick: ", from_stdin)?;
     must_be_usable(&pin)?;
+    warn_of_the_keyboard(&pin);
     if !from_stdin && *pin != *ask::pin("The same once more: ", false)? {
         return Err(Problem::new(
             Exit::Usage,
@@ -196,7 +201,8 @@ pub fn must_be_usable(pin: &[u8]) -> Result<()> {
     if !can_be_typed(pin) {
         return Err(Problem::new(
             Exit::Usage,
-            "This PIN has signs that cannot be typed at the prompt. Nothing was changed.",
+            "This PIN has signs that nobody sees, or blanks at its ends: nobody would type it \
+             like that at the prompt. Nothing was changed.",
             UnusablePassphrase::CannotBeTyped.advice(),
         ));
     }
