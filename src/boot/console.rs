@@ -214,6 +214,8 @@ mod tests {
     use std::fs::File;
     use std::io::{Read, Write};
 
+    use nix::poll::{PollFd, PollFlags};
+
     use super::*;
 
     /// One console, and what is at the other end of its line.
@@ -224,6 +226,11 @@ mod tests {
         let mut consoles = Consoles::default();
         let _ = consoles.consoles.push(Console::of(String::new(), terminal));
         (consoles, File::from(pair.master))
+    }
+
+    fn can_be_read(line: &File, milliseconds: u16) -> bool {
+        let mut fds = [PollFd::new(line.as_fd(), PollFlags::POLLIN)];
+        nix::poll::poll(&mut fds, milliseconds) == Ok(1)
     }
 
     fn read_some(line: &mut File) -> std::string::String {
@@ -245,9 +252,13 @@ mod tests {
             shown += &read_some(&mut line);
             consoles.send();
         }
-        while !shown.contains(&format!("{}", printed / 8 - 1)) {
+        while can_be_read(&line, 200) {
             shown += &read_some(&mut line);
         }
+        assert!(
+            shown.contains(&format!("{}", printed / 8 - 1)),
+            "the newest"
+        );
         assert!(shown.starts_with("     0"), "what the kernel had taken");
         assert!(shown.len() < printed, "the rest did not fit");
     }
@@ -258,19 +269,11 @@ mod tests {
         let tty = consoles.consoles[0].terminal.as_fd().try_clone_to_owned();
         let mut tty = File::from(tty.unwrap());
         line.write_all(b"4711").unwrap();
-        let mut fds = [nix::poll::PollFd::new(
-            tty.as_fd(),
-            nix::poll::PollFlags::POLLIN,
-        )];
-        assert_eq!(nix::poll::poll(&mut fds, 5000u16), Ok(1), "it was typed");
+        assert!(can_be_read(&tty, 5000), "it was typed");
         drop(consoles);
         line.write_all(b"next\n").unwrap();
+        assert!(can_be_read(&tty, 5000));
         let mut buffer = [0; 16];
-        let mut fds = [nix::poll::PollFd::new(
-            tty.as_fd(),
-            nix::poll::PollFlags::POLLIN,
-        )];
-        assert_eq!(nix::poll::poll(&mut fds, 5000u16), Ok(1));
         let length = tty.read(&mut buffer).unwrap();
         assert_eq!(&buffer[..length], b"next\n");
     }

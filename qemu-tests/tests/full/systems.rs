@@ -12,7 +12,10 @@ fn on_debian_13_with_dracut_the_same_story_holds() -> Result {
     let said = said.success()?;
     assert!(said.contains("opens by itself"), "{said}");
     assert!(!said.contains("WRONG"), "{said}");
-    assert!(!said.contains("before the stage"), "of systemd's own: {said}");
+    assert!(
+        !said.contains("before the stage"),
+        "of systemd's own: {said}"
+    );
     story.power_cut(&mut silent)?;
     story.stolen(&mut silent)?;
     nothing_is_drawn_over_the_prompt(&mut story)?;

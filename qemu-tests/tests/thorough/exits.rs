@@ -18,7 +18,11 @@ fn a_killed_stage_leaves_the_machine_as_it_was() -> Result {
     machine.wait_for_prompt()?;
     let waiting = card(&mut machine)?;
     assert_ne!(waiting, before, "it asks the neighbours");
-    assert_eq!(machine.shell(SOCKETS)?.text, "1\n", "somebody may plug a stick in");
+    assert_eq!(
+        machine.shell(SOCKETS)?.text,
+        "1\n",
+        "somebody may plug a stick in"
+    );
     assert_eq!(machine.shell(TERMINAL)?.text, "-isig\n-icanon\n-echo\n");
     machine.shell("kill -9 $(pidof stayput-boot)")?.success()?;
     machine.wait_for_prompt()?;

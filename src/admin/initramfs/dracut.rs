@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_for_a_device_begins_after_the_stage_and_kills_end_no_unit() {
+    fn a_wait_for_a_device_begins_after_the_stage() {
         let has = |file: BootFile, line: &str| file.text.lines().any(|given| given == line);
         assert!(has(DRACUT_DEVICE, "After=stayput-boot.service"));
         // One that failed would take the device from whatever else needs it.
