@@ -220,7 +220,11 @@ mod tests {
 
     #[test]
     fn each_file_of_the_stage_that_was_changed_is_seen() {
-        for (path, _) in FILES {
+        for path in [
+            "usr/lib/systemd/system/stayput-boot.service",
+            "usr/lib/systemd/system/device.d/stayput.conf",
+            "etc/cmdline.d/50-stayput.conf",
+        ] {
             let mut image = good();
             put(&mut image, path, "# empty\n");
             assert_eq!(files(&image), InstalledCopy::Other, "{path}");
@@ -273,6 +277,9 @@ mod tests {
         let mut image = good();
         let text = "[Service]\nExecStart=/sbin/vgchange -ay\n";
         put(&mut image, &format!("{UNITS}/lvm.service"), text);
+        let (mode, content) = (0o120_777, Some(b"../lvm.service".to_vec()));
+        let link = format!("{UNITS}/shutdown.target.wants/lvm.service");
+        image.put(&link, Node { mode, content });
         assert_eq!(before(&image), Some(Vec::new()));
     }
 
