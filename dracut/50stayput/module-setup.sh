@@ -71,12 +71,11 @@ install() {
     while read -r unit; do
         inst_simple "$moddir/after-stage.conf" "$systemdsystemunitdir/$unit.d/stayput.conf"
     done <"$moddir/waiting-units"
-    inst_simple "$moddir/manager.conf" /etc/systemd/system.conf.d/50-stayput.conf
+    inst_simple "$moddir/device.conf" "$systemdsystemunitdir/device.d/stayput.conf"
     # When a later step fails, dracut offers a shell to whoever stands there; the
     # keys are in memory by then. It restarts instead. What the owner has set on
     # the kernel's command line stands.
     inst_hook emergency 99 "$moddir/pause.sh"
     inst_hook shutdown-emergency 99 "$moddir/pause.sh"
-    mkdir -p "$initdir/etc/cmdline.d"
-    echo "rd.shell=0 rd.emergency=reboot" >"$initdir/etc/cmdline.d/50-stayput.conf"
+    inst_simple "$moddir/cmdline.conf" /etc/cmdline.d/50-stayput.conf
 }

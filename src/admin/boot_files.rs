@@ -79,10 +79,16 @@ pub const DRACUT_WAITING: BootFile = boot_file!(
     "dracut/50stayput/waiting-units",
     false
 );
-/// What systemd is told there.
-pub const DRACUT_MANAGER: BootFile = boot_file!(
-    "/usr/lib/dracut/modules.d/50stayput/manager.conf",
-    "dracut/50stayput/manager.conf",
+/// The drop-in by which the wait for a device begins after it.
+pub const DRACUT_DEVICE: BootFile = boot_file!(
+    "/usr/lib/dracut/modules.d/50stayput/device.conf",
+    "dracut/50stayput/device.conf",
+    false
+);
+/// The words by which dracut restarts where it would offer a shell.
+pub const DRACUT_WORDS: BootFile = boot_file!(
+    "/usr/lib/dracut/modules.d/50stayput/cmdline.conf",
+    "dracut/50stayput/cmdline.conf",
     false
 );
 const DRACUT_PAUSE: BootFile = boot_file!(
@@ -93,7 +99,7 @@ const DRACUT_PAUSE: BootFile = boot_file!(
 
 /// All of them, of every generator: an upgrade of the system may change which one
 /// makes the initramfs.
-pub const BOOT_FILES: [BootFile; 10] = [
+pub const BOOT_FILES: [BootFile; 11] = [
     RUN_STAGE,
     MODULES,
     HOOK,
@@ -102,7 +108,8 @@ pub const BOOT_FILES: [BootFile; 10] = [
     DRACUT_UNIT,
     DRACUT_AFTER_STAGE,
     DRACUT_WAITING,
-    DRACUT_MANAGER,
+    DRACUT_DEVICE,
+    DRACUT_WORDS,
     DRACUT_PAUSE,
 ];
 

@@ -5,15 +5,25 @@ use qemu_tests::{FastMachine, Filesystem, Place, Result, Stick, seconds};
 use qemu_tests::seen::{assert_locked, assert_released, card};
 
 #[test]
-fn a_killed_stage_leaves_card_and_console_as_they_were() -> Result {
+fn a_killed_stage_leaves_the_machine_as_it_was() -> Result {
+    const SOCKETS: &str = "cat /sys/bus/usb/devices/usb*/authorized_default | sort -u";
+    const TERMINAL: &str = "stty -a -F /dev/ttyS0 | grep -ow -e '-icanon' -e '-echo' -e '-isig'";
     let place = Place::elsewhere()?;
     let mut machine = FastMachine::clinic()?;
+    machine.kernel_words = "usbcore.authorized_default=0".into();
     machine.boot_to_shell_at(&place)?;
     let before = card(&mut machine)?;
+    assert_eq!(machine.shell(SOCKETS)?.text, "0\n");
     machine.boot_at(&place)?;
     machine.wait_for_prompt()?;
     let waiting = card(&mut machine)?;
     assert_ne!(waiting, before, "it asks the neighbours");
+    assert_eq!(
+        machine.shell(SOCKETS)?.text,
+        "1\n",
+        "somebody may plug a stick in"
+    );
+    assert_eq!(machine.shell(TERMINAL)?.text, "-isig\n-icanon\n-echo\n");
     machine.shell("kill -9 $(pidof stayput-boot)")?.success()?;
     machine.wait_for_prompt()?;
     for neighbour in Place::home_neighbours() {
@@ -22,6 +32,8 @@ fn a_killed_stage_leaves_card_and_console_as_they_were() -> Result {
     machine.wait_for_release()?;
     assert_released(&mut machine)?;
     assert_eq!(card(&mut machine)?, before);
+    assert_eq!(machine.shell(SOCKETS)?.text, "0\n");
+    assert_eq!(machine.shell(TERMINAL)?.text, "", "it echoes again");
     machine.shell("echo '<4>a word from the kernel' >/dev/kmsg")?;
     machine
         .console()

@@ -9,7 +9,7 @@ use qemu_tests::{
 };
 
 /// What decides about the images, beside the base and the boot stage.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     "images/build-bench",
     "images/bench/start",
     "images/bench/end",
@@ -19,7 +19,8 @@ const SOURCES: [&str; 14] = [
     "dracut/50stayput/stayput-boot.service",
     "dracut/50stayput/after-stage.conf",
     "dracut/50stayput/waiting-units",
-    "dracut/50stayput/manager.conf",
+    "dracut/50stayput/device.conf",
+    "dracut/50stayput/cmdline.conf",
     "initramfs-hooks/hooks/stayput",
     "initramfs-hooks/scripts/init-premount/stayput",
     "initramfs-hooks/run-stage",

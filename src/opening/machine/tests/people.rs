@@ -37,6 +37,31 @@ fn stick_and_pin_open_the_server_anywhere() {
 }
 
 #[test]
+fn who_types_a_secret_that_was_not_needed_is_told_to_stop() {
+    const STOP: &str = "Stop typing: what is typed from now on can be seen.";
+    let mut clinic = Clinic::new();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.gets_stick();
+    boot.turn();
+    boot.hears("home");
+    boot.turn();
+    assert!(boot.released() && boot.said(STOP), "{:?}", boot.done);
+    // Nobody is typing one.
+    let mut boot = clinic.starts();
+    boot.hears("another house");
+    boot.runs_until(6);
+    boot.hears("home");
+    boot.turn();
+    assert!(boot.released() && !boot.said(STOP));
+    // Whoever has typed the one that opened has done so.
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.gets_stick();
+    boot.turn();
+    boot.types(PIN);
+    assert!(boot.released() && !boot.said(STOP));
+}
+
+#[test]
 fn a_stick_of_somebody_else_is_told_from_ours() {
     let mut clinic = Clinic::new();
     let mut boot = at_the_prompt(&mut clinic);
