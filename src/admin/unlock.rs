@@ -371,16 +371,17 @@ impl Unlocked {
         let Some(used) = self.stick.take() else {
             return Ok(());
         };
-        let mut list = self.proven.sticks.draft();
-        used.note_verified(&mut list, crate::sys::clock::now());
-        self.set_sticks(list)
+        let seen = used.known(crate::sys::clock::now());
+        let (sticks, written) = self.vault.note_verified(&self.key, seen)?;
+        self.proven.sticks = sticks;
+        self.written(written);
+        Ok(())
     }
 
     /// Whether a verified stick, plugged in or not, or the code opens this server after a
     /// reset.
     pub fn way_back(&self) -> WayBack {
-        let generation = self.vault.header().generation;
-        self.proven.sticks.way_back(generation, &[])
+        self.vault.way_back(&self.key)
     }
 
     /// Where a stick or the code is kept, as the vault keeps it.

@@ -81,18 +81,6 @@ impl StickInfo {
         }
     }
 
-    /// Notes in the list that this stick was seen to open the server at `now` (seconds since
-    /// 1970, UTC); one that is not listed is added.
-    #[cfg(feature = "admin")]
-    pub fn note_verified(&self, list: &mut crate::vault::StickList, now: u64) {
-        let mut known = list.sticks.iter_mut();
-        match known.find(|known| known.id == self.stick_id) {
-            Some(known) => known.verified = Some(now),
-            // A full list stays as it is: the stick opens all the same.
-            None => drop(list.sticks.push(self.known(now))),
-        }
-    }
-
     fn secret(&self, pin: &[u8]) -> Result<Secret32, StickError> {
         match self.stretch {
             // A hostile file may ask for anything; what is out of bounds
@@ -270,20 +258,6 @@ mod tests {
 
     fn stick(header: &Header, key: &MasterKey, pin: &[u8]) -> StickFile {
         StickFile::make(header, key, "office".try_into().unwrap(), 7, pin)
-    }
-
-    #[test]
-    #[cfg(feature = "admin")]
-    fn a_stick_that_nobody_listed_is_listed_once_it_opens() {
-        let key = MasterKey::generate();
-        let header = Header::of_a_new_server(&key);
-        let stick = StickFile::make(&header, &key, "attic".try_into().unwrap(), 5, b"");
-        let mut list = crate::vault::StickList::default();
-        stick.info.note_verified(&mut list, 8);
-        stick.info.note_verified(&mut list, 9);
-        assert_eq!(list.sticks.len(), 1);
-        assert_eq!(list.sticks[0].label, "attic");
-        assert_eq!(list.sticks[0].verified, Some(9));
     }
 
     #[test]

@@ -83,6 +83,23 @@ impl<D: BlockDevice> ResetTarget<D> {
         reset(&mut self.device, cause, time, verified)
     }
 
+    /// Lets no stick count that was verified since the reset: one of them is about to be
+    /// wiped, or was.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::Busy`], [`VaultError::Damaged`];
+    /// [`VaultError::Changed`] of a vault that does not say that it was reset, or no more.
+    pub fn doubt_sticks(&mut self) -> Result<Written, VaultError> {
+        self.device.lock()?;
+        let written = match read_state(&self.device) {
+            Ok(state @ TheftState::Reset { .. }) => write_state(&mut self.device, &state),
+            Ok(_) => Err(VaultError::Changed),
+            Err(error) => Err(error),
+        };
+        self.device.unlock();
+        written
+    }
+
     /// Adds to the event log, without the master key.
     ///
     /// # Errors
@@ -132,6 +149,16 @@ pub fn finish(
         discarded,
         state: write_state(device, &TheftState::Reset { cause, time }),
     }
+}
+
+/// The theft state, not yet proven.
+///
+/// # Errors
+/// [`VaultError::Damaged`] when there is none that this version knows;
+/// [`VaultError::Device`].
+pub fn read_state(device: &dyn BlockDevice) -> Result<TheftState, VaultError> {
+    let payload = store::read(device, STATE)?.ok_or(VaultError::Damaged)?;
+    authenticated::decode_unproven(&payload)
 }
 
 /// Only the theft state is ever written without the master key.

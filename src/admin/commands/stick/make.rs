@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use heapless::String as Bounded;
 
 use super::format::{Fresh, FreshFilesystem};
-use super::{doubt, must_be_a_stick, must_be_readable, not_read, tell_if_it_does_not_count};
+use super::{doubt, must_be_a_stick, must_be_readable, not_read, tell_what_it_counts_for};
 use crate::admin::ask;
 use crate::admin::guessing_time::explain_pin;
 use crate::admin::names::name;
@@ -113,7 +113,7 @@ fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> R
     );
     let known = [&*options.label, &*unlocked.vault.header().server_name];
     println!("{}", explain_pin(&pin, &known));
-    tell_if_it_does_not_count(&unlocked)?;
+    tell_what_it_counts_for(&mut unlocked, &file.info.stick_id)?;
     println!("Keep it in another place than the server. Take it out now.");
     Ok(())
 }

@@ -56,15 +56,35 @@ pub fn run(command: &StickCommand, for_scripts: bool) -> Result<()> {
     }
 }
 
-/// After a reset no mark counts before a place is enrolled again.
-fn tell_if_it_does_not_count(unlocked: &Unlocked) -> Result<()> {
-    if unlocked.slots()?.is_none() {
-        println!(
-            "It does not count as a way back yet: this server was reset. Enrol the place first \
-             (stayput enroll),\nthen verify it: stayput stick verify"
-        );
+/// Of a stick that was just seen to open a server without slots: from when on it counts as a
+/// way back, and what is to be done for that.
+fn tell_what_it_counts_for(unlocked: &mut Unlocked, stick: &StickId) -> Result<()> {
+    if unlocked.slots()?.is_some() {
+        return Ok(());
     }
+    // What the next command will find.
+    unlocked.read_again()?;
+    let listed = unlocked.proven.sticks.sticks.iter();
+    let mut verified = listed.filter(|listed| listed.verified.is_some());
+    println!(
+        "{}",
+        after_a_reset(verified.any(|listed| listed.id == *stick))
+    );
     Ok(())
+}
+
+const fn after_a_reset(counts: bool) -> &'static str {
+    match counts {
+        true => {
+            "This server was reset. The stick counts as a way back as soon as a place is \
+             enrolled: stayput\nenroll. It need not be verified once more."
+        }
+        // A state that does not tell of the reset cannot say what came after it.
+        false => {
+            "It does not count as a way back yet: this server has lost its slots. Enrol the \
+             place first (stayput\nenroll), then verify it: stayput stick verify"
+        }
+    }
 }
 
 /// Lets none of these sticks count as verified, before the first byte on one of them
