@@ -25,6 +25,16 @@ pub struct Destroyed {
     /// Whether the vault says that it was reset. Where it does not, it is found
     /// damaged.
     pub state: Result<Written, VaultError>,
+    /// Whether nothing of the pepper could be read any more, once it was overwritten.
+    pub is_gone: bool,
+}
+
+impl Destroyed {
+    /// Whether the vault shows that no stick on its list counts any more: it says that it
+    /// was reset, or nothing is left of the pepper, without which no slot opens.
+    pub fn shows(&self) -> bool {
+        self.state.is_ok() || self.is_gone
+    }
 }
 
 /// The disk space of a vault that is to be reset. Its header may be lost.
@@ -143,11 +153,16 @@ pub fn finish(
     time: u64,
     verified: &mut dyn FnMut(),
 ) -> Destroyed {
-    let (failed, discarded) = destroy(device, verified);
+    let mut is_gone = false;
+    let (failed, discarded) = destroy(device, &mut || {
+        is_gone = true;
+        verified();
+    });
     Destroyed {
         failed,
         discarded,
         state: write_state(device, &TheftState::Reset { cause, time }),
+        is_gone,
     }
 }
 

@@ -296,6 +296,7 @@ mod tests {
             failed,
             discarded,
             state: Ok(Written::Twice),
+            is_gone: failed == 0,
         };
         report(destroyed, Some(Duration::from_millis(87))) + &report_sticks(&wiped)
     }

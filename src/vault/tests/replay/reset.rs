@@ -319,6 +319,7 @@ fn a_disk_that_does_not_take_a_block_does_not_save_the_others() {
         failed: 1,
         discarded: Discarded::No,
         state: Ok(Written::Twice),
+        is_gone: false,
     };
     assert_eq!(destroyed, expected);
     assert!(!old.is_there(&vault.device.disk));
