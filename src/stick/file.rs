@@ -34,6 +34,9 @@ pub fn file_names(server_id: &ServerId) -> [String<48>; 2] {
     })
 }
 
+/// The random id in a stick's key file: what tells it from every other stick.
+pub type StickId = [u8; 8];
+
 /// Everything but the wrapped key; the wrap is bound to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StickInfo {
@@ -44,7 +47,7 @@ pub struct StickInfo {
     /// Which master key it wraps.
     pub generation: u32,
     /// Random; the vault's list of sticks has it too.
-    pub stick_id: [u8; 8],
+    pub stick_id: StickId,
     /// What the owner wrote on the stick.
     pub label: String<32>,
     /// Seconds since 1970 (UTC).
@@ -93,6 +96,19 @@ impl StickInfo {
 
     fn associated<'a>(&self, buffer: &'a mut [u8; 512]) -> &'a [u8] {
         postcard::to_slice(self, buffer).expect("fields of fixed capacity fit")
+    }
+}
+
+#[cfg(test)]
+impl StickInfo {
+    /// Of a stick with this id, of some server.
+    pub fn example(stick_id: StickId) -> Self {
+        let _cheap = crate::keys::CheapFactors::begin();
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let label = "office".try_into().expect("a short name fits");
+        let info = StickFile::make(&header, &key, label, 1, b"").info;
+        Self { stick_id, ..info }
     }
 }
 

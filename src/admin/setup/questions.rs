@@ -298,7 +298,7 @@ fn ask_device() -> Result<Option<PathBuf>> {
             (typed, _) => PathBuf::from(typed),
         };
         match stick::must_be_usable_stick(&device) {
-            Ok(()) => return Ok(Some(device)),
+            Ok(_) => return Ok(Some(device)),
             Err(problem) => println!("{problem}"),
         }
     }
