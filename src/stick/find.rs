@@ -29,6 +29,7 @@ impl Stick {
         now.iter().any(is_same)
     }
 
+    #[cfg(feature = "admin")]
     fn has(&self, device: &Path) -> bool {
         let whole = Path::new("/dev").join(&*self.disk);
         whole == device || self.volumes.iter().any(|volume| volume == device)
