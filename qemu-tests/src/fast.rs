@@ -258,7 +258,9 @@ impl DerefMut for FastMachine {
 }
 
 /// The sources that decide what a new vault and a new stick hold.
-const FORMATS: [&str; 8] = [
+const FORMATS: [&str; 10] = [
+    "src/sys",
+    "src/filesystem",
     "src/keys",
     "src/vault",
     "src/theft",

@@ -34,6 +34,9 @@ pub fn file_names(server_id: &ServerId) -> [String<48>; 2] {
     })
 }
 
+/// The random id in a stick's key file: what tells it from every other stick.
+pub type StickId = [u8; 8];
+
 /// Everything but the wrapped key; the wrap is bound to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StickInfo {
@@ -44,7 +47,7 @@ pub struct StickInfo {
     /// Which master key it wraps.
     pub generation: u32,
     /// Random; the vault's list of sticks has it too.
-    pub stick_id: [u8; 8],
+    pub stick_id: StickId,
     /// What the owner wrote on the stick.
     pub label: String<32>,
     /// Seconds since 1970 (UTC).
@@ -81,18 +84,6 @@ impl StickInfo {
         }
     }
 
-    /// Notes in the list that this stick was seen to open the server at `now` (seconds since
-    /// 1970, UTC); one that is not listed is added.
-    #[cfg(feature = "admin")]
-    pub fn note_verified(&self, list: &mut crate::vault::StickList, now: u64) {
-        let mut known = list.sticks.iter_mut();
-        match known.find(|known| known.id == self.stick_id) {
-            Some(known) => known.verified = Some(now),
-            // A full list stays as it is: the stick opens all the same.
-            None => drop(list.sticks.push(self.known(now))),
-        }
-    }
-
     fn secret(&self, pin: &[u8]) -> Result<Secret32, StickError> {
         match self.stretch {
             // A hostile file may ask for anything; what is out of bounds
@@ -105,6 +96,19 @@ impl StickInfo {
 
     fn associated<'a>(&self, buffer: &'a mut [u8; 512]) -> &'a [u8] {
         postcard::to_slice(self, buffer).expect("fields of fixed capacity fit")
+    }
+}
+
+#[cfg(test)]
+impl StickInfo {
+    /// Of a stick with this id, of some server.
+    pub fn example(stick_id: StickId) -> Self {
+        let _cheap = crate::keys::CheapFactors::begin();
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let label = "office".try_into().expect("a short name fits");
+        let info = StickFile::make(&header, &key, label, 1, b"").info;
+        Self { stick_id, ..info }
     }
 }
 
@@ -270,20 +274,6 @@ mod tests {
 
     fn stick(header: &Header, key: &MasterKey, pin: &[u8]) -> StickFile {
         StickFile::make(header, key, "office".try_into().unwrap(), 7, pin)
-    }
-
-    #[test]
-    #[cfg(feature = "admin")]
-    fn a_stick_that_nobody_listed_is_listed_once_it_opens() {
-        let key = MasterKey::generate();
-        let header = Header::of_a_new_server(&key);
-        let stick = StickFile::make(&header, &key, "attic".try_into().unwrap(), 5, b"");
-        let mut list = crate::vault::StickList::default();
-        stick.info.note_verified(&mut list, 8);
-        stick.info.note_verified(&mut list, 9);
-        assert_eq!(list.sticks.len(), 1);
-        assert_eq!(list.sticks[0].label, "attic");
-        assert_eq!(list.sticks[0].verified, Some(9));
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod theft;
 #[cfg(feature = "admin")]
 mod traces;
 mod vault_conf;
+mod verified_sticks;
 mod writing;
 
 #[cfg(any(test, feature = "fuzzing"))]

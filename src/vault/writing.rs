@@ -9,8 +9,8 @@ use super::layout::{Area, HEADER, POLICY, Region, STATE, STICKS};
 use super::pepper::digest;
 use super::store::Stamp;
 use super::{
-    BlockDevice, EventKind, Header, Policy, Proven, SlotTable, StickList, Vault, VaultError,
-    Written, authenticated, destruction, event_log, pepper, record, store,
+    BlockDevice, EventKind, Header, Policy, Proven, SlotTable, Vault, VaultError, Written,
+    authenticated, destruction, event_log, pepper, record, store,
 };
 use crate::keys::{MasterKey, Secret32};
 use crate::theft::TheftState;
@@ -53,32 +53,11 @@ impl<D: BlockDevice> Vault<D> {
         key: &MasterKey,
         policy: Policy,
     ) -> Result<(Proven<Policy>, Written), VaultError> {
-        let written = self.replace_proven(key, &policy)?;
+        let written = self.exclusively(|vault| {
+            vault.must_be_current(POLICY)?;
+            vault.write_proven(key, &policy)
+        })?;
         Ok((Proven::new(policy), written))
-    }
-
-    /// Puts `sticks` in place of the list that this vault has read.
-    ///
-    /// # Errors
-    /// As [`Vault::set_policy`].
-    pub fn set_sticks(
-        &mut self,
-        key: &MasterKey,
-        sticks: StickList,
-    ) -> Result<(Proven<StickList>, Written), VaultError> {
-        let written = self.replace_proven(key, &sticks)?;
-        Ok((Proven::new(sticks), written))
-    }
-
-    fn replace_proven<T: authenticated::Authenticated>(
-        &mut self,
-        key: &MasterKey,
-        value: &T,
-    ) -> Result<Written, VaultError> {
-        self.exclusively(|vault| {
-            vault.must_be_current(T::REGION)?;
-            vault.write_proven(key, value)
-        })
     }
 
     /// Writes that the server was opened: no strikes count any more. A reset
@@ -100,7 +79,8 @@ impl<D: BlockDevice> Vault<D> {
     /// old area is destroyed. A vault that was reset when it was opened is armed
     /// again at the very end: until then it still says that no slot opens it. Where
     /// the old table could not be opened, none of the sticks counts as verified any
-    /// more: a reset wiped those that were plugged in, and nobody knows which.
+    /// more but those that were verified since: a reset wiped those that were plugged in,
+    /// and nobody knows which.
     ///
     /// # Errors
     /// [`VaultError::Device`]: the old table or the new one is in force.
@@ -129,7 +109,8 @@ impl<D: BlockDevice> Vault<D> {
         }
         self.must_be_current(HEADER)?;
         // A reset that could not write its state leaves an old one beside no pepper.
-        let forgotten = match self.may_have_been_reset() {
+        let may_be_wiped = self.may_have_been_reset() && !self.is_listed_since_reset(key);
+        let forgotten = match may_be_wiped {
             true => self.forget_verified_sticks(key)?,
             false => Written::Twice,
         };
@@ -151,14 +132,6 @@ impl<D: BlockDevice> Vault<D> {
             written = written.and(self.write_proven(key, &TheftState::Armed)?);
         }
         Ok(written)
-    }
-
-    /// A list that was altered is as good as none.
-    fn forget_verified_sticks(&mut self, key: &MasterKey) -> Result<Written, VaultError> {
-        let Ok(list) = self.read_proven::<StickList>(key) else {
-            return Ok(Written::Twice);
-        };
-        self.write_proven(key, &list.draft().after_reset())
     }
 
     /// Adds to the event log, without the master key.
@@ -215,7 +188,7 @@ impl<D: BlockDevice> Vault<D> {
     }
 
     /// Whether a record is as this vault has read or written it.
-    fn must_be_current(&self, region: Region) -> Result<(), VaultError> {
+    pub(super) fn must_be_current(&self, region: Region) -> Result<(), VaultError> {
         match self.seen.is_current(&self.device, region) {
             true => Ok(()),
             false => Err(VaultError::Changed),
@@ -224,7 +197,7 @@ impl<D: BlockDevice> Vault<D> {
 
     /// Whether the state tells of a reset that was not there when this vault was
     /// opened.
-    fn was_reset_meanwhile(&self) -> bool {
+    pub(super) fn was_reset_meanwhile(&self) -> bool {
         let is_reset = self.state().is_ok_and(|state| state.is_reset());
         is_reset && !self.seen.is_current(&self.device, STATE)
     }

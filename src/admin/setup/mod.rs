@@ -7,7 +7,6 @@ mod answers;
 mod facts;
 mod plan;
 mod questions;
-mod stations;
 
 use std::fs::File;
 use std::io::{IsTerminal, Read, stdin, stdout};
@@ -25,7 +24,7 @@ use crate::admin::mariadb::enable::wait_for_earlier_run;
 use crate::admin::output;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::root::as_typed;
-use crate::stick::PIN_MAX;
+use crate::stick::{PIN_MAX, stick_with};
 use answers::{Answers, MAX_BYTES, NewStick, PinFrom};
 use facts::Facts;
 use plan::{Attendance, Plan, Step, StepKind, plan, refuse_lost_vault};
@@ -89,6 +88,9 @@ pub fn run(options: &SetupOptions, command: RunCommand) -> Result<ExitCode> {
         answers.vault = path;
         place
     });
+    // What is shown now is what the key is put on, however long the steps before take.
+    let stick = answers.stick.as_ref();
+    let stick = stick.and_then(|new| Some((stick_with(&new.device)?, new.device.clone())));
     let plan = plan(&facts, &answers, attendance)?;
     print!("{}", shown(&plan, place.as_deref()));
     if options.dry_run {
@@ -114,6 +116,13 @@ pub fn run(options: &SetupOptions, command: RunCommand) -> Result<ExitCode> {
             as_typed(&typed(step))
         );
         output::flush();
+        let same = || match &stick {
+            Some((stick, device)) if step.kind == StepKind::Stick => {
+                stick::must_still_be(stick, device)
+            }
+            _ => Ok(()),
+        };
+        let command: RunCommand = &|words, pin| same().and_then(|()| command(words, pin));
         match step.waits {
             Some(waits) if !is_taken_out()? => later.push(waits),
             _ => perform(step, attendance, pin.as_ref(), command)?,

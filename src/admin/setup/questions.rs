@@ -1,25 +1,25 @@
 //! The questions to the person who sets a server up: five at most, and only about what is
 //! not there yet. Nothing is changed before the last one is answered.
 
-use std::path::PathBuf;
+mod backup_stick;
+mod stations;
 
-use super::answers::{Answers, KeyServer, NewStick, PinFrom};
+use super::answers::{Answers, KeyServer};
 use super::facts::Facts;
 use super::plan::UNTRIED;
-use super::stations;
 use crate::admin::ask::{self, Pin};
 use crate::admin::commands::enroll::{same_server, thumbprints};
-use crate::admin::commands::stick::StickVolume;
-use crate::admin::commands::{init, stick};
+use crate::admin::commands::init;
 use crate::admin::mariadb::SwapChoice;
 use crate::admin::names::name;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::printable::Printable;
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::MAX_SERVERS;
+use backup_stick::ask_stick;
 
 /// How often a mistake at one question is asked about again.
-pub const TRIES: usize = 20;
+const TRIES: usize = 20;
 
 /// A question, in the order in which they are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub fn ask(facts: &Facts) -> Result<(Answers, Option<Pin>)> {
 }
 
 /// Asks until `read` takes the answer, and says what was wrong with the others.
-pub fn until_right<T>(question: &str, mut read: impl FnMut(&str) -> Result<T>) -> Result<T> {
+fn until_right<T>(question: &str, mut read: impl FnMut(&str) -> Result<T>) -> Result<T> {
     for _ in 0..TRIES {
         match read(&ask::line(question)?) {
             Ok(answer) => return Ok(answer),
@@ -86,14 +86,14 @@ pub fn until_right<T>(question: &str, mut read: impl FnMut(&str) -> Result<T>) -
     Err(no_answer())
 }
 
-pub fn no_answer() -> Problem {
+fn no_answer() -> Problem {
     Problem::refused(
         "None of the answers could be used. Nothing was changed.",
         "Run the command again.",
     )
 }
 
-pub fn not_understood(next: &str) -> Problem {
+fn not_understood(next: &str) -> Problem {
     Problem::new(Exit::Usage, "That is not understood.", next)
 }
 
@@ -183,95 +183,6 @@ fn ask_way_back(facts: &Facts, answers: &mut Answers) -> Result<Option<Pin>> {
     Ok(pin)
 }
 
-/// `None` where there is to be no stick.
-fn ask_stick() -> Result<Option<(NewStick, Pin)>> {
-    let Some(device) = ask_device()? else {
-        return Ok(None);
-    };
-    let label = until_right("What stands on it, such as office: ", |typed| {
-        name::<32>(typed).map_err(|why| {
-            Problem::new(
-                Exit::Usage,
-                format!("That is no label: {why}."),
-                "Type another one.",
-            )
-        })
-    })?;
-    let pin = ask_pin()?;
-    let question = "Where will it be kept, in words, such as bank safe (Enter: not said): ";
-    let kept = until_right(question, |typed| match typed {
-        "" => Ok(None),
-        typed => name(typed).map(Some).map_err(|why| {
-            Problem::new(
-                Exit::Usage,
-                format!("That is no place: {why}."),
-                "Say it otherwise.",
-            )
-        }),
-    })?;
-    let stick = NewStick {
-        device,
-        label: label.as_str().to_owned(),
-        pin: PinFrom::Person,
-        kept,
-    };
-    Ok(Some((stick, pin)))
-}
-
-fn ask_device() -> Result<Option<PathBuf>> {
-    for _ in 0..TRIES {
-        let volumes = stick::plugged_volumes();
-        let offered = offered(&volumes);
-        for volume in &volumes {
-            println!("  {}", volume.in_words());
-        }
-        let device = match (ask::line(&offered.question)?.as_str(), offered.usual) {
-            ("none", _) => return Ok(None),
-            ("", Some(usual)) => usual,
-            ("", None) => continue,
-            (typed, _) => PathBuf::from(typed),
-        };
-        match stick::must_be_usable_stick(&device) {
-            Ok(()) => return Ok(Some(device)),
-            Err(problem) => println!("{problem}"),
-        }
-    }
-    Err(no_answer())
-}
-
-/// What is asked below the list of sticks.
-struct Offered {
-    question: String,
-    /// What Enter stands for.
-    usual: Option<PathBuf>,
-}
-
-/// Enter takes the only stick. One that is mounted is in use, perhaps for something else: it
-/// has to be named. Pure.
-fn offered(volumes: &[StickVolume]) -> Offered {
-    let usual = match volumes {
-        [only] if !only.is_mounted() => Some(only.device.clone()),
-        _ => None,
-    };
-    let question = match (&usual, volumes) {
-        (_, []) => "Plug a stick in, then press Enter (or type none): ".into(),
-        (Some(usual), _) => format!("Which? [{}] (or another name, or none) ", usual.display()),
-        (None, _) => "Which? Type its name, such as /dev/sdb1 (or none): ".into(),
-    };
-    Offered { question, usual }
-}
-
-fn ask_pin() -> Result<Pin> {
-    for _ in 0..TRIES {
-        match stick::new_pin(false) {
-            // Escape and Ctrl-C end it; a mistake does not.
-            Err(problem) if problem.exit == Exit::Usage => println!("{problem}"),
-            typed => return typed,
-        }
-    }
-    Err(no_answer())
-}
-
 fn ask_theft(answers: &mut Answers) -> Result<()> {
     println!(
         "When it was started in foreign places {} times, this server can destroy the key on its \
@@ -323,17 +234,5 @@ mod tests {
         assert_eq!(asked(&vault), [WayBack], "the code is left");
         vault.has_code = true;
         assert_eq!(asked(&vault), []);
-    }
-
-    #[test]
-    fn a_stick_in_use_is_no_answer_to_enter() {
-        let free = StickVolume::example("/dev/sdb1", &[]);
-        let used = StickVolume::example("/dev/sdc1", &["/media/backup"]);
-        let only = offered(std::slice::from_ref(&free));
-        assert_eq!(only.usual.as_deref(), Some(free.device.as_path()));
-        for volumes in [vec![], vec![used.clone()], vec![free, used]] {
-            let offered = offered(&volumes);
-            assert_eq!(offered.usual, None, "{}", offered.question);
-        }
     }
 }

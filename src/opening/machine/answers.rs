@@ -129,7 +129,9 @@ impl Machine {
             (Some(Pending::Reset(cause)), Event::Destroyed { destroyed, unwiped }) => {
                 self.was_reset(cause, destroyed, unwiped);
             }
-            (Some(Pending::ResetUnseen), Event::Destroyed { .. }) => {}
+            (Some(Pending::ResetUnseen), Event::Destroyed { destroyed, .. }) => {
+                self.was_reset_unseen(destroyed);
+            }
             (Some(Pending::Vault(then)), Event::Vault(found)) => self.vault_found(found, then),
             (None, Event::Vault(found)) => self.vault_found(found, AfterLocating::Nothing),
             (Some(Pending::Proof { key, by }), Event::Proved(proven)) => {

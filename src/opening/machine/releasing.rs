@@ -126,7 +126,7 @@ impl Machine {
         self.act(Act::StopAsking);
         if !matches!(by, OpenedBy::Environment { .. }) {
             self.note_locked();
-            self.remember_place(&key, &proven.policy);
+            self.remember_place(&key, &proven.policy, &by);
         }
         self.settle(&key, &proven);
         self.act(Act::LeaveNotice(LoginNotice {

@@ -1,12 +1,15 @@
 //! `stayput stick make`: the key of this server on a stick.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use heapless::String as Bounded;
 
 use super::format::{Fresh, FreshFilesystem};
-use super::{doubt, must_be_a_stick, must_be_readable, not_read, tell_if_it_does_not_count};
+use super::{
+    doubt, must_be_a_stick, must_be_readable, must_still_be, not_read, tell_what_it_counts_for,
+};
 use crate::admin::ask;
 use crate::admin::guessing_time::explain_pin;
 use crate::admin::names::name;
@@ -59,7 +62,7 @@ pub fn make_with_pin(options: &MakeOptions, pin: &ask::Pin) -> Result<()> {
 
 fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> Result<()> {
     let device = options.device.as_path();
-    must_be_a_stick(device)?;
+    let stick = must_be_a_stick(device)?;
     must_not_hold_the_vault(device)?;
     let fresh = match options.format {
         Some(asked) => Some(Fresh::check(device, asked)?),
@@ -107,6 +110,10 @@ fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> R
     // Another command may have made it meanwhile: what is replaced is what it holds now.
     let mut replaced = before;
     replaced.extend(own_keys(&[device.to_owned()], header)?);
+    // A person was asked, or it took a while to format it. As long as it is open, the kernel
+    // gives its name to no other one.
+    let _held = File::open(device).map_err(|error| not_written(device, &error))?;
+    must_still_be(&stick, device)?;
     doubt(&mut unlocked, &replaced)?;
     stick::write(device, &file).map_err(|error| not_written(device, &error))?;
     prove(device, &unlocked, &file, &pin)?;
@@ -117,7 +124,7 @@ fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> R
     );
     let known = [&*options.label, &*unlocked.vault.header().server_name];
     println!("{}", explain_pin(&pin, &known));
-    tell_if_it_does_not_count(&unlocked)?;
+    tell_what_it_counts_for(&mut unlocked, &file.info.stick_id)?;
     println!("Keep it in another place than the server. Take it out now.");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{must_be_a_stick, must_be_readable, not_read, tell_if_it_does_not_count};
+use super::{must_be_usable_stick, not_read, tell_what_it_counts_for};
 use crate::admin::ask;
 use crate::admin::open_vault::open_vault;
 use crate::admin::pending_reset::reminder;
@@ -27,8 +27,7 @@ pub struct VerifyOptions {
 /// When it does not.
 pub fn verify(options: &VerifyOptions) -> Result<()> {
     let device = options.device.as_path();
-    must_be_a_stick(device)?;
-    must_be_readable(device)?;
+    must_be_usable_stick(device)?;
     let vault = open_vault()?;
     let found =
         stick::read_copies(device, vault.header()).map_err(|error| not_read(device, error))?;
@@ -51,13 +50,13 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
     })?;
     let mut unlocked = Unlocked::new(vault, key)?;
     let mut list = unlocked.proven.sticks.draft();
-    info.note_verified(&mut list, clock::now());
+    list.note_verified(info.known(clock::now()));
     unlocked.set_sticks(list)?;
     unlocked.log(EventKind::StickVerified {
         stick: info.label.clone(),
     })?;
     println!("The stick \"{}\" opens this server.", info.label);
-    tell_if_it_does_not_count(&unlocked)?;
+    tell_what_it_counts_for(&mut unlocked, &info.stick_id)?;
     if let Some(words) = reminder(&unlocked.proven.policy) {
         println!("{words}");
     }

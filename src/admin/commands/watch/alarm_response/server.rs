@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::admin::durable::remove_durably;
-use crate::admin::key_destruction::{destroy_keys, destroy_pepper, end_starts_in_turn};
+use crate::admin::key_destruction::{
+    destroy_keys, destroy_pepper, doubt_sticks, end_starts_in_turn,
+};
 use crate::admin::mariadb::enable::end_decryption;
 use crate::admin::mariadb::stop::stop_mariadb;
 use crate::admin::mariadb_service::is_enabled;
@@ -73,6 +75,14 @@ impl Actions for Server {
 
     fn wipe_sticks(&mut self, ids: &[StickId]) -> WipedAgain {
         let plugged = std::mem::take(&mut self.plugged).only_these(ids);
+        // Its owner may have seen one of them open the server meanwhile.
+        if let Err(error) = doubt_sticks() {
+            log::error!("sticks are not wiped: {error}");
+            return WipedAgain {
+                wiped: 0,
+                unwiped: ids.to_vec(),
+            };
+        }
         let wiped = plugged.wipe();
         for device in &wiped.unwiped {
             log::error!("{} was not wiped", device.display());

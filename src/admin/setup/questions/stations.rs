@@ -1,10 +1,10 @@
 //! Which stations bind the server to its place: what is shown of those around, and what is
 //! typed below.
 
-use super::answers::Neighbours;
-use super::questions::{TRIES, no_answer, not_understood, until_right};
+use super::{TRIES, no_answer, not_understood, until_right};
 use crate::admin::commands::enroll::{Fitness, FoundStation, FoundStations, found_stations};
 use crate::admin::problem::Result;
+use crate::admin::setup::answers::Neighbours;
 use crate::columns::{COLUMNS, folded};
 use crate::environment::most_neighbours;
 use crate::printable::Printable;
