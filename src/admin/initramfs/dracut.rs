@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     fn put(image: &mut Tree, path: &str, text: &str) {
-        let (mode, content) = (0o100_644, Some(text.as_bytes().to_vec()));
+        let (mode, content) = (0o100_644, Some(text.as_bytes().into()));
         image.put(path, Node { mode, content });
     }
 
@@ -82,7 +82,7 @@ mod tests {
             put(&mut image, &drop_in, DRACUT_AFTER_STAGE.text);
         }
         put(&mut image, MANAGER, DRACUT_MANAGER.text);
-        let (mode, content) = (0o120_777, Some(b"../stayput-boot.service".to_vec()));
+        let (mode, content) = (0o120_777, Some(b"../stayput-boot.service"[..].into()));
         image.put(STARTED, Node { mode, content });
         image
     }
