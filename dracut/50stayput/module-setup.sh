@@ -10,9 +10,12 @@ stage=/usr/lib/stayput/stayput-boot
 runner=/usr/lib/stayput/run-stage
 useful=/usr/lib/stayput/modules
 place=/etc/stayput/vault.conf
+mark=/etc/stayput/installed
 
 check() {
-    [[ ! -s /etc/stayput/installed ]] || return 0
+    [[ ! -s $mark ]] || return 0
+    # Where the mark is lost, an encrypted database tells that the stage belongs in.
+    [[ -e $mark || ! -e /var/lib/stayput/mariadb.check ]] || return 0
     # `stayput install` has not been run here, or `stayput uninstall` has.
     if [[ -s $place ]]; then
         dwarn "stayput: the boot stage is left out. Where it belongs in: stayput install"
@@ -55,15 +58,26 @@ install() {
     local needed unit
     for needed in "$stage" "$runner" "$place"; do
         if [[ ! -s $needed ]]; then
-            cannot "$needed is missing." "Run: stayput init, then stayput install"
+            cannot "$needed is missing." \
+                "Run: stayput init, which finds a vault that is there, then stayput install"
             return
         fi
+    done
+    if [[ ! -x $stage ]]; then
+        cannot "$stage cannot be run." "Run: chmod 755 $stage, then stayput install"
+        return
+    fi
+    for needed in "$stage" "$runner" "$place"; do
         inst_simple "$needed" || true
         if ! cmp -s "$needed" "$initdir/$needed"; then
             cannot "$needed could not be copied." "Is the disk full? Then run: stayput install"
             return
         fi
     done
+    if [[ ! -x $initdir/$stage ]]; then
+        cannot "the copy of $stage cannot be run." "Which umask is set? Then run: stayput install"
+        return
+    fi
     inst_multiple sh sleep modprobe
     inst_simple "$moddir/stayput-boot.service" "$systemdsystemunitdir/stayput-boot.service"
     mkdir -p "$initdir$systemdsystemunitdir/initrd.target.requires"

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn put(image: &mut Tree, path: &str, text: &str) {
-        let (mode, content) = (0o100_644, Some(text.as_bytes().to_vec()));
+        let (mode, content) = (0o100_644, Some(text.as_bytes().into()));
         image.put(path, Node { mode, content });
     }
 
@@ -189,7 +189,7 @@ mod tests {
         for (path, file) in FILES {
             put(&mut image, path, file.text);
         }
-        let (mode, content) = (0o120_777, Some(b"../stayput-boot.service".to_vec()));
+        let (mode, content) = (0o120_777, Some(b"../stayput-boot.service"[..].into()));
         image.put(STARTED, Node { mode, content });
         image
     }
@@ -235,7 +235,7 @@ mod tests {
     fn with_service(name: &str, text: &str) -> Tree {
         let mut image = good();
         put(&mut image, &format!("{UNITS}/{name}"), text);
-        let (mode, content) = (0o120_777, Some(format!("../{name}").into_bytes()));
+        let (mode, content) = (0o120_777, Some(format!("../{name}").into_bytes().into()));
         let link = format!("etc/systemd/system/sysinit.target.wants/{name}");
         image.put(&link, Node { mode, content });
         image
@@ -277,7 +277,7 @@ mod tests {
         let mut image = good();
         let text = "[Service]\nExecStart=/sbin/vgchange -ay\n";
         put(&mut image, &format!("{UNITS}/lvm.service"), text);
-        let (mode, content) = (0o120_777, Some(b"../lvm.service".to_vec()));
+        let (mode, content) = (0o120_777, Some(b"../lvm.service"[..].into()));
         let link = format!("{UNITS}/shutdown.target.wants/lvm.service");
         image.put(&link, Node { mode, content });
         assert_eq!(before(&image), Some(Vec::new()));

@@ -93,6 +93,7 @@ pub fn gather(cards: Cards) -> Result<Facts> {
         goes_on_locked: goes_on == Some(OnFailure::Continue),
         has_systemd: systemd::installed(),
         unit_in_place: release_service::UNIT.is_in_place(),
+        hides_a_packages: release_service::UNIT.hides_a_packages(),
     };
     let release = policy.and_then(|policy| policy.mariadb);
     let assessment = (release.is_some() || is_enabled())
@@ -130,6 +131,7 @@ fn watch(policy: Option<&Policy>, place: Option<&WaysFacts>) -> WatchFacts {
             && place.is_some_and(|place| place.need.binds_to_a_place()),
         has_systemd: systemd::running(),
         unit_in_place: watch_service::UNIT.is_in_place(),
+        hides_a_packages: watch_service::UNIT.hides_a_packages(),
         is_running: watch_service::UNIT.is_running(),
         waits_for_keys: release_service::without_keys().is_some(),
     }

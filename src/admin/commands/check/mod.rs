@@ -157,6 +157,7 @@ mod tests {
                 is_wanted: true,
                 has_systemd: true,
                 unit_in_place: false,
+                hides_a_packages: false,
                 is_running: false,
                 waits_for_keys: false,
             },
@@ -171,6 +172,7 @@ mod tests {
                 goes_on_locked: true,
                 has_systemd: true,
                 unit_in_place: false,
+                hides_a_packages: false,
             },
             original: Ok(None),
             backups: vec![ColdBackup {
