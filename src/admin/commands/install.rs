@@ -73,6 +73,26 @@ pub fn install() -> Result<()> {
     Ok(())
 }
 
+/// Without stayput nobody tells any more of a copy that anybody with the disk can read.
+fn refuse_clear_copies() -> Result<()> {
+    let copies = mariadb::kept_copies().map_err(|error| {
+        Problem::refused(
+            format!(
+                "Whether a clear copy of the database is there cannot be told: {error}. Nothing \
+                 was changed."
+            ),
+            "`stayput status` says more.",
+        )
+    })?;
+    let Some(copy) = copies.iter().find(|copy| copy.is_clear()) else {
+        return Ok(());
+    };
+    Err(Problem::refused(
+        format!("{} Nothing was changed.", copy.what()),
+        copy.next(),
+    ))
+}
+
 /// Runs `stayput uninstall`: takes the boot stage out. The vault stays.
 ///
 /// # Errors
@@ -112,6 +132,7 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
             format!("{end} `{}`.", conversion.undo_command()),
         ));
     }
+    refuse_clear_copies()?;
     ask::confirm(
         "The boot stage is taken out. The vault and the sticks stay. Go on?",
         options.yes,

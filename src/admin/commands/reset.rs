@@ -219,7 +219,7 @@ fn announcement(
     if is_enabled() {
         text += "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n";
     }
-    text += mariadb::enable::in_a_reset();
+    text += &mariadb::enable::in_a_reset();
     text += &not_destroyed(key_files);
     text += "Not destroyed: sticks that are not plugged in, backups, copies of this disk.\n";
     match keys.way_back(header, sticks) {

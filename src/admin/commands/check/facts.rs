@@ -13,8 +13,8 @@ use super::watch::WatchFacts;
 use super::ways::{self, WaysFacts};
 use crate::admin::initramfs::{self, InitramfsFacts};
 use crate::admin::mariadb;
-use crate::admin::mariadb::Original;
 use crate::admin::mariadb::cold_backups::{self, ColdBackup};
+use crate::admin::mariadb::{KeptCopy, Original};
 use crate::admin::mariadb_service::{is_enabled, waits_for_release};
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::open_vault::vault_conf;
@@ -63,6 +63,8 @@ pub struct Facts {
     pub late_release: LateReleaseFacts,
     /// A clear copy of the database, and what ends it.
     pub original: std::io::Result<Option<Original>>,
+    /// The copies that wait for their owner.
+    pub copies: std::io::Result<Vec<KeptCopy>>,
     /// Backups that copy the database's files, which are absent while MariaDB is
     /// stopped.
     pub backups: Vec<ColdBackup>,
@@ -115,6 +117,7 @@ pub fn gather(cards: Cards) -> Result<Facts> {
         },
         late_release,
         original: mariadb::find_original(),
+        copies: mariadb::kept_copies(),
         backups: match is_enabled() {
             true => cold_backups::of_this_server(),
             false => Vec::new(),

@@ -3,7 +3,7 @@
 use super::Status;
 use crate::admin::event_text::sentence;
 use crate::admin::factor_counts::counts_as_enrolled;
-use crate::admin::mariadb;
+use crate::admin::mariadb::{self, KeptCopy, KeySupply};
 use crate::admin::one_screen::Item;
 use crate::admin::one_screen::Urgency::{Never, Now, Soon};
 use crate::admin::pending_reset::reminder;
@@ -120,25 +120,7 @@ impl Status<'_> {
     }
 
     fn database_items(&self) -> Vec<Item> {
-        let mut items = Vec::new();
-        match (&self.key_file, self.mariadb()) {
-            (Some(path), _) => {
-                let text = format!(
-                    "MariaDB: its keys are in {}; whoever takes the server can read the \
-                     database.\n  To have stayput keep them: stayput mariadb enable",
-                    path.display()
-                );
-                items.push(Item::new(Soon, text));
-            }
-            (None, Some(true)) => items.push(Item::new(Never, "MariaDB: gets its keys from here.")),
-            // It is told below what became of it.
-            (None, Some(false)) if matches!(self.original, Ok(Some(_))) => {}
-            (None, Some(false)) => {
-                let text = "MariaDB: not set up. Run: stayput mariadb enable";
-                items.push(Item::new(Soon, text));
-            }
-            (None, None) => {}
-        }
+        let mut items = Vec::from_iter(self.key_supply_item());
         match &self.original {
             Ok(None) => {}
             Ok(Some(original)) => {
@@ -149,6 +131,14 @@ impl Status<'_> {
                 let text = format!("{name}: {}\n  {}", original.what(), original.next());
                 items.push(Item::new(Soon, text));
             }
+            Err(error) => {
+                items.push(Item::new(Now, format!("CLEAR COPY: perhaps; {error}.")));
+            }
+        }
+        match &self.copies {
+            Ok(copies) => items.extend(copies.iter().map(kept_copy)),
+            // It was told with the original.
+            Err(_) if self.original.is_err() => {}
             Err(error) => {
                 items.push(Item::new(Now, format!("CLEAR COPY: perhaps; {error}.")));
             }
@@ -167,6 +157,43 @@ impl Status<'_> {
             items.push(Item::new(Soon, text));
         }
         items
+    }
+
+    /// Where MariaDB takes its keys from.
+    fn key_supply_item(&self) -> Option<Item> {
+        if let Some(path) = &self.key_file {
+            let text = format!(
+                "MariaDB: its keys are in {}; whoever takes the server can read the \
+                 database.\n  To have stayput keep them: stayput mariadb enable",
+                path.display()
+            );
+            return Some(Item::new(Soon, text));
+        }
+        let is_told = matches!(self.original, Ok(Some(_)));
+        Some(match &self.keys {
+            KeySupply::Whole => Item::new(Never, "MariaDB: gets its keys from here."),
+            // It is told below what became of it.
+            KeySupply::None | KeySupply::Unused if is_told => return None,
+            KeySupply::None if self.policy().is_none() => return None,
+            KeySupply::None => Item::new(Soon, "MariaDB: not set up. Run: stayput mariadb enable"),
+            KeySupply::Unused => Item::new(
+                Soon,
+                "MariaDB: NOT ENCRYPTED with keys from here. The vault gives it keys, and nothing \
+                 takes them.\n  To encrypt it: stayput mariadb enable. To leave it clear: stayput \
+                 mariadb disable --clear",
+            ),
+            KeySupply::Broken(missing) => {
+                let next = match is_told {
+                    true => "The next line says what to do.",
+                    false => "stayput check says more; stayput mariadb enable puts it back.",
+                };
+                let text = format!(
+                    "MariaDB: its keys from here do not all reach it: {}.\n  {next}",
+                    missing.join("; ")
+                );
+                Item::new(Now, text)
+            }
+        })
     }
 
     fn watch_item(&self) -> Item {
@@ -263,6 +290,14 @@ impl Status<'_> {
     }
 }
 
+fn kept_copy(copy: &KeptCopy) -> Item {
+    let name = match copy.is_clear() {
+        true => "CLEAR COPY",
+        false => "Kept copy",
+    };
+    Item::new(Soon, format!("{name}: {}\n  {}", copy.what(), copy.next()))
+}
+
 const HELD: &str = "Starts: HELD. An alarm of the watch or a reset has taken the keys, and MariaDB does not start.\n  \
                     Is the server where it belongs? stayput release";
 
@@ -326,6 +361,7 @@ mod tests {
                 watch: None,
                 without_keys: None,
                 original: Ok(None),
+                copies: Ok(Vec::new()),
                 ..status
             };
             let lines = lines(&status);
@@ -412,5 +448,46 @@ mod tests {
         assert!(words(0, true).contains("stayput enroll --refresh"));
         assert!(!words(0, false).contains("USED UP"));
         assert!(words(2, false).starts_with("Margin: 2 more"));
+    }
+
+    #[test]
+    fn keys_are_not_said_to_come_from_here_by_the_policy_alone() {
+        let snapshot = with_place("home");
+        let told = |keys: KeySupply| {
+            let status = Status {
+                keys,
+                ..of(&snapshot)
+            };
+            lines(&status).join(" ")
+        };
+        let whole = told(KeySupply::Whole);
+        assert!(whole.contains("gets its keys from here"), "{whole}");
+        let broken = KeySupply::Broken(vec!["the gate in front of it is missing".into()]);
+        for (keys, words) in [
+            (KeySupply::Unused, "nothing takes them"),
+            (broken, "the gate in front of it"),
+        ] {
+            let told = told(keys);
+            assert!(told.contains(words), "{told}");
+            assert!(!told.contains("gets its keys from here"), "{told}");
+        }
+    }
+
+    #[test]
+    fn copy_that_a_way_back_has_kept_is_told_until_it_is_destroyed() {
+        let snapshot = with_place("home");
+        let status = Status {
+            copies: Ok(vec![KeptCopy::example()]),
+            ..of(&snapshot)
+        };
+        let told = lines(&status).join(" ");
+        assert!(told.contains("CLEAR COPY: A clear copy"), "{told}");
+        assert!(told.contains("stayput mariadb destroy-copy"), "{told}");
+        let unknown = Status {
+            copies: Err(std::io::Error::other("no settings")),
+            ..of(&snapshot)
+        };
+        let told = lines(&unknown).join(" ");
+        assert!(told.contains("CLEAR COPY: perhaps; no settings"), "{told}");
     }
 }

@@ -100,22 +100,27 @@ pub fn is_at_work() -> bool {
 
 /// Ends a run that is making the database clear, and could leave rows that anybody reads:
 /// what it has made is undone, and its copy overwritten. With `waits` it comes back when
-/// that is done, which takes as long as the disk does.
+/// that is done, which takes as long as the disk does. Returns whether there was one. A
+/// run whose journal cannot be read may be one.
 ///
 /// # Errors
 /// What systemctl says.
-pub fn end_decryption(waits: bool) -> Result<()> {
-    let makes_it_clear = |journal: Journal| {
-        journal.conversion == Conversion::Decrypt && journal.stage < Stage::Waiting
+pub fn end_decryption(waits: bool) -> Result<bool> {
+    let is_due = match Journal::read() {
+        Ok(Some(journal)) => {
+            journal.conversion == Conversion::Decrypt && journal.stage < Stage::Waiting
+        }
+        Ok(None) => false,
+        Err(_) => true,
     };
-    let is_due = Journal::read().is_ok_and(|journal| journal.is_some_and(makes_it_clear));
     if !is_due || !is_at_work() {
-        return Ok(());
+        return Ok(false);
     }
     match waits {
-        true => systemctl(&["stop", UNIT], NEXT),
-        false => systemctl(&["--no-block", "stop", UNIT], NEXT),
+        true => systemctl(&["stop", UNIT], NEXT)?,
+        false => systemctl(&["--no-block", "stop", UNIT], NEXT)?,
     }
+    Ok(true)
 }
 
 /// Waits for the end of a run whose command was killed or lost its terminal.

@@ -112,9 +112,10 @@ impl Actions for Server {
     }
 
     fn stop_database(&mut self) -> Result<(), String> {
-        // Its private servers have the keys, and write rows in the clear.
-        end_decryption(false).map_err(|problem| problem.what)?;
-        if !is_enabled() {
+        // Its private servers have the keys, and write rows in the clear; and it may just be
+        // starting MariaDB with them.
+        let is_ended = end_decryption(false).map_err(|problem| problem.what)?;
+        if !is_ended && !is_enabled() {
             return Ok(());
         }
         stop_mariadb().map_err(|problem| problem.what)?;
