@@ -1,8 +1,5 @@
 //! The files that put the boot stage into an initramfs and run it there.
 
-#[cfg(test)]
-mod hook_tests;
-
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -290,6 +287,8 @@ fn write_text(path: &Path, text: &str) -> Result<()> {
 mod tests {
     use super::*;
     use std::process::Command;
+
+    mod hooks;
 
     #[test]
     fn every_script_can_be_read_by_its_shell() {

@@ -1,7 +1,7 @@
 //! What the hooks of both generators put into an image, on a server in a folder. Only
 //! the generators' own functions are replaced.
 
-use super::*;
+use crate::admin::boot_files::*;
 use std::process::{Command, Stdio};
 
 const FUNCTIONS: &str = "\
