@@ -1,12 +1,12 @@
 //! The story on the other systems. `qemu-tests/matrix` tells it on all of them; here
 //! it is the other generator's turn.
 
-use qemu_tests::{Generator, Layout, Result, Story, Suite, System, minutes, seconds};
+use qemu_tests::{Generator, Result, Story, Suite, System, minutes, seconds};
 
 const WITH_DRACUT: System = System {
     suite: Suite::Trixie,
     generator: Generator::Dracut,
-    layout: Layout::Plain,
+    ..System::USUAL
 };
 
 #[test]
