@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::cpio::{Entry, archive};
 use crate::debian::read_from_root;
 use crate::failure::run;
-use crate::prepared::{project, shipped_binary_of};
+use crate::prepared::project;
 use crate::server::Server;
 use crate::{
-    Architecture, Failure, Filesystem, Hardware, MachineBuilder, Place, Result, Scratch, Stick,
-    images_script, minutes, prepared,
+    Failure, Filesystem, Hardware, MachineBuilder, Place, Result, Scratch, Stick, images_script,
+    minutes, prepared, shipped_binary,
 };
 
 /// Where the guest keeps what its initramfs would hold after an install.
@@ -42,10 +42,6 @@ pub struct FastMachine {
 impl FastMachine {
     /// A disk with one partition, the usual gap in front of it, no vault.
     pub fn blank() -> Result<Self> {
-        Self::blank_of(Architecture::Amd64)
-    }
-
-    fn blank_of(architecture: Architecture) -> Result<Self> {
         let scratch = Scratch::new()?;
         let image = scratch.join("blank.img");
         std::fs::File::create(&image)?.set_len(64 * 1024 * 1024)?;
@@ -53,32 +49,27 @@ impl FastMachine {
             "sgdisk",
             &["--clear", "--new=1:2048:0", &image.display().to_string()],
         )?;
-        Self::with(architecture, &image)
+        Self::with(&image)
     }
 
     /// A disk with one partition that holds a filesystem, as an ESP or a
     /// separate /boot does; no vault.
     pub fn with_boot_partition(filesystem: Filesystem) -> Result<Self> {
         let stick = Stick::partitioned(filesystem)?;
-        Self::with(Architecture::Amd64, stick.image())
+        Self::with(stick.image())
     }
 
     /// The clinic's server: its vault made, enrolled at `Place::home`.
     pub fn clinic() -> Result<Self> {
-        Self::clinic_of(Architecture::Amd64)
-    }
-
-    /// The same with another processor.
-    pub fn clinic_of(architecture: Architecture) -> Result<Self> {
         // Made before any machine of the scenario is on: making them takes a
         // turn too, and who waits for one while holding one waits for ever.
-        sticks_kept(architecture)?;
-        Self::clinic_without_sticks(architecture)
+        sticks_kept()?;
+        Self::clinic_without_sticks()
     }
 
-    fn clinic_without_sticks(architecture: Architecture) -> Result<Self> {
-        let kept = clinic_kept(architecture)?;
-        let mut machine = Self::with(architecture, &kept.join("disk.img"))?;
+    fn clinic_without_sticks() -> Result<Self> {
+        let kept = clinic_kept()?;
+        let mut machine = Self::with(&kept.join("disk.img"))?;
         machine.put(VAULT_CONF, 0o644, std::fs::read(kept.join("vault.conf"))?);
         Ok(machine)
     }
@@ -86,23 +77,18 @@ impl FastMachine {
     /// A stick of the server `clinic`: vfat in a partition, label "Halima",
     /// no PIN. Each call gives a copy of its own.
     pub fn clinics_stick() -> Result<Stick> {
-        Self::clinics_stick_of(Architecture::Amd64)
-    }
-
-    /// The same of the server with another processor.
-    pub fn clinics_stick_of(architecture: Architecture) -> Result<Stick> {
-        Stick::from_kept(&sticks_kept(architecture)?.join("halima.img"))
+        Stick::from_kept(&sticks_kept()?.join("halima.img"))
     }
 
     /// Another, with the label "Otieno" and the PIN 4711-0815.
     pub fn clinics_stick_with_pin() -> Result<Stick> {
-        Stick::from_kept(&sticks_kept(Architecture::Amd64)?.join("otieno.img"))
+        Stick::from_kept(&sticks_kept()?.join("otieno.img"))
     }
 
-    fn with(architecture: Architecture, image: &Path) -> Result<Self> {
-        let base = PathBuf::from(images_script(image_script(architecture))?);
+    fn with(image: &Path) -> Result<Self> {
+        let base = PathBuf::from(images_script("build-debian")?);
         let mut machine = Self {
-            server: Server::with_copy_of(image, Hardware::clinic_of(architecture))?,
+            server: Server::with_copy_of(image, Hardware::clinic())?,
             base,
             files: Vec::new(),
             kernel_words: String::new(),
@@ -116,8 +102,7 @@ impl FastMachine {
         let script = |name: &str| std::fs::read(project().join("images").join(name));
         machine.put("/init", 0o755, script("fast-init")?);
         machine.put("/sbin/guest-shell", 0o755, script("guest-shell")?);
-        let binary =
-            |name| Ok::<_, Failure>(std::fs::read(shipped_binary_of(architecture, name)?)?);
+        let binary = |name| Ok::<_, Failure>(std::fs::read(shipped_binary(name)?)?);
         machine.put("/usr/sbin/stayput", 0o755, binary("stayput")?);
         machine.put(
             "/usr/lib/stayput/stayput-boot",
@@ -165,16 +150,14 @@ impl FastMachine {
 
     /// Waits until the boot stage has ended, which only a release does.
     pub fn wait_for_release(&mut self) -> Result {
-        let limit = self.patient(minutes(2));
         self.console()
-            .wait_for("fast-init: the boot stage has ended", limit)?;
+            .wait_for("fast-init: the boot stage has ended", minutes(2))?;
         Ok(())
     }
 
     /// Waits for the prompt.
     pub fn wait_for_prompt(&mut self) -> Result {
-        let limit = self.patient(minutes(2));
-        self.console().wait_for("stayput> ", limit)?;
+        self.console().wait_for("stayput> ", minutes(2))?;
         Ok(())
     }
 
@@ -198,11 +181,7 @@ impl FastMachine {
         let scratch = Scratch::new()?;
         let overlay = scratch.join("overlay.cpio");
         std::fs::write(&overlay, archive(&self.files))?;
-        let words = format!(
-            "console={} quiet {words} {}",
-            self.hardware.architecture.console(),
-            self.kernel_words
-        );
+        let words = format!("console=ttyS0 quiet {words} {}", self.kernel_words);
         let mut kernel = self.base.join("vmlinux");
         if self.text_screen {
             let version = std::fs::read_to_string(self.base.join("version"))?;
@@ -236,8 +215,9 @@ impl FastMachine {
             builder = builder.record_writes(record);
         }
         let machine = builder.start(place)?;
-        let limit = self.patient(minutes(2));
-        self.server.switched_on(machine).wait_for_initramfs(limit)
+        self.server
+            .switched_on(machine)
+            .wait_for_initramfs(minutes(2))
     }
 }
 
@@ -268,9 +248,9 @@ const FORMATS: [&str; 8] = [
 
 /// What decides about a server that is kept: the image, the formats, and how
 /// it is set up. Not the whole command: most changes leave the disk as it is.
-fn inputs(architecture: Architecture) -> Result<Vec<Vec<u8>>> {
+fn inputs() -> Result<Vec<Vec<u8>>> {
     let mut inputs = vec![
-        images_script(image_script(architecture))?.into_bytes(),
+        images_script("build-debian")?.into_bytes(),
         include_bytes!("fast.rs").to_vec(),
     ];
     for folder in FORMATS {
@@ -296,29 +276,12 @@ fn contents_of(folder: &Path) -> Result<Vec<Vec<u8>>> {
     Ok(contents)
 }
 
-/// The script of images/ that makes what the machine starts.
-fn image_script(architecture: Architecture) -> &'static str {
-    match architecture {
-        Architecture::Amd64 => "build-debian",
-        Architecture::Arm64 => "build-arm64",
-    }
-}
-
-/// No name may begin with another one: see `prepared`.
-fn kept_name(architecture: Architecture, what: &str) -> String {
-    match architecture {
-        Architecture::Amd64 => format!("fast-{what}"),
-        Architecture::Arm64 => format!("fast-arm64-{what}"),
-    }
-}
-
 /// Sets the clinic's server up once for all tests, with the commands that an
 /// owner types.
-fn clinic_kept(architecture: Architecture) -> Result<PathBuf> {
-    let name = kept_name(architecture, "clinic");
-    prepared(&name, &inputs(architecture)?, |directory| {
+fn clinic_kept() -> Result<PathBuf> {
+    prepared("fast-clinic", &inputs()?, |directory| {
         let home = Place::home()?;
-        let mut machine = FastMachine::blank_of(architecture)?;
+        let mut machine = FastMachine::blank()?;
         machine.boot_to_shell_at(&home)?;
         machine
             .shell("stayput init --name clinic --disk /dev/vda --yes")?
@@ -336,11 +299,10 @@ fn clinic_kept(architecture: Architecture) -> Result<PathBuf> {
 }
 
 /// Makes the clinic's sticks once for all tests.
-fn sticks_kept(architecture: Architecture) -> Result<PathBuf> {
-    let name = kept_name(architecture, "sticks");
-    prepared(&name, &inputs(architecture)?, |directory| {
+fn sticks_kept() -> Result<PathBuf> {
+    prepared("fast-sticks", &inputs()?, |directory| {
         let home = Place::home()?;
-        let mut machine = FastMachine::clinic_without_sticks(architecture)?;
+        let mut machine = FastMachine::clinic_without_sticks()?;
         machine.boot_to_networked_shell_at(&home)?;
         for (name, make) in [
             (

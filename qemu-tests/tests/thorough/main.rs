@@ -2,7 +2,6 @@
 //! each, or long waits.
 
 mod address;
-mod arm64;
 mod at_home;
 mod bond_and_vlan;
 mod exits;
