@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::cpio::{Entry, archive};
 use crate::debian::read_from_root;
 use crate::failure::run;
-use crate::prepared::project;
+use crate::prepared::{project, shipped_binary_of};
 use crate::server::Server;
 use crate::{
-    Failure, Filesystem, Hardware, MachineBuilder, Place, Result, Scratch, Stick, images_script,
-    minutes, prepared, shipped_binary,
+    Architecture, Failure, Filesystem, Hardware, MachineBuilder, Place, Result, Scratch, Stick,
+    images_script, minutes, prepared,
 };
 
 /// Where the guest keeps what its initramfs would hold after an install.
@@ -42,6 +42,10 @@ pub struct FastMachine {
 impl FastMachine {
     /// A disk with one partition, the usual gap in front of it, no vault.
     pub fn blank() -> Result<Self> {
+        Self::blank_of(Architecture::Amd64)
+    }
+
+    fn blank_of(architecture: Architecture) -> Result<Self> {
         let scratch = Scratch::new()?;
         let image = scratch.join("blank.img");
         std::fs::File::create(&image)?.set_len(64 * 1024 * 1024)?;
@@ -49,27 +53,32 @@ impl FastMachine {
             "sgdisk",
             &["--clear", "--new=1:2048:0", &image.display().to_string()],
         )?;
-        Self::with(&image)
+        Self::with(architecture, &image)
     }
 
     /// A disk with one partition that holds a filesystem, as an ESP or a
     /// separate /boot does; no vault.
     pub fn with_boot_partition(filesystem: Filesystem) -> Result<Self> {
         let stick = Stick::partitioned(filesystem)?;
-        Self::with(stick.image())
+        Self::with(Architecture::Amd64, stick.image())
     }
 
     /// The clinic's server: its vault made, enrolled at `Place::home`.
     pub fn clinic() -> Result<Self> {
-        // Made before any machine of the scenario is on: making them takes a
-        // turn too, and who waits for one while holding one waits for ever.
-        sticks_kept()?;
-        Self::clinic_without_sticks()
+        Self::clinic_of(Architecture::Amd64)
     }
 
-    fn clinic_without_sticks() -> Result<Self> {
-        let kept = clinic_kept()?;
-        let mut machine = Self::with(&kept.join("disk.img"))?;
+    /// The same with another processor.
+    pub fn clinic_of(architecture: Architecture) -> Result<Self> {
+        // Made before any machine of the scenario is on: making them takes a
+        // turn too, and who waits for one while holding one waits for ever.
+        sticks_kept(architecture)?;
+        Self::clinic_without_sticks(architecture)
+    }
+
+    fn clinic_without_sticks(architecture: Architecture) -> Result<Self> {
+        let kept = clinic_kept(architecture)?;
+        let mut machine = Self::with(architecture, &kept.join("disk.img"))?;
         machine.put(VAULT_CONF, 0o644, std::fs::read(kept.join("vault.conf"))?);
         Ok(machine)
     }
@@ -77,18 +86,23 @@ impl FastMachine {
     /// A stick of the server `clinic`: vfat in a partition, label "Halima",
     /// no PIN. Each call gives a copy of its own.
     pub fn clinics_stick() -> Result<Stick> {
-        Stick::from_kept(&sticks_kept()?.join("halima.img"))
+        Self::clinics_stick_of(Architecture::Amd64)
+    }
+
+    /// The same of the server with another processor.
+    pub fn clinics_stick_of(architecture: Architecture) -> Result<Stick> {
+        Stick::from_kept(&sticks_kept(architecture)?.join("halima.img"))
     }
 
     /// Another, with the label "Otieno" and the PIN 4711-0815.
     pub fn clinics_stick_with_pin() -> Result<Stick> {
-        Stick::from_kept(&sticks_kept()?.join("otieno.img"))
+        Stick::from_kept(&sticks_kept(Architecture::Amd64)?.join("otieno.img"))
     }
 
-    fn with(image: &Path) -> Result<Self> {
-        let base = PathBuf::from(images_script("build-debian")?);
+    fn with(architecture: Architecture, image: &Path) -> Result<Self> {
+        let base = PathBuf::from(images_script(image_script(architecture))?);
         let mut machine = Self {
-            server: Server::with_copy_of(image, Hardware::clinic())?,
+            server: Server::with_copy_of(image, Hardware::clinic_of(architecture))?,
             base,
             files: Vec::new(),
             kernel_words: String::new(),
@@ -102,7 +116,8 @@ impl FastMachine {
         let script = |name: &str| std::fs::read(project().join("images").join(name));
         machine.put("/init", 0o755, script("fast-init")?);
         machine.put("/sbin/guest-shell", 0o755, script("guest-shell")?);
-        let binary = |name| Ok::<_, Failure>(std::fs::read(shipped_binary(name)?)?);
+        let binary =
+            |name| Ok::<_, Failure>(std::fs::read(shipped_binary_of(architecture, name)?)?);
         machine.put("/usr/sbin/stayput", 0o755, binary("stayput")?);
         machine.put(
             "/usr/lib/stayput/stayput-boot",
@@ -150,14 +165,16 @@ impl FastMachine {
 
     /// Waits until the boot stage has ended, which only a release does.
     pub fn wait_for_release(&mut self) -> Result {
+        let limit = self.patient(minutes(2));
         self.console()
-            .wait_for("fast-init: the boot stage has ended", minutes(2))?;
+            .wait_for("fast-init: the boot stage has ended", limit)?;
         Ok(())
     }
 
     /// Waits for the prompt.
     pub fn wait_for_prompt(&mut self) -> Result {
-        self.console().wait_for("stayput> ", minutes(2))?;
+        let limit = self.patient(minutes(2));
+        self.console().wait_for("stayput> ", limit)?;
         Ok(())
     }
 
@@ -181,7 +198,11 @@ impl FastMachine {
         let scratch = Scratch::new()?;
         let overlay = scratch.join("overlay.cpio");
         std::fs::write(&overlay, archive(&self.files))?;
-        let words = format!("console=ttyS0 quiet {words} {}", self.kernel_words);
+        let words = format!(
+            "console={} quiet {words} {}",
+            self.hardware.architecture.console(),
+            self.kernel_words
+        );
         let mut kernel = self.base.join("vmlinux");
         if self.text_screen {
             let version = std::fs::read_to_string(self.base.join("version"))?;
@@ -215,9 +236,8 @@ impl FastMachine {
             builder = builder.record_writes(record);
         }
         let machine = builder.start(place)?;
-        self.server
-            .switched_on(machine)
-            .wait_for_initramfs(minutes(2))
+        let limit = self.patient(minutes(2));
+        self.server.switched_on(machine).wait_for_initramfs(limit)
     }
 }
 
@@ -248,9 +268,9 @@ const FORMATS: [&str; 8] = [
 
 /// What decides about a server that is kept: the image, the formats, and how
 /// it is set up. Not the whole command: most changes leave the disk as it is.
-fn inputs() -> Result<Vec<Vec<u8>>> {
+fn inputs(architecture: Architecture) -> Result<Vec<Vec<u8>>> {
     let mut inputs = vec![
-        images_script("build-debian")?.into_bytes(),
+        images_script(image_script(architecture))?.into_bytes(),
         include_bytes!("fast.rs").to_vec(),
     ];
     for folder in FORMATS {
@@ -276,12 +296,29 @@ fn contents_of(folder: &Path) -> Result<Vec<Vec<u8>>> {
     Ok(contents)
 }
 
+/// The script of images/ that makes what the machine starts.
+fn image_script(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::Amd64 => "build-debian",
+        Architecture::Arm64 => "build-arm64",
+    }
+}
+
+/// No name may begin with another one: see `prepared`.
+fn kept_name(architecture: Architecture, what: &str) -> String {
+    match architecture {
+        Architecture::Amd64 => format!("fast-{what}"),
+        Architecture::Arm64 => format!("fast-arm64-{what}"),
+    }
+}
+
 /// Sets the clinic's server up once for all tests, with the commands that an
 /// owner types.
-fn clinic_kept() -> Result<PathBuf> {
-    prepared("fast-clinic", &inputs()?, |directory| {
+fn clinic_kept(architecture: Architecture) -> Result<PathBuf> {
+    let name = kept_name(architecture, "clinic");
+    prepared(&name, &inputs(architecture)?, |directory| {
         let home = Place::home()?;
-        let mut machine = FastMachine::blank()?;
+        let mut machine = FastMachine::blank_of(architecture)?;
         machine.boot_to_shell_at(&home)?;
         machine
             .shell("stayput init --name clinic --disk /dev/vda --yes")?
@@ -299,10 +336,11 @@ fn clinic_kept() -> Result<PathBuf> {
 }
 
 /// Makes the clinic's sticks once for all tests.
-fn sticks_kept() -> Result<PathBuf> {
-    prepared("fast-sticks", &inputs()?, |directory| {
+fn sticks_kept(architecture: Architecture) -> Result<PathBuf> {
+    let name = kept_name(architecture, "sticks");
+    prepared(&name, &inputs(architecture)?, |directory| {
         let home = Place::home()?;
-        let mut machine = FastMachine::clinic_without_sticks()?;
+        let mut machine = FastMachine::clinic_without_sticks(architecture)?;
         machine.boot_to_networked_shell_at(&home)?;
         for (name, make) in [
             (

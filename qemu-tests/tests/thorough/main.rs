@@ -2,6 +2,7 @@
 //! each, or long waits.
 
 mod address;
+mod arm64;
 mod at_home;
 mod bond_and_vlan;
 mod exits;
