@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use qemu_tests::{
-    Failure, Generator, Layout, Result, Suite, System, prepared, project, shipped_binary,
-};
+use qemu_tests::{Failure, Generator, Result, Suite, System, prepared, project, shipped_binary};
 
 /// What decides about the images, beside the base and the boot stage.
 const SOURCES: [&str; 15] = [
@@ -39,7 +37,7 @@ impl Images {
         let system = System {
             suite: Suite::Trixie,
             generator,
-            layout: Layout::Plain,
+            ..System::USUAL
         };
         let base = system.image()?;
         let mut inputs = vec![
