@@ -81,11 +81,11 @@ pub fn obstacle(generator: &Found) -> Option<Obstacle> {
 /// Whether this text, which a shell reads, switches new images off: its last word
 /// counts. Pure.
 fn is_switched_off(text: &str) -> bool {
-    let values = text
+    let mut values = text
         .lines()
         .filter_map(|line| line.trim().strip_prefix("update_initramfs="));
     let last = values
-        .last()
+        .next_back()
         .and_then(|value| value.split_whitespace().next());
     last.is_some_and(|value| value.trim_matches(['"', '\'']) == "no")
 }

@@ -1,5 +1,6 @@
 //! `stayput status`: how things stand, on one screen.
 
+mod database_items;
 mod document;
 mod items;
 

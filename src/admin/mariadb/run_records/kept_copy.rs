@@ -310,7 +310,10 @@ mod tests {
             assert!(what.contains("2023-11-14T23:13:20Z"), "{what}");
             assert!(kept.next().contains("stayput mariadb destroy-copy"));
             let folder = home.path().join("stayput");
-            assert_eq!(in_folder(&folder, true).unwrap(), [kept.clone()]);
+            assert_eq!(
+                in_folder(&folder, true).unwrap(),
+                std::slice::from_ref(&kept)
+            );
             // After an interruption nothing else is taken for the copy.
             fs::create_dir_all(paths.home_of_copy()).unwrap();
             fs::write(paths.home_of_copy().join("ibdata1"), "another").unwrap();
