@@ -102,8 +102,8 @@ impl Initramfs {
     /// Runs shell; what it calls is found in `path`. Gives its exit code, or `None`
     /// where it was ended because it goes on for ever.
     fn run(&self, text: &str, path: &str) -> Option<i32> {
-        let mut sh = ["/bin/dash", "/bin/sh"].into_iter();
-        let sh = sh.find(|sh| Path::new(sh).exists()).unwrap();
+        let mut shells = ["/bin/dash", "/bin/sh"].into_iter();
+        let sh = shells.find(|sh| Path::new(sh).exists()).unwrap();
         let mut command = Command::new("/usr/bin/timeout");
         let status = command
             .args(["5", sh, "-c", text])
