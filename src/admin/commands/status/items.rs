@@ -251,7 +251,7 @@ fn margin_in_words(margin: Margin) -> String {
 mod tests {
     use super::super::document::tests::{of, with_everything, with_place};
     use super::*;
-    use crate::admin::mariadb::KeySupply;
+    use crate::admin::mariadb::{KeptCopy, KeySupply};
     use crate::admin::one_screen::{ROWS, Room, screen};
     use crate::columns::COLUMNS;
     use crate::environment::{Comparison, neighbour_label};
