@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::admin::mariadb::data_directory::{DataDirectory, holds_something};
 use crate::admin::mariadb::gate_units::is_gate_in_front;
 use crate::admin::mariadb::launch::UNIT;
-use crate::admin::mariadb::process::{main_process, process_serves};
+use crate::admin::mariadb::process::{NotServing, main_process, process_serves};
 use crate::admin::mariadb::run_records::{data_places, usual_places};
 use crate::admin::mariadb::settings::{KeySource, SETTINGS_FILE, key_source};
 use crate::admin::mariadb_service::CHECK_FILE;
+use crate::admin::systemd;
 
 /// What is there of an encrypted database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,10 +54,11 @@ impl Dependence {
         let pid = data.as_ref().and_then(|_| main_process(UNIT));
         Self {
             check_file: may_be_there(Path::new(CHECK_FILE)),
-            elsewhere: data
-                .as_ref()
-                .zip(pid)
-                .is_some_and(|(data, pid)| process_serves(pid, data).is_err()),
+            elsewhere: data.as_ref().zip(pid).is_some_and(|(data, pid)| {
+                // One that is still starting has not gone there yet.
+                let serves = process_serves(pid, data);
+                matches!(serves, Err(NotServing::Elsewhere(_))) && systemd::is_active(UNIT)
+            }),
             data,
             settings: key_source() == KeySource::Released,
             gate: is_gate_in_front(),

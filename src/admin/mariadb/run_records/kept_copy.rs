@@ -9,6 +9,7 @@ use crate::admin::durable::write_durably;
 use crate::admin::mariadb::check_file::MARK;
 use crate::admin::mariadb::conversion::Form;
 use crate::admin::mariadb::data_directory::is_empty_or_missing;
+use crate::admin::root::as_typed;
 use crate::admin::timestamp::rfc3339;
 
 use super::data_places::{data_places, rooms_beside, usual};
@@ -121,7 +122,7 @@ impl KeptCopy {
             } => format!(
                 "It lacks the mark of a run, so no command destroys it. Look what it is; then \
                  remove it by hand: find {path} -type f -exec shred -u {{}} +; rm -r {path}",
-                path = path.display()
+                path = as_typed(&[path.to_string_lossy().into_owned()])
             ),
             Self {
                 is_being_destroyed: true,
@@ -242,10 +243,15 @@ fn taken_back(path: &Path) -> Option<KeptCopy> {
         // A room that is being made holds a mark at most.
         None => id != "unmarked" && path.is_dir() && !is_empty_or_missing(path),
     };
-    let (form, served) = match run {
-        Some(_) => served(&fs::read_to_string(path.join(SERVED)).unwrap_or_default()),
-        None if path.join(MARK).exists() => (Form::Encrypted, None),
-        None => (Form::Clear, None),
+    let noted = fs::read_to_string(path.join(SERVED)).unwrap_or_default();
+    let (noted, served) = served(&noted);
+    // The mark of an encrypted database says it as well, in a room and where the copy lies
+    // bare. What is said to be encrypted nowhere counts as clear.
+    let mut marks = [path.join(MARK), path.join("data").join(MARK)].into_iter();
+    let form = match noted.filter(|_| run.is_some()) {
+        Some(form) => form,
+        None if marks.any(|mark| mark.exists()) => Form::Encrypted,
+        None => Form::Clear,
     };
     holds_copy.then(|| KeptCopy {
         path: path.to_owned(),
@@ -263,11 +269,10 @@ fn is_being_destroyed(room: &Path) -> bool {
     room.join(BEING_DESTROYED).exists()
 }
 
-/// What is not said to be encrypted counts as clear.
-fn served(text: &str) -> (Form, Option<Served>) {
+fn served(text: &str) -> (Option<Form>, Option<Served>) {
     let words: Vec<&str> = text.split_whitespace().collect();
     let form = |word: &&str| Form::ALL.into_iter().find(|form| form.word() == *word);
-    let form = words.first().and_then(form).unwrap_or(Form::Clear);
+    let form = words.first().and_then(form);
     let time = |at: usize| words.get(at).and_then(|word| word.parse().ok());
     let times = time(1).zip(time(2)).filter(|(from, _)| *from > 0);
     (form, times.map(|(from, until)| Served { from, until }))
@@ -366,13 +371,42 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_to_be_encrypted_counts_as_clear() {
+    fn form_is_what_was_noted_and_nothing_else() {
         let times = Some(Served { from: 5, until: 9 });
-        assert_eq!(served("encrypted 5 9\n"), (Form::Encrypted, times));
-        assert_eq!(served("clear 5 9\n"), (Form::Clear, times));
-        assert_eq!(served("encrypted 0 9\n"), (Form::Encrypted, None));
+        assert_eq!(served("encrypted 5 9\n"), (Some(Form::Encrypted), times));
+        assert_eq!(served("clear 5 9\n"), (Some(Form::Clear), times));
+        assert_eq!(served("encrypted 0 9\n"), (Some(Form::Encrypted), None));
         for damaged in ["", "encrypt", "ncrypted 5 9"] {
-            assert_eq!(served(damaged).0, Form::Clear, "{damaged}");
+            assert_eq!(served(damaged).0, None, "{damaged}");
         }
+    }
+
+    /// A reset overwrites what is clear.
+    #[test]
+    fn lost_note_makes_no_encrypted_copy_a_clear_one() {
+        for has_mark in [true, false] {
+            let home = tempfile::tempdir().unwrap();
+            let (journal, paths) = gone_back(home.path(), Conversion::Encrypt);
+            let kept = put_aside(&journal, &paths, 1_700_003_600).unwrap().unwrap();
+            fs::remove_file(kept.path.join(SERVED)).unwrap();
+            if has_mark {
+                fs::write(kept.path.join("data").join(MARK), "check").unwrap();
+            }
+            let found = in_folder(&home.path().join("stayput"), true).unwrap();
+            assert_eq!(found[0].is_clear(), !has_mark);
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_typed_names_the_folder_and_no_other() {
+        let copy = KeptCopy {
+            path: "/srv/my data/stayput/mariadb.taken-back.1".into(),
+            run: None,
+            ..KeptCopy::example()
+        };
+        let path = "'/srv/my data/stayput/mariadb.taken-back.1'";
+        let next = copy.next();
+        assert!(next.contains(&format!("find {path} ")), "{next}");
+        assert!(next.ends_with(&format!("rm -r {path}")), "{next}");
     }
 }

@@ -20,7 +20,7 @@ use proptest::test_runner::TestRunner;
 
 use super::{MemoryDevice, Step};
 use crate::keys::{Sealed, Secret32, WrappedKey};
-use crate::vault::layout::Area;
+use crate::vault::layout::{Area, HALF};
 use crate::vault::*;
 
 const SECTOR: usize = 512;
