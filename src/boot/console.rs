@@ -51,7 +51,7 @@ impl Consoles {
             if known || self.consoles.is_full() {
                 continue;
             }
-            let opened = Terminal::open(&Path::new("/dev").join(name));
+            let opened = Terminal::open_console(&Path::new("/dev").join(name));
             if let (Ok(terminal), Ok(name)) = (opened, String::try_from(name)) {
                 let _ = self.consoles.push(Console::of(name, terminal));
             }

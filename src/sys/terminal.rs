@@ -27,18 +27,39 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Opens a terminal and sets raw input mode.
+    /// Opens a terminal and sets raw input mode. One that is raw already stays so
+    /// afterwards: whoever has set that up goes on with it.
     ///
     /// # Errors
     /// What open(2) says.
     pub fn open(path: &Path) -> io::Result<Self> {
+        Self::open_with(path, |_| ())
+    }
+
+    /// Opens a console in the initramfs. Nobody else has it raw at this time: where it is,
+    /// a stage was killed, and it is mended afterwards.
+    ///
+    /// # Errors
+    /// What open(2) says.
+    pub fn open_console(path: &Path) -> io::Result<Self> {
+        Self::open_with(path, |before| {
+            if !before.local_flags.intersects(COOKED) {
+                before.local_flags.insert(COOKED);
+                before.input_flags.insert(InputFlags::IXON);
+            }
+        })
+    }
+
+    fn open_with(path: &Path, mend: fn(&mut Termios)) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC)
             .open(path)?;
         let before = tcgetattr(&file).ok();
-        let raw = before.map(|before| set_raw(&file, before)).transpose()?;
+        let raw = before
+            .map(|before| set_raw(&file, before, mend))
+            .transpose()?;
         Ok(Self { file, _raw: raw })
     }
 
@@ -74,14 +95,10 @@ impl Terminal {
 }
 
 /// Sets raw input mode, until what is returned is dropped.
-fn set_raw(file: &File, mut before: Termios) -> io::Result<Changed> {
+fn set_raw(file: &File, mut before: Termios, mend: fn(&mut Termios)) -> io::Result<Changed> {
     let mut raw = before.clone();
     raw.local_flags.remove(COOKED);
-    // Whoever had it raw before was killed: nobody else has it so at this time.
-    if !before.local_flags.intersects(COOKED) {
-        before.local_flags.insert(COOKED);
-        before.input_flags.insert(InputFlags::IXON);
-    }
+    mend(&mut before);
     raw.input_flags
         .remove(InputFlags::IXON | InputFlags::IXOFF | InputFlags::INLCR | InputFlags::IGNCR);
     raw.output_flags
@@ -113,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_a_killed_program_left_raw_is_mended() {
+    fn a_console_that_a_killed_stage_left_raw_is_mended() {
         let (pair, terminal) = opened();
         let flags = || tcgetattr(&pair.slave).unwrap().local_flags & COOKED;
         assert_eq!(flags(), LocalFlags::empty());
@@ -121,6 +138,8 @@ mod tests {
         std::mem::forget(terminal);
         let name = nix::unistd::ttyname(&pair.slave).unwrap();
         drop(Terminal::open(&name).unwrap());
+        assert_eq!(flags(), LocalFlags::empty(), "it may be somebody else's");
+        drop(Terminal::open_console(&name).unwrap());
         assert_eq!(flags(), COOKED);
     }
 
@@ -131,7 +150,7 @@ mod tests {
         let mut silent = tcgetattr(&pair.slave).unwrap();
         silent.local_flags.remove(LocalFlags::ECHO);
         tcsetattr(&pair.slave, SetArg::TCSANOW, &silent).unwrap();
-        drop(Terminal::open(&name).unwrap());
+        drop(Terminal::open_console(&name).unwrap());
         let after = tcgetattr(&pair.slave).unwrap().local_flags;
         assert_eq!(after & COOKED, COOKED - LocalFlags::ECHO);
     }

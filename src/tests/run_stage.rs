@@ -170,9 +170,10 @@ fn a_stage_that_was_killed_starts_again_with_growing_pauses() {
 }
 
 #[test]
-fn without_keys_the_boot_goes_on_and_all_is_put_back() {
+fn without_keys_the_boot_goes_on_and_nothing_is_put_back_twice() {
+    // The stage has done that itself; others may have set up cards since.
     let told = Initramfs::with_stage("exit 10").runs();
-    assert_eq!(told, "start\nput-back 3");
+    assert_eq!(told, "start");
 }
 
 #[test]

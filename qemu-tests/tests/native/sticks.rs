@@ -39,8 +39,8 @@ fn looking_at_a_stick_leaves_every_byte_as_it_was() -> Result {
 const INIT: &str = "stayput init --name clinic --vault /mnt/stayput.vault --yes";
 
 /// Sets the mark of a look that was killed (setxattr(2), on amd64).
-const MARK: &str = "perl -e 'syscall(188, $ARGV[0], \"trusted.stayput.look\", \"1\", 1, 0) \
-                    and die $!' VOLUME";
+const MARK: &str = "perl -e 'my ($name, $value) = (\"trusted.stayput.look\", \"1\"); \
+                    syscall(188, $ARGV[0], $name, $value, 1, 0) and die $!' VOLUME";
 
 /// Reads the vault and changes nothing.
 const LOOK: &str = "stayput reset --dry-run";

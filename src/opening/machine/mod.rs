@@ -210,7 +210,7 @@ impl Machine {
         let forgets = self.dialogue.change.as_ref().map(|change| change.until);
         let falls_silent = self.dialogue.being_read.next();
         let changes = self.progress_at(now).next_change();
-        let again = [self.read_again, self.conclusions.destroy_again];
+        let again = [self.read_again, self.destroys_again()];
         [changes, leaves, forgets, falls_silent]
             .into_iter()
             .chain(again)
@@ -260,7 +260,7 @@ impl Machine {
         self.give_up_change();
         self.give_up_sticks();
         let is_due = |at: Option<Duration>| at.is_some_and(|due| due <= self.turn.now);
-        if is_due(self.conclusions.destroy_again) {
+        if is_due(self.destroys_again()) {
             self.conclusions.destroy_again = None;
             self.under_duress();
         } else if is_due(self.read_again) {

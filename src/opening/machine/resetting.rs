@@ -1,6 +1,7 @@
 //! Strikes and resets: does what the theft state machine decides, on the disk
 //! first and on the screen afterwards.
 
+use core::time::Duration;
 use std::path::PathBuf;
 
 use log::Level;
@@ -206,6 +207,25 @@ impl Machine {
                 let wipe = plugged_sticks;
                 self.ask(Act::Destroy { cause, wipe }, Pending::ResetUnseen);
             }
+        }
+    }
+
+    /// When it is tried again, where slots are known: where the disk has gone meanwhile, it
+    /// waits until that answers again.
+    pub(super) fn destroys_again(&self) -> Option<Duration> {
+        let has_slots = self.vault().is_some_and(|found| found.slots.is_ok());
+        self.conclusions.destroy_again.filter(|_| has_slots)
+    }
+
+    /// The disk that took nothing of a destruction under duress answers again, and was read:
+    /// what it holds opens nothing, and is destroyed now.
+    pub(super) fn destroy_what_was_left(&mut self) {
+        if let Ok(found) = &mut self.vault
+            && let Ok(slots) = &mut found.slots
+        {
+            slots.make_useless();
+            self.conclusions.feigned = true;
+            self.conclusions.destroy_again = Some(self.turn.now);
         }
     }
 

@@ -1,7 +1,9 @@
 //! The passphrase under duress: what it destroys, and that nobody sees it.
 
 use super::boot::{Boot, Done};
-use super::clinic::{Clinic, DURESS, WORDS};
+use super::clinic::{Clinic, DURESS, PIN, WORDS};
+use crate::opening::act::Event;
+use crate::opening::host::Host;
 use crate::theft::ResetCause;
 use crate::vault::{EventKind, VaultError};
 
@@ -164,4 +166,25 @@ fn duress_on_a_disk_that_fails_is_tried_again() {
     assert_eq!(boot.clinic.vault.slots().err(), Some(VaultError::WasReset));
     boot.passes(300);
     assert_eq!(boot.count(is_destruction), 2, "once it is done");
+}
+
+/// A right PIN finds the disk gone, so that the vault is read anew when it answers again.
+#[test]
+fn duress_is_not_forgotten_while_the_disk_is_away() {
+    let mut clinic = Clinic::new().with_listed_stick();
+    let mut boot = at_the_prompt(&mut clinic);
+    boot.clinic.is_broken = true;
+    enters(&mut boot, DURESS);
+    boot.passes(2);
+    boot.gets_stick();
+    boot.turn();
+    boot.types(PIN);
+    assert!(!boot.released());
+    boot.passes(100);
+    boot.clinic.is_broken = false;
+    boot.hears("home");
+    boot.tell(Event::DisksChanged);
+    boot.passes(2);
+    assert!(!boot.released());
+    assert_eq!(boot.clinic.vault.slots().err(), Some(VaultError::WasReset));
 }
