@@ -1,9 +1,11 @@
 //! Questions to the person at the terminal.
 
 use std::io::{self, BufRead, IsTerminal, stdin};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::admin::output;
@@ -236,6 +238,19 @@ fn type_hidden(question: &str) -> io::Result<Option<TypedSecret>> {
         if is_idle {
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// Whether somebody may answer what is asked on standard input: it is a terminal, or has
+/// not ended yet. That of a job of cron or of a service has.
+pub fn can_be_answered() -> bool {
+    let stdin = stdin();
+    let mut ready = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut ready, PollTimeout::ZERO) {
+        Ok(0) => true,
+        Ok(_) if stdin.is_terminal() => true,
+        Ok(_) => stdin.lock().fill_buf().is_ok_and(|typed| !typed.is_empty()),
+        Err(_) => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod qr;
 
-use std::io::{IsTerminal, stdin, stdout};
+use std::io::{IsTerminal, stdout};
 
 use heapless::String as Bounded;
 use zeroize::Zeroizing;
@@ -35,7 +35,7 @@ pub struct CodeOptions {
 /// does not open, or when the code that was typed back is another one.
 pub fn run(options: &CodeOptions) -> Result<()> {
     refuse_a_file(output::is_to_file())?;
-    refuse_nobody(stdin().is_terminal())?;
+    refuse_nobody(ask::can_be_answered())?;
     let mut unlocked = unlock(&options.unlock)?;
     let (server_id, generation) = {
         let header = unlocked.vault.header();
@@ -170,6 +170,13 @@ mod tests {
 
     const LETTERS: &str =
         "ccccccccbbbbbbbbddddddddeeeeeeeeffffffffgggggggghhhhhhhhiiiiiiiijjjjjjjj";
+
+    #[test]
+    fn a_job_that_nobody_watches_gets_no_key_into_its_log() {
+        let refused = refuse_nobody(false).unwrap_err();
+        assert!(refused.what.contains("Nothing was shown"), "{refused}");
+        assert!(refuse_nobody(true).is_ok());
+    }
 
     #[test]
     fn the_groups_stand_beside_their_numbers() {
