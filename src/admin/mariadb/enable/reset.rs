@@ -58,7 +58,7 @@ fn original_in_a_reset() -> &'static str {
 /// Destroys the clear original of an encrypted database, a clear copy that MariaDB has
 /// not worked in, and clear copies that a way back has kept.
 pub fn destroy_for_reset() {
-    if let Err(problem) = worker::end_decryption(true) {
+    if let Err(problem) = worker::end_decryption() {
         say(format!(
             "NOT ENDED: a run that makes the database clear. {}",
             problem.what
