@@ -2,9 +2,10 @@
 //! that it may have written into is deleted.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use crate::admin::durable::sync_directory;
 use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::copying::{ROOM, Stopped, Target, compare_stopped};
 use crate::admin::mariadb::gate_units;
@@ -24,7 +25,7 @@ use crate::sys::{clock, mount};
 
 use super::copy_mounts::{SCRATCH, key_files};
 use super::restore::restore_original;
-use super::undo::{end, original_is_there, throw_copy_away};
+use super::undo::{UNUSED, end, original_is_there, overwrite_beside_original, throw_copy_away};
 use super::{dependent_units, other_files, say, start_prevention, unused_copy};
 
 /// Settles a run that ended after MariaDB may have been started with the copy.
@@ -97,13 +98,9 @@ pub fn settle(journal: &Journal, paths: &RunPaths) -> Result<()> {
 /// A thief gets no clear database. A copy that MariaDB has worked in is kept, for it may
 /// hold rows that the original lacks; the gate goes in front of it, and lets nothing pass.
 fn settle_in_an_alarm(journal: &Journal, paths: &RunPaths) -> Result<()> {
-    let is_thrown_away = throw_unused_away(journal, paths);
-    if matches!(is_thrown_away, Ok(true)) {
+    if throw_away_or_close(journal, paths)? {
         return Ok(());
     }
-    let closed = gate_units::put_gate_in_front();
-    start_prevention::unmask_units()?;
-    is_thrown_away.and(closed)?;
     Err(Problem::refused(
         format!(
             "The keys were taken out of memory: MariaDB is stopped. The clear copy in {} may hold \
@@ -116,26 +113,57 @@ fn settle_in_an_alarm(journal: &Journal, paths: &RunPaths) -> Result<()> {
 
 /// Overwrites a clear copy that lies where MariaDB looks, if MariaDB has never worked in
 /// it, and goes back to the original. Returns whether it did. Else MariaDB is stopped, and
-/// its units are masked.
+/// the gate is in front of it, which lets nothing pass.
 ///
 /// # Errors
 /// What stands in the way; it can be run again.
-pub fn throw_unused_away(journal: &Journal, paths: &RunPaths) -> Result<bool> {
+pub fn throw_away_or_close(journal: &Journal, paths: &RunPaths) -> Result<bool> {
+    let is_thrown_away = throw_unused_away(journal, paths);
+    close_what_is_kept(
+        is_thrown_away,
+        gate_units::put_gate_in_front,
+        start_prevention::unmask_units,
+    )
+}
+
+/// A mask ends with this boot, and the gate does not. Whatever went wrong, MariaDB's units
+/// must not stay masked.
+fn close_what_is_kept(
+    is_thrown_away: Result<bool>,
+    put_gate: impl FnOnce() -> Result<()>,
+    unmask: impl FnOnce() -> Result<()>,
+) -> Result<bool> {
+    if matches!(is_thrown_away, Ok(true)) {
+        return is_thrown_away;
+    }
+    let closed = put_gate();
+    let unmasked = unmask();
+    let is_thrown_away = is_thrown_away?;
+    closed.and(unmasked).map(|()| is_thrown_away)
+}
+
+fn throw_unused_away(journal: &Journal, paths: &RunPaths) -> Result<bool> {
     // Else something could start it after the look.
     start_prevention::mask_units()?;
     mariadb_service::stop_units()?;
-    let home = paths.home_of_copy();
-    let is_unused = unused_copy::is_as_made(journal, paths)
-        && occupants::of(home, &[]).is_ok_and(|found| found.is_empty());
-    if !is_unused {
+    if !is_unused(journal, paths) {
         return Ok(false);
     }
     say("MariaDB has not worked in the clear copy.");
     go_back_from(journal, paths, TheCopy::IsUnused).map(|()| true)
 }
 
+/// Whether a clear copy that lies where MariaDB looks is provably unused. MariaDB is
+/// stopped, and its units are masked.
+fn is_unused(journal: &Journal, paths: &RunPaths) -> bool {
+    journal.conversion == Conversion::Decrypt
+        && unused_copy::is_as_made(journal, paths)
+        && occupants::of(paths.home_of_copy(), &[]).is_ok_and(|found| found.is_empty())
+}
+
 /// Goes back to the original, whatever the copy has taken since: the original
-/// serves again, and the copy is kept. After an interruption it goes on.
+/// serves again, and the copy is kept, unless it is a clear one that is provably unused.
+/// After an interruption it goes on.
 ///
 /// # Errors
 /// When there is nothing to go back to, or it cannot be put back.
@@ -155,7 +183,15 @@ fn go_back_from(journal: &Journal, paths: &RunPaths, copy: TheCopy) -> Result<()
     original_is_there(journal, paths)?;
     // From here on MariaDB acknowledges rows that the copy lacks.
     let mut noted = journal.clone();
-    noted.reach(Stage::TakingBack).map_err(paths::problem)?;
+    if let Err(error) = noted.reach(Stage::TakingBack) {
+        if journal.conversion != Conversion::Decrypt || copy != TheCopy::IsUnused {
+            return Err(paths::problem(error));
+        }
+        // On a full disk the journal has room only without the copy.
+        say(format!("The way back could not be noted before: {error}."));
+        overwrite_without_room(journal, paths).map_err(paths::problem)?;
+        noted.reach(Stage::TakingBack).map_err(paths::problem)?;
+    }
     start_prevention::mask_units()?;
     dependent_units::note();
     mariadb_service::stop_units()?;
@@ -164,7 +200,9 @@ fn go_back_from(journal: &Journal, paths: &RunPaths, copy: TheCopy) -> Result<()
         // While nothing lies where MariaDB looks, nothing makes an empty database there.
         gate_units::put_gate_in_front()?;
     }
-    if copy == TheCopy::IsUnused && journal.conversion == Conversion::Decrypt {
+    let is_compared = copy == TheCopy::IsUnused && journal.conversion == Conversion::Decrypt;
+    // An earlier try may have come no further than its note.
+    if is_compared || is_unused(journal, paths) {
         overwrite_in_its_place(journal, paths)?;
     } else if let Some(kept) = put_aside(journal, paths, clock::now()).map_err(paths::problem)? {
         say(format!("{} {}", kept.what(), kept.next()));
@@ -184,6 +222,20 @@ fn overwrite_in_its_place(journal: &Journal, paths: &RunPaths) -> Result<()> {
     let taken = making.take_in(paths.home_of_copy());
     taken.map_err(paths::problem)?;
     throw_copy_away(journal, paths)
+}
+
+/// Moves an unused clear copy into the room of the original, which has the run's mark
+/// already, and overwrites it there.
+fn overwrite_without_room(journal: &Journal, paths: &RunPaths) -> io::Result<()> {
+    let room = MarkedRoom::find(&paths.original, journal.run)?;
+    let at = room.ok_or(ErrorKind::NotFound)?.file(UNUSED);
+    if !at.exists() && paths.is_copy_home()? {
+        let home = paths.home_of_copy();
+        fs::rename(home, &at)?;
+        sync_directory(&at)?;
+        sync_directory(home)?;
+    }
+    overwrite_beside_original(journal, paths)
 }
 
 /// Compares both through private servers, as before the switch, and returns the
@@ -222,4 +274,69 @@ fn compare(journal: &Journal, paths: &RunPaths, arguments: &[String]) -> Result<
         paths::end_mount(to).map_err(io)?;
     }
     compared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::mariadb::run_records::journal::OriginalEnds;
+    use crate::admin::mariadb::run_records::marked_room::RunId;
+    use std::cell::RefCell;
+
+    #[test]
+    fn what_is_not_thrown_away_gets_the_gate_and_no_mask() {
+        let failed = || Err(Problem::failed("full", ""));
+        let close = |is_thrown_away, put_gate: Result<()>| {
+            let done = RefCell::new(Vec::new());
+            let put_gate = || {
+                done.borrow_mut().push("gate");
+                put_gate
+            };
+            let unmask = || {
+                done.borrow_mut().push("unmask");
+                Ok(())
+            };
+            let said = close_what_is_kept(is_thrown_away, put_gate, unmask);
+            (said.ok(), done.into_inner())
+        };
+        let both = vec!["gate", "unmask"];
+        assert_eq!(close(Ok(true), Ok(())), (Some(true), vec![]));
+        assert_eq!(close(Ok(false), Ok(())), (Some(false), both.clone()));
+        assert_eq!(close(failed(), Ok(())), (None, both.clone()));
+        let no_gate = Err(Problem::failed("full", ""));
+        assert_eq!(close(Ok(false), no_gate), (None, both));
+    }
+
+    #[test]
+    fn unused_copy_goes_without_room_for_a_room() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = RunPaths::of(&home.path().join("mysql"), Conversion::Decrypt);
+        let journal = Journal {
+            conversion: Conversion::Decrypt,
+            run: RunId::new(),
+            stage: Stage::Starting,
+            data: home.path().join("mysql"),
+            ends: OriginalEnds::AfterBoot,
+            since: 0,
+            boot: paths::boot_id(),
+        };
+        let copy = paths.home_of_copy();
+        fs::create_dir_all(copy.join("clinic")).unwrap();
+        fs::write(copy.join("clinic/a.ibd"), "row").unwrap();
+        // Where nothing has the mark, nothing is touched.
+        paths.make_root().unwrap();
+        assert!(overwrite_without_room(&journal, &paths).is_err());
+        let room = MarkedRoom::make(&paths.original, journal.run).unwrap();
+        fs::create_dir(room.data()).unwrap();
+        fs::write(room.data().join("ibdata1"), "original").unwrap();
+        assert!(copy.join("clinic/a.ibd").exists());
+        overwrite_without_room(&journal, &paths).unwrap();
+        assert!(!copy.exists() && !room.file(UNUSED).exists());
+        // What a power cut has left of it goes with the next way back.
+        fs::create_dir(room.file(UNUSED)).unwrap();
+        fs::write(room.file(UNUSED).join("a.ibd"), "row").unwrap();
+        throw_copy_away(&journal, &paths).unwrap();
+        assert!(!room.file(UNUSED).exists());
+        assert!(room.data().join("ibdata1").exists());
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use crate::admin::key_release;
 use crate::admin::mariadb::conversion::Conversion;
@@ -53,6 +54,9 @@ pub fn undo(journal: &Journal, paths: &RunPaths) -> Result<()> {
 /// What the filesystem says.
 pub fn throw_copy_away(journal: &Journal, paths: &RunPaths) -> Result<()> {
     let io = paths::problem;
+    if journal.conversion == Conversion::Decrypt {
+        overwrite_beside_original(journal, paths).map_err(io)?;
+    }
     let Some(making) = MarkedRoom::find(&paths.making, journal.run).map_err(io)? else {
         return Ok(());
     };
@@ -62,15 +66,37 @@ pub fn throw_copy_away(journal: &Journal, paths: &RunPaths) -> Result<()> {
     making.delete().map_err(io)
 }
 
+/// In the room of the original: an unused clear copy. A full disk lets no other room be
+/// made for it.
+pub const UNUSED: &str = "unused-copy";
+
+/// Overwrites what an interruption has left of such a copy.
+///
+/// # Errors
+/// What the filesystem says of the room.
+pub fn overwrite_beside_original(journal: &Journal, paths: &RunPaths) -> io::Result<()> {
+    let room = MarkedRoom::find(&paths.original, journal.run)?;
+    let tree = room.map(|room| room.file(UNUSED));
+    if let Some(tree) = tree.filter(|tree| tree.exists()) {
+        say("Overwriting the clear copy.");
+        overwrite_tree(&tree);
+    }
+    Ok(())
+}
+
 /// Overwrites a clear copy. What cannot be overwritten is told, and stops nothing.
 pub fn overwrite_copy(making: &MarkedRoom) {
     say("Overwriting the clear copy.");
     for tree in [making.data(), making.file(SCRATCH)] {
-        match overwrite_all(&tree, &mut |_| ()) {
-            Ok(report) => report.lines().iter().for_each(say),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => say(format!("{} was not overwritten: {error}.", tree.display())),
-        }
+        overwrite_tree(&tree);
+    }
+}
+
+fn overwrite_tree(tree: &Path) {
+    match overwrite_all(tree, &mut |_| ()) {
+        Ok(report) => report.lines().iter().for_each(say),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => say(format!("{} was not overwritten: {error}.", tree.display())),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::admin::durable::remove_durably;
 use crate::admin::key_destruction::{
     destroy_keys, destroy_pepper, doubt_sticks, end_starts_in_turn,
 };
-use crate::admin::mariadb::enable::end_decryption;
+use crate::admin::mariadb::enable::end_decryption_in_an_alarm;
 use crate::admin::mariadb::stop::stop_mariadb;
 use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::{open_vault, open_vault_read_only};
@@ -113,9 +113,11 @@ impl Actions for Server {
 
     fn stop_database(&mut self) -> Result<(), String> {
         // Its private servers have the keys, and write rows in the clear; and it may just be
-        // starting MariaDB with them.
-        let is_ended = end_decryption(false).map_err(|problem| problem.what)?;
-        if !is_ended && !is_enabled() {
+        // starting MariaDB with them. After a run that was cut no gate may be in front.
+        let is_ended = end_decryption_in_an_alarm().map_err(|problem| problem.what)?;
+        if is_ended {
+            log::warn!("a run that makes the database clear is ended, or settled");
+        } else if !is_enabled() {
             return Ok(());
         }
         stop_mariadb().map_err(|problem| problem.what)?;
