@@ -1,9 +1,8 @@
 //! Texts on the narrowest console: a virtual terminal has 80 columns and 25 lines, and
 //! breaks a word where a line is longer.
 
-use unicode_width::UnicodeWidthChar;
-#[cfg(any(test, feature = "admin"))]
-use unicode_width::UnicodeWidthStr;
+#[cfg(feature = "admin")]
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns of a line. In the last column some terminals begin a new line already.
 pub const COLUMNS: usize = 79;
@@ -13,6 +12,17 @@ pub const COLUMNS: usize = 79;
 #[cfg(feature = "admin")]
 pub fn width(text: &str) -> usize {
     text.width()
+}
+
+#[cfg(feature = "admin")]
+fn columns_of(letter: char) -> usize {
+    letter.width().unwrap_or_default()
+}
+
+/// The kernel's own console has no letters that take two.
+#[cfg(not(feature = "admin"))]
+const fn columns_of(_: char) -> usize {
+    1
 }
 
 /// Breaks lines that are too long between two words. A word that is longer than a line
@@ -54,7 +64,7 @@ fn break_of(line: &str, columns: usize) -> Option<usize> {
     let mut taken = 0;
     // The first character that does not fit; a space will do, as it is left out.
     let (at, first_behind) = bare.char_indices().find(|(_, letter)| {
-        taken += letter.width().unwrap_or_default();
+        taken += columns_of(*letter);
         taken > columns
     })?;
     let head = &bare[..at + first_behind.len_utf8()];
@@ -89,6 +99,7 @@ mod tests {
         assert_eq!(in_columns(&behind), format!("{path}\nit is"));
     }
 
+    #[cfg(feature = "admin")]
     #[test]
     fn a_letter_that_takes_two_columns_counts_as_two() {
         let name = "診療所 ".repeat(20);
