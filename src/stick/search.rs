@@ -46,9 +46,9 @@ impl PluggedKeys {
         found
     }
 
-    /// The same keys where they sit `now`: whoever pulls a stick out and puts it back may
-    /// find it under another name. One that is not there any more keeps its name; who
-    /// wipes it finds that out.
+    /// These keys, each on the volume where `now` has found it: a stick that is pulled out
+    /// and put back may have another name. One that is not there any more keeps its name;
+    /// who wipes it finds that out.
     pub fn where_they_sit(mut self, now: &Self) -> Self {
         for (volume, info) in &mut self.keys {
             let mut same = now

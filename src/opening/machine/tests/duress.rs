@@ -1,26 +1,12 @@
 //! The passphrase under duress: what it destroys, and that nobody sees it.
 
-use super::boot::{Boot, Done};
+use super::boot::Done;
 use super::clinic::{Clinic, DURESS, PIN, WORDS};
+use super::people::{at_the_prompt, enters, is_destruction};
 use crate::opening::act::Event;
 use crate::opening::host::Host;
 use crate::theft::ResetCause;
 use crate::vault::{EventKind, VaultError};
-
-fn at_the_prompt(clinic: &mut Clinic) -> Boot<'_> {
-    let mut boot = clinic.starts();
-    boot.runs_until(6);
-    boot
-}
-
-fn enters(boot: &mut Boot<'_>, words: &str) {
-    boot.types("passphrase");
-    boot.types(words);
-}
-
-fn is_destruction(done: &Done) -> bool {
-    matches!(done, Done::Destroyed { .. })
-}
 
 /// What a duress passphrase did and what a wrong one does: in order up to the
 /// text on the screen, and everything that the screen or the kernel's log

@@ -8,18 +8,18 @@ use crate::opening::host::Host;
 use crate::theft::{ResetCause, TheftPolicy};
 use crate::vault::{EventKind, Passphrases};
 
-fn at_the_prompt(clinic: &mut Clinic) -> Boot<'_> {
+pub fn at_the_prompt(clinic: &mut Clinic) -> Boot<'_> {
     let mut boot = clinic.starts();
     boot.runs_until(6);
     boot
 }
 
-fn enters(boot: &mut Boot<'_>, words: &str) {
+pub fn enters(boot: &mut Boot<'_>, words: &str) {
     boot.types("passphrase");
     boot.types(words);
 }
 
-fn is_destruction(done: &Done) -> bool {
+pub fn is_destruction(done: &Done) -> bool {
     matches!(done, Done::Destroyed { .. })
 }
 
