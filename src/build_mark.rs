@@ -12,7 +12,9 @@ pub const BUILD_MARK: &str = concat!(
 /// Whether a program's file holds the mark of this build.
 #[cfg(feature = "admin")]
 pub fn is_of_this_build(program: &[u8]) -> bool {
-    let mark = BUILD_MARK.as_bytes();
+    // Where the compiler knows what it compares with, it takes the mark apart, and the
+    // command has none that could be found in it. It did so for arm64.
+    let mark = core::hint::black_box(BUILD_MARK).as_bytes();
     program.windows(mark.len()).any(|bytes| bytes == mark)
 }
 

@@ -1,8 +1,29 @@
 //! Texts on the narrowest console: a virtual terminal has 80 columns and 25 lines, and
 //! breaks a word where a line is longer.
 
-/// Characters of a line. In the last column some terminals begin a new line already.
+#[cfg(feature = "admin")]
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Columns of a line. In the last column some terminals begin a new line already.
 pub const COLUMNS: usize = 79;
+
+/// How many columns a text takes: letters of East Asia take two (Unicode, annex 11), and
+/// accents of their own none.
+#[cfg(feature = "admin")]
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+#[cfg(feature = "admin")]
+fn columns_of(letter: char) -> usize {
+    letter.width().unwrap_or_default()
+}
+
+/// The kernel's own console has no letters that take two.
+#[cfg(not(feature = "admin"))]
+const fn columns_of(_: char) -> usize {
+    1
+}
 
 /// Breaks lines that are too long between two words. A word that is longer than a line
 /// stays whole.
@@ -40,8 +61,12 @@ pub fn folded(line: &str, columns: usize, indent: &str) -> Vec<String> {
 /// word that is longer than a line. `None` where the line fits, or has no such space.
 fn break_of(line: &str, columns: usize) -> Option<usize> {
     let bare = line.trim_end_matches('\n');
+    let mut taken = 0;
     // The first character that does not fit; a space will do, as it is left out.
-    let (at, first_behind) = bare.char_indices().nth(columns)?;
+    let (at, first_behind) = bare.char_indices().find(|(_, letter)| {
+        taken += columns_of(*letter);
+        taken > columns
+    })?;
     let head = &bare[..at + first_behind.len_utf8()];
     let indent = bare.len() - bare.trim_start_matches(' ').len();
     let fits = head.rfind(' ').filter(|at| *at > indent);
@@ -72,6 +97,16 @@ mod tests {
         assert_eq!(in_columns("a\n\nb\n"), "a\n\nb\n");
         let behind = format!("{path} it is");
         assert_eq!(in_columns(&behind), format!("{path}\nit is"));
+    }
+
+    #[cfg(feature = "admin")]
+    #[test]
+    fn a_letter_that_takes_two_columns_counts_as_two() {
+        let name = "診療所 ".repeat(20);
+        for line in in_columns(&name).lines() {
+            assert!(line.width() <= COLUMNS, "{line}");
+        }
+        assert_eq!(in_columns(&"é".repeat(79)), "é".repeat(79));
     }
 
     proptest! {

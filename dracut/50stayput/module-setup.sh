@@ -10,9 +10,12 @@ stage=/usr/lib/stayput/stayput-boot
 runner=/usr/lib/stayput/run-stage
 useful=/usr/lib/stayput/modules
 place=/etc/stayput/vault.conf
+mark=/etc/stayput/installed
 
 check() {
-    [[ ! -s /etc/stayput/installed ]] || return 0
+    [[ ! -s $mark ]] || return 0
+    # Where the mark is lost, an encrypted database tells that the stage belongs in.
+    [[ -e $mark || ! -e /var/lib/stayput/mariadb.check ]] || return 0
     # `stayput install` has not been run here, or `stayput uninstall` has.
     if [[ -s $place ]]; then
         dwarn "stayput: the boot stage is left out. Where it belongs in: stayput install"
@@ -37,11 +40,15 @@ cannot() {
 }
 
 installkernel() {
-    local modules
+    local modules vital
     # What this machine and its sticks need in this kernel, by the rule by which
     # `stayput check` misses it. It says itself what this kernel lacks.
     modules=$(/usr/sbin/stayput initramfs-modules "$kernel") ||
         dwarn "stayput: see above. After a restart with $kernel, sticks or the network may not work."
+    # What the stage loads itself: udev comes to it among hundreds of devices.
+    vital=$(/usr/sbin/stayput initramfs-modules --vital "$kernel" 2>/dev/null) || vital=''
+    mkdir -p "$initdir/usr/lib/stayput"
+    printf '%s\n' "$vital" >"$initdir/usr/lib/stayput/drivers"
     # Also what this machine has no device for now.
     # shellcheck disable=SC2046,SC2086 # Lists of words.
     hostonly='' instmods -s $(sed '/^#/d' "$useful") $modules
@@ -51,15 +58,26 @@ install() {
     local needed unit
     for needed in "$stage" "$runner" "$place"; do
         if [[ ! -s $needed ]]; then
-            cannot "$needed is missing." "Run: stayput init, then stayput install"
+            cannot "$needed is missing." \
+                "Run: stayput init, which finds a vault that is there, then stayput install"
             return
         fi
+    done
+    if [[ ! -x $stage ]]; then
+        cannot "$stage cannot be run." "Run: chmod 755 $stage, then stayput install"
+        return
+    fi
+    for needed in "$stage" "$runner" "$place"; do
         inst_simple "$needed" || true
         if ! cmp -s "$needed" "$initdir/$needed"; then
             cannot "$needed could not be copied." "Is the disk full? Then run: stayput install"
             return
         fi
     done
+    if [[ ! -x $initdir/$stage ]]; then
+        cannot "the copy of $stage cannot be run." "Which umask is set? Then run: stayput install"
+        return
+    fi
     inst_multiple sh sleep modprobe
     inst_simple "$moddir/stayput-boot.service" "$systemdsystemunitdir/stayput-boot.service"
     mkdir -p "$initdir$systemdsystemunitdir/initrd.target.requires"
@@ -67,12 +85,11 @@ install() {
     while read -r unit; do
         inst_simple "$moddir/after-stage.conf" "$systemdsystemunitdir/$unit.d/stayput.conf"
     done <"$moddir/waiting-units"
-    inst_simple "$moddir/manager.conf" /etc/systemd/system.conf.d/50-stayput.conf
+    inst_simple "$moddir/device.conf" "$systemdsystemunitdir/device.d/stayput.conf"
     # When a later step fails, dracut offers a shell to whoever stands there; the
     # keys are in memory by then. It restarts instead. What the owner has set on
     # the kernel's command line stands.
     inst_hook emergency 99 "$moddir/pause.sh"
     inst_hook shutdown-emergency 99 "$moddir/pause.sh"
-    mkdir -p "$initdir/etc/cmdline.d"
-    echo "rd.shell=0 rd.emergency=reboot" >"$initdir/etc/cmdline.d/50-stayput.conf"
+    inst_simple "$moddir/cmdline.conf" /etc/cmdline.d/50-stayput.conf
 }

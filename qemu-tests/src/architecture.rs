@@ -1,8 +1,6 @@
 //! What a machine's processor changes about the machine.
 
-use std::time::Duration;
-
-use crate::{accelerator, minutes};
+use crate::accelerator;
 
 /// As Debian calls them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,21 +53,19 @@ impl Architecture {
         }
     }
 
-    /// Linux' name of the serial port with the root shell. The arm64 board has one port of
-    /// its own, so that the second is a card.
-    pub(crate) fn shell_port(self) -> &'static str {
+    /// How many times as long everything may take. Arm64 is always emulated.
+    pub(crate) fn patience(self) -> u32 {
         match self {
-            Self::Amd64 => "ttyS1",
-            Self::Arm64 => "ttyS0",
+            Self::Amd64 => 1,
+            Self::Arm64 => 5,
         }
     }
 
-    /// How long a boot of the small machine may take up to its next word. Arm64 is always
-    /// emulated.
-    pub(crate) fn patience(self) -> Duration {
+    /// What the scripts that build programs are told.
+    pub(crate) fn words(self) -> &'static [&'static str] {
         match self {
-            Self::Amd64 => minutes(2),
-            Self::Arm64 => minutes(10),
+            Self::Amd64 => &[],
+            Self::Arm64 => &["--arch", "arm64"],
         }
     }
 

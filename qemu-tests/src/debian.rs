@@ -1,4 +1,4 @@
-//! A server with Debian, systemd and MariaDB.
+//! A server with Debian, systemd and MariaDB; on arm64 without MariaDB.
 
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
@@ -46,7 +46,8 @@ impl DebianMachine {
 
     /// With copies of the disks in this directory.
     pub(crate) fn with(system: System, base: PathBuf, disks: &Path) -> Result<Self> {
-        let server = Server::with_copy_of(&disks.join("disk.img"), Hardware::clinic())?;
+        let hardware = Hardware::clinic_of(system.architecture);
+        let server = Server::with_copy_of(&disks.join("disk.img"), hardware)?;
         let mirror = match system.layout {
             Layout::Plain => None,
             Layout::Layered => {
@@ -78,7 +79,15 @@ impl DebianMachine {
         if self.system.layout == Layout::Layered {
             self.type_passphrase()?;
         }
-        self.machine()?.wait_for_system(minutes(10))
+        let limit = self.patient(minutes(10));
+        self.machine()?.wait_for_system(limit)
+    }
+
+    /// Waits until the boot stage has halted in its prompt.
+    pub fn wait_for_prompt(&mut self) -> Result {
+        let limit = self.patient(minutes(10));
+        self.console().wait_for("stayput> ", limit)?;
+        Ok(())
     }
 
     /// Waits until the passphrase of the disk is asked for, and types it; gives what the
@@ -138,11 +147,12 @@ impl DebianMachine {
                 format!("root=/dev/mapper/root ro splash {network}")
             }
         };
+        let console = self.system.architecture.console();
         let mut builder =
             MachineBuilder::new(self.server.hardware.clone(), &self.base.join("vmlinux"))
                 .initrd(&initrd)
                 .kernel_words(if self.screen { "console=tty0" } else { "" })
-                .kernel_words("console=ttyS0 quiet loglevel=4")
+                .kernel_words(&format!("console={console} quiet loglevel=4"))
                 .kernel_words(&root)
                 .kernel_words(&self.kernel_words)
                 .disk(self.server.disk())
@@ -164,6 +174,14 @@ impl DebianMachine {
         let wait = "systemctl is-system-running --wait >/dev/null; true";
         self.shell_within(wait, minutes(4))?.success()?;
         Ok(())
+    }
+
+    /// Waits until it does what it is there for.
+    pub(crate) fn wait_until_it_serves(&mut self) -> Result {
+        match self.system.has_database() {
+            true => self.wait_for_database(),
+            false => self.wait_until_up(),
+        }
     }
 
     /// Waits until MariaDB answers; fails as soon as its unit has failed.

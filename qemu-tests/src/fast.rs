@@ -165,7 +165,7 @@ impl FastMachine {
 
     /// Waits until the boot stage has ended, which only a release does.
     pub fn wait_for_release(&mut self) -> Result {
-        let limit = self.hardware.architecture.patience();
+        let limit = self.patient(minutes(2));
         self.console()
             .wait_for("fast-init: the boot stage has ended", limit)?;
         Ok(())
@@ -173,7 +173,7 @@ impl FastMachine {
 
     /// Waits for the prompt.
     pub fn wait_for_prompt(&mut self) -> Result {
-        let limit = self.hardware.architecture.patience();
+        let limit = self.patient(minutes(2));
         self.console().wait_for("stayput> ", limit)?;
         Ok(())
     }
@@ -198,11 +198,9 @@ impl FastMachine {
         let scratch = Scratch::new()?;
         let overlay = scratch.join("overlay.cpio");
         std::fs::write(&overlay, archive(&self.files))?;
-        let architecture = self.hardware.architecture;
         let words = format!(
-            "console={} fast.shell={} quiet {words} {}",
-            architecture.console(),
-            architecture.shell_port(),
+            "console={} quiet {words} {}",
+            self.hardware.architecture.console(),
             self.kernel_words
         );
         let mut kernel = self.base.join("vmlinux");
@@ -238,9 +236,8 @@ impl FastMachine {
             builder = builder.record_writes(record);
         }
         let machine = builder.start(place)?;
-        self.server
-            .switched_on(machine)
-            .wait_for_initramfs(architecture.patience())
+        let limit = self.patient(minutes(2));
+        self.server.switched_on(machine).wait_for_initramfs(limit)
     }
 }
 
@@ -258,7 +255,9 @@ impl DerefMut for FastMachine {
 }
 
 /// The sources that decide what a new vault and a new stick hold.
-const FORMATS: [&str; 8] = [
+const FORMATS: [&str; 10] = [
+    "src/sys",
+    "src/filesystem",
     "src/keys",
     "src/vault",
     "src/theft",

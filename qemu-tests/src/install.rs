@@ -1,11 +1,10 @@
 //! stayput brought onto a Debian as its owner does it, once for all tests.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
 use crate::{
     DebianMachine, Failure, Filesystem, Place, Result, Scratch, Stick, System, minutes, prepared,
-    shipped_binary,
+    run,
 };
 
 /// Hears what is going on, in a line for people.
@@ -52,34 +51,31 @@ impl DebianMachine {
 
 fn kept(system: System, tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
     let base = system.image()?;
-    let admin = shipped_binary("stayput")?;
-    let boot = shipped_binary("stayput-boot")?;
-    let inputs = [
+    let programs = system.programs()?;
+    let mut inputs = vec![
         base.as_os_str().as_encoded_bytes().to_vec(),
-        std::fs::read(&admin)?,
-        std::fs::read(&boot)?,
         include_bytes!("install.rs").to_vec(),
     ];
+    for program in &programs {
+        inputs.push(std::fs::read(program)?);
+    }
     let name = format!("installed-{}", system.cache_name());
     let kept = prepared(&name, &inputs, |directory| {
         tell("  Debian starts for the first time");
-        let scratch = Scratch::new()?;
-        let programs = scratch.join("programs.tar");
-        pack(&admin, &boot, &programs)?;
         let home = Place::home()?;
         let stick = Stick::partitioned(Filesystem::Vfat)?;
         let mut server = DebianMachine::fresh(system)?;
         // Not on a disk of their own: it would be enrolled as a part of the
         // machine, and move the network card to another socket.
         let carrier = Stick::partitioned(Filesystem::Vfat)?;
-        carrier.write("programs.tar", &std::fs::read(&programs)?)?;
+        let put = carry(&programs, &carrier)?;
         server.boot_at(&home)?;
-        server.wait_for_database()?;
-        tell("  the two programs are copied in");
+        server.wait_until_it_serves()?;
+        tell("  stayput is brought onto it");
         let plugged = server.plug(&carrier)?;
         server.wait_for_device("/dev/sda1")?;
         server
-            .shell("mount /dev/sda1 /mnt && tar -x -f /mnt/programs.tar -C / && umount /mnt")?
+            .shell(&format!("mount /dev/sda1 /mnt && {put} && umount /mnt"))?
             .success()?;
         server.unplug(&plugged)?;
         server
@@ -87,7 +83,7 @@ fn kept(system: System, tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
             .success()?;
         server.plug(&stick)?;
         server.wait_for_device("/dev/sda1")?;
-        for (why, command) in STEPS {
+        for (why, command) in steps(system) {
             tell(&format!("  {why}\n    # {command}"));
             let output = server.shell_within(command, minutes(15))?;
             if !output.ok() {
@@ -101,22 +97,42 @@ fn kept(system: System, tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
     Ok((base, kept))
 }
 
-/// The programs in an archive, under the paths where they are installed.
-fn pack(admin: &PathBuf, boot: &PathBuf, archive: &PathBuf) -> Result {
-    let status = Command::new("tar")
-        .args(["--create", "--owner=0", "--group=0", "--absolute-names"])
-        .args(["--transform", "s|.*/stayput$|usr/sbin/stayput|"])
-        .args([
-            "--transform",
-            "s|.*/stayput-boot$|usr/lib/stayput/stayput-boot|",
-        ])
-        .arg("--file")
-        .arg(archive)
-        .args([admin, boot])
-        .status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Failure::new("tar could not pack the programs"))
+/// Those of the steps that this system has.
+fn steps(system: System) -> impl Iterator<Item = (&'static str, &'static str)> {
+    STEPS.into_iter().filter(move |(_, command)| {
+        system.has_database() || !command.starts_with("stayput mariadb")
+    })
+}
+
+/// Writes the programs to the stick; gives the command that installs them from /mnt.
+fn carry(programs: &[PathBuf], carrier: &Stick) -> Result<&'static str> {
+    match programs {
+        [package] => {
+            carrier.write("stayput.deb", &std::fs::read(package)?)?;
+            Ok("dpkg --install /mnt/stayput.deb")
+        }
+        _ => {
+            let scratch = Scratch::new()?;
+            let archive = scratch.join("programs.tar");
+            pack(programs, &archive)?;
+            carrier.write("programs.tar", &std::fs::read(&archive)?)?;
+            Ok("tar -x -f /mnt/programs.tar -C /")
+        }
     }
+}
+
+/// The programs in an archive, under the paths where they are installed.
+fn pack(programs: &[PathBuf], archive: &Path) -> Result {
+    let archive = archive.display().to_string();
+    let mut words = vec!["--create", "--owner=0", "--group=0", "--absolute-names"];
+    words.extend(["--transform", "s|.*/stayput$|usr/sbin/stayput|"]);
+    let stage = "s|.*/stayput-boot$|usr/lib/stayput/stayput-boot|";
+    words.extend(["--transform", stage, "--file", &archive]);
+    let programs: Vec<String> = programs
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    words.extend(programs.iter().map(String::as_str));
+    run("tar", &words)?;
+    Ok(())
 }

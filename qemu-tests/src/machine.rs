@@ -35,11 +35,6 @@ impl Machine {
     }
 
     /// Runs a command in the guest's root shell on the second serial port.
-    pub fn shell(&mut self, command: &str) -> Result<Output> {
-        self.shell_within(command, seconds(120))
-    }
-
-    /// The same for what takes longer than two minutes.
     pub fn shell_within(&mut self, command: &str, limit: Duration) -> Result<Output> {
         self.shell.run(command, limit).map_err(|failure| {
             Failure::new(format!(

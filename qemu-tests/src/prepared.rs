@@ -27,13 +27,13 @@ pub(crate) fn cache() -> Result<PathBuf> {
 /// # Errors
 /// It cannot be started, or it fails.
 pub fn images_script(name: &str) -> Result<String> {
-    script(&format!("images/{name}"), &[])
+    run_script(&format!("images/{name}"), &[])
 }
 
 /// Runs a script that builds an image, with these words, as [`images_script`] does, and
 /// gives the directory of the image.
 pub(crate) fn built_image(path: &str, words: &[&str]) -> Result<PathBuf> {
-    script(path, words).map(PathBuf::from)
+    run_script(path, words).map(PathBuf::from)
 }
 
 /// The directory of what a Debian 12 needs to become a Debian 13, fetched by
@@ -45,8 +45,8 @@ pub fn fetched_upgrade() -> Result<PathBuf> {
     images_script("fetch-upgrade").map(PathBuf::from)
 }
 
-/// `path` is the script's within the project.
-fn script(path: &str, words: &[&str]) -> Result<String> {
+/// As [`images_script`]; `path` is the script's within the project.
+pub(crate) fn run_script(path: &str, words: &[&str]) -> Result<String> {
     let output = Command::new(project().join(path))
         .args(words)
         .stderr(Stdio::inherit())
@@ -68,16 +68,12 @@ pub fn shipped_binary(name: &str) -> Result<PathBuf> {
 /// The same for machines of this architecture.
 pub(crate) fn shipped_binary_of(architecture: Architecture, name: &str) -> Result<PathBuf> {
     static BUILT: [OnceLock<std::result::Result<(), String>>; 2] = [const { OnceLock::new() }; 2];
-    let words: &[&str] = match architecture {
-        Architecture::Amd64 => &[],
-        Architecture::Arm64 => &["--arch", "arm64"],
-    };
-    let built = BUILT[usize::from(!words.is_empty())].get_or_init(|| {
+    let built = BUILT[architecture as usize].get_or_init(|| {
         // `qemu-tests/run` has built them before it starts the tests.
         if std::env::var_os("STAYPUT_BINARIES_BUILT").is_some() {
             return Ok(());
         }
-        script("build/static-binaries", words)
+        run_script("build/static-binaries", architecture.words())
             .map(|_| ())
             .map_err(|e| e.to_string())
     });
@@ -96,9 +92,14 @@ pub const MAKE_NEWER_PACKAGE: &str = "\
 
 /// The Debian package with the shipped binaries, built by `packaging/build` and kept.
 pub fn debian_package() -> Result<PathBuf> {
+    debian_package_of(Architecture::Amd64)
+}
+
+/// The same for machines of this architecture.
+pub(crate) fn debian_package_of(architecture: Architecture) -> Result<PathBuf> {
     let mut inputs = Vec::new();
     for name in ["stayput", "stayput-boot"] {
-        inputs.push(std::fs::read(shipped_binary(name)?)?);
+        inputs.push(std::fs::read(shipped_binary_of(architecture, name)?)?);
     }
     let packaging = project().join("packaging");
     for name in ["build", "contents"] {
@@ -111,8 +112,14 @@ pub fn debian_package() -> Result<PathBuf> {
     for path in scripts {
         inputs.push(std::fs::read(path)?);
     }
-    let kept = prepared("package", &inputs, |folder| {
+    // None begins with the other one: see `prepared`.
+    let name = match architecture {
+        Architecture::Amd64 => "package",
+        Architecture::Arm64 => "deb-arm64",
+    };
+    let kept = prepared(name, &inputs, |folder| {
         let mut build = Command::new(packaging.join("build"));
+        build.args(architecture.words());
         if let Some(documents) = built_documents() {
             build.env("STAYPUT_DOCUMENTS", documents);
         }

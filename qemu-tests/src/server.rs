@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::failure::run;
 use crate::{
     Console, Failure, Hardware, Machine, Output, Result, Scratch, Stick, UsbController, UsbModel,
+    minutes,
 };
 
 /// What [`FastMachine`](crate::FastMachine) and
@@ -53,13 +54,19 @@ impl Server {
         self.running.as_mut().expect("the machine is on").console()
     }
 
+    /// A time limit that is meant for amd64, for this server.
+    pub(crate) fn patient(&self, limit: Duration) -> Duration {
+        limit * self.hardware.architecture.patience()
+    }
+
     /// Runs a command in the guest's root shell, for two minutes at most.
     pub fn shell(&mut self, command: &str) -> Result<Output> {
-        self.machine()?.shell(command)
+        self.shell_within(command, minutes(2))
     }
 
     /// The same for what may take longer.
     pub fn shell_within(&mut self, command: &str, limit: Duration) -> Result<Output> {
+        let limit = self.patient(limit);
         self.machine()?.shell_within(command, limit)
     }
 
@@ -94,6 +101,7 @@ impl Server {
 
     /// Waits until the guest has switched itself off.
     pub fn wait_off(&mut self, limit: Duration) -> Result {
+        let limit = self.patient(limit);
         match self.running.take() {
             Some(machine) => machine.wait_off(limit),
             None => Ok(()),

@@ -1,12 +1,13 @@
 //! The story that stayput is for, on a whole server: at home, a power cut,
-//! stolen, and back with the stick. The demo tells it, tests hold it.
+//! stolen, and back with the stick. The demo tells it, tests hold it. Where the server
+//! has no database, its patients are left out.
 
 use std::time::Duration;
 
 use crate::install::Tell;
 use crate::{
-    DebianMachine, Failure, Layout, PASSPHRASE_QUESTIONS, Place, Result, Stick, System, minutes,
-    search, seconds,
+    DebianMachine, Failure, Layout, PASSPHRASE_QUESTIONS, Place, Result, Stick, System, search,
+    seconds,
 };
 
 /// A name that stands in the database, and must not stand on the disk.
@@ -17,7 +18,7 @@ const CONTROL: &str = "a note in the clear 4416";
 /// One server and what happens to it, in this order or a part of it.
 pub struct Story {
     pub server: DebianMachine,
-    layout: Layout,
+    system: System,
     home: Place,
     elsewhere: Place,
     stick: Stick,
@@ -27,7 +28,7 @@ impl Story {
     pub fn begin(system: System, tell: Tell<'_>) -> Result<Self> {
         Ok(Self {
             server: DebianMachine::installed(system, tell)?,
-            layout: system.layout,
+            system,
             home: Place::home()?,
             elsewhere: Place::elsewhere()?,
             stick: DebianMachine::installed_stick(system)?,
@@ -38,8 +39,15 @@ impl Story {
     /// neither the patient nor a key can be read off the raw disk.
     pub fn at_home(&mut self, tell: Tell<'_>) -> Result {
         self.server.boot_at(&self.home)?;
-        self.server.wait_for_database()?;
+        self.server.wait_until_it_serves()?;
         tell(&format!("  {}", self.released()?));
+        if self.system.has_database() {
+            self.write_a_patient(tell)?;
+        }
+        Ok(())
+    }
+
+    fn write_a_patient(&mut self, tell: Tell<'_>) -> Result {
         self.server.sql(&format!(
             "CREATE DATABASE clinic; USE clinic; \
              CREATE TABLE patient (id INT PRIMARY KEY AUTO_INCREMENT, note TEXT); \
@@ -57,7 +65,7 @@ impl Story {
         needles.extend(keys.iter().flat_map(|key| search::forms_of(key)));
         let found = search::found_in(self.server.disk(), &needles)?;
         // On an encrypted disk nothing stands in the clear.
-        let expected: &[usize] = match self.layout {
+        let expected: &[usize] = match self.system.layout {
             Layout::Plain => &[0],
             Layout::Layered => &[],
         };
@@ -77,6 +85,20 @@ impl Story {
     /// The power goes in the middle of writes; at home again every committed
     /// row is there, and a database user that was made just before.
     pub fn power_cut(&mut self, tell: Tell<'_>) -> Result {
+        let committed = match self.system.has_database() {
+            true => Some(self.write_rows()?),
+            false => None,
+        };
+        self.server.power_cut();
+        tell("  the power is cut");
+        self.server.boot_at(&self.home)?;
+        self.server.wait_until_it_serves()?;
+        tell(&format!("  at home again: {}", self.released()?));
+        committed.map_or(Ok(()), |committed| self.has_lost_nothing(committed, tell))
+    }
+
+    /// Goes on writing rows; gives how many of them are committed so far.
+    fn write_rows(&mut self) -> Result<u64> {
         self.server.sql(
             "CREATE USER nurse IDENTIFIED BY 'x'; \
              INSERT INTO clinic.visit VALUES (2, 'before the cut')",
@@ -89,14 +111,10 @@ impl Story {
                  >/dev/null 2>&1 &",
             )?
             .success()?;
-        let committed = self.wait_for_rows(20)?;
-        self.server.power_cut();
-        tell(&format!(
-            "  the power is cut while rows are written, {committed} are committed"
-        ));
-        self.server.boot_at(&self.home)?;
-        self.server.wait_for_database()?;
-        tell(&format!("  at home again: {}", self.released()?));
+        self.wait_for_rows(20)
+    }
+
+    fn has_lost_nothing(&mut self, committed: u64, tell: Tell<'_>) -> Result {
         let rows =
             self.sql_number("SELECT COUNT(*) FROM clinic.patient WHERE note LIKE 'row %'")?;
         // One more may have been committed than we were told of.
@@ -111,7 +129,8 @@ impl Story {
             1,
         )?;
         tell(&format!(
-            "  MariaDB recovered: {rows} rows, and the user made before the cut"
+            "  MariaDB recovered: {rows} rows, {committed} were committed before the cut, and \
+             the user made before it"
         ));
         Ok(())
     }
@@ -121,7 +140,7 @@ impl Story {
     pub fn stolen(&mut self, tell: Tell<'_>) -> Result {
         self.server.power_cut();
         self.server.switch_on_at(&self.elsewhere)?;
-        self.server.console().wait_for("stayput> ", minutes(10))?;
+        self.server.wait_for_prompt()?;
         let log = self.server.shell("dmesg")?.text;
         let locked = log
             .lines()
@@ -132,7 +151,7 @@ impl Story {
         // And it stays so.
         std::thread::sleep(seconds(10));
         self.still_locked()?;
-        tell("  MariaDB was not started, the tmpfs is empty, the disk is not mounted");
+        tell("  no database was started, the tmpfs is empty, the disk is not mounted");
         Ok(())
     }
 
@@ -141,8 +160,15 @@ impl Story {
     pub fn stick_brings_it_back(&mut self, tell: Tell<'_>) -> Result {
         self.server.plug(&self.stick)?;
         self.server.wait_for_system()?;
-        self.server.wait_for_database()?;
+        self.server.wait_until_it_serves()?;
         tell(&format!("  {}", self.released()?));
+        if self.system.has_database() {
+            self.has_the_patient(tell)?;
+        }
+        Ok(())
+    }
+
+    fn has_the_patient(&mut self, tell: Tell<'_>) -> Result {
         let note = self
             .server
             .sql("SELECT note FROM clinic.patient WHERE id = 1")?;
@@ -179,8 +205,13 @@ impl Story {
         }
     }
 
-    /// The boot stage's line of figures.
+    /// The boot stage's line of figures; what it released has come into the real system.
     fn released(&mut self) -> Result<String> {
+        let ask = "grep -q ' /run/stayput ' /proc/mounts && stat -c %a%u /run/stayput";
+        let seen = self.server.shell(ask)?.success()?;
+        if seen.trim() != "7500" {
+            return Err(Failure::new(format!("/run/stayput is {seen}")));
+        }
         let log = self.server.shell("dmesg")?.text;
         log.lines()
             .find_map(|line| {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::Result;
-use crate::prepared::built_image;
+use crate::prepared::{built_image, debian_package_of, run_script, shipped_binary};
+use crate::{Architecture, Result};
 
 /// Which release of Debian or Ubuntu.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Suite {
         System {
             suite: self,
             generator,
-            layout: Layout::Plain,
+            ..System::USUAL
         }
     }
 }
@@ -105,6 +105,7 @@ pub enum Layout {
 /// A Debian or Ubuntu that boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct System {
+    pub architecture: Architecture,
     pub suite: Suite,
     pub generator: Generator,
     pub layout: Layout,
@@ -113,6 +114,7 @@ pub struct System {
 impl System {
     /// Debian 12 with initramfs-tools.
     pub const USUAL: Self = Self {
+        architecture: Architecture::Amd64,
         suite: Suite::Bookworm,
         generator: Generator::InitramfsTools,
         layout: Layout::Plain,
@@ -122,7 +124,7 @@ impl System {
     pub const WITH_DRACUT: Self = Self {
         suite: Suite::Trixie,
         generator: Generator::Dracut,
-        layout: Layout::Plain,
+        ..Self::USUAL
     };
 
     /// With a root filesystem on LUKS, LVM and RAID: one for each generator.
@@ -137,6 +139,13 @@ impl System {
         },
     ];
 
+    /// Debian 13 on another processor, without MariaDB.
+    const ARM64: Self = Self {
+        architecture: Architecture::Arm64,
+        suite: Suite::Trixie,
+        ..Self::USUAL
+    };
+
     /// All that the table in README tells of.
     pub fn all() -> impl Iterator<Item = Self> {
         let suites = [Suite::Bookworm, Suite::Trixie, Suite::Forky];
@@ -145,24 +154,56 @@ impl System {
             systems.map(move |generator| Self {
                 suite,
                 generator,
-                layout: Layout::Plain,
+                ..Self::USUAL
             })
         });
         let ubuntu = [Suite::Noble, Suite::Plucky, Suite::Resolute].map(|suite| Self {
             suite,
             generator: suite.default_generator(),
-            layout: Layout::Plain,
+            ..Self::USUAL
         });
-        plain.chain(ubuntu).chain(Self::LAYERED)
+        plain
+            .chain([Self::ARM64])
+            .chain(ubuntu)
+            .chain(Self::LAYERED)
     }
 
-    /// Its name in the cache.
+    /// Whether MariaDB is on it. On arm64 all of it would be emulated, and what is asked
+    /// there is whether the server starts.
+    pub fn has_database(self) -> bool {
+        self.architecture == Architecture::Amd64
+    }
+
+    /// What is brought onto it: the two programs, or the package that holds them.
+    ///
+    /// # Errors
+    /// They cannot be built.
+    pub fn programs(self) -> Result<Vec<PathBuf>> {
+        match self.architecture {
+            Architecture::Amd64 => ["stayput", "stayput-boot"]
+                .map(shipped_binary)
+                .into_iter()
+                .collect(),
+            Architecture::Arm64 => Ok(vec![debian_package_of(self.architecture)?]),
+        }
+    }
+
+    /// What people call it, without what makes its initramfs.
+    pub fn title(self) -> String {
+        match self.architecture {
+            Architecture::Amd64 => self.suite.title().into(),
+            Architecture::Arm64 => format!("{} on arm64", self.suite.title()),
+        }
+    }
+
+    /// Its name in the cache. None begins with another one: see `prepared`.
     pub fn cache_name(self) -> String {
-        let layers = match self.layout {
-            Layout::Plain => "",
-            Layout::Layered => "layered-",
+        let kind = match (self.architecture, self.layout) {
+            (Architecture::Arm64, _) => "arm64-",
+            (Architecture::Amd64, Layout::Plain) => "",
+            (Architecture::Amd64, Layout::Layered) => "layered-",
         };
-        format!("{layers}{}-{}", self.suite.name(), self.generator.name())
+        format!("{kind}{}-{}", self.suite.name(), self.generator.name())
     }
 
     /// The directory of its image, made now where it is not kept.
@@ -174,13 +215,19 @@ impl System {
             Layout::Plain => "images/build-debian",
             Layout::Layered => "images/build-layered",
         };
-        built_image(script, &[self.suite.name(), self.generator.name()])
+        let mut words = vec![self.suite.name(), self.generator.name()];
+        if self.architecture == Architecture::Arm64 {
+            // Nobody else needs these.
+            run_script("images/install-tools", self.architecture.words())?;
+            words.push("arm64");
+        }
+        built_image(script, &words)
     }
 }
 
 impl fmt::Display for System {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with {}", self.suite.title(), self.generator.name())?;
+        write!(f, "{} with {}", self.title(), self.generator.name())?;
         match self.layout {
             Layout::Plain => Ok(()),
             Layout::Layered => f.write_str(" and its root on LUKS, LVM and RAID"),

@@ -1,9 +1,11 @@
 //! Questions to the person at the terminal.
 
 use std::io::{self, BufRead, IsTerminal, stdin};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::admin::output;
@@ -31,12 +33,41 @@ pub fn confirm(question: &str, already: bool) -> Result<()> {
             "Run it in a terminal, or add --yes.",
         ));
     }
-    match line(&format!("{question} [yes/no] "))?.as_str() {
-        "yes" | "y" => Ok(()),
-        _ => Err(Problem::refused(
+    match yes(question)? {
+        true => Ok(()),
+        false => Err(Problem::refused(
             "Nothing was changed.",
             "Run the command again when you want to go on.",
         )),
+    }
+}
+
+/// How often a question is asked again that was not answered with yes or no.
+const TRIES: usize = 20;
+
+/// Asks until the answer is yes or no, in whatever case: a slip of the finger is neither.
+///
+/// # Errors
+/// When there is no answer, or none that can be understood.
+pub fn yes(question: &str) -> Result<bool> {
+    let question = format!("{question} [yes/no] ");
+    for _ in 0..TRIES {
+        match meaning(&line(&question)?) {
+            Some(answer) => return Ok(answer),
+            None => println!("Type yes or no."),
+        }
+    }
+    Err(Problem::refused(
+        "Neither yes nor no was typed. Nothing was changed.",
+        "Run the command again.",
+    ))
+}
+
+fn meaning(answer: &str) -> Option<bool> {
+    match answer.to_lowercase().as_str() {
+        "yes" | "y" => Some(true),
+        "no" | "n" => Some(false),
+        _ => None,
     }
 }
 
@@ -210,6 +241,19 @@ fn type_hidden(question: &str) -> io::Result<Option<TypedSecret>> {
     }
 }
 
+/// Whether somebody may answer what is asked on standard input: it is a terminal, or has
+/// not ended yet. That of a job of cron or of a service has.
+pub fn can_be_answered() -> bool {
+    let stdin = stdin();
+    let mut ready = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut ready, PollTimeout::ZERO) {
+        Ok(0) => true,
+        Ok(_) if stdin.is_terminal() => true,
+        Ok(_) => stdin.lock().fill_buf().is_ok_and(|typed| !typed.is_empty()),
+        Err(_) => false,
+    }
+}
+
 /// One line from the terminal, without white space at its ends.
 ///
 /// # Errors
@@ -217,12 +261,28 @@ fn type_hidden(question: &str) -> io::Result<Option<TypedSecret>> {
 pub fn line(question: &str) -> Result<String> {
     print!("{question}");
     output::flush();
-    let mut answer = String::new();
-    match stdin().lock().read_line(&mut answer) {
-        Ok(n) if n > 0 => Ok(answer.trim().to_owned()),
+    let mut answer = Vec::new();
+    match stdin().lock().read_until(b'\n', &mut answer) {
+        // What is no text is no answer that anybody would take, and is asked for again.
+        Ok(n) if n > 0 => Ok(String::from_utf8_lossy(&answer).trim().to_owned()),
         _ => Err(Problem::failed(
             "There was no answer.",
             "Run the command in a terminal.",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_is_neither_yes_nor_no() {
+        for (answer, meant) in [("Yes", true), ("y", true), ("NO", false), ("n", false)] {
+            assert_eq!(meaning(answer), Some(meant));
+        }
+        for slip in ["", "ye", "yess", "\u{fffd}es", "1"] {
+            assert_eq!(meaning(slip), None, "{slip}");
+        }
     }
 }

@@ -3,7 +3,9 @@
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::admin::by_hand::WrittenByHand;
 use crate::admin::durable::{remove_durably, write_durably};
 use crate::admin::installed_files::write_program;
 use crate::admin::lock_file;
@@ -12,6 +14,7 @@ use crate::admin::problem::{Problem, Result};
 
 /// While this file has a text, the boot stage belongs in every initramfs. Without one
 /// the others put nothing there. An empty one says that an image may still hold it.
+/// Its text ends with the list of what was written into /etc.
 const MARK: &str = "/etc/stayput/installed";
 const LOCK: &str = "/run/stayput-install.lock";
 const MARK_TEXT: &str = "`stayput install` has put the boot stage into the initramfs.\n\
@@ -79,10 +82,16 @@ pub const DRACUT_WAITING: BootFile = boot_file!(
     "dracut/50stayput/waiting-units",
     false
 );
-/// What systemd is told there.
-pub const DRACUT_MANAGER: BootFile = boot_file!(
-    "/usr/lib/dracut/modules.d/50stayput/manager.conf",
-    "dracut/50stayput/manager.conf",
+/// The drop-in by which the wait for a device begins after it.
+pub const DRACUT_DEVICE: BootFile = boot_file!(
+    "/usr/lib/dracut/modules.d/50stayput/device.conf",
+    "dracut/50stayput/device.conf",
+    false
+);
+/// The words by which dracut restarts where it would offer a shell.
+pub const DRACUT_WORDS: BootFile = boot_file!(
+    "/usr/lib/dracut/modules.d/50stayput/cmdline.conf",
+    "dracut/50stayput/cmdline.conf",
     false
 );
 const DRACUT_PAUSE: BootFile = boot_file!(
@@ -93,7 +102,7 @@ const DRACUT_PAUSE: BootFile = boot_file!(
 
 /// All of them, of every generator: an upgrade of the system may change which one
 /// makes the initramfs.
-pub const BOOT_FILES: [BootFile; 10] = [
+pub const BOOT_FILES: [BootFile; 11] = [
     RUN_STAGE,
     MODULES,
     HOOK,
@@ -102,9 +111,20 @@ pub const BOOT_FILES: [BootFile; 10] = [
     DRACUT_UNIT,
     DRACUT_AFTER_STAGE,
     DRACUT_WAITING,
-    DRACUT_MANAGER,
+    DRACUT_DEVICE,
+    DRACUT_WORDS,
     DRACUT_PAUSE,
 ];
+
+/// Whose files lie in a folder, and the program that reads them.
+const GENERATORS: [(&str, &str); 2] = [
+    ("/etc/initramfs-tools/", MKINITRAMFS),
+    ("/usr/lib/dracut/", DRACUT),
+];
+/// What makes an image with initramfs-tools.
+pub const MKINITRAMFS: &str = "/usr/sbin/mkinitramfs";
+/// What makes an image with dracut.
+pub const DRACUT: &str = "/usr/bin/dracut";
 
 impl BootFile {
     /// Where it lies. /etc is the owner's: a package brings scripts below /usr.
@@ -116,6 +136,19 @@ impl BootFile {
                 .replace("/etc/initramfs-tools/", "/usr/share/initramfs-tools/")
                 .into(),
         }
+    }
+
+    /// Whether it lies in /etc, where no package brings it.
+    fn is_in_etc(&self) -> bool {
+        self.path.starts_with("/etc/")
+    }
+
+    /// Whether anything here reads it. `exists`: whether a program is there. Pure.
+    fn is_read(&self, exists: impl Fn(&str) -> bool) -> bool {
+        let mut generators = GENERATORS.iter();
+        generators
+            .find(|(folder, _)| self.path.starts_with(folder))
+            .is_none_or(|(_, program)| exists(program))
     }
 
     /// Whether it is there as it should be.
@@ -139,12 +172,18 @@ pub fn may_be_in_images() -> bool {
     Path::new(MARK).exists()
 }
 
-/// Has them put the boot stage into every initramfs from now on.
+/// What `stayput install` has written into /etc, and no package has taken over yet.
+pub fn written_by_hand() -> WrittenByHand {
+    WrittenByHand::parse(&fs::read_to_string(MARK).unwrap_or_default())
+}
+
+/// Has the boot stage put into every initramfs from now on. `by_hand` is what was or is
+/// about to be written into /etc.
 ///
 /// # Errors
 /// What the filesystem says.
-pub fn want() -> Result<()> {
-    write_text(Path::new(MARK), MARK_TEXT)
+pub fn want(by_hand: &WrittenByHand) -> Result<()> {
+    write_text(Path::new(MARK), &format!("{MARK_TEXT}{}", by_hand.lines()))
 }
 
 /// Held by whoever changes them or makes images: two at once would put each other's
@@ -153,23 +192,45 @@ pub fn want() -> Result<()> {
 /// # Errors
 /// Where another one has it.
 pub fn alone() -> Result<File> {
-    lock_file::only_one(LOCK, "`stayput install` or `uninstall`")
+    alone_within(Duration::ZERO)
 }
 
-/// Whether the next initramfs will get the boot stage.
+/// As [`alone`], and waits for it.
+///
+/// # Errors
+/// Where another one still has it after `wait`.
+pub fn alone_within(wait: Duration) -> Result<File> {
+    lock_file::only_one_within(LOCK, "`stayput install` or `uninstall`", wait)
+}
+
+/// Whether the next initramfs will get the boot stage. A package may bring no files for a
+/// generator that this system does not have.
 pub fn are_in_place() -> bool {
     let owner = owner();
-    are_wanted() && BOOT_FILES.iter().all(|file| file.is_in_place(&owner))
+    let mut read = BOOT_FILES
+        .iter()
+        .filter(|file| file.is_read(|path| Path::new(path).exists()));
+    are_wanted() && read.all(|file| file.is_in_place(&owner))
 }
 
 /// Writes all that no package brings. The mark by which they count comes first: what is
-/// interrupted leaves hooks that refuse, and none that leave the stage out.
+/// interrupted leaves hooks that refuse, and none that leave the stage out. `also` is
+/// what will be written into /etc after them, each with its text.
 ///
 /// # Errors
 /// What the filesystem says.
-pub fn put() -> Result<()> {
+pub fn put(also: &[(PathBuf, &str)]) -> Result<()> {
     let by_hand = by_hand()?;
-    want()?;
+    let mut list = written_by_hand();
+    if !by_hand.is_empty() {
+        for file in by_hand.iter().filter(|file| file.is_in_etc()) {
+            list.add(file.path, file.text);
+        }
+        for (path, text) in also {
+            list.add(&path.to_string_lossy(), text);
+        }
+    }
+    want(&list)?;
     for file in by_hand {
         let path = Path::new(file.path);
         match file.is_program {
@@ -227,6 +288,8 @@ mod tests {
     use super::*;
     use std::process::Command;
 
+    mod hooks;
+
     #[test]
     fn every_script_can_be_read_by_its_shell() {
         let directory = tempfile::tempdir().unwrap();
@@ -250,8 +313,22 @@ mod tests {
         }
     }
 
-    /// The script ends a splash screen that runs, and whoever asks for passphrases later
-    /// sees that. systemd sees it only where it comes after the stage.
+    #[test]
+    fn files_of_a_generator_that_is_not_there_are_not_missed() {
+        let missed = |program: &'static str| {
+            let read = BOOT_FILES
+                .iter()
+                .filter(|file| file.is_read(|there| there == program));
+            read.map(|file| file.path).collect::<Vec<_>>()
+        };
+        let with_dracut = missed(DRACUT);
+        assert!(!with_dracut.contains(&HOOK.path) && !with_dracut.contains(&SCRIPT.path));
+        assert!(with_dracut.contains(&DRACUT_MODULE.path) && with_dracut.contains(&MODULES.path));
+        let with_tools = missed(MKINITRAMFS);
+        assert!(with_tools.contains(&HOOK.path) && with_tools.contains(&RUN_STAGE.path));
+        assert!(!with_tools.contains(&DRACUT_UNIT.path));
+    }
+
     #[test]
     fn package_brings_every_boot_file() {
         let contents = include_str!("../../packaging/contents");
@@ -270,6 +347,8 @@ mod tests {
         }
     }
 
+    /// The script ends a splash screen that runs, and whoever asks for passphrases later
+    /// sees that. systemd sees it only where it comes after the stage.
     #[test]
     fn the_stage_runs_after_udev_and_beside_no_splash_screen() {
         assert!(SCRIPT.text.contains("PREREQ=\"udev dropbear plymouth\""));
@@ -278,9 +357,9 @@ mod tests {
             let values = lines.filter_map(|line| line.strip_prefix(key));
             values.flat_map(str::split_whitespace).collect()
         };
-        for unit in ["systemd-udevd.service", "systemd-udev-trigger.service"] {
-            assert!(named("After=").contains(&unit), "{unit}");
-        }
+        // Beside udev's look at all devices: it need not wait for that, and starts it.
+        assert!(named("After=").contains(&"systemd-udevd.service"));
+        assert!(named("Wants=").contains(&"systemd-udev-trigger.service"));
         assert!(named("Before=").contains(&"plymouth-start.service"));
     }
 }

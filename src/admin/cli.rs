@@ -36,7 +36,8 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed; 2 the command line makes no \
                           sense; 3 the vault did not open; 4 refused, nothing was changed. \
-                          `check` has its own.";
+                          `check` has its own, and `setup` ends as it does, or with 5 where a step \
+                          has failed.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -1,7 +1,8 @@
 //! Writes that survive a power cut, whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::unistd::syncfs;
@@ -12,6 +13,18 @@ use nix::unistd::syncfs;
 /// # Errors
 /// What the filesystem says.
 pub fn write_durably(path: &Path, contents: &[u8]) -> io::Result<()> {
+    replace(path, contents, None)
+}
+
+/// As [`write_durably`], and the file can be run from the moment it is there.
+///
+/// # Errors
+/// What the filesystem says.
+pub fn write_program_durably(path: &Path, contents: &[u8]) -> io::Result<()> {
+    replace(path, contents, Some(0o755))
+}
+
+fn replace(path: &Path, contents: &[u8], mode: Option<u32>) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
@@ -19,6 +32,9 @@ pub fn write_durably(path: &Path, contents: &[u8]) -> io::Result<()> {
     new.push(".new");
     let mut file = File::create(&new)?;
     file.write_all(contents)?;
+    if let Some(mode) = mode {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
     file.sync_all()?;
     fs::rename(&new, path)?;
     sync_directory(path)
@@ -77,6 +93,17 @@ impl Filesystem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What stands in the way of the rename stands for a power cut before it.
+    #[test]
+    fn a_program_can_be_run_before_it_is_in_its_place() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("program");
+        fs::create_dir_all(path.join("in the way")).unwrap();
+        assert!(write_program_durably(&path, b"text").is_err());
+        let new = fs::metadata(room.path().join("program.new")).unwrap();
+        assert_eq!(new.permissions().mode() & 0o777, 0o755);
+    }
 
     #[test]
     fn a_directory_that_is_not_there_is_not_synced() {

@@ -1,11 +1,11 @@
 //! The programs of stayput on a server: the command, and the boot stage.
 
-use std::fs::{self, Permissions};
-use std::io::ErrorKind;
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::admin::durable::write_durably;
+use crate::admin::durable::write_program_durably;
 use crate::admin::packaged::is_packaged;
 use crate::admin::problem::{Problem, Result};
 use crate::build_mark::is_of_this_build;
@@ -24,7 +24,7 @@ pub enum InstalledStage {
     ThisBuild,
     /// It was built from others: what it reads, releases and says may differ.
     Other,
-    /// There is none, or it cannot be read.
+    /// There is none, or it cannot be read or run.
     Missing,
 }
 
@@ -37,11 +37,24 @@ impl InstalledStage {
             Err(_) => Self::Missing,
         }
     }
+
+    /// The boot stage in this file, from which an initramfs takes it as it is: one that
+    /// cannot be run is none.
+    fn to_be_run(path: &Path) -> Self {
+        match fs::metadata(path).is_ok_and(|at| is_program(&at.permissions())) {
+            true => Self::at(path),
+            false => Self::Missing,
+        }
+    }
 }
 
 /// The boot stage that is installed.
 pub fn installed_stage() -> InstalledStage {
-    InstalledStage::at(Path::new(STAGE))
+    InstalledStage::to_be_run(Path::new(STAGE))
+}
+
+fn is_program(permissions: &Permissions) -> bool {
+    permissions.mode() & 0o111 != 0
 }
 
 /// Checks that the boot stage that `stayput install` would put into the initramfs fits
@@ -89,20 +102,20 @@ pub fn put_command() -> Result<()> {
     Ok(())
 }
 
-/// Copies a program, unless it is there already.
+/// Copies a program, unless it is there already. One that cannot be run is mended.
 ///
 /// # Errors
 /// What the filesystem says.
 pub fn put_binary(from: &Path, to: &Path) -> Result<()> {
     match fs::read(from) {
-        Ok(bytes) if fs::read(to).is_ok_and(|there| there == bytes) => Ok(()),
+        Ok(bytes) if fs::read(to).is_ok_and(|there| there == bytes) => make_program(to),
         Ok(bytes) => {
             write_program(to, &bytes)?;
             println!("{}: written", to.display());
             Ok(())
         }
         // An installed command has no boot stage beside it: `fitting_stage`.
-        Err(error) if error.kind() == ErrorKind::NotFound && to.exists() => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound && to.exists() => make_program(to),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Problem::failed(
             format!("{} is not there.", from.display()),
             format!("Put {STAGE_NAME} beside this program, then run the command again."),
@@ -111,16 +124,29 @@ pub fn put_binary(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
+/// Lets a program be run that somebody, or a power cut, has left otherwise.
+fn make_program(path: &Path) -> Result<()> {
+    let mend = || -> io::Result<bool> {
+        let file = File::open(path)?;
+        if is_program(&file.metadata()?.permissions()) {
+            return Ok(false);
+        }
+        file.set_permissions(Permissions::from_mode(0o755))?;
+        file.sync_all()?;
+        Ok(true)
+    };
+    if mend().map_err(|error| Problem::of_file(path, &error))? {
+        println!("{}: can be run again", path.display());
+    }
+    Ok(())
+}
+
 /// Writes a file that can be run, durably.
 ///
 /// # Errors
 /// What the filesystem says.
 pub fn write_program(path: &Path, contents: &[u8]) -> Result<()> {
-    let write = || {
-        write_durably(path, contents)?;
-        fs::set_permissions(path, Permissions::from_mode(0o755))
-    };
-    write().map_err(|error| Problem::of_file(path, &error))
+    write_program_durably(path, contents).map_err(|error| Problem::of_file(path, &error))
 }
 
 #[cfg(test)]
@@ -161,5 +187,23 @@ mod tests {
         assert_eq!(fs::read(&there).unwrap(), b"newer");
         let mode = fs::metadata(&there).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_run_is_mended() {
+        use crate::build_mark::BUILD_MARK;
+        let directory = tempfile::tempdir().unwrap();
+        let [beside, installed] = ["beside", "installed"].map(|name| directory.path().join(name));
+        fs::write(&installed, BUILD_MARK).unwrap();
+        let seen = || InstalledStage::to_be_run(&installed);
+        let spoil = || fs::set_permissions(&installed, Permissions::from_mode(0o644)).unwrap();
+        // With nothing beside this program, and with the same.
+        for _ in 0..2 {
+            spoil();
+            assert_eq!(seen(), InstalledStage::Missing);
+            put_binary(&beside, &installed).unwrap();
+            assert_eq!(seen(), InstalledStage::ThisBuild);
+            fs::write(&beside, BUILD_MARK).unwrap();
+        }
     }
 }

@@ -41,6 +41,16 @@ pub fn destroy_pepper(cause: ResetCause) -> Result<Destroyed, LocateError> {
     Ok(target.reset(cause, clock::now(), &mut || {}))
 }
 
+/// Lets no stick count that was seen to open the server since its reset: one of them is
+/// about to be wiped.
+///
+/// # Errors
+/// When the vault cannot be found or written, or does not say that it was reset.
+pub fn doubt_sticks() -> Result<(), LocateError> {
+    target()?.doubt_sticks()?;
+    Ok(())
+}
+
 /// Lets no start of MariaDB begin, and ends one that is under way; until the turn is
 /// given back, nobody releases keys. What fails is told, and the keys go all the same.
 pub fn end_starts_in_turn(tell: impl Fn(String)) -> Option<Turn> {

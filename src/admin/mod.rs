@@ -6,6 +6,7 @@ mod output;
 
 mod ask;
 mod boot_files;
+mod by_hand;
 pub mod cli;
 mod commands;
 mod durable;

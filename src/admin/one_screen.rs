@@ -3,7 +3,7 @@
 
 use std::io::{IsTerminal, stdout};
 
-use crate::columns::{COLUMNS, folded};
+use crate::columns::{COLUMNS, folded, width};
 
 /// Rows of the smallest terminal, 24, without the one of the shell's prompt.
 pub const ROWS: usize = 23;
@@ -82,14 +82,16 @@ fn pieces(line: &str) -> Vec<String> {
 }
 
 fn cut(line: &str) -> Vec<String> {
-    let letters: Vec<char> = line.chars().collect();
-    match letters.is_empty() {
-        true => vec![String::new()],
-        false => letters
-            .chunks(COLUMNS)
-            .map(|part| part.iter().collect())
-            .collect(),
+    let mut parts = vec![String::new()];
+    for letter in line.chars() {
+        let part = parts.last_mut().expect("there is one");
+        part.push(letter);
+        if width(part) > COLUMNS {
+            part.pop();
+            parts.push(letter.into());
+        }
     }
+    parts
 }
 
 #[cfg(test)]

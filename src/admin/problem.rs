@@ -22,6 +22,8 @@ pub enum Exit {
     Locked = 3,
     /// Refused because it would do harm; nothing was changed; 4.
     Refused = 4,
+    /// Some steps of several are done, and one has failed; the same command goes on there; 5.
+    Incomplete = 5,
 }
 
 impl From<Exit> for ExitCode {
@@ -54,7 +56,7 @@ pub enum ProblemKind {
 impl From<Exit> for ProblemKind {
     fn from(exit: Exit) -> Self {
         match exit {
-            Exit::Failed => Self::Failed,
+            Exit::Failed | Exit::Incomplete => Self::Failed,
             Exit::Usage => Self::Usage,
             Exit::Locked => Self::Locked,
             Exit::Refused => Self::Refused,

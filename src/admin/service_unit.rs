@@ -49,6 +49,16 @@ impl ServiceUnit {
         Path::new(folder).join(self.name)
     }
 
+    /// What [`ServiceUnit::put`] writes where no package is: the path, and the text.
+    pub fn by_hand(&self) -> (PathBuf, &'static str) {
+        (self.path_of(Origin::Hand), self.text)
+    }
+
+    /// Whether a unit file in /etc is in force instead of a package's.
+    pub fn hides_a_packages(&self) -> bool {
+        self.path_of(Origin::Hand).exists() && self.path_of(Origin::Package).exists()
+    }
+
     /// Where the unit file that is in force comes from.
     pub fn origin(&self) -> Origin {
         match fs::read_to_string(self.path_of(Origin::Hand)) {

@@ -98,6 +98,16 @@ pub fn offer_pin() {
     ));
 }
 
+/// Tells of letters that may be missing where a secret is typed in need.
+pub fn warn_of_the_keyboard(secret: &[u8]) {
+    if !secret.is_ascii() {
+        println!(
+            "It has letters that the keyboard at the prompt may not have: there it is often a \
+             US one."
+        );
+    }
+}
+
 /// Not to standard output, which may go to a file. Without a terminal nobody is asked
 /// either.
 fn show(text: String) {

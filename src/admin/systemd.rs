@@ -71,6 +71,11 @@ pub fn unit_is_up(unit: &str) -> bool {
     said.trim().strip_prefix("ActiveState=").is_some_and(is_up)
 }
 
+/// Whether a unit has started, and has not ended since; not where systemd does not say.
+pub fn is_active(unit: &str) -> bool {
+    show(unit, &["ActiveState"]).trim() == "ActiveState=active"
+}
+
 /// Whether the machine is being switched off or restarted.
 pub fn is_stopping() -> bool {
     let mut ask = Command::new(SYSTEMCTL);

@@ -1,28 +1,23 @@
 //! Opens the vault for a command: by the place, or by what a person has or
 //! knows.
 
+mod recognition;
+mod unlocked;
+
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use crate::admin::ask;
 use crate::admin::open_vault::open_vault;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::typed_secrets::{key_from_code, key_from_passphrase};
-use crate::environment::{
-    Arrangements, Cards, ChosenFactor, Comparison, KeyServers, LIVE_NETWORK_WAIT, Observed,
-    Patience, compare, is_asked, neighbour_addresses, observe_place,
-};
-use crate::keys::{Keyring, MasterKey};
-use crate::opening::places::{PlaceOpened, Places};
+use crate::environment::{Cards, LIVE_NETWORK_WAIT, Patience};
+use crate::keys::MasterKey;
 use crate::stick::{self, StickError, StickInfo};
-use crate::sys::interface;
-use crate::theft::WayBack;
+use crate::vault::Vault;
 use crate::vault::locate::VaultDisk;
-use crate::vault::{
-    EventKind, Header, MariadbRelease, NextGeneration, NextRecords, PlaceInWords, Policy,
-    ProvenRecords, SealedPlace, SlotTable, StickList, Vault, VaultError, Ways, Written,
-    is_key_server,
-};
+
+pub use recognition::{Recognition, cards_left_down, recognise, recognise_on_live_links};
+pub use unlocked::Unlocked;
 
 /// How a command gets the master key.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -42,19 +37,6 @@ pub struct UnlockOptions {
     /// Read passphrases and the code from standard input, one a line
     #[arg(long)]
     pub passphrase_stdin: bool,
-}
-
-/// The vault and its key, for as long as one command takes.
-pub struct Unlocked {
-    /// The open vault.
-    pub vault: Vault<VaultDisk>,
-    key: MasterKey,
-    /// The records that the key proves.
-    pub proven: ProvenRecords,
-    /// The stick that has opened it, if one has.
-    stick: Option<StickInfo>,
-    /// The disk has refused a copy of a record, and that was said.
-    fails: bool,
 }
 
 /// Opens the vault and proves it: by the place, or by what was named.
@@ -87,135 +69,11 @@ pub fn unlock_with_cards(options: &UnlockOptions, cards: Cards) -> Result<Unlock
         None if options.code => key_from_code(&vault, options.passphrase_stdin)?,
         None => key_from_place(&vault, cards)?,
     };
-    let unlocked = Unlocked::new(vault, key)?;
-    let mut unlocked = Unlocked { stick, ..unlocked };
+    let mut unlocked = Unlocked::new(vault, key)?.opened_by(stick);
     if let Some(passphrase) = typed {
         unlocked.renew_way_of(&passphrase)?;
     }
     Ok(unlocked)
-}
-
-/// What the surroundings say about one enrolled place.
-pub struct Recognition {
-    /// `None` where the place does not open the vault.
-    pub key: Option<MasterKey>,
-    /// The place that opened it; else the one that was enrolled first.
-    pub place: String,
-    /// What is as enrolled and what is not; only where the place opens the vault.
-    pub comparison: Option<Comparison>,
-    /// How many factors the place needs.
-    pub need: crate::vault::Thresholds,
-    /// What answered.
-    pub observed: Observed,
-    /// Everybody of all places has answered, rightly or not.
-    pub all_answered: bool,
-    /// What was tried of it.
-    pub places: Places,
-}
-
-impl Recognition {
-    /// Why somebody was not asked who did not answer, in words: cards that were left
-    /// down, or nothing could be sent.
-    pub fn unasked(&self) -> Option<String> {
-        let is_complete = match &self.comparison {
-            Some(compared) => {
-                let mut missing = compared.silent.iter().chain(&compared.not_asked);
-                !missing.any(is_asked)
-            }
-            None => self.all_answered,
-        };
-        if is_complete {
-            return None;
-        }
-        let is_asked = self.observed.not_asked().is_empty();
-        cards_left_down().or_else(|| (!is_asked).then(|| NOT_ASKED.into()))
-    }
-}
-
-/// The network cards that are switched off, in words.
-pub fn cards_left_down() -> Option<String> {
-    let down = interface::wired_and_down();
-    let (cards, are) = match &down[..] {
-        [] => return None,
-        [_] => ("card", "is"),
-        _ => ("cards", "are"),
-    };
-    let names = down.join(", ");
-    Some(format!(
-        "Network {cards} {names} {are} switched off: who is behind that was not asked."
-    ))
-}
-
-/// Observes the surroundings and tries every enrolled place.
-pub fn recognise(
-    header: &Header,
-    slots: &SlotTable,
-    cards: Cards,
-    patience: Patience,
-) -> Option<Recognition> {
-    let mut places = Places::of(slots);
-    let mut found: Option<PlaceOpened> = None;
-    let labels = slots
-        .environments
-        .iter()
-        .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
-    let mut try_all = |observed: &Observed, arrangements| {
-        if found.is_none() {
-            found = places.try_all(header, slots, observed, arrangements);
-        }
-        // Never enough: what has changed is to be named too.
-        false
-    };
-    let servers = KeyServers::of(&slots.environments, Instant::now());
-    let observed = observe_place(labels, servers, cards, patience, |observed| {
-        try_all(observed, Arrangements::Enrolled)
-    });
-    try_all(&observed, Arrangements::All);
-    recognition(header, slots, found, observed, places)
-}
-
-/// Tries `arrangements` with what answers on the network cards that are up; those that
-/// are down stay down.
-pub fn recognise_on_live_links(
-    header: &Header,
-    slots: &SlotTable,
-    arrangements: Arrangements,
-) -> Option<Recognition> {
-    let labels = slots
-        .environments
-        .iter()
-        .flat_map(|slot| slot.factors.iter().map(|factor| &factor.label));
-    let servers = KeyServers::of(&slots.environments, Instant::now());
-    let patience = Patience::until_all_answer(LIVE_NETWORK_WAIT);
-    let observed = observe_place(labels, servers, Cards::LeftDown, patience, |_| false);
-    let mut places = Places::of(slots);
-    let found = places.try_all(header, slots, &observed, arrangements);
-    recognition(header, slots, found, observed, places)
-}
-
-fn recognition(
-    header: &Header,
-    slots: &SlotTable,
-    found: Option<PlaceOpened>,
-    observed: Observed,
-    places: Places,
-) -> Option<Recognition> {
-    let (at, key) = found.map_or((0, None), |opened| (opened.at, Some(opened.key)));
-    let slot = slots.environments.get(at)?;
-    Some(Recognition {
-        place: slot.name.to_string(),
-        comparison: key
-            .as_ref()
-            .and_then(|key| compare(header, slot, key, &observed).ok()),
-        need: slot.need,
-        key,
-        all_answered: slots.environments.iter().all(|slot| {
-            let mut asked = slot.factors.iter().map(|factor| &factor.label);
-            asked.all(|label| !is_asked(label) || observed.value(label).is_some())
-        }),
-        observed,
-        places,
-    })
 }
 
 fn key_from_place(vault: &Vault<VaultDisk>, cards: Cards) -> Result<MasterKey> {
@@ -240,10 +98,6 @@ fn key_from_place(vault: &Vault<VaultDisk>, cards: Cards) -> Result<MasterKey> {
     let key = found.as_ref().and_then(|found| found.key.clone());
     key.ok_or_else(|| not_recognised(found.as_ref()))
 }
-
-/// Why a neighbour was not asked.
-const NOT_ASKED: &str = "Not all neighbours could be asked: no wired card that is up has a \
-                         carrier, or sending is not allowed.";
 
 /// Reads the key from the stick that was named, asking for its PIN.
 fn key_from_stick(
@@ -273,226 +127,4 @@ fn key_from_stick(
     let opened = file.open_in(header, ways.as_claimed(), &pin);
     let key = opened.map_err(refused)?;
     Ok((key, file.info))
-}
-
-impl Unlocked {
-    /// Takes over a vault whose key is known already.
-    ///
-    /// # Errors
-    /// When the key does not prove it.
-    pub(super) fn new(
-        vault: Vault<VaultDisk>,
-        key: MasterKey,
-    ) -> core::result::Result<Self, VaultError> {
-        let proven = vault.prove(&key)?;
-        Ok(Self {
-            vault,
-            key,
-            proven,
-            stick: None,
-            fails: false,
-        })
-    }
-
-    /// What stands in the vault now: since this command began a person may have
-    /// been asked, and another command may have changed it.
-    ///
-    /// # Errors
-    /// When the vault cannot be read, or is another one.
-    pub fn read_again(&mut self) -> Result<()> {
-        self.vault.read_again()?;
-        self.proven = self.vault.prove(&self.key)?;
-        Ok(())
-    }
-
-    /// A disk that refuses a copy is told of, once.
-    fn written(&mut self, written: Written) {
-        if written == Written::Once && !self.fails {
-            self.fails = true;
-            println!(
-                "The disk that holds the vault begins to fail: it took one copy of two. Make a \
-                 backup stick\n(stayput stick make), then replace the disk."
-            );
-        }
-    }
-
-    /// The key that opened the vault.
-    pub fn master_key(&self) -> &MasterKey {
-        &self.key
-    }
-
-    /// Gives the person whose passphrase this is a new way key, where theirs is older than
-    /// the master key.
-    fn renew_way_of(&mut self, passphrase: &[u8]) -> Result<()> {
-        let Some(mut slots) = self.slots()? else {
-            return Ok(());
-        };
-        let (header, key) = (self.vault.header(), &self.key);
-        match slots.passphrases.renew(header, key, passphrase) {
-            true => self.replace_slots(&slots),
-            false => Ok(()),
-        }
-    }
-
-    /// All master keys of this server.
-    pub fn keys(&self) -> &Keyring {
-        &self.proven.keys
-    }
-
-    /// The ways in of sticks and code.
-    ///
-    /// # Errors
-    /// When the disk does not answer.
-    pub fn ways(&self) -> Result<Ways> {
-        Ok(self.vault.ways(&self.key)?)
-    }
-
-    /// Puts these ways in of sticks and code in place of those that were read.
-    ///
-    /// # Errors
-    /// When the vault cannot be written, or has others meanwhile.
-    pub fn set_ways(&mut self, ways: &Ways) -> Result<()> {
-        let written = self.vault.set_ways(&self.key, ways)?;
-        self.written(written);
-        Ok(())
-    }
-
-    /// Stores in the policy what MariaDB is given at each boot; `None` is nothing.
-    ///
-    /// # Errors
-    /// When the vault cannot be written.
-    pub fn set_mariadb(&mut self, release: Option<MariadbRelease>) -> Result<()> {
-        // To come here may have taken hours.
-        self.read_again()?;
-        let mut policy = self.proven.policy.draft();
-        let event = match release {
-            Some(_) => EventKind::MariadbEnabled,
-            None => EventKind::MariadbDisabled,
-        };
-        policy.mariadb = release;
-        self.set_policy(policy)?;
-        self.log(event)
-    }
-
-    /// Puts this policy in place of the one that was read.
-    ///
-    /// # Errors
-    /// When the vault cannot be written, or has another policy meanwhile.
-    pub fn set_policy(&mut self, policy: Policy) -> Result<()> {
-        let (policy, written) = self.vault.set_policy(&self.key, policy)?;
-        self.proven.policy = policy;
-        self.written(written);
-        Ok(())
-    }
-
-    /// Stores in the policy whom to ask when this place is enrolled after a
-    /// reset.
-    ///
-    /// # Errors
-    /// When the vault cannot be written.
-    pub fn set_neighbours(&mut self, chosen: &[ChosenFactor]) -> Result<()> {
-        self.read_again()?;
-        let mut policy = self.proven.policy.draft();
-        policy.neighbours = neighbour_addresses(chosen);
-        policy.has_servers = chosen.iter().any(|factor| is_key_server(&factor.label));
-        self.set_policy(policy)
-    }
-
-    /// Puts this list of sticks in place of the one that was read.
-    ///
-    /// # Errors
-    /// When the vault cannot be written, or has another list meanwhile.
-    pub fn set_sticks(&mut self, sticks: StickList) -> Result<()> {
-        let (sticks, written) = self.vault.set_sticks(&self.key, sticks)?;
-        self.proven.sticks = sticks;
-        self.written(written);
-        Ok(())
-    }
-
-    /// Notes that the stick that has opened the vault for this command opens it: after a
-    /// reset no other counts as verified.
-    ///
-    /// # Errors
-    /// As [`Unlocked::set_sticks`].
-    pub fn note_stick_used(&mut self) -> Result<()> {
-        let Some(used) = self.stick.take() else {
-            return Ok(());
-        };
-        let mut list = self.proven.sticks.draft();
-        let generation = self.vault.header().generation;
-        used.note_verified(&mut list, generation, crate::sys::clock::now());
-        self.set_sticks(list)
-    }
-
-    /// Whether a verified stick, plugged in or not, or the code opens this server after a
-    /// reset.
-    pub fn way_back(&self) -> WayBack {
-        let generation = self.vault.header().generation;
-        self.proven.sticks.way_back(generation, &[])
-    }
-
-    /// Where a stick or the code is kept, as the vault keeps it.
-    pub fn seal_place(&self, place: &PlaceInWords) -> SealedPlace {
-        SealedPlace::seal(self.vault.header(), &self.key, place)
-    }
-
-    /// Where it is kept; empty where nobody was asked.
-    pub fn place(&self, kept: Option<&SealedPlace>) -> PlaceInWords {
-        let open = |kept: &SealedPlace| kept.open(self.vault.header(), &self.key);
-        kept.and_then(open).unwrap_or_default()
-    }
-
-    /// The slots, to be written on; `None` where no place and no passphrase
-    /// opens the vault any more.
-    ///
-    /// # Errors
-    /// When they cannot be read, or somebody without the key has changed them.
-    pub fn slots(&self) -> Result<Option<Box<SlotTable>>> {
-        Ok(self.vault.slots_if_any(&self.key)?)
-    }
-
-    /// Puts this table of slots in place of the one that was read.
-    ///
-    /// # Errors
-    /// When the vault cannot be written, or has another table meanwhile.
-    pub fn replace_slots(&mut self, slots: &SlotTable) -> Result<()> {
-        let written = self.vault.replace_slots(&self.key, slots)?;
-        self.written(written);
-        // After a reset the list of sticks has changed with them.
-        self.proven = self.vault.prove(&self.key)?;
-        Ok(())
-    }
-
-    /// Puts the next master key in force, with what was made for it.
-    ///
-    /// # Errors
-    /// When the vault cannot be written, or somebody has changed it meanwhile.
-    pub fn rekey(&mut self, next: &NextGeneration, records: &NextRecords<'_>) -> Result<()> {
-        let written = self.vault.rekey(&self.key, next, records)?;
-        self.key = next.key().clone();
-        self.written(written);
-        self.proven = self.vault.prove(&self.key)?;
-        Ok(())
-    }
-
-    /// Arms the theft state: strikes do not count any more.
-    ///
-    /// # Errors
-    /// When the vault cannot be written.
-    pub fn arm(&mut self) -> Result<()> {
-        let written = self.vault.arm(&self.key)?;
-        self.written(written);
-        Ok(())
-    }
-
-    /// Appends an event to the vault's log, and seals the log up to it.
-    ///
-    /// # Errors
-    /// When the vault cannot be written.
-    pub fn log(&mut self, kind: EventKind) -> Result<()> {
-        let (time, boot_id) = (crate::sys::clock::now(), crate::sys::clock::boot_id());
-        let written = self.vault.append_sealed(&self.key, time, boot_id, kind)?;
-        self.written(written);
-        Ok(())
-    }
 }

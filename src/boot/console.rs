@@ -25,6 +25,13 @@ struct Console {
     backlog: Box<Deque<u8, BACKLOG>>,
 }
 
+impl Drop for Console {
+    fn drop(&mut self) {
+        // The rest of a PIN, for whose prompt it came too late.
+        self.terminal.discard_unread();
+    }
+}
+
 /// All consoles that could be opened.
 #[derive(Default)]
 pub struct Consoles {
@@ -44,14 +51,9 @@ impl Consoles {
             if known || self.consoles.is_full() {
                 continue;
             }
-            let opened = Terminal::open(&Path::new("/dev").join(name));
+            let opened = Terminal::open_console(&Path::new("/dev").join(name));
             if let (Ok(terminal), Ok(name)) = (opened, String::try_from(name)) {
-                let _ = self.consoles.push(Console {
-                    name,
-                    terminal,
-                    editor: Editor::default(),
-                    backlog: Box::default(),
-                });
+                let _ = self.consoles.push(Console::of(name, terminal));
             }
         }
         self.consoles.len() > before
@@ -144,6 +146,15 @@ fn names(active: &str, has_screen: bool) -> impl Iterator<Item = &str> {
 }
 
 impl Console {
+    fn of(name: String<63>, terminal: Terminal) -> Self {
+        Self {
+            name,
+            terminal,
+            editor: Editor::default(),
+            backlog: Box::default(),
+        }
+    }
+
     fn queue(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if self.backlog.is_full() {
@@ -200,7 +211,72 @@ impl Console {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::{Read, Write};
+
+    use nix::poll::{PollFd, PollFlags};
+
     use super::*;
+
+    /// One console, and what is at the other end of its line.
+    fn one_console() -> (Consoles, File) {
+        let pair = nix::pty::openpty(None, None).unwrap();
+        let name = nix::unistd::ttyname(&pair.slave).unwrap();
+        let terminal = Terminal::open(&name).unwrap();
+        let mut consoles = Consoles::default();
+        let _ = consoles.consoles.push(Console::of(String::new(), terminal));
+        (consoles, File::from(pair.master))
+    }
+
+    fn can_be_read(line: &File, milliseconds: u16) -> bool {
+        let mut fds = [PollFd::new(line.as_fd(), PollFlags::POLLIN)];
+        nix::poll::poll(&mut fds, milliseconds) == Ok(1)
+    }
+
+    fn read_some(line: &mut File) -> std::string::String {
+        let mut buffer = [0; 4096];
+        let length = line.read(&mut buffer).unwrap();
+        std::string::String::from_utf8_lossy(&buffer[..length]).into_owned()
+    }
+
+    #[test]
+    fn a_stalled_line_loses_the_oldest_text_and_holds_up_nobody() {
+        let (mut consoles, mut line) = one_console();
+        let printed = 5 * BACKLOG;
+        for number in 0..printed / 8 {
+            consoles.print(&format!("{number:6}\n"));
+        }
+        assert!(consoles.is_behind());
+        let mut shown = std::string::String::new();
+        while consoles.is_behind() {
+            shown += &read_some(&mut line);
+            consoles.send();
+        }
+        while can_be_read(&line, 200) {
+            shown += &read_some(&mut line);
+        }
+        assert!(
+            shown.contains(&format!("{}", printed / 8 - 1)),
+            "the newest"
+        );
+        assert!(shown.starts_with("     0"), "what the kernel had taken");
+        assert!(shown.len() < printed, "the rest did not fit");
+    }
+
+    #[test]
+    fn the_rest_of_a_pin_is_left_to_nobody() {
+        let (consoles, mut line) = one_console();
+        let tty = consoles.consoles[0].terminal.as_fd().try_clone_to_owned();
+        let mut tty = File::from(tty.unwrap());
+        line.write_all(b"4711").unwrap();
+        assert!(can_be_read(&tty, 5000), "it was typed");
+        drop(consoles);
+        line.write_all(b"next\n").unwrap();
+        assert!(can_be_read(&tty, 5000));
+        let mut buffer = [0; 16];
+        let length = tty.read(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"next\n");
+    }
 
     #[test]
     fn a_screen_shows_the_prompt_beside_a_serial_console() {

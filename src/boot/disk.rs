@@ -14,9 +14,9 @@ use crate::opening::messages::{NotChanged, NotRemembered};
 use crate::opening::snapshot::Snapshot;
 use crate::printable::Printable;
 use crate::reset::Reset;
-use crate::stick::PluggedKeys;
+use crate::stick::{PluggedKeys, StickInfo};
 use crate::sys::{clock, sysfs};
-use crate::theft::ResetCause;
+use crate::theft::{ResetCause, WayBack};
 use crate::vault::locate::{self, BOOT_WAITS, LocateError, VaultDisk};
 use crate::vault::partitions::FoundPartition;
 use crate::vault::{
@@ -220,13 +220,15 @@ impl Disk {
 
     /// Enrols the `chosen` factors with the usual thresholds: as the second
     /// place, or as the home where no slots are left. The slot must open with
-    /// what was `observed`.
+    /// what was `observed`. After a reset the stick that was `used` to open the
+    /// server counts as verified: nobody has wiped it.
     pub fn enrol(
         &self,
         key: &MasterKey,
         chosen: &[ChosenFactor],
         observed: &Observed,
-    ) -> Result<(), NotRemembered> {
+        used: Option<&StickInfo>,
+    ) -> Result<WayBack, NotRemembered> {
         let need = usual_thresholds(chosen);
         let of = count_by_group(chosen);
         let factors = FactorCounts::from_fn(|group| Count {
@@ -261,6 +263,12 @@ impl Disk {
         }
         let written = vault.replace_slots(key, &table).map_err(tell(failed))?;
         tell_once("the slots", written);
+        if let Some(used) = used.filter(|_| rearms) {
+            let seen = used.known(vault.header().generation, clock::now());
+            let noted = vault.note_verified(key, seen);
+            // The place is enrolled even where this fails.
+            let _ = noted.map_err(tell(failed));
+        }
         let rearmed = rearms.then_some(EventKind::Rearmed);
         let enrolled = EventKind::Enrolled {
             place: name,
@@ -268,10 +276,9 @@ impl Disk {
         };
         for kind in rearmed.into_iter().chain([enrolled]) {
             let noted = vault.append(clock::now(), clock::boot_id(), kind);
-            // The place is enrolled even where this fails.
             let _ = noted.map_err(tell(failed));
         }
-        Ok(())
+        Ok(vault.way_back(key))
     }
 }
 

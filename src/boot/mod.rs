@@ -19,6 +19,8 @@ mod wait;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use console::Consoles;
+
 use crate::build_mark::BUILD_MARK;
 use crate::opening::act::StageEnd;
 use crate::release::revoke;
@@ -30,8 +32,8 @@ use crate::vault::{VAULT_CONF, VAULT_CONF_BYTES, VaultConf};
 /// (`on_failure = continue`). The initramfs script knows it.
 const WITHOUT_KEYS: u8 = 10;
 
-/// Runs the boot stage. With the argument `put-back` and names of network cards
-/// it only restores these cards for the real system; with `--version` it only tells
+/// Runs the boot stage. With the argument `put-back` and numbers of network cards
+/// it only restores these cards and the consoles for the real system; with `--version` it only tells
 /// its build; as the child that reads or wipes a stick it does only that.
 ///
 /// Returns success after a release, or [`WITHOUT_KEYS`]; then the boot goes on.
@@ -47,6 +49,8 @@ pub fn run() -> ExitCode {
     match arguments.next().as_deref() {
         Some("put-back") => {
             restore_links::restore_links(arguments);
+            // Closing them makes them echo again.
+            Consoles::default().open_new();
             return ExitCode::SUCCESS;
         }
         Some("--version") => {

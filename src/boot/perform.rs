@@ -15,8 +15,9 @@ use crate::opening::host::Host;
 use crate::opening::messages::{Hint, LoginNotice, NotRemembered};
 use crate::release::notice::{Topic, put as put_notice};
 use crate::release::{release, without_keys};
-use crate::stick::PluggedKeys;
+use crate::stick::{PluggedKeys, StickInfo};
 use crate::sys::power;
+use crate::theft::WayBack;
 use crate::vault::{Label, Policy, Proven};
 
 impl Host for Stage {
@@ -69,8 +70,8 @@ impl Host for Stage {
                 let released = released.map(|()| self.timings.released());
                 return Some(Event::Released(released));
             }
-            Act::Enrol(key, policy) => {
-                return Some(Event::Enrolled(self.enrol(&key, &policy)));
+            Act::Enrol { key, policy, used } => {
+                return Some(Event::Enrolled(self.enrol(&key, &policy, used.as_ref())));
             }
             Act::ChangePassphrase { key, name, new } => {
                 let changed = self.disk.change_passphrase(&key, &name, &new);
@@ -148,7 +149,12 @@ impl Stage {
     }
 
     /// Observes this place and enrols it with the usual thresholds.
-    fn enrol(&self, key: &MasterKey, policy: &Proven<Policy>) -> Result<(), NotRemembered> {
+    fn enrol(
+        &self,
+        key: &MasterKey,
+        policy: &Proven<Policy>,
+        used: Option<&StickInfo>,
+    ) -> Result<WayBack, NotRemembered> {
         if policy.has_servers {
             return Err(NotRemembered::HasServers);
         }
@@ -162,7 +168,7 @@ impl Stage {
             |_| false,
         );
         let chosen = select_factors(&observed, &labels).chosen;
-        self.disk.enrol(key, &chosen, &observed)
+        self.disk.enrol(key, &chosen, &observed, used)
     }
 }
 

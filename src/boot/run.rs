@@ -195,7 +195,7 @@ impl Stage {
             return;
         };
         let mut buffer = [0; 4096];
-        let (mut block, mut network, mut terminal) = (false, false, false);
+        let (mut block, mut network, mut terminal, mut usb) = (false, false, false, false);
         loop {
             match uevents
                 .receive(&mut buffer)
@@ -204,14 +204,18 @@ impl Stage {
                 Ok(Some(DeviceKind::Block)) => block = true,
                 Ok(Some(DeviceKind::Network)) => network = true,
                 Ok(Some(DeviceKind::Terminal)) => terminal = true,
+                Ok(Some(DeviceKind::Usb)) => usb = true,
                 Ok(Some(DeviceKind::Other)) => {}
                 Ok(None) => break,
                 // Events were lost: treat all kinds as changed.
                 Err(_) => {
-                    (block, network, terminal) = (true, true, true);
+                    (block, network, terminal, usb) = (true, true, true, true);
                     break;
                 }
             }
+        }
+        if usb && let Some(admission) = &mut self.admission {
+            admission.look_again();
         }
         if block {
             self.tell(Event::DisksChanged);

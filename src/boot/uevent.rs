@@ -9,6 +9,8 @@ pub enum DeviceKind {
     Network,
     /// A terminal (`tty`).
     Terminal,
+    /// A USB bus or device (`usb`).
+    Usb,
     /// Anything else.
     Other,
 }
@@ -24,6 +26,7 @@ pub fn device_kind(event: &[u8]) -> DeviceKind {
         Some(b"block") => DeviceKind::Block,
         Some(b"net") => DeviceKind::Network,
         Some(b"tty") => DeviceKind::Terminal,
+        Some(b"usb") => DeviceKind::Usb,
         _ => DeviceKind::Other,
     }
 }
@@ -38,6 +41,11 @@ mod tests {
         let event = b"add@/devices/pci0000:00/usb1/sda\0ACTION=add\0SUBSYSTEM=block\0SEQNUM=7\0";
         assert_eq!(device_kind(event), DeviceKind::Block);
         assert_eq!(device_kind(b"add@/x\0SUBSYSTEM=net\0"), DeviceKind::Network);
+        assert_eq!(
+            device_kind(b"add@/x\0SUBSYSTEM=tty\0"),
+            DeviceKind::Terminal
+        );
+        assert_eq!(device_kind(b"add@/x\0SUBSYSTEM=usb\0"), DeviceKind::Usb);
         assert_eq!(device_kind(b"SUBSYSTEM=block"), DeviceKind::Other);
     }
 

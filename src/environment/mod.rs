@@ -31,7 +31,7 @@ pub use enrolment::{
 #[cfg(any(test, feature = "admin"))]
 pub use enrolment::{NextSlots, slots_for_next_key};
 #[cfg(feature = "admin")]
-pub use enrolment::{Strength, Unsuitable, is_public, strength, unsuitable_today};
+pub use enrolment::{Strength, Unsuitable, is_public, most_neighbours, strength, unsuitable_today};
 pub use factors::{Attachment, HOME, Observed, SECOND, address_of, neighbour_label};
 #[cfg(feature = "admin")]
 pub use factors::{is_asked, server_address, server_label};

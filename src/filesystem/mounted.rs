@@ -164,18 +164,23 @@ fn start_of(device: &Path) -> Result<Vec<u8>, Errno> {
 mod tests {
     use std::process::Command;
 
+    use tempfile::NamedTempFile;
+
     use super::*;
     use crate::sys::loop_device::Loop;
 
+    fn with_ext4() -> NamedTempFile {
+        let file = NamedTempFile::new().unwrap();
+        file.as_file().set_len(8 << 20).unwrap();
+        let mut make = Command::new("mkfs.ext4");
+        let made = make.arg("-q").arg(file.path()).output();
+        assert!(made.unwrap().status.success());
+        file
+    }
+
     #[test]
     fn a_stick_with_its_slider_on_is_told_of_at_once() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_len(8 << 20).unwrap();
-        let made = Command::new("mkfs.ext4")
-            .arg("-q")
-            .arg(file.path())
-            .output();
-        assert!(made.unwrap().status.success());
+        let file = with_ext4();
         // A loop device of a file that takes no writes is one.
         let Some(device) = Loop::read_only(file.path()) else {
             return;
@@ -188,13 +193,7 @@ mod tests {
 
     #[test]
     fn who_writes_waits_for_who_looks() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_len(8 << 20).unwrap();
-        let made = Command::new("mkfs.ext4")
-            .arg("-q")
-            .arg(file.path())
-            .output();
-        assert!(made.unwrap().status.success());
+        let file = with_ext4();
         let Some(device) = Loop::of(file.path()) else {
             return;
         };

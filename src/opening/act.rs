@@ -10,8 +10,8 @@ use super::snapshot::Snapshot;
 use crate::environment::Observed;
 use crate::keys::{Keyring, MasterKey};
 use crate::release::ReleaseError;
-use crate::stick::{Stick, StickError, StickFile};
-use crate::theft::{ResetCause, TheftPolicy, TheftState};
+use crate::stick::{Stick, StickError, StickFile, StickInfo};
+use crate::theft::{ResetCause, TheftPolicy, TheftState, WayBack};
 use crate::vault::{
     Destroyed, EventKind, Label, LocateError, PassphraseOutcome, PersonName, Policy, Proven,
     ProvenRecords, Unproven, Value, VaultError,
@@ -70,8 +70,9 @@ pub enum Event<'a> {
     /// Answers [`Act::Release`]: milliseconds from the stage's start until the
     /// key was in memory.
     Released(Result<u32, ReleaseError>),
-    /// Answers [`Act::Enrol`].
-    Enrolled(Result<(), NotRemembered>),
+    /// Answers [`Act::Enrol`]: whether a verified stick, plugged in or not, or the code
+    /// opens the server after another reset.
+    Enrolled(Result<WayBack, NotRemembered>),
     /// Answers [`Act::ChangePassphrase`].
     Changed(Result<(), ChangeError>),
     /// Answers [`Act::Mend`].
@@ -210,7 +211,14 @@ pub enum Act {
     /// Puts the keys into memory. Answered by [`Event::Released`].
     Release(Keyring, Box<Proven<Policy>>),
     /// Enrols this place. Answered by [`Event::Enrolled`].
-    Enrol(MasterKey, Box<Proven<Policy>>),
+    Enrol {
+        /// The master key.
+        key: MasterKey,
+        /// Says whom to ask.
+        policy: Box<Proven<Policy>>,
+        /// The stick that gave the key, if it was one: after a reset it counts as verified.
+        used: Option<StickInfo>,
+    },
     /// Changes a person's passphrase. Answered by [`Event::Changed`].
     ChangePassphrase {
         /// The master key.

@@ -45,6 +45,9 @@ pub fn ways_name(server_id: &ServerId) -> String<48> {
     name
 }
 
+/// The random id in a stick's key file: what tells it from every other stick.
+pub type StickId = [u8; 8];
+
 /// What never changes on a stick; the way key's lock is bound to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StickInfo {
@@ -53,7 +56,7 @@ pub struct StickInfo {
     /// What people call that server.
     pub server_name: ServerName,
     /// Random; the vault's list of sticks has it too.
-    pub stick_id: [u8; 8],
+    pub stick_id: StickId,
     /// What the owner wrote on the stick.
     pub label: String<32>,
     /// Seconds since 1970 (UTC).
@@ -97,21 +100,6 @@ impl StickInfo {
         }
     }
 
-    /// Notes in the list that this stick was seen to open the server of this generation
-    /// at `now` (seconds since 1970, UTC); one that is not listed is added.
-    #[cfg(feature = "admin")]
-    pub fn note_verified(&self, list: &mut crate::vault::StickList, generation: u32, now: u64) {
-        let mut known = list.sticks.iter_mut();
-        match known.find(|known| known.id == self.stick_id) {
-            Some(known) => {
-                known.verified = Some(now);
-                known.generation = generation;
-            }
-            // A full list stays as it is: the stick opens all the same.
-            None => drop(list.sticks.push(self.known(generation, now))),
-        }
-    }
-
     fn secret(&self, pin: &[u8]) -> Result<Secret32, StickError> {
         match self.stretch {
             // A hostile file may ask for anything; what is out of bounds
@@ -134,6 +122,17 @@ impl StickInfo {
         postcard::to_slice(self, &mut buffer)
             .expect("fields of fixed capacity fit")
             .to_vec()
+    }
+}
+
+#[cfg(test)]
+impl StickInfo {
+    /// Of a stick with this id, of some server.
+    pub fn example(stick_id: StickId) -> Self {
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let info = StickFile::for_test(&header, &key, "office", b"").info;
+        Self { stick_id, ..info }
     }
 }
 

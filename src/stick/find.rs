@@ -21,6 +21,21 @@ pub struct Stick {
     pub volumes: Vec<PathBuf>,
 }
 
+impl Stick {
+    /// Whether it is one of these, and was not taken out since it was looked at: then
+    /// another one may have its name. That it has other partitions by now is no other stick.
+    pub fn is_among(&self, now: &[Self]) -> bool {
+        let is_same = |other: &Self| other.disk == self.disk && other.sequence == self.sequence;
+        now.iter().any(is_same)
+    }
+
+    #[cfg(feature = "admin")]
+    fn has(&self, device: &Path) -> bool {
+        let whole = Path::new("/dev").join(&*self.disk);
+        whole == device || self.volumes.iter().any(|volume| volume == device)
+    }
+}
+
 /// What sysfs says of a disk, as far as it tells sticks from others.
 struct DiskFacts<'a> {
     /// The kernel's name.
@@ -60,14 +75,12 @@ fn unused(
     sticks
 }
 
-/// Whether the volume is on a disk that the boot stage would look at.
-pub fn is_on_a_stick(volume: &Path) -> bool {
-    let Ok(volume) = volume.canonicalize() else {
-        return false;
-    };
-    plugged_in().iter().any(|stick| {
-        stick.volumes.contains(&volume) || Path::new("/dev").join(&*stick.disk) == volume
-    })
+/// The stick that is this device, or has it as a volume: a disk that the boot stage would
+/// look at.
+#[cfg(feature = "admin")]
+pub fn stick_with(device: &Path) -> Option<Stick> {
+    let device = device.canonicalize().ok()?;
+    plugged_in().into_iter().find(|stick| stick.has(&device))
 }
 
 impl DiskFacts<'_> {
@@ -211,6 +224,24 @@ mod tests {
         assert!(!can_be_taken_out("sr0", usb, "5"));
         // Somebody may call a controller so.
         assert!(!can_be_taken_out("sda", "usbless/host0", "0"));
+    }
+
+    #[test]
+    fn a_stick_with_the_name_of_another_is_another() {
+        let stick = |disk: &str, sequence: &str| Stick {
+            disk: disk.try_into().unwrap(),
+            sequence: sequence.try_into().unwrap(),
+            volumes: vec![format!("/dev/{disk}1").into()],
+        };
+        let seen = stick("sdb", "7");
+        assert!(seen.is_among(&[stick("sda", "6"), stick("sdb", "7")]));
+        // A partition may have come meanwhile, or gone.
+        let mut whole = stick("sdb", "7");
+        whole.volumes = vec!["/dev/sdb".into()];
+        assert!(seen.is_among(&[whole]));
+        assert!(!seen.is_among(&[stick("sdb", "8")]), "changed, or put back");
+        assert!(!seen.is_among(&[stick("sda", "6"), stick("sdc", "7")]));
+        assert!(!seen.is_among(&[]), "taken out");
     }
 
     #[test]

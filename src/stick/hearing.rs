@@ -11,13 +11,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::Zeroizing;
 
 use super::answer::{ANSWER_BYTES, decode};
-use super::child::{Work, start};
+use super::child::{Work, start, wiped_of};
 use super::error::StickError;
-use super::file::StickFile;
+use super::file::{StickFile, StickInfo};
 use super::find::Stick;
 use super::volume::copies_of;
+use super::writing::NotWiped;
 use crate::sys::child::Child;
-use crate::vault::{Header, ServerId};
+use crate::vault::Header;
 
 /// A stick that takes longer than this does not answer. One that is slow takes a
 /// second or two.
@@ -117,36 +118,36 @@ fn more_promising(before: StickError, error: StickError) -> StickError {
 /// A volume whose key files are being destroyed.
 pub struct Wiping {
     child: Child,
-    errno: [u8; 4],
+    said: [u8; 4],
     heard: usize,
 }
 
 impl Wiping {
+    /// Begins to wipe a volume, if the stick is in it whose key was found there.
+    ///
     /// # Errors
     /// What [`Child::start`] says.
-    pub fn begin(volume: &Path, server_id: &ServerId) -> Result<Self, Errno> {
+    pub fn begin(volume: &Path, info: &StickInfo) -> Result<Self, Errno> {
+        let work = Work::Wipe(info.stick_id);
         Ok(Self {
-            child: start(Work::Wipe, server_id, [volume].into_iter())?,
-            errno: [0; 4],
+            child: start(work, &info.server_id, [volume].into_iter())?,
+            said: [0; 4],
             heard: 0,
         })
     }
 
     /// Hears what has come: whether it is done, or `None` if that is not known
     /// yet.
-    pub fn go_on(&mut self) -> Option<Result<(), Errno>> {
-        while self.heard < self.errno.len() {
-            match self.child.read(&mut self.errno[self.heard..]) {
+    pub fn go_on(&mut self) -> Option<Result<(), NotWiped>> {
+        while self.heard < self.said.len() {
+            match self.child.read(&mut self.said[self.heard..]) {
                 Ok(None) => return None,
-                Ok(Some(0)) => return Some(Err(Errno::EIO)),
+                Ok(Some(0)) => return Some(Err(Errno::EIO.into())),
                 Ok(Some(more)) => self.heard += more,
-                Err(errno) => return Some(Err(errno)),
+                Err(errno) => return Some(Err(errno.into())),
             }
         }
-        Some(match i32::from_le_bytes(self.errno) {
-            0 => Ok(()),
-            errno => Err(Errno::from_raw(errno)),
-        })
+        Some(wiped_of(i32::from_le_bytes(self.said)))
     }
 }
 

@@ -23,13 +23,13 @@ pub use all_servers::read_all_servers;
 pub use child::run_as_child;
 pub use driverless::missing_driver;
 pub use error::StickError;
-pub use file::{PIN_MAX, STICK_FILE_BYTES, StickFile, StickInfo, file_names};
-pub use find::{Stick, is_on_a_stick, plugged_in};
+pub use file::{PIN_MAX, STICK_FILE_BYTES, StickFile, StickId, StickInfo, file_names};
+#[cfg(feature = "admin")]
+pub use find::stick_with;
+pub use find::{Stick, plugged_in};
 pub use hearing::{ANSWERS_WITHIN, FoundKey, Reading, wait_for};
 pub use plugged::{PluggedKeys, Wiped};
 #[cfg(feature = "admin")]
-pub use unwiped::StickId;
-#[cfg(feature = "admin")]
 pub use volume::read_ways;
 pub use volume::{Copies, read, read_copies};
-pub use writing::write;
+pub use writing::{NotWiped, write};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::hearing::{ANSWERS_WITHIN, Wiping, wait_for};
-use super::{Stick, StickInfo};
+use super::{NotWiped, Stick, StickInfo};
 use crate::theft::WayBack;
 use crate::vault::{Header, KnownStick, StickList};
 
@@ -29,8 +29,11 @@ pub struct Wiped {
     /// Could not be wiped, or must not be.
     pub left: u8,
     /// Devices that were to be wiped and were not: they take no writes, or do not
-    /// answer. Some of these may hold no key of this server.
+    /// answer, or another stick sits there. Some of these may hold no key of this server.
     pub unwiped: Vec<PathBuf>,
+    /// Of these the ones where another stick sits by now, or none of this server: nothing
+    /// was changed on it.
+    pub swapped: Vec<PathBuf>,
 }
 
 impl PluggedKeys {
@@ -70,28 +73,38 @@ impl PluggedKeys {
         self.keys.iter().map(|(volume, _)| volume)
     }
 
+    /// The volumes, and what the key on each says of itself.
+    #[cfg(feature = "admin")]
+    pub fn found(&self) -> impl Iterator<Item = (&PathBuf, &StickInfo)> {
+        self.keys.iter().map(|(volume, info)| (volume, info))
+    }
+
     /// Disks that do not answer.
     pub fn silent(&self) -> &[PathBuf] {
         &self.silent
     }
 
-    /// Destroys the keys on all of them, and says nothing; returns after
+    /// Destroys the keys on all of them, and says nothing. A stick is known by the id in
+    /// its key file, not by where it sits: whatever sits there by now is left alone.
+    /// Returns after
     /// [`ANSWERS_WITHIN`] at the latest. A child that has not ended by then goes
     /// on, as far as its stick does.
     pub fn wipe(&self) -> Wiped {
         let begin = |(volume, info): &(PathBuf, StickInfo)| {
-            (Wiping::begin(volume, &info.server_id).ok(), volume.clone())
+            (Wiping::begin(volume, info).ok(), volume.clone())
         };
         let mut wiping: Vec<_> = self.keys.iter().map(begin).collect();
         let until = Instant::now() + ANSWERS_WITHIN;
         let mut wiped: u8 = 0;
         let mut unwiped = self.silent.clone();
+        let mut swapped = Vec::new();
         loop {
             wiping.retain_mut(|(wiping, volume)| {
                 match wiping.as_mut().and_then(Wiping::go_on) {
                     None => return true,
                     Some(Ok(())) => wiped = wiped.saturating_add(1),
-                    Some(Err(_)) => unwiped.push(volume.clone()),
+                    Some(Err(NotWiped::AnotherStick)) => swapped.push(volume.clone()),
+                    Some(Err(NotWiped::Failed(_))) => unwiped.push(volume.clone()),
                 }
                 false
             });
@@ -101,10 +114,12 @@ impl PluggedKeys {
             }
         }
         unwiped.extend(wiping.into_iter().map(|(_, volume)| volume));
+        unwiped.extend(swapped.iter().cloned());
         Wiped {
             wiped,
             left: self.count().saturating_sub(wiped),
             unwiped,
+            swapped,
         }
     }
 

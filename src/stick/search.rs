@@ -45,4 +45,54 @@ impl PluggedKeys {
         }
         found
     }
+
+    /// These keys, each on the volume where `now` has found it: a stick that is pulled out
+    /// and put back may have another name. One that is not there any more keeps its name;
+    /// who wipes it finds that out.
+    pub fn where_they_sit(mut self, now: &Self) -> Self {
+        for (volume, info) in &mut self.keys {
+            let mut same = now
+                .keys
+                .iter()
+                .filter(|(_, other)| other.stick_id == info.stick_id);
+            if same.clone().all(|(there, _)| there != volume)
+                && let Some((there, _)) = same.next()
+            {
+                volume.clone_from(there);
+            }
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stick::StickInfo;
+    use std::path::{Path, PathBuf};
+
+    #[test]
+    fn a_stick_is_known_again_wherever_it_sits() {
+        let sticks = |keys: &[(&str, u8)]| {
+            let mut sticks = PluggedKeys::default();
+            for (volume, id) in keys {
+                sticks.add(Path::new(volume), &StickInfo::example([*id; 8]));
+            }
+            sticks
+        };
+        let volumes = |named: &[(&str, u8)], now: &[(&str, u8)]| {
+            let sitting = sticks(named).where_they_sit(&sticks(now));
+            sitting.volumes().cloned().collect::<Vec<_>>()
+        };
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let named = [("/dev/sdb1", 1), ("/dev/sdc1", 2)];
+        assert_eq!(volumes(&named, &named), paths(&["/dev/sdb1", "/dev/sdc1"]));
+        // Swapped; and one that is new is not named.
+        let now = [("/dev/sdc1", 1), ("/dev/sdb1", 2), ("/dev/sdd1", 3)];
+        assert_eq!(volumes(&named, &now), paths(&["/dev/sdc1", "/dev/sdb1"]));
+        // Gone, and another one in its place.
+        let now = [("/dev/sdb1", 3), ("/dev/sdc1", 2)];
+        assert_eq!(volumes(&named, &now), paths(&["/dev/sdb1", "/dev/sdc1"]));
+        assert_eq!(volumes(&named, &[]), paths(&["/dev/sdb1", "/dev/sdc1"]));
+    }
 }

@@ -3,10 +3,7 @@
 //! none of them: it may have been counted as the way back, or somebody brings it from where
 //! it was kept, to open the server.
 
-use super::{PluggedKeys, Wiped};
-
-/// The id in a stick's key file.
-pub type StickId = [u8; 8];
+use super::{PluggedKeys, StickId, Wiped};
 
 impl PluggedKeys {
     /// The ids of those of them that were not wiped.
@@ -27,25 +24,14 @@ impl PluggedKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::{CheapFactors, MasterKey};
-    use crate::stick::{Stick, StickFile, StickInfo};
-    use crate::vault::Header;
+    use crate::stick::{Stick, StickInfo};
     use std::path::Path;
-
-    fn info(id: u8) -> StickInfo {
-        let _cheap = CheapFactors::begin();
-        let key = MasterKey::generate();
-        let header = Header::of_a_new_server(&key);
-        let mut info = StickFile::for_test(&header, &key, "office", b"").info;
-        info.stick_id = [id; 8];
-        info
-    }
 
     #[test]
     fn a_stick_that_never_answered_is_not_wiped_later() {
         let mut at_the_alarm = PluggedKeys::default();
         for (volume, id) in [("/dev/sdb1", 1), ("/dev/sdc1", 2)] {
-            at_the_alarm.add(Path::new(volume), &info(id));
+            at_the_alarm.add(Path::new(volume), &StickInfo::example([id; 8]));
         }
         at_the_alarm.add_silent(&Stick {
             disk: "sdd".try_into().unwrap(),
@@ -56,6 +42,7 @@ mod tests {
             wiped: 1,
             left: 1,
             unwiped: vec!["/dev/sdd".into(), "/dev/sdb1".into()],
+            swapped: Vec::new(),
         };
         let left = at_the_alarm.unwiped(&wiped);
         assert_eq!(left, [[1; 8]]);

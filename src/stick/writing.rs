@@ -13,13 +13,13 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::StickError;
 use super::file::{STICK_FILE_BYTES, StickFile, file_names, ways_name};
 use super::volume::{FOLDER, read_file};
+use super::{StickError, StickId};
 use crate::filesystem::{MountError, Mounted};
 use crate::keys::random_bytes;
 use crate::sys::file_lock;
-use crate::vault::{ServerId, WaysCopy};
+use crate::vault::{ServerId, WAYS_COPY_BYTES, WaysCopy};
 
 /// How long writing waits for who looks at the stick, or writes to it. Less than
 /// [`super::ANSWERS_WITHIN`].
@@ -29,9 +29,8 @@ const WIPE_WAITS: Duration = Duration::from_millis(500);
 const README: &str = include_str!("readme.txt");
 
 /// Writes both copies, the copy of the ways in, and the README; returns when the stick
-/// has them. One copy is on it
-/// before the other one is touched, and a whole one is the last that is: so one of the
-/// two is whole at each moment, if one was.
+/// has them. One copy is on it before the other one is touched, and a whole one is the
+/// last that is: so one of the two is whole at each moment, if one was.
 ///
 /// # Errors
 /// What the filesystem says; ELOOP or ENOTDIR where a link is in the way; a
@@ -108,40 +107,76 @@ fn open_regular(folder: &File, name: &str, flags: OFlag) -> io::Result<File> {
     }
 }
 
-/// Destroys this server's key files on a volume: overwritten with random bytes, then
-/// removed; returns when the stick has done so. What a flash memory keeps elsewhere
-/// stays as safe as the PIN.
-///
-/// # Errors
-/// What the filesystem says of the first one that could not be destroyed, after all
-/// were tried; a [`StickError`] when it cannot be mounted.
-pub fn wipe(device: &Path, server_id: &ServerId) -> io::Result<()> {
-    let mounted = mounted_for_writing(device)?;
-    let top = File::open(mounted.path())?;
-    wipe_in(&top, server_id)
+/// Why a stick was not wiped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotWiped {
+    /// No whole key file on the volume is of the stick that was named: another one sits
+    /// there by now, or the key has gone. Nothing was changed.
+    AnotherStick,
+    /// With this errno; some of it may be destroyed.
+    Failed(Errno),
 }
 
-fn wipe_in(top: &File, server_id: &ServerId) -> io::Result<()> {
+impl From<Errno> for NotWiped {
+    fn from(errno: Errno) -> Self {
+        Self::Failed(errno)
+    }
+}
+
+impl From<io::Error> for NotWiped {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+    }
+}
+
+/// Destroys this server's key files on a volume, if they are those of the stick with this
+/// id: overwritten with random bytes, then removed; returns when the stick has done so.
+/// What a flash memory keeps elsewhere stays as safe as the PIN.
+///
+/// # Errors
+/// [`NotWiped::AnotherStick`]; what the filesystem says of the first one that could not be
+/// destroyed, after all were tried, or when it cannot be mounted.
+pub fn wipe(device: &Path, server_id: &ServerId, stick: &StickId) -> Result<(), NotWiped> {
+    let mounted = mounted_for_writing(device)?;
+    let top = File::open(mounted.path())?;
+    wipe_in(&top, server_id, stick)
+}
+
+fn wipe_in(top: &File, server_id: &ServerId, stick: &StickId) -> Result<(), NotWiped> {
     let folder = match open_folder(top) {
         Ok(folder) => File::from(folder),
-        Err(Errno::ENOENT) => return Ok(()),
+        Err(Errno::ENOENT) => return Err(NotWiped::AnotherStick),
         Err(errno) => return Err(errno.into()),
     };
     // Who writes a key file at this moment may leave it behind the wipe: then the stick is
     // not wiped, and whoever asked is told so.
-    let mut all = file_lock::lock(&folder, WIPE_WAITS).map_err(io::Error::from);
-    for name in file_names(server_id) {
-        let wiped = wipe_file(&folder, &name);
+    let locked = file_lock::lock(&folder, WIPE_WAITS);
+    let names = file_names(server_id);
+    // The other copy may be torn: it is of this stick as well.
+    if !names.iter().any(|name| is_of(&folder, name, stick)) {
+        return Err(NotWiped::AnotherStick);
+    }
+    let mut all = locked.map_err(io::Error::from);
+    for name in names {
+        let wiped = wipe_file::<STICK_FILE_BYTES>(&folder, &name);
         all = all.and(wiped);
     }
-    all = all.and(wipe_file(&folder, &ways_name(server_id)));
-    all.and(folder.sync_all())
+    all = all.and(wipe_file::<WAYS_COPY_BYTES>(&folder, &ways_name(server_id)));
+    Ok(all.and(folder.sync_all())?)
 }
 
-fn wipe_file(folder: &File, name: &str) -> io::Result<()> {
+/// Whether a key file is whole and of the stick with this id.
+fn is_of(folder: &File, name: &str, stick: &StickId) -> bool {
+    let bytes = read_file(folder, name);
+    let file = bytes.and_then(|bytes| StickFile::parse_any(&bytes).ok());
+    file.is_some_and(|file| file.info.stick_id == *stick)
+}
+
+/// Of a file that has this many bytes.
+fn wipe_file<const BYTES: usize>(folder: &File, name: &str) -> io::Result<()> {
     let overwritten = match open_regular(folder, name, OFlag::empty()) {
         Ok(mut file) => file
-            .write_all(&random_bytes::<STICK_FILE_BYTES>())
+            .write_all(&random_bytes::<BYTES>())
             .and_then(|()| file.sync_all()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => Err(error),
@@ -203,6 +238,17 @@ mod tests {
             write_in(&self.top(), file, &self.ways())
         }
 
+        /// Puts the key of a stick on it; gives its id.
+        fn holds(&self, label: &str) -> StickId {
+            let file = self.file(label);
+            self.write(&file).unwrap();
+            file.info.stick_id
+        }
+
+        fn wipe(&self, stick: &StickId) -> Result<(), NotWiped> {
+            wipe_in(&self.top(), &self.own.server_id, stick)
+        }
+
         fn names(&self) -> Vec<String> {
             let entries = fs::read_dir(self.folder()).unwrap();
             let mut names: Vec<String> = entries
@@ -246,14 +292,44 @@ mod tests {
     #[test]
     fn a_stick_that_is_being_written_does_not_count_as_wiped() {
         let volume = Volume::new();
-        volume.write(&volume.file("office")).unwrap();
+        let stick = volume.holds("office");
         let writer = File::open(volume.folder()).unwrap();
         file_lock::lock(&writer, Duration::ZERO).unwrap();
-        let id = &volume.own.server_id;
-        assert!(wipe_in(&volume.top(), id).is_err());
+        let wiped = volume.wipe(&stick);
+        assert!(matches!(wiped, Err(NotWiped::Failed(_))), "{wiped:?}");
         assert!(volume.copies().iter().all(|copy| !copy.exists()));
-        drop(writer);
-        wipe_in(&volume.top(), id).unwrap();
+    }
+
+    #[test]
+    fn a_stick_in_the_place_of_the_named_one_is_not_wiped() {
+        let volume = Volume::new();
+        let named = volume.holds("office");
+        // Pulled out while a person was asked; another one of this server sits there.
+        let other = volume.holds("bank");
+        let before = volume.copies().map(|copy| fs::read(copy).unwrap());
+        assert_eq!(volume.wipe(&named), Err(NotWiped::AnotherStick));
+        assert_eq!(volume.copies().map(|copy| fs::read(copy).unwrap()), before);
+        // One that was pulled out while it was renewed is known by either copy.
+        let torn = &volume.copies()[0];
+        fs::write(torn, b"torn").unwrap();
+        assert_eq!(volume.wipe(&named), Err(NotWiped::AnotherStick));
+        assert_eq!(fs::read(torn).unwrap(), b"torn");
+        assert_eq!(volume.wipe(&other), Ok(()));
+        assert!(volume.copies().iter().all(|copy| !copy.exists()));
+    }
+
+    #[test]
+    fn an_empty_stick_does_not_count_as_wiped() {
+        let volume = Volume::new();
+        let named = volume.holds("office");
+        let empty = Volume {
+            top: TempDir::new().unwrap(),
+            key: volume.key.clone(),
+            own: volume.own.clone(),
+        };
+        assert_eq!(empty.wipe(&named), Err(NotWiped::AnotherStick));
+        fs::create_dir(empty.folder()).unwrap();
+        assert_eq!(empty.wipe(&named), Err(NotWiped::AnotherStick));
     }
 
     #[test]
@@ -279,18 +355,19 @@ mod tests {
         fs::write(&precious, b"precious").unwrap();
         let volume = Volume::new();
         let file = volume.file("office");
-        let id = &volume.own.server_id;
+        let stick = &file.info.stick_id;
         // In place of the folder.
         symlink(server.path(), volume.folder()).unwrap();
         assert!(volume.write(&file).is_err());
-        assert!(wipe_in(&volume.top(), id).is_err());
+        assert!(volume.wipe(stick).is_err());
         assert_eq!(fs::read_dir(server.path()).unwrap().count(), 1);
         // In place of a copy.
         fs::remove_file(volume.folder()).unwrap();
         fs::create_dir(volume.folder()).unwrap();
         symlink(&precious, &volume.copies()[0]).unwrap();
         assert!(volume.write(&file).is_err());
-        assert!(wipe_in(&volume.top(), id).is_err());
+        fs::write(&volume.copies()[1], file.encode()).unwrap();
+        assert!(volume.wipe(stick).is_err());
         assert_eq!(fs::read(&precious).unwrap(), b"precious");
     }
 
@@ -298,31 +375,29 @@ mod tests {
     fn wiping_takes_this_servers_keys_and_leaves_the_rest() {
         let volume = Volume::new();
         let other = Volume::new();
-        volume.write(&volume.file("office")).unwrap();
+        let stick = volume.holds("office");
         let others = file_names(&other.own.server_id)[0].to_string();
         fs::write(volume.folder().join(&others), b"key").unwrap();
         // A second name of the same file shows what became of the content.
         let kept = volume.folder().join("kept");
         fs::hard_link(&volume.copies()[0], &kept).unwrap();
         let before = fs::read(&kept).unwrap();
-        wipe_in(&volume.top(), &volume.own.server_id).unwrap();
+        volume.wipe(&stick).unwrap();
         let mut expected = [others, "README.txt".into(), "kept".into()];
         expected.sort();
         assert_eq!(volume.names(), expected);
         let after = fs::read(kept).unwrap();
         assert!(after.len() == before.len() && after[..32] != before[..32]);
-        // Nothing there is nothing to do.
-        wipe_in(&volume.top(), &volume.own.server_id).unwrap();
     }
 
     #[test]
     fn a_copy_that_cannot_be_wiped_saves_no_other() {
         let volume = Volume::new();
-        volume.write(&volume.file("office")).unwrap();
+        let stick = volume.holds("office");
         let [first, second] = volume.copies();
         fs::remove_file(&first).unwrap();
         fs::create_dir(&first).unwrap();
-        assert!(wipe_in(&volume.top(), &volume.own.server_id).is_err());
+        assert!(volume.wipe(&stick).is_err());
         assert!(!second.exists());
     }
 }

@@ -71,6 +71,25 @@ fn changes() -> MutexGuard<'static, Vec<Change>> {
     CHANGES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Taken while no signal may end this process.
+static UNDIVIDED: Mutex<()> = Mutex::new(());
+
+/// What is done until the returned value is dropped is done as a whole: a signal that
+/// would end this process waits, in [`put_back_when_ended`]. For what would leave a
+/// server worse off half done than not begun. Where a signal is just ending the process
+/// this does not come back.
+#[must_use = "it ends at once"]
+pub fn undivided() -> Undivided {
+    Undivided {
+        _held: UNDIVIDED.lock().unwrap_or_else(PoisonError::into_inner),
+    }
+}
+
+/// What is to be done as a whole is not done yet.
+pub struct Undivided {
+    _held: MutexGuard<'static, ()>,
+}
+
 /// The end of a pipe into which the handler writes a signal's number; -1 where nobody
 /// reads it.
 static TOLD: AtomicI32 = AtomicI32::new(-1);
@@ -176,6 +195,8 @@ fn is_ignored(signal: Signal) -> bool {
 /// Ends the process as if the signal had not been caught: who waits for it sees
 /// the same.
 fn end_by(signal: Signal) {
+    // Never let go: nothing undivided begins any more.
+    forget(UNDIVIDED.lock());
     put_all_back();
     let usual = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     // SAFETY: the usual action is no function of this program.
@@ -228,6 +249,13 @@ mod tests {
             let _ = Command::new("timeout").args(program).status();
             return;
         }
+        if how == "undivided" {
+            let undivided = undivided();
+            fs::write(Path::new(&folder).join("begun"), "").unwrap();
+            sleep(Duration::from_millis(300));
+            fs::write(Path::new(&folder).join("whole"), "").unwrap();
+            drop(undivided);
+        }
         if how == "panic" {
             // Not unwound, as in what is shipped.
             thread::spawn(|| panic!("on purpose")).join().unwrap_err();
@@ -251,6 +279,19 @@ mod tests {
             assert_eq!(ended.signal(), Some(signal as i32));
             assert!(!folder.path().join("changed").exists(), "{signal}");
         }
+    }
+
+    #[test]
+    fn a_signal_waits_for_what_is_undivided() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = start(folder.path(), "undivided");
+        while !folder.path().join("begun").exists() {
+            sleep(Duration::from_millis(2));
+        }
+        send(&child, Signal::SIGTERM);
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
+        assert!(folder.path().join("whole").exists());
+        assert!(!folder.path().join("changed").exists());
     }
 
     #[test]

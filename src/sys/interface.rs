@@ -99,6 +99,25 @@ pub fn has_its_name(index: i32) -> bool {
             .exists()
 }
 
+/// Whether systemd-networkd or NetworkManager sets the interface up in an initramfs,
+/// below `root`; they may not have got as far as an address. In the running system
+/// whoever put a card down wanted that.
+pub fn is_set_up_by_others(root: &Path, index: i32) -> bool {
+    // What each of them knows of a card, and says of one that it leaves alone.
+    let known = [
+        ("run/systemd/netif/links", "ADMIN_STATE=unmanaged"),
+        ("run/NetworkManager/devices", "managed=false"),
+    ];
+    // systemd tells an initramfs by this file.
+    root.join("etc/initrd-release").exists()
+        && known.iter().any(|(folder, left_alone)| {
+            let state = root.join(folder).join(index.to_string());
+            // What it says of a card that it leaves alone is short.
+            let said = sysfs::read_text::<512>(&state).unwrap_or_default();
+            state.exists() && said.lines().all(|line| line != *left_alone)
+        })
+}
+
 /// The bridge or bond that an interface is part of, which receives its packets.
 pub fn master(name: &str) -> Option<InterfaceName> {
     let link = std::fs::read_link(class(name).join("master")).ok()?;
@@ -237,6 +256,34 @@ pub fn permanent_mac(name: &str) -> Option<Mac> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_card_that_is_just_being_set_up_is_somebody_elses() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let is_others = |index| is_set_up_by_others(root.path(), index);
+        let networkd = "# This is private data. Do not parse.\nADMIN_STATE=";
+        put(
+            "run/systemd/netif/links/2",
+            &format!("{networkd}configuring\n"),
+        );
+        put(
+            "run/systemd/netif/links/3",
+            &format!("{networkd}unmanaged\n"),
+        );
+        put("run/NetworkManager/devices/4", "[device]\nmanaged=true\n");
+        put("run/NetworkManager/devices/5", "[device]\nmanaged=false\n");
+        put("run/systemd/netif/links/6", "");
+        // In the running system a card was put down by whoever wanted that.
+        assert_eq!([2, 4].map(is_others), [false; 2]);
+        put("etc/initrd-release", "");
+        assert_eq!([2, 4, 6].map(is_others), [true; 3]);
+        assert_eq!([3, 5, 7].map(is_others), [false; 3]);
+    }
 
     #[test]
     fn hardware_addresses_are_read_whole_or_not_at_all() {

@@ -17,6 +17,7 @@ pub mod loop_device;
 pub mod memory;
 pub mod mount;
 mod netlink;
+pub mod node_mark;
 pub mod packet;
 pub mod partition;
 pub mod power;

@@ -64,7 +64,8 @@ pub fn list(path: &Path) -> std::vec::Vec<Name> {
 pub fn is_on_usb(device: &Path) -> bool {
     let is_bus = |part: &OsStr| {
         let number = part.to_str().and_then(|part| part.strip_prefix("usb"));
-        number.is_some_and(|number| number.bytes().any(|b| b.is_ascii_digit()))
+        number
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
     };
     device.iter().any(is_bus)
 }
@@ -72,6 +73,16 @@ pub fn is_on_usb(device: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bus_is_told_from_what_a_board_calls_its_host() {
+        let is_on_usb = |path: &str| is_on_usb(Path::new(path));
+        let pi = "/sys/devices/platform/soc/3f980000.usb/usb1/1-1/1-1.2/1-1.2:1.0/host0";
+        assert!(is_on_usb(pi));
+        assert!(!is_on_usb("/sys/devices/platform/usb2-sata/ata1/host0"));
+        assert!(!is_on_usb("/sys/devices/platform/soc/3f980000.usb"));
+        assert!(!is_on_usb("/sys/devices/platform/usb/host0"));
+    }
 
     #[test]
     fn the_newline_at_the_end_does_not_count() {

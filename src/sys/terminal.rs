@@ -8,10 +8,16 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::sys::termios::{
-    InputFlags, LocalFlags, OutputFlags, SetArg, Termios, tcgetattr, tcsetattr,
+    FlushArg, InputFlags, LocalFlags, OutputFlags, SetArg, Termios, tcflush, tcgetattr, tcsetattr,
 };
 
 use super::at_end::{Changed, put_back_at_end};
+
+/// Without these it echoes nothing, and a key is read as it is pressed.
+const COOKED: LocalFlags = LocalFlags::ICANON
+    .union(LocalFlags::ECHO)
+    .union(LocalFlags::ISIG)
+    .union(LocalFlags::IEXTEN);
 
 /// An open terminal in raw input mode. Reading and writing never block.
 /// Dropping it restores its settings, and so does whatever ends the process.
@@ -21,18 +27,39 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Opens a terminal and sets raw input mode.
+    /// Opens a terminal and sets raw input mode. One that is raw already stays so
+    /// afterwards: whoever has set that up goes on with it.
     ///
     /// # Errors
     /// What open(2) says.
     pub fn open(path: &Path) -> io::Result<Self> {
+        Self::open_with(path, |_| ())
+    }
+
+    /// Opens a console in the initramfs. Nobody else has it raw at this time: where it is,
+    /// a stage was killed, and it is mended afterwards.
+    ///
+    /// # Errors
+    /// What open(2) says.
+    pub fn open_console(path: &Path) -> io::Result<Self> {
+        Self::open_with(path, |before| {
+            if !before.local_flags.intersects(COOKED) {
+                before.local_flags.insert(COOKED);
+                before.input_flags.insert(InputFlags::IXON);
+            }
+        })
+    }
+
+    fn open_with(path: &Path, mend: fn(&mut Termios)) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC)
             .open(path)?;
         let before = tcgetattr(&file).ok();
-        let raw = before.map(|before| set_raw(&file, before)).transpose()?;
+        let raw = before
+            .map(|before| set_raw(&file, before, mend))
+            .transpose()?;
         Ok(Self { file, _raw: raw })
     }
 
@@ -59,13 +86,19 @@ impl Terminal {
             result => result,
         }
     }
+
+    /// Discards what was typed and not read: whoever reads next may show it. Does not
+    /// wait for output, which a stalled serial line never takes.
+    pub fn discard_unread(&self) {
+        let _ = tcflush(&self.file, FlushArg::TCIFLUSH);
+    }
 }
 
 /// Sets raw input mode, until what is returned is dropped.
-fn set_raw(file: &File, before: Termios) -> io::Result<Changed> {
+fn set_raw(file: &File, mut before: Termios, mend: fn(&mut Termios)) -> io::Result<Changed> {
     let mut raw = before.clone();
-    raw.local_flags
-        .remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN);
+    raw.local_flags.remove(COOKED);
+    mend(&mut before);
     raw.input_flags
         .remove(InputFlags::IXON | InputFlags::IXOFF | InputFlags::INLCR | InputFlags::IGNCR);
     raw.output_flags
@@ -81,5 +114,44 @@ fn set_raw(file: &File, before: Termios) -> io::Result<Changed> {
 impl AsFd for Terminal {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::pty::{OpenptyResult, openpty};
+
+    fn opened() -> (OpenptyResult, Terminal) {
+        let pair = openpty(None, None).unwrap();
+        let name = nix::unistd::ttyname(&pair.slave).unwrap();
+        let terminal = Terminal::open(&name).unwrap();
+        (pair, terminal)
+    }
+
+    #[test]
+    fn a_console_that_a_killed_stage_left_raw_is_mended() {
+        let (pair, terminal) = opened();
+        let flags = || tcgetattr(&pair.slave).unwrap().local_flags & COOKED;
+        assert_eq!(flags(), LocalFlags::empty());
+        // What was killed puts nothing back.
+        std::mem::forget(terminal);
+        let name = nix::unistd::ttyname(&pair.slave).unwrap();
+        drop(Terminal::open(&name).unwrap());
+        assert_eq!(flags(), LocalFlags::empty(), "it may be somebody else's");
+        drop(Terminal::open_console(&name).unwrap());
+        assert_eq!(flags(), COOKED);
+    }
+
+    #[test]
+    fn one_that_only_echoes_nothing_stays_so() {
+        let pair = openpty(None, None).unwrap();
+        let name = nix::unistd::ttyname(&pair.slave).unwrap();
+        let mut silent = tcgetattr(&pair.slave).unwrap();
+        silent.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(&pair.slave, SetArg::TCSANOW, &silent).unwrap();
+        drop(Terminal::open_console(&name).unwrap());
+        let after = tcgetattr(&pair.slave).unwrap().local_flags;
+        assert_eq!(after & COOKED, COOKED - LocalFlags::ECHO);
     }
 }

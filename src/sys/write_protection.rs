@@ -16,7 +16,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 
 use super::at_end::{Changed, put_back_at_end};
-use super::file_lock;
+use super::{file_lock, node_mark};
 
 /// `BLKROSET`, linux/fs.h: _IO(0x12, 93).
 const BLKROSET: libc::c_ulong = 0x125d;
@@ -67,18 +67,26 @@ impl WriteProtection {
     }
 }
 
+/// The mark says whose it is, for whoever finds it when this process was killed. It stands
+/// only where the device is protected: killed in between, a protection without a mark is
+/// left, which nobody ends for its owner.
 fn protect(device: &File) -> Result<Changed, Errno> {
     let kept = device.try_clone().map_err(errno)?;
     let protected = put_back_at_end(move || {
         // A device that has gone needs nothing.
+        let _ = node_mark::remove(&kept);
         let _ = set_read_only(&kept, false);
     });
     set_read_only(device, true)?;
+    if let Err(errno) = node_mark::set(device) {
+        log::debug!("a look that is killed would leave a device read-only: {errno}");
+    }
     Ok(protected)
 }
 
-/// Ends a protection that a look has left behind that was killed. Where somebody
-/// looks at it now, or has it mounted, it stays as it is.
+/// Ends a protection that a look has left behind that was killed. One without its mark
+/// is somebody else's (`blockdev --setro`), and stays. Where somebody looks at the device
+/// now, or has it mounted, it stays as it is, too.
 ///
 /// # Errors
 /// EWOULDBLOCK where somebody looks at it, EBUSY where somebody has it mounted;
@@ -86,7 +94,12 @@ fn protect(device: &File) -> Result<Changed, Errno> {
 pub fn end_left_behind(device: &Path) -> Result<(), Errno> {
     let locked = open(device, 0)?;
     file_lock::lock(&locked, Duration::ZERO)?;
-    set_read_only(&open(device, libc::O_EXCL)?, false)
+    let alone = open(device, libc::O_EXCL)?;
+    if node_mark::is_set(&alone) {
+        node_mark::remove(&alone)?;
+        set_read_only(&alone, false)?;
+    }
+    Ok(())
 }
 
 /// Waits until nobody looks at the device or at a part of it, and ends what a look has
@@ -139,6 +152,36 @@ mod tests {
     use super::*;
     use crate::sys::loop_device::Loop;
 
+    /// As a look leaves a device that was killed.
+    fn leave_behind(device: &Loop) {
+        let opened = open(&device.0, 0).unwrap();
+        std::mem::forget(protect(&opened).unwrap());
+        assert!(node_mark::is_set(&opened));
+    }
+
+    #[test]
+    fn a_protection_of_the_owners_is_not_ended() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 20).unwrap();
+        let Some(device) = Loop::of(file.path()) else {
+            return;
+        };
+        let opened = || open(&device.0, 0).unwrap();
+        let protected = || is_read_only(&opened()).unwrap();
+        // As blockdev(8) does it.
+        set_read_only(&opened(), true).unwrap();
+        assert_eq!(end_left_behind(&device.0), Ok(()));
+        assert!(protected());
+        // A look in between takes nothing of it, and leaves no mark on it.
+        drop(WriteProtection::begin(&device.0).unwrap());
+        assert_eq!(wait_for_looks(&device.0, Duration::ZERO), Ok(()));
+        assert!(protected() && !node_mark::is_set(&opened()));
+        set_read_only(&opened(), false).unwrap();
+        // Nor does one that has ended its own.
+        drop(WriteProtection::begin(&device.0).unwrap());
+        assert!(!protected() && !node_mark::is_set(&opened()));
+    }
+
     #[test]
     fn a_protection_in_use_is_not_ended() {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -156,7 +199,7 @@ mod tests {
         assert!(!protected(), "it is put back");
 
         // One that was killed, and another look that finds it so.
-        set_read_only(&open(&device.0, 0).unwrap(), true).unwrap();
+        leave_behind(&device);
         let look = WriteProtection::begin(&device.0).unwrap();
         assert_eq!(end_left_behind(&device.0), Err(Errno::EWOULDBLOCK));
         drop(look);

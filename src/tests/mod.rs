@@ -4,3 +4,4 @@
 mod fixed_image;
 mod layout;
 mod rooms;
+mod run_stage;

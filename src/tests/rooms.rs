@@ -48,6 +48,7 @@ const ADMIN: House = House {
     floors: &[
         &["output"],
         &[
+            "by_hand",
             "durable",
             "factor_counts",
             "filled",

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 /// The theft state, read before anything else at every boot. A value that this
 /// version does not know does not decode, and nothing is released.
 ///
-/// Only `Armed` is written with the master key, so only `Armed` is proven by
-/// it. The others are believed unproven: whoever can write to the disk can lock
-/// the server with them, but could destroy the vault as well.
+/// `Armed` is written with the master key, so it is proven by it. The others are
+/// believed unproven: whoever can write to the disk can lock the server with
+/// them, but could destroy the vault as well. A `Reset` is proven once the list of
+/// sticks was written after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TheftState {
     /// The server may open by itself where it belongs.

@@ -25,6 +25,16 @@ pub struct Destroyed {
     /// Whether the vault says that it was reset. Where it does not, it is found
     /// damaged.
     pub state: Result<Written, VaultError>,
+    /// Whether nothing of the pepper could be read any more, once it was overwritten.
+    pub is_gone: bool,
+}
+
+impl Destroyed {
+    /// Whether the vault shows that no stick on its list counts any more: it says that it
+    /// was reset, or nothing is left of the pepper, without which no slot opens.
+    pub fn shows(&self) -> bool {
+        self.state.is_ok() || self.is_gone
+    }
 }
 
 /// The disk space of a vault that is to be reset. Its header may be lost.
@@ -84,6 +94,23 @@ impl<D: BlockDevice> ResetTarget<D> {
         reset(&mut self.device, cause, time, verified)
     }
 
+    /// Lets no stick count that was verified since the reset: one of them is about to be
+    /// wiped, or was.
+    ///
+    /// # Errors
+    /// [`VaultError::Device`], [`VaultError::Busy`], [`VaultError::Damaged`];
+    /// [`VaultError::Changed`] of a vault that does not say that it was reset, or no more.
+    pub fn doubt_sticks(&mut self) -> Result<Written, VaultError> {
+        self.device.lock()?;
+        let written = match read_state(&self.device) {
+            Ok(state @ TheftState::Reset { .. }) => write_state(&mut self.device, &state),
+            Ok(_) => Err(VaultError::Changed),
+            Err(error) => Err(error),
+        };
+        self.device.unlock();
+        written
+    }
+
     /// Adds to the event log, without the master key.
     ///
     /// # Errors
@@ -127,12 +154,27 @@ pub fn finish(
     time: u64,
     verified: &mut dyn FnMut(),
 ) -> Destroyed {
-    let (failed, discarded) = destroy(device, verified);
+    let mut is_gone = false;
+    let (failed, discarded) = destroy(device, &mut || {
+        is_gone = true;
+        verified();
+    });
     Destroyed {
         failed,
         discarded,
         state: write_state(device, &TheftState::Reset { cause, time }),
+        is_gone,
     }
+}
+
+/// The theft state, not yet proven.
+///
+/// # Errors
+/// [`VaultError::Damaged`] when there is none that this version knows;
+/// [`VaultError::Device`].
+pub fn read_state(device: &dyn BlockDevice) -> Result<TheftState, VaultError> {
+    let payload = store::read(device, STATE)?.ok_or(VaultError::Damaged)?;
+    authenticated::decode_unproven(&payload)
 }
 
 /// Only the theft state is ever written without the master key.

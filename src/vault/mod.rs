@@ -35,6 +35,7 @@ mod theft;
 #[cfg(feature = "admin")]
 mod traces;
 mod vault_conf;
+mod verified_sticks;
 mod ways;
 mod ways_copy;
 mod writing;
@@ -82,7 +83,7 @@ pub use tests::MemoryDevice;
 
 use crate::keys::MasterKey;
 use crate::theft::TheftState;
-use layout::{HALF, HEADER, POLICY, STATE, STICKS, WAYS};
+use layout::{HEADER, POLICY, STATE, STICKS, WAYS};
 use writing::Seen;
 
 /// An open vault: its header is known and whole.
@@ -198,11 +199,13 @@ impl<D: BlockDevice> Vault<D> {
 /// that was a vault, even if no copy is whole.
 #[cfg(feature = "admin")]
 pub fn has_header_mark(device: &dyn BlockDevice) -> bool {
-    [HEADER.start, HEADER.start + HALF].into_iter().any(|copy| {
-        let mut block = [0; BLOCK_SIZE];
-        let read = device.read_block(copy, &mut block);
-        read.is_err() || record::has_mark(HEADER, &block)
-    })
+    [HEADER.start, HEADER.start + layout::HALF]
+        .into_iter()
+        .any(|copy| {
+            let mut block = [0; BLOCK_SIZE];
+            let read = device.read_block(copy, &mut block);
+            read.is_err() || record::has_mark(HEADER, &block)
+        })
 }
 
 fn read_header(device: &dyn BlockDevice) -> Result<Header, VaultError> {

@@ -2,6 +2,7 @@
 //! key.
 
 use super::authenticated::{self, Authenticated};
+use super::destruction;
 use super::event_log::EventLog;
 use super::event_proof::{self, EventSpan};
 use super::layout::{POLICY, STATE, STICKS, WAYS};
@@ -21,8 +22,7 @@ impl<D: BlockDevice> Vault<D> {
     /// # Errors
     /// [`VaultError::Damaged`] when there is none that this version knows.
     pub fn state(&self) -> Result<TheftState, VaultError> {
-        let payload = store::read(&self.device, STATE)?.ok_or(VaultError::Damaged)?;
-        authenticated::decode_unproven(&payload)
+        destruction::read_state(&self.device)
     }
 
     /// The policy, not yet proven: it decides how a server stays locked, never
@@ -145,8 +145,8 @@ impl<D: BlockDevice> Vault<D> {
     /// Checks that `key` is the master key, and that policy, stick list and
     /// slots are what somebody with the master key wrote. Nothing is released
     /// without this. The theft state need not prove: a wrong one can only lock.
-    /// Nor need there be slots: a stick opens a server without. No stick is verified then:
-    /// see [`StickList::after_reset`].
+    /// Nor need there be slots: a stick opens a server without. No stick is verified then
+    /// but those that were verified since: see [`StickList::after_reset`].
     ///
     /// # Errors
     /// [`VaultError::WrongKey`], [`VaultError::Altered`],
@@ -163,7 +163,9 @@ impl<D: BlockDevice> Vault<D> {
         let listed = self.read_proven::<StickList>(key)?;
         let sticks = match self.proven_slots(key) {
             Err(VaultError::Altered) => return Err(VaultError::Altered),
-            Err(error) if error.may_be_a_reset() => Proven::new(listed.draft().after_reset()),
+            Err(error) if error.may_be_a_reset() && !self.is_listed_since_reset(key) => {
+                Proven::new(listed.draft().after_reset())
+            }
             Ok(_) | Err(_) => listed,
         };
         Ok(ProvenRecords {

@@ -126,12 +126,25 @@ impl KnownStick {
 
 impl StickList {
     /// The list of a server that was reset: none of the sticks counts as verified any more.
-    /// Those that were plugged in were wiped, and nobody knows which.
+    /// Those that were plugged in were wiped, and nobody knows which. Not the list that
+    /// was written since: see [`super::Vault::set_sticks`].
     pub fn after_reset(mut self) -> Self {
         for stick in &mut self.sticks {
             stick.verified = None;
         }
         self
+    }
+
+    /// Notes that a stick was seen to open the server; one that is not listed is added.
+    pub fn note_verified(&mut self, seen: KnownStick) {
+        match self.sticks.iter_mut().find(|known| known.id == seen.id) {
+            Some(known) => {
+                known.verified = seen.verified;
+                known.generation = seen.generation;
+            }
+            // A full list stays as it is: the stick opens all the same.
+            None => drop(self.sticks.push(seen)),
+        }
     }
 
     /// Whether there is a way in without the `plugged` sticks: another verified
@@ -179,6 +192,27 @@ mod tests {
         assert_eq!(list(stick(1, 1, Some(5))).way_back(2, &[]), WayBack::None);
         assert_eq!(list(stick(1, 2, None)).way_back(2, &[]), WayBack::None);
         assert_eq!(StickList::default().way_back(2, &[]), WayBack::None);
+    }
+
+    #[test]
+    fn a_stick_that_nobody_listed_is_listed_once_it_opens() {
+        let seen = |id, verified, generation| KnownStick {
+            id: [id; 8],
+            label: "attic".try_into().unwrap(),
+            has_pin: true,
+            generation,
+            made: 5,
+            verified: Some(verified),
+            kept: None,
+        };
+        let mut list = StickList::default();
+        list.note_verified(seen(1, 8, 1));
+        list.note_verified(seen(2, 8, 1));
+        list.note_verified(seen(1, 9, 2));
+        let verified = list.sticks.iter().map(|known| known.verified);
+        assert!(verified.eq([Some(9), Some(8)]));
+        // It is one of the key of now, by its own file or by what the vault has for it.
+        assert_eq!(list.sticks[0].generation, 2);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use super::layout::{Area, HEADER, POLICY, Region, STATE, STICKS, WAYS};
 use super::pepper::digest;
 use super::store::Stamp;
 use super::{
-    BlockDevice, EventKind, Header, Policy, Proven, SlotTable, StickList, Vault, VaultError, Ways,
-    Written, authenticated, destruction, event_log, pepper, record, store,
+    BlockDevice, EventKind, Header, Policy, Proven, SlotTable, Vault, VaultError, Ways, Written,
+    authenticated, destruction, event_log, pepper, record, store,
 };
 use crate::keys::{MasterKey, Secret32};
 use crate::theft::TheftState;
@@ -53,21 +53,11 @@ impl<D: BlockDevice> Vault<D> {
         key: &MasterKey,
         policy: Policy,
     ) -> Result<(Proven<Policy>, Written), VaultError> {
-        let written = self.replace_proven(key, &policy)?;
+        let written = self.exclusively(|vault| {
+            vault.must_be_current(POLICY)?;
+            vault.write_proven(key, &policy)
+        })?;
         Ok((Proven::new(policy), written))
-    }
-
-    /// Puts `sticks` in place of the list that this vault has read.
-    ///
-    /// # Errors
-    /// As [`Vault::set_policy`].
-    pub fn set_sticks(
-        &mut self,
-        key: &MasterKey,
-        sticks: StickList,
-    ) -> Result<(Proven<StickList>, Written), VaultError> {
-        let written = self.replace_proven(key, &sticks)?;
-        Ok((Proven::new(sticks), written))
     }
 
     /// Puts `ways` in place of the ways in of sticks and code that this vault has read.
@@ -75,17 +65,9 @@ impl<D: BlockDevice> Vault<D> {
     /// # Errors
     /// As [`Vault::set_policy`].
     pub fn set_ways(&mut self, key: &MasterKey, ways: &Ways) -> Result<Written, VaultError> {
-        self.replace_proven(key, ways)
-    }
-
-    fn replace_proven<T: authenticated::Authenticated>(
-        &mut self,
-        key: &MasterKey,
-        value: &T,
-    ) -> Result<Written, VaultError> {
         self.exclusively(|vault| {
-            vault.must_be_current(T::REGION)?;
-            vault.write_proven(key, value)
+            vault.must_be_current(WAYS)?;
+            vault.write_proven(key, ways)
         })
     }
 
@@ -108,7 +90,8 @@ impl<D: BlockDevice> Vault<D> {
     /// old area is destroyed. A vault that was reset when it was opened is armed
     /// again at the very end: until then it still says that no slot opens it. Where
     /// the old table could not be opened, none of the sticks counts as verified any
-    /// more: a reset wiped those that were plugged in, and nobody knows which.
+    /// more but those that were verified since: a reset wiped those that were plugged in,
+    /// and nobody knows which.
     ///
     /// # Errors
     /// [`VaultError::Device`]: the old table or the new one is in force.
@@ -137,7 +120,8 @@ impl<D: BlockDevice> Vault<D> {
         }
         self.must_be_current(HEADER)?;
         // A reset that could not write its state leaves an old one beside no pepper.
-        let forgotten = match self.may_have_been_reset() {
+        let may_be_wiped = self.may_have_been_reset() && !self.is_listed_since_reset(key);
+        let forgotten = match may_be_wiped {
             true => self.forget_verified_sticks(key)?,
             false => Written::Twice,
         };
@@ -159,14 +143,6 @@ impl<D: BlockDevice> Vault<D> {
             written = written.and(self.write_proven(key, &TheftState::Armed)?);
         }
         Ok(written)
-    }
-
-    /// A list that was altered is as good as none.
-    fn forget_verified_sticks(&mut self, key: &MasterKey) -> Result<Written, VaultError> {
-        let Ok(list) = self.read_proven::<StickList>(key) else {
-            return Ok(Written::Twice);
-        };
-        self.write_proven(key, &list.draft().after_reset())
     }
 
     /// Adds to the event log, without the master key.

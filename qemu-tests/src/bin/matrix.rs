@@ -1,12 +1,9 @@
 //! Tells the story on every system, and writes README's table of what held.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use qemu_tests::{
-    Computer, Failure, Layout, Result, Story, System, prepared, project, run, shipped_binary,
-};
+use qemu_tests::{Computer, Failure, Layout, Result, Story, System, prepared, project, run};
 use serde_json::{Value, json};
 
 /// Between these lines of README.md stands the table.
@@ -51,7 +48,8 @@ fn main() -> ExitCode {
 enum Outcome {
     Held(Told),
     DidNotHold,
-    /// There is no such system here: its packages could not be fetched.
+    /// There is no such system here: its packages could not be fetched, or its programs not
+    /// be built.
     NotTried,
 }
 
@@ -94,14 +92,14 @@ impl Told {
 fn tell(system: System, commit: &str) -> Outcome {
     let start = Instant::now();
     let mut say = |line: &str| println!("{:>5} s {system}: {line}", start.elapsed().as_secs());
-    let image = match system.image() {
-        Ok(image) => image,
+    let inputs = match inputs(system) {
+        Ok(inputs) => inputs,
         Err(failure) => {
             say(&format!("it cannot be had: {failure}"));
             return Outcome::NotTried;
         }
     };
-    match kept_or_told(system, &image, commit, &mut say) {
+    match kept_or_told(system, &inputs, commit, &mut say) {
         Ok(told) => {
             say(&format!("the whole story held, on {}", told.date));
             Outcome::Held(told)
@@ -113,22 +111,27 @@ fn tell(system: System, commit: &str) -> Outcome {
     }
 }
 
+/// All that decides whether the story holds on this system.
+fn inputs(system: System) -> Result<Vec<Vec<u8>>> {
+    // All that tells the story and looks at what came of it.
+    let mut inputs = vec![std::fs::read(std::env::current_exe()?)?];
+    for program in system.programs()? {
+        inputs.push(std::fs::read(program)?);
+    }
+    // Last, because it takes the longest.
+    let image = system.image()?;
+    inputs.push(image.as_os_str().as_encoded_bytes().to_vec());
+    Ok(inputs)
+}
+
 fn kept_or_told(
     system: System,
-    image: &Path,
+    inputs: &[Vec<u8>],
     commit: &str,
     say: &mut dyn FnMut(&str),
 ) -> Result<Told> {
-    let mut inputs = vec![
-        image.as_os_str().as_encoded_bytes().to_vec(),
-        // All that tells the story and looks at what came of it.
-        std::fs::read(std::env::current_exe()?)?,
-    ];
-    for program in ["stayput", "stayput-boot"] {
-        inputs.push(std::fs::read(shipped_binary(program)?)?);
-    }
     let name = format!("told-{}", system.cache_name());
-    let kept = prepared(&name, &inputs, |folder| {
+    let kept = prepared(&name, inputs, |folder| {
         let told = tell_with(system, commit, say)?.as_json().to_string();
         Ok(std::fs::write(folder.join("told.json"), told)?)
     })?;
@@ -146,12 +149,16 @@ fn tell_with(system: System, commit: &str, say: &mut dyn FnMut(&str)) -> Result<
         Ok(said.trim().to_string())
     };
     let package = system.generator.name();
+    let mariadb = match system.has_database() {
+        true => ask("mariadbd --version 2>/dev/null | sed 's/.*Ver \\([0-9.]*\\).*/\\1/'")?,
+        false => "none".into(),
+    };
     Ok(Told {
         date: Computer::seen()?.date,
         commit: commit.into(),
         kernel: ask("uname -r")?,
         generator: ask(&format!("dpkg-query -W -f '${{Version}}' {package}"))?,
-        mariadb: ask("mariadbd --version 2>/dev/null | sed 's/.*Ver \\([0-9.]*\\).*/\\1/'")?,
+        mariadb,
     })
 }
 
@@ -180,7 +187,7 @@ fn write_table(told: &[(System, Outcome)]) -> Result {
 }
 
 fn row((system, outcome): &(System, Outcome)) -> String {
-    let suite = system.suite.title();
+    let title = system.title();
     let generator = system.generator.name();
     let root = match system.layout {
         Layout::Plain => "ext4",
@@ -188,14 +195,14 @@ fn row((system, outcome): &(System, Outcome)) -> String {
     };
     match outcome {
         Outcome::Held(told) => format!(
-            "| {suite} | {generator} {} | {root} | {} | {} | held on {}, at {} |\n",
+            "| {title} | {generator} {} | {root} | {} | {} | held on {}, at {} |\n",
             told.generator, told.kernel, told.mariadb, told.date, told.commit
         ),
         Outcome::DidNotHold => {
-            format!("| {suite} | {generator} | {root} | | | **did not hold** |\n")
+            format!("| {title} | {generator} | {root} | | | **did not hold** |\n")
         }
         Outcome::NotTried => {
-            format!("| {suite} | {generator} | {root} | | | not tried: no image |\n")
+            format!("| {title} | {generator} | {root} | | | not tried: it could not be made |\n")
         }
     }
 }

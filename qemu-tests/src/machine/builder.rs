@@ -223,9 +223,16 @@ impl MachineBuilder {
                 "-chardev",
                 format!("socket,id={name},path={}", socket.display()),
             );
-            match (architecture, name) {
-                (Architecture::Arm64, "shell") => add("-device", "pci-serial,chardev=shell".into()),
-                _ => add("-serial", format!("chardev:{name}")),
+        }
+        add("-serial", "chardev:console".into());
+        match architecture {
+            Architecture::Amd64 => add("-serial", "chardev:shell".into()),
+            // The board has one port, and that is no ttyS: with two cards the shell is on
+            // ttyS1, as everywhere.
+            Architecture::Arm64 => {
+                add("-chardev", "null,id=nobody".into());
+                add("-device", "pci-serial,chardev=nobody".into());
+                add("-device", "pci-serial,chardev=shell".into());
             }
         }
         add("-qmp", format!("unix:{}", scratch.join("qmp").display()));

@@ -201,8 +201,11 @@ fn keys_never_get_into_swap_and_clear_swap_is_replaced() -> Result {
     assert!(rehearsed.ok(), "{rehearsed}");
     server
         .shell(
-            "set -e; swapoff -a; umount /mnt; sed -i /swap/d /etc/fstab; dmsetup remove luks0; \
-             dmsetup remove luks1; echo 1 >/sys/block/zram0/reset; rmmod zram",
+            // udev looks at each device once more when it is closed.
+            "set -e; swapoff -a; umount /mnt; sed -i /swap/d /etc/fstab; udevadm settle; \
+             for part in 0 1; do dmsetup remove --retry luks$part || \
+             { dmsetup info luks$part; swapon --show; ps ax; exit 1; }; done; \
+             echo 1 >/sys/block/zram0/reset; rmmod zram",
         )?
         .success()?;
 

@@ -55,6 +55,8 @@ fn at_home_the_disks_passphrase_is_asked_for_after_the_release(system: System) -
     server.type_passphrase()?;
     server.machine()?.wait_for_system(minutes(10))?;
     server.wait_for_database()?;
+    // Nobody waits for /boot: the disk that it is on may be the one that has gone.
+    server.wait_until_up()?;
     let check = server
         .shell_within("stayput check", minutes(5))?
         .success()?;

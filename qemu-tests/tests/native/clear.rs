@@ -9,13 +9,13 @@ use crate::way_back::{
 };
 
 pub const CLEAR: &str = "disable --clear";
-const GATE: &str = "/etc/systemd/system/mariadb.service.d/stayput.conf";
+pub const GATE: &str = "/etc/systemd/system/mariadb.service.d/stayput.conf";
 const SETTINGS: &str = "/etc/mysql/mariadb.conf.d/zz-stayput.cnf";
-const CHECK: &str = "/var/lib/stayput/mariadb.check";
-const ORIGINAL: &str = "/var/lib/stayput/mariadb.encrypted";
+pub const CHECK: &str = "/var/lib/stayput/mariadb.check";
+pub const ORIGINAL: &str = "/var/lib/stayput/mariadb.encrypted";
 
 /// Is written when the database is encrypted, and stands nowhere on the disk before.
-const CANARY: &str = "Akinyi Odhiambo 2291 epilepsy";
+pub const CANARY: &str = "Akinyi Odhiambo 2291 epilepsy";
 
 /// What a page, a log or a file is encrypted with, as the server itself says.
 const ENCRYPTED: &str = "SELECT COUNT(*) FROM information_schema.INNODB_TABLESPACES_ENCRYPTION \
@@ -26,7 +26,7 @@ const ENCRYPTED: &str = "SELECT COUNT(*) FROM information_schema.INNODB_TABLESPA
      SELECT COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'ENCRYPTION'";
 
 /// A clinic whose database is encrypted, with nothing left of the clear one.
-fn encrypted_clinic(suite: Suite) -> Result<Container> {
+pub fn encrypted_clinic(suite: Suite) -> Result<Container> {
     let server = Container::fresh(suite)?;
     server.wait_for_database()?;
     fill(&server)?;
@@ -35,7 +35,7 @@ fn encrypted_clinic(suite: Suite) -> Result<Container> {
 }
 
 /// Nothing has MariaDB encrypt, or waits for a key.
-fn is_clear(server: &Container) -> Result {
+pub fn is_clear(server: &Container) -> Result {
     let nothing = format!(
         "for left in {GATE} {SETTINGS} {CHECK} {REAL} {MAKING} /var/lib/mysql/stayput.check \
          /run/stayput/mariadb.keys /etc/systemd/system/stayput-mariadb-closed.service \
@@ -48,7 +48,7 @@ fn is_clear(server: &Container) -> Result {
 }
 
 /// The gate is in front, and the data is encrypted.
-fn is_behind_the_gate(server: &Container) -> Result {
+pub fn is_behind_the_gate(server: &Container) -> Result {
     let behind = format!(
         "[ -e {GATE} ] && [ -s {CHECK} ] && [ -e {REAL}/ibdata1 ] && [ ! -e {MAKING} ] && \
          [ ! -e {ORIGINAL} ] && [ ! -e {JOURNAL} ] && grep -q innodb_encrypt_tables {SETTINGS}"
@@ -69,7 +69,7 @@ fn wait_until_removed(server: &Container) -> Result {
 }
 
 /// As one line, however it was broken for the screen.
-fn in_a_line(said: &Output) -> String {
+pub fn in_a_line(said: &Output) -> String {
     let words: Vec<&str> = said.text.split_whitespace().collect();
     words.join(" ")
 }
@@ -161,7 +161,17 @@ fn clinic_leaves_to_a_clear_database_on_debian_13() -> Result {
 #[test]
 fn clear_database_can_be_encrypted_again() -> Result {
     let server = encrypted_clinic(Suite::Bookworm)?;
-    stayput(&server, CLEAR)?.success()?;
+    server
+        .shell(&format!(
+            "echo a note >{REAL}/note.txt && chown mysql: {REAL}/note.txt"
+        ))?
+        .success()?;
+    let said = stayput(&server, CLEAR)?.success()?;
+    assert!(said.contains("as they were"), "{said}");
+    assert!(!said.contains("as clear as before"), "{said}");
+    server
+        .shell("grep -q 'disable --clear' /var/lib/mysql.kept-*/README-stayput.txt")?
+        .success()?;
     stayput(&server, "destroy-original")?.success()?;
     stayput(&server, "enable --destroy-original")?.success()?;
     is_behind_the_gate(&server)?;
@@ -174,11 +184,11 @@ fn encrypted_original_comes_back_and_keeps_what_was_written() -> Result {
     stayput(&server, CLEAR)?.success()?;
     server.sql("INSERT INTO clinic.patient (name) VALUES ('Atieno')")?;
     let said = stayput(&server, "disable --undo")?.success()?;
-    assert!(said.contains("Anybody can read it"), "{said}");
+    assert!(said.contains("anybody with the disk can read it"), "{said}");
     is_behind_the_gate(&server)?;
     has_rows(&server, 5000)?;
     server
-        .shell("ls -d /var/lib/stayput/mariadb.taken-back.*/ibdata1")?
+        .shell("ls -d /var/lib/stayput/mariadb.taken-back.*/data/ibdata1")?
         .success()?;
     // The vault gives the keys again.
     server.shut_down()?;

@@ -10,7 +10,7 @@ const MOUNT: &str = "mount --bind /var/disk /srv";
 
 /// A clinic's server whose data is in /srv/mysql. After a boot nobody has
 /// mounted it.
-fn on_a_disk_of_its_own() -> Result<Container> {
+pub fn on_a_disk_of_its_own() -> Result<Container> {
     let server = Container::fresh(Suite::Bookworm)?;
     server.wait_for_database()?;
     server

@@ -236,7 +236,7 @@ fn copy_that_does_not_start_is_kept_and_the_server_is_back() -> Result {
     );
     has_rows(&server, 5000)?;
     server
-        .shell(&format!("test -e {REAL}.taken-back.*/ibdata1"))?
+        .shell(&format!("test -e {REAL}.taken-back.*/data/ibdata1"))?
         .success()?;
     server
         .shell("rm /etc/systemd/system/mariadb.service.d/zz.conf; systemctl daemon-reload")?

@@ -100,6 +100,33 @@ fn place_that_answers_late_opens_the_database() -> Result {
     Ok(())
 }
 
+/// apt may start the service anew at any moment. systemd would not start it again where
+/// the keys are there, and nobody would start MariaDB.
+#[test]
+fn restart_between_the_keys_and_mariadb_leaves_both() -> Result {
+    let mut server = at_home()?;
+    let slow = "mkdir -p /etc/systemd/system/mariadb.service.d && cd /etc/systemd/system && \
+                printf '[Service]\\nExecStartPre=/bin/sleep 5\\n' >mariadb.service.d/slow.conf && \
+                systemctl daemon-reload";
+    server.shell(slow)?.success()?;
+    server.shut_down()?;
+    server.boot()?;
+    waits(&server)?;
+    server.shell(CABLE)?.success()?;
+    let restarted = "i=0; until mountpoint -q /run/stayput; do [ $i -lt 1000 ] || exit 1; \
+                     i=$((i+1)); sleep 0.1; done; systemctl restart stayput-release";
+    server.shell(restarted)?.success()?;
+    has_rows(&server, 5000)?;
+    for unit in ["clinic", "report"] {
+        let up = format!(
+            "i=0; until systemctl is-active --quiet {unit}; do [ $i -lt 20 ] || exit 1; \
+             i=$((i+1)); sleep 1; done"
+        );
+        server.shell(&up)?.success()?;
+    }
+    Ok(())
+}
+
 #[test]
 fn person_who_releases_starts_the_database_unless_told_not_to() -> Result {
     let mut server = at_home()?;

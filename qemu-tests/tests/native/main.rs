@@ -2,6 +2,8 @@
 //! MariaDB in a container.
 
 mod clear;
+mod clear_alarm;
+mod clear_copy;
 mod clinic;
 mod disable;
 mod disks;

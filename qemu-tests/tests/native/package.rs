@@ -1,12 +1,18 @@
 //! The package, as apt and dpkg treat it on a server.
 
-use qemu_tests::{
-    Container, MAKE_NEWER_PACKAGE, Output, Result, Suite, debian_package, minutes, shipped_binary,
-};
+mod building;
+mod upgrades;
+
+use qemu_tests::{Container, MAKE_NEWER_PACKAGE, Output, Result, Suite, debian_package, minutes};
 
 use crate::clear::CLEAR;
 use crate::clinic::{clinic, has_rows, stayput};
 use crate::disable::{KEY_FILE, OUT};
+use upgrades::{
+    half_made_image, interrupted_upgrade, new_kernel, removal_while_it_is_only_unpacked,
+    upgrade_where_new_images_are_switched_off, upgrade_with_a_failing_hook,
+    upgrade_with_a_full_boot, upgrade_with_a_read_only_boot, upgrade_without_vault_conf,
+};
 
 /// Brings the package to the server, and a newer one that differs in its version.
 fn bring_packages(server: &Container) -> Result {
@@ -39,19 +45,12 @@ fn is_stage_in(server: &Container, image: &str) -> Result<bool> {
     Ok(server.shell_within(&listed, minutes(1))?.ok())
 }
 
-/// What an initramfs takes of a small /boot, and of the time to load it.
-/// docs/dependencies.md tells of what takes the room.
-const LARGEST_STAGE: u64 = 1_920_000;
-
-#[test]
-fn boot_stage_is_no_larger_than_told() -> Result {
-    let stage = shipped_binary("stayput-boot")?;
-    let built_for = std::fs::read_to_string(stage.with_file_name("built-for"))?;
-    let size = std::fs::metadata(stage)?.len();
-    // What is built in seconds is larger.
-    let is_shipped = built_for.trim_end().ends_with(" release");
-    assert!(!is_shipped || size <= LARGEST_STAGE, "{size}");
-    Ok(())
+/// Whether the only image lists any file of ours. mkinitramfs copies scripts that nobody
+/// has asked for.
+fn is_anything_in_image(server: &Container) -> Result<bool> {
+    let listed = "list=$(command -v lsinitramfs || command -v lsinitrd) && \
+                  $list /boot/initrd.img-* | grep stayput";
+    Ok(server.shell_within(listed, minutes(1))?.ok())
 }
 
 fn version(server: &Container) -> Result<String> {
@@ -73,8 +72,11 @@ fn package_alone_changes_no_boot_and_leaves_nothing() -> Result {
             said.contains("not set up yet. Run: stayput setup"),
             "{said}"
         );
-        assert!(!is_stage_in_image(&server)?);
         assert!(!server.shell("systemctl is-enabled stayput-watch")?.ok());
+        server
+            .shell_within("update-initramfs -u", minutes(4))?
+            .success()?;
+        assert!(!is_anything_in_image(&server)?);
     }
     let said = dpkg(&server, "-i /root/newer.deb")?.success()?;
     assert_eq!(state(&server)?, "ii 9.0-1", "{said}");
@@ -93,20 +95,11 @@ fn package_takes_over_what_was_installed_by_hand() -> Result {
     server
         .shell_within("stayput install", minutes(4))?
         .success()?;
-    // As versions before the package had it.
-    let earlier = "for path in hooks scripts/init-premount; do \
-                   [ -e /etc/initramfs-tools/$path/stayput ] || \
-                   cp /usr/share/initramfs-tools/$path/stayput /etc/initramfs-tools/$path/; done";
-    server.shell(earlier)?.success()?;
     bring_packages(&server)?;
     let said = dpkg(&server, "-i /root/stayput.deb")?.success()?;
     assert!(said.contains("has taken over"), "{said}");
-    let by_hand = "ls /etc/systemd/system/stayput-[rw]*.service /etc/initramfs-tools/*/stayput \
-                   /etc/initramfs-tools/scripts/*/stayput 2>/dev/null";
-    assert_eq!(server.shell(by_hand)?.text, "");
+    is_taken_over(&server)?;
     assert!(is_stage_in_image(&server)?);
-    let watched = "systemctl is-enabled stayput-watch stayput-release";
-    server.shell(watched)?.success()?;
 
     // The command writes no file of the package.
     server.shell("touch /root/before")?.success()?;
@@ -124,11 +117,16 @@ fn package_takes_over_what_was_installed_by_hand() -> Result {
     server.shell(other)?.success()?;
 
     upgrade_with_a_full_boot(&server)?;
+    upgrade_with_a_read_only_boot(&server)?;
+    upgrade_where_new_images_are_switched_off(&server)?;
+    upgrade_with_a_failing_hook(&server)?;
+    upgrade_without_vault_conf(&server)?;
     interrupted_upgrade(&mut server)?;
+    removal_while_it_is_only_unpacked(&server)?;
     new_kernel(&server)?;
 
     let said = dpkg(&server, "-r stayput")?.success()?;
-    assert!(!is_stage_in_image(&server)?, "{said}");
+    assert!(!is_anything_in_image(&server)?, "{said}");
     let purged = dpkg(&server, "-P stayput")?.success()?;
     assert!(
         purged.contains("the vault and /etc/stayput/vault.conf stay"),
@@ -138,73 +136,82 @@ fn package_takes_over_what_was_installed_by_hand() -> Result {
     server.wait_for_database()
 }
 
-/// A kernel of which only the modules are there yet: its package has its initramfs made,
-/// as Debian's do.
-const KERNEL: &str = "\
-    cd /root && mkdir -p kernel/DEBIAN kernel/boot && old=$(ls /lib/modules) && \
-    cp -al /lib/modules/$old /lib/modules/9.9.9-test && \
-    for file in vmlinuz config; do cp /boot/$file-$old kernel/boot/$file-9.9.9-test; done && \
-    printf '%s\n' 'Package: linux-image-test' 'Version: 1' 'Architecture: all' \
-        'Maintainer: a clinic <clinic@clinic.example>' 'Description: a kernel' \
-        >kernel/DEBIAN/control && \
-    printf '%s\n' '#!/bin/sh' 'set -e' \
-        'run-parts --exit-on-error --arg=9.9.9-test --arg=/boot/vmlinuz-9.9.9-test \
-         /etc/kernel/postinst.d' >kernel/DEBIAN/postinst && \
-    chmod 755 kernel/DEBIAN/postinst && dpkg-deb -Znone -b kernel kernel.deb";
+/// Nothing of an installation by hand is left, and what it had runs.
+fn is_taken_over(server: &Container) -> Result {
+    let by_hand = "ls /etc/systemd/system/stayput-[rw]*.service /etc/initramfs-tools/*/stayput \
+                   /etc/initramfs-tools/scripts/*/stayput 2>/dev/null";
+    assert_eq!(server.shell(by_hand)?.text, "");
+    let watched = "systemctl is-enabled stayput-watch stayput-release";
+    server.shell(watched)?.success()?;
+    Ok(())
+}
 
-const NEW_IMAGE: &str = "/boot/initrd.img-9.9.9-test";
+/// A kernel that somebody has put there, and that starts without an initramfs.
+const ODD_KERNEL: &str = "\
+    old=$(ls /lib/modules) && cp -al /lib/modules/$old /lib/modules/9.9.9-odd && \
+    cp /boot/vmlinuz-$old /boot/vmlinuz-9.9.9-odd";
 
-/// Room for the kernel and its initramfs, and for no other one.
-const FULL_BOOT: &str = "\
-    mount -t tmpfs tmpfs /mnt && cp -a /boot/. /mnt && \
-    size=$(du -skc /mnt /root/kernel/boot /boot/initrd.img-* | tail -n 1 | cut -f1) && \
-    mount -o remount,size=$((size + 1024))k /mnt && mount --bind /mnt /boot";
+const CHANGED_SCRIPT: &str = "/etc/initramfs-tools/scripts/init-premount/stayput";
 
-/// The package stands in no other one's way: a kernel that comes in the same run of apt
-/// gets its initramfs.
-fn upgrade_with_a_full_boot(server: &Container) -> Result {
-    server.shell(KERNEL)?.success()?;
-    server.shell(FULL_BOOT)?.success()?;
-    let sum = "sha256sum /boot/initrd.img-[0-8]*";
-    let before = server.shell(sum)?.success()?;
-    dpkg(server, "--unpack /root/newer.deb /root/kernel.deb")?.success()?;
-    let said = dpkg(server, "--configure -a")?.success()?;
+#[test]
+fn takeover_that_was_interrupted_is_taken_up() -> Result {
+    let server = Container::fresh(Suite::Bookworm)?;
+    server.shell(ODD_KERNEL)?.success()?;
+    let said = server.shell_within("stayput install", minutes(4))?;
     assert!(
-        said.contains("each kernel keeps the boot stage that it has"),
+        !said.ok() && said.text.contains("have no initramfs"),
         "{said}"
     );
-    assert_eq!(server.shell("dpkg --audit")?.text, "");
-    assert_eq!(state(server)?, "ii 9.0-1");
-    assert!(is_stage_in(server, NEW_IMAGE)?);
-    assert_eq!(server.shell(sum)?.success()?, before);
-    let leaves = "dpkg -P linux-image-test && umount /boot && umount /mnt && \
-                  rm -r /lib/modules/9.9.9-test";
-    server.shell(leaves)?.success()?;
-    Ok(())
-}
+    assert!(is_stage_in(&server, "/boot/initrd.img-[0-8]*")?);
+    let watched = "systemctl is-enabled stayput-watch stayput-release";
+    server.shell(watched)?.success()?;
+    server
+        .shell("rm -r /lib/modules/9.9.9-odd /boot/vmlinuz-9.9.9-odd")?
+        .success()?;
 
-/// Unpacked and not configured: the server starts, and the upgrade is finished.
-fn interrupted_upgrade(server: &mut Container) -> Result {
-    dpkg(server, "--unpack /root/newer.deb")?.success()?;
-    server.shell("sync")?.success()?;
-    server.power_cut();
-    server.boot()?;
-    assert_eq!(state(server)?, "iU 9.0-1");
-    assert!(is_stage_in_image(server)?);
-    server.shell("stayput status")?.success()?;
-    server.wait_for_database()?;
-    dpkg(server, "--configure -a")?.success()?;
-    assert_eq!(state(server)?, "ii 9.0-1");
-    assert!(is_stage_in_image(server)?);
-    Ok(())
-}
+    let change = format!("echo '# of the owner' >>{CHANGED_SCRIPT}");
+    server.shell(&change)?.success()?;
+    bring_packages(&server)?;
+    dpkg(&server, "--unpack /root/stayput.deb")?.success()?;
+    // It was killed when the units had gone, and not come again.
+    let killed = "systemctl disable --now stayput-watch stayput-release && \
+                  rm /etc/systemd/system/stayput-[rw]*.service /etc/initramfs-tools/hooks/stayput";
+    server.shell(killed)?.success()?;
+    let said = dpkg(&server, "--configure -a")?.success()?;
+    server.shell(watched)?.success()?;
+    // What its owner has changed stays, and is named each time.
+    assert!(said.contains("is its owner's, and stays"), "{said}");
+    for _ in 0..2 {
+        let said = dpkg(&server, "-i /root/newer.deb")?.success()?;
+        assert!(said.contains("is its owner's, and stays"), "{said}");
+        server
+            .shell(&format!("grep -q '^# of the owner' {CHANGED_SCRIPT}"))?
+            .success()?;
+    }
+    server.shell(&format!("rm {CHANGED_SCRIPT}"))?.success()?;
+    is_taken_over(&server)?;
 
-fn new_kernel(server: &Container) -> Result {
-    server.shell(KERNEL)?.success()?;
-    dpkg(server, "-i /root/kernel.deb")?.success()?;
-    assert!(is_stage_in(server, NEW_IMAGE)?);
-    let leaves = "dpkg -P linux-image-test; rm -rf /lib/modules/9.9.9-test /boot/*9.9.9-test";
-    server.shell(leaves)?.success()?;
+    // Removed, and installed once more: the owner decides again.
+    dpkg(&server, "-r stayput")?.success()?;
+    dpkg(&server, "-i /root/newer.deb")?.success()?;
+    assert!(!is_anything_in_image(&server)?);
+    server
+        .shell_within("stayput install", minutes(4))?
+        .success()?;
+    assert!(is_stage_in_image(&server)?);
+
+    // And with an installation by hand in between.
+    let keep =
+        "mkdir -p /root/hand && cp /usr/sbin/stayput /usr/lib/stayput/stayput-boot /root/hand";
+    server.shell(keep)?.success()?;
+    dpkg(&server, "-r stayput")?.success()?;
+    server
+        .shell_within("/root/hand/stayput install", minutes(4))?
+        .success()?;
+    let said = dpkg(&server, "-i /root/newer.deb")?.success()?;
+    assert!(said.contains("has taken over"), "{said}");
+    is_taken_over(&server)?;
+    assert!(is_stage_in_image(&server)?);
     Ok(())
 }
 
@@ -303,10 +310,12 @@ fn package_has_dracut_make_images_beside_the_old_ones() -> Result {
         assert!(is_stage_in_image(&server)?);
     }
     upgrade_with_a_full_boot(&server)?;
+    upgrade_with_a_read_only_boot(&server)?;
+    half_made_image(&server)?;
     interrupted_upgrade(&mut server)?;
     new_kernel(&server)?;
     dpkg(&server, "-r stayput")?.success()?;
-    assert!(!is_stage_in_image(&server)?);
+    assert!(!is_anything_in_image(&server)?);
     dpkg(&server, "-P stayput")?.success()?;
     server.shell("test -s /etc/stayput/vault.conf")?.success()?;
     server.wait_for_database()

@@ -114,7 +114,7 @@ pub fn types(server: &Container, commands: &[String], answer: Answer) -> Result<
 /// What an owner who wants the usual says to the last words on the screen.
 pub fn usual_answer(screen: &str) -> Option<&'static str> {
     let answers = [
-        ("on paper, at the end? [yes/no] ", "no"),
+        ("on paper as well? [yes/no] ", "no"),
         ("Shall it? [yes/no] ", "no"),
         ("[yes/no] ", "yes"),
         ("for the stick: ", PIN),

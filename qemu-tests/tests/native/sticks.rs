@@ -38,6 +38,10 @@ fn looking_at_a_stick_leaves_every_byte_as_it_was() -> Result {
 /// separate /boot: with the command that makes it.
 const INIT: &str = "stayput init --name clinic --vault /mnt/stayput.vault --yes";
 
+/// Sets the mark of a look that was killed (setxattr(2), on amd64).
+const MARK: &str = "perl -e 'my ($name, $value) = (\"trusted.stayput.look\", \"1\"); \
+                    syscall(188, $ARGV[0], $name, $value, 1, 0) and die $!' VOLUME";
+
 /// Reads the vault and changes nothing.
 const LOOK: &str = "stayput reset --dry-run";
 
@@ -68,8 +72,14 @@ fn looking_for_a_vault_in_a_file_leaves_every_byte_as_it_was() -> Result {
         || -> Result<bool> { Ok(run("blockdev", &["--getro", &volume])?.trim() == "1") };
     assert!(!is_protected()?, "it is put back");
 
-    // Somebody has killed one that looked; what is to be written is written.
+    // Its owner has protected it, and nobody has looked.
     run("blockdev", &["--setro", &volume])?;
+    let refused = server.shell("stayput policy --watch-every 7")?;
+    assert!(!refused.ok(), "{refused}");
+    assert!(is_protected()?, "it is not ours");
+
+    // Somebody has killed one that looked; what is to be written is written.
+    on_the_volume(&plugged, MARK)?;
     server.shell("stayput policy --watch-every 7")?.success()?;
     assert!(!is_protected()?, "nothing is left behind");
     on_the_volume(&plugged, "e2fsck -fn VOLUME")?;

@@ -49,11 +49,16 @@ pub fn cut_while_switching(server: &mut Container, real: &str) -> Result {
 
 /// systemctl ends whoever calls it, the first time that this holds.
 pub fn killed_when(server: &Container, holds: &str) -> Result {
+    systemctl_acts_when(server, holds, "kill -9 $PPID; sleep 1")
+}
+
+/// systemctl does this before what it is asked for, the first time that this holds.
+pub fn systemctl_acts_when(server: &Container, holds: &str, acts: &str) -> Result {
     server
         .shell(&format!(
             "mv /usr/bin/systemctl /usr/bin/systemctl.real && \
              printf '%s\n' '#!/bin/sh' 'if {holds} && mkdir /run/killed 2>/dev/null' \
-             'then kill -9 $PPID; sleep 1; fi' 'exec /usr/bin/systemctl.real \"$@\"' \
+             'then {acts}; fi' 'exec /usr/bin/systemctl.real \"$@\"' \
              >/usr/bin/systemctl && chmod 755 /usr/bin/systemctl"
         ))?
         .success()?;

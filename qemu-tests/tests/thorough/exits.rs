@@ -5,15 +5,29 @@ use qemu_tests::{FastMachine, Filesystem, Place, Result, Stick, seconds};
 use qemu_tests::seen::{assert_locked, assert_released, card};
 
 #[test]
-fn a_killed_stage_leaves_card_and_console_as_they_were() -> Result {
+fn a_killed_stage_leaves_the_machine_as_it_was() -> Result {
+    const SOCKETS: &str = "cat /sys/bus/usb/devices/usb*/authorized_default | sort -u";
+    const TERMINAL: &str = "stty -a -F /dev/ttyS0 2>/dev/null";
     let place = Place::elsewhere()?;
     let mut machine = FastMachine::clinic()?;
+    // As usbcore.authorized_default=0 does it; the driver is loaded without these words.
+    let closed = b"#!/bin/sh\nfor bus in /sys/bus/usb/devices/usb*; do\n\
+                   echo 0 >$bus/authorized_default; done\n";
+    machine.put("/scripts/init-top/closed", 0o755, closed.to_vec());
     machine.boot_to_shell_at(&place)?;
     let before = card(&mut machine)?;
+    assert_eq!(machine.shell(SOCKETS)?.text, "0\n");
     machine.boot_at(&place)?;
     machine.wait_for_prompt()?;
     let waiting = card(&mut machine)?;
     assert_ne!(waiting, before, "it asks the neighbours");
+    assert_eq!(
+        machine.shell(SOCKETS)?.text,
+        "1\n",
+        "somebody may plug a stick in"
+    );
+    let terminal = machine.shell(TERMINAL)?.text;
+    assert!(terminal.contains(" -icanon "), "{terminal}");
     machine.shell("kill -9 $(pidof stayput-boot)")?.success()?;
     machine.wait_for_prompt()?;
     for neighbour in Place::home_neighbours() {
@@ -22,6 +36,12 @@ fn a_killed_stage_leaves_card_and_console_as_they_were() -> Result {
     machine.wait_for_release()?;
     assert_released(&mut machine)?;
     assert_eq!(card(&mut machine)?, before);
+    assert_eq!(machine.shell(SOCKETS)?.text, "0\n");
+    let terminal = machine.shell(TERMINAL)?.text;
+    for word in ["isig", "icanon", "echo"] {
+        let mut words = terminal.split_whitespace();
+        assert!(words.any(|is| is == word), "{word}: {terminal}");
+    }
     machine.shell("echo '<4>a word from the kernel' >/dev/kmsg")?;
     machine
         .console()

@@ -19,6 +19,7 @@ mod prompt;
 mod sticks;
 mod stolen;
 mod suspect;
+mod swapped;
 mod theft;
 mod vault;
 mod watch;

@@ -3,7 +3,7 @@ use crate::admin::problem::ProblemKind;
 use clap::CommandFactory;
 
 /// Every command with the least that it takes.
-const COMMANDS: [&str; 37] = [
+const COMMANDS: [&str; 38] = [
     "setup",
     "init",
     "enroll",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 37] = [
     "mariadb enable",
     "mariadb disable --key-file /etc/mysql/mariadb.keys",
     "mariadb destroy-original",
+    "mariadb destroy-copy",
     "mariadb gate",
     "mariadb close",
     "mariadb started",

@@ -41,33 +41,56 @@ pub fn install() -> Result<()> {
     let _alone = boot_files::alone()?;
     let generator = generator(initramfs::find_generator())?;
     put_binaries()?;
-    boot_files::put()?;
+    boot_files::put(&[
+        release_service::UNIT.by_hand(),
+        watch_service::UNIT.by_hand(),
+    ])?;
     if mariadb_service::is_enabled() {
         mariadb::put_gate_in_front()?;
         println!("MariaDB: the gate is in front of it");
     }
-    make_initramfs(generator, Some(&place))?;
-    let kernels = initramfs::kernels(&place);
-    if let Some(without) = without_the_stage(&kernels) {
-        return Err(Problem::failed(
-            without,
-            "Mend what is said above, then: stayput install. Until then the database stays locked \
-             at the next boot of such a kernel.",
-        ));
-    }
-    for line in lacking_modules(&kernels) {
-        println!("{line}");
-    }
-    // Last, because nothing else depends on them.
+    // Before the images: one of them may fail, and these need none.
     if release_service::UNIT.put()? && watch_service::UNIT.put()? {
         println!("stayput-release.service: a place that answers late opens the database");
         println!("stayput-watch.service: the running server is watched");
     } else {
         println!("There is no systemd here: the running server is not watched");
     }
+    make_initramfs(generator, Some(&place))?;
+    let kernels = initramfs::kernels(&place);
+    if let Some(without) = without_the_stage(&kernels) {
+        return Err(Problem::failed(
+            without,
+            "Mend what is said above, then: stayput install. A kernel that nobody needs can be \
+             removed. Until then the database stays locked at the next boot of such a kernel.",
+        ));
+    }
+    for line in lacking_modules(&kernels) {
+        println!("{line}");
+    }
     println!("Done. At the next boot this server opens only where it belongs.");
     println!("Whether it will: stayput check");
     Ok(())
+}
+
+/// Without stayput nobody tells any more of a copy that anybody with the disk can read.
+fn refuse_clear_copies() -> Result<()> {
+    let copies = mariadb::kept_copies().map_err(|error| {
+        Problem::refused(
+            format!(
+                "Whether a clear copy of the database is there cannot be told: {error}. Nothing \
+                 was changed."
+            ),
+            "`stayput status` says more.",
+        )
+    })?;
+    let Some(copy) = copies.iter().find(|copy| copy.is_clear()) else {
+        return Ok(());
+    };
+    Err(Problem::refused(
+        format!("{} Nothing was changed.", copy.what()),
+        copy.next(),
+    ))
 }
 
 /// Runs `stayput uninstall`: takes the boot stage out. The vault stays.
@@ -109,6 +132,7 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
             format!("{end} `{}`.", conversion.undo_command()),
         ));
     }
+    refuse_clear_copies()?;
     ask::confirm(
         "The boot stage is taken out. The vault and the sticks stay. Go on?",
         options.yes,
@@ -236,26 +260,43 @@ fn make_initramfs(generator: Generator, place: Option<&VaultConf>) -> Result<()>
     })
 }
 
-/// Names the kernels whose image does not run the stage, or does not run it before the
-/// disks are touched. Pure.
+/// Names the kernels that have no image, and those whose image does not run the stage, or
+/// does not run it before the disks are touched. Pure.
 fn without_the_stage(kernels: &[Kernel]) -> Option<String> {
     if kernels.is_empty() {
         return Some("No kernel was found in /boot.".into());
     }
     let is_without = |kernel: &&Kernel| !kernel.image.as_ref().is_ok_and(holds_the_stage);
+    let has_no_image = |kernel: &&Kernel| matches!(kernel.image, Err(NoImage::Absent));
+    let (no_image, no_stage): (Vec<&Kernel>, Vec<&Kernel>) =
+        kernels.iter().filter(is_without).partition(has_no_image);
+    let mut said = Vec::new();
+    if !no_stage.is_empty() {
+        said.push(format!(
+            "The initramfs was made, and does not run the boot stage before the disks are \
+             touched: {}.",
+            versions(&no_stage)
+        ));
+    }
+    if !no_image.is_empty() {
+        said.push(format!(
+            "These kernels have no initramfs, and start without the boot stage if they start at \
+             all: {}.",
+            versions(&no_image)
+        ));
+    }
+    (!said.is_empty()).then(|| {
+        said.push(standing(kernels));
+        said.join(" ")
+    })
+}
+
+fn versions(kernels: &[&Kernel]) -> String {
     let versions: Vec<&str> = kernels
         .iter()
-        .filter(is_without)
         .map(|kernel| kernel.version.as_str())
         .collect();
-    (!versions.is_empty()).then(|| {
-        format!(
-            "The initramfs was made, and does not run the boot stage before the disks are \
-             touched: {}. {}",
-            versions.join(", "),
-            standing(kernels)
-        )
-    })
+    versions.join(", ")
 }
 
 /// What the stage cannot do with its images. Pure.
@@ -348,7 +389,12 @@ mod tests {
             let told = without_the_stage(&kernels).unwrap();
             assert!(told.contains("touched: 6.12."), "{told}");
         }
-        assert!(without_the_stage(&[kernel("6.9", Err(NoImage::Absent))]).is_some());
+        // Nothing was made for one without an image.
+        let told = without_the_stage(&[kernel("6.9", Err(NoImage::Absent))]).unwrap();
+        assert!(
+            told.contains("no initramfs") && !told.contains("was made"),
+            "{told}"
+        );
         assert!(without_the_stage(&[]).is_some());
     }
 

@@ -28,6 +28,13 @@ pub enum MariadbCommand {
     Disable(disable::DisableOptions),
     /// Destroy the original that `enable`, or `disable --clear`, has left
     DestroyOriginal(enable::DestroyOptions),
+    /// Destroy a copy of the database that a way back has kept
+    ///
+    /// Going back to an original (`--undo`) keeps the copy, because rows that were written into it
+    /// stand nowhere else. `stayput status` names it. Look whether rows are missing in the database
+    /// before you destroy it: a clear one is overwritten, an encrypted one removed. Only what
+    /// carries the mark of a run is destroyed.
+    DestroyCopy(enable::DestroyCopyOptions),
     /// Check every key and setting, then open the data directory (MariaDB's unit runs it)
     Gate {
         /// The unit that runs it
@@ -71,6 +78,7 @@ pub fn run(command: &MariadbCommand) -> Result<()> {
         },
         MariadbCommand::Disable(options) => disable::disable(options),
         MariadbCommand::DestroyOriginal(options) => enable::destroy_original(options),
+        MariadbCommand::DestroyCopy(options) => enable::destroy_copy(options),
         MariadbCommand::Gate { unit: Some(unit) } => gate::gate_of(unit),
         MariadbCommand::Gate { unit: None } => gate::gate(),
         MariadbCommand::Close => {

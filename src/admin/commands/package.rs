@@ -4,8 +4,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::admin::boot_files;
+use crate::admin::by_hand::WrittenByHand;
 use crate::admin::durable::remove_durably;
 use crate::admin::initramfs::{self, Found, Generator};
 use crate::admin::mariadb;
@@ -23,10 +25,7 @@ use crate::vault::VAULT_CONF;
 pub enum PackageCommand {
     /// Take over what `stayput install` wrote before there was a package, and renew
     /// what depends on this version
-    Configure {
-        /// The version that was configured before; empty or left out: none
-        before: Option<String>,
-    },
+    Configure,
 }
 
 const SERVICES: [&ServiceUnit; 2] = [&release_service::UNIT, &watch_service::UNIT];
@@ -38,59 +37,106 @@ const EARLIER_SCRIPTS: [&str; 2] = [
     "/etc/initramfs-tools/scripts/init-premount/stayput",
 ];
 
+/// How long another command of stayput may take to make its images.
+const OTHERS_TAKE: Duration = Duration::from_secs(300);
+
 /// # Errors
 /// What the filesystem or systemd says.
 pub fn run(command: &PackageCommand) -> Result<()> {
     match command {
-        PackageCommand::Configure { before } => {
-            configure(before.as_deref().is_none_or(str::is_empty))
-        }
+        PackageCommand::Configure => configure(),
     }
 }
 
-/// `is_first`: no version of the package was in use here.
-fn configure(is_first: bool) -> Result<()> {
-    let _alone = boot_files::alone()?;
+fn configure() -> Result<()> {
+    // A failure here would stop apt.
+    let _alone = boot_files::alone_within(OTHERS_TAKE)?;
     systemd::reload()?;
-    let is_set_up = Path::new(VAULT_CONF).exists();
-    let scripts = own_scripts()?;
-    // First: what is interrupted after it leaves hooks that refuse, and none that leave
-    // the stage out.
-    if is_set_up && !scripts.is_empty() {
-        boot_files::want()?;
-    }
-    let mut was_by_hand = !scripts.is_empty();
-    for path in scripts {
-        remove_durably(path).map_err(|error| Problem::of_file(path, &error))?;
-    }
-    for service in SERVICES {
-        match service.origin() {
-            // Later it is a copy that the owner has made of the package's.
-            Origin::Hand if is_first => {
-                service.remove()?;
-                service.put()?;
-                was_by_hand = true;
-            }
-            Origin::Package | Origin::Hand if service.is_running() => service.start_anew(),
-            Origin::Package => {}
-            Origin::Hand | Origin::Owner => println!(
-                "{} is its owner's, and stays in force",
-                service.path_of(Origin::Owner).display()
-            ),
-        }
-    }
-    if was_by_hand {
-        println!("The package has taken over what `stayput install` had written.");
-    }
+    take_over()?;
     if mariadb_service::is_enabled() && mariadb::is_gate_in_front() {
         mariadb::put_gate_in_front()?;
     }
-    if !is_set_up {
-        println!("This server is not set up yet. Run: stayput setup");
+    if !Path::new(VAULT_CONF).exists() {
+        let was_set_up = boot_files::are_wanted() || mariadb_service::is_enabled();
+        println!("{}", without_vault_conf(was_set_up));
     } else if boot_files::are_wanted() {
         renew_images(initramfs::find_generator())?;
     }
     Ok(())
+}
+
+/// Takes away what `stayput install` wrote into /etc before there was a package, and has
+/// the services of this version run. The list of what was written goes last: a run that
+/// is interrupted is taken up by the next one.
+fn take_over() -> Result<()> {
+    let by_hand = boot_files::written_by_hand();
+    for path in EARLIER_SCRIPTS.map(Path::new) {
+        match writer_of(path, &by_hand)? {
+            Writer::Nobody => {}
+            Writer::Install => {
+                remove_durably(path).map_err(|error| Problem::of_file(path, &error))?;
+            }
+            Writer::Owner => println!("{} is its owner's, and stays", path.display()),
+        }
+    }
+    for service in SERVICES {
+        let path = service.path_of(Origin::Hand);
+        let is_put = match writer_of(&path, &by_hand)? {
+            Writer::Install => {
+                service.remove()?;
+                service.put()?
+            }
+            // An earlier run has taken the file away, and was interrupted.
+            Writer::Nobody if !by_hand.is_empty() => service.put()?,
+            Writer::Nobody => false,
+            Writer::Owner => {
+                println!("{} is its owner's, and stays in force", path.display());
+                false
+            }
+        };
+        // Another program's service is none of ours to start anew.
+        if !is_put && service.origin() != Origin::Owner && service.is_running() {
+            service.start_anew();
+        }
+    }
+    if !by_hand.is_empty() {
+        boot_files::want(&WrittenByHand::default())?;
+        println!("The package has taken over what `stayput install` had written.");
+    }
+    Ok(())
+}
+
+/// Who has written a file in /etc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writer {
+    /// It is not there.
+    Nobody,
+    /// `stayput install`, and nobody has changed it since.
+    Install,
+    Owner,
+}
+
+fn writer_of(path: &Path, by_hand: &WrittenByHand) -> Result<Writer> {
+    match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Writer::Nobody),
+        Err(error) => Err(Problem::of_file(path, &error)),
+        Ok(text) => Ok(match by_hand.has(&path.to_string_lossy(), &text) {
+            true => Writer::Install,
+            false => Writer::Owner,
+        }),
+    }
+}
+
+/// What is said of a server without vault.conf. Pure.
+fn without_vault_conf(was_set_up: bool) -> String {
+    match was_set_up {
+        false => "This server is not set up yet. Run: stayput setup".into(),
+        true => format!(
+            "{VAULT_CONF} is lost. No initramfs was made: each kernel keeps the boot stage that it \
+             has.\nRun: stayput init --adopt (with where the vault is; stayput init alone finds \
+             it), then: stayput install"
+        ),
+    }
 }
 
 /// Has the boot stage of this version put into the initramfs.
@@ -99,9 +145,10 @@ fn renew_images(generator: Found) -> Result<()> {
                         stayput install";
     // No failure: apt would leave what else it installs now as it is, and a kernel that is
     // only unpacked has no initramfs at all.
-    if let Some(no_room) = initramfs::no_room() {
-        println!("{no_room} No initramfs was made: each kernel keeps the boot stage that it has.");
-        println!("Remove an old kernel (apt-get autoremove), then: stayput install");
+    initramfs::remove_leftovers();
+    if let Some(obstacle) = initramfs::obstacle(&generator) {
+        println!("{obstacle} No initramfs was made: each kernel keeps the boot stage that it has.");
+        println!("{}, then: stayput install", obstacle.what_to_do());
         return Ok(());
     }
     match generator {
@@ -125,34 +172,6 @@ fn renew_images(generator: Found) -> Result<()> {
     }
 }
 
-/// The scripts of earlier versions that are there.
-fn own_scripts() -> Result<Vec<&'static Path>> {
-    let mut own = Vec::new();
-    for path in EARLIER_SCRIPTS.map(Path::new) {
-        if is_own_script_at(path)? {
-            own.push(path);
-        }
-    }
-    Ok(own)
-}
-
-fn is_own_script_at(path: &Path) -> Result<bool> {
-    let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        read => read.map_err(|error| Problem::of_file(path, &error))?,
-    };
-    let is_own = is_own_script(&text);
-    if !is_own {
-        println!("{} is not stayput's own, and stays", path.display());
-    }
-    Ok(is_own)
-}
-
-/// Whether a version of stayput wrote this script. All of them name the boot stage.
-fn is_own_script(text: &str) -> bool {
-    text.starts_with("#!/bin/sh\n") && text.contains("/usr/lib/stayput/stayput-boot")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,19 +185,39 @@ mod tests {
     }
 
     #[test]
-    fn an_owners_script_of_the_same_name_stays() {
+    fn every_script_in_etc_is_taken_over() {
+        let in_etc = BOOT_FILES.iter().map(|file| file.path);
+        let in_etc: Vec<_> = in_etc.filter(|path| path.starts_with("/etc/")).collect();
+        assert_eq!(in_etc, EARLIER_SCRIPTS);
+    }
+
+    #[test]
+    fn what_its_owner_has_changed_is_not_taken_away() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stayput");
-        assert!(!is_own_script_at(&path).unwrap());
-        fs::write(&path, "#!/bin/sh\necho stay put\n").unwrap();
-        assert!(!is_own_script_at(&path).unwrap());
-        let scripts = BOOT_FILES.iter();
-        let scripts = scripts.filter(|file| EARLIER_SCRIPTS.contains(&file.path));
-        let texts: Vec<&str> = scripts.map(|file| file.text).collect();
-        assert_eq!(texts.len(), EARLIER_SCRIPTS.len());
-        for text in texts {
-            fs::write(&path, text).unwrap();
-            assert!(is_own_script_at(&path).unwrap());
-        }
+        let mut by_hand = WrittenByHand::default();
+        let text = BOOT_FILES[0].text;
+        by_hand.add(path.to_str().unwrap(), text);
+        let writer = |text: Option<&str>| {
+            if let Some(text) = text {
+                fs::write(&path, text).unwrap();
+            }
+            writer_of(&path, &by_hand).unwrap()
+        };
+        assert_eq!(writer(None), Writer::Nobody);
+        assert_eq!(writer(Some(text)), Writer::Install);
+        let with_a_line = format!("{text}echo a line of the owner\n");
+        assert_eq!(writer(Some(&with_a_line)), Writer::Owner);
+        assert_eq!(writer(Some("#!/bin/sh\necho stay put\n")), Writer::Owner);
+    }
+
+    #[test]
+    fn a_server_that_has_lost_vault_conf_is_not_called_new() {
+        assert!(without_vault_conf(false).contains("Run: stayput setup"));
+        let lost = without_vault_conf(true);
+        assert!(
+            lost.contains("--adopt") && !lost.contains("setup"),
+            "{lost}"
+        );
     }
 }

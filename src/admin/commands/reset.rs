@@ -52,11 +52,13 @@ pub fn run(options: &ResetOptions) -> Result<()> {
             let name = vault.header().server_name.clone();
             // Where it is a file, an alarm can write it while a person is asked.
             drop(vault);
-            if !options.dry_run {
+            if options.dry_run {
+                keys
+            } else {
                 let called = format!("the server's name ({name})");
                 confirm(options, &name, &called, is_safe)?;
+                where_they_sit(keys)
             }
-            keys
         }
         Err(problem) => {
             // Whose vault it is is lost, not where everything stands.
@@ -119,6 +121,17 @@ fn is_complete(destroyed: Destroyed) -> Result<()> {
             "The disk did not take all of it (see above).",
             "Run the command again; if it fails again, destroy the disk.",
         )),
+    }
+}
+
+/// A person was asked: a stick that was named may have been pulled out and put back.
+fn where_they_sit(named: PluggedKeys) -> PluggedKeys {
+    if named.volumes().next().is_none() {
+        return named;
+    }
+    match open_vault_read_only() {
+        Ok(vault) => named.where_they_sit(&PluggedKeys::beside(&vault)),
+        Err(_) => named,
     }
 }
 
@@ -190,10 +203,11 @@ fn announcement(
          - the pepper and all slots: no place and no passphrase opens this server any more\n\
          - the keys that were released into memory\n",
     );
-    for volume in keys.volumes() {
+    for (volume, info) in keys.found() {
         text += &format!(
-            "- the key of this server on the stick {}\n",
-            volume.display()
+            "- the key of this server on the stick {} (\"{}\")\n",
+            volume.display(),
+            info.label
         );
     }
     for disk in keys.silent() {
@@ -205,7 +219,7 @@ fn announcement(
     if is_enabled() {
         text += "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n";
     }
-    text += mariadb::enable::in_a_reset();
+    text += &mariadb::enable::in_a_reset();
     text += &not_destroyed(key_files);
     text += "Not destroyed: sticks that are not plugged in, backups, copies of this disk.\n";
     match keys.way_back(header, sticks) {
@@ -278,10 +292,17 @@ fn report_sticks(wiped: &Wiped) -> String {
         );
     }
     for device in &wiped.unwiped {
-        text += &format!(
-            "NOT WIPED: {} takes no writes, or does not answer. Destroy it, or keep it safe.\n",
-            device.display()
-        );
+        let device_name = device.display();
+        text += &match wiped.swapped.contains(device) {
+            false => format!(
+                "NOT WIPED: {device_name} takes no writes, or does not answer. Destroy it, or \
+                 keep it safe.\n"
+            ),
+            true => format!(
+                "NOT WIPED: {device_name} is another stick by now, and nothing was changed on it. \
+                 The one that\nwas there still opens this server: destroy it, or keep it safe.\n"
+            ),
+        };
     }
     text
 }
@@ -296,6 +317,7 @@ mod tests {
             failed,
             discarded,
             state: Ok(Written::Twice),
+            is_gone: failed == 0,
         };
         report(destroyed, Some(Duration::from_millis(87))) + &report_sticks(&wiped)
     }
@@ -309,11 +331,17 @@ mod tests {
             wiped: 1,
             left: 2,
             unwiped: vec!["/dev/sdb1".into(), "/dev/sdc1".into()],
+            swapped: vec!["/dev/sdb1".into()],
         };
         let part = text(3, Discarded::No, wiped);
         assert!(part.contains("NOT DESTROYED: 3 blocks"), "{part}");
         assert!(part.contains("NOT DESTROYED: the keys on 2"), "{part}");
-        assert!(part.contains("NOT WIPED: /dev/sdc1"), "{part}");
+        assert!(
+            part.contains("NOT WIPED: /dev/sdc1 takes no writes"),
+            "{part}"
+        );
+        let swapped = "NOT WIPED: /dev/sdb1 is another stick by now, and nothing was changed";
+        assert!(part.contains(swapped), "{part}");
         assert!(
             part.contains("flash memory (SSD, SD card) may still"),
             "{part}"

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 
 use super::cpio::Archive;
 use super::tree::{Node, Tree};
@@ -17,7 +18,7 @@ use crate::admin::program;
 const UNPACKED_MAX: u64 = 4 << 30;
 /// Bytes of one file that are kept.
 const FILE_MAX: u32 = 64 << 20;
-/// Bytes of all files that are kept.
+/// Bytes of all contents and names that are kept.
 const KEPT_MAX: usize = 256 << 20;
 /// Files and folders.
 const ENTRIES_MAX: usize = 500_000;
@@ -134,7 +135,7 @@ impl Drop for Stream {
 struct Reading<F> {
     tree: Tree,
     is_wanted: F,
-    /// Bytes of contents that were kept.
+    /// Bytes of contents and names that were kept.
     kept: usize,
     entries: usize,
     /// Bytes that were read.
@@ -173,42 +174,52 @@ impl<F: Fn(&str) -> bool> Reading<F> {
     fn archive(&mut self, from: impl Read) -> io::Result<u64> {
         let too_large = || io::Error::new(ErrorKind::InvalidData, "it is too large to look into");
         let mut archive = Archive::new(from);
-        // The content of a file with several names stands behind one of them.
-        let mut names = HashMap::<_, Vec<String>>::new();
+        let mut linked = HashMap::<_, Linked>::new();
         while let Some(entry) = archive.next_entry()? {
             self.entries += 1;
             if self.entries > ENTRIES_MAX || self.read + archive.position() > UNPACKED_MAX {
                 return Err(too_large());
             }
             let is_link = entry.mode & 0o170_000 == 0o120_000;
-            let content = match is_link || (self.is_wanted)(&entry.name) {
+            let content: Option<Rc<[u8]>> = match is_link || (self.is_wanted)(&entry.name) {
                 true if entry.size > FILE_MAX => return Err(too_large()),
-                true => Some(archive.content()?),
+                true => Some(archive.content()?.into()),
                 false => None,
             };
-            self.kept += content.as_ref().map_or(0, Vec::len);
+            self.kept += content.as_ref().map_or(0, |content| content.len());
+            self.kept += entry.name.len() + size_of::<(String, Node)>();
             if self.kept > KEPT_MAX {
                 return Err(too_large());
             }
-            let node = Node {
+            let mut node = Node {
                 mode: entry.mode,
                 content,
             };
-            if entry.links > 1 && entry.size > 0 {
-                for other in names.remove(&entry.inode).unwrap_or_default() {
-                    self.tree.put(&other, node.clone());
+            if entry.links > 1 {
+                let linked = linked.entry(entry.inode).or_default();
+                if entry.size > 0 {
+                    linked.content.clone_from(&node.content);
+                    for other in &linked.names {
+                        self.tree.put(other, node.clone());
+                    }
+                } else if linked.content.is_some() {
+                    node.content.clone_from(&linked.content);
                 }
-            } else if entry.links > 1 {
-                names
-                    .entry(entry.inode)
-                    .or_default()
-                    .push(entry.name.clone());
+                self.kept += entry.name.len() + size_of::<String>();
+                linked.names.push(entry.name.clone());
             }
             self.tree.put(&entry.name, node);
         }
         self.read += archive.position();
         Ok(archive.position())
     }
+}
+
+/// A file with several names. Its content stands behind one of them, whichever.
+#[derive(Default)]
+struct Linked {
+    names: Vec<String>,
+    content: Option<Rc<[u8]>>,
 }
 
 #[cfg(test)]
@@ -249,15 +260,18 @@ mod tests {
         ]);
         let zeroes = [0; 700];
         for (program, words) in [
-            ("gzip", "-c"),
-            ("xz", "-c"),
-            ("zstd", "-qc"),
-            ("bzip2", "-c"),
+            ("gzip", &["-c"][..]),
+            ("xz", &["-c"]),
+            ("xz", &["-c", "--format=lzma"]),
+            ("zstd", &["-qc"]),
+            ("bzip2", &["-c"]),
+            ("lz4", &["-lc"]),
+            ("lzop", &["-c"]),
         ] {
             if program::find(program).is_none() {
                 continue;
             }
-            let main = compressed(program, &[words], &main);
+            let main = compressed(program, words, &main);
             let image = [&early[..], &zeroes, &second, &main].concat();
             let tree = read(&image).unwrap();
             assert_eq!(tree.text("etc/hosts"), "of the image", "{program}");
@@ -283,25 +297,49 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_file_with_two_names_has_one_content() {
-        let mut bytes = archive_of(&[("etc/a", FILE, b""), ("etc/b", FILE, b"both")]);
-        // One inode, two links.
-        let second = bytes
-            .windows(6)
-            .skip(1)
-            .position(|at| at == b"070701")
-            .unwrap()
-            + 1;
-        for start in [0, second] {
-            bytes[start + 6..][..8].copy_from_slice(b"00000007");
-            bytes[start + 6 + 4 * 8..][..8].copy_from_slice(b"00000002");
+    /// An archive in which all files are one: inode 7, by as many links.
+    fn one_file(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
+        let mut bytes = archive_of(files);
+        let mut at = 0;
+        for (name, _, content) in files {
+            bytes[at + 6..][..8].copy_from_slice(b"00000007");
+            let links = format!("{:08X}", files.len());
+            bytes[at + 6 + 4 * 8..][..8].copy_from_slice(links.as_bytes());
+            at = (at + 110 + name.len() + 1).next_multiple_of(4);
+            at = (at + content.len()).next_multiple_of(4);
         }
-        let tree = read(&bytes).unwrap();
-        assert_eq!(
-            (tree.text("etc/a"), tree.text("etc/b")),
-            ("both".into(), "both".into())
-        );
+        bytes
+    }
+
+    #[test]
+    fn a_file_with_several_names_has_one_content() {
+        let names = ["etc/a", "etc/b", "etc/c"];
+        for with_content in 0..names.len() {
+            let mut files = names.map(|name| (name, FILE, &b""[..]));
+            files[with_content].2 = b"of all";
+            let tree = read(&one_file(&files)).unwrap();
+            for name in names {
+                assert_eq!(tree.text(name), "of all", "{name} of {with_content}");
+            }
+            let contents = names.map(|name| tree.content(name).unwrap().as_ptr());
+            assert!(contents.iter().all(|at| *at == contents[0]), "copied");
+        }
+    }
+
+    /// Names take memory too, and an image may have many long ones.
+    #[test]
+    fn an_image_with_too_many_long_names_is_refused() {
+        let mut reading = Reading {
+            tree: Tree::default(),
+            is_wanted: |_: &str| false,
+            kept: KEPT_MAX - 3000,
+            entries: 0,
+            read: 0,
+        };
+        let long = "n".repeat(2000);
+        let one = archive_of(&[(&long, FILE, b"")]);
+        assert!(reading.archive(&one[..]).is_ok());
+        assert!(reading.archive(&one[..]).is_err());
     }
 
     #[test]

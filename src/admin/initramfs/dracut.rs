@@ -1,42 +1,152 @@
 //! What an image of dracut holds of the boot stage. Pure.
 
+use std::collections::BTreeSet;
+
 use super::InstalledCopy;
 use super::network::ImageNetwork;
+use super::order::touches_disks;
 use super::tree::Tree;
-use crate::admin::boot_files::{DRACUT_AFTER_STAGE, DRACUT_MANAGER, DRACUT_UNIT, DRACUT_WAITING};
+use crate::admin::boot_files::{
+    BootFile, DRACUT_AFTER_STAGE, DRACUT_DEVICE, DRACUT_UNIT, DRACUT_WAITING, DRACUT_WORDS,
+};
 
 const UNITS: &str = "usr/lib/systemd/system";
+/// Where systemd reads units, the first before the others.
+const UNIT_FOLDERS: [&str; 2] = ["etc/systemd/system", UNITS];
 /// By this link the initramfs starts the stage.
 const STARTED: &str = "usr/lib/systemd/system/initrd.target.requires/stayput-boot.service";
-/// What systemd there is told.
-const MANAGER: &str = "etc/systemd/system.conf.d/50-stayput.conf";
 /// The words that dracut reads as if they stood on the kernel's command line.
 const COMMAND_LINE: &str = "etc/cmdline.d";
+/// What is in the image beside the stage and the units that wait for it.
+const FILES: [(&str, BootFile); 3] = [
+    ("usr/lib/systemd/system/stayput-boot.service", DRACUT_UNIT),
+    (
+        "usr/lib/systemd/system/device.d/stayput.conf",
+        DRACUT_DEVICE,
+    ),
+    ("etc/cmdline.d/50-stayput.conf", DRACUT_WORDS),
+];
+/// These begin after the stage, by its unit.
+const BEHIND_THE_STAGE: [&str; 3] = [
+    "stayput-boot.service",
+    "cryptsetup-pre.target",
+    "local-fs-pre.target",
+];
 
 /// Whether the content of this file, without usr/ in front, is looked at.
 pub fn is_of_interest(path: &str) -> bool {
-    let in_units = path.strip_prefix("lib/systemd/system/");
-    in_units.is_some_and(|name| name.contains("stayput"))
-        || path.starts_with("etc/cmdline.d/")
-        || path == MANAGER
+    let folders = ["lib/systemd/system/", UNIT_FOLDERS[0]];
+    path.starts_with("etc/cmdline.d/") || folders.iter().any(|folder| path.starts_with(folder))
 }
 
-/// The unit that runs the stage, and what lets it wait.
+/// The unit that runs the stage, what lets the waits for devices begin after it, and
+/// what offers no shell.
 pub fn files(image: &Tree) -> InstalledCopy {
-    let unit = format!("{UNITS}/stayput-boot.service");
-    let unit = InstalledCopy::of_text(image, &unit, DRACUT_UNIT.text);
-    unit.worse(InstalledCopy::of_text(image, MANAGER, DRACUT_MANAGER.text))
+    let copies = FILES.map(|(path, file)| InstalledCopy::of_text(image, path, file.text));
+    copies
+        .into_iter()
+        .fold(InstalledCopy::Same, InstalledCopy::worse)
 }
 
-/// Nothing runs before the stage where it is started and whatever touches disks waits
-/// for it; `None` elsewhere.
+/// Services that may run before the stage and touch disks; `None` where it is not started,
+/// or one that is known to touch them does not wait for it.
 pub fn before(image: &Tree) -> Option<Vec<String>> {
-    let waits = |unit: &str| {
+    let has_drop_in = |unit: &str| {
         let drop_in = format!("{UNITS}/{unit}.d/stayput.conf");
         InstalledCopy::of_text(image, &drop_in, DRACUT_AFTER_STAGE.text) == InstalledCopy::Same
     };
     let is_started = InstalledCopy::of_text(image, STARTED, DRACUT_UNIT.text);
-    (is_started == InstalledCopy::Same && DRACUT_WAITING.text.lines().all(waits)).then(Vec::new)
+    if is_started != InstalledCopy::Same || !DRACUT_WAITING.text.lines().all(has_drop_in) {
+        return None;
+    }
+    let mut earlier = started_services(image);
+    earlier.retain(|unit| {
+        let text = unit_text(image, unit);
+        touches_disks(
+            &text
+                .lines()
+                .filter_map(command)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ) && !waits(image, unit, &mut BTreeSet::new())
+    });
+    Some(earlier.into_iter().collect())
+}
+
+/// The services that the initramfs starts by itself.
+fn started_services(image: &Tree) -> BTreeSet<String> {
+    let is_started_by = |folder: &str| {
+        let target = ["wants", "requires"].iter().find_map(|kind| {
+            let target = folder.strip_suffix(kind)?;
+            target.strip_suffix(".target.")
+        });
+        target.is_some_and(|target| {
+            matches!(target, "sysinit" | "basic") || target.starts_with("initrd")
+        })
+    };
+    let folders = UNIT_FOLDERS.iter();
+    let links = folders.flat_map(|folder| image.below(folder));
+    let links = links.filter_map(|path| path.split_once('/'));
+    links
+        .filter(|(folder, unit)| is_started_by(folder) && unit.ends_with(".service"))
+        .map(|(_, unit)| unit.to_owned())
+        .collect()
+}
+
+/// Whether a unit starts after the stage, by itself or behind another one.
+fn waits(image: &Tree, unit: &str, asked: &mut BTreeSet<String>) -> bool {
+    if !asked.insert(unit.to_owned()) {
+        return false;
+    }
+    let is_known = |unit: &str| {
+        BEHIND_THE_STAGE.contains(&unit) || DRACUT_WAITING.text.lines().any(|known| known == unit)
+    };
+    if is_known(unit) || is_known(&template(unit)) {
+        return true;
+    }
+    let text = unit_text(image, unit);
+    let after = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("After="));
+    let mut after = after.flat_map(str::split_whitespace);
+    after.any(|earlier| waits(image, earlier, asked))
+}
+
+/// The text of a unit with its drop-ins.
+fn unit_text(image: &Tree, unit: &str) -> String {
+    let mut text = String::new();
+    for name in [unit, &template(unit)] {
+        let places = UNIT_FOLDERS.map(|folder| format!("{folder}/{name}"));
+        if text.is_empty() {
+            let own = places.iter().map(|place| image.text(place));
+            text = own
+                .into_iter()
+                .find(|text| !text.is_empty())
+                .unwrap_or_default();
+        }
+        for folder in places.map(|place| place + ".d") {
+            for drop_in in image.below(&folder) {
+                text += "\n";
+                text += &image.text(&format!("{folder}/{drop_in}"));
+            }
+        }
+    }
+    text
+}
+
+/// `fsck@.service` of `fsck@sda1.service`; of another name itself.
+fn template(unit: &str) -> String {
+    match (unit.split_once('@'), unit.rsplit_once('.')) {
+        (Some((name, _)), Some((_, kind))) => format!("{name}@.{kind}"),
+        _ => unit.to_owned(),
+    }
+}
+
+/// What a line of a unit runs.
+fn command(line: &str) -> Option<&str> {
+    let (key, command) = line.trim().split_once('=')?;
+    let is_run = matches!(key, "ExecStartPre" | "ExecStart" | "ExecStartPost");
+    is_run.then(|| command.trim_start_matches(['-', '@', ':', '+', '!', '|']))
 }
 
 /// The network that the image sets up beside the stage. dracut's older scripts do it in
@@ -66,23 +176,20 @@ mod tests {
     use super::*;
 
     fn put(image: &mut Tree, path: &str, text: &str) {
-        let (mode, content) = (0o100_644, Some(text.as_bytes().to_vec()));
+        let (mode, content) = (0o100_644, Some(text.as_bytes().into()));
         image.put(path, Node { mode, content });
     }
 
     fn good() -> Tree {
         let mut image = Tree::default();
-        put(
-            &mut image,
-            &format!("{UNITS}/stayput-boot.service"),
-            DRACUT_UNIT.text,
-        );
         for unit in DRACUT_WAITING.text.lines() {
             let drop_in = format!("{UNITS}/{unit}.d/stayput.conf");
             put(&mut image, &drop_in, DRACUT_AFTER_STAGE.text);
         }
-        put(&mut image, MANAGER, DRACUT_MANAGER.text);
-        let (mode, content) = (0o120_777, Some(b"../stayput-boot.service".to_vec()));
+        for (path, file) in FILES {
+            put(&mut image, path, file.text);
+        }
+        let (mode, content) = (0o120_777, Some(b"../stayput-boot.service"[..].into()));
         image.put(STARTED, Node { mode, content });
         image
     }
@@ -109,16 +216,83 @@ mod tests {
         let mut image = good();
         put(&mut image, STARTED, "");
         assert_eq!(before(&image), None, "nothing starts it");
+    }
+
+    #[test]
+    fn each_file_of_the_stage_that_was_changed_is_seen() {
+        for path in [
+            "usr/lib/systemd/system/stayput-boot.service",
+            "usr/lib/systemd/system/device.d/stayput.conf",
+            "etc/cmdline.d/50-stayput.conf",
+        ] {
+            let mut image = good();
+            put(&mut image, path, "# empty\n");
+            assert_eq!(files(&image), InstalledCopy::Other, "{path}");
+        }
+    }
+
+    /// A service that the initramfs starts by itself, with what stands in it.
+    fn with_service(name: &str, text: &str) -> Tree {
         let mut image = good();
+        put(&mut image, &format!("{UNITS}/{name}"), text);
+        let (mode, content) = (0o120_777, Some(format!("../{name}").into_bytes().into()));
+        let link = format!("etc/systemd/system/sysinit.target.wants/{name}");
+        image.put(&link, Node { mode, content });
+        image
+    }
+
+    #[test]
+    fn an_owners_service_that_mounts_before_the_stage_is_named() {
+        let mounts = "[Service]\nExecStart=-/usr/bin/mount /dev/sdb1 /srv\n";
+        let image = with_service("data.service", mounts);
+        assert_eq!(before(&image).unwrap(), ["data.service"]);
+        let after = |unit| format!("[Unit]\nAfter=basic.target {unit}\n{mounts}");
+        for unit in [
+            "stayput-boot.service",
+            "sysroot.mount",
+            "local-fs-pre.target",
+        ] {
+            let image = with_service("data.service", &after(unit));
+            assert_eq!(before(&image), Some(Vec::new()), "{unit}");
+        }
+        let image = with_service("data@sdb1.service", &after("data@sdb0.service"));
+        assert_eq!(before(&image).unwrap(), ["data@sdb1.service"]);
+        let mut image = with_service("data.service", &after("other.service"));
+        let other = format!("{UNITS}/other.service.d/late.conf");
         put(
             &mut image,
-            &format!("{UNITS}/stayput-boot.service"),
-            "[Unit]\n",
+            &other,
+            "[Unit]\nAfter=dracut-initqueue.service\n",
         );
-        assert_eq!(files(&image), InstalledCopy::Other);
+        assert_eq!(before(&image), Some(Vec::new()), "behind another one");
+        let image = with_service(
+            "clock.service",
+            "[Service]\nExecStart=/bin/hwclock --mount\n",
+        );
+        assert_eq!(before(&image), Some(Vec::new()));
+    }
+
+    #[test]
+    fn one_that_nobody_starts_is_not_named() {
         let mut image = good();
-        put(&mut image, MANAGER, "[Manager]\n");
-        assert_eq!(files(&image), InstalledCopy::Other, "disks give up");
+        let text = "[Service]\nExecStart=/sbin/vgchange -ay\n";
+        put(&mut image, &format!("{UNITS}/lvm.service"), text);
+        let (mode, content) = (0o120_777, Some(b"../lvm.service"[..].into()));
+        let link = format!("{UNITS}/shutdown.target.wants/lvm.service");
+        image.put(&link, Node { mode, content });
+        assert_eq!(before(&image), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_wait_for_a_device_begins_after_the_stage() {
+        let has = |file: BootFile, line: &str| file.text.lines().any(|given| given == line);
+        assert!(has(DRACUT_DEVICE, "After=stayput-boot.service"));
+        // One that failed would take the device from whatever else needs it.
+        assert!(!DRACUT_DEVICE.text.contains("Requires="));
+        assert!(has(DRACUT_UNIT, "OOMPolicy=continue"));
+        assert!(has(DRACUT_UNIT, "TimeoutStartSec=infinity"));
+        assert!(has(DRACUT_UNIT, "ConditionPathExists=!/proc/vmcore"));
+        assert!(has(DRACUT_WORDS, "rd.shell=0 rd.emergency=reboot"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use super::archive::read_image;
 use super::kernels::installed_versions;
 use super::tree::Tree;
+use crate::admin::boot_files::{DRACUT, MKINITRAMFS};
 
 /// Makes initramfs images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +25,8 @@ impl Generator {
     /// Whether its programs are there. An `update-initramfs` may be the other one's.
     fn is_installed(self) -> bool {
         Path::new(match self {
-            Self::InitramfsTools => "/usr/sbin/mkinitramfs",
-            Self::Dracut { .. } => "/usr/bin/dracut",
+            Self::InitramfsTools => MKINITRAMFS,
+            Self::Dracut { .. } => DRACUT,
         })
         .exists()
     }

@@ -222,6 +222,22 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_hangs_on_the_board_is_needed() {
+        let room = tempfile::tempdir().unwrap();
+        let root = room.path();
+        let host = "platform/soc/3f980000.usb";
+        let modalias = "of:NusbT(null)Cbrcm,bcm2708-usb";
+        device(root, host, Some("dwc2"), modalias);
+        let hub = device(root, &format!("{host}/usb1"), None, "");
+        class(root, "bus/usb/devices", "usb1", &hub, "");
+        let needs = needs(root, &[], None);
+        assert_eq!(needs.len(), 1);
+        assert_eq!(needs[0].device, "USB sockets");
+        assert_eq!(needs[0].modules, ["dwc2"]);
+        assert_eq!(needs[0].modalias.as_deref(), Some(modalias));
+    }
+
+    #[test]
     fn a_power_button_is_no_keyboard() {
         let room = tempfile::tempdir().unwrap();
         fs::create_dir_all(room.path().join("capabilities")).unwrap();

@@ -11,7 +11,7 @@ use super::generator::{Generator, image_path};
 use super::hardening::Hardening;
 use super::kernels::installed_versions;
 use super::modules::{KernelModules, Need, canonical, of_every_server};
-use super::tree::Tree;
+use super::tree::{Node, Tree};
 use super::{
     Image, InitramfsFacts, InstalledCopy, Kernel, NoImage, dracut, hardware, initramfs_tools,
 };
@@ -145,7 +145,11 @@ fn read(
         ),
     };
     Image {
-        stage: compare(image.content(STAGE), fs::read(STAGE).ok().as_deref()),
+        // Nobody runs one that is no program.
+        stage: match image.get(STAGE).is_some_and(Node::is_program) {
+            true => compare(image.content(STAGE), fs::read(STAGE).ok().as_deref()),
+            false => InstalledCopy::Missing,
+        },
         vault_conf: match image.content(VAULT_CONF) {
             None => InstalledCopy::Missing,
             Some(text) => match VaultConf::parse(&String::from_utf8_lossy(text)) {
@@ -186,7 +190,6 @@ fn modules_in(image: &Tree, version: &str) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::Node;
     use super::*;
     use crate::admin::boot_files::SCRIPT as SCRIPT_FILE;
     use crate::admin::initramfs::Addressing;
@@ -197,7 +200,7 @@ mod tests {
     const PROGRAM: u32 = 0o100_755;
 
     fn put(image: &mut Tree, path: &str, text: &str, mode: u32) {
-        let content = Some(text.as_bytes().to_vec());
+        let content = Some(text.as_bytes().into());
         image.put(path, Node { mode, content });
     }
 
@@ -265,6 +268,11 @@ mod tests {
         assert_eq!(other.script, InstalledCopy::Other);
         let other = seen_with(SCRIPT, SCRIPT_FILE.text, FILE);
         assert_eq!(other.script, InstalledCopy::Missing, "nobody runs it");
+        let stage = STAGE.trim_start_matches('/');
+        let other = seen_with(stage, "another stage", PROGRAM);
+        assert_eq!(other.stage, InstalledCopy::Other);
+        let other = seen_with(stage, "another stage", FILE);
+        assert_eq!(other.stage, InstalledCopy::Missing, "nobody can run it");
         let other = seen_with("scripts/init-top/udev", "mount /dev/sda1 /mnt\n", PROGRAM);
         assert_eq!(other.before.unwrap(), ["scripts/init-top/udev"]);
         let other = seen_with("scripts/init-premount/ORDER", "", FILE);

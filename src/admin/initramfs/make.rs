@@ -10,6 +10,7 @@ use super::generator::{Generator, image_path, image_path_or_default};
 use super::inspect::inspect_new;
 use super::kernels::{installed_versions, is_configured};
 use super::{Image, InstalledCopy, NoImage};
+use crate::admin::boot_files::DRACUT;
 use crate::admin::durable::sync_directory;
 use crate::admin::installed_files::STAGE;
 use crate::vault::VaultConf;
@@ -21,6 +22,9 @@ const AFTERWARDS: [&str; 2] = [
     "/usr/share/initramfs/post-update.d",
 ];
 
+/// Ends the name of an image that is just being made. No other program uses it.
+const NEW: &str = ".stayput-new";
+
 /// Makes the image of every kernel: an older one must not start without the boot stage.
 /// `place` is what vault.conf says, where the images are to hold the stage. What the
 /// programs print goes to standard output.
@@ -31,6 +35,7 @@ pub fn make(generator: Generator, place: Option<&VaultConf>) -> Result<(), Strin
     match generator {
         Generator::InitramfsTools => run("/usr/sbin/update-initramfs", &["-u", "-k", "all"]),
         Generator::Dracut { .. } => {
+            remove_leftovers();
             // What fails for one kernel is no reason to leave out the others. One that is
             // only unpacked gets its image when its package is configured.
             let mut versions = installed_versions();
@@ -50,7 +55,7 @@ pub fn make(generator: Generator, place: Option<&VaultConf>) -> Result<(), Strin
 fn with_dracut(version: &str, place: Option<&VaultConf>) -> Result<(), String> {
     let image = image_path_or_default(version);
     let mut new = image.clone().into_os_string();
-    new.push(".new");
+    new.push(NEW);
     let new = Path::new(&new);
     let made = made_with_dracut(version, new, place);
     if let Err(why) = made {
@@ -82,7 +87,7 @@ fn made_with_dracut(version: &str, new: &Path, place: Option<&VaultConf>) -> Res
     // dracut would hand the new image to the boot loader, and nobody has seen it yet.
     let no_boot_loader = [("NO_POST_UPDATE_HOOKS", "1")];
     let words = ["--force", "--quiet", &path, version];
-    run_with("/usr/bin/dracut", &words, &no_boot_loader)?;
+    run_with(DRACUT, &words, &no_boot_loader)?;
     let Some(place) = place else {
         return match has_systemd_without_stage(new) {
             true => Ok(()),
@@ -98,6 +103,23 @@ fn made_with_dracut(version: &str, new: &Path, place: Option<&VaultConf>) -> Res
         Err(NoImage::Unreadable(why)) => Err(format!(
             "What dracut made for {version} cannot be read: {why}."
         )),
+    }
+}
+
+/// Removes the images that were being made when the power went. Only for whoever has
+/// [`crate::admin::boot_files::alone`].
+pub fn remove_leftovers() {
+    remove_leftovers_in(Path::new("/boot"));
+}
+
+fn remove_leftovers_in(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let leftovers = entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(NEW));
+    for leftover in leftovers {
+        match fs::remove_file(leftover.path()) {
+            Ok(()) => println!("{}: removed, half made", leftover.path().display()),
+            Err(error) => println!("{}: {error}", leftover.path().display()),
+        }
     }
 }
 
@@ -149,5 +171,35 @@ fn run_with(program: &str, words: &[&str], environment: &[(&str, &str)]) -> Resu
     match status.success() {
         true => Ok(()),
         false => Err(format!("{program} failed ({status}).")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_images_that_stayput_was_making_are_leftovers() {
+        let boot = tempfile::tempdir().unwrap();
+        let others = [
+            "initrd.img-6.1",
+            "initrd.img-6.1.new",
+            "initrd.img-6.1.dpkg-bak",
+        ];
+        for name in others.iter().chain(&["initrd.img-6.1.stayput-new"]) {
+            fs::write(boot.path().join(name), "").unwrap();
+        }
+        remove_leftovers_in(boot.path());
+        let left = fs::read_dir(boot.path()).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(
+            left,
+            [
+                "initrd.img-6.1",
+                "initrd.img-6.1.dpkg-bak",
+                "initrd.img-6.1.new"
+            ]
+        );
     }
 }

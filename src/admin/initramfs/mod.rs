@@ -13,18 +13,18 @@ mod kernels;
 mod make;
 mod modules;
 mod network;
+mod obstacle;
 mod order;
-mod room;
 mod supply;
 mod tree;
 
 pub use generator::{Found, Generator, find as find_generator};
 pub use hardening::Hardening;
 pub use inspect::{inspect, kernels};
-pub use make::{holds_the_stage, images_with_stage, make};
+pub use make::{holds_the_stage, images_with_stage, make, remove_leftovers};
 pub use modules::Missing;
 pub use network::{Addressing, ImageNetwork};
-pub use room::no_room;
+pub use obstacle::obstacle;
 pub use supply::{ModulesOptions, run as print_modules};
 
 use crate::admin::installed_files::InstalledStage;

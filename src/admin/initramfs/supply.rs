@@ -11,6 +11,9 @@ use crate::vault::locate;
 pub struct ModulesOptions {
     /// The kernel's version, as `uname -r` says it
     version: String,
+    /// Only what the place cannot be seen without, or the vault not be read
+    #[arg(long)]
+    vital: bool,
 }
 
 /// Prints a module a line. What this kernel has no module for is said on the
@@ -28,7 +31,9 @@ pub fn run(options: &ModulesOptions) -> Result<()> {
     })?;
     // Without a vault yet, it is on no disk.
     let disk = vault_conf().ok().and_then(|conf| locate::disk_of(&conf));
-    let (modules, missing) = modules.supply(&needs(disk.as_deref()));
+    let mut needs = needs(disk.as_deref());
+    needs.retain(|need| need.vital || !options.vital);
+    let (modules, missing) = modules.supply(&needs);
     for module in modules {
         println!("{module}");
     }

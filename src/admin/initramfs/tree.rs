@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
+use std::rc::Rc;
 
 const KIND: u32 = 0o170_000;
 const FILE: u32 = 0o100_000;
@@ -16,7 +17,8 @@ pub struct Node {
     /// As of stat(2).
     pub mode: u32,
     /// Of a file that was asked for its content, or a symbolic link its target.
-    pub content: Option<Vec<u8>>,
+    /// A file with several names has one.
+    pub content: Option<Rc<[u8]>>,
 }
 
 impl Node {
@@ -110,7 +112,7 @@ mod tests {
     fn tree() -> Tree {
         let mut tree = Tree::default();
         let mut put = |path: &str, mode, content: &str| {
-            let content = Some(content.as_bytes().to_vec());
+            let content = Some(content.as_bytes().into());
             tree.put(path, Node { mode, content });
         };
         put("usr/lib/modules/6.12/a.ko", FILE | 0o644, "module");

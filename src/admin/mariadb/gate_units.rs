@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::admin::durable::{sync_directory, write_durably};
+use crate::admin::durable::{remove_durably, sync_directory, write_durably};
 use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd::{self, reload};
 
@@ -24,6 +24,18 @@ const FILES: [(&str, &str); 3] = [
     ),
     ("/etc/systemd/system/stayput-mariadb-closed.service", CLOSED),
 ];
+
+/// Until the next boot at the latest. The gate says so too, as long as it is there.
+const IN_AN_ALARM: [&str; 2] = [
+    "/run/systemd/system/mariadb.service.d/stayput-alarm.conf",
+    "/run/systemd/system/mariadb@.service.d/stayput-alarm.conf",
+];
+const NO_START: &str = "\
+# Written by `stayput mariadb disable --clear`, for as long as it works: an alarm, or a reset,
+# lets no start begin.
+[Unit]
+AssertPathExists=!/run/stayput-no-start
+";
 
 /// Puts the gate in front of MariaDB. It refuses every start until a database is
 /// enrolled.
@@ -56,6 +68,31 @@ pub fn take_gate_away() -> Result<()> {
             // Back after a power cut, it would close a server that has no keys.
             Ok(()) => sync_directory(Path::new(path)).map_err(|e| Problem::of_file(path, &e))?,
         }
+    }
+    reload()
+}
+
+/// Takes the gate away, and has an alarm hold the starts of MariaDB all the same until
+/// [`let_start_in_an_alarm`].
+///
+/// # Errors
+/// What the filesystem or systemd says.
+pub fn take_gate_away_but_in_an_alarm() -> Result<()> {
+    for path in IN_AN_ALARM {
+        write_durably(Path::new(path), NO_START.as_bytes())
+            .map_err(|error| Problem::of_file(path, &error))?;
+    }
+    // systemd reads both at once.
+    take_gate_away()
+}
+
+/// A database that needs no key starts whatever becomes of the keys.
+///
+/// # Errors
+/// What the filesystem or systemd says.
+pub fn let_start_in_an_alarm() -> Result<()> {
+    for path in IN_AN_ALARM {
+        remove_durably(Path::new(path)).map_err(|error| Problem::of_file(path, &error))?;
     }
     reload()
 }

@@ -33,11 +33,11 @@ mod version;
 
 pub use clear_data::clear_data;
 pub use data_directory::Door;
-pub use dependence::Dependence;
+pub use dependence::{Dependence, KeySupply};
 pub use gate_units::{is_gate_in_front, put_gate_in_front, take_gate_away};
 pub use known_database::release_for_known_database;
 pub use process::Process;
-pub use run_records::{Ends, Original, find_original};
+pub use run_records::{CopyKind, Ends, KeptCopy, Original, find_original, kept_copies};
 pub use start_assessment::{StartAssessment, Unit, assess_start};
 pub use swap::{SwapChoice, System, refuse_clear_memory};
 #[cfg(test)]

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use crate::admin::commands::enroll::neighbour;
+use crate::admin::commands::enroll::{is_server_url, neighbour, same_server};
 use crate::admin::mariadb::SwapChoice;
 use crate::admin::names::name;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::environment::parse_thumbprint;
 use crate::theft::OnStrikes;
-use crate::vault::{PlaceInWords, ServerName};
+use crate::vault::{MAX_SERVERS, PlaceInWords, ServerName};
 
 /// What the owner wants. What is `None` was not said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -184,6 +184,8 @@ fn at(line: &Line, why: impl core::fmt::Display) -> (usize, String) {
 
 fn lines(text: &str) -> std::result::Result<Vec<Line<'_>>, (usize, String, String)> {
     let mut found: Vec<Line> = Vec::new();
+    // Some editors write a mark in front of a text in UTF-8.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (at, line) in text.lines().enumerate() {
         let (number, line) = (at + 1, line.trim());
         if line.is_empty() || line.starts_with('#') {
@@ -237,6 +239,18 @@ fn key_servers(
     if let Some(line) = urls.get(thumbprints.len()).or(thumbprints.get(urls.len())) {
         let why = "there are as many lines of key-server as of thumbprint, in the same order";
         return Err(at(line, why));
+    }
+    for (index, url) in urls.iter().enumerate() {
+        let named_before = urls[..index].iter();
+        let why = match url {
+            url if !is_server_url(url.value) => "it is written as http://ADDRESS:PORT",
+            url if { named_before }.any(|other| same_server(other.value, url.value)) => {
+                "it is named twice"
+            }
+            _ if index >= MAX_SERVERS => "a place has 8 key servers at most",
+            _ => continue,
+        };
+        return Err(at(url, why));
     }
     let both = urls.iter().zip(thumbprints);
     let servers = both.map(|(url, thumbprint)| KeyServer {

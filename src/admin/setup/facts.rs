@@ -12,10 +12,12 @@ use crate::admin::open_vault::vault_conf;
 use crate::admin::problem::{Problem, ProblemKind, Result};
 use crate::admin::program;
 use crate::admin::unlock::{UnlockOptions, unlock};
-use crate::environment::{address_of, server_address};
-use crate::stick::PluggedKeys;
+use crate::environment::{
+    address_of, count_by_group, observe_machine, select_parts, server_address,
+};
+use crate::stick::{PluggedKeys, StickId};
 use crate::theft::OnStrikes;
-use crate::vault::{KnownStick, ServerName, StickList};
+use crate::vault::{KnownStick, MAX_FACTORS, PlaceInWords, SealedPlace, ServerName, StickList};
 
 /// What is there of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Facts {
     pub is_installed: bool,
     /// MariaDB is stopped, and waits for somebody who releases its keys.
     pub waits_for_release: bool,
+    /// Parts of this machine that would be enrolled.
+    pub parts: u8,
 }
 
 /// A vault that opened here.
@@ -63,8 +67,10 @@ pub struct FoundVault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundStick {
     pub label: String,
-    /// Its owner has said where it is kept.
-    pub is_kept_known: bool,
+    /// Where it is kept, as its owner has said.
+    pub kept: Option<PlaceInWords>,
+    /// It is in this server now.
+    pub is_plugged: bool,
 }
 
 /// How far MariaDB is.
@@ -110,6 +116,8 @@ impl Facts {
                 .map(|problem| problem.what),
             is_installed: place.is_some_and(|place| check::is_installed(&place)),
             waits_for_release: mariadb_service::waits_for_release(),
+            parts: count_by_group(&select_parts(&observe_machine(), MAX_FACTORS / 2).chosen)
+                .machine,
         })
     }
 }
@@ -152,7 +160,9 @@ fn found_vault() -> Result<(FoundVault, bool)> {
         has_place: !places.is_empty(),
         neighbours: labels().filter_map(address_of).collect(),
         key_servers: labels().filter_map(|label| server_address(label)).collect(),
-        sticks: verified_sticks(list, generation),
+        sticks: verified_sticks(list, generation, &plugged, |kept| {
+            unlocked.place(Some(kept))
+        }),
         has_untried_sticks: has_untried(list, generation),
         has_code,
         wants_reset: policy.wants_reset && policy.theft.on_strikes == OnStrikes::Halt,
@@ -162,12 +172,18 @@ fn found_vault() -> Result<(FoundVault, bool)> {
     Ok((found, policy.mariadb.is_some()))
 }
 
-fn verified_sticks(list: &StickList, generation: u32) -> Vec<FoundStick> {
+fn verified_sticks(
+    list: &StickList,
+    generation: u32,
+    plugged: &[StickId],
+    place: impl Fn(&SealedPlace) -> PlaceInWords,
+) -> Vec<FoundStick> {
     let sticks = list.sticks.iter();
     let sticks = sticks.filter(|stick| stick.opens_without(generation, &[]));
     let found = |stick: &KnownStick| FoundStick {
         label: stick.label.as_str().to_owned(),
-        is_kept_known: stick.kept.is_some(),
+        kept: stick.kept.as_ref().map(&place),
+        is_plugged: plugged.contains(&stick.id),
     };
     sticks.map(found).collect()
 }
@@ -211,7 +227,7 @@ mod tests {
         };
         let (good, old) = (stick("bank", 2, Some(5)), stick("attic", 1, None));
         let both = list(&[stick("office", 2, None), good.clone(), old.clone()]);
-        let found = verified_sticks(&both, 2);
+        let found = verified_sticks(&both, 2, &[], |_| PlaceInWords::new());
         assert_eq!(
             found.iter().map(|s| &*s.label).collect::<Vec<_>>(),
             ["bank"]

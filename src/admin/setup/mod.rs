@@ -10,9 +10,11 @@ mod questions;
 
 use std::fs::File;
 use std::io::{IsTerminal, Read, stdin, stdout};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use zeroize::Zeroizing;
 
 use crate::admin::ask::{self, Pin};
@@ -22,7 +24,7 @@ use crate::admin::mariadb::enable::wait_for_earlier_run;
 use crate::admin::output;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::root::as_typed;
-use crate::stick::PIN_MAX;
+use crate::stick::{PIN_MAX, stick_with};
 use answers::{Answers, MAX_BYTES, NewStick, PinFrom};
 use facts::Facts;
 use plan::{Attendance, Plan, Step, StepKind, plan, refuse_lost_vault};
@@ -86,6 +88,9 @@ pub fn run(options: &SetupOptions, command: RunCommand) -> Result<ExitCode> {
         answers.vault = path;
         place
     });
+    // What is shown now is what the key is put on, however long the steps before take.
+    let stick = answers.stick.as_ref();
+    let stick = stick.and_then(|new| Some((stick_with(&new.device)?, new.device.clone())));
     let plan = plan(&facts, &answers, attendance)?;
     print!("{}", shown(&plan, place.as_deref()));
     if options.dry_run {
@@ -99,6 +104,10 @@ pub fn run(options: &SetupOptions, command: RunCommand) -> Result<ExitCode> {
     if attendance == Attendance::Person && !plan.steps.is_empty() {
         ask::confirm("Do this now?", false)?;
     }
+    let mut later = plan.later.clone();
+    if answers.stick.as_ref().is_some_and(has_pin_on_disk) {
+        later.push(PIN_STAYS);
+    }
     for (at, step) in plan.steps.iter().enumerate() {
         println!(
             "\n[{}/{}] {}",
@@ -107,21 +116,32 @@ pub fn run(options: &SetupOptions, command: RunCommand) -> Result<ExitCode> {
             as_typed(&typed(step))
         );
         output::flush();
-        perform(step, attendance, pin.as_ref(), command)?;
+        let same = || match &stick {
+            Some((stick, device)) if step.kind == StepKind::Stick => {
+                stick::must_still_be(stick, device)
+            }
+            _ => Ok(()),
+        };
+        let command: RunCommand = &|words, pin| same().and_then(|()| command(words, pin));
+        match step.waits {
+            Some(waits) if !is_taken_out()? => later.push(waits),
+            _ => perform(step, attendance, pin.as_ref(), command)?,
+        }
     }
-    finish(&plan, command)
+    finish(&later, command)
 }
 
-/// The end of every run: would the next boot open, and what is to lie in the drawer.
-fn finish(plan: &Plan, command: RunCommand) -> Result<ExitCode> {
-    println!("\nWhat the next boot will do:");
-    let checked = command(&words(&["check"]), None)?;
-    for sentence in &plan.later {
-        println!("{sentence}");
-    }
+/// The end of every run: what is to lie in the drawer, and would the next boot open. That
+/// comes last: what stands above it may have left the screen.
+fn finish(later: &[&'static str], command: RunCommand) -> Result<ExitCode> {
     println!("\nFor the drawer beside the server (stayput sheet prints it again):\n");
     command(&words(&["sheet"]), None)?;
-    Ok(checked)
+    println!();
+    for sentence in later {
+        println!("{sentence}");
+    }
+    println!("What the next boot will do:");
+    command(&words(&["check"]), None)
 }
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -132,6 +152,15 @@ fn words(words: &[&str]) -> Vec<String> {
 fn typed(step: &Step) -> Vec<String> {
     let command = std::iter::once("stayput".to_owned());
     command.chain(step.words.iter().cloned()).collect()
+}
+
+/// Has the person take the stick out. Who sits far away from the server cannot.
+fn is_taken_out() -> Result<bool> {
+    let answer = ask::line(
+        "Take the stick out of the server now, then press Enter (or type later, to do this another \
+         time): ",
+    )?;
+    Ok(!answer.eq_ignore_ascii_case("later"))
 }
 
 /// Does one step. A person is asked whether to try it again when it fails.
@@ -146,18 +175,20 @@ fn perform(
         if step.kind == StepKind::Database {
             wait_for_earlier_run();
         }
-        if step.kind == StepKind::Policy && attendance == Attendance::Person {
-            ask::line("Take the stick out of the server now, then press Enter: ")?;
-        }
         let problem = match command(&typed(step), pin) {
             Ok(_) => return Ok(()),
-            Err(problem) if attendance == Attendance::Nobody => return Err(problem),
             Err(problem) => problem,
         };
+        if attendance == Attendance::Nobody {
+            return Err(Problem {
+                exit: Exit::Incomplete,
+                ..problem
+            });
+        }
         println!("{problem}");
-        if ask::confirm("Try this step again?", false).is_err() {
+        if !ask::yes("Try this step again?")? {
             return Err(Problem::new(
-                problem.exit,
+                Exit::Incomplete,
                 "The server is not set up yet.",
                 "Run `stayput setup` again: it goes on where it has stopped.",
             ));
@@ -191,18 +222,18 @@ impl Plan {
 }
 
 fn read_answers(path: &Path) -> Result<Answers> {
+    const NEXT: &str = "It is a text file of at most 16 KB: docs/setup.md";
+    let wrong = |what: &str| {
+        let what = format!("{} {what}. Nothing was changed.", path.display());
+        Problem::new(Exit::Usage, what, NEXT)
+    };
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
-    read.map_err(|error| {
-        Problem::new(
-            Exit::Usage,
-            format!(
-                "{} cannot be read: {error}. Nothing was changed.",
-                path.display()
-            ),
-            "It is a text file of at most 16 KB: docs/setup.md",
-        )
-    })?;
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
+    read.map_err(|error| wrong(&format!("cannot be read: {error}")))?;
+    // A part of it would be another one.
+    if text.len() as u64 > MAX_BYTES {
+        return Err(wrong("is too long"));
+    }
     Answers::parse(&text, path)
 }
 
@@ -212,12 +243,29 @@ fn checked_stick(new: &NewStick) -> Result<Option<Pin>> {
     stick::must_be_usable_stick(&new.device)?;
     let pin = match &new.pin {
         PinFrom::Person | PinFrom::Nowhere => return Ok(None),
-        PinFrom::Stdin => ask::pin("", true)?,
+        PinFrom::Stdin => ask::pin("PIN of the new stick: ", !stdin().is_terminal())?,
         PinFrom::File(path) => first_line(path)?,
     };
     stick::must_be_usable(&pin)?;
     Ok(Some(pin))
 }
+
+const PIN_STAYS: &str = "The PIN stands in the file that stick-pin names, on the disk: whoever \
+                         has the server and the stick reads it there. Remove the file when the \
+                         stick is made.";
+
+/// Whether a file on a disk holds its PIN.
+fn has_pin_on_disk(stick: &NewStick) -> bool {
+    match &stick.pin {
+        PinFrom::File(path) => {
+            path.is_file() && !statfs(path).is_ok_and(|fs| fs.filesystem_type() == TMPFS_MAGIC)
+        }
+        PinFrom::Person | PinFrom::Stdin | PinFrom::Nowhere => false,
+    }
+}
+
+/// What some editors write in front of a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 fn first_line(path: &Path) -> Result<Pin> {
     // Not the path: somebody may have written the PIN in its place.
@@ -231,9 +279,16 @@ fn first_line(path: &Path) -> Result<Pin> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(2 * PIN_MAX));
     let read = File::open(path).and_then(|file| {
         let limit = bytes.capacity() as u64;
-        file.take(limit).read_to_end(&mut bytes)
+        let mode = file.metadata()?.permissions().mode();
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(mode)
     });
-    read.map_err(|_| wrong("cannot be read"))?;
+    let mode = read.map_err(|_| wrong("cannot be read"))?;
+    // Whoever has read it needs the stick alone.
+    if mode & 0o077 != 0 {
+        return Err(wrong("can be read by others than its owner"));
+    }
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
     let line = bytes
         .split(|byte| *byte == b'\n')
         .next()
@@ -250,4 +305,50 @@ fn first_line(path: &Path) -> Result<Pin> {
 pub fn every_step() -> Vec<Vec<String>> {
     let steps = plan::tests::every_step().into_iter();
     steps.map(|step| step.words).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+
+    fn read(text: &[u8], mode: u32) -> std::result::Result<Vec<u8>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pin");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        match first_line(&path) {
+            Ok(pin) => Ok(pin.to_vec()),
+            Err(problem) => Err(problem.what),
+        }
+    }
+
+    #[test]
+    fn pin_from_another_editor_is_the_one_that_is_typed() {
+        for text in [&b"4711"[..], b"4711\r\nmore\n", "\u{feff}4711\n".as_bytes()] {
+            assert_eq!(read(text, 0o600), Ok(b"4711".to_vec()));
+        }
+        assert!(
+            stick::must_be_usable(b"4711 ").is_err(),
+            "nobody sees the blank"
+        );
+    }
+
+    #[test]
+    fn pin_that_others_can_read_is_none() {
+        for mode in [0o644, 0o640, 0o604] {
+            let refused = read(b"4711\n", mode).unwrap_err();
+            assert!(refused.contains("read by others"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_the_answers_is_not_taken_for_all_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("answers");
+        let comment = "# for the fleet\n".repeat(1200);
+        fs::write(&path, format!("name = clinic\n{comment}database = leave\n")).unwrap();
+        let refused = read_answers(&path).unwrap_err();
+        assert!(refused.what.contains("too long"), "{refused}");
+    }
 }

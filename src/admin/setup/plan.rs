@@ -9,6 +9,7 @@ use crate::admin::commands::enroll::literal_address;
 use crate::admin::commands::init::refuse_beside;
 use crate::admin::mariadb::SwapChoice;
 use crate::admin::problem::{Problem, Result};
+use crate::environment::most_neighbours;
 use crate::theft::OnStrikes;
 
 /// What a step is for.
@@ -49,6 +50,9 @@ pub struct Step {
     pub kind: StepKind,
     /// The command line, without `stayput`.
     pub words: Vec<String>,
+    /// It can only be done once the stick is out of the server: what is said where that is
+    /// for later.
+    pub waits: Option<&'static str>,
 }
 
 /// Who is there while it is done.
@@ -67,12 +71,25 @@ pub struct Plan {
     pub later: Vec<&'static str>,
 }
 
+impl Plan {
+    fn add(&mut self, kind: StepKind, words: Vec<String>) {
+        self.steps.push(Step {
+            kind,
+            words,
+            waits: None,
+        });
+    }
+}
+
 /// The reset waits for a way back that is not in the server.
 const RESET_WAITS: &str = "That the server destroys its key after too many starts in foreign \
                            places is not in force yet: the stick is still plugged in. Take it \
                            out, then run the command again.";
 const KEPT_WAITS: &str = "Where the stick is kept is not noted yet: it is still plugged in. Take \
                           it out, then run the command again.";
+const KEPT_UNKNOWN: &str = "That the server destroys its key after too many starts in foreign \
+                            places is not in force yet: nobody has said where the stick is kept. \
+                            With the stick out: stayput policy --on-strikes reset";
 
 /// What to do about sticks that count for nothing yet.
 pub const UNTRIED: &str = "The vault lists a stick that was not tried yet, or not since a reset, \
@@ -97,51 +114,41 @@ pub fn plan(facts: &Facts, answers: &Answers, attendance: Attendance) -> Result<
     let vault = facts.vault.as_ref().unwrap_or(&new);
     let is_attended = attendance == Attendance::Person;
     let mut plan = Plan::default();
-    let mut add = |kind, words: Vec<String>| plan.steps.push(Step { kind, words });
 
     let wants_reset = answers.on_strikes == Some(OnStrikes::Reset);
     if facts.vault.is_none() {
-        add(StepKind::Vault, init(answers, wants_reset));
+        plan.add(StepKind::Vault, init(answers, wants_reset));
     }
     if !vault.has_place {
-        add(StepKind::Place, enroll(answers));
+        plan.add(StepKind::Place, enroll(answers));
     }
     let new_stick = answers
         .stick
         .as_ref()
         .filter(|stick| !is_made(vault, stick));
     if let Some(stick) = new_stick {
-        add(StepKind::Stick, stick_make(stick));
+        plan.add(StepKind::Stick, stick_make(stick));
     }
     let shows_code = answers.code && !vault.has_code && is_attended;
     if shows_code {
-        add(StepKind::Code, line(&["code"]));
+        plan.add(StepKind::Code, line(&["code"]));
     }
-    let is_way_back_elsewhere = shows_code || vault.has_way_back_elsewhere;
-    let mut waits = None;
-    if let Some(words) = policy(vault, answers) {
-        let is_clear = kept_is_known(vault, answers) && is_way_back_elsewhere;
-        let ends_reset = words.ends_with(&line(&["halt"]));
-        match is_attended || is_clear || ends_reset {
-            true => add(StepKind::Policy, words),
-            false if begins_reset(vault, answers) => waits = Some(RESET_WAITS),
-            false => waits = Some(KEPT_WAITS),
-        }
-    }
+    let (step, waits) = policy(vault, answers, shows_code, is_attended);
+    plan.steps.extend(step);
     if !facts.is_installed {
-        add(StepKind::Stage, line(&["install"]));
+        plan.add(StepKind::Stage, line(&["install"]));
     }
     let is_left = answers.leaves_database;
     match facts.database {
         Database::Clear | Database::Interrupted if !is_left => {
-            add(StepKind::Database, enable(facts, answers, is_attended));
+            plan.add(StepKind::Database, enable(facts, answers, is_attended));
         }
         _ => {}
     }
     // An alarm may have taken them: whether the server is where it belongs a person says.
     if facts.waits_for_release && facts.database == Database::Encrypted {
         match is_attended {
-            true => add(StepKind::Release, line(&["release"])),
+            true => plan.add(StepKind::Release, line(&["release"])),
             false => plan.later.push(NOT_RELEASED),
         }
     }
@@ -205,6 +212,21 @@ fn refuse_what_would_harm(facts: &Facts, answers: &Answers) -> Result<()> {
             },
         ));
     }
+    let has_place = facts.vault.as_ref().is_some_and(|vault| vault.has_place);
+    if let (false, Neighbours::Named(named)) = (has_place, &answers.neighbours) {
+        let servers = answers.key_servers.len().try_into().unwrap_or(u8::MAX);
+        let most = most_neighbours(facts.parts, servers);
+        if named.len() > most.into() {
+            return Err(Problem::refused(
+                format!(
+                    "{} neighbours are named, and this server can be bound to {most} at most. \
+                     Nothing was changed.",
+                    named.len()
+                ),
+                "Name those that are switched on at all times.",
+            ));
+        }
+    }
     let encrypts = !answers.leaves_database
         && matches!(facts.database, Database::Clear | Database::Interrupted);
     if let (true, None, Some(what)) = (encrypts, answers.swap, &facts.clear_memory) {
@@ -239,6 +261,14 @@ fn is_made(vault: &FoundVault, stick: &NewStick) -> bool {
     vault.sticks.iter().any(|made| made.label == stick.label)
 }
 
+/// An option and its value: in one word where the value would be taken for an option.
+fn option(name: &str, value: &str) -> Vec<String> {
+    match value.starts_with('-') {
+        true => vec![format!("{name}={value}")],
+        false => line(&[name, value]),
+    }
+}
+
 fn line(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
@@ -246,10 +276,10 @@ fn line(words: &[&str]) -> Vec<String> {
 fn init(answers: &Answers, wants_reset: bool) -> Vec<String> {
     let mut words = line(&["init"]);
     if let Some(name) = &answers.name {
-        words.extend(line(&["--name", name]));
+        words.extend(option("--name", name));
     }
     if let Some(path) = &answers.vault {
-        words.extend(line(&["--vault", &path.to_string_lossy()]));
+        words.extend(option("--vault", &path.to_string_lossy()));
     }
     let wish = if wants_reset { "reset" } else { "halt" };
     words.extend(line(&["--on-strikes", wish, "--yes"]));
@@ -277,18 +307,77 @@ fn enroll(answers: &Answers) -> Vec<String> {
 
 fn stick_make(stick: &NewStick) -> Vec<String> {
     let device = stick.device.to_string_lossy();
-    let mut words = line(&["stick", "make", &device, "--label", &stick.label]);
+    let mut words = line(&["stick", "make", &device]);
+    words.extend(option("--label", &stick.label));
     if stick.pin == PinFrom::Nowhere {
         words.push("--no-pin".into());
     }
     words
 }
 
-/// Whether nobody has to be asked where a way back is kept.
-fn kept_is_known(vault: &FoundVault, answers: &Answers) -> bool {
-    let stick = answers.stick.as_ref();
-    let is_said = stick.is_some_and(|stick| stick.kept.is_some());
-    is_said || vault.sticks.iter().any(|made| made.is_kept_known)
+/// What is to be set, and what has to wait for a stick that is still plugged in. Its place is
+/// noted for a stick that is out, and a reset begins where a way back is. A person may take
+/// it out in time.
+fn policy(
+    vault: &FoundVault,
+    answers: &Answers,
+    shows_code: bool,
+    is_attended: bool,
+) -> (Option<Step>, Option<&'static str>) {
+    let begins = begins_reset(vault, answers);
+    let ends = ends_reset(vault, answers);
+    let kept = kept_to_note(vault, answers);
+    let is_out = |label: &str| {
+        let mut made = vault.sticks.iter();
+        made.any(|made| made.label == label && !made.is_plugged)
+    };
+    let waits = match kept {
+        Some((label, _)) if !is_out(label) && begins => Some(RESET_WAITS),
+        Some((label, _)) if !is_out(label) => Some(KEPT_WAITS),
+        _ if begins && !shows_code && !vault.has_way_back_elsewhere => Some(RESET_WAITS),
+        _ => None,
+    };
+    let is_kept_known = kept.is_some() || vault.sticks.iter().any(|made| made.kept.is_some());
+    // A person is asked for it.
+    if begins && !is_kept_known && !is_attended {
+        return (None, Some(KEPT_UNKNOWN));
+    }
+    let step = |words: Vec<String>, waits| {
+        (words.len() > 1).then_some(Step {
+            kind: StepKind::Policy,
+            words,
+            waits,
+        })
+    };
+    let mut words = line(&["policy"]);
+    let end = line(&["--on-strikes", "halt"]);
+    if waits.is_some() && (ends || !is_attended) {
+        // To end a reset waits for nothing.
+        if ends {
+            words.extend(end);
+        }
+        return (step(words, None), waits);
+    }
+    if begins {
+        words.extend(line(&["--on-strikes", "reset"]));
+    }
+    if let Some((label, place)) = kept {
+        words.extend(option("--stick-kept", place));
+        words.extend(option("--which", label));
+    }
+    if ends {
+        words.extend(end);
+    }
+    (step(words, waits), None)
+}
+
+/// Where the stick of the answers is kept, where that is not noted: its label and the place.
+fn kept_to_note<'a>(vault: &FoundVault, answers: &'a Answers) -> Option<(&'a str, &'a str)> {
+    let stick = answers.stick.as_ref()?;
+    let place = stick.kept.as_ref()?;
+    let mut made = vault.sticks.iter();
+    let is_noted = made.any(|made| made.label == stick.label && made.kept.as_ref() == Some(place));
+    (!is_noted).then_some((&stick.label, place))
 }
 
 /// Whether a reset is wanted that is not in force. What is said now goes before what was
@@ -300,27 +389,9 @@ fn begins_reset(vault: &FoundVault, answers: &Answers) -> bool {
     wants && !vault.resets
 }
 
-/// `None` where nothing is to be set.
-fn policy(vault: &FoundVault, answers: &Answers) -> Option<Vec<String>> {
-    let is_reset = vault.wants_reset || vault.resets;
-    let ends = is_reset && answers.on_strikes == Some(OnStrikes::Halt);
-    let stick = answers.stick.as_ref();
-    let kept = stick.and_then(|stick| Some((stick, stick.kept.as_ref()?)));
-    let kept = kept.filter(|(stick, _)| {
-        let mut made = vault.sticks.iter();
-        !made.any(|made| made.label == stick.label && made.is_kept_known)
-    });
-    let mut words = line(&["policy"]);
-    if begins_reset(vault, answers) {
-        words.extend(line(&["--on-strikes", "reset"]));
-    }
-    if let Some((stick, place)) = kept {
-        words.extend(line(&["--stick-kept", place, "--which", &stick.label]));
-    }
-    if ends {
-        words.extend(line(&["--on-strikes", "halt"]));
-    }
-    (words.len() > 1).then_some(words)
+/// Whether a reset is in force, or wished for, that the owner does not want.
+fn ends_reset(vault: &FoundVault, answers: &Answers) -> bool {
+    (vault.wants_reset || vault.resets) && answers.on_strikes == Some(OnStrikes::Halt)
 }
 
 /// With a person there, `enable` asks when it knows how long the database will be away.

@@ -1,20 +1,22 @@
 //! The questions to the person who sets a server up: five at most, and only about what is
 //! not there yet. Nothing is changed before the last one is answered.
 
-use std::path::PathBuf;
+mod backup_stick;
+mod stations;
 
-use super::answers::{Answers, KeyServer, Neighbours, NewStick, PinFrom};
+use super::answers::{Answers, KeyServer};
 use super::facts::Facts;
 use super::plan::UNTRIED;
 use crate::admin::ask::{self, Pin};
-use crate::admin::commands::enroll::{FoundStation, found_stations, thumbprints};
-use crate::admin::commands::stick::StickVolume;
-use crate::admin::commands::{init, stick};
+use crate::admin::commands::enroll::{same_server, thumbprints};
+use crate::admin::commands::init;
 use crate::admin::mariadb::SwapChoice;
 use crate::admin::names::name;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::printable::Printable;
 use crate::theft::{OnStrikes, TheftPolicy};
+use crate::vault::MAX_SERVERS;
+use backup_stick::ask_stick;
 
 /// How often a mistake at one question is asked about again.
 const TRIES: usize = 20;
@@ -60,7 +62,9 @@ pub fn ask(facts: &Facts) -> Result<(Answers, Option<Pin>)> {
         match question {
             Question::Name => ask_name(&mut answers)?,
             Question::KeyServer => ask_key_servers(&mut answers)?,
-            Question::Stations => ask_stations(&mut answers)?,
+            Question::Stations => {
+                answers.neighbours = stations::ask(answers.key_servers.len())?;
+            }
             Question::WayBack => pin = ask_way_back(facts, &mut answers)?,
             Question::Theft => ask_theft(&mut answers)?,
         }
@@ -93,14 +97,6 @@ fn not_understood(next: &str) -> Problem {
     Problem::new(Exit::Usage, "That is not understood.", next)
 }
 
-fn yes(question: &str) -> Result<bool> {
-    until_right(&format!("{question} [yes/no] "), |typed| match typed {
-        "yes" | "y" => Ok(true),
-        "no" | "n" => Ok(false),
-        _ => Err(not_understood("Type yes or no.")),
-    })
-}
-
 fn ask_name(answers: &mut Answers) -> Result<()> {
     let usual = init::usual_name()?;
     let question = format!("What do people call this server? [{}] ", Printable(&usual));
@@ -120,20 +116,25 @@ fn ask_name(answers: &mut Answers) -> Result<()> {
 
 fn ask_key_servers(answers: &mut Answers) -> Result<()> {
     println!("Does a key server (Tang) stand in another room? With one the protection is strong.");
-    loop {
+    while answers.key_servers.len() < MAX_SERVERS {
         let question = match answers.key_servers.is_empty() {
             true => "Its address, such as http://192.168.1.5:7500 (Enter: there is none): ",
             false => "Another one (Enter: no more): ",
         };
+        let known = &answers.key_servers;
         let added = until_right(question, |typed| match typed {
             "" => Ok(None),
+            url if known.iter().any(|known| same_server(&known.url, url)) => Err(not_understood(
+                "That one is named already; type another one.",
+            )),
             url => key_server(url).map(Some),
         })?;
         match added {
             Some(server) => answers.key_servers.push(server),
-            None => return Ok(()),
+            None => break,
         }
     }
+    Ok(())
 }
 
 fn key_server(url: &str) -> Result<KeyServer> {
@@ -141,7 +142,7 @@ fn key_server(url: &str) -> Result<KeyServer> {
     for print in &prints {
         println!("  its signing key: {print}");
     }
-    match yes("Is this what tang-show-keys prints on that server?")? {
+    match ask::yes("Is this what tang-show-keys prints on that server?")? {
         true => Ok(KeyServer {
             url: url.to_owned(),
             thumbprint: prints.into_iter().next().unwrap_or_default(),
@@ -151,73 +152,6 @@ fn key_server(url: &str) -> Result<KeyServer> {
             "Look at the cable and the address, and type it again.",
         )),
     }
-}
-
-fn ask_stations(answers: &mut Answers) -> Result<()> {
-    println!("Which stations are always here, also at night and after a power cut?");
-    for _ in 0..TRIES {
-        println!("Looking around ...");
-        let found = found_stations();
-        print!("{}", list(&found));
-        let question = match found.is_empty() {
-            true => "Connect the server to its network, then press Enter: ",
-            false => "Enter: those with a star; or numbers such as 1 3; or again: ",
-        };
-        let has_servers = !answers.key_servers.is_empty();
-        let chosen = until_right(question, |typed| chosen(typed, &found, has_servers))?;
-        if let Some(chosen) = chosen {
-            answers.neighbours = chosen;
-            return Ok(());
-        }
-    }
-    Err(no_answer())
-}
-
-fn list(found: &[FoundStation]) -> String {
-    if found.is_empty() {
-        return "  Nobody answers. A stolen server would open anywhere.\n".into();
-    }
-    let lines = found.iter().enumerate().map(|(at, station)| {
-        let star = if station.is_usual { "*" } else { " " };
-        let address = station.address.to_string();
-        let what = Printable(&station.description).to_string();
-        format!("  {star} {:>2}  {address:<26} {what}", at + 1)
-            .trim_end()
-            .to_owned()
-            + "\n"
-    });
-    lines.collect()
-}
-
-/// What was typed below the list of stations; `None`: look again. Pure.
-fn chosen(typed: &str, found: &[FoundStation], has_servers: bool) -> Result<Option<Neighbours>> {
-    let usual = || found.iter().filter(|station| station.is_usual);
-    let named = |stations: Vec<&FoundStation>| {
-        Neighbours::Named(
-            stations
-                .into_iter()
-                .map(|station| station.address)
-                .collect(),
-        )
-    };
-    match typed {
-        "again" => return Ok(None),
-        "none" if has_servers => return Ok(Some(Neighbours::None)),
-        "" if usual().count() == 0 => return Ok(None),
-        "" => return Ok(Some(named(usual().collect()))),
-        _ => {}
-    }
-    let words = typed.split([' ', ',']).filter(|word| !word.is_empty());
-    let stations = words.map(|word| {
-        let at: Option<usize> = word.parse().ok();
-        at.and_then(|at| found.get(at.checked_sub(1)?))
-    });
-    let mut stations: Vec<&FoundStation> = stations.collect::<Option<_>>().ok_or_else(|| {
-        not_understood("Type the numbers in front of the stations, for example: 1 3")
-    })?;
-    stations.sort_by_key(|station| station.address);
-    stations.dedup();
-    Ok(Some(named(stations)))
 }
 
 /// The stick, its PIN and the code: at least one way back.
@@ -241,101 +175,12 @@ fn ask_way_back(facts: &Facts, answers: &mut Answers) -> Result<Option<Pin>> {
     }
     if !has_code {
         let must = !has_stick && answers.stick.is_none();
-        answers.code = must || yes("Write the recovery code on paper, at the end?")?;
+        answers.code = must || ask::yes("Write the recovery code on paper as well?")?;
         if must {
             println!("Without a stick the recovery code is shown, to be written on paper.");
         }
     }
     Ok(pin)
-}
-
-/// `None` where there is to be no stick.
-fn ask_stick() -> Result<Option<(NewStick, Pin)>> {
-    let Some(device) = ask_device()? else {
-        return Ok(None);
-    };
-    let label = until_right("What stands on it, such as office: ", |typed| {
-        name::<32>(typed).map_err(|why| {
-            Problem::new(
-                Exit::Usage,
-                format!("That is no label: {why}."),
-                "Type another one.",
-            )
-        })
-    })?;
-    let pin = ask_pin()?;
-    let question = "Where will it be kept, in words, such as bank safe (Enter: not said): ";
-    let kept = until_right(question, |typed| match typed {
-        "" => Ok(None),
-        typed => name(typed).map(Some).map_err(|why| {
-            Problem::new(
-                Exit::Usage,
-                format!("That is no place: {why}."),
-                "Say it otherwise.",
-            )
-        }),
-    })?;
-    let stick = NewStick {
-        device,
-        label: label.as_str().to_owned(),
-        pin: PinFrom::Person,
-        kept,
-    };
-    Ok(Some((stick, pin)))
-}
-
-fn ask_device() -> Result<Option<PathBuf>> {
-    for _ in 0..TRIES {
-        let volumes = stick::plugged_volumes();
-        let offered = offered(&volumes);
-        for volume in &volumes {
-            println!("  {}", volume.in_words());
-        }
-        let device = match (ask::line(&offered.question)?.as_str(), offered.usual) {
-            ("none", _) => return Ok(None),
-            ("", Some(usual)) => usual,
-            ("", None) => continue,
-            (typed, _) => PathBuf::from(typed),
-        };
-        match stick::must_be_usable_stick(&device) {
-            Ok(()) => return Ok(Some(device)),
-            Err(problem) => println!("{problem}"),
-        }
-    }
-    Err(no_answer())
-}
-
-/// What is asked below the list of sticks.
-struct Offered {
-    question: String,
-    /// What Enter stands for.
-    usual: Option<PathBuf>,
-}
-
-/// Enter takes the only stick. One that is mounted is in use, perhaps for something else: it
-/// has to be named. Pure.
-fn offered(volumes: &[StickVolume]) -> Offered {
-    let usual = match volumes {
-        [only] if !only.is_mounted() => Some(only.device.clone()),
-        _ => None,
-    };
-    let question = match (&usual, volumes) {
-        (_, []) => "Plug a stick in, then press Enter (or type none): ".into(),
-        (Some(usual), _) => format!("Which? [{}] (or another name, or none) ", usual.display()),
-        (None, _) => "Which? Type its name, such as /dev/sdb1 (or none): ".into(),
-    };
-    Offered { question, usual }
-}
-
-fn ask_pin() -> Result<Pin> {
-    for _ in 0..TRIES {
-        match stick::new_pin(false) {
-            // Escape and Ctrl-C end it; a mistake does not.
-            Err(problem) if problem.exit == Exit::Usage => println!("{problem}"),
-            typed => return typed,
-        }
-    }
-    Err(no_answer())
 }
 
 fn ask_theft(answers: &mut Answers) -> Result<()> {
@@ -345,7 +190,7 @@ fn ask_theft(answers: &mut Answers) -> Result<()> {
          data.",
         TheftPolicy::default().strikes
     );
-    let wish = match yes("Shall it?")? {
+    let wish = match ask::yes("Shall it?")? {
         true => OnStrikes::Reset,
         false => OnStrikes::Halt,
     };
@@ -366,6 +211,7 @@ mod tests {
         clear_memory: None,
         is_installed: false,
         waits_for_release: false,
+        parts: 4,
     };
 
     #[test]
@@ -382,58 +228,11 @@ mod tests {
         assert_eq!(asked(&vault), [WayBack]);
         vault.sticks.push(FoundStick {
             label: "office".into(),
-            is_kept_known: false,
+            kept: None,
+            is_plugged: true,
         });
         assert_eq!(asked(&vault), [WayBack], "the code is left");
         vault.has_code = true;
         assert_eq!(asked(&vault), []);
-    }
-
-    #[test]
-    fn a_stick_in_use_is_no_answer_to_enter() {
-        let free = StickVolume::example("/dev/sdb1", &[]);
-        let used = StickVolume::example("/dev/sdc1", &["/media/backup"]);
-        let only = offered(std::slice::from_ref(&free));
-        assert_eq!(only.usual.as_deref(), Some(free.device.as_path()));
-        for volumes in [vec![], vec![used.clone()], vec![free, used]] {
-            let offered = offered(&volumes);
-            assert_eq!(offered.usual, None, "{}", offered.question);
-        }
-    }
-
-    fn station(last: u8, is_usual: bool) -> FoundStation {
-        FoundStation {
-            address: [192, 168, 1, last].into(),
-            description: "router".into(),
-            is_usual,
-        }
-    }
-
-    #[test]
-    fn stations_are_chosen_by_their_numbers() {
-        let found = [station(1, true), station(2, false), station(3, true)];
-        let named = |last: &[u8]| {
-            let addresses = last.iter().map(|last| [192, 168, 1, *last].into());
-            Some(Neighbours::Named(addresses.collect()))
-        };
-        let typed = |typed| chosen(typed, &found, false).ok();
-        assert_eq!(typed(""), Some(named(&[1, 3])));
-        assert_eq!(typed("2"), Some(named(&[2])));
-        assert_eq!(typed("3, 2 2"), Some(named(&[2, 3])));
-        assert_eq!(typed("again"), Some(None));
-        for wrong in ["4", "0", "all", "1 x", "none"] {
-            assert_eq!(typed(wrong), None, "{wrong}");
-        }
-        let alone = chosen("none", &found, true).ok();
-        assert_eq!(alone, Some(Some(Neighbours::None)));
-        // Nobody answers: it looks again.
-        assert_eq!(chosen("", &[], false).ok(), Some(None));
-    }
-
-    #[test]
-    fn hostile_name_of_a_station_stays_in_its_line() {
-        let mut hostile = station(1, true);
-        hostile.description = "a\x1b[2J\nb".into();
-        assert_eq!(list(&[hostile]).lines().count(), 1);
     }
 }

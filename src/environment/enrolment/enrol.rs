@@ -4,6 +4,8 @@ use heapless::Vec;
 
 use crate::environment::factors::is_asked;
 use crate::keys::MasterKey;
+#[cfg(feature = "admin")]
+use crate::vault::PerGroup;
 use crate::vault::{
     EnvironmentSlot, Factor, Group, Header, Label, MAX_FACTORS, MAX_NEIGHBOUR_WITNESSES, MAX_ROWS,
     MAX_WITNESSES, Row, SealedValues, Thresholds, Value, Witness, has_member, kind_of,
@@ -64,6 +66,15 @@ fn binomial(n: usize, k: u8) -> usize {
     (0..usize::from(k)).fold(1, |product: usize, i| {
         product.saturating_mul(n - i) / (i + 1)
     })
+}
+
+/// Whether a place has room for all combinations, and for those of its neighbours alone.
+#[cfg(feature = "admin")]
+pub fn is_possible(of: PerGroup<u8>, need: Thresholds) -> bool {
+    let ways = |group| binomial(of.of(group).into(), need.of(group));
+    let all = Group::ALL.map(ways);
+    let all = all.into_iter().fold(1, usize::saturating_mul);
+    all <= MAX_ROWS && ways(Group::Neighbours) <= MAX_NEIGHBOUR_WITNESSES
 }
 
 /// Adds to `sets` each way to complete `members` with factors from `at` on.
@@ -214,6 +225,7 @@ pub fn enrol(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::enrolment::selection::{most_neighbours, usual_thresholds_of};
     use proptest::prelude::*;
 
     proptest! {
@@ -242,6 +254,12 @@ mod tests {
                 .collect();
             match combinations(&groups, need) {
                 Ok(mut sets) => {
+                    let of = PerGroup {
+                        machine: machine as u8,
+                        neighbours: place as u8,
+                        servers: servers as u8,
+                    };
+                    prop_assert!(is_possible(of, need));
                     sets.sort_unstable();
                     prop_assert_eq!(&sets[..], &expected[..]);
                 }
@@ -253,6 +271,26 @@ mod tests {
                     prop_assert!(false);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn one_neighbour_more_than_is_offered_would_be_refused() {
+        for (machine, servers) in [(1, 0), (4, 0), (4, 2), (8, 0)] {
+            let most = most_neighbours(machine, servers);
+            let permitted = |neighbours: u8| {
+                let mut groups = vec![Group::Machine; machine.into()];
+                groups.extend(vec![Group::Neighbours; neighbours.into()]);
+                groups.extend(vec![Group::Servers; servers.into()]);
+                let need = usual_thresholds_of(PerGroup {
+                    machine,
+                    neighbours,
+                    servers,
+                });
+                combinations(&groups, need).is_ok() && witnessed(&groups, need).is_ok()
+            };
+            assert!((1..=most).all(permitted), "{machine} {servers}");
+            assert!(!permitted(most + 1), "{machine} {servers} {most}");
         }
     }
 

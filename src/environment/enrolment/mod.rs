@@ -22,6 +22,8 @@ pub use refresh::{RefreshOutcome, RefreshedPlace, refresh};
 #[cfg(feature = "admin")]
 pub use review::{Unsuitable, unsuitable_today};
 pub use second_place::add_second_place;
+#[cfg(feature = "admin")]
+pub use selection::most_neighbours;
 pub use selection::{
     FactorSelection, NeighbourSelection, count_by_group, neighbour_addresses, opens_again,
     select_factors, select_parts, table_with_place, usual_thresholds,

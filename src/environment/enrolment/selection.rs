@@ -4,6 +4,8 @@
 use core::net::IpAddr;
 
 use super::enrol::ChosenFactor;
+#[cfg(feature = "admin")]
+use super::enrol::is_possible;
 use super::suitability::{UnsuitableNeighbour, check_suitability};
 use crate::environment::factors::{Attachment, Observed, address_of, is_asked};
 use crate::environment::matching::{Arrangements, Matcher};
@@ -126,7 +128,25 @@ pub fn count_by_group(chosen: &[ChosenFactor]) -> PerGroup<u8> {
 /// Without neighbours the threshold is 1, which cannot be reached, or 0 where
 /// key servers bind the server to its place.
 pub fn usual_thresholds(chosen: &[ChosenFactor]) -> Thresholds {
-    let of = count_by_group(chosen);
+    usual_thresholds_of(count_by_group(chosen))
+}
+
+/// The most neighbours that can be enrolled beside so many parts of the machine and key
+/// servers, with the thresholds that are usual.
+#[cfg(feature = "admin")]
+pub fn most_neighbours(machine: u8, servers: u8) -> u8 {
+    let fits = |neighbours: &u8| {
+        let of = PerGroup {
+            machine,
+            neighbours: *neighbours,
+            servers,
+        };
+        is_possible(of, usual_thresholds_of(of))
+    };
+    (1..=MAX_NEIGHBOURS as u8).take_while(fits).count() as u8
+}
+
+pub(super) fn usual_thresholds_of(of: PerGroup<u8>) -> Thresholds {
     Thresholds {
         machine: of.machine - u8::from(of.machine > 2),
         neighbours: match (of.neighbours, of.servers) {

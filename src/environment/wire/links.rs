@@ -2,6 +2,7 @@
 //! found.
 
 use core::cell::{Cell, OnceCell};
+use std::path::Path;
 
 use heapless::Vec;
 
@@ -178,6 +179,7 @@ fn wake(index: i32, name: &str) -> Option<Changed> {
     let woken = put_back_at_end(move || {
         if let Some(name) = interface::name_of(index)
             && !is_in_use_by_others(index, &before)
+            && !interface::is_set_up_by_others(Path::new("/"), index)
         {
             // Fails where it was unplugged meanwhile.
             let _ = interface::set_up(&name, false);

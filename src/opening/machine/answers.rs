@@ -129,7 +129,9 @@ impl Machine {
             (Some(Pending::Reset(cause)), Event::Destroyed { destroyed, unwiped }) => {
                 self.was_reset(cause, destroyed, unwiped);
             }
-            (Some(Pending::ResetUnseen), Event::Destroyed { .. }) => {}
+            (Some(Pending::ResetUnseen), Event::Destroyed { destroyed, .. }) => {
+                self.was_reset_unseen(destroyed);
+            }
             (Some(Pending::Vault(then)), Event::Vault(found)) => self.vault_found(found, then),
             (None, Event::Vault(found)) => self.vault_found(found, AfterLocating::Nothing),
             (Some(Pending::Proof { key, by }), Event::Proved(proven)) => {
@@ -173,6 +175,9 @@ impl Machine {
         let failed = matches!(failed, Some(LocateError::Vault(VaultError::Device(_))));
         self.read_again = failed.then(|| self.turn.now + READ_AGAIN);
         self.vault = found;
+        if self.conclusions.destroy_again.is_some() {
+            self.destroy_what_was_left();
+        }
         // A stick that was plugged in before can open it now.
         if self.vault.is_ok() && std::mem::take(&mut self.dialogue.has_passed_over) {
             self.act(Act::ForgetSticks);

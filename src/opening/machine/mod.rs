@@ -78,6 +78,8 @@ struct Conclusions {
     /// Whether the slots were destroyed under duress: the vault is not read
     /// again, so that nothing shows.
     feigned: bool,
+    /// When they are to be destroyed again, where the disk took nothing of it.
+    destroy_again: Option<Duration>,
 }
 
 /// What the consoles show.
@@ -211,8 +213,10 @@ impl Machine {
         let forgets = self.dialogue.change.as_ref().map(|change| change.until);
         let falls_silent = self.dialogue.being_read.next();
         let changes = self.progress_at(now).next_change();
-        [changes, leaves, forgets, falls_silent, self.read_again]
+        let again = [self.read_again, self.destroys_again()];
+        [changes, leaves, forgets, falls_silent]
             .into_iter()
+            .chain(again)
             .flatten()
             .min()
     }
@@ -258,7 +262,11 @@ impl Machine {
     fn tick(&mut self) {
         self.give_up_change();
         self.give_up_sticks();
-        if self.read_again.is_some_and(|due| due <= self.turn.now) {
+        let is_due = |at: Option<Duration>| at.is_some_and(|due| due <= self.turn.now);
+        if is_due(self.destroys_again()) {
+            self.conclusions.destroy_again = None;
+            self.under_duress();
+        } else if is_due(self.read_again) {
             self.read_again = None;
             self.find_vault(AfterLocating::Nothing);
         } else if self.has_next(self.turn.now) {

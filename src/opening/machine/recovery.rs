@@ -63,26 +63,36 @@ impl Machine {
     /// Enrols this place, where that was asked for, after a person has opened
     /// the server. The keys are released already, so a failure here does no
     /// harm.
-    pub(super) fn remember_place(&mut self, key: &MasterKey, policy: &Proven<Policy>) {
+    pub(super) fn remember_place(
+        &mut self,
+        key: &MasterKey,
+        policy: &Proven<Policy>,
+        by: &OpenedBy,
+    ) {
         if std::mem::take(&mut self.recovery.remember) {
             self.act(Act::Print(Message::LookingAround));
-            self.act(Act::Enrol(key.clone(), Box::new(policy.clone())));
+            let waiting = self.dialogue.stick.as_ref();
+            let used = waiting.filter(|_| matches!(by, OpenedBy::Stick { .. }));
+            self.act(Act::Enrol {
+                key: key.clone(),
+                policy: Box::new(policy.clone()),
+                used: used.map(|waiting| waiting.file.info.clone()),
+            });
         }
     }
 
-    pub(super) fn enrolled(&mut self, enrolled: Result<(), NotRemembered>) {
+    pub(super) fn enrolled(&mut self, enrolled: Result<WayBack, NotRemembered>) {
         let message = match enrolled {
-            Ok(()) => Message::Remembered,
+            Ok(_) => Message::Remembered,
             Err(why) => Message::NotRemembered(why),
         };
-        let is_remembered = matches!(message, Message::Remembered);
         self.log(Level::Warn, message.to_string().trim_end().to_owned());
         self.act(Act::Print(message));
         let withholds = self.vault().is_some_and(|found| {
             let is_rearmed = found.slots.is_err();
             is_rearmed && found.theft_policy().resets_by_itself()
         });
-        if is_remembered && withholds && self.way_back(&[]) == WayBack::None {
+        if withholds && matches!(enrolled, Ok(WayBack::None)) {
             self.act(Act::Print(Message::NoStickCounts));
         }
     }

@@ -8,6 +8,7 @@ use super::answers::{Pending, Releasing};
 use crate::environment::{Comparison, Margin, compare};
 use crate::keys::MasterKey;
 use crate::opening::act::{Act, StageEnd};
+use crate::opening::dialogue::Question;
 use crate::opening::messages::{LoginNotice, Message};
 use crate::opening::places::PlaceOpened;
 use crate::release::ReleaseError;
@@ -122,10 +123,11 @@ impl Machine {
             }
         };
         let Releasing { key, by, proven } = releasing;
+        let accepted = self.accepted(&by);
         self.act(Act::StopAsking);
         if !matches!(by, OpenedBy::Environment { .. }) {
             self.note_locked();
-            self.remember_place(&key, &proven.policy);
+            self.remember_place(&key, &proven.policy, &by);
         }
         self.settle(&key, &proven);
         self.act(Act::LeaveNotice(LoginNotice {
@@ -136,8 +138,23 @@ impl Machine {
         }));
         let kind = EventKind::Released { by, milliseconds };
         self.act(Act::NoteSealed { key, kind });
-        self.act(Act::Close(Message::Accepted));
+        self.act(Act::Close(accepted));
         self.act(Act::End(StageEnd::Released));
+    }
+
+    /// What is said last. Whoever is just typing a secret, and did not open the server by
+    /// it, would go on before everybody's eyes.
+    fn accepted(&self, by: &OpenedBy) -> Message {
+        let question = &self.dialogue.question;
+        let was_typed = match by {
+            OpenedBy::Environment { .. } => false,
+            OpenedBy::Stick { .. } => matches!(question, Question::Pin(_)),
+            OpenedBy::Passphrase { .. } | OpenedBy::Code => true,
+        };
+        match was_typed || question.is_shown() {
+            true => Message::Accepted,
+            false => Message::AcceptedMeanwhile,
+        }
     }
 
     /// Arms the theft state again: strikes do not count any more, and a state

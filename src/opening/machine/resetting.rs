@@ -1,12 +1,13 @@
 //! Strikes and resets: does what the theft state machine decides, on the disk
 //! first and on the screen afterwards.
 
+use core::time::Duration;
 use std::path::PathBuf;
 
 use log::Level;
 
-use super::Machine;
 use super::answers::{AfterLocating, Pending, WayBackPurpose};
+use super::{Machine, READ_AGAIN};
 use crate::opening::act::{Act, Repeat, TheftRecords};
 use crate::opening::dialogue::Question;
 use crate::opening::messages::Message;
@@ -154,6 +155,7 @@ impl Machine {
         self.dialogue.stick = None;
         self.dialogue.forget_entry();
         self.conclusions.feigned = false;
+        self.conclusions.destroy_again = None;
         self.recovery.forget();
         // A stick whose key was left still opens the server: its PIN is asked
         // again.
@@ -184,8 +186,9 @@ impl Machine {
         }
     }
 
-    /// Destroys as a reset does without telling it. The slots in memory stay,
-    /// but their wraps open nothing.
+    /// Destroys as a reset does without telling it. The slots in memory stay, but their
+    /// wraps open nothing, whatever the disk takes. What the sticks count for is not
+    /// touched before it is known what was destroyed.
     fn destroy_unseen(&mut self, elsewhere: WayBack) {
         let cause = ResetCause::Duress;
         let anywhere = self.way_back(&[]);
@@ -195,18 +198,46 @@ impl Machine {
                 self.note(withheld, Repeat::OncePerBoot);
             }
             UnderDuress::Destroy { plugged_sticks } => {
-                if let Ok(found) = &mut self.vault {
-                    if let Ok(slots) = &mut found.slots {
-                        slots.make_useless();
-                    }
-                    // Whoever plugs in another stick next does not lose that one too.
-                    found.forget_verified_sticks();
+                if let Ok(found) = &mut self.vault
+                    && let Ok(slots) = &mut found.slots
+                {
+                    slots.make_useless();
                 }
                 self.conclusions.feigned = true;
                 let wipe = plugged_sticks;
-                // Where the disk fails, the next boot tells it.
                 self.ask(Act::Destroy { cause, wipe }, Pending::ResetUnseen);
             }
+        }
+    }
+
+    /// When it is tried again, where slots are known: where the disk has gone meanwhile, it
+    /// waits until that answers again.
+    pub(super) fn destroys_again(&self) -> Option<Duration> {
+        let has_slots = self.vault().is_some_and(|found| found.slots.is_ok());
+        self.conclusions.destroy_again.filter(|_| has_slots)
+    }
+
+    /// The disk that took nothing of a destruction under duress answers again, and was read:
+    /// what it holds opens nothing, and is destroyed now.
+    pub(super) fn destroy_what_was_left(&mut self) {
+        if let Ok(found) = &mut self.vault
+            && let Ok(slots) = &mut found.slots
+        {
+            slots.make_useless();
+            self.conclusions.feigned = true;
+            self.conclusions.destroy_again = Some(self.turn.now);
+        }
+    }
+
+    /// After the destruction under duress, or what the disk took of it. One that shows may
+    /// have wiped sticks. Else none was, and all is as it was: it is tried again, and the
+    /// sticks count until then.
+    pub(super) fn was_reset_unseen(&mut self, destroyed: Result<Destroyed, LocateError>) {
+        if !destroyed.is_ok_and(|destroyed| destroyed.shows()) {
+            self.conclusions.destroy_again = Some(self.turn.now + READ_AGAIN);
+        } else if let Ok(found) = &mut self.vault {
+            // Whoever plugs in another stick next does not lose that one too.
+            found.forget_verified_sticks();
         }
     }
 }

@@ -377,6 +377,10 @@ impl Display for Message {
                 f.write_str("There is nothing to mend yet. Plug in a backup stick first.")
             }
             Self::Accepted => f.write_str("The key is accepted. The server goes on."),
+            Self::AcceptedMeanwhile => f.write_str(
+                "The key is accepted. The server goes on.\n\
+                 Stop typing: what is typed from now on can be seen.",
+            ),
             Self::WithoutDatabase => f.write_str("The system starts, without the database."),
             Self::PolicyDecides => f.write_str(
                 "With its vault this server starts so only where its owner has chosen that:\n\

@@ -237,6 +237,8 @@ pub enum Message {
     NothingToMend,
     /// The server has opened.
     Accepted,
+    /// The same, while a secret was being typed that did not open the server.
+    AcceptedMeanwhile,
     /// The system starts without the keys.
     WithoutDatabase,
     /// It does not, because somebody asks for it.

@@ -13,20 +13,6 @@ fn stick(header: &Header, key: &MasterKey, pin: &[u8]) -> StickFile {
 }
 
 #[test]
-#[cfg(feature = "admin")]
-fn a_stick_that_nobody_listed_is_listed_once_it_opens() {
-    let (header, key) = server();
-    let stick = StickFile::for_test(&header, &key, "attic", b"");
-    let mut list = crate::vault::StickList::default();
-    stick.info.note_verified(&mut list, 1, 8);
-    stick.info.note_verified(&mut list, 2, 9);
-    assert_eq!(list.sticks.len(), 1);
-    assert_eq!(list.sticks[0].label, "attic");
-    assert_eq!(list.sticks[0].verified, Some(9));
-    assert_eq!(list.sticks[0].generation, 2);
-}
-
-#[test]
 fn the_right_pin_opens_and_a_wrong_one_does_not() {
     let (header, key) = server();
     let bytes = stick(&header, &key, b"2580").encode();

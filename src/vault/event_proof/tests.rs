@@ -1,5 +1,6 @@
+use super::super::layout::{self, HALF};
 use super::super::tests::{MemoryDevice, made};
-use super::super::{BlockDevice, HALF, Vault, VaultError, layout};
+use super::super::{BlockDevice, Vault, VaultError};
 use super::*;
 use ProofStatus::*;
 

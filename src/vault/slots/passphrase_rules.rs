@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::printable::is_seen_as_it_is;
+
 /// Characters of a passphrase, at least.
 const SHORTEST: usize = 8;
 
@@ -10,7 +12,7 @@ const SHORTEST: usize = 8;
 pub enum UnusablePassphrase {
     /// Fewer than 8 characters.
     TooShort,
-    /// It is no UTF-8, or has control characters.
+    /// It is no UTF-8, has characters that nobody sees, or blanks at its ends.
     CannotBeTyped,
 }
 
@@ -20,7 +22,10 @@ impl fmt::Display for UnusablePassphrase {
             Self::TooShort => {
                 "A passphrase has at least 8 characters: shorter ones are guessed in hours."
             }
-            Self::CannotBeTyped => "This passphrase has signs that cannot be typed at the prompt.",
+            Self::CannotBeTyped => {
+                "This passphrase has signs that nobody sees, or blanks at its ends: nobody would \
+                 type it like that at the prompt."
+            }
         })
     }
 }
@@ -30,7 +35,7 @@ impl UnusablePassphrase {
     pub fn advice(self) -> &'static str {
         match self {
             Self::TooShort => "Take five random words, or more.",
-            Self::CannotBeTyped => "Use letters, digits and spaces.",
+            Self::CannotBeTyped => "Use letters and digits, and spaces between words.",
         }
     }
 }
@@ -47,10 +52,12 @@ pub fn check_passphrase(passphrase: &[u8]) -> Result<(), UnusablePassphrase> {
     }
 }
 
-/// Whether a new passphrase or PIN can be typed at the prompt: it is UTF-8, without
-/// control characters.
+/// Whether a person types a new passphrase or PIN again at the prompt: it is UTF-8, with
+/// nothing that is not seen, such as the mark that some editors write in front of a text,
+/// and without blanks at its ends.
 pub fn can_be_typed(secret: &[u8]) -> bool {
-    str::from_utf8(secret).is_ok_and(|text| !text.chars().any(char::is_control))
+    str::from_utf8(secret)
+        .is_ok_and(|text| text.trim() == text && text.chars().all(is_seen_as_it_is))
 }
 
 #[cfg(test)]
@@ -64,7 +71,17 @@ mod tests {
             assert_eq!(refused, Err(UnusablePassphrase::TooShort), "{words:?}");
         }
         let not_utf8: &[u8] = b"\xff\xff\xff\xff\xff\xff\xff\xff";
-        for words in [b"eight\tletters", &b"a\x1b[2Jbcdefg"[..], not_utf8] {
+        let marked = "\u{feff}five random words".as_bytes();
+        let unseen = "five\u{200b}random words".as_bytes();
+        for words in [
+            b"eight\tletters",
+            &b"a\x1b[2Jbcdefg"[..],
+            not_utf8,
+            marked,
+            unseen,
+            b"five random words ",
+            "\u{a0}five random words".as_bytes(),
+        ] {
             assert_eq!(
                 check_passphrase(words),
                 Err(UnusablePassphrase::CannotBeTyped),

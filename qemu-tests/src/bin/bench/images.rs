@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use qemu_tests::{
-    Failure, Generator, Layout, Result, Suite, System, prepared, project, shipped_binary,
-};
+use qemu_tests::{Failure, Generator, Result, Suite, System, prepared, project, shipped_binary};
 
 /// What decides about the images, beside the base and the boot stage.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     "images/build-bench",
     "images/bench/start",
     "images/bench/end",
@@ -19,7 +17,8 @@ const SOURCES: [&str; 14] = [
     "dracut/50stayput/stayput-boot.service",
     "dracut/50stayput/after-stage.conf",
     "dracut/50stayput/waiting-units",
-    "dracut/50stayput/manager.conf",
+    "dracut/50stayput/device.conf",
+    "dracut/50stayput/cmdline.conf",
     "initramfs-hooks/hooks/stayput",
     "initramfs-hooks/scripts/init-premount/stayput",
     "initramfs-hooks/run-stage",
@@ -38,7 +37,7 @@ impl Images {
         let system = System {
             suite: Suite::Trixie,
             generator,
-            layout: Layout::Plain,
+            ..System::USUAL
         };
         let base = system.image()?;
         let mut inputs = vec![

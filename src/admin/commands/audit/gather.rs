@@ -8,7 +8,7 @@ use super::facts::{Leaked, Medium, RunningWatch, SetupFacts};
 use super::scan::{DatabaseFolder, FOLDERS, Scan};
 use crate::admin::initramfs::{self, Image, InstalledCopy, Kernel, NoImage};
 use crate::admin::installed_files::{InstalledStage, installed_stage};
-use crate::admin::mariadb;
+use crate::admin::mariadb::{self, KeptCopy};
 use crate::admin::mariadb_service;
 use crate::admin::open_vault::vault_conf;
 use crate::admin::unlock::Unlocked;
@@ -86,9 +86,7 @@ fn data(unlocked: &Unlocked) -> (DataFacts, Option<DatabaseFolder>) {
             start.not_serving.is_some() || others.any(|other| other.known && !other.in_container)
         }),
         in_clear: start.and_then(|_| mariadb::clear_data().ok()),
-        clear_copy: mariadb::find_original().map_or(true, |found| {
-            found.is_some_and(|original| original.is_clear_copy())
-        }),
+        clear_copy: has_clear_copy(),
         clear_memory: start.is_none_or(|start| !start.dangers.is_empty()),
         stage: stage(installed_stage(), &kernels),
     };
@@ -98,6 +96,15 @@ fn data(unlocked: &Unlocked) -> (DataFacts, Option<DatabaseFolder>) {
         is_encrypted: is_all_encrypted(&facts),
     });
     (facts, database)
+}
+
+/// Whether a clear copy of the database is there, or that cannot be told.
+fn has_clear_copy() -> bool {
+    let original = mariadb::find_original();
+    let original = original.map(|found| found.is_some_and(|original| original.is_clear_copy()));
+    let copies = mariadb::kept_copies();
+    let copies = copies.map(|copies| copies.iter().any(KeptCopy::is_clear));
+    original.unwrap_or(true) || copies.unwrap_or(true)
 }
 
 /// Whether MariaDB runs in the encrypted database and says that it writes nothing in

@@ -13,8 +13,8 @@ use super::watch::WatchFacts;
 use super::ways::{self, WaysFacts};
 use crate::admin::initramfs::{self, InitramfsFacts};
 use crate::admin::mariadb;
-use crate::admin::mariadb::Original;
 use crate::admin::mariadb::cold_backups::{self, ColdBackup};
+use crate::admin::mariadb::{KeptCopy, Original};
 use crate::admin::mariadb_service::{is_enabled, waits_for_release};
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::open_vault::vault_conf;
@@ -63,6 +63,8 @@ pub struct Facts {
     pub late_release: LateReleaseFacts,
     /// A clear copy of the database, and what ends it.
     pub original: std::io::Result<Option<Original>>,
+    /// The copies that wait for their owner.
+    pub copies: std::io::Result<Vec<KeptCopy>>,
     /// Backups that copy the database's files, which are absent while MariaDB is
     /// stopped.
     pub backups: Vec<ColdBackup>,
@@ -93,6 +95,7 @@ pub fn gather(cards: Cards) -> Result<Facts> {
         goes_on_locked: goes_on == Some(OnFailure::Continue),
         has_systemd: systemd::installed(),
         unit_in_place: release_service::UNIT.is_in_place(),
+        hides_a_packages: release_service::UNIT.hides_a_packages(),
     };
     let release = policy.and_then(|policy| policy.mariadb);
     let assessment = (release.is_some() || is_enabled())
@@ -114,6 +117,7 @@ pub fn gather(cards: Cards) -> Result<Facts> {
         },
         late_release,
         original: mariadb::find_original(),
+        copies: mariadb::kept_copies(),
         backups: match is_enabled() {
             true => cold_backups::of_this_server(),
             false => Vec::new(),
@@ -130,6 +134,7 @@ fn watch(policy: Option<&Policy>, place: Option<&WaysFacts>) -> WatchFacts {
             && place.is_some_and(|place| place.need.binds_to_a_place()),
         has_systemd: systemd::running(),
         unit_in_place: watch_service::UNIT.is_in_place(),
+        hides_a_packages: watch_service::UNIT.hides_a_packages(),
         is_running: watch_service::UNIT.is_running(),
         waits_for_keys: release_service::without_keys().is_some(),
     }

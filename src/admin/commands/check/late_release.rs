@@ -11,6 +11,8 @@ pub struct LateReleaseFacts {
     pub has_systemd: bool,
     /// Whether stayput-release.service is as it was installed, and enabled.
     pub unit_in_place: bool,
+    /// One in /etc is in force instead of a package's.
+    pub hides_a_packages: bool,
 }
 
 /// Warns where nobody would look. No result where the policy has it that the boot
@@ -21,6 +23,7 @@ pub fn judge(facts: LateReleaseFacts) -> Option<CheckResult> {
         goes_on_locked,
         has_systemd,
         unit_in_place,
+        hides_a_packages,
     } = facts;
     if !goes_on_locked || !has_systemd {
         return None;
@@ -35,7 +38,13 @@ pub fn judge(facts: LateReleaseFacts) -> Option<CheckResult> {
             Severity::Warning,
             "After a start without the keys nobody looks for the place again: \
              stayput-release.service is missing, changed or disabled.",
-            "stayput install",
+            match hides_a_packages {
+                true => {
+                    "/etc/systemd/system/stayput-release.service is in force instead of the \
+                     package's: rm it where nobody needs it, then stayput install"
+                }
+                false => "stayput install",
+            },
         ),
     })
 }
@@ -46,14 +55,19 @@ mod tests {
 
     #[test]
     fn a_start_without_keys_wants_somebody_who_looks_later() {
-        let judged = |goes_on_locked, has_systemd, unit_in_place| {
+        let found = |goes_on_locked, has_systemd, unit_in_place, hides_a_packages| {
             judge(LateReleaseFacts {
                 goes_on_locked,
                 has_systemd,
                 unit_in_place,
+                hides_a_packages,
             })
-            .map(|found| found.severity)
         };
+        let judged = |goes_on_locked, has_systemd, unit_in_place| {
+            found(goes_on_locked, has_systemd, unit_in_place, false).map(|found| found.severity)
+        };
+        let hidden = found(true, true, false, true).unwrap().next;
+        assert!(hidden.starts_with("/etc/systemd/system/"), "{hidden}");
         assert_eq!(judged(true, true, true), Some(Severity::Fine));
         assert_eq!(judged(true, true, false), Some(Severity::Warning));
         assert_eq!(judged(false, true, false), None);

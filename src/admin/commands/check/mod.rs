@@ -102,6 +102,10 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     results.extend(late_release::judge(facts.late_release));
     results.extend(watch::judge(facts.watch));
     results.extend(original::judge(&facts.original));
+    // What hides the original hides them as well.
+    if facts.original.is_ok() {
+        results.extend(original::judge_copies(&facts.copies));
+    }
     results.extend(backups::judge(&facts.backups));
     results.extend(sticks::judge(facts.sticks.as_ref(), facts.now));
     results
@@ -157,6 +161,7 @@ mod tests {
                 is_wanted: true,
                 has_systemd: true,
                 unit_in_place: false,
+                hides_a_packages: false,
                 is_running: false,
                 waits_for_keys: false,
             },
@@ -171,8 +176,10 @@ mod tests {
                 goes_on_locked: true,
                 has_systemd: true,
                 unit_in_place: false,
+                hides_a_packages: false,
             },
             original: Ok(None),
+            copies: Ok(Vec::new()),
             backups: vec![ColdBackup {
                 covers: Covers::Data,
                 file: "/etc/cron.d/db".into(),

@@ -11,6 +11,8 @@ pub struct WatchFacts {
     pub has_systemd: bool,
     /// stayput-watch.service is as it was installed, and enabled.
     pub unit_in_place: bool,
+    /// One in /etc is in force instead of a package's.
+    pub hides_a_packages: bool,
     /// It runs, or is about to.
     pub is_running: bool,
     /// It waits for the keys, without which this system was started.
@@ -24,6 +26,7 @@ pub fn judge(facts: WatchFacts) -> Option<CheckResult> {
         is_wanted,
         has_systemd,
         unit_in_place,
+        hides_a_packages,
         is_running,
         waits_for_keys,
     } = facts;
@@ -35,7 +38,13 @@ pub fn judge(facts: WatchFacts) -> Option<CheckResult> {
         wrong(
             "Nobody watches the running server: stayput-watch.service is missing, changed or \
              disabled.",
-            "stayput install; or, where nobody shall: stayput policy --watch off",
+            match hides_a_packages {
+                true => {
+                    "/etc/systemd/system/stayput-watch.service is in force instead of the \
+                     package's: rm it where nobody needs it, then stayput install"
+                }
+                false => "stayput install; or, where nobody shall: stayput policy --watch off",
+            },
         )
     } else if !is_running && !waits_for_keys {
         wrong(
@@ -58,6 +67,7 @@ mod tests {
             is_wanted: true,
             has_systemd: true,
             unit_in_place: true,
+            hides_a_packages: false,
             is_running: true,
             waits_for_keys: false,
         };
@@ -73,6 +83,12 @@ mod tests {
             ..good
         };
         assert_eq!(severity(disabled), Some(Severity::Wrong));
+        let hidden = WatchFacts {
+            hides_a_packages: true,
+            ..disabled
+        };
+        let next = judge(hidden).unwrap().next;
+        assert!(next.starts_with("/etc/systemd/system/"), "{next}");
         let waiting = WatchFacts {
             waits_for_keys: true,
             ..dead

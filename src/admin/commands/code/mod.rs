@@ -10,12 +10,12 @@ use zeroize::Zeroizing;
 use crate::admin::ask;
 use crate::admin::names::name;
 use crate::admin::output;
-use crate::admin::problem::{Problem, Result};
+use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::admin::ways_copies;
 use crate::keys::{CODE_GROUPS, GROUP_LETTERS, RecoveryCode, random_bytes};
 use crate::sys::clock;
-use crate::vault::{EventKind, Header, KnownCode, WAYS_COPY, Ways};
+use crate::vault::{CodeWay, EventKind, Header, KnownCode, WAYS_COPY};
 
 /// Groups that are typed back.
 const TYPED_BACK: usize = 2;
@@ -36,10 +36,11 @@ pub struct CodeOptions {
 /// Runs `stayput code`.
 ///
 /// # Errors
-/// When the output goes to a file, when the vault does not open, or when the code
-/// that was typed back is another one.
+/// When the output goes to a file, when nobody is there to write it down, when the vault
+/// does not open, or when the code that was typed back is another one.
 pub fn run(options: &CodeOptions) -> Result<()> {
     refuse_a_file(output::is_to_file())?;
+    refuse_nobody(ask::can_be_answered())?;
     let mut unlocked = unlock(&options.unlock)?;
     let header = unlocked.vault.header();
     let (server_id, generation) = (header.server_id, header.generation);
@@ -69,8 +70,8 @@ pub fn run(options: &CodeOptions) -> Result<()> {
         }
     }
     unlocked.read_again()?;
-    if let Some(ways) = pending {
-        unlocked.set_ways(&ways)?;
+    if let Some(new) = pending {
+        new.put_in_force(&mut unlocked)?;
     }
     let kept = match (&options.kept, &unlocked.proven.sticks.code) {
         (Some(place), _) => Some(unlocked.seal_place(place)),
@@ -99,9 +100,30 @@ pub fn run(options: &CodeOptions) -> Result<()> {
     Ok(())
 }
 
-/// The code of now, or a new one. One that takes the place of another is in force once
-/// somebody has it on paper: then the ways in are given back that put it in force.
-fn code_to_show(unlocked: &mut Unlocked, new: bool) -> Result<(RecoveryCode, Option<Ways>)> {
+/// A code that takes the place of another, once somebody has it on paper.
+struct NewCode {
+    before: Option<CodeWay>,
+    new: Option<CodeWay>,
+}
+
+impl NewCode {
+    /// The ways in were read again: a person has written, and another command may have
+    /// changed them meanwhile.
+    fn put_in_force(self, unlocked: &mut Unlocked) -> Result<()> {
+        let mut ways = unlocked.ways()?;
+        if ways.code != self.before {
+            return Err(Problem::refused(
+                "Another code was made meanwhile. This one opens nothing: tear the paper up.",
+                "Write that one down, or make another one: stayput code --new",
+            ));
+        }
+        ways.code = self.new;
+        unlocked.set_ways(&ways)
+    }
+}
+
+/// The code of now, or a new one. One that takes the place of another is not in force yet.
+fn code_to_show(unlocked: &mut Unlocked, new: bool) -> Result<(RecoveryCode, Option<NewCode>)> {
     let (header, key) = (
         unlocked.vault.header().clone(),
         unlocked.master_key().clone(),
@@ -118,15 +140,14 @@ fn code_to_show(unlocked: &mut Unlocked, new: bool) -> Result<(RecoveryCode, Opt
         }
         _ => {}
     }
-    let replaces = ways.code.is_some();
+    let before = ways.code.clone();
     let code = ways.make_code(&header, &key);
-    match replaces {
-        true => Ok((code, Some(ways))),
-        false => {
-            unlocked.set_ways(&ways)?;
-            Ok((code, None))
-        }
+    if before.is_none() {
+        unlocked.set_ways(&ways)?;
+        return Ok((code, None));
     }
+    let new = ways.code;
+    Ok((code, Some(NewCode { before, new })))
 }
 
 /// On a disk the code would undo what it is for. A pipe, to a printer for one, is the
@@ -138,6 +159,19 @@ fn refuse_a_file(is_to_file: bool) -> Result<()> {
             "The code is as good as the key, and would stand in a file. Nothing was shown.",
             "Run the command in a terminal, and write the code on paper; or print it: \
              stayput code | lpr",
+        )),
+    }
+}
+
+/// Where nobody writes it down, as in a job of cron or of a service, the output goes into a
+/// log, and with it the key.
+fn refuse_nobody(is_somebody_there: bool) -> Result<()> {
+    match is_somebody_there {
+        true => Ok(()),
+        false => Err(Problem::new(
+            Exit::Usage,
+            "Nobody is here to write the code down. Nothing was shown.",
+            "Run the command in a terminal: it asks for two groups of what you wrote.",
         )),
     }
 }
@@ -204,6 +238,13 @@ mod tests {
 
     const LETTERS: &str =
         "ccccccccbbbbbbbbddddddddeeeeeeeeffffffffgggggggghhhhhhhhiiiiiiiijjjjjjjj";
+
+    #[test]
+    fn a_job_that_nobody_watches_gets_no_key_into_its_log() {
+        let refused = refuse_nobody(false).unwrap_err();
+        assert!(refused.what.contains("Nothing was shown"), "{refused}");
+        assert!(refuse_nobody(true).is_ok());
+    }
 
     #[test]
     fn the_groups_stand_beside_their_numbers() {

@@ -236,6 +236,17 @@ pub fn literal_address(url: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
+/// Whether this can be a key server's address: `http://HOST`, with a port or without.
+pub fn is_server_url(url: &str) -> bool {
+    authority(url).and_then(host_and_port).is_some()
+}
+
+/// Whether two addresses are the same host and port, as they are written.
+pub fn same_server(one: &str, other: &str) -> bool {
+    let of = |url| authority(url).and_then(host_and_port);
+    of(one).is_some() && of(one) == of(other)
+}
+
 /// Resolves a name now: at boot nothing resolves names.
 fn resolve(url: &str) -> Result<SocketAddr> {
     let (host, port) = authority(url).and_then(host_and_port).ok_or_else(|| {

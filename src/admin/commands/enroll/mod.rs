@@ -9,11 +9,11 @@ mod survey;
 use core::net::IpAddr;
 
 use key_servers::{EnrolledServer, KeyServerOptions};
-pub use key_servers::{literal_address, thumbprints};
+pub use key_servers::{is_server_url, literal_address, same_server, thumbprints};
 pub use neighbours::neighbour;
 use neighbours::{MAX_UNNAMED, Station};
 use survey::Survey;
-pub use survey::{FoundStation, found_stations};
+pub use survey::{Fitness, FoundStation, FoundStations, found_stations};
 
 use crate::admin::ask;
 use crate::admin::output;

@@ -6,7 +6,8 @@ use super::neighbours::{self, MAX_UNNAMED, Proposal, Station};
 use crate::admin::systemd;
 use crate::environment::{
     Cards, FactorSelection, KeyServers, LIVE_NETWORK_WAIT, NeighbourSelection, Observed, Patience,
-    neighbour_label, note_latecomers, observe_place, select_factors,
+    UnsuitableNeighbour, count_by_group, neighbour_label, note_latecomers, observe_place,
+    select_factors,
 };
 use crate::vault::{Label, Value};
 
@@ -59,33 +60,70 @@ impl Survey {
     }
 }
 
-/// A station that answers and can be enrolled.
+/// A station that is there, for an owner who says which are always there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundStation {
     pub address: IpAddr,
     /// What it is, for people; empty where nothing is known.
     pub description: String,
-    /// It is among those that are taken where the owner names none.
-    pub is_usual: bool,
+    pub fitness: Fitness,
 }
 
-/// The stations that answer and can be enrolled, the steadiest first.
-pub fn found_stations() -> Vec<FoundStation> {
+/// What speaks for a station, or against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fitness {
+    /// It is among those that are taken where the owner names none.
+    Usual,
+    /// It can be enrolled.
+    Possible,
+    /// It seems to be a virtual machine. It can be enrolled where it is always there.
+    Virtual,
+    /// It cannot be enrolled: why not.
+    Unsuitable(UnsuitableNeighbour),
+}
+
+/// What an owner can choose from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundStations {
+    /// Those that answered or were left out, the steadiest first.
+    pub stations: Vec<FoundStation>,
+    /// Parts of this machine that would be enrolled beside them.
+    pub parts: u8,
+}
+
+/// The stations that are there.
+pub fn found_stations() -> FoundStations {
     let seen = Survey::seen(&[]);
-    let is_taken = |label: &Label| {
+    let fitness = |label: &Label| {
         let mut neighbours = seen.choice.neighbours.iter();
-        neighbours.any(|(of, _, selection)| of == label && *selection == NeighbourSelection::Taken)
+        let (_, _, selection) = neighbours.find(|(of, ..)| of == label)?;
+        match selection {
+            NeighbourSelection::Taken => Some(Fitness::Usual),
+            NeighbourSelection::Silent => None,
+            NeighbourSelection::Unsuitable(why) => Some(Fitness::Unsuitable(*why)),
+        }
     };
-    let found = seen.stations.iter().filter_map(|station| {
+    let found = |station: &Station, fitness| FoundStation {
+        address: station.address,
+        description: station.description(),
+        fitness,
+    };
+    let answering = seen.stations.iter().filter_map(|station| {
         let label = neighbour_label(station.address);
-        let is_usual = is_taken(&label);
-        (is_usual || seen.surplus.contains(&label)).then(|| FoundStation {
-            address: station.address,
-            description: station.description(),
-            is_usual,
-        })
+        let is_surplus = seen.surplus.contains(&label);
+        let possible = is_surplus.then_some(Fitness::Possible);
+        Some(found(station, possible.or_else(|| fitness(&label))?))
     });
-    found.collect()
+    let left_out = seen.left_out.iter();
+    let left_out = left_out.map(|station| found(station, Fitness::Virtual));
+    let (mut stations, unsuitable): (Vec<FoundStation>, Vec<_>) = answering
+        .chain(left_out)
+        .partition(|station| !matches!(station.fitness, Fitness::Unsuitable(_)));
+    stations.extend(unsuitable);
+    FoundStations {
+        stations,
+        parts: count_by_group(&seen.choice.chosen).machine,
+    }
 }
 
 fn labels_of(stations: &[Station]) -> Vec<Label> {

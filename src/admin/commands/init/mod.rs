@@ -289,8 +289,7 @@ fn wants_reset(options: &InitOptions) -> Result<bool> {
          to the office\nstick, no data.",
         TheftPolicy::default().strikes
     );
-    let answer = ask::line("Do you want that, as soon as there is such a stick? [yes/no] ")?;
-    Ok(matches!(answer.as_str(), "yes" | "y"))
+    ask::yes("Do you want that, as soon as there is such a stick?")
 }
 
 fn server_name(options: &InitOptions) -> Result<ServerName> {

@@ -8,7 +8,7 @@ mod remove;
 use crate::admin::ask;
 use crate::admin::guessing_time::{explain_passphrase, is_very_weak};
 use crate::admin::problem::{Exit, Problem, Result};
-use crate::admin::suggested_secret::offer_passphrase;
+use crate::admin::suggested_secret::{offer_passphrase, warn_of_the_keyboard};
 use crate::admin::unlock::Unlocked;
 use crate::vault::{SlotTable, check_passphrase};
 #[cfg(test)]
@@ -68,12 +68,7 @@ fn new_passphrase(unlocked: &Unlocked, person: &str, from_stdin: bool) -> Result
     }
     let known = [person, unlocked.vault.header().server_name.as_str()];
     println!("{}", explain_passphrase(&passphrase, &known));
-    if !passphrase.is_ascii() {
-        println!(
-            "It has letters that the keyboard at the prompt may not have: there it is often a \
-             US one."
-        );
-    }
+    warn_of_the_keyboard(&passphrase);
     if is_very_weak(&passphrase, &known) {
         ask::confirm("Take it all the same?", from_stdin)?;
     }

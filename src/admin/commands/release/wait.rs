@@ -16,14 +16,16 @@ use crate::opening::messages::LoginNotice;
 use crate::release::notice::{Topic, put as put_notice};
 use crate::release::without_keys;
 use crate::release::{self, NotReleased};
+use crate::sys::at_end::{Undivided, undivided};
 use crate::sys::{clock, kmsg};
 use crate::vault::locate::{self, COMMAND_WAITS, LocateError};
 use crate::vault::{EventKind, OpenedBy, VaultError};
 
 /// What one look has found.
 enum Look {
-    /// The place has opened the vault: the keys are in memory.
-    Released,
+    /// The place has opened the vault: the keys are in memory. MariaDB is to be started
+    /// before this process may end: whoever comes after it has no reason to.
+    Released(Undivided),
     /// Somebody else has released them.
     ByAnother,
     /// The place does not answer, or it is another one.
@@ -50,7 +52,7 @@ pub fn run() -> Result<()> {
                 log::info!("the keys were released by somebody else");
                 break;
             }
-            Look::Released => return skipped_units::start_database(),
+            Look::Released(_undivided) => return skipped_units::start_database(),
             Look::Never(why) => {
                 log::warn!("the place is not looked for any longer: {}", in_words(why));
                 tell(&notice_given_up(why, is_readable()));
@@ -137,13 +139,14 @@ fn look(arrangements: Arrangements) -> Result<Look> {
         LateRelease::Never(why) => Ok(Look::Never(why)),
         LateRelease::ByAnother => Ok(Look::ByAnother),
         LateRelease::Now { arms } => {
+            let undivided = undivided();
             match release::release_unless_held(unlocked.keys(), &unlocked.proven.policy) {
                 Err(NotReleased::Held) => return Ok(Look::NotYet),
                 released => released?,
             }
             // From here on nothing may fail: MariaDB is still to be started.
             settle(unlocked, &found, arms);
-            Ok(Look::Released)
+            Ok(Look::Released(undivided))
         }
     }
 }

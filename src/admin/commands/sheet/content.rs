@@ -1,7 +1,7 @@
 //! What stands on the page. What the prompt says is taken from the prompt's own messages.
 //! Pure.
 
-use crate::columns::folded;
+use crate::columns::{folded, width};
 use crate::opening::messages::{Message, Question, Reason};
 use crate::printable::Printable;
 use crate::theft::ResetCause;
@@ -111,7 +111,9 @@ impl Sheet {
 
     /// As plain text.
     pub fn text(&self) -> String {
-        let mut text = format!("{}\n{}\n", self.title, "=".repeat(width(&self.title)));
+        let title = wrapped(&self.title, "", "");
+        let longest = title.lines().map(width).max().unwrap_or_default();
+        let mut text = format!("{title}{}\n", "=".repeat(longest));
         for part in &self.parts {
             text.push('\n');
             match part {
@@ -122,7 +124,8 @@ impl Sheet {
                 Part::Quote(words) => {
                     words
                         .lines()
-                        .for_each(|line| text += &format!("  {line}\n"));
+                        .flat_map(|line| folded(&format!("  {line}"), WIDTH, "  "))
+                        .for_each(|line| text += &format!("{line}\n"));
                 }
                 Part::Steps(steps) => {
                     for (at, step) in steps.iter().enumerate() {
@@ -143,10 +146,6 @@ impl KeptAt {
             place => format!("{what}: {}", Printable(place)),
         }
     }
-}
-
-fn width(text: &str) -> usize {
-    text.chars().count()
 }
 
 /// Lines of [`WIDTH`] columns at most; the first begins with `first`, the others with
@@ -234,6 +233,14 @@ mod tests {
         let text = sheet().text();
         assert!(text.lines().all(|line| width(line) <= WIDTH), "{text}");
         assert!(text.lines().count() <= 66, "{text}");
+    }
+
+    #[test]
+    fn longest_name_in_the_widest_letters_fits_on_the_page() {
+        let name = "診".repeat(20);
+        let text = Sheet::of(&name, &[]).text();
+        assert!(text.contains(&name), "{text}");
+        assert!(text.lines().all(|line| width(line) <= WIDTH), "{text}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod content;
 mod html;
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::admin::durable::write_durably;
@@ -70,6 +70,15 @@ fn must_be_a_file_to_be(path: &Path) -> Result<()> {
             "Is the stick mounted?",
         ));
     }
+    if folder.is_some_and(is_nothing_mounted) {
+        return Err(Problem::refused(
+            format!(
+                "Nothing is mounted at {}: the page would lie on the server. Nothing was written.",
+                path.parent().unwrap_or(path).display()
+            ),
+            "Mount the stick first, or name another file.",
+        ));
+    }
     if path.exists() && !path.is_file() {
         return Err(Problem::refused(
             format!("{} is no file. Nothing was written.", path.display()),
@@ -77,6 +86,21 @@ fn must_be_a_file_to_be(path: &Path) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Whether this folder is one for sticks, and lies on the server's own disk.
+fn is_nothing_mounted(folder: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).map(|found| found.dev());
+    let for_sticks = ["/media", "/mnt", "/run/media"];
+    let is_for_sticks = for_sticks.iter().any(|place| folder.starts_with(place));
+    match (
+        device(folder),
+        device(Path::new("/")),
+        device(Path::new("/run")),
+    ) {
+        (Ok(folder), Ok(root), Ok(run)) => is_for_sticks && [root, run].contains(&folder),
+        _ => false,
+    }
 }
 
 fn with_places(options: &UnlockOptions) -> Result<Sheet> {
@@ -113,6 +137,12 @@ mod tests {
         let unmounted = folder.path().join("usb/sheet.txt");
         assert!(told(&unmounted).unwrap_err().contains("is not there"));
         assert!(!folder.path().join("usb").exists());
+        // The folder is there, and the stick is not.
+        assert!(
+            told(Path::new("/mnt/sheet.txt"))
+                .unwrap_err()
+                .contains("Nothing is mounted")
+        );
         // The stick's own device.
         assert!(
             told(Path::new("/dev/null"))

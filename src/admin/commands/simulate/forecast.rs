@@ -141,6 +141,7 @@ impl Host for Rehearsal {
                         failed: 0,
                         discarded: Discarded::Securely,
                         state: Ok(Written::Twice),
+                        is_gone: true,
                     }),
                     unwiped: Vec::new(),
                 }

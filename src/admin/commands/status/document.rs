@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Status;
 use crate::admin::event_json::{alarm_word, event_json, on_alarm_word};
-use crate::admin::mariadb::Original;
+use crate::admin::mariadb::{CopyKind, KeptCopy, Original};
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::Recognition;
@@ -28,6 +28,7 @@ impl Status<'_> {
             "key_file": self.key_file,
             "clear_copy": self.clear_copy(),
             "encrypted_original": self.encrypted_original(),
+            "kept_copies": self.kept_copies(),
             "wants_reset": self.policy().map(|policy| policy.wants_reset),
             "margin": self.margin().map(margin),
             "last_opened": self.opened.map(|event| self.last_opened(event)),
@@ -68,6 +69,12 @@ impl Status<'_> {
         let original = self.original.as_ref().ok().and_then(Option::as_ref);
         let original = original.filter(|original| !original.is_clear_copy());
         original.map_or(Value::Null, found)
+    }
+
+    /// The copies that wait for their owner; null where they cannot be looked for.
+    fn kept_copies(&self) -> Value {
+        let copies = self.copies.as_ref();
+        copies.map_or(Value::Null, |copies| copies.iter().map(kept).collect())
     }
 
     fn last_opened(&self, event: &LoggedEvent) -> Value {
@@ -120,9 +127,25 @@ fn found(original: &Original) -> Value {
     })
 }
 
+fn kept(copy: &KeptCopy) -> Value {
+    let (kind, served) = match copy.kind {
+        CopyKind::TakenBack { served, .. } => ("taken_back", served),
+        CopyKind::Unfinished => ("unfinished", None),
+    };
+    json!({
+        "kind": kind,
+        "path": copy.path,
+        "clear": copy.is_clear(),
+        "marked": copy.run.is_some(),
+        "served_from": served.map(|served| rfc3339(served.from)),
+        "served_until": served.map(|served| rfc3339(served.until)),
+    })
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::admin::mariadb::KeySupply;
     use crate::admin::release_service::WithoutKeys;
     use crate::admin::watch_service::Unfinished;
     use crate::environment::{Comparison, Watched, test_slot};
@@ -168,7 +191,9 @@ pub mod tests {
             recognition: None,
             proven: None,
             opened: None,
+            keys: KeySupply::None,
             original: Ok(None),
+            copies: Ok(Vec::new()),
             watch: None,
             without_keys: None,
             key_file: None,
@@ -215,6 +240,7 @@ pub mod tests {
             proven: Some(&proven),
             opened: Some(&opened),
             original: Ok(Some(Original::example())),
+            copies: Ok(vec![KeptCopy::example()]),
             watch: Some(Report {
                 on_alarm: OnAlarm::Lock,
                 enrolled: true,

@@ -3,7 +3,6 @@
 use super::Status;
 use crate::admin::event_text::sentence;
 use crate::admin::factor_counts::counts_as_enrolled;
-use crate::admin::mariadb;
 use crate::admin::one_screen::Item;
 use crate::admin::one_screen::Urgency::{Never, Now, Soon};
 use crate::admin::pending_reset::reminder;
@@ -117,56 +116,6 @@ impl Status<'_> {
             text += &format!("\n  {label}: made {}, {pin}", rfc3339(stick.made));
         }
         Some(Item::new(Never, text))
-    }
-
-    fn database_items(&self) -> Vec<Item> {
-        let mut items = Vec::new();
-        match (&self.key_file, self.mariadb()) {
-            (Some(path), _) => {
-                let text = format!(
-                    "MariaDB: its keys are in {}; whoever takes the server can read the \
-                     database.\n  To have stayput keep them: stayput mariadb enable",
-                    path.display()
-                );
-                items.push(Item::new(Soon, text));
-            }
-            (None, Some(true)) => items.push(Item::new(Never, "MariaDB: gets its keys from here.")),
-            // It is told below what became of it.
-            (None, Some(false)) if matches!(self.original, Ok(Some(_))) => {}
-            (None, Some(false)) => {
-                let text = "MariaDB: not set up. Run: stayput mariadb enable";
-                items.push(Item::new(Soon, text));
-            }
-            (None, None) => {}
-        }
-        match &self.original {
-            Ok(None) => {}
-            Ok(Some(original)) => {
-                let name = match original.is_clear_copy() {
-                    true => "CLEAR COPY",
-                    false => "MariaDB",
-                };
-                let text = format!("{name}: {}\n  {}", original.what(), original.next());
-                items.push(Item::new(Soon, text));
-            }
-            Err(error) => {
-                items.push(Item::new(Now, format!("CLEAR COPY: perhaps; {error}.")));
-            }
-        }
-        if mariadb::disable::is_under_way() {
-            let text = "MariaDB: `stayput mariadb disable` was begun and has not ended.\n  \
-                        Run it again: it puts back first what it has begun.";
-            items.push(Item::new(Now, text));
-        }
-        if let Some(path) = mariadb::enable::rehearsal_left_behind() {
-            let text = format!(
-                "Rehearsal: one was interrupted; its encrypted copy takes room in {}.\n  \
-                 To remove it: stayput mariadb enable --undo",
-                path.display()
-            );
-            items.push(Item::new(Soon, text));
-        }
-        items
     }
 
     fn watch_item(&self) -> Item {
@@ -302,6 +251,7 @@ fn margin_in_words(margin: Margin) -> String {
 mod tests {
     use super::super::document::tests::{of, with_everything, with_place};
     use super::*;
+    use crate::admin::mariadb::{KeptCopy, KeySupply};
     use crate::admin::one_screen::{ROWS, Room, screen};
     use crate::columns::COLUMNS;
     use crate::environment::{Comparison, neighbour_label};
@@ -326,6 +276,7 @@ mod tests {
                 watch: None,
                 without_keys: None,
                 original: Ok(None),
+                copies: Ok(Vec::new()),
                 ..status
             };
             let lines = lines(&status);
@@ -412,5 +363,46 @@ mod tests {
         assert!(words(0, true).contains("stayput enroll --refresh"));
         assert!(!words(0, false).contains("USED UP"));
         assert!(words(2, false).starts_with("Margin: 2 more"));
+    }
+
+    #[test]
+    fn keys_are_not_said_to_come_from_here_by_the_policy_alone() {
+        let snapshot = with_place("home");
+        let told = |keys: KeySupply| {
+            let status = Status {
+                keys,
+                ..of(&snapshot)
+            };
+            lines(&status).join(" ")
+        };
+        let whole = told(KeySupply::Whole);
+        assert!(whole.contains("gets its keys from here"), "{whole}");
+        let broken = KeySupply::Broken(vec!["the gate in front of it is missing".into()]);
+        for (keys, words) in [
+            (KeySupply::Unused, "nothing takes them"),
+            (broken, "the gate in front of it"),
+        ] {
+            let told = told(keys);
+            assert!(told.contains(words), "{told}");
+            assert!(!told.contains("gets its keys from here"), "{told}");
+        }
+    }
+
+    #[test]
+    fn copy_that_a_way_back_has_kept_is_told_until_it_is_destroyed() {
+        let snapshot = with_place("home");
+        let status = Status {
+            copies: Ok(vec![KeptCopy::example()]),
+            ..of(&snapshot)
+        };
+        let told = lines(&status).join(" ");
+        assert!(told.contains("CLEAR COPY: A clear copy"), "{told}");
+        assert!(told.contains("stayput mariadb destroy-copy"), "{told}");
+        let unknown = Status {
+            copies: Err(std::io::Error::other("no settings")),
+            ..of(&snapshot)
+        };
+        let told = lines(&unknown).join(" ");
+        assert!(told.contains("CLEAR COPY: perhaps; no settings"), "{told}");
     }
 }

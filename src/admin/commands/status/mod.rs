@@ -1,5 +1,6 @@
 //! `stayput status`: how things stand, on one screen.
 
+mod database_items;
 mod document;
 mod items;
 
@@ -7,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::admin::json;
 use crate::admin::mariadb;
-use crate::admin::mariadb::Original;
+use crate::admin::mariadb::{Dependence, KeptCopy, KeySupply, Original};
 use crate::admin::mariadb_service::waits_for_release;
 use crate::admin::names::SETUP_PLACE;
 use crate::admin::one_screen::{Room, screen};
@@ -31,8 +32,12 @@ struct Status<'a> {
     proven: Option<&'a ProvenRecords>,
     /// The last opening in the log.
     opened: Option<&'a LoggedEvent>,
-    /// The clear original that `mariadb enable` has left.
+    /// What MariaDB has of the keys from here.
+    keys: KeySupply,
+    /// The original that `mariadb enable`, or `disable --clear`, has left.
     original: std::io::Result<Option<Original>>,
+    /// The copies that wait for their owner.
+    copies: std::io::Result<Vec<KeptCopy>>,
     /// The report of the watch, if it runs.
     watch: Option<watch_service::Report>,
     /// Whether this boot went on without the keys, and who looks for the place.
@@ -71,12 +76,16 @@ pub fn run(options: &StatusOptions, for_scripts: bool) -> Result<()> {
     // A log that cannot be read is not worth failing for.
     let events = vault.events().unwrap_or_default();
     let opened = events.iter().rfind(|event| is_opening(event));
+    let gives = proven.as_ref();
+    let gives = gives.map(|proven| proven.policy.mariadb.is_some());
     let status = Status {
+        keys: Dependence::seen(gives).supply(),
         vault: &snapshot,
         recognition: recognition.as_ref(),
         proven: proven.as_ref(),
         opened,
         original: mariadb::find_original(),
+        copies: mariadb::kept_copies(),
         watch: watch_service::report(),
         without_keys: without_keys(),
         key_file: mariadb::disable::key_file_in_use(),
@@ -114,8 +123,10 @@ impl Status<'_> {
         self.vault.state.ok()
     }
 
+    /// Whether MariaDB gets its keys from here; `None` where that is not known.
     fn mariadb(&self) -> Option<bool> {
-        self.policy().map(|policy| policy.mariadb.is_some())
+        let gives = self.policy()?.mariadb.is_some();
+        Some(gives && self.keys == KeySupply::Whole)
     }
 
     /// How much may still change, as observed now.

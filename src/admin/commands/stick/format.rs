@@ -11,8 +11,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::description::{bytes_of, content_of, maker_of, size_in_words};
-use super::not_read;
 use super::partition_table::{FIRST_BYTE, partition_table};
+use super::{must_be_among, not_read};
 use crate::admin::ask;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::program;
@@ -255,14 +255,13 @@ impl Fresh {
         let (disk, bytes) = opened
             .and_then(length)
             .map_err(|error| self.not_opened(&error))?;
-        // Listed after the opening: a number that is still there was there then.
-        if bytes == self.bytes && is_plugged_in(&self.stick, &plugged_in()) {
-            return Ok(disk);
-        }
-        Err(Problem::refused(
-            format!("{} is another stick by now.", self.disk.display()),
-            "Nothing was changed. Plug in the right one and run the command again.",
-        ))
+        // Listed after the opening: a number that is still there was there then. One that
+        // changes its size has changed its medium.
+        let now = match bytes == self.bytes {
+            true => plugged_in(),
+            false => Vec::new(),
+        };
+        must_be_among(&self.stick, &self.disk, &now).map(|()| disk)
     }
 
     fn not_opened(&self, error: &io::Error) -> Problem {
@@ -317,12 +316,6 @@ impl Fresh {
         }
         None
     }
-}
-
-/// Whether this stick has not been taken out since.
-fn is_plugged_in(stick: &Stick, now: &[Stick]) -> bool {
-    let is_same = |other: &Stick| other.disk == stick.disk && other.sequence == stick.sequence;
-    now.iter().any(is_same)
 }
 
 /// The first partition of a disk, as the kernel calls it.

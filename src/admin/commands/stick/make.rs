@@ -1,20 +1,24 @@
 //! `stayput stick make`: the key of this server on a stick.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use heapless::String as Bounded;
 
 use super::format::{Fresh, FreshFilesystem};
-use super::{doubt, must_be_a_stick, must_be_readable, not_read, tell_if_it_does_not_count};
+use super::{
+    doubt, must_be_a_stick, must_be_readable, must_still_be, not_read, tell_what_it_counts_for,
+};
 use crate::admin::ask;
 use crate::admin::guessing_time::explain_pin;
 use crate::admin::names::name;
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, Result};
-use crate::admin::suggested_secret::offer_pin;
+use crate::admin::suggested_secret::{offer_pin, warn_of_the_keyboard};
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::admin::ways_copies;
+use crate::keys::UnsealedWayKey;
 use crate::stick::{self, StickError, StickFile, StickId};
 use crate::sys::clock;
 use crate::vault::{
@@ -53,12 +57,16 @@ pub fn make(options: &MakeOptions) -> Result<()> {
 /// # Errors
 /// As [`make`].
 pub fn make_with_pin(options: &MakeOptions, pin: &ask::Pin) -> Result<()> {
-    make_with(options, || must_be_usable(pin).map(|()| pin.clone()))
+    make_with(options, || {
+        must_be_usable(pin)?;
+        warn_of_the_keyboard(pin);
+        Ok(pin.clone())
+    })
 }
 
 fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> Result<()> {
     let device = options.device.as_path();
-    must_be_a_stick(device)?;
+    let stick = must_be_a_stick(device)?;
     must_not_hold_the_vault(device)?;
     let fresh = match options.format {
         Some(asked) => Some(Fresh::check(device, asked)?),
@@ -101,24 +109,16 @@ fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> R
     // Another command may have made it meanwhile: what is replaced is what it holds now.
     let mut replaced = before;
     replaced.extend(own_keys(&[device.to_owned()], header)?);
+    // A person was asked, or it took a while to format it. As long as it is open, the kernel
+    // gives its name to no other one.
+    let _held = File::open(device).map_err(|error| not_written(device, &error))?;
+    must_still_be(&stick, device)?;
     doubt(&mut unlocked, &replaced)?;
-    let mut ways = unlocked.ways()?;
-    for id in &replaced {
-        ways.forget_stick(*id);
-    }
-    let id = file.info.stick_id;
-    let generation = file.generation;
-    ways.note_stick(
-        unlocked.vault.header(),
-        unlocked.master_key(),
-        id,
-        &way_key,
-        generation,
-    );
+    let ways = ways_with(&unlocked, &replaced, &file, &way_key)?;
     let copy = WaysCopy::of(unlocked.vault.header(), &ways);
     stick::write(device, &file, &copy).map_err(|error| not_written(device, &error))?;
     prove(device, &unlocked, &file, &pin)?;
-    remember(&mut unlocked, &replaced, &file, &ways)?;
+    remember(&mut unlocked, &replaced, &file, &way_key)?;
     ways_copies::write_beside(&unlocked)?;
     println!(
         "The stick \"{}\" is ready: both copies were read back, and they open this server.",
@@ -126,7 +126,7 @@ fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> R
     );
     let known = [&*options.label, &*unlocked.vault.header().server_name];
     println!("{}", explain_pin(&pin, &known));
-    tell_if_it_does_not_count(&unlocked)?;
+    tell_what_it_counts_for(&mut unlocked, &file.info.stick_id)?;
     println!("Keep it in another place than the server. Take it out now.");
     Ok(())
 }
@@ -184,6 +184,7 @@ pub fn new_pin(from_stdin: bool) -> Result<ask::Pin> {
     }
     let pin = ask::pin("New PIN or passphrase for the stick: ", from_stdin)?;
     must_be_usable(&pin)?;
+    warn_of_the_keyboard(&pin);
     if !from_stdin && *pin != *ask::pin("The same once more: ", false)? {
         return Err(Problem::new(
             Exit::Usage,
@@ -209,7 +210,8 @@ pub fn must_be_usable(pin: &[u8]) -> Result<()> {
     if !can_be_typed(pin) {
         return Err(Problem::new(
             Exit::Usage,
-            "This PIN has signs that cannot be typed at the prompt. Nothing was changed.",
+            "This PIN has signs that nobody sees, or blanks at its ends: nobody would type it \
+             like that at the prompt. Nothing was changed.",
             UnusablePassphrase::CannotBeTyped.advice(),
         ));
     }
@@ -240,20 +242,38 @@ fn list_without(unlocked: &Unlocked, sticks: &[StickId]) -> StickList {
     list
 }
 
+/// What the vault has now, with the new stick in place of those that it replaces.
+fn ways_with(
+    unlocked: &Unlocked,
+    replaced: &[StickId],
+    file: &StickFile,
+    way_key: &UnsealedWayKey,
+) -> Result<Ways> {
+    let mut ways = unlocked.ways()?;
+    for id in replaced {
+        ways.forget_stick(*id);
+    }
+    let (header, key) = (unlocked.vault.header(), unlocked.master_key());
+    let (id, generation) = (file.info.stick_id, file.generation);
+    ways.note_stick(header, key, id, way_key, generation);
+    Ok(ways)
+}
+
 fn remember(
     unlocked: &mut Unlocked,
     replaced: &[StickId],
     file: &StickFile,
-    ways: &Ways,
+    way_key: &UnsealedWayKey,
 ) -> Result<()> {
     // A person was asked meanwhile, and the stick took its time.
     unlocked.read_again()?;
+    let ways = ways_with(unlocked, replaced, file, way_key)?;
     let mut list = list_without(unlocked, replaced);
     let info = &file.info;
     // There is room: it was looked for before anything was written.
     let _ = list.sticks.push(info.known(file.generation, info.made));
     // First: a stick that is listed and has no way in here would not get the next key.
-    unlocked.set_ways(ways)?;
+    unlocked.set_ways(&ways)?;
     unlocked.set_sticks(list)?;
     unlocked.log(EventKind::StickMade {
         stick: info.label.clone(),

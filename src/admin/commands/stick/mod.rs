@@ -16,7 +16,7 @@ use crate::admin::ask::Pin;
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, ProblemKind, Result};
 use crate::admin::unlock::Unlocked;
 use crate::filesystem::{Format, format_of};
-use crate::stick::{StickError, StickId, is_on_a_stick, missing_driver};
+use crate::stick::{Stick, StickError, StickId, missing_driver, plugged_in, stick_with};
 use crate::vault::StickList;
 pub use description::{StickVolume, plugged_volumes};
 #[cfg(test)]
@@ -61,15 +61,35 @@ pub fn run(command: &StickCommand, for_scripts: bool) -> Result<()> {
     }
 }
 
-/// After a reset no mark counts before a place is enrolled again.
-fn tell_if_it_does_not_count(unlocked: &Unlocked) -> Result<()> {
-    if unlocked.slots()?.is_none() {
-        println!(
-            "It does not count as a way back yet: this server was reset. Enrol the place first \
-             (stayput enroll),\nthen verify it: stayput stick verify"
-        );
+/// Of a stick that was just seen to open a server without slots: from when on it counts as a
+/// way back, and what is to be done for that.
+fn tell_what_it_counts_for(unlocked: &mut Unlocked, stick: &StickId) -> Result<()> {
+    if unlocked.slots()?.is_some() {
+        return Ok(());
     }
+    // What the next command will find.
+    unlocked.read_again()?;
+    let listed = unlocked.proven.sticks.sticks.iter();
+    let mut verified = listed.filter(|listed| listed.verified.is_some());
+    println!(
+        "{}",
+        after_a_reset(verified.any(|listed| listed.id == *stick))
+    );
     Ok(())
+}
+
+const fn after_a_reset(counts: bool) -> &'static str {
+    match counts {
+        true => {
+            "This server was reset. The stick counts as a way back as soon as a place is \
+             enrolled: stayput\nenroll. It need not be verified once more."
+        }
+        // A state that does not tell of the reset cannot say what came after it.
+        false => {
+            "It does not count as a way back yet: this server has lost its slots. Enrol the \
+             place first (stayput\nenroll), then verify it: stayput stick verify"
+        }
+    }
 }
 
 /// Lets none of these sticks count as verified, before the first byte on one of them
@@ -105,17 +125,40 @@ pub fn run_with_pin(command: &StickCommand, pin: &Pin) -> Result<()> {
     }
 }
 
-/// Refuses what no key can be put on as it is.
+/// Refuses what no key can be put on as it is. Returns the stick that is there.
 ///
 /// # Errors
 /// What is wrong with it, and what to do.
-pub fn must_be_usable_stick(device: &Path) -> Result<()> {
-    must_be_a_stick(device)?;
-    must_be_readable(device)
+pub fn must_be_usable_stick(device: &Path) -> Result<Stick> {
+    let stick = must_be_a_stick(device)?;
+    must_be_readable(device)?;
+    Ok(stick)
+}
+
+/// Refuses another stick than the one that was looked at before a person was asked: it has
+/// the same name once that one is out.
+///
+/// # Errors
+/// When another one, or none, is there.
+pub fn must_still_be(stick: &Stick, device: &Path) -> Result<()> {
+    must_be_among(stick, device, &plugged_in())
+}
+
+fn must_be_among(stick: &Stick, device: &Path, now: &[Stick]) -> Result<()> {
+    if stick.is_among(now) {
+        return Ok(());
+    }
+    Err(Problem::refused(
+        format!(
+            "{} is another stick by now, or none: the one that was there was taken out.",
+            device.display()
+        ),
+        "Nothing was changed on it. Plug in the right one and run the command again.",
+    ))
 }
 
 /// Refuses a device that the boot stage would not take for a stick.
-fn must_be_a_stick(device: &Path) -> Result<()> {
+fn must_be_a_stick(device: &Path) -> Result<Stick> {
     use std::os::unix::fs::FileTypeExt;
     let name = device.display();
     let found = match std::fs::metadata(device) {
@@ -143,16 +186,15 @@ fn must_be_a_stick(device: &Path) -> Result<()> {
         )
         .of_kind(kind));
     }
-    if !is_on_a_stick(device) {
-        return Err(Problem::refused(
+    stick_with(device).ok_or_else(|| {
+        Problem::refused(
             format!(
                 "{name} cannot be taken out, or the system is on it: the boot stage would not look \
                  at it."
             ),
             "Name a USB stick or an SD card; `lsblk` shows their names.",
-        ));
-    }
-    Ok(())
+        )
+    })
 }
 
 /// Refuses a stick whose filesystem the boot stage could not read.
@@ -228,6 +270,25 @@ mod tests {
         assert_eq!(verified(&doubted), [None, Some(7)]);
         assert_eq!(without_mark(&doubted, &[[1; 8]]), None, "nothing to write");
         assert_eq!(without_mark(&list, &[[3; 8]]), None, "it is not listed");
+    }
+
+    #[test]
+    fn a_stick_that_was_swapped_meanwhile_is_refused() {
+        let stick = |sequence: &str| Stick {
+            disk: "sdb".try_into().unwrap(),
+            sequence: sequence.try_into().unwrap(),
+            volumes: vec!["/dev/sdb1".into()],
+        };
+        let (device, seen) = (Path::new("/dev/sdb1"), stick("7"));
+        assert!(must_be_among(&seen, device, &[stick("7")]).is_ok());
+        for now in [&[stick("8")][..], &[]] {
+            let problem = must_be_among(&seen, device, now).unwrap_err();
+            assert_eq!(problem.exit, Exit::Refused);
+            assert!(
+                problem.what.contains("is another stick by now"),
+                "{problem}"
+            );
+        }
     }
 
     #[test]

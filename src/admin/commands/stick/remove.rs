@@ -3,7 +3,7 @@
 use super::doubt;
 use crate::admin::named_stick::named_stick;
 use crate::admin::problem::{Problem, Result};
-use crate::admin::unlock::{UnlockOptions, unlock};
+use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::admin::ways_copies;
 use crate::admin::ways_in::{WaysIn, confirm_removal};
 use crate::stick::PluggedKeys;
@@ -33,13 +33,8 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
     let mut list = unlocked.proven.sticks.draft();
     let stick = named_stick(&list, &options.which)?.clone();
     list.sticks.retain(|known| known.id != stick.id);
-    let plugged = PluggedKeys::beside(&unlocked.vault).only(&stick.id);
-    let is_plugged = plugged.volumes().next().is_some();
-    if options.wipe && !is_plugged {
-        return Err(Problem::refused(
-            format!("The stick \"{}\" is not plugged in.", stick.label),
-            "Nothing was changed. Plug it in, or leave out --wipe.",
-        ));
+    if options.wipe {
+        where_it_sits(&unlocked, &stick)?;
     }
     let left = WaysIn::of(&unlocked, &list)?;
     let is_lost = takes_the_last(&stick, unlocked.vault.header().generation, &left);
@@ -48,6 +43,7 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
     confirm_removal(&question, lost, options.yes)?;
     unlocked.read_again()?;
     if options.wipe {
+        let plugged = where_it_sits(&unlocked, &stick)?;
         doubt(&mut unlocked, &[stick.id])?;
         if plugged.wipe().left > 0 {
             return Err(Problem::failed(
@@ -79,6 +75,20 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
          the\nmaster key is replaced (stayput rekey). {protection}"
     );
     Ok(())
+}
+
+/// The keys on it. A person is asked between two looks: it is known by its id, and what has
+/// its place by then is another one.
+fn where_it_sits(unlocked: &Unlocked, stick: &KnownStick) -> Result<PluggedKeys> {
+    let plugged = PluggedKeys::beside(&unlocked.vault).only(&stick.id);
+    let is_there = plugged.volumes().next().is_some();
+    match is_there {
+        true => Ok(plugged),
+        false => Err(Problem::refused(
+            format!("The stick \"{}\" is not plugged in.", stick.label),
+            "Nothing was changed. Plug it in, or leave out --wipe.",
+        )),
+    }
 }
 
 /// Whether nothing that survives a reset is left without it. One that was not tried since a

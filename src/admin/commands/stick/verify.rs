@@ -1,9 +1,10 @@
 //! `stayput stick verify`: opens the vault with a stick, as a boot would.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::make::not_written;
-use super::{doubt, must_be_a_stick, must_be_readable, not_read, tell_if_it_does_not_count};
+use super::{doubt, must_be_usable_stick, must_still_be, not_read, tell_what_it_counts_for};
 use crate::admin::ask;
 use crate::admin::open_vault::open_vault;
 use crate::admin::pending_reset::reminder;
@@ -11,7 +12,7 @@ use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::Unlocked;
 use crate::admin::ways_copies;
 use crate::keys::UnsealedWayKey;
-use crate::stick::{self, StickError, StickFile};
+use crate::stick::{self, Stick, StickError, StickFile};
 use crate::sys::clock;
 use crate::vault::{EventKind, WaysCopy};
 
@@ -30,8 +31,7 @@ pub struct VerifyOptions {
 /// When it does not.
 pub fn verify(options: &VerifyOptions) -> Result<()> {
     let device = options.device.as_path();
-    must_be_a_stick(device)?;
-    must_be_readable(device)?;
+    let stick = must_be_usable_stick(device)?;
     let vault = open_vault()?;
     let found =
         stick::read_copies(device, vault.header()).map_err(|error| not_read(device, error))?;
@@ -55,16 +55,16 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
         )
     })?;
     let mut unlocked = Unlocked::new(vault, key)?;
-    renew(device, &mut unlocked, &found.file, &pin)?;
+    renew((device, &stick), &mut unlocked, &found.file, &pin)?;
     let mut list = unlocked.proven.sticks.draft();
     let generation = unlocked.vault.header().generation;
-    info.note_verified(&mut list, generation, clock::now());
+    list.note_verified(info.known(generation, clock::now()));
     unlocked.set_sticks(list)?;
     unlocked.log(EventKind::StickVerified {
         stick: info.label.clone(),
     })?;
     println!("The stick \"{}\" opens this server.", info.label);
-    tell_if_it_does_not_count(&unlocked)?;
+    tell_what_it_counts_for(&mut unlocked, &info.stick_id)?;
     if let Some(words) = reminder(&unlocked.proven.policy) {
         println!("{words}");
     }
@@ -79,7 +79,12 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
 
 /// Brings the stick and what the vault has of it up to now, with a new way key where the
 /// one of before may be known to somebody: its PIN is at hand.
-fn renew(device: &Path, unlocked: &mut Unlocked, file: &StickFile, pin: &[u8]) -> Result<()> {
+fn renew(
+    (device, stick): (&Path, &Stick),
+    unlocked: &mut Unlocked,
+    file: &StickFile,
+    pin: &[u8],
+) -> Result<()> {
     let mut ways = unlocked.ways()?;
     let (header, key) = (
         unlocked.vault.header().clone(),
@@ -105,6 +110,10 @@ fn renew(device: &Path, unlocked: &mut Unlocked, file: &StickFile, pin: &[u8]) -
         }
         false => file.with_new_way(pin, unlocked.keys()).map_err(unknown)?,
     };
+    // Its PIN was asked for. As long as it is open, the kernel gives its name to no other
+    // one.
+    let _held = File::open(device).map_err(|error| not_written(device, &error))?;
+    must_still_be(stick, device)?;
     doubt(unlocked, &[id])?;
     ways.note_stick(&header, &key, id, &way_key, header.generation);
     let copy = WaysCopy::of(&header, &ways);

@@ -27,7 +27,6 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{Unlocked, unlock};
 use crate::keys::MasterKey;
 use crate::release::mariadb::MariadbRelease;
-use crate::sys::clock;
 
 use super::{DisableOptions, encrypted_database, forget_in_vault, release_of, say, the_release};
 
@@ -40,7 +39,7 @@ const FAILED: &str = "The database is not in the clear";
 /// what to do.
 pub fn to_clear(options: &DisableOptions) -> Result<()> {
     let user = ServiceUser::find()?;
-    let journal = earlier(&user)?;
+    let journal = earlier()?;
     match (
         earlier_run::next(journal.as_ref(), options.dry_run)?,
         journal,
@@ -72,15 +71,14 @@ pub fn to_clear(options: &DisableOptions) -> Result<()> {
 /// When there is nothing to go back to, or the vault does not open.
 pub fn undo(options: &DisableOptions) -> Result<()> {
     let user = ServiceUser::find()?;
-    let journal = earlier(&user)?;
+    let journal = earlier()?;
     let prepare = |paths: &RunPaths| release_for_original(options, &user, paths);
     earlier_run::take_back(journal, Conversion::Decrypt, options.yes, prepare)
 }
 
 /// The journal of an earlier run this way.
-fn earlier(user: &ServiceUser) -> Result<Option<Journal>> {
-    let configured = || Some(unit_start_command(user).ok()?.config.data_directory());
-    let journal = lost_journal::recover(configured)?;
+fn earlier() -> Result<Option<Journal>> {
+    let journal = lost_journal::recover()?;
     if journal.is_some() {
         // A run that was killed may have left the units masked.
         start_prevention::unmask_units()?;
@@ -197,8 +195,12 @@ fn rehearse(
     let client = client_of(started)?;
     let arguments = &started.arguments;
     let copied = rehearsal::rehearse(&client, *user, arguments, paths, Conversion::Decrypt)?;
-    let now = clock::now();
-    other_files::tell(&client, paths.data.seen(), now, options.discard_binary_logs)?;
+    other_files::tell(
+        &client,
+        paths.data.seen(),
+        Conversion::Decrypt,
+        options.discard_binary_logs,
+    )?;
     if let Some(path) = started
         .config
         .value("log-bin")

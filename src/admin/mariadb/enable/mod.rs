@@ -14,7 +14,10 @@
 mod already_encrypted;
 mod copy_mounts;
 pub(super) mod dependent_units;
+mod destroy_copy;
 pub(super) mod earlier_run;
+mod going_back;
+mod let_go;
 pub(super) mod lost_journal;
 mod original;
 mod orphans;
@@ -23,9 +26,12 @@ mod plan;
 pub(super) mod preflight;
 mod proofs;
 pub(super) mod rehearsal;
+mod reset;
+mod restore;
 mod run;
 pub(super) mod start_prevention;
 mod undo;
+mod unused_copy;
 pub(super) mod worker;
 
 use std::path::Path;
@@ -42,7 +48,6 @@ use crate::admin::systemd;
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::keys::Keyring;
 use crate::release::mariadb::{CheckFile, MariadbRelease};
-use crate::sys::clock;
 
 use crate::admin::mariadb::cold_backups;
 use crate::admin::mariadb::conversion::Conversion;
@@ -61,13 +66,13 @@ use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 use already_encrypted::{adopt, refresh};
 use earlier_run::Next;
 
-pub use original::{
-    DestroyOptions, destroy_for_reset, in_a_reset, run as destroy_original, tell_at_login,
-};
+pub use destroy_copy::{DestroyCopyOptions, run as destroy_copy};
+pub use let_go::let_go;
+pub use original::{DestroyOptions, run as destroy_original, tell_at_login};
 pub use rehearsal::left_behind as rehearsal_left_behind;
+pub use reset::{destroy_for_reset, in_a_reset};
 pub use run::go_on;
-pub use undo::let_go;
-pub use worker::{end_decryption, wait_for_earlier_run};
+pub use worker::{end_decryption_in_an_alarm, wait_for_earlier_run};
 
 /// How MariaDB is encrypted.
 #[derive(Clone, Debug, clap::Args)]
@@ -124,11 +129,7 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
     // Without a vault there is no key to encrypt with.
     drop(open_vault_read_only()?);
     let user = ServiceUser::find()?;
-    let mut start = None;
-    let journal = lost_journal::recover(|| {
-        start = unit_start_command(&user).ok();
-        start.as_ref().map(|start| start.config.data_directory())
-    })?;
+    let journal = lost_journal::recover()?;
     if journal.is_some() {
         // A run that was killed may have left the units masked.
         start_prevention::unmask_units()?;
@@ -154,7 +155,7 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
             let is_left = is_left.is_some_and(|journal| journal.stage != Stage::Rehearsing);
             match mariadb_service::is_enabled() && !is_left {
                 true => refresh(options, &user),
-                false => anew(options, &user, journal, start),
+                false => anew(options, &user, journal),
             }
         }
     }
@@ -188,12 +189,7 @@ pub(super) fn replace_swap(options: &EnableOptions, system: &System) -> Result<(
 }
 
 /// Encrypts a clear server, after undoing what an interrupted run left.
-fn anew(
-    options: &EnableOptions,
-    user: &ServiceUser,
-    interrupted: Option<Journal>,
-    start: Option<StartCommand>,
-) -> Result<()> {
+fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal>) -> Result<()> {
     // First, because what that run has set is in the way of all checks below.
     if let Some(journal) = &interrupted {
         earlier_run::throw_away(journal)?;
@@ -202,11 +198,7 @@ fn anew(
     if options.swap.is_none() {
         swap::refuse_clear_memory(&system)?;
     }
-    // Asked again where undoing a run may have changed the answer.
-    let started = match start.filter(|_| interrupted.is_none()) {
-        Some(start) => start,
-        None => unit_start_command(user)?,
-    };
+    let started = unit_start_command(user)?;
     let paths = RunPaths::of(&started.config.data_directory(), Conversion::Encrypt);
     if holds_something(paths.data.real()) {
         return adopt(options, user, &paths);
@@ -225,7 +217,7 @@ fn anew(
     other_files::tell(
         &client,
         paths.data.seen(),
-        clock::now(),
+        Conversion::Encrypt,
         options.discard_binary_logs,
     )?;
     let jobs = cold_backups::find_cold_backups(Path::new("/"), paths.data.seen());

@@ -3,15 +3,12 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::admin::ask;
 use crate::admin::durable::write_durably;
-use crate::admin::mariadb::conversion::Conversion;
-use crate::admin::mariadb::launch::unit_start_command;
+use crate::admin::mariadb::conversion::{Conversion, Form};
 use crate::admin::mariadb::overwrite::{self, destroy as overwrite_all};
-use crate::admin::mariadb::service_user::ServiceUser;
-use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd::{reload, systemctl};
@@ -19,30 +16,38 @@ use crate::release::notice::{self, Topic};
 use crate::sys::clock;
 use crate::vault::{EventKind, LoggedEvent};
 
+use super::copy_mounts::SCRATCH;
 use super::lost_journal::recover;
 use super::proofs::{self, MayDestroy};
-use super::undo::overwrite_copy;
 use super::{say, worker};
 use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
-use crate::admin::mariadb::run_records::lost_journal::{self, BEING_DESTROYED};
+use crate::admin::mariadb::run_records::lost_journal::BEING_DESTROYED;
 use crate::admin::mariadb::run_records::marked_room::MarkedRoom;
 use crate::admin::mariadb::run_records::paths::{self, RunPaths};
-use crate::admin::mariadb::run_records::{Original, find_original};
+use crate::admin::mariadb::run_records::{Original, find_original, kept_copies};
 
 const UNIT: &str = "stayput-mariadb-original.service";
 const PATH: &str = "/etc/systemd/system/stayput-mariadb-original.service";
 const TEXT: &str = include_str!("../../../../systemd/stayput-mariadb-original.service");
 const NEXT: &str = "`systemctl status stayput-mariadb-original` tells more.";
 
-/// Puts the line for whoever logs in, or removes it.
+/// Puts the lines for whoever logs in, or removes them.
 pub fn tell_at_login() {
-    let line = match find_original() {
+    let mut lines = match find_original() {
         Ok(None) => String::new(),
         Ok(Some(original)) => format!("stayput: {} {}\n", original.what(), original.next()),
         Err(error) => format!("stayput: {error}\n"),
     };
+    match kept_copies() {
+        Ok(copies) => {
+            for copy in copies.iter().filter(|copy| copy.is_clear()) {
+                lines += &format!("stayput: {} {}\n", copy.what(), copy.next());
+            }
+        }
+        Err(error) => lines += &format!("stayput: {error}\n"),
+    }
     // A failure stops nothing.
-    let _ = notice::put(Topic::Database, &line);
+    let _ = notice::put(Topic::Database, &lines);
 }
 
 /// Tells at the end of a run what becomes of the original.
@@ -99,47 +104,61 @@ pub fn end() -> Result<()> {
 /// # Errors
 /// When a file could not be overwritten: it is kept for the next try.
 pub fn destroy(room: MarkedRoom, conversion: Conversion, _: MayDestroy) -> Result<()> {
-    if conversion == Conversion::Decrypt {
-        // What it holds stands in the clear beside it: removed is enough.
+    destroy_room(room, conversion.from())
+}
+
+/// Destroys what lies in a room: a clear database is overwritten, of an encrypted one
+/// nobody reads what is left on the disk.
+///
+/// # Errors
+/// When a file could not be overwritten: it is kept for the next try.
+pub fn destroy_room(room: MarkedRoom, form: Form) -> Result<()> {
+    if form == Form::Encrypted {
+        // On a full disk the journal alone knows of it.
         let _ = write_durably(&room.file(BEING_DESTROYED), b"");
         room.delete().map_err(paths::problem)?;
-        say("The encrypted original is removed.");
+        say("The encrypted files are removed.");
         return Ok(());
     }
-    say("Overwriting the old files.");
+    say("Overwriting the clear files.");
     overwrite(&room)?;
     room.delete().map_err(paths::problem)?;
     say(
-        "The old files are overwritten and removed. On an SSD, a flash card or a copy-on-write \
+        "The clear files are overwritten and removed. On an SSD, a flash card or a copy-on-write \
          filesystem copies of them can survive until the whole device is erased; run `fstrim -a` \
          as a first step.",
     );
     Ok(())
 }
 
-fn overwrite(room: &MarkedRoom) -> Result<()> {
+/// Overwrites what lies in a room.
+///
+/// # Errors
+/// When a file could not be overwritten: it is kept for the next try.
+pub fn overwrite(room: &MarkedRoom) -> Result<()> {
     // On a full disk the journal alone knows of it.
     let _ = write_durably(&room.file(BEING_DESTROYED), b"");
-    let report = overwrite_all(&room.data(), &mut |step| {
-        // After a power cut nothing else knows of it.
-        if let overwrite::Step::OtherName(path, inode) = step {
-            say(format!(
-                "{} has another name outside (inode {inode}): its rows stay readable there.",
-                path.display()
-            ));
-        }
-    })
-    .map_err(paths::problem)?;
-    for line in report.lines() {
-        say(line);
+    let mut is_complete = true;
+    for tree in [room.data(), room.file(SCRATCH)] {
+        let report = overwrite_all(&tree, &mut |step| {
+            // After a power cut nothing else knows of it.
+            if let overwrite::Step::OtherName(path, inode) = step {
+                say(format!(
+                    "{} has another name outside (inode {inode}): its rows stay readable there.",
+                    path.display()
+                ));
+            }
+        })
+        .map_err(paths::problem)?;
+        report.lines().iter().for_each(say);
+        is_complete &= report.is_complete();
     }
-    if report.is_complete() {
+    if is_complete {
         return Ok(());
     }
     Err(Problem::failed(
-        "Not all of the old files could be overwritten.",
-        "Look at `dmesg`: is the disk failing? Run `stayput mariadb destroy-original` again, or \
-         destroy the disk.",
+        "Not all of the clear files could be overwritten.",
+        "Look at `dmesg`: is the disk failing? Run the command again, or destroy the disk.",
     ))
 }
 
@@ -165,7 +184,7 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
         Err(_) if options.when_due => return Ok(()),
         Err(problem) => return Err(problem),
     };
-    let Some(mut journal) = recover(configured_data_directory)? else {
+    let Some(mut journal) = recover()? else {
         if options.when_due {
             return Ok(());
         }
@@ -221,12 +240,6 @@ pub fn run(options: &DestroyOptions) -> Result<()> {
     journal.reach(Stage::Destroying).map_err(paths::problem)?;
     destroy(room, journal.conversion, permit)?;
     end()
-}
-
-/// The data directory that MariaDB's settings name.
-fn configured_data_directory() -> Option<PathBuf> {
-    let user = ServiceUser::find().ok()?;
-    Some(unit_start_command(&user).ok()?.config.data_directory())
 }
 
 /// Whether MariaDB serves from the copy, and the original is not on its disk.
@@ -293,105 +306,4 @@ fn due(journal: &Journal) -> std::result::Result<(), String> {
         return Ok(());
     }
     Err("this boot did not come by its keys in the initramfs".into())
-}
-
-/// What a reset does to the original, as a part of its announcement.
-pub fn in_a_reset() -> &'static str {
-    match lost_journal::read_or_reconstruct() {
-        Ok(None) => "",
-        // It leaves nothing that can be read.
-        Ok(Some(journal)) if journal.stage == Stage::Rehearsing && is_enabled() => "",
-        Ok(Some(journal)) if journal.conversion == Conversion::Decrypt => match journal.stage {
-            Stage::Rehearsing | Stage::Building | Stage::Switching => {
-                "The clear copy of the database, which is being made, is destroyed.\n"
-            }
-            _ => "NOT DESTROYED: the database itself, which its owner has taken into the clear.\n",
-        },
-        Ok(Some(journal)) if journal.stage < Stage::Starting => {
-            "The database itself is still in the clear (`stayput mariadb enable` was interrupted), \
-             and stays.\n"
-        }
-        _ => "The clear original of the database, which is still on this disk, is destroyed.\n",
-    }
-}
-
-/// Destroys the original for `stayput reset`: at once and without any proof,
-/// because nobody shall read it. Failures are told and stop nothing.
-pub fn destroy_for_reset() {
-    if let Err(problem) = worker::end_decryption(true) {
-        say(format!(
-            "NOT ENDED: a run that makes the database clear. {}",
-            problem.what
-        ));
-    }
-    let mut journal = match lost_journal::read_or_reconstruct() {
-        Ok(Some(journal)) => journal,
-        Ok(None) => return,
-        Err(error) => {
-            return say(format!(
-                "NOT DESTROYED: perhaps a clear original of the database ({error})."
-            ));
-        }
-    };
-    let paths = RunPaths::of_run(&journal);
-    if journal.conversion == Conversion::Decrypt {
-        return destroy_clear_copy(&journal, &paths);
-    }
-    let Ok(Some(room)) = MarkedRoom::find(&paths.original, journal.run) else {
-        if journal.stage > Stage::Building {
-            say(format!(
-                "NOT DESTROYED: a clear original in {}, which is not there. Is its disk mounted?",
-                paths.original.display()
-            ));
-        }
-        return;
-    };
-    if journal.stage < Stage::Starting {
-        // The copy has no place yet: without the original there is nothing.
-        say(format!(
-            "{} stays: it is the only copy that can be started.",
-            room.data().display()
-        ));
-        return;
-    }
-    say("Overwriting the clear original of the database.");
-    // From here on there is no way back.
-    let destroyed = journal
-        .reach(Stage::Destroying)
-        .map_err(paths::problem)
-        .and_then(|()| overwrite(&room))
-        .and_then(|()| room.delete().map_err(paths::problem))
-        .and_then(|()| end());
-    if let Err(problem) = destroyed {
-        say(format!("Not all of it was destroyed: {problem}"));
-    }
-}
-
-/// Destroys a clear copy that has no place yet: the encrypted original is worth nothing
-/// without its keys. One that MariaDB works in stays, and that is told.
-fn destroy_clear_copy(journal: &Journal, paths: &RunPaths) {
-    if journal.stage >= Stage::TakingBack {
-        return say("NOT DESTROYED: the database itself, which is in the clear.");
-    }
-    match MarkedRoom::find(&paths.making, journal.run) {
-        Ok(None) => {}
-        Ok(Some(making)) => {
-            // A run that was cut in the middle may have put it where MariaDB looks.
-            let taken = match making.data().exists() || !paths.is_copy_home().unwrap_or(true) {
-                true => Ok(()),
-                false => making.take_in(paths.home_of_copy()),
-            };
-            if let Err(error) = taken {
-                say(format!(
-                    "NOT DESTROYED: a clear copy of the database in {} ({error}).",
-                    paths.home_of_copy().display()
-                ));
-            }
-            overwrite_copy(&making);
-        }
-        Err(error) => say(format!(
-            "NOT DESTROYED: a clear copy of the database in {} ({error}).",
-            paths.making.display()
-        )),
-    }
 }

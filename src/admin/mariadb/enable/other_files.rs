@@ -1,9 +1,10 @@
-//! The files beside the tables in the clear data directory: reported, carried over
+//! The files beside the tables in the original's data directory: reported, carried over
 //! or moved aside.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::admin::mariadb::conversion::{Conversion, Form};
 use crate::admin::mariadb::copying::{Client, Row};
 use crate::admin::mariadb::other_files::{
     self, BinlogDecision, Class, ClassifiedEntry, Known, QUESTIONS, Replication, classify, decide,
@@ -13,7 +14,9 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::timestamp;
 
 use super::say;
+use crate::admin::mariadb::run_records::journal::Journal;
 use crate::admin::mariadb::run_records::paths;
+use crate::sys::clock;
 
 /// Asks the server which files are its own.
 ///
@@ -42,17 +45,22 @@ fn found(data: &Path, known: &Known) -> Result<Vec<ClassifiedEntry>> {
 ///
 /// # Errors
 /// When somebody still needs the binary logs.
-pub fn tell(client: &Client, seen: &Path, now: u64, discard_binary_logs: bool) -> Result<()> {
+pub fn tell(
+    client: &Client,
+    seen: &Path,
+    conversion: Conversion,
+    discard_binary_logs: bool,
+) -> Result<()> {
     let found = found(seen, &known(client)?)?;
     let replication = Replication::parse(
         &answers(client, &Replication::QUESTIONS)?,
         &client.rows(Replication::REGISTERED)?,
         &client.rows(Replication::FOLLOWED)?,
     );
-    for line in report(&found, &place(seen, now)) {
+    for line in report(&found, &place(seen, clock::now()), conversion.from()) {
         say(line);
     }
-    match decide(&replication, &found, discard_binary_logs) {
+    match decide(&replication, &found, discard_binary_logs, conversion) {
         BinlogDecision::Nothing => Ok(()),
         BinlogDecision::Say(lines) => {
             lines.iter().for_each(say);
@@ -73,18 +81,19 @@ pub fn carry_over(known: &Known, from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Moves files that only their owner knows into a directory beside the data
-/// directory, on its filesystem. `since` gives that directory its date.
+/// directory, on its filesystem, with the date at which the copy began to serve.
 ///
 /// # Errors
 /// What the filesystem says; it can be done again.
-pub fn keep(known: &Known, original: &Path, seen: &Path, since: u64) -> Result<()> {
+pub fn keep(known: &Known, original: &Path, journal: &Journal) -> Result<()> {
     let found = found(original, known)?;
     let kept: Vec<&Path> = other_files::of_class(&found, Class::Kept).collect();
     if kept.is_empty() {
         return Ok(());
     }
-    let to = place(seen, since);
-    move_kept(original, &to, kept.into_iter()).map_err(|error| match error.kind() {
+    let to = place(&journal.data, journal.since);
+    let moved = move_kept(original, &to, kept.into_iter(), journal.conversion);
+    moved.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Problem::failed(
             format!("{} is there already.", to.display()),
             "Move it away, then run the command again: it goes on from here.",
@@ -92,10 +101,21 @@ pub fn keep(known: &Known, original: &Path, seen: &Path, since: u64) -> Result<(
         _ => paths::problem(error),
     })?;
     say(format!(
-        "Files that are not the database's are in {}, as clear as before.",
-        to.display()
+        "Files that are not the database's are in {}, {}.",
+        to.display(),
+        as_before(journal.conversion.from())
     ));
     Ok(())
+}
+
+/// How readable they are there.
+fn as_before(form: Form) -> &'static str {
+    match form {
+        Form::Clear => "as clear as before",
+        Form::Encrypted => {
+            "as they were: what MariaDB has encrypted in them is encrypted, the rest is clear"
+        }
+    }
 }
 
 /// Tells where [`keep`] has moved files, if it has: they do not come back by

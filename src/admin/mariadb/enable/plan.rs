@@ -62,10 +62,9 @@ pub enum Fact {
     SettingsGone,
     /// A start of MariaDB finds the clear copy, and needs nothing from here.
     GateGone,
-    /// The gate was seen to open and to close.
-    GateSeen,
-    /// MariaDB was seen to have nothing that needs a key.
-    ClearSeen,
+    /// The copy is what the run was to make: the gate was seen to open and to close, or
+    /// MariaDB to have nothing that needs a key.
+    FormSeen,
     /// What is not the database's is out of the original.
     OtherFilesKept,
     /// The unit's process works in the copy.
@@ -75,6 +74,27 @@ pub enum Fact {
     /// Tables that nobody has written since have their rows.
     CountsAgree,
 }
+
+/// What was seen before the original is only waited for.
+const PROOFS: [Fact; 6] = [
+    Fact::FormSeen,
+    Fact::OnDisk,
+    Fact::Serving,
+    Fact::OriginalUnused,
+    Fact::CountsAgree,
+    Fact::OtherFilesKept,
+];
+
+/// What was seen before it is destroyed.
+const PROOFS_AND_NOTED: [Fact; 7] = {
+    let mut all = [Fact::Noted(Stage::Waiting); 7];
+    let mut at = 0;
+    while at < PROOFS.len() {
+        all[at] = PROOFS[at];
+        at += 1;
+    }
+    all
+};
 
 impl Step {
     /// The facts that must hold before the step. A step that cannot be undone is
@@ -116,51 +136,15 @@ impl Step {
                 Decrypt => &[Noted(Stage::Starting), CopyPlaced, SettingsGone, GateGone],
             },
             Self::StartServer => match conversion {
-                Encrypt => &[Noted(Stage::Starting), GateInFront, GateSeen],
+                Encrypt => &[Noted(Stage::Starting), GateInFront, FormSeen],
                 Decrypt => &[Noted(Stage::Starting), SettingsGone, GateGone],
             },
             Self::ProveServing | Self::ProveUnused | Self::ProveCounts => &[OriginalClosed],
             Self::SeeClear => &[Serving],
             // Files that were moved away would be missing were the run undone.
             Self::KeepOtherFiles => &[OriginalClosed, Serving, OriginalUnused, CountsAgree],
-            Self::Note(Stage::Waiting) => match conversion {
-                Encrypt => &[
-                    GateSeen,
-                    OnDisk,
-                    Serving,
-                    OriginalUnused,
-                    CountsAgree,
-                    OtherFilesKept,
-                ],
-                Decrypt => &[
-                    ClearSeen,
-                    OnDisk,
-                    Serving,
-                    OriginalUnused,
-                    CountsAgree,
-                    OtherFilesKept,
-                ],
-            },
-            Self::Note(Stage::Destroying) | Self::Destroy => match conversion {
-                Encrypt => &[
-                    Noted(Stage::Waiting),
-                    GateSeen,
-                    OnDisk,
-                    Serving,
-                    OriginalUnused,
-                    CountsAgree,
-                    OtherFilesKept,
-                ],
-                Decrypt => &[
-                    Noted(Stage::Waiting),
-                    ClearSeen,
-                    OnDisk,
-                    Serving,
-                    OriginalUnused,
-                    CountsAgree,
-                    OtherFilesKept,
-                ],
-            },
+            Self::Note(Stage::Waiting) => &PROOFS,
+            Self::Note(Stage::Destroying) | Self::Destroy => &PROOFS_AND_NOTED,
             Self::Note(Stage::Rehearsing | Stage::Building | Stage::TakingBack) | Self::End => &[],
         }
     }
@@ -181,8 +165,7 @@ impl Step {
             Self::WriteSettings => Fact::SettingsWritten,
             Self::RemoveSettings => Fact::SettingsGone,
             Self::TakeGateAway => Fact::GateGone,
-            Self::SeeGate => Fact::GateSeen,
-            Self::SeeClear => Fact::ClearSeen,
+            Self::SeeGate | Self::SeeClear => Fact::FormSeen,
             Self::KeepOtherFiles => Fact::OtherFilesKept,
             Self::ProveServing => Fact::Serving,
             Self::ProveUnused => Fact::OriginalUnused,

@@ -16,6 +16,7 @@ use crate::admin::output;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
 use crate::admin::systemd::{SYSTEMCTL, reload, running, systemctl};
+use crate::release::no_start;
 
 const UNIT: &str = "stayput-mariadb-enable.service";
 const PATH: &str = "/run/systemd/system/stayput-mariadb-enable.service";
@@ -98,24 +99,83 @@ pub fn is_at_work() -> bool {
     !["inactive", "failed"].contains(&&*show("ActiveState"))
 }
 
-/// Ends a run that is making the database clear, and could leave rows that anybody reads:
-/// what it has made is undone, and its copy overwritten. With `waits` it comes back when
-/// that is done, which takes as long as the disk does.
+/// A run that makes the database clear, and could leave rows that anybody reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decryption {
+    AtWork,
+    /// A power cut or a kill has ended it before it was settled.
+    Interrupted,
+}
+
+/// The run of this journal, if it is one. One whose journal cannot be read may be one, as
+/// long as it is at work; else nothing could settle it.
+fn decryption(journal: &io::Result<Option<Journal>>, is_at_work: bool) -> Option<Decryption> {
+    let journal = match journal {
+        Ok(journal) => journal.as_ref()?,
+        Err(_) => return is_at_work.then_some(Decryption::AtWork),
+    };
+    if journal.conversion != Conversion::Decrypt || journal.stage >= Stage::Waiting {
+        return None;
+    }
+    match (is_at_work, journal.stage) {
+        (true, _) => Some(Decryption::AtWork),
+        // A rehearsal is no work of the unit's, and leaves nothing that can be read.
+        (false, Stage::Rehearsing) => None,
+        (false, _) => Some(Decryption::Interrupted),
+    }
+}
+
+fn decryption_here() -> Option<Decryption> {
+    decryption(&Journal::read(), is_at_work())
+}
+
+/// Ends a run that is making the database clear: what it has made is undone, and its copy
+/// overwritten. Comes back when that is done, which takes as long as the disk does.
 ///
 /// # Errors
 /// What systemctl says.
-pub fn end_decryption(waits: bool) -> Result<()> {
-    let makes_it_clear = |journal: Journal| {
-        journal.conversion == Conversion::Decrypt && journal.stage < Stage::Waiting
-    };
-    let is_due = Journal::read().is_ok_and(|journal| journal.is_some_and(makes_it_clear));
-    if !is_due || !is_at_work() {
-        return Ok(());
+pub fn end_decryption() -> Result<()> {
+    match decryption_here() {
+        Some(Decryption::AtWork) => systemctl(&["stop", UNIT], NEXT),
+        Some(Decryption::Interrupted) | None => Ok(()),
     }
-    match waits {
-        true => systemctl(&["stop", UNIT], NEXT),
-        false => systemctl(&["--no-block", "stop", UNIT], NEXT),
+}
+
+/// [`end_decryption`] in an alarm, whose mark holds the starts of MariaDB. Does not wait,
+/// and has the unit settle an interrupted run, too: where a clear MariaDB serves, no gate
+/// is in front of it. Returns whether there was one.
+///
+/// # Errors
+/// What the filesystem or systemctl says; also when nothing holds the starts: the unit
+/// would go on with the run.
+pub fn end_decryption_in_an_alarm() -> Result<bool> {
+    match decryption_here() {
+        None => Ok(false),
+        Some(Decryption::AtWork) => {
+            systemctl(&["--no-block", "stop", UNIT], NEXT)?;
+            Ok(true)
+        }
+        Some(Decryption::Interrupted) if no_start::is_forbidden() => {
+            put_unit()?;
+            systemctl(&["--no-block", "start", UNIT], NEXT)?;
+            Ok(true)
+        }
+        Some(Decryption::Interrupted) => Err(Problem::failed(
+            "A run that makes the database clear was interrupted, and nothing holds the starts \
+             of MariaDB.",
+            NEXT,
+        )),
     }
+}
+
+/// Writes the unit, and has systemd read it.
+fn put_unit() -> Result<()> {
+    write_durably(Path::new(PATH), TEXT.as_bytes())
+        .map_err(|error| Problem::failed(format!("{PATH}: {error}"), NEXT))?;
+    reload()?;
+    // One that failed before is otherwise shown as failed for ever.
+    let _ = systemctl(&["reset-failed", UNIT], NEXT);
+    Ok(())
 }
 
 /// Waits for the end of a run whose command was killed or lost its terminal.
@@ -148,11 +208,7 @@ pub fn work(failed: &str) -> Result<()> {
         .open(LOG)
         .map_err(file_problem)?;
     log.seek(SeekFrom::End(0)).map_err(file_problem)?;
-    write_durably(Path::new(PATH), TEXT.as_bytes())
-        .map_err(|error| Problem::failed(format!("{PATH}: {error}"), NEXT))?;
-    reload()?;
-    // One that failed before is otherwise shown as failed for ever.
-    let _ = systemctl(&["reset-failed", UNIT], NEXT);
+    put_unit()?;
     systemctl(&["start", UNIT], NEXT)?;
     println!("From here on a lost connection does no harm; {LOG} keeps what is said.");
     loop {
@@ -178,4 +234,44 @@ pub fn work(failed: &str) -> Result<()> {
         format!("{failed}; what was said last tells why."),
         format!("{LOG} keeps it. Mend it, then run the command again."),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::mariadb::run_records::journal::OriginalEnds;
+    use crate::admin::mariadb::run_records::marked_room::RunId;
+
+    #[test]
+    fn alarm_finds_an_interrupted_run_to_the_clear() {
+        use Decryption::{AtWork, Interrupted};
+        let of = |conversion, stage| {
+            let journal = Ok(Some(Journal {
+                conversion,
+                run: RunId::new(),
+                stage,
+                data: "/var/lib/mysql".into(),
+                ends: OriginalEnds::AfterBoot,
+                since: 0,
+                boot: String::new(),
+            }));
+            [true, false].map(|is_at_work| decryption(&journal, is_at_work))
+        };
+        for (stage, expected) in [
+            (Stage::Rehearsing, [Some(AtWork), None]),
+            (Stage::Building, [Some(AtWork), Some(Interrupted)]),
+            (Stage::Switching, [Some(AtWork), Some(Interrupted)]),
+            (Stage::TakingBack, [Some(AtWork), Some(Interrupted)]),
+            (Stage::Starting, [Some(AtWork), Some(Interrupted)]),
+            (Stage::Waiting, [None, None]),
+            (Stage::Destroying, [None, None]),
+        ] {
+            assert_eq!(of(Conversion::Decrypt, stage), expected, "{stage:?}");
+            assert_eq!(of(Conversion::Encrypt, stage), [None, None], "{stage:?}");
+        }
+        assert_eq!(decryption(&Ok(None), true), None);
+        let damaged = Err(io::Error::other("damaged"));
+        assert_eq!(decryption(&damaged, true), Some(AtWork));
+        assert_eq!(decryption(&damaged, false), None);
+    }
 }

@@ -1,6 +1,7 @@
-//! Decides whether the binary logs may end with the clear data directory, by who
+//! Decides whether the binary logs may end with the original data directory, by who
 //! still needs them. Pure.
 
+use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::copying::Row;
 use crate::admin::problem::Problem;
 use crate::printable::Printable;
@@ -72,17 +73,19 @@ pub enum BinlogDecision {
     Refuse(Problem),
 }
 
-/// `discard`: the owner has said that the binary logs may go.
+/// `discard`: the owner has said that the binary logs may go. `conversion` is the run that
+/// ends them.
 pub fn decide(
     replication: &Replication,
     found: &[ClassifiedEntry],
     discard: bool,
+    conversion: Conversion,
 ) -> BinlogDecision {
     if replication.cluster {
         return BinlogDecision::Refuse(Problem::refused(
             "This server is a member of a Galera cluster. Nothing was changed.",
             "Take it out of the cluster first (wsrep_on=OFF in /etc/mysql, restart); its members \
-             would overwrite the encrypted data.",
+             would overwrite the new data.",
         ));
     }
     if !replication.follows.is_empty() {
@@ -92,8 +95,8 @@ pub fn decide(
                  Nothing was changed.",
                 shown(&replication.follows)
             ),
-            "Note `SHOW ALL SLAVES STATUS\\G`, run `STOP ALL SLAVES; RESET SLAVE ALL;`, encrypt, \
-             and set replication up again from a dump of the other server.",
+            "Note `SHOW ALL SLAVES STATUS\\G`, run `STOP ALL SLAVES; RESET SLAVE ALL;`, then this \
+             command again, and set replication up again from a dump of the other server.",
         ));
     }
     let logs: Vec<&ClassifiedEntry> = found
@@ -116,10 +119,10 @@ pub fn decide(
     }
     let bytes = logs.iter().map(|found| found.entry.bytes).sum();
     let mut lines = vec![format!(
-        "The binary logs begin anew: {} files with {} in the data directory go with the clear \
-         original.",
+        "The binary logs begin anew: {} files with {} in the data directory go with the {}.",
         logs.len(),
-        size(bytes)
+        size(bytes),
+        conversion.original()
     )];
     let names = logs.iter().map(|found| found.entry.path.to_string_lossy());
     let names: Vec<String> = names.map(String::from).collect();

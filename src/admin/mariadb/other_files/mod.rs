@@ -54,7 +54,7 @@ pub enum Class {
     /// replicas.
     BinaryLogs,
     /// A table's rows that lie outside of the data directory: they are
-    /// copied, but the clear ones are neither moved nor destroyed.
+    /// copied, but those there are neither moved nor destroyed.
     Elsewhere,
     /// Everything else: moved to a named place.
     Kept,

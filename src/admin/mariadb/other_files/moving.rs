@@ -14,6 +14,7 @@ use nix::sys::stat::{Mode, fstatat, mkdirat};
 use nix::unistd::fsync;
 
 use crate::admin::durable::{sync_directory, write_durably};
+use crate::admin::mariadb::conversion::{Conversion, Form};
 use crate::sys::beneath::{self, open_directory, open_root};
 
 use super::CARRIED_MAX;
@@ -30,7 +31,7 @@ pub fn kept_place(seen: &Path, day: &str) -> PathBuf {
 }
 
 /// Renames each of the list (paths relative to `from`) to the same path below
-/// `to`, which only root may enter. What was moved by an earlier run counts as
+/// `to`, which only root may enter. `conversion` is the run that moves them. What was moved by an earlier run counts as
 /// done. Everything is on the disk when it returns.
 ///
 /// # Errors
@@ -41,8 +42,9 @@ pub fn move_kept<'a>(
     from: &Path,
     to: &Path,
     list: impl Iterator<Item = &'a Path>,
+    conversion: Conversion,
 ) -> io::Result<()> {
-    make_place(from, to)?;
+    make_place(from, to, conversion)?;
     let (from, to) = (open_root(from)?, open_root(to)?);
     for path in list {
         move_one(&from, &to, path)?;
@@ -51,7 +53,7 @@ pub fn move_kept<'a>(
     Ok(fsync(&from)?)
 }
 
-fn make_place(from: &Path, to: &Path) -> io::Result<()> {
+fn make_place(from: &Path, to: &Path, conversion: Conversion) -> io::Result<()> {
     let made = fs::DirBuilder::new().mode(0o700).create(to);
     if let Err(error) = made {
         let at = fs::symlink_metadata(to)?;
@@ -62,13 +64,21 @@ fn make_place(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     fs::set_permissions(to, fs::Permissions::from_mode(0o700))?;
+    let command = conversion.command();
+    let readable = match conversion.from() {
+        Form::Clear => "They are not encrypted, and may hold rows of the database.",
+        Form::Encrypted => {
+            "What MariaDB itself has encrypted in them can be read with its keys only; the\n\
+             rest is not encrypted. They may hold rows of the database."
+        }
+    };
     let text = format!(
-        "These files lay in {}, MariaDB's data directory, when `stayput mariadb enable`\n\
-         encrypted the database. MariaDB does not make them again, so they were moved here\n\
-         as they were, each under the path that it had there.\n\
+        "These files lay in {}, MariaDB's data directory, when\n\
+         `{command}` made another one. MariaDB does not make them again, so\n\
+         they were moved here as they were, each under the path that it had there.\n\
          \n\
-         They are not encrypted, and may hold rows of the database. Take what is needed to\n\
-         a safe place, and destroy the rest: shred -u FILE\n",
+         {readable}\n\
+         Take what is needed to a safe place, and destroy the rest: shred -u FILE\n",
         from.display()
     );
     write_durably(&to.join(NOTE), text.as_bytes())?;

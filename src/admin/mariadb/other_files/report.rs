@@ -4,13 +4,15 @@
 use std::path::Path;
 
 use super::{Class, ClassifiedEntry, Entry, Kind};
+use crate::admin::mariadb::conversion::Form;
 use crate::printable::Printable;
 
 /// Names that are listed, at most; the largest first.
 const SHOWN: usize = 30;
 
-/// Lines for the person. `kept_at` is where [`Class::Kept`] is moved to.
-pub fn report(found: &[ClassifiedEntry], kept_at: &Path) -> Vec<String> {
+/// Lines for the person. `kept_at` is where [`Class::Kept`] is moved to; `form` is that of
+/// the database beside which they lie.
+pub fn report(found: &[ClassifiedEntry], kept_at: &Path, form: Form) -> Vec<String> {
     let of = |class| {
         let found = found.iter().filter(move |found| found.class == class);
         let mut entries: Vec<&Entry> = found.map(|found| &found.entry).collect();
@@ -26,21 +28,28 @@ pub fn report(found: &[ClassifiedEntry], kept_at: &Path) -> Vec<String> {
             kept_at.display()
         ));
         listed(&mut lines, &kept, |entry| {
-            format!("{}: {}", amount(entry), describe(entry))
+            format!("{}: {}", amount(entry), describe(entry, form))
         });
-        lines.push(
-            "They stay readable for whoever gets the disk. Take what is needed to a safe place; \
-             then destroy them: `shred -u FILE`."
-                .into(),
-        );
+        lines.push(format!(
+            "{} Take what is needed to a safe place; then destroy them: `shred -u FILE`.",
+            match form {
+                Form::Clear => "They stay readable for whoever gets the disk.",
+                Form::Encrypted =>
+                    "What MariaDB itself has encrypted in them, nobody reads without its keys; the \
+                     rest stays readable for whoever gets the disk.",
+            }
+        ));
     }
     let elsewhere = of(Class::Elsewhere);
     if !elsewhere.is_empty() {
-        lines.push(
-            "The rows of these lie outside of the data directory. There they stay in clear, and \
-             are not destroyed:"
-                .into(),
-        );
+        lines.push(format!(
+            "The rows of these lie outside of the data directory. There they stay {}, and are not \
+             destroyed:",
+            match form {
+                Form::Clear => "in clear",
+                Form::Encrypted => "as they are, encrypted or not",
+            }
+        ));
         listed(&mut lines, &elsewhere, |entry| match entry.kind {
             Kind::Link => "a link; `readlink` shows where it leads".into(),
             _ => "a text that says where the table's file is".into(),
@@ -87,8 +96,13 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// What it probably is, by its name.
-fn describe(entry: &Entry) -> &'static str {
+/// What it probably is, by its name. What MariaDB writes itself has the database's form;
+/// what others write is clear beside an encrypted one, too.
+fn describe(entry: &Entry, form: Form) -> &'static str {
+    let own = |clear, encrypted| match form {
+        Form::Clear => clear,
+        Form::Encrypted => encrypted,
+    };
     let name = entry.path.file_name().unwrap_or_default();
     let name = name.to_string_lossy().to_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
@@ -103,10 +117,16 @@ fn describe(entry: &Entry) -> &'static str {
         return "a log of statements with their values";
     }
     if has(&["relay"]) && (numbered || ends(&[".index", ".info"])) {
-        return "a log that a replica has read: rows in clear";
+        return own(
+            "a log that a replica has read: rows in clear",
+            "a log that a replica has read: rows, probably encrypted",
+        );
     }
     if numbered {
-        return "probably a binary log: rows in clear";
+        return own(
+            "probably a binary log: rows in clear",
+            "probably a binary log: rows, probably encrypted",
+        );
     }
     if ["master.info", "multi-master.info"].contains(&&*name) || name.starts_with("master-") {
         return "which server this one follows, and the password for it";
@@ -115,7 +135,10 @@ fn describe(entry: &Entry) -> &'static str {
         return "a cluster's last changes: rows in clear";
     }
     if name.starts_with("#sql") || ends(&[".ibd", ".myd", ".mad", ".arz", ".tmd"]) {
-        return "rows in clear of a table that the server does not know";
+        return own(
+            "rows in clear of a table that the server does not know",
+            "rows of a table that the server does not know, probably encrypted",
+        );
     }
     if ends(&[".frm", ".par", ".trg", ".trn", ".myi", ".mai", ".cfg"]) {
         return "part of a table that the server does not know";

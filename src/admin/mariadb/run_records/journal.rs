@@ -114,6 +114,17 @@ impl Journal {
         journal.map(Some).ok_or_else(wrong)
     }
 
+    /// The data directory that a damaged journal still names.
+    pub fn still_names() -> Option<PathBuf> {
+        let mut text = Vec::new();
+        File::open(FILE)
+            .ok()?
+            .take(MAX)
+            .read_to_end(&mut text)
+            .ok()?;
+        data_named_in(&String::from_utf8_lossy(&text))
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let conversion = by_word(&FIRST_LINES, lines.next()?)?;
@@ -184,6 +195,16 @@ impl Journal {
     }
 }
 
+fn data_named_in(text: &str) -> Option<PathBuf> {
+    // A line that was cut names another directory.
+    let lines = text.split_inclusive('\n');
+    let mut lines = lines.filter_map(|line| line.strip_suffix('\n'));
+    lines
+        .find_map(|line| line.strip_prefix("data "))
+        .map(PathBuf::from)
+        .filter(|data| data.is_absolute())
+}
+
 fn word<T: PartialEq>(words: &[(T, &'static str)], wanted: T) -> &'static str {
     let found = words.iter().find(|(value, _)| *value == wanted);
     found.map_or("", |(_, word)| word)
@@ -241,6 +262,16 @@ mod tests {
         ] {
             assert_eq!(Journal::parse(&text.replace(from, to)), None, "{to}");
         }
+    }
+
+    #[test]
+    fn a_damaged_journal_still_names_the_data() {
+        let text = journal(Stage::Waiting, OriginalEnds::AfterBoot).text();
+        let data = Some(PathBuf::from("/srv/my data/mysql"));
+        let after = text.find("original").unwrap();
+        assert_eq!(data_named_in(&text[..after]), data);
+        assert_eq!(data_named_in(&text[..after - 1]), None);
+        assert_eq!(data_named_in(&text.replace("data /", "data ")), None);
     }
 
     #[test]

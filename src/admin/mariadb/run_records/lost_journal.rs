@@ -4,44 +4,49 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::admin::mariadb::check_file::read_check_file;
 use crate::admin::mariadb::conversion::Conversion;
 
+use super::data_places::{data_places, usual};
 use super::journal::{Journal, OriginalEnds, Stage};
 use super::marked_room::MarkedRoom;
 use super::paths::RunPaths;
 
-/// A file in the room of an original whose destruction has begun.
+/// A file in a room whose destruction has begun.
 pub const BEING_DESTROYED: &str = "being-destroyed";
 
-/// Where Debian's MariaDB has its data.
-pub const USUAL: &str = "/var/lib/mysql";
-
-/// Reads the journal, or reconstructs it from the room of an original beside the
-/// data directory that the check file names.
+/// Reads the journal, or reconstructs it from the room of an original beside MariaDB's
+/// data.
 ///
 /// # Errors
-/// When there is a journal that cannot be read, and no room tells more.
+/// When there is a journal that cannot be read, and no room tells more; also when nothing
+/// says where that room would be.
 pub fn read_or_reconstruct() -> io::Result<Option<Journal>> {
     let read = Journal::read();
     if let Ok(Some(_)) = read {
         return read;
     }
-    let check = read_check_file();
-    let data = check.as_ref().map_or(USUAL, |check| check.data_directory());
-    reconstruct(read, Path::new(data))
+    match data_places() {
+        Ok(places) => reconstruct(read, &places),
+        Err(error) => reconstruct(read.and(Err(error)), &usual()),
+    }
 }
 
-/// Reconstructs the journal from the room of an original beside the data directory that
-/// MariaDB sees at `seen`. Without such a room the result of reading stands.
+/// Reconstructs the journal from the room of an original beside one of these data
+/// directories, as MariaDB sees them. Without such a room the result of reading stands.
 ///
 /// # Errors
 /// What reading the journal said.
-pub fn reconstruct(read: io::Result<Option<Journal>>, seen: &Path) -> io::Result<Option<Journal>> {
-    let of = |conversion| of_room(seen, conversion);
-    match Conversion::ALL.into_iter().find_map(of) {
+pub fn reconstruct(
+    read: io::Result<Option<Journal>>,
+    places: &[PathBuf],
+) -> io::Result<Option<Journal>> {
+    let of = |seen: &PathBuf| {
+        let of = |conversion| of_room(seen, conversion);
+        Conversion::ALL.into_iter().find_map(of)
+    };
+    match places.iter().find_map(of) {
         Some(journal) => Ok(Some(journal)),
         None => read,
     }

@@ -15,6 +15,9 @@ use crate::sys::mount;
 
 use super::journal::Journal;
 
+/// The name of the room in which a copy is made.
+pub const MAKING: &str = "mariadb.making";
+
 /// The directories of one server.
 #[derive(Clone, Debug)]
 pub struct RunPaths {
@@ -34,7 +37,7 @@ impl RunPaths {
         let data = DataDirectory::seen_at(seen);
         let beside = |name: &str| data.real().with_file_name(name);
         Self {
-            making: beside("mariadb.making"),
+            making: beside(MAKING),
             original: beside(match conversion {
                 Conversion::Encrypt => "mariadb.original",
                 Conversion::Decrypt => "mariadb.encrypted",

@@ -107,3 +107,29 @@ fn pin_in_the_file_is_refused_and_not_repeated() {
         assert!(!said.contains("4417"), "{said}");
     }
 }
+
+const THUMBPRINT: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ";
+
+#[test]
+fn key_servers_that_no_place_can_have_are_named_by_their_lines() {
+    let both = |url: &str| format!("key-server = {url}\nthumbprint = {THUMBPRINT}\n");
+    let nine: String = (1..=9)
+        .map(|n| both(&format!("http://10.0.0.{n}")))
+        .collect();
+    let twice = both("http://10.0.0.1") + &both("http://10.0.0.1:80/");
+    for (text, line, why) in [
+        (both("https://10.0.0.1"), 1, "http://ADDRESS:PORT"),
+        (twice, 3, "named twice"),
+        (nine, 17, "8 key servers at most"),
+    ] {
+        let told = refused(&text);
+        assert!(told.contains(&format!("line {line}: ")), "{told}");
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+#[test]
+fn a_mark_in_front_of_the_text_is_no_part_of_it() {
+    let marked = format!("\u{feff}{WHOLE}");
+    assert_eq!(parse(&marked).unwrap(), parse(WHOLE).unwrap());
+}

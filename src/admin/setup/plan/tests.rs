@@ -12,6 +12,7 @@ fn nothing_yet() -> Facts {
         clear_memory: None,
         is_installed: false,
         waits_for_release: false,
+        parts: 4,
     }
 }
 
@@ -47,7 +48,8 @@ fn after(facts: &mut Facts, step: StepKind, answers: &Answers) {
         Place => vault.has_place = true,
         Stick => vault.sticks.push(FoundStick {
             label: "office".into(),
-            is_kept_known: false,
+            kept: None,
+            is_plugged: true,
         }),
         Code => {
             vault.has_code = true;
@@ -56,7 +58,7 @@ fn after(facts: &mut Facts, step: StepKind, answers: &Answers) {
         Policy => {
             vault.wants_reset = false;
             vault.resets = true;
-            vault.sticks[0].is_kept_known = true;
+            vault.sticks[0].kept = answers.stick.as_ref().and_then(|stick| stick.kept.clone());
         }
         Encrypt => facts.database = Database::Encrypted,
         Release => facts.waits_for_release = false,
@@ -164,13 +166,110 @@ fn reset_waits_for_the_stick_to_be_out_where_nobody_is() {
     for step in done {
         after(&mut facts, step, &answers);
     }
-    facts.vault.as_mut().unwrap().has_way_back_elsewhere = true;
+    let vault = facts.vault.as_mut().unwrap();
+    vault.has_way_back_elsewhere = true;
+    vault.sticks[0].is_plugged = false;
     let left = plan(&facts, &answers, Attendance::Nobody).unwrap();
     let reset = "policy --on-strikes reset --stick-kept";
     let mut expected: Vec<String> = reset.split(' ').map(String::from).collect();
     expected.extend(line(&["bank safe", "--which", "office"]));
     assert_eq!(left.steps[0].words, expected);
     assert_eq!(left.steps.len(), 1);
+}
+
+#[test]
+fn a_further_stick_that_is_in_the_server_holds_nothing_else_up() {
+    let mut facts = nothing_yet();
+    for step in [Vault, Place, Code] {
+        after(&mut facts, step, &wanted());
+    }
+    let alone = |facts: &Facts| plan(facts, &wanted(), Attendance::Nobody).unwrap();
+    let left = alone(&facts);
+    let done: Vec<StepKind> = left.steps.iter().map(|step| step.kind).collect();
+    assert_eq!(
+        done,
+        [Stick, Stage, Encrypt],
+        "the code alone is no place for the stick"
+    );
+    assert_eq!(left.later, [RESET_WAITS]);
+    for step in done {
+        after(&mut facts, step, &wanted());
+    }
+    assert_eq!(alone(&facts).steps, [], "it is still plugged in");
+    facts.vault.as_mut().unwrap().sticks[0].is_plugged = false;
+    assert_eq!(alone(&facts).steps[0].kind, Policy);
+}
+
+#[test]
+fn who_is_asked_to_take_the_stick_out_may_say_later() {
+    let left = plan(&nothing_yet(), &wanted(), Attendance::Person).unwrap();
+    let waits = |kind| {
+        let step = left.steps.iter().find(|step| step.kind == kind);
+        step.and_then(|step| step.waits)
+    };
+    assert_eq!(waits(Policy), Some(RESET_WAITS));
+    assert_eq!(waits(Stage), None);
+    // With the code alone there is nothing to take out.
+    let code = Answers {
+        stick: None,
+        ..wanted()
+    };
+    let left = plan(&nothing_yet(), &code, Attendance::Person).unwrap();
+    let policy = left.steps.iter().find(|step| step.kind == Policy).unwrap();
+    assert_eq!(policy.waits, None);
+}
+
+#[test]
+fn where_the_place_is_not_said_no_stick_has_to_be_taken_out() {
+    let mut facts = nothing_yet();
+    for step in [Vault, Place, Stick, Stage, Encrypt] {
+        after(&mut facts, step, &wanted());
+    }
+    let vault = facts.vault.as_mut().unwrap();
+    vault.sticks[0].is_plugged = false;
+    vault.has_way_back_elsewhere = true;
+    let left = plan(&facts, &Answers::default(), Attendance::Nobody).unwrap();
+    assert_eq!(
+        (left.steps.len(), &left.later[..]),
+        (0, &[KEPT_UNKNOWN][..])
+    );
+}
+
+#[test]
+fn a_changed_place_is_noted_and_to_end_the_reset_waits_for_none() {
+    let mut facts = nothing_yet();
+    for step in [Vault, Place, Stick, Policy, Stage, Encrypt] {
+        after(&mut facts, step, &wanted());
+    }
+    facts.vault.as_mut().unwrap().sticks[0].is_plugged = false;
+    let mut answers = wanted();
+    answers.code = false;
+    let left = |facts: &Facts, answers: &Answers| {
+        let plan = plan(facts, answers, Attendance::Nobody).unwrap();
+        let steps = plan.steps.into_iter().map(|step| step.words);
+        (steps.collect::<Vec<_>>(), plan.later)
+    };
+    assert_eq!(left(&facts, &answers), (vec![], vec![]));
+    let stick = answers.stick.as_mut().unwrap();
+    stick.kept = Some("attic".try_into().unwrap());
+    let moved = line(&["policy", "--stick-kept", "attic", "--which", "office"]);
+    assert_eq!(left(&facts, &answers), (vec![moved], vec![]));
+    facts.vault.as_mut().unwrap().sticks[0].is_plugged = true;
+    answers.on_strikes = Some(OnStrikes::Halt);
+    let halt = line(&["policy", "--on-strikes", "halt"]);
+    assert_eq!(left(&facts, &answers), (vec![halt], vec![KEPT_WAITS]));
+}
+
+#[test]
+fn too_many_neighbours_are_refused_before_the_vault_is_made() {
+    let named = |count: u8| Answers {
+        neighbours: Neighbours::Named((1..=count).map(|n| [10, 0, 0, n].into()).collect()),
+        ..wanted()
+    };
+    let planned = |count| plan(&nothing_yet(), &named(count), Attendance::Nobody);
+    assert!(planned(5).is_ok());
+    let refused = planned(16).unwrap_err();
+    assert!(refused.what.contains("at most"), "{refused}");
 }
 
 #[test]
@@ -348,5 +447,13 @@ pub fn every_step() -> Vec<Step> {
         ..answers
     };
     steps.extend(plan(&swap, &others, Attendance::Nobody).unwrap().steps);
+    // Names that look like options.
+    let mut odd = others;
+    odd.name = Some("-clinic".try_into().unwrap());
+    odd.vault = Some("-vault".into());
+    let stick = odd.stick.as_mut().unwrap();
+    stick.label = "-office".into();
+    stick.kept = Some("- in the safe".try_into().unwrap());
+    steps.extend(plan(&swap, &odd, Attendance::Person).unwrap().steps);
     steps
 }

@@ -46,6 +46,29 @@ fn a_new_disk_is_no_reason_to_look_for_a_vault_that_is_there() {
 }
 
 #[test]
+fn a_console_that_appears_at_the_prompt_shows_the_reason_of_now() {
+    let mut clinic = Clinic::new();
+    let mut boot = clinic.starts();
+    let shown = |acts: Vec<Act>| {
+        let mut banners = acts.into_iter().filter_map(|act| match act {
+            Act::ShowOnNewConsoles(banner) => Some(banner),
+            _ => None,
+        });
+        banners.next()
+    };
+    let acts = boot.hear(Event::ConsolesChanged);
+    assert_eq!(shown(acts), None, "nothing is shown yet");
+    boot.runs_until(6);
+    let acts = boot.hear(Event::ConsolesChanged);
+    let silent = shown(acts).unwrap();
+    assert!(silent.contains("\"clinic\" is locked"), "{silent}");
+    boot.hears("another house");
+    boot.runs_until(100);
+    let acts = boot.hear(Event::ConsolesChanged);
+    assert_ne!(shown(acts).unwrap(), silent);
+}
+
+#[test]
 fn the_menu_offers_a_code_only_where_one_is_listed() {
     for (mut clinic, listed) in [(Clinic::new(), false), (Clinic::new().with_code(), true)] {
         let mut boot = clinic.starts();

@@ -17,7 +17,9 @@ use crate::opening::messages::{Message, NotChanged};
 use crate::opening::snapshot::Snapshot;
 use crate::stick::{Stick, StickError, StickFile};
 use crate::theft::ResetCause;
-use crate::vault::{EventKind, Group, LocateError, StickList, Unproven, VaultError, wrong_entries};
+use crate::vault::{
+    EventKind, Group, LocateError, SlotTable, StickList, Unproven, VaultError, wrong_entries,
+};
 
 /// An act that was done.
 #[derive(Clone, Debug, PartialEq)]
@@ -402,9 +404,16 @@ impl Host for Boot<'_> {
                 self.done.push(Done::Released);
                 Event::Released(Ok(90))
             }
-            Act::Enrol(..) => {
+            Act::Enrol { key, used, .. } => {
                 self.done.push(Done::Remembered);
-                Event::Enrolled(Ok(()))
+                let vault = &mut self.clinic.vault;
+                if vault.slots().is_err() {
+                    vault.replace_slots(&key, &SlotTable::default()).unwrap();
+                    if let Some(used) = used {
+                        vault.note_verified(&key, used.known(1, 1)).unwrap();
+                    }
+                }
+                Event::Enrolled(Ok(vault.way_back(&key)))
             }
             Act::ChangePassphrase { key, name, new } => {
                 Event::Changed(self.change(&key, &name, &new))

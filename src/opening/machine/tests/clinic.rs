@@ -127,17 +127,23 @@ impl Clinic {
         self
     }
 
-    /// Makes a recovery code, and lists it.
-    pub fn with_code(mut self) -> Self {
+    /// Makes a recovery code, which no list names.
+    pub fn with_unlisted_code(mut self) -> Self {
         let mut ways = Ways::default();
         self.code = Some(ways.make_code(self.vault.header(), &self.key));
         self.vault.set_ways(&self.key, &ways).unwrap();
+        self
+    }
+
+    /// Makes a recovery code, and lists it.
+    pub fn with_code(self) -> Self {
+        let mut clinic = self.with_unlisted_code();
         let sticks = StickList {
             code: Some(code_of(1)),
             ..StickList::default()
         };
-        self.vault.set_sticks(&self.key, sticks).unwrap();
-        self
+        clinic.vault.set_sticks(&clinic.key, sticks).unwrap();
+        clinic
     }
 
     /// Alters the policy without the master key.

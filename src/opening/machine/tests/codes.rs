@@ -69,6 +69,24 @@ fn a_recovery_code_opens_the_server_group_by_group() {
     assert_eq!(boot.count(by_code), 1, "{:?}", boot.done);
 }
 
+/// It opens the server and is on no list; and a reset may have wiped the stick that is.
+#[test]
+fn a_rearmed_server_says_that_it_withholds_its_resets() {
+    let policy = TheftPolicy {
+        attempts: Some(9),
+        ..TheftPolicy::default()
+    };
+    let mut clinic = Clinic::with(policy).with_listed_stick().with_unlisted_code();
+    let code = right_code(&clinic);
+    clinic.vault.reset(ResetCause::Owner, 7, &mut || ());
+    let mut boot = clinic.starts();
+    boot.turn();
+    boot.types("remember");
+    enters(&mut boot, &code);
+    assert!(boot.has_done(&Done::Remembered));
+    assert!(boot.said("No backup stick counts as tried any more."));
+}
+
 #[test]
 fn a_mistyped_group_is_asked_for_again_and_not_counted() {
     let mut clinic = Clinic::new().with_code();

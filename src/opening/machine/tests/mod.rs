@@ -5,6 +5,7 @@ mod at_home;
 mod boot;
 mod clinic;
 mod codes;
+mod duress;
 mod hanging;
 mod key_servers;
 mod lost_vault;

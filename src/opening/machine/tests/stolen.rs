@@ -4,7 +4,7 @@ use super::boot::Done;
 use super::clinic::{Clinic, PIN, WORDS};
 use crate::opening::act::StageEnd;
 use crate::opening::host::Host;
-use crate::theft::{OnStrikes, ResetCause, TheftPolicy, TheftState};
+use crate::theft::{OnStrikes, ResetCause, TheftPolicy, TheftState, WayBack};
 use crate::vault::{EventKind, LockedBecause, VaultError};
 
 fn resets_at_once() -> TheftPolicy {
@@ -206,7 +206,7 @@ fn after_a_reset_remember_makes_the_next_place_a_home() {
 }
 
 #[test]
-fn a_rearmed_server_says_that_it_withholds_its_resets() {
+fn the_stick_that_opened_counts_when_the_place_is_remembered() {
     let policy = TheftPolicy {
         attempts: Some(9),
         ..TheftPolicy::default()
@@ -219,7 +219,9 @@ fn a_rearmed_server_says_that_it_withholds_its_resets() {
     boot.gets_stick();
     boot.turn();
     boot.types(PIN);
-    assert!(boot.said("No backup stick counts as tried any more."));
+    assert!(boot.has_done(&Done::Remembered));
+    assert!(!boot.said("No backup stick counts as tried any more."));
+    assert_eq!(clinic.vault.way_back(&clinic.key), WayBack::Listed);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use proptest::test_runner::TestRunner;
 
 use super::{MemoryDevice, Step};
 use crate::keys::{Sealed, SealedWayKey, Secret32, UnsealedWayKey, WayKey, WrappedKey};
-use crate::vault::layout::Area;
+use crate::vault::layout::{Area, HALF};
 use crate::vault::*;
 
 const SECTOR: usize = 512;

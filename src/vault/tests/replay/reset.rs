@@ -151,6 +151,122 @@ fn a_stick_that_a_reset_may_have_wiped_is_no_way_back() {
     assert_eq!(way_back(&vault), WayBack::None);
 }
 
+fn verified(list: &StickList) -> Vec<[u8; 8]> {
+    let sticks = list.sticks.iter();
+    let verified = sticks.filter(|stick| stick.verified.is_some());
+    verified.map(|stick| stick.id).collect()
+}
+
+/// Notes that the stick with this id opens the server, as `stayput stick verify` does.
+fn verify(vault: &mut Vault<MemoryDevice>, key: &MasterKey, id: u8) {
+    let mut list = vault.prove(key).unwrap().sticks.draft();
+    list.note_verified(KnownStick {
+        id: [id; 8],
+        ..one_verified(1).sticks[0].clone()
+    });
+    vault.set_sticks(key, list).unwrap();
+}
+
+fn proven(vault: &Vault<MemoryDevice>, key: &MasterKey) -> Vec<[u8; 8]> {
+    verified(&vault.prove(key).unwrap().sticks)
+}
+
+/// A vault whose list has the verified stick 1, reset.
+fn with_a_stick_after_a_reset() -> (MasterKey, Vault<MemoryDevice>) {
+    let (key, device) = made();
+    let mut vault = Vault::open(device).unwrap();
+    vault.set_sticks(&key, one_verified(1)).unwrap();
+    reset(&mut vault);
+    let vault = Vault::open(vault.device.fresh()).unwrap();
+    assert_eq!(proven(&vault, &key), [[0; 8]; 0]);
+    (key, vault)
+}
+
+#[test]
+fn a_stick_verified_after_a_reset_counts_once_it_is_enrolled() {
+    let (key, mut vault) = with_a_stick_after_a_reset();
+    verify(&mut vault, &key, 2);
+    let mut vault = Vault::open(vault.device.fresh()).unwrap();
+    assert_eq!(proven(&vault, &key), [[2; 8]], "and 1 may have been wiped");
+    assert_eq!(vault.slots().err(), Some(VaultError::WasReset));
+    vault.replace_slots(&key, &table(2)).unwrap();
+    assert_eq!(proven(&vault, &key), [[2; 8]]);
+    assert_eq!(vault.state(), Ok(TheftState::Armed));
+    // Nothing of it is left for a reset that comes later.
+    reset(&mut vault);
+    assert_eq!(proven(&vault, &key), [[0; 8]; 0]);
+}
+
+#[test]
+fn a_stick_that_is_wiped_after_it_was_verified_does_not_count() {
+    let (key, mut vault) = with_a_stick_after_a_reset();
+    verify(&mut vault, &key, 2);
+    // The watch wipes a stick that was not wiped at the reset.
+    let mut target = ResetTarget::of(vault.device.fresh()).unwrap();
+    target.doubt_sticks().unwrap();
+    let disk = target.into_device();
+    let mut vault = Vault::open(disk.fresh()).unwrap();
+    assert_eq!(proven(&vault, &key), [[0; 8]; 0]);
+    vault.replace_slots(&key, &table(2)).unwrap();
+    assert_eq!(proven(&vault, &key), [[0; 8]; 0]);
+    // An armed vault has nothing to doubt: who would wipe a stick does not.
+    let mut target = ResetTarget::of(vault.device).unwrap();
+    assert_eq!(target.doubt_sticks(), Err(VaultError::Changed));
+}
+
+#[test]
+fn a_reset_beside_a_verification_leaves_no_mark() {
+    let (key, device) = made();
+    let mut vault = Vault::open(device).unwrap();
+    let list = one_verified(1);
+    // It was opened before the reset, and writes behind it what it has read before.
+    let device = &mut vault.device;
+    crate::vault::destruction::reset(device, ResetCause::Owner, 5, &mut || ());
+    vault.set_sticks(&key, list).unwrap();
+    assert_eq!(proven(&vault, &key), [[0; 8]; 0]);
+}
+
+#[test]
+fn power_cut_while_a_stick_is_verified_after_a_reset() {
+    let (key, vault) = with_a_stick_after_a_reset();
+    let before = vault.device.fresh();
+    let steps = record(&before, |vault| verify(vault, &key, 2));
+    crashes(&before, &steps, |disk, done| {
+        let mut vault = Vault::open(disk).unwrap();
+        let counts = proven(&vault, &key);
+        match done {
+            true => assert_eq!(counts, [[2; 8]]),
+            false => assert!(counts.iter().all(|id| *id == [2; 8]), "{counts:?}"),
+        }
+        vault.replace_slots(&key, &table(2)).unwrap();
+        assert_eq!(proven(&vault, &key), counts);
+    });
+}
+
+#[test]
+fn power_cut_under_duress_is_finished_at_the_next_boot() {
+    let (key, device) = made();
+    let mut vault = Vault::open(device).unwrap();
+    vault.set_sticks(&key, one_verified(1)).unwrap();
+    let before = vault.device.fresh();
+    let old = OldPepper::of(&before);
+    let cause = ResetCause::Duress;
+    let steps = record(&before, |vault| {
+        vault.reset(cause, 5, &mut || ());
+    });
+    crashes(&before, &steps, |disk, done| {
+        let vault = Vault::open(disk).unwrap();
+        let is_whole = vault.slots().is_ok();
+        // The marks are there as long as nothing is destroyed, and no longer.
+        assert_eq!(proven(&vault, &key).is_empty(), !is_whole);
+        assert_eq!(old.is_there(&vault.device), is_whole);
+        assert!(!(done && is_whole));
+        if !is_whole {
+            assert_eq!(vault.state(), Ok(TheftState::Reset { cause, time: 5 }));
+        }
+    });
+}
+
 /// The disk took the destruction and not the state, which still says armed.
 #[test]
 fn sticks_of_a_vault_that_lost_its_pepper_do_not_count() {
@@ -203,6 +319,7 @@ fn a_disk_that_does_not_take_a_block_does_not_save_the_others() {
         failed: 1,
         discarded: Discarded::No,
         state: Ok(Written::Twice),
+        is_gone: false,
     };
     assert_eq!(destroyed, expected);
     assert!(!old.is_there(&vault.device.disk));

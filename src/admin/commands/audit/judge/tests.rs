@@ -1,10 +1,13 @@
 //! Every set-up there is, against rules that are written down a second time.
 
+use super::super::data::StageFacts;
 use super::super::data::tests::encrypted;
+use super::super::facts::{EnrolledPlaces, Medium};
 use super::*;
+use crate::environment::Strength;
 use crate::theft::OnStrikes;
 use crate::theft::TheftPolicy;
-use crate::vault::StickList;
+use crate::vault::{StickList, Thresholds};
 use Coverage::{Covered, NotCovered, Partly};
 
 fn need(machine: u8, place: u8) -> Thresholds {

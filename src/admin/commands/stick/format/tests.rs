@@ -55,20 +55,6 @@ fn stick(disk: &str, sequence: &str) -> Stick {
     }
 }
 
-#[test]
-fn a_stick_with_the_name_of_another_is_another() {
-    let confirmed = stick("sdb", "7");
-    let is_there = |now: &[Stick]| is_plugged_in(&confirmed, now);
-    assert!(is_there(&[stick("sda", "6"), stick("sdb", "7")]));
-    // A partition may have come meanwhile, or gone.
-    let mut whole = stick("sdb", "7");
-    whole.volumes = vec!["/dev/sdb".into()];
-    assert!(is_there(&[whole]));
-    assert!(!is_there(&[stick("sdb", "8")]), "changed, or put back");
-    assert!(!is_there(&[stick("sda", "6"), stick("sdc", "7")]));
-    assert!(!is_there(&[]), "taken out");
-}
-
 /// One that was plugged in as a disk which is there no more; what has its name
 /// now is a file.
 fn gone(disk: &Path, bytes: u64, program: &Path) -> Fresh {

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::admin::durable::remove_durably;
-use crate::admin::key_destruction::{destroy_keys, destroy_pepper, end_starts_in_turn};
-use crate::admin::mariadb::enable::end_decryption;
+use crate::admin::key_destruction::{
+    destroy_keys, destroy_pepper, doubt_sticks, end_starts_in_turn,
+};
+use crate::admin::mariadb::enable::end_decryption_in_an_alarm;
 use crate::admin::mariadb::stop::stop_mariadb;
 use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::{open_vault, open_vault_read_only};
@@ -73,6 +75,14 @@ impl Actions for Server {
 
     fn wipe_sticks(&mut self, ids: &[StickId]) -> WipedAgain {
         let plugged = std::mem::take(&mut self.plugged).only_these(ids);
+        // Its owner may have seen one of them open the server meanwhile.
+        if let Err(error) = doubt_sticks() {
+            log::error!("sticks are not wiped: {error}");
+            return WipedAgain {
+                wiped: 0,
+                unwiped: ids.to_vec(),
+            };
+        }
         let wiped = plugged.wipe();
         for device in &wiped.unwiped {
             log::error!("{} was not wiped", device.display());
@@ -102,9 +112,12 @@ impl Actions for Server {
     }
 
     fn stop_database(&mut self) -> Result<(), String> {
-        // Its private servers have the keys, and write rows in the clear.
-        end_decryption(false).map_err(|problem| problem.what)?;
-        if !is_enabled() {
+        // Its private servers have the keys, and write rows in the clear; and it may just be
+        // starting MariaDB with them. After a run that was cut no gate may be in front.
+        let is_ended = end_decryption_in_an_alarm().map_err(|problem| problem.what)?;
+        if is_ended {
+            log::warn!("a run that makes the database clear is ended, or settled");
+        } else if !is_enabled() {
             return Ok(());
         }
         stop_mariadb().map_err(|problem| problem.what)?;

@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::{ANSWERS, file, known, rows};
+use crate::admin::mariadb::conversion::Form;
 
 fn classes(paths: &[&str]) -> Vec<Class> {
     let listing = paths.iter().map(|path| file(path, 100)).collect();
@@ -154,7 +155,7 @@ fn rows_behind_a_link_are_told_and_not_moved() {
     let classes: Vec<Class> = found.iter().map(|found| found.class).collect();
     use Class::{Elsewhere, Kept};
     assert_eq!(classes, [Elsewhere, Elsewhere, Elsewhere, Kept]);
-    let lines = report(&found, Path::new("/k")).join("\n");
+    let lines = report(&found, Path::new("/k"), Form::Clear).join("\n");
     assert!(lines.contains("clinic/m.MYD, a link"), "{lines}");
 }
 
@@ -184,6 +185,7 @@ fn the_report_names_what_it_is_with_its_size() {
     let lines = report(
         &classify(listing, &known()),
         Path::new("/var/lib/mysql.kept-x"),
+        Form::Clear,
     );
     assert!(lines[0].contains("/var/lib/mysql.kept-x"), "{lines:?}");
     assert_eq!(
@@ -196,12 +198,28 @@ fn the_report_names_what_it_is_with_its_size() {
     );
     assert_eq!(lines[4], "Taken over as they are: ca.pem.");
     assert_eq!(lines.len(), 5, "{lines:?}");
-    assert!(report(&[], Path::new("/k")).is_empty());
+    assert!(report(&[], Path::new("/k"), Form::Clear).is_empty());
     // However many they are, the screen holds them.
     let many = (0..500)
         .map(|n| file(&format!("export{n}.csv"), 2_000_000))
         .collect();
-    let lines = report(&classify(many, &known()), Path::new("/k"));
+    let lines = report(&classify(many, &known()), Path::new("/k"), Form::Clear);
     assert_eq!(lines.len(), 33);
     assert_eq!(lines[31], "  and 470 more, 940 MB");
+}
+
+#[test]
+fn files_of_an_encrypted_database_are_not_all_called_clear() {
+    let listing = vec![file("clinic/lost.ibd", 5_000), file("dump.sql", 4_000)];
+    let lines = report(
+        &classify(listing, &known()),
+        Path::new("/k"),
+        Form::Encrypted,
+    );
+    let said = lines.join("\n");
+    assert!(said.contains("lost.ibd, 5 kB: rows of a table"), "{said}");
+    assert!(said.contains("probably encrypted"), "{said}");
+    // Nobody has encrypted that.
+    assert!(said.contains("probably a dump: rows in clear"), "{said}");
+    assert!(said.contains("nobody reads without its keys"), "{said}");
 }

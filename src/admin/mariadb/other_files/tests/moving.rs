@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::known;
+use crate::admin::mariadb::conversion::Conversion;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -38,6 +39,10 @@ impl Room {
     }
 
     fn move_kept(&self) -> std::io::Result<()> {
+        self.move_kept_in(Conversion::Encrypt)
+    }
+
+    fn move_kept_in(&self, conversion: Conversion) -> std::io::Result<()> {
         let kept: Vec<PathBuf> = [
             "dump.sql",
             "clinic/dump.sql",
@@ -48,7 +53,7 @@ impl Room {
         .map(PathBuf::from)
         .to_vec();
         let kept = kept.iter().map(PathBuf::as_path);
-        move_kept(&self.at("data"), &self.at("kept"), kept)
+        move_kept(&self.at("data"), &self.at("kept"), kept, conversion)
     }
 }
 
@@ -105,6 +110,24 @@ fn what_is_kept_is_moved_once_and_nothing_else() {
 }
 
 #[test]
+fn note_beside_what_is_kept_says_by_whom_and_how_readable() {
+    for (conversion, words, other) in [
+        (Conversion::Encrypt, "mariadb enable", "with its keys"),
+        (
+            Conversion::Decrypt,
+            "disable --clear",
+            "They are not encrypted",
+        ),
+    ] {
+        let room = Room::new();
+        room.move_kept_in(conversion).unwrap();
+        let note = fs::read_to_string(room.at("kept/README-stayput.txt")).unwrap();
+        assert!(note.contains(words), "{note}");
+        assert!(!note.contains(other), "{note}");
+    }
+}
+
+#[test]
 fn what_is_kept_replaces_nothing() {
     let room = Room::new();
     room.move_kept().unwrap();
@@ -132,7 +155,8 @@ fn a_way_out_of_the_data_directory_moves_nothing() {
     symlink(room.at("outside"), room.at("data/door")).unwrap();
     for path in ["../outside/file", "door/file", "/etc/passwd", ""] {
         let paths = [Path::new(path)];
-        let moved = move_kept(&room.at("data"), &room.at("kept"), paths.into_iter());
+        let (from, to) = (room.at("data"), room.at("kept"));
+        let moved = move_kept(&from, &to, paths.into_iter(), Conversion::Encrypt);
         assert!(moved.is_err(), "{path}");
     }
     assert!(room.at("outside/file").exists());

@@ -82,6 +82,7 @@ impl Stubborn {
             state: fail(&mut self.unsaid)
                 .map(|()| Written::Twice)
                 .map_err(|_| VaultError::Damaged),
+            is_gone: true,
         }
     }
 }
