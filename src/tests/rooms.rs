@@ -21,7 +21,7 @@ const SRC: House = House {
         &["build_mark", "columns", "printable"],
         &["sys"],
         &["filesystem", "keys"],
-        &["theft"],
+        &["backup", "theft"],
         &["vault"],
         &["environment", "release", "stick"],
         &["opening", "reset"],
