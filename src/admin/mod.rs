@@ -5,6 +5,7 @@
 mod output;
 
 mod ask;
+mod backup;
 mod boot_files;
 pub mod cli;
 mod commands;

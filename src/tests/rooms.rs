@@ -59,6 +59,7 @@ const ADMIN: House = House {
             "timestamp",
         ],
         &["packaged"],
+        &["backup"],
         &[
             "ask",
             "event_json",
@@ -97,6 +98,7 @@ const COMMANDS: House = House {
     path: "crate::admin::commands::",
     floors: &[&[
         "audit",
+        "backup",
         "check",
         "code",
         "enroll",
@@ -109,6 +111,7 @@ const COMMANDS: House = House {
         "policy",
         "release",
         "reset",
+        "restore",
         "sheet",
         "simulate",
         "status",
@@ -150,7 +153,8 @@ const MARIADB: House = House {
             "stop",
         ],
         &["enable"],
-        &["disable"],
+        &["backup_source", "disable"],
+        &["restore"],
     ],
     common: &["mod"],
 };

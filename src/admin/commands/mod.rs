@@ -2,6 +2,7 @@
 //! them knows another.
 
 pub mod audit;
+pub mod backup;
 pub mod check;
 pub mod code;
 pub mod enroll;
@@ -14,6 +15,7 @@ pub mod passphrase;
 pub mod policy;
 pub mod release;
 pub mod reset;
+pub mod restore;
 pub mod sheet;
 pub mod simulate;
 pub mod status;
