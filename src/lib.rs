@@ -8,6 +8,7 @@
 //! - [`environment`], [`stick`], [`release`]: the place, sticks, the keys in
 //!   memory
 //! - [`vault`]: what stands on the disk
+//! - [`backup`]: backups of the database, as formats and decisions
 //! - [`theft`]: the theft state, the policy, and what follows from both
 //! - [`filesystem`]: what a volume is formatted as, and mounting it for a moment
 //! - [`keys`]: the master key, what is derived from it, and how it is wrapped
@@ -17,6 +18,7 @@
 
 #[cfg(feature = "admin")]
 pub mod admin;
+pub mod backup;
 pub mod boot;
 pub mod build_mark;
 pub mod columns;

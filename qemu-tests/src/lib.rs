@@ -88,8 +88,8 @@ pub use machine::{Machine, MachineBuilder};
 pub use performance::put_chapter;
 pub use place::{Neighbour, Place};
 pub use prepared::{
-    MAKE_NEWER_PACKAGE, debian_package, fetched_upgrade, images_script, prepared, project,
-    shipped_binary,
+    MAKE_NEWER_PACKAGE, debian_package, fetched_backup_tools, fetched_upgrade, images_script,
+    prepared, project, shipped_binary,
 };
 pub use recovery_code::RecoveryCode;
 pub use scratch::Scratch;

@@ -45,6 +45,15 @@ pub fn fetched_upgrade() -> Result<PathBuf> {
     images_script("fetch-upgrade").map(PathBuf::from)
 }
 
+/// The directory of the packages that a backup needs on Debian 12, fetched by
+/// images/fetch-backup-tools and kept.
+///
+/// # Errors
+/// They cannot be fetched.
+pub fn fetched_backup_tools() -> Result<PathBuf> {
+    images_script("fetch-backup-tools").map(PathBuf::from)
+}
+
 /// As [`images_script`]; `path` is the script's within the project.
 pub(crate) fn run_script(path: &str, words: &[&str]) -> Result<String> {
     let output = Command::new(project().join(path))

@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 
 use crate::admin::ask::Pin;
 use crate::admin::commands::{
-    audit, check, code, enroll, init, install, log, mariadb, package, passphrase, policy, rekey,
-    release, reset, sheet, simulate, status, stick, watch,
+    audit, backup, check, code, enroll, init, install, log, mariadb, package, passphrase, policy,
+    rekey, release, reset, restore, sheet, simulate, status, stick, watch,
 };
 use crate::admin::initramfs;
 use crate::admin::json;
@@ -27,7 +27,7 @@ use crate::sys::memory;
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
     /// Print one JSON document for scripts (status, check, simulate, log, audit, stick list,
-    /// passphrase list, policy)
+    /// passphrase list, policy, backup list)
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -67,6 +67,18 @@ enum Command {
     /// The code is as good as the master key: whoever has it and the server, or a
     /// copy of its disk or of a backup, reads the data, until another code is made.
     Code(code::CodeOptions),
+    /// Back the database up, encrypted, to a stick or a directory
+    ///
+    /// What MariaDB's own tool reads goes through zstd and age to the place, and nowhere else. It
+    /// is encrypted to the master key: a stick or the code opens it. Nobody has to type anything
+    /// for it.
+    Backup(backup::BackupOptions),
+    /// Put the database of a backup in the place of the one that is there
+    ///
+    /// All of the backup is verified first. The database is made beside the one that is there,
+    /// and its rows are counted; then the two change places. The one that was there is kept until
+    /// you remove it. If the power goes, run it again.
+    Restore(restore::RestoreOptions),
     /// Encrypt MariaDB, and guard its starts
     #[command(subcommand)]
     Mariadb(mariadb::MariadbCommand),
@@ -141,6 +153,7 @@ impl Command {
             | Self::Simulate(_)
             | Self::Audit(_)
             | Self::Policy(_) => true,
+            Self::Backup(options) => options.has_document(),
             Self::Stick(command) => command.has_document(),
             Self::Passphrase(command) => command.has_document(),
             _ => false,
@@ -283,6 +296,8 @@ impl Cli {
             Command::Stick(command) => stick::run(command, self.json),
             Command::Passphrase(command) => passphrase::run(command, self.json),
             Command::Code(options) => code::run(options),
+            Command::Backup(options) => backup::run(options, self.json),
+            Command::Restore(options) => restore::run(options),
             Command::Mariadb(command) => mariadb::run(command),
             Command::Install => install::install(),
             Command::Uninstall(options) => install::uninstall(options),

@@ -5,6 +5,7 @@
 mod output;
 
 mod ask;
+mod backup;
 mod boot_files;
 mod by_hand;
 pub mod cli;

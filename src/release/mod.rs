@@ -11,6 +11,8 @@ pub use tmpfs::{RELEASE_FOLDER, ReleaseError, is_open, revoke, write_file};
 
 use std::path::Path;
 
+use crate::backup::ManifestKeys;
+use crate::backup::keys::MANIFEST_KEY_FILE;
 use crate::keys::Keyring;
 use crate::vault::{Keep, Policy, Proven};
 use mariadb::KEY_FILE_NAME;
@@ -54,7 +56,8 @@ fn put_keys(keys: &Keyring, policy: &Proven<Policy>) -> Result<(), ReleaseError>
             let file = mariadb.key_file(keys);
             write_file(KEY_FILE_NAME, file.as_bytes(), mariadb.uid, mariadb.gid)?;
         }
-        Ok(())
+        let manifests = ManifestKeys::of(keys).to_released();
+        write_file(MANIFEST_KEY_FILE, &manifests, 0, 0)
     };
     write_all().inspect_err(|_| revoke())?;
     without_keys::remove();

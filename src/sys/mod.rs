@@ -8,6 +8,7 @@ pub mod block;
 pub mod child;
 pub mod clock;
 pub mod detached_mount;
+pub mod exchange;
 pub mod file_lock;
 pub mod hangup;
 pub mod interface;

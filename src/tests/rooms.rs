@@ -21,7 +21,7 @@ const SRC: House = House {
         &["build_mark", "columns", "printable"],
         &["sys"],
         &["filesystem", "keys"],
-        &["theft"],
+        &["backup", "theft"],
         &["vault"],
         &["environment", "release", "stick"],
         &["opening", "reset"],
@@ -60,6 +60,7 @@ const ADMIN: House = House {
             "timestamp",
         ],
         &["packaged"],
+        &["backup"],
         &[
             "ask",
             "event_json",
@@ -98,6 +99,7 @@ const COMMANDS: House = House {
     path: "crate::admin::commands::",
     floors: &[&[
         "audit",
+        "backup",
         "check",
         "code",
         "enroll",
@@ -111,6 +113,7 @@ const COMMANDS: House = House {
         "rekey",
         "release",
         "reset",
+        "restore",
         "sheet",
         "simulate",
         "status",
@@ -152,7 +155,8 @@ const MARIADB: House = House {
             "stop",
         ],
         &["enable"],
-        &["disable"],
+        &["backup_source", "disable"],
+        &["restore"],
     ],
     common: &["mod"],
 };

@@ -3,10 +3,12 @@
 
 use serde_json::Value;
 
-use crate::admin::commands::{audit, check, log, passphrase, policy, simulate, status, stick};
+use crate::admin::commands::{
+    audit, backup, check, log, passphrase, policy, simulate, status, stick,
+};
 
 /// Each command's document with every field that it can have.
-fn documents() -> [(&'static str, Value); 8] {
+fn documents() -> [(&'static str, Value); 9] {
     [
         ("status", status::example()),
         ("check", check::example()),
@@ -16,13 +18,14 @@ fn documents() -> [(&'static str, Value); 8] {
         ("stick list", stick::example()),
         ("passphrase list", passphrase::example()),
         ("policy", policy::example()),
+        ("backup list", backup::example()),
     ]
 }
 
 const DESCRIBED: &str = include_str!("../../../docs/json.md");
 
 /// Whose values are words of ours, from a list that the document gives.
-const ENUMS: [&str; 17] = [
+const ENUMS: [&str; 19] = [
     "who",
     "kind",
     "verdict",
@@ -40,6 +43,8 @@ const ENUMS: [&str; 17] = [
     "on_failure",
     "on_strikes",
     "keep",
+    "state",
+    "method",
 ];
 
 fn is_snake_case(word: &str) -> bool {

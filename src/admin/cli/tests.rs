@@ -3,7 +3,7 @@ use crate::admin::problem::ProblemKind;
 use clap::CommandFactory;
 
 /// Every command with the least that it takes.
-const COMMANDS: [&str; 38] = [
+const COMMANDS: [&str; 42] = [
     "setup",
     "init",
     "enroll",
@@ -17,6 +17,10 @@ const COMMANDS: [&str; 38] = [
     "passphrase remove Otieno",
     "passphrase list",
     "code",
+    "backup --to /mnt",
+    "backup list --from /mnt",
+    "backup verify --from /mnt",
+    "restore --from /mnt",
     "mariadb enable",
     "mariadb disable --key-file /etc/mysql/mariadb.keys",
     "mariadb destroy-original",
@@ -44,7 +48,7 @@ const COMMANDS: [&str; 38] = [
     "watch",
 ];
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "status",
     "check",
     "simulate",
@@ -53,6 +57,7 @@ const DOCUMENTS: [&str; 8] = [
     "stick list",
     "passphrase list",
     "policy",
+    "backup list --from /mnt",
 ];
 
 fn typed(line: &str) -> Cli {

@@ -2,6 +2,7 @@
 //! them knows another.
 
 pub mod audit;
+pub mod backup;
 pub mod check;
 pub mod code;
 pub mod enroll;
@@ -15,6 +16,7 @@ pub mod policy;
 pub mod rekey;
 pub mod release;
 pub mod reset;
+pub mod restore;
 pub mod sheet;
 pub mod simulate;
 pub mod status;

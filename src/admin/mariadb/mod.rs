@@ -2,6 +2,7 @@
 //! several commands need of both.
 
 pub mod after_start;
+pub mod backup_source;
 mod check_file;
 mod clear_data;
 pub mod cold_backups;
@@ -22,6 +23,7 @@ mod open_for;
 mod other_files;
 mod overwrite;
 mod process;
+pub mod restore;
 mod run_records;
 mod service_user;
 mod settings;

@@ -3,6 +3,7 @@
 
 mod status;
 
+use crate::admin::key_release;
 use crate::admin::named_stick::named_stick;
 use crate::admin::output;
 use crate::admin::problem::{Exit, Problem, Result};
@@ -200,6 +201,8 @@ fn too_many_keys() -> Problem {
 
 /// What the new key does not do by itself.
 fn tell_the_rest(unlocked: &mut Unlocked) -> Result<()> {
+    // Backups are signed with another key from now on.
+    let released = key_release::apply_keep(unlocked.keys(), &unlocked.proven.policy);
     let beside = ways_copies::write_beside(unlocked);
     let plugged = ways_copies::renew_plugged(unlocked)?;
     ways_copies::tell(&plugged);
@@ -217,7 +220,7 @@ fn tell_the_rest(unlocked: &mut Unlocked) -> Result<()> {
         );
     }
     println!("Whose way in is still as it was: stayput rekey --status");
-    beside
+    beside.and(released)
 }
 
 fn after(plugged: &[PluggedStick]) -> &'static str {

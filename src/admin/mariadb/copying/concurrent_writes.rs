@@ -104,6 +104,11 @@ impl States {
         }
     }
 
+    /// Whether it is the same table between this time and `later`, and nobody wrote to it.
+    pub fn is_steady(&self, later: &Self, table: &TableName) -> bool {
+        self.untouched(later, table) && self.stayed(later, table)
+    }
+
     /// Times are whole seconds: one that is just over does not count as past.
     fn settled(&self, time: Option<u64>) -> bool {
         time.is_none_or(|time| time + 2 <= self.now)

@@ -24,10 +24,12 @@ mod options;
 mod plugins;
 mod private;
 mod protocol;
+mod restored;
 mod rows;
 mod schema;
 mod servers;
 mod sql_problem;
+mod steady_rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -48,6 +50,8 @@ pub use leftovers::{Leftover, settings as leftovers_of_settings};
 pub use names::TableName;
 pub use obstacles::{Obstacle, obstacles};
 pub use private::ROOM;
+pub use restored::{born_from, rows_of_stopped};
+pub use steady_rows::RowWatch;
 
 use clear_data::refuse_encrypted_spaces;
 use concurrent_writes::{States, WriteCheck};
@@ -387,7 +391,7 @@ fn compare(
 
 /// The bytes that the files below take; what cannot be read counts as
 /// nothing.
-fn on_disk(directory: &Path) -> u64 {
+pub fn on_disk(directory: &Path) -> u64 {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {

@@ -154,6 +154,11 @@ impl PrivateServer {
         &self.client
     }
 
+    /// Where it answers.
+    pub fn socket(&self) -> PathBuf {
+        self.paths.socket()
+    }
+
     /// Its data directory.
     pub fn data(&self) -> &Path {
         &self.paths.data

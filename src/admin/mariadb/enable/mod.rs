@@ -12,7 +12,7 @@
 //! the room `disable`.
 
 mod already_encrypted;
-mod copy_mounts;
+pub(super) mod copy_mounts;
 pub(super) mod dependent_units;
 mod destroy_copy;
 pub(super) mod earlier_run;

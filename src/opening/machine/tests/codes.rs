@@ -76,7 +76,9 @@ fn a_rearmed_server_says_that_it_withholds_its_resets() {
         attempts: Some(9),
         ..TheftPolicy::default()
     };
-    let mut clinic = Clinic::with(policy).with_listed_stick().with_unlisted_code();
+    let mut clinic = Clinic::with(policy)
+        .with_listed_stick()
+        .with_unlisted_code();
     let code = right_code(&clinic);
     clinic.vault.reset(ResetCause::Owner, 7, &mut || ());
     let mut boot = clinic.starts();

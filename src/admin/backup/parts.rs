@@ -1,0 +1,292 @@
+//! A stream in files of a gibibyte, which FAT takes: written with a digest each, and read
+//! with these digests.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use sha2::{Digest, Sha256};
+
+use crate::backup::{Part, Stream, StreamKind, part_name};
+
+use super::folder::Folder;
+
+/// Bytes of a part.
+pub const PART_BYTES: u64 = 1 << 30;
+
+/// How many bytes may wait in memory for a slow stick: without a limit the whole of it fills
+/// up, and a progress shows what is not on the stick.
+const SYNC_EVERY: u64 = 32 << 20;
+
+/// Writes a stream into parts.
+pub struct PartWriter<'a> {
+    folder: &'a Folder,
+    kind: StreamKind,
+    part_bytes: u64,
+    done: Vec<Part>,
+    open: Option<OpenPart>,
+    bytes: u64,
+}
+
+struct OpenPart {
+    file: File,
+    digest: Sha256,
+    bytes: u64,
+    unsynced: u64,
+}
+
+impl<'a> PartWriter<'a> {
+    /// Parts of `part_bytes` in this folder, made as they are needed.
+    pub fn new(folder: &'a Folder, kind: StreamKind, part_bytes: u64) -> Self {
+        Self {
+            folder,
+            kind,
+            part_bytes,
+            done: Vec::new(),
+            open: None,
+            bytes: 0,
+        }
+    }
+
+    /// The bytes that were written so far.
+    pub fn bytes_written(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Ends the last part. An empty stream has one empty part.
+    ///
+    /// # Errors
+    /// What the filesystem says.
+    pub fn finish(mut self) -> io::Result<Stream> {
+        if self.open.is_none() && self.done.is_empty() {
+            self.begin()?;
+        }
+        self.end()?;
+        Ok(Stream {
+            kind: self.kind,
+            parts: self.done,
+        })
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        let name = part_name(self.kind, self.done.len() + 1);
+        self.open = Some(OpenPart {
+            file: self.folder.create(&name)?,
+            digest: Sha256::new(),
+            bytes: 0,
+            unsynced: 0,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        let Some(open) = self.open.take() else {
+            return Ok(());
+        };
+        open.file.sync_all()?;
+        self.done.push(Part {
+            bytes: open.bytes,
+            digest: open.digest.finalize().into(),
+        });
+        Ok(())
+    }
+}
+
+impl Write for PartWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let is_full = |open: &OpenPart| open.bytes >= self.part_bytes;
+        if self.open.as_ref().is_some_and(is_full) {
+            self.end()?;
+        }
+        if self.open.is_none() {
+            self.begin()?;
+        }
+        let open = self.open.as_mut().expect("it was begun");
+        let room = self.part_bytes - open.bytes;
+        let most = usize::try_from(room).unwrap_or(usize::MAX);
+        let written = open.file.write(&bytes[..bytes.len().min(most)])?;
+        open.digest.update(&bytes[..written]);
+        open.bytes += written as u64;
+        open.unsynced += written as u64;
+        self.bytes += written as u64;
+        if open.unsynced >= SYNC_EVERY {
+            open.file.sync_data()?;
+            open.unsynced = 0;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads a stream from its parts. What is not as the manifest says is an error, the last
+/// byte of a part at the latest; whatever was read before that is not to be used.
+pub struct PartReader<'a> {
+    folder: &'a Folder,
+    stream: &'a Stream,
+    /// Index of the next part.
+    next: usize,
+    open: Option<OpenPart>,
+    bytes: u64,
+}
+
+impl<'a> PartReader<'a> {
+    /// The parts of this stream, in this folder.
+    pub fn new(folder: &'a Folder, stream: &'a Stream) -> Self {
+        Self {
+            folder,
+            stream,
+            next: 0,
+            open: None,
+            bytes: 0,
+        }
+    }
+
+    /// The bytes that were read so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes
+    }
+
+    fn name(&self) -> String {
+        part_name(self.stream.kind, self.next)
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        self.next += 1;
+        let file = self.folder.file(&self.name()).map_err(|error| {
+            let name = self.name();
+            io::Error::new(error.kind(), format!("{name}: {error}"))
+        })?;
+        // What is still in memory says nothing about the disk.
+        let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        self.open = Some(OpenPart {
+            file,
+            digest: Sha256::new(),
+            bytes: 0,
+            unsynced: 0,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self, expected: Part) -> io::Result<()> {
+        let Some(open) = self.open.take() else {
+            return Ok(());
+        };
+        let found = Part {
+            bytes: open.bytes,
+            digest: open.digest.finalize().into(),
+        };
+        match found == expected {
+            true => Ok(()),
+            false => Err(self.wrong("is not what was written")),
+        }
+    }
+
+    fn wrong(&self, what: &str) -> io::Error {
+        io::Error::new(ErrorKind::InvalidData, format!("{} {what}", self.name()))
+    }
+}
+
+impl Read for PartReader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if self.open.is_none() {
+                if self.next == self.stream.parts.len() {
+                    return Ok(0);
+                }
+                self.begin()?;
+            }
+            let expected = self.stream.parts[self.next - 1];
+            let open = self.open.as_mut().expect("it was begun");
+            let read = open.file.read(into)?;
+            open.digest.update(&into[..read]);
+            open.bytes += read as u64;
+            if open.bytes > expected.bytes {
+                return Err(self.wrong("is longer than what was written"));
+            }
+            self.bytes += read as u64;
+            if read > 0 {
+                return Ok(read);
+            }
+            self.end(expected)?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn written(folder: &Folder, bytes: &[u8]) -> Stream {
+        let mut writer = PartWriter::new(folder, StreamKind::Database, 10);
+        writer.write_all(bytes).unwrap();
+        writer.finish().unwrap()
+    }
+
+    fn read(folder: &Folder, stream: &Stream) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        PartReader::new(folder, stream).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    #[test]
+    fn stream_of_any_length_comes_back_from_its_parts() {
+        for length in [0, 1, 9, 10, 11, 20, 35] {
+            let room = tempfile::tempdir().unwrap();
+            let folder = Folder::at(room.path()).unwrap();
+            let bytes: Vec<u8> = (0..length).collect();
+            let stream = written(&folder, &bytes);
+            let parts = usize::from(length).div_ceil(10).max(1);
+            assert_eq!(stream.parts.len(), parts, "{length}");
+            assert_eq!(stream.bytes(), u64::from(length));
+            assert_eq!(read(&folder, &stream).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn changed_cut_grown_swapped_or_missing_part_is_an_error() {
+        let part = |number| part_name(StreamKind::Database, number);
+        type Attack = fn(&std::path::Path, &str, &str);
+        let attacks: [(&str, Attack); 6] = [
+            ("changed", |room, first, _| {
+                let mut bytes = fs::read(room.join(first)).unwrap();
+                bytes[3] ^= 1;
+                fs::write(room.join(first), bytes).unwrap();
+            }),
+            ("cut", |room, first, _| {
+                fs::write(room.join(first), [0, 1, 2]).unwrap();
+            }),
+            ("grown", |room, first, _| {
+                let mut bytes = fs::read(room.join(first)).unwrap();
+                bytes.push(0);
+                fs::write(room.join(first), bytes).unwrap();
+            }),
+            ("swapped", |room, first, second| {
+                fs::rename(room.join(first), room.join("x")).unwrap();
+                fs::rename(room.join(second), room.join(first)).unwrap();
+                fs::rename(room.join("x"), room.join(second)).unwrap();
+            }),
+            ("missing", |room, _, second| {
+                fs::remove_file(room.join(second)).unwrap();
+            }),
+            ("a link", |room, first, _| {
+                fs::rename(room.join(first), room.join("x")).unwrap();
+                std::os::unix::fs::symlink("x", room.join(first)).unwrap();
+            }),
+        ];
+        for (name, attack) in attacks {
+            let room = tempfile::tempdir().unwrap();
+            let folder = Folder::at(room.path()).unwrap();
+            let stream = written(&folder, &(0..20).collect::<Vec<u8>>());
+            assert!(read(&folder, &stream).is_ok());
+            attack(room.path(), &part(1), &part(2));
+            assert!(read(&folder, &stream).is_err(), "{name}");
+        }
+    }
+}

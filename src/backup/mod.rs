@@ -1,0 +1,35 @@
+//! Backups of the database as formats and decisions: keys, the manifest, the order in which
+//! a backup is written and removed, which ones are kept, and which one is restored. Pure.
+
+mod authenticated;
+mod bounded;
+pub mod keys;
+mod manifest;
+mod manifest_keys;
+mod newest;
+
+#[cfg(feature = "admin")]
+mod bech32;
+#[cfg(feature = "admin")]
+mod choice;
+#[cfg(feature = "admin")]
+mod keeping;
+#[cfg(feature = "admin")]
+mod name;
+#[cfg(feature = "admin")]
+pub mod steps;
+
+pub use authenticated::NotAuthentic;
+pub use keys::ManifestKey;
+pub use manifest::{Manifest, Method, Part, Stream, StreamKind, TableRows};
+pub use manifest_keys::ManifestKeys;
+pub use newest::Newest;
+
+#[cfg(feature = "admin")]
+pub use choice::{NoChoice, choose};
+#[cfg(feature = "admin")]
+pub use keeping::{Kept, Rules, expendable};
+#[cfg(feature = "admin")]
+pub use keys::age_identity;
+#[cfg(feature = "admin")]
+pub use name::{MANIFEST, UNFINISHED, WAYS, folder_name, number_of, part_name};
