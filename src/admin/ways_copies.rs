@@ -1,6 +1,7 @@
 //! The copies of the ways in that stand outside the vault, and the sticks that are
 //! plugged in: brought up to what the vault has now.
 
+use std::fs::File;
 use std::path::Path;
 
 use crate::admin::durable::write_durably;
@@ -53,6 +54,10 @@ pub fn renew_plugged(unlocked: &mut Unlocked) -> Result<Vec<PluggedStick>> {
     let mut ways = unlocked.ways()?;
     let mut all = Vec::new();
     for volume in plugged.volumes() {
+        // As long as it is open, the kernel gives its name to no other one.
+        let Ok(_held) = File::open(volume) else {
+            continue;
+        };
         let Ok(file) = stick::read(volume, unlocked.vault.header()) else {
             continue;
         };
