@@ -209,6 +209,37 @@ fn database_that_is_broken_or_gone_comes_back() -> Result {
 }
 
 #[test]
+fn backup_of_before_a_new_key_comes_back_by_its_number() -> Result {
+    let server = guarded()?;
+    stayput(&server, "backup --to /srv/nas")?.success()?;
+    // No stick was made, so nothing but the place is left: that is said twice.
+    let replaced = stayput(&server, "rekey --yes --yes")?.success()?;
+    assert!(replaced.contains("it is number 2"), "{replaced}");
+    // The database goes on with the keys that it has, and starts with them.
+    server.shell("systemctl restart mariadb")?.success()?;
+    has_rows(&server, 5000)?;
+    let listed = stayput(&server, "backup list --from /srv/nas")?.success()?;
+    assert!(
+        listed.contains("before the master key was replaced"),
+        "{listed}"
+    );
+    lose_patients(&server)?;
+    let refused = stayput(&server, "restore --from /srv/nas --yes")?;
+    assert!(
+        !refused.ok() && refused.text.contains("--backup 1"),
+        "{refused}"
+    );
+    has_rows(&server, 100)?;
+    stayput(&server, "restore --from /srv/nas --backup 1 --yes")?.success()?;
+    has_rows(&server, 5000)?;
+    stayput(&server, "restore --remove-old --yes")?.success()?;
+    let made = stayput(&server, "backup --to /srv/nas")?.success()?;
+    assert!(made.contains("Backup 2 is whole"), "{made}");
+    stayput(&server, "restore --from /srv/nas --yes")?.success()?;
+    has_rows(&server, 5000)
+}
+
+#[test]
 fn keys_that_leave_when_read_come_back_for_a_backup_alone() -> Result {
     let server = guarded()?;
     server
