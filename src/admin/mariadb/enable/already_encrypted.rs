@@ -17,6 +17,7 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::unlock;
 use crate::release::mariadb::MariadbRelease;
 
+use super::database_keys::DatabaseKeys;
 use super::{EnableOptions, preflight, release_keys, replace_swap, say};
 use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 
@@ -47,7 +48,7 @@ pub fn refresh(options: &EnableOptions, user: &ServiceUser) -> Result<()> {
     }
     replace_swap(options, &system)?;
     say("Writing its settings again.");
-    release_keys(options, user, Some(&check))?;
+    release_keys(options, user, DatabaseKeys::Of(&check))?;
     if mariadb_service::is_started() && !mariadb_service::is_starting() {
         key_release::remove_if_read()?;
     }
@@ -103,7 +104,7 @@ pub fn adopt(options: &EnableOptions, user: &ServiceUser, paths: &RunPaths) -> R
             "Use the vault, or a backup stick, of the server that it comes from.",
         ));
     }
-    release_keys(options, user, Some(&check))?;
+    release_keys(options, user, DatabaseKeys::Of(&check))?;
     gate_units::put_gate_in_front()?;
     paths
         .data

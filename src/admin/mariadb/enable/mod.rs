@@ -13,6 +13,7 @@
 
 mod already_encrypted;
 pub(super) mod copy_mounts;
+mod database_keys;
 pub(super) mod dependent_units;
 mod destroy_copy;
 pub(super) mod earlier_run;
@@ -64,6 +65,7 @@ use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
 use crate::admin::mariadb::run_records::marked_room::RunId;
 use crate::admin::mariadb::run_records::paths::{self, RunPaths};
 use already_encrypted::{adopt, refresh};
+use database_keys::DatabaseKeys;
 use earlier_run::Next;
 
 pub use destroy_copy::{DestroyCopyOptions, run as destroy_copy};
@@ -147,7 +149,7 @@ pub fn enable(options: &EnableOptions) -> Result<()> {
             if options.keep_original || options.destroy_original {
                 journal.ends = options.ends();
             }
-            work(options, &user, &journal)
+            work(options, &user, &journal, DatabaseKeys::AsBefore)
         }
         (Next::Ended, Some(journal)) => ended(options, &user, journal),
         (_, journal) => {
@@ -251,7 +253,7 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
         since: 0,
         boot: paths::boot_id(),
     };
-    work(options, user, &journal)
+    work(options, user, &journal, DatabaseKeys::New)
 }
 
 /// Refuses unless the unit's own mariadbd runs in the data directory that its
@@ -269,28 +271,30 @@ fn runs_alone(paths: &RunPaths) -> Result<()> {
 
 /// Releases the keys, leaves the check file's text for the unit, and lets the unit
 /// do the work.
-fn work(options: &EnableOptions, user: &ServiceUser, journal: &Journal) -> Result<()> {
+fn work(
+    options: &EnableOptions,
+    user: &ServiceUser,
+    journal: &Journal,
+    database: DatabaseKeys<'_>,
+) -> Result<()> {
     installed_files::put_command()?;
-    let check = release_keys_and_check(options, user, &journal.data)?;
+    let check = release_keys_and_check(options, user, &journal.data, database)?;
     let text = run::check_text();
     write_durably(&text, check.to_text().as_bytes()).map_err(paths::problem)?;
     journal.write().map_err(paths::problem)?;
     worker::work("The database was not encrypted")
 }
 
-/// Has the vault give MariaDB its keys, those of the database with these check values or
-/// new ones, and releases them.
+/// Has the vault give MariaDB its keys, and releases them.
 fn release_keys(
     options: &EnableOptions,
     user: &ServiceUser,
-    database: Option<&CheckFile>,
+    database: DatabaseKeys<'_>,
 ) -> Result<(MariadbRelease, Keyring)> {
     let mut unlocked = unlock(&options.unlock)?;
     let keys = unlocked.keys().clone();
-    let release = match database {
-        Some(check) => MariadbRelease::of_database(user.uid, user.gid, check, &keys),
-        None => Ok(MariadbRelease::new(user.uid, user.gid, keys.generation())),
-    };
+    let known = unlocked.proven.policy.mariadb.as_ref();
+    let release = database.release(user, &keys, known);
     let release = release.map_err(|_| {
         Problem::refused(
             "The database has other keys than this vault. Nothing was changed.",
@@ -306,8 +310,9 @@ fn release_keys_and_check(
     options: &EnableOptions,
     user: &ServiceUser,
     seen: &Path,
+    database: DatabaseKeys<'_>,
 ) -> Result<CheckFile> {
-    let (release, keys) = release_keys(options, user, None)?;
+    let (release, keys) = release_keys(options, user, database)?;
     let seen = seen.to_string_lossy();
     release.check_file(&keys, &seen).map_err(|_| {
         Problem::refused(
