@@ -7,6 +7,7 @@ use sha2::Sha256;
 
 use crate::keys::{MasterKey, Secret32};
 
+#[cfg(any(test, feature = "admin"))]
 const IDENTITY: &str = "stayput backup identity v1";
 const MANIFEST: &str = "stayput backup manifest v1";
 
@@ -40,6 +41,7 @@ impl ManifestKey {
 }
 
 /// The secret of the age identity (X25519) that decrypts the backups of a generation.
+#[cfg(any(test, feature = "admin"))]
 fn identity(master: &MasterKey, generation: u32) -> Secret32 {
     let salt = generation.to_le_bytes();
     master.derive(IDENTITY).derive(&salt, IDENTITY.as_bytes())
