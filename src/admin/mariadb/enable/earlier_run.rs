@@ -228,19 +228,9 @@ mod tests {
 
     #[test]
     fn run_the_other_way_is_ended_first() {
-        use crate::admin::mariadb::run_records::journal::OriginalEnds;
-        use crate::admin::mariadb::run_records::marked_room::RunId;
         for conversion in Conversion::ALL {
             for stage in STAGES {
-                let journal = Journal {
-                    conversion,
-                    run: RunId::new(),
-                    stage,
-                    data: "/var/lib/mysql".into(),
-                    ends: OriginalEnds::AfterBoot,
-                    since: 0,
-                    boot: String::new(),
-                };
+                let journal = Journal::example(conversion, stage, "/var/lib/mysql");
                 for wanted in Conversion::ALL {
                     let refused = refuse_other_way(Some(&journal), wanted).is_err();
                     let is_other = wanted != conversion && stage != Stage::Rehearsing;

@@ -249,8 +249,6 @@ fn overwrite_in_rooms(journal: &Journal, paths: &RunPaths) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::mariadb::run_records::journal::OriginalEnds;
-    use crate::admin::mariadb::run_records::marked_room::RunId;
     use crate::admin::problem::Problem;
     use std::fs;
 
@@ -258,13 +256,8 @@ mod tests {
     fn run(home: &Path, stage: Stage) -> (Journal, RunPaths) {
         let paths = RunPaths::of(&home.join("mysql"), Conversion::Decrypt);
         let journal = Journal {
-            conversion: Conversion::Decrypt,
-            run: RunId::new(),
-            stage,
-            data: home.join("mysql"),
-            ends: OriginalEnds::AfterBoot,
             since: 1,
-            boot: paths::boot_id(),
+            ..Journal::example(Conversion::Decrypt, stage, home.join("mysql"))
         };
         paths.make_root().unwrap();
         let room = MarkedRoom::make(&paths.original, journal.run).unwrap();

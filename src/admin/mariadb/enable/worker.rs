@@ -239,22 +239,12 @@ pub fn work(failed: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::mariadb::run_records::journal::OriginalEnds;
-    use crate::admin::mariadb::run_records::marked_room::RunId;
 
     #[test]
     fn alarm_finds_an_interrupted_run_to_the_clear() {
         use Decryption::{AtWork, Interrupted};
         let of = |conversion, stage| {
-            let journal = Ok(Some(Journal {
-                conversion,
-                run: RunId::new(),
-                stage,
-                data: "/var/lib/mysql".into(),
-                ends: OriginalEnds::AfterBoot,
-                since: 0,
-                boot: String::new(),
-            }));
+            let journal = Ok(Some(Journal::example(conversion, stage, "/var/lib/mysql")));
             [true, false].map(|is_at_work| decryption(&journal, is_at_work))
         };
         for (stage, expected) in [
