@@ -79,9 +79,7 @@ fn a_message_in_between_does_not_lose_what_was_typed() -> Result {
         .wait_for("This stick has no key on it.", seconds(30))?;
     machine.console().wait_for("stayput> stat", seconds(20))?;
     machine.console().type_line("us")?;
-    machine
-        .console()
-        .wait_for("Network card eth0: connected.", seconds(20))?;
+    machine.console().wait_for("connected: eth0", seconds(20))?;
     assert_locked(&mut machine)
 }
 
