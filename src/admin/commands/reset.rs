@@ -90,6 +90,12 @@ pub fn run(options: &ResetOptions) -> Result<()> {
         print!("{}", report(*destroyed, done.verified));
     }
     print!("{}", report_sticks(&done.wiped));
+    if let Err(error) = done.doubted {
+        println!(
+            "The list may still count a wiped stick as verified: {error}\n\
+             Before you rely on a stick: stayput stick verify"
+        );
+    }
     print!("{}", not_destroyed(&key_files_on_disk()));
     // After the key, which matters more, and with MariaDB stopped.
     mariadb::enable::destroy_for_reset();

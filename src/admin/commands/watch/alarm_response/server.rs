@@ -58,6 +58,9 @@ impl Actions for Server {
         for device in &done.wiped.unwiped {
             log::error!("{} was not wiped", device.display());
         }
+        if let Err(error) = done.doubted {
+            log::error!("a stick that was wiped may still count as verified: {error}");
+        }
         let unwiped = self.plugged.unwiped(&done.wiped);
         let destroyed = done.destroyed.map_err(|error| error.to_string())?;
         Ok((destroyed, unwiped))
