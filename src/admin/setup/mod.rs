@@ -74,7 +74,7 @@ pub fn run(options: &SetupOptions, command: RunCommand) -> Result<ExitCode> {
         Some(_) => Attendance::Nobody,
         None => Attendance::Person,
     };
-    let (mut answers, pin) = match given {
+    let (mut answers, chosen) = match given {
         Some(answers) => (answers, None),
         None => {
             println!(
@@ -88,9 +88,12 @@ pub fn run(options: &SetupOptions, command: RunCommand) -> Result<ExitCode> {
         answers.vault = path;
         place
     });
-    // What is shown now is what the key is put on, however long the steps before take.
+    // What was chosen is what the key is put on, however long the rest takes.
+    let (seen, pin) = chosen.map(|chosen| (chosen.seen, chosen.pin)).unzip();
     let stick = answers.stick.as_ref();
-    let stick = stick.and_then(|new| Some((stick_with(&new.device)?, new.device.clone())));
+    let stick = stick
+        .and_then(|new| questions::stick_to_make(new, seen, stick_with))
+        .transpose()?;
     let plan = plan(&facts, &answers, attendance)?;
     print!("{}", shown(&plan, place.as_deref()));
     if options.dry_run {
