@@ -7,6 +7,7 @@ mod answers;
 mod facts;
 mod plan;
 mod questions;
+mod wrong_clock;
 
 use std::fs::File;
 use std::io::{IsTerminal, Read, stdin, stdout};
@@ -96,6 +97,9 @@ pub fn run(options: &SetupOptions, command: RunCommand) -> Result<ExitCode> {
         .transpose()?;
     let plan = plan(&facts, &answers, attendance)?;
     print!("{}", shown(&plan, place.as_deref()));
+    if let Some(warning) = wrong_clock::warning() {
+        println!("\n{warning}");
+    }
     if options.dry_run {
         println!("Nothing was changed.");
         return Ok(ExitCode::SUCCESS);
