@@ -88,7 +88,7 @@ pub use machine::{Machine, MachineBuilder};
 pub use performance::put_chapter;
 pub use place::{Neighbour, Place};
 pub use prepared::{
-    MAKE_NEWER_PACKAGE, debian_package, fetched_upgrade, images_script, prepared, project,
+    MAKE_NEWER_PACKAGE, debian_package, fetched_packages, images_script, prepared, project,
     shipped_binary,
 };
 pub use recovery_code::RecoveryCode;
