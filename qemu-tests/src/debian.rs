@@ -14,7 +14,7 @@ pub const PASSPHRASE_QUESTIONS: [&str; 2] = ["Please unlock disk", "Please enter
 
 /// Where the first partition begins on the disk, in bytes: the root, or /boot where the
 /// root is on layers.
-const ROOT_OFFSET: u64 = 1024 * 1024;
+pub(crate) const ROOT_OFFSET: u64 = 1024 * 1024;
 
 /// The other disk of a RAID, beside disk.img.
 const MIRROR: &str = "mirror.img";
@@ -35,6 +35,8 @@ pub struct DebianMachine {
     pub kernel_words: String,
     /// With a screen, which is a console too, and a USB keyboard.
     pub screen: bool,
+    /// Most of the scenario's time is waiting: others need not wait for it.
+    pub mostly_waits: bool,
 }
 
 impl DebianMachine {
@@ -64,6 +66,7 @@ impl DebianMachine {
             more_disks: Vec::new(),
             kernel_words: String::new(),
             screen: false,
+            mostly_waits: false,
         })
     }
 
@@ -162,6 +165,9 @@ impl DebianMachine {
         }
         if self.screen {
             builder = builder.screen().usb_keyboard();
+        }
+        if self.mostly_waits {
+            builder = builder.mostly_waits();
         }
         let machine = builder.start(place)?;
         self.server.switched_on(machine);

@@ -6,6 +6,7 @@
 //!   kernel network devices in a namespace of its own
 //! - [`KeyServer`]: Debian's tangd in such a network
 //! - [`Machine`]: one running QEMU: consoles, USB sticks, power
+//! - [`NfsServer`]: a server that has the root filesystem of another one
 //! - [`Stick`]: the image of a USB stick, vfat or ext4, partitioned or not
 //! - [`FastMachine`]: a server that has only an initramfs; boots in seconds
 //! - [`DebianMachine`]: a server with Debian, systemd and MariaDB
@@ -52,6 +53,7 @@ mod install;
 mod key_server;
 mod loop_device;
 mod machine;
+mod nfs_server;
 mod performance;
 mod place;
 mod prepared;
@@ -85,10 +87,11 @@ pub use install::Tell;
 pub use key_server::KeyServer;
 pub use loop_device::loop_device;
 pub use machine::{Machine, MachineBuilder};
+pub use nfs_server::NfsServer;
 pub use performance::put_chapter;
 pub use place::{Neighbour, Place};
 pub use prepared::{
-    MAKE_NEWER_PACKAGE, debian_package, fetched_upgrade, images_script, prepared, project,
+    MAKE_NEWER_PACKAGE, debian_package, fetched_packages, images_script, prepared, project,
     shipped_binary,
 };
 pub use recovery_code::RecoveryCode;

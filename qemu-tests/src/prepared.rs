@@ -36,13 +36,13 @@ pub(crate) fn built_image(path: &str, words: &[&str]) -> Result<PathBuf> {
     run_script(path, words).map(PathBuf::from)
 }
 
-/// The directory of what a Debian 12 needs to become a Debian 13, fetched by
-/// images/fetch-upgrade and kept.
+/// The directory of packages for a Debian 12, fetched by images/fetch-packages and kept:
+/// what makes it a Debian 13 (`upgrade`), or an NFS server (`nfs`).
 ///
 /// # Errors
-/// It cannot be fetched.
-pub fn fetched_upgrade() -> Result<PathBuf> {
-    images_script("fetch-upgrade").map(PathBuf::from)
+/// They cannot be fetched.
+pub fn fetched_packages(what: &str) -> Result<PathBuf> {
+    run_script("images/fetch-packages", &[what]).map(PathBuf::from)
 }
 
 /// As [`images_script`]; `path` is the script's within the project.

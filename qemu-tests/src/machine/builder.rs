@@ -252,7 +252,7 @@ impl MachineBuilder {
             add("-netdev", format!("{},id=other-cable", place.other_cable()));
             add("-device", hardware.nic("other-nic", "other-cable", mac));
         }
-        add("-netdev", format!("{},id=cable", place.cable()));
+        add("-netdev", format!("{},id=cable", place.cable()?));
         add("-device", hardware.nic("nic", "cable", &hardware.nic_mac));
         if self.screen {
             add("-device", "VGA,romfile=".into());

@@ -3,6 +3,7 @@
 mod enable;
 mod gate;
 mod layers;
+mod nfs;
 mod package;
 mod reset;
 mod story;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use qemu_tests::{Container, Output, Result, fetched_upgrade, minutes, run};
+use qemu_tests::{Container, Output, Result, fetched_packages, minutes, run};
 
 use crate::clinic::{REAL, clinic, has_rows, stayput};
 
@@ -50,7 +50,7 @@ fn guarded() -> Result<Container> {
     stayput(&server, "enable --destroy-original")?.success()?;
     server.sql("CREATE USER nurse@localhost IDENTIFIED BY 'karibu'")?;
     let root = server.root()?;
-    let upgrade = fetched_upgrade()?;
+    let upgrade = fetched_packages("upgrade")?;
     let to = |path: &str| root.join(path).display().to_string();
     let from = |path: &str| Path::new(&upgrade).join(path).display().to_string();
     server.shell("rm -rf /var/lib/apt/lists/*")?.success()?;
