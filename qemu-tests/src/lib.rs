@@ -92,7 +92,7 @@ pub use performance::put_chapter;
 pub use place::{Neighbour, Place};
 pub use prepared::{
     MAKE_NEWER_PACKAGE, debian_package, fetched_packages, images_script, prepared, project,
-    shipped_binary,
+    rpm_package, shipped_binary,
 };
 pub use recovery_code::RecoveryCode;
 pub use scratch::Scratch;

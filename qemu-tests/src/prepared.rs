@@ -118,24 +118,35 @@ pub(crate) fn debian_package_of(architecture: Architecture) -> Result<PathBuf> {
         Architecture::Arm64 => "deb-arm64",
     };
     let kept = prepared(name, &inputs, |folder| {
-        let mut build = Command::new(packaging.join("build"));
-        build.args(architecture.words());
-        if let Some(documents) = built_documents() {
-            build.env("STAYPUT_DOCUMENTS", documents);
-        }
-        let output = build
-            .env("STAYPUT_BINARIES_BUILT", "1")
-            .stderr(Stdio::inherit())
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        let built = said.lines().last().unwrap_or_default();
-        if !output.status.success() {
-            return Err(Failure::new(format!("packaging/build failed: {said}")));
-        }
-        std::fs::copy(project().join(built), folder.join("stayput.deb"))?;
+        std::fs::copy(packed(architecture.words())?, folder.join("stayput.deb"))?;
         Ok(())
     })?;
     Ok(kept.join("stayput.deb"))
+}
+
+/// The same as an rpm, built now.
+pub fn rpm_package() -> Result<PathBuf> {
+    // One after the other: both are made in the same folder.
+    debian_package()?;
+    packed(&["--rpm"])
+}
+
+/// The last package that `packaging/build` makes with these words.
+fn packed(words: &[&str]) -> Result<PathBuf> {
+    let mut build = Command::new(project().join("packaging/build"));
+    build.args(words);
+    if let Some(documents) = built_documents() {
+        build.env("STAYPUT_DOCUMENTS", documents);
+    }
+    let output = build
+        .env("STAYPUT_BINARIES_BUILT", "1")
+        .stderr(Stdio::inherit())
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        return Err(Failure::new(format!("packaging/build failed: {said}")));
+    }
+    Ok(project().join(said.lines().last().unwrap_or_default()))
 }
 
 /// The program that writes the package's documents, where `qemu-tests/run` has built it
