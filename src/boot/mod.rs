@@ -25,7 +25,7 @@ use crate::build_mark::BUILD_MARK;
 use crate::opening::act::StageEnd;
 use crate::release::revoke;
 use crate::stick::run_as_child;
-use crate::sys::{kmsg, memory, sysfs};
+use crate::sys::{kmsg, memory, sysfs, unit_messages};
 use crate::vault::{VAULT_CONF, VAULT_CONF_BYTES, VaultConf};
 
 /// Exit code for a boot that goes on without the keys because of the policy
@@ -33,8 +33,9 @@ use crate::vault::{VAULT_CONF, VAULT_CONF_BYTES, VaultConf};
 const WITHOUT_KEYS: u8 = 10;
 
 /// Runs the boot stage. With the argument `put-back` and numbers of network cards
-/// it only restores these cards and the consoles for the real system; with `--version` it only tells
-/// its build; as the child that reads or wipes a stick it does only that.
+/// it only restores these cards, the consoles and what systemd shows on them for the real
+/// system; with `--version` it only tells its build; as the child that reads or wipes a
+/// stick it does only that.
 ///
 /// Returns success after a release, or [`WITHOUT_KEYS`]; then the boot goes on.
 /// After any other exit code the initramfs script starts the stage again. Only
@@ -51,6 +52,7 @@ pub fn run() -> ExitCode {
             restore_links::restore_links(arguments);
             // Closing them makes them echo again.
             Consoles::default().open_new();
+            unit_messages::put_back();
             return ExitCode::SUCCESS;
         }
         Some("--version") => {

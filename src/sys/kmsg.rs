@@ -7,16 +7,13 @@ use std::path::Path;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::errno::Errno;
 
-use super::sysfs;
+use super::{sysfs, unit_messages};
 use crate::printable::PrintableLines;
 
 /// Bytes of one line, at most (LOG_LINE_MAX, kernel/printk).
 const LINE: usize = 960;
 /// `SYSLOG_ACTION_CONSOLE_LEVEL`, syslog(2).
 const SET_CONSOLE_LEVEL: libc::c_int = 8;
-
-/// SIGRTMIN as systemd counts from it: that of glibc. musl has another.
-const SYSTEMD_SIGRTMIN: libc::c_int = 34;
 
 struct KernelLog;
 
@@ -67,10 +64,7 @@ pub fn use_for_logging() {
 }
 
 /// While this lives, the kernel prints only emergencies on the consoles, and
-/// systemd nothing of the units that it starts.
-///
-/// What systemd printed before cannot be asked for here. Afterwards it shows how the
-/// boot goes on, also where it was told to be quiet: somebody stands there.
+/// systemd nothing of the units that it starts. Afterwards both do as before.
 pub struct QuietConsole {
     level_before: libc::c_int,
 }
@@ -81,7 +75,7 @@ impl QuietConsole {
         let text = sysfs::read_text::<64>(Path::new("/proc/sys/kernel/printk"))?;
         let level_before = text.split_whitespace().next()?.parse().ok()?;
         set_level(1).ok()?;
-        set_systemd_status(false);
+        unit_messages::silence();
         Some(Self { level_before })
     }
 }
@@ -89,20 +83,8 @@ impl QuietConsole {
 impl Drop for QuietConsole {
     fn drop(&mut self) {
         let _ = set_level(self.level_before);
-        set_systemd_status(true);
+        unit_messages::put_back();
     }
-}
-
-/// Turns systemd's status messages on or off, where PID 1 is systemd: SIGRTMIN+20
-/// and +21 (systemd(1), "Signals"). Another init may do something else at them.
-fn set_systemd_status(on: bool) {
-    // The test of sd_booted(3).
-    if !Path::new("/run/systemd/system").is_dir() {
-        return;
-    }
-    let signal = SYSTEMD_SIGRTMIN + if on { 20 } else { 21 };
-    // SAFETY: kill(2) takes two numbers and no memory.
-    let _ = unsafe { libc::kill(1, signal) };
 }
 
 fn set_level(level: libc::c_int) -> Result<(), Errno> {

@@ -26,4 +26,5 @@ pub mod sysfs;
 pub mod tcp;
 pub mod terminal;
 pub mod uevent;
+pub mod unit_messages;
 pub mod write_protection;

@@ -21,6 +21,7 @@ mod original;
 mod package;
 mod permission;
 mod plugged;
+mod quiet;
 mod readme;
 mod setup;
 mod sticks;
