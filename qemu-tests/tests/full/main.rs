@@ -3,6 +3,7 @@
 mod enable;
 mod failed_step;
 mod gate;
+mod generators;
 mod layers;
 mod package;
 mod reset;
