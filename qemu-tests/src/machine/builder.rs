@@ -49,7 +49,7 @@ impl MachineBuilder {
             // program runs: where each start of one has other addresses, all
             // of it is translated again. Making an initramfs takes 100 s with
             // them and 31 s without.
-            command_line: "panic=0 norandmaps".into(),
+            command_line: "norandmaps".into(),
             disks: Vec::new(),
             memory_mib: 512,
             screen: false,

@@ -1,7 +1,9 @@
 //! What happens on a whole server: Debian, systemd, MariaDB.
 
 mod enable;
+mod failed_step;
 mod gate;
+mod generators;
 mod layers;
 mod nfs;
 mod package;
