@@ -30,14 +30,17 @@ pub struct ResetReport {
     pub verified: Option<Duration>,
     /// How many keys on plugged sticks were destroyed.
     pub wiped: Wiped,
+    /// Why a stick that was wiped may go on to count as verified.
+    pub doubted: Result<(), VaultError>,
     /// A log that cannot be written does not undo what was done.
     pub noted: Result<Written, VaultError>,
 }
 
 impl Reset<'_> {
     /// Says nothing. Whatever the disk says, the released keys go too; one that cannot
-    /// be found is given as its error. The sticks are wiped only where the reset shows:
-    /// else the vault's list would count a wiped one as a way back.
+    /// be found is given as its error. The sticks are wiped only where the reset shows
+    /// ([`ResetTarget::lets_sticks_be_wiped`]): else the vault's list would count a wiped
+    /// one as a way back.
     /// `before_the_keys_go` is called when the pepper is destroyed and the released files
     /// are still there; what it gives is held until they are gone.
     pub fn destroy<T>(
@@ -56,19 +59,19 @@ impl Reset<'_> {
         let held = before_the_keys_go();
         release::revoke();
         drop(held);
-        let shows = target
+        let may_wipe = target
             .as_ref()
-            .is_ok_and(|(_, destroyed)| destroyed.shows());
-        let wiped = match self.wipe && shows {
+            .is_ok_and(|(target, destroyed)| target.lets_sticks_be_wiped(destroyed));
+        let wiped = match self.wipe && may_wipe {
             true => self.plugged.wipe(),
             false => self.plugged.leave(),
         };
+        let mut doubted = Ok(());
         let (destroyed, noted) = match target {
             Ok((mut target, destroyed)) => {
-                // Another command may have seen one of them open the server just before. What
-                // does not say that it was reset has no marks.
+                // Another command may have seen one of them open the server just before.
                 if wiped.wiped > 0 {
-                    let _ = target.doubt_sticks();
+                    doubted = target.doubt_wiped_sticks();
                 }
                 (Ok(destroyed), self.note(&mut target, begun, &wiped))
             }
@@ -78,6 +81,7 @@ impl Reset<'_> {
             destroyed,
             verified,
             wiped,
+            doubted,
             noted,
         }
     }

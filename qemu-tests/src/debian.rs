@@ -7,14 +7,14 @@ use crate::database;
 use crate::failure::run;
 use crate::server::{Server, copy_sparse};
 use crate::system::{Generator, Layout};
-use crate::{Hardware, MachineBuilder, Place, Result, Scratch, System, minutes, seconds};
+use crate::{Hardware, Kernel, MachineBuilder, Place, Result, Scratch, System, minutes, seconds};
 
 /// How the two kinds of initramfs ask for the passphrase of a disk.
 pub const PASSPHRASE_QUESTIONS: [&str; 2] = ["Please unlock disk", "Please enter passphrase"];
 
 /// Where the first partition begins on the disk, in bytes: the root, or /boot where the
 /// root is on layers.
-const ROOT_OFFSET: u64 = 1024 * 1024;
+pub(crate) const ROOT_OFFSET: u64 = 1024 * 1024;
 
 /// The other disk of a RAID, beside disk.img.
 const MIRROR: &str = "mirror.img";
@@ -29,12 +29,16 @@ pub struct DebianMachine {
     system: System,
     /// The other disk of a RAID; without it the machine has one of two.
     pub mirror: Option<PathBuf>,
+    /// What it starts with. The initramfs of the same version is on its disk.
+    pub kernel: Kernel,
     /// More disks: raw images, /dev/vdb and on.
     pub more_disks: Vec<PathBuf>,
     /// More words for the kernel command line.
     pub kernel_words: String,
     /// With a screen, which is a console too, and a USB keyboard.
     pub screen: bool,
+    /// Most of the scenario's time is waiting: others need not wait for it.
+    pub mostly_waits: bool,
 }
 
 impl DebianMachine {
@@ -58,12 +62,14 @@ impl DebianMachine {
         };
         Ok(Self {
             server,
+            kernel: Kernel::of_image(&base)?,
             base,
             system,
             mirror,
             more_disks: Vec::new(),
             kernel_words: String::new(),
             screen: false,
+            mostly_waits: false,
         })
     }
 
@@ -126,12 +132,11 @@ impl DebianMachine {
         self.power_cut();
         let scratch = Scratch::new()?;
         let initrd = scratch.join("initrd.img");
-        let version = std::fs::read_to_string(self.base.join("version"))?;
         let folder = match self.system.layout {
             Layout::Plain => "/boot",
             Layout::Layered => "",
         };
-        let name = format!("{folder}/initrd.img-{}", version.trim());
+        let name = format!("{folder}/initrd.img-{}", self.kernel.version());
         read_from_root(self.disk(), &name, &initrd)?;
         let root = match self.system.layout {
             Layout::Plain => {
@@ -148,24 +153,53 @@ impl DebianMachine {
             }
         };
         let console = self.system.architecture.console();
-        let mut builder =
-            MachineBuilder::new(self.server.hardware.clone(), &self.base.join("vmlinux"))
-                .initrd(&initrd)
-                .kernel_words(if self.screen { "console=tty0" } else { "" })
-                .kernel_words(&format!("console={console} quiet loglevel=4"))
-                .kernel_words(&root)
-                .kernel_words(&self.kernel_words)
-                .disk(self.server.disk())
-                .memory_mib(768);
+        let mut builder = MachineBuilder::new(self.server.hardware.clone(), &self.kernel.image)
+            .initrd(&initrd)
+            .kernel_words(if self.screen { "console=tty0" } else { "" })
+            .kernel_words(&format!("console={console} quiet loglevel=4"))
+            .kernel_words(&root)
+            .kernel_words(&self.kernel_words)
+            .disk(self.server.disk())
+            .memory_mib(768);
         for disk in self.mirror.iter().chain(&self.more_disks) {
             builder = builder.disk(disk);
         }
         if self.screen {
             builder = builder.screen().usb_keyboard();
         }
+        if self.mostly_waits {
+            builder = builder.mostly_waits();
+        }
         let machine = builder.start(place)?;
         self.server.switched_on(machine);
         Ok(())
+    }
+
+    /// Waits until its text screen shows this.
+    pub fn wait_for_on_screen(&mut self, text: &str) -> Result {
+        let seen = format!(
+            "i=0; until grep -q '{text}' /dev/vcs1; do \
+             [ $i != 100 ] || {{ cat /dev/vcs1; exit 1; }}; sleep 0.2; i=$((i+1)); done"
+        );
+        self.shell(&seen)?.success()?;
+        Ok(())
+    }
+
+    /// Types `status` on its keyboard, while the prompt is on its screen, and waits for the
+    /// answer there. The drivers of the keyboard have to be in the initramfs for that.
+    pub fn asks_for_status_on_screen(&mut self) -> Result {
+        for key in ["s", "t", "a", "t", "u", "s", "ret"] {
+            self.machine()?.press(key)?;
+        }
+        self.wait_for_on_screen("Network card")
+    }
+
+    /// What systemd has still to do, as in `sysroot.mount waiting`.
+    pub fn jobs(&mut self) -> Result<Vec<String>> {
+        let list = "systemctl list-jobs --no-legend | \
+                    while read -r id unit what state; do echo $unit $state; done";
+        let listed = self.shell(list)?.success()?;
+        Ok(listed.lines().map(str::to_owned).collect())
     }
 
     /// Waits until everything that starts by itself has started or failed. The

@@ -6,6 +6,7 @@
 //!   kernel network devices in a namespace of its own
 //! - [`KeyServer`]: Debian's tangd in such a network
 //! - [`Machine`]: one running QEMU: consoles, USB sticks, power
+//! - [`NfsServer`]: a server that has the root filesystem of another one
 //! - [`Stick`]: the image of a USB stick, vfat or ext4, partitioned or not
 //! - [`FastMachine`]: a server that has only an initramfs; boots in seconds
 //! - [`DebianMachine`]: a server with Debian, systemd and MariaDB
@@ -49,9 +50,11 @@ mod failure;
 mod fast;
 mod hardware;
 mod install;
+mod kernel;
 mod key_server;
 mod loop_device;
 mod machine;
+mod nfs_server;
 mod performance;
 mod place;
 mod prepared;
@@ -82,14 +85,16 @@ pub use failure::{Failure, Result, run};
 pub use fast::{FastMachine, VAULT_CONF};
 pub use hardware::{Hardware, NicModel, UsbController, UsbModel};
 pub use install::Tell;
+pub use kernel::{FILL_BOOT, Kernel, make_kernel_package};
 pub use key_server::KeyServer;
 pub use loop_device::loop_device;
 pub use machine::{Machine, MachineBuilder};
+pub use nfs_server::NfsServer;
 pub use performance::put_chapter;
 pub use place::{Neighbour, Place};
 pub use prepared::{
-    MAKE_NEWER_PACKAGE, debian_package, fetched_backup_tools, fetched_upgrade, images_script,
-    prepared, project, shipped_binary,
+    MAKE_NEWER_PACKAGE, debian_package, fetched_packages, images_script, prepared, project,
+    rpm_package, shipped_binary,
 };
 pub use recovery_code::RecoveryCode;
 pub use scratch::Scratch;

@@ -183,6 +183,16 @@ impl Machine {
         Ok(())
     }
 
+    /// Waits until the guest restarts by itself.
+    pub fn wait_for_restart(&mut self, limit: Duration) -> Result {
+        self.qmp
+            .wait_event("RESET", limit, |data| data["guest"] == true)
+            .map_err(|failure| {
+                let said = self.console.transcript();
+                Failure::new(format!("{failure}\nThe console said:\n{said}"))
+            })
+    }
+
     /// The power is gone, in the middle of whatever it did.
     pub fn power_cut(mut self) {
         self.cut();

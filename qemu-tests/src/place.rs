@@ -30,9 +30,11 @@ impl Neighbour {
     }
 }
 
-/// Where the cables of the machine's network card and of its other one end.
+/// Where the cables of the machine's network card and of its other one end; and that of
+/// a second machine, while the first one is there.
 const TAP: &str = "tap";
 const OTHER_TAP: &str = "tap-other";
+const SECOND_TAP: &str = "tap-second";
 
 fn tap_cable(name: &str) -> String {
     format!("tap,ifname={name},script=no,downscript=no")
@@ -108,6 +110,8 @@ impl Place {
             &format!("ip link set {TAP} master bridge up"),
             &format!("ip tuntap add dev {OTHER_TAP} mode tap"),
             &format!("ip link set {OTHER_TAP} up"),
+            &format!("ip tuntap add dev {SECOND_TAP} mode tap"),
+            &format!("ip link set {SECOND_TAP} master bridge up"),
         ])?;
         for neighbour in neighbours {
             place.add(neighbour)?;
@@ -122,10 +126,13 @@ impl Place {
     }
 
     /// The cable of the machine's network card, as QEMU wants it said.
-    pub(crate) fn cable(&self) -> String {
-        self.trunk
-            .as_ref()
-            .map_or_else(|| tap_cable(TAP), Trunk::cable)
+    pub(crate) fn cable(&self) -> Result<String> {
+        if let Some(trunk) = &self.trunk {
+            return Ok(trunk.cable());
+        }
+        let link = run("ip", &["-n", &self.namespace, "link", "show", TAP])?;
+        let is_taken = link.contains("LOWER_UP");
+        Ok(tap_cable(if is_taken { SECOND_TAP } else { TAP }))
     }
 
     /// That of its other card: no neighbour is there.
@@ -193,10 +200,16 @@ impl Place {
 
     /// The same, and the address is leased by a DHCP server that comes with it.
     pub fn add_leasing_dhcp_client(&self, neighbour: &Neighbour) -> Result {
-        let server = DhcpServer::start(&self.namespace, neighbour)?;
-        self.dhcp_servers.lock().unwrap().push(server);
+        self.lease(neighbour)?;
         let client = DhcpClient::with_lease(&self.namespace, neighbour)?;
         self.clients.lock().unwrap().push(client);
+        Ok(())
+    }
+
+    /// A DHCP server leases this address to the machine with that network card.
+    pub fn lease(&self, to: &Neighbour) -> Result {
+        let server = DhcpServer::start(&self.namespace, to)?;
+        self.dhcp_servers.lock().unwrap().push(server);
         Ok(())
     }
 

@@ -36,22 +36,14 @@ pub(crate) fn built_image(path: &str, words: &[&str]) -> Result<PathBuf> {
     run_script(path, words).map(PathBuf::from)
 }
 
-/// The directory of what a Debian 12 needs to become a Debian 13, fetched by
-/// images/fetch-upgrade and kept.
-///
-/// # Errors
-/// It cannot be fetched.
-pub fn fetched_upgrade() -> Result<PathBuf> {
-    images_script("fetch-upgrade").map(PathBuf::from)
-}
-
-/// The directory of the packages that a backup needs on Debian 12, fetched by
-/// images/fetch-backup-tools and kept.
+/// The directory of packages for a Debian 12, fetched by images/fetch-packages and kept:
+/// what makes it a Debian 13 (`upgrade`), or an NFS server (`nfs`), or what a backup needs
+/// (`backup`).
 ///
 /// # Errors
 /// They cannot be fetched.
-pub fn fetched_backup_tools() -> Result<PathBuf> {
-    images_script("fetch-backup-tools").map(PathBuf::from)
+pub fn fetched_packages(what: &str) -> Result<PathBuf> {
+    run_script("images/fetch-packages", &[what]).map(PathBuf::from)
 }
 
 /// As [`images_script`]; `path` is the script's within the project.
@@ -127,24 +119,35 @@ pub(crate) fn debian_package_of(architecture: Architecture) -> Result<PathBuf> {
         Architecture::Arm64 => "deb-arm64",
     };
     let kept = prepared(name, &inputs, |folder| {
-        let mut build = Command::new(packaging.join("build"));
-        build.args(architecture.words());
-        if let Some(documents) = built_documents() {
-            build.env("STAYPUT_DOCUMENTS", documents);
-        }
-        let output = build
-            .env("STAYPUT_BINARIES_BUILT", "1")
-            .stderr(Stdio::inherit())
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        let built = said.lines().last().unwrap_or_default();
-        if !output.status.success() {
-            return Err(Failure::new(format!("packaging/build failed: {said}")));
-        }
-        std::fs::copy(project().join(built), folder.join("stayput.deb"))?;
+        std::fs::copy(packed(architecture.words())?, folder.join("stayput.deb"))?;
         Ok(())
     })?;
     Ok(kept.join("stayput.deb"))
+}
+
+/// The same as an rpm, built now.
+pub fn rpm_package() -> Result<PathBuf> {
+    // One after the other: both are made in the same folder.
+    debian_package()?;
+    packed(&["--rpm"])
+}
+
+/// The last package that `packaging/build` makes with these words.
+fn packed(words: &[&str]) -> Result<PathBuf> {
+    let mut build = Command::new(project().join("packaging/build"));
+    build.args(words);
+    if let Some(documents) = built_documents() {
+        build.env("STAYPUT_DOCUMENTS", documents);
+    }
+    let output = build
+        .env("STAYPUT_BINARIES_BUILT", "1")
+        .stderr(Stdio::inherit())
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        return Err(Failure::new(format!("packaging/build failed: {said}")));
+    }
+    Ok(project().join(said.lines().last().unwrap_or_default()))
 }
 
 /// The program that writes the package's documents, where `qemu-tests/run` has built it

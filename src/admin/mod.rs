@@ -41,6 +41,7 @@ mod skipped_units;
 mod suggested_secret;
 mod systemd;
 mod tang_advertisement;
+mod time_limit;
 mod timestamp;
 mod typed_secrets;
 mod unlock;

@@ -1,6 +1,7 @@
 //! The boot stage in the initramfs: releases the keys where the server belongs,
 //! and asks for a backup stick elsewhere.
 
+mod admission;
 mod console;
 mod disk;
 #[cfg(feature = "fuzzing")]
@@ -33,8 +34,8 @@ use crate::vault::{VAULT_CONF, VAULT_CONF_BYTES, VaultConf};
 const WITHOUT_KEYS: u8 = 10;
 
 /// Runs the boot stage. With the argument `put-back` and numbers of network cards
-/// it only restores these cards and the consoles for the real system; with `--version` it only tells
-/// its build; as the child that reads or wipes a stick it does only that.
+/// it only restores these cards, USB and the consoles for the real system; with
+/// `--version` it only tells its build; as the child that reads or wipes a stick it does only that.
 ///
 /// Returns success after a release, or [`WITHOUT_KEYS`]; then the boot goes on.
 /// After any other exit code the initramfs script starts the stage again. Only
@@ -49,6 +50,7 @@ pub fn run() -> ExitCode {
     match arguments.next().as_deref() {
         Some("put-back") => {
             restore_links::restore_links(arguments);
+            admission::take_back();
             // Closing them makes them echo again.
             Consoles::default().open_new();
             return ExitCode::SUCCESS;

@@ -1,8 +1,9 @@
 //! Does the acts of the machine.
 
+use super::admission::Admission;
 use super::run::Stage;
 use super::status::Status;
-use super::usb::{self, Admission};
+use super::usb;
 use crate::environment::{
     COLD_START_WAIT, Cards, KeyServers, Patience, neighbour_label, observe_machine, observe_place,
     select_factors,
@@ -90,7 +91,7 @@ impl Host for Stage {
             Act::OpenPrompt(banner) => {
                 self.screen.open(&banner);
                 usb::load_modules();
-                self.admission = Some(Admission::of_all_devices());
+                self.admission.get_or_insert_with(Admission::of_all_devices);
             }
             Act::ShowOnNewConsoles(banner) => self.screen.open_new_consoles(&banner),
             Act::Say(message) => self.screen.say(&message),

@@ -4,12 +4,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::admission::Admission;
 use super::disk::Disk;
 use super::screen::Screen;
 use super::sticks::Sticks;
 use super::timings::Timings;
 use super::uevent::{DeviceKind, device_kind};
-use super::usb::Admission;
 use super::wait::wait;
 use crate::environment::{KeyServers, Neighbours, observe_machine};
 use crate::opening::Machine;
@@ -100,7 +100,8 @@ impl Stage {
             let turn_due = turn_due.map(|after: Duration| self.timings.started() + after);
             let server_due = self.servers.next();
             let key_due = self.screen.consoles.next();
-            [turn_due, ask_due, server_due, key_due]
+            let look_due = self.admission.as_ref().and_then(Admission::next);
+            [turn_due, ask_due, server_due, key_due, look_due]
                 .into_iter()
                 .flatten()
                 .min()
@@ -190,9 +191,19 @@ impl Stage {
         self.tell(Event::Parts(Box::new(observed)));
     }
 
+    /// Admits USB devices at the prompt: `came` says that one may have come.
+    fn admit_devices(&mut self, came: bool) {
+        let now = Instant::now();
+        if let Some(admission) = &mut self.admission
+            && (came || admission.next().is_some_and(|due| due <= now))
+        {
+            admission.look(now);
+        }
+    }
+
     fn hear_devices(&mut self) {
         let Some(uevents) = &self.uevents else {
-            return;
+            return self.admit_devices(true);
         };
         let mut buffer = [0; 4096];
         let (mut block, mut network, mut terminal, mut usb) = (false, false, false, false);
@@ -214,9 +225,7 @@ impl Stage {
                 }
             }
         }
-        if usb && let Some(admission) = &mut self.admission {
-            admission.look_again();
-        }
+        self.admit_devices(usb);
         if block {
             self.tell(Event::DisksChanged);
         }

@@ -1,10 +1,9 @@
-//! USB at the prompt: sticks and keyboards that are plugged in work there, on a
-//! system that is hardened against them too. Whoever stands in front of a
-//! locked server has nothing else.
+//! The drivers of USB at the prompt: sticks and keyboards that are plugged in work there,
+//! on a system that is hardened against them too. Whoever stands in front of a locked
+//! server has nothing else.
 
 use std::ffi::{CStr, CString};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::sys::{child, sysfs};
 
@@ -89,105 +88,10 @@ fn waiting_hosts(devices: &Path) -> Vec<CString> {
     waiting.take(MOST_HOSTS).collect()
 }
 
-/// USB devices may be used as long as it lives, whatever
-/// `usbcore.authorized_default` says (Documentation/usb/authorization.rst of the
-/// kernel). Dropping it puts back what was there, and forbids what came meanwhile
-/// where nothing new was allowed.
-pub struct Admission {
-    /// /sys/bus/usb/devices, or a folder like it.
-    devices: PathBuf,
-    /// Files, and what stood in them.
-    before: Vec<(PathBuf, sysfs::Name)>,
-    /// The devices that were there at first.
-    plugged: Vec<Device>,
-}
-
-/// A device by its name and the number that the kernel has given it: whatever is plugged
-/// into the same socket later has another one.
-type Device = (sysfs::Name, Option<sysfs::Name>);
-
-impl Admission {
-    /// For the devices that are plugged in, and those that will be.
-    pub fn of_all_devices() -> Self {
-        Self::below(Path::new("/sys/bus/usb/devices"))
-    }
-
-    fn below(devices: &Path) -> Self {
-        let mut admission = Self {
-            devices: devices.into(),
-            before: Vec::new(),
-            plugged: plugged(devices),
-        };
-        admission.look_again();
-        admission
-    }
-
-    /// Admits what came since: sockets too, whose driver was loaded for the prompt.
-    pub fn look_again(&mut self) {
-        let names = sysfs::list(&self.devices);
-        // Whoever comes meanwhile finds the default changed.
-        for file in [DEFAULT, AUTHORIZED] {
-            for name in &names {
-                self.allow(self.devices.join(&**name).join(file));
-            }
-        }
-    }
-
-    fn allow(&mut self, file: PathBuf) {
-        let Some(before) = sysfs::read_text::<63>(&file).filter(|text| text != "1") else {
-            return;
-        };
-        if let Err(error) = fs::write(&file, "1") {
-            log::warn!("{}: {error}", file.display());
-        } else if self.before.iter().all(|(noted, _)| *noted != file) {
-            self.before.push((file, before));
-        }
-    }
-
-    /// Whether the sockets of this device's bus admitted nothing new: `usb1` is the bus
-    /// of `1-4.2`.
-    fn was_closed(&self, device: &str) -> bool {
-        let bus = device.split('-').next().unwrap_or_default();
-        let default = self.devices.join(format!("usb{bus}")).join(DEFAULT);
-        self.before
-            .iter()
-            .any(|(file, before)| *file == default && before == "0")
-    }
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        for (file, before) in &self.before {
-            // What was unplugged meanwhile has no file any more.
-            let _ = fs::write(file, before.as_bytes());
-        }
-        for device in plugged(&self.devices) {
-            if !self.plugged.contains(&device) && self.was_closed(&device.0) {
-                let _ = fs::write(self.devices.join(&*device.0).join(AUTHORIZED), "0");
-            }
-        }
-    }
-}
-
-/// Of a bus: what becomes of a device that is plugged in (0: it may not be used).
-const DEFAULT: &str = "authorized_default";
-/// Of a device: whether it may be used.
-const AUTHORIZED: &str = "authorized";
-
-/// The devices that are plugged in; not the buses (`usb1`), and no parts of a device
-/// (`1-4:1.0`).
-fn plugged(devices: &Path) -> Vec<Device> {
-    let names = sysfs::list(devices).into_iter();
-    let names = names.filter(|name| name.contains('-') && !name.contains(':'));
-    let numbered = |name: sysfs::Name| {
-        let number = sysfs::read_text(&devices.join(&*name).join("devnum"));
-        (name, number)
-    };
-    names.map(numbered).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -224,75 +128,5 @@ mod tests {
         fs::create_dir(pi.join("driver")).unwrap();
         assert_eq!(waiting(), others);
         assert!(waiting_hosts(&devices.path().join("nothing")).is_empty());
-    }
-
-    #[test]
-    fn a_hardened_system_takes_a_stick_and_is_as_before() {
-        let devices = tempfile::tempdir().unwrap();
-        let file = |device: &str, name: &str| devices.path().join(device).join(name);
-        let put = |device: &str, name: &str, text: &str| {
-            fs::create_dir_all(devices.path().join(device)).unwrap();
-            fs::write(file(device, name), text).unwrap();
-        };
-        put("usb1", "authorized_default", "0\n");
-        put("usb1", "authorized", "1\n");
-        put("usb2", "authorized_default", "2\n");
-        put("1-1", "authorized", "0\n");
-        // An interface has no such file.
-        fs::create_dir_all(devices.path().join("1-1:1.0")).unwrap();
-        let read = |device: &str, name: &str| fs::read_to_string(file(device, name)).unwrap();
-
-        let admission = Admission::below(devices.path());
-        assert_eq!(read("usb1", "authorized_default"), "1");
-        assert_eq!(read("usb2", "authorized_default"), "1");
-        assert_eq!(read("1-1", "authorized"), "1");
-        drop(admission);
-        assert_eq!(read("usb1", "authorized_default"), "0");
-        assert_eq!(read("usb2", "authorized_default"), "2");
-        assert_eq!(read("1-1", "authorized"), "0");
-        assert_eq!(read("usb1", "authorized"), "1\n", "never touched");
-    }
-
-    #[test]
-    fn sockets_and_sticks_that_come_later_are_admitted_too() {
-        let devices = tempfile::tempdir().unwrap();
-        let file = |device: &str, name: &str| devices.path().join(device).join(name);
-        let put = |device: &str, name: &str, text: &str| {
-            fs::create_dir_all(devices.path().join(device)).unwrap();
-            fs::write(file(device, name), text).unwrap();
-        };
-        let read = |device: &str, name: &str| fs::read_to_string(file(device, name)).unwrap();
-        put("1-1", "authorized", "1");
-        put("1-1", "devnum", "2");
-        put("1-2", "authorized", "1");
-        put("1-2", "devnum", "3");
-        put("usb1", "authorized_default", "0");
-        let mut admission = Admission::below(devices.path());
-        // The driver of another host was loaded meanwhile.
-        put("usb2", "authorized_default", "0");
-        put("usb3", "authorized_default", "1");
-        put("2-1", "authorized", "0");
-        put("2-1", "devnum", "4");
-        admission.look_again();
-        assert_eq!(read("usb2", "authorized_default"), "1");
-        assert_eq!(read("2-1", "authorized"), "1");
-        // A second look notes nothing anew.
-        admission.look_again();
-        // These came when everything was admitted; one into a socket that was in use.
-        for (device, number) in [("2-1.4", "5"), ("3-1", "6"), ("1-2", "7")] {
-            put(device, "authorized", "1");
-            put(device, "devnum", number);
-        }
-        drop(admission);
-        for bus in ["usb1", "usb2"] {
-            assert_eq!(read(bus, "authorized_default"), "0", "{bus}");
-        }
-        assert_eq!(read("usb3", "authorized_default"), "1");
-        for device in ["2-1", "2-1.4", "1-2"] {
-            assert_eq!(read(device, "authorized"), "0", "{device}");
-        }
-        for device in ["1-1", "3-1"] {
-            assert_eq!(read(device, "authorized"), "1", "{device}");
-        }
     }
 }

@@ -23,6 +23,9 @@ pub const PROMPT_AFTER: Duration = Duration::from_secs(5);
 pub struct Progress {
     /// Time since the stage's start.
     pub since_start: Duration,
+    /// For how long an enrolled place has been asked; `None` before its slots were
+    /// read. A disk that comes late takes nothing from the wait.
+    pub asked_for: Option<Duration>,
     /// How long a place must be silent or foreign before that is certain
     /// (policy). After a power cut a router starts more slowly than the server.
     pub wait: Duration,
@@ -64,6 +67,7 @@ impl Progress {
     pub fn without_vault(since_start: Duration) -> Self {
         Self {
             since_start,
+            asked_for: None,
             wait: TheftPolicy::default().wait(),
             strange_for: None,
             repair: None,
@@ -100,7 +104,7 @@ impl Progress {
         }
         match (self.strange_for, self.repair) {
             (Some(since), _) => (since >= self.wait).then_some(Assessment::Foreign),
-            (None, _) if self.since_start < self.wait => None,
+            (None, _) if self.asked_for.is_none_or(|asked| asked < self.wait) => None,
             (None, Some(Repair::Machine)) => Some(Assessment::ChangedMachine),
             (None, Some(Repair::KeyServer)) => Some(Assessment::KeyServerLost),
             (None, None) => Some(Assessment::Absent),
@@ -110,12 +114,11 @@ impl Progress {
     /// When [`Progress::stage`] or [`Progress::assessment`] may change by time
     /// alone, counted from the stage's start.
     pub fn next_change(&self) -> Option<Duration> {
-        let foreign = self
-            .strange_for
-            .map(|since| (self.since_start + self.wait).saturating_sub(since));
-        [HINT_AFTER, REARRANGE_AFTER, PROMPT_AFTER, self.wait]
+        let waits = [self.asked_for, self.strange_for].into_iter().flatten();
+        let ends = waits.map(|since| (self.since_start + self.wait).saturating_sub(since));
+        [HINT_AFTER, REARRANGE_AFTER, PROMPT_AFTER]
             .into_iter()
-            .chain(foreign)
+            .chain(ends)
             .filter(|at| self.since_start < *at)
             .min()
     }
@@ -290,12 +293,14 @@ impl<'a> Situation<'a> {
     pub fn progress(
         &self,
         since_start: Duration,
+        asked_for: Option<Duration>,
         wait: Duration,
         strange_for: Option<Duration>,
         to_try: bool,
     ) -> Progress {
         Progress {
             since_start,
+            asked_for,
             wait,
             strange_for: strange_for.filter(|_| self.could_be_foreign()),
             repair: self.repair(),

@@ -43,11 +43,14 @@ pub fn write(device: &Path, file: &StickFile, ways: &WaysCopy) -> io::Result<()>
 }
 
 fn mounted_for_writing(device: &Path) -> io::Result<Mounted> {
-    let mounted = Mounted::for_writing(device, WRITE_WAITS);
-    mounted.map_err(|error| match error {
+    Mounted::for_writing(device, WRITE_WAITS).map_err(not_mounted)
+}
+
+fn not_mounted(error: MountError) -> io::Error {
+    match error {
         MountError::Failed(errno) => errno.into(),
         error => io::Error::new(io::ErrorKind::Unsupported, StickError::from(error)),
-    })
+    }
 }
 
 /// ELOOP or ENOTDIR where a link stands in its place.
@@ -137,27 +140,48 @@ impl From<io::Error> for NotWiped {
 /// [`NotWiped::AnotherStick`]; what the filesystem says of the first one that could not be
 /// destroyed, after all were tried, or when it cannot be mounted.
 pub fn wipe(device: &Path, server_id: &ServerId, stick: &StickId) -> Result<(), NotWiped> {
+    // Mounting a stick of somebody else's for writing changes it already.
+    must_hold(device, server_id, stick)?;
     let mounted = mounted_for_writing(device)?;
     let top = File::open(mounted.path())?;
     wipe_in(&top, server_id, stick)
 }
 
+/// Looks at a volume, and changes nothing on it.
+fn must_hold(device: &Path, server_id: &ServerId, stick: &StickId) -> Result<(), NotWiped> {
+    let mounted = Mounted::for_reading(device).map_err(|error| match error {
+        MountError::Format(_) => NotWiped::AnotherStick,
+        error => not_mounted(error).into(),
+    })?;
+    let folder = folder_of_keys(&File::open(mounted.path())?)?;
+    holds(&folder, server_id, stick)
+}
+
+fn folder_of_keys(top: &File) -> Result<File, NotWiped> {
+    match open_folder(top) {
+        Ok(folder) => Ok(File::from(folder)),
+        Err(Errno::ENOENT) => Err(NotWiped::AnotherStick),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// One whole copy is enough: the other one may be torn, and is of this stick as well.
+fn holds(folder: &File, server_id: &ServerId, stick: &StickId) -> Result<(), NotWiped> {
+    let mut names = file_names(server_id).into_iter();
+    match names.any(|name| is_of(folder, &name, stick)) {
+        true => Ok(()),
+        false => Err(NotWiped::AnotherStick),
+    }
+}
+
 fn wipe_in(top: &File, server_id: &ServerId, stick: &StickId) -> Result<(), NotWiped> {
-    let folder = match open_folder(top) {
-        Ok(folder) => File::from(folder),
-        Err(Errno::ENOENT) => return Err(NotWiped::AnotherStick),
-        Err(errno) => return Err(errno.into()),
-    };
+    let folder = folder_of_keys(top)?;
     // Who writes a key file at this moment may leave it behind the wipe: then the stick is
     // not wiped, and whoever asked is told so.
     let locked = file_lock::lock(&folder, WIPE_WAITS);
-    let names = file_names(server_id);
-    // The other copy may be torn: it is of this stick as well.
-    if !names.iter().any(|name| is_of(&folder, name, stick)) {
-        return Err(NotWiped::AnotherStick);
-    }
+    holds(&folder, server_id, stick)?;
     let mut all = locked.map_err(io::Error::from);
-    for name in names {
+    for name in file_names(server_id) {
         let wiped = wipe_file::<STICK_FILE_BYTES>(&folder, &name);
         all = all.and(wiped);
     }
@@ -187,217 +211,4 @@ fn wipe_file<const BYTES: usize>(folder: &File, name: &str) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-    use std::path::PathBuf;
-
-    use super::*;
-    use crate::keys::MasterKey;
-    use crate::vault::{Header, Ways};
-    use tempfile::TempDir;
-
-    /// A volume that is mounted, and a server.
-    struct Volume {
-        top: TempDir,
-        key: MasterKey,
-        own: Header,
-    }
-
-    impl Volume {
-        fn new() -> Self {
-            let key = MasterKey::generate();
-            Self {
-                top: TempDir::new().unwrap(),
-                own: Header::of_a_new_server(&key),
-                key,
-            }
-        }
-
-        fn top(&self) -> File {
-            File::open(self.top.path()).unwrap()
-        }
-
-        fn folder(&self) -> PathBuf {
-            self.top.path().join(FOLDER)
-        }
-
-        fn copies(&self) -> [PathBuf; 2] {
-            file_names(&self.own.server_id).map(|name| self.folder().join(name.as_str()))
-        }
-
-        fn file(&self, label: &str) -> StickFile {
-            StickFile::for_test(&self.own, &self.key, label, b"4711")
-        }
-
-        fn ways(&self) -> WaysCopy {
-            WaysCopy::of(&self.own, &Ways::default())
-        }
-
-        fn write(&self, file: &StickFile) -> io::Result<()> {
-            write_in(&self.top(), file, &self.ways())
-        }
-
-        /// Puts the key of a stick on it; gives its id.
-        fn holds(&self, label: &str) -> StickId {
-            let file = self.file(label);
-            self.write(&file).unwrap();
-            file.info.stick_id
-        }
-
-        fn wipe(&self, stick: &StickId) -> Result<(), NotWiped> {
-            wipe_in(&self.top(), &self.own.server_id, stick)
-        }
-
-        fn names(&self) -> Vec<String> {
-            let entries = fs::read_dir(self.folder()).unwrap();
-            let mut names: Vec<String> = entries
-                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-                .collect();
-            names.sort();
-            names
-        }
-    }
-
-    #[test]
-    fn a_renewed_stick_holds_the_new_key_twice_and_nothing_else() {
-        let volume = Volume::new();
-        volume.write(&volume.file("office")).unwrap();
-        // A longer one was there.
-        let longer = fs::OpenOptions::new()
-            .append(true)
-            .open(&volume.copies()[0]);
-        longer.unwrap().write_all(b"more").unwrap();
-        let renewed = volume.file("bank");
-        volume.write(&renewed).unwrap();
-        for copy in volume.copies() {
-            assert_eq!(fs::read(copy).unwrap(), renewed.encode());
-        }
-        assert_eq!(volume.names().len(), 4, "{:?}", volume.names());
-    }
-
-    #[test]
-    fn a_stick_pulled_twice_while_it_is_renewed_keeps_a_whole_copy() {
-        let volume = Volume::new();
-        let first = volume.file("office");
-        volume.write(&first).unwrap();
-        // Pulled out while the second copy was written; and that one takes no byte now.
-        let [whole, torn] = volume.copies();
-        fs::remove_file(&torn).unwrap();
-        fs::create_dir(&torn).unwrap();
-        assert!(volume.write(&volume.file("bank")).is_err());
-        assert_eq!(fs::read(&whole).unwrap(), first.encode());
-    }
-
-    #[test]
-    fn a_stick_that_is_being_written_does_not_count_as_wiped() {
-        let volume = Volume::new();
-        let stick = volume.holds("office");
-        let writer = File::open(volume.folder()).unwrap();
-        file_lock::lock(&writer, Duration::ZERO).unwrap();
-        let wiped = volume.wipe(&stick);
-        assert!(matches!(wiped, Err(NotWiped::Failed(_))), "{wiped:?}");
-        assert!(volume.copies().iter().all(|copy| !copy.exists()));
-    }
-
-    #[test]
-    fn a_stick_in_the_place_of_the_named_one_is_not_wiped() {
-        let volume = Volume::new();
-        let named = volume.holds("office");
-        // Pulled out while a person was asked; another one of this server sits there.
-        let other = volume.holds("bank");
-        let before = volume.copies().map(|copy| fs::read(copy).unwrap());
-        assert_eq!(volume.wipe(&named), Err(NotWiped::AnotherStick));
-        assert_eq!(volume.copies().map(|copy| fs::read(copy).unwrap()), before);
-        // One that was pulled out while it was renewed is known by either copy.
-        let torn = &volume.copies()[0];
-        fs::write(torn, b"torn").unwrap();
-        assert_eq!(volume.wipe(&named), Err(NotWiped::AnotherStick));
-        assert_eq!(fs::read(torn).unwrap(), b"torn");
-        assert_eq!(volume.wipe(&other), Ok(()));
-        assert!(volume.copies().iter().all(|copy| !copy.exists()));
-    }
-
-    #[test]
-    fn an_empty_stick_does_not_count_as_wiped() {
-        let volume = Volume::new();
-        let named = volume.holds("office");
-        let empty = Volume {
-            top: TempDir::new().unwrap(),
-            key: volume.key.clone(),
-            own: volume.own.clone(),
-        };
-        assert_eq!(empty.wipe(&named), Err(NotWiped::AnotherStick));
-        fs::create_dir(empty.folder()).unwrap();
-        assert_eq!(empty.wipe(&named), Err(NotWiped::AnotherStick));
-    }
-
-    #[test]
-    fn two_who_write_a_stick_at_once_do_not_mix() {
-        let volume = Volume::new();
-        let files = ["office", "bank"].map(|label| volume.file(label));
-        for _ in 0..20 {
-            std::thread::scope(|scope| {
-                let written = files
-                    .each_ref()
-                    .map(|file| scope.spawn(|| volume.write(file)));
-                assert!(written.map(|it| it.join().unwrap().is_ok()) == [true; 2]);
-            });
-            let [first, second] = volume.copies().map(|copy| fs::read(copy).unwrap());
-            assert_eq!(first, second);
-        }
-    }
-
-    #[test]
-    fn a_link_on_the_stick_leads_to_no_file_of_the_server() {
-        let server = TempDir::new().unwrap();
-        let precious = server.path().join("shadow");
-        fs::write(&precious, b"precious").unwrap();
-        let volume = Volume::new();
-        let file = volume.file("office");
-        let stick = &file.info.stick_id;
-        // In place of the folder.
-        symlink(server.path(), volume.folder()).unwrap();
-        assert!(volume.write(&file).is_err());
-        assert!(volume.wipe(stick).is_err());
-        assert_eq!(fs::read_dir(server.path()).unwrap().count(), 1);
-        // In place of a copy.
-        fs::remove_file(volume.folder()).unwrap();
-        fs::create_dir(volume.folder()).unwrap();
-        symlink(&precious, &volume.copies()[0]).unwrap();
-        assert!(volume.write(&file).is_err());
-        fs::write(&volume.copies()[1], file.encode()).unwrap();
-        assert!(volume.wipe(stick).is_err());
-        assert_eq!(fs::read(&precious).unwrap(), b"precious");
-    }
-
-    #[test]
-    fn wiping_takes_this_servers_keys_and_leaves_the_rest() {
-        let volume = Volume::new();
-        let other = Volume::new();
-        let stick = volume.holds("office");
-        let others = file_names(&other.own.server_id)[0].to_string();
-        fs::write(volume.folder().join(&others), b"key").unwrap();
-        // A second name of the same file shows what became of the content.
-        let kept = volume.folder().join("kept");
-        fs::hard_link(&volume.copies()[0], &kept).unwrap();
-        let before = fs::read(&kept).unwrap();
-        volume.wipe(&stick).unwrap();
-        let mut expected = [others, "README.txt".into(), "kept".into()];
-        expected.sort();
-        assert_eq!(volume.names(), expected);
-        let after = fs::read(kept).unwrap();
-        assert!(after.len() == before.len() && after[..32] != before[..32]);
-    }
-
-    #[test]
-    fn a_copy_that_cannot_be_wiped_saves_no_other() {
-        let volume = Volume::new();
-        let stick = volume.holds("office");
-        let [first, second] = volume.copies();
-        fs::remove_file(&first).unwrap();
-        fs::create_dir(&first).unwrap();
-        assert!(volume.wipe(&stick).is_err());
-        assert!(!second.exists());
-    }
-}
+mod tests;

@@ -57,6 +57,7 @@ const ADMIN: House = House {
             "problem",
             "suggested_secret",
             "tang_advertisement",
+            "time_limit",
             "timestamp",
         ],
         &["packaged"],

@@ -26,8 +26,8 @@ const TOUCHED: [&str; 10] = [
 struct Initramfs(tempfile::TempDir);
 
 impl Initramfs {
-    /// `stage` is shell; $round counts its starts. It has a card that is up, one that
-    /// is down, and a USB socket that takes nothing.
+    /// `stage` is shell; $round counts its starts. It has a card that is up, and one that
+    /// is down.
     fn with_stage(stage: &str) -> Self {
         let initramfs = Self(tempfile::tempdir().unwrap());
         let root = initramfs.root();
@@ -37,9 +37,6 @@ impl Initramfs {
         initramfs.put_card("eth0", 2, "0x1003");
         initramfs.put_card("eth1", 3, "0x1002");
         initramfs.put("/sys/class/net/bonding_masters", "\n");
-        initramfs.put("/sys/bus/usb/devices/usb1/authorized_default", "0\n");
-        initramfs.put("/sys/bus/usb/devices/usb2/authorized_default", "1\n");
-        initramfs.put("/sys/module/usbcore/parameters/authorized_default", "2\n");
         let program = format!(
             "#!/bin/sh\nroot={root} PATH=/usr/bin:/bin\n\
              if [ \"$1\" = put-back ]; then echo \"$*\" >>$root/told; exit; fi\n\
@@ -194,19 +191,13 @@ fn cards_that_come_or_are_renamed_meanwhile_are_put_down() {
 }
 
 #[test]
-fn usb_is_closed_and_the_kernel_speaks_after_a_kill() {
-    let stage = "usb=$root/sys/bus/usb/devices
-        mkdir -p $usb/usb3
-        for hub in $usb/usb*; do echo 1 >$hub/authorized_default; done
+fn the_kernel_and_systemd_speak_after_a_kill() {
+    let stage = "[ $round -lt 2 ] || exit 0
         echo 1 >$root/proc/sys/kernel/printk
         exit 1";
-    let initramfs = Initramfs::with_stage(&format!("[ $round -lt 2 ] || exit 0\n{stage}"));
+    let initramfs = Initramfs::with_stage(stage);
     initramfs.put("/run/systemd/system/a.service", "");
     let told = initramfs.runs();
-    let default =
-        |hub: &str| initramfs.text(&format!("/sys/bus/usb/devices/{hub}/authorized_default"));
-    // The third has come since, and begins as the kernel's command line says.
-    assert_eq!(["usb1", "usb2", "usb3"].map(default), ["0", "1", "2"]);
     assert_eq!(initramfs.text("/proc/sys/kernel/printk"), "4");
     assert!(told.contains("kill -54 1"), "systemd is silent: {told}");
 }

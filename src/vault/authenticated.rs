@@ -76,6 +76,11 @@ pub fn encode_unproven<T: Authenticated>(value: &T) -> Vec<u8> {
     payload
 }
 
+/// Whether a record says itself that it was written without the master key.
+pub fn is_unproven(payload: &[u8]) -> bool {
+    payload.get(..MAC).is_some_and(|mac| mac == [0; MAC])
+}
+
 /// Reads the content without checking the HMAC.
 ///
 /// # Errors

@@ -111,6 +111,36 @@ impl<D: BlockDevice> ResetTarget<D> {
         written
     }
 
+    /// Whether sticks may be wiped after a reset: the vault shows it, and none of them goes
+    /// on to count as verified. Where the disk has not taken the new state, an earlier one
+    /// may still say that the list was written after a reset; so may one that cannot be
+    /// read.
+    pub fn lets_sticks_be_wiped(&self, destroyed: &Destroyed) -> bool {
+        destroyed.shows() && self.has_no_proven_reset()
+    }
+
+    fn has_no_proven_reset(&self) -> bool {
+        let payload = match store::read(&self.device, STATE) {
+            Ok(Some(payload)) => payload,
+            Ok(None) | Err(VaultError::Damaged) => return true,
+            Err(_) => return false,
+        };
+        let state = authenticated::decode_unproven(&payload);
+        !matches!(state, Ok(TheftState::Reset { .. })) || authenticated::is_unproven(&payload)
+    }
+
+    /// [`ResetTarget::doubt_sticks`] once they were wiped. A vault that does not say that it
+    /// was reset has no marks then.
+    ///
+    /// # Errors
+    /// Why one that was wiped may count as verified.
+    pub fn doubt_wiped_sticks(&mut self) -> Result<(), VaultError> {
+        match self.doubt_sticks() {
+            Err(error) if !self.has_no_proven_reset() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Adds to the event log, without the master key.
     ///
     /// # Errors

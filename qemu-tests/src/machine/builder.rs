@@ -49,7 +49,7 @@ impl MachineBuilder {
             // program runs: where each start of one has other addresses, all
             // of it is translated again. Making an initramfs takes 100 s with
             // them and 31 s without.
-            command_line: "panic=0 norandmaps".into(),
+            command_line: "norandmaps".into(),
             disks: Vec::new(),
             memory_mib: 512,
             screen: false,
@@ -252,7 +252,7 @@ impl MachineBuilder {
             add("-netdev", format!("{},id=other-cable", place.other_cable()));
             add("-device", hardware.nic("other-nic", "other-cable", mac));
         }
-        add("-netdev", format!("{},id=cable", place.cable()));
+        add("-netdev", format!("{},id=cable", place.cable()?));
         add("-device", hardware.nic("nic", "cable", &hardware.nic_mac));
         if self.screen {
             add("-device", "VGA,romfile=".into());

@@ -1,8 +1,11 @@
 //! What happens on a whole server: Debian, systemd, MariaDB.
 
 mod enable;
+mod failed_step;
 mod gate;
+mod generators;
 mod layers;
+mod nfs;
 mod package;
 mod reset;
 mod story;

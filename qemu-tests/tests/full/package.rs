@@ -3,8 +3,8 @@
 //! emulated machine; what needs no boot stands in `native/package.rs`.
 
 use qemu_tests::{
-    DebianMachine, Filesystem, MAKE_NEWER_PACKAGE, Place, Result, Stick, System, debian_package,
-    minutes,
+    DebianMachine, FILL_BOOT, Filesystem, MAKE_NEWER_PACKAGE, Place, Result, Stick, System,
+    debian_package, make_kernel_package, minutes,
 };
 
 #[test]
@@ -35,8 +35,10 @@ fn each_state_of_the_package_boots(system: System) -> Result {
     dpkg(&mut server, "-i /root/newer.deb")?;
     starts_with_its_key(&mut server, &home)?;
 
+    a_new_kernel_on_a_full_boot(&mut server, &home)?;
+
     // The power goes when it is unpacked and nothing more.
-    dpkg(&mut server, "--unpack /root/stayput.deb")?;
+    dpkg(&mut server, "--unpack /root/newer.deb")?;
     server.shell("sync")?.success()?;
     server.power_cut();
     server.boot_at(&home)?;
@@ -58,6 +60,40 @@ fn each_state_of_the_package_boots(system: System) -> Result {
     Ok(())
 }
 
+/// Another version comes together with a kernel, and /boot has room for one initramfs: that
+/// of the new kernel gets the stage that has come, the other one keeps its own. Both start.
+fn a_new_kernel_on_a_full_boot(server: &mut DebianMachine, home: &Place) -> Result {
+    let own = server.kernel.clone();
+    let newer = own.renamed(&server.disk().with_file_name("newer-vmlinux"))?;
+    let version = newer.version().to_owned();
+    server
+        .shell_within(&make_kernel_package(&version), minutes(4))?
+        .success()?;
+    server.shell(FILL_BOOT)?.success()?;
+    dpkg(server, "--unpack /root/stayput.deb /root/kernel.deb")?;
+    let said = dpkg(server, "--configure -a")?;
+    assert!(
+        said.contains("each kernel keeps the boot stage that it has"),
+        "{said}"
+    );
+    assert_eq!(state(server)?, "ii");
+    // What has come onto the full /boot gets onto the disk.
+    server
+        .shell("umount /boot && cp -a /mnt/. /boot && umount /mnt && sync")?
+        .success()?;
+
+    server.kernel = newer;
+    starts_with_its_key(server, home)?;
+    assert_eq!(server.shell("uname -r")?.text.trim(), version);
+    server.kernel = own;
+    starts_with_its_key(server, home)?;
+    let leaves = format!(
+        "dpkg -P linux-image-test && rm -rf /lib/modules/{version} /boot/*{version} /root/kernel"
+    );
+    server.shell(&leaves)?.success()?;
+    Ok(())
+}
+
 /// Brings the package to the server, and a newer one that differs in its version.
 fn bring_packages(server: &mut DebianMachine) -> Result {
     let carrier = Stick::partitioned(Filesystem::Vfat)?;
@@ -72,11 +108,11 @@ fn bring_packages(server: &mut DebianMachine) -> Result {
     server.unplug(&plugged)
 }
 
-fn dpkg(server: &mut DebianMachine, words: &str) -> Result {
+/// Gives what it has said.
+fn dpkg(server: &mut DebianMachine, words: &str) -> Result<String> {
     server
         .shell_within(&format!("dpkg {words} 2>&1"), minutes(15))?
-        .success()?;
-    Ok(())
+        .success()
 }
 
 /// The package's state, as in `ii`.

@@ -27,7 +27,7 @@ fn no_power_cut_costs_a_row_and_no_thief_gets_one() -> Result {
         shown.contains(foretold),
         "foretold {foretold:?}, shown {shown}"
     );
-    type_status_on_the_usb_keyboard(&mut story.server)?;
+    story.server.asks_for_status_on_screen()?;
     story.stick_brings_it_back(&mut silent())
 }
 
@@ -132,19 +132,4 @@ fn check_and_simulate(server: &mut DebianMachine) -> Result<&'static str> {
         "{said}"
     );
     Ok(reason)
-}
-
-/// The initramfs has to hold the keyboard's drivers: nothing but the hook put
-/// them there.
-fn type_status_on_the_usb_keyboard(server: &mut DebianMachine) -> Result {
-    for key in ["s", "t", "a", "t", "u", "s", "ret"] {
-        server.machine()?.press(key)?;
-    }
-    server
-        .shell(
-            "i=0; until grep -q 'Network card' /dev/vcs1; do \
-             [ $i != 100 ] || { cat /dev/vcs1; exit 1; }; sleep 0.2; i=$((i+1)); done",
-        )?
-        .success()?;
-    Ok(())
 }

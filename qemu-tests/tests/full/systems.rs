@@ -1,7 +1,7 @@
 //! The story on the other systems. `qemu-tests/matrix` tells it on all of them; here
 //! it is the other generator's turn.
 
-use qemu_tests::{Result, Story, System, minutes, seconds};
+use qemu_tests::{DebianMachine, Result, Story, System, minutes, seconds};
 
 #[test]
 fn on_debian_13_with_dracut_the_same_story_holds() -> Result {
@@ -17,6 +17,7 @@ fn on_debian_13_with_dracut_the_same_story_holds() -> Result {
         "of systemd's own: {said}"
     );
     story.power_cut(&mut silent)?;
+    story.server.kernel_words = TALKATIVE.into();
     story.stolen(&mut silent)?;
     nothing_is_drawn_over_the_prompt(&mut story)?;
     no_disk_is_given_up_meanwhile(&mut story)?;
@@ -25,14 +26,61 @@ fn on_debian_13_with_dracut_the_same_story_holds() -> Result {
     story.stick_brings_it_back(&mut silent)
 }
 
-/// systemd says of every job that takes longer than 5 s that it runs, and how long
-/// it may.
+#[test]
+#[ignore = "takes minutes: qemu-tests/matrix runs it"]
+fn with_dracut_a_screen_shows_the_prompt_and_no_more() -> Result {
+    let mut silent = |_: &str| ();
+    let mut story = Story::begin(System::WITH_DRACUT, &mut silent)?;
+    let stick = DebianMachine::installed_stick(System::WITH_DRACUT)?;
+    story.server.kernel_words = TALKATIVE.into();
+    story.server.screen = true;
+    story.stolen(&mut silent)?;
+    nothing_is_drawn_over_the_prompt(&mut story)?;
+    // It has no line ends.
+    let screen = story.server.shell("cat /dev/vcs1")?.success()?;
+    assert!(screen.trim_end().ends_with("stayput>"), "{screen}");
+    assert!(!screen.contains("no limit)"), "{screen}");
+    story.server.asks_for_status_on_screen()?;
+    nothing_is_mounted_or_checked(&mut story)?;
+
+    story.server.plug(&stick)?;
+    story.server.wait_for_system()?;
+    story.server.wait_for_database()?;
+    what_the_kernel_shows_is_as_before(&mut story)
+}
+
+/// The kernel says everything on the consoles. systemd says nothing while the boot is quick;
+/// of a job that takes longer than 25 s it says that it runs, and how long it may, and shows
+/// everything from then on until the boot has ended.
+const TALKATIVE: &str = "loglevel=7 systemd.show_status=auto";
+
 fn nothing_is_drawn_over_the_prompt(story: &mut Story) -> Result {
-    std::thread::sleep(seconds(10));
+    std::thread::sleep(seconds(20));
+    story.server.shell("echo '<4>a driver speaks' >/dev/kmsg")?;
     let shown = story.server.console().transcript();
-    let (_, behind) = shown.rsplit_once("stayput> ").unwrap_or_default();
+    let (_, behind) = shown.rsplit_once("stayput> ").expect("the prompt is there");
+    // As in `Job stayput-boot.service/start running (49s / no limit)`.
     assert_eq!(behind, "", "{shown}");
-    assert!(!shown.contains("start job"), "{shown}");
+    assert!(!shown.contains("no limit)"), "{shown}");
+    Ok(())
+}
+
+/// Whatever touches the disk waits for the stage.
+fn nothing_is_mounted_or_checked(story: &mut Story) -> Result {
+    let jobs = story.server.jobs()?;
+    for unit in ["systemd-fsck-root.service", "sysroot.mount"] {
+        let waits = format!("{unit} waiting");
+        assert!(jobs.contains(&waits), "{unit}: {jobs:?}");
+    }
+    Ok(())
+}
+
+/// How much of the kernel's messages the console shows is as it was before the prompt.
+fn what_the_kernel_shows_is_as_before(story: &mut Story) -> Result {
+    story.server.wait_until_up()?;
+    let ask = "read -r level rest </proc/sys/kernel/printk; echo $level";
+    let said = story.server.shell(ask)?.success()?;
+    assert_eq!(said, "7\n");
     Ok(())
 }
 

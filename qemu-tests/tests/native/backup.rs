@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use qemu_tests::{Container, Output, Result, Scratch, fetched_backup_tools, minutes, run, seconds};
+use qemu_tests::{Container, Output, Result, Scratch, fetched_packages, minutes, run, seconds};
 
 use crate::clinic::{REAL, clinic, has_rows, stayput as mariadb};
 use crate::plugged::Plugged;
@@ -15,7 +15,7 @@ const JOURNAL: &str = "/var/lib/stayput/mariadb.restore";
 fn guarded() -> Result<Container> {
     let server = clinic()?;
     mariadb(&server, "enable --destroy-original")?.success()?;
-    let tools = fetched_backup_tools()?;
+    let tools = fetched_packages("backup")?.join("archives");
     for entry in fs::read_dir(&tools)? {
         let path = entry?.path();
         if path.extension().is_some_and(|ending| ending == "deb") {

@@ -6,6 +6,7 @@ mod clear;
 mod clear_alarm;
 mod clear_copy;
 mod clinic;
+mod closed;
 mod disable;
 mod disks;
 mod enable;

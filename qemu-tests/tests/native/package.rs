@@ -36,21 +36,39 @@ fn is_stage_in_image(server: &Container) -> Result<bool> {
     is_stage_in(server, "/boot/initrd.img-*")
 }
 
-/// As the tools that list images see it: lsinitramfs, or dracut's lsinitrd.
 fn is_stage_in(server: &Container, image: &str) -> Result<bool> {
-    let listed = format!(
-        "list=$(command -v lsinitramfs || command -v lsinitrd) && \
-         $list {image} | grep -q usr/lib/stayput/stayput-boot"
-    );
-    Ok(server.shell_within(&listed, minutes(1))?.ok())
+    Ok(listing(server, image)?.contains("usr/lib/stayput/stayput-boot"))
 }
 
 /// Whether the only image lists any file of ours. mkinitramfs copies scripts that nobody
 /// has asked for.
 fn is_anything_in_image(server: &Container) -> Result<bool> {
-    let listed = "list=$(command -v lsinitramfs || command -v lsinitrd) && \
-                  $list /boot/initrd.img-* | grep stayput";
-    Ok(server.shell_within(listed, minutes(1))?.ok())
+    Ok(listing(server, "/boot/initrd.img-*")?.contains("stayput"))
+}
+
+/// What the tools that list images see: lsinitramfs, or dracut's lsinitrd. What cannot be
+/// listed is a failure, and never an image without a stage.
+pub fn listing(server: &Container, image: &str) -> Result<String> {
+    let list =
+        format!("list=$(command -v lsinitramfs || command -v lsinitrd) && $list {image} 2>&1");
+    let listed = server.shell_within(&list, minutes(1))?.success()?;
+    assert!(listed.contains("bin/sh"), "{image}: {listed}");
+    Ok(listed)
+}
+
+/// Each command that the help lists has a manual page, and no other one has.
+fn every_command_has_a_page(server: &Container) -> Result {
+    let listed = "pages() { \
+          echo stayput$1; \
+          stayput $2 -h | sed -n '/^Commands:/,/^$/s/^  \\([a-z][a-z-]*\\).*/\\1/p' | grep -vx help | \
+          while read -r word; do pages \"$1-$word\" \"$2 $word\" </dev/null; done; \
+        } && pages '' '' | sort";
+    let commands = server.shell(listed)?.success()?;
+    assert!(commands.contains("stayput-stick-make\n"), "{commands}");
+    let packed =
+        "dpkg -L stayput | sed -n 's,^/usr/share/man/man8/\\(.*\\)\\.8\\.gz$,\\1,p' | sort";
+    assert_eq!(server.shell(packed)?.success()?, commands);
+    Ok(())
 }
 
 fn version(server: &Container) -> Result<String> {
@@ -78,6 +96,7 @@ fn package_alone_changes_no_boot_and_leaves_nothing() -> Result {
             .success()?;
         assert!(!is_anything_in_image(&server)?);
     }
+    every_command_has_a_page(&server)?;
     let said = dpkg(&server, "-i /root/newer.deb")?.success()?;
     assert_eq!(state(&server)?, "ii 9.0-1", "{said}");
     dpkg(&server, "-P stayput")?.success()?;

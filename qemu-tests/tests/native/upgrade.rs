@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use qemu_tests::{Container, Output, Result, fetched_upgrade, minutes, run};
+use qemu_tests::{Container, Output, Result, fetched_packages, minutes, run};
 
 use crate::clinic::{REAL, clinic, has_rows, stayput};
 
@@ -50,7 +50,7 @@ fn guarded() -> Result<Container> {
     stayput(&server, "enable --destroy-original")?.success()?;
     server.sql("CREATE USER nurse@localhost IDENTIFIED BY 'karibu'")?;
     let root = server.root()?;
-    let upgrade = fetched_upgrade()?;
+    let upgrade = fetched_packages("upgrade")?;
     let to = |path: &str| root.join(path).display().to_string();
     let from = |path: &str| Path::new(&upgrade).join(path).display().to_string();
     server.shell("rm -rf /var/lib/apt/lists/*")?.success()?;
@@ -157,10 +157,12 @@ fn upgrade_to_debian_13_keeps_every_row_behind_the_gate() -> Result {
 fn power_cut_in_the_upgrade_to_debian_13_loses_no_row() -> Result {
     let mut server = guarded()?;
     server.shell("touch /root/hold")?.success()?;
+    let _watch = server.spawn(WATCH)?;
     let mut upgrade = server.spawn(&format!("{APT} install mariadb-server"))?;
     upgrade.wait_for("held", minutes(10))?;
     server.power_cut();
     server.boot()?;
+    let _watch = server.spawn(WATCH)?;
     has_rows(&server, 5000)?;
     server
         .shell_within(
@@ -170,7 +172,8 @@ fn power_cut_in_the_upgrade_to_debian_13_loses_no_row() -> Result {
         .success()?;
     apt(&server, "install mariadb-server")?.success()?;
     held_at_every_step(&server)?;
-    is_upgraded(&server)
+    is_upgraded(&server)?;
+    no_start_went_past_the_gate(&server)
 }
 
 #[test]
@@ -183,11 +186,14 @@ fn upgrade_to_debian_13_without_the_keys_touches_no_data() -> Result {
     let before = server.shell(&sums)?.success()?;
     assert!(before.contains("./ibdata1"), "{before}");
 
+    let _watch = server.spawn(WATCH)?;
     // Its maintainer scripts take it that a server need not start.
     apt(&server, "install mariadb-server")?.success()?;
     assert_eq!(server.shell(&sums)?.success()?, before);
     assert_eq!(closed_directory(&server)?, [TEXT]);
     assert!(!server.shell("pidof mariadbd")?.ok());
+    // Nor has anything had the data open in between.
+    assert_eq!(server.shell("cat /root/seen")?.success()?, "");
     held_at_every_step(&server)?;
 
     server.shell("stayput release")?.success()?;
@@ -197,5 +203,6 @@ fn upgrade_to_debian_13_without_the_keys_touches_no_data() -> Result {
             minutes(5),
         )?
         .success()?;
-    is_upgraded(&server)
+    is_upgraded(&server)?;
+    no_start_went_past_the_gate(&server)
 }

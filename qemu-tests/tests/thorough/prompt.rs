@@ -131,9 +131,7 @@ fn the_readme_shows_the_prompt_as_the_console_does() -> Result {
     machine.boot_at(&elsewhere)?;
     machine.wait_for_prompt()?;
     machine.console().type_line("status")?;
-    machine
-        .console()
-        .wait_for("Network card eth0: connected.", seconds(20))?;
+    machine.console().wait_for("connected: eth0", seconds(20))?;
     machine.wait_for_prompt()?;
     machine.plug(&FastMachine::clinics_stick_with_pin()?)?;
     machine

@@ -1,11 +1,16 @@
 //! Every document that a command prints for scripts, held against docs/json.md and the
 //! rules that stand there.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::admin::commands::{
     audit, backup, check, log, passphrase, policy, simulate, status, stick,
 };
+use crate::admin::json::SCHEMA;
 
 /// Each command's document with every field that it can have.
 fn documents() -> [(&'static str, Value); 9] {
@@ -104,19 +109,105 @@ fn every_time_is_utc_as_rfc_3339_says_it() {
     assert!(times > 40);
 }
 
-#[test]
-fn every_field_and_word_is_described() {
-    let is_described = |word: &str| DESCRIBED.contains(&format!("`{word}`"));
-    for (command, document) in documents() {
-        let heading = format!("\n## stayput {command}\n");
-        assert!(DESCRIBED.contains(&heading), "{command}");
-        walk(&document, &mut |key, value| {
-            assert!(is_described(key), "{command}: {key}");
-            if let (true, Some(word)) = (ENUMS.contains(&key), value.as_str()) {
-                assert!(is_described(word), "{command}: {key}: {word}");
-            }
-        });
+/// What docs/json.md says below this heading, up to the next one.
+fn section(heading: &str) -> &'static str {
+    let start = format!("\n## {heading}\n");
+    let (_, below) = DESCRIBED.split_once(&start).expect(heading);
+    below.split("\n## ").next().unwrap_or(below)
+}
+
+/// The section with the fields of this key's value, where it is not the command's own.
+fn shared_section(key: &str, value: &Value) -> Option<&'static str> {
+    match key {
+        "event" => Some(section("stayput log")),
+        "error" => Some(section("Errors")),
+        "need" | "same" | "answered" | "factors" if value.is_object() => Some(section("Groups")),
+        _ => None,
     }
+}
+
+/// The keys and the words from lists that the section does not tell of.
+fn undescribed(value: &Value, section: &str) -> Vec<String> {
+    let tells_of = |word: &str| section.contains(&format!("`{word}`"));
+    let mut missing = Vec::new();
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let word = value.as_str().filter(|_| ENUMS.contains(&key.as_str()));
+                let words = [key.as_str()].into_iter().chain(word);
+                missing.extend(words.filter(|word| !tells_of(word)).map(str::to_owned));
+                let below = shared_section(key, value).unwrap_or(section);
+                missing.extend(undescribed(value, below));
+            }
+        }
+        Value::Array(values) => {
+            missing.extend(values.iter().flat_map(|value| undescribed(value, section)));
+        }
+        _ => {}
+    }
+    missing
+}
+
+#[test]
+fn every_field_and_word_is_described_at_its_command() {
+    for (command, document) in documents() {
+        let missing = undescribed(&document, section(&format!("stayput {command}")));
+        assert!(missing.is_empty(), "{command}: {missing:?}");
+    }
+}
+
+/// The path of every key with the type of its value, a line each. Objects with a `kind`
+/// have it in their path; of a word from a list the word itself stands there.
+fn shape(path: &str, value: &Value, lines: &mut BTreeSet<String>) {
+    let kind = match value.get("kind").and_then(Value::as_str) {
+        Some(kind) => format!("({kind})"),
+        None => String::new(),
+    };
+    let path = format!("{path}{kind}");
+    let key = path.rsplit('.').next().unwrap_or_default();
+    let of = match value {
+        Value::Null => "null".into(),
+        Value::Bool(_) => "boolean".into(),
+        Value::Number(_) => "number".into(),
+        Value::String(word) if ENUMS.contains(&key) => format!("`{word}`"),
+        Value::String(_) => "string".into(),
+        Value::Array(_) => "array".into(),
+        Value::Object(_) => "object".into(),
+    };
+    lines.insert(format!("{path} {of}"));
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                shape(&format!("{path}.{key}"), value, lines);
+            }
+        }
+        Value::Array(values) => {
+            for value in values {
+                shape(&format!("{path}[]"), value, lines);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn no_field_goes_or_changes_without_a_new_schema() {
+    let name = format!("tests/vectors/json-{SCHEMA}.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
+    let text = fs::read_to_string(path).expect(&name);
+    let promised: BTreeSet<String> = text.lines().map(str::to_owned).collect();
+    let mut printed = BTreeSet::new();
+    for (command, document) in documents() {
+        shape(command, &document, &mut printed);
+    }
+    let list = |lines: Vec<&String>| {
+        let lines: Vec<&str> = lines.into_iter().map(String::as_str).collect();
+        lines.join("\n")
+    };
+    let gone = list(promised.difference(&printed).collect());
+    assert!(gone.is_empty(), "gone, so SCHEMA has to grow:\n{gone}");
+    let new = list(printed.difference(&promised).collect());
+    assert!(new.is_empty(), "new, and belongs into {name}:\n{new}");
 }
 
 #[test]

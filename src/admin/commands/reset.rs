@@ -1,6 +1,5 @@
 //! `stayput reset`: destroys the key on this disk, on the running server.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::admin::ask;
@@ -10,6 +9,7 @@ use crate::admin::mariadb::disable::{key_files_on_disk, not_destroyed};
 use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::{open_vault_read_only, vault_conf};
 use crate::admin::problem::{Problem, Result};
+use crate::admin::time_limit::within;
 use crate::printable::Printable;
 use crate::stick::{PluggedKeys, Wiped};
 use crate::sys::power;
@@ -63,7 +63,7 @@ pub fn run(options: &ResetOptions) -> Result<()> {
         Err(problem) => {
             // Whose vault it is is lost, not where everything stands.
             reset_target(&vault_conf()?).map_err(|_| problem)?;
-            print!("{WITHOUT_HEADER}{}", not_destroyed(&key_files_on_disk()));
+            print!("{WITHOUT_HEADER}{}", on_disk());
             if !options.dry_run {
                 confirm(options, "destroy", "the word destroy", false)?;
             }
@@ -90,6 +90,12 @@ pub fn run(options: &ResetOptions) -> Result<()> {
         print!("{}", report(*destroyed, done.verified));
     }
     print!("{}", report_sticks(&done.wiped));
+    if let Err(error) = done.doubted {
+        println!(
+            "The list may still count a wiped stick as verified: {error}\n\
+             Before you rely on a stick: stayput stick verify"
+        );
+    }
     print!("{}", not_destroyed(&key_files_on_disk()));
     // After the key, which matters more, and with MariaDB stopped.
     mariadb::enable::destroy_for_reset();
@@ -141,22 +147,39 @@ A reset destroys what is left of it, the pepper and all slots, and the keys in m
 Not destroyed: sticks, backups, copies of this disk.
 ";
 
+/// How long is waited for what lies on the database's disk. MariaDB may be asked where that
+/// is; a disk that dies takes minutes, or hangs for ever.
+const LOOKS_WITHIN: Duration = Duration::from_secs(5);
+
+const DOES_NOT_ANSWER: &str = "\
+What lies beside the database is not known: its disk does not answer. It may be a clear copy,
+which is destroyed after the keys where it can be.
+";
+
+/// What a reset does to what lies on the disks beside the vault. The key waits for none of
+/// them.
+fn on_disk() -> String {
+    let look = || mariadb::enable::in_a_reset() + &not_destroyed(&key_files_on_disk());
+    told_in_time(LOOKS_WITHIN, look)
+}
+
+fn told_in_time(limit: Duration, look: impl FnOnce() -> String + Send + 'static) -> String {
+    within(limit, look).unwrap_or_else(|| DOES_NOT_ANSWER.into())
+}
+
 fn announce(keys: &PluggedKeys, header: &Header, sticks: &Unproven<StickList>) -> WayBack {
     let sticks = sticks.as_claimed();
-    print!(
-        "{}",
-        announcement(keys, header, sticks, &key_files_on_disk())
-    );
+    print!("{}", announcement(keys, header, sticks, &on_disk()));
     keys.way_back(header, sticks)
 }
 
 /// Destroys once more what a reset may have left. True: nothing is lost by it.
 fn announce_again() -> bool {
-    print!("{}", announcement_again(&key_files_on_disk()));
+    print!("{}", announcement_again(&on_disk()));
     true
 }
 
-fn announcement_again(key_files: &[PathBuf]) -> String {
+fn announcement_again(on_disk: &str) -> String {
     let stops = match is_enabled() {
         true => "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n",
         false => "",
@@ -164,9 +187,7 @@ fn announcement_again(key_files: &[PathBuf]) -> String {
     format!(
         "This server was reset before. Destroyed once more is what may be left of the pepper \
          and the slots, and\nthe keys that were released into memory. No stick is wiped: the \
-         last one that opens this server may be\nplugged in.\n{stops}{}{}",
-        mariadb::enable::in_a_reset(),
-        not_destroyed(key_files)
+         last one that opens this server may be\nplugged in.\n{stops}{on_disk}"
     )
 }
 
@@ -192,12 +213,7 @@ fn confirm(options: &ResetOptions, word: &str, called: &str, is_safe: bool) -> R
 }
 
 /// What a reset will destroy, and what it will not.
-fn announcement(
-    keys: &PluggedKeys,
-    header: &Header,
-    sticks: &StickList,
-    key_files: &[PathBuf],
-) -> String {
+fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList, on_disk: &str) -> String {
     let mut text = String::from(
         "A reset destroys, in this order:\n\
          - the pepper and all slots: no place and no passphrase opens this server any more\n\
@@ -219,8 +235,7 @@ fn announcement(
     if is_enabled() {
         text += "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n";
     }
-    text += &mariadb::enable::in_a_reset();
-    text += &not_destroyed(key_files);
+    text += on_disk;
     text += "Not destroyed: sticks that are not plugged in, backups, copies of this disk.\n";
     match keys.way_back(header, sticks) {
         WayBack::Listed => {
@@ -354,7 +369,7 @@ mod tests {
         let keys = PluggedKeys::default();
         let mut list = StickList::default();
         let announcement = |keys: &PluggedKeys, header: &Header, list: &StickList| {
-            announcement(keys, header, list, &[])
+            announcement(keys, header, list, "")
         };
         let none = announcement(&keys, &header, &list);
         assert!(none.contains("lost for ever"), "{none}");
@@ -386,22 +401,31 @@ mod tests {
     #[test]
     fn a_reset_names_the_key_file_that_it_leaves() {
         let header = Header::of_a_new_server(&crate::keys::MasterKey::generate());
-        let text = announcement(
-            &PluggedKeys::default(),
-            &header,
-            &StickList::default(),
-            &["/etc/mysql/mariadb.keys".into()],
-        );
+        let left = not_destroyed(&["/etc/mysql/mariadb.keys".into()]);
+        let list = StickList::default();
+        let first = announcement(&PluggedKeys::default(), &header, &list, &left);
+        let again = announcement_again(&left);
         let told = "NOT DESTROYED: the keys of the database in /etc/mysql/mariadb.keys\n";
-        assert!(text.contains(told), "{text}");
+        for text in [first, again] {
+            assert!(text.contains(told), "{text}");
+        }
     }
 
     #[test]
     fn a_second_reset_says_that_it_wipes_no_stick() {
-        let text = announcement_again(&["/etc/mysql/mariadb.keys".into()]);
+        let text = announcement_again("");
         assert!(text.contains("No stick is wiped"), "{text}");
-        assert!(text.contains("NOT DESTROYED: the keys"), "{text}");
         assert!(text.lines().all(|line| line.len() < 120), "{text}");
+    }
+
+    #[test]
+    fn a_disk_that_hangs_holds_up_no_reset() {
+        let (_answers, hangs) = std::sync::mpsc::channel::<String>();
+        let look = move || hangs.recv().unwrap_or_default();
+        let told = told_in_time(Duration::from_millis(10), look);
+        assert!(told.contains("does not answer"), "{told}");
+        let told = told_in_time(Duration::from_secs(60), || "a copy".into());
+        assert_eq!(told, "a copy");
     }
 
     #[test]

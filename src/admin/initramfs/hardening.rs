@@ -7,7 +7,8 @@ use super::modules::{Need, canonical};
 pub struct Hardening {
     /// Modules for sticks and keyboards that modprobe(8) is told not to load.
     pub modules: Vec<String>,
-    /// `usbcore.authorized_default=0` on the kernel's command line.
+    /// `usbcore.authorized_default=0` on the kernel's command line, or 2: then what is
+    /// plugged in from outside may not be used.
     pub usb_unauthorised: bool,
 }
 
@@ -30,7 +31,10 @@ impl Hardening {
         let mut words = command_line.split_whitespace();
         Self {
             modules,
-            usb_unauthorised: words.any(|word| word == "usbcore.authorized_default=0"),
+            usb_unauthorised: words.any(|word| {
+                let default = word.strip_prefix("usbcore.authorized_default=");
+                matches!(default, Some("0" | "2"))
+            }),
         }
     }
 }
@@ -52,9 +56,12 @@ mod tests {
                       install ext4 /sbin/modprobe --ignore-install ext4\n\
                       alias usb:v0781p* usb_storage\noptions usbhid quirks=1\n";
         let needs = of_every_server();
-        let found = Hardening::of(config, &needs, "quiet usbcore.authorized_default=0");
-        assert_eq!(found.modules, ["usb_storage", "vfat"]);
-        assert!(found.usb_unauthorised);
+        for default in ["0", "2"] {
+            let words = format!("quiet usbcore.authorized_default={default}");
+            let found = Hardening::of(config, &needs, &words);
+            assert_eq!(found.modules, ["usb_storage", "vfat"]);
+            assert!(found.usb_unauthorised, "{default}");
+        }
     }
 
     #[test]

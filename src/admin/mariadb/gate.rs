@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::admin::key_release;
 use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::problem::{Problem, Result};
+use crate::admin::systemd;
 use crate::admin::unlock::{UnlockOptions, unlock_with_cards};
 use crate::environment::Cards;
 use crate::release;
@@ -132,7 +133,14 @@ pub fn close() -> Result<()> {
         println!("stayput: {unit} is being started; its data stays open");
         return Ok(());
     }
-    data.close().map_err(|error| {
+    // The cover would be another filesystem at the place whose end systemd waits for while
+    // the machine goes down: with data on LUKS, it then waits for ever (257). The cover is
+    // for updates of the package, which come only after the next start.
+    let closed = match systemd::is_stopping() {
+        true => data.take_away(),
+        false => data.close(),
+    };
+    closed.map_err(|error| {
         Problem::failed(
             format!("{} could not be closed: {error}", data.seen().display()),
             "Do not start MariaDB by hand; restart the server.",

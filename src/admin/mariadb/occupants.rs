@@ -9,10 +9,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
+use crate::admin::time_limit::within;
 use crate::sys::mount::{MountEntry, mounts_of};
 
 /// One user of the directory.
@@ -44,24 +43,18 @@ const LOOK_TAKES: Duration = Duration::from_secs(60);
 pub fn of(tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
     let tree = tree.to_owned();
     let ours: Vec<PathBuf> = ours.iter().map(|path| path.into()).collect();
-    within(LOOK_TAKES, move || {
+    let looked = within(LOOK_TAKES, move || {
         let ours: Vec<&Path> = ours.iter().map(PathBuf::as_path).collect();
         find(Path::new("/proc"), &tree, &ours)
-    })
+    });
+    known(looked)
 }
 
-/// Runs the search in a thread. One that takes too long goes on unheard.
-fn within<T: Send + 'static>(
-    limit: Duration,
-    look: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let (answer, answered) = mpsc::channel();
-    thread::spawn(move || answer.send(look()));
-    answered.recv_timeout(limit).unwrap_or_else(|_| {
-        Err(io::Error::new(
-            ErrorKind::TimedOut,
-            "a filesystem that some process uses does not answer",
-        ))
+/// Nothing is known by a look that was not waited for.
+fn known<T>(looked: Option<io::Result<T>>) -> io::Result<T> {
+    looked.unwrap_or_else(|| {
+        let what = "a filesystem that some process uses does not answer";
+        Err(io::Error::new(ErrorKind::TimedOut, what))
     })
 }
 
@@ -211,13 +204,9 @@ mod tests {
 
     #[test]
     fn a_silent_network_disk_of_somebody_else_ends_the_look() {
-        let silent = || {
-            thread::sleep(Duration::from_secs(60));
-            Ok(())
-        };
-        let error = within(Duration::from_millis(10), silent).unwrap_err();
+        let error = known::<()>(None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
-        assert_eq!(within(Duration::from_secs(60), || Ok(7)).unwrap(), 7);
+        assert_eq!(known(Some(Ok(7))).unwrap(), 7);
     }
 
     #[test]

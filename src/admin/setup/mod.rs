@@ -7,6 +7,7 @@ mod answers;
 mod facts;
 mod plan;
 mod questions;
+mod wrong_clock;
 
 use std::fs::File;
 use std::io::{IsTerminal, Read, stdin, stdout};
@@ -74,7 +75,7 @@ pub fn run(options: &SetupOptions, command: RunCommand) -> Result<ExitCode> {
         Some(_) => Attendance::Nobody,
         None => Attendance::Person,
     };
-    let (mut answers, pin) = match given {
+    let (mut answers, chosen) = match given {
         Some(answers) => (answers, None),
         None => {
             println!(
@@ -88,11 +89,17 @@ pub fn run(options: &SetupOptions, command: RunCommand) -> Result<ExitCode> {
         answers.vault = path;
         place
     });
-    // What is shown now is what the key is put on, however long the steps before take.
+    // What was chosen is what the key is put on, however long the rest takes.
+    let (seen, pin) = chosen.map(|chosen| (chosen.seen, chosen.pin)).unzip();
     let stick = answers.stick.as_ref();
-    let stick = stick.and_then(|new| Some((stick_with(&new.device)?, new.device.clone())));
+    let stick = stick
+        .and_then(|new| questions::stick_to_make(new, seen, stick_with))
+        .transpose()?;
     let plan = plan(&facts, &answers, attendance)?;
     print!("{}", shown(&plan, place.as_deref()));
+    if let Some(warning) = wrong_clock::warning() {
+        println!("\n{warning}");
+    }
     if options.dry_run {
         println!("Nothing was changed.");
         return Ok(ExitCode::SUCCESS);

@@ -1,16 +1,20 @@
 //! What is left to be done: a function of what is there and what is wanted. Pure. A step
 //! is a command line of `stayput`, as the owner could type it.
 
+mod command_lines;
+mod policy;
+
 use core::net::IpAddr;
 
-use super::answers::{Answers, Neighbours, NewStick, PinFrom};
+use super::answers::{Answers, Neighbours, NewStick};
 use super::facts::{Database, Facts, FoundVault};
 use crate::admin::commands::enroll::literal_address;
 use crate::admin::commands::init::refuse_beside;
-use crate::admin::mariadb::SwapChoice;
 use crate::admin::problem::{Problem, Result};
 use crate::environment::most_neighbours;
 use crate::theft::OnStrikes;
+use command_lines::{enable, enroll, init, line, stick_make};
+use policy::policy;
 
 /// What a step is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,16 +84,6 @@ impl Plan {
         });
     }
 }
-
-/// The reset waits for a way back that is not in the server.
-const RESET_WAITS: &str = "That the server destroys its key after too many starts in foreign \
-                           places is not in force yet: the stick is still plugged in. Take it \
-                           out, then run the command again.";
-const KEPT_WAITS: &str = "Where the stick is kept is not noted yet: it is still plugged in. Take \
-                          it out, then run the command again.";
-const KEPT_UNKNOWN: &str = "That the server destroys its key after too many starts in foreign \
-                            places is not in force yet: nobody has said where the stick is kept. \
-                            With the stick out: stayput policy --on-strikes reset";
 
 /// What to do about sticks that count for nothing yet.
 pub const UNTRIED: &str = "The vault lists a stick that was not tried yet, or not since a reset, \
@@ -259,159 +253,6 @@ fn names_more(answers: &Answers, vault: &FoundVault) -> bool {
 /// that a reset may have wiped, is made again.
 fn is_made(vault: &FoundVault, stick: &NewStick) -> bool {
     vault.sticks.iter().any(|made| made.label == stick.label)
-}
-
-/// An option and its value: in one word where the value would be taken for an option.
-fn option(name: &str, value: &str) -> Vec<String> {
-    match value.starts_with('-') {
-        true => vec![format!("{name}={value}")],
-        false => line(&[name, value]),
-    }
-}
-
-fn line(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
-
-fn init(answers: &Answers, wants_reset: bool) -> Vec<String> {
-    let mut words = line(&["init"]);
-    if let Some(name) = &answers.name {
-        words.extend(option("--name", name));
-    }
-    if let Some(path) = &answers.vault {
-        words.extend(option("--vault", &path.to_string_lossy()));
-    }
-    let wish = if wants_reset { "reset" } else { "halt" };
-    words.extend(line(&["--on-strikes", wish, "--yes"]));
-    words
-}
-
-fn enroll(answers: &Answers) -> Vec<String> {
-    let mut words = line(&["enroll"]);
-    match &answers.neighbours {
-        Neighbours::Found => {}
-        Neighbours::Named(addresses) => {
-            let named = addresses.iter().map(ToString::to_string);
-            named.for_each(|address| words.extend(line(&["--neighbour", &address])));
-        }
-        Neighbours::None => words.extend(line(&["--place-need", "0"])),
-    }
-    for server in &answers.key_servers {
-        // In one word: a thumbprint may begin with a hyphen.
-        let thumbprint = format!("--thumbprint={}", server.thumbprint);
-        words.extend(line(&["--tang", &server.url, &thumbprint]));
-    }
-    words.push("--yes".into());
-    words
-}
-
-fn stick_make(stick: &NewStick) -> Vec<String> {
-    let device = stick.device.to_string_lossy();
-    let mut words = line(&["stick", "make", &device]);
-    words.extend(option("--label", &stick.label));
-    if stick.pin == PinFrom::Nowhere {
-        words.push("--no-pin".into());
-    }
-    words
-}
-
-/// What is to be set, and what has to wait for a stick that is still plugged in. Its place is
-/// noted for a stick that is out, and a reset begins where a way back is. A person may take
-/// it out in time.
-fn policy(
-    vault: &FoundVault,
-    answers: &Answers,
-    shows_code: bool,
-    is_attended: bool,
-) -> (Option<Step>, Option<&'static str>) {
-    let begins = begins_reset(vault, answers);
-    let ends = ends_reset(vault, answers);
-    let kept = kept_to_note(vault, answers);
-    let is_out = |label: &str| {
-        let mut made = vault.sticks.iter();
-        made.any(|made| made.label == label && !made.is_plugged)
-    };
-    let waits = match kept {
-        Some((label, _)) if !is_out(label) && begins => Some(RESET_WAITS),
-        Some((label, _)) if !is_out(label) => Some(KEPT_WAITS),
-        _ if begins && !shows_code && !vault.has_way_back_elsewhere => Some(RESET_WAITS),
-        _ => None,
-    };
-    let is_kept_known = kept.is_some() || vault.sticks.iter().any(|made| made.kept.is_some());
-    // A person is asked for it.
-    if begins && !is_kept_known && !is_attended {
-        return (None, Some(KEPT_UNKNOWN));
-    }
-    let step = |words: Vec<String>, waits| {
-        (words.len() > 1).then_some(Step {
-            kind: StepKind::Policy,
-            words,
-            waits,
-        })
-    };
-    let mut words = line(&["policy"]);
-    let end = line(&["--on-strikes", "halt"]);
-    if waits.is_some() && (ends || !is_attended) {
-        // To end a reset waits for nothing.
-        if ends {
-            words.extend(end);
-        }
-        return (step(words, None), waits);
-    }
-    if begins {
-        words.extend(line(&["--on-strikes", "reset"]));
-    }
-    if let Some((label, place)) = kept {
-        words.extend(option("--stick-kept", place));
-        words.extend(option("--which", label));
-    }
-    if ends {
-        words.extend(end);
-    }
-    (step(words, waits), None)
-}
-
-/// Where the stick of the answers is kept, where that is not noted: its label and the place.
-fn kept_to_note<'a>(vault: &FoundVault, answers: &'a Answers) -> Option<(&'a str, &'a str)> {
-    let stick = answers.stick.as_ref()?;
-    let place = stick.kept.as_ref()?;
-    let mut made = vault.sticks.iter();
-    let is_noted = made.any(|made| made.label == stick.label && made.kept.as_ref() == Some(place));
-    (!is_noted).then_some((&stick.label, place))
-}
-
-/// Whether a reset is wanted that is not in force. What is said now goes before what was
-/// noted.
-fn begins_reset(vault: &FoundVault, answers: &Answers) -> bool {
-    let wants = answers
-        .on_strikes
-        .map_or(vault.wants_reset, |wanted| wanted == OnStrikes::Reset);
-    wants && !vault.resets
-}
-
-/// Whether a reset is in force, or wished for, that the owner does not want.
-fn ends_reset(vault: &FoundVault, answers: &Answers) -> bool {
-    (vault.wants_reset || vault.resets) && answers.on_strikes == Some(OnStrikes::Halt)
-}
-
-/// With a person there, `enable` asks when it knows how long the database will be away.
-fn enable(facts: &Facts, answers: &Answers, is_attended: bool) -> Vec<String> {
-    let mut words = line(&["mariadb", "enable"]);
-    if let (Some(choice), true) = (answers.swap, facts.clear_memory.is_some()) {
-        words.extend(line(&["--swap", swap_word(choice)]));
-    }
-    if !is_attended {
-        words.push("--yes".into());
-    }
-    words
-}
-
-const fn swap_word(choice: SwapChoice) -> &'static str {
-    match choice {
-        SwapChoice::Off => "off",
-        SwapChoice::RandomKey => "random-key",
-        SwapChoice::Zram => "zram",
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod stations;
 use super::answers::{Answers, KeyServer};
 use super::facts::Facts;
 use super::plan::UNTRIED;
-use crate::admin::ask::{self, Pin};
+use crate::admin::ask;
 use crate::admin::commands::enroll::{same_server, thumbprints};
 use crate::admin::commands::init;
 use crate::admin::mariadb::SwapChoice;
@@ -17,6 +17,7 @@ use crate::printable::Printable;
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::MAX_SERVERS;
 use backup_stick::ask_stick;
+pub use backup_stick::{ChosenStick, stick_to_make};
 
 /// How often a mistake at one question is asked about again.
 const TRIES: usize = 20;
@@ -53,9 +54,9 @@ pub fn questions(facts: &Facts) -> Vec<Question> {
 ///
 /// # Errors
 /// When the person ends it, or nobody is there.
-pub fn ask(facts: &Facts) -> Result<(Answers, Option<Pin>)> {
+pub fn ask(facts: &Facts) -> Result<(Answers, Option<ChosenStick>)> {
     let mut answers = Answers::default();
-    let mut pin = None;
+    let mut chosen = None;
     let questions = questions(facts);
     for (at, question) in questions.iter().enumerate() {
         println!("\nQuestion {} of {}", at + 1, questions.len());
@@ -65,14 +66,14 @@ pub fn ask(facts: &Facts) -> Result<(Answers, Option<Pin>)> {
             Question::Stations => {
                 answers.neighbours = stations::ask(answers.key_servers.len())?;
             }
-            Question::WayBack => pin = ask_way_back(facts, &mut answers)?,
+            Question::WayBack => chosen = ask_way_back(facts, &mut answers)?,
             Question::Theft => ask_theft(&mut answers)?,
         }
     }
     if facts.clear_memory.is_some() {
         answers.swap = Some(SwapChoice::Zram);
     }
-    Ok((answers, pin))
+    Ok((answers, chosen))
 }
 
 /// Asks until `read` takes the answer, and says what was wrong with the others.
@@ -155,11 +156,11 @@ fn key_server(url: &str) -> Result<KeyServer> {
 }
 
 /// The stick, its PIN and the code: at least one way back.
-fn ask_way_back(facts: &Facts, answers: &mut Answers) -> Result<Option<Pin>> {
+fn ask_way_back(facts: &Facts, answers: &mut Answers) -> Result<Option<ChosenStick>> {
     let vault = facts.vault.as_ref();
     let has_stick = vault.is_some_and(|vault| !vault.sticks.is_empty());
     let has_code = vault.is_some_and(|vault| vault.has_code);
-    let mut pin = None;
+    let mut chosen = None;
     if !has_stick {
         println!(
             "A backup stick opens the server where nothing else does. Nothing else on it is \
@@ -168,9 +169,9 @@ fn ask_way_back(facts: &Facts, answers: &mut Answers) -> Result<Option<Pin>> {
         if vault.is_some_and(|vault| vault.has_untried_sticks) {
             println!("{UNTRIED}");
         }
-        if let Some((stick, typed)) = ask_stick()? {
+        if let Some((stick, of_person)) = ask_stick()? {
             answers.stick = Some(stick);
-            pin = Some(typed);
+            chosen = Some(of_person);
         }
     }
     if !has_code {
@@ -180,7 +181,7 @@ fn ask_way_back(facts: &Facts, answers: &mut Answers) -> Result<Option<Pin>> {
             println!("Without a stick the recovery code is shown, to be written on paper.");
         }
     }
-    Ok(pin)
+    Ok(chosen)
 }
 
 fn ask_theft(answers: &mut Answers) -> Result<()> {

@@ -6,8 +6,10 @@ const WAIT: Duration = Duration::from_secs(90);
 
 /// Nobody has answered, at this time.
 fn at(millis: u64) -> Progress {
+    let since_start = Duration::from_millis(millis);
     Progress {
-        since_start: Duration::from_millis(millis),
+        since_start,
+        asked_for: Some(since_start),
         wait: WAIT,
         strange_for: None,
         repair: None,
@@ -95,10 +97,27 @@ fn silence_is_absence_and_a_missing_part_is_no_foreign_place() {
 }
 
 #[test]
+fn a_place_whose_slots_were_read_late_has_its_whole_wait() {
+    let asked = |seconds: Option<u64>| Progress {
+        asked_for: seconds.map(Duration::from_secs),
+        ..at(500_000)
+    };
+    assert_eq!(asked(None).assessment(), None);
+    assert_eq!(asked(Some(89)).assessment(), None);
+    assert_eq!(asked(Some(90)).assessment(), Some(Assessment::Absent));
+    assert_eq!(
+        asked(Some(89)).next_change(),
+        Some(Duration::from_secs(501))
+    );
+}
+
+#[test]
 fn nothing_changes_between_the_times_that_are_waited_for() {
     for late in [None, Some(3), Some(40)] {
+        let since = |now: Duration| now.checked_sub(Duration::from_secs(late.unwrap_or(0)));
         let seen = |now: Duration| Progress {
-            strange_for: late.and_then(|late| now.checked_sub(Duration::from_secs(late))),
+            asked_for: since(now),
+            strange_for: late.and_then(|_| since(now)),
             ..at(now.as_millis() as u64)
         };
         let mut now = Duration::from_secs(late.unwrap_or(0));
@@ -273,7 +292,7 @@ fn a_vault_without_a_place_recognises_none() {
         places: &Places::default(),
     };
     assert!(matches!(situation.reason(None), Reason::NotRecognised));
-    let progress = situation.progress(WAIT, WAIT, None, false);
+    let progress = situation.progress(WAIT, Some(WAIT), WAIT, None, false);
     assert!(progress.hopeless && !progress.all_answered);
 }
 
@@ -288,7 +307,7 @@ fn a_repair_is_part_of_the_progress() {
         observed: &observed,
         places: &places,
     };
-    let progress = situation.progress(WAIT, WAIT, Some(WAIT), false);
+    let progress = situation.progress(WAIT, Some(WAIT), WAIT, Some(WAIT), false);
     assert_eq!(progress.repair, Some(Repair::Machine));
     assert_eq!(progress.strange_for, None, "it is never foreign");
     assert!(progress.all_answered && !progress.hopeless);

@@ -189,6 +189,10 @@ impl Machine {
         // A changed passphrase leaves the places as they are: asking goes on.
         if !matches!(then, AfterLocating::Changed { .. }) {
             self.act(Act::AskPlace);
+            if self.home().is_some() {
+                // Whatever is read again later, the wait does not begin anew.
+                self.observations.asked_since.get_or_insert(self.turn.now);
+            }
             self.note_finished_reset();
         }
         match then {

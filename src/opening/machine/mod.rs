@@ -61,6 +61,8 @@ pub struct Machine {
 #[derive(Default)]
 struct Observations {
     observed: Observed,
+    /// Since when an enrolled place is asked: its slots were read then for the first time.
+    asked_since: Option<Duration>,
     /// Since when what has answered is no enrolled place.
     strange_since: Option<Duration>,
     /// Whether the place opened the server although a factor has changed.
@@ -317,14 +319,16 @@ impl Machine {
     #[inline(never)]
     fn progress_at(&self, now: Duration) -> Progress {
         match (self.situation(), &self.vault) {
-            (Some(situation), Ok(found)) => situation.progress(
-                now,
-                found.theft_policy().wait(),
-                self.observations
-                    .strange_since
-                    .map(|since| now.saturating_sub(since)),
-                self.has_next(now),
-            ),
+            (Some(situation), Ok(found)) => {
+                let time_since = |since: Option<Duration>| Some(now.saturating_sub(since?));
+                situation.progress(
+                    now,
+                    time_since(self.observations.asked_since),
+                    found.theft_policy().wait(),
+                    time_since(self.observations.strange_since),
+                    self.has_next(now),
+                )
+            }
             _ => Progress::without_vault(now),
         }
     }

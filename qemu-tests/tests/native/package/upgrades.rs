@@ -1,36 +1,18 @@
 //! Upgrades of the package in bad circumstances, on a server that is set up with it.
 
-use qemu_tests::{Container, Result};
+use qemu_tests::{Container, FILL_BOOT, Result, make_kernel_package};
 
 use super::{dpkg, is_stage_in, is_stage_in_image, state};
 
-/// A kernel of which only the modules are there yet: its package has its initramfs made,
-/// as Debian's do.
-const KERNEL: &str = "\
-    cd /root && mkdir -p kernel/DEBIAN kernel/boot && old=$(ls /lib/modules) && \
-    cp -al /lib/modules/$old /lib/modules/9.9.9-test && \
-    for file in vmlinuz config; do cp /boot/$file-$old kernel/boot/$file-9.9.9-test; done && \
-    printf '%s\n' 'Package: linux-image-test' 'Version: 1' 'Architecture: all' \
-        'Maintainer: a clinic <clinic@clinic.example>' 'Description: a kernel' \
-        >kernel/DEBIAN/control && \
-    printf '%s\n' '#!/bin/sh' 'set -e' \
-        'run-parts --exit-on-error --arg=9.9.9-test --arg=/boot/vmlinuz-9.9.9-test \
-         /etc/kernel/postinst.d' >kernel/DEBIAN/postinst && \
-    chmod 755 kernel/DEBIAN/postinst && dpkg-deb -Znone -b kernel kernel.deb";
-
+/// A kernel that comes.
+const KERNEL: &str = "9.9.9-test";
 const NEW_IMAGE: &str = "/boot/initrd.img-9.9.9-test";
-
-/// Room for the kernel and its initramfs, and for no other one.
-const FULL_BOOT: &str = "\
-    mount -t tmpfs tmpfs /mnt && cp -a /boot/. /mnt && \
-    size=$(du -skc /mnt /root/kernel/boot /boot/initrd.img-* | tail -n 1 | cut -f1) && \
-    mount -o remount,size=$((size + 1024))k /mnt && mount --bind /mnt /boot";
 
 /// The package stands in no other one's way: a kernel that comes in the same run of apt
 /// gets its initramfs.
 pub fn upgrade_with_a_full_boot(server: &Container) -> Result {
-    server.shell(KERNEL)?.success()?;
-    server.shell(FULL_BOOT)?.success()?;
+    server.shell(&make_kernel_package(KERNEL))?.success()?;
+    server.shell(FILL_BOOT)?.success()?;
     let sum = "sha256sum /boot/initrd.img-[0-8]*";
     let before = server.shell(sum)?.success()?;
     dpkg(server, "--unpack /root/newer.deb /root/kernel.deb")?.success()?;
@@ -161,7 +143,7 @@ pub fn half_made_image(server: &Container) -> Result {
 }
 
 pub fn new_kernel(server: &Container) -> Result {
-    server.shell(KERNEL)?.success()?;
+    server.shell(&make_kernel_package(KERNEL))?.success()?;
     dpkg(server, "-i /root/kernel.deb")?.success()?;
     assert!(is_stage_in(server, NEW_IMAGE)?);
     let leaves = "dpkg -P linux-image-test; rm -rf /lib/modules/9.9.9-test /boot/*9.9.9-test";

@@ -234,8 +234,10 @@ pub fn example() -> serde_json::Value {
     use crate::vault::{StickList, VaultError};
 
     let (sticks, theft) = (StickList::default(), TheftPolicy::default());
+    let mut facts = facts::SetupFacts::of(Err(VaultError::WasReset), &sticks, theft, None);
+    facts.data.in_clear = Some(vec!["clinic.old".into()]);
     let gathered = Gathered {
-        facts: facts::SetupFacts::of(Err(VaultError::WasReset), &sticks, theft, None),
+        facts,
         labels: vec!["arp 10.0.0.1".into()],
         scan: Scan {
             leaks: vec![scan::Leak {

@@ -177,7 +177,14 @@ fn document(policy: &Policy) -> serde_json::Value {
 /// A document with every field.
 #[cfg(test)]
 pub fn example() -> serde_json::Value {
-    document(&Policy::default())
+    let theft = TheftPolicy {
+        attempts: Some(10),
+        ..TheftPolicy::default()
+    };
+    document(&Policy {
+        theft,
+        ..Policy::default()
+    })
 }
 
 /// The value as the option takes it.

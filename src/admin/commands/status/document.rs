@@ -204,7 +204,17 @@ pub mod tests {
 
     /// A document with every field.
     pub fn example() -> Value {
-        with_everything(Comparison::default(), |status| status.document())
+        let label = |text: &str| [text.try_into().unwrap()].into_iter().collect();
+        let comparison = Comparison {
+            changed: label("board"),
+            silent: label("arp 10.0.0.1"),
+            not_asked: label("tang 10.0.0.2"),
+            ..Comparison::default()
+        };
+        with_everything(comparison, |status| {
+            let key_file = Some("/etc/mysql/mariadb.keys".into());
+            Status { key_file, ..status }.document()
+        })
     }
 
     /// A status with something in every field, and this in its place.

@@ -144,7 +144,11 @@ pub fn must_still_be(stick: &Stick, device: &Path) -> Result<()> {
     must_be_among(stick, device, &plugged_in())
 }
 
-fn must_be_among(stick: &Stick, device: &Path, now: &[Stick]) -> Result<()> {
+/// As [`must_still_be`], of those that are plugged in `now`.
+///
+/// # Errors
+/// As there.
+pub fn must_be_among(stick: &Stick, device: &Path, now: &[Stick]) -> Result<()> {
     if stick.is_among(now) {
         return Ok(());
     }

@@ -263,11 +263,11 @@ pub fn respond(alarm: Alarm, wanted: OnAlarm, note: bool) -> Response<Server> {
     let progress = Progress::begin(alarm, clock::now(), wanted, note);
     let mut response = Response::begin(progress, Server::default(), clock::awake());
     tell(&what_is_done(alarm, wanted, response.progress.reset));
+    response.go_on(clock::awake());
     if matches!(wanted, OnAlarm::Lock | OnAlarm::Reset) {
         let left = not_destroyed(&key_files_on_disk());
         left.lines().for_each(|line| log::error!("{line}"));
     }
-    response.go_on(clock::awake());
     let left = response.left();
     if left != Unfinished::default() {
         tell(&what_is_left(left));

@@ -12,8 +12,8 @@
 //!
 //! The directory holds one text, which tells people where the data is.
 //!
-//! After a stop a second cover goes over it: a tmpfs whose inodes are all
-//! taken. It stops the same callers (tried with each, as
+//! After a stop a second cover goes over it, unless the machine goes down too: a
+//! tmpfs whose inodes are all taken. It stops the same callers (tried with each, as
 //! root too), but lets the package's postinst remove and touch its version
 //! flag; on the immutable directory alone that fails, and with it every
 //! update of mariadb-server.
@@ -179,15 +179,24 @@ impl DataDirectory {
         keep_version_flags(&self.real, &flags)
     }
 
+    /// Takes the real directory away again. What is left is the immutable directory.
+    ///
+    /// # Errors
+    /// What the filesystem says; the place may then be open.
+    pub fn take_away(&self) -> io::Result<()> {
+        while self.door()? == Door::Open {
+            self.unmount()?;
+        }
+        Ok(())
+    }
+
     /// Takes the real directory away again, and covers the place. A mariadbd
     /// that is still running keeps its files; nobody finds them any more.
     ///
     /// # Errors
     /// What the filesystem says; the place may then be bare, never open.
     pub fn close(&self) -> io::Result<()> {
-        while self.door()? == Door::Open {
-            self.unmount()?;
-        }
+        self.take_away()?;
         match self.door()? {
             Door::Bare => self.cover(),
             _ => Ok(()),

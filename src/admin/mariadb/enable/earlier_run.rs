@@ -1,6 +1,8 @@
 //! What an earlier run asks of the next command: to go on with it, to undo it, or
 //! nothing.
 
+use std::path::Path;
+
 use crate::admin::ask;
 use crate::admin::installed_files;
 use crate::admin::mariadb::conversion::Conversion;
@@ -27,11 +29,17 @@ pub enum Next {
 }
 
 /// What is to be done next, after a run that came to `stage`. `can_go_on` tells whether
-/// its copy is still to be used. Pure.
+/// its copy is still to be used; `way_back` is the command that leads back to the original,
+/// where that was seen. Pure.
 ///
 /// # Errors
 /// When nothing may be done; nothing was changed.
-fn next_after(stage: Option<Stage>, can_go_on: bool, is_dry_run: bool) -> Result<Next> {
+fn next_after(
+    stage: Option<Stage>,
+    can_go_on: bool,
+    way_back: Option<&str>,
+    is_dry_run: bool,
+) -> Result<Next> {
     match stage {
         Some(Stage::Waiting | Stage::Destroying) => Ok(Next::Ended),
         Some(Stage::Switching | Stage::TakingBack | Stage::Starting) if is_dry_run => {
@@ -45,7 +53,14 @@ fn next_after(stage: Option<Stage>, can_go_on: bool, is_dry_run: bool) -> Result
         Some(Stage::Starting) => Err(Problem::refused(
             "An earlier run was interrupted, and the copy of the database is not where it should \
              be. Nothing was changed.",
-            "Is its disk mounted? Mount it, then run the command again.",
+            match way_back {
+                // On a full disk a way back has overwritten it before it could be noted.
+                Some(command) => format!(
+                    "The original is there: `{command}` goes back to it. Is the copy on another \
+                     disk? Then mount that, and run this command again."
+                ),
+                None => "Is its disk mounted? Mount it, then run the command again.".into(),
+            },
         )),
         None | Some(Stage::Rehearsing | Stage::Building | Stage::Switching) => Ok(Next::Anew),
     }
@@ -57,7 +72,10 @@ fn next_after(stage: Option<Stage>, can_go_on: bool, is_dry_run: bool) -> Result
 /// When nothing may be done; nothing was changed.
 pub fn next(journal: Option<&Journal>, is_dry_run: bool) -> Result<Next> {
     let stage = journal.map(|journal| journal.stage);
-    let next = next_after(stage, journal.is_some_and(can_go_on), is_dry_run)?;
+    let can_go_on = journal.is_some_and(can_go_on);
+    let way_back = journal.filter(|journal| has_original(journal));
+    let way_back = way_back.map(|journal| journal.conversion.undo_command());
+    let next = next_after(stage, can_go_on, way_back, is_dry_run)?;
     match next {
         Next::TakeBack => say("An earlier way back was interrupted; going on with it."),
         Next::GoOn => {
@@ -97,14 +115,18 @@ fn can_go_on(journal: &Journal) -> bool {
     let has_its_place = paths.is_copy_home().unwrap_or(false);
     match journal.stage {
         Stage::Starting => has_its_place,
-        _ => {
-            let lies_in = |room| {
-                MarkedRoom::find(room, journal.run)
-                    .is_ok_and(|room| room.is_some_and(|room| room.data().exists()))
-            };
-            (lies_in(&paths.making) || has_its_place) && lies_in(&paths.original)
-        }
+        _ => (lies_in(&paths.making, journal) || has_its_place) && has_original(journal),
     }
+}
+
+/// Whether the original lies closed in its room.
+fn has_original(journal: &Journal) -> bool {
+    lies_in(&RunPaths::of_run(journal).original, journal)
+}
+
+fn lies_in(room: &Path, journal: &Journal) -> bool {
+    let room = MarkedRoom::find(room, journal.run);
+    room.is_ok_and(|room| room.is_some_and(|room| room.data().exists()))
 }
 
 /// Undoes what a run left that was cut before its copy was used.
@@ -202,23 +224,48 @@ mod tests {
     fn copy_that_may_hold_newer_rows_is_never_thrown_away() {
         for stage in STAGES {
             for can_go_on in [true, false] {
-                let next = next_after(Some(stage), can_go_on, false);
+                let next = next_after(Some(stage), can_go_on, None, false);
                 let is_thrown_away = matches!(next, Ok(Next::Anew));
                 assert!(!is_thrown_away || stage < Stage::TakingBack, "{stage:?}");
             }
         }
         assert_eq!(
-            next_after(Some(Stage::Starting), true, false).unwrap(),
+            next_after(Some(Stage::Starting), true, None, false).unwrap(),
             Next::GoOn
         );
-        assert!(next_after(Some(Stage::Starting), false, false).is_err());
-        assert_eq!(next_after(None, false, false).unwrap(), Next::Anew);
+        assert!(next_after(Some(Stage::Starting), false, None, false).is_err());
+        assert_eq!(next_after(None, false, None, false).unwrap(), Next::Anew);
+    }
+
+    #[test]
+    fn run_without_its_copy_names_the_way_back_that_there_is() {
+        use crate::admin::mariadb::run_records::journal::OriginalEnds;
+        use crate::admin::mariadb::run_records::marked_room::RunId;
+        let home = tempfile::tempdir().unwrap();
+        // The power went when a full disk had made room, and the note was not written.
+        let journal = Journal {
+            conversion: Conversion::Decrypt,
+            run: RunId::new(),
+            stage: Stage::Starting,
+            data: home.path().join("mysql"),
+            ends: OriginalEnds::AfterBoot,
+            since: 0,
+            boot: String::new(),
+        };
+        let advice = || next(Some(&journal), false).unwrap_err().next;
+        assert!(!advice().contains("--undo"), "{}", advice());
+        let paths = RunPaths::of_run(&journal);
+        paths.make_root().unwrap();
+        let room = MarkedRoom::make(&paths.original, journal.run).unwrap();
+        std::fs::create_dir(room.data()).unwrap();
+        let undo = "`stayput mariadb disable --undo` goes back to it";
+        assert!(advice().contains(undo), "{}", advice());
     }
 
     #[test]
     fn rehearsal_goes_on_with_nothing() {
         for stage in STAGES {
-            let next = next_after(Some(stage), true, true);
+            let next = next_after(Some(stage), true, None, true);
             assert!(
                 !matches!(next, Ok(Next::GoOn | Next::TakeBack)),
                 "{stage:?}"
@@ -228,19 +275,9 @@ mod tests {
 
     #[test]
     fn run_the_other_way_is_ended_first() {
-        use crate::admin::mariadb::run_records::journal::OriginalEnds;
-        use crate::admin::mariadb::run_records::marked_room::RunId;
         for conversion in Conversion::ALL {
             for stage in STAGES {
-                let journal = Journal {
-                    conversion,
-                    run: RunId::new(),
-                    stage,
-                    data: "/var/lib/mysql".into(),
-                    ends: OriginalEnds::AfterBoot,
-                    since: 0,
-                    boot: String::new(),
-                };
+                let journal = Journal::example(conversion, stage, "/var/lib/mysql");
                 for wanted in Conversion::ALL {
                     let refused = refuse_other_way(Some(&journal), wanted).is_err();
                     let is_other = wanted != conversion && stage != Stage::Rehearsing;

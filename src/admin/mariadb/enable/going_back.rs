@@ -279,8 +279,6 @@ fn compare(journal: &Journal, paths: &RunPaths, arguments: &[String]) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::mariadb::run_records::journal::OriginalEnds;
-    use crate::admin::mariadb::run_records::marked_room::RunId;
     use std::cell::RefCell;
 
     #[test]
@@ -311,15 +309,11 @@ mod tests {
     fn unused_copy_goes_without_room_for_a_room() {
         let home = tempfile::tempdir().unwrap();
         let paths = RunPaths::of(&home.path().join("mysql"), Conversion::Decrypt);
-        let journal = Journal {
-            conversion: Conversion::Decrypt,
-            run: RunId::new(),
-            stage: Stage::Starting,
-            data: home.path().join("mysql"),
-            ends: OriginalEnds::AfterBoot,
-            since: 0,
-            boot: paths::boot_id(),
-        };
+        let journal = Journal::example(
+            Conversion::Decrypt,
+            Stage::Starting,
+            home.path().join("mysql"),
+        );
         let copy = paths.home_of_copy();
         fs::create_dir_all(copy.join("clinic")).unwrap();
         fs::write(copy.join("clinic/a.ibd"), "row").unwrap();

@@ -39,20 +39,49 @@ pub fn in_a_reset() -> String {
 }
 
 fn original_in_a_reset() -> String {
-    let text = match lost_journal::read_or_reconstruct() {
-        Ok(None) => "",
-        // It leaves nothing that can be read.
-        Ok(Some(journal)) if journal.stage == Stage::Rehearsing && is_enabled() => "",
-        Ok(Some(journal)) if journal.conversion == Conversion::Decrypt => {
-            return clear_copy_in_a_reset(&journal, &RunPaths::of_run(&journal));
+    match lost_journal::read_or_reconstruct() {
+        Ok(None) => String::new(),
+        Ok(Some(journal)) => run_in_a_reset(&journal, &RunPaths::of_run(&journal)),
+        Err(error) => format!("{}\n", not_known(&error)),
+    }
+}
+
+fn run_in_a_reset(journal: &Journal, paths: &RunPaths) -> String {
+    // It leaves nothing that can be read.
+    if journal.stage == Stage::Rehearsing && is_enabled() {
+        return String::new();
+    }
+    if journal.conversion == Conversion::Decrypt {
+        return clear_copy_in_a_reset(journal, paths);
+    }
+    if journal.stage < Stage::Starting {
+        return "The database itself is still in the clear (`stayput mariadb enable` was \
+                interrupted), and stays.\n"
+            .into();
+    }
+    match MarkedRoom::is_there(&paths.original, journal.run) {
+        Ok(true) => {
+            "The clear original of the database, which is still on this disk, is destroyed.\n"
+                .into()
         }
-        Ok(Some(journal)) if journal.stage < Stage::Starting => {
-            "The database itself is still in the clear (`stayput mariadb enable` was interrupted), \
-             and stays.\n"
-        }
-        _ => "The clear original of the database, which is still on this disk, is destroyed.\n",
-    };
-    text.into()
+        Ok(false) => format!("{}\n", not_there(&paths.original)),
+        Err(error) => format!("{}\n", not_seen(&paths.original, &error)),
+    }
+}
+
+fn not_known(error: &io::Error) -> String {
+    format!("NOT DESTROYED: perhaps an original of the database, or a copy ({error}).")
+}
+
+/// Nobody can tell a room that is gone from one on a disk that is.
+fn not_there(original: &Path) -> String {
+    let at = original.display();
+    format!("NOT DESTROYED: a clear original in {at}, which is not there. Is its disk mounted?")
+}
+
+fn not_seen(original: &Path, error: &io::Error) -> String {
+    let at = original.display();
+    format!("NOT DESTROYED: perhaps a clear original in {at} ({error}).")
 }
 
 fn clear_copy_in_a_reset(journal: &Journal, paths: &RunPaths) -> String {
@@ -144,33 +173,31 @@ fn destroy_of_run() {
     let mut journal = match lost_journal::read_or_reconstruct() {
         Ok(Some(journal)) => journal,
         Ok(None) => return,
-        Err(error) => {
-            return say(format!(
-                "NOT DESTROYED: perhaps an original of the database, or a copy ({error})."
-            ));
-        }
+        Err(error) => return say(not_known(&error)),
     };
     let paths = RunPaths::of_run(&journal);
     if journal.conversion == Conversion::Decrypt {
         return destroy_clear_copy(&journal, &paths);
     }
-    let Ok(Some(room)) = MarkedRoom::find(&paths.original, journal.run) else {
-        if journal.stage > Stage::Building {
-            say(format!(
-                "NOT DESTROYED: a clear original in {}, which is not there. Is its disk mounted?",
-                paths.original.display()
-            ));
-        }
-        return;
-    };
+    let found = MarkedRoom::find(&paths.original, journal.run);
     if journal.stage < Stage::Starting {
         // The copy has no place yet: without the original there is nothing.
-        say(format!(
-            "{} stays: it is the only copy that can be started.",
-            room.data().display()
-        ));
+        match found {
+            Ok(Some(room)) => say(format!(
+                "{} stays: it is the only copy that can be started.",
+                room.data().display()
+            )),
+            // It has not come there yet, or is back in its own place.
+            Ok(None) => {}
+            Err(error) => say(not_seen(&paths.original, &error)),
+        }
         return;
     }
+    let room = match found {
+        Ok(Some(room)) => room,
+        Ok(None) => return say(not_there(&paths.original)),
+        Err(error) => return say(not_seen(&paths.original, &error)),
+    };
     say("Overwriting the clear original of the database.");
     // From here on there is no way back.
     let note = || journal.reach(Stage::Destroying).map_err(paths::problem);
@@ -249,8 +276,6 @@ fn overwrite_in_rooms(journal: &Journal, paths: &RunPaths) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::mariadb::run_records::journal::OriginalEnds;
-    use crate::admin::mariadb::run_records::marked_room::RunId;
     use crate::admin::problem::Problem;
     use std::fs;
 
@@ -258,13 +283,8 @@ mod tests {
     fn run(home: &Path, stage: Stage) -> (Journal, RunPaths) {
         let paths = RunPaths::of(&home.join("mysql"), Conversion::Decrypt);
         let journal = Journal {
-            conversion: Conversion::Decrypt,
-            run: RunId::new(),
-            stage,
-            data: home.join("mysql"),
-            ends: OriginalEnds::AfterBoot,
             since: 1,
-            boot: paths::boot_id(),
+            ..Journal::example(Conversion::Decrypt, stage, home.join("mysql"))
         };
         paths.make_root().unwrap();
         let room = MarkedRoom::make(&paths.original, journal.run).unwrap();
@@ -316,6 +336,34 @@ mod tests {
             assert!(!told.contains("is stopped"), "{told}");
             assert!(told.contains("NOT DESTROYED"), "{told}");
         }
+    }
+
+    #[test]
+    fn what_a_reset_cannot_find_is_not_called_destroyed() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = RunPaths::of(&home.path().join("mysql"), Conversion::Encrypt);
+        let mut journal = Journal {
+            conversion: Conversion::Encrypt,
+            ..run(home.path(), Stage::Waiting).0
+        };
+        let told = |journal: &Journal| run_in_a_reset(journal, &paths);
+        let absent = told(&journal);
+        assert!(
+            absent.contains("NOT DESTROYED: a clear original"),
+            "{absent}"
+        );
+        assert!(absent.contains("which is not there"), "{absent}");
+        // A room of another run, or of nobody.
+        fs::create_dir_all(&paths.original).unwrap();
+        let unknown = told(&journal);
+        assert!(unknown.contains("NOT DESTROYED: perhaps"), "{unknown}");
+        assert!(!unknown.contains("not there"), "{unknown}");
+        fs::remove_dir(&paths.original).unwrap();
+        MarkedRoom::make(&paths.original, journal.run).unwrap();
+        assert!(told(&journal).ends_with("is destroyed.\n"));
+        // The database itself lies there, or where MariaDB looks.
+        journal.stage = Stage::Switching;
+        assert!(told(&journal).ends_with("and stays.\n"));
     }
 
     #[test]

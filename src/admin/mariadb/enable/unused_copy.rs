@@ -80,8 +80,7 @@ fn add(at: &Path, digest: &mut Sha256) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::admin::mariadb::conversion::Conversion;
-    use crate::admin::mariadb::run_records::journal::{OriginalEnds, Stage};
-    use crate::admin::mariadb::run_records::marked_room::RunId;
+    use crate::admin::mariadb::run_records::journal::Stage;
     use std::fs::File;
     use std::os::unix::fs::FileExt;
     use std::thread::sleep;
@@ -108,15 +107,11 @@ mod tests {
             fs::create_dir_all(copy.join("clinic")).unwrap();
             fs::write(copy.join("aria_log_control"), "a").unwrap();
             fs::write(copy.join("clinic/a.ibd"), "row").unwrap();
-            let mut journal = Journal {
-                conversion: Conversion::Decrypt,
-                run: RunId::new(),
-                stage: Stage::Starting,
-                data: home.path().join("mysql"),
-                ends: OriginalEnds::AfterBoot,
-                since: 0,
-                boot: paths::boot_id(),
-            };
+            let mut journal = Journal::example(
+                Conversion::Decrypt,
+                Stage::Starting,
+                home.path().join("mysql"),
+            );
             assert!(!is_as_made(&journal, &paths), "nothing is noted");
             paths.make_root().unwrap();
             MarkedRoom::make(&paths.original, journal.run).unwrap();

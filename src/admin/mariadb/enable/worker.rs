@@ -105,14 +105,17 @@ enum Decryption {
     AtWork,
     /// A power cut or a kill has ended it before it was settled.
     Interrupted,
+    /// Nothing is at work, and the journal cannot be read: it may be one that was
+    /// interrupted, and nothing could settle it.
+    Unknown,
 }
 
-/// The run of this journal, if it is one. One whose journal cannot be read may be one, as
-/// long as it is at work; else nothing could settle it.
+/// The run of this journal, if it is one. One whose journal cannot be read may be one.
 fn decryption(journal: &io::Result<Option<Journal>>, is_at_work: bool) -> Option<Decryption> {
     let journal = match journal {
         Ok(journal) => journal.as_ref()?,
-        Err(_) => return is_at_work.then_some(Decryption::AtWork),
+        Err(_) if is_at_work => return Some(Decryption::AtWork),
+        Err(_) => return Some(Decryption::Unknown),
     };
     if journal.conversion != Conversion::Decrypt || journal.stage >= Stage::Waiting {
         return None;
@@ -137,28 +140,40 @@ fn decryption_here() -> Option<Decryption> {
 pub fn end_decryption() -> Result<()> {
     match decryption_here() {
         Some(Decryption::AtWork) => systemctl(&["stop", UNIT], NEXT),
-        Some(Decryption::Interrupted) | None => Ok(()),
+        Some(Decryption::Interrupted | Decryption::Unknown) | None => Ok(()),
     }
+}
+
+/// What an alarm has found of a run that makes the database clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunInAnAlarm {
+    /// There is none.
+    Nothing,
+    /// It is ended, or settled.
+    Ended,
+    /// There may be one, and a clear copy: the journal cannot be read.
+    Unknown,
 }
 
 /// [`end_decryption`] in an alarm, whose mark holds the starts of MariaDB. Does not wait,
 /// and has the unit settle an interrupted run, too: where a clear MariaDB serves, no gate
-/// is in front of it. Returns whether there was one.
+/// is in front of it.
 ///
 /// # Errors
 /// What the filesystem or systemctl says; also when nothing holds the starts: the unit
 /// would go on with the run.
-pub fn end_decryption_in_an_alarm() -> Result<bool> {
+pub fn end_decryption_in_an_alarm() -> Result<RunInAnAlarm> {
     match decryption_here() {
-        None => Ok(false),
+        None => Ok(RunInAnAlarm::Nothing),
+        Some(Decryption::Unknown) => Ok(RunInAnAlarm::Unknown),
         Some(Decryption::AtWork) => {
             systemctl(&["--no-block", "stop", UNIT], NEXT)?;
-            Ok(true)
+            Ok(RunInAnAlarm::Ended)
         }
         Some(Decryption::Interrupted) if no_start::is_forbidden() => {
             put_unit()?;
             systemctl(&["--no-block", "start", UNIT], NEXT)?;
-            Ok(true)
+            Ok(RunInAnAlarm::Ended)
         }
         Some(Decryption::Interrupted) => Err(Problem::failed(
             "A run that makes the database clear was interrupted, and nothing holds the starts \
@@ -239,22 +254,12 @@ pub fn work(failed: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::mariadb::run_records::journal::OriginalEnds;
-    use crate::admin::mariadb::run_records::marked_room::RunId;
 
     #[test]
     fn alarm_finds_an_interrupted_run_to_the_clear() {
-        use Decryption::{AtWork, Interrupted};
+        use Decryption::{AtWork, Interrupted, Unknown};
         let of = |conversion, stage| {
-            let journal = Ok(Some(Journal {
-                conversion,
-                run: RunId::new(),
-                stage,
-                data: "/var/lib/mysql".into(),
-                ends: OriginalEnds::AfterBoot,
-                since: 0,
-                boot: String::new(),
-            }));
+            let journal = Ok(Some(Journal::example(conversion, stage, "/var/lib/mysql")));
             [true, false].map(|is_at_work| decryption(&journal, is_at_work))
         };
         for (stage, expected) in [
@@ -272,6 +277,6 @@ mod tests {
         assert_eq!(decryption(&Ok(None), true), None);
         let damaged = Err(io::Error::other("damaged"));
         assert_eq!(decryption(&damaged, true), Some(AtWork));
-        assert_eq!(decryption(&damaged, false), None);
+        assert_eq!(decryption(&damaged, false), Some(Unknown));
     }
 }

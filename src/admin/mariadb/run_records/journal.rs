@@ -195,6 +195,22 @@ impl Journal {
     }
 }
 
+#[cfg(test)]
+impl Journal {
+    /// A run of this boot on the data directory `data`, for the tests of what goes by it.
+    pub fn example(conversion: Conversion, stage: Stage, data: impl Into<PathBuf>) -> Self {
+        Self {
+            conversion,
+            run: RunId::new(),
+            stage,
+            data: data.into(),
+            ends: OriginalEnds::AfterBoot,
+            since: 0,
+            boot: super::paths::boot_id(),
+        }
+    }
+}
+
 fn data_named_in(text: &str) -> Option<PathBuf> {
     // A line that was cut names another directory.
     let lines = text.split_inclusive('\n');

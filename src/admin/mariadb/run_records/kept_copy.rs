@@ -282,7 +282,7 @@ fn served(text: &str) -> (Option<Form>, Option<Served>) {
 mod tests {
     use super::*;
     use crate::admin::mariadb::conversion::Conversion;
-    use crate::admin::mariadb::run_records::journal::{OriginalEnds, Stage};
+    use crate::admin::mariadb::run_records::journal::Stage;
 
     /// A server that goes back to its original; the copy holds a row.
     fn gone_back(home: &Path, conversion: Conversion) -> (Journal, RunPaths) {
@@ -291,13 +291,8 @@ mod tests {
         fs::write(paths.home_of_copy().join("ibdata1"), "row").unwrap();
         paths.make_root().unwrap();
         let journal = Journal {
-            conversion,
-            run: RunId::new(),
-            stage: Stage::TakingBack,
-            data: home.join("mysql"),
-            ends: OriginalEnds::AfterBoot,
             since: 1_700_000_000,
-            boot: String::new(),
+            ..Journal::example(conversion, Stage::TakingBack, home.join("mysql"))
         };
         (journal, paths)
     }

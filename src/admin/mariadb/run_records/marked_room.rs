@@ -81,16 +81,22 @@ impl MarkedRoom {
         if fs::remove_dir(room).is_ok() {
             sync_directory(room)?;
         }
+        Ok(Self::is_there(room, run)?.then(|| Self { room: room.into() }))
+    }
+
+    /// Whether there is a room with this run's mark. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`MarkedRoom::find`].
+    pub fn is_there(room: &Path, run: RunId) -> io::Result<bool> {
         match fs::symlink_metadata(room) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
             Ok(at) if !at.is_dir() => return Err(not_marked(room)),
             Ok(_) => {}
         }
         match fs::read_to_string(room.join(MARK)) {
-            Ok(text) if RunId::parse(text.trim_end()) == Some(run) => {
-                Ok(Some(Self { room: room.into() }))
-            }
+            Ok(text) if RunId::parse(text.trim_end()) == Some(run) => Ok(true),
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Err(not_marked(room)),
         }

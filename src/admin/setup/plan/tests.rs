@@ -1,5 +1,8 @@
+use super::policy::{KEPT_UNKNOWN, KEPT_WAITS, RESET_WAITS};
 use super::*;
+use crate::admin::mariadb::SwapChoice;
 use crate::admin::setup::answers::KeyServer;
+use crate::admin::setup::answers::PinFrom;
 use crate::admin::setup::facts::FoundStick;
 use StepKind::{Code, Database as Encrypt, Place, Policy, Release, Stage, Stick, Vault};
 

@@ -1,6 +1,6 @@
 //! The backup stick: which one, what stands on it, its PIN, and where it is kept.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{TRIES, no_answer, until_right};
 use crate::admin::ask::{self, Pin};
@@ -9,10 +9,32 @@ use crate::admin::commands::stick::StickVolume;
 use crate::admin::names::name;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::setup::answers::{NewStick, PinFrom};
+use crate::stick::Stick;
+
+/// What a person has said of the new stick beside what stands in the answers.
+pub struct ChosenStick {
+    /// The one that was plugged in when they chose it: another one gets its name once it is
+    /// taken out.
+    pub seen: Stick,
+    pub pin: Pin,
+}
+
+/// The stick of the answers, and its device: the one that a person has chosen, if `seen` says
+/// which one it was, else the one that is there. `None` where there is none yet.
+pub fn stick_to_make(
+    new: &NewStick,
+    seen: Option<Stick>,
+    there: impl Fn(&Path) -> Option<Stick>,
+) -> Option<Result<(Stick, PathBuf)>> {
+    let now = there(&new.device);
+    let stick = seen.or_else(|| now.clone())?;
+    let same = stick::must_be_among(&stick, &new.device, now.as_slice());
+    Some(same.map(|()| (stick, new.device.clone())))
+}
 
 /// `None` where there is to be no stick.
-pub fn ask_stick() -> Result<Option<(NewStick, Pin)>> {
-    let Some(device) = ask_device()? else {
+pub fn ask_stick() -> Result<Option<(NewStick, ChosenStick)>> {
+    let Some((device, seen)) = ask_device()? else {
         return Ok(None);
     };
     let label = until_right("What stands on it, such as office: ", |typed| {
@@ -42,10 +64,10 @@ pub fn ask_stick() -> Result<Option<(NewStick, Pin)>> {
         pin: PinFrom::Person,
         kept,
     };
-    Ok(Some((stick, pin)))
+    Ok(Some((stick, ChosenStick { seen, pin })))
 }
 
-fn ask_device() -> Result<Option<PathBuf>> {
+fn ask_device() -> Result<Option<(PathBuf, Stick)>> {
     for _ in 0..TRIES {
         let volumes = stick::plugged_volumes();
         let offered = offered(&volumes);
@@ -59,7 +81,7 @@ fn ask_device() -> Result<Option<PathBuf>> {
             (typed, _) => PathBuf::from(typed),
         };
         match stick::must_be_usable_stick(&device) {
-            Ok(_) => return Ok(Some(device)),
+            Ok(seen) => return Ok(Some((device, seen))),
             Err(problem) => println!("{problem}"),
         }
     }
@@ -102,6 +124,35 @@ fn ask_pin() -> Result<Pin> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Between the question which stick it is and the last one.
+    #[test]
+    fn a_stick_that_was_swapped_between_the_questions_is_refused() {
+        let stick = |sequence: &str| Stick {
+            disk: "sdb".try_into().unwrap(),
+            sequence: sequence.try_into().unwrap(),
+            volumes: vec!["/dev/sdb1".into()],
+        };
+        let new = NewStick {
+            device: "/dev/sdb1".into(),
+            label: "office".into(),
+            pin: PinFrom::Person,
+            kept: None,
+        };
+        let named = |seen: Option<&str>, there: Option<&str>| {
+            let named = stick_to_make(&new, seen.map(stick), |_| there.map(stick));
+            named.map(|named| named.map(|(stick, _)| stick.sequence.as_str().to_owned()))
+        };
+        assert_eq!(named(Some("7"), Some("7")).unwrap().unwrap(), "7");
+        for there in [Some("8"), None] {
+            let refused = named(Some("7"), there).unwrap().unwrap_err();
+            assert_eq!(refused.exit, Exit::Refused);
+            assert!(refused.next.contains("Nothing was changed"), "{refused}");
+        }
+        // A file of answers names whichever is there.
+        assert_eq!(named(None, Some("8")).unwrap().unwrap(), "8");
+        assert!(named(None, None).is_none());
+    }
 
     #[test]
     fn a_stick_in_use_is_no_answer_to_enter() {

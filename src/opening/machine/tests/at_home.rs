@@ -243,6 +243,45 @@ fn server_that_may_go_on_starts_without_keys_after_the_wait() {
 }
 
 #[test]
+fn a_disk_that_comes_late_takes_nothing_from_the_wait() {
+    let mut clinic = Clinic::with(TheftPolicy {
+        wait: 5,
+        ..goes_on_without_keys()
+    });
+    clinic.is_broken = true;
+    let mut boot = clinic.starts();
+    boot.runs_until(20);
+    boot.clinic.is_broken = false;
+    boot.tell(Event::DisksChanged);
+    boot.runs_until(22);
+    assert_eq!(boot.ended(), None, "{:?}", boot.done);
+    // The place answers as soon as at any other start.
+    boot.hears("home");
+    boot.turn();
+    assert_eq!(boot.ended(), Some(StageEnd::Released));
+}
+
+#[test]
+fn a_vault_that_comes_and_goes_does_not_prolong_the_wait() {
+    let mut clinic = Clinic::with(goes_on_without_keys());
+    clinic.is_broken = true;
+    let mut boot = clinic.starts();
+    boot.runs_until(10);
+    boot.clinic.is_broken = false;
+    boot.tell(Event::DisksChanged);
+    boot.runs_until(40);
+    // The cable is loose for a while.
+    for _ in 0..2 {
+        boot.clinic.is_broken = true;
+        boot.types("retry");
+        boot.clinic.is_broken = false;
+        boot.tell(Event::DisksChanged);
+    }
+    boot.runs_until(101);
+    assert_eq!(boot.ended(), Some(StageEnd::WithoutKeys), "{:?}", boot.done);
+}
+
+#[test]
 fn it_goes_on_only_when_nobody_typed_for_a_minute() {
     let mut clinic = Clinic::with(goes_on_without_keys());
     let mut boot = clinic.starts();

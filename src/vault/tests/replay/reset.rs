@@ -214,6 +214,41 @@ fn a_stick_that_is_wiped_after_it_was_verified_does_not_count() {
     assert_eq!(target.doubt_sticks(), Err(VaultError::Changed));
 }
 
+/// The disk takes the destruction, and no write of the state.
+#[test]
+fn no_stick_is_wiped_whose_mark_the_disk_does_not_give_up() {
+    let wiped_after = |vault: Vault<MemoryDevice>, takes_the_state: bool| {
+        let bad = match takes_the_state {
+            true => Vec::new(),
+            false => vec![layout::STATE.start, layout::STATE.start + layout::HALF],
+        };
+        let disk = FailingDevice {
+            disk: vault.device,
+            bad,
+            fails: Fails::Writing,
+        };
+        let mut target = ResetTarget::of(disk).unwrap();
+        let destroyed = target.reset(ResetCause::Owner, 9, &mut || ());
+        assert!(destroyed.shows());
+        assert_eq!(destroyed.state.is_ok(), takes_the_state);
+        let may = target.lets_sticks_be_wiped(&destroyed);
+        // What comes after the wipe says the same.
+        assert_eq!(target.doubt_wiped_sticks().is_ok(), may);
+        may
+    };
+    let listed_since_a_reset = || {
+        let (key, mut vault) = with_a_stick_after_a_reset();
+        verify(&mut vault, &key, 2);
+        vault
+    };
+    assert!(wiped_after(listed_since_a_reset(), true));
+    assert!(!wiped_after(listed_since_a_reset(), false));
+    // An armed vault without its pepper counts no stick, nor does a reset that nobody has
+    // proven.
+    assert!(wiped_after(Vault::open(made().1).unwrap(), false));
+    assert!(wiped_after(with_a_stick_after_a_reset().1, false));
+}
+
 #[test]
 fn a_reset_beside_a_verification_leaves_no_mark() {
     let (key, device) = made();

@@ -24,7 +24,7 @@ pub fn judge(hardening: &Hardening) -> Vec<CheckResult> {
         ));
     }
     if hardening.usb_unauthorised {
-        add("usbcore.authorized_default=0 closes the USB sockets.");
+        add("usbcore.authorized_default on the kernel's command line closes the USB sockets.");
     }
     results
 }

@@ -8,10 +8,11 @@ use crate::admin::durable::remove_durably;
 use crate::admin::key_destruction::{
     destroy_keys, destroy_pepper, doubt_sticks, end_starts_in_turn,
 };
-use crate::admin::mariadb::enable::end_decryption_in_an_alarm;
+use crate::admin::mariadb::enable::{RunInAnAlarm, end_decryption_in_an_alarm};
 use crate::admin::mariadb::stop::stop_mariadb;
 use crate::admin::mariadb_service::is_enabled;
 use crate::admin::open_vault::{open_vault, open_vault_read_only};
+use crate::admin::problem::Result as CommandResult;
 use crate::release::{self, Turn, no_start};
 use crate::stick::{PluggedKeys, StickId};
 use crate::sys::clock;
@@ -24,6 +25,15 @@ use super::{Actions, CAUSE, SticksSeen, WipedAgain};
 const PROGRESS: &str = "/run/stayput-alarm.json";
 /// Another command may just be removing keys behind the mark that is to end.
 const TURN_WAITS: Duration = Duration::from_secs(2);
+
+const UNKNOWN_RUN: &str = "the journal of a run of `stayput mariadb` cannot be read: a clear copy \
+                           of the database may be on the disk, and stays there";
+
+/// Whether an alarm stops MariaDB: where it depends on the keys, and where a clear one may
+/// serve, or nobody can tell.
+fn is_stopped(run: &CommandResult<RunInAnAlarm>, is_enabled: bool) -> bool {
+    is_enabled || !matches!(run, Ok(RunInAnAlarm::Nothing))
+}
 
 /// This server.
 #[derive(Default)]
@@ -57,6 +67,9 @@ impl Actions for Server {
         let done = destroy_keys(CAUSE, &self.plugged, true);
         for device in &done.wiped.unwiped {
             log::error!("{} was not wiped", device.display());
+        }
+        if let Err(error) = done.doubted {
+            log::error!("a stick that was wiped may still count as verified: {error}");
         }
         let unwiped = self.plugged.unwiped(&done.wiped);
         let destroyed = done.destroyed.map_err(|error| error.to_string())?;
@@ -114,15 +127,23 @@ impl Actions for Server {
     fn stop_database(&mut self) -> Result<(), String> {
         // Its private servers have the keys, and write rows in the clear; and it may just be
         // starting MariaDB with them. After a run that was cut no gate may be in front.
-        let is_ended = end_decryption_in_an_alarm().map_err(|problem| problem.what)?;
-        if is_ended {
-            log::warn!("a run that makes the database clear is ended, or settled");
-        } else if !is_enabled() {
+        let run = end_decryption_in_an_alarm();
+        match &run {
+            Ok(RunInAnAlarm::Nothing) => {}
+            Ok(RunInAnAlarm::Ended) => {
+                log::warn!("a run that makes the database clear is ended, or settled");
+            }
+            Ok(RunInAnAlarm::Unknown) => log::error!("{UNKNOWN_RUN}"),
+            Err(problem) => log::error!("{}", problem.what),
+        }
+        if !is_stopped(&run, is_enabled()) {
             return Ok(());
         }
-        stop_mariadb().map_err(|problem| problem.what)?;
-        log::warn!("MariaDB is stopped");
-        Ok(())
+        let stopped = stop_mariadb();
+        if stopped.is_ok() {
+            log::warn!("MariaDB is stopped");
+        }
+        stopped.and(run).map(drop).map_err(|problem| problem.what)
     }
 
     fn are_keys_released(&self) -> bool {
@@ -160,4 +181,21 @@ impl Actions for Server {
 /// What an earlier run of the watch has left.
 pub fn kept() -> Option<Progress> {
     Progress::read(Path::new(PROGRESS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::problem::Problem;
+
+    #[test]
+    fn a_database_that_may_be_clear_is_stopped_in_an_alarm() {
+        use RunInAnAlarm::{Ended, Nothing, Unknown};
+        let is_stopped = |run: RunInAnAlarm| [true, false].map(|is| is_stopped(&Ok(run), is));
+        assert_eq!(is_stopped(Nothing), [true, false]);
+        assert_eq!(is_stopped(Ended), [true, true]);
+        assert_eq!(is_stopped(Unknown), [true, true]);
+        let failed = Err(Problem::failed("systemd does not answer", ""));
+        assert!(super::is_stopped(&failed, true) && super::is_stopped(&failed, false));
+    }
 }
