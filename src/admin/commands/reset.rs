@@ -96,9 +96,6 @@ pub fn run(options: &ResetOptions) -> Result<()> {
              Before you rely on a stick: stayput stick verify"
         );
     }
-    print!("{}", not_destroyed(&key_files_on_disk()));
-    // After the key, which matters more, and with MariaDB stopped.
-    mariadb::enable::destroy_for_reset();
     if let Err(error) = done.noted {
         println!("The vault's log was not written: {error}");
     }
@@ -108,6 +105,9 @@ pub fn run(options: &ResetOptions) -> Result<()> {
             problem.what
         );
     }
+    print!("{}", key_files_left());
+    // Last: it may take long, and on a disk that dies for ever.
+    mariadb::enable::destroy_for_reset();
     if options.power_off {
         println!("Switching off.");
         power::switch_off();
@@ -151,20 +151,33 @@ Not destroyed: sticks, backups, copies of this disk.
 /// is; a disk that dies takes minutes, or hangs for ever.
 const LOOKS_WITHIN: Duration = Duration::from_secs(5);
 
-const DOES_NOT_ANSWER: &str = "\
-What lies beside the database is not known: its disk does not answer. It may be a clear copy,
-which is destroyed after the keys where it can be.
+const NOT_TOLD_IN_TIME: &str = "\
+What lies beside the database could not be told within 5 s. It may be a clear copy, which is
+destroyed after the keys where it can be.
+";
+
+const NO_KEY_FILES_IN_TIME: &str = "\
+Whether keys of the database lie in files of their own could not be told within 5 s.
 ";
 
 /// What a reset does to what lies on the disks beside the vault. The key waits for none of
 /// them.
 fn on_disk() -> String {
-    let look = || mariadb::enable::in_a_reset() + &not_destroyed(&key_files_on_disk());
-    told_in_time(LOOKS_WITHIN, look)
+    told_in_time(LOOKS_WITHIN, NOT_TOLD_IN_TIME, mariadb::enable::in_a_reset) + &key_files_left()
 }
 
-fn told_in_time(limit: Duration, look: impl FnOnce() -> String + Send + 'static) -> String {
-    within(limit, look).unwrap_or_else(|| DOES_NOT_ANSWER.into())
+/// The owner's key files, which may lie on any disk.
+fn key_files_left() -> String {
+    let look = || not_destroyed(&key_files_on_disk());
+    told_in_time(LOOKS_WITHIN, NO_KEY_FILES_IN_TIME, look)
+}
+
+fn told_in_time(
+    limit: Duration,
+    else_say: &str,
+    look: impl FnOnce() -> String + Send + 'static,
+) -> String {
+    within(limit, look).unwrap_or_else(|| else_say.into())
 }
 
 fn announce(keys: &PluggedKeys, header: &Header, sticks: &Unproven<StickList>) -> WayBack {
@@ -310,8 +323,8 @@ fn report_sticks(wiped: &Wiped) -> String {
         let device_name = device.display();
         text += &match wiped.swapped.contains(device) {
             false => format!(
-                "NOT WIPED: {device_name} takes no writes, or does not answer. Destroy it, or \
-                 keep it safe.\n"
+                "NOT WIPED: {device_name} takes no writes, or does not answer, or the server's \
+                 disk could not\nnote the reset. Destroy it, or keep it safe.\n"
             ),
             true => format!(
                 "NOT WIPED: {device_name} is another stick by now, and nothing was changed on it. \
@@ -422,9 +435,9 @@ mod tests {
     fn a_disk_that_hangs_holds_up_no_reset() {
         let (_answers, hangs) = std::sync::mpsc::channel::<String>();
         let look = move || hangs.recv().unwrap_or_default();
-        let told = told_in_time(Duration::from_millis(10), look);
-        assert!(told.contains("does not answer"), "{told}");
-        let told = told_in_time(Duration::from_secs(60), || "a copy".into());
+        let told = told_in_time(Duration::from_millis(10), NOT_TOLD_IN_TIME, look);
+        assert!(told.contains("could not be told"), "{told}");
+        let told = told_in_time(Duration::from_secs(60), "", || "a copy".into());
         assert_eq!(told, "a copy");
     }
 
