@@ -62,9 +62,10 @@ impl Reset<'_> {
         let may_wipe = target
             .as_ref()
             .is_ok_and(|(target, destroyed)| target.lets_sticks_be_wiped(destroyed));
-        let wiped = match self.wipe && may_wipe {
-            true => self.plugged.wipe(),
-            false => self.plugged.leave(),
+        let wiped = match (self.wipe, may_wipe) {
+            (true, true) => self.plugged.wipe(),
+            (true, false) => self.plugged.leave_unwiped(),
+            (false, _) => self.plugged.leave(),
         };
         let mut doubted = Ok(());
         let (destroyed, noted) = match target {

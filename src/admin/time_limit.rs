@@ -4,15 +4,16 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Runs a look in a thread; `None` where it takes longer than `limit`. Then it goes on
-/// unheard, and nobody waits for it, at the end of the process neither.
+/// Runs a look in a thread; `None` where it takes longer than `limit`, or no thread can be
+/// had. Then it goes on unheard. What hangs in the kernel holds up the end of the process,
+/// and nothing before it.
 pub fn within<T: Send + 'static>(
     limit: Duration,
     look: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let (answer, answered) = mpsc::channel();
-    thread::spawn(move || answer.send(look()));
-    answered.recv_timeout(limit).ok()
+    let thread = thread::Builder::new().spawn(move || answer.send(look()));
+    thread.ok().and(answered.recv_timeout(limit).ok())
 }
 
 #[cfg(test)]

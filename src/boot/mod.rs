@@ -35,14 +35,15 @@ const WITHOUT_KEYS: u8 = 10;
 
 /// Runs the boot stage. With the argument `put-back` and numbers of network cards
 /// it only restores these cards, USB and the consoles for the real system; with
-/// `--version` it only tells its build; as the child that reads or wipes a stick it does only that.
+/// `--version` it only tells its build; as a child that reads or wipes a stick, or
+/// admits a USB device or shuts it off, it does only that.
 ///
 /// Returns success after a release, or [`WITHOUT_KEYS`]; then the boot goes on.
 /// After any other exit code the initramfs script starts the stage again. Only
 /// a release leaves keys in memory.
 pub fn run() -> ExitCode {
     let start = Instant::now();
-    if let Some(code) = run_as_child() {
+    if let Some(code) = run_as_child().or_else(admission::run_as_child) {
         return code;
     }
     kmsg::use_for_logging();

@@ -29,7 +29,7 @@ pub struct Wiped {
     /// Could not be wiped, or must not be.
     pub left: u8,
     /// Devices that were to be wiped and were not: they take no writes, or do not
-    /// answer, or another stick sits there. Some of these may hold no key of this server.
+    /// answer, another stick sits there, or the vault's disk could not note the reset. Some of these may hold no key of this server.
     pub unwiped: Vec<PathBuf>,
     /// Of these the ones where another stick sits by now, or none of this server: nothing
     /// was changed on it.
@@ -128,6 +128,15 @@ impl PluggedKeys {
         Wiped {
             left: self.count(),
             ..Wiped::default()
+        }
+    }
+
+    /// Leaves them as they are, though they were to be wiped.
+    pub fn leave_unwiped(&self) -> Wiped {
+        let unwiped = self.volumes().chain(&self.silent);
+        Wiped {
+            unwiped: unwiped.cloned().collect(),
+            ..self.leave()
         }
     }
 

@@ -14,7 +14,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2, read};
 
 /// The program that runs, replaced on the disk or not.
-const THIS_PROGRAM: &CStr = c"/proc/self/exe";
+pub const THIS_PROGRAM: &CStr = c"/proc/self/exe";
 
 /// Children that had not ended when nobody listened any more. The next start of
 /// one takes note of those that have ended since: they would stay as zombies.

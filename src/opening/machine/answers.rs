@@ -175,6 +175,9 @@ impl Machine {
         let failed = matches!(failed, Some(LocateError::Vault(VaultError::Device(_))));
         self.read_again = failed.then(|| self.turn.now + READ_AGAIN);
         self.vault = found;
+        if self.vault.is_ok() {
+            self.observations.found_since.get_or_insert(self.turn.now);
+        }
         if self.conclusions.destroy_again.is_some() {
             self.destroy_what_was_left();
         }
@@ -191,7 +194,11 @@ impl Machine {
             self.act(Act::AskPlace);
             if self.home().is_some() {
                 // Whatever is read again later, the wait does not begin anew.
-                self.observations.asked_since.get_or_insert(self.turn.now);
+                if self.observations.asked_since.is_none() {
+                    self.observations.asked_since = Some(self.turn.now);
+                    // What was concluded without the place counts no more.
+                    self.conclusions.goes_on = false;
+                }
             }
             self.note_finished_reset();
         }

@@ -61,6 +61,8 @@ pub struct Machine {
 #[derive(Default)]
 struct Observations {
     observed: Observed,
+    /// Since when the vault is known, whether its slots can be read or not.
+    found_since: Option<Duration>,
     /// Since when an enrolled place is asked: its slots were read then for the first time.
     asked_since: Option<Duration>,
     /// Since when what has answered is no enrolled place.
@@ -211,15 +213,18 @@ impl Machine {
             return Some(now);
         }
         let typed = self.dialogue.last_typed.map(|at| at + STILL_THERE);
-        let leaves = typed.filter(|at| self.conclusions.goes_on && *at > now);
+        let goes_on = Some(self.goes_on_at());
+        let leaves = [typed, goes_on].into_iter().flatten();
+        let leaves = leaves.filter(|at| self.conclusions.goes_on && *at > now);
         let forgets = self.dialogue.change.as_ref().map(|change| change.until);
         let falls_silent = self.dialogue.being_read.next();
         let changes = self.progress_at(now).next_change();
         let again = [self.read_again, self.destroys_again()];
-        [changes, leaves, forgets, falls_silent]
+        [changes, forgets, falls_silent]
             .into_iter()
             .chain(again)
             .flatten()
+            .chain(leaves)
             .min()
     }
 
@@ -310,6 +315,17 @@ impl Machine {
             true => Arrangements::All,
             false => Arrangements::Enrolled,
         }
+    }
+
+    /// When the system starts without the keys, where it may. The wait begins when the
+    /// vault is known, and anew when its place can be asked.
+    fn goes_on_at(&self) -> Duration {
+        let Observations {
+            asked_since,
+            found_since,
+            ..
+        } = self.observations;
+        asked_since.or(found_since).unwrap_or_default() + self.progress().wait
     }
 
     fn progress(&self) -> Progress {

@@ -72,7 +72,7 @@ impl Machine {
     /// is over, and nobody is at the prompt.
     pub(super) fn go_on_locked(&mut self) {
         let now = self.turn.now;
-        let is_due = self.conclusions.goes_on && now >= self.progress().wait;
+        let is_due = self.conclusions.goes_on && now >= self.goes_on_at();
         if !is_due || self.dialogue.is_somebody_there(now, STILL_THERE) {
             return;
         }

@@ -279,7 +279,8 @@ impl Display for Message {
                     writeln!(f, "NOT WIPED: {}.", device.display())?;
                 }
                 f.write_str(
-                    "A stick that does not answer, or takes no writes, keeps what is on it.\n\
+                    "A stick that does not answer, or takes no writes, keeps what is on it. So does\n\
+                     each where the server's disk could not note the reset.\n\
                      If it holds a key of this server, that opens it: keep it safe, or destroy it.",
                 )
             }

@@ -52,7 +52,7 @@ fn programs_of_another_version_are_not_packed() -> Result {
 
 /// What an initramfs takes of a small /boot, and of the time to load it.
 /// docs/dependencies.md tells of what takes the room.
-const LARGEST_STAGE: u64 = 1_930_000;
+const LARGEST_STAGE: u64 = 1_940_000;
 
 #[test]
 fn boot_stage_is_no_larger_than_told() -> Result {

@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_script_reads_the_policy_by_name() {
-        let json = example();
+        let json = document(&Policy::default());
         assert_eq!(json["on_strikes"], "halt");
         assert_eq!(json["attempts"], serde_json::Value::Null);
         let text = in_words(&Policy::default());

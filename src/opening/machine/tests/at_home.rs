@@ -262,6 +262,38 @@ fn a_disk_that_comes_late_takes_nothing_from_the_wait() {
 }
 
 #[test]
+fn slots_that_are_read_late_take_nothing_from_the_wait() {
+    // The disk comes late, and gives the slots only when it is read again.
+    let mut clinic = Clinic::with(goes_on_without_keys());
+    clinic.is_broken = true;
+    clinic.are_slots_unread = true;
+    let mut boot = clinic.starts();
+    boot.runs_until(100);
+    boot.clinic.is_broken = false;
+    boot.tell(Event::DisksChanged);
+    boot.runs_until(150);
+    assert_eq!(boot.ended(), None, "{:?}", boot.done);
+    boot.clinic.are_slots_unread = false;
+    boot.passes(31);
+    // They were read 60 s after the disk came.
+    boot.runs_until(249);
+    assert_eq!(boot.ended(), None, "{:?}", boot.done);
+    boot.runs_until(250);
+    assert_eq!(boot.ended(), Some(StageEnd::WithoutKeys), "{:?}", boot.done);
+}
+
+#[test]
+fn slots_that_are_never_read_end_the_wait() {
+    let mut clinic = Clinic::with(goes_on_without_keys());
+    clinic.are_slots_unread = true;
+    let mut boot = clinic.starts();
+    boot.runs_until(89);
+    assert_eq!(boot.ended(), None);
+    boot.runs_until(91);
+    assert_eq!(boot.ended(), Some(StageEnd::WithoutKeys), "{:?}", boot.done);
+}
+
+#[test]
 fn a_vault_that_comes_and_goes_does_not_prolong_the_wait() {
     let mut clinic = Clinic::with(goes_on_without_keys());
     clinic.is_broken = true;

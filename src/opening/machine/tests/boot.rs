@@ -236,7 +236,11 @@ impl<'a> Boot<'a> {
 
     fn read(&self) -> Result<Box<Snapshot>, LocateError> {
         self.fault()?;
-        Ok(Box::new(Snapshot::of(&self.clinic.vault)))
+        let mut snapshot = Snapshot::of(&self.clinic.vault);
+        if self.clinic.are_slots_unread {
+            snapshot.slots = Err(VaultError::Device(libc::EIO));
+        }
+        Ok(Box::new(snapshot))
     }
 
     pub fn plugged_ids(&self) -> Vec<[u8; 8]> {

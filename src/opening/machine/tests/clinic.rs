@@ -46,6 +46,8 @@ pub struct Clinic {
     pub machine: Vec<(Label, Value)>,
     /// Whether the disk fails.
     pub is_broken: bool,
+    /// Whether the disk gives all of the vault but its slots.
+    pub are_slots_unread: bool,
     /// Why the disk gives no vault, though it was read.
     pub no_vault: Option<LocateError>,
     pub boots: u8,
@@ -106,6 +108,7 @@ impl Clinic {
             code: None,
             machine: machine.collect(),
             is_broken: false,
+            are_slots_unread: false,
             no_vault: None,
             boots: 0,
             _cheap: cheap,
