@@ -23,7 +23,7 @@ pub use authenticated::NotAuthentic;
 pub use keys::ManifestKey;
 pub use manifest::{Manifest, Method, Part, Stream, StreamKind, TableRows};
 pub use manifest_keys::ManifestKeys;
-pub use newest::Newest;
+pub use newest::{Newest, Verified};
 
 #[cfg(feature = "admin")]
 pub use choice::{NoChoice, choose};

@@ -1,5 +1,6 @@
-//! What a server remembers of its backups: whom they are encrypted for, and how many it has
-//! made. By the second an older backup that is shown to it again is known as that.
+//! What a server remembers of its backups: whom they are encrypted for, how many it has made,
+//! and how old the newest good one is. By their number an older backup that is shown to it
+//! again is known as that.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +19,32 @@ pub struct Newest {
     pub recipient: heapless::String<128>,
     /// Number of the newest backup; 0 before the first.
     pub number: u64,
+    /// The newest one that was read back to its end and was what had been written. `None`
+    /// before the first, and where none is left.
+    pub verified: Option<Verified>,
+}
+
+/// A backup that was read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Its number.
+    pub number: u64,
+    /// When it was begun, in seconds since 1970 UTC.
+    pub made: u64,
 }
 
 impl Newest {
     /// Bytes of the longest file.
     pub const MAX: usize = authenticated::HEAD + PAYLOAD_MAX;
+
+    /// Notes what reading back has shown: these were good, and these were not. What is on
+    /// another stick is not among them, and stays as it was known.
+    #[cfg(feature = "admin")]
+    pub fn note(&mut self, good: &[Verified], bad: &[u64]) {
+        let known = self.verified.filter(|known| !bad.contains(&known.number));
+        let all = good.iter().copied().chain(known);
+        self.verified = all.max_by_key(|one| one.number);
+    }
 
     /// As it stands on the disk.
     pub fn close(&self, key: &ManifestKey) -> Vec<u8> {
@@ -53,6 +75,11 @@ mod tests {
     use super::*;
     use crate::keys::Secret32;
 
+    const GOOD: Verified = Verified {
+        number: 14,
+        made: 1_764_274_500,
+    };
+
     #[test]
     fn recipient_of_a_thief_is_not_taken_for_the_owners() {
         let key = |byte| ManifestKey::from_released(Secret32::new([byte; 32]));
@@ -60,6 +87,7 @@ mod tests {
             generation: 1,
             recipient: "age1owner".try_into().unwrap(),
             number: 14,
+            verified: Some(GOOD),
         };
         let bytes = newest.close(&key(1));
         assert!(bytes.len() <= Newest::MAX);
@@ -68,5 +96,28 @@ mod tests {
         let thief: Vec<u8> = thief.collect();
         assert!(Newest::open(&thief, &key(1)).is_err());
         assert_eq!(Newest::open(&bytes, &key(2)), Err(NotAuthentic::Forged));
+    }
+
+    #[cfg(feature = "admin")]
+    #[test]
+    fn backup_that_was_seen_to_be_bad_is_the_newest_good_one_no_more() {
+        let older = Verified {
+            number: 12,
+            made: 1_764_000_000,
+        };
+        let after = |good: &[Verified], bad: &[u64]| {
+            let mut newest = Newest {
+                generation: 1,
+                recipient: "age1owner".try_into().unwrap(),
+                number: 14,
+                verified: Some(GOOD),
+            };
+            newest.note(good, bad);
+            newest.verified
+        };
+        // Another stick was read, with older ones.
+        assert_eq!(after(&[older], &[11]), Some(GOOD));
+        assert_eq!(after(&[older], &[14]), Some(older));
+        assert_eq!(after(&[], &[14]), None);
     }
 }

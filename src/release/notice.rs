@@ -19,6 +19,9 @@ pub enum Topic {
     Database,
     /// The system was started without the keys.
     WithoutKeys,
+    /// How old the newest backup of the database is.
+    #[cfg(feature = "admin")]
+    Backup,
 }
 
 impl Topic {
@@ -27,6 +30,8 @@ impl Topic {
             Self::Boot => "stayput",
             Self::Database => "stayput-mariadb",
             Self::WithoutKeys => "stayput-without-keys",
+            #[cfg(feature = "admin")]
+            Self::Backup => "stayput-backup",
         }
     }
 }

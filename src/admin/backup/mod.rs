@@ -4,6 +4,7 @@
 mod files;
 mod folder;
 mod found;
+mod last;
 mod parts;
 mod pipeline;
 mod place;
@@ -16,6 +17,7 @@ mod tools;
 pub use files::{Content, remove_all, write};
 pub use folder::Folder;
 pub use found::{Found, State, Summary, choose_whole, find_all, read_manifest};
+pub use last::LastBackup;
 pub use parts::{PART_BYTES, PartWriter};
 pub use pipeline::{Tool, decrypt, encrypt, read_through};
 pub use place::Place;

@@ -36,7 +36,19 @@ impl Place {
     /// # Errors
     /// When it is not there or cannot be read, or has no backup of this server.
     pub fn for_reading(named: &Path, server: &ServerId) -> Result<Self> {
-        let (path, mounted) = top_of(named, false)?;
+        Self::with_backups(named, server, false)
+    }
+
+    /// Opens a place to remove backups.
+    ///
+    /// # Errors
+    /// As [`Place::for_reading`]; also where it cannot be written.
+    pub fn for_removing(named: &Path, server: &ServerId) -> Result<Self> {
+        Self::with_backups(named, server, true)
+    }
+
+    fn with_backups(named: &Path, server: &ServerId, for_writing: bool) -> Result<Self> {
+        let (path, mounted) = top_of(named, for_writing)?;
         let folder = Folder::at(&path)
             .and_then(|top| top.open(TOP))
             .and_then(|all| all.open(&server.to_string()));

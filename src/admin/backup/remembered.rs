@@ -2,7 +2,7 @@
 //! backups on the disk.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::admin::durable::write_durably;
 use crate::admin::problem::{Problem, Result};
 use crate::backup::keys::MANIFEST_KEY_FILE;
-use crate::backup::{ManifestKey, ManifestKeys, Newest};
+use crate::backup::{ManifestKey, ManifestKeys, Newest, NotAuthentic};
 use crate::release::RELEASE_FOLDER;
 
 use super::tools::AGE_KEYGEN;
@@ -49,26 +49,54 @@ pub fn released_manifest_keys() -> Result<ManifestKeys> {
     })
 }
 
+/// Whether this server has never made a backup.
+pub fn is_nothing_remembered() -> bool {
+    matches!(Path::new(FILE).try_exists(), Ok(false))
+}
+
+/// The keys of the manifests, where they are in memory and whole.
+pub fn read_released_keys() -> Option<ManifestKeys> {
+    released_manifest_keys().ok()
+}
+
 /// What the server remembers of its backups; `None` before the first one. What somebody
 /// else has written there is said, and counts as nothing.
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn newest(keys: &ManifestKeys) -> Result<Option<Newest>> {
-    let file = match File::open(FILE) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(|error| Problem::of_file(FILE, &error))?,
-    };
-    let mut bytes = Vec::new();
-    let read = file.take(Newest::MAX as u64 + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Problem::of_file(FILE, &error))?;
-    match Newest::open_by_any(&bytes, keys) {
-        Ok(newest) => Ok(Some(newest)),
-        Err(why) => {
+    match read_newest(keys) {
+        Err(NotRead::NotAuthentic(why)) => {
             eprintln!("stayput: warning: {FILE} does not count: {why}");
             Ok(None)
         }
+        Err(NotRead::File(error)) => Err(Problem::of_file(FILE, &error)),
+        Ok(newest) => Ok(newest),
     }
+}
+
+/// Why nobody knows what the server remembers.
+pub enum NotRead {
+    /// What the filesystem says.
+    File(io::Error),
+    /// Somebody else has written it.
+    NotAuthentic(NotAuthentic),
+}
+
+/// As [`newest`], and says nothing.
+///
+/// # Errors
+/// [`NotRead`].
+pub fn read_newest(keys: &ManifestKeys) -> std::result::Result<Option<Newest>, NotRead> {
+    let file = match File::open(FILE) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(NotRead::File)?,
+    };
+    let mut bytes = Vec::new();
+    let read = file.take(Newest::MAX as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(NotRead::File)?;
+    let newest = Newest::open_by_any(&bytes, keys);
+    newest.map(Some).map_err(NotRead::NotAuthentic)
 }
 
 /// Notes what the server is to remember of its backups.

@@ -3,7 +3,7 @@ use crate::admin::problem::ProblemKind;
 use clap::CommandFactory;
 
 /// Every command with the least that it takes.
-const COMMANDS: [&str; 42] = [
+const COMMANDS: [&str; 44] = [
     "setup",
     "init",
     "enroll",
@@ -20,6 +20,8 @@ const COMMANDS: [&str; 42] = [
     "backup --to /mnt",
     "backup list --from /mnt",
     "backup verify --from /mnt",
+    "backup forget --from /mnt --backup 3",
+    "backup identity",
     "restore --from /mnt",
     "mariadb enable",
     "mariadb disable --key-file /etc/mysql/mariadb.keys",

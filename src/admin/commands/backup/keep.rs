@@ -61,6 +61,12 @@ impl FromStr for Limit {
 }
 
 impl KeepOptions {
+    /// Whether it lets anything go.
+    pub fn is_any(&self) -> bool {
+        let counts = self.keep_last + self.keep_daily + self.keep_weekly + self.keep_monthly;
+        counts > 0 || self.limit.is_some()
+    }
+
     fn rules(&self, place: &Place) -> Result<Rules> {
         let limit = match self.limit {
             None => None,

@@ -98,7 +98,7 @@ fn entry(one: &Found) -> Value {
 }
 
 #[cfg(test)]
-fn examples() -> [Found; 4] {
+pub fn examples() -> [Found; 4] {
     let summary = Summary {
         made: 1_764_274_500,
         bytes: 412_000_000,

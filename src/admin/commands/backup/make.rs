@@ -7,9 +7,9 @@ use std::process::Command;
 use super::keep::{KeepOptions, thin};
 use super::usage;
 use crate::admin::backup::{
-    Content, Folder, Found, LOCK, PART_BYTES, PartWriter, Place, Progress, State, Tool, encrypt,
-    find_all, newest, recipient_of, released_manifest_keys, remember, remove_all, require, size,
-    write,
+    Content, Folder, Found, LOCK, LastBackup, PART_BYTES, PartWriter, Place, Progress, State, Tool,
+    encrypt, find_all, newest, recipient_of, released_manifest_keys, remember, remove_all, require,
+    size, write,
 };
 use crate::admin::key_release;
 use crate::admin::lock_file::only_one;
@@ -21,8 +21,8 @@ use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::backup::{
-    Manifest, ManifestKeys, Method, Newest, Stream, StreamKind, TableRows, WAYS, age_identity,
-    folder_name,
+    Manifest, ManifestKeys, Method, Newest, Stream, StreamKind, TableRows, Verified, WAYS,
+    age_identity, folder_name,
 };
 use crate::release::{self, RELEASE_FOLDER, mariadb::KEY_FILE_NAME};
 use crate::sys::at_end::{Changed, put_back_at_end};
@@ -120,7 +120,9 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     write(&place, &name, &mut backup)?;
     let Backup { manifest, .. } = backup;
     newest.number = number;
+    newest.note(&[Verified { number, made }], &[]);
     remember(&newest, keys.current())?;
+    LastBackup::tell_at_login();
     println!(
         "Backup {number} is whole, and was read back: {}, {} tables, {} rows.",
         size(manifest.bytes()),
@@ -255,8 +257,10 @@ fn relative(path: &Path) -> &Path {
 fn remembered(header: &Header, keys: &ManifestKeys, options: &UnlockOptions) -> Result<Newest> {
     let known = newest(keys)?;
     let number = known.as_ref().map_or(0, |known| known.number);
-    if let Some(known) = known.filter(|known| known.generation == header.generation) {
-        return Ok(known);
+    if let Some(known) = &known
+        && known.generation == header.generation
+    {
+        return Ok(known.clone());
     }
     let unlocked = unlock(options)?;
     // It may have been replaced at this moment.
@@ -271,6 +275,7 @@ fn remembered(header: &Header, keys: &ManifestKeys, options: &UnlockOptions) -> 
         generation: header.generation,
         recipient: recipient_of(&age_identity(master, header.generation))?,
         number,
+        verified: known.and_then(|known| known.verified),
     };
     remember(&newest, keys.current())?;
     Ok(newest)

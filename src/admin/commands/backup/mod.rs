@@ -1,5 +1,7 @@
 //! `stayput backup`: makes backups of the database, shows and verifies them.
 
+mod forget;
+mod identity;
 mod keep;
 mod list;
 mod make;
@@ -34,6 +36,15 @@ enum BackupCommand {
     ///
     /// Exit code 0 says that all of them are, or the one that was named.
     Verify(verify::VerifyOptions),
+    /// Remove backups, by their numbers or by rules
+    ///
+    /// The newest whole one stays.
+    Forget(forget::ForgetOptions),
+    /// Print the secret by which `age` alone reads the backups
+    ///
+    /// It is as secret as the rows. The vault is opened by the place, or with --stick,
+    /// --passphrase or --code.
+    Identity(identity::IdentityOptions),
 }
 
 /// Where backups lie.
@@ -58,6 +69,8 @@ pub fn run(options: &BackupOptions, for_scripts: bool) -> Result<()> {
         None => make::make(&options.make),
         Some(BackupCommand::List(options)) => list::list(options, for_scripts),
         Some(BackupCommand::Verify(options)) => verify::verify(options),
+        Some(BackupCommand::Forget(options)) => forget::forget(options),
+        Some(BackupCommand::Identity(options)) => identity::identity(options),
     }
 }
 

@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 
 use super::look;
-use crate::admin::backup::{State, read_manifest, read_through};
+use crate::admin::backup::{
+    LOCK, LastBackup, State, newest, read_manifest, read_through, remember,
+};
+use crate::admin::lock_file::only_one;
 use crate::admin::problem::{Problem, Result};
+use crate::backup::{ManifestKeys, Verified};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct VerifyOptions {
@@ -23,38 +27,46 @@ pub struct VerifyOptions {
 pub fn verify(options: &VerifyOptions) -> Result<()> {
     let looked = look(&options.from)?;
     let is_wanted = |number| options.backup.is_none_or(|wanted| wanted == number);
-    let mut good = 0;
+    let mut good = Vec::new();
     let mut bad = Vec::new();
     for one in looked.found.iter().filter(|one| is_wanted(one.number)) {
         match &one.state {
             State::Unfinished if options.backup.is_none() => continue,
-            State::Unfinished => bad.push(format!("{}: it is not finished", one.name)),
-            State::Damaged(why) => bad.push(format!("{}: {why}", one.name)),
-            State::Whole(_) | State::Earlier(_) => {
+            State::Unfinished => bad.push((one, "it is not finished".into())),
+            State::Damaged(why) => bad.push((one, why.clone())),
+            State::Whole(summary) | State::Earlier(summary) => {
                 println!("Reading {}.", one.name);
                 let (folder, manifest) =
                     read_manifest(&looked.place, &one.name, &looked.keys, &looked.server)?;
                 let mut streams = manifest.streams.iter();
                 match streams.try_for_each(|stream| read_through(&folder, stream)) {
-                    Ok(()) => good += 1,
-                    Err(error) => bad.push(format!("{}: {error}", one.name)),
+                    Ok(()) => good.push(Verified {
+                        number: one.number,
+                        made: summary.made,
+                    }),
+                    Err(error) => bad.push((one, error.to_string())),
                 }
             }
         }
     }
-    if let Some(first) = bad.first() {
-        for why in &bad[1..] {
-            eprintln!("stayput: also: {why}");
+    let numbers: Vec<u64> = bad.iter().map(|(one, _)| one.number).collect();
+    note(&looked.keys, &good, &numbers)?;
+    if let Some((first, why)) = bad.first() {
+        for (one, why) in &bad[1..] {
+            eprintln!("stayput: also: {}: {why}", one.name);
         }
         return Err(Problem::failed(
-            format!("Not every backup is what was written. {first}."),
-            match good {
+            format!(
+                "Not every backup is what was written. {}: {why}.",
+                first.name
+            ),
+            match good.len() {
                 0 => "Make a new one on another stick: stayput backup --to PLACE",
                 _ => "The others are whole. Make a new one, and do not trust this place.",
             },
         ));
     }
-    match good {
+    match good.len() {
         0 => Err(Problem::failed(
             "There is no such backup of this server here.",
             "`stayput backup list` shows what is there.",
@@ -63,9 +75,26 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
             println!("It is what was written.");
             Ok(())
         }
-        _ => {
+        good => {
             println!("All {good} are what was written.");
             Ok(())
         }
     }
+}
+
+/// Remembers what was seen, for whoever asks how old the newest good backup is.
+fn note(keys: &ManifestKeys, good: &[Verified], bad: &[u64]) -> Result<()> {
+    // Whoever makes one at this moment will note a newer one.
+    let Ok(_alone) = only_one(LOCK, "`stayput backup`") else {
+        return Ok(());
+    };
+    if let Some(mut newest) = newest(keys)? {
+        let before = newest.verified;
+        newest.note(good, bad);
+        if newest.verified != before {
+            remember(&newest, keys.current())?;
+        }
+    }
+    LastBackup::tell_at_login();
+    Ok(())
 }

@@ -1,10 +1,12 @@
-//! Backups that copy the database's files. Pure; `mariadb::cold_backups` finds
-//! them.
+//! Backups of the database: those that copy its files (`mariadb::cold_backups` finds them),
+//! and how old the newest of our own is. Pure.
 
 use super::check_result::{CheckResult, Severity};
+use crate::admin::backup::LastBackup;
 use crate::admin::mariadb::cold_backups::{ColdBackup, NEXT, sentences};
 
 const NAME: &str = "backups";
+const NEWEST: &str = "newest_backup";
 
 /// Warns of these backups. No result where none was found: that proves nothing.
 pub fn judge(found: &[ColdBackup]) -> Vec<CheckResult> {
@@ -16,9 +18,35 @@ pub fn judge(found: &[ColdBackup]) -> Vec<CheckResult> {
     results
 }
 
+/// Warns of a newest backup that is too old; `now` is in seconds since 1970 UTC. No result
+/// where `stayput backup` was never used: its owner may have others.
+pub fn judge_newest(newest: LastBackup, now: u64) -> Option<CheckResult> {
+    let what = newest.sentence(now)?;
+    Some(match newest.is_too_old(now) {
+        true => {
+            let next = "stayput backup --to PLACE";
+            CheckResult::new(NEWEST, Severity::Warning, what, next)
+        }
+        false => CheckResult::fine(NEWEST, what),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backup::Verified;
+
+    #[test]
+    fn newest_backup_is_a_warning_once_it_is_old() {
+        let made = 1_764_274_500;
+        let good = LastBackup::Good(Verified { number: 12, made });
+        let severity = |newest, now| judge_newest(newest, now).map(|result| result.severity);
+        assert_eq!(severity(good, made + 60), Some(Severity::Fine));
+        let old = made + 30 * 24 * 3600;
+        assert_eq!(severity(good, old), Some(Severity::Warning));
+        assert_eq!(severity(LastBackup::AllBad, made), Some(Severity::Warning));
+        assert_eq!(severity(LastBackup::Never, made), None);
+    }
     use crate::admin::mariadb::cold_backups::Covers;
 
     fn backup(covers: Covers) -> ColdBackup {

@@ -11,6 +11,7 @@ use super::sticks::SticksFacts;
 use super::vault::{PlaceResult, VaultFacts};
 use super::watch::WatchFacts;
 use super::ways::{self, WaysFacts};
+use crate::admin::backup::LastBackup;
 use crate::admin::initramfs::{self, InitramfsFacts};
 use crate::admin::mariadb;
 use crate::admin::mariadb::cold_backups::{self, ColdBackup};
@@ -68,6 +69,8 @@ pub struct Facts {
     /// Backups that copy the database's files, which are absent while MariaDB is
     /// stopped.
     pub backups: Vec<ColdBackup>,
+    /// What is known of the newest backup that `stayput backup` has made.
+    pub newest_backup: LastBackup,
     /// `None` where the list cannot be read.
     pub sticks: Option<SticksFacts>,
 }
@@ -122,6 +125,7 @@ pub fn gather(cards: Cards) -> Result<Facts> {
             true => cold_backups::of_this_server(),
             false => Vec::new(),
         },
+        newest_backup: LastBackup::look(),
         sticks,
     })
 }

@@ -107,6 +107,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         results.extend(original::judge_copies(&facts.copies));
     }
     results.extend(backups::judge(&facts.backups));
+    results.extend(backups::judge_newest(facts.newest_backup, facts.now));
     results.extend(sticks::judge(facts.sticks.as_ref(), facts.now));
     results
 }
@@ -138,6 +139,7 @@ pub fn example() -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::backup::LastBackup;
     use crate::admin::initramfs::InitramfsFacts;
     use crate::admin::installed_files::InstalledStage;
     use crate::admin::mariadb::cold_backups::{ColdBackup, Covers};
@@ -186,6 +188,7 @@ mod tests {
                 line: 1,
                 path: "/var/lib/mysql".into(),
             }],
+            newest_backup: LastBackup::AllBad,
             sticks: None,
         };
         let results = judge(&facts);
@@ -201,6 +204,7 @@ mod tests {
                 "late_release",
                 "watch",
                 "backups",
+                "newest_backup",
                 "sticks"
             ]
         );

@@ -47,6 +47,18 @@ impl Status<'_> {
         items
     }
 
+    /// How old the newest backup is.
+    pub(super) fn backup_item(&self) -> Option<Item> {
+        let text = self.backup.sentence(self.now)?;
+        Some(match self.backup.is_too_old(self.now) {
+            true => Item::new(
+                Soon,
+                format!("{text}\n  To make one: stayput backup --to PLACE"),
+            ),
+            false => Item::new(Never, text),
+        })
+    }
+
     /// Where MariaDB takes its keys from.
     fn key_supply_item(&self) -> Option<Item> {
         if let Some(path) = &self.key_file {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Status;
+use crate::admin::backup::LastBackup;
 use crate::admin::event_json::{alarm_word, event_json, on_alarm_word};
 use crate::admin::mariadb::{CopyKind, KeptCopy, Original};
 use crate::admin::names::SETUP_PLACE;
@@ -29,6 +30,7 @@ impl Status<'_> {
             "clear_copy": self.clear_copy(),
             "encrypted_original": self.encrypted_original(),
             "kept_copies": self.kept_copies(),
+            "newest_backup": self.newest_backup(),
             "wants_reset": self.policy().map(|policy| policy.wants_reset),
             "margin": self.margin().map(margin),
             "last_opened": self.opened.map(|event| self.last_opened(event)),
@@ -75,6 +77,18 @@ impl Status<'_> {
     fn kept_copies(&self) -> Value {
         let copies = self.copies.as_ref();
         copies.map_or(Value::Null, |copies| copies.iter().map(kept).collect())
+    }
+
+    fn newest_backup(&self) -> Value {
+        match self.backup {
+            LastBackup::Never | LastBackup::NotKnown => Value::Null,
+            LastBackup::AllBad => json!({ "number": null, "made_at": null, "too_old": true }),
+            LastBackup::Good(good) => json!({
+                "number": good.number,
+                "made_at": rfc3339(good.made),
+                "too_old": self.backup.is_too_old(self.now),
+            }),
+        }
     }
 
     fn last_opened(&self, event: &LoggedEvent) -> Value {
@@ -148,6 +162,7 @@ pub mod tests {
     use crate::admin::mariadb::KeySupply;
     use crate::admin::release_service::WithoutKeys;
     use crate::admin::watch_service::Unfinished;
+    use crate::backup::Verified;
     use crate::environment::{Comparison, Watched, test_slot};
     use crate::keys::{CheapFactors, MasterKey};
     use crate::opening::snapshot::Snapshot;
@@ -194,6 +209,8 @@ pub mod tests {
             keys: KeySupply::None,
             original: Ok(None),
             copies: Ok(Vec::new()),
+            backup: LastBackup::Never,
+            now: 1_764_300_000,
             watch: None,
             without_keys: None,
             key_file: None,
@@ -251,6 +268,10 @@ pub mod tests {
             opened: Some(&opened),
             original: Ok(Some(Original::example())),
             copies: Ok(vec![KeptCopy::example()]),
+            backup: LastBackup::Good(Verified {
+                number: 12,
+                made: 1_764_274_500,
+            }),
             watch: Some(Report {
                 on_alarm: OnAlarm::Lock,
                 enrolled: true,

@@ -42,6 +42,7 @@ impl Status<'_> {
         }
         items.extend(self.stick_item());
         items.extend(self.database_items());
+        items.extend(self.backup_item());
         items.push(self.watch_item());
         items
     }
@@ -251,8 +252,10 @@ fn margin_in_words(margin: Margin) -> String {
 mod tests {
     use super::super::document::tests::{of, with_everything, with_place};
     use super::*;
+    use crate::admin::backup::LastBackup;
     use crate::admin::mariadb::{KeptCopy, KeySupply};
     use crate::admin::one_screen::{ROWS, Room, screen};
+    use crate::backup::Verified;
     use crate::columns::COLUMNS;
     use crate::environment::{Comparison, neighbour_label};
     use crate::theft::ResetCause;
@@ -404,5 +407,26 @@ mod tests {
         };
         let told = lines(&unknown).join(" ");
         assert!(told.contains("CLEAR COPY: perhaps; no settings"), "{told}");
+    }
+
+    #[test]
+    fn backup_that_is_too_old_stands_above_what_is_well() {
+        let snapshot = with_place("home");
+        let made = of(&snapshot).now;
+        let told = |after| {
+            let status = Status {
+                backup: LastBackup::Good(Verified { number: 12, made }),
+                now: made + after,
+                ..of(&snapshot)
+            };
+            lines(&status)
+        };
+        let fresh = told(3600);
+        let server = |lines: &[String]| lines.iter().position(|line| line.starts_with("Server: "));
+        let backup = |lines: &[String]| lines.iter().position(|line| line.contains("number 12"));
+        assert!(backup(&fresh) > server(&fresh), "{fresh:?}");
+        let old = told(30 * 24 * 3600);
+        assert!(backup(&old) < server(&old), "{old:?}");
+        assert!(old.join(" ").contains("stayput backup --to"), "{old:?}");
     }
 }

@@ -6,6 +6,7 @@ mod items;
 
 use std::path::PathBuf;
 
+use crate::admin::backup::LastBackup;
 use crate::admin::json;
 use crate::admin::mariadb;
 use crate::admin::mariadb::{Dependence, KeptCopy, KeySupply, Original};
@@ -21,6 +22,7 @@ use crate::environment::{Cards, LIVE_NETWORK_WAIT, Margin, Patience};
 use crate::opening::messages::Reason;
 use crate::opening::snapshot::Snapshot;
 use crate::release::no_start;
+use crate::sys::clock;
 use crate::theft::TheftState;
 use crate::vault::{EventKind, LoggedEvent, Policy, ProvenRecords, StickList, VaultError};
 
@@ -38,6 +40,10 @@ struct Status<'a> {
     original: std::io::Result<Option<Original>>,
     /// The copies that wait for their owner.
     copies: std::io::Result<Vec<KeptCopy>>,
+    /// What is known of the newest backup of the database.
+    backup: LastBackup,
+    /// Seconds since 1970 UTC.
+    now: u64,
     /// The report of the watch, if it runs.
     watch: Option<watch_service::Report>,
     /// Whether this boot went on without the keys, and who looks for the place.
@@ -86,6 +92,8 @@ pub fn run(options: &StatusOptions, for_scripts: bool) -> Result<()> {
         opened,
         original: mariadb::find_original(),
         copies: mariadb::kept_copies(),
+        backup: LastBackup::look(),
+        now: clock::now(),
         watch: watch_service::report(),
         without_keys: without_keys(),
         key_file: mariadb::disable::key_file_in_use(),
