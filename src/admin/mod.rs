@@ -6,6 +6,7 @@ mod output;
 
 mod ask;
 mod backup;
+mod backup_service;
 mod boot_files;
 mod by_hand;
 pub mod cli;
@@ -13,6 +14,7 @@ mod commands;
 mod durable;
 mod event_json;
 mod event_text;
+mod everybody;
 mod factor_counts;
 mod filled;
 mod guessing_time;

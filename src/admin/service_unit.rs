@@ -28,12 +28,15 @@ pub enum Origin {
     Owner,
 }
 
+/// What our own unit files begin with: those of `install`, and those of other commands.
+const MARKS: [&str; 2] = ["# Written by stayput", "# Written by `stayput "];
+
 impl Origin {
     /// By what stands in /etc, where there is something. Pure.
     pub fn of(written: Option<&str>) -> Self {
         match written {
             None => Self::Package,
-            Some(text) if text.starts_with("# Written by stayput") => Self::Hand,
+            Some(text) if MARKS.iter().any(|mark| text.starts_with(mark)) => Self::Hand,
             Some(_) => Self::Owner,
         }
     }

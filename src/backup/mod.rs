@@ -13,6 +13,8 @@ mod bech32;
 #[cfg(feature = "admin")]
 mod choice;
 #[cfg(feature = "admin")]
+mod due;
+#[cfg(feature = "admin")]
 mod keeping;
 #[cfg(feature = "admin")]
 mod name;
@@ -27,6 +29,8 @@ pub use newest::{Newest, Verified};
 
 #[cfg(feature = "admin")]
 pub use choice::{NoChoice, choose};
+#[cfg(feature = "admin")]
+pub use due::{Due, Made, due};
 #[cfg(feature = "admin")]
 pub use keeping::{Kept, Rules, expendable};
 #[cfg(feature = "admin")]

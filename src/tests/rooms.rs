@@ -75,10 +75,10 @@ const ADMIN: House = House {
             "program",
             "root",
         ],
-        &["boot_files", "systemd"],
+        &["boot_files", "everybody", "systemd"],
         &["initramfs"],
         &["mariadb_service", "service_unit"],
-        &["release_service", "watch_service"],
+        &["backup_service", "release_service", "watch_service"],
         &[
             "event_text",
             "key_destruction",

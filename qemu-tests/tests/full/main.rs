@@ -1,5 +1,6 @@
 //! What happens on a whole server: Debian, systemd, MariaDB.
 
+mod backup;
 mod enable;
 mod failed_step;
 mod gate;

@@ -8,6 +8,7 @@ mod last;
 mod parts;
 mod pipeline;
 mod place;
+mod plugged_sticks;
 mod progress;
 mod remembered;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use last::LastBackup;
 pub use parts::{PART_BYTES, PartWriter};
 pub use pipeline::{Tool, decrypt, encrypt, read_through};
 pub use place::Place;
+pub use plugged_sticks::{PluggedStick, PluggedSticks, StickState};
 pub use progress::{Progress, size};
 pub use remembered::{LOCK, newest, recipient_of, released_manifest_keys, remember};
 pub use tools::require;

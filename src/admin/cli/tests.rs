@@ -3,7 +3,7 @@ use crate::admin::problem::ProblemKind;
 use clap::CommandFactory;
 
 /// Every command with the least that it takes.
-const COMMANDS: [&str; 44] = [
+const COMMANDS: [&str; 46] = [
     "setup",
     "init",
     "enroll",
@@ -22,6 +22,8 @@ const COMMANDS: [&str; 44] = [
     "backup verify --from /mnt",
     "backup forget --from /mnt --backup 3",
     "backup identity",
+    "backup automatic on",
+    "backup plugged",
     "restore --from /mnt",
     "mariadb enable",
     "mariadb disable --key-file /etc/mysql/mariadb.keys",

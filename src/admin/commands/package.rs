@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::admin::backup_service;
 use crate::admin::boot_files;
 use crate::admin::by_hand::WrittenByHand;
 use crate::admin::durable::remove_durably;
@@ -55,6 +56,9 @@ fn configure() -> Result<()> {
     take_over()?;
     if mariadb_service::is_enabled() && mariadb::is_gate_in_front() {
         mariadb::put_gate_in_front()?;
+    }
+    if backup_service::is_on() {
+        backup_service::put()?;
     }
     if !Path::new(VAULT_CONF).exists() {
         let was_set_up = boot_files::are_wanted() || mariadb_service::is_enabled();

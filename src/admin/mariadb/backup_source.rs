@@ -74,6 +74,18 @@ impl RunningDatabase {
         Ok(self.client.rows("SELECT VERSION()")?.concat().concat())
     }
 
+    /// Where it stands: another text once somebody has written into it.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn mark(&self) -> Result<String> {
+        let rows = self.client.rows(
+            "SELECT CONCAT_WS(' ', @@global.gtid_binlog_pos, VARIABLE_VALUE) \
+             FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'INNODB_LSN_CURRENT'",
+        )?;
+        Ok(rows.concat().concat())
+    }
+
     /// Bytes that its files take.
     pub fn bytes(&self) -> u64 {
         on_disk(self.data.real())

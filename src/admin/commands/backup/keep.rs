@@ -25,6 +25,9 @@ pub struct KeepOptions {
     /// Remove the oldest until all take no more than this: 50%, or 20G (M, G, T)
     #[arg(long, value_name = "SIZE")]
     limit: Option<Limit>,
+    /// Only backups with this label are looked at.
+    #[arg(skip)]
+    called: Option<&'static str>,
 }
 
 /// A part of the place, or bytes.
@@ -61,6 +64,14 @@ impl FromStr for Limit {
 }
 
 impl KeepOptions {
+    /// The same for the backups with this label alone.
+    pub fn of_those_called(&self, label: &'static str) -> Self {
+        Self {
+            called: Some(label),
+            ..self.clone()
+        }
+    }
+
     /// Whether it lets anything go.
     pub fn is_any(&self) -> bool {
         let counts = self.keep_last + self.keep_daily + self.keep_weekly + self.keep_monthly;
@@ -89,11 +100,13 @@ impl KeepOptions {
 /// When something cannot be removed; what is left is whole.
 pub fn thin(options: &KeepOptions, place: &Place, found: &[Found]) -> Result<()> {
     let kept = found.iter().filter_map(|one| match &one.state {
-        State::Whole(summary) => Some(Kept {
-            number: one.number,
-            made: summary.made,
-            bytes: summary.bytes,
-        }),
+        State::Whole(summary) if options.called.is_none_or(|label| summary.label == label) => {
+            Some(Kept {
+                number: one.number,
+                made: summary.made,
+                bytes: summary.bytes,
+            })
+        }
         _ => None,
     });
     let kept: Vec<Kept> = kept.collect();

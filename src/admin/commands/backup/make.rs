@@ -50,11 +50,29 @@ pub struct MakeOptions {
     unlock: UnlockOptions,
 }
 
-/// Makes a backup, and thins those that are there.
+/// What a backup is called that a plugged-in stick has got by itself.
+const AUTOMATIC: &str = "automatic";
+
+impl MakeOptions {
+    /// Those of a backup that a stick gets by itself: what the rules let go are others of
+    /// these alone.
+    pub fn automatic(to: &Path, include: &[PathBuf], keep: &KeepOptions) -> Self {
+        Self {
+            to: Some(to.to_owned()),
+            method: Method::Physical,
+            include: include.to_vec(),
+            label: AUTOMATIC.into(),
+            keep: keep.of_those_called(AUTOMATIC),
+            unlock: UnlockOptions::default(),
+        }
+    }
+}
+
+/// Makes a backup, and thins those that are there. Gives its number.
 ///
 /// # Errors
 /// When it cannot be made; those that are there are as they were.
-pub fn make(options: &MakeOptions) -> Result<()> {
+pub fn make(options: &MakeOptions) -> Result<u64> {
     let to = options.to.as_deref().expect("clap requires it");
     let tool = match options.method {
         Method::Physical => (MARIADB_BACKUP, "mariadb-backup"),
@@ -86,6 +104,8 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     let place = Place::for_writing(to, &header.server_id)?;
     let found = find_all(&place, &keys, &header.server_id)?;
     remove_unfinished(&place, &found)?;
+    // Room for the one that comes.
+    thin(&options.keep, &place, &found)?;
     let _keys = match options.method {
         Method::Physical => bring_keys_back(&options.unlock)?,
         Method::Dump => None,
@@ -139,7 +159,7 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     if is_mounted_here {
         println!("{} may be pulled out.", to.display());
     }
-    Ok(())
+    Ok(number)
 }
 
 /// The backup that is being made.

@@ -1,10 +1,12 @@
 //! `stayput backup`: makes backups of the database, shows and verifies them.
 
+mod automatic;
 mod forget;
 mod identity;
 mod keep;
 mod list;
 mod make;
+mod plugged;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -40,6 +42,14 @@ enum BackupCommand {
     ///
     /// The newest whole one stays.
     Forget(forget::ForgetOptions),
+    /// Have a backup made of each stick with backups that is plugged in, or not
+    ///
+    /// A stick that holds backups of this server gets one within seconds, and every four
+    /// minutes after that when something has changed.
+    Automatic(automatic::AutomaticOptions),
+    /// What stayput-backup.service runs
+    #[command(hide = true)]
+    Plugged(plugged::PluggedOptions),
     /// Print the secret by which `age` alone reads the backups
     ///
     /// It is as secret as the rows. The vault is opened by the place, or with --stick,
@@ -66,10 +76,12 @@ impl BackupOptions {
 /// What the command says.
 pub fn run(options: &BackupOptions, for_scripts: bool) -> Result<()> {
     match &options.command {
-        None => make::make(&options.make),
+        None => make::make(&options.make).map(drop),
         Some(BackupCommand::List(options)) => list::list(options, for_scripts),
         Some(BackupCommand::Verify(options)) => verify::verify(options),
         Some(BackupCommand::Forget(options)) => forget::forget(options),
+        Some(BackupCommand::Automatic(options)) => automatic::automatic(options),
+        Some(BackupCommand::Plugged(options)) => plugged::plugged(options),
         Some(BackupCommand::Identity(options)) => identity::identity(options),
     }
 }

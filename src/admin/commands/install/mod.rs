@@ -6,6 +6,7 @@ mod images;
 use std::path::{Path, PathBuf};
 
 use crate::admin::ask;
+use crate::admin::backup_service;
 use crate::admin::boot_files;
 use crate::admin::durable::remove_durably;
 use crate::admin::initramfs;
@@ -48,6 +49,9 @@ pub fn install() -> Result<()> {
     if mariadb_service::is_enabled() {
         mariadb::put_gate_in_front()?;
         println!("MariaDB: the gate is in front of it");
+    }
+    if backup_service::is_on() {
+        backup_service::put()?;
     }
     // Before the images: one of them may fail, and these need none.
     if release_service::UNIT.put()? && watch_service::UNIT.put()? {
@@ -151,6 +155,7 @@ pub fn uninstall(options: &UninstallOptions) -> Result<()> {
     };
     boot_files::leave()?;
     mariadb::take_gate_away()?;
+    backup_service::remove()?;
     watch_service::UNIT.remove()?;
     release_service::UNIT.remove()?;
     if let Some(generator) = generator {

@@ -47,16 +47,22 @@ impl Status<'_> {
         items
     }
 
-    /// How old the newest backup is.
-    pub(super) fn backup_item(&self) -> Option<Item> {
-        let text = self.backup.sentence(self.now)?;
-        Some(match self.backup.is_too_old(self.now) {
+    /// How old the newest backup is, and which sticks may be pulled out.
+    pub(super) fn backup_items(&self) -> Vec<Item> {
+        let newest = self.backup.sentence(self.now);
+        let newest = newest.map(|text| match self.backup.is_too_old(self.now) {
             true => Item::new(
                 Soon,
                 format!("{text}\n  To make one: stayput backup --to PLACE"),
             ),
             false => Item::new(Never, text),
-        })
+        });
+        let sticks = self.backup_sticks.iter();
+        let sticks = sticks.map(|stick| match stick.is_well() {
+            true => Item::new(Never, stick.sentence()),
+            false => Item::new(Soon, stick.sentence()),
+        });
+        newest.into_iter().chain(sticks).collect()
     }
 
     /// Where MariaDB takes its keys from.

@@ -210,6 +210,7 @@ pub mod tests {
             original: Ok(None),
             copies: Ok(Vec::new()),
             backup: LastBackup::Never,
+            backup_sticks: Vec::new(),
             now: 1_764_300_000,
             watch: None,
             without_keys: None,

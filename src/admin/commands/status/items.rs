@@ -42,7 +42,7 @@ impl Status<'_> {
         }
         items.extend(self.stick_item());
         items.extend(self.database_items());
-        items.extend(self.backup_item());
+        items.extend(self.backup_items());
         items.push(self.watch_item());
         items
     }

@@ -6,7 +6,7 @@ mod items;
 
 use std::path::PathBuf;
 
-use crate::admin::backup::LastBackup;
+use crate::admin::backup::{LastBackup, PluggedStick, PluggedSticks};
 use crate::admin::json;
 use crate::admin::mariadb;
 use crate::admin::mariadb::{Dependence, KeptCopy, KeySupply, Original};
@@ -22,6 +22,7 @@ use crate::environment::{Cards, LIVE_NETWORK_WAIT, Margin, Patience};
 use crate::opening::messages::Reason;
 use crate::opening::snapshot::Snapshot;
 use crate::release::no_start;
+use crate::stick::plugged_in;
 use crate::sys::clock;
 use crate::theft::TheftState;
 use crate::vault::{EventKind, LoggedEvent, Policy, ProvenRecords, StickList, VaultError};
@@ -42,6 +43,8 @@ struct Status<'a> {
     copies: std::io::Result<Vec<KeptCopy>>,
     /// What is known of the newest backup of the database.
     backup: LastBackup,
+    /// The sticks that are plugged in and get backups by themselves.
+    backup_sticks: Vec<PluggedStick>,
     /// Seconds since 1970 UTC.
     now: u64,
     /// The report of the watch, if it runs.
@@ -93,6 +96,7 @@ pub fn run(options: &StatusOptions, for_scripts: bool) -> Result<()> {
         original: mariadb::find_original(),
         copies: mariadb::kept_copies(),
         backup: LastBackup::look(),
+        backup_sticks: PluggedSticks::read(&plugged_in()).sticks().to_vec(),
         now: clock::now(),
         watch: watch_service::report(),
         without_keys: without_keys(),

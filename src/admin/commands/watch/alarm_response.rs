@@ -5,11 +5,10 @@ mod progress;
 mod reset;
 mod server;
 
-use std::process::Command;
 use std::time::Duration;
 
+use crate::admin::everybody::tell;
 use crate::admin::mariadb::disable::{key_files_on_disk, not_destroyed};
-use crate::admin::program;
 use crate::admin::watch_service::{Report, Unfinished};
 use crate::environment::Watched;
 use crate::sys::clock;
@@ -320,14 +319,6 @@ fn what_is_left(left: Unfinished) -> String {
         "stayput: NOT DONE YET, and tried again: {}.",
         left.join(", ")
     )
-}
-
-/// Tells everybody who is logged in.
-fn tell(text: &str) {
-    // On a system without `wall` nobody is logged in either.
-    if let Err(problem) = program::run(Command::new("/usr/bin/wall").arg(text), "") {
-        log::info!("nobody was told: {}", problem.what);
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,162 @@
+//! `stayput backup plugged`, which stayput-backup.service runs: a backup for each stick that
+//! is plugged in and holds some of this server already.
+
+use std::path::{Path, PathBuf};
+
+use super::keep::KeepOptions;
+use super::make::{MakeOptions, make};
+use crate::admin::backup::{
+    LOCK, LastBackup, Place, PluggedSticks, State, StickState, find_all, released_manifest_keys,
+};
+use crate::admin::everybody::tell_and_show;
+use crate::admin::lock_file::only_one;
+use crate::admin::mariadb::backup_source::RunningDatabase;
+use crate::admin::open_vault::open_vault_read_only;
+use crate::admin::problem::{Problem, ProblemKind, Result};
+use crate::backup::{Due, Made, due};
+use crate::stick::{Stick, plugged_in};
+use crate::sys::clock;
+
+/// What is backed up, and what is kept of it.
+#[derive(clap::Args, Clone, Debug)]
+pub struct PluggedOptions {
+    /// A file or directory that is backed up too; can be given several times
+    #[arg(long, value_name = "PATH")]
+    include: Vec<PathBuf>,
+    #[command(flatten)]
+    keep: KeepOptions,
+}
+
+/// Runs `stayput backup plugged`: all sticks, those that come meanwhile included.
+///
+/// # Errors
+/// What the first stick said that wanted a backup and got none.
+pub fn plugged(options: &PluggedOptions) -> Result<()> {
+    let mut seen: Vec<Stick> = Vec::new();
+    let mut problem = None;
+    loop {
+        let plugged = plugged_in();
+        let Some(stick) = plugged.iter().find(|stick| !stick.is_among(&seen)) else {
+            break;
+        };
+        let mut known = PluggedSticks::read(&plugged);
+        for volume in &stick.volumes {
+            let mut serving = Serving {
+                options,
+                stick,
+                volume,
+                known: &mut known,
+            };
+            if let Err(failed) = serving.serve() {
+                eprintln!("stayput: {}: {failed}", volume.display());
+                problem.get_or_insert(failed);
+            }
+        }
+        seen.push(stick.clone());
+    }
+    LastBackup::tell_at_login();
+    problem.map_or(Ok(()), Err)
+}
+
+/// A volume of a stick that may want a backup.
+struct Serving<'a> {
+    options: &'a PluggedOptions,
+    stick: &'a Stick,
+    volume: &'a Path,
+    known: &'a mut PluggedSticks,
+}
+
+impl Serving<'_> {
+    fn serve(&mut self) -> Result<()> {
+        // Somebody makes one by hand; the timer comes again.
+        match only_one(LOCK, "`stayput backup`") {
+            Ok(alone) => drop(alone),
+            Err(_) => return Ok(()),
+        }
+        let before = self.known.state(self.stick).cloned();
+        let done = match newest_on(self.volume) {
+            Ok(None) => return Ok(()),
+            Ok(Some(newest)) => self.back_up(newest, before.is_none()),
+            // Nobody knows whose it is.
+            Err(problem) if before.is_none() => {
+                eprintln!("stayput: {}: {problem}", self.volume.display());
+                return Ok(());
+            }
+            Err(problem) => Err(problem),
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(problem) => {
+                let why = one_line(&problem);
+                let failed = StickState::Failed { why };
+                let is_told = before.as_ref() == Some(&failed);
+                self.note(failed, !is_told);
+                Err(problem)
+            }
+        }
+    }
+
+    /// `is_new`: it was just plugged in.
+    fn back_up(&mut self, newest: u64, is_new: bool) -> Result<()> {
+        let mark = RunningDatabase::find()?.mark()?;
+        let now = clock::since_boot().as_secs();
+        match due(self.known.made(newest), &mark, now) {
+            Due::Now => {}
+            Due::Unchanged | Due::TooSoon => {
+                self.note(StickState::Has { number: newest }, is_new);
+                return Ok(());
+            }
+        }
+        let process = std::process::id();
+        self.note(StickState::Writing { process }, is_new);
+        let number = make(&MakeOptions::automatic(
+            self.volume,
+            &self.options.include,
+            &self.options.keep,
+        ))?;
+        let ended = clock::since_boot().as_secs();
+        self.known.remember(Made {
+            number,
+            mark,
+            ended,
+            took: ended.saturating_sub(now),
+        });
+        self.note(StickState::Has { number }, is_new);
+        Ok(())
+    }
+
+    /// Notes what has become of it, and tells people where that is news.
+    fn note(&mut self, state: StickState, is_news: bool) {
+        if let Err(error) = self.known.note(self.stick, self.volume, state) {
+            eprintln!("stayput: what became of it is not noted: {error}");
+        }
+        let told = self.known.sticks().last().filter(|_| is_news);
+        if let Some(stick) = told {
+            tell_and_show(&format!("stayput: {}", stick.sentence()));
+        }
+    }
+}
+
+/// The newest backup on a volume that proves to be this server's; `None` where the volume has
+/// none, or is no place for any. It is mounted for reading alone.
+fn newest_on(volume: &Path) -> Result<Option<u64>> {
+    let server = open_vault_read_only()?.header().server_id;
+    let keys = released_manifest_keys()?;
+    let place = match Place::for_reading(volume, &server) {
+        Err(problem) if is_no_place(&problem) => return Ok(None),
+        place => place?,
+    };
+    let found = find_all(&place, &keys, &server)?;
+    let proven = found.iter();
+    let proven = proven.filter(|one| matches!(one.state, State::Whole(_) | State::Earlier(_)));
+    Ok(proven.map(|one| one.number).max())
+}
+
+/// It holds no backup of this server, or nothing that is read here.
+fn is_no_place(problem: &Problem) -> bool {
+    matches!(problem.kind, ProblemKind::NotThere | ProblemKind::Refused)
+}
+
+fn one_line(problem: &Problem) -> String {
+    format!("{} {}", problem.what, problem.next)
+}
