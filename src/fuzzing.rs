@@ -1,7 +1,7 @@
 //! One function for each parser of untrusted bytes, for the targets in `fuzz/`.
 //! None of them may panic, hang or take much more memory than its input.
 
-use crate::backup::Manifest;
+use crate::backup::{Manifest, Newest};
 use crate::boot::fuzzing as boot;
 use crate::environment::{
     Advertisement, Arrangements, Observed, ReplyReader, parse_advertisement, parse_arp_reply,
@@ -185,4 +185,9 @@ pub fn mariadb_check_file(bytes: &[u8]) {
 /// Reads a backup's manifest, as a whole and as what its HMAC covers.
 pub fn backup_manifest(bytes: &[u8]) {
     Manifest::read_anyhow(bytes);
+}
+
+/// Reads what a server remembers of its backups, as a whole and as what its HMAC covers.
+pub fn backup_newest(bytes: &[u8]) {
+    Newest::read_anyhow(bytes);
 }

@@ -66,6 +66,18 @@ impl Newest {
         let payload = authenticated::open(MARK, bytes, PAYLOAD_MAX, key)?;
         postcard::from_bytes(payload).map_err(|_| NotAuthentic::Malformed)
     }
+
+    /// Reads these bytes as a payload and as a whole file.
+    #[cfg(feature = "fuzzing")]
+    pub fn read_anyhow(bytes: &[u8]) {
+        let key = ManifestKey::from_released(crate::keys::Secret32::new([0; 32]));
+        let _ = Self::open(bytes, &key);
+        if let Ok(newest) = postcard::from_bytes::<Self>(bytes) {
+            let closed = newest.close(&key);
+            assert!(closed.len() <= Self::MAX);
+            assert_eq!(Self::open(&closed, &key), Ok(newest));
+        }
+    }
 }
 
 const PAYLOAD_MAX: usize = 256;
