@@ -9,6 +9,7 @@ mod clinic;
 mod closed;
 mod disable;
 mod disks;
+mod emergency;
 mod enable;
 mod gate;
 mod harness;

@@ -6,6 +6,9 @@ use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::backup::age_identity;
 use crate::printable::Printable;
 
+/// Before each line of MariaDB's key file; docs/emergency.md goes by it.
+const MARIADB: &str = "# mariadb: ";
+
 #[derive(clap::Args, Clone, Debug)]
 pub struct IdentityOptions {
     #[command(flatten)]
@@ -13,7 +16,8 @@ pub struct IdentityOptions {
 }
 
 /// Runs `stayput backup identity`: prints the file that `age --decrypt -i` takes, the
-/// identity of the key of now first.
+/// identity of the key of now first. MariaDB's keys stand in comments of it: the files in a
+/// physical backup are encrypted with them as well.
 ///
 /// # Errors
 /// When the vault does not open, or the output goes to a file.
@@ -30,6 +34,13 @@ pub fn identity(options: &IdentityOptions) -> Result<()> {
         println!("# Of key {generation}:");
         // Straight out: a copy of it would stay in memory.
         println!("{}", &*age_identity(master, generation));
+    }
+    if let Some(release) = &unlocked.proven.policy.mariadb {
+        println!("# The key file of MariaDB, a line behind each of these words:");
+        let file = release.key_file(unlocked.keys());
+        for key in str::from_utf8(file.as_bytes()).unwrap_or_default().lines() {
+            println!("{MARIADB}{key}");
+        }
     }
     Ok(())
 }
