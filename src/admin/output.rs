@@ -6,7 +6,7 @@
 //! work all the same, and what it prints is lost.
 
 use core::fmt::{self, Arguments, Display, Formatter};
-use std::io::{self, Write, stderr, stdout};
+use std::io::{self, Stdout, Write, stderr, stdout};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::sys::stat::{SFlag, fstat};
@@ -75,6 +75,12 @@ static IS_FOR_A_DOCUMENT: AtomicBool = AtomicBool::new(false);
 /// From now on [`print_document`] alone writes to standard output.
 pub fn keep_for_a_document() {
     IS_FOR_A_DOCUMENT.store(true, Ordering::Relaxed);
+}
+
+/// Standard output for the bytes of an archive: words go to standard error from now on.
+pub fn keep_for_an_archive() -> Stdout {
+    keep_for_a_document();
+    stdout()
 }
 
 /// Prints a document for scripts; a failure is told by [`finish`].

@@ -12,9 +12,16 @@ const MAKING: &str = "/var/lib/stayput/mariadb.restoring";
 const JOURNAL: &str = "/var/lib/stayput/mariadb.restore";
 
 /// An encrypted server with 5000 patients and the programs that a backup needs.
-fn guarded() -> Result<Container> {
+pub fn guarded() -> Result<Container> {
     let server = clinic()?;
     mariadb(&server, "enable --destroy-original")?.success()?;
+    install_tools(&server)?;
+    server.shell("mkdir /srv/nas")?.success()?;
+    Ok(server)
+}
+
+/// The programs that a backup needs.
+pub fn install_tools(server: &Container) -> Result {
     let tools = fetched_packages("backup")?.join("archives");
     for entry in fs::read_dir(&tools)? {
         let path = entry?.path();
@@ -26,13 +33,11 @@ fn guarded() -> Result<Container> {
             )?;
         }
     }
-    server
-        .shell("dpkg -i /root/*.deb && mkdir /srv/nas")?
-        .success()?;
-    Ok(server)
+    server.shell("dpkg -i /root/*.deb")?.success()?;
+    Ok(())
 }
 
-fn stayput(server: &Container, command: &str) -> Result<Output> {
+pub fn stayput(server: &Container, command: &str) -> Result<Output> {
     server.shell_within(&format!("stayput {command}"), minutes(4))
 }
 
@@ -136,6 +141,26 @@ fn stick_takes_backups_and_files_and_keeps_the_newest() -> Result {
     assert_eq!(chart, "chart of Wanjiru\n");
     drop(plugged);
     Ok(())
+}
+
+#[test]
+fn pipe_takes_a_backup_that_comes_back_from_its_archive() -> Result {
+    let server = guarded()?;
+    // What was cut off is no backup.
+    let cut = "mkdir /srv/cut /srv/whole && stayput backup --to - | head -c 3000000 >/srv/cut.tar; \
+               tar -xf /srv/cut.tar -C /srv/cut; stayput backup verify --from /srv/cut";
+    assert!(!server.shell_within(cut, minutes(4))?.ok());
+    let piped = "set -o pipefail; stayput backup --to - | tar -x -C /srv/whole";
+    let piped = format!("bash -c '{piped}'");
+    server.shell_within(&piped, minutes(4))?.success()?;
+    holds_nothing_clear(&server, "/srv/whole")?;
+    server
+        .shell("[ -z \"$(ls -A /run/stayput-backup.piped)\" ]")?
+        .success()?;
+    stayput(&server, "backup verify --from /srv/whole")?.success()?;
+    lose_patients(&server)?;
+    stayput(&server, "restore --from /srv/whole --yes")?.success()?;
+    has_rows(&server, 5000)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the commands `backup` and `restore` share: the place where backups lie, their files,
 //! the programs between the database and these files, and what the server remembers.
 
+mod archive;
 mod files;
 mod folder;
 mod found;
@@ -15,6 +16,7 @@ mod remembered;
 mod tests;
 mod tools;
 
+pub use archive::{Archive, PIPED_PART_BYTES};
 pub use files::{Content, remove_all, write};
 pub use folder::Folder;
 pub use found::{Found, State, Summary, choose_whole, find_all, read_manifest};

@@ -26,7 +26,11 @@ pub struct PartWriter<'a> {
     done: Vec<Part>,
     open: Option<OpenPart>,
     bytes: u64,
+    pass_on: Option<PassOn<'a>>,
 }
+
+/// What is done with each part once it is whole.
+type PassOn<'a> = Box<dyn FnMut(&Folder, &str) -> io::Result<()> + 'a>;
 
 struct OpenPart {
     file: File,
@@ -45,6 +49,15 @@ impl<'a> PartWriter<'a> {
             done: Vec::new(),
             open: None,
             bytes: 0,
+            pass_on: None,
+        }
+    }
+
+    /// The same, and each part is passed on once it is whole.
+    pub fn passing_on(self, pass_on: impl FnMut(&Folder, &str) -> io::Result<()> + 'a) -> Self {
+        Self {
+            pass_on: Some(Box::new(pass_on)),
+            ..self
         }
     }
 
@@ -88,7 +101,10 @@ impl<'a> PartWriter<'a> {
             bytes: open.bytes,
             digest: open.digest.finalize().into(),
         });
-        Ok(())
+        match &mut self.pass_on {
+            Some(pass_on) => pass_on(self.folder, &part_name(self.kind, self.done.len())),
+            None => Ok(()),
+        }
     }
 }
 

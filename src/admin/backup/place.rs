@@ -1,8 +1,9 @@
 //! Where backups lie: a directory, or a stick or disk that is mounted for as long as the
 //! command takes.
 
+use std::fs::DirBuilder;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use super::folder::Folder;
 const WRITE_WAITS: Duration = Duration::from_secs(5);
 /// The folder of all servers' backups, in the top folder of the place.
 const TOP: &str = "stayput-backups";
+/// What goes into a pipe lies here for a moment, in memory.
+const PIPED: &str = "/run/stayput-backup.piped";
 
 /// The folder of one server's backups.
 pub struct Place {
@@ -83,6 +86,31 @@ impl Place {
             named: named.to_owned(),
             mounted,
         })
+    }
+
+    /// What stands in for a place where a backup goes into a pipe: nothing is left in it.
+    ///
+    /// # Errors
+    /// When there is no room in /run.
+    pub fn of_a_pipe() -> Result<Self> {
+        let path = PathBuf::from(PIPED);
+        let made = match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => DirBuilder::new().mode(0o700).create(&path),
+        };
+        let folder = made.and_then(|()| Folder::at(&path));
+        let named = PathBuf::from("The pipe");
+        Ok(Self {
+            folder: folder.map_err(|error| Problem::of_file(&path, &error))?,
+            path,
+            named,
+            mounted: None,
+        })
+    }
+
+    /// The folder of a server's backups, as it is named below the top folder.
+    pub fn folder_of(server: &ServerId) -> String {
+        format!("{TOP}/{server}")
     }
 
     /// The folder of this server's backups.
@@ -161,6 +189,10 @@ fn problem(named: &Path, error: &io::Error) -> Problem {
         ErrorKind::ReadOnlyFilesystem => failed(
             format!("{shown} cannot be written: it is read-only."),
             "Has it a switch? A damaged filesystem becomes read-only too: `dmesg` tells.",
+        ),
+        ErrorKind::BrokenPipe => failed(
+            format!("{shown} was closed at the other end."),
+            "What read it has said why. Then run the command again.",
         ),
         ErrorKind::PermissionDenied => Problem::forbidden(format!("{shown}: {error}")),
         ErrorKind::InvalidData => failed(

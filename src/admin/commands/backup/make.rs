@@ -1,15 +1,17 @@
 //! `stayput backup --to`: makes a backup.
 
-use std::io::Write;
+use std::cell::RefCell;
+use std::io::{Stdout, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use super::include::{must_be_outside, tar};
 use super::keep::{KeepOptions, thin};
+use super::pipe::{PIPE, pipe, send};
 use super::usage;
 use crate::admin::backup::{
-    Content, Folder, Found, LOCK, LastBackup, PART_BYTES, PartWriter, Place, Progress, State, Tool,
-    encrypt, find_all, newest, recipient_of, released_manifest_keys, remember, remove_all, require,
-    size, write,
+    Archive, Content, Folder, Found, LOCK, LastBackup, PART_BYTES, PIPED_PART_BYTES, PartWriter,
+    Place, Progress, State, Tool, encrypt, find_all, newest, recipient_of, released_manifest_keys,
+    remember, remove_all, require, size, write,
 };
 use crate::admin::key_release;
 use crate::admin::lock_file::only_one;
@@ -32,7 +34,8 @@ use crate::vault::{Header, WaysCopy};
 /// Where and how a backup is made.
 #[derive(clap::Args, Clone, Debug)]
 pub struct MakeOptions {
-    /// A directory, or a stick such as /dev/sdb1 (FAT, exFAT or ext4)
+    /// A directory, a stick such as /dev/sdb1 (FAT, exFAT or ext4), or - for a tar archive on
+    /// standard output
     #[arg(long, value_name = "PLACE", required = true)]
     to: Option<PathBuf>,
     /// How the database is read
@@ -81,6 +84,10 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
     require(&[tool])?;
     let label = heapless::String::try_from(options.label.as_str());
     let label = label.map_err(|_| usage("A label has at most 64 bytes."))?;
+    let pipe = match to == Path::new(PIPE) {
+        true => Some(pipe(options.keep.is_any())?),
+        false => None,
+    };
     let _alone = only_one(LOCK, "`stayput backup`")?;
     let vault = open_vault_read_only()?;
     let header = vault.header().clone();
@@ -101,7 +108,10 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
     for path in &options.include {
         must_be_outside(path, to, &database)?;
     }
-    let place = Place::for_writing(to, &header.server_id)?;
+    let place = match pipe {
+        Some(_) => Place::of_a_pipe()?,
+        None => Place::for_writing(to, &header.server_id)?,
+    };
     let found = find_all(&place, &keys, &header.server_id)?;
     remove_unfinished(&place, &found)?;
     // Room for the one that comes.
@@ -113,6 +123,11 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
 
     let number = next_number(&found, newest.number);
     let made = clock::now();
+    let name = folder_name(number, made);
+    let archive = pipe.map(|pipe| {
+        let below = format!("{}/{name}", Place::folder_of(&header.server_id));
+        RefCell::new(Archive::new(pipe, below, made))
+    });
     let mut backup = Backup {
         options,
         place: &place,
@@ -120,6 +135,7 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         recipient: &newest.recipient,
         keys: &keys,
         ways: &ways,
+        archive: archive.as_ref(),
         manifest: Manifest {
             server_id: header.server_id.0,
             server_name: header.server_name.clone(),
@@ -135,8 +151,19 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
             tables: Vec::new(),
         },
     };
-    let name = folder_name(number, made);
     println!("Backing up to {} ({name}).", to.display());
+    if let Some(archive) = &archive {
+        let sent = send(&mut backup, &name, archive);
+        let _ = remove_all(&place, [name.as_str()]);
+        sent?;
+        newest.number = number;
+        remember(&newest, keys.current())?;
+        println!(
+            "Backup {number} went into the pipe: {}. Nobody has read it back.",
+            size(backup.manifest.bytes())
+        );
+        return Ok(number);
+    }
     write(&place, &name, &mut backup)?;
     let Backup { manifest, .. } = backup;
     newest.number = number;
@@ -163,13 +190,15 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
 }
 
 /// The backup that is being made.
-struct Backup<'a> {
+pub struct Backup<'a> {
     options: &'a MakeOptions,
-    place: &'a Place,
+    pub place: &'a Place,
     database: &'a RunningDatabase,
     recipient: &'a str,
     keys: &'a ManifestKeys,
     ways: &'a WaysCopy,
+    /// Where it goes at once, part by part, if it goes into a pipe.
+    archive: Option<&'a RefCell<Archive<Stdout>>>,
     manifest: Manifest,
 }
 
@@ -182,7 +211,11 @@ impl Backup<'_> {
         tool: Tool,
         bytes: u64,
     ) -> Result<(Stream, String)> {
-        let mut parts = PartWriter::new(folder, kind, PART_BYTES);
+        let mut parts = match self.archive {
+            None => PartWriter::new(folder, kind, PART_BYTES),
+            Some(archive) => PartWriter::new(folder, kind, PIPED_PART_BYTES)
+                .passing_on(|folder, name| archive.borrow_mut().take(folder, name)),
+        };
         let mut progress = Progress::of(bytes);
         let said = encrypt(self.place, tool, self.recipient, &mut parts, &mut progress)?;
         let stream = parts.finish().map_err(|error| self.place.problem(&error))?;
@@ -224,7 +257,8 @@ impl Content for Backup<'_> {
         let mut streams = vec![database];
         if !self.options.include.is_empty() {
             println!("Backing up the files that were named.");
-            let (files, _) = self.stream(folder, StreamKind::Files, tar(self.options), 0)?;
+            let (files, _) =
+                self.stream(folder, StreamKind::Files, tar(&self.options.include), 0)?;
             streams.push(files);
         }
         Ok(streams)
@@ -247,29 +281,6 @@ fn shortened<const N: usize>(text: &str) -> heapless::String<N> {
     // What does not fit is left out.
     let _ = text.chars().try_for_each(|letter| short.push(letter));
     short
-}
-
-fn tar(options: &MakeOptions) -> Tool {
-    let mut command = Command::new("/usr/bin/tar");
-    command.env_clear().env("PATH", "/usr/bin:/bin");
-    command.args(["--create", "--numeric-owner", "--acls", "--xattrs"]);
-    command.args(["--directory=/", "--"]);
-    command.args(options.include.iter().map(|path| relative(path)));
-    Tool {
-        name: "tar",
-        command,
-        // 1: a file was written while it was read, and is in it as it was found.
-        well: &[0, 1],
-    }
-}
-
-/// A path below the root directory.
-fn relative(path: &Path) -> &Path {
-    let inside = path.strip_prefix("/").unwrap_or(path);
-    match inside.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => inside,
-    }
 }
 
 /// What the server remembers, made anew where it does not or where the master key has
@@ -319,31 +330,6 @@ fn remove_unfinished(place: &Place, found: &[Found]) -> Result<()> {
     Ok(())
 }
 
-/// # Errors
-/// For what is not there, for a backup in itself, and for the database and its keys, which
-/// have a way of their own.
-fn must_be_outside(path: &Path, to: &Path, database: &RunningDatabase) -> Result<()> {
-    let refused = |what: &str| usage(format!("{} {what}. Nothing was changed.", path.display()));
-    let named = path
-        .canonicalize()
-        .map_err(|error| refused(&format!("({error})")))?;
-    if !path.is_absolute() {
-        return Err(refused("does not begin with /"));
-    }
-    let [seen, real] = database.directories();
-    for other in [seen, real, Path::new(RELEASE_FOLDER), to] {
-        let other = other.canonicalize().unwrap_or_else(|_| other.to_owned());
-        if named.starts_with(&other) || other.starts_with(&named) {
-            let what = format!(
-                "cannot be backed up: {} is in it, or it in that",
-                other.display()
-            );
-            return Err(refused(&what));
-        }
-    }
-    Ok(())
-}
-
 /// Where the policy removes the keys once MariaDB has read them, they come back for as long
 /// as the backup takes: mariadb-backup needs them too.
 fn bring_keys_back(options: &UnlockOptions) -> Result<Option<Changed>> {
@@ -381,12 +367,6 @@ mod tests {
         let forged = found(u64::MAX, State::Damaged("forged".into()));
         assert_eq!(next_number(&[forged], 7), 8);
         assert_eq!(next_number(&[], 0), 1);
-    }
-
-    #[test]
-    fn files_are_archived_by_their_path_below_the_root() {
-        assert_eq!(relative(Path::new("/etc/clinic")), Path::new("etc/clinic"));
-        assert_eq!(relative(Path::new("/")), Path::new("."));
     }
 
     #[test]

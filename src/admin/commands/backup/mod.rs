@@ -3,9 +3,11 @@
 mod automatic;
 mod forget;
 mod identity;
+mod include;
 mod keep;
 mod list;
 mod make;
+mod pipe;
 mod plugged;
 mod verify;
 
