@@ -47,7 +47,7 @@ fn large_stick() -> Result<Stick> {
     let scratch = Scratch::new()?;
     let image = scratch.join("large.img");
     let shown = image.display().to_string();
-    run("truncate", &["--size=512M", &shown])?;
+    run("truncate", &["--size=1G", &shown])?;
     run("mkfs.vfat", &["-F", "32", "-n", "BACKUPS", "-I", &shown])?;
     Stick::of_image(Path::new(&image))
 }
