@@ -19,7 +19,7 @@ const FILES: [(&str, &str); 3] = [
         include_str!("../../systemd/stayput-backup.service"),
     ),
     (
-        "/etc/systemd/system/stayput-backup.timer",
+        TIMER_FILE,
         include_str!("../../systemd/stayput-backup.timer"),
     ),
     (
@@ -28,6 +28,7 @@ const FILES: [(&str, &str); 3] = [
     ),
 ];
 
+const TIMER_FILE: &str = "/etc/systemd/system/stayput-backup.timer";
 const SERVICE: &str = "stayput-backup.service";
 const TIMER: &str = "stayput-backup.timer";
 const NEXT: &str = "`journalctl -u stayput-backup -n 20` shows why.";
@@ -75,10 +76,13 @@ pub fn remove() -> Result<()> {
     if !is_on() {
         return Ok(());
     }
-    if running() {
-        systemctl(&["stop", TIMER], NEXT)?;
+    // What was interrupted may have put none.
+    if Path::new(TIMER_FILE).exists() {
+        if running() {
+            systemctl(&["stop", TIMER], NEXT)?;
+        }
+        systemctl(&["disable", "--quiet", TIMER], NEXT)?;
     }
-    systemctl(&["disable", "--quiet", TIMER], NEXT)?;
     for (path, _) in FILES {
         if Origin::of(written(path)?.as_deref()) == Origin::Hand {
             remove_durably(Path::new(path)).map_err(|error| Problem::of_file(path, &error))?;
@@ -99,13 +103,15 @@ fn written(path: &str) -> Result<Option<String>> {
     }
 }
 
-/// udev looks for changed rules by itself, but not at once.
+/// udev looks for changed rules by itself, but not at once. In a container it does not run.
 fn read_rules() -> Result<()> {
-    let Some(udevadm) = program::find("udevadm") else {
-        return Ok(());
-    };
-    let mut command = Command::new(udevadm);
-    program::run(command.args(["control", "--reload"]), NEXT).map(drop)
+    match program::find("udevadm") {
+        Some(udevadm) if Path::new("/run/udev/control").exists() => {
+            let mut command = Command::new(udevadm);
+            program::run(command.args(["control", "--reload"]), NEXT).map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

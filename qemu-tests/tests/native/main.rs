@@ -1,6 +1,7 @@
 //! What happens on a whole server that needs no machine: Debian, systemd and
 //! MariaDB in a container.
 
+mod automatic;
 mod backup;
 mod clear;
 mod clear_alarm;

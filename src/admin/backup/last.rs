@@ -18,8 +18,8 @@ pub enum LastBackup {
     Never,
     /// The keys that prove it are not in memory, or it was changed without them.
     NotKnown,
-    /// Backups were made, and each that is known has been seen to be bad.
-    AllBad,
+    /// Backups were made, and none is known that was read back whole.
+    NoneGood,
     /// This one.
     Good(Verified),
 }
@@ -39,7 +39,7 @@ impl LastBackup {
             Ok(Some(newest)) => match (newest.verified, newest.number) {
                 (Some(good), _) => Self::Good(good),
                 (None, 0) => Self::Never,
-                (None, _) => Self::AllBad,
+                (None, _) => Self::NoneGood,
             },
         }
     }
@@ -48,7 +48,7 @@ impl LastBackup {
     pub fn is_too_old(self, now: u64) -> bool {
         match self {
             Self::Never | Self::NotKnown => false,
-            Self::AllBad => true,
+            Self::NoneGood => true,
             Self::Good(good) => now < good.made || now - good.made > TOO_OLD,
         }
     }
@@ -62,7 +62,7 @@ impl LastBackup {
                  memory."
                     .into()
             }
-            Self::AllBad => "NO backup of the database is known that can be read.".into(),
+            Self::NoneGood => "No backup of the database is known that was read back whole.".into(),
             Self::Good(Verified { number, made }) => {
                 let at = rfc3339(made);
                 match now.checked_sub(made) {
@@ -91,9 +91,9 @@ impl LastBackup {
                 "stayput: the newest backup of the database is number {number}, of {}.{next}\n",
                 rfc3339(made)
             ),
-            Self::AllBad => {
-                format!("stayput: no backup of the database is known that can be read.{next}\n")
-            }
+            Self::NoneGood => format!(
+                "stayput: no backup of the database is known that was read back whole.{next}\n"
+            ),
             Self::Never | Self::NotKnown => String::new(),
         }
     }
@@ -136,7 +136,7 @@ mod tests {
         assert!(GOOD.is_too_old(MADE + 9 * day));
         // Nobody knows how old it is.
         assert!(GOOD.is_too_old(MADE - 1));
-        assert!(LastBackup::AllBad.is_too_old(MADE));
+        assert!(LastBackup::NoneGood.is_too_old(MADE));
         for state in [LastBackup::Never, LastBackup::NotKnown] {
             assert!(!state.is_too_old(MADE), "{state:?}");
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::look;
 use crate::admin::backup::{
-    LOCK, LastBackup, State, newest, read_manifest, read_through, remember,
+    Found, LOCK, LastBackup, State, newest, read_manifest, read_through, remember,
 };
 use crate::admin::lock_file::only_one;
 use crate::admin::problem::{Problem, Result};
@@ -34,23 +34,21 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
             State::Unfinished if options.backup.is_none() => continue,
             State::Unfinished => bad.push((one, "it is not finished".into())),
             State::Damaged(why) => bad.push((one, why.clone())),
-            State::Whole(summary) | State::Earlier(summary) => {
+            State::Whole(_) | State::Earlier(_) => {
                 println!("Reading {}.", one.name);
                 let (folder, manifest) =
                     read_manifest(&looked.place, &one.name, &looked.keys, &looked.server)?;
                 let mut streams = manifest.streams.iter();
                 match streams.try_for_each(|stream| read_through(&folder, stream)) {
-                    Ok(()) => good.push(Verified {
-                        number: one.number,
-                        made: summary.made,
-                    }),
+                    Ok(()) => good.push(one),
                     Err(error) => bad.push((one, error.to_string())),
                 }
             }
         }
     }
     let numbers: Vec<u64> = bad.iter().map(|(one, _)| one.number).collect();
-    note(&looked.keys, &good, &numbers)?;
+    let whole = good.iter().filter_map(|one| verified(one));
+    note(&looked.keys, &whole.collect::<Vec<_>>(), &numbers)?;
     if let Some((first, why)) = bad.first() {
         for (one, why) in &bad[1..] {
             eprintln!("stayput: also: {}: {why}", one.name);
@@ -82,6 +80,18 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
     }
 }
 
+/// What counts as the server's own: whoever has what was lost before the master key was
+/// replaced can make others that look like those of before.
+fn verified(found: &Found) -> Option<Verified> {
+    match &found.state {
+        State::Whole(summary) => Some(Verified {
+            number: found.number,
+            made: summary.made,
+        }),
+        _ => None,
+    }
+}
+
 /// Remembers what was seen, for whoever asks how old the newest good backup is.
 fn note(keys: &ManifestKeys, good: &[Verified], bad: &[u64]) -> Result<()> {
     // Whoever makes one at this moment will note a newer one.
@@ -97,4 +107,20 @@ fn note(keys: &ManifestKeys, good: &[Verified], bad: &[u64]) -> Result<()> {
     }
     LastBackup::tell_at_login();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::list::examples;
+    use super::*;
+
+    #[test]
+    fn backup_of_an_earlier_key_is_not_the_newest_good_one() {
+        let known: Vec<u64> = examples()
+            .iter()
+            .filter_map(verified)
+            .map(|one| one.number)
+            .collect();
+        assert_eq!(known, [12]);
+    }
 }

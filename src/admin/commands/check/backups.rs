@@ -44,7 +44,10 @@ mod tests {
         assert_eq!(severity(good, made + 60), Some(Severity::Fine));
         let old = made + 30 * 24 * 3600;
         assert_eq!(severity(good, old), Some(Severity::Warning));
-        assert_eq!(severity(LastBackup::AllBad, made), Some(Severity::Warning));
+        assert_eq!(
+            severity(LastBackup::NoneGood, made),
+            Some(Severity::Warning)
+        );
         assert_eq!(severity(LastBackup::Never, made), None);
     }
     use crate::admin::mariadb::cold_backups::Covers;

@@ -188,7 +188,7 @@ mod tests {
                 line: 1,
                 path: "/var/lib/mysql".into(),
             }],
-            newest_backup: LastBackup::AllBad,
+            newest_backup: LastBackup::NoneGood,
             sticks: None,
         };
         let results = judge(&facts);

@@ -82,7 +82,7 @@ impl Status<'_> {
     fn newest_backup(&self) -> Value {
         match self.backup {
             LastBackup::Never | LastBackup::NotKnown => Value::Null,
-            LastBackup::AllBad => json!({ "number": null, "made_at": null, "too_old": true }),
+            LastBackup::NoneGood => json!({ "number": null, "made_at": null, "too_old": true }),
             LastBackup::Good(good) => json!({
                 "number": good.number,
                 "made_at": rfc3339(good.made),
