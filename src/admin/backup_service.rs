@@ -35,7 +35,12 @@ const NEXT: &str = "`journalctl -u stayput-backup -n 20` shows why.";
 
 /// Whether backups are made by themselves, or that was begun.
 pub fn is_on() -> bool {
-    FILES.iter().any(|(path, _)| Path::new(path).exists())
+    FILES.iter().any(|(path, _)| is_ours(path))
+}
+
+/// An owner's unit of the same name is none of ours.
+fn is_ours(path: &str) -> bool {
+    written(path).is_ok_and(|text| Origin::of(text.as_deref()) == Origin::Hand)
 }
 
 /// Puts all of it in place and has the sticks looked at that are plugged in. What is there is
@@ -84,7 +89,7 @@ pub fn remove() -> Result<()> {
         systemctl(&["disable", "--quiet", TIMER], NEXT)?;
     }
     for (path, _) in FILES {
-        if Origin::of(written(path)?.as_deref()) == Origin::Hand {
+        if is_ours(path) {
             remove_durably(Path::new(path)).map_err(|error| Problem::of_file(path, &error))?;
         }
     }
