@@ -112,7 +112,7 @@ mod tests {
 
     #[cfg(feature = "admin")]
     #[test]
-    fn backup_that_was_seen_to_be_bad_is_the_newest_good_one_no_more() {
+    fn backup_seen_to_be_bad_is_the_newest_good_one_no_more() {
         let older = Verified {
             number: 12,
             made: 1_764_000_000,
