@@ -66,7 +66,7 @@ impl NfsServer {
              echo '/dev/vdb /srv ext4 defaults 0 0' >>/etc/fstab && mount /srv && \
              echo '{EXPORT}' >/etc/exports && \
              tar -x -f /dev/sda -C /root && \
-             DEBIAN_FRONTEND=noninteractive apt-get --yes install \
+             DEBIAN_FRONTEND=noninteractive apt-get --yes -o APT::Sandbox::User=root install \
              --no-install-recommends /root/archives/*.deb"
         );
         machine.shell_within(&set_up, minutes(10))?.success()?;
