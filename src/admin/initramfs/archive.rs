@@ -49,7 +49,7 @@ pub fn read_image(path: &Path, is_wanted: impl Fn(&str) -> bool) -> io::Result<T
         let length = fill(&mut file, &mut start)?;
         file.seek(SeekFrom::Start(at))?;
         let start = &start[..length];
-        let length = if start.starts_with(b"07070") && at % 4 == 0 {
+        let length = if start.starts_with(b"07070") && at.is_multiple_of(4) {
             reading.archive(BufReader::new(&file))?
         } else if let Some(compression) = Compression::that_begins(start) {
             parts += 1;
@@ -107,7 +107,7 @@ impl<F: Fn(&str) -> bool> Reading<F> {
         part: impl Read + Send + 'static,
     ) -> io::Result<()> {
         let mut stream = Decompressor::start(compression, part)?;
-        let mut at = 0;
+        let mut at = 0_u64;
         loop {
             let mut byte = [0];
             if fill(&mut stream.output, &mut byte)? == 0 {
@@ -116,7 +116,7 @@ impl<F: Fn(&str) -> bool> Reading<F> {
             at += if byte == [0] {
                 self.count(1)?;
                 1
-            } else if at % 4 == 0 {
+            } else if at.is_multiple_of(4) {
                 self.archive((&byte[..]).chain(&mut stream.output))?
             } else {
                 return Err(invalid("an archive begins where none may"));
