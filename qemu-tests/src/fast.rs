@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::cpio::{Entry, archive};
 use crate::debian::read_from_root;
 use crate::failure::run;
-use crate::prepared::{image_of, project, shipped_binary_of};
+use crate::prepared::{project, shipped_binary_of};
 use crate::server::Server;
 use crate::{
-    Architecture, Failure, Filesystem, Hardware, Lock, MachineBuilder, Place, Result, Scratch,
-    Stick, minutes, prepared,
+    Architecture, Failure, Filesystem, Hardware, MachineBuilder, Place, Result, Scratch, Stick,
+    images_script, minutes, prepared,
 };
 
 /// Where the guest keeps what its initramfs would hold after an install.
@@ -70,7 +70,8 @@ impl FastMachine {
 
     /// The same with another processor.
     pub fn clinic_of(architecture: Architecture) -> Result<Self> {
-        // Asked for before any machine of the scenario is on: see `Lock`.
+        // Made before any machine of the scenario is on: making them takes a
+        // turn too, and who waits for one while holding one waits for ever.
         sticks_kept(architecture)?;
         Self::clinic_without_sticks(architecture)
     }
@@ -99,7 +100,7 @@ impl FastMachine {
     }
 
     fn with(architecture: Architecture, image: &Path) -> Result<Self> {
-        let base = image_of(image_script(architecture), &[])?;
+        let base = PathBuf::from(images_script(image_script(architecture))?);
         let mut machine = Self {
             server: Server::with_copy_of(image, Hardware::clinic_of(architecture))?,
             base,
@@ -271,9 +272,7 @@ const FORMATS: [&str; 10] = [
 /// it is set up. Not the whole command: most changes leave the disk as it is.
 fn inputs(architecture: Architecture) -> Result<Vec<Vec<u8>>> {
     let mut inputs = vec![
-        image_of(image_script(architecture), &[])?
-            .into_os_string()
-            .into_encoded_bytes(),
+        images_script(image_script(architecture))?.into_bytes(),
         include_bytes!("fast.rs").to_vec(),
     ];
     for folder in FORMATS {
@@ -319,7 +318,7 @@ fn kept_name(architecture: Architecture, what: &str) -> String {
 /// owner types.
 fn clinic_kept(architecture: Architecture) -> Result<PathBuf> {
     let name = kept_name(architecture, "clinic");
-    prepared(Lock::Clinic, &name, &inputs(architecture)?, |directory| {
+    prepared(&name, &inputs(architecture)?, |directory| {
         let home = Place::home()?;
         let mut machine = FastMachine::blank_of(architecture)?;
         machine.boot_to_shell_at(&home)?;
@@ -341,7 +340,7 @@ fn clinic_kept(architecture: Architecture) -> Result<PathBuf> {
 /// Makes the clinic's sticks once for all tests.
 fn sticks_kept(architecture: Architecture) -> Result<PathBuf> {
     let name = kept_name(architecture, "sticks");
-    prepared(Lock::Sticks, &name, &inputs(architecture)?, |directory| {
+    prepared(&name, &inputs(architecture)?, |directory| {
         let home = Place::home()?;
         let mut machine = FastMachine::clinic_without_sticks(architecture)?;
         machine.boot_to_networked_shell_at(&home)?;

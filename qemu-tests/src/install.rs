@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    DebianMachine, Failure, Filesystem, Lock, Place, Result, Scratch, Stick, System, minutes,
-    prepared, run,
+    DebianMachine, Failure, Filesystem, Place, Result, Scratch, Stick, System, minutes, prepared,
+    run,
 };
 
 /// Hears what is going on, in a line for people.
@@ -60,7 +60,7 @@ fn kept(system: System, tell: Tell<'_>) -> Result<(PathBuf, PathBuf)> {
         inputs.push(std::fs::read(program)?);
     }
     let name = format!("installed-{}", system.cache_name());
-    let kept = prepared(Lock::Installed, &name, &inputs, |directory| {
+    let kept = prepared(&name, &inputs, |directory| {
         tell("  Debian starts for the first time");
         let home = Place::home()?;
         let stick = Stick::partitioned(Filesystem::Vfat)?;

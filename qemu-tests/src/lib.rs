@@ -52,7 +52,6 @@ mod hardware;
 mod install;
 mod kernel;
 mod key_server;
-mod locks;
 mod loop_device;
 mod machine;
 mod nfs_server;
@@ -88,15 +87,14 @@ pub use hardware::{Hardware, NicModel, UsbController, UsbModel};
 pub use install::Tell;
 pub use kernel::{FILL_BOOT, Kernel, make_kernel_package};
 pub use key_server::KeyServer;
-pub use locks::Lock;
 pub use loop_device::loop_device;
 pub use machine::{Machine, MachineBuilder};
 pub use nfs_server::NfsServer;
 pub use performance::put_chapter;
 pub use place::{Neighbour, Place};
 pub use prepared::{
-    MAKE_NEWER_PACKAGE, debian_package, fetched_packages, prepared, project, rpm_package,
-    shipped_binary,
+    MAKE_NEWER_PACKAGE, debian_package, fetched_packages, images_script, prepared, project,
+    rpm_package, shipped_binary,
 };
 pub use recovery_code::RecoveryCode;
 pub use scratch::Scratch;

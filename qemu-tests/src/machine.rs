@@ -2,6 +2,7 @@
 
 mod builder;
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -11,7 +12,6 @@ use serde_json::{Value, json};
 pub use builder::MachineBuilder;
 
 use crate::console::Console;
-use crate::locks::Held;
 use crate::qmp::Qmp;
 use crate::shell::{Output, Shell};
 use crate::{Failure, Result, Scratch, Stick, UsbController, UsbModel, seconds};
@@ -25,7 +25,7 @@ pub struct Machine {
     sticks: u32,
     _scratch: Scratch,
     /// Unless it mostly waits.
-    _turn: Option<Held>,
+    _turn: Option<File>,
 }
 
 impl Machine {

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
-use crate::{Architecture, Failure, Lock, Result};
+use crate::{Architecture, Failure, Result};
 
 /// The project's top directory.
 pub fn project() -> PathBuf {
@@ -21,24 +21,19 @@ pub(crate) fn cache() -> Result<PathBuf> {
     Ok(cache)
 }
 
-/// What a script of images/ makes or fetches, by the last line of its output: its
-/// directory. What it says about its progress goes to standard error. It is asked only once
-/// in a process: a scenario whose machine is on does not wait for those who make it.
+/// Runs a script of images/ and gives the last line of its output. What it
+/// says about its progress goes to standard error.
 ///
 /// # Errors
-/// It cannot be started, or it fails; or a machine is on, and it was not asked before.
-pub(crate) fn image_of(script: &str, words: &[&str]) -> Result<PathBuf> {
-    static ASKED: Mutex<Vec<(String, PathBuf)>> = Mutex::new(Vec::new());
-    let question = format!("{script} {}", words.join(" "));
-    let known = |(asked, image): &(String, PathBuf)| (*asked == question).then(|| image.clone());
-    if let Some(image) = ASKED.lock().unwrap().iter().find_map(known) {
-        return Ok(image);
-    }
-    // Without the list in hand: a thread whose machine is on looks into it meanwhile.
-    let _held = Lock::Image.in_order()?;
-    let image = PathBuf::from(run_script(&format!("images/{script}"), words)?);
-    ASKED.lock().unwrap().push((question, image.clone()));
-    Ok(image)
+/// It cannot be started, or it fails.
+pub fn images_script(name: &str) -> Result<String> {
+    run_script(&format!("images/{name}"), &[])
+}
+
+/// Runs a script that builds an image, with these words, as [`images_script`] does, and
+/// gives the directory of the image.
+pub(crate) fn built_image(path: &str, words: &[&str]) -> Result<PathBuf> {
+    run_script(path, words).map(PathBuf::from)
 }
 
 /// The directory of packages for a Debian 12, fetched by images/fetch-packages and kept:
@@ -47,10 +42,10 @@ pub(crate) fn image_of(script: &str, words: &[&str]) -> Result<PathBuf> {
 /// # Errors
 /// They cannot be fetched.
 pub fn fetched_packages(what: &str) -> Result<PathBuf> {
-    image_of("fetch-packages", &[what])
+    run_script("images/fetch-packages", &[what]).map(PathBuf::from)
 }
 
-/// Runs a script and gives the last line of its output; `path` is its place in the project.
+/// As [`images_script`]; `path` is the script's within the project.
 pub(crate) fn run_script(path: &str, words: &[&str]) -> Result<String> {
     let output = Command::new(project().join(path))
         .args(words)
@@ -122,7 +117,7 @@ pub(crate) fn debian_package_of(architecture: Architecture) -> Result<PathBuf> {
         Architecture::Amd64 => "package",
         Architecture::Arm64 => "deb-arm64",
     };
-    let kept = prepared(Lock::Package, name, &inputs, |folder| {
+    let kept = prepared(name, &inputs, |folder| {
         std::fs::copy(packed(architecture.words())?, folder.join("stayput.deb"))?;
         Ok(())
     })?;
@@ -165,59 +160,31 @@ fn built_documents() -> Option<PathBuf> {
 
 /// The directory of what `make` makes from `inputs`, made now or kept from an
 /// earlier run with the same inputs. Test processes that come at once wait
-/// for the first. While this process lives, nobody removes it, and it is had again without
-/// waiting.
-///
-/// # Errors
-/// It cannot be made; or this thread holds what those who make it may wait for.
+/// for the first.
 pub fn prepared<I: AsRef<[u8]>>(
-    lock: Lock,
     name: &str,
     inputs: &[I],
     make: impl FnOnce(&Path) -> Result,
 ) -> Result<PathBuf> {
-    prepared_in(&cache()?, lock, name, inputs, make)
-}
-
-/// What this process has asked for. Each is locked for as long as the process lives, so that
-/// another checkout with the same cache does not take it for one that nobody needs any more.
-static IN_USE: Mutex<Vec<(PathBuf, File)>> = Mutex::new(Vec::new());
-
-fn prepared_in<I: AsRef<[u8]>>(
-    cache: &Path,
-    lock: Lock,
-    name: &str,
-    inputs: &[I],
-    make: impl FnOnce(&Path) -> Result,
-) -> Result<PathBuf> {
+    let cache = cache()?;
+    let lock = File::create(cache.join(format!("{name}.lock")))?;
+    lock.lock()?;
     let result = cache.join(format!("{name}-{:016x}", digest(inputs)));
-    let is_it = |(path, _): &(PathBuf, File)| *path == result;
-    if IN_USE.lock().unwrap().iter().any(is_it) {
+    if result.exists() {
         return Ok(result);
     }
-    let _held = lock.wait_for_one_of(&[cache.join(format!("{name}.lock"))])?;
-    if !result.exists() {
-        remove_old(cache, &format!("{name}-"))?;
-        let part = cache.join(format!("{name}-part"));
-        std::fs::create_dir(&part)?;
-        make(&part)?;
-        std::fs::rename(&part, &result)?;
-    }
-    let in_use = File::open(&result)?;
-    in_use.lock_shared()?;
-    IN_USE.lock().unwrap().push((result.clone(), in_use));
-    Ok(result)
-}
-
-/// Only the newest is kept and what a process uses, and nothing of one that was interrupted.
-fn remove_old(cache: &Path, begin: &str) -> Result {
-    for old in std::fs::read_dir(cache)?.flatten() {
-        let is_meant = old.file_name().to_string_lossy().starts_with(begin);
-        if is_meant && File::open(old.path())?.try_lock().is_ok() {
+    // Only the newest is kept, and nothing of one that was interrupted.
+    for old in std::fs::read_dir(&cache)?.flatten() {
+        let old_name = old.file_name();
+        if old_name.to_string_lossy().starts_with(&format!("{name}-")) {
             std::fs::remove_dir_all(old.path())?;
         }
     }
-    Ok(())
+    let part = cache.join(format!("{name}-part"));
+    std::fs::create_dir(&part)?;
+    make(&part)?;
+    std::fs::rename(&part, &result)?;
+    Ok(result)
 }
 
 /// FNV-1a: tells builds apart, no more.
@@ -232,51 +199,4 @@ fn digest<I: AsRef<[u8]>>(inputs: &[I]) -> u64 {
                 (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
             })
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Scratch;
-
-    fn sticks(cache: &Path, formats: &str) -> Result<PathBuf> {
-        let make = |folder: &Path| Ok(std::fs::write(folder.join("stick"), formats)?);
-        prepared_in(cache, Lock::Sticks, "sticks", &[formats], make)
-    }
-
-    fn turn(cache: &Path) -> Result<crate::locks::Held> {
-        Lock::Turn.wait_for_one_of(&[cache.join("machine.lock")])
-    }
-
-    #[test]
-    fn what_was_asked_for_before_is_had_while_a_machine_is_on() {
-        let cache = Scratch::new().unwrap();
-        let kept = sticks(cache.path(), "these").unwrap();
-        let _turn = turn(cache.path()).unwrap();
-        // As a builder of another checkout, who waits for that turn.
-        let builder = File::open(cache.join("sticks.lock")).unwrap();
-        builder.lock().unwrap();
-        assert_eq!(sticks(cache.path(), "these").unwrap(), kept);
-    }
-
-    #[test]
-    fn while_a_machine_is_on_nothing_is_waited_for() {
-        let cache = Scratch::new().unwrap();
-        drop(sticks(cache.path(), "these").unwrap());
-        let _turn = turn(cache.path()).unwrap();
-        let said = sticks(cache.path(), "others").unwrap_err().to_string();
-        assert!(said.contains("Ask for it before"), "{said}");
-    }
-
-    #[test]
-    fn another_checkout_removes_only_what_nobody_uses() {
-        let cache = Scratch::new().unwrap();
-        for left in ["sticks-part", "sticks-older"] {
-            std::fs::create_dir(cache.join(left)).unwrap();
-        }
-        let used = sticks(cache.path(), "these").unwrap();
-        let other = sticks(cache.path(), "others").unwrap();
-        assert!(used.join("stick").exists() && other.join("stick").exists());
-        assert!(!cache.join("sticks-part").exists() && !cache.join("sticks-older").exists());
-    }
 }

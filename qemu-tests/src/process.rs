@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::locks::{Held, Lock};
 use crate::prepared::cache;
 use crate::{Architecture, Failure, Place, Result, seconds};
 
@@ -15,10 +14,19 @@ use crate::{Architecture, Failure, Place, Result, seconds};
 const MACHINES_AT_ONCE: usize = 2;
 
 /// The lock that is held while a machine runs.
-pub(crate) fn wait_for_turn() -> Result<Held> {
+pub(crate) fn wait_for_turn() -> Result<File> {
     let cache = cache()?;
-    let turns = (0..MACHINES_AT_ONCE).map(|n| cache.join(format!("machine-{n}.lock")));
-    Lock::Turn.wait_for_one_of(&turns.collect::<Vec<_>>())
+    let turns = (0..MACHINES_AT_ONCE)
+        .map(|n| File::create(cache.join(format!("machine-{n}.lock"))))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    loop {
+        for turn in &turns {
+            if turn.try_lock().is_ok() {
+                return Ok(turn.try_clone()?);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Puts initramfs archives one behind the other.

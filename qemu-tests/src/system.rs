@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::prepared::{debian_package_of, image_of, run_script, shipped_binary};
+use crate::prepared::{built_image, debian_package_of, run_script, shipped_binary};
 use crate::{Architecture, Result};
 
 /// Which release of Debian or Ubuntu.
@@ -212,8 +212,8 @@ impl System {
     /// It cannot be made.
     pub fn image(self) -> Result<PathBuf> {
         let script = match self.layout {
-            Layout::Plain => "build-debian",
-            Layout::Layered => "build-layered",
+            Layout::Plain => "images/build-debian",
+            Layout::Layered => "images/build-layered",
         };
         let mut words = vec![self.suite.name(), self.generator.name()];
         if self.architecture == Architecture::Arm64 {
@@ -221,7 +221,7 @@ impl System {
             run_script("images/install-tools", self.architecture.words())?;
             words.push("arm64");
         }
-        image_of(script, &words)
+        built_image(script, &words)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use qemu_tests::{Computer, Failure, Layout, Lock, Result, Story, System, prepared, project, run};
+use qemu_tests::{Computer, Failure, Layout, Result, Story, System, prepared, project, run};
 use serde_json::{Value, json};
 
 /// Between these lines of README.md stands the table.
@@ -128,7 +128,7 @@ fn kept_or_told(
     say: &mut dyn FnMut(&str),
 ) -> Result<Told> {
     let name = format!("told-{}", system.cache_name());
-    let kept = prepared(Lock::Told, &name, inputs, |folder| {
+    let kept = prepared(&name, inputs, |folder| {
         let told = tell_with(system, commit, say)?.as_json().to_string();
         Ok(std::fs::write(folder.join("told.json"), told)?)
     })?;

@@ -2,8 +2,6 @@
 //! itself after it. `qemu-tests/matrix` runs these, for each initramfs is made in an
 //! emulated machine; what needs no boot stands in `native/package.rs`.
 
-use std::path::Path;
-
 use qemu_tests::{
     DebianMachine, FILL_BOOT, Filesystem, MAKE_NEWER_PACKAGE, Place, Result, Stick, System,
     debian_package, make_kernel_package, minutes,
@@ -23,11 +21,10 @@ fn with_dracut_each_state_of_the_package_boots() -> Result {
 
 fn each_state_of_the_package_boots(system: System) -> Result {
     let home = Place::home()?;
-    let package = debian_package()?;
     let mut server = DebianMachine::installed(system, &mut |_| ())?;
     server.boot_at(&home)?;
     server.wait_for_database()?;
-    bring_packages(&mut server, &package)?;
+    bring_packages(&mut server)?;
 
     // Over what was installed by hand.
     dpkg(&mut server, "-i /root/stayput.deb")?;
@@ -98,9 +95,9 @@ fn a_new_kernel_on_a_full_boot(server: &mut DebianMachine, home: &Place) -> Resu
 }
 
 /// Brings the package to the server, and a newer one that differs in its version.
-fn bring_packages(server: &mut DebianMachine, package: &Path) -> Result {
+fn bring_packages(server: &mut DebianMachine) -> Result {
     let carrier = Stick::partitioned(Filesystem::Vfat)?;
-    carrier.write("stayput.deb", &std::fs::read(package)?)?;
+    carrier.write("stayput.deb", &std::fs::read(debian_package()?)?)?;
     let plugged = server.plug(&carrier)?;
     server.wait_for_device("/dev/sda1")?;
     let bring = "mount -o ro /dev/sda1 /mnt && cp /mnt/stayput.deb /root/ && umount /mnt";

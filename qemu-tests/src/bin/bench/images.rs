@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use qemu_tests::{
-    Failure, Generator, Lock, Result, Suite, System, prepared, project, shipped_binary,
-};
+use qemu_tests::{Failure, Generator, Result, Suite, System, prepared, project, shipped_binary};
 
 /// What decides about the images, beside the base and the boot stage.
 const SOURCES: [&str; 15] = [
@@ -50,7 +48,6 @@ impl Images {
             inputs.push(std::fs::read(project().join(source))?);
         }
         let made = prepared(
-            Lock::Bench,
             &format!("bench-{}", generator.name()),
             &inputs,
             |directory| {
