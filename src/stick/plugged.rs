@@ -5,8 +5,11 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::hearing::{ANSWERS_WITHIN, Wiping, wait_for};
+use serde::{Deserialize, Serialize};
+
+use super::hearing::{ANSWERS_WITHIN, Wiping};
 use super::{NotWiped, Stick, StickInfo};
+use crate::sys::child::wait_for;
 use crate::theft::WayBack;
 use crate::vault::{Header, KnownStick, StickList};
 
@@ -15,14 +18,14 @@ use crate::vault::{Header, KnownStick, StickList};
 /// A stick that does not answer is not among them. It is not wiped either, so
 /// that what it may hold goes on to open the server: nobody keeps a reset from
 /// being done by plugging in a stick that hangs, and no last way in is destroyed.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct PluggedKeys {
     pub(super) keys: Vec<(PathBuf, StickInfo)>,
     pub(super) silent: Vec<PathBuf>,
 }
 
 /// What became of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wiped {
     /// Volumes whose key file was destroyed.
     pub wiped: u8,
