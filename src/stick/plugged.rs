@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+#[cfg(feature = "admin")]
 use serde::{Deserialize, Serialize};
 
 use super::hearing::{ANSWERS_WITHIN, Wiping};
@@ -18,14 +19,16 @@ use crate::vault::{Header, KnownStick, StickList};
 /// A stick that does not answer is not among them. It is not wiped either, so
 /// that what it may hold goes on to open the server: nobody keeps a reset from
 /// being done by plugging in a stick that hangs, and no last way in is destroyed.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default)]
+#[cfg_attr(feature = "admin", derive(Serialize, Deserialize))]
 pub struct PluggedKeys {
     pub(super) keys: Vec<(PathBuf, StickInfo)>,
     pub(super) silent: Vec<PathBuf>,
 }
 
 /// What became of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "admin", derive(Serialize, Deserialize))]
 pub struct Wiped {
     /// Volumes whose key file was destroyed.
     pub wiped: u8,
