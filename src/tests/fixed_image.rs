@@ -2,28 +2,22 @@
 //! `tests/vectors`: what is on a server's disk today must open tomorrow, and
 //! open for whoever has nothing but docs/format.md.
 
-use std::collections::BTreeSet;
+mod content;
+mod thief;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::environment::{Arrangements, ChosenFactor, HOME, Observed, SECOND, enrol};
-use crate::keys::{MasterKey, RecoveryCode, ScryptParams, Secret32};
+use crate::environment::{Arrangements, Observed};
+use crate::keys::RecoveryCode;
 use crate::opening::places::Places;
 use crate::stick::StickFile;
-use crate::theft::{Alarm, OnAlarm, OnStrikes, ResetCause, TheftPolicy, TheftState, WatchPolicy};
+use crate::theft::TheftState;
 use crate::vault::*;
-
-const MASTER_KEY: [u8; 32] = *b"a master key that everybody has.";
-const PIN: &str = "2580";
-const WORDS: [(&str, Passphrase, &str); 2] = [
-    ("halima", Passphrase::Opens, "otter lamp frozen cello"),
-    ("night", Passphrase::Duress, "maize under the bridge"),
-];
-
-/// Where the ways back are kept.
-const OFFICE_STICK: &str = "bank safe";
-const CODE: &str = "drawer";
+use content::{
+    BEGUN, CODE, MASTER_KEY, OFFICE_STICK, PIN, SERVER, WORDS, key, kinds, made, places, policy,
+};
 
 fn folder() -> PathBuf {
     let vectors = format!("tests/vectors/format-{FORMAT_VERSION}");
@@ -35,175 +29,8 @@ fn read(name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn key() -> MasterKey {
-    MasterKey::from_secret(Secret32::new(MASTER_KEY))
-}
-
 fn vault() -> Vault<MemoryDevice> {
     Vault::open(MemoryDevice::holding(&read("vault.img"))).unwrap()
-}
-
-fn text<const N: usize>(text: &str) -> heapless::String<N> {
-    text.try_into().unwrap()
-}
-
-fn chosen(group: Group, label: &str, value: &[u8]) -> ChosenFactor {
-    ChosenFactor {
-        group,
-        label: text(label),
-        value: Value::from_slice(value).unwrap(),
-    }
-}
-
-/// Each with what it asks for: two of three neighbours, and one of two servers.
-fn places() -> [(&'static str, Vec<ChosenFactor>, Thresholds); 2] {
-    let board = || chosen(Group::Machine, "board", b"ABC123");
-    let neighbour = |at: u8| {
-        let label = format!("arp 192.168.1.{at}");
-        chosen(Group::Neighbours, &label, &[0, 0x1b, 0x21, 0, 0, at])
-    };
-    let server = |label, byte| chosen(Group::Servers, label, &[byte; 32]);
-    let home = vec![
-        board(),
-        chosen(Group::Machine, "disk 1", b"WD-1"),
-        chosen(Group::Machine, "disk 2", b"WD-2"),
-        neighbour(1),
-        neighbour(2),
-        chosen(Group::Neighbours, "nd fe80::1", &[0, 0x1b, 0x21, 0, 0, 3]),
-    ];
-    let second = vec![
-        board(),
-        server("tang 192.168.1.5:7500 second", 0x55),
-        server("tang [fe80::5]:80 second", 0x66),
-    ];
-    let need = |neighbours, servers| Thresholds {
-        machine: 1,
-        neighbours,
-        servers,
-    };
-    [(HOME, home, need(2, 0)), (SECOND, second, need(0, 1))]
-}
-
-fn policy() -> Policy {
-    let mut mariadb = MariadbRelease::new(104, 111);
-    mariadb.key_ids.push(300).unwrap();
-    Policy {
-        mariadb: Some(mariadb),
-        theft: TheftPolicy {
-            attempts: Some(20),
-            on_strikes: OnStrikes::Reset,
-            watch: WatchPolicy {
-                on_alarm: OnAlarm::Lock,
-                ..WatchPolicy::default()
-            },
-            ..TheftPolicy::default()
-        },
-        neighbours: ["192.168.1.1", "fe80::1"]
-            .map(|address| address.parse().unwrap())
-            .into_iter()
-            .collect(),
-        wants_reset: true,
-        keep: Keep::UntilStarted,
-        has_servers: true,
-    }
-}
-
-fn stick_files(header: &Header, key: &MasterKey) -> [(&'static str, StickFile); 2] {
-    let make = |label, made, pin: &str| {
-        let (params, pin) = (ScryptParams::CHEAPEST, pin.as_bytes());
-        StickFile::make_with(params, header, key, text(label), made, pin)
-    };
-    [
-        ("office", make("office", 3000, PIN)),
-        ("bare", make("bare", 3001, "")),
-    ]
-}
-
-/// One of every kind, in the order of their numbers, with each variant of what
-/// they hold.
-fn kinds() -> Vec<EventKind> {
-    let count = |count, of| Count { count, of };
-    let counts = FactorCounts {
-        machine: count(1, 2),
-        neighbours: count(3, 4),
-        servers: count(5, 6),
-    };
-    let need = Thresholds {
-        machine: 7,
-        neighbours: 8,
-        servers: 200,
-    };
-    let cause = ResetCause::Watch;
-    let (name, stick, place) = (text("halima"), text("office"), text("home"));
-    let released = |by| EventKind::Released {
-        by,
-        milliseconds: 1234,
-    };
-    vec![
-        EventKind::VaultMade,
-        EventKind::Enrolled {
-            place: text("home"),
-            factors: counts,
-        },
-        released(OpenedBy::Environment {
-            place: text("home"),
-            same: counts,
-            need,
-        }),
-        released(OpenedBy::Stick {
-            label: text("office"),
-        }),
-        released(OpenedBy::Passphrase {
-            name: text("halima"),
-        }),
-        released(OpenedBy::Code),
-        EventKind::Locked {
-            because: LockedBecause::Reset,
-            answered: counts,
-        },
-        EventKind::WrongPin { stick },
-        EventKind::StickMade {
-            stick: text("office"),
-        },
-        EventKind::StickVerified {
-            stick: text("office"),
-        },
-        EventKind::MariadbEnabled,
-        EventKind::Strike { strikes: 1, of: 3 },
-        EventKind::Reset {
-            cause,
-            begun: 70_000,
-        },
-        EventKind::ResetWithheld { cause },
-        EventKind::SticksWiped { wiped: 1, left: 2 },
-        EventKind::StateMended,
-        EventKind::SettingsMended,
-        EventKind::PolicyChanged,
-        EventKind::Rearmed,
-        EventKind::WentOnLocked,
-        EventKind::PassphraseAdded { name },
-        EventKind::PassphraseChanged {
-            name: text("halima"),
-        },
-        EventKind::PassphraseRemoved {
-            name: text("halima"),
-        },
-        EventKind::WrongPassphrase,
-        EventKind::WrongCode,
-        EventKind::CodeShown,
-        EventKind::CodeVerified,
-        EventKind::StickRemoved {
-            stick: text("office"),
-        },
-        EventKind::LogNotProven,
-        EventKind::Refreshed { place, changed: 9 },
-        EventKind::ReleasedByHand,
-        EventKind::WatchAlarm {
-            alarm: Alarm::Gone,
-            wanted: OnAlarm::Reset,
-        },
-        EventKind::WatchAllClear,
-    ]
 }
 
 #[test]
@@ -326,129 +153,6 @@ fn whoever_has_the_format_alone_reads_the_same() {
     let said = String::from_utf8(decoded.stdout).unwrap();
     let expected = String::from_utf8(read("decoded.txt")).unwrap();
     assert!(said == expected, "what the decoder says now:\n{said}");
-}
-
-/// The strings of four letters or more that somebody reads who has the disk.
-/// The pepper is on it, so the slot table is not secret either.
-fn strings(vault: &Vault<MemoryDevice>) -> BTreeSet<String> {
-    let mut bytes = vault.device().bytes.clone();
-    for block in bytes.chunks_exact_mut(BLOCK_SIZE) {
-        // Here is a record's digest.
-        block[32..64].fill(0);
-    }
-    let mut table = vec![0; 1 << 20];
-    bytes.push(0);
-    bytes.extend(&*postcard::to_slice(&vault.slots().unwrap(), &mut table).unwrap());
-    let runs = bytes.split(|byte| !(b' '..=b'~').contains(byte));
-    let strings = runs.filter(|run| run.len() >= 4);
-    strings
-        .map(|run| String::from_utf8(run.to_vec()).unwrap())
-        .collect()
-}
-
-#[test]
-fn a_thief_reads_in_the_vault_what_threats_md_lists() {
-    let (first, _) = made(&key(), BEGUN);
-    let (second, _) = made(&MasterKey::generate(), BEGUN + 86_400);
-    let (third, _) = made(&MasterKey::generate(), BEGUN + 2 * 86_400);
-    // What is random, made from the key or a digest of the log is not the same
-    // three times; of two vaults one in twenty pairs has four letters in common.
-    let clear = &(&strings(&first) & &strings(&second)) & &strings(&third);
-    let listed = [
-        ("SPUT", "where a vault begins"),
-        ("a server's id ", "the server's id and name"),
-        ("clinic ", "the server's id and name"),
-        ("office", "labels of sticks"),
-        ("bare", "labels of sticks"),
-        ("home", "names of the places"),
-        ("second", "names of the places"),
-        ("halima", "names of people with a passphrase"),
-        ("night", "names of people with a passphrase"),
-        ("board", "which parts of the machine are enrolled"),
-        ("disk 1", "which parts of the machine are enrolled"),
-        ("disk 2", "which parts of the machine are enrolled"),
-        ("arp 192.168.1.1", "addresses of the neighbours"),
-        ("arp 192.168.1.2", "addresses of the neighbours"),
-        ("nd fe80::1", "addresses of the neighbours"),
-        (
-            "tang 192.168.1.5:7500 second",
-            "addresses and public keys of the key servers",
-        ),
-        (
-            "tang [fe80::5]:80 second",
-            "addresses and public keys of the key servers",
-        ),
-    ];
-    let expected = listed.map(|(string, _)| string.to_owned());
-    assert_eq!(clear, BTreeSet::from(expected));
-    let threats = include_str!("../../docs/threats.md").split_whitespace();
-    let threats = threats.collect::<Vec<_>>().join(" ");
-    for (string, words) in listed {
-        assert!(threats.contains(words), "{string}: {words}");
-    }
-}
-
-const SERVER: ServerId = ServerId(*b"\x80a server's id \x80");
-
-/// When the log begins, in seconds since 1970 (UTC).
-const BEGUN: u64 = 1_700_000_000;
-
-/// A vault with something of everything, and its sticks.
-fn made(key: &MasterKey, begun: u64) -> (Vault<MemoryDevice>, [(&'static str, StickFile); 2]) {
-    let disk = MemoryDevice::default();
-    let nobody = SlotTable::default();
-    let mut vault = Vault::create(disk, SERVER, text("clinic ñ"), key, &nobody).unwrap();
-    let header = vault.header().clone();
-    let mut slots = SlotTable {
-        next_id: 2,
-        passphrases: Passphrases::quick(),
-        ..SlotTable::default()
-    };
-    for (id, (name, chosen, need)) in (0..).zip(places()) {
-        let slot = enrol(&header, key, id, text(name), &chosen, need, |_, _| ()).unwrap();
-        slots.environments.push(Box::new(slot)).unwrap();
-    }
-    let second = &mut slots.environments[1];
-    second.servers.push(KeyServer::largest()).unwrap();
-    let own = OwnAddress {
-        card: [2, 0, 0, 0, 0, 1],
-        address: "192.168.1.9".parse().unwrap(),
-        prefix: 24,
-        router: Some("192.168.1.1".parse().unwrap()),
-        set_at_boot: true,
-    };
-    second.addresses.push(own).unwrap();
-    for (name, kind, words) in WORDS {
-        slots
-            .add_passphrase(&header, key, text(name), kind, words.as_bytes(), 1000)
-            .unwrap();
-    }
-    vault.replace_slots(key, &slots).unwrap();
-    vault.set_policy(key, policy()).unwrap();
-    let sticks = stick_files(&header, key);
-    let mut list = StickList::default();
-    for (_, file) in &sticks {
-        list.sticks.push(file.info.known(4000)).unwrap();
-    }
-    let kept = |place| Some(SealedPlace::seal(&header, key, &text(place)));
-    list.sticks[0].kept = kept(OFFICE_STICK);
-    list.code = Some(KnownCode {
-        generation: 1,
-        verified: 5000,
-        kept: kept(CODE),
-    });
-    vault.set_sticks(key, list).unwrap();
-    vault.strike(2, [9; 16]).unwrap();
-    let kinds = kinds();
-    for (at, kind) in (0..).zip(kinds.iter().cloned()) {
-        let (time, boot_id) = (begun + at, [at as u8 | 0x80; 16]);
-        match at {
-            30 => vault.append_sealed(key, time, boot_id, kind),
-            _ => vault.append(time, boot_id, kind),
-        }
-        .unwrap();
-    }
-    (vault, sticks)
 }
 
 /// After a change of the format: the version goes up, this is run with

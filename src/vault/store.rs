@@ -5,6 +5,7 @@
 //! A disk that refuses one of the two has taken the record all the same: a
 //! strike and a reset count on a disk that begins to fail.
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::layout::{BLOCK_SIZE, HALF, Region};
@@ -12,7 +13,7 @@ use super::record::{self, Invalid};
 use super::{BlockDevice, VaultError};
 
 /// In how many copies a record stands after a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Written {
     /// The disk refused the other copy: it begins to fail.
     Once,

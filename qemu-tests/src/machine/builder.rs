@@ -249,7 +249,7 @@ impl MachineBuilder {
             let serial = &disk.serial;
             add(
                 "-device",
-                format!("virtio-blk-pci,drive={name},serial={serial}"),
+                format!("virtio-blk-pci,id=drive{i},drive={name},serial={serial}"),
             );
         }
         add("-device", "qemu-xhci,id=xhci".into());

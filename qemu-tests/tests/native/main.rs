@@ -10,6 +10,7 @@ mod disable;
 mod disks;
 mod enable;
 mod gate;
+mod hanging_disk;
 mod harness;
 mod hostile;
 mod late_place;

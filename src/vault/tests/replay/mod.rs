@@ -11,6 +11,7 @@ mod people;
 mod reset;
 mod sequences;
 mod slot_proof;
+mod sticks_after_reset;
 mod tampering;
 mod two_commands;
 
