@@ -53,9 +53,9 @@ fn a_disk_that_hangs_keeps_no_server_from_being_switched_off() -> Result {
     // The key goes first, and out of memory too.
     let gone = "timeout 60 sh -c 'while [ -e /run/stayput/mariadb.keys ]; do sleep 0.2; done'";
     server.shell(gone)?.success()?;
-    // Whether somebody works in the data cannot be seen on that disk.
+    // It may hang with the disk, and whether anybody works in the data cannot be seen there.
     let told = "timeout 200 sh -c 'until grep -q \"MariaDB still runs\" /run/reset; do sleep 1; \
-                done'; cat /run/reset; ! pidof mariadbd";
+                done'; cat /run/reset";
     let said = server.shell_within(told, minutes(4))?.success()?;
     assert!(said.contains("Pepper and slots are destroyed"), "{said}");
     server.is_switched_off_within(minutes(6))?;

