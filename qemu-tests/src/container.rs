@@ -144,8 +144,13 @@ impl Container {
     /// Switches it off as an owner would, and waits for that.
     pub fn shut_down(&mut self) -> Result {
         self.shell("systemctl poweroff --no-block")?.success()?;
+        self.is_switched_off_within(seconds(120))
+    }
+
+    /// Waits until it was switched off from within.
+    pub fn is_switched_off_within(&mut self, limit: Duration) -> Result {
         if let Some(running) = &mut self.running {
-            running.wait(seconds(120))?;
+            running.wait(limit)?;
         }
         self.power_cut();
         Ok(())

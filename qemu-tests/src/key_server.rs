@@ -1,10 +1,13 @@
 //! A key server: Debian's tangd on a device of its own in a place's network.
 
+mod started_ahead;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::failure::run;
 use crate::{Failure, Neighbour, Place, Result, Scratch};
+use started_ahead::StartedAhead;
 
 /// Where it listens.
 const PORT: u16 = 7500;
@@ -16,6 +19,7 @@ pub struct KeyServer {
     namespace: String,
     keys: Scratch,
     running: Option<Child>,
+    ahead: Option<StartedAhead>,
 }
 
 impl KeyServer {
@@ -48,9 +52,18 @@ impl KeyServer {
             namespace: place.namespace().into(),
             keys,
             running: None,
+            ahead: None,
         };
         server.plug_in(place)?;
         Ok(server)
+    }
+
+    /// From now on it answers without the time that its program takes to start. New
+    /// keys are not seen then.
+    pub fn start_ahead(&mut self) -> Result {
+        let socket = self.keys.join("asked");
+        self.ahead = Some(StartedAhead::new(self.folder(), socket)?);
+        self.switch_on()
     }
 
     fn folder(&self) -> String {
@@ -112,7 +125,10 @@ impl KeyServer {
     pub fn switch_on(&mut self) -> Result {
         self.switch_off();
         let listen = format!("TCP-LISTEN:{PORT},bind={},reuseaddr,fork", self.device.ip);
-        let serve = format!("EXEC:/usr/libexec/tangd {}", self.folder());
+        let serve = match &self.ahead {
+            Some(ahead) => format!("UNIX-CONNECT:{}", ahead.socket().display()),
+            None => format!("EXEC:/usr/libexec/tangd {}", self.folder()),
+        };
         let listening = Command::new("ip")
             .args(["netns", "exec", &self.namespace])
             .args(["setpriv", "--pdeathsig", "KILL"])

@@ -115,14 +115,7 @@ impl Machine {
     /// partitions. Half a minute later it resets the stick, for which QEMU waits
     /// as long.
     pub fn plug_hanging(&mut self, stick: &Stick) -> Result {
-        let group = "hanging";
-        self.qmp.execute(
-            "object-add",
-            json!({
-                "qom-type": "throttle-group", "id": group,
-                "limits": {"bps-total": 1, "bps-total-max": 2048},
-            }),
-        )?;
+        let group = self.hanging_group()?;
         let file = stick.image().display().to_string();
         let id = self.add_stick(json!({
             "driver": "throttle", "throttle-group": group,
@@ -134,6 +127,35 @@ impl Machine {
                    "removable": true, "serial": id}),
         )?;
         Ok(())
+    }
+
+    /// From now on the first disk hangs: after one request more one byte is read or written
+    /// in a second.
+    pub fn hang_disk(&mut self) -> Result {
+        let group = self.hanging_group()?;
+        self.qmp.execute(
+            "blockdev-add",
+            json!({"driver": "throttle", "node-name": "hangs", "throttle-group": group,
+                   "file": "disk0"}),
+        )?;
+        self.qmp.execute(
+            "qom-set",
+            json!({"path": "/machine/peripheral/drive0", "property": "drive", "value": "hangs"}),
+        )?;
+        Ok(())
+    }
+
+    /// What makes a disk hang; gives its name.
+    fn hanging_group(&mut self) -> Result<&'static str> {
+        let group = "hanging";
+        self.qmp.execute(
+            "object-add",
+            json!({
+                "qom-type": "throttle-group", "id": group,
+                "limits": {"bps-total": 1, "bps-total-max": 2048},
+            }),
+        )?;
+        Ok(group)
     }
 
     /// What a stick is made of; gives its name.

@@ -64,12 +64,12 @@ impl NfsServer {
             "systemctl disable --now mariadb && \
              sed -i 's/77.10/77.20/' /etc/systemd/network/10-clinic.network && \
              echo '/dev/vdb /srv ext4 defaults 0 0' >>/etc/fstab && mount /srv && \
-             echo '{EXPORT}' >/etc/exports && \
-             tar -x -f /dev/sda -C /root && \
-             DEBIAN_FRONTEND=noninteractive apt-get --yes install \
-             --no-install-recommends /root/archives/*.deb"
+             echo '{EXPORT}' >/etc/exports && tar -x -f /dev/sda -C /root"
         );
-        machine.shell_within(&set_up, minutes(10))?.success()?;
+        machine.shell_within(&set_up, minutes(4))?.success()?;
+        let install = "DEBIAN_FRONTEND=noninteractive apt-get --yes -o APT::Sandbox::User=root \
+             install --no-install-recommends /root/archives/*.deb </dev/null";
+        machine.shell_within(install, minutes(15))?.success()?;
         machine.shut_down()
     }
 

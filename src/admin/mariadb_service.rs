@@ -2,7 +2,9 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use crate::admin::child_work::ChildWork;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
 use crate::admin::systemd::{self, SYSTEMCTL, running};
@@ -18,8 +20,10 @@ pub fn is_enabled() -> bool {
     Path::new(CHECK_FILE).try_exists().unwrap_or(true)
 }
 
+const SHOWS_WHY: &str = "`journalctl -u mariadb -n 20` shows why.";
+
 fn systemctl(arguments: &[&str]) -> Result<()> {
-    systemd::systemctl(arguments, "`journalctl -u mariadb -n 20` shows why.")
+    systemd::systemctl(arguments, SHOWS_WHY)
 }
 
 /// Newer packages of Debian also start MariaDB when a client connects.
@@ -103,16 +107,29 @@ fn may_be_starting(states: Option<&[String]>) -> bool {
 /// its keys are removed. A mariadbd that misses its keys during recovery marks the
 /// recovery as done, and rows are lost.
 ///
+/// Waits for half a minute at most: on a disk that hangs no start ends.
+///
 /// # Errors
 /// When one of the two fails. A caller that has to remove the keys goes on.
 pub fn end_starts() -> Result<()> {
     let forbidden = no_start::forbid().map_err(|error| Problem::of_file("/run", &error));
     // Behind the mark: a start that systemd has begun before it is under way by now.
-    if is_starting() {
-        stop_units()?;
+    let ended = END_START.within(STARTS_END_WITHIN, &[]);
+    match ended.unwrap_or_else(|_| Err("a start of MariaDB has not ended in time".into())) {
+        Ok(()) => forbidden,
+        Err(why) => Err(Problem::failed(why, SHOWS_WHY)),
     }
-    forbidden
 }
+
+/// Stops a start of MariaDB that is under way. systemd's command may lie on a disk that hangs.
+pub const END_START: ChildWork<std::result::Result<(), String>> =
+    ChildWork::new("end-start", |_| match is_starting() {
+        true => stop_units().map_err(|problem| problem.what),
+        false => Ok(()),
+    });
+
+/// A MariaDB that has come further has read its keys.
+const STARTS_END_WITHIN: Duration = Duration::from_secs(30);
 
 /// Starts MariaDB, through the gate when it is in front; returns when the
 /// server answers.

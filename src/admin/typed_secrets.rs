@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::admin::ask;
-use crate::admin::key_destruction::destroy_keys;
+use crate::admin::key_destruction::destroy_here;
 use crate::admin::mariadb_service::{is_enabled, stop_mariadb_later};
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::keys::{MasterKey, RecoveryCode};
@@ -91,7 +91,7 @@ fn reset_unseen(vault: &mut Vault<VaultDisk>) {
             let _ = vault.append(time, boot_id, EventKind::ResetWithheld { cause });
         }
         UnderDuress::Destroy { plugged_sticks } => {
-            destroy_keys(cause, &keys, plugged_sticks);
+            destroy_here(cause, &keys, plugged_sticks);
             if is_enabled() {
                 stop_mariadb_later();
             }

@@ -6,7 +6,8 @@ use stayput::admin::cli::Cli;
 use stayput::sys::at_end;
 
 fn main() -> ExitCode {
-    if let Some(code) = stayput::stick::run_as_child() {
+    let child = stayput::stick::run_as_child().or_else(stayput::admin::run_as_child);
+    if let Some(code) = child {
         return code;
     }
     // Without it a signal ends the command all the same.

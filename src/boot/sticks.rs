@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use crate::opening::act::Event;
-use crate::stick::{self, FoundKey, PluggedKeys, Reading, Stick, StickError, wait_for};
+use crate::stick::{self, FoundKey, PluggedKeys, Reading, Stick, StickError};
+use crate::sys::child::wait_for;
 use crate::sys::sysfs;
 use crate::vault::Header;
 

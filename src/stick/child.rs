@@ -9,7 +9,6 @@
 //! it comes to hold is what is on the stick.
 
 use std::ffi::{CString, OsString};
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,14 +16,13 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_name;
-use nix::unistd::write;
 
 use super::StickId;
 use super::answer::encode;
 use super::volume::read_unchecked;
 use super::writing::{NotWiped, wipe};
 use crate::filesystem::format_of;
-use crate::sys::child::Child;
+use crate::sys::child::{Child, say};
 use crate::sys::{at_end, memory};
 use crate::vault::ServerId;
 
@@ -149,17 +147,6 @@ fn wipe_all(volumes: &[PathBuf], server_id: &ServerId, stick: &StickId) -> Resul
     volumes
         .iter()
         .try_for_each(|volume| say(&code_of(wipe(volume, server_id, stick)).to_le_bytes()))
-}
-
-/// Past the buffer of standard output, which nobody would overwrite.
-fn say(mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match write(std::io::stdout().as_fd(), bytes) {
-            Err(Errno::EINTR) => {}
-            written => bytes = &bytes[written?..],
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

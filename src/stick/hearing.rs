@@ -1,13 +1,11 @@
-//! Hearing the children that read and wipe sticks: nothing here blocks, but for
-//! as long as somebody says.
+//! Hearing the children that read and wipe sticks: nothing here blocks.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::vec;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::Zeroizing;
 
 use super::answer::{ANSWER_BYTES, decode};
@@ -155,23 +153,6 @@ impl AsFd for Wiping {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.child.as_fd()
     }
-}
-
-/// Waits until one of these children has something to say, or until `until`;
-/// whether it is worth to hear them again.
-pub fn wait_for<'a>(children: impl Iterator<Item = BorrowedFd<'a>>, until: Instant) -> bool {
-    let mut fds: Vec<PollFd<'_>> = children
-        .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
-        .collect();
-    let left = until.saturating_duration_since(Instant::now());
-    if fds.is_empty() || left.is_zero() {
-        return false;
-    }
-    let milliseconds = left.as_micros().div_ceil(1000);
-    let timeout = u16::try_from(milliseconds).unwrap_or(u16::MAX);
-    // An interrupted wait is a short one.
-    let _ = poll(&mut fds, PollTimeout::from(timeout));
-    true
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub use file::{PIN_MAX, STICK_FILE_BYTES, StickFile, StickId, StickInfo, file_na
 #[cfg(feature = "admin")]
 pub use find::stick_with;
 pub use find::{Stick, plugged_in};
-pub use hearing::{ANSWERS_WITHIN, FoundKey, Reading, wait_for};
+pub use hearing::{ANSWERS_WITHIN, FoundKey, Reading};
 pub use plugged::{PluggedKeys, Wiped};
 #[cfg(feature = "admin")]
 pub use volume::read_ways;

@@ -5,8 +5,12 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::hearing::{ANSWERS_WITHIN, Wiping, wait_for};
+#[cfg(feature = "admin")]
+use serde::{Deserialize, Serialize};
+
+use super::hearing::{ANSWERS_WITHIN, Wiping};
 use super::{NotWiped, Stick, StickInfo};
+use crate::sys::child::wait_for;
 use crate::theft::WayBack;
 use crate::vault::{Header, KnownStick, StickList};
 
@@ -16,6 +20,7 @@ use crate::vault::{Header, KnownStick, StickList};
 /// that what it may hold goes on to open the server: nobody keeps a reset from
 /// being done by plugging in a stick that hangs, and no last way in is destroyed.
 #[derive(Default)]
+#[cfg_attr(feature = "admin", derive(Serialize, Deserialize))]
 pub struct PluggedKeys {
     pub(super) keys: Vec<(PathBuf, StickInfo)>,
     pub(super) silent: Vec<PathBuf>,
@@ -23,6 +28,7 @@ pub struct PluggedKeys {
 
 /// What became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "admin", derive(Serialize, Deserialize))]
 pub struct Wiped {
     /// Volumes whose key file was destroyed.
     pub wiped: u8,

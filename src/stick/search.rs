@@ -4,8 +4,9 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use super::hearing::{ANSWERS_WITHIN, Reading, wait_for};
+use super::hearing::{ANSWERS_WITHIN, Reading};
 use super::{PluggedKeys, plugged_in};
+use crate::sys::child::wait_for;
 use crate::vault::{Vault, locate::VaultDisk};
 
 impl PluggedKeys {

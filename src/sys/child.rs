@@ -5,13 +5,15 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Mutex;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, pipe2, read};
+use nix::unistd::{Pid, pipe2, read, write};
 
 /// The program that runs, replaced on the disk or not.
 pub const THIS_PROGRAM: &CStr = c"/proc/self/exe";
@@ -56,6 +58,19 @@ impl Child {
             result => result.map(Some),
         }
     }
+
+    /// Whether there will be nothing more; what it has written is lost. Does not block.
+    #[cfg(feature = "admin")]
+    pub fn has_ended(&self) -> bool {
+        let mut lost = [0; 256];
+        loop {
+            match self.read(&mut lost) {
+                Ok(None) => return false,
+                Ok(Some(0)) | Err(_) => return true,
+                Ok(Some(_)) => {}
+            }
+        }
+    }
 }
 
 impl AsFd for Child {
@@ -71,6 +86,38 @@ impl Drop for Child {
             reap(&mut left);
         }
     }
+}
+
+/// Waits until one of these children has something to say, or until `until`;
+/// whether it is worth to hear them again.
+pub fn wait_for<'a>(children: impl Iterator<Item = BorrowedFd<'a>>, until: Instant) -> bool {
+    let mut fds: Vec<PollFd<'_>> = children
+        .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+        .collect();
+    let left = until.saturating_duration_since(Instant::now());
+    if fds.is_empty() || left.is_zero() {
+        return false;
+    }
+    let milliseconds = left.as_micros().div_ceil(1000);
+    let timeout = u16::try_from(milliseconds).unwrap_or(u16::MAX);
+    // An interrupted wait is a short one.
+    let _ = poll(&mut fds, PollTimeout::from(timeout));
+    true
+}
+
+/// Says this to the process that has started this one as a [`Child`], past the buffer of
+/// standard output, which nobody would overwrite.
+///
+/// # Errors
+/// What write(2) says.
+pub fn say(mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match write(std::io::stdout().as_fd(), bytes) {
+            Err(Errno::EINTR) => {}
+            written => bytes = &bytes[written?..],
+        }
+    }
+    Ok(())
 }
 
 /// Starts a program with `words`, of which the first is its name, and does not

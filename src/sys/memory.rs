@@ -17,6 +17,19 @@ pub fn keep_private() -> Result<(), Errno> {
     leave_no_core()
 }
 
+/// Reads in all that this process has mapped, and locks it: no page of its program is read
+/// from a disk any more, which may hang by then. Nor is one of the program's file, for
+/// whoever starts it once more.
+///
+/// # Errors
+/// What [`keep_private`] says.
+#[cfg(feature = "admin")]
+pub fn read_in() -> Result<(), Errno> {
+    mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE)?;
+    // What is mapped from here on is as before.
+    keep_private()
+}
+
 /// A crash of this process leaves no copy of its memory, and other users cannot
 /// trace it. Programs that it starts leave no core either.
 ///

@@ -49,6 +49,7 @@ const ADMIN: House = House {
         &["output"],
         &[
             "by_hand",
+            "child_work",
             "durable",
             "factor_counts",
             "filled",
@@ -57,7 +58,6 @@ const ADMIN: House = House {
             "problem",
             "suggested_secret",
             "tang_advertisement",
-            "time_limit",
             "timestamp",
         ],
         &["packaged"],
@@ -91,6 +91,7 @@ const ADMIN: House = House {
         &["commands"],
         &["setup"],
         &["cli"],
+        &["children"],
     ],
     common: &["mod"],
 };

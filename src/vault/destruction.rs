@@ -3,6 +3,7 @@
 //! The caller writes the theft state *reset begun* before, and *reset*
 //! afterwards. After an interruption it is done again from the start.
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::layout::{Area, BLOCK_SIZE, HALF, HEADER, LOG_NEWEST, PEPPER_BLOCKS};
@@ -15,7 +16,7 @@ use crate::keys::fill_random;
 use crate::theft::{ResetCause, TheftState};
 
 /// How thoroughly the pepper and the slots were destroyed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Destroyed {
     /// Blocks of 4096 bytes that could not be overwritten or were not read back
     /// as written: they may still hold the old content.

@@ -1,5 +1,7 @@
 //! The block device that a vault is kept on.
 
+use serde::{Deserialize, Serialize};
+
 use super::VaultError;
 use super::layout::BLOCK_SIZE;
 
@@ -67,7 +69,7 @@ pub trait BlockDevice {
 }
 
 /// How thoroughly a device discarded blocks, the least first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Discarded {
     /// Not at all: the device cannot, or the vault is a file.
     No,

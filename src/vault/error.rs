@@ -3,9 +3,10 @@
 use core::fmt;
 
 use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
 
 /// Why a vault cannot be read or written; shown to people as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VaultError {
     /// Reading or writing the disk failed, with this errno.
     Device(i32),

@@ -61,7 +61,11 @@ pub fn open_unrepaired(conf: &VaultConf, waits: Duration) -> Result<Vault<VaultD
 pub fn reset_target(conf: &VaultConf) -> Result<ResetTarget<VaultDisk>, LocateError> {
     let mut headless = None;
     let mut wrong = LocateError::NoPartition;
-    for partition in partitions_named(conf) {
+    // Where udev knows it, no other disk is read, which may hang. A stick with a copy takes
+    // nobody's place.
+    let known = named_by_udev(&conf.partition).filter(|found| !found.is_on_usb());
+    let known = known.map(Ok);
+    for partition in known.into_iter().chain(partitions_named(conf)) {
         let disk = partition
             .and_then(|partition| open_space(conf, &partition, Access::ReadWrite, RESET_WAITS));
         let target = disk.and_then(|disk| Ok(ResetTarget::of(disk)?));

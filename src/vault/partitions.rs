@@ -112,7 +112,6 @@ fn parent_disk(partition: &str) -> Option<sysfs::Name> {
     target.parent()?.file_name()?.to_str()?.try_into().ok()
 }
 
-#[cfg(feature = "admin")]
 impl FoundPartition {
     /// Whether its disk is on USB: it may be anybody's.
     pub fn is_on_usb(&self) -> bool {
@@ -120,6 +119,7 @@ impl FoundPartition {
     }
 
     /// Whether its GPT name is the one of a vault, as the kernel tells it.
+    #[cfg(feature = "admin")]
     pub fn has_vaults_name(&self) -> bool {
         let name = self.device.file_name().unwrap_or_default();
         let path = Path::new(CLASS).join(name).join("uevent");

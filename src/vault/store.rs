@@ -13,7 +13,7 @@ use super::record::{self, Invalid};
 use super::{BlockDevice, VaultError};
 
 /// In how many copies a record stands after a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Written {
     /// The disk refused the other copy: it begins to fail.
     Once,

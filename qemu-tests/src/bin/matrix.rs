@@ -31,10 +31,7 @@ fn main() -> ExitCode {
     let failed = told
         .iter()
         .any(|(_, outcome)| !matches!(outcome, Outcome::Held(_)));
-    // A part of the table would say nothing of the rest.
-    if wanted.is_empty()
-        && let Err(failure) = write_table(&told)
-    {
+    if let Err(failure) = write_table(&told) {
         println!("{failure}");
         return ExitCode::FAILURE;
     }
@@ -172,12 +169,14 @@ fn write_table(told: &[(System, Outcome)]) -> Result {
     let path = project().join("README.md");
     let page = std::fs::read_to_string(&path)?;
     let parts = page.split_once(BEGIN).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(END)?;
-        Some((before, after))
+        let (old, after) = rest.split_once(END)?;
+        Some((before, old, after))
     });
-    let (before, after) =
+    let (before, old, after) =
         parts.ok_or_else(|| Failure::new("README.md has no room for the table"))?;
-    let rows: String = told.iter().map(row).collect();
+    let rows: String = System::all()
+        .filter_map(|system| row_of(system, told, old))
+        .collect();
     let table = format!(
         "| system | initramfs | root | Linux | MariaDB | the story |\n\
          |---|---|---|---|---|---|\n{rows}"
@@ -186,13 +185,35 @@ fn write_table(told: &[(System, Outcome)]) -> Result {
     Ok(())
 }
 
+/// What is known of this system now: what became of it in this run, or what the `old` table
+/// says, for each row tells its own date and sources. Nothing, where it was never told.
+fn row_of(system: System, told: &[(System, Outcome)], old: &str) -> Option<String> {
+    if let Some(now) = told.iter().find(|(of, _)| *of == system) {
+        return Some(row(now));
+    }
+    let root = root(system);
+    let is_its_own = |line: &&str| {
+        let mut cells = line.split('|').map(str::trim).skip(1);
+        let mut next = || cells.next().unwrap_or_default();
+        let (title, initramfs) = (next(), next());
+        let generator = initramfs.split(' ').next();
+        title == system.title() && generator == Some(system.generator.name()) && next() == root
+    };
+    let line = old.lines().find(is_its_own)?;
+    Some(format!("{line}\n"))
+}
+
+fn root(system: System) -> &'static str {
+    match system.layout {
+        Layout::Plain => "ext4",
+        Layout::Layered => "LUKS, LVM, RAID1",
+    }
+}
+
 fn row((system, outcome): &(System, Outcome)) -> String {
     let title = system.title();
     let generator = system.generator.name();
-    let root = match system.layout {
-        Layout::Plain => "ext4",
-        Layout::Layered => "LUKS, LVM, RAID1",
-    };
+    let root = root(*system);
     match outcome {
         Outcome::Held(told) => format!(
             "| {title} | {generator} {} | {root} | {} | {} | held on {}, at {} |\n",
@@ -203,6 +224,39 @@ fn row((system, outcome): &(System, Outcome)) -> String {
         }
         Outcome::NotTried => {
             format!("| {title} | {generator} | {root} | | | not tried: it could not be made |\n")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(commit: &str) -> Outcome {
+        let word = |word: &str| word.to_string();
+        Outcome::Held(Told {
+            date: word("2026-11-28"),
+            commit: word(commit),
+            kernel: word("6.12"),
+            generator: word("0.148"),
+            mariadb: word("11.8"),
+        })
+    }
+
+    #[test]
+    fn what_was_not_told_now_keeps_its_row() {
+        let systems: Vec<System> = System::all().collect();
+        for told in &systems {
+            let earlier = [(*told, held("before"))];
+            let old = row(&earlier[0]);
+            for system in &systems {
+                let kept = (system == told).then(|| old.clone());
+                assert_eq!(row_of(*system, &[], &old), kept, "{system}: {old}");
+            }
+            let later = [(*told, held("after"))];
+            assert_eq!(row_of(*told, &later, &old), Some(row(&later[0])));
+            let failed = [(*told, Outcome::DidNotHold)];
+            assert_eq!(row_of(*told, &failed, &old), Some(row(&failed[0])));
         }
     }
 }

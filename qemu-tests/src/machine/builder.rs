@@ -19,6 +19,7 @@ pub struct MachineBuilder {
     initrds: Vec<PathBuf>,
     command_line: String,
     disks: Vec<Disk>,
+    processors: u32,
     memory_mib: u32,
     screen: bool,
     text_screen: bool,
@@ -51,6 +52,7 @@ impl MachineBuilder {
             // them and 31 s without.
             command_line: "norandmaps".into(),
             disks: Vec::new(),
+            processors: 1,
             memory_mib: 512,
             screen: false,
             text_screen: false,
@@ -103,6 +105,13 @@ impl MachineBuilder {
         if let Some(disk) = self.disks.last_mut() {
             disk.lost_sector = Some(sector);
         }
+        self
+    }
+
+    /// One where nothing is said: as many machines as cores run side by side, and a
+    /// second processor that waits for a core makes the first spin on its locks.
+    pub fn processors(mut self, processors: u32) -> Self {
+        self.processors = processors;
         self
     }
 
@@ -192,9 +201,7 @@ impl MachineBuilder {
         add("-machine", architecture.board().into());
         add("-accel", architecture.accelerator().into());
         add("-cpu", hardware.cpu.clone());
-        // As many machines as cores run side by side: a second processor that
-        // waits for a core makes the first spin on its locks.
-        add("-smp", "1".into());
+        add("-smp", self.processors.to_string());
         add("-m", format!("{}M", self.memory_mib));
         add("-display", "none".into());
         if architecture == Architecture::Amd64 {
@@ -242,7 +249,7 @@ impl MachineBuilder {
             let serial = &disk.serial;
             add(
                 "-device",
-                format!("virtio-blk-pci,drive={name},serial={serial}"),
+                format!("virtio-blk-pci,id=drive{i},drive={name},serial={serial}"),
             );
         }
         add("-device", "qemu-xhci,id=xhci".into());

@@ -1,8 +1,8 @@
 //! `stayput mariadb disable`: the database leaves the gate, whole, and comes back.
 
-use qemu_tests::{Container, Result};
+use qemu_tests::{Container, Result, Suite};
 
-use crate::clinic::{REAL, clinic, has_rows, stayput};
+use crate::clinic::{REAL, clinic, fill, has_rows, stayput};
 use crate::way_back::{AS_BEFORE, NOBODY_PUTS_BACK, killed_when, was_killed};
 
 pub const KEY_FILE: &str = "/etc/mysql/mariadb.keys";
@@ -40,6 +40,21 @@ fn is_behind_the_gate(server: &Container) -> Result {
     );
     server.shell(&behind)?.success()?;
     Ok(())
+}
+
+/// systemd 257 does not run what the gate has said for the end of a unit that is masked.
+#[test]
+fn on_debian_13_it_leaves_the_gate_and_goes_back() -> Result {
+    let server = Container::fresh(Suite::Trixie)?;
+    server.wait_for_database()?;
+    fill(&server)?;
+    stayput(&server, "enable --destroy-original")?.success()?;
+    stayput(&server, OUT)?.success()?;
+    is_out(&server)?;
+    has_rows(&server, 5000)?;
+    stayput(&server, "enable")?.success()?;
+    is_behind_the_gate(&server)?;
+    has_rows(&server, 5000)
 }
 
 #[test]

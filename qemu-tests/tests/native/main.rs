@@ -13,6 +13,7 @@ mod disks;
 mod emergency;
 mod enable;
 mod gate;
+mod hanging_disk;
 mod harness;
 mod hostile;
 mod late_place;

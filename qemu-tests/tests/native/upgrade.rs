@@ -36,7 +36,7 @@ fi
 
 /// Writes down the control group of every process that has the encrypted data open.
 const WATCH: &str = "while :; do for one in $(pidof mariadbd); do \
-    file=$(ls -l /proc/$one/fd | grep ibdata1) && group=$(cut -d: -f3 /proc/$one/cgroup) && \
+    file=$(ls -l /proc/$one/fd | grep ibdata1) && group=$(sed -n s/^0:://p /proc/$one/cgroup) && \
     words=$(tr '\\0' ' ' </proc/$one/cmdline) && [ -n \"$words\" ] && \
     echo $group ${file##* } $words; \
     done 2>/dev/null >>/root/seen; sleep 0.05; done";

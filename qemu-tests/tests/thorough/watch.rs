@@ -2,7 +2,7 @@
 //! what happens in a clinic every day.
 
 use qemu_tests::seen::{assert_locked, assert_released};
-use qemu_tests::{FastMachine, Neighbour, Place, Result, minutes, seconds};
+use qemu_tests::{FastMachine, Neighbour, Place, Result, Stick, minutes, seconds};
 
 use crate::suspect::{clinic_with, clinic_with_office_stick, wait_for_log};
 
@@ -106,8 +106,8 @@ fn a_server_that_a_stick_has_opened_elsewhere_is_watched_there() -> Result {
     wait_until(&mut machine, "! grep -q ' /run/stayput ' /proc/mounts")
 }
 
-#[test]
-fn a_running_server_carried_away_destroys_its_key() -> Result {
+/// The clinic's server that resets itself when it is carried away, watched at home.
+fn watched_for_a_reset() -> Result<(FastMachine, Stick, Place)> {
     let reset = LOCK.replace("lock", "reset --stick-kept 'bank safe'");
     let (mut machine, stick) = clinic_with_office_stick(&reset)?;
     machine.mostly_waits = true;
@@ -117,6 +117,31 @@ fn a_running_server_carried_away_destroys_its_key() -> Result {
     start_watch(&mut machine)?;
     wait_for_log(&mut machine, "watching 3 neighbours as enrolled")?;
     wait_until_settled(&mut machine)?;
+    Ok((machine, stick, place))
+}
+
+#[test]
+fn a_disk_that_hangs_at_an_alarm_keeps_no_key_in_memory() -> Result {
+    let (mut machine, _, place) = watched_for_a_reset()?;
+    machine.machine()?.hang_disk()?;
+    move_to_another_network(&place, "00:26:f2")?;
+    wait_for_log(&mut machine, "alarm: others answer in place")?;
+    wait_for_log(&mut machine, "a disk may hang")?;
+    wait_until(&mut machine, "! grep -q ' /run/stayput ' /proc/mounts")?;
+    // It goes on to look, and tells what is not done.
+    std::thread::sleep(seconds(40));
+    let report = machine.shell(&format!("cat {REPORT}"))?.success()?;
+    assert!(report.contains("\"reset\":true"), "{report}");
+    // One child at the vault and one at the database hang, however often it looks.
+    let begun = machine.shell("pidof stayput-child || ps")?;
+    let count = begun.text.split_whitespace().count();
+    assert!((1..=2).contains(&count), "{begun}");
+    Ok(())
+}
+
+#[test]
+fn a_running_server_carried_away_destroys_its_key() -> Result {
+    let (mut machine, stick, place) = watched_for_a_reset()?;
     move_to_another_network(&place, "00:26:f2")?;
     wait_for_log(&mut machine, "stayput: reset")?;
     wait_until(&mut machine, "! grep -q ' /run/stayput ' /proc/mounts")?;

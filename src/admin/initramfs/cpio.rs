@@ -3,6 +3,8 @@
 
 use std::io::{self, ErrorKind, Read};
 
+use super::walk::invalid;
+
 /// Bytes of an entry's header: a mark and 13 numbers of 8 hexadecimal digits.
 const HEADER: usize = 110;
 /// Longest name that is read, in bytes; the kernel's own limit.
@@ -142,10 +144,6 @@ fn number(digits: &[u8]) -> io::Result<u32> {
         .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
         .and_then(|digits| u32::from_str_radix(digits, 16).ok())
         .ok_or_else(|| invalid("an entry has a field that is no number"))
-}
-
-fn invalid(what: &'static str) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, what)
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 //! this machine. [`inspect`] gathers.
 
 mod archive;
+mod compression;
 mod cpio;
+mod decompressor;
 mod dracut;
 mod generator;
 mod hardening;
 mod hardware;
+mod inflate;
 mod initramfs_tools;
 mod inspect;
 mod kernels;
@@ -17,6 +20,7 @@ mod obstacle;
 mod order;
 mod supply;
 mod tree;
+mod walk;
 
 pub use generator::{Found, Generator, find as find_generator};
 pub use hardening::Hardening;

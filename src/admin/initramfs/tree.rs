@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 use std::rc::Rc;
 
 const KIND: u32 = 0o170_000;
+const FOLDER: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
@@ -38,8 +39,31 @@ impl Node {
 pub struct Tree(BTreeMap<String, Node>);
 
 impl Tree {
+    /// Puts something where the kernel does: links in the path of its folder are followed,
+    /// and a folder with something in it stays one.
     pub fn put(&mut self, path: &str, node: Node) {
-        self.0.insert(path.to_owned(), node);
+        let path = match path.rsplit_once('/') {
+            None => Some(path.to_owned()),
+            Some((folder, name)) => self.resolve(folder, 0).map(|folder| {
+                format!("{folder}/{name}")
+                    .trim_start_matches('/')
+                    .to_owned()
+            }),
+        };
+        let Some(path) = path else {
+            return;
+        };
+        if node.mode & KIND == FOLDER || !self.has_something_in(&path) {
+            self.0.insert(path, node);
+        }
+    }
+
+    fn has_something_in(&self, folder: &str) -> bool {
+        let begin = format!("{folder}/");
+        let mut paths = self.0.range(begin.clone()..);
+        paths
+            .next()
+            .is_some_and(|(path, _)| path.starts_with(&begin))
     }
 
     /// What is at a path; links are followed, and lead nowhere outside.
@@ -133,6 +157,29 @@ mod tests {
         assert_eq!(tree.text("etc/up"), "program", "no way leads out");
         assert_eq!(tree.content("loop"), None);
         assert_eq!(tree.content("lib/none"), None);
+    }
+
+    #[test]
+    fn a_later_file_is_put_where_a_link_leads() {
+        let mut tree = tree();
+        let node = |mode| Node {
+            mode,
+            content: Some(b"other".as_slice().into()),
+        };
+        tree.put("lib/modules/6.12/a.ko", node(FILE | 0o644));
+        assert_eq!(tree.text("usr/lib/modules/6.12/a.ko"), "other");
+        tree.put("loop/a", node(FILE | 0o644));
+        assert_eq!(tree.content("loop/a"), None);
+        // The folder is not empty, and so nothing takes its place.
+        tree.put("usr/lib", node(LINK | 0o777));
+        assert_eq!(tree.text("usr/lib/modules/6.12/a.ko"), "other");
+        // Nobody goes through a link that a folder has replaced.
+        tree.put("lib", node(FOLDER | 0o755));
+        tree.put("lib/b", node(FILE | 0o644));
+        assert_eq!(
+            (tree.text("lib/b"), tree.text("usr/lib/b")),
+            ("other".into(), String::new())
+        );
     }
 
     #[test]

@@ -2,30 +2,37 @@
 //! have it as working directory, and mounts that show it elsewhere.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::parent_id;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::admin::time_limit::within;
+use serde::{Deserialize, Serialize};
+
+use crate::admin::child_work::{ChildWork, NoAnswer};
 use crate::sys::mount::{MountEntry, mounts_of};
 
 /// One user of the directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Occupant {
-    Process { pid: u32, name: String },
-    Mount(PathBuf),
+    Process {
+        pid: u32,
+        name: String,
+    },
+    /// At this path, as it is shown to people.
+    Mount(String),
 }
 
 impl fmt::Display for Occupant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Process { pid, name } => write!(f, "process {pid} ({name})"),
-            Self::Mount(path) => write!(f, "a mount at {}", path.display()),
+            Self::Mount(path) => write!(f, "a mount at {path}"),
         }
     }
 }
@@ -34,6 +41,17 @@ impl fmt::Display for Occupant {
 /// search never ends.
 const LOOK_TAKES: Duration = Duration::from_secs(60);
 
+/// What the search has found, or what the system says.
+type Found = Result<Vec<Occupant>, String>;
+
+/// The search: behind the tree it is told which mounts are left out.
+pub const SEARCH: ChildWork<Found> = ChildWork::new("search-occupants", |words| {
+    let (tree, ours) = words.split_first().ok_or("no directory is named")?;
+    // It searches for the process that has started it.
+    let us = [std::process::id(), parent_id()];
+    find(Path::new("/proc"), Path::new(tree), ours, us).map_err(|error| error.to_string())
+});
+
 /// Everybody but this process who uses `tree` on this machine, containers
 /// included. `ours` are mounts that are left out.
 ///
@@ -41,24 +59,28 @@ const LOOK_TAKES: Duration = Duration::from_secs(60);
 /// What the system says; TimedOut when a filesystem does not answer. Nothing is
 /// known then.
 pub fn of(tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
-    let tree = tree.to_owned();
-    let ours: Vec<PathBuf> = ours.iter().map(|path| path.into()).collect();
-    let looked = within(LOOK_TAKES, move || {
-        let ours: Vec<&Path> = ours.iter().map(PathBuf::as_path).collect();
-        find(Path::new("/proc"), &tree, &ours)
-    });
-    known(looked)
+    let words: Vec<&OsStr> = [tree]
+        .iter()
+        .chain(ours)
+        .map(|path| path.as_os_str())
+        .collect();
+    known(SEARCH.within(LOOK_TAKES, &words))
 }
 
-/// Nothing is known by a look that was not waited for.
-fn known<T>(looked: Option<io::Result<T>>) -> io::Result<T> {
-    looked.unwrap_or_else(|| {
-        let what = "a filesystem that some process uses does not answer";
-        Err(io::Error::new(ErrorKind::TimedOut, what))
-    })
+/// Nothing is known by a search that was not waited for.
+fn known(searched: Result<Found, NoAnswer>) -> io::Result<Vec<Occupant>> {
+    match searched {
+        Ok(found) => found.map_err(io::Error::other),
+        Err(NoAnswer::InTime(_)) => {
+            let what = "a filesystem that some process uses does not answer";
+            Err(io::Error::new(ErrorKind::TimedOut, what))
+        }
+        Err(NoAnswer::AtAll) => Err(io::Error::other("the search for processes has failed")),
+    }
 }
 
-fn find(proc: &Path, tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
+/// `us`: processes that are left out.
+fn find(proc: &Path, tree: &Path, ours: &[OsString], us: [u32; 2]) -> io::Result<Vec<Occupant>> {
     let tree = &fs::canonicalize(tree)?;
     let mut files = HashSet::new();
     collect(tree, &mut files)?;
@@ -70,7 +92,7 @@ fn find(proc: &Path, tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
             continue;
         };
         let process = entry.path();
-        if pid != std::process::id() && gone_is_false(works_in(&process, tree, &files))? {
+        if !us.contains(&pid) && gone_is_false(works_in(&process, tree, &files))? {
             found.push(Occupant::Process {
                 pid,
                 name: fs::read_to_string(process.join("comm"))
@@ -84,8 +106,9 @@ fn find(proc: &Path, tree: &Path, ours: &[&Path]) -> io::Result<Vec<Occupant>> {
             && namespaces.insert(namespace)
             && let Ok(mounts) = mounts_of(&process.join("mountinfo"))
         {
-            let shown = shown_elsewhere(tree, &mounts).filter(|point| !ours.contains(&&**point));
-            found.extend(shown.map(Occupant::Mount));
+            let is_ours = |point: &PathBuf| ours.iter().any(|ours| point == ours);
+            let shown = shown_elsewhere(tree, &mounts).filter(|point| !is_ours(point));
+            found.extend(shown.map(|point| Occupant::Mount(point.display().to_string())));
         }
     }
     Ok(found)
@@ -203,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_network_disk_of_somebody_else_ends_the_look() {
-        let error = known::<()>(None).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::TimedOut);
-        assert_eq!(known(Some(Ok(7))).unwrap(), 7);
+    fn a_search_that_does_not_end_says_nothing_of_who_works_there() {
+        assert!(known(Err(NoAnswer::AtAll)).is_err());
+        assert!(known(Ok(Err("Permission denied".into()))).is_err());
+        assert_eq!(known(Ok(Ok(vec![]))).unwrap(), []);
     }
 
     #[test]
@@ -240,6 +263,8 @@ mod tests {
         folder
     }
 
+    const NOBODY: [u32; 2] = [0; 2];
+
     #[test]
     fn whoever_holds_a_file_or_stands_there_is_found() {
         let home = tempfile::tempdir().unwrap();
@@ -249,7 +274,7 @@ mod tests {
         File::create(tree.join("clinic/patient.ibd")).unwrap();
         process(&proc, 7);
         fs::create_dir(proc.join("sys")).unwrap();
-        assert_eq!(find(&proc, &tree, &[]).unwrap(), []);
+        assert_eq!(find(&proc, &tree, &[], NOBODY).unwrap(), []);
 
         let stands = process(&proc, 8);
         fs::remove_file(stands.join("cwd")).unwrap();
@@ -257,7 +282,7 @@ mod tests {
         let holds = process(&proc, 9);
         symlink(tree.join("clinic/patient.ibd"), holds.join("fd/3")).unwrap();
         symlink(home.join("gone"), holds.join("fd/4")).unwrap();
-        let mut found = find(&proc, &tree, &[]).unwrap();
+        let mut found = find(&proc, &tree, &[], NOBODY).unwrap();
         found.sort_by_key(ToString::to_string);
         let named: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(named, ["process 8 (bash)", "process 9 (bash)"]);

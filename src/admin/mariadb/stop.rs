@@ -3,8 +3,10 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
-use crate::admin::mariadb_service::stop_units;
+use crate::admin::child_work::{ChildWork, NoAnswer};
+use crate::admin::mariadb_service::{is_enabled, stop_units};
 use crate::admin::problem::{Problem, Result};
 use crate::admin::systemd::{running, systemctl};
 
@@ -13,11 +15,48 @@ use crate::admin::mariadb::data_directory::DataDirectory;
 use crate::admin::mariadb::open_for::OpenFor;
 use crate::admin::mariadb::process::{Process, at_work_in};
 
+/// What cannot be stopped, and what to do.
+pub type Stopped = std::result::Result<(), (String, String)>;
+
+/// Stops MariaDB. systemd waits for a quarter of an hour for one that hangs on its disk, and
+/// its command may lie on that disk, too.
+pub const STOP: ChildWork<Stopped> = ChildWork::new("stop-database", |_| stop_and_see());
+
+/// Stops MariaDB where it depends on the keys.
+pub const STOP_ENCRYPTED: ChildWork<Stopped> =
+    ChildWork::new("stop-encrypted-database", |_| match is_enabled() {
+        true => stop_and_see(),
+        false => Ok(()),
+    });
+
+/// Has a child stop MariaDB, and waits for so long at most. systemd goes on with what it
+/// was told.
+///
+/// # Errors
+/// When systemd does not stop it, and when a mariadbd goes on.
+pub fn stop_within(limit: Duration, how: &ChildWork<Stopped>) -> Result<()> {
+    let stopped = how.within(limit, &[]).unwrap_or_else(|no_answer| {
+        let what = match no_answer {
+            NoAnswer::InTime(_) => format!("It has not ended within {} s.", limit.as_secs()),
+            NoAnswer::AtAll => "Nobody could be asked to stop it.".into(),
+        };
+        Err((
+            what,
+            "`systemctl status mariadb` shows what it does.".into(),
+        ))
+    });
+    stopped.map_err(|(what, next)| Problem::failed(what, next))
+}
+
+fn stop_and_see() -> Stopped {
+    stop_mariadb().map_err(|problem| (problem.what, problem.next))
+}
+
 /// Stops MariaDB's units, and sees that no mariadbd works in the data.
 ///
 /// # Errors
 /// When systemd does not stop one, and when a mariadbd goes on.
-pub fn stop_mariadb() -> Result<()> {
+fn stop_mariadb() -> Result<()> {
     let stopped = stop_units();
     if running()
         && let Some(unit) = OpenFor::read().another_that_is_up(None)

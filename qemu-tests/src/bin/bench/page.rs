@@ -6,7 +6,7 @@ use qemu_tests::Generator;
 
 use crate::BOOTS;
 use crate::row::{Row, SCRYPT_KB};
-use crate::subjects::What;
+use crate::subjects::{PROCESSORS, What};
 use crate::surroundings::Surroundings;
 use crate::targets::{ONE_TANG, judged};
 
@@ -199,7 +199,7 @@ fn how(rows: &[Row], around: &Surroundings) -> String {
     };
     let _ = writeln!(
         out,
-        "- On: {}, {} cores, load {} before the first boot (0 is a computer without other work); {}, `-accel {}`, 1 processor, 1024 MiB. {speed}",
+        "- On: {}, {} cores, load {} before the first boot (0 is a computer without other work); {}, `-accel {}`, {PROCESSORS} processors, 1024 MiB. {speed}",
         around.processor, around.cores, around.load, around.qemu, around.accelerator,
     );
     let _ = writeln!(out, "- Compared: {}.", around.packages.join(", "));
@@ -217,7 +217,9 @@ fn how(rows: &[Row], around: &Surroundings) -> String {
          and Mandos refuses one that is made for any machine.\n\
          - stayput needs all 4 parts of the machine, all of its neighbours, and half of its Tang \
          servers unless it says all; half is what `stayput enroll` asks for by itself. At home the \
-         first try opens whatever is needed. For Tang it takes its enrolled address.\n",
+         first try opens whatever is needed. For Tang it takes its enrolled address. tangd is \
+         started before it is asked, for clevis too: eight key servers are eight computers, and \
+         here they share this one.\n",
     );
     let held = rows.iter().filter(|row| row.beside_scrypt_kb().is_some());
     for row in held {

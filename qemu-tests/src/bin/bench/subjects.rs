@@ -11,6 +11,10 @@ use qemu_tests::{
 use crate::images::Images;
 use crate::mandos::{MANDOS_PORT, MandosServer};
 
+/// Each machine has so many: as the smallest server has that is sold. With one, udev and
+/// the boot stage would wait for each other.
+pub const PROCESSORS: u32 = 2;
+
 /// What opens the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
@@ -174,7 +178,8 @@ fn stayput_with_tang(servers: u8, all: bool) -> Result<Subject> {
     let mut key_servers = Vec::new();
     let mut named = String::new();
     for Neighbour { ip, mac } in neighbours(servers) {
-        let server = KeyServer::at(&place, &ip, &mac)?;
+        let mut server = KeyServer::at(&place, &ip, &mac)?;
+        server.start_ahead()?;
         named += &format!(
             " --tang {} --thumbprint {}",
             server.url(),
@@ -250,7 +255,8 @@ fn passdev(what: What, images: &Images) -> Result<Subject> {
 fn clevis(images: &Images) -> Result<Subject> {
     let place = Place::empty()?;
     let Neighbour { ip, mac } = &neighbours(1)[0];
-    let key_server = KeyServer::with_keys(&place, ip, mac, &images.path("tang"))?;
+    let mut key_server = KeyServer::with_keys(&place, ip, mac, &images.path("tang"))?;
+    key_server.start_ahead()?;
     Ok(Subject {
         place,
         disk: Some(Disk::Made("clevis.disk")),
@@ -300,6 +306,7 @@ impl Subject {
         let part = |kind: &str| images.path(&format!("{}.{kind}", self.what.image()));
         let dracut = images.generator == Generator::Dracut;
         let mut builder = MachineBuilder::new(Hardware::clinic(), &images.kernel())
+            .processors(PROCESSORS)
             .initrd(&part("img"))
             .initrd(&part("marks"))
             .memory_mib(1024)

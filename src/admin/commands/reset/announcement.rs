@@ -1,11 +1,9 @@
 //! What a reset says before it destroys anything.
 
-use std::time::Duration;
-
-use crate::admin::mariadb;
-use crate::admin::mariadb::disable::{key_files_on_disk, not_destroyed};
+use crate::admin::child_work::ChildWork;
+use crate::admin::mariadb::disable::{LOOKS_WITHIN, key_files_left};
+use crate::admin::mariadb::enable::in_a_reset;
 use crate::admin::mariadb_service::is_enabled;
-use crate::admin::time_limit::within;
 use crate::printable::Printable;
 use crate::stick::PluggedKeys;
 use crate::theft::WayBack;
@@ -17,37 +15,25 @@ A reset destroys what is left of it, the pepper and all slots, and the keys in m
 Not destroyed: sticks, backups, copies of this disk.
 ";
 
-/// How long is waited for what lies on the database's disk. MariaDB may be asked where that
-/// is; a disk that dies takes minutes, or hangs for ever.
-const LOOKS_WITHIN: Duration = Duration::from_secs(5);
-
 const NOT_TOLD_IN_TIME: &str = "\
 What lies beside the database could not be told within 5 s. It may be a clear copy, which is
 destroyed after the keys where it can be.
 ";
 
-const NO_KEY_FILES_IN_TIME: &str = "\
-Whether keys of the database lie in files of their own could not be told within 5 s.
-";
+/// What a reset does to what lies on the database's disk. MariaDB may be asked where that is.
+pub const ON_DATABASE_DISK: ChildWork<String> = ChildWork::new("look-beside-database", |_| {
+    let stops = match is_enabled() {
+        true => "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n",
+        false => "",
+    };
+    stops.to_owned() + &in_a_reset()
+});
 
 /// What a reset does to what lies on the disks beside the vault. The key waits for none of
 /// them.
 pub fn on_disk() -> String {
-    told_in_time(LOOKS_WITHIN, NOT_TOLD_IN_TIME, mariadb::enable::in_a_reset) + &key_files_left()
-}
-
-/// The owner's key files, which may lie on any disk.
-pub fn key_files_left() -> String {
-    let look = || not_destroyed(&key_files_on_disk());
-    told_in_time(LOOKS_WITHIN, NO_KEY_FILES_IN_TIME, look)
-}
-
-fn told_in_time(
-    limit: Duration,
-    else_say: &str,
-    look: impl FnOnce() -> String + Send + 'static,
-) -> String {
-    within(limit, look).unwrap_or_else(|| else_say.into())
+    let told = ON_DATABASE_DISK.within(LOOKS_WITHIN, &[]);
+    told.unwrap_or_else(|_| NOT_TOLD_IN_TIME.into()) + &key_files_left()
 }
 
 pub fn announce(keys: &PluggedKeys, header: &Header, sticks: &Unproven<StickList>) -> WayBack {
@@ -63,14 +49,10 @@ pub fn announce_again() -> bool {
 }
 
 fn announcement_again(on_disk: &str) -> String {
-    let stops = match is_enabled() {
-        true => "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n",
-        false => "",
-    };
     format!(
         "This server was reset before. Destroyed once more is what may be left of the pepper \
          and the slots, and\nthe keys that were released into memory. No stick is wiped: the \
-         last one that opens this server may be\nplugged in.\n{stops}{on_disk}"
+         last one that opens this server may be\nplugged in.\n{on_disk}"
     )
 }
 
@@ -93,9 +75,6 @@ fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList, on_disk
             "NOT what may be on the stick {}: it does not answer\n",
             disk.display()
         );
-    }
-    if is_enabled() {
-        text += "Then MariaDB is stopped. The database itself stays as it is, encrypted.\n";
     }
     text += on_disk;
     text += "Not destroyed: sticks that are not plugged in, backups, copies of this disk.\n";
@@ -163,11 +142,10 @@ mod tests {
     #[test]
     fn a_reset_names_the_key_file_that_it_leaves() {
         let header = Header::of_a_new_server(&crate::keys::MasterKey::generate());
-        let left = not_destroyed(&["/etc/mysql/mariadb.keys".into()]);
-        let list = StickList::default();
-        let first = announcement(&PluggedKeys::default(), &header, &list, &left);
-        let again = announcement_again(&left);
         let told = "NOT DESTROYED: the keys of the database in /etc/mysql/mariadb.keys\n";
+        let list = StickList::default();
+        let first = announcement(&PluggedKeys::default(), &header, &list, told);
+        let again = announcement_again(told);
         for text in [first, again] {
             assert!(text.contains(told), "{text}");
         }
@@ -178,15 +156,5 @@ mod tests {
         let text = announcement_again("");
         assert!(text.contains("No stick is wiped"), "{text}");
         assert!(text.lines().all(|line| line.len() < 120), "{text}");
-    }
-
-    #[test]
-    fn a_disk_that_hangs_holds_up_no_reset() {
-        let (_answers, hangs) = std::sync::mpsc::channel::<String>();
-        let look = move || hangs.recv().unwrap_or_default();
-        let told = told_in_time(Duration::from_millis(10), NOT_TOLD_IN_TIME, look);
-        assert!(told.contains("could not be told"), "{told}");
-        let told = told_in_time(Duration::from_secs(60), "", || "a copy".into());
-        assert_eq!(told, "a copy");
     }
 }

@@ -3,19 +3,26 @@
 mod announcement;
 mod report;
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use crate::admin::ask;
-use crate::admin::key_destruction::destroy_keys;
-use crate::admin::mariadb;
-use crate::admin::mariadb_service::is_enabled;
+use crate::admin::child_work::ChildWork;
+use crate::admin::key_destruction::{destroy_keys, take_keys};
+use crate::admin::mariadb::disable::key_files_left;
+use crate::admin::mariadb::enable::DESTROY_CLEAR;
+use crate::admin::mariadb::stop::{STOP_ENCRYPTED, stop_within};
 use crate::admin::open_vault::{open_vault_read_only, vault_conf};
 use crate::admin::problem::{Problem, Result};
 use crate::stick::PluggedKeys;
-use crate::sys::power;
+use crate::sys::{hangup, memory, power};
 use crate::theft::{ResetCause, WayBack};
 use crate::vault::locate::reset_target;
 use crate::vault::{Destroyed, VaultError};
-use announcement::{WITHOUT_HEADER, announce, announce_again, key_files_left, on_disk};
-use report::{report, report_sticks};
+use announcement::{WITHOUT_HEADER, announce, announce_again, on_disk};
+use report::report;
+
+pub use announcement::ON_DATABASE_DISK;
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct ResetOptions {
@@ -25,10 +32,30 @@ pub struct ResetOptions {
     /// Do not ask for the server's name
     #[arg(long)]
     yes: bool,
-    /// Switch the server off afterwards
+    /// Switch the server off afterwards, 6 minutes after the reset began at the latest
     #[arg(long)]
     power_off: bool,
 }
+
+/// How long the key is waited for. A disk that is well takes a second; one that dies and
+/// answers after all is not cut off.
+const TAKES_AT_MOST: Duration = Duration::from_mins(2);
+
+/// How long MariaDB gets to write its pages to the disk.
+const STOPS_WITHIN: Duration = Duration::from_mins(2);
+
+/// Time for everything before the server is switched off: an original in the clear of some
+/// gigabytes is overwritten in less.
+const SWITCHED_OFF_AFTER: Duration = Duration::from_mins(5);
+
+/// Switches the server off, whatever hangs in the command by then.
+pub const SWITCH_OFF: ChildWork<()> = ChildWork::new("switch-off-later", |_| {
+    // The command may be gone, with the network.
+    let _ = hangup::outlive();
+    let _ = memory::read_in();
+    sleep(SWITCHED_OFF_AFTER);
+    power::switch_off();
+});
 
 /// Runs `stayput reset`.
 ///
@@ -75,30 +102,26 @@ pub fn run(options: &ResetOptions) -> Result<()> {
         return Ok(());
     }
 
-    let done = destroy_keys(ResetCause::Owner, &keys, true);
-    let stopped = match is_enabled() {
-        true => mariadb::stop::stop_mariadb(),
-        false => Ok(()),
+    // From here on nothing of this program is read from a disk that hangs.
+    let _ = memory::read_in();
+    if options.power_off
+        && let Err(errno) = SWITCH_OFF.start(&[])
+    {
+        println!("If a disk hangs, nothing switches the server off: {errno}");
+    }
+    let done = destroy_keys(TAKES_AT_MOST, ResetCause::Owner, &keys);
+    if done.is_err() {
+        take_keys(|why| println!("{why}"));
+    }
+    let stopped = stop_within(STOPS_WITHIN, &STOP_ENCRYPTED);
+    let destroyed = match done {
+        Ok(done) => {
+            print!("{}", report(&done));
+            let why = |error: String| format!("The disk took nothing of it: {error}");
+            done.destroyed.map_err(|error| not_complete(why(error)))
+        }
+        Err(_) => Err(not_complete(UNKNOWN)),
     };
-    let destroyed = done.destroyed.map_err(|error| {
-        Problem::failed(
-            format!("The disk took nothing of it: {error}"),
-            "Run the command again; if it fails again, destroy the disk.",
-        )
-    });
-    if let Ok(destroyed) = &destroyed {
-        print!("{}", report(*destroyed, done.verified));
-    }
-    print!("{}", report_sticks(&done.wiped));
-    if let Err(error) = done.doubted {
-        println!(
-            "The list may still count a wiped stick as verified: {error}\n\
-             Before you rely on a stick: stayput stick verify"
-        );
-    }
-    if let Err(error) = done.noted {
-        println!("The vault's log was not written: {error}");
-    }
     if let Err(problem) = &stopped {
         println!(
             "MariaDB still runs, with its keys in memory: {}",
@@ -106,13 +129,25 @@ pub fn run(options: &ResetOptions) -> Result<()> {
         );
     }
     print!("{}", key_files_left());
-    // Last: it may take long, and on a disk that dies for ever.
-    mariadb::enable::destroy_for_reset();
+    // Last: it may take long.
+    if let Err(errno) = DESTROY_CLEAR.pass_on() {
+        println!("NOT DESTROYED: what may lie in the clear on this disk ({errno}).");
+    }
     if options.power_off {
         println!("Switching off.");
         power::switch_off();
     }
     destroyed.and_then(is_complete).and(stopped)
+}
+
+const UNKNOWN: &str = "A disk does not answer: nobody knows whether the key on it is destroyed, \
+                       and the keys on sticks.";
+
+fn not_complete(what: impl Into<String>) -> Problem {
+    Problem::failed(
+        what,
+        "Run the command again; if it fails again, destroy the disk.",
+    )
 }
 
 /// What cannot be overwritten by running the command again.
@@ -123,10 +158,7 @@ fn is_complete(destroyed: Destroyed) -> Result<()> {
             state: Ok(_),
             ..
         } => Ok(()),
-        _ => Err(Problem::failed(
-            "The disk did not take all of it (see above).",
-            "Run the command again; if it fails again, destroy the disk.",
-        )),
+        _ => Err(not_complete("The disk did not take all of it (see above).")),
     }
 }
 

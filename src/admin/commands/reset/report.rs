@@ -2,11 +2,30 @@
 
 use std::time::Duration;
 
+use crate::admin::key_destruction::KeysDestroyed;
 use crate::stick::Wiped;
 use crate::vault::{Destroyed, Discarded, Written};
 
 /// What was destroyed, what was not, and what nobody can know.
-pub fn report(destroyed: Destroyed, verified: Option<Duration>) -> String {
+pub fn report(done: &KeysDestroyed) -> String {
+    let mut text = match done.destroyed {
+        Ok(destroyed) => report_disk(destroyed, done.verified),
+        Err(_) => String::new(),
+    };
+    text += &report_sticks(&done.wiped);
+    if let Err(error) = &done.doubted {
+        text += &format!(
+            "The list may still count a wiped stick as verified: {error}\n\
+             Before you rely on a stick: stayput stick verify\n"
+        );
+    }
+    if let Err(error) = &done.noted {
+        text += &format!("The vault's log was not written: {error}\n");
+    }
+    text
+}
+
+fn report_disk(destroyed: Destroyed, verified: Option<Duration>) -> String {
     let mut text = String::new();
     if let Some(after) = verified {
         text += &format!(
@@ -42,7 +61,7 @@ pub fn report(destroyed: Destroyed, verified: Option<Duration>) -> String {
 }
 
 /// What became of the sticks, also where the disk took nothing.
-pub fn report_sticks(wiped: &Wiped) -> String {
+fn report_sticks(wiped: &Wiped) -> String {
     let mut text = String::new();
     if wiped.wiped > 0 {
         text += &format!("Keys on plugged sticks destroyed: {}.\n", wiped.wiped);
@@ -80,7 +99,13 @@ mod tests {
             state: Ok(Written::Twice),
             is_gone: failed == 0,
         };
-        report(destroyed, Some(Duration::from_millis(87))) + &report_sticks(&wiped)
+        report(&KeysDestroyed {
+            destroyed: Ok(destroyed),
+            verified: Some(Duration::from_millis(87)),
+            wiped,
+            doubted: Ok(()),
+            noted: Ok(()),
+        })
     }
 
     #[test]

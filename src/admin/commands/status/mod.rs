@@ -3,6 +3,7 @@
 mod database_items;
 mod document;
 mod items;
+mod place_items;
 
 use std::path::PathBuf;
 

@@ -1,21 +1,25 @@
 //! What the watch does after an alarm: the keys first, then what takes longer.
 
 mod actions;
+mod at_the_disk;
+mod errand;
 mod progress;
 mod reset;
 mod server;
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
-use crate::admin::everybody::tell;
-use crate::admin::mariadb::disable::{key_files_on_disk, not_destroyed};
+use crate::admin::child_work::AnyChildWork;
+use crate::admin::mariadb::disable::key_files_left;
 use crate::admin::watch_service::{Report, Unfinished};
 use crate::environment::Watched;
 use crate::sys::clock;
 use crate::theft::{Alarm, OnAlarm, ResetCause, retry_pause};
 use crate::vault::EventKind;
 
-pub use actions::{Actions, SticksSeen, WipedAgain};
+pub use actions::{Actions, NotReset, SticksSeen, WipedAgain};
+use at_the_disk::TELL;
 use progress::{Progress, Reset, locks};
 pub use server::Server;
 
@@ -25,6 +29,20 @@ pub use server::Server;
 pub const NOTED: u32 = 32;
 
 const CAUSE: ResetCause = ResetCause::Watch;
+
+/// How long people are told of an alarm: the program that does it may lie on a disk that hangs.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
+
+/// What children do in an alarm.
+pub const WORK: [&dyn AnyChildWork; 7] = [
+    &at_the_disk::ADD_TO_LOG,
+    &at_the_disk::DESTROY_REST,
+    &at_the_disk::END_RUN,
+    &at_the_disk::IS_ARMED,
+    &at_the_disk::SEE_STICKS,
+    &TELL,
+    &at_the_disk::WIPE_STICKS,
+];
 
 /// The response to an alarm, as far as it has come.
 pub struct Response<A> {
@@ -264,8 +282,9 @@ pub fn respond(alarm: Alarm, wanted: OnAlarm, note: bool) -> Response<Server> {
     tell(&what_is_done(alarm, wanted, response.progress.reset));
     response.go_on(clock::awake());
     if matches!(wanted, OnAlarm::Lock | OnAlarm::Reset) {
-        let left = not_destroyed(&key_files_on_disk());
-        left.lines().for_each(|line| log::error!("{line}"));
+        key_files_left()
+            .lines()
+            .for_each(|line| log::error!("{line}"));
     }
     let left = response.left();
     if left != Unfinished::default() {
@@ -319,6 +338,13 @@ fn what_is_left(left: Unfinished) -> String {
         "stayput: NOT DONE YET, and tried again: {}.",
         left.join(", ")
     )
+}
+
+/// Tells everybody who is logged in. Nothing waits for it any longer than for a terminal.
+fn tell(text: &str) {
+    if TELL.within(TOLD_WITHIN, &[OsStr::new(text)]).is_err() {
+        log::warn!("perhaps nobody was told");
+    }
 }
 
 #[cfg(test)]

@@ -13,10 +13,12 @@ use std::time::Duration;
 
 use crate::admin::problem::{Problem, Result};
 use crate::admin::watch_service::{Report, ReportFile, who_in_words};
-use crate::sys::{clock, kmsg};
+use crate::sys::{clock, kmsg, memory};
 use crate::theft::{Alarm, AlarmChange, OnAlarm, Sample, TimedSample, Watch, WatchPolicy};
 use alarm_response::{Response, Server};
 use baseline::Baseline;
+
+pub use alarm_response::WORK;
 
 /// Runs `stayput watch`. Returns when there is nothing to watch.
 ///
@@ -24,6 +26,10 @@ use baseline::Baseline;
 /// When another watch runs, or the vault cannot be read.
 pub fn run() -> Result<()> {
     kmsg::use_for_logging();
+    // An alarm needs nothing of this program from a disk that may hang by then.
+    if let Err(errno) = memory::read_in() {
+        log::warn!("the program is not kept in memory: {errno}");
+    }
     let file = ReportFile::begin().map_err(|error| {
         Problem::failed(
             format!("The watch cannot begin: {error}"),

@@ -203,6 +203,19 @@ impl DataDirectory {
         }
     }
 
+    /// Closes what the gate has left open when a unit was stopped that is masked: systemd
+    /// may have forgotten what the gate has said for its end (257 does). What does not
+    /// lie behind the gate is left as it is.
+    ///
+    /// # Errors
+    /// As [`DataDirectory::close`].
+    pub fn close_if_open(&self) -> io::Result<()> {
+        match self.door()? {
+            Door::Open => self.close(),
+            _ => Ok(()),
+        }
+    }
+
     fn cover(&self) -> io::Result<()> {
         let owner = fs::metadata(&self.seen)?;
         let mut flags = match version_flags(&self.real) {

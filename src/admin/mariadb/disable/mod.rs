@@ -39,7 +39,7 @@ use crate::release;
 use crate::release::mariadb::{CheckFile, KeyFault, MariadbRelease};
 
 use journal::{Direction, Journal};
-pub use state::{is_under_way, key_file_in_use, key_files_on_disk, not_destroyed};
+pub use state::{KEY_FILES, LOOKS_WITHIN, is_under_way, key_file_in_use, key_files_left};
 
 /// How the database leaves the gate.
 #[derive(Clone, Debug, clap::Args)]

@@ -107,7 +107,7 @@ pub fn let_go(journal: &Journal) -> Result<()> {
 /// owner's file, and sees it serve from there.
 fn out(journal: &Journal) -> Result<()> {
     let place = Place::of(journal)?;
-    stop(place.data.real())?;
+    stop(&place.data, place.data.real())?;
     for step in OUT {
         if !step.is_allowed(no_start::is_forbidden()) {
             return Err(Problem::refused(
@@ -144,7 +144,7 @@ pub fn back(journal: &Journal) -> Result<()> {
                 "Bring them there (`stayput release`), then run the command again.",
             ));
         }
-        stop(at)?;
+        stop(data, at)?;
         BACK.into_iter().try_for_each(|step| place.take(step))?;
     }
     END_OF_BACK
@@ -272,19 +272,20 @@ fn not_found(data: &DataDirectory) -> Problem {
     )
 }
 
-/// Stops MariaDB, and sees that nobody works in its data. Nothing starts it again until
-/// [`start`] or the next boot.
-fn stop(data: &Path) -> Result<()> {
+/// Stops MariaDB, and sees that nobody works in its data, which lies in `at`. Nothing
+/// starts it again until [`start`] or the next boot.
+fn stop(data: &DataDirectory, at: &Path) -> Result<()> {
     say("Stopping MariaDB.");
     start_prevention::mask_units()?;
     dependent_units::note();
     mariadb_service::stop_units()?;
     preflight::no_other_server()?;
-    let found = occupants::of(data, &[]).map_err(paths::problem)?;
+    data.close_if_open().map_err(paths::problem)?;
+    let found = occupants::of(at, &[]).map_err(paths::problem)?;
     match found.first() {
         None => Ok(()),
         Some(first) => Err(Problem::refused(
-            format!("{} is in use: {first}.", data.display()),
+            format!("{} is in use: {first}.", at.display()),
             "End what uses it, then run the command again.",
         )),
     }

@@ -2,7 +2,9 @@
 //! of it lie on a disk.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use crate::admin::child_work::ChildWork;
 use crate::admin::mariadb::gate_units::is_gate_in_front;
 use crate::admin::mariadb::settings::own_key_file;
 use crate::admin::mariadb_service::is_enabled;
@@ -23,9 +25,30 @@ pub fn key_file_in_use() -> Option<PathBuf> {
     }
 }
 
-/// The key files that a reset and an alarm do not reach: the one that the settings name,
-/// and the one of a move that has not ended.
-pub fn key_files_on_disk() -> Vec<PathBuf> {
+/// How long is waited for what lies on a disk before the keys are destroyed without having
+/// told of it, or an alarm goes on: one that dies takes minutes, or hangs for ever.
+pub const LOOKS_WITHIN: Duration = Duration::from_secs(5);
+
+const NOT_TOLD_IN_TIME: &str = "\
+Whether keys of the database lie in files of their own could not be told within 5 s.
+";
+
+/// The owner's key files that a reset and an alarm do not reach, and that they are not
+/// destroyed: a line each.
+pub const KEY_FILES: ChildWork<String> =
+    ChildWork::new(
+        "look-for-key-files",
+        |_| not_destroyed(&key_files_on_disk()),
+    );
+
+/// [`KEY_FILES`]; they may lie on any disk.
+pub fn key_files_left() -> String {
+    let told = KEY_FILES.within(LOOKS_WITHIN, &[]);
+    told.unwrap_or_else(|_| NOT_TOLD_IN_TIME.into())
+}
+
+/// The one that the settings name, and the one of a move that has not ended.
+fn key_files_on_disk() -> Vec<PathBuf> {
     let moved = Journal::read().ok().flatten();
     with_that_of_a_move(own_key_file(), moved.map(|journal| journal.key_file))
 }
@@ -36,8 +59,7 @@ fn with_that_of_a_move(named: Option<PathBuf>, moved: Option<PathBuf>) -> Vec<Pa
     named.into_iter().chain(moved).collect()
 }
 
-/// Says of each of these files that the keys in it are not destroyed.
-pub fn not_destroyed(key_files: &[PathBuf]) -> String {
+fn not_destroyed(key_files: &[PathBuf]) -> String {
     let line = |path: &PathBuf| {
         format!(
             "NOT DESTROYED: the keys of the database in {}\n",
@@ -50,6 +72,15 @@ pub fn not_destroyed(key_files: &[PathBuf]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_key_file_that_is_left_is_named() {
+        let files = ["/etc/mysql/mariadb.keys", "/srv/keys"].map(PathBuf::from);
+        let told = not_destroyed(&files);
+        let lines: Vec<&str> = told.lines().collect();
+        let first = "NOT DESTROYED: the keys of the database in /etc/mysql/mariadb.keys";
+        assert_eq!((lines[0], lines.len()), (first, 2), "{told}");
+    }
 
     #[test]
     fn key_file_of_a_move_is_named_while_it_is_there() {

@@ -72,7 +72,7 @@ pub use destroy_copy::{DestroyCopyOptions, run as destroy_copy};
 pub use let_go::let_go;
 pub use original::{DestroyOptions, run as destroy_original, tell_at_login};
 pub use rehearsal::left_behind as rehearsal_left_behind;
-pub use reset::{destroy_for_reset, in_a_reset};
+pub use reset::{DESTROY_CLEAR, in_a_reset};
 pub use run::go_on;
 pub use worker::{RunInAnAlarm, end_decryption_in_an_alarm, wait_for_earlier_run};
 

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::admin::child_work::ChildWork;
 use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::run_records::journal::{Journal, Stage};
 use crate::admin::mariadb::run_records::lost_journal;
@@ -125,8 +126,11 @@ fn is_settled_by(journal: &Journal) -> bool {
 }
 
 /// Destroys the clear original of an encrypted database, a clear copy that MariaDB has
-/// not worked in, and clear copies that a way back has kept.
-pub fn destroy_for_reset() {
+/// not worked in, and clear copies that a way back has kept. It says what it does, may take
+/// long, and on a disk that dies for ever.
+pub const DESTROY_CLEAR: ChildWork<()> = ChildWork::new("destroy-clear", |_| destroy_for_reset());
+
+fn destroy_for_reset() {
     if let Err(problem) = worker::end_decryption() {
         say(format!(
             "NOT ENDED: a run that makes the database clear. {}",

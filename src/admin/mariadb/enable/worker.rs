@@ -9,6 +9,8 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::admin::durable::write_durably;
 use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::mariadb::run_records::journal::{Journal, Stage};
@@ -145,7 +147,7 @@ pub fn end_decryption() -> Result<()> {
 }
 
 /// What an alarm has found of a run that makes the database clear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunInAnAlarm {
     /// There is none.
     Nothing,

@@ -12,6 +12,7 @@ mod rekey;
 mod reset;
 mod sequences;
 mod slot_proof;
+mod sticks_after_reset;
 mod tampering;
 mod two_commands;
 

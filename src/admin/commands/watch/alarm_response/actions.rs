@@ -1,5 +1,7 @@
 //! What the response to an alarm does to the server, and what it sees of its sticks.
 
+use serde::{Deserialize, Serialize};
+
 use crate::stick::StickId;
 use crate::theft::WayBack;
 use crate::vault::{Destroyed, EventKind, StickList};
@@ -11,8 +13,8 @@ pub trait Actions {
     /// Looks which sticks are plugged in and which are listed at this moment.
     fn see_sticks(&mut self) -> Result<SticksSeen, String>;
     /// Destroys the pepper, and the keys on the sticks that were seen; tells which of
-    /// these it has not destroyed. After an error the vault is as it was, and so are they.
-    fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<StickId>), String>;
+    /// these it has not destroyed.
+    fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<StickId>), NotReset>;
     /// Whether the vault says that it was not reset, or was armed since.
     fn is_armed(&mut self) -> Result<bool, String>;
     /// Destroys once more what is left of the pepper.
@@ -39,8 +41,16 @@ pub trait Actions {
     fn keep(&mut self, progress: Option<&Progress>);
 }
 
+/// Why a reset has not come to its end.
+pub enum NotReset {
+    /// The vault is as it was, and so are the sticks.
+    AsItWas(String),
+    /// It may have begun, and may be at work: only the vault tells.
+    NotKnown(String),
+}
+
 /// The sticks of this server at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SticksSeen {
     /// The vault's list.
     pub listed: StickList,

@@ -1,6 +1,6 @@
 //! The reset that an alarm asks for: the pepper, then the sticks.
 
-use super::actions::{Actions, WipedAgain};
+use super::actions::{Actions, NotReset, WipedAgain};
 use super::progress::Reset;
 use super::{CAUSE, Response};
 use crate::stick::StickId;
@@ -31,15 +31,22 @@ impl<A: Actions> Response<A> {
         self.progress.sticks_left = seen.plugged;
         self.progress.reset = Reset::AtWork { is_wanted: true };
         self.keep();
-        let result = self.actions.destroy_pepper();
-        let Some((destroyed, unwiped)) = self.done("the reset failed", result) else {
-            self.progress.sticks_left.clear();
-            self.progress.sticks_gone = before;
-            self.progress.reset = Reset::Wanted;
-            return;
-        };
-        self.progress.sticks_left = unwiped;
-        self.judge_reset(destroyed);
+        match self.actions.destroy_pepper() {
+            Ok((destroyed, unwiped)) => {
+                self.progress.sticks_left = unwiped;
+                self.judge_reset(destroyed);
+            }
+            // The released keys wait no longer.
+            Err(NotReset::NotKnown(why)) => {
+                self.done::<()>("the reset is still at work", Err(why));
+            }
+            Err(NotReset::AsItWas(why)) => {
+                self.done::<()>("the reset failed", Err(why));
+                self.progress.sticks_left.clear();
+                self.progress.sticks_gone = before;
+                self.progress.reset = Reset::Wanted;
+            }
+        }
     }
 
     fn withhold(&mut self) {
@@ -47,8 +54,8 @@ impl<A: Actions> Response<A> {
         self.note(EventKind::ResetWithheld { cause: CAUSE });
     }
 
-    /// A watch was killed while it was at work. One that has not begun waits until this run
-    /// has seen where the server is.
+    /// A watch was killed while it was at work, or the disk has not answered. One that has
+    /// not begun waits until this run has seen where the server is.
     pub(super) fn see_whether_it_began(&mut self, is_wanted: bool) {
         match self.was_armed() {
             None => {}

@@ -213,10 +213,7 @@ impl Run {
         dependent_units::note();
         mariadb_service::stop_units()?;
         preflight::no_other_server()?;
-        if self.conversion() == Conversion::Decrypt {
-            // The gate's own line may be lost to systemd: the unit is masked by now.
-            self.data().close().map_err(paths::problem)?;
-        }
+        self.data().close_if_open().map_err(paths::problem)?;
         self.nobody_in(&self.original_now()?, &[])
     }
 

@@ -16,6 +16,8 @@ struct Stubborn {
     unopened: u32,
     /// How often it can be read and not written.
     unwritten: u32,
+    /// How often a reset does not come to its end.
+    hung: u32,
     seen: SticksSeen,
     /// Whether MariaDB's starts are held.
     held: bool,
@@ -46,6 +48,7 @@ impl Default for Stubborn {
             database: 0,
             unopened: 0,
             unwritten: 0,
+            hung: 0,
             seen: sticks(&[9], &[]),
             held: false,
             released_while_wiping: false,
@@ -93,13 +96,14 @@ impl Actions for Stubborn {
         fail(&mut self.unopened).map(|()| self.seen.clone())
     }
 
-    fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<StickId>), String> {
+    fn destroy_pepper(&mut self) -> Result<(Destroyed, Vec<StickId>), NotReset> {
         self.asked.push("pepper");
         self.at_work = self.kept.clone();
         let reset = self.kept.as_ref().map(|kept| kept.reset);
         let at_work = Reset::AtWork { is_wanted: true };
         assert_eq!(reset, Some(at_work), "a killed watch would forget it");
-        fail(&mut self.unwritten)?;
+        fail(&mut self.unwritten).map_err(NotReset::AsItWas)?;
+        fail(&mut self.hung).map_err(NotReset::NotKnown)?;
         let unwiped = self.unwiped.clone();
         let plugged = self.seen.plugged.iter().copied();
         self.wiped

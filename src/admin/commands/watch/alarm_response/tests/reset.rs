@@ -41,6 +41,46 @@ fn a_reset_that_the_disk_refused_leaves_the_sticks_to_count() {
 }
 
 #[test]
+fn a_reset_that_hangs_holds_up_neither_keys_nor_mariadb() {
+    let server = Stubborn {
+        hung: 1,
+        seen: sticks(&[1, 2], &[1]),
+        ..Stubborn::default()
+    };
+    let mut response = begin(OnAlarm::Reset, server);
+    assert_eq!(response.actions.asked, ["way back", "pepper", "keys"]);
+    let text = what_is_left(response.left());
+    assert!(text.contains("not all of it"), "{text}");
+    // It has destroyed the pepper: no stick is one more way in.
+    response.go_on(NOW);
+    assert_eq!(response.progress.reset, Reset::Done);
+    assert_eq!(response.progress.sticks_gone, [[1; 8]]);
+    assert_eq!(
+        ["pepper", "rest"].map(|what| count(&response, what)),
+        [1, 1]
+    );
+    assert!(!response.left().database);
+}
+
+#[test]
+fn a_reset_that_hung_and_did_nothing_is_begun_again() {
+    let server = Stubborn {
+        hung: 1,
+        armed: true,
+        ..Stubborn::default()
+    };
+    let mut response = begin(OnAlarm::Reset, server);
+    for _ in 0..2 {
+        response.go_on(NOW);
+    }
+    assert_eq!(response.progress.reset, Reset::Done);
+    assert_eq!(
+        ["pepper", "rest"].map(|what| count(&response, what)),
+        [2, 0]
+    );
+}
+
+#[test]
 fn no_reset_is_begun_while_the_place_answers_again() {
     let server = Stubborn {
         unopened: 1,

@@ -1,0 +1,47 @@
+//! All that children of this program do for its commands.
+
+use std::process::ExitCode;
+
+use crate::admin::child_work::{self, AnyChildWork};
+use crate::admin::commands::{reset, watch};
+use crate::admin::key_destruction;
+use crate::admin::mariadb::{self, disable, enable, stop};
+use crate::admin::mariadb_service;
+
+const OF_SEVERAL: [&dyn AnyChildWork; 9] = [
+    &disable::KEY_FILES,
+    &enable::DESTROY_CLEAR,
+    &key_destruction::DESTROY,
+    &mariadb::SEARCH_OCCUPANTS,
+    &mariadb_service::END_START,
+    &reset::ON_DATABASE_DISK,
+    &reset::SWITCH_OFF,
+    &stop::STOP,
+    &stop::STOP_ENCRYPTED,
+];
+
+fn all() -> impl Iterator<Item = &'static dyn AnyChildWork> {
+    OF_SEVERAL.into_iter().chain(watch::WORK)
+}
+
+/// Does what the program's words ask for, where it was started as such a child; else `None`.
+pub fn run_as_child() -> Option<ExitCode> {
+    child_work::run_as_child(all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::cli::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn a_child_is_asked_by_no_words_of_a_command() {
+        for work in all() {
+            let word = work.word();
+            let same = all().filter(|other| other.word() == word);
+            assert_eq!(same.count(), 1, "{word}");
+            assert!(Cli::command().find_subcommand(word).is_none(), "{word}");
+        }
+    }
+}
