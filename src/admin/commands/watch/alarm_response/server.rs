@@ -54,10 +54,15 @@ impl Actions for Server {
             Err(error) => return Err(error.to_string()),
         };
         let listed = vault.listed_sticks().map_err(|error| error.to_string())?;
+        let (ways, generation) = (
+            vault.unproven_ways().unwrap_or_default(),
+            vault.header().generation,
+        );
+        let listed = listed.as_claimed().clone();
         self.plugged = PluggedKeys::beside(&vault);
         Ok(SticksSeen {
-            listed: listed.as_claimed().clone(),
-            generation: vault.header().generation,
+            listed: listed.backed_by(ways.as_claimed(), generation),
+            generation,
             plugged: self.plugged.ids(),
             was_reset,
         })
