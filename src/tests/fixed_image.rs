@@ -10,7 +10,9 @@ use std::process::Command;
 use crate::environment::{
     Arrangements, ChosenFactor, HOME, Observed, SECOND, enrol, slots_for_next_key,
 };
-use crate::keys::{Keyring, MasterKey, RecoveryCode, ScryptParams, Secret32, UnsealedWayKey};
+use crate::keys::{
+    Keyring, MasterKey, RecoveryCode, ScryptParams, Secret32, UnsealedWayKey, WayKey,
+};
 use crate::opening::places::Places;
 use crate::stick::StickFile;
 use crate::theft::{Alarm, OnAlarm, OnStrikes, ResetCause, TheftPolicy, TheftState, WatchPolicy};
@@ -477,7 +479,14 @@ fn made_with(keys: Keyring, next_key: MasterKey, begun: u64) -> Made {
     let (mut list, mut ways) = (StickList::default(), Ways::default());
     for (_, file, way_key) in &sticks {
         list.sticks.push(file.info.known(1, 4000)).unwrap();
-        ways.note_stick(&header, key, file.info.stick_id, way_key, 1);
+        // The second is being given another way key.
+        let next = UnsealedWayKey {
+            key: WayKey::random(),
+            made_in: 1,
+        };
+        let next = (&*file.info.label == "bare").then_some(&next);
+        let id = file.info.stick_id;
+        assert!(ways.note(&header, key, id, (way_key, next), 1));
     }
     let kept = |place| Some(SealedPlace::seal(&header, key, &text(place)));
     list.sticks[0].kept = kept(OFFICE_STICK);
