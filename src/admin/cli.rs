@@ -65,7 +65,8 @@ enum Command {
     /// Show the recovery code, to be written down
     ///
     /// The code is as good as the master key: whoever has it and the server, or a
-    /// copy of its disk or of a backup, reads the data, until another code is made.
+    /// copy of its disk or of a backup, reads the data. Where its paper is lost, replace the
+    /// key: stayput rekey --without-code
     Code(code::CodeOptions),
     /// Back the database up, encrypted, to a stick or a directory
     ///

@@ -1,11 +1,14 @@
 //! The vault that vault.conf names, opened without the master key.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 
 use crate::admin::problem::{Problem, ProblemKind, Result};
+use crate::stick;
 use crate::vault::locate::{self, COMMAND_WAITS, VaultDisk};
-use crate::vault::{VAULT_CONF, VAULT_CONF_BYTES, Vault, VaultConf};
+use crate::vault::{
+    Header, ServerId, VAULT_CONF, VAULT_CONF_BYTES, Vault, VaultConf, WAYS_COPY, Ways, WaysCopy,
+};
 
 /// Reads vault.conf, which says where the vault is.
 ///
@@ -63,9 +66,46 @@ pub fn open_vault_read_only() -> Result<Vault<VaultDisk>> {
     Ok(locate::open_read_only(&vault_conf()?)?)
 }
 
+/// The copy of the ways in beside vault.conf; `None` where there is none of this server
+/// that can be read.
+pub fn copy_beside(server_id: &ServerId) -> Option<WaysCopy> {
+    let bytes = fs::read(WAYS_COPY).ok()?;
+    WaysCopy::parse(&bytes, server_id).ok()
+}
+
+/// The copies of the ways in on all sticks that are plugged in.
+pub fn copies_on_sticks(server_id: &ServerId) -> Vec<WaysCopy> {
+    let sticks = stick::plugged_in().into_iter();
+    let volumes = sticks.flat_map(|stick| stick.volumes);
+    let bytes = volumes.filter_map(|volume| stick::read_ways(&volume, server_id));
+    let copies = bytes.map(|bytes| WaysCopy::parse(&bytes, server_id));
+    copies.filter_map(std::result::Result::ok).collect()
+}
+
+/// The ways in that the vault has, not yet proven; what it has lost of them is taken from
+/// these copies. Each opens by its own way key alone, whoever wrote it.
+pub fn ways_or_copies(
+    vault: &Vault<VaultDisk>,
+    copies: impl IntoIterator<Item = WaysCopy>,
+) -> Ways {
+    let claimed = vault.unproven_ways().unwrap_or_default();
+    with_copies(claimed.as_claimed().clone(), vault.header(), copies)
+}
+
+fn with_copies(
+    mut ways: Ways,
+    header: &Header,
+    copies: impl IntoIterator<Item = WaysCopy>,
+) -> Ways {
+    let of_now = copies.into_iter().filter(|copy| copy.is_of(header));
+    of_now.for_each(|copy| ways.fill_from(&copy.ways()));
+    ways
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::MasterKey;
     use nix::errno::Errno;
 
     #[test]
@@ -79,5 +119,29 @@ mod tests {
         assert_eq!(kind(Errno::ENOENT), ProblemKind::NotThere);
         assert_eq!(kind(Errno::EACCES), ProblemKind::NotAllowed);
         assert_eq!(kind(Errno::EIO), ProblemKind::NotReadable);
+    }
+
+    #[test]
+    fn what_the_vault_has_lost_opens_by_a_copy_of_the_same_key() {
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let mut ways = Ways::default();
+        let code = ways.make_code(&header, &key);
+        let copy = || WaysCopy::of(&header, &ways);
+        let filled = with_copies(Ways::default(), &header, [copy()]);
+        assert!(filled.key_of_code(&header, &code).is_ok());
+        // One that another code has replaced does not come back.
+        let mut now = Ways::default();
+        let another = now.make_code(&header, &key);
+        let filled = with_copies(now.clone(), &header, [copy()]);
+        assert_eq!(filled, now);
+        assert!(filled.key_of_code(&header, &another).is_ok());
+        // Nor does what was left out when the key was replaced.
+        let next = Header {
+            generation: 2,
+            ..header.clone()
+        };
+        let filled = with_copies(Ways::default(), &next, [copy()]);
+        assert_eq!(filled, Ways::default());
     }
 }

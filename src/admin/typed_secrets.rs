@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::admin::ask;
 use crate::admin::key_destruction::destroy_here;
 use crate::admin::mariadb_service::{is_enabled, stop_mariadb_later};
+use crate::admin::open_vault::{copies_on_sticks, copy_beside, ways_or_copies};
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::keys::{MasterKey, RecoveryCode};
 use crate::stick::PluggedKeys;
@@ -79,7 +80,7 @@ fn was_reset_unseen(vault: &Vault<VaultDisk>) -> bool {
 /// in the background.
 fn reset_unseen(vault: &mut Vault<VaultDisk>) {
     let keys = PluggedKeys::found_within(STICKS_TAKE, vault);
-    let list = vault.unproven_sticks().unwrap_or_default();
+    let list = vault.sticks_that_open().unwrap_or_default();
     let list = list.as_claimed();
     let cause = ResetCause::Duress;
     let elsewhere = keys.way_back(vault.header(), list);
@@ -115,7 +116,8 @@ pub fn key_from_code(vault: &Vault<VaultDisk>, from_stdin: bool) -> Result<Maste
     let typed = ask::code("Recovery code: ", from_stdin)?;
     let code = RecoveryCode::parse(&typed, &header.server_id.0);
     let code = code.map_err(|error| locked(error.to_string()))?;
-    let ways = vault.unproven_ways().unwrap_or_default();
-    let opened = ways.as_claimed().key_of_code(header, &code);
+    let id = &header.server_id;
+    let copies = copy_beside(id).into_iter().chain(copies_on_sticks(id));
+    let opened = ways_or_copies(vault, copies).key_of_code(header, &code);
     opened.map_err(|refused| locked(refused.to_string()))
 }

@@ -7,17 +7,20 @@ mod unlocked;
 use std::path::{Path, PathBuf};
 
 use crate::admin::ask;
-use crate::admin::open_vault::open_vault;
+use crate::admin::open_vault::{copy_beside, open_vault, ways_or_copies};
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::typed_secrets::{key_from_code, key_from_passphrase};
 use crate::environment::{Cards, LIVE_NETWORK_WAIT, Patience};
 use crate::keys::MasterKey;
 use crate::stick::{self, StickError, StickInfo};
-use crate::vault::Vault;
 use crate::vault::locate::VaultDisk;
+use crate::vault::{Header, Vault, WaysCopy};
 
 pub use recognition::{Recognition, cards_left_down, recognise, recognise_on_live_links};
 pub use unlocked::Unlocked;
+
+/// What gives an old copy of the vault the later key of a stick.
+pub const ADOPTING: &str = "To give this vault the later key: stayput rekey --adopt DEVICE";
 
 /// How a command gets the master key.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -69,11 +72,18 @@ pub fn unlock_with_cards(options: &UnlockOptions, cards: Cards) -> Result<Unlock
         None if options.code => key_from_code(&vault, options.passphrase_stdin)?,
         None => key_from_place(&vault, cards)?,
     };
-    let mut unlocked = Unlocked::new(vault, key)?.opened_by(stick);
-    if let Some(passphrase) = typed {
-        unlocked.renew_way_of(&passphrase)?;
-    }
+    let mut unlocked = Unlocked::new(vault, key)?.opened_by(stick, typed);
+    unlocked.restore_ways();
     Ok(unlocked)
+}
+
+/// What a stick needs besides its own file where the vault has lost it: the copies of the
+/// ways in on the stick, and beside vault.conf.
+pub fn copies_for_stick(device: &Path, header: &Header) -> Vec<WaysCopy> {
+    let id = &header.server_id;
+    let on_it = stick::read_ways(device, id);
+    let on_it = on_it.and_then(|bytes| WaysCopy::parse(&bytes, id).ok());
+    on_it.into_iter().chain(copy_beside(id)).collect()
 }
 
 fn key_from_place(vault: &Vault<VaultDisk>, cards: Cards) -> Result<MasterKey> {
@@ -107,6 +117,7 @@ fn key_from_stick(
 ) -> Result<(MasterKey, StickInfo)> {
     let header = vault.header();
     let refused = |error: StickError| match error {
+        StickError::Later => Problem::new(Exit::Locked, error.to_string(), ADOPTING),
         StickError::NotAllowed => Problem::forbidden(format!("{}: {error}", device.display())),
         _ => Problem::new(
             Exit::Locked,
@@ -123,8 +134,11 @@ fn key_from_stick(
     } else {
         ask::Pin::default()
     };
-    let ways = vault.unproven_ways().unwrap_or_default();
-    let opened = file.open_in(header, ways.as_claimed(), &pin);
+    let ways = ways_or_copies(vault, copies_for_stick(device, header));
+    let opened = file.open_in(header, &ways, &pin);
     let key = opened.map_err(refused)?;
+    if file.generation > header.generation {
+        eprintln!("{} {ADOPTING}", StickError::Later);
+    }
     Ok((key, file.info))
 }

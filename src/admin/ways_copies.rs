@@ -1,14 +1,17 @@
 //! The copies of the ways in that stand outside the vault, and the sticks that are
 //! plugged in: brought up to what the vault has now.
 
-use std::fs::File;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::admin::durable::write_durably;
+use crate::admin::open_vault::copy_beside;
 use crate::admin::problem::{Problem, Result};
-use crate::admin::unlock::Unlocked;
-use crate::stick::{self, PluggedKeys, StickFile};
-use crate::vault::{Header, WAYS_COPY, Ways, WaysCopy};
+use crate::admin::unlock::{ADOPTING, Unlocked};
+use crate::stick::renewal::{self, RenewalStep};
+use crate::stick::{self, PluggedKeys, StickError, StickFile, StickId};
+use crate::vault::{KeyOfCopy, WAYS_COPY, WaysCopy};
 
 /// What became of one stick that is plugged in.
 pub struct PluggedStick {
@@ -18,12 +21,37 @@ pub struct PluggedStick {
     pub failed: Option<String>,
 }
 
-/// Writes what the vault has now beside vault.conf.
+/// Writes what the vault has now beside vault.conf. A copy that has a later key stays.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When it cannot be written, or a master key would be lost with the one that is there.
 pub fn write_beside(unlocked: &Unlocked) -> Result<()> {
-    let copy = WaysCopy::of(unlocked.vault.header(), &unlocked.ways()?);
+    let header = unlocked.vault.header();
+    let there = copy_beside(&header.server_id);
+    let there = there.map(|copy| copy.compared_with_all(unlocked.keys()));
+    match there {
+        Some(KeyOfCopy::Later) => {
+            return Err(Problem::refused(
+                format!(
+                    "{WAYS_COPY} is of a later key than this vault: an old copy of the vault is \
+                     here."
+                ),
+                format!("It was left as it is. {ADOPTING}, with a stick that has it."),
+            ));
+        }
+        Some(KeyOfCopy::Other) => {
+            return Err(Problem::refused(
+                format!(
+                    "{WAYS_COPY} is of another key than this vault, which was replaced in an old \
+                     copy of it."
+                ),
+                "Nothing was written there. Where backups of that key may be needed, keep the file \
+                 under another name; then run: stayput stick renew",
+            ));
+        }
+        Some(KeyOfCopy::Known) | None => {}
+    }
+    let copy = WaysCopy::of(header, &unlocked.ways()?);
     write_durably(Path::new(WAYS_COPY), &copy.encode()).map_err(|error| {
         Problem::failed(
             format!("{WAYS_COPY} cannot be written: {error}."),
@@ -33,15 +61,29 @@ pub fn write_beside(unlocked: &Unlocked) -> Result<()> {
     })
 }
 
-/// The same stick for the master key of now, if the vault has its way key; a stick that
-/// is of now is given back as it is. `None` where it has to be opened with its PIN.
-pub fn renewed(unlocked: &Unlocked, ways: &Ways, file: &StickFile) -> Option<StickFile> {
-    let (header, keys) = (unlocked.vault.header(), unlocked.keys());
-    let way_key = ways.way_key_of_stick(header, keys.current(), file.info.stick_id)?;
-    match file.generation == header.generation {
-        true => Some(file.clone()),
-        false => Some(file.renewed(&way_key.key, keys)),
+/// Gives the copy beside vault.conf another name where its master key is not one of this
+/// vault: a vault that was made anew with an earlier key writes its own there. Returns
+/// the name.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn keep_unknown_copy(unlocked: &Unlocked) -> Result<Option<PathBuf>> {
+    let Some(copy) = copy_beside(&unlocked.vault.header().server_id) else {
+        return Ok(None);
+    };
+    if copy.compared_with_all(unlocked.keys()) == KeyOfCopy::Known {
+        return Ok(None);
     }
+    let taken = |name: &PathBuf| name.symlink_metadata().is_ok();
+    let mut names = (1..).map(|number| match number {
+        1 => PathBuf::from(format!("{WAYS_COPY}.of-key-{}", copy.generation)),
+        number => PathBuf::from(format!("{WAYS_COPY}.of-key-{}-{number}", copy.generation)),
+    });
+    let name = names
+        .find(|name| !taken(name))
+        .expect("there is always one more");
+    fs::rename(WAYS_COPY, &name).map_err(|error| Problem::of_file(Path::new(WAYS_COPY), &error))?;
+    Ok(Some(name))
 }
 
 /// Renews every stick of this server that is plugged in, without its PIN: its key file,
@@ -51,7 +93,6 @@ pub fn renewed(unlocked: &Unlocked, ways: &Ways, file: &StickFile) -> Option<Sti
 /// When the vault cannot be read or written.
 pub fn renew_plugged(unlocked: &mut Unlocked) -> Result<Vec<PluggedStick>> {
     let plugged = PluggedKeys::beside(&unlocked.vault);
-    let mut ways = unlocked.ways()?;
     let mut all = Vec::new();
     for volume in plugged.volumes() {
         // As long as it is open, the kernel gives its name to no other one.
@@ -61,46 +102,70 @@ pub fn renew_plugged(unlocked: &mut Unlocked) -> Result<Vec<PluggedStick>> {
         let Ok(file) = stick::read(volume, unlocked.vault.header()) else {
             continue;
         };
-        let label = file.info.label.to_string();
-        let failed = match renewed(unlocked, &ways, &file) {
-            None => Some("its PIN is needed: stayput stick verify".to_owned()),
-            Some(file) => {
-                let header = unlocked.vault.header();
-                let written = put(volume, header, &file, &WaysCopy::of(header, &ways));
-                if written.is_ok() {
-                    note_file(&mut ways, file.info.stick_id, file.generation);
-                }
-                written.err()
+        let (ways, header) = (unlocked.ways()?, unlocked.vault.header());
+        let steps = renewal::without_pin(&file, &ways, header, unlocked.keys());
+        let failed = match steps {
+            Err(error @ StickError::Later) => Some(format!("{error} {ADOPTING}")),
+            Err(error) => Some(error.to_string()),
+            Ok(None) => Some("its PIN is needed: stayput stick verify".to_owned()),
+            Ok(Some(steps)) => {
+                let renewed = carry_out(unlocked, volume, file.info.stick_id, &steps)?;
+                renewed.err().map(|error| error.to_string())
             }
         };
+        let label = file.info.label.to_string();
         all.push(PluggedStick { label, failed });
-    }
-    if all.iter().any(|stick| stick.failed.is_none()) {
-        unlocked.set_ways(&ways)?;
     }
     Ok(all)
 }
 
-/// Writes the stick and reads it back. Whatever interrupts it, one of the two copies is
-/// whole and opens the server, so its mark on the list stays true.
-fn put(
+/// Takes these steps with the stick of this id on this volume, until one fails. The inner
+/// error is the stick's.
+///
+/// # Errors
+/// When the vault cannot be read or written, or has no room for one more stick.
+pub fn carry_out(
+    unlocked: &mut Unlocked,
     volume: &Path,
-    header: &Header,
-    file: &StickFile,
-    copy: &WaysCopy,
-) -> std::result::Result<(), String> {
-    stick::write(volume, file, copy).map_err(|error| error.to_string())?;
-    match stick::read_copies(volume, header) {
-        Ok(found) if found.both_whole && found.file == *file => Ok(()),
-        Ok(_) => Err("it does not give back what was written to it.".into()),
-        Err(error) => Err(error.to_string()),
+    id: StickId,
+    steps: &[RenewalStep],
+) -> Result<io::Result<()>> {
+    for step in steps {
+        if let RenewalStep::Write(file) = step {
+            let copy = WaysCopy::of(unlocked.vault.header(), &unlocked.ways()?);
+            if let Err(error) = put(volume, unlocked, file, &copy) {
+                return Ok(Err(error));
+            }
+            continue;
+        }
+        let key = unlocked.master_key().clone();
+        let has_room =
+            unlocked.change_ways(|header, ways| step.note_in(ways, (header, &key), id))?;
+        if !has_room {
+            return Err(no_room());
+        }
     }
+    Ok(Ok(()))
 }
 
-/// Notes of which generation a stick's own file is.
-fn note_file(ways: &mut Ways, id: [u8; 8], generation: u32) {
-    for known in ways.sticks.iter_mut().filter(|known| known.id == id) {
-        known.file = generation;
+/// The vault has as many sticks as fit.
+pub fn no_room() -> Problem {
+    Problem::refused(
+        "The vault has no room for one more stick.",
+        "Take one away that nobody has any more: stayput stick list, stayput stick remove",
+    )
+}
+
+/// Writes the stick and reads it back. Whatever interrupts it, one of the two copies is
+/// whole and opens the server, so its mark on the list stays true.
+fn put(volume: &Path, unlocked: &Unlocked, file: &StickFile, copy: &WaysCopy) -> io::Result<()> {
+    stick::write(volume, file, copy)?;
+    match stick::read_copies(volume, unlocked.vault.header()) {
+        Ok(found) if found.both_whole && found.file == *file => Ok(()),
+        Ok(_) => Err(io::Error::other(
+            "it does not give back what was written to it.",
+        )),
+        Err(error) => Err(io::Error::other(error)),
     }
 }
 

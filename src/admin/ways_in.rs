@@ -3,7 +3,8 @@
 use crate::admin::ask;
 use crate::admin::problem::Result;
 use crate::admin::unlock::Unlocked;
-use crate::vault::{Passphrase, SlotTable, StickList};
+use crate::keys::MasterKey;
+use crate::vault::{Header, KnownStick, Passphrase, SlotTable, StickList, Ways};
 
 /// The ways in that are known to open, by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,21 +25,27 @@ impl WaysIn {
     /// destroyed.
     pub fn of(unlocked: &Unlocked, list: &StickList) -> Result<Self> {
         let slots = unlocked.slots()?.unwrap_or_default();
-        Ok(Self::counted(unlocked, list, &slots))
+        let of = (unlocked.vault.header(), unlocked.master_key());
+        Ok(Self::counted(of, list, &unlocked.ways()?, &slots))
     }
 
-    /// Counts them, with `list` and `slots` in place of the vault's own.
-    pub fn counted(unlocked: &Unlocked, list: &StickList, slots: &SlotTable) -> Self {
-        let (header, key) = (unlocked.vault.header(), unlocked.master_key());
+    /// Counts those that open by this master key.
+    pub fn counted(
+        (header, key): (&Header, &MasterKey),
+        list: &StickList,
+        ways: &Ways,
+        slots: &SlotTable,
+    ) -> Self {
         let people = slots.passphrases.slots().iter();
         let opening = people.filter(|slot| slot.kind(header, key) == Some(Passphrase::Opens));
         let generation = header.generation;
         let sticks = list.sticks.iter();
+        let opens = |stick: &&KnownStick| {
+            stick.opens_without(generation, &[]) && ways.have(stick.id, generation)
+        };
         Self {
-            sticks: sticks
-                .filter(|stick| stick.opens_without(generation, &[]))
-                .count(),
-            code: list.code_of(generation).is_some(),
+            sticks: sticks.filter(opens).count(),
+            code: list.code_of(generation).is_some() && ways.code.is_some(),
             passphrases: opening.count(),
         }
     }
@@ -83,6 +90,8 @@ pub fn confirm_removal(question: &str, lost: Option<&WaysIn>, yes: u8) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::{Keyring, UnsealedWayKey, WayKey};
+    use crate::vault::{KnownCode, NextGeneration, WaysCopy};
 
     fn left(sticks: usize, code: bool, passphrases: usize) -> WaysIn {
         WaysIn {
@@ -103,6 +112,49 @@ mod tests {
             assert_eq!(left.is_none(), none, "{left:?}");
             assert_eq!(left.survive_a_reset(), survive, "{left:?}");
         }
+    }
+
+    /// The vault was made anew: of one stick and of the code it has no way key.
+    #[test]
+    fn what_does_not_get_the_next_key_is_no_way_in_that_is_left() {
+        let keys = Keyring::of_one(1, MasterKey::generate());
+        let header = Header::of_a_new_server(keys.current());
+        let (mut known, mut lost) = (Ways::default(), Ways::default());
+        let way_key = UnsealedWayKey {
+            key: WayKey::random(),
+            made_in: 1,
+        };
+        assert!(known.note_stick(&header, keys.current(), [1; 8], &way_key, 1));
+        assert!(lost.note_stick(&header, keys.current(), [2; 8], &way_key, 1));
+        lost.make_code(&header, keys.current());
+        known.fill_from(&WaysCopy::of(&header, &lost).ways());
+        let stick = |id| KnownStick {
+            id: [id; 8],
+            label: "office".try_into().unwrap(),
+            has_pin: true,
+            generation: 1,
+            made: 0,
+            verified: Some(7),
+            kept: None,
+        };
+        let list = StickList {
+            sticks: [stick(1), stick(2)].into_iter().collect(),
+            code: Some(KnownCode {
+                generation: 1,
+                verified: 7,
+                kept: None,
+            }),
+        };
+        let slots = SlotTable::default();
+        let now = WaysIn::counted((&header, keys.current()), &list, &known, &slots);
+        assert_eq!(now, left(2, true, 0));
+        let next = NextGeneration::of(&header, &keys).unwrap();
+        let old = (&header, keys.current());
+        let ways = next.ways(&known, old);
+        let list = next.sticks(&list, &ways, old);
+        let of_next = (&next.header, next.key());
+        let after = WaysIn::counted(of_next, &list, &ways, &slots);
+        assert_eq!(after, left(1, false, 0));
     }
 
     #[test]

@@ -80,11 +80,19 @@ impl Snapshot {
         self.sticks.as_ref().map(Unproven::as_claimed)
     }
 
+    /// What of the list opens the server by the ways in as they are: see
+    /// [`StickList::backed_by`].
+    fn that_open(&self) -> Option<StickList> {
+        let ways = self.ways.as_claimed();
+        let list = self.listed()?.clone();
+        Some(list.backed_by(ways, self.header.generation))
+    }
+
     /// Whether the owner has a way in without the `plugged` sticks. The list is
     /// not proven: whoever wrote a false one could destroy the pepper as well.
     pub fn way_back(&self, plugged: &[[u8; 8]]) -> WayBack {
         let generation = self.header.generation;
-        self.listed()
+        self.that_open()
             .map_or(WayBack::None, |list| list.way_back(generation, plugged))
     }
 
@@ -101,7 +109,7 @@ impl Snapshot {
 
     /// The ways in besides sticks.
     pub fn ways_in(&self) -> WaysIn {
-        let code = self.listed().is_some_and(|list| {
+        let code = self.that_open().is_some_and(|list| {
             let code = list.code_of(self.header.generation);
             code.is_some()
         });

@@ -21,6 +21,11 @@ pub enum StickError {
     Older,
     /// Made before the master key was replaced, and not for the one of now.
     Old,
+    /// Of a later master key than the vault, which is an old copy.
+    Later,
+    /// Its master key is another one than the vault's of the same generation: one of two
+    /// copies of the vault was given a new key.
+    OtherKey,
     /// It, or what is on it, cannot be read.
     Unreadable,
     /// The kernel does not let this process look at it.
@@ -66,6 +71,12 @@ impl fmt::Display for StickError {
                  another one."
             }
             Self::Old => "This stick is too old: the key was replaced since. Use a newer stick.",
+            Self::Later => {
+                "This stick is of a later key than this vault: an old copy of the vault is here."
+            }
+            Self::OtherKey => {
+                "This stick has another key than this vault, which was replaced in an old copy."
+            }
             Self::Unreadable => "This stick cannot be read. Use a backup stick of this server.",
             Self::NotAllowed => "Looking at this stick is not allowed.",
             Self::WrongPin => "The PIN is wrong.",

@@ -5,6 +5,7 @@
 //! the vault. A later generation it opens where the vault has the master key wrapped for
 //! it. `docs/format.md` describes every byte.
 
+use core::cmp::Ordering;
 use core::fmt;
 
 use heapless::String;
@@ -218,7 +219,7 @@ impl StickFile {
     /// alone.
     ///
     /// # Errors
-    /// As [`StickFile::way_key`]; [`StickError::Old`].
+    /// As [`StickFile::open_in`].
     pub fn open(&self, header: &Header, pin: &[u8]) -> Result<MasterKey, StickError> {
         self.open_in(header, &Ways::default(), pin)
     }
@@ -227,7 +228,8 @@ impl StickFile {
     /// or by what the vault has wrapped for this stick.
     ///
     /// # Errors
-    /// As [`StickFile::way_key`]; [`StickError::Old`].
+    /// As [`StickFile::way_key`]; [`StickError::Old`], [`StickError::Later`],
+    /// [`StickError::OtherKey`].
     pub fn open_in(
         &self,
         header: &Header,
@@ -237,7 +239,11 @@ impl StickFile {
         let way_key = self.way_key(pin)?;
         let own = self.own_key(&way_key).filter(|key| header.accepts(key));
         own.or_else(|| ways.key_of_stick(header, self.info.stick_id, &way_key))
-            .ok_or(StickError::Old)
+            .ok_or(match self.generation.cmp(&header.generation) {
+                Ordering::Less => StickError::Old,
+                Ordering::Equal => StickError::OtherKey,
+                Ordering::Greater => StickError::Later,
+            })
     }
 
     /// The stick's way key, if the PIN is right.
@@ -350,6 +356,21 @@ impl StickFile {
         let keys = Keyring::of_one(header.generation, key.clone());
         let (params, label) = (ScryptParams::CHEAPEST, label.try_into().unwrap());
         Self::make_with(params, header, &keys, label, 7, pin).0
+    }
+
+    /// What somebody makes of it who has seen the id of a stick of the server.
+    #[cfg(feature = "admin")]
+    pub fn with_id(&self, stick_id: StickId) -> Self {
+        let (info, way_key) = (
+            StickInfo {
+                stick_id,
+                ..self.info.clone()
+            },
+            WayKey::random(),
+        );
+        let keys = Keyring::of_one(self.generation, MasterKey::generate());
+        let locked = info.lock(b"", &way_key).unwrap();
+        Self::of(info, locked, &way_key, &keys)
     }
 }
 

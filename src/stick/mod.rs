@@ -12,6 +12,8 @@ mod find;
 mod hearing;
 mod plugged;
 #[cfg(feature = "admin")]
+pub mod renewal;
+#[cfg(feature = "admin")]
 mod search;
 #[cfg(feature = "admin")]
 mod unwiped;

@@ -25,8 +25,10 @@ pub(super) const FOLDER: &str = "stayput";
 pub struct Copies {
     /// The copy that is whole.
     pub file: StickFile,
-    /// Otherwise one of the two is damaged or missing.
+    /// Otherwise one of the two is damaged or missing, or they differ.
     pub both_whole: bool,
+    /// Both are whole, and not the same: a stick that was pulled while it was renewed.
+    pub differ: bool,
 }
 
 /// Reads this server's key file from a volume: the copy that is whole.
@@ -104,9 +106,12 @@ fn choose(copies: Vec<Result<StickFile, StickError>>) -> Option<Result<Copies, S
     let Some(file) = whole.next() else {
         return error.map(Err);
     };
-    // A stick that was pulled while it was renewed holds two kinds.
-    let both_whole = whole.next().is_some_and(|other| other == file);
-    Some(Ok(Copies { file, both_whole }))
+    let other = whole.next();
+    Some(Ok(Copies {
+        both_whole: other.as_ref() == Some(&file),
+        differ: other.is_some_and(|other| other != file),
+        file,
+    }))
 }
 
 /// The copy of the ways in that is on a volume; `None` where there is none that can be
@@ -124,7 +129,7 @@ pub(super) fn read_file(folder: &impl AsFd, name: &str) -> Option<UncheckedFile>
 }
 
 /// A regular file's bytes, one more than `most` of them at most.
-fn read_at_most(folder: &impl AsFd, name: &str, most: usize) -> Option<UncheckedFile> {
+pub(super) fn read_at_most(folder: &impl AsFd, name: &str, most: usize) -> Option<UncheckedFile> {
     // Without O_NONBLOCK a pipe of that name would hold the boot up for ever.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let fd = openat(folder.as_fd(), name, flags, Mode::empty()).ok()?;
@@ -165,6 +170,10 @@ mod tests {
         let header = Header::of_a_new_server(&key);
         let stick = || StickFile::for_test(&header, &key, "a", b"");
         let (whole, other) = (stick(), stick());
+        let differing = choose(vec![Ok(whole.clone()), Ok(other.clone())]);
+        assert!(differing.unwrap().unwrap().differ);
+        let damaged_one = choose(vec![Ok(whole.clone()), Err(StickError::Damaged)]);
+        assert!(!damaged_one.unwrap().unwrap().differ);
         let damaged = || Err(StickError::Damaged);
         let chosen = |copies| {
             choose(copies).map(|chosen| chosen.map(|copies| (copies.file, copies.both_whole)))

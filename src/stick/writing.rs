@@ -14,12 +14,12 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::file::{STICK_FILE_BYTES, StickFile, file_names, ways_name};
-use super::volume::{FOLDER, read_file};
+use super::volume::{FOLDER, read_at_most, read_file};
 use super::{StickError, StickId};
 use crate::filesystem::{MountError, Mounted};
 use crate::keys::random_bytes;
 use crate::sys::file_lock;
-use crate::vault::{ServerId, WAYS_COPY_BYTES, WaysCopy};
+use crate::vault::{KeyOfCopy, ServerId, WAYS_COPY_BYTES, WaysCopy};
 
 /// How long writing waits for who looks at the stick, or writes to it. Less than
 /// [`super::ANSWERS_WITHIN`].
@@ -34,7 +34,9 @@ const README: &str = include_str!("readme.txt");
 ///
 /// # Errors
 /// What the filesystem says; ELOOP or ENOTDIR where a link is in the way; a
-/// [`StickError`] when it cannot be mounted.
+/// [`StickError`] when it cannot be mounted. [`io::ErrorKind::AlreadyExists`] with
+/// [`StickError::Later`] or [`StickError::OtherKey`] where what is on it has a master key
+/// that would be lost: nothing was written then.
 pub fn write(device: &Path, file: &StickFile, ways: &WaysCopy) -> io::Result<()> {
     let mounted = mounted_for_writing(device)?;
     let top = File::open(mounted.path())?;
@@ -67,6 +69,7 @@ fn write_in(top: &File, file: &StickFile, ways: &WaysCopy) -> io::Result<()> {
     let folder = File::from(open_folder(top)?);
     // Two who write it would mix two files.
     file_lock::lock(&folder, WRITE_WAITS)?;
+    must_not_lose_a_key(&folder, file, ways)?;
     let bytes = file.encode();
     let mut names = file_names(&file.info.server_id);
     let is_whole = |name: &str| {
@@ -82,6 +85,29 @@ fn write_in(top: &File, file: &StickFile, ways: &WaysCopy) -> io::Result<()> {
     write_file(&folder, &ways_name(&file.info.server_id), &ways.encode())?;
     write_file(&folder, "README.txt", README.as_bytes())?;
     folder.sync_all()
+}
+
+/// Of an old copy of the vault is known that it has had later keys: what is on the stick
+/// is then perhaps the only place that has them.
+fn must_not_lose_a_key(folder: &File, file: &StickFile, ways: &WaysCopy) -> io::Result<()> {
+    let server_id = &file.info.server_id;
+    let names = file_names(server_id);
+    let there = names.iter().filter_map(|name| read_file(folder, name));
+    let mut there = there.filter_map(|bytes| StickFile::parse_any(&bytes).ok());
+    let mut lost = None;
+    if there.any(|there| there.generation > file.generation) {
+        lost = Some(StickError::Later);
+    }
+    let copy = read_at_most(folder, &ways_name(server_id), WAYS_COPY_BYTES);
+    let copy = copy.and_then(|bytes| WaysCopy::parse(&bytes, server_id).ok());
+    match copy.map(|copy| copy.compared_with(ways)) {
+        Some(KeyOfCopy::Later) => lost = Some(StickError::Later),
+        Some(KeyOfCopy::Other) => lost = lost.or(Some(StickError::OtherKey)),
+        Some(KeyOfCopy::Known) | None => {}
+    }
+    lost.map_or(Ok(()), |error| {
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, error))
+    })
 }
 
 /// In place: what was there before is overwritten, and nothing is left under another

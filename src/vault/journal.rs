@@ -85,13 +85,44 @@ impl<D: BlockDevice> Vault<D> {
         Ok(written.and(self.erase_journal()))
     }
 
+    /// What this record holds, by the journal where that is still to be applied: a disk that
+    /// takes no more writes opens all the same. `None` where neither is whole.
+    ///
+    /// # Errors
+    /// As [`store::read`].
+    pub(super) fn read_current(
+        &self,
+        region: Region,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        match self.in_journal(region) {
+            Some(payload) => Ok(Some(payload)),
+            None => store::read(&self.device, region),
+        }
+    }
+
+    fn in_journal(&self, region: Region) -> Option<Zeroizing<Vec<u8>>> {
+        if !self.header.journal_to_apply {
+            return None;
+        }
+        let payload = store::read(&self.device, JOURNAL).ok()??;
+        let entries: Vec<Entry> = postcard::from_bytes(&payload).ok()?;
+        let entry = entries.iter().find(|entry| entry.kind == region.kind)?;
+        let is_next = self.is_to_be_replaced(region, entry);
+        is_next.then(|| Zeroizing::new(entry.payload.to_vec()))
+    }
+
+    /// Whether nobody has written the record since the journal was.
+    fn is_to_be_replaced(&self, region: Region, entry: &Entry<'_>) -> bool {
+        let there = store::stamp(&self.device, region);
+        there.is_none() || there == entry.before
+    }
+
     fn apply(&mut self, entry: &Entry<'_>) -> Result<Written, VaultError> {
         let region = REGIONS.into_iter().find(|region| region.kind == entry.kind);
         let Some(region) = region else {
             return Ok(Written::Twice);
         };
-        let there = store::stamp(&self.device, region);
-        match there.is_none() || there == entry.before {
+        match self.is_to_be_replaced(region, entry) {
             true => store::write(&mut self.device, region, entry.payload),
             false => Ok(Written::Twice),
         }

@@ -112,10 +112,10 @@ pub const fn log(index: u32) -> Region {
 }
 
 /// The ways in of sticks and of the code: [`super::Ways`].
-pub const WAYS: Region = Region::new(106, 2, 9);
+pub const WAYS: Region = Region::new(106, 4, 9);
 
 /// The records of the next generation, until they are in their places.
-pub const JOURNAL: Region = Region::new(108, 12, 10);
+pub const JOURNAL: Region = Region::new(110, 10, 10);
 
 // Nothing overlaps, and the two copies stand more than 64 KiB apart.
 const_assert!(HEADER.end() <= STATE.start && STATE.end() <= POLICY.start);
@@ -163,8 +163,8 @@ mod tests {
             (33, 25, 6),
             (90, 1, 7),
             (105, 1, 7),
-            (106, 2, 9),
-            (108, 12, 10),
+            (106, 4, 9),
+            (110, 10, 10),
         ];
         assert_eq!(found, documented);
         assert_eq!(log(LOG_BLOCKS), log(0), "a ring");

@@ -18,6 +18,7 @@ mod framed;
 pub mod gpt;
 mod header;
 mod journal;
+mod kept_way;
 mod layout;
 pub mod locate;
 pub mod partitions;
@@ -50,6 +51,7 @@ pub use event::{EventKind, LockedBecause, LoggedEvent, OpenedBy, wrong_entries};
 pub use event_proof::{EventSpan, ProofStatus};
 pub use framed::{Frame, FrameError};
 pub use header::{Header, Identity, NotAServerId, ServerId, ServerName};
+pub use kept_way::{KeptWayKey, StickWay};
 pub use layout::{BLOCK_SIZE, VAULT_BLOCKS, VAULT_BYTES};
 #[cfg(all(test, feature = "admin"))]
 pub use layout::{LOG_BLOCKS, LOG_NEWEST, log};
@@ -73,8 +75,8 @@ pub use store::Written;
 #[cfg(feature = "admin")]
 pub use traces::Traces;
 pub use vault_conf::{PartitionId, VAULT_CONF, VAULT_CONF_BYTES, VaultConf, VaultConfError};
-pub use ways::{CodeRefused, CodeWay, StickWay, Ways, code_way, stick_way};
-pub use ways_copy::{WAYS_COPY, WAYS_COPY_BYTES, WaysCopy};
+pub use ways::{CodeRefused, CodeWay, Ways, code_way, stick_way};
+pub use ways_copy::{KeyOfCopy, WAYS_COPY, WAYS_COPY_BYTES, WaysCopy};
 
 #[cfg(feature = "fuzzing")]
 pub use authenticated::read_as_each as read_as_each_record;

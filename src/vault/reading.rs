@@ -31,7 +31,7 @@ impl<D: BlockDevice> Vault<D> {
     /// # Errors
     /// As [`Vault::state`].
     pub fn unproven_policy(&self) -> Result<Unproven<Policy>, VaultError> {
-        let payload = store::read(&self.device, POLICY)?.ok_or(VaultError::Damaged)?;
+        let payload = self.read_current(POLICY)?.ok_or(VaultError::Damaged)?;
         authenticated::decode_unproven(&payload).map(Unproven::new)
     }
 
@@ -49,13 +49,28 @@ impl<D: BlockDevice> Vault<D> {
         })
     }
 
+    /// What of the list opens the server as the vault is now, not yet proven: see
+    /// [`StickList::backed_by`]. It decides what a reset may destroy, and is not to be
+    /// written.
+    ///
+    /// # Errors
+    /// As [`Vault::state`].
+    #[cfg(feature = "admin")]
+    pub fn sticks_that_open(&self) -> Result<Unproven<StickList>, VaultError> {
+        let listed = self.unproven_sticks()?;
+        let ways = self.unproven_ways().unwrap_or_default();
+        let list = listed.as_claimed().clone();
+        let generation = self.header.generation;
+        Ok(Unproven::new(list.backed_by(ways.as_claimed(), generation)))
+    }
+
     /// The list of sticks as it stands on the disk, not yet proven. The verified ones are no
     /// way back where the slots cannot be opened.
     ///
     /// # Errors
     /// As [`Vault::state`].
     pub fn listed_sticks(&self) -> Result<Unproven<StickList>, VaultError> {
-        let payload = store::read(&self.device, STICKS)?.ok_or(VaultError::Damaged)?;
+        let payload = self.read_current(STICKS)?.ok_or(VaultError::Damaged)?;
         authenticated::decode_unproven(&payload).map(Unproven::new)
     }
 
@@ -65,7 +80,7 @@ impl<D: BlockDevice> Vault<D> {
     /// # Errors
     /// As [`Vault::state`].
     pub fn unproven_ways(&self) -> Result<Unproven<Ways>, VaultError> {
-        let payload = store::read(&self.device, WAYS)?.ok_or(VaultError::Damaged)?;
+        let payload = self.read_current(WAYS)?.ok_or(VaultError::Damaged)?;
         authenticated::decode_unproven(&payload).map(Unproven::new)
     }
 
@@ -82,7 +97,7 @@ impl<D: BlockDevice> Vault<D> {
             Ok(ways) => Ok(ways.draft()),
             Err(VaultError::Altered) => {
                 let claimed = self.unproven_ways().unwrap_or_default();
-                Ok(claimed.as_claimed().clone().proven_by(&self.header, key))
+                Ok(claimed.as_claimed().proven_by(&self.header, key))
             }
             Err(VaultError::Damaged) => Ok(Ways::default()),
             Err(error) => Err(error),
@@ -240,7 +255,7 @@ impl<D: BlockDevice> Vault<D> {
         &self,
         key: &MasterKey,
     ) -> Result<Proven<T>, VaultError> {
-        let payload = store::read(&self.device, T::REGION)?.ok_or(VaultError::Damaged)?;
+        let payload = self.read_current(T::REGION)?.ok_or(VaultError::Damaged)?;
         authenticated::decode(&payload, key, &self.header).map(Proven::new)
     }
 }

@@ -33,7 +33,12 @@ impl NextGeneration {
 
     /// The same with this next master key.
     pub fn with(header: &Header, keys: &Keyring, next: MasterKey) -> Option<Self> {
-        let keys = keys.next(next)?;
+        Some(Self::adopting(header, keys.next(next)?))
+    }
+
+    /// The newest of these keys, which the server has had already: `header` is of a vault
+    /// that is an old copy.
+    pub fn adopting(header: &Header, keys: Keyring) -> Self {
         let server = &header.server_id;
         let header = Header {
             generation: keys.generation(),
@@ -42,7 +47,7 @@ impl NextGeneration {
             journal_to_apply: true,
             ..header.clone()
         };
-        Some(Self { header, keys })
+        Self { header, keys }
     }
 
     /// The next master key.
@@ -55,8 +60,11 @@ impl NextGeneration {
     pub fn ways(&self, ways: &Ways, (header, key): (&Header, &MasterKey)) -> Ways {
         let mut next = Ways::default();
         for StickWay { id, file, .. } in &ways.sticks {
-            if let Some(way_key) = ways.way_key_of_stick(header, key, *id) {
-                next.note_stick(&self.header, self.key(), *id, &way_key, *file);
+            let way_keys = ways.way_keys_of_stick(header, key, *id);
+            if let Some((has, other)) = way_keys.split_first() {
+                let of = (has, other.first());
+                let noted = next.note(&self.header, self.key(), *id, of, *file);
+                debug_assert!(noted, "there were as many before");
             }
         }
         if let Some((number, way_key)) = ways.way_key_of_code(header, key) {

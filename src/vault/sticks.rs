@@ -4,6 +4,7 @@ use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::Ways;
 use super::header::Header;
 use super::record::FORMAT_VERSION;
 use crate::keys::{MasterKey, Sealed, open, seal};
@@ -135,6 +136,19 @@ impl StickList {
         self
     }
 
+    /// The list of what opens the server by these ways in: where they are lost, a stick of
+    /// before the last new key and the code open nothing, whatever the list says. It is not
+    /// to be written.
+    pub fn backed_by(mut self, ways: &Ways, generation: u32) -> Self {
+        for stick in &mut self.sticks {
+            if !ways.have(stick.id, generation) {
+                stick.verified = None;
+            }
+        }
+        self.code = self.code.filter(|_| ways.code.is_some());
+        self
+    }
+
     /// Notes that a stick was seen to open the server; one that is not listed is added.
     pub fn note_verified(&mut self, seen: KnownStick) {
         match self.sticks.iter_mut().find(|known| known.id == seen.id) {
@@ -227,6 +241,46 @@ mod tests {
         };
         assert_eq!(list(2).way_back(2, &[]), WayBack::Listed);
         assert_eq!(list(1).way_back(2, &[]), WayBack::None);
+    }
+
+    #[test]
+    fn what_the_ways_in_have_lost_is_no_way_back() {
+        let key = MasterKey::generate();
+        let mut header = Header::of_a_new_server(&key);
+        let list = |generation| StickList {
+            sticks: [KnownStick {
+                id: [1; 8],
+                label: String::new(),
+                has_pin: true,
+                generation,
+                made: 0,
+                verified: Some(5),
+                kept: None,
+            }]
+            .into_iter()
+            .collect(),
+            code: Some(KnownCode {
+                generation,
+                verified: 5,
+                kept: None,
+            }),
+        };
+        let lost = Ways::default();
+        // Of the first key a stick opens by itself; the code does not.
+        let backed = list(1).backed_by(&lost, 1);
+        assert!(backed.sticks[0].verified.is_some() && backed.code.is_none());
+        assert_eq!(list(2).way_back(2, &[]), WayBack::Listed);
+        assert_eq!(list(2).backed_by(&lost, 2).way_back(2, &[]), WayBack::None);
+        header.generation = 2;
+        let way_key = crate::keys::UnsealedWayKey {
+            key: crate::keys::WayKey::random(),
+            made_in: 2,
+        };
+        let mut ways = Ways::default();
+        assert!(ways.note_stick(&header, &key, [1; 8], &way_key, 2));
+        let backed = list(2).backed_by(&ways, 2);
+        assert_eq!(backed.way_back(2, &[]), WayBack::Listed);
+        assert_eq!(backed.way_back(2, &[[1; 8]]), WayBack::None, "no code");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! settings.
 
 use super::destruction::{self, Destroyed};
+use super::layout::HEADER;
 use super::{BlockDevice, Policy, SlotTable, StickList, Vault, VaultError, Ways, Written};
 use crate::keys::{EarlierKeys, MasterKey};
 use crate::theft::{ResetCause, TheftState};
@@ -26,18 +27,22 @@ impl<D: BlockDevice> Vault<D> {
     /// in the header: without them nothing is released.
     ///
     /// # Errors
-    /// As [`Vault::mend`].
+    /// As [`Vault::mend`]; [`VaultError::Changed`] where another process has written the
+    /// header, which names the slots in force, since it was read.
     pub fn restore_earlier(
         &mut self,
         key: &MasterKey,
         earlier: &EarlierKeys,
     ) -> Result<Written, VaultError> {
-        let mut header = self.header.clone();
-        header.earlier = earlier.clone();
-        if self.header.keyring(key).is_ok() || header.keyring(key).is_err() {
-            return Ok(Written::Twice);
-        }
-        self.exclusively(|vault| vault.write_header(header))
+        self.exclusively(|vault| {
+            vault.must_be_current(HEADER)?;
+            let mut header = vault.header.clone();
+            header.earlier = earlier.clone();
+            match vault.header.keyring(key).is_err() && header.keyring(key).is_ok() {
+                true => vault.write_header(header),
+                false => Ok(Written::Twice),
+            }
+        })
     }
 
     fn mend_now(&mut self, key: &MasterKey, sticks: &StickList) -> Result<Written, VaultError> {

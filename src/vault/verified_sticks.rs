@@ -4,7 +4,9 @@
 //! reset writes it without the master key, and who writes the list proves it.
 
 use super::layout::STICKS;
-use super::{BlockDevice, KnownStick, Proven, StickList, Vault, VaultError, Written};
+use super::{
+    BlockDevice, KnownStick, Proven, ProvenRecords, StickList, Vault, VaultError, Written,
+};
 use crate::keys::MasterKey;
 use crate::theft::{TheftState, WayBack};
 
@@ -77,10 +79,12 @@ impl<D: BlockDevice> Vault<D> {
     /// Whether a verified stick, plugged in or not, or the code opens this server after a
     /// reset.
     pub fn way_back(&self, key: &MasterKey) -> WayBack {
-        let proven = self.prove(key);
+        let Ok(ProvenRecords { sticks, .. }) = self.prove(key) else {
+            return WayBack::None;
+        };
+        let ways = self.unproven_ways().unwrap_or_default();
         let generation = self.header().generation;
-        proven.map_or(WayBack::None, |proven| {
-            proven.sticks.way_back(generation, &[])
-        })
+        let listed = sticks.draft().backed_by(ways.as_claimed(), generation);
+        listed.way_back(generation, &[])
     }
 }

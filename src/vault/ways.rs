@@ -6,10 +6,9 @@ use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::header::{Header, ServerId};
+use super::kept_way::{KeptWayKey, StickWay};
 use super::sticks::MAX_STICKS;
-use crate::keys::{
-    MasterKey, RecoveryCode, SealedWayKey, UnsealedWayKey, Way, WayKey, WayKind, WrappedKey,
-};
+use crate::keys::{MasterKey, RecoveryCode, UnsealedWayKey, Way, WayKey, WayKind};
 
 /// The id of the stick's way in.
 pub fn stick_way(server: &ServerId, stick: [u8; 8]) -> Way {
@@ -29,30 +28,13 @@ pub fn code_way(server: &ServerId, number: u8) -> Way {
     }
 }
 
-/// A stick's way in, as the vault has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StickWay {
-    /// The stick's id.
-    pub id: [u8; 8],
-    /// The master key of now, under the stick's way key.
-    pub wrapped: WrappedKey,
-    /// The way key, under the master key of now. It is missing where the vault was made
-    /// anew and the stick has not been used since.
-    pub sealed: Option<SealedWayKey>,
-    /// Generation of the master key that the stick's own file wraps.
-    pub file: u32,
-}
-
 /// The recovery code's way in, as the vault has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeWay {
     /// Counts the codes of this server, from 1; 16 comes before 1 again.
     pub number: u8,
-    /// The master key of now, under the way key that the letters spell.
-    pub wrapped: WrappedKey,
-    /// The way key, under the master key of now. It is missing where the vault was made
-    /// anew without the code.
-    pub sealed: Option<SealedWayKey>,
+    /// Of the way key that the letters spell.
+    pub kept: KeptWayKey,
 }
 
 /// The ways in outside the slots.
@@ -94,7 +76,8 @@ const NUMBERS: u8 = 16;
 
 impl Ways {
     /// Notes a stick that has this way key and whose file wraps the master key of
-    /// `file`; what was known of it before is replaced. A full list stays as it is.
+    /// `file`; what was known of it before is replaced. Returns whether there was room.
+    #[must_use]
     pub fn note_stick(
         &mut self,
         header: &Header,
@@ -102,23 +85,95 @@ impl Ways {
         id: [u8; 8],
         way_key: &UnsealedWayKey,
         file: u32,
-    ) {
+    ) -> bool {
+        self.note(header, key, id, (way_key, None), file)
+    }
+
+    /// Notes that a stick has opened this server with this way key. What was known of
+    /// another one of its way keys stays: one of its copies may have that.
+    #[must_use]
+    pub fn note_used_stick(
+        &mut self,
+        header: &Header,
+        key: &MasterKey,
+        id: [u8; 8],
+        way_key: &UnsealedWayKey,
+        file: u32,
+    ) -> bool {
         let way = stick_way(&header.server_id, id);
+        let is_another = |kept: &&KeptWayKey| kept.open(&way, header, &way_key.key).is_none();
+        let before = self.stick(id).into_iter().flat_map(StickWay::all);
+        let other = before.filter(is_another).last().cloned();
+        let noted = self.note_stick(header, key, id, way_key, file);
+        for known in self.sticks.iter_mut().filter(|known| known.id == id) {
+            known.other = other.clone();
+        }
+        noted
+    }
+
+    /// As [`Ways::note_stick`], of a stick that has the first of two way keys, and is about to be given
+    /// the second.
+    #[must_use]
+    pub fn note(
+        &mut self,
+        header: &Header,
+        key: &MasterKey,
+        id: [u8; 8],
+        (has, next): (&UnsealedWayKey, Option<&UnsealedWayKey>),
+        file: u32,
+    ) -> bool {
+        let way = stick_way(&header.server_id, id);
+        let kept = |way_key| KeptWayKey::of(&way, header, key, way_key);
         let noted = StickWay {
             id,
-            wrapped: way.wrap(&way_key.key, header.generation, key),
-            sealed: Some(way.seal(key, header.generation, way_key)),
+            kept: kept(has),
+            other: next.map(kept),
             file,
         };
         match self.sticks.iter_mut().find(|known| known.id == id) {
-            Some(known) => *known = noted,
-            None => drop(self.sticks.push(noted)),
+            Some(known) => {
+                *known = noted;
+                true
+            }
+            None => self.sticks.push(noted).is_ok(),
         }
+    }
+
+    /// Notes that this stick was read back with the way key `has` in each copy of its
+    /// file, which wraps the master key of `file`: it has no other one.
+    pub fn settle_stick(
+        &mut self,
+        header: &Header,
+        key: &MasterKey,
+        id: [u8; 8],
+        has: &WayKey,
+        file: u32,
+    ) {
+        let way = stick_way(&header.server_id, id);
+        let is_it = |kept: &KeptWayKey| {
+            let opened = kept.unseal(&way, header, key);
+            opened.is_some_and(|opened| opened.key == *has)
+        };
+        let Some(known) = self.sticks.iter_mut().find(|known| known.id == id) else {
+            return;
+        };
+        let Some(kept) = known.all().find(|kept| is_it(kept)).cloned() else {
+            return;
+        };
+        known.kept = kept;
+        known.other = None;
+        known.file = file;
     }
 
     /// What is known of this stick.
     pub fn stick(&self, id: [u8; 8]) -> Option<&StickWay> {
         self.sticks.iter().find(|known| known.id == id)
+    }
+
+    /// Whether a stick of the list opens the server, by what is here: its own file may be
+    /// of an earlier master key. Of the first one it opens by itself.
+    pub fn have(&self, stick: [u8; 8], generation: u32) -> bool {
+        generation == 1 || self.stick(stick).is_some()
     }
 
     /// Takes a stick's way in away.
@@ -129,10 +184,9 @@ impl Ways {
     /// The master key, from the way key of this stick. Whether it is this server's is
     /// checked.
     pub fn key_of_stick(&self, header: &Header, id: [u8; 8], key: &WayKey) -> Option<MasterKey> {
-        let known = self.stick(id)?;
         let way = stick_way(&header.server_id, id);
-        let opened = way.master_key(key, header.generation, &known.wrapped);
-        opened.ok().filter(|key| header.accepts(key))
+        let mut kept = self.stick(id)?.all();
+        kept.find_map(|kept| kept.open(&way, header, key))
     }
 
     /// The master key, from the recovery code. Whether it is this server's is checked.
@@ -149,9 +203,8 @@ impl Ways {
             return Err(CodeRefused::Replaced);
         }
         let way = code_way(&header.server_id, known.number);
-        let opened = way.master_key(&code.way, header.generation, &known.wrapped);
-        let accepted = opened.ok().filter(|key| header.accepts(key));
-        accepted.ok_or(CodeRefused::Wrong)
+        let opened = known.kept.open(&way, header, &code.way);
+        opened.ok_or(CodeRefused::Wrong)
     }
 
     /// The code of now, to be shown again.
@@ -183,21 +236,59 @@ impl Ways {
         let way = code_way(&header.server_id, number);
         self.code = Some(CodeWay {
             number,
-            wrapped: way.wrap(&way_key.key, header.generation, key),
-            sealed: Some(way.seal(key, header.generation, way_key)),
+            kept: KeptWayKey::of(&way, header, key, way_key),
         });
     }
 
-    /// The way key of this stick, where the vault has it.
-    pub fn way_key_of_stick(
+    /// Adds the sticks, and the code, of which nothing is here.
+    pub fn fill_from(&mut self, copy: &Self) {
+        for theirs in &copy.sticks {
+            if self.stick(theirs.id).is_none() {
+                // As many as fit: those that are here come first.
+                drop(self.sticks.push(theirs.clone()));
+            }
+        }
+        if self.code.is_none() {
+            self.code = copy.code.clone();
+        }
+    }
+
+    /// Adds what a copy of the ways in under the same master key has and this has not:
+    /// sticks, a stick's other way key, and a code of another number.
+    pub fn join(&mut self, copy: &Self, header: &Header, key: &MasterKey) {
+        for theirs in &copy.sticks {
+            let way = stick_way(&header.server_id, theirs.id);
+            let own = self.way_keys_of_stick(header, key, theirs.id);
+            let is_own = |kept: &KeptWayKey| {
+                let mut own = own.iter();
+                own.any(|own| kept.open(&way, header, &own.key).is_some())
+            };
+            let mut new = theirs.all().filter(|kept| !is_own(kept)).cloned();
+            match self.sticks.iter_mut().find(|known| known.id == theirs.id) {
+                Some(known) => known.other = known.other.take().or_else(|| new.next()),
+                // As many as the copy has fit.
+                None => drop(self.sticks.push(theirs.clone())),
+            }
+        }
+        let number = |ways: &Self| ways.code.as_ref().map(|code| code.number);
+        if copy.code.is_some() && number(copy) != number(self) {
+            self.code = copy.code.clone();
+        }
+    }
+
+    /// The way keys that this stick may have, as far as the vault has them: none, one, or
+    /// two where it was not read back since it was given another one.
+    pub fn way_keys_of_stick(
         &self,
         header: &Header,
         key: &MasterKey,
         id: [u8; 8],
-    ) -> Option<UnsealedWayKey> {
-        let sealed = self.stick(id)?.sealed.as_ref()?;
+    ) -> std::vec::Vec<UnsealedWayKey> {
         let way = stick_way(&header.server_id, id);
-        way.unseal(key, header.generation, sealed).ok()
+        let known = self.stick(id).into_iter().flat_map(StickWay::all);
+        known
+            .filter_map(|kept| kept.unseal(&way, header, key))
+            .collect()
     }
 
     /// The number and the way key of the recovery code, where the vault has it.
@@ -208,105 +299,29 @@ impl Ways {
     ) -> Option<(u8, UnsealedWayKey)> {
         let known = self.code.as_ref()?;
         let way = code_way(&header.server_id, known.number);
-        let opened = way.unseal(key, header.generation, known.sealed.as_ref()?);
-        Some((known.number, opened.ok()?))
+        Some((known.number, known.kept.unseal(&way, header, key)?))
     }
 
     /// Those whose seals the master key opens, of a record that somebody may have
     /// written without it.
-    pub(super) fn proven_by(mut self, header: &Header, key: &MasterKey) -> Self {
-        self.sticks = self
-            .sticks
-            .iter()
-            .filter(|known| self.way_key_of_stick(header, key, known.id).is_some())
-            .cloned()
-            .collect();
-        if self.way_key_of_code(header, key).is_none() {
-            self.code = None;
+    pub(super) fn proven_by(&self, header: &Header, key: &MasterKey) -> Self {
+        let proven = |known: &StickWay| {
+            let way = stick_way(&header.server_id, known.id);
+            let opens = |kept: &&KeptWayKey| kept.unseal(&way, header, key).is_some();
+            let mut kept = known.all().filter(opens).cloned();
+            Some(StickWay {
+                kept: kept.next()?,
+                other: kept.next(),
+                ..known.clone()
+            })
+        };
+        let code = self.code.clone();
+        Self {
+            sticks: self.sticks.iter().filter_map(proven).collect(),
+            code: code.filter(|_| self.way_key_of_code(header, key).is_some()),
         }
-        self
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn server() -> (Header, MasterKey) {
-        let key = MasterKey::generate();
-        (Header::of_a_new_server(&key), key)
-    }
-
-    fn way_key() -> UnsealedWayKey {
-        UnsealedWayKey {
-            key: WayKey::random(),
-            made_in: 1,
-        }
-    }
-
-    #[test]
-    fn a_code_opens_until_another_one_is_made() {
-        let (header, key) = server();
-        let mut ways = Ways::default();
-        let first = ways.make_code(&header, &key);
-        let opened = ways.key_of_code(&header, &first).unwrap();
-        assert_eq!(opened.expose(), key.expose());
-        let shown = ways.code(&header, &key).unwrap();
-        let letters = |code: &RecoveryCode| code.letters(&header.server_id.0).to_vec();
-        assert_eq!(letters(&shown), letters(&first));
-        let second = ways.make_code(&header, &key);
-        let refused = ways.key_of_code(&header, &first).err();
-        assert_eq!(refused, Some(CodeRefused::Replaced));
-        assert!(ways.key_of_code(&header, &second).is_ok());
-    }
-
-    #[test]
-    fn the_sixteenth_code_after_it_is_not_taken_for_the_first() {
-        let (header, key) = server();
-        let mut ways = Ways::default();
-        let first = ways.make_code(&header, &key);
-        for _ in 0..16 {
-            ways.make_code(&header, &key);
-        }
-        let refused = ways.key_of_code(&header, &first).err();
-        assert_eq!(refused, Some(CodeRefused::Wrong));
-    }
-
-    #[test]
-    fn a_code_whose_part_in_the_vault_is_gone_is_not_called_wrong() {
-        let (header, key) = server();
-        let mut ways = Ways::default();
-        let code = ways.make_code(&header, &key);
-        ways.code = None;
-        let refused = ways.key_of_code(&header, &code).unwrap_err();
-        assert_eq!(refused, CodeRefused::Lost);
-        assert!(refused.to_string().contains("backup stick"));
-    }
-
-    #[test]
-    fn a_stick_opens_by_its_own_way_key_alone() {
-        let (header, key) = server();
-        let (mut ways, own) = (Ways::default(), way_key());
-        ways.note_stick(&header, &key, [1; 8], &own, 1);
-        ways.note_stick(&header, &key, [2; 8], &way_key(), 1);
-        let opened = ways.key_of_stick(&header, [1; 8], &own.key).unwrap();
-        assert_eq!(opened.expose(), key.expose());
-        assert!(ways.key_of_stick(&header, [2; 8], &own.key).is_none());
-        ways.forget_stick([1; 8]);
-        assert!(ways.key_of_stick(&header, [1; 8], &own.key).is_none());
-        assert_eq!(ways.sticks.len(), 1);
-    }
-
-    #[test]
-    fn what_somebody_without_the_key_has_added_is_not_taken_over() {
-        let (header, key) = server();
-        let stranger = MasterKey::generate();
-        let mut ways = Ways::default();
-        ways.note_stick(&header, &key, [1; 8], &way_key(), 1);
-        ways.note_stick(&header, &stranger, [2; 8], &way_key(), 1);
-        ways.make_code(&header, &stranger);
-        let proven = ways.proven_by(&header, &key);
-        assert_eq!(proven.sticks.len(), 1);
-        assert!(proven.stick([1; 8]).is_some() && proven.code.is_none());
-    }
-}
+mod tests;

@@ -5,14 +5,17 @@
 //! It has the wraps alone. The way keys are not in it, sealed or not: a lost stick would
 //! give them all away, and open with them what is wrapped for the others later.
 
+use core::cmp::Ordering;
+
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::framed::{Frame, FrameError};
 use super::header::{Header, Identity, PepperInUse, ServerId, ServerName};
+use super::kept_way::{KeptWayKey, StickWay};
 use super::layout::Area;
 use super::sticks::MAX_STICKS;
-use super::ways::{CodeRefused, CodeWay, StickWay, Ways};
+use super::ways::{CodeRefused, CodeWay, Ways};
 use crate::keys::{CheckValue, EarlierKeys, Keyring, RecoveryCode, WayKey, WrappedKey};
 
 /// Bytes of the file.
@@ -26,6 +29,17 @@ const FRAME: Frame = Frame {
     bytes: WAYS_COPY_BYTES,
 };
 
+/// How the master key of a copy stands to what is to be written in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyOfCopy {
+    /// The same one, or one of before.
+    Known,
+    /// A later one: what is to be written is of an old copy of the vault.
+    Later,
+    /// Another one of the same number: one of two copies of the vault was given a new key.
+    Other,
+}
+
 /// The wraps of one generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaysCopy {
@@ -36,21 +50,28 @@ pub struct WaysCopy {
     check: CheckValue,
     earlier: EarlierKeys,
     code: Option<(u8, WrappedKey)>,
-    sticks: Vec<([u8; 8], WrappedKey), MAX_STICKS>,
+    /// A stick stands here twice where it may have one of two way keys.
+    sticks: Vec<([u8; 8], WrappedKey), { 2 * MAX_STICKS }>,
 }
 
 impl WaysCopy {
     /// Of what this vault has.
     pub fn of(header: &Header, ways: &Ways) -> Self {
-        let sticks = ways.sticks.iter();
+        let of_stick = |stick: &StickWay| {
+            let wraps = stick.all().map(|kept| (stick.id, kept.wrapped));
+            wraps.collect::<Vec<_, 2>>()
+        };
         Self {
             server_id: header.server_id,
             server_name: header.server_name.clone(),
             generation: header.generation,
             check: header.check,
             earlier: header.earlier.clone(),
-            code: ways.code.as_ref().map(|code| (code.number, code.wrapped)),
-            sticks: sticks.map(|stick| (stick.id, stick.wrapped)).collect(),
+            code: ways
+                .code
+                .as_ref()
+                .map(|code| (code.number, code.kept.wrapped)),
+            sticks: ways.sticks.iter().flat_map(of_stick).collect(),
         }
     }
 
@@ -78,6 +99,32 @@ impl WaysCopy {
         match copy.server_id == *server_id && is_text {
             true => Ok(copy),
             false => Err(FrameError::Damaged),
+        }
+    }
+
+    /// How its key stands to that of the copy that is to take its place.
+    pub fn compared_with(&self, new: &Self) -> KeyOfCopy {
+        match self.generation.cmp(&new.generation) {
+            Ordering::Greater => KeyOfCopy::Later,
+            Ordering::Equal if self.check != new.check => KeyOfCopy::Other,
+            Ordering::Equal | Ordering::Less => KeyOfCopy::Known,
+        }
+    }
+
+    /// Whether it is of the master key that this header names.
+    pub fn is_of(&self, header: &Header) -> bool {
+        self.generation == header.generation && self.check == header.check
+    }
+
+    /// How its key stands to all that the server has had.
+    pub fn compared_with_all(&self, keys: &Keyring) -> KeyOfCopy {
+        let server = &self.server_id;
+        match keys.of_generation(self.generation) {
+            _ if self.generation > keys.generation() => KeyOfCopy::Later,
+            Some(key) if Header::check_value(key, server, self.generation) != self.check => {
+                KeyOfCopy::Other
+            }
+            Some(_) | None => KeyOfCopy::Known,
         }
     }
 
@@ -111,20 +158,27 @@ impl WaysCopy {
 
     /// The ways in for a vault that is made anew; their way keys nobody knows.
     pub fn ways(&self) -> Ways {
-        let stick = |(id, wrapped): &([u8; 8], WrappedKey)| StickWay {
-            id: *id,
-            wrapped: *wrapped,
-            sealed: None,
-            file: 0,
-        };
-        Ways {
-            sticks: self.sticks.iter().map(stick).collect(),
+        let mut ways = Ways {
+            sticks: Vec::new(),
             code: self.code.map(|(number, wrapped)| CodeWay {
                 number,
-                wrapped,
-                sealed: None,
+                kept: KeptWayKey::unknown(wrapped),
             }),
+        };
+        for (id, wrapped) in &self.sticks {
+            let kept = KeptWayKey::unknown(*wrapped);
+            match ways.sticks.iter_mut().find(|known| known.id == *id) {
+                Some(known) => drop(known.other.get_or_insert(kept)),
+                // A copy that somebody made up may have more than fit.
+                None => drop(ways.sticks.push(StickWay {
+                    id: *id,
+                    kept,
+                    other: None,
+                    file: 0,
+                })),
+            }
         }
+        ways
     }
 
     /// The master keys, by the recovery code; and the code's whole number.
@@ -160,7 +214,8 @@ mod tests {
         }
     }
 
-    /// A server whose key was replaced once, with a code and as many sticks as fit.
+    /// A server whose key was replaced once, with as many sticks as fit, each of which may
+    /// have one of two way keys.
     fn server() -> (Header, Keyring, Ways) {
         let first = Keyring::of_one(1, MasterKey::generate());
         let keys = first.next(MasterKey::generate()).unwrap();
@@ -170,7 +225,8 @@ mod tests {
         header.earlier = keys.seal_earlier(&header.server_id.0);
         let mut ways = Ways::default();
         for id in 0..MAX_STICKS as u8 {
-            ways.note_stick(&header, keys.current(), [id; 8], &way_key(), 2);
+            let of = (&way_key(), Some(&way_key()));
+            assert!(ways.note(&header, keys.current(), [id; 8], of, 2));
         }
         (header, keys, ways)
     }
@@ -197,10 +253,14 @@ mod tests {
     fn a_stick_of_an_earlier_key_opens_what_a_newer_copy_has_for_it() {
         let (header, keys, mut ways) = server();
         let own = way_key();
-        ways.note_stick(&header, keys.current(), [3; 8], &own, 1);
+        let next = way_key();
+        let of = (&own, Some(&next));
+        assert!(ways.note(&header, keys.current(), [3; 8], of, 1));
         let copy = WaysCopy::of(&header, &ways);
-        assert!(copy.open_by_stick([3; 8], &own.key).is_some());
-        assert!(copy.open_by_stick([4; 8], &own.key).is_none());
+        for way_key in [&own.key, &next.key] {
+            assert!(copy.open_by_stick([3; 8], way_key).is_some());
+            assert!(copy.open_by_stick([4; 8], way_key).is_none());
+        }
     }
 
     /// Whoever has found a stick, and the master key by its PIN, has the others' way keys
@@ -210,8 +270,9 @@ mod tests {
         let (header, keys, mut ways) = server();
         ways.make_code(&header, keys.current());
         let taken = WaysCopy::of(&header, &ways).ways();
-        assert!(taken.sticks.iter().all(|stick| stick.sealed.is_none()));
-        assert!(taken.code.is_some_and(|code| code.sealed.is_none()));
+        let mut kept = taken.sticks.iter().flat_map(StickWay::all);
+        assert!(kept.all(|kept| kept.sealed.is_none()));
+        assert!(taken.code.is_some_and(|code| code.kept.sealed.is_none()));
         assert!(ways.code(&header, keys.current()).is_some());
     }
 

@@ -60,15 +60,37 @@ impl<D: BlockDevice> Vault<D> {
         Ok((Proven::new(policy), written))
     }
 
-    /// Puts `ways` in place of the ways in of sticks and code that this vault has read.
+    /// Changes the ways in of sticks and code as they are now: they are read and written
+    /// under one lock, so nothing that another command wrote meanwhile is lost. What
+    /// `change` leaves as it was is not written. Returns what it says.
     ///
     /// # Errors
-    /// As [`Vault::set_policy`].
-    pub fn set_ways(&mut self, key: &MasterKey, ways: &Ways) -> Result<Written, VaultError> {
+    /// [`VaultError::Device`], [`VaultError::WrongKey`], [`VaultError::Busy`],
+    /// [`VaultError::Changed`] where it is another vault by now.
+    pub fn change_ways<T>(
+        &mut self,
+        key: &MasterKey,
+        change: impl FnOnce(&Header, &mut Ways) -> T,
+    ) -> Result<(T, Written), VaultError> {
         self.exclusively(|vault| {
-            vault.must_be_current(WAYS)?;
-            vault.write_proven(key, ways)
+            let before = vault.ways(key)?;
+            let mut ways = before.clone();
+            let said = change(&vault.header, &mut ways);
+            let written = match ways == before && vault.read_proven::<Ways>(key).is_ok() {
+                true => Written::Twice,
+                false => vault.write_proven(key, &ways)?,
+            };
+            Ok((said, written))
         })
+    }
+
+    /// Puts these ways in of sticks and code in the place of all there are.
+    ///
+    /// # Errors
+    /// As [`Vault::change_ways`].
+    pub fn set_ways(&mut self, key: &MasterKey, ways: &Ways) -> Result<Written, VaultError> {
+        let replaced = self.change_ways(key, |_, now| *now = ways.clone());
+        replaced.map(|((), written)| written)
     }
 
     /// Writes that the server was opened: no strikes count any more. A reset

@@ -167,17 +167,24 @@ class Vault:
         return plain[:32], struct.unpack("<I", plain[32:])[0]
 
     def ways(self):
-        read = self.proven(106, 2, 9)
+        read = self.proven(106, 4, 9)
         self.sticks_ways = {}
-        for id, wrap, sealed, file in read.list(
-            lambda: (read.take(8), wrapped(read), read.option(lambda: seal(read)), read.number()),
+
+        def kept():
+            return wrapped(read), read.option(lambda: seal(read))
+
+        for id, first, other, file in read.list(
+            lambda: (read.take(8), kept(), read.option(kept), read.number()),
             32,
         ):
-            way_key, made_in = self.unseal(self.way(2, id), sealed)
-            opens = self.unwrap(self.way(2, id), way_key, wrap) == b"\x01" + self.key
-            check(opens, "a stick's wrap in the vault")
-            self.sticks_ways[id] = way_key
-            print(f"way of stick: {id.hex()} made in {made_in}, file of {file}")
+            self.sticks_ways[id], made = [], []
+            for wrap, sealed in [first] + ([other] if other else []):
+                way_key, made_in = self.unseal(self.way(2, id), sealed)
+                opens = self.unwrap(self.way(2, id), way_key, wrap) == b"\x01" + self.key
+                check(opens, "a stick's wrap in the vault")
+                self.sticks_ways[id].append(way_key)
+                made.append(str(made_in))
+            print(f"way of stick: {id.hex()} made in {' or '.join(made)}, file of {file}")
         number, wrap, sealed = read.option(
             lambda: (read.byte(), wrapped(read), read.option(lambda: seal(read)))
         )
@@ -197,9 +204,11 @@ class Vault:
         number, wrap = read.option(lambda: (read.byte(), wrapped(read)))
         way = self.way(3, bytes([number]) + bytes(7))
         check(self.unwrap(way, self.code_way, wrap) == b"\x01" + self.key, "the copy's code")
-        for id, wrap in read.list(lambda: (read.take(8), wrapped(read)), 32):
-            plain = self.unwrap(self.way(2, id), self.sticks_ways[id], wrap)
+        left = {id: list(way_keys) for id, way_keys in self.sticks_ways.items()}
+        for id, wrap in read.list(lambda: (read.take(8), wrapped(read)), 64):
+            plain = self.unwrap(self.way(2, id), left[id].pop(0), wrap)
             check(plain == b"\x01" + self.key, "a stick in the copy")
+        check(not any(left.values()), "every way key in the copy")
         read.end()
         print(f"copy of the ways in: code {number} and {len(self.sticks_ways)} sticks open")
 
@@ -380,7 +389,7 @@ class Vault:
             secret = scrypt(self.secrets[f"pin_{name}"].encode(), salt, log_n, r, p)
         way = self.way(2, id)
         way_key = self.unlock(way, secret, beside, lock)
-        check(way_key == self.sticks_ways[id], "a stick's way key")
+        check(way_key in self.sticks_ways[id], "a stick's way key")
         key = self.keys[generation]
         check(self.unwrap(way, way_key, wrap, generation) == b"\x01" + key, "a stick's key")
         known = self.keyring(key, generation, earlier)

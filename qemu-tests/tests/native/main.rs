@@ -22,6 +22,7 @@ mod lost_journal;
 mod lost_vault;
 mod mistreated;
 mod new_vault;
+mod old_image;
 mod original;
 mod package;
 mod permission;

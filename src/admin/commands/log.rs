@@ -29,14 +29,15 @@ pub struct LogOptions {
 /// # Errors
 /// When the log cannot be read, or `--verify` finds it changed.
 pub fn run(options: &LogOptions, for_scripts: bool) -> Result<ExitCode> {
-    let (vault, spans) = if options.verify {
+    let (events, sealed, spans) = if options.verify {
         let unlocked = unlock(&options.unlock)?;
-        let spans = unlocked.vault.prove_events(unlocked.master_key());
-        (unlocked.vault, Some(spans?))
+        let vault = &unlocked.vault;
+        let spans = vault.prove_events(unlocked.master_key())?;
+        (vault.events()?, vault.events_sealed()?, Some(spans))
     } else {
-        (open_vault()?, None)
+        let vault = open_vault()?;
+        (vault.events()?, vault.events_sealed()?, None)
     };
-    let events = vault.events()?;
     let found = spans.as_deref().map_or(Ok(()), judge);
     if for_scripts {
         json::print(document(&events, spans.as_deref(), found.as_ref().err()));
@@ -49,7 +50,7 @@ pub fn run(options: &LogOptions, for_scripts: bool) -> Result<ExitCode> {
     let last = events.last().map_or(0, |event| event.number);
     match &spans {
         Some(spans) => print!("{}", proof_in_words(spans)),
-        None => print!("{}", unproven(vault.events_sealed()?, last)),
+        None => print!("{}", unproven(sealed, last)),
     }
     found.map(|()| ExitCode::SUCCESS)
 }

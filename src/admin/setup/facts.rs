@@ -142,7 +142,11 @@ fn found_vault() -> Result<(FoundVault, bool)> {
     let unlocked = unlock(&UnlockOptions::default()).map_err(elsewhere)?;
     let header = unlocked.vault.header();
     let policy = &unlocked.proven.policy;
-    let list = &unlocked.proven.sticks;
+    let list = &unlocked
+        .proven
+        .sticks
+        .draft()
+        .backed_by(&unlocked.ways()?, header.generation);
     let slots = unlocked.slots()?;
     let places = slots.iter().flat_map(|slots| slots.environments.iter());
     let places: Vec<_> = places.filter(|place| place.name != SETUP_PLACE).collect();

@@ -1,5 +1,7 @@
 //! The vault that is open, and its key: what a command reads and writes in it.
 
+use crate::admin::ask::Pin;
+use crate::admin::open_vault::copy_beside;
 use crate::admin::problem::Result;
 use crate::environment::{ChosenFactor, neighbour_addresses};
 use crate::keys::{Keyring, MasterKey};
@@ -7,8 +9,9 @@ use crate::stick::StickInfo;
 use crate::theft::WayBack;
 use crate::vault::locate::VaultDisk;
 use crate::vault::{
-    EventKind, MariadbRelease, NextGeneration, NextRecords, PlaceInWords, Policy, ProvenRecords,
-    SealedPlace, SlotTable, StickList, Vault, VaultError, Ways, Written, is_key_server,
+    EventKind, Header, MariadbRelease, NextGeneration, NextRecords, PlaceInWords, Policy,
+    ProvenRecords, SealedPlace, SlotTable, StickList, Vault, VaultError, WAYS_COPY, Ways, Written,
+    is_key_server,
 };
 
 /// The vault and its key, for as long as one command takes.
@@ -22,6 +25,8 @@ pub struct Unlocked {
     stick: Option<StickInfo>,
     /// The disk has refused a copy of a record, and that was said.
     fails: bool,
+    /// The passphrase that has opened it, until its way in was looked at.
+    typed: Option<Pin>,
 }
 
 impl Unlocked {
@@ -40,12 +45,14 @@ impl Unlocked {
             proven,
             stick: None,
             fails: false,
+            typed: None,
         })
     }
 
-    /// The same, of which it is known which stick has opened it.
-    pub(super) fn opened_by(mut self, stick: Option<StickInfo>) -> Self {
+    /// The same, of which it is known which stick has opened it, or which passphrase.
+    pub(super) fn opened_by(mut self, stick: Option<StickInfo>, typed: Option<Pin>) -> Self {
         self.stick = stick;
+        self.typed = typed;
         self
     }
 
@@ -81,14 +88,22 @@ impl Unlocked {
         &self.proven.keys
     }
 
-    /// Gives the person whose passphrase this is a new way key, where theirs is older than
-    /// the master key.
-    pub(super) fn renew_way_of(&mut self, passphrase: &[u8]) -> Result<()> {
+    /// Gives the person whose passphrase has opened it a new way key, where theirs is older
+    /// than the master key. Else that comes when the command has done its work: it opens
+    /// the server also where the disk takes no writes.
+    ///
+    /// # Errors
+    /// When the vault cannot be read or written. It opens as before.
+    pub fn renew_way(&mut self) -> Result<()> {
+        let Some(typed) = self.typed.take() else {
+            return Ok(());
+        };
+        self.read_again()?;
         let Some(mut slots) = self.slots()? else {
             return Ok(());
         };
         let (header, key) = (self.vault.header(), &self.key);
-        match slots.passphrases.renew(header, key, passphrase) {
+        match slots.passphrases.renew(header, key, &typed) {
             true => self.replace_slots(&slots),
             false => Ok(()),
         }
@@ -102,14 +117,41 @@ impl Unlocked {
         Ok(self.vault.ways(&self.key)?)
     }
 
-    /// Puts these ways in of sticks and code in place of those that were read.
+    /// Puts back what the list names and the vault has lost of the ways in: from the copy
+    /// beside vault.conf, where that is of the key of now. The command goes on where that
+    /// fails.
+    pub(super) fn restore_ways(&mut self) {
+        let (header, list) = (self.vault.header(), &self.proven.sticks);
+        let copy = copy_beside(&header.server_id).filter(|copy| copy.is_of(header));
+        let (Some(copy), Ok(ways)) = (copy, self.ways()) else {
+            return;
+        };
+        let lost = lost_of(&copy.ways(), &ways, list);
+        if lost == Ways::default() {
+            return;
+        }
+        match self.change_ways(|_, ways| ways.fill_from(&lost)) {
+            Ok(()) => eprintln!(
+                "The vault had lost what sticks or the code open it with. It was put back from \
+                 {WAYS_COPY}."
+            ),
+            Err(problem) => eprintln!(
+                "The vault has lost what sticks or the code open it with, and it cannot be put \
+                 back: {}",
+                problem.what
+            ),
+        }
+    }
+
+    /// Changes the ways in of sticks and code as they are now, whoever has written them
+    /// meanwhile. Returns what `change` says.
     ///
     /// # Errors
-    /// When the vault cannot be written, or has others meanwhile.
-    pub fn set_ways(&mut self, ways: &Ways) -> Result<()> {
-        let written = self.vault.set_ways(&self.key, ways)?;
+    /// When the vault cannot be read or written.
+    pub fn change_ways<T>(&mut self, change: impl FnOnce(&Header, &mut Ways) -> T) -> Result<T> {
+        let (said, written) = self.vault.change_ways(&self.key, change)?;
         self.written(written);
-        Ok(())
+        Ok(said)
     }
 
     /// Stores in the policy what MariaDB is given at each boot; `None` is nothing.
@@ -250,5 +292,75 @@ impl Unlocked {
         let written = self.vault.append_sealed(&self.key, time, boot_id, kind)?;
         self.written(written);
         Ok(())
+    }
+}
+
+/// What of a copy the list names and these ways in do not have.
+fn lost_of(copy: &Ways, ways: &Ways, list: &StickList) -> Ways {
+    let is_listed = |id| list.sticks.iter().any(|stick| stick.id == id);
+    let sticks = copy.sticks.iter();
+    let sticks = sticks.filter(|theirs| is_listed(theirs.id) && ways.stick(theirs.id).is_none());
+    let code = copy.code.clone();
+    Ways {
+        sticks: sticks.cloned().collect(),
+        code: code.filter(|_| list.code.is_some() && ways.code.is_none()),
+    }
+}
+
+impl Drop for Unlocked {
+    fn drop(&mut self) {
+        if let Err(problem) = self.renew_way() {
+            eprintln!(
+                "The passphrase opens this server as before. A new key for it could not be written: {}",
+                problem.what
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{UnsealedWayKey, WayKey};
+    use crate::vault::{KnownCode, KnownStick, WaysCopy};
+
+    #[test]
+    fn only_what_the_list_names_is_put_back_from_a_copy() {
+        let key = MasterKey::generate();
+        let header = Header::of_a_new_server(&key);
+        let mut ways = Ways::default();
+        for id in [1, 2] {
+            let way_key = UnsealedWayKey {
+                key: WayKey::random(),
+                made_in: 1,
+            };
+            assert!(ways.note_stick(&header, &key, [id; 8], &way_key, 1));
+        }
+        ways.make_code(&header, &key);
+        let copy = WaysCopy::of(&header, &ways).ways();
+        let mut list = StickList {
+            sticks: [KnownStick {
+                id: [2; 8],
+                label: "office".try_into().unwrap(),
+                has_pin: true,
+                generation: 1,
+                made: 0,
+                verified: Some(7),
+                kept: None,
+            }]
+            .into_iter()
+            .collect(),
+            code: None,
+        };
+        assert_eq!(lost_of(&copy, &ways, &list), Ways::default());
+        let lost = lost_of(&copy, &Ways::default(), &list);
+        assert!(lost.stick([2; 8]).is_some() && lost.stick([1; 8]).is_none());
+        assert!(lost.code.is_none(), "nobody has it on paper any more");
+        list.code = Some(KnownCode {
+            generation: 1,
+            verified: 7,
+            kept: None,
+        });
+        assert!(lost_of(&copy, &Ways::default(), &list).code.is_some());
     }
 }

@@ -88,7 +88,8 @@ fn a_stick_of_an_earlier_key_opens_by_what_the_vault_has() {
     let file = StickFile::parse(&file.encode(), &header).unwrap();
     assert_eq!(file.open(&header, b"2580").err(), Some(StickError::Old));
     let mut ways = Ways::default();
-    ways.note_stick(&header, keys.current(), file.info.stick_id, &way_key, 1);
+    let id = file.info.stick_id;
+    assert!(ways.note_stick(&header, keys.current(), id, &way_key, 1));
     let opened = file.open_in(&header, &ways, b"2580").unwrap();
     assert_eq!(opened.expose(), keys.current().expose());
     let wrong = file.open_in(&header, &ways, b"2581");

@@ -233,3 +233,52 @@ fn a_copy_that_cannot_be_wiped_saves_no_other() {
     assert!(volume.wipe(&stick).is_err());
     assert!(!second.exists());
 }
+
+#[test]
+fn a_stick_of_a_later_key_is_left_as_it_is() {
+    let volume = Volume::new();
+    let file = volume.file("office");
+    let next = Header {
+        generation: 2,
+        ..volume.own.clone()
+    };
+    let later = StickFile::for_test(&next, &volume.key, "office", b"4711");
+    let copy = |header| WaysCopy::of(header, &Ways::default());
+    let refused = |written: io::Result<()>| written.err().map(|error| error.kind());
+    let lost = Some(io::ErrorKind::AlreadyExists);
+    let read = || {
+        volume
+            .names()
+            .into_iter()
+            .map(|name| fs::read(volume.folder().join(name)))
+    };
+    let all = || read().collect::<io::Result<Vec<_>>>().unwrap();
+
+    write_in(&volume.top(), &later, &copy(&next)).unwrap();
+    let before = all();
+    assert_eq!(refused(volume.write(&file)), lost);
+    // Its key file alone, and the copy of the ways in alone.
+    fs::remove_file(volume.folder().join(&*ways_name(&volume.own.server_id))).unwrap();
+    assert_eq!(refused(volume.write(&file)), lost);
+    write_in(&volume.top(), &later, &copy(&next)).unwrap();
+    assert_eq!(all(), before);
+    for copy in volume.copies() {
+        fs::remove_file(copy).unwrap();
+    }
+    assert_eq!(refused(volume.write(&file)), lost);
+}
+
+#[test]
+fn a_copy_of_another_key_of_the_same_number_is_left_as_it_is() {
+    let volume = Volume::new();
+    let other = Header {
+        check: Header::check_value(&MasterKey::generate(), &volume.own.server_id, 1),
+        ..volume.own.clone()
+    };
+    let file = volume.file("office");
+    let copy = WaysCopy::of(&other, &Ways::default());
+    write_in(&volume.top(), &file, &copy).unwrap();
+    let refused = volume.write(&file).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+    assert!(refused.to_string().contains("another key"), "{refused}");
+}

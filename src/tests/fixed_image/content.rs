@@ -1,7 +1,7 @@
 //! What is in the fixed image: something of everything.
 
 use crate::environment::{ChosenFactor, HOME, SECOND, enrol, slots_for_next_key};
-use crate::keys::{Keyring, MasterKey, RecoveryCode, ScryptParams, Secret32, UnsealedWayKey};
+use crate::keys::{Keyring, MasterKey, RecoveryCode, ScryptParams, Secret32, UnsealedWayKey, WayKey};
 use crate::stick::StickFile;
 use crate::theft::{Alarm, OnAlarm, OnStrikes, ResetCause, TheftPolicy, WatchPolicy};
 use crate::vault::*;
@@ -249,7 +249,14 @@ pub fn made_with(keys: Keyring, next_key: MasterKey, begun: u64) -> Made {
     let (mut list, mut ways) = (StickList::default(), Ways::default());
     for (_, file, way_key) in &sticks {
         list.sticks.push(file.info.known(1, 4000)).unwrap();
-        ways.note_stick(&header, key, file.info.stick_id, way_key, 1);
+        // The second is being given another way key.
+        let next = UnsealedWayKey {
+            key: WayKey::random(),
+            made_in: 1,
+        };
+        let next = (&*file.info.label == "bare").then_some(&next);
+        let id = file.info.stick_id;
+        assert!(ways.note(&header, key, id, (way_key, next), 1));
     }
     let kept = |place| Some(SealedPlace::seal(&header, key, &text(place)));
     list.sticks[0].kept = kept(OFFICE_STICK);

@@ -18,7 +18,7 @@ use crate::admin::mariadb::cold_backups::{self, ColdBackup};
 use crate::admin::mariadb::{KeptCopy, Original};
 use crate::admin::mariadb_service::{is_enabled, waits_for_release};
 use crate::admin::names::SETUP_PLACE;
-use crate::admin::open_vault::vault_conf;
+use crate::admin::open_vault::{copy_beside, vault_conf};
 use crate::admin::own_addresses::{AddressChange, address_changes, current_addresses};
 use crate::admin::problem::Result;
 use crate::admin::release_service;
@@ -195,8 +195,10 @@ fn read_vault(
         keys: recognition.and_then(|place| found.header.keyring(&place.key?).ok()),
         sticks: found.listed().map(|list| SticksFacts {
             list: list.clone(),
+            ways: found.ways.as_claimed().clone(),
             generation: found.header.generation,
             passphrases,
+            copy: copy_beside(&found.header.server_id).map(|copy| copy.generation),
         }),
         key_servers,
         ways,

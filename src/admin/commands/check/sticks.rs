@@ -1,7 +1,7 @@
 //! The sticks: is there a way back, and was it tried? Pure.
 
 use super::check_result::{CheckResult, Severity};
-use crate::vault::{KnownStick, StickList};
+use crate::vault::{KnownStick, StickList, Ways};
 
 /// Sticks grow old: flash memory forgets, and people lose them. Seconds.
 const VERIFIED_FOR: u64 = 365 * 24 * 3600;
@@ -10,10 +10,14 @@ const VERIFIED_FOR: u64 = 365 * 24 * 3600;
 pub struct SticksFacts {
     /// As it stands in the vault: not proven where the place does not open.
     pub list: StickList,
+    /// The ways in of sticks and code, as the vault has them.
+    pub ways: Ways,
     /// Of the master key.
     pub generation: u32,
     /// Passphrases; those for duress cannot be told apart without the key.
     pub passphrases: usize,
+    /// Of the copy of the ways in beside vault.conf, where there is one.
+    pub copy: Option<u32>,
 }
 
 /// Judges the ways back in; `now` is in seconds since 1970. Pure.
@@ -21,8 +25,10 @@ pub fn judge(facts: Option<&SticksFacts>, now: u64) -> Vec<CheckResult> {
     const NAME: &str = "sticks";
     let Some(SticksFacts {
         list,
+        ways,
         generation,
         passphrases,
+        copy,
     }) = facts
     else {
         return vec![CheckResult::new(
@@ -36,6 +42,15 @@ pub fn judge(facts: Option<&SticksFacts>, now: u64) -> Vec<CheckResult> {
     let code = list.code_of(*generation);
     let current = |stick: &&KnownStick| stick.generation == *generation;
     let mut results = Vec::new();
+    if let Some(later) = copy.filter(|copy| copy > generation) {
+        results.push(warning(
+            format!(
+                "An old copy of the vault is here: it is of master key number {generation}, and \
+                 this server has had number {later}."
+            ),
+            "With a stick that has the later key: stayput rekey --adopt DEVICE",
+        ));
+    }
     if !list.sticks.iter().any(|stick| current(&stick)) && code.is_none() {
         let what = match passphrases {
             0 => {
@@ -47,11 +62,14 @@ pub fn judge(facts: Option<&SticksFacts>, now: u64) -> Vec<CheckResult> {
                   the data is then lost for ever."
             }
         };
-        return vec![warning(
+        results.push(warning(
             what.into(),
             "stayput stick make DEVICE --label NAME",
-        )];
+        ));
+        return results;
     }
+    results.extend(lost(list, ways, *generation));
+    results.extend(old_files(list, ways, *generation));
     for stick in &list.sticks {
         let label = &stick.label;
         if !current(&stick) {
@@ -99,10 +117,70 @@ pub fn judge(facts: Option<&SticksFacts>, now: u64) -> Vec<CheckResult> {
     results
 }
 
+/// What the list names and the vault has lost: it opens nothing, or only by what is beside
+/// it.
+fn lost(list: &StickList, ways: &Ways, generation: u32) -> Option<CheckResult> {
+    let current = list
+        .sticks
+        .iter()
+        .filter(|stick| stick.generation == generation);
+    let sticks = current.filter(|stick| !ways.have(stick.id, generation));
+    let mut lost: Vec<String> = sticks
+        .map(|stick| format!("the stick \"{}\"", stick.label))
+        .collect();
+    let code = list.code_of(generation).is_some() && ways.code.is_none();
+    lost.extend(code.then(|| "the recovery code".to_owned()));
+    (!lost.is_empty()).then(|| {
+        CheckResult::new(
+            "sticks",
+            Severity::Warning,
+            format!(
+                "The vault has lost what these open it with: {}. They are no way back.",
+                lost.join(", ")
+            ),
+            "Any command that opens the vault puts it back from /etc/stayput/ways where that is \
+             whole. Else: stayput stick verify DEVICE, stayput code --new",
+        )
+    })
+}
+
+/// Sticks that open this server by its vault alone: when its disk is lost they give an
+/// earlier key.
+fn old_files(list: &StickList, ways: &Ways, generation: u32) -> Option<CheckResult> {
+    let file = |stick: &KnownStick| ways.stick(stick.id).map_or(0, |known| known.file);
+    let known = list.sticks.iter().filter(|stick| {
+        let is_here = ways.stick(stick.id).is_some();
+        stick.generation == generation && is_here
+    });
+    let (new, old): (Vec<_>, Vec<_>) = known.partition(|stick| file(stick) == generation);
+    if old.is_empty() {
+        return None;
+    }
+    let labels: Vec<String> = old
+        .iter()
+        .map(|stick| format!("\"{}\"", stick.label))
+        .collect();
+    let what = match new.is_empty() {
+        true => format!(
+            "NO STICK HAS THE KEY OF NOW ON IT ({}): if this disk were lost, nothing outside it \
+             would open what was encrypted since.",
+            labels.join(", ")
+        ),
+        false => format!(
+            "Not plugged in since the key was replaced: {}. Without this server's disk they open \
+             what was encrypted before.",
+            labels.join(", ")
+        ),
+    };
+    let next = "Plug each in: stayput stick renew";
+    Some(CheckResult::new("sticks", Severity::Warning, what, next))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::KnownCode;
+    use crate::keys::{MasterKey, UnsealedWayKey, WayKey};
+    use crate::vault::{Header, KnownCode};
 
     const NOW: u64 = 1_800_000_000;
 
@@ -118,7 +196,38 @@ mod tests {
         }
     }
 
+    /// The ways in of these sticks, whose own files have the keys of these generations.
+    fn ways_of(sticks: &[(KnownStick, u32)], code: bool) -> Ways {
+        let key = MasterKey::generate();
+        let header = Header {
+            generation: 2,
+            ..Header::of_a_new_server(&key)
+        };
+        let mut ways = Ways::default();
+        for (stick, file) in sticks {
+            let way_key = UnsealedWayKey {
+                key: WayKey::random(),
+                made_in: 2,
+            };
+            assert!(ways.note_stick(&header, &key, stick.id, &way_key, *file));
+        }
+        if code {
+            ways.make_code(&header, &key);
+        }
+        ways
+    }
+
     fn with(sticks: &[KnownStick], code: bool, passphrases: usize) -> Vec<CheckResult> {
+        let files: Vec<_> = sticks.iter().map(|stick| (stick.clone(), 2)).collect();
+        with_ways(sticks, code, passphrases, ways_of(&files, code))
+    }
+
+    fn with_ways(
+        sticks: &[KnownStick],
+        code: bool,
+        passphrases: usize,
+        ways: Ways,
+    ) -> Vec<CheckResult> {
         let facts = SticksFacts {
             list: StickList {
                 sticks: sticks.iter().cloned().collect(),
@@ -128,8 +237,10 @@ mod tests {
                     kept: None,
                 }),
             },
+            ways,
             generation: 2,
             passphrases,
+            copy: None,
         };
         judge(Some(&facts), NOW)
     }
@@ -179,6 +290,74 @@ mod tests {
             0,
         );
         assert!(only(&found).what.contains("\"old\" holds an earlier key"));
+    }
+
+    #[test]
+    fn a_way_back_that_the_vault_has_lost_is_told_of() {
+        let office = stick("office", 2, Some(NOW));
+        let found = with_ways(&[office.clone()], true, 0, Ways::default());
+        let said = &found[0].what;
+        assert!(
+            said.contains("\"office\"") && said.contains("the recovery code"),
+            "{said}"
+        );
+        // Of an earlier key it is told otherwise.
+        let old = stick("old", 1, Some(NOW));
+        let found = with_ways(&[old], true, 0, ways_of(&[], true));
+        assert!(only(&found).what.contains("holds an earlier key"));
+    }
+
+    #[test]
+    fn while_no_stick_has_the_key_of_now_a_lost_disk_would_take_it() {
+        let [office, bank] = [(1, "office"), (2, "bank")].map(|(id, label)| KnownStick {
+            id: [id; 8],
+            ..stick(label, 2, Some(NOW))
+        });
+        let found = |files: [u32; 2]| {
+            let files = [(office.clone(), files[0]), (bank.clone(), files[1])];
+            let sticks = [office.clone(), bank.clone()];
+            with_ways(&sticks, false, 0, ways_of(&files, false))
+        };
+        assert!(
+            only(&found([1, 1]))
+                .what
+                .contains("NO STICK HAS THE KEY OF NOW")
+        );
+        // One that was noted from a copy counts as old.
+        assert!(
+            only(&found([1, 0]))
+                .what
+                .contains("NO STICK HAS THE KEY OF NOW")
+        );
+        let said = found([2, 1]);
+        assert!(
+            only(&said).what.contains("Not plugged in since") && !said[0].what.contains("office")
+        );
+        assert_eq!(only(&found([2, 2])).severity, Severity::Fine);
+    }
+
+    #[test]
+    fn an_old_copy_of_the_vault_is_told_from_the_right_one() {
+        let found = |copy| {
+            let office = stick("office", 2, Some(NOW));
+            let facts = SticksFacts {
+                ways: ways_of(&[(office.clone(), 2)], false),
+                list: StickList {
+                    sticks: [office].into_iter().collect(),
+                    code: None,
+                },
+                generation: 2,
+                passphrases: 0,
+                copy,
+            };
+            judge(Some(&facts), NOW)
+        };
+        for known in [None, Some(1), Some(2)] {
+            assert_eq!(only(&found(known)).severity, Severity::Fine);
+        }
+        let said = &found(Some(3))[0];
+        assert!(said.what.contains("old copy of the vault"));
+        assert!(said.next.contains("rekey --adopt"));
     }
 
     #[test]

@@ -22,8 +22,9 @@ const TYPED_BACK: usize = 2;
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct CodeOptions {
-    /// Make another code, in the place of the one before: once its groups were typed
-    /// back, the old one opens nothing any more
+    /// Make another code, in the place of the one before. The old one still opens what is
+    /// outside the vault: other disks, sticks and backups of before. Where its paper is
+    /// lost: stayput rekey --without-code
     #[arg(long)]
     new: bool,
     /// Where it will be kept, in words, for example "bank safe"
@@ -42,6 +43,11 @@ pub fn run(options: &CodeOptions) -> Result<()> {
     refuse_a_file(output::is_to_file())?;
     refuse_nobody(ask::can_be_answered())?;
     let mut unlocked = unlock(&options.unlock)?;
+    if options.new && unlocked.ways()?.code.is_some() {
+        refuse_a_lost_paper(ask::yes(
+            "Is the paper with the old code destroyed, or in your hands?",
+        )?)?;
+    }
     let header = unlocked.vault.header();
     let (server_id, generation) = (header.server_id, header.generation);
     let (code, pending) = code_to_show(&mut unlocked, options.new)?;
@@ -90,14 +96,14 @@ pub fn run(options: &CodeOptions) -> Result<()> {
         "The code is written down rightly. At the prompt of the locked server, also after a \
          reset:\ntype code. Keep the paper in another place than the server."
     );
-    ways_copies::write_beside(&unlocked)?;
+    let beside = ways_copies::write_beside(&unlocked);
     ways_copies::tell(&ways_copies::renew_plugged(&mut unlocked)?);
     println!(
         "Where the server and its disk are lost, the code needs one of its sticks beside it, \
          without its PIN,\nor a copy of {WAYS_COPY}. Sticks that were made before it get \
          what it needs when they are\nplugged in: stayput stick renew"
     );
-    Ok(())
+    beside
 }
 
 /// A code that takes the place of another, once somebody has it on paper.
@@ -110,15 +116,20 @@ impl NewCode {
     /// The ways in were read again: a person has written, and another command may have
     /// changed them meanwhile.
     fn put_in_force(self, unlocked: &mut Unlocked) -> Result<()> {
-        let mut ways = unlocked.ways()?;
-        if ways.code != self.before {
-            return Err(Problem::refused(
+        let is_in_force = unlocked.change_ways(|_, ways| {
+            let is_as_it_was = ways.code == self.before;
+            if is_as_it_was {
+                ways.code = self.new;
+            }
+            is_as_it_was
+        })?;
+        match is_in_force {
+            true => Ok(()),
+            false => Err(Problem::refused(
                 "Another code was made meanwhile. This one opens nothing: tear the paper up.",
                 "Write that one down, or make another one: stayput code --new",
-            ));
+            )),
         }
-        ways.code = self.new;
-        unlocked.set_ways(&ways)
     }
 }
 
@@ -142,12 +153,32 @@ fn code_to_show(unlocked: &mut Unlocked, new: bool) -> Result<(RecoveryCode, Opt
     }
     let before = ways.code.clone();
     let code = ways.make_code(&header, &key);
-    if before.is_none() {
-        unlocked.set_ways(&ways)?;
-        return Ok((code, None));
+    let is_first = before.is_none();
+    let new = NewCode {
+        before,
+        new: ways.code,
+    };
+    match is_first {
+        true => {
+            new.put_in_force(unlocked)?;
+            Ok((code, None))
+        }
+        false => Ok((code, Some(new))),
     }
-    let new = ways.code;
-    Ok((code, Some(NewCode { before, new })))
+}
+
+/// A new code takes the place of the old one in the vault alone. Whoever has found the
+/// old one opens with it what a copy of the ways in has for it.
+fn refuse_a_lost_paper(is_safe: bool) -> Result<()> {
+    match is_safe {
+        true => Ok(()),
+        false => Err(Problem::refused(
+            "Another code does not end the one on a paper that is lost: with a stick, a backup or a \
+             copy of the disk of before it still opens this server. Nothing was changed.",
+            "Replace the master key: stayput rekey --without-code. Then make another code: stayput \
+             code",
+        )),
+    }
 }
 
 /// On a disk the code would undo what it is for. A pipe, to a printer for one, is the
@@ -180,8 +211,8 @@ fn show(letters: &[u8; CODE_GROUPS * GROUP_LETTERS], header: &Header) {
     let text = str::from_utf8(letters).expect("a code is of letters");
     println!(
         "This is the recovery code. It is as good as the key: whoever has it and this server, its \
-         disk or a\nbackup of it, reads the data, until another code is made (stayput code \
-         --new).\n"
+         disk or a\nbackup of it, reads the data. Where the paper is lost: stayput rekey \
+         --without-code.\n"
     );
     output::print_codes(&qr::drawn(text, stdout().is_terminal()));
     print!("\n{}\n", &*in_groups(text));
@@ -244,6 +275,14 @@ mod tests {
         let refused = refuse_nobody(false).unwrap_err();
         assert!(refused.what.contains("Nothing was shown"), "{refused}");
         assert!(refuse_nobody(true).is_ok());
+    }
+
+    #[test]
+    fn a_paper_that_is_lost_wants_another_key_and_not_another_code() {
+        assert!(refuse_a_lost_paper(true).is_ok());
+        let refused = refuse_a_lost_paper(false).unwrap_err();
+        assert_eq!(refused.exit, Exit::Refused);
+        assert!(refused.next.contains("rekey --without-code"), "{refused}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::vault::locate::{self, LocateError};
 use crate::vault::partitions::{FoundPartition, partitions};
 use crate::vault::{ServerId, ServerName, VaultConf, VaultError, WaysCopy};
 pub use recovered::Recovered;
-use recovered::{from_code, from_stick};
+use recovered::{from_code, from_stick, of_unknown_key};
 
 /// How often the PIN or the code may be typed. Whoever has the stick can guess at
 /// a copy of it as well, and faster.
@@ -118,15 +118,14 @@ impl LostVault {
     /// # Errors
     /// [`Exit::Locked`] when it is wrong.
     pub fn recover(&self, options: &InitOptions, name: Option<ServerName>) -> Result<Recovered> {
-        match &self.source {
+        let copies = copies::found(&self.server_id, options)?;
+        let recovered = match &self.source {
             Source::Stick(file) => {
-                let copies = copies::found(&self.server_id, options)?;
                 let way_key = way_key_of_stick(file, options.pin_stdin)?;
                 let given = from_stick(file, way_key, &copies, name, clock::now());
                 given.map_err(|error| locked(error.to_string()))
             }
             Source::Code => {
-                let copies = copies::found(&self.server_id, options)?;
                 if !copies.iter().any(WaysCopy::has_code) {
                     return Err(copies::none_for_the_code());
                 }
@@ -134,8 +133,30 @@ impl LostVault {
                 let given = from_code(&code, &copies, name, clock::now());
                 given.map_err(|error| locked(error.to_string()))
             }
+        }?;
+        match of_unknown_key(&copies, &recovered.keys) {
+            Some(copy) if !options.earlier_key => Err(is_an_earlier_key(
+                recovered.keys.generation(),
+                copy.generation,
+            )),
+            _ => Ok(recovered),
         }
     }
+}
+
+/// The refusal where the key was replaced since, and perhaps because this very stick or
+/// code was lost.
+fn is_an_earlier_key(opened: u32, found: u32) -> Problem {
+    Problem::refused(
+        format!(
+            "This opens master key number {opened} of the server. A copy was found that is of \
+             number {found}, and has nothing for this stick or code: it was lost, or left out, when \
+             the key was replaced."
+        ),
+        "Nothing was changed. Use another stick, or the code of now. Where the later key is lost \
+         for good: --earlier-key makes the vault anew with this one, and whoever was left out since \
+         opens it again.",
+    )
 }
 
 /// The refusal where the vault is not lost.

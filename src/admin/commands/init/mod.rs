@@ -81,6 +81,10 @@ pub struct InitOptions {
     /// not say so: 32 digits, written beside the code and in the stick's file names
     #[arg(long, value_name = "ID", value_parser = server_id)]
     server: Option<ServerId>,
+    /// Make the vault anew with this key of the server though a copy of a later one was
+    /// found: who was left out when the key was replaced opens it again
+    #[arg(long)]
+    earlier_key: bool,
     /// Read the stick's PIN from standard input
     #[arg(long, requires = "from_stick")]
     pin_stdin: bool,
@@ -189,8 +193,9 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
     let mariadb = release_for_known_database(&recovered.keys)?;
     let name = recovered.identity.server_name.clone();
     println!(
-        "The vault of \"{name}\" will be {}, with the key that it had.",
-        before.target
+        "The vault of \"{name}\" will be {}, with the key that it had: number {}.",
+        before.target,
+        recovered.keys.generation()
     );
     ask::confirm("Make it now?", options.yes)?;
 
@@ -208,7 +213,7 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
     } = recovered;
     let mut unlocked = make_vault(&place, identity, keys.current().clone())?;
     let (list, ways) = way_in.noted(unlocked.vault.header(), keys.current(), ways);
-    unlocked.set_ways(&ways)?;
+    unlocked.change_ways(|_, now| *now = ways)?;
     unlocked.set_sticks(list)?;
     unlocked.log(EventKind::VaultMade)?;
     unlocked.log(event)?;
@@ -217,6 +222,9 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
         unlocked.set_mariadb(Some(release))?;
     }
     write_place_file(&place)?;
+    if let Some(kept) = ways_copies::keep_unknown_copy(&unlocked)? {
+        println!("The copy of the other key is now {}.", kept.display());
+    }
     ways_copies::write_beside(&unlocked)?;
     watch_service::UNIT.start_anew();
     print!("{}", after_recovery(has_database));

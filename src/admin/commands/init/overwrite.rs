@@ -125,7 +125,12 @@ pub fn is_unused<D: BlockDevice>(vault: &Vault<D>) -> bool {
         let list = list.as_claimed();
         list.sticks.is_empty() && list.code.is_none()
     });
-    is_new && has_no_place && gives_no_keys && has_no_stick
+    // A code counts from when it was shown, a stick from before it is written.
+    let opens_nothing = vault.unproven_ways().is_ok_and(|ways| {
+        let ways = ways.as_claimed();
+        ways.sticks.is_empty() && ways.code.is_none()
+    });
+    is_new && has_no_place && gives_no_keys && has_no_stick && opens_nothing
 }
 
 /// What was settled before the place was looked at, by vault.conf: either its

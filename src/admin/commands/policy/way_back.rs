@@ -71,7 +71,9 @@ pub fn note(
 pub fn must_be_elsewhere(unlocked: &Unlocked) -> Result<Vec<WayBack>> {
     let generation = unlocked.vault.header().generation;
     let plugged = PluggedKeys::beside(&unlocked.vault).ids();
-    let all = ways_back(&unlocked.proven.sticks, generation, &plugged);
+    let list = unlocked.proven.sticks.draft();
+    let list = list.backed_by(&unlocked.ways()?, generation);
+    let all = ways_back(&list, generation, &plugged);
     if !all.is_empty() {
         return Ok(all);
     }

@@ -1,10 +1,13 @@
 //! `stayput rekey`: the next master key, after a stick or a passphrase was lost. Nobody
 //! is asked for a passphrase, and no other stick is needed.
 
+mod adopt;
 mod status;
+mod staying;
+
+use std::path::PathBuf;
 
 use crate::admin::key_release;
-use crate::admin::named_stick::named_stick;
 use crate::admin::output;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
@@ -13,6 +16,7 @@ use crate::admin::ways_in::{WaysIn, confirm_removal};
 use crate::environment::{NextSlots, slots_for_next_key};
 use crate::sys::clock;
 use crate::vault::{NextGeneration, NextRecords, SlotTable, StickList, Ways};
+use staying::{Staying, Without};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct RekeyOptions {
@@ -30,6 +34,11 @@ pub struct RekeyOptions {
     /// Change nothing: say which ways in are still as they were before the last new key
     #[arg(long, conflicts_with_all = ["without_stick", "without_passphrase", "without_code"])]
     status: bool,
+    /// The vault here is an old copy, from an image of the disk for one: give it the later
+    /// key that this stick has (for example /dev/sdb1)
+    #[arg(long, value_name = "DEVICE",
+          conflicts_with_all = ["without_stick", "without_code", "status", "stick", "passphrase", "code"])]
+    adopt: Option<PathBuf>,
     /// Do not ask; given twice, not even when nothing else is left
     #[arg(long, action = clap::ArgAction::Count)]
     yes: u8,
@@ -43,97 +52,39 @@ pub struct RekeyOptions {
 /// When the vault does not open, there is no such stick or person, a place cannot be
 /// taken over, or the vault cannot be written.
 pub fn run(options: &RekeyOptions) -> Result<()> {
-    let mut unlocked = unlock(&options.unlock)?;
-    if options.status {
-        return status::print(&unlocked);
+    if let Some(device) = &options.adopt {
+        return adopt::run(device, options);
     }
-    let what_stays = what_stays(options, &unlocked)?;
+    let unlocked = unlock(&options.unlock)?;
+    if options.status {
+        return status::print(unlocked);
+    }
+    let without = Without {
+        sticks: &options.without_stick,
+        people: &options.without_passphrase,
+        code: options.without_code,
+    };
+    let of = (unlocked.vault.header(), unlocked.master_key());
+    let (slots, list) = (slots_of(&unlocked)?, unlocked.proven.sticks.draft());
+    let stays = Staying::of(slots, list, unlocked.ways()?, without, of)?;
     let next = NextGeneration::of(unlocked.vault.header(), unlocked.keys());
     let next = next.ok_or_else(too_many_keys)?;
-    for line in what_stays.in_words() {
-        println!("{line}");
+    for left_out in &stays.left_out {
+        println!("{}", left_out.in_words());
     }
-    let records = prepare(&what_stays, &unlocked, &next)?;
-    let left = WaysIn::counted(&unlocked, &what_stays.list, &what_stays.slots);
-    let lost = (!left.survive_a_reset()).then_some(&left);
-    confirm_removal("Replace the master key now?", lost, options.yes)?;
-    unlocked.rekey(&next, &records.for_vault())?;
-    println!(
-        "The master key was replaced: it is number {} of this server.",
-        next.keys.generation()
-    );
+    let records = prepare(stays, &unlocked, &next)?;
+    let mut unlocked = put_in_force(unlocked, &next, &records, options.yes)?;
     tell_the_rest(&mut unlocked)
 }
 
-/// The ways in that get the next key, and those that were left out because the vault does
-/// not have their way keys.
-struct WhatStays {
-    slots: Box<SlotTable>,
-    list: StickList,
-    ways: Ways,
-    /// Labels of sticks that open this server now, and will not.
-    unknown_sticks: Vec<String>,
-    /// The code opens this server now, and will not.
-    is_code_unknown: bool,
-}
-
-fn what_stays(options: &RekeyOptions, unlocked: &Unlocked) -> Result<WhatStays> {
-    let slots = unlocked.slots()?.ok_or_else(|| {
+/// The slots of a server that was not reset.
+fn slots_of(unlocked: &Unlocked) -> Result<Box<SlotTable>> {
+    unlocked.slots()?.ok_or_else(|| {
         Problem::refused(
             "This server was reset: no place opens it. Nothing was changed.",
             "Enrol the place first: stayput enroll",
         )
-    })?;
-    let (header, key) = (unlocked.vault.header(), unlocked.master_key());
-    let mut stays = WhatStays {
-        slots,
-        list: unlocked.proven.sticks.draft(),
-        ways: unlocked.ways()?,
-        unknown_sticks: Vec::new(),
-        is_code_unknown: false,
-    };
-    for which in &options.without_stick {
-        let id = named_stick(&stays.list, which)?.id;
-        stays.list.sticks.retain(|known| known.id != id);
-        stays.ways.forget_stick(id);
-    }
-    for name in &options.without_passphrase {
-        stays.slots.passphrases.remove(name)?;
-    }
-    if options.without_code {
-        stays.list.code = None;
-        stays.ways.code = None;
-    }
-    // What the list has forgotten has no business to open the next key.
-    let listed = |id| stays.list.sticks.iter().any(|stick| stick.id == id);
-    stays.ways.sticks.retain(|way| listed(way.id));
-    let known = |id| stays.ways.way_key_of_stick(header, key, id).is_some();
-    let unknown = stays.list.sticks.iter().filter(|stick| !known(stick.id));
-    stays.unknown_sticks = unknown.map(|stick| stick.label.to_string()).collect();
-    stays.is_code_unknown = stays.list.code_of(header.generation).is_some()
-        && stays.ways.way_key_of_code(header, key).is_none();
-    Ok(stays)
-}
-
-impl WhatStays {
-    /// What will open no more although nobody has named it.
-    fn in_words(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for label in &self.unknown_sticks {
-            lines.push(format!(
-                "The stick \"{label}\" was not used since the vault was made anew: it will open \
-                 this server no more.\nPlug it in first, and run: stayput stick verify"
-            ));
-        }
-        if self.is_code_unknown {
-            lines.push(
-                "The recovery code was not used since the vault was made anew: it will open this \
-                 server no more.\nMake another one afterwards: stayput code --new"
-                    .into(),
-            );
-        }
-        lines
-    }
+    })
 }
 
 /// Everything that is made for the next key, before anything is written.
@@ -154,7 +105,7 @@ impl Prepared {
     }
 }
 
-fn prepare(stays: &WhatStays, unlocked: &Unlocked, next: &NextGeneration) -> Result<Prepared> {
+fn prepare(stays: Staying, unlocked: &Unlocked, next: &NextGeneration) -> Result<Prepared> {
     let old = (unlocked.vault.header(), unlocked.master_key());
     let NextSlots { table, lost_places } = slots_for_next_key(
         &stays.slots,
@@ -189,6 +140,30 @@ fn prepare(stays: &WhatStays, unlocked: &Unlocked, next: &NextGeneration) -> Res
         slots: table,
         ways,
     })
+}
+
+/// Asks, then puts the next key in force. What is counted as left is what opens by the
+/// next key, not by the one of now.
+fn put_in_force(
+    mut unlocked: Unlocked,
+    next: &NextGeneration,
+    records: &Prepared,
+    yes: u8,
+) -> Result<Unlocked> {
+    let left = WaysIn::counted(
+        (&next.header, next.key()),
+        &records.list,
+        &records.ways,
+        &records.slots,
+    );
+    let lost = (!left.survive_a_reset()).then_some(&left);
+    confirm_removal("Replace the master key now?", lost, yes)?;
+    unlocked.rekey(next, &records.for_vault())?;
+    println!(
+        "The master key was replaced: it is number {} of this server.",
+        next.keys.generation()
+    );
+    Ok(unlocked)
 }
 
 fn too_many_keys() -> Problem {

@@ -71,7 +71,7 @@ pub fn run(options: &ResetOptions) -> Result<()> {
                 false => PluggedKeys::beside(&vault),
             };
             // No key is asked for: whoever is root could overwrite the disk as well.
-            let sticks = vault.unproven_sticks().unwrap_or_default();
+            let sticks = vault.sticks_that_open().unwrap_or_default();
             let is_safe = match again {
                 true => announce_again(),
                 false => announce(&keys, vault.header(), &sticks) == WayBack::Listed,

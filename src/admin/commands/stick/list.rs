@@ -7,7 +7,7 @@ use crate::admin::problem::Result;
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::printable::Printable;
-use crate::vault::{KnownStick, PlaceInWords, StickList};
+use crate::vault::{KnownStick, PlaceInWords, StickList, Ways};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct ListOptions {
@@ -23,8 +23,9 @@ pub fn list(options: &ListOptions, for_scripts: bool) -> Result<()> {
     let unlocked = unlock(&options.unlock)?;
     let list = &unlocked.proven.sticks;
     let kept = |stick: &KnownStick| unlocked.place(stick.kept.as_ref());
+    let ways = unlocked.ways()?;
     if for_scripts {
-        json::print(document(list, kept));
+        json::print(document(list, &ways, kept));
         return Ok(());
     }
     if list.sticks.is_empty() {
@@ -33,6 +34,12 @@ pub fn list(options: &ListOptions, for_scripts: bool) -> Result<()> {
     }
     for stick in &list.sticks {
         println!("{}", line(stick, &kept(stick)));
+        let generation = unlocked.vault.header().generation;
+        if file_of(stick, &ways).is_some_and(|file| file < generation) {
+            println!(
+                "  It was not plugged in since the key was replaced. Plug it in: stayput stick renew"
+            );
+        }
     }
     if list.sticks.len() == 1 {
         println!("One stick is none: a second one in another place helps when this one breaks.");
@@ -58,13 +65,21 @@ fn line(stick: &KnownStick, kept: &str) -> String {
     )
 }
 
-fn document(list: &StickList, kept: impl Fn(&KnownStick) -> PlaceInWords) -> Value {
+/// Generation of the master key in the stick's own file; `None` where the vault does not
+/// know it.
+fn file_of(stick: &KnownStick, ways: &Ways) -> Option<u32> {
+    let known = ways.stick(stick.id)?;
+    (known.file > 0).then_some(known.file)
+}
+
+fn document(list: &StickList, ways: &Ways, kept: impl Fn(&KnownStick) -> PlaceInWords) -> Value {
     let stick = |stick: &KnownStick| {
         json!({
             "id": stick.hex_id(),
             "label": stick.label,
             "has_pin": stick.has_pin,
             "generation": stick.generation,
+            "file_generation": file_of(stick, ways),
             "made_at": rfc3339(stick.made),
             "verified_at": stick.verified.map(rfc3339),
             "kept": kept(stick),
@@ -90,7 +105,15 @@ pub fn example() -> Value {
         sticks: [stick].into_iter().collect(),
         code: None,
     };
-    document(&list, |_| "bank safe".try_into().unwrap())
+    let key = crate::keys::MasterKey::generate();
+    let header = crate::vault::Header::of_a_new_server(&key);
+    let way_key = crate::keys::UnsealedWayKey {
+        key: crate::keys::WayKey::random(),
+        made_in: 1,
+    };
+    let mut ways = Ways::default();
+    assert!(ways.note_stick(&header, &key, [0xab; 8], &way_key, 1));
+    document(&list, &ways, |_| "bank safe".try_into().unwrap())
 }
 
 #[cfg(test)]
@@ -122,7 +145,8 @@ mod tests {
             sticks: [stick].into_iter().collect(),
             code: None,
         };
-        let json = document(&list, |_| "bank".try_into().unwrap());
+        let json = document(&list, &Ways::default(), |_| "bank".try_into().unwrap());
+        assert_eq!(json["sticks"][0]["file_generation"], Value::Null);
         assert_eq!(json["sticks"][0]["id"], "abababababababab");
         assert_eq!(json["sticks"][0]["verified_at"], Value::Null);
     }

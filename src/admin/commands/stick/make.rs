@@ -16,13 +16,14 @@ use crate::admin::names::name;
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, Result};
 use crate::admin::suggested_secret::{offer_pin, warn_of_the_keyboard};
-use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
+use crate::admin::unlock::{ADOPTING, UnlockOptions, Unlocked, unlock};
 use crate::admin::ways_copies;
 use crate::keys::UnsealedWayKey;
+use crate::stick::renewal;
 use crate::stick::{self, StickError, StickFile, StickId};
 use crate::sys::clock;
 use crate::vault::{
-    EventKind, Header, MAX_STICKS, StickList, UnusablePassphrase, Ways, WaysCopy, can_be_typed,
+    EventKind, KeyOfCopy, MAX_STICKS, StickList, UnusablePassphrase, WaysCopy, can_be_typed,
 };
 
 #[derive(clap::Args, Clone, Debug)]
@@ -75,8 +76,10 @@ fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> R
     let mut unlocked = unlock(&options.unlock)?;
     let named = [options.device.clone()];
     let volumes = fresh.as_ref().map_or(&named[..], Fresh::volumes);
-    let before = own_keys(volumes, unlocked.vault.header());
-    let before = before.or_else(|problem| fresh.as_ref().map(|_| Vec::new()).ok_or(problem))?;
+    let before = match own_keys(volumes, &unlocked) {
+        Err(problem) if fresh.is_some() && problem.exit != Exit::Refused => Vec::new(),
+        found => found?,
+    };
     if !before.is_empty() {
         println!("It is a stick of this server already; its key file is renewed.");
     }
@@ -108,27 +111,30 @@ fn make_with(options: &MakeOptions, pin: impl FnOnce() -> Result<ask::Pin>) -> R
     let (file, way_key) = StickFile::make(header, unlocked.keys(), label, now, &pin);
     // Another command may have made it meanwhile: what is replaced is what it holds now.
     let mut replaced = before;
-    replaced.extend(own_keys(&[device.to_owned()], header)?);
+    replaced.extend(own_keys(&[device.to_owned()], &unlocked)?);
     // A person was asked, or it took a while to format it. As long as it is open, the kernel
     // gives its name to no other one.
     let _held = File::open(device).map_err(|error| not_written(device, &error))?;
     must_still_be(&stick, device)?;
     doubt(&mut unlocked, &replaced)?;
-    let ways = ways_with(&unlocked, &replaced, &file, &way_key)?;
-    let copy = WaysCopy::of(unlocked.vault.header(), &ways);
-    stick::write(device, &file, &copy).map_err(|error| not_written(device, &error))?;
-    prove(device, &unlocked, &file, &pin)?;
-    remember(&mut unlocked, &replaced, &file, &way_key)?;
-    ways_copies::write_beside(&unlocked)?;
+    let id = file.info.stick_id;
+    // The vault knows a way key before a stick has it.
+    note(&mut unlocked, &file, &way_key)?;
+    if let Err(problem) = put(device, &unlocked, &file, &pin) {
+        unlocked.change_ways(|_, ways| ways.forget_stick(id))?;
+        return Err(problem);
+    }
+    remember(&mut unlocked, &replaced, &file)?;
+    let beside = ways_copies::write_beside(&unlocked);
     println!(
         "The stick \"{}\" is ready: both copies were read back, and they open this server.",
         options.label
     );
     let known = [&*options.label, &*unlocked.vault.header().server_name];
     println!("{}", explain_pin(&pin, &known));
-    tell_what_it_counts_for(&mut unlocked, &file.info.stick_id)?;
+    tell_what_it_counts_for(&mut unlocked, &id)?;
     println!("Keep it in another place than the server. Take it out now.");
-    Ok(())
+    beside
 }
 
 /// Refuses the disk that holds the vault, as on a server that starts from a USB
@@ -151,24 +157,49 @@ fn must_not_hold_the_vault(device: &Path) -> Result<()> {
 }
 
 /// Ids of the keys of this server that it holds already. A kernel that cannot read it
-/// cannot write it either.
-fn own_keys(volumes: &[PathBuf], header: &Header) -> Result<Vec<StickId>> {
+/// cannot write it either. A key that this vault does not know is not written over.
+fn own_keys(volumes: &[PathBuf], unlocked: &Unlocked) -> Result<Vec<StickId>> {
+    let (ways, header, keys) = (unlocked.ways()?, unlocked.vault.header(), unlocked.keys());
     let mut found = Vec::new();
     for volume in volumes {
         match stick::read(volume, header) {
-            Ok(file) => found.push(file.info.stick_id),
+            Ok(file) => {
+                let known = renewal::without_pin(&file, &ways, header, keys);
+                known.map_err(|error| would_be_lost(volume, error))?;
+                found.push(file.info.stick_id);
+            }
             Err(error @ (StickError::NoDriver(_) | StickError::NotAllowed)) => {
                 return Err(not_read(volume, error));
             }
             Err(_) => {}
         }
+        let copy = stick::read_ways(volume, &header.server_id);
+        let copy = copy.and_then(|bytes| WaysCopy::parse(&bytes, &header.server_id).ok());
+        match copy.map(|copy| copy.compared_with_all(keys)) {
+            Some(KeyOfCopy::Later) => return Err(would_be_lost(volume, StickError::Later)),
+            Some(KeyOfCopy::Other) => return Err(would_be_lost(volume, StickError::OtherKey)),
+            Some(KeyOfCopy::Known) | None => {}
+        }
     }
     Ok(found)
+}
+
+/// What is on it is perhaps the only place that has this master key.
+pub(super) fn would_be_lost(device: &Path, error: StickError) -> Problem {
+    let next = match error {
+        StickError::Later => ADOPTING,
+        _ => {
+            "Nothing was written there. Where backups of that key may be needed, keep it and use \
+             another stick; else remove its folder stayput first."
+        }
+    };
+    Problem::refused(format!("{}: {error}", device.display()), next)
 }
 
 pub(super) fn not_written(device: &Path, error: &io::Error) -> Problem {
     let next = match error.kind() {
         io::ErrorKind::Unsupported => COMPLETE_KERNEL,
+        io::ErrorKind::AlreadyExists => ADOPTING,
         _ => "Is the stick full or write-protected? Try another one.",
     };
     Problem::failed(format!("{}: {error}", device.display()), next)
@@ -218,9 +249,11 @@ pub fn must_be_usable(pin: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Reads the stick again, as a boot would.
-fn prove(device: &Path, unlocked: &Unlocked, file: &StickFile, pin: &[u8]) -> Result<()> {
+/// Writes the stick, and reads it again as a boot would.
+fn put(device: &Path, unlocked: &Unlocked, file: &StickFile, pin: &[u8]) -> Result<()> {
     let header = unlocked.vault.header();
+    let copy = WaysCopy::of(header, &unlocked.ways()?);
+    stick::write(device, file, &copy).map_err(|error| not_written(device, &error))?;
     let found = stick::read_copies(device, header).map_err(|error| not_read(device, error))?;
     let opens = found.file == *file && found.file.open(header, pin).is_ok();
     if opens && found.both_whole {
@@ -242,39 +275,26 @@ fn list_without(unlocked: &Unlocked, sticks: &[StickId]) -> StickList {
     list
 }
 
-/// What the vault has now, with the new stick in place of those that it replaces.
-fn ways_with(
-    unlocked: &Unlocked,
-    replaced: &[StickId],
-    file: &StickFile,
-    way_key: &UnsealedWayKey,
-) -> Result<Ways> {
-    let mut ways = unlocked.ways()?;
-    for id in replaced {
-        ways.forget_stick(*id);
-    }
-    let (header, key) = (unlocked.vault.header(), unlocked.master_key());
+fn note(unlocked: &mut Unlocked, file: &StickFile, way_key: &UnsealedWayKey) -> Result<()> {
+    let key = unlocked.master_key().clone();
     let (id, generation) = (file.info.stick_id, file.generation);
-    ways.note_stick(header, key, id, way_key, generation);
-    Ok(ways)
+    let has_room = unlocked
+        .change_ways(|header, ways| ways.note_stick(header, &key, id, way_key, generation))?;
+    match has_room {
+        true => Ok(()),
+        false => Err(ways_copies::no_room()),
+    }
 }
 
-fn remember(
-    unlocked: &mut Unlocked,
-    replaced: &[StickId],
-    file: &StickFile,
-    way_key: &UnsealedWayKey,
-) -> Result<()> {
+fn remember(unlocked: &mut Unlocked, replaced: &[StickId], file: &StickFile) -> Result<()> {
     // A person was asked meanwhile, and the stick took its time.
     unlocked.read_again()?;
-    let ways = ways_with(unlocked, replaced, file, way_key)?;
     let mut list = list_without(unlocked, replaced);
     let info = &file.info;
     // There is room: it was looked for before anything was written.
     let _ = list.sticks.push(info.known(file.generation, info.made));
-    // First: a stick that is listed and has no way in here would not get the next key.
-    unlocked.set_ways(&ways)?;
     unlocked.set_sticks(list)?;
+    unlocked.change_ways(|_, ways| replaced.iter().for_each(|id| ways.forget_stick(*id)))?;
     unlocked.log(EventKind::StickMade {
         stick: info.label.clone(),
     })

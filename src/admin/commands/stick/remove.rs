@@ -58,10 +58,8 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
     // The log comes first: it must know of a stick that the list has forgotten.
     unlocked.log(removal(&stick, options.wipe))?;
     unlocked.set_sticks(list)?;
-    let mut ways = unlocked.ways()?;
-    ways.forget_stick(stick.id);
-    unlocked.set_ways(&ways)?;
-    ways_copies::write_beside(&unlocked)?;
+    unlocked.change_ways(|_, ways| ways.forget_stick(stick.id))?;
+    let beside = ways_copies::write_beside(&unlocked);
     println!("The stick \"{}\" is off the list.", stick.label);
     if options.wipe {
         println!("Its key was overwritten and removed. Flash memory may still hold a copy.");
@@ -74,7 +72,7 @@ pub fn remove(options: &RemoveOptions) -> Result<()> {
         "A stick that is out there still opens this server, and so does every copy of it, until \
          the\nmaster key is replaced (stayput rekey). {protection}"
     );
-    Ok(())
+    beside
 }
 
 /// The keys on it. A person is asked between two looks: it is known by its id, and what has

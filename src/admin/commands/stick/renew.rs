@@ -25,10 +25,10 @@ pub fn renew(options: &RenewOptions) -> Result<()> {
             "Plug it in, then run the command again.",
         ));
     }
-    write_beside(&unlocked)?;
+    let beside = write_beside(&unlocked);
     tell(&sticks);
     match sticks.iter().all(|stick| stick.failed.is_none()) {
-        true => Ok(()),
+        true => beside,
         false => Err(Problem::failed(
             "Not every stick was renewed.",
             "What was said above tells why.",

@@ -6,6 +6,7 @@
 //! of the writes between two flushes. The tests open each of them.
 
 mod failing_blocks;
+mod lost_stick;
 mod operations;
 mod people;
 mod rekey;

@@ -78,15 +78,16 @@ fn power_cut_while_changing_the_sticks_leaves_old_or_new() {
     });
 }
 
-/// The ways in of as many sticks as there can be.
+/// The ways in of as many sticks as there can be, each of which is given a new way key.
 fn all_ways(header: &Header, key: &MasterKey) -> Ways {
     let mut ways = Ways::default();
     for id in 0..MAX_STICKS as u8 {
-        let way_key = UnsealedWayKey {
+        let way_key = || UnsealedWayKey {
             key: WayKey::random(),
             made_in: u32::MAX,
         };
-        ways.note_stick(header, key, [id; 8], &way_key, u32::MAX);
+        let of = (&way_key(), Some(&way_key()));
+        assert!(ways.note(header, key, [id; 8], of, u32::MAX));
     }
     ways.make_code(header, key);
     ways
@@ -117,7 +118,7 @@ fn fewer_ways_in_leave_nothing_of_those_before_on_the_disk() {
     vault.set_ways(&key, &all).unwrap();
     let last = all.sticks.last().unwrap();
     let mut bytes = [0; 256];
-    let last = &*postcard::to_slice(&last.wrapped, &mut bytes).unwrap();
+    let last = &*postcard::to_slice(&last.kept.wrapped, &mut bytes).unwrap();
     let is_there = |vault: &Vault<MemoryDevice>| {
         let mut windows = vault.device.bytes.windows(last.len());
         windows.any(|part| part == last)

@@ -6,8 +6,8 @@ use super::*;
 use crate::keys::{Keyring, RecoveryCode};
 use crate::theft::ResetCause;
 
-const OFFICE: [u8; 8] = [1; 8];
-const LOST: [u8; 8] = [2; 8];
+pub const OFFICE: [u8; 8] = [1; 8];
+pub const LOST: [u8; 8] = [2; 8];
 const WORDS: &str = "otter lamp frozen cello";
 const DURESS: &str = "maize under the bridge";
 
@@ -19,13 +19,13 @@ pub struct Clinic {
     pub next: NextGeneration,
     slots: SlotTable,
     list: StickList,
-    ways: Ways,
+    pub ways: Ways,
     code: RecoveryCode,
     office: UnsealedWayKey,
-    lost: UnsealedWayKey,
+    pub lost: UnsealedWayKey,
 }
 
-fn way_key() -> UnsealedWayKey {
+pub fn way_key() -> UnsealedWayKey {
     UnsealedWayKey {
         key: WayKey::random(),
         made_in: 1,
@@ -95,7 +95,7 @@ pub fn clinic() -> Clinic {
     let (office, lost) = (way_key(), way_key());
     let (mut ways, mut list) = (Ways::default(), StickList::default());
     for (id, way_key) in [(OFFICE, &office), (LOST, &lost)] {
-        ways.note_stick(&header, &key, id, way_key, 1);
+        assert!(ways.note_stick(&header, &key, id, way_key, 1));
         let known = KnownStick {
             id,
             label: "stick".try_into().unwrap(),
@@ -150,7 +150,7 @@ impl Clinic {
         vault.rekey(self.keys.current(), &self.next, &records)
     }
 
-    fn after(&self) -> MemoryDevice {
+    pub fn after(&self) -> MemoryDevice {
         let mut vault = Vault::open(self.before.fresh()).unwrap();
         self.rekey(&mut vault).unwrap();
         vault.device.fresh()
@@ -245,32 +245,63 @@ fn a_second_power_cut_while_it_is_finished_changes_nothing() {
     });
 }
 
+/// The disk takes no more writes from that moment on.
+#[test]
+fn the_next_key_opens_a_disk_that_never_takes_its_records() {
+    let clinic = clinic();
+    let steps = record(&clinic.before, |vault| {
+        clinic.rekey(vault).unwrap();
+    });
+    let mut disk = clinic.before.fresh();
+    let mut opened = 0;
+    for step in &steps {
+        disk.take(step, BLOCK_SIZE);
+        let broken = FailingDevice {
+            disk: disk.fresh(),
+            bad: (0..VAULT_BLOCKS).collect(),
+            fails: Fails::Writing,
+        };
+        let vault = Vault::open(broken).unwrap();
+        if vault.header().journal_to_apply {
+            let key = clinic.next.key();
+            let proven = vault.prove(key).expect("the key opens it");
+            assert!(proven.policy.mariadb.is_some());
+            let ways = vault.unproven_ways().unwrap();
+            let by_code = ways.as_claimed().key_of_code(vault.header(), &clinic.code);
+            assert!(by_code.is_ok_and(|key| vault.accepts(&key)));
+            assert_eq!(vault.ways(key).unwrap(), clinic.ways);
+            opened += 1;
+        }
+    }
+    assert!(opened > 0);
+}
+
 /// The way keys as the vault had them, sealed under the key of before: by their salts.
-struct Seals(Vec<[u8; 32]>);
+pub struct Seals(Vec<[u8; 32]>);
 
 impl Seals {
-    fn of(device: &MemoryDevice) -> Self {
+    pub fn of(device: &MemoryDevice) -> Self {
         let vault = Vault::open_unrepaired(device.fresh()).unwrap();
         let ways = vault.unproven_ways().unwrap();
         let ways = ways.as_claimed();
-        let sticks = ways.sticks.iter().filter_map(|stick| stick.sealed);
-        let code = ways.code.iter().filter_map(|code| code.sealed);
+        let sticks = ways.sticks.iter().flat_map(StickWay::all);
+        let kept = sticks.chain(ways.code.iter().map(|code| &code.kept));
         let salt = |sealed: SealedWayKey| {
             let mut bytes = [0; 128];
             postcard::to_slice(&sealed, &mut bytes).unwrap();
             bytes[..32].try_into().unwrap()
         };
-        Self(sticks.chain(code).map(salt).collect())
+        Self(kept.filter_map(|kept| kept.sealed).map(salt).collect())
     }
 
-    fn are_in(&self, bytes: &[u8]) -> bool {
+    pub fn are_in(&self, bytes: &[u8]) -> bool {
         assert!(!self.0.is_empty());
         let mut windows = bytes.windows(32);
         windows.any(|part| self.0.iter().any(|salt| part == salt))
     }
 
     /// Whether one is where such records stand.
-    fn are_on(&self, device: &MemoryDevice) -> bool {
+    pub fn are_on(&self, device: &MemoryDevice) -> bool {
         let regions = [WAYS, layout::JOURNAL].into_iter();
         let copies = regions.flat_map(|region| [0, HALF].map(|half| (region, half)));
         copies.into_iter().any(|(region, half)| {
@@ -278,72 +309,6 @@ impl Seals {
             self.are_in(&device.bytes[start..start + region.bytes()])
         })
     }
-}
-
-#[test]
-fn the_lost_stick_and_the_disk_of_after_open_nothing() {
-    let clinic = clinic();
-    let disk = clinic.after();
-    let vault = Vault::open(disk.fresh()).unwrap();
-    let header = vault.header();
-    // With its PIN the stick gives its way key and the master key of before.
-    let (way_key, known) = (&clinic.lost.key, clinic.keys.current());
-    assert!(!vault.accepts(known));
-    assert!(header.keyring(known).is_err());
-    assert!(header.earlier.open(&header.server_id.0, 2, known).is_err());
-    let ways = vault.unproven_ways().unwrap();
-    let ways = ways.as_claimed();
-    for id in [OFFICE, LOST] {
-        assert!(ways.key_of_stick(header, id, way_key).is_none());
-        let before = Header {
-            generation: 1,
-            ..header.clone()
-        };
-        for header in [header, &before] {
-            assert!(ways.way_key_of_stick(header, known, id).is_none());
-            assert!(ways.way_key_of_code(header, known).is_none());
-        }
-    }
-    // Its wraps, under every kind and id that the way key may be taken for.
-    for wrapped in ways.sticks.iter().map(|stick| &stick.wrapped) {
-        for id in [OFFICE, LOST] {
-            let way = stick_way(&header.server_id, id);
-            assert!(way.unwrap(way_key, 2, wrapped).is_err());
-        }
-    }
-    // The pepper is on the disk, so the slots are open to them.
-    let slots = vault.slots().unwrap();
-    for slot in &slots.environments {
-        assert!(slot.enrolled_values(header, known).is_err());
-    }
-    for slot in slots.passphrases.slots() {
-        assert_eq!(slot.made_in(header, known), None);
-    }
-    let seals = Seals::of(&clinic.before);
-    assert!(seals.are_on(&clinic.before) && !seals.are_in(&disk.bytes));
-    assert!(!OldPepper::of(&clinic.before).is_there(&disk));
-}
-
-#[test]
-fn lost_stick_and_disk_of_before_reach_who_was_not_renewed() {
-    let clinic = clinic();
-    let (before, after) = (clinic.before.fresh(), clinic.after());
-    let known = clinic.keys.current();
-    let before = Vault::open(before).unwrap();
-    let old_ways = before.ways(known).unwrap();
-    let after = Vault::open(after).unwrap();
-    let header = after.header();
-    let ways = after.unproven_ways().unwrap();
-    let ways = ways.as_claimed();
-    // As docs/threats.md says: the office stick's way key is in the old copy.
-    let office = old_ways.way_key_of_stick(before.header(), known, OFFICE);
-    let office = office.unwrap().key;
-    let key = ways.key_of_stick(header, OFFICE, &office).unwrap();
-    assert!(after.accepts(&key));
-    // Until its PIN is typed, which gives it another one.
-    let mut renewed = ways.clone();
-    renewed.note_stick(header, &key, OFFICE, &way_key(), 2);
-    assert!(renewed.key_of_stick(header, OFFICE, &office).is_none());
 }
 
 #[test]
@@ -426,6 +391,29 @@ fn a_key_made_of_what_was_changed_meanwhile_is_refused() {
     slow.device = other.device;
     assert_eq!(clinic.rekey(&mut slow).err(), Some(VaultError::Changed));
     assert!(slow.accepts(key));
+}
+
+#[test]
+fn ways_that_another_command_wrote_meanwhile_are_kept() {
+    let clinic = clinic();
+    let key = clinic.keys.current();
+    let mut slow = Vault::open(clinic.before.fresh()).unwrap();
+    let mut other = Vault::open(slow.device.fresh()).unwrap();
+    let (code, _) = other
+        .change_ways(key, |header, ways| ways.make_code(header, key))
+        .unwrap();
+    slow.device = other.device;
+    // It reads what is there now, whatever it has read before.
+    slow.read_again().unwrap();
+    let forgets = |_: &Header, ways: &mut Ways| ways.forget_stick(LOST);
+    slow.change_ways(key, forgets).unwrap();
+    let ways = slow.ways(key).unwrap();
+    assert!(ways.key_of_code(slow.header(), &code).is_ok());
+    assert!(ways.stick(LOST).is_none() && ways.stick(OFFICE).is_some());
+    // What changes nothing writes nothing.
+    slow.device.steps.clear();
+    slow.change_ways(key, forgets).unwrap();
+    assert!(slow.device.steps.is_empty());
 }
 
 #[test]

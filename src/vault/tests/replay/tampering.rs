@@ -222,7 +222,8 @@ fn altered_ways_in_keep_those_that_the_key_has_sealed() {
         key: WayKey::random(),
         made_in: 1,
     };
-    altered.note_stick(&header, &MasterKey::generate(), [6; 8], &theirs, 1);
+    let stranger = MasterKey::generate();
+    assert!(altered.note_stick(&header, &stranger, [6; 8], &theirs, 1));
     let payload = authenticated::encode_unproven(&altered);
     store::write(&mut vault.device, WAYS, &payload).unwrap();
     assert_eq!(vault.ways(&key), Ok(ways.clone()));
@@ -258,6 +259,29 @@ fn earlier_keys_that_were_changed_come_back_from_a_stick() {
     vault.restore_earlier(key, &right).unwrap();
     let keys = vault.prove(key).unwrap().keys;
     assert!(keys.of_generation(1).is_some());
+}
+
+#[test]
+fn earlier_keys_come_back_and_never_with_slots_of_before() {
+    let clinic = super::rekey::clinic();
+    let mut vault = Vault::open(clinic.before.fresh()).unwrap();
+    clinic.rekey(&mut vault).unwrap();
+    let (key, right) = (clinic.next.key(), vault.header.earlier.clone());
+    let header = Header {
+        earlier: super::rekey::clinic().next.header.earlier,
+        ..vault.header.clone()
+    };
+    vault.write_header(header).unwrap();
+    let mut slow = Vault::open(vault.device.fresh()).unwrap();
+    let mut other = Vault::open(vault.device.fresh()).unwrap();
+    // Meanwhile somebody's passphrase is changed, which gives the slots another pepper.
+    let slots = other.proven_slots(key).unwrap().draft();
+    other.replace_slots(key, &slots).unwrap();
+    slow.device = other.device;
+    let restored = slow.restore_earlier(key, &right);
+    assert_eq!(restored.err(), Some(VaultError::Changed));
+    let vault = Vault::open(slow.device.fresh()).unwrap();
+    assert_eq!(vault.proven_slots(key).unwrap().draft(), slots);
 }
 
 fn postcard_of(earlier: &crate::keys::EarlierKeys) -> Vec<u8> {

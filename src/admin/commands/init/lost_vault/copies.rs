@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use super::super::InitOptions;
+use crate::admin::open_vault::{copies_on_sticks, copy_beside};
 use crate::admin::problem::{Exit, Problem, Result};
-use crate::stick;
 use crate::vault::{FrameError, ServerId, WAYS_COPY, WAYS_COPY_BYTES, WaysCopy};
 
 /// All that are found, those of the newest key first: beside vault.conf, on the sticks
@@ -19,17 +19,8 @@ pub fn found(server_id: &ServerId, options: &InitOptions) -> Result<Vec<WaysCopy
     if let Some(path) = &options.ways {
         copies.push(named(path, server_id)?);
     }
-    let beside = fs::read(WAYS_COPY).ok();
-    let volumes = stick::plugged_in()
-        .into_iter()
-        .flat_map(|stick| stick.volumes);
-    let on_sticks = volumes.filter_map(|volume| stick::read_ways(&volume, server_id));
-    for bytes in beside
-        .into_iter()
-        .chain(on_sticks.map(|bytes| bytes.to_vec()))
-    {
-        copies.extend(WaysCopy::parse(&bytes, server_id));
-    }
+    copies.extend(copy_beside(server_id));
+    copies.extend(copies_on_sticks(server_id));
     copies.sort_by_key(|copy| std::cmp::Reverse(copy.generation));
     Ok(copies)
 }

@@ -3,7 +3,8 @@
 use crate::keys::{Keyring, MasterKey, RecoveryCode, UnsealedWayKey, WayKey};
 use crate::stick::{StickError, StickFile, StickInfo};
 use crate::vault::{
-    CodeRefused, EventKind, Header, Identity, KnownCode, ServerName, StickList, Ways, WaysCopy,
+    CodeRefused, EventKind, Header, Identity, KeyOfCopy, KnownCode, ServerName, StickList, Ways,
+    WaysCopy,
 };
 
 /// What the stick or the code has given.
@@ -48,7 +49,9 @@ impl UsedWayIn {
                 way_key,
                 now,
             } => {
-                ways.note_stick(header, key, info.stick_id, &of(way_key), file);
+                let way_key = of(way_key);
+                let noted = ways.note_used_stick(header, key, info.stick_id, &way_key, file);
+                debug_assert!(noted, "the copy has this stick, or is empty");
                 list.sticks.extend([info.known(header.generation, now)]);
             }
             Self::Code {
@@ -112,6 +115,13 @@ pub fn from_stick(
             now,
         },
     })
+}
+
+/// A copy whose key is a later one than these, or another one of the same number: what
+/// opened the server was taken from it since, or is of another copy of the vault.
+pub fn of_unknown_key<'a>(copies: &'a [WaysCopy], keys: &Keyring) -> Option<&'a WaysCopy> {
+    let is_known = |copy: &&WaysCopy| copy.compared_with_all(keys) == KeyOfCopy::Known;
+    copies.iter().find(|copy| !is_known(copy))
 }
 
 /// By the newest of the copies that the code opens.

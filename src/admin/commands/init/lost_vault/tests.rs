@@ -31,7 +31,8 @@ fn lost() -> Lost {
     let (cheap, label) = (ScryptParams::CHEAPEST, "office".try_into().unwrap());
     let (stick, way_key) = StickFile::make_with(cheap, header, &keys, label, 7, PIN);
     let mut ways = Ways::default();
-    ways.note_stick(header, keys.current(), stick.info.stick_id, &way_key, 1);
+    let id = stick.info.stick_id;
+    assert!(ways.note_stick(header, keys.current(), id, &way_key, 1));
     let code = ways.make_code(header, keys.current());
     Lost {
         vault,
@@ -122,7 +123,7 @@ fn a_stick_makes_the_lost_vault_anew_with_the_same_keys() {
     assert!(list.sticks[0].opens_without(1, &[]));
     let ways = vault.ways(key).unwrap();
     let id = lost.stick.info.stick_id;
-    assert!(ways.way_key_of_stick(again, key, id).is_some());
+    assert_eq!(ways.way_keys_of_stick(again, key, id).len(), 1);
     // Nothing is left of places and people.
     let slots = vault.slots().unwrap();
     assert!(slots.environments.is_empty() && slots.passphrases.is_empty());
@@ -294,4 +295,44 @@ fn three_wrong_entries_end_it_and_one_from_a_script() {
         assert_eq!(ended.unwrap_err().exit, Exit::Locked);
         assert_eq!((asked, pauses), (tries, paused));
     }
+}
+
+#[test]
+fn what_was_left_out_since_does_not_bring_its_key_back_unasked() {
+    let before = lost();
+    let (stick, old) = (before.stick.clone(), before.copy());
+    let mut after = before.with_next_key();
+    after.ways.forget_stick(stick.info.stick_id);
+    after.ways.code = None;
+    let copies = [after.copy(), old];
+    let way_key = stick.way_key(PIN).unwrap();
+    let by_stick = from_stick(&stick, way_key, &copies, None, 9).unwrap();
+    let by_code = from_code(&after.code, &copies, None, 9).unwrap();
+    for recovered in [by_stick, by_code] {
+        assert_eq!(recovered.keys.generation(), 1);
+        let later = of_unknown_key(&copies, &recovered.keys).unwrap();
+        assert_eq!(later.generation, 2);
+    }
+    let said = is_an_earlier_key(1, 2).to_string();
+    assert!(
+        said.contains("number 2") && said.contains("--earlier-key"),
+        "{said}"
+    );
+    // Who has the newest key is not asked.
+    assert!(of_unknown_key(&copies, &after.keys).is_none());
+}
+
+#[test]
+fn a_copy_of_another_key_of_the_same_number_is_told_of() {
+    let (one, other) = (lost(), lost());
+    let foreign = WaysCopy::of(
+        &Header {
+            check: other.header().check,
+            ..one.header().clone()
+        },
+        &one.ways,
+    );
+    let copies = [foreign, one.copy()];
+    assert_eq!(of_unknown_key(&copies, &one.keys).unwrap().generation, 1);
+    assert!(of_unknown_key(&copies[1..], &one.keys).is_none());
 }

@@ -41,11 +41,18 @@ fn see_sticks() -> Answer<SeenAndPlugged> {
         Err(error) => return Err(error.to_string()),
     };
     let listed = vault.listed_sticks().map_err(|error| error.to_string())?;
+    let (ways, generation) = (
+        vault.unproven_ways().unwrap_or_default(),
+        vault.header().generation,
+    );
     let plugged = PluggedKeys::beside(&vault);
     Ok(SeenAndPlugged {
         seen: SticksSeen {
-            listed: listed.as_claimed().clone(),
-            generation: vault.header().generation,
+            listed: listed
+                .as_claimed()
+                .clone()
+                .backed_by(ways.as_claimed(), generation),
+            generation,
             plugged: plugged.ids(),
             was_reset,
         },
