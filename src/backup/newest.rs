@@ -18,6 +18,8 @@ pub struct Newest {
     pub recipient: heapless::String<128>,
     /// Number of the newest backup; 0 before the first.
     pub number: u64,
+    /// The highest number that was given to one, whole or not: none is given twice.
+    pub given: u64,
 }
 
 impl Newest {
@@ -60,6 +62,7 @@ mod tests {
             generation: 1,
             recipient: "age1owner".try_into().unwrap(),
             number: 14,
+            given: 15,
         };
         let bytes = newest.close(&key(1));
         assert!(bytes.len() <= Newest::MAX);
