@@ -1,8 +1,9 @@
 //! Where backups lie: a directory, or a stick or disk that is mounted for as long as the
 //! command takes.
 
+use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use nix::sys::statvfs::statvfs;
 
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, ProblemKind, Result};
 use crate::filesystem::{MountError, Mounted};
+use crate::sys::block::drop_cache;
+use crate::sys::mount::Access;
 use crate::vault::ServerId;
 
 use super::folder::Folder;
@@ -21,11 +24,17 @@ const TOP: &str = "stayput-backups";
 
 /// The folder of one server's backups.
 pub struct Place {
+    /// `None` where it could not be opened again.
+    open: Option<Open>,
+    /// As its owner has named it.
+    named: PathBuf,
+    server: ServerId,
+}
+
+struct Open {
     folder: Folder,
     /// The top folder.
     path: PathBuf,
-    /// As its owner has named it.
-    named: PathBuf,
     // Dropped last: the folder is open on it.
     mounted: Option<Mounted>,
 }
@@ -36,12 +45,114 @@ impl Place {
     /// # Errors
     /// When it is not there or cannot be read, or has no backup of this server.
     pub fn for_reading(named: &Path, server: &ServerId) -> Result<Self> {
-        let (path, mounted) = top_of(named, false)?;
-        let folder = Folder::at(&path)
-            .and_then(|top| top.open(TOP))
-            .and_then(|all| all.open(&server.to_string()));
-        let folder = folder.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Problem::failed(
+        Self::open(named, server, Access::ReadOnly)
+    }
+
+    /// Opens a place to write backups; the server's folder is made.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be written.
+    pub fn for_writing(named: &Path, server: &ServerId) -> Result<Self> {
+        Self::open(named, server, Access::ReadWrite)
+    }
+
+    fn open(named: &Path, server: &ServerId, access: Access) -> Result<Self> {
+        Ok(Self {
+            open: Some(Open::new(named, server, access)?),
+            named: named.to_owned(),
+            server: *server,
+        })
+    }
+
+    /// Opens it anew: what this command has mounted is unmounted before, and what the kernel
+    /// keeps of the disk in memory is dropped.
+    ///
+    /// # Errors
+    /// When it is not there any more, or cannot be written.
+    pub fn reopen(&mut self, access: Access) -> Result<()> {
+        let was_mounted = self.is_mounted_here();
+        self.open = None;
+        if was_mounted {
+            // Others may have the disk open, too; then some of it stays in memory.
+            let _ = drop_cache(&self.named);
+        }
+        self.open = Some(Open::new(&self.named, &self.server, access)?);
+        Ok(())
+    }
+
+    /// The folder of this server's backups.
+    ///
+    /// # Errors
+    /// Where it could not be opened again.
+    pub fn folder(&self) -> Result<&Folder> {
+        self.opened().map(|open| &open.folder)
+    }
+
+    fn opened(&self) -> Result<&Open> {
+        let open = self.open.as_ref();
+        open.ok_or_else(|| problem(&self.named, &ErrorKind::NotFound.into()))
+    }
+
+    /// As its owner has named it.
+    pub fn named(&self) -> &Path {
+        &self.named
+    }
+
+    /// Whether it is a stick or disk that this command has mounted for itself.
+    pub fn is_mounted_here(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|open| open.mounted.is_some())
+    }
+
+    /// Bytes of the whole filesystem.
+    ///
+    /// # Errors
+    /// What statvfs(3) says.
+    pub fn capacity(&self) -> Result<u64> {
+        let facts = statvfs(&self.opened()?.path);
+        let facts = facts.map_err(|errno| self.problem(&errno.into()))?;
+        Ok(facts.blocks() as u64 * facts.fragment_size() as u64)
+    }
+
+    /// # Errors
+    /// Where it lies on the filesystem of one of these paths: it would be lost with them, and
+    /// a share that is not mounted is a directory of this server's own disk.
+    pub fn must_be_another_disk(&self, than: &[&Path]) -> Result<()> {
+        let device = |path: &Path| fs::metadata(path).map(|at| at.dev()).ok();
+        let own = device(&self.opened()?.path);
+        let same = than
+            .iter()
+            .find(|path| own.is_some() && device(path) == own);
+        let Some(same) = same else {
+            return Ok(());
+        };
+        Err(Problem::refused(
+            format!(
+                "{} lies on the same filesystem as {}: what takes one takes the other.",
+                self.named.display(),
+                same.display()
+            ),
+            "Is a share to be mounted there? `findmnt` tells. To back up there all the same: \
+             --same-disk",
+        ))
+    }
+
+    /// What went wrong with it, in words.
+    pub fn problem(&self, error: &io::Error) -> Problem {
+        problem(&self.named, error)
+    }
+}
+
+impl Open {
+    fn new(named: &Path, server: &ServerId, access: Access) -> Result<Self> {
+        let (path, mounted) = top_of(named, access)?;
+        let server = server.to_string();
+        let folder = Folder::at(&path).and_then(|top| match access {
+            Access::ReadOnly => top.open(TOP).and_then(|all| all.open(&server)),
+            Access::ReadWrite => top.make(TOP).and_then(|all| all.make(&server)),
+        });
+        let folder = folder.map_err(|error| match (error.kind(), access) {
+            (ErrorKind::NotFound, Access::ReadOnly) => Problem::failed(
                 format!("{} has no backup of this server.", named.display()),
                 "Is it the right place? Make one: stayput backup --to PLACE",
             )
@@ -51,56 +162,14 @@ impl Place {
         Ok(Self {
             folder,
             path,
-            named: named.to_owned(),
             mounted,
         })
-    }
-
-    /// Opens a place to write backups; the server's folder is made.
-    ///
-    /// # Errors
-    /// When it is not there or cannot be written.
-    pub fn for_writing(named: &Path, server: &ServerId) -> Result<Self> {
-        let (path, mounted) = top_of(named, true)?;
-        let folder = Folder::at(&path)
-            .and_then(|top| top.make(TOP))
-            .and_then(|all| all.make(&server.to_string()));
-        Ok(Self {
-            folder: folder.map_err(|error| problem(named, &error))?,
-            path,
-            named: named.to_owned(),
-            mounted,
-        })
-    }
-
-    /// The folder of this server's backups.
-    pub fn folder(&self) -> &Folder {
-        &self.folder
-    }
-
-    /// Whether it is a stick or disk that this command has mounted for itself.
-    pub fn is_mounted_here(&self) -> bool {
-        self.mounted.is_some()
-    }
-
-    /// Bytes of the whole filesystem.
-    ///
-    /// # Errors
-    /// What statvfs(3) says.
-    pub fn capacity(&self) -> Result<u64> {
-        let facts = statvfs(&self.path).map_err(|errno| self.problem(&errno.into()))?;
-        Ok(facts.blocks() as u64 * facts.fragment_size() as u64)
-    }
-
-    /// What went wrong with it, in words.
-    pub fn problem(&self, error: &io::Error) -> Problem {
-        problem(&self.named, error)
     }
 }
 
 /// The top folder, and what was mounted for it.
-fn top_of(named: &Path, for_writing: bool) -> Result<(PathBuf, Option<Mounted>)> {
-    let found = std::fs::metadata(named).map_err(|error| problem(named, &error))?;
+fn top_of(named: &Path, access: Access) -> Result<(PathBuf, Option<Mounted>)> {
+    let found = fs::metadata(named).map_err(|error| problem(named, &error))?;
     if found.is_dir() {
         return Ok((named.to_owned(), None));
     }
@@ -111,9 +180,9 @@ fn top_of(named: &Path, for_writing: bool) -> Result<(PathBuf, Option<Mounted>)>
             "Name a mounted directory, or a stick: `lsblk` shows its name, for example /dev/sdb1.",
         ));
     }
-    let mounted = match for_writing {
-        true => Mounted::for_writing(named, WRITE_WAITS),
-        false => Mounted::for_reading(named),
+    let mounted = match access {
+        Access::ReadWrite => Mounted::for_writing(named, WRITE_WAITS),
+        Access::ReadOnly => Mounted::for_reading(named),
     };
     let mounted = mounted.map_err(|error| match error {
         MountError::Failed(errno) => problem(named, &errno.into()),
@@ -143,7 +212,7 @@ fn problem(named: &Path, error: &io::Error) -> Problem {
         .of_kind(ProblemKind::NotThere),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => failed(
             format!("{shown} is full."),
-            "Older backups are as they were. Keep fewer of them (--keep-last, --limit), or use a \
+            "The newest backup is as it was. Keep fewer of them (--keep-last, --limit), or use a \
              larger one.",
         ),
         ErrorKind::ReadOnlyFilesystem => failed(
@@ -159,5 +228,26 @@ fn problem(named: &Path, error: &io::Error) -> Problem {
             format!("{shown}: {error}."),
             "Was it pulled out, or does it fail? `dmesg` tells. Then run the command again.",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directory_of_the_servers_own_disk_is_no_place_for_backups() {
+        let disk = tempfile::tempdir().unwrap();
+        let nas = disk.path().join("nas");
+        fs::create_dir(&nas).unwrap();
+        let place = Place::for_writing(&nas, &ServerId([1; 16])).unwrap();
+        let data = disk.path().join("mysql");
+        fs::create_dir(&data).unwrap();
+        let refused = place.must_be_another_disk(&[Path::new("/proc"), &data]);
+        let problem = refused.unwrap_err();
+        assert!(problem.next.contains("--same-disk"), "{problem}");
+        // What is not there is no reason.
+        let others = [Path::new("/proc"), Path::new("/nonexistent")];
+        assert!(place.must_be_another_disk(&others).is_ok());
     }
 }
