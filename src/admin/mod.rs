@@ -7,6 +7,7 @@ mod output;
 mod ask;
 mod backup;
 mod boot_files;
+mod brought_back;
 mod by_hand;
 pub mod cli;
 mod commands;
