@@ -1,31 +1,24 @@
 //! `stayput backup --to`: makes a backup.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use super::keep::{KeepOptions, thin};
+use super::content::{Backup, shortened};
+use super::include::{Included, count};
+use super::keep::{KeepOptions, kept, make_room, thin};
 use super::usage;
 use crate::admin::backup::{
-    Content, Folder, Found, LOCK, PART_BYTES, PartWriter, Place, Progress, State, Tool, encrypt,
-    find_all, newest, recipient_of, released_manifest_keys, remember, remove_all, require, size,
-    write,
+    Found, LOCK, Place, State, find_all, newest, recipient_of, released_manifest_keys, remember,
+    remove_all, require, size, write,
 };
-use crate::admin::key_release;
+use crate::admin::brought_back;
 use crate::admin::lock_file::only_one;
-use crate::admin::mariadb::backup_source::{
-    MARIADB_BACKUP, MARIADB_DUMP, RunningDatabase, gtid_in,
-};
-use crate::admin::mariadb_service::{is_started, is_starting};
+use crate::admin::mariadb::backup_source::{MARIADB_BACKUP, MARIADB_DUMP, RunningDatabase};
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
-use crate::backup::{
-    Manifest, ManifestKeys, Method, Newest, Stream, StreamKind, TableRows, WAYS, age_identity,
-    folder_name,
-};
-use crate::release::{self, RELEASE_FOLDER, mariadb::KEY_FILE_NAME};
-use crate::sys::at_end::{Changed, put_back_at_end};
+use crate::backup::{Kept, Manifest, ManifestKeys, Method, Newest, age_identity, folder_name};
+use crate::release;
+use crate::sys::at_end::Changed;
 use crate::sys::clock;
 use crate::vault::{Header, WaysCopy};
 
@@ -44,6 +37,9 @@ pub struct MakeOptions {
     /// What this backup is called in lists
     #[arg(long, value_name = "TEXT", default_value = "")]
     label: String,
+    /// Back up to the disk of the database or of the system all the same
+    #[arg(long)]
+    same_disk: bool,
     #[command(flatten)]
     keep: KeepOptions,
     #[command(flatten)]
@@ -53,7 +49,7 @@ pub struct MakeOptions {
 /// Makes a backup, and thins those that are there.
 ///
 /// # Errors
-/// When it cannot be made; those that are there are as they were.
+/// When it cannot be made; the newest that is there is as it was.
 pub fn make(options: &MakeOptions) -> Result<()> {
     let to = options.to.as_deref().expect("clap requires it");
     let tool = match options.method {
@@ -64,10 +60,17 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     let label = heapless::String::try_from(options.label.as_str());
     let label = label.map_err(|_| usage("A label has at most 64 bytes."))?;
     let _alone = only_one(LOCK, "`stayput backup`")?;
+    brought_back::take_away_left_behind();
     let vault = open_vault_read_only()?;
     let header = vault.header().clone();
     // Nobody has proven them; each opens by its own way key alone.
-    let ways = vault.unproven_ways().unwrap_or_default();
+    let ways = vault.unproven_ways().unwrap_or_else(|error| {
+        eprintln!(
+            "stayput: warning: the ways in cannot be read ({error}). The recovery code needs a \
+             stick beside this backup; see `stayput check`."
+        );
+        Default::default()
+    });
     let ways = WaysCopy::of(&header, ways.as_claimed());
     drop(vault);
     let keys = released_manifest_keys()?;
@@ -80,26 +83,41 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     }
     let mut newest = remembered(&header, &keys, &options.unlock)?;
     let database = RunningDatabase::find()?;
-    for path in &options.include {
-        must_be_outside(path, to, &database)?;
+    let included = options.include.iter();
+    let included = included.map(|path| Included::find(path, to, &database));
+    let included: Vec<Included> = included.collect::<Result<_>>()?;
+    let mut place = Place::for_writing(to, &header.server_id)?;
+    if !options.same_disk {
+        place.must_be_another_disk(&[database.directories()[1], Path::new("/")])?;
     }
-    let place = Place::for_writing(to, &header.server_id)?;
-    let found = find_all(&place, &keys, &header.server_id)?;
-    remove_unfinished(&place, &found)?;
+    let find = |place: &Place| find_all(place, &keys, &header.server_id);
+    let found = remove_unfinished(&place, find(&place)?);
+    let number = next_number(&found, &newest);
+    let made = clock::now();
+    let largest = kept(&found).iter().max().map_or(0, |newest| newest.bytes);
+    let coming = |bytes| Kept {
+        number,
+        made,
+        bytes,
+    };
+    make_room(&options.keep, &place, &found, coming(largest))?;
     let _keys = match options.method {
         Method::Physical => bring_keys_back(&options.unlock)?,
         Method::Dump => None,
     };
 
-    let number = next_number(&found, newest.number);
-    let made = clock::now();
+    let name = folder_name(number, made);
+    println!("Backing up to {} ({name}).", to.display());
     let mut backup = Backup {
-        options,
-        place: &place,
         database: &database,
-        recipient: &newest.recipient,
+        recipient: newest.recipient.clone(),
         keys: &keys,
-        ways: &ways,
+        server: header.server_id,
+        ways: ways.encode(),
+        included: &included,
+        known: &found,
+        lost: Vec::new(),
+        ran_full_at: None,
         manifest: Manifest {
             server_id: header.server_id.0,
             server_name: header.server_name.clone(),
@@ -111,27 +129,37 @@ pub fn make(options: &MakeOptions) -> Result<()> {
             mariadb_version: shortened(&database.version()?),
             gtid: heapless::String::new(),
             data_bytes: database.bytes(),
+            files: count(&included)?,
+            ways: [0; 32],
             streams: heapless::Vec::new(),
             tables: Vec::new(),
         },
     };
-    let name = folder_name(number, made);
-    println!("Backing up to {} ({name}).", to.display());
-    write(&place, &name, &mut backup)?;
-    let Backup { manifest, .. } = backup;
+    // Whatever becomes of it, no other one gets this number.
+    newest.number = newest.number.max(highest(&found));
+    newest.given = number;
+    remember(&newest, keys.current())?;
+    let mut written = write(&mut place, &name, &mut backup);
+    if let (true, Some(bytes)) = (written.is_err(), backup.ran_full_at) {
+        let there = find(&place)?;
+        if make_room(&options.keep, &place, &there, coming(bytes.max(largest)))? > 0 {
+            println!("It was full. There is room now; backing up once more.");
+            written = write(&mut place, &name, &mut backup);
+        }
+    }
+    written?;
+    let Backup { manifest, lost, .. } = backup;
     newest.number = number;
     remember(&newest, keys.current())?;
-    println!(
-        "Backup {number} is whole, and was read back: {}, {} tables, {} rows.",
-        size(manifest.bytes()),
-        manifest.tables.len(),
-        manifest.rows()
-    );
-    thin(
-        &options.keep,
-        &place,
-        &find_all(&place, &keys, &header.server_id)?,
-    )?;
+    tell(&manifest);
+    if let Some(first) = lost.first() {
+        return Err(Problem::failed(
+            format!("The older backup {first} can not be read any more. Nothing was removed."),
+            "Do not trust this place: make a backup on another stick. `stayput backup verify` \
+             reads all that is there.",
+        ));
+    }
+    thin(&options.keep, &place, &find(&place)?)?;
     let is_mounted_here = place.is_mounted_here();
     drop(place);
     if is_mounted_here {
@@ -140,121 +168,26 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     Ok(())
 }
 
-/// The backup that is being made.
-struct Backup<'a> {
-    options: &'a MakeOptions,
-    place: &'a Place,
-    database: &'a RunningDatabase,
-    recipient: &'a str,
-    keys: &'a ManifestKeys,
-    ways: &'a WaysCopy,
-    manifest: Manifest,
-}
-
-impl Backup<'_> {
-    /// Encrypts what `tool` writes; `bytes` of it are expected.
-    fn stream(
-        &self,
-        folder: &Folder,
-        kind: StreamKind,
-        tool: Tool,
-        bytes: u64,
-    ) -> Result<(Stream, String)> {
-        let mut parts = PartWriter::new(folder, kind, PART_BYTES);
-        let mut progress = Progress::of(bytes);
-        let said = encrypt(self.place, tool, self.recipient, &mut parts, &mut progress)?;
-        let stream = parts.finish().map_err(|error| self.place.problem(&error))?;
-        Ok((stream, said))
-    }
-}
-
-impl Content for Backup<'_> {
-    fn write_parts(&mut self, folder: &Folder) -> Result<Vec<Stream>> {
-        let ways = folder.create(WAYS);
-        let written = ways.and_then(|mut file| file.write_all(&self.ways.encode()));
-        written.map_err(|error| self.place.problem(&error))?;
-        let rows = self.database.watch()?;
-        let tool = match self.options.method {
-            Method::Physical => Tool {
-                name: "mariadb-backup",
-                command: self.database.files()?,
-                well: &[0],
-            },
-            Method::Dump => Tool {
-                name: "mariadb-dump",
-                command: self.database.dump(),
-                well: &[0],
-            },
-        };
-        let bytes = self.manifest.data_bytes;
-        let (database, said) = self.stream(folder, StreamKind::Database, tool, bytes)?;
-        let counted = rows.end(self.database.client())?.into_iter();
-        let counted = counted.map(|(table, counted)| TableRows {
-            schema: table.schema,
-            name: table.name,
-            rows: counted.rows,
-            is_certain: counted.is_certain,
-        });
-        self.manifest.tables = counted.collect();
-        if self.options.method == Method::Physical {
-            self.manifest.gtid = shortened(gtid_in(&said));
-        }
-        let mut streams = vec![database];
-        if !self.options.include.is_empty() {
-            println!("Backing up the files that were named.");
-            let (files, _) = self.stream(folder, StreamKind::Files, tar(self.options), 0)?;
-            streams.push(files);
-        }
-        Ok(streams)
-    }
-
-    fn manifest(&mut self, streams: Vec<Stream>) -> Result<Vec<u8>> {
-        self.manifest.streams = streams.into_iter().collect();
-        self.manifest.close(self.keys.current()).ok_or_else(|| {
-            Problem::refused(
-                "The database has more tables than a backup can hold.",
-                "Please report this to stayput's authors. Until then use mariadb-dump.",
-            )
-        })
-    }
-}
-
-/// A text that came from a program, cut to what has room.
-fn shortened<const N: usize>(text: &str) -> heapless::String<N> {
-    let mut short = heapless::String::new();
-    // What does not fit is left out.
-    let _ = text.chars().try_for_each(|letter| short.push(letter));
-    short
-}
-
-fn tar(options: &MakeOptions) -> Tool {
-    let mut command = Command::new("/usr/bin/tar");
-    command.env_clear().env("PATH", "/usr/bin:/bin");
-    command.args(["--create", "--numeric-owner", "--acls", "--xattrs"]);
-    command.args(["--directory=/", "--"]);
-    command.args(options.include.iter().map(|path| relative(path)));
-    Tool {
-        name: "tar",
-        command,
-        // 1: a file was written while it was read, and is in it as it was found.
-        well: &[0, 1],
-    }
-}
-
-/// A path below the root directory.
-fn relative(path: &Path) -> &Path {
-    let inside = path.strip_prefix("/").unwrap_or(path);
-    match inside.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => inside,
-    }
+fn tell(manifest: &Manifest) {
+    let files = match manifest.files.count {
+        0 => String::new(),
+        count => format!(", {count} files ({})", size(manifest.files.bytes)),
+    };
+    println!(
+        "Backup {} is whole, and was read back: {}, {} tables, {} rows{files}.",
+        manifest.number,
+        size(manifest.bytes()),
+        manifest.tables.len(),
+        manifest.rows()
+    );
 }
 
 /// What the server remembers, made anew where it does not or where the master key has
 /// another generation: that takes the master key, once.
 fn remembered(header: &Header, keys: &ManifestKeys, options: &UnlockOptions) -> Result<Newest> {
     let known = newest(keys)?;
-    let number = known.as_ref().map_or(0, |known| known.number);
+    let numbers = known.as_ref().map(|known| (known.number, known.given));
+    let (number, given) = numbers.unwrap_or_default();
     if let Some(known) = known.filter(|known| known.generation == header.generation) {
         return Ok(known);
     }
@@ -271,58 +204,42 @@ fn remembered(header: &Header, keys: &ManifestKeys, options: &UnlockOptions) -> 
         generation: header.generation,
         recipient: recipient_of(&age_identity(master, header.generation))?,
         number,
+        given,
     };
     remember(&newest, keys.current())?;
     Ok(newest)
 }
 
-fn next_number(found: &[Found], remembered: u64) -> u64 {
-    // Whoever writes the stick names folders as he likes: only the owner's count.
-    let whole = found.iter();
-    let whole = whole.filter(|one| matches!(one.state, State::Whole(_)));
-    let highest = whole.map(|one| one.number).max().unwrap_or(0);
-    highest.max(remembered).saturating_add(1)
+fn next_number(found: &[Found], newest: &Newest) -> u64 {
+    let highest = highest(found).max(newest.number).max(newest.given);
+    highest.saturating_add(1)
 }
 
-/// What an interruption has left: nobody writes a backup but whoever has the lock.
-fn remove_unfinished(place: &Place, found: &[Found]) -> Result<()> {
-    let left = found.iter().filter(|one| one.state == State::Unfinished);
+/// The number of the newest whole one; 0 without any.
+fn highest(found: &[Found]) -> u64 {
+    // Whoever writes the stick names folders as he likes: only the owner's count.
+    let newest = kept(found).into_iter().max();
+    newest.map_or(0, |newest| newest.number)
+}
+
+/// Removes what an interruption has left, and gives the others: nobody writes a backup but
+/// whoever has the lock. What cannot be removed is in nobody's way.
+fn remove_unfinished(place: &Place, found: Vec<Found>) -> Vec<Found> {
+    let is_left = |one: &Found| one.state == State::Unfinished;
+    let (left, others) = found.into_iter().partition::<Vec<_>, _>(is_left);
     for one in left {
         println!("Removing {}, which was interrupted.", one.name);
-        remove_all(place, [one.name.as_str()])?;
-    }
-    Ok(())
-}
-
-/// # Errors
-/// For what is not there, for a backup in itself, and for the database and its keys, which
-/// have a way of their own.
-fn must_be_outside(path: &Path, to: &Path, database: &RunningDatabase) -> Result<()> {
-    let refused = |what: &str| usage(format!("{} {what}. Nothing was changed.", path.display()));
-    let named = path
-        .canonicalize()
-        .map_err(|error| refused(&format!("({error})")))?;
-    if !path.is_absolute() {
-        return Err(refused("does not begin with /"));
-    }
-    let [seen, real] = database.directories();
-    for other in [seen, real, Path::new(RELEASE_FOLDER), to] {
-        let other = other.canonicalize().unwrap_or_else(|_| other.to_owned());
-        if named.starts_with(&other) || other.starts_with(&named) {
-            let what = format!(
-                "cannot be backed up: {} is in it, or it in that",
-                other.display()
-            );
-            return Err(refused(&what));
+        if let Err(problem) = remove_all(place, [one.name.as_str()]) {
+            eprintln!("stayput: warning: it cannot be removed. {}", problem.what);
         }
     }
-    Ok(())
+    others
 }
 
 /// Where the policy removes the keys once MariaDB has read them, they come back for as long
 /// as the backup takes: mariadb-backup needs them too.
 fn bring_keys_back(options: &UnlockOptions) -> Result<Option<Changed>> {
-    if Path::new(RELEASE_FOLDER).join(KEY_FILE_NAME).exists() {
+    if brought_back::are_there() {
         return Ok(None);
     }
     if !release::leaves_when_read() {
@@ -331,15 +248,7 @@ fn bring_keys_back(options: &UnlockOptions) -> Result<Option<Changed>> {
             "Run: stayput release --no-start. Or leave them out of it: --method dump",
         ));
     }
-    let unlocked = unlock(options)?;
-    let again = put_back_at_end(|| {
-        // A MariaDB that is starting has not read them yet; its unit removes them.
-        if is_started() && !is_starting() {
-            let _ = key_release::remove_if_read();
-        }
-    });
-    key_release::release_keys(unlocked.keys(), &unlocked.proven.policy)?;
-    Ok(Some(again))
+    brought_back::bring_back(&unlock(options)?)
 }
 
 #[cfg(test)]
@@ -353,19 +262,16 @@ mod tests {
             number,
             state,
         };
+        let newest = |number, given| Newest {
+            generation: 1,
+            recipient: heapless::String::new(),
+            number,
+            given,
+        };
         let forged = found(u64::MAX, State::Damaged("forged".into()));
-        assert_eq!(next_number(&[forged], 7), 8);
-        assert_eq!(next_number(&[], 0), 1);
-    }
-
-    #[test]
-    fn files_are_archived_by_their_path_below_the_root() {
-        assert_eq!(relative(Path::new("/etc/clinic")), Path::new("etc/clinic"));
-        assert_eq!(relative(Path::new("/")), Path::new("."));
-    }
-
-    #[test]
-    fn long_text_of_a_program_is_cut_between_letters() {
-        assert_eq!(shortened::<5>("ab\u{e4}\u{e4}\u{e4}"), "ab\u{e4}");
+        assert_eq!(next_number(&[forged], &newest(7, 7)), 8);
+        assert_eq!(next_number(&[], &newest(0, 0)), 1);
+        // The one before was cut off, on another stick.
+        assert_eq!(next_number(&[], &newest(7, 8)), 9);
     }
 }

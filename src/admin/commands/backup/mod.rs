@@ -1,5 +1,7 @@
 //! `stayput backup`: makes backups of the database, shows and verifies them.
 
+mod content;
+mod include;
 mod keep;
 mod list;
 mod make;

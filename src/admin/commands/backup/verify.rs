@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::look;
-use crate::admin::backup::{State, read_manifest, read_through};
+use crate::admin::backup::{State, read_all, read_manifest};
 use crate::admin::problem::{Problem, Result};
 
 #[derive(clap::Args, Clone, Debug)]
@@ -34,8 +34,7 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
                 println!("Reading {}.", one.name);
                 let (folder, manifest) =
                     read_manifest(&looked.place, &one.name, &looked.keys, &looked.server)?;
-                let mut streams = manifest.streams.iter();
-                match streams.try_for_each(|stream| read_through(&folder, stream)) {
+                match read_all(&folder, &manifest) {
                     Ok(()) => good += 1,
                     Err(error) => bad.push(format!("{}: {error}", one.name)),
                 }
