@@ -159,8 +159,12 @@ mod tests {
     #[test]
     fn each_day_week_and_month_keeps_its_newest() {
         // Monday the fifth of January 1970 was day 4.
+        let later = |backup: Kept| Kept {
+            made: backup.made + 3600,
+            ..backup
+        };
         let all: Vec<Kept> = (0..40)
-            .flat_map(|day| [on_day(2 * day + 1, day), on_day(2 * day + 2, day)])
+            .flat_map(|day| [on_day(2 * day + 1, day), later(on_day(2 * day + 2, day))])
             .collect();
         let rule = |last, daily, weekly, monthly| Rules {
             last,
