@@ -128,7 +128,7 @@ fn stick_takes_backups_and_files_and_keeps_the_newest() -> Result {
             "{made}"
         );
         assert!(made.text.contains("may be pulled out"), "{made}");
-        assert!(made.text.contains("1 files (1 kB)"), "{made}");
+        assert!(made.text.contains("1 file (1 kB)"), "{made}");
         made.success()?;
     }
     let listed = stayput(&server, &format!("backup list --from {to} --json"))?.success()?;

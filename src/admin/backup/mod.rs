@@ -24,7 +24,7 @@ pub use found::{
 pub use parts::{PART_BYTES, PartWriter};
 pub use pipeline::{decrypt, encrypt, read_through, run};
 pub use place::Place;
-pub use progress::{Progress, size};
+pub use progress::{Progress, besides, size};
 pub use remembered::{LOCK, newest, recipient_of, released_manifest_keys, remember};
 pub use stage::Tool;
 pub use tools::require;

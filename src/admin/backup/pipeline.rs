@@ -13,6 +13,7 @@ use nix::unistd::{Pid, pipe2};
 
 use crate::admin::problem::{Problem, Result};
 use crate::backup::Stream;
+use crate::sys::confinement::confine;
 
 use super::folder::Folder;
 use super::parts::{PartReader, PartWriter};
@@ -134,7 +135,7 @@ pub fn decrypt(
     progress: &mut Progress,
 ) -> Result<()> {
     let mut age = start_decrypting(identity)?;
-    let mut zstd = Stage::start(tool("zstd", ZSTD, &["-q", "-d", "-c"]), age.output())?;
+    let mut zstd = Stage::start(reader("zstd", ZSTD, &["-q", "-d", "-c"])?, age.output())?;
     let sink = Stage::start_last(sink, zstd.output())?;
     let mut input = age.take_input();
     let mut parts = PartReader::new(folder, stream);
@@ -189,7 +190,22 @@ fn start_decrypting(identity: &str) -> Result<Stage> {
     // Of all programs that are started only the next one inherits it.
     fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty())).map_err(of)?;
     let path = format!("/proc/self/fd/{}", theirs.as_raw_fd());
-    Stage::start(tool("age", AGE, &["-d", "-i", &path]), Stdio::piped())
+    Stage::start(reader("age", AGE, &["-d", "-i", &path])?, Stdio::piped())
+}
+
+/// A program that reads what somebody with a lost stick may have made: it can change no file,
+/// and has no right of root's but root's files.
+fn reader(name: &'static str, program: &str, arguments: &[&str]) -> Result<Tool> {
+    let mut command = Command::new("/usr/bin/setpriv");
+    command.args(["--bounding-set=-all", "--inh-caps=-all", "--", program]);
+    command.args(arguments).env_clear();
+    confine(&mut command, None).map_err(|error| not_started(name, &error))?;
+    Ok(Tool {
+        name,
+        command,
+        quotes_rows: false,
+        well: &[0],
+    })
 }
 
 /// Reads a stream to its end, past what is still in memory.

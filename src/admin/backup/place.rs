@@ -114,22 +114,27 @@ impl Place {
         Ok(facts.blocks() as u64 * facts.fragment_size() as u64)
     }
 
+    /// Looks at a place before anything is made in it.
+    ///
     /// # Errors
     /// Where it lies on the filesystem of one of these paths: it would be lost with them, and
     /// a share that is not mounted is a directory of this server's own disk.
-    pub fn must_be_another_disk(&self, than: &[&Path]) -> Result<()> {
-        let device = |path: &Path| fs::metadata(path).map(|at| at.dev()).ok();
-        let own = device(&self.opened()?.path);
-        let same = than
-            .iter()
-            .find(|path| own.is_some() && device(path) == own);
-        let Some(same) = same else {
+    pub fn must_be_another_disk(named: &Path, than: &[&Path]) -> Result<()> {
+        let filesystem = |path: &Path| {
+            let at = fs::metadata(path).ok()?;
+            let is_disk = at.file_type().is_block_device();
+            Some(if is_disk { at.rdev() } else { at.dev() })
+        };
+        let own = filesystem(named);
+        let is_same = |path: &&&Path| own.is_some() && filesystem(path) == own;
+        let Some(same) = than.iter().find(is_same) else {
             return Ok(());
         };
         Err(Problem::refused(
             format!(
-                "{} lies on the same filesystem as {}: what takes one takes the other.",
-                self.named.display(),
+                "{} lies on the same filesystem as {}: what takes one takes the other. Nothing \
+                 was changed.",
+                named.display(),
                 same.display()
             ),
             "Is a share to be mounted there? `findmnt` tells. To back up there all the same: \
@@ -240,14 +245,13 @@ mod tests {
         let disk = tempfile::tempdir().unwrap();
         let nas = disk.path().join("nas");
         fs::create_dir(&nas).unwrap();
-        let place = Place::for_writing(&nas, &ServerId([1; 16])).unwrap();
         let data = disk.path().join("mysql");
         fs::create_dir(&data).unwrap();
-        let refused = place.must_be_another_disk(&[Path::new("/proc"), &data]);
-        let problem = refused.unwrap_err();
+        let another = |than: &[&Path]| Place::must_be_another_disk(&nas, than);
+        let problem = another(&[Path::new("/proc"), &data]).unwrap_err();
         assert!(problem.next.contains("--same-disk"), "{problem}");
         // What is not there is no reason.
-        let others = [Path::new("/proc"), Path::new("/nonexistent")];
-        assert!(place.must_be_another_disk(&others).is_ok());
+        assert!(another(&[Path::new("/proc"), Path::new("/nonexistent")]).is_ok());
+        assert_eq!(fs::read_dir(&nas).unwrap().count(), 0, "nothing was made");
     }
 }

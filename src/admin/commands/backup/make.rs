@@ -7,8 +7,8 @@ use super::include::{Included, count};
 use super::keep::{KeepOptions, kept, make_room, thin};
 use super::usage;
 use crate::admin::backup::{
-    Found, LOCK, Place, State, find_all, newest, recipient_of, released_manifest_keys, remember,
-    remove_all, require, size, write,
+    Found, LOCK, Place, State, besides, find_all, newest, recipient_of, released_manifest_keys,
+    remember, remove_all, require, size, write,
 };
 use crate::admin::brought_back;
 use crate::admin::lock_file::only_one;
@@ -86,10 +86,10 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     let included = options.include.iter();
     let included = included.map(|path| Included::find(path, to, &database));
     let included: Vec<Included> = included.collect::<Result<_>>()?;
-    let mut place = Place::for_writing(to, &header.server_id)?;
     if !options.same_disk {
-        place.must_be_another_disk(&[database.directories()[1], Path::new("/")])?;
+        Place::must_be_another_disk(to, &[database.directories()[1], Path::new("/")])?;
     }
+    let mut place = Place::for_writing(to, &header.server_id)?;
     let find = |place: &Place| find_all(place, &keys, &header.server_id);
     let found = remove_unfinished(&place, find(&place)?);
     let number = next_number(&found, &newest);
@@ -169,16 +169,13 @@ pub fn make(options: &MakeOptions) -> Result<()> {
 }
 
 fn tell(manifest: &Manifest) {
-    let files = match manifest.files.count {
-        0 => String::new(),
-        count => format!(", {count} files ({})", size(manifest.files.bytes)),
-    };
     println!(
-        "Backup {} is whole, and was read back: {}, {} tables, {} rows{files}.",
+        "Backup {} is whole, and was read back: {}, {} tables, {} rows{}.",
         manifest.number,
         size(manifest.bytes()),
         manifest.tables.len(),
-        manifest.rows()
+        manifest.rows(),
+        besides(&manifest.files)
     );
 }
 

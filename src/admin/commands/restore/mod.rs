@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::admin::ask;
 use crate::admin::backup::{
-    LOCK, Place, Progress, State, Tool, choose_whole, decrypt, find_all, newest, read_manifest,
-    read_through, recipient_of, remember, require, size,
+    LOCK, Place, Progress, State, Tool, besides, choose_whole, decrypt, find_all, newest,
+    read_manifest, read_through, recipient_of, remember, require, size,
 };
 use crate::admin::brought_back;
 use crate::admin::lock_file::only_one;
@@ -71,6 +71,9 @@ pub fn run(options: &RestoreOptions) -> Result<()> {
             let _keys = begin(&unlocked)?;
             restore::finish()?;
             println!("It is finished. {}", serving(Some(behind)));
+            if options.from.is_some() {
+                println!("Nothing was restored from the place that was named.");
+            }
             Ok(())
         }
         (Earlier::Kept { behind }, true) => go_back(options, &unlocked, behind),
@@ -274,10 +277,7 @@ fn tell(manifest: &Manifest) {
         },
         manifest.tables.len(),
         manifest.rows(),
-        match manifest.files.count {
-            0 => String::new(),
-            count => format!(", {count} files ({})", size(manifest.files.bytes)),
-        }
+        besides(&manifest.files)
     );
 }
 

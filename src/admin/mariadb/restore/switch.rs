@@ -9,7 +9,7 @@ use crate::admin::mariadb::process::serves_from;
 use crate::admin::mariadb::run_records::paths;
 use crate::admin::mariadb_service;
 use crate::admin::problem::{Problem, Result};
-use crate::sys::at_end::put_back_at_end;
+use crate::sys::at_end::{put_back_at_end, undivided};
 use crate::sys::exchange::exchange;
 
 use super::journal::Stage;
@@ -24,8 +24,9 @@ impl Run {
     }
 
     /// Takes these steps. Where one fails, MariaDB is made to serve all the same, from what
-    /// [`after_failure`] says.
+    /// [`after_failure`] says. A signal that would end this process waits until MariaDB serves.
     pub(super) fn go_through(&mut self, steps: impl IntoIterator<Item = Step>) -> Result<()> {
+        let _whole = undivided();
         let Err((failed, problem)) = self.take_all(steps) else {
             return Ok(());
         };
@@ -60,9 +61,10 @@ impl Run {
             }
         }
         let _ = self.take(Step::StartDependents);
-        let settled = match self.places.aside(self.journal.run) {
-            // It was made for this alone, and nobody has seen it.
-            Ok(Some((Room::Making, Role::Restored))) => {
+        let aside = self.places.aside(self.journal.run);
+        let settled = match (aside, self.journal.wanted) {
+            // It was made for this alone, and was never started in its place.
+            (Ok(Some((Room::Making, Role::Restored))), Role::Restored) => {
                 self.drop_unfinished().and_then(|()| clear())
             }
             _ => {
@@ -90,11 +92,12 @@ impl Run {
         self.journal.wanted = tried.other();
         // The one that is left did not serve.
         self.journal.served = false;
-        let back = self.note(Stage::Switching).and_then(|()| {
-            let steps = CHANGE.into_iter().chain(SERVE);
-            self.take_all(steps).map_err(|(_, problem)| problem)
-        });
-        match back {
+        // A full disk takes no note, and may be why it does not serve: MariaDB is to serve
+        // again all the same.
+        if let Err(more) = self.note(Stage::Switching) {
+            say(more.to_string());
+        }
+        match self.take_all(CHANGE.into_iter().chain(SERVE)) {
             Ok(()) => Problem {
                 what: format!(
                     "{} The database that was there serves again; {tried} is kept, closed.",
@@ -106,7 +109,7 @@ impl Run {
                 ),
                 ..problem
             },
-            Err(more) => {
+            Err((_, more)) => {
                 say(more.to_string());
                 self.start_what_can();
                 self.where_it_stands(problem)
