@@ -8,6 +8,7 @@ mod ask;
 mod backup;
 mod backup_service;
 mod boot_files;
+mod brought_back;
 mod by_hand;
 mod child_work;
 mod children;

@@ -1,11 +1,14 @@
-//! Which backups are kept, in the words of restic. The newest whole one always is.
+//! Which backups are kept, in the words of restic. The newest whole one always is. The clock
+//! is believed where it goes on with the numbers.
 
 use std::collections::BTreeSet;
 
 /// A backup that is whole. Others are never thinned: what is damaged is shown to a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// In the order of backups: by their numbers, whatever the clock said. Two may claim one
+/// number, when a stick was written to elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kept {
-    /// Its number; the order of backups, whatever the clock said.
+    /// Its number.
     pub number: u64,
     /// When it was begun, in seconds since 1970 UTC.
     pub made: u64,
@@ -30,25 +33,51 @@ pub struct Rules {
 
 impl Rules {
     fn counts(&self) -> bool {
-        self.last + self.daily + self.weekly + self.monthly > 0
+        self.last > 0 || self.count_time()
+    }
+
+    /// Whether one of them goes by the clock.
+    pub fn count_time(&self) -> bool {
+        self.daily > 0 || self.weekly > 0 || self.monthly > 0
     }
 }
 
 const DAY: u64 = 24 * 3600;
 
-/// The backups that the rules let go, the oldest first. The newest is never among them.
-pub fn expendable(backups: &[Kept], rules: &Rules) -> Vec<u64> {
+/// Counts days, weeks or months, from seconds since 1970.
+type Period = fn(u64) -> u64;
+
+/// The newest backup that was made no later than one before it: the clock was wrong for one
+/// of the two, and nobody knows when those up to it were made.
+pub fn wrong_clock(backups: &[Kept]) -> Option<Kept> {
+    let newest_first = newest_first(backups);
+    let mut pairs = newest_first.windows(2);
+    let wrong = pairs.find(|pair| pair[0].made <= pair[1].made);
+    wrong.map(|pair| pair[0])
+}
+
+fn newest_first(backups: &[Kept]) -> Vec<Kept> {
     let mut newest_first = backups.to_vec();
-    newest_first.sort_unstable_by_key(|backup| core::cmp::Reverse(backup.number));
-    let mut kept: BTreeSet<u64> = match rules.counts() {
+    newest_first.sort_unstable_by_key(|backup| core::cmp::Reverse(*backup));
+    newest_first
+}
+
+/// The backups that the rules let go, the oldest first. The newest is never among them; and no
+/// rule by time takes one of before the clock was wrong.
+pub fn expendable(backups: &[Kept], rules: &Rules) -> Vec<Kept> {
+    let newest_first = newest_first(backups);
+    let mut kept: BTreeSet<Kept> = match rules.counts() {
         true => newest_first
             .iter()
             .take(rules.last as usize)
-            .map(|backup| backup.number)
+            .copied()
             .collect(),
-        false => backups.iter().map(|backup| backup.number).collect(),
+        false => backups.iter().copied().collect(),
     };
-    let periods: [(u32, fn(u64) -> u64); 3] = [
+    if let Some(wrong) = wrong_clock(backups).filter(|_| rules.count_time()) {
+        kept.extend(backups.iter().filter(|backup| **backup <= wrong));
+    }
+    let periods: [(u32, Period); 3] = [
         (rules.daily, |made| made / DAY),
         // The first of January 1970 was a Thursday.
         (rules.weekly, |made| (made / DAY + 3) / 7),
@@ -58,36 +87,35 @@ pub fn expendable(backups: &[Kept], rules: &Rules) -> Vec<u64> {
         let mut seen = BTreeSet::new();
         for backup in &newest_first {
             if seen.len() < count as usize && seen.insert(period(backup.made)) {
-                kept.insert(backup.number);
+                kept.insert(*backup);
             }
         }
     }
-    kept.extend(newest_first.first().map(|backup| backup.number));
+    kept.extend(newest_first.first());
     if let Some(limit) = rules.limit {
-        keep_within(limit, &newest_first, &mut kept);
+        kept = within(limit, &kept);
     }
-    let numbers = newest_first.iter().rev().map(|backup| backup.number);
-    numbers.filter(|number| !kept.contains(number)).collect()
+    let oldest_first = newest_first.into_iter().rev();
+    oldest_first.filter(|one| !kept.contains(one)).collect()
 }
 
-/// Lets the oldest go until the rest fits, or only the newest is left.
-fn keep_within(limit: u64, newest_first: &[Kept], kept: &mut BTreeSet<u64>) {
+/// The same before `coming` is written, so that there is room for it. The newest that is
+/// there stays, whatever comes of the one that is written.
+pub fn expendable_before(backups: &[Kept], coming: Kept, rules: &Rules) -> Vec<Kept> {
+    let newest = backups.iter().max();
+    let gone = expendable(&[backups, &[coming]].concat(), rules);
+    gone.into_iter().filter(|one| Some(one) != newest).collect()
+}
+
+/// Those of the newest that fit, and the newest in any case.
+fn within(limit: u64, kept: &BTreeSet<Kept>) -> BTreeSet<Kept> {
     let mut sum = 0u64;
-    for (at, backup) in newest_first
-        .iter()
-        .filter(|backup| kept.contains(&backup.number))
-        .copied()
-        .collect::<Vec<_>>()
-        .iter()
-        .enumerate()
-    {
+    let newest_first = kept.iter().rev().enumerate();
+    let fit = newest_first.take_while(|(at, backup)| {
         sum = sum.saturating_add(backup.bytes);
-        if at > 0 && sum > limit {
-            // This and all that are older.
-            kept.retain(|number| *number > backup.number);
-            return;
-        }
-    }
+        *at == 0 || sum <= limit
+    });
+    fit.map(|(_, backup)| *backup).collect()
 }
 
 /// Counts months, from year and month of the proleptic Gregorian calendar (Howard Hinnant,
@@ -118,8 +146,8 @@ mod tests {
 
     fn kept(backups: &[Kept], rules: Rules) -> Vec<u64> {
         let gone = expendable(backups, &rules);
-        let numbers = backups.iter().map(|backup| backup.number);
-        numbers.filter(|number| !gone.contains(number)).collect()
+        let kept = backups.iter().filter(|backup| !gone.contains(backup));
+        kept.map(|backup| backup.number).collect()
     }
 
     #[test]
@@ -131,8 +159,12 @@ mod tests {
     #[test]
     fn each_day_week_and_month_keeps_its_newest() {
         // Monday the fifth of January 1970 was day 4.
+        let later = |backup: Kept| Kept {
+            made: backup.made + 3600,
+            ..backup
+        };
         let all: Vec<Kept> = (0..40)
-            .flat_map(|day| [on_day(2 * day + 1, day), on_day(2 * day + 2, day)])
+            .flat_map(|day| [on_day(2 * day + 1, day), later(on_day(2 * day + 2, day))])
             .collect();
         let rule = |last, daily, weekly, monthly| Rules {
             last,
@@ -181,6 +213,64 @@ mod tests {
     }
 
     #[test]
+    fn clock_that_stands_still_lets_no_rule_by_time_remove() {
+        let daily = Rules {
+            daily: 7,
+            ..Rules::default()
+        };
+        // Each boot begins on the same day.
+        let same_day = |number, made| Kept {
+            made,
+            ..on_day(number, 0)
+        };
+        let all = [same_day(1, 900), same_day(2, 930), same_day(3, 910)];
+        assert_eq!(wrong_clock(&all), Some(all[2]));
+        assert_eq!(kept(&all, daily), [1, 2, 3]);
+        // Behind that it goes right again, and is believed.
+        let later = [same_day(4, 920), same_day(5, 950)];
+        let more = [&all[..], &later].concat();
+        assert_eq!(kept(&more, daily), [1, 2, 3, 5]);
+        let last = Rules { last: 2, ..daily };
+        assert_eq!(kept(&more, last), [1, 2, 3, 4, 5]);
+        assert_eq!(wrong_clock(&later), None);
+    }
+
+    #[test]
+    fn two_backups_of_one_number_do_not_go_together() {
+        let all = [on_day(1, 1), on_day(2, 2), on_day(2, 3)];
+        let limited = Rules {
+            limit: Some(15),
+            ..Rules::default()
+        };
+        assert_eq!(expendable(&all, &limited), all[..2]);
+        let last = Rules {
+            last: 1,
+            ..Rules::default()
+        };
+        assert_eq!(expendable(&all, &last), all[..2]);
+    }
+
+    #[test]
+    fn room_is_made_before_and_the_newest_there_stays() {
+        let all = [on_day(1, 1), on_day(2, 2), on_day(3, 3)];
+        let coming = on_day(4, 4);
+        let before = |rules| expendable_before(&all, coming, &rules);
+        let last = |last| Rules {
+            last,
+            ..Rules::default()
+        };
+        assert!(before(Rules::default()).is_empty());
+        assert_eq!(before(last(3)), all[..1]);
+        assert_eq!(before(last(1)), all[..2], "not the newest that is there");
+        let limit = Rules {
+            limit: Some(25),
+            ..Rules::default()
+        };
+        assert_eq!(before(limit), all[..2]);
+        assert!(expendable_before(&[], coming, &last(1)).is_empty());
+    }
+
+    #[test]
     fn month_ends_where_the_calendar_says() {
         let changes: Vec<u64> = (1..800)
             .filter(|day| month(day * DAY) != month((day - 1) * DAY))
@@ -207,16 +297,19 @@ mod tests {
             let rules = Rules { last, daily, weekly, monthly, limit };
             let gone = expendable(&backups, &rules);
             prop_assert!(gone.is_sorted());
-            let newest = backups.iter().map(|backup| backup.number).max();
-            prop_assert!(newest.is_none_or(|newest| !gone.contains(&newest)));
+            let newest = backups.iter().max();
+            prop_assert!(newest.is_none_or(|newest| !gone.contains(newest)));
             prop_assert!(gone.len() < backups.len().max(1));
-            // What is thinned stays thinned: doing it again takes nothing more.
+            // What is thinned stays thinned: doing it again takes nothing more. A limit may
+            // take what showed that the clock was wrong.
             let left: Vec<Kept> = backups
                 .iter()
-                .filter(|backup| !gone.contains(&backup.number))
+                .filter(|backup| !gone.contains(backup))
                 .copied()
                 .collect();
-            prop_assert_eq!(expendable(&left, &rules), Vec::<u64>::new());
+            if limit.is_none() {
+                prop_assert!(expendable(&left, &rules).is_empty());
+            }
         }
     }
 }

@@ -15,6 +15,10 @@ const PARTS_MAX: usize = 4096;
 /// Most tables of a database.
 const TABLES_MAX: usize = 1 << 16;
 
+/// Bytes at the beginning of a stream that have a digest of their own: age's header and nonce
+/// are in it. Whoever lacks the header's file key can make nothing that decrypts behind it.
+pub const STREAM_HEAD: usize = 4096;
+
 /// How the database was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(clap::ValueEnum))]
@@ -48,6 +52,8 @@ pub struct Part {
 pub struct Stream {
     /// What is in it.
     pub kind: StreamKind,
+    /// SHA-256 of its first [`STREAM_HEAD`] bytes, or of all where it is shorter.
+    pub head: [u8; 32],
     /// In their order.
     #[serde(deserialize_with = "bounded::list::<_, _, PARTS_MAX>")]
     pub parts: Vec<Part>,
@@ -75,6 +81,15 @@ pub struct TableRows {
     pub is_certain: bool,
 }
 
+/// Files besides the database, as they were when the backup was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// How many.
+    pub count: u64,
+    /// Their length.
+    pub bytes: u64,
+}
+
 /// What a backup holds, and what it was made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -98,6 +113,10 @@ pub struct Manifest {
     pub gtid: heapless::String<512>,
     /// Bytes that the data directory took.
     pub data_bytes: u64,
+    /// How many files were named besides the database.
+    pub files: Files,
+    /// SHA-256 of the copy of the ways in, which lies beside it.
+    pub ways: [u8; 32],
     /// One of the database, and one of files if any were named.
     pub streams: heapless::Vec<Stream, 2>,
     /// Every table with rows.
@@ -195,6 +214,7 @@ pub mod tests {
     pub fn manifest(number: u64) -> Manifest {
         let stream = |kind, byte| Stream {
             kind,
+            head: [byte; 32],
             parts: vec![Part {
                 bytes: 100,
                 digest: [byte; 32],
@@ -211,6 +231,11 @@ pub mod tests {
             mariadb_version: "10.11.19-MariaDB".try_into().unwrap(),
             gtid: "0-1-5".try_into().unwrap(),
             data_bytes: 1000,
+            files: Files {
+                count: 2,
+                bytes: 90,
+            },
+            ways: [3; 32],
             streams: heapless::Vec::from_array([
                 stream(StreamKind::Database, 1),
                 stream(StreamKind::Files, 2),

@@ -23,7 +23,7 @@ pub mod steps;
 
 pub use authenticated::NotAuthentic;
 pub use keys::ManifestKey;
-pub use manifest::{Manifest, Method, Part, Stream, StreamKind, TableRows};
+pub use manifest::{Files, Manifest, Method, Part, STREAM_HEAD, Stream, StreamKind, TableRows};
 pub use manifest_keys::ManifestKeys;
 pub use newest::{Newest, Verified};
 
@@ -32,7 +32,7 @@ pub use choice::{NoChoice, choose};
 #[cfg(feature = "admin")]
 pub use due::{Due, Made, due};
 #[cfg(feature = "admin")]
-pub use keeping::{Kept, Rules, expendable};
+pub use keeping::{Kept, Rules, expendable, expendable_before, wrong_clock};
 #[cfg(feature = "admin")]
 pub use keys::age_identity;
 #[cfg(feature = "admin")]

@@ -10,8 +10,8 @@ pub const MANIFEST: &str = "manifest";
 /// The copy of the ways in: what the recovery code, or an older stick, needs beside it where
 /// the server is lost.
 pub const WAYS: &str = "ways";
-/// What a folder's name ends with until its backup is whole.
-pub const UNFINISHED: &str = ".unfinished";
+/// The file that says of a folder that it is being written or removed.
+pub const UNFINISHED: &str = "unfinished";
 
 /// The last second that has four digits for its year.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -23,10 +23,9 @@ pub fn folder_name(number: u64, made: u64) -> String {
     format!("{number:06}-{}", time.replace(['-', ':'], ""))
 }
 
-/// The number of the backup that this folder is named for, finished or not.
+/// The number of the backup that this folder is named for.
 pub fn number_of(folder: &str) -> Option<u64> {
-    let name = folder.strip_suffix(UNFINISHED).unwrap_or(folder);
-    let (digits, time) = name.split_once('-')?;
+    let (digits, time) = folder.split_once('-')?;
     let is_number = digits.len() >= 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
     let is_time = time.len() == 16 && time.ends_with('Z') && time.as_bytes()[8] == b'T';
     (is_number && is_time).then(|| digits.parse().ok())?
@@ -50,7 +49,6 @@ mod tests {
         let name = folder_name(12, 1_764_274_500);
         assert_eq!(name, "000012-20251127T201500Z");
         assert_eq!(number_of(&name), Some(12));
-        assert_eq!(number_of(&format!("{name}{UNFINISHED}")), Some(12));
         let late = folder_name(1_234_567, u64::MAX);
         assert_eq!(late, "1234567-99991231T235959Z");
         assert_eq!(number_of(&late), Some(1_234_567));

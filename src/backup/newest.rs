@@ -19,6 +19,8 @@ pub struct Newest {
     pub recipient: heapless::String<128>,
     /// Number of the newest backup; 0 before the first.
     pub number: u64,
+    /// The highest number that was given to one, whole or not: none is given twice.
+    pub given: u64,
     /// The newest one that was read back to its end and was what had been written. `None`
     /// before the first, and where none is left.
     pub verified: Option<Verified>,
@@ -99,6 +101,7 @@ mod tests {
             generation: 1,
             recipient: "age1owner".try_into().unwrap(),
             number: 14,
+            given: 15,
             verified: Some(GOOD),
         };
         let bytes = newest.close(&key(1));

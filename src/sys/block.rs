@@ -38,6 +38,22 @@ const BLKDISCARD: libc::c_ulong = 0x1277;
 /// `BLKSECDISCARD`, linux/fs.h: _IO(0x12, 125).
 const BLKSECDISCARD: libc::c_ulong = 0x127d;
 
+/// `BLKFLSBUF`, linux/fs.h: _IO(0x12, 97).
+#[cfg(feature = "admin")]
+const BLKFLSBUF: libc::c_ulong = 0x1261;
+
+/// Writes out what the kernel keeps of a block device in memory, and drops it (BLKFLSBUF).
+///
+/// # Errors
+/// What open(2) or ioctl(2) says; ENOTTY for what is no block device.
+#[cfg(feature = "admin")]
+pub fn drop_cache(device: &Path) -> io::Result<()> {
+    let file = File::open(device)?;
+    // SAFETY: the descriptor is open for the whole call, and the request has no argument.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), BLKFLSBUF as _, 0) };
+    Ok(Errno::result(result).map(drop)?)
+}
+
 /// How thoroughly a device discards blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiscardKind {

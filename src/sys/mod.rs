@@ -7,6 +7,8 @@ pub mod beneath;
 pub mod block;
 pub mod child;
 pub mod clock;
+#[cfg(feature = "admin")]
+pub mod confinement;
 pub mod detached_mount;
 pub mod exchange;
 pub mod file_lock;

@@ -56,7 +56,13 @@ fn holds_nothing_clear(server: &Container, place: &str) -> Result {
 #[test]
 fn files_of_the_database_come_back_after_a_loss() -> Result {
     let server = guarded()?;
-    let made = stayput(&server, "backup --to /srv/nas")?;
+    // A share that is not mounted.
+    let refused = stayput(&server, "backup --to /srv/nas")?;
+    assert!(
+        !refused.ok() && refused.text.contains("--same-disk"),
+        "{refused}"
+    );
+    let made = stayput(&server, "backup --same-disk --to /srv/nas")?;
     assert!(made.text.contains("Backup 1 is whole"), "{made}");
     made.success()?;
     holds_nothing_clear(&server, "/srv/nas")?;
@@ -88,7 +94,7 @@ fn files_of_the_database_come_back_after_a_loss() -> Result {
 fn dump_comes_back_into_an_encrypted_directory() -> Result {
     let server = guarded()?;
     server.sql("CREATE USER nurse@localhost IDENTIFIED BY 'karibu'")?;
-    stayput(&server, "backup --to /srv/nas --method dump")?.success()?;
+    stayput(&server, "backup --same-disk --to /srv/nas --method dump")?.success()?;
     holds_nothing_clear(&server, "/srv/nas")?;
     lose_patients(&server)?;
     server.sql("DROP USER nurse@localhost")?;
@@ -114,16 +120,20 @@ fn stick_takes_backups_and_files_and_keeps_the_newest() -> Result {
     let plugged = Plugged::into(&server, &image)?;
     let to = Plugged::DEVICE;
     server
-        .shell("mkdir /srv/charts && echo chart of Wanjiru >/srv/charts/1")?
+        .shell(
+            "mkdir /srv/charts && echo chart of Wanjiru >/srv/charts/1 && \
+             ln -s /srv/charts /srv/link",
+        )?
         .success()?;
     for number in 1..=3 {
-        let command = format!("backup --to {to} --include /srv/charts --keep-last 2");
+        let command = format!("backup --to {to} --include /srv/link --keep-last 2");
         let made = stayput(&server, &command)?;
         assert!(
             made.text.contains(&format!("Backup {number} is whole")),
             "{made}"
         );
         assert!(made.text.contains("may be pulled out"), "{made}");
+        assert!(made.text.contains("1 file (1 kB)"), "{made}");
         made.success()?;
     }
     let listed = stayput(&server, &format!("backup list --from {to} --json"))?.success()?;
@@ -139,6 +149,8 @@ fn stick_takes_backups_and_files_and_keeps_the_newest() -> Result {
     has_rows(&server, 5000)?;
     let chart = server.shell("cat /srv/back/srv/charts/1")?.success()?;
     assert_eq!(chart, "chart of Wanjiru\n");
+    let mode = server.shell("stat -c %a /srv/back")?.success()?;
+    assert_eq!(mode, "700\n");
     drop(plugged);
     Ok(())
 }
@@ -166,7 +178,7 @@ fn pipe_takes_a_backup_that_comes_back_from_its_archive() -> Result {
 #[test]
 fn changed_stick_restores_nothing_and_stops_nothing() -> Result {
     let server = guarded()?;
-    stayput(&server, "backup --to /srv/nas")?.success()?;
+    stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
     let started = server.sql(
         "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS \
                               WHERE VARIABLE_NAME = 'CONNECTIONS'",
@@ -196,7 +208,7 @@ fn changed_stick_restores_nothing_and_stops_nothing() -> Result {
 #[test]
 fn power_cut_in_a_restore_leaves_the_old_or_the_new() -> Result {
     let mut server = guarded()?;
-    stayput(&server, "backup --to /srv/nas")?.success()?;
+    stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
     for stage in ["Preparing", "Counting", "Stopping", "Starting"] {
         server.sql("DELETE FROM clinic.patient WHERE id > 100")?;
         let mut restore = server.spawn("stayput restore --from /srv/nas --yes")?;
@@ -213,10 +225,72 @@ fn power_cut_in_a_restore_leaves_the_old_or_the_new() -> Result {
     Ok(())
 }
 
+/// Restores, and cuts the power when it says this word.
+fn cut_at(server: &mut Container, word: &str) -> Result {
+    let mut restore = server.spawn("stayput restore --from /srv/nas --yes")?;
+    restore.wait_for(word, seconds(120))?;
+    server.power_cut_losing_unflushed()?;
+    server.boot()?;
+    server.wait_for_database()
+}
+
+#[test]
+fn cut_restore_is_asked_for_anew_or_led_back() -> Result {
+    let mut server = guarded()?;
+    stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
+    lose_patients(&server)?;
+    // The two have not changed places: people go on, and nothing takes their rows away.
+    cut_at(&mut server, "Stopping")?;
+    server.sql("DELETE FROM clinic.patient WHERE id > 50")?;
+    let unasked = stayput(&server, "restore --yes")?;
+    assert!(
+        !unasked.ok() && unasked.text.contains("--from"),
+        "{unasked}"
+    );
+    has_rows(&server, 50)?;
+    // They have: there is a way back, and forth.
+    cut_at(&mut server, "Starting")?;
+    has_rows(&server, 5000)?;
+    let kept = stayput(&server, "restore --remove-old --yes")?;
+    assert!(!kept.ok() && kept.text.contains("interrupted"), "{kept}");
+    stayput(&server, "restore --undo --yes")?.success()?;
+    has_rows(&server, 50)?;
+    stayput(&server, "restore --undo --yes")?.success()?;
+    has_rows(&server, 5000)?;
+    stayput(&server, "restore --remove-old --yes")?.success()?;
+    has_rows(&server, 5000)
+}
+
+#[test]
+fn restored_database_that_does_not_serve_gives_way() -> Result {
+    let server = guarded()?;
+    stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
+    lose_patients(&server)?;
+    // It does not start where it is seen to be the restored one.
+    let line = format!("ExecStartPre=+/bin/sh -c '! grep -q restored {REAL}/stayput.restore'");
+    let unit = format!(
+        "mkdir -p /etc/systemd/system/mariadb.service.d && \
+         printf \"%s\\n\" '[Service]' \"{line}\" \
+         >/etc/systemd/system/mariadb.service.d/zz-refuses.conf && systemctl daemon-reload"
+    );
+    server.shell(&unit)?.success()?;
+    let failed = stayput(&server, "restore --from /srv/nas --yes")?;
+    assert!(
+        !failed.ok() && failed.text.contains("serves again"),
+        "{failed}"
+    );
+    has_rows(&server, 100)?;
+    // It is kept: it was started, and may have been written into.
+    server.shell(&format!("[ -d {KEPT}/data ]"))?.success()?;
+    stayput(&server, "restore --remove-old --yes")?.success()?;
+    server.shell(&format!("[ ! -e {KEPT} ]"))?.success()?;
+    has_rows(&server, 100)
+}
+
 #[test]
 fn database_that_is_broken_or_gone_comes_back() -> Result {
     let server = guarded()?;
-    stayput(&server, "backup --to /srv/nas")?.success()?;
+    stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
     let breaks = [
         format!("dd if=/dev/urandom of={REAL}/ibdata1 bs=64k count=20 conv=notrunc"),
         format!("rm -rf {REAL}"),
@@ -236,7 +310,7 @@ fn database_that_is_broken_or_gone_comes_back() -> Result {
 #[test]
 fn backup_of_before_a_new_key_comes_back_by_its_number() -> Result {
     let server = guarded()?;
-    stayput(&server, "backup --to /srv/nas")?.success()?;
+    stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
     // No stick was made, so nothing but the place is left: that is said twice.
     let replaced = stayput(&server, "rekey --yes --yes")?.success()?;
     assert!(replaced.contains("it is number 2"), "{replaced}");
@@ -258,7 +332,7 @@ fn backup_of_before_a_new_key_comes_back_by_its_number() -> Result {
     stayput(&server, "restore --from /srv/nas --backup 1 --yes")?.success()?;
     has_rows(&server, 5000)?;
     stayput(&server, "restore --remove-old --yes")?.success()?;
-    let made = stayput(&server, "backup --to /srv/nas")?.success()?;
+    let made = stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
     assert!(made.contains("Backup 2 is whole"), "{made}");
     stayput(&server, "restore --from /srv/nas --yes")?.success()?;
     has_rows(&server, 5000)
@@ -272,7 +346,7 @@ fn keys_that_leave_when_read_come_back_for_a_backup_alone() -> Result {
         .success()?;
     let there = "ls /run/stayput";
     server.shell("rm -f /run/stayput/mariadb.keys")?.success()?;
-    stayput(&server, "backup --to /srv/nas")?.success()?;
+    stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
     let left = server.shell(there)?.success()?;
     assert!(!left.contains("mariadb.keys"), "{left}");
     has_rows(&server, 5000)

@@ -1,63 +1,71 @@
 //! Writes a backup and removes one, by the steps of [`crate::backup::steps`].
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use crate::admin::problem::Result;
 use crate::backup::steps::{MAKE, REMOVE, Step};
 use crate::backup::{MANIFEST, Stream, UNFINISHED};
+use crate::sys::mount::Access;
 
 use super::folder::Folder;
-use super::pipeline::read_through;
 use super::place::Place;
 
 /// What is written into a backup.
 pub trait Content {
-    /// Writes the parts into this folder.
+    /// Writes the parts into this folder of the place.
     ///
     /// # Errors
     /// Whatever stands in the way; then there is no backup.
-    fn write_parts(&mut self, folder: &Folder) -> Result<Vec<Stream>>;
+    fn write_parts(&mut self, place: &Place, folder: &Folder) -> Result<Vec<Stream>>;
 
-    /// The manifest of these parts, which were read back by then.
+    /// The manifest of these parts.
     ///
     /// # Errors
     /// As above.
     fn manifest(&mut self, streams: Vec<Stream>) -> Result<Vec<u8>>;
+
+    /// Reads the backup of this name from the disk and compares it with what was written.
+    ///
+    /// # Errors
+    /// What is not as it was written; then there is no backup.
+    fn read_back(&mut self, place: &Place, name: &str) -> Result<()>;
 }
 
 /// Writes a backup of this name. What a failure leaves is removed, if the place lets it.
 ///
 /// # Errors
 /// What `content` says, and the filesystem; then there is no such backup.
-pub fn write(place: &Place, name: &str, content: &mut dyn Content) -> Result<()> {
-    let unfinished = format!("{name}{UNFINISHED}");
-    let written = write_in(place, name, &unfinished, content);
-    if written.is_err() {
-        let _ = remove(place.folder(), &unfinished);
+pub fn write(place: &mut Place, name: &str, content: &mut dyn Content) -> Result<()> {
+    let mut is_ours = false;
+    let written = write_in(place, name, content, &mut is_ours);
+    if written.is_err() && is_ours {
+        let _ = place.reopen(Access::ReadWrite);
+        let _ = remove_all(place, [name]);
     }
     written
 }
 
-fn write_in(place: &Place, name: &str, unfinished: &str, content: &mut dyn Content) -> Result<()> {
-    let folder = place.folder();
-    let at = |done: std::io::Result<()>| done.map_err(|error| place.problem(&error));
-    let inside = || {
-        folder
-            .open(unfinished)
-            .map_err(|error| place.problem(&error))
-    };
+/// `is_ours` becomes true when the folder was made here.
+fn write_in(
+    place: &mut Place,
+    name: &str,
+    content: &mut dyn Content,
+    is_ours: &mut bool,
+) -> Result<()> {
     let mut streams = Vec::new();
     for step in MAKE {
+        let at = |done: io::Result<()>| done.map_err(|error| place.problem(&error));
+        let inside = || {
+            let inside = place.folder()?.open(name);
+            inside.map_err(|error| place.problem(&error))
+        };
         match step {
-            Step::MakeFolder => at(folder.make(unfinished).map(drop))?,
-            Step::WriteParts => streams = content.write_parts(&inside()?)?,
-            Step::Flush => at(folder.flush())?,
-            Step::ReadBack => {
-                println!("Reading it back.");
-                for stream in &streams {
-                    at(read_through(&inside()?, stream))?;
-                }
+            Step::MakeFolder => {
+                at(place.folder()?.make_new(name))?;
+                *is_ours = true;
             }
+            Step::Mark => at(inside()?.touch(UNFINISHED))?,
+            Step::WriteParts => streams = content.write_parts(place, &inside()?)?,
             Step::WriteManifest => {
                 let bytes = content.manifest(std::mem::take(&mut streams))?;
                 let file = inside()?.create(MANIFEST);
@@ -66,8 +74,15 @@ fn write_in(place: &Place, name: &str, unfinished: &str, content: &mut dyn Conte
                     file.sync_all()
                 }))?;
             }
-            Step::NameFolder => at(folder.rename(unfinished, name))?,
-            Step::RemoveManifest | Step::RemoveParts | Step::RemoveFolder => {}
+            Step::Flush => at(place.folder()?.flush())?,
+            Step::ReadBack => {
+                println!("Reading it back.");
+                place.reopen(Access::ReadOnly)?;
+                content.read_back(place, name)?;
+                place.reopen(Access::ReadWrite)?;
+            }
+            Step::Unmark => at(inside()?.remove_file(UNFINISHED))?,
+            Step::RemoveFiles | Step::RemoveFolder => {}
         }
     }
     Ok(())
@@ -78,23 +93,26 @@ fn write_in(place: &Place, name: &str, unfinished: &str, content: &mut dyn Conte
 /// # Errors
 /// What the filesystem says of the first that cannot be removed.
 pub fn remove_all<'a>(place: &Place, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let folder = place.folder()?;
     for name in names {
-        remove(place.folder(), name).map_err(|error| place.problem(&error))?;
+        remove(folder, name).map_err(|error| place.problem(&error))?;
     }
     Ok(())
 }
 
-fn remove(folder: &Folder, name: &str) -> std::io::Result<()> {
+fn remove(folder: &Folder, name: &str) -> io::Result<()> {
     for step in REMOVE {
         match step {
-            Step::RemoveManifest => folder.open(name)?.remove_file(MANIFEST)?,
+            Step::Mark => folder.open(name)?.touch(UNFINISHED)?,
             Step::Flush => folder.flush()?,
-            Step::RemoveParts => {
+            Step::RemoveFiles => {
                 let inside = folder.open(name)?;
-                for file in inside.names()? {
+                let names = inside.names()?.into_iter();
+                for file in names.filter(|name| name != UNFINISHED) {
                     inside.remove_file(&file)?;
                 }
             }
+            Step::Unmark => folder.open(name)?.remove_file(UNFINISHED)?,
             Step::RemoveFolder => folder.remove_folder(name)?,
             _ => {}
         }

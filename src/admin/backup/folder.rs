@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat, renameat};
+use nix::fcntl::{OFlag, PosixFadviseAdvice, openat, posix_fadvise};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, syncfs, unlinkat};
 
@@ -54,6 +54,14 @@ impl Folder {
         }
     }
 
+    /// Makes a folder that is not there yet.
+    ///
+    /// # Errors
+    /// What mkdirat(2) says.
+    pub fn make_new(&self, name: &str) -> io::Result<()> {
+        Ok(mkdirat(&self.0, name, Mode::from_bits_truncate(0o700))?)
+    }
+
     /// The names in it, sorted; those that are no text are left out.
     ///
     /// # Errors
@@ -76,7 +84,19 @@ impl Folder {
         Ok(file.into())
     }
 
-    /// Opens a file for reading.
+    /// Makes a file, if it is not there.
+    ///
+    /// # Errors
+    /// What openat(2) says.
+    pub fn touch(&self, name: &str) -> io::Result<()> {
+        match self.create(name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made.map(drop),
+        }
+    }
+
+    /// Opens a file for reading. What of it is still in memory says nothing about the disk,
+    /// and is read from there again.
     ///
     /// # Errors
     /// What openat2(2) says; EINVAL for what is no regular file.
@@ -84,10 +104,12 @@ impl Folder {
         // Without O_NONBLOCK a pipe of that name would hold the command up for ever.
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
         let file = File::from(beneath::open(&self.0, OsStr::new(name), flags)?);
-        match file.metadata()?.is_file() {
-            true => Ok(file),
-            false => Err(Errno::EINVAL.into()),
+        if !file.metadata()?.is_file() {
+            return Err(Errno::EINVAL.into());
         }
+        // A filesystem that keeps nothing may refuse it.
+        let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        Ok(file)
     }
 
     /// Reads a file of `max` bytes at most.
@@ -102,12 +124,6 @@ impl Folder {
             true => Err(io::ErrorKind::FileTooLarge.into()),
             false => Ok(bytes),
         }
-    }
-
-    /// # Errors
-    /// What renameat(2) says.
-    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        Ok(renameat(&self.0, from, &self.0, to)?)
     }
 
     /// Removes a file, if it is there.

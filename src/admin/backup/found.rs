@@ -3,15 +3,22 @@
 
 use std::io;
 
+use sha2::{Digest, Sha256};
+
 use crate::admin::problem::{Problem, Result};
 use crate::backup::{
-    MANIFEST, Manifest, ManifestKeys, Method, NoChoice, UNFINISHED, choose, folder_name, number_of,
-    part_name,
+    MANIFEST, Manifest, ManifestKeys, Method, NoChoice, UNFINISHED, WAYS, choose, folder_name,
+    number_of, part_name,
 };
 use crate::vault::ServerId;
 
 use super::folder::Folder;
+use super::parts::PartReader;
+use super::pipeline::read_through;
 use super::place::Place;
+
+/// Bytes of the copy of the ways in, at most.
+const WAYS_MAX: usize = 1 << 16;
 
 /// A folder that is named as a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +86,7 @@ impl From<&Manifest> for Summary {
 /// # Errors
 /// When the place cannot be read.
 pub fn find_all(place: &Place, keys: &ManifestKeys, server: &ServerId) -> Result<Vec<Found>> {
-    all_in(place.folder(), keys, server).map_err(|error| place.problem(&error))
+    all_in(place.folder()?, keys, server).map_err(|error| place.problem(&error))
 }
 
 fn all_in(folder: &Folder, keys: &ManifestKeys, server: &ServerId) -> io::Result<Vec<Found>> {
@@ -88,7 +95,7 @@ fn all_in(folder: &Folder, keys: &ManifestKeys, server: &ServerId) -> io::Result
         let Some(number) = number_of(&name) else {
             continue;
         };
-        let state = match name.ends_with(UNFINISHED) {
+        let state = match is_unfinished(folder, &name) {
             true => State::Unfinished,
             false => match look(folder, &name, keys, server) {
                 Ok(manifest) if manifest.generation == keys.generation() => {
@@ -106,6 +113,12 @@ fn all_in(folder: &Folder, keys: &ManifestKeys, server: &ServerId) -> io::Result
     }
     found.sort_by_key(|one| one.number);
     Ok(found)
+}
+
+/// Whether it is marked so, or has nothing in it yet, or any more.
+fn is_unfinished(folder: &Folder, name: &str) -> bool {
+    let names = folder.open(name).and_then(|inside| inside.names());
+    names.is_ok_and(|names| names.is_empty() || names.iter().any(|name| name == UNFINISHED))
 }
 
 /// The manifest in a folder, if it is this server's, belongs there, and every part has its
@@ -155,14 +168,55 @@ pub fn read_manifest(
     keys: &ManifestKeys,
     server: &ServerId,
 ) -> Result<(Folder, Manifest)> {
-    let manifest = look(place.folder(), name, keys, server).map_err(|why| {
+    let manifest = look(place.folder()?, name, keys, server).map_err(|why| {
         Problem::failed(
             format!("The backup {name} cannot be used: {why}."),
             "Take another one: stayput backup list",
         )
     })?;
-    let inside = place.folder().open(name);
+    let inside = place.folder()?.open(name);
     Ok((inside.map_err(|error| place.problem(&error))?, manifest))
+}
+
+/// Reads all of a backup from the disk: whether it is what was written.
+///
+/// # Errors
+/// InvalidData for what is not; what the filesystem says.
+pub fn read_all(folder: &Folder, manifest: &Manifest) -> io::Result<()> {
+    let ways = folder.read(WAYS, WAYS_MAX)?;
+    if Sha256::digest(&ways)[..] != manifest.ways {
+        let what = format!("{WAYS} is not what was written");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    let mut streams = manifest.streams.iter();
+    streams.try_for_each(|stream| read_through(folder, stream))
+}
+
+/// The whole backups but the one of this name that cannot be read any more, by a look at
+/// each: a stick that lies about its size writes over the older ones.
+///
+/// # Errors
+/// When the place cannot be read.
+pub fn lost_besides(
+    place: &Place,
+    name: &str,
+    keys: &ManifestKeys,
+    server: &ServerId,
+    known: &[Found],
+) -> Result<Vec<String>> {
+    let is_whole = |one: &&Found| matches!(one.state, State::Whole(_) | State::Earlier(_));
+    let others = known.iter().filter(is_whole);
+    let others = others.filter(|one| one.name != name);
+    let can_be_read = |one: &Found| {
+        let Ok((folder, manifest)) = read_manifest(place, &one.name, keys, server) else {
+            return false;
+        };
+        let mut streams = manifest.streams.iter();
+        streams.all(|stream| PartReader::look(&folder, stream).is_ok())
+    };
+    place.folder()?;
+    let lost = others.filter(|one| !can_be_read(one));
+    Ok(lost.map(|one| one.name.clone()).collect())
 }
 
 /// The backup that was asked for, or the newest that is whole. `newest_made` is the number

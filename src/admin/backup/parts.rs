@@ -2,27 +2,31 @@
 //! with these digests.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
 
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use sha2::{Digest, Sha256};
 
-use crate::backup::{Part, Stream, StreamKind, part_name};
+use crate::backup::{Part, STREAM_HEAD, Stream, StreamKind, part_name};
 
 use super::folder::Folder;
 
 /// Bytes of a part.
 pub const PART_BYTES: u64 = 1 << 30;
 
+/// Bytes at the end of a part that a look reads.
+const LAST_BLOCK: u64 = 4096;
+
 /// How many bytes may wait in memory for a slow stick: without a limit the whole of it fills
 /// up, and a progress shows what is not on the stick.
-const SYNC_EVERY: u64 = 32 << 20;
+const SYNC_EVERY: u64 = 4 << 20;
 
 /// Writes a stream into parts.
 pub struct PartWriter<'a> {
     folder: &'a Folder,
     kind: StreamKind,
     part_bytes: u64,
+    head: Vec<u8>,
+    ran_full: bool,
     done: Vec<Part>,
     open: Option<OpenPart>,
     bytes: u64,
@@ -46,6 +50,8 @@ impl<'a> PartWriter<'a> {
             folder,
             kind,
             part_bytes,
+            head: Vec::new(),
+            ran_full: false,
             done: Vec::new(),
             open: None,
             bytes: 0,
@@ -66,6 +72,16 @@ impl<'a> PartWriter<'a> {
         self.bytes
     }
 
+    /// Whether the place had no room for more.
+    pub fn ran_full(&self) -> bool {
+        self.ran_full
+    }
+
+    /// The first of them, as many as have a digest of their own.
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
     /// Ends the last part. An empty stream has one empty part.
     ///
     /// # Errors
@@ -77,6 +93,7 @@ impl<'a> PartWriter<'a> {
         self.end()?;
         Ok(Stream {
             kind: self.kind,
+            head: Sha256::digest(&self.head).into(),
             parts: self.done,
         })
     }
@@ -108,8 +125,8 @@ impl<'a> PartWriter<'a> {
     }
 }
 
-impl Write for PartWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl PartWriter<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let is_full = |open: &OpenPart| open.bytes >= self.part_bytes;
         if self.open.as_ref().is_some_and(is_full) {
             self.end()?;
@@ -122,6 +139,8 @@ impl Write for PartWriter<'_> {
         let most = usize::try_from(room).unwrap_or(usize::MAX);
         let written = open.file.write(&bytes[..bytes.len().min(most)])?;
         open.digest.update(&bytes[..written]);
+        let more = STREAM_HEAD - self.head.len();
+        self.head.extend_from_slice(&bytes[..written.min(more)]);
         open.bytes += written as u64;
         open.unsynced += written as u64;
         self.bytes += written as u64;
@@ -131,14 +150,24 @@ impl Write for PartWriter<'_> {
         }
         Ok(written)
     }
+}
+
+impl Write for PartWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.put(bytes);
+        let error = written.as_ref().err().map(io::Error::kind);
+        self.ran_full |= error == Some(ErrorKind::StorageFull);
+        written
+    }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Reads a stream from its parts. What is not as the manifest says is an error, the last
-/// byte of a part at the latest; whatever was read before that is not to be used.
+/// Reads a stream from its parts. What is not as the manifest says is an error: of the head
+/// before any byte is given, so no other header reaches what decrypts; else at the last byte
+/// of a part at the latest, and whatever was read before that is not to be used.
 pub struct PartReader<'a> {
     folder: &'a Folder,
     stream: &'a Stream,
@@ -146,6 +175,8 @@ pub struct PartReader<'a> {
     next: usize,
     open: Option<OpenPart>,
     bytes: u64,
+    /// What was read of the head and not given yet; `None` until it was compared.
+    head: Option<Cursor<Vec<u8>>>,
 }
 
 impl<'a> PartReader<'a> {
@@ -157,6 +188,7 @@ impl<'a> PartReader<'a> {
             next: 0,
             open: None,
             bytes: 0,
+            head: None,
         }
     }
 
@@ -169,14 +201,29 @@ impl<'a> PartReader<'a> {
         part_name(self.stream.kind, self.next)
     }
 
+    /// Looks whether a stream can be read, without reading all of it: its head, and the last
+    /// block of each part.
+    ///
+    /// # Errors
+    /// InvalidData for a head that is not as it was written; what the filesystem says.
+    pub fn look(folder: &Folder, stream: &Stream) -> io::Result<()> {
+        PartReader::new(folder, stream).begin_with_the_head()?;
+        for (part, at) in stream.parts.iter().zip(1..) {
+            let mut file = folder.file(&part_name(stream.kind, at))?;
+            let last = part.bytes.min(LAST_BLOCK);
+            file.seek(SeekFrom::Start(part.bytes - last))?;
+            let mut block = vec![0; last as usize];
+            file.read_exact(&mut block)?;
+        }
+        Ok(())
+    }
+
     fn begin(&mut self) -> io::Result<()> {
         self.next += 1;
         let file = self.folder.file(&self.name()).map_err(|error| {
             let name = self.name();
             io::Error::new(error.kind(), format!("{name}: {error}"))
         })?;
-        // What is still in memory says nothing about the disk.
-        let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
         self.open = Some(OpenPart {
             file,
             digest: Sha256::new(),
@@ -203,13 +250,29 @@ impl<'a> PartReader<'a> {
     fn wrong(&self, what: &str) -> io::Error {
         io::Error::new(ErrorKind::InvalidData, format!("{} {what}", self.name()))
     }
-}
 
-impl Read for PartReader<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if into.is_empty() {
-            return Ok(0);
+    /// Reads the head and compares it.
+    fn begin_with_the_head(&mut self) -> io::Result<Cursor<Vec<u8>>> {
+        // What was wrong once stays so: what follows it is no head.
+        if self.bytes > 0 {
+            return Err(self.wrong("does not begin as what was written"));
         }
+        let mut head = vec![0; STREAM_HEAD];
+        let mut read = 0;
+        while read < head.len() {
+            match self.read_parts(&mut head[read..])? {
+                0 => break,
+                more => read += more,
+            }
+        }
+        head.truncate(read);
+        match Sha256::digest(&head)[..] == self.stream.head {
+            true => Ok(Cursor::new(head)),
+            false => Err(self.wrong("does not begin as what was written")),
+        }
+    }
+
+    fn read_parts(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             if self.open.is_none() {
                 if self.next == self.stream.parts.len() {
@@ -230,6 +293,22 @@ impl Read for PartReader<'_> {
                 return Ok(read);
             }
             self.end(expected)?;
+        }
+    }
+}
+
+impl Read for PartReader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        if self.head.is_none() {
+            self.head = Some(self.begin_with_the_head()?);
+        }
+        let head = self.head.as_mut().expect("it was compared");
+        match head.read(into)? {
+            0 => self.read_parts(into),
+            read => Ok(read),
         }
     }
 }
@@ -263,6 +342,30 @@ mod tests {
             assert_eq!(stream.bytes(), u64::from(length));
             assert_eq!(read(&folder, &stream).unwrap(), bytes);
         }
+    }
+
+    /// A NAS or a stick may answer otherwise the second time.
+    #[test]
+    fn other_header_the_second_time_gives_no_byte() {
+        let room = tempfile::tempdir().unwrap();
+        let folder = Folder::at(room.path()).unwrap();
+        let mut writer = PartWriter::new(&folder, StreamKind::Database, 1 << 20);
+        writer.write_all(&[7; 3 * STREAM_HEAD]).unwrap();
+        let stream = writer.finish().unwrap();
+        assert_eq!(
+            read(&folder, &stream).unwrap().len(),
+            3 * STREAM_HEAD,
+            "all of it was verified"
+        );
+        let mut theirs = [7; 3 * STREAM_HEAD];
+        theirs[100] = 8;
+        let part = room.path().join(part_name(StreamKind::Database, 1));
+        fs::write(part, theirs).unwrap();
+        let mut reader = PartReader::new(&folder, &stream);
+        let refused = reader.read(&mut [0; 1]).unwrap_err();
+        assert!(refused.to_string().contains("does not begin"), "{refused}");
+        let again = reader.read(&mut [0; 1]);
+        assert!(again.is_err(), "nor when it is asked once more");
     }
 
     #[test]

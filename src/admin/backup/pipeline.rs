@@ -4,36 +4,29 @@
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::JoinHandle;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::unistd::pipe2;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, pipe2};
 
 use crate::admin::problem::{Problem, Result};
 use crate::backup::Stream;
+use crate::sys::confinement::confine;
 
 use super::folder::Folder;
 use super::parts::{PartReader, PartWriter};
 use super::place::Place;
 use super::progress::Progress;
+use super::stage::{Stage, Tool, all_well, not_started};
+use super::stall::StallWatch;
 use super::tools::{AGE, ZSTD};
 
 /// Bytes that are carried at once.
 const AT_ONCE: usize = 256 << 10;
-/// Of what a program says on standard error the end is kept, in bytes.
-const WORDS_MAX: usize = 16 << 10;
-
-/// A program at the database's end of a pipeline.
-pub struct Tool {
-    /// What it is called in messages.
-    pub name: &'static str,
-    /// How it is run.
-    pub command: Command,
-    /// The exit codes that mean that all went well.
-    pub well: &'static [i32],
-}
+/// A write that takes longer is a stall. What may wait in memory for a slow stick takes less.
+const STALL: Duration = Duration::from_secs(10);
 
 /// Runs `source`, compresses and encrypts what it writes, and puts it into parts. Gives the
 /// end of what it has said on standard error.
@@ -49,16 +42,17 @@ pub fn encrypt(
     progress: &mut Progress,
 ) -> Result<String> {
     let mut source = Stage::start(source, Stdio::null())?;
-    let pid = source.child.id();
+    let pid = source.pid();
+    let watch = watch_for_stalls(place, pid);
     let mut zstd = Stage::start(tool("zstd", ZSTD, &["-q", "-c"]), source.output())?;
     let mut age = Stage::start(tool("age", AGE, &["-r", recipient]), zstd.output())?;
-    let mut output = age.child.stdout.take().expect("it is piped");
+    let mut output = age.take_output();
     let mut buffer = vec![0; AT_ONCE];
     let carried = loop {
         match output.read(&mut buffer) {
             Ok(0) => break Ok(()),
             Ok(read) => {
-                if let Err(error) = into.write_all(&buffer[..read]) {
+                if let Err(error) = watch.during(|| into.write_all(&buffer[..read])) {
                     break Err(place.problem(&error));
                 }
             }
@@ -68,16 +62,62 @@ pub fn encrypt(
         progress.at(written_by(pid).unwrap_or(into.bytes_written()));
     };
     drop(output);
+    // Before a process that has ended gives its number away.
+    let has_stalled = watch.end();
     let mut stages = [source, zstd, age];
     if carried.is_err() {
         stages.iter_mut().for_each(Stage::kill);
     }
     let ends = stages.map(Stage::end);
     carried?;
+    if has_stalled {
+        return Err(stalled(place));
+    }
     // One that fails lets those before it fail too.
     all_well(ends.iter().rev())?;
+    if !holds_ages_header(into.head()) {
+        return Err(Problem::failed(
+            "age has written a header that a backup has no room for.",
+            "Please report this to stayput's authors. Older backups are as they were.",
+        ));
+    }
     let [source, ..] = ends;
     Ok(source.said)
+}
+
+/// Ends what reads the database where the place takes nothing for too long: it may hold up
+/// every commit.
+fn watch_for_stalls(place: &Place, source: u32) -> StallWatch {
+    let told = stalled(place).what;
+    StallWatch::begin(STALL, move || {
+        let _ = kill(Pid::from_raw(source.cast_signed()), Signal::SIGKILL);
+        eprintln!("stayput: {told}");
+    })
+}
+
+fn stalled(place: &Place) -> Problem {
+    Problem::failed(
+        format!(
+            "{} did not answer for {} seconds. The backup was ended, so that the database goes on.",
+            place.named().display(),
+            STALL.as_secs()
+        ),
+        "Take another stick: it is slow, or fails. `dmesg` tells more.",
+    )
+}
+
+/// Whether age's header and the nonce behind it are in these first bytes: then their digest
+/// pins the key of all that follows (C2SP, age-encryption.org/v1).
+fn holds_ages_header(head: &[u8]) -> bool {
+    const NONCE: usize = 16;
+    let mut lines = head.split_inclusive(|byte| *byte == b'\n');
+    let mut length = 0;
+    let is_mac = |line: &[u8]| line.starts_with(b"--- ") && line.ends_with(b"\n");
+    let found = lines.any(|line| {
+        length += line.len();
+        is_mac(line)
+    });
+    found && length + NONCE <= head.len()
 }
 
 /// Decrypts a stream and gives it to `sink`. The identity reaches age through a pipe: it is
@@ -95,9 +135,9 @@ pub fn decrypt(
     progress: &mut Progress,
 ) -> Result<()> {
     let mut age = start_decrypting(identity)?;
-    let mut zstd = Stage::start(tool("zstd", ZSTD, &["-q", "-d", "-c"]), age.output())?;
+    let mut zstd = Stage::start(reader("zstd", ZSTD, &["-q", "-d", "-c"])?, age.output())?;
     let sink = Stage::start_last(sink, zstd.output())?;
-    let mut input = age.child.stdin.take().expect("it is piped");
+    let mut input = age.take_input();
     let mut parts = PartReader::new(folder, stream);
     let mut buffer = vec![0; AT_ONCE];
     let carried = loop {
@@ -130,6 +170,15 @@ pub fn decrypt(
     }
 }
 
+/// Runs a program alone, without input, and passes nothing on of what it prints.
+///
+/// # Errors
+/// When it fails; with its own words, and nothing that it quotes.
+pub fn run(tool: Tool) -> Result<()> {
+    let end = Stage::start_last(tool, Stdio::null())?.end();
+    all_well([end].iter())
+}
+
 fn start_decrypting(identity: &str) -> Result<Stage> {
     let failed = |error: io::Error| not_started("age", &error);
     let of = |errno: nix::Error| failed(errno.into());
@@ -141,7 +190,22 @@ fn start_decrypting(identity: &str) -> Result<Stage> {
     // Of all programs that are started only the next one inherits it.
     fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty())).map_err(of)?;
     let path = format!("/proc/self/fd/{}", theirs.as_raw_fd());
-    Stage::start(tool("age", AGE, &["-d", "-i", &path]), Stdio::piped())
+    Stage::start(reader("age", AGE, &["-d", "-i", &path])?, Stdio::piped())
+}
+
+/// A program that reads what somebody with a lost stick may have made: it can change no file,
+/// and has no right of root's but root's files.
+fn reader(name: &'static str, program: &str, arguments: &[&str]) -> Result<Tool> {
+    let mut command = Command::new("/usr/bin/setpriv");
+    command.args(["--bounding-set=-all", "--inh-caps=-all", "--", program]);
+    command.args(arguments).env_clear();
+    confine(&mut command, None).map_err(|error| not_started(name, &error))?;
+    Ok(Tool {
+        name,
+        command,
+        quotes_rows: false,
+        well: &[0],
+    })
 }
 
 /// Reads a stream to its end, past what is still in memory.
@@ -171,138 +235,8 @@ fn tool(name: &'static str, program: &str, arguments: &[&str]) -> Tool {
     Tool {
         name,
         command,
+        quotes_rows: false,
         well: &[0],
-    }
-}
-
-/// One program of a pipeline.
-struct Stage {
-    name: &'static str,
-    child: Child,
-    well: &'static [i32],
-    words: JoinHandle<Vec<u8>>,
-}
-
-impl Stage {
-    fn start(tool: Tool, input: Stdio) -> Result<Self> {
-        Self::run(tool, input, Stdio::piped())
-    }
-
-    fn start_last(tool: Tool, input: Stdio) -> Result<Self> {
-        Self::run(tool, input, Stdio::null())
-    }
-
-    fn run(tool: Tool, input: Stdio, output: Stdio) -> Result<Self> {
-        let Tool {
-            name,
-            mut command,
-            well,
-        } = tool;
-        command.stdin(input).stdout(output).stderr(Stdio::piped());
-        let child = command.spawn();
-        let mut child = child.map_err(|error| not_started(name, &error))?;
-        let errors = child.stderr.take().expect("it is piped");
-        let words = std::thread::spawn(move || last_words(errors));
-        Ok(Self {
-            name,
-            child,
-            well,
-            words,
-        })
-    }
-
-    fn output(&mut self) -> Stdio {
-        self.child.stdout.take().expect("it is piped").into()
-    }
-
-    fn kill(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-    }
-
-    fn end(mut self) -> End {
-        // Nobody writes to it, nobody reads from it any more.
-        drop(self.child.stdin.take());
-        let status = self.child.wait();
-        let said = self.words.join().unwrap_or_default();
-        End {
-            name: self.name,
-            well: self.well,
-            status: status.ok(),
-            said: String::from_utf8_lossy(&said).into_owned(),
-        }
-    }
-}
-
-fn not_started(name: &str, error: &io::Error) -> Problem {
-    Problem::failed(
-        format!("{name} cannot be run: {error}."),
-        "Are age, zstd and mariadb-backup installed whole? `dpkg --audit` tells.",
-    )
-}
-
-/// Reads to the end, and keeps the last of it.
-fn last_words(mut from: impl Read) -> Vec<u8> {
-    let mut words = Vec::new();
-    let mut buffer = [0; 4096];
-    while let Ok(read @ 1..) = from.read(&mut buffer) {
-        words.extend_from_slice(&buffer[..read]);
-        if words.len() > 2 * WORDS_MAX {
-            words.drain(..words.len() - WORDS_MAX);
-        }
-    }
-    words
-}
-
-/// How a program has ended.
-struct End {
-    name: &'static str,
-    well: &'static [i32],
-    status: Option<ExitStatus>,
-    said: String,
-}
-
-impl End {
-    fn is_well(&self) -> bool {
-        let code = self.status.and_then(|status| status.code());
-        code.is_some_and(|code| self.well.contains(&code))
-    }
-
-    /// It was ended because another program did not read on.
-    fn is_cut_off(&self) -> bool {
-        let signal = self.status.and_then(|status| status.signal());
-        signal == Some(libc::SIGPIPE)
-    }
-}
-
-/// All have ended well, or the first one that has not by itself is told of.
-fn all_well<'a>(ends: impl Iterator<Item = &'a End> + Clone) -> Result<()> {
-    let failed = ends.filter(|end| !end.is_well());
-    let by_itself = failed.clone().find(|end| !end.is_cut_off());
-    let Some(end) = by_itself.or_else(|| failed.clone().next()) else {
-        return Ok(());
-    };
-    Err(Problem::failed(
-        format!("{} failed: {}", end.name, why(&end.said)),
-        "Nothing was changed. Mend it, then run the command again.",
-    ))
-}
-
-/// The last lines of a program that tell of an error, or its last one.
-fn why(said: &str) -> String {
-    let lines: Vec<&str> = said
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    let is_error = |line: &&&str| line.to_ascii_lowercase().contains("error");
-    let errors: Vec<&str> = lines.iter().filter(is_error).copied().collect();
-    let told = match errors.is_empty() {
-        true => &lines[lines.len().saturating_sub(1)..],
-        false => &errors[errors.len().saturating_sub(2)..],
-    };
-    match told.is_empty() {
-        true => "it gives no reason".into(),
-        false => told.join(" / "),
     }
 }
 
@@ -310,43 +244,14 @@ fn why(said: &str) -> String {
 mod tests {
     use super::*;
 
-    fn end(name: &'static str, raw: i32, said: &str) -> End {
-        End {
-            name,
-            well: &[0],
-            status: Some(ExitStatus::from_raw(raw)),
-            said: said.into(),
-        }
-    }
-
     #[test]
-    fn program_that_failed_is_told_and_not_those_it_cut_off() {
-        let ends = [
-            end("source", libc::SIGPIPE, ""),
-            end("zstd", 1 << 8, "zstd: /*stdout*: write error\n"),
-            end("age", 0, ""),
-        ];
-        let problem = all_well(ends.iter().rev()).unwrap_err();
-        assert!(problem.what.starts_with("zstd failed: "), "{problem}");
-        // Nobody has failed by himself, and still not all of it went through.
-        assert!(all_well(ends[..1].iter()).is_err());
-        assert!(all_well(ends[2..].iter()).is_ok());
-        let gone = End {
-            status: None,
-            ..end("age", 0, "")
-        };
-        assert!(all_well([gone].iter()).is_err());
-    }
-
-    #[test]
-    fn long_speech_ends_in_its_errors() {
-        let said = "[00] copying\n[00] FATAL ERROR: no key file\n[00] goodbye\n\n";
-        assert_eq!(why(said), "[00] FATAL ERROR: no key file");
-        assert_eq!(why("one\ntwo\n"), "two");
-        assert_eq!(why("\n"), "it gives no reason");
-        let long = "a line of words\n".repeat(10_000);
-        let kept = last_words(long.as_bytes());
-        assert!(kept.len() <= 2 * WORDS_MAX && kept.ends_with(b"of words\n"));
+    fn header_of_age_and_its_nonce_are_what_a_digest_pins() {
+        let header = "age-encryption.org/v1\n-> X25519 share\nkey\n--- mac\n";
+        let head = [header.as_bytes(), &[0; 16]].concat();
+        assert!(holds_ages_header(&head));
+        assert!(!holds_ages_header(&head[..head.len() - 1]));
+        assert!(!holds_ages_header(&header.as_bytes()[..header.len() - 1]));
+        assert!(!holds_ages_header(&[b'x'; 4096]));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Where backups lie: a directory, or a stick or disk that is mounted for as long as the
 //! command takes.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use nix::sys::statvfs::statvfs;
 
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, ProblemKind, Result};
 use crate::filesystem::{MountError, Mounted};
+use crate::sys::block::drop_cache;
+use crate::sys::mount::Access;
 use crate::vault::ServerId;
 
 use super::folder::Folder;
@@ -24,11 +26,24 @@ const PIPED: &str = "/run/stayput-backup.piped";
 
 /// The folder of one server's backups.
 pub struct Place {
+    /// `None` where it could not be opened again.
+    open: Option<Open>,
+    /// As its owner has named it.
+    named: PathBuf,
+    server: ServerId,
+}
+
+/// Whether the server's folder has to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Existing,
+    Made,
+}
+
+struct Open {
     folder: Folder,
     /// The top folder.
     path: PathBuf,
-    /// As its owner has named it.
-    named: PathBuf,
     // Dropped last: the folder is open on it.
     mounted: Option<Mounted>,
 }
@@ -39,7 +54,7 @@ impl Place {
     /// # Errors
     /// When it is not there or cannot be read, or has no backup of this server.
     pub fn for_reading(named: &Path, server: &ServerId) -> Result<Self> {
-        Self::with_backups(named, server, false)
+        Self::open(named, server, Access::ReadOnly, Wanted::Existing)
     }
 
     /// Opens a place to remove backups.
@@ -47,16 +62,148 @@ impl Place {
     /// # Errors
     /// As [`Place::for_reading`]; also where it cannot be written.
     pub fn for_removing(named: &Path, server: &ServerId) -> Result<Self> {
-        Self::with_backups(named, server, true)
+        Self::open(named, server, Access::ReadWrite, Wanted::Existing)
     }
 
-    fn with_backups(named: &Path, server: &ServerId, for_writing: bool) -> Result<Self> {
-        let (path, mounted) = top_of(named, for_writing)?;
-        let folder = Folder::at(&path)
-            .and_then(|top| top.open(TOP))
-            .and_then(|all| all.open(&server.to_string()));
-        let folder = folder.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Problem::failed(
+    /// Opens a place to write backups; the server's folder is made.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be written.
+    pub fn for_writing(named: &Path, server: &ServerId) -> Result<Self> {
+        Self::open(named, server, Access::ReadWrite, Wanted::Made)
+    }
+
+    fn open(named: &Path, server: &ServerId, access: Access, wanted: Wanted) -> Result<Self> {
+        Ok(Self {
+            open: Some(Open::new(named, server, access, wanted)?),
+            named: named.to_owned(),
+            server: *server,
+        })
+    }
+
+    /// What stands in for a place where a backup goes into a pipe: nothing is left in it.
+    ///
+    /// # Errors
+    /// When there is no room in /run.
+    pub fn of_a_pipe(server: &ServerId) -> Result<Self> {
+        let path = PathBuf::from(PIPED);
+        let made = match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => DirBuilder::new().mode(0o700).create(&path),
+        };
+        let folder = made.and_then(|()| Folder::at(&path));
+        let open = Open {
+            folder: folder.map_err(|error| Problem::of_file(&path, &error))?,
+            path,
+            mounted: None,
+        };
+        Ok(Self {
+            open: Some(open),
+            named: PathBuf::from("The pipe"),
+            server: *server,
+        })
+    }
+
+    /// The folder of a server's backups, as it is named below the top folder.
+    pub fn folder_of(server: &ServerId) -> String {
+        format!("{TOP}/{server}")
+    }
+
+    /// Opens it anew: what this command has mounted is unmounted before, and what the kernel
+    /// keeps of the disk in memory is dropped.
+    ///
+    /// # Errors
+    /// When it is not there any more, or cannot be written.
+    pub fn reopen(&mut self, access: Access) -> Result<()> {
+        let was_mounted = self.is_mounted_here();
+        self.open = None;
+        if was_mounted {
+            // Others may have the disk open, too; then some of it stays in memory.
+            let _ = drop_cache(&self.named);
+        }
+        let open = Open::new(&self.named, &self.server, access, Wanted::Existing)?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// The folder of this server's backups.
+    ///
+    /// # Errors
+    /// Where it could not be opened again.
+    pub fn folder(&self) -> Result<&Folder> {
+        self.opened().map(|open| &open.folder)
+    }
+
+    fn opened(&self) -> Result<&Open> {
+        let open = self.open.as_ref();
+        open.ok_or_else(|| problem(&self.named, &ErrorKind::NotFound.into()))
+    }
+
+    /// As its owner has named it.
+    pub fn named(&self) -> &Path {
+        &self.named
+    }
+
+    /// Whether it is a stick or disk that this command has mounted for itself.
+    pub fn is_mounted_here(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|open| open.mounted.is_some())
+    }
+
+    /// Bytes of the whole filesystem.
+    ///
+    /// # Errors
+    /// What statvfs(3) says.
+    pub fn capacity(&self) -> Result<u64> {
+        let facts = statvfs(&self.opened()?.path);
+        let facts = facts.map_err(|errno| self.problem(&errno.into()))?;
+        Ok(facts.blocks() as u64 * facts.fragment_size() as u64)
+    }
+
+    /// Looks at a place before anything is made in it.
+    ///
+    /// # Errors
+    /// Where it lies on the filesystem of one of these paths: it would be lost with them, and
+    /// a share that is not mounted is a directory of this server's own disk.
+    pub fn must_be_another_disk(named: &Path, than: &[&Path]) -> Result<()> {
+        let filesystem = |path: &Path| {
+            let at = fs::metadata(path).ok()?;
+            let is_disk = at.file_type().is_block_device();
+            Some(if is_disk { at.rdev() } else { at.dev() })
+        };
+        let own = filesystem(named);
+        let is_same = |path: &&&Path| own.is_some() && filesystem(path) == own;
+        let Some(same) = than.iter().find(is_same) else {
+            return Ok(());
+        };
+        Err(Problem::refused(
+            format!(
+                "{} lies on the same filesystem as {}: what takes one takes the other. Nothing \
+                 was changed.",
+                named.display(),
+                same.display()
+            ),
+            "Is a share to be mounted there? `findmnt` tells. To back up there all the same: \
+             --same-disk",
+        ))
+    }
+
+    /// What went wrong with it, in words.
+    pub fn problem(&self, error: &io::Error) -> Problem {
+        problem(&self.named, error)
+    }
+}
+
+impl Open {
+    fn new(named: &Path, server: &ServerId, access: Access, wanted: Wanted) -> Result<Self> {
+        let (path, mounted) = top_of(named, access)?;
+        let server = server.to_string();
+        let folder = Folder::at(&path).and_then(|top| match wanted {
+            Wanted::Existing => top.open(TOP).and_then(|all| all.open(&server)),
+            Wanted::Made => top.make(TOP).and_then(|all| all.make(&server)),
+        });
+        let folder = folder.map_err(|error| match (error.kind(), wanted) {
+            (ErrorKind::NotFound, Wanted::Existing) => Problem::failed(
                 format!("{} has no backup of this server.", named.display()),
                 "Is it the right place? Make one: stayput backup --to PLACE",
             )
@@ -66,81 +213,14 @@ impl Place {
         Ok(Self {
             folder,
             path,
-            named: named.to_owned(),
             mounted,
         })
-    }
-
-    /// Opens a place to write backups; the server's folder is made.
-    ///
-    /// # Errors
-    /// When it is not there or cannot be written.
-    pub fn for_writing(named: &Path, server: &ServerId) -> Result<Self> {
-        let (path, mounted) = top_of(named, true)?;
-        let folder = Folder::at(&path)
-            .and_then(|top| top.make(TOP))
-            .and_then(|all| all.make(&server.to_string()));
-        Ok(Self {
-            folder: folder.map_err(|error| problem(named, &error))?,
-            path,
-            named: named.to_owned(),
-            mounted,
-        })
-    }
-
-    /// What stands in for a place where a backup goes into a pipe: nothing is left in it.
-    ///
-    /// # Errors
-    /// When there is no room in /run.
-    pub fn of_a_pipe() -> Result<Self> {
-        let path = PathBuf::from(PIPED);
-        let made = match std::fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => DirBuilder::new().mode(0o700).create(&path),
-        };
-        let folder = made.and_then(|()| Folder::at(&path));
-        let named = PathBuf::from("The pipe");
-        Ok(Self {
-            folder: folder.map_err(|error| Problem::of_file(&path, &error))?,
-            path,
-            named,
-            mounted: None,
-        })
-    }
-
-    /// The folder of a server's backups, as it is named below the top folder.
-    pub fn folder_of(server: &ServerId) -> String {
-        format!("{TOP}/{server}")
-    }
-
-    /// The folder of this server's backups.
-    pub fn folder(&self) -> &Folder {
-        &self.folder
-    }
-
-    /// Whether it is a stick or disk that this command has mounted for itself.
-    pub fn is_mounted_here(&self) -> bool {
-        self.mounted.is_some()
-    }
-
-    /// Bytes of the whole filesystem.
-    ///
-    /// # Errors
-    /// What statvfs(3) says.
-    pub fn capacity(&self) -> Result<u64> {
-        let facts = statvfs(&self.path).map_err(|errno| self.problem(&errno.into()))?;
-        Ok(facts.blocks() as u64 * facts.fragment_size() as u64)
-    }
-
-    /// What went wrong with it, in words.
-    pub fn problem(&self, error: &io::Error) -> Problem {
-        problem(&self.named, error)
     }
 }
 
 /// The top folder, and what was mounted for it.
-fn top_of(named: &Path, for_writing: bool) -> Result<(PathBuf, Option<Mounted>)> {
-    let found = std::fs::metadata(named).map_err(|error| problem(named, &error))?;
+fn top_of(named: &Path, access: Access) -> Result<(PathBuf, Option<Mounted>)> {
+    let found = fs::metadata(named).map_err(|error| problem(named, &error))?;
     if found.is_dir() {
         return Ok((named.to_owned(), None));
     }
@@ -151,9 +231,9 @@ fn top_of(named: &Path, for_writing: bool) -> Result<(PathBuf, Option<Mounted>)>
             "Name a mounted directory, or a stick: `lsblk` shows its name, for example /dev/sdb1.",
         ));
     }
-    let mounted = match for_writing {
-        true => Mounted::for_writing(named, WRITE_WAITS),
-        false => Mounted::for_reading(named),
+    let mounted = match access {
+        Access::ReadWrite => Mounted::for_writing(named, WRITE_WAITS),
+        Access::ReadOnly => Mounted::for_reading(named),
     };
     let mounted = mounted.map_err(|error| match error {
         MountError::Failed(errno) => problem(named, &errno.into()),
@@ -183,7 +263,7 @@ fn problem(named: &Path, error: &io::Error) -> Problem {
         .of_kind(ProblemKind::NotThere),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => failed(
             format!("{shown} is full."),
-            "Older backups are as they were. Keep fewer of them (--keep-last, --limit), or use a \
+            "The newest backup is as it was. Keep fewer of them (--keep-last, --limit), or use a \
              larger one.",
         ),
         ErrorKind::ReadOnlyFilesystem => failed(
@@ -203,5 +283,25 @@ fn problem(named: &Path, error: &io::Error) -> Problem {
             format!("{shown}: {error}."),
             "Was it pulled out, or does it fail? `dmesg` tells. Then run the command again.",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directory_of_the_servers_own_disk_is_no_place_for_backups() {
+        let disk = tempfile::tempdir().unwrap();
+        let nas = disk.path().join("nas");
+        fs::create_dir(&nas).unwrap();
+        let data = disk.path().join("mysql");
+        fs::create_dir(&data).unwrap();
+        let another = |than: &[&Path]| Place::must_be_another_disk(&nas, than);
+        let problem = another(&[Path::new("/proc"), &data]).unwrap_err();
+        assert!(problem.next.contains("--same-disk"), "{problem}");
+        // What is not there is no reason.
+        assert!(another(&[Path::new("/proc"), Path::new("/nonexistent")]).is_ok());
+        assert_eq!(fs::read_dir(&nas).unwrap().count(), 0, "nothing was made");
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::admin::output;
+use crate::backup::Files;
 
 /// How often a line is printed on a terminal, and in a log.
 const EVERY: Duration = Duration::from_secs(1);
@@ -83,6 +84,15 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// The files besides the database, as they stand behind other words; empty without any.
+pub fn besides(files: &Files) -> String {
+    match files.count {
+        0 => String::new(),
+        1 => format!(", 1 file ({})", size(files.bytes)),
+        count => format!(", {count} files ({})", size(files.bytes)),
+    }
+}
+
 fn duration(seconds: f64) -> String {
     match seconds as u64 {
         seconds @ 0..90 => format!("{} s", seconds + 1),
@@ -94,6 +104,14 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_that_were_named_are_counted_in_words() {
+        let of = |count, bytes| besides(&Files { count, bytes });
+        assert_eq!(of(0, 0), "");
+        assert_eq!(of(1, 17), ", 1 file (1 kB)");
+        assert_eq!(of(20, 3_000_000), ", 20 files (3 MB)");
+    }
 
     #[test]
     fn rate_and_time_left_are_told_as_long_as_they_are_known() {

@@ -6,9 +6,12 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
+use sha2::{Digest, Sha256};
+
 use crate::admin::problem::Problem;
 use crate::backup::{
-    MANIFEST, Manifest, ManifestKeys, Method, Stream, StreamKind, TableRows, folder_name, part_name,
+    Files, MANIFEST, Manifest, ManifestKeys, Method, Stream, StreamKind, TableRows, UNFINISHED,
+    WAYS, folder_name, part_name,
 };
 use crate::vault::ServerId;
 
@@ -37,6 +40,8 @@ fn manifest(server: &ServerId, number: u64, generation: u32, streams: &[Stream])
         mariadb_version: "10.11.19-MariaDB".try_into().unwrap(),
         gtid: heapless::String::new(),
         data_bytes: 1000,
+        files: Files::default(),
+        ways: Sha256::digest(WAYS_IN).into(),
         streams: streams.iter().cloned().collect(),
         tables: vec![TableRows {
             schema: "clinic".into(),
@@ -47,6 +52,8 @@ fn manifest(server: &ServerId, number: u64, generation: u32, streams: &[Stream])
     }
 }
 
+const WAYS_IN: &[u8] = b"a stick and the code";
+
 struct TwoParts<'a> {
     number: u64,
     key: &'a ManifestKeys,
@@ -54,7 +61,9 @@ struct TwoParts<'a> {
 }
 
 impl Content for TwoParts<'_> {
-    fn write_parts(&mut self, folder: &Folder) -> Result<Vec<Stream>, Problem> {
+    fn write_parts(&mut self, _: &Place, folder: &Folder) -> Result<Vec<Stream>, Problem> {
+        let mut ways = folder.create(WAYS).unwrap();
+        ways.write_all(WAYS_IN).unwrap();
         let mut parts = PartWriter::new(folder, StreamKind::Database, 10);
         parts.write_all(&[self.number as u8; 15]).unwrap();
         let stream = parts.finish().unwrap();
@@ -65,6 +74,11 @@ impl Content for TwoParts<'_> {
     fn manifest(&mut self, streams: Vec<Stream>) -> Result<Vec<u8>, Problem> {
         let manifest = manifest(&SERVER, self.number, self.key.generation(), &streams);
         Ok(manifest.close(self.key.current()).unwrap())
+    }
+
+    fn read_back(&mut self, place: &Place, name: &str) -> Result<(), Problem> {
+        let (folder, manifest) = read_manifest(place, name, self.key, &SERVER)?;
+        read_all(&folder, &manifest).map_err(|error| place.problem(&error))
     }
 }
 
@@ -106,7 +120,7 @@ impl Stick {
             key,
             meanwhile,
         };
-        write(&self.place(), &name, &mut content)
+        write(&mut self.place(), &name, &mut content)
     }
 
     fn path(&self, number: u64) -> PathBuf {
@@ -150,8 +164,7 @@ impl Stick {
         let Ok((folder, manifest)) = read_manifest(&place, &name, &key(1), &SERVER) else {
             return false;
         };
-        let mut streams = manifest.streams.iter();
-        streams.all(|stream| read_through(&folder, stream).is_ok())
+        read_all(&folder, &manifest).is_ok()
     }
 }
 
@@ -285,10 +298,7 @@ fn backups_of_before_a_new_key_are_known_and_not_taken_for_new() {
 #[test]
 fn stick_that_forgets_what_it_took_gets_no_backup() {
     let stick = Stick::with(&[1]);
-    let first = stick
-        .path(2)
-        .with_extension("unfinished")
-        .join(part_name(StreamKind::Database, 1));
+    let first = stick.part(2, 1);
     // It writes over the first part while it takes the second, as one does that lies about
     // its size.
     let tried = stick.try_to(2, &key(1), &mut || {
@@ -299,6 +309,31 @@ fn stick_that_forgets_what_it_took_gets_no_backup() {
     assert!(problem.what.contains("does not hold"), "{problem}");
     assert_eq!(stick.found().len(), 1, "nothing of it is left");
     assert!(stick.verifies(1));
+}
+
+#[test]
+fn ways_in_that_were_changed_do_not_verify() {
+    let stick = Stick::with(&[1]);
+    fs::write(stick.path(1).join(WAYS), "nobody's").unwrap();
+    assert_eq!(stick.said(1), "");
+    assert!(!stick.verifies(1));
+    fs::remove_file(stick.path(1).join(WAYS)).unwrap();
+    assert!(!stick.verifies(1));
+}
+
+#[test]
+fn older_backup_that_was_written_over_is_seen_behind_a_new_one() {
+    let stick = Stick::with(&[1, 2, 3]);
+    let known = stick.found();
+    let lost = || {
+        let name = folder_name(3, made(3));
+        lost_besides(&stick.place(), &name, &key(1), &SERVER, &known).unwrap()
+    };
+    assert!(lost().is_empty());
+    // Its length is as it was.
+    fs::write(stick.part(1, 1), [7; 10]).unwrap();
+    fs::write(stick.manifest(2), "another file's block").unwrap();
+    assert_eq!(lost(), [folder_name(1, made(1)), folder_name(2, made(2))]);
 }
 
 #[test]
@@ -315,13 +350,33 @@ fn failure_in_the_middle_leaves_the_older_ones_whole() {
 #[test]
 fn what_an_interruption_left_is_told_and_removed() {
     let stick = Stick::with(&[1]);
-    let unfinished = stick.path(2).with_extension("unfinished");
-    fs::create_dir(&unfinished).unwrap();
-    fs::write(unfinished.join(part_name(StreamKind::Database, 1)), "x").unwrap();
-    assert_eq!(stick.said(2), "unfinished");
-    let found = stick.found();
-    let names = found.iter().filter(|one| one.number == 2);
-    remove_all(&stick.place(), names.map(|one| one.name.as_str())).unwrap();
-    assert_eq!(stick.found().len(), 1);
+    let remove = |number| {
+        let name = folder_name(number, made(number));
+        remove_all(&stick.place(), [name.as_str()])
+    };
+    let left = [MANIFEST, &part_name(StreamKind::Database, 1), UNFINISHED];
+    for files in [&left[..], &left[1..], &left[2..], &[]] {
+        fs::create_dir(stick.path(2)).unwrap();
+        for file in files {
+            fs::write(stick.path(2).join(file), "x").unwrap();
+        }
+        assert_eq!(stick.said(2), "unfinished", "{files:?}");
+        remove(2).unwrap();
+        assert_eq!(stick.found().len(), 1);
+    }
     assert!(stick.verifies(1));
+    // A cut while it was removed, with its manifest still there.
+    fs::write(stick.path(1).join(UNFINISHED), "").unwrap();
+    assert_eq!(stick.said(1), "unfinished");
+    assert!(choose_whole(&stick.found(), None, 0).is_err());
+    remove(1).unwrap();
+    assert!(stick.found().is_empty());
+}
+
+#[test]
+fn folder_that_is_there_is_not_written_over() {
+    let stick = Stick::with(&[1]);
+    let again = stick.try_to(1, &key(1), &mut || Ok(()));
+    assert!(again.is_err());
+    assert!(stick.verifies(1), "nor removed");
 }

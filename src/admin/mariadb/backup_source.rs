@@ -112,7 +112,10 @@ impl RunningDatabase {
     }
 
     /// What writes its contents to standard output as SQL.
-    pub fn dump(&self) -> Command {
+    ///
+    /// # Errors
+    /// When the server does not say its version.
+    pub fn dump(&self) -> Result<Command> {
         let mut command = self.tool(MARIADB_DUMP);
         command.args([
             "--all-databases",
@@ -124,8 +127,12 @@ impl RunningDatabase {
             "--default-character-set=utf8mb4",
             // They break defaults that take the next value of a sequence.
             "--skip-add-locks",
+            "--max-allowed-packet=1G",
         ]);
-        self.as_root(command)
+        if dumps_history(&self.version()?) {
+            command.arg("--dump-history");
+        }
+        Ok(self.as_root(command))
     }
 
     /// Were this process killed, nobody else would end it.
@@ -158,6 +165,12 @@ pub fn gtid_in(said: &str) -> &str {
         .map_or("", |(gtid, _)| gtid)
 }
 
+/// Whether mariadb-dump of this version takes the earlier rows of system-versioned tables
+/// along; without them a restored table has fewer rows.
+fn dumps_history(version: &str) -> bool {
+    Version::parse(version).is_some_and(|version| version >= Version(10, 11, 1))
+}
+
 /// Whether files that this version wrote are read by another one: within a series, by the
 /// same or a later one.
 pub fn reads_files_of(version: &str, reader: &str) -> bool {
@@ -177,6 +190,14 @@ mod tests {
                     position '343', GTID of the last change '0-1-5'\n[00] completed OK!\n";
         assert_eq!(gtid_in(said), "0-1-5");
         assert_eq!(gtid_in("completed OK!\n"), "");
+    }
+
+    #[test]
+    fn history_is_dumped_where_the_program_can() {
+        assert!(dumps_history("10.11.19-MariaDB-0+deb12u1-log"));
+        assert!(dumps_history("11.8.9-MariaDB"));
+        assert!(!dumps_history("10.6.21-MariaDB"));
+        assert!(!dumps_history(""));
     }
 
     #[test]

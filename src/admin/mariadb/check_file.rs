@@ -12,6 +12,8 @@ use crate::release::mariadb::{CheckFile, CheckFileError};
 /// The check file inside a data directory: by it the data is known as the one that was
 /// encrypted with keys from here.
 pub const MARK: &str = "stayput.check";
+/// In a data directory of the last restore: which of its two databases that is.
+pub const ROLE: &str = "stayput.restore";
 
 /// Reads the mark of the data directory at `at`, which MariaDB sees at `seen`.
 pub fn mark(at: &Path, seen: &Path) -> Option<CheckFile> {

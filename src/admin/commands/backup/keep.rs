@@ -1,11 +1,10 @@
 //! Which backups of a place are kept, as the owner names it.
 
-use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use crate::admin::backup::{Found, Place, State, remove_all};
 use crate::admin::problem::Result;
-use crate::backup::{Kept, Rules, expendable};
+use crate::backup::{Kept, Rules, expendable, expendable_before, folder_name, wrong_clock};
 
 /// What is kept. Without any of these, everything is.
 #[derive(clap::Args, Clone, Debug)]
@@ -78,6 +77,11 @@ impl KeepOptions {
         counts > 0 || self.limit.is_some()
     }
 
+    /// The whole ones that the rules are about.
+    fn looked_at(&self, found: &[Found]) -> Vec<Kept> {
+        kept(found, self.called)
+    }
+
     fn rules(&self, place: &Place) -> Result<Rules> {
         let limit = match self.limit {
             None => None,
@@ -99,31 +103,54 @@ impl KeepOptions {
 /// # Errors
 /// When something cannot be removed; what is left is whole.
 pub fn thin(options: &KeepOptions, place: &Place, found: &[Found]) -> Result<()> {
-    let kept = found.iter().filter_map(|one| match &one.state {
-        State::Whole(summary) if options.called.is_none_or(|label| summary.label == label) => {
-            Some(Kept {
-                number: one.number,
-                made: summary.made,
-                bytes: summary.bytes,
-            })
-        }
+    let kept = options.looked_at(found);
+    let rules = options.rules(place)?;
+    if let Some(wrong) = wrong_clock(&kept).filter(|_| rules.count_time()) {
+        println!(
+            "The clock was wrong when backup {}, or the one before it, was made. Rules by day, \
+             week and month keep all up to it; remove their folders yourself.",
+            wrong.number
+        );
+    }
+    remove(place, &expendable(&kept, &rules)).map(drop)
+}
+
+/// Removes what the rules let go when one of about `bytes` bytes has come, so that there is
+/// room for it. The newest that is there stays. Says how many it has removed.
+///
+/// # Errors
+/// As [`thin`].
+pub fn make_room(
+    options: &KeepOptions,
+    place: &Place,
+    found: &[Found],
+    coming: Kept,
+) -> Result<usize> {
+    let gone = expendable_before(&options.looked_at(found), coming, &options.rules(place)?);
+    remove(place, &gone)
+}
+
+/// The whole ones, as the rules know them: all, or those with this label.
+pub fn kept(found: &[Found], called: Option<&str>) -> Vec<Kept> {
+    let whole = found.iter().filter_map(|one| match &one.state {
+        State::Whole(summary) if called.is_none_or(|label| summary.label == label) => Some(Kept {
+            number: one.number,
+            made: summary.made,
+            bytes: summary.bytes,
+        }),
         _ => None,
     });
-    let kept: Vec<Kept> = kept.collect();
-    let gone: BTreeSet<u64> = expendable(&kept, &options.rules(place)?)
-        .into_iter()
-        .collect();
-    let is_whole = |one: &&Found| matches!(one.state, State::Whole(_));
-    let names = found.iter().filter(is_whole);
-    let names: Vec<&str> = names
-        .filter(|one| gone.contains(&one.number))
-        .map(|one| one.name.as_str())
-        .collect();
-    remove_all(place, names.iter().copied())?;
-    for name in names {
+    whole.collect()
+}
+
+fn remove(place: &Place, gone: &[Kept]) -> Result<usize> {
+    for one in gone {
+        // Of whole ones it was seen that they have this name.
+        let name = folder_name(one.number, one.made);
+        remove_all(place, [name.as_str()])?;
         println!("Removed the older backup {name}.");
     }
-    Ok(())
+    Ok(gone.len())
 }
 
 #[cfg(test)]

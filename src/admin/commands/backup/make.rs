@@ -1,33 +1,29 @@
 //! `stayput backup --to`: makes a backup.
 
 use std::cell::RefCell;
-use std::io::{Stdout, Write};
 use std::path::{Path, PathBuf};
 
-use super::include::{must_be_outside, tar};
-use super::keep::{KeepOptions, thin};
+use super::content::{Backup, shortened};
+use super::include::{Included, count};
+use super::keep::{KeepOptions, kept, make_room, thin};
 use super::pipe::{PIPE, pipe, send};
 use super::usage;
 use crate::admin::backup::{
-    Archive, Content, Folder, Found, LOCK, LastBackup, PART_BYTES, PIPED_PART_BYTES, PartWriter,
-    Place, Progress, State, Tool, encrypt, find_all, newest, recipient_of, released_manifest_keys,
+    Archive, Found, LOCK, LastBackup, Place, State, besides, find_all, newest, recipient_of,
+    released_manifest_keys,
     remember, remove_all, require, size, write,
 };
-use crate::admin::key_release;
+use crate::admin::brought_back;
 use crate::admin::lock_file::only_one;
-use crate::admin::mariadb::backup_source::{
-    MARIADB_BACKUP, MARIADB_DUMP, RunningDatabase, gtid_in,
-};
-use crate::admin::mariadb_service::{is_started, is_starting};
+use crate::admin::mariadb::backup_source::{MARIADB_BACKUP, MARIADB_DUMP, RunningDatabase};
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::backup::{
-    Manifest, ManifestKeys, Method, Newest, Stream, StreamKind, TableRows, Verified, WAYS,
-    age_identity, folder_name,
+    Kept, Manifest, ManifestKeys, Method, Newest, Verified, age_identity, folder_name,
 };
-use crate::release::{self, RELEASE_FOLDER, mariadb::KEY_FILE_NAME};
-use crate::sys::at_end::{Changed, put_back_at_end};
+use crate::release;
+use crate::sys::at_end::Changed;
 use crate::sys::clock;
 use crate::vault::{Header, WaysCopy};
 
@@ -47,6 +43,9 @@ pub struct MakeOptions {
     /// What this backup is called in lists
     #[arg(long, value_name = "TEXT", default_value = "")]
     label: String,
+    /// Back up to the disk of the database or of the system all the same
+    #[arg(long)]
+    same_disk: bool,
     #[command(flatten)]
     keep: KeepOptions,
     #[command(flatten)]
@@ -65,6 +64,7 @@ impl MakeOptions {
             method: Method::Physical,
             include: include.to_vec(),
             label: AUTOMATIC.into(),
+            same_disk: false,
             keep: keep.of_those_called(AUTOMATIC),
             unlock: UnlockOptions::default(),
         }
@@ -74,7 +74,7 @@ impl MakeOptions {
 /// Makes a backup, and thins those that are there. Gives its number.
 ///
 /// # Errors
-/// When it cannot be made; those that are there are as they were.
+/// When it cannot be made; the newest that is there is as it was.
 pub fn make(options: &MakeOptions) -> Result<u64> {
     let to = options.to.as_deref().expect("clap requires it");
     let tool = match options.method {
@@ -89,10 +89,17 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         false => None,
     };
     let _alone = only_one(LOCK, "`stayput backup`")?;
+    brought_back::take_away_left_behind();
     let vault = open_vault_read_only()?;
     let header = vault.header().clone();
     // Nobody has proven them; each opens by its own way key alone.
-    let ways = vault.unproven_ways().unwrap_or_default();
+    let ways = vault.unproven_ways().unwrap_or_else(|error| {
+        eprintln!(
+            "stayput: warning: the ways in cannot be read ({error}). The recovery code needs a \
+             stick beside this backup; see `stayput check`."
+        );
+        Default::default()
+    });
     let ways = WaysCopy::of(&header, ways.as_claimed());
     drop(vault);
     let keys = released_manifest_keys()?;
@@ -105,37 +112,50 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
     }
     let mut newest = remembered(&header, &keys, &options.unlock)?;
     let database = RunningDatabase::find()?;
-    for path in &options.include {
-        must_be_outside(path, to, &database)?;
+    let included = options.include.iter();
+    let included = included.map(|path| Included::find(path, to, &database));
+    let included: Vec<Included> = included.collect::<Result<_>>()?;
+    if !options.same_disk {
+        Place::must_be_another_disk(to, &[database.directories()[1], Path::new("/")])?;
     }
-    let place = match pipe {
-        Some(_) => Place::of_a_pipe()?,
+    let mut place = match pipe {
+        Some(_) => Place::of_a_pipe(&header.server_id)?,
         None => Place::for_writing(to, &header.server_id)?,
     };
-    let found = find_all(&place, &keys, &header.server_id)?;
-    remove_unfinished(&place, &found)?;
-    // Room for the one that comes.
-    thin(&options.keep, &place, &found)?;
+    let find = |place: &Place| find_all(place, &keys, &header.server_id);
+    let found = remove_unfinished(&place, find(&place)?);
+    let number = next_number(&found, &newest);
+    let made = clock::now();
+    let all = kept(&found, None);
+    let largest = all.iter().max().map_or(0, |newest| newest.bytes);
+    let coming = |bytes| Kept {
+        number,
+        made,
+        bytes,
+    };
+    make_room(&options.keep, &place, &found, coming(largest))?;
     let _keys = match options.method {
         Method::Physical => bring_keys_back(&options.unlock)?,
         Method::Dump => None,
     };
 
-    let number = next_number(&found, newest.number);
-    let made = clock::now();
     let name = folder_name(number, made);
+    println!("Backing up to {} ({name}).", to.display());
     let archive = pipe.map(|pipe| {
         let below = format!("{}/{name}", Place::folder_of(&header.server_id));
         RefCell::new(Archive::new(pipe, below, made))
     });
     let mut backup = Backup {
-        options,
-        place: &place,
         database: &database,
-        recipient: &newest.recipient,
+        recipient: newest.recipient.clone(),
         keys: &keys,
-        ways: &ways,
+        server: header.server_id,
+        ways: ways.encode(),
+        included: &included,
         archive: archive.as_ref(),
+        known: &found,
+        lost: Vec::new(),
+        ran_full_at: None,
         manifest: Manifest {
             server_id: header.server_id.0,
             server_name: header.server_name.clone(),
@@ -147,13 +167,18 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
             mariadb_version: shortened(&database.version()?),
             gtid: heapless::String::new(),
             data_bytes: database.bytes(),
+            files: count(&included)?,
+            ways: [0; 32],
             streams: heapless::Vec::new(),
             tables: Vec::new(),
         },
     };
-    println!("Backing up to {} ({name}).", to.display());
+    // Whatever becomes of it, no other one gets this number.
+    newest.number = newest.number.max(highest(&found));
+    newest.given = number;
+    remember(&newest, keys.current())?;
     if let Some(archive) = &archive {
-        let sent = send(&mut backup, &name, archive);
+        let sent = send(&mut backup, &place, &name, archive);
         let _ = remove_all(&place, [name.as_str()]);
         sent?;
         newest.number = number;
@@ -164,23 +189,29 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         );
         return Ok(number);
     }
-    write(&place, &name, &mut backup)?;
-    let Backup { manifest, .. } = backup;
+    let mut written = write(&mut place, &name, &mut backup);
+    if let (true, Some(bytes)) = (written.is_err(), backup.ran_full_at) {
+        let there = find(&place)?;
+        if make_room(&options.keep, &place, &there, coming(bytes.max(largest)))? > 0 {
+            println!("It was full. There is room now; backing up once more.");
+            written = write(&mut place, &name, &mut backup);
+        }
+    }
+    written?;
+    let Backup { manifest, lost, .. } = backup;
     newest.number = number;
     newest.note(&[Verified { number, made }], &[]);
     remember(&newest, keys.current())?;
     LastBackup::tell_at_login();
-    println!(
-        "Backup {number} is whole, and was read back: {}, {} tables, {} rows.",
-        size(manifest.bytes()),
-        manifest.tables.len(),
-        manifest.rows()
-    );
-    thin(
-        &options.keep,
-        &place,
-        &find_all(&place, &keys, &header.server_id)?,
-    )?;
+    tell(&manifest);
+    if let Some(first) = lost.first() {
+        return Err(Problem::failed(
+            format!("The older backup {first} can not be read any more. Nothing was removed."),
+            "Do not trust this place: make a backup on another stick. `stayput backup verify` \
+             reads all that is there.",
+        ));
+    }
+    thin(&options.keep, &place, &find(&place)?)?;
     let is_mounted_here = place.is_mounted_here();
     drop(place);
     if is_mounted_here {
@@ -189,109 +220,26 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
     Ok(number)
 }
 
-/// The backup that is being made.
-pub struct Backup<'a> {
-    options: &'a MakeOptions,
-    pub place: &'a Place,
-    database: &'a RunningDatabase,
-    recipient: &'a str,
-    keys: &'a ManifestKeys,
-    ways: &'a WaysCopy,
-    /// Where it goes at once, part by part, if it goes into a pipe.
-    archive: Option<&'a RefCell<Archive<Stdout>>>,
-    manifest: Manifest,
-}
-
-impl Backup<'_> {
-    /// Encrypts what `tool` writes; `bytes` of it are expected.
-    fn stream(
-        &self,
-        folder: &Folder,
-        kind: StreamKind,
-        tool: Tool,
-        bytes: u64,
-    ) -> Result<(Stream, String)> {
-        let mut parts = match self.archive {
-            None => PartWriter::new(folder, kind, PART_BYTES),
-            Some(archive) => PartWriter::new(folder, kind, PIPED_PART_BYTES)
-                .passing_on(|folder, name| archive.borrow_mut().take(folder, name)),
-        };
-        let mut progress = Progress::of(bytes);
-        let said = encrypt(self.place, tool, self.recipient, &mut parts, &mut progress)?;
-        let stream = parts.finish().map_err(|error| self.place.problem(&error))?;
-        Ok((stream, said))
-    }
-}
-
-impl Content for Backup<'_> {
-    fn write_parts(&mut self, folder: &Folder) -> Result<Vec<Stream>> {
-        let ways = folder.create(WAYS);
-        let written = ways.and_then(|mut file| file.write_all(&self.ways.encode()));
-        written.map_err(|error| self.place.problem(&error))?;
-        let rows = self.database.watch()?;
-        let tool = match self.options.method {
-            Method::Physical => Tool {
-                name: "mariadb-backup",
-                command: self.database.files()?,
-                well: &[0],
-            },
-            Method::Dump => Tool {
-                name: "mariadb-dump",
-                command: self.database.dump(),
-                well: &[0],
-            },
-        };
-        let bytes = self.manifest.data_bytes;
-        let (database, said) = self.stream(folder, StreamKind::Database, tool, bytes)?;
-        let counted = rows.end(self.database.client())?.into_iter();
-        let counted = counted.map(|(table, counted)| TableRows {
-            schema: table.schema,
-            name: table.name,
-            rows: counted.rows,
-            is_certain: counted.is_certain,
-        });
-        self.manifest.tables = counted.collect();
-        if self.options.method == Method::Physical {
-            self.manifest.gtid = shortened(gtid_in(&said));
-        }
-        let mut streams = vec![database];
-        if !self.options.include.is_empty() {
-            println!("Backing up the files that were named.");
-            let (files, _) =
-                self.stream(folder, StreamKind::Files, tar(&self.options.include), 0)?;
-            streams.push(files);
-        }
-        Ok(streams)
-    }
-
-    fn manifest(&mut self, streams: Vec<Stream>) -> Result<Vec<u8>> {
-        self.manifest.streams = streams.into_iter().collect();
-        self.manifest.close(self.keys.current()).ok_or_else(|| {
-            Problem::refused(
-                "The database has more tables than a backup can hold.",
-                "Please report this to stayput's authors. Until then use mariadb-dump.",
-            )
-        })
-    }
-}
-
-/// A text that came from a program, cut to what has room.
-fn shortened<const N: usize>(text: &str) -> heapless::String<N> {
-    let mut short = heapless::String::new();
-    // What does not fit is left out.
-    let _ = text.chars().try_for_each(|letter| short.push(letter));
-    short
+fn tell(manifest: &Manifest) {
+    println!(
+        "Backup {} is whole, and was read back: {}, {} tables, {} rows{}.",
+        manifest.number,
+        size(manifest.bytes()),
+        manifest.tables.len(),
+        manifest.rows(),
+        besides(&manifest.files)
+    );
 }
 
 /// What the server remembers, made anew where it does not or where the master key has
 /// another generation: that takes the master key, once.
 fn remembered(header: &Header, keys: &ManifestKeys, options: &UnlockOptions) -> Result<Newest> {
     let known = newest(keys)?;
-    let number = known.as_ref().map_or(0, |known| known.number);
-    if let Some(known) = &known
-        && known.generation == header.generation
-    {
-        return Ok(known.clone());
+    let numbers = known.as_ref().map(|known| (known.number, known.given));
+    let (number, given) = numbers.unwrap_or_default();
+    let verified = known.as_ref().and_then(|known| known.verified);
+    if let Some(known) = known.filter(|known| known.generation == header.generation) {
+        return Ok(known);
     }
     let unlocked = unlock(options)?;
     // It may have been replaced at this moment.
@@ -306,34 +254,43 @@ fn remembered(header: &Header, keys: &ManifestKeys, options: &UnlockOptions) -> 
         generation: header.generation,
         recipient: recipient_of(&age_identity(master, header.generation))?,
         number,
-        verified: known.and_then(|known| known.verified),
+        given,
+        verified,
     };
     remember(&newest, keys.current())?;
     Ok(newest)
 }
 
-fn next_number(found: &[Found], remembered: u64) -> u64 {
-    // Whoever writes the stick names folders as he likes: only the owner's count.
-    let whole = found.iter();
-    let whole = whole.filter(|one| matches!(one.state, State::Whole(_)));
-    let highest = whole.map(|one| one.number).max().unwrap_or(0);
-    highest.max(remembered).saturating_add(1)
+fn next_number(found: &[Found], newest: &Newest) -> u64 {
+    let highest = highest(found).max(newest.number).max(newest.given);
+    highest.saturating_add(1)
 }
 
-/// What an interruption has left: nobody writes a backup but whoever has the lock.
-fn remove_unfinished(place: &Place, found: &[Found]) -> Result<()> {
-    let left = found.iter().filter(|one| one.state == State::Unfinished);
+/// The number of the newest whole one; 0 without any.
+fn highest(found: &[Found]) -> u64 {
+    // Whoever writes the stick names folders as he likes: only the owner's count.
+    let newest = kept(found, None).into_iter().max();
+    newest.map_or(0, |newest| newest.number)
+}
+
+/// Removes what an interruption has left, and gives the others: nobody writes a backup but
+/// whoever has the lock. What cannot be removed is in nobody's way.
+fn remove_unfinished(place: &Place, found: Vec<Found>) -> Vec<Found> {
+    let is_left = |one: &Found| one.state == State::Unfinished;
+    let (left, others) = found.into_iter().partition::<Vec<_>, _>(is_left);
     for one in left {
         println!("Removing {}, which was interrupted.", one.name);
-        remove_all(place, [one.name.as_str()])?;
+        if let Err(problem) = remove_all(place, [one.name.as_str()]) {
+            eprintln!("stayput: warning: it cannot be removed. {}", problem.what);
+        }
     }
-    Ok(())
+    others
 }
 
 /// Where the policy removes the keys once MariaDB has read them, they come back for as long
 /// as the backup takes: mariadb-backup needs them too.
 fn bring_keys_back(options: &UnlockOptions) -> Result<Option<Changed>> {
-    if Path::new(RELEASE_FOLDER).join(KEY_FILE_NAME).exists() {
+    if brought_back::are_there() {
         return Ok(None);
     }
     if !release::leaves_when_read() {
@@ -342,15 +299,7 @@ fn bring_keys_back(options: &UnlockOptions) -> Result<Option<Changed>> {
             "Run: stayput release --no-start. Or leave them out of it: --method dump",
         ));
     }
-    let unlocked = unlock(options)?;
-    let again = put_back_at_end(|| {
-        // A MariaDB that is starting has not read them yet; its unit removes them.
-        if is_started() && !is_starting() {
-            let _ = key_release::remove_if_read();
-        }
-    });
-    key_release::release_keys(unlocked.keys(), &unlocked.proven.policy)?;
-    Ok(Some(again))
+    brought_back::bring_back(&unlock(options)?)
 }
 
 #[cfg(test)]
@@ -364,13 +313,17 @@ mod tests {
             number,
             state,
         };
+        let newest = |number, given| Newest {
+            generation: 1,
+            recipient: heapless::String::new(),
+            number,
+            given,
+            verified: None,
+        };
         let forged = found(u64::MAX, State::Damaged("forged".into()));
-        assert_eq!(next_number(&[forged], 7), 8);
-        assert_eq!(next_number(&[], 0), 1);
-    }
-
-    #[test]
-    fn long_text_of_a_program_is_cut_between_letters() {
-        assert_eq!(shortened::<5>("ab\u{e4}\u{e4}\u{e4}"), "ab\u{e4}");
+        assert_eq!(next_number(&[forged], &newest(7, 7)), 8);
+        assert_eq!(next_number(&[], &newest(0, 0)), 1);
+        // The one before was cut off, on another stick.
+        assert_eq!(next_number(&[], &newest(7, 8)), 9);
     }
 }

@@ -1,6 +1,7 @@
 //! `stayput backup`: makes backups of the database, shows and verifies them.
 
 mod automatic;
+mod content;
 mod forget;
 mod identity;
 mod include;

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Stdout, Write, stdout};
 
-use super::make::Backup;
+use super::content::Backup;
 use super::usage;
-use crate::admin::backup::{Archive, Content};
+use crate::admin::backup::{Archive, Content, Place};
 use crate::admin::output;
 use crate::admin::problem::Result;
 use crate::backup::{MANIFEST, WAYS};
@@ -30,11 +30,18 @@ pub fn pipe(is_thinned: bool) -> Result<Stdout> {
 }
 
 /// Writes the backup into the archive, the manifest last: by it the rest is a backup.
-pub fn send(backup: &mut Backup, name: &str, archive: &RefCell<Archive<Stdout>>) -> Result<()> {
-    let place = backup.place;
+///
+/// # Errors
+/// When it cannot be made, or nobody reads the pipe any more.
+pub fn send(
+    backup: &mut Backup<'_>,
+    place: &Place,
+    name: &str,
+    archive: &RefCell<Archive<Stdout>>,
+) -> Result<()> {
     let at = |error: io::Error| place.problem(&error);
-    let folder = place.folder().make(name).map_err(at)?;
-    let streams = backup.write_parts(&folder)?;
+    let folder = place.folder()?.make(name).map_err(at)?;
+    let streams = backup.write_parts(place, &folder)?;
     let manifest = backup.manifest(streams)?;
     let mut archive = archive.borrow_mut();
     archive.take(&folder, WAYS).map_err(at)?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::look;
 use crate::admin::backup::{
-    Found, LOCK, LastBackup, State, newest, read_manifest, read_through, remember,
+    Found, LOCK, LastBackup, State, newest, read_all, read_manifest, remember,
 };
 use crate::admin::lock_file::only_one;
 use crate::admin::problem::{Problem, Result};
@@ -38,8 +38,7 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
                 println!("Reading {}.", one.name);
                 let (folder, manifest) =
                     read_manifest(&looked.place, &one.name, &looked.keys, &looked.server)?;
-                let mut streams = manifest.streams.iter();
-                match streams.try_for_each(|stream| read_through(&folder, stream)) {
+                match read_all(&folder, &manifest) {
                     Ok(()) => good.push(one),
                     Err(error) => bad.push((one, error.to_string())),
                 }

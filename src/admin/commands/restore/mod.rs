@@ -1,27 +1,32 @@
 //! `stayput restore`: puts the database of a backup in the place of the one that is there.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::admin::ask;
 use crate::admin::backup::{
-    LOCK, Place, Progress, Tool, choose_whole, decrypt, find_all, newest, read_manifest,
-    read_through, require, size,
+    LOCK, Place, Progress, State, Tool, besides, choose_whole, decrypt, find_all, newest,
+    read_manifest, read_through, recipient_of, remember, require, size,
 };
-use crate::admin::key_release;
+use crate::admin::brought_back;
 use crate::admin::lock_file::only_one;
 use crate::admin::mariadb::backup_source::MARIADB_BACKUP;
-use crate::admin::mariadb::restore::{self, Earlier, Wanted, earlier, must_be_possible};
+use crate::admin::mariadb::restore::{self, Earlier, Role, Wanted, earlier, must_be_possible};
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
-use crate::backup::{Manifest, ManifestKeys, Method, StreamKind, age_identity};
+use crate::backup::{Manifest, ManifestKeys, Method, Newest, StreamKind, age_identity};
+use crate::sys::at_end::Changed;
+use crate::sys::confinement::confine;
+use crate::sys::hangup;
 
 /// What is restored, and what becomes of what is there.
 #[derive(clap::Args, Clone, Debug)]
 pub struct RestoreOptions {
     /// The directory or the stick (such as /dev/sdb1) with the backup
-    #[arg(long, value_name = "PLACE", required_unless_present_any = ["undo", "remove_old"])]
+    #[arg(long, value_name = "PLACE")]
     from: Option<PathBuf>,
     /// The backup with this number, not the newest
     #[arg(long, value_name = "NUMBER")]
@@ -35,6 +40,9 @@ pub struct RestoreOptions {
     /// Remove the database of before the last restore
     #[arg(long, conflicts_with_all = ["from", "backup", "files_to"])]
     remove_old: bool,
+    /// Restore it also where tables do not have the rows that the backup gives
+    #[arg(long)]
+    accept_differences: bool,
     /// Do not ask whether to go on
     #[arg(long)]
     yes: bool,
@@ -49,49 +57,114 @@ pub struct RestoreOptions {
 /// says what to do.
 pub fn run(options: &RestoreOptions) -> Result<()> {
     let _alone = only_one(LOCK, "`stayput backup` or `restore`")?;
+    brought_back::take_away_left_behind();
+    let earlier = earlier()?;
     if options.remove_old {
-        ask::confirm(
-            "The database of before the last restore is removed for good. Go on?",
-            options.yes,
-        )?;
-        restore::remove_kept()?;
-        println!("The database of before the restore is gone.");
-        return Ok(());
+        return remove_kept(options, earlier);
     }
     let unlocked = unlock(&options.unlock)?;
-    match (earlier()?, options.undo) {
-        (Earlier::Interrupted, _) => {
-            release_keys(&unlocked)?;
+    match (earlier, options.undo) {
+        (Earlier::Nothing, false) => anew(options, &unlocked),
+        (Earlier::Nothing, true) => Err(nothing_kept()),
+        (Earlier::Interrupted { behind }, true) => go_back(options, &unlocked, Some(behind)),
+        (Earlier::Interrupted { behind }, false) => {
+            let _keys = begin(&unlocked)?;
             restore::finish()?;
-            println!("It is finished. {KEPT}");
+            println!("It is finished. {}", serving(Some(behind)));
+            if options.from.is_some() {
+                println!("Nothing was restored from the place that was named.");
+            }
             Ok(())
         }
-        (Earlier::Kept, true) => go_back(options, &unlocked),
-        (Earlier::Kept, false) => Err(Problem::refused(
-            "The database of before the last restore is still kept. Nothing was changed.",
-            "When all is well: stayput restore --remove-old. To go back to it: --undo",
+        (Earlier::Kept { behind }, true) => go_back(options, &unlocked, behind),
+        (Earlier::Kept { behind }, false) => Err(Problem::refused(
+            format!(
+                "{} Nothing was changed.",
+                capital(&format!("{} is still kept.", other(behind)))
+            ),
+            "When all is well: stayput restore --remove-old. To change to it: --undo",
         )),
-        (Earlier::Nothing, true) => restore::undo(),
-        (Earlier::Nothing, false) => anew(options, &unlocked),
+        (Earlier::Removing, _) => Err(Problem::refused(
+            "The other database of the last restore is being removed; what is left of it is no \
+             database. Nothing was changed.",
+            "Run: stayput restore --remove-old. It ends that.",
+        )),
     }
 }
 
-const KEPT: &str = "The database that was there is kept, closed. When all is well: stayput restore \
-                    --remove-old. To go back to it: stayput restore --undo";
-
-fn release_keys(unlocked: &Unlocked) -> Result<()> {
-    key_release::release_keys(unlocked.keys(), &unlocked.proven.policy)
+/// The database that is not behind the gate, in words.
+fn other(behind: Option<Role>) -> String {
+    match behind {
+        Some(behind) => behind.other().to_string(),
+        // What is behind the gate is neither of the two.
+        None => "a database of the last restore".into(),
+    }
 }
 
-fn go_back(options: &RestoreOptions, unlocked: &Unlocked) -> Result<()> {
-    ask::confirm(
-        "MariaDB is stopped, and started with the database of before the restore. What was \
-         written since is in the other one, which is kept. Go on?",
-        options.yes,
-    )?;
-    release_keys(unlocked)?;
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
+/// What serves, and what is kept.
+fn serving(behind: Option<Role>) -> String {
+    let serves = behind.map_or("the database behind the gate".into(), |role| {
+        role.to_string()
+    });
+    format!(
+        "MariaDB serves {serves}; {} is kept, closed. When all is well: stayput restore \
+         --remove-old. To change to it: stayput restore --undo",
+        other(behind)
+    )
+}
+
+fn nothing_kept() -> Problem {
+    Problem::refused(
+        "No database of before a restore is kept. Nothing was changed.",
+        "`stayput help restore` tells how it is used.",
+    )
+}
+
+fn remove_kept(options: &RestoreOptions, earlier: Earlier) -> Result<()> {
+    let gone = match earlier {
+        Earlier::Nothing => return Err(nothing_kept()),
+        Earlier::Interrupted { behind } => {
+            return Err(Problem::refused(
+                format!(
+                    "The last restore was interrupted, and MariaDB was not seen to serve {behind} \
+                     since. Nothing was removed."
+                ),
+                "Run: stayput restore. It finishes that; or --undo changes to the other one.",
+            ));
+        }
+        Earlier::Kept { behind } => other(behind),
+        Earlier::Removing => "what is left of the other database".into(),
+    };
+    let question = capital(&format!("{gone} is removed for good. Go on?"));
+    ask::confirm(&question, options.yes)?;
+    restore::remove_kept()?;
+    println!("{}", capital(&format!("{gone} is gone.")));
+    Ok(())
+}
+
+/// What begins now puts MariaDB at risk when it is cut: a lost terminal does not do that.
+fn begin(unlocked: &Unlocked) -> Result<Option<Changed>> {
+    // Without it a lost terminal ends the command, as everywhere else.
+    let _ = hangup::outlive();
+    brought_back::bring_back(unlocked)
+}
+
+fn go_back(options: &RestoreOptions, unlocked: &Unlocked, behind: Option<Role>) -> Result<()> {
+    let question = format!(
+        "MariaDB is stopped, and started with {}. What was written since they changed places is \
+         in the one that serves now, which is kept. Go on?",
+        other(behind)
+    );
+    ask::confirm(&question, options.yes)?;
+    let _keys = begin(unlocked)?;
     restore::undo()?;
-    println!("MariaDB serves the database of before the restore. {KEPT}");
+    println!("{}", serving(behind.map(Role::other)));
     Ok(())
 }
 
@@ -100,12 +173,19 @@ fn anew(options: &RestoreOptions, unlocked: &Unlocked) -> Result<()> {
         (MARIADB_BACKUP, "mariadb-backup"),
         ("/usr/bin/mbstream", "mariadb-backup"),
     ])?;
-    let from = options.from.as_deref().expect("clap requires it");
+    let from = options.from.as_deref().ok_or_else(|| {
+        Problem::new(
+            Exit::Usage,
+            "Where the backup lies is not named. Nothing was changed.",
+            "Run: stayput restore --from PLACE",
+        )
+    })?;
     let header = unlocked.vault.header();
     let keys = ManifestKeys::of(unlocked.keys());
     let place = Place::for_reading(from, &header.server_id)?;
     let found = find_all(&place, &keys, &header.server_id)?;
-    let newest_made = newest(&keys)?.map_or(0, |newest| newest.number);
+    let known = newest(&keys)?;
+    let newest_made = known.as_ref().map_or(0, |newest| newest.number);
     let chosen = choose_whole(&found, options.backup, newest_made)?;
     let (folder, manifest) = read_manifest(&place, &chosen.name, &keys, &header.server_id)?;
     let master = unlocked.keys().of_generation(manifest.generation);
@@ -116,6 +196,7 @@ fn anew(options: &RestoreOptions, unlocked: &Unlocked) -> Result<()> {
         mariadb_version: &manifest.mariadb_version,
         data_bytes: manifest.data_bytes,
         tables: &manifest.tables,
+        accepts_differences: options.accept_differences,
     };
     must_be_possible(&wanted)?;
     tell(&manifest);
@@ -144,16 +225,49 @@ fn anew(options: &RestoreOptions, unlocked: &Unlocked) -> Result<()> {
         pour(StreamKind::Files, untar(directory)?)?;
         println!("The files are in {}.", directory.display());
     }
-    release_keys(unlocked)?;
+    let _keys = begin(unlocked)?;
     println!("Restoring backup {}.", manifest.number);
     restore::restore(&wanted, &mut |tool| pour(StreamKind::Database, tool))?;
-    println!("MariaDB serves backup {}. {KEPT}", manifest.number);
+    println!(
+        "MariaDB serves backup {}. {}",
+        manifest.number,
+        serving(Some(Role::Restored))
+    );
+    // A server that was made anew remembers nothing: older ones could be shown to it.
+    let whole = found.iter();
+    let whole = whole.filter(|one| matches!(one.state, State::Whole(_)));
+    let highest = whole.map(|one| one.number).max().unwrap_or(0);
+    if highest > newest_made {
+        remember_seen(unlocked, &keys, known, highest)?;
+    }
     Ok(())
+}
+
+/// Remembers that this server has made backup `number`, which somebody with its key has signed.
+fn remember_seen(
+    unlocked: &Unlocked,
+    keys: &ManifestKeys,
+    known: Option<Newest>,
+    number: u64,
+) -> Result<()> {
+    let generation = keys.generation();
+    let given = known.as_ref().map_or(0, |known| known.given);
+    let recipient = match known.filter(|known| known.generation == generation) {
+        Some(known) => known.recipient,
+        None => recipient_of(&age_identity(unlocked.keys().current(), generation))?,
+    };
+    let newest = Newest {
+        generation,
+        recipient,
+        number,
+        given: given.max(number),
+    };
+    remember(&newest, keys.current())
 }
 
 fn tell(manifest: &Manifest) {
     println!(
-        "Backup {} of {}: {}, {}, {} tables, {} rows.",
+        "Backup {} of {}: {}, {}, {} tables, {} rows{}.",
         manifest.number,
         rfc3339(manifest.made),
         size(manifest.bytes()),
@@ -162,7 +276,8 @@ fn tell(manifest: &Manifest) {
             Method::Dump => "dump",
         },
         manifest.tables.len(),
-        manifest.rows()
+        manifest.rows(),
+        besides(&manifest.files)
     );
 }
 
@@ -189,16 +304,26 @@ fn untar(directory: &Path) -> Result<Tool> {
             "Name a new directory.",
         ));
     }
-    let mut command = Command::new("/usr/bin/tar");
+    // Programs that run as their owner are not for everybody here to run.
+    let closed = std::fs::set_permissions(directory, Permissions::from_mode(0o700));
+    let problem = |error: std::io::Error| Problem::of_file(directory, &error);
+    closed.map_err(problem)?;
+    let directory = directory.canonicalize().map_err(problem)?;
+    let mut command = Command::new("/usr/bin/setpriv");
+    // What it takes to give files their owners and modes back, and nothing more.
+    command.arg("--bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+setfcap");
+    command.args(["--inh-caps=-all", "--", "/usr/bin/tar"]);
     command.env_clear().env("PATH", "/usr/bin:/bin");
     command.args(["--extract", "--numeric-owner", "--acls", "--xattrs"]);
     command.arg("--preserve-permissions");
     let mut to = std::ffi::OsString::from("--directory=");
-    to.push(directory);
+    to.push(&directory);
     command.arg(to);
+    confine(&mut command, Some(&directory)).map_err(problem)?;
     Ok(Tool {
         name: "tar",
         command,
+        quotes_rows: false,
         well: &[0],
     })
 }

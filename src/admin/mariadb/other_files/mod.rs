@@ -10,7 +10,7 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
-use crate::admin::mariadb::check_file::MARK;
+use crate::admin::mariadb::check_file::{MARK, ROLE};
 
 pub use binary_logs::{BinlogDecision, Replication, decide};
 pub use known::{Known, QUESTIONS};
@@ -137,8 +137,8 @@ fn is_servers(name: &str, bytes: u64, known: &Known) -> bool {
         | "ddl_recovery.log"
         | "ddl_recovery-backup.log"
         | "tc.log" => true,
-        // Of an encrypted one: the check values of its keys.
-        MARK => true,
+        // Of an encrypted one: the check values of its keys, and its part in a restore.
+        MARK | ROLE => true,
         // With something in it, it names the servers that this one follows.
         "multi-master.info" => bytes == 0,
         _ => {

@@ -1,5 +1,5 @@
-//! The journal of a restore, on disk: how far it came, and which of two data directories is
-//! to lie behind the gate.
+//! The journal of a restore, on disk: how far it came, and which of two databases is to lie
+//! behind the gate.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use crate::admin::durable::{remove_durably, write_durably};
 use crate::admin::mariadb::run_records::marked_room::RunId;
 
+use super::role::Role;
+
 const FILE: &str = "/var/lib/stayput/mariadb.restore";
-const FIRST_LINE: &str = "stayput restore 1";
+const FIRST_LINE: &str = "stayput restore 2";
 /// Longest journal, in bytes.
 const MAX: u64 = 8192;
 
@@ -20,17 +22,20 @@ pub enum Stage {
     /// The restored database is being made, beside the one that is there. An interruption is
     /// undone.
     Building,
-    /// It is whole, counted and on the disk. The two change places; an interruption is taken
-    /// up.
+    /// It is whole, counted and on the disk. The two change places; what becomes of an
+    /// interruption is told by which of them lies behind the gate.
     Switching,
     /// MariaDB was seen to serve from the one that was wanted; the other one is kept.
     Done,
+    /// The other one is being removed: nothing leads back to it any more.
+    Removing,
 }
 
-const STAGES: [(Stage, &str); 3] = [
+const STAGES: [(Stage, &str); 4] = [
     (Stage::Building, "building"),
     (Stage::Switching, "switching"),
     (Stage::Done, "done"),
+    (Stage::Removing, "removing"),
 ];
 
 /// One restore.
@@ -42,8 +47,10 @@ pub struct Journal {
     pub stage: Stage,
     /// The data directory as MariaDB sees it.
     pub data: PathBuf,
-    /// The inode of the data directory that is to lie behind the gate; 0 while it is made.
-    pub wanted: u64,
+    /// The one that is to lie behind the gate.
+    pub wanted: Role,
+    /// MariaDB served from the other one before the two changed places.
+    pub served: bool,
     /// The number of the backup.
     pub number: u64,
 }
@@ -81,7 +88,8 @@ impl Journal {
             run,
             stage,
             data: PathBuf::from(next("data")?),
-            wanted: next("wanted")?.parse().ok()?,
+            wanted: Role::parse(next("wanted")?)?,
+            served: next("served")?.parse().ok()?,
             number: next("number")?.parse().ok()?,
         };
         let whole = lines.next() == Some("end") && lines.next().is_none();
@@ -93,11 +101,12 @@ impl Journal {
         let mut text = format!("{FIRST_LINE}\n");
         write!(
             text,
-            "run {}\nstage {}\ndata {}\nwanted {}\nnumber {}\nend\n",
+            "run {}\nstage {}\ndata {}\nwanted {}\nserved {}\nnumber {}\nend\n",
             self.run,
             stage.map_or("", |(_, word)| word),
             self.data.display(),
-            self.wanted,
+            self.wanted.word(),
+            self.served,
             self.number
         )
         .expect("a String takes any text");
@@ -137,7 +146,8 @@ mod tests {
                 run: RunId::new(),
                 stage,
                 data: "/srv/my data/mysql".into(),
-                wanted: 4711,
+                wanted: Role::Restored,
+                served: true,
                 number: 12,
             };
             let text = journal.text();

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 
-use crate::admin::backup::Tool;
+use crate::admin::backup::{Tool, run};
 use crate::admin::durable::write_durably;
 use crate::admin::mariadb::backup_source::MARIADB_BACKUP;
 use crate::admin::mariadb::check_file::{MARK, load_check_file};
@@ -15,11 +16,11 @@ use crate::admin::mariadb::run_records::marked_room::MarkedRoom;
 use crate::admin::mariadb::run_records::paths;
 use crate::admin::mariadb::settings::KEY_FILE;
 use crate::admin::problem::{Problem, Result};
-use crate::admin::program;
 use crate::backup::Method;
+use crate::sys::confinement::confine;
 
-use super::journal::Stage;
-use super::{Pour, Run, Wanted, differences, say};
+use super::role::Role;
+use super::{Pour, Run, Wanted, differences, not_there, say};
 
 /// What mariadb-backup has put beside the database's own files.
 const NOT_THE_DATABASES: [&str; 3] = ["xtrabackup_", "mariadb_backup_", "backup-my.cnf"];
@@ -28,15 +29,18 @@ impl Run {
     /// Removes what an interrupted restore has made, or this one.
     pub(super) fn drop_unfinished(&self) -> Result<()> {
         CopyMounts::end().map_err(paths::problem)?;
-        let earlier = self.earlier.iter();
-        let earlier = earlier.filter(|earlier| earlier.stage == Stage::Building);
-        for journal in earlier.chain([&self.journal]) {
+        let io = paths::problem;
+        for journal in self.earlier.iter().chain([&self.journal]) {
             // The room of another run is an error, unless the other of the two made it.
             let owner = MarkedRoom::owner(&self.places.making);
             if owner.is_none_or(|owner| owner == journal.run) {
                 let room = MarkedRoom::find(&self.places.making, journal.run);
-                if let Some(room) = room.map_err(paths::problem)? {
-                    room.delete().map_err(paths::problem)?;
+                if let Some(room) = room.map_err(io)? {
+                    let role = Role::of(&room.data(), journal.run).map_err(io)?;
+                    if role == Some(Role::Before) {
+                        return Err(not_there());
+                    }
+                    room.delete().map_err(io)?;
                 }
             }
         }
@@ -49,56 +53,66 @@ impl Run {
         let room = room.map_err(paths::problem)?;
         let mounts = CopyMounts::in_room(&room, self.user).map_err(paths::problem)?;
         let rows = match wanted.method {
-            Method::Physical => self.from_files(&mounts, pour),
-            Method::Dump => self.from_sql(&mounts, pour),
+            Method::Physical => self.make_from_files(&mounts, pour),
+            Method::Dump => self.make_from_sql(&mounts, pour),
         };
         let rows = rows?;
         let wrong = differences(wanted.tables, &rows);
         if let Some(first) = wrong.first() {
-            wrong
-                .iter()
-                .take(20)
-                .for_each(|line| say(format!("  {line}")));
-            return Err(Problem::failed(
-                format!(
-                    "The restored database does not have the rows of the backup in {} tables; \
-                     the first: {first}. Nothing was changed.",
-                    wrong.len()
-                ),
-                "Take another backup, and please report this to stayput's authors.",
-            ));
+            wrong.iter().for_each(|line| say(format!("  {line}")));
+            if !wanted.accepts_differences {
+                return Err(Problem::failed(
+                    format!(
+                        "The restored database does not have the rows of the backup in {} tables; \
+                         the first: {first}. Nothing was changed.",
+                        wrong.len()
+                    ),
+                    "Take another backup, and please report this to stayput's authors. To restore \
+                     it all the same, and keep the database that is there: --accept-differences",
+                ));
+            }
         }
         let sum: u64 = rows.values().sum();
         say(format!(
-            "It has {} tables with {sum} rows, as the backup says.",
-            rows.len()
+            "It has {} tables with {sum} rows{}.",
+            rows.len(),
+            match wrong.len() {
+                0 => ", as the backup says".to_owned(),
+                tables => format!("; {tables} differ from the backup, which was accepted"),
+            }
         ));
         self.carry_over(&room.data())?;
         CopyMounts::end().map_err(paths::problem)
     }
 
-    fn from_files(
+    fn make_from_files(
         &self,
         mounts: &CopyMounts,
         pour: &mut Pour<'_>,
     ) -> Result<BTreeMap<TableName, u64>> {
         let data = CopyMounts::data();
-        let next = "Nothing was changed. Is the disk full? `df` tells.";
-        let mut command = Command::new("/usr/bin/mbstream");
-        command.env_clear().args(["-x", "-C"]).arg(&data);
+        // It takes names such as ../x and /x.
+        let mut command = self.confined("/usr/bin/mbstream", Some(&data))?;
+        command.args(["-x", "-C"]).arg(&data);
         pour(Tool {
             name: "mbstream",
             command,
+            quotes_rows: false,
             well: &[0],
         })?;
         say("Preparing the restored database.");
-        let mut prepare = Command::new("/usr/bin/setpriv");
-        prepare.args(["--pdeathsig=TERM", "--", MARIADB_BACKUP, "--prepare"]);
-        prepare.arg(format!("--target-dir={}", data.display()));
-        prepare
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        program::run(prepare.current_dir("/"), next)?;
+        let mut command = self.confined(MARIADB_BACKUP, Some(&data))?;
+        command.arg("--prepare");
+        for option in ["target-dir", "tmpdir"] {
+            command.arg(format!("--{option}={}", data.display()));
+        }
+        // Of a damaged page it prints the rows.
+        run(Tool {
+            name: "mariadb-backup",
+            command,
+            quotes_rows: false,
+            well: &[0],
+        })?;
         for entry in fs::read_dir(&data).map_err(paths::problem)? {
             let entry = entry.map_err(paths::problem)?;
             let name = entry.file_name();
@@ -110,7 +124,6 @@ impl Run {
                 fs::remove_file(entry.path()).map_err(paths::problem)?;
             }
         }
-        self.give_to_mariadb(&data)?;
         say("Counting its rows.");
         let stopped = Stopped {
             data: &data,
@@ -120,7 +133,7 @@ impl Run {
         rows_of_stopped(&self.user, &self.started.arguments, &stopped, &target)
     }
 
-    fn from_sql(
+    fn make_from_sql(
         &self,
         mounts: &CopyMounts,
         pour: &mut Pour<'_>,
@@ -132,30 +145,51 @@ impl Run {
             &self.started.arguments,
             &target,
             &mut |socket| {
-                let mut command = Command::new("/usr/bin/mariadb");
-                command.env_clear().env("PATH", "/usr/bin:/bin");
+                let mut command = self.confined("/usr/bin/mariadb", None)?;
                 command.args(["--no-defaults", "--user=root", "--binary-mode"]);
-                command.args(["--default-character-set=utf8mb4", "--max-allowed-packet=1G"]);
+                command.args(["--local-infile=0", "--default-character-set=utf8mb4"]);
+                command.arg("--max-allowed-packet=1G");
                 command.arg(format!("--socket={}", socket.display()));
                 pour(Tool {
                     name: "mariadb",
                     command,
+                    quotes_rows: true,
                     well: &[0],
                 })
             },
         )
     }
 
-    fn give_to_mariadb(&self, data: &Path) -> Result<()> {
-        let mut chown = Command::new("/usr/bin/chown");
-        chown.args(["--recursive", "--no-dereference"]);
-        chown.arg(format!("{}:{}", self.user.uid, self.user.gid));
-        program::run(chown.arg(data), "Nothing was changed. `dmesg` tells more.").map(drop)
+    /// A program that reads the backup: as MariaDB's user, with no right besides, and with
+    /// `room` as all that it can change. Whoever has a lost stick signs as before a new key,
+    /// and a person may take his backup for an old one. Were this process killed, nobody else
+    /// would end the program.
+    fn confined(&self, program: &str, room: Option<&Path>) -> Result<Command> {
+        let mut command = Command::new("/usr/bin/setpriv");
+        command.arg(format!("--reuid={}", self.user.uid));
+        command.arg(format!("--regid={}", self.user.gid));
+        command.args(["--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]);
+        command.args(["--pdeathsig=TERM", "--", program]);
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .current_dir("/");
+        confine(&mut command, room).map_err(paths::problem)?;
+        Ok(command)
     }
 
     /// The marks of the gate and of the package, which no backup has.
     fn carry_over(&self, data: &Path) -> Result<()> {
         let check = load_check_file().map_err(|(what, next)| Problem::refused(what, next))?;
+        // What read the backup may have left links there.
+        for name in [MARK.to_owned(), format!("{MARK}.new")] {
+            match fs::remove_file(data.join(name)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(paths::problem(error));
+                }
+                _ => {}
+            }
+        }
         let marked = write_durably(&data.join(MARK), check.to_text().as_bytes());
         marked.map_err(paths::problem)?;
         // The database that is there may be gone.
@@ -166,7 +200,12 @@ impl Run {
             let name = entry.file_name();
             let text = name.to_string_lossy();
             if text.starts_with("debian-") && text.ends_with(".flag") {
-                fs::File::create(data.join(&name)).map_err(paths::problem)?;
+                match fs::File::create_new(data.join(&name)) {
+                    Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                        return Err(paths::problem(error));
+                    }
+                    _ => {}
+                }
             }
         }
         Ok(())

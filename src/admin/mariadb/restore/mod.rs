@@ -1,30 +1,30 @@
 //! Puts a database from a backup in the place of the one behind the gate. It is made beside
 //! that one, counted, and only then do the two change places; the other one is kept until
-//! its owner lets it go. [`plan`] has the steps.
+//! its owner lets it go. [`plan`] has the steps, and what follows where one fails.
 
 mod compare;
 mod journal;
 mod make;
+mod places;
 mod plan;
+mod role;
 mod switch;
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
 use crate::admin::backup::{Tool, size};
-use crate::admin::durable::Filesystem;
+use crate::admin::durable::{Filesystem, sync_directory};
 use crate::admin::mariadb::backup_source::reads_files_of;
-use crate::admin::mariadb::check_file::load_check_file;
-use crate::admin::mariadb::data_directory::DataDirectory;
 use crate::admin::mariadb::disable;
 use crate::admin::mariadb::enable::{start_prevention, worker};
 use crate::admin::mariadb::launch::{StartCommand, unit_start_command};
 use crate::admin::mariadb::process::serves_from;
 use crate::admin::mariadb::run_records::journal as conversion;
-use crate::admin::mariadb::run_records::marked_room::{MarkedRoom, RunId};
+use crate::admin::mariadb::run_records::marked_room::RunId;
 use crate::admin::mariadb::run_records::paths;
 use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::mariadb::version::of_mariadbd;
@@ -35,9 +35,11 @@ use crate::backup::{Method, TableRows};
 use crate::sys::at_end::Changed;
 
 use journal::{Journal, Stage};
-use plan::{BUILD, SWITCH, Step};
+use places::Places;
+use plan::{BUILD, SERVE, Standing, Step, standing};
 
 pub use compare::differences;
+pub use role::Role;
 
 /// What is restored.
 pub struct Wanted<'a> {
@@ -51,32 +53,51 @@ pub struct Wanted<'a> {
     pub data_bytes: u64,
     /// The rows that it had.
     pub tables: &'a [TableRows],
+    /// A person has said that other rows will do: they are shown, and it is restored.
+    pub accepts_differences: bool,
 }
 
 /// Gives the decrypted stream of the database to a program.
 pub type Pour<'a> = dyn FnMut(Tool) -> Result<()> + 'a;
 
-/// What an earlier restore has left.
+/// What an earlier restore has left. `behind` is the one of its two databases that lies behind
+/// the gate; `None` where it is neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Earlier {
     /// Nothing, or what the next one removes.
     Nothing,
-    /// Its two databases are about to change places.
-    Interrupted,
-    /// The database of before it is kept.
-    Kept,
+    /// Its two databases have changed places, and MariaDB was not seen to serve since.
+    Interrupted { behind: Role },
+    /// The other database is kept.
+    Kept { behind: Option<Role> },
+    /// The other database is being removed.
+    Removing,
 }
 
 /// What an earlier restore has left.
 ///
 /// # Errors
-/// When its journal cannot be read.
+/// When its journal, or a database's mark, cannot be read.
 pub fn earlier() -> Result<Earlier> {
-    let journal = Journal::read().map_err(paths::problem)?;
-    Ok(match journal.map(|journal| journal.stage) {
-        None | Some(Stage::Building) => Earlier::Nothing,
-        Some(Stage::Switching) => Earlier::Interrupted,
-        Some(Stage::Done) => Earlier::Kept,
+    let Some(journal) = Journal::read().map_err(paths::problem)? else {
+        return Ok(Earlier::Nothing);
+    };
+    let places = Places::of(&journal.data);
+    let behind = places.behind(journal.run)?;
+    Ok(match journal.stage {
+        Stage::Building => Earlier::Nothing,
+        Stage::Switching => {
+            let aside = places.aside(journal.run)?;
+            match standing(journal.wanted, behind, aside) {
+                Standing::NotBegun => Earlier::Nothing,
+                Standing::Exchanged => Earlier::Interrupted {
+                    behind: journal.wanted,
+                },
+                Standing::Kept => Earlier::Kept { behind },
+            }
+        }
+        Stage::Done => Earlier::Kept { behind },
+        Stage::Removing => Earlier::Removing,
     })
 }
 
@@ -92,6 +113,7 @@ pub fn must_be_possible(wanted: &Wanted<'_>) -> Result<()> {
         ));
     }
     let places = Places::find()?;
+    places.must_have_room_to_keep()?;
     let here = of_mariadbd()?;
     if wanted.method == Method::Physical && !reads_files_of(wanted.mariadb_version, &here) {
         return Err(Problem::refused(
@@ -129,8 +151,7 @@ pub fn must_be_possible(wanted: &Wanted<'_>) -> Result<()> {
 /// What stands in the way. The database that was there then serves as before, or the message
 /// says what to do.
 pub fn restore(wanted: &Wanted<'_>, pour: &mut Pour<'_>) -> Result<()> {
-    let _lock = worker::lock()?;
-    must_be_the_only_run()?;
+    let _lock = alone()?;
     if earlier()? != Earlier::Nothing {
         return Err(Problem::refused(
             "An earlier restore has not ended. Nothing was changed.",
@@ -141,9 +162,11 @@ pub fn restore(wanted: &Wanted<'_>, pour: &mut Pour<'_>) -> Result<()> {
         run: RunId::new(),
         stage: Stage::Building,
         data: Places::find()?.data.seen().to_owned(),
-        wanted: 0,
+        wanted: Role::Restored,
+        served: false,
         number: wanted.number,
     })?;
+    run.journal.served = run.serves;
     let made = BUILD
         .into_iter()
         .try_for_each(|step| run.build(step, wanted, pour));
@@ -152,52 +175,69 @@ pub fn restore(wanted: &Wanted<'_>, pour: &mut Pour<'_>) -> Result<()> {
         let _ = run.drop_unfinished().and_then(|()| clear());
         return Err(problem);
     }
-    run.switch_or_go_back()
+    run.switch()
 }
 
-/// Finishes a restore that was interrupted while the two databases changed places.
+/// Finishes a restore that was interrupted when the two databases had changed places.
 ///
 /// # Errors
 /// As [`restore`].
 pub fn finish() -> Result<()> {
-    let _lock = worker::lock()?;
-    let mut run = Run::new(journal_at(Stage::Switching)?)?;
+    let _lock = alone()?;
+    let mut run = Run::new(journal()?)?;
     say("An earlier restore was interrupted; finishing it.");
-    run.switch()
+    run.go_through(SERVE)
 }
 
-/// Goes back to the database of before the last restore; the restored one is kept then.
+/// Lets the database that is kept and the one behind the gate change places; that one is
+/// kept then.
 ///
 /// # Errors
 /// As [`restore`].
 pub fn undo() -> Result<()> {
-    let _lock = worker::lock()?;
-    let mut run = Run::new(journal_at(Stage::Done)?)?;
+    let _lock = alone()?;
+    let mut run = Run::new(journal()?)?;
+    run.name_kept()?;
     run.want_the_other()?;
+    run.journal.served = run.serves;
+    run.note(Stage::Switching)?;
     run.switch()
 }
 
-/// Removes the database of before the last restore, once MariaDB was seen to serve.
+/// Removes the database that is kept, once MariaDB was seen to serve from the other one.
 ///
 /// # Errors
 /// When it does not serve, or files cannot be removed.
 pub fn remove_kept() -> Result<()> {
-    let _lock = worker::lock()?;
-    let run = Run::new(journal_at(Stage::Done)?)?;
-    serves_from(run.places.data.real())?;
-    run.remove_kept()
+    let _lock = alone()?;
+    let mut run = Run::new(journal()?)?;
+    if run.journal.stage != Stage::Removing {
+        serves_from(run.places.data.real())?;
+        // What is left of it when this is cut is no database.
+        run.note(Stage::Removing)?;
+    }
+    if let Some((_, room)) = run.places.room(run.journal.run)? {
+        room.delete().map_err(paths::problem)?;
+    }
+    Role::unmark(run.places.data.real()).map_err(paths::problem)?;
+    clear()
 }
 
-fn journal_at(stage: Stage) -> Result<Journal> {
+fn journal() -> Result<Journal> {
     let journal = Journal::read().map_err(paths::problem)?;
-    journal
-        .filter(|journal| journal.stage == stage)
-        .ok_or_else(|| {
-            Problem::refused(
-                "No database of before a restore is kept. Nothing was changed.",
-                "`stayput help restore` tells how it is used.",
-            )
-        })
+    journal.ok_or_else(|| {
+        Problem::refused(
+            "No database of before a restore is kept. Nothing was changed.",
+            "`stayput help restore` tells how it is used.",
+        )
+    })
+}
+
+/// Nothing else moves this server's data, or is about to.
+fn alone() -> Result<worker::Lock> {
+    let lock = worker::lock()?;
+    must_be_the_only_run()?;
+    Ok(lock)
 }
 
 /// # Errors
@@ -215,37 +255,6 @@ fn must_be_the_only_run() -> Result<()> {
     Ok(())
 }
 
-/// The directories of a restore, side by side on one filesystem.
-struct Places {
-    data: DataDirectory,
-    /// The room in which the restored database is made.
-    making: PathBuf,
-    /// The room of the one that is not behind the gate.
-    kept: PathBuf,
-}
-
-impl Places {
-    fn find() -> Result<Self> {
-        let check = load_check_file().map_err(|(what, next)| {
-            Problem::refused(
-                format!("Which database is this server's cannot be told: {what}."),
-                next,
-            )
-        })?;
-        Ok(Self::of(Path::new(check.data_directory())))
-    }
-
-    fn of(seen: &Path) -> Self {
-        let data = DataDirectory::seen_at(seen);
-        let beside = |name: &str| data.real().with_file_name(name);
-        Self {
-            making: beside("mariadb.restoring"),
-            kept: beside("mariadb.before-restore"),
-            data,
-        }
-    }
-}
-
 /// A restore at work.
 struct Run {
     journal: Journal,
@@ -255,8 +264,8 @@ struct Run {
     user: ServiceUser,
     started: StartCommand,
     filesystem: Filesystem,
-    /// MariaDB served from the database that is there.
-    served: bool,
+    /// MariaDB serves from the database that lies behind the gate now.
+    serves: bool,
     /// The units are masked.
     held: Option<Changed>,
 }
@@ -275,7 +284,7 @@ impl Run {
             earlier,
             started: unit_start_command(&user)?,
             filesystem: Filesystem::of(room).map_err(paths::problem)?,
-            served: serves_from(places.data.real()).is_ok(),
+            serves: serves_from(places.data.real()).is_ok(),
             held: None,
             journal,
             places,
@@ -284,11 +293,6 @@ impl Run {
     }
 
     fn note(&mut self, stage: Stage) -> Result<()> {
-        if stage == Stage::Switching && self.journal.wanted == 0 {
-            let made = MarkedRoom::find(&self.places.making, self.journal.run);
-            let made = made.map_err(paths::problem)?.ok_or_else(not_there)?;
-            self.journal.wanted = inode(&made.data())?;
-        }
         self.journal.stage = stage;
         self.journal.write().map_err(paths::problem)
     }
@@ -297,79 +301,54 @@ impl Run {
         match step {
             Step::DropUnfinished => self.drop_unfinished(),
             Step::Make => self.make(wanted, pour),
+            Step::MarkBoth => self.mark_both(),
             Step::Sync => self.filesystem.sync().map_err(paths::problem),
             Step::Note(stage) => self.note(stage),
             _ => Ok(()),
         }
     }
 
-    fn switch(&mut self) -> Result<()> {
-        SWITCH.into_iter().try_for_each(|step| self.take(step))
+    fn mark_both(&self) -> Result<()> {
+        let io = paths::problem;
+        let (_, room) = self.places.room(self.journal.run)?.ok_or_else(not_there)?;
+        let restored = Role::Restored.mark(&room.data(), self.journal.run);
+        restored.map_err(io)?;
+        self.mark_behind(Role::Before)
     }
 
-    /// Where the restored database does not serve, and the one that was there did, that one
-    /// gets its place back: nobody has written into it, and nobody into the restored one.
-    fn switch_or_go_back(&mut self) -> Result<()> {
-        let Err(problem) = self.switch() else {
-            return Ok(());
-        };
-        if !self.served {
-            return Err(problem);
+    /// What lies behind the gate is this one from now on. It may be gone: then it is empty.
+    fn mark_behind(&self, role: Role) -> Result<()> {
+        let io = paths::problem;
+        let real = self.places.data.real();
+        if !real.exists() {
+            DirBuilder::new().mode(0o700).create(real).map_err(io)?;
+            sync_directory(real).map_err(io)?;
         }
-        say("The restored database does not serve; going back to the one that was there.");
-        let back = self.want_the_other().and_then(|()| self.switch());
-        if back.is_err() {
-            // It may still start, and the next run of the command goes on from here.
-            let _ = self.take(Step::LetUnitsGo);
-            let _ = self.take(Step::StartServer);
-        }
-        back?;
-        self.remove_kept()?;
-        Err(Problem::failed(
-            format!("{} The database that was there serves again.", problem.what),
-            problem.next,
-        ))
+        role.mark(real, self.journal.run).map_err(io)
     }
 
     fn want_the_other(&mut self) -> Result<()> {
-        let real = inode(self.places.data.real()).ok();
-        let room = self.room()?;
-        let other = inode(&room.data())?;
-        // Not exchanged yet: the one that is there is the other one.
-        self.journal.wanted = match real {
-            Some(real) if real != self.journal.wanted => real,
-            _ => other,
-        };
-        self.note(Stage::Switching)
-    }
-
-    /// The room of the database that is not behind the gate.
-    fn room(&self) -> Result<MarkedRoom> {
-        for path in [&self.places.making, &self.places.kept] {
-            let found = MarkedRoom::find(path, self.journal.run).map_err(paths::problem)?;
-            if let Some(room) = found {
-                return Ok(room);
+        let (_, aside) = self.places.aside(self.journal.run)?.ok_or_else(not_there)?;
+        match self.places.behind(self.journal.run)? {
+            Some(behind) if behind == aside => Err(Problem::refused(
+                format!("Of the two databases both are {aside}. Nothing was changed."),
+                "Somebody has copied one of them: look at both before you move them.",
+            )),
+            Some(_) => {
+                self.journal.wanted = aside;
+                Ok(())
+            }
+            None => {
+                say("The database behind the gate was made anew since the restore; it is kept.");
+                self.journal.wanted = aside;
+                self.mark_behind(aside.other())
             }
         }
-        Err(not_there())
-    }
-
-    fn remove_kept(&self) -> Result<()> {
-        let kept = MarkedRoom::find(&self.places.kept, self.journal.run);
-        if let Some(kept) = kept.map_err(paths::problem)? {
-            kept.delete().map_err(paths::problem)?;
-        }
-        clear()
     }
 }
 
 fn clear() -> Result<()> {
     Journal::clear().map_err(paths::problem)
-}
-
-fn inode(path: &Path) -> Result<u64> {
-    let at = fs::symlink_metadata(path).map_err(paths::problem)?;
-    Ok(at.ino())
 }
 
 fn not_there() -> Problem {
