@@ -4,12 +4,14 @@
 
 mod check;
 mod key_file;
+mod rotation;
 
 use crate::keys::{Keyring, MasterKey, Secret32};
 pub use crate::vault::{KeyId, MAX_KEY_IDS, MariadbRelease};
 
 pub use check::{CheckFile, CheckFileError, KeyFault};
 pub use key_file::{KeyFile, KeyFileError, ReleasedKey};
+pub use rotation::Target;
 
 /// The key file's name in the release directory.
 pub const KEY_FILE_NAME: &str = "mariadb.keys";

@@ -6,18 +6,27 @@
 //! data /var/lib/mysql
 //! 1 <64 hex digits>
 //! 2 <64 hex digits>
+//! 201 <64 hex digits> new
 //! ```
+//!
+//! `new` stands behind a key that is about to be released: it may be missing, and has to be
+//! right where it is there. Whenever the power goes, the gate lets the keys of before pass, and
+//! those of afterwards, and no others.
 
 use core::fmt::Write;
 
 use super::key_file::{parse_hex, parse_id};
 use super::{MAX_KEY_IDS, ReleasedKey};
 use crate::keys::CheckValue;
+use crate::vault::DEFAULT_KEY_IDS;
 
 const FIRST_LINE: &str = "stayput mariadb check v1";
 
 /// The longest path of a data directory, in bytes.
 const PATH_MAX: usize = 255;
+
+/// Behind a key that may be missing.
+const NEW: &str = " new";
 
 /// The context of a check value, beside the key.
 const CONTEXT: &[u8] = b"stayput mariadb check v1";
@@ -33,6 +42,8 @@ pub struct CheckFile {
 struct KeyCheck {
     id: u32,
     value: CheckValue,
+    /// It is about to be released. No file of the database was written with it.
+    is_new: bool,
 }
 
 /// Why a check file cannot be used.
@@ -64,18 +75,16 @@ pub enum KeyFault {
 impl CheckFile {
     /// The longest check file, in bytes.
     pub const MAX: usize =
-        FIRST_LINE.len() + 1 + 5 + PATH_MAX + 1 + MAX_KEY_IDS * (10 + 1 + 64 + 1);
+        FIRST_LINE.len() + 1 + 5 + PATH_MAX + 1 + MAX_KEY_IDS * (10 + 1 + 64 + NEW.len() + 1);
 
     pub(super) fn of(
         data_directory: &str,
         keys: impl Iterator<Item = ReleasedKey>,
     ) -> Result<Self, CheckFileError> {
         let mut checks = heapless::Vec::new();
-        for ReleasedKey { id, key } in keys {
-            let value = CheckValue::of(&key, CONTEXT);
-            checks
-                .push(KeyCheck { id, value })
-                .map_err(|_| CheckFileError::TooMany)?;
+        for key in keys {
+            let check = KeyCheck::of(&key, false);
+            checks.push(check).map_err(|_| CheckFileError::TooMany)?;
         }
         Self::checked(path(data_directory)?, checks)
     }
@@ -98,6 +107,37 @@ impl CheckFile {
         &self.data_directory
     }
 
+    /// This file, with one key more that is about to be released. One that it has is left
+    /// as it is.
+    ///
+    /// # Errors
+    /// [`CheckFileError::TooMany`].
+    pub fn announcing(&self, key: &ReleasedKey) -> Result<Self, CheckFileError> {
+        let mut with = self.clone();
+        if with.checks.iter().all(|check| check.id != key.id) {
+            let check = KeyCheck::of(key, true);
+            let pushed = with.checks.push(check);
+            pushed.map_err(|_| CheckFileError::TooMany)?;
+        }
+        Ok(with)
+    }
+
+    /// This file once all its keys are released: from then on files of the database may need
+    /// any of them, and none may be missing.
+    pub fn requiring_all(&self) -> Self {
+        let mut all = self.clone();
+        all.checks.iter_mut().for_each(|check| check.is_new = false);
+        all
+    }
+
+    /// The key that new tables are made with; `None` where that is MariaDB's own choice,
+    /// which is key 1.
+    pub fn key_of_new_tables(&self) -> Option<u32> {
+        let released = self.checks.iter().filter(|check| !check.is_new);
+        let rotated = released.filter(|check| !DEFAULT_KEY_IDS.contains(&check.id));
+        rotated.last().map(|check| check.id)
+    }
+
     /// The text that [`CheckFile::parse`] reads.
     pub fn to_text(&self) -> heapless::String<{ Self::MAX }> {
         let mut text = heapless::String::new();
@@ -107,12 +147,12 @@ impl CheckFile {
 
     fn write(&self, text: &mut impl Write) -> core::fmt::Result {
         writeln!(text, "{FIRST_LINE}\ndata {}", self.data_directory)?;
-        for KeyCheck { id, value } in &self.checks {
+        for KeyCheck { id, value, is_new } in &self.checks {
             write!(text, "{id} ")?;
             for byte in value.0 {
                 write!(text, "{byte:02x}")?;
             }
-            writeln!(text)?;
+            writeln!(text, "{}", if *is_new { NEW } else { "" })?;
         }
         Ok(())
     }
@@ -152,16 +192,18 @@ impl CheckFile {
         of_id.any(|check| check.value.matches(&key.key, CONTEXT))
     }
 
-    /// Whether these are exactly the keys that the data was written with.
+    /// Whether these are exactly the keys that the data was written with; one that is about
+    /// to be released may be there or not.
     ///
     /// # Errors
     /// The first [`KeyFault`].
     pub fn verify(&self, keys: &[ReleasedKey]) -> Result<(), KeyFault> {
         for check in &self.checks {
-            let found = keys
-                .iter()
-                .find(|key| key.id == check.id)
-                .ok_or(KeyFault::Missing(check.id))?;
+            let found = match keys.iter().find(|key| key.id == check.id) {
+                Some(found) => found,
+                None if check.is_new => continue,
+                None => return Err(KeyFault::Missing(check.id)),
+            };
             if !check.value.matches(&found.key, CONTEXT) {
                 return Err(KeyFault::Wrong(check.id));
             }
@@ -174,13 +216,28 @@ impl CheckFile {
     }
 }
 
+impl KeyCheck {
+    fn of(key: &ReleasedKey, is_new: bool) -> Self {
+        Self {
+            id: key.id,
+            value: CheckValue::of(&key.key, CONTEXT),
+            is_new,
+        }
+    }
+}
+
 fn parse_check(line: &str) -> Option<KeyCheck> {
+    let (line, is_new) = match line.strip_suffix(NEW) {
+        Some(line) => (line, true),
+        None => (line, false),
+    };
     let (id, hex) = line.split_once(' ')?;
     let mut value = CheckValue([0; 32]);
     parse_hex(hex.as_bytes(), &mut value.0)?;
     Some(KeyCheck {
         id: parse_id(id.as_bytes())?,
         value,
+        is_new,
     })
 }
 
@@ -257,6 +314,37 @@ mod tests {
     }
 
     #[test]
+    fn key_that_is_about_to_come_may_be_missing_and_never_wrong() {
+        let [new] = &keys(&[201], 1)[..] else {
+            panic!("one key");
+        };
+        let before = checks(&[1, 2]);
+        let announced = before.announcing(new).unwrap();
+        let read = CheckFile::parse(announced.to_text().as_bytes());
+        assert_eq!(read.as_ref(), Ok(&announced));
+        // The power may go before it is released, and afterwards.
+        assert_eq!(announced.verify(&keys(&[1, 2], 1)), Ok(()));
+        assert_eq!(announced.verify(&keys(&[1, 2, 201], 1)), Ok(()));
+        assert_eq!(announced.verify(&keys(&[1], 1)), Err(KeyFault::Missing(2)));
+        let mut wrong = keys(&[1, 2, 201], 1);
+        wrong[2].key = super::super::key(&master(9), 201);
+        assert_eq!(announced.verify(&wrong), Err(KeyFault::Wrong(201)));
+        let more = keys(&[1, 2, 202], 1);
+        assert_eq!(announced.verify(&more), Err(KeyFault::Unknown(202)));
+        // Tables are written with it only when it cannot be missing any more.
+        assert_eq!(announced.key_of_new_tables(), None);
+        let released = announced.requiring_all();
+        assert_eq!(released, checks(&[1, 2, 201]));
+        assert_eq!(released.announcing(new), Ok(released.clone()));
+        assert_eq!(
+            released.verify(&keys(&[1, 2], 1)),
+            Err(KeyFault::Missing(201))
+        );
+        assert_eq!(released.key_of_new_tables(), Some(201));
+        assert_eq!(checks(&[1, 2, 201, 301]).key_of_new_tables(), Some(301));
+    }
+
+    #[test]
     fn a_check_file_does_not_give_the_key_away() {
         let text = checks(&[1, 2]).to_text();
         let file = release(&[1, 2]).key_file(&keyring(1));
@@ -298,6 +386,14 @@ mod tests {
         let path = format!("/{}", "x".repeat(254));
         let file = release(&ids).check_file(&keyring(1), &path).unwrap();
         assert_eq!(CheckFile::parse(file.to_text().as_bytes()), Ok(file));
+        let mut all_new = file.clone();
+        all_new.checks.iter_mut().for_each(|check| check.is_new = true);
+        assert_eq!(
+            CheckFile::parse(all_new.to_text().as_bytes()),
+            Ok(all_new.clone())
+        );
+        let one_more = &keys(&[7], 1)[0];
+        assert_eq!(file.announcing(one_more), Err(CheckFileError::TooMany));
         let longer = format!("{path}x");
         assert_eq!(
             release(&ids).check_file(&keyring(1), &longer),
