@@ -66,27 +66,34 @@ pub const SETTINGS: [Setting; 13] = [
     advised("innodb_encryption_rotate_key_age", "1"),
 ];
 
-/// The text of [`SETTINGS_FILE`] where the keys are released into memory.
-pub fn settings_file() -> String {
+/// The option that names the key of new tables.
+pub const NEW_TABLES: &str = "innodb_default_encryption_key_id";
+
+/// The text of [`SETTINGS_FILE`] where the keys are released into memory. New tables get the
+/// key `new_tables`; `None` leaves that to MariaDB.
+pub fn settings_file(new_tables: Option<u32>) -> String {
     text(
         "# Written by `stayput mariadb enable`. MariaDB encrypts with the keys that\n\
          # stayput releases where this server belongs. `stayput mariadb gate` looks at\n\
          # these settings before every start and refuses when they were changed.\n",
         KEY_FILE,
+        new_tables,
     )
 }
 
 /// The text of [`SETTINGS_FILE`] where the keys stand in a file of the owner's.
-/// `key_file` is one that an option file takes as it is.
-pub fn settings_file_for(key_file: &Path) -> String {
+/// `key_file` is one that an option file takes as it is; `new_tables` is as in
+/// [`settings_file`].
+pub fn settings_file_for(key_file: &Path, new_tables: Option<u32>) -> String {
     text(
         "# Written by `stayput mariadb disable`. MariaDB encrypts with the keys in the file\n\
          # named below, and needs no stayput. Without that file the database is lost.\n",
         &key_file.to_string_lossy(),
+        new_tables,
     )
 }
 
-fn text(head: &str, key_file: &str) -> String {
+fn text(head: &str, key_file: &str, new_tables: Option<u32>) -> String {
     let mut text = format!("{head}[mariadbd]\n");
     for Setting { name, value, .. } in &SETTINGS {
         let value = match *name {
@@ -94,6 +101,9 @@ fn text(head: &str, key_file: &str) -> String {
             _ => value,
         };
         writeln!(text, "{name} = {value}").expect("a String takes any text");
+    }
+    if let Some(id) = new_tables {
+        writeln!(text, "{NEW_TABLES} = {id}").expect("a String takes any text");
     }
     text
 }
@@ -144,13 +154,23 @@ mod tests {
     fn settings_tell_where_the_keys_come_from() {
         let own = Path::new("/etc/mysql/keys/mariadb.keys");
         assert_eq!(
-            named_in(&settings_file_for(own)),
+            named_in(&settings_file_for(own, None)),
             KeySource::File(own.into())
         );
-        assert_eq!(named_in(&settings_file()), KeySource::Released);
+        assert_eq!(named_in(&settings_file(Some(201))), KeySource::Released);
         // In doubt the database depends on the keys from here.
-        let damaged = settings_file_for(own).replace(" = /etc", " = etc");
+        let damaged = settings_file_for(own, None).replace(" = /etc", " = etc");
         assert_eq!(named_in(&damaged), KeySource::Released);
         assert_eq!(named_in(""), KeySource::Released);
+    }
+
+    #[test]
+    fn new_tables_get_the_key_that_tables_were_moved_to() {
+        let line = "\ninnodb_default_encryption_key_id = 201\n";
+        let own = Path::new("/etc/mysql/keys/mariadb.keys");
+        for with in [settings_file(Some(201)), settings_file_for(own, Some(201))] {
+            assert!(with.ends_with(line), "{with}");
+        }
+        assert!(!settings_file(None).contains(NEW_TABLES));
     }
 }

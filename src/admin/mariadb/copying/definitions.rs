@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::admin::problem::Result;
+use crate::vault::DEFAULT_KEY_IDS;
 
 use super::names::{TableName, literal, quote};
 use super::protocol::{Connection, SqlError};
@@ -55,7 +56,8 @@ impl Database {
 }
 
 /// The statement with which MariaDB shows a table. Old date columns are made in
-/// the new format, so the mark of the old one is removed.
+/// the new format, so the mark of the old one is removed; a key that only the database of
+/// before has is left out.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -70,7 +72,36 @@ pub fn shown(server: &mut Connection<'_>, table: &Table) -> std::result::Result<
         .next()
         .and_then(|row| row.into_iter().nth(1));
     let text = text.ok_or(SqlError::Garbled)?;
-    Ok(text.replace(&format!(" {OLD_TEMPORAL}"), ""))
+    Ok(without_rotated_key(
+        &text.replace(&format!(" {OLD_TEMPORAL}"), ""),
+    ))
+}
+
+/// A definition that names none of the keys that `stayput mariadb rotate` moves tables to:
+/// a database that is made anew has other keys, or none. The options stand behind the last
+/// bracket, where a comment may say the same words; in it MariaDB shows each quote twice.
+fn without_rotated_key(definition: &str) -> String {
+    const KEY: &str = " `ENCRYPTION_KEY_ID`=";
+    let options = definition.rfind("\n)").unwrap_or(definition.len());
+    let is_option =
+        |(at, _): &(usize, &str)| definition[options..*at].matches('\'').count().is_multiple_of(2);
+    let mut found = definition.match_indices(KEY);
+    let found = found.find(|found| found.0 >= options && is_option(found));
+    let Some((at, _)) = found else {
+        return definition.to_owned();
+    };
+    let value = &definition[at + KEY.len()..];
+    let rest = value.trim_start_matches(|c: char| c.is_ascii_digit());
+    match is_rotated(&value[..value.len() - rest.len()]) {
+        true => format!("{}{rest}", &definition[..at]),
+        false => definition.to_owned(),
+    }
+}
+
+/// Whether a table's option names a key that tables are moved to, and not one that each
+/// database has.
+pub fn is_rotated(id: &str) -> bool {
+    id.parse().is_ok_and(|id| !DEFAULT_KEY_IDS.contains(&id))
 }
 
 /// The state of a sequence, in the order of its columns.
@@ -272,6 +303,26 @@ mod tests {
                        ENGINE=ARCHIVE DEFAULT CHARSET=utf8mb4";
         assert_eq!(without_counter(table), without);
         assert_eq!(without_counter(without), without);
+    }
+
+    #[test]
+    fn key_of_the_database_before_is_left_out_of_a_definition() {
+        let of = |options: &str| {
+            let head = "CREATE TABLE `a` (\n  `id` int COMMENT ' `ENCRYPTION_KEY_ID`=201'\n) ";
+            let left = without_rotated_key(&format!("{head}{options}"));
+            left.strip_prefix(head).unwrap().to_owned()
+        };
+        let partitions = "\n PARTITION BY KEY ()\nPARTITIONS 4";
+        let moved = format!("ENGINE=InnoDB `ENCRYPTION_KEY_ID`=201{partitions}");
+        assert_eq!(of(&moved), format!("ENGINE=InnoDB{partitions}"));
+        let comment = "ENGINE=InnoDB COMMENT='it''s `ENCRYPTION_KEY_ID`=7'";
+        assert_eq!(of(comment), comment);
+        let both = format!("{comment} `ENCRYPTION_KEY_ID`=201 `PAGE_COMPRESSED`=1");
+        assert_eq!(of(&both), format!("{comment} `PAGE_COMPRESSED`=1"));
+        // Keys that every database has are the owner's own choice.
+        let own = "ENGINE=InnoDB `ENCRYPTION_KEY_ID`=2";
+        assert_eq!(of(own), own);
+        assert_eq!(of("ENGINE=InnoDB"), "ENGINE=InnoDB");
     }
 
     #[test]

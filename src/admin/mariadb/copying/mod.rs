@@ -50,14 +50,16 @@ pub use leftovers::{Leftover, settings as leftovers_of_settings};
 pub use names::TableName;
 pub use obstacles::{Obstacle, obstacles};
 pub use private::ROOM;
+pub use protocol::SqlError;
 pub use restored::{born_from, rows_of_stopped};
+pub use schema::VIRTUAL;
+pub use sql_problem::problem as problem_of_sql;
 pub use steady_rows::RowWatch;
 
 use clear_data::refuse_encrypted_spaces;
 use concurrent_writes::{States, WriteCheck};
 use copy::Pulse;
 use private::PrivateServer;
-use protocol::SqlError;
 use schema::Table;
 use servers::Servers;
 

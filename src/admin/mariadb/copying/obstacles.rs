@@ -5,6 +5,7 @@ use crate::admin::mariadb::conversion::Conversion;
 use crate::admin::problem::Result;
 
 use super::client::{Client, Patient, SILENT_MAX};
+use super::definitions::is_rotated;
 use super::engines::{Keeps, keeps};
 use super::names::{literal, quote};
 use super::protocol::{Connection, SqlError};
@@ -163,7 +164,13 @@ fn of_table(table: &Table, options: &str, conversion: Conversion) -> Option<Obst
         .chars()
         .filter(|sign| !"`'\" ".contains(*sign))
         .collect();
-    let is_marked = compact.contains("ENCRYPTED=YES") || compact.contains("ENCRYPTION_KEY_ID=");
+    let id = compact.split("ENCRYPTION_KEY_ID=").nth(1).map(|value| {
+        let end = value.find(|sign: char| !sign.is_ascii_digit());
+        &value[..end.unwrap_or(value.len())]
+    });
+    // One that `stayput mariadb rotate` has named is left out of the definition.
+    let has_own_key = id.is_some_and(|id| !is_rotated(id));
+    let is_marked = compact.contains("ENCRYPTED=YES") || has_own_key;
     if conversion == Conversion::Decrypt && is_marked {
         return Some(obstacle(
             format!("{name} is marked as always to be encrypted"),
@@ -176,13 +183,7 @@ fn of_table(table: &Table, options: &str, conversion: Conversion) -> Option<Obst
             format!("ALTER TABLE {name} ENCRYPTED=DEFAULT;"),
         ));
     }
-    if let Some(id) = compact.split("ENCRYPTION_KEY_ID=").nth(1)
-        && !["1", "2"].contains(
-            &id.split(|sign: char| !sign.is_ascii_digit())
-                .next()
-                .unwrap_or(""),
-        )
-    {
+    if conversion == Conversion::Encrypt && id.is_some_and(|id| !["1", "2"].contains(&id)) {
         return Some(obstacle(
             format!("{name} names an encryption key that stayput does not make"),
             format!("ALTER TABLE {name} ENCRYPTION_KEY_ID=1;"),
@@ -265,6 +266,8 @@ mod tests {
             assert!(mend.contains("ENCRYPTED=DEFAULT"), "{mend}");
         }
         assert_eq!(to(Conversion::Decrypt, "row_format=DYNAMIC"), None);
+        // What a rotation has named is none of the table's own.
+        assert_eq!(to(Conversion::Decrypt, "`ENCRYPTION_KEY_ID`=201"), None);
     }
 
     #[test]

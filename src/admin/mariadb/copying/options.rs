@@ -185,6 +185,10 @@ const COMMON: [&str; 52] = [
     "--old-mode=",
 ];
 
+/// The key that every key file has: a server that is made has no other key for its tables,
+/// whatever the option files say for the one that runs.
+const FIRST_KEY: &str = "--innodb-default-encryption-key-id=1";
+
 /// What an encrypted server is told: the settings that encrypt, with its own key file.
 pub fn encrypting(key_file: &Path) -> Vec<OsString> {
     SETTINGS
@@ -197,12 +201,14 @@ pub fn encrypting(key_file: &Path) -> Vec<OsString> {
             }
             option
         })
+        .chain([FIRST_KEY.into()])
         .collect()
 }
 
 /// What a clear server is told. It stays clear, whatever the option files say by now: a
 /// redo log that was encrypted here would keep it from starting later.
-pub const CLEAR: [&str; 7] = [
+pub const CLEAR: [&str; 8] = [
+    FIRST_KEY,
     "--innodb-encrypt-log=OFF",
     "--innodb-encrypt-tables=OFF",
     "--innodb-encrypt-temporary-tables=OFF",
@@ -286,6 +292,7 @@ mod tests {
         let has = |text: &str| options.iter().any(|option| option == text);
         assert!(has("--file_key_management_filename=/run/x/keys"));
         assert!(has("--innodb_encrypt_tables=FORCE"));
+        assert!(has(FIRST_KEY) && CLEAR.contains(&FIRST_KEY));
         assert!(
             !options
                 .iter()

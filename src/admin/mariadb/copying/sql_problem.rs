@@ -81,6 +81,14 @@ fn known(code: u16) -> (&'static str, &'static str) {
         1264 | 1265 | 1292 | 1366 | 1406 | 1690 | 1048 | 1364 | 4025 => {
             ("a value does not fit its column", REPORT)
         }
+        1005 | 1478 => (
+            "the table's options are not accepted; a key of it is not loaded, for one",
+            "`systemctl restart mariadb` loads what was released; then run the command again.",
+        ),
+        1799 => (
+            "more was written into the table meanwhile than MariaDB keeps at the side",
+            "Run the command again when fewer people work.",
+        ),
         1286 | 1289 => (
             "its engine is not loaded",
             "Install the engine's package and load it (INSTALL SONAME).",

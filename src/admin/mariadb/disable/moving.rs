@@ -190,6 +190,13 @@ impl<'a> Place<'a> {
         })
     }
 
+    /// The key of new tables, by the mark of the data wherever it lies.
+    fn new_tables(&self) -> Option<u32> {
+        let (seen, real) = (self.data.seen(), self.data.real());
+        let check = [real, seen].into_iter().find_map(|at| mark(at, seen));
+        check.and_then(|check| check.key_of_new_tables())
+    }
+
     /// Takes one step; a step that is done already is done once more.
     fn take(&self, step: Step) -> Result<()> {
         let (seen, real) = (self.data.seen(), self.data.real());
@@ -208,8 +215,8 @@ impl<'a> Place<'a> {
                 say("Looking whether MariaDB serves all tables with the keys in that file.");
                 return prove(seen, self.key_file);
             }
-            Step::NameKeyFile => settings(settings_file_for(self.key_file)),
-            Step::NameReleasedKeys => settings(settings_file()),
+            Step::NameKeyFile => settings(settings_file_for(self.key_file, self.new_tables())),
+            Step::NameReleasedKeys => settings(settings_file(self.new_tables())),
             // What stands where MariaDB looks is empty then: the data takes its place in
             // one step.
             Step::MoveOut => {

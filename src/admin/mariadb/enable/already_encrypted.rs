@@ -15,7 +15,7 @@ use crate::admin::mariadb::swap::{self, System};
 use crate::admin::mariadb_service::{self, CHECK_FILE};
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::unlock;
-use crate::release::mariadb::MariadbRelease;
+use crate::release::mariadb::{CheckFile, MariadbRelease};
 
 use super::database_keys::DatabaseKeys;
 use super::{EnableOptions, preflight, release_keys, replace_swap, say};
@@ -52,7 +52,7 @@ pub fn refresh(options: &EnableOptions, user: &ServiceUser) -> Result<()> {
     if mariadb_service::is_started() && !mariadb_service::is_starting() {
         key_release::remove_if_read()?;
     }
-    write_settings()?;
+    write_settings(&check)?;
     gate_units::put_gate_in_front()
 }
 
@@ -110,13 +110,14 @@ pub fn adopt(options: &EnableOptions, user: &ServiceUser, paths: &RunPaths) -> R
         .data
         .guard(user.uid, user.gid)
         .map_err(paths::problem)?;
-    write_settings()?;
+    write_settings(&check)?;
     write_durably(Path::new(CHECK_FILE), check.to_text().as_bytes()).map_err(paths::problem)?;
     mariadb_service::start_mariadb()?;
     say("MariaDB runs from the encrypted database.");
     Ok(())
 }
 
-fn write_settings() -> Result<()> {
-    write_durably(Path::new(SETTINGS_FILE), settings_file().as_bytes()).map_err(paths::problem)
+fn write_settings(check: &CheckFile) -> Result<()> {
+    let text = settings_file(check.key_of_new_tables());
+    write_durably(Path::new(SETTINGS_FILE), text.as_bytes()).map_err(paths::problem)
 }

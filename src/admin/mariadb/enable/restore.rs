@@ -17,6 +17,7 @@ use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::mariadb::settings::{SETTINGS_FILE, settings_file};
 use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::problem::{Problem, Result};
+use crate::release::mariadb::CheckFile;
 
 use super::say;
 
@@ -54,8 +55,11 @@ fn restore_encrypted(journal: &Journal, paths: &RunPaths) -> Result<()> {
             data.guard(user.uid, user.gid).map_err(io)?;
         }
     }
-    write_durably(Path::new(SETTINGS_FILE), settings_file().as_bytes()).map_err(io)?;
-    let check = mark(data.real(), data.seen()).ok_or_else(|| {
+    let check = mark(data.real(), data.seen());
+    let new_tables = check.as_ref().and_then(CheckFile::key_of_new_tables);
+    let settings = settings_file(new_tables);
+    write_durably(Path::new(SETTINGS_FILE), settings.as_bytes()).map_err(io)?;
+    let check = check.ok_or_else(|| {
         Problem::failed(
             format!("{} lacks its check values.", data.real().display()),
             "Run `stayput mariadb enable`: it makes them anew where the vault has the keys.",

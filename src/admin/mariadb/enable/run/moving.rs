@@ -11,6 +11,7 @@ use crate::admin::mariadb::run_records::paths;
 use crate::admin::mariadb::settings::{SETTINGS_FILE, settings_file};
 use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::problem::{Problem, Result};
+use crate::release::mariadb::CheckFile;
 
 use super::super::copy_mounts::{CopyMounts, key_files};
 use super::super::start_prevention::Cover;
@@ -133,7 +134,10 @@ impl Run {
         let io = paths::problem;
         self.copy_is_there()?;
         let check = fs::read(check_text()).map_err(io)?;
-        write_durably(Path::new(SETTINGS_FILE), settings_file().as_bytes()).map_err(io)?;
+        let parsed = CheckFile::parse(&check).ok();
+        let new_tables = parsed.as_ref().and_then(CheckFile::key_of_new_tables);
+        let settings = settings_file(new_tables);
+        write_durably(Path::new(SETTINGS_FILE), settings.as_bytes()).map_err(io)?;
         // A second one goes where the data goes: on a system that was
         // installed anew it tells whose the data is.
         write_durably(&paths::check_beside(self.data()), &check).map_err(io)?;
