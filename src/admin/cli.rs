@@ -27,7 +27,7 @@ use crate::sys::memory;
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
     /// Print one JSON document for scripts (status, check, simulate, log, audit, stick list,
-    /// passphrase list, policy, backup list)
+    /// passphrase list, policy, backup list, mariadb progress)
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -155,6 +155,7 @@ impl Command {
             | Self::Audit(_)
             | Self::Policy(_) => true,
             Self::Backup(options) => options.has_document(),
+            Self::Mariadb(command) => command.has_document(),
             Self::Stick(command) => command.has_document(),
             Self::Passphrase(command) => command.has_document(),
             _ => false,
@@ -299,7 +300,7 @@ impl Cli {
             Command::Code(options) => code::run(options),
             Command::Backup(options) => backup::run(options, self.json),
             Command::Restore(options) => restore::run(options),
-            Command::Mariadb(command) => mariadb::run(command),
+            Command::Mariadb(command) => mariadb::run(command, self.json),
             Command::Install => install::install(),
             Command::Uninstall(options) => install::uninstall(options),
             Command::Policy(options) => policy::run(options, self.json),

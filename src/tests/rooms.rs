@@ -165,6 +165,7 @@ const MARIADB: House = House {
         &["enable"],
         &["backup_source", "disable"],
         &["restore"],
+        &["rotate"],
     ],
     common: &["mod"],
 };

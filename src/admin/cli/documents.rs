@@ -8,12 +8,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::admin::commands::{
-    audit, backup, check, log, passphrase, policy, simulate, status, stick,
+    audit, backup, check, log, mariadb, passphrase, policy, simulate, status, stick,
 };
 use crate::admin::json::SCHEMA;
 
 /// Each command's document with every field that it can have.
-fn documents() -> [(&'static str, Value); 9] {
+fn documents() -> [(&'static str, Value); 10] {
     [
         ("status", status::example()),
         ("check", check::example()),
@@ -24,6 +24,7 @@ fn documents() -> [(&'static str, Value); 9] {
         ("passphrase list", passphrase::example()),
         ("policy", policy::example()),
         ("backup list", backup::example()),
+        ("mariadb progress", mariadb::example()),
     ]
 }
 

@@ -5,6 +5,7 @@ use crate::admin::mariadb::after_start;
 use crate::admin::mariadb::disable;
 use crate::admin::mariadb::enable;
 use crate::admin::mariadb::gate;
+use crate::admin::mariadb::rotate;
 use crate::admin::problem::Result;
 
 /// What `stayput mariadb` can be asked for.
@@ -26,6 +27,14 @@ pub enum MariadbCommand {
     /// `enable` does it the other way; the encrypted original stays, closed, until the server has
     /// started again. `stayput mariadb enable` leads back from both.
     Disable(disable::DisableOptions),
+    /// Move the tables to a key of the master key of now, after `stayput rekey`
+    ///
+    /// MariaDB is restarted once, to read the new key. Then the tables are rebuilt one after the
+    /// other while people work. If it is interrupted, run it again: it goes on. Keys of before stay
+    /// with MariaDB: backups need them. `stayput mariadb progress` says what no rotation changes.
+    Rotate(rotate::RotateOptions),
+    /// Show which key MariaDB's tables have, and how many are still to be moved
+    Progress,
     /// Destroy the original that `enable`, or `disable --clear`, has left
     DestroyOriginal(enable::DestroyOptions),
     /// Destroy a copy of the database that a way back has kept
@@ -59,6 +68,11 @@ pub enum MariadbCommand {
 }
 
 impl MariadbCommand {
+    /// Whether it prints a document for scripts.
+    pub const fn has_document(&self) -> bool {
+        matches!(self, Self::Progress)
+    }
+
     /// Whether a unit runs it, and no person.
     pub const fn is_run_by_a_unit(&self) -> bool {
         matches!(
@@ -70,13 +84,15 @@ impl MariadbCommand {
 
 /// # Errors
 /// What the command says.
-pub fn run(command: &MariadbCommand) -> Result<()> {
+pub fn run(command: &MariadbCommand, for_scripts: bool) -> Result<()> {
     match command {
         MariadbCommand::Enable(options) => match disable::take_back(options)? {
             true => Ok(()),
             false => enable::enable(options),
         },
         MariadbCommand::Disable(options) => disable::disable(options),
+        MariadbCommand::Rotate(options) => rotate::rotate(options),
+        MariadbCommand::Progress => rotate::progress(for_scripts),
         MariadbCommand::DestroyOriginal(options) => enable::destroy_original(options),
         MariadbCommand::DestroyCopy(options) => enable::destroy_copy(options),
         MariadbCommand::Gate { unit: Some(unit) } => gate::gate_of(unit),
@@ -95,4 +111,10 @@ pub fn run(command: &MariadbCommand) -> Result<()> {
             false => enable::let_go(),
         },
     }
+}
+
+/// A document of `mariadb progress` with every field.
+#[cfg(test)]
+pub fn example() -> serde_json::Value {
+    rotate::example()
 }

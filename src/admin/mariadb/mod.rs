@@ -24,6 +24,7 @@ mod other_files;
 mod overwrite;
 mod process;
 pub mod restore;
+pub mod rotate;
 mod run_records;
 mod service_user;
 mod settings;

@@ -39,7 +39,9 @@ use crate::release;
 use crate::release::mariadb::{CheckFile, KeyFault, MariadbRelease};
 
 use journal::{Direction, Journal};
-pub use state::{KEY_FILES, LOOKS_WITHIN, is_under_way, key_file_in_use, key_files_left};
+pub use state::{
+    KEY_FILES, LOOKS_WITHIN, is_under_way, key_file_in_use, key_files_left, must_be_the_only_run,
+};
 
 /// How the database leaves the gate.
 #[derive(Clone, Debug, clap::Args)]

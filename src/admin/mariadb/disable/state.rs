@@ -6,14 +6,34 @@ use std::time::Duration;
 
 use crate::admin::child_work::ChildWork;
 use crate::admin::mariadb::gate_units::is_gate_in_front;
+use crate::admin::mariadb::run_records::journal as conversion;
+use crate::admin::mariadb::run_records::paths;
 use crate::admin::mariadb::settings::own_key_file;
 use crate::admin::mariadb_service::is_enabled;
+use crate::admin::problem::{Problem, Result};
 
 use super::journal::Journal;
 
 /// Whether a move was begun and has not ended; also where that cannot be told.
 pub fn is_under_way() -> bool {
     !matches!(Journal::read(), Ok(None))
+}
+
+/// Looks whether a run of `enable` or `disable` has moved this server's data, or is about to.
+///
+/// # Errors
+/// While one has not ended.
+pub fn must_be_the_only_run() -> Result<()> {
+    let converts = conversion::Journal::read()
+        .map_err(paths::problem)?
+        .is_some();
+    if converts || is_under_way() {
+        return Err(Problem::refused(
+            "A run of `stayput mariadb enable` or `disable` has not ended. Nothing was changed.",
+            "`stayput status` tells what ends it.",
+        ));
+    }
+    Ok(())
 }
 
 /// The file of the owner's that MariaDB takes its keys from, where nothing of the gate is

@@ -23,7 +23,6 @@ use crate::admin::mariadb::disable;
 use crate::admin::mariadb::enable::{start_prevention, worker};
 use crate::admin::mariadb::launch::{StartCommand, unit_start_command};
 use crate::admin::mariadb::process::serves_from;
-use crate::admin::mariadb::run_records::journal as conversion;
 use crate::admin::mariadb::run_records::marked_room::RunId;
 use crate::admin::mariadb::run_records::paths;
 use crate::admin::mariadb::service_user::ServiceUser;
@@ -236,23 +235,8 @@ fn journal() -> Result<Journal> {
 /// Nothing else moves this server's data, or is about to.
 fn alone() -> Result<worker::Lock> {
     let lock = worker::lock()?;
-    must_be_the_only_run()?;
+    disable::must_be_the_only_run()?;
     Ok(lock)
-}
-
-/// # Errors
-/// While something else has moved this server's data, or is about to.
-fn must_be_the_only_run() -> Result<()> {
-    let converts = conversion::Journal::read()
-        .map_err(paths::problem)?
-        .is_some();
-    if converts || disable::is_under_way() {
-        return Err(Problem::refused(
-            "A run of `stayput mariadb enable` or `disable` has not ended. Nothing was changed.",
-            "`stayput status` tells what ends it.",
-        ));
-    }
-    Ok(())
 }
 
 /// A restore at work.
