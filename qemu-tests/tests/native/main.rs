@@ -28,6 +28,7 @@ mod package;
 mod permission;
 mod plugged;
 mod readme;
+mod rotate;
 mod setup;
 mod sticks;
 mod torture;

@@ -387,7 +387,10 @@ mod tests {
         let file = release(&ids).check_file(&keyring(1), &path).unwrap();
         assert_eq!(CheckFile::parse(file.to_text().as_bytes()), Ok(file));
         let mut all_new = file.clone();
-        all_new.checks.iter_mut().for_each(|check| check.is_new = true);
+        all_new
+            .checks
+            .iter_mut()
+            .for_each(|check| check.is_new = true);
         assert_eq!(
             CheckFile::parse(all_new.to_text().as_bytes()),
             Ok(all_new.clone())

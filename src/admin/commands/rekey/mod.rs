@@ -191,7 +191,8 @@ fn tell_the_rest(unlocked: &mut Unlocked) -> Result<()> {
         println!(
             "MariaDB KEEPS THE KEYS THAT ITS FILES ARE WRITTEN WITH. Whoever has what was lost, and \
              a copy of this\nserver's vault of before or the PIN of the lost stick, still reads \
-             those files, today's too."
+             those files, today's too.\nTo move its tables to a key of the new one: stayput \
+             mariadb rotate"
         );
     }
     println!("Whose way in is still as it was: stayput rekey --status");

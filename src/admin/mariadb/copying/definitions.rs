@@ -83,8 +83,12 @@ pub fn shown(server: &mut Connection<'_>, table: &Table) -> std::result::Result<
 fn without_rotated_key(definition: &str) -> String {
     const KEY: &str = " `ENCRYPTION_KEY_ID`=";
     let options = definition.rfind("\n)").unwrap_or(definition.len());
-    let is_option =
-        |(at, _): &(usize, &str)| definition[options..*at].matches('\'').count().is_multiple_of(2);
+    let is_option = |(at, _): &(usize, &str)| {
+        definition[options..*at]
+            .matches('\'')
+            .count()
+            .is_multiple_of(2)
+    };
     let mut found = definition.match_indices(KEY);
     let found = found.find(|found| found.0 >= options && is_option(found));
     let Some((at, _)) = found else {

@@ -42,9 +42,7 @@ pub fn bring(unlocked: &mut Unlocked, key: KeyId) -> Result<()> {
 /// What the vault gives MariaDB, and this key.
 fn release_with(unlocked: &Unlocked, key: KeyId) -> Result<MariadbRelease> {
     let given = unlocked.proven.policy.mariadb.as_ref();
-    given
-        .and_then(|given| given.with(key))
-        .ok_or_else(no_room)
+    given.and_then(|given| given.with(key)).ok_or_else(no_room)
 }
 
 /// Has the vault give it from now on.

@@ -135,7 +135,9 @@ pub fn progress(for_scripts: bool) -> Result<()> {
     let report = Report {
         standing: Standing::of(&usage, goal),
         generation: given.as_ref().map(|(generation, _)| *generation),
-        generations: ids.map(|key| (key.id, key.generation)).collect::<BTreeMap<_, _>>(),
+        generations: ids
+            .map(|key| (key.id, key.generation))
+            .collect::<BTreeMap<_, _>>(),
     };
     if for_scripts {
         json::print(report.document());
@@ -237,7 +239,10 @@ fn move_tables(database: &RunningDatabase, id: u32, locks: bool) -> Result<()> {
     let kept = moving::move_all(client, real, id, locks)?;
     let standing = Standing::of(&Usage::of(client)?, Goal::On(id));
     if standing.is_reached() {
-        say(format!("All {} tables are on key {id}.", standing.tables.len()));
+        say(format!(
+            "All {} tables are on key {id}.",
+            standing.tables.len()
+        ));
         report::what_stays(&standing.stays).iter().for_each(say);
         say("Files of before lie in the free space of the disk until they are written over.");
         return Ok(());

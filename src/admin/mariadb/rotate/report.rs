@@ -41,7 +41,9 @@ impl Stays {
             Self::Aria(tables) => {
                 format!("{tables} Aria tables: accounts, routines, and yours if there are any")
             }
-            Self::FullText(files) => format!("full-text indexes: words of the rows ({files} files)"),
+            Self::FullText(files) => {
+                format!("full-text indexes: words of the rows ({files} files)")
+            }
         }
     }
 

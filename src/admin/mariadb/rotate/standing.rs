@@ -252,7 +252,15 @@ pub mod tests {
     fn what_no_rotation_changes_is_named() {
         use Stays::*;
         let all = Standing::of(&usage(), Goal::On(201)).stays;
-        let expected = [System, Undo, RedoLog, Temporary, BinaryLog, Aria(28), FullText(1)];
+        let expected = [
+            System,
+            Undo,
+            RedoLog,
+            Temporary,
+            BinaryLog,
+            Aria(28),
+            FullText(1),
+        ];
         assert_eq!(all, expected);
         let few = Standing::of(&Usage::default(), Goal::On(201)).stays;
         assert_eq!(few, [System, RedoLog, Temporary]);

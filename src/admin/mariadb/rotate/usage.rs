@@ -80,7 +80,9 @@ impl Usage {
         ))?;
         let mut usage = Self {
             spaces: spaces.collect::<Option<_>>().ok_or_else(not_understood)?,
-            in_system: in_system.collect::<Option<_>>().ok_or_else(not_understood)?,
+            in_system: in_system
+                .collect::<Option<_>>()
+                .ok_or_else(not_understood)?,
             has_binary_log: client.rows("SELECT @@log_bin")?.concat().concat() == "1",
             ..Self::default()
         };
@@ -168,7 +170,14 @@ mod tests {
                 bytes: 98304,
             })
         };
-        let row = ["kli@002dnik/patient", "201", "1", "98304", "kli-nik", "patient"];
+        let row = [
+            "kli@002dnik/patient",
+            "201",
+            "1",
+            "98304",
+            "kli-nik",
+            "patient",
+        ];
         assert_eq!(read(row), of_table(Some(201)));
         let partition = [
             "kli@002dnik/patient#P#p0",
@@ -179,7 +188,14 @@ mod tests {
             "patient",
         ];
         assert_eq!(read(partition), of_table(Some(1)));
-        let clear = ["kli@002dnik/patient", "1", "0", "98304", "kli-nik", "patient"];
+        let clear = [
+            "kli@002dnik/patient",
+            "1",
+            "0",
+            "98304",
+            "kli-nik",
+            "patient",
+        ];
         assert_eq!(read(clear), of_table(None));
         assert_eq!(read(["a/b", "", "1", "98304", "a", "b"]), None);
         assert_eq!(space(vec!["a/b".into()]), None);

@@ -1,0 +1,260 @@
+//! After a new master key the tables move to a key of it: in any order of cuts, restores and
+//! people at work, every row is read.
+
+use qemu_tests::{Container, Output, Result, minutes, seconds};
+
+use crate::backup::{guarded, stayput};
+use crate::clinic::{REAL, clinic, has_rows, stayput as mariadb};
+
+/// An encrypted server whose master key was replaced, with a table of each kind.
+fn rekeyed(server: &Container) -> Result {
+    server.sql(
+        "USE clinic; \
+         CREATE TABLE visit (id INT PRIMARY KEY, patient INT, note TEXT, \
+         FOREIGN KEY (patient) REFERENCES patient (id)); \
+         INSERT INTO visit SELECT seq, seq, CONCAT('malaria ', seq) FROM seq_1_to_500; \
+         CREATE TABLE parts (id INT PRIMARY KEY) PARTITION BY RANGE (id) \
+         (PARTITION p0 VALUES LESS THAN (100), PARTITION p1 VALUES LESS THAN MAXVALUE); \
+         INSERT INTO parts SELECT seq FROM seq_1_to_200; \
+         CREATE TABLE notes (id INT PRIMARY KEY, words TEXT, FULLTEXT (words)); \
+         INSERT INTO notes VALUES (1, 'fever since monday'); \
+         CREATE TABLE history (id INT PRIMARY KEY, dose INT) WITH SYSTEM VERSIONING; \
+         INSERT INTO history VALUES (1, 5); UPDATE history SET dose = 6; \
+         CREATE SEQUENCE numbers; SELECT NEXTVAL(numbers); \
+         CREATE DATABASE `kli-nik`; \
+         CREATE TABLE `kli-nik`.`mgonjwa #1 ü` (id INT PRIMARY KEY); \
+         INSERT INTO `kli-nik`.`mgonjwa #1 ü` VALUES (7)",
+    )?;
+    let replaced = stayput(server, "rekey --yes --yes")?.success()?;
+    assert!(replaced.contains("stayput mariadb rotate"), "{replaced}");
+    Ok(())
+}
+
+/// Every row of [`rekeyed`], and of the clinic.
+fn has_everything(server: &Container) -> Result {
+    has_rows(server, 5000)?;
+    for (question, rows) in [
+        (
+            "SELECT COUNT(*) FROM clinic.visit WHERE note LIKE 'malaria %'",
+            "500",
+        ),
+        ("SELECT COUNT(*) FROM clinic.parts", "200"),
+        (
+            "SELECT COUNT(*) FROM clinic.notes WHERE MATCH (words) AGAINST ('fever')",
+            "1",
+        ),
+        (
+            "SELECT COUNT(*) FROM clinic.history FOR SYSTEM_TIME ALL",
+            "2",
+        ),
+        ("SELECT id FROM `kli-nik`.`mgonjwa #1 ü`", "7"),
+        ("SELECT COUNT(*) FROM clinic.old", "1"),
+    ] {
+        assert_eq!(server.sql(question)?.trim(), rows, "{question}");
+    }
+    Ok(())
+}
+
+/// How many files of tables have another key than this one, by what MariaDB says.
+fn not_on(server: &Container, id: u32) -> Result<String> {
+    server.sql(&format!(
+        "SELECT COUNT(*) FROM information_schema.INNODB_TABLESPACES_ENCRYPTION \
+         WHERE NAME LIKE '%/%' AND NAME NOT LIKE '%/FTS%' AND CURRENT_KEY_ID <> {id}"
+    ))
+}
+
+fn rotate(server: &Container) -> Result<Output> {
+    server.shell_within("stayput mariadb rotate --yes", minutes(5))
+}
+
+/// All tables are on this key, and MariaDB starts with that.
+fn all_on(server: &Container, id: u32) -> Result {
+    assert_eq!(not_on(server, id)?.trim(), "0");
+    let progress = stayput(server, "mariadb progress")?.success()?;
+    assert!(
+        progress.contains(&format!("tables are on key {id}.")),
+        "{progress}"
+    );
+    server.shell("systemctl restart mariadb")?.success()?;
+    server.wait_for_database()
+}
+
+#[test]
+fn tables_move_to_a_key_of_the_new_master_key() -> Result {
+    let mut server = clinic()?;
+    mariadb(&server, "enable --destroy-original")?.success()?;
+    let none = rotate(&server)?.success()?;
+    assert!(none.contains("no table has to be moved"), "{none}");
+    rekeyed(&server)?;
+    let due = stayput(&server, "mariadb progress --json")?.success()?;
+    assert!(
+        due.contains("\"due\": true") && due.contains("\"moved\": 0"),
+        "{due}"
+    );
+    let moved = rotate(&server)?;
+    assert!(moved.text.contains("Restarting MariaDB"), "{moved}");
+    assert!(moved.text.contains("`kli-nik`.`mgonjwa #1 ü`"), "{moved}");
+    assert!(moved.text.contains("the redo log"), "{moved}");
+    moved.success()?;
+    has_everything(&server)?;
+    all_on(&server, 201)?;
+    let done = stayput(&server, "mariadb progress --json")?.success()?;
+    assert!(
+        done.contains("\"due\": false") && done.contains("\"key\": 201"),
+        "{done}"
+    );
+    assert!(done.contains("\"left\": []"), "{done}");
+    // New tables are born with it, and what is done is done.
+    server.sql("CREATE TABLE clinic.later (id INT PRIMARY KEY)")?;
+    assert_eq!(not_on(&server, 201)?.trim(), "0");
+    let again = rotate(&server)?.success()?;
+    assert!(!again.contains("Restarting"), "{again}");
+    // The redo log has rows of both keys.
+    server.sql("UPDATE clinic.patient SET name = CONCAT(name, '!')")?;
+    server.power_cut_losing_unflushed()?;
+    server.boot()?;
+    has_everything(&server)?;
+    let healthy = stayput(&server, "check --json")?;
+    assert!(
+        !healthy
+            .text
+            .contains("\"name\": \"data\",\n      \"verdict\": \"wrong\"")
+    );
+    // Another of the same master key, when its owner wants it.
+    server
+        .shell_within("stayput mariadb rotate --new-key --yes", minutes(5))?
+        .success()?;
+    has_everything(&server)?;
+    all_on(&server, 202)
+}
+
+#[test]
+fn rotated_database_leaves_the_gate_and_comes_back() -> Result {
+    let server = clinic()?;
+    mariadb(&server, "enable --destroy-original")?.success()?;
+    rekeyed(&server)?;
+    rotate(&server)?.success()?;
+    mariadb(&server, "disable --key-file /etc/mysql/own.keys")?.success()?;
+    has_everything(&server)?;
+    mariadb(&server, "enable")?.success()?;
+    has_everything(&server)?;
+    all_on(&server, 201)?;
+    mariadb(&server, "disable --clear --destroy-original")
+        .or_else(|_| mariadb(&server, "disable --clear"))?
+        .success()?;
+    has_everything(&server)?;
+    let left = server.sql("SHOW CREATE TABLE clinic.visit")?;
+    assert!(!left.contains("ENCRYPTION_KEY_ID"), "{left}");
+    Ok(())
+}
+
+#[test]
+fn rotation_that_is_killed_or_cut_goes_on() -> Result {
+    let mut server = clinic()?;
+    mariadb(&server, "enable --destroy-original")?.success()?;
+    rekeyed(&server)?;
+    server.sql(
+        "CREATE TABLE clinic.large (id INT PRIMARY KEY, filler CHAR(200)); \
+         INSERT INTO clinic.large SELECT seq, REPEAT('x', 200) FROM seq_1_to_200000",
+    )?;
+    let large = |server: &Container| -> Result {
+        let rows = server.sql("SELECT COUNT(*) FROM clinic.large")?;
+        assert_eq!(rows.trim(), "200000");
+        Ok(())
+    };
+    for word in [
+        "Restarting",
+        "`innodb_index_stats`",
+        "`kli-nik`",
+        "`patient`",
+    ] {
+        let mut rotation = server.spawn("stayput mariadb rotate --yes")?;
+        rotation.wait_for(word, seconds(120))?;
+        server.power_cut_losing_unflushed()?;
+        server.boot()?;
+        has_everything(&server)?;
+        large(&server)?;
+    }
+    // Killed while MariaDB goes on; it rebuilds the table to its end.
+    let mut rotation = server.spawn("exec stayput mariadb rotate --yes")?;
+    rotation.wait_for("of", seconds(120))?;
+    server.shell("kill -9 $(pidof stayput)")?;
+    has_everything(&server)?;
+    rotate(&server)?.success()?;
+    has_everything(&server)?;
+    large(&server)?;
+    all_on(&server, 201)
+}
+
+#[test]
+fn key_that_came_half_way_stops_no_start() -> Result {
+    let mut server = clinic()?;
+    mariadb(&server, "enable --destroy-original")?.success()?;
+    rekeyed(&server)?;
+    let check = "cat /var/lib/stayput/mariadb.check";
+    for (harm, mend, says) in [
+        // The check file announces it, and the file in memory does not get it.
+        (
+            "mount -o remount,ro /run/stayput",
+            "umount -l /run/stayput; stayput release",
+            " new\n",
+        ),
+        // It is released and demanded, and the settings do not name it.
+        (
+            "chattr +i /etc/mysql/mariadb.conf.d",
+            "chattr -i /etc/mysql/mariadb.conf.d",
+            "201 ",
+        ),
+    ] {
+        server.shell(harm)?.success()?;
+        assert!(!rotate(&server)?.ok(), "{harm}");
+        let text = server.shell(check)?.success()?;
+        assert!(text.contains(says), "{harm}: {text}");
+        has_everything(&server)?;
+        server.power_cut_losing_unflushed()?;
+        server.boot()?;
+        has_everything(&server)?;
+        let _ = server.shell(mend)?;
+    }
+    rotate(&server)?.success()?;
+    has_everything(&server)?;
+    all_on(&server, 201)
+}
+
+#[test]
+fn backups_from_within_a_rotation_come_back() -> Result {
+    let server = guarded()?;
+    rekeyed(&server)?;
+    // Somebody works with one table all the time.
+    let busy = server
+        .spawn("exec mariadb -e 'BEGIN; SELECT COUNT(*) FROM clinic.patient; SELECT SLEEP(600)'")?;
+    let half = rotate(&server)?;
+    assert!(
+        !half.ok() && half.text.contains("`clinic`.`patient`: somebody"),
+        "{half}"
+    );
+    assert_ne!(not_on(&server, 201)?.trim(), "0");
+    has_everything(&server)?;
+    stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
+    stayput(&server, "backup --same-disk --to /srv/nas --method dump")?.success()?;
+    drop(busy);
+    server.shell("pkill -x mariadb || true")?;
+    rotate(&server)?.success()?;
+    all_on(&server, 201)?;
+    stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
+    for number in 1..=3 {
+        server.sql("DELETE FROM clinic.visit; DELETE FROM clinic.patient WHERE id > 100")?;
+        let restore = format!("restore --from /srv/nas --backup {number} --yes");
+        stayput(&server, &restore)?.success()?;
+        has_everything(&server)?;
+        // The tables are where they were; those that are on the key of before move again.
+        rotate(&server)?.success()?;
+        has_everything(&server)?;
+        all_on(&server, 201)?;
+        stayput(&server, "restore --remove-old --yes")?.success()?;
+    }
+    server
+        .shell(&format!("! grep -ra malaria {REAL}/clinic/visit.ibd"))?
+        .success()?;
+    Ok(())
+}
