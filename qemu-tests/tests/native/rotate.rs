@@ -114,12 +114,6 @@ fn tables_move_to_a_key_of_the_new_master_key() -> Result {
     server.power_cut_losing_unflushed()?;
     server.boot()?;
     has_everything(&server)?;
-    let healthy = stayput(&server, "check --json")?;
-    assert!(
-        !healthy
-            .text
-            .contains("\"name\": \"data\",\n      \"verdict\": \"wrong\"")
-    );
     // Another of the same master key, when its owner wants it.
     server
         .shell_within("stayput mariadb rotate --new-key --yes", minutes(5))?
@@ -139,9 +133,7 @@ fn rotated_database_leaves_the_gate_and_comes_back() -> Result {
     mariadb(&server, "enable")?.success()?;
     has_everything(&server)?;
     all_on(&server, 201)?;
-    mariadb(&server, "disable --clear --destroy-original")
-        .or_else(|_| mariadb(&server, "disable --clear"))?
-        .success()?;
+    mariadb(&server, "disable --clear")?.success()?;
     has_everything(&server)?;
     let left = server.sql("SHOW CREATE TABLE clinic.visit")?;
     assert!(!left.contains("ENCRYPTION_KEY_ID"), "{left}");
