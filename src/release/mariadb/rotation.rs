@@ -57,6 +57,7 @@ impl MariadbRelease {
     fn next(&self, generation: u32) -> Target {
         let is_free = |id: &u32| self.key_ids.iter().all(|key| key.id != *id);
         let first = generation.checked_mul(IDS);
+        let first = first.filter(|first| first.checked_add(IDS).is_some());
         let mut ids = first.into_iter().flat_map(|first| first + 1..first + IDS);
         let id = ids.find(is_free).filter(|_| !self.key_ids.is_full());
         id.map_or(Target::NoRoom, |id| Target::New(KeyId { id, generation }))

@@ -131,7 +131,8 @@ impl Client {
     /// # Errors
     /// What MariaDB says of the first that it does not run.
     pub fn change(&self, statements: &[String]) -> std::result::Result<(), SqlError> {
-        let mut connection = self.open(&Patient(Duration::MAX))?;
+        let patience = Patient(Duration::MAX);
+        let mut connection = self.open(&patience)?;
         let logs = connection.rows("SELECT @@SESSION.sql_log_bin")?;
         if logs.concat().concat() != "0" {
             return Err(SqlError::Refused {

@@ -178,8 +178,9 @@ impl Run {
         Ok(command)
     }
 
-    /// The marks of the gate and of the package, which no backup has.
-    fn carry_over(&self, data: &Path) -> Result<()> {
+    /// Puts the check values of now beside a database that comes behind the gate. One that was
+    /// kept may have those of before a key more (`stayput mariadb rotate`).
+    pub(super) fn mark_with_check_values(data: &Path) -> Result<()> {
         let check = load_check_file().map_err(|(what, next)| Problem::refused(what, next))?;
         // What read the backup may have left links there.
         for name in [MARK.to_owned(), format!("{MARK}.new")] {
@@ -191,7 +192,12 @@ impl Run {
             }
         }
         let marked = write_durably(&data.join(MARK), check.to_text().as_bytes());
-        marked.map_err(paths::problem)?;
+        marked.map_err(paths::problem)
+    }
+
+    /// The marks of the gate and of the package, which no backup has.
+    fn carry_over(&self, data: &Path) -> Result<()> {
+        Self::mark_with_check_values(data)?;
         // The database that is there may be gone.
         let Ok(entries) = fs::read_dir(self.places.data.real()) else {
             return Ok(());

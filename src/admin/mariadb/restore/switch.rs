@@ -213,6 +213,7 @@ impl Run {
         if !real.exists() {
             self.mark_behind(wanted.other())?;
         }
+        Self::mark_with_check_values(&room.data())?;
         exchange(&room.data(), real).map_err(io)?;
         sync_directory(&room.data()).map_err(io)?;
         sync_directory(real).map_err(io)

@@ -14,7 +14,7 @@ use crate::admin::mariadb::settings::{SETTINGS_FILE, settings_file};
 use crate::admin::mariadb_service::CHECK_FILE;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::unlock::Unlocked;
-use crate::release::mariadb::{CheckFile, KeyId, MariadbRelease};
+use crate::release::mariadb::{CheckFile, KeyFault, KeyId, MariadbRelease, ReleasedKey};
 use crate::vault::EventKind;
 
 /// Brings the key. What is done already is done once more, or is left.
@@ -25,11 +25,11 @@ use crate::vault::EventKind;
 pub fn bring(unlocked: &mut Unlocked, key: KeyId) -> Result<()> {
     let check = load_check_file().map_err(|(what, next)| Problem::refused(what, next))?;
     let with = release_with(unlocked, key)?;
-    let mut keys = with.keys(unlocked.keys());
-    let released = keys.find(|released| released.id == key.id);
-    let released = released.ok_or_else(no_room)?;
-    drop(keys);
-    let announced = check.announcing(&released).map_err(|_| no_room())?;
+    let keys: Vec<ReleasedKey> = with.keys(unlocked.keys()).collect();
+    let derived = keys.iter().find(|derived| derived.id == key.id);
+    let announced = check.announcing(derived.ok_or_else(no_room)?);
+    let announced = announced.map_err(|_| no_room())?;
+    announced.verify(&keys).map_err(other_keys)?;
     write(&announced)?;
     give(unlocked, key)?;
     key_release::release_keys(unlocked.keys(), &unlocked.proven.policy)?;
@@ -62,8 +62,8 @@ fn give(unlocked: &mut Unlocked, key: KeyId) -> Result<()> {
 /// Writes the check file, and its copy beside the data first: the gate goes by the other.
 fn write(check: &CheckFile) -> Result<()> {
     let data = DataDirectory::seen_at(Path::new(check.data_directory()));
-    let text = check.to_text();
-    for path in [&data.real().join(MARK), Path::new(CHECK_FILE)] {
+    let (text, beside) = (check.to_text(), data.real().join(MARK));
+    for path in [beside.as_path(), Path::new(CHECK_FILE)] {
         write_if_other(path, text.as_bytes())?;
     }
     Ok(())
@@ -74,6 +74,13 @@ fn write_if_other(path: &Path, text: &[u8]) -> Result<()> {
         Ok(there) if there == text => Ok(()),
         _ => write_durably(path, text).map_err(paths::problem),
     }
+}
+
+fn other_keys(_: KeyFault) -> Problem {
+    Problem::refused(
+        "The database has other keys than this vault. Nothing was changed.",
+        "Use the vault, or a backup stick, of the server that it comes from.",
+    )
 }
 
 /// That MariaDB cannot be given another key.

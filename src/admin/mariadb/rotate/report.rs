@@ -17,8 +17,7 @@ pub struct Report {
     pub generations: BTreeMap<u32, u32>,
 }
 
-/// Lines that say what no rotation changes, in any language of ours the same: each key of
-/// the first two is of the time when the database was encrypted.
+/// Lines that say what no rotation changes.
 pub fn what_stays(stays: &[Stays]) -> Vec<String> {
     let mut lines = vec!["On MariaDB's first keys, whichever the tables have, are:".to_owned()];
     lines.extend(stays.iter().map(|stays| format!("  {}", stays.in_words())));
