@@ -10,8 +10,8 @@ use super::manifest_keys::ManifestKeys;
 const MARK: &[u8; 8] = b"STAYPUTB";
 const PAYLOAD_MAX: usize = 8 << 20;
 
-/// Most parts of one stream: 4 TiB.
-const PARTS_MAX: usize = 4096;
+/// Most parts of one stream: 4 TiB on a stick, 64 GiB in a pipe.
+pub const PARTS_MAX: usize = 4096;
 /// Most tables of a database.
 const TABLES_MAX: usize = 1 << 16;
 

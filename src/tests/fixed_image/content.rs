@@ -284,6 +284,7 @@ pub fn made_with(keys: Keyring, next_key: MasterKey, begun: u64) -> Made {
         slots: &slots,
         ways: &ways,
         sticks: &list,
+        policy: None,
         at: (begun + 1, [0x81; 16]),
     };
     vault.rekey(key, &next, &records).unwrap();

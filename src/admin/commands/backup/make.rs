@@ -43,7 +43,7 @@ pub struct MakeOptions {
     /// What this backup is called in lists
     #[arg(long, value_name = "TEXT", default_value = "")]
     label: String,
-    /// Back up to the disk of the database or of the system all the same
+    /// Back up to the filesystem of the database or of the system all the same
     #[arg(long)]
     same_disk: bool,
     #[command(flatten)]
@@ -71,11 +71,34 @@ impl MakeOptions {
     }
 }
 
-/// Makes a backup, and thins those that are there. Gives its number.
+/// A backup that is whole.
+pub struct Written {
+    /// Its number.
+    pub number: u64,
+    /// The name of an older one that cannot be read any more behind it.
+    lost: Option<String>,
+}
+
+impl Written {
+    /// # Errors
+    /// Where an older one cannot be read any more.
+    pub fn must_have_left_the_others(&self) -> Result<()> {
+        let Some(lost) = &self.lost else {
+            return Ok(());
+        };
+        Err(Problem::failed(
+            format!("The older backup {lost} can not be read any more. Nothing was removed."),
+            "Do not trust this place: make a backup on another stick. `stayput backup verify` \
+             reads all that is there.",
+        ))
+    }
+}
+
+/// Makes a backup, and thins those that are there.
 ///
 /// # Errors
 /// When it cannot be made; the newest that is there is as it was.
-pub fn make(options: &MakeOptions) -> Result<u64> {
+pub fn make(options: &MakeOptions) -> Result<Written> {
     let to = options.to.as_deref().expect("clap requires it");
     let tool = match options.method {
         Method::Physical => (MARIADB_BACKUP, "mariadb-backup"),
@@ -116,7 +139,7 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
     let included = included.map(|path| Included::find(path, to, &database));
     let included: Vec<Included> = included.collect::<Result<_>>()?;
     if !options.same_disk {
-        Place::must_be_another_disk(to, &[database.directories()[1], Path::new("/")])?;
+        Place::must_be_another_filesystem(to, &[database.directories()[1], Path::new("/")])?;
     }
     let mut place = match pipe {
         Some(_) => Place::of_a_pipe(&header.server_id)?,
@@ -133,7 +156,11 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         made,
         bytes,
     };
-    make_room(&options.keep, &place, &found, coming(largest))?;
+    let at = (&keys, &header.server_id);
+    // It may be somewhat larger. Else room is made when it is whole.
+    if pipe.is_none() && place.free()? < largest.saturating_add(largest / 8) {
+        make_room(&options.keep, &place, at, &found, coming(largest))?;
+    }
     let _keys = match options.method {
         Method::Physical => bring_keys_back(&options.unlock)?,
         Method::Dump => None,
@@ -153,7 +180,7 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         ways: ways.encode(),
         included: &included,
         archive: archive.as_ref(),
-        known: &found,
+        known: find(&place)?,
         lost: Vec::new(),
         ran_full_at: None,
         manifest: Manifest {
@@ -187,12 +214,13 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
             "Backup {number} went into the pipe: {}. Nobody has read it back.",
             size(backup.manifest.bytes())
         );
-        return Ok(number);
+        return Ok(Written { number, lost: None });
     }
     let mut written = write(&mut place, &name, &mut backup);
     if let (true, Some(bytes)) = (written.is_err(), backup.ran_full_at) {
-        let there = find(&place)?;
-        if make_room(&options.keep, &place, &there, coming(bytes.max(largest)))? > 0 {
+        let coming = coming(bytes.max(largest));
+        if make_room(&options.keep, &place, at, &find(&place)?, coming)? {
+            backup.known = find(&place)?;
             println!("It was full. There is room now; backing up once more.");
             written = write(&mut place, &name, &mut backup);
         }
@@ -204,20 +232,19 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
     remember(&newest, keys.current())?;
     LastBackup::tell_at_login();
     tell(&manifest);
-    if let Some(first) = lost.first() {
-        return Err(Problem::failed(
-            format!("The older backup {first} can not be read any more. Nothing was removed."),
-            "Do not trust this place: make a backup on another stick. `stayput backup verify` \
-             reads all that is there.",
-        ));
+    let lost = lost.into_iter().next();
+    if lost.is_some() {
+        return Ok(Written { number, lost });
     }
-    thin(&options.keep, &place, &find(&place)?)?;
+    if let Err(problem) = thin(&options.keep, &place, &find(&place)?) {
+        eprintln!("stayput: warning: an older backup is not removed. {}", problem.what);
+    }
     let is_mounted_here = place.is_mounted_here();
     drop(place);
     if is_mounted_here {
         println!("{} may be pulled out.", to.display());
     }
-    Ok(number)
+    Ok(Written { number, lost })
 }
 
 fn tell(manifest: &Manifest) {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::admin::ask;
 use crate::admin::backup::{
-    LOCK, Place, Progress, State, Tool, besides, choose_whole, decrypt, find_all, newest,
+    LOCK, Place, Progress, State, Tool, Words, besides, choose_whole, decrypt, find_all, newest,
     read_manifest, read_through, recipient_of, remember, require, size,
 };
 use crate::admin::brought_back;
@@ -252,6 +252,7 @@ fn remember_seen(
 ) -> Result<()> {
     let generation = keys.generation();
     let given = known.as_ref().map_or(0, |known| known.given);
+    let verified = known.as_ref().and_then(|known| known.verified);
     let recipient = match known.filter(|known| known.generation == generation) {
         Some(known) => known.recipient,
         None => recipient_of(&age_identity(unlocked.keys().current(), generation))?,
@@ -261,6 +262,7 @@ fn remember_seen(
         recipient,
         number,
         given: given.max(number),
+        verified,
     };
     remember(&newest, keys.current())
 }
@@ -323,7 +325,7 @@ fn untar(directory: &Path) -> Result<Tool> {
     Ok(Tool {
         name: "tar",
         command,
-        quotes_rows: false,
+        words: Words::Errors,
         well: &[0],
     })
 }
