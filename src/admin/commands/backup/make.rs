@@ -196,6 +196,7 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
             data_bytes: database.bytes(),
             files: count(&included)?,
             ways: [0; 32],
+            check: database.check_file().to_text().as_bytes().to_vec(),
             streams: heapless::Vec::new(),
             tables: Vec::new(),
         },
