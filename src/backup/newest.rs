@@ -43,7 +43,8 @@ impl Newest {
     /// names were not. What is on another stick is not among them, and stays as it was known.
     #[cfg(feature = "admin")]
     pub fn note(&mut self, good: &[Verified], bad: &[&str]) {
-        let is_bad = |known: &Verified| bad.contains(&&*super::folder_name(known.number, known.made));
+        let is_bad =
+            |known: &Verified| bad.contains(&&*super::folder_name(known.number, known.made));
         let known = self.verified.filter(|known| !is_bad(known));
         let all = good.iter().copied().chain(known);
         self.verified = all.max_by_key(|one| one.number);

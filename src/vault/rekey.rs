@@ -10,8 +10,8 @@ use super::journal::Journal;
 use super::layout::{HEADER, LOG_NEWEST, POLICY, STICKS, WAYS};
 use super::pepper::{self, digest};
 use super::{
-    BlockDevice, EventKind, Policy, SlotTable, StickList, StickWay, Vault, VaultError, Ways, Written,
-    authenticated, event_log, store,
+    BlockDevice, EventKind, Policy, SlotTable, StickList, StickWay, Vault, VaultError, Ways,
+    Written, authenticated, event_log, store,
 };
 use crate::keys::{Keyring, MasterKey, Secret32};
 use crate::theft::TheftState;

@@ -57,7 +57,10 @@ fn new_computer_and_the_stick_bring_the_rows_back() -> Result {
     let no_key = restore(&server, "")?;
     assert_eq!(no_key.status, 2, "{no_key}");
     let said = restore(&server, FROM_STICK)?;
-    assert!(said.text.contains("5001 rows, as the backup says"), "{said}");
+    assert!(
+        said.text.contains("5001 rows, as the backup says"),
+        "{said}"
+    );
     has_rows(&server, 5000)?;
     let again = restore(&server, "")?;
     assert!(again.text.contains("set up already"), "{again}");

@@ -202,7 +202,13 @@ fn reader(name: &'static str, program: &str, arguments: &[&str]) -> Result<Tool>
     let mut command = Command::new("/usr/bin/setpriv");
     command.arg(format!("--reuid={NOBODY}"));
     command.arg(format!("--regid={NOBODY}"));
-    command.args(["--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--", program]);
+    command.args([
+        "--clear-groups",
+        "--bounding-set=-all",
+        "--inh-caps=-all",
+        "--",
+        program,
+    ]);
     command.args(arguments).env_clear();
     confine(&mut command, None).map_err(|error| not_started(name, &error))?;
     Ok(Tool {

@@ -206,7 +206,11 @@ impl Place {
     /// wait in memory for a slow one takes. Into a pipe goes a whole part at once, and the other
     /// end may be a slow line.
     pub fn answers_within(&self) -> Duration {
-        match self.open.as_ref().is_some_and(|open| open.path == Path::new(PIPED)) {
+        match self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.path == Path::new(PIPED))
+        {
             true => Duration::from_secs(300),
             false => Duration::from_secs(10),
         }

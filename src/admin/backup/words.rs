@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn page_that_is_printed_is_not_passed_on() {
-        let page = "[ERROR] InnoDB: page [page id: 3] is corrupted\n 0: len 7; hex 57; asc Wanjiru;\n";
+        let page =
+            "[ERROR] InnoDB: page [page id: 3] is corrupted\n 0: len 7; hex 57; asc Wanjiru;\n";
         let told = Words::MarkedErrors.of(page);
         assert_eq!(told, "[ERROR] InnoDB: page [page id: 3] is corrupted");
         assert_eq!(Words::MarkedErrors.of(" 0: asc error Wanjiru;\n"), NOTHING);

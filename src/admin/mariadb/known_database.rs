@@ -19,8 +19,8 @@ const _: () = assert!(CheckFile::MAX <= CHECK_MAX);
 pub fn release_for_backup(check: &[u8], keys: &Keyring) -> Result<MariadbRelease> {
     let user = ServiceUser::find()?;
     let check = CheckFile::parse(check).ok();
-    let release = check
-        .and_then(|check| MariadbRelease::of_database(user.uid, user.gid, &check, keys).ok());
+    let release =
+        check.and_then(|check| MariadbRelease::of_database(user.uid, user.gid, &check, keys).ok());
     release.ok_or_else(|| {
         Problem::refused(
             "The backup does not say which of this server's keys its files are encrypted with. \

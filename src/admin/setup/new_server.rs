@@ -75,7 +75,12 @@ fn left(there: There) -> Result<Vec<Step>> {
             "Run: apt-get install mariadb-server mariadb-backup age zstd",
         ));
     }
-    let is_restored = matches!(restored, Earlier::Kept { behind: Some(Role::Restored) });
+    let is_restored = matches!(
+        restored,
+        Earlier::Kept {
+            behind: Some(Role::Restored)
+        }
+    );
     let is_encrypted = database == Database::Encrypted;
     if has_vault && has_place && is_encrypted && is_installed && !is_restored {
         return Err(Problem::refused(
@@ -233,9 +238,19 @@ pub fn every_step() -> Vec<Vec<String>> {
     }
     let words = "restore --new-server --from /dev/sdb1 --vault /boot/v --backup 12 --files-to /x";
     let Options { options } = Options::parse_from(words.split(' '));
-    let steps = [Step::Vault, Step::Place, Step::Database, Step::Rows, Step::Stage].into_iter();
+    let steps = [
+        Step::Vault,
+        Step::Place,
+        Step::Database,
+        Step::Rows,
+        Step::Stage,
+    ]
+    .into_iter();
     let line = |step| command_line(step, &options, Some(Path::new("/dev/sdb1")));
-    steps.filter_map(line).map(|line| line[1..].to_vec()).collect()
+    steps
+        .filter_map(line)
+        .map(|line| line[1..].to_vec())
+        .collect()
 }
 
 #[cfg(test)]

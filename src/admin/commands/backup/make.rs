@@ -10,8 +10,7 @@ use super::pipe::{PIPE, pipe, send};
 use super::usage;
 use crate::admin::backup::{
     Archive, Found, LOCK, LastBackup, Place, State, besides, find_all, newest, recipient_of,
-    released_manifest_keys,
-    remember, remove_all, require, size, write,
+    released_manifest_keys, remember, remove_all, require, size, write,
 };
 use crate::admin::brought_back;
 use crate::admin::lock_file::only_one;
@@ -238,7 +237,10 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
         return Ok(Written { number, lost });
     }
     if let Err(problem) = thin(&options.keep, &place, &find(&place)?) {
-        eprintln!("stayput: warning: an older backup is not removed. {}", problem.what);
+        eprintln!(
+            "stayput: warning: an older backup is not removed. {}",
+            problem.what
+        );
     }
     let is_mounted_here = place.is_mounted_here();
     drop(place);

@@ -27,8 +27,8 @@ use crate::keys::{EarlierKeys, MasterKey};
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
-    EventKind, FirstRecords, Header, Identity, MAX_FACTORS, Policy, ServerId, ServerName, SlotTable, Thresholds,
-    VAULT_CONF, Vault, VaultConf,
+    EventKind, FirstRecords, Header, Identity, MAX_FACTORS, Policy, ServerId, ServerName,
+    SlotTable, Thresholds, VAULT_CONF, Vault, VaultConf,
 };
 pub use existing::{ExistingVault, refuse_beside, unnamed_vaults};
 use lost_vault::{LostVault, Recovered};

@@ -4,7 +4,8 @@ use super::*;
 use crate::keys::{Keyring, MasterKey, ScryptParams};
 use crate::release::mariadb::MariadbRelease;
 use crate::vault::{
-    CodeRefused, FirstRecords, Header, Identity, MemoryDevice, NextGeneration, SlotTable, Vault, Ways,
+    CodeRefused, FirstRecords, Header, Identity, MemoryDevice, NextGeneration, SlotTable, Vault,
+    Ways,
 };
 
 const PIN: &[u8] = b"2580";
