@@ -23,7 +23,9 @@ pub mod steps;
 
 pub use authenticated::NotAuthentic;
 pub use keys::ManifestKey;
-pub use manifest::{Files, Manifest, Method, Part, STREAM_HEAD, Stream, StreamKind, TableRows};
+pub use manifest::{
+    CHECK_MAX, Files, Manifest, Method, PARTS_MAX, Part, STREAM_HEAD, Stream, StreamKind, TableRows,
+};
 pub use manifest_keys::ManifestKeys;
 pub use newest::{Newest, Verified};
 

@@ -34,3 +34,4 @@ pub use progress::{Progress, besides, size};
 pub use remembered::{LOCK, newest, recipient_of, released_manifest_keys, remember};
 pub use stage::Tool;
 pub use tools::require;
+pub use words::Words;

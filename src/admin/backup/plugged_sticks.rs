@@ -24,6 +24,8 @@ pub enum StickState {
     Writing { process: u32 },
     /// It has this one, and nothing is written to it.
     Has { number: u64 },
+    /// It has this one; and why it is not to be trusted, in words.
+    HasAndLost { number: u64, why: String },
     /// Why it has got none, in words.
     Failed { why: String },
 }
@@ -65,6 +67,9 @@ impl PluggedStick {
             StickState::Has { number } => {
                 format!("{device} has backup {number}. It may be pulled out.")
             }
+            StickState::HasAndLost { number, why } => {
+                format!("{device} has backup {number}, but: {why} It may be pulled out.")
+            }
             StickState::Failed { why } => {
                 format!("{device} has got NO backup: {why} It may be pulled out.")
             }
@@ -76,7 +81,7 @@ impl PluggedStick {
         match self.state {
             StickState::Writing { process } => is_running(process),
             StickState::Has { .. } => true,
-            StickState::Failed { .. } => false,
+            StickState::HasAndLost { .. } | StickState::Failed { .. } => false,
         }
     }
 }
@@ -135,6 +140,7 @@ impl PluggedSticks {
 
     /// Remembers a backup; [`PluggedSticks::note`] writes it.
     pub fn remember(&mut self, made: Made) {
+        self.made.retain(|known| known.number != made.number);
         self.made.push(made);
         let surplus = self.made.len().saturating_sub(MADE_MAX);
         self.made.drain(..surplus);

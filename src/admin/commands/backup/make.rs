@@ -10,8 +10,7 @@ use super::pipe::{PIPE, pipe, send};
 use super::usage;
 use crate::admin::backup::{
     Archive, Found, LOCK, LastBackup, Place, State, besides, find_all, newest, recipient_of,
-    released_manifest_keys,
-    remember, remove_all, require, size, write,
+    released_manifest_keys, remember, remove_all, require, size, write,
 };
 use crate::admin::brought_back;
 use crate::admin::lock_file::only_one;
@@ -196,6 +195,7 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
             data_bytes: database.bytes(),
             files: count(&included)?,
             ways: [0; 32],
+            check: database.check_file().to_text().as_bytes().to_vec(),
             streams: heapless::Vec::new(),
             tables: Vec::new(),
         },
@@ -237,7 +237,14 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
         return Ok(Written { number, lost });
     }
     if let Err(problem) = thin(&options.keep, &place, &find(&place)?) {
+<<<<<<< HEAD
         eprintln!("stayput: warning: an older backup is not removed. {}", problem.what);
+=======
+        eprintln!(
+            "stayput: warning: an older backup is not removed. {}",
+            problem.what
+        );
+>>>>>>> next
     }
     let is_mounted_here = place.is_mounted_here();
     drop(place);

@@ -100,28 +100,48 @@ impl Serving<'_> {
     fn back_up(&mut self, newest: u64, is_new: bool) -> Result<()> {
         let mark = RunningDatabase::find()?.mark()?;
         let now = clock::since_boot().as_secs();
-        match due(self.known.made(newest), &mark, now) {
-            Due::Now => {}
-            Due::Unchanged | Due::TooSoon => {
+        let due = due(self.known.made(newest), &mark, now);
+        if due != Due::Now {
+            let is_kept = match self.known.state(self.stick) {
+                Some(StickState::HasAndLost { .. }) => true,
+                // A failed one waits for the next try.
+                Some(StickState::Failed { .. }) => due == Due::TooSoon,
+                _ => false,
+            };
+            if !is_kept {
                 self.note(StickState::Has { number: newest }, is_new);
-                return Ok(());
             }
+            return Ok(());
         }
         let process = std::process::id();
         self.note(StickState::Writing { process }, is_new);
-        let number = make(&MakeOptions::automatic(
+        let written = make(&MakeOptions::automatic(
             self.volume,
             &self.options.include,
             &self.options.keep,
-        ))?;
+        ));
         let ended = clock::since_boot().as_secs();
+        let (number, mark) = match &written {
+            Ok(written) => (written.number, mark),
+            // The next try waits as after one that was made, and takes place in any case.
+            Err(_) => (newest, String::new()),
+        };
         self.known.remember(Made {
             number,
             mark,
             ended,
             took: ended.saturating_sub(now),
         });
-        self.note(StickState::Has { number }, is_new);
+        let written = written?;
+        let state = match written.must_have_left_the_others() {
+            Ok(()) => StickState::Has { number },
+            Err(problem) => StickState::HasAndLost {
+                number,
+                why: one_line(&problem),
+            },
+        };
+        let is_news = is_new || matches!(state, StickState::HasAndLost { .. });
+        self.note(state, is_news);
         Ok(())
     }
 
