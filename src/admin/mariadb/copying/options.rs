@@ -185,12 +185,13 @@ const COMMON: [&str; 52] = [
     "--old-mode=",
 ];
 
-/// The key that every key file has: a server that is made has no other key for its tables,
-/// whatever the option files say for the one that runs.
+/// The key that every key file has, and so the one for tables of a server that is made with
+/// keys of its own, whatever the option files say for the one that runs.
 const FIRST_KEY: &str = "--innodb-default-encryption-key-id=1";
 
 /// What an encrypted server is told: the settings that encrypt, with its own key file.
 pub fn encrypting(key_file: &Path) -> Vec<OsString> {
+    let has_own_keys = key_file != Path::new(KEY_FILE);
     SETTINGS
         .iter()
         .map(|setting| {
@@ -201,7 +202,7 @@ pub fn encrypting(key_file: &Path) -> Vec<OsString> {
             }
             option
         })
-        .chain([FIRST_KEY.into()])
+        .chain(has_own_keys.then(|| FIRST_KEY.into()))
         .collect()
 }
 
@@ -293,6 +294,9 @@ mod tests {
         assert!(has("--file_key_management_filename=/run/x/keys"));
         assert!(has("--innodb_encrypt_tables=FORCE"));
         assert!(has(FIRST_KEY) && CLEAR.contains(&FIRST_KEY));
+        // What is released has the key of new tables, which the option files name.
+        let released = encrypting(Path::new(KEY_FILE));
+        assert!(!released.iter().any(|option| option == FIRST_KEY));
         assert!(
             !options
                 .iter()
