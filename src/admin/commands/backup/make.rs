@@ -237,14 +237,10 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
         return Ok(Written { number, lost });
     }
     if let Err(problem) = thin(&options.keep, &place, &find(&place)?) {
-<<<<<<< HEAD
-        eprintln!("stayput: warning: an older backup is not removed. {}", problem.what);
-=======
         eprintln!(
             "stayput: warning: an older backup is not removed. {}",
             problem.what
         );
->>>>>>> next
     }
     let is_mounted_here = place.is_mounted_here();
     drop(place);
