@@ -385,7 +385,10 @@ mod tests {
         let ids: Vec<u32> = (0..15).map(|n| u32::MAX - n).chain([1]).collect();
         let path = format!("/{}", "x".repeat(254));
         let file = release(&ids).check_file(&keyring(1), &path).unwrap();
-        assert_eq!(CheckFile::parse(file.to_text().as_bytes()), Ok(file));
+        assert_eq!(
+            CheckFile::parse(file.to_text().as_bytes()),
+            Ok(file.clone())
+        );
         let mut all_new = file.clone();
         all_new
             .checks

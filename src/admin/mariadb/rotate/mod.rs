@@ -23,7 +23,7 @@ use crate::admin::key_release;
 use crate::admin::lock_file::{only_one, only_one_within};
 use crate::admin::mariadb::backup_source::RunningDatabase;
 use crate::admin::mariadb::check_file::load_check_file;
-use crate::admin::mariadb::copying::{Client, problem_of_sql};
+use crate::admin::mariadb::copying::{Client, TableName, problem_of_sql};
 use crate::admin::mariadb::disable;
 use crate::admin::mariadb::enable::worker;
 use crate::admin::mariadb::process::serves_from;
@@ -251,7 +251,7 @@ fn move_tables(database: &RunningDatabase, id: u32, locks: bool) -> Result<()> {
     for kept in &kept {
         say(format!("  {}", kept.in_words()));
     }
-    let is_kept = |name| kept.iter().any(|kept| kept.name == *name);
+    let is_kept = |name: &TableName| kept.iter().any(|kept| kept.name == *name);
     for table in standing.left() {
         if !is_kept(&table.name) {
             say(format!("  {}: it was made meanwhile", table.name));
