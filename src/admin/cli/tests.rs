@@ -3,7 +3,7 @@ use crate::admin::problem::ProblemKind;
 use clap::CommandFactory;
 
 /// Every command with the least that it takes.
-const COMMANDS: [&str; 46] = [
+const COMMANDS: [&str; 48] = [
     "setup",
     "init",
     "enroll",
@@ -27,6 +27,8 @@ const COMMANDS: [&str; 46] = [
     "restore --from /mnt",
     "mariadb enable",
     "mariadb disable --key-file /etc/mysql/mariadb.keys",
+    "mariadb rotate",
+    "mariadb progress",
     "mariadb destroy-original",
     "mariadb destroy-copy",
     "mariadb gate",
@@ -52,7 +54,7 @@ const COMMANDS: [&str; 46] = [
     "watch",
 ];
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "status",
     "check",
     "simulate",
@@ -62,6 +64,7 @@ const DOCUMENTS: [&str; 9] = [
     "passphrase list",
     "policy",
     "backup list --from /mnt",
+    "mariadb progress",
 ];
 
 fn typed(line: &str) -> Cli {
