@@ -216,9 +216,20 @@ fn key_that_came_half_way_stops_no_start() -> Result {
 fn backups_from_within_a_rotation_come_back() -> Result {
     let server = guarded()?;
     rekeyed(&server)?;
+    // MariaDB has read the key, and no table is moved yet.
+    server
+        .shell("chattr +i /etc/mysql/mariadb.conf.d")?
+        .success()?;
+    assert!(!rotate(&server)?.ok());
+    server
+        .shell("chattr -i /etc/mysql/mariadb.conf.d && systemctl restart mariadb")?
+        .success()?;
     // Somebody works with one table all the time.
-    let busy = server
-        .spawn("exec mariadb -e 'BEGIN; SELECT COUNT(*) FROM clinic.patient; SELECT SLEEP(600)'")?;
+    let mut busy = server.spawn(
+        "exec mariadb --unbuffered -e \
+         'BEGIN; SELECT COUNT(*) FROM clinic.patient; SELECT SLEEP(600)'",
+    )?;
+    busy.wait_for("5000", seconds(30))?;
     let half = rotate(&server)?;
     assert!(
         !half.ok() && half.text.contains("`clinic`.`patient`: somebody"),
@@ -228,8 +239,13 @@ fn backups_from_within_a_rotation_come_back() -> Result {
     has_everything(&server)?;
     stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
     stayput(&server, "backup --same-disk --to /srv/nas --method dump")?.success()?;
+    server
+        .shell(
+            "mariadb -N -e \"SELECT CONCAT('KILL ', ID) FROM information_schema.PROCESSLIST \
+             WHERE INFO LIKE 'SELECT SLEEP%'\" | mariadb",
+        )?
+        .success()?;
     drop(busy);
-    server.shell("pkill -x mariadb || true")?;
     rotate(&server)?.success()?;
     all_on(&server, 201)?;
     stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
