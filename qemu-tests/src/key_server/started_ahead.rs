@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{JoinHandle, sleep, spawn};
+use std::thread::{sleep, spawn};
 use std::time::Duration;
 
 /// Pause before the next one is started, so that the others answer meanwhile.
@@ -18,7 +18,6 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub struct StartedAhead {
     socket: PathBuf,
     ended: Arc<AtomicBool>,
-    answering: Option<JoinHandle<()>>,
 }
 
 impl StartedAhead {
@@ -27,7 +26,7 @@ impl StartedAhead {
         let listener = UnixListener::bind(&socket)?;
         let ended = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&ended);
-        let answering = spawn(move || {
+        spawn(move || {
             while let Ok(mut tangd) = start(&folder) {
                 let asked = listener.accept();
                 if let (false, Ok((asked, _))) = (is_over.load(Ordering::SeqCst), asked) {
@@ -42,11 +41,7 @@ impl StartedAhead {
                 sleep(PAUSE);
             }
         });
-        Ok(Self {
-            socket,
-            ended,
-            answering: Some(answering),
-        })
+        Ok(Self { socket, ended })
     }
 
     pub fn socket(&self) -> &Path {
@@ -57,9 +52,8 @@ impl StartedAhead {
 impl Drop for StartedAhead {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::SeqCst);
-        // Wakes it.
+        // Wakes it. Nobody waits: a client that was switched off while it asked never goes away.
         let _ = UnixStream::connect(&self.socket);
-        let _ = self.answering.take().map(JoinHandle::join);
     }
 }
 
