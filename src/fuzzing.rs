@@ -1,6 +1,7 @@
 //! One function for each parser of untrusted bytes, for the targets in `fuzz/`.
 //! None of them may panic, hang or take much more memory than its input.
 
+use crate::admin::fuzzing as admin;
 use crate::boot::fuzzing as boot;
 use crate::environment::{
     Advertisement, Arrangements, Observed, ReplyReader, parse_advertisement, parse_arp_reply,
@@ -172,4 +173,9 @@ pub fn mariadb_key_file(bytes: &[u8]) {
 /// Parses the check file of MariaDB's keys.
 pub fn mariadb_check_file(bytes: &[u8]) {
     let _ = CheckFile::parse(bytes);
+}
+
+/// Reads an initramfs, and what in it runs before the stage.
+pub fn initramfs_image(bytes: &[u8]) {
+    admin::initramfs_image(bytes);
 }

@@ -16,6 +16,8 @@ mod event_json;
 mod event_text;
 mod factor_counts;
 mod filled;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guessing_time;
 mod initramfs;
 mod installed_files;

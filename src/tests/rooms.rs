@@ -92,7 +92,7 @@ const ADMIN: House = House {
         &["cli"],
         &["children"],
     ],
-    common: &["mod"],
+    common: &["fuzzing", "mod"],
 };
 
 /// No command knows another.
