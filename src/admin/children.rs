@@ -8,12 +8,13 @@ use crate::admin::key_destruction;
 use crate::admin::mariadb::{self, disable, enable, stop};
 use crate::admin::mariadb_service;
 
-const OF_SEVERAL: [&dyn AnyChildWork; 9] = [
+const OF_SEVERAL: [&dyn AnyChildWork; 10] = [
     &disable::KEY_FILES,
     &enable::DESTROY_CLEAR,
     &key_destruction::DESTROY,
     &mariadb::SEARCH_OCCUPANTS,
     &mariadb_service::END_START,
+    &reset::LOOK_AT_VAULT,
     &reset::ON_DATABASE_DISK,
     &reset::SWITCH_OFF,
     &stop::STOP,

@@ -21,6 +21,24 @@ fn hang(server: &Container, top: &str) -> Result {
     Ok(())
 }
 
+/// From now on whoever looks for the vault hangs.
+fn hang_the_vault(server: &Container) -> Result {
+    let place = "/dev/disk/by-partuuid";
+    server.shell(&format!("mkdir -p {place}"))?.success()?;
+    hang(server, place)
+}
+
+/// Whether keys are in memory, or MariaDB runs.
+const IS_OPEN: &str = "grep /run/stayput /proc/mounts || pidof mariadbd";
+
+/// A clinic's server that is open, with its database encrypted.
+fn that_is_open() -> Result<Container> {
+    let server = clinic()?;
+    stayput(&server, "enable --keep-original")?.success()?;
+    server.shell(IS_OPEN)?.success()?;
+    Ok(server)
+}
+
 /// Where it hangs, not even a signal ends it.
 fn ends(server: &Container, command: &str) -> Result<Output> {
     server.shell_within(command, seconds(100))
@@ -41,6 +59,20 @@ fn a_reset_is_told_beforehand_where_the_databases_disk_hangs() -> Result {
     let said = ends(&server, "stayput reset --dry-run")?.success()?;
     assert!(said.contains("could not be told within 5 s"), "{said}");
     assert!(said.contains("Nothing was destroyed."), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_vault_that_hangs_keeps_no_key_in_memory() -> Result {
+    let server = that_is_open()?;
+    hang_the_vault(&server)?;
+    let said = ends(&server, "echo destroy | stayput reset")?;
+    assert!(!said.ok(), "{said}");
+    for told in ["was not read within 30 s", "nobody knows whether the key"] {
+        assert!(said.text.contains(told), "{said}");
+    }
+    let open = server.shell(IS_OPEN)?;
+    assert!(!open.ok(), "{open}");
     Ok(())
 }
 
