@@ -8,12 +8,14 @@ use crate::admin::key_destruction;
 use crate::admin::mariadb::{self, disable, enable, stop};
 use crate::admin::mariadb_service;
 
-const OF_SEVERAL: [&dyn AnyChildWork; 10] = [
+const OF_SEVERAL: [&dyn AnyChildWork; 12] = [
     &disable::KEY_FILES,
     &enable::DESTROY_CLEAR,
     &key_destruction::DESTROY,
+    &key_destruction::DESTROY_UNDER_DURESS,
     &mariadb::SEARCH_OCCUPANTS,
     &mariadb_service::END_START,
+    &mariadb_service::STOP_LATER,
     &reset::LOOK_AT_VAULT,
     &reset::ON_DATABASE_DISK,
     &reset::SWITCH_OFF,
