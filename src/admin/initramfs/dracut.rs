@@ -251,19 +251,22 @@ mod tests {
     }
 
     #[test]
-    fn units_that_wait_for_each_other_in_a_long_row_are_followed() {
-        let mut image = as_installed();
-        for unit in 0..20_000 {
-            let text = format!("[Unit]\nAfter={}.service\n", unit + 1);
-            put(&mut image, &format!("{UNITS}/{unit}.service"), &text);
-        }
-        let mut left = FOLLOWED_MAX;
-        assert!(!waits(&image, "0.service", &mut left));
-        let last = format!("{UNITS}/19999.service");
-        put(&mut image, &last, "[Unit]\nAfter=stayput-boot.service\n");
-        assert!(waits(&image, "0.service", &mut left));
-        let mut too_few = 19_999;
-        assert!(!waits(&image, "0.service", &mut too_few));
+    fn a_row_of_units_longer_than_the_stack_is_deep_is_followed() {
+        const ROW: usize = 2000;
+        let follow = || {
+            let mut image = as_installed();
+            for unit in 0..ROW {
+                let text = format!("[Unit]\nAfter={}.service\n", unit + 1);
+                put(&mut image, &format!("{UNITS}/{unit}.service"), &text);
+            }
+            let last = format!("{UNITS}/{ROW}.service");
+            put(&mut image, &last, "[Unit]\nAfter=stayput-boot.service\n");
+            let waits = |mut left| waits(&image, "0.service", &mut left);
+            (waits(ROW + 1), waits(ROW))
+        };
+        let thread = std::thread::Builder::new().stack_size(256 << 10);
+        let followed = thread.spawn(follow).unwrap().join().unwrap();
+        assert_eq!(followed, (true, false));
     }
 
     /// A service that the initramfs starts by itself, with what stands in it.
