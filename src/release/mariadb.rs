@@ -158,6 +158,11 @@ mod tests {
         release.key_ids.push(KeyId { id, generation }).unwrap();
         let check = release.check_file(&keys, "/data").unwrap();
         let found = MariadbRelease::of_database(104, 111, &check, &keys);
+        assert_eq!(found.as_ref(), Ok(&release));
+        // No file was written with one that is only announced.
+        let key = key(keys.current(), 202);
+        let announced = check.announcing(&ReleasedKey { id: 202, key }).unwrap();
+        let found = MariadbRelease::of_database(104, 111, &announced, &keys);
         assert_eq!(found, Ok(release));
         let foreign = Keyring::of_one(1, master(3));
         let found = MariadbRelease::of_database(104, 111, &check, &foreign);

@@ -122,12 +122,25 @@ impl CheckFile {
         Ok(with)
     }
 
-    /// This file once all its keys are released: from then on files of the database may need
-    /// any of them, and none may be missing.
-    pub fn requiring_all(&self) -> Self {
-        let mut all = self.clone();
-        all.checks.iter_mut().for_each(|check| check.is_new = false);
-        all
+    /// This file once these keys are released: from then on files of the database may need
+    /// any of them, and none may be missing. One that was announced and is not among them is
+    /// left out: it was never released, and a start that waits for it would wait for ever.
+    pub fn requiring(&self, released: &[ReleasedKey]) -> Self {
+        let mut required = self.clone();
+        let is_released = |id| released.iter().any(|key| key.id == id);
+        let checks = &mut required.checks;
+        checks.retain(|check| !check.is_new || is_released(check.id));
+        checks.iter_mut().for_each(|check| check.is_new = false);
+        required
+    }
+
+    /// Whether this file has every key of another one, and more.
+    pub fn has_more_than(&self, other: &Self) -> bool {
+        let is_here = |check: &KeyCheck| {
+            let mut here = self.checks.iter();
+            here.any(|here| (here.id, here.value) == (check.id, check.value))
+        };
+        other.checks.iter().all(is_here) && other.checks.len() < self.checks.len()
     }
 
     /// The key that new tables are made with; `None` where that is MariaDB's own choice,
@@ -183,7 +196,8 @@ impl CheckFile {
 
     /// The ids of the keys that the data was written with.
     pub(super) fn ids(&self) -> impl Iterator<Item = u32> {
-        self.checks.iter().map(|check| check.id)
+        let written_with = self.checks.iter().filter(|check| !check.is_new);
+        written_with.map(|check| check.id)
     }
 
     /// Whether the data was written with this key.
@@ -333,7 +347,7 @@ mod tests {
         assert_eq!(announced.verify(&more), Err(KeyFault::Unknown(202)));
         // Tables are written with it only when it cannot be missing any more.
         assert_eq!(announced.key_of_new_tables(), None);
-        let released = announced.requiring_all();
+        let released = announced.requiring(&keys(&[1, 2, 201], 1));
         assert_eq!(released, checks(&[1, 2, 201]));
         assert_eq!(released.announcing(new), Ok(released.clone()));
         assert_eq!(
@@ -342,6 +356,28 @@ mod tests {
         );
         assert_eq!(released.key_of_new_tables(), Some(201));
         assert_eq!(checks(&[1, 2, 201, 301]).key_of_new_tables(), Some(301));
+    }
+
+    #[test]
+    fn check_file_of_before_a_key_more_is_told() {
+        let (before, now) = (checks(&[1, 2]), checks(&[1, 2, 201]));
+        assert!(now.has_more_than(&before) && !before.has_more_than(&now));
+        assert!(!now.has_more_than(&now));
+        let of_another = release(&[1, 2]).check_file(&keyring(9), "/data").unwrap();
+        assert!(!now.has_more_than(&of_another));
+    }
+
+    #[test]
+    fn key_that_was_announced_and_never_came_is_not_waited_for() {
+        let new = |id| keys(&[id], 1).remove(0);
+        // The power went before the vault gave 201; then the master key was replaced.
+        let announced = checks(&[1, 2]).announcing(&new(201)).unwrap();
+        let announced = announced.announcing(&new(301)).unwrap();
+        let released = keys(&[1, 2, 301], 1);
+        assert_eq!(announced.verify(&released), Ok(()));
+        let required = announced.requiring(&released);
+        assert_eq!(required, checks(&[1, 2, 301]));
+        assert_eq!(required.verify(&released), Ok(()));
     }
 
     #[test]
