@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::admin::ask;
 use crate::admin::durable::write_durably;
 use crate::admin::key_release;
-use crate::admin::mariadb::check_file::read_check_file;
+use crate::admin::mariadb::check_file::{mark, read_check_file};
 use crate::admin::mariadb::data_directory::{DataDirectory, Door, holds_something};
 use crate::admin::mariadb::gate_units;
 use crate::admin::mariadb::service_user::ServiceUser;
@@ -48,7 +48,11 @@ pub fn refresh(options: &EnableOptions, user: &ServiceUser) -> Result<()> {
     }
     replace_swap(options, &system)?;
     say("Writing its settings again.");
+    // One that was put back from a copy may be of before `stayput mariadb rotate`.
+    let beside = mark(data.real(), data.seen()).filter(|beside| beside.has_more_than(&check));
+    let check = beside.unwrap_or(check);
     release_keys(options, user, DatabaseKeys::Of(&check))?;
+    write_durably(Path::new(CHECK_FILE), check.to_text().as_bytes()).map_err(paths::problem)?;
     if mariadb_service::is_started() && !mariadb_service::is_starting() {
         key_release::remove_if_read()?;
     }
