@@ -1,10 +1,10 @@
 //! After a new master key the tables move to a key of it: in any order of cuts, restores and
 //! people at work, every row is read.
 
-use qemu_tests::{Container, Output, Result, minutes, seconds};
+use qemu_tests::{Container, Output, Result, Suite, minutes, seconds};
 
 use crate::backup::{guarded, stayput};
-use crate::clinic::{REAL, clinic, has_rows, stayput as mariadb};
+use crate::clinic::{REAL, clinic, fill, has_rows, stayput as mariadb};
 
 /// An encrypted server whose master key was replaced, with a table of each kind.
 fn rekeyed(server: &Container) -> Result {
@@ -81,11 +81,33 @@ fn all_on(server: &Container, id: u32) -> Result {
 
 #[test]
 fn tables_move_to_a_key_of_the_new_master_key() -> Result {
-    let mut server = clinic()?;
+    tables_move(clinic()?)
+}
+
+#[test]
+fn tables_move_on_debian_13() -> Result {
+    let server = Container::fresh(Suite::Trixie)?;
+    server.wait_for_database()?;
+    fill(&server)?;
+    tables_move(server)
+}
+
+fn tables_move(mut server: Container) -> Result {
     mariadb(&server, "enable --destroy-original")?.success()?;
     let none = rotate(&server)?.success()?;
     assert!(none.contains("no table has to be moved"), "{none}");
     rekeyed(&server)?;
+    // A table without a file of its own.
+    server.sql(
+        "SET GLOBAL innodb_file_per_table = OFF; \
+         CREATE TABLE clinic.shared (id INT PRIMARY KEY, words TEXT, FULLTEXT (words))",
+    )?;
+    let refused = rotate(&server)?;
+    assert!(
+        !refused.ok() && refused.text.contains("innodb_file_per_table is off"),
+        "{refused}"
+    );
+    server.sql("SET GLOBAL innodb_file_per_table = ON")?;
     let due = stayput(&server, "mariadb progress --json")?.success()?;
     assert!(
         due.contains("\"due\": true") && due.contains("\"moved\": 0"),
@@ -127,7 +149,16 @@ fn rotated_database_leaves_the_gate_and_comes_back() -> Result {
     let server = clinic()?;
     mariadb(&server, "enable --destroy-original")?.success()?;
     rekeyed(&server)?;
+    let check = "/var/lib/stayput/mariadb.check";
+    server.shell(&format!("cp {check} /root/old"))?.success()?;
     rotate(&server)?.success()?;
+    // The check file is put back from a copy of before.
+    let old = format!("cp /root/old {check} && systemctl restart mariadb");
+    assert!(!server.shell(&old)?.ok());
+    mariadb(&server, "enable")?.success()?;
+    server.shell("systemctl restart mariadb")?.success()?;
+    has_everything(&server)?;
+    all_on(&server, 201)?;
     mariadb(&server, "disable --key-file /etc/mysql/own.keys")?.success()?;
     has_everything(&server)?;
     mariadb(&server, "enable")?.success()?;
@@ -207,7 +238,10 @@ fn key_that_came_half_way_stops_no_start() -> Result {
         has_everything(&server)?;
         let _ = server.shell(mend)?;
     }
-    rotate(&server)?.success()?;
+    // MariaDB was started with the key, and with settings that do not name it.
+    let moved = rotate(&server)?.success()?;
+    assert!(!moved.contains("Restarting"), "{moved}");
+    server.sql("CREATE TABLE clinic.later (id INT PRIMARY KEY)")?;
     has_everything(&server)?;
     all_on(&server, 201)
 }

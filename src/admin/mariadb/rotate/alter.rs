@@ -1,6 +1,7 @@
 //! The statement that moves one table to another key, and what a refusal of it means. Pure.
 
 use crate::admin::mariadb::copying::{SqlError, TableName};
+use crate::admin::mariadb::settings::NEW_TABLES;
 
 /// How a table is rebuilt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,8 @@ impl How {
 const WAITS_SECONDS: u32 = 5;
 
 /// The statements that move a table. A row that was allowed once is allowed, whatever is
-/// thought of it today, and a history of rows may be rebuilt.
+/// thought of it today, and a history of rows may be rebuilt. A table whose definition names
+/// the key already, and whose file does not have it, is rebuilt as well.
 pub fn statements(table: &TableName, id: u32, how: How) -> Vec<String> {
     vec![
         format!(
@@ -38,11 +40,17 @@ pub fn statements(table: &TableName, id: u32, how: How) -> Vec<String> {
              check_constraint_checks = 0, system_versioning_alter_history = 'KEEP'"
         ),
         format!(
-            "ALTER TABLE {} ENCRYPTION_KEY_ID={id}, {}",
+            "ALTER TABLE {} ENCRYPTION_KEY_ID={id}, FORCE, {}",
             table.sql(),
             how.words()
         ),
     ]
+}
+
+/// The statement that gives new tables this key, where the server was started before its
+/// settings named it. Who is connected already makes them as before.
+pub fn for_new_tables(id: u32) -> String {
+    format!("SET GLOBAL {NEW_TABLES} = {id}")
 }
 
 /// The statement that only a server that has read this key runs. Its table is gone with the
@@ -111,7 +119,8 @@ mod tests {
         let said = statements(&table, 201, How::ALL[0]);
         assert_eq!(
             said[1],
-            "ALTER TABLE `cli``nic`.`patient` ENCRYPTION_KEY_ID=201, ALGORITHM=INPLACE, LOCK=NONE"
+            "ALTER TABLE `cli``nic`.`patient` ENCRYPTION_KEY_ID=201, FORCE, ALGORITHM=INPLACE, \
+             LOCK=NONE"
         );
         // Whoever comes behind a statement that waits for a lock waits as well.
         assert!(said[0].contains("lock_wait_timeout = 5"), "{}", said[0]);

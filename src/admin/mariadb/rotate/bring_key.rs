@@ -33,7 +33,7 @@ pub fn bring(unlocked: &mut Unlocked, key: KeyId) -> Result<()> {
     write(&announced)?;
     give(unlocked, key)?;
     key_release::release_keys(unlocked.keys(), &unlocked.proven.policy)?;
-    let required = announced.requiring_all();
+    let required = announced.requiring(&keys);
     write(&required)?;
     let settings = settings_file(required.key_of_new_tables());
     write_if_other(Path::new(SETTINGS_FILE), settings.as_bytes())

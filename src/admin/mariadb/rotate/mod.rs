@@ -78,8 +78,9 @@ pub fn rotate(options: &RotateOptions) -> Result<()> {
     let _only = only_one(LOCK, "`stayput mariadb rotate`")?;
     let alone = worker::lock()?;
     nothing_else_is_open()?;
-    let mut database = RunningDatabase::find()?;
-    let mut unlocked = unlock(&options.unlock)?;
+    let database = RunningDatabase::find()?;
+    each_table_has_its_file(database.client())?;
+    let unlocked = unlock(&options.unlock)?;
     let standing = Standing::of(&Usage::of(database.client())?, goal(&unlocked)?);
     let Some(key) = choose(&unlocked, options.new_key, &standing)? else {
         say("All of MariaDB's keys follow from the master key of now: no table has to be moved.");
@@ -94,25 +95,35 @@ pub fn rotate(options: &RotateOptions) -> Result<()> {
             options.yes,
         )?;
     }
-    bring_key::bring(&mut unlocked, key)?;
-    if !is_loaded(database.client(), key.id)? {
-        would_start(&unlocked)?;
-        restart(&database)?;
-        database = RunningDatabase::find()?;
-    }
+    let loaded = load(unlocked, database, key);
+    // Whatever went wrong: one that runs has read what it needs.
     if is_started() && !is_starting() {
         key_release::remove_if_read()?;
     }
-    // From here on others may open the vault, and whoever stops MariaDB ends this.
-    drop(unlocked);
+    let database = loaded?;
+    // From here on whoever stops MariaDB ends this.
     drop(alone);
-    if !is_loaded(database.client(), key.id)? {
-        return Err(Problem::failed(
+    move_tables(&database, key.id, options.lock_tables)
+}
+
+/// Brings the key, and has MariaDB read it.
+fn load(mut unlocked: Unlocked, database: RunningDatabase, key: KeyId) -> Result<RunningDatabase> {
+    bring_key::bring(&mut unlocked, key)?;
+    if is_loaded(database.client(), key.id)? {
+        return Ok(database);
+    }
+    would_start(&unlocked)?;
+    // A backup may be waited for: no key is kept for so long.
+    drop(unlocked);
+    restart(&database)?;
+    let database = RunningDatabase::find()?;
+    match is_loaded(database.client(), key.id)? {
+        true => Ok(database),
+        false => Err(Problem::failed(
             format!("MariaDB was restarted and has not read key {}.", key.id),
             "`journalctl -u mariadb -n 30` tells more. Then run the command again.",
-        ));
+        )),
     }
-    move_tables(&database, key.id, options.lock_tables)
 }
 
 /// Prints how far the tables are.
@@ -164,6 +175,21 @@ fn nothing_else_is_open() -> Result<()> {
         Earlier::Interrupted { .. } | Earlier::Removing => Err(Problem::refused(
             "An earlier restore has not ended. Nothing was changed.",
             "End it first: stayput restore, or stayput restore --remove-old.",
+        )),
+    }
+}
+
+/// A table that is rebuilt gets a file of its own, and its key.
+fn each_table_has_its_file(client: &Client) -> Result<()> {
+    let off = client.rows(
+        "SHOW GLOBAL VARIABLES WHERE Variable_name = 'innodb_file_per_table' AND Value = 'OFF'",
+    )?;
+    match off.is_empty() {
+        true => Ok(()),
+        false => Err(Problem::refused(
+            "innodb_file_per_table is off: tables would go into the system tablespace, which \
+             stays on key 1. Nothing was changed.",
+            "Take it out of /etc/mysql and restart MariaDB, then run the command again.",
         )),
     }
 }
@@ -236,6 +262,9 @@ fn restart(database: &RunningDatabase) -> Result<()> {
 fn move_tables(database: &RunningDatabase, id: u32, locks: bool) -> Result<()> {
     let client = database.client();
     let [_, real]: [&Path; 2] = database.directories();
+    client
+        .change(&[alter::for_new_tables(id)])
+        .map_err(|error| problem_of_sql(&error, "naming the key of new tables"))?;
     let kept = moving::move_all(client, real, id, locks)?;
     let standing = Standing::of(&Usage::of(client)?, Goal::On(id));
     if standing.is_reached() {
@@ -254,7 +283,7 @@ fn move_tables(database: &RunningDatabase, id: u32, locks: bool) -> Result<()> {
     let is_kept = |name: &TableName| kept.iter().any(|kept| kept.name == *name);
     for table in standing.left() {
         if !is_kept(&table.name) {
-            say(format!("  {}: it was made meanwhile", table.name));
+            say(format!("  {}: it still has another key", table.name));
         }
     }
     for name in &standing.unseen {

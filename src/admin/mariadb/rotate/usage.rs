@@ -59,7 +59,7 @@ const SPACES: &str = "SELECT e.NAME, e.CURRENT_KEY_ID, e.ENCRYPTION_SCHEME, \
      FROM information_schema.INNODB_TABLESPACES_ENCRYPTION e \
      LEFT JOIN information_schema.INNODB_SYS_TABLESPACES t ON t.SPACE = e.SPACE";
 
-const IN_SYSTEM: &str = "SELECT \
+const IN_SYSTEM: &str = "SELECT NAME, \
      CONVERT(CAST(SUBSTRING_INDEX(NAME, '/', 1) AS BINARY) USING filename), \
      CONVERT(CAST(SUBSTRING_INDEX(SUBSTRING_INDEX(NAME, '/', -1), '#', 1) AS BINARY) \
      USING filename) \
@@ -72,17 +72,21 @@ impl Usage {
     /// When it does not answer as expected.
     pub fn of(client: &Client) -> Result<Self> {
         let spaces = client.rows(SPACES)?.into_iter().map(space);
-        let in_system = client.rows(IN_SYSTEM)?.into_iter().map(name);
+        let in_system = client.rows(IN_SYSTEM)?.into_iter().map(in_system);
         let tables = client.rows(&format!(
             "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE FROM information_schema.TABLES \
              WHERE TABLE_SCHEMA NOT IN {VIRTUAL} \
              AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')"
         ))?;
+        let in_system = in_system.collect::<Option<Vec<_>>>();
+        let in_system = in_system.ok_or_else(not_understood)?.into_iter();
+        let table = |holds| match holds {
+            Holds::Table(name) => Some(name),
+            _ => None,
+        };
         let mut usage = Self {
             spaces: spaces.collect::<Option<_>>().ok_or_else(not_understood)?,
-            in_system: in_system
-                .collect::<Option<_>>()
-                .ok_or_else(not_understood)?,
+            in_system: in_system.filter_map(table).collect(),
             has_binary_log: client.rows("SELECT @@log_bin")?.concat().concat() == "1",
             ..Self::default()
         };
@@ -106,11 +110,11 @@ fn not_understood() -> Problem {
     )
 }
 
-fn name(row: Row) -> Option<TableName> {
-    let [schema, table] = &row[..] else {
+fn in_system(row: Row) -> Option<Holds> {
+    let [name, schema, table] = &row[..] else {
         return None;
     };
-    Some(TableName::new(schema, table))
+    Some(holds(name, schema, table))
 }
 
 fn space(row: Row) -> Option<Space> {
@@ -199,6 +203,17 @@ mod tests {
         assert_eq!(read(clear), of_table(None));
         assert_eq!(read(["a/b", "", "1", "98304", "a", "b"]), None);
         assert_eq!(space(vec!["a/b".into()]), None);
+    }
+
+    #[test]
+    fn what_stands_in_the_system_tablespace_is_told_apart_as_well() {
+        let read = |cells: [&str; 3]| in_system(cells.map(str::to_owned).to_vec());
+        let table = TableName::new("clinic", "old");
+        let old = read(["clinic/old", "clinic", "old"]);
+        assert_eq!(old, Some(Holds::Table(table)));
+        let words = "FTS_000000000000051b_CONFIG";
+        let of_an_index = read([&format!("clinic/{words}"), "clinic", words]);
+        assert_eq!(of_an_index, Some(Holds::FullText));
     }
 
     #[test]
