@@ -25,6 +25,8 @@ fn rekeyed(server: &Container) -> Result {
          CREATE TABLE `kli-nik`.`mgonjwa #1 ü` (id INT PRIMARY KEY); \
          INSERT INTO `kli-nik`.`mgonjwa #1 ü` VALUES (7)",
     )?;
+    // MariaDB never syncs a .par file.
+    server.shell("sync")?.success()?;
     let replaced = stayput(server, "rekey --yes --yes")?.success()?;
     assert!(replaced.contains("stayput mariadb rotate"), "{replaced}");
     Ok(())
@@ -55,11 +57,12 @@ fn has_everything(server: &Container) -> Result {
     Ok(())
 }
 
-/// How many files of tables have another key than this one, by what MariaDB says.
+/// How many files of tables, but for what MariaDB leaves on its first key, have another key than this one, by what MariaDB says.
 fn not_on(server: &Container, id: u32) -> Result<String> {
     server.sql(&format!(
         "SELECT COUNT(*) FROM information_schema.INNODB_TABLESPACES_ENCRYPTION \
-         WHERE NAME LIKE '%/%' AND NAME NOT LIKE '%/FTS%' AND CURRENT_KEY_ID <> {id}"
+         WHERE NAME LIKE '%/%' AND NAME NOT LIKE '%/FTS%' AND NAME <> 'clinic/numbers' \
+         AND CURRENT_KEY_ID <> {id}"
     ))
 }
 
@@ -179,8 +182,8 @@ fn rotation_that_is_killed_or_cut_goes_on() -> Result {
     // The largest come last.
     for (n, rows) in [(1, 60_000), (2, 80_000), (3, 100_000), (4, 120_000)] {
         server.sql(&format!(
-            "CREATE TABLE clinic.large{n} (id INT PRIMARY KEY, filler CHAR(200)); \
-             INSERT INTO clinic.large{n} SELECT seq, REPEAT('x', 200) FROM seq_1_to_{rows}"
+            "USE clinic; CREATE TABLE large{n} (id INT PRIMARY KEY, filler CHAR(200)); \
+             INSERT INTO large{n} SELECT seq, REPEAT('x', 200) FROM seq_1_to_{rows}"
         ))?;
     }
     let has_all = |server: &Container| -> Result {

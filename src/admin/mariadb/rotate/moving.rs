@@ -8,7 +8,9 @@ use std::time::Duration;
 use nix::sys::statvfs::statvfs;
 
 use crate::admin::backup::size;
+use crate::admin::durable::Filesystem;
 use crate::admin::mariadb::copying::{Client, SqlError, TableName, problem_of_sql};
+use crate::admin::mariadb::run_records::paths;
 use crate::admin::problem::Result;
 
 use super::alter::{How, Refusal, meaning, statements};
@@ -55,21 +57,26 @@ pub enum Why {
 /// Moves what is left. Returns what stays where it is for now.
 ///
 /// # Errors
-/// When the server does not answer any more; what was moved stays moved.
+/// When the server or the disk does not answer any more; what was moved stays moved.
 pub fn move_all(client: &Client, data: &Path, id: u32, locks: bool) -> Result<Vec<Kept>> {
     let mut kept = Vec::new();
+    let filesystem = Filesystem::of(data).map_err(paths::problem)?;
     for round in 1..=ROUNDS {
         let standing = Standing::of(&Usage::of(client)?, Goal::On(id));
         let (left, all) = (standing.left(), standing.tables.len());
         kept.clear();
         for (n, table) in left.iter().enumerate() {
             match move_one(client, data, table, id, locks) {
-                Ok(None) => say(format!(
-                    "{} of {all}: {} ({})",
-                    all - left.len() + n + 1 - kept.len(),
-                    table.name,
-                    size(table.bytes)
-                )),
+                Ok(None) => {
+                    // MariaDB never syncs what it writes anew of a table's partitions.
+                    filesystem.sync().map_err(paths::problem)?;
+                    say(format!(
+                        "{} of {all}: {} ({})",
+                        all - left.len() + n + 1 - kept.len(),
+                        table.name,
+                        size(table.bytes)
+                    ));
+                }
                 Ok(Some(why)) => kept.push(Kept {
                     name: table.name.clone(),
                     why,

@@ -43,6 +43,7 @@ impl Stays {
             Self::FullText(files) => {
                 format!("full-text indexes: words of the rows ({files} files)")
             }
+            Self::Sequences(count) => format!("{count} sequences: their next numbers"),
         }
     }
 
@@ -55,6 +56,7 @@ impl Stays {
             Self::BinaryLog => ("binary_logs", None),
             Self::Aria(tables) => ("aria_tables", Some(tables)),
             Self::FullText(files) => ("full_text_indexes", Some(files)),
+            Self::Sequences(count) => ("sequences", Some(count)),
         };
         json!({ "kind": kind, "count": count })
     }

@@ -65,6 +65,8 @@ pub enum Stays {
     Aria(u64),
     /// Words of the rows.
     FullText(u64),
+    /// The next numbers of sequences.
+    Sequences(u64),
 }
 
 /// How far the tables are.
@@ -105,6 +107,7 @@ impl Standing {
             .in_system
             .iter()
             .for_each(|name| add(name, Some(FIRST_KEY), 0));
+        tables.retain(|name, _| !usage.sequences.contains(name));
         let unseen = usage.of_innodb.iter();
         let unseen = unseen.filter(|name| !tables.contains_key(*name));
         Self {
@@ -162,6 +165,9 @@ fn stays(usage: &Usage) -> Vec<Stays> {
     if count(Holds::FullText) > 0 {
         stays.push(Stays::FullText(count(Holds::FullText)));
     }
+    if !usage.sequences.is_empty() {
+        stays.push(Stays::Sequences(usage.sequences.len() as u64));
+    }
     stays
 }
 
@@ -194,7 +200,9 @@ pub mod tests {
                 space("visit", Some(1), 3000),
                 space("visit", Some(201), 4000),
                 space("drug", Some(201), 700),
+                space("numbers", Some(1), 600),
             ],
+            sequences: [TableName::new("clinic", "numbers")].into(),
             in_system: vec![TableName::new("clinic", "old")],
             of_innodb: ["patient", "visit", "drug", "old", "lost"]
                 .map(|table| TableName::new("clinic", table))
@@ -260,6 +268,7 @@ pub mod tests {
             BinaryLog,
             Aria(28),
             FullText(1),
+            Sequences(1),
         ];
         assert_eq!(all, expected);
         let few = Standing::of(&Usage::default(), Goal::On(201)).stays;

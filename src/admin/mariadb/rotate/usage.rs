@@ -1,7 +1,7 @@
 //! Which key each file of a running server's tables is written with, as the server says it
 //! itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::admin::mariadb::copying::{Client, Row, TableName, VIRTUAL};
 use crate::admin::problem::{Problem, Result};
@@ -43,6 +43,8 @@ pub struct Usage {
     pub in_system: Vec<TableName>,
     /// Every table of InnoDB's, by its definition.
     pub of_innodb: Vec<TableName>,
+    /// Sequences: MariaDB rebuilds them, and leaves their key as it is. Each holds a number.
+    pub sequences: BTreeSet<TableName>,
     /// How many tables each other engine has.
     pub others: BTreeMap<String, u64>,
     /// Changes are written into a binary log.
@@ -74,7 +76,7 @@ impl Usage {
         let spaces = client.rows(SPACES)?.into_iter().map(space);
         let in_system = client.rows(IN_SYSTEM)?.into_iter().map(in_system);
         let tables = client.rows(&format!(
-            "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE FROM information_schema.TABLES \
+            "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_TYPE FROM information_schema.TABLES \
              WHERE TABLE_SCHEMA NOT IN {VIRTUAL} \
              AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')"
         ))?;
@@ -91,10 +93,13 @@ impl Usage {
             ..Self::default()
         };
         for row in tables {
-            let [schema, table, engine] = &row[..] else {
+            let [schema, table, engine, kind] = &row[..] else {
                 return Err(not_understood());
             };
             match engine.as_str() {
+                "InnoDB" if kind == "SEQUENCE" => {
+                    usage.sequences.insert(TableName::new(schema, table));
+                }
                 "InnoDB" => usage.of_innodb.push(TableName::new(schema, table)),
                 other => *usage.others.entry(other.to_owned()).or_default() += 1,
             }
