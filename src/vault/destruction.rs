@@ -217,7 +217,7 @@ pub fn write_state(
     state: &TheftState,
 ) -> Result<Written, VaultError> {
     let payload = authenticated::encode_unproven(state);
-    store::write(device, STATE, &payload)
+    store::write_without_waiting(device, STATE, &payload)
 }
 
 /// Overwrites the pepper and the table of an area that is not in use any more.
