@@ -43,16 +43,22 @@ pub fn run() -> Result<()> {
         response: alarm_response::resume(),
     };
     standing.tell_first();
-    // It goes on without being waited for.
-    if let Err(errno) = key_sticks::NOTE.start(&[]) {
-        log::warn!("sticks that open this server are not noted: {errno}");
-    }
     let Some(baseline) = baseline_in_time(&mut standing)? else {
+        if let Err(problem) = key_sticks::note() {
+            log::warn!(
+                "sticks that open this server are not noted: {}",
+                problem.what
+            );
+        }
         log::info!("the watch is off, or no place has neighbours or key servers to watch");
         standing.finish();
         return Ok(());
     };
     log_baseline(&baseline);
+    // It goes on without being waited for.
+    if let Err(errno) = key_sticks::NOTE.start(&[]) {
+        log::warn!("sticks that open this server are not noted: {errno}");
+    }
     watch(&baseline, standing);
     Ok(())
 }
