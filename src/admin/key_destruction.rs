@@ -62,17 +62,21 @@ pub fn destroy_keys(
     plugged: &PluggedKeys,
 ) -> Result<KeysDestroyed, NoAnswer> {
     let cause = serde_json::to_string(&cause).map_err(|_| NoAnswer::AtAll)?;
-    let destroy = |plugged: &str| {
+    let destroy = |keys: &str| {
         let words: Vec<&OsStr> = [OsStr::new(&cause)]
             .into_iter()
-            .chain(in_words(plugged))
+            .chain(in_words(keys).into_iter().map(OsStr::new))
             .collect();
         DESTROY.within(limit, &words)?.ok_or(NoAnswer::AtAll)
     };
     let keys = serde_json::to_string(plugged).map_err(|_| NoAnswer::AtAll)?;
     match destroy(&keys) {
-        // More sticks than a command line has room for keep no key on the disk.
-        Err(NoAnswer::AtAll) => destroy(NO_KEYS),
+        // More sticks than a command line has room for keep no key on the disk. What became of
+        // theirs nobody knows.
+        Err(NoAnswer::AtAll) => destroy(NO_KEYS).map(|done| KeysDestroyed {
+            wiped: plugged.leave_unwiped(),
+            ..done
+        }),
         done => done,
     }
 }
@@ -83,9 +87,16 @@ const NO_KEYS: &str = r#"{"keys":[],"silent":[]}"#;
 /// The kernel takes no word that is longer than 32 pages (MAX_ARG_STRLEN, execve(2)).
 const WORD_MAX: usize = 64 << 10;
 
-/// The keys on plugged sticks as words of a child.
-fn in_words(plugged: &str) -> impl Iterator<Item = &OsStr> {
-    plugged.as_bytes().chunks(WORD_MAX).map(OsStr::from_bytes)
+/// A text as words of a child, which puts them together again.
+pub fn in_words(mut text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    while text.len() > WORD_MAX {
+        let (word, rest) = text.split_at(text.floor_char_boundary(WORD_MAX));
+        words.push(word);
+        text = rest;
+    }
+    words.push(text);
+    words
 }
 
 /// The keys that these words name.
@@ -115,7 +126,7 @@ pub fn destroy_under_duress(limit: Duration, plugged: &PluggedKeys, wipe: bool) 
     let keys = serde_json::to_string(plugged).unwrap_or_else(|_| NO_KEYS.into());
     let words: Vec<&OsStr> = [OsStr::new(if wipe { "true" } else { "false" })]
         .into_iter()
-        .chain(in_words(&keys))
+        .chain(in_words(&keys).into_iter().map(OsStr::new))
         .collect();
     let done = DESTROY_UNDER_DURESS.within(limit.max(DURESS_TAKES), &words);
     if matches!(done, Err(NoAnswer::AtAll)) {
@@ -216,7 +227,7 @@ mod tests {
             plugged.add(Path::new("/dev/sdb1"), &StickInfo::example(stick));
         }
         let text = serde_json::to_string(&plugged).unwrap();
-        let words: Vec<OsString> = in_words(&text).map(OsStr::to_owned).collect();
+        let words: Vec<OsString> = in_words(&text).into_iter().map(OsString::from).collect();
         assert!(words.len() > 1 && words.iter().all(|word| word.len() <= WORD_MAX));
         assert_eq!(told_keys(&words).unwrap().ids(), plugged.ids());
         assert!(told_keys(&words[1..]).is_none(), "half of them are none");

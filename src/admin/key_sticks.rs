@@ -23,16 +23,21 @@ pub const NOTE: ChildWork<()> = ChildWork::new("note-key-sticks", |_| {
 pub fn note() -> Result<()> {
     let vault = open_vault_read_only()?;
     let listed = vault.listed_sticks()?;
+    let events = vault.events()?;
     let beside = Beside::of(&vault);
     drop(vault);
-    let plugged = beside.keys();
     let boot_id = clock::boot_id();
     let is_listed = |id| {
         let mut sticks = listed.as_claimed().sticks.iter();
         sticks.any(|stick| stick.id == id)
     };
-    for (_, info) in plugged.found().filter(|(_, info)| is_listed(info.stick_id)) {
+    for (_, info) in beside.keys().found() {
+        // A stick that stays in is looked at every few minutes.
+        if !is_listed(info.stick_id) || is_noted(&events, boot_id, info.stick_id) {
+            continue;
+        }
         let mut vault = open_vault()?;
+        // Another process may have noted it meanwhile.
         if is_noted(&vault.events()?, boot_id, info.stick_id) {
             continue;
         }
