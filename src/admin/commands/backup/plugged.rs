@@ -9,6 +9,7 @@ use crate::admin::backup::{
     LOCK, LastBackup, Place, PluggedSticks, State, StickState, find_all, released_manifest_keys,
 };
 use crate::admin::everybody::tell_and_show;
+use crate::admin::key_sticks;
 use crate::admin::lock_file::only_one;
 use crate::admin::mariadb::backup_source::RunningDatabase;
 use crate::admin::open_vault::open_vault_read_only;
@@ -58,6 +59,9 @@ pub fn plugged(options: &PluggedOptions) -> Result<()> {
         seen.push(stick.clone());
     }
     LastBackup::tell_at_login();
+    if let Err(failed) = key_sticks::note() {
+        eprintln!("stayput: a stick that opens this server may not be noted: {failed}");
+    }
     problem.map_or(Ok(()), Err)
 }
 

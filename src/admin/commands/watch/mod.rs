@@ -11,6 +11,7 @@ mod baseline;
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::admin::key_sticks;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::watch_service::{Report, ReportFile, who_in_words};
 use crate::sys::{clock, kmsg, memory};
@@ -19,6 +20,9 @@ use alarm_response::{Response, Server};
 use baseline::Baseline;
 
 pub use alarm_response::WORK;
+
+/// How long a watch that is off waits until the sticks are noted that open this server.
+const NOTES_WITHIN: Duration = Duration::from_secs(20);
 
 /// Runs `stayput watch`. Returns when there is nothing to watch.
 ///
@@ -45,9 +49,15 @@ pub fn run() -> Result<()> {
     let Some(baseline) = baseline_in_time(&mut standing)? else {
         log::info!("the watch is off, or no place has neighbours or key servers to watch");
         standing.finish();
+        // Behind all that an alarm may have left to do.
+        let _ = key_sticks::NOTE.within(NOTES_WITHIN, &[]);
         return Ok(());
     };
     log_baseline(&baseline);
+    // It goes on without being waited for.
+    if let Err(errno) = key_sticks::NOTE.start(&[]) {
+        log::warn!("sticks that open this server are not noted: {errno}");
+    }
     watch(&baseline, standing);
     Ok(())
 }
