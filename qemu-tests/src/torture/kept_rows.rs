@@ -125,8 +125,8 @@ impl Server {
         let server = Container::fresh(Suite::Bookworm)?;
         server.wait_for_database()?;
         server.sql(
-            "CREATE DATABASE clinic; CREATE TABLE clinic.patient (id INT PRIMARY KEY \
-             AUTO_INCREMENT, name VARCHAR(80)); INSERT INTO clinic.patient (name) \
+            "CREATE DATABASE clinic; USE clinic; CREATE TABLE patient (id INT PRIMARY KEY \
+             AUTO_INCREMENT, name VARCHAR(80)); INSERT INTO patient (name) \
              SELECT CONCAT('Wanjiru ', seq) FROM seq_1_to_5000",
         )?;
         server.install_backup_programs()?;
