@@ -11,7 +11,7 @@ pub use crate::vault::{KeyId, MAX_KEY_IDS, MariadbRelease};
 
 pub use check::{CheckFile, CheckFileError, KeyFault};
 pub use key_file::{KeyFile, KeyFileError, ReleasedKey};
-pub use rotation::Target;
+pub use rotation::{Target, is_of_a_generation};
 
 /// The key file's name in the release directory.
 pub const KEY_FILE_NAME: &str = "mariadb.keys";

@@ -9,6 +9,11 @@ use crate::vault::DEFAULT_KEY_IDS;
 /// 201 never meets another key of this number.
 const IDS: u32 = 100;
 
+/// Whether tables may have been moved to a key of this id.
+pub fn is_of_a_generation(id: u32) -> bool {
+    id > IDS && !id.is_multiple_of(IDS)
+}
+
 /// Where the tables go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -90,6 +95,13 @@ mod tests {
         // A database that was encrypted anew under the second has nothing of the first.
         let anew = MariadbRelease::new(104, 111, 2);
         assert_eq!(anew.target(2, false), Target::Nowhere);
+    }
+
+    #[test]
+    fn keys_that_each_database_has_are_of_no_generation() {
+        let made = [1, 2, 17, 100, 101, 199, 200, 201, 3299].map(is_of_a_generation);
+        let expected = [false, false, false, false, true, true, false, true, true];
+        assert_eq!(made, expected);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::admin::problem::Result;
-use crate::vault::DEFAULT_KEY_IDS;
+use crate::release::mariadb::is_of_a_generation;
 
 use super::names::{TableName, literal, quote};
 use super::protocol::{Connection, SqlError};
@@ -102,10 +102,9 @@ fn without_rotated_key(definition: &str) -> String {
     }
 }
 
-/// Whether a table's option names a key that tables are moved to, and not one that each
-/// database has.
+/// Whether a table's option names a key that tables are moved to.
 pub fn is_rotated(id: &str) -> bool {
-    id.parse().is_ok_and(|id| !DEFAULT_KEY_IDS.contains(&id))
+    id.parse().is_ok_and(is_of_a_generation)
 }
 
 /// The state of a sequence, in the order of its columns.

@@ -183,7 +183,7 @@ fn of_table(table: &Table, options: &str, conversion: Conversion) -> Option<Obst
             format!("ALTER TABLE {name} ENCRYPTED=DEFAULT;"),
         ));
     }
-    if conversion == Conversion::Encrypt && id.is_some_and(|id| !["1", "2"].contains(&id)) {
+    if has_own_key && !matches!(id, Some("1" | "2")) {
         return Some(obstacle(
             format!("{name} names an encryption key that stayput does not make"),
             format!("ALTER TABLE {name} ENCRYPTION_KEY_ID=1;"),
@@ -250,6 +250,7 @@ mod tests {
         );
         assert!(mend("InnoDB", "`ENCRYPTION_KEY_ID`=17").is_some());
         assert!(mend("InnoDB", "`ENCRYPTION_KEY_ID`=1").is_none());
+        assert!(mend("InnoDB", "`ENCRYPTION_KEY_ID`=201").is_none());
         let away = mend("InnoDB", "DATA DIRECTORY='/x/'").unwrap();
         assert!(
             away.contains("RENAME TABLE `clinic`.`t` TO `clinic`.`t_old`"),
