@@ -30,7 +30,7 @@ pub use newest::{Newest, Verified};
 #[cfg(feature = "admin")]
 pub use choice::{NoChoice, choose};
 #[cfg(feature = "admin")]
-pub use due::{Due, Made, due};
+pub use due::{Due, Made, due, pause_after};
 #[cfg(feature = "admin")]
 pub use keeping::{Kept, Rules, expendable, expendable_before, wrong_clock};
 #[cfg(feature = "admin")]

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
@@ -20,13 +19,11 @@ use super::parts::{PartReader, PartWriter};
 use super::place::Place;
 use super::progress::Progress;
 use super::stage::{Stage, Tool, all_well, not_started};
-use super::stall::StallWatch;
+use super::stall::{STALL, StallWatch};
 use super::tools::{AGE, ZSTD};
 
 /// Bytes that are carried at once.
 const AT_ONCE: usize = 256 << 10;
-/// A write that takes longer is a stall. What may wait in memory for a slow stick takes less.
-const STALL: Duration = Duration::from_secs(10);
 
 /// Runs `source`, compresses and encrypts what it writes, and puts it into parts. Gives the
 /// end of what it has said on standard error.
@@ -69,10 +66,11 @@ pub fn encrypt(
         stages.iter_mut().for_each(Stage::kill);
     }
     let ends = stages.map(Stage::end);
-    carried?;
+    // What the kernel says in the end of a place that did not answer says less.
     if has_stalled {
         return Err(stalled(place));
     }
+    carried?;
     // One that fails lets those before it fail too.
     all_well(ends.iter().rev())?;
     if !holds_ages_header(into.head()) {

@@ -24,8 +24,27 @@ pub enum StickState {
     Writing { process: u32 },
     /// It has this one, and nothing is written to it.
     Has { number: u64 },
-    /// Why it has got none, in words.
-    Failed { why: String },
+    /// Why it has got none, in words, and from when on another try is made, in seconds since
+    /// the boot; `None`: not before it is plugged in anew.
+    Failed { why: String, again: Option<u64> },
+}
+
+impl StickState {
+    /// Whether a backup may be tried `now`, in seconds since the boot.
+    pub fn may_be_tried(&self, now: u64) -> bool {
+        match self {
+            Self::Writing { .. } | Self::Has { .. } => true,
+            Self::Failed { again, .. } => again.is_some_and(|again| again <= now),
+        }
+    }
+
+    /// Whether people were told the same.
+    pub fn tells_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Failed { why: one, .. }, Self::Failed { why: other, .. }) => one == other,
+            (one, other) => one == other,
+        }
+    }
 }
 
 /// A stick that holds backups of this server.
@@ -65,9 +84,10 @@ impl PluggedStick {
             StickState::Has { number } => {
                 format!("{device} has backup {number}. It may be pulled out.")
             }
-            StickState::Failed { why } => {
+            StickState::Failed { why, .. } if self.device.exists() => {
                 format!("{device} has got NO backup: {why} It may be pulled out.")
             }
+            StickState::Failed { why, .. } => format!("{device} has got NO backup: {why}"),
         }
     }
 
@@ -108,9 +128,8 @@ impl PluggedSticks {
     }
 
     /// What is known of this one since it was plugged in.
-    pub fn state(&self, stick: &Stick) -> Option<&StickState> {
-        let known = self.sticks.iter().find(|known| known.is(stick));
-        known.map(|known| &known.state)
+    pub fn known(&self, stick: &Stick) -> Option<&PluggedStick> {
+        self.sticks.iter().find(|known| known.is(stick))
     }
 
     /// The backup with this number, where it was made in this boot.
@@ -195,7 +214,7 @@ mod tests {
         // Another one sits in the socket.
         let other = PluggedSticks::read_from(&file, &[office.clone(), stick("sdb", "9")]);
         assert_eq!(other.sticks().len(), 1);
-        assert!(other.state(&office).is_some());
+        assert!(other.known(&office).is_some());
         assert!(other.made(12).is_some());
         fs::write(&file, "{").unwrap();
         let none = PluggedSticks::read_from(&file, &[office]);
@@ -233,5 +252,37 @@ mod tests {
         let gone = u32::MAX;
         assert!(told(StickState::Writing { process: gone }).contains("interrupted"));
         assert!(told(StickState::Has { number: 3 }).contains("may be pulled out"));
+    }
+
+    #[test]
+    fn stick_that_failed_is_not_told_to_be_pulled_out_twice() {
+        let sentence = |device: &str| {
+            PluggedStick {
+                device: device.into(),
+                disk: "sdb".into(),
+                sequence: "7".into(),
+                state: StickState::Failed {
+                    why: "It was pulled out.".into(),
+                    again: Some(0),
+                },
+            }
+            .sentence()
+        };
+        assert!(sentence("/dev/null").ends_with("It may be pulled out."));
+        assert!(sentence("/dev/nothing").ends_with("It was pulled out."));
+    }
+
+    #[test]
+    fn stick_that_cannot_be_trusted_waits_for_its_next_plugging_in() {
+        let failed = |why: &str, again| StickState::Failed {
+            why: why.into(),
+            again,
+        };
+        let full = failed("It is full.", Some(540));
+        assert!(!full.may_be_tried(539) && full.may_be_tried(540));
+        assert!(!failed("It lies.", None).may_be_tried(u64::MAX));
+        assert!(StickState::Has { number: 3 }.may_be_tried(0));
+        assert!(full.tells_as(&failed("It is full.", Some(9999))));
+        assert!(!full.tells_as(&failed("It fails.", Some(540))));
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Problem, ProblemKind};
 use crate::backup::{
     Files, MANIFEST, Manifest, ManifestKeys, Method, Stream, StreamKind, TableRows, UNFINISHED,
     WAYS, folder_name, part_name,
@@ -307,8 +307,37 @@ fn stick_that_forgets_what_it_took_gets_no_backup() {
     });
     let problem = tried.unwrap_err();
     assert!(problem.what.contains("does not hold"), "{problem}");
-    assert_eq!(stick.found().len(), 1, "nothing of it is left");
+    assert_eq!(problem.kind, ProblemKind::NotKept);
+    // Nothing more is written to it, not even to remove this.
+    assert_eq!(stick.said(2), "unfinished");
     assert!(stick.verifies(1));
+}
+
+#[test]
+fn stick_whose_manifest_is_gone_a_moment_later_is_not_trusted() {
+    let stick = Stick::with(&[1]);
+    let tried = stick.try_to(2, &key(1), &mut || {
+        // It takes the place of the manifest before that is written.
+        fs::create_dir(stick.manifest(2)).unwrap();
+        Ok(())
+    });
+    assert!(tried.is_err(), "it could not be written");
+    assert_eq!(stick.found().len(), 1, "and nothing of it is left");
+    let name = folder_name(3, made(3));
+    let why = read_manifest(&stick.place(), &name, &key(1), &SERVER).unwrap_err();
+    let problem = stick.place().not_kept(why);
+    assert_eq!(problem.kind, ProblemKind::NotKept);
+    assert!(problem.what.contains("it has no manifest."), "{problem}");
+}
+
+#[test]
+fn all_older_backups_are_lost_where_nothing_can_be_read() {
+    let stick = Stick::with(&[1, 2]);
+    let known = stick.found();
+    let place = stick.place();
+    fs::remove_dir_all(stick.room.path().join("stayput-backups")).unwrap();
+    let lost = lost_besides(&place, "", &key(1), &SERVER, &known).unwrap();
+    assert_eq!(lost, [folder_name(1, made(1)), folder_name(2, made(2))]);
 }
 
 #[test]

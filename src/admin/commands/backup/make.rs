@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use super::content::{Backup, shortened};
 use super::include::{Included, count};
 use super::keep::{KeepOptions, kept, make_room, thin};
+use super::not_kept::{not_kept, numbers_of};
 use super::pipe::{PIPE, pipe, send};
 use super::usage;
 use crate::admin::backup::{
-    Archive, Found, LOCK, LastBackup, Place, State, besides, find_all, newest, recipient_of,
-    released_manifest_keys,
-    remember, remove_all, require, size, write,
+    Archive, Found, LOCK, LastBackup, Place, State, besides, find_all, lost_besides, newest,
+    recipient_of, released_manifest_keys, remember, remove_all, require, size, write,
 };
 use crate::admin::brought_back;
 use crate::admin::lock_file::only_one;
 use crate::admin::mariadb::backup_source::{MARIADB_BACKUP, MARIADB_DUMP, RunningDatabase};
 use crate::admin::open_vault::open_vault_read_only;
-use crate::admin::problem::{Problem, Result};
+use crate::admin::problem::{Problem, ProblemKind, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::backup::{
     Kept, Manifest, ManifestKeys, Method, Newest, Verified, age_identity, folder_name,
@@ -123,7 +123,7 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         None => Place::for_writing(to, &header.server_id)?,
     };
     let find = |place: &Place| find_all(place, &keys, &header.server_id);
-    let found = remove_unfinished(&place, find(&place)?);
+    let mut found = remove_unfinished(&place, find(&place)?);
     let number = next_number(&found, &newest);
     let made = clock::now();
     let all = kept(&found, None);
@@ -133,7 +133,9 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         made,
         bytes,
     };
-    make_room(&options.keep, &place, &found, coming(largest))?;
+    if make_room(&options.keep, &place, &found, coming(largest))? > 0 {
+        found = find(&place)?;
+    }
     let _keys = match options.method {
         Method::Physical => bring_keys_back(&options.unlock)?,
         Method::Dump => None,
@@ -145,6 +147,8 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         let below = format!("{}/{name}", Place::folder_of(&header.server_id));
         RefCell::new(Archive::new(pipe, below, made))
     });
+    // Those that are left where it runs full.
+    let left;
     let mut backup = Backup {
         database: &database,
         recipient: newest.recipient.clone(),
@@ -194,22 +198,29 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         let there = find(&place)?;
         if make_room(&options.keep, &place, &there, coming(bytes.max(largest)))? > 0 {
             println!("It was full. There is room now; backing up once more.");
+            left = find(&place)?;
+            backup.known = &left;
             written = write(&mut place, &name, &mut backup);
         }
     }
-    written?;
+    if let Err(problem) = written {
+        if problem.kind != ProblemKind::NotKept {
+            return Err(problem);
+        }
+        let lost = lost_besides(&place, &name, &keys, &header.server_id, backup.known)?;
+        newest.note(&[], &numbers_of(&lost));
+        remember(&newest, keys.current())?;
+        LastBackup::tell_at_login();
+        return Err(not_kept(Some(&problem.what), &lost));
+    }
     let Backup { manifest, lost, .. } = backup;
     newest.number = number;
-    newest.note(&[Verified { number, made }], &[]);
+    newest.note(&[Verified { number, made }], &numbers_of(&lost));
     remember(&newest, keys.current())?;
     LastBackup::tell_at_login();
     tell(&manifest);
-    if let Some(first) = lost.first() {
-        return Err(Problem::failed(
-            format!("The older backup {first} can not be read any more. Nothing was removed."),
-            "Do not trust this place: make a backup on another stick. `stayput backup verify` \
-             reads all that is there.",
-        ));
+    if !lost.is_empty() {
+        return Err(not_kept(None, &lost));
     }
     thin(&options.keep, &place, &find(&place)?)?;
     let is_mounted_here = place.is_mounted_here();

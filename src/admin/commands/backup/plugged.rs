@@ -13,7 +13,7 @@ use crate::admin::lock_file::only_one;
 use crate::admin::mariadb::backup_source::RunningDatabase;
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, ProblemKind, Result};
-use crate::backup::{Due, Made, due};
+use crate::backup::{Due, Made, due, pause_after};
 use crate::stick::{Stick, plugged_in};
 use crate::sys::clock;
 
@@ -73,12 +73,19 @@ impl Serving<'_> {
             Ok(alone) => drop(alone),
             Err(_) => return Ok(()),
         }
-        let before = self.known.state(self.stick).cloned();
+        let begun = clock::since_boot().as_secs();
+        let known = self.known.known(self.stick);
+        let is_known = known.is_some();
+        let of_this_volume = known.filter(|known| known.device == self.volume);
+        let before = of_this_volume.map(|known| known.state.clone());
+        if before.as_ref().is_some_and(|before| !before.may_be_tried(begun)) {
+            return Ok(());
+        }
         let done = match newest_on(self.volume) {
             Ok(None) => return Ok(()),
-            Ok(Some(newest)) => self.back_up(newest, before.is_none()),
-            // Nobody knows whose it is.
-            Err(problem) if before.is_none() => {
+            Ok(Some(newest)) => self.back_up(newest, before.as_ref()),
+            // Nobody knows whose it is. Who has plugged a damaged one in waits for a word.
+            Err(problem) if before.is_none() && (is_known || !is_damage(&problem)) => {
                 eprintln!("stayput: {}: {problem}", self.volume.display());
                 return Ok(());
             }
@@ -87,23 +94,27 @@ impl Serving<'_> {
         match done {
             Ok(()) => Ok(()),
             Err(problem) => {
-                let why = one_line(&problem);
-                let failed = StickState::Failed { why };
-                let is_told = before.as_ref() == Some(&failed);
+                let failed = StickState::Failed {
+                    why: one_line(&problem),
+                    again: again(&problem, begun, clock::since_boot().as_secs()),
+                };
+                let is_told = before.is_some_and(|before| before.tells_as(&failed));
                 self.note(failed, !is_told);
                 Err(problem)
             }
         }
     }
 
-    /// `is_new`: it was just plugged in.
-    fn back_up(&mut self, newest: u64, is_new: bool) -> Result<()> {
+    /// `before`: what was told of it since it was plugged in.
+    fn back_up(&mut self, newest: u64, before: Option<&StickState>) -> Result<()> {
+        let is_new = before.is_none();
+        let is_better = matches!(before, None | Some(StickState::Failed { .. }));
         let mark = RunningDatabase::find()?.mark()?;
         let now = clock::since_boot().as_secs();
         match due(self.known.made(newest), &mark, now) {
             Due::Now => {}
             Due::Unchanged | Due::TooSoon => {
-                self.note(StickState::Has { number: newest }, is_new);
+                self.note(StickState::Has { number: newest }, is_better);
                 return Ok(());
             }
         }
@@ -121,7 +132,7 @@ impl Serving<'_> {
             ended,
             took: ended.saturating_sub(now),
         });
-        self.note(StickState::Has { number }, is_new);
+        self.note(StickState::Has { number }, is_better);
         Ok(())
     }
 
@@ -157,6 +168,33 @@ fn is_no_place(problem: &Problem) -> bool {
     matches!(problem.kind, ProblemKind::NotThere | ProblemKind::Refused)
 }
 
+fn is_damage(problem: &Problem) -> bool {
+    problem.kind == ProblemKind::NotReadable
+}
+
+/// When a stick that has got none is tried again. One that does not keep what is written to
+/// it writes over its older backups at each try.
+fn again(problem: &Problem, begun: u64, ended: u64) -> Option<u64> {
+    match problem.kind {
+        ProblemKind::NotKept => None,
+        _ => Some(ended.saturating_add(pause_after(ended.saturating_sub(begun)))),
+    }
+}
+
 fn one_line(problem: &Problem) -> String {
     format!("{} {}", problem.what, problem.next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stick_that_loses_what_it_has_is_not_written_to_again() {
+        let lost = Problem::failed("It does not hold it.", "").of_kind(ProblemKind::NotKept);
+        assert_eq!(again(&lost, 100, 160), None);
+        // A minute of ten, as with those that are made.
+        let full = Problem::failed("It is full.", "");
+        assert_eq!(again(&full, 100, 160), Some(700));
+    }
 }
