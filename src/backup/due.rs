@@ -37,12 +37,10 @@ pub fn due(made: Option<&Made>, mark: &str, now: u64) -> Due {
     match made {
         None => Due::Now,
         Some(made) if made.mark == mark => Due::Unchanged,
-        Some(made) => {
-            match now < made.ended.saturating_add(pause_after(made.took)) {
-                true => Due::TooSoon,
-                false => Due::Now,
-            }
-        }
+        Some(made) => match now < made.ended.saturating_add(pause_after(made.took)) {
+            true => Due::TooSoon,
+            false => Due::Now,
+        },
     }
 }
 

@@ -273,7 +273,9 @@ mod tests {
     #[test]
     fn clock_that_went_back_makes_no_room_by_days() {
         // A dead battery: the next one is made in 1970.
-        let all: Vec<Kept> = (1..=5).map(|number| on_day(number, 20_000 + number)).collect();
+        let all: Vec<Kept> = (1..=5)
+            .map(|number| on_day(number, 20_000 + number))
+            .collect();
         let daily = Rules {
             daily: 2,
             ..Rules::default()

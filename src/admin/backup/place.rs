@@ -317,12 +317,17 @@ fn disk_problem(named: &Path, error: &io::Error) -> Problem {
         )
         .of_kind(ProblemKind::NotThere);
     }
-    let errno = error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw);
+    let errno = error
+        .raw_os_error()
+        .map_or(Errno::UnknownErrno, Errno::from_raw);
     match errno {
         // A filesystem that is found to be damaged becomes read-only.
         Errno::EIO | Errno::EROFS | Errno::EUCLEAN | Errno::EBADMSG | Errno::ENODEV => {
             Problem::failed(
-                format!("{shown} fails, or its filesystem is damaged: {}.", errno.desc()),
+                format!(
+                    "{shown} fails, or its filesystem is damaged: {}.",
+                    errno.desc()
+                ),
                 format!(
                     "Take another stick. Whether the older backups on it are whole: stayput \
                      backup verify --from {shown}"

@@ -78,7 +78,10 @@ impl Serving<'_> {
         let is_known = known.is_some();
         let of_this_volume = known.filter(|known| known.device == self.volume);
         let before = of_this_volume.map(|known| known.state.clone());
-        if before.as_ref().is_some_and(|before| !before.may_be_tried(begun)) {
+        if before
+            .as_ref()
+            .is_some_and(|before| !before.may_be_tried(begun))
+        {
             return Ok(());
         }
         let done = match newest_on(self.volume) {
