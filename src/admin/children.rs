@@ -7,13 +7,15 @@ use crate::admin::commands::{reset, watch};
 use crate::admin::key_destruction;
 use crate::admin::mariadb::{self, disable, enable, stop};
 use crate::admin::mariadb_service;
+use crate::admin::open_vault;
 
-const OF_SEVERAL: [&dyn AnyChildWork; 9] = [
+const OF_SEVERAL: [&dyn AnyChildWork; 10] = [
     &disable::KEY_FILES,
     &enable::DESTROY_CLEAR,
     &key_destruction::DESTROY,
     &mariadb::SEARCH_OCCUPANTS,
     &mariadb_service::END_START,
+    &open_vault::READ_WAYS,
     &reset::ON_DATABASE_DISK,
     &reset::SWITCH_OFF,
     &stop::STOP,

@@ -298,6 +298,9 @@ impl Cli {
             Command::Passphrase(command) => passphrase::run(command, self.json),
             Command::Code(options) => code::run(options),
             Command::Backup(options) => backup::run(options, self.json),
+            Command::Restore(options) if options.new_server => {
+                return setup::restore_on_new_server(options, &Self::run_step);
+            }
             Command::Restore(options) => restore::run(options),
             Command::Mariadb(command) => mariadb::run(command),
             Command::Install => install::install(),

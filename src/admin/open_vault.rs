@@ -1,8 +1,12 @@
 //! The vault that vault.conf names, opened without the master key.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::admin::child_work::{ChildWork, NoAnswer};
 use crate::admin::problem::{Problem, ProblemKind, Result};
 use crate::stick;
 use crate::vault::locate::{self, COMMAND_WAITS, VaultDisk};
@@ -73,12 +77,41 @@ pub fn copy_beside(server_id: &ServerId) -> Option<WaysCopy> {
     WaysCopy::parse(&bytes, server_id).ok()
 }
 
-/// The copies of the ways in on all sticks that are plugged in.
+/// How long a stick is waited for that may have a copy of the ways in.
+const STICK_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Reads the copy of the ways in on this volume, of the server with this id.
+pub const READ_WAYS: ChildWork<Option<Vec<u8>>> = ChildWork::new("read-ways", |words| {
+    let [volume, id] = words else {
+        return None;
+    };
+    let id = id.to_str()?.parse().ok()?;
+    let bytes = stick::read_ways(Path::new(volume), &id)?;
+    Some(bytes.to_vec())
+});
+
+/// The copies of the ways in on all sticks that are plugged in. One that does not answer is
+/// waited for no longer.
 pub fn copies_on_sticks(server_id: &ServerId) -> Vec<WaysCopy> {
     let sticks = stick::plugged_in().into_iter();
     let volumes = sticks.flat_map(|stick| stick.volumes);
-    let bytes = volumes.filter_map(|volume| stick::read_ways(&volume, server_id));
-    let copies = bytes.map(|bytes| WaysCopy::parse(&bytes, server_id));
+    let id = server_id.to_string();
+    let read = |volume: PathBuf| {
+        let words = [volume.as_os_str(), OsStr::new(&id)];
+        match READ_WAYS.within(STICK_ANSWERS_WITHIN, &words) {
+            Ok(bytes) => bytes,
+            Err(NoAnswer::AtAll) => None,
+            Err(NoAnswer::InTime(_)) => {
+                eprintln!(
+                    "stayput: {} does not answer; what it has is not used.",
+                    volume.display()
+                );
+                None
+            }
+        }
+    };
+    let copies = volumes.filter_map(read);
+    let copies = copies.map(|bytes| WaysCopy::parse(&bytes, server_id));
     copies.filter_map(std::result::Result::ok).collect()
 }
 

@@ -1,5 +1,6 @@
 //! systemd, as far as the commands need it.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -36,7 +37,9 @@ pub fn reload() -> Result<()> {
 /// # Errors
 /// When systemctl fails; with its own words and `next`.
 pub fn systemctl(arguments: &[&str], next: &str) -> Result<()> {
-    program::run(Command::new(SYSTEMCTL).args(arguments), next).map(drop)
+    let mut command = Command::new(SYSTEMCTL);
+    // In a group of its own: a Ctrl-C that this process holds back is not for it either.
+    program::run(command.args(arguments).process_group(0), next).map(drop)
 }
 
 /// When the system had started, counted from the kernel's start; `None` where it has

@@ -26,21 +26,19 @@ pub enum Due {
 /// Of so many seconds one goes into backups, at most.
 const ONE_IN: u64 = 10;
 
-/// Seconds without a backup after one that took so many.
-pub fn pause_after(took: u64) -> u64 {
-    took.saturating_mul(ONE_IN - 1)
-}
-
 /// `made`: the stick's newest backup, where it is of this boot; `mark`: where the database
 /// stands; `now`: seconds since the boot.
 pub fn due(made: Option<&Made>, mark: &str, now: u64) -> Due {
     match made {
         None => Due::Now,
         Some(made) if made.mark == mark => Due::Unchanged,
-        Some(made) => match now < made.ended.saturating_add(pause_after(made.took)) {
-            true => Due::TooSoon,
-            false => Due::Now,
-        },
+        Some(made) => {
+            let pause = made.took.saturating_mul(ONE_IN - 1);
+            match now < made.ended.saturating_add(pause) {
+                true => Due::TooSoon,
+                false => Due::Now,
+            }
+        }
     }
 }
 

@@ -10,8 +10,10 @@ use super::manifest_keys::ManifestKeys;
 const MARK: &[u8; 8] = b"STAYPUTB";
 const PAYLOAD_MAX: usize = 8 << 20;
 
-/// Most parts of one stream: 4 TiB.
-const PARTS_MAX: usize = 4096;
+/// Most parts of one stream: 4 TiB on a stick, 64 GiB in a pipe.
+pub const PARTS_MAX: usize = 4096;
+/// Most bytes of a check file.
+pub const CHECK_MAX: usize = 4096;
 /// Most tables of a database.
 const TABLES_MAX: usize = 1 << 16;
 
@@ -117,6 +119,10 @@ pub struct Manifest {
     pub files: Files,
     /// SHA-256 of the copy of the ways in, which lies beside it.
     pub ways: [u8; 32],
+    /// The text of the check file: by it the keys that the database's files are encrypted with
+    /// are known again. Whoever reads it learns none of them.
+    #[serde(deserialize_with = "bounded::list::<_, _, CHECK_MAX>")]
+    pub check: Vec<u8>,
     /// One of the database, and one of files if any were named.
     pub streams: heapless::Vec<Stream, 2>,
     /// Every table with rows.
@@ -236,6 +242,7 @@ pub mod tests {
                 bytes: 90,
             },
             ways: [3; 32],
+            check: b"stayput mariadb check v1\n".to_vec(),
             streams: heapless::Vec::from_array([
                 stream(StreamKind::Database, 1),
                 stream(StreamKind::Files, 2),

@@ -23,14 +23,16 @@ pub mod steps;
 
 pub use authenticated::NotAuthentic;
 pub use keys::ManifestKey;
-pub use manifest::{Files, Manifest, Method, Part, STREAM_HEAD, Stream, StreamKind, TableRows};
+pub use manifest::{
+    CHECK_MAX, Files, Manifest, Method, PARTS_MAX, Part, STREAM_HEAD, Stream, StreamKind, TableRows,
+};
 pub use manifest_keys::ManifestKeys;
 pub use newest::{Newest, Verified};
 
 #[cfg(feature = "admin")]
 pub use choice::{NoChoice, choose};
 #[cfg(feature = "admin")]
-pub use due::{Due, Made, due, pause_after};
+pub use due::{Due, Made, due};
 #[cfg(feature = "admin")]
 pub use keeping::{Kept, Rules, expendable, expendable_before, wrong_clock};
 #[cfg(feature = "admin")]

@@ -39,11 +39,13 @@ impl Newest {
     /// Bytes of the longest file.
     pub const MAX: usize = authenticated::HEAD + PAYLOAD_MAX;
 
-    /// Notes what reading back has shown: these were good, and these were not. What is on
-    /// another stick is not among them, and stays as it was known.
+    /// Notes what reading back has shown: these were good, and those in the folders of these
+    /// names were not. What is on another stick is not among them, and stays as it was known.
     #[cfg(feature = "admin")]
-    pub fn note(&mut self, good: &[Verified], bad: &[u64]) {
-        let known = self.verified.filter(|known| !bad.contains(&known.number));
+    pub fn note(&mut self, good: &[Verified], bad: &[&str]) {
+        let is_bad =
+            |known: &Verified| bad.contains(&&*super::folder_name(known.number, known.made));
+        let known = self.verified.filter(|known| !is_bad(known));
         let all = good.iter().copied().chain(known);
         self.verified = all.max_by_key(|one| one.number);
     }
@@ -87,6 +89,8 @@ const PAYLOAD_MAX: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "admin")]
+    use crate::backup::folder_name;
     use crate::keys::Secret32;
 
     const GOOD: Verified = Verified {
@@ -120,19 +124,22 @@ mod tests {
             number: 12,
             made: 1_764_000_000,
         };
-        let after = |good: &[Verified], bad: &[u64]| {
+        let after = |good: &[Verified], bad: &[&str]| {
             let mut newest = Newest {
                 generation: 1,
                 recipient: "age1owner".try_into().unwrap(),
                 number: 14,
+                given: 14,
                 verified: Some(GOOD),
             };
             newest.note(good, bad);
             newest.verified
         };
-        // Another stick was read, with older ones.
-        assert_eq!(after(&[older], &[11]), Some(GOOD));
-        assert_eq!(after(&[older], &[14]), Some(older));
-        assert_eq!(after(&[], &[14]), None);
+        let its_own = folder_name(GOOD.number, GOOD.made);
+        // Another stick was read, with older ones, and with one that has its number.
+        let of_another = folder_name(GOOD.number, GOOD.made + 1);
+        assert_eq!(after(&[older], &[&of_another]), Some(GOOD));
+        assert_eq!(after(&[older], &[&its_own]), Some(older));
+        assert_eq!(after(&[], &[&its_own]), None);
     }
 }

@@ -9,6 +9,17 @@ use super::{BlockDevice, Policy, SlotTable, StickList, Vault, VaultError, Ways, 
 use crate::keys::{EarlierKeys, MasterKey, Secret32};
 use crate::theft::TheftState;
 
+/// What a new vault holds beside its slots.
+#[derive(Default)]
+pub struct FirstRecords {
+    /// What is released, and what a theft means.
+    pub policy: Policy,
+    /// The sticks and the code that are known.
+    pub sticks: StickList,
+    /// What sticks and code open it by.
+    pub ways: Ways,
+}
+
 impl<D: BlockDevice> Vault<D> {
     /// Makes the vault of a new server. The header is written last: until then
     /// there is no vault.
@@ -28,11 +39,12 @@ impl<D: BlockDevice> Vault<D> {
             generation: 1,
             earlier: EarlierKeys::default(),
         };
-        Self::create_as(device, identity, key, slots)
+        Self::create_as(device, identity, key, slots, |_| FirstRecords::default())
     }
 
     /// Makes a new vault, also of a server that has lost the one it had: `key` is
-    /// then the master key that it has.
+    /// then the master key that it has, and `first` what it had beside its slots. A vault whose
+    /// header is there has all of it.
     ///
     /// # Errors
     /// [`VaultError::Device`], also where the disk refuses a single block: no
@@ -42,6 +54,7 @@ impl<D: BlockDevice> Vault<D> {
         identity: Identity,
         key: &MasterKey,
         slots: &SlotTable,
+        first: impl FnOnce(&Header) -> FirstRecords,
     ) -> Result<Self, VaultError> {
         device.lock()?;
         // What an earlier vault left must not look like part of this one: its
@@ -71,6 +84,7 @@ impl<D: BlockDevice> Vault<D> {
             earlier,
             journal_to_apply: false,
         };
+        let first = first(&header);
         let mut vault = Self {
             device,
             header,
@@ -82,9 +96,9 @@ impl<D: BlockDevice> Vault<D> {
             // only begun is known again ([`Traces`]).
             vault.write_proven(key, &TheftState::Armed)?,
             vault.write_area(key, Area::First, &pepper, slots)?,
-            vault.write_proven(key, &Policy::default())?,
-            vault.write_proven(key, &StickList::default())?,
-            vault.write_proven(key, &Ways::default())?,
+            vault.write_proven(key, &first.policy)?,
+            vault.write_proven(key, &first.sticks)?,
+            vault.write_proven(key, &first.ways)?,
             event_log::begin(&mut vault.device, &vault.header, key)?,
             vault.write_header(vault.header.clone())?,
         ];

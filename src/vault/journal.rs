@@ -63,8 +63,8 @@ impl Journal {
 }
 
 impl<D: BlockDevice> Vault<D> {
-    /// Puts the journal's records in their places, then says in the header that they are
-    /// there, and overwrites the journal. Done again it does the same.
+    /// Puts the journal's records in their places, overwrites the journal, and says in the
+    /// header then that it is done. Done again it does the same.
     ///
     /// # Errors
     /// [`VaultError::Device`] when the disk does not take one of them: then all of it is
@@ -79,10 +79,12 @@ impl<D: BlockDevice> Vault<D> {
                 written = written.and(self.apply(&entry)?);
             }
         }
+        // Before the header, so that a power cut leaves none behind for good: one that is not
+        // whole any more leaves the records as they are.
+        written = written.and(self.erase_journal());
         let mut header = self.header.clone();
         header.journal_to_apply = false;
-        written = written.and(self.write_header(header)?);
-        Ok(written.and(self.erase_journal()))
+        Ok(written.and(self.write_header(header)?))
     }
 
     /// What this record holds, by the journal where that is still to be applied: a disk that

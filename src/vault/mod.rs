@@ -44,6 +44,7 @@ mod writing;
 #[cfg(any(test, feature = "fuzzing"))]
 mod tests;
 
+pub use creating::FirstRecords;
 pub use destruction::{Destroyed, ResetTarget};
 pub use device::{BlockDevice, Discarded};
 pub use error::VaultError;

@@ -10,8 +10,8 @@ use super::journal::Journal;
 use super::layout::{HEADER, LOG_NEWEST, POLICY, STICKS, WAYS};
 use super::pepper::{self, digest};
 use super::{
-    BlockDevice, EventKind, SlotTable, StickList, StickWay, Vault, VaultError, Ways, Written,
-    authenticated, event_log, store,
+    BlockDevice, EventKind, Policy, SlotTable, StickList, StickWay, Vault, VaultError, Ways,
+    Written, authenticated, event_log, store,
 };
 use crate::keys::{Keyring, MasterKey, Secret32};
 use crate::theft::TheftState;
@@ -109,13 +109,15 @@ pub struct NextRecords<'a> {
     pub ways: &'a Ways,
     /// The list of them.
     pub sticks: &'a StickList,
+    /// The policy, where it changes too.
+    pub policy: Option<&'a Policy>,
     /// Time of the event in the log, in seconds since 1970 (UTC), and the boot's id.
     pub at: (u64, [u8; 16]),
 }
 
 impl<D: BlockDevice> Vault<D> {
-    /// Puts the next master key in force. The policy stays what it is, and so do
-    /// strikes. After a power cut all of it is in force, or nothing.
+    /// Puts the next master key in force. The policy stays what it is unless another one is
+    /// given, and so do strikes. After a power cut all of it is in force, or nothing.
     ///
     /// # Errors
     /// [`VaultError::Device`]: the old key or the new one is in force.
@@ -146,7 +148,7 @@ impl<D: BlockDevice> Vault<D> {
         for region in [HEADER, POLICY, STICKS, WAYS] {
             self.must_be_current(region)?;
         }
-        let policy = self.read_proven::<super::Policy>(key)?;
+        let policy = self.read_proven::<Policy>(key)?;
         let spare = self.header.pepper.area().other();
         let pepper = Secret32::random();
         let table = {
@@ -168,7 +170,7 @@ impl<D: BlockDevice> Vault<D> {
         let journal = [
             (
                 POLICY,
-                authenticated::encode(&*policy, next.key(), &next.header),
+                authenticated::encode(records.policy.unwrap_or(&policy), next.key(), &next.header),
             ),
             (
                 STICKS,

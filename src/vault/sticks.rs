@@ -35,7 +35,7 @@ pub struct KnownStick {
 /// What the list says about the recovery code. The code itself is not stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownCode {
-    /// Generation of the master key that it spells.
+    /// Generation of the master key that it opens.
     pub generation: u32,
     /// When it was last typed back, in seconds since 1970 (UTC).
     pub verified: u64,

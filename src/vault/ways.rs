@@ -253,8 +253,50 @@ impl Ways {
         }
     }
 
+    /// Keeps the way keys that the ways in of a later master key, under the header `next`, are
+    /// wrapped for. An id or a number is not enough: a stick may have got another way key
+    /// since, and a lost paper the number of the one that came after it.
+    pub fn keep_those_of(
+        &mut self,
+        (header, key): (&Header, &MasterKey),
+        later: &Self,
+        next: &Header,
+    ) {
+        let has_stick = |known: &StickWay| {
+            let way = stick_way(&header.server_id, known.id);
+            let is_in = |kept: &&KeptWayKey| {
+                let own = kept.unseal(&way, header, key);
+                own.is_some_and(|own| later.key_of_stick(next, known.id, &own.key).is_some())
+            };
+            let mut kept = known.all().filter(is_in).cloned();
+            Some(StickWay {
+                kept: kept.next()?,
+                other: kept.next(),
+                ..known.clone()
+            })
+        };
+        self.sticks = self.sticks.iter().filter_map(has_stick).collect();
+        if !self.has_code_of((header, key), later, next) {
+            self.code = None;
+        }
+    }
+
+    /// Whether `other`, under the header `theirs`, is wrapped for the code of these.
+    fn has_code_of(
+        &self,
+        (header, key): (&Header, &MasterKey),
+        other: &Self,
+        theirs: &Header,
+    ) -> bool {
+        let own = self.way_key_of_code(header, key);
+        own.is_some_and(|(number, own)| {
+            let code = RecoveryCode::new(&own.key, number);
+            other.key_of_code(theirs, &code).is_ok()
+        })
+    }
+
     /// Adds what a copy of the ways in under the same master key has and this has not:
-    /// sticks, a stick's other way key, and a code of another number.
+    /// sticks, a stick's other way key, and another code.
     pub fn join(&mut self, copy: &Self, header: &Header, key: &MasterKey) {
         for theirs in &copy.sticks {
             let way = stick_way(&header.server_id, theirs.id);
@@ -270,8 +312,7 @@ impl Ways {
                 None => drop(self.sticks.push(theirs.clone())),
             }
         }
-        let number = |ways: &Self| ways.code.as_ref().map(|code| code.number);
-        if copy.code.is_some() && number(copy) != number(self) {
+        if copy.code.is_some() && !self.has_code_of((header, key), copy, header) {
             self.code = copy.code.clone();
         }
     }
@@ -303,23 +344,20 @@ impl Ways {
     }
 
     /// Those whose seals the master key opens, of a record that somebody may have
-    /// written without it.
+    /// written without it. Each is wrapped anew: what stood beside the seal is not proven.
     pub(super) fn proven_by(&self, header: &Header, key: &MasterKey) -> Self {
-        let proven = |known: &StickWay| {
-            let way = stick_way(&header.server_id, known.id);
-            let opens = |kept: &&KeptWayKey| kept.unseal(&way, header, key).is_some();
-            let mut kept = known.all().filter(opens).cloned();
-            Some(StickWay {
-                kept: kept.next()?,
-                other: kept.next(),
-                ..known.clone()
-            })
-        };
-        let code = self.code.clone();
-        Self {
-            sticks: self.sticks.iter().filter_map(proven).collect(),
-            code: code.filter(|_| self.way_key_of_code(header, key).is_some()),
+        let mut proven = Self::default();
+        for StickWay { id, file, .. } in &self.sticks {
+            let way_keys = self.way_keys_of_stick(header, key, *id);
+            if let Some((has, other)) = way_keys.split_first() {
+                let noted = proven.note(header, key, *id, (has, other.first()), *file);
+                debug_assert!(noted, "there were as many before");
+            }
         }
+        if let Some((number, way_key)) = self.way_key_of_code(header, key) {
+            proven.note_code(header, key, number, &way_key);
+        }
+        proven
     }
 }
 

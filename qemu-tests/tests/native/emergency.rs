@@ -47,7 +47,11 @@ fn backups_at_a_bare_server(words: &str) -> Result<Container> {
         "mkdir -p /media/safe /media/backup /srv/charts && echo 'chart of Wanjiru' >/srv/charts/1",
     )?
     .success()?;
-    stayput(&lost, &format!("backup --to /media/backup {words}"))?.success()?;
+    stayput(
+        &lost,
+        &format!("backup --same-disk --to /media/backup {words}"),
+    )?
+    .success()?;
     types(&lost, &[TODAY])?;
     let bare = Container::without_vault(Suite::Bookworm)?;
     bare.wait_for_database()?;

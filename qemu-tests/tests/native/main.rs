@@ -22,6 +22,7 @@ mod leaks;
 mod lost_journal;
 mod lost_vault;
 mod mistreated;
+mod new_server;
 mod new_vault;
 mod old_image;
 mod original;

@@ -17,6 +17,8 @@ use super::parts::PartReader;
 use super::pipeline::read_through;
 use super::place::Place;
 
+/// Most backups of a place that are looked at; those with the highest numbers.
+const LOOKED_AT: usize = 2000;
 /// Bytes of the copy of the ways in, at most.
 const WAYS_MAX: usize = 1 << 16;
 
@@ -91,10 +93,13 @@ pub fn find_all(place: &Place, keys: &ManifestKeys, server: &ServerId) -> Result
 
 fn all_in(folder: &Folder, keys: &ManifestKeys, server: &ServerId) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
-    for name in folder.names()? {
-        let Some(number) = number_of(&name) else {
-            continue;
-        };
+    let named = folder.names()?.into_iter();
+    let named = named.filter_map(|name| Some((number_of(&name)?, name)));
+    let mut named: Vec<(u64, String)> = named.collect();
+    // Whoever writes the stick could have each look take hours.
+    named.sort_unstable_by(|one, other| other.cmp(one));
+    named.truncate(LOOKED_AT);
+    for (number, name) in named {
         let state = match is_unfinished(folder, &name) {
             true => State::Unfinished,
             false => match look(folder, &name, keys, server) {

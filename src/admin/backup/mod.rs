@@ -35,3 +35,4 @@ pub use remembered::{LOCK, newest, recipient_of, released_manifest_keys, remembe
 pub use stage::Tool;
 pub use stall::patiently;
 pub use tools::require;
+pub use words::Words;

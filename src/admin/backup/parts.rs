@@ -6,7 +6,7 @@ use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::backup::{Part, STREAM_HEAD, Stream, StreamKind, part_name};
+use crate::backup::{PARTS_MAX, Part, STREAM_HEAD, Stream, StreamKind, part_name};
 
 use super::folder::Folder;
 
@@ -99,6 +99,9 @@ impl<'a> PartWriter<'a> {
     }
 
     fn begin(&mut self) -> io::Result<()> {
+        if self.done.len() >= PARTS_MAX {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
         let name = part_name(self.kind, self.done.len() + 1);
         self.open = Some(OpenPart {
             file: self.folder.create(&name)?,

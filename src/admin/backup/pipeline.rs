@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::fchown;
 use std::process::{Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
@@ -19,11 +20,15 @@ use super::parts::{PartReader, PartWriter};
 use super::place::Place;
 use super::progress::Progress;
 use super::stage::{Stage, Tool, all_well, not_started};
-use super::stall::{STALL, StallWatch};
+use super::stall::StallWatch;
 use super::tools::{AGE, ZSTD};
+use super::words::Words;
 
 /// Bytes that are carried at once.
 const AT_ONCE: usize = 256 << 10;
+/// The user without files, whom the kernel shows for those that it cannot name
+/// (linux/highuid.h, DEFAULT_OVERFLOWUID); Debian's and Red Hat's nobody.
+const NOBODY: u32 = 65534;
 
 /// Runs `source`, compresses and encrypts what it writes, and puts it into parts. Gives the
 /// end of what it has said on standard error.
@@ -87,7 +92,7 @@ pub fn encrypt(
 /// every commit.
 fn watch_for_stalls(place: &Place, source: u32) -> StallWatch {
     let told = stalled(place).what;
-    StallWatch::begin(STALL, move || {
+    StallWatch::begin(place.answers_within(), move || {
         let _ = kill(Pid::from_raw(source.cast_signed()), Signal::SIGKILL);
         eprintln!("stayput: {told}");
     })
@@ -98,9 +103,9 @@ fn stalled(place: &Place) -> Problem {
         format!(
             "{} did not answer for {} seconds. The backup was ended, so that the database goes on.",
             place.named().display(),
-            STALL.as_secs()
+            place.answers_within().as_secs()
         ),
-        "Take another stick: it is slow, or fails. `dmesg` tells more.",
+        "It is slow, or fails: of a stick `dmesg` tells more; take another one.",
     )
 }
 
@@ -185,23 +190,32 @@ fn start_decrypting(identity: &str) -> Result<Stage> {
     let mut ours = fs::File::from(ours);
     ours.write_all(identity.as_bytes()).map_err(failed)?;
     drop(ours);
+    fchown(&theirs, Some(NOBODY), Some(NOBODY)).map_err(failed)?;
     // Of all programs that are started only the next one inherits it.
     fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty())).map_err(of)?;
     let path = format!("/proc/self/fd/{}", theirs.as_raw_fd());
     Stage::start(reader("age", AGE, &["-d", "-i", &path])?, Stdio::piped())
 }
 
-/// A program that reads what somebody with a lost stick may have made: it can change no file,
-/// and has no right of root's but root's files.
+/// A program that reads what somebody with a lost stick may have made: it runs as nobody, and
+/// can change no file.
 fn reader(name: &'static str, program: &str, arguments: &[&str]) -> Result<Tool> {
     let mut command = Command::new("/usr/bin/setpriv");
-    command.args(["--bounding-set=-all", "--inh-caps=-all", "--", program]);
+    command.arg(format!("--reuid={NOBODY}"));
+    command.arg(format!("--regid={NOBODY}"));
+    command.args([
+        "--clear-groups",
+        "--bounding-set=-all",
+        "--inh-caps=-all",
+        "--",
+        program,
+    ]);
     command.args(arguments).env_clear();
     confine(&mut command, None).map_err(|error| not_started(name, &error))?;
     Ok(Tool {
         name,
         command,
-        quotes_rows: false,
+        words: Words::Errors,
         well: &[0],
     })
 }
@@ -233,7 +247,7 @@ fn tool(name: &'static str, program: &str, arguments: &[&str]) -> Tool {
     Tool {
         name,
         command,
-        quotes_rows: false,
+        words: Words::Errors,
         well: &[0],
     }
 }

@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::statvfs::statvfs;
+use nix::sys::statvfs::{Statvfs, statvfs};
 
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, ProblemKind, Result};
+use crate::backup::PARTS_MAX;
 use crate::filesystem::{MountError, Mounted};
 use crate::sys::block::drop_cache;
 use crate::sys::mount::Access;
 use crate::vault::ServerId;
 
 use super::folder::Folder;
-use super::stall::patiently;
+use super::stall::{STALL, patiently};
 
 /// How long writing waits for who looks at the stick.
 const WRITE_WAITS: Duration = Duration::from_secs(5);
@@ -201,9 +202,22 @@ impl Place {
     /// # Errors
     /// What statvfs(3) says.
     pub fn capacity(&self) -> Result<u64> {
-        let facts = statvfs(&self.opened()?.path);
-        let facts = facts.map_err(|errno| self.problem(&errno.into()))?;
+        let facts = self.facts()?;
         Ok(facts.blocks() as u64 * facts.fragment_size() as u64)
+    }
+
+    /// Bytes that can still be written.
+    ///
+    /// # Errors
+    /// What statvfs(3) says.
+    pub fn free(&self) -> Result<u64> {
+        let facts = self.facts()?;
+        Ok(facts.blocks_available() as u64 * facts.fragment_size() as u64)
+    }
+
+    fn facts(&self) -> Result<Statvfs> {
+        let facts = statvfs(&self.opened()?.path);
+        facts.map_err(|errno| self.problem(&errno.into()))
     }
 
     /// Looks at a place before anything is made in it.
@@ -211,7 +225,7 @@ impl Place {
     /// # Errors
     /// Where it lies on the filesystem of one of these paths: it would be lost with them, and
     /// a share that is not mounted is a directory of this server's own disk.
-    pub fn must_be_another_disk(named: &Path, than: &[&Path]) -> Result<()> {
+    pub fn must_be_another_filesystem(named: &Path, than: &[&Path]) -> Result<()> {
         let filesystem = |path: &Path| {
             let at = fs::metadata(path).ok()?;
             let is_disk = at.file_type().is_block_device();
@@ -232,6 +246,20 @@ impl Place {
             "Is a share to be mounted there? `findmnt` tells. To back up there all the same: \
              --same-disk",
         ))
+    }
+
+    /// How long one write may take before it counts as a stall: of a stick, more than what may
+    /// wait in memory for a slow one takes. Into a pipe goes a whole part at once, and the other
+    /// end may be a slow line.
+    pub fn answers_within(&self) -> Duration {
+        match self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.path == Path::new(PIPED))
+        {
+            true => Duration::from_secs(300),
+            false => STALL,
+        }
     }
 
     /// What went wrong with it, in words.
@@ -357,6 +385,10 @@ fn problem(named: &Path, error: &io::Error) -> Problem {
             format!("{shown} cannot be written: it is read-only."),
             "Has it a switch? Or take another one. What is on it is as it was.",
         ),
+        ErrorKind::FileTooLarge => failed(
+            format!("The backup is larger than {shown} takes: {PARTS_MAX} files of one stream."),
+            "Back up to a directory or a stick; its files are larger.",
+        ),
         ErrorKind::BrokenPipe => failed(
             format!("{shown} was closed at the other end."),
             "What read it has said why. Then run the command again.",
@@ -385,7 +417,7 @@ mod tests {
         fs::create_dir(&nas).unwrap();
         let data = disk.path().join("mysql");
         fs::create_dir(&data).unwrap();
-        let another = |than: &[&Path]| Place::must_be_another_disk(&nas, than);
+        let another = |than: &[&Path]| Place::must_be_another_filesystem(&nas, than);
         let problem = another(&[Path::new("/proc"), &data]).unwrap_err();
         assert!(problem.next.contains("--same-disk"), "{problem}");
         // What is not there is no reason.

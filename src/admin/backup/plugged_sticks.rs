@@ -24,25 +24,21 @@ pub enum StickState {
     Writing { process: u32 },
     /// It has this one, and nothing is written to it.
     Has { number: u64 },
-    /// Why it has got none, in words, and from when on another try is made, in seconds since
-    /// the boot; `None`: not before it is plugged in anew.
-    Failed { why: String, again: Option<u64> },
+    /// It has this one; and why it is not to be trusted, in words.
+    HasAndLost { number: u64, why: String },
+    /// It has got none, and why it is not to be trusted, in words.
+    Lies { why: String },
+    /// Why it has got none, in words.
+    Failed { why: String },
 }
 
 impl StickState {
-    /// Whether a backup may be tried `now`, in seconds since the boot.
-    pub fn may_be_tried(&self, now: u64) -> bool {
+    /// Whether something may be written to it before it is plugged in anew. One that does not
+    /// keep what is written to it writes over its older backups at each try.
+    pub fn is_trusted(&self) -> bool {
         match self {
-            Self::Writing { .. } | Self::Has { .. } => true,
-            Self::Failed { again, .. } => again.is_some_and(|again| again <= now),
-        }
-    }
-
-    /// Whether people were told the same.
-    pub fn tells_as(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Failed { why: one, .. }, Self::Failed { why: other, .. }) => one == other,
-            (one, other) => one == other,
+            Self::Writing { .. } | Self::Has { .. } | Self::Failed { .. } => true,
+            Self::HasAndLost { .. } | Self::Lies { .. } => false,
         }
     }
 }
@@ -84,10 +80,15 @@ impl PluggedStick {
             StickState::Has { number } => {
                 format!("{device} has backup {number}. It may be pulled out.")
             }
-            StickState::Failed { why, .. } if self.device.exists() => {
+            StickState::HasAndLost { number, why } => {
+                format!("{device} has backup {number}, but: {why} It may be pulled out.")
+            }
+            StickState::Failed { why } | StickState::Lies { why } if self.device.exists() => {
                 format!("{device} has got NO backup: {why} It may be pulled out.")
             }
-            StickState::Failed { why, .. } => format!("{device} has got NO backup: {why}"),
+            StickState::Failed { why } | StickState::Lies { why } => {
+                format!("{device} has got NO backup: {why}")
+            }
         }
     }
 
@@ -96,7 +97,9 @@ impl PluggedStick {
         match self.state {
             StickState::Writing { process } => is_running(process),
             StickState::Has { .. } => true,
-            StickState::Failed { .. } => false,
+            StickState::HasAndLost { .. }
+            | StickState::Lies { .. }
+            | StickState::Failed { .. } => false,
         }
     }
 }
@@ -154,6 +157,7 @@ impl PluggedSticks {
 
     /// Remembers a backup; [`PluggedSticks::note`] writes it.
     pub fn remember(&mut self, made: Made) {
+        self.made.retain(|known| known.number != made.number);
         self.made.push(made);
         let surplus = self.made.len().saturating_sub(MADE_MAX);
         self.made.drain(..surplus);
@@ -263,7 +267,6 @@ mod tests {
                 sequence: "7".into(),
                 state: StickState::Failed {
                     why: "It was pulled out.".into(),
-                    again: Some(0),
                 },
             }
             .sentence()
@@ -273,16 +276,15 @@ mod tests {
     }
 
     #[test]
-    fn stick_that_cannot_be_trusted_waits_for_its_next_plugging_in() {
-        let failed = |why: &str, again| StickState::Failed {
-            why: why.into(),
-            again,
+    fn stick_that_lost_an_older_backup_is_not_written_to_again() {
+        let why = || "It lies.".to_owned();
+        assert!(StickState::Has { number: 3 }.is_trusted());
+        assert!(StickState::Failed { why: why() }.is_trusted());
+        assert!(!StickState::Lies { why: why() }.is_trusted());
+        let lost = StickState::HasAndLost {
+            number: 3,
+            why: why(),
         };
-        let full = failed("It is full.", Some(540));
-        assert!(!full.may_be_tried(539) && full.may_be_tried(540));
-        assert!(!failed("It lies.", None).may_be_tried(u64::MAX));
-        assert!(StickState::Has { number: 3 }.may_be_tried(0));
-        assert!(full.tells_as(&failed("It is full.", Some(9999))));
-        assert!(!full.tells_as(&failed("It fails.", Some(540))));
+        assert!(!lost.is_trusted());
     }
 }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use crate::admin::problem::{Problem, Result};
 
-use super::words;
+use super::words::Words;
 
 /// Of what a program says on standard error the end is kept, in bytes.
 const WORDS_MAX: usize = 16 << 10;
@@ -18,8 +18,8 @@ pub struct Tool {
     pub name: &'static str,
     /// How it is run.
     pub command: Command,
-    /// What it says of an error may quote rows, so it is not passed on.
-    pub quotes_rows: bool,
+    /// What of its words is passed on.
+    pub words: Words,
     /// The exit codes that mean that all went well.
     pub well: &'static [i32],
 }
@@ -28,9 +28,9 @@ pub struct Tool {
 pub struct Stage {
     name: &'static str,
     child: Child,
-    quotes_rows: bool,
+    words: Words,
     well: &'static [i32],
-    words: JoinHandle<Vec<u8>>,
+    said: JoinHandle<Vec<u8>>,
 }
 
 impl Stage {
@@ -54,20 +54,20 @@ impl Stage {
         let Tool {
             name,
             mut command,
-            quotes_rows,
+            words,
             well,
         } = tool;
         command.stdin(input).stdout(output).stderr(Stdio::piped());
         let child = command.spawn();
         let mut child = child.map_err(|error| not_started(name, &error))?;
         let errors = child.stderr.take().expect("it is piped");
-        let words = std::thread::spawn(move || last_words(errors));
+        let said = std::thread::spawn(move || last_words(errors));
         Ok(Self {
             name,
             child,
-            quotes_rows,
-            well,
             words,
+            well,
+            said,
         })
     }
 
@@ -111,10 +111,10 @@ impl Stage {
         // Nobody writes to it, nobody reads from it any more.
         drop(self.child.stdin.take());
         let status = self.child.wait();
-        let said = self.words.join().unwrap_or_default();
+        let said = self.said.join().unwrap_or_default();
         End {
             name: self.name,
-            quotes_rows: self.quotes_rows,
+            words: self.words,
             well: self.well,
             status: status.ok(),
             said: String::from_utf8_lossy(&said).into_owned(),
@@ -146,7 +146,7 @@ fn last_words(mut from: impl Read) -> Vec<u8> {
 /// How a program has ended.
 pub struct End {
     name: &'static str,
-    quotes_rows: bool,
+    words: Words,
     well: &'static [i32],
     status: Option<ExitStatus>,
     /// The end of what it said on standard error.
@@ -176,12 +176,8 @@ pub fn all_well<'a>(ends: impl Iterator<Item = &'a End> + Clone) -> Result<()> {
     let Some(end) = by_itself.or_else(|| failed.clone().next()) else {
         return Ok(());
     };
-    let why = match end.quotes_rows {
-        true => words::numbers(&end.said),
-        false => words::errors(&end.said),
-    };
     Err(Problem::failed(
-        format!("{} failed: {why}", end.name),
+        format!("{} failed: {}", end.name, end.words.of(&end.said)),
         "Nothing was changed. Mend it, then run the command again.",
     ))
 }
@@ -193,7 +189,7 @@ mod tests {
     fn end(name: &'static str, raw: i32, said: &str) -> End {
         End {
             name,
-            quotes_rows: false,
+            words: Words::Errors,
             well: &[0],
             status: Some(ExitStatus::from_raw(raw)),
             said: said.into(),
@@ -223,7 +219,7 @@ mod tests {
     fn row_that_mariadb_quotes_is_not_passed_on() {
         let said = "ERROR 1062 (23000) at line 42: Duplicate entry 'Wanjiru' for key 'name'\n";
         let quoting = End {
-            quotes_rows: true,
+            words: Words::Numbers,
             ..end("mariadb", 1 << 8, said)
         };
         let problem = all_well([quoting].iter()).unwrap_err();

@@ -42,6 +42,7 @@ fn manifest(server: &ServerId, number: u64, generation: u32, streams: &[Stream])
         data_bytes: 1000,
         files: Files::default(),
         ways: Sha256::digest(WAYS_IN).into(),
+        check: Vec::new(),
         streams: streams.iter().cloned().collect(),
         tables: vec![TableRows {
             schema: "clinic".into(),

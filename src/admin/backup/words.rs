@@ -3,8 +3,35 @@
 
 const NOTHING: &str = "it gives no reason";
 
-/// The last lines that tell of an error, or the last one, with nothing in quotation marks.
-pub fn errors(said: &str) -> String {
+/// What is passed on of a program's words, which may be about a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// The last lines that tell of an error, or the last one, with nothing in quotation marks.
+    Errors,
+    /// The same of lines that are marked as errors, and of no other: mariadb-backup prints what
+    /// is in a damaged page.
+    MarkedErrors,
+    /// Of MariaDB's client the number, the SQLSTATE and the line of its last error.
+    Numbers,
+}
+
+impl Words {
+    /// What is passed on of this.
+    pub fn of(self, said: &str) -> String {
+        match self {
+            Self::Errors => errors(said),
+            Self::Numbers => numbers(said),
+            Self::MarkedErrors => {
+                let is_marked =
+                    |line: &&str| line.contains("[ERROR]") || line.contains("FATAL ERROR");
+                let lines: Vec<&str> = said.lines().filter(is_marked).collect();
+                errors(&lines.join("\n"))
+            }
+        }
+    }
+}
+
+fn errors(said: &str) -> String {
     let lines = said.lines().filter(|line| !line.trim().is_empty());
     let lines: Vec<String> = lines.map(unquoted).collect();
     let is_error = |line: &&String| line.to_ascii_lowercase().contains("error");
@@ -22,9 +49,8 @@ pub fn errors(said: &str) -> String {
     }
 }
 
-/// Of MariaDB's client the number, the SQLSTATE and the line of its last error: whatever
-/// comes behind may be a row.
-pub fn numbers(said: &str) -> String {
+/// Whatever comes behind them may be a row.
+fn numbers(said: &str) -> String {
     let mut lines = said.lines().rev();
     lines.find_map(number).unwrap_or_else(|| NOTHING.to_owned())
 }
@@ -93,6 +119,15 @@ mod tests {
         assert_eq!(errors(said), "[00] FATAL ERROR: no key file");
         assert_eq!(errors("one\ntwo\n"), "two");
         assert_eq!(errors("\n"), NOTHING);
+    }
+
+    #[test]
+    fn page_that_is_printed_is_not_passed_on() {
+        let page =
+            "[ERROR] InnoDB: page [page id: 3] is corrupted\n 0: len 7; hex 57; asc Wanjiru;\n";
+        let told = Words::MarkedErrors.of(page);
+        assert_eq!(told, "[ERROR] InnoDB: page [page id: 3] is corrupted");
+        assert_eq!(Words::MarkedErrors.of(" 0: asc error Wanjiru;\n"), NOTHING);
     }
 
     #[test]

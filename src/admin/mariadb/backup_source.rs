@@ -14,6 +14,7 @@ use crate::admin::mariadb::process::serves_from;
 use crate::admin::mariadb::service_user::{ServiceUser, leading};
 use crate::admin::mariadb::version::Version;
 use crate::admin::problem::{Problem, Result};
+use crate::release::mariadb::CheckFile;
 
 /// MariaDB's own tools.
 pub const MARIADB_BACKUP: &str = "/usr/bin/mariadb-backup";
@@ -28,6 +29,7 @@ pub struct RunningDatabase {
     started: StartCommand,
     socket: PathBuf,
     data: DataDirectory,
+    check: CheckFile,
 }
 
 impl RunningDatabase {
@@ -50,7 +52,13 @@ impl RunningDatabase {
             started,
             socket,
             data,
+            check,
         })
+    }
+
+    /// By what the gate recognises its keys.
+    pub fn check_file(&self) -> &CheckFile {
+        &self.check
     }
 
     /// Begins to see which tables are written.

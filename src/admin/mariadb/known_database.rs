@@ -1,11 +1,34 @@
-//! The encrypted database that this system knows, by its check file.
+//! The keys of an encrypted database, by its check file: of the one that this system knows, or
+//! that a backup has.
 
 use crate::admin::mariadb::check_file::load_check_file;
 use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::mariadb_service;
 use crate::admin::problem::{Problem, Result};
+use crate::backup::CHECK_MAX;
 use crate::keys::Keyring;
-use crate::release::mariadb::MariadbRelease;
+use crate::release::mariadb::{CheckFile, MariadbRelease};
+
+// A manifest takes every check file.
+const _: () = assert!(CheckFile::MAX <= CHECK_MAX);
+
+/// What MariaDB has to be given for the files of a backup, whose manifest has this check file.
+///
+/// # Errors
+/// When none of these master keys fits.
+pub fn release_for_backup(check: &[u8], keys: &Keyring) -> Result<MariadbRelease> {
+    let user = ServiceUser::find()?;
+    let check = CheckFile::parse(check).ok();
+    let release =
+        check.and_then(|check| MariadbRelease::of_database(user.uid, user.gid, &check, keys).ok());
+    release.ok_or_else(|| {
+        Problem::refused(
+            "The backup does not say which of this server's keys its files are encrypted with. \
+             Nothing was changed.",
+            "Take a backup that was made with --method dump.",
+        )
+    })
+}
 
 /// What MariaDB is given of these master keys; `None` where this system knows no
 /// encrypted database.

@@ -37,7 +37,7 @@ pub use clear_data::clear_data;
 pub use data_directory::Door;
 pub use dependence::{Dependence, KeySupply};
 pub use gate_units::{is_gate_in_front, put_gate_in_front, take_gate_away};
-pub use known_database::release_for_known_database;
+pub use known_database::{release_for_backup, release_for_known_database};
 pub use occupants::SEARCH as SEARCH_OCCUPANTS;
 pub use process::Process;
 pub use run_records::{CopyKind, Ends, KeptCopy, Original, find_original, kept_copies};

@@ -5,6 +5,7 @@
 
 mod answers;
 mod facts;
+mod new_server;
 mod plan;
 mod questions;
 mod wrong_clock;
@@ -26,6 +27,8 @@ use crate::admin::output;
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::root::as_typed;
 use crate::stick::{PIN_MAX, stick_with};
+pub use new_server::restore as restore_on_new_server;
+
 use answers::{Answers, MAX_BYTES, NewStick, PinFrom};
 use facts::Facts;
 use plan::{Attendance, Plan, Step, StepKind, plan, refuse_lost_vault};
@@ -311,7 +314,8 @@ fn first_line(path: &Path) -> Result<Pin> {
 #[cfg(test)]
 pub fn every_step() -> Vec<Vec<String>> {
     let steps = plan::tests::every_step().into_iter();
-    steps.map(|step| step.words).collect()
+    let steps = steps.map(|step| step.words);
+    steps.chain(new_server::every_step()).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What is left to be done: a function of what is there and what is wanted. Pure. A step
 //! is a command line of `stayput`, as the owner could type it.
 
-mod command_lines;
+pub mod command_lines;
 mod policy;
 
 use core::net::IpAddr;

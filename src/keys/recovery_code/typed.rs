@@ -33,8 +33,6 @@ pub enum CodeError {
     Newer,
     /// The code was made before the first release, and is not read any more.
     Older,
-    /// The code was made before the first release, and is not read any more.
-    Older,
 }
 
 impl fmt::Display for CodeError {

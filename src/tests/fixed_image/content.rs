@@ -1,7 +1,9 @@
 //! What is in the fixed image: something of everything.
 
 use crate::environment::{ChosenFactor, HOME, SECOND, enrol, slots_for_next_key};
-use crate::keys::{Keyring, MasterKey, RecoveryCode, ScryptParams, Secret32, UnsealedWayKey, WayKey};
+use crate::keys::{
+    Keyring, MasterKey, RecoveryCode, ScryptParams, Secret32, UnsealedWayKey, WayKey,
+};
 use crate::stick::StickFile;
 use crate::theft::{Alarm, OnAlarm, OnStrikes, ResetCause, TheftPolicy, WatchPolicy};
 use crate::vault::*;
@@ -284,6 +286,7 @@ pub fn made_with(keys: Keyring, next_key: MasterKey, begun: u64) -> Made {
         slots: &slots,
         ways: &ways,
         sticks: &list,
+        policy: None,
         at: (begun + 1, [0x81; 16]),
     };
     vault.rekey(key, &next, &records).unwrap();

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::include::Included;
 use crate::admin::backup::{
     Archive, Content, Folder, Found, PART_BYTES, PIPED_PART_BYTES, PartWriter, Place, Progress,
-    Tool, encrypt, lost_besides, patiently, read_all, read_manifest,
+    Tool, Words, encrypt, lost_besides, patiently, read_all, read_manifest,
 };
 use crate::admin::mariadb::backup_source::{RunningDatabase, gtid_in};
 use crate::admin::problem::{Problem, Result};
@@ -33,7 +33,7 @@ pub struct Backup<'a> {
     /// Where it goes at once, part by part, if it goes into a pipe.
     pub archive: Option<&'a RefCell<Archive<Stdout>>>,
     /// The backups that were there before.
-    pub known: &'a [Found],
+    pub known: Vec<Found>,
     /// The names of those that cannot be read any more behind it.
     pub lost: Vec<String>,
     /// The bytes of the stream that did not fit, where the place has run full.
@@ -83,7 +83,7 @@ impl Content for Backup<'_> {
         let tool = Tool {
             name,
             command,
-            quotes_rows: false,
+            words: Words::Errors,
             well: &[0],
         };
         let bytes = self.manifest.data_bytes;
@@ -129,7 +129,7 @@ impl Content for Backup<'_> {
             )));
         }
         read_all(&folder, &manifest).map_err(|error| place.problem(&error))?;
-        self.lost = lost_besides(place, name, self.keys, &self.server, self.known)?;
+        self.lost = lost_besides(place, name, self.keys, &self.server, &self.known)?;
         Ok(())
     }
 }
@@ -151,7 +151,7 @@ fn tar(included: &[Included]) -> Tool {
     Tool {
         name: "tar",
         command,
-        quotes_rows: false,
+        words: Words::Errors,
         // 1: a file was written while it was read, and is in it as it was found.
         well: &[0, 1],
     }

@@ -2,9 +2,12 @@
 
 use std::str::FromStr;
 
-use crate::admin::backup::{Found, Place, State, remove_all};
+use crate::admin::backup::{Found, Place, State, read_all, read_manifest, remove_all};
 use crate::admin::problem::Result;
-use crate::backup::{Kept, Rules, expendable, expendable_before, folder_name, wrong_clock};
+use crate::backup::{
+    Kept, ManifestKeys, Rules, expendable, expendable_before, folder_name, wrong_clock,
+};
+use crate::vault::ServerId;
 
 /// What is kept. Without any of these, everything is.
 #[derive(clap::Args, Clone, Debug)]
@@ -108,26 +111,53 @@ pub fn thin(options: &KeepOptions, place: &Place, found: &[Found]) -> Result<()>
     if let Some(wrong) = wrong_clock(&kept).filter(|_| rules.count_time()) {
         println!(
             "The clock was wrong when backup {}, or the one before it, was made. Rules by day, \
-             week and month keep all up to it; remove their folders yourself.",
+             week and month keep all up to it. `stayput backup forget` removes them.",
             wrong.number
         );
     }
-    remove(place, &expendable(&kept, &rules)).map(drop)
+    for one in expendable(&kept, &rules) {
+        remove(place, &one)?;
+    }
+    Ok(())
 }
 
-/// Removes what the rules let go when one of about `bytes` bytes has come, so that there is
-/// room for it. The newest that is there stays. Says how many it has removed.
+/// Removes what the rules let go when `coming` has come, where the place has no room for it
+/// else. The newest that is there stays, and is read to its end before: it is all that is left
+/// if the next one fails. Says whether anything was removed. What cannot be removed is told,
+/// and is in nobody's way.
 ///
 /// # Errors
-/// As [`thin`].
+/// When the place cannot be read.
 pub fn make_room(
     options: &KeepOptions,
     place: &Place,
+    (keys, server): (&ManifestKeys, &ServerId),
     found: &[Found],
     coming: Kept,
-) -> Result<usize> {
-    let gone = expendable_before(&options.looked_at(found), coming, &options.rules(place)?);
-    remove(place, &gone)
+) -> Result<bool> {
+    let there = options.looked_at(found);
+    let gone = expendable_before(&there, coming, &options.rules(place)?);
+    let Some(newest) = there.iter().max().filter(|_| !gone.is_empty()) else {
+        return Ok(false);
+    };
+    let name = folder_name(newest.number, newest.made);
+    println!("Reading {name}, before an older one makes room.");
+    let (folder, manifest) = read_manifest(place, &name, keys, server)?;
+    if let Err(error) = read_all(&folder, &manifest) {
+        eprintln!(
+            "stayput: warning: the backup {name} can not be read any more ({error}). Nothing is \
+             removed. Do not trust this place."
+        );
+        return Ok(false);
+    }
+    let mut has_room = false;
+    for one in &gone {
+        match remove(place, one) {
+            Ok(()) => has_room = true,
+            Err(problem) => eprintln!("stayput: warning: it cannot be removed. {}", problem.what),
+        }
+    }
+    Ok(has_room)
 }
 
 /// The whole ones, as the rules know them: all, or those with this label.
@@ -143,14 +173,12 @@ pub fn kept(found: &[Found], called: Option<&str>) -> Vec<Kept> {
     whole.collect()
 }
 
-fn remove(place: &Place, gone: &[Kept]) -> Result<usize> {
-    for one in gone {
-        // Of whole ones it was seen that they have this name.
-        let name = folder_name(one.number, one.made);
-        remove_all(place, [name.as_str()])?;
-        println!("Removed the older backup {name}.");
-    }
-    Ok(gone.len())
+fn remove(place: &Place, one: &Kept) -> Result<()> {
+    // Of whole ones it was seen that they have this name.
+    let name = folder_name(one.number, one.made);
+    remove_all(place, [name.as_str()])?;
+    println!("Removed the older backup {name}.");
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::content::{Backup, shortened};
 use super::include::{Included, count};
 use super::keep::{KeepOptions, kept, make_room, thin};
-use super::not_kept::{not_kept, numbers_of};
+use super::not_kept::not_kept;
 use super::pipe::{PIPE, pipe, send};
 use super::usage;
 use crate::admin::backup::{
@@ -43,7 +43,7 @@ pub struct MakeOptions {
     /// What this backup is called in lists
     #[arg(long, value_name = "TEXT", default_value = "")]
     label: String,
-    /// Back up to the disk of the database or of the system all the same
+    /// Back up to the filesystem of the database or of the system all the same
     #[arg(long)]
     same_disk: bool,
     #[command(flatten)]
@@ -71,11 +71,30 @@ impl MakeOptions {
     }
 }
 
-/// Makes a backup, and thins those that are there. Gives its number.
+/// A backup that is whole.
+pub struct Written {
+    /// Its number.
+    pub number: u64,
+    /// The names of the older ones that cannot be read any more behind it.
+    lost: Vec<String>,
+}
+
+impl Written {
+    /// # Errors
+    /// Where an older one cannot be read any more.
+    pub fn must_have_left_the_others(&self) -> Result<()> {
+        match self.lost.is_empty() {
+            true => Ok(()),
+            false => Err(not_kept(None, &self.lost)),
+        }
+    }
+}
+
+/// Makes a backup, and thins those that are there.
 ///
 /// # Errors
 /// When it cannot be made; the newest that is there is as it was.
-pub fn make(options: &MakeOptions) -> Result<u64> {
+pub fn make(options: &MakeOptions) -> Result<Written> {
     let to = options.to.as_deref().expect("clap requires it");
     let tool = match options.method {
         Method::Physical => (MARIADB_BACKUP, "mariadb-backup"),
@@ -116,14 +135,14 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
     let included = included.map(|path| Included::find(path, to, &database));
     let included: Vec<Included> = included.collect::<Result<_>>()?;
     if !options.same_disk {
-        Place::must_be_another_disk(to, &[database.directories()[1], Path::new("/")])?;
+        Place::must_be_another_filesystem(to, &[database.directories()[1], Path::new("/")])?;
     }
     let mut place = match pipe {
         Some(_) => Place::of_a_pipe(&header.server_id)?,
         None => Place::for_writing(to, &header.server_id)?,
     };
     let find = |place: &Place| find_all(place, &keys, &header.server_id);
-    let mut found = remove_unfinished(&place, find(&place)?);
+    let found = remove_unfinished(&place, find(&place)?);
     let number = next_number(&found, &newest);
     let made = clock::now();
     let all = kept(&found, None);
@@ -133,8 +152,10 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         made,
         bytes,
     };
-    if make_room(&options.keep, &place, &found, coming(largest))? > 0 {
-        found = find(&place)?;
+    let at = (&keys, &header.server_id);
+    // It may be somewhat larger. Else room is made when it is whole.
+    if pipe.is_none() && place.free()? < largest.saturating_add(largest / 8) {
+        make_room(&options.keep, &place, at, &found, coming(largest))?;
     }
     let _keys = match options.method {
         Method::Physical => bring_keys_back(&options.unlock)?,
@@ -147,8 +168,6 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         let below = format!("{}/{name}", Place::folder_of(&header.server_id));
         RefCell::new(Archive::new(pipe, below, made))
     });
-    // Those that are left where it runs full.
-    let left;
     let mut backup = Backup {
         database: &database,
         recipient: newest.recipient.clone(),
@@ -157,7 +176,7 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         ways: ways.encode(),
         included: &included,
         archive: archive.as_ref(),
-        known: &found,
+        known: find(&place)?,
         lost: Vec::new(),
         ran_full_at: None,
         manifest: Manifest {
@@ -173,6 +192,7 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
             data_bytes: database.bytes(),
             files: count(&included)?,
             ways: [0; 32],
+            check: database.check_file().to_text().as_bytes().to_vec(),
             streams: heapless::Vec::new(),
             tables: Vec::new(),
         },
@@ -191,15 +211,17 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
             "Backup {number} went into the pipe: {}. Nobody has read it back.",
             size(backup.manifest.bytes())
         );
-        return Ok(number);
+        return Ok(Written {
+            number,
+            lost: Vec::new(),
+        });
     }
     let mut written = write(&mut place, &name, &mut backup);
     if let (true, Some(bytes)) = (written.is_err(), backup.ran_full_at) {
-        let there = find(&place)?;
-        if make_room(&options.keep, &place, &there, coming(bytes.max(largest)))? > 0 {
+        let coming = coming(bytes.max(largest));
+        if make_room(&options.keep, &place, at, &find(&place)?, coming)? {
+            backup.known = find(&place)?;
             println!("It was full. There is room now; backing up once more.");
-            left = find(&place)?;
-            backup.known = &left;
             written = write(&mut place, &name, &mut backup);
         }
     }
@@ -207,28 +229,37 @@ pub fn make(options: &MakeOptions) -> Result<u64> {
         if problem.kind != ProblemKind::NotKept {
             return Err(problem);
         }
-        let lost = lost_besides(&place, &name, &keys, &header.server_id, backup.known)?;
-        newest.note(&[], &numbers_of(&lost));
+        let lost = lost_besides(&place, &name, &keys, &header.server_id, &backup.known)?;
+        newest.note(&[], &names(&lost));
         remember(&newest, keys.current())?;
         LastBackup::tell_at_login();
         return Err(not_kept(Some(&problem.what), &lost));
     }
     let Backup { manifest, lost, .. } = backup;
     newest.number = number;
-    newest.note(&[Verified { number, made }], &numbers_of(&lost));
+    newest.note(&[Verified { number, made }], &names(&lost));
     remember(&newest, keys.current())?;
     LastBackup::tell_at_login();
     tell(&manifest);
     if !lost.is_empty() {
-        return Err(not_kept(None, &lost));
+        return Ok(Written { number, lost });
     }
-    thin(&options.keep, &place, &find(&place)?)?;
+    if let Err(problem) = thin(&options.keep, &place, &find(&place)?) {
+        eprintln!(
+            "stayput: warning: an older backup is not removed. {}",
+            problem.what
+        );
+    }
     let is_mounted_here = place.is_mounted_here();
     drop(place);
     if is_mounted_here {
         println!("{} may be pulled out.", to.display());
     }
-    Ok(number)
+    Ok(Written { number, lost })
+}
+
+fn names(of: &[String]) -> Vec<&str> {
+    of.iter().map(String::as_str).collect()
 }
 
 fn tell(manifest: &Manifest) {

@@ -80,7 +80,7 @@ impl BackupOptions {
 /// What the command says.
 pub fn run(options: &BackupOptions, for_scripts: bool) -> Result<()> {
     match &options.command {
-        None => make::make(&options.make).map(drop),
+        None => make::make(&options.make)?.must_have_left_the_others(),
         Some(BackupCommand::List(options)) => list::list(options, for_scripts),
         Some(BackupCommand::Verify(options)) => verify::verify(options),
         Some(BackupCommand::Forget(options)) => forget::forget(options),

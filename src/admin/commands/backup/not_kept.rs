@@ -2,7 +2,6 @@
 //! lies about its size: its writes wrap round to what lies there already.
 
 use crate::admin::problem::{Problem, ProblemKind};
-use crate::backup::number_of;
 
 /// `of_the_new_one`: what became of the backup that was written, unless it is whole. `lost`:
 /// the names of the older ones that cannot be read any more.
@@ -25,17 +24,12 @@ pub fn not_kept(of_the_new_one: Option<&str>, lost: &[String]) -> Problem {
     .of_kind(ProblemKind::NotKept)
 }
 
-/// The numbers of backups of these names.
-pub fn numbers_of(names: &[String]) -> Vec<u64> {
-    names.iter().filter_map(|name| number_of(name)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_is_lost_is_named_and_its_number_known() {
+    fn what_is_lost_is_named_and_what_became_of_the_new_one() {
         let lost = ["000001-20251127T201500Z", "000002-20251128T201500Z"];
         let lost = lost.map(str::to_owned);
         let told = not_kept(Some("The stick forgets."), &lost[..1]).what;
@@ -47,6 +41,5 @@ mod tests {
         let told = not_kept(None, &lost);
         assert!(told.what.contains("nor 1 others"), "{told}");
         assert!(!not_kept(Some("It forgets."), &[]).what.contains("older"));
-        assert_eq!(numbers_of(&lost), [1, 2]);
     }
 }

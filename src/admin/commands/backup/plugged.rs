@@ -13,7 +13,7 @@ use crate::admin::lock_file::only_one;
 use crate::admin::mariadb::backup_source::RunningDatabase;
 use crate::admin::open_vault::open_vault_read_only;
 use crate::admin::problem::{Problem, ProblemKind, Result};
-use crate::backup::{Due, Made, due, pause_after};
+use crate::backup::{Due, Made, due};
 use crate::stick::{Stick, plugged_in};
 use crate::sys::clock;
 
@@ -73,15 +73,11 @@ impl Serving<'_> {
             Ok(alone) => drop(alone),
             Err(_) => return Ok(()),
         }
-        let begun = clock::since_boot().as_secs();
         let known = self.known.known(self.stick);
         let is_known = known.is_some();
         let of_this_volume = known.filter(|known| known.device == self.volume);
         let before = of_this_volume.map(|known| known.state.clone());
-        if before
-            .as_ref()
-            .is_some_and(|before| !before.may_be_tried(begun))
-        {
+        if before.as_ref().is_some_and(|before| !before.is_trusted()) {
             return Ok(());
         }
         let done = match newest_on(self.volume) {
@@ -97,11 +93,8 @@ impl Serving<'_> {
         match done {
             Ok(()) => Ok(()),
             Err(problem) => {
-                let failed = StickState::Failed {
-                    why: one_line(&problem),
-                    again: again(&problem, begun, clock::since_boot().as_secs()),
-                };
-                let is_told = before.is_some_and(|before| before.tells_as(&failed));
+                let failed = failed(&problem);
+                let is_told = before.as_ref() == Some(&failed);
                 self.note(failed, !is_told);
                 Err(problem)
             }
@@ -111,31 +104,47 @@ impl Serving<'_> {
     /// `before`: what was told of it since it was plugged in.
     fn back_up(&mut self, newest: u64, before: Option<&StickState>) -> Result<()> {
         let is_new = before.is_none();
-        let is_better = matches!(before, None | Some(StickState::Failed { .. }));
+        let has_failed = matches!(before, Some(StickState::Failed { .. }));
+        let is_better = is_new || has_failed;
         let mark = RunningDatabase::find()?.mark()?;
         let now = clock::since_boot().as_secs();
-        match due(self.known.made(newest), &mark, now) {
-            Due::Now => {}
-            Due::Unchanged | Due::TooSoon => {
+        let due = due(self.known.made(newest), &mark, now);
+        if due != Due::Now {
+            // A failed one waits for the next try.
+            if !(has_failed && due == Due::TooSoon) {
                 self.note(StickState::Has { number: newest }, is_better);
-                return Ok(());
             }
+            return Ok(());
         }
         let process = std::process::id();
         self.note(StickState::Writing { process }, is_new);
-        let number = make(&MakeOptions::automatic(
+        let written = make(&MakeOptions::automatic(
             self.volume,
             &self.options.include,
             &self.options.keep,
-        ))?;
+        ));
         let ended = clock::since_boot().as_secs();
+        let (number, mark) = match &written {
+            Ok(written) => (written.number, mark),
+            // The next try waits as after one that was made, and takes place in any case.
+            Err(_) => (newest, String::new()),
+        };
         self.known.remember(Made {
             number,
             mark,
             ended,
             took: ended.saturating_sub(now),
         });
-        self.note(StickState::Has { number }, is_better);
+        let written = written?;
+        let state = match written.must_have_left_the_others() {
+            Ok(()) => StickState::Has { number },
+            Err(problem) => StickState::HasAndLost {
+                number,
+                why: one_line(&problem),
+            },
+        };
+        let is_news = is_better || matches!(state, StickState::HasAndLost { .. });
+        self.note(state, is_news);
         Ok(())
     }
 
@@ -175,12 +184,11 @@ fn is_damage(problem: &Problem) -> bool {
     problem.kind == ProblemKind::NotReadable
 }
 
-/// When a stick that has got none is tried again. One that does not keep what is written to
-/// it writes over its older backups at each try.
-fn again(problem: &Problem, begun: u64, ended: u64) -> Option<u64> {
+fn failed(problem: &Problem) -> StickState {
+    let why = one_line(problem);
     match problem.kind {
-        ProblemKind::NotKept => None,
-        _ => Some(ended.saturating_add(pause_after(ended.saturating_sub(begun)))),
+        ProblemKind::NotKept => StickState::Lies { why },
+        _ => StickState::Failed { why },
     }
 }
 
@@ -195,9 +203,8 @@ mod tests {
     #[test]
     fn stick_that_loses_what_it_has_is_not_written_to_again() {
         let lost = Problem::failed("It does not hold it.", "").of_kind(ProblemKind::NotKept);
-        assert_eq!(again(&lost, 100, 160), None);
-        // A minute of ten, as with those that are made.
+        assert!(!failed(&lost).is_trusted());
         let full = Problem::failed("It is full.", "");
-        assert_eq!(again(&full, 100, 160), Some(700));
+        assert!(failed(&full).is_trusted());
     }
 }

@@ -25,6 +25,7 @@ pub struct VerifyOptions {
 /// # Errors
 /// When one is not what was written, or there is none.
 pub fn verify(options: &VerifyOptions) -> Result<()> {
+    let _alone = only_one(LOCK, "`stayput backup`")?;
     let looked = look(&options.from)?;
     let is_wanted = |number| options.backup.is_none_or(|wanted| wanted == number);
     let mut good = Vec::new();
@@ -45,9 +46,9 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
             }
         }
     }
-    let numbers: Vec<u64> = bad.iter().map(|(one, _)| one.number).collect();
+    let names: Vec<&str> = bad.iter().map(|(one, _)| one.name.as_str()).collect();
     let whole = good.iter().filter_map(|one| verified(one));
-    note(&looked.keys, &whole.collect::<Vec<_>>(), &numbers)?;
+    note(&looked.keys, &whole.collect::<Vec<_>>(), &names)?;
     if let Some((first, why)) = bad.first() {
         for (one, why) in &bad[1..] {
             eprintln!("stayput: also: {}: {why}", one.name);
@@ -92,11 +93,7 @@ fn verified(found: &Found) -> Option<Verified> {
 }
 
 /// Remembers what was seen, for whoever asks how old the newest good backup is.
-fn note(keys: &ManifestKeys, good: &[Verified], bad: &[u64]) -> Result<()> {
-    // Whoever makes one at this moment will note a newer one.
-    let Ok(_alone) = only_one(LOCK, "`stayput backup`") else {
-        return Ok(());
-    };
+fn note(keys: &ManifestKeys, good: &[Verified], bad: &[&str]) -> Result<()> {
     if let Some(mut newest) = newest(keys)? {
         let before = newest.verified;
         newest.note(good, bad);

@@ -27,8 +27,8 @@ use crate::keys::{EarlierKeys, MasterKey};
 use crate::theft::{OnStrikes, TheftPolicy};
 use crate::vault::locate;
 use crate::vault::{
-    EventKind, Identity, MAX_FACTORS, Policy, ServerId, ServerName, SlotTable, Thresholds,
-    VAULT_CONF, Vault, VaultConf,
+    EventKind, FirstRecords, Header, Identity, MAX_FACTORS, Policy, ServerId, ServerName,
+    SlotTable, Thresholds, VAULT_CONF, Vault, VaultConf,
 };
 pub use existing::{ExistingVault, refuse_beside, unnamed_vaults};
 use lost_vault::{LostVault, Recovered};
@@ -157,13 +157,16 @@ fn make_new(options: &InitOptions) -> Result<()> {
     };
     let place = target.prepare(identity.server_id)?;
     refuse_vault_there(&place, open_disk(&place)?, None, known, options)?;
-    let mut unlocked = make_vault(&place, identity, MasterKey::generate())?;
-    if wants_reset {
-        unlocked.set_policy(Policy {
+    let mut unlocked = make_vault(&place, identity, MasterKey::generate(), |_| {
+        let policy = Policy {
             wants_reset,
             ..Policy::default()
-        })?;
-    }
+        };
+        FirstRecords {
+            policy,
+            ..FirstRecords::default()
+        }
+    })?;
     unlocked.log(EventKind::VaultMade)?;
     write_place_file(&place)?;
     ways_copies::write_beside(&unlocked)?;
@@ -211,15 +214,23 @@ fn make_again(lost: LostVault, options: &InitOptions) -> Result<()> {
         ways,
         event,
     } = recovered;
-    let mut unlocked = make_vault(&place, identity, keys.current().clone())?;
-    let (list, ways) = way_in.noted(unlocked.vault.header(), keys.current(), ways);
-    unlocked.change_ways(|_, now| *now = ways)?;
-    unlocked.set_sticks(list)?;
+    let has_database = mariadb.is_some();
+    let mut unlocked = make_vault(&place, identity, keys.current().clone(), |header| {
+        let (sticks, ways) = way_in.noted(header, keys.current(), ways);
+        let policy = Policy {
+            mariadb,
+            ..Policy::default()
+        };
+        FirstRecords {
+            policy,
+            sticks,
+            ways,
+        }
+    })?;
     unlocked.log(EventKind::VaultMade)?;
     unlocked.log(event)?;
-    let has_database = mariadb.is_some();
-    if let Some(release) = mariadb {
-        unlocked.set_mariadb(Some(release))?;
+    if has_database {
+        unlocked.log(EventKind::MariadbEnabled)?;
     }
     write_place_file(&place)?;
     if let Some(kept) = ways_copies::keep_unknown_copy(&unlocked)? {
@@ -338,7 +349,12 @@ fn open_disk(place: &VaultConf) -> Result<locate::VaultDisk> {
 
 /// Makes the vault with its first slot, which this machine opens anywhere.
 /// `enroll` replaces that slot by a place.
-fn make_vault(place: &VaultConf, identity: Identity, key: MasterKey) -> Result<Unlocked> {
+fn make_vault(
+    place: &VaultConf,
+    identity: Identity,
+    key: MasterKey,
+    first: impl FnOnce(&Header) -> FirstRecords,
+) -> Result<Unlocked> {
     let observed = observe_machine();
     let chosen = select_parts(&observed, MAX_FACTORS).chosen;
     let need = Thresholds {
@@ -353,7 +369,8 @@ fn make_vault(place: &VaultConf, identity: Identity, key: MasterKey) -> Result<U
         )
     };
     // The slot needs the header's identity, and the vault needs the slot.
-    let vault = Vault::create_as(open_disk(place)?, identity, &key, &SlotTable::default())?;
+    let nobody = SlotTable::default();
+    let vault = Vault::create_as(open_disk(place)?, identity, &key, &nobody, first)?;
     let setup = SETUP_PLACE.try_into().expect("a short name fits");
     let slot = enrol(vault.header(), &key, 0, setup, &chosen, need, |_, _| ()).map_err(failed)?;
     let mut slots = SlotTable {

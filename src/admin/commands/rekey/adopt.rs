@@ -46,7 +46,7 @@ pub fn run(device: &Path, options: &RekeyOptions) -> Result<()> {
     let unlocked = Unlocked::new(vault, key)?;
     let copy = newest_of(&copies, &keys);
     let next = NextGeneration::adopting(&header, keys.clone());
-    let stays = what_stays(&unlocked, copy, options)?;
+    let stays = what_stays(&unlocked, copy, &next.header, options)?;
     say(&stays, copy, &next);
     let mut records = super::prepare(stays, &unlocked, &next)?;
     if let Some(copy) = copy {
@@ -64,11 +64,12 @@ pub fn run(device: &Path, options: &RekeyOptions) -> Result<()> {
     }
     let seen = file.info.known(next.header.generation, clock::now());
     records.list.note_verified(seen);
-    let release = release_for_known_database(&keys)?;
-    let mut unlocked = put_in_force(unlocked, &next, &records, options.yes)?;
-    if release.is_some() && release != unlocked.proven.policy.mariadb {
-        unlocked.set_mariadb(release)?;
+    if let Some(release) = release_for_known_database(&keys)? {
+        let mut policy = unlocked.proven.policy.draft();
+        policy.mariadb = Some(release);
+        records.policy = Some(policy);
     }
+    let mut unlocked = put_in_force(unlocked, &next, &records, options.yes)?;
     super::tell_the_rest(&mut unlocked)
 }
 
@@ -118,6 +119,7 @@ fn newest_of<'a>(copies: &'a [WaysCopy], keys: &Keyring) -> Option<&'a WaysCopy>
 fn what_stays(
     unlocked: &Unlocked,
     copy: Option<&WaysCopy>,
+    next: &Header,
     options: &RekeyOptions,
 ) -> Result<Staying> {
     let without = Without {
@@ -127,7 +129,7 @@ fn what_stays(
     let of = (unlocked.vault.header(), unlocked.master_key());
     let (slots, list) = (slots_of(unlocked)?, unlocked.proven.sticks.draft());
     let mut stays = Staying::of(slots, list, unlocked.ways()?, without, of)?;
-    stays.keep_those_of(copy);
+    stays.keep_those_of(of, copy, next);
     // Who is in the copy opens by that.
     stays.left_out.clear();
     Ok(stays)

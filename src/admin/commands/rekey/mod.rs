@@ -15,7 +15,7 @@ use crate::admin::ways_copies::{self, PluggedStick};
 use crate::admin::ways_in::{WaysIn, confirm_removal};
 use crate::environment::{NextSlots, slots_for_next_key};
 use crate::sys::clock;
-use crate::vault::{NextGeneration, NextRecords, SlotTable, StickList, Ways};
+use crate::vault::{NextGeneration, NextRecords, Policy, SlotTable, StickList, Ways};
 use staying::{Staying, Without};
 
 #[derive(clap::Args, Clone, Debug)]
@@ -92,6 +92,8 @@ struct Prepared {
     slots: SlotTable,
     list: StickList,
     ways: Ways,
+    /// Where it changes too.
+    policy: Option<Policy>,
 }
 
 impl Prepared {
@@ -100,6 +102,7 @@ impl Prepared {
             slots: &self.slots,
             ways: &self.ways,
             sticks: &self.list,
+            policy: self.policy.as_ref(),
             at: (clock::now(), clock::boot_id()),
         }
     }
@@ -139,6 +142,7 @@ fn prepare(stays: Staying, unlocked: &Unlocked, next: &NextGeneration) -> Result
         list: next.sticks(&stays.list, &ways, old),
         slots: table,
         ways,
+        policy: None,
     })
 }
 
@@ -179,13 +183,14 @@ fn tell_the_rest(unlocked: &mut Unlocked) -> Result<()> {
     // Backups are signed with another key from now on.
     let released = key_release::apply_keep(unlocked.keys(), &unlocked.proven.policy);
     let beside = ways_copies::write_beside(unlocked);
-    let plugged = ways_copies::renew_plugged(unlocked)?;
-    ways_copies::tell(&plugged);
+    let plugged = ways_copies::renew_plugged(unlocked);
+    let renewed = plugged.as_deref().unwrap_or_default();
+    ways_copies::tell(renewed);
     println!(
         "Passphrases, sticks and the code that stay open this server as before. A stick's own \
          file is renewed\nwhen it is plugged in: stayput stick renew. Until then it needs this \
          server's vault, or what\nanother stick has.{}",
-        after(&plugged)
+        after(renewed)
     );
     if unlocked.proven.policy.mariadb.is_some() {
         println!(
@@ -195,7 +200,7 @@ fn tell_the_rest(unlocked: &mut Unlocked) -> Result<()> {
         );
     }
     println!("Whose way in is still as it was: stayput rekey --status");
-    beside.and(released)
+    beside.and(released).and(plugged.map(drop))
 }
 
 fn after(plugged: &[PluggedStick]) -> &'static str {

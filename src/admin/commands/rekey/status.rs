@@ -61,7 +61,7 @@ fn rows(
             remedy: "plug it in: stayput stick verify",
         });
     }
-    if list.code.is_some() {
+    if list.code.is_some() || ways.code.is_some() {
         let kept = ways.way_key_of_code(header, key);
         rows.push(Row {
             name: "recovery code".into(),

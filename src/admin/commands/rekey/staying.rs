@@ -95,17 +95,19 @@ impl Staying {
     }
 
     /// Of a vault that is an old copy, whose server has a later key: who had that, as the
-    /// `copy` of the later ways in says. Without one nobody is known to have had it.
-    pub fn keep_those_of(&mut self, copy: Option<&WaysCopy>) {
+    /// `copy` of the later ways in says. Without one nobody is known to have had it. `next` is
+    /// the header of the later key.
+    pub fn keep_those_of(
+        &mut self,
+        of: (&Header, &MasterKey),
+        copy: Option<&WaysCopy>,
+        next: &Header,
+    ) {
         let later = copy.map(WaysCopy::ways).unwrap_or_default();
         self.list
             .sticks
             .retain(|stick| later.stick(stick.id).is_some());
-        self.ways.sticks.retain(|way| later.stick(way.id).is_some());
-        let number = |ways: &Ways| ways.code.as_ref().map(|code| code.number);
-        if number(&self.ways) != number(&later) {
-            self.ways.code = None;
-        }
+        self.ways.keep_those_of(of, &later, next);
         if later.code.is_none() {
             self.list.code = None;
         }
@@ -233,6 +235,29 @@ mod tests {
     }
 
     #[test]
+    fn lost_paper_gets_no_adopted_key_by_its_number() {
+        let (header, key, ways, list) = server();
+        let keys = crate::keys::Keyring::of_one(1, key.clone());
+        let next = NextGeneration::of(&header, &keys).unwrap();
+        // The paper was lost; the next one has its number, and a stick has another way key.
+        let mut later = next.ways(&ways, (&header, &key));
+        later.code = None;
+        let code = later.make_code(&next.header, next.key());
+        assert_eq!(code.number, ways.code(&header, &key).unwrap().number);
+        assert!(later.note_stick(&next.header, next.key(), [1; 8], &way_key(), 2));
+        let copy = WaysCopy::of(&next.header, &later);
+        let mut stays = staying(&list, &ways, (&header, &key));
+        stays.keep_those_of((&header, &key), Some(&copy), &next.header);
+        assert!(stays.ways.code.is_none() && stays.ways.stick([1; 8]).is_none());
+        assert!(stays.ways.stick([2; 8]).is_some());
+        let mut adopted = next.ways(&stays.ways, (&header, &key));
+        adopted.join(&copy.ways(), &next.header, next.key());
+        assert!(adopted.key_of_code(&next.header, &code).is_ok());
+        let lost = ways.code(&header, &key).unwrap();
+        assert!(adopted.key_of_code(&next.header, &lost).is_err());
+    }
+
+    #[test]
     fn a_vault_that_adopts_a_key_gives_it_to_nobody_left_out() {
         let (header, key, ways, list) = server();
         let keys = crate::keys::Keyring::of_one(1, key.clone());
@@ -253,7 +278,7 @@ mod tests {
         ];
         for (copy, is_listed) in copies.iter().zip([false, true]) {
             let mut stays = staying(&list, &ways, (&header, &key));
-            stays.keep_those_of(Some(copy));
+            stays.keep_those_of((&header, &key), Some(copy), &next.header);
             assert!(stays.ways.stick([1; 8]).is_none());
             assert!(stays.ways.stick([2; 8]).is_some());
             assert!(stays.ways.code.is_none(), "another one was made since");
@@ -261,7 +286,7 @@ mod tests {
             assert_eq!(stays.list.sticks.len(), 1);
         }
         let mut stays = staying(&list, &ways, (&header, &key));
-        stays.keep_those_of(None);
+        stays.keep_those_of((&header, &key), None, &next.header);
         assert!(stays.ways.sticks.is_empty() && stays.ways.code.is_none());
     }
 }

@@ -7,17 +7,19 @@ use std::process::Command;
 
 use crate::admin::ask;
 use crate::admin::backup::{
-    LOCK, Place, Progress, State, Tool, besides, choose_whole, decrypt, find_all, newest,
-    read_manifest, read_through, recipient_of, remember, require, size,
+    Folder, Found, LOCK, Place, Progress, State, Tool, Words, besides, choose_whole, decrypt,
+    find_all, newest, read_manifest, read_through, recipient_of, remember, require, size,
 };
 use crate::admin::brought_back;
 use crate::admin::lock_file::only_one;
 use crate::admin::mariadb::backup_source::MARIADB_BACKUP;
+use crate::admin::mariadb::release_for_backup;
 use crate::admin::mariadb::restore::{self, Earlier, Role, Wanted, earlier, must_be_possible};
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::admin::timestamp::rfc3339;
 use crate::admin::unlock::{UnlockOptions, Unlocked, unlock};
 use crate::backup::{Manifest, ManifestKeys, Method, Newest, StreamKind, age_identity};
+use crate::release::mariadb::KeyId;
 use crate::sys::at_end::Changed;
 use crate::sys::confinement::confine;
 use crate::sys::hangup;
@@ -27,13 +29,24 @@ use crate::sys::hangup;
 pub struct RestoreOptions {
     /// The directory or the stick (such as /dev/sdb1) with the backup
     #[arg(long, value_name = "PLACE")]
-    from: Option<PathBuf>,
+    pub from: Option<PathBuf>,
     /// The backup with this number, not the newest
     #[arg(long, value_name = "NUMBER")]
-    backup: Option<u64>,
+    pub backup: Option<u64>,
     /// Put the files that were backed up with --include into this empty directory
     #[arg(long, value_name = "DIR")]
-    files_to: Option<PathBuf>,
+    pub files_to: Option<PathBuf>,
+    /// This is another computer, in the place of one that is gone: do all that it needs
+    ///
+    /// The vault is made anew with the key of the backup stick (--stick; default: the stick that
+    /// --from names), this place is enrolled, MariaDB encrypted, the backup restored, and the
+    /// boot stage installed. If it was interrupted, run it again: it goes on.
+    #[arg(long, requires = "from")]
+    pub new_server: bool,
+    /// Where the new server keeps its vault: an empty partition, or a new file on the ESP or on
+    /// a separate /boot
+    #[arg(long, value_name = "PATH", requires = "new_server")]
+    pub vault: Option<PathBuf>,
     /// Go back to the database of before the last restore; the restored one is kept
     #[arg(long, conflicts_with_all = ["from", "backup", "files_to", "remove_old"])]
     undo: bool,
@@ -45,9 +58,9 @@ pub struct RestoreOptions {
     accept_differences: bool,
     /// Do not ask whether to go on
     #[arg(long)]
-    yes: bool,
+    pub yes: bool,
     #[command(flatten)]
-    unlock: UnlockOptions,
+    pub unlock: UnlockOptions,
 }
 
 /// Runs `stayput restore`.
@@ -168,26 +181,84 @@ fn go_back(options: &RestoreOptions, unlocked: &Unlocked, behind: Option<Role>) 
     Ok(())
 }
 
+/// The backup that is restored. Nothing of it was read but its manifest.
+pub struct Chosen {
+    place: Place,
+    folder: Folder,
+    /// What it holds; the owner has signed it.
+    pub manifest: Manifest,
+    found: Vec<Found>,
+    keys: ManifestKeys,
+    known: Option<Newest>,
+}
+
+impl Chosen {
+    /// The one that was named, or the newest.
+    ///
+    /// # Errors
+    /// When there is none, or the place cannot be read.
+    pub fn find(options: &RestoreOptions, unlocked: &Unlocked) -> Result<Self> {
+        let from = options.from.as_deref().ok_or_else(|| {
+            Problem::new(
+                Exit::Usage,
+                "Where the backup lies is not named. Nothing was changed.",
+                "Run: stayput restore --from PLACE",
+            )
+        })?;
+        let server = &unlocked.vault.header().server_id;
+        let keys = ManifestKeys::of(unlocked.keys());
+        let place = Place::for_reading(from, server)?;
+        let found = find_all(&place, &keys, server)?;
+        let known = newest(&keys)?;
+        let newest_made = known.as_ref().map_or(0, |newest| newest.number);
+        let name = &choose_whole(&found, options.backup, newest_made)?.name;
+        let (folder, manifest) = read_manifest(&place, name, &keys, server)?;
+        Ok(Self {
+            place,
+            folder,
+            manifest,
+            found,
+            keys,
+            known,
+        })
+    }
+}
+
+/// # Errors
+/// Where MariaDB is given other keys here than those of the backup's files.
+fn must_have_its_keys(manifest: &Manifest, unlocked: &Unlocked) -> Result<()> {
+    let wanted = release_for_backup(&manifest.check, unlocked.keys())?;
+    let given = unlocked.proven.policy.mariadb.as_ref();
+    let is_given = |id: &KeyId| given.is_some_and(|given| given.key_ids.contains(id));
+    match wanted.key_ids.iter().all(is_given) {
+        true => Ok(()),
+        false => Err(Problem::refused(
+            "The files of this backup are encrypted with keys that MariaDB is not given here. \
+             Nothing was changed.",
+            "Take a backup that was made with --method dump. On a computer that was never set up: \
+             stayput restore --new-server",
+        )),
+    }
+}
+
 fn anew(options: &RestoreOptions, unlocked: &Unlocked) -> Result<()> {
     require(&[
         (MARIADB_BACKUP, "mariadb-backup"),
         ("/usr/bin/mbstream", "mariadb-backup"),
     ])?;
-    let from = options.from.as_deref().ok_or_else(|| {
-        Problem::new(
-            Exit::Usage,
-            "Where the backup lies is not named. Nothing was changed.",
-            "Run: stayput restore --from PLACE",
-        )
-    })?;
+    let Chosen {
+        place,
+        folder,
+        manifest,
+        found,
+        keys,
+        known,
+    } = Chosen::find(options, unlocked)?;
     let header = unlocked.vault.header();
-    let keys = ManifestKeys::of(unlocked.keys());
-    let place = Place::for_reading(from, &header.server_id)?;
-    let found = find_all(&place, &keys, &header.server_id)?;
-    let known = newest(&keys)?;
+    if manifest.method == Method::Physical {
+        must_have_its_keys(&manifest, unlocked)?;
+    }
     let newest_made = known.as_ref().map_or(0, |newest| newest.number);
-    let chosen = choose_whole(&found, options.backup, newest_made)?;
-    let (folder, manifest) = read_manifest(&place, &chosen.name, &keys, &header.server_id)?;
     let master = unlocked.keys().of_generation(manifest.generation);
     let master = master.expect("by its key the manifest was read");
     let wanted = Wanted {
@@ -252,6 +323,7 @@ fn remember_seen(
 ) -> Result<()> {
     let generation = keys.generation();
     let given = known.as_ref().map_or(0, |known| known.given);
+    let verified = known.as_ref().and_then(|known| known.verified);
     let recipient = match known.filter(|known| known.generation == generation) {
         Some(known) => known.recipient,
         None => recipient_of(&age_identity(unlocked.keys().current(), generation))?,
@@ -261,6 +333,7 @@ fn remember_seen(
         recipient,
         number,
         given: given.max(number),
+        verified,
     };
     remember(&newest, keys.current())
 }
@@ -323,7 +396,7 @@ fn untar(directory: &Path) -> Result<Tool> {
     Ok(Tool {
         name: "tar",
         command,
-        quotes_rows: false,
+        words: Words::Errors,
         well: &[0],
     })
 }

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 
-use crate::admin::backup::{Tool, run};
+use crate::admin::backup::{Tool, Words, run};
 use crate::admin::durable::write_durably;
 use crate::admin::mariadb::backup_source::MARIADB_BACKUP;
 use crate::admin::mariadb::check_file::{MARK, load_check_file};
@@ -97,7 +97,7 @@ impl Run {
         pour(Tool {
             name: "mbstream",
             command,
-            quotes_rows: false,
+            words: Words::Errors,
             well: &[0],
         })?;
         say("Preparing the restored database.");
@@ -110,7 +110,7 @@ impl Run {
         run(Tool {
             name: "mariadb-backup",
             command,
-            quotes_rows: false,
+            words: Words::MarkedErrors,
             well: &[0],
         })?;
         for entry in fs::read_dir(&data).map_err(paths::problem)? {
@@ -153,7 +153,7 @@ impl Run {
                 pour(Tool {
                     name: "mariadb",
                     command,
-                    quotes_rows: true,
+                    words: Words::Numbers,
                     well: &[0],
                 })
             },

@@ -185,6 +185,7 @@ pub fn restore(wanted: &Wanted<'_>, pour: &mut Pour<'_>) -> Result<()> {
 pub fn finish() -> Result<()> {
     let _lock = alone()?;
     let mut run = Run::new(journal()?)?;
+    run.must_be_behind_the_gate()?;
     say("An earlier restore was interrupted; finishing it.");
     run.go_through(SERVE)
 }
@@ -197,6 +198,7 @@ pub fn finish() -> Result<()> {
 pub fn undo() -> Result<()> {
     let _lock = alone()?;
     let mut run = Run::new(journal()?)?;
+    run.must_be_behind_the_gate()?;
     run.name_kept()?;
     run.want_the_other()?;
     run.journal.served = run.serves;
@@ -290,6 +292,24 @@ impl Run {
             places,
             user,
         })
+    }
+
+    /// # Errors
+    /// Where this server's database is not, or not any more, the one that was restored.
+    fn must_be_behind_the_gate(&self) -> Result<()> {
+        let places = Places::find()?;
+        match places.data.seen() == self.journal.data {
+            true => Ok(()),
+            false => Err(Problem::refused(
+                format!(
+                    "This server's database lies in {} now, and the restore was one of {}. \
+                     Nothing was changed.",
+                    places.data.seen().display(),
+                    self.journal.data.display()
+                ),
+                "Remove what the restore has kept: stayput restore --remove-old",
+            )),
+        }
     }
 
     fn note(&mut self, stage: Stage) -> Result<()> {

@@ -183,7 +183,7 @@ impl Run {
         mariadb_service::stop_units()?;
         preflight::no_other_server()?;
         // The gate's own line may be lost to systemd: the unit is masked by now.
-        self.places.data.close().map_err(paths::problem)?;
+        self.places.data.close_if_open().map_err(paths::problem)?;
         let real = self.places.data.real();
         if !real.exists() {
             return Ok(());

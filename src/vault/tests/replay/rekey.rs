@@ -145,6 +145,7 @@ impl Clinic {
             slots: &self.slots,
             ways: &self.ways,
             sticks: &self.list,
+            policy: None,
             at: (9, [2; 16]),
         };
         vault.rekey(self.keys.current(), &self.next, &records)
@@ -336,6 +337,7 @@ fn after_a_new_key_everybody_opens_and_nobody_was_asked() {
         slots: &table,
         sticks: &next.sticks(&list, &ways, old),
         ways: &ways,
+        policy: None,
         at: (10, [3; 16]),
     };
     let mut vault = Vault::open(vault.device.fresh()).unwrap();
@@ -430,6 +432,7 @@ fn a_disk_that_loses_a_block_has_the_old_key_or_the_next() {
             slots: &clinic.slots,
             ways: &clinic.ways,
             sticks: &clinic.list,
+            policy: None,
             at: (9, [2; 16]),
         };
         let done = vault.rekey(clinic.keys.current(), &clinic.next, &records);

@@ -89,7 +89,10 @@ pub fn from_stick(
         Some((copy, keys)) => (copy.identity(), keys, copy.ways()),
         None => {
             let keys = file.keys(&way_key)?;
-            let same = |copy: &&WaysCopy| copy.open_by_stick(id, &way_key).is_some();
+            // What an earlier key is wrapped for opens nothing under this one.
+            let same = |copy: &&WaysCopy| {
+                copy.generation == file.generation && copy.open_by_stick(id, &way_key).is_some()
+            };
             let copy = copies.iter().find(same);
             let identity = Identity {
                 server_id: file.info.server_id,

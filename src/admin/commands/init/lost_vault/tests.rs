@@ -4,7 +4,8 @@ use super::*;
 use crate::keys::{Keyring, MasterKey, ScryptParams};
 use crate::release::mariadb::MariadbRelease;
 use crate::vault::{
-    CodeRefused, Header, Identity, MemoryDevice, NextGeneration, SlotTable, Vault, Ways,
+    CodeRefused, FirstRecords, Header, Identity, MemoryDevice, NextGeneration, SlotTable, Vault,
+    Ways,
 };
 
 const PIN: &[u8] = b"2580";
@@ -78,7 +79,8 @@ impl Lost {
 
 fn new_vault(identity: Identity, keys: &Keyring) -> Vault<MemoryDevice> {
     let disk = MemoryDevice::default();
-    Vault::create_as(disk, identity, keys.current(), &SlotTable::default()).unwrap()
+    let first = |_: &Header| FirstRecords::default();
+    Vault::create_as(disk, identity, keys.current(), &SlotTable::default(), first).unwrap()
 }
 
 /// The vault that is made of what was recovered.
@@ -320,6 +322,24 @@ fn what_was_left_out_since_does_not_bring_its_key_back_unasked() {
     );
     // Who has the newest key is not asked.
     assert!(of_unknown_key(&copies, &after.keys).is_none());
+}
+
+#[test]
+fn a_copy_of_before_the_sticks_own_key_gives_it_no_ways() {
+    let before = lost();
+    let old = before.copy();
+    let way_key = before.stick.way_key(PIN).unwrap();
+    let after = before.with_next_key();
+    // It was pulled out between its new key file and its copy of the ways in.
+    let stick = after.stick.renewed(&way_key, &after.keys);
+    let of = |copy: WaysCopy| {
+        let way_key = stick.way_key(PIN).unwrap();
+        from_stick(&stick, way_key, &[copy], None, 9).unwrap()
+    };
+    let recovered = of(old);
+    assert_eq!(recovered.keys.generation(), 2);
+    assert!(recovered.ways.code.is_none() && recovered.ways.sticks.is_empty());
+    assert!(of(after.copy()).ways.code.is_some());
 }
 
 #[test]
