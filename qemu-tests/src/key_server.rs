@@ -146,5 +146,7 @@ impl KeyServer {
 impl Drop for KeyServer {
     fn drop(&mut self) {
         self.switch_off();
+        // Its socket lies beside the keys, which go next.
+        self.ahead = None;
     }
 }

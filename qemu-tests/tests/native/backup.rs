@@ -267,11 +267,13 @@ fn restored_database_that_does_not_serve_gives_way() -> Result {
     stayput(&server, "backup --same-disk --to /srv/nas")?.success()?;
     lose_patients(&server)?;
     // It does not start where it is seen to be the restored one.
-    let line = format!("ExecStartPre=+/bin/sh -c '! grep -q restored {REAL}/stayput.restore'");
+    let looks = format!("ExecStart=/bin/sh -c '! grep -q restored {REAL}/stayput.restore'");
+    let needs = "Requires=refuses.service\nAfter=refuses.service";
     let unit = format!(
-        "mkdir -p /etc/systemd/system/mariadb.service.d && \
-         printf \"%s\\n\" '[Service]' \"{line}\" \
-         >/etc/systemd/system/mariadb.service.d/zz-refuses.conf && systemctl daemon-reload"
+        "cd /etc/systemd/system && mkdir -p mariadb.service.d && \
+         printf '[Unit]\n{needs}\n' >mariadb.service.d/zz-refuses.conf && \
+         printf \"%s\n\" '[Service]' Type=oneshot \"{looks}\" >refuses.service && \
+         systemctl daemon-reload"
     );
     server.shell(&unit)?.success()?;
     let failed = stayput(&server, "restore --from /srv/nas --yes")?;

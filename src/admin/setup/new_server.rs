@@ -82,7 +82,7 @@ fn left(there: There) -> Result<Vec<Step>> {
         }
     );
     let is_encrypted = database == Database::Encrypted;
-    if has_vault && has_place && is_encrypted && is_installed && !is_restored {
+    if has_vault && has_place && is_encrypted && is_installed {
         return Err(Problem::refused(
             "This server is set up already. Nothing was changed.",
             "To restore a backup on it: stayput restore --from PLACE",
@@ -149,7 +149,7 @@ fn incomplete(problem: Problem) -> Problem {
     Problem {
         exit: Exit::Incomplete,
         next: format!(
-            "{} Then run the same command again: it goes on where it has stopped.",
+            "{}\nThen run the same command again: it goes on where it has stopped.",
             problem.next
         ),
         ..problem
@@ -182,7 +182,15 @@ fn command_line(step: Step, options: &RestoreOptions, stick: Option<&Path>) -> O
         Step::Vault => &["stayput", "init", "--yes"],
         Step::Keys => return None,
         Step::Place => &["stayput", "enroll", "--yes"],
-        Step::Database => &["stayput", "mariadb", "enable", "--yes"],
+        Step::Database => &[
+            "stayput",
+            "mariadb",
+            "enable",
+            "--known-keys",
+            // Its encrypted copy is kept beside the restored one.
+            "--destroy-original",
+            "--yes",
+        ],
         Step::Rows => &["stayput", "restore", "--yes"],
         Step::Stage => &["stayput", "install"],
     });

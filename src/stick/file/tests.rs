@@ -137,7 +137,8 @@ fn a_forged_stick_that_is_renewed_opens_nothing_for_its_maker() {
     let (mut forged, _) = file.with_new_way(b"2580", &keys).unwrap();
     forged.info = file.info.clone();
     let renewed = forged.renewed(&way_key.key, &keys);
-    assert_eq!(renewed.open(&header, b"2580").err(), Some(StickError::Old));
+    let opened = renewed.open(&header, b"2580");
+    assert_eq!(opened.err(), Some(StickError::OtherKey));
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn a_file_that_lies_about_its_generation_does_not_open() {
     let (header, key) = server();
     let mut file = stick(&header, &key, b"");
     file.generation = 2;
-    assert_eq!(file.open(&header, b"").err(), Some(StickError::Old));
+    assert_eq!(file.open(&header, b"").err(), Some(StickError::Later));
 }
 
 #[test]

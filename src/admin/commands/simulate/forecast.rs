@@ -14,7 +14,7 @@ use crate::printable::Printable;
 use crate::theft::{Assessment, ResetCause, TheftPolicy, TheftState};
 use crate::vault::{
     Destroyed, Discarded, EventKind, Header, LocateError, Policy, StickList, Unproven, VaultError,
-    Written,
+    Ways, Written,
 };
 
 /// How the boot ends.
@@ -61,6 +61,7 @@ struct Rehearsal {
     policy: Option<Unproven<Policy>>,
     theft: TheftPolicy,
     sticks: Option<Unproven<StickList>>,
+    ways: Unproven<Ways>,
     opens: Option<String>,
     prompt_open: bool,
     locked: LockedForecast,
@@ -86,6 +87,7 @@ pub fn forecast(found: Snapshot, observed: Observed) -> Forecast {
         theft: found.theft_policy(),
         policy: found.policy.clone(),
         sticks: found.sticks.clone(),
+        ways: found.ways.clone(),
         opens: None,
         prompt_open: false,
         locked,
@@ -196,7 +198,7 @@ impl Rehearsal {
             state: self.state,
             policy: self.policy.clone(),
             sticks: self.sticks.clone(),
-            ways: Unproven::default(),
+            ways: self.ways.clone(),
         }))
     }
 }

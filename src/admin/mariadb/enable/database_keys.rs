@@ -9,8 +9,8 @@ use crate::release::mariadb::{CheckFile, KeyFault, MariadbRelease};
 pub enum DatabaseKeys<'a> {
     /// The check values of an encrypted database.
     Of(&'a CheckFile),
-    /// A run goes on with the copy that it has made: with the keys that the vault gave
-    /// MariaDB then.
+    /// A run goes on with the copy that it has made, or a backup is to be restored here: with
+    /// the keys that the vault gave MariaDB then.
     AsBefore,
     /// Nothing is encrypted yet: they follow from the master key of now.
     New,

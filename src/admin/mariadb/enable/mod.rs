@@ -98,6 +98,10 @@ pub struct EnableOptions {
     /// Go on although replicas still read this server's binary logs, which end here
     #[arg(long)]
     discard_binary_logs: bool,
+    /// Encrypt with the keys that the vault gives MariaDB already: a backup that is to be
+    /// restored here has those
+    #[arg(long)]
+    known_keys: bool,
     /// Replace clear swap, in which keys could get onto the disk
     #[arg(long, value_name = "HOW")]
     pub(super) swap: Option<SwapChoice>,
@@ -253,7 +257,11 @@ fn anew(options: &EnableOptions, user: &ServiceUser, interrupted: Option<Journal
         since: 0,
         boot: paths::boot_id(),
     };
-    work(options, user, &journal, DatabaseKeys::New)
+    let keys = match options.known_keys {
+        true => DatabaseKeys::AsBefore,
+        false => DatabaseKeys::New,
+    };
+    work(options, user, &journal, keys)
 }
 
 /// Refuses unless the unit's own mariadbd runs in the data directory that its

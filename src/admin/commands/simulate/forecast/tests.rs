@@ -6,7 +6,7 @@ use crate::environment::{table_with_place, test_slot};
 use crate::keys::{CheapFactors, MasterKey};
 use crate::opening::assessment::PROMPT_AFTER;
 use crate::theft::{OnFailure, OnStrikes};
-use crate::vault::{Group, KnownCode, Passphrases, SlotTable, Thresholds, Value};
+use crate::vault::{Group, KnownCode, Passphrases, SlotTable, Thresholds, Value, Ways};
 
 const FACTORS: [(Group, &str); 6] = [
     (Group::Machine, "board"),
@@ -25,6 +25,7 @@ pub struct Clinic {
     policy: TheftPolicy,
     state: TheftState,
     sticks: StickList,
+    ways: Ways,
     _cheap: CheapFactors,
 }
 
@@ -51,6 +52,8 @@ fn clinic_of(enrolled: &[(Group, &'static str)], servers: u8) -> Clinic {
         servers,
     };
     let slot = test_slot(&header, &key, (1, "home"), factors, need);
+    let mut ways = Ways::default();
+    let _ = ways.make_code(&header, &key);
     Clinic {
         slots: table_with_place(slot, Passphrases::default()),
         header,
@@ -58,6 +61,7 @@ fn clinic_of(enrolled: &[(Group, &'static str)], servers: u8) -> Clinic {
         policy: TheftPolicy::default(),
         state: TheftState::Armed,
         sticks: StickList::default(),
+        ways,
         _cheap: cheap,
     }
 }
@@ -92,7 +96,7 @@ impl Clinic {
             state: Ok(self.state),
             policy: Some(Unproven::new(policy)),
             sticks: Some(Unproven::new(self.sticks.clone())),
-            ways: Unproven::default(),
+            ways: Unproven::new(self.ways.clone()),
         }
     }
 
