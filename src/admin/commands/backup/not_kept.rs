@@ -10,7 +10,7 @@ pub fn not_kept(of_the_new_one: Option<&str>, lost: &[String]) -> Problem {
         [] => None,
         [one] => Some(format!("The older backup {one} cannot be read any more.")),
         [first, others @ ..] => Some(format!(
-            "The older backup {first} cannot be read any more, nor {} others.",
+            "The older backup {first} and {} more cannot be read any more.",
             others.len()
         )),
     };
@@ -30,16 +30,16 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_named_and_what_became_of_the_new_one() {
-        let lost = ["000001-20251127T201500Z", "000002-20251128T201500Z"];
+        let lost = ["000001-20251127T200000Z", "000002-20251128T201500Z"];
         let lost = lost.map(str::to_owned);
         let told = not_kept(Some("The stick forgets."), &lost[..1]).what;
         assert_eq!(
             told,
-            "The stick forgets. The older backup 000001-20251127T201500Z cannot be read any \
+            "The stick forgets. The older backup 000001-20251127T200000Z cannot be read any \
              more. Nothing was removed."
         );
         let told = not_kept(None, &lost);
-        assert!(told.what.contains("nor 1 others"), "{told}");
+        assert!(told.what.contains("200000Z and 1 more"), "{told}");
         assert!(!not_kept(Some("It forgets."), &[]).what.contains("older"));
     }
 }
