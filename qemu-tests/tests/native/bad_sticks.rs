@@ -106,7 +106,8 @@ impl Clinic {
 fn formatted(image: &Path, mib: u64, options: &[&str]) -> Result<BadStick> {
     File::create(image)?.set_len(mib * MIB)?;
     let shown = image.display().to_string();
-    run("mkfs.ext4", &[&["-q", "-F"], options, &[&shown]].concat())?;
+    let words = [&["-q", "-F"][..], options, &[shown.as_str()]];
+    run("mkfs.ext4", &words.concat())?;
     BadStick::of(image)
 }
 
