@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use qemu_tests::{DebianMachine, Place, Result, Stick, minutes};
 
 use crate::backup::{
-    AT_WORK, DONE, clinic, end_the_pause, large_stick, wait_until_written, whole, write_a_row,
+    AT_WORK, DONE, clinic, do_not_wait, large_stick, wait_until_written, whole, write_a_row,
 };
 
 /// Overwrites the beginning of its FAT, which names the clusters of the top folder: a FAT32 on
@@ -55,7 +55,7 @@ fn two_sticks_at_once_get_theirs_and_a_bad_one_is_named() -> Result {
 
     // The first is pulled in the middle; the other one gets its own all the same.
     write_a_row(&mut server)?;
-    end_the_pause(&mut server)?;
+    do_not_wait(&mut server)?;
     server
         .shell("systemctl start --no-block stayput-backup.service")?
         .success()?;

@@ -203,7 +203,7 @@ impl Place {
     /// What statvfs(3) says.
     pub fn capacity(&self) -> Result<u64> {
         let facts = self.facts()?;
-        Ok(facts.blocks() as u64 * facts.fragment_size() as u64)
+        Ok(facts.blocks() * facts.fragment_size())
     }
 
     /// Bytes that can still be written.
@@ -212,7 +212,7 @@ impl Place {
     /// What statvfs(3) says.
     pub fn free(&self) -> Result<u64> {
         let facts = self.facts()?;
-        Ok(facts.blocks_available() as u64 * facts.fragment_size() as u64)
+        Ok(facts.blocks_available() * facts.fragment_size())
     }
 
     fn facts(&self) -> Result<Statvfs> {

@@ -97,9 +97,9 @@ impl PluggedStick {
         match self.state {
             StickState::Writing { process } => is_running(process),
             StickState::Has { .. } => true,
-            StickState::HasAndLost { .. }
-            | StickState::Lies { .. }
-            | StickState::Failed { .. } => false,
+            StickState::HasAndLost { .. } | StickState::Lies { .. } | StickState::Failed { .. } => {
+                false
+            }
         }
     }
 }

@@ -17,6 +17,9 @@ use crate::backup::{Due, Made, due};
 use crate::stick::{Stick, plugged_in};
 use crate::sys::clock;
 
+/// The mark of a backup that failed: no database stands there.
+const FAILED: &str = "";
+
 /// What is backed up, and what is kept of it.
 #[derive(clap::Args, Clone, Debug)]
 pub struct PluggedOptions {
@@ -108,7 +111,10 @@ impl Serving<'_> {
         let is_better = is_new || has_failed;
         let mark = RunningDatabase::find()?.mark()?;
         let now = clock::since_boot().as_secs();
-        let due = due(self.known.made(newest), &mark, now);
+        let made = self.known.made(newest);
+        // After a failure the next try waits, unless the stick was taken out meanwhile.
+        let made = made.filter(|made| !(is_new && made.mark == FAILED));
+        let due = due(made, &mark, now);
         if due != Due::Now {
             // A failed one waits for the next try.
             if !(has_failed && due == Due::TooSoon) {
@@ -127,7 +133,7 @@ impl Serving<'_> {
         let (number, mark) = match &written {
             Ok(written) => (written.number, mark),
             // The next try waits as after one that was made, and takes place in any case.
-            Err(_) => (newest, String::new()),
+            Err(_) => (newest, FAILED.into()),
         };
         self.known.remember(Made {
             number,

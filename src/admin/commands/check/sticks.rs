@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn a_way_back_that_the_vault_has_lost_is_told_of() {
         let office = stick("office", 2, Some(NOW));
-        let found = with_ways(&[office.clone()], true, 0, Ways::default());
+        let found = with_ways(std::slice::from_ref(&office), true, 0, Ways::default());
         let said = &found[0].what;
         assert!(
             said.contains("\"office\"") && said.contains("the recovery code"),
