@@ -2,10 +2,10 @@
 //! with udev, systemd and real USB. What needs none of these is told in
 //! `tests/native/bad_sticks.rs`.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 
-use qemu_tests::{DebianMachine, Place, Result, Stick, minutes};
+use qemu_tests::{DebianMachine, Place, Result, Stick, minutes, run};
 
 use crate::backup::{
     AT_WORK, DONE, clinic, do_not_wait, large_stick, wait_until_written, whole, write_a_row,
@@ -24,7 +24,11 @@ fn damage(stick: &Stick) -> Result {
     Ok(image.write_all_at(&[0x55; 4096], fat)?)
 }
 
-fn backs_up_by_hand(server: &mut DebianMachine, words: &str) -> Result<String> {
+fn sum(stick: &Stick) -> Result<String> {
+    run("sha256sum", &[&stick.image().display().to_string()])
+}
+
+fn backup_by_hand(server: &mut DebianMachine, words: &str) -> Result<String> {
     let command = format!("stayput backup {words}");
     server.shell_within(&command, minutes(5))?.success()
 }
@@ -36,7 +40,7 @@ fn two_sticks_at_once_get_theirs_and_a_bad_one_is_named() -> Result {
     let one = large_stick()?;
     let plugged = server.plug(&one)?;
     server.wait_for_device("/dev/sda")?;
-    backs_up_by_hand(&mut server, "--to /dev/sda")?;
+    backup_by_hand(&mut server, "--to /dev/sda")?;
     server.unplug(&plugged)?;
     let other = one.copy()?;
     let damaged = one.copy()?;
@@ -70,21 +74,21 @@ fn two_sticks_at_once_get_theirs_and_a_bad_one_is_named() -> Result {
     assert!(status.contains("/dev/sdb has backup "), "{status}");
 
     // Who plugs a damaged one in waits for a word. It is not written to.
-    let before = fs::read(damaged.image())?;
+    let before = sum(&damaged)?;
     let plugged = server.plug(&damaged)?;
     let words = "/dev/sda fails, or its filesystem is damaged: ";
     server.console().wait_for(words, minutes(3))?;
     server.unplug(&plugged)?;
-    assert!(before == fs::read(damaged.image())?, "it was written to");
+    assert_eq!(before, sum(&damaged)?, "it was written to");
 
     // The battery of the clock is dead. By the days of the others, one of them would go.
     server.shell("stayput backup automatic off")?.success()?;
     server.shell_within(ended, minutes(5))?;
     server.shell("date -s '1970-01-02 00:00:00'")?.success()?;
-    let said = backs_up_by_hand(&mut server, "--to /dev/sdb --keep-daily 2")?;
+    let said = backup_by_hand(&mut server, "--to /dev/sdb --keep-daily 2")?;
     assert!(said.contains("The clock was wrong when backup "), "{said}");
     assert_eq!(whole(&mut server, "/dev/sdb")?, 4, "{said}");
-    backs_up_by_hand(&mut server, "verify --from /dev/sdb")?;
+    backup_by_hand(&mut server, "verify --from /dev/sdb")?;
     let mounted = server.shell("grep /dev/sd /proc/[0-9]*/mounts")?;
     assert!(!mounted.ok(), "{mounted}");
     Ok(())
