@@ -1,6 +1,7 @@
 //! One function for each parser of untrusted bytes, for the targets in `fuzz/`.
 //! None of them may panic, hang or take much more memory than its input.
 
+use crate::admin::fuzzing as admin;
 use crate::backup::{Manifest, Newest};
 use crate::boot::fuzzing as boot;
 use crate::environment::{
@@ -190,4 +191,9 @@ pub fn backup_manifest(bytes: &[u8]) {
 /// Reads what a server remembers of its backups, as a whole and as what its HMAC covers.
 pub fn backup_newest(bytes: &[u8]) {
     Newest::read_anyhow(bytes);
+}
+
+/// Reads an initramfs, and what in it runs before the stage.
+pub fn initramfs_image(bytes: &[u8]) {
+    admin::initramfs_image(bytes);
 }

@@ -9,13 +9,16 @@ use crate::admin::mariadb::{self, disable, enable, stop};
 use crate::admin::mariadb_service;
 use crate::admin::open_vault;
 
-const OF_SEVERAL: [&dyn AnyChildWork; 10] = [
+const OF_SEVERAL: [&dyn AnyChildWork; 13] = [
     &disable::KEY_FILES,
     &enable::DESTROY_CLEAR,
     &key_destruction::DESTROY,
+    &key_destruction::DESTROY_UNDER_DURESS,
     &mariadb::SEARCH_OCCUPANTS,
     &mariadb_service::END_START,
     &open_vault::READ_WAYS,
+    &mariadb_service::STOP_LATER,
+    &reset::LOOK_AT_VAULT,
     &reset::ON_DATABASE_DISK,
     &reset::SWITCH_OFF,
     &stop::STOP,

@@ -34,14 +34,22 @@ const SOCKET: &str = "mariadb.socket";
 const SERVICES: [&str; 2] = ["mariadb.service", "mariadb@*.service"];
 const SOCKETS: &str = "mariadb*.socket";
 
-/// Asks systemd to stop MariaDB. Does not wait, and reports nothing.
+/// Has a child stop MariaDB where it depends on the keys. Does not wait, and reports nothing.
 pub fn stop_mariadb_later() {
+    let _ = STOP_LATER.start(&[]);
+}
+
+/// For [`stop_mariadb_later`]. systemd's command may lie on a disk that hangs.
+pub const STOP_LATER: ChildWork<()> = ChildWork::new("stop-database-later", |_| {
+    if !is_enabled() {
+        return;
+    }
     let _ = systemctl(&["stop", "--no-block", SOCKETS]);
     for unit in SERVICES {
         // A unit that does not exist needs no stopping.
         let _ = systemctl(&["stop", "--no-block", unit]);
     }
-}
+});
 
 /// Stops MariaDB's units.
 ///

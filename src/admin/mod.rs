@@ -20,6 +20,8 @@ mod event_text;
 mod everybody;
 mod factor_counts;
 mod filled;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guessing_time;
 mod initramfs;
 mod installed_files;

@@ -5,14 +5,14 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::printable::PrintableLines;
 use crate::release::{NotReleased, ReleaseError};
 use crate::vault::{LocateError, PassphraseError, VaultError};
 
 /// Exit codes, documented in the manual: scripts rely on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
     /// Something failed on the way (a disk, another program); 1.
     Failed = 1,
@@ -34,7 +34,7 @@ impl From<Exit> for ExitCode {
 
 /// What kind of problem it is, for scripts. The last five are not to be mixed up: each
 /// wants another thing done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemKind {
     /// Something failed on the way.
@@ -67,7 +67,7 @@ impl From<Exit> for ProblemKind {
 }
 
 /// One line that says what happened and one that says what to do next.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Problem {
     /// What the process ends with.
     pub exit: Exit,

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::admin::ask;
-use crate::admin::key_destruction::destroy_here;
-use crate::admin::mariadb_service::{is_enabled, stop_mariadb_later};
+use crate::admin::key_destruction::destroy_under_duress;
+use crate::admin::mariadb_service::stop_mariadb_later;
 use crate::admin::open_vault::{copies_on_sticks, copy_beside, ways_or_copies};
 use crate::admin::problem::{Exit, Problem, Result};
 use crate::keys::{MasterKey, RecoveryCode};
@@ -52,7 +52,7 @@ pub fn key_from_passphrase(
     let answer_at = Instant::now() + WRONG_TAKES;
     match slots.passphrases.enter(vault.header(), &typed) {
         PassphraseOutcome::Opened { key, .. } => return Ok((key, typed)),
-        PassphraseOutcome::Duress => reset_unseen(vault),
+        PassphraseOutcome::Duress => reset_unseen(vault, answer_at),
         PassphraseOutcome::Wrong => {}
     }
     // The pause hides the reset, which takes a fraction of a second, or two
@@ -76,9 +76,9 @@ fn was_reset_unseen(vault: &Vault<VaultDisk>) -> bool {
     })
 }
 
-/// Destroys what `stayput reset` destroys, without a word. MariaDB is stopped
-/// in the background.
-fn reset_unseen(vault: &mut Vault<VaultDisk>) {
+/// Destroys what `stayput reset` destroys, without a word, and waits for it until the answer
+/// is due. MariaDB is stopped in the background.
+fn reset_unseen(vault: &mut Vault<VaultDisk>, answer_at: Instant) {
     let keys = PluggedKeys::found_within(STICKS_TAKE, vault);
     let list = vault.sticks_that_open().unwrap_or_default();
     let list = list.as_claimed();
@@ -92,10 +92,9 @@ fn reset_unseen(vault: &mut Vault<VaultDisk>) {
             let _ = vault.append(time, boot_id, EventKind::ResetWithheld { cause });
         }
         UnderDuress::Destroy { plugged_sticks } => {
-            destroy_here(cause, &keys, plugged_sticks);
-            if is_enabled() {
-                stop_mariadb_later();
-            }
+            let limit = answer_at.saturating_duration_since(Instant::now());
+            destroy_under_duress(limit, &keys, plugged_sticks);
+            stop_mariadb_later();
         }
     }
 }

@@ -46,7 +46,7 @@ pub use observing::{COLD_START_WAIT, LIVE_NETWORK_WAIT, Patience, observe_place}
 #[cfg(feature = "admin")]
 pub use observing::{Watched, WatchedPlace};
 pub use tang::KeyServers;
-#[cfg(any(feature = "admin", feature = "fuzzing"))]
+#[cfg(feature = "admin")]
 pub use tang::{Advertisement, AdvertisementError};
 #[cfg(feature = "admin")]
 pub use tang::{

@@ -99,7 +99,7 @@ const ADMIN: House = House {
         &["cli"],
         &["children"],
     ],
-    common: &["mod"],
+    common: &["fuzzing", "mod"],
 };
 
 /// No command knows another.

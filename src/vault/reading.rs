@@ -40,7 +40,7 @@ impl<D: BlockDevice> Vault<D> {
     ///
     /// # Errors
     /// As [`Vault::state`].
-    #[cfg(any(test, feature = "admin", feature = "fuzzing"))]
+    #[cfg(any(test, feature = "admin"))]
     pub fn unproven_sticks(&self) -> Result<Unproven<StickList>, VaultError> {
         let listed = self.listed_sticks()?;
         Ok(match self.may_have_been_reset() {

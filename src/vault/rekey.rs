@@ -10,8 +10,8 @@ use super::journal::Journal;
 use super::layout::{HEADER, LOG_NEWEST, POLICY, STICKS, WAYS};
 use super::pepper::{self, digest};
 use super::{
-    BlockDevice, EventKind, Policy, SlotTable, StickList, StickWay, Vault, VaultError, Ways,
-    Written, authenticated, event_log, store,
+    BlockDevice, EventKind, Policy, SlotTable, StickList, Vault, VaultError, Ways, Written,
+    authenticated, event_log, store,
 };
 use crate::keys::{Keyring, MasterKey, Secret32};
 use crate::theft::TheftState;
@@ -57,20 +57,8 @@ impl NextGeneration {
 
     /// The same sticks and the same code for the next master key. Those whose way key
     /// nobody has kept are left out.
-    pub fn ways(&self, ways: &Ways, (header, key): (&Header, &MasterKey)) -> Ways {
-        let mut next = Ways::default();
-        for StickWay { id, file, .. } in &ways.sticks {
-            let way_keys = ways.way_keys_of_stick(header, key, *id);
-            if let Some((has, other)) = way_keys.split_first() {
-                let of = (has, other.first());
-                let noted = next.note(&self.header, self.key(), *id, of, *file);
-                debug_assert!(noted, "there were as many before");
-            }
-        }
-        if let Some((number, way_key)) = ways.way_key_of_code(header, key) {
-            next.note_code(&self.header, self.key(), number, &way_key);
-        }
-        next
+    pub fn ways(&self, ways: &Ways, now: (&Header, &MasterKey)) -> Ways {
+        ways.wrapped_anew(now, (&self.header, self.key()))
     }
 
     /// The same list for the next master key: what `ways` has opens it.

@@ -170,6 +170,35 @@ pub fn write(
     region: Region,
     payload: &[u8],
 ) -> Result<Written, VaultError> {
+    write_copies(device, region, payload, Meanwhile::Goes)
+}
+
+/// As [`write`], of a record that somebody writes who waits for no lock.
+///
+/// # Errors
+/// As [`write`]; [`VaultError::Changed`] when he has written in this moment: his stays.
+pub fn write_unless_changed(
+    device: &mut dyn BlockDevice,
+    region: Region,
+    payload: &[u8],
+) -> Result<Written, VaultError> {
+    write_copies(device, region, payload, Meanwhile::Stays)
+}
+
+/// What becomes of a record that somebody else writes between the look at both copies and the
+/// first block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    Stays,
+    Goes,
+}
+
+fn write_copies(
+    device: &mut dyn BlockDevice,
+    region: Region,
+    payload: &[u8],
+    meanwhile: Meanwhile,
+) -> Result<Written, VaultError> {
     let copies = Copies::read(device, region);
     let newest = newest_of(&copies)?;
     let sequence = copies.next_sequence();
@@ -177,8 +206,17 @@ pub fn write(
     let mut buffer = Zeroizing::new(vec![0; blocks as usize * BLOCK_SIZE]);
     record::encode(region, sequence, payload, &mut buffer);
     let older = newest.map_or(0, |copy| 1 - copy);
-    let written = [older, 1 - older].map(|copy| write_copy(device, region, copy, &buffer));
-    match written {
+    let first = write_copy(device, region, older, &buffer);
+    if meanwhile == Meanwhile::Stays {
+        let now = Copies::read(device, region);
+        let stamp = |copies: &Copies| copies.whole[1 - older].as_ref().ok().map(|one| one.stamp);
+        if stamp(&now).is_some() && stamp(&now) != stamp(&copies) {
+            // Both are his again. A cut before that leaves his as well: he counts on from ours.
+            let _ = write_copy(device, region, older, &now.buffers[1 - older]);
+            return Err(VaultError::Changed);
+        }
+    }
+    match [first, write_copy(device, region, 1 - older, &buffer)] {
         [Ok(()), Ok(())] => Ok(Written::Twice),
         [Ok(()), Err(_)] | [Err(_), Ok(())] => Ok(Written::Once),
         [Err(error), Err(_)] => Err(error),

@@ -1,6 +1,7 @@
 //! Writes what theft is about: strikes, the reset, arming, and mending altered
 //! settings.
 
+use super::authenticated;
 use super::destruction::{self, Destroyed};
 use super::layout::HEADER;
 use super::{BlockDevice, Policy, SlotTable, StickList, Vault, VaultError, Ways, Written};
@@ -83,7 +84,10 @@ impl<D: BlockDevice> Vault<D> {
     pub fn strike(&mut self, strikes: u8, boot_id: [u8; 16]) -> Result<Written, VaultError> {
         self.exclusively(|vault| match vault.state() {
             Ok(state) if state.is_reset() => Err(VaultError::WasReset),
-            _ => vault.write_unproven(&TheftState::Suspect { strikes, boot_id }),
+            _ => {
+                let suspect = TheftState::Suspect { strikes, boot_id };
+                vault.write_state_unless_reset(&authenticated::encode_unproven(&suspect))
+            }
         })
     }
 

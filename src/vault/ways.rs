@@ -111,8 +111,8 @@ impl Ways {
         noted
     }
 
-    /// As [`Ways::note_stick`], of a stick that has the first of two way keys, and is about to be given
-    /// the second.
+    /// As [`Ways::note_stick`], of a stick that has the first of two way keys, and is about to
+    /// be given the second.
     #[must_use]
     pub fn note(
         &mut self,
@@ -343,21 +343,32 @@ impl Ways {
         Some((known.number, known.kept.unseal(&way, header, key)?))
     }
 
-    /// Those whose seals the master key opens, of a record that somebody may have
-    /// written without it. Each is wrapped anew: what stood beside the seal is not proven.
-    pub(super) fn proven_by(&self, header: &Header, key: &MasterKey) -> Self {
-        let mut proven = Self::default();
+    /// The same sticks and the same code, wrapped anew for the master key `to`. Those whose
+    /// way keys `from` does not unseal are left out: nobody has kept them, or somebody has
+    /// written them without it.
+    pub(super) fn wrapped_anew(
+        &self,
+        from: (&Header, &MasterKey),
+        to: (&Header, &MasterKey),
+    ) -> Self {
+        let mut anew = Self::default();
         for StickWay { id, file, .. } in &self.sticks {
-            let way_keys = self.way_keys_of_stick(header, key, *id);
+            let way_keys = self.way_keys_of_stick(from.0, from.1, *id);
             if let Some((has, other)) = way_keys.split_first() {
-                let noted = proven.note(header, key, *id, (has, other.first()), *file);
+                let noted = anew.note(to.0, to.1, *id, (has, other.first()), *file);
                 debug_assert!(noted, "there were as many before");
             }
         }
-        if let Some((number, way_key)) = self.way_key_of_code(header, key) {
-            proven.note_code(header, key, number, &way_key);
+        if let Some((number, way_key)) = self.way_key_of_code(from.0, from.1) {
+            anew.note_code(to.0, to.1, number, &way_key);
         }
-        proven
+        anew
+    }
+
+    /// Those whose seals the master key opens, of a record that somebody may have
+    /// written without it. What stood beside the seals is not proven.
+    pub(super) fn proven_by(&self, header: &Header, key: &MasterKey) -> Self {
+        self.wrapped_anew((header, key), (header, key))
     }
 }
 

@@ -102,8 +102,29 @@ impl<D: BlockDevice> Vault<D> {
     pub fn arm(&mut self, key: &MasterKey) -> Result<Written, VaultError> {
         self.exclusively(|vault| match vault.state() {
             Ok(state) if state.is_reset() => Err(VaultError::WasReset),
-            _ => vault.write_proven(key, &TheftState::Armed),
+            _ => {
+                let payload = vault.proven(key, &TheftState::Armed)?;
+                vault.write_state_unless_reset(&payload)
+            }
         })
+    }
+
+    /// Whoever resets the server waits for no lock: his words stay, and what he does is
+    /// finished.
+    pub(super) fn write_state_unless_reset(
+        &mut self,
+        payload: &[u8],
+    ) -> Result<Written, VaultError> {
+        match store::write_unless_changed(&mut self.device, STATE, payload) {
+            Err(VaultError::Changed) => {
+                self.finish_reset();
+                Err(VaultError::WasReset)
+            }
+            written => {
+                self.state_was_written();
+                written
+            }
+        }
     }
 
     /// Puts `slots` in place of the table that this vault has read, under a new
@@ -290,20 +311,22 @@ impl<D: BlockDevice> Vault<D> {
         key: &MasterKey,
         value: &T,
     ) -> Result<Written, VaultError> {
-        if !self.accepts(key) {
-            return Err(VaultError::WrongKey);
-        }
-        let payload = authenticated::encode(value, key, &self.header);
+        let payload = self.proven(key, value)?;
         let written = store::write(&mut self.device, T::REGION, &payload)?;
         self.seen.renew(&self.device, T::REGION);
         Ok(written)
     }
 
-    /// The theft state as it is written without the master key.
-    pub(super) fn write_unproven(&mut self, state: &TheftState) -> Result<Written, VaultError> {
-        let written = destruction::write_state(&mut self.device, state);
-        self.state_was_written();
-        written
+    /// The payload of a record with its HMAC.
+    fn proven<T: authenticated::Authenticated>(
+        &self,
+        key: &MasterKey,
+        value: &T,
+    ) -> Result<Vec<u8>, VaultError> {
+        match self.accepts(key) {
+            true => Ok(authenticated::encode(value, key, &self.header)),
+            false => Err(VaultError::WrongKey),
+        }
     }
 
     /// Takes what stands in this record for what this vault has written.

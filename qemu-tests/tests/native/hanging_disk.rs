@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use qemu_tests::{Container, Output, Result, minutes, seconds};
+use qemu_tests::{Container, Output, RecoveryCode, Result, minutes, seconds};
 
 use crate::clinic::{clinic, has_rows, stayput};
 use crate::disks::on_a_disk_of_its_own;
@@ -19,6 +19,24 @@ fn hang(server: &Container, top: &str) -> Result {
     );
     server.shell(&start)?.success()?;
     Ok(())
+}
+
+/// From now on whoever looks for the vault hangs.
+fn hang_the_vault(server: &Container) -> Result {
+    let place = "/dev/disk/by-partuuid";
+    server.shell(&format!("mkdir -p {place}"))?.success()?;
+    hang(server, place)
+}
+
+/// Whether keys are in memory, or MariaDB runs.
+const IS_OPEN: &str = "grep /run/stayput /proc/mounts || pidof mariadbd";
+
+/// A clinic's server that is open, with its database encrypted.
+fn that_is_open() -> Result<Container> {
+    let server = clinic()?;
+    stayput(&server, "enable --keep-original")?.success()?;
+    server.shell(IS_OPEN)?.success()?;
+    Ok(server)
 }
 
 /// Where it hangs, not even a signal ends it.
@@ -41,6 +59,45 @@ fn a_reset_is_told_beforehand_where_the_databases_disk_hangs() -> Result {
     let said = ends(&server, "stayput reset --dry-run")?.success()?;
     assert!(said.contains("could not be told within 5 s"), "{said}");
     assert!(said.contains("Nothing was destroyed."), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_vault_that_hangs_keeps_no_key_in_memory() -> Result {
+    let server = that_is_open()?;
+    hang_the_vault(&server)?;
+    let said = ends(&server, "echo destroy | stayput reset")?;
+    assert!(!said.ok(), "{said}");
+    for told in ["was not read within 30 s", "nobody knows whether the key"] {
+        assert!(said.text.contains(told), "{said}");
+    }
+    let open = server.shell(IS_OPEN)?;
+    assert!(!open.ok(), "{open}");
+    Ok(())
+}
+
+#[test]
+fn duress_is_called_wrong_where_the_vault_hangs() -> Result {
+    let server = that_is_open()?;
+    RecoveryCode::written_down_in(&server, "bank safe")?;
+    let words = "maize under the bridge";
+    let add = "stayput passphrase add night --duress --passphrase-stdin";
+    server
+        .shell(&format!("echo '{words}' | {add}"))?
+        .success()?;
+    let mut command = server.spawn(&format!(
+        "(until [ -e /run/type ]; do sleep 0.1; done; echo '{words}') | \
+         stayput passphrase list --passphrase --passphrase-stdin"
+    ))?;
+    // It has read the slots, and waits for what is typed.
+    std::thread::sleep(seconds(3));
+    hang_the_vault(&server)?;
+    server.shell("touch /run/type")?.success()?;
+    let said = command.wait(seconds(20))?;
+    assert_eq!(said.status, 3, "{said}");
+    assert!(said.text.contains("The passphrase is wrong."), "{said}");
+    let closes = format!("timeout 60 sh -c 'while {IS_OPEN}; do sleep 0.2; done'");
+    server.shell_within(&closes, seconds(70))?.success()?;
     Ok(())
 }
 

@@ -62,9 +62,11 @@ fn new_computer_and_the_stick_bring_the_rows_back() -> Result {
     let again = restore(&server, "")?;
     assert!(again.text.contains("set up already"), "{again}");
     drop(stick);
+    // The next boot finds no neighbour; the server is put where it belongs then.
     server.shut_down()?;
-    server.boot()?;
-    server.shell(CABLE)?;
+    server.boot_locked()?;
+    server.shell(CABLE)?.success()?;
+    stayput(&server, "release")?.success()?;
     has_rows(&server, 5000)
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::process::ExitStatus;
 use std::rc::Rc;
 
 use super::compression::Compression;
@@ -25,6 +26,12 @@ const FILE_MAX: u32 = 64 << 20;
 const KEPT_MAX: usize = 256 << 20;
 /// Files and folders.
 const ENTRIES_MAX: usize = 500_000;
+/// Looks into the tree: one for each folder on the way to a file, and each name of one with
+/// several. Deep folders, links that lead to links and a file with thousands of names take
+/// many more than an image has bytes.
+const LOOKS_MAX: usize = 20 * ENTRIES_MAX;
+/// Bytes of what a symbolic link leads to: the kernel's own limit.
+const TARGET_MAX: u32 = 4096;
 
 /// Compressed parts. A program is started for each.
 const PARTS_MAX: usize = 64;
@@ -34,44 +41,60 @@ const PARTS_MAX: usize = 64;
 /// # Errors
 /// Why it cannot be read.
 pub fn read_image(path: &Path, is_wanted: impl Fn(&str) -> bool) -> io::Result<Tree> {
-    let mut reading = Reading {
-        tree: Tree::default(),
-        is_wanted,
-        kept: 0,
-        entries: 0,
-        read: 0,
-    };
-    let mut file = File::open(path)?;
-    let mut parts = 0;
-    loop {
-        let at = skip_zeroes(&mut file)?;
-        let mut start = [0; 6];
-        let length = fill(&mut file, &mut start)?;
-        file.seek(SeekFrom::Start(at))?;
-        let start = &start[..length];
-        let length = if start.starts_with(b"07070") && at.is_multiple_of(4) {
-            reading.archive(BufReader::new(&file))?
-        } else if let Some(compression) = Compression::that_begins(start) {
-            parts += 1;
-            if parts > PARTS_MAX {
-                return Err(invalid("it has too many parts"));
-            }
-            let length = compression.length(&mut file)?;
-            file.seek(SeekFrom::Start(at))?;
-            let part = file.take(length.unwrap_or(u64::MAX));
-            reading.compressed(compression, part)?;
-            let Some(length) = length else {
-                return Ok(reading.tree);
-            };
-            file = File::open(path)?;
-            length
-        } else if start.is_empty() || reading.entries > 0 {
-            // The kernel ends with what it does not know, and keeps what it has unpacked.
-            return Ok(reading.tree);
-        } else {
-            return Err(invalid("it has an unknown format"));
+    let mut reading = Reading::new(is_wanted);
+    reading.image(&mut File::open(path)?, |reading, part| {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(part.at))?;
+        let bytes = file.take(part.length.unwrap_or(u64::MAX));
+        let mut stream = Decompressor::start(part.compression, bytes)?;
+        reading.unpacked(&mut stream.output)?;
+        part.has_ended(stream.end()?)
+    })?;
+    Ok(reading.tree)
+}
+
+/// Reads an image over the files of `tree`, with these bytes in place of what a program
+/// unpacks each compressed part to.
+///
+/// # Errors
+/// Why it cannot be read.
+#[cfg(feature = "fuzzing")]
+pub fn read_parts(
+    mut image: impl Read + Seek,
+    unpacked: &[u8],
+    tree: Tree,
+    is_wanted: impl Fn(&str) -> bool,
+) -> io::Result<Tree> {
+    let mut reading = Reading::new(is_wanted);
+    reading.tree = tree;
+    reading.image(&mut image, |reading, _| reading.unpacked(unpacked))?;
+    Ok(reading.tree)
+}
+
+/// A compressed part of an image.
+struct Part {
+    compression: &'static Compression,
+    /// Where it begins, in bytes.
+    at: u64,
+    /// Bytes; `None` where it goes up to the image's end, as far as can be told.
+    length: Option<u64>,
+}
+
+impl Part {
+    /// # Errors
+    /// The program that unpacks it has failed.
+    fn has_ended(&self, status: ExitStatus) -> io::Result<()> {
+        if status.success() {
+            return Ok(());
+        }
+        let program = self.compression.program;
+        let behind = match self.length {
+            Some(_) => "",
+            None => "; if something follows that part: that cannot be told",
         };
-        file.seek(SeekFrom::Start(at + length))?;
+        Err(io::Error::other(format!(
+            "{program} failed: {status}{behind}"
+        )))
     }
 }
 
@@ -95,44 +118,81 @@ struct Reading<F> {
     /// Bytes of contents and names that were kept.
     kept: usize,
     entries: usize,
+    /// How often the tree was looked into.
+    looks: usize,
     /// Bytes that were read.
     read: u64,
 }
 
 impl<F: Fn(&str) -> bool> Reading<F> {
-    /// All archives of a compressed part.
-    fn compressed(
+    fn new(is_wanted: F) -> Self {
+        Self {
+            tree: Tree::default(),
+            is_wanted,
+            kept: 0,
+            entries: 0,
+            looks: 0,
+            read: 0,
+        }
+    }
+
+    /// All that the kernel unpacks of an image; `unpack` reads a compressed part.
+    fn image(
         &mut self,
-        compression: &Compression,
-        part: impl Read + Send + 'static,
+        file: &mut (impl Read + Seek),
+        mut unpack: impl FnMut(&mut Self, &Part) -> io::Result<()>,
     ) -> io::Result<()> {
-        let mut stream = Decompressor::start(compression, part)?;
+        let mut parts = 0;
+        loop {
+            let at = skip_zeroes(file)?;
+            let mut start = [0; 6];
+            let length = fill(file, &mut start)?;
+            file.seek(SeekFrom::Start(at))?;
+            let start = &start[..length];
+            let length = if start.starts_with(b"07070") && at.is_multiple_of(4) {
+                self.archive(BufReader::new(&mut *file))?
+            } else if let Some(compression) = Compression::that_begins(start) {
+                parts += 1;
+                if parts > PARTS_MAX {
+                    return Err(invalid("it has too many parts"));
+                }
+                let length = compression.length(file)?;
+                let part = Part {
+                    compression,
+                    at,
+                    length,
+                };
+                unpack(self, &part)?;
+                let Some(length) = length else {
+                    return Ok(());
+                };
+                length
+            } else if start.is_empty() || self.entries > 0 {
+                // The kernel ends with what it does not know, and keeps what it has unpacked.
+                return Ok(());
+            } else {
+                return Err(invalid("it has an unknown format"));
+            };
+            file.seek(SeekFrom::Start(at + length))?;
+        }
+    }
+
+    /// All archives of a part that was unpacked.
+    fn unpacked(&mut self, mut from: impl Read) -> io::Result<()> {
         let mut at = 0_u64;
         loop {
             let mut byte = [0];
-            if fill(&mut stream.output, &mut byte)? == 0 {
-                break;
+            if fill(&mut from, &mut byte)? == 0 {
+                return Ok(());
             }
             at += if byte == [0] {
                 self.count(1)?;
                 1
             } else if at.is_multiple_of(4) {
-                self.archive((&byte[..]).chain(&mut stream.output))?
+                self.archive((&byte[..]).chain(&mut from))?
             } else {
                 return Err(invalid("an archive begins where none may"));
             };
-        }
-        match stream.end()? {
-            status if status.success() => Ok(()),
-            status => {
-                let program = compression.program;
-                let behind = match compression.has_known_end() {
-                    true => "",
-                    false => "; if something follows that part: that cannot be told",
-                };
-                let what = format!("{program} failed: {status}{behind}");
-                Err(io::Error::other(what))
-            }
         }
     }
 
@@ -145,9 +205,19 @@ impl<F: Fn(&str) -> bool> Reading<F> {
         }
     }
 
+    /// The tree was looked into so often.
+    fn look(&mut self, looks: usize) -> io::Result<()> {
+        self.looks += looks;
+        match self.looks > LOOKS_MAX {
+            true => Err(too_large()),
+            false => Ok(()),
+        }
+    }
+
     /// One archive; returns its length in bytes.
     fn archive(&mut self, from: impl Read) -> io::Result<u64> {
         let mut archive = Archive::new(from);
+        self.look(1)?;
         let mut linked = HashMap::<_, Linked>::new();
         while let Some(entry) = archive.next_entry()? {
             self.entries += 1;
@@ -155,6 +225,10 @@ impl<F: Fn(&str) -> bool> Reading<F> {
                 return Err(too_large());
             }
             let is_link = entry.mode & 0o170_000 == 0o120_000;
+            if is_link && entry.size > TARGET_MAX {
+                // The kernel leaves it out.
+                continue;
+            }
             let content: Option<Rc<[u8]>> = match is_link || (self.is_wanted)(&entry.name) {
                 true if entry.size > FILE_MAX => return Err(too_large()),
                 true => Some(archive.content()?.into()),
@@ -174,7 +248,8 @@ impl<F: Fn(&str) -> bool> Reading<F> {
                 if entry.size > 0 {
                     linked.content.clone_from(&node.content);
                     for other in &linked.names {
-                        self.tree.put(other, node.clone());
+                        let looks = self.tree.put(other, node.clone());
+                        self.look(looks)?;
                     }
                 } else if linked.content.is_some() {
                     node.content.clone_from(&linked.content);
@@ -182,7 +257,8 @@ impl<F: Fn(&str) -> bool> Reading<F> {
                 self.kept += entry.name.len() + size_of::<String>();
                 linked.names.push(entry.name.clone());
             }
-            self.tree.put(&entry.name, node);
+            let looks = self.tree.put(&entry.name, node);
+            self.look(looks)?;
         }
         self.count(archive.position())?;
         Ok(archive.position())

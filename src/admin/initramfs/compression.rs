@@ -51,11 +51,6 @@ impl Compression {
         KNOWN.iter().find(|known| start.starts_with(known.mark))
     }
 
-    /// Whether it can be told where a part ends.
-    pub fn has_known_end(&self) -> bool {
-        self.end.is_some()
-    }
-
     /// How many bytes of `from` are the part that it begins with; `None` where that cannot be
     /// told without decompressing it.
     ///

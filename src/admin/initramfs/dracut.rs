@@ -26,6 +26,9 @@ const FILES: [(&str, BootFile); 3] = [
     ),
     ("etc/cmdline.d/50-stayput.conf", DRACUT_WORDS),
 ];
+/// Units that are followed to what they wait for.
+const FOLLOWED_MAX: usize = 100_000;
+
 /// These begin after the stage, by its unit.
 const BEHIND_THE_STAGE: [&str; 3] = [
     "stayput-boot.service",
@@ -60,6 +63,7 @@ pub fn before(image: &Tree) -> Option<Vec<String>> {
         return None;
     }
     let mut earlier = started_services(image);
+    let mut left = FOLLOWED_MAX;
     earlier.retain(|unit| {
         let text = unit_text(image, unit);
         touches_disks(
@@ -68,7 +72,7 @@ pub fn before(image: &Tree) -> Option<Vec<String>> {
                 .filter_map(command)
                 .collect::<Vec<_>>()
                 .join("\n"),
-        ) && !waits(image, unit, &mut BTreeSet::new())
+        ) && !waits(image, unit, &mut left)
     });
     Some(earlier.into_iter().collect())
 }
@@ -93,23 +97,34 @@ fn started_services(image: &Tree) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether a unit starts after the stage, by itself or behind another one.
-fn waits(image: &Tree, unit: &str, asked: &mut BTreeSet<String>) -> bool {
-    if !asked.insert(unit.to_owned()) {
-        return false;
-    }
+/// Whether a unit starts after the stage, by itself or behind another one. Takes each unit
+/// that it follows from `left`; where none is left, nothing waits.
+fn waits(image: &Tree, unit: &str, left: &mut usize) -> bool {
     let is_known = |unit: &str| {
         BEHIND_THE_STAGE.contains(&unit) || DRACUT_WAITING.text.lines().any(|known| known == unit)
     };
-    if is_known(unit) || is_known(&template(unit)) {
-        return true;
+    let mut asked = BTreeSet::from([unit.to_owned()]);
+    // A list, for a chain may be longer than a stack is deep.
+    let mut next = vec![unit.to_owned()];
+    while let Some(unit) = next.pop() {
+        if is_known(&unit) || is_known(&template(&unit)) {
+            return true;
+        }
+        if *left == 0 {
+            return false;
+        }
+        *left -= 1;
+        let text = unit_text(image, &unit);
+        let after = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("After="));
+        for earlier in after.flat_map(str::split_whitespace) {
+            if asked.insert(earlier.to_owned()) {
+                next.push(earlier.to_owned());
+            }
+        }
     }
-    let text = unit_text(image, unit);
-    let after = text
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("After="));
-    let mut after = after.flat_map(str::split_whitespace);
-    after.any(|earlier| waits(image, earlier, asked))
+    false
 }
 
 /// The text of a unit with its drop-ins.
@@ -169,35 +184,39 @@ pub fn network(image: &Tree, command_line: &str) -> ImageNetwork {
     ImageNetwork::of(&[], "vlan", "", &words)
 }
 
+/// A file of an image that somebody makes.
+#[cfg(any(test, feature = "fuzzing"))]
+fn put(image: &mut Tree, path: &str, text: &str) {
+    let (mode, content) = (0o100_644, Some(text.as_bytes().into()));
+    image.put(path, super::tree::Node { mode, content });
+}
+
+/// An image as `stayput install` has dracut make it, without the stage.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn as_installed() -> Tree {
+    let mut image = Tree::default();
+    for unit in DRACUT_WAITING.text.lines() {
+        let drop_in = format!("{UNITS}/{unit}.d/stayput.conf");
+        put(&mut image, &drop_in, DRACUT_AFTER_STAGE.text);
+    }
+    for (path, file) in FILES {
+        put(&mut image, path, file.text);
+    }
+    let (mode, content) = (0o120_777, Some(b"../stayput-boot.service"[..].into()));
+    image.put(STARTED, super::tree::Node { mode, content });
+    image
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::network::Addressing;
     use super::super::tree::Node;
     use super::*;
 
-    fn put(image: &mut Tree, path: &str, text: &str) {
-        let (mode, content) = (0o100_644, Some(text.as_bytes().into()));
-        image.put(path, Node { mode, content });
-    }
-
-    fn good() -> Tree {
-        let mut image = Tree::default();
-        for unit in DRACUT_WAITING.text.lines() {
-            let drop_in = format!("{UNITS}/{unit}.d/stayput.conf");
-            put(&mut image, &drop_in, DRACUT_AFTER_STAGE.text);
-        }
-        for (path, file) in FILES {
-            put(&mut image, path, file.text);
-        }
-        let (mode, content) = (0o120_777, Some(b"../stayput-boot.service"[..].into()));
-        image.put(STARTED, Node { mode, content });
-        image
-    }
-
     #[test]
     fn an_image_as_installed_runs_the_stage_first() {
-        assert_eq!(files(&good()), InstalledCopy::Same);
-        assert_eq!(before(&good()), Some(Vec::new()));
+        assert_eq!(files(&as_installed()), InstalledCopy::Same);
+        assert_eq!(before(&as_installed()), Some(Vec::new()));
         assert_eq!(before(&Tree::default()), None);
         assert_eq!(files(&Tree::default()), InstalledCopy::Missing);
     }
@@ -205,7 +224,7 @@ mod tests {
     #[test]
     fn a_unit_that_does_not_wait_for_the_stage_is_seen() {
         for unit in DRACUT_WAITING.text.lines() {
-            let mut image = good();
+            let mut image = as_installed();
             put(
                 &mut image,
                 &format!("{UNITS}/{unit}.d/stayput.conf"),
@@ -213,7 +232,7 @@ mod tests {
             );
             assert_eq!(before(&image), None, "{unit}");
         }
-        let mut image = good();
+        let mut image = as_installed();
         put(&mut image, STARTED, "");
         assert_eq!(before(&image), None, "nothing starts it");
     }
@@ -225,15 +244,34 @@ mod tests {
             "usr/lib/systemd/system/device.d/stayput.conf",
             "etc/cmdline.d/50-stayput.conf",
         ] {
-            let mut image = good();
+            let mut image = as_installed();
             put(&mut image, path, "# empty\n");
             assert_eq!(files(&image), InstalledCopy::Other, "{path}");
         }
     }
 
+    #[test]
+    fn a_row_of_units_longer_than_the_stack_is_deep_is_followed() {
+        const ROW: usize = 2000;
+        let follow = || {
+            let mut image = as_installed();
+            for unit in 0..ROW {
+                let text = format!("[Unit]\nAfter={}.service\n", unit + 1);
+                put(&mut image, &format!("{UNITS}/{unit}.service"), &text);
+            }
+            let last = format!("{UNITS}/{ROW}.service");
+            put(&mut image, &last, "[Unit]\nAfter=stayput-boot.service\n");
+            let waits = |mut left| waits(&image, "0.service", &mut left);
+            (waits(ROW + 1), waits(ROW))
+        };
+        let thread = std::thread::Builder::new().stack_size(256 << 10);
+        let followed = thread.spawn(follow).unwrap().join().unwrap();
+        assert_eq!(followed, (true, false));
+    }
+
     /// A service that the initramfs starts by itself, with what stands in it.
     fn with_service(name: &str, text: &str) -> Tree {
-        let mut image = good();
+        let mut image = as_installed();
         put(&mut image, &format!("{UNITS}/{name}"), text);
         let (mode, content) = (0o120_777, Some(format!("../{name}").into_bytes().into()));
         let link = format!("etc/systemd/system/sysinit.target.wants/{name}");
@@ -274,7 +312,7 @@ mod tests {
 
     #[test]
     fn one_that_nobody_starts_is_not_named() {
-        let mut image = good();
+        let mut image = as_installed();
         let text = "[Service]\nExecStart=/sbin/vgchange -ay\n";
         put(&mut image, &format!("{UNITS}/lvm.service"), text);
         let (mode, content) = (0o120_777, Some(b"../lvm.service"[..].into()));
@@ -322,7 +360,7 @@ mod tests {
     #[test]
     fn a_network_counts_where_something_can_set_it_up() {
         let addressing = |image: &Tree, words: &str| network(image, words).addressing("eth0");
-        let mut image = good();
+        let mut image = as_installed();
         assert_eq!(addressing(&image, "ip=dhcp"), Addressing::None);
         put(&mut image, "usr/lib/systemd/systemd-networkd", "");
         assert_eq!(addressing(&image, "quiet"), Addressing::None);

@@ -44,6 +44,17 @@ pub fn network(image: &Tree, command_line: &str) -> ImageNetwork {
     ImageNetwork::of(&scripts, &functions, &configuration, command_line)
 }
 
+/// An image that runs the stage.
+#[cfg(feature = "fuzzing")]
+pub fn as_installed() -> Tree {
+    let mut image = Tree::default();
+    let order = format!("/{SCRIPT} \"$@\"\n");
+    let (mode, content) = (0o100_644, Some(order.as_bytes().into()));
+    let path = format!("scripts/init-premount/{ORDER}");
+    image.put(&path, Node { mode, content });
+    image
+}
+
 /// Scripts that run before the stage; `None` where that is not run.
 fn earlier_scripts(image: &Tree) -> Option<Vec<String>> {
     let order = |folder: &str| image.text(&format!("scripts/{folder}/{ORDER}"));

@@ -101,7 +101,7 @@ fn inspect_image(
 }
 
 /// Whether the content of this file is looked at.
-fn is_of_interest(path: &str) -> bool {
+pub(super) fn is_of_interest(path: &str) -> bool {
     // usr/lib is lib on some systems.
     let path = path.strip_prefix("usr/").unwrap_or(path);
     initramfs_tools::is_of_interest(path)

@@ -6,6 +6,8 @@ mod compression;
 mod cpio;
 mod decompressor;
 mod dracut;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod generator;
 mod hardening;
 mod hardware;
@@ -13,6 +15,8 @@ mod inflate;
 mod initramfs_tools;
 mod inspect;
 mod kernels;
+#[cfg(any(test, feature = "fuzzing"))]
+mod made;
 mod make;
 mod modules;
 mod network;

@@ -40,22 +40,24 @@ pub struct Tree(BTreeMap<String, Node>);
 
 impl Tree {
     /// Puts something where the kernel does: links in the path of its folder are followed,
-    /// and a folder with something in it stays one.
-    pub fn put(&mut self, path: &str, node: Node) {
+    /// and a folder with something in it stays one. Returns how often that looked into the
+    /// tree.
+    pub fn put(&mut self, path: &str, node: Node) -> usize {
+        let mut looks = 1;
         let path = match path.rsplit_once('/') {
             None => Some(path.to_owned()),
-            Some((folder, name)) => self.resolve(folder, 0).map(|folder| {
+            Some((folder, name)) => self.resolve(folder, 0, &mut looks).map(|folder| {
                 format!("{folder}/{name}")
                     .trim_start_matches('/')
                     .to_owned()
             }),
         };
-        let Some(path) = path else {
-            return;
-        };
-        if node.mode & KIND == FOLDER || !self.has_something_in(&path) {
+        if let Some(path) = path
+            && (node.mode & KIND == FOLDER || !self.has_something_in(&path))
+        {
             self.0.insert(path, node);
         }
+        looks
     }
 
     fn has_something_in(&self, folder: &str) -> bool {
@@ -68,7 +70,7 @@ impl Tree {
 
     /// What is at a path; links are followed, and lead nowhere outside.
     pub fn get(&self, path: &str) -> Option<&Node> {
-        let path = self.resolve(path, 0)?;
+        let path = self.resolve(path, 0, &mut 0)?;
         self.0.get(&path)
     }
 
@@ -87,14 +89,16 @@ impl Tree {
     /// The paths below a folder, relative to it; links in the folder's own path are
     /// followed.
     pub fn below(&self, folder: &str) -> impl Iterator<Item = &str> {
-        let folder = self.resolve(folder, 0);
+        let folder = self.resolve(folder, 0, &mut 0);
         let folder = folder.map(|folder| folder + "/");
-        let paths = self.0.keys().map(String::as_str);
-        paths.filter_map(move |path| path.strip_prefix(folder.as_deref()?))
+        folder.into_iter().flat_map(|folder| {
+            let paths = self.0.range(folder.clone()..);
+            paths.map_while(move |(path, _)| path.strip_prefix(folder.as_str()))
+        })
     }
 
-    /// The path without links in it.
-    fn resolve(&self, path: &str, links: u8) -> Option<String> {
+    /// The path without links in it. Adds to `looks` how many names it was looked up by.
+    fn resolve(&self, path: &str, links: u8, looks: &mut usize) -> Option<String> {
         if links > LINKS_MAX {
             return None;
         }
@@ -107,6 +111,7 @@ impl Tree {
                     real.truncate(parent);
                 }
                 Component::Normal(name) => {
+                    *looks += 1;
                     let parent = real.len();
                     if parent > 0 {
                         real.push('/');
@@ -120,7 +125,7 @@ impl Tree {
                     let base = if target.starts_with('/') { "" } else { &real };
                     let whole = Path::new(base).join(target.trim_start_matches('/'));
                     let whole = whole.join(rest.as_path());
-                    return self.resolve(whole.to_str()?, links + 1);
+                    return self.resolve(whole.to_str()?, links + 1, looks);
                 }
                 Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
             }

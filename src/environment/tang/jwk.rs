@@ -28,7 +28,7 @@ pub(super) struct Jwk<'a> {
     #[serde(default, borrow)]
     pub crv: Option<&'a str>,
     /// The algorithm that the key is for (RFC 7517, section 4.4).
-    #[cfg(any(feature = "admin", feature = "fuzzing"))]
+    #[cfg(feature = "admin")]
     #[serde(default, borrow)]
     pub alg: Option<&'a str>,
     /// The point's x in base64url, padded to the curve's length.
@@ -38,7 +38,7 @@ pub(super) struct Jwk<'a> {
     #[serde(default, borrow)]
     pub y: Option<&'a str>,
     /// What the key is for: `verify`, `deriveKey` ... (RFC 7517, section 4.3).
-    #[cfg(any(feature = "admin", feature = "fuzzing"))]
+    #[cfg(feature = "admin")]
     #[serde(default, borrow)]
     pub key_ops: heapless::Vec<&'a str, 8>,
 }

@@ -2,7 +2,7 @@
 //! cannot be computed again. How they are asked, and how their answers are
 //! read.
 
-#[cfg(any(feature = "admin", feature = "fuzzing"))]
+#[cfg(feature = "admin")]
 mod advertisement;
 mod asking;
 mod conversation;
@@ -25,7 +25,7 @@ pub use exchange::enrol as enrol_with_server;
 #[cfg(feature = "admin")]
 pub use jwk::{Thumbprint, parse_thumbprint, thumbprint, thumbprint_text};
 
-#[cfg(any(feature = "admin", feature = "fuzzing"))]
+#[cfg(feature = "admin")]
 pub use advertisement::{Advertisement, AdvertisementError};
 #[cfg(feature = "fuzzing")]
 pub use http::ReplyReader;

@@ -142,11 +142,14 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
         None => Place::for_writing(to, &header.server_id)?,
     };
     let find = |place: &Place| find_all(place, &keys, &header.server_id);
-    let found = remove_unfinished(&place, find(&place)?);
+    let mut found = remove_unfinished(&place, find(&place)?);
     let number = next_number(&found, &newest);
     let made = clock::now();
     let all = kept(&found, None);
-    let largest = all.iter().max().map_or(0, |newest| newest.bytes);
+    let (highest, largest) = all
+        .iter()
+        .max()
+        .map_or((0, 0), |newest| (newest.number, newest.bytes));
     let coming = |bytes| Kept {
         number,
         made,
@@ -154,8 +157,11 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
     };
     let at = (&keys, &header.server_id);
     // It may be somewhat larger. Else room is made when it is whole.
-    if pipe.is_none() && place.free()? < largest.saturating_add(largest / 8) {
-        make_room(&options.keep, &place, at, &found, coming(largest))?;
+    if pipe.is_none()
+        && place.free()? < largest.saturating_add(largest / 8)
+        && make_room(&options.keep, &place, at, &found, coming(largest))?
+    {
+        found = find(&place)?;
     }
     let _keys = match options.method {
         Method::Physical => bring_keys_back(&options.unlock)?,
@@ -176,7 +182,7 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
         ways: ways.encode(),
         included: &included,
         archive: archive.as_ref(),
-        known: find(&place)?,
+        known: found,
         lost: Vec::new(),
         ran_full_at: None,
         manifest: Manifest {
@@ -198,7 +204,7 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
         },
     };
     // Whatever becomes of it, no other one gets this number.
-    newest.number = newest.number.max(highest(&found));
+    newest.number = newest.number.max(highest);
     newest.given = number;
     remember(&newest, keys.current())?;
     if let Some(archive) = &archive {

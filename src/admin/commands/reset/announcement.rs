@@ -7,11 +7,21 @@ use crate::admin::mariadb_service::is_enabled;
 use crate::printable::Printable;
 use crate::stick::PluggedKeys;
 use crate::theft::WayBack;
-use crate::vault::{Header, StickList, Unproven};
+use crate::vault::{Header, StickList};
+
+use super::looking::SeenVault;
 
 pub const WITHOUT_HEADER: &str = "\
 The vault's header is lost: nothing says any more whose vault it is, and no stick opens it.
 A reset destroys what is left of it, the pepper and all slots, and the keys in memory.
+Not destroyed: sticks, backups, copies of this disk.
+";
+
+pub const NOT_READ_IN_TIME: &str = "\
+The vault was not read within 30 s: its disk does not answer. What opens this server afterwards
+cannot be told.
+A reset takes the keys out of memory. The pepper and all slots are destroyed if the disk answers
+again before the server is switched off; whether they were is then seen at the next start.
 Not destroyed: sticks, backups, copies of this disk.
 ";
 
@@ -36,18 +46,15 @@ pub fn on_disk() -> String {
     told.unwrap_or_else(|_| NOT_TOLD_IN_TIME.into()) + &key_files_left()
 }
 
-pub fn announce(keys: &PluggedKeys, header: &Header, sticks: &Unproven<StickList>) -> WayBack {
-    let sticks = sticks.as_claimed();
-    print!("{}", announcement(keys, header, sticks, &on_disk()));
-    keys.way_back(header, sticks)
+/// What a reset will destroy, and what it will not.
+pub fn announcement(seen: &SeenVault, on_disk: &str) -> String {
+    if seen.again {
+        return announcement_again(on_disk);
+    }
+    destroyed(&seen.plugged, on_disk) + &seen.afterwards
 }
 
-/// Destroys once more what a reset may have left. True: nothing is lost by it.
-pub fn announce_again() -> bool {
-    print!("{}", announcement_again(&on_disk()));
-    true
-}
-
+/// Destroys once more what a reset may have left.
 fn announcement_again(on_disk: &str) -> String {
     format!(
         "This server was reset before. Destroyed once more is what may be left of the pepper \
@@ -56,8 +63,7 @@ fn announcement_again(on_disk: &str) -> String {
     )
 }
 
-/// What a reset will destroy, and what it will not.
-fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList, on_disk: &str) -> String {
+fn destroyed(keys: &PluggedKeys, on_disk: &str) -> String {
     let mut text = String::from(
         "A reset destroys, in this order:\n\
          - the pepper and all slots: no place and no passphrase opens this server any more\n\
@@ -78,9 +84,14 @@ fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList, on_disk
     }
     text += on_disk;
     text += "Not destroyed: sticks that are not plugged in, backups, copies of this disk.\n";
+    text
+}
+
+/// What opens the server afterwards.
+pub fn opens_afterwards(keys: &PluggedKeys, header: &Header, sticks: &StickList) -> String {
     match keys.way_back(header, sticks) {
         WayBack::Listed => {
-            text += "Afterwards one of these opens the server:\n";
+            let mut text = String::from("Afterwards one of these opens the server:\n");
             let elsewhere = sticks.sticks.iter();
             for stick in elsewhere.filter(|stick| keys.leave_a_way_in(header, stick)) {
                 // Not proven: it must not write over the screen.
@@ -89,14 +100,13 @@ fn announcement(keys: &PluggedKeys, header: &Header, sticks: &StickList, on_disk
             if sticks.code_of(header.generation).is_some() {
                 text += "  the recovery code\n";
             }
-            text += "Where they are kept: stayput stick list\n";
+            text + "Where they are kept: stayput stick list\n"
         }
-        WayBack::None => {
-            text += "NO RECOVERY CODE AND NO VERIFIED STICK IS LISTED THAT IS NOT PLUGGED IN. \
-                     Without another\nstick of this server the data is then lost for ever.\n";
-        }
+        WayBack::None => "NO RECOVERY CODE AND NO VERIFIED STICK IS LISTED THAT IS NOT PLUGGED \
+                          IN. Without another\nstick of this server the data is then lost for \
+                          ever.\n"
+            .into(),
     }
-    text
 }
 
 #[cfg(test)]
@@ -109,10 +119,7 @@ mod tests {
         let header = Header::of_a_new_server(&crate::keys::MasterKey::generate());
         let keys = PluggedKeys::default();
         let mut list = StickList::default();
-        let announcement = |keys: &PluggedKeys, header: &Header, list: &StickList| {
-            announcement(keys, header, list, "")
-        };
-        let none = announcement(&keys, &header, &list);
+        let none = opens_afterwards(&keys, &header, &list);
         assert!(none.contains("lost for ever"), "{none}");
         let stick = KnownStick {
             id: [1; 8],
@@ -124,7 +131,7 @@ mod tests {
             kept: None,
         };
         list.sticks.extend([stick]);
-        let one = announcement(&keys, &header, &list);
+        let one = opens_afterwards(&keys, &header, &list);
         assert!(one.contains("the stick office\\u001b"), "{one}");
         assert!(!one.contains("lost for ever"), "{one}");
         let code = StickList {
@@ -135,16 +142,14 @@ mod tests {
             }),
             ..StickList::default()
         };
-        let code = announcement(&keys, &header, &code);
+        let code = opens_afterwards(&keys, &header, &code);
         assert!(code.contains("the recovery code\n"), "{code}");
     }
 
     #[test]
     fn a_reset_names_the_key_file_that_it_leaves() {
-        let header = Header::of_a_new_server(&crate::keys::MasterKey::generate());
         let told = "NOT DESTROYED: the keys of the database in /etc/mysql/mariadb.keys\n";
-        let list = StickList::default();
-        let first = announcement(&PluggedKeys::default(), &header, &list, told);
+        let first = destroyed(&PluggedKeys::default(), told);
         let again = announcement_again(told);
         for text in [first, again] {
             assert!(text.contains(told), "{text}");

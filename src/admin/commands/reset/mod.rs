@@ -1,6 +1,7 @@
 //! `stayput reset`: destroys the key on this disk, on the running server.
 
 mod announcement;
+mod looking;
 mod report;
 
 use std::thread::sleep;
@@ -12,17 +13,17 @@ use crate::admin::key_destruction::{destroy_keys, take_keys};
 use crate::admin::mariadb::disable::key_files_left;
 use crate::admin::mariadb::enable::DESTROY_CLEAR;
 use crate::admin::mariadb::stop::{STOP_ENCRYPTED, stop_within};
-use crate::admin::open_vault::{open_vault_read_only, vault_conf};
 use crate::admin::problem::{Problem, Result};
 use crate::stick::PluggedKeys;
 use crate::sys::{hangup, memory, power};
-use crate::theft::{ResetCause, WayBack};
-use crate::vault::locate::reset_target;
-use crate::vault::{Destroyed, VaultError};
-use announcement::{WITHOUT_HEADER, announce, announce_again, on_disk};
+use crate::theft::ResetCause;
+use crate::vault::Destroyed;
+use announcement::{NOT_READ_IN_TIME, WITHOUT_HEADER, announcement, on_disk};
+use looking::{Seen, look};
 use report::report;
 
 pub use announcement::ON_DATABASE_DISK;
+pub use looking::LOOK_AT_VAULT;
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct ResetOptions {
@@ -40,6 +41,10 @@ pub struct ResetOptions {
 /// How long the key is waited for. A disk that is well takes a second; one that dies and
 /// answers after all is not cut off.
 const TAKES_AT_MOST: Duration = Duration::from_mins(2);
+
+/// The same for a disk that has not let the vault be read. The work goes on afterwards, unless
+/// the server is switched off.
+const TAKES_UNREAD: Duration = Duration::from_secs(15);
 
 /// How long MariaDB gets to write its pages to the disk.
 const STOPS_WITHIN: Duration = Duration::from_mins(2);
@@ -62,54 +67,31 @@ pub const SWITCH_OFF: ChildWork<()> = ChildWork::new("switch-off-later", |_| {
 /// # Errors
 /// When somebody says no, and when something was not destroyed.
 pub fn run(options: &ResetOptions) -> Result<()> {
-    let keys = match open_vault_read_only() {
-        Ok(vault) => {
-            // Nobody knows which sticks are left: the last one may be in.
-            let again = vault.slots().is_err_and(VaultError::may_be_a_reset);
-            let keys = match again {
-                true => PluggedKeys::default(),
-                false => PluggedKeys::beside(&vault),
-            };
-            // No key is asked for: whoever is root could overwrite the disk as well.
-            let sticks = vault.sticks_that_open().unwrap_or_default();
-            let is_safe = match again {
-                true => announce_again(),
-                false => announce(&keys, vault.header(), &sticks) == WayBack::Listed,
-            };
-            let name = vault.header().server_name.clone();
-            // Where it is a file, an alarm can write it while a person is asked.
-            drop(vault);
-            if options.dry_run {
-                keys
-            } else {
-                let called = format!("the server's name ({name})");
-                confirm(options, &name, &called, is_safe)?;
-                where_they_sit(keys)
-            }
-        }
-        Err(problem) => {
-            // Whose vault it is is lost, not where everything stands.
-            reset_target(&vault_conf()?).map_err(|_| problem)?;
-            print!("{WITHOUT_HEADER}{}", on_disk());
-            if !options.dry_run {
-                confirm(options, "destroy", "the word destroy", false)?;
-            }
-            PluggedKeys::default()
+    // From here on nothing of this program is read from a disk that hangs.
+    let _ = memory::read_in();
+    let seen = look();
+    let is_read = seen.is_ok();
+    let plugged = match seen {
+        Ok(seen) => agreed(options, seen?)?,
+        Err(_) => {
+            print!("{NOT_READ_IN_TIME}{}", on_disk());
+            agreed_unseen(options)?
         }
     };
     if options.dry_run {
         println!("Nothing was destroyed.");
         return Ok(());
     }
-
-    // From here on nothing of this program is read from a disk that hangs.
-    let _ = memory::read_in();
     if options.power_off
         && let Err(errno) = SWITCH_OFF.start(&[])
     {
         println!("If a disk hangs, nothing switches the server off: {errno}");
     }
-    let done = destroy_keys(TAKES_AT_MOST, ResetCause::Owner, &keys);
+    let limit = match is_read || options.power_off {
+        true => TAKES_AT_MOST,
+        false => TAKES_UNREAD,
+    };
+    let done = destroy_keys(limit, ResetCause::Owner, &plugged);
     if done.is_err() {
         take_keys(|why| println!("{why}"));
     }
@@ -162,14 +144,47 @@ fn is_complete(destroyed: Destroyed) -> Result<()> {
     }
 }
 
+/// Says what will be destroyed, and asks. Returns this server's keys on sticks, which go too.
+fn agreed(options: &ResetOptions, seen: Seen) -> Result<PluggedKeys> {
+    let vault = match seen {
+        Seen::Vault(vault) => vault,
+        Seen::WithoutHeader => {
+            print!("{WITHOUT_HEADER}{}", on_disk());
+            return agreed_unseen(options);
+        }
+    };
+    print!("{}", announcement(&vault, &on_disk()));
+    // Nobody knows which sticks are left: the last one may be in.
+    let plugged = match vault.again {
+        true => PluggedKeys::default(),
+        false => vault.plugged,
+    };
+    if options.dry_run {
+        return Ok(plugged);
+    }
+    let called = format!("the server's name ({})", vault.name);
+    // Nothing is lost by doing it again.
+    let is_safe = vault.again || vault.way_back;
+    confirm(options, &vault.name, &called, is_safe)?;
+    Ok(where_they_sit(plugged))
+}
+
+/// Asks where nobody knows whose vault it is, and so which sticks are its.
+fn agreed_unseen(options: &ResetOptions) -> Result<PluggedKeys> {
+    if !options.dry_run {
+        confirm(options, "destroy", "the word destroy", false)?;
+    }
+    Ok(PluggedKeys::default())
+}
+
 /// A person was asked: a stick that was named may have been pulled out and put back.
 fn where_they_sit(named: PluggedKeys) -> PluggedKeys {
     if named.volumes().next().is_none() {
         return named;
     }
-    match open_vault_read_only() {
-        Ok(vault) => named.where_they_sit(&PluggedKeys::beside(&vault)),
-        Err(_) => named,
+    match look() {
+        Ok(Ok(Seen::Vault(now))) => named.where_they_sit(&now.plugged),
+        _ => named,
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::admin::initramfs::cpio::tests::archive_of;
+use crate::admin::initramfs::made::archive_of;
 use crate::admin::program;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -191,17 +191,52 @@ fn a_file_with_several_names_has_one_content() {
 /// Names take memory too, and an image may have many long ones.
 #[test]
 fn an_image_with_too_many_long_names_is_refused() {
-    let mut reading = Reading {
-        tree: Tree::default(),
-        is_wanted: |_: &str| false,
-        kept: KEPT_MAX - 3000,
-        entries: 0,
-        read: 0,
-    };
+    let mut reading = Reading::new(|_: &str| false);
+    reading.kept = KEPT_MAX - 3000;
     let long = "n".repeat(2000);
     let one = archive_of(&[(&long, FILE, b"")]);
     assert!(reading.archive(&one[..]).is_ok());
     assert!(reading.archive(&one[..]).is_err());
+}
+
+/// The work for an entry grows with the depth of its folder, and with the names of its file.
+#[test]
+fn an_image_that_takes_too_many_looks_is_refused() {
+    let names: Vec<String> = (0..100).map(|name| format!("etc/{name}")).collect();
+    let files: Vec<_> = names
+        .iter()
+        .map(|name| (&**name, FILE, &b"x"[..]))
+        .collect();
+    let deep = "a/".repeat(1000) + "file";
+    for (archive, looks) in [
+        (archive_of(&files), 201),
+        (one_file(&files), 201 + 99 * 100),
+        (archive_of(&[(&deep, FILE, b"")]), 1002),
+    ] {
+        for (left, is_read) in [(looks, true), (looks - 1, false)] {
+            let mut reading = Reading::new(|path: &str| path.starts_with("etc/"));
+            reading.looks = LOOKS_MAX - left;
+            let read = reading.archive(&archive[..]);
+            assert_eq!(read.is_ok(), is_read, "{left} of {looks}");
+        }
+    }
+}
+
+/// It would be followed for each file behind it, component by component.
+#[test]
+fn a_link_that_the_kernel_leaves_out_is_none() {
+    const LINK: u32 = 0o120_777;
+    let is_there = |length| {
+        let link = archive_of(&[
+            ("etc/link", LINK, &vec![b'/'; length]),
+            ("etc/a", FILE, b"a"),
+        ]);
+        let tree = read(&link).unwrap();
+        assert_eq!(tree.text("etc/a"), "a");
+        tree != read(&archive_of(&[("etc/a", FILE, b"a")])).unwrap()
+    };
+    assert!(is_there(4096));
+    assert!(!is_there(4097));
 }
 
 #[test]

@@ -11,10 +11,10 @@ use crate::admin::key_release;
 use crate::admin::mariadb::check_file::{MARK, mark};
 use crate::admin::mariadb::copying::{Client, TableName};
 use crate::admin::mariadb::data_directory::{DataDirectory, Door, holds_something};
-use crate::admin::mariadb::enable::{dependent_units, preflight, start_prevention};
+use crate::admin::mariadb::enable::stopping::{nobody_in, stop_alone};
+use crate::admin::mariadb::enable::{dependent_units, start_prevention};
 use crate::admin::mariadb::gate_units;
 use crate::admin::mariadb::launch::unit_start_command;
-use crate::admin::mariadb::occupants;
 use crate::admin::mariadb::process::serves_from;
 use crate::admin::mariadb::run_records::paths;
 use crate::admin::mariadb::service_user::ServiceUser;
@@ -275,20 +275,9 @@ fn not_found(data: &DataDirectory) -> Problem {
 /// Stops MariaDB, and sees that nobody works in its data, which lies in `at`. Nothing
 /// starts it again until [`start`] or the next boot.
 fn stop(data: &DataDirectory, at: &Path) -> Result<()> {
-    say("Stopping MariaDB.");
     start_prevention::mask_units()?;
-    dependent_units::note();
-    mariadb_service::stop_units()?;
-    preflight::no_other_server()?;
-    data.close_if_open().map_err(paths::problem)?;
-    let found = occupants::of(at, &[]).map_err(paths::problem)?;
-    match found.first() {
-        None => Ok(()),
-        Some(first) => Err(Problem::refused(
-            format!("{} is in use: {first}.", at.display()),
-            "End what uses it, then run the command again.",
-        )),
-    }
+    stop_alone(data)?;
+    nobody_in(at, &[])
 }
 
 fn start() -> Result<()> {

@@ -25,6 +25,7 @@ use crate::sys::{clock, mount};
 
 use super::copy_mounts::{SCRATCH, key_files};
 use super::restore::restore_original;
+use super::stopping::stop_masked;
 use super::undo::{UNUSED, end, original_is_there, overwrite_beside_original, throw_copy_away};
 use super::{dependent_units, other_files, say, start_prevention, unused_copy};
 
@@ -68,7 +69,7 @@ pub fn settle(journal: &Journal, paths: &RunPaths) -> Result<()> {
         .and_then(|user| unit_start_command(&user))
         .map(|started| started.arguments);
     start_prevention::mask_units()?;
-    stop_masked(paths)?;
+    stop_masked(&paths.data)?;
     match arguments.and_then(|arguments| compare(journal, paths, &arguments)) {
         Ok(0) => {
             say("The copy has taken no writes.");
@@ -145,7 +146,7 @@ fn close_what_is_kept(
 fn throw_unused_away(journal: &Journal, paths: &RunPaths) -> Result<bool> {
     // Else something could start it after the look.
     start_prevention::mask_units()?;
-    stop_masked(paths)?;
+    stop_masked(&paths.data)?;
     if !is_unused(journal, paths) {
         return Ok(false);
     }
@@ -194,7 +195,7 @@ fn go_back_from(journal: &Journal, paths: &RunPaths, copy: TheCopy) -> Result<()
     }
     start_prevention::mask_units()?;
     dependent_units::note();
-    stop_masked(paths)?;
+    stop_masked(&paths.data)?;
     throw_copy_away(journal, paths)?;
     if journal.conversion == Conversion::Decrypt {
         // While nothing lies where MariaDB looks, nothing makes an empty database there.
@@ -210,12 +211,6 @@ fn go_back_from(journal: &Journal, paths: &RunPaths, copy: TheCopy) -> Result<()
     other_files::tell_kept(paths.data.seen(), journal.since);
     restore_original(journal, paths)?;
     end(journal.conversion)
-}
-
-/// Stops MariaDB, whose units are masked, and closes its place as the gate does.
-fn stop_masked(paths: &RunPaths) -> Result<()> {
-    mariadb_service::stop_units()?;
-    paths.data.close_if_open().map_err(paths::problem)
 }
 
 /// Nobody needs the clear copy, and anybody could read it.

@@ -31,6 +31,7 @@ mod reset;
 mod restore;
 mod run;
 pub(super) mod start_prevention;
+pub(super) mod stopping;
 mod undo;
 mod unused_copy;
 pub(super) mod worker;

@@ -13,7 +13,6 @@ use crate::admin::mariadb::copying::{Copied, ROOM, refuse_encrypted_data};
 use crate::admin::mariadb::data_directory::DataDirectory;
 use crate::admin::mariadb::gate_units;
 use crate::admin::mariadb::launch::{StartCommand, unit_start_command};
-use crate::admin::mariadb::occupants;
 use crate::admin::mariadb::other_files::Known;
 use crate::admin::mariadb::run_records::journal::{Journal, OriginalEnds, Stage};
 use crate::admin::mariadb::run_records::marked_room::MarkedRoom;
@@ -26,9 +25,8 @@ use crate::sys::clock;
 
 use super::plan::{Holds, Step, steps};
 use super::proofs::{self, OnDisk, Serving, Unused};
-use super::{
-    client_of, dependent_units, going_back, original, other_files, preflight, say, start_prevention,
-};
+use super::stopping::{nobody_in, stop_alone};
+use super::{client_of, dependent_units, going_back, original, other_files, say, start_prevention};
 
 /// The file with the row count of every table, beside the original.
 const COUNTS: &str = "counts";
@@ -209,22 +207,7 @@ impl Run {
     }
 
     fn stop(&self) -> Result<()> {
-        say("Stopping MariaDB.");
-        dependent_units::note();
-        mariadb_service::stop_units()?;
-        preflight::no_other_server()?;
-        self.data().close_if_open().map_err(paths::problem)?;
-        self.nobody_in(&self.original_now()?, &[])
-    }
-
-    fn nobody_in(&self, tree: &Path, ours: &[&Path]) -> Result<()> {
-        let found = occupants::of(tree, ours).map_err(paths::problem)?;
-        let Some(first) = found.first() else {
-            return Ok(());
-        };
-        Err(Problem::refused(
-            format!("{} is in use: {first}.", tree.display()),
-            "End what uses it, then run the command again.",
-        ))
+        stop_alone(self.data())?;
+        nobody_in(&self.original_now()?, &[])
     }
 }

@@ -14,6 +14,7 @@ use crate::admin::problem::{Problem, Result};
 
 use super::super::copy_mounts::{CopyMounts, key_files};
 use super::super::start_prevention::Cover;
+use super::super::stopping::nobody_in;
 use super::super::{other_files, say, unused_copy};
 use super::{COUNTS, Run, check_text};
 
@@ -41,7 +42,7 @@ impl Run {
     pub(super) fn cover(&self) -> Result<()> {
         let cover = Cover::of(self.paths.home_of_original());
         cover.put().map_err(paths::problem)?;
-        self.nobody_in(&cover.behind(), &[&cover.behind()])
+        nobody_in(&cover.behind(), &[&cover.behind()])
     }
 
     pub(super) fn copy(&mut self) -> Result<()> {
@@ -92,7 +93,7 @@ impl Run {
             room.take_in(home).map_err(io)?;
         }
         // Between the cover and the move a server could have found it.
-        self.nobody_in(&room.data(), &[])
+        nobody_in(&room.data(), &[])
     }
 
     pub(super) fn place_copy(&self) -> Result<()> {
