@@ -76,6 +76,10 @@ impl Clinic {
         self.is_free()
     }
 
+    fn status(&self) -> Result<String> {
+        Ok(self.server.shell("stayput status --all")?.text)
+    }
+
     /// Nothing of the stick is mounted.
     fn is_free(&self) -> Result {
         self.server
@@ -259,41 +263,45 @@ const PLAIN: [&str; 4] = ["-b", "4096", "-O", "^has_journal"];
 fn stick_that_lies_about_its_size_is_not_trusted() -> Result {
     let mut clinic = Clinic::with_a_stick(120, &PLAIN)?;
     clinic.gets_backup(2)?;
-    let shown = |name: &str| clinic.scratch.join(name);
-    let (itself, folders) = (shown("itself.img"), shown("folders.img"));
-    fs::copy(clinic.image(), &itself)?;
+    let older = clinic.scratch.join("older.img");
+    let folders = clinic.scratch.join("folders.img");
+    fs::copy(clinic.image(), &older)?;
     fs::copy(clinic.image(), &folders)?;
-
-    // The new one goes over the older ones.
-    let parts = parts_in(&clinic.image())?;
-    let parts = parts.iter().map(|part| blocks_of(&clinic.image(), part));
-    let older = parts.collect::<Result<Vec<_>>>()?.concat();
     let over = |blocks| Behaviour::WritesOver { blocks };
-    clinic.stick.behaves(over(older))?;
+
+    // The new one goes over itself: nobody knows what else has gone.
+    let parts = parts_in(&older)?;
+    let few = blocks_of(&older, &parts[0])?[..64].to_vec();
+    clinic.stick.behaves(over(few))?;
+    clinic.gets_none("/dev/stick does not hold what was written to it: ")?;
+    let said = clinic.status()?;
+    let none_good = "No backup of the database is known that was read back whole.";
+    assert!(said.contains(none_good), "{said}");
+
+    // It goes over the older ones.
+    let of_parts = parts.iter().map(|part| blocks_of(&older, part));
+    let blocks = of_parts.collect::<Result<Vec<_>>>()?.concat();
+    clinic.stick = BadStick::of(&older)?;
+    clinic.plug()?;
+    clinic.stick.behaves(over(blocks))?;
     clinic.gets_none("The older backup 000001-")?;
     let listed = stayput(&clinic.server, "backup list --from /dev/stick")?.success()?;
-    for number in 1..=3 {
+    for number in [1, 2, 4] {
         let folder = format!("  {number:06}-");
         assert!(listed.contains(&folder), "nothing was removed: {listed}");
     }
-    stayput(&clinic.server, "backup verify --from /dev/stick --backup 3")?.success()?;
-
-    // It goes over itself.
-    let part = &parts_in(&itself)?[0];
-    let few = blocks_of(&itself, part)?[..64].to_vec();
-    clinic.stick = BadStick::of(&itself)?;
-    clinic.plug()?;
-    clinic.stick.behaves(over(few))?;
-    clinic.gets_none("/dev/stick does not hold what was written to it: ")?;
-    let said = clinic.server.shell("stayput status --all")?.text;
-    assert!(said.contains("number 3, is "), "{said}");
+    stayput(&clinic.server, "backup verify --from /dev/stick --backup 4")?.success()?;
 
     // It goes over its own folders.
     let top = blocks_of(&folders, "<2>")?;
     clinic.stick = BadStick::of(&folders)?;
     clinic.plug()?;
     clinic.stick.behaves(over(top))?;
-    clinic.gets_none("nothing on it can be read any more. The older backup 000001-")
+    clinic.gets_none("nothing on it can be read any more. The older backup 000001-")?;
+    // What is on another stick counts.
+    let said = clinic.status()?;
+    assert!(said.contains("number 4, is "), "{said}");
+    Ok(())
 }
 
 /// The numbers of the whole backups on a stick.
@@ -319,7 +327,7 @@ fn of_two_sticks_at_once_the_bad_one_holds_up_no_other() -> Result {
     let look = || stayput(&clinic.server, "backup plugged --keep-last 12");
     let said = look()?;
     assert!(!said.ok(), "{said}");
-    let status = clinic.server.shell("stayput status --all")?.text;
+    let status = clinic.status()?;
     let bad = "/dev/sdb1 has got NO backup: /dev/sdb1 does not hold what was written to it: ";
     assert!(status.contains(bad), "{status}");
     // Whichever came first.

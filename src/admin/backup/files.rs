@@ -40,8 +40,8 @@ pub trait Content {
 pub fn write(place: &mut Place, name: &str, content: &mut dyn Content) -> Result<()> {
     let mut is_ours = false;
     let written = write_in(place, name, content, &mut is_ours);
-    let is_kept = |problem: &Problem| problem.kind != ProblemKind::NotKept;
-    if is_ours && written.as_ref().is_err_and(is_kept) {
+    let may_be_written = |problem: &Problem| problem.kind != ProblemKind::NotKept;
+    if is_ours && written.as_ref().is_err_and(may_be_written) {
         let _ = place.reopen(Access::ReadWrite);
         let _ = remove_all(place, [name]);
     }

@@ -5,7 +5,8 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::statvfs::{Statvfs, statvfs};
@@ -22,6 +23,9 @@ use super::stall::{STALL, patiently};
 
 /// How long writing waits for who looks at the stick.
 const WRITE_WAITS: Duration = Duration::from_secs(5);
+/// How long the device file of a stick that was pulled out may still be there when the kernel
+/// tells of errors.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
 /// The folder of all servers' backups, in the top folder of the place.
 const TOP: &str = "stayput-backups";
 /// What goes into a pipe lies here for a moment, in memory.
@@ -123,14 +127,12 @@ impl Place {
     /// # Errors
     /// When it is not there any more, does not show what was in it, or cannot be written.
     pub fn reopen(&mut self, access: Access) -> Result<()> {
-        patiently(&self.named, || {
+        let open = patiently(&self.named, || {
             self.open = None;
             if self.is_disk {
                 // Others may have the disk open, too; then some of it stays in memory.
                 let _ = drop_cache(&self.named);
             }
-        });
-        let open = patiently(&self.named, || {
             Open::new(&self.named, &self.server, access, Wanted::Existing)
         });
         self.open = Some(open.map_err(|problem| self.not_as_it_was(problem))?);
@@ -174,17 +176,19 @@ impl Place {
 
     fn opened(&self) -> Result<&Open> {
         let open = self.open.as_ref();
-        open.ok_or_else(|| self.problem(&Errno::EIO.into()))
+        open.ok_or_else(|| self.problem(&io::Error::other("it could not be opened again")))
     }
 
     /// # Errors
-    /// Where it was pulled out, or is not mounted any more. Whether anything can be read of it
-    /// is another question.
+    /// Where it was pulled out, or a share does not answer any more. Whether a disk that is
+    /// there still shows anything is another question.
     pub fn must_be_there(&self) -> Result<()> {
-        match self.named.exists() {
-            true => Ok(()),
-            false => Err(self.problem(&ErrorKind::NotFound.into())),
-        }
+        let is_there = match (self.named.exists(), self.is_disk) {
+            (false, _) => Err(ErrorKind::NotFound.into()),
+            (true, true) => Ok(()),
+            (true, false) => self.folder()?.names().map(drop),
+        };
+        is_there.map_err(|error| self.problem(&error))
     }
 
     /// As its owner has named it.
@@ -336,35 +340,51 @@ fn top_of(named: &Path, access: Access) -> Result<(PathBuf, Option<Mounted>)> {
 
 /// Of a disk that is mounted here.
 fn disk_problem(named: &Path, error: &io::Error) -> Problem {
-    let shown = named.display();
-    // Whatever the kernel says of one that is gone.
-    if !named.exists() {
-        return Problem::failed(
-            format!("{shown} was pulled out."),
+    let until = Instant::now() + GONE_WITHIN;
+    while fails(error) && named.exists() && Instant::now() < until {
+        sleep(GONE_WITHIN / 20);
+    }
+    match named.exists() {
+        true => present_disk_problem(named, error),
+        // Whatever the kernel says of one that is gone.
+        false => Problem::failed(
+            format!("{} was pulled out.", named.display()),
             "Plug it in again, and make another one. Older backups are as they were.",
         )
-        .of_kind(ProblemKind::NotThere);
+        .of_kind(ProblemKind::NotThere),
     }
-    let errno = error
-        .raw_os_error()
-        .map_or(Errno::UnknownErrno, Errno::from_raw);
-    match errno {
-        // A filesystem that is found to be damaged becomes read-only.
-        Errno::EIO | Errno::EROFS | Errno::EUCLEAN | Errno::EBADMSG | Errno::ENODEV => {
-            Problem::failed(
-                format!(
-                    "{shown} fails, or its filesystem is damaged: {}.",
-                    errno.desc()
-                ),
-                format!(
-                    "Take another stick. Whether the older backups on it are whole: stayput \
-                     backup verify --from {shown}"
-                ),
-            )
-            .of_kind(ProblemKind::NotReadable)
-        }
-        _ => problem(named, error),
+}
+
+fn present_disk_problem(named: &Path, error: &io::Error) -> Problem {
+    let shown = named.display();
+    match fails(error) {
+        true => Problem::failed(
+            format!("{shown} fails, or its filesystem is damaged: {error}."),
+            format!(
+                "Take another stick. Whether the older backups on it are whole: stayput backup \
+                 verify --from {shown}"
+            ),
+        )
+        .of_kind(ProblemKind::NotReadable),
+        false => problem(named, error),
     }
+}
+
+/// What the kernel says of a disk that fails, or whose filesystem is damaged: the latter
+/// becomes read-only.
+fn fails(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    errno.is_some_and(|errno| {
+        matches!(
+            errno,
+            Errno::EIO
+                | Errno::EROFS
+                | Errno::EUCLEAN
+                | Errno::EBADMSG
+                | Errno::ENODEV
+                | Errno::ENXIO
+        )
+    })
 }
 
 fn problem(named: &Path, error: &io::Error) -> Problem {
@@ -427,19 +447,26 @@ mod tests {
 
     #[test]
     fn what_became_of_a_stick_is_told_by_what_the_kernel_says() {
-        let room = tempfile::tempdir().unwrap();
-        let stick = room.path().join("sdb1");
-        fs::write(&stick, "").unwrap();
-        let told = |errno: Errno| disk_problem(&stick, &errno.into());
+        let stick = tempfile::NamedTempFile::new().unwrap();
+        let stick = stick.into_temp_path();
+        let told = |errno: Errno| present_disk_problem(&stick, &errno.into());
         for errno in [Errno::EIO, Errno::EROFS, Errno::EUCLEAN] {
             let problem = told(errno);
             assert!(problem.what.contains("fails, or its"), "{problem}");
             assert!(problem.next.contains("backup verify --from /"), "{problem}");
         }
         assert!(told(Errno::ENOSPC).what.ends_with("is full."));
-        fs::remove_file(&stick).unwrap();
-        for errno in [Errno::EIO, Errno::EROFS, Errno::ENOENT, Errno::ENOSPC] {
-            let problem = told(errno);
+        let named = stick.to_path_buf();
+        // The errors come first.
+        let pulled = std::thread::spawn(move || {
+            sleep(GONE_WITHIN / 10);
+            stick.close()
+        });
+        let problem = disk_problem(&named, &Errno::EIO.into());
+        pulled.join().unwrap().unwrap();
+        assert!(problem.what.ends_with("was pulled out."), "{problem}");
+        for errno in [Errno::EROFS, Errno::ENOENT, Errno::ENOSPC] {
+            let problem = disk_problem(&named, &errno.into());
             assert!(problem.what.ends_with("was pulled out."), "{problem}");
         }
     }

@@ -95,16 +95,20 @@ impl Shared {
     }
 }
 
-/// Does what nothing but the kernel ends where a place does not answer, and holds nobody else
-/// up. Whoever waits for it is told so.
-pub fn patiently<T>(named: &Path, act: impl FnOnce() -> T) -> T {
+/// Watches what nothing but the kernel ends where a place does not answer, and what holds
+/// nobody else up. Whoever waits for it is told so.
+pub fn watch_patiently(named: &Path) -> StallWatch {
     let told = format!(
         "{} has not answered for {} seconds. It is waited for; if nothing more comes, pull it out.",
         named.display(),
         STALL.as_secs()
     );
-    let watch = StallWatch::begin(STALL, move || eprintln!("stayput: {told}"));
-    watch.during(act)
+    StallWatch::begin(STALL, move || eprintln!("stayput: {told}"))
+}
+
+/// Does one such thing.
+pub fn patiently<T>(named: &Path, act: impl FnOnce() -> T) -> T {
+    watch_patiently(named).during(act)
 }
 
 #[cfg(test)]

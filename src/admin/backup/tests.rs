@@ -329,9 +329,14 @@ fn all_older_backups_are_lost_where_nothing_can_be_read() {
     let stick = Stick::with(&[1, 2]);
     let known = stick.found();
     let place = stick.place();
+    let lost = || lost_besides(&place, "", &key(1), &SERVER, &known);
+    fs::remove_dir_all(stick.path(1)).unwrap();
+    fs::remove_dir_all(stick.path(2)).unwrap();
+    let both = [folder_name(1, made(1)), folder_name(2, made(2))];
+    assert_eq!(lost().unwrap(), both);
+    // A share that has gone has lost none.
     fs::remove_dir_all(stick.room.path().join("stayput-backups")).unwrap();
-    let lost = lost_besides(&place, "", &key(1), &SERVER, &known).unwrap();
-    assert_eq!(lost, [folder_name(1, made(1)), folder_name(2, made(2))]);
+    assert_eq!(lost().unwrap_err().kind, ProblemKind::NotThere);
 }
 
 #[test]

@@ -236,14 +236,16 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
             return Err(problem);
         }
         let lost = lost_besides(&place, &name, &keys, &header.server_id, &backup.known)?;
-        newest.note(&[], &names(&lost));
+        // A look does not read all of them: until they are verified, none counts as good.
+        let all: Vec<&str> = backup.known.iter().map(|one| one.name.as_str()).collect();
+        newest.note(&[], &all);
         remember(&newest, keys.current())?;
         LastBackup::tell_at_login();
         return Err(not_kept(Some(&problem.what), &lost));
     }
     let Backup { manifest, lost, .. } = backup;
     newest.number = number;
-    newest.note(&[Verified { number, made }], &names(&lost));
+    newest.note(&[Verified { number, made }], &[]);
     remember(&newest, keys.current())?;
     LastBackup::tell_at_login();
     tell(&manifest);
@@ -262,10 +264,6 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
         println!("{} may be pulled out.", to.display());
     }
     Ok(Written { number, lost })
-}
-
-fn names(of: &[String]) -> Vec<&str> {
-    of.iter().map(String::as_str).collect()
 }
 
 fn tell(manifest: &Manifest) {

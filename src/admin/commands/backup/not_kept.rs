@@ -15,7 +15,7 @@ pub fn not_kept(of_the_new_one: Option<&str>, lost: &[String]) -> Problem {
         )),
     };
     let told = of_the_new_one.into_iter().chain(of_older_ones.as_deref());
-    let told: Vec<&str> = told.chain(["Nothing was removed."]).collect();
+    let told: Vec<&str> = told.chain(["It is left as it is."]).collect();
     Problem::failed(
         told.join(" "),
         "Do not trust this place: make a backup on another stick. `stayput backup verify` reads \
@@ -36,7 +36,7 @@ mod tests {
         assert_eq!(
             told,
             "The stick forgets. The older backup 000001-20251127T200000Z cannot be read any \
-             more. Nothing was removed."
+             more. It is left as it is."
         );
         let told = not_kept(None, &lost);
         assert!(told.what.contains("200000Z and 1 more"), "{told}");
