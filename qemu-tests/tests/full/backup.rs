@@ -44,10 +44,15 @@ pub fn clinic(home: &Place) -> Result<DebianMachine> {
 
 /// Larger than the sticks of the other tests: FAT on the whole of it.
 pub fn large_stick() -> Result<Stick> {
+    stick_of("1G")
+}
+
+/// Of this size, as truncate(1) reads it.
+pub fn stick_of(size: &str) -> Result<Stick> {
     let scratch = Scratch::new()?;
     let image = scratch.join("large.img");
     let shown = image.display().to_string();
-    run("truncate", &["--size=1G", &shown])?;
+    run("truncate", &["--size", size, &shown])?;
     run("mkfs.vfat", &["-F", "32", "-n", "BACKUPS", "-I", &shown])?;
     Stick::of_image(Path::new(&image))
 }

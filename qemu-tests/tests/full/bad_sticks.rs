@@ -1,15 +1,18 @@
-//! Two sticks at once, one that is pulled, a damaged FAT and a clock that is wrong, on a server
-//! with udev, systemd and real USB. What needs none of these is told in
-//! `tests/native/bad_sticks.rs`.
+//! Sticks as people have met them, on a server with udev, systemd and real USB. What needs none
+//! of these is told in `tests/native/bad_sticks.rs`.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 
-use qemu_tests::{DebianMachine, Place, Result, Stick, minutes, run};
+use qemu_tests::{BadStick, Behaviour, DebianMachine, Place, Result, Stick, minutes, run, seconds};
 
 use crate::backup::{
-    AT_WORK, DONE, clinic, do_not_wait, large_stick, wait_until_written, whole, write_a_row,
+    AT_WORK, DONE, clinic, do_not_wait, large_stick, stick_of, wait_until_written, whole,
+    write_a_row,
 };
+
+/// What a stick takes before it hangs in the middle of a backup.
+const SOME: u64 = 1 << 20;
 
 /// Overwrites the beginning of its FAT, which names the clusters of the top folder: a FAT32 on
 /// the whole of it (Microsoft FAT specification, section 3.1: BPB_RsvdSecCnt).
@@ -89,7 +92,79 @@ fn two_sticks_at_once_get_theirs_and_a_bad_one_is_named() -> Result {
     assert!(said.contains("The clock was wrong when backup "), "{said}");
     assert_eq!(whole(&mut server, "/dev/sdb")?, 4, "{said}");
     backup_by_hand(&mut server, "verify --from /dev/sdb")?;
-    let mounted = server.shell("grep /dev/sd /proc/[0-9]*/mounts")?;
-    assert!(!mounted.ok(), "{mounted}");
+    Ok(())
+}
+
+/// A backup is tried, and there is none: these words say why.
+fn gets_none(server: &mut DebianMachine, words: &str) -> Result {
+    let said = server.shell_within("stayput backup --to /dev/sda", minutes(5))?;
+    assert!(!said.ok() && said.text.contains(words), "{words}: {said}");
+    Ok(())
+}
+
+/// The last blocks of 4096 bytes that something was written to.
+fn last_blocks(stick: &Stick, count: usize) -> Result<Vec<u64>> {
+    let image = fs::read(stick.image())?;
+    let is_written = |block: &[u8]| block.iter().any(|byte| *byte != 0);
+    let blocks = (0..).zip(image.chunks(4096));
+    let written = blocks.filter_map(|(number, block)| is_written(block).then_some(number));
+    let written: Vec<u64> = written.collect();
+    Ok(written[written.len().saturating_sub(count)..].to_vec())
+}
+
+#[test]
+#[ignore = "takes minutes: qemu-tests/matrix runs it"]
+fn stick_that_hangs_is_full_protected_or_lies_is_named_as_that() -> Result {
+    let home = Place::home()?;
+    let mut server = clinic(&home)?;
+    let first = stick_of("256M")?;
+    let plugged = server.plug(&first)?;
+    server.wait_for_device("/dev/sda")?;
+    backup_by_hand(&mut server, "--to /dev/sda")?;
+    server.unplug(&plugged)?;
+
+    let image = first.copy()?;
+    let mut stick = BadStick::of(image.image())?;
+    let plugged = server.machine()?.plug_bad(&stick, false)?;
+    server.wait_for_device("/dev/sda")?;
+    stick.behaves(Behaviour::Hangs { after: SOME })?;
+    let backup =
+        "(stayput backup --to /dev/sda; echo It came back.) >/dev/console 2>&1 </dev/null &";
+    server.shell(backup)?.success()?;
+    stick.wait_until_it_hangs(minutes(3))?;
+    let words = "/dev/sda did not answer for 10 seconds.";
+    server.console().wait_for(words, seconds(30))?;
+    stick.behaves(Behaviour::Well)?;
+    server.console().wait_for("It came back.", minutes(3))?;
+    assert_eq!(whole(&mut server, "/dev/sda")?, 1);
+
+    // Somebody's photos leave half a MiB.
+    let photos = "mount /dev/sda /mnt && { dd if=/dev/zero of=/mnt/photos bs=1M; \
+                  truncate --size=-512K /mnt/photos; umount /mnt; }";
+    server.shell_within(photos, minutes(5))?.success()?;
+    gets_none(&mut server, "/dev/sda is full.")?;
+    assert_eq!(whole(&mut server, "/dev/sda")?, 1);
+    server.unplug(&plugged)?;
+
+    let plugged = server.machine()?.plug_bad(&stick, true)?;
+    server.wait_for_device("/dev/sda")?;
+    gets_none(&mut server, "/dev/sda cannot be written: it is read-only.")?;
+    assert_eq!(whole(&mut server, "/dev/sda")?, 1);
+    server.unplug(&plugged)?;
+
+    // What comes goes round over the end of what is there.
+    let blocks = last_blocks(&first, 8)?;
+    let mut stick = BadStick::of(first.image())?;
+    server.machine()?.plug_bad(&stick, false)?;
+    server.wait_for_device("/dev/sda")?;
+    stick.behaves(Behaviour::WritesOver { blocks })?;
+    let said = server.shell_within("stayput backup --to /dev/sda", minutes(5))?;
+    assert!(!said.ok(), "{said}");
+    for words in [
+        "/dev/sda does not hold what was written to it: ",
+        "The older backup 000001-",
+    ] {
+        assert!(said.text.contains(words), "{words}: {said}");
+    }
     Ok(())
 }
