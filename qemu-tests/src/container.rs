@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::database;
-use crate::{Output, Result, Scratch, Suite, minutes, seconds, shipped_binary};
+use crate::{Output, Result, Scratch, Suite, fetched_packages, minutes, seconds, shipped_binary};
 use disk::Disk;
 pub use namespace::Background;
 use namespace::Namespace;
@@ -116,6 +116,26 @@ impl Container {
     /// Waits until MariaDB answers; fails as soon as its unit has failed.
     pub fn wait_for_database(&self) -> Result {
         self.shell(database::WAIT)?.success()?;
+        Ok(())
+    }
+
+    /// The programs that `stayput backup` needs beside MariaDB.
+    ///
+    /// # Errors
+    /// When they cannot be fetched.
+    pub fn install_backup_programs(&self) -> Result {
+        let root = self.root()?.join("root");
+        for entry in std::fs::read_dir(fetched_packages("backup")?.join("archives"))? {
+            let path = entry?.path();
+            let name = path
+                .file_name()
+                .filter(|_| path.extension() == Some("deb".as_ref()));
+            if let Some(name) = name {
+                std::fs::copy(&path, root.join(name))?;
+            }
+        }
+        self.shell("dpkg -i /root/*.deb && rm /root/*.deb")?
+            .success()?;
         Ok(())
     }
 

@@ -3,10 +3,12 @@
 
 mod cuts;
 mod group;
+mod kept_rows;
 mod servers;
 mod trial;
 mod view;
 
 pub use cuts::{Cut, Kind};
 pub use group::{Finding, groups, try_all};
+pub use kept_rows::Life;
 pub use servers::{Expected, ServerText, all as all_servers};

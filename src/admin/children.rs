@@ -5,15 +5,17 @@ use std::process::ExitCode;
 use crate::admin::child_work::{self, AnyChildWork};
 use crate::admin::commands::{reset, watch};
 use crate::admin::key_destruction;
+use crate::admin::key_sticks;
 use crate::admin::mariadb::{self, disable, enable, stop};
 use crate::admin::mariadb_service;
 use crate::admin::open_vault;
 
-const OF_SEVERAL: [&dyn AnyChildWork; 13] = [
+const OF_SEVERAL: [&dyn AnyChildWork; 14] = [
     &disable::KEY_FILES,
     &enable::DESTROY_CLEAR,
     &key_destruction::DESTROY,
     &key_destruction::DESTROY_UNDER_DURESS,
+    &key_sticks::NOTE,
     &mariadb::SEARCH_OCCUPANTS,
     &mariadb_service::END_START,
     &open_vault::READ_WAYS,

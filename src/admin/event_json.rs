@@ -19,7 +19,8 @@ pub fn event_json(event: &EventKind) -> Value {
         EventKind::WrongPin { stick }
         | EventKind::StickMade { stick }
         | EventKind::StickVerified { stick }
-        | EventKind::StickRemoved { stick } => json!({ "stick": stick }),
+        | EventKind::StickRemoved { stick }
+        | EventKind::KeyStickIn { stick, .. } => json!({ "stick": stick }),
         EventKind::OpenStickRemoved {
             stick, destroyed, ..
         } => json!({ "stick": stick, "destroyed": destroyed }),
@@ -70,6 +71,7 @@ fn kind_word(event: &EventKind) -> &'static str {
         EventKind::MariadbEnabled => "mariadb_enabled",
         EventKind::MariadbDisabled => "mariadb_disabled",
         EventKind::KeyReplaced { .. } => "key_replaced",
+        EventKind::KeyStickIn { .. } => "key_stick_in",
         EventKind::Strike { .. } => "strike",
         EventKind::Reset { .. } => "reset",
         EventKind::ResetWithheld { .. } => "reset_withheld",
@@ -211,6 +213,10 @@ pub fn examples() -> Vec<EventKind> {
         EventKind::MariadbEnabled,
         EventKind::MariadbDisabled,
         EventKind::KeyReplaced { generation: 2 },
+        EventKind::KeyStickIn {
+            stick: name(),
+            id: [1; 8],
+        },
         EventKind::Strike { strikes: 1, of: 3 },
         EventKind::ResetWithheld {
             cause: ResetCause::Watch,

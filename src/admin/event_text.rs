@@ -47,6 +47,10 @@ pub fn sentence(kind: &EventKind) -> String {
         EventKind::KeyReplaced { generation } => {
             format!("The master key was replaced: it is number {generation} of this server.")
         }
+        EventKind::KeyStickIn { stick, .. } => format!(
+            "The stick \"{}\", which opens this server, was in it.",
+            Printable(stick)
+        ),
         EventKind::Strike { strikes, of } => {
             format!("Started in a foreign place: strike {strikes} of {of}.")
         }
@@ -182,6 +186,10 @@ mod tests {
                 stick: text(),
                 id: [1; 8],
                 destroyed: false,
+            },
+            EventKind::KeyStickIn {
+                stick: text(),
+                id: [1; 8],
             },
             EventKind::PassphraseAdded { name },
             EventKind::PassphraseChanged { name: text() },

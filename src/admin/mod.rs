@@ -28,6 +28,7 @@ mod installed_files;
 mod json;
 mod key_destruction;
 mod key_release;
+mod key_sticks;
 mod lock_file;
 mod mariadb;
 mod mariadb_service;

@@ -75,7 +75,7 @@ const ADMIN: House = House {
             "program",
             "root",
         ],
-        &["boot_files", "everybody", "systemd"],
+        &["boot_files", "everybody", "key_sticks", "systemd"],
         &["initramfs"],
         &["mariadb_service", "service_unit"],
         &["backup_service", "release_service", "watch_service"],

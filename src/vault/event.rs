@@ -199,6 +199,13 @@ pub enum EventKind {
         /// The generation of the new one.
         generation: u32,
     },
+    /// A stick with this server's key was in while the system ran. Once in each boot.
+    KeyStickIn {
+        /// The stick's label.
+        stick: String<32>,
+        /// The stick's id.
+        id: [u8; 8],
+    },
 }
 
 /// One entry of the log.

@@ -1,8 +1,6 @@
 //! The database goes to a directory or a stick and comes back.
 
-use std::fs;
-
-use qemu_tests::{Container, Output, Result, Scratch, fetched_packages, minutes, run, seconds};
+use qemu_tests::{Container, Output, Result, Scratch, minutes, run, seconds};
 
 use crate::clinic::{REAL, clinic, has_rows, stayput as mariadb};
 use crate::plugged::Plugged;
@@ -15,26 +13,9 @@ const JOURNAL: &str = "/var/lib/stayput/mariadb.restore";
 pub fn guarded() -> Result<Container> {
     let server = clinic()?;
     mariadb(&server, "enable --destroy-original")?.success()?;
-    install_tools(&server)?;
+    server.install_backup_programs()?;
     server.shell("mkdir /srv/nas")?.success()?;
     Ok(server)
-}
-
-/// The programs that a backup needs.
-pub fn install_tools(server: &Container) -> Result {
-    let tools = fetched_packages("backup")?.join("archives");
-    for entry in fs::read_dir(&tools)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "deb") {
-            let to = server.root()?.join("root");
-            run(
-                "cp",
-                &[&path.display().to_string(), &to.display().to_string()],
-            )?;
-        }
-    }
-    server.shell("dpkg -i /root/*.deb")?.success()?;
-    Ok(())
 }
 
 pub fn stayput(server: &Container, command: &str) -> Result<Output> {

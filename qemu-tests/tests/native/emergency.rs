@@ -4,7 +4,7 @@ use std::fs;
 
 use qemu_tests::{Container, Result, Suite, fetched_packages, minutes, project, run};
 
-use crate::backup::{guarded, install_tools, stayput};
+use crate::backup::{guarded, stayput};
 
 const PAGE: &str = "docs/emergency.md";
 const TODAY: &str = "## Today, while all is well";
@@ -55,7 +55,7 @@ fn backups_at_a_bare_server(words: &str) -> Result<Container> {
     types(&lost, &[TODAY])?;
     let bare = Container::without_vault(Suite::Bookworm)?;
     bare.wait_for_database()?;
-    install_tools(&bare)?;
+    bare.install_backup_programs()?;
     for folder in ["safe", "backup"] {
         let from = lost.root()?.join("media").join(folder);
         let to = bare.root()?.join("media");

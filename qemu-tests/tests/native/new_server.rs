@@ -2,7 +2,7 @@
 
 use qemu_tests::{Background, Container, Output, Result, Scratch, Suite, minutes, run};
 
-use crate::backup::{install_tools, stayput};
+use crate::backup::stayput;
 use crate::clinic::{fill, has_rows, stayput as mariadb};
 use crate::readme::{CABLE, PIN, plug};
 
@@ -16,7 +16,7 @@ fn lose_a_server(scratch: &Scratch) -> Result {
     let make = format!("echo {PIN} | stayput stick make /dev/sdb1 --label office --pin-stdin");
     lost.shell(&make)?.success()?;
     mariadb(&lost, "enable --destroy-original")?.success()?;
-    install_tools(&lost)?;
+    lost.install_backup_programs()?;
     stayput(&lost, "rekey --yes")?.success()?;
     lost.shell("mkdir -p /media/backup")?.success()?;
     stayput(&lost, "backup --same-disk --to /media/backup")?.success()?;
@@ -34,7 +34,7 @@ fn new_server(scratch: &Scratch) -> Result<(Container, Background)> {
     let server = Container::without_vault(Suite::Bookworm)?;
     server.wait_for_database()?;
     server.shell(CABLE)?.success()?;
-    install_tools(&server)?;
+    server.install_backup_programs()?;
     copy(&scratch.join("backup"), &server.root()?.join("media"))?;
     let stick = plug(&server, scratch)?;
     Ok((server, stick))

@@ -1,7 +1,7 @@
 //! A part of `qemu-tests/run torture` that is small enough for each run of the
 //! tests.
 
-use qemu_tests::torture::{Cut, Kind, ServerText, all_servers, groups, try_all};
+use qemu_tests::torture::{Cut, Kind, Life, ServerText, all_servers, groups, try_all};
 use qemu_tests::{Failure, Result, Suite};
 
 /// All servers of these are sound, or refused before they were stopped.
@@ -103,4 +103,12 @@ fn watchdogs_and_second_runs_lose_no_row_on_debian_12() -> Result {
 #[ignore = "takes minutes: qemu-tests/matrix runs it; the one of the other Debian is in each run"]
 fn watchdogs_and_second_runs_lose_no_row_on_debian_13() -> Result {
     lose_nothing(&Kind::DISTURBANCES, Suite::Trixie)
+}
+
+#[test]
+fn cuts_of_backup_restore_and_rekey_lose_nothing() -> Result {
+    for life in Life::plan(6, 3) {
+        println!("{life}: {}", life.run()?);
+    }
+    Ok(())
 }

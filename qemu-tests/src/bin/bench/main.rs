@@ -7,9 +7,7 @@ mod images;
 mod mandos;
 mod measuring;
 mod page;
-mod plot;
 mod row;
-mod statistics;
 mod subjects;
 mod surroundings;
 mod targets;
@@ -18,7 +16,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use images::Images;
-use qemu_tests::{Generator, Result, project, put_chapter};
+use qemu_tests::{Generator, Result, Timed, plot, project, put_chapter};
 use row::Row;
 use subjects::Subject;
 use surroundings::Surroundings;
@@ -91,6 +89,10 @@ fn compare() -> Result {
 fn write(rows: &[Row], around: &Surroundings) -> Result {
     let docs = project().join("docs");
     put_chapter(&page::page(rows, around))?;
-    std::fs::write(docs.join("performance.svg"), plot::plot(rows))?;
+    let timed: Vec<Timed> = rows.iter().map(Row::timed).collect();
+    std::fs::write(
+        docs.join("performance.svg"),
+        plot("Time to the key", &timed),
+    )?;
     Ok(())
 }

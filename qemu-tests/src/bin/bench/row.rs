@@ -2,9 +2,8 @@
 
 use crate::images::Images;
 use crate::measuring::{Boot, Memory};
-use crate::statistics::Spread;
 use crate::subjects::What;
-use qemu_tests::{Generator, Result};
+use qemu_tests::{Generator, Result, Spread, Timed};
 
 /// scrypt's own at every boot with neighbours, in kB: N = 2^15, r = 8.
 pub const SCRYPT_KB: u64 = 32 * 1024;
@@ -42,6 +41,14 @@ impl Row {
     /// To the key, in seconds.
     pub fn time(&self) -> Spread {
         Spread::of(self.boots.iter().map(|boot| boot.to_the_key))
+    }
+
+    /// To the key, each boot, as it is plotted.
+    pub fn timed(&self) -> Timed {
+        Timed {
+            what: format!("{}: {}", self.generator.name(), self.what),
+            times: self.boots.iter().map(|boot| boot.to_the_key).collect(),
+        }
     }
 
     /// The most that the boot stage held beside scrypt's own memory, in kB.

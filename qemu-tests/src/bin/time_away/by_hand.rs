@@ -3,9 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use qemu_tests::{Result, minutes};
-
-use crate::server::Server;
+use qemu_tests::{LargeDatabase, Result, minutes};
 
 /// How long it took.
 pub struct Took {
@@ -38,7 +36,7 @@ const END: &str = "set -e; pid=$(cat /var/lib/by-hand/pid); kill $pid; \
      while [ -e /proc/$pid ]; do sleep 0.05; done; sync -f /var/lib/by-hand";
 
 /// Does it on the running server, and throws the new one away.
-pub fn load(server: &Server, settings: &[String]) -> Result<Took> {
+pub fn load(server: &LargeDatabase, settings: &[String]) -> Result<Took> {
     let words: Vec<String> = settings.iter().map(|word| format!("'{word}'")).collect();
     let start = format!("set -- {}; {START}", words.join(" "));
     server.shell_within(&start, minutes(5))?.success()?;

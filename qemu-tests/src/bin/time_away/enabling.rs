@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use qemu_tests::{Failure, Result, minutes};
-
-use crate::server::Server;
+use qemu_tests::{Failure, LargeDatabase, Result, minutes};
 
 /// How long it took.
 pub struct Took {
@@ -32,7 +30,7 @@ const SETTINGS: &str = "for pid in $(pidof mariadbd); do \
      words=$(tr '\\0' '\\n' </proc/$pid/cmdline); \
      case $words in *--bootstrap*|*--help*) ;; *doublewrite=OFF*) echo \"$words\" ;; esac; done";
 
-pub fn rehearse(server: &Server) -> Result<Rehearsed> {
+pub fn rehearse(server: &LargeDatabase) -> Result<Rehearsed> {
     let begun = Instant::now();
     let mut command = server.spawn("stayput mariadb enable --dry-run")?;
     let mut settings = Vec::new();
@@ -85,7 +83,7 @@ fn foretold(said: &str) -> Option<Duration> {
 }
 
 /// Encrypts the server. `say` hears what the work on the stopped server says.
-pub fn enable(server: &Server, say: &mut dyn FnMut(&str)) -> Result<Took> {
+pub fn enable(server: &LargeDatabase, say: &mut dyn FnMut(&str)) -> Result<Took> {
     let log = server.root()?.join(LOG);
     let begun = Instant::now();
     let mut command = server.spawn("stayput mariadb enable --yes")?;

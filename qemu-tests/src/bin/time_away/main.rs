@@ -6,13 +6,11 @@
 mod by_hand;
 mod enabling;
 mod page;
-mod server;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use qemu_tests::{Computer, Result, put_chapter};
-use server::Server;
+use qemu_tests::{Computer, LargeDatabase, Result, put_chapter};
 
 const USAGE: &str = "usage: qemu-tests/bench away [GIGABYTES ...]
   GIGABYTES    measure these sizes only, and leave docs/performance.md alone";
@@ -86,7 +84,7 @@ fn measure_all(sizes: &[u64]) -> Result<(page::Around, Vec<Run>)> {
 
 fn measure(gigabytes: u64, say: &mut dyn FnMut(&str)) -> Result<(Run, String)> {
     say(&format!("{gigabytes} GB of rows are made"));
-    let server = Server::with_rows(gigabytes)?;
+    let server = LargeDatabase::with_rows(gigabytes)?;
     let [data_bytes, index_bytes, rows] = server.sizes()?;
     say("enable --dry-run");
     let rehearsed = enabling::rehearse(&server)?;

@@ -1,19 +1,20 @@
-//! Servers of every kind under `stayput mariadb enable`, on each Debian; and
-//! `enable` interrupted at random moments. See `qemu-tests/run`.
+//! Servers of every kind under `stayput mariadb enable`, on each Debian; and `enable`,
+//! `backup`, `restore` and `rekey` interrupted at random moments. See `qemu-tests/run`.
 
-use std::collections::VecDeque;
+use std::fmt::Display;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use qemu_tests::torture::{Cut, Finding, Kind, all_servers, groups, try_all};
+use qemu_tests::torture::{Cut, Finding, Kind, Life, all_servers, groups, try_all};
 use qemu_tests::{Result, Suite};
 
-const USAGE: &str = "usage: qemu-tests/run torture [FILTER] [--cuts N] [--disturb N] [--seed S]
+const USAGE: &str = "usage: qemu-tests/run torture [FILTER] [--cuts N] [--disturb N]
+                             [--backups N] [--seed S]
   FILTER       only servers whose name or family contains it; \"none\" for none
   --cuts N     kills and power cuts, at random moments (none)
   --disturb N  runs beside which MariaDB or a second run is started (none)
+  --backups N  kills and power cuts of backup, restore and rekey (none)
   --seed S     decides about the moments (1)";
 
 /// How many containers run at once.
@@ -23,6 +24,7 @@ struct Wanted {
     filter: String,
     cuts: usize,
     disturbances: usize,
+    backups: usize,
     seed: u64,
 }
 
@@ -52,12 +54,14 @@ fn wanted(mut words: impl Iterator<Item = String>) -> Option<Wanted> {
         filter: String::new(),
         cuts: 0,
         disturbances: 0,
+        backups: 0,
         seed: 1,
     };
     while let Some(word) = words.next() {
         match word.as_str() {
             "--cuts" => wanted.cuts = words.next()?.parse().ok()?,
             "--disturb" => wanted.disturbances = words.next()?.parse().ok()?,
+            "--backups" => wanted.backups = words.next()?.parse().ok()?,
             "--seed" => wanted.seed = words.next()?.parse().ok()?,
             _ if word.starts_with('-') => return None,
             _ => wanted.filter = word,
@@ -95,28 +99,29 @@ fn torture(wanted: &Wanted) -> Result<(usize, usize)> {
         wanted.disturbances,
         wanted.seed,
     ));
-    let count = findings.len() + cuts.len();
-    let failed = wrong + interrupt(cuts, start);
+    let lives = Life::plan(wanted.backups, wanted.seed);
+    let count = findings.len() + cuts.len() + lives.len();
+    let failed = wrong + interrupt(&cuts, Cut::run, start) + interrupt(&lives, Life::run, start);
     Ok((count - failed, failed))
 }
 
 /// How many of them lost something.
-fn interrupt(cuts: Vec<Cut>, start: Instant) -> usize {
-    let waiting = Mutex::new(VecDeque::from(cuts));
+fn interrupt<T: Display + Sync>(
+    all: &[T],
+    run: impl Fn(&T) -> Result<String> + Sync,
+    start: Instant,
+) -> usize {
+    let next = AtomicUsize::new(0);
     let failed = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                loop {
-                    let next = waiting.lock().unwrap().pop_front();
-                    let Some(cut) = next else {
-                        return;
-                    };
-                    let outcome = cut.run().unwrap_or_else(|failure| {
+                while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = run(one).unwrap_or_else(|failure| {
                         failed.fetch_add(1, Ordering::Relaxed);
                         format!("WRONG: {failure}")
                     });
-                    println!("{:>5} s {cut}: {outcome}", start.elapsed().as_secs());
+                    println!("{:>5} s {one}: {outcome}", start.elapsed().as_secs());
                 }
             });
         }

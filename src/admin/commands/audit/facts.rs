@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::data::DataFacts;
+use super::stick_in::StartsWithStick;
 use crate::environment::{Strength, strength};
 use crate::theft::{OnAlarm, TheftPolicy};
 use crate::vault::{
@@ -76,6 +77,8 @@ pub struct SetupFacts {
     /// Sticks without a PIN that were taken off the list, as far as the log goes back,
     /// and neither listed again nor wiped. They open this server all the same.
     pub removed_without_pin: usize,
+    /// At how many starts a stick with the key was in.
+    pub stick_in: StartsWithStick,
     /// The log tells of everything since the vault was made. It is a ring.
     pub log_is_whole: bool,
     /// The recovery code is listed, or the log says that it was shown.
@@ -161,6 +164,7 @@ impl SetupFacts {
             sticks: sticks.len(),
             without_pin: sticks.iter().filter(|stick| !stick.has_pin).count(),
             removed_without_pin: removed_without_pin(sticks, events),
+            stick_in: StartsWithStick::of(events),
             log_is_whole,
             code: code.is_some()
                 || logged(|kind| matches!(kind, EventKind::CodeShown))

@@ -6,6 +6,7 @@ mod facts;
 mod gather;
 mod judge;
 mod scan;
+mod stick_in;
 #[cfg(test)]
 mod tests;
 

@@ -9,6 +9,7 @@ use crate::admin::backup::{
     LOCK, LastBackup, Place, PluggedSticks, State, StickState, find_all, released_manifest_keys,
 };
 use crate::admin::everybody::tell_and_show;
+use crate::admin::key_sticks;
 use crate::admin::lock_file::only_one;
 use crate::admin::mariadb::backup_source::RunningDatabase;
 use crate::admin::open_vault::open_vault_read_only;
@@ -58,6 +59,9 @@ pub fn plugged(options: &PluggedOptions) -> Result<()> {
         seen.push(stick.clone());
     }
     LastBackup::tell_at_login();
+    if let Err(failed) = key_sticks::note() {
+        eprintln!("stayput: a stick that opens this server may not be noted: {failed}");
+    }
     problem.map_or(Ok(()), Err)
 }
 
@@ -77,12 +81,12 @@ impl Serving<'_> {
             Err(_) => return Ok(()),
         }
         let known = self.known.known(self.stick);
+        if known.is_some_and(|known| !known.state.is_trusted()) {
+            return Ok(());
+        }
         let is_known = known.is_some();
         let of_this_volume = known.filter(|known| known.device == self.volume);
         let before = of_this_volume.map(|known| known.state.clone());
-        if before.as_ref().is_some_and(|before| !before.is_trusted()) {
-            return Ok(());
-        }
         let done = match newest_on(self.volume) {
             Ok(None) => return Ok(()),
             Ok(Some(newest)) => self.back_up(newest, before.as_ref()),

@@ -11,6 +11,7 @@ mod baseline;
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::admin::key_sticks;
 use crate::admin::problem::{Problem, Result};
 use crate::admin::watch_service::{Report, ReportFile, who_in_words};
 use crate::sys::{clock, kmsg, memory};
@@ -42,6 +43,10 @@ pub fn run() -> Result<()> {
         response: alarm_response::resume(),
     };
     standing.tell_first();
+    // It goes on without being waited for.
+    if let Err(errno) = key_sticks::NOTE.start(&[]) {
+        log::warn!("sticks that open this server are not noted: {errno}");
+    }
     let Some(baseline) = baseline_in_time(&mut standing)? else {
         log::info!("the watch is off, or no place has neighbours or key servers to watch");
         standing.finish();

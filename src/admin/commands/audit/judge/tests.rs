@@ -3,6 +3,7 @@
 use super::super::data::StageFacts;
 use super::super::data::tests::encrypted;
 use super::super::facts::{EnrolledPlaces, Medium};
+use super::super::stick_in::StartsWithStick;
 use super::*;
 use crate::environment::Strength;
 use crate::theft::OnStrikes;
@@ -66,6 +67,7 @@ fn everywhere(check: impl Fn(&SetupFacts, &dyn Fn(Threat) -> ThreatCoverage)) {
                                     sticks,
                                     without_pin,
                                     removed_without_pin: 0,
+                                    stick_in: StartsWithStick::default(),
                                     log_is_whole: true,
                                     code: verified,
                                     verified,
@@ -339,6 +341,27 @@ fn a_stick_without_a_pin_counts_after_it_left_the_list() {
     facts.without_pin = 2;
     let why = stick(&facts).why;
     assert!(why.starts_with("3 have no PIN"), "{why}");
+}
+
+#[test]
+fn stick_that_stays_in_the_server_goes_along_with_it() {
+    let mut facts = facts();
+    facts.sticks = 2;
+    facts.log_is_whole = true;
+    facts.stick_in = StartsWithStick { with: 5, of: 12 };
+    let row = ways_in::server_and_stick(&facts);
+    assert_eq!(row.coverage, Partly);
+    assert_eq!(
+        row.why,
+        "one was in at 5 of 12 starts: a thief takes it along, and tries PINs"
+    );
+    assert!(!ways_in::stick(&facts).why.contains("starts"));
+    // A stick that is the key is worse wherever it is.
+    facts.without_pin = 1;
+    assert_eq!(ways_in::server_and_stick(&facts).coverage, NotCovered);
+    facts.without_pin = 0;
+    facts.stick_in.with = 0;
+    assert!(!ways_in::server_and_stick(&facts).why.contains("starts"));
 }
 
 #[test]

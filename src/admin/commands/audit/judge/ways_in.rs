@@ -2,11 +2,19 @@
 
 use super::{Coverage, Threat, ThreatCoverage, row};
 use crate::admin::commands::audit::facts::SetupFacts;
+use crate::admin::commands::audit::stick_in::StartsWithStick;
 
 pub fn server_and_stick(facts: &SetupFacts) -> ThreatCoverage {
-    ThreatCoverage {
-        threat: Threat::ServerAndStick,
-        ..stick(facts)
+    let threat = Threat::ServerAndStick;
+    let alone = stick(facts);
+    let StartsWithStick { with, of } = facts.stick_in;
+    match alone.coverage {
+        Coverage::Partly if with > 0 => row(
+            threat,
+            Coverage::Partly,
+            format!("one was in at {with} of {of} starts: a thief takes it along, and tries PINs"),
+        ),
+        _ => ThreatCoverage { threat, ..alone },
     }
 }
 

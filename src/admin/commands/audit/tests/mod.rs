@@ -2,6 +2,7 @@ mod attacks;
 
 use super::data::tests::encrypted;
 use super::facts::{EnrolledPlaces, Leaked, Medium, SetupFacts};
+use super::stick_in::StartsWithStick;
 use super::*;
 use crate::theft::TheftPolicy;
 use crate::vault::Thresholds;
@@ -24,6 +25,7 @@ fn clinic_facts() -> SetupFacts {
         sticks: 2,
         without_pin: 1,
         removed_without_pin: 0,
+        stick_in: StartsWithStick::default(),
         log_is_whole: true,
         code: true,
         verified: true,

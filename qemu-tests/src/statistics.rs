@@ -1,4 +1,4 @@
-//! Median and spread of a few boots.
+//! Median and spread of a few measurements.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
-//! docs/performance.svg: each boot a dot, each median a bar.
+//! A plot of times for docs/performance.md: each measurement a dot, each median a bar.
 
 use std::fmt::Write;
+use std::time::Duration;
 
-use crate::row::Row;
+use crate::Spread;
 
 const WIDTH: f64 = 960.0;
 /// Where the axis begins and ends.
@@ -11,8 +12,24 @@ const RIGHT: f64 = 890.0;
 const TOP: f64 = 56.0;
 const ROW: f64 = 28.0;
 
-pub fn plot(rows: &[Row]) -> String {
-    let most = rows.iter().map(|row| row.time().most).fold(0.0, f64::max);
+/// What was measured a few times.
+#[derive(Clone, Debug)]
+pub struct Timed {
+    /// What it was.
+    pub what: String,
+    /// How long it took each time; once at least.
+    pub times: Vec<Duration>,
+}
+
+impl Timed {
+    fn spread(&self) -> Spread {
+        Spread::of(self.times.iter().copied())
+    }
+}
+
+/// The plot, as SVG.
+pub fn plot(title: &str, rows: &[Timed]) -> String {
+    let most = rows.iter().map(|row| row.spread().most).fold(0.0, f64::max);
     let step = step(most);
     let end = (most / step).ceil().max(1.0) * step;
     let x = |seconds: f64| LEFT + (RIGHT - LEFT) * seconds / end;
@@ -23,7 +40,7 @@ pub fn plot(rows: &[Row]) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {}\" \
          font-family=\"sans-serif\" font-size=\"13\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
-         <text x=\"20\" y=\"28\" font-size=\"17\">Time to the key, in seconds</text>",
+         <text x=\"20\" y=\"28\" font-size=\"17\">{title}, in seconds</text>",
         bottom + 40.0
     );
     let ticks = (end / step).round() as u32;
@@ -41,23 +58,22 @@ pub fn plot(rows: &[Row]) -> String {
     }
     for (i, row) in rows.iter().enumerate() {
         let y = TOP + ROW * (i as f64 + 0.5);
-        let time = row.time();
+        let time = row.spread();
         let _ = writeln!(
             out,
-            "<text x=\"20\" y=\"{:.1}\">{}: {}</text>\
+            "<text x=\"20\" y=\"{:.1}\">{}</text>\
              <rect x=\"{LEFT}\" y=\"{:.1}\" width=\"{:.1}\" height=\"16\" fill=\"#b9d4bc\"/>",
             y + 4.5,
-            row.generator.name(),
             row.what,
             y - 8.0,
             x(time.median) - LEFT,
         );
-        for boot in &row.boots {
+        for time in &row.times {
             let _ = writeln!(
                 out,
                 "<circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"#2f4858\" \
                  fill-opacity=\"0.6\"/>",
-                x(boot.to_the_key.as_secs_f64()),
+                x(time.as_secs_f64()),
             );
         }
         let _ = writeln!(
@@ -84,16 +100,14 @@ fn step(most: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subjects::What;
-    use crate::targets::tests::row;
 
     #[test]
-    fn a_boot_stands_where_its_seconds_are_on_the_axis() {
-        let rows = [
-            row(What::Nothing, 1, 5000, 0),
-            row(What::Clevis, 1, 10_000, 0),
-        ];
-        let svg = plot(&rows);
+    fn a_time_stands_where_its_seconds_are_on_the_axis() {
+        let row = |seconds| Timed {
+            what: "a boot".into(),
+            times: vec![Duration::from_secs(seconds)],
+        };
+        let svg = plot("Time to the key", &[row(5), row(10)]);
         let (half, whole) = ((LEFT + RIGHT) / 2.0, RIGHT);
         assert!(svg.contains(&format!("<circle cx=\"{half:.1}\"")), "{svg}");
         assert!(svg.contains(&format!("<circle cx=\"{whole:.1}\"")), "{svg}");

@@ -1,8 +1,8 @@
-//! A clinic's server with much data.
+//! A clinic's server with much data, to be measured.
 
 use std::fmt::Write;
 
-use qemu_tests::{Container, Failure, Result, Scratch, Suite, loop_device, minutes, run};
+use crate::{Container, Failure, Result, Scratch, Suite, loop_device, minutes, run};
 
 /// Room in /var/lib for each gigabyte of rows: the original, the copy, and a
 /// dump that was loaded, each with its indexes.
@@ -11,13 +11,16 @@ const ROOM_EACH: u64 = 6 << 30;
 const ROOM: u64 = 4 << 30;
 
 /// A running container whose /var/lib is on a disk that is large enough.
-pub struct Server {
+pub struct LargeDatabase {
     container: Container,
     _scratch: Scratch,
 }
 
-impl Server {
+impl LargeDatabase {
     /// MariaDB runs, with this many gigabytes of rows, not encrypted.
+    ///
+    /// # Errors
+    /// When the container does not start, or the rows cannot be made.
     pub fn with_rows(gigabytes: u64) -> Result<Self> {
         let scratch = Scratch::new()?;
         let container = Container::fresh(Suite::Bookworm)?;
@@ -84,6 +87,9 @@ impl Server {
     }
 
     /// Bytes of the tables, of their indexes, and rows.
+    ///
+    /// # Errors
+    /// When MariaDB does not answer.
     pub fn sizes(&self) -> Result<[u64; 3]> {
         let mut count = String::from("SELECT 0");
         for (table, _, _) in ROWS {
@@ -106,7 +112,7 @@ impl Server {
     }
 }
 
-impl std::ops::Deref for Server {
+impl std::ops::Deref for LargeDatabase {
     type Target = Container;
     fn deref(&self) -> &Container {
         &self.container
