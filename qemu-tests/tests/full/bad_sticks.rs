@@ -37,6 +37,7 @@ fn backup_by_hand(server: &mut DebianMachine, words: &str) -> Result<String> {
 }
 
 #[test]
+#[ignore = "takes minutes: qemu-tests/matrix runs it"]
 fn two_sticks_at_once_get_theirs_and_a_bad_one_is_named() -> Result {
     let home = Place::home()?;
     let mut server = clinic(&home)?;
