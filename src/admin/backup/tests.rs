@@ -335,7 +335,7 @@ fn all_older_backups_are_lost_where_nothing_can_be_read() {
     let both = [folder_name(1, made(1)), folder_name(2, made(2))];
     assert_eq!(lost().unwrap(), both);
     // A share that has gone has lost none.
-    fs::remove_dir_all(stick.room.path().join("stayput-backups")).unwrap();
+    fs::remove_dir_all(stick.room.path()).unwrap();
     assert_eq!(lost().unwrap_err().kind, ProblemKind::NotThere);
 }
 
