@@ -81,9 +81,9 @@ impl ChildWork<()> {
     /// does not want to wait ends this process.
     ///
     /// # Errors
-    /// When it cannot be started.
-    pub fn pass_on(&self) -> Result<(), Errno> {
-        let child = self.start(&[])?;
+    /// In words: when it cannot be started, or was ended before it was done.
+    pub fn pass_on(&self) -> Result<(), String> {
+        let child = self.start(&[]).map_err(|errno| errno.to_string())?;
         let mut said = Vec::new();
         loop {
             let is_all = hear_all(&child, Instant::now() + PASSED_ON_EVERY, &mut said);
@@ -96,7 +96,10 @@ impl ChildWork<()> {
             print!("{}", String::from_utf8_lossy(&lines));
             output::flush();
             if is_all {
-                return Ok(());
+                let is_done = serde_json::from_slice::<()>(&said).is_ok();
+                return is_done
+                    .then_some(())
+                    .ok_or_else(|| "the program was ended before it was done".into());
             }
         }
     }

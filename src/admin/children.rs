@@ -10,11 +10,12 @@ use crate::admin::mariadb::{self, disable, enable, stop};
 use crate::admin::mariadb_service;
 use crate::admin::open_vault;
 
-const OF_SEVERAL: [&dyn AnyChildWork; 14] = [
+const OF_SEVERAL: [&dyn AnyChildWork; 15] = [
     &disable::KEY_FILES,
     &enable::DESTROY_CLEAR,
     &key_destruction::DESTROY,
     &key_destruction::DESTROY_UNDER_DURESS,
+    &key_destruction::TAKE_KEYS,
     &key_sticks::NOTE,
     &mariadb::SEARCH_OCCUPANTS,
     &mariadb_service::END_START,

@@ -1,6 +1,7 @@
 //! The destruction of this server's keys, as at the prompt.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use crate::admin::problem::ProblemKind;
 use crate::release::{self, Turn};
 use crate::reset::Reset;
 use crate::stick::{PluggedKeys, Wiped};
-use crate::sys::{clock, kmsg};
+use crate::sys::{clock, hangup, kmsg};
 use crate::theft::ResetCause;
 use crate::vault::locate::{LocateError, VaultDisk, reset_target};
 use crate::vault::{Destroyed, ResetTarget};
@@ -40,13 +41,12 @@ pub struct KeysDestroyed {
 
 /// For [`destroy_keys`]: behind the cause it is told the keys on plugged sticks.
 pub const DESTROY: ChildWork<Option<KeysDestroyed>> = ChildWork::new("destroy-keys", |words| {
+    // Whoever waits for it may be gone before its disk answers.
+    let _ = hangup::outlive();
     kmsg::use_for_logging();
-    let [cause, plugged] = words else {
-        return None;
-    };
+    let (cause, plugged) = words.split_first()?;
     let cause = serde_json::from_slice(cause.as_encoded_bytes()).ok()?;
-    let plugged = serde_json::from_slice(plugged.as_encoded_bytes()).ok()?;
-    Some(destroy_here(cause, &plugged, true))
+    Some(destroy_here(cause, &told_keys(plugged)?, true))
 });
 
 /// Has a child destroy the pepper, the slots and the released keys, of whatever is left of
@@ -61,27 +61,60 @@ pub fn destroy_keys(
     cause: ResetCause,
     plugged: &PluggedKeys,
 ) -> Result<KeysDestroyed, NoAnswer> {
-    let words = (
-        serde_json::to_string(&cause),
-        serde_json::to_string(plugged),
-    );
-    let (Ok(cause), Ok(plugged)) = words else {
-        return Err(NoAnswer::AtAll);
+    let cause = serde_json::to_string(&cause).map_err(|_| NoAnswer::AtAll)?;
+    let destroy = |keys: &str| {
+        let words: Vec<&OsStr> = [OsStr::new(&cause)]
+            .into_iter()
+            .chain(in_words(keys).into_iter().map(OsStr::new))
+            .collect();
+        DESTROY.within(limit, &words)?.ok_or(NoAnswer::AtAll)
     };
-    let words = [OsStr::new(&cause), OsStr::new(&plugged)];
-    DESTROY.within(limit, &words)?.ok_or(NoAnswer::AtAll)
+    let keys = serde_json::to_string(plugged).map_err(|_| NoAnswer::AtAll)?;
+    match destroy(&keys) {
+        // More sticks than a command line has room for keep no key on the disk. What became of
+        // theirs nobody knows.
+        Err(NoAnswer::AtAll) => destroy(NO_KEYS).map(|done| KeysDestroyed {
+            wiped: plugged.leave_unwiped(),
+            ..done
+        }),
+        done => done,
+    }
 }
 
-/// For [`destroy_under_duress`]: it is told the keys on plugged sticks, and whether these are
-/// destroyed. It says nothing, nor does the kernel's log; and its word tells nothing to whoever
-/// lists the processes.
+/// [`PluggedKeys`] without any.
+const NO_KEYS: &str = r#"{"keys":[],"silent":[]}"#;
+
+/// The kernel takes no word that is longer than 32 pages (MAX_ARG_STRLEN, execve(2)).
+const WORD_MAX: usize = 64 << 10;
+
+/// A text as words of a child, which puts them together again.
+pub fn in_words(mut text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    while text.len() > WORD_MAX {
+        let (word, rest) = text.split_at(text.floor_char_boundary(WORD_MAX));
+        words.push(word);
+        text = rest;
+    }
+    words.push(text);
+    words
+}
+
+/// The keys that these words name.
+fn told_keys(words: &[OsString]) -> Option<PluggedKeys> {
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    serde_json::from_slice(&words.concat()).ok()
+}
+
+/// For [`destroy_under_duress`]: it is told whether the keys on plugged sticks are destroyed,
+/// and these keys. It says nothing, nor does the kernel's log; whoever lists the processes in
+/// this moment sees it.
 pub const DESTROY_UNDER_DURESS: ChildWork<()> = ChildWork::new("enter-passphrase", |words| {
-    let [plugged, wipe] = words else {
+    let _ = hangup::outlive();
+    let Some((wipe, plugged)) = words.split_first() else {
         return;
     };
-    let plugged = serde_json::from_slice(plugged.as_encoded_bytes());
     let wipe = serde_json::from_slice(wipe.as_encoded_bytes());
-    if let (Ok(plugged), Ok(wipe)) = (plugged, wipe) {
+    if let (Ok(wipe), Some(plugged)) = (wipe, told_keys(plugged)) {
         destroy_here(ResetCause::Duress, &plugged, wipe);
     }
 });
@@ -90,16 +123,28 @@ pub const DESTROY_UNDER_DURESS: ChildWork<()> = ChildWork::new("enter-passphrase
 /// not answer within the limit, or a second where that is less, the released keys go all the
 /// same.
 pub fn destroy_under_duress(limit: Duration, plugged: &PluggedKeys, wipe: bool) {
-    let words = (serde_json::to_string(plugged), serde_json::to_string(&wipe));
-    if let (Ok(plugged), Ok(wipe)) = words {
-        let words = [OsStr::new(&plugged), OsStr::new(&wipe)];
-        let _ = DESTROY_UNDER_DURESS.within(limit.max(DURESS_TAKES), &words);
+    let keys = serde_json::to_string(plugged).unwrap_or_else(|_| NO_KEYS.into());
+    let words: Vec<&OsStr> = [OsStr::new(if wipe { "true" } else { "false" })]
+        .into_iter()
+        .chain(in_words(&keys).into_iter().map(OsStr::new))
+        .collect();
+    let done = DESTROY_UNDER_DURESS.within(limit.max(DURESS_TAKES), &words);
+    if matches!(done, Err(NoAnswer::AtAll)) {
+        // Nobody comes again to do it: it may take its time.
+        destroy_here(ResetCause::Duress, plugged, wipe);
     }
-    // A child that still wipes a stick has taken them already.
-    if release::is_open() {
+    // A child that still wipes a stick has taken them already. What is asked of systemd for
+    // that may take longer than a wrong passphrase does.
+    if release::is_open() && TAKE_KEYS.start(&[]).is_err() {
         take_keys(|_| {});
     }
 }
+
+/// For [`destroy_under_duress`].
+pub const TAKE_KEYS: ChildWork<()> = ChildWork::new("enter-passphrase-again", |_| {
+    let _ = hangup::outlive();
+    take_keys(|_| {});
+});
 
 fn destroy_here(cause: ResetCause, plugged: &PluggedKeys, wipe: bool) -> KeysDestroyed {
     let reset = Reset {
@@ -165,4 +210,27 @@ fn target() -> Result<ResetTarget<VaultDisk>, LocateError> {
         _ => LocateError::Open(libc::EINVAL),
     })?;
     reset_target(&conf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stick::StickInfo;
+    use std::path::Path;
+
+    #[test]
+    fn keys_on_a_thousand_volumes_reach_the_child() {
+        let mut plugged = PluggedKeys::default();
+        for id in 0..1000_u32 {
+            let mut stick = [0; 8];
+            stick[..4].copy_from_slice(&id.to_le_bytes());
+            plugged.add(Path::new("/dev/sdb1"), &StickInfo::example(stick));
+        }
+        let text = serde_json::to_string(&plugged).unwrap();
+        let words: Vec<OsString> = in_words(&text).into_iter().map(OsString::from).collect();
+        assert!(words.len() > 1 && words.iter().all(|word| word.len() <= WORD_MAX));
+        assert_eq!(told_keys(&words).unwrap().ids(), plugged.ids());
+        assert!(told_keys(&words[1..]).is_none(), "half of them are none");
+        assert_eq!(told_keys(&[NO_KEYS.into()]).unwrap().ids().len(), 0);
+    }
 }

@@ -4,7 +4,7 @@
 use crate::admin::child_work::ChildWork;
 use crate::admin::open_vault::{open_vault, open_vault_read_only};
 use crate::admin::problem::{Problem, Result};
-use crate::stick::PluggedKeys;
+use crate::stick::Beside;
 use crate::sys::clock;
 use crate::vault::{EventKind, LoggedEvent};
 
@@ -14,17 +14,30 @@ pub const NOTE: ChildWork<()> = ChildWork::new("note-key-sticks", |_| {
     let _ = note();
 });
 
-/// Notes each stick once in each boot. One that does not answer is left out.
+/// Notes each stick of the vault's list once in each boot: anybody can make files that look
+/// like others, and the log has room for some hundred events. One that does not answer is
+/// left out.
 ///
 /// # Errors
 /// When the vault cannot be read or written.
 pub fn note() -> Result<()> {
     let vault = open_vault_read_only()?;
-    let plugged = PluggedKeys::beside(&vault);
+    let listed = vault.listed_sticks()?;
+    let events = vault.events()?;
+    let beside = Beside::of(&vault);
     drop(vault);
     let boot_id = clock::boot_id();
-    for (_, info) in plugged.found() {
+    let is_listed = |id| {
+        let mut sticks = listed.as_claimed().sticks.iter();
+        sticks.any(|stick| stick.id == id)
+    };
+    for (_, info) in beside.keys().found() {
+        // A stick that stays in is looked at every few minutes.
+        if !is_listed(info.stick_id) || is_noted(&events, boot_id, info.stick_id) {
+            continue;
+        }
         let mut vault = open_vault()?;
+        // Another process may have noted it meanwhile.
         if is_noted(&vault.events()?, boot_id, info.stick_id) {
             continue;
         }

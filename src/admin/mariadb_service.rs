@@ -9,6 +9,7 @@ use crate::admin::problem::{Problem, Result};
 use crate::admin::program;
 use crate::admin::systemd::{self, SYSTEMCTL, running};
 use crate::release::{self, no_start};
+use crate::sys::hangup;
 
 /// The check values of the database's keys; the file exists once MariaDB is
 /// encrypted.
@@ -41,6 +42,8 @@ pub fn stop_mariadb_later() {
 
 /// For [`stop_mariadb_later`]. systemd's command may lie on a disk that hangs.
 pub const STOP_LATER: ChildWork<()> = ChildWork::new("stop-database-later", |_| {
+    // Whoever has started it is gone.
+    let _ = hangup::outlive();
     if !is_enabled() {
         return;
     }

@@ -32,6 +32,8 @@ pub use find::{Stick, plugged_in};
 pub use hearing::{ANSWERS_WITHIN, FoundKey, Reading};
 pub use plugged::{PluggedKeys, Wiped};
 #[cfg(feature = "admin")]
+pub use search::Beside;
+#[cfg(feature = "admin")]
 pub use volume::read_ways;
 pub use volume::{Copies, read, read_copies};
 pub use writing::{NotWiped, write};

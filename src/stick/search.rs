@@ -7,24 +7,37 @@ use std::time::{Duration, Instant};
 use super::hearing::{ANSWERS_WITHIN, Reading};
 use super::{PluggedKeys, plugged_in};
 use crate::sys::child::wait_for;
-use crate::vault::{Vault, locate::VaultDisk};
+use crate::sys::sysfs::Name;
+use crate::vault::{Header, Vault, locate::VaultDisk};
 
-impl PluggedKeys {
-    /// Looks at every stick but the disk that this vault is on; returns after
-    /// [`ANSWERS_WITHIN`] at the latest.
-    pub fn beside(vault: &Vault<VaultDisk>) -> Self {
-        Self::found_within(ANSWERS_WITHIN, vault)
+/// What a search needs to know of a vault, which may be closed meanwhile.
+pub struct Beside {
+    header: Header,
+    disk: Name,
+}
+
+impl Beside {
+    /// Every stick but the disk that this vault is on.
+    pub fn of(vault: &Vault<VaultDisk>) -> Self {
+        Self {
+            header: vault.header().clone(),
+            disk: vault.disk().clone(),
+        }
     }
 
-    /// Looks as [`PluggedKeys::beside`] does, and waits for so long at most.
-    pub fn found_within(limit: Duration, vault: &Vault<VaultDisk>) -> Self {
+    /// Looks at them; returns after [`ANSWERS_WITHIN`] at the latest.
+    pub fn keys(&self) -> PluggedKeys {
+        self.keys_within(ANSWERS_WITHIN)
+    }
+
+    fn keys_within(&self, limit: Duration) -> PluggedKeys {
         let sticks = plugged_in().into_iter();
         let mut reading: Vec<_> = sticks
-            .filter(|stick| stick.disk != *vault.disk())
-            .map(|stick| (Reading::begin(&stick, vault.header()).ok(), stick))
+            .filter(|stick| stick.disk != self.disk)
+            .map(|stick| (Reading::begin(&stick, &self.header).ok(), stick))
             .collect();
         let until = Instant::now() + limit;
-        let mut found = Self::default();
+        let mut found = PluggedKeys::default();
         loop {
             reading.retain_mut(|(reading, _)| {
                 // Each volume may have one.
@@ -45,6 +58,19 @@ impl PluggedKeys {
             found.add_silent(&stick);
         }
         found
+    }
+}
+
+impl PluggedKeys {
+    /// Looks at every stick but the disk that this vault is on; returns after
+    /// [`ANSWERS_WITHIN`] at the latest.
+    pub fn beside(vault: &Vault<VaultDisk>) -> Self {
+        Beside::of(vault).keys()
+    }
+
+    /// Looks as [`PluggedKeys::beside`] does, and waits for so long at most.
+    pub fn found_within(limit: Duration, vault: &Vault<VaultDisk>) -> Self {
+        Beside::of(vault).keys_within(limit)
     }
 
     /// These keys, each on the volume where `now` has found it: a stick that is pulled out

@@ -168,12 +168,17 @@ pub fn reset(
     verified: &mut dyn FnMut(),
 ) -> Destroyed {
     // It has waited. Whoever writes meanwhile finds that there was a reset.
-    if let Err(error) = device.lock() {
+    let locked = device.lock();
+    if let Err(error) = &locked {
         log::warn!("the reset does not wait: {error}");
     }
     // Destroyed all the same; what the last write says is told.
     let _ = write_state(device, &TheftState::ResetBegun { cause, time });
-    let destroyed = finish(device, cause, time, verified);
+    let mut destroyed = finish(device, cause, time, verified);
+    // Whoever had the lock may have finished it as well, over the same blocks with other bytes.
+    if locked.is_err() && destroyed.failed > 0 && device.lock().is_ok() {
+        destroyed = finish(device, cause, time, verified);
+    }
     device.unlock();
     destroyed
 }
@@ -217,7 +222,7 @@ pub fn write_state(
     state: &TheftState,
 ) -> Result<Written, VaultError> {
     let payload = authenticated::encode_unproven(state);
-    store::write(device, STATE, &payload)
+    store::write_without_waiting(device, STATE, &payload)
 }
 
 /// Overwrites the pepper and the table of an area that is not in use any more.

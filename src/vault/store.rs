@@ -110,6 +110,11 @@ impl Copies {
         matches!(&self.whole, [Ok(a), Ok(b)] if a.stamp == b.stamp)
     }
 
+    /// Tells a copy from every other one; `None` where it is not whole.
+    fn stamp(&self, copy: usize) -> Option<Stamp> {
+        self.whole[copy].as_ref().ok().map(|whole| whole.stamp)
+    }
+
     /// For the next write. A copy that is not whole may have had the next
     /// number already.
     fn next_sequence(&self) -> u64 {
@@ -173,24 +178,46 @@ pub fn write(
     write_copies(device, region, payload, Meanwhile::Goes)
 }
 
-/// As [`write`], of a record that somebody writes who waits for no lock.
+/// As [`write`], of a record that somebody writes who waits for no lock, by
+/// [`write_without_waiting`]. `seen` is what [`stamp`] said before the record was read.
 ///
 /// # Errors
-/// As [`write`]; [`VaultError::Changed`] when he has written in this moment: his stays.
+/// As [`write`]; [`VaultError::Changed`] when he has written since, or in this moment: his
+/// stays.
 pub fn write_unless_changed(
     device: &mut dyn BlockDevice,
     region: Region,
     payload: &[u8],
+    seen: Option<Stamp>,
 ) -> Result<Written, VaultError> {
-    write_copies(device, region, payload, Meanwhile::Stays)
+    write_copies(device, region, payload, Meanwhile::Stays { seen })
+}
+
+/// As [`write`], without the lock: what is written in the same moment by somebody who has it
+/// is older than this.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_without_waiting(
+    device: &mut dyn BlockDevice,
+    region: Region,
+    payload: &[u8],
+) -> Result<Written, VaultError> {
+    let written = write_copies(device, region, payload, Meanwhile::Loses)?;
+    // Each of his writes may have come behind the one of the same copy here.
+    match read(device, region) {
+        Ok(Some(now)) if *now != payload => write_copies(device, region, payload, Meanwhile::Loses),
+        _ => Ok(written),
+    }
 }
 
 /// What becomes of a record that somebody else writes between the look at both copies and the
-/// first block.
+/// last block.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Meanwhile {
-    Stays,
+    Stays { seen: Option<Stamp> },
     Goes,
+    Loses,
 }
 
 fn write_copies(
@@ -201,18 +228,35 @@ fn write_copies(
 ) -> Result<Written, VaultError> {
     let copies = Copies::read(device, region);
     let newest = newest_of(&copies)?;
-    let sequence = copies.next_sequence();
+    if let Meanwhile::Stays { seen } = meanwhile
+        && newest.and_then(|copy| copies.stamp(copy)) != seen
+    {
+        return Err(VaultError::Changed);
+    }
+    let sequence = match meanwhile {
+        Meanwhile::Loses => copies.next_sequence().saturating_add(1),
+        _ => copies.next_sequence(),
+    };
     let blocks = record::blocks_for(payload.len());
     let mut buffer = Zeroizing::new(vec![0; blocks as usize * BLOCK_SIZE]);
     record::encode(region, sequence, payload, &mut buffer);
     let older = newest.map_or(0, |copy| 1 - copy);
     let first = write_copy(device, region, older, &buffer);
-    if meanwhile == Meanwhile::Stays {
+    if let Meanwhile::Stays { .. } = meanwhile {
         let now = Copies::read(device, region);
-        let stamp = |copies: &Copies| copies.whole[1 - older].as_ref().ok().map(|one| one.stamp);
-        if stamp(&now).is_some() && stamp(&now) != stamp(&copies) {
-            // Both are his again. A cut before that leaves his as well: he counts on from ours.
-            let _ = write_copy(device, region, older, &now.buffers[1 - older]);
+        // Neither ours, nor what the disk has kept of before.
+        let is_his = now.stamp(older).is_some() && now.stamp(older) != copies.stamp(older);
+        if is_his && now.buffers[older] != buffer {
+            return Err(VaultError::Changed);
+        }
+        // One that the disk does not give is not his.
+        let is_read = !now.buffers[1 - older].is_empty();
+        if is_read && now.stamp(1 - older) != copies.stamp(1 - older) {
+            // Both are his again. A cut before that leaves his as well, which is the newer one;
+            // where he has not finished it, he is at work.
+            if now.stamp(1 - older).is_some() {
+                let _ = write_copy(device, region, older, &now.buffers[1 - older]);
+            }
             return Err(VaultError::Changed);
         }
     }
@@ -227,8 +271,7 @@ fn write_copies(
 /// none.
 pub fn stamp(device: &dyn BlockDevice, region: Region) -> Option<Stamp> {
     let copies = Copies::read(device, region);
-    let newest = copies.newest().ok()?;
-    copies.whole[newest].as_ref().ok().map(|whole| whole.stamp)
+    copies.stamp(copies.newest().ok()?)
 }
 
 /// Whether only one copy is whole, or is the newer one: [`repair`] would mend

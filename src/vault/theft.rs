@@ -82,13 +82,8 @@ impl<D: BlockDevice> Vault<D> {
     /// # Errors
     /// [`VaultError::Device`], [`VaultError::Busy`], [`VaultError::WasReset`].
     pub fn strike(&mut self, strikes: u8, boot_id: [u8; 16]) -> Result<Written, VaultError> {
-        self.exclusively(|vault| match vault.state() {
-            Ok(state) if state.is_reset() => Err(VaultError::WasReset),
-            _ => {
-                let suspect = TheftState::Suspect { strikes, boot_id };
-                vault.write_state_unless_reset(&authenticated::encode_unproven(&suspect))
-            }
-        })
+        let suspect = TheftState::Suspect { strikes, boot_id };
+        self.write_state_unless_reset(|_| Ok(authenticated::encode_unproven(&suspect)))
     }
 
     /// The security reset: destroys both peppers and all slots, as far as the

@@ -100,31 +100,30 @@ impl<D: BlockDevice> Vault<D> {
     /// [`VaultError::Device`], [`VaultError::WrongKey`], [`VaultError::Busy`],
     /// [`VaultError::WasReset`].
     pub fn arm(&mut self, key: &MasterKey) -> Result<Written, VaultError> {
-        self.exclusively(|vault| match vault.state() {
-            Ok(state) if state.is_reset() => Err(VaultError::WasReset),
-            _ => {
-                let payload = vault.proven(key, &TheftState::Armed)?;
-                vault.write_state_unless_reset(&payload)
-            }
-        })
+        self.write_state_unless_reset(|vault| vault.proven(key, &TheftState::Armed))
     }
 
-    /// Whoever resets the server waits for no lock: his words stay, and what he does is
-    /// finished.
+    /// Whoever resets the server waits for no lock: his words stay. He, or who opens the vault
+    /// next, finishes what they say.
     pub(super) fn write_state_unless_reset(
         &mut self,
-        payload: &[u8],
+        payload: impl FnOnce(&Self) -> Result<Vec<u8>, VaultError>,
     ) -> Result<Written, VaultError> {
-        match store::write_unless_changed(&mut self.device, STATE, payload) {
-            Err(VaultError::Changed) => {
-                self.finish_reset();
-                Err(VaultError::WasReset)
+        self.exclusively(|vault| {
+            // First: what is read below is this or a later one.
+            let seen = store::stamp(&vault.device, STATE);
+            if vault.state().is_ok_and(|state| state.is_reset()) {
+                return Err(VaultError::WasReset);
             }
-            written => {
-                self.state_was_written();
-                written
+            let payload = payload(vault)?;
+            match store::write_unless_changed(&mut vault.device, STATE, &payload, seen) {
+                Err(VaultError::Changed) => Err(VaultError::WasReset),
+                written => {
+                    vault.state_was_written();
+                    written
+                }
             }
-        }
+        })
     }
 
     /// Puts `slots` in place of the table that this vault has read, under a new

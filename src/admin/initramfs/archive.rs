@@ -265,7 +265,8 @@ impl<F: Fn(&str) -> bool> Reading<F> {
     }
 }
 
-fn too_large() -> io::Error {
+/// An image that nobody looks into further.
+pub fn too_large() -> io::Error {
     invalid("it is too large to look into")
 }
 

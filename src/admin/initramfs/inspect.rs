@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::process::Command;
 
-use super::archive::read_image;
+use super::archive::{read_image, too_large};
 use super::generator::{Generator, image_path};
 use super::hardening::Hardening;
 use super::kernels::installed_versions;
@@ -97,7 +97,11 @@ fn inspect_image(
         }
         image => image.map_err(unreadable)?,
     };
-    Ok(read(&image, version, place, needs, &modules, command_line))
+    let read = read(&image, version, place, needs, &modules, command_line);
+    match image.is_exhausted() {
+        true => Err(unreadable(too_large())),
+        false => Ok(read),
+    }
 }
 
 /// Whether the content of this file is looked at.

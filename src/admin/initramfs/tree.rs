@@ -1,5 +1,6 @@
 //! The files of an initramfs, as its root directory shows them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 use std::rc::Rc;
@@ -35,8 +36,25 @@ impl Node {
 
 /// All files by their path, without a slash in front. A later archive's replaces an
 /// earlier one's, as the kernel unpacks them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tree(BTreeMap<String, Node>);
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    nodes: BTreeMap<String, Node>,
+    /// Bytes that were given as texts.
+    given: Cell<usize>,
+}
+
+/// What was read of it makes no difference.
+impl PartialEq for Tree {
+    fn eq(&self, other: &Self) -> bool {
+        self.nodes == other.nodes
+    }
+}
+
+/// Bytes of all texts together that are given: many names may lead to one large file. An image
+/// of dracut takes some megabytes.
+const TEXTS_MAX: usize = 64 << 20;
+/// What a text costs without a byte in it.
+const TEXT_COSTS: usize = 64;
 
 impl Tree {
     /// Puts something where the kernel does: links in the path of its folder are followed,
@@ -55,14 +73,14 @@ impl Tree {
         if let Some(path) = path
             && (node.mode & KIND == FOLDER || !self.has_something_in(&path))
         {
-            self.0.insert(path, node);
+            self.nodes.insert(path, node);
         }
         looks
     }
 
     fn has_something_in(&self, folder: &str) -> bool {
         let begin = format!("{folder}/");
-        let mut paths = self.0.range(begin.clone()..);
+        let mut paths = self.nodes.range(begin.clone()..);
         paths
             .next()
             .is_some_and(|(path, _)| path.starts_with(&begin))
@@ -71,7 +89,7 @@ impl Tree {
     /// What is at a path; links are followed, and lead nowhere outside.
     pub fn get(&self, path: &str) -> Option<&Node> {
         let path = self.resolve(path, 0, &mut 0)?;
-        self.0.get(&path)
+        self.nodes.get(&path)
     }
 
     /// The content of a file; `None` where there is none, or it was not kept.
@@ -80,10 +98,22 @@ impl Tree {
         node.content.as_deref()
     }
 
-    /// A text; empty where there is none.
+    /// A text; empty where there is none, and once [`Tree::is_exhausted`].
     pub fn text(&self, path: &str) -> String {
         let bytes = self.content(path).unwrap_or_default();
+        let given = self.given.get() + TEXT_COSTS + bytes.len();
+        if given > TEXTS_MAX {
+            self.given.set(TEXTS_MAX);
+            return String::new();
+        }
+        self.given.set(given);
         String::from_utf8_lossy(bytes).into_owned()
+    }
+
+    /// More texts were asked for than are given: what was found out by them is not to be
+    /// relied on.
+    pub fn is_exhausted(&self) -> bool {
+        self.given.get() + TEXT_COSTS > TEXTS_MAX
     }
 
     /// The paths below a folder, relative to it; links in the folder's own path are
@@ -92,7 +122,7 @@ impl Tree {
         let folder = self.resolve(folder, 0, &mut 0);
         let folder = folder.map(|folder| folder + "/");
         folder.into_iter().flat_map(|folder| {
-            let paths = self.0.range(folder.clone()..);
+            let paths = self.nodes.range(folder.clone()..);
             paths.map_while(move |(path, _)| path.strip_prefix(folder.as_str()))
         })
     }
@@ -117,7 +147,7 @@ impl Tree {
                         real.push('/');
                     }
                     real.push_str(name.to_str()?);
-                    let Some(node) = self.0.get(&real).filter(|node| node.is_link()) else {
+                    let Some(node) = self.nodes.get(&real).filter(|node| node.is_link()) else {
                         continue;
                     };
                     let target = str::from_utf8(node.content.as_deref()?).ok()?;
@@ -185,6 +215,22 @@ mod tests {
             (tree.text("lib/b"), tree.text("usr/lib/b")),
             ("other".into(), String::new())
         );
+    }
+
+    #[test]
+    fn one_large_file_under_many_names_is_read_a_few_times() {
+        let mut tree = Tree::default();
+        let content = Some(vec![b'a'; TEXTS_MAX / 4].into());
+        let mode = FILE | 0o644;
+        tree.put("large", Node { mode, content });
+        for _ in 0..3 {
+            assert_eq!(tree.text("large").len(), TEXTS_MAX / 4);
+        }
+        assert!(!tree.is_exhausted());
+        assert_eq!(tree.text("large"), "");
+        assert!(tree.is_exhausted());
+        assert_eq!(tree.text("none"), "", "and it stays so");
+        assert!(tree.is_exhausted());
     }
 
     #[test]

@@ -94,6 +94,7 @@ fn of(process: &PathBuf, namespace: &Path) -> Option<(usize, u64)> {
         Some(line.trim().to_owned())
     };
     let name = field("Name:")?;
+    let name = name.trim_end_matches("-child");
     let program = PROGRAMS.iter().position(|program| *program == name)?;
     let kilobytes = field("VmRSS:")?.split(' ').next()?.parse().ok()?;
     let theirs = std::fs::read_link(process.join("ns/pid")).ok()?;

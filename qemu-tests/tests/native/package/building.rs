@@ -52,7 +52,7 @@ fn programs_of_another_version_are_not_packed() -> Result {
 
 /// Bytes of the boot stage at most: what an initramfs takes of a small /boot, and of the
 /// time to load it. docs/dependencies.md tells of what takes the room.
-const LARGEST_STAGE: u64 = 1_300_000;
+const LARGEST_STAGE: u64 = 1_320_000;
 /// The same where it is built with glibc.
 const LARGEST_STAGE_WITH_GLIBC: u64 = 1_940_000;
 

@@ -14,8 +14,16 @@ pub struct StartsWithStick {
 }
 
 impl StartsWithStick {
-    /// A start that a person has opened does not count: the stick had to be in.
+    /// A start that a person has opened does not count: the stick had to be in. Nor does one
+    /// from before the first time that one was noted: perhaps nobody looked then.
     pub fn of(events: &[LoggedEvent]) -> Self {
+        let first = events
+            .iter()
+            .find(|event| matches!(event.kind, EventKind::KeyStickIn { .. }));
+        let Some(first) = first.map(|event| event.boot_id) else {
+            return Self::default();
+        };
+        let events = events.iter().skip_while(|event| event.boot_id != first);
         let mut at_home = BTreeMap::new();
         let mut with = BTreeSet::new();
         for event in events {
@@ -78,9 +86,14 @@ mod tests {
             at_home(3),
             stick_in(3, 1),
             stick_in(3, 2),
+            at_home(4),
         ];
         let starts = StartsWithStick::of(&events);
         assert_eq!(starts, StartsWithStick { with: 1, of: 2 });
+        assert_eq!(
+            StartsWithStick::of(&events[..2]),
+            StartsWithStick::default()
+        );
         // What came after a start without keys may have opened it twice.
         let twice = [at_home(1), with_stick(1), stick_in(1, 1)];
         assert_eq!(StartsWithStick::of(&twice), StartsWithStick::default());

@@ -18,8 +18,16 @@ Not destroyed: sticks, backups, copies of this disk.
 ";
 
 pub const NOT_READ_IN_TIME: &str = "\
-The vault was not read within 30 s: its disk does not answer. What opens this server afterwards
-cannot be told.
+The vault was not read within 30 s: its disk does not answer.
+";
+
+pub const NOT_LOOKED: &str = "\
+The vault was not read: the program that looks at it could not run, or was ended.
+";
+
+/// Behind either of them.
+pub const UNSEEN: &str = "\
+What opens this server afterwards cannot be told.
 A reset takes the keys out of memory. The pepper and all slots are destroyed if the disk answers
 again before the server is switched off; whether they were is then seen at the next start.
 Not destroyed: sticks, backups, copies of this disk.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::admin::child_work::{ChildWork, NoAnswer};
 use crate::admin::open_vault::{open_vault_read_only, vault_conf};
 use crate::admin::problem::Result;
-use crate::stick::PluggedKeys;
+use crate::stick::{Beside, PluggedKeys};
 use crate::theft::WayBack;
 use crate::vault::VaultError;
 use crate::vault::locate::{VaultDisk, reset_target};
@@ -44,33 +44,37 @@ pub struct SeenVault {
 /// The look, for [`look`].
 pub const LOOK_AT_VAULT: ChildWork<Result<Seen>> =
     ChildWork::new("look-at-vault", |_| match open_vault_read_only() {
-        Ok(vault) => Ok(Seen::Vault(SeenVault::of(&vault))),
+        Ok(vault) => Ok(Seen::Vault(SeenVault::of(vault))),
         Err(problem) => {
             reset_target(&vault_conf()?).map_err(|_| problem)?;
             Ok(Seen::WithoutHeader)
         }
     });
 
-/// Has a child look at the vault.
+/// Has a child look at the vault, and waits for so long at most.
 ///
 /// # Errors
 /// [`NoAnswer`] where its disk does not answer. Inside, what stands in the way of a reset.
-pub fn look() -> std::result::Result<Result<Seen>, NoAnswer> {
-    LOOK_AT_VAULT.within(LOOK_TAKES, &[])
+pub fn look(limit: Duration) -> std::result::Result<Result<Seen>, NoAnswer> {
+    LOOK_AT_VAULT.within(limit, &[])
 }
 
 impl SeenVault {
     /// No key is asked for: whoever is root could overwrite the disk as well.
-    fn of(vault: &Vault<VaultDisk>) -> Self {
-        let header = vault.header();
-        let plugged = PluggedKeys::beside(vault);
+    fn of(vault: Vault<VaultDisk>) -> Self {
+        let header = vault.header().clone();
+        let again = vault.slots().is_err_and(VaultError::may_be_a_reset);
         let sticks = vault.sticks_that_open().unwrap_or_default();
         let sticks = sticks.as_claimed();
+        // A stick that hangs does not keep others from the vault.
+        let beside = Beside::of(&vault);
+        drop(vault);
+        let plugged = beside.keys();
         Self {
             name: header.server_name.clone(),
-            again: vault.slots().is_err_and(VaultError::may_be_a_reset),
-            way_back: plugged.way_back(header, sticks) == WayBack::Listed,
-            afterwards: opens_afterwards(&plugged, header, sticks),
+            again,
+            way_back: plugged.way_back(&header, sticks) == WayBack::Listed,
+            afterwards: opens_afterwards(&plugged, &header, sticks),
             plugged,
         }
     }

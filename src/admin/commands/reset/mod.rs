@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::admin::ask;
-use crate::admin::child_work::ChildWork;
+use crate::admin::child_work::{ChildWork, NoAnswer};
 use crate::admin::key_destruction::{destroy_keys, take_keys};
 use crate::admin::mariadb::disable::key_files_left;
 use crate::admin::mariadb::enable::DESTROY_CLEAR;
@@ -18,8 +18,8 @@ use crate::stick::PluggedKeys;
 use crate::sys::{hangup, memory, power};
 use crate::theft::ResetCause;
 use crate::vault::Destroyed;
-use announcement::{NOT_READ_IN_TIME, WITHOUT_HEADER, announcement, on_disk};
-use looking::{Seen, look};
+use announcement::{NOT_LOOKED, NOT_READ_IN_TIME, UNSEEN, WITHOUT_HEADER, announcement, on_disk};
+use looking::{LOOK_TAKES, Seen, look};
 use report::report;
 
 pub use announcement::ON_DATABASE_DISK;
@@ -46,6 +46,9 @@ const TAKES_AT_MOST: Duration = Duration::from_mins(2);
 /// the server is switched off.
 const TAKES_UNREAD: Duration = Duration::from_secs(15);
 
+/// How long the second look at the sticks may take: the owner has said yes.
+const LOOKS_AGAIN: Duration = Duration::from_secs(10);
+
 /// How long MariaDB gets to write its pages to the disk.
 const STOPS_WITHIN: Duration = Duration::from_mins(2);
 
@@ -69,12 +72,14 @@ pub const SWITCH_OFF: ChildWork<()> = ChildWork::new("switch-off-later", |_| {
 pub fn run(options: &ResetOptions) -> Result<()> {
     // From here on nothing of this program is read from a disk that hangs.
     let _ = memory::read_in();
-    let seen = look();
-    let is_read = seen.is_ok();
+    let seen = look(LOOK_TAKES);
+    // A look that has failed says nothing about the disk.
+    let hangs = matches!(seen, Err(NoAnswer::InTime(_)));
     let plugged = match seen {
         Ok(seen) => agreed(options, seen?)?,
         Err(_) => {
-            print!("{NOT_READ_IN_TIME}{}", on_disk());
+            let why = if hangs { NOT_READ_IN_TIME } else { NOT_LOOKED };
+            print!("{why}{UNSEEN}{}", on_disk());
             agreed_unseen(options)?
         }
     };
@@ -87,9 +92,10 @@ pub fn run(options: &ResetOptions) -> Result<()> {
     {
         println!("If a disk hangs, nothing switches the server off: {errno}");
     }
-    let limit = match is_read || options.power_off {
-        true => TAKES_AT_MOST,
-        false => TAKES_UNREAD,
+    let plugged = where_they_sit(plugged);
+    let limit = match hangs && !options.power_off {
+        true => TAKES_UNREAD,
+        false => TAKES_AT_MOST,
     };
     let done = destroy_keys(limit, ResetCause::Owner, &plugged);
     if done.is_err() {
@@ -102,7 +108,8 @@ pub fn run(options: &ResetOptions) -> Result<()> {
             let why = |error: String| format!("The disk took nothing of it: {error}");
             done.destroyed.map_err(|error| not_complete(why(error)))
         }
-        Err(_) => Err(not_complete(UNKNOWN)),
+        Err(NoAnswer::InTime(_)) => Err(not_complete(UNKNOWN)),
+        Err(NoAnswer::AtAll) => Err(not_complete(NOT_STARTED)),
     };
     if let Err(problem) = &stopped {
         println!(
@@ -112,8 +119,8 @@ pub fn run(options: &ResetOptions) -> Result<()> {
     }
     print!("{}", key_files_left());
     // Last: it may take long.
-    if let Err(errno) = DESTROY_CLEAR.pass_on() {
-        println!("NOT DESTROYED: what may lie in the clear on this disk ({errno}).");
+    if let Err(why) = DESTROY_CLEAR.pass_on() {
+        println!("NOT DESTROYED: what may lie in the clear on this disk ({why}).");
     }
     if options.power_off {
         println!("Switching off.");
@@ -124,6 +131,9 @@ pub fn run(options: &ResetOptions) -> Result<()> {
 
 const UNKNOWN: &str = "A disk does not answer: nobody knows whether the key on it is destroyed, \
                        and the keys on sticks.";
+
+const NOT_STARTED: &str = "What destroys the keys could not run, or was ended: nobody knows what it \
+                           has done. The keys in memory were taken.";
 
 fn not_complete(what: impl Into<String>) -> Problem {
     Problem::failed(
@@ -165,14 +175,14 @@ fn agreed(options: &ResetOptions, seen: Seen) -> Result<PluggedKeys> {
     let called = format!("the server's name ({})", vault.name);
     // Nothing is lost by doing it again.
     let is_safe = vault.again || vault.way_back;
-    confirm(options, &vault.name, &called, is_safe)?;
-    Ok(where_they_sit(plugged))
+    confirm(options, &vault.name, &called, Some(is_safe))?;
+    Ok(plugged)
 }
 
 /// Asks where nobody knows whose vault it is, and so which sticks are its.
 fn agreed_unseen(options: &ResetOptions) -> Result<PluggedKeys> {
     if !options.dry_run {
-        confirm(options, "destroy", "the word destroy", false)?;
+        confirm(options, "destroy", "the word destroy", None)?;
     }
     Ok(PluggedKeys::default())
 }
@@ -182,16 +192,23 @@ fn where_they_sit(named: PluggedKeys) -> PluggedKeys {
     if named.volumes().next().is_none() {
         return named;
     }
-    match look() {
+    match look(LOOKS_AGAIN) {
         Ok(Ok(Seen::Vault(now))) => named.where_they_sit(&now.plugged),
         _ => named,
     }
 }
 
-/// `called`: what the word to be typed is. `is_safe`: the data is not lost by it.
-fn confirm(options: &ResetOptions, word: &str, called: &str, is_safe: bool) -> Result<()> {
-    if options.yes && is_safe {
+/// `called`: what the word to be typed is. `is_safe`: whether the data is not lost by it, where
+/// that is known.
+fn confirm(options: &ResetOptions, word: &str, called: &str, is_safe: Option<bool>) -> Result<()> {
+    if options.yes && is_safe == Some(true) {
         return Ok(());
+    }
+    if options.yes && is_safe.is_none() {
+        return Err(Problem::refused(
+            "Nobody knows what opens this server afterwards; --yes does not do that.",
+            "Run the command without --yes.",
+        ));
     }
     if options.yes {
         return Err(Problem::refused(
@@ -220,7 +237,10 @@ mod tests {
             yes: true,
             power_off: false,
         };
-        assert!(confirm(&options, "clinic", "a name", true).is_ok());
-        assert!(confirm(&options, "clinic", "a name", false).is_err());
+        let confirmed = |is_safe| confirm(&options, "clinic", "a name", is_safe);
+        assert!(confirmed(Some(true)).is_ok());
+        assert!(confirmed(Some(false)).is_err());
+        let unseen = confirmed(None).unwrap_err();
+        assert!(unseen.what.contains("Nobody knows"), "{unseen}");
     }
 }

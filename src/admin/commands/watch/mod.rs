@@ -21,6 +21,9 @@ use baseline::Baseline;
 
 pub use alarm_response::WORK;
 
+/// How long a watch that is off waits until the sticks are noted that open this server.
+const NOTES_WITHIN: Duration = Duration::from_secs(20);
+
 /// Runs `stayput watch`. Returns when there is nothing to watch.
 ///
 /// # Errors
@@ -43,16 +46,18 @@ pub fn run() -> Result<()> {
         response: alarm_response::resume(),
     };
     standing.tell_first();
+    let Some(baseline) = baseline_in_time(&mut standing)? else {
+        log::info!("the watch is off, or no place has neighbours or key servers to watch");
+        standing.finish();
+        // Behind all that an alarm may have left to do.
+        let _ = key_sticks::NOTE.within(NOTES_WITHIN, &[]);
+        return Ok(());
+    };
+    log_baseline(&baseline);
     // It goes on without being waited for.
     if let Err(errno) = key_sticks::NOTE.start(&[]) {
         log::warn!("sticks that open this server are not noted: {errno}");
     }
-    let Some(baseline) = baseline_in_time(&mut standing)? else {
-        log::info!("the watch is off, or no place has neighbours or key servers to watch");
-        standing.finish();
-        return Ok(());
-    };
-    log_baseline(&baseline);
     watch(&baseline, standing);
     Ok(())
 }

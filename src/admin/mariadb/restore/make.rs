@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::process::Command;
 
@@ -20,6 +20,7 @@ use crate::backup::Method;
 use crate::sys::confinement::confine;
 
 use super::role::Role;
+use super::upgraded;
 use super::{Pour, Run, Wanted, differences, not_there, say};
 
 /// What mariadb-backup has put beside the database's own files.
@@ -82,6 +83,7 @@ impl Run {
             }
         ));
         self.carry_over(&room.data())?;
+        upgraded::note(&room.data(), wanted.mariadb_version)?;
         CopyMounts::end().map_err(paths::problem)
     }
 
@@ -181,17 +183,7 @@ impl Run {
     /// The marks of the gate and of the package, which no backup has.
     fn carry_over(&self, data: &Path) -> Result<()> {
         let check = load_check_file().map_err(|(what, next)| Problem::refused(what, next))?;
-        // What read the backup may have left links there.
-        for name in [MARK.to_owned(), format!("{MARK}.new")] {
-            match fs::remove_file(data.join(name)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(paths::problem(error));
-                }
-                _ => {}
-            }
-        }
-        let marked = write_durably(&data.join(MARK), check.to_text().as_bytes());
-        marked.map_err(paths::problem)?;
+        write_anew(data, MARK, check.to_text().as_bytes()).map_err(paths::problem)?;
         // The database that is there may be gone.
         let Ok(entries) = fs::read_dir(self.places.data.real()) else {
             return Ok(());
@@ -210,4 +202,16 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// Writes a file into the restored database. What has read the backup may have left a link in
+/// its place.
+pub(super) fn write_anew(data: &Path, name: &str, contents: &[u8]) -> io::Result<()> {
+    for name in [name.to_owned(), format!("{name}.new")] {
+        match fs::remove_file(data.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    write_durably(&data.join(name), contents)
 }

@@ -9,6 +9,7 @@ mod places;
 mod plan;
 mod role;
 mod switch;
+mod upgraded;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;

@@ -353,7 +353,7 @@ fn stick_that_stays_in_the_server_goes_along_with_it() {
     assert_eq!(row.coverage, Partly);
     assert_eq!(
         row.why,
-        "one was in at 5 of 12 starts: a thief takes it along, and tries PINs"
+        "one was in at 5 of 12 starts; a thief takes it, and tries PINs"
     );
     assert!(!ways_in::stick(&facts).why.contains("starts"));
     // A stick that is the key is worse wherever it is.

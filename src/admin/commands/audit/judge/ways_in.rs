@@ -12,7 +12,7 @@ pub fn server_and_stick(facts: &SetupFacts) -> ThreatCoverage {
         Coverage::Partly if with > 0 => row(
             threat,
             Coverage::Partly,
-            format!("one was in at {with} of {of} starts: a thief takes it along, and tries PINs"),
+            format!("one was in at {with} of {of} starts; a thief takes it, and tries PINs"),
         ),
         _ => ThreatCoverage { threat, ..alone },
     }

@@ -122,7 +122,6 @@ fn logging<T>(work: impl FnOnce() -> T) -> T {
 }
 
 fn told<T: DeserializeOwned>(words: &[OsString]) -> Answer<T> {
-    let word = words.first().map(|word| word.as_encoded_bytes());
-    let told = serde_json::from_slice(word.unwrap_or_default());
-    told.map_err(|error| error.to_string())
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_encoded_bytes()).collect();
+    serde_json::from_slice(&words.concat()).map_err(|error| error.to_string())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::admin::durable::remove_durably;
-use crate::admin::key_destruction::{destroy_keys, take_keys};
+use crate::admin::key_destruction::{destroy_keys, in_words, take_keys};
 use crate::admin::mariadb::enable::RunInAnAlarm;
 use crate::admin::mariadb::stop::STOP;
 use crate::release::{self, Turn, no_start};
@@ -94,7 +94,7 @@ impl Actions for Server {
         let plugged = std::mem::take(&mut self.plugged).only_these(ids);
         let wiped = word(&plugged).and_then(|word| {
             self.vault
-                .run(DISK_ANSWERS_WITHIN, &WIPE_STICKS, &[&word])?
+                .run(DISK_ANSWERS_WITHIN, &WIPE_STICKS, &in_words(&word))?
         });
         let wiped = match wiped {
             Ok(wiped) => wiped,
