@@ -8,6 +8,7 @@
 //! - [`Machine`]: one running QEMU: consoles, USB sticks, power
 //! - [`NfsServer`]: a server that has the root filesystem of another one
 //! - [`Stick`]: the image of a USB stick, vfat or ext4, partitioned or not
+//! - [`BadStick`]: a block device that hangs, dies or lies about its size
 //! - [`FastMachine`]: a server that has only an initramfs; boots in seconds
 //! - [`DebianMachine`]: a server with Debian, systemd and MariaDB
 //! - [`Container`]: the same without a machine: systemd in namespaces
@@ -39,6 +40,7 @@
 
 mod accel;
 mod architecture;
+mod bad_stick;
 mod computer;
 mod console;
 mod container;
@@ -80,6 +82,7 @@ use std::time::Duration;
 
 pub use accel::accelerator;
 pub use architecture::Architecture;
+pub use bad_stick::{BadStick, Behaviour};
 pub use computer::Computer;
 pub use console::Console;
 pub use container::{Background, Container};

@@ -14,7 +14,7 @@ pub use builder::MachineBuilder;
 use crate::console::Console;
 use crate::qmp::Qmp;
 use crate::shell::{Output, Shell};
-use crate::{Failure, Result, Scratch, Stick, UsbController, UsbModel, seconds};
+use crate::{BadStick, Failure, Result, Scratch, Stick, UsbController, UsbModel, seconds};
 
 /// A machine that is switched on. Dropping it cuts its power.
 pub struct Machine {
@@ -77,17 +77,13 @@ impl Machine {
         model: UsbModel,
     ) -> Result<String> {
         let file = stick.image().display().to_string();
-        let id = self.add_stick(json!({"driver": "file", "filename": file}))?;
+        let id = self.add_stick(json!({"driver": "file", "filename": file}), false)?;
         let bus = match controller {
             UsbController::Xhci => "xhci.0",
             UsbController::Ehci => "ehci.0",
         };
         match model {
-            UsbModel::Storage => self.qmp.execute(
-                "device_add",
-                json!({"driver": "usb-storage", "id": id, "bus": bus, "drive": id,
-                       "removable": true, "serial": id}),
-            )?,
+            UsbModel::Storage => self.put_in(&id, bus)?,
             UsbModel::Uas => {
                 self.qmp.execute(
                     "device_add",
@@ -103,9 +99,9 @@ impl Machine {
                 self.qmp.execute(
                     "qom-set",
                     json!({"path": path, "property": "attached", "value": true}),
-                )?
+                )?;
             }
-        };
+        }
         Ok(id)
     }
 
@@ -117,13 +113,26 @@ impl Machine {
     pub fn plug_hanging(&mut self, stick: &Stick) -> Result {
         let group = self.hanging_group()?;
         let file = stick.image().display().to_string();
-        let id = self.add_stick(json!({
-            "driver": "throttle", "throttle-group": group,
-            "file": {"driver": "file", "filename": file},
-        }))?;
+        let throttled = json!({"driver": "throttle", "throttle-group": group,
+                               "file": {"driver": "file", "filename": file}});
+        let id = self.add_stick(throttled, false)?;
+        self.put_in(&id, "xhci.0")
+    }
+
+    /// Plugs a bad stick in (xhci, bulk-only); one that is `protected` takes no writes. QEMU
+    /// keeps nothing of it in memory. Gives the name to pull it by.
+    pub fn plug_bad(&mut self, stick: &BadStick, protected: bool) -> Result<String> {
+        let device = json!({"driver": "host_device", "filename": stick.device(),
+                            "read-only": protected, "cache": {"direct": true}});
+        let id = self.add_stick(device, protected)?;
+        self.put_in(&id, "xhci.0")?;
+        Ok(id)
+    }
+
+    fn put_in(&mut self, id: &str, bus: &str) -> Result {
         self.qmp.execute(
             "device_add",
-            json!({"driver": "usb-storage", "id": id, "bus": "xhci.0", "drive": id,
+            json!({"driver": "usb-storage", "id": id, "bus": bus, "drive": id,
                    "removable": true, "serial": id}),
         )?;
         Ok(())
@@ -159,12 +168,12 @@ impl Machine {
     }
 
     /// What a stick is made of; gives its name.
-    fn add_stick(&mut self, file: Value) -> Result<String> {
+    fn add_stick(&mut self, file: Value, protected: bool) -> Result<String> {
         self.sticks += 1;
         let id = format!("stick{}", self.sticks);
         self.qmp.execute(
             "blockdev-add",
-            json!({"node-name": id, "driver": "raw", "file": file}),
+            json!({"node-name": id, "driver": "raw", "file": file, "read-only": protected}),
         )?;
         Ok(id)
     }

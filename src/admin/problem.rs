@@ -32,7 +32,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What kind of problem it is, for scripts. The last four are not to be mixed up: each
+/// What kind of problem it is, for scripts. The last five are not to be mixed up: each
 /// wants another thing done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,6 +51,8 @@ pub enum ProblemKind {
     NotThere,
     /// It is there, and cannot be read.
     NotReadable,
+    /// A stick or a share does not hold what was written to it.
+    NotKept,
 }
 
 impl From<Exit> for ProblemKind {

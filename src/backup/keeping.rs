@@ -271,6 +271,26 @@ mod tests {
     }
 
     #[test]
+    fn clock_that_went_back_makes_no_room_by_days() {
+        // A dead battery: the next one is made in 1970.
+        let all: Vec<Kept> = (1..=5)
+            .map(|number| on_day(number, 20_000 + number))
+            .collect();
+        let daily = Rules {
+            daily: 2,
+            ..Rules::default()
+        };
+        assert_eq!(expendable_before(&all, on_day(6, 20_006), &daily), all[..4]);
+        assert!(expendable_before(&all, on_day(6, 0), &daily).is_empty());
+        // What has a count of its own goes on by the numbers.
+        let last = Rules {
+            last: 3,
+            ..Rules::default()
+        };
+        assert_eq!(expendable_before(&all, on_day(6, 0), &last), all[..3]);
+    }
+
+    #[test]
     fn month_ends_where_the_calendar_says() {
         let changes: Vec<u64> = (1..800)
             .filter(|day| month(day * DAY) != month((day - 1) * DAY))

@@ -10,15 +10,15 @@ use qemu_tests::{
 };
 
 /// What people see on the console.
-const AT_WORK: &str = "is getting a backup: DO NOT PULL IT OUT.";
-const DONE: &str = "It may be pulled out.";
+pub const AT_WORK: &str = "is getting a backup: DO NOT PULL IT OUT.";
+pub const DONE: &str = "It may be pulled out.";
 
 /// From the plugging in to the first word about it, on an emulated machine: about a second of
 /// it is the driver's wait for the stick. The service itself has 5 s.
 const SEEN_WITHIN: u64 = 20;
 
 /// The clinic's server with some rows, and what a backup needs.
-fn clinic(home: &Place) -> Result<DebianMachine> {
+pub fn clinic(home: &Place) -> Result<DebianMachine> {
     let mut server = DebianMachine::installed(System::USUAL, &mut |_| ())?;
     server.boot_at(home)?;
     server.wait_for_database()?;
@@ -43,19 +43,24 @@ fn clinic(home: &Place) -> Result<DebianMachine> {
 }
 
 /// Larger than the sticks of the other tests: FAT on the whole of it.
-fn large_stick() -> Result<Stick> {
+pub fn large_stick() -> Result<Stick> {
+    stick_of("1G")
+}
+
+/// Of this size, as truncate(1) reads it.
+pub fn stick_of(size: &str) -> Result<Stick> {
     let scratch = Scratch::new()?;
     let image = scratch.join("large.img");
     let shown = image.display().to_string();
-    run("truncate", &["--size=1G", &shown])?;
+    run("truncate", &["--size", size, &shown])?;
     run("mkfs.vfat", &["-F", "32", "-n", "BACKUPS", "-I", &shown])?;
     Stick::of_image(Path::new(&image))
 }
 
-/// How many whole backups there are on the stick that is plugged in.
-fn whole(server: &mut DebianMachine) -> Result<usize> {
-    let list = "stayput backup list --from /dev/sda --json";
-    let listed = server.shell_within(list, minutes(2))?.success()?;
+/// How many whole backups there are on this stick.
+pub fn whole(server: &mut DebianMachine, device: &str) -> Result<usize> {
+    let list = format!("stayput backup list --from {device} --json");
+    let listed = server.shell_within(&list, minutes(2))?.success()?;
     Ok(listed.matches("\"state\": \"whole\"").count())
 }
 
@@ -68,13 +73,24 @@ fn look(server: &mut DebianMachine) -> Result {
 }
 
 /// On an emulated machine the last backup took long, and the pause behind it would be minutes.
-fn do_not_wait(server: &mut DebianMachine) -> Result {
+pub fn do_not_wait(server: &mut DebianMachine) -> Result {
     let took = "sed -Ei 's/\"took\":[0-9]+/\"took\":0/g' /run/stayput-backup.json";
     server.shell(took)?.success()?;
     Ok(())
 }
 
-fn write_a_row(server: &mut DebianMachine) -> Result {
+/// Waits until a backup is written to this stick.
+pub fn wait_until_written(server: &mut DebianMachine, device: &str) -> Result {
+    let state = format!("\"{device}\".[^}}]*\"writing\"");
+    let written = format!(
+        "for i in $(seq 600); do grep -q '{state}' /run/stayput-backup.json && exit; sleep 0.1; \
+         done; exit 1"
+    );
+    server.shell_within(&written, minutes(2))?.success()?;
+    Ok(())
+}
+
+pub fn write_a_row(server: &mut DebianMachine) -> Result {
     server.sql("INSERT INTO clinic.patient VALUES ('one more')")?;
     Ok(())
 }
@@ -99,7 +115,7 @@ fn stick_gets_a_backup_when_it_is_plugged_in_and_when_rows_come() -> Result {
     let after = begun.elapsed();
     assert!(after < seconds(SEEN_WITHIN), "it was seen after {after:?}");
     server.console().wait_for(DONE, minutes(5))?;
-    assert_eq!(whole(&mut server)?, 2);
+    assert_eq!(whole(&mut server, "/dev/sda")?, 2);
     let status = server.shell("stayput status --all")?.text;
     assert!(status.contains("/dev/sda has backup 2."), "{status}");
     assert!(status.contains("number 2, is "), "{status}");
@@ -108,13 +124,21 @@ fn stick_gets_a_backup_when_it_is_plugged_in_and_when_rows_come() -> Result {
 
     // From then on only where something has changed.
     look(&mut server)?;
-    assert_eq!(whole(&mut server)?, 2, "nobody has written anything");
+    assert_eq!(
+        whole(&mut server, "/dev/sda")?,
+        2,
+        "nobody has written anything"
+    );
     write_a_row(&mut server)?;
     look(&mut server)?;
-    assert_eq!(whole(&mut server)?, 2, "no more than a tenth of the time");
+    assert_eq!(
+        whole(&mut server, "/dev/sda")?,
+        2,
+        "no more than a tenth of the time"
+    );
     do_not_wait(&mut server)?;
     look(&mut server)?;
-    assert_eq!(whole(&mut server)?, 3);
+    assert_eq!(whole(&mut server, "/dev/sda")?, 3);
     let next = server.shell("systemctl show -p NextElapseUSecMonotonic stayput-backup.timer")?;
     assert!(!next.text.trim().ends_with('='), "no next look: {next}");
 
@@ -124,10 +148,9 @@ fn stick_gets_a_backup_when_it_is_plugged_in_and_when_rows_come() -> Result {
     server
         .shell("systemctl start --no-block stayput-backup.service")?
         .success()?;
-    let written = "for i in $(seq 600); do grep -q writing /run/stayput-backup.json && exit; \
-                   sleep 0.1; done; exit 1";
-    server.shell_within(written, minutes(2))?.success()?;
+    wait_until_written(&mut server, "/dev/sda")?;
     server.unplug(&plugged)?;
+    server.console().wait_for(" was pulled out.", minutes(3))?;
     let ended = "while systemctl is-active -q stayput-backup.service || \
                  [ \"$(systemctl is-active stayput-backup.service)\" = activating ]; \
                  do sleep 0.2; done";
@@ -135,7 +158,7 @@ fn stick_gets_a_backup_when_it_is_plugged_in_and_when_rows_come() -> Result {
     server.plug(&stick)?;
     server.console().wait_for(AT_WORK, minutes(2))?;
     server.console().wait_for(DONE, minutes(5))?;
-    assert!(whole(&mut server)? >= 4);
+    assert!(whole(&mut server, "/dev/sda")? >= 4);
     server
         .shell_within("stayput backup verify --from /dev/sda", minutes(5))?
         .success()?;

@@ -1,6 +1,7 @@
 //! What happens on a whole server: Debian, systemd, MariaDB.
 
 mod backup;
+mod bad_sticks;
 mod enable;
 mod failed_step;
 mod gate;

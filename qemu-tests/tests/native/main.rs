@@ -3,6 +3,7 @@
 
 mod automatic;
 mod backup;
+mod bad_sticks;
 mod clear;
 mod clear_alarm;
 mod clear_copy;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use qemu_tests::{Container, Failure, Output, Result, Scratch, Suite, minutes, run, seconds};
 use qemu_tests::{loop_device, project, shipped_binary};
 
+use crate::plugged::show_on_usb;
+
 /// The short way, and the long one.
 const SHORT: (&str, &str) = ("README.md", "## Setting a server up");
 const LONG: (&str, &str) = ("docs/setup.md", "## The long way");
@@ -25,16 +27,6 @@ const CHECKOUT: &str = "/root/stayput";
 /// stands in for the script that builds puts the programs where it puts them.
 const BUILD: &str = "#!/bin/sh\nset -e\ncd \"$(dirname \"$0\")/..\"\n\
      mkdir -p target/static\ncp /root/built/* target/static\n";
-
-/// A stick with a partition, as the kernel shows one: `$1` is the loop device
-/// that stands in for the partition, in /sys/class/block. Everything else in
-/// /sys/block is as it was.
-const PLUG: &str = "set -e; loop=/sys/class/block/$1; block=/run/block; mkdir $block; \
-     for disk in /sys/block/*; do ln -s $(readlink -f $disk) $block/${disk##*/}; done; \
-     mkdir -p /run/usb1/sdb/sdb1; ln -s /run/usb1/sdb $block/sdb; \
-     cp $loop/size $loop/diskseq $block/sdb; echo 1 >$block/sdb/sdb1/partition; \
-     mount --bind $block /sys/block; \
-     number=$(cat $loop/dev); mknod /dev/sdb1 b ${number%:*} ${number#*:}";
 
 /// The disk as an installer leaves it: the partition that waits for a vault is
 /// taken away, and what makes device files for new ones, as udev does, goes on
@@ -169,10 +161,7 @@ pub fn plug(server: &Container, scratch: &Scratch) -> Result<qemu_tests::Backgro
     }
     let device = loop_device(image.as_ref())?;
     let device = device.as_str();
-    let name = device.trim_start_matches("/dev/");
-    let plugged = server
-        .shell(&format!("set -- {name}; {PLUG}"))
-        .and_then(|output| output.success())
+    let plugged = show_on_usb(server, device, "sdb")
         .and_then(|_| server.spawn("exec </dev/sdb1; echo plugged; exec sleep 1000"))
         .and_then(|mut held| {
             held.wait_for("plugged", seconds(20))?;

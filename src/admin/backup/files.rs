@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
-use crate::admin::problem::Result;
+use crate::admin::problem::{Problem, ProblemKind, Result};
 use crate::backup::steps::{MAKE, REMOVE, Step};
 use crate::backup::{MANIFEST, Stream, UNFINISHED};
 use crate::sys::mount::Access;
 
 use super::folder::Folder;
 use super::place::Place;
+use super::stall::patiently;
 
 /// What is written into a backup.
 pub trait Content {
@@ -31,14 +32,16 @@ pub trait Content {
     fn read_back(&mut self, place: &Place, name: &str) -> Result<()>;
 }
 
-/// Writes a backup of this name. What a failure leaves is removed, if the place lets it.
+/// Writes a backup of this name. What a failure leaves is removed, if the place lets it. To a
+/// place that does not hold what was written nothing more is written: it may harm older ones.
 ///
 /// # Errors
 /// What `content` says, and the filesystem; then there is no such backup.
 pub fn write(place: &mut Place, name: &str, content: &mut dyn Content) -> Result<()> {
     let mut is_ours = false;
     let written = write_in(place, name, content, &mut is_ours);
-    if written.is_err() && is_ours {
+    let may_be_written = |problem: &Problem| problem.kind != ProblemKind::NotKept;
+    if is_ours && written.as_ref().is_err_and(may_be_written) {
         let _ = place.reopen(Access::ReadWrite);
         let _ = remove_all(place, [name]);
     }
@@ -59,29 +62,33 @@ fn write_in(
             let inside = place.folder()?.open(name);
             inside.map_err(|error| place.problem(&error))
         };
+        let patient = |act: &dyn Fn() -> Result<()>| patiently(place.named(), act);
         match step {
             Step::MakeFolder => {
-                at(place.folder()?.make_new(name))?;
+                patient(&|| at(place.folder()?.make_new(name)))?;
                 *is_ours = true;
             }
-            Step::Mark => at(inside()?.touch(UNFINISHED))?,
+            Step::Mark => patient(&|| at(inside()?.touch(UNFINISHED)))?,
             Step::WriteParts => streams = content.write_parts(place, &inside()?)?,
             Step::WriteManifest => {
                 let bytes = content.manifest(std::mem::take(&mut streams))?;
-                let file = inside()?.create(MANIFEST);
-                at(file.and_then(|mut file| {
-                    file.write_all(&bytes)?;
-                    file.sync_all()
-                }))?;
+                patient(&|| {
+                    let file = inside()?.create(MANIFEST);
+                    at(file.and_then(|mut file| {
+                        file.write_all(&bytes)?;
+                        file.sync_all()
+                    }))
+                })?;
             }
-            Step::Flush => at(place.folder()?.flush())?,
+            Step::Flush => patient(&|| at(place.folder()?.flush()))?,
             Step::ReadBack => {
                 println!("Reading it back.");
                 place.reopen(Access::ReadOnly)?;
-                content.read_back(place, name)?;
+                let read = content.read_back(place, name);
+                read.map_err(|problem| place.not_kept(problem))?;
                 place.reopen(Access::ReadWrite)?;
             }
-            Step::Unmark => at(inside()?.remove_file(UNFINISHED))?,
+            Step::Unmark => patient(&|| at(inside()?.remove_file(UNFINISHED)))?,
             Step::RemoveFiles | Step::RemoveFolder => {}
         }
     }

@@ -198,10 +198,11 @@ pub fn read_all(folder: &Folder, manifest: &Manifest) -> io::Result<()> {
 }
 
 /// The whole backups but the one of this name that cannot be read any more, by a look at
-/// each: a stick that lies about its size writes over the older ones.
+/// each: a stick that lies about its size writes over the older ones. All of them, where the
+/// place shows nothing any more.
 ///
 /// # Errors
-/// When the place cannot be read.
+/// When the stick was pulled out.
 pub fn lost_besides(
     place: &Place,
     name: &str,
@@ -219,7 +220,7 @@ pub fn lost_besides(
         let mut streams = manifest.streams.iter();
         streams.all(|stream| PartReader::look(&folder, stream).is_ok())
     };
-    place.folder()?;
+    place.must_be_there()?;
     let lost = others.filter(|one| !can_be_read(one));
     Ok(lost.map(|one| one.name.clone()).collect())
 }

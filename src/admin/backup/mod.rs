@@ -33,5 +33,6 @@ pub use plugged_sticks::{PluggedStick, PluggedSticks, StickState};
 pub use progress::{Progress, besides, size};
 pub use remembered::{LOCK, newest, recipient_of, released_manifest_keys, remember};
 pub use stage::Tool;
+pub use stall::patiently;
 pub use tools::require;
 pub use words::Words;

@@ -159,7 +159,8 @@ impl Write for PartWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.put(bytes);
         let error = written.as_ref().err().map(io::Error::kind);
-        self.ran_full |= error == Some(ErrorKind::StorageFull);
+        let is_full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded].map(Some);
+        self.ran_full |= is_full.contains(&error);
         written
     }
 
@@ -345,6 +346,12 @@ mod tests {
             assert_eq!(stream.bytes(), u64::from(length));
             assert_eq!(read(&folder, &stream).unwrap(), bytes);
         }
+    }
+
+    #[test]
+    fn part_is_shorter_than_what_fat_takes() {
+        let longest_on_fat = u64::from(u32::MAX);
+        assert!(PART_BYTES < longest_on_fat);
     }
 
     /// A NAS or a stick may answer otherwise the second time.

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::fchown;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
@@ -20,7 +21,7 @@ use super::parts::{PartReader, PartWriter};
 use super::place::Place;
 use super::progress::Progress;
 use super::stage::{Stage, Tool, all_well, not_started};
-use super::stall::StallWatch;
+use super::stall::{StallWatch, watch_patiently};
 use super::tools::{AGE, ZSTD};
 use super::words::Words;
 
@@ -71,10 +72,11 @@ pub fn encrypt(
         stages.iter_mut().for_each(Stage::kill);
     }
     let ends = stages.map(Stage::end);
-    carried?;
+    // What the kernel says in the end of a place that did not answer says less.
     if has_stalled {
         return Err(stalled(place));
     }
+    carried?;
     // One that fails lets those before it fail too.
     all_well(ends.iter().rev())?;
     if !holds_ages_header(into.head()) {
@@ -227,7 +229,8 @@ pub fn read_through(folder: &Folder, stream: &Stream) -> io::Result<()> {
     let mut parts = PartReader::new(folder, stream);
     let mut progress = Progress::of(stream.bytes());
     let mut buffer = vec![0; AT_ONCE];
-    while parts.read(&mut buffer)? > 0 {
+    let watch = watch_patiently(Path::new("The place"));
+    while watch.during(|| parts.read(&mut buffer))? > 0 {
         progress.at(parts.bytes_read());
     }
     Ok(())

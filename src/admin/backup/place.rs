@@ -5,8 +5,10 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::statvfs::{Statvfs, statvfs};
 
 use crate::admin::problem::{COMPLETE_KERNEL, Exit, Problem, ProblemKind, Result};
@@ -17,9 +19,13 @@ use crate::sys::mount::Access;
 use crate::vault::ServerId;
 
 use super::folder::Folder;
+use super::stall::{STALL, patiently};
 
 /// How long writing waits for who looks at the stick.
 const WRITE_WAITS: Duration = Duration::from_secs(5);
+/// How long the device file of a stick that was pulled out may still be there when the kernel
+/// tells of errors.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
 /// The folder of all servers' backups, in the top folder of the place.
 const TOP: &str = "stayput-backups";
 /// What goes into a pipe lies here for a moment, in memory.
@@ -31,6 +37,8 @@ pub struct Place {
     open: Option<Open>,
     /// As its owner has named it.
     named: PathBuf,
+    /// Whether it is a stick or disk that this command mounts for itself.
+    is_disk: bool,
     server: ServerId,
 }
 
@@ -75,8 +83,10 @@ impl Place {
     }
 
     fn open(named: &Path, server: &ServerId, access: Access, wanted: Wanted) -> Result<Self> {
+        let open = patiently(named, || Open::new(named, server, access, wanted))?;
         Ok(Self {
-            open: Some(Open::new(named, server, access, wanted)?),
+            is_disk: open.mounted.is_some(),
+            open: Some(open),
             named: named.to_owned(),
             server: *server,
         })
@@ -101,6 +111,7 @@ impl Place {
         Ok(Self {
             open: Some(open),
             named: PathBuf::from("The pipe"),
+            is_disk: false,
             server: *server,
         })
     }
@@ -114,17 +125,45 @@ impl Place {
     /// keeps of the disk in memory is dropped.
     ///
     /// # Errors
-    /// When it is not there any more, or cannot be written.
+    /// When it is not there any more, does not show what was in it, or cannot be written.
     pub fn reopen(&mut self, access: Access) -> Result<()> {
-        let was_mounted = self.is_mounted_here();
-        self.open = None;
-        if was_mounted {
-            // Others may have the disk open, too; then some of it stays in memory.
-            let _ = drop_cache(&self.named);
-        }
-        let open = Open::new(&self.named, &self.server, access, Wanted::Existing)?;
-        self.open = Some(open);
+        let open = patiently(&self.named, || {
+            self.open = None;
+            if self.is_disk {
+                // Others may have the disk open, too; then some of it stays in memory.
+                let _ = drop_cache(&self.named);
+            }
+            Open::new(&self.named, &self.server, access, Wanted::Existing)
+        });
+        self.open = Some(open.map_err(|problem| self.not_as_it_was(problem))?);
         Ok(())
+    }
+
+    /// A disk that was mounted a moment ago and shows nothing of it now has lost it: one that
+    /// lies about its size writes over its own first blocks.
+    fn not_as_it_was(&self, problem: Problem) -> Problem {
+        let shows_nothing = matches!(
+            problem.kind,
+            ProblemKind::NotThere | ProblemKind::NotReadable | ProblemKind::Refused
+        );
+        match self.is_disk && shows_nothing && self.named.exists() {
+            true => self.problem(&io::Error::new(
+                ErrorKind::InvalidData,
+                "nothing on it can be read any more",
+            )),
+            false => problem,
+        }
+    }
+
+    /// What was written a moment ago cannot be read, for this reason.
+    pub fn not_kept(&self, why: Problem) -> Problem {
+        match why.kind {
+            ProblemKind::NotKept | ProblemKind::NotThere => why,
+            _ => {
+                let what = why.what.trim_end_matches('.').to_owned();
+                self.problem(&io::Error::new(ErrorKind::InvalidData, what))
+            }
+        }
     }
 
     /// The folder of this server's backups.
@@ -137,7 +176,19 @@ impl Place {
 
     fn opened(&self) -> Result<&Open> {
         let open = self.open.as_ref();
-        open.ok_or_else(|| problem(&self.named, &ErrorKind::NotFound.into()))
+        open.ok_or_else(|| self.problem(&io::Error::other("it could not be opened again")))
+    }
+
+    /// # Errors
+    /// Where it was pulled out, or a share does not answer any more. Whether a disk that is
+    /// there still shows anything is another question.
+    pub fn must_be_there(&self) -> Result<()> {
+        let is_there = match (self.named.exists(), self.is_disk) {
+            (false, _) => Err(ErrorKind::NotFound.into()),
+            (true, true) => Ok(()),
+            (true, false) => self.folder()?.names().map(drop),
+        };
+        is_there.map_err(|error| self.problem(&error))
     }
 
     /// As its owner has named it.
@@ -145,10 +196,9 @@ impl Place {
         &self.named
     }
 
-    /// Whether it is a stick or disk that this command has mounted for itself.
+    /// Whether it is a stick or disk that this command mounts for itself.
     pub fn is_mounted_here(&self) -> bool {
-        let open = self.open.as_ref();
-        open.is_some_and(|open| open.mounted.is_some())
+        self.is_disk
     }
 
     /// Bytes of the whole filesystem.
@@ -212,13 +262,16 @@ impl Place {
             .is_some_and(|open| open.path == Path::new(PIPED))
         {
             true => Duration::from_secs(300),
-            false => Duration::from_secs(10),
+            false => STALL,
         }
     }
 
     /// What went wrong with it, in words.
     pub fn problem(&self, error: &io::Error) -> Problem {
-        problem(&self.named, error)
+        match self.is_disk {
+            true => disk_problem(&self.named, error),
+            false => problem(&self.named, error),
+        }
     }
 }
 
@@ -236,6 +289,7 @@ impl Open {
                 "Is it the right place? Make one: stayput backup --to PLACE",
             )
             .of_kind(ProblemKind::NotThere),
+            _ if mounted.is_some() => disk_problem(named, &error),
             _ => problem(named, &error),
         })?;
         Ok(Self {
@@ -264,7 +318,11 @@ fn top_of(named: &Path, access: Access) -> Result<(PathBuf, Option<Mounted>)> {
         Access::ReadOnly => Mounted::for_reading(named),
     };
     let mounted = mounted.map_err(|error| match error {
-        MountError::Failed(errno) => problem(named, &errno.into()),
+        // Before anything was written: by itself the kernel makes none read-only.
+        MountError::Failed(Errno::EROFS) => problem(named, &Errno::EROFS.into()),
+        // What FAT says of a damaged one.
+        MountError::Failed(Errno::EINVAL) => disk_problem(named, &Errno::EUCLEAN.into()),
+        MountError::Failed(errno) => disk_problem(named, &errno.into()),
         MountError::NoDriver(_) => Problem::failed(
             format!("This kernel cannot read {}.", named.display()),
             COMPLETE_KERNEL,
@@ -278,6 +336,55 @@ fn top_of(named: &Path, access: Access) -> Result<(PathBuf, Option<Mounted>)> {
         ),
     })?;
     Ok((mounted.path(), Some(mounted)))
+}
+
+/// Of a disk that is mounted here.
+fn disk_problem(named: &Path, error: &io::Error) -> Problem {
+    let until = Instant::now() + GONE_WITHIN;
+    while fails(error) && named.exists() && Instant::now() < until {
+        sleep(GONE_WITHIN / 20);
+    }
+    match named.exists() {
+        true => present_disk_problem(named, error),
+        // Whatever the kernel says of one that is gone.
+        false => Problem::failed(
+            format!("{} was pulled out.", named.display()),
+            "Plug it in again, and make another one. Older backups are as they were.",
+        )
+        .of_kind(ProblemKind::NotThere),
+    }
+}
+
+fn present_disk_problem(named: &Path, error: &io::Error) -> Problem {
+    let shown = named.display();
+    match fails(error) {
+        true => Problem::failed(
+            format!("{shown} fails, or its filesystem is damaged: {error}."),
+            format!(
+                "Take another stick. Whether the older backups on it are whole: stayput backup \
+                 verify --from {shown}"
+            ),
+        )
+        .of_kind(ProblemKind::NotReadable),
+        false => problem(named, error),
+    }
+}
+
+/// What the kernel says of a disk that fails, or whose filesystem is damaged: the latter
+/// becomes read-only.
+fn fails(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    errno.is_some_and(|errno| {
+        matches!(
+            errno,
+            Errno::EIO
+                | Errno::EROFS
+                | Errno::EUCLEAN
+                | Errno::EBADMSG
+                | Errno::ENODEV
+                | Errno::ENXIO
+        )
+    })
 }
 
 fn problem(named: &Path, error: &io::Error) -> Problem {
@@ -296,7 +403,7 @@ fn problem(named: &Path, error: &io::Error) -> Problem {
         ),
         ErrorKind::ReadOnlyFilesystem => failed(
             format!("{shown} cannot be written: it is read-only."),
-            "Has it a switch? A damaged filesystem becomes read-only too: `dmesg` tells.",
+            "Has it a switch? Or take another one. What is on it is as it was.",
         ),
         ErrorKind::FileTooLarge => failed(
             format!("The backup is larger than {shown} takes: {PARTS_MAX} files of one stream."),
@@ -310,7 +417,8 @@ fn problem(named: &Path, error: &io::Error) -> Problem {
         ErrorKind::InvalidData => failed(
             format!("{shown} does not hold what was written to it: {error}."),
             "Do not trust it: take another stick. Older backups on it: stayput backup verify",
-        ),
+        )
+        .of_kind(ProblemKind::NotKept),
         _ => failed(
             format!("{shown}: {error}."),
             "Was it pulled out, or does it fail? `dmesg` tells. Then run the command again.",
@@ -335,5 +443,31 @@ mod tests {
         // What is not there is no reason.
         assert!(another(&[Path::new("/proc"), Path::new("/nonexistent")]).is_ok());
         assert_eq!(fs::read_dir(&nas).unwrap().count(), 0, "nothing was made");
+    }
+
+    #[test]
+    fn what_became_of_a_stick_is_told_by_what_the_kernel_says() {
+        let stick = tempfile::NamedTempFile::new().unwrap();
+        let stick = stick.into_temp_path();
+        let told = |errno: Errno| present_disk_problem(&stick, &errno.into());
+        for errno in [Errno::EIO, Errno::EROFS, Errno::EUCLEAN] {
+            let problem = told(errno);
+            assert!(problem.what.contains("fails, or its"), "{problem}");
+            assert!(problem.next.contains("backup verify --from /"), "{problem}");
+        }
+        assert!(told(Errno::ENOSPC).what.ends_with("is full."));
+        let named = stick.to_path_buf();
+        // The errors come first.
+        let pulled = std::thread::spawn(move || {
+            sleep(GONE_WITHIN / 10);
+            stick.close()
+        });
+        let problem = disk_problem(&named, &Errno::EIO.into());
+        pulled.join().unwrap().unwrap();
+        assert!(problem.what.ends_with("was pulled out."), "{problem}");
+        for errno in [Errno::EROFS, Errno::ENOENT, Errno::ENOSPC] {
+            let problem = disk_problem(&named, &errno.into());
+            assert!(problem.what.ends_with("was pulled out."), "{problem}");
+        }
     }
 }

@@ -26,8 +26,21 @@ pub enum StickState {
     Has { number: u64 },
     /// It has this one; and why it is not to be trusted, in words.
     HasAndLost { number: u64, why: String },
+    /// It has got none, and why it is not to be trusted, in words.
+    Lies { why: String },
     /// Why it has got none, in words.
     Failed { why: String },
+}
+
+impl StickState {
+    /// Whether something may be written to it before it is plugged in anew. One that does not
+    /// keep what is written to it writes over its older backups at each try.
+    pub fn is_trusted(&self) -> bool {
+        match self {
+            Self::Writing { .. } | Self::Has { .. } | Self::Failed { .. } => true,
+            Self::HasAndLost { .. } | Self::Lies { .. } => false,
+        }
+    }
 }
 
 /// A stick that holds backups of this server.
@@ -70,8 +83,11 @@ impl PluggedStick {
             StickState::HasAndLost { number, why } => {
                 format!("{device} has backup {number}, but: {why} It may be pulled out.")
             }
-            StickState::Failed { why } => {
+            StickState::Failed { why } | StickState::Lies { why } if self.device.exists() => {
                 format!("{device} has got NO backup: {why} It may be pulled out.")
+            }
+            StickState::Failed { why } | StickState::Lies { why } => {
+                format!("{device} has got NO backup: {why}")
             }
         }
     }
@@ -81,7 +97,9 @@ impl PluggedStick {
         match self.state {
             StickState::Writing { process } => is_running(process),
             StickState::Has { .. } => true,
-            StickState::HasAndLost { .. } | StickState::Failed { .. } => false,
+            StickState::HasAndLost { .. } | StickState::Lies { .. } | StickState::Failed { .. } => {
+                false
+            }
         }
     }
 }
@@ -113,9 +131,8 @@ impl PluggedSticks {
     }
 
     /// What is known of this one since it was plugged in.
-    pub fn state(&self, stick: &Stick) -> Option<&StickState> {
-        let known = self.sticks.iter().find(|known| known.is(stick));
-        known.map(|known| &known.state)
+    pub fn known(&self, stick: &Stick) -> Option<&PluggedStick> {
+        self.sticks.iter().find(|known| known.is(stick))
     }
 
     /// The backup with this number, where it was made in this boot.
@@ -201,7 +218,7 @@ mod tests {
         // Another one sits in the socket.
         let other = PluggedSticks::read_from(&file, &[office.clone(), stick("sdb", "9")]);
         assert_eq!(other.sticks().len(), 1);
-        assert!(other.state(&office).is_some());
+        assert!(other.known(&office).is_some());
         assert!(other.made(12).is_some());
         fs::write(&file, "{").unwrap();
         let none = PluggedSticks::read_from(&file, &[office]);
@@ -239,5 +256,35 @@ mod tests {
         let gone = u32::MAX;
         assert!(told(StickState::Writing { process: gone }).contains("interrupted"));
         assert!(told(StickState::Has { number: 3 }).contains("may be pulled out"));
+    }
+
+    #[test]
+    fn stick_that_failed_is_not_told_to_be_pulled_out_twice() {
+        let sentence = |device: &str| {
+            PluggedStick {
+                device: device.into(),
+                disk: "sdb".into(),
+                sequence: "7".into(),
+                state: StickState::Failed {
+                    why: "It was pulled out.".into(),
+                },
+            }
+            .sentence()
+        };
+        assert!(sentence("/dev/null").ends_with("It may be pulled out."));
+        assert!(sentence("/dev/nothing").ends_with("It was pulled out."));
+    }
+
+    #[test]
+    fn stick_that_lost_an_older_backup_is_not_written_to_again() {
+        let why = || "It lies.".to_owned();
+        assert!(StickState::Has { number: 3 }.is_trusted());
+        assert!(StickState::Failed { why: why() }.is_trusted());
+        assert!(!StickState::Lies { why: why() }.is_trusted());
+        let lost = StickState::HasAndLost {
+            number: 3,
+            why: why(),
+        };
+        assert!(!lost.is_trusted());
     }
 }

@@ -2,10 +2,14 @@
 //! in the kernel, where no signal reaches; what writes into the pipe before it waits, and
 //! mariadb-backup may hold up all commits of the clinic at that moment.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle, sleep};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+/// What takes longer is a stall. What may wait in memory for a slow stick takes less.
+pub const STALL: Duration = Duration::from_secs(10);
 
 /// How often it is looked, as a part of the limit.
 const LOOKS: u32 = 20;
@@ -60,6 +64,7 @@ impl StallWatch {
     fn stop(&mut self) {
         self.shared.has_ended.store(true, Ordering::Release);
         if let Some(looking) = self.looking.take() {
+            looking.thread().unpark();
             let _ = looking.join();
         }
     }
@@ -85,15 +90,32 @@ impl Shared {
                 stalled();
                 return;
             }
-            sleep(limit / LOOKS);
+            thread::park_timeout(limit / LOOKS);
         }
     }
+}
+
+/// Watches what nothing but the kernel ends where a place does not answer, and what holds
+/// nobody else up. Whoever waits for it is told so.
+pub fn watch_patiently(named: &Path) -> StallWatch {
+    let told = format!(
+        "{} has not answered for {} seconds. It is waited for; if nothing more comes, pull it out.",
+        named.display(),
+        STALL.as_secs()
+    );
+    StallWatch::begin(STALL, move || eprintln!("stayput: {told}"))
+}
+
+/// Does one such thing.
+pub fn patiently<T>(named: &Path, act: impl FnOnce() -> T) -> T {
+    watch_patiently(named).during(act)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
+    use std::thread::sleep;
 
     const LIMIT: Duration = Duration::from_millis(400);
 
@@ -115,5 +137,16 @@ mod tests {
             sleep(LIMIT / 2);
         }
         assert!(!watch.end());
+    }
+
+    #[test]
+    fn watch_that_ends_keeps_nobody_waiting() {
+        let begun = Instant::now();
+        for _ in 0..20 {
+            let watch = StallWatch::begin(Duration::from_secs(40), || ());
+            watch.during(|| ());
+            assert!(!watch.end());
+        }
+        assert!(begun.elapsed() < Duration::from_secs(2));
     }
 }

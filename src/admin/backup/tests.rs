@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Problem, ProblemKind};
 use crate::backup::{
     Files, MANIFEST, Manifest, ManifestKeys, Method, Stream, StreamKind, TableRows, UNFINISHED,
     WAYS, folder_name, part_name,
@@ -308,8 +308,35 @@ fn stick_that_forgets_what_it_took_gets_no_backup() {
     });
     let problem = tried.unwrap_err();
     assert!(problem.what.contains("does not hold"), "{problem}");
-    assert_eq!(stick.found().len(), 1, "nothing of it is left");
+    assert_eq!(problem.kind, ProblemKind::NotKept);
+    // Nothing more is written to it, not even to remove this.
+    assert_eq!(stick.said(2), "unfinished");
     assert!(stick.verifies(1));
+}
+
+#[test]
+fn stick_whose_manifest_is_gone_a_moment_later_is_not_trusted() {
+    let stick = Stick::with(&[1]);
+    let name = folder_name(2, made(2));
+    let why = read_manifest(&stick.place(), &name, &key(1), &SERVER).unwrap_err();
+    let problem = stick.place().not_kept(why);
+    assert_eq!(problem.kind, ProblemKind::NotKept);
+    assert!(problem.what.contains("it has no manifest."), "{problem}");
+}
+
+#[test]
+fn all_older_backups_are_lost_where_nothing_can_be_read() {
+    let stick = Stick::with(&[1, 2]);
+    let known = stick.found();
+    let place = stick.place();
+    let lost = || lost_besides(&place, "", &key(1), &SERVER, &known);
+    fs::remove_dir_all(stick.path(1)).unwrap();
+    fs::remove_dir_all(stick.path(2)).unwrap();
+    let both = [folder_name(1, made(1)), folder_name(2, made(2))];
+    assert_eq!(lost().unwrap(), both);
+    // A share that has gone has lost none.
+    fs::remove_dir_all(stick.room.path()).unwrap();
+    assert_eq!(lost().unwrap_err().kind, ProblemKind::NotThere);
 }
 
 #[test]

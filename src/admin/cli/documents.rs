@@ -222,6 +222,7 @@ fn every_kind_of_error_is_described() {
         NotAllowed,
         NotThere,
         NotReadable,
+        NotKept,
     ] {
         let word = serde_json::to_value(kind).unwrap();
         let word = word.as_str().unwrap();

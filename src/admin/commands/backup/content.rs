@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::include::Included;
 use crate::admin::backup::{
     Archive, Content, Folder, Found, PART_BYTES, PIPED_PART_BYTES, PartWriter, Place, Progress,
-    Tool, Words, encrypt, lost_besides, read_all, read_manifest,
+    Tool, Words, encrypt, lost_besides, patiently, read_all, read_manifest,
 };
 use crate::admin::mariadb::backup_source::{RunningDatabase, gtid_in};
 use crate::admin::problem::{Problem, Result};
@@ -63,7 +63,8 @@ impl Backup<'_> {
             self.ran_full_at = Some(parts.bytes_written());
         }
         let said = said?;
-        let stream = parts.finish().map_err(|error| place.problem(&error))?;
+        let stream = patiently(place.named(), || parts.finish());
+        let stream = stream.map_err(|error| place.problem(&error))?;
         Ok((stream, said))
     }
 }

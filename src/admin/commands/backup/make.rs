@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use super::content::{Backup, shortened};
 use super::include::{Included, count};
 use super::keep::{KeepOptions, kept, make_room, thin};
+use super::not_kept::not_kept;
 use super::pipe::{PIPE, pipe, send};
 use super::usage;
 use crate::admin::backup::{
-    Archive, Found, LOCK, LastBackup, Place, State, besides, find_all, newest, recipient_of,
-    released_manifest_keys, remember, remove_all, require, size, write,
+    Archive, Found, LOCK, LastBackup, Place, State, besides, find_all, lost_besides, newest,
+    recipient_of, released_manifest_keys, remember, remove_all, require, size, write,
 };
 use crate::admin::brought_back;
 use crate::admin::lock_file::only_one;
 use crate::admin::mariadb::backup_source::{MARIADB_BACKUP, MARIADB_DUMP, RunningDatabase};
 use crate::admin::open_vault::open_vault_read_only;
-use crate::admin::problem::{Problem, Result};
+use crate::admin::problem::{Problem, ProblemKind, Result};
 use crate::admin::unlock::{UnlockOptions, unlock};
 use crate::backup::{
     Kept, Manifest, ManifestKeys, Method, Newest, Verified, age_identity, folder_name,
@@ -74,22 +75,18 @@ impl MakeOptions {
 pub struct Written {
     /// Its number.
     pub number: u64,
-    /// The name of an older one that cannot be read any more behind it.
-    lost: Option<String>,
+    /// The names of the older ones that cannot be read any more behind it.
+    lost: Vec<String>,
 }
 
 impl Written {
     /// # Errors
     /// Where an older one cannot be read any more.
     pub fn must_have_left_the_others(&self) -> Result<()> {
-        let Some(lost) = &self.lost else {
-            return Ok(());
-        };
-        Err(Problem::failed(
-            format!("The older backup {lost} can not be read any more. Nothing was removed."),
-            "Do not trust this place: make a backup on another stick. `stayput backup verify` \
-             reads all that is there.",
-        ))
+        match self.lost.is_empty() {
+            true => Ok(()),
+            false => Err(not_kept(None, &self.lost)),
+        }
     }
 }
 
@@ -220,7 +217,10 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
             "Backup {number} went into the pipe: {}. Nobody has read it back.",
             size(backup.manifest.bytes())
         );
-        return Ok(Written { number, lost: None });
+        return Ok(Written {
+            number,
+            lost: Vec::new(),
+        });
     }
     let mut written = write(&mut place, &name, &mut backup);
     if let (true, Some(bytes)) = (written.is_err(), backup.ran_full_at) {
@@ -231,15 +231,25 @@ pub fn make(options: &MakeOptions) -> Result<Written> {
             written = write(&mut place, &name, &mut backup);
         }
     }
-    written?;
+    if let Err(problem) = written {
+        if problem.kind != ProblemKind::NotKept {
+            return Err(problem);
+        }
+        let lost = lost_besides(&place, &name, &keys, &header.server_id, &backup.known)?;
+        // A look does not read all of them: until they are verified, none counts as good.
+        let all: Vec<&str> = backup.known.iter().map(|one| one.name.as_str()).collect();
+        newest.note(&[], &all);
+        remember(&newest, keys.current())?;
+        LastBackup::tell_at_login();
+        return Err(not_kept(Some(&problem.what), &lost));
+    }
     let Backup { manifest, lost, .. } = backup;
     newest.number = number;
     newest.note(&[Verified { number, made }], &[]);
     remember(&newest, keys.current())?;
     LastBackup::tell_at_login();
     tell(&manifest);
-    let lost = lost.into_iter().next();
-    if lost.is_some() {
+    if !lost.is_empty() {
         return Ok(Written { number, lost });
     }
     if let Err(problem) = thin(&options.keep, &place, &find(&place)?) {

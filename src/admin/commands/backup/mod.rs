@@ -8,6 +8,7 @@ mod include;
 mod keep;
 mod list;
 mod make;
+mod not_kept;
 mod pipe;
 mod plugged;
 mod verify;

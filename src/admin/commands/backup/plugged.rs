@@ -80,12 +80,18 @@ impl Serving<'_> {
             Ok(alone) => drop(alone),
             Err(_) => return Ok(()),
         }
-        let before = self.known.state(self.stick).cloned();
+        let known = self.known.known(self.stick);
+        if known.is_some_and(|known| !known.state.is_trusted()) {
+            return Ok(());
+        }
+        let is_known = known.is_some();
+        let of_this_volume = known.filter(|known| known.device == self.volume);
+        let before = of_this_volume.map(|known| known.state.clone());
         let done = match newest_on(self.volume) {
             Ok(None) => return Ok(()),
-            Ok(Some(newest)) => self.back_up(newest, before.is_none()),
-            // Nobody knows whose it is.
-            Err(problem) if before.is_none() => {
+            Ok(Some(newest)) => self.back_up(newest, before.as_ref()),
+            // Nobody knows whose it is. Who has plugged a damaged one in waits for a word.
+            Err(problem) if before.is_none() && (is_known || !is_damage(&problem)) => {
                 eprintln!("stayput: {}: {problem}", self.volume.display());
                 return Ok(());
             }
@@ -94,8 +100,7 @@ impl Serving<'_> {
         match done {
             Ok(()) => Ok(()),
             Err(problem) => {
-                let why = one_line(&problem);
-                let failed = StickState::Failed { why };
+                let failed = failed(&problem);
                 let is_told = before.as_ref() == Some(&failed);
                 self.note(failed, !is_told);
                 Err(problem)
@@ -103,8 +108,11 @@ impl Serving<'_> {
         }
     }
 
-    /// `is_new`: it was just plugged in.
-    fn back_up(&mut self, newest: u64, is_new: bool) -> Result<()> {
+    /// `before`: what was told of it since it was plugged in.
+    fn back_up(&mut self, newest: u64, before: Option<&StickState>) -> Result<()> {
+        let is_new = before.is_none();
+        let has_failed = matches!(before, Some(StickState::Failed { .. }));
+        let is_better = is_new || has_failed;
         let mark = RunningDatabase::find()?.mark()?;
         let now = clock::since_boot().as_secs();
         let made = self.known.made(newest);
@@ -112,14 +120,9 @@ impl Serving<'_> {
         let made = made.filter(|made| !(is_new && made.mark == FAILED));
         let due = due(made, &mark, now);
         if due != Due::Now {
-            let is_kept = match self.known.state(self.stick) {
-                Some(StickState::HasAndLost { .. }) => true,
-                // A failed one waits for the next try.
-                Some(StickState::Failed { .. }) => due == Due::TooSoon,
-                _ => false,
-            };
-            if !is_kept {
-                self.note(StickState::Has { number: newest }, is_new);
+            // A failed one waits for the next try.
+            if !(has_failed && due == Due::TooSoon) {
+                self.note(StickState::Has { number: newest }, is_better);
             }
             return Ok(());
         }
@@ -150,7 +153,7 @@ impl Serving<'_> {
                 why: one_line(&problem),
             },
         };
-        let is_news = is_new || matches!(state, StickState::HasAndLost { .. });
+        let is_news = is_better || matches!(state, StickState::HasAndLost { .. });
         self.note(state, is_news);
         Ok(())
     }
@@ -187,6 +190,31 @@ fn is_no_place(problem: &Problem) -> bool {
     matches!(problem.kind, ProblemKind::NotThere | ProblemKind::Refused)
 }
 
+fn is_damage(problem: &Problem) -> bool {
+    problem.kind == ProblemKind::NotReadable
+}
+
+fn failed(problem: &Problem) -> StickState {
+    let why = one_line(problem);
+    match problem.kind {
+        ProblemKind::NotKept => StickState::Lies { why },
+        _ => StickState::Failed { why },
+    }
+}
+
 fn one_line(problem: &Problem) -> String {
     format!("{} {}", problem.what, problem.next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stick_that_loses_what_it_has_is_not_written_to_again() {
+        let lost = Problem::failed("It does not hold it.", "").of_kind(ProblemKind::NotKept);
+        assert!(!failed(&lost).is_trusted());
+        let full = Problem::failed("It is full.", "");
+        assert!(failed(&full).is_trusted());
+    }
 }
