@@ -147,8 +147,8 @@ impl CheckFile {
     /// which is key 1.
     pub fn key_of_new_tables(&self) -> Option<u32> {
         let released = self.checks.iter().filter(|check| !check.is_new);
-        let rotated = released.filter(|check| !DEFAULT_KEY_IDS.contains(&check.id));
-        rotated.last().map(|check| check.id)
+        let mut rotated = released.filter(|check| !DEFAULT_KEY_IDS.contains(&check.id));
+        rotated.next_back().map(|check| check.id)
     }
 
     /// The text that [`CheckFile::parse`] reads.

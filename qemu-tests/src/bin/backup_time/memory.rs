@@ -1,6 +1,6 @@
 //! What runs of a backup beside MariaDB's own tools, and how much memory it holds.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -87,7 +87,7 @@ fn now(namespace: &Path) -> Memory {
 }
 
 /// Which of the programs a process is, and what it holds.
-fn of(process: &PathBuf, namespace: &Path) -> Option<(usize, u64)> {
+fn of(process: &Path, namespace: &Path) -> Option<(usize, u64)> {
     let status = std::fs::read_to_string(process.join("status")).ok()?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -122,8 +122,8 @@ mod tests {
     #[test]
     fn processes_of_another_namespace_are_not_seen() {
         let own = std::fs::read_link("/proc/self/ns/pid").unwrap();
-        let process = PathBuf::from("/proc/self");
-        assert_eq!(of(&process, &own), None, "this is none of the programs");
+        let process = Path::new("/proc/self");
+        assert_eq!(of(process, &own), None, "this is none of the programs");
         assert_eq!(now(Path::new("pid:[1]")), Memory::default());
     }
 }
