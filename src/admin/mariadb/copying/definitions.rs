@@ -95,8 +95,15 @@ fn without_rotated_key(definition: &str) -> String {
         return definition.to_owned();
     };
     let value = &definition[at + KEY.len()..];
-    let rest = value.trim_start_matches(|c: char| c.is_ascii_digit());
-    match is_rotated(&value[..value.len() - rest.len()]) {
+    // `= 201` as it was typed, or `='201'`.
+    let inside = value.strip_prefix('\'').unwrap_or(value);
+    let rest = inside.trim_start_matches(|c: char| c.is_ascii_digit());
+    let id = &inside[..inside.len() - rest.len()];
+    let rest = match inside.len() == value.len() {
+        true => rest,
+        false => rest.strip_prefix('\'').unwrap_or(rest),
+    };
+    match is_rotated(id) {
         true => format!("{}{rest}", &definition[..at]),
         false => definition.to_owned(),
     }
@@ -318,6 +325,8 @@ mod tests {
         let partitions = "\n PARTITION BY KEY ()\nPARTITIONS 4";
         let moved = format!("ENGINE=InnoDB `ENCRYPTION_KEY_ID`=201{partitions}");
         assert_eq!(of(&moved), format!("ENGINE=InnoDB{partitions}"));
+        let quoted = "ENGINE=InnoDB `ENCRYPTION_KEY_ID`='201' WITH SYSTEM VERSIONING";
+        assert_eq!(of(quoted), "ENGINE=InnoDB WITH SYSTEM VERSIONING");
         let comment = "ENGINE=InnoDB COMMENT='it''s `ENCRYPTION_KEY_ID`=7'";
         assert_eq!(of(comment), comment);
         let both = format!("{comment} `ENCRYPTION_KEY_ID`=201 `PAGE_COMPRESSED`=1");

@@ -91,6 +91,18 @@ pub struct Target<'a> {
     /// What the copy is encrypted with, plain, of `file_key_management`; `None` where it
     /// is made clear.
     pub key_file: Option<&'a Path>,
+    /// Which of these keys its tables get.
+    pub new_tables: NewTables,
+}
+
+/// The key of tables that are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewTables {
+    /// The first, which every key file has, whatever the option files say for the server that
+    /// runs.
+    OnTheFirstKey,
+    /// The one that `stayput mariadb rotate` has put into the settings.
+    AsTheSettingsSay,
 }
 
 /// A copy that holds the same.

@@ -6,6 +6,8 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::admin::mariadb::settings::{KEY_FILE, SETTINGS};
 
+use super::NewTables;
+
 /// The paths of one private server.
 #[derive(Clone, Debug)]
 pub struct ServerPaths {
@@ -185,13 +187,12 @@ const COMMON: [&str; 52] = [
     "--old-mode=",
 ];
 
-/// The key that every key file has, and so the one for tables of a server that is made with
-/// keys of its own, whatever the option files say for the one that runs.
+/// [`NewTables::OnTheFirstKey`].
 const FIRST_KEY: &str = "--innodb-default-encryption-key-id=1";
 
 /// What an encrypted server is told: the settings that encrypt, with its own key file.
-pub fn encrypting(key_file: &Path) -> Vec<OsString> {
-    let has_own_keys = key_file != Path::new(KEY_FILE);
+pub fn encrypting(key_file: &Path, new_tables: NewTables) -> Vec<OsString> {
+    let on_first = new_tables == NewTables::OnTheFirstKey;
     SETTINGS
         .iter()
         .map(|setting| {
@@ -202,7 +203,7 @@ pub fn encrypting(key_file: &Path) -> Vec<OsString> {
             }
             option
         })
-        .chain(has_own_keys.then(|| FIRST_KEY.into()))
+        .chain(on_first.then(|| FIRST_KEY.into()))
         .collect()
 }
 
@@ -289,14 +290,14 @@ mod tests {
 
     #[test]
     fn the_new_server_encrypts_with_its_own_key_file() {
-        let options = encrypting(Path::new("/run/x/keys"));
+        let key_file = Path::new("/run/x/keys");
+        let options = encrypting(key_file, NewTables::OnTheFirstKey);
         let has = |text: &str| options.iter().any(|option| option == text);
         assert!(has("--file_key_management_filename=/run/x/keys"));
         assert!(has("--innodb_encrypt_tables=FORCE"));
         assert!(has(FIRST_KEY) && CLEAR.contains(&FIRST_KEY));
-        // What is released has the key of new tables, which the option files name.
-        let released = encrypting(Path::new(KEY_FILE));
-        assert!(!released.iter().any(|option| option == FIRST_KEY));
+        let rotated = encrypting(key_file, NewTables::AsTheSettingsSay);
+        assert!(!rotated.iter().any(|option| option == FIRST_KEY));
         assert!(
             !options
                 .iter()

@@ -16,7 +16,7 @@ use crate::admin::program;
 use super::memory::{self, Sizes};
 use super::options::{CARELESS, CLEAR, NO_THREADS, ServerPaths, encrypting};
 use super::private::{PrivateServer, Start, prepare_room};
-use super::{Stopped, Target, on_disk, plugins};
+use super::{NewTables, Stopped, Target, on_disk, plugins};
 
 /// Making an empty server.
 const BIRTH_SECONDS: &str = "900";
@@ -43,9 +43,9 @@ pub fn directory(user: &ServiceUser, path: &Path) -> Result<PathBuf> {
 }
 
 /// How a server's files are written: encrypted with the keys in this file, or clear.
-fn protection(key_file: Option<&Path>) -> Vec<OsString> {
+fn protection(key_file: Option<&Path>, new_tables: NewTables) -> Vec<OsString> {
     match key_file {
-        Some(key_file) => encrypting(key_file),
+        Some(key_file) => encrypting(key_file, new_tables),
         None => CLEAR
             .iter()
             .chain([&NO_THREADS])
@@ -92,7 +92,7 @@ impl<'a> Servers<'a> {
         let temporary = self.temporary()?;
         let start = |engines: Vec<OsString>| {
             let mut more = vec!["--read-only".into()];
-            more.extend(protection(original.key_file));
+            more.extend(protection(original.key_file, NewTables::OnTheFirstKey));
             // Nothing of the original is written anew with other keys, or without.
             more.push(NO_THREADS.into());
             if let Some(pool) = self.sizes.old_pool {
@@ -140,7 +140,7 @@ impl<'a> Servers<'a> {
     }
 
     fn new_server(&self, engines: Vec<OsString>) -> Result<Start<'_>> {
-        let mut more = protection(self.target.key_file);
+        let mut more = protection(self.target.key_file, self.target.new_tables);
         more.extend(CARELESS.map(OsString::from));
         more.push(format!("--innodb-buffer-pool-size={}", self.sizes.new_pool).into());
         more.push(format!("--innodb-log-file-size={}", self.sizes.new_log).into());

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use crate::admin::mariadb::conversion::Conversion;
-use crate::admin::mariadb::copying::{ROOM, Target};
+use crate::admin::mariadb::copying::{NewTables, ROOM, Target};
 use crate::admin::mariadb::service_user::ServiceUser;
 use crate::admin::mariadb::settings::KEY_FILE;
 use crate::sys::mount;
@@ -65,6 +65,7 @@ impl CopyMounts {
             data: &self.data,
             scratch: &self.scratch,
             key_file,
+            new_tables: NewTables::OnTheFirstKey,
         }
     }
 

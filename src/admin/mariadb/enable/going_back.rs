@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::admin::durable::sync_directory;
 use crate::admin::mariadb::conversion::Conversion;
-use crate::admin::mariadb::copying::{ROOM, Stopped, Target, compare_stopped};
+use crate::admin::mariadb::copying::{NewTables, ROOM, Stopped, Target, compare_stopped};
 use crate::admin::mariadb::gate_units;
 use crate::admin::mariadb::launch::unit_start_command;
 use crate::admin::mariadb::occupants;
@@ -265,6 +265,7 @@ fn compare(journal: &Journal, paths: &RunPaths, arguments: &[String]) -> Result<
         data: new,
         scratch: temporary,
         key_file: new_keys,
+        new_tables: NewTables::OnTheFirstKey,
     };
     let original = Stopped {
         data: old,

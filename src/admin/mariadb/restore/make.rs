@@ -10,7 +10,9 @@ use crate::admin::backup::{Tool, Words, run};
 use crate::admin::durable::write_durably;
 use crate::admin::mariadb::backup_source::MARIADB_BACKUP;
 use crate::admin::mariadb::check_file::{MARK, load_check_file};
-use crate::admin::mariadb::copying::{Stopped, TableName, born_from, rows_of_stopped};
+use crate::admin::mariadb::copying::{
+    NewTables, Stopped, TableName, Target, born_from, rows_of_stopped,
+};
 use crate::admin::mariadb::enable::copy_mounts::CopyMounts;
 use crate::admin::mariadb::run_records::marked_room::MarkedRoom;
 use crate::admin::mariadb::run_records::paths;
@@ -30,7 +32,7 @@ const NOT_THE_DATABASES: [&str; 3] = ["xtrabackup_", "mariadb_backup_", "backup-
 /// had moved it to: MariaDB may not be given that one here, and takes the newest it has. Only a
 /// line that begins a table's options is touched; mariadb-dump writes none of a row so.
 const WITHOUT_ROTATED_KEYS: &str = "set -o pipefail; \
-     /bin/sed '/^) ENGINE=/s/ `ENCRYPTION_KEY_ID`=[1-9][0-9][0-9][0-9]*//' | \"$@\"";
+     /bin/sed \"/^) ENGINE=/s/ \\`ENCRYPTION_KEY_ID\\`='*[1-9][0-9][0-9][0-9]*'*//\" | \"$@\"";
 
 impl Run {
     /// Removes what an interrupted restore has made, or this one.
@@ -146,7 +148,10 @@ impl Run {
         mounts: &CopyMounts,
         pour: &mut Pour<'_>,
     ) -> Result<BTreeMap<TableName, u64>> {
-        let target = mounts.target(Some(Path::new(KEY_FILE)));
+        let target = Target {
+            new_tables: NewTables::AsTheSettingsSay,
+            ..mounts.target(Some(Path::new(KEY_FILE)))
+        };
         say("Making an encrypted data directory.");
         born_from(
             &self.user,
