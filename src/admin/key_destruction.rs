@@ -119,9 +119,9 @@ pub const DESTROY_UNDER_DURESS: ChildWork<()> = ChildWork::new("enter-passphrase
     }
 });
 
-/// The same under duress, unseen, and the keys on sticks only with `wipe`. Where the disk does
-/// not answer within the limit, or a second where that is less, the released keys go all the
-/// same.
+/// Has a child destroy what [`destroy_keys`] destroys, unseen, after a passphrase for duress;
+/// the keys on sticks only with `wipe`. Where the disk does not answer within the limit, or a
+/// second where that is less, the released keys go all the same.
 pub fn destroy_under_duress(limit: Duration, plugged: &PluggedKeys, wipe: bool) {
     let keys = serde_json::to_string(plugged).unwrap_or_else(|_| NO_KEYS.into());
     let words: Vec<&OsStr> = [OsStr::new(if wipe { "true" } else { "false" })]

@@ -343,7 +343,7 @@ impl Ways {
         Some((known.number, known.kept.unseal(&way, header, key)?))
     }
 
-    /// The same sticks and the same code, wrapped anew for the master key `to`. Those whose
+    /// The ways in of these sticks and this code, wrapped anew for the master key `to`. Those whose
     /// way keys `from` does not unseal are left out: nobody has kept them, or somebody has
     /// written them without it.
     pub(super) fn wrapped_anew(

@@ -41,7 +41,7 @@ impl MariadbRelease {
         }
     }
 
-    /// The same with one key more; `None` where there is no room for it.
+    /// What MariaDB is given, with one key more; `None` where there is no room for it.
     pub fn with(&self, key: KeyId) -> Option<Self> {
         let mut with = self.clone();
         if !with.key_ids.contains(&key) {

@@ -42,8 +42,8 @@ pub struct ResetOptions {
 /// answers after all is not cut off.
 const TAKES_AT_MOST: Duration = Duration::from_mins(2);
 
-/// The same for a disk that has not let the vault be read. The work goes on afterwards, unless
-/// the server is switched off.
+/// How long the key is waited for where the disk has not let the vault be read. The work goes
+/// on afterwards, unless the server is switched off.
 const TAKES_UNREAD: Duration = Duration::from_secs(15);
 
 /// How long the second look at the sticks may take: the owner has said yes.

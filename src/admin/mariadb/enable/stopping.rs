@@ -18,8 +18,8 @@ pub fn stop_masked(data: &DataDirectory) -> Result<()> {
     stop_and_close(data, || Ok(()))
 }
 
-/// The same before a person's run, which goes on with no other server beside it. What is
-/// stopped along is noted.
+/// Stops MariaDB before a person's run as [`stop_masked`] does, and goes on only where no other
+/// server is beside it. What is stopped along is noted.
 ///
 /// # Errors
 /// As of [`stop_masked`]; names another server, to which the place stays as it is.
